@@ -1,0 +1,58 @@
+# Every target creates the environment itself, in .venv, from the lock.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.lock)
+
+DEMO_SCENE := sample_data/scenes/AQUA_MODIS.20240615T183500.L2.OC.nc
+DEMO_PRODUCT := demo/AQUA_MODIS.20240615T183500.L2.OC.demo.nc
+
+.PHONY: help install demo test check lint types imports wheel-smoke lock sample-data clean
+
+help:  ## show the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
+
+install: $(INSTALLED)  ## create .venv from requirements.lock
+
+# uv is fast; it does not read pip's configuration, so where only pip can reach packages, pip installs.
+$(INSTALLED): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock \
+	  || $(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(INSTALLED)
+
+demo: install  ## a sample scene through the demonstration network, and a picture of the product
+	$(BIN)/ocpipe run $(DEMO_SCENE) -c demo --networks sample_data/networks -o demo
+	$(BIN)/ocpipe quicklook $(DEMO_PRODUCT)
+
+test: install  ## the tests
+	$(BIN)/python -m pytest
+
+check: lint types imports test wheel-smoke  ## everything a change must pass
+
+lint: install  ## ruff
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: install  ## mypy, strict
+	$(BIN)/mypy
+
+imports: install  ## the layers of docs/design.md
+	$(BIN)/lint-imports
+
+wheel-smoke: install  ## the built wheel in an empty environment
+	PYTHON=$(PYTHON) sh tests/wheel_smoke.sh $(BIN)
+
+lock: install  ## resolve requirements.lock anew
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-emit-index-url --upgrade -o requirements.lock
+
+sample-data: install  ## make sample_data/ again
+	$(BIN)/python sample_data/make_network.py
+	$(BIN)/python sample_data/make_scene.py
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

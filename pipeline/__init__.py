@@ -1,0 +1,32 @@
+"""ocpipe: whole ocean-colour scenes through neural networks.
+
+Three calls do the work; what they need is imported when they are first used::
+
+    scene = pipeline.open_scene("AQUA_MODIS.20110910T190602.L2.OC.nc")
+    product = pipeline.process_scene("AQUA_MODIS.20110910T190602.L2.OC.nc", "run.yaml")
+    network = pipeline.load_network("MODIS-Aqua_aphNN.h5")
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from pipeline.version import __version__
+
+if TYPE_CHECKING:
+    from pipeline.networks import load_network
+    from pipeline.process import process_scene
+    from pipeline.readers import open_scene
+
+__all__ = ["__version__", "load_network", "open_scene", "process_scene"]
+
+_HOMES = {
+    "open_scene": "pipeline.readers",
+    "process_scene": "pipeline.process",
+    "load_network": "pipeline.networks",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

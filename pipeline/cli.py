@@ -1,0 +1,224 @@
+"""The command ``ocpipe``: parse, load the configuration, one library call, exit code.
+
+Exit codes: 0 done, 1 a scene failed, 2 wrong use or configuration. Nothing heavy is imported
+before a command needs it.
+"""
+
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from pipeline.errors import ConfigError, PipelineError
+from pipeline.version import __version__
+
+if TYPE_CHECKING:
+    from pipeline.config import RunConfig
+
+log = logging.getLogger("pipeline")
+
+LEVELS = ("debug", "info", "warning", "error")
+CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100}
+EXISTING = click.Path(path_type=Path)
+
+
+@click.group(context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="ocpipe")
+def main() -> None:
+    """Whole ocean-colour scenes through neural networks, with products that say how they were made.
+
+    Exit codes: 0 done, 1 a scene failed, 2 wrong use or configuration.
+    """
+
+
+def _log_level(command: Any) -> Any:
+    return click.option(
+        "--log-level",
+        type=click.Choice(LEVELS),
+        default="info",
+        help="Least serious messages shown.",
+    )(command)
+
+
+@main.command()
+@click.argument("scenes", metavar="SCENE...", nargs=-1, required=True, type=EXISTING)
+@click.option("-c", "--config", required=True, help="Configuration file, or name of a shipped one.")
+@click.option(
+    "-o",
+    "--output",
+    type=EXISTING,
+    default=None,
+    show_default="execution.output, else .",
+    help="Folder for the products.",
+)
+@click.option(
+    "--networks",
+    multiple=True,
+    type=EXISTING,
+    metavar="DIR",
+    show_default="none",
+    help="Folder to look networks up in; repeatable. OCPIPE_NETWORKS is searched next.",
+)
+@click.option(
+    "--products",
+    default=None,
+    metavar="NAME,NAME",
+    show_default="all",
+    help="Which networks of the configuration to run.",
+)
+@click.option(
+    "--engine",
+    default=None,
+    show_default="science.engine, else auto",
+    help="What runs the networks: auto, numpy (float64 reference) or tensorflow.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=None,
+    show_default="execution.threads, else one per core",
+    help="Blocks computed at a time.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@_log_level
+def run(
+    scenes: tuple[Path, ...], config: str, dry_run: bool, log_level: str, **options: Any
+) -> None:
+    """Apply the networks of CONFIG to each SCENE and write one product each.
+
+    A scene that fails costs the others nothing; the exit code is 1 then.
+    """
+    _start_logging(log_level)
+    try:
+        settings = _configured(config, **options)
+    except ConfigError as error:
+        _wrong_use(error)
+    failed = [scene for scene in scenes if not _run_one(scene, settings, dry_run)]
+    if len(scenes) > 1:
+        log.info("%d of %d scenes done", len(scenes) - len(failed), len(scenes))
+    sys.exit(1 if failed else 0)
+
+
+@main.command()
+@click.argument("file", type=EXISTING)
+@_log_level
+def inspect(file: Path, log_level: str) -> None:
+    """Say what FILE is: a scene, a network, or a product of ocpipe."""
+    _start_logging(log_level)
+    from pipeline.inspection import inspect_file
+
+    try:
+        for line in inspect_file(file):
+            click.echo(line)
+    except PipelineError as error:
+        _failure(error)
+        sys.exit(1)
+
+
+@main.command("check-config")
+@click.argument("config")
+@_log_level
+def check_config(config: str, log_level: str) -> None:
+    """Check a configuration without running it, and print it with all defaults filled in."""
+    _start_logging(log_level)
+    from pipeline.config import as_yaml, load_config
+
+    try:
+        click.echo(as_yaml(load_config(config)), nl=False)
+    except ConfigError as error:
+        _wrong_use(error)
+
+
+@main.command()
+@click.argument("product", type=EXISTING)
+@click.option(
+    "-o",
+    "--output",
+    type=EXISTING,
+    default=None,
+    show_default="PRODUCT with .png",
+    help="The picture.",
+)
+@click.option(
+    "--variables",
+    default=None,
+    metavar="NAME,NAME",
+    show_default="of each quantity the one nearest 443 nm",
+    help="What to draw.",
+)
+@_log_level
+def quicklook(product: Path, output: Path | None, variables: str | None, log_level: str) -> None:
+    """Draw a picture (PNG) of a PRODUCT of ocpipe."""
+    _start_logging(log_level)
+    from pipeline.writers.quicklook import draw_quicklook
+
+    try:
+        picture = draw_quicklook(product, output or product.with_suffix(".png"), _names(variables))
+    except PipelineError as error:
+        _failure(error)
+        sys.exit(1)
+    click.echo(picture)
+
+
+def _names(listed: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (listed or "").split(",") if name.strip())
+
+
+def _configured(config: str, **options: Any) -> "RunConfig":
+    from pipeline.config import load_config
+
+    settings = load_config(config).executing(
+        output=options["output"],
+        network_dirs=options["networks"] or None,
+        threads=options["threads"],
+    )
+    if options["engine"]:
+        settings = settings.with_engine(options["engine"])
+    if options["products"] is not None:
+        settings = settings.selecting(_names(options["products"]))
+    return settings
+
+
+def _run_one(scene: Path, settings: "RunConfig", dry_run: bool) -> bool:
+    """Whether the scene succeeded; a failure is reported and costs nothing else."""
+    from pipeline.process import plan_scene, process_scene
+    from pipeline.terminal import block_progress
+
+    try:
+        if dry_run:
+            click.echo("\n".join(plan_scene(scene, settings).lines()))
+            return True
+        with block_progress(scene.name) as progress:
+            product = process_scene(scene, settings, progress)
+        click.echo(product)
+    except PipelineError as error:
+        _failure(error)
+        return False
+    except Exception:  # a defect of this program: shown in full, and the other scenes go on
+        log.exception("%s: unexpected failure; please report it with what follows", scene)
+        return False
+    return True
+
+
+def _start_logging(level: str) -> None:
+    from pipeline.terminal import start_logging
+
+    start_logging(level)
+    # So that a scheduler's SIGTERM, too, leaves no half-written file.
+    signal.signal(signal.SIGTERM, _terminated)
+
+
+def _terminated(number: int, _frame: object) -> NoReturn:
+    sys.exit(128 + number)
+
+
+def _failure(error: PipelineError) -> None:
+    log.error("%s: %s", type(error).__name__, error)
+
+
+def _wrong_use(error: PipelineError) -> NoReturn:
+    _failure(error)
+    sys.exit(2)

@@ -1,0 +1,275 @@
+"""The run configuration: what YAML may say, typed, with every unknown key an error.
+
+``science`` decides what is in a product and is written into it; ``execution`` decides how and where
+the work is done and never leaves a trace in a product.
+"""
+
+import difflib
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from pipeline.errors import ConfigError
+from pipeline.shipped import shipped_configs
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+
+
+class Strict(BaseModel):
+    """Frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ReaderChoice(Strict):
+    """Which reader opens the scenes; ``auto`` recognises the format from the content."""
+
+    format: str = "auto"
+
+
+class Bands(Strict):
+    """How scene bands are matched to network inputs."""
+
+    tolerance_nm: float = Field(default=3.0, ge=0, le=50)
+
+
+class MaskRules(Strict):
+    """Which pixels are excluded from every network."""
+
+    flags: tuple[str, ...] = ()
+    """Excluded where one of these flags of the file is set."""
+    keep_flags: tuple[str, ...] = ()
+    """Excluded where none of these flags of the file is set."""
+    expressions: dict[Name, str] = {}
+    """Excluded where the expression is true, e.g. ``low_sun: solar_zenith > 70``."""
+    values: tuple[Literal["missing", "zero", "negative", "outside_valid_range"], ...] = ()
+    """Excluded where any input band of the run is so (networks do their own check besides)."""
+
+
+class NetworkChoice(Strict):
+    """One network of a run."""
+
+    name: Name
+    file: str
+    """A path, or a file name to look up in the network folders; ``{sensor}`` is filled in."""
+    allow_other_sensor: bool = False
+
+    @field_validator("file")
+    @classmethod
+    def _only_sensor_is_filled_in(cls, file: str) -> str:
+        try:
+            file.format(sensor="SGLI")
+        except (KeyError, IndexError, ValueError) as error:
+            raise ValueError("the only placeholder is {sensor}") from error
+        return file
+
+
+class Output(Strict):
+    """The layout of a product."""
+
+    chunk: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (512, 512)
+    """Lines and pixels of a storage chunk."""
+    compression_level: int = Field(default=4, ge=0, le=9)
+    source_flags: bool = True
+    """Whether the scene's own flags are carried into the product."""
+
+
+class Science(Strict):
+    """What is computed."""
+
+    reader: ReaderChoice = ReaderChoice()
+    sensor: str | None = None
+    """Overrides the sensor a scene names."""
+    bands: Bands = Bands()
+    masks: MaskRules = MaskRules()
+    networks: tuple[NetworkChoice, ...] = Field(min_length=1)
+    engine: Literal["auto", "numpy", "tensorflow"] = "auto"
+    output: Output = Output()
+    metadata: dict[Name, str] = {}
+    """Global attributes of the product (ACDD): creator_name, institution, license ..."""
+
+    @field_validator("networks")
+    @classmethod
+    def _names_are_unique(cls, networks: tuple[NetworkChoice, ...]) -> tuple[NetworkChoice, ...]:
+        names = [network.name for network in networks]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"network name used twice: {', '.join(twice)}")
+        return networks
+
+
+class Execution(Strict):
+    """How and where the work is done."""
+
+    output: Path = Path()
+    """Folder the products are written to."""
+    network_dirs: tuple[Path, ...] = ()
+    """Folders in which networks are looked up, before those of OCPIPE_NETWORKS."""
+    threads: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1)
+
+
+class RunConfig(Strict):
+    """A whole run configuration."""
+
+    name: Name
+    title: str = ""
+    science: Science
+    execution: Execution = Execution()
+
+    def selecting(self, products: tuple[str, ...]) -> "RunConfig":
+        """This configuration with only the named networks, in the configuration's order.
+
+        Raises:
+            ConfigError: a name is not among the networks.
+        """
+        known = [network.name for network in self.science.networks]
+        unknown = [name for name in products if name not in known]
+        if unknown:
+            raise ConfigError(
+                f"--products names {', '.join(unknown)}; configuration {self.name!r} has "
+                f"{', '.join(known)}. Choose among these or add a network to the configuration."
+            )
+        chosen = tuple(n for n in self.science.networks if n.name in products)
+        return self._replace(science={"networks": chosen})
+
+    def executing(self, **changes: Any) -> "RunConfig":
+        """This configuration with other execution settings; None keeps what there is."""
+        return self._replace(execution={k: v for k, v in changes.items() if v is not None})
+
+    def with_engine(self, engine: str) -> "RunConfig":
+        """This configuration with another engine.
+
+        Raises:
+            ConfigError: there is no such engine.
+        """
+        data = self.model_dump()
+        data["science"]["engine"] = engine
+        return _validated(data, "--engine")
+
+    def _replace(self, **sections: dict[str, Any]) -> "RunConfig":
+        update = {
+            name: getattr(self, name).model_copy(update=changes)
+            for name, changes in sections.items()
+        }
+        return self.model_copy(update=update)
+
+    def science_record(self) -> dict[str, Any]:
+        """The science part as plain data, network paths as base names: what a product records."""
+        record: dict[str, Any] = self.science.model_dump(mode="json")
+        for network in record["networks"]:
+            network["file"] = Path(network["file"]).name
+        return {"name": self.name, "title": self.title, "science": record}
+
+
+def hash_of(record: Mapping[str, Any]) -> str:
+    """SHA-256 of plain data, independent of the order of its keys."""
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def load_config(source: "str | Path | Mapping[str, Any] | RunConfig") -> RunConfig:
+    """A run configuration from a file, from the name of a shipped one, or from plain data.
+
+    Raises:
+        ConfigError: it cannot be found or read, or says something unknown; all complaints at once.
+    """
+    if isinstance(source, RunConfig):
+        return source
+    if isinstance(source, Mapping):
+        return _validated(source, "configuration")
+    path = find_config(source)
+    return _validated(_read_yaml(path), path.name)
+
+
+def as_yaml(config: RunConfig) -> str:
+    """The configuration as YAML, all defaults filled in."""
+    return str(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+
+
+def find_config(source: str | Path) -> Path:
+    """The file itself, or the shipped run configuration of that name.
+
+    Raises:
+        ConfigError: there is neither.
+    """
+    path = Path(source)
+    if path.is_file():
+        return path
+    shipped = shipped_configs() / "runs"
+    name = path.stem if path.suffix in {".yaml", ".yml"} else path.name
+    candidate = shipped / f"{name}.yaml"
+    if candidate.is_file() and (path.parent == Path() or path.parent.name == "runs"):
+        return candidate
+    names = ", ".join(sorted(file.stem for file in shipped.glob("*.yaml")))
+    raise ConfigError(
+        f"{source}: no such configuration file, and no shipped configuration of that name. "
+        f"Give a path or one of {names}."
+    )
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML's safe loader, which also refuses a key that appears twice in one mapping."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for key_node, _ in node.value:
+            if keys.count(key_node.value) > 1:
+                line = key_node.start_mark.line + 1
+                raise yaml.YAMLError(f"key {key_node.value!r} appears twice (line {line})")
+        return super().construct_mapping(node, deep)
+
+
+def _read_yaml(path: Path) -> Mapping[str, Any]:
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)  # noqa: S506
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path.name} is not valid YAML: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+    if not isinstance(data, Mapping):
+        raise ConfigError(
+            f"{path.name}: found {type(data).__name__}, expected a mapping with name and science."
+        )
+    return data
+
+
+def _validated(data: Mapping[str, Any], origin: str) -> RunConfig:
+    try:
+        return RunConfig.model_validate(dict(data))
+    except ValidationError as error:
+        complaints = "\n".join(f"  {_complaint(entry)}" for entry in error.errors())
+        raise ConfigError(f"{origin} is not a valid run configuration:\n{complaints}") from None
+
+
+def _complaint(entry: Mapping[str, Any]) -> str:
+    location = entry["loc"]
+    where = ".".join(str(part) for part in location)
+    if entry["type"] == "extra_forbidden":
+        known = list(_model_at(location[:-1]).model_fields)
+        close = difflib.get_close_matches(str(location[-1]), known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known keys are {', '.join(known)}."
+        return f"{where}: unknown key; {hint}"
+    if entry["type"] == "missing":
+        return f"{where}: missing; give it a value."
+    message = str(entry["msg"]).removeprefix("Value error, ")
+    return f"{where}: {message} (found {entry['input']!r})"
+
+
+def _model_at(location: tuple[Any, ...]) -> type[BaseModel]:
+    """The model class at a place of the configuration, to name its keys."""
+    model: type[BaseModel] = RunConfig
+    for part in location:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        inner = getattr(annotation, "__args__", (annotation,))[0]
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            break
+        model = inner
+    return model

@@ -1,0 +1,29 @@
+"""What can go wrong for a user, one class per kind.
+
+Every message says what was found, what was expected and what to do; the command line shows it
+without a traceback.
+"""
+
+
+class PipelineError(Exception):
+    """Base of every error that is about the user's input and not about this program."""
+
+
+class ConfigError(PipelineError):
+    """The configuration or the call is wrong; nothing was started."""
+
+
+class SceneError(PipelineError):
+    """A scene cannot be read or lacks what the run needs."""
+
+
+class UnknownFormatError(SceneError):
+    """No reader recognises the content of a file."""
+
+
+class NetworkError(PipelineError):
+    """A network file is missing, broken, or made for something else."""
+
+
+class WriteError(PipelineError):
+    """A product could not be written; nothing of it was left behind."""

@@ -1,0 +1,49 @@
+"""Scene block -> excluded pixels, one named rule per bit of ``quality_flags``."""
+
+from collections.abc import Sequence
+
+import xarray as xr
+
+from pipeline.config import MaskRules
+from pipeline.errors import SceneError
+from pipeline.masks.expression import Expression
+from pipeline.masks.flags import FlagIsSet, KeepFlags, SourceFlags
+from pipeline.masks.rule import MaskRule
+from pipeline.masks.values import VALUE_RULES, ValueRule
+from pipeline.quality import MOST_MASK_RULES
+from pipeline.scene import Band
+
+__all__ = ["MaskRule", "make_rules"]
+
+
+def make_rules(
+    rules: MaskRules, scene: xr.Dataset, inputs: Sequence[Band], tolerance_nm: float
+) -> tuple[MaskRule, ...]:
+    """The rules of a configuration, bound to one scene.
+
+    Args:
+        rules: what the configuration says.
+        scene: the scene they will be applied to; names are looked up in it.
+        inputs: the bands that the networks of the run take, for rules about values.
+        tolerance_nm: how far a band named in an expression may be from one of the scene.
+
+    Raises:
+        SceneError: a flag, a band or a variable is not in the scene; the message lists those
+            that are.
+        ConfigError: an expression uses something that is not allowed.
+    """
+    bound: list[MaskRule] = []
+    if rules.flags or rules.keep_flags:
+        table = SourceFlags.of(scene)
+        bound.extend(FlagIsSet(name, table.mask(name)) for name in rules.flags)
+        if rules.keep_flags:
+            bound.append(KeepFlags(rules.keep_flags, table.mask_of_any(rules.keep_flags)))
+    for name, text in rules.expressions.items():
+        bound.append(Expression.parse(name, text, scene, tolerance_nm))
+    bound.extend(ValueRule(name, VALUE_RULES[name], tuple(inputs)) for name in rules.values)
+    if len(bound) > MOST_MASK_RULES:
+        raise SceneError(
+            f"{len(bound)} mask rules, at most {MOST_MASK_RULES} fit into quality_flags. "
+            "Join some of them in one expression or list flags under keep_flags."
+        )
+    return tuple(bound)

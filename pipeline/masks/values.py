@@ -1,0 +1,38 @@
+"""Masks by what an input band of the run holds: nothing, zero, a negative value."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from pipeline.quality import STATE_OUTSIDE_VALID_RANGE
+from pipeline.scene import Band
+
+# (values, states) of one band -> True where the pixel is excluded.
+Condition = Callable[[npt.NDArray[Any], npt.NDArray[Any]], npt.NDArray[np.bool_]]
+
+VALUE_RULES: dict[str, Condition] = {
+    "missing": lambda values, _: np.isnan(values),
+    "zero": lambda values, _: values == 0,
+    "negative": lambda values, _: values < 0,
+    "outside_valid_range": lambda _, states: (states & STATE_OUTSIDE_VALID_RANGE) != 0,
+}
+
+
+@dataclass(frozen=True)
+class ValueRule:
+    """Excludes a pixel where any input band of the run meets a condition."""
+
+    name: str
+    condition: Condition
+    needs: tuple[Band, ...]
+
+    def excluded(self, block: xr.Dataset) -> npt.NDArray[np.bool_]:
+        """True where any of the bands meets the condition, with shape (y, x)."""
+        excluded = np.zeros((block.sizes["y"], block.sizes["x"]), dtype=bool)
+        for band in self.needs:
+            excluded |= self.condition(band.values(block), band.states(block))
+        return excluded

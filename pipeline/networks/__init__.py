@@ -1,0 +1,7 @@
+"""Numbers -> numbers: network files, their one description, and the engines that run it."""
+
+from pipeline.networks.description import Layer, Network, Variable
+from pipeline.networks.formats import load_network
+from pipeline.networks.library import find_network
+
+__all__ = ["Layer", "Network", "Variable", "find_network", "load_network"]

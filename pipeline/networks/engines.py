@@ -1,0 +1,94 @@
+"""What runs a network: one table of engines, each built and checked once per process."""
+
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.errors import ConfigError, NetworkError
+from pipeline.networks.description import Network
+from pipeline.networks.reference import NumpyEngine, forward, limits
+
+# A device or a library that computes wrong numbers is off by far more than float32 rounding
+# (TF32 on a GPU: 2-3 %), which stays below 1e-4.
+SELF_CHECK_TOLERANCE = 1e-3
+SELF_CHECK_ROWS = 64
+
+
+class Engine(Protocol):
+    """Evaluates one network; safe to call from several threads."""
+
+    name: str
+
+    def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Outputs (n, outputs) of inputs (n, inputs), both in physical units."""
+        ...
+
+
+def _tensorflow(network: Network) -> Engine:
+    from pipeline.networks.tensorflow_engine import TensorflowEngine
+
+    return TensorflowEngine(network)
+
+
+ENGINES: dict[str, Callable[[Network], Engine]] = {
+    "numpy": NumpyEngine,
+    "tensorflow": _tensorflow,
+}
+
+_built: dict[tuple[int, str], tuple[Network, Engine]] = {}
+_building = threading.Lock()
+
+
+def resolve_engine(name: str) -> str:
+    """The engine that ``auto`` means on this machine; any other known name as it is.
+
+    Raises:
+        ConfigError: there is no engine of that name.
+    """
+    if name == "auto":
+        return "tensorflow"
+    if name not in ENGINES:
+        raise ConfigError(f"unknown engine {name!r}; known are auto, {', '.join(ENGINES)}.")
+    return name
+
+
+def get_engine(network: Network, name: str = "auto") -> Engine:
+    """The engine of a network, built on the first call and kept.
+
+    Raises:
+        ConfigError: there is no engine of that name.
+        NetworkError: the engine's numbers differ from the float64 reference.
+    """
+    name = resolve_engine(name)
+    key = (id(network), name)  # the network is kept beside its engine, so its id stays its own
+    with _building:
+        if key not in _built:
+            engine = ENGINES[name](network)
+            _check(network, engine)
+            _built[key] = (network, engine)
+        return _built[key][1]
+
+
+def example_inputs(network: Network, rows: int, seed: int = 0) -> npt.NDArray[np.float64]:
+    """Inputs within the training range, uniform in the transformed quantities: (rows, inputs)."""
+    minimum, maximum = limits(network.inputs)
+    drawn = np.random.default_rng(seed).uniform(minimum, maximum, (rows, len(network.inputs)))
+    columns = [
+        variable.transform.inverse(drawn[:, index]) for index, variable in enumerate(network.inputs)
+    ]
+    return np.stack(columns, axis=1)
+
+
+def _check(network: Network, engine: Engine) -> None:
+    x = example_inputs(network, SELF_CHECK_ROWS)
+    expected, found = forward(network, x), engine.predict(x)
+    worst = float(np.max(np.abs(found / expected - 1)))
+    if not worst <= SELF_CHECK_TOLERANCE:
+        raise NetworkError(
+            f"{network.file_name}: engine {engine.name} differs from the float64 reference by "
+            f"{worst:.2g} (relative), at most {SELF_CHECK_TOLERANCE:g} is rounding. This device or "
+            "library computes wrong numbers: choose another engine."
+        )

@@ -1,0 +1,74 @@
+"""The MLP rebuilt as a Keras model: transforms and scaling are part of its graph.
+
+Weights go in by ``set_weights``, kernels as (inputs, units): ``Constant`` initializers take one
+value and not a matrix.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.networks.description import Network
+from pipeline.networks.folding import fold
+from pipeline.networks.tensorflow_setup import tensorflow
+
+if TYPE_CHECKING:
+    import keras
+
+
+def build_model(network: Network) -> "keras.Model":
+    """A Keras model (n, inputs) -> (n, outputs) in physical units, float32."""
+    tensorflow()
+    import keras
+
+    folded = fold(network)
+    inputs = keras.Input((len(network.inputs),), name="physical_inputs")
+    signal = _columnwise(inputs, folded.input_functions, _input_functions())
+    dense = []
+    for number, layer in enumerate(folded.layers, start=1):
+        made = keras.layers.Dense(
+            layer.bias.size, activation=layer.activation, name=f"layer_{number}"
+        )
+        signal = made(signal)
+        dense.append((made, layer))
+    outputs = _columnwise(signal, folded.output_functions, _output_functions())
+    model = keras.Model(inputs, outputs, name=_model_name(network.name))
+    for made, layer in dense:
+        made.set_weights([layer.kernel.astype(np.float32), layer.bias.astype(np.float32)])
+    return model
+
+
+def _model_name(name: str) -> str:
+    return "".join(char if char.isalnum() else "_" for char in name)
+
+
+def _input_functions() -> dict[str, Any]:
+    from keras import ops
+
+    return {
+        "identity": lambda x: x,
+        "log": ops.log,
+        "cos_degrees": lambda x: ops.cos(x * np.float32(np.pi / 180)),
+    }
+
+
+def _output_functions() -> dict[str, Any]:
+    from keras import ops
+
+    return {
+        "identity": lambda y: y,
+        "log": ops.exp,
+        "cos_degrees": lambda y: ops.arccos(ops.clip(y, -1, 1)) * np.float32(180 / np.pi),
+    }
+
+
+def _columnwise(tensor: Any, names: tuple[str, ...], functions: dict[str, Any]) -> Any:
+    """Apply to each run of columns the function it is named for."""
+    from keras import ops
+
+    parts, start = [], 0
+    for stop in range(1, len(names) + 1):
+        if stop == len(names) or names[stop] != names[start]:
+            parts.append(functions[names[start]](tensor[:, start:stop]))
+            start = stop
+    return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=1)

@@ -1,0 +1,202 @@
+"""The HDF5 layout of OC-SMART: Layers, Norm_in, Norm_out, Weights/LayerK, Bias/LayerK.
+
+Kernels are stored (outputs, inputs), biases (outputs, 1). Neither activations nor the meaning of
+inputs and outputs are in OC-SMART's own files: those come from ``configs/networks/ocsmart.yaml`` by
+the file's name. A file with the attribute ``ocpipe_description`` says all of it itself.
+"""
+
+import functools
+import re
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import yaml
+
+from pipeline.errors import ConfigError, NetworkError
+from pipeline.networks.description import Array, Layer, Network, Variable
+from pipeline.networks.self_description import ATTRIBUTE, SelfDescription
+from pipeline.quantities import quantities
+from pipeline.sensors import Sensor, find_sensor
+from pipeline.shipped import shipped_configs
+
+PARTS = ("Layers", "Norm_in", "Norm_out", "Weights", "Bias")
+
+
+def is_ocsmart(path: Path) -> bool:
+    """Whether the file is HDF5 with most of the layout's parts (a broken one is still one)."""
+    if not h5py.is_hdf5(path):
+        return False
+    try:
+        with h5py.File(path, "r") as file:
+            return sum(part in file for part in PARTS) >= 2
+    except OSError as error:
+        raise NetworkError(
+            f"{path.name}: an HDF5 file that cannot be opened ({error}). Fetch it again."
+        ) from error
+
+
+def read_ocsmart(path: Path, sha256: str) -> Network:
+    """The network in a file of this layout.
+
+    Raises:
+        NetworkError: a dataset is missing or has a wrong shape, or nothing describes the file.
+    """
+    with h5py.File(path, "r") as file:
+        stored = _Stored(file, path.name)
+        kernels_and_biases = stored.layers()
+        norm_in, norm_out = stored.norm("Norm_in"), stored.norm("Norm_out")
+        if len(norm_in) != stored.sizes[0] or len(norm_out) != stored.sizes[-1]:
+            raise NetworkError(
+                f"{path.name}: Norm_in has {len(norm_in)} rows and Norm_out {len(norm_out)}, but "
+                f"Layers says {stored.sizes[0]} inputs and {stored.sizes[-1]} outputs."
+            )
+        text = file.attrs.get(ATTRIBUTE)
+        wavelengths = stored.optional("Wavelength")
+    if text is not None:
+        described = SelfDescription.parse(text, path.name)
+        return described.network(kernels_and_biases, norm_in, norm_out, path.name, sha256)
+    return _described_by_name(path, sha256, kernels_and_biases, norm_in, norm_out, wavelengths)
+
+
+class _Stored:
+    """The datasets of one open file, with errors that name them."""
+
+    def __init__(self, file: h5py.File, file_name: str) -> None:
+        self._file = file
+        self._name = file_name
+        # Cast before any arithmetic: the sizes are stored as int8, in which 100 + 100 overflows.
+        self.sizes = [int(size) for size in self._dataset("Layers").reshape(-1)]
+        if len(self.sizes) < 2 or min(self.sizes) < 1:
+            raise NetworkError(
+                f"{file_name}: Layers is {self.sizes}, expected two or more positive sizes."
+            )
+
+    def layers(self) -> list[tuple[Array, Array]]:
+        """Kernel (inputs, outputs) and bias (outputs,) of each layer."""
+        pairs = []
+        for k, (n_in, n_out) in enumerate(zip(self.sizes[:-1], self.sizes[1:], strict=True), 1):
+            weights = self._shaped(f"Weights/Layer{k}", (n_out, n_in))
+            bias = self._shaped(f"Bias/Layer{k}", (n_out, 1))
+            pairs.append((np.ascontiguousarray(weights.T), bias.reshape(-1)))
+        return pairs
+
+    def norm(self, name: str) -> Array:
+        """Minimum and maximum of each variable, with shape (variables, 2)."""
+        array = self._dataset(name)
+        if array.ndim != 2 or array.shape[1] != 2:
+            raise NetworkError(f"{self._name}: {name} has shape {array.shape}, expected (n, 2).")
+        return array
+
+    def optional(self, name: str) -> Array | None:
+        """A dataset flattened, or None where the file has none."""
+        return self._dataset(name).reshape(-1) if name in self._file else None
+
+    def _shaped(self, name: str, shape: tuple[int, ...]) -> Array:
+        array = self._dataset(name)
+        if array.shape != shape:
+            raise NetworkError(
+                f"{self._name}: {name} has shape {array.shape}, expected {shape} from Layers "
+                f"{self.sizes}. The file is damaged or not of this layout."
+            )
+        return array
+
+    def _dataset(self, name: str) -> Array:
+        dataset = self._file.get(name)
+        if not isinstance(dataset, h5py.Dataset):
+            raise NetworkError(
+                f"{self._name}: dataset {name} is missing. The file is incomplete; fetch it again."
+            )
+        if dataset.dtype.kind not in "iuf":
+            raise NetworkError(f"{self._name}: dataset {name} is {dataset.dtype}, not numeric.")
+        return np.asarray(dataset[...], dtype=np.float64)
+
+
+@functools.cache
+def _table() -> dict[str, Any]:
+    path = shipped_configs() / "networks" / "ocsmart.yaml"
+    table: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return table
+
+
+def _kind_of(path: Path) -> tuple[Sensor, str]:
+    """Sensor and kind from a name such as ``MODIS-Aqua_Lrc_rrsNN.h5``."""
+    kinds = _table()["kinds"]
+    match = re.fullmatch(_table()["file_name"], path.name, re.IGNORECASE)
+    by_lower = {kind.lower(): kind for kind in kinds}
+    if match is None or match["kind"].lower() not in by_lower:
+        raise NetworkError(
+            f"{path.name}: the file does not describe itself (no attribute {ATTRIBUTE}), and its "
+            f"name is not <sensor>_<kind>.h5 with a kind of {', '.join(kinds)}. Rename it as "
+            "OC-SMART does, or add the attribute."
+        )
+    try:
+        return find_sensor(match["sensor"]), by_lower[match["kind"].lower()]
+    except ConfigError as error:
+        raise NetworkError(f"{path.name}: {error}") from error
+
+
+def _described_by_name(
+    path: Path,
+    sha256: str,
+    kernels_and_biases: list[tuple[Array, Array]],
+    norm_in: Array,
+    norm_out: Array,
+    wavelengths: Array | None,
+) -> Network:
+    sensor, kind = _kind_of(path)
+    entry = _table()["kinds"][kind]
+    inputs = [v for text in entry["inputs"] for v in _expand(text, sensor, wavelengths)]
+    outputs = _expand(entry["output"], sensor, wavelengths)
+    for dataset, names, norm in (("Norm_in", inputs, norm_in), ("Norm_out", outputs, norm_out)):
+        if len(names) != len(norm):
+            raise NetworkError(
+                f"{path.name}: {dataset} has {len(norm)} rows, expected {len(names)} for {kind} of "
+                f"{sensor.name}. The file is of another sensor, or of another version."
+            )
+    activations = [_table()["hidden_activation"]] * len(kernels_and_biases)
+    activations[-1] = _table()["output_activation"]
+    return Network(
+        name=f"{sensor.name}_{kind}",
+        title=f"{entry['title']}, OC-SMART for {sensor.name}",
+        inputs=tuple(_variable(*name, norm) for name, norm in zip(inputs, norm_in, strict=True)),
+        outputs=tuple(_variable(*name, norm) for name, norm in zip(outputs, norm_out, strict=True)),
+        layers=tuple(
+            Layer(kernel, bias, activation)
+            for (kernel, bias), activation in zip(kernels_and_biases, activations, strict=True)
+        ),
+        sensors=(sensor.name,),
+        citation=_table()["citation"],
+        licence=_table()["licence"],
+        file_name=path.name,
+        sha256=sha256,
+    )
+
+
+def _expand(text: str, sensor: Sensor, wavelengths: Array | None) -> list[tuple[str, float | None]]:
+    """``Rrs:rrs`` -> the quantity at each of the sensor's Rrs bands; ``solar_zenith`` as it is.
+
+    Wavelengths in the file itself beat the table's.
+    """
+    quantity, _, bands = text.partition(":")
+    if not bands:
+        return [(quantity, None)]
+    nominal = sensor.ocsmart.bands(bands)
+    if wavelengths is not None and wavelengths.size >= len(nominal):
+        nominal = tuple(float(nm) for nm in wavelengths[: len(nominal)])
+    return [(quantity, nm) for nm in nominal]
+
+
+def _variable(quantity: str, wavelength_nm: float | None, norm: Array) -> Variable:
+    known = quantities()[quantity]
+    return Variable(
+        quantity=quantity,
+        wavelength_nm=wavelength_nm,
+        units=known.units,
+        transform_name="cos_degrees" if known.units == "degree" else "log10",
+        minimum=float(norm[0]),
+        maximum=float(norm[1]),
+        long_name=known.long_name,
+        standard_name=known.standard_name,
+    )

@@ -1,0 +1,71 @@
+"""The float64 reference: the forward pass spelled out in NumPy, by which engines are judged."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.networks.activations import ACTIVATIONS
+from pipeline.networks.description import Array, Network, Variable
+
+
+def forward(network: Network, x: npt.ArrayLike) -> Array:
+    """Outputs in physical units, float64.
+
+    Args:
+        network: the description.
+        x: inputs in physical units with shape (n, inputs).
+
+    Returns:
+        Array with shape (n, outputs). A negative log10 input gives NaN.
+    """
+    rows = np.asarray(x, dtype=np.float64)
+    with np.errstate(all="ignore"):
+        signal = _scale(network.inputs, transformed(network.inputs, rows))
+        for layer in network.layers:
+            signal = ACTIVATIONS[layer.activation](signal @ layer.kernel + layer.bias)
+        return _physical(network.outputs, _unscale(network.outputs, signal))
+
+
+def transformed(variables: tuple[Variable, ...], physical: Array) -> Array:
+    """Each column through its variable's transform; shapes (n, variables)."""
+    columns = [
+        variable.transform.forward(physical[:, index]) for index, variable in enumerate(variables)
+    ]
+    return np.stack(columns, axis=1)
+
+
+def limits(variables: tuple[Variable, ...]) -> tuple[Array, Array]:
+    """Minimum and maximum of the transformed variables, each with shape (variables,)."""
+    minimum = np.array([variable.minimum for variable in variables])
+    return minimum, np.array([variable.maximum for variable in variables])
+
+
+def _physical(variables: tuple[Variable, ...], values: Array) -> Array:
+    columns = [
+        variable.transform.inverse(values[:, index]) for index, variable in enumerate(variables)
+    ]
+    return np.stack(columns, axis=1)
+
+
+def _scale(variables: tuple[Variable, ...], values: Array) -> Array:
+    minimum, maximum = limits(variables)
+    return 2 * (values - minimum) / (maximum - minimum) - 1
+
+
+def _unscale(variables: tuple[Variable, ...], signal: Array) -> Array:
+    minimum, maximum = limits(variables)
+    return (signal + 1) / 2 * (maximum - minimum) + minimum
+
+
+class NumpyEngine:
+    """Runs the float64 reference."""
+
+    name = "numpy"
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Outputs (n, outputs), float64, of inputs (n, inputs) in physical units."""
+        return forward(self._network, x)

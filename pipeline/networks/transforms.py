@@ -1,0 +1,30 @@
+"""Functions between a physical quantity and the one a network scales, one line each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Transform:
+    """A function and its inverse; both take and give float64 arrays of any shape."""
+
+    forward: Callable[[Any], Any]
+    inverse: Callable[[Any], Any]
+    needs_positive: bool = False
+    """Whether the function has no value at zero and below."""
+    increasing: bool = True
+    """Whether the range of the transformed quantity is a range of the physical one."""
+
+
+TRANSFORMS: dict[str, Transform] = {
+    "none": Transform(lambda x: x, lambda y: y),
+    "log10": Transform(np.log10, lambda y: 10.0**y, needs_positive=True),
+    "cos_degrees": Transform(
+        lambda x: np.cos(np.radians(x)),
+        lambda y: np.degrees(np.arccos(np.clip(y, -1, 1))),
+        increasing=False,
+    ),
+}

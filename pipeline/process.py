@@ -1,0 +1,147 @@
+"""One scene through its networks: open, plan, compute block by block, write."""
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from pipeline.block import QUALITY_FLAGS, process_block
+from pipeline.config import RunConfig, load_config
+from pipeline.errors import SceneError, WriteError
+from pipeline.networks.engines import get_engine
+from pipeline.plan import Plan, make_plan
+from pipeline.product import describe_variables
+from pipeline.provenance import Provenance
+from pipeline.readers import open_scene
+from pipeline.scene import GEOLOCATION, SOURCE_FLAGS
+from pipeline.writers import PRODUCT_SUFFIX, Layout, write_product
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]
+"""Called with the number of finished blocks and of all blocks."""
+
+
+def process_scene(
+    source: str | Path,
+    config: str | Path | Mapping[str, Any] | RunConfig,
+    progress: Progress | None = None,
+) -> Path:
+    """Apply the networks of a configuration to a scene and write the product.
+
+    Args:
+        source: the file of the scene.
+        config: a configuration, its file, the name of a shipped one, or plain data.
+        progress: told about finished blocks.
+
+    Returns:
+        Path of the product: in ``execution.output``, named after the scene and the configuration.
+
+    Raises:
+        ConfigError: the configuration is wrong.
+        SceneError: the scene cannot be read, or lacks what the networks need.
+        NetworkError: a network is missing, broken, or of another sensor.
+        WriteError: the product cannot be written; nothing of it is left behind.
+    """
+    source, config = Path(source), load_config(config)
+    target = product_path(source, config)
+    with open_scene(source, config.science.reader.format) as scene:
+        plan = make_plan(scene, source.name, config)
+        _prepare_folder(target.parent)
+        _build_engines(plan)
+        provenance = Provenance.of(source, scene.attrs, plan)
+        products = map_scene(scene, plan)
+        try:
+            tally = write_product(
+                products,
+                target,
+                Layout(plan.chunk, config.science.output.compression_level),
+                provenance.root,
+                threads=config.execution.threads,
+                progress=progress,
+            )
+        except OSError as error:
+            # The writer names its own failures, so this came from reading.
+            raise SceneError(
+                f"{source.name}: cannot be read to its end ({error}). The file is damaged; "
+                "fetch it again."
+            ) from error
+    for step in plan.steps:
+        computed = tally.valid_count(step.variables[0])
+        log.info(
+            "%s: %s computed on %d of %d pixels", source.name, step.name, computed, tally.pixels
+        )
+        if computed == 0:
+            log.warning(
+                "%s: no valid pixel for %s; the product holds fill values only",
+                source.name,
+                step.name,
+            )
+    return target
+
+
+def plan_scene(source: str | Path, config: str | Path | Mapping[str, Any] | RunConfig) -> Plan:
+    """What ``process_scene`` would do, without doing it.
+
+    Raises:
+        PipelineError: as ``process_scene``, for all that is found before a pixel is read.
+    """
+    source, config = Path(source), load_config(config)
+    with open_scene(source, config.science.reader.format) as scene:
+        return make_plan(scene, source.name, config)
+
+
+def map_scene(scene: xr.Dataset, plan: Plan) -> xr.Dataset:
+    """All variables of the product, lazily, in the plan's blocks.
+
+    The computed ones come from one call of ``process_block`` per block; geolocation and the scene's
+    own flags are passed through.
+    """
+    selected = plan.select(scene)
+    products = xr.map_blocks(
+        process_block, selected, kwargs={"plan": plan}, template=_template(selected, plan)
+    )
+    passed = {name: selected[name] for name in GEOLOCATION}
+    if plan.carries_source_flags:
+        flags = selected[SOURCE_FLAGS]
+        passed[flags.attrs.get("source_name", SOURCE_FLAGS)] = flags
+    return describe_variables(products.assign(passed), plan)
+
+
+def product_path(source: Path, config: RunConfig) -> Path:
+    """``<output>/<scene>.<configuration>.nc``."""
+    return config.execution.output / f"{source.stem}.{config.name}{PRODUCT_SUFFIX}"
+
+
+def _template(selected: xr.Dataset, plan: Plan) -> xr.Dataset:
+    """What ``process_block`` makes, without computing it."""
+    layer = selected["latitude"]
+    dtypes: dict[str, Any] = {QUALITY_FLAGS: np.uint32}
+    for step in plan.steps:
+        dtypes |= dict.fromkeys(step.variables, np.float32)
+        dtypes[step.flags_name] = np.uint8
+    return xr.Dataset(
+        {name: xr.zeros_like(layer, dtype=dtype).drop_attrs() for name, dtype in dtypes.items()}
+    )
+
+
+def _build_engines(plan: Plan) -> None:
+    """Before the first block, so that a device that computes wrong numbers stops the run early."""
+    for step in plan.steps:
+        get_engine(step.network, step.engine)
+
+
+def _prepare_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise WriteError(
+            f"{folder} is a file, not a folder. Choose another output folder."
+        ) from None
+    except OSError as error:
+        raise WriteError(
+            f"{folder}: the output folder cannot be made: {error.strerror}. Choose another one."
+        ) from error

@@ -1,0 +1,85 @@
+"""What the variables of a product are called and say about themselves (CF attributes)."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from pipeline.block import QUALITY_FLAGS
+from pipeline.networks import Variable
+from pipeline.plan import NetworkStep, Plan
+from pipeline.quantities import quantities
+from pipeline.scene import GEOLOCATION, SOURCE_FLAGS
+
+COORDINATES = "longitude latitude"
+
+
+def describe_variables(products: xr.Dataset, plan: Plan) -> xr.Dataset:
+    """The same variables in the order of the file, each with its attributes."""
+    ordered: dict[str, xr.DataArray] = {}
+    for name in GEOLOCATION:
+        ordered[name] = products[name].assign_attrs(quantities()[name].attributes())
+    for step in plan.steps:
+        for name, variable in zip(step.variables, step.network.outputs, strict=True):
+            ordered[name] = products[name].assign_attrs(_output_attributes(variable, step))
+        ordered[step.flags_name] = products[step.flags_name].assign_attrs(_network_flags(step))
+    ordered[QUALITY_FLAGS] = products[QUALITY_FLAGS].assign_attrs(_pixel_flags(plan))
+    for passed in (name for name in products.data_vars if name not in ordered):
+        ordered[str(passed)] = _source_flags(products[passed])
+    return xr.Dataset(ordered)
+
+
+def _output_attributes(variable: Variable, step: NetworkStep) -> dict[str, Any]:
+    long_name = variable.long_name or variable.quantity
+    attributes: dict[str, Any] = {"long_name": long_name, "units": variable.units}
+    if variable.standard_name:
+        attributes["standard_name"] = variable.standard_name
+    if variable.wavelength_nm is not None:
+        attributes["long_name"] = f"{long_name} at {variable.wavelength_nm:g} nm"
+        # The names SNAP and others look for.
+        attributes["radiation_wavelength"] = np.float32(variable.wavelength_nm)
+        attributes["radiation_wavelength_unit"] = "nm"
+    return {
+        **attributes,
+        "source": f"neural network {step.network.file_name}",
+        "ancillary_variables": f"{step.flags_name} {QUALITY_FLAGS}",
+        "coordinates": COORDINATES,
+    }
+
+
+def _network_flags(step: NetworkStep) -> dict[str, Any]:
+    return {
+        "long_name": f"flags of network {step.name}, set where no mask rule applies",
+        "standard_name": "quality_flag",
+        **step.flags.attributes(),
+        "coordinates": COORDINATES,
+    }
+
+
+def _pixel_flags(plan: Plan) -> dict[str, Any]:
+    return {
+        "long_name": "flags of the pixel; no network is applied where a bit named masked_ is set",
+        "standard_name": "quality_flag",
+        **plan.pixel_flags.attributes(),
+        "coordinates": COORDINATES,
+    }
+
+
+def _source_flags(flags: xr.DataArray) -> xr.DataArray:
+    """The scene's own flags, without the names (SPARE) that stand for no meaning."""
+    attributes = dict(flags.attrs)
+    names = str(attributes.pop("flag_meanings")).split()
+    masks = np.atleast_1d(attributes.pop("flag_masks"))
+    kept = [i for i, name in enumerate(names) if names.count(name) == 1 and name != "SPARE"]
+    attributes.pop("source_name", None)
+    attributes.pop("_Unsigned", None)
+    return flags.assign_attrs(
+        {
+            "long_name": attributes.get("long_name", SOURCE_FLAGS),
+            "standard_name": "status_flag",
+            "comment": "copied from the input scene",
+            "flag_masks": masks[kept].astype(flags.dtype),
+            "flag_meanings": " ".join(names[i] for i in kept),
+            "coordinates": COORDINATES,
+        }
+    )

@@ -1,0 +1,285 @@
+"""How a product came to be: what goes into the file so that it can be proved years later.
+
+Everything here depends on the bytes of the input, the networks, the science part of the
+configuration and the versions of the software alone, so that two runs can be compared byte by byte.
+"""
+
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.config import hash_of
+from pipeline.errors import ConfigError
+from pipeline.networks import Variable
+from pipeline.plan import NetworkStep, Plan
+from pipeline.version import __version__
+from pipeline.writers.group import Group
+from pipeline.writers.tally import Tally
+
+SOFTWARE = "ocpipe"
+CONVENTIONS = "CF-1.11, ACDD-1.3"
+STANDARD_NAMES = "CF Standard Name Table v93"
+# Namespace of the ids of products: UUIDv5 of the project's name in the DNS-free URL namespace.
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:ocpipe:product")
+_LIBRARIES = ("numpy", "xarray", "dask", "netCDF4", "h5py", "h5netcdf")
+_ENGINE_LIBRARIES = {"tensorflow": ("tensorflow", "keras")}
+
+# Global attributes of a scene that describe its product just as well.
+_CARRIED = (
+    "platform",
+    "instrument",
+    "time_coverage_start",
+    "time_coverage_end",
+    "startDirection",
+    "endDirection",
+    "day_night_flag",
+    "orbit_number",
+    "project",
+)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a product's numbers come from, complete once the pixels are counted."""
+
+    scene_name: str
+    scene_sha256: str
+    scene_attributes: Mapping[str, Any]
+    plan: Plan
+    created: datetime.datetime
+
+    @classmethod
+    def of(cls, source: Path, scene_attributes: Mapping[str, Any], plan: Plan) -> "Provenance":
+        """Of a run about to start; hashes the input file."""
+        with source.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return cls(source.name, sha256, dict(scene_attributes), plan, creation_time())
+
+    @property
+    def key(self) -> str:
+        """Hash of all that decides the product's numbers."""
+        return hash_of(
+            {
+                "input": self.scene_sha256,
+                "networks": {step.name: step.network.sha256 for step in self.plan.steps},
+                "configuration": self._resolved_configuration(),
+                "version": __version__,
+            }
+        )
+
+    def root(self, tally: Tally) -> Group:
+        """The attributes of the file and the group ``processing_control``."""
+        return Group(
+            attributes=self._global_attributes() | _bounds(tally),
+            groups={"processing_control": self._processing_control(tally)},
+        )
+
+    def _resolved_configuration(self) -> dict[str, Any]:
+        record = self.plan.config.science_record()
+        engines = {step.engine for step in self.plan.steps}
+        record["science"]["engine"] = engines.pop() if len(engines) == 1 else sorted(engines)
+        record["science"]["sensor"] = self.plan.sensor
+        return record
+
+    def _global_attributes(self) -> dict[str, Any]:
+        config, scene = self.plan.config, self.scene_attributes
+        date = self.created.strftime("%Y-%m-%dT%H:%M:%SZ")
+        networks = ", ".join(step.network.file_name for step in self.plan.steps)
+        history = (
+            f"{date} {SOFTWARE} {__version__}: {self.scene_name} through {networks}, "
+            f"configuration {config.name}, key {self.key}"
+        )
+        if "history" in scene:
+            history += f"\n{scene['history']}"
+        title = config.title or f"Products of configuration {config.name}"
+        carried = {name: scene[name] for name in _CARRIED if name in scene}
+        return {
+            "Conventions": CONVENTIONS,
+            "title": title,
+            "summary": f"{title}. Made from {self.scene_name} "
+            f"({self.plan.sensor or 'unknown sensor'}) by {SOFTWARE} with {networks}. The flags of "
+            "the pixel and of each network say what was computed and how far to trust it.",
+            "keywords": self._keywords(),
+            "product_name": f"{Path(self.scene_name).stem}.{config.name}.nc",
+            "id": str(uuid.uuid5(_NAMESPACE, self.key)),
+            "naming_authority": SOFTWARE,
+            "history": history,
+            "source": f"{self.scene_name} (sha256 {self.scene_sha256})",
+            "processing_level": "L2",
+            "processing_version": __version__,
+            "cdm_data_type": "Swath",
+            "standard_name_vocabulary": STANDARD_NAMES,
+            "date_created": date,
+            **carried,
+            "brdf_correction": scene["brdf_correction"],
+            **config.science.metadata,
+        }
+
+    def _keywords(self) -> str:
+        long_names = {v.long_name for step in self.plan.steps for v in step.network.outputs}
+        return ", ".join(["ocean colour", "neural network", *sorted(long_names - {""})])
+
+    def _processing_control(self, tally: Tally) -> Group:
+        configuration = self._resolved_configuration()
+        return Group(
+            attributes={
+                "software_name": SOFTWARE,
+                "software_version": __version__,
+                "source": self.scene_name,
+                "mask_names": ",".join(rule.name for rule in self.plan.rules),
+                "key": self.key,
+            },
+            groups={
+                "input_parameters": Group(
+                    _flat(configuration) | {"configuration": _json(configuration)}
+                ),
+                "inputs": Group(groups={"scene": Group(self._input())}),
+                "networks": Group(
+                    groups={step.name: self._network(step) for step in self.plan.steps}
+                ),
+                "software": Group(self._software()),
+                "flag_percentages": _flag_counts(tally),
+            },
+        )
+
+    def _input(self) -> dict[str, Any]:
+        """The input file; its own attributes follow, as they stand in it."""
+        scene = dict(self.scene_attributes)
+        ours = {name: scene.pop(name) for name in ("reader", "sensor", "brdf_correction")}
+        return {
+            "file": self.scene_name,
+            "sha256": self.scene_sha256,
+            **ours,
+            **{f"source_{name}": value for name, value in scene.items()},
+        }
+
+    def _network(self, step: NetworkStep) -> Group:
+        network = step.network
+        matched = [
+            _described(variable) | {"scene_band": self.plan.inputs[column].name}
+            for variable, column in zip(network.inputs, step.columns, strict=True)
+        ]
+        return Group(
+            {
+                "file": network.file_name,
+                "sha256": network.sha256,
+                "name": network.name,
+                "title": network.title,
+                "sensors": ",".join(network.sensors),
+                "layers": network.shape_text,
+                "activations": ",".join(layer.activation for layer in network.layers),
+                "inputs": _json(matched),
+                "outputs": _json([_described(variable) for variable in network.outputs]),
+                "citation": network.citation,
+                "licence": network.licence,
+                "engine": step.engine,
+            }
+        )
+
+    def _software(self) -> dict[str, str]:
+        engines = {step.engine for step in self.plan.steps}
+        names = [
+            *_LIBRARIES,
+            *(lib for e in sorted(engines) for lib in _ENGINE_LIBRARIES.get(e, ())),
+        ]
+        versions = {name: importlib.metadata.version(name) for name in names}
+        return {SOFTWARE: __version__, "python": platform.python_version(), **versions}
+
+
+def creation_time() -> datetime.datetime:
+    """SOURCE_DATE_EPOCH where it is set, so that a run can be repeated to the byte, else now.
+
+    Raises:
+        ConfigError: SOURCE_DATE_EPOCH is not a number of seconds.
+    """
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if epoch is None:
+        return datetime.datetime.now(datetime.UTC)
+    try:
+        return datetime.datetime.fromtimestamp(int(epoch), datetime.UTC)
+    except (ValueError, OverflowError, OSError):
+        raise ConfigError(
+            f"SOURCE_DATE_EPOCH is {epoch!r}, expected seconds since 1970. Correct or unset it."
+        ) from None
+
+
+def _described(variable: Variable) -> dict[str, Any]:
+    low, high = variable.physical_range
+    return {
+        "name": variable.name,
+        "wavelength_nm": variable.wavelength_nm,
+        "units": variable.units,
+        "transform": variable.transform_name,
+        "range": [low, high],
+    }
+
+
+def _flag_counts(tally: Tally) -> Group:
+    """Pixel count and percentage of every bit of every flag variable."""
+    variables: dict[str, tuple[str, npt.NDArray[Any], Mapping[str, Any]]] = {}
+    for name, table in tally.flag_tables.items():
+        counts = tally.flag_counts[name]
+        meanings = {"flag_meanings": " ".join(table.names)}
+        variables[f"{name}_count"] = (
+            f"{name}_bit",
+            counts,
+            {"long_name": f"number of pixels with each bit of {name}", "units": "1", **meanings},
+        )
+        variables[f"{name}_percent"] = (
+            f"{name}_bit",
+            100.0 * counts / tally.pixels,
+            {
+                "long_name": f"share of pixels with each bit of {name}",
+                "units": "percent",
+                **meanings,
+            },
+        )
+    computed = {f"{name}_valid_count": count for name, count in tally.valid_counts.items()}
+    return Group({"pixels": np.int64(tally.pixels), **computed}, variables)
+
+
+def _bounds(tally: Tally) -> dict[str, Any]:
+    """ACDD's geospatial bounds; over the antimeridian the western bound is the larger one."""
+    latitude, longitude = tally.range_of("latitude"), tally.longitude_range()
+    if latitude is None or longitude is None:
+        return {}
+    return {
+        "geospatial_lat_min": latitude[0],
+        "geospatial_lat_max": latitude[1],
+        "geospatial_lat_units": "degrees_north",
+        "geospatial_lon_min": longitude[0],
+        "geospatial_lon_max": longitude[1],
+        "geospatial_lon_units": "degrees_east",
+    }
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, sort_keys=True)
+
+
+def _flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested keys joined by underscores, for people who read attributes; lists as commas."""
+    flat: dict[str, Any] = {}
+    for key, value in record.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{name}_")
+        elif isinstance(value, list) and any(isinstance(entry, Mapping) for entry in value):
+            for entry in value:
+                flat |= _flat(entry, f"{name}_{entry.get('name', '')}_")
+        elif isinstance(value, list):
+            flat[name] = ",".join(str(entry) for entry in value)
+        else:
+            flat[name] = "" if value is None else str(value)
+    return flat

@@ -1,0 +1,88 @@
+"""Quality bits: named, OR-ed together, described by CF ``flag_masks`` and ``flag_meanings``.
+
+``quality_flags`` belongs to the pixel; each network has flags of its own. docs/quality.md holds
+the table condition -> bit -> value.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+# What a reader knows about each value of a band, beside the value itself (``<quantity>_state``).
+STATE_OUTSIDE_VALID_RANGE = np.uint8(1)
+STATE_SATURATED = np.uint8(2)
+
+# Bits of ``quality_flags`` that do not depend on the configuration.
+NO_DATA = 1 << 0
+OUTSIDE_VALID_RANGE = 1 << 1
+SATURATED = 1 << 2
+GEOLOCATION_INVALID = 1 << 3
+# One bit for each mask rule, from here on. Bit 31 stays free: a uint32 with all bits set would
+# equal netCDF's default fill value and read back as missing.
+FIRST_MASK_BIT = 8
+LAST_MASK_BIT = 30
+
+# Bits of a network's flags.
+INPUT_MISSING = 1 << 0
+INPUT_NOT_POSITIVE = 1 << 1
+INPUT_OUT_OF_RANGE = 1 << 2
+OUTPUT_OUT_OF_RANGE = 1 << 3
+OUTPUT_AT_LIMIT = 1 << 4
+
+# An output this close to a limit of its training range, in ln units, means "this value or beyond"
+# (the width that C2RCC uses).
+AT_LIMIT_LN = 0.02
+
+
+@dataclass(frozen=True)
+class FlagTable:
+    """The bits of one flag variable: names, masks and the integer type that holds them."""
+
+    names: tuple[str, ...]
+    masks: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def attributes(self) -> dict[str, Any]:
+        """CF attributes of the variable; the masks have the variable's own type."""
+        return {
+            "flag_masks": np.array(self.masks, dtype=self.dtype),
+            "flag_meanings": " ".join(self.names),
+        }
+
+    def counts(self, flags: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """Number of pixels with each bit set, in the order of the names."""
+        return np.array(
+            [np.count_nonzero(flags & self.dtype.type(mask)) for mask in self.masks], dtype=np.int64
+        )
+
+
+def pixel_flags(mask_rules: Iterable[str]) -> FlagTable:
+    """The table of ``quality_flags`` for the given mask rules, in the configuration's order."""
+    rules = tuple(mask_rules)
+    names = ("no_data", "outside_valid_range", "saturated", "geolocation_invalid")
+    masks = (NO_DATA, OUTSIDE_VALID_RANGE, SATURATED, GEOLOCATION_INVALID)
+    rule_masks = tuple(1 << (FIRST_MASK_BIT + index) for index in range(len(rules)))
+    rule_names = tuple(f"masked_{rule}" for rule in rules)
+    return FlagTable(names + rule_names, masks + rule_masks, np.dtype(np.uint32))
+
+
+MOST_MASK_RULES = LAST_MASK_BIT - FIRST_MASK_BIT + 1
+
+
+def network_flags(
+    *, log_inputs: bool, input_ranges: bool, output_ranges: bool, log_outputs: bool
+) -> FlagTable:
+    """The table of a network's flags; a network without a range lacks the bits of that range."""
+    bits = {"input_missing": INPUT_MISSING}
+    if log_inputs:
+        bits["input_not_positive"] = INPUT_NOT_POSITIVE
+    if input_ranges:
+        bits["input_out_of_range"] = INPUT_OUT_OF_RANGE
+    if output_ranges:
+        bits["output_out_of_range"] = OUTPUT_OUT_OF_RANGE
+    if output_ranges and log_outputs:
+        bits["output_at_limit"] = OUTPUT_AT_LIMIT
+    return FlagTable(tuple(bits), tuple(bits.values()), np.dtype(np.uint8))

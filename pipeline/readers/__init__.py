@@ -1,0 +1,71 @@
+"""File -> scene: one format per file, one table of them all."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import xarray as xr
+
+from pipeline.errors import ConfigError, SceneError, UnknownFormatError
+from pipeline.readers.container import describe_content
+from pipeline.readers.obpg_l2 import ObpgL2
+from pipeline.scene import check_scene
+
+
+class Reader(Protocol):
+    """Opens the scenes of one format; its options are bound when it is made."""
+
+    def recognises(self, path: Path) -> bool:
+        """Whether the content (never the name) is of this format."""
+        ...
+
+    def open(self, path: Path) -> xr.Dataset:
+        """The scene, lazily: nothing but metadata is read."""
+        ...
+
+
+READERS: dict[str, Callable[[], Reader]] = {
+    "obpg_l2": ObpgL2,
+}
+
+
+def open_scene(path: str | Path, reader: str = "auto") -> xr.Dataset:
+    """Open a scene lazily, in the names and units of :mod:`pipeline.scene`.
+
+    Args:
+        path: the file of the scene.
+        reader: a name in READERS, or ``auto`` to recognise the format from the content.
+
+    Raises:
+        UnknownFormatError: no reader recognises the content.
+        SceneError: the file is missing or broken, or not what its format promises.
+        ConfigError: there is no reader of that name.
+    """
+    path = Path(path)
+    if reader not in ("auto", *READERS):
+        raise ConfigError(
+            f"unknown reader {reader!r}; known are auto, {', '.join(READERS)}. "
+            "Correct reader.format."
+        )
+    if not path.exists():
+        raise SceneError(f"{path}: no such file. Check the path.")
+    name = _recognise(path) if reader == "auto" else reader
+    try:
+        scene = READERS[name]().open(path)
+        scene.attrs["reader"] = name
+        return check_scene(scene)
+    except SceneError as error:
+        raise SceneError(f"{path.name} ({name}): {error}") from error
+    except OSError as error:
+        raise SceneError(f"{path.name} ({name}): cannot be read: {error}") from error
+
+
+def _recognise(path: Path) -> str:
+    content = describe_content(path)  # raises where the container itself is broken
+    for name, make in READERS.items():
+        if make().recognises(path):
+            return name
+    raise UnknownFormatError(
+        f"{path.name}: no reader recognises this file: it is {content}. "
+        f"Known formats are {', '.join(READERS)}. Name one with reader.format if it is a variant."
+    )

@@ -1,0 +1,192 @@
+"""NASA OBPG Level-2 (l2gen): MODIS, VIIRS, SeaWiFS and others with one 2-D variable per band.
+
+The file is netCDF-4 with the groups ``geophysical_data`` (``Rrs_412`` ..., ``l2_flags``) and
+``navigation_data`` (``latitude``, ``longitude``), on ``number_of_lines`` x ``pixels_per_line``.
+"""
+
+import re
+from collections.abc import Hashable, Iterable
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import h5py
+import numpy as np
+import xarray as xr
+
+from pipeline.errors import SceneError
+from pipeline.quantities import quantities
+from pipeline.readers.container import is_hdf5
+from pipeline.readers.decoding import Decoder
+from pipeline.scene import SOURCE_FLAGS, state_name, wavelength_dim
+from pipeline.sensors import identify_sensor
+
+DIMS = {"number_of_lines": "y", "pixels_per_line": "x"}
+
+# The file's names of spectral quantities -> the scene's. The wavelength follows an underscore.
+SPECTRAL_NAMES = {"Rrs": "Rrs", "Rrs_unc": "Rrs_unc", "rhos": "rho_s"}
+
+# The file's names of plain variables -> the scene's.
+PLAIN_NAMES = {
+    "latitude": "latitude",
+    "longitude": "longitude",
+    "solz": "solar_zenith",
+    "senz": "sensor_zenith",
+    "relaz": "relative_azimuth",
+}
+
+# l2gen's option brdf_opt: 0 is no correction; bit 4 is the f/Q correction of Morel et al. (2002).
+FQ_CORRECTION = 4
+
+
+class ObpgL2:
+    """Reads NASA Level-2 files with 2-D bands."""
+
+    def recognises(self, path: Path) -> bool:
+        """Whether the file has OBPG's groups."""
+        if path.is_dir() or not is_hdf5(path):
+            return False
+        with h5py.File(path, "r") as file:
+            return "geophysical_data" in file and "navigation_data" in file
+
+    def open(self, path: Path) -> xr.Dataset:
+        """The scene, chunked as the file is stored.
+
+        Raises:
+            SceneError: a group, geolocation or every band is missing.
+        """
+        groups = {
+            name: _open_group(path, name) for name in (None, "geophysical_data", "navigation_data")
+        }
+        raw = groups["geophysical_data"].assign(groups["navigation_data"].data_vars)
+        scene = xr.Dataset(
+            {**_bands(raw), **_plain_variables(raw), **_flags(raw)},
+            attrs=_attributes(groups[None].attrs, path),
+        )
+        for name in ("latitude", "longitude"):
+            if name not in scene:
+                raise SceneError(f"no {name} in group navigation_data. The file is incomplete.")
+        scene = scene.set_coords(["latitude", "longitude"])
+        scene.set_close(lambda: _close_all(groups.values()))
+        return scene
+
+
+def _close_all(groups: Iterable[xr.Dataset]) -> None:
+    for group in groups:
+        group.close()
+
+
+def _open_group(path: Path, group: str | None) -> xr.Dataset:
+    try:
+        opened = xr.open_dataset(
+            path,
+            group=group,
+            engine="h5netcdf",
+            chunks={},  # the chunks the file is stored in
+            cache=False,
+            decode_cf=False,  # decoding is ours, see readers/decoding.py
+        )
+    except KeyError as error:
+        raise SceneError(f"no group {group} in the file. It is not a Level-2 file.") from error
+    two_dimensional = [
+        name
+        for name, variable in opened.variables.items()
+        if variable.dims == tuple(DIMS) and variable.dtype.kind in "iuf"
+    ]
+    kept = opened[two_dimensional].rename_dims(DIMS if two_dimensional else {})
+    kept.set_close(opened.close)
+    return kept
+
+
+def _bands(raw: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Each spectral quantity stacked along its wavelengths, with its state."""
+    bands: dict[str, xr.DataArray] = {}
+    for prefix, quantity in SPECTRAL_NAMES.items():
+        names = _names_by_wavelength(raw, prefix)
+        if not names:
+            continue
+        dim = wavelength_dim(quantity)
+        coords = {dim: (dim, np.array(list(names)), {"units": "nm"})}
+        decoded = [_decode(raw[name]) for name in names.values()]
+        attributes = quantities()[quantity].attributes()
+        for name, layer, attrs in ((quantity, 0, attributes), (state_name(quantity), 1, {})):
+            stacked = da.stack([pair[layer] for pair in decoded])
+            bands[name] = xr.DataArray(stacked, coords, (dim, "y", "x"), attrs=attrs)
+    if not bands:
+        raise SceneError(
+            "no Rrs_<wavelength> or rhos_<wavelength> variable on number_of_lines x "
+            "pixels_per_line in group geophysical_data. Process the scene with reflectances."
+        )
+    return bands
+
+
+def _names_by_wavelength(raw: xr.Dataset, prefix: str) -> dict[float, Hashable]:
+    found = {}
+    for name in raw.data_vars:
+        match = re.fullmatch(rf"{prefix}_(\d+)", str(name))
+        if match:
+            found[float(match.group(1))] = name
+    return dict(sorted(found.items()))
+
+
+def _plain_variables(raw: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Geolocation, angles and every other 2-D variable, which an expression may name."""
+    plain = {}
+    for name, variable in raw.data_vars.items():
+        is_band = any(re.fullmatch(rf"{prefix}_\d+", str(name)) for prefix in SPECTRAL_NAMES)
+        if is_band or "flag_meanings" in variable.attrs:
+            continue
+        scene_name = PLAIN_NAMES.get(str(name), str(name))
+        known = quantities().get(scene_name)
+        attributes = known.attributes() if known else _descriptive(variable.attrs)
+        values, _ = _decode(variable)
+        plain[scene_name] = xr.DataArray(values, dims=("y", "x"), attrs=attributes)
+    return plain
+
+
+def _descriptive(attributes: dict[Any, Any]) -> dict[str, Any]:
+    return {
+        key: attributes[key] for key in ("long_name", "units", "standard_name") if key in attributes
+    }
+
+
+def _decode(variable: xr.DataArray) -> tuple[da.Array, da.Array]:
+    """Lazy values (float32) and states (uint8) of one stored variable."""
+    decoder = Decoder.from_attributes(variable.attrs, variable.dtype)
+    stored = variable.data
+    values = da.map_blocks(decoder.values, stored, dtype=np.float32, meta=np.empty((0, 0), "f4"))
+    states = da.map_blocks(decoder.states, stored, dtype=np.uint8, meta=np.empty((0, 0), "u1"))
+    return values, states
+
+
+def _flags(raw: xr.Dataset) -> dict[str, xr.DataArray]:
+    if "l2_flags" not in raw:
+        return {}
+    variable = raw["l2_flags"]
+    kept = ("long_name", "flag_masks", "flag_meanings", "_Unsigned")
+    attributes = {key: variable.attrs[key] for key in kept if key in variable.attrs}
+    attributes["source_name"] = "l2_flags"
+    return {SOURCE_FLAGS: xr.DataArray(variable.data, dims=("y", "x"), attrs=attributes)}
+
+
+def _attributes(root: dict[Any, Any], path: Path) -> dict[str, Any]:
+    """The file's own global attributes and what this project adds to them."""
+    platform, instrument = str(root.get("platform", "")), str(root.get("instrument", ""))
+    return {
+        **root,
+        "sensor": identify_sensor(platform, instrument),
+        "brdf_correction": _brdf_correction(path),
+    }
+
+
+def _brdf_correction(path: Path) -> str:
+    with h5py.File(path, "r") as file:
+        parameters = file.get("processing_control/input_parameters")
+        option = None if parameters is None else parameters.attrs.get("brdf_opt")
+    if isinstance(option, bytes):
+        option = option.decode()
+    if option is None or not str(option).strip().lstrip("-").isdigit():
+        return "unknown"
+    if int(option) == 0:
+        return "none"
+    return "f/Q" if int(option) & FQ_CORRECTION else "unknown"

@@ -1,0 +1,248 @@
+"""The product as netCDF-4: 2-D variables, chunked, shuffle + deflate, complete or absent.
+
+All variables go through one store. Chunks are committed in block order and counted on the way; the
+attributes that depend on the counts come last. The file has a temporary name until it is complete.
+"""
+
+import contextlib
+import logging
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import netCDF4
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from pipeline.errors import WriteError
+from pipeline.quality import FlagTable
+from pipeline.writers.group import Group
+from pipeline.writers.ordered import OrderedCommit
+from pipeline.writers.tally import Tally
+
+log = logging.getLogger(__name__)
+
+PRODUCT_SUFFIX = ".nc"
+FILL = np.float32(-32767.0)  # NASA's fill value of float products
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a product is stored; part of the science configuration, for it decides the bytes."""
+
+    chunk: tuple[int, int]
+    compression_level: int
+
+
+def write_product(
+    products: xr.Dataset,
+    target: Path,
+    layout: Layout,
+    describe: Callable[[Tally], Group],
+    *,
+    threads: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Tally:
+    """Compute the products and write them, in one pass.
+
+    Args:
+        products: lazy 2-D variables on (y, x), in blocks of ``layout.chunk``.
+        target: final name of the file; a file of that name is replaced.
+        layout: chunks and compression.
+        describe: gives the file's attributes and groups once all pixels are counted.
+        threads: how many blocks are computed at a time.
+        progress: told the number of committed blocks and of all blocks.
+
+    Returns:
+        The counts.
+
+    Raises:
+        WriteError: the file cannot be written; nothing is left behind.
+    """
+    tally = Tally(products.sizes["y"] * products.sizes["x"], _flag_tables(products))
+    with _complete_or_absent(target) as partial, _open(partial) as file:
+        _define(file, products, layout)
+        sinks: Any = _sinks(file, products, layout, tally, progress)
+        arrays = [variable.data for variable in products.data_vars.values()]
+        da.store(arrays, sinks, lock=False, scheduler="threads", num_workers=threads)
+        with _named_failure(target):
+            _write_group(file, describe(tally))
+    return tally
+
+
+def _flag_tables(products: xr.Dataset) -> dict[str, FlagTable]:
+    return {
+        str(name): FlagTable(
+            tuple(str(variable.attrs["flag_meanings"]).split()),
+            tuple(int(mask) for mask in variable.attrs["flag_masks"]),
+            variable.dtype,
+        )
+        for name, variable in products.data_vars.items()
+        if "flag_masks" in variable.attrs
+    }
+
+
+@contextlib.contextmanager
+def _complete_or_absent(target: Path) -> Iterator[Path]:
+    """A temporary path in the same folder, renamed at the end, removed on any failure."""
+    partial = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+    try:
+        yield partial
+        with _named_failure(target):
+            _to_disk(partial)
+            partial.replace(target)
+            _to_disk(target.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[netCDF4.Dataset]:
+    with _named_failure(path):
+        file = netCDF4.Dataset(path, "w", format="NETCDF4")
+    try:
+        yield file
+    except BaseException:
+        with contextlib.suppress(RuntimeError, OSError):
+            file.close()  # what it holds is thrown away; the first failure is the one to report
+        raise
+    with _named_failure(path):
+        file.close()
+
+
+@contextlib.contextmanager
+def _named_failure(path: Path) -> Iterator[None]:
+    """A failure of the file system or of the library as a WriteError that says what to do."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        free = _free_space(path.parent)
+        raise WriteError(
+            f"{path.parent}: the product cannot be written ({error}); {free}. Nothing was left "
+            "behind. Free space there, or choose another output folder."
+        ) from error
+
+
+def _free_space(folder: Path) -> str:
+    try:
+        return f"{shutil.disk_usage(folder).free / 1e6:.1f} MB are free there"
+    except OSError:
+        return "the folder cannot be reached"
+
+
+def _define(file: netCDF4.Dataset, products: xr.Dataset, layout: Layout) -> None:
+    """Dimensions and variables with their attributes, before any data."""
+    file.set_fill_off()  # every chunk is written
+    for dim in ("y", "x"):
+        file.createDimension(dim, products.sizes[dim])
+    chunk = [min(c, products.sizes[d]) for c, d in zip(layout.chunk, ("y", "x"), strict=True)]
+    for name, variable in products.data_vars.items():
+        dtype: Any = variable.dtype
+        level: Any = layout.compression_level
+        made = file.createVariable(
+            str(name),
+            dtype,
+            ("y", "x"),
+            chunksizes=chunk,
+            zlib=level > 0,
+            complevel=level,
+            shuffle=True,
+            fill_value=FILL if dtype.kind == "f" else False,
+        )
+        made.set_auto_maskandscale(False)
+        made.setncatts(variable.attrs)
+
+
+def _sinks(
+    file: netCDF4.Dataset,
+    products: xr.Dataset,
+    layout: Layout,
+    tally: Tally,
+    progress: Callable[[int, int], None] | None,
+) -> list["_Sink"]:
+    columns = -(-products.sizes["x"] // layout.chunk[1])
+    rows = -(-products.sizes["y"] // layout.chunk[0])
+    names = [str(name) for name in products.data_vars]
+    commit = OrderedCommit()
+
+    def committed() -> None:
+        if progress is not None and commit.committed % len(names) == len(names) - 1:
+            progress(commit.committed // len(names) + 1, rows * columns)
+
+    return [
+        _Sink(
+            file.variables[name],
+            number,
+            len(names),
+            columns,
+            layout.chunk,
+            commit,
+            tally,
+            committed,
+        )
+        for number, name in enumerate(names)
+    ]
+
+
+@dataclass(frozen=True)
+class _Sink:
+    """Takes the chunks of one variable from ``da.store``."""
+
+    variable: Any
+    number: int
+    variables: int
+    columns: int
+    chunk: tuple[int, int]
+    commit: OrderedCommit
+    tally: Tally
+    committed: Callable[[], None]
+
+    def __setitem__(self, region: tuple[slice, slice], values: npt.NDArray[Any]) -> None:
+        row, column = (part.start // size for part, size in zip(region, self.chunk, strict=True))
+        block = row * self.columns + column
+        self.commit.submit(
+            block * self.variables + self.number, lambda: self._write(region, values)
+        )
+
+    def _write(self, region: tuple[slice, slice], values: npt.NDArray[Any]) -> None:
+        self.tally.add(self.variable.name, values)
+        if values.dtype.kind == "f":
+            values = np.where(np.isfinite(values), values, FILL)
+        with _named_failure(Path(self.variable.group().filepath())):
+            self.variable[region] = values
+        self.committed()
+
+
+def _write_group(parent: Any, group: Group) -> None:
+    parent.setncatts(_storable(group.attributes))
+    for name, (dim, values, attributes) in group.variables.items():
+        if dim not in parent.dimensions:
+            parent.createDimension(dim, len(values))
+        variable = parent.createVariable(name, values.dtype, (dim,), fill_value=False)
+        variable.setncatts(_storable(attributes))
+        variable[:] = values
+    for name, child in group.groups.items():
+        _write_group(parent.createGroup(name), child)
+
+
+def _storable(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what netCDF cannot hold: None, and h5py's empty values."""
+    return {
+        name: value
+        for name, value in attributes.items()
+        if value is not None and getattr(value, "shape", ()) is not None
+    }

@@ -1,0 +1,56 @@
+"""Statistics of a product, counted while its chunks are written: no second pass over the data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.quality import FlagTable
+
+
+@dataclass
+class Tally:
+    """Counts of every flag bit; range and number of valid values of every float variable."""
+
+    pixels: int
+    flag_tables: Mapping[str, FlagTable]
+    flag_counts: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+    valid_counts: dict[str, int] = field(default_factory=dict)
+    _ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def add(self, name: str, chunk: npt.NDArray[Any]) -> None:
+        """Count one chunk of a variable."""
+        if name in self.flag_tables:
+            counts = self.flag_tables[name].counts(chunk)
+            self.flag_counts[name] = self.flag_counts.get(name, np.int64(0)) + counts
+        elif chunk.dtype.kind == "f":
+            valid = chunk[np.isfinite(chunk)]
+            self.valid_counts[name] = self.valid_counts.get(name, 0) + valid.size
+            self._widen(name, valid)
+            if name == "longitude":
+                self._widen("longitude_from_0", np.where(valid < 0, valid + 360, valid))
+
+    def _widen(self, name: str, values: npt.NDArray[Any]) -> None:
+        if values.size:
+            low, high = self._ranges.get(name, (np.inf, -np.inf))
+            self._ranges[name] = (min(low, float(values.min())), max(high, float(values.max())))
+
+    def valid_count(self, name: str) -> int:
+        """Number of finite values of a variable."""
+        return self.valid_counts.get(name, 0)
+
+    def range_of(self, name: str) -> tuple[float, float] | None:
+        """Least and greatest finite value, or None where there is none."""
+        return self._ranges.get(name)
+
+    def longitude_range(self) -> tuple[float, float] | None:
+        """West and east bound in degrees; west > east means over the antimeridian."""
+        straight, around = self._ranges.get("longitude"), self._ranges.get("longitude_from_0")
+        if straight is None or around is None:
+            return None
+        if straight[1] - straight[0] <= around[1] - around[0]:
+            return straight
+        west, east = around
+        return (west if west <= 180 else west - 360), (east if east <= 180 else east - 360)
