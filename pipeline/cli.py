@@ -94,6 +94,7 @@ def run(
     _start_logging(log_level)
     try:
         settings = _configured(config, **options)
+        _check_distinct(scenes, settings)
     except ConfigError as error:
         _wrong_use(error)
     failed = [scene for scene in scenes if not _run_one(scene, settings, dry_run)]
@@ -180,6 +181,13 @@ def _configured(config: str, **options: Any) -> "RunConfig":
     if options["products"] is not None:
         settings = settings.selecting(_names(options["products"]))
     return settings
+
+
+def _check_distinct(scenes: tuple[Path, ...], settings: "RunConfig") -> None:
+    if len(scenes) > 1:
+        from pipeline.process import check_distinct
+
+        check_distinct(scenes, settings)
 
 
 def _run_one(scene: Path, settings: "RunConfig", dry_run: bool) -> bool:

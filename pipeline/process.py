@@ -1,7 +1,7 @@
 """One scene through its networks: open, plan, compute block by block, write."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import xarray as xr
 
 from pipeline.block import QUALITY_FLAGS, process_block
 from pipeline.config import RunConfig, load_config
-from pipeline.errors import SceneError, WriteError
+from pipeline.errors import ConfigError, SceneError, WriteError
 from pipeline.networks.engines import get_engine
 from pipeline.plan import Plan, make_plan
 from pipeline.product import describe_variables
@@ -109,6 +109,22 @@ def map_scene(scene: xr.Dataset, plan: Plan) -> xr.Dataset:
         flags = selected[SOURCE_FLAGS]
         passed[flags.attrs.get("source_name", SOURCE_FLAGS)] = flags
     return describe_variables(products.assign(passed), plan)
+
+
+def check_distinct(sources: Iterable[str | Path], config: RunConfig) -> None:
+    """Refuse scenes whose products would have the same name, before any work.
+
+    Raises:
+        ConfigError: two scenes have the same file name.
+    """
+    first: dict[Path, Path] = {}
+    for source in map(Path, sources):
+        other = first.setdefault(product_path(source, config), source)
+        if other is not source:
+            raise ConfigError(
+                f"{other} and {source} would both become {product_path(source, config).name}. "
+                "Run them separately, into different output folders."
+            )
 
 
 def product_path(source: Path, config: RunConfig) -> Path:

@@ -68,7 +68,7 @@ def test_every_flag_bit_equals_the_oracle(product, expected):
 
 
 def test_output_bits_equal_the_oracle(modis_scene, ocsmart, tmp_path):
-    """apNN is the network whose outputs leave their range on this scene."""
+    """The apNN network is the one whose outputs leave their range on this scene."""
     config = {
         "name": "ap",
         "science": {

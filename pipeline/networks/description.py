@@ -147,10 +147,10 @@ def _check_layers(network: Network) -> None:
                 f"{where}: unknown activation {layer.activation!r}; known are "
                 f"{', '.join(ACTIVATIONS)}."
             )
-        if layer.kernel.shape != (width, layer.bias.size):
+        if layer.bias.ndim != 1 or layer.kernel.shape != (width, layer.bias.size):
             raise NetworkError(
-                f"{where}: kernel has shape {layer.kernel.shape}, expected "
-                f"{(width, layer.bias.size)} from the layer before and the bias."
+                f"{where}: kernel has shape {layer.kernel.shape} and bias {layer.bias.shape}, "
+                f"expected ({width}, units) and (units,)."
             )
         for name, array in (("Weights", layer.kernel), ("Bias", layer.bias)):
             if not np.isfinite(array).all():

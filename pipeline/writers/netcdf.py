@@ -66,11 +66,13 @@ def write_product(
         WriteError: the file cannot be written; nothing is left behind.
     """
     tally = Tally(products.sizes["y"] * products.sizes["x"], _flag_tables(products))
+    arrays = [variable.data for variable in products.data_vars.values()]
     with _complete_or_absent(target) as partial, _open(partial) as file:
-        _define(file, products, layout)
-        sinks: Any = _sinks(file, products, layout, tally, progress)
-        arrays = [variable.data for variable in products.data_vars.values()]
-        da.store(arrays, sinks, lock=False, scheduler="threads", num_workers=threads)
+        with _named_failure(target):
+            _define(file, products, layout)
+        with OrderedCommit() as commit:
+            sinks: Any = _sinks(file, products, layout, commit, tally, progress)
+            da.store(arrays, sinks, lock=False, scheduler="threads", num_workers=threads)
         with _named_failure(target):
             _write_group(file, describe(tally))
     return tally
@@ -171,13 +173,13 @@ def _sinks(
     file: netCDF4.Dataset,
     products: xr.Dataset,
     layout: Layout,
+    commit: OrderedCommit,
     tally: Tally,
     progress: Callable[[int, int], None] | None,
 ) -> list["_Sink"]:
     columns = -(-products.sizes["x"] // layout.chunk[1])
     rows = -(-products.sizes["y"] // layout.chunk[0])
     names = [str(name) for name in products.data_vars]
-    commit = OrderedCommit()
 
     def committed() -> None:
         if progress is not None and commit.committed % len(names) == len(names) - 1:

@@ -1,0 +1,191 @@
+"""Engines against the independent oracle, and the classic mistakes that must be caught."""
+
+import dataclasses
+
+import numpy as np
+import oracle
+import pytest
+
+from pipeline.errors import ConfigError, NetworkError
+from pipeline.networks import load_network
+from pipeline.networks.description import Layer, Network
+from pipeline.networks.engines import ENGINES, get_engine
+from pipeline.networks.reference import NumpyEngine, forward
+
+FILES = [
+    f"{sensor}_{kind}.h5"
+    for sensor in ("MODIS-Aqua", "SGLI")
+    for kind in (
+        "Lrc_aaNN",
+        "Lrc_aodNN",
+        "Lrc_rrsNN",
+        "aphNN",
+        "adgNN",
+        "bbpNN",
+        "apNN",
+        "bpNN",
+    )
+]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_engines_equal_the_oracle(ocsmart, name):
+    """100,000 in-range inputs of every kind: float64 to rounding, float32 to 1e-4."""
+    x = oracle.random_inputs(ocsmart / name, 100_000, seed=7)
+    expected = oracle.forward(ocsmart / name, x)
+    network = load_network(ocsmart / name)
+    assert np.max(np.abs(network.predict(x, "numpy") / expected - 1)) <= 1e-10
+    assert np.max(np.abs(network.predict(x, "tensorflow") / expected - 1)) <= 1e-4
+
+
+def test_there_are_sixteen_real_networks(ocsmart):
+    """The list above is all there is."""
+    assert sorted(FILES) == sorted(path.name for path in ocsmart.iterdir())
+
+
+def _not_transposed(network: Network) -> Network:
+    # The first kernel of this network is square, so no shape gives the mistake away.
+    first = network.layers[0]
+    assert first.kernel.shape[0] == first.kernel.shape[1]
+    return _with_layer(network, 0, dataclasses.replace(first, kernel=first.kernel.T))
+
+
+def _with_layer(network: Network, index: int, layer: Layer) -> Network:
+    layers = list(network.layers)
+    layers[index] = layer
+    return dataclasses.replace(network, layers=tuple(layers))
+
+
+def _relu_forward(network: Network, x: np.ndarray) -> np.ndarray:
+    from pipeline.networks.activations import ACTIVATIONS
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(ACTIVATIONS, "tanh", lambda signal: np.maximum(signal, 0))
+        return forward(network, x)
+
+
+def _constant_initializer(network: Network) -> Network:
+    # keras.initializers.Constant takes one value for the whole matrix.
+    first = network.layers[0]
+    constant = np.full_like(first.kernel, first.kernel.flat[0])
+    return _with_layer(network, 0, dataclasses.replace(first, kernel=constant))
+
+
+@pytest.mark.parametrize("mistake", [_not_transposed, _constant_initializer])
+def test_wrong_kernels_do_not_equal_the_oracle(ocsmart, mistake):
+    """An untransposed kernel or a Constant initializer gives plausible numbers, far off."""
+    path = ocsmart / "SGLI_Lrc_aaNN.h5"
+    x = oracle.random_inputs(path, 1000, seed=1)
+    wrong = forward(mistake(load_network(path)), x)
+    assert np.isfinite(wrong).all()
+    assert np.max(np.abs(wrong / oracle.forward(path, x) - 1)) > 1e-2
+
+
+def test_relu_does_not_equal_the_oracle(ocsmart):
+    """ReLU in place of tanh gives plausible numbers, far off."""
+    path = ocsmart / "SGLI_aphNN.h5"
+    x = oracle.random_inputs(path, 1000, seed=1)
+    wrong = _relu_forward(load_network(path), x)
+    assert np.max(np.abs(wrong / oracle.forward(path, x) - 1)) > 1e-2
+
+
+def test_keras_weights_are_kernels_transposed_and_flat_biases(ocsmart):
+    """The rebuilt model's inner layers hold the file's kernels transposed, biases flattened."""
+    import h5py
+
+    from pipeline.networks.keras_model import build_model
+
+    path = ocsmart / "SGLI_aphNN.h5"
+    model = build_model(load_network(path))
+    with h5py.File(path) as file:
+        for k in (2, 3, 4):  # scaling is folded into the first and the last
+            kernel, bias = model.get_layer(f"layer_{k}").get_weights()
+            np.testing.assert_array_equal(kernel, file[f"Weights/Layer{k}"][:].T.astype("f4"))
+            np.testing.assert_array_equal(bias, file[f"Bias/Layer{k}"][:].reshape(-1).astype("f4"))
+            assert bias.shape == (kernel.shape[1],)
+    assert [model.get_layer(f"layer_{k}").activation.__name__ for k in range(1, 6)] == [
+        "tanh",
+        "tanh",
+        "tanh",
+        "tanh",
+        "linear",
+    ]
+
+
+def test_a_bias_that_keeps_its_shape_is_refused(ocsmart):
+    """(units, 1) would broadcast to a matrix; the description takes (units,) only."""
+    from pipeline.networks.description import check_network
+
+    network = load_network(ocsmart / "SGLI_aphNN.h5")
+    first = network.layers[0]
+    kept = dataclasses.replace(first, bias=first.bias[:, np.newaxis])
+    with pytest.raises(NetworkError, match="Layer1"):
+        check_network(_with_layer(network, 0, kept))
+
+
+@pytest.mark.parametrize("rows", [1, 63, 4096, 4097, 10_000])
+def test_permuted_rows_give_the_same_bits(ocsmart, rows):
+    """A row's result does not depend on where it stands or on how many rows there are."""
+    path = ocsmart / "MODIS-Aqua_bbpNN.h5"
+    network = load_network(path)
+    x = oracle.random_inputs(path, 10_000, seed=2).astype(np.float32)
+    whole = network.predict(x, "tensorflow")
+    order = np.random.default_rng(3).permutation(10_000)[:rows]
+    np.testing.assert_array_equal(network.predict(x[order], "tensorflow"), whole[order])
+
+
+def test_demo_network_proves_itself(sample_networks):
+    """Golden spectra are recomputed on every load, and each engine gives them."""
+    network = load_network(sample_networks / "demo_iops.h5")
+    assert network.golden is not None
+    found = network.predict(network.golden.inputs, "tensorflow")
+    np.testing.assert_allclose(found, network.golden.outputs, rtol=1e-4)
+
+
+def test_wrong_number_of_columns_names_the_inputs(sample_networks):
+    """The message lists the columns expected."""
+    network = load_network(sample_networks / "demo_iops.h5")
+    with pytest.raises(NetworkError, match=r"shape \(2, 3\), expected \(n, 8\).*Rrs_412"):
+        network.predict(np.ones((2, 3)))
+
+
+def test_no_rows_give_no_rows(sample_networks):
+    """An empty block is no special case."""
+    network = load_network(sample_networks / "demo_iops.h5")
+    assert network.predict(np.empty((0, 8)), "tensorflow").shape == (0, 3)
+    assert network.predict(np.empty((0, 8)), "numpy").shape == (0, 3)
+
+
+def test_unknown_engine_lists_the_known(sample_networks):
+    """The message names auto and the engines."""
+    with pytest.raises(ConfigError, match="auto, numpy, tensorflow"):
+        load_network(sample_networks / "demo_iops.h5").predict(np.ones((1, 8)), "gpu")
+
+
+def test_an_engine_that_computes_wrong_numbers_stops_the_run(sample_networks, monkeypatch):
+    """2 % off, as with TF32 on a GPU, is found when the engine is built."""
+
+    class Wrong(NumpyEngine):
+        def predict(self, x):
+            return super().predict(x) * 1.02
+
+    monkeypatch.setitem(ENGINES, "numpy", Wrong)
+    with pytest.raises(NetworkError, match="wrong numbers"):
+        get_engine(load_network(sample_networks / "demo_iops.h5"), "numpy")
+
+
+def test_loading_a_network_imports_no_tensorflow(sample_networks):
+    """Reading a file and the numpy engine need neither TensorFlow nor Keras."""
+    import subprocess
+    import sys
+
+    program = (
+        "import sys, pipeline; n = pipeline.load_network(sys.argv[1]);"
+        "n.predict([[.01] * 8], 'numpy');"
+        "print(sorted({'tensorflow', 'keras'} & set(sys.modules)))"
+    )
+    path = sample_networks / "demo_iops.h5"
+    done = subprocess.run(
+        [sys.executable, "-c", program, path], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
