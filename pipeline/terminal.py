@@ -4,6 +4,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from typing import TextIO
 
 
 class _Lines(logging.Formatter):
@@ -18,9 +19,21 @@ class _Lines(logging.Formatter):
         return super().format(record)
 
 
+class _CurrentStderr(logging.StreamHandler[TextIO]):
+    """Writes to what ``sys.stderr`` is at the time, so that a progress bar moves out of the way."""
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, _: TextIO) -> None:
+        pass
+
+
 def start_logging(level: str) -> None:
     """Show this program's messages from a level on, and other libraries' from warning on."""
-    handler = logging.StreamHandler()
+    handler = _CurrentStderr()
     handler.setFormatter(_Lines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("pipeline").setLevel(level.upper())
@@ -36,6 +49,14 @@ def block_progress(name: str) -> Iterator[Callable[[int, int], None]]:
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(name, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    bar = Progress(console=Console(stderr=True), transient=True)
+    task = bar.add_task(name, total=None)
+
+    def update(done: int, total: int) -> None:
+        bar.start()  # only now: what is imported before writes to the terminal's file itself
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield update
+    finally:
+        bar.stop()

@@ -71,7 +71,9 @@ def write_product(
         with _named_failure(target):
             _define(file, products, layout)
         with OrderedCommit() as commit:
-            sinks: Any = _sinks(file, products, layout, commit, tally, progress)
+            order = _Order.of(products, layout, commit, progress)
+            variables = [file.variables[str(name)] for name in products.data_vars]
+            sinks: Any = [_Sink(v, number, order, tally) for number, v in enumerate(variables)]
             da.store(arrays, sinks, lock=False, scheduler="threads", num_workers=threads)
         with _named_failure(target):
             _write_group(file, describe(tally))
@@ -169,56 +171,57 @@ def _define(file: netCDF4.Dataset, products: xr.Dataset, layout: Layout) -> None
         made.setncatts(variable.attrs)
 
 
-def _sinks(
-    file: netCDF4.Dataset,
-    products: xr.Dataset,
-    layout: Layout,
-    commit: OrderedCommit,
-    tally: Tally,
-    progress: Callable[[int, int], None] | None,
-) -> list["_Sink"]:
-    columns = -(-products.sizes["x"] // layout.chunk[1])
-    rows = -(-products.sizes["y"] // layout.chunk[0])
-    names = [str(name) for name in products.data_vars]
+@dataclass(frozen=True)
+class _Order:
+    """The order in which chunks are committed: block by block, in each all variables."""
 
-    def committed() -> None:
-        if progress is not None and commit.committed % len(names) == len(names) - 1:
-            progress(commit.committed // len(names) + 1, rows * columns)
+    chunk: tuple[int, int]
+    columns: int
+    blocks: int
+    variables: int
+    commit: OrderedCommit
+    progress: Callable[[int, int], None]
 
-    return [
-        _Sink(
-            file.variables[name],
-            number,
-            len(names),
-            columns,
-            layout.chunk,
-            commit,
-            tally,
-            committed,
-        )
-        for number, name in enumerate(names)
-    ]
+    @classmethod
+    def of(
+        cls,
+        products: xr.Dataset,
+        layout: Layout,
+        commit: OrderedCommit,
+        progress: Callable[[int, int], None] | None,
+    ) -> "_Order":
+        columns = -(-products.sizes["x"] // layout.chunk[1])
+        rows = -(-products.sizes["y"] // layout.chunk[0])
+        report = progress or (lambda _done, _total: None)
+        report(0, rows * columns)
+        variables = len(products.data_vars)
+        return cls(layout.chunk, columns, rows * columns, variables, commit, report)
+
+    def submit(
+        self, region: tuple[slice, slice], variable: int, action: Callable[[], None]
+    ) -> None:
+        row, column = (part.start // size for part, size in zip(region, self.chunk, strict=True))
+        block = row * self.columns + column
+
+        def commit() -> None:
+            action()
+            if variable == self.variables - 1:
+                self.progress(block + 1, self.blocks)
+
+        self.commit.submit(block * self.variables + variable, commit)
 
 
 @dataclass(frozen=True)
 class _Sink:
-    """Takes the chunks of one variable from ``da.store``."""
+    """Takes the chunks of one variable from ``da.store``; counts and writes them in order."""
 
     variable: Any
     number: int
-    variables: int
-    columns: int
-    chunk: tuple[int, int]
-    commit: OrderedCommit
+    order: _Order
     tally: Tally
-    committed: Callable[[], None]
 
     def __setitem__(self, region: tuple[slice, slice], values: npt.NDArray[Any]) -> None:
-        row, column = (part.start // size for part, size in zip(region, self.chunk, strict=True))
-        block = row * self.columns + column
-        self.commit.submit(
-            block * self.variables + self.number, lambda: self._write(region, values)
-        )
+        self.order.submit(region, self.number, lambda: self._write(region, values))
 
     def _write(self, region: tuple[slice, slice], values: npt.NDArray[Any]) -> None:
         self.tally.add(self.variable.name, values)
@@ -226,7 +229,6 @@ class _Sink:
             values = np.where(np.isfinite(values), values, FILL)
         with _named_failure(Path(self.variable.group().filepath())):
             self.variable[region] = values
-        self.committed()
 
 
 def _write_group(parent: Any, group: Group) -> None:
