@@ -19,6 +19,7 @@ from pipeline.quality import (
     OUTPUT_AT_LIMIT,
     OUTPUT_OUT_OF_RANGE,
     OUTSIDE_VALID_RANGE,
+    QUALITY_FLAGS,
     SATURATED,
     STATE_OUTSIDE_VALID_RANGE,
     STATE_SATURATED,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 Bool = npt.NDArray[np.bool_]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
-QUALITY_FLAGS = "quality_flags"
 
 
 def process_block(block: xr.Dataset, plan: "Plan") -> xr.Dataset:

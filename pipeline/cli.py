@@ -97,7 +97,10 @@ def run(
         _check_distinct(scenes, settings)
     except ConfigError as error:
         _wrong_use(error)
-    failed = [scene for scene in scenes if not _run_one(scene, settings, dry_run)]
+    try:
+        failed = [scene for scene in scenes if not _run_one(scene, settings, dry_run)]
+    except ConfigError as error:  # found only with a scene at hand, and wrong for all of them
+        _wrong_use(error)
     if len(scenes) > 1:
         log.info("%d of %d scenes done", len(scenes) - len(failed), len(scenes))
     sys.exit(1 if failed else 0)
@@ -202,6 +205,8 @@ def _run_one(scene: Path, settings: "RunConfig", dry_run: bool) -> bool:
         with block_progress(scene.name) as progress:
             product = process_scene(scene, settings, progress)
         click.echo(product)
+    except ConfigError:
+        raise
     except PipelineError as error:
         _failure(error)
         return False

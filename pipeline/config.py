@@ -8,17 +8,22 @@ import difflib
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+import string
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pipeline.errors import ConfigError
 from pipeline.shipped import shipped_configs
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+# Sorted, so that the order in a file, which nobody minds, decides no bit and no byte of a product.
+SortedDict = Annotated[
+    dict[Name, str], AfterValidator(lambda entries: dict(sorted(entries.items())))
+]
 
 
 class Strict(BaseModel):
@@ -46,8 +51,8 @@ class MaskRules(Strict):
     """Excluded where one of these flags of the file is set."""
     keep_flags: tuple[str, ...] = ()
     """Excluded where none of these flags of the file is set."""
-    expressions: dict[Name, str] = {}
-    """Excluded where the expression is true, e.g. ``low_sun: solar_zenith > 70``."""
+    expressions: SortedDict = {}
+    """Excluded where the expression is true, e.g. ``low_sun: solar_zenith > 70``; by name."""
     values: tuple[Literal["missing", "zero", "negative", "outside_valid_range"], ...] = ()
     """Excluded where any input band of the run is so (networks do their own check besides)."""
 
@@ -64,9 +69,13 @@ class NetworkChoice(Strict):
     @classmethod
     def _only_sensor_is_filled_in(cls, file: str) -> str:
         try:
-            file.format(sensor="SGLI")
-        except (KeyError, IndexError, ValueError) as error:
-            raise ValueError("the only placeholder is {sensor}") from error
+            parts = [part[1:] for part in string.Formatter().parse(file) if part[1] is not None]
+        except ValueError as error:
+            raise ValueError(
+                f"unbalanced braces ({error}); the only placeholder is {{sensor}}"
+            ) from error
+        if any(part != ("sensor", "", None) for part in parts):
+            raise ValueError("the only placeholder is {sensor}")
         return file
 
 
@@ -91,7 +100,7 @@ class Science(Strict):
     networks: tuple[NetworkChoice, ...] = Field(min_length=1)
     engine: Literal["auto", "numpy", "tensorflow"] = "auto"
     output: Output = Output()
-    metadata: dict[Name, str] = {}
+    metadata: SortedDict = {}
     """Global attributes of the product (ACDD): creator_name, institution, license ..."""
 
     @field_validator("networks")
@@ -135,12 +144,18 @@ class RunConfig(Strict):
                 f"--products names {', '.join(unknown)}; configuration {self.name!r} has "
                 f"{', '.join(known)}. Choose among these or add a network to the configuration."
             )
-        chosen = tuple(n for n in self.science.networks if n.name in products)
-        return self._replace(science={"networks": chosen})
+        if not products:
+            raise ConfigError(f"--products names nothing; choose among {', '.join(known)}.")
+        chosen = [n.model_dump() for n in self.science.networks if n.name in products]
+        return self._changed("science", {"networks": chosen})
 
     def executing(self, **changes: Any) -> "RunConfig":
-        """This configuration with other execution settings; None keeps what there is."""
-        return self._replace(execution={k: v for k, v in changes.items() if v is not None})
+        """This configuration with other execution settings; None keeps what there is.
+
+        Raises:
+            ConfigError: a setting is not valid.
+        """
+        return self._changed("execution", {k: v for k, v in changes.items() if v is not None})
 
     def with_engine(self, engine: str) -> "RunConfig":
         """This configuration with another engine.
@@ -148,16 +163,14 @@ class RunConfig(Strict):
         Raises:
             ConfigError: there is no such engine.
         """
-        data = self.model_dump()
-        data["science"]["engine"] = engine
-        return _validated(data, "--engine")
+        return self._changed("science", {"engine": engine}, "--engine")
 
-    def _replace(self, **sections: dict[str, Any]) -> "RunConfig":
-        update = {
-            name: getattr(self, name).model_copy(update=changes)
-            for name, changes in sections.items()
-        }
-        return self.model_copy(update=update)
+    def _changed(
+        self, section: str, changes: Mapping[str, Any], origin: str = "command line"
+    ) -> "RunConfig":
+        data = self.model_dump()
+        data[section] |= changes
+        return _validated(data, origin)
 
     def science_record(self) -> dict[str, Any]:
         """The science part as plain data, network paths as base names: what a product records."""
@@ -199,12 +212,14 @@ def find_config(source: str | Path) -> Path:
         ConfigError: there is neither.
     """
     path = Path(source)
-    if path.is_file():
+    if os.path.isfile(path):  # noqa: PTH113 - False, not an error, for names that are too long
         return path
     shipped = shipped_configs() / "runs"
     name = path.stem if path.suffix in {".yaml", ".yml"} else path.name
     candidate = shipped / f"{name}.yaml"
-    if candidate.is_file() and (path.parent == Path() or path.parent.name == "runs"):
+    if os.path.isfile(candidate) and (  # noqa: PTH113
+        path.parent == Path() or path.parent.name == "runs"
+    ):
         return candidate
     names = ", ".join(sorted(file.stem for file in shipped.glob("*.yaml")))
     raise ConfigError(
@@ -228,7 +243,11 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 def _read_yaml(path: Path) -> Mapping[str, Any]:
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)  # noqa: S506
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (
+        yaml.YAMLError,
+        ValueError,
+        RecursionError,
+    ) as error:  # bad dates and bad UTF-8 are ValueErrors
         raise ConfigError(f"{path.name} is not valid YAML: {error}") from error
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
@@ -243,8 +262,20 @@ def _validated(data: Mapping[str, Any], origin: str) -> RunConfig:
     try:
         return RunConfig.model_validate(dict(data))
     except ValidationError as error:
-        complaints = "\n".join(f"  {_complaint(entry)}" for entry in error.errors())
+        complaints = "\n".join(f"  {_complaint(entry)}" for entry in _innermost(error.errors()))
         raise ConfigError(f"{origin} is not a valid run configuration:\n{complaints}") from None
+
+
+def _innermost(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Without what only follows from a mistake further inside."""
+    places = [entry["loc"] for entry in entries]
+    return [
+        entry
+        for entry in entries
+        if not any(
+            len(p) > len(entry["loc"]) and p[: len(entry["loc"])] == entry["loc"] for p in places
+        )
+    ]
 
 
 def _complaint(entry: Mapping[str, Any]) -> str:

@@ -176,7 +176,7 @@ def _flag_shares(group: h5py.Group) -> Iterator[str]:
     for name, dataset in group.items():
         if not name.endswith("_percent"):
             continue
-        meanings = _text(dataset.attrs["flag_meanings"]).split()
+        meanings = _text(dataset.attrs["flag_names"]).split()
         shares = ", ".join(
             f"{meaning} {share:.1f} %"
             for meaning, share in zip(meanings, dataset[...], strict=True)

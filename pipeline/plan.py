@@ -13,7 +13,7 @@ from pipeline.masks import MaskRule, make_rules
 from pipeline.networks import Network, Variable, find_network, load_network
 from pipeline.networks.engines import resolve_engine
 from pipeline.networks.library import network_folders
-from pipeline.quality import FlagTable, network_flags, pixel_flags
+from pipeline.quality import QUALITY_FLAGS, FlagTable, network_flags, pixel_flags
 from pipeline.scene import (
     GEOLOCATION,
     SOURCE_FLAGS,
@@ -21,6 +21,7 @@ from pipeline.scene import (
     Band,
     nearest_band,
     plain_variables,
+    source_flags_name,
     state_name,
     wavelength_dim,
     wavelengths,
@@ -140,12 +141,12 @@ def _make_plan(scene: xr.Dataset, scene_name: str, config: RunConfig) -> Plan:
     inputs: list[Band] = []
     steps = []
     for choice, network in loaded:
-        bands = [_match(variable, scene, config) for variable in network.inputs]
+        bands = [_match(variable, network, scene, config) for variable in network.inputs]
         _refuse_repeated(bands, network)
         inputs.extend(band for band in bands if band not in inputs)
         columns = tuple(inputs.index(band) for band in bands)
         steps.append(_step(choice.name, network, resolve_engine(science.engine), columns))
-    _refuse_clashing_variables(steps)
+    _refuse_clashing_variables(steps, scene)
     tolerance = science.bands.tolerance_nm
     lines, pixels = scene.sizes["y"], scene.sizes["x"]
     if lines == 0 or pixels == 0:
@@ -176,7 +177,19 @@ def _load(choice: NetworkChoice, sensor: str, config: RunConfig) -> Network:
     return network
 
 
-def _match(variable: Variable, scene: xr.Dataset, config: RunConfig) -> Band:
+def _match(variable: Variable, network: Network, scene: xr.Dataset, config: RunConfig) -> Band:
+    """The layer of the scene that an input of a network takes, in the same units."""
+    band = _find(variable, scene, config)
+    units = scene[band.quantity].attrs.get("units")
+    if units != variable.units:
+        raise NetworkError(
+            f"input {variable.name} of {network.file_name} is in {variable.units!r}, the scene's "
+            f"{band.quantity} in {units!r}. Choose a network for these units."
+        )
+    return band
+
+
+def _find(variable: Variable, scene: xr.Dataset, config: RunConfig) -> Band:
     """The layer of the scene that an input of a network takes."""
     if variable.wavelength_nm is None:
         if variable.quantity not in scene:
@@ -211,12 +224,14 @@ def _step(name: str, network: Network, engine: str, columns: tuple[int, ...]) ->
     return NetworkStep(name, network, engine, columns, variables, flags)
 
 
-def _refuse_clashing_variables(steps: list[NetworkStep]) -> None:
+def _refuse_clashing_variables(steps: list[NetworkStep], scene: xr.Dataset) -> None:
     made = [name for step in steps for name in (*step.variables, step.flags_name)]
-    reserved = {*made, "quality_flags", *GEOLOCATION}
-    if len(reserved) != len(made) + 3:
-        twice = sorted(name for name in reserved if made.count(name) > 1 or name not in made)
+    made += [QUALITY_FLAGS, *GEOLOCATION]
+    if SOURCE_FLAGS in scene:
+        made.append(source_flags_name(scene))
+    twice = sorted({name for name in made if made.count(name) > 1})
+    if twice:
         raise ConfigError(
-            f"two networks make the same variable ({', '.join(twice[:6])}). "
-            "Run them in separate configurations."
+            f"two variables of the product would have the same name ({', '.join(twice)}). Rename "
+            "the network, or run networks with the same outputs in separate configurations."
         )

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from pipeline.block import QUALITY_FLAGS, process_block
+from pipeline.block import process_block
 from pipeline.config import RunConfig, load_config
 from pipeline.errors import ConfigError, SceneError, WriteError
 from pipeline.networks.engines import get_engine
 from pipeline.plan import Plan, make_plan
 from pipeline.product import describe_variables
 from pipeline.provenance import Provenance
+from pipeline.quality import QUALITY_FLAGS
 from pipeline.readers import open_scene
-from pipeline.scene import GEOLOCATION, SOURCE_FLAGS
+from pipeline.scene import GEOLOCATION, SOURCE_FLAGS, source_flags_name
 from pipeline.writers import PRODUCT_SUFFIX, Layout, write_product
 
 log = logging.getLogger(__name__)
@@ -106,8 +107,7 @@ def map_scene(scene: xr.Dataset, plan: Plan) -> xr.Dataset:
     )
     passed = {name: selected[name] for name in GEOLOCATION}
     if plan.carries_source_flags:
-        flags = selected[SOURCE_FLAGS]
-        passed[flags.attrs.get("source_name", SOURCE_FLAGS)] = flags
+        passed[source_flags_name(selected)] = selected[SOURCE_FLAGS]
     return describe_variables(products.assign(passed), plan)
 
 

@@ -5,20 +5,22 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from pipeline.block import QUALITY_FLAGS
 from pipeline.networks import Variable
 from pipeline.plan import NetworkStep, Plan
+from pipeline.quality import QUALITY_FLAGS
 from pipeline.quantities import quantities
 from pipeline.scene import GEOLOCATION, SOURCE_FLAGS
 
 COORDINATES = "longitude latitude"
+QUALITY_INFORMATION = {"coverage_content_type": "qualityInformation"}
 
 
 def describe_variables(products: xr.Dataset, plan: Plan) -> xr.Dataset:
     """The same variables in the order of the file, each with its attributes."""
     ordered: dict[str, xr.DataArray] = {}
     for name in GEOLOCATION:
-        ordered[name] = products[name].assign_attrs(quantities()[name].attributes())
+        attributes = quantities()[name].attributes() | {"coverage_content_type": "coordinate"}
+        ordered[name] = products[name].assign_attrs(attributes)
     for step in plan.steps:
         for name, variable in zip(step.variables, step.network.outputs, strict=True):
             ordered[name] = products[name].assign_attrs(_output_attributes(variable, step))
@@ -41,6 +43,7 @@ def _output_attributes(variable: Variable, step: NetworkStep) -> dict[str, Any]:
         attributes["radiation_wavelength_unit"] = "nm"
     return {
         **attributes,
+        "coverage_content_type": "physicalMeasurement",
         "source": f"neural network {step.network.file_name}",
         "ancillary_variables": f"{step.flags_name} {QUALITY_FLAGS}",
         "coordinates": COORDINATES,
@@ -51,6 +54,7 @@ def _network_flags(step: NetworkStep) -> dict[str, Any]:
     return {
         "long_name": f"flags of network {step.name}, set where no mask rule applies",
         "standard_name": "quality_flag",
+        **QUALITY_INFORMATION,
         **step.flags.attributes(),
         "coordinates": COORDINATES,
     }
@@ -60,6 +64,7 @@ def _pixel_flags(plan: Plan) -> dict[str, Any]:
     return {
         "long_name": "flags of the pixel; no network is applied where a bit named masked_ is set",
         "standard_name": "quality_flag",
+        **QUALITY_INFORMATION,
         **plan.pixel_flags.attributes(),
         "coordinates": COORDINATES,
     }
@@ -77,6 +82,7 @@ def _source_flags(flags: xr.DataArray) -> xr.DataArray:
         {
             "long_name": attributes.get("long_name", SOURCE_FLAGS),
             "standard_name": "status_flag",
+            **QUALITY_INFORMATION,
             "comment": "copied from the input scene",
             "flag_masks": masks[kept].astype(flags.dtype),
             "flag_meanings": " ".join(names[i] for i in kept),

@@ -230,7 +230,8 @@ def _flag_counts(tally: Tally) -> Group:
     variables: dict[str, tuple[str, npt.NDArray[Any], Mapping[str, Any]]] = {}
     for name, table in tally.flag_tables.items():
         counts = tally.flag_counts[name]
-        meanings = {"flag_meanings": " ".join(table.names)}
+        # Not flag_meanings: these are counts of flags, not flags.
+        meanings = {"flag_names": " ".join(table.names)}
         variables[f"{name}_count"] = (
             f"{name}_bit",
             counts,

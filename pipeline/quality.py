@@ -15,6 +15,8 @@ import numpy.typing as npt
 STATE_OUTSIDE_VALID_RANGE = np.uint8(1)
 STATE_SATURATED = np.uint8(2)
 
+QUALITY_FLAGS = "quality_flags"
+
 # Bits of ``quality_flags`` that do not depend on the configuration.
 NO_DATA = 1 << 0
 OUTSIDE_VALID_RANGE = 1 << 1

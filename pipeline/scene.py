@@ -58,6 +58,11 @@ class Band:
         return np.asarray(variable.values)
 
 
+def source_flags_name(scene: xr.Dataset) -> str:
+    """What the file itself calls its flags; the product keeps that name."""
+    return str(scene[SOURCE_FLAGS].attrs.get("source_name", SOURCE_FLAGS))
+
+
 def wavelength_dim(quantity: str) -> str:
     """Name of the spectral dimension of a quantity."""
     return f"{quantity}_wavelength"

@@ -96,7 +96,7 @@ def test_stored_counts_equal_the_oracle(product, expected):
     """processing_control/flag_percentages holds the pixel count of every bit."""
     group = product["processing_control/flag_percentages"]
     for name, counts in expected.counts.items():
-        meanings = group[f"{name}_count"].flag_meanings.split()
+        meanings = group[f"{name}_count"].flag_names.split()
         stored = dict(zip(meanings, group[f"{name}_count"][:].tolist(), strict=True))
         assert stored == {meaning: counts[meaning] for meaning in meanings}
         assert {meaning for meaning, count in counts.items() if count} <= set(meanings)

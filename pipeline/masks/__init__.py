@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import xarray as xr
 
 from pipeline.config import MaskRules
-from pipeline.errors import SceneError
+from pipeline.errors import ConfigError, SceneError
 from pipeline.masks.expression import Expression
 from pipeline.masks.flags import FlagIsSet, KeepFlags, SourceFlags
 from pipeline.masks.rule import MaskRule
@@ -30,7 +30,7 @@ def make_rules(
     Raises:
         SceneError: a flag, a band or a variable is not in the scene; the message lists those
             that are.
-        ConfigError: an expression uses something that is not allowed.
+        ConfigError: an expression uses something that is not allowed, or two rules have one name.
     """
     bound: list[MaskRule] = []
     if rules.flags or rules.keep_flags:
@@ -41,6 +41,13 @@ def make_rules(
     for name, text in rules.expressions.items():
         bound.append(Expression.parse(name, text, scene, tolerance_nm))
     bound.extend(ValueRule(name, VALUE_RULES[name], tuple(inputs)) for name in rules.values)
+    names = [rule.name for rule in bound]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(
+            f"two mask rules are called {', '.join(twice)}, but each has a bit of its own name. "
+            "Rename the expression, or leave one out."
+        )
     if len(bound) > MOST_MASK_RULES:
         raise SceneError(
             f"{len(bound)} mask rules, at most {MOST_MASK_RULES} fit into quality_flags. "

@@ -6,6 +6,7 @@ to ``eval``.
 """
 
 import ast
+import functools
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -35,34 +36,41 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
 }
-_UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
+_SIGN: dict[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
-    ast.Not: np.logical_not,
 }
 _BOOLEAN: dict[type[ast.boolop], Callable[[Any, Any], Any]] = {
     ast.And: np.logical_and,
     ast.Or: np.logical_or,
 }
-_FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
+# Functions of numbers: how many they take, and what they are; some give true or false.
+_NUMERIC: dict[str, tuple[int, Callable[..., Any]]] = {
     "abs": (1, np.abs),
     "sqrt": (1, np.sqrt),
     "log10": (1, np.log10),
     "exp": (1, np.exp),
-    "isnan": (1, np.isnan),
-    "isfinite": (1, np.isfinite),
     "min": (2, np.minimum),
     "max": (2, np.maximum),
 }
+_TRUTH: dict[str, tuple[int, Callable[..., Any]]] = {
+    "isnan": (1, np.isnan),
+    "isfinite": (1, np.isfinite),
+}
+_FUNCTIONS = _NUMERIC | _TRUTH
 ALLOWED = (
     "names of the scene, numbers, + - * / **, < <= > >= == !=, and, or, not, "
     f"{', '.join(_FUNCTIONS)}"
 )
 
+# Far beyond what a person writes; deeper nesting would exhaust the interpreter's stack.
+MOST_CHARACTERS = 10_000
+DEEPEST = 200
+
 
 @dataclass(frozen=True)
 class Expression:
-    """Excludes a pixel where an expression is true; a comparison with NaN is false."""
+    """Excludes a pixel where an expression is true; NaN compares as in NumPy: only != is true."""
 
     name: str
     text: str
@@ -78,18 +86,8 @@ class Expression:
             SceneError: a name that the scene does not have; the message lists those it has.
         """
         where = f"masks.expressions.{name}: {text!r}"
-        try:
-            tree = ast.parse(text.strip(), mode="eval").body
-        except (SyntaxError, ValueError) as error:
-            raise ConfigError(
-                f"{where} is not an expression ({error}). Allowed: {ALLOWED}."
-            ) from None
-        _check(tree, where)
-        if not isinstance(tree, ast.Compare | ast.BoolOp) and not _is_truth(tree):
-            raise ConfigError(
-                f"{where} is not a condition: it must be true or false. Compare with something, "
-                "as in 'solar_zenith > 70'."
-            )
+        tree = _parse(text, where)
+        _check(tree, truth=True, where=where)
         bands = {
             node.id: _find(node.id, scene, tolerance_nm, where)
             for node in ast.walk(tree)
@@ -114,38 +112,68 @@ class Expression:
         return np.asarray(result, dtype=bool)
 
 
-def _is_truth(node: ast.expr) -> bool:
-    if isinstance(node, ast.UnaryOp):
-        return isinstance(node.op, ast.Not)
-    is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    return is_call and node.func.id in ("isnan", "isfinite")  # type: ignore[attr-defined]
+def _parse(text: str, where: str) -> ast.expr:
+    """The tree of a text that is not too long and not too deep to be walked."""
+    if len(text) > MOST_CHARACTERS:
+        raise ConfigError(f"{where[:80]}... has more than {MOST_CHARACTERS} characters. Split it.")
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ConfigError(f"{where} is not an expression ({error}). Allowed: {ALLOWED}.") from None
+    level, depth = [tree], 0
+    while level:
+        level = [child for node in level for child in ast.iter_child_nodes(node)]  # type: ignore[misc]
+        depth += 1
+        if depth > DEEPEST:
+            raise ConfigError(f"{where[:80]}... is nested more than {DEEPEST} deep. Simplify it.")
+    return tree
 
 
-def _check(node: ast.AST, where: str) -> None:
-    """Refuse every node that is not on the allow-list, before anything is evaluated."""
+def _check(node: ast.expr, *, truth: bool, where: str) -> None:
+    """Refuse all that is not on the allow-list, before anything is evaluated.
+
+    An expression is either a number or true or false: conditions are joined by and, or and not,
+    numbers by arithmetic, and a comparison makes one of the other.
+    """
+    inner: list[tuple[ast.expr, bool]] | None
     match node:
-        case ast.Constant(value=value):
-            allowed = isinstance(value, int | float) and not isinstance(value, bool)
-        case ast.Name():
-            allowed = True
-        case ast.BinOp(op=op):
-            allowed = type(op) in _BINARY
-        case ast.UnaryOp(op=op):
-            allowed = type(op) in _UNARY
-        case ast.Compare(ops=ops):
-            allowed = all(type(op) in _COMPARE for op in ops)
-        case ast.BoolOp():
-            allowed = True
-        case ast.Call(func=ast.Name(id=function), args=args, keywords=[]):
-            allowed = function in _FUNCTIONS and len(args) == _FUNCTIONS[function][0]
+        case ast.Constant(value=bool()):
+            inner = None
+        case ast.Constant(value=int() | float() as value) if not truth and _is_finite(value):
+            inner = []
+        case ast.Name(id=name) if not truth and name not in _FUNCTIONS:
+            inner = []
+        case ast.BinOp(left=left, op=op, right=right) if not truth and type(op) in _BINARY:
+            inner = [(left, False), (right, False)]
+        case ast.UnaryOp(op=op, operand=operand) if not truth and type(op) in _SIGN:
+            inner = [(operand, False)]
+        case ast.UnaryOp(op=ast.Not(), operand=operand) if truth:
+            inner = [(operand, True)]
+        case ast.Compare(left=left, ops=ops, comparators=comparators) if truth:
+            known = all(type(op) in _COMPARE for op in ops)
+            inner = [(operand, False) for operand in (left, *comparators)] if known else None
+        case ast.BoolOp(values=parts) if truth:
+            inner = [(part, True) for part in parts]
+        case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
+            count, _ = (_TRUTH if truth else _NUMERIC).get(name, (None, None))
+            inner = [(arg, False) for arg in args] if len(args) == count else None
         case _:
-            allowed = False
-    if not allowed:
-        found = ast.unparse(node) if isinstance(node, ast.expr) else type(node).__name__
-        raise ConfigError(f"{where} uses {found!r}, which is not allowed. Allowed: {ALLOWED}.")
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.expr) and not (isinstance(node, ast.Call) and child is node.func):
-            _check(child, where)
+            inner = None
+    if inner is None:
+        wanted = "it is not a condition" if truth else "a number must stand there"
+        raise ConfigError(
+            f"{where} uses {ast.unparse(node)!r}, which is not allowed: {wanted}. Allowed: "
+            f"{ALLOWED}; conditions compare numbers, as in 'solar_zenith > 70'."
+        )
+    for child, child_truth in inner:
+        _check(child, truth=child_truth, where=where)
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return bool(np.isfinite(float(value)))
+    except OverflowError:
+        return False
 
 
 def _find(name: str, scene: xr.Dataset, tolerance_nm: float, where: str) -> Band:
@@ -161,25 +189,37 @@ def _find(name: str, scene: xr.Dataset, tolerance_nm: float, where: str) -> Band
 
 
 def _evaluate(node: ast.expr, values: Values) -> Any:
+    """Arrays as NumPy computes them; numbers as Python floats, which take on an array's precision.
+
+    So ``Rrs_443 == 0.003`` is true where the float32 value is the one nearest to 0.003.
+    """
     match node:
         case ast.Constant(value=value):
-            return value
+            return float(value)  # type: ignore[arg-type]  # _check lets numbers through only
         case ast.Name(id=name):
             return values[name]
         case ast.BinOp(left=left, op=op, right=right):
-            return _BINARY[type(op)](_evaluate(left, values), _evaluate(right, values))
+            return _apply(_BINARY[type(op)], _evaluate(left, values), _evaluate(right, values))
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return np.logical_not(_evaluate(operand, values))
         case ast.UnaryOp(op=op, operand=operand):
-            return _UNARY[type(op)](_evaluate(operand, values))
+            return _apply(_SIGN[type(op)], _evaluate(operand, values))
         case ast.Compare(left=left, ops=ops, comparators=comparators):
             return _evaluate_chain(left, ops, comparators, values)
         case ast.BoolOp(op=op, values=parts):
-            result = _evaluate(parts[0], values)
-            for part in parts[1:]:
-                result = _BOOLEAN[type(op)](result, _evaluate(part, values))
-            return result
-        case ast.Call(func=ast.Name(id=function), args=args):
-            return _FUNCTIONS[function][1](*(_evaluate(arg, values) for arg in args))
+            truths = [_evaluate(part, values) for part in parts]
+            return functools.reduce(_BOOLEAN[type(op)], truths)
+        case ast.Call(func=ast.Name(id=name), args=args):
+            return _apply(_FUNCTIONS[name][1], *(_evaluate(arg, values) for arg in args))
     raise AssertionError(f"unchecked node {node!r}")  # _check refuses everything else
+
+
+def _apply(function: Callable[..., Any], *operands: Any) -> Any:
+    """Between numbers alone in NumPy's float64, where Python would raise on overflow or 1 / 0."""
+    if any(isinstance(operand, np.ndarray) for operand in operands):
+        return function(*operands)
+    result = function(*map(np.float64, operands))
+    return float(result) if isinstance(result, np.floating) else result
 
 
 def _evaluate_chain(

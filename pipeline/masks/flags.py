@@ -50,8 +50,8 @@ class SourceFlags:
                 f"flag_meanings has {len(names)} names and flag_masks {stored.size} masks. "
                 "The file is damaged or its flags need a named layout."
             )
-        # The sign bit of an int32 mask is bit 31. Masks may have another type than the variable.
-        all_bits = (1 << (8 * dtype.itemsize)) - 1
+        # The sign bit of an int32 mask is bit 31; masks may have a narrower type than the variable.
+        all_bits = (1 << (8 * min(dtype.itemsize, stored.dtype.itemsize))) - 1
         masks: dict[str, int] = {}
         for name, mask in zip(names, stored, strict=True):
             masks[name] = masks.get(name, 0) | (int(mask) & all_bits)
@@ -66,8 +66,8 @@ class SourceFlags:
         if name in self.masks and name not in UNNAMED:
             return self.masks[name]
         known = [other for other in self.masks if other not in UNNAMED]
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f" Did you mean {close[0]}?" if close else ""
+        close = difflib.get_close_matches(name.upper(), [other.upper() for other in known], n=1)
+        hint = next((f" Did you mean {o}?" for o in known if o.upper() in close), "")
         raise SceneError(f"unknown flag {name!r}; the scene's flags are {', '.join(known)}.{hint}")
 
     def mask_of_any(self, names: Iterable[str]) -> int:

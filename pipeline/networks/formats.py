@@ -29,13 +29,23 @@ def load_network(path: str | Path) -> Network:
         raise NetworkError(f"{path}: no such network file. Check the path.")
     for recognises, read in FORMATS.values():
         if recognises(path):
-            network = check_network(read(path, _sha256(path)))
+            network = check_network(_read(read, path))
             check_golden(network)
             return network
     raise NetworkError(
         f"{path.name}: no known network format; known are {', '.join(FORMATS)}. An OC-SMART file "
         "is HDF5 with Layers, Norm_in, Norm_out, Weights/LayerK and Bias/LayerK."
     )
+
+
+def _read(read: Callable[[Path, str], Network], path: Path) -> Network:
+    """Read the file; what the HDF5 library says of a damaged one has many types."""
+    try:
+        return read(path, _sha256(path))
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise NetworkError(
+            f"{path.name}: cannot be read ({error}). The file is damaged; fetch it again."
+        ) from error
 
 
 def is_network(path: Path) -> bool:

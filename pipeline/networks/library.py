@@ -30,7 +30,7 @@ def find_network(file: str, sensor: str, folders: tuple[Path, ...]) -> Path:
             f"{file} needs a sensor, but the scene names none that is known. Set science.sensor."
         )
     name = file.format(sensor=sensor)
-    if Path(name).is_file():
+    if os.path.isfile(name):  # noqa: PTH113 - False, not an error, for names that are too long
         return Path(name)
     for folder in folders:
         found = _in_folder(folder, name)
@@ -50,5 +50,9 @@ def _in_folder(folder: Path, name: str) -> Path | None:
     if Path(name).parent != Path() or not folder.is_dir():
         return None
     # One of OC-SMART's files ends in .H5.
-    same = sorted(path for path in folder.iterdir() if path.name.lower() == name.lower())
+    same = sorted(path for path in folder.iterdir() if _is_called(path, name))
     return same[0] if same else None
+
+
+def _is_called(path: Path, name: str) -> bool:
+    return path.name.lower() == name.lower() and path.is_file()

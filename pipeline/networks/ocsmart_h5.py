@@ -31,7 +31,7 @@ def is_ocsmart(path: Path) -> bool:
     try:
         with h5py.File(path, "r") as file:
             return sum(part in file for part in PARTS) >= 2
-    except OSError as error:
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise NetworkError(
             f"{path.name}: an HDF5 file that cannot be opened ({error}). Fetch it again."
         ) from error
@@ -66,12 +66,15 @@ class _Stored:
     def __init__(self, file: h5py.File, file_name: str) -> None:
         self._file = file
         self._name = file_name
-        # Cast before any arithmetic: the sizes are stored as int8, in which 100 + 100 overflows.
-        self.sizes = [int(size) for size in self._dataset("Layers").reshape(-1)]
-        if len(self.sizes) < 2 or min(self.sizes) < 1:
+        # As float64 before any arithmetic: stored as int8, in which 100 + 100 overflows.
+        sizes = self._dataset("Layers").reshape(-1)
+        whole = np.isfinite(sizes) & (sizes >= 1) & (sizes == np.round(sizes))
+        if sizes.size < 2 or not whole.all():
             raise NetworkError(
-                f"{file_name}: Layers is {self.sizes}, expected two or more positive sizes."
+                f"{file_name}: Layers is [{', '.join(f'{size:g}' for size in sizes)}], expected two"
+                " or more positive sizes in whole numbers. The file is damaged; fetch it again."
             )
+        self.sizes = [int(size) for size in sizes]
 
     def layers(self) -> list[tuple[Array, Array]]:
         """Kernel (inputs, outputs) and bias (outputs,) of each layer."""
@@ -90,8 +93,13 @@ class _Stored:
         return array
 
     def optional(self, name: str) -> Array | None:
-        """A dataset flattened, or None where the file has none."""
-        return self._dataset(name).reshape(-1) if name in self._file else None
+        """A dataset of positive numbers flattened, or None where the file has none."""
+        if name not in self._file:
+            return None
+        array = self._dataset(name).reshape(-1)
+        if not np.all(np.isfinite(array) & (array > 0)):
+            raise NetworkError(f"{self._name}: {name} holds values that are not positive numbers.")
+        return array
 
     def _shaped(self, name: str, shape: tuple[int, ...]) -> Array:
         array = self._dataset(name)
@@ -104,13 +112,18 @@ class _Stored:
 
     def _dataset(self, name: str) -> Array:
         dataset = self._file.get(name)
-        if not isinstance(dataset, h5py.Dataset):
+        if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
             raise NetworkError(
                 f"{self._name}: dataset {name} is missing. The file is incomplete; fetch it again."
             )
         if dataset.dtype.kind not in "iuf":
             raise NetworkError(f"{self._name}: dataset {name} is {dataset.dtype}, not numeric.")
-        return np.asarray(dataset[...], dtype=np.float64)
+        try:
+            return np.asarray(dataset[...], dtype=np.float64)
+        except OSError as error:
+            raise NetworkError(
+                f"{self._name}: dataset {name} cannot be read ({error}). Fetch the file again."
+            ) from error
 
 
 @functools.cache
@@ -183,7 +196,12 @@ def _expand(text: str, sensor: Sensor, wavelengths: Array | None) -> list[tuple[
     if not bands:
         return [(quantity, None)]
     nominal = sensor.ocsmart.bands(bands)
-    if wavelengths is not None and wavelengths.size >= len(nominal):
+    if wavelengths is not None:
+        if wavelengths.size < len(nominal):
+            raise NetworkError(
+                f"dataset Wavelength has {wavelengths.size} values, expected {len(nominal)} or "
+                f"more for {quantity}. The file is of another version."
+            )
         nominal = tuple(float(nm) for nm in wavelengths[: len(nominal)])
     return [(quantity, nm) for nm in nominal]
 

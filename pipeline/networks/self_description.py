@@ -52,7 +52,7 @@ class SelfDescription(_Described):
     schema_: Literal[1] = Field(alias="schema")
     name: str
     title: str = ""
-    sensors: list[str]
+    sensors: list[str] = Field(min_length=1)
     inputs: list[DescribedVariable]
     outputs: list[DescribedVariable]
     activations: list[str]
@@ -128,11 +128,13 @@ class SelfDescription(_Described):
         try:
             inputs = np.array(self.golden.inputs, dtype=np.float64)
             outputs = np.array(self.golden.outputs, dtype=np.float64)
-            inputs.reshape(-1, len(self.inputs))
-            outputs.reshape(len(inputs), len(self.outputs))
         except ValueError:
+            inputs = outputs = np.empty(0)  # rows of unequal length
+        rows = len(inputs)
+        shapes = (inputs.shape, outputs.shape)
+        if rows == 0 or shapes != ((rows, len(self.inputs)), (rows, len(self.outputs))):
             raise NetworkError(
                 f"{file_name}: attribute {ATTRIBUTE}: golden spectra are not tables of "
-                f"{len(self.inputs)} inputs and {len(self.outputs)} outputs."
-            ) from None
+                f"{len(self.inputs)} inputs and {len(self.outputs)} outputs, row by row."
+            )
         return GoldenSpectra(inputs, outputs)

@@ -51,21 +51,30 @@ def open_scene(path: str | Path, reader: str = "auto") -> xr.Dataset:
         raise SceneError(f"{path}: no such file. Check the path.")
     name = _recognise(path) if reader == "auto" else reader
     try:
+        content = describe_content(path)  # raises where the container itself is broken
+        if not READERS[name]().recognises(path):
+            raise SceneError(
+                f"the file is not of this format: it is {content}. Correct reader.format, or set "
+                "it to auto."
+            )
         scene = READERS[name]().open(path)
         scene.attrs["reader"] = name
         return check_scene(scene)
     except SceneError as error:
         raise SceneError(f"{path.name} ({name}): {error}") from error
-    except OSError as error:
-        raise SceneError(f"{path.name} ({name}): cannot be read: {error}") from error
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        # What the HDF5 library says of a damaged file has many types.
+        raise SceneError(
+            f"{path.name} ({name}): cannot be read ({error}). The file is damaged; fetch it again."
+        ) from error
 
 
 def _recognise(path: Path) -> str:
-    content = describe_content(path)  # raises where the container itself is broken
+    content = describe_content(path)
     for name, make in READERS.items():
         if make().recognises(path):
             return name
     raise UnknownFormatError(
         f"{path.name}: no reader recognises this file: it is {content}. "
-        f"Known formats are {', '.join(READERS)}. Name one with reader.format if it is a variant."
+        f"Known formats are {', '.join(READERS)}. Give a file of one of them."
     )

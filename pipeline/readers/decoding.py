@@ -26,21 +26,23 @@ class Decoder:
     valid_min: float | None
     valid_max: float | None
     unsigned: bool = False
-    packed: bool = False
+    packed_integer: bool = False
 
     @classmethod
     def from_attributes(cls, attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> "Decoder":
         """From CF packing attributes; ``valid_*`` and ``_FillValue`` are in stored units."""
         valid_range = attributes.get("valid_range")
         low, high = valid_range if valid_range is not None else (None, None)
+        unsigned = dtype.kind == "i" and str(attributes.get("_Unsigned")).lower() == "true"
+        is_packed = "scale_factor" in attributes or "add_offset" in attributes
         return cls(
             scale=_number(attributes.get("scale_factor"), 1.0),
             offset=_number(attributes.get("add_offset"), 0.0),
             fill=_optional(attributes.get("_FillValue", attributes.get("missing_value"))),
-            valid_min=_optional(attributes.get("valid_min", low)),
-            valid_max=_optional(attributes.get("valid_max", high)),
-            unsigned=dtype.kind == "i" and str(attributes.get("_Unsigned")).lower() == "true",
-            packed="scale_factor" in attributes or "add_offset" in attributes,
+            valid_min=_limit(attributes.get("valid_min", low), unsigned),
+            valid_max=_limit(attributes.get("valid_max", high), unsigned),
+            unsigned=unsigned,
+            packed_integer=dtype.kind in "iu" and is_packed,
         )
 
     def values(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
@@ -62,7 +64,7 @@ class Decoder:
     def _compute(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         numbers = self._numbers(stored)
         values = numbers * self.scale + self.offset
-        if self.packed:
+        if self.packed_integer:
             values[np.abs(values) < abs(self.scale) / 2] = 0.0
         values[self._is_fill(stored) | self._outside(numbers)] = np.nan
         return values.astype(np.float32)
@@ -99,3 +101,13 @@ def _number(attribute: Any, default: float) -> float:
 
 def _optional(attribute: Any) -> float | None:
     return None if attribute is None else float(np.asarray(attribute).reshape(-1)[0])
+
+
+def _limit(attribute: Any, unsigned: bool) -> float | None:
+    """A valid_min or valid_max; of an unsigned variable it is stored signed, as the values are."""
+    if attribute is None:
+        return None
+    value = np.asarray(attribute).reshape(-1)[:1]
+    if unsigned and value.dtype.kind == "i":
+        value = value.view(f"u{value.dtype.itemsize}")
+    return float(value[0])

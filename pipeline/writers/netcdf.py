@@ -103,7 +103,8 @@ def _complete_or_absent(target: Path) -> Iterator[Path]:
             partial.replace(target)
             _to_disk(target.parent)
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a read-only or vanished folder holds nothing of ours
+            partial.unlink(missing_ok=True)
 
 
 def _to_disk(path: Path) -> None:
@@ -117,6 +118,7 @@ def _to_disk(path: Path) -> None:
 @contextlib.contextmanager
 def _open(path: Path) -> Iterator[netCDF4.Dataset]:
     with _named_failure(path):
+        path.touch(exist_ok=False)  # says what is wrong where the library says "Permission denied"
         file = netCDF4.Dataset(path, "w", format="NETCDF4")
     try:
         yield file
@@ -134,9 +136,10 @@ def _named_failure(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
         free = _free_space(path.parent)
         raise WriteError(
-            f"{path.parent}: the product cannot be written ({error}); {free}. Nothing was left "
+            f"{path.parent}: the product cannot be written ({reason}); {free}. Nothing was left "
             "behind. Free space there, or choose another output folder."
         ) from error
 

@@ -28,14 +28,20 @@ class OrderedCommit:
         A failing action raises here and is the last one that runs.
         """
         with self._lock:
+            if self._stopped:
+                return
             self._waiting[number] = action
-            while not self._stopped and self._next in self._waiting:
+            while self._next in self._waiting:
                 try:
                     self._waiting.pop(self._next)()
                 except BaseException:
-                    self._stopped = True
+                    self._stop()
                     raise
                 self._next += 1
+
+    def _stop(self) -> None:
+        self._stopped = True
+        self._waiting.clear()
 
     @property
     def committed(self) -> int:
@@ -52,5 +58,4 @@ class OrderedCommit:
         traceback: TracebackType | None,
     ) -> None:
         with self._lock:  # waits for an action that is running
-            self._stopped = True
-            self._waiting.clear()
+            self._stop()

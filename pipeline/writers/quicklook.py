@@ -36,6 +36,8 @@ def draw_quicklook(product: Path, picture: Path, variables: tuple[str, ...] = ()
         SceneError: the product cannot be read or has no such variable.
         WriteError: the picture cannot be written.
     """
+    if picture.suffix.lower() != ".png":
+        raise WriteError(f"{picture.name}: pictures are written as PNG. End the name in .png.")
     try:
         opened = xr.open_dataset(product, engine="h5netcdf")
     except (OSError, ValueError) as error:
@@ -48,10 +50,16 @@ def draw_quicklook(product: Path, picture: Path, variables: tuple[str, ...] = ()
                 f"{product.name}: no variable {', '.join(unknown) or 'to draw'}; it has "
                 f"{', '.join(drawable) or 'none'}. Give the names with --variables."
             )
-        figure = _draw(data, variables or _default_variables(data, drawable))
+        try:
+            figure = _draw(data, variables or _default_variables(data, drawable))
+        except OSError as error:
+            raise SceneError(
+                f"{product.name}: cannot be read ({error}). The file is damaged; make it again."
+            ) from error
     try:
-        figure.savefig(picture, dpi=130, metadata={"Software": None})
+        figure.savefig(picture, format="png", dpi=130, metadata={"Software": None})
     except OSError as error:
+        picture.unlink(missing_ok=True)
         raise WriteError(f"{picture}: cannot be written: {error.strerror}.") from error
     return picture
 

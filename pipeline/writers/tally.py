@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 from pipeline.quality import FlagTable
 
+# Geolocation off the globe is flagged, and no bound of the scene.
+_POSSIBLE = {"latitude": 90.0, "longitude": 180.0}
+
 
 @dataclass
 class Tally:
@@ -26,7 +29,7 @@ class Tally:
             counts = self.flag_tables[name].counts(chunk)
             self.flag_counts[name] = self.flag_counts.get(name, np.int64(0)) + counts
         elif chunk.dtype.kind == "f":
-            valid = chunk[np.isfinite(chunk)]
+            valid = chunk[np.isfinite(chunk) & (np.abs(chunk) <= _POSSIBLE.get(name, np.inf))]
             self.valid_counts[name] = self.valid_counts.get(name, 0) + valid.size
             self._widen(name, valid)
             if name == "longitude":
