@@ -7,6 +7,7 @@ before a command needs it.
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -30,7 +31,7 @@ EXISTING = click.Path(path_type=Path)
 def main() -> None:
     """Whole ocean-colour scenes through neural networks, with products that say how they were made.
 
-    Exit codes: 0 done, 1 a scene failed, 2 wrong use or configuration.
+    Exit codes: 0 done, 1 a scene failed, 2 wrong use or configuration, 128 + n stopped by signal n.
     """
 
 
@@ -99,6 +100,8 @@ def run(
         _wrong_use(error)
     try:
         failed = [scene for scene in scenes if not _run_one(scene, settings, dry_run)]
+    except KeyboardInterrupt:
+        _stopped(signal.SIGINT)
     except ConfigError as error:  # found only with a scene at hand, and wrong for all of them
         _wrong_use(error)
     if len(scenes) > 1:
@@ -203,7 +206,7 @@ def _run_one(scene: Path, settings: "RunConfig", dry_run: bool) -> bool:
             click.echo("\n".join(plan_scene(scene, settings).lines()))
             return True
         with block_progress(scene.name) as progress:
-            product = process_scene(scene, settings, progress)
+            product = process_scene(scene, settings, _unless_stopped(progress))
         click.echo(product)
     except ConfigError:
         raise
@@ -221,11 +224,33 @@ def _start_logging(level: str) -> None:
 
     start_logging(level)
     # So that a scheduler's SIGTERM, too, leaves no half-written file.
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, lambda number, _: _stopped(number))
 
 
-def _terminated(number: int, _frame: object) -> NoReturn:
+_signals: list[int] = []
+
+
+def _stopped(number: int) -> NoReturn:
+    """End on a signal with the exit code a shell expects; another one does not disturb that."""
+    _signals.append(number)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    log.warning("stopped by %s; no half-written product is left", signal.Signals(number).name)
     sys.exit(128 + number)
+
+
+def _unless_stopped(progress: Callable[[int, int], None]) -> Callable[[int, int], None]:
+    """Ends the run at the next block where a signal came while nobody listened.
+
+    Python drops an exception that a signal handler raises inside a finalizer.
+    """
+
+    def checked(done: int, total: int) -> None:
+        if _signals:
+            sys.exit(128 + _signals[0])
+        progress(done, total)
+
+    return checked
 
 
 def _failure(error: PipelineError) -> None:

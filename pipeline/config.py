@@ -25,6 +25,35 @@ SortedDict = Annotated[
     dict[Name, str], AfterValidator(lambda entries: dict(sorted(entries.items())))
 ]
 
+# Global attributes that a product states by itself; the configuration adds others (license,
+# institution, creator_name ...) and may word title, summary and keywords.
+FACTS = frozenset(
+    (
+        "Conventions",
+        "brdf_correction",
+        "cdm_data_type",
+        "date_created",
+        "geospatial_lat_max",
+        "geospatial_lat_min",
+        "geospatial_lat_units",
+        "geospatial_lon_max",
+        "geospatial_lon_min",
+        "geospatial_lon_units",
+        "history",
+        "id",
+        "instrument",
+        "naming_authority",
+        "platform",
+        "processing_level",
+        "processing_version",
+        "product_name",
+        "source",
+        "standard_name_vocabulary",
+        "time_coverage_end",
+        "time_coverage_start",
+    )
+)
+
 
 class Strict(BaseModel):
     """Frozen, and an unknown key is an error."""
@@ -102,6 +131,14 @@ class Science(Strict):
     output: Output = Output()
     metadata: SortedDict = {}
     """Global attributes of the product (ACDD): creator_name, institution, license ..."""
+
+    @field_validator("metadata")
+    @classmethod
+    def _facts_stay(cls, metadata: dict[str, str]) -> dict[str, str]:
+        taken = sorted(FACTS & set(metadata))
+        if taken:
+            raise ValueError(f"{', '.join(taken)} cannot be set: every product says so itself")
+        return metadata
 
     @field_validator("networks")
     @classmethod

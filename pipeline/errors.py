@@ -4,6 +4,9 @@ Every message says what was found, what was expected and what to do; the command
 without a traceback.
 """
 
+# What the HDF5 libraries raise on a damaged file, depending on where the damage is.
+DAMAGE = (OSError, RuntimeError, KeyError, ValueError, AttributeError, TypeError, IndexError)
+
 
 class PipelineError(Exception):
     """Base of every error that is about the user's input and not about this program."""

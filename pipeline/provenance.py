@@ -111,6 +111,11 @@ class Provenance:
             f"({self.plan.sensor or 'unknown sensor'}) by {SOFTWARE} with {networks}. The flags of "
             "the pixel and of each network say what was computed and how far to trust it.",
             "keywords": self._keywords(),
+            "comment": "A value outside the training range of its network is kept and flagged. The "
+            "networks' licences and citations are in processing_control/networks.",
+            "references": "; ".join(self._distinct("citation")),
+            "license": "; ".join(self._distinct("licence")),
+            "product_version": __version__,
             "product_name": f"{Path(self.scene_name).stem}.{config.name}.nc",
             "id": str(uuid.uuid5(_NAMESPACE, self.key)),
             "naming_authority": SOFTWARE,
@@ -129,6 +134,11 @@ class Provenance:
     def _keywords(self) -> str:
         long_names = {v.long_name for step in self.plan.steps for v in step.network.outputs}
         return ", ".join(["ocean colour", "neural network", *sorted(long_names - {""})])
+
+    def _distinct(self, field: str) -> list[str]:
+        """What the networks say in a field, each once, in the order of the run."""
+        said = [getattr(step.network, field) or "not given" for step in self.plan.steps]
+        return list(dict.fromkeys(said))
 
     def _processing_control(self, tally: Tally) -> Group:
         configuration = self._resolved_configuration()

@@ -855,7 +855,7 @@ def test_files_that_may_not_grow(ocpipe, sample_scene, sample_networks, tmp_path
     assert names_in(out) == [earlier.name]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 1)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_ended_by_a_signal(sample_scene, sample_networks, tmp_path, number, code):
     """In the middle of writing: the exit code says so, and the half-written file is gone."""
     out = tmp_path / "out"

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.errors import NetworkError
+from pipeline.errors import DAMAGE, NetworkError
 from pipeline.networks.description import Network, check_network
 from pipeline.networks.golden import check_golden
 from pipeline.networks.ocsmart_h5 import is_ocsmart, read_ocsmart
@@ -39,10 +39,9 @@ def load_network(path: str | Path) -> Network:
 
 
 def _read(read: Callable[[Path, str], Network], path: Path) -> Network:
-    """Read the file; what the HDF5 library says of a damaged one has many types."""
     try:
         return read(path, _sha256(path))
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+    except DAMAGE as error:
         raise NetworkError(
             f"{path.name}: cannot be read ({error}). The file is damaged; fetch it again."
         ) from error

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import yaml
 
-from pipeline.errors import ConfigError, NetworkError
+from pipeline.errors import DAMAGE, ConfigError, NetworkError
 from pipeline.networks.description import Array, Layer, Network, Variable
 from pipeline.networks.self_description import ATTRIBUTE, SelfDescription
 from pipeline.quantities import quantities
@@ -31,7 +31,7 @@ def is_ocsmart(path: Path) -> bool:
     try:
         with h5py.File(path, "r") as file:
             return sum(part in file for part in PARTS) >= 2
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+    except DAMAGE as error:
         raise NetworkError(
             f"{path.name}: an HDF5 file that cannot be opened ({error}). Fetch it again."
         ) from error

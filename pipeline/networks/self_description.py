@@ -18,7 +18,7 @@ class _Described(BaseModel):
 class DescribedVariable(_Described):
     """An input or output, without its range, which is in Norm_in and Norm_out."""
 
-    quantity: str
+    quantity: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
     wavelength_nm: float | None = None
     units: str
     transform: Literal["none", "log10", "cos_degrees"]

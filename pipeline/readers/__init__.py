@@ -1,15 +1,18 @@
 """File -> scene: one format per file, one table of them all."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 import xarray as xr
 
-from pipeline.errors import ConfigError, SceneError, UnknownFormatError
+from pipeline.errors import DAMAGE, ConfigError, SceneError, UnknownFormatError
 from pipeline.readers.container import describe_content
 from pipeline.readers.obpg_l2 import ObpgL2
 from pipeline.scene import check_scene
+
+log = logging.getLogger(__name__)
 
 
 class Reader(Protocol):
@@ -62,8 +65,8 @@ def open_scene(path: str | Path, reader: str = "auto") -> xr.Dataset:
         return check_scene(scene)
     except SceneError as error:
         raise SceneError(f"{path.name} ({name}): {error}") from error
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        # What the HDF5 library says of a damaged file has many types.
+    except DAMAGE as error:
+        log.debug("%s", path, exc_info=True)
         raise SceneError(
             f"{path.name} ({name}): cannot be read ({error}). The file is damaged; fetch it again."
         ) from error

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import h5py
 
-from pipeline.errors import SceneError
+from pipeline.errors import DAMAGE, SceneError
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _SIGNATURES = {
@@ -56,7 +56,7 @@ def _describe_hdf5(path: Path) -> str:
     try:
         with h5py.File(path, "r") as file:
             members = ", ".join(sorted(file)[:8]) or "nothing"
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+    except DAMAGE as error:
         raise SceneError(
             f"{path.name}: a netCDF-4 or HDF5 file that cannot be opened, probably cut short "
             f"while it was copied ({error}). Fetch it again."

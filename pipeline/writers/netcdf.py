@@ -32,6 +32,10 @@ PRODUCT_SUFFIX = ".nc"
 FILL = np.float32(-32767.0)  # NASA's fill value of float products
 
 
+# With less free space than this a failure is probably for want of space.
+LITTLE_SPACE = 50_000_000
+
+
 @dataclass(frozen=True)
 class Layout:
     """How a product is stored; part of the science configuration, for it decides the bytes."""
@@ -137,18 +141,22 @@ def _named_failure(path: Path) -> Iterator[None]:
         yield
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
-        free = _free_space(path.parent)
         raise WriteError(
-            f"{path.parent}: the product cannot be written ({reason}); {free}. Nothing was left "
-            "behind. Free space there, or choose another output folder."
+            f"{path.parent}: the product cannot be written ({reason}). Nothing was left behind. "
+            f"{_what_to_do(path.parent)}"
         ) from error
 
 
-def _free_space(folder: Path) -> str:
+def _what_to_do(folder: Path) -> str:
     try:
-        return f"{shutil.disk_usage(folder).free / 1e6:.1f} MB are free there"
+        free = shutil.disk_usage(folder).free
     except OSError:
-        return "the folder cannot be reached"
+        return "The folder cannot be reached: choose another output folder."
+    if free < LITTLE_SPACE:
+        return (
+            f"Only {free / 1e6:.1f} MB are free. Free space there, or choose another output folder."
+        )
+    return "Choose another output folder."
 
 
 def _define(file: netCDF4.Dataset, products: xr.Dataset, layout: Layout) -> None:
