@@ -128,13 +128,19 @@ def inspect(file: Path, log_level: str) -> None:
 @main.command("check-config")
 @click.argument("config")
 @_log_level
-def check_config(config: str, log_level: str) -> None:
-    """Check a configuration without running it, and print it with all defaults filled in."""
+def check(config: str, log_level: str) -> None:
+    """Check a configuration and print it with all defaults filled in.
+
+    Bands, flags and networks are checked with a scene: ocpipe run --dry-run.
+    """
     _start_logging(log_level)
     from pipeline.config import as_yaml, load_config
+    from pipeline.plan import check_config
 
     try:
-        click.echo(as_yaml(load_config(config)), nl=False)
+        loaded = load_config(config)
+        check_config(loaded)
+        click.echo(as_yaml(loaded), nl=False)
     except ConfigError as error:
         _wrong_use(error)
 

@@ -1,13 +1,15 @@
 """What a file is, in words: a scene, a network, or a product of this program."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import dask.base
 import h5py
 import numpy as np
 import xarray as xr
+import yaml
 
 from pipeline.errors import SceneError
 from pipeline.networks import Network, load_network
@@ -106,16 +108,19 @@ def _geolocation(scene: xr.Dataset) -> Iterator[str]:
 
 
 def _valid_pixels(scene: xr.Dataset) -> Iterator[str]:
-    """Counted by lines of storage chunks, so that a whole scene is never in memory."""
+    """Shares of pixels, computed by storage chunks, so that a whole scene is never in memory."""
     for quantity in spectral_quantities(scene):
         values = scene[quantity].data
-        complete = int(np.isfinite(values).all(axis=0).sum().compute())
-        positive = int((values > 0).all(axis=0).sum().compute())
-        pixels = scene.sizes["y"] * scene.sizes["x"]
-        yield (
-            f"valid        {quantity}: {100 * complete / pixels:.1f} % of pixels have every band, "
-            f"{100 * positive / pixels:.1f} % every band positive"
-        )
+        valid = np.isfinite(values)
+        shares = [valid.all(axis=0).mean(), valid.mean(axis=(1, 2)), (values > 0).mean(axis=(1, 2))]
+        complete, by_band, positive = dask.base.compute(*shares)
+        yield f"valid        {quantity}: {100 * complete:.1f} % of pixels have every band; by band:"
+        for nm, present, above_zero in zip(
+            wavelengths(scene, quantity), by_band, positive, strict=True
+        ):
+            yield (
+                f"             {nm:g} nm {100 * present:.1f} %, positive {100 * above_zero:.1f} %"
+            )
 
 
 def _flags(scene: xr.Dataset) -> Iterator[str]:
@@ -131,35 +136,47 @@ def _flags(scene: xr.Dataset) -> Iterator[str]:
         for name, mask in SourceFlags.of(scene).masks.items()
         if name not in UNNAMED
     }
-    yield f"flags        {', '.join(f'{name} {share:.1f} %' for name, share in shares.items())}"
+    yield "flags        share of pixels; those never set come last"
+    for name, share in shares.items():
+        if share > 0:
+            yield f"             {name} {share:.1f} %"
+    yield f"             never: {', '.join(name for name, share in shares.items() if share == 0)}"
 
 
 def _product(path: Path) -> Iterator[str]:
     with h5py.File(path, "r") as file:
         root, control = _Attributes(file), file["processing_control"]
         program = _Attributes(control)
+        lines, pixels = file["quality_flags"].shape
         yield f"product      {path.name}: {root['title']}"
         yield f"made by      {SOFTWARE} {program['software_version']} on {root['date_created']}"
         yield f"id           {root['id']}"
         yield f"key          {program['key']}"
+        yield f"size         {lines} lines x {pixels} pixels"
         for entry in map(_Attributes, control["inputs"].values()):
             yield f"input        {entry['file']} ({entry['sensor']}, {entry['reader']})"
             yield f"             sha256 {entry['sha256']}"
+        counts = control["flag_percentages"].attrs
         for name, group in control["networks"].items():
-            yield from _recorded_network(name, _Attributes(group))
+            yield from _recorded_network(name, _Attributes(group), counts)
+        for field in ("citation", "licence"):
+            said = {_Attributes(group)[field] for group in control["networks"].values()}
+            yield from (f"{field:<12} {text or 'none given'}" for text in sorted(said))
         versions = ", ".join(f"{k} {_text(v)}" for k, v in control["software"].attrs.items())
         yield f"software     {versions}"
         yield from _flag_shares(control["flag_percentages"])
-        yield f"configured   {_Attributes(control['input_parameters'])['configuration']}"
+        configuration = json.loads(_Attributes(control["input_parameters"])["configuration"])
+        yield "configured"
+        yield from yaml.safe_dump(configuration, sort_keys=False).splitlines()
 
 
-def _recorded_network(name: str, entry: "_Attributes") -> Iterator[str]:
+def _recorded_network(name: str, entry: "_Attributes", counts: Mapping[str, Any]) -> Iterator[str]:
     yield f"network      {name}: {entry['file']} ({entry['layers']}), {entry['engine']}"
     yield f"             sha256 {entry['sha256']}"
-    outputs = ", ".join(variable["name"] for variable in json.loads(entry["outputs"]))
-    yield f"             makes {outputs}"
-    yield f"             {entry['citation'] or 'no citation given'}"
-    yield f"             {entry['licence'] or 'no licence given'}"
+    outputs = [variable["name"] for variable in json.loads(entry["outputs"])]
+    # netCDF writes a number as an array of one.
+    computed, pixels = (np.ravel(counts[n])[0] for n in (f"{outputs[0]}_valid_count", "pixels"))
+    yield f"             makes {', '.join(outputs)} on {computed} of {pixels} pixels"
 
 
 class _Attributes:

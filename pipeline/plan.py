@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
@@ -10,10 +11,12 @@ import xarray as xr
 from pipeline.config import NetworkChoice, RunConfig
 from pipeline.errors import ConfigError, NetworkError, PipelineError, SceneError
 from pipeline.masks import MaskRule, make_rules
+from pipeline.masks.expression import parse_condition
 from pipeline.networks import Network, Variable, find_network, load_network
 from pipeline.networks.engines import resolve_engine
-from pipeline.networks.library import network_folders
+from pipeline.networks.library import check_folders, network_folders
 from pipeline.quality import QUALITY_FLAGS, FlagTable, network_flags, pixel_flags
+from pipeline.readers import check_reader_name
 from pipeline.scene import (
     GEOLOCATION,
     SOURCE_FLAGS,
@@ -34,6 +37,8 @@ class NetworkStep:
     """One network of a run, bound to a scene."""
 
     name: str
+    path: Path
+    """Where the network was found; never in a product."""
     network: Network
     engine: str
     columns: tuple[int, ...]
@@ -105,12 +110,12 @@ class Plan:
         lines, pixels = self.shape
         yield f"scene     {self.scene_name}: {lines} lines x {pixels} pixels, {self.sensor or '?'}"
         yield f"inputs    {', '.join(band.name for band in self.inputs)}"
-        rules = ", ".join(rule.name for rule in self.rules) or "none"
-        yield f"masks     {rules}"
+        for rule in self.rules:
+            yield f"mask      {rule.name} <- {', '.join(band.name for band in rule.needs)}"
         for step in self.steps:
             network = step.network
             shape = network.shape_text
-            yield f"network   {step.name}: {network.file_name} ({shape}), {step.engine}"
+            yield f"network   {step.name}: {step.path} ({shape}), {step.engine}"
             yield f"          sha256 {network.sha256}"
             for variable, column in zip(network.inputs, step.columns, strict=True):
                 yield f"          {variable.name} <- {self.inputs[column].name}"
@@ -118,6 +123,20 @@ class Plan:
         blocks = " x ".join(str(size) for size in self.chunk)
         threads = self.config.execution.threads
         yield f"work      {self.block_count} blocks of {blocks}, {threads} threads"
+
+
+def check_config(config: RunConfig) -> None:
+    """Find what is wrong with a configuration whatever the scene.
+
+    Raises:
+        ConfigError: an expression is not allowed, or a sensor or a reader is unknown.
+    """
+    science = config.science
+    for name, text in science.masks.expressions.items():
+        parse_condition(name, text)
+    if science.sensor:
+        find_sensor(science.sensor)
+    check_reader_name(science.reader.format)
 
 
 def make_plan(scene: xr.Dataset, scene_name: str, config: RunConfig) -> Plan:
@@ -137,15 +156,15 @@ def make_plan(scene: xr.Dataset, scene_name: str, config: RunConfig) -> Plan:
 def _make_plan(scene: xr.Dataset, scene_name: str, config: RunConfig) -> Plan:
     science = config.science
     sensor = find_sensor(science.sensor).name if science.sensor else scene.attrs["sensor"]
-    loaded = [(choice, _load(choice, sensor, config)) for choice in science.networks]
+    loaded = [(choice, *_load(choice, sensor, config)) for choice in science.networks]
     inputs: list[Band] = []
     steps = []
-    for choice, network in loaded:
+    for choice, path, network in loaded:
         bands = [_match(variable, network, scene, config) for variable in network.inputs]
         _refuse_repeated(bands, network)
         inputs.extend(band for band in bands if band not in inputs)
         columns = tuple(inputs.index(band) for band in bands)
-        steps.append(_step(choice.name, network, resolve_engine(science.engine), columns))
+        steps.append(_step(choice.name, path, network, resolve_engine(science.engine), columns))
     _refuse_clashing_variables(steps, scene)
     tolerance = science.bands.tolerance_nm
     lines, pixels = scene.sizes["y"], scene.sizes["x"]
@@ -164,9 +183,11 @@ def _make_plan(scene: xr.Dataset, scene_name: str, config: RunConfig) -> Plan:
     )
 
 
-def _load(choice: NetworkChoice, sensor: str, config: RunConfig) -> Network:
+def _load(choice: NetworkChoice, sensor: str, config: RunConfig) -> tuple[Path, Network]:
+    check_folders(config.execution.network_dirs)
     folders = network_folders(config.execution.network_dirs)
-    network = load_network(find_network(choice.file, sensor, folders))
+    path = find_network(choice.file, sensor, folders)
+    network = load_network(path)
     if sensor not in network.sensors and not choice.allow_other_sensor:
         raise NetworkError(
             f"network {network.file_name} was trained for {', '.join(network.sensors)}, the scene "
@@ -174,7 +195,7 @@ def _load(choice: NetworkChoice, sensor: str, config: RunConfig) -> Network:
             "science.sensor if the scene is mislabelled, or set allow_other_sensor: true for this "
             "network."
         )
-    return network
+    return path, network
 
 
 def _match(variable: Variable, network: Network, scene: xr.Dataset, config: RunConfig) -> Band:
@@ -213,7 +234,9 @@ def _refuse_repeated(bands: list[Band], network: Network) -> None:
             )
 
 
-def _step(name: str, network: Network, engine: str, columns: tuple[int, ...]) -> NetworkStep:
+def _step(
+    name: str, path: Path, network: Network, engine: str, columns: tuple[int, ...]
+) -> NetworkStep:
     flags = network_flags(
         log_inputs=any(v.transform.needs_positive for v in network.inputs),
         input_ranges=bool(np.isfinite([v.minimum for v in network.inputs]).any()),
@@ -221,7 +244,7 @@ def _step(name: str, network: Network, engine: str, columns: tuple[int, ...]) ->
         log_outputs=any(v.transform_name == "log10" for v in network.outputs),
     )
     variables = tuple(variable.name for variable in network.outputs)
-    return NetworkStep(name, network, engine, columns, variables, flags)
+    return NetworkStep(name, path, network, engine, columns, variables, flags)
 
 
 def _refuse_clashing_variables(steps: list[NetworkStep], scene: xr.Dataset) -> None:

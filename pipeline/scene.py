@@ -131,7 +131,8 @@ def nearest_band(
         listed = ", ".join(f"{nm:g}" for nm in centres)
         raise SceneError(
             f"no {quantity} band within {tolerance_nm:g} nm of {wavelength_nm:g} nm; bands are "
-            f"{listed} nm. Choose a network for this sensor or set bands.tolerance_nm."
+            f"{listed} nm. Choose a network for this sensor, or set science.bands.tolerance_nm "
+            "where a band that far away will do."
         )
     return index
 

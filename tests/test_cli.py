@@ -1,8 +1,7 @@
 """The commands, as a person would type them, when all is well."""
 
-import json
-
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from pipeline.cli import main
@@ -63,7 +62,7 @@ def test_dry_run_prints_the_plan_and_writes_nothing(
     assert done.exit_code == 0
     for expected in (
         "421 lines x 339 pixels, MODIS-Aqua",
-        "masks     LAND, CLDICE, low_sun",
+        "mask      low_sun <- solar_zenith",
         "demo_iops.h5 (8-24-16-3)",
         "Rrs_748 <- Rrs_748",
         "aph_443, adg_443, bbp_547, iops_flags",
@@ -138,8 +137,8 @@ def test_inspect_product(ocpipe, product, sample_networks):
     assert done.exit_code == 0
     for expected in ("made by      ocpipe", "demo_iops.h5", "sha256", "masked_LAND 30.6 %"):
         assert expected in done.stdout
-    configured = next(line for line in done.stdout.splitlines() if line.startswith("configured"))
-    assert json.loads(configured.removeprefix("configured"))["name"] == "demo"
+    configuration = yaml.safe_load(done.stdout.split("configured\n")[1])
+    assert configuration["name"] == "demo"
 
 
 @pytest.mark.parametrize("name", ["demo", "ocsmart_iops", "configs/runs/demo.yaml"])

@@ -316,7 +316,7 @@ SCENES: dict[str, tuple[Callable[[Path, Path], object], str, tuple[str, ...]]] =
     "the groups of Level-2 without variables": (
         lambda bad, _: other_netcdf(bad, "NETCDF4", "geophysical_data", "navigation_data"),
         "SceneError",
-        ("no Rrs_<wavelength>", "obpg_l2", "Process the scene with reflectances"),
+        ("no Rrs_<wavelength>", "obpg_l2", "Level-2 scene with 2-D reflectances"),
     ),
 }
 
@@ -533,7 +533,7 @@ def test_no_network_found(refused, tmp_path):
     (tmp_path / "empty").mkdir()
     words = (
         "no network demo_iops.h5",
-        f"looked in {tmp_path / 'empty'}",
+        f"looked in '{tmp_path}/empty'",
         "--networks",
         "--products",
     )
@@ -867,6 +867,8 @@ def test_ended_by_a_signal(sample_scene, sample_networks, tmp_path, number, code
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A batch of commands in the background ignores SIGINT, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     )
     try:
         until = time.monotonic() + 60
@@ -925,7 +927,7 @@ PICTURES: dict[str, tuple[Callable[[Path, Path], object], list[str], str, tuple[
         lambda bad, _: other_netcdf(bad, "NETCDF4"),
         [],
         "SceneError",
-        ("bad.nc", "no variable to draw"),
+        ("bad.nc", "is not a product of ocpipe"),
     ),
     "unknown variable": (
         lambda bad, good: shutil.copy(good, bad),

@@ -6,6 +6,7 @@ to ``eval``.
 """
 
 import ast
+import difflib
 import functools
 import operator
 from collections.abc import Callable, Mapping
@@ -85,9 +86,8 @@ class Expression:
             ConfigError: a syntax error, or something outside the allow-list.
             SceneError: a name that the scene does not have; the message lists those it has.
         """
-        where = f"masks.expressions.{name}: {text!r}"
-        tree = _parse(text, where)
-        _check(tree, truth=True, where=where)
+        where = _where(name, text)
+        tree = parse_condition(name, text)
         bands = {
             node.id: _find(node.id, scene, tolerance_nm, where)
             for node in ast.walk(tree)
@@ -110,6 +110,22 @@ class Expression:
         with np.errstate(all="ignore"):
             result = _evaluate(self.tree, values)
         return np.asarray(result, dtype=bool)
+
+
+def _where(name: str, text: str) -> str:
+    return f"masks.expressions.{name}: {text!r}"
+
+
+def parse_condition(name: str, text: str) -> ast.expr:
+    """The tree of an expression, if it is a condition and all in it is allowed.
+
+    Raises:
+        ConfigError: a syntax error, or something outside the allow-list.
+    """
+    where = _where(name, text)
+    tree = _parse(text, where)
+    _check(tree, truth=True, where=where)
+    return tree
 
 
 def _parse(text: str, where: str) -> ast.expr:
@@ -184,8 +200,13 @@ def _find(name: str, scene: xr.Dataset, tolerance_nm: float, where: str) -> Band
         quantity, wavelength = parsed
         index = nearest_band(scene, quantity, wavelength, tolerance_nm)
         return Band(quantity, float(wavelengths(scene, quantity)[index]))
-    known = ", ".join([*band_names(scene), *plain_variables(scene)])
-    raise SceneError(f"{where}: unknown name {name!r}; the scene has {known}.")
+    known = [*band_names(scene), *plain_variables(scene)]
+    close = difflib.get_close_matches(name.lower(), [other.lower() for other in known], n=1)
+    hint = next((f" Did you mean {other}?" for other in known if other.lower() in close), "")
+    raise SceneError(
+        f"{where}: unknown name {name!r}; the scene has {', '.join(known)}.{hint} "
+        "Flags are named under masks.flags."
+    )
 
 
 def _evaluate(node: ast.expr, values: Values) -> Any:

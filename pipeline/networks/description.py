@@ -83,7 +83,7 @@ class Network:
     title: str
     inputs: tuple[Variable, ...]
     outputs: tuple[Variable, ...]
-    layers: tuple[Layer, ...]
+    layers: tuple[Layer, ...] = field(repr=False)
     sensors: tuple[str, ...]
     """Names of the sensors it was trained for."""
     citation: str
@@ -91,7 +91,7 @@ class Network:
     file_name: str
     sha256: str
     training: dict[str, Any] = field(default_factory=dict)
-    golden: GoldenSpectra | None = None
+    golden: GoldenSpectra | None = field(default=None, repr=False)
 
     def predict(
         self, x: "npt.ArrayLike | Sequence[Sequence[float]]", engine: str = "auto"

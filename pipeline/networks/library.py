@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from pipeline.errors import NetworkError
+from pipeline.errors import ConfigError, NetworkError
 
 ENVIRONMENT_VARIABLE = "OCPIPE_NETWORKS"
 
@@ -14,11 +14,23 @@ def network_folders(first: tuple[Path, ...]) -> tuple[Path, ...]:
     return (*first, *(Path(folder) for folder in listed.split(os.pathsep) if folder))
 
 
+def check_folders(folders: tuple[Path, ...]) -> None:
+    """Refuse a folder that does not exist, before networks are taken from another one.
+
+    Raises:
+        ConfigError: there is no such folder.
+    """
+    for folder in folders:
+        if not folder.is_dir():
+            raise ConfigError(f"{folder}: no such folder of networks. Correct --networks.")
+
+
 def find_network(file: str, sensor: str, folders: tuple[Path, ...]) -> Path:
     """The path of a network file; ``{sensor}`` in its name is filled in.
 
     Args:
-        file: a path, or a name to look up.
+        file: a path, or a path below one of the folders. A bare name is looked up in the folders
+            and nowhere else: what happens to lie in the current folder is not used.
         sensor: name of the scene's sensor.
         folders: where to look, first hit wins; letter case of the name does not matter.
 
@@ -29,29 +41,28 @@ def find_network(file: str, sensor: str, folders: tuple[Path, ...]) -> Path:
         raise NetworkError(
             f"{file} needs a sensor, but the scene names none that is known. Set science.sensor."
         )
-    name = file.format(sensor=sensor)
-    if os.path.isfile(name):  # noqa: PTH113 - False, not an error, for names that are too long
-        return Path(name)
+    path = Path(file.format(sensor=sensor)).expanduser()
+    if path.is_absolute() or (path.parent != Path() and path.is_file()):
+        return path
     for folder in folders:
-        found = _in_folder(folder, name)
+        found = _in_folder(folder / path.parent, path.name)
         if found is not None:
             return found
-    searched = ", ".join(str(folder) for folder in folders) or "no folder (none is given)"
+    searched = ", ".join(f"'{folder}'" for folder in folders) or "no folder (none is given)"
     raise NetworkError(
-        f"no network {name} for sensor {sensor or 'unknown'}; looked in {searched}. "
+        f"no network {path} for sensor {sensor or 'unknown'}; looked in {searched}. "
         f"Name its folder with --networks or {ENVIRONMENT_VARIABLE}, or give its path in the "
         "configuration; if this sensor has no such network, leave it out with --products."
     )
 
 
 def _in_folder(folder: Path, name: str) -> Path | None:
-    if (folder / name).is_file():
+    if os.path.isfile(folder / name):  # noqa: PTH113 - False, not an error, for names too long
         return folder / name
-    if Path(name).parent != Path() or not folder.is_dir():
+    if not folder.is_dir():
         return None
     # One of OC-SMART's files ends in .H5.
-    same = sorted(path for path in folder.iterdir() if _is_called(path, name))
-    return same[0] if same else None
+    return next((path for path in sorted(folder.iterdir()) if _is_called(path, name)), None)
 
 
 def _is_called(path: Path, name: str) -> bool:

@@ -45,11 +45,7 @@ def open_scene(path: str | Path, reader: str = "auto") -> xr.Dataset:
         ConfigError: there is no reader of that name.
     """
     path = Path(path)
-    if reader not in ("auto", *READERS):
-        raise ConfigError(
-            f"unknown reader {reader!r}; known are auto, {', '.join(READERS)}. "
-            "Correct reader.format."
-        )
+    check_reader_name(reader)
     if not path.exists():
         raise SceneError(f"{path}: no such file. Check the path.")
     name = _recognise(path) if reader == "auto" else reader
@@ -72,12 +68,24 @@ def open_scene(path: str | Path, reader: str = "auto") -> xr.Dataset:
         ) from error
 
 
+def check_reader_name(name: str) -> None:
+    """Refuse what is neither ``auto`` nor in READERS.
+
+    Raises:
+        ConfigError: there is no such reader.
+    """
+    if name not in ("auto", *READERS):
+        raise ConfigError(
+            f"unknown reader {name!r}; known are auto, {', '.join(READERS)}. Correct reader.format."
+        )
+
+
 def _recognise(path: Path) -> str:
     content = describe_content(path)
     for name, make in READERS.items():
         if make().recognises(path):
             return name
     raise UnknownFormatError(
-        f"{path.name}: no reader recognises this file: it is {content}. "
+        f"{path}: no reader recognises this file: it is {content}. "
         f"Known formats are {', '.join(READERS)}. Give a file of one of them."
     )

@@ -115,7 +115,8 @@ def _bands(raw: xr.Dataset) -> dict[str, xr.DataArray]:
     if not bands:
         raise SceneError(
             "no Rrs_<wavelength> or rhos_<wavelength> variable on number_of_lines x "
-            "pixels_per_line in group geophysical_data. Process the scene with reflectances."
+            "pixels_per_line in group geophysical_data (a 3-D Rrs, as of PACE, is not read yet). "
+            "Give a Level-2 scene with 2-D reflectances."
         )
     return bands
 

@@ -1,6 +1,8 @@
-"""A picture of a product: one map per variable, logarithmic colours, masked pixels in grey."""
+"""A picture of a product: one map per variable, logarithmic colours, a colour for each mask."""
 
 import math
+import textwrap
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from pipeline.errors import SceneError, WriteError
+from pipeline.errors import DAMAGE, SceneError, WriteError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,8 +19,24 @@ if TYPE_CHECKING:
 REFERENCE_NM = 443.0
 # More pixels than this along one side do not show in a picture.
 MOST_PIXELS = 1200
-# Masked pixels, by what the name of their bit contains; everything else missing stays white.
-COLOURS = {"LAND": "#b9ab8f", "CLD": "#d9dde1", "CLOUD": "#d9dde1"}
+MOST_COLUMNS = 3
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Pixels without a value, drawn in one colour below the values."""
+
+    label: str
+    colour: str
+    mask_names: tuple[str, ...] = ()
+    """Parts of the names of mask bits that put a pixel into this layer."""
+
+
+# Later layers cover earlier ones. Told apart in grey, too: land is darker than any water.
+NOT_COMPUTED = Layer("not computed", "#f1ece4")
+OTHER_MASK = Layer("masked by another rule", "#d3b8c6")
+CLOUD = Layer("cloud or ice", "#b5bdc4", ("CLD", "CLOUD"))
+LAND = Layer("land", "#4a3f35", ("LAND",))
 
 
 def draw_quicklook(product: Path, picture: Path, variables: tuple[str, ...] = ()) -> Path:
@@ -38,11 +56,19 @@ def draw_quicklook(product: Path, picture: Path, variables: tuple[str, ...] = ()
     """
     if picture.suffix.lower() != ".png":
         raise WriteError(f"{picture.name}: pictures are written as PNG. End the name in .png.")
+    if not product.is_file():
+        raise SceneError(f"{product}: no such file. Check the path.")
     try:
         opened = xr.open_dataset(product, engine="h5netcdf")
-    except (OSError, ValueError) as error:
-        raise SceneError(f"{product}: cannot be read as a product: {error}") from error
+    except DAMAGE as error:
+        raise SceneError(
+            f"{product.name}: cannot be read ({error}). Give a product that ocpipe run wrote."
+        ) from error
     with opened as data:
+        if "quality_flags" not in data:
+            raise SceneError(
+                f"{product.name} is not a product of ocpipe. Make one with ocpipe run."
+            )
         drawable = _drawable(data)
         unknown = [name for name in variables if name not in drawable]
         if unknown or not drawable:
@@ -52,7 +78,7 @@ def draw_quicklook(product: Path, picture: Path, variables: tuple[str, ...] = ()
             )
         try:
             figure = _draw(data, variables or _default_variables(data, drawable))
-        except OSError as error:
+        except DAMAGE as error:
             raise SceneError(
                 f"{product.name}: cannot be read ({error}). The file is damaged; make it again."
             ) from error
@@ -90,34 +116,61 @@ def _draw(data: xr.Dataset, names: tuple[str, ...]) -> "Figure":
 
     stride = max(1, math.ceil(max(data.sizes["y"], data.sizes["x"]) / MOST_PIXELS))
     data = data.isel(y=slice(None, None, stride), x=slice(None, None, stride))
-    figure = Figure(figsize=(5.2 * len(names) + 0.4, 5.6), layout="constrained")
-    panels = figure.subplots(1, len(names), squeeze=False, sharey=True)[0]
-    for panel, name in zip(panels, names, strict=True):
+    columns = min(len(names), MOST_COLUMNS)
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(4.6 * columns + 0.4, 5.4 * rows + 0.7), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).reshape(-1)
+    for panel, name in zip(panels, names, strict=False):
         _draw_panel(figure, panel, data, name)
-    panels[0].set_ylabel("latitude (degrees north)")
+    for empty in panels[len(names) :]:
+        empty.set_axis_off()
+    for first in panels[::columns]:
+        first.set_ylabel("latitude (degrees north)")
+    drawn = [layer for layer, where in _layers(data) if where.any()]
+    _draw_legend(figure, drawn)
     figure.suptitle(_title(data), fontsize=10)
     return figure
 
 
+def _draw_legend(figure: "Figure", layers: list[Layer]) -> None:
+    from matplotlib.patches import Patch
+
+    patches = [
+        Patch(facecolor=layer.colour, edgecolor="0.4", linewidth=0.5, label=layer.label)
+        for layer in layers
+    ]
+    if patches:
+        figure.legend(
+            handles=patches,
+            loc="outside lower center",
+            ncols=len(patches),
+            frameon=False,
+            fontsize=8,
+        )
+
+
 def _title(data: xr.Dataset) -> str:
-    product = data.attrs.get("product_name", "")
     start = str(data.attrs.get("time_coverage_start", ""))[:16].replace("T", " ")
-    return f"{product}\n{data.attrs.get('instrument', '')} {data.attrs.get('platform', '')} {start}"
+    sensor = f"{data.attrs.get('instrument', '')} {data.attrs.get('platform', '')} {start}".strip()
+    return f"{data.attrs.get('title', '')}\n{data.attrs.get('product_name', '')}   {sensor}"
 
 
 def _draw_panel(figure: "Figure", panel: "Axes", data: xr.Dataset, name: str) -> None:
     longitude, latitude = _mesh(data)
-    for colour, where in _masked(data):
-        layer = np.ma.masked_where(~where, np.ones(where.shape))
-        panel.pcolormesh(longitude, latitude, layer, cmap=_one_colour(colour), rasterized=True)
+    for layer, where in _layers(data):
+        area = np.ma.masked_where(~where, np.ones(where.shape))
+        panel.pcolormesh(longitude, latitude, area, cmap=_one_colour(layer.colour), rasterized=True)
     variable = data[name]
     values = np.ma.masked_invalid(variable.values)
     mesh = panel.pcolormesh(
         longitude, latitude, values, cmap="viridis", norm=_norm(values), rasterized=True
     )
     label = f"{variable.attrs.get('long_name', name)} ({variable.attrs.get('units', '1')})"
-    bar = figure.colorbar(mesh, ax=panel, orientation="horizontal", shrink=0.9, aspect=32)
-    bar.set_label(label, fontsize=8)
+    bar = figure.colorbar(
+        mesh, ax=panel, orientation="horizontal", shrink=0.9, aspect=32, extend="both"
+    )
+    bar.set_label("\n".join(textwrap.wrap(label, 62)), fontsize=8)
+    bar.ax.tick_params(labelsize=8)
     _plain_ticks(bar)
     panel.set_title(name, fontsize=11)
     panel.set_xlabel("longitude (degrees east)")
@@ -130,9 +183,15 @@ def _plain_ticks(bar: Any) -> None:
     from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 
     if bar.ax.get_xscale() == "log":
-        bar.ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        bar.ax.xaxis.set_major_locator(LogLocator(subs=_subdivisions(*bar.ax.get_xlim())))
         bar.ax.xaxis.set_major_formatter(FormatStrFormatter("%g"))
         bar.ax.xaxis.set_minor_locator(NullLocator())
+
+
+def _subdivisions(low: float, high: float) -> tuple[float, ...]:
+    """As many labels per decade as have room beside each other."""
+    decades = math.log10(high / low)
+    return (1.0, 2.0, 5.0) if decades < 1.7 else (1.0, 3.0) if decades < 2.7 else (1.0,)
 
 
 def _mesh(data: xr.Dataset) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
@@ -159,16 +218,24 @@ def _filled(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.where(np.isfinite(values), values, np.nanmean(values))
 
 
-def _masked(data: xr.Dataset) -> list[tuple[str, npt.NDArray[np.bool_]]]:
+def _layers(data: xr.Dataset) -> list[tuple[Layer, npt.NDArray[np.bool_]]]:
+    """What lies below the values, from the bottom up, each with its pixels (y, x)."""
     flags = data["quality_flags"]
     names = str(flags.attrs["flag_meanings"]).split()
-    masks = np.atleast_1d(flags.attrs["flag_masks"])
-    return [
-        (colour, (flags.values & mask) != 0)
-        for name, mask in zip(names, masks, strict=True)
-        for part, colour in COLOURS.items()
-        if name.startswith("masked_") and part in name
-    ]
+    bits = dict.fromkeys((OTHER_MASK, CLOUD, LAND), np.uint32(0))
+    for name, mask in zip(names, np.atleast_1d(flags.attrs["flag_masks"]), strict=True):
+        if name.startswith("masked_"):
+            bits[_layer_of(name)] |= np.uint32(mask)
+    everywhere = np.ones(flags.shape, dtype=bool)
+    masked = [(layer, (flags.values & bit) != 0) for layer, bit in bits.items()]
+    return [(NOT_COMPUTED, everywhere), *masked]
+
+
+def _layer_of(mask_name: str) -> Layer:
+    for layer in (LAND, CLOUD):
+        if any(part in mask_name for part in layer.mask_names):
+            return layer
+    return OTHER_MASK
 
 
 def _one_colour(colour: str) -> Any:
