@@ -18,6 +18,7 @@ from pipeline.networks.formats import is_network
 from pipeline.provenance import SOFTWARE
 from pipeline.readers import open_scene
 from pipeline.scene import SOURCE_FLAGS, plain_variables, spectral_quantities, wavelengths
+from pipeline.source_flags import SourceFlags
 
 
 def inspect_file(path: Path) -> Iterator[str]:
@@ -124,8 +125,6 @@ def _valid_pixels(scene: xr.Dataset) -> Iterator[str]:
 
 
 def _flags(scene: xr.Dataset) -> Iterator[str]:
-    from pipeline.masks.flags import UNNAMED, SourceFlags
-
     if SOURCE_FLAGS not in scene:
         yield "flags        none"
         return
@@ -133,8 +132,7 @@ def _flags(scene: xr.Dataset) -> Iterator[str]:
     unsigned = flags.view(f"u{flags.dtype.itemsize}")
     shares = {
         name: 100 * np.count_nonzero(unsigned & unsigned.dtype.type(mask)) / flags.size
-        for name, mask in SourceFlags.of(scene).masks.items()
-        if name not in UNNAMED
+        for name, mask in SourceFlags.of(scene).named.items()
     }
     yield "flags        share of pixels; those never set come last"
     for name, share in shares.items():

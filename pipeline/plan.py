@@ -212,6 +212,11 @@ def _match(variable: Variable, network: Network, scene: xr.Dataset, config: RunC
 
 def _find(variable: Variable, scene: xr.Dataset, config: RunConfig) -> Band:
     """The layer of the scene that an input of a network takes."""
+    if (variable.wavelength_nm is not None) != (variable.quantity in SPECTRAL):
+        raise NetworkError(
+            f"input {variable.name} is described with wavelength {variable.wavelength_nm}; "
+            f"{', '.join(SPECTRAL)} need one, everything else has none. Correct the description."
+        )
     if variable.wavelength_nm is None:
         if variable.quantity not in scene:
             raise SceneError(

@@ -10,6 +10,7 @@ from pipeline.plan import NetworkStep, Plan
 from pipeline.quality import QUALITY_FLAGS
 from pipeline.quantities import quantities
 from pipeline.scene import GEOLOCATION, SOURCE_FLAGS
+from pipeline.source_flags import SourceFlags
 
 COORDINATES = "longitude latitude"
 QUALITY_INFORMATION = {"coverage_content_type": "qualityInformation"}
@@ -72,20 +73,16 @@ def _pixel_flags(plan: Plan) -> dict[str, Any]:
 
 def _source_flags(flags: xr.DataArray) -> xr.DataArray:
     """The scene's own flags, without the names (SPARE) that stand for no meaning."""
-    attributes = dict(flags.attrs)
-    names = str(attributes.pop("flag_meanings")).split()
-    masks = np.atleast_1d(attributes.pop("flag_masks"))
-    kept = [i for i, name in enumerate(names) if names.count(name) == 1 and name != "SPARE"]
-    attributes.pop("source_name", None)
-    attributes.pop("_Unsigned", None)
-    return flags.assign_attrs(
-        {
-            "long_name": attributes.get("long_name", SOURCE_FLAGS),
-            "standard_name": "status_flag",
-            **QUALITY_INFORMATION,
-            "comment": "copied from the input scene",
-            "flag_masks": masks[kept].astype(flags.dtype),
-            "flag_meanings": " ".join(names[i] for i in kept),
-            "coordinates": COORDINATES,
-        }
-    )
+    named = SourceFlags.from_attributes(flags.attrs, flags.dtype).named
+    unsigned = np.array(list(named.values()), dtype=f"u{flags.dtype.itemsize}")
+    described = flags.drop_attrs()
+    described.attrs = {
+        "long_name": flags.attrs.get("long_name", SOURCE_FLAGS),
+        "standard_name": "status_flag",
+        **QUALITY_INFORMATION,
+        "comment": "copied from the input scene",
+        "flag_masks": unsigned.view(flags.dtype),
+        "flag_meanings": " ".join(named),
+        "coordinates": COORDINATES,
+    }
+    return described

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import netCDF4
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.config import hash_of
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, SceneError
 from pipeline.networks import Variable
 from pipeline.plan import NetworkStep, Plan
 from pipeline.version import __version__
@@ -53,7 +54,9 @@ _CARRIED = (
 class Provenance:
     """Where a product's numbers come from, complete once the pixels are counted."""
 
-    scene_name: str
+    scene: Path
+    scene_identity: tuple[int, int]
+    """Size and time of change (ns) when it was hashed."""
     scene_sha256: str
     scene_attributes: Mapping[str, Any]
     plan: Plan
@@ -62,9 +65,15 @@ class Provenance:
     @classmethod
     def of(cls, source: Path, scene_attributes: Mapping[str, Any], plan: Plan) -> "Provenance":
         """Of a run about to start; hashes the input file."""
+        identity = _identity(source)
         with source.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return cls(source.name, sha256, dict(scene_attributes), plan, creation_time())
+        return cls(source, identity, sha256, dict(scene_attributes), plan, creation_time())
+
+    @property
+    def scene_name(self) -> str:
+        """Base name of the input file."""
+        return self.scene.name
 
     @property
     def key(self) -> str:
@@ -72,14 +81,23 @@ class Provenance:
         return hash_of(
             {
                 "input": self.scene_sha256,
-                "networks": {step.name: step.network.sha256 for step in self.plan.steps},
+                "networks": {step.name: step.network.fingerprint for step in self.plan.steps},
                 "configuration": self._resolved_configuration(),
                 "version": __version__,
             }
         )
 
     def root(self, tally: Tally) -> Group:
-        """The attributes of the file and the group ``processing_control``."""
+        """The attributes of the file and the group ``processing_control``.
+
+        Raises:
+            SceneError: the input is not the file any more that was hashed.
+        """
+        if _identity(self.scene) != self.scene_identity:
+            raise SceneError(
+                f"{self.scene_name}: the file changed while it was processed. Run it again when it "
+                "is complete."
+            )
         return Group(
             attributes=self._global_attributes() | _bounds(tally),
             groups={"processing_control": self._processing_control(tally)},
@@ -155,6 +173,7 @@ class Provenance:
                     _flat(configuration) | {"configuration": _json(configuration)}
                 ),
                 "inputs": Group(groups={"scene": Group(self._input())}),
+                "masks": Group(self._masks()),
                 "networks": Group(
                     groups={step.name: self._network(step) for step in self.plan.steps}
                 ),
@@ -174,6 +193,13 @@ class Provenance:
             **{f"source_{name}": value for name, value in scene.items()},
         }
 
+    def _masks(self) -> dict[str, str]:
+        """Each rule with the layers of the scene it was applied to."""
+        return {
+            f"masked_{rule.name}": ",".join(band.name for band in rule.needs)
+            for rule in self.plan.rules
+        }
+
     def _network(self, step: NetworkStep) -> Group:
         network = step.network
         matched = [
@@ -184,6 +210,7 @@ class Provenance:
             {
                 "file": network.file_name,
                 "sha256": network.sha256,
+                "fingerprint": network.fingerprint,
                 "name": network.name,
                 "title": network.title,
                 "sensors": ",".join(network.sensors),
@@ -194,6 +221,7 @@ class Provenance:
                 "citation": network.citation,
                 "licence": network.licence,
                 "engine": step.engine,
+                "gains": "none",
             }
         )
 
@@ -204,7 +232,17 @@ class Provenance:
             *(lib for e in sorted(engines) for lib in _ENGINE_LIBRARIES.get(e, ())),
         ]
         versions = {name: importlib.metadata.version(name) for name in names}
-        return {SOFTWARE: __version__, "python": platform.python_version(), **versions}
+        native = {
+            "netcdf_c": netCDF4.__netcdf4libversion__,
+            "hdf5": netCDF4.__hdf5libversion__,
+            "machine": platform.machine(),  # float32 rounds differently on another architecture
+        }
+        return {SOFTWARE: __version__, "python": platform.python_version(), **versions, **native}
+
+
+def _identity(source: Path) -> tuple[int, int]:
+    status = source.stat()
+    return status.st_size, status.st_mtime_ns
 
 
 def creation_time() -> datetime.datetime:

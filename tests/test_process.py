@@ -1,9 +1,11 @@
 """A scene through a network: conditions, orientation, single reads and writes, repeatability."""
 
+import os
 import threading
 from collections import Counter
 
 import dask
+import h5py
 import netCDF4
 import numpy as np
 import oracle
@@ -13,7 +15,9 @@ from obpg_miniature import CLDICE, FILL, LAND, counts_of, write_obpg_l2
 from small_network import BANDS, write_network, write_passthrough
 
 import pipeline
-from pipeline.block import process_block
+from pipeline.block import process_block, range_flags
+from pipeline.errors import SceneError
+from pipeline.networks import load_network
 from pipeline.plan import make_plan
 from pipeline.readers import open_scene
 from pipeline.writers import netcdf
@@ -303,3 +307,69 @@ def test_products_are_lazy_and_described_in_python(tmp_path, coordinate_scene):
         assert isinstance(products, xr.Dataset)
         assert products.aph_443.attrs["units"] == "m-1"
         assert products.aph_443.compute().shape == (23, 17)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_progress_counts_every_block_once(tmp_path, threads):
+    """From none to all, in steps of one, whatever the order of the threads."""
+    counts = {nm: counts_of(np.full((40, 40), 0.004)) for nm in BANDS}
+    scene = write_obpg_l2(tmp_path / "s.nc", counts, chunk=(8, 40))
+    done = []
+    settings = config(tmp_path, write_network(tmp_path / "n.h5"), chunk=(8, 8), threads=threads)
+    pipeline.process_scene(scene, settings, lambda finished, total: done.append((finished, total)))
+    assert done == [(finished, 25) for finished in range(26)]
+
+
+def test_the_reference_decides_bits_that_rounding_could(tmp_path):
+    """An engine whose rounding puts an output just across a threshold sets no other bits."""
+    network = load_network(write_network(tmp_path / "n.h5", outputs=("aph",)))
+    x = np.full((4, 3), 0.004, np.float32)
+    truth = network.predict(x, "numpy")
+    expected = range_flags(network, x, truth)
+    maximum, width = network.outputs[0].maximum, 0.02 / np.log(10)
+    thresholds = (maximum, maximum - width, maximum + width, network.outputs[0].minimum)
+    across = np.array([[10 ** (limit + 1e-6)] for limit in thresholds])
+    np.testing.assert_array_equal(range_flags(network, x, across), expected)
+    assert (range_flags(network, x, across * 10) != expected).any()
+
+
+def test_an_input_at_the_limit_is_inside(tmp_path):
+    """Norm_in itself belongs to the training range; one float further does not."""
+    limit = float(np.log10(np.float64(np.float32(0.01))))
+    norm = np.tile([-4.0, limit], (3, 1))
+    network = load_network(write_network(tmp_path / "n.h5", norm_in=norm))
+    at = np.full((1, 3), 0.01, np.float32)
+    for x, bit in ((at, 0), (np.nextafter(at, np.float32(1)), 4)):
+        assert range_flags(network, x, network.predict(x, "numpy"))[0] & 4 == bit
+
+
+def test_attributes_of_a_scene_may_be_anything(tmp_path):
+    """What netCDF cannot hold as it is does not cost the product."""
+    counts = {nm: counts_of(np.full((3, 3), 0.004)) for nm in BANDS}
+    scene = write_obpg_l2(tmp_path / "s.nc", counts)
+    with h5py.File(scene, "a") as file:
+        file.attrs["latin"] = np.bytes_("Ångström".encode("latin-1"))
+        file.attrs["truth"] = True
+        file.attrs["matrix"] = np.arange(4).reshape(2, 2)
+        file.attrs["pair"] = np.array((1, 2.5), dtype=[("a", "i4"), ("b", "f4")])
+        file.attrs["with/slash"] = "x"
+        file.attrs["nothing"] = h5py.Empty("f4")
+    path = pipeline.process_scene(scene, config(tmp_path, write_network(tmp_path / "n.h5")))
+    with netCDF4.Dataset(path) as file:
+        carried = file["processing_control/inputs/scene"]
+        assert carried.source_matrix.tolist() == [0, 1, 2, 3]
+        assert "source_with_slash" in carried.ncattrs()
+
+
+def test_a_scene_that_changes_under_the_run_gives_no_product(tmp_path, monkeypatch):
+    """Its sha256 would be that of other bytes."""
+    counts = {nm: counts_of(np.full((3, 3), 0.004)) for nm in BANDS}
+    scene = write_obpg_l2(tmp_path / "s.nc", counts)
+    settings = config(tmp_path, write_network(tmp_path / "n.h5"))
+
+    def touch(done, total):
+        os.utime(scene, ns=(1, 1))
+
+    with pytest.raises(SceneError, match="changed while it was processed"):
+        pipeline.process_scene(scene, settings, touch)
+    assert list((tmp_path / "out").iterdir()) == []

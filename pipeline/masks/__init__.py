@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import xarray as xr
 
 from pipeline.config import MaskRules
-from pipeline.errors import ConfigError, SceneError
+from pipeline.errors import ConfigError
 from pipeline.masks.expression import Expression
-from pipeline.masks.flags import FlagIsSet, KeepFlags, SourceFlags
+from pipeline.masks.flags import FlagIsSet, KeepFlags
 from pipeline.masks.rule import MaskRule
 from pipeline.masks.values import VALUE_RULES, ValueRule
 from pipeline.quality import MOST_MASK_RULES
 from pipeline.scene import Band
+from pipeline.source_flags import SourceFlags
 
 __all__ = ["MaskRule", "make_rules"]
 
@@ -49,7 +50,7 @@ def make_rules(
             "Rename the expression, or leave one out."
         )
     if len(bound) > MOST_MASK_RULES:
-        raise SceneError(
+        raise ConfigError(
             f"{len(bound)} mask rules, at most {MOST_MASK_RULES} fit into quality_flags. "
             "Join some of them in one expression or list flags under keep_flags."
         )

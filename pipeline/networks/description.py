@@ -5,7 +5,9 @@ transform (log10, cosine of degrees ...), scales it linearly onto [-1, 1], runs 
 back and undoes the transform of each output.
 """
 
+import hashlib
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -120,6 +122,19 @@ class Network:
             )
         return get_engine(self, engine).predict(rows)
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that decides its numbers: variables, ranges, layers.
+
+        The sha256 of the file is not enough: what OC-SMART's files leave unsaid comes from tables.
+        """
+        digest = hashlib.sha256(repr((self.inputs, self.outputs)).encode())
+        for layer in self.layers:
+            digest.update(repr((layer.activation, layer.kernel.shape)).encode())
+            digest.update(np.ascontiguousarray(layer.kernel).tobytes())
+            digest.update(np.ascontiguousarray(layer.bias).tobytes())
+        return digest.hexdigest()
+
     @property
     def shape_text(self) -> str:
         """``7-100-75-50-25-7``."""
@@ -135,6 +150,7 @@ def check_network(network: Network) -> Network:
     """
     _check_layers(network)
     _check_ranges(network)
+    _check_names(network)
     return network
 
 
@@ -164,6 +180,17 @@ def _check_layers(network: Network) -> None:
             f"{network.file_name}: the last layer has {width} units, but {len(network.outputs)} "
             "outputs are described."
         )
+
+
+def _check_names(network: Network) -> None:
+    for what, variables in (("inputs", network.inputs), ("outputs", network.outputs)):
+        names = [variable.name for variable in variables]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise NetworkError(
+                f"{network.file_name}: two {what} are called {', '.join(twice)}. Describe them by "
+                "different quantities or wavelengths."
+            )
 
 
 def _check_ranges(network: Network) -> None:

@@ -6,6 +6,7 @@ cancels near zero, and dark bands come out up to 64 % wrong. Here a value is
 float32. What lies nearer to zero than half a scale factor is zero: no count can say more.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -47,19 +48,19 @@ class Decoder:
 
     def values(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Physical values of any shape, float32; NaN for fill and outside the valid range."""
-        if stored.dtype.itemsize <= 2 and stored.dtype.kind in "iu":
-            return np.asarray(self._table(stored.dtype)[_positions(stored)])
+        if _is_small_integer(stored.dtype):
+            return np.asarray(_tables(self, stored.dtype)[0][_positions(stored)])
         return self._compute(stored)
 
     def states(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """State bits of any shape, uint8 (see :mod:`pipeline.quality`)."""
+        if _is_small_integer(stored.dtype):
+            return np.asarray(_tables(self, stored.dtype)[1][_positions(stored)])
+        return self._find_states(stored)
+
+    def _find_states(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         outside = self._outside(self._numbers(stored)) & ~self._is_fill(stored)
         return np.where(outside, STATE_OUTSIDE_VALID_RANGE, np.uint8(0)).astype(np.uint8)
-
-    def _table(self, dtype: np.dtype[Any]) -> npt.NDArray[np.float32]:
-        bits = 8 * dtype.itemsize
-        every_pattern = np.arange(1 << bits, dtype=np.uint32).astype(f"u{dtype.itemsize}")
-        return self._compute(every_pattern.view(dtype))
 
     def _compute(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         numbers = self._numbers(stored)
@@ -88,6 +89,20 @@ class Decoder:
         if self.valid_max is not None:
             outside |= numbers > self.valid_max
         return outside
+
+
+def _is_small_integer(dtype: np.dtype[Any]) -> bool:
+    return dtype.itemsize <= 2 and dtype.kind in "iu"
+
+
+@functools.lru_cache(maxsize=256)
+def _tables(
+    decoder: Decoder, dtype: np.dtype[Any]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
+    """Value and state of every bit pattern of a small integer type."""
+    patterns = np.arange(1 << (8 * dtype.itemsize), dtype=np.uint32).astype(f"u{dtype.itemsize}")
+    stored = patterns.view(dtype)
+    return decoder._compute(stored), decoder._find_states(stored)  # noqa: SLF001 - of this module
 
 
 def _positions(stored: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -21,6 +21,9 @@ from pipeline.readers.decoding import Decoder
 from pipeline.scene import SOURCE_FLAGS, state_name, wavelength_dim
 from pipeline.sensors import identify_sensor
 
+# Along a dimension of the scene. Tasks of one storage chunk are best until they get too many.
+MOST_CHUNKS = 256
+
 DIMS = {"number_of_lines": "y", "pixels_per_line": "x"}
 
 # The file's names of spectral quantities -> the scene's. The wavelength follows an underscore.
@@ -93,9 +96,27 @@ def _open_group(path: Path, group: str | None) -> xr.Dataset:
         for name, variable in opened.variables.items()
         if variable.dims == tuple(DIMS) and variable.dtype.kind in "iuf"
     ]
-    kept = opened[two_dimensional].rename_dims(DIMS if two_dimensional else {})
+    kept = _not_too_many_chunks(opened[two_dimensional])
+    kept = kept.rename_dims(DIMS if two_dimensional else {})
     kept.set_close(opened.close)
     return kept
+
+
+def _not_too_many_chunks(opened: xr.Dataset) -> xr.Dataset:
+    """Files stored line by line in chunks of many lines, whole storage chunks together.
+
+    A task for each line of each band would cost more than the work itself.
+    """
+    together: dict[Hashable, int] = {}
+    for variable in opened.variables.values():
+        for dim, sizes in zip(variable.dims, variable.chunks or (), strict=False):
+            joined = sizes[0] * -(-len(sizes) // MOST_CHUNKS)
+            together[dim] = max(together.get(dim, 0), joined)
+    few = {dim: size for dim, size in together.items() if dim in DIMS}
+    fits = all(
+        len(sizes) <= MOST_CHUNKS for v in opened.variables.values() for sizes in v.chunks or ()
+    )
+    return opened if fits else opened.chunk(few)
 
 
 def _bands(raw: xr.Dataset) -> dict[str, xr.DataArray]:

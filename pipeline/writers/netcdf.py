@@ -19,6 +19,7 @@ import netCDF4
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from xarray.backends.locks import HDF5_LOCK
 
 from pipeline.errors import WriteError
 from pipeline.quality import FlagTable
@@ -177,6 +178,9 @@ def _define(file: netCDF4.Dataset, products: xr.Dataset, layout: Layout) -> None
             complevel=level,
             shuffle=True,
             fill_value=FILL if dtype.kind == "f" else False,
+            # Each chunk is written whole, once: the default of 64 MB per variable would only keep
+            # chunks in memory, and compress them all when the file is closed.
+            chunk_cache=chunk[0] * chunk[1] * dtype.itemsize,
         )
         made.set_auto_maskandscale(False)
         made.setncatts(variable.attrs)
@@ -184,7 +188,11 @@ def _define(file: netCDF4.Dataset, products: xr.Dataset, layout: Layout) -> None
 
 @dataclass(frozen=True)
 class _Order:
-    """The order in which chunks are committed: block by block, in each all variables."""
+    """The order in which chunks are committed: block by block, in each all variables.
+
+    Dask takes the blocks in an order of its own, often the first one late: until then chunks wait
+    in memory, up to all of a product (docs/design.md, "Limits").
+    """
 
     chunk: tuple[int, int]
     columns: int
@@ -212,14 +220,14 @@ class _Order:
         self, region: tuple[slice, slice], variable: int, action: Callable[[], None]
     ) -> None:
         row, column = (part.start // size for part, size in zip(region, self.chunk, strict=True))
-        block = row * self.columns + column
+        turn = row * self.columns + column
 
         def commit() -> None:
             action()
             if variable == self.variables - 1:
-                self.progress(block + 1, self.blocks)
+                self.progress(turn + 1, self.blocks)
 
-        self.commit.submit(block * self.variables + variable, commit)
+        self.commit.submit(turn * self.variables + variable, commit)
 
 
 @dataclass(frozen=True)
@@ -238,7 +246,9 @@ class _Sink:
         self.tally.add(self.variable.name, values)
         if values.dtype.kind == "f":
             values = np.where(np.isfinite(values), values, FILL)
-        with _named_failure(Path(self.variable.group().filepath())):
+        # Where h5py and netCDF4 share one HDF5 library, which is not safe for threads, readers and
+        # this writer must take turns: xarray's readers hold this lock.
+        with _named_failure(Path(self.variable.group().filepath())), HDF5_LOCK:
             self.variable[region] = values
 
 
@@ -255,9 +265,21 @@ def _write_group(parent: Any, group: Group) -> None:
 
 
 def _storable(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what netCDF cannot hold: None, and h5py's empty values."""
-    return {
-        name: value
-        for name, value in attributes.items()
-        if value is not None and getattr(value, "shape", ()) is not None
-    }
+    """As netCDF can hold them: attributes carried over from a scene may be anything."""
+    stored = {name.replace("/", "_"): _storable_value(v) for name, v in attributes.items()}
+    return {name: value for name, value in stored.items() if value is not None}
+
+
+def _storable_value(value: Any) -> Any:
+    if value is None or getattr(value, "shape", ()) is None:  # h5py's empty values
+        return None
+    if isinstance(value, bytes):
+        value = value.decode(errors="backslashreplace")
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    array = np.asarray(value)
+    if array.dtype.kind == "b":
+        array = array.astype(np.uint8)
+    if array.dtype.kind in "iuf":
+        return array.reshape(-1) if array.ndim else array[()]
+    return ", ".join(str(_storable_value(v)) for v in array.reshape(-1).tolist())

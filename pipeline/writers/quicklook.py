@@ -11,6 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from pipeline.errors import DAMAGE, SceneError, WriteError
+from pipeline.scene import GEOLOCATION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,12 +77,14 @@ def draw_quicklook(product: Path, picture: Path, variables: tuple[str, ...] = ()
                 f"{product.name}: no variable {', '.join(unknown) or 'to draw'}; it has "
                 f"{', '.join(drawable) or 'none'}. Give the names with --variables."
             )
+        names = variables or _default_variables(data, drawable)
         try:
-            figure = _draw(data, variables or _default_variables(data, drawable))
+            loaded = _thinned(data)[[*names, "quality_flags", *GEOLOCATION]].load()
         except DAMAGE as error:
             raise SceneError(
                 f"{product.name}: cannot be read ({error}). The file is damaged; make it again."
             ) from error
+        figure = _draw(loaded, names)
     try:
         figure.savefig(picture, format="png", dpi=130, metadata={"Software": None})
     except OSError as error:
@@ -111,11 +114,14 @@ def _distance(variable: xr.DataArray) -> float:
     return abs(float(variable.attrs.get("radiation_wavelength", math.inf)) - REFERENCE_NM)
 
 
+def _thinned(data: xr.Dataset) -> xr.Dataset:
+    stride = max(1, math.ceil(max(data.sizes["y"], data.sizes["x"]) / MOST_PIXELS))
+    return data.isel(y=slice(None, None, stride), x=slice(None, None, stride))
+
+
 def _draw(data: xr.Dataset, names: tuple[str, ...]) -> "Figure":
     from matplotlib.figure import Figure
 
-    stride = max(1, math.ceil(max(data.sizes["y"], data.sizes["x"]) / MOST_PIXELS))
-    data = data.isel(y=slice(None, None, stride), x=slice(None, None, stride))
     columns = min(len(names), MOST_COLUMNS)
     rows = -(-len(names) // columns)
     figure = Figure(figsize=(4.6 * columns + 0.4, 5.4 * rows + 0.7), layout="constrained")
@@ -124,8 +130,6 @@ def _draw(data: xr.Dataset, names: tuple[str, ...]) -> "Figure":
         _draw_panel(figure, panel, data, name)
     for empty in panels[len(names) :]:
         empty.set_axis_off()
-    for first in panels[::columns]:
-        first.set_ylabel("latitude (degrees north)")
     drawn = [layer for layer, where in _layers(data) if where.any()]
     _draw_legend(figure, drawn)
     figure.suptitle(_title(data), fontsize=10)
@@ -156,7 +160,8 @@ def _title(data: xr.Dataset) -> str:
 
 
 def _draw_panel(figure: "Figure", panel: "Axes", data: xr.Dataset, name: str) -> None:
-    longitude, latitude = _mesh(data)
+    has_place = bool(np.isfinite(data["latitude"]).any() and np.isfinite(data["longitude"]).any())
+    longitude, latitude = _mesh(data) if has_place else _lines_and_pixels(data)
     for layer, where in _layers(data):
         area = np.ma.masked_where(~where, np.ones(where.shape))
         panel.pcolormesh(longitude, latitude, area, cmap=_one_colour(layer.colour), rasterized=True)
@@ -173,8 +178,10 @@ def _draw_panel(figure: "Figure", panel: "Axes", data: xr.Dataset, name: str) ->
     bar.ax.tick_params(labelsize=8)
     _plain_ticks(bar)
     panel.set_title(name, fontsize=11)
-    panel.set_xlabel("longitude (degrees east)")
-    middle = float(np.mean(latitude))
+    panel.set_xlabel("longitude (degrees east)" if has_place else "pixel")
+    if panel.get_subplotspec().is_first_col():  # type: ignore[union-attr]
+        panel.set_ylabel("latitude (degrees north)" if has_place else "line")
+    middle = float(np.mean(latitude)) if has_place else 0.0
     panel.set_aspect(1 / max(0.05, math.cos(math.radians(middle))))
 
 
@@ -201,6 +208,12 @@ def _mesh(data: xr.Dataset) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     if np.nanmax(longitude) - np.nanmin(longitude) > 180:
         longitude = np.where(longitude < 0, longitude + 360, longitude)
     return _corners(_filled(longitude)), _corners(_filled(latitude))
+
+
+def _lines_and_pixels(data: xr.Dataset) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Where a product has no geolocation at all: corners by pixel and line."""
+    line, pixel = np.mgrid[0 : data.sizes["y"] + 1, 0 : data.sizes["x"] + 1]
+    return pixel, line
 
 
 def _corners(centres: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -7,7 +7,7 @@ import oracle
 import pytest
 
 from pipeline.errors import ConfigError, NetworkError
-from pipeline.networks import load_network
+from pipeline.networks import engines, load_network
 from pipeline.networks.description import Layer, Network
 from pipeline.networks.engines import ENGINES, get_engine
 from pipeline.networks.reference import NumpyEngine, forward
@@ -170,6 +170,7 @@ def test_an_engine_that_computes_wrong_numbers_stops_the_run(sample_networks, mo
             return super().predict(x) * 1.02
 
     monkeypatch.setitem(ENGINES, "numpy", Wrong)
+    monkeypatch.setattr(engines, "_built", {})
     with pytest.raises(NetworkError, match="wrong numbers"):
         get_engine(load_network(sample_networks / "demo_iops.h5"), "numpy")
 
@@ -189,3 +190,23 @@ def test_loading_a_network_imports_no_tensorflow(sample_networks):
         [sys.executable, "-c", program, path], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_scenes_share_one_engine(sample_networks, monkeypatch):
+    """A network that is loaded anew for each scene is built once; another one is not mixed up."""
+    built = []
+
+    class Counted(NumpyEngine):
+        def __init__(self, network):
+            built.append(network.name)
+            super().__init__(network)
+
+    monkeypatch.setitem(ENGINES, "numpy", Counted)
+    monkeypatch.setattr(engines, "_built", {})
+    network = load_network(sample_networks / "demo_iops.h5")
+    first = get_engine(network, "numpy")
+    assert get_engine(load_network(sample_networks / "demo_iops.h5"), "numpy") is first
+    changed = dataclasses.replace(network.outputs[0], wavelength_nm=444.0)
+    other = dataclasses.replace(network, outputs=(changed, *network.outputs[1:]))
+    assert get_engine(other, "numpy") is not first
+    assert len(built) == 2

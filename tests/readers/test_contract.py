@@ -7,9 +7,9 @@ import pytest
 from obpg_miniature import FILL, LAND, write_obpg_l2
 
 from pipeline.errors import SceneError, UnknownFormatError
-from pipeline.masks.flags import SourceFlags
 from pipeline.readers import READERS, open_scene
 from pipeline.scene import check_scene, spectral_quantities, state_name
+from pipeline.source_flags import SourceFlags
 
 LINES, PIXELS = 9, 7
 
