@@ -15,6 +15,7 @@ FLAGS = (
     "SEAICE NAVFAIL FILTER SPARE BOWTIEDEL HIPOL PRODFAIL SPARE"
 )
 LAND, CLDICE = 1 << 1, 1 << 9
+DIMS = ("number_of_lines", "pixels_per_line")
 FILL = -32767
 SCALE, OFFSET = np.float32(2e-6), np.float32(0.05)
 
@@ -33,10 +34,15 @@ def write_obpg_l2(
     longitude: np.ndarray | None = None,
     extra: Mapping[str, np.ndarray] | None = None,
     chunk: tuple[int, int] | None = None,
+    control_point_every: int = 0,
     platform: str = "Aqua",
     instrument: str = "MODIS",
 ) -> Path:
-    """Write Rrs counts by wavelength (nm), each with shape (lines, pixels)."""
+    """Write Rrs counts by wavelength (nm), each with shape (lines, pixels).
+
+    With ``control_point_every`` navigation is on control points, every so many pixels, as in older
+    files.
+    """
     lines, pixels = next(iter(counts.values())).shape
     line, pixel = np.mgrid[0:lines, 0:pixels]
     with netCDF4.Dataset(path, "w") as file:
@@ -76,15 +82,21 @@ def write_obpg_l2(
             ("latitude", 10 + 0.01 * line if latitude is None else latitude),
             ("longitude", 20 + 0.01 * pixel if longitude is None else longitude),
         ):
-            _variable(navigation, name, values.astype(np.float32), np.float32(-999), {}, chunk)
+            stored, dims = values.astype(np.float32), DIMS
+            if control_point_every:
+                stored = stored[:, ::control_point_every]
+                dims = ("number_of_lines", "pixel_control_points")
+                if "pixel_control_points" not in file.dimensions:
+                    file.createDimension("pixel_control_points", stored.shape[1])
+            _variable(navigation, name, stored, np.float32(-999), {}, chunk, dims)
     return path
 
 
-def _variable(group, name, stored, fill, attributes, chunk) -> None:
+def _variable(group, name, stored, fill, attributes, chunk, dims=DIMS) -> None:
     variable = group.createVariable(
         name,
         stored.dtype,
-        ("number_of_lines", "pixels_per_line"),
+        dims,
         fill_value=fill,
         zlib=True,
         chunksizes=chunk,

@@ -21,10 +21,17 @@ from pipeline.readers.decoding import Decoder
 from pipeline.scene import SOURCE_FLAGS, state_name, wavelength_dim
 from pipeline.sensors import identify_sensor
 
+# Lines and pixels. Older files have navigation on control points, as many as there are pixels
+# (fewer would need interpolation).
+DIMS = (
+    ("number_of_lines", "pixels_per_line"),
+    ("number_of_lines", "pixel_control_points"),
+)
+
 # Along a dimension of the scene. Tasks of one storage chunk are best until they get too many.
 MOST_CHUNKS = 256
-
-DIMS = {"number_of_lines": "y", "pixels_per_line": "x"}
+# Lines and pixels read at a time of a variable that is stored in one piece.
+UNCHUNKED = 512
 
 # The file's names of spectral quantities -> the scene's. The wavelength follows an underscore.
 SPECTRAL_NAMES = {"Rrs": "Rrs", "Rrs_unc": "Rrs_unc", "rhos": "rho_s"}
@@ -61,7 +68,13 @@ class ObpgL2:
         groups = {
             name: _open_group(path, name) for name in (None, "geophysical_data", "navigation_data")
         }
-        raw = groups["geophysical_data"].assign(groups["navigation_data"].data_vars)
+        data, navigation = groups["geophysical_data"], groups["navigation_data"]
+        if data.sizes.get("x") != navigation.sizes.get("x") and data.sizes and navigation.sizes:
+            raise SceneError(
+                f"navigation has {navigation.sizes['x']} control points for {data.sizes['x']} "
+                "pixels, which is not read yet. Process the scene with a control point per pixel."
+            )
+        raw = data.assign(navigation.data_vars)
         scene = xr.Dataset(
             {**_bands(raw), **_plain_variables(raw), **_flags(raw)},
             attrs=_attributes(groups[None].attrs, path),
@@ -80,43 +93,41 @@ def _close_all(groups: Iterable[xr.Dataset]) -> None:
 
 
 def _open_group(path: Path, group: str | None) -> xr.Dataset:
+    """The 2-D variables of a group on (y, x), lazy and undecoded."""
     try:
         opened = xr.open_dataset(
             path,
             group=group,
             engine="h5netcdf",
-            chunks={},  # the chunks the file is stored in
             cache=False,
             decode_cf=False,  # decoding is ours, see readers/decoding.py
         )
     except KeyError as error:
         raise SceneError(f"no group {group} in the file. It is not a Level-2 file.") from error
-    two_dimensional = [
-        name
-        for name, variable in opened.variables.items()
-        if variable.dims == tuple(DIMS) and variable.dtype.kind in "iuf"
-    ]
-    kept = _not_too_many_chunks(opened[two_dimensional])
-    kept = kept.rename_dims(DIMS if two_dimensional else {})
+    kept = xr.Dataset(
+        {
+            name: _chunked(variable).rename(dict(zip(variable.dims, ("y", "x"), strict=True)))
+            for name, variable in opened.variables.items()
+            if variable.dims in DIMS and variable.dtype.kind in "iuf"
+        },
+        attrs=opened.attrs,
+    )
     kept.set_close(opened.close)
     return kept
 
 
-def _not_too_many_chunks(opened: xr.Dataset) -> xr.Dataset:
-    """Files stored line by line in chunks of many lines, whole storage chunks together.
+def _chunked(variable: xr.Variable) -> xr.DataArray:
+    """A variable in the chunks the file is stored in; of very many thin ones, several together.
 
-    A task for each line of each band would cost more than the work itself.
+    A task for every single line of every band would cost more than the work itself.
     """
-    together: dict[Hashable, int] = {}
-    for variable in opened.variables.values():
-        for dim, sizes in zip(variable.dims, variable.chunks or (), strict=False):
-            joined = sizes[0] * -(-len(sizes) // MOST_CHUNKS)
-            together[dim] = max(together.get(dim, 0), joined)
-    few = {dim: size for dim, size in together.items() if dim in DIMS}
-    fits = all(
-        len(sizes) <= MOST_CHUNKS for v in opened.variables.values() for sizes in v.chunks or ()
-    )
-    return opened if fits else opened.chunk(few)
+    stored = variable.encoding.get("preferred_chunks", {})
+    chunks = {}
+    for dim, size in variable.sizes.items():
+        chunk = stored.get(dim, min(size, UNCHUNKED))
+        count = -(-size // chunk)
+        chunks[dim] = chunk * -(-count // MOST_CHUNKS)
+    return xr.DataArray(variable.chunk(chunks))
 
 
 def _bands(raw: xr.Dataset) -> dict[str, xr.DataArray]:

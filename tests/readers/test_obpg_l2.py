@@ -116,3 +116,41 @@ def test_angles_have_the_scenes_names(sample_scene):
         for name in ("solar_zenith", "sensor_zenith", "relative_azimuth"):
             assert scene[name].attrs["units"] == "degree"
             assert np.isfinite(scene[name].values).any()
+
+
+def test_older_files_with_a_control_point_per_pixel(tmp_path):
+    """Navigation on pixel_control_points is on the pixels where there are as many."""
+    counts = {412: counts_of(np.full((4, 5), 0.004))}
+    path = write_obpg_l2(tmp_path / "s.nc", counts, control_point_every=1)
+    with open_scene(path) as scene:
+        np.testing.assert_allclose(scene.longitude[0], 20 + 0.01 * np.arange(5), rtol=1e-6)
+        assert scene.longitude.dims == ("y", "x")
+
+
+def test_fewer_control_points_than_pixels_are_refused(tmp_path):
+    """Nothing is stretched silently."""
+    counts = {412: counts_of(np.full((4, 5), 0.004))}
+    path = write_obpg_l2(tmp_path / "s.nc", counts, control_point_every=2)
+    with pytest.raises(SceneError, match="3 control points for 5 pixels"):
+        open_scene(path)
+
+
+@pytest.mark.parametrize(("chunk", "count"), [((1, 5), 200), ((3, 5), 200), (None, 2)])
+def test_thin_chunks_are_read_several_together(tmp_path, chunk, count):
+    """No more than 256 tasks along a dimension, whole storage chunks each, nothing mixed up."""
+    line = np.arange(600)[:, np.newaxis] + np.zeros((1, 5), int)
+    path = write_obpg_l2(tmp_path / "s.nc", {412: -24000 + line}, chunk=chunk)
+    if chunk is None:
+        with h5py.File(path, "a") as file:  # in one piece
+            stored = file["geophysical_data/Rrs_412"]
+            whole = file.create_dataset("geophysical_data/Rrs_443", data=stored[:])
+            for name, value in stored.attrs.items():
+                if name not in ("DIMENSION_LIST", "_Netcdf4Dimid", "_Netcdf4Coordinates"):
+                    whole.attrs[name] = value
+            for axis, dim in enumerate(("number_of_lines", "pixels_per_line")):
+                whole.dims[axis].attach_scale(file[dim])
+    band = 443.0 if chunk is None else 412.0
+    with open_scene(path) as scene:
+        rrs = scene.Rrs.sel(Rrs_wavelength=band)
+        assert len(rrs.chunks[0]) <= count
+        np.testing.assert_allclose(rrs.values, (-24000 + line) * 2e-6 + 0.05, atol=1e-8)
