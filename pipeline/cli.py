@@ -1,7 +1,7 @@
 """The command ``ocpipe``: parse, load the configuration, one library call, exit code.
 
-Exit codes: 0 done, 1 a scene failed, 2 wrong use or configuration. Nothing heavy is imported
-before a command needs it.
+Exit codes: 0 done, 1 a scene failed, 2 wrong use or configuration, 128 + n stopped by signal n.
+Nothing heavy is imported before a command needs it.
 """
 
 import logging

@@ -19,6 +19,7 @@ from pipeline.quality import QUALITY_FLAGS
 from pipeline.readers import open_scene
 from pipeline.scene import GEOLOCATION, SOURCE_FLAGS, source_flags_name
 from pipeline.writers import PRODUCT_SUFFIX, Layout, write_product
+from pipeline.writers.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -65,22 +66,12 @@ def process_scene(
                 progress=progress,
             )
         except OSError as error:
-            # The writer names its own failures, so this came from reading.
+            # The writer names its own failures, so this came from the scene.
             raise SceneError(
                 f"{source.name}: cannot be read to its end ({error}). The file is damaged; "
                 "fetch it again."
             ) from error
-    for step in plan.steps:
-        computed = tally.valid_count(step.variables[0])
-        log.info(
-            "%s: %s computed on %d of %d pixels", source.name, step.name, computed, tally.pixels
-        )
-        if computed == 0:
-            log.warning(
-                "%s: no valid pixel for %s; the product holds fill values only",
-                source.name,
-                step.name,
-            )
+    _log_counts(plan, tally)
     return target
 
 
@@ -148,6 +139,17 @@ def _build_engines(plan: Plan) -> None:
     """Before the first block, so that a device that computes wrong numbers stops the run early."""
     for step in plan.steps:
         get_engine(step.network, step.engine)
+
+
+def _log_counts(plan: Plan, tally: Tally) -> None:
+    scene = plan.scene_name
+    for step in plan.steps:
+        computed = tally.valid_count(step.variables[0])
+        log.info("%s: %s computed on %d of %d pixels", scene, step.name, computed, tally.pixels)
+        if computed == 0:
+            log.warning(
+                "%s: no valid pixel for %s; the product holds fill values only", scene, step.name
+            )
 
 
 def _prepare_folder(folder: Path) -> None:

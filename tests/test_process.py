@@ -373,3 +373,13 @@ def test_a_scene_that_changes_under_the_run_gives_no_product(tmp_path, monkeypat
     with pytest.raises(SceneError, match="changed while it was processed"):
         pipeline.process_scene(scene, settings, touch)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_scene_that_vanishes_under_the_run_is_not_blamed_on_the_output(tmp_path):
+    """The message names the scene, and nothing is left in the output folder."""
+    counts = {nm: counts_of(np.full((3, 3), 0.004)) for nm in BANDS}
+    scene = write_obpg_l2(tmp_path / "s.nc", counts)
+    settings = config(tmp_path, write_network(tmp_path / "n.h5"))
+    with pytest.raises(SceneError, match=r"s\.nc"):
+        pipeline.process_scene(scene, settings, lambda *_: scene.unlink(missing_ok=True))
+    assert list((tmp_path / "out").iterdir()) == []

@@ -29,8 +29,8 @@ def find_network(file: str, sensor: str, folders: tuple[Path, ...]) -> Path:
     """The path of a network file; ``{sensor}`` in its name is filled in.
 
     Args:
-        file: a path, or a path below one of the folders. A bare name is looked up in the folders
-            and nowhere else: what happens to lie in the current folder is not used.
+        file: a path (``./net.h5``), or a path below one of the folders. A bare name is looked up
+            in the folders and nowhere else: what happens to lie in the current folder is not used.
         sensor: name of the scene's sensor.
         folders: where to look, first hit wins; letter case of the name does not matter.
 
@@ -41,8 +41,10 @@ def find_network(file: str, sensor: str, folders: tuple[Path, ...]) -> Path:
         raise NetworkError(
             f"{file} needs a sensor, but the scene names none that is known. Set science.sensor."
         )
-    path = Path(file.format(sensor=sensor)).expanduser()
-    if path.is_absolute() or (path.parent != Path() and path.is_file()):
+    name = file.format(sensor=sensor)
+    path = Path(name).expanduser()
+    is_bare = os.path.dirname(name) == ""  # noqa: PTH120 - pathlib drops the ./ that makes a path
+    if path.is_absolute() or (not is_bare and path.is_file()):
         return path
     for folder in folders:
         found = _in_folder(folder / path.parent, path.name)
@@ -51,8 +53,9 @@ def find_network(file: str, sensor: str, folders: tuple[Path, ...]) -> Path:
     searched = ", ".join(f"'{folder}'" for folder in folders) or "no folder (none is given)"
     raise NetworkError(
         f"no network {path} for sensor {sensor or 'unknown'}; looked in {searched}. "
-        f"Name its folder with --networks or {ENVIRONMENT_VARIABLE}, or give its path in the "
-        "configuration; if this sensor has no such network, leave it out with --products."
+        f"Name its folder with --networks or {ENVIRONMENT_VARIABLE}, or give its path (with ./ "
+        "where it is in the current folder) in the configuration; if this sensor has no such "
+        "network, leave it out with --products."
     )
 
 

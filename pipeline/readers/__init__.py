@@ -50,12 +50,8 @@ def open_scene(path: str | Path, reader: str = "auto") -> xr.Dataset:
         raise SceneError(f"{path}: no such file. Check the path.")
     name = _recognise(path) if reader == "auto" else reader
     try:
-        content = describe_content(path)  # raises where the container itself is broken
-        if not READERS[name]().recognises(path):
-            raise SceneError(
-                f"the file is not of this format: it is {content}. Correct reader.format, or set "
-                "it to auto."
-            )
+        if reader != "auto":
+            _check_format(path, name)
         scene = READERS[name]().open(path)
         scene.attrs["reader"] = name
         return check_scene(scene)
@@ -80,8 +76,17 @@ def check_reader_name(name: str) -> None:
         )
 
 
-def _recognise(path: Path) -> str:
+def _check_format(path: Path, name: str) -> None:
     content = describe_content(path)
+    if not READERS[name]().recognises(path):
+        raise SceneError(
+            f"the file is not of this format: it is {content}. Correct reader.format, or set it "
+            "to auto."
+        )
+
+
+def _recognise(path: Path) -> str:
+    content = describe_content(path)  # raises where the container itself is broken
     for name, make in READERS.items():
         if make().recognises(path):
             return name

@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 PRODUCT_SUFFIX = ".nc"
 FILL = np.float32(-32767.0)  # NASA's fill value of float products
 
-
 # With less free space than this a failure is probably for want of space.
 LITTLE_SPACE = 50_000_000
 
@@ -80,8 +79,9 @@ def write_product(
             variables = [file.variables[str(name)] for name in products.data_vars]
             sinks: Any = [_Sink(v, number, order, tally) for number, v in enumerate(variables)]
             da.store(arrays, sinks, lock=False, scheduler="threads", num_workers=threads)
+        root = describe(tally)
         with _named_failure(target):
-            _write_group(file, describe(tally))
+            _write_group(file, root)
     return tally
 
 

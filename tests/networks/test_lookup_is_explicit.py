@@ -16,7 +16,14 @@ def test_a_bare_name_is_not_taken_from_the_current_folder(sample_networks, tmp_p
         find_network("demo_iops.h5", "", ())
     found = find_network("demo_iops.h5", "", (sample_networks,))
     assert found == sample_networks / "demo_iops.h5"
-    assert find_network("./demo_iops.h5", "", (sample_networks,)).name == "demo_iops.h5"
+
+
+def test_a_path_to_the_current_folder_is_a_path(sample_networks, tmp_path, monkeypatch):
+    """With ./ in front the file of the current folder is meant, whatever the folders hold."""
+    shutil.copy(sample_networks / "demo_iops.h5", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    found = find_network("./demo_iops.h5", "", (sample_networks,))
+    assert found.resolve() == tmp_path / "demo_iops.h5"
 
 
 def test_a_folder_that_does_not_exist_is_refused(tmp_path):
