@@ -1,8 +1,8 @@
 """One description of every network, whatever file it came from: frozen, float64, checked.
 
 A network takes physical units and gives physical units. Between the two it applies to each input a
-transform (log10, cosine of degrees ...), scales it linearly onto [-1, 1], runs dense layers, scales
-back and undoes the transform of each output.
+transform (log10, cosine of degrees ...), scales it linearly (onto [-1, 1], by mean and standard
+deviation ...), runs dense layers, scales back and undoes the transform of each output.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import NetworkError
-from pipeline.networks.activations import ACTIVATIONS
+from pipeline.networks.scalings import SCALINGS, Scaling
 from pipeline.networks.transforms import TRANSFORMS, Transform
 from pipeline.quantities import band_name
 
@@ -33,10 +33,14 @@ class Variable:
     units: str
     transform_name: str
     minimum: float
-    """Lower end of the training range, of the transformed quantity."""
+    """Lower end of the training range, of the transformed quantity; -inf where none is known."""
     maximum: float
+    """Upper end; inf where none is known."""
     long_name: str = ""
     standard_name: str | None = None
+    scaling_name: str = "minmax"
+    scaling_parameters: tuple[float, float] | None = None
+    """Mean and standard deviation of the transformed quantity, for ``zscore``."""
 
     @property
     def name(self) -> str:
@@ -45,17 +49,29 @@ class Variable:
 
     @property
     def transform(self) -> Transform:
-        """The function between the physical and the scaled quantity."""
+        """The function between the physical and the transformed quantity."""
         return TRANSFORMS[self.transform_name]
 
     @property
+    def scaling(self) -> Scaling:
+        """The function between the transformed quantity and what the network sees."""
+        return SCALINGS[self.scaling_name]
+
+    @property
+    def mean_and_std(self) -> tuple[float, float]:
+        """The parameters of ``zscore``; NaN, NaN where there are none."""
+        return self.scaling_parameters or (float("nan"), float("nan"))
+
+    @property
     def physical_range(self) -> tuple[float, float]:
-        """The training range in physical units, low to high."""
-        ends = (
-            float(self.transform.inverse(np.float64(self.minimum))),
-            float(self.transform.inverse(np.float64(self.maximum))),
-        )
-        return min(ends), max(ends)
+        """The training range in physical units, low to high; an unknown end is infinite."""
+        ends = self.minimum, self.maximum
+        low, high = ends if self.transform.increasing else reversed(ends)
+        return self._physical(low, -np.inf), self._physical(high, np.inf)
+
+    def _physical(self, transformed: float, unknown: float) -> float:
+        known = np.isfinite(transformed)
+        return float(self.transform.inverse(np.float64(transformed))) if known else unknown
 
 
 @dataclass(frozen=True)
@@ -67,6 +83,7 @@ class Layer:
     bias: Array
     """With shape (units,)."""
     activation: str
+    """``tanh``, ``leaky_relu(0.3)``: see :mod:`pipeline.networks.activations`."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +111,10 @@ class Network:
     sha256: str
     training: dict[str, Any] = field(default_factory=dict)
     golden: GoldenSpectra | None = field(default=None, repr=False)
+    classes: tuple[str, ...] = ()
+    """Of a network that classifies, the classes whose probabilities the outputs are, in order."""
+    class_quantity: str = ""
+    """What is classified: ``water_type``."""
 
     def predict(
         self, x: "npt.ArrayLike | Sequence[Sequence[float]]", engine: str = "auto"
@@ -142,63 +163,18 @@ class Network:
         return "-".join(str(size) for size in sizes)
 
 
-def check_network(network: Network) -> Network:
-    """The network itself, if its parts fit together.
-
-    Raises:
-        NetworkError: with the first thing that does not.
-    """
-    _check_layers(network)
-    _check_ranges(network)
-    _check_names(network)
-    return network
-
-
-def _check_layers(network: Network) -> None:
-    width = len(network.inputs)
-    for number, layer in enumerate(network.layers, start=1):
-        where = f"{network.file_name}: Layer{number}"
-        if layer.activation not in ACTIVATIONS:
-            raise NetworkError(
-                f"{where}: unknown activation {layer.activation!r}; known are "
-                f"{', '.join(ACTIVATIONS)}."
-            )
-        if layer.bias.ndim != 1 or layer.kernel.shape != (width, layer.bias.size):
-            raise NetworkError(
-                f"{where}: kernel has shape {layer.kernel.shape} and bias {layer.bias.shape}, "
-                f"expected ({width}, units) and (units,)."
-            )
-        for name, array in (("Weights", layer.kernel), ("Bias", layer.bias)):
-            if not np.isfinite(array).all():
-                raise NetworkError(
-                    f"{network.file_name}: {name}/Layer{number} holds values that are not finite. "
-                    "The file is damaged; fetch it again."
-                )
-        width = layer.bias.size
-    if width != len(network.outputs):
-        raise NetworkError(
-            f"{network.file_name}: the last layer has {width} units, but {len(network.outputs)} "
-            "outputs are described."
+def class_outputs(classes: "Sequence[str]") -> tuple[Variable, ...]:
+    """The outputs of a network that classifies: one probability for each class."""
+    return tuple(
+        Variable(
+            quantity=name,
+            wavelength_nm=None,
+            units="1",
+            transform_name="none",
+            minimum=-np.inf,
+            maximum=np.inf,
+            long_name=f"probability of class {name}",
+            scaling_name="none",
         )
-
-
-def _check_names(network: Network) -> None:
-    for what, variables in (("inputs", network.inputs), ("outputs", network.outputs)):
-        names = [variable.name for variable in variables]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise NetworkError(
-                f"{network.file_name}: two {what} are called {', '.join(twice)}. Describe them by "
-                "different quantities or wavelengths."
-            )
-
-
-def _check_ranges(network: Network) -> None:
-    for dataset, variables in (("Norm_in", network.inputs), ("Norm_out", network.outputs)):
-        for row, variable in enumerate(variables):
-            limits = (variable.minimum, variable.maximum)
-            if not (np.isfinite(limits).all() and variable.minimum < variable.maximum):
-                raise NetworkError(
-                    f"{network.file_name}: {dataset} row {row} ({variable.name}) is "
-                    f"[{variable.minimum:g}, {variable.maximum:g}], expected minimum < maximum."
-                )
+        for name in classes
+    )

@@ -1,5 +1,6 @@
 """What runs a network: one table of engines, each built and checked once per process."""
 
+import math
 import threading
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -8,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import ConfigError, NetworkError
-from pipeline.networks.description import Network
-from pipeline.networks.reference import NumpyEngine, forward, limits
+from pipeline.networks.description import Network, Variable
+from pipeline.networks.reference import NumpyEngine, forward
 
 # A device or a library that computes wrong numbers is off by far more than float32 rounding
 # (TF32 on a GPU: 2-3 %), which stays below 1e-4.
@@ -73,13 +74,33 @@ def get_engine(network: Network, name: str = "auto") -> Engine:
 
 
 def example_inputs(network: Network, rows: int, seed: int = 0) -> npt.NDArray[np.float64]:
-    """Inputs within the training range, uniform in the transformed quantities: (rows, inputs)."""
-    minimum, maximum = limits(network.inputs)
-    drawn = np.random.default_rng(seed).uniform(minimum, maximum, (rows, len(network.inputs)))
+    """Inputs in physical units with shape (rows, inputs), uniform in the transformed quantities.
+
+    They are within the training range, where it is known, and where it is not in a plausible one.
+    """
+    low, high = np.transpose([_plausible_range(variable) for variable in network.inputs])
+    drawn = np.random.default_rng(seed).uniform(low, high, (rows, len(network.inputs)))
     columns = [
         variable.transform.inverse(drawn[:, index]) for index, variable in enumerate(network.inputs)
     ]
     return np.stack(columns, axis=1)
+
+
+def _plausible_range(variable: Variable) -> tuple[float, float]:
+    """Ends of the transformed quantity: what is known of them, else a guess."""
+    low, high = variable.minimum, variable.maximum
+    if variable.scaling_parameters is not None:
+        mean, std = variable.scaling_parameters
+        guess = mean - 2 * std, mean + 2 * std
+    else:
+        guess = 0.01, 0.1  # a reflectance, or its logarithm near 1: no function fails there
+    if math.isfinite(low) and math.isfinite(high):
+        return low, high
+    if math.isfinite(low):
+        return low, max(guess[1], low + 1)
+    if math.isfinite(high):
+        return min(guess[0], high - 1), high
+    return guess
 
 
 def _check(network: Network, engine: Engine) -> None:

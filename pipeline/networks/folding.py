@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.networks.description import Array, Layer, Network
-from pipeline.networks.reference import limits
+from pipeline.networks.description import Array, Layer, Network, Variable
+from pipeline.networks.reference import scale_factors
 
 LN10 = float(np.log(10.0))
 
@@ -18,6 +18,8 @@ LN10 = float(np.log(10.0))
 GRAPH_FUNCTIONS: dict[str, tuple[str, float]] = {
     "none": ("identity", 1.0),
     "log10": ("log", 1.0 / LN10),
+    "ln": ("log", 1.0),
+    "sqrt": ("sqrt", 1.0),
     "cos_degrees": ("cos_degrees", 1.0),
 }
 
@@ -35,14 +37,17 @@ def fold(network: Network) -> Folded:
     """The same mapping with the scaling inside the first and the last layer.
 
     The last layer must be linear to take up the scaling of the outputs; otherwise an identity layer
-    that does so is appended.
+    that does so is appended, unless the outputs are not scaled at all (probabilities of classes).
     """
     layers = list(network.layers)
-    if layers[-1].activation != "linear":
-        size = layers[-1].bias.size
-        layers.append(Layer(np.eye(size), np.zeros(size), "linear"))
     layers[0] = _fold_input(network, layers[0])
-    layers[-1] = _fold_output(network, layers[-1])
+    slope, shift = _output_scaling(network)
+    if np.any(slope != 1) or np.any(shift != 0):
+        if layers[-1].activation != "linear":
+            size = layers[-1].bias.size
+            layers.append(Layer(np.eye(size), np.zeros(size), "linear"))
+        last = layers[-1]
+        layers[-1] = Layer(last.kernel * slope, last.bias * slope + shift, last.activation)
     return Folded(
         tuple(GRAPH_FUNCTIONS[v.transform_name][0] for v in network.inputs),
         tuple(layers),
@@ -50,23 +55,18 @@ def fold(network: Network) -> Folded:
     )
 
 
-def _factors(network_variables: tuple[str, ...]) -> Array:
-    return np.array([GRAPH_FUNCTIONS[name][1] for name in network_variables])
+def _factors(variables: tuple[Variable, ...]) -> Array:
+    return np.array([GRAPH_FUNCTIONS[variable.transform_name][1] for variable in variables])
 
 
 def _fold_input(network: Network, layer: Layer) -> Layer:
-    minimum, maximum = limits(network.inputs)
-    factor = _factors(tuple(v.transform_name for v in network.inputs))
-    slope = 2 / (maximum - minimum)
-    shift = -2 * minimum / (maximum - minimum) - 1
-    kernel = (slope * factor)[:, np.newaxis] * layer.kernel
-    return Layer(kernel, layer.bias + shift @ layer.kernel, layer.activation)
+    centre, width = scale_factors(network.inputs)
+    kernel = (_factors(network.inputs) / width)[:, np.newaxis] * layer.kernel
+    return Layer(kernel, layer.bias - (centre / width) @ layer.kernel, layer.activation)
 
 
-def _fold_output(network: Network, layer: Layer) -> Layer:
-    minimum, maximum = limits(network.outputs)
-    factor = _factors(tuple(v.transform_name for v in network.outputs))
-    slope = (maximum - minimum) / 2 / factor
-    kernel = layer.kernel * slope
-    bias = (layer.bias + 1) * slope + minimum / factor
-    return Layer(kernel, bias, layer.activation)
+def _output_scaling(network: Network) -> tuple[Array, Array]:
+    """Slope and shift (outputs,) from what the last layer gives to what the graph undoes."""
+    centre, width = scale_factors(network.outputs)
+    factor = _factors(network.outputs)
+    return width / factor, centre / factor

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.errors import DAMAGE, NetworkError
-from pipeline.networks.description import Network, check_network
+from pipeline.networks.checks import check_network
+from pipeline.networks.description import Network
 from pipeline.networks.golden import check_golden
 from pipeline.networks.ocsmart_h5 import is_ocsmart, read_ocsmart
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.networks.activations import parse_activation
 from pipeline.networks.description import Network
 from pipeline.networks.folding import fold
 from pipeline.networks.tensorflow_setup import tensorflow
@@ -27,7 +28,7 @@ def build_model(network: Network) -> "keras.Model":
     dense = []
     for number, layer in enumerate(folded.layers, start=1):
         made = keras.layers.Dense(
-            layer.bias.size, activation=layer.activation, name=f"layer_{number}"
+            layer.bias.size, activation=_activation(layer.activation), name=f"layer_{number}"
         )
         signal = made(signal)
         dense.append((made, layer))
@@ -42,12 +43,25 @@ def _model_name(name: str) -> str:
     return "".join(char if char.isalnum() else "_" for char in name)
 
 
+def _activation(text: str) -> Any:
+    """What a Dense layer takes as its activation; softmax is over the last axis."""
+    from keras import layers
+
+    name, parameter = parse_activation(text)
+    with_parameter: dict[str, Any] = {
+        "leaky_relu": lambda slope: layers.LeakyReLU(negative_slope=slope),
+        "elu": lambda alpha: layers.ELU(alpha=alpha),
+    }
+    return name if parameter is None else with_parameter[name](parameter)
+
+
 def _input_functions() -> dict[str, Any]:
     from keras import ops
 
     return {
         "identity": lambda x: x,
         "log": ops.log,
+        "sqrt": ops.sqrt,
         "cos_degrees": lambda x: ops.cos(x * np.float32(np.pi / 180)),
     }
 
@@ -58,6 +72,7 @@ def _output_functions() -> dict[str, Any]:
     return {
         "identity": lambda y: y,
         "log": ops.exp,
+        "sqrt": ops.square,
         "cos_degrees": lambda y: ops.arccos(ops.clip(y, -1, 1)) * np.float32(180 / np.pi),
     }
 

@@ -7,6 +7,7 @@ the file's name. A file with the attribute ``ocpipe_description`` says all of it
 
 import functools
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ import numpy as np
 import yaml
 
 from pipeline.errors import DAMAGE, ConfigError, NetworkError
-from pipeline.networks.description import Array, Layer, Network, Variable
-from pipeline.networks.self_description import ATTRIBUTE, SelfDescription
+from pipeline.networks.description import Array, Network, Variable
+from pipeline.networks.self_description import ATTRIBUTE, SelfDescription, activated
 from pipeline.quantities import quantities
 from pipeline.sensors import Sensor, find_sensor
 from pipeline.shipped import shipped_configs
@@ -37,11 +38,31 @@ def is_ocsmart(path: Path) -> bool:
         ) from error
 
 
-def read_ocsmart(path: Path, sha256: str) -> Network:
-    """The network in a file of this layout.
+def describes_itself(path: Path) -> bool:
+    """Whether a file of this layout has the attribute that describes it."""
+    with h5py.File(path, "r") as file:
+        return ATTRIBUTE in file.attrs
+
+
+@dataclass(frozen=True)
+class StoredWeights:
+    """The numbers of one file of this layout, and what it says about itself."""
+
+    kernels_and_biases: list[tuple[Array, Array]]
+    """Kernels with shape (inputs, units), biases with shape (units,)."""
+    norm_in: Array
+    """With shape (inputs, 2)."""
+    norm_out: Array
+    """With shape (outputs, 2)."""
+    wavelengths: Array | None
+    description: str | bytes | None
+
+
+def stored_weights(path: Path) -> StoredWeights:
+    """The numbers in a file of this layout.
 
     Raises:
-        NetworkError: a dataset is missing or has a wrong shape, or nothing describes the file.
+        NetworkError: a dataset is missing or has a wrong shape.
     """
     with h5py.File(path, "r") as file:
         stored = _Stored(file, path.name)
@@ -54,10 +75,22 @@ def read_ocsmart(path: Path, sha256: str) -> Network:
             )
         text = file.attrs.get(ATTRIBUTE)
         wavelengths = stored.optional("Wavelength")
-    if text is not None:
-        described = SelfDescription.parse(text, path.name)
-        return described.network(kernels_and_biases, norm_in, norm_out, path.name, sha256)
-    return _described_by_name(path, sha256, kernels_and_biases, norm_in, norm_out, wavelengths)
+    return StoredWeights(kernels_and_biases, norm_in, norm_out, wavelengths, text)
+
+
+def read_ocsmart(path: Path, sha256: str) -> Network:
+    """The network in a file of this layout, described by itself or by its name.
+
+    Raises:
+        NetworkError: a dataset is missing or has a wrong shape, or nothing describes the file.
+    """
+    stored = stored_weights(path)
+    if stored.description is None:
+        return _described_by_name(path, sha256, stored)
+    described = SelfDescription.parse(stored.description, path.name)
+    return described.network(
+        stored.kernels_and_biases, stored.norm_in, stored.norm_out, path.name, sha256
+    )
 
 
 class _Stored:
@@ -150,35 +183,26 @@ def _kind_of(path: Path) -> tuple[Sensor, str]:
         raise NetworkError(f"{path.name}: {error}") from error
 
 
-def _described_by_name(
-    path: Path,
-    sha256: str,
-    kernels_and_biases: list[tuple[Array, Array]],
-    norm_in: Array,
-    norm_out: Array,
-    wavelengths: Array | None,
-) -> Network:
+def _described_by_name(path: Path, sha256: str, stored: StoredWeights) -> Network:
     sensor, kind = _kind_of(path)
     entry = _table()["kinds"][kind]
-    inputs = [v for text in entry["inputs"] for v in _expand(text, sensor, wavelengths)]
-    outputs = _expand(entry["output"], sensor, wavelengths)
+    inputs = [v for text in entry["inputs"] for v in _expand(text, sensor, stored.wavelengths)]
+    outputs = _expand(entry["output"], sensor, stored.wavelengths)
+    norm_in, norm_out = stored.norm_in, stored.norm_out
     for dataset, names, norm in (("Norm_in", inputs, norm_in), ("Norm_out", outputs, norm_out)):
         if len(names) != len(norm):
             raise NetworkError(
                 f"{path.name}: {dataset} has {len(norm)} rows, expected {len(names)} for {kind} of "
                 f"{sensor.name}. The file is of another sensor, or of another version."
             )
-    activations = [_table()["hidden_activation"]] * len(kernels_and_biases)
+    activations = [_table()["hidden_activation"]] * len(stored.kernels_and_biases)
     activations[-1] = _table()["output_activation"]
     return Network(
         name=f"{sensor.name}_{kind}",
         title=f"{entry['title']}, OC-SMART for {sensor.name}",
         inputs=tuple(_variable(*name, norm) for name, norm in zip(inputs, norm_in, strict=True)),
         outputs=tuple(_variable(*name, norm) for name, norm in zip(outputs, norm_out, strict=True)),
-        layers=tuple(
-            Layer(kernel, bias, activation)
-            for (kernel, bias), activation in zip(kernels_and_biases, activations, strict=True)
-        ),
+        layers=activated(stored.kernels_and_biases, activations),
         sensors=(sensor.name,),
         citation=_table()["citation"],
         licence=_table()["licence"],

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.networks.activations import ACTIVATIONS
+from pipeline.networks.activations import activation_function
 from pipeline.networks.description import Array, Network, Variable
 
 
@@ -17,13 +17,13 @@ def forward(network: Network, x: npt.ArrayLike) -> Array:
         x: inputs in physical units with shape (n, inputs).
 
     Returns:
-        Array with shape (n, outputs). A negative log10 input gives NaN.
+        Array with shape (n, outputs). A negative input of log10, ln or sqrt gives NaN.
     """
     rows = np.asarray(x, dtype=np.float64)
     with np.errstate(all="ignore"):
         signal = _scale(network.inputs, transformed(network.inputs, rows))
         for layer in network.layers:
-            signal = ACTIVATIONS[layer.activation](signal @ layer.kernel + layer.bias)
+            signal = activation_function(layer.activation)(signal @ layer.kernel + layer.bias)
         return _physical(network.outputs, _unscale(network.outputs, signal))
 
 
@@ -36,9 +36,21 @@ def transformed(variables: tuple[Variable, ...], physical: Array) -> Array:
 
 
 def limits(variables: tuple[Variable, ...]) -> tuple[Array, Array]:
-    """Minimum and maximum of the transformed variables, each with shape (variables,)."""
+    """Minimum and maximum of the transformed variables, each with shape (variables,).
+
+    An end that is not known is infinite.
+    """
     minimum = np.array([variable.minimum for variable in variables])
     return minimum, np.array([variable.maximum for variable in variables])
+
+
+def scale_factors(variables: tuple[Variable, ...]) -> tuple[Array, Array]:
+    """Centre and width of each variable's scaling, each with shape (variables,).
+
+    What the network sees is ``(transformed - centre) / width``.
+    """
+    centre = np.array([variable.scaling.centre(variable) for variable in variables])
+    return centre, np.array([variable.scaling.width(variable) for variable in variables])
 
 
 def _physical(variables: tuple[Variable, ...], values: Array) -> Array:
@@ -49,13 +61,13 @@ def _physical(variables: tuple[Variable, ...], values: Array) -> Array:
 
 
 def _scale(variables: tuple[Variable, ...], values: Array) -> Array:
-    minimum, maximum = limits(variables)
-    return 2 * (values - minimum) / (maximum - minimum) - 1
+    centre, width = scale_factors(variables)
+    return (values - centre) / width
 
 
 def _unscale(variables: tuple[Variable, ...], signal: Array) -> Array:
-    minimum, maximum = limits(variables)
-    return (signal + 1) / 2 * (maximum - minimum) + minimum
+    centre, width = scale_factors(variables)
+    return signal * width + centre
 
 
 class NumpyEngine:

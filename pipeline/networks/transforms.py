@@ -15,13 +15,21 @@ class Transform:
     inverse: Callable[[Any], Any]
     needs_positive: bool = False
     """Whether the function has no value at zero and below."""
+    needs_non_negative: bool = False
+    """Whether it has none below zero, but one at zero: there its value is NaN."""
     increasing: bool = True
     """Whether the range of the transformed quantity is a range of the physical one."""
+    ln_per_unit: float | None = None
+    """For logarithms: ln units of the physical quantity per unit of the transformed one."""
 
 
 TRANSFORMS: dict[str, Transform] = {
     "none": Transform(lambda x: x, lambda y: y),
-    "log10": Transform(np.log10, lambda y: 10.0**y, needs_positive=True),
+    "log10": Transform(
+        np.log10, lambda y: 10.0**y, needs_positive=True, ln_per_unit=float(np.log(10.0))
+    ),
+    "ln": Transform(np.log, np.exp, needs_positive=True, ln_per_unit=1.0),
+    "sqrt": Transform(np.sqrt, np.square, needs_non_negative=True),
     "cos_degrees": Transform(
         lambda x: np.cos(np.radians(x)),
         lambda y: np.degrees(np.arccos(np.clip(y, -1, 1))),

@@ -114,7 +114,7 @@ def test_keras_weights_are_kernels_transposed_and_flat_biases(ocsmart):
 
 def test_a_bias_that_keeps_its_shape_is_refused(ocsmart):
     """(units, 1) would broadcast to a matrix; the description takes (units,) only."""
-    from pipeline.networks.description import check_network
+    from pipeline.networks.checks import check_network
 
     network = load_network(ocsmart / "SGLI_aphNN.h5")
     first = network.layers[0]

@@ -409,12 +409,12 @@ def test_a_description_that_is_no_json(tmp_path, text, says):
         ({"sensors": "SGLI"}, "sensors: "),
         ({"activations": None}, "activations: "),
         ({"inputs": [{"quantity": "Rrs"}] * 3}, "inputs.0.units: Field required"),
-        ({"inputs": [band("Rrs", 443, "sr-1") | {"transform": "ln"}] * 3}, "inputs.0.transform"),
+        ({"inputs": [band("Rrs", 443, "sr-1") | {"transform": "log2"}] * 3}, "inputs.0.transform"),
         ({"inputs": DESCRIPTION["inputs"][:2]}, "lists 2 inputs, the file has 3"),
         ({"outputs": DESCRIPTION["outputs"] * 2}, "lists 4 outputs, the file has 2"),
         ({"activations": ["tanh"]}, "lists 1 activations, the file has 2"),
-        ({"activations": ["relu", "linear"]}, "Layer1: unknown activation 'relu'; known are"),
-        ({"activations": ["tanh", "softmax"]}, "Layer2: unknown activation 'softmax'"),
+        ({"activations": ["gelu", "linear"]}, "Layer1: unknown activation 'gelu'; known are"),
+        ({"activations": ["tanh", "swish"]}, "Layer2: unknown activation 'swish'"),
     ],
 )  # fmt: skip
 def test_a_description_that_does_not_fit(tmp_path, changes, says):
