@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import h5py
+import netCDF4
 import numpy as np
 import pytest
-from miniatures import sgli_nwlr
-from miniatures.truth import Truth, Written, image_of_coordinates, unwrapped
+from miniatures import obpg_control_points, obpg_l2_3d, occci_l3, pace_l3m, sgli_nwlr
+from miniatures.truth import Truth, Written, image_of_coordinates, map_of_coordinates, unwrapped
 
 
 def assert_same_rrs(found: dict[float, np.ndarray], written: Written) -> None:
@@ -113,3 +114,148 @@ def test_sgli_raw_counts_and_other_qa_layouts(tmp_path: Path) -> None:
     undescribed = sgli_nwlr.write(tmp_path, plain, qa_layout="undescribed")
     with h5py.File(undescribed.path) as file:
         assert "Data_description" not in file["Image_data/QA_flag"].attrs
+
+
+def raw(group: netCDF4.Dataset, name: str) -> np.ndarray:
+    variable = group[name]
+    variable.set_auto_maskandscale(False)
+    return variable[...]
+
+
+def unpacked(group: netCDF4.Dataset, name: str) -> np.ndarray:
+    """What CF says a packed variable means, in float64; NaN at fill and outside the valid range."""
+    stored, attributes = raw(group, name), group[name].__dict__
+    scale, offset = attributes.get("scale_factor", 1), attributes.get("add_offset", 0)
+    values = stored.astype(np.float64) * np.float64(scale) + np.float64(offset)
+    bad = stored == attributes.get("_FillValue", np.nan)
+    if "valid_min" in attributes:
+        bad |= (stored < attributes["valid_min"]) | (stored > attributes["valid_max"])
+    return np.where(bad, np.nan, values)
+
+
+def raised_by_meanings(group: netCDF4.Dataset, name: str, flag: str) -> np.ndarray:
+    attributes = group[name].__dict__
+    mask = np.asarray(attributes["flag_masks"])[attributes["flag_meanings"].split().index(flag)]
+    return raw(group, name) & mask != 0
+
+
+def layout(group: netCDF4.Dataset, path: str = "") -> dict[str, tuple[object, ...]]:
+    """Every variable's type, dimensions and attribute names, by its path."""
+    found: dict[str, tuple[object, ...]] = {
+        f"{path}/{name}": (variable.dtype, variable.dimensions, sorted(variable.ncattrs()))
+        for name, variable in group.variables.items()
+    }
+    for name, child in group.groups.items():
+        found |= layout(child, f"{path}/{name}")
+    return found
+
+
+def assert_same_layout(path: Path, real: Path, needed: set[str]) -> None:
+    """What the miniature has is as in the real file, and ``needed`` is there."""
+    with netCDF4.Dataset(path) as mine, netCDF4.Dataset(real) as theirs:
+        assert set(mine.ncattrs()) <= set(theirs.ncattrs())
+        found, expected = layout(mine), layout(theirs)
+        assert set(found) <= set(expected)
+        assert needed <= set(found)
+        for name, described in found.items():
+            dtype, dims, attributes = expected[name]
+            assert described[:2] == (dtype, dims), name
+            assert set(described[2]) <= set(attributes), name
+        assert set(mine.groups) == set(theirs.groups)
+        for name, group in mine.groups.items():
+            assert set(group.ncattrs()) <= set(theirs[name].ncattrs())
+            assert set(group.groups) == set(theirs[name].groups)
+
+
+@pytest.mark.parametrize("at_root", [True, False])
+def test_obpg_3d(tmp_path: Path, at_root: bool) -> None:
+    truth = image_of_coordinates(13, 11, (412.4, 443, 560), flags=("LAND", "PRODFAIL"))
+    written = obpg_l2_3d.write(tmp_path, truth, dimensions_at_root=at_root, chunk=(4, 3))
+    assert_near_truth(truth, written, 1.1e-6)
+    assert_navigation_near(truth, written, 1e-5)
+    np.testing.assert_array_equal(written.outside, truth.outside)
+    with netCDF4.Dataset(written.path) as file:
+        assert ("pixels_per_line" in file.dimensions) == at_root
+        data = file["geophysical_data"]
+        assert data["Rrs"].chunking() == [4, 3, 3]
+        axis = raw(file["sensor_band_parameters"], "wavelength_3d")
+        assert not set(axis) & set(raw(file["sensor_band_parameters"], "wavelength"))
+        cube = unpacked(data, "Rrs")
+        assert_same_rrs({float(nm): cube[..., k] for k, nm in enumerate(axis)}, written)
+        for flag, raised in truth.flags.items():
+            np.testing.assert_array_equal(raised_by_meanings(data, "l2_flags", flag), raised)
+        shares = file["processing_control/flag_percentages"]
+        assert pytest.approx(100 * truth.flags["LAND"].mean()) == shares.LAND
+        np.testing.assert_allclose(unpacked(data, "Rrs_unc"), written.extra["Rrs_unc"], atol=1e-12)
+
+
+def test_obpg_3d_is_laid_out_as_a_real_one(tmp_path: Path, real_data: Path) -> None:
+    written = obpg_l2_3d.write(tmp_path, image_of_coordinates(4, 5, (412, 443)))
+    needed = {f"/geophysical_data/{name}" for name in ("Rrs", "Rrs_unc", "l2_flags")}
+    needed |= {"/navigation_data/latitude", "/sensor_band_parameters/wavelength_3d"}
+    sample = real_data / "scenes/PACE_OCI_L2_AOP_V3_1_sample.nc"
+    assert_same_layout(written.path, sample, needed)
+
+
+def test_obpg_3d_of_other_instruments(tmp_path: Path) -> None:
+    truth = image_of_coordinates(3, 4, (400, 412, 443))
+    olci = obpg_l2_3d.write(tmp_path, truth, platform="Sentinel-3A", instrument="OLCI")
+    hico = obpg_l2_3d.write(tmp_path, truth, platform="ISS", instrument="HICO")
+    assert [olci.path.name[:8], hico.path.name[:8]] == ["S3A_OLCI", "ISS_HICO"]
+    with netCDF4.Dataset(hico.path) as file:
+        assert (file.platform, file.instrument) == ("ISS", "HICO")
+
+
+@pytest.mark.parametrize("columns", [None, (1, 2, 7, 20, 23)])
+@pytest.mark.parametrize("where", ["navigation_data", "sensor_band_parameters"])
+def test_obpg_control_points(tmp_path: Path, where: str, columns: tuple[int, ...] | None) -> None:
+    truth = image_of_coordinates(9, 23, (412, 443), antimeridian=True, flags=("CLDICE",))
+    written = obpg_control_points.write(tmp_path, truth, columns=columns, where=where)
+    assert_near_truth(truth, written, 1.1e-6)
+    assert_navigation_near(truth, written, 3e-5)
+    with netCDF4.Dataset(written.path) as file:
+        at = raw(file[where], "cntl_pt_cols")
+        assert (at[0], at[-1]) == (1, 23)
+        assert file.dimensions["pixel_control_points"].size == len(at) < 23
+        np.testing.assert_allclose(
+            raw(file["navigation_data"], "latitude"), truth.latitude[:, at - 1], atol=1e-5
+        )
+        data = file["geophysical_data"]
+        assert_same_rrs({float(nm): unpacked(data, f"Rrs_{nm}") for nm in (412, 443)}, written)
+        raised = raised_by_meanings(data, "l2_flags", "CLDICE")
+        np.testing.assert_array_equal(raised, truth.flags["CLDICE"])
+
+
+@pytest.mark.parametrize("north_up", [True, False])
+def test_pace_l3m(tmp_path: Path, north_up: bool) -> None:
+    truth = map_of_coordinates(8, 9, (412, 443), north_up=north_up, antimeridian=True)
+    written = pace_l3m.write(tmp_path, truth, chunk=(4, 3))
+    assert_near_truth(truth, written, 1.1e-6)
+    assert_navigation_near(truth, written, 1e-5)
+    with netCDF4.Dataset(written.path) as file:
+        assert (np.diff(raw(file, "lat")) < 0).all() == north_up
+        cube = unpacked(file, "Rrs")
+        axis = raw(file, "wavelength")
+        assert_same_rrs({float(nm): cube[..., k] for k, nm in enumerate(axis)}, written)
+
+
+def test_pace_l3m_is_laid_out_as_a_real_one(tmp_path: Path, real_data: Path) -> None:
+    written = pace_l3m.write(tmp_path, map_of_coordinates(4, 5, (412, 443)))
+    sample = real_data / "scenes/PACE_OCI_L3M_RRS_sample.nc"
+    assert_same_layout(written.path, sample, {"/Rrs", "/wavelength", "/lat", "/lon", "/palette"})
+
+
+def test_maps_refuse_a_swath(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="map_of_coordinates"):
+        pace_l3m.write(tmp_path, image_of_coordinates(4, 5, (412,)))
+
+
+def test_occci(tmp_path: Path) -> None:
+    truth = map_of_coordinates(8, 9, occci_l3.BANDS)
+    written = occci_l3.write(tmp_path, truth, chunk=(4, 3))
+    assert_near_truth(truth, written, 1e-8)
+    with netCDF4.Dataset(written.path) as file:
+        assert file["Rrs_412"].dimensions == ("time", "lat", "lon")
+        assert file["Rrs_412"]._FillValue == np.float32(netCDF4.default_fillvals["f4"])
+        found = {float(nm): unpacked(file, f"Rrs_{nm}")[0] for nm in occci_l3.BANDS}
+        assert_same_rrs(found, written)
