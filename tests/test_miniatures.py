@@ -6,7 +6,18 @@ import h5py
 import netCDF4
 import numpy as np
 import pytest
-from miniatures import obpg_control_points, obpg_l2_3d, occci_l3, pace_l3m, sgli_nwlr
+from miniatures import (
+    acolite_l2r,
+    acolite_l2w,
+    acolite_parts,
+    c2rcc,
+    obpg_control_points,
+    obpg_l2_3d,
+    occci_l3,
+    pace_l3m,
+    polymer,
+    sgli_nwlr,
+)
 from miniatures.truth import Truth, Written, image_of_coordinates, map_of_coordinates, unwrapped
 
 
@@ -259,3 +270,76 @@ def test_occci(tmp_path: Path) -> None:
         assert file["Rrs_412"]._FillValue == np.float32(netCDF4.default_fillvals["f4"])
         found = {float(nm): unpacked(file, f"Rrs_{nm}")[0] for nm in occci_l3.BANDS}
         assert_same_rrs(found, written)
+
+
+@pytest.mark.parametrize("sensor", ["S2A_MSI", "S2B_MSI"])
+def test_acolite_l2w(tmp_path: Path, sensor: str) -> None:
+    bands = acolite_parts.BANDS[sensor]
+    truth = image_of_coordinates(13, 11, bands, flags=("SWIR", "DEM_SHADOW"))
+    written = acolite_l2w.write(tmp_path, truth, sensor=sensor, chunk=(4, 3))
+    assert_near_truth(truth, written, 1e-8)
+    with netCDF4.Dataset(written.path) as file:
+        assert (file.sensor, file.generated_by) == (sensor, "ACOLITE")
+        assert "_FillValue" not in file[f"Rrs_{bands[0]}"].ncattrs()
+        assert file[f"Rrs_{bands[0]}"].units == "1"
+        assert "flag_meanings" not in file["l2_flags"].ncattrs()
+        assert_same_rrs({float(nm): raw(file, f"Rrs_{nm}") for nm in bands}, written)
+        np.testing.assert_array_equal(raw(file, "l2_flags") & 64 != 0, truth.flags["DEM_SHADOW"])
+
+
+def test_acolite_l2r(tmp_path: Path) -> None:
+    bands = acolite_parts.BANDS["S2A_MSI"]
+    truth = image_of_coordinates(13, 11, bands, all_missing=True)
+    assert all(np.isnan(rrs).all() for rrs in acolite_l2r.write(tmp_path, truth).rrs.values())
+    truth = image_of_coordinates(13, 11, bands)
+    written = acolite_l2r.write(tmp_path, truth)
+    assert_near_truth(truth, written, 1e-8)
+    with netCDF4.Dataset(written.path) as file:
+        assert "l2_flags" not in file.variables
+        found = {float(nm): raw(file, f"rhos_{nm}").astype(np.float64) / np.pi for nm in bands}
+        assert_same_rrs(found, written)
+
+
+def test_c2rcc(tmp_path: Path) -> None:
+    truth = image_of_coordinates(13, 11, c2rcc.BANDS, flags=("Valid_PE", "Cloud_risk"))
+    written = c2rcc.write(tmp_path, truth, chunk=(4, 3))
+    assert_near_truth(truth, written, 1e-8)
+    with netCDF4.Dataset(written.path) as file:
+        assert file["rrs_21"].wavelength == 940
+        found = {nm: raw(file, f"rrs_{index}") for index, nm in c2rcc.WAVELENGTH.items()}
+        assert_same_rrs(found, written)
+        for flag, raised in truth.flags.items():
+            np.testing.assert_array_equal(raised_by_meanings(file, "c2rcc_flags", flag), raised)
+    collocated = c2rcc.write(tmp_path, truth, collocated=True)
+    assert (collocated.rrs[400.0][truth.missing] == 0).all()
+
+
+def test_c2rcc_is_laid_out_as_a_real_one(tmp_path: Path, real_data: Path) -> None:
+    written = c2rcc.write(tmp_path, image_of_coordinates(4, 5, c2rcc.BANDS))
+    sample = real_data / "scenes/S3_OLCI_C2RCC_SNS_2017105095839.nc"
+    needed = {f"/rrs_{index}" for index in c2rcc.WAVELENGTH} | {"/lat", "/lon", "/c2rcc_flags"}
+    assert_same_layout(written.path, sample, needed)
+    with netCDF4.Dataset(written.path) as mine, netCDF4.Dataset(sample) as theirs:
+        for name in ("flag_meanings", "_Unsigned"):
+            assert mine["c2rcc_flags"].getncattr(name) == theirs["c2rcc_flags"].getncattr(name)
+        masks = theirs["c2rcc_flags"].flag_masks
+        np.testing.assert_array_equal(mine["c2rcc_flags"].flag_masks, masks)
+        for index in c2rcc.WAVELENGTH:
+            for name in ("wavelength", "spectral_band_index", "bandwidth"):
+                found = mine[f"rrs_{index}"].getncattr(name)
+                assert found == theirs[f"rrs_{index}"].getncattr(name)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.int32])
+def test_polymer(tmp_path: Path, dtype: type) -> None:
+    truth = image_of_coordinates(13, 11, (412, 443, 1020), flags=("LAND", "CASE2"))
+    written = polymer.write(tmp_path, truth, bitmask_dtype=dtype, chunk=(4, 3))
+    assert_near_truth(truth, written, 1e-8)
+    with netCDF4.Dataset(written.path) as file:
+        assert file["Rw412"].dimensions == ("height", "width")
+        found = {float(nm): unpacked(file, f"Rw{nm}") / np.pi for nm in (412, 443, 1020)}
+        assert_same_rrs(found, written)
+        bits = dict(part.split(":") for part in file["bitmask"].description.split(", "))
+        assert file["bitmask"].dtype == dtype
+        raised = raw(file, "bitmask") & int(bits["CASE2"]) != 0
+        np.testing.assert_array_equal(raised, truth.flags["CASE2"])
