@@ -1,19 +1,25 @@
 """The miniatures mean what they say, read with nothing but the formats' own libraries."""
 
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import h5py
 import netCDF4
 import numpy as np
 import pytest
+import rasterio
+import rasterio.warp
 from miniatures import (
     acolite_l2r,
     acolite_l2w,
     acolite_parts,
     c2rcc,
+    geotiff,
     obpg_control_points,
     obpg_l2_3d,
     occci_l3,
+    olci_bands,
+    olci_wfr,
     pace_l3m,
     polymer,
     sgli_nwlr,
@@ -301,12 +307,12 @@ def test_acolite_l2r(tmp_path: Path) -> None:
 
 
 def test_c2rcc(tmp_path: Path) -> None:
-    truth = image_of_coordinates(13, 11, c2rcc.BANDS, flags=("Valid_PE", "Cloud_risk"))
+    truth = image_of_coordinates(13, 11, olci_bands.BANDS, flags=("Valid_PE", "Cloud_risk"))
     written = c2rcc.write(tmp_path, truth, chunk=(4, 3))
     assert_near_truth(truth, written, 1e-8)
     with netCDF4.Dataset(written.path) as file:
         assert file["rrs_21"].wavelength == 940
-        found = {nm: raw(file, f"rrs_{index}") for index, nm in c2rcc.WAVELENGTH.items()}
+        found = {nm: raw(file, f"rrs_{index}") for index, nm in olci_bands.WAVELENGTH.items()}
         assert_same_rrs(found, written)
         for flag, raised in truth.flags.items():
             np.testing.assert_array_equal(raised_by_meanings(file, "c2rcc_flags", flag), raised)
@@ -315,16 +321,16 @@ def test_c2rcc(tmp_path: Path) -> None:
 
 
 def test_c2rcc_is_laid_out_as_a_real_one(tmp_path: Path, real_data: Path) -> None:
-    written = c2rcc.write(tmp_path, image_of_coordinates(4, 5, c2rcc.BANDS))
+    written = c2rcc.write(tmp_path, image_of_coordinates(4, 5, olci_bands.BANDS))
     sample = real_data / "scenes/S3_OLCI_C2RCC_SNS_2017105095839.nc"
-    needed = {f"/rrs_{index}" for index in c2rcc.WAVELENGTH} | {"/lat", "/lon", "/c2rcc_flags"}
+    needed = {f"/rrs_{index}" for index in olci_bands.WAVELENGTH} | {"/lat", "/lon", "/c2rcc_flags"}
     assert_same_layout(written.path, sample, needed)
     with netCDF4.Dataset(written.path) as mine, netCDF4.Dataset(sample) as theirs:
         for name in ("flag_meanings", "_Unsigned"):
             assert mine["c2rcc_flags"].getncattr(name) == theirs["c2rcc_flags"].getncattr(name)
         masks = theirs["c2rcc_flags"].flag_masks
         np.testing.assert_array_equal(mine["c2rcc_flags"].flag_masks, masks)
-        for index in c2rcc.WAVELENGTH:
+        for index in olci_bands.WAVELENGTH:
             for name in ("wavelength", "spectral_band_index", "bandwidth"):
                 found = mine[f"rrs_{index}"].getncattr(name)
                 assert found == theirs[f"rrs_{index}"].getncattr(name)
@@ -343,3 +349,86 @@ def test_polymer(tmp_path: Path, dtype: type) -> None:
         assert file["bitmask"].dtype == dtype
         raised = raw(file, "bitmask") & int(bits["CASE2"]) != 0
         np.testing.assert_array_equal(raised, truth.flags["CASE2"])
+
+
+@pytest.mark.parametrize("wqsf_layout", ["with_coastline", "without_coastline"])
+@pytest.mark.parametrize("packed", [True, False])
+def test_olci_wfr(tmp_path: Path, packed: bool, wqsf_layout: str) -> None:
+    flags = ("WATER", "CLOUD_MARGIN", "TIDAL", "RWNEG_O21")
+    truth = image_of_coordinates(13, 11, olci_bands.BANDS, flags=flags, antimeridian=True)
+    written = olci_wfr.write(tmp_path, truth, packed=packed, wqsf_layout=wqsf_layout, chunk=(4, 3))
+    assert_near_truth(truth, written, 3.3e-6)
+    assert_navigation_near(truth, written, 1e-6)
+    assert written.path.name.startswith("S3A_OL_2_WFR____20230615T100000_20230615T100300_")
+    found = {}
+    for index, nm in olci_bands.WAVELENGTH.items():
+        band = f"Oa{index:02d}_reflectance"
+        with netCDF4.Dataset(written.path / f"{band}.nc") as file:
+            assert file[band].dtype == (np.uint16 if packed else np.float32)
+            assert file[band].dimensions == file[f"{band}_err"].dimensions == ("rows", "columns")
+            found[nm] = unpacked(file, band) / np.pi
+    assert_same_rrs(found, written)
+    with netCDF4.Dataset(written.path / "geo_coordinates.nc") as file:
+        np.testing.assert_allclose(unpacked(file, "latitude"), written.latitude, atol=1e-12)
+        np.testing.assert_allclose(unpacked(file, "longitude"), written.longitude, atol=1e-12)
+    with netCDF4.Dataset(written.path / "wqsf.nc") as file:
+        assert file["WQSF"].dtype == file["WQSF"].flag_masks.dtype == np.uint64
+        tidal = 128 if wqsf_layout == "with_coastline" else 64
+        masks = dict(zip(file["WQSF"].flag_meanings.split(), file["WQSF"].flag_masks, strict=True))
+        assert (masks["TIDAL"], masks["RWNEG_O21"]) == (tidal, 2**55)
+        for flag, raised in truth.flags.items():
+            np.testing.assert_array_equal(raised_by_meanings(file, "WQSF", flag), raised)
+
+
+def test_olci_wfr_ties_and_manifest(tmp_path: Path) -> None:
+    truth = image_of_coordinates(5, 9, olci_bands.BANDS[:2])
+    written = olci_wfr.write(tmp_path, truth, tie_step=4)
+    with netCDF4.Dataset(written.path / "tie_geometries.nc") as file:
+        assert file["SZA"].shape == (5, 3)
+        assert (file.al_subsampling_factor, file.ac_subsampling_factor) == (1, 4)
+        for name in ("SZA", "SAA", "OZA", "OAA"):
+            np.testing.assert_allclose(unpacked(file, name), written.extra[name], atol=1e-12)
+        assert np.ptp(written.extra["OAA"]) > 300
+    with netCDF4.Dataset(written.path / "tie_meteo.nc") as file:
+        np.testing.assert_array_equal(raw(file, "humidity"), written.extra["humidity"])
+    manifest = ET.parse(written.path / "xfdumanifest.xml").getroot()  # noqa: S314 - our own
+    bands = [element.get("name") for element in manifest.iter() if element.tag.endswith("}band")]
+    assert bands == ["Oa01", "Oa02"]
+    dry = olci_wfr.write(tmp_path, truth, platform="S3B", relative_humidity=None)
+    assert dry.path.name.startswith("S3B_")
+    assert not (dry.path / "tie_meteo.nc").exists()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int16"])
+@pytest.mark.parametrize("crs", [geotiff.GEOGRAPHIC, geotiff.UTM])
+@pytest.mark.parametrize("orientation", ["north_up", "south_up", "rotated"])
+def test_geotiff(tmp_path: Path, dtype: str, crs: str, orientation: str) -> None:
+    truth = image_of_coordinates(40, 33, (412, 443.5))
+    written = geotiff.write(tmp_path, truth, dtype=dtype, crs=crs, orientation=orientation, tile=16)
+    assert_near_truth(truth, written, 1.1e-6)
+    with rasterio.open(written.path) as file:
+        assert file.descriptions == ("Rrs_412", "Rrs_443.5")
+        assert file.block_shapes[0] == (16, 16)
+        found = {}
+        for number, nm in enumerate(truth.rrs, start=1):
+            stored = file.read(number)
+            gap = np.isnan(stored) if dtype == "float32" else stored == file.nodata
+            rrs = stored.astype(np.float64) * file.scales[number - 1] + file.offsets[number - 1]
+            found[nm] = np.where(gap, np.nan, rrs)
+        assert_same_rrs(found, written)
+        x, y = file.xy(3, 7)
+        xs, ys = rasterio.warp.transform(file.crs, "EPSG:4326", [x], [y])
+    at = written.longitude[3, 7], written.latitude[3, 7]
+    np.testing.assert_allclose(at, (xs[0], ys[0]), atol=1e-7)
+    assert (written.latitude[0, 0] > written.latitude[-1, 0]) == (orientation != "south_up")
+
+
+def test_geotiff_without_names_or_nodata(tmp_path: Path) -> None:
+    truth = image_of_coordinates(4, 5, (412, 443))
+    written = geotiff.write(tmp_path, truth, described=False, nodata=None, origin=(179.995, 10.0))
+    assert written.longitude.min() < -179
+    assert written.longitude.max() > 179
+    np.testing.assert_array_equal(written.missing, truth.missing)
+    with rasterio.open(written.path) as file:
+        assert file.nodata is None
+        assert file.descriptions == (None, None)

@@ -13,15 +13,11 @@ import netCDF4
 import numpy as np
 
 from miniatures.netcdf import variable
+from miniatures.olci_bands import BANDWIDTH, WAVELENGTH, index_of
 from miniatures.truth import Truth, Written, every, packed_flags, unpacked_flags, unwrapped
 
 NAME = "S3A_OLCI_C2RCC_20170415T100135.nc"
 DIMS = ("y", "x")
-WAVELENGTH = {1: 400.0, 2: 412.5, 3: 442.5, 4: 490.0, 5: 510.0, 6: 560.0, 7: 620.0, 8: 665.0}
-WAVELENGTH |= {9: 673.75, 10: 681.25, 11: 708.75, 12: 753.75, 16: 778.75, 17: 865.0, 18: 885.0}
-WAVELENGTH |= {21: 1020.0}
-BANDWIDTH = {1: 15.0, 9: 7.5, 10: 7.5, 12: 7.5, 16: 15.0, 17: 20.0, 21: 40.0}  # others 10
-BANDS = tuple(WAVELENGTH.values())
 MISTAKEN = {21: (940.0, 20.0)}  # wavelength and band index as the file says them
 FLAG_NAMES = (
     "Rtosa_OOS Rtosa_OOR Rhow_OOR Cloud_risk Iop_OOR Apig_at_max Adet_at_max Agelb_at_max "
@@ -92,14 +88,6 @@ def write(
     )
 
 
-def index_of(nm: float) -> int:
-    """The number of the OLCI band within 2 nm."""
-    for index, center in WAVELENGTH.items():
-        if abs(center - nm) <= 2:
-            return index
-    raise ValueError(f"C2RCC has no OLCI band at {nm} nm; it has {', '.join(map(str, BANDS))}")
-
-
 def _stored(
     truth: Truth, nm: float, values: Mapping[float, np.ndarray], collocated: bool
 ) -> np.ndarray:
@@ -114,7 +102,7 @@ def _band_attributes(index: int) -> dict[str, Any]:
     return {
         "long_name": "Atmospherically corrected angular dependent remote sensing reflectances",
         "units": "sr^-1",
-        "bandwidth": np.float32(BANDWIDTH.get(index, 10)),
+        "bandwidth": np.float32(BANDWIDTH[index]),
         "wavelength": np.float32(wavelength),
         "valid_pixel_expression": VALID,
         "spectral_band_index": np.float32(number),
