@@ -1,11 +1,13 @@
 """All that happens to a pixel, as a pure function of one block: no file, no dask, no thread."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from pipeline.networks.after import SCOPE, SCOPE_LIMIT, scope_deviation
 from pipeline.networks.engines import SELF_CHECK_TOLERANCE, get_engine
 from pipeline.networks.reference import forward, limits, transformed
 from pipeline.quality import (
@@ -15,7 +17,9 @@ from pipeline.quality import (
     INPUT_MISSING,
     INPUT_NOT_POSITIVE,
     INPUT_OUT_OF_RANGE,
+    NO_CLASS,
     NO_DATA,
+    OUT_OF_SCOPE,
     OUTPUT_AT_LIMIT,
     OUTPUT_OUT_OF_RANGE,
     OUTSIDE_VALID_RANGE,
@@ -26,12 +30,16 @@ from pipeline.quality import (
 )
 
 if TYPE_CHECKING:
+    from pipeline.chain import NetworkStep
     from pipeline.networks import Network
-    from pipeline.plan import NetworkStep, Plan
+    from pipeline.networks.after import Gains
+    from pipeline.plan import Plan
 
 Bool = npt.NDArray[np.bool_]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.floating]
+Flags = npt.NDArray[np.uint8]
 
 
 def process_block(block: xr.Dataset, plan: "Plan") -> xr.Dataset:
@@ -43,16 +51,18 @@ def process_block(block: xr.Dataset, plan: "Plan") -> xr.Dataset:
 
     Returns:
         ``quality_flags`` and, for each network, its product variables (float32, NaN where it was
-        not computed) and its flags, all on (y, x).
+        not computed, or a class map) and its flags, all on (y, x).
     """
     quality = pixel_quality(block, plan)
     unmasked = np.flatnonzero(quality < (1 << FIRST_MASK_BIT))
     rows = _gather(block, plan, unmasked)
     made: dict[str, npt.NDArray[Any]] = {QUALITY_FLAGS: quality}
     for step in plan.steps:
-        values, flags = run_network(step, rows[:, step.columns])
-        for name, column in zip(step.variables, values.T, strict=True):
-            made[name] = _scatter(column, unmasked, quality.shape, np.float32(np.nan))
+        values, flags = run_network(step, rows, plan.steps)
+        if step.variables:
+            for name, column in zip(step.variables, _product_columns(step, values), strict=True):
+                fill = NO_CLASS if column.dtype == np.uint8 else np.float32(np.nan)
+                made[name] = _scatter(column, unmasked, quality.shape, fill)
         made[step.flags_name] = _scatter(flags, unmasked, quality.shape, np.uint8(0))
     return xr.Dataset({name: (("y", "x"), array) for name, array in made.items()})
 
@@ -81,8 +91,8 @@ def _geolocation_invalid(block: xr.Dataset) -> Bool:
 
 
 def _gather(block: xr.Dataset, plan: "Plan", pixels: npt.NDArray[np.intp]) -> Float32:
-    """The inputs of the chosen pixels, with shape (pixels, inputs): shared by all networks."""
-    rows = np.empty((pixels.size, len(plan.inputs)), dtype=np.float32)
+    """Rows of the chosen pixels (pixels, layers): bands, then room for every network's outputs."""
+    rows = np.empty((pixels.size, len(plan.layer_names)), dtype=np.float32)
     for column, band in enumerate(plan.inputs):
         rows[:, column] = band.values(block).reshape(-1)[pixels]
     return rows
@@ -96,33 +106,145 @@ def _scatter(
     return full
 
 
-def run_network(step: "NetworkStep", x: Float32) -> tuple[Float32, npt.NDArray[np.uint8]]:
-    """Values (n, outputs) and flags (n,) of one network for unmasked pixels ``x`` (n, inputs)."""
-    network = step.network
-    flags = np.zeros(len(x), dtype=np.uint8)
-    flags[~np.isfinite(x).all(axis=1)] |= INPUT_MISSING
-    for column, variable in enumerate(network.inputs):
-        if variable.transform.needs_positive:
-            flags[x[:, column] <= 0] |= INPUT_NOT_POSITIVE
+def _product_columns(step: "NetworkStep", values: Float32) -> list[npt.NDArray[Any]]:
+    """The columns (n,) of the product variables from outputs (n, outputs)."""
+    if step.classes is None:
+        return list(values.T)
+    computed = np.isfinite(values).all(axis=1)
+    best = np.zeros(len(values), dtype=np.intp)
+    best[computed] = values[computed].argmax(axis=1)
+    classes = np.where(computed, best + 1, NO_CLASS).astype(np.uint8)
+    return [classes, values[np.arange(len(values)), best]]
+
+
+def run_network(
+    step: "NetworkStep", rows: Float32, steps: "tuple[NetworkStep, ...]" = ()
+) -> tuple[Float32, Flags]:
+    """Values (n, outputs) and flags (n,) of one network for unmasked pixels.
+
+    Args:
+        step: the network.
+        rows: a row of numbers for each pixel (n, layers), see ``Plan.layer_names``; the outputs
+            are entered there, for the networks that follow.
+        steps: the networks before it, needed where it takes what they make.
+    """
+    evaluation = _Evaluation(step, rows, steps)
+    flags = evaluation.input_flags()
     computed = np.flatnonzero(flags == 0)
-    values = np.full((len(x), len(network.outputs)), np.nan, dtype=np.float32)
-    valid = x[computed]
-    if valid.size:
-        y = get_engine(network, step.engine).predict(valid)
-        values[computed] = y
-        flags[computed] = range_flags(network, valid, y)
+    values = np.full((len(rows), len(step.network.outputs)), np.nan, dtype=np.float32)
+    if computed.size:
+        values[computed], flags[computed] = evaluation.on(computed)
+    if rows.shape[1] >= step.output_columns.stop:
+        rows[:, step.output_columns] = values
     return values, flags
 
 
-def range_flags(network: "Network", x: Float32, y: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+@dataclass(frozen=True)
+class _Evaluation:
+    """One network on rows of pixels.
+
+    Engines differ in the last digits of float32. Rows so near to a threshold that this could
+    decide a bit are evaluated by the float64 reference, through all networks before this one, so
+    that every engine sets the same bits.
+    """
+
+    step: "NetworkStep"
+    rows: Float32
+    steps: "tuple[NetworkStep, ...]"
+
+    def input_flags(self) -> Flags:
+        """What keeps a row from being computed."""
+        x = self.rows[:, self.step.columns]
+        flags = np.zeros(len(x), dtype=np.uint8)
+        flags[~np.isfinite(x).all(axis=1)] |= INPUT_MISSING
+        for column, variable in enumerate(self.step.network.inputs):
+            if variable.transform.needs_positive:
+                flags[x[:, column] <= 0] |= INPUT_NOT_POSITIVE
+            elif variable.transform.needs_non_negative:
+                flags[x[:, column] < 0] |= INPUT_NOT_POSITIVE
+        return flags
+
+    def on(self, computed: npt.NDArray[np.intp]) -> tuple[Float32, Flags]:
+        """Values and range flags of the rows that can be computed."""
+        network, gains = self.step.network, self.step.gains
+        x = _gained(self.rows[computed][:, self.step.columns], self.step.input_gains)
+        y = get_engine(network, self.step.engine).predict(x)
+        near = self._near(x, y)
+        exact_x, exact_y = x.astype(np.float64), y.astype(np.float64)
+        if near.any():
+            exact_x[near] = self._exact_inputs(self.rows[computed[near]])
+            exact_y[near] = forward(network, exact_x[near])
+            if network.classes:
+                y[near] = exact_y[near]  # rounding must not choose the class
+        flags = range_flags(network, exact_x, exact_y)
+        if SCOPE in network.after:
+            given = exact_x[:, _scope_columns(network)]
+            flags[scope_deviation(given, exact_y) > SCOPE_LIMIT] |= OUT_OF_SCOPE
+        if gains is not None:
+            y = (y * gains.factors(exact_y)).astype(np.float32)
+        return y.astype(np.float32), flags
+
+    def _near(self, x: Float32, y: Floats) -> Bool:
+        network, gains = self.step.network, self.step.gains
+        near = _near_limits(network.outputs, y)
+        if self.step.upstream:
+            near |= _near_limits(network.inputs, x)
+        if network.classes:
+            largest = np.sort(y, axis=1)[:, -2:]
+            near |= largest[:, -1] - largest[:, 0] <= SELF_CHECK_TOLERANCE
+        if SCOPE in network.after:
+            deviation = scope_deviation(x[:, _scope_columns(network)], y)
+            near |= np.abs(deviation - SCOPE_LIMIT) <= 2 * SELF_CHECK_TOLERANCE
+        if gains is not None:
+            near |= gains.near_decision(y, SELF_CHECK_TOLERANCE)
+        return near
+
+    def _exact_inputs(self, rows: Float32) -> Float64:
+        """The inputs (n, inputs) in float64; what other networks make, by the reference."""
+        x = rows[:, self.step.columns].astype(np.float64)
+        for position, column in enumerate(self.step.columns):
+            maker = _maker(column, self.steps)
+            if maker is not None:
+                made = _Evaluation(maker, rows, self.steps)._exact_outputs(rows)  # noqa: SLF001
+                x[:, position] = made[:, column - maker.first_output]
+        return np.asarray(_gained(x, self.step.input_gains))
+
+    def _exact_outputs(self, rows: Float32) -> Float64:
+        outputs = forward(self.step.network, self._exact_inputs(rows))
+        return np.asarray(_gained(outputs, self.step.gains))
+
+
+def _maker(column: int, steps: "tuple[NetworkStep, ...]") -> "NetworkStep | None":
+    """The network that makes a layer, or None if it is of the scene."""
+    for step in steps:
+        if step.output_columns.start <= column < step.output_columns.stop:
+            return step
+    return None
+
+
+def _gained(values: Any, gains: "Gains | None") -> Any:
+    """Values (n, bands) times the gains, in their own precision."""
+    if gains is None:
+        return values
+    return (values * gains.factors(values)).astype(values.dtype)
+
+
+def _scope_columns(network: "Network") -> list[int]:
+    """The inputs that a network reconstructs, in the order of its outputs."""
+    names = [variable.name for variable in network.inputs]
+    return [names.index(variable.name) for variable in network.outputs]
+
+
+def range_flags(network: "Network", x: Floats, y: Floats) -> Flags:
     """Range bits (n,) of computed pixels from inputs (n, inputs) and outputs (n, outputs)."""
     flags = np.zeros(len(x), dtype=np.uint8)
     inputs = transformed(network.inputs, x.astype(np.float64))
     flags[_outside(inputs, *limits(network.inputs))] |= INPUT_OUT_OF_RANGE
-    outputs = _outputs_for_flags(network, x, y)
+    outputs = transformed(network.outputs, y.astype(np.float64))
     minimum, maximum = limits(network.outputs)
     flags[_outside(outputs, minimum, maximum)] |= OUTPUT_OUT_OF_RANGE
-    flags[_at_limit(network, outputs)] |= OUTPUT_AT_LIMIT
+    distance = np.minimum(np.abs(outputs - minimum), np.abs(outputs - maximum))
+    flags[(distance <= _at_limit_widths(network.outputs)).any(axis=1)] |= OUTPUT_AT_LIMIT
     return flags
 
 
@@ -130,32 +252,20 @@ def _outside(values: Float64, minimum: Float64, maximum: Float64) -> Bool:
     return np.asarray(((values < minimum) | (values > maximum)).any(axis=1))
 
 
-def _at_limit(network: "Network", outputs: Float64) -> Bool:
-    """Rows with a log10 output within ``AT_LIMIT_LN`` of either limit."""
-    minimum, maximum = limits(network.outputs)
-    near = np.minimum(np.abs(outputs - minimum), np.abs(outputs - maximum)) <= _at_limit_width()
-    is_log = np.array([v.transform_name == "log10" for v in network.outputs])
-    return np.asarray((near & is_log).any(axis=1))
+def _at_limit_widths(variables: Any) -> Float64:
+    """How near to a limit counts, in units of each transformed variable; -1 for no logarithm."""
+    per_unit = [variable.transform.ln_per_unit for variable in variables]
+    return np.array([-1.0 if ln is None else AT_LIMIT_LN / ln for ln in per_unit])
 
 
-def _at_limit_width() -> float:
-    return float(AT_LIMIT_LN / np.log(10.0))
-
-
-def _outputs_for_flags(network: "Network", x: Float32, y: npt.NDArray[Any]) -> Float64:
-    """Transformed outputs (n, outputs), exact enough that every engine sets the same bits.
-
-    Engines differ in the last digits of float32. Rows so near to a threshold that this could decide
-    a bit are evaluated by the float64 reference.
-    """
-    outputs = transformed(network.outputs, y.astype(np.float64))
-    minimum, maximum = limits(network.outputs)
-    margin = SELF_CHECK_TOLERANCE * np.maximum(1.0, np.abs(outputs))
-    close = np.zeros(len(x), dtype=bool)
+def _near_limits(variables: Any, physical: Floats) -> Bool:
+    """Rows (n,) where rounding could decide a range bit of these variables."""
+    values = transformed(variables, physical.astype(np.float64))
+    minimum, maximum = limits(variables)
+    margin = SELF_CHECK_TOLERANCE * np.maximum(1.0, np.abs(values))
+    widths = _at_limit_widths(variables)
+    near = np.zeros(len(values), dtype=bool)
     for limit in (minimum, maximum):
-        distance = np.abs(outputs - limit)
-        is_near = (distance <= margin) | (np.abs(distance - _at_limit_width()) <= margin)
-        close |= is_near.any(axis=1)
-    if close.any():
-        outputs[close] = transformed(network.outputs, forward(network, x[close]))
-    return outputs
+        distance = np.abs(values - limit)
+        near |= ((distance <= margin) | (np.abs(distance - widths) <= margin)).any(axis=1)
+    return near

@@ -5,6 +5,7 @@ the work is done and never leaves a trace in a product.
 """
 
 import difflib
+import functools
 import hashlib
 import json
 import os
@@ -14,7 +15,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from pipeline.errors import ConfigError
 from pipeline.shipped import shipped_configs
@@ -61,10 +70,31 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class ReaderOptions(Strict):
+    """What a format leaves open; a reader with options of its own extends this."""
+
+
 class ReaderChoice(Strict):
     """Which reader opens the scenes; ``auto`` recognises the format from the content."""
 
     format: str = "auto"
+    options: dict[str, Any] = {}
+    """What the format leaves open; which keys there are depends on the format."""
+
+    @field_validator("options")
+    @classmethod
+    def _plain(cls, options: dict[str, Any]) -> dict[str, Any]:
+        try:
+            json.dumps(options)
+        except (TypeError, ValueError):
+            raise ValueError("holds something that is not plain text, numbers or lists") from None
+        return options
+
+    @model_validator(mode="after")
+    def _options_are_of_a_format(self) -> "ReaderChoice":
+        if self.options and self.format == "auto":
+            raise ValueError("options need a format: name the reader they are for under format")
+        return self
 
 
 class Bands(Strict):
@@ -73,17 +103,84 @@ class Bands(Strict):
     tolerance_nm: float = Field(default=3.0, ge=0, le=50)
 
 
+class Window(Strict):
+    """The part of a scene that is processed; the whole scene where nothing is said."""
+
+    bbox: tuple[float, float, float, float] | None = None
+    """West, south, east, north in degrees; west > east means across the antimeridian. The window
+    is the smallest rectangle of lines and pixels that holds every pixel centre inside."""
+    lines: tuple[int, int] | None = None
+    """First line and the line after the last, counted from 0."""
+    pixels: tuple[int, int] | None = None
+    """First pixel of a line and the one after the last, counted from 0."""
+
+    @field_validator("bbox")
+    @classmethod
+    def _is_on_the_globe(
+        cls, bbox: tuple[float, float, float, float] | None
+    ) -> tuple[float, float, float, float] | None:
+        if bbox is not None:
+            west, south, east, north = bbox
+            if not -90 <= south < north <= 90:
+                raise ValueError("expected south < north, both from -90 to 90")
+            if not (-180 <= west <= 360 and -180 <= east <= 360) or west == east:
+                raise ValueError("expected different west and east, both from -180 to 360")
+        return bbox
+
+    @field_validator("lines", "pixels")
+    @classmethod
+    def _is_a_range(cls, span: tuple[int, int] | None) -> tuple[int, int] | None:
+        if span is not None and not 0 <= span[0] < span[1]:
+            raise ValueError("expected 0 <= first < end")
+        return span
+
+
 class MaskRules(Strict):
     """Which pixels are excluded from every network."""
 
+    preset: str | None = None
+    """Name of a shipped list of flags, to which the lists below are added."""
     flags: tuple[str, ...] = ()
     """Excluded where one of these flags of the file is set."""
+    flags_if_present: tuple[str, ...] = ()
+    """The same, for flags that not every file has."""
     keep_flags: tuple[str, ...] = ()
     """Excluded where none of these flags of the file is set."""
     expressions: SortedDict = {}
     """Excluded where the expression is true, e.g. ``low_sun: solar_zenith > 70``; by name."""
     values: tuple[Literal["missing", "zero", "negative", "outside_valid_range"], ...] = ()
     """Excluded where any input band of the run is so (networks do their own check besides)."""
+    dilate: Annotated[
+        dict[str, Annotated[int, Field(ge=1, le=100)]],
+        AfterValidator(lambda entries: dict(sorted(entries.items()))),
+    ] = {}
+    """Rule (a flag, an expression's name ...) -> pixels by which its area grows on every side."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_preset(cls, data: Any) -> Any:
+        """The preset's flags in front of the configuration's own, each once: stated in full."""
+        if not isinstance(data, Mapping) or data.get("preset") is None:
+            return data
+        presets = mask_presets()
+        if data["preset"] not in presets:
+            raise ValueError(f"unknown preset {data['preset']!r}; known are {', '.join(presets)}")
+        preset, merged = presets[data["preset"]], dict(data)
+        for key in ("flags", "flags_if_present", "keep_flags"):
+            own = data.get(key, ())
+            if isinstance(own, list | tuple):
+                merged[key] = list(dict.fromkeys([*preset.get(key, ()), *own]))
+        return merged
+
+
+@functools.cache
+def mask_presets() -> dict[str, dict[str, list[str]]]:
+    """The shipped lists of flags, by name."""
+    files = sorted((shipped_configs() / "masks").glob("*.yaml"))
+    return {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in files}
+
+
+GainMode = Literal["none", "open", "coastal", "ocsmart"]
 
 
 class NetworkChoice(Strict):
@@ -93,6 +190,12 @@ class NetworkChoice(Strict):
     file: str
     """A path, or a file name to look up in the network folders; ``{sensor}`` is filled in."""
     allow_other_sensor: bool = False
+    gains: GainMode = "none"
+    """Vicarious gains on the Rrs that the network makes; ``ocsmart`` chooses for each pixel."""
+    input_gains: GainMode = "none"
+    """Vicarious gains on the Rrs that the network takes from the scene."""
+    write: bool = True
+    """Whether its values are written; its flags always are."""
 
     @field_validator("file")
     @classmethod
@@ -124,6 +227,12 @@ class Science(Strict):
     reader: ReaderChoice = ReaderChoice()
     sensor: str | None = None
     """Overrides the sensor a scene names."""
+    window: Window = Window()
+    constants: Annotated[
+        dict[Name, Annotated[float, Field(allow_inf_nan=False)]],
+        AfterValidator(lambda entries: dict(sorted(entries.items()))),
+    ] = {}
+    """Values of quantities that the scene lacks, the same on every pixel: relative_humidity."""
     bands: Bands = Bands()
     masks: MaskRules = MaskRules()
     networks: tuple[NetworkChoice, ...] = Field(min_length=1)
@@ -193,6 +302,16 @@ class RunConfig(Strict):
             ConfigError: a setting is not valid.
         """
         return self._changed("execution", {k: v for k, v in changes.items() if v is not None})
+
+    def with_window(self, **changes: Any) -> "RunConfig":
+        """This configuration with another window; None keeps what there is.
+
+        Raises:
+            ConfigError: the window is not valid.
+        """
+        said = {key: value for key, value in changes.items() if value is not None}
+        window = self.science.window.model_dump() | said
+        return self._changed("science", {"window": window}) if said else self
 
     def with_engine(self, engine: str) -> "RunConfig":
         """This configuration with another engine.
@@ -296,8 +415,13 @@ def _validated(data: Mapping[str, Any], origin: str) -> RunConfig:
     try:
         return RunConfig.model_validate(dict(data))
     except ValidationError as error:
-        complaints = "\n".join(f"  {_complaint(entry)}" for entry in _innermost(error.errors()))
+        complaints = "\n".join(f"  {line}" for line in complaints_of(error, RunConfig))
         raise ConfigError(f"{origin} is not a valid run configuration:\n{complaints}") from None
+
+
+def complaints_of(error: ValidationError, root: type[BaseModel]) -> list[str]:
+    """What is wrong, one line each, in words for a person."""
+    return [_complaint(entry, root) for entry in _innermost(error.errors())]
 
 
 def _innermost(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -312,11 +436,11 @@ def _innermost(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     ]
 
 
-def _complaint(entry: Mapping[str, Any]) -> str:
+def _complaint(entry: Mapping[str, Any], root: type[BaseModel]) -> str:
     location = entry["loc"]
     where = ".".join(str(part) for part in location)
     if entry["type"] == "extra_forbidden":
-        known = list(_model_at(location[:-1]).model_fields)
+        known = list(_model_at(location[:-1], root).model_fields)
         close = difflib.get_close_matches(str(location[-1]), known, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"known keys are {', '.join(known)}."
         return f"{where}: unknown key; {hint}"
@@ -326,9 +450,9 @@ def _complaint(entry: Mapping[str, Any]) -> str:
     return f"{where}: {message} (found {entry['input']!r})"
 
 
-def _model_at(location: tuple[Any, ...]) -> type[BaseModel]:
+def _model_at(location: tuple[Any, ...], root: type[BaseModel]) -> type[BaseModel]:
     """The model class at a place of the configuration, to name its keys."""
-    model: type[BaseModel] = RunConfig
+    model = root
     for part in location:
         if isinstance(part, int):
             continue

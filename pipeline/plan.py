@@ -1,56 +1,34 @@
 """The plan of a run: everything that is decided before a pixel is touched, and can be printed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
+from pipeline.chain import NetworkStep, make_chain
 from pipeline.config import NetworkChoice, RunConfig
 from pipeline.errors import ConfigError, NetworkError, PipelineError, SceneError
-from pipeline.masks import MaskRule, make_rules
+from pipeline.masks import Dilated, MaskRule, describe_rule, make_rules
 from pipeline.masks.expression import parse_condition
-from pipeline.networks import Network, Variable, find_network, load_network
-from pipeline.networks.engines import resolve_engine
+from pipeline.networks import Network, find_network, load_network
 from pipeline.networks.library import check_folders, network_folders
-from pipeline.quality import QUALITY_FLAGS, FlagTable, network_flags, pixel_flags
-from pipeline.readers import check_reader_name
+from pipeline.quality import QUALITY_FLAGS, FlagTable, pixel_flags
+from pipeline.readers import check_reader
 from pipeline.scene import (
     GEOLOCATION,
     SOURCE_FLAGS,
+    SPATIAL_REF,
     SPECTRAL,
     Band,
-    nearest_band,
-    plain_variables,
     source_flags_name,
     state_name,
     wavelength_dim,
-    wavelengths,
+    with_constants,
 )
 from pipeline.sensors import find_sensor
-
-
-@dataclass(frozen=True, eq=False)
-class NetworkStep:
-    """One network of a run, bound to a scene."""
-
-    name: str
-    path: Path
-    """Where the network was found; never in a product."""
-    network: Network
-    engine: str
-    columns: tuple[int, ...]
-    """Position in ``Plan.inputs`` of each input of the network."""
-    variables: tuple[str, ...]
-    """Names of its product variables."""
-    flags: FlagTable
-
-    @property
-    def flags_name(self) -> str:
-        """Name of the variable that holds the network's flags."""
-        return f"{self.name}_flags"
+from pipeline.window import Extent, find_extent
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +38,7 @@ class Plan:
     scene_name: str
     sensor: str
     config: RunConfig
-    shape: tuple[int, int]
-    """Lines and pixels."""
+    extent: Extent
     chunk: tuple[int, int]
     """Storage chunk of the product, which is also the block of work."""
     inputs: tuple[Band, ...]
@@ -69,6 +46,19 @@ class Plan:
     rules: tuple[MaskRule, ...]
     steps: tuple[NetworkStep, ...]
     has_source_flags: bool
+    is_map: bool
+    """Whether the scene has coordinates along its lines and pixels."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Lines and pixels of the product."""
+        return self.extent.shape
+
+    @property
+    def layer_names(self) -> list[str]:
+        """What a pixel's row of numbers holds: bands of the scene, then every network's outputs."""
+        made = [variable.name for step in self.steps for variable in step.network.outputs]
+        return [*(band.name for band in self.inputs), *made]
 
     @cached_property
     def pixel_flags(self) -> FlagTable:
@@ -83,46 +73,66 @@ class Plan:
     @property
     def block_count(self) -> int:
         """Number of blocks."""
-        lines, pixels = (-(-n // c) for n, c in zip(self.shape, self.chunk, strict=True))
-        return lines * pixels
+        lines, pixels = self.shape
+        return -(-lines // self.chunk[0]) * -(-pixels // self.chunk[1])
 
     def select(self, scene: xr.Dataset) -> xr.Dataset:
-        """The part of a scene that the run reads, in blocks; still lazy.
+        """The layers of a scene that the run needs, in its window, lazily, in blocks.
 
-        Blocks are a regular grid from the scene's origin. Bands nobody asks for are not read.
+        Blocks are a regular grid from the window's origin. Bands nobody asks for are not read. The
+        order (storage chunks, window, blocks) lets every storage chunk be read once.
         """
         layers = set(self.inputs).union(*(rule.needs for rule in self.rules))
-        names = {band.quantity for band in layers} | set(GEOLOCATION)
+        grown = {rule.layer: rule.grown(scene) for rule in self.rules if isinstance(rule, Dilated)}
+        names = {band.quantity for band in layers} - set(grown) | set(GEOLOCATION)
         if self.carries_source_flags:
             names.add(SOURCE_FLAGS)
         names |= {state_name(name) for name in names if state_name(name) in scene}
-        selected = scene[sorted(names)].reset_coords()
+        selected = scene[sorted(names)].drop_vars(_AXES, errors="ignore").reset_coords()
         for quantity in SPECTRAL:
             wanted = sorted({b.wavelength_nm or 0.0 for b in layers if b.quantity == quantity})
             if wanted:
                 selected = selected.sel({wavelength_dim(quantity): wanted})
+        selected = selected.assign(grown).isel(self.extent.slices)
         lines, pixels = self.chunk
         spectral = {str(dim): -1 for dim in selected.dims if dim not in ("y", "x")}
         return selected.chunk({"y": lines, "x": pixels, **spectral})
 
+    def axes(self, scene: xr.Dataset) -> dict[str, xr.DataArray]:
+        """Coordinates of a map within the window, and its reference system."""
+        if not self.is_map:
+            return {}
+        return {name: scene[name].isel(self.extent.slices, missing_dims="ignore") for name in _AXES}
+
     def lines(self) -> Iterator[str]:
         """The plan in words, line by line."""
-        lines, pixels = self.shape
+        lines, pixels = self.extent.scene_shape
         yield f"scene     {self.scene_name}: {lines} lines x {pixels} pixels, {self.sensor or '?'}"
+        if not self.extent.is_whole:
+            yield f"window    {self.extent}"
         yield f"inputs    {', '.join(band.name for band in self.inputs)}"
         for rule in self.rules:
-            yield f"mask      {rule.name} <- {', '.join(band.name for band in rule.needs)}"
+            yield f"mask      {rule.name} <- {describe_rule(rule)}"
         for step in self.steps:
-            network = step.network
-            shape = network.shape_text
-            yield f"network   {step.name}: {step.path} ({shape}), {step.engine}"
-            yield f"          sha256 {network.sha256}"
-            for variable, column in zip(network.inputs, step.columns, strict=True):
-                yield f"          {variable.name} <- {self.inputs[column].name}"
-            yield f"          -> {', '.join(step.variables)}, {step.flags_name}"
+            yield from _lines_of(step)
         blocks = " x ".join(str(size) for size in self.chunk)
         threads = self.config.execution.threads
         yield f"work      {self.block_count} blocks of {blocks}, {threads} threads"
+
+
+_AXES = ("y", "x", SPATIAL_REF)
+
+
+def _lines_of(step: NetworkStep) -> Iterator[str]:
+    network = step.network
+    yield f"network   {step.name}: {step.path} ({network.shape_text}), {step.engine}"
+    yield f"          sha256 {network.sha256}"
+    for variable, source in zip(network.inputs, step.sources, strict=True):
+        yield f"          {variable.name} <- {source.name}"
+    for what, gains in (("inputs", step.input_gains), ("outputs", step.gains)):
+        if gains is not None:
+            yield f"          {what} times gains: {gains.mode}"
+    yield f"          -> {', '.join((*step.variables, step.flags_name))}"
 
 
 def check_config(config: RunConfig) -> None:
@@ -136,11 +146,32 @@ def check_config(config: RunConfig) -> None:
         parse_condition(name, text)
     if science.sensor:
         find_sensor(science.sensor)
-    check_reader_name(science.reader.format)
+    check_reader(science.reader)
 
 
-def make_plan(scene: xr.Dataset, scene_name: str, config: RunConfig) -> Plan:
+def locate(scene: xr.Dataset, config: RunConfig) -> tuple[xr.Dataset, Extent]:
+    """The scene with the configuration's constants, and the part of it that its window means.
+
+    With a bounding box this reads geolocation, which the scene keeps.
+
+    Raises:
+        SceneError: nothing of the scene is in the window, or a constant is not needed.
+    """
+    scene = with_constants(scene, config.science.constants)
+    extent, scene = find_extent(scene, config.science.window)
+    return scene, extent
+
+
+def make_plan(
+    scene: xr.Dataset, scene_name: str, config: RunConfig, extent: Extent | None = None
+) -> Plan:
     """Match networks and masks to a scene; reads network files but no pixel.
+
+    Args:
+        scene: the scene, with constants, as ``locate`` gives it.
+        scene_name: its base name.
+        config: what to do.
+        extent: the part to do it on; all of the scene if none is given.
 
     Raises:
         NetworkError: a network is missing, broken, or of another sensor.
@@ -148,38 +179,31 @@ def make_plan(scene: xr.Dataset, scene_name: str, config: RunConfig) -> Plan:
         ConfigError: an expression is not allowed, or two networks make the same variable.
     """
     try:
-        return _make_plan(scene, scene_name, config)
+        return _make_plan(scene, scene_name, config, extent or Extent.whole(scene))
     except PipelineError as error:
         raise type(error)(f"{scene_name}: {error}") from error
 
 
-def _make_plan(scene: xr.Dataset, scene_name: str, config: RunConfig) -> Plan:
+def _make_plan(scene: xr.Dataset, scene_name: str, config: RunConfig, extent: Extent) -> Plan:
     science = config.science
     sensor = find_sensor(science.sensor).name if science.sensor else scene.attrs["sensor"]
-    loaded = [(choice, *_load(choice, sensor, config)) for choice in science.networks]
-    inputs: list[Band] = []
-    steps = []
-    for choice, path, network in loaded:
-        bands = [_match(variable, network, scene, config) for variable in network.inputs]
-        _refuse_repeated(bands, network)
-        inputs.extend(band for band in bands if band not in inputs)
-        columns = tuple(inputs.index(band) for band in bands)
-        steps.append(_step(choice.name, path, network, resolve_engine(science.engine), columns))
-    _refuse_clashing_variables(steps, scene)
-    tolerance = science.bands.tolerance_nm
-    lines, pixels = scene.sizes["y"], scene.sizes["x"]
+    lines, pixels = extent.shape
     if lines == 0 or pixels == 0:
         raise SceneError(f"the scene is empty: {lines} lines x {pixels} pixels. Fetch it again.")
+    loaded = [(choice, *_load(choice, sensor, config)) for choice in science.networks]
+    inputs, steps = make_chain(loaded, scene, config)
+    _refuse_clashing_variables(steps, scene)
     return Plan(
         scene_name=scene_name,
         sensor=sensor,
         config=config,
-        shape=(lines, pixels),
+        extent=extent,
         chunk=(min(science.output.chunk[0], lines), min(science.output.chunk[1], pixels)),
-        inputs=tuple(inputs),
-        rules=make_rules(science.masks, scene, inputs, tolerance),
-        steps=tuple(steps),
+        inputs=inputs,
+        rules=make_rules(science.masks, scene, inputs, science.bands.tolerance_nm),
+        steps=steps,
         has_source_flags=SOURCE_FLAGS in scene,
+        is_map=SPATIAL_REF in scene.coords,
     )
 
 
@@ -198,68 +222,15 @@ def _load(choice: NetworkChoice, sensor: str, config: RunConfig) -> tuple[Path, 
     return path, network
 
 
-def _match(variable: Variable, network: Network, scene: xr.Dataset, config: RunConfig) -> Band:
-    """The layer of the scene that an input of a network takes, in the same units."""
-    band = _find(variable, scene, config)
-    units = scene[band.quantity].attrs.get("units")
-    if units != variable.units:
-        raise NetworkError(
-            f"input {variable.name} of {network.file_name} is in {variable.units!r}, the scene's "
-            f"{band.quantity} in {units!r}. Choose a network for these units."
-        )
-    return band
-
-
-def _find(variable: Variable, scene: xr.Dataset, config: RunConfig) -> Band:
-    """The layer of the scene that an input of a network takes."""
-    if (variable.wavelength_nm is not None) != (variable.quantity in SPECTRAL):
-        raise NetworkError(
-            f"input {variable.name} is described with wavelength {variable.wavelength_nm}; "
-            f"{', '.join(SPECTRAL)} need one, everything else has none. Correct the description."
-        )
-    if variable.wavelength_nm is None:
-        if variable.quantity not in scene:
-            raise SceneError(
-                f"no {variable.quantity} in the scene, which the network needs; the scene has "
-                f"{', '.join(plain_variables(scene))}. Choose another network or product level."
-            )
-        return Band(variable.quantity)
-    tolerance = config.science.bands.tolerance_nm
-    index = nearest_band(scene, variable.quantity, variable.wavelength_nm, tolerance)
-    return Band(variable.quantity, float(wavelengths(scene, variable.quantity)[index]))
-
-
-def _refuse_repeated(bands: list[Band], network: Network) -> None:
-    for band in bands:
-        if bands.count(band) > 1:
-            names = [v.name for v, b in zip(network.inputs, bands, strict=True) if b == band]
-            raise SceneError(
-                f"inputs {' and '.join(names)} of {network.file_name} both match band {band.name}. "
-                "The scene lacks one of these bands; lower bands.tolerance_nm to see which."
-            )
-
-
-def _step(
-    name: str, path: Path, network: Network, engine: str, columns: tuple[int, ...]
-) -> NetworkStep:
-    flags = network_flags(
-        log_inputs=any(v.transform.needs_positive for v in network.inputs),
-        input_ranges=bool(np.isfinite([v.minimum for v in network.inputs]).any()),
-        output_ranges=bool(np.isfinite([v.minimum for v in network.outputs]).any()),
-        log_outputs=any(v.transform_name == "log10" for v in network.outputs),
-    )
-    variables = tuple(variable.name for variable in network.outputs)
-    return NetworkStep(name, path, network, engine, columns, variables, flags)
-
-
-def _refuse_clashing_variables(steps: list[NetworkStep], scene: xr.Dataset) -> None:
+def _refuse_clashing_variables(steps: Sequence[NetworkStep], scene: xr.Dataset) -> None:
     made = [name for step in steps for name in (*step.variables, step.flags_name)]
-    made += [QUALITY_FLAGS, *GEOLOCATION]
+    made += [QUALITY_FLAGS, *GEOLOCATION, *_AXES]
     if SOURCE_FLAGS in scene:
         made.append(source_flags_name(scene))
     twice = sorted({name for name in made if made.count(name) > 1})
     if twice:
         raise ConfigError(
             f"two variables of the product would have the same name ({', '.join(twice)}). Rename "
-            "the network, or run networks with the same outputs in separate configurations."
+            "the network, set write: false for one of them, or run networks with the same outputs "
+            "in separate configurations."
         )

@@ -10,9 +10,9 @@ import xarray as xr
 
 from pipeline.block import process_block
 from pipeline.config import RunConfig, load_config
-from pipeline.errors import ConfigError, SceneError, WriteError
+from pipeline.errors import ConfigError, PipelineError, SceneError, WriteError
 from pipeline.networks.engines import get_engine
-from pipeline.plan import Plan, make_plan
+from pipeline.plan import Plan, locate, make_plan
 from pipeline.product import describe_variables
 from pipeline.provenance import Provenance
 from pipeline.quality import QUALITY_FLAGS
@@ -50,8 +50,8 @@ def process_scene(
     """
     source, config = Path(source), load_config(config)
     target = product_path(source, config)
-    with open_scene(source, config.science.reader.format) as scene:
-        plan = make_plan(scene, source.name, config)
+    with open_scene(source, config.science.reader) as opened:
+        scene, plan = _planned(opened, source.name, config)
         _prepare_folder(target.parent)
         _build_engines(plan)
         provenance = Provenance.of(source, scene.attrs, plan)
@@ -82,8 +82,17 @@ def plan_scene(source: str | Path, config: str | Path | Mapping[str, Any] | RunC
         PipelineError: as ``process_scene``, for all that is found before a pixel is read.
     """
     source, config = Path(source), load_config(config)
-    with open_scene(source, config.science.reader.format) as scene:
-        return make_plan(scene, source.name, config)
+    with open_scene(source, config.science.reader) as scene:
+        return _planned(scene, source.name, config)[1]
+
+
+def _planned(opened: xr.Dataset, name: str, config: RunConfig) -> tuple[xr.Dataset, Plan]:
+    """The scene as the run sees it, and the plan of the run."""
+    try:
+        scene, extent = locate(opened, config)
+    except PipelineError as error:
+        raise type(error)(f"{name}: {error}") from error
+    return scene, make_plan(scene, name, config, extent)
 
 
 def map_scene(scene: xr.Dataset, plan: Plan) -> xr.Dataset:
@@ -99,7 +108,7 @@ def map_scene(scene: xr.Dataset, plan: Plan) -> xr.Dataset:
     passed = {name: selected[name] for name in GEOLOCATION}
     if plan.carries_source_flags:
         passed[source_flags_name(selected)] = selected[SOURCE_FLAGS]
-    return describe_variables(products.assign(passed), plan)
+    return describe_variables(products.assign(passed), plan).assign_coords(plan.axes(scene))
 
 
 def check_distinct(sources: Iterable[str | Path], config: RunConfig) -> None:
@@ -129,6 +138,8 @@ def _template(selected: xr.Dataset, plan: Plan) -> xr.Dataset:
     dtypes: dict[str, Any] = {QUALITY_FLAGS: np.uint32}
     for step in plan.steps:
         dtypes |= dict.fromkeys(step.variables, np.float32)
+        if step.classes is not None and step.variables:
+            dtypes[step.variables[0]] = np.uint8
         dtypes[step.flags_name] = np.uint8
     return xr.Dataset(
         {name: xr.zeros_like(layer, dtype=dtype).drop_attrs() for name, dtype in dtypes.items()}
@@ -144,7 +155,9 @@ def _build_engines(plan: Plan) -> None:
 def _log_counts(plan: Plan, tally: Tally) -> None:
     scene = plan.scene_name
     for step in plan.steps:
-        computed = tally.valid_count(step.variables[0])
+        if not step.variables:
+            continue
+        computed = tally.valid_count(step.variables[-1])
         log.info("%s: %s computed on %d of %d pixels", scene, step.name, computed, tally.pixels)
         if computed == 0:
             log.warning(

@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from pipeline.chain import NetworkStep
 from pipeline.networks import Variable
-from pipeline.plan import NetworkStep, Plan
+from pipeline.plan import Plan
 from pipeline.quality import QUALITY_FLAGS
 from pipeline.quantities import quantities
-from pipeline.scene import GEOLOCATION, SOURCE_FLAGS
+from pipeline.scene import GEOLOCATION, SOURCE_FLAGS, SPATIAL_REF
 from pipeline.source_flags import SourceFlags
 
 COORDINATES = "longitude latitude"
@@ -23,13 +24,38 @@ def describe_variables(products: xr.Dataset, plan: Plan) -> xr.Dataset:
         attributes = quantities()[name].attributes() | {"coverage_content_type": "coordinate"}
         ordered[name] = products[name].assign_attrs(attributes)
     for step in plan.steps:
-        for name, variable in zip(step.variables, step.network.outputs, strict=True):
-            ordered[name] = products[name].assign_attrs(_output_attributes(variable, step))
+        for name, attributes in zip(step.variables, _attributes_of_outputs(step), strict=False):
+            ordered[name] = products[name].assign_attrs(attributes)
         ordered[step.flags_name] = products[step.flags_name].assign_attrs(_network_flags(step))
     ordered[QUALITY_FLAGS] = products[QUALITY_FLAGS].assign_attrs(_pixel_flags(plan))
     for passed in (name for name in products.data_vars if name not in ordered):
         ordered[str(passed)] = _source_flags(products[passed])
+    if plan.is_map:
+        for name, variable in ordered.items():
+            if name not in GEOLOCATION:
+                ordered[name] = variable.assign_attrs(grid_mapping=SPATIAL_REF)
     return xr.Dataset(ordered)
+
+
+def _attributes_of_outputs(step: NetworkStep) -> list[dict[str, Any]]:
+    """Of each product variable of a network, in their order."""
+    if step.classes is None:
+        return [_output_attributes(variable, step) for variable in step.network.outputs]
+    quantity, table = step.network.class_quantity, step.classes
+    shared = _shared_attributes(step) | {"coverage_content_type": "thematicClassification"}
+    likeliest = {"long_name": f"most probable class: {quantity}", **table.attributes(), **shared}
+    probability = {"long_name": f"probability of the class in {quantity}", "units": "1", **shared}
+    return [likeliest, probability]
+
+
+def _shared_attributes(step: NetworkStep) -> dict[str, Any]:
+    flags = (step.flags_name, *step.upstream, QUALITY_FLAGS)
+    return {
+        "coverage_content_type": "physicalMeasurement",
+        "source": f"neural network {step.network.file_name}",
+        "ancillary_variables": " ".join(flags),
+        "coordinates": COORDINATES,
+    }
 
 
 def _output_attributes(variable: Variable, step: NetworkStep) -> dict[str, Any]:
@@ -42,13 +68,7 @@ def _output_attributes(variable: Variable, step: NetworkStep) -> dict[str, Any]:
         # The names SNAP and others look for.
         attributes["radiation_wavelength"] = np.float32(variable.wavelength_nm)
         attributes["radiation_wavelength_unit"] = "nm"
-    return {
-        **attributes,
-        "coverage_content_type": "physicalMeasurement",
-        "source": f"neural network {step.network.file_name}",
-        "ancillary_variables": f"{step.flags_name} {QUALITY_FLAGS}",
-        "coordinates": COORDINATES,
-    }
+    return attributes | _shared_attributes(step)
 
 
 def _network_flags(step: NetworkStep) -> dict[str, Any]:

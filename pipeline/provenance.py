@@ -20,11 +20,15 @@ import netCDF4
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.chain import NetworkStep
 from pipeline.config import hash_of
 from pipeline.errors import ConfigError, SceneError
+from pipeline.masks import describe_rule
 from pipeline.networks import Variable
-from pipeline.plan import NetworkStep, Plan
+from pipeline.networks.after import SCOPE, SCOPE_LIMIT, Gains
+from pipeline.plan import Plan
 from pipeline.version import __version__
+from pipeline.window import Extent
 from pipeline.writers.group import Group
 from pipeline.writers.tally import Tally
 
@@ -65,9 +69,7 @@ class Provenance:
     @classmethod
     def of(cls, source: Path, scene_attributes: Mapping[str, Any], plan: Plan) -> "Provenance":
         """Of a run about to start; hashes the input file."""
-        identity = _identity(source)
-        with source.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        identity, sha256 = _identity(source), sha256_of(source)
         return cls(source, identity, sha256, dict(scene_attributes), plan, creation_time())
 
     @property
@@ -139,9 +141,9 @@ class Provenance:
             "naming_authority": SOFTWARE,
             "history": history,
             "source": f"{self.scene_name} (sha256 {self.scene_sha256})",
-            "processing_level": "L2",
+            "processing_level": _level(scene),
             "processing_version": __version__,
-            "cdm_data_type": "Swath",
+            "cdm_data_type": "Grid" if self.plan.is_map else "Swath",
             "standard_name_vocabulary": STANDARD_NAMES,
             "date_created": date,
             **carried,
@@ -190,21 +192,19 @@ class Provenance:
             "file": self.scene_name,
             "sha256": self.scene_sha256,
             **ours,
+            **_extent(self.plan.extent),
             **{f"source_{name}": value for name, value in scene.items()},
         }
 
     def _masks(self) -> dict[str, str]:
         """Each rule with the layers of the scene it was applied to."""
-        return {
-            f"masked_{rule.name}": ",".join(band.name for band in rule.needs)
-            for rule in self.plan.rules
-        }
+        return {f"masked_{rule.name}": describe_rule(rule) for rule in self.plan.rules}
 
     def _network(self, step: NetworkStep) -> Group:
         network = step.network
         matched = [
-            _described(variable) | {"scene_band": self.plan.inputs[column].name}
-            for variable, column in zip(network.inputs, step.columns, strict=True)
+            _described(variable) | {"source": source.name}
+            for variable, source in zip(network.inputs, step.sources, strict=True)
         ]
         return Group(
             {
@@ -221,7 +221,11 @@ class Provenance:
                 "citation": network.citation,
                 "licence": network.licence,
                 "engine": step.engine,
-                "gains": "none",
+                "gains": _gains(step.gains),
+                "input_gains": _gains(step.input_gains),
+                "scope_check": f"mean |reconstructed / given - 1| > {SCOPE_LIMIT:g}"
+                if SCOPE in network.after
+                else "none",
             }
         )
 
@@ -240,9 +244,25 @@ class Provenance:
         return {SOFTWARE: __version__, "python": platform.python_version(), **versions, **native}
 
 
+def sha256_of(source: Path) -> str:
+    """Of a file's bytes; of a folder, of the names and bytes of all files in it."""
+    if not source.is_dir():
+        with source.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    together = hashlib.sha256()
+    for path in _files(source):
+        together.update(f"{path.relative_to(source).as_posix()}\0{sha256_of(path)}\n".encode())
+    return together.hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
 def _identity(source: Path) -> tuple[int, int]:
-    status = source.stat()
-    return status.st_size, status.st_mtime_ns
+    """Total size and latest change (ns)."""
+    found = [path.stat() for path in (_files(source) if source.is_dir() else [source])]
+    return sum(s.st_size for s in found), max((s.st_mtime_ns for s in found), default=0)
 
 
 def creation_time() -> datetime.datetime:
@@ -262,6 +282,26 @@ def creation_time() -> datetime.datetime:
         ) from None
 
 
+def _extent(extent: Extent) -> dict[str, Any]:
+    """Where the product lies in the scene; lines and pixels are counted from 0."""
+    return {
+        "scene_lines": np.int64(extent.scene_shape[0]),
+        "scene_pixels": np.int64(extent.scene_shape[1]),
+        "first_line": np.int64(extent.first_line),
+        "first_pixel": np.int64(extent.first_pixel),
+        "lines": np.int64(extent.shape[0]),
+        "pixels": np.int64(extent.shape[1]),
+    }
+
+
+def _gains(gains: Gains | None) -> str:
+    if gains is None:
+        return "none"
+    used = {"open": gains.open_ocean, "coastal": gains.coastal}
+    chosen = used if gains.mode == "ocsmart" else {gains.mode: used[gains.mode]}
+    return _json({"mode": gains.mode, **chosen})
+
+
 def _described(variable: Variable) -> dict[str, Any]:
     low, high = variable.physical_range
     return {
@@ -269,7 +309,7 @@ def _described(variable: Variable) -> dict[str, Any]:
         "wavelength_nm": variable.wavelength_nm,
         "units": variable.units,
         "transform": variable.transform_name,
-        "range": [low, high],
+        "range": [low, high] if np.isfinite([low, high]).all() else None,
     }
 
 
@@ -311,6 +351,11 @@ def _bounds(tally: Tally) -> dict[str, Any]:
         "geospatial_lon_max": longitude[1],
         "geospatial_lon_units": "degrees_east",
     }
+
+
+def _level(scene: Mapping[str, Any]) -> str:
+    """That of the input: averages stay averages."""
+    return "L3" if str(scene.get("processing_level", "")).startswith(("L3", "Level-3")) else "L2"
 
 
 def _json(data: Any) -> str:

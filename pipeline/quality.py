@@ -4,7 +4,7 @@
 the table condition -> bit -> value.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,10 @@ INPUT_NOT_POSITIVE = 1 << 1
 INPUT_OUT_OF_RANGE = 1 << 2
 OUTPUT_OUT_OF_RANGE = 1 << 3
 OUTPUT_AT_LIMIT = 1 << 4
+OUT_OF_SCOPE = 1 << 5
+
+# Value of a class map where no class was computed; classes count from 1.
+NO_CLASS = np.uint8(0)
 
 # An output this close to a limit of its training range, in ln units, means "this value or beyond"
 # (the width that C2RCC uses).
@@ -41,24 +45,41 @@ AT_LIMIT_LN = 0.02
 
 @dataclass(frozen=True)
 class FlagTable:
-    """The bits of one flag variable: names, masks and the integer type that holds them."""
+    """The bits of one flag variable: names, masks and the integer type that holds them.
+
+    Of a class map the masks are values, of which a pixel has one.
+    """
 
     names: tuple[str, ...]
     masks: tuple[int, ...]
     dtype: np.dtype[Any]
+    exclusive: bool = False
 
     def attributes(self) -> dict[str, Any]:
         """CF attributes of the variable; the masks have the variable's own type."""
         return {
-            "flag_masks": np.array(self.masks, dtype=self.dtype),
+            self.masks_attribute: np.array(self.masks, dtype=self.dtype),
             "flag_meanings": " ".join(self.names),
         }
 
+    @property
+    def masks_attribute(self) -> str:
+        """What CF calls the masks."""
+        return "flag_values" if self.exclusive else "flag_masks"
+
+    @classmethod
+    def from_attributes(cls, attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> "FlagTable":
+        """The table that CF attributes describe."""
+        exclusive = "flag_masks" not in attributes
+        masks = np.atleast_1d(attributes["flag_values" if exclusive else "flag_masks"])
+        names = tuple(str(attributes["flag_meanings"]).split())
+        return cls(names, tuple(int(mask) for mask in masks), dtype, exclusive)
+
     def counts(self, flags: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """Number of pixels with each bit set, in the order of the names."""
-        return np.array(
-            [np.count_nonzero(flags & self.dtype.type(mask)) for mask in self.masks], dtype=np.int64
-        )
+        """Number of pixels with each bit or value, in the order of the names."""
+        masks = [self.dtype.type(mask) for mask in self.masks]
+        found = [flags == mask if self.exclusive else flags & mask for mask in masks]
+        return np.array([np.count_nonzero(each) for each in found], dtype=np.int64)
 
 
 def pixel_flags(mask_rules: Iterable[str]) -> FlagTable:
@@ -74,12 +95,23 @@ def pixel_flags(mask_rules: Iterable[str]) -> FlagTable:
 MOST_MASK_RULES = LAST_MASK_BIT - FIRST_MASK_BIT + 1
 
 
+def class_map(classes: Iterable[str]) -> FlagTable:
+    """The table of a class map: classes from 1 up."""
+    names = tuple(classes)
+    return FlagTable(names, tuple(range(1, len(names) + 1)), np.dtype(np.uint8), exclusive=True)
+
+
 def network_flags(
-    *, log_inputs: bool, input_ranges: bool, output_ranges: bool, log_outputs: bool
+    *,
+    limited_inputs: bool,
+    input_ranges: bool,
+    output_ranges: bool,
+    log_outputs: bool,
+    scope_check: bool,
 ) -> FlagTable:
     """The table of a network's flags; a network without a range lacks the bits of that range."""
     bits = {"input_missing": INPUT_MISSING}
-    if log_inputs:
+    if limited_inputs:
         bits["input_not_positive"] = INPUT_NOT_POSITIVE
     if input_ranges:
         bits["input_out_of_range"] = INPUT_OUT_OF_RANGE
@@ -87,4 +119,6 @@ def network_flags(
         bits["output_out_of_range"] = OUTPUT_OUT_OF_RANGE
     if output_ranges and log_outputs:
         bits["output_at_limit"] = OUTPUT_AT_LIMIT
+    if scope_check:
+        bits["out_of_scope"] = OUT_OF_SCOPE
     return FlagTable(tuple(bits), tuple(bits.values()), np.dtype(np.uint8))

@@ -8,9 +8,11 @@ file's ``flag_masks`` and ``flag_meanings``.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
@@ -22,6 +24,9 @@ SPECTRAL = ("Rrs", "Rrs_unc", "Lrc", "rho_s", "rho_w")
 ANGLES = ("solar_zenith", "sensor_zenith", "relative_azimuth")
 GEOLOCATION = ("latitude", "longitude")
 SOURCE_FLAGS = "source_flags"
+# A scene on a map also has coordinates along ``y`` and ``x`` and a scalar with the CF attributes of
+# their reference system.
+SPATIAL_REF = "spatial_ref"
 
 # Attributes every reader sets beside those of the file itself.
 REQUIRED_ATTRIBUTES = ("reader", "sensor", "brdf_correction")
@@ -197,3 +202,40 @@ def _check_states(scene: xr.Dataset) -> list[str]:
         if state in scene and scene[state].dims != scene[quantity].dims:
             complaints.append(f"{state} has dims {scene[state].dims}, unlike {quantity}")
     return complaints
+
+
+def with_constants(scene: xr.Dataset, constants: Mapping[str, float]) -> xr.Dataset:
+    """The scene with quantities that it lacks, the same on every pixel.
+
+    Raises:
+        SceneError: the scene has one of them by itself, or there is no such quantity.
+    """
+    added = {}
+    for name, value in constants.items():
+        if name in scene or name not in quantities() or name in SPECTRAL:
+            reason = "the scene has it by itself" if name in scene else "it is no 2-D quantity"
+            raise SceneError(
+                f"science.constants sets {name}, but {reason}. Leave it out; constants are for "
+                "what a network needs and the scene lacks, such as relative_humidity."
+            )
+        like = scene["latitude"].data
+        values = da.full(like.shape, np.float32(value), chunks=like.chunks, dtype=np.float32)
+        added[name] = xr.DataArray(values, dims=("y", "x"), attrs=quantities()[name].attributes())
+    return scene.assign(added)
+
+
+def geographic_reference(
+    latitude: npt.NDArray[np.float64], longitude: npt.NDArray[np.float64]
+) -> dict[str, xr.DataArray]:
+    """Coordinates ``y``, ``x`` and ``spatial_ref`` of a map of latitude and longitude, both 1-D."""
+    crs = {"grid_mapping_name": "latitude_longitude", "horizontal_datum_name": "WGS84"}
+    axes = {}
+    for dim, name, values in (("y", "latitude", latitude), ("x", "longitude", longitude)):
+        attributes = {**quantities()[name].attributes(), "axis": dim.upper()}
+        axes[dim] = xr.DataArray(values, dims=(dim,), attrs=attributes)
+    return axes | {SPATIAL_REF: xr.DataArray(np.int32(0), attrs=crs)}
+
+
+def is_projected(attributes: Mapping[str, Any], dim: str) -> bool:
+    """Whether a 1-D variable with these attributes is the map coordinate along a dimension."""
+    return attributes.get("standard_name") == f"projection_{dim}_coordinate"

@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,10 @@ class OcsmartBands:
     iop_count: int
     gain_open: tuple[float, ...]
     gain_coastal: tuple[float, ...]
+    open_ocean_ratio: float
+    """Open ocean where the largest Rrs below 700 nm is at least so many times the smallest ..."""
+    open_ocean_bands: int
+    """... and is among so many bands at the blue end."""
 
     def bands(self, kind: str) -> tuple[float, ...]:
         """Wavelengths (nm) of ``lrc``, ``rrs`` or ``iop``: each a prefix of the one before."""
@@ -35,6 +40,8 @@ class Sensor:
     instruments: tuple[str, ...]
     platforms: tuple[str, ...]
     ocsmart: OcsmartBands
+    channels: Mapping[str, float]
+    """Band centre (nm) by the file's name of a band, where that does not say it."""
 
 
 def _plain(name: str) -> str:
@@ -48,12 +55,15 @@ def _sensor(table: dict[str, Any]) -> Sensor:
         name=table["name"],
         instruments=tuple(table["instruments"]),
         platforms=tuple(table["platforms"]),
+        channels={name: float(nm) for name, nm in table.get("channels", {}).items()},
         ocsmart=OcsmartBands(
             lrc_bands_nm=tuple(float(nm) for nm in bands["lrc_bands_nm"]),
             rrs_count=bands["rrs_count"],
             iop_count=bands["iop_count"],
             gain_open=tuple(bands.get("gain_open", ones)),
             gain_coastal=tuple(bands.get("gain_coastal", ones)),
+            open_ocean_ratio=float(bands.get("open_ocean_ratio", 70)),
+            open_ocean_bands=int(bands.get("open_ocean_bands", 1)),
         ),
     )
 

@@ -316,7 +316,7 @@ SCENES: dict[str, tuple[Callable[[Path, Path], object], str, tuple[str, ...]]] =
     "the groups of Level-2 without variables": (
         lambda bad, _: other_netcdf(bad, "NETCDF4", "geophysical_data", "navigation_data"),
         "SceneError",
-        ("no Rrs_<wavelength>", "obpg_l2", "Level-2 scene with 2-D reflectances"),
+        ("no Rrs_<wavelength>", "obpg_l2", "Level-2 scene with reflectances"),
     ),
 }
 

@@ -106,7 +106,8 @@ def test_defaults_are_the_documented_ones():
     science = load_config(SMALL).science
     assert science.bands.tolerance_nm == 3.0
     assert science.masks.model_dump() == {
-        "flags": (), "keep_flags": (), "expressions": {}, "values": (),
+        "preset": None, "flags": (), "flags_if_present": (), "keep_flags": (), "expressions": {},
+        "values": (), "dilate": {},
     }  # fmt: skip
     assert science.output.chunk == (512, 512)
     assert science.engine == "auto"

@@ -473,7 +473,7 @@ def test_processing_control_proves_the_networks(made):
         assert recorded["engine"] == "numpy"
         assert recorded["citation"]
         assert recorded["licence"]
-        bands = [entry["scene_band"] for entry in json.loads(recorded["inputs"])]
+        bands = [entry["source"] for entry in json.loads(recorded["inputs"])]
         assert bands == [f"Rrs_{nm}" for nm in (412, 443, 488, 531, 547, 667, 678, 748)]
 
 

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections import Counter
+from types import SimpleNamespace
 
 import dask
 import h5py
@@ -15,7 +16,7 @@ from obpg_miniature import CLDICE, FILL, LAND, counts_of, write_obpg_l2
 from small_network import BANDS, write_network, write_passthrough
 
 import pipeline
-from pipeline.block import process_block, range_flags
+from pipeline.block import process_block, range_flags, run_network
 from pipeline.errors import SceneError
 from pipeline.networks import load_network
 from pipeline.plan import make_plan
@@ -320,17 +321,31 @@ def test_progress_counts_every_block_once(tmp_path, threads):
     assert done == [(finished, 25) for finished in range(26)]
 
 
-def test_the_reference_decides_bits_that_rounding_could(tmp_path):
+def test_the_reference_decides_bits_that_rounding_could(tmp_path, monkeypatch):
     """An engine whose rounding puts an output just across a threshold sets no other bits."""
     network = load_network(write_network(tmp_path / "n.h5", outputs=("aph",)))
     x = np.full((4, 3), 0.004, np.float32)
-    truth = network.predict(x, "numpy")
-    expected = range_flags(network, x, truth)
+    expected = range_flags(network, x, network.predict(x, "numpy"))
     maximum, width = network.outputs[0].maximum, 0.02 / np.log(10)
     thresholds = (maximum, maximum - width, maximum + width, network.outputs[0].minimum)
     across = np.array([[10 ** (limit + 1e-6)] for limit in thresholds])
-    np.testing.assert_array_equal(range_flags(network, x, across), expected)
-    assert (range_flags(network, x, across * 10) != expected).any()
+
+    def flags_with(outputs):
+        engine = SimpleNamespace(predict=lambda _: outputs)
+        monkeypatch.setattr(pipeline.block, "get_engine", lambda *_: engine)
+        step = SimpleNamespace(
+            network=network,
+            engine="stub",
+            columns=[0, 1, 2],
+            output_columns=slice(3, 4),
+            upstream=(),
+            gains=None,
+            input_gains=None,
+        )
+        return run_network(step, x)[1]
+
+    np.testing.assert_array_equal(flags_with(across), expected)
+    assert (flags_with(across * 10) != expected).any()
 
 
 def test_an_input_at_the_limit_is_inside(tmp_path):

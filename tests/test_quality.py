@@ -10,7 +10,9 @@ from pipeline import quality
 from pipeline.quality import FlagTable, network_flags, pixel_flags
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "quality.md"
-RANGES = {"log_inputs": True, "input_ranges": True, "output_ranges": True, "log_outputs": True}
+RANGES = dict.fromkeys(
+    ("limited_inputs", "input_ranges", "output_ranges", "log_outputs", "scope_check"), True
+)
 
 
 def documented(heading):
@@ -35,7 +37,7 @@ def test_pixel_bits_are_the_documented_ones():
 def test_network_bits_are_the_documented_ones():
     """The same for the flags of a network."""
     assert as_dict(network_flags(**RANGES)) == documented("<network>_flags")
-    assert len(documented("<network>_flags")) == 5
+    assert len(documented("<network>_flags")) == 6
 
 
 def test_mask_rules_have_bits_from_256_up():
@@ -59,10 +61,11 @@ def test_bit_31_is_never_used():
 @pytest.mark.parametrize(
     ("without", "lacks"),
     [
-        ("log_inputs", {"input_not_positive"}),
+        ("limited_inputs", {"input_not_positive"}),
         ("input_ranges", {"input_out_of_range"}),
         ("output_ranges", {"output_out_of_range", "output_at_limit"}),
         ("log_outputs", {"output_at_limit"}),
+        ("scope_check", {"out_of_scope"}),
     ],
 )
 def test_a_network_without_ranges_lacks_their_bits(without, lacks):

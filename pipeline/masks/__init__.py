@@ -6,15 +6,16 @@ import xarray as xr
 
 from pipeline.config import MaskRules
 from pipeline.errors import ConfigError
+from pipeline.masks.dilation import Dilated
 from pipeline.masks.expression import Expression
 from pipeline.masks.flags import FlagIsSet, KeepFlags
 from pipeline.masks.rule import MaskRule
 from pipeline.masks.values import VALUE_RULES, ValueRule
 from pipeline.quality import MOST_MASK_RULES
-from pipeline.scene import Band
+from pipeline.scene import SOURCE_FLAGS, Band
 from pipeline.source_flags import SourceFlags
 
-__all__ = ["MaskRule", "make_rules"]
+__all__ = ["Dilated", "MaskRule", "describe_rule", "make_rules"]
 
 
 def make_rules(
@@ -34,9 +35,11 @@ def make_rules(
         ConfigError: an expression uses something that is not allowed, or two rules have one name.
     """
     bound: list[MaskRule] = []
-    if rules.flags or rules.keep_flags:
+    if rules.flags or rules.keep_flags or (rules.flags_if_present and SOURCE_FLAGS in scene):
         table = SourceFlags.of(scene)
-        bound.extend(FlagIsSet(name, table.mask(name)) for name in rules.flags)
+        present = [n for n in rules.flags_if_present if n in table.named and n not in rules.flags]
+        flags = (*rules.flags, *present)
+        bound.extend(FlagIsSet(name, table.mask(name)) for name in flags)
         if rules.keep_flags:
             bound.append(KeepFlags(rules.keep_flags, table.mask_of_any(rules.keep_flags)))
     for name, text in rules.expressions.items():
@@ -49,9 +52,26 @@ def make_rules(
             f"two mask rules are called {', '.join(twice)}, but each has a bit of its own name. "
             "Rename the expression, or leave one out."
         )
+    unknown = sorted(set(rules.dilate) - set(names) - set(rules.flags_if_present))
+    if unknown:
+        raise ConfigError(
+            f"masks.dilate names {', '.join(unknown)}; the mask rules are "
+            f"{', '.join(names) or 'none'}. Name one of these, or add the rule."
+        )
     if len(bound) > MOST_MASK_RULES:
         raise ConfigError(
             f"{len(bound)} mask rules, at most {MOST_MASK_RULES} fit into quality_flags. "
             "Join some of them in one expression or list flags under keep_flags."
         )
-    return tuple(bound)
+    return tuple(
+        Dilated(rule, rules.dilate[rule.name]) if rule.name in rules.dilate else rule
+        for rule in bound
+    )
+
+
+def describe_rule(rule: MaskRule) -> str:
+    """The layers of the scene that a rule reads, and what is done with them, in words."""
+    if isinstance(rule, Dilated):
+        pixels = "pixel" if rule.radius == 1 else "pixels"
+        return f"{describe_rule(rule.rule)}, grown by {rule.radius} {pixels}"
+    return ",".join(band.name for band in rule.needs)

@@ -115,6 +115,8 @@ class Network:
     """Of a network that classifies, the classes whose probabilities the outputs are, in order."""
     class_quantity: str = ""
     """What is classified: ``water_type``."""
+    after: tuple[str, ...] = ()
+    """What may follow it, of :data:`pipeline.networks.after.AFTER`."""
 
     def predict(
         self, x: "npt.ArrayLike | Sequence[Sequence[float]]", engine: str = "auto"

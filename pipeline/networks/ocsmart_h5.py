@@ -208,6 +208,7 @@ def _described_by_name(path: Path, sha256: str, stored: StoredWeights) -> Networ
         licence=_table()["licence"],
         file_name=path.name,
         sha256=sha256,
+        after=tuple(entry.get("after", ())),
     )
 
 

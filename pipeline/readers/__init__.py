@@ -1,15 +1,21 @@
 """File -> scene: one format per file, one table of them all."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import xarray as xr
+from pydantic import ValidationError
 
+from pipeline.config import ReaderChoice, ReaderOptions, complaints_of
 from pipeline.errors import DAMAGE, ConfigError, SceneError, UnknownFormatError
+from pipeline.readers.cf_netcdf import CfNetcdf
 from pipeline.readers.container import describe_content
+from pipeline.readers.geotiff import GeoTiff
 from pipeline.readers.obpg_l2 import ObpgL2
+from pipeline.readers.olci_wfr import OlciWfr
+from pipeline.readers.sgli_l2 import SgliL2
 from pipeline.scene import check_scene
 
 log = logging.getLogger(__name__)
@@ -27,36 +33,58 @@ class Reader(Protocol):
         ...
 
 
-READERS: dict[str, Callable[[], Reader]] = {
+class ReaderType(Protocol):
+    """A class of READERS."""
+
+    @property
+    def Options(self) -> type[ReaderOptions]:  # noqa: N802 - a class
+        """What its options are."""
+        ...
+
+    def __call__(self, options: Any) -> Reader:
+        """A reader with these options, which are of its ``Options``."""
+        ...
+
+
+# In the order in which they are asked whether they recognise a file.
+READERS: dict[str, ReaderType] = {
     "obpg_l2": ObpgL2,
+    "sgli_l2": SgliL2,
+    "olci_wfr": OlciWfr,
+    "geotiff": GeoTiff,
+    "cf_netcdf": CfNetcdf,
 }
 
+AUTO = ReaderChoice()
 
-def open_scene(path: str | Path, reader: str = "auto") -> xr.Dataset:
+
+def open_scene(path: str | Path, reader: "str | ReaderChoice" = AUTO) -> xr.Dataset:
     """Open a scene lazily, in the names and units of :mod:`pipeline.scene`.
 
     Args:
-        path: the file of the scene.
-        reader: a name in READERS, or ``auto`` to recognise the format from the content.
+        path: the file (or, where the format is one, the folder) of the scene.
+        reader: a name in READERS, ``auto`` to recognise the format from the content, or a choice
+            with options.
 
     Raises:
         UnknownFormatError: no reader recognises the content.
         SceneError: the file is missing or broken, or not what its format promises.
-        ConfigError: there is no reader of that name.
+        ConfigError: there is no reader of that name, or it has no such options.
     """
     path = Path(path)
-    check_reader_name(reader)
+    choice = ReaderChoice(format=reader) if isinstance(reader, str) else reader
+    check_reader(choice)
     if not path.exists():
         raise SceneError(f"{path}: no such file. Check the path.")
-    name = _recognise(path) if reader == "auto" else reader
+    name = _recognise(path) if choice.format == "auto" else choice.format
     try:
-        if reader != "auto":
-            _check_format(path, name)
-        scene = READERS[name]().open(path)
+        if choice.format != "auto":
+            _check_format(path, name, choice.options)
+        scene = _make(name, choice.options).open(path)
         scene.attrs["reader"] = name
         return check_scene(scene)
-    except SceneError as error:
-        raise SceneError(f"{path.name} ({name}): {error}") from error
+    except (SceneError, ConfigError) as error:
+        raise type(error)(f"{path.name} ({name}): {error}") from error
     except DAMAGE as error:
         log.debug("%s", path, exc_info=True)
         raise SceneError(
@@ -64,21 +92,38 @@ def open_scene(path: str | Path, reader: str = "auto") -> xr.Dataset:
         ) from error
 
 
-def check_reader_name(name: str) -> None:
-    """Refuse what is neither ``auto`` nor in READERS.
+def check_reader(choice: ReaderChoice) -> None:
+    """Refuse what is neither ``auto`` nor in READERS, and options that the reader does not have.
 
     Raises:
-        ConfigError: there is no such reader.
+        ConfigError: there is no such reader, or no such option.
     """
-    if name not in ("auto", *READERS):
+    if choice.format not in ("auto", *READERS):
         raise ConfigError(
-            f"unknown reader {name!r}; known are auto, {', '.join(READERS)}. Correct reader.format."
+            f"unknown reader {choice.format!r}; known are auto, {', '.join(READERS)}. "
+            "Correct reader.format."
         )
+    if choice.format != "auto":
+        _make(choice.format, choice.options)
 
 
-def _check_format(path: Path, name: str) -> None:
+def _make(name: str, options: Mapping[str, Any]) -> Reader:
+    """A reader with its options bound.
+
+    Raises:
+        ConfigError: it has no such options.
+    """
+    reader = READERS[name]
+    try:
+        return reader(reader.Options.model_validate(dict(options)))
+    except ValidationError as error:
+        complaints = "; ".join(complaints_of(error, reader.Options))
+        raise ConfigError(f"reader.options of {name}: {complaints}") from None
+
+
+def _check_format(path: Path, name: str, options: Mapping[str, Any]) -> None:
     content = describe_content(path)
-    if not READERS[name]().recognises(path):
+    if not _make(name, options).recognises(path):
         raise SceneError(
             f"the file is not of this format: it is {content}. Correct reader.format, or set it "
             "to auto."
@@ -87,10 +132,11 @@ def _check_format(path: Path, name: str) -> None:
 
 def _recognise(path: Path) -> str:
     content = describe_content(path)  # raises where the container itself is broken
-    for name, make in READERS.items():
-        if make().recognises(path):
+    for name in READERS:
+        if _make(name, {}).recognises(path):
             return name
     raise UnknownFormatError(
-        f"{path}: no reader recognises this file: it is {content}. "
-        f"Known formats are {', '.join(READERS)}. Give a file of one of them."
+        f"{path}: no reader recognises this file: it is {content}. Known formats are "
+        f"{', '.join(READERS)}. Give a file of one of them, or describe a netCDF file with "
+        "reader: {format: cf_netcdf, options: {mapping: ...}}."
     )

@@ -7,12 +7,12 @@ import h5py
 from pipeline.errors import DAMAGE, SceneError
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+TIFF_SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _SIGNATURES = {
     HDF5_SIGNATURE: "HDF5",
     b"CDF": "netCDF-3",
     b"\x0e\x03\x13\x01": "HDF4",
-    b"II*\x00": "TIFF",
-    b"MM\x00*": "TIFF",
+    **dict.fromkeys(TIFF_SIGNATURES, "TIFF"),
     b"PK\x03\x04": "a zip archive",
 }
 
@@ -20,6 +20,16 @@ _SIGNATURES = {
 def is_hdf5(path: Path) -> bool:
     """Whether the file starts as HDF5 (and so netCDF-4) files do."""
     return _first_bytes(path).startswith(HDF5_SIGNATURE)
+
+
+def is_netcdf3(path: Path) -> bool:
+    """Whether the file starts as classic netCDF files do."""
+    return _first_bytes(path).startswith(b"CDF")
+
+
+def is_tiff(path: Path) -> bool:
+    """Whether the file starts as TIFF or BigTIFF files do."""
+    return _first_bytes(path).startswith(TIFF_SIGNATURES)
 
 
 def describe_content(path: Path) -> str:

@@ -14,20 +14,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.quality import STATE_OUTSIDE_VALID_RANGE
+from pipeline.quality import STATE_OUTSIDE_VALID_RANGE, STATE_SATURATED
 
 
 @dataclass(frozen=True)
 class Decoder:
     """How one stored variable becomes float32 values and state bits, element by element."""
 
-    scale: float
-    offset: float
-    fill: float | None
-    valid_min: float | None
-    valid_max: float | None
+    scale: float = 1.0
+    offset: float = 0.0
+    fills: tuple[float, ...] = ()
+    valid_min: float | None = None
+    valid_max: float | None = None
     unsigned: bool = False
     packed_integer: bool = False
+    saturated: float | None = None
+    """The stored number from which on a value is saturated; it keeps its value."""
+    factor: float = 1.0
+    """From the file's quantity to the scene's, e.g. 1 / pi from reflectance to Rrs."""
 
     @classmethod
     def from_attributes(cls, attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> "Decoder":
@@ -39,7 +43,7 @@ class Decoder:
         return cls(
             scale=_number(attributes.get("scale_factor"), 1.0),
             offset=_number(attributes.get("add_offset"), 0.0),
-            fill=_optional(attributes.get("_FillValue", attributes.get("missing_value"))),
+            fills=_numbers(attributes.get("_FillValue"), attributes.get("missing_value")),
             valid_min=_limit(attributes.get("valid_min", low), unsigned),
             valid_max=_limit(attributes.get("valid_max", high), unsigned),
             unsigned=unsigned,
@@ -59,14 +63,19 @@ class Decoder:
         return self._find_states(stored)
 
     def _find_states(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-        outside = self._outside(self._numbers(stored)) & ~self._is_fill(stored)
-        return np.where(outside, STATE_OUTSIDE_VALID_RANGE, np.uint8(0)).astype(np.uint8)
+        numbers, is_fill = self._numbers(stored), self._is_fill(stored)
+        outside = self._outside(numbers) & ~is_fill
+        states = np.where(outside, STATE_OUTSIDE_VALID_RANGE, np.uint8(0)).astype(np.uint8)
+        if self.saturated is not None:
+            states[(numbers >= self.saturated) & ~outside & ~is_fill] |= STATE_SATURATED
+        return states
 
     def _compute(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         numbers = self._numbers(stored)
         values = numbers * self.scale + self.offset
         if self.packed_integer:
             values[np.abs(values) < abs(self.scale) / 2] = 0.0
+        values *= self.factor
         values[self._is_fill(stored) | self._outside(numbers)] = np.nan
         return values.astype(np.float32)
 
@@ -76,11 +85,12 @@ class Decoder:
         return stored.astype(np.float64)
 
     def _is_fill(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        if self.fill is None:
-            return np.zeros(stored.shape, dtype=bool)
-        # The fill value has the stored type: compared there, so that -32767 of an unsigned
-        # variable, and a float32 that float64 does not repeat, are found.
-        return np.asarray(stored == np.array(self.fill).astype(stored.dtype))
+        is_fill = np.zeros(stored.shape, dtype=bool)
+        for fill in self.fills:
+            # The fill value has the stored type: compared there, so that -32767 of an unsigned
+            # variable, and a float32 that float64 does not repeat, are found.
+            is_fill |= stored == np.array(fill).astype(stored.dtype)
+        return is_fill
 
     def _outside(self, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         outside = np.zeros(numbers.shape, dtype=bool)
@@ -114,8 +124,10 @@ def _number(attribute: Any, default: float) -> float:
     return default if attribute is None else float(np.asarray(attribute).reshape(-1)[0])
 
 
-def _optional(attribute: Any) -> float | None:
-    return None if attribute is None else float(np.asarray(attribute).reshape(-1)[0])
+def _numbers(*attributes: Any) -> tuple[float, ...]:
+    """The distinct numbers among attributes that may be missing."""
+    present = [np.asarray(a).reshape(-1) for a in attributes if a is not None]
+    return tuple(dict.fromkeys(float(a[0]) for a in present if a.size))
 
 
 def _limit(attribute: Any, unsigned: bool) -> float | None:

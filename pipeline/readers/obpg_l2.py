@@ -1,39 +1,42 @@
-"""NASA OBPG Level-2 (l2gen): MODIS, VIIRS, SeaWiFS and others with one 2-D variable per band.
+"""NASA OBPG Level-2 (l2gen): MODIS, VIIRS, SeaWiFS, PACE OCI, OLCI, HICO and others.
 
-The file is netCDF-4 with the groups ``geophysical_data`` (``Rrs_412`` ..., ``l2_flags``) and
+The file is netCDF-4 with the groups ``geophysical_data`` (``Rrs_412`` ... 2-D, or ``Rrs`` 3-D with
+the wavelengths of ``sensor_band_parameters/wavelength_3d`` last, ``l2_flags``) and
 ``navigation_data`` (``latitude``, ``longitude``), on ``number_of_lines`` x ``pixels_per_line``.
 """
 
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import h5py
 import numpy as np
 import xarray as xr
 
+from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
-from pipeline.quantities import quantities
 from pipeline.readers.container import is_hdf5
-from pipeline.readers.decoding import Decoder
-from pipeline.scene import SOURCE_FLAGS, state_name, wavelength_dim
+from pipeline.readers.stored import (
+    chunked,
+    closing,
+    cube,
+    decode,
+    open_undecoded,
+    plane,
+    source_flags,
+    spectrum,
+)
+from pipeline.readers.tie_points import TiePoints
+from pipeline.scene import GEOLOCATION, SOURCE_FLAGS
 from pipeline.sensors import identify_sensor
 
-# Lines and pixels. Older files have navigation on control points, as many as there are pixels
-# (fewer would need interpolation).
-DIMS = (
-    ("number_of_lines", "pixels_per_line"),
-    ("number_of_lines", "pixel_control_points"),
-)
+LINES, PIXELS, BANDS = "number_of_lines", "pixels_per_line", "wavelength_3d"
+# Older files have navigation on control points: every pixel, or fewer.
+CONTROL_POINTS = "pixel_control_points"
 
-# Along a dimension of the scene. Tasks of one storage chunk are best until they get too many.
-MOST_CHUNKS = 256
-# Lines and pixels read at a time of a variable that is stored in one piece.
-UNCHUNKED = 512
-
-# The file's names of spectral quantities -> the scene's. The wavelength follows an underscore.
+# The file's names of spectral quantities -> the scene's. A wavelength follows an underscore, or the
+# variable is 3-D.
 SPECTRAL_NAMES = {"Rrs": "Rrs", "Rrs_unc": "Rrs_unc", "rhos": "rho_s"}
 
 # The file's names of plain variables -> the scene's.
@@ -44,13 +47,19 @@ PLAIN_NAMES = {
     "senz": "sensor_zenith",
     "relaz": "relative_azimuth",
 }
+WRAPPING = ("longitude", "sola", "sena", "relaz")
 
 # l2gen's option brdf_opt: 0 is no correction; bit 4 is the f/Q correction of Morel et al. (2002).
 FQ_CORRECTION = 4
 
 
 class ObpgL2:
-    """Reads NASA Level-2 files with 2-D bands."""
+    """Reads NASA Level-2 files."""
+
+    Options = ReaderOptions
+
+    def __init__(self, options: ReaderOptions) -> None:
+        pass
 
     def recognises(self, path: Path) -> bool:
         """Whether the file has OBPG's groups."""
@@ -66,140 +75,126 @@ class ObpgL2:
             SceneError: a group, geolocation or every band is missing.
         """
         groups = {
-            name: _open_group(path, name) for name in (None, "geophysical_data", "navigation_data")
+            name: open_undecoded(path, name)
+            for name in (None, "geophysical_data", "navigation_data")
         }
-        data, navigation = groups["geophysical_data"], groups["navigation_data"]
-        if data.sizes.get("x") != navigation.sizes.get("x") and data.sizes and navigation.sizes:
-            raise SceneError(
-                f"navigation has {navigation.sizes['x']} control points for {data.sizes['x']} "
-                "pixels, which is not read yet. Process the scene with a control point per pixel."
-            )
-        raw = data.assign(navigation.data_vars)
+        data = _chunked(groups["geophysical_data"])
+        navigation = _navigation(path, _chunked(groups["navigation_data"]), data)
         scene = xr.Dataset(
-            {**_bands(raw), **_plain_variables(raw), **_flags(raw)},
+            {**_bands(path, data), **_plain_variables(data), **navigation, **_flags(data)},
             attrs=_attributes(groups[None].attrs, path),
         )
-        for name in ("latitude", "longitude"):
+        for name in GEOLOCATION:
             if name not in scene:
                 raise SceneError(f"no {name} in group navigation_data. The file is incomplete.")
-        scene = scene.set_coords(["latitude", "longitude"])
-        scene.set_close(lambda: _close_all(groups.values()))
-        return scene
+        return closing(scene.set_coords(list(GEOLOCATION)), groups.values())
 
 
-def _close_all(groups: Iterable[xr.Dataset]) -> None:
-    for group in groups:
-        group.close()
+def _chunked(group: xr.Dataset) -> dict[str, xr.Variable]:
+    """The numeric variables on lines and pixels, lazily; those that cannot be of the scene not."""
+    return {
+        str(name): chunked(variable)
+        for name, variable in group.variables.items()
+        if variable.dims[:2] in ((LINES, PIXELS), (LINES, CONTROL_POINTS))
+        and variable.ndim <= 3
+        and variable.dtype.kind in "iuf"
+    }
 
 
-def _open_group(path: Path, group: str | None) -> xr.Dataset:
-    """The 2-D variables of a group on (y, x), lazy and undecoded."""
-    try:
-        opened = xr.open_dataset(
-            path,
-            group=group,
-            engine="h5netcdf",
-            cache=False,
-            decode_cf=False,  # decoding is ours, see readers/decoding.py
-        )
-    except KeyError as error:
-        raise SceneError(f"no group {group} in the file. It is not a Level-2 file.") from error
-    kept = xr.Dataset(
-        {
-            name: _chunked(variable).rename(dict(zip(variable.dims, ("y", "x"), strict=True)))
-            for name, variable in opened.variables.items()
-            if variable.dims in DIMS and variable.dtype.kind in "iuf"
-        },
-        attrs=opened.attrs,
-    )
-    kept.set_close(opened.close)
-    return kept
-
-
-def _chunked(variable: xr.Variable) -> xr.DataArray:
-    """A variable in the chunks the file is stored in; of very many thin ones, several together.
-
-    A task for every single line of every band would cost more than the work itself.
-    """
-    stored = variable.encoding.get("preferred_chunks", {})
-    chunks = {}
-    for dim, size in variable.sizes.items():
-        chunk = stored.get(dim, min(size, UNCHUNKED))
-        count = -(-size // chunk)
-        chunks[dim] = chunk * -(-count // MOST_CHUNKS)
-    return xr.DataArray(variable.chunk(chunks))
-
-
-def _bands(raw: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Each spectral quantity stacked along its wavelengths, with its state."""
+def _bands(path: Path, data: Mapping[str, xr.Variable]) -> dict[str, xr.DataArray]:
+    """Each spectral quantity along its wavelengths, with its state."""
     bands: dict[str, xr.DataArray] = {}
     for prefix, quantity in SPECTRAL_NAMES.items():
-        names = _names_by_wavelength(raw, prefix)
-        if not names:
-            continue
-        dim = wavelength_dim(quantity)
-        coords = {dim: (dim, np.array(list(names)), {"units": "nm"})}
-        decoded = [_decode(raw[name]) for name in names.values()]
-        attributes = quantities()[quantity].attributes()
-        for name, layer, attrs in ((quantity, 0, attributes), (state_name(quantity), 1, {})):
-            stacked = da.stack([pair[layer] for pair in decoded])
-            bands[name] = xr.DataArray(stacked, coords, (dim, "y", "x"), attrs=attrs)
+        names = _names_by_wavelength(data, prefix)
+        whole = data.get(prefix)
+        if names:
+            layers = [decode(data[str(name)]) for name in names.values()]
+            bands |= spectrum(quantity, list(names), layers)
+        elif whole is not None and whole.dims == (LINES, PIXELS, BANDS):
+            bands |= cube(quantity, _wavelengths(path, whole.shape[2]), decode(whole).moved(2, 0))
     if not bands:
         raise SceneError(
             "no Rrs_<wavelength> or rhos_<wavelength> variable on number_of_lines x "
-            "pixels_per_line in group geophysical_data (a 3-D Rrs, as of PACE, is not read yet). "
-            "Give a Level-2 scene with 2-D reflectances."
+            "pixels_per_line, and no Rrs with wavelength_3d besides, in group geophysical_data. "
+            "Give a Level-2 scene with reflectances."
         )
     return bands
 
 
-def _names_by_wavelength(raw: xr.Dataset, prefix: str) -> dict[float, Hashable]:
+def _names_by_wavelength(data: Mapping[str, xr.Variable], prefix: str) -> dict[float, Hashable]:
     found = {}
-    for name in raw.data_vars:
-        match = re.fullmatch(rf"{prefix}_(\d+)", str(name))
-        if match:
+    for name, variable in data.items():
+        match = re.fullmatch(rf"{prefix}_(\d+)", name)
+        if match and variable.dims == (LINES, PIXELS):
             found[float(match.group(1))] = name
     return dict(sorted(found.items()))
 
 
-def _plain_variables(raw: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Geolocation, angles and every other 2-D variable, which an expression may name."""
+def _wavelengths(path: Path, count: int) -> list[float]:
+    """Of the 3-D variables; ``sensor_band_parameters/wavelength`` is of other bands."""
+    with h5py.File(path, "r") as file:
+        stored = file.get(f"sensor_band_parameters/{BANDS}")
+        found = [] if stored is None else [float(nm) for nm in np.ravel(stored[...])]
+    if len(found) != count:
+        raise SceneError(
+            f"sensor_band_parameters/{BANDS} has {len(found)} wavelengths for the {count} bands of "
+            "Rrs. The file is incomplete; fetch it again."
+        )
+    return found
+
+
+def _plain_variables(data: Mapping[str, xr.Variable]) -> dict[str, xr.DataArray]:
+    """Angles and every other 2-D variable, which an expression may name."""
     plain = {}
-    for name, variable in raw.data_vars.items():
-        is_band = any(re.fullmatch(rf"{prefix}_\d+", str(name)) for prefix in SPECTRAL_NAMES)
-        if is_band or "flag_meanings" in variable.attrs:
+    for name, variable in data.items():
+        is_band = any(re.fullmatch(rf"{prefix}_\d+", name) for prefix in SPECTRAL_NAMES)
+        if is_band or variable.dims != (LINES, PIXELS) or "flag_meanings" in variable.attrs:
             continue
-        scene_name = PLAIN_NAMES.get(str(name), str(name))
-        known = quantities().get(scene_name)
-        attributes = known.attributes() if known else _descriptive(variable.attrs)
-        values, _ = _decode(variable)
-        plain[scene_name] = xr.DataArray(values, dims=("y", "x"), attrs=attributes)
+        scene_name = PLAIN_NAMES.get(name, name)
+        plain[scene_name] = plane(scene_name, decode(variable).values, variable.attrs)
     return plain
 
 
-def _descriptive(attributes: dict[Any, Any]) -> dict[str, Any]:
-    return {
-        key: attributes[key] for key in ("long_name", "units", "standard_name") if key in attributes
-    }
+def _navigation(
+    path: Path, stored: Mapping[str, xr.Variable], data: Mapping[str, xr.Variable]
+) -> dict[str, xr.DataArray]:
+    """What is in navigation_data, at every pixel."""
+    along = next((v.chunksizes[PIXELS] for v in data.values() if PIXELS in v.dims), ())
+    plain = {}
+    for name, variable in stored.items():
+        if variable.ndim != 2:
+            continue
+        scene_name = PLAIN_NAMES.get(name, name)
+        values = decode(variable).values
+        if along and variable.shape[1] != sum(along):
+            points = _control_points(path, variable.shape, sum(along))
+            chunks = (variable.chunksizes[LINES], along)
+            values = points.everywhere(values, chunks, "angle" if name in WRAPPING else "plain")
+        plain[scene_name] = plane(scene_name, values, variable.attrs)
+    return plain
 
 
-def _decode(variable: xr.DataArray) -> tuple[da.Array, da.Array]:
-    """Lazy values (float32) and states (uint8) of one stored variable."""
-    decoder = Decoder.from_attributes(variable.attrs, variable.dtype)
-    stored = variable.data
-    values = da.map_blocks(decoder.values, stored, dtype=np.float32, meta=np.empty((0, 0), "f4"))
-    states = da.map_blocks(decoder.states, stored, dtype=np.uint8, meta=np.empty((0, 0), "u1"))
-    return values, states
+def _control_points(path: Path, tie_shape: tuple[int, ...], pixels: int) -> TiePoints:
+    """Where the control points are: on every line, at the columns that the file lists from 1."""
+    lines, count = tie_shape
+    with h5py.File(path, "r") as file:
+        places = [
+            f"{group}/cntl_pt_cols" for group in ("navigation_data", "sensor_band_parameters")
+        ]
+        found = next((file[place][...] for place in places if place in file), None)
+    if found is None or np.size(found) != count:
+        raise SceneError(
+            f"navigation has {count} control points for {pixels} pixels, and the file does not say "
+            "at which (cntl_pt_cols). Process the scene with a control point per pixel."
+        )
+    columns = np.ravel(found).astype(np.float64) - 1
+    return TiePoints(np.arange(lines, dtype=np.float64), columns, (lines, pixels)).checked()
 
 
-def _flags(raw: xr.Dataset) -> dict[str, xr.DataArray]:
-    if "l2_flags" not in raw:
+def _flags(data: Mapping[str, xr.Variable]) -> dict[str, xr.DataArray]:
+    if "l2_flags" not in data:
         return {}
-    variable = raw["l2_flags"]
-    kept = ("long_name", "flag_masks", "flag_meanings", "_Unsigned")
-    attributes = {key: variable.attrs[key] for key in kept if key in variable.attrs}
-    attributes["source_name"] = "l2_flags"
-    return {SOURCE_FLAGS: xr.DataArray(variable.data, dims=("y", "x"), attrs=attributes)}
+    return {SOURCE_FLAGS: source_flags(data["l2_flags"], "l2_flags")}
 
 
 def _attributes(root: dict[Any, Any], path: Path) -> dict[str, Any]:

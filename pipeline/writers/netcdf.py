@@ -22,7 +22,7 @@ import xarray as xr
 from xarray.backends.locks import HDF5_LOCK
 
 from pipeline.errors import WriteError
-from pipeline.quality import FlagTable
+from pipeline.quality import NO_CLASS, FlagTable
 from pipeline.writers.group import Group
 from pipeline.writers.ordered import OrderedCommit
 from pipeline.writers.tally import Tally
@@ -56,7 +56,7 @@ def write_product(
     """Compute the products and write them, in one pass.
 
     Args:
-        products: lazy 2-D variables on (y, x), in blocks of ``layout.chunk``.
+        products: lazy 2-D variables on (y, x), in blocks of ``layout.chunk``; coordinates of a map.
         target: final name of the file; a file of that name is replaced.
         layout: chunks and compression.
         describe: gives the file's attributes and groups once all pixels are counted.
@@ -87,13 +87,9 @@ def write_product(
 
 def _flag_tables(products: xr.Dataset) -> dict[str, FlagTable]:
     return {
-        str(name): FlagTable(
-            tuple(str(variable.attrs["flag_meanings"]).split()),
-            tuple(int(mask) for mask in variable.attrs["flag_masks"]),
-            variable.dtype,
-        )
+        str(name): FlagTable.from_attributes(variable.attrs, variable.dtype)
         for name, variable in products.data_vars.items()
-        if "flag_masks" in variable.attrs
+        if "flag_meanings" in variable.attrs
     }
 
 
@@ -177,13 +173,23 @@ def _define(file: netCDF4.Dataset, products: xr.Dataset, layout: Layout) -> None
             zlib=level > 0,
             complevel=level,
             shuffle=True,
-            fill_value=FILL if dtype.kind == "f" else False,
+            fill_value=_fill(variable),
             # Each chunk is written whole, once: the default of 64 MB per variable would only keep
             # chunks in memory, and compress them all when the file is closed.
             chunk_cache=chunk[0] * chunk[1] * dtype.itemsize,
         )
         made.set_auto_maskandscale(False)
         made.setncatts(variable.attrs)
+    for name, axis in products.coords.items():
+        made = file.createVariable(str(name), axis.dtype, axis.dims, fill_value=False)
+        made.setncatts(_storable(axis.attrs))
+        made[...] = axis.values
+
+
+def _fill(variable: xr.DataArray) -> Any:
+    if variable.dtype.kind == "f":
+        return FILL
+    return NO_CLASS if "flag_values" in variable.attrs else False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,485 @@
+"""Any netCDF (or plain HDF5) file, by a mapping that says what its variables are.
+
+Shipped mappings: ACOLITE, SNAP/C2RCC, POLYMER, PACE and OC-CCI Level-3 mapped
+(``configs/formats/netcdf``). Lines and pixels are the dimensions of latitude and longitude, which
+may be 1-D (a map) or 2-D (a swath); dimensions of size one are dropped.
+"""
+
+import datetime
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import h5py
+import netCDF4
+import numpy as np
+import xarray as xr
+
+from pipeline.errors import ConfigError, SceneError
+from pipeline.quantities import quantities
+from pipeline.readers.container import is_hdf5, is_netcdf3
+from pipeline.readers.decoding import Decoder
+from pipeline.readers.mapping import (
+    CONVERSIONS,
+    UNITS,
+    FileMapping,
+    Flags,
+    NetcdfOptions,
+    Recognition,
+    SpectralVariables,
+    Time,
+    presets,
+)
+from pipeline.readers.stored import (
+    Layer,
+    chunked,
+    closing,
+    cube,
+    decode,
+    decoded,
+    open_undecoded,
+    plane,
+    source_flags,
+    spectrum,
+)
+from pipeline.readers.tie_points import TiePoints
+from pipeline.scene import (
+    GEOLOCATION,
+    SOURCE_FLAGS,
+    SPATIAL_REF,
+    geographic_reference,
+    is_projected,
+)
+from pipeline.sensors import identify_sensor, sensors
+
+
+class CfNetcdf:
+    """Reads netCDF files by a mapping."""
+
+    Options = NetcdfOptions
+
+    def __init__(self, options: NetcdfOptions) -> None:
+        self._options = options
+
+    def recognises(self, path: Path) -> bool:
+        """Whether it is netCDF or HDF5 and, unless a mapping is given, a preset's file."""
+        if path.is_dir() or not (is_hdf5(path) or is_netcdf3(path)):
+            return False
+        return bool(self._options.mapping or self._options.preset or _recognised(path))
+
+    def open(self, path: Path) -> xr.Dataset:
+        """The scene, chunked as the file is stored.
+
+        Raises:
+            SceneError: a variable that the mapping names is missing, or its units are unknown.
+            ConfigError: no mapping is given and several presets fit.
+        """
+        mapping = self._options.resolved(None if self._options.mapping else _preset_of(path, self))
+        engine = "h5netcdf" if is_hdf5(path) else "netcdf4"
+        opened = {group: open_undecoded(path, group, engine) for group in (None, *mapping.groups)}
+        file = _File.of(opened, mapping)
+        scene = xr.Dataset(
+            {
+                **_bands(file, mapping),
+                **_plain_variables(file, mapping),
+                **_geolocation(file),
+                **_flags(file, mapping.flags),
+            },
+            coords=_reference(file),
+            attrs=_attributes(opened[None].attrs, mapping),
+        )
+        return closing(scene.set_coords(list(GEOLOCATION)), opened.values())
+
+    @property
+    def preset(self) -> str | None:
+        """The preset that the options name."""
+        return self._options.preset
+
+
+def _recognised(path: Path) -> list[str]:
+    """The presets whose conditions a file meets, those with the most conditions."""
+    attributes, variables = _content(path)
+    fits: dict[str, int] = {}
+    for name, data in presets().items():
+        conditions = Recognition.model_validate(data["recognise"])
+        if _meets(conditions, attributes, variables):
+            fits[name] = len(conditions.attributes) + len(conditions.variables)
+    return [name for name, count in fits.items() if count == max(fits.values())]
+
+
+def _meets(
+    conditions: Recognition, attributes: Mapping[str, str], variables: Sequence[str]
+) -> bool:
+    return all(
+        re.match(pattern, attributes.get(name, ""), re.DOTALL)
+        for name, pattern in conditions.attributes.items()
+    ) and all(
+        any(re.fullmatch(pattern, name) for name in variables) for pattern in conditions.variables
+    )
+
+
+def _content(path: Path) -> tuple[dict[str, str], list[str]]:
+    """Global attributes as text, and names of the variables of the root group."""
+    if is_hdf5(path):
+        with h5py.File(path, "r") as file:
+            datasets = [name for name in file if isinstance(file.get(name), h5py.Dataset)]
+            return {name: _text(value) for name, value in file.attrs.items()}, datasets
+    with netCDF4.Dataset(path) as old:
+        return {name: str(old.getncattr(name)) for name in old.ncattrs()}, list(old.variables)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return str(value)
+
+
+def _preset_of(path: Path, reader: CfNetcdf) -> str:
+    if reader.preset:
+        return reader.preset
+    names = _recognised(path)
+    if len(names) == 1:
+        return names[0]
+    found = f"several presets fit ({', '.join(names)})" if names else "no preset fits the file"
+    raise ConfigError(
+        f"{found}. Name one of {', '.join(presets())} in reader: {{format: cf_netcdf, options: "
+        "{preset: ...}}, or describe the file under options.mapping (docs/readers.md)."
+    )
+
+
+@dataclass(frozen=True)
+class _File:
+    """The variables of a file, those on lines and pixels as (y, x) or (y, x, bands)."""
+
+    latitude: xr.Variable
+    longitude: xr.Variable
+    on_scene: Mapping[str, xr.Variable]
+    others: Mapping[str, xr.Variable]
+    shape: tuple[int, int]
+
+    @classmethod
+    def of(cls, opened: Mapping[str | None, xr.Dataset], mapping: FileMapping) -> "_File":
+        variables = {
+            f"{group}/{name}" if group else str(name): variable
+            for group, dataset in opened.items()
+            for name, variable in dataset.variables.items()
+            if variable.dtype.kind in "iuf" or variable.dtype.kind == "S"
+        }
+        latitude, longitude = (
+            _named(variables, name, what)
+            for name, what in ((mapping.latitude, "latitude"), (mapping.longitude, "longitude"))
+        )
+        y, x, shape = _lines_and_pixels(latitude, longitude, mapping)
+        on_scene = {}
+        for name, variable in variables.items():
+            if variable.dtype.kind in "iuf":
+                placed = _placed(variable, y, x, shape)
+                if placed is not None:
+                    on_scene[name] = placed
+        return cls(latitude, longitude, on_scene, variables, shape)
+
+
+def _named(variables: Mapping[str, xr.Variable], name: str, what: str) -> xr.Variable:
+    if name not in variables:
+        raise SceneError(
+            f"no variable {name!r} for {what}; the file has {_some(variables)}. Correct "
+            "reader.options.mapping."
+        )
+    return variables[name]
+
+
+def _some(names: Mapping[str, Any]) -> str:
+    listed = sorted(names)
+    more = f" and {len(listed) - 40} more" if len(listed) > 40 else ""
+    return ", ".join(listed[:40]) + more or "none"
+
+
+def _lines_and_pixels(
+    latitude: xr.Variable, longitude: xr.Variable, mapping: FileMapping
+) -> tuple[str, str, tuple[int, int]]:
+    flat = _without_single(latitude), _without_single(longitude)
+    if flat[0].ndim == flat[1].ndim == 1:
+        return str(flat[0].dims[0]), str(flat[1].dims[0]), (flat[0].size, flat[1].size)
+    if flat[0].ndim == flat[1].ndim == 2 and flat[0].shape == flat[1].shape:
+        return str(flat[0].dims[0]), str(flat[0].dims[1]), (flat[0].shape[0], flat[0].shape[1])
+    raise SceneError(
+        f"{mapping.latitude} has shape {latitude.shape} and {mapping.longitude} {longitude.shape}, "
+        "expected both 1-D or both 2-D of one shape. Correct reader.options.mapping."
+    )
+
+
+def _without_single(variable: xr.Variable) -> xr.Variable:
+    """Without dimensions of size one, if two others are left (a scene may be one pixel wide)."""
+    spare = [dim for dim, size in variable.sizes.items() if size == 1]
+    while spare and variable.ndim > 2:
+        variable = variable.isel({spare.pop(0): 0})
+    return variable
+
+
+def _placed(variable: xr.Variable, y: str, x: str, shape: tuple[int, int]) -> xr.Variable | None:
+    """On (y, x) or (y, x, bands), lazily in the chunks of the file; None if it is not of these."""
+    sizes = {dim: size for dim, size in variable.sizes.items() if dim not in (y, x)}
+    if y not in variable.dims or x not in variable.dims:
+        # Plain HDF5 names no dimensions: there the shape decides.
+        if variable.shape == shape and str(variable.dims[0]).startswith("phony_dim"):
+            return xr.Variable(("y", "x"), chunked(variable).data, variable.attrs)
+        return None
+    chunks = chunked(variable).isel({dim: 0 for dim, size in sizes.items() if size == 1})
+    bands = [dim for dim, size in sizes.items() if size != 1]
+    if len(bands) > 1:
+        return None
+    ordered = chunks.transpose(y, x, *bands)
+    return xr.Variable(("y", "x", *bands), ordered.data, variable.attrs)
+
+
+def _bands(file: _File, mapping: FileMapping) -> dict[str, xr.DataArray]:
+    bands: dict[str, xr.DataArray] = {}
+    for entry in mapping.spectral:
+        found = {
+            name: match
+            for name in file.on_scene
+            if (match := re.fullmatch(entry.variables, name)) is not None
+        }
+        if not found:
+            continue
+        if entry.quantity in bands:
+            raise ConfigError(
+                f"reader.options.mapping gives {entry.quantity} twice; leave one out."
+            )
+        bands |= _quantity(file, mapping, entry, found)
+    if not bands:
+        wanted = " or ".join(entry.variables for entry in mapping.spectral)
+        raise SceneError(
+            f"no variable called {wanted} on the lines and pixels of {mapping.latitude}; there are "
+            f"{_some(file.on_scene)}. Correct reader.options, or choose another product."
+        )
+    return bands
+
+
+def _quantity(
+    file: _File, mapping: FileMapping, entry: SpectralVariables, found: Mapping[str, re.Match[str]]
+) -> dict[str, xr.DataArray]:
+    converted = {} if entry.stored_as is None else {"converted_from": entry.stored_as}
+    layers = {name: _layer(name, file.on_scene[name], mapping, entry) for name in found}
+    cubes = [name for name in found if file.on_scene[name].ndim == 3]
+    if not cubes:
+        centres = [_wavelength(name, found[name], file.on_scene[name], entry) for name in found]
+        return spectrum(entry.quantity, centres, list(layers.values()), **converted)
+    if len(found) > 1:
+        raise SceneError(
+            f"{', '.join(found)} all match {entry.variables!r}, and {cubes[0]} is 3-D by itself. "
+            "Make reader.options.mapping.spectral.variables match one of them."
+        )
+    (name,) = cubes
+    centres = _wavelengths_of_cube(file, name, entry)
+    return cube(entry.quantity, centres, layers[name].moved(2, 0), **converted)
+
+
+def _layer(
+    name: str, variable: xr.Variable, mapping: FileMapping, entry: SpectralVariables
+) -> Layer:
+    stored_as = entry.stored_as or entry.quantity
+    _check_units(name, variable, entry, stored_as)
+    attributes = dict(variable.attrs)
+    if mapping.valid_range is not None:
+        attributes |= {"valid_range": mapping.valid_range}
+        attributes.pop("valid_min", None)
+        attributes.pop("valid_max", None)
+    decoder = Decoder.from_attributes(attributes, variable.dtype)
+    factor = CONVERSIONS.get((stored_as, entry.quantity), 1.0)
+    decoder = replace(decoder, factor=factor, fills=(*decoder.fills, *mapping.missing))
+    return decoded(variable.data, decoder)
+
+
+def _check_units(
+    name: str, variable: xr.Variable, entry: SpectralVariables, stored_as: str
+) -> None:
+    """Refuse what is not known to be in the units of what it is said to be."""
+    said = entry.units if entry.units is not None else variable.attrs.get("units")
+    expected = quantities()[stored_as].units
+    if said is not None and UNITS.get(_text(said).strip().lower()) == expected:
+        return
+    found = "no units" if said in (None, "") else f"units {_text(said)!r}"
+    raise SceneError(
+        f"{name} has {found}, expected {expected!r} for {stored_as}. Say in reader.options.mapping "
+        f"under spectral what it is: units: {expected} if it is {stored_as} and the file says it "
+        "wrong or not at all; stored_as: rho_w with units: '1' if it is water-leaving reflectance, "
+        "which becomes Rrs by 1/pi."
+    )
+
+
+def _wavelength(
+    name: str, match: re.Match[str], variable: xr.Variable, entry: SpectralVariables
+) -> float:
+    stated: Any = entry.wavelengths.get(name)
+    if stated is None and entry.wavelength_attribute is not None:
+        stated = variable.attrs.get(entry.wavelength_attribute)
+    elif stated is None and match.re.groups:
+        stated = match.group(1)
+    try:
+        wavelength = float(np.ravel(stated)[0])
+    except (TypeError, ValueError):
+        wavelength = math.nan
+    if not wavelength > 0:
+        raise SceneError(
+            f"the wavelength of {name} is unknown. State it: reader.options.wavelengths: "
+            f"{{{name}: ...}}, or give mapping.spectral a pattern with a group, "
+            "wavelength_attribute or wavelength_variable."
+        )
+    return wavelength
+
+
+def _wavelengths_of_cube(file: _File, name: str, entry: SpectralVariables) -> list[float]:
+    bands = file.on_scene[name].sizes[file.on_scene[name].dims[2]]
+    if entry.wavelength_variable is None:
+        raise SceneError(
+            f"{name} is 3-D; say which variable holds its wavelengths "
+            "(mapping.spectral.wavelength_variable)."
+        )
+    variable = _named(file.others, entry.wavelength_variable, "wavelengths")
+    if variable.shape != (bands,):
+        raise SceneError(
+            f"{entry.wavelength_variable} has shape {variable.shape}, but {name} has {bands} "
+            "bands. Name another variable as mapping.spectral.wavelength_variable."
+        )
+    return [float(nm) for nm in variable.values]
+
+
+def _plain_variables(file: _File, mapping: FileMapping) -> dict[str, xr.DataArray]:
+    """Those the mapping names, on tie points if need be, and all others by their own names."""
+    plain = {}
+    named = {variable: name for name, variable in mapping.plain.items()}
+    for name, variable in file.on_scene.items():
+        is_band = any(re.fullmatch(entry.variables, name) for entry in mapping.spectral)
+        is_flags = "flag_meanings" in variable.attrs or (
+            mapping.flags and name == mapping.flags.variable
+        )
+        is_place = name in (mapping.latitude, mapping.longitude)
+        scene_name = named.get(name, name)
+        if (
+            variable.ndim == 2
+            and not (is_band or is_flags or is_place)
+            and scene_name.isidentifier()
+        ):
+            plain[scene_name] = plane(scene_name, decode(variable).values, variable.attrs)
+    for scene_name, name in mapping.plain.items():
+        ties = file.others.get(name)
+        if scene_name not in plain and ties is not None and "subsampling_x" in ties.attrs:
+            plain[scene_name] = plane(scene_name, _from_tie_points(ties, file), ties.attrs)
+    return plain
+
+
+def _from_tie_points(ties: xr.Variable, file: _File) -> da.Array:
+    """SNAP's tie-point grids: every ``subsampling`` pixels from ``offset`` on."""
+    interval, offset = (
+        (float(ties.attrs[f"{what}_y"]), float(ties.attrs[f"{what}_x"]))
+        for what in ("subsampling", "offset")
+    )
+    points = TiePoints.regular((ties.shape[0], ties.shape[1]), interval, file.shape, offset)
+    values = decode(chunked(ties)).values
+    return points.everywhere(values, _chunks(file))
+
+
+def _chunks(file: _File) -> tuple[tuple[int, ...], ...]:
+    """The chunks of lines and pixels of the largest variable."""
+    largest = max(file.on_scene.values(), key=lambda variable: variable.ndim)
+    return largest.data.chunks[:2]  # type: ignore[no-any-return]
+
+
+def _geolocation(file: _File) -> dict[str, xr.DataArray]:
+    layers = {}
+    for axis, (name, stored) in enumerate(
+        zip(GEOLOCATION, (file.latitude, file.longitude), strict=True)
+    ):
+        variable = _without_single(stored)
+        values = decode(chunked(variable)).values
+        if variable.ndim == 1:
+            along = values[:, np.newaxis] if axis == 0 else values[np.newaxis, :]
+            along = along.rechunk({axis: _chunks(file)[axis]})
+            values = da.broadcast_to(along, file.shape, chunks=_chunks(file))
+        layers[name] = plane(name, values, {})
+    return layers
+
+
+def _reference(file: _File) -> dict[str, xr.DataArray]:
+    """Coordinates of lines and pixels and their reference system, where the file is a map."""
+    latitude, longitude = _without_single(file.latitude), _without_single(file.longitude)
+    if latitude.ndim == 1:
+        return geographic_reference(
+            np.asarray(latitude.values, np.float64), np.asarray(longitude.values, np.float64)
+        )
+    named = {
+        str(v.attrs["grid_mapping"]) for v in file.on_scene.values() if "grid_mapping" in v.attrs
+    }
+    if len(named) != 1 or not named <= set(file.others):
+        return {}
+    grid = file.others[named.pop()]
+    axes = [
+        xr.DataArray(np.asarray(v.values, np.float64), dims=(dim,), attrs=v.attrs)
+        for dim, size in (("y", file.shape[0]), ("x", file.shape[1]))
+        for v in file.others.values()
+        if v.shape == (size,) and is_projected(v.attrs, dim)
+    ]
+    if len(axes) != 2:
+        return {}
+    return {"y": axes[0], "x": axes[1], SPATIAL_REF: xr.DataArray(np.int32(0), attrs=grid.attrs)}
+
+
+def _flags(file: _File, flags: Flags | None) -> dict[str, xr.DataArray]:
+    if flags is None or flags.variable not in file.on_scene:
+        return {}
+    variable = file.on_scene[flags.variable]
+    described: dict[str, Any] = {}
+    if "flag_masks" not in variable.attrs or "flag_meanings" not in variable.attrs:
+        if not flags.masks:
+            raise SceneError(
+                f"{flags.variable} has no flag_masks and flag_meanings. State its bits: "
+                "reader.options.mapping.flags.masks: {NAME: 1, ...}."
+            )
+        described = {
+            "flag_masks": np.array(list(flags.masks.values()), dtype=variable.dtype),
+            "flag_meanings": " ".join(flags.masks),
+        }
+    return {SOURCE_FLAGS: source_flags(variable, flags.variable.rpartition("/")[2], **described)}
+
+
+def _attributes(root: Mapping[Any, Any], mapping: FileMapping) -> dict[str, Any]:
+    attributes = {str(name): value for name, value in root.items()}
+    for name in ("time_coverage_start", "time_coverage_end"):
+        time: Time | None = getattr(mapping, name)
+        if time is not None and time.attribute in attributes:
+            attributes[name] = _iso(_text(attributes[time.attribute]), time.format)
+    return {
+        **attributes,
+        "sensor": _sensor(attributes, mapping),
+        "brdf_correction": mapping.brdf_correction,
+    }
+
+
+def _sensor(attributes: Mapping[str, Any], mapping: FileMapping) -> str:
+    if mapping.sensor is not None:
+        said = _text(attributes.get(mapping.sensor.attribute, ""))
+        name = mapping.sensor.names.get(said, said)
+        if name in sensors():
+            return name
+    platform, instrument = (_text(attributes.get(n, "")) for n in ("platform", "instrument"))
+    return identify_sensor(platform, instrument)
+
+
+def _iso(text: str, pattern: str | None) -> str:
+    """A time as ISO 8601; one of another spelling as it is."""
+    try:
+        parsed = (
+            datetime.datetime.strptime(text, pattern)
+            if pattern
+            else datetime.datetime.fromisoformat(text)
+        )
+    except ValueError:
+        return text
+    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=datetime.UTC)
+    utc = aware.astimezone(datetime.UTC)
+    return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")

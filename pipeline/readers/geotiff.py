@@ -1,0 +1,227 @@
+"""Multiband GeoTIFF: one band per wavelength, on a map.
+
+The file says little about itself, so options may: quantity, units, wavelengths, scale. Wavelengths
+are taken from band descriptions (``Rrs_443``, ``443 nm``) or a band's ``wavelength`` tag. The
+reference system and the coordinates of the map are kept in the product.
+"""
+
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import dask.array as da
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from pydantic import Field, model_validator
+
+from pipeline.config import ReaderOptions
+from pipeline.errors import SceneError
+from pipeline.quantities import quantities
+from pipeline.readers.container import is_tiff
+from pipeline.readers.decoding import Decoder
+from pipeline.readers.mapping import CONVERSIONS, UNITS, Spectral
+from pipeline.readers.stored import UNCHUNKED, closing, cube, decoded, plane
+from pipeline.scene import GEOLOCATION, SPATIAL_REF, geographic_reference
+
+Wavelength = Annotated[float, Field(gt=0)]
+
+
+class GeoTiffOptions(ReaderOptions):
+    """What a GeoTIFF does not say about its bands."""
+
+    quantity: Spectral = "Rrs"
+    stored_as: Spectral | None = None
+    """What the bands are in the file, if another quantity: rho_w becomes Rrs by 1 / pi."""
+    units: str | None = None
+    """Their units; needed unless the bands say so themselves."""
+    wavelengths: tuple[Wavelength, ...] = ()
+    """Wavelength (nm) of each band, in the file's order; otherwise they must be in its metadata."""
+    scale: float | None = None
+    """Value of one count, over what the file says."""
+    offset: float | None = None
+    nodata: float | None = None
+    sensor: str = ""
+
+    @model_validator(mode="after")
+    def _is_convertible(self) -> "GeoTiffOptions":
+        pair = (self.stored_as, self.quantity)
+        if self.stored_as not in (None, self.quantity) and pair not in CONVERSIONS:
+            raise ValueError(f"{self.stored_as} cannot be converted into {self.quantity}")
+        return self
+
+
+class GeoTiff:
+    """Reads a multiband GeoTIFF."""
+
+    Options = GeoTiffOptions
+
+    def __init__(self, options: GeoTiffOptions) -> None:
+        self._options = options
+
+    def recognises(self, path: Path) -> bool:
+        """Whether the file is a TIFF."""
+        return path.is_file() and is_tiff(path)
+
+    def open(self, path: Path) -> xr.Dataset:
+        """The scene, chunked as the file is stored.
+
+        Raises:
+            SceneError: wavelengths, units or the reference system are neither in the file nor
+                stated.
+        """
+        import rioxarray
+
+        opened: Any = rioxarray.open_rasterio(
+            path, chunks={"band": -1, "y": UNCHUNKED, "x": UNCHUNKED}, mask_and_scale=False
+        )
+        self._check_units(opened)
+        layer = decoded(opened.data, self._decoder(opened))
+        stored_as = self._options.stored_as
+        converted = {} if stored_as is None else {"converted_from": stored_as}
+        bands = cube(self._options.quantity, self._wavelengths(opened), layer, **converted)
+        scene = xr.Dataset(
+            {**_by_wavelength(bands, self._options.quantity), **_geolocation(opened)},
+            coords=_reference(opened),
+            attrs={
+                "title": str(opened.attrs.get("TIFFTAG_IMAGEDESCRIPTION", path.name)),
+                "sensor": self._options.sensor,
+                "brdf_correction": "unknown",
+            },
+        )
+        return closing(scene.set_coords(list(GEOLOCATION)), [opened])
+
+    def _check_units(self, opened: xr.DataArray) -> None:
+        quantity = self._options.stored_as or self._options.quantity
+        expected = quantities()[quantity].units
+        said = self._options.units
+        if said is None:
+            in_file = opened.attrs.get("units", "")
+            texts = {str(text) for text in (in_file if isinstance(in_file, tuple) else (in_file,))}
+            said = texts.pop() if len(texts) == 1 else ""
+        if UNITS.get(said.strip().lower()) != expected:
+            raise SceneError(
+                f"the bands have {f'units {said!r}' if said else 'no units'}, expected "
+                f"{expected!r} for {quantity}. State what they are: reader: {{format: geotiff, "
+                f"options: {{units: {expected}}}}} for {quantity}, or {{stored_as: rho_w, units: "
+                "'1'} for water-leaving reflectance, which becomes Rrs by 1/pi."
+            )
+
+    def _decoder(self, opened: xr.DataArray) -> Decoder:
+        options, attributes = self._options, opened.attrs
+        scale = attributes.get("scale_factor", 1.0) if options.scale is None else options.scale
+        offset = attributes.get("add_offset", 0.0) if options.offset is None else options.offset
+        nodata = attributes.get("_FillValue") if options.nodata is None else options.nodata
+        packing = {"scale_factor": scale, "add_offset": offset, "_FillValue": nodata}
+        decoder = Decoder.from_attributes(
+            {k: v for k, v in packing.items() if v is not None}, opened.dtype
+        )
+        pair = (options.stored_as or options.quantity, options.quantity)
+        return replace(decoder, factor=CONVERSIONS.get(pair, 1.0))
+
+    def _wavelengths(self, opened: xr.DataArray) -> list[float]:
+        count = opened.sizes["band"]
+        found = list(self._options.wavelengths) or _wavelengths_in_file(opened)
+        if len(found) != count or not all(nm > 0 for nm in found):
+            raise SceneError(
+                f"{count} bands, and wavelengths of {len([nm for nm in found if nm > 0])} are "
+                "known. State them in the file's order: reader: {format: geotiff, options: "
+                "{wavelengths: [412, 443, ...]}}."
+            )
+        return found
+
+
+def _wavelengths_in_file(opened: xr.DataArray) -> list[float]:
+    """From each band's ``wavelength`` tag or description; NaN where there is neither."""
+    count = opened.sizes["band"]
+    tags = opened.attrs.get("wavelength")
+    if tags is not None:
+        texts = tags if isinstance(tags, tuple | list) else (tags,)
+    else:
+        names = opened.attrs.get("long_name", ())
+        texts = names if isinstance(names, tuple | list) else (names,)
+    return [_wavelength(str(text)) for text in texts] if len(texts) == count else []
+
+
+def _wavelength(text: str) -> float:
+    match = re.fullmatch(r"(?:[A-Za-z_]+[_ ])?(\d{3,4}(?:\.\d+)?)(?: ?nm)?", text.strip())
+    return float(match.group(1)) if match else math.nan
+
+
+def _by_wavelength(bands: dict[str, xr.DataArray], quantity: str) -> dict[str, xr.DataArray]:
+    """In the order of wavelengths, whatever that of the file."""
+    return {name: variable.sortby(f"{quantity}_wavelength") for name, variable in bands.items()}
+
+
+def _geolocation(opened: xr.DataArray) -> dict[str, xr.DataArray]:
+    """Latitude and longitude of every pixel centre, computed block by block."""
+    crs = opened.rio.crs
+    if crs is None or "x" not in opened.coords or "y" not in opened.coords:
+        raise SceneError(
+            "the file has no coordinate reference system, or is not on a regular map. Warp it to "
+            "one (gdalwarp -t_srs EPSG:4326)."
+        )
+    x, y = (np.asarray(opened[dim].values, np.float64) for dim in ("x", "y"))
+    chunks = opened.data.chunks[1:]
+    places = {
+        name: da.map_blocks(
+            _latitude_or_longitude,
+            chunks=chunks,
+            dtype=np.float32,
+            meta=np.empty((0, 0), np.float32),
+            x=x,
+            y=y,
+            crs=crs.to_wkt(),
+            axis=axis,
+        )
+        for axis, name in ((1, "latitude"), (0, "longitude"))
+    }
+    return {name: plane(name, values, {}) for name, values in places.items()}
+
+
+def _latitude_or_longitude(
+    x: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+    crs: str,
+    axis: int,
+    block_info: Any = None,
+) -> npt.NDArray[np.float32]:
+    import pyproj
+
+    where = block_info[None]["array-location"] if block_info else [(0, 1), (0, 1)]
+    (top, bottom), (left, right) = where
+    columns, lines = np.meshgrid(x[left:right], y[top:bottom])
+    to_degrees = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+    degrees = np.asarray(to_degrees.transform(columns, lines)[axis], dtype=np.float32)
+    degrees[~np.isfinite(degrees)] = np.nan
+    return degrees
+
+
+def _reference(opened: xr.DataArray) -> dict[str, xr.DataArray]:
+    """Coordinates of the map and its reference system, in CF's words."""
+    y, x = (np.asarray(opened[dim].values, np.float64) for dim in ("y", "x"))
+    attributes = {
+        key: value
+        for key, value in opened["spatial_ref"].attrs.items()
+        if key != "GeoTransform" and value is not None
+    }
+    if opened.rio.crs.is_geographic:
+        axes = geographic_reference(y, x)
+    else:
+        units = str(opened.rio.crs.linear_units)
+        axes = {
+            dim: xr.DataArray(
+                values,
+                dims=(dim,),
+                attrs={
+                    "standard_name": f"projection_{dim}_coordinate",
+                    "long_name": f"{dim} coordinate of projection",
+                    "units": "m" if units in {"metre", "meter"} else units,
+                    "axis": dim.upper(),
+                },
+            )
+            for dim, values in (("y", y), ("x", x))
+        }
+    return axes | {SPATIAL_REF: xr.DataArray(np.int32(0), attrs=attributes)}

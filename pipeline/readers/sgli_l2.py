@@ -1,0 +1,308 @@
+"""GCOM-C/SGLI Level-2 water-leaving radiance (NWLR), HDF5, at 250 m and 1 km.
+
+``Image_data/NWLR_380`` ... hold counts with two linear scales: Slope and Offset for radiance,
+Rrs_slope and Rrs_offset for remote sensing reflectance, which is read. Geolocation and angles are
+on tie points in ``Geometry_data``.
+"""
+
+import datetime
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import h5py
+import numpy as np
+import xarray as xr
+import yaml
+from pydantic import field_validator
+
+from pipeline.config import ReaderOptions
+from pipeline.errors import SceneError
+from pipeline.readers.container import is_hdf5
+from pipeline.readers.decoding import Decoder
+from pipeline.readers.stored import (
+    Layer,
+    chunked,
+    closing,
+    decoded,
+    open_undecoded,
+    plane,
+    source_flags,
+    spectrum,
+)
+from pipeline.readers.tie_points import TiePoints
+from pipeline.scene import GEOLOCATION, SOURCE_FLAGS
+from pipeline.sensors import find_sensor
+from pipeline.shipped import shipped_configs
+
+SENSOR = "SGLI"
+QA = "QA_flag"
+
+# The file's names on tie points -> the scene's, and whether they wrap at 360 degrees.
+GEOMETRY = {"Latitude": ("latitude", False), "Longitude": ("longitude", True)}
+ANGLES = {"Solar_zenith": ("solar_zenith", False), "Sensor_zenith": ("sensor_zenith", False)}
+AZIMUTHS = ("Sensor_azimuth", "Solar_azimuth")
+
+
+@functools.cache
+def _qa_table() -> dict[str, Any]:
+    path = shipped_configs() / "formats" / "sgli_qa.yaml"
+    table: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return table
+
+
+class SgliOptions(ReaderOptions):
+    """What an SGLI file may leave open."""
+
+    qa_layout: str | None = None
+    """Name of the bits of QA_flag, for files that do not list them; a file's own list wins."""
+
+    @field_validator("qa_layout")
+    @classmethod
+    def _is_known(cls, name: str | None) -> str | None:
+        if name is not None and name not in _qa_table()["layouts"]:
+            raise ValueError(f"unknown layout; known are {', '.join(_qa_table()['layouts'])}")
+        return name
+
+
+class SgliL2:
+    """Reads SGLI Level-2 water-leaving radiance."""
+
+    Options = SgliOptions
+
+    def __init__(self, options: SgliOptions) -> None:
+        self._options = options
+
+    def recognises(self, path: Path) -> bool:
+        """Whether the file has SGLI's groups and water-leaving radiance."""
+        if path.is_dir() or not is_hdf5(path):
+            return False
+        with h5py.File(path, "r") as file:
+            image = file.get("Image_data")
+            is_image = isinstance(image, h5py.Group) and "Geometry_data" in file
+            return is_image and any(name.startswith("NWLR_") for name in image)
+
+    def open(self, path: Path) -> xr.Dataset:
+        """The scene, chunked as the file is stored.
+
+        Raises:
+            SceneError: bands, their scale, geolocation or the names of the QA bits are missing.
+        """
+        image, geometry = open_undecoded(path, "Image_data"), open_undecoded(path, "Geometry_data")
+        shape = _shape(image)
+        stored = {
+            str(name): chunked(variable)
+            for name, variable in image.variables.items()
+            if variable.shape == shape
+        }
+        bands = _bands(stored)
+        chunks = bands["Rrs"].chunks[-2:]  # type: ignore[index]  # lazy, as all here
+        scene = xr.Dataset(
+            {
+                **bands,
+                **_plain_variables(stored),
+                **_geometry(geometry, shape, chunks),
+                **self._flags(stored),
+            },
+            attrs=_attributes(path),
+        )
+        return closing(scene.set_coords(list(GEOLOCATION)), (image, geometry))
+
+    def _flags(self, stored: Mapping[str, xr.Variable]) -> dict[str, xr.DataArray]:
+        if QA not in stored:
+            return {}
+        names = _described_bits(stored[QA].attrs) or self._named_bits()
+        described = {
+            "long_name": "quality flags of SGLI",
+            "flag_masks": np.array([1 << bit for bit in names], dtype=np.uint16),
+            "flag_meanings": " ".join(names.values()),
+        }
+        return {SOURCE_FLAGS: source_flags(stored[QA].astype(np.uint16), QA, **described)}
+
+    def _named_bits(self) -> dict[int, str]:
+        layouts = _qa_table()["layouts"]
+        if self._options.qa_layout is None:
+            raise SceneError(
+                f"the file does not name the bits of {QA}, and several layouts exist. Name the one "
+                "of its product version: reader: {format: sgli_l2, options: {qa_layout: ...}}, one "
+                f"of {', '.join(layouts)}."
+            )
+        return dict(enumerate(layouts[self._options.qa_layout]))
+
+
+def _described_bits(attributes: Mapping[str, Any]) -> dict[int, str]:
+    """Bit -> name from the file's own list, or nothing where it has none."""
+    found = re.findall(
+        r"Bit\s*(\d+)\s*[:=]\s*([^;\n]*)", _text(attributes, "Data_description", "\n")
+    )
+    return {int(bit): _flag_name(text.strip()) for bit, text in found if int(bit) < 16}
+
+
+def _flag_name(text: str) -> str:
+    """``LAND`` for ``land pixel`` and for ``LAND (mask)``; other words joined by underscores."""
+    known = _qa_table()["texts"].get(text)
+    if known:
+        return str(known)
+    first = re.match(r"[A-Z][A-Z0-9_]{2,}\b", text)
+    if first:
+        return first.group()
+    if re.fullmatch(r"(?i)|spare|reserved|unused|none|-", text):
+        return "SPARE"
+    return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")
+
+
+def _shape(image: xr.Dataset) -> tuple[int, int]:
+    try:
+        lines, pixels = (
+            int(np.ravel(image.attrs[name])[0]) for name in ("Number_of_lines", "Number_of_pixels")
+        )
+    except (KeyError, IndexError):
+        raise SceneError(
+            "Image_data does not say Number_of_lines and Number_of_pixels. The file is incomplete."
+        ) from None
+    return lines, pixels
+
+
+def _bands(stored: Mapping[str, xr.Variable]) -> dict[str, xr.DataArray]:
+    channels = find_sensor(SENSOR).channels
+    layers: dict[float, Layer] = {}
+    for name, variable in stored.items():
+        if re.fullmatch(r"NWLR_\d+", name):
+            nominal = float(name.removeprefix("NWLR_"))
+            layers[channels.get(name, nominal)] = decoded(
+                variable.data, _rrs_decoder(name, variable)
+            )
+    if not layers:
+        raise SceneError(
+            "no NWLR_<wavelength> in Image_data on Number_of_lines x Number_of_pixels. Give a "
+            "water-leaving radiance file (L2SG_NWLR)."
+        )
+    return spectrum("Rrs", list(layers), list(layers.values()))
+
+
+def _rrs_decoder(name: str, variable: xr.Variable) -> Decoder:
+    attributes = variable.attrs
+    if "Rrs_slope" not in attributes or "Rrs_offset" not in attributes:
+        raise SceneError(
+            f"{name} has no Rrs_slope and Rrs_offset: the file holds radiance only. Give a file of "
+            "a product version that says how to get Rrs."
+        )
+    decoder = _decoder(attributes, "Rrs_slope", "Rrs_offset")
+    # Reflectance above the largest count is stored as that count.
+    return replace(decoder, saturated=decoder.valid_max)
+
+
+def _decoder(attributes: Mapping[str, Any], slope: str, offset: str) -> Decoder:
+    packing = {
+        "scale_factor": attributes.get(slope),
+        "add_offset": attributes.get(offset),
+        "_FillValue": attributes.get("Error_DN"),
+        "valid_min": attributes.get("Minimum_valid_DN"),
+        "valid_max": attributes.get("Maximum_valid_DN"),
+    }
+    present = {key: value for key, value in packing.items() if value is not None}
+    return Decoder.from_attributes(present, np.dtype(np.uint16))
+
+
+def _plain_variables(stored: Mapping[str, xr.Variable]) -> dict[str, xr.DataArray]:
+    """Other retrievals of the file (CHLA, CDOM, TAUA_865 ...), which an expression may name."""
+    plain = {}
+    for name, variable in stored.items():
+        if name != QA and not name.startswith("NWLR_") and "Slope" in variable.attrs:
+            values = decoded(variable.data, _decoder(variable.attrs, "Slope", "Offset")).values
+            plain[name] = plane(name, values, {})
+    return plain
+
+
+def _geometry(
+    geometry: xr.Dataset, shape: tuple[int, int], chunks: tuple[tuple[int, ...], ...]
+) -> dict[str, xr.DataArray]:
+    """Geolocation, and angles where the file has them, at every pixel."""
+    missing = [name for name in GEOMETRY if name not in geometry]
+    if missing:
+        raise SceneError(f"no {' and '.join(missing)} in Geometry_data. The file is incomplete.")
+    upsampled = {
+        scene_name: _everywhere(geometry[name], shape, chunks, wraps=wraps)
+        for name, (scene_name, wraps) in (GEOMETRY | ANGLES).items()
+        if name in geometry
+    }
+    if all(name in geometry for name in AZIMUTHS):
+        sensor, sun = (_everywhere(geometry[n], shape, chunks, wraps=True) for n in AZIMUTHS)
+        upsampled["relative_azimuth"] = (sensor - sun) % 360 - 180  # - 180 - solar azimuth
+    return {name: plane(name, values, {}) for name, values in upsampled.items()}
+
+
+def _everywhere(
+    ties: xr.DataArray,
+    shape: tuple[int, int],
+    chunks: tuple[tuple[int, ...], ...],
+    *,
+    wraps: bool,
+) -> da.Array:
+    if "Resampling_interval" not in ties.attrs:
+        raise SceneError(
+            f"Geometry_data/{ties.name} does not say its Resampling_interval. The file is "
+            "incomplete; fetch it again."
+        )
+    interval = float(np.ravel(ties.attrs["Resampling_interval"])[0])
+    stored = chunked(ties.variable).data
+    values = decoded(stored, _tie_decoder(ties)).values
+    points = TiePoints.regular((ties.shape[0], ties.shape[1]), (interval, interval), shape)
+    return points.everywhere(values, chunks, "angle" if wraps else "plain")
+
+
+def _tie_decoder(ties: xr.DataArray) -> Decoder:
+    if ties.dtype.kind == "f":
+        # Degrees as they are. What is off the globe is a fill value, and lost with its neighbours.
+        return Decoder(valid_min=-360.0, valid_max=360.0)
+    decoder = _decoder(ties.attrs, "Slope", "Offset")
+    return replace(decoder, unsigned=False)
+
+
+def _attributes(path: Path) -> dict[str, Any]:
+    with h5py.File(path, "r") as file:
+        groups = [
+            file[name].attrs
+            for name in ("Global_attributes", "Processing_attributes")
+            if name in file
+        ]
+        found = {name: _text(attributes, name) for attributes in groups for name in attributes}
+    times = {
+        ours: _iso(found[theirs])
+        for ours, theirs in (
+            ("time_coverage_start", "Scene_start_time"),
+            ("time_coverage_end", "Scene_end_time"),
+        )
+        if theirs in found
+    }
+    return {
+        **found,
+        **times,
+        "platform": "GCOM-C",
+        "instrument": SENSOR,
+        "sensor": SENSOR,
+        "brdf_correction": "unknown",
+    }
+
+
+def _iso(time: str) -> str:
+    """``20230103 02:09:12.345`` as ISO 8601; another spelling as it is."""
+    try:
+        parsed = datetime.datetime.strptime(time, "%Y%m%d %H:%M:%S.%f").replace(tzinfo=datetime.UTC)
+    except ValueError:
+        return time
+    return parsed.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _text(attributes: Mapping[str, Any], name: str, separator: str = ", ") -> str:
+    """An attribute as text; SGLI stores them as arrays of one."""
+    value = attributes.get(name, "")
+    items = [value] if isinstance(value, str | bytes) else np.ravel(value).tolist()
+    texts = [
+        item.decode(errors="replace") if isinstance(item, bytes) else str(item) for item in items
+    ]
+    return separator.join(text.strip() for text in texts)
