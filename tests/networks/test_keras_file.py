@@ -232,7 +232,7 @@ def test_a_lambda_layer_is_refused(tmp_path, canary, suffix):
     import keras
 
     written = str(canary)
-    spy = keras.layers.Lambda(lambda x: (open(written, "w").close(), x)[1], name="spy")  # noqa: PTH123, SIM115
+    spy = keras.layers.Lambda(lambda x: (open(written, "w").close(), x)[1], name="spy")  # noqa: PTH123
     model = keras.Sequential(
         [
             keras.Input((3,)),
