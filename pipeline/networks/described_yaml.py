@@ -147,12 +147,16 @@ def is_described(path: Path) -> bool:
 
 
 def description_of(weights: Path) -> Path | None:
-    """The YAML that describes a weight file: beside it, else a shipped one; or None."""
+    """The YAML that describes a weight file: beside it, else a shipped one; or None.
+
+    Raises:
+        NetworkError: there is one of its name, but it cannot be read.
+    """
     for folder in (weights.parent, shipped_configs() / "networks"):
         candidate = folder / f"{weights.stem}.yaml"
-        if candidate.is_file() and is_described(candidate):
-            named = read_yaml(candidate).get("weights")
-            if named == weights.name:
+        if candidate.is_file():
+            data = read_yaml(candidate)
+            if isinstance(data, dict) and data.get("weights") == weights.name:
                 return candidate
     return None
 

@@ -363,6 +363,15 @@ def test_a_description_of_something_else_does_not_count(tmp_path):
     assert "net.yaml is there, but its weights are not net.keras" in refused(weights)
 
 
+def test_a_broken_description_beside_a_keras_file_is_named(tmp_path):
+    """It is what the user wrote for this file, so what is wrong with it is what counts."""
+    weights = keras_model(tmp_path / "net.keras")
+    weights.with_suffix(".yaml").write_text("weights: [net.keras\n")
+    assert "net.yaml: not YAML" in refused(weights)
+    weights.with_suffix(".yaml").write_text("weights: net.keras\n")
+    assert "schema: Field required" in refused(weights)
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
