@@ -22,8 +22,8 @@ def check_network(network: Network) -> Network:
     """
     _check_layers(network)
     _check_variables(network)
-    _check_names(network)
     _check_classes(network)
+    _check_names(network)
     return network
 
 

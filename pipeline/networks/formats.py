@@ -6,13 +6,38 @@ from pathlib import Path
 
 from pipeline.errors import DAMAGE, NetworkError
 from pipeline.networks.checks import check_network
-from pipeline.networks.description import Network
+from pipeline.networks.described_yaml import (
+    SUFFIXES,
+    description_of,
+    is_described,
+    read_described,
+)
+from pipeline.networks.description import Layer, Network
 from pipeline.networks.golden import check_golden
-from pipeline.networks.ocsmart_h5 import is_ocsmart, read_ocsmart
+from pipeline.networks.keras_file import is_keras, keras_layers
+from pipeline.networks.ocsmart_h5 import describes_itself, is_ocsmart, read_ocsmart
 
-# (recognises the content, reads the file with this sha256)
-FORMATS: dict[str, tuple[Callable[[Path], bool], Callable[[Path, str], Network]]] = {
-    "ocsmart_h5": (is_ocsmart, read_ocsmart),
+
+def _ocsmart(path: Path) -> Network:
+    """What is in the file beats what is beside it, and that beats what its name says."""
+    beside = None if describes_itself(path) else description_of(path)
+    if beside is not None:
+        return read_described(beside, path)
+    return read_ocsmart(path, _sha256(path))
+
+
+def _keras(path: Path) -> Network:
+    described = description_of(path)
+    if described is None:
+        raise NetworkError(_undescribed(path, keras_layers(path)))
+    return read_described(described, path)
+
+
+# (recognises the content, reads the file); the first that recognises a file reads it.
+FORMATS: dict[str, tuple[Callable[[Path], bool], Callable[[Path], Network]]] = {
+    "ocsmart_h5": (is_ocsmart, _ocsmart),
+    "keras": (is_keras, _keras),
+    "yaml": (is_described, read_described),
 }
 
 
@@ -33,15 +58,19 @@ def load_network(path: str | Path) -> Network:
             network = check_network(_read(read, path))
             check_golden(network)
             return network
+    if path.suffix.lower() in SUFFIXES:
+        read_described(path)  # says what is wrong with it
     raise NetworkError(
         f"{path.name}: no known network format; known are {', '.join(FORMATS)}. An OC-SMART file "
-        "is HDF5 with Layers, Norm_in, Norm_out, Weights/LayerK and Bias/LayerK."
+        "is HDF5 with Layers, Norm_in, Norm_out, Weights/LayerK and Bias/LayerK, a Keras file what "
+        "model.save wrote, and a YAML file describes either of them or CSV tables "
+        "(docs/networks.md). Pickles are never opened."
     )
 
 
-def _read(read: Callable[[Path, str], Network], path: Path) -> Network:
+def _read(read: Callable[[Path], Network], path: Path) -> Network:
     try:
-        return read(path, _sha256(path))
+        return read(path)
     except DAMAGE as error:
         raise NetworkError(
             f"{path.name}: cannot be read ({error}). The file is damaged; fetch it again."
@@ -56,3 +85,25 @@ def is_network(path: Path) -> bool:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _undescribed(path: Path, layers: tuple[Layer, ...]) -> str:
+    """A Keras model does not say what its inputs mean: what to write so that something does."""
+    sizes = [layers[0].kernel.shape[0], *(layer.bias.size for layer in layers)] if layers else [0]
+    activations = ", ".join(layer.activation for layer in layers)
+    other = path.with_suffix(".yaml")
+    unused = f" ({other.name} is there, but its weights are not {path.name})"
+    variable = "wavelength_nm: 443, units: sr-1, transform: none, scaling: none}"
+    return (
+        f"{path.name}: a Keras model {'-'.join(map(str, sizes))} ({activations}), but nothing says "
+        f"what its {sizes[0]} inputs and {sizes[-1]} outputs are. Write {path.stem}.yaml beside it"
+        f"{unused if other.is_file() else ''} (docs/networks.md):\n"
+        "schema: 1\n"
+        f"name: {path.stem}\n"
+        f"weights: {path.name}\n"
+        "sensors: [MODIS-Aqua]\n"
+        "inputs:     # all of them, in order\n"
+        f"  - {{quantity: Rrs, {variable}\n"
+        "outputs:\n"
+        f"  - {{quantity: aph, {variable.replace('sr-1', 'm-1')}"
+    )

@@ -58,7 +58,7 @@ class DescribedVariable(Described):
 
     def variable(self, norm: Range) -> Variable:
         """With the training range of the transformed quantity."""
-        has_parameters = self.mean is not None and self.std is not None
+        parameters = None if self.mean is None or self.std is None else (self.mean, self.std)
         return Variable(
             quantity=self.quantity,
             wavelength_nm=self.wavelength_nm,
@@ -69,7 +69,7 @@ class DescribedVariable(Described):
             long_name=self.long_name,
             standard_name=self.standard_name,
             scaling_name=self.scaling,
-            scaling_parameters=(self.mean, self.std) if has_parameters else None,  # type: ignore[arg-type]
+            scaling_parameters=parameters,
         )
 
 

@@ -1,0 +1,79 @@
+"""Kernels and biases as CSV tables: numbers with commas between them, lines with # are comments."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import NetworkError
+from pipeline.networks.description import Array
+
+# 5 million weights; a table of text that is larger is not a network of single pixels.
+MOST_BYTES = 128 * 2**20
+
+
+def read_table(path: Path) -> Array:
+    """The numbers of a table, with shape (rows, columns).
+
+    Raises:
+        NetworkError: a cell is no finite number, or rows are of different length; the message names
+            file, line and column.
+    """
+    rows: list[list[float]] = []
+    for line_number, line in enumerate(_text(path).splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        row = [
+            _number(cell, f"{path.name}: line {line_number}, column {column}")
+            for column, cell in enumerate(line.split(","), start=1)
+        ]
+        if rows and len(row) != len(rows[0]):
+            raise NetworkError(
+                f"{path.name}: line {line_number} has {len(row)} columns, expected {len(rows[0])} "
+                "as in the lines above."
+            )
+        rows.append(row)
+    if not rows:
+        raise NetworkError(f"{path.name}: no numbers, expected rows of numbers with commas.")
+    return np.array(rows, dtype=np.float64)
+
+
+def read_vector(path: Path) -> Array:
+    """The numbers of a table of one row or one column, with shape (n,).
+
+    Raises:
+        NetworkError: as :func:`read_table`, or there are several rows and columns.
+    """
+    table = read_table(path)
+    if min(table.shape) != 1:
+        raise NetworkError(
+            f"{path.name}: {table.shape[0]} rows and {table.shape[1]} columns, expected one row or "
+            "one column: a bias has one number for each unit."
+        )
+    return table.reshape(-1)
+
+
+def _text(path: Path) -> str:
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise NetworkError(f"{path.name}: {size:,} bytes, at most {MOST_BYTES:,} are read.")
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise NetworkError(
+            f"{path.name}: not a text file ({error.reason} at byte {error.start}), expected rows "
+            "of numbers with commas."
+        ) from None
+
+
+def _number(cell: str, where: str) -> float:
+    try:
+        number = float(cell)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise NetworkError(
+            f"{where}: {cell.strip()!r} is not a finite number. Write numbers as 0.5 or -1e-3, "
+            "with commas between them."
+        )
+    return number
