@@ -26,6 +26,30 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True, "max_con
 EXISTING = click.Path(path_type=Path)
 
 
+class _Numbers(click.ParamType):  # type: ignore[type-arg]  # generic in its stubs only
+    """Numbers with a separator between them."""
+
+    def __init__(self, name: str, separator: str, count: int, number: type) -> None:
+        self.name = name
+        self._separator, self._count, self._number = separator, count, number
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The numbers of a text; numbers as they are."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            numbers = tuple(self._number(part) for part in value.split(self._separator))
+        except ValueError:
+            numbers = ()
+        if len(numbers) != self._count:
+            self.fail(f"{value!r} is not {self.name}", param, ctx)
+        return numbers
+
+
+_BBOX = _Numbers("west,south,east,north in degrees", ",", 4, float)
+_SPAN = _Numbers("first:end in whole numbers", ":", 2, int)
+
+
 @click.group(context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="ocpipe")
 def main() -> None:
@@ -77,6 +101,20 @@ def _log_level(command: Any) -> Any:
     help="What runs the networks: auto, numpy (float64 reference) or tensorflow.",
 )
 @click.option(
+    "--bbox",
+    type=_BBOX,
+    default=None,
+    metavar="W,S,E,N",
+    show_default="the whole scene",
+    help="Only the lines and pixels around this box (degrees; W > E crosses the antimeridian).",
+)
+@click.option(
+    "--lines", type=_SPAN, default=None, metavar="FIRST:END", help="Only these lines, from 0."
+)
+@click.option(
+    "--pixels", type=_SPAN, default=None, metavar="FIRST:END", help="Only these pixels, from 0."
+)
+@click.option(
     "--threads",
     type=click.IntRange(min=1),
     default=None,
@@ -111,18 +149,92 @@ def run(
 
 @main.command()
 @click.argument("file", type=EXISTING)
+@click.option(
+    "-c",
+    "--config",
+    default=None,
+    show_default="none",
+    help="Configuration whose science.reader opens a scene that does not say enough by itself.",
+)
 @_log_level
-def inspect(file: Path, log_level: str) -> None:
+def inspect(file: Path, config: str | None, log_level: str) -> None:
     """Say what FILE is: a scene, a network, or a product of ocpipe."""
     _start_logging(log_level)
+    from pipeline.config import ReaderChoice, load_config
     from pipeline.inspection import inspect_file
 
     try:
-        for line in inspect_file(file):
+        reader = load_config(config).science.reader if config else ReaderChoice()
+        for line in inspect_file(file, reader):
             click.echo(line)
+    except ConfigError as error:
+        _wrong_use(error)
     except PipelineError as error:
         _failure(error)
         sys.exit(1)
+
+
+@main.command()
+@click.argument("product", type=EXISTING)
+@click.option(
+    "--scene",
+    "scenes",
+    multiple=True,
+    type=EXISTING,
+    metavar="PATH",
+    show_default="beside the product, and .",
+    help="The input, or a folder to look for it in; repeatable.",
+)
+@click.option(
+    "--networks",
+    multiple=True,
+    type=EXISTING,
+    metavar="DIR",
+    show_default="none",
+    help="Folder to look networks up in; repeatable. OCPIPE_NETWORKS is searched next.",
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    default=1000,
+    metavar="N",
+    help="How many pixels are computed again, by the float64 reference.",
+)
+@click.option("--all", "everything", is_flag=True, help="Compute every pixel again.")
+@click.option("--seed", type=int, default=0, metavar="N", help="Of the choice of pixels.")
+@_log_level
+def verify(
+    product: Path,
+    scenes: tuple[Path, ...],
+    networks: tuple[Path, ...],
+    sample: int,
+    everything: bool,
+    seed: int,
+    log_level: str,
+) -> None:
+    """Check that PRODUCT is what it says: hashes, checksums, attributes, and pixels computed again.
+
+    The exit code is 1 where anything differs or cannot be found.
+    """
+    _start_logging(log_level)
+    from pipeline.verify import verify_product
+
+    passed = True
+    try:
+        for finding in verify_product(
+            product,
+            scenes=scenes,
+            network_dirs=networks,
+            sample=None if everything else sample,
+            seed=seed,
+        ):
+            passed &= finding.passed
+            click.echo(f"{'ok' if finding.passed else 'FAILED':<7}{finding.what:<12}{finding.text}")
+    except PipelineError as error:
+        _failure(error)
+        sys.exit(1)
+    click.echo(f"{product.name}: {'verified' if passed else 'NOT verified'}")
+    sys.exit(0 if passed else 1)
 
 
 @main.command("check-config")
@@ -187,6 +299,9 @@ def _configured(config: str, **options: Any) -> "RunConfig":
         output=options["output"],
         network_dirs=options["networks"] or None,
         threads=options["threads"],
+    )
+    settings = settings.with_window(
+        bbox=options["bbox"], lines=options["lines"], pixels=options["pixels"]
     )
     if options["engine"]:
         settings = settings.with_engine(options["engine"])

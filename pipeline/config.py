@@ -333,6 +333,7 @@ class RunConfig(Strict):
         record: dict[str, Any] = self.science.model_dump(mode="json")
         for network in record["networks"]:
             network["file"] = Path(network["file"]).name
+        record["masks"]["preset"] = None  # its flags are stated in full
         return {"name": self.name, "title": self.title, "science": record}
 
 

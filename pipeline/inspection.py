@@ -1,28 +1,33 @@
 """What a file is, in words: a scene, a network, or a product of this program."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import dask.base
-import h5py
 import numpy as np
 import xarray as xr
 import yaml
 
+from pipeline.config import ReaderChoice
 from pipeline.errors import SceneError
 from pipeline.networks import Network, load_network
 from pipeline.networks.description import Variable
 from pipeline.networks.formats import is_network
+from pipeline.product_file import ProductFile, is_product
 from pipeline.provenance import SOFTWARE
-from pipeline.readers import open_scene
+from pipeline.readers import AUTO, open_scene
 from pipeline.scene import SOURCE_FLAGS, plain_variables, spectral_quantities, wavelengths
 from pipeline.source_flags import SourceFlags
+from pipeline.writers.group import Group
 
 
-def inspect_file(path: Path) -> Iterator[str]:
+def inspect_file(path: Path, reader: ReaderChoice = AUTO) -> Iterator[str]:
     """Lines that describe a file.
+
+    Args:
+        path: the file, or the folder of a scene.
+        reader: how a scene is opened.
 
     Raises:
         PipelineError: the file is missing, broken, or nothing this program knows.
@@ -34,23 +39,7 @@ def inspect_file(path: Path) -> Iterator[str]:
     elif path.is_file() and is_network(path):
         yield from _network(load_network(path))
     else:
-        yield from _scene(path)
-
-
-def is_product(path: Path) -> bool:
-    """Whether this program wrote the file."""
-    if not path.is_file() or not h5py.is_hdf5(path):
-        return False
-    try:
-        with h5py.File(path, "r") as file:
-            control = file.get("processing_control")
-            return control is not None and _text(control.attrs.get("software_name")) == SOFTWARE
-    except OSError:
-        return False  # a truncated file; the reader says so in its own words
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+        yield from _scene(path, reader)
 
 
 def _network(network: Network) -> Iterator[str]:
@@ -61,7 +50,12 @@ def _network(network: Network) -> Iterator[str]:
     activations = ", ".join(layer.activation for layer in network.layers)
     yield f"layers       {network.shape_text} ({activations})"
     yield from _variables("inputs", network.inputs)
-    yield from _variables("outputs", network.outputs)
+    if network.classes:
+        yield f"classes      {network.class_quantity}: {', '.join(network.classes)}"
+    else:
+        yield from _variables("outputs", network.outputs)
+    if network.after:
+        yield f"after        {', '.join(network.after)}"
     if network.golden is not None:
         yield f"golden       {len(network.golden.inputs)} spectra, reproduced"
     for key, value in network.training.items():
@@ -71,17 +65,20 @@ def _network(network: Network) -> Iterator[str]:
 
 
 def _variables(title: str, variables: tuple[Variable, ...]) -> Iterator[str]:
-    yield f"{title:<12} {'name':<20} {'units':<8} {'transform':<12} training range"
+    yield (
+        f"{title:<12} {'name':<20} {'units':<8} {'transform':<12} {'scaling':<10} training range"
+    )
     for variable in variables:
         low, high = variable.physical_range
+        known = f"{low:.4g} .. {high:.4g}" if np.isfinite([low, high]).any() else "not known"
         yield (
             f"{'':<12} {variable.name:<20} {variable.units:<8} {variable.transform_name:<12} "
-            f"{low:.4g} .. {high:.4g}"
+            f"{variable.scaling_name:<10} {known}"
         )
 
 
-def _scene(path: Path) -> Iterator[str]:
-    with open_scene(path) as scene:
+def _scene(path: Path, reader: ReaderChoice) -> Iterator[str]:
+    with open_scene(path, reader) as scene:
         yield f"scene        {path.name}"
         yield f"format       {scene.attrs['reader']}"
         yield f"sensor       {scene.attrs['sensor'] or 'unknown'}"
@@ -142,58 +139,54 @@ def _flags(scene: xr.Dataset) -> Iterator[str]:
 
 
 def _product(path: Path) -> Iterator[str]:
-    with h5py.File(path, "r") as file:
-        root, control = _Attributes(file), file["processing_control"]
-        program = _Attributes(control)
-        lines, pixels = file["quality_flags"].shape
+    with ProductFile(path) as product:
+        root, control, scene = product.attributes, product.control, product.scene
+        lines, pixels = product.shape
         yield f"product      {path.name}: {root['title']}"
-        yield f"made by      {SOFTWARE} {program['software_version']} on {root['date_created']}"
+        version = control.attributes["software_version"]
+        yield f"made by      {SOFTWARE} {version} on {root['date_created']}"
         yield f"id           {root['id']}"
-        yield f"key          {program['key']}"
+        yield f"key          {control.attributes['key']}"
         yield f"size         {lines} lines x {pixels} pixels"
-        for entry in map(_Attributes, control["inputs"].values()):
-            yield f"input        {entry['file']} ({entry['sensor']}, {entry['reader']})"
-            yield f"             sha256 {entry['sha256']}"
-        counts = control["flag_percentages"].attrs
-        for name, group in control["networks"].items():
-            yield from _recorded_network(name, _Attributes(group), counts)
+        yield f"input        {scene['file']} ({scene['sensor']}, {scene['reader']})"
+        yield f"             sha256 {scene['sha256']}"
+        if (lines, pixels) != (scene["scene_lines"], scene["scene_pixels"]):
+            yield (
+                f"window       from line {scene['first_line']} and pixel {scene['first_pixel']} of "
+                f"{scene['scene_lines']} x {scene['scene_pixels']}"
+            )
+        counts = control.groups["flag_percentages"]
+        for name, group in product.networks.items():
+            yield from _recorded_network(name, group.attributes, counts.attributes)
         for field in ("citation", "licence"):
-            said = {_Attributes(group)[field] for group in control["networks"].values()}
+            said = {str(group.attributes[field]) for group in product.networks.values()}
             yield from (f"{field:<12} {text or 'none given'}" for text in sorted(said))
-        versions = ", ".join(f"{k} {_text(v)}" for k, v in control["software"].attrs.items())
-        yield f"software     {versions}"
-        yield from _flag_shares(control["flag_percentages"])
-        configuration = json.loads(_Attributes(control["input_parameters"])["configuration"])
+        versions = control.groups["software"].attributes
+        yield f"software     {', '.join(f'{name} {version}' for name, version in versions.items())}"
+        yield from _flag_shares(counts)
         yield "configured"
-        yield from yaml.safe_dump(configuration, sort_keys=False).splitlines()
+        yield from yaml.safe_dump(product.configuration, sort_keys=False).splitlines()
 
 
-def _recorded_network(name: str, entry: "_Attributes", counts: Mapping[str, Any]) -> Iterator[str]:
+def _recorded_network(
+    name: str, entry: Mapping[str, Any], counts: Mapping[str, Any]
+) -> Iterator[str]:
     yield f"network      {name}: {entry['file']} ({entry['layers']}), {entry['engine']}"
     yield f"             sha256 {entry['sha256']}"
-    outputs = [variable["name"] for variable in json.loads(entry["outputs"])]
-    # netCDF writes a number as an array of one.
-    computed, pixels = (np.ravel(counts[n])[0] for n in (f"{outputs[0]}_valid_count", "pixels"))
-    yield f"             makes {', '.join(outputs)} on {computed} of {pixels} pixels"
+    for what in ("gains", "input_gains", "scope_check"):
+        if entry[what] != "none":
+            yield f"             {what.replace('_', ' ')}: {entry[what]}"
+    made = [name for name in str(entry["variables"]).split(",") if name]
+    if made:
+        computed = counts[f"{made[-1]}_valid_count"]
+        yield f"             makes {', '.join(made)} on {computed} of {counts['pixels']} pixels"
 
 
-class _Attributes:
-    """The attributes of a group as text."""
-
-    def __init__(self, group: h5py.Group) -> None:
-        self._attrs = group.attrs
-
-    def __getitem__(self, name: str) -> str:
-        return _text(self._attrs[name])
-
-
-def _flag_shares(group: h5py.Group) -> Iterator[str]:
-    for name, dataset in group.items():
-        if not name.endswith("_percent"):
-            continue
-        meanings = _text(dataset.attrs["flag_names"]).split()
-        shares = ", ".join(
-            f"{meaning} {share:.1f} %"
-            for meaning, share in zip(meanings, dataset[...], strict=True)
-        )
-        yield f"flags        {name.removesuffix('_percent')}: {shares}"
+def _flag_shares(counts: Group) -> Iterator[str]:
+    for name, (_, values, attributes) in counts.variables.items():
+        if name.endswith("_percent"):
+            shares = ", ".join(
+                f"{meaning} {share:.1f} %"
+                for meaning, share in zip(attributes["flag_names"].split(), values, strict=True)
+            )
+            yield f"flags        {name.removesuffix('_percent')}: {shares}"

@@ -51,7 +51,7 @@ def process_scene(
     source, config = Path(source), load_config(config)
     target = product_path(source, config)
     with open_scene(source, config.science.reader) as opened:
-        scene, plan = _planned(opened, source.name, config)
+        scene, plan = locate_and_plan(opened, source.name, config)
         _prepare_folder(target.parent)
         _build_engines(plan)
         provenance = Provenance.of(source, scene.attrs, plan)
@@ -83,10 +83,10 @@ def plan_scene(source: str | Path, config: str | Path | Mapping[str, Any] | RunC
     """
     source, config = Path(source), load_config(config)
     with open_scene(source, config.science.reader) as scene:
-        return _planned(scene, source.name, config)[1]
+        return locate_and_plan(scene, source.name, config)[1]
 
 
-def _planned(opened: xr.Dataset, name: str, config: RunConfig) -> tuple[xr.Dataset, Plan]:
+def locate_and_plan(opened: xr.Dataset, name: str, config: RunConfig) -> tuple[xr.Dataset, Plan]:
     """The scene as the run sees it, and the plan of the run."""
     try:
         scene, extent = locate(opened, config)

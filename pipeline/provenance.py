@@ -181,6 +181,7 @@ class Provenance:
                 ),
                 "software": Group(self._software()),
                 "flag_percentages": _flag_counts(tally),
+                "checksums": Group(tally.checksums),
             },
         )
 
@@ -218,8 +219,10 @@ class Provenance:
                 "activations": ",".join(layer.activation for layer in network.layers),
                 "inputs": _json(matched),
                 "outputs": _json([_described(variable) for variable in network.outputs]),
+                "classes": ",".join(network.classes),
                 "citation": network.citation,
                 "licence": network.licence,
+                "variables": ",".join(step.variables),
                 "engine": step.engine,
                 "gains": _gains(step.gains),
                 "input_gains": _gains(step.input_gains),
@@ -309,6 +312,7 @@ def _described(variable: Variable) -> dict[str, Any]:
         "wavelength_nm": variable.wavelength_nm,
         "units": variable.units,
         "transform": variable.transform_name,
+        "scaling": variable.scaling_name,
         "range": [low, high] if np.isfinite([low, high]).all() else None,
     }
 

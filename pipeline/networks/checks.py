@@ -6,6 +6,7 @@ import numpy as np
 
 from pipeline.errors import NetworkError
 from pipeline.networks.activations import parse_activation
+from pipeline.networks.after import GAINS, SCOPE
 from pipeline.networks.description import Layer, Network, Variable
 from pipeline.networks.scalings import SCALINGS
 from pipeline.networks.transforms import TRANSFORMS
@@ -24,6 +25,7 @@ def check_network(network: Network) -> Network:
     _check_variables(network)
     _check_classes(network)
     _check_names(network)
+    _check_after(network)
     return network
 
 
@@ -146,3 +148,21 @@ def _check_classes(network: Network) -> None:
         )
     if classes != tuple(variable.name for variable in network.outputs):
         raise NetworkError(f"{file_name}: the outputs are not the classes, one by one.")
+
+
+def _check_after(network: Network) -> None:
+    """Gains are on Rrs; a scope check compares outputs with the inputs of the same names."""
+    if GAINS in network.after and any(
+        v.quantity != "Rrs" or v.wavelength_nm is None for v in network.outputs
+    ):
+        raise NetworkError(
+            f"{network.file_name}: after: {GAINS} is for networks that make Rrs alone; it makes "
+            f"{', '.join(v.name for v in network.outputs)}. Correct the description."
+        )
+    inputs = {variable.name for variable in network.inputs}
+    missing = [v.name for v in network.outputs if v.name not in inputs]
+    if SCOPE in network.after and missing:
+        raise NetworkError(
+            f"{network.file_name}: after: {SCOPE} is for networks that reconstruct their inputs; "
+            f"{', '.join(missing)} is no input. Correct the description."
+        )

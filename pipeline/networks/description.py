@@ -151,7 +151,7 @@ class Network:
 
         The sha256 of the file is not enough: what OC-SMART's files leave unsaid comes from tables.
         """
-        digest = hashlib.sha256(repr((self.inputs, self.outputs)).encode())
+        digest = hashlib.sha256(repr((self.inputs, self.outputs, self.after)).encode())
         for layer in self.layers:
             digest.update(repr((layer.activation, layer.kernel.shape)).encode())
             digest.update(np.ascontiguousarray(layer.kernel).tobytes())

@@ -100,6 +100,8 @@ class NetworkDescription(Described):
     citation: str = ""
     licence: str = ""
     training: dict[str, Any] = {}
+    after: tuple[Literal["gains", "scope_check"], ...] = ()
+    """What may follow the network."""
     golden: DescribedGolden | None = None
 
     @field_validator("outputs")
@@ -159,6 +161,7 @@ class NetworkDescription(Described):
             golden=self._golden(),
             classes=() if classes is None else classes.names,
             class_quantity="" if classes is None else classes.quantity,
+            after=self.after,
         )
 
     def _golden(self) -> GoldenSpectra | None:

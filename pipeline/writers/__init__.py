@@ -1,5 +1,12 @@
 """Products -> files: one format per file."""
 
-from pipeline.writers.netcdf import PRODUCT_SUFFIX, Layout, write_product
+from pipeline.writers.netcdf import (
+    FILL,
+    PRODUCT_SUFFIX,
+    Layout,
+    as_stored,
+    storable,
+    write_product,
+)
 
-__all__ = ["PRODUCT_SUFFIX", "Layout", "write_product"]
+__all__ = ["FILL", "PRODUCT_SUFFIX", "Layout", "as_stored", "storable", "write_product"]

@@ -182,7 +182,7 @@ def _define(file: netCDF4.Dataset, products: xr.Dataset, layout: Layout) -> None
         made.setncatts(variable.attrs)
     for name, axis in products.coords.items():
         made = file.createVariable(str(name), axis.dtype, axis.dims, fill_value=False)
-        made.setncatts(_storable(axis.attrs))
+        made.setncatts(storable(axis.attrs))
         made[...] = axis.values
 
 
@@ -249,29 +249,33 @@ class _Sink:
         self.order.submit(region, self.number, lambda: self._write(region, values))
 
     def _write(self, region: tuple[slice, slice], values: npt.NDArray[Any]) -> None:
-        self.tally.add(self.variable.name, values)
-        if values.dtype.kind == "f":
-            values = np.where(np.isfinite(values), values, FILL)
+        stored = as_stored(values)
+        self.tally.add(self.variable.name, values, stored)
         # Where h5py and netCDF4 share one HDF5 library, which is not safe for threads, readers and
         # this writer must take turns: xarray's readers hold this lock.
         with _named_failure(Path(self.variable.group().filepath())), HDF5_LOCK:
-            self.variable[region] = values
+            self.variable[region] = stored
+
+
+def as_stored(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Numbers of any shape as the file holds them: the fill value where there is none."""
+    return np.where(np.isfinite(values), values, FILL) if values.dtype.kind == "f" else values
 
 
 def _write_group(parent: Any, group: Group) -> None:
-    parent.setncatts(_storable(group.attributes))
+    parent.setncatts(storable(group.attributes))
     for name, (dim, values, attributes) in group.variables.items():
         if dim not in parent.dimensions:
             parent.createDimension(dim, len(values))
         variable = parent.createVariable(name, values.dtype, (dim,), fill_value=False)
-        variable.setncatts(_storable(attributes))
+        variable.setncatts(storable(attributes))
         variable[:] = values
     for name, child in group.groups.items():
         _write_group(parent.createGroup(name), child)
 
 
-def _storable(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """As netCDF can hold them: attributes carried over from a scene may be anything."""
+def storable(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes as netCDF can hold them: those carried over from a scene may be anything."""
     stored = {name.replace("/", "_"): _storable_value(v) for name, v in attributes.items()}
     return {name: value for name, value in stored.items() if value is not None}
 

@@ -167,22 +167,48 @@ def _draw_panel(figure: "Figure", panel: "Axes", data: xr.Dataset, name: str) ->
         panel.pcolormesh(longitude, latitude, area, cmap=_one_colour(layer.colour), rasterized=True)
     variable = data[name]
     values = np.ma.masked_invalid(variable.values)
-    mesh = panel.pcolormesh(
-        longitude, latitude, values, cmap="viridis", norm=_norm(values), rasterized=True
-    )
-    label = f"{variable.attrs.get('long_name', name)} ({variable.attrs.get('units', '1')})"
+    colours = _class_colours(variable) or {"cmap": "viridis", "norm": _norm(values)}
+    mesh = panel.pcolormesh(longitude, latitude, values, rasterized=True, **colours)
+    units = f" ({variable.attrs['units']})" if "units" in variable.attrs else ""
+    is_map = "flag_values" in variable.attrs
     bar = figure.colorbar(
-        mesh, ax=panel, orientation="horizontal", shrink=0.9, aspect=32, extend="both"
+        mesh,
+        ax=panel,
+        orientation="horizontal",
+        shrink=0.9,
+        aspect=32,
+        extend="neither" if is_map else "both",
     )
+    label = f"{variable.attrs.get('long_name', name)}{units}"
     bar.set_label("\n".join(textwrap.wrap(label, 62)), fontsize=8)
     bar.ax.tick_params(labelsize=8)
-    _plain_ticks(bar)
+    if is_map:
+        names = str(variable.attrs["flag_meanings"]).split()
+        bar.set_ticks(np.atleast_1d(variable.attrs["flag_values"]), labels=names)
+    else:
+        _plain_ticks(bar)
     panel.set_title(name, fontsize=11)
     panel.set_xlabel("longitude (degrees east)" if has_place else "pixel")
     if panel.get_subplotspec().is_first_col():  # type: ignore[union-attr]
         panel.set_ylabel("latitude (degrees north)" if has_place else "line")
     middle = float(np.mean(latitude)) if has_place else 0.0
     panel.set_aspect(1 / max(0.05, math.cos(math.radians(middle))))
+
+
+def _class_colours(variable: xr.DataArray) -> dict[str, Any]:
+    """A colour for each class of a class map; nothing for other variables."""
+    if "flag_values" not in variable.attrs:
+        return {}
+    from matplotlib import colormaps
+    from matplotlib.colors import BoundaryNorm, ListedColormap
+
+    values = np.atleast_1d(variable.attrs["flag_values"]).astype(float)
+    palette = colormaps["tab10" if values.size <= 10 else "tab20"].resampled(values.size)
+    edges = np.append(values - 0.5, values[-1] + 0.5)
+    return {
+        "cmap": ListedColormap(palette(np.arange(values.size))),
+        "norm": BoundaryNorm(edges, values.size),
+    }
 
 
 def _plain_ticks(bar: Any) -> None:

@@ -1,5 +1,6 @@
 """Statistics of a product, counted while its chunks are written: no second pass over the data."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,9 +23,18 @@ class Tally:
     flag_counts: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
     valid_counts: dict[str, int] = field(default_factory=dict)
     _ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    _digests: dict[str, Any] = field(default_factory=dict)
 
-    def add(self, name: str, chunk: npt.NDArray[Any]) -> None:
-        """Count one chunk of a variable."""
+    def add(self, name: str, chunk: npt.NDArray[Any], stored: npt.NDArray[Any]) -> None:
+        """Count one chunk of a variable; chunks come in the order of the blocks.
+
+        Args:
+            name: the variable.
+            chunk: its values.
+            stored: the same as they are stored, fill values included.
+        """
+        digest = self._digests.setdefault(name, hashlib.sha256())
+        digest.update(np.ascontiguousarray(stored).data)
         if name in self.flag_tables:
             counts = self.flag_tables[name].counts(chunk)
             self.flag_counts[name] = self.flag_counts.get(name, np.int64(0)) + counts
@@ -39,6 +49,11 @@ class Tally:
         if values.size:
             low, high = self._ranges.get(name, (np.inf, -np.inf))
             self._ranges[name] = (min(low, float(values.min())), max(high, float(values.max())))
+
+    @property
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of the stored numbers of each variable, block after block."""
+        return {name: digest.hexdigest() for name, digest in self._digests.items()}
 
     def valid_count(self, name: str) -> int:
         """Number of finite values of a variable."""

@@ -19,7 +19,7 @@ def tally_of(**chunks):
     tally = Tally(100, TABLES)
     for name, parts in chunks.items():
         for part in parts:
-            tally.add(name, part)
+            tally.add(name, part, part)
     return tally
 
 

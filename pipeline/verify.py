@@ -1,0 +1,319 @@
+"""Whether a product is what it says: found again, hashed again, and a sample computed again.
+
+The input and the networks are compared by SHA-256, the stored numbers with their checksums, every
+attribute with what this version would write, and pixels with the float64 reference.
+"""
+
+import datetime
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from pipeline.block import process_block
+from pipeline.errors import NetworkError, PipelineError
+from pipeline.networks import find_network, load_network
+from pipeline.networks.library import network_folders
+from pipeline.plan import Plan
+from pipeline.process import locate_and_plan, map_scene
+from pipeline.product_file import ProductFile
+from pipeline.provenance import Provenance, sha256_of
+from pipeline.quality import FlagTable
+from pipeline.readers import open_scene
+from pipeline.scene import SOURCE_FLAGS
+from pipeline.version import __version__
+from pipeline.writers import FILL, as_stored, storable
+from pipeline.writers.group import Group
+from pipeline.writers.tally import Tally
+
+SAMPLE = 1000
+# Engines in float32 differ from the reference by 3e-4 at most, through a whole chain of networks.
+RELATIVE_TOLERANCE = 1e-3
+# And where an output passes through zero, by this share of its range among the pixels compared.
+RANGE_TOLERANCE = 1e-5
+
+# What depends on the machine or on the version of a library and not on the product's numbers.
+_NOT_COMPARED = ("software",)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    passed: bool
+    text: str
+
+
+def verify_product(
+    path: Path,
+    *,
+    scenes: Sequence[Path] = (),
+    network_dirs: Sequence[Path] = (),
+    sample: int | None = SAMPLE,
+    seed: int = 0,
+) -> Iterator[Finding]:
+    """Look at a product from all sides, one finding at a time.
+
+    Args:
+        path: the product.
+        scenes: the input, or folders to look for it in; the product's folder and the current one
+            are looked at, too.
+        network_dirs: folders to look for networks in, before those of OCPIPE_NETWORKS.
+        sample: how many pixels are computed again; all of them for None.
+        seed: of the choice of pixels.
+
+    Raises:
+        SceneError: the product cannot be read.
+    """
+    with ProductFile(path) as product:
+        yield from _version(product)
+        tally = _count(product)
+        yield from _checksums(product, tally)
+        source = yield from _input(product, scenes)
+        yield from _networks(product, network_dirs)
+        if source is None:
+            return
+        config = product.run_config(network_dirs=[str(folder) for folder in network_dirs])
+        try:
+            with open_scene(source, config.science.reader) as opened:
+                scene, plan = locate_and_plan(opened, source.name, config)
+                yield from _attributes(product, source, scene, plan, tally)
+                yield from _pixels(product, scene, plan, sample, seed)
+        except PipelineError as error:
+            yield Finding("run", False, f"the run cannot be repeated: {error}")
+
+
+def _version(product: ProductFile) -> Iterator[Finding]:
+    made_by = product.control.attributes["software_version"]
+    if made_by != __version__:
+        yield Finding(
+            "version",
+            False,
+            f"made by version {made_by}, this is {__version__}: attributes may differ. Verify with "
+            f"version {made_by}.",
+        )
+
+
+def _count(product: ProductFile) -> Tally:
+    """What the writer counted, from the numbers in the file."""
+    chunk = product.configuration["science"]["output"]["chunk"]
+    tables = {
+        name: FlagTable.from_attributes(attributes, product.stored(name, (slice(0, 1),)).dtype)
+        for name in product.variables
+        if "flag_meanings" in (attributes := product.attributes_of(name))
+    }
+    tally = Tally(product.shape[0] * product.shape[1], tables)
+    for name in product.variables:
+        for region in product.blocks((min(chunk[0], product.shape[0]), chunk[1])):
+            stored = product.stored(name, region)
+            tally.add(name, _values(stored), stored)
+    return tally
+
+
+def _values(stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return (
+        np.where(stored == FILL, np.float32(np.nan), stored) if stored.dtype.kind == "f" else stored
+    )
+
+
+def _checksums(product: ProductFile, tally: Tally) -> Iterator[Finding]:
+    recorded = product.control.groups["checksums"].attributes
+    found = tally.checksums
+    changed = [name for name in recorded if found.get(name) != recorded[name]]
+    unknown = [name for name in found if name not in recorded]
+    if changed or unknown:
+        yield Finding(
+            "checksums",
+            False,
+            f"numbers were changed after the product was written: {', '.join(changed + unknown)}",
+        )
+    else:
+        yield Finding("checksums", True, f"the numbers of {len(found)} variables are as written")
+
+
+def _input(product: ProductFile, scenes: Sequence[Path]) -> Generator[Finding, None, Path | None]:
+    """Findings; returns the path of the input if it is the right one."""
+    name, expected = str(product.scene["file"]), str(product.scene["sha256"])
+    places = [*scenes, product.path.parent, Path()]
+    candidates = [
+        place / name if place.is_dir() and place.name != name else place for place in places
+    ]
+    source = next((candidate for candidate in candidates if candidate.exists()), None)
+    if source is None:
+        searched = ", ".join(f"'{place}'" for place in places)
+        yield Finding("input", False, f"{name} not found in {searched}. Name it with --scene.")
+        return None
+    found = sha256_of(source)
+    if found != expected:
+        yield Finding(
+            "input",
+            False,
+            f"{source.name} is not the file the product was made from: its sha256 is {found}, "
+            f"recorded is {expected}",
+        )
+        return None
+    yield Finding("input", True, f"{source.name}, sha256 equal")
+    return source
+
+
+def _networks(product: ProductFile, network_dirs: Sequence[Path]) -> Iterator[Finding]:
+    folders = network_folders(tuple(network_dirs))
+    for name, group in product.networks.items():
+        file, recorded = str(group.attributes["file"]), group.attributes
+        try:
+            network = load_network(find_network(f"{file}", str(product.scene["sensor"]), folders))
+        except NetworkError as error:
+            yield Finding("network", False, f"{name}: {error}")
+            continue
+        if network.sha256 != recorded["sha256"]:
+            yield Finding(
+                "network",
+                False,
+                f"{name}: {file} is not the file the product was made with: its sha256 is "
+                f"{network.sha256}, recorded is {recorded['sha256']}",
+            )
+        elif network.fingerprint != recorded["fingerprint"]:
+            yield Finding(
+                "network", False, f"{name}: {file} is described otherwise than it was recorded"
+            )
+        else:
+            yield Finding("network", True, f"{name}: {file}, sha256 equal")
+
+
+def _attributes(
+    product: ProductFile, source: Path, scene: xr.Dataset, plan: Plan, tally: Tally
+) -> Iterator[Finding]:
+    """Every attribute of the file and its variables, with what would be written now."""
+    created = datetime.datetime.fromisoformat(str(product.attributes["date_created"]))
+    provenance = replace(Provenance.of(source, scene.attrs, plan), created=created)
+    expected = map_scene(scene, plan)
+    differing = [*_differences(product.root, provenance.root(tally), "")]
+    for name, variable in {**expected.data_vars, **expected.coords}.items():
+        if name not in (*product.variables, *product.axes):
+            differing.append(f"variable {name} is missing")
+            continue
+        found = product.attributes_of(str(name))
+        found.pop("_FillValue", None)
+        differing += _compared(found, dict(variable.attrs), str(name))
+        if name in expected.coords and not np.array_equal(product.stored(str(name)), variable):
+            differing.append(f"the values of {name}")
+    known = {str(name) for name in expected.variables}
+    differing += [f"variable {n} is unknown" for n in product.variables if n not in known]
+    if differing:
+        more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
+        yield Finding("attributes", False, f"not as written: {'; '.join(differing[:5])}{more}")
+    else:
+        yield Finding("attributes", True, "all as this version writes them")
+
+
+def _differences(found: Group, expected: Group, place: str) -> Iterator[str]:
+    yield from _compared(found.attributes, expected.attributes, place or "global attributes")
+    for name in {*found.variables, *expected.variables}:
+        stored, wanted = found.variables.get(name), expected.variables.get(name)
+        if stored is None or wanted is None or not np.array_equal(stored[1], wanted[1]):
+            yield f"{place}{name}"
+    for name in sorted({*found.groups, *expected.groups}):
+        if name in _NOT_COMPARED:
+            continue
+        if name not in found.groups or name not in expected.groups:
+            yield f"group {place}{name}"
+        else:
+            yield from _differences(found.groups[name], expected.groups[name], f"{place}{name}/")
+
+
+def _compared(found: Mapping[str, Any], expected: Mapping[str, Any], place: str) -> list[str]:
+    wanted = storable(expected)
+    return [
+        f"{place}: {name}"
+        for name in sorted({*found, *wanted})
+        if name not in found or name not in wanted or not _same(found[name], wanted[name])
+    ]
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    """Whether two attributes are equal; netCDF reads an array of one as a number."""
+    first, second = np.ravel(found), np.ravel(wanted)
+    return first.dtype == second.dtype and np.array_equal(first, second)
+
+
+def _pixels(
+    product: ProductFile, scene: xr.Dataset, plan: Plan, sample: int | None, seed: int
+) -> Iterator[Finding]:
+    """Pixels computed again by the float64 reference, block by block."""
+    reference = replace(plan, steps=tuple(replace(step, engine="numpy") for step in plan.steps))
+    selected = reference.select(scene)
+    chosen = _chosen(product.shape, sample, seed)
+    compared, wrong = 0, dict[str, str]()
+    for region in product.blocks(plan.chunk):
+        inside = np.flatnonzero(
+            (chosen[0] >= region[0].start)
+            & (chosen[0] < region[0].stop)
+            & (chosen[1] >= region[1].start)
+            & (chosen[1] < region[1].stop)
+        )
+        if not inside.size:
+            continue
+        lines, pixels = chosen[0][inside] - region[0].start, chosen[1][inside] - region[1].start
+        row = _as_row(selected.isel(y=region[0], x=region[1]).load(), lines, pixels)
+        computed = process_block(row, reference)
+        compared += inside.size
+        for name in product.variables:
+            expected = _expected(name, computed, row)
+            found = _values(product.stored(name, region))[lines, pixels]
+            different = np.flatnonzero(~_agree(found, expected))
+            if different.size and name not in wrong:
+                first = different[0]
+                wrong[name] = (
+                    f"{name} at line {chosen[0][inside][first]}, pixel {chosen[1][inside][first]} "
+                    f"is {found[first]}, computed again {expected[first]}"
+                )
+    if wrong:
+        more = f" (and other variables: {', '.join(list(wrong)[1:])})" if len(wrong) > 1 else ""
+        yield Finding("pixels", False, f"{next(iter(wrong.values()))}{more}")
+    else:
+        total = product.shape[0] * product.shape[1]
+        yield Finding("pixels", True, f"{compared} of {total} computed again, all agree")
+
+
+def _chosen(
+    shape: tuple[int, int], sample: int | None, seed: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Lines and pixels of the sample."""
+    total = shape[0] * shape[1]
+    if sample is None or sample >= total:
+        places = np.arange(total)
+    else:
+        places = np.random.default_rng(seed).choice(total, sample, replace=False)
+    lines, pixels = np.unravel_index(places, shape)
+    return lines, pixels
+
+
+def _as_row(
+    block: xr.Dataset, lines: npt.NDArray[np.intp], pixels: npt.NDArray[np.intp]
+) -> xr.Dataset:
+    """Some pixels of a block as a block of one line: all that happens to a pixel is its own."""
+    points = block.isel(y=xr.DataArray(lines, dims="point"), x=xr.DataArray(pixels, dims="point"))
+    row = points.rename(point="x").expand_dims(y=1)
+    return row.transpose(..., "y", "x")
+
+
+def _expected(name: str, computed: xr.Dataset, row: xr.Dataset) -> npt.NDArray[Any]:
+    if name in computed:
+        return np.asarray(computed[name].values[0])
+    return np.asarray(row[name if name in row else SOURCE_FLAGS].values[0])
+
+
+def _agree(found: npt.NDArray[Any], expected: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    if expected.dtype.kind != "f":
+        return np.asarray(found == expected)
+    expected = _values(as_stored(expected))
+    finite = np.isfinite(expected)
+    scale = RANGE_TOLERANCE * np.ptp(expected[finite]) if finite.any() else 0.0
+    with np.errstate(invalid="ignore"):
+        near = np.abs(found - expected) <= RELATIVE_TOLERANCE * np.abs(expected) + scale
+    return np.asarray(np.where(finite, near, ~np.isfinite(found)))
