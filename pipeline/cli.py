@@ -109,10 +109,20 @@ def _log_level(command: Any) -> Any:
     help="Only the lines and pixels around this box (degrees; W > E crosses the antimeridian).",
 )
 @click.option(
-    "--lines", type=_SPAN, default=None, metavar="FIRST:END", help="Only these lines, from 0."
+    "--lines",
+    type=_SPAN,
+    default=None,
+    metavar="FIRST:END",
+    show_default="all",
+    help="Only these lines, counted from 0.",
 )
 @click.option(
-    "--pixels", type=_SPAN, default=None, metavar="FIRST:END", help="Only these pixels, from 0."
+    "--pixels",
+    type=_SPAN,
+    default=None,
+    metavar="FIRST:END",
+    show_default="all",
+    help="Only these pixels of a line, counted from 0.",
 )
 @click.option(
     "--threads",

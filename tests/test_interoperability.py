@@ -162,6 +162,7 @@ def test_xarray_opens_every_group(made, engine):
                 "networks",
                 "software",
                 "flag_percentages",
+                "checksums",
                 "masks",
             }
             assert set(control["networks"].children) == set(made.files)
