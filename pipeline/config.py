@@ -148,7 +148,9 @@ class MaskRules(Strict):
     """Excluded where none of these flags of the file is set."""
     expressions: SortedDict = {}
     """Excluded where the expression is true, e.g. ``low_sun: solar_zenith > 70``; by name."""
-    values: tuple[Literal["missing", "zero", "negative", "outside_valid_range"], ...] = ()
+    values: tuple[
+        Literal["missing", "zero", "negative", "saturated", "outside_valid_range"], ...
+    ] = ()
     """Excluded where any input band of the run is so (networks do their own check besides)."""
     dilate: Annotated[
         dict[str, Annotated[int, Field(ge=1, le=100)]],

@@ -1,4 +1,4 @@
-"""Masks by what an input band of the run holds: nothing, zero, a negative value."""
+"""Masks by what an input band of the run holds: nothing, zero, a negative or saturated value."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from pipeline.quality import STATE_OUTSIDE_VALID_RANGE
+from pipeline.quality import STATE_OUTSIDE_VALID_RANGE, STATE_SATURATED
 from pipeline.scene import Band
 
 # (values, states) of one band -> True where the pixel is excluded.
@@ -18,6 +18,7 @@ VALUE_RULES: dict[str, Condition] = {
     "missing": lambda values, _: np.isnan(values),
     "zero": lambda values, _: values == 0,
     "negative": lambda values, _: values < 0,
+    "saturated": lambda _, states: (states & STATE_SATURATED) != 0,
     "outside_valid_range": lambda _, states: (states & STATE_OUTSIDE_VALID_RANGE) != 0,
 }
 

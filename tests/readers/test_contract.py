@@ -4,6 +4,8 @@ The scenes are written by ``tests/miniatures``, which share nothing with the rea
 float64 what the file means.
 """
 
+import re
+
 import dask
 import dask.array as da
 import numpy as np
@@ -13,6 +15,7 @@ from miniatures.cases import CASES, LINES, PIXELS
 
 from pipeline.config import ReaderChoice
 from pipeline.errors import PipelineError, SceneError, UnknownFormatError
+from pipeline.inspection import inspect_file
 from pipeline.readers import READERS, open_scene
 from pipeline.scene import check_scene, state_name, wavelengths
 from pipeline.source_flags import SourceFlags
@@ -150,6 +153,16 @@ def test_the_other_ways_to_lie_on_the_globe(case, tmp_path, changes):
         for nm, expected in written.rrs.items():
             found = scene.Rrs.sel(Rrs_wavelength=case.named_as.get(nm, nm)).values
             np.testing.assert_allclose(found, expected, atol=case.tolerance, rtol=1e-7)
+
+
+def test_inspect_describes_it(case, tmp_path):
+    """Format, sensor, size, bands and flags, in words."""
+    lines = "\n".join(inspect_file(case.written(tmp_path).path, case.choice))
+    assert f"format       {case.reader}\n" in lines
+    assert f"sensor       {case.sensor or 'unknown'}\n" in lines
+    assert f"size         {LINES} lines x {PIXELS} pixels\n" in lines
+    assert re.search(r"^Rrs .* nm \(sr-1\)$", lines, re.MULTILINE)
+    assert all(f" {flag} " in lines for flag in case.flags)
 
 
 @pytest.mark.parametrize("name", sorted(READERS))
