@@ -202,24 +202,17 @@ class _Evaluation:
     def _exact_inputs(self, rows: Float32) -> Float64:
         """The inputs (n, inputs) in float64; what other networks make, by the reference."""
         x = rows[:, self.step.columns].astype(np.float64)
-        for position, column in enumerate(self.step.columns):
-            maker = _maker(column, self.steps)
-            if maker is not None:
-                made = _Evaluation(maker, rows, self.steps)._exact_outputs(rows)  # noqa: SLF001
-                x[:, position] = made[:, column - maker.first_output]
+        columns = np.array(self.step.columns)
+        for maker in self.steps:
+            made = (columns >= maker.output_columns.start) & (columns < maker.output_columns.stop)
+            if made.any():
+                outputs = _Evaluation(maker, rows, self.steps)._exact_outputs(rows)  # noqa: SLF001
+                x[:, made] = outputs[:, columns[made] - maker.first_output]
         return np.asarray(_gained(x, self.step.input_gains))
 
     def _exact_outputs(self, rows: Float32) -> Float64:
         outputs = forward(self.step.network, self._exact_inputs(rows))
         return np.asarray(_gained(outputs, self.step.gains))
-
-
-def _maker(column: int, steps: "tuple[NetworkStep, ...]") -> "NetworkStep | None":
-    """The network that makes a layer, or None if it is of the scene."""
-    for step in steps:
-        if step.output_columns.start <= column < step.output_columns.stop:
-            return step
-    return None
 
 
 def _gained(values: Any, gains: "Gains | None") -> Any:
