@@ -408,7 +408,10 @@ def classifier(folder):
 
 MASKS = {
     "flags": ["LAND", "CLDICE", "STRAYLIGHT"],
-    "expressions": {"bright": "Rrs_670 > 0.029", "east": "longitude > 139.35"},
+    "expressions": {
+        "bright": "Rrs_670 > 0.0264 and Rrs_670 < 0.0265",
+        "east": "longitude > 139.35",
+    },
     "values": ["missing"],
     "dilate": {"LAND": 2, "CLDICE": 6, "bright": 3},
 }
@@ -418,7 +421,9 @@ def sgli_scene(folder):
     """With flags raised beside the window, so that their grown areas reach into it."""
     truth = image_of_coordinates(LINES, PIXELS, (412, 443, 490, 565, 670))
     flags = sparse(LINES, PIXELS, LAND=LAND, CLDICE=CLOUD, STRAYLIGHT=[(12, 12)])
-    truth = dataclasses.replace(truth, flags=flags, missing=truth.missing & (truth.rrs[412] > 0.01))
+    truth = dataclasses.replace(
+        truth, flags=flags, missing=truth.missing & (truth.rrs[412] > 0.004)
+    )
     return sgli_nwlr.write(folder, truth, interval=5, chunk=(8, 10))
 
 
