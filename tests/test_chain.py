@@ -230,6 +230,75 @@ def test_the_scene_has_all_kinds_of_pixels(scenes, answers, sensor):
     assert 50 < expected.open_ocean[clear].sum() < 0.5 * clear.sum()
 
 
+def answer(folder, sensor, rows, mode) -> oracle_chain.ChainResult:
+    """The oracle on rows of angles, Lrc and humidity."""
+    return oracle_chain.run_chain(folder, sensor, *rows.T[:3], rows[:, 3:-1], rows[:, -1], mode)
+
+
+def bits_of(result, masks) -> np.ndarray:
+    """Decisions that rounding could take, each a column (rows, decisions) of booleans."""
+    columns = [(result.flags[name] & bit) != 0 for name, bit in masks]
+    return np.stack([*columns, result.open_ocean], axis=1)
+
+
+@pytest.fixture(scope="module")
+def edges(ocsmart):
+    """Rows within about 1e-7 of a threshold: a bit of a network's flags, or the choice of gains.
+
+    Each is found by halving the way between two rows that differ in one decision.
+    """
+    made = {}
+    for sensor in SENSORS:
+        x = oracle_chain.plausible_lrc(ocsmart, sensor, 1500, seed=3)
+        angles = x.solar_zenith, x.sensor_zenith, x.relative_azimuth
+        rows = np.column_stack([*angles, x.lrc, x.relative_humidity])
+        rows = rows[np.isin(x.kind, ("plausible", "distorted"))]
+        masks = [(name, bit) for name in ("aa", "rrs", *oracle_chain.IOPS) for bit in (4, 8, 16)]
+        masks.append(("aa", 32))
+        decided = bits_of(answer(ocsmart, sensor, rows, "ocsmart"), masks)
+        found, random = [], np.random.default_rng(70)
+        for column, decision in enumerate(decided.T):
+            if not 2 <= decision.sum() <= decision.size - 2:
+                continue
+            yes, no = (random.choice(np.flatnonzero(d), 24) for d in (decision, ~decision))
+            yes, no = rows[yes], rows[no]
+            for _ in range(45):
+                middle = yes + 0.5 * (no - yes)
+                result = answer(ocsmart, sensor, middle, "ocsmart")
+                is_yes = bits_of(result, masks)[:, column, np.newaxis]
+                yes, no = np.where(is_yes, middle, yes), np.where(is_yes, no, middle)
+            found.append(yes.astype(np.float32).astype(np.float64))
+        made[sensor] = np.concatenate(found)
+    return made
+
+
+@pytest.mark.parametrize("sensor", SENSORS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_rounding_decides_nothing(edges, ocsmart, tmp_path, sensor, engine):
+    """On the very thresholds each engine sets the oracle's bits and takes the oracle's gains."""
+    rows = edges[sensor]
+    inputs = oracle_chain.ChainInputs(
+        *rows.T[:3], rows[:, 3:-1], rows[:, -1], np.full(len(rows), "edge")
+    )
+    shape = (len(rows) // 24, 24)
+    path = oracle_chain.write_lrc_scene(
+        tmp_path / "edges.nc", sensor, inputs, shape, flags=np.zeros(shape)
+    )
+    config = configured(tmp_path, whole_chain("ocsmart"), ocsmart, engine=engine)
+    product = Product.of(pipeline.process_scene(path, config))
+    expected = answer(ocsmart, sensor, rows, "ocsmart")
+    assert expected.near_any.mean() > 0.9
+    nowhere = np.zeros(len(rows), bool)
+    for name, flags in expected.flags.items():
+        found = product.variables[f"{name}_flags"].ravel()
+        np.testing.assert_array_equal(found, flags, err_msg=name)
+    rrs = product.values("Rrs", oracle_chain.RRS_BANDS[sensor])
+    assert_values(rrs, expected.rrs_after, nowhere, ENGINES[engine])
+    for name in oracle_chain.IOPS:
+        found = product.values(name, IOP_BANDS[sensor])
+        assert_values(found, expected.iops[name], nowhere, ENGINES[engine])
+
+
 @pytest.mark.parametrize("sensor", SENSORS)
 def test_bits_of_the_pixel(products, scenes, sensor):
     """NaN in Lrc, an angle or the humidity is no_data; rules have the bits from 256 on."""
