@@ -465,7 +465,7 @@ def modis_rrs(scene) -> tuple[np.ndarray, np.ndarray]:
 def test_input_gains_on_a_real_scene(modis_scene, ocsmart, tmp_path, mode, engine):
     """Rrs of NASA's processor times the gains, then aph: every value and every bit."""
     network = choice("aph", input_gains=mode)
-    config = configured(tmp_path, [network], ocsmart, engine=engine, reader={})
+    config = configured(tmp_path, [network], ocsmart, engine=engine, reader={}, output={})
     product = Product.of(pipeline.process_scene(modis_scene, config))
     rrs, masked = modis_rrs(modis_scene)
     positive = (rrs > 0).all(axis=1) & ~masked.ravel()
@@ -493,7 +493,7 @@ def test_input_gains_change_the_product(modis_scene, ocsmart, tmp_path):
     made = []
     for mode in ("none", "coastal"):
         network = choice("aph", input_gains=mode)
-        config = configured(tmp_path / mode, [network], ocsmart, reader={})
+        config = configured(tmp_path / mode, [network], ocsmart, reader={}, output={})
         with netCDF4.Dataset(pipeline.process_scene(modis_scene, config)) as file:
             made.append((file.id, file["processing_control"].key, file["aph_443"][:].sum()))
     assert all(one != other for one, other in zip(*made, strict=True))
