@@ -74,7 +74,7 @@ class NetworkStep:
 
 
 def make_chain(
-    loaded: Sequence[Loaded], scene: xr.Dataset, config: RunConfig
+    loaded: Sequence[Loaded], scene: xr.Dataset, sensor: str, config: RunConfig
 ) -> tuple[tuple[Band, ...], tuple[NetworkStep, ...]]:
     """The bands of the scene that the networks need, each once, and the networks bound to them.
 
@@ -101,7 +101,8 @@ def make_chain(
         placed = tuple(_placed(source, inputs, firsts, loaded) for source in sources)
         makers = dict.fromkeys(source.maker for source in sources if isinstance(source, _Made))
         upstream = [name for maker in makers for name in _flags_up_to(steps[maker])]
-        steps.append(_step(entry, placed, firsts[number], tuple(dict.fromkeys(upstream)), config))
+        flags = tuple(dict.fromkeys(upstream))
+        steps.append(_step(entry, placed, firsts[number], flags, sensor, config))
     return inputs, tuple(steps)
 
 
@@ -153,6 +154,12 @@ def _find(
 def _output_of(network: Network, variable: Variable, tolerance_nm: float) -> int:
     same = [i for i, output in enumerate(network.outputs) if output.quantity == variable.quantity]
     if variable.wavelength_nm is None:
+        if network.outputs[same[0]].wavelength_nm is not None:
+            raise NetworkError(
+                f"input {variable.name} is described without a wavelength, and "
+                f"{network.file_name} makes {', '.join(network.outputs[i].name for i in same)}. "
+                "Describe which is meant."
+            )
         return same[0]
     distances = [
         abs((network.outputs[i].wavelength_nm or np.inf) - variable.wavelength_nm) for i in same
@@ -211,6 +218,7 @@ def _step(
     sources: tuple[Source, ...],
     first_output: int,
     upstream: tuple[str, ...],
+    sensor: str,
     config: RunConfig,
 ) -> NetworkStep:
     choice, path, network = entry
@@ -233,8 +241,8 @@ def _step(
         upstream=upstream,
         variables=_variables(network) if choice.write else (),
         flags=flags,
-        gains=_output_gains(choice, network, config),
-        input_gains=_input_gains(choice, network, upstream, config),
+        gains=_output_gains(choice, network, sensor, config),
+        input_gains=_input_gains(choice, network, upstream, sensor, config),
     )
 
 
@@ -244,7 +252,21 @@ def _variables(network: Network) -> tuple[str, ...]:
     return tuple(variable.name for variable in network.outputs)
 
 
-def _output_gains(choice: NetworkChoice, network: Network, config: RunConfig) -> Gains | None:
+def _sensor_of(network: Network, sensor: str) -> str:
+    """The scene's sensor if the network is for it, else the one that it is for."""
+    if sensor in network.sensors:
+        return sensor
+    if len(network.sensors) > 1:
+        raise ConfigError(
+            f"{network.file_name} is for {', '.join(network.sensors)}, and the scene is of "
+            f"{sensor or 'an unknown sensor'}: whose gains are meant is open. Set gains: none."
+        )
+    return network.sensors[0]
+
+
+def _output_gains(
+    choice: NetworkChoice, network: Network, sensor: str, config: RunConfig
+) -> Gains | None:
     if choice.gains == "none":
         return None
     if GAINS not in network.after:
@@ -252,11 +274,15 @@ def _output_gains(choice: NetworkChoice, network: Network, config: RunConfig) ->
             f"network {choice.name}: gains: {choice.gains}, but {network.file_name} makes no Rrs "
             "that gains are known for. Leave gains out; input_gains are for what it takes."
         )
-    return _gains(choice.gains, network.outputs, network, config)
+    return _gains(choice.gains, network.outputs, network, sensor, config)
 
 
 def _input_gains(
-    choice: NetworkChoice, network: Network, upstream: tuple[str, ...], config: RunConfig
+    choice: NetworkChoice,
+    network: Network,
+    upstream: tuple[str, ...],
+    sensor: str,
+    config: RunConfig,
 ) -> Gains | None:
     if choice.input_gains == "none":
         return None
@@ -265,14 +291,18 @@ def _input_gains(
             f"network {choice.name}: input_gains: {choice.input_gains} are for Rrs of the scene, "
             f"and {network.file_name} takes something else. Leave input_gains out."
         )
-    return _gains(choice.input_gains, network.inputs, network, config)
+    return _gains(choice.input_gains, network.inputs, network, sensor, config)
 
 
 def _gains(
-    mode: GainMode, variables: Sequence[Variable], network: Network, config: RunConfig
+    mode: GainMode,
+    variables: Sequence[Variable],
+    network: Network,
+    sensor: str,
+    config: RunConfig,
 ) -> Gains:
     """The gains of the network's sensor at the wavelengths of some Rrs variables."""
-    table = find_sensor(network.sensors[0]).ocsmart
+    table = find_sensor(_sensor_of(network, sensor)).ocsmart
     centres = [float(variable.wavelength_nm or np.nan) for variable in variables]
     known = dict(
         zip(table.lrc_bands_nm, zip(table.gain_open, table.gain_coastal, strict=True), strict=True)

@@ -123,8 +123,10 @@ class Window(Strict):
             west, south, east, north = bbox
             if not -90 <= south < north <= 90:
                 raise ValueError("expected south < north, both from -90 to 90")
-            if not (-180 <= west <= 360 and -180 <= east <= 360) or west == east:
-                raise ValueError("expected different west and east, both from -180 to 360")
+            if not (-180 <= west <= 360 and -180 <= east <= 360):
+                raise ValueError("expected west and east from -180 to 360")
+            if (east - west) % 360 == 0 and east <= west:
+                raise ValueError("expected different west and east; they are the same meridian")
         return bbox
 
     @field_validator("lines", "pixels")
@@ -165,7 +167,7 @@ class MaskRules(Strict):
         if not isinstance(data, Mapping) or data.get("preset") is None:
             return data
         presets = mask_presets()
-        if data["preset"] not in presets:
+        if not isinstance(data["preset"], str) or data["preset"] not in presets:
             raise ValueError(f"unknown preset {data['preset']!r}; known are {', '.join(presets)}")
         preset, merged = presets[data["preset"]], dict(data)
         for key in ("flags", "flags_if_present", "keep_flags"):
@@ -445,12 +447,15 @@ def _complaint(entry: Mapping[str, Any], root: type[BaseModel]) -> str:
     if entry["type"] == "extra_forbidden":
         known = list(_model_at(location[:-1], root).model_fields)
         close = difflib.get_close_matches(str(location[-1]), known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known keys are {', '.join(known)}."
+        listed = f"known keys are {', '.join(known)}." if known else "there are none."
+        hint = f"did you mean {close[0]!r}?" if close else listed
         return f"{where}: unknown key; {hint}"
     if entry["type"] == "missing":
         return f"{where}: missing; give it a value."
     message = str(entry["msg"]).removeprefix("Value error, ")
-    return f"{where}: {message} (found {entry['input']!r})"
+    # A mistake inside a part is told by its message, not by showing all of the part.
+    found = "" if isinstance(entry["input"], Mapping) else f" (found {entry['input']!r})"
+    return f"{where}: {message}{found}"
 
 
 def _model_at(location: tuple[Any, ...], root: type[BaseModel]) -> type[BaseModel]:
@@ -459,6 +464,8 @@ def _model_at(location: tuple[Any, ...], root: type[BaseModel]) -> type[BaseMode
     for part in location:
         if isinstance(part, int):
             continue
+        if part not in model.model_fields:
+            break
         annotation = model.model_fields[part].annotation
         inner = getattr(annotation, "__args__", (annotation,))[0]
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):

@@ -17,6 +17,7 @@ from pipeline.networks.library import check_folders, network_folders
 from pipeline.quality import QUALITY_FLAGS, FlagTable, pixel_flags
 from pipeline.readers import check_reader
 from pipeline.scene import (
+    AXES,
     GEOLOCATION,
     SOURCE_FLAGS,
     SPATIAL_REF,
@@ -83,17 +84,21 @@ class Plan:
         order (storage chunks, window, blocks) lets every storage chunk be read once.
         """
         layers = set(self.inputs).union(*(rule.needs for rule in self.rules))
-        grown = {rule.layer: rule.grown(scene) for rule in self.rules if isinstance(rule, Dilated)}
+        grown = {
+            rule.layer: rule.grown(scene, self.extent)
+            for rule in self.rules
+            if isinstance(rule, Dilated)
+        }
         names = {band.quantity for band in layers} - set(grown) | set(GEOLOCATION)
         if self.carries_source_flags:
             names.add(SOURCE_FLAGS)
         names |= {state_name(name) for name in names if state_name(name) in scene}
-        selected = scene[sorted(names)].drop_vars(_AXES, errors="ignore").reset_coords()
+        selected = scene[sorted(names)].drop_vars(AXES, errors="ignore").reset_coords()
         for quantity in SPECTRAL:
             wanted = sorted({b.wavelength_nm or 0.0 for b in layers if b.quantity == quantity})
             if wanted:
                 selected = selected.sel({wavelength_dim(quantity): wanted})
-        selected = selected.assign(grown).isel(self.extent.slices)
+        selected = selected.isel(self.extent.slices).assign(grown)
         lines, pixels = self.chunk
         spectral = {str(dim): -1 for dim in selected.dims if dim not in ("y", "x")}
         return selected.chunk({"y": lines, "x": pixels, **spectral})
@@ -102,7 +107,7 @@ class Plan:
         """Coordinates of a map within the window, and its reference system."""
         if not self.is_map:
             return {}
-        return {name: scene[name].isel(self.extent.slices, missing_dims="ignore") for name in _AXES}
+        return {name: scene[name].isel(self.extent.slices, missing_dims="ignore") for name in AXES}
 
     def lines(self) -> Iterator[str]:
         """The plan in words, line by line."""
@@ -118,9 +123,6 @@ class Plan:
         blocks = " x ".join(str(size) for size in self.chunk)
         threads = self.config.execution.threads
         yield f"work      {self.block_count} blocks of {blocks}, {threads} threads"
-
-
-_AXES = ("y", "x", SPATIAL_REF)
 
 
 def _lines_of(step: NetworkStep) -> Iterator[str]:
@@ -191,7 +193,7 @@ def _make_plan(scene: xr.Dataset, scene_name: str, config: RunConfig, extent: Ex
     if lines == 0 or pixels == 0:
         raise SceneError(f"the scene is empty: {lines} lines x {pixels} pixels. Fetch it again.")
     loaded = [(choice, *_load(choice, sensor, config)) for choice in science.networks]
-    inputs, steps = make_chain(loaded, scene, config)
+    inputs, steps = make_chain(loaded, scene, sensor, config)
     _refuse_clashing_variables(steps, scene)
     return Plan(
         scene_name=scene_name,
@@ -224,7 +226,7 @@ def _load(choice: NetworkChoice, sensor: str, config: RunConfig) -> tuple[Path, 
 
 def _refuse_clashing_variables(steps: Sequence[NetworkStep], scene: xr.Dataset) -> None:
     made = [name for step in steps for name in (*step.variables, step.flags_name)]
-    made += [QUALITY_FLAGS, *GEOLOCATION, *_AXES]
+    made += [QUALITY_FLAGS, *GEOLOCATION, *AXES]
     if SOURCE_FLAGS in scene:
         made.append(source_flags_name(scene))
     twice = sorted({name for name in made if made.count(name) > 1})

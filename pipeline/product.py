@@ -68,6 +68,8 @@ def _output_attributes(variable: Variable, step: NetworkStep) -> dict[str, Any]:
         # The names SNAP and others look for.
         attributes["radiation_wavelength"] = np.float32(variable.wavelength_nm)
         attributes["radiation_wavelength_unit"] = "nm"
+    if step.gains is not None:
+        attributes["comment"] = f"multiplied by vicarious gains ({step.gains.mode})"
     return attributes | _shared_attributes(step)
 
 

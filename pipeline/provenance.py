@@ -84,6 +84,10 @@ class Provenance:
             {
                 "input": self.scene_sha256,
                 "networks": {step.name: step.network.fingerprint for step in self.plan.steps},
+                "gains": {
+                    step.name: [_gains(step.gains), _gains(step.input_gains)]
+                    for step in self.plan.steps
+                },
                 "configuration": self._resolved_configuration(),
                 "version": __version__,
             }

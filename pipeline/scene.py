@@ -27,6 +27,7 @@ SOURCE_FLAGS = "source_flags"
 # A scene on a map also has coordinates along ``y`` and ``x`` and a scalar with the CF attributes of
 # their reference system.
 SPATIAL_REF = "spatial_ref"
+AXES = ("y", "x", SPATIAL_REF)
 
 # Attributes every reader sets beside those of the file itself.
 REQUIRED_ATTRIBUTES = ("reader", "sensor", "brdf_correction")
@@ -132,7 +133,7 @@ def nearest_band(
             "Choose a network that takes one of these."
         )
     index = int(np.argmin(np.abs(centres - wavelength_nm)))
-    if abs(centres[index] - wavelength_nm) > tolerance_nm:
+    if not abs(centres[index] - wavelength_nm) <= tolerance_nm:
         listed = ", ".join(f"{nm:g}" for nm in centres)
         raise SceneError(
             f"no {quantity} band within {tolerance_nm:g} nm of {wavelength_nm:g} nm; bands are "

@@ -30,8 +30,8 @@ class SourceFlags:
         """
         if SOURCE_FLAGS not in scene:
             raise SceneError(
-                "masks name flags but the scene has none. "
-                "Remove masks.flags, or mask by expressions instead."
+                "masks name flags but the scene has none. Remove them (masks.preset, masks.flags, "
+                "masks.keep_flags), or mask by expressions instead."
             )
         return cls.from_attributes(scene[SOURCE_FLAGS].attrs, scene[SOURCE_FLAGS].dtype)
 

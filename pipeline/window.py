@@ -92,12 +92,15 @@ def _inside(
     longitude: npt.NDArray[np.float32],
     bbox: tuple[float, float, float, float],
 ) -> Bool:
-    """Pixels whose centre is in the box, edges included; NaN is outside."""
-    west, south, east, north = bbox
-    width = east - west if 0 <= east - west <= 360 else (east - west) % 360
+    """Pixels whose centre is in the box, edges included; NaN is outside.
+
+    The box is rounded to float32, as the centres are: one that goes through centres holds them.
+    """
+    west, south, east, north = (float(np.float32(edge)) for edge in bbox)
+    width = east - west if east - west >= 360 else (east - west) % 360
     with np.errstate(invalid="ignore"):
         from_west = (longitude.astype(np.float64) - west) % 360
-        in_longitude = (from_west <= width) | (width == 360)
+        in_longitude = (from_west <= width) | (width >= 360)
         in_longitude &= np.isfinite(longitude)
         return np.asarray(in_longitude & (latitude >= south) & (latitude <= north))
 

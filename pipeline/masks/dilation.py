@@ -8,7 +8,8 @@ import numpy.typing as npt
 import xarray as xr
 
 from pipeline.masks.rule import MaskRule
-from pipeline.scene import SPECTRAL, Band, state_name
+from pipeline.scene import AXES, SPECTRAL, Band, state_name, wavelength_dim
+from pipeline.window import Extent
 
 Bool = npt.NDArray[np.bool_]
 
@@ -43,19 +44,10 @@ class Dilated:
         """True where the grown mask is, with shape (y, x)."""
         return np.asarray(block[self.layer].values, dtype=bool)
 
-    def grown(self, scene: xr.Dataset) -> xr.DataArray:
-        """The grown mask of a whole scene, lazily, on (y, x)."""
-        names = {band.quantity for band in self.rule.needs}
-        names |= {state_name(name) for name in names if state_name(name) in scene}
-        layers = scene[sorted(names)].reset_coords(drop=True)
-        spectral = {str(dim): -1 for dim in layers.dims if dim not in ("y", "x")}
-        layers = layers.chunk(spectral).unify_chunks()
-        for quantity in SPECTRAL:  # storage chunks, but only the bands the rule reads
-            wanted = sorted(
-                {b.wavelength_nm or 0 for b in self.rule.needs if b.quantity == quantity}
-            )
-            if wanted:
-                layers = layers.sel({f"{quantity}_wavelength": wanted})
+    def grown(self, scene: xr.Dataset, extent: Extent) -> xr.DataArray:
+        """The grown mask of a window, lazily, on (y, x): it looks ``radius`` beyond the window."""
+        around = {dim: self._around(part, scene.sizes[dim]) for dim, part in extent.slices.items()}
+        layers = self._layers(scene).isel(around)
         template = xr.DataArray(
             da.zeros(
                 (layers.sizes["y"], layers.sizes["x"]),
@@ -65,15 +57,32 @@ class Dilated:
             dims=("y", "x"),
         )
         excluded = xr.map_blocks(_excluded, layers, kwargs={"rule": self.rule}, template=template)
+        # No farther than the last line or pixel: more overlap than array is an error in Dask.
+        depth = tuple(min(self.radius, size - 1) for size in excluded.shape)
         grown = da.map_overlap(
-            dilate,
-            excluded.data,
-            depth=self.radius,
-            boundary="none",
-            dtype=bool,
-            radius=self.radius,
+            dilate, excluded.data, depth=depth, boundary="none", dtype=bool, radius=self.radius
         )
-        return xr.DataArray(grown, dims=("y", "x"))
+        inside = {
+            dim: slice(part.start - around[dim].start, part.stop - around[dim].start)
+            for dim, part in extent.slices.items()
+        }
+        return xr.DataArray(grown, dims=("y", "x")).isel(inside)
+
+    def _around(self, part: slice, size: int) -> slice:
+        return slice(max(part.start - self.radius, 0), min(part.stop + self.radius, size))
+
+    def _layers(self, scene: xr.Dataset) -> xr.Dataset:
+        """What the rule reads, nothing else, in the chunks of the file."""
+        names = {band.quantity for band in self.rule.needs}
+        names |= {state_name(name) for name in names if state_name(name) in scene}
+        layers = scene[sorted(names)].drop_vars(AXES, errors="ignore").reset_coords()
+        layers = layers[sorted(names)]
+        for quantity in SPECTRAL:
+            wanted = {b.wavelength_nm or 0 for b in self.rule.needs if b.quantity == quantity}
+            if wanted:
+                layers = layers.sel({wavelength_dim(quantity): sorted(wanted)})
+        spectral = {str(dim): -1 for dim in layers.dims if dim not in ("y", "x")}
+        return layers.chunk(spectral).unify_chunks()
 
 
 def _excluded(block: xr.Dataset, rule: MaskRule) -> xr.DataArray:

@@ -124,9 +124,10 @@ def _make(name: str, options: Mapping[str, Any]) -> Reader:
 def _check_format(path: Path, name: str, options: Mapping[str, Any]) -> None:
     content = describe_content(path)
     if not _make(name, options).recognises(path):
+        hint = "name a preset or give a mapping in its options" if name == "cf_netcdf" else ""
         raise SceneError(
-            f"the file is not of this format: it is {content}. Correct reader.format, or set it "
-            "to auto."
+            f"the file is not of this format: it is {content}. Correct reader.format, "
+            f"{hint or 'or set it to auto'}."
         )
 
 

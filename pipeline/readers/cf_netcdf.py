@@ -25,6 +25,7 @@ from pipeline.readers.container import is_hdf5, is_netcdf3
 from pipeline.readers.decoding import Decoder
 from pipeline.readers.mapping import (
     CONVERSIONS,
+    PLAIN_UNITS,
     UNITS,
     FileMapping,
     Flags,
@@ -46,7 +47,7 @@ from pipeline.readers.stored import (
     source_flags,
     spectrum,
 )
-from pipeline.readers.tie_points import TiePoints
+from pipeline.readers.tie_points import Kind, TiePoints
 from pipeline.scene import (
     GEOLOCATION,
     SOURCE_FLAGS,
@@ -82,6 +83,12 @@ class CfNetcdf:
         engine = "h5netcdf" if is_hdf5(path) else "netcdf4"
         opened = {group: open_undecoded(path, group, engine) for group in (None, *mapping.groups)}
         file = _File.of(opened, mapping)
+        unknown = sorted(set(self._options.wavelengths) - set(file.on_scene))
+        if unknown:
+            raise SceneError(
+                f"wavelengths are stated for {', '.join(unknown)}, but the variables are "
+                f"{_some(file.on_scene)}. Correct reader.options.wavelengths."
+            )
         scene = xr.Dataset(
             {
                 **_bands(file, mapping),
@@ -346,13 +353,23 @@ def _wavelengths_of_cube(file: _File, name: str, entry: SpectralVariables) -> li
             f"{entry.wavelength_variable} has shape {variable.shape}, but {name} has {bands} "
             "bands. Name another variable as mapping.spectral.wavelength_variable."
         )
-    return [float(nm) for nm in variable.values]
+    centres = [float(nm) for nm in variable.values]
+    if not all(nm > 0 for nm in centres):
+        raise SceneError(
+            f"{entry.wavelength_variable} holds wavelengths that are not positive: "
+            f"{', '.join(f'{nm:g}' for nm in centres if not nm > 0)}. Name another variable as "
+            "mapping.spectral.wavelength_variable."
+        )
+    return centres
 
 
 def _plain_variables(file: _File, mapping: FileMapping) -> dict[str, xr.DataArray]:
     """Those the mapping names, on tie points if need be, and all others by their own names."""
     plain = {}
     named = {variable: name for name, variable in mapping.plain.items()}
+    for scene_name, name in mapping.plain.items():
+        if name in file.others:
+            _check_plain_units(scene_name, name, file.others[name])
     for name, variable in file.on_scene.items():
         is_band = any(re.fullmatch(entry.variables, name) for entry in mapping.spectral)
         is_flags = "flag_meanings" in variable.attrs or (
@@ -369,11 +386,24 @@ def _plain_variables(file: _File, mapping: FileMapping) -> dict[str, xr.DataArra
     for scene_name, name in mapping.plain.items():
         ties = file.others.get(name)
         if scene_name not in plain and ties is not None and "subsampling_x" in ties.attrs:
-            plain[scene_name] = plane(scene_name, _from_tie_points(ties, file), ties.attrs)
+            kind: Kind = "angle" if scene_name == "relative_azimuth" else "plain"
+            plain[scene_name] = plane(scene_name, _from_tie_points(ties, file, kind), ties.attrs)
     return plain
 
 
-def _from_tie_points(ties: xr.Variable, file: _File) -> da.Array:
+def _check_plain_units(scene_name: str, name: str, variable: xr.Variable) -> None:
+    """Refuse a variable whose file says it is in other units than the scene's quantity."""
+    known = quantities().get(scene_name)
+    said = _text(variable.attrs.get("units", "")).strip().lower()
+    if known is None or not said or PLAIN_UNITS.get(said) == known.units:
+        return
+    raise SceneError(
+        f"{name} has units {said!r}, expected {known.units!r} for {scene_name}. Leave it out of "
+        "reader.options.mapping.plain."
+    )
+
+
+def _from_tie_points(ties: xr.Variable, file: _File, kind: Kind) -> da.Array:
     """SNAP's tie-point grids: every ``subsampling`` pixels from ``offset`` on."""
     interval, offset = (
         (float(ties.attrs[f"{what}_y"]), float(ties.attrs[f"{what}_x"]))
@@ -381,7 +411,7 @@ def _from_tie_points(ties: xr.Variable, file: _File) -> da.Array:
     )
     points = TiePoints.regular((ties.shape[0], ties.shape[1]), interval, file.shape, offset)
     values = decode(chunked(ties)).values
-    return points.everywhere(values, _chunks(file))
+    return points.everywhere(values, _chunks(file), kind)
 
 
 def _chunks(file: _File) -> tuple[tuple[int, ...], ...]:
@@ -430,8 +460,14 @@ def _reference(file: _File) -> dict[str, xr.DataArray]:
 
 
 def _flags(file: _File, flags: Flags | None) -> dict[str, xr.DataArray]:
-    if flags is None or flags.variable not in file.on_scene:
+    if flags is None:
         return {}
+    if flags.variable not in file.on_scene:
+        raise SceneError(
+            f"no variable {flags.variable!r} for flags on lines and pixels; there are "
+            f"{_some(file.on_scene)}. Correct reader.options.mapping.flags, or set it to null for "
+            "a scene without flags."
+        )
     variable = file.on_scene[flags.variable]
     described: dict[str, Any] = {}
     if "flag_masks" not in variable.attrs or "flag_meanings" not in variable.attrs:
@@ -441,10 +477,24 @@ def _flags(file: _File, flags: Flags | None) -> dict[str, xr.DataArray]:
                 "reader.options.mapping.flags.masks: {NAME: 1, ...}."
             )
         described = {
-            "flag_masks": np.array(list(flags.masks.values()), dtype=variable.dtype),
+            "flag_masks": _masks(flags, variable.dtype),
             "flag_meanings": " ".join(flags.masks),
         }
     return {SOURCE_FLAGS: source_flags(variable, flags.variable.rpartition("/")[2], **described)}
+
+
+def _masks(flags: Flags, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """The stated masks in the stored type, whose sign bit is a bit like others."""
+    if dtype.kind not in "iu":
+        raise SceneError(f"{flags.variable} is {dtype}, expected integers for flags.")
+    bits = 8 * dtype.itemsize
+    too_large = [name for name, mask in flags.masks.items() if mask >= 1 << bits]
+    if too_large:
+        raise SceneError(
+            f"the masks of {', '.join(too_large)} have more bits than {flags.variable}, which is "
+            f"{dtype}. Correct reader.options.mapping.flags.masks."
+        )
+    return np.array(list(flags.masks.values()), dtype=f"u{dtype.itemsize}").view(dtype)
 
 
 def _attributes(root: Mapping[Any, Any], mapping: FileMapping) -> dict[str, Any]:

@@ -7,6 +7,7 @@ reference system and the coordinates of the map are kept in the product.
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,7 +24,7 @@ from pipeline.quantities import quantities
 from pipeline.readers.container import is_tiff
 from pipeline.readers.decoding import Decoder
 from pipeline.readers.mapping import CONVERSIONS, UNITS, Spectral
-from pipeline.readers.stored import UNCHUNKED, closing, cube, decoded, plane
+from pipeline.readers.stored import UNCHUNKED, closing, decoded, plane, spectrum
 from pipeline.scene import GEOLOCATION, SPATIAL_REF, geographic_reference
 
 Wavelength = Annotated[float, Field(gt=0)]
@@ -78,12 +79,17 @@ class GeoTiff:
             path, chunks={"band": -1, "y": UNCHUNKED, "x": UNCHUNKED}, mask_and_scale=False
         )
         self._check_units(opened)
-        layer = decoded(opened.data, self._decoder(opened))
+        layers = [
+            decoded(opened.data[band], self._decoder(opened, band))
+            for band in range(opened.sizes["band"])
+        ]
         stored_as = self._options.stored_as
         converted = {} if stored_as is None else {"converted_from": stored_as}
-        bands = cube(self._options.quantity, self._wavelengths(opened), layer, **converted)
+        bands = spectrum(
+            self._options.quantity, self._wavelengths(path, opened), layers, **converted
+        )
         scene = xr.Dataset(
-            {**_by_wavelength(bands, self._options.quantity), **_geolocation(opened)},
+            {**bands, **_geolocation(opened)},
             coords=_reference(opened),
             attrs={
                 "title": str(opened.attrs.get("TIFFTAG_IMAGEDESCRIPTION", path.name)),
@@ -109,50 +115,55 @@ class GeoTiff:
                 "'1'} for water-leaving reflectance, which becomes Rrs by 1/pi."
             )
 
-    def _decoder(self, opened: xr.DataArray) -> Decoder:
+    def _decoder(self, opened: xr.DataArray, band: int) -> Decoder:
         options, attributes = self._options, opened.attrs
-        scale = attributes.get("scale_factor", 1.0) if options.scale is None else options.scale
-        offset = attributes.get("add_offset", 0.0) if options.offset is None else options.offset
+        scale = _of_band(attributes, "scale_factor", "scales", band, options.scale)
+        offset = _of_band(attributes, "add_offset", "offsets", band, options.offset)
         nodata = attributes.get("_FillValue") if options.nodata is None else options.nodata
         packing = {"scale_factor": scale, "add_offset": offset, "_FillValue": nodata}
         decoder = Decoder.from_attributes(
-            {k: v for k, v in packing.items() if v is not None}, opened.dtype
+            {key: value for key, value in packing.items() if value is not None}, opened.dtype
         )
         pair = (options.stored_as or options.quantity, options.quantity)
         return replace(decoder, factor=CONVERSIONS.get(pair, 1.0))
 
-    def _wavelengths(self, opened: xr.DataArray) -> list[float]:
+    def _wavelengths(self, path: Path, opened: xr.DataArray) -> list[float]:
         count = opened.sizes["band"]
-        found = list(self._options.wavelengths) or _wavelengths_in_file(opened)
-        if len(found) != count or not all(nm > 0 for nm in found):
+        found = list(self._options.wavelengths) or _wavelengths_in_file(path)
+        known = [nm for nm in found if nm > 0]
+        if len(known) != count or len(found) != count:
             raise SceneError(
-                f"{count} bands, and wavelengths of {len([nm for nm in found if nm > 0])} are "
-                "known. State them in the file's order: reader: {format: geotiff, options: "
-                "{wavelengths: [412, 443, ...]}}."
+                f"{count} bands, and wavelengths of {len(known)} are known. State them in the "
+                "file's order: reader: {format: geotiff, options: {wavelengths: [412, 443, ...]}}."
             )
         return found
 
 
-def _wavelengths_in_file(opened: xr.DataArray) -> list[float]:
-    """From each band's ``wavelength`` tag or description; NaN where there is neither."""
-    count = opened.sizes["band"]
-    tags = opened.attrs.get("wavelength")
-    if tags is not None:
-        texts = tags if isinstance(tags, tuple | list) else (tags,)
-    else:
-        names = opened.attrs.get("long_name", ())
-        texts = names if isinstance(names, tuple | list) else (names,)
-    return [_wavelength(str(text)) for text in texts] if len(texts) == count else []
+def _of_band(
+    attributes: Mapping[str, Any], one: str, each: str, band: int, stated: float | None
+) -> float | None:
+    """A scale or offset: stated, one for all bands, or one for each."""
+    if stated is not None:
+        return stated
+    if each in attributes:
+        return float(attributes[each][band])
+    return attributes.get(one)
+
+
+def _wavelengths_in_file(path: Path) -> list[float]:
+    """From each band's ``wavelength`` tag, else its description; NaN where there is neither."""
+    import rasterio
+
+    with rasterio.open(path) as file:
+        return [
+            _wavelength(file.tags(index).get("wavelength") or file.descriptions[index - 1] or "")
+            for index in file.indexes
+        ]
 
 
 def _wavelength(text: str) -> float:
     match = re.fullmatch(r"(?:[A-Za-z_]+[_ ])?(\d{3,4}(?:\.\d+)?)(?: ?nm)?", text.strip())
     return float(match.group(1)) if match else math.nan
-
-
-def _by_wavelength(bands: dict[str, xr.DataArray], quantity: str) -> dict[str, xr.DataArray]:
-    """In the order of wavelengths, whatever that of the file."""
-    return {name: variable.sortby(f"{quantity}_wavelength") for name, variable in bands.items()}
 
 
 def _geolocation(opened: xr.DataArray) -> dict[str, xr.DataArray]:

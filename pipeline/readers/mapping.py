@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from pipeline.config import ReaderOptions, Strict
+from pipeline.config import ReaderOptions, Strict, complaints_of
 from pipeline.shipped import shipped_configs
 
 Spectral = Literal["Rrs", "Rrs_unc", "Lrc", "rho_s", "rho_w"]
@@ -34,6 +34,13 @@ UNITS = {
     "dl": "1",
     "dimensionless": "1",
     "none": "1",
+}
+
+
+# The same of angles, humidity and the like.
+PLAIN_UNITS = {
+    **dict.fromkeys(("degree", "degrees", "deg"), "degree"),
+    **dict.fromkeys(("percent", "%"), "percent"),
 }
 
 
@@ -147,11 +154,17 @@ class NetcdfOptions(ReaderOptions):
             raise ValueError(f"unknown preset; known are {', '.join(presets())}")
         return name
 
-    @model_validator(mode="after")
-    def _is_whole(self) -> "NetcdfOptions":
-        if self.mapping:
-            self.resolved()
-        return self
+    @field_validator("mapping")
+    @classmethod
+    def _is_whole(cls, mapping: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        preset = info.data.get("preset")
+        if mapping and (preset or "spectral" in mapping):
+            try:
+                FileMapping.model_validate({**(presets()[preset] if preset else {}), **mapping})
+            except ValidationError as error:
+                complaints = [f"mapping.{line}" for line in complaints_of(error, FileMapping)]
+                raise ValueError("; ".join(complaints)) from None
+        return mapping
 
     def resolved(self, recognised: str | None = None) -> FileMapping:
         """The mapping these options mean; ``recognised`` names a preset where they name none."""

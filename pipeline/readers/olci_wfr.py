@@ -31,9 +31,12 @@ from pipeline.readers.stored import (
     source_flags,
     spectrum,
 )
-from pipeline.readers.tie_points import TiePoints
+from pipeline.readers.tie_points import Kind, TiePoints
 from pipeline.scene import GEOLOCATION, SOURCE_FLAGS
 from pipeline.sensors import find_sensor
+
+Chunks = tuple[tuple[int, ...], ...]
+"""Sizes of chunks along lines and pixels."""
 
 SENSOR = "OLCI"
 RHO_W_TO_RRS = 1 / math.pi
@@ -83,6 +86,7 @@ class OlciWfr:
                 **_retrievals(folder),
                 **_geolocation(folder),
                 **_angles(folder, chunks),
+                **_humidity(folder, chunks),
                 **_flags(folder),
             },
             attrs=_attributes(files[0].attrs),
@@ -163,27 +167,42 @@ def _geolocation(folder: _Folder) -> dict[str, xr.DataArray]:
     return {n: plane(n, decode(chunked(file[n].variable)).values, {}) for n in GEOLOCATION}
 
 
-def _angles(folder: _Folder, chunks: tuple[tuple[int, ...], ...]) -> dict[str, xr.DataArray]:
-    """Angles at every pixel, from tie points at intervals that the file gives."""
+def _angles(folder: _Folder, chunks: Chunks) -> dict[str, xr.DataArray]:
     file = folder.optional("tie_geometries.nc")
     if file is None:
         return {}
-    shape = (sum(chunks[0]), sum(chunks[1]))
+    angles = {
+        ours: _everywhere(file, name, chunks, "plain")
+        for name, ours in ANGLES.items()
+        if name in file
+    }
+    if all(name in file for name in AZIMUTHS):
+        sensor, sun = (_everywhere(file, name, chunks, "angle") for name in AZIMUTHS)
+        angles["relative_azimuth"] = (sensor - sun) % 360 - 180  # - 180 - solar azimuth
+    return {name: plane(name, values, {}) for name, values in angles.items()}
+
+
+def _humidity(folder: _Folder, chunks: Chunks) -> dict[str, xr.DataArray]:
+    """Relative humidity, where the product has it in percent."""
+    file = folder.optional("tie_meteo.nc")
+    if file is None or "humidity" not in file:
+        return {}
+    if str(file["humidity"].attrs.get("units", "")).strip() not in {"%", "percent"}:
+        return {}
+    values = _everywhere(file, "humidity", chunks, "plain")
+    return {"relative_humidity": plane("relative_humidity", values, {})}
+
+
+def _everywhere(file: xr.Dataset, name: str, chunks: Chunks, kind: Kind) -> da.Array:
+    """Values at every pixel, from tie points at intervals that the file gives."""
+    ties = chunked(file[name].variable)
     interval = (
         float(file.attrs.get("al_subsampling_factor", 1)),
         float(file.attrs.get("ac_subsampling_factor", 64)),
     )
-
-    def everywhere(name: str, *, wraps: bool) -> da.Array:
-        ties = chunked(file[name].variable)
-        points = TiePoints.regular((ties.shape[0], ties.shape[1]), interval, shape)
-        return points.everywhere(decode(ties).values, chunks, "angle" if wraps else "plain")
-
-    angles = {ours: everywhere(n, wraps=False) for n, ours in ANGLES.items() if n in file}
-    if all(name in file for name in AZIMUTHS):
-        sensor, sun = (everywhere(name, wraps=True) for name in AZIMUTHS)
-        angles["relative_azimuth"] = (sensor - sun) % 360 - 180  # - 180 - solar azimuth
-    return {name: plane(name, values, {}) for name, values in angles.items()}
+    shape = (sum(chunks[0]), sum(chunks[1]))
+    points = TiePoints.regular((ties.shape[0], ties.shape[1]), interval, shape)
+    return points.everywhere(decode(ties).values, chunks, kind)
 
 
 def _flags(folder: _Folder) -> dict[str, xr.DataArray]:

@@ -99,6 +99,7 @@ class SgliL2:
             for name, variable in image.variables.items()
             if variable.shape == shape
         }
+        _refuse_other_shapes(image, shape)
         bands = _bands(stored)
         chunks = bands["Rrs"].chunks[-2:]  # type: ignore[index]  # lazy, as all here
         scene = xr.Dataset(
@@ -136,10 +137,10 @@ class SgliL2:
 
 def _described_bits(attributes: Mapping[str, Any]) -> dict[int, str]:
     """Bit -> name from the file's own list, or nothing where it has none."""
-    found = re.findall(
-        r"Bit\s*(\d+)\s*[:=]\s*([^;\n]*)", _text(attributes, "Data_description", "\n")
-    )
-    return {int(bit): _flag_name(text.strip()) for bit, text in found if int(bit) < 16}
+    text = _text(attributes, "Data_description", "\n")
+    _, *parts = re.split(r"Bit\s*(\d+)\s*[:=]", text)  # bit, text, bit, text ...
+    listed = zip(map(int, parts[::2]), parts[1::2], strict=True)
+    return {bit: _flag_name(words.strip(" ;,\t\r\n")) for bit, words in listed if bit < 16}
 
 
 def _flag_name(text: str) -> str:
@@ -147,12 +148,12 @@ def _flag_name(text: str) -> str:
     known = _qa_table()["texts"].get(text)
     if known:
         return str(known)
-    first = re.match(r"[A-Z][A-Z0-9_]{2,}\b", text)
+    first = re.fullmatch(r"([A-Z][A-Z0-9_]{2,})(?:\s*[(:\[-].*)?", text, re.DOTALL)
     if first:
-        return first.group()
-    if re.fullmatch(r"(?i)|spare|reserved|unused|none|-", text):
+        return first.group(1)
+    if re.fullmatch(r"(?i)spare|reserved|unused|none", text):
         return "SPARE"
-    return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")
+    return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_") or "SPARE"
 
 
 def _shape(image: xr.Dataset) -> tuple[int, int]:
@@ -165,6 +166,15 @@ def _shape(image: xr.Dataset) -> tuple[int, int]:
             "Image_data does not say Number_of_lines and Number_of_pixels. The file is incomplete."
         ) from None
     return lines, pixels
+
+
+def _refuse_other_shapes(image: xr.Dataset, shape: tuple[int, int]) -> None:
+    for name, variable in image.variables.items():
+        if str(name).startswith("NWLR_") and variable.shape != shape:
+            raise SceneError(
+                f"{name} has shape {variable.shape}, but Image_data says {shape[0]} lines x "
+                f"{shape[1]} pixels. The file is damaged; fetch it again."
+            )
 
 
 def _bands(stored: Mapping[str, xr.Variable]) -> dict[str, xr.DataArray]:

@@ -50,8 +50,9 @@ def open_undecoded(path: Path, group: str | None = None, engine: str = "h5netcdf
             decode_cf=False,  # decoding is ours, see readers/decoding.py
             **options,
         )
-    except KeyError as error:
-        if group is None:
+    except (KeyError, OSError) as error:
+        is_missing = isinstance(error, KeyError) or "group not found" in str(error)
+        if group is None or not is_missing:
             raise  # damage, not a missing group
         raise SceneError(f"no group {group} in the file. It is not what it seems to be.") from error
 

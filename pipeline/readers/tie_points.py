@@ -7,6 +7,7 @@ from typing import Any, Literal
 import dask.array as da
 import numpy as np
 import numpy.typing as npt
+from dask.delayed import delayed
 
 from pipeline.errors import SceneError
 
@@ -78,7 +79,7 @@ class TiePoints:
         result: da.Array = da.map_blocks(
             self._interpolate,
             places,
-            stored.rechunk(-1),  # one block, which goes with every block of the scene
+            _once(stored),  # one block, which goes with every block of the scene
             chunks=places.chunks,
             dtype=np.float32,
             meta=np.empty((0, 0), np.float32),
@@ -97,19 +98,30 @@ class TiePoints:
             np.minimum(line + 1, len(ties) - 1),
             np.minimum(pixel + 1, ties.shape[1] - 1),
         )
-        first = corners[np.ix_(line, pixel)]
-        others = [
-            corners[np.ix_(rows, columns)] - first
-            for rows, columns in ((line, beside), (below, pixel), (below, beside))
-        ]
-        if kind == "angle":
-            # Neighbours are less than half a turn apart, whichever way their numbers wrap.
-            others = [_wrapped(other) for other in others]
-        across, down, both = others
         v, u = line_weight[:, np.newaxis], pixel_weight
-        values = first + _share(u * (1 - v), across) + _share((1 - u) * v, down)
-        values += _share(u * v, both)
+        nearest = corners[
+            np.ix_(np.where(line_weight < 0.5, line, below), np.where(u < 0.5, pixel, beside))
+        ]
+        values = nearest.copy()
+        for rows, columns, weight in (
+            (line, pixel, (1 - v) * (1 - u)),
+            (line, beside, (1 - v) * u),
+            (below, pixel, v * (1 - u)),
+            (below, beside, v * u),
+        ):
+            away = corners[np.ix_(rows, columns)] - nearest
+            # Neighbours are less than half a turn apart, whichever way their numbers wrap.
+            away = _wrapped(away) if kind == "angle" else away
+            # A missing tie point without weight is no part of the sum.
+            values += np.where(weight == 0, 0.0, weight * away)
         return (_wrapped(values) if kind == "angle" else values).astype(np.float32)
+
+
+def _once(stored: da.Array) -> da.Array:
+    """The same in one block that is read once: Dask fuses what is blockwise into every user."""
+    whole = delayed(np.asarray)(stored)
+    result: da.Array = da.from_delayed(whole, stored.shape, stored.dtype)
+    return result
 
 
 def _cells(ties: Float64, positions: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], Float64]:
@@ -118,11 +130,6 @@ def _cells(ties: Float64, positions: npt.NDArray[Any]) -> tuple[npt.NDArray[np.i
     if ties.size == 1:
         return cell, np.zeros(positions.size)
     return cell, (positions - ties[cell]) / (ties[cell + 1] - ties[cell])
-
-
-def _share(weight: Float64, values: Float64) -> Float64:
-    """A weighted part; a missing tie point without weight is no part of the sum."""
-    return np.where(weight == 0, 0.0, weight * values)
 
 
 def _wrapped(degrees: Float64) -> Float64:

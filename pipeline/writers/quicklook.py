@@ -184,7 +184,7 @@ def _draw_panel(figure: "Figure", panel: "Axes", data: xr.Dataset, name: str) ->
     bar.ax.tick_params(labelsize=8)
     if is_map:
         names = str(variable.attrs["flag_meanings"]).split()
-        bar.set_ticks(np.atleast_1d(variable.attrs["flag_values"]), labels=names)
+        bar.set_ticks(np.atleast_1d(variable.attrs["flag_values"]).tolist(), labels=names)
     else:
         _plain_ticks(bar)
     panel.set_title(name, fontsize=11)

@@ -18,6 +18,7 @@ EXCLUDED = {
     "missing": [0, 0, 0, 0, 1, 1, 0],
     "zero": [0, 1, 1, 0, 0, 0, 0],
     "negative": [0, 0, 0, 1, 0, 0, 0],
+    "saturated": [0, 0, 0, 0, 0, 0, 1],
     "outside_valid_range": [0, 0, 0, 0, 0, 1, 0],
 }
 BANDS = (Band("Rrs", 412.0), Band("Rrs", 443.0))
@@ -56,8 +57,9 @@ def test_a_band_that_is_no_input_does_not_count(name):
 
 @pytest.mark.parametrize("name", EXCLUDED)
 def test_a_scene_without_states_has_nothing_outside(name):
-    """States are optional; values alone decide the rest."""
-    expected = np.zeros(7, int) if name == "outside_valid_range" else np.array(EXCLUDED[name])
+    """States are optional (nothing is saturated either); values alone decide the rest."""
+    is_state = name in ("outside_valid_range", "saturated")
+    expected = np.zeros(7, int) if is_state else np.array(EXCLUDED[name])
     found = rule(name).excluded(block_of(VALUES, FINE))
     np.testing.assert_array_equal(found[0], expected.astype(bool))
 
