@@ -29,7 +29,7 @@ demo: install  ## a sample scene through the demonstration network, and a pictur
 	$(BIN)/ocpipe quicklook $(DEMO_PRODUCT)
 
 test: install  ## the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 check: lint types imports test wheel-smoke  ## everything a change must pass
 
