@@ -390,7 +390,16 @@ def find_config(source: str | Path) -> Path:
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML's safe loader, which also refuses a key that appears twice in one mapping."""
+    """YAML's safe loader, which also refuses a key that appears twice in one mapping.
+
+    It refuses aliases, too: a few of them can stand for more data than there is memory.
+    """
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
+            raise yaml.YAMLError(f"an alias (*) is not allowed (line {line}); write it out")
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]

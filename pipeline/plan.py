@@ -1,10 +1,11 @@
 """The plan of a run: everything that is decided before a pixel is touched, and can be printed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import dask.array as da
 import xarray as xr
 
 from pipeline.chain import NetworkStep, make_chain
@@ -99,6 +100,9 @@ class Plan:
             if wanted:
                 selected = selected.sel({wavelength_dim(quantity): wanted})
         selected = selected.isel(self.extent.slices).assign(grown)
+        if self.extent.places is not None:
+            for name, values in zip(GEOLOCATION, self.extent.places, strict=True):
+                selected[name] = selected[name].copy(data=da.from_array(values, chunks=self.chunk))
         lines, pixels = self.chunk
         spectral = {str(dim): -1 for dim in selected.dims if dim not in ("y", "x")}
         return selected.chunk({"y": lines, "x": pixels, **spectral})
@@ -154,18 +158,21 @@ def check_config(config: RunConfig) -> None:
 def locate(scene: xr.Dataset, config: RunConfig) -> tuple[xr.Dataset, Extent]:
     """The scene with the configuration's constants, and the part of it that its window means.
 
-    With a bounding box this reads geolocation, which the scene keeps.
+    With a bounding box this reads geolocation, of which the extent keeps its part.
 
     Raises:
         SceneError: nothing of the scene is in the window, or a constant is not needed.
     """
     scene = with_constants(scene, config.science.constants)
-    extent, scene = find_extent(scene, config.science.window)
-    return scene, extent
+    return scene, find_extent(scene, config.science.window)
 
 
 def make_plan(
-    scene: xr.Dataset, scene_name: str, config: RunConfig, extent: Extent | None = None
+    scene: xr.Dataset,
+    scene_name: str,
+    config: RunConfig,
+    extent: Extent | None = None,
+    network_paths: Mapping[str, Path] | None = None,
 ) -> Plan:
     """Match networks and masks to a scene; reads network files but no pixel.
 
@@ -174,6 +181,7 @@ def make_plan(
         scene_name: its base name.
         config: what to do.
         extent: the part to do it on; all of the scene if none is given.
+        network_paths: where networks are, by name, if not where the configuration says.
 
     Raises:
         NetworkError: a network is missing, broken, or of another sensor.
@@ -181,18 +189,29 @@ def make_plan(
         ConfigError: an expression is not allowed, or two networks make the same variable.
     """
     try:
-        return _make_plan(scene, scene_name, config, extent or Extent.whole(scene))
+        return _make_plan(
+            scene, scene_name, config, extent or Extent.whole(scene), network_paths or {}
+        )
     except PipelineError as error:
         raise type(error)(f"{scene_name}: {error}") from error
 
 
-def _make_plan(scene: xr.Dataset, scene_name: str, config: RunConfig, extent: Extent) -> Plan:
+def _make_plan(
+    scene: xr.Dataset,
+    scene_name: str,
+    config: RunConfig,
+    extent: Extent,
+    network_paths: Mapping[str, Path],
+) -> Plan:
     science = config.science
     sensor = find_sensor(science.sensor).name if science.sensor else scene.attrs["sensor"]
     lines, pixels = extent.shape
     if lines == 0 or pixels == 0:
         raise SceneError(f"the scene is empty: {lines} lines x {pixels} pixels. Fetch it again.")
-    loaded = [(choice, *_load(choice, sensor, config)) for choice in science.networks]
+    loaded = [
+        (choice, *_load(choice, sensor, config, network_paths.get(choice.name)))
+        for choice in science.networks
+    ]
     inputs, steps = make_chain(loaded, scene, sensor, config)
     _refuse_clashing_variables(steps, scene)
     return Plan(
@@ -209,10 +228,13 @@ def _make_plan(scene: xr.Dataset, scene_name: str, config: RunConfig, extent: Ex
     )
 
 
-def _load(choice: NetworkChoice, sensor: str, config: RunConfig) -> tuple[Path, Network]:
-    check_folders(config.execution.network_dirs)
-    folders = network_folders(config.execution.network_dirs)
-    path = find_network(choice.file, sensor, folders)
+def _load(
+    choice: NetworkChoice, sensor: str, config: RunConfig, path: Path | None
+) -> tuple[Path, Network]:
+    if path is None:
+        check_folders(config.execution.network_dirs)
+        folders = network_folders(config.execution.network_dirs)
+        path = find_network(choice.file, sensor, folders)
     network = load_network(path)
     if sensor not in network.sensors and not choice.allow_other_sensor:
         raise NetworkError(

@@ -1,6 +1,7 @@
 """One scene through its networks: open, plan, compute block by block, write."""
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,9 @@ def process_scene(
         NetworkError: a network is missing, broken, or of another sensor.
         WriteError: the product cannot be written; nothing of it is left behind.
     """
-    source, config = Path(source), load_config(config)
+    source, config = _named(source), load_config(config)
     target = product_path(source, config)
+    _refuse_output_in_scene(source, target.parent)
     with open_scene(source, config.science.reader) as opened:
         scene, plan = locate_and_plan(opened, source.name, config)
         _prepare_folder(target.parent)
@@ -81,18 +83,31 @@ def plan_scene(source: str | Path, config: str | Path | Mapping[str, Any] | RunC
     Raises:
         PipelineError: as ``process_scene``, for all that is found before a pixel is read.
     """
-    source, config = Path(source), load_config(config)
+    source, config = _named(source), load_config(config)
     with open_scene(source, config.science.reader) as scene:
         return locate_and_plan(scene, source.name, config)[1]
 
 
-def locate_and_plan(opened: xr.Dataset, name: str, config: RunConfig) -> tuple[xr.Dataset, Plan]:
-    """The scene as the run sees it, and the plan of the run."""
+def locate_and_plan(
+    opened: xr.Dataset,
+    name: str,
+    config: RunConfig,
+    network_paths: Mapping[str, Path] | None = None,
+) -> tuple[xr.Dataset, Plan]:
+    """The scene as the run sees it, and the plan of the run.
+
+    Args:
+        opened: the whole scene.
+        name: its base name.
+        config: what to do.
+        network_paths: where networks are, by their names in the configuration; others are found
+            as the configuration says.
+    """
     try:
         scene, extent = locate(opened, config)
     except PipelineError as error:
         raise type(error)(f"{name}: {error}") from error
-    return scene, make_plan(scene, name, config, extent)
+    return scene, make_plan(scene, name, config, extent, network_paths)
 
 
 def map_scene(scene: xr.Dataset, plan: Plan) -> xr.Dataset:
@@ -129,7 +144,24 @@ def check_distinct(sources: Iterable[str | Path], config: RunConfig) -> None:
 
 def product_path(source: Path, config: RunConfig) -> Path:
     """``<output>/<scene>.<configuration>.nc``."""
+    source = _named(source)
     return config.execution.output / f"{source.stem}.{config.name}{PRODUCT_SUFFIX}"
+
+
+def _named(source: str | Path) -> Path:
+    """The path of a scene with its name, also where it was given as ``.``."""
+    path = Path(source)
+    has_name = path.name not in ("", "..")
+    return path if has_name else Path(os.path.abspath(path))  # noqa: PTH100 - links keep their name
+
+
+def _refuse_output_in_scene(source: Path, folder: Path) -> None:
+    """A product in the folder of its scene would change that scene."""
+    if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
+        raise WriteError(
+            f"{folder} is inside the scene's own folder {source.name}. Choose another output "
+            "folder."
+        )
 
 
 def _template(selected: xr.Dataset, plan: Plan) -> xr.Dataset:

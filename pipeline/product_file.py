@@ -1,5 +1,6 @@
 """A product read back: what it says about itself, as plain data."""
 
+import datetime
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -52,10 +53,54 @@ class ProductFile:
             self._file = netCDF4.Dataset(path)
             self._file.set_auto_maskandscale(False)
             self.root = _group(self._file)
+            missing = self._missing()
         except DAMAGE as error:
             raise SceneError(
                 f"{path.name}: cannot be read ({error}). The product is damaged; make it again."
             ) from error
+        if missing:
+            self._file.close()
+            raise SceneError(
+                f"{path.name}: its record lacks {', '.join(missing)}. It was made by another "
+                "version or was changed since; make it again with this one."
+            )
+
+    def _missing(self) -> list[str]:
+        """What a complete record has and this one has not."""
+        expected = {
+            "": ("title", "id", "date_created"),
+            "processing_control": ("software_version", "key"),
+            "processing_control/input_parameters": ("configuration",),
+            "processing_control/inputs/scene": (
+                "file", "sha256", "reader", "sensor", "scene_lines", "scene_pixels",
+                "first_line", "first_pixel",
+            ),
+            "processing_control/networks": (),
+            "processing_control/software": (),
+            "processing_control/flag_percentages": ("pixels",),
+            "processing_control/checksums": (),
+        }  # fmt: skip
+        missing = []
+        for place, names in expected.items():
+            group = self._find(place)
+            if group is None:
+                missing.append(f"group {place}")
+                continue
+            missing += [f"{place}/{name}" for name in names if name not in group.attributes]
+        networks = self._find("processing_control/networks") or Group()
+        for name, group in networks.groups.items():
+            wanted = ("file", "sha256", "fingerprint", "layers", "engine", "variables", "gains")
+            missing += [f"networks/{name}/{key}" for key in wanted if key not in group.attributes]
+        if not missing:
+            json.loads(str(self.control.groups["input_parameters"].attributes["configuration"]))
+            datetime.datetime.fromisoformat(str(self.attributes["date_created"]))
+        return missing
+
+    def _find(self, place: str) -> Group | None:
+        group: Group | None = self.root
+        for part in filter(None, place.split("/")):
+            group = group.groups.get(part) if group is not None else None
+        return group
 
     def __enter__(self) -> Self:
         return self

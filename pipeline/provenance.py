@@ -83,6 +83,7 @@ class Provenance:
         return hash_of(
             {
                 "input": self.scene_sha256,
+                "mapping": str(self.scene_attributes.get("mapping", "")),
                 "networks": {step.name: step.network.fingerprint for step in self.plan.steps},
                 "gains": {
                     step.name: [_gains(step.gains), _gains(step.input_gains)]

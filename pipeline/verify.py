@@ -16,8 +16,10 @@ import xarray as xr
 
 from pipeline.block import process_block
 from pipeline.errors import NetworkError, PipelineError
-from pipeline.networks import find_network, load_network
+from pipeline.networks import load_network
+from pipeline.networks.engines import example_inputs
 from pipeline.networks.library import network_folders
+from pipeline.networks.reference import forward
 from pipeline.plan import Plan
 from pipeline.process import locate_and_plan, map_scene
 from pipeline.product_file import ProductFile
@@ -26,14 +28,14 @@ from pipeline.quality import FlagTable
 from pipeline.readers import open_scene
 from pipeline.scene import SOURCE_FLAGS
 from pipeline.version import __version__
-from pipeline.writers import FILL, as_stored, storable
+from pipeline.writers import FILL, as_stored, fill_of, storable
 from pipeline.writers.group import Group
 from pipeline.writers.tally import Tally
 
 SAMPLE = 1000
 # Engines in float32 differ from the reference by 3e-4 at most, through a whole chain of networks.
 RELATIVE_TOLERANCE = 1e-3
-# And where an output passes through zero, by this share of its range among the pixels compared.
+# And where an output may pass through zero, by this share of its range.
 RANGE_TOLERANCE = 1e-5
 
 # What depends on the machine or on the version of a library and not on the product's numbers.
@@ -75,13 +77,13 @@ def verify_product(
         tally = _count(product)
         yield from _checksums(product, tally)
         source = yield from _input(product, scenes)
-        yield from _networks(product, network_dirs)
-        if source is None:
+        network_paths = yield from _networks(product, network_dirs, source)
+        if source is None or network_paths is None:
             return
-        config = product.run_config(network_dirs=[str(folder) for folder in network_dirs])
         try:
+            config = product.run_config()
             with open_scene(source, config.science.reader) as opened:
-                scene, plan = locate_and_plan(opened, source.name, config)
+                scene, plan = locate_and_plan(opened, source.name, config, network_paths)
                 yield from _attributes(product, source, scene, plan, tally)
                 yield from _pixels(product, scene, plan, sample, seed)
         except PipelineError as error:
@@ -140,49 +142,64 @@ def _input(product: ProductFile, scenes: Sequence[Path]) -> Generator[Finding, N
     """Findings; returns the path of the input if it is the right one."""
     name, expected = str(product.scene["file"]), str(product.scene["sha256"])
     places = [*scenes, product.path.parent, Path()]
-    candidates = [
-        place / name if place.is_dir() and place.name != name else place for place in places
-    ]
-    source = next((candidate for candidate in candidates if candidate.exists()), None)
-    if source is None:
+    candidates = [c for place in places for c in (place, place / name) if c.name == name]
+    existing = list(dict.fromkeys(c for c in candidates if c.exists()))
+    if not existing:
         searched = ", ".join(f"'{place}'" for place in places)
         yield Finding("input", False, f"{name} not found in {searched}. Name it with --scene.")
         return None
-    found = sha256_of(source)
-    if found != expected:
+    hashes = {candidate: sha256_of(candidate) for candidate in existing}
+    source = next((c for c, found in hashes.items() if found == expected), None)
+    if source is None:
         yield Finding(
             "input",
             False,
-            f"{source.name} is not the file the product was made from: its sha256 is {found}, "
-            f"recorded is {expected}",
+            f"{name} is not the file the product was made from: its sha256 is "
+            f"{' or '.join(hashes.values())}, recorded is {expected}",
         )
         return None
-    yield Finding("input", True, f"{source.name}, sha256 equal")
+    yield Finding("input", True, f"{name}, sha256 equal")
     return source
 
 
-def _networks(product: ProductFile, network_dirs: Sequence[Path]) -> Iterator[Finding]:
-    folders = network_folders(tuple(network_dirs))
+def _networks(
+    product: ProductFile, network_dirs: Sequence[Path], source: Path | None
+) -> Generator[Finding, None, dict[str, Path] | None]:
+    """Findings; returns where the networks are if all are the right ones."""
+    beside = [product.path.parent, *([source.parent] if source else []), Path()]
+    folders = [*network_folders(tuple(network_dirs)), *beside]
+    paths: dict[str, Path] = {}
     for name, group in product.networks.items():
         file, recorded = str(group.attributes["file"]), group.attributes
-        try:
-            network = load_network(find_network(f"{file}", str(product.scene["sensor"]), folders))
-        except NetworkError as error:
-            yield Finding("network", False, f"{name}: {error}")
-            continue
-        if network.sha256 != recorded["sha256"]:
+        found: dict[str, Path] = {}
+        complaint = ""
+        for path in dict.fromkeys(folder / file for folder in folders):
+            if path.is_file():
+                try:
+                    network = load_network(path)
+                except NetworkError as error:
+                    complaint = str(error)
+                    continue
+                found.setdefault(network.sha256, path)
+                if network.sha256 == recorded["sha256"]:
+                    if network.fingerprint != recorded["fingerprint"]:
+                        complaint = f"{file} is described otherwise than it was recorded"
+                    break
+        if recorded["sha256"] in found and not complaint:
+            paths[name] = found[str(recorded["sha256"])]
+            yield Finding("network", True, f"{name}: {file}, sha256 equal")
+        elif found and not complaint:
             yield Finding(
                 "network",
                 False,
                 f"{name}: {file} is not the file the product was made with: its sha256 is "
-                f"{network.sha256}, recorded is {recorded['sha256']}",
-            )
-        elif network.fingerprint != recorded["fingerprint"]:
-            yield Finding(
-                "network", False, f"{name}: {file} is described otherwise than it was recorded"
+                f"{' or '.join(found)}, recorded is {recorded['sha256']}",
             )
         else:
-            yield Finding("network", True, f"{name}: {file}, sha256 equal")
+            searched = ", ".join(f"'{folder}'" for folder in folders)
+            missing = f"{file} not found in {searched}. Name its folder with --networks."
+            yield Finding("network", False, f"{name}: {complaint or missing}")
+    return paths if len(paths) == len(product.networks) else None
 
 
 def _attributes(
@@ -197,13 +214,15 @@ def _attributes(
         if name not in (*product.variables, *product.axes):
             differing.append(f"variable {name} is missing")
             continue
-        found = product.attributes_of(str(name))
-        found.pop("_FillValue", None)
-        differing += _compared(found, dict(variable.attrs), str(name))
-        if name in expected.coords and not np.array_equal(product.stored(str(name)), variable):
+        wanted = dict(variable.attrs)
+        if name in expected.data_vars and fill_of(variable) is not False:
+            wanted["_FillValue"] = fill_of(variable)
+        differing += _compared(product.attributes_of(str(name)), wanted, str(name))
+        if name in expected.coords and not _same(product.stored(str(name)), variable.values):
             differing.append(f"the values of {name}")
     known = {str(name) for name in expected.variables}
-    differing += [f"variable {n} is unknown" for n in product.variables if n not in known]
+    others = [*product.variables, *product.axes]
+    differing += [f"variable {n} is unknown" for n in others if n not in known]
     if differing:
         more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
         yield Finding("attributes", False, f"not as written: {'; '.join(differing[:5])}{more}")
@@ -215,7 +234,7 @@ def _differences(found: Group, expected: Group, place: str) -> Iterator[str]:
     yield from _compared(found.attributes, expected.attributes, place or "global attributes")
     for name in {*found.variables, *expected.variables}:
         stored, wanted = found.variables.get(name), expected.variables.get(name)
-        if stored is None or wanted is None or not np.array_equal(stored[1], wanted[1]):
+        if stored is None or wanted is None or not _same(stored[1], wanted[1]):
             yield f"{place}{name}"
     for name in sorted({*found.groups, *expected.groups}):
         if name in _NOT_COMPARED:
@@ -238,7 +257,8 @@ def _compared(found: Mapping[str, Any], expected: Mapping[str, Any], place: str)
 def _same(found: Any, wanted: Any) -> bool:
     """Whether two attributes are equal; netCDF reads an array of one as a number."""
     first, second = np.ravel(found), np.ravel(wanted)
-    return first.dtype == second.dtype and np.array_equal(first, second)
+    is_float = first.dtype.kind == "f" and second.dtype.kind == "f"
+    return first.dtype == second.dtype and np.array_equal(first, second, equal_nan=is_float)
 
 
 def _pixels(
@@ -247,7 +267,9 @@ def _pixels(
     """Pixels computed again by the float64 reference, block by block."""
     reference = replace(plan, steps=tuple(replace(step, engine="numpy") for step in plan.steps))
     selected = reference.select(scene)
-    chosen = _chosen(product.shape, sample, seed)
+    has_value = _has_value(product, plan)
+    chosen = _chosen(has_value, sample, seed)
+    scales = _scales(plan)
     compared, wrong = 0, dict[str, str]()
     for region in product.blocks(plan.chunk):
         inside = np.flatnonzero(
@@ -265,7 +287,7 @@ def _pixels(
         for name in product.variables:
             expected = _expected(name, computed, row)
             found = _values(product.stored(name, region))[lines, pixels]
-            different = np.flatnonzero(~_agree(found, expected))
+            different = np.flatnonzero(~_agree(found, expected, scales.get(name, 0.0)))
             if different.size and name not in wrong:
                 first = different[0]
                 wrong[name] = (
@@ -277,20 +299,50 @@ def _pixels(
         yield Finding("pixels", False, f"{next(iter(wrong.values()))}{more}")
     else:
         total = product.shape[0] * product.shape[1]
-        yield Finding("pixels", True, f"{compared} of {total} computed again, all agree")
+        valued = int(np.count_nonzero(has_value[chosen]))
+        yield Finding(
+            "pixels",
+            True,
+            f"{compared} of {total} computed again ({valued} with values), all agree",
+        )
+
+
+def _has_value(product: ProductFile, plan: Plan) -> npt.NDArray[np.bool_]:
+    """The pixels (y, x) on which any network has a value."""
+    has_value = np.zeros(product.shape, dtype=bool)
+    for step in plan.steps:
+        for name in step.variables[-1:]:
+            has_value |= np.isfinite(_values(product.stored(name)))
+    return has_value
 
 
 def _chosen(
-    shape: tuple[int, int], sample: int | None, seed: int
+    has_value: npt.NDArray[np.bool_], sample: int | None, seed: int
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Lines and pixels of the sample."""
-    total = shape[0] * shape[1]
-    if sample is None or sample >= total:
-        places = np.arange(total)
-    else:
-        places = np.random.default_rng(seed).choice(total, sample, replace=False)
-    lines, pixels = np.unravel_index(places, shape)
+    """Lines and pixels of the sample: as far as there are, four of five with values."""
+    places = np.arange(has_value.size)
+    if sample is not None and sample < has_value.size:
+        drawn = np.random.default_rng(seed)
+        valued, others = drawn.permutation(places[has_value.ravel()]), places[~has_value.ravel()]
+        others = drawn.permutation(others)
+        count = min(len(valued), max(4 * sample // 5, sample - len(others)))
+        places = np.sort(np.concatenate([valued[:count], others[: sample - count]]))
+    lines, pixels = np.unravel_index(places, has_value.shape)
     return lines, pixels
+
+
+def _scales(plan: Plan) -> dict[str, float]:
+    """What a variable may differ by where it passes through zero; logarithms never do."""
+    scales = {}
+    for step in plan.steps:
+        for name, variable in zip(step.variables, step.network.outputs, strict=False):
+            if variable.transform.ln_per_unit is None and not step.network.classes:
+                low, high = variable.physical_range
+                x = example_inputs(step.network, 256)
+                spread = np.ptp(forward(step.network, x)[:, step.network.outputs.index(variable)])
+                known = high - low if np.isfinite([low, high]).all() else spread
+                scales[name] = RANGE_TOLERANCE * float(known)
+    return scales
 
 
 def _as_row(
@@ -308,12 +360,13 @@ def _expected(name: str, computed: xr.Dataset, row: xr.Dataset) -> npt.NDArray[A
     return np.asarray(row[name if name in row else SOURCE_FLAGS].values[0])
 
 
-def _agree(found: npt.NDArray[Any], expected: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+def _agree(
+    found: npt.NDArray[Any], expected: npt.NDArray[Any], scale: float
+) -> npt.NDArray[np.bool_]:
     if expected.dtype.kind != "f":
         return np.asarray(found == expected)
     expected = _values(as_stored(expected))
     finite = np.isfinite(expected)
-    scale = RANGE_TOLERANCE * np.ptp(expected[finite]) if finite.any() else 0.0
     with np.errstate(invalid="ignore"):
         near = np.abs(found - expected) <= RELATIVE_TOLERANCE * np.abs(expected) + scale
     return np.asarray(np.where(finite, near, ~np.isfinite(found)))

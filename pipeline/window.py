@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import dask.array as da
 import dask.base
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +22,8 @@ class Extent:
     first_pixel: int
     shape: tuple[int, int]
     scene_shape: tuple[int, int]
+    places: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None = None
+    """Latitude and longitude of the rectangle, where they had to be read to find it."""
 
     @classmethod
     def whole(cls, scene: xr.Dataset) -> "Extent":
@@ -49,12 +50,10 @@ class Extent:
         }
 
 
-def find_extent(scene: xr.Dataset, window: Window) -> tuple[Extent, xr.Dataset]:
+def find_extent(scene: xr.Dataset, window: Window) -> Extent:
     """The rectangle that a window means in a scene.
 
-    Returns:
-        The rectangle; and the scene, whose geolocation is in memory where it had to be read, so
-        that no chunk of it is read twice.
+    A bounding box needs geolocation: it is read once, and the window's part of it is kept.
 
     Raises:
         SceneError: nothing of the scene is inside.
@@ -62,18 +61,22 @@ def find_extent(scene: xr.Dataset, window: Window) -> tuple[Extent, xr.Dataset]:
     shape = (scene.sizes["y"], scene.sizes["x"])
     lines = _span(window.lines, shape[0], "lines")
     pixels = _span(window.pixels, shape[1], "pixels")
+    places = None
     if window.bbox is not None:
         # Lines and pixels first: geolocation outside of them is not even read.
         part = scene[list(GEOLOCATION)].isel(y=slice(*lines), x=slice(*pixels))
         (loaded,) = dask.base.compute(part.reset_coords())
-        inside = _inside(loaded["latitude"].values, loaded["longitude"].values, window.bbox)
+        latitude, longitude = (loaded[name].values for name in GEOLOCATION)
+        inside = _inside(latitude, longitude, window.bbox)
         if not inside.any():
             raise SceneError(_nothing_inside(loaded, window.bbox))
-        scene = _with_places(scene, loaded, lines[0], pixels[0])
-        lines = _shrunk(lines, np.asarray(inside.any(axis=1)))
-        pixels = _shrunk(pixels, np.asarray(inside.any(axis=0)))
+        rows = _used(np.asarray(inside.any(axis=1)))
+        columns = _used(np.asarray(inside.any(axis=0)))
+        places = (latitude[rows, columns].copy(), longitude[rows, columns].copy())
+        lines = (lines[0] + rows.start, lines[0] + rows.stop)
+        pixels = (pixels[0] + columns.start, pixels[0] + columns.stop)
     size = (lines[1] - lines[0], pixels[1] - pixels[0])
-    return Extent(lines[0], pixels[0], size, shape), scene
+    return Extent(lines[0], pixels[0], size, shape, places)
 
 
 def _span(span: tuple[int, int] | None, size: int, what: str) -> tuple[int, int]:
@@ -98,11 +101,14 @@ def _inside(
     """
     west, south, east, north = (float(np.float32(edge)) for edge in bbox)
     width = east - west if east - west >= 360 else (east - west) % 360
-    with np.errstate(invalid="ignore"):
-        from_west = (longitude.astype(np.float64) - west) % 360
-        in_longitude = (from_west <= width) | (width >= 360)
-        in_longitude &= np.isfinite(longitude)
-        return np.asarray(in_longitude & (latitude >= south) & (latitude <= north))
+    inside = np.empty(latitude.shape, dtype=bool)
+    for line in range(len(latitude)):  # a line at a time: no float64 of the whole scene
+        with np.errstate(invalid="ignore"):
+            from_west = (longitude[line].astype(np.float64) - west) % 360
+            in_longitude = (from_west <= width) | (width >= 360)
+            in_longitude &= np.isfinite(longitude[line])
+            inside[line] = in_longitude & (latitude[line] >= south) & (latitude[line] <= north)
+    return inside
 
 
 def _nothing_inside(part: xr.Dataset, bbox: tuple[float, float, float, float]) -> str:
@@ -120,23 +126,7 @@ def _nothing_inside(part: xr.Dataset, bbox: tuple[float, float, float, float]) -
     )
 
 
-def _shrunk(span: tuple[int, int], used: Bool) -> tuple[int, int]:
+def _used(used: Bool) -> slice:
+    """From the first to the last that is used."""
     places = np.flatnonzero(used)
-    return span[0] + int(places[0]), span[0] + int(places[-1]) + 1
-
-
-def _with_places(
-    scene: xr.Dataset, loaded: xr.Dataset, first_line: int, first_pixel: int
-) -> xr.Dataset:
-    """The scene with the geolocation that was read; outside of that part it is not needed."""
-    places = {}
-    for name in GEOLOCATION:
-        stored, part = scene[name], loaded[name].values
-        whole = np.full(stored.shape, np.nan, dtype=np.float32)
-        lines, pixels = (
-            slice(first, first + size)
-            for first, size in zip((first_line, first_pixel), part.shape, strict=True)
-        )
-        whole[lines, pixels] = part
-        places[name] = stored.copy(data=da.from_array(whole, chunks=stored.data.chunks))
-    return scene.assign_coords(places)
+    return slice(int(places[0]), int(places[-1]) + 1)

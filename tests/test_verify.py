@@ -12,6 +12,7 @@ from small_network import write_network
 
 import pipeline
 from pipeline.cli import main
+from pipeline.errors import SceneError
 from pipeline.verify import verify_product
 
 
@@ -202,8 +203,11 @@ def test_what_cannot_be_found_is_a_failure_that_says_where_it_was_looked_for(pro
     assert "--scene" in findings(path)["input"].text
     assert findings(path, scenes=[elsewhere])["input"].passed
     assert findings(path, scenes=[elsewhere / scene.name])["pixels"].passed
+    assert {f.what: f for f in verify_product(path, scenes=[elsewhere])}["network"].passed
+    shutil.move(path.parent / "net.h5", elsewhere / "other.h5")
     without = {f.what: f for f in verify_product(path, scenes=[elsewhere])}
-    assert not without["network"].passed
+    assert "net.h5 not found" in without["network"].text
+    assert "pixels" not in without
 
 
 def test_the_command_says_the_result_by_its_exit_code(product):
@@ -220,3 +224,79 @@ def test_the_command_says_the_result_by_its_exit_code(product):
     assert bad.exit_code == 1
     assert "NOT verified" in bad.stdout
     assert run(main, ["verify", str(scene)]).exit_code == 1
+
+
+def test_most_of_the_sample_has_values(product):
+    """A product that is nearly empty is not verified by its fill values."""
+    path, _ = product
+    with netCDF4.Dataset(path) as file:
+        valued = int(np.ma.count(file["aph_443"][:]))
+    text = findings(path, sample=50)["pixels"].text
+    assert f"({min(40, valued)} with values)" in text
+
+
+def test_values_off_by_a_factor_are_found_in_a_small_sample(product):
+    """Even where checksums were made to fit: pixels are computed again."""
+    path, _ = product
+
+    def double(values):
+        values[values > -32767] *= 1.01
+
+    change(path, "aph_443", double)
+    assert not findings(path, sample=20)["pixels"].passed
+
+
+def test_another_fill_value_and_a_foreign_variable_are_found(product):
+    """The fill value decides what is a number; nothing may be added."""
+    path, _ = product
+    with h5py.File(path, "r+") as file:
+        file["aph_443"].attrs["_FillValue"] = np.array([0.5], np.float32)
+    with netCDF4.Dataset(path, "a") as file:
+        file.createVariable("foreign", "f4", ("x",))
+    text = findings(path)["attributes"].text
+    assert "aph_443: _FillValue" in text
+    assert "foreign" in text
+
+
+def test_odd_attributes_of_the_input_neither_stop_a_run_nor_a_verification(tmp_path):
+    """NaN, half precision, complex numbers, odd names, NUL inside: carried as far as can be."""
+    case = CASES["pace_oci"]
+    written = case.written(tmp_path)
+    with h5py.File(written.path, "r+") as file:
+        file.attrs["nothing"] = np.float32("nan")
+        file.attrs["half"] = np.float16(0.5)
+        file.attrs["complex"] = np.complex64(1 + 2j)
+        file.attrs["a name "] = "text"
+        file.attrs["cut"] = np.bytes_(b"abc\0def")
+    network_for(case, tmp_path)
+    config = {
+        "name": "test",
+        "science": {"networks": [{"name": "net", "file": "net.h5"}], "engine": "numpy"},
+        "execution": {"output": str(tmp_path), "network_dirs": [str(tmp_path)]},
+    }
+    found = findings(pipeline.process_scene(written.path, config), sample=20)
+    assert [f for f in found.values() if not f.passed] == []
+
+
+def test_a_product_of_another_layout_is_refused(product):
+    """By inspect and verify alike, saying what its record lacks."""
+    path, _ = product
+    with h5py.File(path, "r+") as file:
+        del file["processing_control/checksums"]
+    for command in ("verify", "inspect"):
+        result = CliRunner().invoke(main, [command, str(path)])
+        assert result.exit_code == 1
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+    with pytest.raises(SceneError, match="lacks group processing_control/checksums"):
+        next(verify_product(path))
+
+
+def test_networks_are_told_apart_by_their_hash(product, tmp_path):
+    """Another file of the same name in the first folder does not hide the right one."""
+    path, _ = product
+    other = tmp_path / "others"
+    other.mkdir()
+    write_network(other / "net.h5", seed=9)
+    found = {f.what: f for f in verify_product(path, network_dirs=[other, path.parent])}
+    assert found["network"].passed
+    assert found["pixels"].passed

@@ -190,7 +190,8 @@ def test_longitudes_that_count_to_360(tmp_path, network, box):
     truth = image_of_coordinates(LINES, PIXELS, (400.0, 442.5, 490.0), antimeridian=True)
     truth = dataclasses.replace(truth, longitude=truth.longitude % 360)
     scene = c2rcc.write(tmp_path, truth).path
-    assert seen(scene)[1].max() > 180.1
+    with netCDF4.Dataset(scene) as file:
+        assert file["lon"][:].max() > 180.1
     settings = run_settings(tmp_path, network, tolerance=15)
     latitude, longitude = seen(scene)
     expected = oracle_geolocation.window_of_bbox(latitude, longitude, box[0], 34.5, box[1], 34.65)
@@ -770,3 +771,19 @@ def test_windows_of_any_blocks_give_the_same_bytes(tmp_path, network, monkeypatc
         )
         files.append(product_of(scene, settings).read_bytes())
     assert files[0] == files[1]
+
+
+def test_a_box_takes_no_neighbours_from_a_mask_that_grows(tmp_path, network):
+    """A grown rule about latitude sees the lines beyond --lines, with a box as without."""
+    scene = swath(tmp_path).path
+    middle = float(np.median(seen(scene)[0]))
+    masks = {"expressions": {"north": f"latitude > {middle}"}, "dilate": {"north": 3}}
+    flags = []
+    for bbox in (None, [-180, -90, 180, 90]):
+        settings = run_settings(tmp_path, network, tolerance=15, masks=masks)
+        settings["name"] = "boxed" if bbox else "plain"
+        settings["science"]["window"] = {"lines": [12, 26], "bbox": bbox}
+        with netCDF4.Dataset(product_of(scene, settings)) as file:
+            flags.append(np.asarray(file["quality_flags"][:]))
+    np.testing.assert_array_equal(flags[0], flags[1])
+    assert 0 < np.count_nonzero(flags[0] & 256) < flags[0].size

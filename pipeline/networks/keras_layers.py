@@ -278,7 +278,7 @@ def _dense(chain: _Chain, layer: KerasLayer, weights_of: WeightsOf) -> None:
     has_bias = config.get("use_bias", True)
     arrays = _arrays(layer, weights_of, 2 if has_bias else 1)
     kernel, units = arrays[0], config["units"]
-    bias = arrays[1] if has_bias else np.zeros(units)
+    bias = arrays[1] if has_bias else np.zeros(arrays[0].shape[-1])
     if kernel.ndim != 2 or kernel.shape[1] != units or bias.shape != (units,):
         raise NetworkError(
             f"kernel has shape {kernel.shape} and bias {bias.shape}, expected (inputs, {units}) "

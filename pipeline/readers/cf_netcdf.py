@@ -6,6 +6,7 @@ may be 1-D (a map) or 2-D (a swath); dimensions of size one are dropped.
 """
 
 import datetime
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,9 @@ import h5py
 import netCDF4
 import numpy as np
 import xarray as xr
+from pydantic import ValidationError
 
+from pipeline.config import complaints_of
 from pipeline.errors import ConfigError, SceneError
 from pipeline.quantities import quantities
 from pipeline.readers.container import is_hdf5, is_netcdf3
@@ -79,7 +82,12 @@ class CfNetcdf:
             SceneError: a variable that the mapping names is missing, or its units are unknown.
             ConfigError: no mapping is given and several presets fit.
         """
-        mapping = self._options.resolved(None if self._options.mapping else _preset_of(path, self))
+        named = None if self._options.mapping else _preset_of(path, self)
+        try:
+            mapping = self._options.resolved(named)
+        except ValidationError as error:
+            complaints = "; ".join(complaints_of(error, FileMapping))
+            raise ConfigError(f"reader.options.mapping: {complaints}") from None
         engine = "h5netcdf" if is_hdf5(path) else "netcdf4"
         opened = {group: open_undecoded(path, group, engine) for group in (None, *mapping.groups)}
         file = _File.of(opened, mapping)
@@ -97,7 +105,8 @@ class CfNetcdf:
                 **_flags(file, mapping.flags),
             },
             coords=_reference(file),
-            attrs=_attributes(opened[None].attrs, mapping),
+            attrs=_attributes(opened[None].attrs, mapping)
+            | {"mapping": json.dumps(mapping.model_dump(mode="json"), sort_keys=True)},
         )
         return closing(scene.set_coords(list(GEOLOCATION)), opened.values())
 
@@ -209,14 +218,21 @@ def _lines_and_pixels(
     latitude: xr.Variable, longitude: xr.Variable, mapping: FileMapping
 ) -> tuple[str, str, tuple[int, int]]:
     flat = _without_single(latitude), _without_single(longitude)
-    if flat[0].ndim == flat[1].ndim == 1:
+    if flat[0].ndim == flat[1].ndim == 1 and flat[0].dims != flat[1].dims:
         return str(flat[0].dims[0]), str(flat[1].dims[0]), (flat[0].size, flat[1].size)
-    if flat[0].ndim == flat[1].ndim == 2 and flat[0].shape == flat[1].shape:
+    is_2d = flat[0].ndim == flat[1].ndim == 2 and flat[0].shape == flat[1].shape
+    if is_2d and flat[0].dims[0] != flat[0].dims[1]:
         return str(flat[0].dims[0]), str(flat[0].dims[1]), (flat[0].shape[0], flat[0].shape[1])
     raise SceneError(
-        f"{mapping.latitude} has shape {latitude.shape} and {mapping.longitude} {longitude.shape}, "
-        "expected both 1-D or both 2-D of one shape. Correct reader.options.mapping."
+        f"{mapping.latitude} is on {_dims(latitude)} and {mapping.longitude} on "
+        f"{_dims(longitude)}, expected both 1-D or both 2-D: each on a dimension of its own (a "
+        "map), or both on the same two (a swath). Stations are not read; correct "
+        "reader.options.mapping."
     )
+
+
+def _dims(variable: xr.Variable) -> str:
+    return " x ".join(f"{dim} ({size})" for dim, size in variable.sizes.items()) or "no dimension"
 
 
 def _without_single(variable: xr.Variable) -> xr.Variable:
@@ -296,7 +312,7 @@ def _layer(
         attributes |= {"valid_range": mapping.valid_range}
         attributes.pop("valid_min", None)
         attributes.pop("valid_max", None)
-    decoder = Decoder.from_attributes(attributes, variable.dtype)
+    decoder = Decoder.from_attributes(attributes, variable.dtype).with_default_fill(variable.dtype)
     factor = CONVERSIONS.get((stored_as, entry.quantity), 1.0)
     decoder = replace(decoder, factor=factor, fills=(*decoder.fills, *mapping.missing))
     return decoded(variable.data, decoder)
@@ -381,6 +397,7 @@ def _plain_variables(file: _File, mapping: FileMapping) -> dict[str, xr.DataArra
             variable.ndim == 2
             and not (is_band or is_flags or is_place)
             and scene_name.isidentifier()
+            and (name in named or _is_known_as(scene_name, variable))
         ):
             plain[scene_name] = plane(scene_name, decode(variable).values, variable.attrs)
     for scene_name, name in mapping.plain.items():
@@ -389,6 +406,13 @@ def _plain_variables(file: _File, mapping: FileMapping) -> dict[str, xr.DataArra
             kind: Kind = "angle" if scene_name == "relative_azimuth" else "plain"
             plain[scene_name] = plane(scene_name, _from_tie_points(ties, file, kind), ties.attrs)
     return plain
+
+
+def _is_known_as(scene_name: str, variable: xr.Variable) -> bool:
+    """Whether a variable that nobody mapped may have its name: not in other or unknown units."""
+    known = quantities().get(scene_name)
+    said = _text(variable.attrs.get("units", "")).strip().lower()
+    return known is None or PLAIN_UNITS.get(said) == known.units
 
 
 def _check_plain_units(scene_name: str, name: str, variable: xr.Variable) -> None:

@@ -8,9 +8,10 @@ float32. What lies nearer to zero than half a scale factor is zero: no count can
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import netCDF4
 import numpy as np
 import numpy.typing as npt
 
@@ -50,6 +51,13 @@ class Decoder:
             packed_integer=dtype.kind in "iu" and is_packed,
         )
 
+    def with_default_fill(self, dtype: np.dtype[Any]) -> "Decoder":
+        """Where a netCDF file states no fill value: what the library writes where nothing was."""
+        default = netCDF4.default_fillvals.get(dtype.str[1:])
+        if self.fills or default is None or dtype.itemsize == 1:
+            return self
+        return replace(self, fills=(float(default),))
+
     def values(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Physical values of any shape, float32; NaN for fill and outside the valid range."""
         if _is_small_integer(stored.dtype):
@@ -87,6 +95,8 @@ class Decoder:
     def _is_fill(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         is_fill = np.zeros(stored.shape, dtype=bool)
         for fill in self.fills:
+            if stored.dtype.kind in "iu" and not float(fill).is_integer():
+                continue  # no stored number can be it
             # The fill value has the stored type: compared there, so that -32767 of an unsigned
             # variable, and a float32 that float64 does not repeat, are found.
             is_fill |= stored == np.array(fill).astype(stored.dtype)

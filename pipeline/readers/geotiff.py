@@ -75,9 +75,7 @@ class GeoTiff:
         """
         import rioxarray
 
-        opened: Any = rioxarray.open_rasterio(
-            path, chunks={"band": -1, "y": UNCHUNKED, "x": UNCHUNKED}, mask_and_scale=False
-        )
+        opened: Any = rioxarray.open_rasterio(path, chunks=_chunks(path), mask_and_scale=False)
         self._check_units(opened)
         layers = [
             decoded(opened.data[band], self._decoder(opened, band))
@@ -137,6 +135,23 @@ class GeoTiff:
                 "file's order: reader: {format: geotiff, options: {wavelengths: [412, 443, ...]}}."
             )
         return found
+
+
+def _chunks(path: Path) -> dict[str, int]:
+    """What is read at a time: whole tiles or strips, several of them if they are small.
+
+    Where a tile holds all bands, they are read together, else one by one.
+    """
+    import rasterio
+
+    with rasterio.open(path) as file:
+        block, shape = file.block_shapes[0], file.shape
+        bands = file.count if file.interleaving.name == "pixel" else 1
+    lines, pixels = (
+        min(size, stored * max(1, UNCHUNKED // stored))
+        for stored, size in zip(block, shape, strict=True)
+    )
+    return {"band": bands, "y": lines, "x": pixels}
 
 
 def _of_band(

@@ -7,6 +7,7 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from pipeline.errors import SceneError
@@ -81,8 +82,9 @@ def decoded(stored: da.Array, decoder: Decoder) -> Layer:
 
 
 def decode(variable: xr.Variable | xr.DataArray) -> Layer:
-    """A stored variable decoded by its own CF attributes."""
-    return decoded(variable.data, Decoder.from_attributes(variable.attrs, variable.dtype))
+    """A stored variable of a netCDF file decoded by its own CF attributes."""
+    decoder = Decoder.from_attributes(variable.attrs, variable.dtype)
+    return decoded(variable.data, decoder.with_default_fill(variable.dtype))
 
 
 def spectrum(
@@ -123,10 +125,19 @@ def cube(
 
 
 def plane(name: str, values: da.Array, attributes: Mapping[str, Any]) -> xr.DataArray:
-    """A 2-D variable of the scene, with the attributes of its quantity if that is a known one."""
+    """A 2-D variable of the scene, with the attributes of its quantity if that is a known one.
+
+    Longitude that counts to 360 is brought to [-180, 180].
+    """
     known = quantities().get(name)
+    if name == "longitude":
+        values = da.map_blocks(_to_180, values, dtype=np.float32, meta=np.empty((0, 0), "f4"))
     described = known.attributes() if known else descriptive(attributes)
     return xr.DataArray(values, dims=("y", "x"), attrs=described)
+
+
+def _to_180(longitude: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return np.where((longitude > 180) & (longitude <= 360), longitude - np.float32(360), longitude)
 
 
 def descriptive(attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from pipeline.writers.netcdf import (
     PRODUCT_SUFFIX,
     Layout,
     as_stored,
+    fill_of,
     storable,
     write_product,
 )
 
-__all__ = ["FILL", "PRODUCT_SUFFIX", "Layout", "as_stored", "storable", "write_product"]
+__all__ = ["FILL", "PRODUCT_SUFFIX", "Layout", "as_stored", "fill_of", "storable", "write_product"]

@@ -7,6 +7,7 @@ attributes that depend on the counts come last. The file has a temporary name un
 import contextlib
 import logging
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -173,7 +174,7 @@ def _define(file: netCDF4.Dataset, products: xr.Dataset, layout: Layout) -> None
             zlib=level > 0,
             complevel=level,
             shuffle=True,
-            fill_value=_fill(variable),
+            fill_value=fill_of(variable),
             # Each chunk is written whole, once: the default of 64 MB per variable would only keep
             # chunks in memory, and compress them all when the file is closed.
             chunk_cache=chunk[0] * chunk[1] * dtype.itemsize,
@@ -186,7 +187,8 @@ def _define(file: netCDF4.Dataset, products: xr.Dataset, layout: Layout) -> None
         made[...] = axis.values
 
 
-def _fill(variable: xr.DataArray) -> Any:
+def fill_of(variable: xr.DataArray) -> Any:
+    """The fill value of a product variable; False for none."""
     if variable.dtype.kind == "f":
         return FILL
     return NO_CLASS if "flag_values" in variable.attrs else False
@@ -276,8 +278,12 @@ def _write_group(parent: Any, group: Group) -> None:
 
 def storable(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Attributes as netCDF can hold them: those carried over from a scene may be anything."""
-    stored = {name.replace("/", "_"): _storable_value(v) for name, v in attributes.items()}
+    stored = {_storable_name(name): _storable_value(v) for name, v in attributes.items()}
     return {name: value for name, value in stored.items() if value is not None}
+
+
+def _storable_name(name: str) -> str:
+    return re.sub(r"[^\w.@+-]", "_", str(name).strip()) or "_"
 
 
 def _storable_value(value: Any) -> Any:
@@ -286,10 +292,15 @@ def _storable_value(value: Any) -> Any:
     if isinstance(value, bytes):
         value = value.decode(errors="backslashreplace")
     if isinstance(value, str):
-        return value.encode(errors="backslashreplace").decode()
+        # The library ends a text at its first NUL.
+        return value.partition("\0")[0].encode(errors="backslashreplace").decode()
     array = np.asarray(value)
     if array.dtype.kind == "b":
         array = array.astype(np.uint8)
+    if array.dtype == np.float16 or array.dtype.itemsize > 8:
+        array = array.astype(np.float64) if array.dtype.kind == "f" else array
     if array.dtype.kind in "iuf":
         return array.reshape(-1) if array.ndim else array[()]
+    if array.ndim == 0:
+        return _storable_value(str(array[()]))
     return ", ".join(str(_storable_value(v)) for v in array.reshape(-1).tolist())

@@ -1,5 +1,7 @@
 """Files that no reader knows, read by a mapping; and the mappings that are shipped."""
 
+import json
+
 import h5py
 import netCDF4
 import numpy as np
@@ -856,3 +858,69 @@ def test_a_mapping_is_recorded_in_the_product(tmp_path):
         text = file["processing_control/input_parameters"].configuration
     assert yaml.safe_load(text)["science"]["reader"] == reader
     assert plan_scene(path, load_config(settings)).shape == (LINES, PIXELS)
+
+
+def swath_file(folder, **changes):
+    """A flat netCDF-4 swath with Rrs_443 and Rrs_560; changes are to its variables."""
+    line, pixel = np.mgrid[0:6, 0:5].astype(np.float64)
+    variables = {
+        "latitude": (("y", "x"), 10 + line, {}),
+        "longitude": (("y", "x"), 20 + pixel, {}),
+        "Rrs_443": (("y", "x"), np.full(line.shape, 0.004, np.float32), {"units": "sr-1"}),
+        "Rrs_560": (("y", "x"), np.full(line.shape, 0.003, np.float32), {"units": "sr-1"}),
+    } | changes
+    path = folder / "swath.nc"
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("y", 6)
+        file.createDimension("x", 5)
+        for name, (dims, values, attributes) in variables.items():
+            made = file.createVariable(name, values.dtype, dims)
+            made[:] = values
+            made.setncatts(attributes)
+    return path
+
+
+SWATH = ReaderChoice(
+    format="cf_netcdf",
+    options={"mapping": {"spectral": [{"quantity": "Rrs", "variables": r"Rrs_(\d+)"}]}},
+)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_what_was_never_written_is_missing(tmp_path, dtype):
+    """NetCDF's default fill value counts where a file states none."""
+    values = np.full((6, 5), 0.004, dtype)
+    values[2, 3] = netCDF4.default_fillvals[dtype]
+    changed = {"Rrs_443": (("y", "x"), values, {"units": "sr-1"})}
+    with open_scene(swath_file(tmp_path, **changed), SWATH) as scene:
+        found = scene.Rrs.sel(Rrs_wavelength=443).values
+        assert np.argwhere(np.isnan(found)).tolist() == [[2, 3]]
+
+
+def test_longitudes_up_to_360_are_brought_to_180(tmp_path):
+    """They are on the globe; what is beyond is not."""
+    longitude = np.tile([170.0, 180.0, 190.0, 359.0, 400.0], (6, 1))
+    changed = {"longitude": (("y", "x"), longitude, {})}
+    with open_scene(swath_file(tmp_path, **changed), SWATH) as scene:
+        assert scene.longitude.values[0].tolist() == [170.0, 180.0, -170.0, -1.0, 400.0]
+
+
+@pytest.mark.parametrize(("units", "is_taken"), [("degree", True), ("radian", False), ("", False)])
+def test_a_variable_that_happens_to_have_a_scene_name(tmp_path, units, is_taken):
+    """An angle nobody mapped is one only if the file says so in degrees."""
+    angle = (("y", "x"), np.full((6, 5), 1.3, np.float32), {"units": units} if units else {})
+    with open_scene(swath_file(tmp_path, solar_zenith=angle), SWATH) as scene:
+        assert ("solar_zenith" in scene) == is_taken
+
+
+def test_a_mapping_without_spectral_variables_is_refused(tmp_path):
+    """In words, also where no preset completes it."""
+    choice = ReaderChoice(format="cf_netcdf", options={"mapping": {"latitud": "lat"}})
+    with pytest.raises(ConfigError, match=r"latitud.*did you mean 'latitude'"):
+        open_scene(swath_file(tmp_path), choice)
+
+
+def test_the_mapping_is_recorded(tmp_path):
+    """What a preset or a configuration said about the file is in the scene's attributes."""
+    with open_scene(swath_file(tmp_path), SWATH) as scene:
+        assert json.loads(scene.attrs["mapping"])["spectral"][0]["variables"] == r"Rrs_(\d+)"

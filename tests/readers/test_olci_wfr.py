@@ -5,7 +5,10 @@ import oracle_geolocation
 import pytest
 from miniatures import olci_wfr
 from miniatures.truth import image_of_coordinates
+from small_runs import network_for, run_settings
 
+import pipeline
+from pipeline.errors import WriteError
 from pipeline.readers import open_scene
 
 BANDS = (412.5, 442.5)
@@ -75,3 +78,30 @@ def test_a_scene_without_tie_points_has_no_angles(tmp_path):
     (written.path / "tie_geometries.nc").unlink()
     with open_scene(written.path) as scene:
         assert not {"solar_zenith", "sensor_zenith", "relative_azimuth"} & set(scene.variables)
+
+
+def test_a_product_inside_the_folder_of_its_scene_is_refused(tmp_path):
+    """It would change the scene that it is made from."""
+    scene = olci_wfr.write(tmp_path, image_of_coordinates(9, 8, BANDS)).path
+    settings = run_settings(tmp_path, tmp_path / "none.h5")
+    settings["execution"]["output"] = str(scene / "out")
+    with pytest.raises(WriteError, match="inside the scene's own folder"):
+        pipeline.process_scene(scene, settings)
+    assert not (scene / "out").exists()
+
+
+def test_a_folder_given_as_the_current_one_has_its_name(tmp_path, monkeypatch):
+    """The product is named after the folder."""
+    scene = olci_wfr.write(tmp_path, image_of_coordinates(9, 8, (412.5, 442.5, 490.0))).path
+    network = network_for(tmp_path, (412.5, 442.5, 490.0))
+    monkeypatch.chdir(scene)
+    product = pipeline.process_scene(".", run_settings(tmp_path, network))
+    assert product.name == f"{scene.stem}.test.nc"
+
+
+def test_relative_humidity_comes_from_its_tie_points(tmp_path):
+    """In percent, equal at the tie points to what is stored there."""
+    written = olci_wfr.write(tmp_path, image_of_coordinates(9, 8, BANDS), tie_step=4)
+    with open_scene(written.path) as opened:
+        found = opened.relative_humidity.values[:, ::4]
+        np.testing.assert_allclose(found, written.extra["humidity"][:9, :2], rtol=1e-6)
