@@ -98,7 +98,7 @@ def _log_level(command: Any) -> Any:
     "--engine",
     default=None,
     show_default="science.engine, else auto",
-    help="What runs the networks: auto, numpy (float64 reference) or tensorflow.",
+    help="What runs the networks: auto, numpy (float64 reference), onnxruntime or tensorflow.",
 )
 @click.option(
     "--bbox",

@@ -240,7 +240,7 @@ class Science(Strict):
     bands: Bands = Bands()
     masks: MaskRules = MaskRules()
     networks: tuple[NetworkChoice, ...] = Field(min_length=1)
-    engine: Literal["auto", "numpy", "tensorflow"] = "auto"
+    engine: Literal["auto", "numpy", "onnxruntime", "tensorflow"] = "auto"
     output: Output = Output()
     metadata: SortedDict = {}
     """Global attributes of the product (ACDD): creator_name, institution, license ..."""

@@ -23,7 +23,7 @@ IOP_BANDS = {
 }
 NETWORK_BITS = oracle.NETWORK_BITS | {"out_of_scope": 32}
 # Largest relative difference: two networks, one after the other, each in float64 or in float32.
-ENGINES = {"numpy": 1e-5, "tensorflow": 5e-4}
+ENGINES = {"numpy": 1e-5, "onnxruntime": 5e-4, "tensorflow": 5e-4}
 FILL = np.float32(-32767)
 MAPPING = {
     "spectral": [{"quantity": "Lrc", "variables": r"Lrc_(\d+)"}],
@@ -210,12 +210,13 @@ def test_bits_that_rounding_could_decide_are_those_of_float64(
 
 @pytest.mark.parametrize(("sensor", "mode"), CASES)
 def test_engines_set_the_same_bits_everywhere(products, sensor, mode):
-    """All flag variables of the numpy and the tensorflow product, bit for bit."""
-    numpy, tensorflow = (products(sensor, mode, engine).variables for engine in ENGINES)
+    """All flag variables of every engine's product and of numpy's, bit for bit."""
+    numpy, *others = (products(sensor, mode, engine).variables for engine in ENGINES)
     names = [name for name in numpy if name.endswith("_flags")]
     assert len(names) == 9
     for name in names:
-        np.testing.assert_array_equal(numpy[name], tensorflow[name], err_msg=name)
+        for other in others:
+            np.testing.assert_array_equal(numpy[name], other[name], err_msg=name)
 
 
 @pytest.mark.parametrize("sensor", SENSORS)

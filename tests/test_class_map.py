@@ -51,7 +51,7 @@ def scene_of(folder, rrs):
     return write_obpg_l2(folder / "s.nc", counts, flags=flags, chunk=(2, 2))
 
 
-@pytest.mark.parametrize("engine", ["numpy", "tensorflow"])
+@pytest.mark.parametrize("engine", ["numpy", "onnxruntime", "tensorflow"])
 def test_class_map_and_probability(tmp_path, network, engine):
     """The class of the largest output counts from 1; 0 where nothing was computed."""
     spectra = np.array([[0.02, 0.01, 0.001], [0.004, 0.01, 0.005], [0.003, 0.01, 0.02]])
@@ -93,7 +93,7 @@ def test_engines_agree_on_the_class_where_two_are_as_probable(tmp_path, network)
     drawn[..., 1] = drawn[..., 0]
     scene = scene_of(tmp_path, 10**drawn)
     maps = []
-    for engine in ("numpy", "tensorflow"):
+    for engine in ("numpy", "onnxruntime", "tensorflow"):
         config = {
             "name": engine,
             "science": {
@@ -105,4 +105,5 @@ def test_engines_agree_on_the_class_where_two_are_as_probable(tmp_path, network)
         with netCDF4.Dataset(pipeline.process_scene(scene, config)) as file:
             maps.append(np.asarray(file["water_type"][:]))
     np.testing.assert_array_equal(maps[0], maps[1])
+    np.testing.assert_array_equal(maps[0], maps[2])
     assert set(np.unique(maps[0])) >= {1, 3}

@@ -724,7 +724,7 @@ def test_products_that_are_no_networks(refused, products):
 
 def test_unknown_engine(refused):
     """The known engines are listed."""
-    words = ("--engine", "'tensorfow'", "'auto', 'numpy' or 'tensorflow'")
+    words = ("--engine", "'tensorfow'", "'auto', 'numpy', 'onnxruntime' or 'tensorflow'")
     refused(WRONG_USE, "ConfigError", words, options=("--engine", "tensorfow"))
 
 

@@ -11,7 +11,7 @@ OUTPUTS = ("rho_meris_681", "rho_meris_708", "rho_meris_753")
 FILE = "modisnn_lna_14_64_64_3.h5"
 
 
-@pytest.mark.parametrize("engine", ["numpy", "tensorflow"])
+@pytest.mark.parametrize("engine", ["numpy", "onnxruntime", "tensorflow"])
 def test_every_pixel_agrees_with_keras(tmp_path, modis_scene, real_data, engine):
     """|difference| <= 1e-4 |value| + 1e-5 of the output's range on the scene."""
     import keras

@@ -15,7 +15,7 @@ import pipeline
 SHAPE = 60, 70
 NETWORKS = ("aph", "adg", "bbp", "ap")
 BANDS = (380, 412, 443, 490, 530, 565, 672)
-ENGINES = {"numpy": 1e-6, "tensorflow": 1e-4}
+ENGINES = {"numpy": 1e-6, "onnxruntime": 1e-4, "tensorflow": 1e-4}
 FILL = np.float32(-32767)
 # In the order of the preset sgli_default; the flags that not every file has come last.
 MASKED = (

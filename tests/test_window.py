@@ -451,7 +451,7 @@ def window_settings(folder, network, classes, **science):
     return settings
 
 
-@pytest.fixture(scope="module", params=["numpy", "tensorflow"])
+@pytest.fixture(scope="module", params=["numpy", "onnxruntime", "tensorflow"])
 def whole_run(request, tmp_path_factory):
     """The product of a whole scene on one engine."""
     folder = tmp_path_factory.mktemp("whole")

@@ -1,8 +1,10 @@
 """What runs a network: one table of engines, each built and checked once per process."""
 
 import math
+import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -34,8 +36,15 @@ def _tensorflow(network: Network) -> Engine:
     return TensorflowEngine(network)
 
 
+def _onnxruntime(network: Network) -> Engine:
+    from pipeline.networks.onnx_engine import OnnxEngine
+
+    return OnnxEngine(network)
+
+
 ENGINES: dict[str, Callable[[Network], Engine]] = {
     "numpy": NumpyEngine,
+    "onnxruntime": _onnxruntime,
     "tensorflow": _tensorflow,
 }
 
@@ -50,10 +59,16 @@ def resolve_engine(name: str) -> str:
         ConfigError: there is no engine of that name.
     """
     if name == "auto":
-        return "tensorflow"
+        return "tensorflow" if _is_gpu_visible() else "onnxruntime"
     if name not in ENGINES:
         raise ConfigError(f"unknown engine {name!r}; known are auto, {', '.join(ENGINES)}.")
     return name
+
+
+def _is_gpu_visible() -> bool:
+    """Whether an NVIDIA device is there and not hidden; without starting TensorFlow to ask."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "all").strip() in {"", "-1"}
+    return Path("/dev/nvidia0").exists() and not hidden
 
 
 def get_engine(network: Network, name: str = "auto") -> Engine:

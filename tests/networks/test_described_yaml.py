@@ -459,5 +459,5 @@ def test_the_attribute_takes_other_functions_too(tmp_path):
 def test_every_engine_takes_every_described_network(tmp_path):
     """The check of an engine against the reference passes where no range is known."""
     for path in (write(tmp_path / "a"), classifier(tmp_path / "b")):
-        for engine in ("numpy", "tensorflow"):
+        for engine in ("numpy", "onnxruntime", "tensorflow"):
             assert get_engine(load_network(path), engine).name == engine

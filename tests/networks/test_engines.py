@@ -9,7 +9,7 @@ import pytest
 from pipeline.errors import ConfigError, NetworkError
 from pipeline.networks import engines, load_network
 from pipeline.networks.description import Layer, Network
-from pipeline.networks.engines import ENGINES, get_engine
+from pipeline.networks.engines import ENGINES, get_engine, resolve_engine
 from pipeline.networks.reference import NumpyEngine, forward
 
 FILES = [
@@ -28,6 +28,17 @@ FILES = [
 ]
 
 
+FLOAT32 = ("onnxruntime", "tensorflow")
+
+
+def test_auto_is_onnxruntime_without_a_gpu(monkeypatch):
+    """And tensorflow where one is visible; nothing heavy is imported to find out."""
+    monkeypatch.setattr(engines, "_is_gpu_visible", lambda: False)
+    assert resolve_engine("auto") == "onnxruntime"
+    monkeypatch.setattr(engines, "_is_gpu_visible", lambda: True)
+    assert resolve_engine("auto") == "tensorflow"
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_engines_equal_the_oracle(ocsmart, name):
     """100,000 in-range inputs of every kind: float64 to rounding, float32 to 1e-4."""
@@ -35,7 +46,8 @@ def test_engines_equal_the_oracle(ocsmart, name):
     expected = oracle.forward(ocsmart / name, x)
     network = load_network(ocsmart / name)
     assert np.max(np.abs(network.predict(x, "numpy") / expected - 1)) <= 1e-10
-    assert np.max(np.abs(network.predict(x, "tensorflow") / expected - 1)) <= 1e-4
+    for engine in FLOAT32:
+        assert np.max(np.abs(network.predict(x, engine) / expected - 1)) <= 1e-4, engine
 
 
 def test_there_are_sixteen_real_networks(ocsmart):
@@ -123,23 +135,25 @@ def test_a_bias_that_keeps_its_shape_is_refused(ocsmart):
         check_network(_with_layer(network, 0, kept))
 
 
+@pytest.mark.parametrize("engine", FLOAT32)
 @pytest.mark.parametrize("rows", [1, 63, 4096, 4097, 10_000])
-def test_permuted_rows_give_the_same_bits(ocsmart, rows):
+def test_permuted_rows_give_the_same_bits(ocsmart, rows, engine):
     """A row's result does not depend on where it stands or on how many rows there are."""
     path = ocsmart / "MODIS-Aqua_bbpNN.h5"
     network = load_network(path)
     x = oracle.random_inputs(path, 10_000, seed=2).astype(np.float32)
-    whole = network.predict(x, "tensorflow")
+    whole = network.predict(x, engine)
     order = np.random.default_rng(3).permutation(10_000)[:rows]
-    np.testing.assert_array_equal(network.predict(x[order], "tensorflow"), whole[order])
+    np.testing.assert_array_equal(network.predict(x[order], engine), whole[order])
 
 
 def test_demo_network_proves_itself(sample_networks):
     """Golden spectra are recomputed on every load, and each engine gives them."""
     network = load_network(sample_networks / "demo_iops.h5")
     assert network.golden is not None
-    found = network.predict(network.golden.inputs, "tensorflow")
-    np.testing.assert_allclose(found, network.golden.outputs, rtol=1e-4)
+    for engine in FLOAT32:
+        found = network.predict(network.golden.inputs, engine)
+        np.testing.assert_allclose(found, network.golden.outputs, rtol=1e-4)
 
 
 def test_wrong_number_of_columns_names_the_inputs(sample_networks):
@@ -152,13 +166,13 @@ def test_wrong_number_of_columns_names_the_inputs(sample_networks):
 def test_no_rows_give_no_rows(sample_networks):
     """An empty block is no special case."""
     network = load_network(sample_networks / "demo_iops.h5")
-    assert network.predict(np.empty((0, 8)), "tensorflow").shape == (0, 3)
-    assert network.predict(np.empty((0, 8)), "numpy").shape == (0, 3)
+    for engine in ("numpy", *FLOAT32):
+        assert network.predict(np.empty((0, 8)), engine).shape == (0, 3)
 
 
 def test_unknown_engine_lists_the_known(sample_networks):
     """The message names auto and the engines."""
-    with pytest.raises(ConfigError, match="auto, numpy, tensorflow"):
+    with pytest.raises(ConfigError, match="auto, numpy, onnxruntime, tensorflow"):
         load_network(sample_networks / "demo_iops.h5").predict(np.ones((1, 8)), "gpu")
 
 

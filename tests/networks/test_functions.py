@@ -206,7 +206,7 @@ def test_activations_are_parsed_in_one_place(text, expected):
     assert parse_activation(text) == expected
 
 
-@pytest.mark.parametrize("engine", ["numpy", "tensorflow"])
+@pytest.mark.parametrize("engine", ["numpy", "onnxruntime", "tensorflow"])
 @pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid", "softplus", "elu"])
 def test_a_negative_input_of_a_square_root_ends_as_missing(engine, activation):
     """No activation turns NaN into a number."""

@@ -167,7 +167,7 @@ def test_plain_weights_are_not_touched(tmp_path, suffix):
         np.testing.assert_array_equal(layer.bias, bias)
 
 
-@pytest.mark.parametrize("engine", ["numpy", "tensorflow"])
+@pytest.mark.parametrize("engine", ["numpy", "onnxruntime", "tensorflow"])
 def test_the_real_file_equals_keras(real_data, engine):
     """A full model of Keras 2.4, described by a shipped YAML."""
     import keras
