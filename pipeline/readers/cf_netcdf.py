@@ -9,14 +9,12 @@ import datetime
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import dask.array as da
-import h5py
-import netCDF4
 import numpy as np
 import xarray as xr
 from pydantic import ValidationError
@@ -33,11 +31,12 @@ from pipeline.readers.mapping import (
     FileMapping,
     Flags,
     NetcdfOptions,
-    Recognition,
     SpectralVariables,
     Time,
     presets,
 )
+from pipeline.readers.netcdf_layout import Layout, named, some, without_single
+from pipeline.readers.recognition import as_text, fitting_presets
 from pipeline.readers.stored import (
     Layer,
     chunked,
@@ -73,7 +72,7 @@ class CfNetcdf:
         """Whether it is netCDF or HDF5 and, unless a mapping is given, a preset's file."""
         if path.is_dir() or not (is_hdf5(path) or is_netcdf3(path)):
             return False
-        return bool(self._options.mapping or self._options.preset or _recognised(path))
+        return bool(self._options.mapping or self._options.preset or fitting_presets(path))
 
     def open(self, path: Path) -> xr.Dataset:
         """The scene, chunked as the file is stored.
@@ -90,12 +89,12 @@ class CfNetcdf:
             raise ConfigError(f"reader.options.mapping: {complaints}") from None
         engine = "h5netcdf" if is_hdf5(path) else "netcdf4"
         opened = {group: open_undecoded(path, group, engine) for group in (None, *mapping.groups)}
-        file = _File.of(opened, mapping)
+        file = Layout.of(opened, mapping)
         unknown = sorted(set(self._options.wavelengths) - set(file.on_scene))
         if unknown:
             raise SceneError(
                 f"wavelengths are stated for {', '.join(unknown)}, but the variables are "
-                f"{_some(file.on_scene)}. Correct reader.options.wavelengths."
+                f"{some(file.on_scene)}. Correct reader.options.wavelengths."
             )
         scene = xr.Dataset(
             {
@@ -116,48 +115,10 @@ class CfNetcdf:
         return self._options.preset
 
 
-def _recognised(path: Path) -> list[str]:
-    """The presets whose conditions a file meets, those with the most conditions."""
-    attributes, variables = _content(path)
-    fits: dict[str, int] = {}
-    for name, data in presets().items():
-        conditions = Recognition.model_validate(data["recognise"])
-        if _meets(conditions, attributes, variables):
-            fits[name] = len(conditions.attributes) + len(conditions.variables)
-    return [name for name, count in fits.items() if count == max(fits.values())]
-
-
-def _meets(
-    conditions: Recognition, attributes: Mapping[str, str], variables: Sequence[str]
-) -> bool:
-    return all(
-        re.match(pattern, attributes.get(name, ""), re.DOTALL)
-        for name, pattern in conditions.attributes.items()
-    ) and all(
-        any(re.fullmatch(pattern, name) for name in variables) for pattern in conditions.variables
-    )
-
-
-def _content(path: Path) -> tuple[dict[str, str], list[str]]:
-    """Global attributes as text, and names of the variables of the root group."""
-    if is_hdf5(path):
-        with h5py.File(path, "r") as file:
-            datasets = [name for name in file if isinstance(file.get(name), h5py.Dataset)]
-            return {name: _text(value) for name, value in file.attrs.items()}, datasets
-    with netCDF4.Dataset(path) as old:
-        return {name: str(old.getncattr(name)) for name in old.ncattrs()}, list(old.variables)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    return str(value)
-
-
 def _preset_of(path: Path, reader: CfNetcdf) -> str:
     if reader.preset:
         return reader.preset
-    names = _recognised(path)
+    names = fitting_presets(path)
     if len(names) == 1:
         return names[0]
     found = f"several presets fit ({', '.join(names)})" if names else "no preset fits the file"
@@ -167,99 +128,7 @@ def _preset_of(path: Path, reader: CfNetcdf) -> str:
     )
 
 
-@dataclass(frozen=True)
-class _File:
-    """The variables of a file, those on lines and pixels as (y, x) or (y, x, bands)."""
-
-    latitude: xr.Variable
-    longitude: xr.Variable
-    on_scene: Mapping[str, xr.Variable]
-    others: Mapping[str, xr.Variable]
-    shape: tuple[int, int]
-
-    @classmethod
-    def of(cls, opened: Mapping[str | None, xr.Dataset], mapping: FileMapping) -> "_File":
-        variables = {
-            f"{group}/{name}" if group else str(name): variable
-            for group, dataset in opened.items()
-            for name, variable in dataset.variables.items()
-            if variable.dtype.kind in "iuf" or variable.dtype.kind == "S"
-        }
-        latitude, longitude = (
-            _named(variables, name, what)
-            for name, what in ((mapping.latitude, "latitude"), (mapping.longitude, "longitude"))
-        )
-        y, x, shape = _lines_and_pixels(latitude, longitude, mapping)
-        on_scene = {}
-        for name, variable in variables.items():
-            if variable.dtype.kind in "iuf":
-                placed = _placed(variable, y, x, shape)
-                if placed is not None:
-                    on_scene[name] = placed
-        return cls(latitude, longitude, on_scene, variables, shape)
-
-
-def _named(variables: Mapping[str, xr.Variable], name: str, what: str) -> xr.Variable:
-    if name not in variables:
-        raise SceneError(
-            f"no variable {name!r} for {what}; the file has {_some(variables)}. Correct "
-            "reader.options.mapping."
-        )
-    return variables[name]
-
-
-def _some(names: Mapping[str, Any]) -> str:
-    listed = sorted(names)
-    more = f" and {len(listed) - 40} more" if len(listed) > 40 else ""
-    return ", ".join(listed[:40]) + more or "none"
-
-
-def _lines_and_pixels(
-    latitude: xr.Variable, longitude: xr.Variable, mapping: FileMapping
-) -> tuple[str, str, tuple[int, int]]:
-    flat = _without_single(latitude), _without_single(longitude)
-    if flat[0].ndim == flat[1].ndim == 1 and flat[0].dims != flat[1].dims:
-        return str(flat[0].dims[0]), str(flat[1].dims[0]), (flat[0].size, flat[1].size)
-    is_2d = flat[0].ndim == flat[1].ndim == 2 and flat[0].shape == flat[1].shape
-    if is_2d and flat[0].dims[0] != flat[0].dims[1]:
-        return str(flat[0].dims[0]), str(flat[0].dims[1]), (flat[0].shape[0], flat[0].shape[1])
-    raise SceneError(
-        f"{mapping.latitude} is on {_dims(latitude)} and {mapping.longitude} on "
-        f"{_dims(longitude)}, expected both 1-D or both 2-D: each on a dimension of its own (a "
-        "map), or both on the same two (a swath). Stations are not read; correct "
-        "reader.options.mapping."
-    )
-
-
-def _dims(variable: xr.Variable) -> str:
-    return " x ".join(f"{dim} ({size})" for dim, size in variable.sizes.items()) or "no dimension"
-
-
-def _without_single(variable: xr.Variable) -> xr.Variable:
-    """Without dimensions of size one, if two others are left (a scene may be one pixel wide)."""
-    spare = [dim for dim, size in variable.sizes.items() if size == 1]
-    while spare and variable.ndim > 2:
-        variable = variable.isel({spare.pop(0): 0})
-    return variable
-
-
-def _placed(variable: xr.Variable, y: str, x: str, shape: tuple[int, int]) -> xr.Variable | None:
-    """On (y, x) or (y, x, bands), lazily in the chunks of the file; None if it is not of these."""
-    sizes = {dim: size for dim, size in variable.sizes.items() if dim not in (y, x)}
-    if y not in variable.dims or x not in variable.dims:
-        # Plain HDF5 names no dimensions: there the shape decides.
-        if variable.shape == shape and str(variable.dims[0]).startswith("phony_dim"):
-            return xr.Variable(("y", "x"), chunked(variable).data, variable.attrs)
-        return None
-    chunks = chunked(variable).isel({dim: 0 for dim, size in sizes.items() if size == 1})
-    bands = [dim for dim, size in sizes.items() if size != 1]
-    if len(bands) > 1:
-        return None
-    ordered = chunks.transpose(y, x, *bands)
-    return xr.Variable(("y", "x", *bands), ordered.data, variable.attrs)
-
-
-def _bands(file: _File, mapping: FileMapping) -> dict[str, xr.DataArray]:
+def _bands(file: Layout, mapping: FileMapping) -> dict[str, xr.DataArray]:
     bands: dict[str, xr.DataArray] = {}
     for entry in mapping.spectral:
         found = {
@@ -278,13 +147,13 @@ def _bands(file: _File, mapping: FileMapping) -> dict[str, xr.DataArray]:
         wanted = " or ".join(entry.variables for entry in mapping.spectral)
         raise SceneError(
             f"no variable called {wanted} on the lines and pixels of {mapping.latitude}; there are "
-            f"{_some(file.on_scene)}. Correct reader.options, or choose another product."
+            f"{some(file.on_scene)}. Correct reader.options, or choose another product."
         )
     return bands
 
 
 def _quantity(
-    file: _File, mapping: FileMapping, entry: SpectralVariables, found: Mapping[str, re.Match[str]]
+    file: Layout, mapping: FileMapping, entry: SpectralVariables, found: Mapping[str, re.Match[str]]
 ) -> dict[str, xr.DataArray]:
     converted = {} if entry.stored_as is None else {"converted_from": entry.stored_as}
     layers = {name: _layer(name, file.on_scene[name], mapping, entry) for name in found}
@@ -324,9 +193,9 @@ def _check_units(
     """Refuse what is not known to be in the units of what it is said to be."""
     said = entry.units if entry.units is not None else variable.attrs.get("units")
     expected = quantities()[stored_as].units
-    if said is not None and UNITS.get(_text(said).strip().lower()) == expected:
+    if said is not None and UNITS.get(as_text(said).strip().lower()) == expected:
         return
-    found = "no units" if said in (None, "") else f"units {_text(said)!r}"
+    found = "no units" if said in (None, "") else f"units {as_text(said)!r}"
     raise SceneError(
         f"{name} has {found}, expected {expected!r} for {stored_as}. Say in reader.options.mapping "
         f"under spectral what it is: units: {expected} if it is {stored_as} and the file says it "
@@ -356,14 +225,14 @@ def _wavelength(
     return wavelength
 
 
-def _wavelengths_of_cube(file: _File, name: str, entry: SpectralVariables) -> list[float]:
+def _wavelengths_of_cube(file: Layout, name: str, entry: SpectralVariables) -> list[float]:
     bands = file.on_scene[name].sizes[file.on_scene[name].dims[2]]
     if entry.wavelength_variable is None:
         raise SceneError(
             f"{name} is 3-D; say which variable holds its wavelengths "
             "(mapping.spectral.wavelength_variable)."
         )
-    variable = _named(file.others, entry.wavelength_variable, "wavelengths")
+    variable = named(file.others, entry.wavelength_variable, "wavelengths")
     if variable.shape != (bands,):
         raise SceneError(
             f"{entry.wavelength_variable} has shape {variable.shape}, but {name} has {bands} "
@@ -379,7 +248,7 @@ def _wavelengths_of_cube(file: _File, name: str, entry: SpectralVariables) -> li
     return centres
 
 
-def _plain_variables(file: _File, mapping: FileMapping) -> dict[str, xr.DataArray]:
+def _plain_variables(file: Layout, mapping: FileMapping) -> dict[str, xr.DataArray]:
     """Those the mapping names, on tie points if need be, and all others by their own names."""
     plain = {}
     named = {variable: name for name, variable in mapping.plain.items()}
@@ -411,14 +280,14 @@ def _plain_variables(file: _File, mapping: FileMapping) -> dict[str, xr.DataArra
 def _is_known_as(scene_name: str, variable: xr.Variable) -> bool:
     """Whether a variable that nobody mapped may have its name: not in other or unknown units."""
     known = quantities().get(scene_name)
-    said = _text(variable.attrs.get("units", "")).strip().lower()
+    said = as_text(variable.attrs.get("units", "")).strip().lower()
     return known is None or PLAIN_UNITS.get(said) == known.units
 
 
 def _check_plain_units(scene_name: str, name: str, variable: xr.Variable) -> None:
     """Refuse a variable whose file says it is in other units than the scene's quantity."""
     known = quantities().get(scene_name)
-    said = _text(variable.attrs.get("units", "")).strip().lower()
+    said = as_text(variable.attrs.get("units", "")).strip().lower()
     if known is None or not said or PLAIN_UNITS.get(said) == known.units:
         return
     raise SceneError(
@@ -427,7 +296,7 @@ def _check_plain_units(scene_name: str, name: str, variable: xr.Variable) -> Non
     )
 
 
-def _from_tie_points(ties: xr.Variable, file: _File, kind: Kind) -> da.Array:
+def _from_tie_points(ties: xr.Variable, file: Layout, kind: Kind) -> da.Array:
     """SNAP's tie-point grids: every ``subsampling`` pixels from ``offset`` on."""
     interval, offset = (
         (float(ties.attrs[f"{what}_y"]), float(ties.attrs[f"{what}_x"]))
@@ -438,18 +307,18 @@ def _from_tie_points(ties: xr.Variable, file: _File, kind: Kind) -> da.Array:
     return points.everywhere(values, _chunks(file), kind)
 
 
-def _chunks(file: _File) -> tuple[tuple[int, ...], ...]:
+def _chunks(file: Layout) -> tuple[tuple[int, ...], ...]:
     """The chunks of lines and pixels of the largest variable."""
     largest = max(file.on_scene.values(), key=lambda variable: variable.ndim)
     return largest.data.chunks[:2]  # type: ignore[no-any-return]
 
 
-def _geolocation(file: _File) -> dict[str, xr.DataArray]:
+def _geolocation(file: Layout) -> dict[str, xr.DataArray]:
     layers = {}
     for axis, (name, stored) in enumerate(
         zip(GEOLOCATION, (file.latitude, file.longitude), strict=True)
     ):
-        variable = _without_single(stored)
+        variable = without_single(stored)
         values = decode(chunked(variable)).values
         if variable.ndim == 1:
             along = values[:, np.newaxis] if axis == 0 else values[np.newaxis, :]
@@ -459,9 +328,9 @@ def _geolocation(file: _File) -> dict[str, xr.DataArray]:
     return layers
 
 
-def _reference(file: _File) -> dict[str, xr.DataArray]:
+def _reference(file: Layout) -> dict[str, xr.DataArray]:
     """Coordinates of lines and pixels and their reference system, where the file is a map."""
-    latitude, longitude = _without_single(file.latitude), _without_single(file.longitude)
+    latitude, longitude = without_single(file.latitude), without_single(file.longitude)
     if latitude.ndim == 1:
         return geographic_reference(
             np.asarray(latitude.values, np.float64), np.asarray(longitude.values, np.float64)
@@ -483,13 +352,13 @@ def _reference(file: _File) -> dict[str, xr.DataArray]:
     return {"y": axes[0], "x": axes[1], SPATIAL_REF: xr.DataArray(np.int32(0), attrs=grid.attrs)}
 
 
-def _flags(file: _File, flags: Flags | None) -> dict[str, xr.DataArray]:
+def _flags(file: Layout, flags: Flags | None) -> dict[str, xr.DataArray]:
     if flags is None:
         return {}
     if flags.variable not in file.on_scene:
         raise SceneError(
             f"no variable {flags.variable!r} for flags on lines and pixels; there are "
-            f"{_some(file.on_scene)}. Correct reader.options.mapping.flags, or set it to null for "
+            f"{some(file.on_scene)}. Correct reader.options.mapping.flags, or set it to null for "
             "a scene without flags."
         )
     variable = file.on_scene[flags.variable]
@@ -526,7 +395,7 @@ def _attributes(root: Mapping[Any, Any], mapping: FileMapping) -> dict[str, Any]
     for name in ("time_coverage_start", "time_coverage_end"):
         time: Time | None = getattr(mapping, name)
         if time is not None and time.attribute in attributes:
-            attributes[name] = _iso(_text(attributes[time.attribute]), time.format)
+            attributes[name] = _iso(as_text(attributes[time.attribute]), time.format)
     return {
         **attributes,
         "sensor": _sensor(attributes, mapping),
@@ -536,11 +405,11 @@ def _attributes(root: Mapping[Any, Any], mapping: FileMapping) -> dict[str, Any]
 
 def _sensor(attributes: Mapping[str, Any], mapping: FileMapping) -> str:
     if mapping.sensor is not None:
-        said = _text(attributes.get(mapping.sensor.attribute, ""))
+        said = as_text(attributes.get(mapping.sensor.attribute, ""))
         name = mapping.sensor.names.get(said, said)
         if name in sensors():
             return name
-    platform, instrument = (_text(attributes.get(n, "")) for n in ("platform", "instrument"))
+    platform, instrument = (as_text(attributes.get(n, "")) for n in ("platform", "instrument"))
     return identify_sensor(platform, instrument)
 
 

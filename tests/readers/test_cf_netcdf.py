@@ -788,9 +788,9 @@ def test_a_preset_knows_its_file_from_all_others(tmp_path, preset):
     with open_scene(written.path) as found, open_scene(written.path, named) as expected:
         assert found.attrs["reader"] == "cf_netcdf"
         assert found.load().identical(expected.load())
-    from pipeline.readers.cf_netcdf import _recognised
+    from pipeline.readers.recognition import fitting_presets
 
-    assert _recognised(written.path) == [preset]
+    assert fitting_presets(written.path) == [preset]
 
 
 @pytest.mark.parametrize("preset", ["acolite_l2w", "c2rcc", "occci_l3", "pace_l3m", "polymer"])

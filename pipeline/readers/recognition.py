@@ -1,0 +1,51 @@
+"""Which shipped mappings a netCDF file fits, by its own attributes and variables."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import netCDF4
+
+from pipeline.readers.container import is_hdf5
+from pipeline.readers.mapping import Recognition, presets
+
+
+def fitting_presets(path: Path) -> list[str]:
+    """The presets whose conditions a file meets, those with the most conditions."""
+    attributes, variables = _content(path)
+    fits: dict[str, int] = {}
+    for name, data in presets().items():
+        conditions = Recognition.model_validate(data["recognise"])
+        if _meets(conditions, attributes, variables):
+            fits[name] = len(conditions.attributes) + len(conditions.variables)
+    return [name for name, count in fits.items() if count == max(fits.values())]
+
+
+def _meets(
+    conditions: Recognition, attributes: Mapping[str, str], variables: Sequence[str]
+) -> bool:
+    return all(
+        re.match(pattern, attributes.get(name, ""), re.DOTALL)
+        for name, pattern in conditions.attributes.items()
+    ) and all(
+        any(re.fullmatch(pattern, name) for name in variables) for pattern in conditions.variables
+    )
+
+
+def _content(path: Path) -> tuple[dict[str, str], list[str]]:
+    """Global attributes as text, and names of the variables of the root group."""
+    if is_hdf5(path):
+        with h5py.File(path, "r") as file:
+            datasets = [name for name in file if isinstance(file.get(name), h5py.Dataset)]
+            return {name: as_text(value) for name, value in file.attrs.items()}, datasets
+    with netCDF4.Dataset(path) as old:
+        return {name: str(old.getncattr(name)) for name in old.ncattrs()}, list(old.variables)
+
+
+def as_text(value: Any) -> str:
+    """An attribute as text, whether stored as text or as bytes."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return str(value)
