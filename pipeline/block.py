@@ -1,5 +1,6 @@
 """All that happens to a pixel, as a pure function of one block: no file, no dask, no thread."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +32,12 @@ from pipeline.quality import (
 
 if TYPE_CHECKING:
     from pipeline.chain import NetworkStep
-    from pipeline.networks import Network
+    from pipeline.networks import Network, Variable
     from pipeline.networks.after import Gains
     from pipeline.plan import Plan
+
+# What rounding a float32 input to and fro may move it, far more than enough.
+ROUNDING = 1e-7
 
 Bool = npt.NDArray[np.bool_]
 Float32 = npt.NDArray[np.float32]
@@ -70,13 +74,18 @@ def process_block(block: xr.Dataset, plan: "Plan") -> xr.Dataset:
 def pixel_quality(block: xr.Dataset, plan: "Plan") -> npt.NDArray[np.uint32]:
     """``quality_flags`` of every pixel, with shape (y, x)."""
     shape = (block.sizes["y"], block.sizes["x"])
-    quality = np.zeros(shape, dtype=np.uint32)
+    missing = np.zeros(shape, dtype=bool)
+    states = np.zeros(shape, dtype=np.uint8)
     for band in plan.inputs:
-        states = band.states(block)
-        outside = (states & STATE_OUTSIDE_VALID_RANGE) != 0
-        missing = ~np.isfinite(band.values(block)) & ~outside
-        quality[missing] |= np.uint32(NO_DATA)
-        quality[outside] |= np.uint32(OUTSIDE_VALID_RANGE)
+        absent = ~np.isfinite(band.values(block))
+        of_band = band.states(block)
+        if of_band is not None and of_band.any():
+            states |= of_band
+            absent &= (of_band & STATE_OUTSIDE_VALID_RANGE) == 0
+        missing |= absent
+    quality = np.where(missing, np.uint32(NO_DATA), np.uint32(0))
+    if states.any():
+        quality[(states & STATE_OUTSIDE_VALID_RANGE) != 0] |= np.uint32(OUTSIDE_VALID_RANGE)
         quality[(states & STATE_SATURATED) != 0] |= np.uint32(SATURATED)
     quality[_geolocation_invalid(block)] |= np.uint32(GEOLOCATION_INVALID)
     for number, rule in enumerate(plan.rules):
@@ -91,10 +100,13 @@ def _geolocation_invalid(block: xr.Dataset) -> Bool:
 
 
 def _gather(block: xr.Dataset, plan: "Plan", pixels: npt.NDArray[np.intp]) -> Float32:
-    """Rows of the chosen pixels (pixels, layers): bands, then room for every network's outputs."""
-    rows = np.empty((pixels.size, len(plan.layer_names)), dtype=np.float32)
+    """Rows of the chosen pixels (pixels, layers): bands, then room for every network's outputs.
+
+    All of a layer lies together in memory: what is done with rows is done layer by layer.
+    """
+    rows = np.empty((len(plan.layer_names), pixels.size), dtype=np.float32).T
     for column, band in enumerate(plan.inputs):
-        rows[:, column] = band.values(block).reshape(-1)[pixels]
+        np.take(band.values(block).reshape(-1), pixels, out=rows[:, column], mode="clip")
     return rows
 
 
@@ -131,9 +143,13 @@ def run_network(
     evaluation = _Evaluation(step, rows, steps)
     flags = evaluation.input_flags()
     computed = np.flatnonzero(flags == 0)
-    values = np.full((len(rows), len(step.network.outputs)), np.nan, dtype=np.float32)
-    if computed.size:
-        values[computed], flags[computed] = evaluation.on(computed)
+    outputs = len(step.network.outputs)
+    if computed.size == len(rows) > 0:
+        values, flags = evaluation.on(computed)
+    else:
+        values = np.full((outputs, len(rows)), np.nan, dtype=np.float32).T
+        if computed.size:
+            values[computed], flags[computed] = evaluation.on(computed)
     if rows.shape[1] >= step.output_columns.stop:
         rows[:, step.output_columns] = values
     return values, flags
@@ -154,21 +170,58 @@ class _Evaluation:
 
     def input_flags(self) -> Flags:
         """What keeps a row from being computed."""
-        x = self.rows[:, self.step.columns]
-        flags = np.zeros(len(x), dtype=np.uint8)
-        flags[~np.isfinite(x).all(axis=1)] |= INPUT_MISSING
-        for column, variable in enumerate(self.step.network.inputs):
+        flags = np.zeros(len(self.rows), dtype=np.uint8)
+        for column, variable in zip(self.step.columns, self.step.network.inputs, strict=True):
+            x = self.rows[:, column]
+            flags[~np.isfinite(x)] |= INPUT_MISSING
             if variable.transform.needs_positive:
-                flags[x[:, column] <= 0] |= INPUT_NOT_POSITIVE
+                flags[x <= 0] |= INPUT_NOT_POSITIVE
             elif variable.transform.needs_non_negative:
-                flags[x[:, column] < 0] |= INPUT_NOT_POSITIVE
+                flags[x < 0] |= INPUT_NOT_POSITIVE
         return flags
 
     def on(self, computed: npt.NDArray[np.intp]) -> tuple[Float32, Flags]:
         """Values and range flags of the rows that can be computed."""
-        network, gains = self.step.network, self.step.gains
-        x = _gained(self.rows[computed][:, self.step.columns], self.step.input_gains)
+        network = self.step.network
+        x = _gained(self._inputs(computed), self.step.input_gains)
         y = get_engine(network, self.step.engine).predict(x)
+        flags = np.zeros(len(x), dtype=np.uint8)
+        doubtful = self._doubtful(x, y)
+        if doubtful.size:
+            some = y[doubtful]
+            flags[doubtful] = self._decided(computed[doubtful], x[doubtful], some)
+            y[doubtful] = some
+        return y.astype(np.float32, copy=False), flags
+
+    def _inputs(self, computed: npt.NDArray[np.intp]) -> Float32:
+        """What the network takes of some rows (n, inputs); columns together in memory."""
+        columns = self.step.columns
+        first, layers = columns[0], self.rows.T
+        if columns == list(range(first, first + len(columns))):
+            chosen = layers[first : first + len(columns)]
+        else:
+            chosen = layers[columns]
+        every = computed.size == len(self.rows)
+        return np.asarray((chosen if every else np.take(chosen, computed, axis=1)).T)
+
+    def _doubtful(self, x: Float32, y: Floats) -> npt.NDArray[np.intp]:
+        """Rows that are not well inside of all ranges, or of which more has to be decided."""
+        network = self.step.network
+        if network.classes or SCOPE in network.after or self.step.gains is not None:
+            return np.arange(len(x))
+        margin = 2 * SELF_CHECK_TOLERANCE if self.step.upstream else ROUNDING
+        inside = np.ones(len(x), dtype=bool)
+        for column, (low, high) in enumerate(_well_inside(network.inputs, margin)):
+            inside &= (x[:, column] >= low) & (x[:, column] <= high)
+        beside_limits = _at_limit_widths(network.outputs)
+        outputs = _well_inside(network.outputs, 2 * SELF_CHECK_TOLERANCE, beside_limits)
+        for column, (low, high) in enumerate(outputs):
+            inside &= (y[:, column] >= low) & (y[:, column] <= high)
+        return np.flatnonzero(~inside)
+
+    def _decided(self, computed: npt.NDArray[np.intp], x: Float32, y: Floats) -> Flags:
+        """Range flags of rows; what the reference or gains change of the outputs is changed."""
+        network, gains = self.step.network, self.step.gains
         near = self._near(x, y)
         exact_x, exact_y = x.astype(np.float64), y.astype(np.float64)
         if near.any():
@@ -181,8 +234,8 @@ class _Evaluation:
             given = exact_x[:, _scope_columns(network)]
             flags[scope_deviation(given, exact_y) > SCOPE_LIMIT] |= OUT_OF_SCOPE
         if gains is not None:
-            y = (y * gains.factors(exact_y)).astype(np.float32)
-        return y.astype(np.float32), flags
+            y *= gains.factors(exact_y)
+        return flags
 
     def _near(self, x: Float32, y: Floats) -> Bool:
         network, gains = self.step.network, self.step.gains
@@ -249,6 +302,38 @@ def _at_limit_widths(variables: Any) -> Float64:
     """How near to a limit counts, in units of each transformed variable; -1 for no logarithm."""
     per_unit = [variable.transform.ln_per_unit for variable in variables]
     return np.array([-1.0 if ln is None else AT_LIMIT_LN / ln for ln in per_unit])
+
+
+def _well_inside(
+    variables: "tuple[Variable, ...]", margin: float, widths: Float64 | None = None
+) -> list[tuple[float, float]]:
+    """For each variable the physical values of which no bit can be set, nor be in doubt.
+
+    Args:
+        variables: those of one side of a network.
+        margin: how far from a limit a transformed value is in doubt, relative where it is above 1.
+        widths: how much of a range, beside its limits, has a bit of its own.
+    """
+    ranges = []
+    for index, variable in enumerate(variables):
+        beside = 0.0 if widths is None else max(float(widths[index]), 0.0)
+        low = variable.minimum + margin * max(1.0, abs(variable.minimum)) + beside
+        high = variable.maximum - margin * max(1.0, abs(variable.maximum)) - beside
+        if low >= high:
+            ranges.append((math.inf, -math.inf))
+            continue
+        ends = [
+            float(variable.transform.inverse(np.float64(end))) if math.isfinite(limit) else limit
+            for end, limit in ((low, variable.minimum), (high, variable.maximum))
+        ]
+        if variable.transform.needs_non_negative and low < 0:
+            ends[0] = 0.0  # a square root is never below
+        if not variable.transform.increasing:
+            ends = [-end if math.isinf(end) else end for end in reversed(ends)]
+        # Inwards to float32.
+        first = float(np.nextafter(np.float32(ends[0]), np.float32(np.inf)))
+        ranges.append((first, float(np.nextafter(np.float32(ends[1]), np.float32(-np.inf)))))
+    return ranges
 
 
 def _near_limits(variables: Any, physical: Floats) -> Bool:

@@ -4,20 +4,27 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import dask.base
 import numpy as np
 import xarray as xr
 import yaml
 
 from pipeline.config import ReaderChoice
 from pipeline.errors import SceneError
+from pipeline.lazy import strips
 from pipeline.networks import Network, load_network
 from pipeline.networks.description import Variable
 from pipeline.networks.formats import is_network
 from pipeline.product_file import ProductFile, is_product
 from pipeline.provenance import SOFTWARE
 from pipeline.readers import AUTO, open_scene
-from pipeline.scene import SOURCE_FLAGS, plain_variables, spectral_quantities, wavelengths
+from pipeline.scene import (
+    AXES,
+    GEOLOCATION,
+    SOURCE_FLAGS,
+    plain_variables,
+    spectral_quantities,
+    wavelengths,
+)
 from pipeline.source_flags import SourceFlags
 from pipeline.writers.group import Group
 
@@ -97,27 +104,38 @@ def _scene(path: Path, reader: ReaderChoice) -> Iterator[str]:
 
 
 def _geolocation(scene: xr.Dataset) -> Iterator[str]:
-    for name in ("latitude", "longitude"):
-        values = scene[name].values
-        if np.isfinite(values).any():
-            yield f"{name:<12} {np.nanmin(values):.3f} .. {np.nanmax(values):.3f}"
+    places = scene[list(GEOLOCATION)].drop_vars(AXES, errors="ignore").reset_coords()
+    bounds: dict[str, list[float]] = {name: [] for name in GEOLOCATION}
+    for _, part in strips(places):
+        for name, ends in bounds.items():
+            values = part[name].values[np.isfinite(part[name].values)]
+            ends.extend([float(values.min()), float(values.max())] if values.size else [])
+    for name, ends in bounds.items():
+        if ends:
+            yield f"{name:<12} {min(ends):.3f} .. {max(ends):.3f}"
         else:
             yield f"{name:<12} missing everywhere"
 
 
 def _valid_pixels(scene: xr.Dataset) -> Iterator[str]:
-    """Shares of pixels, computed by storage chunks, so that a whole scene is never in memory."""
+    """Shares of pixels, some lines at a time, so that a whole scene is never in memory."""
     for quantity in spectral_quantities(scene):
-        values = scene[quantity].data
-        valid = np.isfinite(values)
-        shares = [valid.all(axis=0).mean(), valid.mean(axis=(1, 2)), (values > 0).mean(axis=(1, 2))]
-        complete, by_band, positive = dask.base.compute(*shares)
-        yield f"valid        {quantity}: {100 * complete:.1f} % of pixels have every band; by band:"
-        for nm, present, above_zero in zip(
-            wavelengths(scene, quantity), by_band, positive, strict=True
-        ):
+        centres = wavelengths(scene, quantity)
+        complete, by_band, positive = 0, np.zeros(centres.size), np.zeros(centres.size)
+        layer = scene[quantity].reset_coords(drop=True).to_dataset()
+        for _, part in strips(layer):
+            values = part[quantity].values
+            valid = np.isfinite(values)
+            complete += int(np.count_nonzero(valid.all(axis=0)))
+            by_band += np.count_nonzero(valid, axis=(1, 2))
+            positive += np.count_nonzero(values > 0, axis=(1, 2))
+        percent = 100 / max(scene.sizes["y"] * scene.sizes["x"], 1)
+        share = f"{percent * complete:.1f} %"
+        yield f"valid        {quantity}: {share} of pixels have every band; by band:"
+        for nm, present, above_zero in zip(centres, by_band, positive, strict=True):
             yield (
-                f"             {nm:g} nm {100 * present:.1f} %, positive {100 * above_zero:.1f} %"
+                f"             {nm:g} nm {percent * present:.1f} %, "
+                f"positive {percent * above_zero:.1f} %"
             )
 
 
@@ -125,17 +143,19 @@ def _flags(scene: xr.Dataset) -> Iterator[str]:
     if SOURCE_FLAGS not in scene:
         yield "flags        none"
         return
-    flags = scene[SOURCE_FLAGS].values
-    unsigned = flags.view(f"u{flags.dtype.itemsize}")
-    shares = {
-        name: 100 * np.count_nonzero(unsigned & unsigned.dtype.type(mask)) / flags.size
-        for name, mask in SourceFlags.of(scene).named.items()
-    }
+    named = SourceFlags.of(scene).named
+    counts = dict.fromkeys(named, 0)
+    for _, part in strips(scene[SOURCE_FLAGS].reset_coords(drop=True).to_dataset()):
+        flags = part[SOURCE_FLAGS].values
+        unsigned = flags.view(f"u{flags.dtype.itemsize}")
+        for name, mask in named.items():
+            counts[name] += int(np.count_nonzero(unsigned & unsigned.dtype.type(mask)))
+    percent = 100 / max(scene.sizes["y"] * scene.sizes["x"], 1)
     yield "flags        share of pixels; those never set come last"
-    for name, share in shares.items():
-        if share > 0:
-            yield f"             {name} {share:.1f} %"
-    yield f"             never: {', '.join(name for name, share in shares.items() if share == 0)}"
+    for name, count in counts.items():
+        if count > 0:
+            yield f"             {name} {percent * count:.1f} %"
+    yield f"             never: {', '.join(name for name, count in counts.items() if count == 0)}"
 
 
 def _product(path: Path) -> Iterator[str]:

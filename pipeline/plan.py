@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import dask.array as da
 import xarray as xr
 
 from pipeline.chain import NetworkStep, make_chain
 from pipeline.config import NetworkChoice, RunConfig
 from pipeline.errors import ConfigError, NetworkError, PipelineError, SceneError
+from pipeline.grid import BlockGrid
 from pipeline.masks import Dilated, MaskRule, describe_rule, make_rules
 from pipeline.masks.expression import parse_condition
 from pipeline.networks import Network, find_network, load_network
@@ -72,40 +72,46 @@ class Plan:
         """Whether the scene's own flags go into the product."""
         return self.has_source_flags and self.config.science.output.source_flags
 
+    @cached_property
+    def layers(self) -> tuple[Band, ...]:
+        """The layers of the scene that the run reads, each once."""
+        layers = dict.fromkeys(self.inputs)
+        for rule in self.rules:
+            layers |= dict.fromkeys(rule.needs)
+        layers |= dict.fromkeys(map(Band, GEOLOCATION))
+        if self.carries_source_flags:
+            layers[Band(SOURCE_FLAGS)] = None
+        return tuple(layers)
+
     @property
-    def block_count(self) -> int:
-        """Number of blocks."""
-        lines, pixels = self.shape
-        return -(-lines // self.chunk[0]) * -(-pixels // self.chunk[1])
+    def grid(self) -> BlockGrid:
+        """The blocks of the run."""
+        origin = (self.extent.first_line, self.extent.first_pixel)
+        halo = max((rule.radius for rule in self.rules if isinstance(rule, Dilated)), default=0)
+        return BlockGrid(origin, self.shape, self.chunk, halo)
 
     def select(self, scene: xr.Dataset) -> xr.Dataset:
-        """The layers of a scene that the run needs, in its window, lazily, in blocks.
+        """The layers of a scene that the run needs, in its window, lazily.
 
-        Blocks are a regular grid from the window's origin. Bands nobody asks for are not read. The
-        order (storage chunks, window, blocks) lets every storage chunk be read once.
+        Bands nobody asks for are not read.
         """
-        layers = set(self.inputs).union(*(rule.needs for rule in self.rules))
         grown = {
-            rule.layer: rule.grown(scene, self.extent)
+            rule.layer: rule.grown(scene).isel(self.extent.slices)
             for rule in self.rules
             if isinstance(rule, Dilated)
         }
-        names = {band.quantity for band in layers} - set(grown) | set(GEOLOCATION)
-        if self.carries_source_flags:
-            names.add(SOURCE_FLAGS)
+        names = {band.quantity for band in self.layers} - set(grown)
         names |= {state_name(name) for name in names if state_name(name) in scene}
         selected = scene[sorted(names)].drop_vars(AXES, errors="ignore").reset_coords()
         for quantity in SPECTRAL:
-            wanted = sorted({b.wavelength_nm or 0.0 for b in layers if b.quantity == quantity})
+            wanted = sorted({b.wavelength_nm or 0.0 for b in self.layers if b.quantity == quantity})
             if wanted:
                 selected = selected.sel({wavelength_dim(quantity): wanted})
         selected = selected.isel(self.extent.slices).assign(grown)
         if self.extent.places is not None:
             for name, values in zip(GEOLOCATION, self.extent.places, strict=True):
-                selected[name] = selected[name].copy(data=da.from_array(values, chunks=self.chunk))
-        lines, pixels = self.chunk
-        spectral = {str(dim): -1 for dim in selected.dims if dim not in ("y", "x")}
-        return selected.chunk({"y": lines, "x": pixels, **spectral})
+                selected[name] = xr.DataArray(values, dims=("y", "x"), attrs=selected[name].attrs)
+        return selected
 
     def axes(self, scene: xr.Dataset) -> dict[str, xr.DataArray]:
         """Coordinates of a map within the window, and its reference system."""
@@ -126,7 +132,7 @@ class Plan:
             yield from _lines_of(step)
         blocks = " x ".join(str(size) for size in self.chunk)
         threads = self.config.execution.threads
-        yield f"work      {self.block_count} blocks of {blocks}, {threads} threads"
+        yield f"work      {self.grid.count} blocks of {blocks}, {threads} threads"
 
 
 def _lines_of(step: NetworkStep) -> Iterator[str]:

@@ -1,28 +1,42 @@
 """One scene through its networks: open, plan, compute block by block, write."""
 
+import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from pipeline.block import process_block
 from pipeline.config import RunConfig, load_config
 from pipeline.errors import ConfigError, PipelineError, SceneError, WriteError
+from pipeline.in_order import in_order
 from pipeline.networks.engines import get_engine
 from pipeline.plan import Plan, locate, make_plan
 from pipeline.product import describe_variables
-from pipeline.provenance import Provenance
+from pipeline.provenance import Provenance, creation_time
 from pipeline.quality import QUALITY_FLAGS
-from pipeline.readers import open_scene
+from pipeline.readers import chunk_caches, open_scene
 from pipeline.scene import GEOLOCATION, SOURCE_FLAGS, source_flags_name
-from pipeline.writers import PRODUCT_SUFFIX, Layout, write_product
+from pipeline.writers import (
+    PRODUCT_SUFFIX,
+    ChunkEncoder,
+    Layout,
+    StoredChunk,
+    encode_all,
+    encoders_of,
+    write_product,
+)
 from pipeline.writers.tally import Tally
 
 log = logging.getLogger(__name__)
+
+# Pixels that are between input and product at a time.
+PIXELS_AT_ONCE = 262144
 
 Progress = Callable[[int, int], None]
 """Called with the number of finished blocks and of all blocks."""
@@ -51,22 +65,18 @@ def process_scene(
     """
     source, config = _named(source), load_config(config)
     target = product_path(source, config)
+    creation_time()  # refused before the scene is opened, for libraries stumble over it
     _refuse_output_in_scene(source, target.parent)
     with open_scene(source, config.science.reader) as opened:
         scene, plan = locate_and_plan(opened, source.name, config)
         _prepare_folder(target.parent)
         _build_engines(plan)
         provenance = Provenance.of(source, scene.attrs, plan)
-        products = map_scene(scene, plan)
+        products = product_template(scene, plan)
+        layout = Layout(plan.chunk, config.science.output.compression_level)
         try:
-            tally = write_product(
-                products,
-                target,
-                Layout(plan.chunk, config.science.output.compression_level),
-                provenance.root,
-                threads=config.execution.threads,
-                progress=progress,
-            )
+            with contextlib.closing(_blocks(scene, plan, encoders_of(products, layout))) as blocks:
+                tally = write_product(products, target, layout, blocks, provenance.root, progress)
         except OSError as error:
             # The writer names its own failures, so this came from the scene.
             raise SceneError(
@@ -110,20 +120,101 @@ def locate_and_plan(
     return scene, make_plan(scene, name, config, extent, network_paths)
 
 
+def _blocks(
+    scene: xr.Dataset, plan: Plan, encoders: Mapping[str, ChunkEncoder]
+) -> Generator[dict[str, StoredChunk], None, None]:
+    """The chunks of the product, block after block, each computed and compressed in one thread."""
+    selected, grid = plan.select(scene), plan.grid
+    caches = chunk_caches(scene)
+    for cache in caches:
+        cache.follow(grid)
+
+    def work(number: int) -> dict[str, StoredChunk]:
+        values = compute_block(selected, plan, grid.region(number))
+        for cache in caches:
+            cache.finished(number)
+        return encode_all(encoders, values)
+
+    yield from in_order(work, grid.count, plan.config.execution.threads)
+
+
+def compute_block(
+    selected: xr.Dataset, plan: Plan, region: tuple[slice, slice]
+) -> dict[str, npt.NDArray[Any]]:
+    """All variables of the product in one block, each on (y, x).
+
+    The block is computed some lines at a time: what is between input and product then stays small.
+
+    Args:
+        selected: what ``plan.select`` gives.
+        plan: the plan of the run.
+        region: lines and pixels of the block, counted from the window's origin.
+    """
+    lines, pixels = region
+    shape = (lines.stop - lines.start, pixels.stop - pixels.start)
+    made: dict[str, npt.NDArray[Any]] = {}
+    step = max(1, PIXELS_AT_ONCE // shape[1])
+    for start in range(0, shape[0], step):
+        part = slice(start, min(start + step, shape[0]))
+        inside = {"y": slice(lines.start + part.start, lines.start + part.stop), "x": pixels}
+        block = selected.isel(inside).load()
+        computed = {n: v.values for n, v in process_block(block, plan).data_vars.items()}
+        computed |= {name: block[layer].values for name, layer in _passed(selected, plan).items()}
+        for name, values in computed.items():
+            whole = made.setdefault(str(name), np.empty(shape, values.dtype))
+            whole[part] = values
+    return made
+
+
+def _passed(selected: xr.Dataset, plan: Plan) -> dict[str, str]:
+    """What goes into the product as it is: its name there, and in the scene."""
+    passed = {name: name for name in GEOLOCATION}
+    if plan.carries_source_flags:
+        passed[source_flags_name(selected)] = SOURCE_FLAGS
+    return passed
+
+
+def product_template(scene: xr.Dataset, plan: Plan) -> xr.Dataset:
+    """All variables of the product with their attributes, and no values."""
+    selected = plan.select(scene)
+    dtypes = {name: selected[layer].dtype for name, layer in _passed(selected, plan).items()}
+    blank = {
+        name: xr.DataArray(np.broadcast_to(np.zeros((), dtype), plan.shape), dims=("y", "x"))
+        for name, dtype in (dtypes | _dtypes(plan)).items()
+    }
+    return _described(xr.Dataset(blank), selected, plan).assign_coords(plan.axes(scene))
+
+
 def map_scene(scene: xr.Dataset, plan: Plan) -> xr.Dataset:
-    """All variables of the product, lazily, in the plan's blocks.
+    """All variables of the product as Dask arrays in the plan's blocks, to work on without a file.
 
     The computed ones come from one call of ``process_block`` per block; geolocation and the scene's
-    own flags are passed through.
+    own flags are passed through. ``process_scene`` computes the same block by block by itself, for
+    Dask bounds no memory and compresses in no order.
+
+    Args:
+        scene: an opened scene, best as Dask arrays (``open_scene(path, chunks={})``).
+        plan: what to do with it.
     """
     selected = plan.select(scene)
-    products = xr.map_blocks(
-        process_block, selected, kwargs={"plan": plan}, template=_template(selected, plan)
+    lines, pixels = plan.chunk
+    spectral = {str(dim): -1 for dim in selected.dims if dim not in ("y", "x")}
+    selected = selected.chunk({"y": lines, "x": pixels, **spectral})
+    layer = selected["latitude"]
+    template = xr.Dataset(
+        {n: xr.zeros_like(layer, dtype=d).drop_attrs() for n, d in _dtypes(plan).items()}
     )
-    passed = {name: selected[name] for name in GEOLOCATION}
-    if plan.carries_source_flags:
-        passed[source_flags_name(selected)] = selected[SOURCE_FLAGS]
-    return describe_variables(products.assign(passed), plan).assign_coords(plan.axes(scene))
+    products = xr.map_blocks(process_block, selected, kwargs={"plan": plan}, template=template)
+    passed = {name: selected[layer] for name, layer in _passed(selected, plan).items()}
+    described = _described(products.assign(passed), selected, plan)
+    return described.assign_coords(plan.axes(scene))
+
+
+def _described(products: xr.Dataset, selected: xr.Dataset, plan: Plan) -> xr.Dataset:
+    """With the attributes of the product; those of the scene's flags come from the scene."""
+    for name, layer in _passed(selected, plan).items():
+        products[name].attrs = dict(selected[layer].attrs)
+    return describe_variables(products, plan)
 
 
 def check_distinct(sources: Iterable[str | Path], config: RunConfig) -> None:
@@ -164,18 +255,15 @@ def _refuse_output_in_scene(source: Path, folder: Path) -> None:
         )
 
 
-def _template(selected: xr.Dataset, plan: Plan) -> xr.Dataset:
-    """What ``process_block`` makes, without computing it."""
-    layer = selected["latitude"]
+def _dtypes(plan: Plan) -> dict[str, Any]:
+    """Of what ``process_block`` makes."""
     dtypes: dict[str, Any] = {QUALITY_FLAGS: np.uint32}
     for step in plan.steps:
         dtypes |= dict.fromkeys(step.variables, np.float32)
         if step.classes is not None and step.variables:
             dtypes[step.variables[0]] = np.uint8
         dtypes[step.flags_name] = np.uint8
-    return xr.Dataset(
-        {name: xr.zeros_like(layer, dtype=dtype).drop_attrs() for name, dtype in dtypes.items()}
-    )
+    return dtypes
 
 
 def _build_engines(plan: Plan) -> None:

@@ -8,16 +8,16 @@ file's ``flag_masks`` and ``flag_meanings``.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import dask.array as da
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from pipeline.errors import SceneError
+from pipeline.lazy import StoredChunks, source_of
 from pipeline.quantities import band_name, quantities
 
 SPECTRAL = ("Rrs", "Rrs_unc", "Lrc", "rho_s", "rho_w")
@@ -50,18 +50,18 @@ class Band:
         """The layer's values in a block, with shape (y, x)."""
         return self._layer(block, self.quantity)
 
-    def states(self, block: xr.Dataset) -> npt.NDArray[np.uint8]:
-        """The ``STATE_*`` bits of the values, with shape (y, x); 0 where the scene has none."""
+    def states(self, block: xr.Dataset) -> npt.NDArray[np.uint8] | None:
+        """The ``STATE_*`` bits of the values, with shape (y, x); None where the scene has none."""
         state = state_name(self.quantity)
-        if state not in block:
-            return np.zeros((block.sizes["y"], block.sizes["x"]), dtype=np.uint8)
-        return self._layer(block, state)
+        return self._layer(block, state) if state in block.variables else None
 
     def _layer(self, block: xr.Dataset, name: str) -> npt.NDArray[Any]:
-        variable = block[name]
-        if self.wavelength_nm is not None:
-            variable = variable.sel({wavelength_dim(self.quantity): self.wavelength_nm})
-        return np.asarray(variable.values)
+        values = np.asarray(block.variables[name].values)
+        if self.wavelength_nm is None:
+            return values
+        centres = block.variables[wavelength_dim(self.quantity)].values
+        (band,) = np.flatnonzero(centres == self.wavelength_nm)
+        return np.asarray(values[band])
 
 
 def source_flags_name(scene: xr.Dataset) -> str:
@@ -143,6 +143,19 @@ def nearest_band(
     return index
 
 
+def storage_of(scene: xr.Dataset, layers: Iterable[Band]) -> list[StoredChunks]:
+    """The arrays of storage chunks from which layers of a lazy scene are read, each once."""
+    found: dict[str, StoredChunks] = {}
+    for layer in layers:
+        source = source_of(scene[layer.quantity])
+        if source is None:
+            continue
+        centres = wavelengths(scene, layer.quantity) if layer.wavelength_nm is not None else [None]
+        band = list(centres).index(layer.wavelength_nm)
+        found |= {chunks.name: chunks for chunks in source.storage((band,))}
+    return list(found.values())
+
+
 def check_scene(scene: xr.Dataset) -> xr.Dataset:
     """The scene itself, if it keeps what this module promises.
 
@@ -219,8 +232,8 @@ def with_constants(scene: xr.Dataset, constants: Mapping[str, float]) -> xr.Data
                 f"science.constants sets {name}, but {reason}. Leave it out; constants are for "
                 "what a network needs and the scene lacks, such as relative_humidity."
             )
-        like = scene["latitude"].data
-        values = da.full(like.shape, np.float32(value), chunks=like.chunks, dtype=np.float32)
+        # One number in memory, whatever the size of the scene.
+        values = np.broadcast_to(np.float32(value), (scene.sizes["y"], scene.sizes["x"]))
         added[name] = xr.DataArray(values, dims=("y", "x"), attrs=quantities()[name].attributes())
     return scene.assign(added)
 

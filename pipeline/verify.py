@@ -21,7 +21,7 @@ from pipeline.networks.engines import example_inputs
 from pipeline.networks.library import network_folders
 from pipeline.networks.reference import forward
 from pipeline.plan import Plan
-from pipeline.process import locate_and_plan, map_scene
+from pipeline.process import locate_and_plan, product_template
 from pipeline.product_file import ProductFile
 from pipeline.provenance import Provenance, sha256_of
 from pipeline.quality import FlagTable
@@ -208,7 +208,7 @@ def _attributes(
     """Every attribute of the file and its variables, with what would be written now."""
     created = datetime.datetime.fromisoformat(str(product.attributes["date_created"]))
     provenance = replace(Provenance.of(source, scene.attrs, plan), created=created)
-    expected = map_scene(scene, plan)
+    expected = product_template(scene, plan)
     differing = [*_differences(product.root, provenance.root(tally), "")]
     for name, variable in {**expected.data_vars, **expected.coords}.items():
         if name not in (*product.variables, *product.axes):

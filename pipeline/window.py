@@ -1,17 +1,23 @@
 """The part of a scene that is processed: a rectangle of its lines and pixels."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import dask.base
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from pipeline.config import Window
 from pipeline.errors import SceneError
-from pipeline.scene import GEOLOCATION
+from pipeline.lazy import strips
+from pipeline.scene import AXES, GEOLOCATION
 
 Bool = npt.NDArray[np.bool_]
+Places = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+"""Latitude and longitude."""
+
+# Bytes of geolocation that are kept when a box was looked for in it; more of it is read again.
+MOST_KEPT = 64_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +28,7 @@ class Extent:
     first_pixel: int
     shape: tuple[int, int]
     scene_shape: tuple[int, int]
-    places: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None = None
+    places: Places | None = None
     """Latitude and longitude of the rectangle, where they had to be read to find it."""
 
     @classmethod
@@ -53,7 +59,7 @@ class Extent:
 def find_extent(scene: xr.Dataset, window: Window) -> Extent:
     """The rectangle that a window means in a scene.
 
-    A bounding box needs geolocation: it is read once, and the window's part of it is kept.
+    A bounding box needs geolocation: it is read, and the window's part of it kept if it is small.
 
     Raises:
         SceneError: nothing of the scene is inside.
@@ -65,14 +71,8 @@ def find_extent(scene: xr.Dataset, window: Window) -> Extent:
     if window.bbox is not None:
         # Lines and pixels first: geolocation outside of them is not even read.
         part = scene[list(GEOLOCATION)].isel(y=slice(*lines), x=slice(*pixels))
-        (loaded,) = dask.base.compute(part.reset_coords())
-        latitude, longitude = (loaded[name].values for name in GEOLOCATION)
-        inside = _inside(latitude, longitude, window.bbox)
-        if not inside.any():
-            raise SceneError(_nothing_inside(loaded, window.bbox))
-        rows = _used(np.asarray(inside.any(axis=1)))
-        columns = _used(np.asarray(inside.any(axis=0)))
-        places = (latitude[rows, columns].copy(), longitude[rows, columns].copy())
+        found = _inside_box(part.drop_vars(AXES, errors="ignore").reset_coords(), window.bbox)
+        rows, columns, places = found
         lines = (lines[0] + rows.start, lines[0] + rows.stop)
         pixels = (pixels[0] + columns.start, pixels[0] + columns.stop)
     size = (lines[1] - lines[0], pixels[1] - pixels[0])
@@ -88,6 +88,44 @@ def _span(span: tuple[int, int] | None, size: int, what: str) -> tuple[int, int]
             f"Correct --{what} or science.window.{what}."
         )
     return span[0], min(span[1], size)
+
+
+def _inside_box(
+    part: xr.Dataset, bbox: tuple[float, float, float, float]
+) -> tuple[slice, slice, Places | None]:
+    """Lines and pixels around a box, and their geolocation if that is not too much to keep."""
+    rows = np.zeros(part.sizes["y"], dtype=bool)
+    columns = np.zeros(part.sizes["x"], dtype=bool)
+    kept: list[tuple[slice, Places]] | None = []
+    spans: dict[str, list[float]] = {name: [] for name in GEOLOCATION}
+    for strip, loaded in strips(part):
+        latitude, longitude = (loaded[name].values for name in GEOLOCATION)
+        inside = _inside(latitude, longitude, bbox)
+        rows[strip] = inside.any(axis=1)
+        columns |= inside.any(axis=0)
+        for name, ends in spans.items():
+            known = loaded[name].values[np.isfinite(loaded[name].values)]
+            ends.extend([float(known.min()), float(known.max())] if known.size else [])
+        if kept is not None and inside.any():
+            kept.append((strip, (latitude, longitude)))
+            held = sum(array.nbytes for _, pair in kept for array in pair)
+            kept = kept if held <= MOST_KEPT else None
+    if not rows.any():
+        raise SceneError(_nothing_inside(spans, bbox))
+    lines, pixels = _used(rows), _used(columns)
+    if kept is None:
+        return lines, pixels, None
+    # Every line between the first and the last is needed, those of strips without a pixel, too.
+    if sum(strip.stop - strip.start for strip, _ in kept) < kept[-1][0].stop - kept[0][0].start:
+        return lines, pixels, None
+    shape = (lines.stop - lines.start, pixels.stop - pixels.start)
+    places = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    for strip, arrays in kept:
+        top, bottom = max(strip.start, lines.start), min(strip.stop, lines.stop)
+        for place, array in zip(places, arrays, strict=True):
+            inside_strip = array[top - strip.start : bottom - strip.start, pixels]
+            place[top - lines.start : bottom - lines.start] = inside_strip
+    return lines, pixels, places
 
 
 def _inside(
@@ -111,14 +149,12 @@ def _inside(
     return inside
 
 
-def _nothing_inside(part: xr.Dataset, bbox: tuple[float, float, float, float]) -> str:
+def _nothing_inside(
+    found: Mapping[str, list[float]], bbox: tuple[float, float, float, float]
+) -> str:
     west, south, east, north = bbox
     box = f"west {west:g}, south {south:g}, east {east:g}, north {north:g}"
-    spans = []
-    for name in GEOLOCATION:
-        values = part[name].values
-        if np.isfinite(values).any():
-            spans.append(f"{name} {np.nanmin(values):.3f} to {np.nanmax(values):.3f}")
+    spans = [f"{name} {min(s):.3f} to {max(s):.3f}" for name, s in found.items() if s]
     place = f"covers {' and '.join(spans)}" if spans else "has no geolocation"
     return (
         f"no pixel of the scene is in the box {box}; it {place}. Correct --bbox or "

@@ -15,6 +15,7 @@ from small_network import write_network
 import pipeline
 from pipeline.config import load_config
 from pipeline.process import plan_scene
+from pipeline.readers import hdf5_chunks
 
 
 def run_settings(
@@ -149,7 +150,7 @@ def _slices(key: Any, shape: tuple[int, ...]) -> tuple[slice, ...]:
 
 @contextmanager
 def counted_reads(scene: Path, monkeypatch: Any):
-    """Count what is read of the HDF5 file (or the files of a folder), in h5py itself."""
+    """Count what is read of the HDF5 file (or the files of a folder): regions and direct chunks."""
     reads, original = Reads(), h5py.Dataset.__getitem__
 
     def counted(self: h5py.Dataset, args: Any, new_dtype: Any = None) -> Any:
@@ -158,6 +159,16 @@ def counted_reads(scene: Path, monkeypatch: Any):
             reads.add(self, args)
         return original(self, args, new_dtype)
 
+    direct = hdf5_chunks.read_direct_chunk
+
+    def counted_chunk(dataset: h5py.Dataset, offsets: tuple[int, ...]) -> Any:
+        path = Path(dataset.file.filename)
+        if scene == path or scene in path.parents:
+            spans = zip(offsets, dataset.chunks, dataset.shape, strict=True)
+            reads.add(dataset, tuple(slice(o, min(o + size, end)) for o, size, end in spans))
+        return direct(dataset, offsets)
+
     with monkeypatch.context() as patched:
         patched.setattr(h5py.Dataset, "__getitem__", counted)
+        patched.setattr(hdf5_chunks, "read_direct_chunk", counted_chunk)
         yield reads

@@ -1,11 +1,11 @@
 """A scene through a network: conditions, orientation, single reads and writes, repeatability."""
 
 import os
-import threading
 from collections import Counter
 from types import SimpleNamespace
 
 import dask
+import dask.array as da
 import h5py
 import netCDF4
 import numpy as np
@@ -14,6 +14,7 @@ import pytest
 import xarray as xr
 from obpg_miniature import CLDICE, FILL, LAND, counts_of, write_obpg_l2
 from small_network import BANDS, write_network, write_passthrough
+from small_runs import counted_reads
 
 import pipeline
 from pipeline.block import process_block, range_flags, run_network
@@ -175,33 +176,25 @@ def test_nothing_flips_or_shifts(tmp_path, coordinate_scene, chunk):
 
 def test_each_chunk_is_read_once_and_written_once(tmp_path, coordinate_scene, monkeypatch):
     """Two networks on blocks that cut across storage chunks share one reading of each chunk."""
-    reads, writes = Counter(), Counter()
-    lock = threading.Lock()
-    from xarray.backends.h5netcdf_ import H5NetCDFArrayWrapper
+    writes = Counter()
+    store = netcdf.write_direct_chunk
 
-    original = H5NetCDFArrayWrapper.__getitem__
+    def counted_write(dataset, corner, data):
+        writes[dataset.name, corner] += 1
+        store(dataset, corner, data)
 
-    def counted(self, key):
-        with lock:
-            reads[self.variable_name, str(key)] += 1
-        return original(self, key)
-
-    commit = netcdf._Sink._write
-
-    def counted_write(self, region, values):
-        writes[self.variable.name, str(region)] += 1
-        commit(self, region, values)
-
-    monkeypatch.setattr(H5NetCDFArrayWrapper, "__getitem__", counted)
-    monkeypatch.setattr(netcdf._Sink, "_write", counted_write)
+    monkeypatch.setattr(netcdf, "write_direct_chunk", counted_write)
     settings = config(tmp_path, write_network(tmp_path / "a.h5"), chunk=(7, 4), threads=2)
     second = write_network(tmp_path / "b.h5", outputs=("bbp",), seed=1)
     settings["science"]["networks"].append({"name": "second", "file": str(second)})
-    pipeline.process_scene(coordinate_scene, settings)
+    with counted_reads(coordinate_scene, monkeypatch) as reads:
+        pipeline.process_scene(coordinate_scene, settings)
     read_variables = ("Rrs_412", "Rrs_443", "Rrs_488", "l2_flags", "latitude", "longitude")
-    assert {name for name, _ in reads} == set(read_variables)
-    assert len(reads) == len(read_variables) * 4 * 4  # storage chunks of 6 x 5 in 23 x 17
-    assert set(reads.values()) == {1}
+    assert reads.names() == set(read_variables)
+    for name in read_variables:
+        counted = reads.of(name)
+        assert len(counted) == 4 * 4  # storage chunks of 6 x 5 in 23 x 17
+        assert set(counted.values()) == {1}
     assert len(writes) == 9 * 4 * 5  # 9 variables, product chunks of 7 x 4
     assert set(writes.values()) == {1}
 
@@ -230,10 +223,10 @@ def test_opening_and_planning_computes_nothing(tmp_path, coordinate_scene):
     settings = pipeline.config.load_config(config(tmp_path, network))
     with dask.config.set(scheduler=refuse), open_scene(coordinate_scene) as scene:
         plan = make_plan(scene, "scene", settings)
-        assert plan.block_count == 1
-        pipeline.process.map_scene(scene, plan)
+        assert plan.grid.count == 1
+        products = pipeline.process.map_scene(scene, plan)
         with pytest.raises(AssertionError, match="computed"):
-            scene.Rrs.compute()
+            products.compute()
 
 
 def test_a_block_in_memory_needs_no_dask(tmp_path, coordinate_scene):
@@ -303,6 +296,7 @@ def test_products_are_lazy_and_described_in_python(tmp_path, coordinate_scene):
     settings = pipeline.config.load_config(config(tmp_path, write_network(tmp_path / "n.h5")))
     with open_scene(coordinate_scene) as scene:
         products = pipeline.process.map_scene(scene, make_plan(scene, "scene", settings))
+        assert isinstance(products.aph_443.data, da.Array)
         assert isinstance(products, xr.Dataset)
         assert products.aph_443.attrs["units"] == "m-1"
         assert products.aph_443.compute().shape == (23, 17)

@@ -1,15 +1,22 @@
 """A mask rule whose area grows: clouds and land have blurred edges."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import dask.array as da
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from pipeline.lazy import Made, StoredChunks, lazy
 from pipeline.masks.rule import MaskRule
-from pipeline.scene import AXES, SPECTRAL, Band, state_name, wavelength_dim
-from pipeline.window import Extent
+from pipeline.scene import (
+    AXES,
+    SPECTRAL,
+    Band,
+    state_name,
+    storage_of,
+    wavelength_dim,
+)
 
 Bool = npt.NDArray[np.bool_]
 
@@ -44,35 +51,30 @@ class Dilated:
         """True where the grown mask is, with shape (y, x)."""
         return np.asarray(block[self.layer].values, dtype=bool)
 
-    def grown(self, scene: xr.Dataset, extent: Extent) -> xr.DataArray:
-        """The grown mask of a window, lazily, on (y, x): it looks ``radius`` beyond the window."""
-        around = {dim: self._around(part, scene.sizes[dim]) for dim, part in extent.slices.items()}
-        layers = self._layers(scene).isel(around)
-        template = xr.DataArray(
-            da.zeros(
-                (layers.sizes["y"], layers.sizes["x"]),
-                dtype=bool,
-                chunks=(layers.chunks["y"], layers.chunks["x"]),
-            ),
-            dims=("y", "x"),
-        )
-        excluded = xr.map_blocks(_excluded, layers, kwargs={"rule": self.rule}, template=template)
-        # No farther than the last line or pixel: more overlap than array is an error in Dask.
-        depth = tuple(min(self.radius, size - 1) for size in excluded.shape)
-        grown = da.map_overlap(
-            dilate, excluded.data, depth=depth, boundary="none", dtype=bool, radius=self.radius
-        )
-        inside = {
-            dim: slice(part.start - around[dim].start, part.stop - around[dim].start)
-            for dim, part in extent.slices.items()
-        }
-        return xr.DataArray(grown, dims=("y", "x")).isel(inside)
+    def grown(self, scene: xr.Dataset) -> xr.DataArray:
+        """The grown mask, lazily, on (y, x): it looks ``radius`` beyond what is asked for."""
+        layers = self._layers(scene)
+        shape = (scene.sizes["y"], scene.sizes["x"])
+
+        def excluded(lines: slice, pixels: slice) -> Bool:
+            around = [self._around(p, n) for p, n in zip((lines, pixels), shape, strict=True)]
+            block = layers.isel(y=around[0], x=around[1]).load()
+            mask = dilate(self.rule.excluded(block), self.radius)
+            inside = [
+                slice(part.start - wider.start, part.stop - wider.start)
+                for part, wider in zip((lines, pixels), around, strict=True)
+            ]
+            return mask[inside[0], inside[1]]
+
+        chunks = tuple(storage_of(scene, self.rule.needs))
+        mask = _Grown(excluded, shape, np.dtype(bool), chunks)
+        return lazy(mask, ("y", "x"))
 
     def _around(self, part: slice, size: int) -> slice:
         return slice(max(part.start - self.radius, 0), min(part.stop + self.radius, size))
 
     def _layers(self, scene: xr.Dataset) -> xr.Dataset:
-        """What the rule reads, nothing else, in the chunks of the file."""
+        """What the rule reads, nothing else."""
         names = {band.quantity for band in self.rule.needs}
         names |= {state_name(name) for name in names if state_name(name) in scene}
         layers = scene[sorted(names)].drop_vars(AXES, errors="ignore").reset_coords()
@@ -81,12 +83,18 @@ class Dilated:
             wanted = {b.wavelength_nm or 0 for b in self.rule.needs if b.quantity == quantity}
             if wanted:
                 layers = layers.sel({wavelength_dim(quantity): sorted(wanted)})
-        spectral = {str(dim): -1 for dim in layers.dims if dim not in ("y", "x")}
-        return layers.chunk(spectral).unify_chunks()
+        return layers
 
 
-def _excluded(block: xr.Dataset, rule: MaskRule) -> xr.DataArray:
-    return xr.DataArray(rule.excluded(block), dims=("y", "x"))
+@dataclass(frozen=True, eq=False)
+class _Grown(Made):
+    """A mask made from layers that are stored in chunks."""
+
+    chunks: tuple[StoredChunks, ...]
+
+    def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:  # noqa: ARG002
+        """Those of the layers."""
+        return iter(self.chunks)
 
 
 def dilate(mask: Bool, radius: int) -> Bool:

@@ -12,7 +12,7 @@ from pipeline.quality import STATE_OUTSIDE_VALID_RANGE, STATE_SATURATED
 from pipeline.scene import Band
 
 # (values, states) of one band -> True where the pixel is excluded.
-Condition = Callable[[npt.NDArray[Any], npt.NDArray[Any]], npt.NDArray[np.bool_]]
+Condition = Callable[[npt.NDArray[Any], Any], npt.NDArray[np.bool_]]
 
 VALUE_RULES: dict[str, Condition] = {
     "missing": lambda values, _: np.isnan(values),
@@ -35,5 +35,6 @@ class ValueRule:
         """True where any of the bands meets the condition, with shape (y, x)."""
         excluded = np.zeros((block.sizes["y"], block.sizes["x"]), dtype=bool)
         for band in self.needs:
-            excluded |= self.condition(band.values(block), band.states(block))
+            values, states = band.values(block), band.states(block)
+            excluded |= self.condition(values, np.uint8(0) if states is None else states)
         return excluded

@@ -34,15 +34,18 @@ class OnnxEngine:
         self._outputs = len(network.outputs)
 
     def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Outputs (n, outputs), float32, of inputs (n, inputs) in physical units."""
-        rows = np.ascontiguousarray(x, dtype=np.float32)
-        out = np.empty((len(rows), self._outputs), dtype=np.float32)
-        for start in range(0, len(rows), ROWS):
-            part = rows[start : start + ROWS]
-            padding = -len(part) % MULTIPLE
-            if padding:
-                ones = np.ones((padding, rows.shape[1]), dtype=np.float32)
-                part = np.concatenate([part, ones])
+        """Outputs (n, outputs), float32, of inputs (n, inputs) in physical units.
+
+        Fastest where each column lies together in memory, as it does in what is returned.
+        """
+        columns = np.asarray(x, dtype=np.float32).T
+        out = np.empty((self._outputs, len(x)), dtype=np.float32)
+        for start in range(0, len(x), ROWS):
+            part = np.ascontiguousarray(columns[:, start : start + ROWS])
+            count = part.shape[1]
+            if count % MULTIPLE:
+                ones = np.ones((len(part), -count % MULTIPLE), dtype=np.float32)
+                part = np.concatenate([part, ones], axis=1)
             (made,) = self._session.run([OUTPUT], {INPUT: part})
-            out[start : start + ROWS] = made[: len(rows[start : start + ROWS])]
-        return out
+            out[:, start : start + count] = made[:, :count]
+        return out.T

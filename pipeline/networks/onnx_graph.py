@@ -45,7 +45,10 @@ OUTPUT_FUNCTIONS: dict[str, Steps] = {
 
 
 def build_graph(network: Network) -> "onnx.ModelProto":
-    """The graph (n, inputs) -> (n, outputs) in physical units, float32."""
+    """The graph (inputs, n) -> (outputs, n) in physical units, float32.
+
+    Layers of a scene lie one after the other in memory, and so do those of a product.
+    """
     return _Builder().model(network)
 
 
@@ -64,7 +67,9 @@ class _Builder:
         from onnx import TensorProto
 
         folded = fold(network)
-        signal = self._columnwise(INPUT, folded.input_functions, INPUT_FUNCTIONS)
+        signal = self._columnwise(
+            self._node("Transpose", INPUT, perm=[1, 0]), folded.input_functions, INPUT_FUNCTIONS
+        )
         for layer in folded.layers:
             kernel, bias = self._constant(layer.kernel), self._constant(layer.bias)
             signal = self._node("Gemm", signal, kernel, bias)
@@ -73,9 +78,9 @@ class _Builder:
                 attributes = {} if parameter is None else {"alpha": parameter}
                 signal = self._node(OPERATORS[name], signal, **attributes)
         signal = self._columnwise(signal, folded.output_functions, OUTPUT_FUNCTIONS)
-        self._nodes.append(self._helper.make_node("Identity", [signal], [OUTPUT]))
+        self._nodes.append(self._helper.make_node("Transpose", [signal], [OUTPUT], perm=[1, 0]))
         ends = [
-            self._helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", size])
+            self._helper.make_tensor_value_info(name, TensorProto.FLOAT, [size, "rows"])
             for name, size in ((INPUT, len(network.inputs)), (OUTPUT, len(network.outputs)))
         ]
         graph = self._helper.make_graph(self._nodes, "network", ends[:1], ends[1:], self._constants)

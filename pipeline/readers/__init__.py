@@ -10,13 +10,15 @@ from pydantic import ValidationError
 
 from pipeline.config import ReaderChoice, ReaderOptions, complaints_of
 from pipeline.errors import DAMAGE, ConfigError, SceneError, UnknownFormatError
+from pipeline.lazy import source_of
 from pipeline.readers.cf_netcdf import CfNetcdf
+from pipeline.readers.chunk_cache import ChunkCache
 from pipeline.readers.container import describe_content
 from pipeline.readers.geotiff import GeoTiff
 from pipeline.readers.obpg_l2 import ObpgL2
 from pipeline.readers.olci_wfr import OlciWfr
 from pipeline.readers.sgli_l2 import SgliL2
-from pipeline.scene import check_scene
+from pipeline.scene import check_scene, spectral_quantities
 
 log = logging.getLogger(__name__)
 
@@ -57,14 +59,23 @@ READERS: dict[str, ReaderType] = {
 
 AUTO = ReaderChoice()
 
+# Dask chunks along a dimension: tasks of one storage chunk are best until they get too many.
+MOST_CHUNKS = 256
 
-def open_scene(path: str | Path, reader: "str | ReaderChoice" = AUTO) -> xr.Dataset:
+
+def open_scene(
+    path: str | Path,
+    reader: "str | ReaderChoice" = AUTO,
+    chunks: Mapping[str, int] | None = None,
+) -> xr.Dataset:
     """Open a scene lazily, in the names and units of :mod:`pipeline.scene`.
 
     Args:
         path: the file (or, where the format is one, the folder) of the scene.
         reader: a name in READERS, ``auto`` to recognise the format from the content, or a choice
             with options.
+        chunks: for Dask arrays, the sizes of their chunks along dimensions; ``{}`` for those of
+            the file. Without it variables are read where their values are asked for.
 
     Raises:
         UnknownFormatError: no reader recognises the content.
@@ -82,7 +93,7 @@ def open_scene(path: str | Path, reader: "str | ReaderChoice" = AUTO) -> xr.Data
             _check_format(path, name, choice.options)
         scene = _make(name, choice.options).open(path)
         scene.attrs["reader"] = name
-        return check_scene(scene)
+        return _in_dask_chunks(check_scene(scene), chunks)
     except (SceneError, ConfigError) as error:
         raise type(error)(f"{path.name} ({name}): {error}") from error
     except DAMAGE as error:
@@ -90,6 +101,28 @@ def open_scene(path: str | Path, reader: "str | ReaderChoice" = AUTO) -> xr.Data
         raise SceneError(
             f"{path.name} ({name}): cannot be read ({error}). The file is damaged; fetch it again."
         ) from error
+
+
+def chunk_caches(scene: xr.Dataset) -> list[ChunkCache]:
+    """Where the storage chunks of an opened scene are kept while they are needed."""
+    return list(scene.encoding.get("chunk_caches", ()))
+
+
+def _in_dask_chunks(scene: xr.Dataset, chunks: Mapping[str, int] | None) -> xr.Dataset:
+    """The scene with its variables as Dask arrays; as it is where no chunks are wanted.
+
+    All have the chunks in which the first spectral quantity is stored, of very thin ones several
+    together.
+    """
+    if chunks is None:
+        return scene
+    source = source_of(scene[spectral_quantities(scene)[0]])
+    stored = next(source.storage((0,)), None) if source is not None else None
+    sizes = {"y": stored.lines, "x": stored.pixels} if stored is not None else {}
+    sizes = {
+        dim: size * -(-scene.sizes[dim] // (size * MOST_CHUNKS)) for dim, size in sizes.items()
+    }
+    return scene.chunk(sizes | dict(chunks))
 
 
 def check_reader(choice: ReaderChoice) -> None:

@@ -14,13 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import numpy as np
 import xarray as xr
 from pydantic import ValidationError
 
 from pipeline.config import complaints_of
 from pipeline.errors import ConfigError, SceneError
+from pipeline.lazy import Made, Source
 from pipeline.quantities import quantities
 from pipeline.readers.container import is_hdf5, is_netcdf3
 from pipeline.readers.decoding import Decoder
@@ -39,6 +39,7 @@ from pipeline.readers.netcdf_layout import Layout, named, some, without_single
 from pipeline.readers.recognition import as_text, fitting_presets
 from pipeline.readers.stored import (
     Layer,
+    Stored,
     chunked,
     closing,
     cube,
@@ -168,12 +169,10 @@ def _quantity(
         )
     (name,) = cubes
     centres = _wavelengths_of_cube(file, name, entry)
-    return cube(entry.quantity, centres, layers[name].moved(2, 0), **converted)
+    return cube(entry.quantity, centres, layers[name], **converted)
 
 
-def _layer(
-    name: str, variable: xr.Variable, mapping: FileMapping, entry: SpectralVariables
-) -> Layer:
+def _layer(name: str, variable: Stored, mapping: FileMapping, entry: SpectralVariables) -> Layer:
     stored_as = entry.stored_as or entry.quantity
     _check_units(name, variable, entry, stored_as)
     attributes = dict(variable.attrs)
@@ -184,12 +183,10 @@ def _layer(
     decoder = Decoder.from_attributes(attributes, variable.dtype).with_default_fill(variable.dtype)
     factor = CONVERSIONS.get((stored_as, entry.quantity), 1.0)
     decoder = replace(decoder, factor=factor, fills=(*decoder.fills, *mapping.missing))
-    return decoded(variable.data, decoder)
+    return decoded(variable, decoder)
 
 
-def _check_units(
-    name: str, variable: xr.Variable, entry: SpectralVariables, stored_as: str
-) -> None:
+def _check_units(name: str, variable: Stored, entry: SpectralVariables, stored_as: str) -> None:
     """Refuse what is not known to be in the units of what it is said to be."""
     said = entry.units if entry.units is not None else variable.attrs.get("units")
     expected = quantities()[stored_as].units
@@ -205,7 +202,7 @@ def _check_units(
 
 
 def _wavelength(
-    name: str, match: re.Match[str], variable: xr.Variable, entry: SpectralVariables
+    name: str, match: re.Match[str], variable: Stored, entry: SpectralVariables
 ) -> float:
     stated: Any = entry.wavelengths.get(name)
     if stated is None and entry.wavelength_attribute is not None:
@@ -226,7 +223,7 @@ def _wavelength(
 
 
 def _wavelengths_of_cube(file: Layout, name: str, entry: SpectralVariables) -> list[float]:
-    bands = file.on_scene[name].sizes[file.on_scene[name].dims[2]]
+    bands = file.on_scene[name].shape[0]
     if entry.wavelength_variable is None:
         raise SceneError(
             f"{name} is 3-D; say which variable holds its wavelengths "
@@ -277,7 +274,7 @@ def _plain_variables(file: Layout, mapping: FileMapping) -> dict[str, xr.DataArr
     return plain
 
 
-def _is_known_as(scene_name: str, variable: xr.Variable) -> bool:
+def _is_known_as(scene_name: str, variable: Stored) -> bool:
     """Whether a variable that nobody mapped may have its name: not in other or unknown units."""
     known = quantities().get(scene_name)
     said = as_text(variable.attrs.get("units", "")).strip().lower()
@@ -296,21 +293,14 @@ def _check_plain_units(scene_name: str, name: str, variable: xr.Variable) -> Non
     )
 
 
-def _from_tie_points(ties: xr.Variable, file: Layout, kind: Kind) -> da.Array:
+def _from_tie_points(ties: xr.Variable, file: Layout, kind: Kind) -> Source:
     """SNAP's tie-point grids: every ``subsampling`` pixels from ``offset`` on."""
     interval, offset = (
         (float(ties.attrs[f"{what}_y"]), float(ties.attrs[f"{what}_x"]))
         for what in ("subsampling", "offset")
     )
     points = TiePoints.regular((ties.shape[0], ties.shape[1]), interval, file.shape, offset)
-    values = decode(chunked(ties)).values
-    return points.everywhere(values, _chunks(file), kind)
-
-
-def _chunks(file: Layout) -> tuple[tuple[int, ...], ...]:
-    """The chunks of lines and pixels of the largest variable."""
-    largest = max(file.on_scene.values(), key=lambda variable: variable.ndim)
-    return largest.data.chunks[:2]  # type: ignore[no-any-return]
+    return points.everywhere(decode(chunked(ties)).values, kind)
 
 
 def _geolocation(file: Layout) -> dict[str, xr.DataArray]:
@@ -319,13 +309,25 @@ def _geolocation(file: Layout) -> dict[str, xr.DataArray]:
         zip(GEOLOCATION, (file.latitude, file.longitude), strict=True)
     ):
         variable = without_single(stored)
-        values = decode(chunked(variable)).values
         if variable.ndim == 1:
-            along = values[:, np.newaxis] if axis == 0 else values[np.newaxis, :]
-            along = along.rechunk({axis: _chunks(file)[axis]})
-            values = da.broadcast_to(along, file.shape, chunks=_chunks(file))
+            values: Source = _along(chunked(stored), axis, file.shape)
+        else:
+            values = decode(chunked(stored).on(*map(str, variable.dims))).values
         layers[name] = plane(name, values, {})
     return layers
+
+
+def _along(stored: Stored, axis: int, shape: tuple[int, int]) -> Source:
+    """Latitude or longitude of a map, the same on every pixel or line, from a 1-D variable."""
+    decoder = Decoder.from_attributes(stored.attrs, stored.dtype).with_default_fill(stored.dtype)
+    values = decoder.values(stored.values.reshape(-1))
+
+    def everywhere(lines: slice, pixels: slice) -> np.ndarray[Any, Any]:
+        part = values[lines, np.newaxis] if axis == 0 else values[np.newaxis, pixels]
+        counts = (lines.stop - lines.start, pixels.stop - pixels.start)
+        return np.array(np.broadcast_to(part, counts))
+
+    return Made(everywhere, shape, np.dtype(np.float32))
 
 
 def _reference(file: Layout) -> dict[str, xr.DataArray]:

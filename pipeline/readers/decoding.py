@@ -58,6 +58,12 @@ class Decoder:
             return self
         return replace(self, fills=(float(default),))
 
+    @property
+    def has_states(self) -> bool:
+        """Whether any stored number has a state."""
+        limits = (self.valid_min, self.valid_max, self.saturated)
+        return any(limit is not None for limit in limits)
+
     def values(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Physical values of any shape, float32; NaN for fill and outside the valid range."""
         if _is_small_integer(stored.dtype):

@@ -9,10 +9,10 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import dask.array as da
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
@@ -20,11 +20,21 @@ from pydantic import Field, model_validator
 
 from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
+from pipeline.lazy import Made, Source
 from pipeline.quantities import quantities
+from pipeline.readers.chunk_cache import ChunkCache
 from pipeline.readers.container import is_tiff
 from pipeline.readers.decoding import Decoder
 from pipeline.readers.mapping import CONVERSIONS, UNITS, Spectral
-from pipeline.readers.stored import UNCHUNKED, closing, decoded, plane, spectrum
+from pipeline.readers.stored import (
+    UNCHUNKED,
+    InOnePiece,
+    Stored,
+    closing,
+    decoded,
+    plane,
+    spectrum,
+)
 from pipeline.scene import GEOLOCATION, SPATIAL_REF, geographic_reference
 
 Wavelength = Annotated[float, Field(gt=0)]
@@ -75,11 +85,12 @@ class GeoTiff:
         """
         import rioxarray
 
-        opened: Any = rioxarray.open_rasterio(path, chunks=_chunks(path), mask_and_scale=False)
+        opened: Any = rioxarray.open_rasterio(path, cache=False, mask_and_scale=False)
         self._check_units(opened)
+        opened.encoding["chunk_cache"] = ChunkCache()
         layers = [
-            decoded(opened.data[band], self._decoder(opened, band))
-            for band in range(opened.sizes["band"])
+            decoded(band, self._decoder(opened, number))
+            for number, band in enumerate(_stored(path, opened))
         ]
         stored_as = self._options.stored_as
         converted = {} if stored_as is None else {"converted_from": stored_as}
@@ -137,8 +148,8 @@ class GeoTiff:
         return found
 
 
-def _chunks(path: Path) -> dict[str, int]:
-    """What is read at a time: whole tiles or strips, several of them if they are small.
+def _stored(path: Path, opened: xr.DataArray) -> list[Stored]:
+    """The bands (y, x), in pieces of whole tiles or strips, several of them if they are small.
 
     Where a tile holds all bands, they are read together, else one by one.
     """
@@ -146,12 +157,17 @@ def _chunks(path: Path) -> dict[str, int]:
 
     with rasterio.open(path) as file:
         block, shape = file.block_shapes[0], file.shape
-        bands = file.count if file.interleaving.name == "pixel" else 1
+        together = file.count if file.interleaving.name == "pixel" else 1
     lines, pixels = (
         min(size, stored * max(1, UNCHUNKED // stored))
         for stored, size in zip(block, shape, strict=True)
     )
-    return {"band": bands, "y": lines, "x": pixels}
+    pieces = InOnePiece("raster", opened.variable, (together, lines, pixels))
+    cache = opened.encoding["chunk_cache"]
+    return [
+        Stored(("y", "x"), opened.attrs, opened.dtype, pieces, cache, (1, 2), (band, 0, 0))
+        for band in range(opened.sizes["band"])
+    ]
 
 
 def _of_band(
@@ -190,17 +206,11 @@ def _geolocation(opened: xr.DataArray) -> dict[str, xr.DataArray]:
             "one (gdalwarp -t_srs EPSG:4326)."
         )
     x, y = (np.asarray(opened[dim].values, np.float64) for dim in ("x", "y"))
-    chunks = opened.data.chunks[1:]
-    places = {
-        name: da.map_blocks(
-            _latitude_or_longitude,
-            chunks=chunks,
-            dtype=np.float32,
-            meta=np.empty((0, 0), np.float32),
-            x=x,
-            y=y,
-            crs=crs.to_wkt(),
-            axis=axis,
+    places: dict[str, Source] = {
+        name: Made(
+            partial(_latitude_or_longitude, x, y, crs.to_wkt(), axis),
+            (y.size, x.size),
+            np.dtype(np.float32),
         )
         for axis, name in ((1, "latitude"), (0, "longitude"))
     }
@@ -212,15 +222,14 @@ def _latitude_or_longitude(
     y: npt.NDArray[np.float64],
     crs: str,
     axis: int,
-    block_info: Any = None,
+    lines: slice,
+    pixels: slice,
 ) -> npt.NDArray[np.float32]:
     import pyproj
 
-    where = block_info[None]["array-location"] if block_info else [(0, 1), (0, 1)]
-    (top, bottom), (left, right) = where
-    columns, lines = np.meshgrid(x[left:right], y[top:bottom])
+    easting, northing = np.meshgrid(x[pixels], y[lines])
     to_degrees = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
-    degrees = np.asarray(to_degrees.transform(columns, lines)[axis], dtype=np.float32)
+    degrees = np.asarray(to_degrees.transform(easting, northing)[axis], dtype=np.float32)
     degrees[~np.isfinite(degrees)] = np.nan
     return degrees
 

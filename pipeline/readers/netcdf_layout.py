@@ -8,16 +8,16 @@ import xarray as xr
 
 from pipeline.errors import SceneError
 from pipeline.readers.mapping import FileMapping
-from pipeline.readers.stored import chunked
+from pipeline.readers.stored import Stored, chunked
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The variables of a file, those on lines and pixels as (y, x) or (y, x, bands)."""
+    """The variables of a file, those on lines and pixels as (y, x) or (bands, y, x)."""
 
     latitude: xr.Variable
     longitude: xr.Variable
-    on_scene: Mapping[str, xr.Variable]
+    on_scene: Mapping[str, Stored]
     others: Mapping[str, xr.Variable]
     shape: tuple[int, int]
 
@@ -94,17 +94,11 @@ def without_single(variable: xr.Variable) -> xr.Variable:
     return variable
 
 
-def _placed(variable: xr.Variable, y: str, x: str, shape: tuple[int, int]) -> xr.Variable | None:
-    """On (y, x) or (y, x, bands), lazily in the chunks of the file; None if it is not of these."""
-    sizes = {dim: size for dim, size in variable.sizes.items() if dim not in (y, x)}
+def _placed(variable: xr.Variable, y: str, x: str, shape: tuple[int, int]) -> Stored | None:
+    """On (y, x) or (bands, y, x); None if it is not of these."""
     if y not in variable.dims or x not in variable.dims:
         # Plain HDF5 names no dimensions: there the shape decides.
-        if variable.shape == shape and str(variable.dims[0]).startswith("phony_dim"):
-            return xr.Variable(("y", "x"), chunked(variable).data, variable.attrs)
-        return None
-    chunks = chunked(variable).isel({dim: 0 for dim, size in sizes.items() if size == 1})
-    bands = [dim for dim, size in sizes.items() if size != 1]
-    if len(bands) > 1:
-        return None
-    ordered = chunks.transpose(y, x, *bands)
-    return xr.Variable(("y", "x", *bands), ordered.data, variable.attrs)
+        is_plain = variable.shape == shape and str(variable.dims[0]).startswith("phony_dim")
+        return chunked(variable) if is_plain else None
+    bands = [str(dim) for dim, size in variable.sizes.items() if dim not in (y, x) and size != 1]
+    return chunked(variable).on(*bands, y, x) if len(bands) < 2 else None

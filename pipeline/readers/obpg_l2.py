@@ -18,6 +18,7 @@ from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
 from pipeline.readers.container import is_hdf5
 from pipeline.readers.stored import (
+    Stored,
     chunked,
     closing,
     cube,
@@ -90,7 +91,7 @@ class ObpgL2:
         return closing(scene.set_coords(list(GEOLOCATION)), groups.values())
 
 
-def _chunked(group: xr.Dataset) -> dict[str, xr.Variable]:
+def _chunked(group: xr.Dataset) -> dict[str, Stored]:
     """The numeric variables on lines and pixels, lazily; those that cannot be of the scene not."""
     return {
         str(name): chunked(variable)
@@ -101,7 +102,7 @@ def _chunked(group: xr.Dataset) -> dict[str, xr.Variable]:
     }
 
 
-def _bands(path: Path, data: Mapping[str, xr.Variable]) -> dict[str, xr.DataArray]:
+def _bands(path: Path, data: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
     """Each spectral quantity along its wavelengths, with its state."""
     bands: dict[str, xr.DataArray] = {}
     for prefix, quantity in SPECTRAL_NAMES.items():
@@ -111,7 +112,8 @@ def _bands(path: Path, data: Mapping[str, xr.Variable]) -> dict[str, xr.DataArra
             layers = [decode(data[str(name)]) for name in names.values()]
             bands |= spectrum(quantity, list(names), layers)
         elif whole is not None and whole.dims == (LINES, PIXELS, BANDS):
-            bands |= cube(quantity, _wavelengths(path, whole.shape[2]), decode(whole).moved(2, 0))
+            by_band = whole.on(BANDS, LINES, PIXELS)
+            bands |= cube(quantity, _wavelengths(path, whole.shape[2]), decode(by_band))
     if not bands:
         raise SceneError(
             "no Rrs_<wavelength> or rhos_<wavelength> variable on number_of_lines x "
@@ -121,7 +123,7 @@ def _bands(path: Path, data: Mapping[str, xr.Variable]) -> dict[str, xr.DataArra
     return bands
 
 
-def _names_by_wavelength(data: Mapping[str, xr.Variable], prefix: str) -> dict[float, Hashable]:
+def _names_by_wavelength(data: Mapping[str, Stored], prefix: str) -> dict[float, Hashable]:
     found = {}
     for name, variable in data.items():
         match = re.fullmatch(rf"{prefix}_(\d+)", name)
@@ -143,7 +145,7 @@ def _wavelengths(path: Path, count: int) -> list[float]:
     return found
 
 
-def _plain_variables(data: Mapping[str, xr.Variable]) -> dict[str, xr.DataArray]:
+def _plain_variables(data: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
     """Angles and every other 2-D variable, which an expression may name."""
     plain = {}
     for name, variable in data.items():
@@ -156,20 +158,19 @@ def _plain_variables(data: Mapping[str, xr.Variable]) -> dict[str, xr.DataArray]
 
 
 def _navigation(
-    path: Path, stored: Mapping[str, xr.Variable], data: Mapping[str, xr.Variable]
+    path: Path, stored: Mapping[str, Stored], data: Mapping[str, Stored]
 ) -> dict[str, xr.DataArray]:
     """What is in navigation_data, at every pixel."""
-    along = next((v.chunksizes[PIXELS] for v in data.values() if PIXELS in v.dims), ())
+    across = next((v.sizes[PIXELS] for v in data.values() if PIXELS in v.dims), None)
     plain = {}
     for name, variable in stored.items():
         if variable.ndim != 2:
             continue
         scene_name = PLAIN_NAMES.get(name, name)
         values = decode(variable).values
-        if along and variable.shape[1] != sum(along):
-            points = _control_points(path, variable.shape, sum(along))
-            chunks = (variable.chunksizes[LINES], along)
-            values = points.everywhere(values, chunks, "angle" if name in WRAPPING else "plain")
+        if across is not None and variable.shape[1] != across:
+            points = _control_points(path, variable.shape, across)
+            values = points.everywhere(values, "angle" if name in WRAPPING else "plain")
         plain[scene_name] = plane(scene_name, values, variable.attrs)
     return plain
 
@@ -191,7 +192,7 @@ def _control_points(path: Path, tie_shape: tuple[int, ...], pixels: int) -> TieP
     return TiePoints(np.arange(lines, dtype=np.float64), columns, (lines, pixels)).checked()
 
 
-def _flags(data: Mapping[str, xr.Variable]) -> dict[str, xr.DataArray]:
+def _flags(data: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
     if "l2_flags" not in data:
         return {}
     return {SOURCE_FLAGS: source_flags(data["l2_flags"], "l2_flags")}

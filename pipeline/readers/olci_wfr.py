@@ -13,15 +13,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import xarray as xr
 
 from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
+from pipeline.lazy import Source
 from pipeline.readers.container import is_hdf5
 from pipeline.readers.decoding import Decoder
 from pipeline.readers.stored import (
     Layer,
+    Stored,
     chunked,
     closing,
     decode,
@@ -31,12 +32,9 @@ from pipeline.readers.stored import (
     source_flags,
     spectrum,
 )
-from pipeline.readers.tie_points import Kind, TiePoints
+from pipeline.readers.tie_points import Kind, TiePoints, relative_azimuth
 from pipeline.scene import GEOLOCATION, SOURCE_FLAGS
 from pipeline.sensors import find_sensor
-
-Chunks = tuple[tuple[int, ...], ...]
-"""Sizes of chunks along lines and pixels."""
 
 SENSOR = "OLCI"
 RHO_W_TO_RRS = 1 / math.pi
@@ -79,14 +77,14 @@ class OlciWfr:
         """
         folder = _Folder(path)
         bands, files = _bands(folder)
-        chunks = bands["Rrs"].chunks[-2:]  # type: ignore[index]  # lazy, as all here
+        shape = (bands["Rrs"].sizes["y"], bands["Rrs"].sizes["x"])
         scene = xr.Dataset(
             {
                 **bands,
                 **_retrievals(folder),
                 **_geolocation(folder),
-                **_angles(folder, chunks),
-                **_humidity(folder, chunks),
+                **_angles(folder, shape),
+                **_humidity(folder, shape),
                 **_flags(folder),
             },
             attrs=_attributes(files[0].attrs),
@@ -143,9 +141,9 @@ def _bands(folder: _Folder) -> tuple[dict[str, xr.DataArray], list[xr.Dataset]]:
     return bands, files
 
 
-def _rrs(variable: xr.Variable) -> Layer:
+def _rrs(variable: Stored) -> Layer:
     decoder = Decoder.from_attributes(variable.attrs, variable.dtype)
-    return decoded(variable.data, replace(decoder, factor=RHO_W_TO_RRS))
+    return decoded(variable, replace(decoder, factor=RHO_W_TO_RRS))
 
 
 def _retrievals(folder: _Folder) -> dict[str, xr.DataArray]:
@@ -167,42 +165,41 @@ def _geolocation(folder: _Folder) -> dict[str, xr.DataArray]:
     return {n: plane(n, decode(chunked(file[n].variable)).values, {}) for n in GEOLOCATION}
 
 
-def _angles(folder: _Folder, chunks: Chunks) -> dict[str, xr.DataArray]:
+def _angles(folder: _Folder, shape: tuple[int, int]) -> dict[str, xr.DataArray]:
     file = folder.optional("tie_geometries.nc")
     if file is None:
         return {}
     angles = {
-        ours: _everywhere(file, name, chunks, "plain")
+        ours: _everywhere(file, name, shape, "plain")
         for name, ours in ANGLES.items()
         if name in file
     }
     if all(name in file for name in AZIMUTHS):
-        sensor, sun = (_everywhere(file, name, chunks, "angle") for name in AZIMUTHS)
-        angles["relative_azimuth"] = (sensor - sun) % 360 - 180  # - 180 - solar azimuth
+        sensor, sun = (_everywhere(file, name, shape, "angle") for name in AZIMUTHS)
+        angles["relative_azimuth"] = relative_azimuth(sensor, sun)
     return {name: plane(name, values, {}) for name, values in angles.items()}
 
 
-def _humidity(folder: _Folder, chunks: Chunks) -> dict[str, xr.DataArray]:
+def _humidity(folder: _Folder, shape: tuple[int, int]) -> dict[str, xr.DataArray]:
     """Relative humidity, where the product has it in percent."""
     file = folder.optional("tie_meteo.nc")
     if file is None or "humidity" not in file:
         return {}
     if str(file["humidity"].attrs.get("units", "")).strip() not in {"%", "percent"}:
         return {}
-    values = _everywhere(file, "humidity", chunks, "plain")
+    values = _everywhere(file, "humidity", shape, "plain")
     return {"relative_humidity": plane("relative_humidity", values, {})}
 
 
-def _everywhere(file: xr.Dataset, name: str, chunks: Chunks, kind: Kind) -> da.Array:
+def _everywhere(file: xr.Dataset, name: str, shape: tuple[int, int], kind: Kind) -> Source:
     """Values at every pixel, from tie points at intervals that the file gives."""
     ties = chunked(file[name].variable)
     interval = (
         float(file.attrs.get("al_subsampling_factor", 1)),
         float(file.attrs.get("ac_subsampling_factor", 64)),
     )
-    shape = (sum(chunks[0]), sum(chunks[1]))
     points = TiePoints.regular((ties.shape[0], ties.shape[1]), interval, shape)
-    return points.everywhere(decode(ties).values, chunks, kind)
+    return points.everywhere(decode(ties).values, kind)
 
 
 def _flags(folder: _Folder) -> dict[str, xr.DataArray]:

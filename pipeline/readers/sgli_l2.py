@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import h5py
 import numpy as np
 import xarray as xr
@@ -22,10 +21,12 @@ from pydantic import field_validator
 
 from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
+from pipeline.lazy import Source
 from pipeline.readers.container import is_hdf5
 from pipeline.readers.decoding import Decoder
 from pipeline.readers.stored import (
     Layer,
+    Stored,
     chunked,
     closing,
     decoded,
@@ -34,7 +35,7 @@ from pipeline.readers.stored import (
     source_flags,
     spectrum,
 )
-from pipeline.readers.tie_points import TiePoints
+from pipeline.readers.tie_points import TiePoints, relative_azimuth
 from pipeline.scene import GEOLOCATION, SOURCE_FLAGS
 from pipeline.sensors import find_sensor
 from pipeline.shipped import shipped_configs
@@ -101,19 +102,18 @@ class SgliL2:
         }
         _refuse_other_shapes(image, shape)
         bands = _bands(stored)
-        chunks = bands["Rrs"].chunks[-2:]  # type: ignore[index]  # lazy, as all here
         scene = xr.Dataset(
             {
                 **bands,
                 **_plain_variables(stored),
-                **_geometry(geometry, shape, chunks),
+                **_geometry(geometry, shape),
                 **self._flags(stored),
             },
             attrs=_attributes(path),
         )
         return closing(scene.set_coords(list(GEOLOCATION)), (image, geometry))
 
-    def _flags(self, stored: Mapping[str, xr.Variable]) -> dict[str, xr.DataArray]:
+    def _flags(self, stored: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
         if QA not in stored:
             return {}
         names = _described_bits(stored[QA].attrs) or self._named_bits()
@@ -122,7 +122,11 @@ class SgliL2:
             "flag_masks": np.array([1 << bit for bit in names], dtype=np.uint16),
             "flag_meanings": " ".join(names.values()),
         }
-        return {SOURCE_FLAGS: source_flags(stored[QA].astype(np.uint16), QA, **described)}
+        return {
+            SOURCE_FLAGS: source_flags(
+                replace(stored[QA], dtype=np.dtype(np.uint16)), QA, **described
+            )
+        }
 
     def _named_bits(self) -> dict[int, str]:
         layouts = _qa_table()["layouts"]
@@ -177,15 +181,13 @@ def _refuse_other_shapes(image: xr.Dataset, shape: tuple[int, int]) -> None:
             )
 
 
-def _bands(stored: Mapping[str, xr.Variable]) -> dict[str, xr.DataArray]:
+def _bands(stored: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
     channels = find_sensor(SENSOR).channels
     layers: dict[float, Layer] = {}
     for name, variable in stored.items():
         if re.fullmatch(r"NWLR_\d+", name):
             nominal = float(name.removeprefix("NWLR_"))
-            layers[channels.get(name, nominal)] = decoded(
-                variable.data, _rrs_decoder(name, variable)
-            )
+            layers[channels.get(name, nominal)] = decoded(variable, _rrs_decoder(name, variable))
     if not layers:
         raise SceneError(
             "no NWLR_<wavelength> in Image_data on Number_of_lines x Number_of_pixels. Give a "
@@ -194,7 +196,7 @@ def _bands(stored: Mapping[str, xr.Variable]) -> dict[str, xr.DataArray]:
     return spectrum("Rrs", list(layers), list(layers.values()))
 
 
-def _rrs_decoder(name: str, variable: xr.Variable) -> Decoder:
+def _rrs_decoder(name: str, variable: Stored) -> Decoder:
     attributes = variable.attrs
     if "Rrs_slope" not in attributes or "Rrs_offset" not in attributes:
         raise SceneError(
@@ -218,51 +220,42 @@ def _decoder(attributes: Mapping[str, Any], slope: str, offset: str) -> Decoder:
     return Decoder.from_attributes(present, np.dtype(np.uint16))
 
 
-def _plain_variables(stored: Mapping[str, xr.Variable]) -> dict[str, xr.DataArray]:
+def _plain_variables(stored: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
     """Other retrievals of the file (CHLA, CDOM, TAUA_865 ...), which an expression may name."""
     plain = {}
     for name, variable in stored.items():
         if name != QA and not name.startswith("NWLR_") and "Slope" in variable.attrs:
-            values = decoded(variable.data, _decoder(variable.attrs, "Slope", "Offset")).values
+            values = decoded(variable, _decoder(variable.attrs, "Slope", "Offset")).values
             plain[name] = plane(name, values, {})
     return plain
 
 
-def _geometry(
-    geometry: xr.Dataset, shape: tuple[int, int], chunks: tuple[tuple[int, ...], ...]
-) -> dict[str, xr.DataArray]:
+def _geometry(geometry: xr.Dataset, shape: tuple[int, int]) -> dict[str, xr.DataArray]:
     """Geolocation, and angles where the file has them, at every pixel."""
     missing = [name for name in GEOMETRY if name not in geometry]
     if missing:
         raise SceneError(f"no {' and '.join(missing)} in Geometry_data. The file is incomplete.")
     upsampled = {
-        scene_name: _everywhere(geometry[name], shape, chunks, wraps=wraps)
+        scene_name: _everywhere(geometry[name], shape, wraps=wraps)
         for name, (scene_name, wraps) in (GEOMETRY | ANGLES).items()
         if name in geometry
     }
     if all(name in geometry for name in AZIMUTHS):
-        sensor, sun = (_everywhere(geometry[n], shape, chunks, wraps=True) for n in AZIMUTHS)
-        upsampled["relative_azimuth"] = (sensor - sun) % 360 - 180  # - 180 - solar azimuth
+        sensor, sun = (_everywhere(geometry[n], shape, wraps=True) for n in AZIMUTHS)
+        upsampled["relative_azimuth"] = relative_azimuth(sensor, sun)
     return {name: plane(name, values, {}) for name, values in upsampled.items()}
 
 
-def _everywhere(
-    ties: xr.DataArray,
-    shape: tuple[int, int],
-    chunks: tuple[tuple[int, ...], ...],
-    *,
-    wraps: bool,
-) -> da.Array:
+def _everywhere(ties: xr.DataArray, shape: tuple[int, int], *, wraps: bool) -> Source:
     if "Resampling_interval" not in ties.attrs:
         raise SceneError(
             f"Geometry_data/{ties.name} does not say its Resampling_interval. The file is "
             "incomplete; fetch it again."
         )
     interval = float(np.ravel(ties.attrs["Resampling_interval"])[0])
-    stored = chunked(ties.variable).data
-    values = decoded(stored, _tie_decoder(ties)).values
+    values = decoded(chunked(ties), _tie_decoder(ties)).values
     points = TiePoints.regular((ties.shape[0], ties.shape[1]), (interval, interval), shape)
-    return points.everywhere(values, chunks, "angle" if wraps else "plain")
+    return points.everywhere(values, "angle" if wraps else "plain")
 
 
 def _tie_decoder(ties: xr.DataArray) -> Decoder:

@@ -1,49 +1,255 @@
-"""Variables as a file stores them -> lazy layers of a scene, in the chunks of the file."""
+"""Variables as a file stores them -> lazy layers of a scene, read by the chunks of the file."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import dask.array as da
+import h5py
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from pipeline.errors import SceneError
+from pipeline.lazy import Bands, Computed, Index, Region, Source, StoredChunks, lazy
 from pipeline.quantities import quantities
+from pipeline.readers.chunk_cache import Chunk, ChunkCache
 from pipeline.readers.decoding import Decoder
+from pipeline.readers.hdf5_chunks import Hdf5Chunks
 from pipeline.scene import state_name, wavelength_dim
 
-# Along a dimension of the scene. Tasks of one storage chunk are best until they get too many.
-MOST_CHUNKS = 256
+Array = npt.NDArray[Any]
+
 # Lines and pixels read at a time of a variable that is stored in one piece.
 UNCHUNKED = 512
+# Bytes of chunks that are held together while a region is put together.
+AT_ONCE = 32_000_000
+
+
+class Chunks(Protocol):
+    """An array in pieces, each of which is read whole."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    chunk: tuple[int, ...]
+
+    def load(self, offsets: tuple[int, ...]) -> Array:
+        """A piece by the position of its first element; at the edge only what is inside."""
+        ...
+
+
+class InOnePiece:
+    """A variable that has no storage chunks, or whose library reads them: read in regions."""
+
+    def __init__(self, name: str, variable: Any, chunk: tuple[int, ...] | None = None) -> None:
+        self._variable = variable
+        self.name = name
+        self.shape = tuple(variable.shape)
+        self.dtype = np.dtype(variable.dtype)
+        self.chunk = chunk or tuple(min(max(size, 1), UNCHUNKED) for size in self.shape)
+
+    def load(self, offsets: tuple[int, ...]) -> Array:
+        """A piece."""
+        inside = tuple(
+            slice(start, min(start + size, end))
+            for start, size, end in zip(offsets, self.chunk, self.shape, strict=True)
+        )
+        return np.asarray(self._variable[inside])
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """A variable as its file stores it; what is read of it are whole storage chunks, each once."""
+
+    dims: tuple[str, ...]
+    attrs: Mapping[str, Any]
+    dtype: np.dtype[Any]
+    chunks: Chunks
+    cache: ChunkCache
+    axes: tuple[int, ...]
+    """The array's axis of each dimension."""
+    at: tuple[int, ...] = ()
+    """Of the axes that are no dimension, the place that is meant; the first where empty."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the dimensions."""
+        return tuple(self.chunks.shape[axis] for axis in self.axes)
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self.dims)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Dimension -> size."""
+        return dict(zip(self.dims, self.shape, strict=True))
+
+    def on(self, *dims: str) -> "Stored":
+        """The same with its dimensions in another order, those of size one left out."""
+        return replace(self, dims=dims, axes=tuple(self.axes[self.dims.index(dim)] for dim in dims))
+
+    @property
+    def values(self) -> Array:
+        """All of it, for what is small and not on the scene's lines and pixels."""
+        places = (range(0, n, c) for n, c in zip(self.chunks.shape, self.chunks.chunk, strict=True))
+        whole = np.empty(self.chunks.shape, dtype=self.chunks.dtype)
+        for offsets in itertools.product(*places):
+            piece = self.chunks.load(offsets)
+            inside = zip(offsets, piece.shape, strict=True)
+            whole[tuple(slice(start, start + size) for start, size in inside)] = piece
+        return self._ordered(whole).astype(self.dtype, copy=False)
+
+    def _ordered(self, piece: Array) -> Array:
+        """A part of the array with the axes of the dimensions, in their order."""
+        others = [axis for axis in range(piece.ndim) if axis not in self.axes]
+        ordered = piece.transpose((*others, *self.axes))
+        for axis in others:
+            ordered = ordered[self._at(axis) % self.chunks.chunk[axis]]
+        return ordered
+
+    def _at(self, axis: int) -> int:
+        return self.at[axis] if self.at else 0
+
+    def read(self, region: Region) -> Array:
+        """A region of (..., y, x), as stored."""
+        out = np.empty([_count(i, n) for i, n in zip(region, self.shape, strict=True)], self.dtype)
+        if out.size == 0:
+            return out
+        pieces = list(self._pieces(region))
+        for first in range(0, len(pieces), self._at_once):
+            some = pieces[first : first + self._at_once]
+            arrays = self.cache.fetch([chunk for chunk, _, _ in some])
+            for (_, source, target), array in zip(some, arrays, strict=True):
+                out[target] = self._ordered(array)[source]
+        return out
+
+    @property
+    def _at_once(self) -> int:
+        """How many chunks are held together while a region is put together."""
+        return max(1, AT_ONCE // (int(np.prod(self.chunks.chunk)) * self.chunks.dtype.itemsize))
+
+    def _pieces(
+        self, region: Region
+    ) -> Iterator[tuple[Chunk, tuple[Index, ...], tuple[Index, ...]]]:
+        """Each chunk that a region meets, where the region is in it, and where it is in that."""
+        along = [
+            list(_met(index, self.chunks.shape[axis], self.chunks.chunk[axis]))
+            for index, axis in zip(region, self.axes, strict=True)
+        ]
+        for met in itertools.product(*along):
+            offsets = [self._at(axis) // size * size for axis, size in enumerate(self.chunks.chunk)]
+            for (start, _, _), axis in zip(met, self.axes, strict=True):
+                offsets[axis] = start
+            yield (
+                self._chunk(tuple(offsets)),
+                tuple(source for _, source, _ in met),
+                tuple(target for _, _, target in met),
+            )
+
+    def _chunk(self, offsets: tuple[int, ...]) -> Chunk:
+        lines, pixels = (
+            slice(offsets[axis], min(offsets[axis] + self.chunks.chunk[axis], n))
+            for axis, n in zip(self.axes[-2:], self.shape[-2:], strict=True)
+        )
+        return Chunk((self.chunks.name, offsets), lines, pixels, lambda: self.chunks.load(offsets))
+
+    def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:
+        """One array of chunks, or one for each chunk along the bands."""
+        lines, pixels = (self.chunks.chunk[axis] for axis in self.axes[-2:])
+        nbytes = int(np.prod(self.chunks.chunk)) * self.chunks.dtype.itemsize
+        if self.ndim == 3:
+            places = sorted({band // self.chunks.chunk[self.axes[0]] for band in bands})
+        else:
+            places = [self._at(0) // self.chunks.chunk[0] if 0 not in self.axes else 0]
+        for place in places:
+            yield StoredChunks(
+                f"{id(self.cache)}:{self.chunks.name}:{place}", lines, pixels, nbytes
+            )
+
+
+def _count(index: Index, size: int) -> int:
+    return len(range(*index.indices(size))) if isinstance(index, slice) else index.size
+
+
+def _met(index: Index, size: int, chunk: int) -> Iterator[tuple[int, Index, Index]]:
+    """Along one axis: first element of each chunk that is met, what of it, and for which places."""
+    if isinstance(index, slice):
+        start, stop, _ = index.indices(size)
+        for first in range(start // chunk * chunk, stop, chunk):
+            begin, end = max(start, first), min(stop, first + chunk)
+            yield first, slice(begin - first, end - first), slice(begin - start, end - start)
+        return
+    for first in np.unique(index // chunk) * chunk:
+        places = np.flatnonzero((index >= first) & (index < first + chunk))
+        yield int(first), _as_slice(index[places] - first), _as_slice(places)
+
+
+def _as_slice(positions: npt.NDArray[np.intp]) -> Index:
+    """Positions one after the other as a slice, which numpy copies much faster."""
+    first, last = int(positions[0]), int(positions[-1])
+    if np.array_equal(positions, np.arange(first, last + 1)):
+        return slice(first, last + 1)
+    return positions
+
+
+@dataclass(frozen=True, eq=False)
+class _Decoded:
+    """Values (float32) of a stored array."""
+
+    stored: Source
+    decoder: Decoder
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(np.float32)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.stored.shape
+
+    def read(self, region: Region) -> Array:
+        return self.decoder.values(self.stored.read(region))
+
+    def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:
+        return self.stored.storage(bands)
+
+
+@dataclass(frozen=True, eq=False)
+class _States(_Decoded):
+    """State bits (uint8) of a stored array."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(np.uint8)
+
+    def read(self, region: Region) -> Array:
+        if self.decoder.has_states:
+            return self.decoder.states(self.stored.read(region))
+        counts = [_count(index, size) for index, size in zip(region, self.shape, strict=True)]
+        return np.zeros(counts, dtype=np.uint8)
 
 
 @dataclass(frozen=True)
 class Layer:
-    """Lazy values (float32) and states (uint8) of one stored variable, of one shape."""
+    """Values (float32) and states (uint8) of one stored variable, of one shape."""
 
-    values: da.Array
-    states: da.Array
-
-    def moved(self, source: int, target: int) -> "Layer":
-        """With one axis at another place."""
-        return Layer(
-            da.moveaxis(self.values, source, target), da.moveaxis(self.states, source, target)
-        )
+    values: Source
+    states: Source
 
 
 def open_undecoded(path: Path, group: str | None = None, engine: str = "h5netcdf") -> xr.Dataset:
-    """The variables of a group, lazy and as stored.
+    """The variables of a group as stored; those of two and more dimensions for ``chunked``.
 
     Raises:
         SceneError: the file has no such group.
     """
     options: dict[str, Any] = {"phony_dims": "sort"} if engine == "h5netcdf" else {}
     try:
-        return xr.open_dataset(
+        opened = xr.open_dataset(
             path,
             group=group,
             engine=engine,
@@ -56,35 +262,48 @@ def open_undecoded(path: Path, group: str | None = None, engine: str = "h5netcdf
         if group is None or not is_missing:
             raise  # damage, not a missing group
         raise SceneError(f"no group {group} in the file. It is not what it seems to be.") from error
+    file = h5py.File(path, "r") if engine == "h5netcdf" else None
+    cache = ChunkCache()
+    for name, variable in opened.variables.items():
+        place = f"{group}/{name}" if group else str(name)
+        variable.encoding["pieces"] = (file, place, cache)
+    opened.encoding["chunk_cache"] = cache
+    opened.set_close(_both_closed(opened, file))
+    return opened
 
 
-def chunked(variable: xr.Variable) -> xr.Variable:
-    """A variable in the chunks the file is stored in; of very many thin ones, several together.
+def _both_closed(opened: xr.Dataset, file: h5py.File | None) -> Any:
+    close_metadata = opened._close  # noqa: SLF001 - what xarray itself would have called
 
-    A task for every single line of every band would cost more than the work itself.
-    """
-    stored = variable.encoding.get("preferred_chunks", {})
-    chunks = {}
-    for dim, size in variable.sizes.items():
-        chunk = stored.get(dim, min(size, UNCHUNKED))
-        count = -(-size // chunk)
-        chunks[dim] = chunk * -(-count // MOST_CHUNKS)
-    return variable.to_base_variable().chunk(chunks)  # an index variable would stay in memory
+    def close() -> None:
+        if close_metadata is not None:
+            close_metadata()
+        if file is not None:
+            file.close()
+
+    return close
 
 
-def decoded(stored: da.Array, decoder: Decoder) -> Layer:
-    """Values and states of a lazy array of stored numbers."""
-    empty = (0,) * stored.ndim
-    return Layer(
-        da.map_blocks(decoder.values, stored, dtype=np.float32, meta=np.empty(empty, "f4")),
-        da.map_blocks(decoder.states, stored, dtype=np.uint8, meta=np.empty(empty, "u1")),
-    )
+def chunked(variable: xr.Variable | xr.DataArray) -> Stored:
+    """A variable of ``open_undecoded``, to be read by its storage chunks."""
+    file, place, cache = variable.encoding["pieces"]
+    in_xarray = variable.variable if isinstance(variable, xr.DataArray) else variable
+    dataset = file[place] if file is not None else in_xarray
+    is_chunked = file is not None and dataset.chunks is not None
+    chunks: Chunks = Hdf5Chunks(dataset) if is_chunked else InOnePiece(place, dataset)
+    dims = tuple(str(dim) for dim in variable.dims)
+    return Stored(dims, variable.attrs, chunks.dtype, chunks, cache, tuple(range(len(dims))))
 
 
-def decode(variable: xr.Variable | xr.DataArray) -> Layer:
+def decoded(stored: Source, decoder: Decoder) -> Layer:
+    """Values and states of an array of stored numbers."""
+    return Layer(_Decoded(stored, decoder), _States(stored, decoder))
+
+
+def decode(stored: Stored) -> Layer:
     """A stored variable of a netCDF file decoded by its own CF attributes."""
-    decoder = Decoder.from_attributes(variable.attrs, variable.dtype)
-    return decoded(variable.data, decoder.with_default_fill(variable.dtype))
+    decoder = Decoder.from_attributes(stored.attrs, stored.dtype)
+    return decoded(stored, decoder.with_default_fill(stored.dtype))
 
 
 def spectrum(
@@ -93,8 +312,8 @@ def spectrum(
     """A spectral quantity and its state from one layer (y, x) per band, by wavelength."""
     order = np.argsort(wavelengths_nm, kind="stable")
     stacked = Layer(
-        da.stack([layers[index].values for index in order]),
-        da.stack([layers[index].states for index in order]),
+        Bands(tuple(layers[index].values for index in order)),
+        Bands(tuple(layers[index].states for index in order)),
     )
     return cube(quantity, [wavelengths_nm[index] for index in order], stacked, **attributes)
 
@@ -119,21 +338,21 @@ def cube(
     described = quantities()[quantity].attributes() | attributes
     dims = (dim, "y", "x")
     return {
-        quantity: xr.DataArray(layer.values, coords, dims, attrs=described),
-        state_name(quantity): xr.DataArray(layer.states, coords, dims),
+        quantity: lazy(layer.values, dims, described, coords),
+        state_name(quantity): lazy(layer.states, dims, None, coords),
     }
 
 
-def plane(name: str, values: da.Array, attributes: Mapping[str, Any]) -> xr.DataArray:
+def plane(name: str, values: Source, attributes: Mapping[str, Any]) -> xr.DataArray:
     """A 2-D variable of the scene, with the attributes of its quantity if that is a known one.
 
     Longitude that counts to 360 is brought to [-180, 180].
     """
     known = quantities().get(name)
     if name == "longitude":
-        values = da.map_blocks(_to_180, values, dtype=np.float32, meta=np.empty((0, 0), "f4"))
+        values = Computed(_to_180, (values,), np.dtype(np.float32))
     described = known.attributes() if known else descriptive(attributes)
-    return xr.DataArray(values, dims=("y", "x"), attrs=described)
+    return lazy(values, ("y", "x"), described)
 
 
 def _to_180(longitude: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -146,18 +365,19 @@ def descriptive(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {key: attributes[key] for key in kept if key in attributes}
 
 
-def source_flags(variable: xr.Variable | xr.DataArray, name: str, **described: Any) -> xr.DataArray:
+def source_flags(flags: Stored, name: str, **described: Any) -> xr.DataArray:
     """The file's own flags (y, x) with their masks and meanings, under the file's own name."""
     kept = ("long_name", "flag_masks", "flag_meanings", "_Unsigned")
-    attributes = {key: variable.attrs[key] for key in kept if key in variable.attrs}
-    return xr.DataArray(
-        variable.data, dims=("y", "x"), attrs=attributes | described | {"source_name": name}
-    )
+    attributes = {key: flags.attrs[key] for key in kept if key in flags.attrs}
+    return lazy(flags, ("y", "x"), attributes | described | {"source_name": name})
 
 
-def closing(scene: xr.Dataset, opened: Iterable[xr.Dataset]) -> xr.Dataset:
+def closing(scene: xr.Dataset, opened: Iterable[xr.Dataset | xr.DataArray]) -> xr.Dataset:
     """The scene, which closes the files it was made from when it is closed."""
     files = list(opened)
+    scene.encoding["chunk_caches"] = [
+        file.encoding["chunk_cache"] for file in files if "chunk_cache" in file.encoding
+    ]
 
     def close() -> None:
         for file in files:

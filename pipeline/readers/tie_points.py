@@ -1,15 +1,15 @@
 """Geolocation and angles on tie points -> every pixel, bilinear, safe across the antimeridian."""
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import dask.array as da
 import numpy as np
 import numpy.typing as npt
-from dask.delayed import delayed
 
 from pipeline.errors import SceneError
+from pipeline.lazy import Computed, Made, Source
 
 Kind = Literal["plain", "angle"]
 """``angle`` is in degrees and wraps: longitude, azimuth. The result is in [-180, 180)."""
@@ -65,34 +65,26 @@ class TiePoints:
                 )
         return self
 
-    def everywhere(
-        self, stored: da.Array, chunks: Sequence[Sequence[int]], kind: Kind = "plain"
-    ) -> da.Array:
+    def everywhere(self, ties: Source, kind: Kind = "plain") -> Source:
         """Values at every pixel, float32.
 
         Args:
-            stored: values at the tie points, with shape (lines, pixels) of the tie points.
-            chunks: sizes of the result's chunks along lines and pixels.
+            ties: values at the tie points (lines, pixels); read whole, once, when a pixel is asked
+                for.
             kind: whether the values wrap at 360 degrees.
         """
-        places = da.empty(self.shape, dtype=np.uint8, chunks=tuple(map(tuple, chunks)))
-        result: da.Array = da.map_blocks(
-            self._interpolate,
-            places,
-            _once(stored),  # one block, which goes with every block of the scene
-            chunks=places.chunks,
-            dtype=np.float32,
-            meta=np.empty((0, 0), np.float32),
-            kind=kind,
+        once = _Once(lambda: ties.read((slice(None), slice(None))))
+        return Made(
+            lambda lines, pixels: self._interpolate(once(), lines, pixels, kind),
+            self.shape,
+            np.dtype(np.float32),
         )
-        return result
 
     def _interpolate(
-        self, _: npt.NDArray[Any], ties: npt.NDArray[Any], kind: Kind, block_info: Any = None
+        self, ties: npt.NDArray[Any], lines: slice, pixels: slice, kind: Kind
     ) -> npt.NDArray[np.float32]:
-        (top, bottom), (left, right) = block_info[None]["array-location"]
-        line, line_weight = _cells(self.lines, np.arange(top, bottom))
-        pixel, pixel_weight = _cells(self.pixels, np.arange(left, right))
+        line, line_weight = _cells(self.lines, np.arange(lines.start, lines.stop))
+        pixel, pixel_weight = _cells(self.pixels, np.arange(pixels.start, pixels.stop))
         corners = np.asarray(ties, dtype=np.float64)
         below, beside = (
             np.minimum(line + 1, len(ties) - 1),
@@ -117,11 +109,24 @@ class TiePoints:
         return (_wrapped(values) if kind == "angle" else values).astype(np.float32)
 
 
-def _once(stored: da.Array) -> da.Array:
-    """The same in one block that is read once: Dask fuses what is blockwise into every user."""
-    whole = delayed(np.asarray)(stored)
-    result: da.Array = da.from_delayed(whole, stored.shape, stored.dtype)
-    return result
+def relative_azimuth(sensor: Source, sun: Source) -> Source:
+    """Relative azimuth from the azimuths of sensor and sun: sensor - 180 - sun, in [-180, 180)."""
+    return Computed(lambda view, light: (view - light) % 360 - 180, (sensor, sun), sensor.dtype)
+
+
+class _Once:
+    """Calls a function once, whichever thread needs it first."""
+
+    def __init__(self, function: Callable[[], npt.NDArray[Any]]) -> None:
+        self._function = function
+        self._lock = threading.Lock()
+        self._result: npt.NDArray[Any] | None = None
+
+    def __call__(self) -> npt.NDArray[Any]:
+        with self._lock:
+            if self._result is None:
+                self._result = self._function()
+            return self._result
 
 
 def _cells(ties: Float64, positions: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], Float64]:

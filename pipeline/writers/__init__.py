@@ -1,13 +1,25 @@
 """Products -> files: one format per file."""
 
+from pipeline.writers.chunks import FILL, ChunkEncoder, StoredChunk, as_stored, encode_all
 from pipeline.writers.netcdf import (
-    FILL,
     PRODUCT_SUFFIX,
     Layout,
-    as_stored,
+    encoders_of,
     fill_of,
     storable,
     write_product,
 )
 
-__all__ = ["FILL", "PRODUCT_SUFFIX", "Layout", "as_stored", "fill_of", "storable", "write_product"]
+__all__ = [
+    "FILL",
+    "PRODUCT_SUFFIX",
+    "ChunkEncoder",
+    "Layout",
+    "StoredChunk",
+    "as_stored",
+    "encode_all",
+    "encoders_of",
+    "fill_of",
+    "storable",
+    "write_product",
+]

@@ -1,7 +1,8 @@
 """The product as netCDF-4: 2-D variables, chunked, shuffle + deflate, complete or absent.
 
-All variables go through one store. Chunks are committed in block order and counted on the way; the
-attributes that depend on the counts come last. The file has a temporary name until it is complete.
+The netCDF library makes the file with its dimensions, variables and attributes; the chunks, which
+come compressed, are stored beside it by h5py in the order of the blocks; the attributes that depend
+on the counts come last. The file has a temporary name until it is complete.
 """
 
 import contextlib
@@ -10,31 +11,33 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import dask.array as da
+import h5py
 import netCDF4
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
-from xarray.backends.locks import HDF5_LOCK
+from h5py._objects import phil
 
 from pipeline.errors import WriteError
+from pipeline.grid import BlockGrid
 from pipeline.quality import NO_CLASS, FlagTable
+from pipeline.writers.chunks import FILL, ChunkEncoder, StoredChunk
 from pipeline.writers.group import Group
-from pipeline.writers.ordered import OrderedCommit
 from pipeline.writers.tally import Tally
 
 log = logging.getLogger(__name__)
 
 PRODUCT_SUFFIX = ".nc"
-FILL = np.float32(-32767.0)  # NASA's fill value of float products
 
 # With less free space than this a failure is probably for want of space.
 LITTLE_SPACE = 50_000_000
+
+Block = Mapping[str, StoredChunk]
+"""The chunks of all variables in one block."""
 
 
 @dataclass(frozen=True)
@@ -45,24 +48,41 @@ class Layout:
     compression_level: int
 
 
+def encoders_of(products: xr.Dataset, layout: Layout) -> dict[str, ChunkEncoder]:
+    """What makes the chunks of each variable, in the order of the file."""
+    tables = _flag_tables(products)
+    made = {}
+    for name, variable in products.data_vars.items():
+        fill, flags = fill_of(variable), tables.get(str(name))
+        made[str(name)] = ChunkEncoder(
+            str(name),
+            variable.dtype,
+            _chunk(products, layout),
+            0 if fill is False else fill,
+            layout.compression_level,
+            flags,
+        )
+    return made
+
+
 def write_product(
     products: xr.Dataset,
     target: Path,
     layout: Layout,
+    blocks: Iterable[Block],
     describe: Callable[[Tally], Group],
-    *,
-    threads: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Tally:
-    """Compute the products and write them, in one pass.
+    """Write a product from its blocks as they come.
 
     Args:
-        products: lazy 2-D variables on (y, x), in blocks of ``layout.chunk``; coordinates of a map.
+        products: the variables on (y, x) with their attributes, of which no value is used;
+            coordinates of a map.
         target: final name of the file; a file of that name is replaced.
         layout: chunks and compression.
+        blocks: the chunks of ``encoders_of``, block after block.
         describe: gives the file's attributes and groups once all pixels are counted.
-        threads: how many blocks are computed at a time.
-        progress: told the number of committed blocks and of all blocks.
+        progress: told the number of written blocks and of all blocks.
 
     Returns:
         The counts.
@@ -70,20 +90,43 @@ def write_product(
     Raises:
         WriteError: the file cannot be written; nothing is left behind.
     """
-    tally = Tally(products.sizes["y"] * products.sizes["x"], _flag_tables(products))
-    arrays = [variable.data for variable in products.data_vars.values()]
-    with _complete_or_absent(target) as partial, _open(partial) as file:
+    lines, pixels = products.sizes["y"], products.sizes["x"]
+    grid = BlockGrid((0, 0), (lines, pixels), _chunk(products, layout))
+    tally = Tally(lines * pixels, _flag_tables(products))
+    report = progress or (lambda _done, _total: None)
+    with _complete_or_absent(target) as partial:
         with _named_failure(target):
+            partial.touch(exist_ok=False)  # says what is wrong where the library says "denied"
+        with _open(partial, "w") as file, _named_failure(target):
             _define(file, products, layout)
-        with OrderedCommit() as commit:
-            order = _Order.of(products, layout, commit, progress)
-            variables = [file.variables[str(name)] for name in products.data_vars]
-            sinks: Any = [_Sink(v, number, order, tally) for number, v in enumerate(variables)]
-            da.store(arrays, sinks, lock=False, scheduler="threads", num_workers=threads)
+        with _open_chunks(partial) as datasets:
+            report(0, grid.count)
+            for number, block in enumerate(blocks):
+                corner = tuple(part.start for part in grid.region(number))
+                with _named_failure(target):
+                    for name, chunk in block.items():
+                        write_direct_chunk(datasets[name], corner, chunk.data)
+                for name, chunk in block.items():
+                    tally.merge(name, chunk.counts)
+                report(number + 1, grid.count)
         root = describe(tally)
-        with _named_failure(target):
+        with _open(partial, "a") as file, _named_failure(target):
+            file.set_fill_off()
             _write_group(file, root)
     return tally
+
+
+def write_direct_chunk(dataset: h5py.Dataset, corner: tuple[int, ...], data: bytes) -> None:
+    """Store the bytes of a chunk; below h5py 3.16 the library does not lock this by itself."""
+    with phil:
+        dataset.id.write_direct_chunk(corner, data)
+
+
+def _chunk(products: xr.Dataset, layout: Layout) -> tuple[int, int]:
+    lines, pixels = (
+        min(c, products.sizes[d]) for c, d in zip(layout.chunk, ("y", "x"), strict=True)
+    )
+    return lines, pixels
 
 
 def _flag_tables(products: xr.Dataset) -> dict[str, FlagTable]:
@@ -118,12 +161,25 @@ def _to_disk(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _open(path: Path) -> Iterator[netCDF4.Dataset]:
+def _open(path: Path, mode: Literal["w", "a"]) -> Iterator[netCDF4.Dataset]:
     with _named_failure(path):
-        path.touch(exist_ok=False)  # says what is wrong where the library says "Permission denied"
-        file = netCDF4.Dataset(path, "w", format="NETCDF4")
-    try:
+        file = netCDF4.Dataset(path, mode, format="NETCDF4")
+    with _closed_at_the_end(path, file):
         yield file
+
+
+@contextlib.contextmanager
+def _open_chunks(path: Path) -> Iterator[h5py.File]:
+    with _named_failure(path):
+        file = h5py.File(path, "r+")
+    with _closed_at_the_end(path, file):
+        yield file
+
+
+@contextlib.contextmanager
+def _closed_at_the_end(path: Path, file: Any) -> Iterator[None]:
+    try:
+        yield
     except BaseException:
         with contextlib.suppress(RuntimeError, OSError):
             file.close()  # what it holds is thrown away; the first failure is the one to report
@@ -162,7 +218,7 @@ def _define(file: netCDF4.Dataset, products: xr.Dataset, layout: Layout) -> None
     file.set_fill_off()  # every chunk is written
     for dim in ("y", "x"):
         file.createDimension(dim, products.sizes[dim])
-    chunk = [min(c, products.sizes[d]) for c, d in zip(layout.chunk, ("y", "x"), strict=True)]
+    chunk = _chunk(products, layout)
     for name, variable in products.data_vars.items():
         dtype: Any = variable.dtype
         level: Any = layout.compression_level
@@ -175,9 +231,6 @@ def _define(file: netCDF4.Dataset, products: xr.Dataset, layout: Layout) -> None
             complevel=level,
             shuffle=True,
             fill_value=fill_of(variable),
-            # Each chunk is written whole, once: the default of 64 MB per variable would only keep
-            # chunks in memory, and compress them all when the file is closed.
-            chunk_cache=chunk[0] * chunk[1] * dtype.itemsize,
         )
         made.set_auto_maskandscale(False)
         made.setncatts(variable.attrs)
@@ -192,76 +245,6 @@ def fill_of(variable: xr.DataArray) -> Any:
     if variable.dtype.kind == "f":
         return FILL
     return NO_CLASS if "flag_values" in variable.attrs else False
-
-
-@dataclass(frozen=True)
-class _Order:
-    """The order in which chunks are committed: block by block, in each all variables.
-
-    Dask takes the blocks in an order of its own, often the first one late: until then chunks wait
-    in memory, up to all of a product (docs/design.md, "Limits").
-    """
-
-    chunk: tuple[int, int]
-    columns: int
-    blocks: int
-    variables: int
-    commit: OrderedCommit
-    progress: Callable[[int, int], None]
-
-    @classmethod
-    def of(
-        cls,
-        products: xr.Dataset,
-        layout: Layout,
-        commit: OrderedCommit,
-        progress: Callable[[int, int], None] | None,
-    ) -> "_Order":
-        columns = -(-products.sizes["x"] // layout.chunk[1])
-        rows = -(-products.sizes["y"] // layout.chunk[0])
-        report = progress or (lambda _done, _total: None)
-        report(0, rows * columns)
-        variables = len(products.data_vars)
-        return cls(layout.chunk, columns, rows * columns, variables, commit, report)
-
-    def submit(
-        self, region: tuple[slice, slice], variable: int, action: Callable[[], None]
-    ) -> None:
-        row, column = (part.start // size for part, size in zip(region, self.chunk, strict=True))
-        turn = row * self.columns + column
-
-        def commit() -> None:
-            action()
-            if variable == self.variables - 1:
-                self.progress(turn + 1, self.blocks)
-
-        self.commit.submit(turn * self.variables + variable, commit)
-
-
-@dataclass(frozen=True)
-class _Sink:
-    """Takes the chunks of one variable from ``da.store``; counts and writes them in order."""
-
-    variable: Any
-    number: int
-    order: _Order
-    tally: Tally
-
-    def __setitem__(self, region: tuple[slice, slice], values: npt.NDArray[Any]) -> None:
-        self.order.submit(region, self.number, lambda: self._write(region, values))
-
-    def _write(self, region: tuple[slice, slice], values: npt.NDArray[Any]) -> None:
-        stored = as_stored(values)
-        self.tally.add(self.variable.name, values, stored)
-        # Where h5py and netCDF4 share one HDF5 library, which is not safe for threads, readers and
-        # this writer must take turns: xarray's readers hold this lock.
-        with _named_failure(Path(self.variable.group().filepath())), HDF5_LOCK:
-            self.variable[region] = stored
-
-
-def as_stored(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Numbers of any shape as the file holds them: the fill value where there is none."""
-    return np.where(np.isfinite(values), values, FILL) if values.dtype.kind == "f" else values
 
 
 def _write_group(parent: Any, group: Group) -> None:

@@ -14,6 +14,53 @@ from pipeline.quality import FlagTable
 _POSSIBLE = {"latitude": 90.0, "longitude": 180.0}
 
 
+@dataclass(frozen=True)
+class Counts:
+    """What one chunk of one variable adds; made in the thread that made the chunk."""
+
+    digest: bytes
+    """SHA-256 of the numbers as they are stored."""
+    flags: npt.NDArray[np.int64] | None = None
+    """Pixels with each bit."""
+    valid: int | None = None
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        values: npt.NDArray[Any],
+        stored: npt.NDArray[Any],
+        table: FlagTable | None,
+    ) -> "Counts":
+        """Of a chunk.
+
+        Args:
+            name: the variable.
+            values: the chunk's values.
+            stored: the same as they are stored, fill values included.
+            table: of a flag variable, its bits.
+        """
+        digest = hashlib.sha256(np.ascontiguousarray(stored).data).digest()
+        if table is not None:
+            return cls(digest, flags=table.counts(values))
+        if values.dtype.kind != "f":
+            return cls(digest)
+        possible = np.isfinite(values)
+        if name in _POSSIBLE:
+            possible &= np.abs(values) <= _POSSIBLE[name]
+        valid = values if possible.all() else values[possible]
+        ranges = {}
+        if valid.size:
+            ranges[name] = (float(valid.min()), float(valid.max()))
+            if name == "longitude":
+                # Beside -180..180 also 0..360: over the antimeridian the second span is the
+                # shorter. Exact in float64.
+                around = np.where(valid < 0, valid.astype(np.float64) + 360, valid)
+                ranges["longitude_from_0"] = (float(around.min()), float(around.max()))
+        return cls(digest, valid=valid.size, ranges=ranges)
+
+
 @dataclass
 class Tally:
     """Counts of every flag bit; range and number of valid values of every float variable."""
@@ -25,34 +72,24 @@ class Tally:
     _ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     _digests: dict[str, Any] = field(default_factory=dict)
 
-    def add(self, name: str, chunk: npt.NDArray[Any], stored: npt.NDArray[Any]) -> None:
-        """Count one chunk of a variable; chunks come in the order of the blocks.
+    def add(self, name: str, values: npt.NDArray[Any], stored: npt.NDArray[Any]) -> None:
+        """Count one chunk of a variable; chunks come in the order of the blocks."""
+        self.merge(name, Counts.of(name, values, stored, self.flag_tables.get(name)))
 
-        Args:
-            name: the variable.
-            chunk: its values.
-            stored: the same as they are stored, fill values included.
-        """
-        digest = self._digests.setdefault(name, hashlib.sha256())
-        digest.update(np.ascontiguousarray(stored).data)
-        if name in self.flag_tables:
-            counts = self.flag_tables[name].counts(chunk)
-            self.flag_counts[name] = self.flag_counts.get(name, np.int64(0)) + counts
-        elif chunk.dtype.kind == "f":
-            valid = chunk[np.isfinite(chunk) & (np.abs(chunk) <= _POSSIBLE.get(name, np.inf))]
-            self.valid_counts[name] = self.valid_counts.get(name, 0) + valid.size
-            self._widen(name, valid)
-            if name == "longitude":
-                self._widen("longitude_from_0", np.where(valid < 0, valid + 360, valid))
-
-    def _widen(self, name: str, values: npt.NDArray[Any]) -> None:
-        if values.size:
-            low, high = self._ranges.get(name, (np.inf, -np.inf))
-            self._ranges[name] = (min(low, float(values.min())), max(high, float(values.max())))
+    def merge(self, name: str, counts: Counts) -> None:
+        """Add what was counted of one chunk; chunks come in the order of the blocks."""
+        self._digests.setdefault(name, hashlib.sha256()).update(counts.digest)
+        if counts.flags is not None:
+            self.flag_counts[name] = self.flag_counts.get(name, np.int64(0)) + counts.flags
+        if counts.valid is not None:
+            self.valid_counts[name] = self.valid_counts.get(name, 0) + counts.valid
+        for key, (low, high) in counts.ranges.items():
+            least, greatest = self._ranges.get(key, (np.inf, -np.inf))
+            self._ranges[key] = (min(low, least), max(high, greatest))
 
     @property
     def checksums(self) -> dict[str, str]:
-        """SHA-256 of the stored numbers of each variable, block after block."""
+        """Of each variable, SHA-256 over the SHA-256 of every chunk's numbers in block order."""
         return {name: digest.hexdigest() for name, digest in self._digests.items()}
 
     def valid_count(self, name: str) -> int:

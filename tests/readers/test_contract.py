@@ -31,9 +31,9 @@ def test_every_reader_is_tested():
     assert {case.reader for case in CASES.values()} == set(READERS)
 
 
-def opened(case, written):
+def opened(case, written, chunks=None):
     """The scene of a miniature."""
-    return open_scene(written.path, case.choice)
+    return open_scene(written.path, case.choice, chunks)
 
 
 def test_recognised_from_the_content(case, tmp_path):
@@ -56,13 +56,17 @@ def test_names_dims_units_and_types(case, tmp_path):
 
 
 def test_everything_is_lazy(case, tmp_path):
-    """Opening computes nothing."""
+    """Opening loads nothing, and gives Dask arrays without computing them where asked to."""
     written = case.written(tmp_path)
 
     def refuse(*_args, **_kwargs):
         raise AssertionError("computed")
 
-    with dask.config.set(scheduler=refuse), opened(case, written) as scene:
+    with opened(case, written) as scene:
+        for name in scene.variables:
+            if scene[name].dims[-2:] == ("y", "x"):
+                assert not scene[name].variable._in_memory, name
+    with dask.config.set(scheduler=refuse), opened(case, written, chunks={}) as scene:
         for name in scene.variables:
             if scene[name].dims[-2:] == ("y", "x"):
                 assert isinstance(scene[name].data, da.Array), name
@@ -72,7 +76,7 @@ def test_stored_bands_are_in_the_chunks_of_the_file(case, tmp_path):
     """So that a task reads whole storage chunks."""
     if case.reader == "geotiff":  # read in windows of many of its tiles, see its own tests
         return
-    with opened(case, case.written(tmp_path)) as scene:
+    with opened(case, case.written(tmp_path), chunks={}) as scene:
         assert scene.Rrs.chunks[-2:] == ((8, 8, 5), (10, 10, 6))
 
 

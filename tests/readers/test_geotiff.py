@@ -301,7 +301,7 @@ def test_a_large_file_is_read_in_parts(tmp_path):
     """Not in one piece, so that memory stays bounded."""
     truth = map_of_coordinates(600, 520, (412,))
     written = geotiff.write(tmp_path, truth, tile=64)
-    with open_scene(written.path, ReaderChoice(format="geotiff", options=UNITS)) as scene:
+    with open_scene(written.path, ReaderChoice(format="geotiff", options=UNITS), {}) as scene:
         assert max(scene.Rrs.chunks[1]) <= 512
         assert max(scene.Rrs.chunks[2]) <= 512
         assert scene.latitude.chunks == scene.Rrs.chunks[1:]

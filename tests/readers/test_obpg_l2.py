@@ -150,7 +150,7 @@ def test_thin_chunks_are_read_several_together(tmp_path, chunk, count):
             for axis, dim in enumerate(("number_of_lines", "pixels_per_line")):
                 whole.dims[axis].attach_scale(file[dim])
     band = 443.0 if chunk is None else 412.0
-    with open_scene(path) as scene:
+    with open_scene(path, chunks={}) as scene:
         rrs = scene.Rrs.sel(Rrs_wavelength=band)
         assert len(rrs.chunks[0]) <= count
         np.testing.assert_allclose(rrs.values, (-24000 + line) * 2e-6 + 0.05, atol=1e-8)

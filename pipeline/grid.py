@@ -1,0 +1,65 @@
+"""The blocks of a run: a regular grid from the window's origin, worked through row by row."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class BlockGrid:
+    """Blocks of ``chunk`` lines and pixels; only the last row and column may be short."""
+
+    origin: tuple[int, int]
+    """First line and pixel of the window in the scene."""
+    shape: tuple[int, int]
+    """Lines and pixels of the window."""
+    chunk: tuple[int, int]
+    halo: int = 0
+    """Lines and pixels around a block that are read with it."""
+
+    @property
+    def rows(self) -> int:
+        """Blocks from top to bottom."""
+        return -(-self.shape[0] // self.chunk[0])
+
+    @property
+    def columns(self) -> int:
+        """Blocks from left to right."""
+        return -(-self.shape[1] // self.chunk[1])
+
+    @property
+    def count(self) -> int:
+        """Number of blocks."""
+        return self.rows * self.columns
+
+    def region(self, number: int) -> tuple[slice, slice]:
+        """Lines and pixels of a block, counted from the window's origin."""
+        row, column = divmod(number, self.columns)
+        lines, pixels = (
+            slice(place * size, min((place + 1) * size, end))
+            for place, size, end in zip((row, column), self.chunk, self.shape, strict=True)
+        )
+        return lines, pixels
+
+    def regions(self) -> Iterator[tuple[slice, slice]]:
+        """Of all blocks, in their order."""
+        return map(self.region, range(self.count))
+
+    def last_user(self, lines: slice, pixels: slice) -> int:
+        """The last block that reads from a rectangle of the scene; -1 where none does."""
+        spans = [
+            self._span(part, axis) for axis, part in enumerate((lines, pixels))
+        ]  # first and last row, first and last column
+        if any(first > last for first, last in spans):
+            return -1
+        return spans[0][1] * self.columns + spans[1][1]
+
+    def first_user(self, lines: slice, pixels: slice) -> int:
+        """The first block that reads from a rectangle of the scene that some block reads."""
+        return self._span(lines, 0)[0] * self.columns + self._span(pixels, 1)[0]
+
+    def _span(self, part: slice, axis: int) -> tuple[int, int]:
+        """First and last row or column of blocks that, with their halo, meet a part."""
+        size, origin = self.chunk[axis], self.origin[axis]
+        first = (part.start - origin - self.halo) // size
+        last = (part.stop - 1 - origin + self.halo) // size
+        return max(first, 0), min(last, (self.rows, self.columns)[axis] - 1)

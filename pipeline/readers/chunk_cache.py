@@ -1,0 +1,152 @@
+"""Storage chunks in memory, from the first block that needs them to the last.
+
+A storage chunk is read and decompressed once: by the thread that asks first, while others that need
+it go on with other chunks and wait for it at the end. In a run the cache knows the order of the
+blocks and lets go of a chunk when the last block that needs it is done; without one it keeps what
+was used last.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.grid import BlockGrid
+
+Array = npt.NDArray[Any]
+
+# Bytes kept without a run: enough for the values and the states of one region.
+CAPACITY = 64_000_000
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A storage chunk and the rectangle of the scene that it covers."""
+
+    key: Hashable
+    lines: slice
+    pixels: slice
+    load: Callable[[], Array]
+
+
+@dataclass
+class _Entry:
+    lines: slice
+    pixels: slice
+    loaded: "Future[Array]" = field(default_factory=Future)
+
+    @property
+    def nbytes(self) -> int:
+        done = self.loaded.done() and self.loaded.exception() is None
+        return self.loaded.result().nbytes if done else 0
+
+
+class ChunkCache:
+    """The chunks of one file; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
+        self._lock = threading.Lock()
+        self._grid: BlockGrid | None = None
+        self._done: set[int] = set()
+        self._next = 0
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "ChunkCache":
+        """Copies of a scene read the same file."""
+        return self
+
+    def fetch(self, chunks: Sequence[Chunk]) -> list[Array]:
+        """The numbers of all chunks, read if they are not there."""
+        entries = []
+        for chunk in chunks:
+            with self._lock:
+                entry = self._entries.get(chunk.key)
+                is_mine = entry is None
+                if entry is None:
+                    entry = self._entries[chunk.key] = _Entry(chunk.lines, chunk.pixels)
+                else:
+                    self._entries.move_to_end(chunk.key)
+            if is_mine:
+                self._load(chunk, entry)
+            entries.append(entry)
+        arrays = [entry.loaded.result() for entry in entries]
+        if self._grid is None:
+            self._forget_oldest()
+        return arrays
+
+    def _load(self, chunk: Chunk, entry: _Entry) -> None:
+        try:
+            entry.loaded.set_result(chunk.load())
+        except BaseException as error:
+            with self._lock:
+                self._entries.pop(chunk.key, None)
+            entry.loaded.set_exception(error)
+            raise
+
+    def _forget_oldest(self) -> None:
+        with self._lock:
+            total = sum(entry.nbytes for entry in self._entries.values())
+            for key, entry in list(self._entries.items()):
+                if total <= CAPACITY:
+                    return
+                if entry.nbytes:
+                    total -= entry.nbytes
+                    del self._entries[key]
+
+    def follow(self, grid: BlockGrid) -> None:
+        """From now on blocks are read in the order of this grid."""
+        with self._lock:
+            self._grid, self._done, self._next = grid, set(), 0
+            self._entries.clear()
+
+    def finished(self, block: int) -> None:
+        """A block needs nothing any more: let go of what no later block needs either."""
+        with self._lock:
+            self._done.add(block)
+            while self._next in self._done:
+                self._done.remove(self._next)
+                self._next += 1
+            if self._grid is None:
+                return
+            over = [
+                key
+                for key, entry in self._entries.items()
+                if self._grid.last_user(entry.lines, entry.pixels) < self._next
+            ]
+            for key in over:
+                del self._entries[key]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the chunks in memory."""
+        with self._lock:
+            return sum(entry.nbytes for entry in self._entries.values())
+
+
+def peak_bytes(grid: BlockGrid, lines: int, pixels: int, nbytes: int, at_once: int) -> int:
+    """The most bytes of one array of chunks in memory while a grid is worked through.
+
+    Args:
+        grid: the blocks.
+        lines: of a storage chunk; the first one begins at the scene's origin.
+        pixels: of a storage chunk.
+        nbytes: of a storage chunk in memory.
+        at_once: how many blocks are in work together.
+    """
+    first_line, first_pixel = (max(start - grid.halo, 0) for start in grid.origin)
+    ends = [start + size + grid.halo for start, size in zip(grid.origin, grid.shape, strict=True)]
+    born = np.zeros(grid.count + 1, dtype=np.int64)
+    for top in range(first_line // lines * lines, ends[0], lines):
+        for left in range(first_pixel // pixels * pixels, ends[1], pixels):
+            rectangle = slice(top, top + lines), slice(left, left + pixels)
+            last = grid.last_user(*rectangle)
+            if last >= 0:
+                # Blocks in work together may need it before it is their turn.
+                born[max(grid.first_user(*rectangle) - (at_once - 1), 0)] += 1
+                born[last + 1] -= 1
+    return int(np.cumsum(born).max(initial=0)) * nbytes

@@ -1,0 +1,104 @@
+"""Storage chunks of HDF5 files, decompressed outside of the library's lock.
+
+HDF5 does everything under one lock, decompression too, so a second thread gains nothing. Here only
+the compressed bytes are fetched under that lock (it must be h5py's own: below 3.16 it does not take
+it for direct chunks by itself); inflating and unshuffling run in the thread that asks. A chunk with
+any other filter is read by the library.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+from h5py import h5z
+from h5py._objects import phil
+from isal import isal_zlib
+
+Array = npt.NDArray[Any]
+
+INFLATE_ERROR: Any = isal_zlib.error  # a class, which the stubs call an instance
+_KNOWN = (h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE)
+
+
+class Hdf5Chunks:
+    """The storage chunks of one variable."""
+
+    def __init__(self, dataset: h5py.Dataset) -> None:
+        self._dataset = dataset
+        self.name = str(dataset.name)
+        self.shape = tuple(dataset.shape)
+        self.dtype = np.dtype(dataset.dtype)
+        self.chunk = tuple(dataset.chunks)
+        with phil:
+            properties = dataset.id.get_create_plist()
+            self._filters = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
+        self._is_direct = self.dtype.kind in "iuf" and all(code in _KNOWN for code in self._filters)
+
+    def load(self, offsets: tuple[int, ...]) -> Array:
+        """A chunk by the position of its first element; at the array's edge only what is inside.
+
+        Raises:
+            OSError: the bytes are damaged.
+        """
+        inside = tuple(
+            slice(start, min(start + size, end))
+            for start, size, end in zip(offsets, self.chunk, self.shape, strict=True)
+        )
+        compressed = self._compressed(offsets) if self._is_direct else None
+        if compressed is None:
+            return np.asarray(self._dataset[inside])
+        numbers = self._decompressed(offsets, *compressed)
+        return numbers[tuple(slice(part.stop - part.start) for part in inside)]
+
+    def _compressed(self, offsets: tuple[int, ...]) -> tuple[int, bytes] | None:
+        """Which filters were left out, and the bytes; None for a chunk that was never written."""
+        with phil:
+            if self._dataset.id.get_chunk_info_by_coord(offsets).byte_offset is None:
+                return None
+            return read_direct_chunk(self._dataset, offsets)
+
+    def _decompressed(self, offsets: tuple[int, ...], left_out: int, stored: bytes) -> Array:
+        expected = int(np.prod(self.chunk)) * self.dtype.itemsize
+        try:
+            for position in reversed(range(len(self._filters))):
+                if left_out & (1 << position):
+                    continue
+                undo = inflated if self._filters[position] == h5z.FILTER_DEFLATE else unshuffled
+                stored = undo(stored, expected, self.dtype.itemsize)
+        except INFLATE_ERROR as error:
+            raise OSError(
+                f"{self.name}: the chunk at {offsets} cannot be decompressed ({error})"
+            ) from error
+        if len(stored) != expected:
+            raise OSError(
+                f"{self.name}: the chunk at {offsets} has {len(stored)} bytes, expected {expected}"
+            )
+        return np.frombuffer(stored, dtype=self.dtype).reshape(self.chunk)
+
+
+def read_direct_chunk(dataset: h5py.Dataset, offsets: tuple[int, ...]) -> tuple[int, bytes]:
+    """The filter mask and the stored bytes of a chunk. Call it under ``phil``."""
+    mask, stored = dataset.id.read_direct_chunk(offsets)
+    return int(mask), stored
+
+
+def inflated(stored: bytes, expected: int, _itemsize: int) -> bytes:
+    """Deflated bytes as they were."""
+    return isal_zlib.decompress(stored, bufsize=expected)
+
+
+def unshuffled(stored: bytes, _expected: int, itemsize: int) -> Any:
+    """Bytes of numbers together again: the first bytes of all, the second bytes of all ..."""
+    if itemsize == 1:
+        return stored
+    count = len(stored) // itemsize
+    planes = np.frombuffer(stored, dtype=np.uint8, count=count * itemsize).reshape(itemsize, count)
+    numbers = np.empty((count, itemsize), dtype=np.uint8)
+    for byte in range(itemsize):
+        numbers[:, byte] = planes[byte]
+    return numbers.reshape(-1).data
+
+
+Loader = Callable[[tuple[int, ...]], Array]

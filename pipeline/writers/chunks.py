@@ -1,0 +1,92 @@
+"""Values -> the bytes of one storage chunk: fill values, shuffle, deflate; and what is counted.
+
+HDF5 compresses under one global lock. Here it is done in the thread that computed the block, with
+ISA-L, which is several times faster than zlib at the same size; what comes out is the same plain
+format (a zlib stream of shuffled bytes) that every netCDF library reads.
+"""
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from isal import isal_zlib
+
+from pipeline.quality import FlagTable
+from pipeline.writers.tally import Counts
+
+FILL = np.float32(-32767.0)  # NASA's fill value of float products
+
+# ISA-L's levels differ little (its highest is slower and no smaller here); above this level the
+# user wants the smallest file and has time for zlib.
+LAST_FAST_LEVEL = 6
+ISAL_LEVEL = 2
+
+
+@dataclass(frozen=True)
+class StoredChunk:
+    """One chunk of one variable, ready to be written."""
+
+    data: bytes
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class ChunkEncoder:
+    """Makes the chunks of one variable; pure, for any thread."""
+
+    name: str
+    dtype: np.dtype[Any]
+    chunk: tuple[int, int]
+    padding: Any
+    """What fills the part of an edge chunk that is outside the array."""
+    level: int
+    flags: FlagTable | None
+
+    def encode(self, values: npt.NDArray[Any]) -> StoredChunk:
+        """The chunk of some values (y, x), which may be smaller than the chunk at an edge."""
+        stored = as_stored(values)
+        counts = Counts.of(self.name, values, stored, self.flags)
+        if stored.shape != self.chunk:
+            whole = np.full(self.chunk, self.padding, dtype=self.dtype)
+            whole[: stored.shape[0], : stored.shape[1]] = stored
+            stored = whole
+        return StoredChunk(deflated(np.ascontiguousarray(stored), self.level), counts)
+
+
+def as_stored(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Numbers of any shape as the file holds them: the fill value where there is none."""
+    if values.dtype.kind != "f":
+        return values
+    finite = np.isfinite(values)
+    return values if finite.all() else np.where(finite, values, FILL)
+
+
+def deflated(numbers: npt.NDArray[Any], level: int) -> bytes:
+    """Contiguous numbers as HDF5's filters shuffle and deflate leave them; plain for level 0."""
+    if level == 0:
+        return numbers.tobytes()
+    planes: Any = _shuffled(numbers)
+    if level > LAST_FAST_LEVEL:
+        return zlib.compress(planes, level)
+    return bytes(isal_zlib.compress(planes, ISAL_LEVEL))
+
+
+def _shuffled(numbers: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """The first bytes of all numbers, then the second bytes ..."""
+    size = numbers.dtype.itemsize
+    each = numbers.reshape(-1).view(np.uint8).reshape(-1, size)
+    planes = np.empty((size, each.shape[0]), dtype=np.uint8)
+    for byte in range(size):
+        planes[byte] = each[:, byte]
+    return planes.reshape(-1)
+
+
+def encode_all(
+    encoders: Mapping[str, ChunkEncoder], values: Mapping[str, npt.NDArray[Any]]
+) -> dict[str, StoredChunk]:
+    """The chunks of all variables of a block; each array is let go of once it is encoded."""
+    remaining = dict(values)
+    return {name: encoder.encode(remaining.pop(name)) for name, encoder in encoders.items()}
