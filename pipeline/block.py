@@ -39,6 +39,11 @@ if TYPE_CHECKING:
 # What rounding a float32 input to and fro may move it, far more than enough.
 ROUNDING = 1e-7
 
+# Inputs and outputs that are in double precision at a time, about ten arrays of them; and rows, for
+# fewer are rounded otherwise.
+NUMBERS_AT_ONCE = 250_000
+FEWEST_ROWS = 1024
+
 Bool = npt.NDArray[np.bool_]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -187,10 +192,12 @@ class _Evaluation:
         y = get_engine(network, self.step.engine).predict(x)
         flags = np.zeros(len(x), dtype=np.uint8)
         doubtful = self._doubtful(x, y)
-        if doubtful.size:
-            some = y[doubtful]
-            flags[doubtful] = self._decided(computed[doubtful], x[doubtful], some)
-            y[doubtful] = some
+        step = max(NUMBERS_AT_ONCE // (x.shape[1] + y.shape[1]), FEWEST_ROWS)
+        for start in range(0, doubtful.size, step):
+            part = doubtful[start : start + step]
+            some = y[part]
+            flags[part] = self._decided(computed[part], x[part], some)
+            y[part] = some
         return y.astype(np.float32, copy=False), flags
 
     def _inputs(self, computed: npt.NDArray[np.intp]) -> Float32:

@@ -138,6 +138,13 @@ def _log_level(command: Any) -> Any:
     show_default="execution.threads, else one per core",
     help="Blocks computed at a time.",
 )
+@click.option(
+    "--memory-limit",
+    default=None,
+    metavar="SIZE",
+    show_default="execution.memory_limit, else half of what is left",
+    help="Memory (512MB, 2GiB) beside the program itself; decides threads and pixels at once.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @_log_level
 def run(
@@ -316,6 +323,7 @@ def _configured(config: str, **options: Any) -> "RunConfig":
         output=options["output"],
         network_dirs=options["networks"] or None,
         threads=options["threads"],
+        memory_limit=options["memory_limit"],
     )
     settings = settings.with_window(
         bbox=options["bbox"], lines=options["lines"], pixels=options["pixels"]

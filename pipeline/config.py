@@ -18,6 +18,7 @@ import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
+    ByteSize,
     ConfigDict,
     Field,
     ValidationError,
@@ -218,8 +219,8 @@ class NetworkChoice(Strict):
 class Output(Strict):
     """The layout of a product."""
 
-    chunk: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (512, 512)
-    """Lines and pixels of a storage chunk."""
+    chunk: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
+    """Lines and pixels of a storage chunk; by the number of variables where nothing is said."""
     compression_level: int = Field(default=4, ge=0, le=9)
     source_flags: bool = True
     """Whether the scene's own flags are carried into the product."""
@@ -271,6 +272,10 @@ class Execution(Strict):
     network_dirs: tuple[Path, ...] = ()
     """Folders in which networks are looked up, before those of OCPIPE_NETWORKS."""
     threads: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1)
+    """At most so many blocks are in work together."""
+    memory_limit: Annotated[ByteSize, Field(gt=0)] | None = None
+    """Memory (1GB, 512MiB, bytes) that a run may use beside the program itself; half of what is
+    left on the machine where nothing is said."""
 
 
 class RunConfig(Strict):

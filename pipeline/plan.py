@@ -1,5 +1,6 @@
 """The plan of a run: everything that is decided before a pixel is touched, and can be printed."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,12 +12,16 @@ from pipeline.chain import NetworkStep, make_chain
 from pipeline.config import NetworkChoice, RunConfig
 from pipeline.errors import ConfigError, NetworkError, PipelineError, SceneError
 from pipeline.grid import BlockGrid
+from pipeline.in_order import ahead_of
+from pipeline.lazy import StoredChunks
 from pipeline.masks import Dilated, MaskRule, describe_rule, make_rules
 from pipeline.masks.expression import parse_condition
+from pipeline.memory import Work, choose, default_limit, in_words, least
 from pipeline.networks import Network, find_network, load_network
 from pipeline.networks.library import check_folders, network_folders
 from pipeline.quality import QUALITY_FLAGS, FlagTable, pixel_flags
 from pipeline.readers import check_reader
+from pipeline.readers.chunk_cache import most_chunks
 from pipeline.scene import (
     AXES,
     GEOLOCATION,
@@ -26,11 +31,19 @@ from pipeline.scene import (
     Band,
     source_flags_name,
     state_name,
+    storage_of,
     wavelength_dim,
     with_constants,
 )
 from pipeline.sensors import find_sensor
 from pipeline.window import Extent, find_extent
+from pipeline.writers import default_chunk
+
+# Bytes that a thread needs beside what grows with the pixels: a chunk that is compressed, rows that
+# are decided in double precision, the network's own.
+WORKSPACE = 24_000_000
+# And bytes of the run as a whole: files that are open, memory that is free but not given back.
+OVERHEAD = 40_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +60,10 @@ class Plan:
     """The layers of the scene that the networks take, each once."""
     rules: tuple[MaskRule, ...]
     steps: tuple[NetworkStep, ...]
-    has_source_flags: bool
+    storage: tuple[StoredChunks, ...]
+    """Where the layers that are read are stored."""
+    source_flags_bytes: int
+    """Of one pixel of the scene's own flags; 0 where it has none."""
     is_map: bool
     """Whether the scene has coordinates along its lines and pixels."""
 
@@ -70,7 +86,7 @@ class Plan:
     @property
     def carries_source_flags(self) -> bool:
         """Whether the scene's own flags go into the product."""
-        return self.has_source_flags and self.config.science.output.source_flags
+        return self.source_flags_bytes > 0 and self.config.science.output.source_flags
 
     @cached_property
     def layers(self) -> tuple[Band, ...]:
@@ -89,6 +105,65 @@ class Plan:
         origin = (self.extent.first_line, self.extent.first_pixel)
         halo = max((rule.radius for rule in self.rules if isinstance(rule, Dilated)), default=0)
         return BlockGrid(origin, self.shape, self.chunk, halo)
+
+    @cached_property
+    def work(self) -> Work:
+        """How many threads and pixels at once fit into the memory that may be used.
+
+        Raises:
+            SceneError: the scene does not fit at all.
+        """
+        execution = self.config.execution
+        limit = execution.memory_limit or default_limit()
+        found = choose(self.peak_bytes, execution.threads, limit)
+        if found is None:
+            raise SceneError(
+                f"the scene needs at least {in_words(least(self.peak_bytes))} of memory beside the "
+                f"program itself, the limit is {in_words(limit)}. {self._what_needs_memory()} "
+                "Raise --memory-limit (execution.memory_limit), or process a part of the scene "
+                "(--lines, --pixels)."
+            )
+        return found
+
+    def peak_bytes(self, threads: int, pixels_at_once: int) -> int:
+        """Estimate of the most memory in use, beside the program itself."""
+        lines, pixels = self.chunk
+        begun = ahead_of(threads)
+        product = lines * pixels * self._product_bytes
+        tile = min(max(pixels_at_once, pixels), lines * pixels) * self._pixel_bytes
+        working = begun * product + threads * (tile + WORKSPACE)
+        return self._input_bytes(begun) + working + OVERHEAD
+
+    def _input_bytes(self, at_once: int) -> int:
+        shapes = Counter((chunks.lines, chunks.pixels) for chunks in self.storage)
+        most = {shape: most_chunks(self.grid, *shape, at_once) for shape in shapes}
+        kept = sum(most[chunks.lines, chunks.pixels] * chunks.nbytes for chunks in self.storage)
+        places = self.extent.places or ()
+        return kept + sum(array.nbytes for array in places)
+
+    @property
+    def _product_bytes(self) -> int:
+        """Of one pixel of the product."""
+        variables = sum(4 * len(step.variables) + 1 for step in self.steps)
+        return variables + 4 + 8 + self.source_flags_bytes * self.carries_source_flags
+
+    @property
+    def _pixel_bytes(self) -> int:
+        """Of one pixel between input and product, measured: layers, rows, inputs, outputs."""
+        outputs = sum(len(step.network.outputs) for step in self.steps)
+        return 13 * len(self.layers) + 12 * outputs + 100
+
+    def _what_needs_memory(self) -> str:
+        """The largest part of the estimate, for a message."""
+        inputs = self._input_bytes(1)
+        if inputs * 2 < least(self.peak_bytes):
+            return f"Blocks of {self.chunk[0]} x {self.chunk[1]} have many variables."
+        chunks = max(self.storage, key=lambda chunks: chunks.nbytes)
+        return (
+            f"{in_words(inputs)} of it are storage chunks of {chunks.lines} lines x "
+            f"{chunks.pixels} pixels, which must be in memory until all blocks that they meet are "
+            "done."
+        )
 
     def select(self, scene: xr.Dataset) -> xr.Dataset:
         """The layers of a scene that the run needs, in its window, lazily.
@@ -131,8 +206,13 @@ class Plan:
         for step in self.steps:
             yield from _lines_of(step)
         blocks = " x ".join(str(size) for size in self.chunk)
-        threads = self.config.execution.threads
-        yield f"work      {self.grid.count} blocks of {blocks}, {threads} threads"
+        yield (
+            f"work      {self.grid.count} blocks of {blocks}, {self.work.threads} at a time, "
+            f"{self.work.pixels_at_once} pixels at once in each"
+        )
+        limit = self.config.execution.memory_limit
+        of_limit = f"limit {in_words(limit)}" if limit else "no limit set"
+        yield f"memory    at most {in_words(self.work.peak_bytes)} ({of_limit})"
 
 
 def _lines_of(step: NetworkStep) -> Iterator[str]:
@@ -220,18 +300,34 @@ def _make_plan(
     ]
     inputs, steps = make_chain(loaded, scene, sensor, config)
     _refuse_clashing_variables(steps, scene)
-    return Plan(
+    chunk = science.output.chunk or default_chunk(sum(len(step.variables) for step in steps))
+    rules = make_rules(science.masks, scene, inputs, science.bands.tolerance_nm)
+    plan = Plan(
         scene_name=scene_name,
         sensor=sensor,
         config=config,
         extent=extent,
-        chunk=(min(science.output.chunk[0], lines), min(science.output.chunk[1], pixels)),
+        chunk=(min(chunk[0], lines), min(chunk[1], pixels)),
         inputs=inputs,
-        rules=make_rules(science.masks, scene, inputs, science.bands.tolerance_nm),
+        rules=rules,
         steps=steps,
-        has_source_flags=SOURCE_FLAGS in scene,
+        storage=tuple(_storage(scene, inputs, rules, extent)),
+        source_flags_bytes=scene[SOURCE_FLAGS].dtype.itemsize if SOURCE_FLAGS in scene else 0,
         is_map=SPATIAL_REF in scene.coords,
     )
+    _ = plan.work  # refused here where it does not fit
+    return plan
+
+
+def _storage(
+    scene: xr.Dataset, inputs: Sequence[Band], rules: Sequence[MaskRule], extent: Extent
+) -> list[StoredChunks]:
+    """Where all layers that a run reads are stored; a mask that grows reads those of its rule."""
+    layers = [*inputs, *(Band(SOURCE_FLAGS) for _ in range(SOURCE_FLAGS in scene))]
+    for rule in rules:
+        layers += rule.rule.needs if isinstance(rule, Dilated) else rule.needs
+    layers += [Band(name) for name in GEOLOCATION if extent.places is None]
+    return storage_of(scene, dict.fromkeys(layers))
 
 
 def _load(

@@ -35,9 +35,6 @@ from pipeline.writers.tally import Tally
 
 log = logging.getLogger(__name__)
 
-# Pixels that are between input and product at a time.
-PIXELS_AT_ONCE = 262144
-
 Progress = Callable[[int, int], None]
 """Called with the number of finished blocks and of all blocks."""
 
@@ -135,7 +132,7 @@ def _blocks(
             cache.finished(number)
         return encode_all(encoders, values)
 
-    yield from in_order(work, grid.count, plan.config.execution.threads)
+    yield from in_order(work, grid.count, plan.work.threads)
 
 
 def compute_block(
@@ -153,7 +150,7 @@ def compute_block(
     lines, pixels = region
     shape = (lines.stop - lines.start, pixels.stop - pixels.start)
     made: dict[str, npt.NDArray[Any]] = {}
-    step = max(1, PIXELS_AT_ONCE // shape[1])
+    step = max(1, plan.work.pixels_at_once // shape[1])
     for start in range(0, shape[0], step):
         part = slice(start, min(start + step, shape[0]))
         inside = {"y": slice(lines.start + part.start, lines.start + part.stop), "x": pixels}

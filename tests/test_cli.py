@@ -66,7 +66,8 @@ def test_dry_run_prints_the_plan_and_writes_nothing(
         "demo_iops.h5 (8-24-16-3)",
         "Rrs_748 <- Rrs_748",
         "aph_443, adg_443, bbp_547, iops_flags",
-        "1 blocks of 421 x 339, 2 threads",
+        "2 blocks of 256 x 339, 2 at a time",
+        "memory    at most",
     ):
         assert expected in done.stdout
     assert not (tmp_path / "out").exists()

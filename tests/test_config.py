@@ -102,14 +102,14 @@ def test_as_yaml_loads_as_the_same_configuration(data, tmp_path):
 
 
 def test_defaults_are_the_documented_ones():
-    """3 nm, no masks, chunks of 512 x 512: what a product depends on when nothing is said."""
+    """3 nm, no masks, chunks by the number of variables: what holds when nothing is said."""
     science = load_config(SMALL).science
     assert science.bands.tolerance_nm == 3.0
     assert science.masks.model_dump() == {
         "preset": None, "flags": (), "flags_if_present": (), "keep_flags": (), "expressions": {},
         "values": (), "dilate": {},
     }  # fmt: skip
-    assert science.output.chunk == (512, 512)
+    assert science.output.chunk is None
     assert science.engine == "auto"
     assert not science.networks[0].allow_other_sensor
 

@@ -128,14 +128,13 @@ class ChunkCache:
             return sum(entry.nbytes for entry in self._entries.values())
 
 
-def peak_bytes(grid: BlockGrid, lines: int, pixels: int, nbytes: int, at_once: int) -> int:
-    """The most bytes of one array of chunks in memory while a grid is worked through.
+def most_chunks(grid: BlockGrid, lines: int, pixels: int, at_once: int) -> int:
+    """The most chunks of one array in memory together while a grid is worked through.
 
     Args:
         grid: the blocks.
         lines: of a storage chunk; the first one begins at the scene's origin.
         pixels: of a storage chunk.
-        nbytes: of a storage chunk in memory.
         at_once: how many blocks are in work together.
     """
     first_line, first_pixel = (max(start - grid.halo, 0) for start in grid.origin)
@@ -149,4 +148,4 @@ def peak_bytes(grid: BlockGrid, lines: int, pixels: int, nbytes: int, at_once: i
                 # Blocks in work together may need it before it is their turn.
                 born[max(grid.first_user(*rectangle) - (at_once - 1), 0)] += 1
                 born[last + 1] -= 1
-    return int(np.cumsum(born).max(initial=0)) * nbytes
+    return int(np.cumsum(born).max(initial=0))

@@ -36,6 +36,18 @@ PRODUCT_SUFFIX = ".nc"
 # With less free space than this a failure is probably for want of space.
 LITTLE_SPACE = 50_000_000
 
+# Lines and pixels of a chunk. Of a file with storage chunks as wide as the scene, as many lines as a
+# block has are in memory, so blocks are wide rather than high; of many variables they are smaller,
+# so that a block of all of them fits into memory.
+CHUNK, CHUNK_OF_MANY = (256, 1024), (256, 256)
+MANY = 30
+
+
+def default_chunk(variables: int) -> tuple[int, int]:
+    """Of a product with so many variables made by networks."""
+    return CHUNK if variables <= MANY else CHUNK_OF_MANY
+
+
 Block = Mapping[str, StoredChunk]
 """The chunks of all variables in one block."""
 

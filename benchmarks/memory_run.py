@@ -1,0 +1,59 @@
+"""One run in a process of its own: memory after imports and engines, the most of it, and seconds.
+
+``python memory_run.py SCENE CONFIG NETWORKS OUTPUT LIMIT THREADS`` prints one line of JSON.
+"""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from pipeline.config import load_config
+from pipeline.errors import PipelineError
+from pipeline.networks.engines import get_engine
+from pipeline.process import plan_scene, process_scene
+
+
+def resident() -> int:
+    """Bytes in memory now."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) * 1024
+    raise OSError("no VmRSS in /proc/self/status")
+
+
+def main() -> None:
+    """Plan, build the engines, measure, run, measure."""
+    scene, config, networks, output, limit, threads = sys.argv[1:]
+    settings = load_config(config).executing(
+        network_dirs=[networks], output=output, memory_limit=limit, threads=int(threads)
+    )
+    try:
+        plan = plan_scene(scene, settings)
+    except PipelineError as error:
+        print(json.dumps({"refused": str(error)}))  # noqa: T201
+        return
+    for step in plan.steps:
+        get_engine(step.network, step.engine)
+    np.broadcast_to(xr.DataArray([0.0]), (1,))  # with the first array xarray imports Dask
+    base, start = resident(), time.perf_counter()
+    process_scene(scene, settings)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    work = plan.work
+    measured = {
+        "base": base,
+        "peak": peak,
+        "seconds": time.perf_counter() - start,
+        "threads": work.threads,
+        "pixels_at_once": work.pixels_at_once,
+        "estimate": work.peak_bytes,
+    }
+    print(json.dumps(measured))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

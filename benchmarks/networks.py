@@ -1,0 +1,45 @@
+"""Networks to measure with where no real one has the size: seeded weights, realistic ranges."""
+
+import itertools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+
+def write_hyperspectral(
+    path: Path, wavelengths: Sequence[float], outputs: int = 128, sensor: str = "OCI"
+) -> Path:
+    """A tanh network from Rrs in many bands to phytoplankton absorption in many bands.
+
+    Layers of 128 and 128 units between; the file describes itself (docs/networks.md).
+    """
+    drawn = np.random.default_rng(0)
+    sizes = [len(wavelengths), 128, 128, outputs]
+    made = np.linspace(400, 700, outputs).round(1)
+    description = {
+        "schema": 1,
+        "name": path.stem,
+        "sensors": [sensor],
+        "inputs": [
+            {"quantity": "Rrs", "wavelength_nm": float(nm), "units": "sr-1", "transform": "log10"}
+            for nm in wavelengths
+        ],
+        "outputs": [
+            {"quantity": "aph", "wavelength_nm": float(nm), "units": "m-1", "transform": "log10"}
+            for nm in made
+        ],
+        "activations": ["tanh", "tanh", "linear"],
+    }
+    with h5py.File(path, "w") as file:
+        file["Layers"] = np.array(sizes, dtype=np.int16)
+        file["Norm_in"] = np.tile([-5.0, -1.0], (sizes[0], 1))
+        file["Norm_out"] = np.tile([-3.5, 1.0], (sizes[-1], 1))
+        for number, (before, after) in enumerate(itertools.pairwise(sizes), start=1):
+            spread = 1 / np.sqrt(before)
+            file[f"Weights/Layer{number}"] = drawn.normal(0, spread, (after, before))
+            file[f"Bias/Layer{number}"] = drawn.normal(0, 0.1, (after, 1))
+        file.attrs["ocpipe_description"] = json.dumps(description)
+    return path
