@@ -97,7 +97,7 @@ def _source_flags(flags: xr.DataArray) -> xr.DataArray:
     """The scene's own flags, without the names (SPARE) that stand for no meaning."""
     named = SourceFlags.from_attributes(flags.attrs, flags.dtype).named
     unsigned = np.array(list(named.values()), dtype=f"u{flags.dtype.itemsize}")
-    described = flags.drop_attrs()
+    described = flags.copy(deep=False)
     described.attrs = {
         "long_name": flags.attrs.get("long_name", SOURCE_FLAGS),
         "standard_name": "status_flag",
