@@ -8,7 +8,7 @@ UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.lock)
 DEMO_SCENE := sample_data/scenes/AQUA_MODIS.20240615T183500.L2.OC.nc
 DEMO_PRODUCT := demo/AQUA_MODIS.20240615T183500.L2.OC.demo.nc
 
-.PHONY: help install demo test check lint types imports wheel-smoke lock sample-data clean
+.PHONY: help install demo bench test check lint types imports wheel-smoke lock sample-data clean
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
@@ -51,6 +51,9 @@ wheel-smoke: install  ## the built wheel in an empty environment
 lock: install  ## resolve requirements.lock anew
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-emit-index-url --upgrade -o requirements.lock
+
+bench: install  ## the comparisons of benchmarks/, about half an hour; writes benchmarks/RESULTS.md
+	$(BIN)/python benchmarks/run.py
 
 sample-data: install  ## make sample_data/ again
 	$(BIN)/python sample_data/make_network.py

@@ -9,6 +9,12 @@ import h5py
 import numpy as np
 
 
+def write_like_aph(path: Path) -> Path:
+    """A network of the shape of OC-SMART's SGLI aph (7-100-75-50-25-7, tanh), seeded weights."""
+    bands = (380, 412, 443, 490, 530, 565, 672)
+    return _write(path, bands, bands, (100, 75, 50, 25), "SGLI")
+
+
 def write_hyperspectral(
     path: Path, wavelengths: Sequence[float], outputs: int = 128, sensor: str = "OCI"
 ) -> Path:
@@ -16,22 +22,32 @@ def write_hyperspectral(
 
     Layers of 128 and 128 units between; the file describes itself (docs/networks.md).
     """
+    made = np.linspace(400, 700, outputs).round(1).tolist()
+    return _write(path, wavelengths, made, (128, 128), sensor)
+
+
+def _write(
+    path: Path,
+    inputs: Sequence[float],
+    outputs: Sequence[float],
+    hidden: Sequence[int],
+    sensor: str,
+) -> Path:
     drawn = np.random.default_rng(0)
-    sizes = [len(wavelengths), 128, 128, outputs]
-    made = np.linspace(400, 700, outputs).round(1)
+    sizes = [len(inputs), *hidden, len(outputs)]
     description = {
         "schema": 1,
-        "name": path.stem,
+        "name": "bench",
         "sensors": [sensor],
         "inputs": [
             {"quantity": "Rrs", "wavelength_nm": float(nm), "units": "sr-1", "transform": "log10"}
-            for nm in wavelengths
+            for nm in inputs
         ],
         "outputs": [
             {"quantity": "aph", "wavelength_nm": float(nm), "units": "m-1", "transform": "log10"}
-            for nm in made
+            for nm in outputs
         ],
-        "activations": ["tanh", "tanh", "linear"],
+        "activations": [*["tanh"] * len(hidden), "linear"],
     }
     with h5py.File(path, "w") as file:
         file["Layers"] = np.array(sizes, dtype=np.int16)

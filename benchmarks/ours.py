@@ -35,7 +35,7 @@ def main() -> None:
     try:
         plan = plan_scene(scene, settings)
     except PipelineError as error:
-        print(json.dumps({"refused": str(error)}))  # noqa: T201
+        print(json.dumps({"refused": str(error)}))
         return
     for step in plan.steps:
         get_engine(step.network, step.engine)
@@ -52,7 +52,7 @@ def main() -> None:
         "pixels_at_once": work.pixels_at_once,
         "estimate": work.peak_bytes,
     }
-    print(json.dumps(measured))  # noqa: T201
+    print(json.dumps(measured))
 
 
 if __name__ == "__main__":
