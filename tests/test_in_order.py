@@ -152,3 +152,11 @@ def test_whatever_is_raised_is_raised_here():
         # A generator cannot pass on StopIteration itself.
         with pytest.raises((failure, RuntimeError)):
             list(in_order(fail, 3, 2))
+
+
+def test_one_thread_does_not_work_ahead():
+    """With several, one more is begun than there are threads, so that none waits for the writer."""
+    assert [ahead_of(threads) for threads in (1, 2, 3, 8)] == [1, 3, 4, 9]
+    work = Work()
+    for number, _ in enumerate(in_order(work, 5, 1)):
+        assert work.begun == list(range(number + 1))
