@@ -1,4 +1,4 @@
-"""(b) The network alone, against other ways to evaluate it, and (f) against the machine's limits."""
+"""(b) The network alone, against other ways to evaluate it, and (f) what the machine allows."""
 
 import importlib.util
 import itertools

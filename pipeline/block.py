@@ -336,10 +336,12 @@ def _well_inside(
         if variable.transform.needs_non_negative and low < 0:
             ends[0] = 0.0  # a square root is never below
         if not variable.transform.increasing:
-            ends = [-end if math.isinf(end) else end for end in reversed(ends)]
+            # A cosine, which falls from 0 to 180 degrees and nowhere else.
+            first, last = (-end if math.isinf(end) else end for end in reversed(ends))
+            ends = [max(first, 0.0), min(last, 180.0)]
         # Inwards to float32.
-        first = float(np.nextafter(np.float32(ends[0]), np.float32(np.inf)))
-        ranges.append((first, float(np.nextafter(np.float32(ends[1]), np.float32(-np.inf)))))
+        least = float(np.nextafter(np.float32(ends[0]), np.float32(np.inf)))
+        ranges.append((least, float(np.nextafter(np.float32(ends[1]), np.float32(-np.inf)))))
     return ranges
 
 

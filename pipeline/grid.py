@@ -62,4 +62,6 @@ class BlockGrid:
         size, origin = self.chunk[axis], self.origin[axis]
         first = (part.start - origin - self.halo) // size
         last = (part.stop - 1 - origin + self.halo) // size
+        if part.start - self.halo >= origin + self.shape[axis]:
+            return 0, -1
         return max(first, 0), min(last, (self.rows, self.columns)[axis] - 1)

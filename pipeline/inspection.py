@@ -147,7 +147,7 @@ def _flags(scene: xr.Dataset) -> Iterator[str]:
     counts = dict.fromkeys(named, 0)
     for _, part in strips(scene[SOURCE_FLAGS].reset_coords(drop=True).to_dataset()):
         flags = part[SOURCE_FLAGS].values
-        unsigned = flags.view(f"u{flags.dtype.itemsize}")
+        unsigned = flags.view(flags.dtype.str.replace("i", "u"))
         for name, mask in named.items():
             counts[name] += int(np.count_nonzero(unsigned & unsigned.dtype.type(mask)))
     percent = 100 / max(scene.sizes["y"] * scene.sizes["x"], 1)

@@ -228,7 +228,7 @@ def lazy(
 
 
 def source_of(variable: xr.Variable | xr.DataArray) -> Source | None:
-    """What a lazy variable, or a part of one, is read from; None for one in memory."""
+    """What a variable that ``lazy`` made, or a part of one, is read from; else None."""
     indexable = variable.encoding.get("layer")
     return indexable.source if isinstance(indexable, _Indexable) else None
 

@@ -11,7 +11,7 @@ from pipeline.scene import SOURCE_FLAGS, Band
 
 def _is_any_set(block: xr.Dataset, mask: int) -> npt.NDArray[np.bool_]:
     flags = np.asarray(block[SOURCE_FLAGS].values)
-    unsigned = flags.view(f"u{flags.dtype.itemsize}")
+    unsigned = flags.view(flags.dtype.str.replace("i", "u"))
     return np.asarray((unsigned & unsigned.dtype.type(mask)) != 0)
 
 

@@ -85,6 +85,10 @@ class Decoder:
         return states
 
     def _compute(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        if stored.dtype.kind == "f" and (self.scale, self.offset, self.factor) == (1.0, 0.0, 1.0):
+            as_they_are = stored.astype(np.float32)
+            as_they_are[self._is_fill(stored) | self._outside(stored)] = np.nan
+            return as_they_are
         numbers = self._numbers(stored)
         values = numbers * self.scale + self.offset
         if self.packed_integer:
@@ -95,7 +99,7 @@ class Decoder:
 
     def _numbers(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         if self.unsigned:
-            stored = stored.view(f"u{stored.dtype.itemsize}")
+            stored = stored.view(stored.dtype.str.replace("i", "u"))
         return stored.astype(np.float64)
 
     def _is_fill(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
@@ -108,12 +112,13 @@ class Decoder:
             is_fill |= stored == np.array(fill).astype(stored.dtype)
         return is_fill
 
-    def _outside(self, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    def _outside(self, numbers: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         outside = np.zeros(numbers.shape, dtype=bool)
+        # As float64, so that a float32 is not compared with a rounded limit.
         if self.valid_min is not None:
-            outside |= numbers < self.valid_min
+            outside |= numbers < np.float64(self.valid_min)
         if self.valid_max is not None:
-            outside |= numbers > self.valid_max
+            outside |= numbers > np.float64(self.valid_max)
         return outside
 
 
@@ -152,5 +157,5 @@ def _limit(attribute: Any, unsigned: bool) -> float | None:
         return None
     value = np.asarray(attribute).reshape(-1)[:1]
     if unsigned and value.dtype.kind == "i":
-        value = value.view(f"u{value.dtype.itemsize}")
+        value = value.view(value.dtype.str.replace("i", "u"))
     return float(value[0])

@@ -6,13 +6,13 @@ it for direct chunks by itself); inflating and unshuffling run in the thread tha
 any other filter is read by the library.
 """
 
-from collections.abc import Callable
+import math
 from typing import Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
-from h5py import h5z
+from h5py import h5t, h5z
 from h5py._objects import phil
 from isal import isal_zlib
 
@@ -34,7 +34,10 @@ class Hdf5Chunks:
         with phil:
             properties = dataset.id.get_create_plist()
             self._filters = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
-        self._is_direct = self.dtype.kind in "iuf" and all(code in _KNOWN for code in self._filters)
+            # Numbers of reduced precision, or of another layout than any of NumPy's, are converted.
+            is_plain = dataset.id.get_type().equal(h5t.py_create(self.dtype))
+        known = all(code in _KNOWN for code in self._filters)
+        self._is_direct = self.dtype.kind in "iuf" and is_plain and known
 
     def load(self, offsets: tuple[int, ...]) -> Array:
         """A chunk by the position of its first element; at the array's edge only what is inside.
@@ -52,15 +55,37 @@ class Hdf5Chunks:
         numbers = self._decompressed(offsets, *compressed)
         return numbers[tuple(slice(part.stop - part.start) for part in inside)]
 
+    @property
+    def _nbytes(self) -> int:
+        """Of a whole chunk."""
+        return int(math.prod(self.chunk)) * int(self.dtype.itemsize)
+
     def _compressed(self, offsets: tuple[int, ...]) -> tuple[int, bytes] | None:
-        """Which filters were left out, and the bytes; None for a chunk that was never written."""
+        """Which filters were left out, and the bytes; None for what the library must read.
+
+        That is a chunk that was never written, and one at the array's edge which may be stored
+        without its filters: no mask says so.
+        """
+        ends = (start + size for start, size in zip(offsets, self.chunk, strict=True))
+        is_edge = any(end > size for end, size in zip(ends, self.shape, strict=True))
         with phil:
-            if self._dataset.id.get_chunk_info_by_coord(offsets).byte_offset is None:
+            info = self._dataset.id.get_chunk_info_by_coord(offsets)
+            if info.byte_offset is None or (
+                is_edge and self._filters and info.size == self._nbytes
+            ):
                 return None
+            if not self._filters and info.size != self._nbytes:
+                # The library would write so many bytes into memory for a chunk.
+                raise self._of_wrong_size(offsets, info.size)
             return read_direct_chunk(self._dataset, offsets)
 
+    def _of_wrong_size(self, offsets: tuple[int, ...], size: int) -> OSError:
+        return OSError(
+            f"{self.name}: the chunk at {offsets} has {size} bytes, expected {self._nbytes}"
+        )
+
     def _decompressed(self, offsets: tuple[int, ...], left_out: int, stored: bytes) -> Array:
-        expected = int(np.prod(self.chunk)) * self.dtype.itemsize
+        expected = self._nbytes
         try:
             for position in reversed(range(len(self._filters))):
                 if left_out & (1 << position):
@@ -72,9 +97,7 @@ class Hdf5Chunks:
                 f"{self.name}: the chunk at {offsets} cannot be decompressed ({error})"
             ) from error
         if len(stored) != expected:
-            raise OSError(
-                f"{self.name}: the chunk at {offsets} has {len(stored)} bytes, expected {expected}"
-            )
+            raise self._of_wrong_size(offsets, len(stored))
         return np.frombuffer(stored, dtype=self.dtype).reshape(self.chunk)
 
 
@@ -98,7 +121,5 @@ def unshuffled(stored: bytes, _expected: int, itemsize: int) -> Any:
     numbers = np.empty((count, itemsize), dtype=np.uint8)
     for byte in range(itemsize):
         numbers[:, byte] = planes[byte]
-    return numbers.reshape(-1).data
-
-
-Loader = Callable[[tuple[int, ...]], Array]
+    rest = stored[count * itemsize :]
+    return numbers.tobytes() + bytes(rest) if rest else numbers.reshape(-1).data

@@ -101,14 +101,14 @@ class Stored:
             piece = self.chunks.load(offsets)
             inside = zip(offsets, piece.shape, strict=True)
             whole[tuple(slice(start, start + size) for start, size in inside)] = piece
-        return self._ordered(whole).astype(self.dtype, copy=False)
+        return self._ordered(whole, whole.shape).astype(self.dtype, copy=False)
 
-    def _ordered(self, piece: Array) -> Array:
-        """A part of the array with the axes of the dimensions, in their order."""
+    def _ordered(self, piece: Array, size: tuple[int, ...]) -> Array:
+        """A part of the array, of this size, with the axes of the dimensions in their order."""
         others = [axis for axis in range(piece.ndim) if axis not in self.axes]
         ordered = piece.transpose((*others, *self.axes))
         for axis in others:
-            ordered = ordered[self._at(axis) % self.chunks.chunk[axis]]
+            ordered = ordered[self._at(axis) % size[axis]]
         return ordered
 
     def _at(self, axis: int) -> int:
@@ -124,7 +124,7 @@ class Stored:
             some = pieces[first : first + self._at_once]
             arrays = self.cache.fetch([chunk for chunk, _, _ in some])
             for (_, source, target), array in zip(some, arrays, strict=True):
-                out[target] = self._ordered(array)[source]
+                out[target] = self._ordered(array, self.chunks.chunk)[source]
         return out
 
     @property
@@ -292,7 +292,8 @@ def chunked(variable: xr.Variable | xr.DataArray) -> Stored:
     is_chunked = file is not None and dataset.chunks is not None
     chunks: Chunks = Hdf5Chunks(dataset) if is_chunked else InOnePiece(place, dataset)
     dims = tuple(str(dim) for dim in variable.dims)
-    return Stored(dims, variable.attrs, chunks.dtype, chunks, cache, tuple(range(len(dims))))
+    native = chunks.dtype.newbyteorder("=")  # bits and bytes are looked at by many
+    return Stored(dims, variable.attrs, native, chunks, cache, tuple(range(len(dims))))
 
 
 def decoded(stored: Source, decoder: Decoder) -> Layer:

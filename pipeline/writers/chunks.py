@@ -47,7 +47,7 @@ class ChunkEncoder:
 
     def encode(self, values: npt.NDArray[Any]) -> StoredChunk:
         """The chunk of some values (y, x), which may be smaller than the chunk at an edge."""
-        stored = as_stored(values)
+        stored = as_stored(values).astype(self.dtype, copy=False)
         counts = Counts.of(self.name, values, stored, self.flags)
         if stored.shape != self.chunk:
             whole = np.full(self.chunk, self.padding, dtype=self.dtype)

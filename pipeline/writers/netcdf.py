@@ -36,7 +36,7 @@ PRODUCT_SUFFIX = ".nc"
 # With less free space than this a failure is probably for want of space.
 LITTLE_SPACE = 50_000_000
 
-# Lines and pixels of a chunk. Of a file with storage chunks as wide as the scene, as many lines as a
+# Lines and pixels of a chunk. Of a scene with storage chunks as wide as itself, as many lines as a
 # block has are in memory, so blocks are wide rather than high; of many variables they are smaller,
 # so that a block of all of them fits into memory.
 CHUNK, CHUNK_OF_MANY = (256, 1024), (256, 256)
@@ -68,7 +68,7 @@ def encoders_of(products: xr.Dataset, layout: Layout) -> dict[str, ChunkEncoder]
         fill, flags = fill_of(variable), tables.get(str(name))
         made[str(name)] = ChunkEncoder(
             str(name),
-            variable.dtype,
+            variable.dtype.newbyteorder("="),
             _chunk(products, layout),
             0 if fill is False else fill,
             layout.compression_level,
@@ -232,7 +232,7 @@ def _define(file: netCDF4.Dataset, products: xr.Dataset, layout: Layout) -> None
         file.createDimension(dim, products.sizes[dim])
     chunk = _chunk(products, layout)
     for name, variable in products.data_vars.items():
-        dtype: Any = variable.dtype
+        dtype: Any = variable.dtype.newbyteorder("=")
         level: Any = layout.compression_level
         made = file.createVariable(
             str(name),

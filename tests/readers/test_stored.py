@@ -28,7 +28,8 @@ FILTERS = {
     "shuffle and deflate": ({"shuffle": True, "compression": "gzip"}, True),
     "deflate at level 9": ({"compression": "gzip", "compression_opts": 9}, True),
     "deflate at level 0": ({"compression": "gzip", "compression_opts": 0}, True),
-    "shuffle": ({"shuffle": True}, True),
+    # At an edge nothing says whether the library left the filter out, so it has to read that.
+    "shuffle": ({"shuffle": True}, False),
     "no filter": ({}, True),
     "lzf": ({"compression": "lzf"}, False),
     "shuffle and lzf": ({"shuffle": True, "compression": "lzf"}, False),
@@ -94,7 +95,9 @@ def test_every_filter_and_type(file, monkeypatch, name, dtype):
     dataset = file.create_dataset("v", data=numbers, chunks=CHUNK, **options)
     assert dataset[...].tobytes() == numbers.tobytes()
     stored = stored_of(dataset)
-    if is_direct:
+    # Noise may deflate to the length of the chunk, which at an edge leaves in doubt what it is.
+    sizes = {dataset.id.get_chunk_info(i).size for i in range(dataset.id.get_num_chunks())}
+    if is_direct and ("no filter" in name or dataset.dtype.itemsize * np.prod(CHUNK) not in sizes):
         refuse_the_library(monkeypatch)
     assert_reads(stored, numbers, (slice(3, 9), slice(4, 11)))
 
