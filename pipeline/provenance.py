@@ -37,7 +37,7 @@ CONVENTIONS = "CF-1.11, ACDD-1.3"
 STANDARD_NAMES = "CF Standard Name Table v93"
 # Namespace of the ids of products: UUIDv5 of the project's name in the DNS-free URL namespace.
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:ocpipe:product")
-_LIBRARIES = ("numpy", "xarray", "dask", "netCDF4", "h5py", "h5netcdf")
+_LIBRARIES = ("numpy", "xarray", "dask", "netCDF4", "h5py", "h5netcdf", "isal", "imagecodecs")
 _ENGINE_LIBRARIES = {"tensorflow": ("tensorflow", "keras"), "onnxruntime": ("onnxruntime", "onnx")}
 
 # Global attributes of a scene that describe its product just as well.

@@ -4,6 +4,7 @@ Weights go in by ``set_weights``, kernels as (inputs, units): ``Constant`` initi
 value and not a matrix.
 """
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 def build_model(network: Network) -> "keras.Model":
     """A Keras model (n, inputs) -> (n, outputs) in physical units, float32."""
-    tensorflow()
+    if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+        tensorflow()  # set up before Keras imports it; jax and torch run the same model
     import keras
 
     folded = fold(network)

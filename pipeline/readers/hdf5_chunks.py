@@ -36,7 +36,8 @@ class Hdf5Chunks:
             self._filters = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
             # Numbers of reduced precision, or of another layout than any of NumPy's, are converted.
             is_plain = dataset.id.get_type().equal(h5t.py_create(self.dtype))
-        known = all(code in _KNOWN for code in self._filters)
+        # Each once: of what is deflated twice nobody knows the length in between.
+        known = all(self._filters.count(code) == 1 and code in _KNOWN for code in self._filters)
         self._is_direct = self.dtype.kind in "iuf" and is_plain and known
 
     def load(self, offsets: tuple[int, ...]) -> Array:

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import oracle
 import pytest
+from small_network import write_network
 
 from pipeline.errors import ConfigError, NetworkError
 from pipeline.networks import engines, load_network
@@ -224,3 +225,40 @@ def test_scenes_share_one_engine(sample_networks, monkeypatch):
     other = dataclasses.replace(network, outputs=(changed, *network.outputs[1:]))
     assert get_engine(other, "numpy") is not first
     assert len(built) == 2
+
+
+def test_a_gpu_without_memory_is_left_step_by_step(tmp_path, caplog, monkeypatch):
+    """Smaller calls first, then the CPU; the numbers stay right, and a warning says so."""
+    from pipeline.networks import tensorflow_engine
+    from pipeline.networks.tensorflow_engine import TensorflowEngine
+    from pipeline.networks.tensorflow_setup import tensorflow
+
+    network = load_network(write_network(tmp_path / "n.h5"))
+    engine, tf = TensorflowEngine(network), tensorflow()
+
+    def exhausted(_rows):
+        raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
+
+    original = TensorflowEngine._set_rows
+    tried = []
+
+    def set_rows(self, rows):
+        original(self, rows)
+        tried.append(rows)
+        self._call = (rows, exhausted)
+
+    monkeypatch.setattr(engine, "_on_gpu", True)
+    monkeypatch.setattr(TensorflowEngine, "_set_rows", set_rows)
+    set_rows(engine, tensorflow_engine.ROWS_ON_GPU)
+    x = engines.example_inputs(network, 5000)
+    found = engine.predict(x)
+    np.testing.assert_allclose(found, forward(network, x), rtol=1e-4)
+    assert tried == [131072, 32768, 8192, 4096]
+    assert [record.message.split(";")[1] for record in caplog.records] == [
+        " 32768 rows at a time from now on",
+        " 8192 rows at a time from now on",
+        " 4096 rows at a time from now on",
+        " the CPU takes over",
+    ]
+    with pytest.raises(tf.errors.ResourceExhaustedError):
+        engine._fall_back(engine._call[0], tf.errors.ResourceExhaustedError(None, None, "again"))
