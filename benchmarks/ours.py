@@ -14,6 +14,7 @@ import xarray as xr
 
 from pipeline.config import load_config
 from pipeline.errors import PipelineError
+from pipeline.memory import keep_freed_memory
 from pipeline.networks.engines import get_engine
 from pipeline.process import plan_scene, process_scene
 
@@ -27,11 +28,12 @@ def resident() -> int:
 
 
 def main() -> None:
-    """Plan, build the engines, measure, run, measure."""
+    """As the command does: plan, build the engines, measure, run, measure."""
     scene, config, networks, output, limit, threads = sys.argv[1:]
     settings = load_config(config).executing(
         network_dirs=[networks], output=output, memory_limit=limit, threads=int(threads)
     )
+    keep_freed_memory()
     try:
         plan = plan_scene(scene, settings)
     except PipelineError as error:

@@ -344,9 +344,11 @@ def _check_distinct(scenes: tuple[Path, ...], settings: "RunConfig") -> None:
 
 def _run_one(scene: Path, settings: "RunConfig", dry_run: bool) -> bool:
     """Whether the scene succeeded; a failure is reported and costs nothing else."""
+    from pipeline.memory import keep_freed_memory
     from pipeline.process import plan_scene, process_scene
     from pipeline.terminal import block_progress
 
+    keep_freed_memory()
     gc.freeze()
     gc.enable()
     try:

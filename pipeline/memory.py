@@ -5,6 +5,8 @@ It decides how many blocks are in work together and how many pixels of a block a
 product at a time; never what is in a product.
 """
 
+import contextlib
+import ctypes
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,6 +54,19 @@ def choose(estimate: Callable[[int, int], int], threads: int, limit: int) -> Wor
 def least(estimate: Callable[[int, int], int]) -> int:
     """Bytes without which nothing goes."""
     return estimate(1, PIXELS_AT_ONCE[-1])
+
+
+def keep_freed_memory() -> None:
+    """Let the C library of Linux use memory again that was freed, for the rest of the process.
+
+    It gives every large array back to the system and gets the next one anew, page by page: a tenth
+    of a run's time. It still gives back what is more than 128 MB. Elsewhere nothing is changed.
+    """
+    trim_threshold, mmap_threshold = -1, -3  # names of <malloc.h>
+    with contextlib.suppress(OSError, AttributeError):
+        library = ctypes.CDLL("libc.so.6")
+        library.mallopt(mmap_threshold, 32 * 1024**2)
+        library.mallopt(trim_threshold, 128 * 1024**2)
 
 
 def default_limit() -> int:
