@@ -8,10 +8,13 @@ from commands import Ran, ocpipe, python
 from report import Table, median
 
 ROUNDS = 3
+TUNED = "script, Keras predict (batch 8192), valid pixels"
+UNTUNED = "script, Keras predict (batch 32), valid pixels"
+EVERY = "script, Keras predict (batch 32), every pixel"
 SCRIPT = inputs.HERE / "peers" / "notebook_script.py"
 
 
-def scene_end_to_end(untuned: bool) -> list[Table]:
+def scene_end_to_end(untuned: bool, every_pixel: bool) -> list[Table]:
     """Scene and network in, product out, start and imports included."""
     scene, network = inputs.scene(), inputs.aph_network()
     config = inputs.config_for(network)
@@ -31,9 +34,9 @@ def scene_end_to_end(untuned: bool) -> list[Table]:
             ran = ocpipe(*ours_command, *options)
             return ran, product.stat().st_size / 1e6
 
-        def script(batch: int) -> tuple[Ran, float]:
+        def script(batch: int, *options: str) -> tuple[Ran, float]:
             written = Path(folder) / "script.nc"
-            ran = python(SCRIPT, scene, network, written, "--batch", batch)
+            ran = python(SCRIPT, scene, network, written, "--batch", batch, *options)
             return ran, written.stat().st_size / 1e6
 
         tuned, default, one = [], [], []
@@ -42,10 +45,12 @@ def scene_end_to_end(untuned: bool) -> list[Table]:
             default.append(ours())
             one.append(ours("--threads", 1))
         slow = [script(32)] if untuned else []
+        slowest = [script(32, "--every-pixel")] if every_pixel else []
         others = {e: [ours("--engine", e)] for e in ("tensorflow", "numpy")}
     rows = {
-        "script, Keras predict (batch 32)": slow,
-        "script, Keras predict (batch 8192)": tuned,
+        EVERY: slowest,
+        UNTUNED: slow,
+        TUNED: tuned,
         "ocpipe, default (onnxruntime)": default,
         **{f"ocpipe, engine {engine}": ran for engine, ran in others.items()},
     }
@@ -54,7 +59,7 @@ def scene_end_to_end(untuned: bool) -> list[Table]:
             table.add(what, len(runs), *_medians(runs))
     seconds = {what: median(r.seconds for r, _ in runs) for what, runs in rows.items() if runs}
     best = seconds["ocpipe, default (onnxruntime)"]
-    for what in ("script, Keras predict (batch 8192)", "script, Keras predict (batch 32)"):
+    for what in (TUNED, UNTUNED, EVERY):
         if what in seconds:
             table.note(f"{seconds[what] / best:.1f} times faster than: {what}")
     threads = Table(

@@ -4,7 +4,6 @@
 """
 
 import json
-import resource
 import sys
 import time
 from pathlib import Path
@@ -19,12 +18,12 @@ from pipeline.networks.engines import get_engine
 from pipeline.process import plan_scene, process_scene
 
 
-def resident() -> int:
-    """Bytes in memory now."""
+def resident(what: str = "VmRSS") -> int:
+    """Bytes in memory now; VmHWM: the most so far, of this program and not of the one before it."""
     for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
+        if line.startswith(what):
             return int(line.split()[1]) * 1024
-    raise OSError("no VmRSS in /proc/self/status")
+    raise OSError(f"no {what} in /proc/self/status")
 
 
 def main() -> None:
@@ -44,7 +43,7 @@ def main() -> None:
     np.broadcast_to(xr.DataArray([0.0]), (1,))  # with the first array xarray imports Dask
     base, start = resident(), time.perf_counter()
     process_scene(scene, settings)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = resident("VmHWM")
     work = plan.work
     measured = {
         "base": base,

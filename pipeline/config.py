@@ -27,7 +27,7 @@ from pydantic import (
 )
 
 from pipeline.errors import ConfigError
-from pipeline.shipped import shipped_configs
+from pipeline.shipped import read_table, shipped_configs
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 # Sorted, so that the order in a file, which nobody minds, decides no bit and no byte of a product.
@@ -182,7 +182,7 @@ class MaskRules(Strict):
 def mask_presets() -> dict[str, dict[str, list[str]]]:
     """The shipped lists of flags, by name."""
     files = sorted((shipped_configs() / "masks").glob("*.yaml"))
-    return {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in files}
+    return {file.stem: read_table(file) for file in files}
 
 
 GainMode = Literal["none", "open", "coastal", "ocsmart"]

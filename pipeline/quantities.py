@@ -3,9 +3,7 @@
 import functools
 from dataclasses import dataclass
 
-import yaml
-
-from pipeline.shipped import shipped_configs
+from pipeline.shipped import read_table, shipped_configs
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Quantity:
 @functools.cache
 def quantities() -> dict[str, Quantity]:
     """All known quantities by name."""
-    table = yaml.safe_load((shipped_configs() / "quantities.yaml").read_text(encoding="utf-8"))
+    table = read_table(shipped_configs() / "quantities.yaml")
     return {name: Quantity(name=name, **entry) for name, entry in table.items()}
 
 

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from pipeline.errors import ConfigError
-from pipeline.shipped import shipped_configs
+from pipeline.shipped import read_table, shipped_configs
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ def _sensor(table: dict[str, Any]) -> Sensor:
 def sensors() -> dict[str, Sensor]:
     """All sensors of ``configs/sensors``, by name."""
     files = sorted((shipped_configs() / "sensors").glob("*.yaml"))
-    tables = (yaml.safe_load(file.read_text(encoding="utf-8")) for file in files)
+    tables = (read_table(file) for file in files)
     return {sensor.name: sensor for sensor in map(_sensor, tables)}
 
 

@@ -48,6 +48,9 @@ def main() -> None:
     parser.add_argument("weights")
     parser.add_argument("product")
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument(
+        "--every-pixel", action="store_true", help="predict clouds and land, too, as notebooks do"
+    )
     options = parser.parse_args()
 
     data = xr.open_dataset(options.scene, group="geophysical_data")
@@ -57,7 +60,9 @@ def main() -> None:
     valid = np.isfinite(rrs).all(axis=-1) & (rrs > 0).all(axis=-1) & ((flags & CLDICE) == 0)
 
     model, in_range, out_range = build(options.weights)
-    x = np.log10(rrs[valid].astype(np.float64))
+    chosen = np.ones_like(valid) if options.every_pixel else valid
+    with np.errstate(invalid="ignore", divide="ignore"):
+        x = np.log10(rrs[chosen].astype(np.float64))
     x = 2 * (x - in_range[0]) / (in_range[1] - in_range[0]) - 1
     y = model.predict(x.astype(np.float32), batch_size=options.batch, verbose=0)
     y = 10 ** ((y.astype(np.float64) + 1) / 2 * (out_range[1] - out_range[0]) + out_range[0])
@@ -66,7 +71,7 @@ def main() -> None:
     dims = ("y", "x")
     for index, nm in enumerate(BANDS):
         image = np.full(valid.shape, np.nan, dtype=np.float32)
-        image[valid] = y[:, index]
+        image[valid] = y[valid[chosen], index]
         product[f"aph_{nm}"] = (dims, image, {"units": "m-1"})
     product["latitude"] = (dims, places["latitude"].values, {"units": "degrees_north"})
     product["longitude"] = (dims, places["longitude"].values, {"units": "degrees_east"})

@@ -13,14 +13,13 @@ from typing import Any
 
 import h5py
 import numpy as np
-import yaml
 
 from pipeline.errors import DAMAGE, ConfigError, NetworkError
 from pipeline.networks.description import Array, Network, Variable
 from pipeline.networks.self_description import ATTRIBUTE, SelfDescription, activated
 from pipeline.quantities import quantities
 from pipeline.sensors import Sensor, find_sensor
-from pipeline.shipped import shipped_configs
+from pipeline.shipped import read_table, shipped_configs
 
 PARTS = ("Layers", "Norm_in", "Norm_out", "Weights", "Bias")
 
@@ -162,8 +161,7 @@ class _Stored:
 @functools.cache
 def _table() -> dict[str, Any]:
     path = shipped_configs() / "networks" / "ocsmart.yaml"
-    table: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return table
+    return read_table(path)
 
 
 def _kind_of(path: Path) -> tuple[Sensor, str]:

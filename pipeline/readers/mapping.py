@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from pipeline.config import ReaderOptions, Strict, complaints_of
-from pipeline.shipped import shipped_configs
+from pipeline.shipped import read_table, shipped_configs
 
 Spectral = Literal["Rrs", "Rrs_unc", "Lrc", "rho_s", "rho_w"]
 
@@ -188,6 +187,6 @@ def presets() -> Mapping[str, dict[str, Any]]:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    data: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    data = read_table(file)
     FileMapping.model_validate(data)  # a shipped table that is wrong is found at once
     return data

@@ -16,7 +16,6 @@ from typing import Any
 import h5py
 import numpy as np
 import xarray as xr
-import yaml
 from pydantic import field_validator
 
 from pipeline.config import ReaderOptions
@@ -38,7 +37,7 @@ from pipeline.readers.stored import (
 from pipeline.readers.tie_points import TiePoints, relative_azimuth
 from pipeline.scene import GEOLOCATION, SOURCE_FLAGS
 from pipeline.sensors import find_sensor
-from pipeline.shipped import shipped_configs
+from pipeline.shipped import read_table, shipped_configs
 
 SENSOR = "SGLI"
 QA = "QA_flag"
@@ -52,8 +51,7 @@ AZIMUTHS = ("Sensor_azimuth", "Solar_azimuth")
 @functools.cache
 def _qa_table() -> dict[str, Any]:
     path = shipped_configs() / "formats" / "sgli_qa.yaml"
-    table: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return table
+    return read_table(path)
 
 
 class SgliOptions(ReaderOptions):
