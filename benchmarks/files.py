@@ -18,6 +18,7 @@ from report import Table, median
 from pipeline.grid import BlockGrid
 from pipeline.in_order import in_order
 from pipeline.lazy import source_of
+from pipeline.memory import keep_freed_memory
 from pipeline.readers import chunk_caches, open_scene
 from pipeline.readers.stored import chunked, open_undecoded
 from pipeline.writers import Layout, StoredChunk, encode_all, encoders_of, write_product
@@ -165,6 +166,7 @@ def _check(path: Path, numbers: dict[str, np.ndarray]) -> None:
 
 def reading() -> Table:
     """A whole scene, as stored and as physical values."""
+    keep_freed_memory()  # as the command does, and as good for the others
     scene = inputs.scene()
     with h5py.File(scene) as file:
         datasets = [*file["geophysical_data"].values(), *file["navigation_data"].values()]

@@ -157,6 +157,9 @@ def compute_block(
         block = selected.isel(inside).load()
         computed = {n: v.values for n, v in process_block(block, plan).data_vars.items()}
         computed |= {name: block[layer].values for name, layer in _passed(selected, plan).items()}
+        del block
+        if step >= shape[0]:
+            return {str(name): values for name, values in computed.items()}
         for name, values in computed.items():
             whole = made.setdefault(str(name), np.empty(shape, values.dtype))
             whole[part] = values

@@ -85,8 +85,7 @@ def _shuffled(numbers: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
 
 
 def encode_all(
-    encoders: Mapping[str, ChunkEncoder], values: Mapping[str, npt.NDArray[Any]]
+    encoders: Mapping[str, ChunkEncoder], values: dict[str, npt.NDArray[Any]]
 ) -> dict[str, StoredChunk]:
-    """The chunks of all variables of a block; each array is let go of once it is encoded."""
-    remaining = dict(values)
-    return {name: encoder.encode(remaining.pop(name)) for name, encoder in encoders.items()}
+    """The chunks of all variables of a block; each array is taken out of ``values`` for good."""
+    return {name: encoder.encode(values.pop(name)) for name, encoder in encoders.items()}
