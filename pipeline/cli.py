@@ -5,11 +5,12 @@ Nothing heavy is imported before a command needs it.
 """
 
 import atexit
+import contextlib
 import gc
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -60,9 +61,19 @@ def main() -> None:
 
     Exit codes: 0 done, 1 a scene failed, 2 wrong use or configuration, 128 + n stopped by signal n.
     """
-    # The collector goes through everything again and again while libraries are imported, and once
-    # more at the end: together a third of a second, for objects that stay to the end anyway.
+
+
+@contextlib.contextmanager
+def _importing() -> Iterator[None]:
+    """While the libraries of a command are imported; once, before its work.
+
+    The collector would go through everything again and again meanwhile, and once more at the end:
+    together a third of a second, for objects that stay to the end anyway.
+    """
     gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
     atexit.register(gc.freeze)
 
 
@@ -155,6 +166,10 @@ def run(
     A scene that fails costs the others nothing; the exit code is 1 then.
     """
     _start_logging(log_level)
+    with _importing():
+        import pipeline.process  # noqa: F401 - what follows imports it again, for nothing
+        from pipeline.memory import keep_freed_memory
+    keep_freed_memory()
     try:
         settings = _configured(config, **options)
         _check_distinct(scenes, settings)
@@ -184,8 +199,9 @@ def run(
 def inspect(file: Path, config: str | None, log_level: str) -> None:
     """Say what FILE is: a scene, a network, or a product of ocpipe."""
     _start_logging(log_level)
-    from pipeline.config import ReaderChoice, load_config
-    from pipeline.inspection import inspect_file
+    with _importing():
+        from pipeline.config import ReaderChoice, load_config
+        from pipeline.inspection import inspect_file
 
     try:
         reader = load_config(config).science.reader if config else ReaderChoice()
@@ -241,7 +257,8 @@ def verify(
     The exit code is 1 where anything differs or cannot be found.
     """
     _start_logging(log_level)
-    from pipeline.verify import verify_product
+    with _importing():
+        from pipeline.verify import verify_product
 
     passed = True
     try:
@@ -270,8 +287,9 @@ def check(config: str, log_level: str) -> None:
     Bands, flags and networks are checked with a scene: ocpipe run --dry-run.
     """
     _start_logging(log_level)
-    from pipeline.config import as_yaml, load_config
-    from pipeline.plan import check_config
+    with _importing():
+        from pipeline.config import as_yaml, load_config
+        from pipeline.plan import check_config
 
     try:
         loaded = load_config(config)
@@ -302,7 +320,8 @@ def check(config: str, log_level: str) -> None:
 def quicklook(product: Path, output: Path | None, variables: str | None, log_level: str) -> None:
     """Draw a picture (PNG) of a PRODUCT of ocpipe."""
     _start_logging(log_level)
-    from pipeline.writers.quicklook import draw_quicklook
+    with _importing():
+        from pipeline.writers.quicklook import draw_quicklook
 
     try:
         picture = draw_quicklook(product, output or product.with_suffix(".png"), _names(variables))
@@ -344,13 +363,9 @@ def _check_distinct(scenes: tuple[Path, ...], settings: "RunConfig") -> None:
 
 def _run_one(scene: Path, settings: "RunConfig", dry_run: bool) -> bool:
     """Whether the scene succeeded; a failure is reported and costs nothing else."""
-    from pipeline.memory import keep_freed_memory
     from pipeline.process import plan_scene, process_scene
     from pipeline.terminal import block_progress
 
-    keep_freed_memory()
-    gc.freeze()
-    gc.enable()
     try:
         if dry_run:
             click.echo("\n".join(plan_scene(scene, settings).lines()))

@@ -322,6 +322,12 @@ class RunConfig(Strict):
         window = self.science.window.model_dump() | said
         return self._changed("science", {"window": window}) if said else self
 
+    def with_chunk(self, chunk: tuple[int, int]) -> "RunConfig":
+        """This configuration with the storage chunk of its products stated."""
+        return self._changed(
+            "science", {"output": self.science.output.model_dump() | {"chunk": chunk}}
+        )
+
     def with_engine(self, engine: str) -> "RunConfig":
         """This configuration with another engine.
 

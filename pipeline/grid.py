@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class BlockGrid:
@@ -56,6 +58,29 @@ class BlockGrid:
     def first_user(self, lines: slice, pixels: slice) -> int:
         """The first block that reads from a rectangle of the scene that some block reads."""
         return self._span(lines, 0)[0] * self.columns + self._span(pixels, 1)[0]
+
+    def most_chunks(self, lines: int, pixels: int, at_once: int) -> int:
+        """The most storage chunks of one array that are needed together.
+
+        Args:
+            lines: of a storage chunk; the first one begins at the scene's origin.
+            pixels: of a storage chunk.
+            at_once: how many blocks are in work together.
+        """
+        first_line, first_pixel = (max(start - self.halo, 0) for start in self.origin)
+        last_line, last_pixel = (
+            start + size + self.halo for start, size in zip(self.origin, self.shape, strict=True)
+        )
+        change = np.zeros(self.count + 1, dtype=np.int64)
+        for top in range(first_line // lines * lines, last_line, lines):
+            for left in range(first_pixel // pixels * pixels, last_pixel, pixels):
+                rectangle = slice(top, top + lines), slice(left, left + pixels)
+                last = self.last_user(*rectangle)
+                if last >= 0:
+                    # Blocks in work together may need it before it is their turn.
+                    change[max(self.first_user(*rectangle) - (at_once - 1), 0)] += 1
+                    change[last + 1] -= 1
+        return int(np.cumsum(change).max(initial=0))
 
     def _span(self, part: slice, axis: int) -> tuple[int, int]:
         """First and last row or column of blocks that, with their halo, meet a part."""

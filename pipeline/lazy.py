@@ -140,7 +140,7 @@ class Bands:
         """Band by band."""
         chosen = np.arange(len(self.layers))[region[0]]
         lines, pixels = region[1:]
-        sizes = (_length(lines, self.shape[1]), _length(pixels, self.shape[2]))
+        sizes = region_shape((lines, pixels), self.shape[1:])
         values = np.empty((chosen.size, *sizes), dtype=self.dtype)
         for position, band in enumerate(chosen):
             values[position] = self.layers[band].read((lines, pixels))
@@ -157,8 +157,12 @@ def _whole(index: Index, size: int) -> Index:
     return slice(*index.indices(size)) if isinstance(index, slice) else index
 
 
-def _length(index: Index, size: int) -> int:
-    return len(range(*index.indices(size))) if isinstance(index, slice) else index.size
+def region_shape(region: Region, shape: Sequence[int]) -> tuple[int, ...]:
+    """Of what a region of an array of some shape holds."""
+    return tuple(
+        len(range(*index.indices(size))) if isinstance(index, slice) else index.size
+        for index, size in zip(region, shape, strict=True)
+    )
 
 
 class _Indexable(BackendArray):

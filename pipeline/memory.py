@@ -8,12 +8,24 @@ product at a time; never what is in a product.
 import contextlib
 import ctypes
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.errors import SceneError
+from pipeline.grid import BlockGrid
+from pipeline.in_order import ahead_of
+from pipeline.lazy import StoredChunks
+
 # Tried in this order: more threads first, then more pixels, which cost less per pixel.
 PIXELS_AT_ONCE = (262144, 131072, 65536, 32768, 16384, 8192, 4096)
+
+# Bytes that a thread needs beside what grows with the pixels: a chunk that is compressed, rows that
+# are decided in double precision, the network's own.
+WORKSPACE = 24_000_000
+# And bytes of the run as a whole: files that are open, memory that is free but not given back.
+OVERHEAD = 40_000_000
 
 # Without a limit, a run takes at most this share of what the machine has left, and never less than
 # the second number (bytes).
@@ -51,9 +63,62 @@ def choose(estimate: Callable[[int, int], int], threads: int, limit: int) -> Wor
     return None
 
 
-def least(estimate: Callable[[int, int], int]) -> int:
-    """Bytes without which nothing goes."""
-    return estimate(1, PIXELS_AT_ONCE[-1])
+@dataclass(frozen=True)
+class Cost:
+    """What the memory of a run depends on."""
+
+    grid: BlockGrid
+    storage: tuple[StoredChunks, ...]
+    """Where what is read is stored."""
+    kept_bytes: int
+    """Of what is in memory for the whole run."""
+    product_bytes: int
+    """Of one pixel of the product."""
+    pixel_bytes: int
+    """Of one pixel between input and product."""
+
+    def work(self, threads: int, limit: int) -> Work:
+        """How the scene is worked through within a limit (bytes).
+
+        Raises:
+            SceneError: it does not fit at all.
+        """
+        found = choose(self.peak_bytes, threads, limit)
+        if found is None:
+            least = self.peak_bytes(1, PIXELS_AT_ONCE[-1])
+            raise SceneError(
+                f"the scene needs at least {in_words(least)} of memory beside the program itself, "
+                f"the limit is {in_words(limit)}. {self._largest_part(least)} Raise --memory-limit "
+                "(execution.memory_limit), or process a part of the scene (--lines, --pixels)."
+            )
+        return found
+
+    def peak_bytes(self, threads: int, pixels_at_once: int) -> int:
+        """Estimate of the most memory in use, beside the program itself."""
+        lines, pixels = self.grid.chunk
+        begun = ahead_of(threads)
+        waiting = begun * lines * pixels * self.product_bytes
+        at_once = min(max(pixels_at_once, pixels), lines * pixels)
+        working = threads * (at_once * self.pixel_bytes + WORKSPACE)
+        return self._input_bytes(begun) + waiting + working + OVERHEAD
+
+    def _input_bytes(self, at_once: int) -> int:
+        shapes = Counter((chunks.lines, chunks.pixels) for chunks in self.storage)
+        most = {shape: self.grid.most_chunks(*shape, at_once) for shape in shapes}
+        chunks = sum(most[stored.lines, stored.pixels] * stored.nbytes for stored in self.storage)
+        return chunks + self.kept_bytes
+
+    def _largest_part(self, least: int) -> str:
+        """What needs the memory, for a message."""
+        inputs, (lines, pixels) = self._input_bytes(1), self.grid.chunk
+        if inputs * 2 < least:
+            return f"Blocks of {lines} x {pixels} have many variables."
+        chunks = max(self.storage, key=lambda chunks: chunks.nbytes)
+        return (
+            f"{in_words(inputs)} of it are storage chunks of {chunks.lines} lines x "
+            f"{chunks.pixels} pixels, which must be in memory until all blocks that they meet are "
+            "done."
+        )
 
 
 def keep_freed_memory() -> None:

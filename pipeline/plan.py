@@ -1,6 +1,5 @@
 """The plan of a run: everything that is decided before a pixel is touched, and can be printed."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,16 +11,14 @@ from pipeline.chain import NetworkStep, make_chain
 from pipeline.config import NetworkChoice, RunConfig
 from pipeline.errors import ConfigError, NetworkError, PipelineError, SceneError
 from pipeline.grid import BlockGrid
-from pipeline.in_order import ahead_of
 from pipeline.lazy import StoredChunks
 from pipeline.masks import Dilated, MaskRule, describe_rule, make_rules
 from pipeline.masks.expression import parse_condition
-from pipeline.memory import Work, choose, default_limit, in_words, least
+from pipeline.memory import Cost, Work, default_limit, in_words
 from pipeline.networks import Network, find_network, load_network
 from pipeline.networks.library import check_folders, network_folders
 from pipeline.quality import QUALITY_FLAGS, FlagTable, pixel_flags
 from pipeline.readers import check_reader
-from pipeline.readers.chunk_cache import most_chunks
 from pipeline.scene import (
     AXES,
     GEOLOCATION,
@@ -38,12 +35,6 @@ from pipeline.scene import (
 from pipeline.sensors import find_sensor
 from pipeline.window import Extent, find_extent
 from pipeline.writers import default_chunk
-
-# Bytes that a thread needs beside what grows with the pixels: a chunk that is compressed, rows that
-# are decided in double precision, the network's own.
-WORKSPACE = 24_000_000
-# And bytes of the run as a whole: files that are open, memory that is free but not given back.
-OVERHEAD = 40_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,13 +82,7 @@ class Plan:
     @cached_property
     def layers(self) -> tuple[Band, ...]:
         """The layers of the scene that the run reads, each once."""
-        layers = dict.fromkeys(self.inputs)
-        for rule in self.rules:
-            layers |= dict.fromkeys(rule.needs)
-        layers |= dict.fromkeys(map(Band, GEOLOCATION))
-        if self.carries_source_flags:
-            layers[Band(SOURCE_FLAGS)] = None
-        return tuple(layers)
+        return _layers(self.inputs, self.rules, self.carries_source_flags)
 
     @property
     def grid(self) -> BlockGrid:
@@ -107,63 +92,28 @@ class Plan:
         return BlockGrid(origin, self.shape, self.chunk, halo)
 
     @cached_property
+    def memory_limit(self) -> int:
+        """Bytes that the run may use beside the program itself."""
+        return self.config.execution.memory_limit or default_limit()
+
+    @cached_property
     def work(self) -> Work:
         """How many threads and pixels at once fit into the memory that may be used.
 
         Raises:
             SceneError: the scene does not fit at all.
         """
-        execution = self.config.execution
-        limit = execution.memory_limit or default_limit()
-        found = choose(self.peak_bytes, execution.threads, limit)
-        if found is None:
-            raise SceneError(
-                f"the scene needs at least {in_words(least(self.peak_bytes))} of memory beside the "
-                f"program itself, the limit is {in_words(limit)}. {self._what_needs_memory()} "
-                "Raise --memory-limit (execution.memory_limit), or process a part of the scene "
-                "(--lines, --pixels)."
-            )
-        return found
-
-    def peak_bytes(self, threads: int, pixels_at_once: int) -> int:
-        """Estimate of the most memory in use, beside the program itself."""
-        lines, pixels = self.chunk
-        begun = ahead_of(threads)
-        product = lines * pixels * self._product_bytes
-        tile = min(max(pixels_at_once, pixels), lines * pixels) * self._pixel_bytes
-        working = begun * product + threads * (tile + WORKSPACE)
-        return self._input_bytes(begun) + working + OVERHEAD
-
-    def _input_bytes(self, at_once: int) -> int:
-        shapes = Counter((chunks.lines, chunks.pixels) for chunks in self.storage)
-        most = {shape: most_chunks(self.grid, *shape, at_once) for shape in shapes}
-        kept = sum(most[chunks.lines, chunks.pixels] * chunks.nbytes for chunks in self.storage)
-        places = self.extent.places or ()
-        return kept + sum(array.nbytes for array in places)
-
-    @property
-    def _product_bytes(self) -> int:
-        """Of one pixel of the product."""
-        variables = sum(4 * len(step.variables) + 1 for step in self.steps)
-        return variables + 4 + 8 + self.source_flags_bytes * self.carries_source_flags
-
-    @property
-    def _pixel_bytes(self) -> int:
-        """Of one pixel between input and product, measured: layers, rows, inputs, outputs."""
         outputs = sum(len(step.network.outputs) for step in self.steps)
-        return 13 * len(self.layers) + 12 * outputs + 100
-
-    def _what_needs_memory(self) -> str:
-        """The largest part of the estimate, for a message."""
-        inputs = self._input_bytes(1)
-        if inputs * 2 < least(self.peak_bytes):
-            return f"Blocks of {self.chunk[0]} x {self.chunk[1]} have many variables."
-        chunks = max(self.storage, key=lambda chunks: chunks.nbytes)
-        return (
-            f"{in_words(inputs)} of it are storage chunks of {chunks.lines} lines x "
-            f"{chunks.pixels} pixels, which must be in memory until all blocks that they meet are "
-            "done."
+        variables = sum(4 * len(step.variables) + 1 for step in self.steps)
+        flags = self.source_flags_bytes * self.carries_source_flags
+        cost = Cost(
+            self.grid,
+            self.storage,
+            kept_bytes=sum(array.nbytes for array in self.extent.places or ()),
+            product_bytes=variables + flags + 12,  # quality_flags, latitude, longitude
+            pixel_bytes=13 * len(self.layers) + 12 * outputs + 100,  # measured
         )
+        return cost.work(self.config.execution.threads, self.memory_limit)
 
     def select(self, scene: xr.Dataset) -> xr.Dataset:
         """The layers of a scene that the run needs, in its window, lazily.
@@ -210,9 +160,9 @@ class Plan:
             f"work      {self.grid.count} blocks of {blocks}, {self.work.threads} at a time, "
             f"{self.work.pixels_at_once} pixels at once in each"
         )
-        limit = self.config.execution.memory_limit
-        of_limit = f"limit {in_words(limit)}" if limit else "no limit set"
-        yield f"memory    at most {in_words(self.work.peak_bytes)} ({of_limit})"
+        said = "" if self.config.execution.memory_limit else ", half of what is left"
+        limit = f"limit {in_words(self.memory_limit)}{said}"
+        yield f"memory    at most {in_words(self.work.peak_bytes)} ({limit})"
 
 
 def _lines_of(step: NetworkStep) -> Iterator[str]:
@@ -301,7 +251,10 @@ def _make_plan(
     inputs, steps = make_chain(loaded, scene, sensor, config)
     _refuse_clashing_variables(steps, scene)
     chunk = science.output.chunk or default_chunk(sum(len(step.variables) for step in steps))
+    config = config.with_chunk(chunk)  # stated in full: another default changes nothing old
     rules = make_rules(science.masks, scene, inputs, science.bands.tolerance_nm)
+    with_flags = SOURCE_FLAGS in scene and science.output.source_flags
+    layers = _layers(inputs, rules, with_flags)
     plan = Plan(
         scene_name=scene_name,
         sensor=sensor,
@@ -311,7 +264,7 @@ def _make_plan(
         inputs=inputs,
         rules=rules,
         steps=steps,
-        storage=tuple(_storage(scene, inputs, rules, extent)),
+        storage=_storage(scene, layers, rules, extent),
         source_flags_bytes=scene[SOURCE_FLAGS].dtype.itemsize if SOURCE_FLAGS in scene else 0,
         is_map=SPATIAL_REF in scene.coords,
     )
@@ -319,15 +272,24 @@ def _make_plan(
     return plan
 
 
+def _layers(
+    inputs: Sequence[Band], rules: Sequence[MaskRule], with_flags: bool
+) -> tuple[Band, ...]:
+    """What networks and masks take, geolocation, and the scene's flags; each once."""
+    needed = (band for rule in rules for band in rule.needs)
+    flags = (Band(SOURCE_FLAGS),) * with_flags
+    return tuple(dict.fromkeys((*inputs, *needed, *map(Band, GEOLOCATION), *flags)))
+
+
 def _storage(
-    scene: xr.Dataset, inputs: Sequence[Band], rules: Sequence[MaskRule], extent: Extent
-) -> list[StoredChunks]:
-    """Where all layers that a run reads are stored; a mask that grows reads those of its rule."""
-    layers = [*inputs, *(Band(SOURCE_FLAGS) for _ in range(SOURCE_FLAGS in scene))]
-    for rule in rules:
-        layers += rule.rule.needs if isinstance(rule, Dilated) else rule.needs
-    layers += [Band(name) for name in GEOLOCATION if extent.places is None]
-    return storage_of(scene, dict.fromkeys(layers))
+    scene: xr.Dataset, layers: Sequence[Band], rules: Sequence[MaskRule], extent: Extent
+) -> tuple[StoredChunks, ...]:
+    """Where these layers are stored; a mask that grows is read from what its rule needs."""
+    grown = {Band(rule.layer): rule.rule.needs for rule in rules if isinstance(rule, Dilated)}
+    read = [source for layer in layers for source in grown.get(layer, (layer,))]
+    if extent.places is not None:
+        read = [layer for layer in read if layer.quantity not in GEOLOCATION]
+    return tuple(storage_of(scene, dict.fromkeys(read)))
 
 
 def _load(

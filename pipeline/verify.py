@@ -28,7 +28,7 @@ from pipeline.quality import FlagTable
 from pipeline.readers import open_scene
 from pipeline.scene import SOURCE_FLAGS
 from pipeline.version import __version__
-from pipeline.writers import FILL, as_stored, default_chunk, fill_of, storable
+from pipeline.writers import FILL, as_stored, fill_of, storable
 from pipeline.writers.group import Group
 from pipeline.writers.tally import Tally
 
@@ -103,9 +103,7 @@ def _version(product: ProductFile) -> Iterator[Finding]:
 
 def _count(product: ProductFile) -> Tally:
     """What the writer counted, from the numbers in the file."""
-    made = [group.attributes["variables"] for group in product.networks.values()]
-    count = sum(len(str(names).split(",")) for names in made if names)
-    chunk = product.configuration["science"]["output"]["chunk"] or default_chunk(count)
+    chunk = product.configuration["science"]["output"]["chunk"]
     tables = {
         name: FlagTable.from_attributes(attributes, product.stored(name, (slice(0, 1),)).dtype)
         for name in product.variables

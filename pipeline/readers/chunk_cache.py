@@ -13,7 +13,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from pipeline.grid import BlockGrid
@@ -126,26 +125,3 @@ class ChunkCache:
         """Bytes of the chunks in memory."""
         with self._lock:
             return sum(entry.nbytes for entry in self._entries.values())
-
-
-def most_chunks(grid: BlockGrid, lines: int, pixels: int, at_once: int) -> int:
-    """The most chunks of one array in memory together while a grid is worked through.
-
-    Args:
-        grid: the blocks.
-        lines: of a storage chunk; the first one begins at the scene's origin.
-        pixels: of a storage chunk.
-        at_once: how many blocks are in work together.
-    """
-    first_line, first_pixel = (max(start - grid.halo, 0) for start in grid.origin)
-    ends = [start + size + grid.halo for start, size in zip(grid.origin, grid.shape, strict=True)]
-    born = np.zeros(grid.count + 1, dtype=np.int64)
-    for top in range(first_line // lines * lines, ends[0], lines):
-        for left in range(first_pixel // pixels * pixels, ends[1], pixels):
-            rectangle = slice(top, top + lines), slice(left, left + pixels)
-            last = grid.last_user(*rectangle)
-            if last >= 0:
-                # Blocks in work together may need it before it is their turn.
-                born[max(grid.first_user(*rectangle) - (at_once - 1), 0)] += 1
-                born[last + 1] -= 1
-    return int(np.cumsum(born).max(initial=0))

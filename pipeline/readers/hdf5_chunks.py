@@ -46,15 +46,12 @@ class Hdf5Chunks:
         Raises:
             OSError: the bytes are damaged.
         """
-        inside = tuple(
-            slice(start, min(start + size, end))
-            for start, size, end in zip(offsets, self.chunk, self.shape, strict=True)
-        )
+        place = inside(offsets, self.chunk, self.shape)
         compressed = self._compressed(offsets) if self._is_direct else None
         if compressed is None:
-            return np.asarray(self._dataset[inside])
+            return np.asarray(self._dataset[place])
         numbers = self._decompressed(offsets, *compressed)
-        return numbers[tuple(slice(part.stop - part.start) for part in inside)]
+        return numbers[tuple(slice(part.stop - part.start) for part in place)]
 
     @property
     def _nbytes(self) -> int:
@@ -100,6 +97,16 @@ class Hdf5Chunks:
         if len(stored) != expected:
             raise self._of_wrong_size(offsets, len(stored))
         return np.frombuffer(stored, dtype=self.dtype).reshape(self.chunk)
+
+
+def inside(
+    offsets: tuple[int, ...], chunk: tuple[int, ...], shape: tuple[int, ...]
+) -> tuple[slice, ...]:
+    """Where a chunk lies in its array, as far as it does."""
+    return tuple(
+        slice(start, min(start + size, end))
+        for start, size, end in zip(offsets, chunk, shape, strict=True)
+    )
 
 
 def read_direct_chunk(dataset: h5py.Dataset, offsets: tuple[int, ...]) -> tuple[int, bytes]:

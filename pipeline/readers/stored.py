@@ -12,11 +12,11 @@ import numpy.typing as npt
 import xarray as xr
 
 from pipeline.errors import SceneError
-from pipeline.lazy import Bands, Computed, Index, Region, Source, StoredChunks, lazy
+from pipeline.lazy import Bands, Computed, Index, Region, Source, StoredChunks, lazy, region_shape
 from pipeline.quantities import quantities
 from pipeline.readers.chunk_cache import Chunk, ChunkCache
 from pipeline.readers.decoding import Decoder
-from pipeline.readers.hdf5_chunks import Hdf5Chunks
+from pipeline.readers.hdf5_chunks import Hdf5Chunks, inside
 from pipeline.scene import state_name, wavelength_dim
 
 Array = npt.NDArray[Any]
@@ -52,11 +52,7 @@ class InOnePiece:
 
     def load(self, offsets: tuple[int, ...]) -> Array:
         """A piece."""
-        inside = tuple(
-            slice(start, min(start + size, end))
-            for start, size, end in zip(offsets, self.chunk, self.shape, strict=True)
-        )
-        return np.asarray(self._variable[inside])
+        return np.asarray(self._variable[inside(offsets, self.chunk, self.shape)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +95,7 @@ class Stored:
         whole = np.empty(self.chunks.shape, dtype=self.chunks.dtype)
         for offsets in itertools.product(*places):
             piece = self.chunks.load(offsets)
-            inside = zip(offsets, piece.shape, strict=True)
-            whole[tuple(slice(start, start + size) for start, size in inside)] = piece
+            whole[inside(offsets, self.chunks.chunk, whole.shape)] = piece
         return self._ordered(whole, whole.shape).astype(self.dtype, copy=False)
 
     def _ordered(self, piece: Array, size: tuple[int, ...]) -> Array:
@@ -116,7 +111,7 @@ class Stored:
 
     def read(self, region: Region) -> Array:
         """A region of (..., y, x), as stored."""
-        out = np.empty([_count(i, n) for i, n in zip(region, self.shape, strict=True)], self.dtype)
+        out = np.empty(region_shape(region, self.shape), self.dtype)
         if out.size == 0:
             return out
         pieces = list(self._pieces(region))
@@ -169,10 +164,6 @@ class Stored:
             yield StoredChunks(
                 f"{id(self.cache)}:{self.chunks.name}:{place}", lines, pixels, nbytes
             )
-
-
-def _count(index: Index, size: int) -> int:
-    return len(range(*index.indices(size))) if isinstance(index, slice) else index.size
 
 
 def _met(index: Index, size: int, chunk: int) -> Iterator[tuple[int, Index, Index]]:
@@ -229,8 +220,7 @@ class _States(_Decoded):
     def read(self, region: Region) -> Array:
         if self.decoder.has_states:
             return self.decoder.states(self.stored.read(region))
-        counts = [_count(index, size) for index, size in zip(region, self.shape, strict=True)]
-        return np.zeros(counts, dtype=np.uint8)
+        return np.zeros(region_shape(region, self.shape), dtype=np.uint8)
 
 
 @dataclass(frozen=True)

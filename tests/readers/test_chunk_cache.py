@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pipeline.grid import BlockGrid
 from pipeline.in_order import ahead_of, in_order
 from pipeline.readers import chunk_cache
-from pipeline.readers.chunk_cache import Chunk, ChunkCache, most_chunks
+from pipeline.readers.chunk_cache import Chunk, ChunkCache
 
 PATIENCE = 30  # seconds until a thread that never comes fails a test
 EVERYWHERE = slice(0, 1)
@@ -243,7 +243,7 @@ def test_in_a_run_chunks_are_there_exactly_while_they_are_needed(grid, size, at_
     cache.follow(grid)
     assert cache.nbytes == 0
     loads.counts.clear()
-    most = loads.nbytes * most_chunks(grid, *size, at_once)
+    most = loads.nbytes * grid.most_chunks(*size, at_once)
     done, following = set(), 0
     for what, block in schedule(grid.count, at_once, data.draw):
         if what == "begin":
@@ -271,7 +271,7 @@ def test_most_chunks_are_those_that_can_be_in_memory(grid, size, at_once):
         sum(first[key] < start + at_once and last[key] >= start for key in first)
         for start in range(grid.count)
     )
-    assert most_chunks(grid, *size, at_once) == most
+    assert grid.most_chunks(*size, at_once) == most
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
@@ -291,7 +291,7 @@ def test_the_threads_of_a_run_stay_below_the_peak(threads):
     done = list(in_order(work, grid.count, threads))
     assert done == [len(keys) for keys in of_block]
     assert set(loads.counts.values()) == {1}
-    assert max(seen) <= loads.nbytes * most_chunks(grid, *size, ahead_of(threads))
+    assert max(seen) <= loads.nbytes * grid.most_chunks(*size, ahead_of(threads))
     assert cache.nbytes == 0
 
 
