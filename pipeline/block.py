@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,11 +45,14 @@ ROUNDING = 1e-7
 NUMBERS_AT_ONCE = 250_000
 FEWEST_ROWS = 1024
 
+COMPUTED, INPUTS_OUTSIDE = "computed", "inputs_outside"
+
 Bool = npt.NDArray[np.bool_]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.floating]
 Flags = npt.NDArray[np.uint8]
+Counts = npt.NDArray[np.int64]
 
 
 def process_block(block: xr.Dataset, plan: "Plan") -> xr.Dataset:
@@ -60,20 +64,27 @@ def process_block(block: xr.Dataset, plan: "Plan") -> xr.Dataset:
 
     Returns:
         ``quality_flags`` and, for each network, its product variables (float32, NaN where it was
-        not computed, or a class map) and its flags, all on (y, x).
+        not computed, or a class map) and its flags, all on (y, x). Attributes of a network's flags
+        count the pixels it was computed on (``COMPUTED``) and, for each of its inputs, those among
+        them where it is outside the training range (``INPUTS_OUTSIDE``).
     """
     quality = pixel_quality(block, plan)
     unmasked = np.flatnonzero(quality < (1 << FIRST_MASK_BIT))
     rows = _gather(block, plan, unmasked)
     made: dict[str, npt.NDArray[Any]] = {QUALITY_FLAGS: quality}
+    counted: dict[str, dict[str, Any]] = {}
     for step in plan.steps:
-        values, flags = run_network(step, rows, plan.steps)
+        values, flags, outside = run_network(step, rows, plan.steps)
         if step.variables:
             for name, column in zip(step.variables, _product_columns(step, values), strict=True):
                 fill = NO_CLASS if column.dtype == np.uint8 else np.float32(np.nan)
                 made[name] = _scatter(column, unmasked, quality.shape, fill)
         made[step.flags_name] = _scatter(flags, unmasked, quality.shape, np.uint8(0))
-    return xr.Dataset({name: (("y", "x"), array) for name, array in made.items()})
+        computed = np.count_nonzero((flags & (INPUT_MISSING | INPUT_NOT_POSITIVE)) == 0)
+        counted[step.flags_name] = {COMPUTED: computed, INPUTS_OUTSIDE: outside}
+    return xr.Dataset(
+        {name: (("y", "x"), array, counted.get(name)) for name, array in made.items()}
+    )
 
 
 def pixel_quality(block: xr.Dataset, plan: "Plan") -> npt.NDArray[np.uint32]:
@@ -136,8 +147,10 @@ def _product_columns(step: "NetworkStep", values: Float32) -> list[npt.NDArray[A
 
 def run_network(
     step: "NetworkStep", rows: Float32, steps: "tuple[NetworkStep, ...]" = ()
-) -> tuple[Float32, Flags]:
+) -> tuple[Float32, Flags, Counts]:
     """Values (n, outputs) and flags (n,) of one network for unmasked pixels.
+
+    Third, for each input, the number of computed pixels where it is outside its training range.
 
     Args:
         step: the network.
@@ -157,7 +170,7 @@ def run_network(
             values[computed], flags[computed] = evaluation.on(computed)
     if rows.shape[1] >= step.output_columns.stop:
         rows[:, step.output_columns] = values
-    return values, flags
+    return values, flags, evaluation.outside
 
 
 @dataclass(frozen=True)
@@ -172,6 +185,11 @@ class _Evaluation:
     step: "NetworkStep"
     rows: Float32
     steps: "tuple[NetworkStep, ...]"
+
+    @cached_property
+    def outside(self) -> Counts:
+        """Of each input, how many of the rows evaluated so far have it out of range."""
+        return np.zeros(len(self.step.network.inputs), dtype=np.int64)
 
     def input_flags(self) -> Flags:
         """What keeps a row from being computed."""
@@ -236,7 +254,9 @@ class _Evaluation:
             exact_y[near] = forward(network, exact_x[near])
             if network.classes:
                 y[near] = exact_y[near]  # rounding must not choose the class
-        flags = range_flags(network, exact_x, exact_y)
+        outside = _outside(network.inputs, transformed(network.inputs, exact_x))
+        self.outside[:] += outside.sum(axis=0)
+        flags = _range_flags(network, outside, exact_y)
         if SCOPE in network.after:
             given = exact_x[:, _scope_columns(network)]
             flags[scope_deviation(given, exact_y) > SCOPE_LIMIT] |= OUT_OF_SCOPE
@@ -290,19 +310,25 @@ def _scope_columns(network: "Network") -> list[int]:
 
 def range_flags(network: "Network", x: Floats, y: Floats) -> Flags:
     """Range bits (n,) of computed pixels from inputs (n, inputs) and outputs (n, outputs)."""
-    flags = np.zeros(len(x), dtype=np.uint8)
     inputs = transformed(network.inputs, x.astype(np.float64))
-    flags[_outside(inputs, *limits(network.inputs))] |= INPUT_OUT_OF_RANGE
+    return _range_flags(network, _outside(network.inputs, inputs), y)
+
+
+def _range_flags(network: "Network", inputs_outside: Bool, y: Floats) -> Flags:
+    flags = np.zeros(len(y), dtype=np.uint8)
+    flags[inputs_outside.any(axis=1)] |= INPUT_OUT_OF_RANGE
     outputs = transformed(network.outputs, y.astype(np.float64))
+    flags[_outside(network.outputs, outputs).any(axis=1)] |= OUTPUT_OUT_OF_RANGE
     minimum, maximum = limits(network.outputs)
-    flags[_outside(outputs, minimum, maximum)] |= OUTPUT_OUT_OF_RANGE
     distance = np.minimum(np.abs(outputs - minimum), np.abs(outputs - maximum))
     flags[(distance <= _at_limit_widths(network.outputs)).any(axis=1)] |= OUTPUT_AT_LIMIT
     return flags
 
 
-def _outside(values: Float64, minimum: Float64, maximum: Float64) -> Bool:
-    return np.asarray(((values < minimum) | (values > maximum)).any(axis=1))
+def _outside(variables: "tuple[Variable, ...]", values: Float64) -> Bool:
+    """Where transformed values (n, variables) are outside the training range, of the same shape."""
+    minimum, maximum = limits(variables)
+    return np.asarray((values < minimum) | (values > maximum))
 
 
 def _at_limit_widths(variables: Any) -> Float64:

@@ -356,7 +356,7 @@ def _configured(config: str, **options: Any) -> "RunConfig":
 
 def _check_distinct(scenes: tuple[Path, ...], settings: "RunConfig") -> None:
     if len(scenes) > 1:
-        from pipeline.process import check_distinct
+        from pipeline.delivery import check_distinct
 
         check_distinct(scenes, settings)
 

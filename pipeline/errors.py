@@ -30,3 +30,11 @@ class NetworkError(PipelineError):
 
 class WriteError(PipelineError):
     """A product could not be written; nothing of it was left behind."""
+
+
+class ProductExistsError(PipelineError):
+    """There is a product already, and it was to be kept."""
+
+
+class LedgerError(PipelineError):
+    """The ledger of a batch cannot be used."""

@@ -103,17 +103,26 @@ class Plan:
         Raises:
             SceneError: the scene does not fit at all.
         """
+        return self._cost.work(self.config.execution.most_threads, self.memory_limit)
+
+    @property
+    def product_bytes(self) -> int:
+        """Size of the product before it is compressed."""
+        lines, pixels = self.shape
+        return lines * pixels * self._cost.product_bytes
+
+    @property
+    def _cost(self) -> Cost:
         outputs = sum(len(step.network.outputs) for step in self.steps)
         variables = sum(4 * len(step.variables) + 1 for step in self.steps)
         flags = self.source_flags_bytes * self.carries_source_flags
-        cost = Cost(
+        return Cost(
             self.grid,
             self.storage,
             kept_bytes=sum(array.nbytes for array in self.extent.places or ()),
             product_bytes=variables + flags + 12,  # quality_flags, latitude, longitude
             pixel_bytes=13 * len(self.layers) + 12 * outputs + 100,  # measured
         )
-        return cost.work(self.config.execution.threads, self.memory_limit)
 
     def select(self, scene: xr.Dataset) -> xr.Dataset:
         """The layers of a scene that the run needs, in its window, lazily.

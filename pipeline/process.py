@@ -2,8 +2,7 @@
 
 import contextlib
 import logging
-import os
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,8 @@ import xarray as xr
 
 from pipeline.block import process_block
 from pipeline.config import RunConfig, load_config
-from pipeline.errors import ConfigError, PipelineError, SceneError, WriteError
+from pipeline.delivery import Delivery, named
+from pipeline.errors import PipelineError, SceneError
 from pipeline.in_order import in_order
 from pipeline.networks.engines import get_engine
 from pipeline.plan import Plan, locate, make_plan
@@ -21,9 +21,9 @@ from pipeline.product import describe_variables
 from pipeline.provenance import Provenance, creation_time
 from pipeline.quality import QUALITY_FLAGS
 from pipeline.readers import chunk_caches, open_scene
+from pipeline.report import InputTally, SceneReport, Stopwatch
 from pipeline.scene import GEOLOCATION, SOURCE_FLAGS, source_flags_name
 from pipeline.writers import (
-    PRODUCT_SUFFIX,
     ChunkEncoder,
     Layout,
     StoredChunk,
@@ -52,7 +52,7 @@ def process_scene(
         progress: told about finished blocks.
 
     Returns:
-        Path of the product: in ``execution.output``, named after the scene and the configuration.
+        Path of the product: in ``execution.output``, named by ``execution.product``.
 
     Raises:
         ConfigError: the configuration is wrong.
@@ -60,28 +60,64 @@ def process_scene(
         NetworkError: a network is missing, broken, or of another sensor.
         WriteError: the product cannot be written; nothing of it is left behind.
     """
-    source, config = _named(source), load_config(config)
-    target = product_path(source, config)
-    creation_time()  # refused before the scene is opened, for libraries stumble over it
-    _refuse_output_in_scene(source, target.parent)
-    with open_scene(source, config.science.reader) as opened:
-        scene, plan = locate_and_plan(opened, source.name, config)
-        _prepare_folder(target.parent)
-        _build_engines(plan)
-        provenance = Provenance.of(source, scene.attrs, plan)
-        products = product_template(scene, plan)
-        layout = Layout(plan.chunk, config.science.output.compression_level)
-        try:
-            with contextlib.closing(_blocks(scene, plan, encoders_of(products, layout))) as blocks:
-                tally = write_product(products, target, layout, blocks, provenance.root, progress)
-        except OSError as error:
-            # The writer names its own failures, so this came from the scene.
-            raise SceneError(
-                f"{source.name}: cannot be read to its end ({error}). The file is damaged; "
-                "fetch it again."
-            ) from error
+    config = load_config(config)
+    return deliver_scene(named(source), config, Delivery.of(config), progress).product
+
+
+def deliver_scene(
+    source: Path, config: RunConfig, delivery: Delivery, progress: Progress | None = None
+) -> SceneReport:
+    """``process_scene`` with a say in how the product is delivered, and with what came out.
+
+    Raises:
+        PipelineError: as ``process_scene``.
+        ProductExistsError: there was a product, which was kept.
+    """
+    watch = Stopwatch()
+    created = creation_time(delivery.first_seen)  # a wrong one is refused before a scene is opened
+    delivery.check(source)
+    with contextlib.ExitStack() as opened:
+        with watch.part("open"):
+            whole = opened.enter_context(open_scene(source, config.science.reader))
+        target = delivery.target(source, whole.attrs)
+        with watch.part("plan"):
+            scene, plan = locate_and_plan(whole, source.name, config)
+            delivery.prepare(target, plan.product_bytes // 2)
+            _build_engines(plan)
+        with watch.part("hash"):
+            provenance = Provenance.of(source, scene.attrs, plan, created)
+        with watch.part("process"):
+            tally, inputs = _write(
+                source, scene, plan, target, delivery.lease, provenance, progress
+            )
     _log_counts(plan, tally)
-    return target
+    return SceneReport(target, plan, provenance.scene_sha256, tally, inputs, watch.seconds)
+
+
+def _write(
+    source: Path,
+    scene: xr.Dataset,
+    plan: Plan,
+    target: Path,
+    lease: str,
+    provenance: Provenance,
+    progress: Progress | None,
+) -> tuple[Tally, InputTally]:
+    products, inputs = product_template(scene, plan), InputTally()
+    layout = Layout(plan.chunk, plan.config.science.output.compression_level)
+    encoders = encoders_of(products, layout)
+    try:
+        with contextlib.closing(_blocks(scene, plan, encoders, inputs)) as blocks:
+            tally = write_product(
+                products, target, layout, blocks, provenance.root, progress, lease
+            )
+    except OSError as error:
+        # The writer names its own failures, so this came from the scene.
+        raise SceneError(
+            f"{source.name}: cannot be read to its end ({error}). The file is damaged; "
+            "fetch it again."
+        ) from error
+    return tally, inputs
 
 
 def plan_scene(source: str | Path, config: str | Path | Mapping[str, Any] | RunConfig) -> Plan:
@@ -90,7 +126,7 @@ def plan_scene(source: str | Path, config: str | Path | Mapping[str, Any] | RunC
     Raises:
         PipelineError: as ``process_scene``, for all that is found before a pixel is read.
     """
-    source, config = _named(source), load_config(config)
+    source, config = named(source), load_config(config)
     with open_scene(source, config.science.reader) as scene:
         return locate_and_plan(scene, source.name, config)[1]
 
@@ -118,7 +154,7 @@ def locate_and_plan(
 
 
 def _blocks(
-    scene: xr.Dataset, plan: Plan, encoders: Mapping[str, ChunkEncoder]
+    scene: xr.Dataset, plan: Plan, encoders: Mapping[str, ChunkEncoder], inputs: InputTally
 ) -> Generator[dict[str, StoredChunk], None, None]:
     """The chunks of the product, block after block, each computed and compressed in one thread."""
     selected, grid = plan.select(scene), plan.grid
@@ -126,19 +162,21 @@ def _blocks(
     for cache in caches:
         cache.follow(grid)
 
-    def work(number: int) -> dict[str, StoredChunk]:
-        values = compute_block(selected, plan, grid.region(number))
+    def work(number: int) -> tuple[dict[str, StoredChunk], InputTally]:
+        values, counted = compute_block(selected, plan, grid.region(number))
         for cache in caches:
             cache.finished(number)
-        return encode_all(encoders, values)
+        return encode_all(encoders, values), counted
 
-    yield from in_order(work, grid.count, plan.work.threads)
+    for chunks, counted in in_order(work, grid.count, plan.work.threads):
+        inputs.merge(counted)
+        yield chunks
 
 
 def compute_block(
     selected: xr.Dataset, plan: Plan, region: tuple[slice, slice]
-) -> dict[str, npt.NDArray[Any]]:
-    """All variables of the product in one block, each on (y, x).
+) -> tuple[dict[str, npt.NDArray[Any]], InputTally]:
+    """All variables of the product in one block, each on (y, x), and counts of their inputs.
 
     The block is computed some lines at a time: what is between input and product then stays small.
 
@@ -150,20 +188,23 @@ def compute_block(
     lines, pixels = region
     shape = (lines.stop - lines.start, pixels.stop - pixels.start)
     made: dict[str, npt.NDArray[Any]] = {}
+    counted = InputTally()
     step = max(1, plan.work.pixels_at_once // shape[1])
     for start in range(0, shape[0], step):
         part = slice(start, min(start + step, shape[0]))
         inside = {"y": slice(lines.start + part.start, lines.start + part.stop), "x": pixels}
         block = selected.isel(inside).load()
-        computed = {n: v.values for n, v in process_block(block, plan).data_vars.items()}
+        products = process_block(block, plan)
+        counted.add(products, plan)
+        computed = {n: v.values for n, v in products.data_vars.items()}
         computed |= {name: block[layer].values for name, layer in _passed(selected, plan).items()}
-        del block
+        del block, products
         if step >= shape[0]:
-            return {str(name): values for name, values in computed.items()}
+            return {str(name): values for name, values in computed.items()}, counted
         for name, values in computed.items():
             whole = made.setdefault(str(name), np.empty(shape, values.dtype))
             whole[part] = values
-    return made
+    return made, counted
 
 
 def _passed(selected: xr.Dataset, plan: Plan) -> dict[str, str]:
@@ -217,44 +258,6 @@ def _described(products: xr.Dataset, selected: xr.Dataset, plan: Plan) -> xr.Dat
     return describe_variables(products, plan)
 
 
-def check_distinct(sources: Iterable[str | Path], config: RunConfig) -> None:
-    """Refuse scenes whose products would have the same name, before any work.
-
-    Raises:
-        ConfigError: two scenes have the same file name.
-    """
-    first: dict[Path, Path] = {}
-    for source in map(Path, sources):
-        other = first.setdefault(product_path(source, config), source)
-        if other is not source:
-            raise ConfigError(
-                f"{other} and {source} would both become {product_path(source, config).name}. "
-                "Run them separately, into different output folders."
-            )
-
-
-def product_path(source: Path, config: RunConfig) -> Path:
-    """``<output>/<scene>.<configuration>.nc``."""
-    source = _named(source)
-    return config.execution.output / f"{source.stem}.{config.name}{PRODUCT_SUFFIX}"
-
-
-def _named(source: str | Path) -> Path:
-    """The path of a scene with its name, also where it was given as ``.``."""
-    path = Path(source)
-    has_name = path.name not in ("", "..")
-    return path if has_name else Path(os.path.abspath(path))  # noqa: PTH100 - links keep their name
-
-
-def _refuse_output_in_scene(source: Path, folder: Path) -> None:
-    """A product in the folder of its scene would change that scene."""
-    if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
-        raise WriteError(
-            f"{folder} is inside the scene's own folder {source.name}. Choose another output "
-            "folder."
-        )
-
-
 def _dtypes(plan: Plan) -> dict[str, Any]:
     """Of what ``process_block`` makes."""
     dtypes: dict[str, Any] = {QUALITY_FLAGS: np.uint32}
@@ -283,16 +286,3 @@ def _log_counts(plan: Plan, tally: Tally) -> None:
             log.warning(
                 "%s: no valid pixel for %s; the product holds fill values only", scene, step.name
             )
-
-
-def _prepare_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise WriteError(
-            f"{folder} is a file, not a folder. Choose another output folder."
-        ) from None
-    except OSError as error:
-        raise WriteError(
-            f"{folder}: the output folder cannot be made: {error.strerror}. Choose another one."
-        ) from error

@@ -5,11 +5,11 @@ configuration and the versions of the software alone, so that two runs can be co
 """
 
 import datetime
-import hashlib
 import importlib.metadata
 import json
 import os
 import platform
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ import numpy.typing as npt
 from pipeline.chain import NetworkStep
 from pipeline.config import hash_of
 from pipeline.errors import ConfigError, SceneError
+from pipeline.identity import identity_of, sha256_of
 from pipeline.masks import describe_rule
 from pipeline.networks import Variable
 from pipeline.networks.after import SCOPE, SCOPE_LIMIT, Gains
@@ -67,10 +68,16 @@ class Provenance:
     created: datetime.datetime
 
     @classmethod
-    def of(cls, source: Path, scene_attributes: Mapping[str, Any], plan: Plan) -> "Provenance":
+    def of(
+        cls,
+        source: Path,
+        scene_attributes: Mapping[str, Any],
+        plan: Plan,
+        created: datetime.datetime,
+    ) -> "Provenance":
         """Of a run about to start; hashes the input file."""
-        identity, sha256 = _identity(source), sha256_of(source)
-        return cls(source, identity, sha256, dict(scene_attributes), plan, creation_time())
+        identity, sha256 = identity_of(source), sha256_of(source)
+        return cls(source, identity, sha256, dict(scene_attributes), plan, created)
 
     @property
     def scene_name(self) -> str:
@@ -100,7 +107,7 @@ class Provenance:
         Raises:
             SceneError: the input is not the file any more that was hashed.
         """
-        if _identity(self.scene) != self.scene_identity:
+        if identity_of(self.scene) != self.scene_identity:
             raise SceneError(
                 f"{self.scene_name}: the file changed while it was processed. Run it again when it "
                 "is complete."
@@ -252,36 +259,20 @@ class Provenance:
         return {SOFTWARE: __version__, "python": platform.python_version(), **versions, **native}
 
 
-def sha256_of(source: Path) -> str:
-    """Of a file's bytes; of a folder, of the names and bytes of all files in it."""
-    if not source.is_dir():
-        with source.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    together = hashlib.sha256()
-    for path in _files(source):
-        together.update(f"{path.relative_to(source).as_posix()}\0{sha256_of(path)}\n".encode())
-    return together.hexdigest()
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def _identity(source: Path) -> tuple[int, int]:
-    """Total size and latest change (ns)."""
-    found = [path.stat() for path in (_files(source) if source.is_dir() else [source])]
-    return sum(s.st_size for s in found), max((s.st_mtime_ns for s in found), default=0)
-
-
-def creation_time() -> datetime.datetime:
+def creation_time(first_seen: int | None = None) -> datetime.datetime:
     """SOURCE_DATE_EPOCH where it is set, so that a run can be repeated to the byte, else now.
+
+    Args:
+        first_seen: instead of now, in seconds since 1970: a batch states when it first saw a scene,
+            so that a scene that is done again after a failure becomes the same file.
 
     Raises:
         ConfigError: SOURCE_DATE_EPOCH is not a number of seconds.
     """
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     if epoch is None:
-        return datetime.datetime.now(datetime.UTC)
+        seen = time.time() if first_seen is None else first_seen
+        return datetime.datetime.fromtimestamp(seen, datetime.UTC)
     try:
         return datetime.datetime.fromtimestamp(int(epoch), datetime.UTC)
     except (ValueError, OverflowError, OSError):

@@ -16,6 +16,7 @@ import xarray as xr
 
 from pipeline.block import process_block
 from pipeline.errors import NetworkError, PipelineError
+from pipeline.identity import sha256_of
 from pipeline.networks import load_network
 from pipeline.networks.engines import example_inputs
 from pipeline.networks.library import network_folders
@@ -23,7 +24,7 @@ from pipeline.networks.reference import forward
 from pipeline.plan import Plan
 from pipeline.process import locate_and_plan, product_template
 from pipeline.product_file import ProductFile
-from pipeline.provenance import Provenance, sha256_of
+from pipeline.provenance import Provenance
 from pipeline.quality import FlagTable
 from pipeline.readers import open_scene
 from pipeline.scene import SOURCE_FLAGS
@@ -207,7 +208,7 @@ def _attributes(
 ) -> Iterator[Finding]:
     """Every attribute of the file and its variables, with what would be written now."""
     created = datetime.datetime.fromisoformat(str(product.attributes["date_created"]))
-    provenance = replace(Provenance.of(source, scene.attrs, plan), created=created)
+    provenance = Provenance.of(source, scene.attrs, plan, created)
     expected = product_template(scene, plan)
     differing = [*_differences(product.root, provenance.root(tally), "")]
     for name, variable in {**expected.data_vars, **expected.coords}.items():

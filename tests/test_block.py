@@ -112,8 +112,12 @@ def assert_same_by_a_full_look(steps, rows, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(_Evaluation, "_doubtful", lambda _self, x, _y: np.arange(len(x)))
         full = run()
-    for (values, flags), (expected, expected_flags) in zip(quick, full, strict=True):
+    for (values, flags, outside), (expected, expected_flags, counts) in zip(
+        quick, full, strict=True
+    ):
         np.testing.assert_array_equal(flags, expected_flags)
+        np.testing.assert_array_equal(outside, counts)
+        assert (outside.max() > 0) == bool((flags & INPUT_OUT_OF_RANGE).any())
         assert values.dtype == expected.dtype == np.float32
         np.testing.assert_array_equal(values.view(np.uint32), expected.view(np.uint32))
     return quick
@@ -127,7 +131,7 @@ def test_inputs_at_their_limits(transform, minimum, maximum, engine, monkeypatch
     network = network_of(inputs, [variable()], [[1e-3], [0.5]])
     step = step_of(network, [0, 1], 2, engine)
     rows = rows_of([beside(inputs[0]), np.full(len(beside(inputs[0])), 0.5)], 3)
-    ((_, flags),) = assert_same_by_a_full_look([step], rows, monkeypatch)
+    ((_, flags, _),) = assert_same_by_a_full_look([step], rows, monkeypatch)
     is_everything = transform == "cos_degrees" and (minimum, maximum) == (-1.0, 1.0)
     if np.isfinite((minimum, maximum)).any() and not is_everything:
         assert (flags & INPUT_OUT_OF_RANGE).any()
@@ -146,7 +150,7 @@ def test_outputs_at_their_limits(transform, minimum, maximum, engine, monkeypatc
     ends = [end for end in (minimum, maximum) if np.isfinite(end)]
     wide = [end + s * width + d for end in ends for s in (1, -1) for d in (0, 1e-7, -1e-7, 1e-3)]
     rows = rows_of([np.concatenate([transformed, np.float32(wide)])], 2)
-    ((_, flags),) = assert_same_by_a_full_look(
+    ((_, flags, _),) = assert_same_by_a_full_look(
         [step_of(network, [0], 1, engine)], rows, monkeypatch
     )
     if ends and transform != "cos_degrees":
@@ -164,7 +168,7 @@ def test_small_networks(tmp_path, transform, engine, monkeypatch):
     path = write_network(tmp_path / "n.h5", transform=transform, norm_in=np.tile(norm, (3, 1)))
     network = load_network(path)
     rows = each_in_turn(network, 5)
-    ((values, flags),) = assert_same_by_a_full_look(
+    ((values, flags, _),) = assert_same_by_a_full_look(
         [step_of(network, range(3), 3, engine)], rows, monkeypatch
     )
     assert (flags == 0).any()
@@ -178,7 +182,7 @@ def test_columns_in_any_order(tmp_path, order, monkeypatch):
     rows = each_in_turn(network, 6)
     rows[:, 3] = rows[::-1, 0]
     step = step_of(network, order, 4)
-    ((values, flags),) = assert_same_by_a_full_look([step], rows, monkeypatch)
+    ((values, flags, _),) = assert_same_by_a_full_look([step], rows, monkeypatch)
     computed = np.isfinite(values).all(axis=1)
     x = rows[computed][:, order]
     np.testing.assert_array_equal(values[computed], network.predict(x, "numpy").astype("f4"))
@@ -224,7 +228,7 @@ def test_real_networks(ocsmart, sensor, kind, engine, monkeypatch):
     count = len(network.inputs)
     rows = each_in_turn(network, count + len(network.outputs))
     step = step_of(network, range(count), count, engine)
-    ((_, flags),) = assert_same_by_a_full_look([step], rows, monkeypatch)
+    ((_, flags, _),) = assert_same_by_a_full_look([step], rows, monkeypatch)
     assert (flags & INPUT_OUT_OF_RANGE).any()
     assert (flags == 0).any()
 

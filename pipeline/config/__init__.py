@@ -1,9 +1,11 @@
 """The run configuration: what YAML may say, typed, with every unknown key an error.
 
 ``science`` decides what is in a product and is written into it; ``execution`` decides how and where
-the work is done and never leaves a trace in a product.
+the work is done, ``batch`` how many scenes are, and ``qc`` which of them are suspect; these never
+leave a trace in a product.
 """
 
+from pipeline.config.batch import Batch, DaskCluster, IfExists, QualityControl
 from pipeline.config.run import (
     Execution,
     RunConfig,
@@ -25,10 +27,14 @@ from pipeline.config.science import (
 from pipeline.config.strict import Strict, complaints_of
 
 __all__ = [
+    "Batch",
+    "DaskCluster",
     "Execution",
     "GainMode",
+    "IfExists",
     "MaskRules",
     "NetworkChoice",
+    "QualityControl",
     "ReaderChoice",
     "ReaderOptions",
     "RunConfig",

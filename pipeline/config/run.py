@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import ByteSize, Field, ValidationError
+from pydantic import ByteSize, Field, ValidationError, field_validator
 
+from pipeline.config.batch import Batch, QualityControl
 from pipeline.config.science import Name, Science
 from pipeline.config.strict import Strict, complaints_of, read_yaml
 from pipeline.errors import ConfigError
+from pipeline.naming import NameTemplate
 from pipeline.shipped import shipped_configs
 
 
@@ -23,11 +25,25 @@ class Execution(Strict):
     """Folder the products are written to."""
     network_dirs: tuple[Path, ...] = ()
     """Folders in which networks are looked up, before those of OCPIPE_NETWORKS."""
-    threads: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1)
-    """At most so many blocks are in work together."""
+    product: str = "{stem}.{name}.nc"
+    """Where below the output folder a product goes, by fields of the scene, see pipeline.naming."""
+    threads: int | None = Field(default=None, ge=1)
+    """At most so many blocks of a scene are in work together; one per core where nothing is said,
+    which scenes at once share."""
     memory_limit: Annotated[ByteSize, Field(gt=0)] | None = None
     """Memory (1GB, 512MiB, bytes) that a run may use beside the program itself; half of what is
-    left on the machine where nothing is said."""
+    left on the machine where nothing is said. Scenes at once share it."""
+
+    @field_validator("product")
+    @classmethod
+    def _is_a_template(cls, product: str) -> str:
+        NameTemplate(product)
+        return product
+
+    @property
+    def most_threads(self) -> int:
+        """Threads where nothing is said: one per core."""
+        return self.threads or len(os.sched_getaffinity(0))
 
 
 class RunConfig(Strict):
@@ -37,6 +53,8 @@ class RunConfig(Strict):
     title: str = ""
     science: Science
     execution: Execution = Execution()
+    batch: Batch = Batch()
+    qc: QualityControl = QualityControl()
 
     def selecting(self, products: tuple[str, ...]) -> "RunConfig":
         """This configuration with only the named networks, in the configuration's order.
@@ -63,6 +81,14 @@ class RunConfig(Strict):
             ConfigError: a setting is not valid.
         """
         return self._changed("execution", {k: v for k, v in changes.items() if v is not None})
+
+    def batching(self, **changes: Any) -> "RunConfig":
+        """This configuration with other settings of batches; None keeps what there is.
+
+        Raises:
+            ConfigError: a setting is not valid.
+        """
+        return self._changed("batch", {k: v for k, v in changes.items() if v is not None})
 
     def with_window(self, **changes: Any) -> "RunConfig":
         """This configuration with another window; None keeps what there is.

@@ -2,7 +2,7 @@
 
 from pipeline.writers.chunks import FILL, ChunkEncoder, StoredChunk, as_stored, encode_all
 from pipeline.writers.netcdf import (
-    PRODUCT_SUFFIX,
+    PARTIAL_SUFFIX,
     Layout,
     default_chunk,
     encoders_of,
@@ -13,7 +13,7 @@ from pipeline.writers.netcdf import (
 
 __all__ = [
     "FILL",
-    "PRODUCT_SUFFIX",
+    "PARTIAL_SUFFIX",
     "ChunkEncoder",
     "Layout",
     "StoredChunk",

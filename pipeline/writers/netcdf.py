@@ -31,7 +31,7 @@ from pipeline.writers.tally import Tally
 
 log = logging.getLogger(__name__)
 
-PRODUCT_SUFFIX = ".nc"
+PARTIAL_SUFFIX = ".partial"
 
 # With less free space than this a failure is probably for want of space.
 LITTLE_SPACE = 50_000_000
@@ -84,6 +84,7 @@ def write_product(
     blocks: Iterable[Block],
     describe: Callable[[Tally], Group],
     progress: Callable[[int, int], None] | None = None,
+    lease: str = "",
 ) -> Tally:
     """Write a product from its blocks as they come.
 
@@ -95,6 +96,7 @@ def write_product(
         blocks: the chunks of ``encoders_of``, block after block.
         describe: gives the file's attributes and groups once all pixels are counted.
         progress: told the number of written blocks and of all blocks.
+        lease: part of the temporary name, by which the leavings of a dead process can be told.
 
     Returns:
         The counts.
@@ -106,7 +108,7 @@ def write_product(
     grid = BlockGrid((0, 0), (lines, pixels), _chunk(products, layout))
     tally = Tally(lines * pixels, _flag_tables(products))
     report = progress or (lambda _done, _total: None)
-    with _complete_or_absent(target) as partial:
+    with _complete_or_absent(target, lease) as partial:
         with _named_failure(target):
             partial.touch(exist_ok=False)  # says what is wrong where the library says "denied"
         with _open(partial, "w") as file, _named_failure(target):
@@ -150,9 +152,10 @@ def _flag_tables(products: xr.Dataset) -> dict[str, FlagTable]:
 
 
 @contextlib.contextmanager
-def _complete_or_absent(target: Path) -> Iterator[Path]:
+def _complete_or_absent(target: Path, lease: str) -> Iterator[Path]:
     """A temporary path in the same folder, renamed at the end, removed on any failure."""
-    partial = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+    holder = lease or str(os.getpid())
+    partial = target.with_name(f".{target.name}.{holder}-{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
     try:
         yield partial
         with _named_failure(target):

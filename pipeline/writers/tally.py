@@ -1,6 +1,7 @@
 """Statistics of a product, counted while its chunks are written: no second pass over the data."""
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,43 @@ _POSSIBLE = {"latitude": 90.0, "longitude": 180.0}
 
 
 @dataclass(frozen=True)
+class Moments:
+    """Number, mean and sum of squared deviations of values, joined without loss of digits.
+
+    Chan, Golub & LeVeque 1983, Am. Stat. 37, 242: sums of squares would cancel where values vary
+    little.
+    """
+
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+
+    @classmethod
+    def of(cls, values: npt.NDArray[Any]) -> "Moments":
+        """Of finite values of any shape."""
+        if values.size == 0:
+            return cls()
+        exact = values.astype(np.float64).reshape(-1)
+        mean = float(exact.mean())
+        exact -= mean
+        return cls(exact.size, mean, float(exact.dot(exact)))
+
+    def joined(self, other: "Moments") -> "Moments":
+        """Of these values and others."""
+        count = self.count + other.count
+        if count == 0:
+            return self
+        apart, share = other.mean - self.mean, other.count / count
+        squares = self.squares + other.squares + apart**2 * self.count * share
+        return Moments(count, self.mean + apart * share, squares)
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation of the values (not an estimate from a sample)."""
+        return math.sqrt(self.squares / self.count) if self.count else math.nan
+
+
+@dataclass(frozen=True)
 class Counts:
     """What one chunk of one variable adds; made in the thread that made the chunk."""
 
@@ -22,7 +60,8 @@ class Counts:
     """SHA-256 of the numbers as they are stored."""
     flags: npt.NDArray[np.int64] | None = None
     """Pixels with each bit."""
-    valid: int | None = None
+    moments: Moments | None = None
+    """Of the valid values."""
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @classmethod
@@ -58,7 +97,7 @@ class Counts:
                 # shorter. Exact in float64.
                 around = np.where(valid < 0, valid.astype(np.float64) + 360, valid)
                 ranges["longitude_from_0"] = (float(around.min()), float(around.max()))
-        return cls(digest, valid=valid.size, ranges=ranges)
+        return cls(digest, moments=Moments.of(valid), ranges=ranges)
 
 
 @dataclass
@@ -68,7 +107,8 @@ class Tally:
     pixels: int
     flag_tables: Mapping[str, FlagTable]
     flag_counts: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
-    valid_counts: dict[str, int] = field(default_factory=dict)
+    moments: dict[str, Moments] = field(default_factory=dict)
+    """Of the valid values of every float variable."""
     _ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     _digests: dict[str, Any] = field(default_factory=dict)
 
@@ -81,11 +121,16 @@ class Tally:
         self._digests.setdefault(name, hashlib.sha256()).update(counts.digest)
         if counts.flags is not None:
             self.flag_counts[name] = self.flag_counts.get(name, np.int64(0)) + counts.flags
-        if counts.valid is not None:
-            self.valid_counts[name] = self.valid_counts.get(name, 0) + counts.valid
+        if counts.moments is not None:
+            self.moments[name] = self.moments.get(name, Moments()).joined(counts.moments)
         for key, (low, high) in counts.ranges.items():
             least, greatest = self._ranges.get(key, (np.inf, -np.inf))
             self._ranges[key] = (min(low, least), max(high, greatest))
+
+    @property
+    def valid_counts(self) -> dict[str, int]:
+        """Number of finite values of every float variable."""
+        return {name: moments.count for name, moments in self.moments.items()}
 
     @property
     def checksums(self) -> dict[str, str]:
@@ -94,7 +139,7 @@ class Tally:
 
     def valid_count(self, name: str) -> int:
         """Number of finite values of a variable."""
-        return self.valid_counts.get(name, 0)
+        return self.moments.get(name, Moments()).count
 
     def range_of(self, name: str) -> tuple[float, float] | None:
         """Least and greatest finite value, or None where there is none."""

@@ -1,0 +1,112 @@
+"""What a product is called: a template filled with what is known of its scene."""
+
+import datetime
+import re
+import string
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pipeline.errors import SceneError
+
+PATH_FIELDS = ("stem", "parent", "name")
+SCENE_FIELDS = ("sensor", "platform", "instrument")
+TIME_FIELDS = ("start", "end")
+FIELDS = (*PATH_FIELDS, *SCENE_FIELDS, *TIME_FIELDS)
+SUFFIX = ".nc"
+DEFAULT_TIME = "%Y%m%dT%H%M%S"
+
+
+@dataclass(frozen=True)
+class NameTemplate:
+    """Where below the output folder a product goes: ``{start:%Y/%m/%d}/{stem}.{name}.nc``.
+
+    ``{stem}`` is the scene's file name without its ending, ``{parent}`` the name of its folder,
+    ``{name}`` that of the configuration; ``{sensor}``, ``{platform}``, ``{instrument}``,
+    ``{start}`` and ``{end}`` come from the scene itself. Slashes make folders only where the
+    template has them, never where a field has.
+
+    Raises:
+        ValueError: the template is none, or could lead out of the folder.
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        try:
+            parts = list(self._parts())
+        except ValueError as error:
+            raise ValueError(f"unbalanced braces ({error})") from error
+        unknown = [field for _, field, _ in parts if field is not None and field not in FIELDS]
+        if unknown:
+            raise ValueError(f"unknown field {{{unknown[0]}}}; known are {', '.join(FIELDS)}")
+        if any(spec and field not in TIME_FIELDS for _, field, spec in parts):
+            raise ValueError("only start and end take a format, such as {start:%Y/%m/%d}")
+        if not self.text.endswith(SUFFIX):
+            raise ValueError(f"expected a name that ends with {SUFFIX}")
+        fixed = "".join(f"{literal}{spec if field else ''}x" for literal, field, spec in parts)
+        if fixed.startswith("/") or ".." in PurePosixPath(fixed).parts or "\0" in fixed:
+            raise ValueError("expected a path inside the output folder, without ..")
+
+    @property
+    def needs_scene(self) -> bool:
+        """Whether the scene must be opened to know the name."""
+        return any(field in (*SCENE_FIELDS, *TIME_FIELDS) for _, field, _ in self._parts())
+
+    def path(
+        self, source: Path, config_name: str, scene: Mapping[str, Any] | None = None
+    ) -> PurePosixPath:
+        """The product's path, relative to the output folder.
+
+        Args:
+            source: the file of the scene, with a name.
+            config_name: of the configuration.
+            scene: the scene's attributes, where the template needs them.
+
+        Raises:
+            SceneError: the scene does not say what the template needs.
+        """
+        of_path = {"stem": source.stem, "parent": _folder_of(source), "name": config_name}
+        made = ""
+        for literal, field, spec in self._parts():
+            made += literal
+            if field in of_path:
+                made += of_path[field]
+            elif field is not None:
+                made += _of_scene(field, spec, scene or {})
+        return PurePosixPath(made)
+
+    def _parts(self) -> Iterator[tuple[str, str | None, str]]:
+        for literal, field, spec, _ in string.Formatter().parse(self.text):
+            yield literal, field, spec or ""
+
+
+def _folder_of(source: Path) -> str:
+    return source.absolute().parent.name or "root"
+
+
+def _of_scene(field: str, spec: str, scene: Mapping[str, Any]) -> str:
+    attribute = {"start": "time_coverage_start", "end": "time_coverage_end"}.get(field, field)
+    said = str(scene.get(attribute, "")).strip()
+    if not said:
+        raise SceneError(
+            f"the scene does not say its {field} ({attribute}), which the name of the product "
+            "needs. Choose another template (execution.product)."
+        )
+    if field not in TIME_FIELDS:
+        return _plain(said)
+    try:
+        time = datetime.datetime.fromisoformat(said)
+    except ValueError:
+        raise SceneError(
+            f"{attribute} of the scene is {said!r}, expected a time in ISO 8601, which the name of "
+            "the product needs. Choose another template (execution.product)."
+        ) from None
+    aware = time if time.tzinfo else time.replace(tzinfo=datetime.UTC)
+    return aware.astimezone(datetime.UTC).strftime(spec or DEFAULT_TIME)
+
+
+def _plain(text: str) -> str:
+    """What a file says, as a part of a name: no slash, no hidden or parent folder."""
+    return re.sub(r"^\.+", "_", re.sub(r"[^\w.+@=-]", "_", text))

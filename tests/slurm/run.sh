@@ -1,0 +1,183 @@
+#!/bin/bash
+# The job files of examples/slurm on a Slurm of one node, as a user would submit them.
+#
+#   tests/slurm/run.sh [OCPIPE]           the command, .venv/bin/ocpipe unless given
+#
+# Says what it checks, line by line; ends at the first check that fails, with the log of the job.
+# Installs Slurm where it is absent. All it makes is in a temporary folder that it removes.
+
+set -euo pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd)
+# shellcheck source=tests/slurm/cluster.sh
+. "$root/tests/slurm/cluster.sh"
+
+work=$(mktemp -d)
+trap 'stop_cluster; rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+OCPIPE=$(realpath "${1:-$root/.venv/bin/ocpipe}")
+CONFIG=demo
+NETWORKS=$root/sample_data/networks
+SCENES=$work/scenes
+SOURCE_DATE_EPOCH=1700000000 # so that equal products are equal bytes
+export OCPIPE CONFIG NETWORKS SCENES SOURCE_DATE_EPOCH
+scenes=12
+
+# --- what the checks are made of ---
+
+job= # the one that was submitted last
+
+# submit NAME OPTIONS... FILE ARGUMENTS...: its products go to $work/NAME.
+# The examples ask for more CPUs and hours than this node has.
+submit() {
+    local out=$work/$1
+    shift
+    job=$(cd "$work" && OUT=$out sbatch --parsable --cpus-per-task=1 --mem=2G --time=10 "$@")
+}
+
+ended() { squeue --noheader --jobs="$1" --format=%T 2> /dev/null | grep -q . && return 1 || return 0; }
+
+# The value of a field that Slurm knows of a job, or of a task of an array as JOB_TASK.
+field() { scontrol show job --oneliner "$1" | grep -o " $2=[^ ]*" | head -n 1 | cut -d= -f2; }
+
+# Until the job has ended, however it has.
+finish() { wait_for 120 ended "$job" || fail "job $job did not end in 120 s"; }
+
+# states NAME: what the ledgers of $work/NAME say, as "done=12 failed=0 pending=0".
+states() {
+    "$OCPIPE" status "$work/$1" --json | python3 -c 'import json, sys
+counts = json.load(sys.stdin)
+print(*(f"{state}={counts.get(state, 0)}" for state in ("done", "failed", "pending")))'
+}
+
+products() { find "$work/$1" -name '*.demo.nc' | wc -l; }
+
+# What would change if a product were made again.
+identity() { find "$work/$1" -name '*.demo.nc' -printf '%f %i %T@ %s\n' | sort; }
+
+fail() {
+    echo "FAILED: $*"
+    [ -z "$job" ] || tail -n 50 -v "$work"/ocpipe-"$job"*.log
+    exit 1
+}
+
+# check "WHAT" COMMAND...: silent but for its line, where COMMAND succeeds.
+check() {
+    local what=$1 said
+    shift
+    said=$("$@" 2>&1) || fail "$what ($*)
+$said"
+    echo "ok     $what"
+}
+
+equal() { [ "$1" = "$2" ] || { echo "found '$1', expected '$2'"; return 1; }; }
+
+same_products() {
+    local product
+    for product in "$work/single"/*.demo.nc; do
+        cmp "$product" "$work/$1/$(basename "$product")" || return 1
+    done
+    equal "$(products "$1")" "$scenes"
+}
+
+# stopped_midway NAME: some scenes are done and have a product, the rest are pending.
+stopped_midway() {
+    local count
+    count=$(products "$1")
+    if [ "$count" = 0 ] || [ "$count" = "$scenes" ]; then echo "$count products" && return 1; fi
+    equal "$(states "$1")" "done=$count failed=0 pending=$((scenes - count))"
+}
+
+no_rests() { equal "$(find "$work/$1" -type f ! -name '*.demo.nc' ! -name 'ocpipe-ledger*' | head)" ""; }
+
+has_product() { [ "$(products "$1")" -gt 0 ]; }
+
+# --- the cluster and the scenes ---
+
+install_slurm
+start_cluster "$work/slurm"
+mkdir "$SCENES"
+for number in $(seq -w "$scenes"); do
+    cp "$root"/sample_data/scenes/*.nc "$SCENES/AQUA_MODIS.20240615T1835$number.L2.OC.nc"
+done
+echo "ok     Slurm $(sinfo --version | cut -d' ' -f2) runs on one node; $scenes scenes"
+
+batch=$root/examples/slurm/batch.sbatch
+array=$root/examples/slurm/array.sbatch
+
+# --- one job ---
+
+submit single --cpus-per-task=2 "$batch"
+finish
+check "batch.sbatch ends with exit code 0" equal "$(field "$job" ExitCode)" 0:0
+check "it made a product of every scene" equal "$(products single)" "$scenes"
+check "its ledger says so" equal "$(states single)" "done=$scenes failed=0 pending=0"
+for product in "$work"/single/*0[12].L2.OC.demo.nc; do
+    check "$(basename "$product") is verified" \
+        "$OCPIPE" verify "$product" --scene "$SCENES" --networks "$NETWORKS" --sample 50
+done
+
+before=$(identity single)
+submit single "$batch"
+finish
+check "submitted again it ends with exit code 0" equal "$(field "$job" ExitCode)" 0:0
+check "and has written nothing" equal "$(identity single)" "$before"
+
+# --- an array ---
+
+submit array --array=1-2 "$array"
+finish
+for task in 1 2; do
+    check "task $task of array.sbatch ends with exit code 0" equal "$(field "${job}_$task" ExitCode)" 0:0
+    check "and has a ledger of its own" test -s "$work/array/ocpipe-ledger-$task-of-2.sqlite"
+done
+check "the ledgers together say that every scene was done, once" \
+    equal "$(states array)" "done=$scenes failed=0 pending=0"
+check "the products are those of the single job, byte by byte" same_products array
+
+# --- a job that is stopped ---
+
+submit stopped --no-requeue "$batch" --workers 1
+wait_for 60 has_product stopped || fail "no product in 60 s"
+scancel --signal=TERM "$job"
+finish
+check "a job that gets SIGTERM, as before its time limit, ends with exit code 75" \
+    equal "$(field "$job" ExitCode)" 75:0
+check "what it did is in the ledger, the rest is pending" stopped_midway stopped
+check "nothing half made is left" no_rests stopped
+before=$(identity stopped)
+submit stopped "$batch"
+finish
+check "submitted again it ends with exit code 0" equal "$(field "$job" ExitCode)" 0:0
+check "the products are those of the single job, byte by byte" same_products stopped
+check "those of the first job were not made again" \
+    equal "$(comm -12 <(echo "$before") <(identity stopped))" "$before"
+
+submit killed "$batch" --workers 1
+wait_for 60 has_product killed || fail "no product in 60 s"
+scancel "$job"
+finish
+check "a job that is cancelled is not requeued" equal "$(field "$job" JobState)" CANCELLED
+check "what it did is in the ledger, the rest is pending" stopped_midway killed
+submit killed "$batch"
+finish
+check "submitted again it ends with exit code 0" equal "$(field "$job" ExitCode)" 0:0
+check "the products are those of the single job, byte by byte" same_products killed
+
+# --- jobs that requeue themselves ---
+
+restarted() { [ "$(field "$1" Restarts)" = 1 ]; }
+
+submit requeued --array=1-2 "$array" --workers 1
+wait_for 60 has_product requeued || fail "no product in 60 s"
+scancel --signal=TERM "${job}_2"
+wait_for 60 restarted "${job}_2" || fail "task 2 was not requeued"
+scontrol update "JobId=${job}_2" StartTime=now # Slurm waits half a minute and more
+finish
+check "a task that gets SIGTERM is requeued and ends with exit code 0" \
+    equal "$(field "${job}_2" Restarts) $(field "${job}_2" ExitCode)" "1 0:0"
+check "the other task is not" equal "$(field "${job}_1" Restarts) $(field "${job}_1" ExitCode)" "0 0:0"
+check "the products are those of the single job, byte by byte" same_products requeued
+
+echo "Slurm test passed"
