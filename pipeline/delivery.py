@@ -5,7 +5,7 @@ None of it leaves a trace in the product but the date it bears.
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ class Delivery:
     """Part of the temporary name, by which a batch knows what a dead process has left."""
     first_seen: int | None = None
     """Seconds since 1970, the date that the product bears; None for now."""
+    announce: Callable[[Path], None] = lambda _: None
+    """Told the path before anything is written there; may refuse."""
 
     @classmethod
     def of(cls, config: RunConfig, **how: Any) -> "Delivery":
@@ -74,6 +76,7 @@ class Delivery:
             raise WriteError(
                 f"{target} is there already. Move it away, or choose --if-exists overwrite or skip."
             )
+        self.announce(target)
         return target
 
     def prepare(self, target: Path, nbytes: int) -> None:

@@ -1,6 +1,8 @@
 """What people see: messages and progress on a terminal, plain lines elsewhere; all on stderr."""
 
 import contextlib
+import datetime
+import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -31,10 +33,38 @@ class _CurrentStderr(logging.StreamHandler[TextIO]):
         pass
 
 
-def start_logging(level: str) -> None:
-    """Show this program's messages from a level on, and other libraries' from warning on."""
+class _JsonLines(logging.Formatter):
+    """A JSON object per message: time (UTC), level, message, and what it is about."""
+
+    # What every record has; the rest was given with the message.
+    _USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "taskName"}
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.datetime.fromtimestamp(record.created, datetime.UTC)
+        message = record.getMessage()
+        if record.exc_info:
+            message += "\n" + self.formatException(record.exc_info)
+        facts = {key: value for key, value in vars(record).items() if key not in self._USUAL}
+        return json.dumps(
+            {
+                "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+                "level": record.levelname.lower(),
+                "message": message,
+                **facts,
+            },
+            default=str,
+        )
+
+
+def start_logging(level: str, as_json: bool = False) -> None:
+    """Show this program's messages from a level on, and other libraries' from warning on.
+
+    Args:
+        level: the least serious level that is shown.
+        as_json: a JSON object per line instead of plain lines.
+    """
     handler = _CurrentStderr()
-    handler.setFormatter(_Lines())
+    handler.setFormatter(_JsonLines() if as_json else _Lines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("pipeline").setLevel(level.upper())
 

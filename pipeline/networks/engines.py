@@ -59,13 +59,13 @@ def resolve_engine(name: str) -> str:
         ConfigError: there is no engine of that name.
     """
     if name == "auto":
-        return "tensorflow" if _is_gpu_visible() else "onnxruntime"
+        return "tensorflow" if is_gpu_visible() else "onnxruntime"
     if name not in ENGINES:
         raise ConfigError(f"unknown engine {name!r}; known are auto, {', '.join(ENGINES)}.")
     return name
 
 
-def _is_gpu_visible() -> bool:
+def is_gpu_visible() -> bool:
     """Whether an NVIDIA device is there and not hidden; without starting TensorFlow to ask."""
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "all").strip() in {"", "-1"}
     return Path("/dev/nvidia0").exists() and not hidden

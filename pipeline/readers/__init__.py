@@ -1,7 +1,9 @@
 """File -> scene: one format per file, one table of them all."""
 
+import functools
+import importlib.metadata
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -56,6 +58,9 @@ READERS: dict[str, ReaderType] = {
     "geotiff": GeoTiff,
     "cf_netcdf": CfNetcdf,
 }
+
+# Packages of others add readers by an entry point of this group: its name, and the class.
+ENTRY_POINTS = "ocpipe.readers"
 
 AUTO = ReaderChoice()
 
@@ -131,13 +136,38 @@ def check_reader(choice: ReaderChoice) -> None:
     Raises:
         ConfigError: there is no such reader, or no such option.
     """
-    if choice.format not in ("auto", *READERS):
+    if choice.format not in ("auto", *READERS) and choice.format not in added_readers():
         raise ConfigError(
-            f"unknown reader {choice.format!r}; known are auto, {', '.join(READERS)}. "
+            f"unknown reader {choice.format!r}; known are auto, {', '.join(_known())}. "
             "Correct reader.format."
         )
     if choice.format != "auto":
         _make(choice.format, choice.options)
+
+
+@functools.cache
+def added_readers() -> dict[str, ReaderType]:
+    """The readers that other packages add; those of READERS come first.
+
+    Raises:
+        ConfigError: one of them cannot be imported.
+    """
+    found: dict[str, ReaderType] = {}
+    for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        try:
+            found[entry.name] = entry.load()
+        except Exception as error:
+            raise ConfigError(
+                f"reader {entry.name} ({entry.value}) of another package cannot be imported "
+                f"({error}). Mend or remove that package."
+            ) from error
+    return found
+
+
+def _known() -> Iterator[str]:
+    """In the order in which they are asked; other packages are looked for when it is their turn."""
+    yield from READERS
+    yield from (name for name in added_readers() if name not in READERS)
 
 
 def _make(name: str, options: Mapping[str, Any]) -> Reader:
@@ -146,7 +176,7 @@ def _make(name: str, options: Mapping[str, Any]) -> Reader:
     Raises:
         ConfigError: it has no such options.
     """
-    reader = READERS[name]
+    reader = READERS[name] if name in READERS else added_readers()[name]
     try:
         return reader(reader.Options.model_validate(dict(options)))
     except ValidationError as error:
@@ -166,11 +196,11 @@ def _check_format(path: Path, name: str, options: Mapping[str, Any]) -> None:
 
 def _recognise(path: Path) -> str:
     content = describe_content(path)  # raises where the container itself is broken
-    for name in READERS:
+    for name in _known():
         if _make(name, {}).recognises(path):
             return name
     raise UnknownFormatError(
         f"{path}: no reader recognises this file: it is {content}. Known formats are "
-        f"{', '.join(READERS)}. Give a file of one of them, or describe a netCDF file with "
+        f"{', '.join(_known())}. Give a file of one of them, or describe a netCDF file with "
         "reader: {format: cf_netcdf, options: {mapping: ...}}."
     )

@@ -2,7 +2,6 @@
 
 from pipeline.writers.chunks import FILL, ChunkEncoder, StoredChunk, as_stored, encode_all
 from pipeline.writers.netcdf import (
-    PARTIAL_SUFFIX,
     Layout,
     default_chunk,
     encoders_of,
@@ -13,7 +12,6 @@ from pipeline.writers.netcdf import (
 
 __all__ = [
     "FILL",
-    "PARTIAL_SUFFIX",
     "ChunkEncoder",
     "Layout",
     "StoredChunk",

@@ -9,7 +9,6 @@ import contextlib
 import logging
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -27,11 +26,11 @@ from pipeline.grid import BlockGrid
 from pipeline.quality import NO_CLASS, FlagTable
 from pipeline.writers.chunks import FILL, ChunkEncoder, StoredChunk
 from pipeline.writers.group import Group
+from pipeline.writers.partial import partial_path
 from pipeline.writers.tally import Tally
 
 log = logging.getLogger(__name__)
 
-PARTIAL_SUFFIX = ".partial"
 
 # With less free space than this a failure is probably for want of space.
 LITTLE_SPACE = 50_000_000
@@ -154,8 +153,7 @@ def _flag_tables(products: xr.Dataset) -> dict[str, FlagTable]:
 @contextlib.contextmanager
 def _complete_or_absent(target: Path, lease: str) -> Iterator[Path]:
     """A temporary path in the same folder, renamed at the end, removed on any failure."""
-    holder = lease or str(os.getpid())
-    partial = target.with_name(f".{target.name}.{holder}-{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
+    partial = partial_path(target, lease)
     try:
         yield partial
         with _named_failure(target):

@@ -34,9 +34,9 @@ FLOAT32 = ("onnxruntime", "tensorflow")
 
 def test_auto_is_onnxruntime_without_a_gpu(monkeypatch):
     """And tensorflow where one is visible; nothing heavy is imported to find out."""
-    monkeypatch.setattr(engines, "_is_gpu_visible", lambda: False)
+    monkeypatch.setattr(engines, "is_gpu_visible", lambda: False)
     assert resolve_engine("auto") == "onnxruntime"
-    monkeypatch.setattr(engines, "_is_gpu_visible", lambda: True)
+    monkeypatch.setattr(engines, "is_gpu_visible", lambda: True)
     assert resolve_engine("auto") == "tensorflow"
 
 

@@ -1,0 +1,149 @@
+"""How a batch looks: bars on a terminal, a line for each scene elsewhere; all on stderr."""
+
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Self
+
+from pipeline.batch.job import UNCHANGED, Outcome
+from pipeline.batch.ledger import Counts
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+log = logging.getLogger(__name__)
+
+# Levels of what was said in a worker; what is usual there is too much for a batch.
+_LEVELS = {"warning": logging.WARNING, "error": logging.ERROR, "critical": logging.ERROR}
+
+
+class Lines:
+    """A line for each scene, for log files and programs."""
+
+    def __init__(self) -> None:
+        self._counts, self._ended, self._is_waiting = Counts(), 0, False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def begun(self, slots: str, counts: Counts) -> None:
+        """Work begins."""
+        self._counts = counts
+        log.info(
+            "%d scenes to do (%d done before, %d failed before); %s",
+            counts.pending, counts.done + counts.skipped, counts.failed, slots,
+        )  # fmt: skip
+
+    def scene_begun(self, path: str, attempt: int) -> None:
+        """A scene is in work."""
+        again = f", attempt {attempt}" if attempt > 1 else ""
+        log.debug("%s: begun%s", _name(path), again, extra={"scene": path})
+
+    def progress(self, path: str, done: int, total: int) -> None:
+        """So many blocks of a scene are done."""
+        log.debug("%s: block %d of %d", _name(path), done, total, extra={"scene": path})
+
+    def scene_ended(self, path: str, state: str, outcome: Outcome, suspect: str | None) -> None:
+        """A scene is done, failed, skipped, or pending again."""
+        facts = {"scene": path, "state": state, "seconds": round(outcome.seconds, 3)}
+        for level, text in outcome.messages:
+            log.log(_LEVELS.get(level, logging.DEBUG), "%s", text, extra={"scene": path})
+        if state == "pending":
+            log.warning("%s; it is tried again", outcome.reason, extra=facts)
+            return
+        self._ended += 1
+        of_all = f"{self._ended}/{max(self._counts.pending, self._ended)}"
+        if state == "failed":
+            facts |= {"kind": outcome.kind}
+            log.error("%s %s", of_all, outcome.reason, extra=facts)
+        else:
+            log.info("%s %s: %s", of_all, _name(path), _result(state, outcome), extra=facts)
+        if suspect:
+            log.warning("%s: suspect: %s", _name(path), suspect, extra={"scene": path})
+
+    def waiting(self, count: int) -> None:
+        """All that is left is in work elsewhere."""
+        if not self._is_waiting:
+            log.info("%d scenes are in work in another process; waiting for it", count)
+        self._is_waiting = True
+
+
+class Bars(Lines):
+    """A bar for the batch with rate and time left, and one for each scene in work."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        super().__init__()
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[said]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(compact=True),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._batch: TaskID | None = None
+        self._scenes: dict[str, TaskID] = {}
+        self._failed = 0
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def begun(self, slots: str, counts: Counts) -> None:
+        """Work begins."""
+        super().begun(slots, counts)
+        self._bars.start()
+        self._batch = self._bars.add_task("scenes", total=counts.pending, said="")
+
+    def scene_begun(self, path: str, attempt: int) -> None:
+        """A bar of its own."""
+        name = _name(path)
+        short = name if len(name) <= 36 else f"{name[:20]}…{name[-15:]}"
+        self._scenes[path] = self._bars.add_task(f"  {short}", total=None, said="")
+        super().scene_begun(path, attempt)
+
+    def progress(self, path: str, done: int, total: int) -> None:
+        """Its bar moves."""
+        self._bars.update(self._scenes[path], completed=done, total=total)
+
+    def scene_ended(self, path: str, state: str, outcome: Outcome, suspect: str | None) -> None:
+        """Its bar goes, the batch's moves."""
+        self._bars.remove_task(self._scenes.pop(path))
+        super().scene_ended(path, state, outcome, suspect)
+        self._failed += state == "failed"
+        if self._batch is not None and state != "pending":
+            said = f"[red]{self._failed} failed[/]" if self._failed else ""
+            self._bars.update(self._batch, completed=self._ended, said=said)
+
+
+def display() -> Lines:
+    """What suits where stderr goes."""
+    return Bars() if sys.stderr.isatty() else Lines()
+
+
+def _name(path: str) -> str:
+    return os.path.basename(path)
+
+
+def _result(state: str, outcome: Outcome) -> str:
+    if state == "skipped":
+        return outcome.reason
+    if outcome.kind == UNCHANGED:
+        return "its bytes are the same; the product stays"
+    shares = outcome.record.get("valid_fraction", {})
+    computed = ", ".join(f"{name} on {share:.0%}" for name, share in shares.items())
+    return f"done in {outcome.seconds:.1f} s, {computed} of the pixels"

@@ -1,0 +1,56 @@
+"""What kind of file system a folder is on: a ledger needs one that this machine alone uses."""
+
+import os
+from pathlib import Path
+
+MOUNTS = Path("/proc/self/mountinfo")
+
+# SQLite's write-ahead log shares memory between processes, which must be on one machine.
+NETWORK_TYPES = frozenset(
+    (
+        "9p", "acfs", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "gfs", "gfs2", "glusterfs",
+        "gpfs", "lustre", "mmfs", "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs", "panfs", "pvfs2",
+        "smb3", "smbfs", "stornext", "virtiofs", "vxfs", "wekafs",
+    )
+)  # fmt: skip
+# File systems of user space say what they are behind a dot.
+FUSE_NETWORK = (
+    "beegfs", "ceph", "cvmfs", "davfs", "gcsfuse", "glusterfs", "goofys", "juicefs", "mount-s3",
+    "rclone", "s3fs", "smbnetfs", "sshfs", "weka",
+)  # fmt: skip
+
+
+def file_system(path: Path) -> str:
+    """Type of the file system of an existing folder; empty where the system does not say.
+
+    Bind mounts and links are followed; of mounts over one another the last counts.
+    """
+    try:
+        mounts = MOUNTS.read_text()
+    except OSError:
+        return ""
+    real, found, longest = os.path.realpath(path), "", -1
+    for line in mounts.splitlines():
+        before, _, after = line.partition(" - ")
+        fields = before.split()
+        if len(fields) < 5 or not after:
+            continue
+        mounted_at = _unescaped(fields[4])
+        inside = real == mounted_at or real.startswith(mounted_at.rstrip("/") + "/")
+        if inside and len(mounted_at) >= longest:
+            longest, found = len(mounted_at), after.split()[0]
+    return found
+
+
+def is_network(kind: str) -> bool:
+    """Whether a type of file system may be used by several machines."""
+    if kind.startswith("fuse."):
+        return kind.removeprefix("fuse.").startswith(FUSE_NETWORK)
+    return kind in NETWORK_TYPES
+
+
+def _unescaped(text: str) -> str:
+    """Spaces and others are octal in the table of mounts."""
+    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        text = text.replace(code, character)
+    return text

@@ -1,0 +1,90 @@
+"""Who works on a ledger: signs of life, and what becomes of what the dead have left."""
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+
+from pipeline.batch import process_identity
+from pipeline.batch.ledger import Holder, Ledger
+from pipeline.errors import LedgerError
+
+log = logging.getLogger(__name__)
+
+# A holder shows that it lives every so often, and one that did not for much longer is dead
+# (seconds).
+BEAT = 2.0
+PATIENCE = 60.0
+
+
+class Heart(threading.Thread):
+    """Beats while the runner is busy; by a connection of its own."""
+
+    def __init__(self, ledger: Path, holder: Holder) -> None:
+        super().__init__(name="heartbeat", daemon=True)
+        self._path, self._holder = ledger, holder
+        self._begun = time.monotonic()
+        self._ended = threading.Event()
+        self.problem: LedgerError | None = None
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the holder began."""
+        return time.monotonic() - self._begun
+
+    def run(self) -> None:
+        """Until it is ended, or the ledger fails."""
+        try:
+            with Ledger.open(self._path) as ledger:
+                while not self._ended.wait(BEAT):
+                    ledger.check_presence()
+                    ledger.beat(self._holder, self.elapsed)
+        except LedgerError as error:
+            self.problem = error
+
+    def end(self) -> None:
+        """Stop beating."""
+        self._ended.set()
+        self.join()
+
+
+class Watch:
+    """How long holders have shown no sign of life, by the clock of who looks."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[int, float]] = {}
+
+    def is_dead(self, holder: Holder) -> bool:
+        """Whether its process is gone, or its heartbeat stood still for too long."""
+        gone = process_identity.is_dead(holder.process)
+        if gone:
+            return True
+        now = time.monotonic()
+        beat, since = self._seen.get(holder.token, (-1, now))
+        if beat != holder.beat:
+            beat, since = holder.beat, now
+        self._seen[holder.token] = (beat, since)
+        return now - since > PATIENCE
+
+
+def bury_the_dead(ledger: Ledger, watch: Watch, me: Holder | None = None) -> None:
+    """Take over the scenes of holders that died, and remove their temporary files."""
+    for holder in ledger.holders(running=True):
+        if (me is None or holder.id != me.id) and watch.is_dead(holder):
+            log.warning(
+                "process %d on %s, begun %s, died at work; its scenes are pending again",
+                holder.pid, holder.host, holder.started,
+            )  # fmt: skip
+            clear_partials(Path(holder.output), holder.token)
+            ledger.leave(holder, "lost", holder.elapsed)
+
+
+def clear_partials(output: Path, token: str) -> None:
+    """Remove the temporary files of a holder, wherever below the output folder."""
+    for here, _, files in os.walk(output):
+        for name in files:
+            if name.startswith(".") and f".{token}_" in name and name.endswith(".partial"):
+                with contextlib.suppress(OSError):
+                    os.unlink(os.path.join(here, name))

@@ -1,0 +1,277 @@
+"""The file of a ledger: where it may be, its tables, transactions, and errors in words."""
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from pipeline.batch.filesystem import file_system, is_network
+from pipeline.errors import LedgerError
+
+# The layout of the file; another number is another version's.
+LAYOUT = 1
+LEDGER_STEM, LEDGER_SUFFIX = "ocpipe-ledger", ".sqlite"
+# How long to wait for others who write (seconds).
+PATIENCE = 30.0
+
+_SCHEMA = """
+CREATE TABLE holder (
+    id INTEGER PRIMARY KEY,
+    token TEXT NOT NULL UNIQUE,        -- in the names of temporary files
+    process TEXT NOT NULL,             -- which process it is, see process_identity
+    host TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    output TEXT NOT NULL,              -- where its temporary files are
+    slots INTEGER NOT NULL,
+    threads INTEGER NOT NULL,          -- of each slot
+    started TEXT NOT NULL,             -- for people
+    beat INTEGER NOT NULL DEFAULT 0,
+    elapsed REAL NOT NULL DEFAULT 0,   -- seconds, by its own monotonic clock
+    done INTEGER NOT NULL DEFAULT 0,
+    failed INTEGER NOT NULL DEFAULT 0,
+    state TEXT NOT NULL DEFAULT 'running'
+        CHECK (state IN ('running', 'ended', 'interrupted', 'lost'))
+);
+CREATE TABLE networks (                -- with which scenes were done
+    id INTEGER PRIMARY KEY,
+    sensor TEXT NOT NULL,
+    fingerprints TEXT NOT NULL,        -- JSON, by the names in the configuration
+    UNIQUE (sensor, fingerprints)
+);
+CREATE TABLE scene (
+    id INTEGER PRIMARY KEY,
+    run TEXT NOT NULL,                 -- name of the configuration
+    path TEXT NOT NULL,
+    size INTEGER,                      -- of the input, when it was queued
+    mtime_ns INTEGER,
+    recipe TEXT NOT NULL,              -- hash of configuration and version
+    state TEXT NOT NULL CHECK (state IN ('pending', 'running', 'done', 'skipped', 'failed')),
+    why TEXT NOT NULL,                 -- it is pending
+    first_seen INTEGER NOT NULL,       -- seconds since 1970: the date of the product
+    attempts INTEGER NOT NULL DEFAULT 0,
+    holder INTEGER REFERENCES holder,
+    kind TEXT,                         -- of the last failure
+    reason TEXT,
+    product TEXT,                      -- path from the ledger's folder, where it is known
+    ours INTEGER NOT NULL DEFAULT 0,   -- whether what is there was made for this ledger
+    sha256 TEXT,                       -- of the input, when it was done
+    networks INTEGER REFERENCES networks,
+    suspect TEXT,
+    seconds REAL,
+    pixels INTEGER,
+    finished TEXT,                     -- for people
+    UNIQUE (run, path)
+);
+CREATE UNIQUE INDEX scene_product ON scene (product) WHERE product IS NOT NULL;
+CREATE INDEX scene_pending ON scene (attempts, id) WHERE state = 'pending';
+CREATE INDEX scene_running ON scene (holder) WHERE state = 'running';
+CREATE INDEX scene_state ON scene (run, state);
+"""
+
+
+def ledger_path(output: Path, shard: tuple[int, int] | None = None) -> Path:
+    """Where the ledger of an output folder is, by default."""
+    part = "" if shard is None else "-{}-of-{}".format(*shard)
+    return output / f"{LEDGER_STEM}{part}{LEDGER_SUFFIX}"
+
+
+class Database:
+    """An open file; of one thread."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._db = connection
+        self._folder = path.absolute().parent
+        self._identity = _identity(path)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a ledger, made where there is none.
+
+        Raises:
+            LedgerError: it is on a network file system, cannot be written, or is none.
+        """
+        folder = path.absolute().parent
+        if not folder.is_dir():
+            raise LedgerError(f"{path}: there is no folder {path.parent}. Make it first.")
+        kind = file_system(folder)
+        if is_network(kind):
+            raise LedgerError(
+                f"{path}: a ledger cannot be on a network file system ({kind}), where SQLite "
+                "cannot keep several machines apart. Name a file on a disk of this machine with "
+                "--ledger; give each of several machines a part of the scenes (--shard i/n) and a "
+                "ledger of its own; or let one machine hand scenes out (--executor dask)."
+            )
+        with named(path):
+            ledger = cls(path, _connected(path))
+            ledger._lay_out()
+            return ledger
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Open a ledger that there is, to look at.
+
+        Raises:
+            LedgerError: there is none.
+        """
+        if not path.is_file():
+            raise LedgerError(f"{path}: no such ledger. Give one, or the folder it is in.")
+        with named(path):
+            address = f"{path.absolute().as_uri()}?mode=ro"
+            connection = sqlite3.connect(address, uri=True, timeout=PATIENCE, isolation_level=None)
+            ledger = cls(path, connection)
+            ledger._check_layout()
+            return ledger
+
+    @classmethod
+    def instead_of(cls, path: Path) -> Self:
+        """A ledger in memory for one that there is not yet, to see what would be done."""
+        ledger = cls(path, sqlite3.connect(":memory:", isolation_level=None))
+        ledger._lay_out()
+        return ledger
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def check_presence(self) -> None:
+        """See that the file is still where it was.
+
+        Raises:
+            LedgerError: it was removed, or its folder was.
+        """
+        if self._identity is None:  # it was made after it was looked for
+            self._identity = _identity(self.path)
+        if _identity(self.path) != self._identity or self._identity is None:
+            raise LedgerError(
+                f"{self.path}: the ledger is not there any more; its folder was removed or "
+                "unmounted. Bring it back, then start the batch again."
+            )
+
+    def execute(
+        self, statement: str, given: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> sqlite3.Cursor:
+        """One statement; its errors are named.
+
+        Raises:
+            LedgerError: the file cannot be used.
+        """
+        with named(self.path):
+            return self._db.execute(statement, given)
+
+    def table(self, name: str, columns: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Make a temporary table of this connection anew."""
+        with named(self.path):
+            self._db.execute(f"DROP TABLE IF EXISTS temp.{name}")
+            self._db.execute(f"CREATE TEMP TABLE {name} ({columns})")
+            marks = ", ".join("?" * (columns.count(",") + 1))
+            self._db.executemany(f"INSERT INTO temp.{name} VALUES ({marks})", rows)
+
+    @contextlib.contextmanager
+    def writing(self, keep: bool = True) -> Iterator[None]:
+        """All of it or nothing; others wait.
+
+        Args:
+            keep: False takes everything back at the end.
+
+        Raises:
+            LedgerError: the file cannot be used.
+        """
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            raise
+        self.execute("COMMIT" if keep else "ROLLBACK")
+
+    def stored(self, product: Path | None) -> str | None:
+        """The path of a product as it is entered: from the ledger's folder.
+
+        So both can be moved together.
+        """
+        return None if product is None else os.path.relpath(product, self._folder)
+
+    def located(self, product: str) -> str:
+        """The path of a product that was entered."""
+        return os.path.normpath(os.path.join(self._folder, product))
+
+    def is_there(self, product: str) -> bool:
+        """Whether there is a file where a product was entered."""
+        return os.path.exists(self.located(product))
+
+    def _lay_out(self) -> None:
+        (layout,) = self.execute("PRAGMA user_version").fetchone()
+        if layout == 0:
+            with self.writing():
+                (layout,) = self.execute("PRAGMA user_version").fetchone()
+                (tables,) = self.execute("SELECT count(*) FROM sqlite_master").fetchone()
+                if layout == 0 and tables == 0:
+                    for statement in _SCHEMA.split(";\n"):
+                        self.execute(statement)
+                    self.execute(f"PRAGMA user_version = {LAYOUT}")
+        self._check_layout()
+
+    def _check_layout(self) -> None:
+        (layout,) = self.execute("PRAGMA user_version").fetchone()
+        if layout != LAYOUT:
+            raise LedgerError(
+                f"{self.path}: this is not a ledger of this version (layout {layout}, expected "
+                f"{LAYOUT}). Use the version that made it, or name a new one with --ledger."
+            )
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    # A crash of the machine may lose the last entries, never the order of them: a scene is then
+    # done once more.
+    connection.execute("PRAGMA synchronous = NORMAL")
+    return connection
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+@contextlib.contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Errors of the library as a LedgerError that says what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise LedgerError(
+            f"{path}: the ledger cannot be used ({error}). {_what_to_do(error)}"
+        ) from error
+
+
+def _what_to_do(error: sqlite3.Error) -> str:
+    text = str(error)
+    if "full" in text:
+        return "Free space on its disk, then start the batch again."
+    if "readonly" in text or "read-only" in text or "unable to open" in text:
+        return "Its folder must be writable: choose another one, or name a ledger with --ledger."
+    if "not a database" in text or "malformed" in text:
+        return "Move it away; a new one is made, and products that are there are done again."
+    if "locked" in text:
+        return "Another process holds it for long: see which, then start the batch again."
+    return "See to the disk it is on, then start the batch again."
+
+
+def stamp() -> str:
+    """Now, for people."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

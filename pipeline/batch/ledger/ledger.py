@@ -1,0 +1,242 @@
+"""A ledger: enter, claim, settle, look."""
+
+import json
+import os
+import secrets
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.batch import process_identity
+from pipeline.batch.job import SKIPPED, SUCCESS, TRANSIENT, UNCHANGED, Outcome
+from pipeline.batch.ledger.database import Database, stamp
+from pipeline.batch.ledger.entries import Counts, Entry, Holder, Lease, Queue
+from pipeline.batch.ledger.queueing import enter_queue
+
+_ENTRY = "path, state, why, kind, reason, attempts, product, suspect, finished"
+_HOLDER = (
+    "id, token, process, host, pid, output, slots, threads, started, beat, elapsed, done, failed, "
+    "state"
+)
+_IS_CHOSEN = "id IN (SELECT id FROM chosen)"
+
+
+class Ledger(Database):
+    """An open ledger; of one thread."""
+
+    def enqueue(self, queue: Queue) -> None:
+        """Enter new scenes, and make those pending again that are out of date; choose them all.
+
+        What ``claim`` and ``counts_of_chosen`` are about, on this connection, are these scenes.
+        """
+        with self.writing():
+            enter_queue(self, queue)
+
+    def dry_run(self, queue: Queue) -> list[Entry]:
+        """The scenes of a queue as ``enqueue`` would leave them, without doing so."""
+        with self.writing(keep=False):
+            enter_queue(self, queue)
+            return self.chosen()
+
+    def enter(self, output: Path, slots: int, threads: int) -> Holder:
+        """Become a holder."""
+        token = secrets.token_hex(4)
+        names = "token, process, host, pid, output, slots, threads, started"
+        given = (
+            token,
+            process_identity.mine(),
+            socket.gethostname(),
+            os.getpid(),
+            str(output),
+            slots,
+            threads,
+            stamp(),
+        )
+        marks = ", ".join("?" * len(given))
+        with self.writing():
+            self.execute(f"INSERT INTO holder ({names}) VALUES ({marks})", given)
+        (holder,) = (h for h in self.holders(running=True) if h.token == token)
+        return holder
+
+    def claim(self, holder: Holder) -> Lease | None:
+        """The next pending scene, which no other holder gets; those with fewest attempts first."""
+        with self.writing():
+            row = self.execute(
+                "UPDATE scene SET state = 'running', holder = ?, attempts = attempts + 1 WHERE id "
+                f"= (SELECT id FROM scene WHERE state = 'pending' AND {_IS_CHOSEN} "
+                "ORDER BY attempts, id LIMIT 1) "
+                "RETURNING id, path, attempts, first_seen, sha256, product, ours",
+                (holder.id,),
+            ).fetchone()
+            if row is None:
+                return None
+            scene, path, attempt, first_seen, sha256, product, ours = row
+            if product is not None and not ours and not self.is_there(product):
+                # What appears there from now on is of this ledger, whatever happens to its maker.
+                self.execute("UPDATE scene SET ours = 1 WHERE id = ?", (scene,))
+                ours = 1
+        owned = self.located(product) if product is not None and ours else None
+        return Lease(scene, path, attempt, first_seen, sha256, owned)
+
+    def settle(
+        self, holder: Holder, lease: Lease, outcome: Outcome, max_attempts: int, suspect: str | None
+    ) -> str | None:
+        """Enter what became of a scene.
+
+        Returns:
+            Its state now: pending where it is to be tried again; None where the lease was lost, and
+            another holder answers for the scene.
+        """
+        state = _state_after(outcome, lease.attempt < max_attempts)
+        changes: dict[str, Any] = {"state": state, "holder": None, "finished": stamp()}
+        if outcome.kind in SUCCESS:
+            changes |= {"kind": None, "reason": outcome.reason or None}
+        else:
+            changes |= {"kind": outcome.kind, "reason": outcome.reason}
+        if state == "pending":
+            changes |= {"why": "tried again"}
+        with self.writing():
+            if state == "done" and outcome.kind != UNCHANGED:
+                changes |= {
+                    "sha256": outcome.sha256,
+                    "networks": self._networks(outcome),
+                    "product": self.stored(Path(outcome.product or "")),
+                    "ours": 1,
+                    "suspect": suspect,
+                    "seconds": outcome.seconds,
+                    "pixels": outcome.record.get("pixels"),
+                }
+            if not self._updated(holder, lease, changes):
+                return None
+            if state != "pending":
+                column = "failed" if state == "failed" else "done"
+                self.execute(
+                    f"UPDATE holder SET {column} = {column} + 1 WHERE id = ?", (holder.id,)
+                )
+        return state
+
+    def release(self, holder: Holder, lease: Lease) -> None:
+        """Give a scene back as if it had not been tried."""
+        with self.writing():
+            self.execute(
+                "UPDATE scene SET state = 'pending', holder = NULL, attempts = attempts - 1 "
+                "WHERE id = ? AND state = 'running' AND holder = ?",
+                (lease.scene, holder.id),
+            )
+
+    def is_taken(self, lease: Lease, product: str) -> bool:
+        """Whether a product is that of another scene."""
+        found = self.execute(
+            "SELECT 1 FROM scene WHERE product = ? AND id != ?",
+            (self.stored(Path(product)), lease.scene),
+        )
+        return found.fetchone() is not None
+
+    def beat(self, holder: Holder, elapsed: float) -> None:
+        """One more sign of life, after so many seconds."""
+        with self.writing():
+            self.execute(
+                "UPDATE holder SET beat = beat + 1, elapsed = ? WHERE id = ?", (elapsed, holder.id)
+            )
+
+    def leave(self, holder: Holder, state: str, elapsed: float) -> None:
+        """Hold nothing any more: what is still held is pending again, its attempt not counted.
+
+        Args:
+            holder: oneself, or one that died.
+            state: ``ended``, ``interrupted`` or ``lost``.
+            elapsed: seconds that it held scenes.
+        """
+        with self.writing():
+            self.execute(
+                "UPDATE scene SET state = 'pending', holder = NULL, attempts = attempts - 1, why = "
+                "'was in work when a batch ended' WHERE holder = ? AND state = 'running'",
+                (holder.id,),
+            )
+            self.execute(
+                "UPDATE holder SET state = ?, elapsed = ? WHERE id = ? AND state = 'running'",
+                (state, elapsed, holder.id),
+            )
+
+    def holders(self, running: bool = False) -> list[Holder]:
+        """All that there were, or those that have not left."""
+        where = "WHERE state = 'running'" if running else ""
+        rows = self.execute(f"SELECT {_HOLDER} FROM holder {where} ORDER BY id").fetchall()
+        return [Holder(*row) for row in rows]
+
+    def chosen(self) -> list[Entry]:
+        """The scenes of the queue."""
+        return self._entries(_IS_CHOSEN)
+
+    def failures(self, run: str | None = None, last: int | None = None) -> list[Entry]:
+        """What failed, of one configuration or of all; the last of them, latest last."""
+        where, given = "state = 'failed' AND run = coalesce(?, run)", (run,)
+        if last is None:
+            return self._entries(where, given)
+        return self._entries(where, given, f"finished DESC, id DESC LIMIT {last}")[::-1]
+
+    def suspects(self, run: str) -> list[Entry]:
+        """What was done and does not look right."""
+        return self._entries("suspect IS NOT NULL AND state = 'done' AND run = ?", (run,))
+
+    def paths(self, run: str) -> list[str]:
+        """Every scene of a configuration."""
+        found = self.execute("SELECT path FROM scene WHERE run = ? ORDER BY path", (run,))
+        return [path for (path,) in found]
+
+    def runs(self) -> list[str]:
+        """Names of the configurations."""
+        return [name for (name,) in self.execute("SELECT DISTINCT run FROM scene ORDER BY run")]
+
+    def counts(self, run: str | None = None) -> Counts:
+        """Scenes by state; of one configuration, or of all."""
+        return self._counted("run = coalesce(?, run)", (run,))
+
+    def counts_of_chosen(self) -> Counts:
+        """The scenes of the queue by state."""
+        return self._counted(_IS_CHOSEN)
+
+    def held_by_others(self, holder: Holder) -> int:
+        """Scenes of the queue that others work on."""
+        found = self.execute(
+            f"SELECT count(*) FROM scene WHERE state = 'running' AND holder != ? AND {_IS_CHOSEN}",
+            (holder.id,),
+        )
+        (count,) = found.fetchone()
+        return int(count)
+
+    def _counted(self, where: str, given: Sequence[Any] = ()) -> Counts:
+        states = f"SELECT state, count(*) FROM scene WHERE {where} GROUP BY state"
+        suspects = (
+            f"SELECT count(*) FROM scene WHERE state = 'done' AND suspect IS NOT NULL AND {where}"
+        )
+        (suspect,) = self.execute(suspects, given).fetchone()
+        return Counts(**dict(self.execute(states, given).fetchall()), suspect=suspect)
+
+    def _entries(self, where: str, given: Sequence[Any] = (), order: str = "path") -> list[Entry]:
+        found = self.execute(f"SELECT {_ENTRY} FROM scene WHERE {where} ORDER BY {order}", given)
+        return [Entry(*row) for row in found.fetchall()]
+
+    def _updated(self, holder: Holder, lease: Lease, changes: Mapping[str, Any]) -> bool:
+        names = ", ".join(f"{name} = :{name}" for name in changes)
+        update = (
+            f"UPDATE scene SET {names} WHERE id = :its_id AND state = 'running' AND holder = :holds"
+        )
+        given = {**changes, "its_id": lease.scene, "holds": holder.id}
+        return self.execute(update, given).rowcount == 1
+
+    def _networks(self, outcome: Outcome) -> int:
+        given = (outcome.sensor, json.dumps(dict(outcome.networks), sort_keys=True))
+        self.execute("INSERT OR IGNORE INTO networks (sensor, fingerprints) VALUES (?, ?)", given)
+        found = self.execute("SELECT id FROM networks WHERE sensor = ? AND fingerprints = ?", given)
+        (number,) = found.fetchone()
+        return int(number)
+
+
+def _state_after(outcome: Outcome, may_try_again: bool) -> str:
+    if outcome.kind == SKIPPED:
+        return "skipped"
+    if outcome.kind in SUCCESS:
+        return "done"
+    return "pending" if outcome.kind in TRANSIENT and may_try_again else "failed"

@@ -1,0 +1,312 @@
+"""The scenes of one call, from the first claim to the last outcome."""
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from pipeline.batch import records
+from pipeline.batch.executors import Dask, Event, Executor
+from pipeline.batch.holders import Heart, Watch, bury_the_dead
+from pipeline.batch.job import (
+    CONFIGURATION,
+    DONE,
+    NAME,
+    OUTPUT,
+    STOPPED,
+    SUCCESS,
+    UNCHANGED,
+    Job,
+    Outcome,
+)
+from pipeline.batch.ledger import Counts, Lease, Ledger
+from pipeline.batch.quality_control import suspicions
+from pipeline.batch.request import Request
+from pipeline.batch.slots import Slots
+from pipeline.config import RunConfig
+from pipeline.delivery import check_space
+from pipeline.errors import ConfigError, LedgerError, WriteError
+from pipeline.networks.library import network_folders
+
+log = logging.getLogger(__name__)
+
+# How often the loop looks up from waiting for events, and how often it looks for what rarely
+# changes (seconds).
+LOOK = 0.2
+LOOK_AROUND = 2.0
+# How long the end of what is in work may take once it was given up (seconds).
+GIVE_UP = 8.0
+
+
+class Listener(Protocol):
+    """Told what happens; all calls come from one thread."""
+
+    def begun(self, slots: str, counts: Counts) -> None:
+        """Work begins on the pending scenes."""
+        ...
+
+    def scene_begun(self, path: str, attempt: int) -> None:
+        """A scene is in work."""
+        ...
+
+    def progress(self, path: str, done: int, total: int) -> None:
+        """So many blocks of a scene are done."""
+        ...
+
+    def scene_ended(self, path: str, state: str, outcome: Outcome, suspect: str | None) -> None:
+        """A scene is done, failed, skipped, or pending again."""
+        ...
+
+    def waiting(self, count: int) -> None:
+        """All that is left is in work elsewhere."""
+        ...
+
+
+@dataclass
+class Summary:
+    """What a call came to."""
+
+    counts: Counts = field(default_factory=Counts)
+    """Of the scenes it was asked for, at the end."""
+    done: int = 0
+    """In this call."""
+    failed: int = 0
+    skipped: int = 0
+    interrupted: bool = False
+    problem: str = ""
+    """Why the call ended before its scenes did, other than by a signal."""
+    seconds: float = 0.0
+    suspects: list[str] = field(default_factory=list)
+
+    @property
+    def did_something(self) -> bool:
+        """Whether it is worth a record."""
+        return bool(self.done or self.failed or self.skipped or self.problem or self.interrupted)
+
+
+class Loop:
+    """The scenes of one call, from the first claim to the last outcome."""
+
+    def __init__(
+        self,
+        request: Request,
+        ledger: Ledger,
+        executor: Executor,
+        slots: Slots,
+        listener: Listener,
+        stop: threading.Event,
+        summary: Summary,
+    ) -> None:
+        self._request, self._ledger, self._executor = request, ledger, executor
+        self._listener, self._stop, self._summary = listener, stop, summary
+        self._slots = slots
+        self._config = job_config(request.config, slots.threads)
+        self._is_dask = isinstance(executor, Dask)
+        self._leases: dict[str, Lease] = {}
+        self._claimed = 0
+        self._watch = Watch()
+        self._last_look = time.monotonic()
+
+    def to_the_end(self) -> None:
+        """Work until nothing is left, or until it is stopped."""
+        slots = max(self._executor.slots, 1)
+        self._holder = self._ledger.enter(
+            self._request.output.absolute(), slots, self._slots.threads
+        )
+        heart = self._heart = Heart(self._request.ledger_path, self._holder)
+        heart.start()
+        state = "interrupted"
+        try:
+            self._listener.begun(self._description(), self._ledger.counts_of_chosen())
+            self._work()
+            state = "interrupted" if self._stop.is_set() else "ended"
+        finally:
+            heart.end()
+            self._give_up()
+            self._ledger.leave(self._holder, state, heart.elapsed)
+
+    def _description(self) -> str:
+        if self._is_dask:
+            return (
+                f"Dask, {self._executor.slots} scenes at once, {self._slots.threads} threads each"
+            )
+        return str(self._slots)
+
+    def _work(self) -> None:
+        while not self._stop.is_set() and not self._summary.problem:
+            self._claim()
+            if not self._leases and not self._others_work():
+                break
+            event = self._executor.event(LOOK)
+            if event is not None:
+                self._handle(event)
+            self._look_around()
+        self._summary.interrupted = self._stop.is_set()
+
+    def _claim(self) -> None:
+        """As many scenes as there are free slots."""
+        limit = self._request.limit
+        while len(self._leases) < self._executor.slots and not self._stop.is_set():
+            if limit is not None and self._claimed >= limit:
+                return
+            lease = self._ledger.claim(self._holder)
+            if lease is None:
+                return
+            self._claimed += 1
+            job = self._job(lease)
+            self._leases[job.lease] = lease
+            self._listener.scene_begun(lease.path, lease.attempt)
+            self._executor.submit(job)
+
+    def _job(self, lease: Lease) -> Job:
+        return Job(
+            path=lease.path,
+            config=self._config,
+            lease=f"{self._holder.token}_{lease.scene}_{lease.attempt}",
+            first_seen=lease.first_seen,
+            owned=lease.owned,
+            known_sha256=lease.known_sha256,
+            memory_limit=None if self._is_dask else self._slots.memory_limit,
+            timeout_s=self._request.config.batch.timeout_s,
+        )
+
+    def _others_work(self) -> bool:
+        """Whether to stay, because scenes of this call are in work elsewhere and may come back."""
+        if self._request.limit is not None and self._claimed >= self._request.limit:
+            return False
+        count = self._ledger.held_by_others(self._holder)
+        if count:
+            self._listener.waiting(count)
+        return count > 0
+
+    def _look_around(self) -> None:
+        if time.monotonic() - self._last_look < LOOK_AROUND:
+            return
+        self._last_look = time.monotonic()
+        if self._heart.problem is not None:
+            raise self._heart.problem
+        self._ledger.check_presence()
+        bury_the_dead(self._ledger, self._watch, self._holder)
+
+    def _handle(self, event: Event) -> None:
+        lease = self._leases[event.job.lease]
+        if event.progress is not None:
+            self._listener.progress(lease.path, *event.progress)
+            return
+        del self._leases[event.job.lease]
+        if event.outcome is not None:
+            self._settle(lease, event.outcome)
+
+    def _settle(self, lease: Lease, outcome: Outcome) -> None:
+        if outcome.kind == STOPPED or self._is_about_all(outcome):
+            self._ledger.release(self._holder, lease)
+            return
+        if outcome.kind == DONE and self._ledger.is_taken(lease, outcome.product or ""):
+            outcome = Outcome(
+                NAME,
+                f"{lease.path} became {outcome.product}, which is the product of another scene. "
+                "Choose a template that tells the two apart (execution.product).",
+            )
+        suspect = None
+        if outcome.kind == DONE:
+            suspect = "; ".join(suspicions(outcome.record, self._request.config.qc)) or None
+            self._record(outcome, suspect)
+        attempts = self._request.config.batch.max_attempts
+        state = self._ledger.settle(self._holder, lease, outcome, attempts, suspect)
+        if state is None:
+            log.warning("%s: another process took it over meanwhile", lease.path)
+            return
+        self._count(state, outcome)
+        self._listener.scene_ended(lease.path, state, outcome, suspect)
+
+    def _is_about_all(self, outcome: Outcome) -> bool:
+        """Whether a failure is of what all scenes need; the batch ends then."""
+        request = self._request
+        if outcome.kind == CONFIGURATION and self._summary.done == 0:
+            raise ConfigError(outcome.reason.removeprefix("ConfigError: "))
+        if outcome.kind == OUTPUT:
+            try:
+                if not request.output.is_dir():
+                    raise WriteError(f"{request.output}: the output folder is not there any more.")
+                check_writable(request.output, int(request.config.batch.min_free_space))
+            except WriteError:
+                self._summary.problem = outcome.reason
+        return bool(self._summary.problem)
+
+    def _record(self, outcome: Outcome, suspect: str | None) -> None:
+        path = self._request.output / records.names(self._request.ledger_path)["quality"]
+        try:
+            records.append_line(path, {**outcome.record, "suspect": suspect})
+        except WriteError as error:
+            self._summary.problem = str(error)
+
+    def _count(self, state: str, outcome: Outcome) -> None:
+        if state == "failed":
+            self._summary.failed += 1
+        elif state == "skipped" or outcome.kind == UNCHANGED:
+            self._summary.skipped += 1
+        elif outcome.kind in SUCCESS:
+            self._summary.done += 1
+
+    def _give_up(self) -> None:
+        """End what is in work; the scenes are pending again as if they had not been tried."""
+        if not self._leases:
+            return
+        self._executor.stop()
+        deadline = time.monotonic() + GIVE_UP
+        while self._leases and time.monotonic() < deadline:
+            event = self._executor.event(LOOK)
+            if event is not None and event.outcome is not None:
+                lease = self._leases.pop(event.job.lease)
+                with contextlib.suppress(LedgerError):
+                    self._settle_last(lease, event.outcome)
+
+    def _settle_last(self, lease: Lease, outcome: Outcome) -> None:
+        """What was finished before it could be stopped is done."""
+        if outcome.kind == DONE:
+            self._settle(lease, outcome)
+        else:
+            self._ledger.release(self._holder, lease)
+
+
+def job_config(config: RunConfig, threads: int) -> dict[str, Any]:
+    """A configuration as workers get it: folders absolute, for theirs may be elsewhere."""
+    execution = config.execution
+    folders = network_folders(execution.network_dirs)
+    settled = config.executing(
+        output=execution.output.absolute(),
+        network_dirs=[folder.absolute() for folder in folders],
+        threads=threads,
+    )
+    data = settled.model_dump(mode="json")
+    for network in data["science"]["networks"]:
+        folder = os.path.dirname(network["file"])
+        if folder and os.path.isdir(folder):
+            network["file"] = os.path.abspath(network["file"])
+    return data
+
+
+def check_writable(folder: Path, spare: int) -> None:
+    """See that files can be made in the output folder, and that there is some room.
+
+    Raises:
+        WriteError: they cannot be made.
+    """
+    check_space(folder, spare)
+    probe = folder / f".ocpipe-probe-{os.getpid()}-{threading.get_ident()}"
+    try:
+        with probe.open("wb") as file:
+            file.write(b"\0" * 4096)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise WriteError(
+            f"{folder}: no file can be made there ({error.strerror}). Choose another output folder."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink()

@@ -1,0 +1,191 @@
+"""A batch: what is pending is claimed, done by an executor, and settled, until nothing is left.
+
+Several runners may work on one ledger; each claims a scene when it has a slot for it.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from pipeline.batch import process_identity, records
+from pipeline.batch.executors import Executor, Inline, Processes, connect
+from pipeline.batch.holders import Watch, bury_the_dead
+from pipeline.batch.job import Job
+from pipeline.batch.ledger import Entry, Ledger, Queue
+from pipeline.batch.loop import Listener, Loop, Summary, check_writable, job_config
+from pipeline.batch.request import Request
+from pipeline.batch.slots import Slots, available_cores, choose_slots
+from pipeline.batch.sources import find_scenes
+from pipeline.config import RunConfig, hash_of
+from pipeline.delivery import make_folder, product_path
+from pipeline.errors import ConfigError, PipelineError, WriteError
+from pipeline.memory import default_limit
+from pipeline.networks.engines import is_gpu_visible, resolve_engine
+from pipeline.networks.library import network_folders
+from pipeline.version import __version__
+
+# Memory for each core with which no scene needs to be looked at before (bytes).
+MEMORY_FOR_ALL = 2_000_000_000
+
+
+def plan_batch(request: Request) -> list[Entry]:
+    """The scenes of a call with what would become of them: pending means it would be done.
+
+    Raises:
+        ConfigError: the call is wrong.
+        LedgerError: the ledger cannot be read.
+    """
+    path = request.ledger_path
+    ledger = Ledger.open(path) if path.exists() else Ledger.instead_of(path)
+    with ledger:
+        return ledger.dry_run(_queue(request, ledger))
+
+
+def run_batch(request: Request, listener: Listener, stop: threading.Event) -> Summary:
+    """Do what is pending.
+
+    Args:
+        request: what is asked for.
+        listener: told what happens.
+        stop: when it is set, the batch ends within seconds; what was in work is pending again.
+
+    Raises:
+        ConfigError: the call or the configuration is wrong.
+        LedgerError: the ledger cannot be used.
+        WriteError: the output folder cannot be used.
+    """
+    begun = time.monotonic()
+    make_folder(request.output)
+    check_writable(request.output, int(request.config.batch.min_free_space))
+    with Ledger.open(request.ledger_path) as ledger:
+        ledger.enqueue(_queue(request, ledger))
+        counts = ledger.counts_of_chosen()
+        bury_the_dead(ledger, Watch())
+        summary = Summary()
+        if counts.pending or counts.running:
+            with _executor(request, ledger) as (executor, slots):
+                run = Loop(request, ledger, executor, slots, listener, stop, summary)
+                run.to_the_end()
+        summary.counts = ledger.counts_of_chosen()
+        summary.seconds = time.monotonic() - begun
+        if summary.did_something or counts.failed:
+            _write_records(request, ledger, summary)
+    return summary
+
+
+def _queue(request: Request, ledger: Ledger) -> Queue:
+    config = request.config
+    inputs = request.inputs or config.batch.inputs or tuple(ledger.paths(config.name))
+    if not inputs:
+        raise ConfigError(
+            "no scenes are named. Give files, folders, patterns or @list, or batch.inputs in the "
+            "configuration."
+        )
+    found = find_scenes(inputs, request.output, config.name, request.shard)
+    return Queue(
+        run=config.name,
+        recipe=recipe_of(config),
+        found=found,
+        product_of=lambda path: product_path(Path(path), config),
+        networks_now=lambda sensor: networks_now(config, sensor),
+        retry_failed=request.retry_failed,
+    )
+
+
+def recipe_of(config: RunConfig) -> str:
+    """Hash of what decides products beside input and networks, and of how they are named."""
+    name = config.execution.product
+    return hash_of({"science": config.science_record(), "version": __version__, "product": name})
+
+
+def networks_now(config: RunConfig, sensor: str) -> dict[str, str]:
+    """Fingerprint of each network as it would be found for a scene of a sensor."""
+    from pipeline.networks import find_network, load_network
+
+    folders = network_folders(config.execution.network_dirs)
+    found = {}
+    for choice in config.science.networks:
+        try:
+            found[choice.name] = load_network(
+                find_network(choice.file, sensor, folders)
+            ).fingerprint
+        except PipelineError as error:
+            found[choice.name] = f"not found: {error}"  # the scene will say so itself
+    return found
+
+
+@contextlib.contextmanager
+def _executor(request: Request, ledger: Ledger) -> Iterator[tuple[Executor, Slots]]:
+    """What does the scenes, and what each may use."""
+    batch, execution = request.config.batch, request.config.execution
+    memory = execution.memory_limit or default_limit()
+    # Other runners on this ledger have their share of the cores already.
+    others = [
+        h for h in ledger.holders(running=True) if process_identity.is_dead(h.process) is False
+    ]
+    cores = max(available_cores() - sum(h.slots * h.threads for h in others), 1)
+    engine = resolve_engine(request.config.science.engine)
+    workers = batch.workers
+    if engine == "tensorflow" and is_gpu_visible():
+        workers = workers or 1  # a GPU has one owner
+    executor: Executor
+    if batch.executor == "inline":
+        slots = choose_slots(cores, memory, engine, None, 1, execution.threads)
+        executor = Inline()
+    elif batch.executor == "dask":
+        slots = choose_slots(cores, memory, engine, None, workers, execution.threads or 1)
+        executor = connect(batch, slots.count)
+    else:
+        processes = executor = Processes(workers or cores)
+        wanted = None
+        if workers is None and memory // cores < MEMORY_FOR_ALL:
+            wanted = _wanted(request, ledger, processes)
+        slots = choose_slots(cores, memory, engine, wanted, workers, execution.threads)
+        processes.slots = slots.count
+    try:
+        yield executor, slots
+    finally:
+        executor.close()
+
+
+def _wanted(request: Request, ledger: Ledger, processes: Processes) -> int | None:
+    """Bytes beside the program itself that a scene wants on one thread; of the first that tells."""
+    pending = [entry.path for entry in ledger.chosen() if entry.state == "pending"]
+    data = job_config(request.config, 1)
+    for path in pending[:3]:
+        found = processes.estimate(Job(path, data, "estimate", 0))
+        if found is not None:
+            return found
+    return None
+
+
+def _write_records(request: Request, ledger: Ledger, summary: Summary) -> None:
+    """What people and programs look at afterwards."""
+    found, config = records.names(request.ledger_path), request.config
+    summary.suspects = [entry.path for entry in ledger.suspects(config.name)]
+    minutes = summary.seconds / 60
+    try:
+        records.write_failures(request.output / found["failures"], ledger.failures(config.name))
+        records.write_summary(
+            request.output / found["summary"],
+            {
+                "software": f"ocpipe {__version__}",
+                "configuration": config.name,
+                "scenes": asdict(summary.counts),
+                "this_call": {
+                    "done": summary.done,
+                    "failed": summary.failed,
+                    "skipped": summary.skipped,
+                    "seconds": round(summary.seconds, 1),
+                    "scenes_per_minute": round(summary.done / minutes, 2) if minutes else 0.0,
+                    "interrupted": summary.interrupted,
+                    "problem": summary.problem or None,
+                },
+                "suspects": summary.suspects,
+            },
+        )
+    except WriteError as error:
+        summary.problem = summary.problem or str(error)

@@ -1,0 +1,64 @@
+"""How many scenes at once, and how many threads each: for the cores and the memory there are."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+# What a process takes before it has a scene, by engine (bytes).
+PROGRAM = {"tensorflow": 1_000_000_000}
+PROGRAM_OTHERWISE = 350_000_000
+# What is assumed of scenes where none can tell (bytes beside the program).
+USUAL_SCENE = 250_000_000
+# A slot with less than this beside the program does no scene of the usual sizes (bytes).
+LEAST_SCENE = 120_000_000
+
+
+@dataclass(frozen=True)
+class Slots:
+    """Scenes at once, and what each may use."""
+
+    count: int
+    threads: int
+    """Of each scene."""
+    memory_limit: int
+    """Bytes of each scene beside the program itself."""
+
+    def __str__(self) -> str:
+        scenes = "1 scene" if self.count == 1 else f"{self.count} scenes"
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        return f"{scenes} at once, {threads} and {self.memory_limit / 1e6:.0f} MB each"
+
+
+def choose_slots(
+    cores: int,
+    memory: int,
+    engine: str,
+    scene_bytes: int | None,
+    workers: int | None = None,
+    threads: int | None = None,
+) -> Slots:
+    """As many scenes at once as cores and memory allow, for one thread per scene wastes none.
+
+    Args:
+        cores: that may be used.
+        memory: bytes that the whole batch may use.
+        engine: what runs the networks.
+        scene_bytes: what a scene wants on one thread, beside the program itself.
+        workers: scenes at once, where they are given.
+        threads: of each scene, where they are given.
+    """
+    program = PROGRAM.get(engine, PROGRAM_OTHERWISE)
+    fitting = max(memory // (program + (scene_bytes or USUAL_SCENE)), 1)
+    count = workers or min(max(cores // (threads or 1), 1), fitting)
+    share = max(memory // count - program, LEAST_SCENE)
+    return Slots(count, threads or max(cores // count, 1), share)
+
+
+def available_cores() -> int:
+    """Cores that this process may use: of its affinity, and of its container or job."""
+    cores = len(os.sched_getaffinity(0))
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return cores
+    return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))

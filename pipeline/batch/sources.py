@@ -1,0 +1,129 @@
+"""Which scenes a batch is about: files, folders, patterns, lists, or standard input."""
+
+import glob
+import hashlib
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import ConfigError
+from pipeline.identity import identity_of
+
+# In folders, what has one of these endings is taken for a scene; what is none of a known format
+# fails with words. Files that are named are taken whatever their ending.
+ENDINGS = (".nc", ".nc4", ".h5", ".hdf5", ".he5", ".hdf", ".tif", ".tiff")
+# Folders that are scenes themselves.
+SCENE_FOLDERS = (".sen3",)
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A scene that was found."""
+
+    path: str
+    """Absolute, links kept."""
+    size: int | None
+    """Bytes; None where there is no such file."""
+    mtime_ns: int | None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is such a file."""
+        return self.size is not None
+
+
+def find_scenes(
+    inputs: Iterable[str], output: Path, config_name: str, shard: tuple[int, int] | None = None
+) -> list[Found]:
+    """All scenes, each once, sorted by path.
+
+    Args:
+        inputs: files, folders, patterns, ``@file`` with one of these per line, ``-`` for such lines
+            on standard input.
+        output: the folder of products, in which no scenes are looked for.
+        config_name: of the configuration, by which products are told from scenes where scenes lie
+            in the folder of products, too.
+        shard: number (from 1) and count, for a part of the scenes: always the same for a scene of
+            a name, however many others there are.
+
+    Raises:
+        ConfigError: a list cannot be read.
+    """
+    paths = {
+        os.path.abspath(path) for item in inputs for path in _expanded(item, output, config_name)
+    }
+    if shard is not None:
+        number, count = shard
+        paths = {path for path in paths if shard_of(path, count) == number}
+    return [_found(path) for path in sorted(paths)]
+
+
+def shard_of(path: str, count: int) -> int:
+    """The shard, from 1, of a scene; by its name, so that folders may be mounted elsewhere."""
+    digest = hashlib.blake2b(os.path.basename(path).encode(errors="surrogateescape")).digest()
+    return int.from_bytes(digest[:8], "big") % count + 1
+
+
+def _found(path: str) -> Found:
+    try:
+        size, mtime_ns = identity_of(Path(path))
+    except OSError:
+        return Found(path, None, None)
+    return Found(path, size, mtime_ns)
+
+
+def _expanded(item: str, output: Path, config_name: str) -> Iterator[str]:
+    if item == STDIN:
+        yield from _listed(sys.stdin, "standard input", output, config_name)
+    elif item.startswith("@"):
+        try:
+            with Path(item[1:]).open(encoding="utf-8", errors="surrogateescape") as lines:
+                yield from _listed(lines, item, output, config_name)
+        except OSError as error:
+            raise ConfigError(
+                f"{item}: the list cannot be read ({error.strerror}). Correct the path after @."
+            ) from error
+    elif os.path.isdir(item) and not _is_scene_folder(item):
+        yield from _in_folder(item, output, config_name)
+    elif os.path.exists(item) or not glob.has_magic(item):
+        yield item
+    else:
+        yield from glob.iglob(item, recursive=True)
+
+
+def _listed(lines: Iterable[str], name: str, output: Path, config_name: str) -> Iterator[str]:
+    for line in lines:
+        entry = line.rstrip("\n")
+        if not entry.strip() or entry.lstrip().startswith("#"):
+            continue
+        if entry == STDIN or entry.startswith("@"):
+            raise ConfigError(f"{name}: a list cannot name another list ({entry!r}).")
+        yield from _expanded(entry, output, config_name)
+
+
+def _is_scene_folder(path: str) -> bool:
+    return path.rstrip("/").lower().endswith(SCENE_FOLDERS)
+
+
+def _in_folder(folder: str, output: Path, config_name: str) -> Iterator[str]:
+    """Scenes at any depth; hidden files and folders, and products, are passed over."""
+    root, products = os.path.realpath(folder), os.path.realpath(output)
+    # Where scenes lie in the output folder itself, only the names tell products from scenes.
+    mixed = root == products or root.startswith(f"{products}/")
+    own_ending = f".{config_name}.nc"
+    for here, folders, files in os.walk(root):
+        kept = []
+        for name in sorted(folders):
+            path = os.path.join(here, name)
+            if _is_scene_folder(name):
+                yield path
+            elif not name.startswith(".") and (mixed or path != products):
+                kept.append(name)
+        folders[:] = kept
+        for name in files:
+            is_scene = name.lower().endswith(ENDINGS) and not name.startswith(".")
+            if is_scene and not (mixed and name.endswith(own_ending)):
+                yield os.path.join(here, name)
