@@ -1,6 +1,7 @@
 """Where scenes are done: in this process, in local ones, or on a Dask cluster; one interface."""
 
 import contextlib
+import logging
 import os
 import queue
 import threading
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.batch.job import LOST, STOPPED, Job, Outcome
-from pipeline.batch.slots import PROGRAM_OTHERWISE
+from pipeline.batch.slots import LEAST_SCENE, Slots
 from pipeline.batch.supervisor import Supervisor
 from pipeline.config import Batch, DaskCluster
 from pipeline.errors import ConfigError
@@ -230,7 +231,7 @@ def supervised(data: Mapping[str, Any]) -> dict[str, Any]:
         _working[job.lease] = supervisor
     try:
         if job.memory_limit is None:
-            job = replace(job, memory_limit=_share_of_worker())
+            job = replace(job, memory_limit=_share_of_worker(job.program_bytes))
         outcome = supervisor.run(job)
     finally:
         with _lock:
@@ -258,7 +259,7 @@ def stop_supervised(leases: list[str] | None) -> None:
             supervisor.stop()
 
 
-def _share_of_worker() -> int | None:
+def _share_of_worker(program_bytes: int) -> int | None:
     """Bytes of one thread of this worker, beside the program itself; None where it has no limit."""
     from distributed import get_worker
 
@@ -266,17 +267,18 @@ def _share_of_worker() -> int | None:
     limit = worker.memory_manager.memory_limit
     if not limit:
         return None
-    return max(int(limit) // worker.state.nthreads - PROGRAM_OTHERWISE, 100_000_000)
+    return max(int(limit) // worker.state.nthreads - program_bytes, LEAST_SCENE)
 
 
-def connect(batch: Batch, workers: int) -> Dask:
-    """To the Dask cluster that the configuration names, or to one made on this machine.
+def connect(batch: Batch, slots: Slots) -> Dask:
+    """To the Dask cluster that the configuration names, or to one of such slots on this machine.
 
     Raises:
         ConfigError: there is none at that address, or dask-jobqueue is not installed.
     """
     from distributed import Client, LocalCluster
 
+    logging.getLogger("distributed").setLevel(logging.WARNING)  # it tells of every connection
     if batch.scheduler:
         try:
             return Dask(Client(batch.scheduler, timeout=10, name="ocpipe"), lambda: None)
@@ -290,7 +292,13 @@ def connect(batch: Batch, workers: int) -> Dask:
         cluster = _job_cluster(batch.cluster)
     else:
         cluster = LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=slots.count,
+            threads_per_worker=1,
+            memory_limit=slots.program_bytes + slots.memory_limit,
+            processes=True,
+            dashboard_address=":0",
+            scheduler_kwargs={"dashboard": False},
+            silence_logs=logging.WARNING,
         )
     return Dask(Client(cluster), cluster.close)
 

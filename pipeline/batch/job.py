@@ -41,6 +41,8 @@ class Job:
     """Hash of the input when it was done last: if it has it still, nothing is to be done."""
     memory_limit: int | None = None
     """Bytes beside the program itself; None for a share of a Dask worker's."""
+    program_bytes: int = 350_000_000
+    """What the program itself takes."""
     timeout_s: float = 3600.0
 
     def data(self) -> dict[str, Any]:

@@ -131,9 +131,7 @@ class Loop:
 
     def _description(self) -> str:
         if self._is_dask:
-            return (
-                f"Dask, {self._executor.slots} scenes at once, {self._slots.threads} threads each"
-            )
+            return f"Dask, {self._slots.in_words(self._executor.slots)} each"
         return str(self._slots)
 
     def _work(self) -> None:
@@ -171,6 +169,7 @@ class Loop:
             owned=lease.owned,
             known_sha256=lease.known_sha256,
             memory_limit=None if self._is_dask else self._slots.memory_limit,
+            program_bytes=self._slots.program_bytes,
             timeout_s=self._request.config.batch.timeout_s,
         )
 

@@ -137,7 +137,7 @@ def _executor(request: Request, ledger: Ledger) -> Iterator[tuple[Executor, Slot
         executor = Inline()
     elif batch.executor == "dask":
         slots = choose_slots(cores, memory, engine, None, workers, execution.threads or 1)
-        executor = connect(batch, slots.count)
+        executor = connect(batch, slots)
     else:
         processes = executor = Processes(workers or cores)
         wanted = None

@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.memory import in_words
+
 # What a process takes before it has a scene, by engine (bytes).
 PROGRAM = {"tensorflow": 1_000_000_000}
 PROGRAM_OTHERWISE = 350_000_000
@@ -22,11 +24,17 @@ class Slots:
     """Of each scene."""
     memory_limit: int
     """Bytes of each scene beside the program itself."""
+    program_bytes: int
+    """What the program itself takes, with its engine."""
 
     def __str__(self) -> str:
-        scenes = "1 scene" if self.count == 1 else f"{self.count} scenes"
-        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
-        return f"{scenes} at once, {threads} and {self.memory_limit / 1e6:.0f} MB each"
+        """``2 scenes at once, 1 thread and 800 MB each``."""
+        return f"{self.in_words(self.count)} and {in_words(self.memory_limit)} each"
+
+    def in_words(self, count: int) -> str:
+        """``2 scenes at once, 1 thread``, for any number of scenes."""
+        scenes = "1 scene" if count == 1 else f"{count} scenes"
+        return f"{scenes} at once, {self.threads} thread{'s' * (self.threads != 1)}"
 
 
 def choose_slots(
@@ -51,7 +59,7 @@ def choose_slots(
     fitting = max(memory // (program + (scene_bytes or USUAL_SCENE)), 1)
     count = workers or min(max(cores // (threads or 1), 1), fitting)
     share = max(memory // count - program, LEAST_SCENE)
-    return Slots(count, threads or max(cores // count, 1), share)
+    return Slots(count, threads or max(cores // count, 1), share, program)
 
 
 def available_cores() -> int:

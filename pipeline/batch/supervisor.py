@@ -25,10 +25,8 @@ from pipeline.writers.partial import partials_of
 
 # How often memory is looked at (seconds).
 POLL = 0.1
-# Bytes that the program itself may take, with any engine, and slack of the estimate; above these
-# and the limit, a scene is out of bounds.
-PROGRAM = 1_400_000_000
-BEYOND = 1.25
+# A scene is out of bounds that takes so many times what it should, and so many bytes more.
+BEYOND, SLACK = 1.25, 200_000_000
 # A child that did not say it is ready by then never will (seconds).
 START = 120.0
 
@@ -84,7 +82,7 @@ class Supervisor:
 
     def _run(self, job: Job, progress: Progress, deadline: float) -> tuple[Outcome, Path | None]:
         target: Path | None = None
-        cap = PROGRAM + int(BEYOND * (job.memory_limit or 0))
+        cap = SLACK + int(BEYOND * (job.program_bytes + (job.memory_limit or 0)))
         try:
             child = self._started()
             child.send({"do": "scene", "job": job.data(), "memory_cap": cap})

@@ -1,0 +1,159 @@
+"""What tests of batches share: scenes, a configuration, the command as a process, a ledger read."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from obpg_miniature import CLDICE, counts_of, write_obpg_l2
+from small_network import BANDS, write_network
+
+OCPIPE = Path(sys.executable).parent / "ocpipe"
+EPOCH = "1700000000"
+# Seconds until a test gives up waiting.
+PATIENCE = 120
+
+
+def write_scene(path: Path, shape: tuple[int, int] = (20, 30), seed: int = 0) -> Path:
+    """A small MODIS-Aqua scene of random reflectances with some clouds."""
+    drawn = np.random.default_rng(seed)
+    counts = {nm: counts_of(10 ** drawn.uniform(-3.5, -1.5, shape)) for nm in BANDS}
+    flags = np.where(drawn.random(shape) < 0.2, CLDICE, 0)
+    return write_obpg_l2(path, counts, flags=flags, chunk=(min(64, shape[0]), min(64, shape[1])))
+
+
+def copies(folder: Path, count: int, shape: tuple[int, int] = (20, 30)) -> list[Path]:
+    """Scenes of different names with the same content, as fast as links are made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    first = write_scene(folder / "S000.nc", shape)
+    for number in range(1, count):
+        os.link(first, folder / f"S{number:03}.nc")
+    return sorted(folder.glob("S*.nc"))
+
+
+def write_config(folder: Path, name: str = "test", **parts: Any) -> Path:
+    """A run configuration with a small network; parts are merged into it."""
+    network = folder / "net.h5"
+    if not network.exists():
+        write_network(network)
+    data: dict[str, Any] = {
+        "name": name,
+        "science": {
+            "networks": [{"name": "iop", "file": str(network)}],
+            "masks": {"flags": ["CLDICE"]},
+            "engine": "numpy",
+            "output": {"chunk": [64, 64]},
+            **parts.pop("science", {}),
+        },
+        **parts,
+    }
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(data))
+    return path
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a process left."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """That of the tests, with the date of products fixed unless it is changed."""
+    kept = {k: v for k, v in os.environ.items() if k != "OCPIPE_NETWORKS"}
+    return kept | {"SOURCE_DATE_EPOCH": EPOCH} | changes
+
+
+def start(*arguments: object, **changes: str) -> subprocess.Popen[str]:
+    """The command as a shell starts it, in the background."""
+    return subprocess.Popen(
+        [str(OCPIPE), *map(str, arguments)],
+        env=environment(**changes),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(*arguments: object, **changes: str) -> Ended:
+    """The command, to its end."""
+    process = start(*arguments, **changes)
+    try:
+        stdout, stderr = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    assert "Traceback" not in stderr, stderr
+    return Ended(process.returncode, stdout, stderr)
+
+
+def wait_for(condition: Callable[[], Any], what: str = "") -> Any:
+    """What a condition gives once it is true."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.01)
+    raise AssertionError(f"waited in vain for {what or condition}")
+
+
+def products(output: Path) -> dict[str, bytes]:
+    """The bytes of every product, by its place below the output folder."""
+    return {str(p.relative_to(output)): p.read_bytes() for p in output.rglob("*.nc")}
+
+
+def leavings(output: Path) -> list[str]:
+    """Temporary files that were left."""
+    found = (*output.rglob(".*partial"), *output.rglob(".ocpipe-probe*"))
+    return sorted(path.name for path in found)
+
+
+@contextmanager
+def rows(output: Path) -> Iterator[sqlite3.Connection]:
+    """The ledger of an output folder, read without this program."""
+    connection = sqlite3.connect(f"file:{output / 'ocpipe-ledger.sqlite'}?mode=ro", uri=True)
+    connection.row_factory = sqlite3.Row
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def scenes_by_name(output: Path) -> dict[str, sqlite3.Row]:
+    """The rows of all scenes, by file name."""
+    with rows(output) as connection:
+        found = connection.execute("SELECT * FROM scene").fetchall()
+    return {Path(row["path"]).name: row for row in found}
+
+
+def states(output: Path) -> Counter[str]:
+    """How many scenes are in each state."""
+    return Counter(row["state"] for row in scenes_by_name(output).values())
+
+
+def quality_lines(output: Path) -> list[dict[str, Any]]:
+    """What is recorded of each scene."""
+    return [json.loads(line) for line in (output / "quality.jsonl").read_text().splitlines()]
+
+
+def end(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> Ended:
+    """Send a signal and wait for the end."""
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=PATIENCE)
+    return Ended(process.returncode, stdout, stderr)

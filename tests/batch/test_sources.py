@@ -1,0 +1,95 @@
+"""Which scenes a call is about."""
+
+import io
+import itertools
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from pipeline.batch.sources import find_scenes, shard_of
+from pipeline.errors import ConfigError
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Scenes in folders, and what is none."""
+    for name in (
+        "in/a.nc", "in/deep/b.h5", "in/deep/er/c.TIF", "in/.hidden.nc", "in/.git/d.nc",
+        "in/readme.txt", "in/S3A_OL_2_WFR.SEN3/x.nc", "out/a.test.nc", "in/e f.nc",
+    ):  # fmt: skip
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"1234")
+    return tmp_path
+
+
+def names(found, root):
+    return [str(Path(f.path).relative_to(root)) for f in found]
+
+
+def find(tree, *inputs, output="out", **options):
+    return find_scenes([str(i) for i in inputs], tree / output, "test", **options)
+
+
+def test_a_folder_is_searched_to_any_depth(tree):
+    """Hidden files and folders and other endings are passed over; a .SEN3 folder is a scene."""
+    found = find(tree, tree / "in")
+    expected = ["in/S3A_OL_2_WFR.SEN3", "in/a.nc", "in/deep/b.h5", "in/deep/er/c.TIF", "in/e f.nc"]
+    assert names(found, tree) == expected
+    assert {f.size for f in found} == {4}
+
+
+def test_products_are_no_scenes(tree):
+    """The output folder is passed over, and products where scenes lie in it."""
+    assert not any("out" in name for name in names(find(tree, tree), tree))
+    (tree / "in" / "a.test.nc").write_bytes(b"a product")
+    assert "in/a.test.nc" not in names(find(tree, tree / "in", output="in"), tree)
+    assert "in/a.nc" in names(find(tree, tree / "in", output="in"), tree)
+
+
+def test_patterns_lists_and_standard_input(tree, monkeypatch):
+    """Each once, whatever names it; comments and empty lines in lists are passed over."""
+    (tree / "list").write_text(f"# scenes\n\n{tree}/in/a.nc\n{tree}/in/e f.nc\n{tree}/in/*.nc\n")
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{tree}/in/deep\n"))
+    found = find(tree, f"@{tree}/list", "-", tree / "in/a.nc", f"{tree}/in/**/c.*")
+    expected = ["in/a.nc", "in/deep/b.h5", "in/deep/er/c.TIF", "in/e f.nc"]
+    assert names(found, tree) == expected
+
+
+def test_what_is_not_there_is_found_as_missing(tree):
+    """A named file, that is; a pattern that matches nothing names nothing."""
+    (found,) = find(tree, tree / "in/no.nc", f"{tree}/in/no*.nc")
+    assert not found.exists
+
+
+def test_a_file_whose_name_looks_like_a_pattern(tree):
+    """Is taken as it is."""
+    odd = tree / "in" / "x[1].nc"
+    odd.write_bytes(b"12")
+    (found,) = find(tree, odd)
+    assert found.size == 2
+
+
+@pytest.mark.parametrize(("item", "words"), [("@no", "cannot be read"), ("@list", "another list")])
+def test_a_list_that_is_wrong_is_refused(tree, monkeypatch, item, words):
+    """It is about all scenes, not about one."""
+    monkeypatch.chdir(tree)
+    Path("list").write_text("@list\n")
+    with pytest.raises(ConfigError, match=words):
+        find(tree, item)
+
+
+def test_shards_part_the_scenes():
+    """Each scene is in exactly one, in about equal numbers, wherever its folder is mounted."""
+    paths = [f"/data/S{number:05}.nc" for number in range(4000)]
+    counts = Counter(shard_of(path, 8) for path in paths)
+    assert set(counts) == set(range(1, 9))
+    assert max(counts.values()) < 1.3 * min(counts.values())
+    assert shard_of("/data/S00001.nc", 8) == shard_of("/mnt/other/S00001.nc", 8)
+
+
+def test_a_shard_of_a_folder(tree):
+    """All shards together are all scenes."""
+    parts = [names(find(tree, tree / "in", shard=(number, 3)), tree) for number in (1, 2, 3)]
+    assert sorted(itertools.chain(*parts)) == names(find(tree, tree / "in"), tree)

@@ -1,0 +1,166 @@
+"""Whatever a scene does to its process costs this scene only, within its time and memory."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from batches import leavings, products, wait_for, write_config, write_scene
+from faults import FAULTY, write_fault
+
+from pipeline.batch.job import CRASH, DEFECT, DONE, MEMORY, STOPPED, TIMEOUT, UNCHANGED, Job
+from pipeline.batch.loop import job_config
+from pipeline.batch.supervisor import Supervisor
+from pipeline.config import load_config
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A good scene, a configuration, and an output folder."""
+    made = tmp_path_factory.mktemp("supervised")
+    write_scene(made / "good.nc", (200, 150))
+    (made / "out").mkdir()
+    return made
+
+
+@pytest.fixture(scope="module")
+def config(folder):
+    settings = load_config(write_config(folder)).executing(output=folder / "out")
+    return job_config(settings, 1)
+
+
+@pytest.fixture
+def supervisor(monkeypatch):
+    """Its child knows the faulty reader."""
+    monkeypatch.setenv("PYTHONPATH", str(FAULTY))
+    made = Supervisor()
+    yield made
+    made.close()
+
+
+def job(path, config, **how):
+    given = {"lease": "abc_1_1", "first_seen": 0, "memory_limit": 100_000_000, "timeout_s": 60}
+    return Job(str(path), config, **given | how)
+
+
+def faulty(folder, fault, **how):
+    name = "-".join((fault, *how))
+    return write_fault(folder / f"{name}.bad", fault, folder / "good.nc", **how)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "words"),
+    [
+        ("segfault", CRASH, ["crashed (SIGSEGV)", "string_at", "fetch it again"]),
+        ("abort", CRASH, ["crashed (SIGABRT)"]),
+        ("kill", CRASH, ["killed (SIGKILL)", "ran out of memory"]),
+        ("exit", CRASH, ["ended by itself with code 3"]),
+        ("memory", MEMORY, ["memory", "--memory-limit"]),
+        ("allocate", MEMORY, ["not enough memory", "Unable to allocate", "--workers"]),
+        ("exception", DEFECT, ["unexpected ZeroDivisionError", "report"]),
+        ("interrupt", CRASH, ["its process"]),
+    ],
+)
+@pytest.mark.parametrize("late", [False, True], ids=["at-once", "late"])
+def test_a_fault_is_named_and_the_next_scene_is_done(
+    supervisor, folder, config, fault, kind, words, late
+):
+    """Before the product is begun or in the middle of it; nothing of it is left."""
+    how = {"late": True} if late else {}
+    path = faulty(folder, fault, **how)
+    outcome = supervisor.run(job(path, config, program_bytes=200_000_000))
+    assert outcome.kind == kind, outcome
+    assert [word for word in (path.name, *words) if word not in outcome.reason] == []
+    assert "\n" not in outcome.reason
+    assert leavings(folder / "out") == []
+    assert supervisor.run(job(folder / "good.nc", config)).kind == DONE
+
+
+@pytest.mark.parametrize("fault", ["hang", "sleep"])
+def test_a_hang_ends_at_the_time_limit(supervisor, folder, config, fault):
+    """Also one that keeps Python's lock."""
+    begun = time.monotonic()
+    outcome = supervisor.run(job(faulty(folder, fault, late=True), config, timeout_s=2.5))
+    assert outcome.kind == TIMEOUT
+    assert "not done after 2.5 s" in outcome.reason
+    assert 2.4 < time.monotonic() - begun < 8
+    assert leavings(folder / "out") == []
+
+
+def test_stop_ends_what_is_in_work_at_once(supervisor, folder, config):
+    """From another thread; it counts as no failure."""
+    threading.Timer(2.0, supervisor.stop).start()
+    begun = time.monotonic()
+    outcome = supervisor.run(job(faulty(folder, "hang"), config))
+    assert outcome.kind == STOPPED
+    assert time.monotonic() - begun < 6
+
+
+def test_the_child_stays_warm(supervisor, folder, config):
+    """The second scene is done by the process of the first, and progress is told."""
+    told = []
+    first = supervisor.run(job(folder / "good.nc", config), lambda *p: told.append(p))
+    process = supervisor._child._process.pid
+    second = supervisor.run(job(folder / "good.nc", config))
+    assert supervisor._child._process.pid == process
+    assert told[-1] == (12, 12)
+    assert second.seconds < first.seconds
+    assert first.record["valid_fraction"].keys() == {"iop"}
+    assert first.record["peak_memory_bytes"] > 50_000_000
+
+
+def test_an_input_with_the_same_bytes_is_not_done_again(supervisor, folder, config):
+    """Its hash and its product are there; the product is not touched."""
+    done = supervisor.run(job(folder / "good.nc", config))
+    before = products(folder / "out")
+    known = {"known_sha256": done.sha256, "owned": done.product}
+    assert supervisor.run(job(folder / "good.nc", config, **known)).kind == UNCHANGED
+    assert products(folder / "out") == before
+    Path(done.product).unlink()
+    assert supervisor.run(job(folder / "good.nc", config, **known)).kind == DONE
+
+
+def test_a_child_dies_with_its_supervisor(folder, config, tmp_path):
+    """Killed without a word, in the middle of a hang that keeps Python's lock."""
+    script = tmp_path / "supervise.py"
+    path = faulty(folder, "hang")
+    script.write_text(
+        "import json, sys\n"
+        "from pipeline.batch.job import Job\n"
+        "from pipeline.batch.supervisor import Supervisor\n"
+        "Supervisor().run(Job.of(json.loads(sys.argv[1])))\n"
+    )
+    (folder / f"{path.name}.happened").unlink(missing_ok=True)
+    process = subprocess.Popen(
+        [sys.executable, str(script), json.dumps(job(path, config).data())],
+        env=os.environ | {"PYTHONPATH": str(FAULTY)},
+    )
+    wait_for((folder / f"{path.name}.happened").exists)
+    (child,) = _children(process.pid)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    wait_for(lambda: not _lives(child), "the child's death")
+
+
+def _children(pid):
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            found.append(int(stat.parent.name))
+    return found
+
+
+def _lives(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
