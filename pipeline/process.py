@@ -12,13 +12,14 @@ import xarray as xr
 
 from pipeline.block import process_block
 from pipeline.config import RunConfig, load_config
+from pipeline.date_created import creation_time
 from pipeline.delivery import Delivery, named
 from pipeline.errors import PipelineError, SceneError
 from pipeline.in_order import in_order
 from pipeline.networks.engines import get_engine
 from pipeline.plan import Plan, locate, make_plan
 from pipeline.product import describe_variables
-from pipeline.provenance import Provenance, creation_time
+from pipeline.provenance import Provenance
 from pipeline.quality import QUALITY_FLAGS
 from pipeline.readers import chunk_caches, open_scene
 from pipeline.report import InputTally, SceneReport, Stopwatch

@@ -7,9 +7,7 @@ configuration and the versions of the software alone, so that two runs can be co
 import datetime
 import importlib.metadata
 import json
-import os
 import platform
-import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ import numpy.typing as npt
 
 from pipeline.chain import NetworkStep
 from pipeline.config import hash_of
-from pipeline.errors import ConfigError, SceneError
+from pipeline.errors import SceneError
 from pipeline.identity import identity_of, sha256_of
 from pipeline.masks import describe_rule
 from pipeline.networks import Variable
@@ -257,28 +255,6 @@ class Provenance:
             "machine": platform.machine(),  # float32 rounds differently on another architecture
         }
         return {SOFTWARE: __version__, "python": platform.python_version(), **versions, **native}
-
-
-def creation_time(first_seen: int | None = None) -> datetime.datetime:
-    """SOURCE_DATE_EPOCH where it is set, so that a run can be repeated to the byte, else now.
-
-    Args:
-        first_seen: instead of now, in seconds since 1970: a batch states when it first saw a scene,
-            so that a scene that is done again after a failure becomes the same file.
-
-    Raises:
-        ConfigError: SOURCE_DATE_EPOCH is not a number of seconds.
-    """
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    if epoch is None:
-        seen = time.time() if first_seen is None else first_seen
-        return datetime.datetime.fromtimestamp(seen, datetime.UTC)
-    try:
-        return datetime.datetime.fromtimestamp(int(epoch), datetime.UTC)
-    except (ValueError, OverflowError, OSError):
-        raise ConfigError(
-            f"SOURCE_DATE_EPOCH is {epoch!r}, expected seconds since 1970. Correct or unset it."
-        ) from None
 
 
 def _extent(extent: Extent) -> dict[str, Any]:

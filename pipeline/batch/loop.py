@@ -28,6 +28,7 @@ from pipeline.batch.quality_control import suspicions
 from pipeline.batch.request import Request
 from pipeline.batch.slots import Slots
 from pipeline.config import RunConfig
+from pipeline.date_created import creation_time
 from pipeline.delivery import check_space
 from pipeline.errors import ConfigError, LedgerError, WriteError
 from pipeline.networks.library import network_folders
@@ -165,7 +166,8 @@ class Loop:
             path=lease.path,
             config=self._config,
             lease=f"{self._holder.token}_{lease.scene}_{lease.attempt}",
-            first_seen=lease.first_seen,
+            # Stated here, for other machines may have another environment.
+            first_seen=int(creation_time(lease.first_seen).timestamp()),
             owned=lease.owned,
             known_sha256=lease.known_sha256,
             memory_limit=None if self._is_dask else self._slots.memory_limit,

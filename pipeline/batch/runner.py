@@ -20,6 +20,7 @@ from pipeline.batch.request import Request
 from pipeline.batch.slots import Slots, available_cores, choose_slots
 from pipeline.batch.sources import find_scenes
 from pipeline.config import RunConfig, hash_of
+from pipeline.date_created import creation_time
 from pipeline.delivery import make_folder, product_path
 from pipeline.errors import ConfigError, PipelineError, WriteError
 from pipeline.memory import default_limit
@@ -58,6 +59,7 @@ def run_batch(request: Request, listener: Listener, stop: threading.Event) -> Su
         WriteError: the output folder cannot be used.
     """
     begun = time.monotonic()
+    creation_time()  # a wrong SOURCE_DATE_EPOCH is refused before anything is made
     make_folder(request.output)
     check_writable(request.output, int(request.config.batch.min_free_space))
     with Ledger.open(request.ledger_path) as ledger:

@@ -1,0 +1,162 @@
+"""A Dask cluster of separate processes: the same products, and nothing large travels."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from batches import (
+    copies,
+    leavings,
+    products,
+    quality_lines,
+    run,
+    start,
+    states,
+    wait_for,
+    write_config,
+)
+
+SCENES = 40
+DASK = Path(sys.executable).parent / "dask"
+# Of a scene: task, result, and what scheduler and workers tell each other meanwhile (bytes).
+MOST_BYTES = 60_000
+
+
+class Counting:
+    """Passes connections on to an address and counts the bytes, in a thread of its own."""
+
+    def __init__(self, address: str) -> None:
+        self._host, port = address.removeprefix("tcp://").split(":")
+        self._port = int(port)
+        self.nbytes = 0
+        self._ready = threading.Event()
+        threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True).start()
+        assert self._ready.wait(10)
+
+    async def _serve(self) -> None:
+        server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+        self.address = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        self._ready.set()
+        await server.serve_forever()
+
+    async def _connect(self, reader, writer) -> None:
+        there, back = await asyncio.open_connection(self._host, self._port)
+        await asyncio.gather(self._pass(reader, back), self._pass(there, writer))
+
+    async def _pass(self, reader, writer) -> None:
+        while data := await reader.read(65536):
+            self.nbytes += len(data)
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+
+class Cluster:
+    """A scheduler and workers, each a process of its own; all reach it through the counter."""
+
+    def __init__(self, folder: Path, workers: int) -> None:
+        self._folder, self._processes = folder, []
+        file = folder / "scheduler.json"
+        self._begin("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
+                    "--scheduler-file", file)  # fmt: skip
+        address = wait_for(lambda: file.exists() and json.loads(file.read_text())["address"])
+        self.counter = Counting(address)
+        self.workers = [self._worker() for _ in range(workers)]
+
+    def _worker(self) -> subprocess.Popen[bytes]:
+        # Without a nanny, which would start a lost worker again.
+        return self._begin("worker", self.counter.address, "--nthreads", "1", "--no-nanny",
+                           "--no-dashboard", "--host", "127.0.0.1",
+                           "--memory-limit", "1GB")  # fmt: skip
+
+    def _begin(self, *arguments: object) -> subprocess.Popen[bytes]:
+        with (self._folder / f"{arguments[0]}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [str(DASK), *map(str, arguments)], stdout=log, stderr=log, cwd=self._folder
+            )
+        self._processes.append(process)
+        return process
+
+    def close(self) -> None:
+        for process in self._processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Scenes, and the products of local processes."""
+    made = tmp_path_factory.mktemp("dask")
+    copies(made / "in", SCENES, (400, 500))
+    local = run("batch", write_config(made), made / "in", "-o", made / "local")
+    assert local.code == 0, local.stderr
+    return made
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    made = Cluster(tmp_path, 2)
+    yield made
+    made.close()
+
+
+def call(folder, cluster, output):
+    return (
+        "batch", folder / "test.yaml", folder / "in", "-o", output,
+        "--scheduler", cluster.counter.address,
+    )  # fmt: skip
+
+
+def test_a_cluster_makes_the_same_products(folder, cluster, tmp_path):
+    """Byte for byte; and through the scheduler go neither arrays nor models."""
+    before = cluster.counter.nbytes
+    ended = run(*call(folder, cluster, tmp_path / "out"), SOURCE_DATE_EPOCH="1700000000")
+    assert ended.code == 0, ended.stderr
+    assert products(tmp_path / "out") == products(folder / "local")
+    assert states(tmp_path / "out") == {"done": SCENES}
+    travelled = cluster.counter.nbytes - before
+    made = sum(map(len, products(tmp_path / "out").values()))
+    print(travelled / SCENES, "bytes a scene, products of", made / SCENES)  # noqa: T201
+    assert travelled < SCENES * MOST_BYTES < made / 4
+
+
+def test_a_worker_that_is_killed_costs_nothing(folder, cluster, tmp_path):
+    """Midway; its scene is done by the other, its child dies, nothing is left."""
+    process = start(*call(folder, cluster, tmp_path / "out"))
+    wait_for(lambda: len(list((tmp_path / "out").glob("*.nc"))) >= 8)
+    cluster.workers[0].send_signal(signal.SIGKILL)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    assert products(tmp_path / "out") == products(folder / "local")
+    assert len({line["scene"] for line in quality_lines(tmp_path / "out")}) == SCENES
+    assert leavings(tmp_path / "out") == []
+
+
+def test_a_batch_on_a_cluster_that_is_stopped(folder, cluster, tmp_path):
+    """The workers' children end with it, so that nothing is written behind its back."""
+    process = start(*call(folder, cluster, tmp_path / "out"))
+    wait_for(lambda: len(list((tmp_path / "out").glob("*.nc"))) >= 4)
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=20)
+    assert process.returncode == 75, stderr
+    found = states(tmp_path / "out")
+    assert found["running"] == found["failed"] == 0
+    assert found["done"] == len(products(tmp_path / "out"))
+    assert leavings(tmp_path / "out") == []
+    again = run(*call(folder, cluster, tmp_path / "out"))
+    assert again.code == 0, again.stderr
+    assert products(tmp_path / "out") == products(folder / "local")
+
+
+def test_no_scheduler_there(folder, tmp_path):
+    """Is wrong use, said in words, and nothing is done."""
+    arguments = ("batch", folder / "test.yaml", folder / "in", "-o", tmp_path / "out")
+    ended = run(*arguments, "--scheduler", "tcp://127.0.0.1:9")
+    assert ended.code == 2
+    assert "no Dask scheduler answers at tcp://127.0.0.1:9" in ended.stderr
+    assert states(tmp_path / "out") == {"pending": SCENES}
