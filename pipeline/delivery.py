@@ -3,15 +3,17 @@
 None of it leaves a trace in the product but the date it bears.
 """
 
+import contextlib
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.config import IfExists, RunConfig
-from pipeline.errors import ConfigError, ProductExistsError, WriteError
+from pipeline.errors import ConfigError, OutputError, ProductExistsError, WriteError
 from pipeline.memory import in_words
 from pipeline.naming import NameTemplate
 
@@ -83,52 +85,84 @@ class Delivery:
         """Make the folder, and see that there is room for about so many bytes.
 
         Raises:
-            WriteError: the folder cannot be made, or the disk is full.
+            OutputError: the folder cannot be made, or the disk is full.
         """
         if self.makes_folder:
             make_folder(self.folder)
-        elif not self.folder.is_dir():
-            raise WriteError(
-                f"{self.folder}: the output folder is not there any more. Mount it or make it "
-                "again, then start the batch again."
-            )
+        else:
+            check_folder(self.folder)
         if target.parent != self.folder:
             make_folder(target.parent)
         if self.spare is not None:
             check_space(target.parent, nbytes + self.spare)
 
 
+def check_folder(folder: Path) -> None:
+    """See that a folder that was there still is.
+
+    Raises:
+        OutputError: it is not.
+    """
+    if not folder.is_dir():
+        raise OutputError(
+            f"{folder}: the output folder is not there any more. Mount it or bring it back, then "
+            "start the batch again."
+        )
+
+
 def check_space(folder: Path, nbytes: int) -> None:
     """See that so many bytes are free.
 
     Raises:
-        WriteError: they are not, or the folder cannot be reached.
+        OutputError: they are not, or the folder cannot be reached.
     """
     try:
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        raise WriteError(f"{folder}: cannot be reached ({error.strerror}).") from error
+        raise OutputError(f"{folder}: cannot be reached ({error.strerror}).") from error
     if free < nbytes:
-        raise WriteError(
+        raise OutputError(
             f"{folder}: {in_words(free)} are free, about {in_words(nbytes)} are needed. Free "
             "space, or choose another output folder."
         )
+
+
+def check_writable(folder: Path, spare: int) -> None:
+    """See that files can be made in the output folder, and that there is some room.
+
+    Raises:
+        OutputError: they cannot be made.
+    """
+    check_space(folder, spare)
+    probe = folder / f".ocpipe-probe-{os.getpid()}-{threading.get_ident()}"
+    try:
+        with probe.open("wb") as file:
+            file.write(b"\0" * 4096)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: no file can be made there ({error.strerror}). Choose another output folder."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink()
 
 
 def make_folder(folder: Path) -> None:
     """Make a folder for products, with those above it.
 
     Raises:
-        WriteError: it cannot be made.
+        OutputError: it cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
-        raise WriteError(
+        raise OutputError(
             f"{folder} is a file, not a folder. Choose another output folder."
         ) from None
     except OSError as error:
-        raise WriteError(
+        raise OutputError(
             f"{folder}: the output folder cannot be made: {error.strerror}. Choose another one."
         ) from error
 

@@ -32,6 +32,10 @@ class WriteError(PipelineError):
     """A product could not be written; nothing of it was left behind."""
 
 
+class OutputError(WriteError):
+    """The folder of the products or its disk cannot be used, which concerns every scene."""
+
+
 class ProductExistsError(PipelineError):
     """There is a product already, and it was to be kept."""
 

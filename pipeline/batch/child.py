@@ -32,12 +32,14 @@ from pipeline.batch.job import (
     SCENE,
     SKIPPED,
     UNCHANGED,
+    WRITE,
     Job,
     Outcome,
 )
 from pipeline.errors import (
     ConfigError,
     NetworkError,
+    OutputError,
     PipelineError,
     ProductExistsError,
     SceneError,
@@ -52,7 +54,8 @@ PROGRESS_EVERY = 0.2
 _KINDS: dict[type[PipelineError], str] = {
     ConfigError: CONFIGURATION,
     NetworkError: NETWORK,
-    WriteError: OUTPUT,
+    OutputError: OUTPUT,
+    WriteError: WRITE,
     ProductExistsError: SKIPPED,
 }
 

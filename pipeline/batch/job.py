@@ -14,11 +14,15 @@ SUCCESS = frozenset((DONE, UNCHANGED, SKIPPED))
 # What is wrong with the scene itself: another attempt ends the same.
 SCENE, DEFECT = "scene", "defect"
 # What may be mended outside, between two calls: the next call tries again by itself.
-MISSING, NAME, NETWORK, CONFIGURATION = "missing", "name", "network", "configuration"
+MISSING, NAME, WRITE, NETWORK = "missing", "name", "write", "network"
+CONFIGURATION = "configuration"
 # What may go well another time; tried again in the same call, up to the limit of attempts.
-OUTPUT, MEMORY, TIMEOUT, CRASH, LOST = "output", "memory", "timeout", "crash", "lost"
-TRANSIENT = frozenset((OUTPUT, MEMORY, TIMEOUT, CRASH, LOST))
-MENDED_OUTSIDE = frozenset((MISSING, NAME, NETWORK, CONFIGURATION, OUTPUT, LOST))
+MEMORY, TIMEOUT, CRASH, LOST = "memory", "timeout", "crash", "lost"
+TRANSIENT = frozenset((MEMORY, TIMEOUT, CRASH, LOST))
+MENDED_OUTSIDE = frozenset((MISSING, NAME, WRITE, NETWORK, CONFIGURATION, LOST))
+
+# The folder of products cannot be used: no scene's failure, and the end of the batch.
+OUTPUT = "output"
 
 # The work was given up because the batch ends: no attempt.
 STOPPED = "stopped"

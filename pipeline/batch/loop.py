@@ -6,7 +6,6 @@ import os
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.batch import records
@@ -29,8 +28,7 @@ from pipeline.batch.request import Request
 from pipeline.batch.slots import Slots
 from pipeline.config import RunConfig
 from pipeline.date_created import creation_time
-from pipeline.delivery import check_space
-from pipeline.errors import ConfigError, LedgerError, WriteError
+from pipeline.errors import ConfigError, LedgerError, OutputError
 from pipeline.networks.library import network_folders
 
 log = logging.getLogger(__name__)
@@ -226,23 +224,17 @@ class Loop:
 
     def _is_about_all(self, outcome: Outcome) -> bool:
         """Whether a failure is of what all scenes need; the batch ends then."""
-        request = self._request
         if outcome.kind == CONFIGURATION and self._summary.done == 0:
             raise ConfigError(outcome.reason.removeprefix("ConfigError: "))
         if outcome.kind == OUTPUT:
-            try:
-                if not request.output.is_dir():
-                    raise WriteError(f"{request.output}: the output folder is not there any more.")
-                check_writable(request.output, int(request.config.batch.min_free_space))
-            except WriteError:
-                self._summary.problem = outcome.reason
-        return bool(self._summary.problem)
+            self._summary.problem = outcome.reason.removeprefix("OutputError: ")
+        return outcome.kind == OUTPUT
 
     def _record(self, outcome: Outcome, suspect: str | None) -> None:
         path = self._request.output / records.names(self._request.ledger_path)["quality"]
         try:
             records.append_line(path, {**outcome.record, "suspect": suspect})
-        except WriteError as error:
+        except OutputError as error:
             self._summary.problem = str(error)
 
     def _count(self, state: str, outcome: Outcome) -> None:
@@ -289,25 +281,3 @@ def job_config(config: RunConfig, threads: int) -> dict[str, Any]:
         if folder and os.path.isdir(folder):
             network["file"] = os.path.abspath(network["file"])
     return data
-
-
-def check_writable(folder: Path, spare: int) -> None:
-    """See that files can be made in the output folder, and that there is some room.
-
-    Raises:
-        WriteError: they cannot be made.
-    """
-    check_space(folder, spare)
-    probe = folder / f".ocpipe-probe-{os.getpid()}-{threading.get_ident()}"
-    try:
-        with probe.open("wb") as file:
-            file.write(b"\0" * 4096)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise WriteError(
-            f"{folder}: no file can be made there ({error.strerror}). Choose another output folder."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            probe.unlink()

@@ -1,5 +1,6 @@
 """What a batch leaves beside its products: a line per scene, what failed, and a summary."""
 
+import contextlib
 import csv
 import io
 import json
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.batch.ledger import Entry
-from pipeline.errors import WriteError
+from pipeline.delivery import check_folder
+from pipeline.errors import OutputError
 
 FAILURE_COLUMNS = ("scene", "kind", "reason", "attempts", "finished")
 
@@ -29,7 +31,7 @@ def append_line(path: Path, record: Mapping[str, Any]) -> None:
     """Add a line of JSON, whole or not at all, whoever else adds lines.
 
     Raises:
-        WriteError: the file cannot be written.
+        OutputError: the file cannot be written.
     """
     line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
     try:
@@ -39,14 +41,15 @@ def append_line(path: Path, record: Mapping[str, Any]) -> None:
         finally:
             os.close(number)
     except OSError as error:
-        raise WriteError(f"{path}: cannot be written ({error.strerror}).") from error
+        check_folder(path.parent)
+        raise OutputError(f"{path}: cannot be written ({error.strerror}).") from error
 
 
 def write_failures(path: Path, failures: Iterable[Entry]) -> None:
     """Every scene that failed, as a table with a header.
 
     Raises:
-        WriteError: the file cannot be written.
+        OutputError: the file cannot be written.
     """
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
@@ -60,7 +63,7 @@ def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
     """What a batch came to.
 
     Raises:
-        WriteError: the file cannot be written.
+        OutputError: the file cannot be written.
     """
     _replace(path, json.dumps(summary, indent=2) + "\n")
 
@@ -72,5 +75,7 @@ def _replace(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8", errors="surrogateescape")
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise WriteError(f"{path}: cannot be written ({error.strerror}).") from error
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        check_folder(path.parent)
+        raise OutputError(f"{path}: cannot be written ({error.strerror}).") from error

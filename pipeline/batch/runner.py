@@ -15,14 +15,14 @@ from pipeline.batch.executors import Executor, Inline, Processes, connect
 from pipeline.batch.holders import Watch, bury_the_dead
 from pipeline.batch.job import Job
 from pipeline.batch.ledger import Entry, Ledger, Queue
-from pipeline.batch.loop import Listener, Loop, Summary, check_writable, job_config
+from pipeline.batch.loop import Listener, Loop, Summary, job_config
 from pipeline.batch.request import Request
 from pipeline.batch.slots import Slots, available_cores, choose_slots
 from pipeline.batch.sources import find_scenes
 from pipeline.config import RunConfig, hash_of
 from pipeline.date_created import creation_time
-from pipeline.delivery import make_folder, product_path
-from pipeline.errors import ConfigError, PipelineError, WriteError
+from pipeline.delivery import check_writable, make_folder, product_path
+from pipeline.errors import ConfigError, OutputError, PipelineError
 from pipeline.memory import default_limit
 from pipeline.networks.engines import is_gpu_visible, resolve_engine
 from pipeline.networks.library import network_folders
@@ -56,7 +56,7 @@ def run_batch(request: Request, listener: Listener, stop: threading.Event) -> Su
     Raises:
         ConfigError: the call or the configuration is wrong.
         LedgerError: the ledger cannot be used.
-        WriteError: the output folder cannot be used.
+        OutputError: the output folder cannot be used.
     """
     begun = time.monotonic()
     creation_time()  # a wrong SOURCE_DATE_EPOCH is refused before anything is made
@@ -189,5 +189,5 @@ def _write_records(request: Request, ledger: Ledger, summary: Summary) -> None:
                 "suspects": summary.suspects,
             },
         )
-    except WriteError as error:
+    except OutputError as error:
         summary.problem = summary.problem or str(error)

@@ -6,6 +6,7 @@ on the counts come last. The file has a temporary name until it is complete.
 """
 
 import contextlib
+import errno
 import logging
 import os
 import re
@@ -21,7 +22,7 @@ import numpy as np
 import xarray as xr
 from h5py._objects import phil
 
-from pipeline.errors import WriteError
+from pipeline.errors import OutputError, WriteError
 from pipeline.grid import BlockGrid
 from pipeline.quality import NO_CLASS, FlagTable
 from pipeline.writers.chunks import FILL, ChunkEncoder, StoredChunk
@@ -34,6 +35,9 @@ log = logging.getLogger(__name__)
 
 # With less free space than this a failure is probably for want of space.
 LITTLE_SPACE = 50_000_000
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+# Of a disk that is read-only, gone or broken.
+_UNUSABLE = (errno.EROFS, errno.EIO, errno.ENODEV, errno.ESTALE, errno.ENOTCONN)
 
 # Lines and pixels of a chunk. Of a scene with storage chunks as wide as itself, as many lines as a
 # block has are in memory, so blocks are wide rather than high; of many variables they are smaller,
@@ -208,22 +212,25 @@ def _named_failure(path: Path) -> Iterator[None]:
         yield
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise WriteError(
+        kind, advice = _what_to_do(path.parent, getattr(error, "errno", None))
+        raise kind(
             f"{path.parent}: the product cannot be written ({reason}). Nothing was left behind. "
-            f"{_what_to_do(path.parent)}"
+            f"{advice}"
         ) from error
 
 
-def _what_to_do(folder: Path) -> str:
+def _what_to_do(folder: Path, number: int | None) -> tuple[type[WriteError], str]:
+    """Whether other products would fare as this one, and advice."""
     try:
         free = shutil.disk_usage(folder).free
     except OSError:
-        return "The folder cannot be reached: choose another output folder."
-    if free < LITTLE_SPACE:
-        return (
+        return OutputError, "The folder cannot be reached: choose another output folder."
+    if free < LITTLE_SPACE or number in _NO_SPACE:
+        advice = (
             f"Only {free / 1e6:.1f} MB are free. Free space there, or choose another output folder."
         )
-    return "Choose another output folder."
+        return OutputError, advice
+    return OutputError if number in _UNUSABLE else WriteError, "Choose another output folder."
 
 
 def _define(file: netCDF4.Dataset, products: xr.Dataset, layout: Layout) -> None:

@@ -376,6 +376,21 @@ def test_a_foreign_database_is_not_touched(tmp_path):
     assert "CREATE TABLE theirs" in "".join(dump(path))
 
 
+def test_a_new_ledger_may_be_opened_by_many_at_once(tmp_path):
+    """Each waits for the one that makes its tables."""
+    script = (
+        "import sys; from pathlib import Path; from pipeline.batch.ledger import Ledger\n"
+        "sys.stdin.readline()\n"
+        "for n in range(20): Ledger.open(Path(sys.argv[1]) / f'{n}.sqlite').close()\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE) for _ in range(6)]
+    for process in processes:
+        process.stdin.write(b"\n")
+        process.stdin.close()
+    assert [process.wait() for process in processes] == [0] * 6
+
+
 def test_a_ledger_that_vanishes_is_noticed(batch):
     """Removed, or replaced by another."""
     batch.ledger.check_presence()
