@@ -72,13 +72,14 @@ class Ended:
     stderr: str
 
 
-def environment(**changes: str) -> dict[str, str]:
-    """That of the tests, with the date of products fixed unless it is changed."""
+def environment(**changes: str | None) -> dict[str, str]:
+    """That of the tests, with the date of products fixed unless it is changed; None unsets."""
     kept = {k: v for k, v in os.environ.items() if k != "OCPIPE_NETWORKS"}
-    return kept | {"SOURCE_DATE_EPOCH": EPOCH} | changes
+    changed = kept | {"SOURCE_DATE_EPOCH": EPOCH} | changes
+    return {name: value for name, value in changed.items() if value is not None}
 
 
-def start(*arguments: object, **changes: str) -> subprocess.Popen[str]:
+def start(*arguments: object, **changes: str | None) -> subprocess.Popen[str]:
     """The command as a shell starts it, in the background."""
     return subprocess.Popen(
         [str(OCPIPE), *map(str, arguments)],
@@ -90,7 +91,7 @@ def start(*arguments: object, **changes: str) -> subprocess.Popen[str]:
     )
 
 
-def run(*arguments: object, **changes: str) -> Ended:
+def run(*arguments: object, **changes: str | None) -> Ended:
     """The command, to its end."""
     process = start(*arguments, **changes)
     try:
@@ -144,7 +145,8 @@ def scenes_by_name(output: Path) -> dict[str, sqlite3.Row]:
 
 def states(output: Path) -> Counter[str]:
     """How many scenes are in each state."""
-    return Counter(row["state"] for row in scenes_by_name(output).values())
+    with rows(output) as connection:
+        return Counter(row["state"] for row in connection.execute("SELECT state FROM scene"))
 
 
 def quality_lines(output: Path) -> list[dict[str, Any]]:
