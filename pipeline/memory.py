@@ -7,16 +7,15 @@ product at a time; never what is in a product.
 
 import contextlib
 import ctypes
-import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline.errors import SceneError
 from pipeline.grid import BlockGrid
 from pipeline.in_order import ahead_of
 from pipeline.lazy import StoredChunks
+from pipeline.machine import available_memory
 
 # Tried in this order: more threads first, then more pixels, which cost less per pixel.
 PIXELS_AT_ONCE = (262144, 131072, 65536, 32768, 16384, 8192, 4096)
@@ -138,34 +137,7 @@ def keep_freed_memory() -> None:
 
 def default_limit() -> int:
     """Half of the memory that the machine, or the container or job on it, has left."""
-    return max(int(SHARE * _available()), LEAST)
-
-
-def _available() -> int:
-    found = [_of_machine()]
-    limit, used = _number("/sys/fs/cgroup/memory.max"), _number("/sys/fs/cgroup/memory.current")
-    if limit is not None:
-        found.append(limit - (used or 0))
-    return min(found)
-
-
-def _of_machine() -> int:
-    """What Linux says is available; elsewhere, half of what there is."""
-    meminfo = Path("/proc/meminfo")
-    if meminfo.exists():
-        for line in meminfo.read_text().splitlines():
-            name, _, amount = line.partition(":")
-            if name == "MemAvailable":
-                return int(amount.split()[0]) * 1024
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-
-
-def _number(path: str) -> int | None:
-    try:
-        text = Path(path).read_text().strip()
-    except OSError:
-        return None
-    return int(text) if text.isdigit() else None
+    return max(int(SHARE * available_memory()), LEAST)
 
 
 def in_words(nbytes: float) -> str:

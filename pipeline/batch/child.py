@@ -48,6 +48,9 @@ from pipeline.errors import (
 
 Reply = Callable[[Mapping[str, Any]], None]
 
+# A terminal's Ctrl-C and a scheduler's SIGTERM go to all processes; the supervisor decides.
+HANDED_TO_ALL = (signal.SIGINT, signal.SIGTERM)
+
 # Progress is for people: no more often than this (seconds).
 PROGRESS_EVERY = 0.2
 
@@ -64,9 +67,9 @@ def main(requests: int, replies: int, lifeline: int) -> None:
     """Serve until the supervisor closes the requests."""
     _die_with(lifeline)
     faulthandler.enable()
-    # A terminal's Ctrl-C and a scheduler's SIGTERM go to all processes; the supervisor decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in HANDED_TO_ALL:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDED_TO_ALL)
     with os.fdopen(requests) as lines, os.fdopen(replies, "w") as out:
 
         def reply(message: Mapping[str, Any]) -> None:

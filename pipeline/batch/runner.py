@@ -17,12 +17,13 @@ from pipeline.batch.job import Job
 from pipeline.batch.ledger import Entry, Ledger, Queue
 from pipeline.batch.loop import Listener, Loop, Summary, job_config
 from pipeline.batch.request import Request
-from pipeline.batch.slots import Slots, available_cores, choose_slots
+from pipeline.batch.slots import Slots, choose_slots
 from pipeline.batch.sources import find_scenes
 from pipeline.config import RunConfig, hash_of
 from pipeline.date_created import creation_time
 from pipeline.delivery import check_writable, make_folder, product_path
 from pipeline.errors import ConfigError, OutputError, PipelineError
+from pipeline.machine import available_cores
 from pipeline.memory import default_limit
 from pipeline.networks.engines import is_gpu_visible, resolve_engine
 from pipeline.networks.library import network_folders
@@ -40,8 +41,8 @@ def plan_batch(request: Request) -> list[Entry]:
         LedgerError: the ledger cannot be read.
     """
     path = request.ledger_path
-    ledger = Ledger.open(path) if path.exists() else Ledger.instead_of(path)
-    with ledger:
+    open_one = Ledger.open if path.exists() else Ledger.instead_of
+    with open_one(path, request.output) as ledger:
         return ledger.dry_run(_queue(request, ledger))
 
 
@@ -62,7 +63,7 @@ def run_batch(request: Request, listener: Listener, stop: threading.Event) -> Su
     creation_time()  # a wrong SOURCE_DATE_EPOCH is refused before anything is made
     make_folder(request.output)
     check_writable(request.output, int(request.config.batch.min_free_space))
-    with Ledger.open(request.ledger_path) as ledger:
+    with Ledger.open(request.ledger_path, request.output) as ledger:
         ledger.enqueue(_queue(request, ledger))
         counts = ledger.counts_of_chosen()
         bury_the_dead(ledger, Watch())

@@ -1,8 +1,6 @@
 """How many scenes at once, and how many threads each: for the cores and the memory there are."""
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline.memory import in_words
 
@@ -60,13 +58,3 @@ def choose_slots(
     count = workers or min(max(cores // (threads or 1), 1), fitting)
     share = max(memory // count - program, LEAST_SCENE)
     return Slots(count, threads or max(cores // count, 1), share, program)
-
-
-def available_cores() -> int:
-    """Cores that this process may use: of its affinity, and of its container or job."""
-    cores = len(os.sched_getaffinity(0))
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-    except (OSError, ValueError):
-        return cores
-    return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from pipeline.batch.child import HANDED_TO_ALL
 from pipeline.batch.job import CRASH, DEFECT, MEMORY, STOPPED, TIMEOUT, Job, Outcome, Progress
 from pipeline.memory import in_words
 from pipeline.writers.partial import partials_of
@@ -164,6 +165,8 @@ class _Child:
         self._from_child, replies = os.pipe()
         lifeline, self._lifeline = os.pipe()
         theirs = (requests, replies, lifeline)
+        # A signal for all processes of a job must not meet the child before it ignores it.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, HANDED_TO_ALL)
         try:
             self._process = subprocess.Popen(  # noqa: S603 - this program itself
                 [sys.executable, "-P", "-m", "pipeline.batch.child", *map(str, theirs)],
@@ -173,6 +176,7 @@ class _Child:
                 stderr=self._stderr,
             )
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             for number in theirs:
                 os.close(number)
         self._received = b""

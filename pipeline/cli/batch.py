@@ -165,13 +165,12 @@ def batch(
     Ctrl-C): call again to go on.
     """
     start(log_level, log_json)
-    with importing():
-        from pipeline.batch.display import display
-        from pipeline.batch.runner import plan_batch, run_batch
-
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    with importing():
+        from pipeline.batch.display import display
+        from pipeline.batch.runner import plan_batch, run_batch
     try:
         request = _request(config, inputs, options)
         if dry_run:

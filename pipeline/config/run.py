@@ -14,6 +14,7 @@ from pipeline.config.batch import Batch, QualityControl
 from pipeline.config.science import Name, Science
 from pipeline.config.strict import Strict, complaints_of, read_yaml
 from pipeline.errors import ConfigError
+from pipeline.machine import available_cores
 from pipeline.naming import NameTemplate
 from pipeline.shipped import shipped_configs
 
@@ -43,7 +44,7 @@ class Execution(Strict):
     @property
     def most_threads(self) -> int:
         """Threads where nothing is said: one per core."""
-        return self.threads or len(os.sched_getaffinity(0))
+        return self.threads or available_cores()
 
 
 class RunConfig(Strict):

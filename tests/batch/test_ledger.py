@@ -22,7 +22,7 @@ class Batch:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ledger = Ledger.open(folder / "ocpipe-ledger.sqlite")
+        self.ledger = Ledger.open(folder / "ocpipe-ledger.sqlite", folder)
         self.found = {f"/in/S{n}.nc": (100, 1) for n in range(3)}
         self.networks = dict(NETWORKS)
         self.recipe = "r1"
@@ -153,7 +153,7 @@ def test_the_folder_may_be_moved(batch, tmp_path):
     assert there.enqueue() == Counts(done=3)
     there.ledger.close()
     moved.rename(tmp_path)
-    batch.ledger = Ledger.open(tmp_path / "ocpipe-ledger.sqlite")
+    batch.ledger = Ledger.open(tmp_path / "ocpipe-ledger.sqlite", tmp_path)
 
 
 def test_what_is_wrong_with_a_scene_is_not_tried_again_unless_asked(batch):
@@ -281,7 +281,7 @@ def test_the_scenes_of_a_dead_process_are_taken_over(batch, tmp_path):
     script = (
         "import sys; from pathlib import Path; from pipeline.batch.ledger import Ledger, Queue\n"
         "from pipeline.batch.sources import Found\n"
-        "ledger = Ledger.open(Path(sys.argv[1]))\n"
+        "ledger = Ledger.open(Path(sys.argv[1]), Path(sys.argv[1]).parent)\n"
         "found = [Found('/in/S0.nc', 100, 1)]\n"
         "ledger.enqueue(Queue('test', 'r1', found, lambda p: Path(sys.argv[2]), lambda s: {}))\n"
         "me = ledger.enter(Path(sys.argv[2]).parent, 1, 1)\n"

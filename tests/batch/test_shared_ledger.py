@@ -92,3 +92,23 @@ def test_a_signal_ends_a_batch_within_seconds(folder, number):
     again = run("batch", folder / "test.yaml", folder / "in", "-o", folder / "out")
     assert again.code == 0, again.stderr
     assert f"{SCENES - found['done']} done" in again.stderr
+
+
+@pytest.mark.parametrize("moment", [0.15, 0.3, 0.6, 1.0])
+def test_a_signal_while_the_batch_begins(folder, moment):
+    """Ends it like any other: what there is of a ledger is true."""
+    process = call(folder)
+    time.sleep(moment)
+    ended = end(process)
+    assert ended.code == 75, ended.stderr
+    assert leavings(folder / "out") == []
+    if (folder / "out" / "ocpipe-ledger.sqlite").exists():
+        assert states(folder / "out")["running"] == 0
+
+
+def test_looking_leaves_nothing_behind(folder):
+    """``status`` and ``--dry-run`` are for others, too, who may own nothing there."""
+    run("batch", folder / "test.yaml", folder / "in", "-o", folder / "out", "--limit", 1)
+    before = sorted(path.name for path in (folder / "out").iterdir())
+    assert run("status", folder / "out").code == 0
+    assert sorted(path.name for path in (folder / "out").iterdir()) == before

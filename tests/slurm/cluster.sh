@@ -17,7 +17,8 @@ install_slurm() {
     for command in munged slurmctld slurmd sbatch; do
         command -v "$command" > /dev/null && continue
         [ "$(id -u)" = 0 ] || { echo "Slurm is not installed, and only root can install it" >&2; return 1; }
-        # The packages' own services must not start: this is no cluster but for the time of a test.
+        # Where their own services start with them, these use other ports, sockets and folders.
+        export DEBIAN_FRONTEND=noninteractive
         { apt-get install -y --no-install-recommends slurm-wlm munge \
             || { apt-get update && apt-get install -y --no-install-recommends slurm-wlm munge; }; } > /dev/null
         return
@@ -67,6 +68,7 @@ SlurmdLogFile=$folder/slurmd.log
 NodeName=$host NodeAddr=127.0.0.1 CPUs=2 RealMemory=8000 State=UNKNOWN
 PartitionName=test Nodes=$host Default=YES MaxTime=60 State=UP
 END
+    unset "${!SLURM_@}" "${!SBATCH_@}" # of a job that this may run in
     export SLURM_CONF=$folder/slurm.conf
 
     # In the foreground each, as children of this shell: so their process ids are known for certain.

@@ -55,7 +55,7 @@ CREATE TABLE scene (
     holder INTEGER REFERENCES holder,
     kind TEXT,                         -- of the last failure
     reason TEXT,
-    product TEXT,                      -- path from the ledger's folder, where it is known
+    product TEXT,                      -- path from the folder of products, where it is known
     ours INTEGER NOT NULL DEFAULT 0,   -- whether what is there was made for this ledger
     sha256 TEXT,                       -- of the input, when it was done
     networks INTEGER REFERENCES networks,
@@ -81,15 +81,19 @@ def ledger_path(output: Path, shard: tuple[int, int] | None = None) -> Path:
 class Database:
     """An open file; of one thread."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, products: Path) -> None:
         self.path = path
         self._db = connection
-        self._folder = path.absolute().parent
+        self._products = products
         self._identity = _identity(path)
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, products: Path = Path()) -> Self:
         """Open a ledger, made where there is none.
+
+        Args:
+            path: of the ledger.
+            products: the folder of the products.
 
         Raises:
             LedgerError: it is on a network file system, cannot be written, or is none.
@@ -106,7 +110,7 @@ class Database:
                 "ledger of its own; or let one machine hand scenes out (--executor dask)."
             )
         with named(path):
-            ledger = cls(path, _connected(path))
+            ledger = cls(path, _connected(path), products)
             ledger._lay_out()
             return ledger
 
@@ -120,16 +124,18 @@ class Database:
         if not path.is_file():
             raise LedgerError(f"{path}: no such ledger. Give one, or the folder it is in.")
         with named(path):
-            address = f"{path.absolute().as_uri()}?mode=ro"
+            # Where nobody writes, SQLite would leave files of its own beside it.
+            still = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+            address = f"{path.absolute().as_uri()}?mode=ro{still}"
             connection = sqlite3.connect(address, uri=True, timeout=PATIENCE, isolation_level=None)
-            ledger = cls(path, connection)
+            ledger = cls(path, connection, path.parent)
             ledger._check_layout()
             return ledger
 
     @classmethod
-    def instead_of(cls, path: Path) -> Self:
+    def instead_of(cls, path: Path, products: Path) -> Self:
         """A ledger in memory for one that there is not yet, to see what would be done."""
-        ledger = cls(path, sqlite3.connect(":memory:", isolation_level=None))
+        ledger = cls(path, sqlite3.connect(":memory:", isolation_level=None), products)
         ledger._lay_out()
         return ledger
 
@@ -196,15 +202,12 @@ class Database:
         self.execute("COMMIT" if keep else "ROLLBACK")
 
     def stored(self, product: Path | None) -> str | None:
-        """The path of a product as it is entered: from the ledger's folder.
-
-        So both can be moved together.
-        """
-        return None if product is None else os.path.relpath(product, self._folder)
+        """The path of a product as it is entered: from their folder, which may be moved."""
+        return None if product is None else os.path.relpath(product, self._products)
 
     def located(self, product: str) -> str:
         """The path of a product that was entered."""
-        return os.path.normpath(os.path.join(self._folder, product))
+        return os.path.normpath(os.path.join(self._products, product))
 
     def is_there(self, product: str) -> bool:
         """Whether there is a file where a product was entered."""
