@@ -1,7 +1,7 @@
 """Run the comparisons and write ``benchmarks/RESULTS.md``.
 
 ``make bench`` runs all of them, about half an hour on 2 cores. ``python benchmarks/run.py files``
-measures some again (start, end_to_end, network, files, memory) and replaces their tables.
+measures some again (start, end_to_end, network, files, memory, batch) and replaces their tables.
 """
 
 import argparse
@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
+import batch
 import end_to_end
 import files
 import inputs
@@ -41,6 +42,9 @@ def main() -> None:
         "files": lambda: (make() for make in (files.writing, files.reading)),
         "memory": lambda: (
             make() for make in (lambda: memory.against_size(options.large), memory.hyperspectral)
+        ),
+        "batch": lambda: (
+            make() for make in (batch.scenes_at_once, batch.tiny_scenes, batch.ledgers)
         ),
         "start": lambda: (make() for make in (end_to_end.start_up,)),
     }

@@ -71,7 +71,7 @@ class Delivery:
             ProductExistsError: there is a file already, which stays.
             WriteError: there is a file already, and that is an error.
         """
-        target = self.folder / self.template.path(named(source), self.config_name, scene)
+        target = self.folder / self.template.fill(named(source), self.config_name, scene)
         if self.if_exists != "overwrite" and target != self.owned and target.exists():
             if self.if_exists == "skip":
                 raise ProductExistsError(f"{target} is there already; it was kept.")
@@ -172,7 +172,7 @@ def product_path(source: Path, config: RunConfig) -> Path | None:
     template = NameTemplate(config.execution.product)
     if template.needs_scene:
         return None
-    return config.execution.output / template.path(named(source), config.name)
+    return config.execution.output / template.fill(named(source), config.name)
 
 
 def check_distinct(sources: Iterable[str | Path], config: RunConfig) -> None:

@@ -1,9 +1,11 @@
 """What a product is called: a template filled with what is known of its scene."""
 
 import datetime
+import functools
+import os
 import re
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -35,7 +37,7 @@ class NameTemplate:
 
     def __post_init__(self) -> None:
         try:
-            parts = list(self._parts())
+            parts = self._parts
         except ValueError as error:
             raise ValueError(f"unbalanced braces ({error})") from error
         unknown = [field for _, field, _ in parts if field is not None and field not in FIELDS]
@@ -52,38 +54,41 @@ class NameTemplate:
     @property
     def needs_scene(self) -> bool:
         """Whether the scene must be opened to know the name."""
-        return any(field in (*SCENE_FIELDS, *TIME_FIELDS) for _, field, _ in self._parts())
+        return any(field in (*SCENE_FIELDS, *TIME_FIELDS) for _, field, _ in self._parts)
 
-    def path(
-        self, source: Path, config_name: str, scene: Mapping[str, Any] | None = None
-    ) -> PurePosixPath:
+    def fill(
+        self, source: str | Path, config_name: str, scene: Mapping[str, Any] | None = None
+    ) -> str:
         """The product's path, relative to the output folder.
 
         Args:
-            source: the file of the scene, with a name.
+            source: the file of the scene.
             config_name: of the configuration.
             scene: the scene's attributes, where the template needs them.
 
         Raises:
             SceneError: the scene does not say what the template needs.
         """
-        of_path = {"stem": source.stem, "parent": _folder_of(source), "name": config_name}
+        # Texts, for a batch names products by the hundred thousand.
+        folder, name = os.path.split(os.path.abspath(source))
+        of_path = {
+            "stem": os.path.splitext(name)[0],
+            "parent": os.path.basename(folder) or "root",
+            "name": config_name,
+        }
         made = ""
-        for literal, field, spec in self._parts():
+        for literal, field, spec in self._parts:
             made += literal
             if field in of_path:
                 made += of_path[field]
             elif field is not None:
                 made += _of_scene(field, spec, scene or {})
-        return PurePosixPath(made)
+        return made
 
-    def _parts(self) -> Iterator[tuple[str, str | None, str]]:
-        for literal, field, spec, _ in string.Formatter().parse(self.text):
-            yield literal, field, spec or ""
-
-
-def _folder_of(source: Path) -> str:
-    return source.absolute().parent.name or "root"
+    @functools.cached_property
+    def _parts(self) -> list[tuple[str, str | None, str]]:
+        parsed = string.Formatter().parse(self.text)
+        return [(literal, field, spec or "") for literal, field, spec, _ in parsed]
 
 
 def _of_scene(field: str, spec: str, scene: Mapping[str, Any]) -> str:

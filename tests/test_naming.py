@@ -31,13 +31,13 @@ SCENE = {
 )  # fmt: skip
 def test_fields_are_filled_in(template, expected):
     """Of the path, of the scene, and of its times in UTC."""
-    assert NameTemplate(template).path(SOURCE, "iops", SCENE) == PurePosixPath(expected)
+    assert NameTemplate(template).fill(SOURCE, "iops", SCENE) == expected
 
 
 def test_a_time_of_another_zone_is_turned_to_utc():
     """Folders by day are days of UTC."""
     scene = {"time_coverage_start": "2024-06-15T23:30:00-02:00"}
-    assert str(NameTemplate("{start:%d}.nc").path(SOURCE, "iops", scene)) == "16.nc"
+    assert NameTemplate("{start:%d}.nc").fill(SOURCE, "iops", scene) == "16.nc"
 
 
 @pytest.mark.parametrize(
@@ -68,21 +68,20 @@ def test_a_scene_that_does_not_say_it_is_an_error(field, said):
     """Rather than a product in a folder without a name."""
     attribute = "time_coverage_start" if field == "start" else field
     with pytest.raises(SceneError, match=attribute):
-        NameTemplate(f"{{{field}}}.nc").path(SOURCE, "iops", {attribute: said})
+        NameTemplate(f"{{{field}}}.nc").fill(SOURCE, "iops", {attribute: said})
 
 
 def test_a_time_that_is_none_is_an_error():
     """With the text that was found."""
     with pytest.raises(SceneError, match="yesterday"):
-        NameTemplate("{start}.nc").path(SOURCE, "iops", {"time_coverage_start": "yesterday"})
+        NameTemplate("{start}.nc").fill(SOURCE, "iops", {"time_coverage_start": "yesterday"})
 
 
 @given(said=st.text(min_size=1).filter(str.strip))
 def test_what_a_file_says_stays_one_part_of_the_path(said):
     """Slashes, dots and control characters included."""
-    path = NameTemplate("{sensor}/{platform}.nc").path(
-        SOURCE, "iops", {"sensor": said, "platform": said}
-    )
+    said_both = {"sensor": said, "platform": said}
+    path = PurePosixPath(NameTemplate("{sensor}/{platform}.nc").fill(SOURCE, "iops", said_both))
     assert len(path.parts) == 2
     assert path.parts[0] not in ("", ".", "..")
     assert not path.is_absolute()

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 
 from pipeline.batch import process_identity, records
 from pipeline.batch.executors import Executor, Inline, Processes, connect
@@ -21,10 +20,11 @@ from pipeline.batch.slots import Slots, choose_slots
 from pipeline.batch.sources import find_scenes
 from pipeline.config import RunConfig, hash_of
 from pipeline.date_created import creation_time
-from pipeline.delivery import check_writable, make_folder, product_path
+from pipeline.delivery import check_writable, make_folder
 from pipeline.errors import ConfigError, OutputError, PipelineError
 from pipeline.machine import available_cores
 from pipeline.memory import default_limit
+from pipeline.naming import NameTemplate
 from pipeline.networks.engines import is_gpu_visible, resolve_engine
 from pipeline.networks.library import network_folders
 from pipeline.version import __version__
@@ -88,11 +88,13 @@ def _queue(request: Request, ledger: Ledger) -> Queue:
             "configuration."
         )
     found = find_scenes(inputs, request.output, config.name, request.shard)
+    template = NameTemplate(config.execution.product)
+    of_scene = template.needs_scene
     return Queue(
         run=config.name,
         recipe=recipe_of(config),
         found=found,
-        product_of=lambda path: product_path(Path(path), config),
+        product_of=lambda path: None if of_scene else template.fill(path, config.name),
         networks_now=lambda sensor: networks_now(config, sensor),
         retry_failed=request.retry_failed,
     )

@@ -3,6 +3,7 @@
 import glob
 import hashlib
 import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -69,10 +70,12 @@ def shard_of(path: str, count: int) -> int:
 
 def _found(path: str) -> Found:
     try:
-        size, mtime_ns = identity_of(Path(path))
+        found = os.stat(path)
+        if stat.S_ISDIR(found.st_mode):
+            return Found(path, *identity_of(Path(path)))
     except OSError:
         return Found(path, None, None)
-    return Found(path, size, mtime_ns)
+    return Found(path, found.st_size, found.st_mtime_ns)
 
 
 def _expanded(item: str, output: Path, config_name: str) -> Iterator[str]:

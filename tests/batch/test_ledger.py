@@ -26,12 +26,15 @@ class Batch:
         self.found = {f"/in/S{n}.nc": (100, 1) for n in range(3)}
         self.networks = dict(NETWORKS)
         self.recipe = "r1"
-        self.product_of = lambda path: folder / f"{Path(path).stem}.test.nc"
+        self.name_of = lambda path: f"{Path(path).stem}.test.nc"
 
     def queue(self, **how):
         found = [Found(path, *identity) for path, identity in sorted(self.found.items())]
         networks = dict(self.networks)
-        return Queue("test", self.recipe, found, self.product_of, lambda _: networks, **how)
+        return Queue("test", self.recipe, found, self.name_of, lambda _: networks, **how)
+
+    def product_of(self, path):
+        return self.folder / self.name_of(path)
 
     def enqueue(self, **how):
         self.ledger.enqueue(self.queue(**how))
@@ -136,7 +139,7 @@ def test_a_product_that_goes_elsewhere_is_made_there(batch):
     """Another output folder or another template."""
     batch.enqueue()
     batch.do_all()
-    batch.product_of = lambda path: batch.folder / "new" / f"{Path(path).stem}.nc"
+    batch.name_of = lambda path: f"new/{Path(path).stem}.nc"
     assert batch.enqueue() == Counts(pending=3)
     me = batch.enter()
     assert batch.ledger.claim(me).owned == str(batch.folder / "new" / "S0.nc")
@@ -212,7 +215,7 @@ def test_two_scenes_of_one_product_name(batch):
     assert entry.path == "/other/S1.nc"
     for words in ("/in/S1.nc", "S1.test.nc", "{parent}/{stem}.{name}.nc"):
         assert words in entry.reason
-    batch.product_of = lambda path: batch.folder / f"{path.replace('/', '_')}"
+    batch.name_of = lambda path: path.replace("/", "_")
     assert batch.enqueue() == Counts(pending=4)
 
 
@@ -283,13 +286,13 @@ def test_the_scenes_of_a_dead_process_are_taken_over(batch, tmp_path):
         "from pipeline.batch.sources import Found\n"
         "ledger = Ledger.open(Path(sys.argv[1]), Path(sys.argv[1]).parent)\n"
         "found = [Found('/in/S0.nc', 100, 1)]\n"
-        "ledger.enqueue(Queue('test', 'r1', found, lambda p: Path(sys.argv[2]), lambda s: {}))\n"
-        "me = ledger.enter(Path(sys.argv[2]).parent, 1, 1)\n"
+        "ledger.enqueue(Queue('test', 'r1', found, lambda p: sys.argv[2], lambda s: {}))\n"
+        "me = ledger.enter(Path(sys.argv[1]).parent, 1, 1)\n"
         "print(me.token, ledger.claim(me).path)\n"
     )
     target = batch.product_of("/in/S0.nc")
     done = subprocess.run(
-        [sys.executable, "-c", script, batch.ledger.path, target],
+        [sys.executable, "-c", script, batch.ledger.path, target.name],
         capture_output=True,
         text=True,
         check=True,

@@ -201,9 +201,9 @@ class Database:
             raise
         self.execute("COMMIT" if keep else "ROLLBACK")
 
-    def stored(self, product: Path | None) -> str | None:
+    def stored(self, product: str) -> str:
         """The path of a product as it is entered: from their folder, which may be moved."""
-        return None if product is None else os.path.relpath(product, self._products)
+        return os.path.relpath(product, self._products)
 
     def located(self, product: str) -> str:
         """The path of a product that was entered."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline.batch.sources import Found
 
@@ -28,8 +27,8 @@ class Queue:
     run: str
     recipe: str
     found: Sequence[Found]
-    product_of: Callable[[str], Path | None]
-    """The path of a scene's product; None where only the scene can tell."""
+    product_of: Callable[[str], str | None]
+    """The path of a scene's product in their folder; None where only the scene can tell."""
     networks_now: Callable[[str], Mapping[str, str]]
     """Of a sensor: fingerprints of the networks that there are now, by name."""
     retry_failed: bool = False

@@ -64,8 +64,9 @@ class Ledger(Database):
         with self.writing():
             row = self.execute(
                 "UPDATE scene SET state = 'running', holder = ?, attempts = attempts + 1 WHERE id "
-                f"= (SELECT id FROM scene WHERE state = 'pending' AND {_IS_CHOSEN} "
-                "ORDER BY attempts, id LIMIT 1) "
+                # Not IN, with which SQLite goes through all that are chosen.
+                "= (SELECT id FROM scene WHERE state = 'pending' AND EXISTS (SELECT 1 FROM chosen "
+                "WHERE chosen.id = scene.id) ORDER BY attempts, id LIMIT 1) "
                 "RETURNING id, path, attempts, first_seen, sha256, product, ours",
                 (holder.id,),
             ).fetchone()
@@ -101,7 +102,7 @@ class Ledger(Database):
                 changes |= {
                     "sha256": outcome.sha256,
                     "networks": self._networks(outcome),
-                    "product": self.stored(Path(outcome.product or "")),
+                    "product": self.stored(outcome.product or ""),
                     "ours": 1,
                     "suspect": suspect,
                     "seconds": outcome.seconds,
@@ -129,7 +130,7 @@ class Ledger(Database):
         """Whether a product is that of another scene."""
         found = self.execute(
             "SELECT 1 FROM scene WHERE product = ? AND id != ?",
-            (self.stored(Path(product)), lease.scene),
+            (self.stored(product), lease.scene),
         )
         return found.fetchone() is not None
 

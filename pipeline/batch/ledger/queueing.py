@@ -31,10 +31,7 @@ def _enter_found(database: Database, queue: Queue) -> None:
     database.table(
         "found",
         "path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, product TEXT",
-        (
-            (f.path, f.size, f.mtime_ns, database.stored(queue.product_of(f.path)))
-            for f in queue.found
-        ),
+        ((f.path, f.size, f.mtime_ns, queue.product_of(f.path)) for f in queue.found),
     )
 
 
