@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Self
 
 from pipeline.batch.job import UNCHANGED, Outcome
@@ -20,8 +21,11 @@ _LEVELS = {"warning": logging.WARNING, "error": logging.ERROR, "critical": loggi
 class Lines:
     """A line for each scene, for log files and programs."""
 
+    done_level = logging.INFO
+    """Of the line of a scene that went well."""
+
     def __init__(self) -> None:
-        self._counts, self._ended, self._is_waiting = Counts(), 0, False
+        self._counts, self._ended, self._waiting_for = Counts(), 0, ""
 
     def __enter__(self) -> Self:
         return self
@@ -60,19 +64,25 @@ class Lines:
             facts |= {"kind": outcome.kind}
             log.error("%s %s", of_all, outcome.reason, extra=facts)
         else:
-            log.info("%s %s: %s", of_all, _name(path), _result(state, outcome), extra=facts)
+            said = _result(state, outcome)
+            log.log(self.done_level, "%s %s: %s", of_all, _name(path), said, extra=facts)
         if suspect:
             log.warning("%s: suspect: %s", _name(path), suspect, extra={"scene": path})
 
-    def waiting(self, count: int) -> None:
-        """All that is left is in work elsewhere."""
-        if not self._is_waiting:
-            log.info("%d scenes are in work in another process; waiting for it", count)
-        self._is_waiting = True
+    def waiting(self, why: str) -> None:
+        """Nothing can be done here for now; said once."""
+        if why != self._waiting_for:
+            log.info("waiting: %s", why)
+        self._waiting_for = why
 
 
 class Bars(Lines):
-    """A bar for the batch with rate and time left, and one for each scene in work."""
+    """A bar for the batch with rate and time left, and one for each scene in work.
+
+    Above them stands what needs somebody: what fails, is tried again, or is suspect.
+    """
+
+    done_level = logging.DEBUG
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -99,6 +109,7 @@ class Bars(Lines):
         self._batch: TaskID | None = None
         self._scenes: dict[str, TaskID] = {}
         self._failed = 0
+        self._begun = time.monotonic()
 
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
@@ -126,7 +137,10 @@ class Bars(Lines):
         super().scene_ended(path, state, outcome, suspect)
         self._failed += state == "failed"
         if self._batch is not None and state != "pending":
-            said = f"[red]{self._failed} failed[/]" if self._failed else ""
+            minutes = (time.monotonic() - self._begun) / 60
+            said = f"{self._ended / minutes:.0f}/min" + f", {self._failed} failed" * bool(
+                self._failed
+            )
             self._bars.update(self._batch, completed=self._ended, said=said)
 
 

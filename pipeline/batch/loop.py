@@ -60,8 +60,8 @@ class Listener(Protocol):
         """A scene is done, failed, skipped, or pending again."""
         ...
 
-    def waiting(self, count: int) -> None:
-        """All that is left is in work elsewhere."""
+    def waiting(self, why: str) -> None:
+        """Nothing can be done here for now."""
         ...
 
 
@@ -136,7 +136,7 @@ class Loop:
     def _work(self) -> None:
         while not self._stop.is_set() and not self._summary.problem:
             self._claim()
-            if not self._leases and not self._others_work():
+            if not self._leases and not self._is_worth_waiting():
                 break
             event = self._executor.event(LOOK)
             if event is not None:
@@ -173,14 +173,18 @@ class Loop:
             timeout_s=self._request.config.batch.timeout_s,
         )
 
-    def _others_work(self) -> bool:
-        """Whether to stay, because scenes of this call are in work elsewhere and may come back."""
+    def _is_worth_waiting(self) -> bool:
+        """Whether there will be something to do, though nothing is in work here."""
         if self._request.limit is not None and self._claimed >= self._request.limit:
             return False
-        count = self._ledger.held_by_others(self._holder)
-        if count:
-            self._listener.waiting(count)
-        return count > 0
+        elsewhere = self._ledger.held_by_others(self._holder)
+        if elsewhere:  # they come back if who has them dies
+            self._listener.waiting(f"{elsewhere} scenes are in work in another process")
+            return True
+        without_workers = self._executor.slots == 0 and self._ledger.counts_of_chosen().pending > 0
+        if without_workers:
+            self._listener.waiting("the cluster has no workers yet")
+        return without_workers
 
     def _look_around(self) -> None:
         if time.monotonic() - self._last_look < LOOK_AROUND:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,23 @@ def test_a_batch_on_a_cluster_that_is_stopped(folder, cluster, tmp_path):
     again = run(*call(folder, cluster, tmp_path / "out"))
     assert again.code == 0, again.stderr
     assert products(tmp_path / "out") == products(folder / "local")
+
+
+def test_workers_that_come_later_are_waited_for(folder, tmp_path):
+    """As those of a job scheduler do."""
+    cluster = Cluster(tmp_path, 0)
+    try:
+        process = start(*call(folder, cluster, tmp_path / "out"), "--limit", "3")
+        wait_for((tmp_path / "out" / "ocpipe-ledger.sqlite").exists)
+        time.sleep(2)
+        assert process.poll() is None
+        cluster._worker()
+        _, stderr = process.communicate(timeout=60)
+    finally:
+        cluster.close()
+    assert process.returncode == 0, stderr
+    assert "waiting: the cluster has no workers yet" in stderr
+    assert states(tmp_path / "out") == {"done": 3, "pending": SCENES - 3}
 
 
 def test_no_scheduler_there(folder, tmp_path):

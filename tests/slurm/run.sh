@@ -221,4 +221,31 @@ check "the other task is not" equal "$(field "${job}_1" Restarts) $(field "${job
 check "the products are those of the single job, byte by byte" same_products requeued
 check "nothing is left on the disk of the node" equal "$(ls "$LOCAL")" ""
 
+# --- a Dask cluster whose workers are jobs ---
+
+job=
+python3 - "$root" "$work" << 'END' > "$work/jobqueue.yaml"
+import pathlib, sys
+root, work = sys.argv[1:]
+# The example with what this node has, and the demonstration's network.
+text = (pathlib.Path(root) / "examples/dask/slurm.yaml").read_text()
+science = text.index("science:"), text.index("batch:")
+network = "science:\n  networks:\n    - {name: iops, file: demo_iops.h5}\n"
+network += "  masks:\n    flags: [LAND, CLDICE]\n    expressions: {low_sun: solar_zenith > 70}\n"
+text = text[: science[0]] + network + text[science[1] :]
+for old, new in (
+    ("name: iops\n", "name: demo\n"), ("jobs: 4 ", "jobs: 2 "), ("cores: 8 ", "cores: 1 "),
+    ("processes: 8 ", "processes: 1 "), ("16GB", "2GB"), ('"04:00:00"', '"00:10:00"'),
+    ("queue: null", f"interface: lo\n      local_directory: {work}\n      log_directory: {work}\n      queue: null"),
+):
+    assert old in text, old
+    text = text.replace(old, new)
+print(text)
+END
+"$OCPIPE" batch "$work/jobqueue.yaml" "$SCENES" --networks "$NETWORKS" -o "$work/jobqueue" > "$work/jobqueue.log" 2>&1 \
+    || { cat "$work/jobqueue.log" "$work"/*.err; fail "examples/dask/slurm.yaml"; }
+check "examples/dask/slurm.yaml does every scene in jobs of its own" equal "$(products jobqueue)" "$scenes"
+check "its ledger says so" equal "$(states jobqueue)" "done=$scenes failed=0 running=0 pending=0"
+check "no job is left" wait_for 30 no_jobs
+
 echo "Slurm test passed in $SECONDS s"
