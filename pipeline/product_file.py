@@ -30,13 +30,15 @@ def is_product(path: Path) -> bool:
         return False  # a truncated file; the reader says so in its own words
 
 
-def scene_of(path: Path) -> str | None:
-    """Base name of the scene that a product was made from; None for what is no product."""
+def scene_of(path: Path) -> tuple[str, str] | None:
+    """Base name and SHA-256 of the scene that a product was made from; None for no product."""
     if not is_product(path):
         return None
     with h5py.File(path, "r") as file:
         scene = file.get("processing_control/inputs/scene")
-        return None if scene is None else _text(scene.attrs.get("file", "")) or None
+        if scene is None:
+            return None
+        return _text(scene.attrs.get("file", "")), _text(scene.attrs.get("sha256", ""))
 
 
 def _text(value: Any) -> str:

@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.batch.job import (
     CONFIGURATION,
@@ -45,6 +45,9 @@ from pipeline.errors import (
     SceneError,
     WriteError,
 )
+
+if TYPE_CHECKING:
+    from pipeline.naming import NameTemplate
 
 Reply = Callable[[Mapping[str, Any]], None]
 
@@ -170,6 +173,7 @@ def _done(job: Job, reply: Reply) -> Outcome:
     from pipeline.config import load_config
     from pipeline.delivery import Delivery
     from pipeline.identity import sha256_of
+    from pipeline.naming import NameTemplate
     from pipeline.process import deliver_scene
 
     source, config = Path(job.path), load_config(job.config)
@@ -177,6 +181,7 @@ def _done(job: Job, reply: Reply) -> Outcome:
     if is_made and sha256_of(source) == job.known_sha256:
         return Outcome(UNCHANGED, product=job.owned, sha256=job.known_sha256)
     config = config.executing(memory_limit=job.memory_limit)
+    template = NameTemplate(config.execution.product)
     delivery = Delivery.of(
         config,
         makes_folder=False,
@@ -185,7 +190,7 @@ def _done(job: Job, reply: Reply) -> Outcome:
         spare=int(config.batch.min_free_space),
         lease=job.lease,
         first_seen=job.first_seen,
-        announce=lambda target: _announced(target, source, reply),
+        announce=lambda target: _announced(target, job, template, reply),
     )
     last = 0.0
 
@@ -207,16 +212,23 @@ def _done(job: Job, reply: Reply) -> Outcome:
     )
 
 
-def _announced(target: Path, source: Path, reply: Reply) -> None:
-    """Tell where the product will be; refuse to replace that of another scene."""
+def _announced(target: Path, job: Job, template: "NameTemplate", reply: Reply) -> None:
+    """Tell where the product will be; refuse to replace that of another scene.
+
+    Where the path of a scene makes the name, the ledger has seen to that already.
+    """
+    from pipeline.identity import sha256_of
     from pipeline.product_file import scene_of
 
-    other = scene_of(target)
-    if other not in (None, source.name):
-        raise WriteError(
-            f"{target} is the product of {other}. Choose a template that tells the two scenes "
-            "apart (execution.product)."
-        )
+    source = Path(job.path)
+    if template.needs_scene and str(target) != job.owned:
+        there = scene_of(target)
+        if there is not None and there != (source.name, sha256_of(source)):
+            raise WriteError(
+                f"{source.name} would become {target}, which is the product of {there[0]} (sha256 "
+                f"{there[1][:12]}...). Choose a template that tells the two scenes apart "
+                "(execution.product), or remove that product."
+            )
     reply({"target": str(target)})
 
 

@@ -208,7 +208,7 @@ class Loop:
         if outcome.kind == STOPPED or self._is_about_all(outcome):
             self._ledger.release(self._holder, lease)
             return
-        if outcome.kind == DONE and self._ledger.is_taken(lease, outcome.product or ""):
+        if outcome.kind == DONE and self._ledger.take_back(lease, outcome.product or ""):
             outcome = Outcome(
                 NAME,
                 f"{lease.path} became {outcome.product}, which is the product of another scene. "

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from pathlib import Path
 
 import netCDF4
 import pytest
@@ -11,6 +12,7 @@ from batches import (
     leavings,
     products,
     quality_lines,
+    rows,
     run,
     scenes_by_name,
     states,
@@ -18,6 +20,8 @@ from batches import (
     write_scene,
 )
 from small_network import write_network
+
+from pipeline.identity import sha256_of
 
 
 @pytest.fixture
@@ -157,6 +161,33 @@ def test_scenes_of_one_name(folder):
     assert states(folder / "by_sensor") == {"done": 1, "failed": 4}
     assert "tells the two" in (folder / "by_sensor" / "failures.csv").read_text()
     assert len(products(folder / "by_sensor")) == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_scenes_of_one_file_name_and_one_product(folder, workers):
+    """That only the scenes could tell apart: one of them has its product, the other its reason."""
+    for name in ("one", "two"):
+        (folder / name).mkdir()
+        write_scene(folder / name / "same.nc", (500, 500), seed=len(name))
+    write_config(folder, execution={"product": "{sensor}.nc"})
+    arguments = (
+        "batch",
+        folder / "test.yaml",
+        folder / "one",
+        folder / "two",
+        "-o",
+        folder / "out",
+    )
+    ended = run(*arguments, "--workers", workers)
+    assert ended.code == 1, ended.stderr
+    for _ in range(2):
+        assert states(folder / "out") == {"done": 1, "failed": 1}
+        with rows(folder / "out") as ledger:
+            (done,) = ledger.execute("SELECT * FROM scene WHERE state = 'done'")
+        with netCDF4.Dataset(folder / "out" / "MODIS-Aqua.nc") as product:
+            scene = product["processing_control/inputs/scene"]
+            assert scene.sha256 == done["sha256"] == sha256_of(Path(done["path"]))
+        run(*arguments)
 
 
 def test_suspect_scenes(folder):

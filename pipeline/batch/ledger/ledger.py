@@ -126,13 +126,21 @@ class Ledger(Database):
                 (lease.scene, holder.id),
             )
 
-    def is_taken(self, lease: Lease, product: str) -> bool:
-        """Whether a product is that of another scene."""
-        found = self.execute(
-            "SELECT 1 FROM scene WHERE product = ? AND id != ?",
-            (self.stored(product), lease.scene),
-        )
-        return found.fetchone() is not None
+    def take_back(self, lease: Lease, product: str) -> bool:
+        """Whether a product was that of another scene; if so, that one has to be done again."""
+        with self.writing():
+            found = self.execute(
+                "UPDATE scene SET state = 'pending', attempts = 0, sha256 = NULL, why = 'another "
+                "scene replaced its product' WHERE product = ? AND id != ? AND state = 'done'",
+                (self.stored(product), lease.scene),
+            )
+            if found.rowcount:
+                return True
+            taken = self.execute(
+                "SELECT 1 FROM scene WHERE product = ? AND id != ?",
+                (self.stored(product), lease.scene),
+            )
+            return taken.fetchone() is not None
 
     def beat(self, holder: Holder, elapsed: float) -> None:
         """One more sign of life, after so many seconds."""
