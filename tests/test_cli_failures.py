@@ -758,7 +758,7 @@ def test_output_that_is_a_file(ocpipe, sample_scene, sample_networks, tmp_path):
     given = ("-c", "demo", "--networks", sample_networks, "--engine", "numpy")
     for folder in (occupied, occupied / "below", occupied / "far" / "below"):
         outcome = ocpipe("run", sample_scene, *given, "-o", folder)
-        assert_one_message(outcome, SCENE_FAILED, "WriteError", str(folder), "Choose another")
+        assert_one_message(outcome, SCENE_FAILED, "OutputError", str(folder), "Choose another")
     assert occupied.read_text() == "mine"
 
 
@@ -790,7 +790,7 @@ def test_output_on_a_read_only_file_system(ocpipe, sample_scene, sample_networks
     for output in (folder, folder / "below"):
         outcome = ocpipe("run", sample_scene, *given, "-o", output)
         words = (str(output), "cannot be", "hoose another")
-        assert_one_message(outcome, SCENE_FAILED, "WriteError", *words)
+        assert_one_message(outcome, SCENE_FAILED, "OutputError", *words)
 
 
 def without_right_to_write(folder: Path) -> list[str]:
@@ -812,7 +812,7 @@ def test_output_without_permission(sample_scene, sample_networks, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
     outcome = Outcome(done.returncode, done.stdout, done.stderr)
     words = (str(folder), "Permission denied", "hoose another")
-    assert_one_message(outcome, SCENE_FAILED, "WriteError", *words)
+    assert_one_message(outcome, SCENE_FAILED, "OutputError", *words)
     assert names_in(folder) == []
 
 
@@ -835,7 +835,7 @@ def test_full_disk(ocpipe, sample_scene, sample_networks, product, mounted, tmp_
         "Nothing was left behind",
         "Free space",
     )
-    assert_one_message(outcome, SCENE_FAILED, "WriteError", *words)
+    assert_one_message(outcome, SCENE_FAILED, "OutputError", *words)
     assert names_in(folder) == []
 
 
@@ -850,7 +850,7 @@ def test_files_that_may_not_grow(ocpipe, sample_scene, sample_networks, tmp_path
     given = ("-c", config, "--networks", sample_networks, "--engine", "numpy", "-o", out)
     outcome = ocpipe("run", sample_scene, *given, largest_file=size)
     words = (str(out), "cannot be written", "Nothing was left behind")
-    assert_one_message(outcome, SCENE_FAILED, "WriteError", *words)
+    assert_one_message(outcome, SCENE_FAILED, "OutputError", *words)
     assert earlier.read_text() == "earlier"
     assert names_in(out) == [earlier.name]
 

@@ -1,5 +1,6 @@
 """File -> scene: one format per file, one table of them all."""
 
+import contextlib
 import functools
 import importlib.metadata
 import logging
@@ -20,6 +21,7 @@ from pipeline.readers.geotiff import GeoTiff
 from pipeline.readers.obpg_l2 import ObpgL2
 from pipeline.readers.olci_wfr import OlciWfr
 from pipeline.readers.sgli_l2 import SgliL2
+from pipeline.readers.stored import check_size
 from pipeline.scene import check_scene, spectral_quantities
 
 log = logging.getLogger(__name__)
@@ -64,6 +66,9 @@ ENTRY_POINTS = "ocpipe.readers"
 
 AUTO = ReaderChoice()
 
+# Characters of a message, which may quote a file.
+LONGEST_MESSAGE = 1000
+
 # Dask chunks along a dimension: tasks of one storage chunk are best until they get too many.
 MOST_CHUNKS = 256
 
@@ -92,20 +97,46 @@ def open_scene(
     check_reader(choice)
     if not path.exists():
         raise SceneError(f"{path}: no such file. Check the path.")
-    name = _recognise(path) if choice.format == "auto" else choice.format
-    try:
+    with _named(path):
+        name = _recognise(path) if choice.format == "auto" else choice.format
+    with _named(path, f" ({name})"):
         if choice.format != "auto":
             _check_format(path, name, choice.options)
         scene = _make(name, choice.options).open(path)
-        scene.attrs["reader"] = name
-        return _in_dask_chunks(check_scene(scene), chunks)
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(scene.close)
+            scene.attrs["reader"] = name
+            check_scene(scene)
+            check_size(scene.sizes["y"], scene.sizes["x"])
+            in_chunks = _in_dask_chunks(scene, chunks)
+            on_failure.pop_all()
+        return in_chunks
+
+
+@contextlib.contextmanager
+def _named(path: Path, reader: str = "") -> Iterator[None]:
+    """What goes wrong with a file as an error of one line that names it."""
+    try:
+        yield
     except (SceneError, ConfigError) as error:
-        raise type(error)(f"{path.name} ({name}): {error}") from error
-    except DAMAGE as error:
+        said = str(error).removeprefix(f"{path}: ").removeprefix(f"{path.name}: ")
+        raise type(error)(_printable(f"{path.name}{reader}: {said}")) from error
+    except (*DAMAGE, ArithmeticError) as error:
         log.debug("%s", path, exc_info=True)
-        raise SceneError(
-            f"{path.name} ({name}): cannot be read ({error}). The file is damaged; fetch it again."
-        ) from error
+        said = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+        damaged = f"cannot be read ({said}). The file is damaged; fetch it again."
+        raise SceneError(_printable(f"{path.name}{reader}: {damaged}")) from error
+
+
+def _printable(text: str) -> str:
+    """Without what a file may hold to move the cursor of a terminal, and not without end."""
+    shown = "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
+    )
+    if len(shown) <= LONGEST_MESSAGE:
+        return shown
+    half = LONGEST_MESSAGE // 2
+    return f"{shown[:half]} ... {shown[-half:]}"
 
 
 def chunk_caches(scene: xr.Dataset) -> list[ChunkCache]:

@@ -23,7 +23,6 @@ from pipeline.errors import ConfigError, SceneError
 from pipeline.lazy import Made, Source
 from pipeline.quantities import quantities
 from pipeline.readers.container import is_hdf5, is_netcdf3
-from pipeline.readers.decoding import Decoder
 from pipeline.readers.mapping import (
     CONVERSIONS,
     PLAIN_UNITS,
@@ -45,7 +44,9 @@ from pipeline.readers.stored import (
     cube,
     decode,
     decoded,
+    decoder_of,
     open_undecoded,
+    opening,
     plane,
     source_flags,
     spectrum,
@@ -89,26 +90,33 @@ class CfNetcdf:
             complaints = "; ".join(complaints_of(error, FileMapping))
             raise ConfigError(f"reader.options.mapping: {complaints}") from None
         engine = "h5netcdf" if is_hdf5(path) else "netcdf4"
-        opened = {group: open_undecoded(path, group, engine) for group in (None, *mapping.groups)}
-        file = Layout.of(opened, mapping)
+        with opening() as opened:
+            groups: tuple[str | None, ...] = (None, *mapping.groups)
+            for group in groups:
+                opened.append(open_undecoded(path, group, engine))
+            file = Layout.of(dict(zip(groups, opened, strict=True)), mapping)
+            self._check_wavelengths(file)
+            scene = xr.Dataset(
+                {
+                    **_bands(file, mapping),
+                    **_plain_variables(file, mapping),
+                    **_geolocation(file),
+                    **_flags(file, mapping.flags),
+                },
+                coords=_reference(file),
+                attrs=_attributes(opened[0].attrs, mapping)
+                | {"mapping": json.dumps(mapping.model_dump(mode="json"), sort_keys=True)},
+            )
+            return closing(scene.set_coords(list(GEOLOCATION)), opened)
+
+    def _check_wavelengths(self, file: Layout) -> None:
+        """Refuse wavelengths that are stated for variables that the file does not have."""
         unknown = sorted(set(self._options.wavelengths) - set(file.on_scene))
         if unknown:
             raise SceneError(
                 f"wavelengths are stated for {', '.join(unknown)}, but the variables are "
                 f"{some(file.on_scene)}. Correct reader.options.wavelengths."
             )
-        scene = xr.Dataset(
-            {
-                **_bands(file, mapping),
-                **_plain_variables(file, mapping),
-                **_geolocation(file),
-                **_flags(file, mapping.flags),
-            },
-            coords=_reference(file),
-            attrs=_attributes(opened[None].attrs, mapping)
-            | {"mapping": json.dumps(mapping.model_dump(mode="json"), sort_keys=True)},
-        )
-        return closing(scene.set_coords(list(GEOLOCATION)), opened.values())
 
     @property
     def preset(self) -> str | None:
@@ -180,7 +188,7 @@ def _layer(name: str, variable: Stored, mapping: FileMapping, entry: SpectralVar
         attributes |= {"valid_range": mapping.valid_range}
         attributes.pop("valid_min", None)
         attributes.pop("valid_max", None)
-    decoder = Decoder.from_attributes(attributes, variable.dtype).with_default_fill(variable.dtype)
+    decoder = decoder_of(variable, attributes)
     factor = CONVERSIONS.get((stored_as, entry.quantity), 1.0)
     decoder = replace(decoder, factor=factor, fills=(*decoder.fills, *mapping.missing))
     return decoded(variable, decoder)
@@ -319,8 +327,7 @@ def _geolocation(file: Layout) -> dict[str, xr.DataArray]:
 
 def _along(stored: Stored, axis: int, shape: tuple[int, int]) -> Source:
     """Latitude or longitude of a map, the same on every pixel or line, from a 1-D variable."""
-    decoder = Decoder.from_attributes(stored.attrs, stored.dtype).with_default_fill(stored.dtype)
-    values = decoder.values(stored.values.reshape(-1))
+    values = decoder_of(stored, stored.attrs).values(stored.values.reshape(-1))
 
     def everywhere(lines: slice, pixels: slice) -> np.ndarray[Any, Any]:
         part = values[lines, np.newaxis] if axis == 0 else values[np.newaxis, pixels]

@@ -5,6 +5,7 @@ from pathlib import Path
 import h5py
 
 from pipeline.errors import DAMAGE, SceneError
+from pipeline.readers.enclosed import check_enclosed
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 TIFF_SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
@@ -36,10 +37,13 @@ def describe_content(path: Path) -> str:
     """The content in words, for a message.
 
     Raises:
-        SceneError: the file is empty, or an HDF5 file that the library cannot open.
+        SceneError: the file is empty, or an HDF5 file that the library cannot open or that leads
+            out of itself.
     """
     if path.is_dir():
         return "a folder"
+    if not path.is_file():
+        raise SceneError(f"{path.name}: neither a file nor a folder. Give a scene.")
     start = _first_bytes(path)
     if not start:
         raise SceneError(f"{path.name}: the file is empty. Fetch it again.")
@@ -65,6 +69,7 @@ def _first_bytes(path: Path) -> bytes:
 def _describe_hdf5(path: Path) -> str:
     try:
         with h5py.File(path, "r") as file:
+            check_enclosed(file)
             members = ", ".join(sorted(file)[:8]) or "nothing"
     except DAMAGE as error:
         raise SceneError(

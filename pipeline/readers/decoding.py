@@ -7,14 +7,17 @@ float32. What lies nearer to zero than half a scale factor is zero: no count can
 """
 
 import functools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import netCDF4
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.errors import SceneError
 from pipeline.quality import STATE_OUTSIDE_VALID_RANGE, STATE_SATURATED
 
 
@@ -33,30 +36,49 @@ class Decoder:
     """The stored number from which on a value is saturated; it keeps its value."""
     factor: float = 1.0
     """From the file's quantity to the scene's, e.g. 1 / pi from reflectance to Rrs."""
+    states_fill: bool = False
+    """Whether the file says which number was never written."""
 
     @classmethod
-    def from_attributes(cls, attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> "Decoder":
-        """From CF packing attributes; ``valid_*`` and ``_FillValue`` are in stored units."""
-        valid_range = attributes.get("valid_range")
-        low, high = valid_range if valid_range is not None else (None, None)
-        unsigned = dtype.kind == "i" and str(attributes.get("_Unsigned")).lower() == "true"
+    def from_attributes(
+        cls,
+        attributes: Mapping[str, Any],
+        dtype: np.dtype[Any],
+        called: Mapping[str, str] = MappingProxyType({}),
+    ) -> "Decoder":
+        """From CF packing attributes; ``valid_*`` and ``_FillValue`` are in stored units.
+
+        Args:
+            attributes: those of the variable, by CF's names.
+            dtype: of the stored numbers.
+            called: what the file calls them, where it does not follow CF.
+
+        Raises:
+            SceneError: the variable holds no numbers, or an attribute not those it should.
+        """
+        if dtype.kind not in "iuf":
+            raise SceneError(f"numbers are stored as {dtype}. The file is damaged; fetch it again.")
+        said = _Attributes(attributes, called)
+        unsigned = dtype.kind == "i" and said.text("_Unsigned").lower() == "true"
+        low, high = said.limits(unsigned)
         is_packed = "scale_factor" in attributes or "add_offset" in attributes
         return cls(
-            scale=_number(attributes.get("scale_factor"), 1.0),
-            offset=_number(attributes.get("add_offset"), 0.0),
-            fills=_numbers(attributes.get("_FillValue"), attributes.get("missing_value")),
-            valid_min=_limit(attributes.get("valid_min", low), unsigned),
-            valid_max=_limit(attributes.get("valid_max", high), unsigned),
+            scale=said.number("scale_factor", 1.0, zero=False),
+            offset=said.number("add_offset", 0.0),
+            fills=tuple(dict.fromkeys(said.numbers("_FillValue") + said.numbers("missing_value"))),
+            valid_min=low,
+            valid_max=high,
             unsigned=unsigned,
             packed_integer=dtype.kind in "iu" and is_packed,
+            states_fill="_FillValue" in attributes,
         )
 
     def with_default_fill(self, dtype: np.dtype[Any]) -> "Decoder":
         """Where a netCDF file states no fill value: what the library writes where nothing was."""
         default = netCDF4.default_fillvals.get(dtype.str[1:])
-        if self.fills or default is None or dtype.itemsize == 1:
+        if self.states_fill or default is None or dtype.itemsize == 1:
             return self
-        return replace(self, fills=(float(default),))
+        return replace(self, fills=(*self.fills, np.array(default, dtype).item()))
 
     @property
     def has_states(self) -> bool:
@@ -105,11 +127,9 @@ class Decoder:
     def _is_fill(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         is_fill = np.zeros(stored.shape, dtype=bool)
         for fill in self.fills:
-            if stored.dtype.kind in "iu" and not float(fill).is_integer():
-                continue  # no stored number can be it
-            # The fill value has the stored type: compared there, so that -32767 of an unsigned
-            # variable, and a float32 that float64 does not repeat, are found.
-            is_fill |= stored == np.array(fill).astype(stored.dtype)
+            as_stored = _as_stored(fill, stored.dtype)
+            if as_stored is not None:
+                is_fill |= stored == as_stored
         return is_fill
 
     def _outside(self, numbers: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
@@ -141,21 +161,77 @@ def _positions(stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return stored.view(f"u{stored.dtype.itemsize}")
 
 
-def _number(attribute: Any, default: float) -> float:
-    return default if attribute is None else float(np.asarray(attribute).reshape(-1)[0])
+def _as_stored(fill: float, dtype: np.dtype[Any]) -> npt.NDArray[Any] | None:
+    """A fill value in the stored type, where it is compared; None where no stored number is it.
 
-
-def _numbers(*attributes: Any) -> tuple[float, ...]:
-    """The distinct numbers among attributes that may be missing."""
-    present = [np.asarray(a).reshape(-1) for a in attributes if a is not None]
-    return tuple(dict.fromkeys(float(a[0]) for a in present if a.size))
-
-
-def _limit(attribute: Any, unsigned: bool) -> float | None:
-    """A valid_min or valid_max; of an unsigned variable it is stored signed, as the values are."""
-    if attribute is None:
+    -32767 of an unsigned variable, and a float32 that float64 does not repeat, are found there.
+    """
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return np.array(fill).astype(dtype)
+    patterns = 1 << (8 * dtype.itemsize)
+    if not math.isfinite(fill) or int(fill) != fill or not -patterns // 2 <= fill < patterns:
         return None
-    value = np.asarray(attribute).reshape(-1)[:1]
-    if unsigned and value.dtype.kind == "i":
-        value = value.view(value.dtype.str.replace("i", "u"))
-    return float(value[0])
+    return np.array(int(fill) % patterns, f"u{dtype.itemsize}").view(
+        f"{dtype.kind}{dtype.itemsize}"
+    )
+
+
+@dataclass(frozen=True)
+class _Attributes:
+    """Attributes of a variable, which must be what they are taken for."""
+
+    of: Mapping[str, Any]
+    called: Mapping[str, str]
+
+    def text(self, name: str) -> str:
+        """An attribute as text, however it is stored."""
+        value = np.asarray(self.of.get(name, "")).reshape(-1)[:1].tolist()
+        return "".join(
+            v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in value
+        )
+
+    def numbers(self, name: str) -> tuple[float, ...]:
+        """All numbers of an attribute; none where it is missing. Integers stay exact."""
+        value = self._values(name)
+        if value.dtype.kind not in "iufb":
+            raise self._unexpected(name, "numbers")
+        return tuple(value.tolist())
+
+    def number(self, name: str, default: float, *, zero: bool = True) -> float:
+        """The one number of an attribute."""
+        if name not in self.of:
+            return default
+        numbers = self.numbers(name)
+        if len(numbers) != 1 or not math.isfinite(numbers[0]) or (numbers[0] == 0 and not zero):
+            raise self._unexpected(name, f"one number{'' if zero else ' that is not zero'}")
+        return float(numbers[0])
+
+    def limits(self, unsigned: bool) -> tuple[float | None, float | None]:
+        """The smallest and the largest valid number; ``valid_min`` wins over ``valid_range``."""
+        low, high = self._limits("valid_range", 2, unsigned)
+        (low,) = self._limits("valid_min", 1, unsigned, low)
+        (high,) = self._limits("valid_max", 1, unsigned, high)
+        return low, high
+
+    def _limits(
+        self, name: str, count: int, unsigned: bool, default: float | None = None
+    ) -> list[float | None]:
+        """Limits; of an unsigned variable they are stored signed, as the values are."""
+        if name not in self.of:
+            return [default] * count
+        if len(self.numbers(name)) != count:
+            raise self._unexpected(name, f"{count} number{'s' * (count > 1)}")
+        value = self._values(name)
+        if unsigned and value.dtype.kind == "i":
+            value = value.view(value.dtype.str.replace("i", "u"))
+        return [float(limit) for limit in value]
+
+    def _values(self, name: str) -> npt.NDArray[Any]:
+        return np.asarray(self.of.get(name, ())).reshape(-1)
+
+    def _unexpected(self, name: str, expected: str) -> SceneError:
+        return SceneError(
+            f"{self.called.get(name, name)} is {self.of[name]!r}, expected {expected}. The file is "
+            "damaged; fetch it again."
+        )

@@ -7,8 +7,7 @@ reference system and the coordinates of the map are kept in the product.
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,8 +29,11 @@ from pipeline.readers.stored import (
     UNCHUNKED,
     InOnePiece,
     Stored,
+    about,
+    check_size,
     closing,
     decoded,
+    opening,
     plane,
     spectrum,
 )
@@ -85,28 +87,31 @@ class GeoTiff:
         """
         import rioxarray
 
-        opened: Any = rioxarray.open_rasterio(path, cache=False, mask_and_scale=False)
-        self._check_units(opened)
-        opened.encoding["chunk_cache"] = ChunkCache()
-        layers = [
-            decoded(band, self._decoder(opened, number))
-            for number, band in enumerate(_stored(path, opened))
-        ]
-        stored_as = self._options.stored_as
-        converted = {} if stored_as is None else {"converted_from": stored_as}
-        bands = spectrum(
-            self._options.quantity, self._wavelengths(path, opened), layers, **converted
-        )
-        scene = xr.Dataset(
-            {**bands, **_geolocation(opened)},
-            coords=_reference(opened),
-            attrs={
-                "title": str(opened.attrs.get("TIFFTAG_IMAGEDESCRIPTION", path.name)),
-                "sensor": self._options.sensor,
-                "brdf_correction": "unknown",
-            },
-        )
-        return closing(scene.set_coords(list(GEOLOCATION)), [opened])
+        with _nothing_beside(), opening() as files:
+            facts = _Facts.of(path)
+            opened: Any = rioxarray.open_rasterio(
+                path, cache=False, mask_and_scale=False, **_ONLY_THE_FILE
+            )
+            files.append(opened)
+            self._check_units(opened)
+            opened.encoding["chunk_cache"] = ChunkCache()
+            layers = [
+                decoded(band, self._decoder(facts, number, opened.dtype))
+                for number, band in enumerate(_stored(facts, opened))
+            ]
+            stored_as = self._options.stored_as
+            converted = {} if stored_as is None else {"converted_from": stored_as}
+            bands = spectrum(self._options.quantity, self._wavelengths(facts), layers, **converted)
+            scene = xr.Dataset(
+                {**bands, **_geolocation(opened)},
+                coords=_reference(opened),
+                attrs={
+                    "title": str(opened.attrs.get("TIFFTAG_IMAGEDESCRIPTION", path.name)),
+                    "sensor": self._options.sensor,
+                    "brdf_correction": "unknown",
+                },
+            )
+            return closing(scene.set_coords(list(GEOLOCATION)), files)
 
     def _check_units(self, opened: xr.DataArray) -> None:
         quantity = self._options.stored_as or self._options.quantity
@@ -124,21 +129,23 @@ class GeoTiff:
                 "'1'} for water-leaving reflectance, which becomes Rrs by 1/pi."
             )
 
-    def _decoder(self, opened: xr.DataArray, band: int) -> Decoder:
-        options, attributes = self._options, opened.attrs
-        scale = _of_band(attributes, "scale_factor", "scales", band, options.scale)
-        offset = _of_band(attributes, "add_offset", "offsets", band, options.offset)
-        nodata = attributes.get("_FillValue") if options.nodata is None else options.nodata
-        packing = {"scale_factor": scale, "add_offset": offset, "_FillValue": nodata}
-        decoder = Decoder.from_attributes(
-            {key: value for key, value in packing.items() if value is not None}, opened.dtype
-        )
+    def _decoder(self, facts: "_Facts", band: int, dtype: np.dtype[Any]) -> Decoder:
+        options = self._options
+        packing = {
+            "scale_factor": facts.scales[band] if options.scale is None else options.scale,
+            "add_offset": facts.offsets[band] if options.offset is None else options.offset,
+            "_FillValue": facts.nodata if options.nodata is None else options.nodata,
+        }
+        present = {key: value for key, value in packing.items() if value is not None}
+        called = {"scale_factor": "scale", "add_offset": "offset", "_FillValue": "nodata"}
+        with about(f"band {band + 1}"):
+            decoder = Decoder.from_attributes(present, dtype, called)
         pair = (options.stored_as or options.quantity, options.quantity)
         return replace(decoder, factor=CONVERSIONS.get(pair, 1.0))
 
-    def _wavelengths(self, path: Path, opened: xr.DataArray) -> list[float]:
-        count = opened.sizes["band"]
-        found = list(self._options.wavelengths) or _wavelengths_in_file(path)
+    def _wavelengths(self, facts: "_Facts") -> list[float]:
+        count = len(facts.wavelengths)
+        found = list(self._options.wavelengths or facts.wavelengths)
         known = [nm for nm in found if nm > 0]
         if len(known) != count or len(found) != count:
             raise SceneError(
@@ -148,48 +155,93 @@ class GeoTiff:
         return found
 
 
-def _stored(path: Path, opened: xr.DataArray) -> list[Stored]:
+def _nothing_beside() -> Any:
+    """Within this GDAL reads a file and none of those beside it, whatever they are called.
+
+    It would take scale, place and overviews from ``.aux.xml``, ``.tfw``, ``.ovr`` and more, of
+    which a product records no hash.
+    """
+    import rasterio
+
+    return rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_PAM_ENABLED="NO")
+
+
+# Of all that GDAL reads only TIFF, for other formats name other files.
+_ONLY_THE_FILE: dict[str, Any] = {"driver": "GTiff", "GEOREF_SOURCES": "INTERNAL"}
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What a file says about itself and each of its bands."""
+
+    shape: tuple[int, int]
+    """Lines and pixels."""
+    block: tuple[int, int]
+    """Of a tile or strip."""
+    bands_together: bool
+    """Whether a tile holds all bands."""
+    scales: tuple[float, ...]
+    offsets: tuple[float, ...]
+    nodata: float | None
+    wavelengths: tuple[float, ...]
+    """From each band's ``wavelength`` tag, else its description; NaN where there is neither."""
+
+    @classmethod
+    def of(cls, path: Path) -> "_Facts":
+        """Read them.
+
+        Raises:
+            SceneError: it is no single raster, or larger than any scene.
+        """
+        import rasterio
+
+        with rasterio.open(path, **_ONLY_THE_FILE) as file:
+            check_size(*file.shape)
+            if file.subdatasets:
+                raise SceneError(
+                    f"{len(file.subdatasets)} rasters in one file. Give a file of one raster "
+                    "(gdal_translate GTIFF_DIR:1:FILE)."
+                )
+            tags = [file.tags(index).get("wavelength") for index in file.indexes]
+            texts = [tag or text or "" for tag, text in zip(tags, file.descriptions, strict=True)]
+            return cls(
+                shape=file.shape,
+                block=file.block_shapes[0],
+                bands_together=file.interleaving.name == "pixel",
+                scales=tuple(file.scales),
+                offsets=tuple(file.offsets),
+                nodata=file.nodata,
+                wavelengths=tuple(_wavelength(text) for text in texts),
+            )
+
+
+class _Raster(InOnePiece):
+    """The bands of a file, in regions."""
+
+    def load(self, offsets: tuple[int, ...]) -> npt.NDArray[Any]:
+        """A piece; rasterio keeps to itself why one cannot be read, but for the cause."""
+        try:
+            return super().load(offsets)
+        except OSError as error:
+            raise OSError(str(error.__cause__ or error)) from error
+
+
+def _stored(facts: _Facts, opened: xr.DataArray) -> list[Stored]:
     """The bands (y, x), in pieces of whole tiles or strips, several of them if they are small.
 
     Where a tile holds all bands, they are read together, else one by one.
     """
-    import rasterio
-
-    with rasterio.open(path) as file:
-        block, shape = file.block_shapes[0], file.shape
-        together = file.count if file.interleaving.name == "pixel" else 1
+    together = opened.sizes["band"] if facts.bands_together else 1
     lines, pixels = (
         min(size, stored * max(1, UNCHUNKED // stored))
-        for stored, size in zip(block, shape, strict=True)
+        for stored, size in zip(facts.block, facts.shape, strict=True)
     )
-    pieces = InOnePiece("raster", opened.variable, (together, lines, pixels))
+    pieces = _Raster("raster", opened.variable, (together, lines, pixels))
     cache = opened.encoding["chunk_cache"]
     return [
         Stored(("y", "x"), opened.attrs, opened.dtype, pieces, cache, (1, 2), (band, 0, 0))
         for band in range(opened.sizes["band"])
     ]
-
-
-def _of_band(
-    attributes: Mapping[str, Any], one: str, each: str, band: int, stated: float | None
-) -> float | None:
-    """A scale or offset: stated, one for all bands, or one for each."""
-    if stated is not None:
-        return stated
-    if each in attributes:
-        return float(attributes[each][band])
-    return attributes.get(one)
-
-
-def _wavelengths_in_file(path: Path) -> list[float]:
-    """From each band's ``wavelength`` tag, else its description; NaN where there is neither."""
-    import rasterio
-
-    with rasterio.open(path) as file:
-        return [
-            _wavelength(file.tags(index).get("wavelength") or file.descriptions[index - 1] or "")
-            for index in file.indexes
-        ]
 
 
 def _wavelength(text: str) -> float:

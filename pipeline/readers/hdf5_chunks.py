@@ -49,9 +49,22 @@ class Hdf5Chunks:
         place = inside(offsets, self.chunk, self.shape)
         compressed = self._compressed(offsets) if self._is_direct else None
         if compressed is None:
-            return np.asarray(self._dataset[place])
+            return self._read(place)
         numbers = self._decompressed(offsets, *compressed)
         return numbers[tuple(slice(part.stop - part.start) for part in place)]
+
+    def _read(self, place: tuple[slice, ...]) -> Array:
+        """By the library."""
+        try:
+            return np.asarray(self._dataset[place])
+        except OSError as error:
+            missing = [str(code) for code in self._filters if not h5z.filter_avail(code)]
+            if not missing:
+                raise
+            raise OSError(
+                f"{self.name} is compressed by filter {', '.join(missing)}, which is not installed "
+                "here; h5repack -f GZIP=4 makes another file of it"
+            ) from error
 
     @property
     def _nbytes(self) -> int:

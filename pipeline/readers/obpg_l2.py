@@ -6,7 +6,7 @@ the wavelengths of ``sensor_band_parameters/wavelength_3d`` last, ``l2_flags``) 
 """
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from pipeline.readers.stored import (
     cube,
     decode,
     open_undecoded,
+    opening,
     plane,
     source_flags,
     spectrum,
@@ -35,6 +36,7 @@ from pipeline.sensors import identify_sensor
 LINES, PIXELS, BANDS = "number_of_lines", "pixels_per_line", "wavelength_3d"
 # Older files have navigation on control points: every pixel, or fewer.
 CONTROL_POINTS = "pixel_control_points"
+FLAGS = "l2_flags"
 
 # The file's names of spectral quantities -> the scene's. A wavelength follows an underscore, or the
 # variable is 3-D.
@@ -75,20 +77,24 @@ class ObpgL2:
         Raises:
             SceneError: a group, geolocation or every band is missing.
         """
-        groups = {
-            name: open_undecoded(path, name)
-            for name in (None, "geophysical_data", "navigation_data")
-        }
-        data = _chunked(groups["geophysical_data"])
-        navigation = _navigation(path, _chunked(groups["navigation_data"]), data)
-        scene = xr.Dataset(
-            {**_bands(path, data), **_plain_variables(data), **navigation, **_flags(data)},
-            attrs=_attributes(groups[None].attrs, path),
-        )
-        for name in GEOLOCATION:
-            if name not in scene:
-                raise SceneError(f"no {name} in group navigation_data. The file is incomplete.")
-        return closing(scene.set_coords(list(GEOLOCATION)), groups.values())
+        with opening() as opened:
+            for group in (None, "geophysical_data", "navigation_data"):
+                opened.append(open_undecoded(path, group))
+            root, geophysical, navigation = opened
+            data = _chunked(geophysical)
+            scene = xr.Dataset(
+                {
+                    **_bands(path, data),
+                    **_plain_variables(data),
+                    **_navigation(path, _chunked(navigation), data),
+                    **_flags(geophysical, data),
+                },
+                attrs=_attributes(root.attrs, path),
+            )
+            for name in GEOLOCATION:
+                if name not in scene:
+                    raise SceneError(f"no {name} in group navigation_data. The file is incomplete.")
+            return closing(scene.set_coords(list(GEOLOCATION)), opened)
 
 
 def _chunked(group: xr.Dataset) -> dict[str, Stored]:
@@ -106,11 +112,11 @@ def _bands(path: Path, data: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
     """Each spectral quantity along its wavelengths, with its state."""
     bands: dict[str, xr.DataArray] = {}
     for prefix, quantity in SPECTRAL_NAMES.items():
-        names = _names_by_wavelength(data, prefix)
+        names = _wavelengths_by_name(data, prefix)
         whole = data.get(prefix)
         if names:
-            layers = [decode(data[str(name)]) for name in names.values()]
-            bands |= spectrum(quantity, list(names), layers)
+            layers = [decode(data[name]) for name in names]
+            bands |= spectrum(quantity, list(names.values()), layers)
         elif whole is not None and whole.dims == (LINES, PIXELS, BANDS):
             by_band = whole.on(BANDS, LINES, PIXELS)
             bands |= cube(quantity, _wavelengths(path, whole.shape[2]), decode(by_band))
@@ -123,26 +129,26 @@ def _bands(path: Path, data: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
     return bands
 
 
-def _names_by_wavelength(data: Mapping[str, Stored], prefix: str) -> dict[float, Hashable]:
+def _wavelengths_by_name(data: Mapping[str, Stored], prefix: str) -> dict[str, float]:
     found = {}
     for name, variable in data.items():
         match = re.fullmatch(rf"{prefix}_(\d+)", name)
         if match and variable.dims == (LINES, PIXELS):
-            found[float(match.group(1))] = name
-    return dict(sorted(found.items()))
+            found[name] = float(match.group(1))
+    return found
 
 
 def _wavelengths(path: Path, count: int) -> list[float]:
     """Of the 3-D variables; ``sensor_band_parameters/wavelength`` is of other bands."""
     with h5py.File(path, "r") as file:
         stored = file.get(f"sensor_band_parameters/{BANDS}")
-        found = [] if stored is None else [float(nm) for nm in np.ravel(stored[...])]
-    if len(found) != count:
-        raise SceneError(
-            f"sensor_band_parameters/{BANDS} has {len(found)} wavelengths for the {count} bands of "
-            "Rrs. The file is incomplete; fetch it again."
-        )
-    return found
+        size = stored.size if isinstance(stored, h5py.Dataset) else 0
+        if size != count:
+            raise SceneError(
+                f"sensor_band_parameters/{BANDS} has {size} wavelengths for the {count} bands of "
+                "Rrs. The file is incomplete; fetch it again."
+            )
+        return [float(nm) for nm in np.ravel(stored[...])]
 
 
 def _plain_variables(data: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
@@ -192,10 +198,16 @@ def _control_points(path: Path, tie_shape: tuple[int, ...], pixels: int) -> TieP
     return TiePoints(np.arange(lines, dtype=np.float64), columns, (lines, pixels)).checked()
 
 
-def _flags(data: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
-    if "l2_flags" not in data:
+def _flags(group: xr.Dataset, data: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
+    if FLAGS not in group.variables:
         return {}
-    return {SOURCE_FLAGS: source_flags(data["l2_flags"], "l2_flags")}
+    if FLAGS not in data or data[FLAGS].dims != (LINES, PIXELS):
+        found = group.variables[FLAGS]
+        raise SceneError(
+            f"{FLAGS} is {found.dtype} on {' x '.join(map(str, found.dims))}, expected integers on "
+            f"{LINES} x {PIXELS}. The file is damaged; fetch it again."
+        )
+    return {SOURCE_FLAGS: source_flags(data[FLAGS], FLAGS)}
 
 
 def _attributes(root: dict[Any, Any], path: Path) -> dict[str, Any]:

@@ -18,8 +18,7 @@ import xarray as xr
 from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
 from pipeline.lazy import Source
-from pipeline.readers.container import is_hdf5
-from pipeline.readers.decoding import Decoder
+from pipeline.readers.container import describe_content, is_hdf5
 from pipeline.readers.stored import (
     Layer,
     Stored,
@@ -27,7 +26,9 @@ from pipeline.readers.stored import (
     closing,
     decode,
     decoded,
+    decoder_of,
     open_undecoded,
+    opening,
     plane,
     source_flags,
     spectrum,
@@ -75,40 +76,42 @@ class OlciWfr:
         Raises:
             SceneError: a file of the folder is missing.
         """
-        folder = _Folder(path)
-        bands, files = _bands(folder)
-        shape = (bands["Rrs"].sizes["y"], bands["Rrs"].sizes["x"])
-        scene = xr.Dataset(
-            {
-                **bands,
-                **_retrievals(folder),
-                **_geolocation(folder),
-                **_angles(folder, shape),
-                **_humidity(folder, shape),
-                **_flags(folder),
-            },
-            attrs=_attributes(files[0].attrs),
-        )
-        return closing(scene.set_coords(list(GEOLOCATION)), folder.opened)
+        with opening() as opened:
+            folder = _Folder(path, opened)
+            bands, files = _bands(folder)
+            shape = (bands["Rrs"].sizes["y"], bands["Rrs"].sizes["x"])
+            scene = xr.Dataset(
+                {
+                    **bands,
+                    **_retrievals(folder),
+                    **_geolocation(folder),
+                    **_angles(folder, shape),
+                    **_humidity(folder, shape),
+                    **_flags(folder),
+                },
+                attrs=_attributes(files[0].attrs),
+            )
+            return closing(scene.set_coords(list(GEOLOCATION)), opened)
 
 
 class _Folder:
     """The files of a product, opened once each."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, opened: list[xr.Dataset]) -> None:
         self.path = path
-        self.opened: list[xr.Dataset] = []
+        self.opened = opened
 
     def file(self, name: str) -> xr.Dataset:
         """A file of the folder.
 
         Raises:
-            SceneError: it is missing, or not netCDF-4.
+            SceneError: it is missing, not netCDF-4, or leads to another file.
         """
         path = self.path / name
         if not path.is_file() or not is_hdf5(path):
             what = "is no netCDF-4 file" if path.is_file() else "is missing"
             raise SceneError(f"{name} {what} in the folder. Fetch the product again.")
+        describe_content(path)  # raises where it is broken, or leads out of itself
         opened = open_undecoded(path)
         self.opened.append(opened)
         return opened
@@ -142,7 +145,7 @@ def _bands(folder: _Folder) -> tuple[dict[str, xr.DataArray], list[xr.Dataset]]:
 
 
 def _rrs(variable: Stored) -> Layer:
-    decoder = Decoder.from_attributes(variable.attrs, variable.dtype)
+    decoder = decoder_of(variable, variable.attrs)
     return decoded(variable, replace(decoder, factor=RHO_W_TO_RRS))
 
 

@@ -26,10 +26,12 @@ from pipeline.readers.decoding import Decoder
 from pipeline.readers.stored import (
     Layer,
     Stored,
+    about,
     chunked,
     closing,
     decoded,
     open_undecoded,
+    opening,
     plane,
     source_flags,
     spectrum,
@@ -46,6 +48,8 @@ QA = "QA_flag"
 GEOMETRY = {"Latitude": ("latitude", False), "Longitude": ("longitude", True)}
 ANGLES = {"Solar_zenith": ("solar_zenith", False), "Sensor_zenith": ("sensor_zenith", False)}
 AZIMUTHS = ("Sensor_azimuth", "Solar_azimuth")
+# Behind the last line and pixel; more of them lie at another interval than the file says.
+MOST_TIES_BEYOND = 2
 
 
 @functools.cache
@@ -91,29 +95,35 @@ class SgliL2:
         Raises:
             SceneError: bands, their scale, geolocation or the names of the QA bits are missing.
         """
-        image, geometry = open_undecoded(path, "Image_data"), open_undecoded(path, "Geometry_data")
-        shape = _shape(image)
-        stored = {
-            str(name): chunked(variable)
-            for name, variable in image.variables.items()
-            if variable.shape == shape
-        }
-        _refuse_other_shapes(image, shape)
-        bands = _bands(stored)
-        scene = xr.Dataset(
-            {
-                **bands,
-                **_plain_variables(stored),
-                **_geometry(geometry, shape),
-                **self._flags(stored),
-            },
-            attrs=_attributes(path),
-        )
-        return closing(scene.set_coords(list(GEOLOCATION)), (image, geometry))
+        with opening() as opened:
+            for group in ("Image_data", "Geometry_data"):
+                opened.append(open_undecoded(path, group))
+            image, geometry = opened
+            shape = _shape(image)
+            stored = {
+                str(name): chunked(variable)
+                for name, variable in image.variables.items()
+                if variable.shape == shape
+            }
+            _refuse_other_shapes(image, shape)
+            scene = xr.Dataset(
+                {
+                    **_bands(stored),
+                    **_plain_variables(stored),
+                    **_geometry(geometry, shape),
+                    **self._flags(stored),
+                },
+                attrs=_attributes(path),
+            )
+            return closing(scene.set_coords(list(GEOLOCATION)), opened)
 
     def _flags(self, stored: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
         if QA not in stored:
             return {}
+        if stored[QA].dtype.kind not in "iu":
+            raise SceneError(
+                f"{QA} is {stored[QA].dtype}, expected integers. Fetch the file again."
+            )
         names = _described_bits(stored[QA].attrs) or self._named_bits()
         described = {
             "long_name": "quality flags of SGLI",
@@ -159,20 +169,24 @@ def _flag_name(text: str) -> str:
 
 
 def _shape(image: xr.Dataset) -> tuple[int, int]:
-    try:
-        lines, pixels = (
-            int(np.ravel(image.attrs[name])[0]) for name in ("Number_of_lines", "Number_of_pixels")
-        )
-    except (KeyError, IndexError):
+    lines, pixels = (_one(image.attrs, name) for name in ("Number_of_lines", "Number_of_pixels"))
+    if lines is None or pixels is None:
         raise SceneError(
             "Image_data does not say Number_of_lines and Number_of_pixels. The file is incomplete."
-        ) from None
-    return lines, pixels
+        )
+    return int(lines), int(pixels)
+
+
+def _one(attributes: Mapping[str, Any], name: str) -> float | None:
+    """The one number of an attribute; None where it is missing or something else."""
+    found = np.ravel(attributes.get(name, ()))
+    is_number = found.size == 1 and found.dtype.kind in "iuf" and np.isfinite(found[0])
+    return float(found[0]) if is_number else None
 
 
 def _refuse_other_shapes(image: xr.Dataset, shape: tuple[int, int]) -> None:
     for name, variable in image.variables.items():
-        if str(name).startswith("NWLR_") and variable.shape != shape:
+        if (str(name).startswith("NWLR_") or name == QA) and variable.shape != shape:
             raise SceneError(
                 f"{name} has shape {variable.shape}, but Image_data says {shape[0]} lines x "
                 f"{shape[1]} pixels. The file is damaged; fetch it again."
@@ -181,17 +195,19 @@ def _refuse_other_shapes(image: xr.Dataset, shape: tuple[int, int]) -> None:
 
 def _bands(stored: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
     channels = find_sensor(SENSOR).channels
-    layers: dict[float, Layer] = {}
+    centres: list[float] = []
+    layers: list[Layer] = []
     for name, variable in stored.items():
         if re.fullmatch(r"NWLR_\d+", name):
             nominal = float(name.removeprefix("NWLR_"))
-            layers[channels.get(name, nominal)] = decoded(variable, _rrs_decoder(name, variable))
+            centres.append(channels.get(name, nominal))
+            layers.append(decoded(variable, _rrs_decoder(name, variable)))
     if not layers:
         raise SceneError(
             "no NWLR_<wavelength> in Image_data on Number_of_lines x Number_of_pixels. Give a "
             "water-leaving radiance file (L2SG_NWLR)."
         )
-    return spectrum("Rrs", list(layers), list(layers.values()))
+    return spectrum("Rrs", centres, layers)
 
 
 def _rrs_decoder(name: str, variable: Stored) -> Decoder:
@@ -201,21 +217,23 @@ def _rrs_decoder(name: str, variable: Stored) -> Decoder:
             f"{name} has no Rrs_slope and Rrs_offset: the file holds radiance only. Give a file of "
             "a product version that says how to get Rrs."
         )
-    decoder = _decoder(attributes, "Rrs_slope", "Rrs_offset")
+    decoder = _decoder(name, variable, "Rrs_slope", "Rrs_offset")
     # Reflectance above the largest count is stored as that count.
     return replace(decoder, saturated=decoder.valid_max)
 
 
-def _decoder(attributes: Mapping[str, Any], slope: str, offset: str) -> Decoder:
-    packing = {
-        "scale_factor": attributes.get(slope),
-        "add_offset": attributes.get(offset),
-        "_FillValue": attributes.get("Error_DN"),
-        "valid_min": attributes.get("Minimum_valid_DN"),
-        "valid_max": attributes.get("Maximum_valid_DN"),
+def _decoder(name: str, variable: Stored | xr.DataArray, slope: str, offset: str) -> Decoder:
+    called = {
+        "scale_factor": slope,
+        "add_offset": offset,
+        "_FillValue": "Error_DN",
+        "valid_min": "Minimum_valid_DN",
+        "valid_max": "Maximum_valid_DN",
     }
-    present = {key: value for key, value in packing.items() if value is not None}
-    return Decoder.from_attributes(present, np.dtype(np.uint16))
+    attributes = variable.attrs
+    present = {key: attributes[its] for key, its in called.items() if its in attributes}
+    with about(name):
+        return Decoder.from_attributes(present, variable.dtype, called)
 
 
 def _plain_variables(stored: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
@@ -223,7 +241,7 @@ def _plain_variables(stored: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
     plain = {}
     for name, variable in stored.items():
         if name != QA and not name.startswith("NWLR_") and "Slope" in variable.attrs:
-            values = decoded(variable, _decoder(variable.attrs, "Slope", "Offset")).values
+            values = decoded(variable, _decoder(name, variable, "Slope", "Offset")).values
             plain[name] = plane(name, values, {})
     return plain
 
@@ -245,14 +263,24 @@ def _geometry(geometry: xr.Dataset, shape: tuple[int, int]) -> dict[str, xr.Data
 
 
 def _everywhere(ties: xr.DataArray, shape: tuple[int, int], *, wraps: bool) -> Source:
-    if "Resampling_interval" not in ties.attrs:
+    interval = _one(ties.attrs, "Resampling_interval")
+    if interval is None:
         raise SceneError(
             f"Geometry_data/{ties.name} does not say its Resampling_interval. The file is "
             "incomplete; fetch it again."
         )
-    interval = float(np.ravel(ties.attrs["Resampling_interval"])[0])
     values = decoded(chunked(ties), _tie_decoder(ties)).values
     points = TiePoints.regular((ties.shape[0], ties.shape[1]), (interval, interval), shape)
+    beyond = [
+        np.count_nonzero(at >= size)
+        for at, size in zip((points.lines, points.pixels), shape, strict=True)
+    ]
+    if max(beyond) > MOST_TIES_BEYOND:
+        raise SceneError(
+            f"Geometry_data/{ties.name} has {ties.shape[0]} x {ties.shape[1]} tie points, too many "
+            f"for {shape[0]} lines x {shape[1]} pixels if they lie every {interval:g}, as its "
+            "Resampling_interval says. The file is damaged; fetch it again."
+        )
     return points.everywhere(values, "angle" if wraps else "plain")
 
 
@@ -260,8 +288,7 @@ def _tie_decoder(ties: xr.DataArray) -> Decoder:
     if ties.dtype.kind == "f":
         # Degrees as they are. What is off the globe is a fill value, and lost with its neighbours.
         return Decoder(valid_min=-360.0, valid_max=360.0)
-    decoder = _decoder(ties.attrs, "Slope", "Offset")
-    return replace(decoder, unsigned=False)
+    return _decoder(f"Geometry_data/{ties.name}", ties, "Slope", "Offset")
 
 
 def _attributes(path: Path) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Variables as a file stores them -> lazy layers of a scene, read by the chunks of the file."""
 
+import contextlib
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from pipeline.errors import SceneError
+from pipeline.errors import DAMAGE, SceneError
 from pipeline.lazy import Bands, Computed, Index, Region, Source, StoredChunks, lazy, region_shape
 from pipeline.quantities import quantities
 from pipeline.readers.chunk_cache import Chunk, ChunkCache
@@ -21,8 +23,12 @@ from pipeline.scene import state_name, wavelength_dim
 
 Array = npt.NDArray[Any]
 
+FETCH = "The file is damaged; fetch it again."
+
 # Lines and pixels read at a time of a variable that is stored in one piece.
 UNCHUNKED = 512
+# Of a scene. Around the globe there are 10 million cells of 4 m; all of it has 15 billion of 250 m.
+MOST_LINES, MOST_PIXELS = 10_000_000, 30_000_000_000
 # Bytes of chunks that are held together while a region is put together.
 AT_ONCE = 32_000_000
 
@@ -90,11 +96,20 @@ class Stored:
 
     @property
     def values(self) -> Array:
-        """All of it, for what is small and not on the scene's lines and pixels."""
+        """All of it, for what is small and not on the scene's lines and pixels.
+
+        Raises:
+            SceneError: it is not small.
+        """
+        if math.prod(self.chunks.shape) > MOST_LINES:
+            raise SceneError(
+                f"{self.chunks.name} has shape {self.chunks.shape}, more than a scene has lines or "
+                f"pixels. {FETCH}"
+            )
         places = (range(0, n, c) for n, c in zip(self.chunks.shape, self.chunks.chunk, strict=True))
         whole = np.empty(self.chunks.shape, dtype=self.chunks.dtype)
         for offsets in itertools.product(*places):
-            piece = self.chunks.load(offsets)
+            piece = _loaded(self.chunks, offsets)
             whole[inside(offsets, self.chunks.chunk, whole.shape)] = piece
         return self._ordered(whole, whole.shape).astype(self.dtype, copy=False)
 
@@ -150,7 +165,9 @@ class Stored:
             slice(offsets[axis], min(offsets[axis] + self.chunks.chunk[axis], n))
             for axis, n in zip(self.axes[-2:], self.shape[-2:], strict=True)
         )
-        return Chunk((self.chunks.name, offsets), lines, pixels, lambda: self.chunks.load(offsets))
+        return Chunk(
+            (self.chunks.name, offsets), lines, pixels, lambda: _loaded(self.chunks, offsets)
+        )
 
     def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:
         """One array of chunks, or one for each chunk along the bands."""
@@ -164,6 +181,16 @@ class Stored:
             yield StoredChunks(
                 f"{id(self.cache)}:{self.chunks.name}:{place}", lines, pixels, nbytes
             )
+
+
+def _loaded(chunks: Chunks, offsets: tuple[int, ...]) -> Array:
+    """A piece; whatever a library raises on a damaged one as an OSError that names the variable."""
+    try:
+        return chunks.load(offsets)
+    except DAMAGE as error:
+        if chunks.name in str(error):
+            raise
+        raise OSError(f"{chunks.name}: {error}") from error
 
 
 def _met(index: Index, size: int, chunk: int) -> Iterator[tuple[int, Index, Index]]:
@@ -238,7 +265,11 @@ def open_undecoded(path: Path, group: str | None = None, engine: str = "h5netcdf
         SceneError: the file has no such group.
     """
     options: dict[str, Any] = {"phony_dims": "sort"} if engine == "h5netcdf" else {}
-    try:
+    with contextlib.ExitStack() as on_failure:
+        file = h5py.File(path, "r") if engine == "h5netcdf" else None
+        if file is not None:
+            on_failure.callback(file.close)
+        _check_group(file, group)
         opened = xr.open_dataset(
             path,
             group=group,
@@ -247,12 +278,7 @@ def open_undecoded(path: Path, group: str | None = None, engine: str = "h5netcdf
             decode_cf=False,  # decoding is ours, see readers/decoding.py
             **options,
         )
-    except (KeyError, OSError) as error:
-        is_missing = isinstance(error, KeyError) or "group not found" in str(error)
-        if group is None or not is_missing:
-            raise  # damage, not a missing group
-        raise SceneError(f"no group {group} in the file. It is not what it seems to be.") from error
-    file = h5py.File(path, "r") if engine == "h5netcdf" else None
+        on_failure.pop_all()
     cache = ChunkCache()
     for name, variable in opened.variables.items():
         place = f"{group}/{name}" if group else str(name)
@@ -260,6 +286,22 @@ def open_undecoded(path: Path, group: str | None = None, engine: str = "h5netcdf
     opened.encoding["chunk_cache"] = cache
     opened.set_close(_both_closed(opened, file))
     return opened
+
+
+def _check_group(file: h5py.File | None, name: str | None) -> None:
+    """Refuse a group that is none, or has coordinates that are too long: xarray reads them whole.
+
+    Without an HDF5 file it is one of classic netCDF, which has no groups.
+    """
+    group = file if name is None or file is None else file.get(name)
+    if name is not None and not isinstance(group, h5py.Group):
+        raise SceneError(f"no group {name} in the file. It is not what it seems to be.")
+    for member in group.values() if group is not None else ():
+        if isinstance(member, h5py.Dataset) and member.ndim == 1 and member.shape[0] > MOST_LINES:
+            raise SceneError(
+                f"{member.name} has {member.shape[0]} numbers, more than a scene has lines or "
+                f"pixels. {FETCH}"
+            )
 
 
 def _both_closed(opened: xr.Dataset, file: h5py.File | None) -> Any:
@@ -286,6 +328,31 @@ def chunked(variable: xr.Variable | xr.DataArray) -> Stored:
     return Stored(dims, variable.attrs, native, chunks, cache, tuple(range(len(dims))))
 
 
+@contextlib.contextmanager
+def opening() -> Iterator[list[xr.Dataset]]:
+    """A list of opened files, which are closed if reading them fails.
+
+    Left to the garbage collector they would stay open for any time, and be closed in the middle of
+    the next scene.
+    """
+    opened: list[xr.Dataset] = []
+    try:
+        yield opened
+    except BaseException:
+        for file in opened:
+            file.close()
+        raise
+
+
+@contextlib.contextmanager
+def about(variable: str) -> Iterator[None]:
+    """What is wrong with a variable, under its name."""
+    try:
+        yield
+    except SceneError as error:
+        raise SceneError(f"{variable}: {error}") from error
+
+
 def decoded(stored: Source, decoder: Decoder) -> Layer:
     """Values and states of an array of stored numbers."""
     return Layer(_Decoded(stored, decoder), _States(stored, decoder))
@@ -293,14 +360,30 @@ def decoded(stored: Source, decoder: Decoder) -> Layer:
 
 def decode(stored: Stored) -> Layer:
     """A stored variable of a netCDF file decoded by its own CF attributes."""
-    decoder = Decoder.from_attributes(stored.attrs, stored.dtype)
-    return decoded(stored, decoder.with_default_fill(stored.dtype))
+    return decoded(stored, decoder_of(stored, stored.attrs))
+
+
+def decoder_of(stored: Stored, attributes: Mapping[str, Any]) -> Decoder:
+    """How a stored variable of a netCDF file is decoded by CF attributes."""
+    with about(stored.chunks.name):
+        decoder = Decoder.from_attributes(attributes, stored.dtype)
+    return decoder.with_default_fill(stored.dtype)
 
 
 def spectrum(
     quantity: str, wavelengths_nm: Sequence[float], layers: Sequence[Layer], **attributes: Any
 ) -> dict[str, xr.DataArray]:
-    """A spectral quantity and its state from one layer (y, x) per band, by wavelength."""
+    """A spectral quantity and its state from one layer (y, x) per band, by wavelength.
+
+    Raises:
+        SceneError: two bands have the same wavelength, or other shapes.
+    """
+    shapes = {layer.values.shape for layer in layers}
+    if len(shapes) > 1:
+        raise SceneError(
+            f"the bands of {quantity} have the shapes {', '.join(map(str, sorted(shapes)))}. The "
+            "file is damaged; fetch it again."
+        )
     order = np.argsort(wavelengths_nm, kind="stable")
     stacked = Layer(
         Bands(tuple(layers[index].values for index in order)),
@@ -350,17 +433,52 @@ def _to_180(longitude: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.where((longitude > 180) & (longitude <= 360), longitude - np.float32(360), longitude)
 
 
+def check_size(lines: int, pixels: int) -> None:
+    """Refuse a scene of which only its description can be so large.
+
+    Raises:
+        SceneError: it has more lines or pixels than there are on the globe.
+    """
+    if max(lines, pixels) > MOST_LINES or lines * pixels > MOST_PIXELS:
+        raise SceneError(f"{lines} lines x {pixels} pixels are more than any scene has. {FETCH}")
+
+
 def descriptive(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Those attributes that still hold once a variable is decoded."""
     kept = ("long_name", "units", "standard_name")
-    return {key: attributes[key] for key in kept if key in attributes}
+    return {key: attributes[key] for key in kept if isinstance(attributes.get(key), str)}
 
 
 def source_flags(flags: Stored, name: str, **described: Any) -> xr.DataArray:
-    """The file's own flags (y, x) with their masks and meanings, under the file's own name."""
-    kept = ("long_name", "flag_masks", "flag_meanings", "_Unsigned")
+    """The file's own flags (y, x) with their masks and meanings, under the file's own name.
+
+    Raises:
+        SceneError: masks and meanings are none, or do not fit together.
+    """
+    kept = ("flag_masks", "flag_meanings", "_Unsigned")
     attributes = {key: flags.attrs[key] for key in kept if key in flags.attrs}
-    return lazy(flags, ("y", "x"), attributes | described | {"source_name": name})
+    attributes |= descriptive({"long_name": flags.attrs.get("long_name")}) | described
+    _check_flags(name, flags.dtype, attributes)
+    return lazy(flags, ("y", "x"), attributes | {"source_name": name})
+
+
+def _check_flags(name: str, dtype: np.dtype[Any], attributes: Mapping[str, Any]) -> None:
+    """Refuse what describes no bits; that it is there at all is asked of every scene."""
+    if dtype.kind not in "iu":
+        raise SceneError(f"{name} is {dtype}, expected integers. The file is damaged.")
+    if not {"flag_masks", "flag_meanings"} <= set(attributes):
+        return
+    masks, meanings = np.asarray(attributes["flag_masks"]), attributes["flag_meanings"]
+    if masks.dtype.kind not in "iu" or masks.ndim > 1:
+        raise SceneError(f"flag_masks of {name} are {masks!r}, expected integers. {FETCH}")
+    names = meanings.split() if isinstance(meanings, str) else []
+    if not names or not all(flag.isprintable() for flag in names):
+        raise SceneError(f"flag_meanings of {name} are {meanings!r}, expected names. {FETCH}")
+    if len(names) != masks.size:
+        raise SceneError(
+            f"flag_meanings of {name} has {len(names)} names and flag_masks {masks.size} masks. "
+            f"{FETCH}"
+        )
 
 
 def closing(scene: xr.Dataset, opened: Iterable[xr.Dataset | xr.DataArray]) -> xr.Dataset:

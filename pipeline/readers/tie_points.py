@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from pipeline.errors import SceneError
 from pipeline.lazy import Computed, Made, Source
+from pipeline.readers.stored import check_size
 
 Kind = Literal["plain", "angle"]
 """``angle`` is in degrees and wraps: longitude, azimuth. The result is in [-180, 180)."""
@@ -37,8 +38,9 @@ class TiePoints:
         """Every so many lines and pixels, the first one at ``offset``.
 
         Raises:
-            SceneError: the tie points do not cover the scene.
+            SceneError: the tie points do not cover the scene, or are too many for any.
         """
+        check_size(*tie_shape)
         lines, pixels = (
             np.arange(count, dtype=np.float64) * step + start
             for count, step, start in zip(tie_shape, interval, offset, strict=True)
@@ -72,7 +74,15 @@ class TiePoints:
             ties: values at the tie points (lines, pixels); read whole, once, when a pixel is asked
                 for.
             kind: whether the values wrap at 360 degrees.
+
+        Raises:
+            SceneError: the values are not of these tie points.
         """
+        if tuple(ties.shape) != (self.lines.size, self.pixels.size):
+            raise SceneError(
+                f"values at tie points have shape {ties.shape}, expected {self.lines.size} lines x "
+                f"{self.pixels.size} pixels. The file is damaged or not of this format."
+            )
         once = _Once(lambda: ties.read((slice(None), slice(None))))
         return Made(
             lambda lines, pixels: self._interpolate(once(), lines, pixels, kind),
