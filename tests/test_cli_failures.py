@@ -812,7 +812,7 @@ def test_output_without_permission(sample_scene, sample_networks, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
     outcome = Outcome(done.returncode, done.stdout, done.stderr)
     words = (str(folder), "Permission denied", "hoose another")
-    assert_one_message(outcome, SCENE_FAILED, "OutputError", *words)
+    assert_one_message(outcome, SCENE_FAILED, "WriteError", *words)
     assert names_in(folder) == []
 
 
@@ -850,7 +850,7 @@ def test_files_that_may_not_grow(ocpipe, sample_scene, sample_networks, tmp_path
     given = ("-c", config, "--networks", sample_networks, "--engine", "numpy", "-o", out)
     outcome = ocpipe("run", sample_scene, *given, largest_file=size)
     words = (str(out), "cannot be written", "Nothing was left behind")
-    assert_one_message(outcome, SCENE_FAILED, "OutputError", *words)
+    assert_one_message(outcome, SCENE_FAILED, "WriteError", *words)
     assert earlier.read_text() == "earlier"
     assert names_in(out) == [earlier.name]
 

@@ -62,7 +62,7 @@ def faulty(folder, fault, **how):
         ("exit", CRASH, ["ended by itself with code 3"]),
         ("memory", MEMORY, ["memory", "--memory-limit"]),
         ("allocate", MEMORY, ["not enough memory", "Unable to allocate", "--workers"]),
-        ("exception", DEFECT, ["unexpected ZeroDivisionError", "report"]),
+        ("exception", DEFECT, ["unexpected AssertionError", "report"]),
         ("interrupt", CRASH, ["its process"]),
     ],
 )

@@ -110,7 +110,7 @@ def write_identity(path: Path, wavelengths: tuple[float, ...]) -> Path:
         transform="none",
         output_transform="none",
         outputs=("aph",) * count,
-        bands=wavelengths,  # type: ignore[arg-type]
+        bands=wavelengths,
     )
     with h5py.File(path, "a") as file:
         described = json.loads(file.attrs["ocpipe_description"])

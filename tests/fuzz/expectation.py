@@ -357,7 +357,7 @@ def _by_wavelength(
             float(nm): Decoded(*(part[..., index] for part in parts))
             for index, nm in enumerate(centres)
         }
-    centre = float(re.fullmatch(layout.pattern, variable.name).group(1))  # type: ignore[union-attr]
+    centre = float(re.fullmatch(layout.pattern, variable.name).group(1))
     if layout.by_attribute:
         is_mistaken = variable.name == "rrs_21"
         centre = 1020.0 if is_mistaken else _said_wavelength(variable)

@@ -36,6 +36,10 @@ def _memory() -> None:
         time.sleep(0.002)
 
 
+def _defect() -> None:
+    raise AssertionError("this cannot be")
+
+
 FAULTS = {
     "segfault": _segfault,
     "abort": os.abort,
@@ -45,7 +49,7 @@ FAULTS = {
     "allocate": lambda: np.ones(10**12),
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "exit": lambda: os._exit(3),
-    "exception": lambda: 1 / 0,
+    "exception": _defect,
     "interrupt": lambda: (_ for _ in ()).throw(KeyboardInterrupt),
     "slow": lambda: time.sleep(0.5),
 }

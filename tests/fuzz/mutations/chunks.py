@@ -235,20 +235,20 @@ def header_with_checksum(path: Path, draw: Random, _: Outside) -> str:
     while at >= 0:
         headers.append(at)
         at = stored.find(b"OHDR", at + 4)
-    sized = [(at, end) for at in headers if (end := _end_of_header(stored, at)) is not None]
+    sized = [(at, end) for at in headers if (end := end_of_header(stored, at)) is not None]
     if not sized:
         return "nothing: no header with a checksum"
     start, end = draw.choice(sized)
     places = [draw.randrange(start + 6, end) for _ in range(draw.choice((1, 1, 2, 4)))]
     for place in places:
         stored[place] = draw.choice((0, 1, 2, 0x7F, 0x80, 0xFF, draw.randrange(256)))
-    end = _end_of_header(stored, start) or end
+    end = end_of_header(stored, start) or end
     struct.pack_into("<I", stored, end, lookup3(bytes(stored[start:end])))
     path.write_bytes(stored)
     return f"bytes {places} of the header at {start}"
 
 
-def _end_of_header(stored: bytearray, start: int) -> int | None:
+def end_of_header(stored: bytes | bytearray, start: int) -> int | None:
     """Where the checksum of an object header of version 2 stands; None where there is none."""
     if len(stored) < start + 40 or stored[start + 4] != 2:
         return None
