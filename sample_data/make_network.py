@@ -2,7 +2,7 @@
 
 Run ``python sample_data/make_network.py``; it takes well under a minute and, on one machine,
 writes the same bytes every time. The network is for trying the pipeline, not for science: it has
-seen nothing but the forward model beside this file.
+seen nothing but the forward model of ocpipe.
 """
 
 from __future__ import annotations
@@ -17,19 +17,14 @@ from typing import Any
 import h5py
 import numpy as np
 import numpy.typing as npt
-from forward_model import (
-    CDOM_SLOPE,
-    CDOM_SLOPE_SPREAD,
-    MINERAL_SLOPE,
-    MINERAL_SLOPE_SPREAD,
-    Array,
-    Optics,
-    Water,
-    case1_cdom_443,
-    simulate,
-)
+from imaginary_water import imaginary_water
+
+from pipeline.training.bio_optics import REFERENCES, Optics, Water, forward
+from pipeline.training.optics.absorption import CDOM_SLOPE, NON_ALGAL_SLOPE, marine_cdom_443
+from pipeline.training.optics.tables import Array
 
 BANDS = (412, 443, 488, 531, 547, 667, 678, 748)
+WAVELENGTHS = np.array(BANDS, dtype=np.float64)
 OUTPUTS = (("aph", 443), ("adg", 443), ("bbp", 547))
 LONG_NAMES = {
     "aph": "absorption coefficient due to phytoplankton",
@@ -37,6 +32,10 @@ LONG_NAMES = {
     "bbp": "backscattering coefficient due to particles",
 }
 LAYERS = (len(BANDS), 24, 16, len(OUTPUTS))
+
+# Babin et al. 2003, J. Geophys. Res. 108, 3211: standard deviations around Europe, nm-1.
+CDOM_SLOPE_SPREAD = 0.0020
+NON_ALGAL_SLOPE_SPREAD = 0.0013
 
 SEED = 20240615
 SAMPLES = 60_000
@@ -97,7 +96,7 @@ def simulate_samples(count: int, rng: np.random.Generator) -> Samples:
     """As many noisy pixels as asked for; those with a band at or below zero are drawn again."""
     inputs, outputs, found = [], [], 0
     while found < count:
-        optics = simulate(draw_water(count, rng), BANDS)
+        optics = forward(draw_water(count, rng), WAVELENGTHS)
         rrs = add_noise(optics.rrs, rng)
         positive = (rrs > 0.0).all(axis=1)
         inputs.append(np.log10(rrs[positive]))
@@ -115,15 +114,15 @@ def draw_water(count: int, rng: np.random.Generator) -> Water:
     chlorophyll = 10.0 ** rng.uniform(-1.7, 1.5, count)
     terrestrial = 10.0 ** rng.uniform(-3.2, -0.2, count) * np.sqrt(chlorophyll)
     mineral = 10.0 ** rng.uniform(-2.7, 1.1, count) * np.sqrt(chlorophyll)
-    case1 = case1_cdom_443(chlorophyll) * 10.0 ** rng.normal(0.0, 0.15, count)
-    return Water(
+    marine = marine_cdom_443(chlorophyll, newer=0.5) * 10.0 ** rng.normal(0.0, 0.15, count)
+    return imaginary_water(
         chlorophyll=chlorophyll,
-        cdom_443=case1 + terrestrial,
+        cdom_443=marine + terrestrial,
         mineral=mineral,
         aph_factor=10.0 ** rng.normal(0.0, 0.08, count),
         bbp_factor=10.0 ** rng.normal(0.0, 0.08, count),
         cdom_slope=rng.normal(CDOM_SLOPE, CDOM_SLOPE_SPREAD, count),
-        mineral_slope=rng.normal(MINERAL_SLOPE, MINERAL_SLOPE_SPREAD, count),
+        non_algal_slope=rng.normal(NON_ALGAL_SLOPE, NON_ALGAL_SLOPE_SPREAD, count),
     )
 
 
@@ -136,7 +135,8 @@ def add_noise(rrs: Array, rng: np.random.Generator) -> Array:
 
 def targets(optics: Optics) -> Array:
     """The three outputs in m-1, with shape (pixel, 3)."""
-    return np.stack([optics.at(name, band) for name, band in OUTPUTS], axis=-1)
+    columns = [getattr(optics, name)[..., BANDS.index(band)] for name, band in OUTPUTS]
+    return np.stack(columns, axis=-1)
 
 
 def to_unit(value: Array, norm: Array) -> Array:
@@ -217,12 +217,12 @@ def root_mean_square_error(network: Network, samples: Samples) -> dict[str, floa
 
 def golden_spectra() -> Array:
     """Five noise-free spectra in sr-1, with shape (5, 8): ocean, shelf, bloom, CDOM, plume."""
-    water = Water(
+    water = imaginary_water(
         chlorophyll=np.array([0.08, 0.6, 8.0, 1.5, 3.0]),
         cdom_443=np.array([0.006, 0.03, 0.12, 0.6, 0.5]),
         mineral=np.array([0.005, 0.15, 0.4, 0.8, 20.0]),
     )
-    return simulate(water, BANDS).rrs
+    return forward(water, WAVELENGTHS).rrs
 
 
 def describe(network: Network, rmse: dict[str, float]) -> dict[str, Any]:
@@ -251,17 +251,14 @@ def describe(network: Network, rmse: dict[str, float]) -> dict[str, Any]:
         "activations": ["tanh"] * (len(LAYERS) - 2) + ["linear"],
         "citation": (
             "ocpipe demonstration network, trained on simulated spectra only; for trying the "
-            "software, not for science. Forward model: sample_data/forward_model.py."
+            "software, not for science. Forward model: pipeline/training/bio_optics.py."
         ),
         "licence": "Apache-2.0",
         "training": {
             "samples": SAMPLES,
             "held_out_samples": HELD_OUT,
             "seed": SEED,
-            "model": (
-                "bio-optical forward model after Bricaud et al. 1998, Morel and Maritorena 2001, "
-                "Babin et al. 2003, Neukermans et al. 2012 and Lee et al. 2002, with noise"
-            ),
+            "model": f"bio-optical forward model with noise; {REFERENCES}",
             "rmse_log10": rmse,
         },
         "golden": {"inputs": spectra.tolist(), "outputs": answers.tolist()},

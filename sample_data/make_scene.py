@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from forward_model import Array, Water, simulate
 from imaginary_sea import PLANE, Sea, make_sea
+from imaginary_water import imaginary_water
 from noise_fields import power_law_noise, sample
 from obpg_file import Level2, combine_flags, to_counts, write_level2
 from swath_geometry import (
@@ -27,6 +27,9 @@ from swath_geometry import (
     relative_azimuth,
     sun_position,
 )
+
+from pipeline.training.bio_optics import forward
+from pipeline.training.optics.tables import Array
 
 Mask = npt.NDArray[np.bool_]
 
@@ -116,14 +119,14 @@ def look_at(plane: Sea) -> View:
 def measure(view: View, rng: np.random.Generator) -> Array:
     """Rrs in sr-1 as a processor would report it, with shape (line, pixel, band)."""
     sea = view.sea
-    water = Water(
+    water = imaginary_water(
         chlorophyll=10.0**sea.log_chlorophyll,
         cdom_443=10.0**sea.log_cdom,
         mineral=10.0**sea.log_mineral,
         aph_factor=sea.aph_factor,
         bbp_factor=sea.bbp_factor,
     )
-    truth = simulate(water, BANDS).rrs
+    truth = forward(water, np.array(BANDS, dtype=np.float64)).rrs
     detector = np.arange(LINES) % LINES_PER_SCAN
     stripes = rng.normal(1.0, STRIPE_SPREAD, (LINES_PER_SCAN, 1, len(BANDS)))[detector]
     noise = np.hypot(0.003 * truth, NOISE) * rng.standard_normal(truth.shape)

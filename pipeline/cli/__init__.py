@@ -9,6 +9,7 @@ import click
 from pipeline.cli.batch import batch, status
 from pipeline.cli.look import check, inspect, quicklook, verify
 from pipeline.cli.run import run
+from pipeline.cli.training import simulate
 from pipeline.version import __version__
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100}
@@ -24,5 +25,5 @@ def main() -> None:
     """
 
 
-for command in (run, batch, status, inspect, verify, check, quicklook):
+for command in (run, batch, status, inspect, verify, check, quicklook, simulate):
     main.add_command(command)
