@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from pipeline.batch import records
 from pipeline.batch.executors import Dask, Event, Executor
-from pipeline.batch.holders import Heart, Watch, bury_the_dead
+from pipeline.batch.holders import Heart, Watch, bury_the_dead, clear_partials
 from pipeline.batch.job import (
     CONFIGURATION,
     DONE,
@@ -126,6 +126,8 @@ class Loop:
         finally:
             heart.end()
             self._give_up()
+            if self._is_dask:  # a worker that was lost has left its; the scene was done elsewhere
+                clear_partials(self._request.output, self._holder.token)
             self._ledger.leave(self._holder, state, heart.elapsed)
 
     def _description(self) -> str:

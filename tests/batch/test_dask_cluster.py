@@ -127,9 +127,10 @@ def test_a_cluster_makes_the_same_products(folder, cluster, tmp_path):
 
 
 def test_a_worker_that_is_killed_costs_nothing(folder, cluster, tmp_path):
-    """Midway; its scene is done by the other, its child dies, nothing is left."""
-    process = start(*call(folder, cluster, tmp_path / "out"))
-    wait_for(lambda: len(list((tmp_path / "out").glob("*.nc"))) >= 8)
+    """While both write; its scene is done by the other, its child dies, nothing is left."""
+    output = tmp_path / "out"
+    process = start(*call(folder, cluster, output))
+    wait_for(lambda: len(list(output.glob("*.nc"))) >= 8 and len(leavings(output)) == 2)
     cluster.workers[0].send_signal(signal.SIGKILL)
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 0, stderr
