@@ -8,9 +8,26 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+# What NumPy's libraries of linear algebra ask for the number of their threads. Blocks and scenes are
+# what is done in parallel here: threads of their own would only wait for one another (a second core
+# went into that), and their number decides the last bits of float64.
+ONE_THREAD = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "BLIS_NUM_THREADS": "1",
+    "VECLIB_MAXIMUM_THREADS": "1",
+}
+
 GROUPS = Path("/sys/fs/cgroup")
 OWN_GROUPS = Path("/proc/self/cgroup")
 MEMINFO = Path("/proc/meminfo")
+
+
+def use_one_thread_each() -> None:
+    """For libraries of linear algebra that are imported from now on, in this process."""
+    for name, number in ONE_THREAD.items():
+        os.environ.setdefault(name, number)
 
 
 def available_cores() -> int:

@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from pipeline.batch.child import HANDED_TO_ALL
 from pipeline.batch.job import CRASH, DEFECT, MEMORY, STOPPED, TIMEOUT, Job, Outcome, Progress
+from pipeline.machine import ONE_THREAD
 from pipeline.memory import in_words
 from pipeline.writers.partial import partials_of
 
@@ -171,6 +172,7 @@ class _Child:
             self._process = subprocess.Popen(  # noqa: S603 - this program itself
                 [sys.executable, "-P", "-m", "pipeline.batch.child", *map(str, theirs)],
                 pass_fds=theirs,
+                env=ONE_THREAD | os.environ,
                 stdin=subprocess.DEVNULL,
                 stdout=self._stderr,
                 stderr=self._stderr,

@@ -30,8 +30,10 @@ def importing() -> Iterator[None]:
 
 def start(level: str, log_json: bool = False) -> None:
     """Show messages from a level on, and end in order on SIGTERM."""
+    from pipeline.machine import use_one_thread_each
     from pipeline.terminal import start_logging
 
+    use_one_thread_each()
     start_logging(level, log_json)
     # So that a scheduler's SIGTERM, too, leaves no half-written file.
     signal.signal(signal.SIGTERM, lambda number, _: stopped(number))

@@ -125,6 +125,21 @@ def test_an_input_with_the_same_bytes_is_not_done_again(supervisor, folder, conf
     assert supervisor.run(job(folder / "good.nc", config, **known)).kind == DONE
 
 
+def test_a_child_computes_on_as_many_cores_as_it_is_told(folder, config, tmp_path):
+    """Libraries with threads of their own take the cores of other scenes (of float64, above all)."""
+    scene = write_scene(tmp_path / "large.nc", (900, 900))
+    supervisor = Supervisor()
+    try:
+        supervisor.run(job(folder / "good.nc", config))
+        process = f"/proc/{supervisor._child._process.pid}"
+        variables = Path(f"{process}/environ").read_bytes().split(b"\0")
+        assert b"OPENBLAS_NUM_THREADS=1" in variables
+        assert supervisor.run(job(scene, config)).kind == DONE
+        assert len(list(Path(f"{process}/task").iterdir())) <= 3
+    finally:
+        supervisor.close()
+
+
 def test_a_child_dies_with_its_supervisor(folder, config, tmp_path):
     """Killed without a word, in the middle of a hang that keeps Python's lock."""
     script = tmp_path / "supervise.py"
