@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-# What NumPy's libraries of linear algebra ask for the number of their threads. Blocks and scenes are
+# Where libraries of linear algebra look for the number of their threads. Blocks and scenes are
 # what is done in parallel here: threads of their own would only wait for one another (a second core
 # went into that), and their number decides the last bits of float64.
 ONE_THREAD = {

@@ -126,7 +126,7 @@ def test_an_input_with_the_same_bytes_is_not_done_again(supervisor, folder, conf
 
 
 def test_a_child_computes_on_as_many_cores_as_it_is_told(folder, config, tmp_path):
-    """Libraries with threads of their own take the cores of other scenes (of float64, above all)."""
+    """Libraries with threads of their own take the cores of other scenes."""
     scene = write_scene(tmp_path / "large.nc", (900, 900))
     supervisor = Supervisor()
     try:
