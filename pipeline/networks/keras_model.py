@@ -30,7 +30,7 @@ def build_model(network: Network) -> "keras.Model":
     dense = []
     for number, layer in enumerate(folded.layers, start=1):
         made = keras.layers.Dense(
-            layer.bias.size, activation=_activation(layer.activation), name=f"layer_{number}"
+            layer.bias.size, activation=keras_activation(layer.activation), name=f"layer_{number}"
         )
         signal = made(signal)
         dense.append((made, layer))
@@ -41,11 +41,31 @@ def build_model(network: Network) -> "keras.Model":
     return model
 
 
+def dense_model(network: Network) -> "keras.Model":
+    """The layers alone, (n, inputs) -> (n, outputs) of scaled quantities, float64 as in files."""
+    if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+        tensorflow()
+    import keras
+
+    model = keras.Sequential(name=_model_name(network.name))
+    model.add(keras.Input((len(network.inputs),), dtype="float64"))
+    for number, layer in enumerate(network.layers, start=1):
+        made = keras.layers.Dense(
+            layer.bias.size,
+            activation=keras_activation(layer.activation),
+            dtype="float64",
+            name=f"layer_{number}",
+        )
+        model.add(made)
+        made.set_weights([layer.kernel, layer.bias])
+    return model
+
+
 def _model_name(name: str) -> str:
     return "".join(char if char.isalnum() else "_" for char in name)
 
 
-def _activation(text: str) -> Any:
+def keras_activation(text: str) -> Any:
     """What a Dense layer takes as its activation; softmax is over the last axis."""
     from keras import layers
 

@@ -44,12 +44,13 @@ OUTPUT_FUNCTIONS: dict[str, Steps] = {
 }
 
 
-def build_graph(network: Network) -> "onnx.ModelProto":
+def build_graph(network: Network, *, rows_first: bool = False) -> "onnx.ModelProto":
     """The graph (inputs, n) -> (outputs, n) in physical units, float32.
 
-    Layers of a scene lie one after the other in memory, and so do those of a product.
+    Layers of a scene lie one after the other in memory, and so do those of a product. Other
+    programs expect (n, inputs) -> (n, outputs): ``rows_first``.
     """
-    return _Builder().model(network)
+    return _Builder().model(network, rows_first)
 
 
 class _Builder:
@@ -62,14 +63,13 @@ class _Builder:
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
 
-    def model(self, network: Network) -> "onnx.ModelProto":
+    def model(self, network: Network, rows_first: bool) -> "onnx.ModelProto":
         """The whole graph."""
         from onnx import TensorProto
 
         folded = fold(network)
-        signal = self._columnwise(
-            self._node("Transpose", INPUT, perm=[1, 0]), folded.input_functions, INPUT_FUNCTIONS
-        )
+        rows = INPUT if rows_first else self._node("Transpose", INPUT, perm=[1, 0])
+        signal = self._columnwise(rows, folded.input_functions, INPUT_FUNCTIONS)
         for layer in folded.layers:
             kernel, bias = self._constant(layer.kernel), self._constant(layer.bias)
             signal = self._node("Gemm", signal, kernel, bias)
@@ -78,9 +78,15 @@ class _Builder:
                 attributes = {} if parameter is None else {"alpha": parameter}
                 signal = self._node(OPERATORS[name], signal, **attributes)
         signal = self._columnwise(signal, folded.output_functions, OUTPUT_FUNCTIONS)
-        self._nodes.append(self._helper.make_node("Transpose", [signal], [OUTPUT], perm=[1, 0]))
+        make = self._helper.make_node
+        if rows_first:
+            self._nodes.append(make("Identity", [signal], [OUTPUT]))
+        else:
+            self._nodes.append(make("Transpose", [signal], [OUTPUT], perm=[1, 0]))
         ends = [
-            self._helper.make_tensor_value_info(name, TensorProto.FLOAT, [size, "rows"])
+            self._helper.make_tensor_value_info(
+                name, TensorProto.FLOAT, ["rows", size] if rows_first else [size, "rows"]
+            )
             for name, size in ((INPUT, len(network.inputs)), (OUTPUT, len(network.outputs)))
         ]
         graph = self._helper.make_graph(self._nodes, "network", ends[:1], ends[1:], self._constants)

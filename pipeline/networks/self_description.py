@@ -1,7 +1,9 @@
 """The JSON attribute by which a file in OC-SMART's layout describes itself (docs/networks.md)."""
 
+from typing import Any
+
 from pipeline.errors import NetworkError
-from pipeline.networks.description import Array, Layer, Network
+from pipeline.networks.description import Array, Layer, Network, Variable
 from pipeline.networks.schema import NetworkDescription, Range, parse_description
 
 ATTRIBUTE = "ocpipe_description"
@@ -62,3 +64,47 @@ def activated(
 def ranges(norm: Array) -> list[Range]:
     """The rows of Norm_in or Norm_out with shape (n, 2), as pairs."""
     return [(float(low), float(high)) for low, high in norm]
+
+
+def self_description(network: Network) -> dict[str, Any]:
+    """What the attribute says of a network, as plain data; training ranges are elsewhere."""
+    described: dict[str, Any] = {
+        "schema": 1,
+        "name": network.name,
+        "title": network.title,
+        "sensors": list(network.sensors),
+        "inputs": [_described(variable) for variable in network.inputs],
+    }
+    if network.classes:
+        described["classes"] = {
+            "quantity": network.class_quantity,
+            "names": list(network.classes),
+        }
+    else:
+        described["outputs"] = [_described(variable) for variable in network.outputs]
+    described["activations"] = [layer.activation for layer in network.layers]
+    described |= {"citation": network.citation, "licence": network.licence}
+    described |= {"training": network.training}
+    if network.after:
+        described["after"] = list(network.after)
+    if network.golden is not None:
+        described["golden"] = {
+            "inputs": network.golden.inputs.tolist(),
+            "outputs": network.golden.outputs.tolist(),
+        }
+    return described
+
+
+def _described(variable: Variable) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "quantity": variable.quantity,
+        "wavelength_nm": variable.wavelength_nm,
+        "units": variable.units,
+        "transform": variable.transform_name,
+        "scaling": variable.scaling_name,
+        "long_name": variable.long_name,
+        "standard_name": variable.standard_name,
+    }
+    if variable.scaling_parameters is not None:
+        described["mean"], described["std"] = variable.scaling_parameters
+    return {key: value for key, value in described.items() if value not in (None, "")}

@@ -1,0 +1,33 @@
+"""A Keras file of the layers, float64, and beside it the YAML that says what they mean."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from pipeline.networks.description import Network, Variable
+from pipeline.networks.keras_model import dense_model
+from pipeline.networks.self_description import self_description
+
+
+def save_keras(path: Path, network: Network, name: str) -> list[Path]:
+    """Write the model, scaled inputs -> scaled outputs, and the YAML that names it."""
+    dense_model(network).save(path)
+    beside = path.with_suffix(".yaml")
+    described = self_description(network)
+    del described["activations"]  # in the file itself
+    described["weights"] = name
+    for key, variables in (("inputs", network.inputs), ("outputs", network.outputs)):
+        if key not in described:  # classes say nothing of theirs
+            continue
+        for entry, variable in zip(described[key], variables, strict=True):
+            entry["scaling"] = variable.scaling_name
+            entry.update(_range(variable))
+    beside.write_text(yaml.safe_dump(described, sort_keys=False), encoding="utf-8")
+    return [path, beside]
+
+
+def _range(variable: Variable) -> dict[str, Any]:
+    ends = [variable.minimum, variable.maximum]
+    return {"norm": ends} if np.isfinite(ends).all() else {}

@@ -1,0 +1,19 @@
+"""An ONNX file: (n, inputs) -> (n, outputs) in physical units, float32, for other programs."""
+
+import json
+from pathlib import Path
+
+from pipeline.networks.description import Network
+from pipeline.networks.onnx_graph import build_graph
+from pipeline.networks.self_description import ATTRIBUTE, self_description
+
+
+def save_onnx(path: Path, network: Network, _: str) -> list[Path]:
+    """Write the graph, its description among its metadata."""
+    import onnx
+
+    model = build_graph(network, rows_first=True)
+    model.producer_name = "ocpipe"
+    onnx.helper.set_model_props(model, {ATTRIBUTE: json.dumps(self_description(network))})
+    path.write_bytes(model.SerializeToString(deterministic=True))
+    return [path]
