@@ -167,7 +167,7 @@ def test_inspect_shows_a_product_of_algorithms(made):
 def test_a_scene_of_nasa_has_its_own_chlorophyll(modis_scene, tmp_path):
     """Every pixel of a lake: the median differs by 0.05 %, all by less than 1.1 %.
 
-    The file is of the reprocessing R2018; what is left is the rounding of its reflectance.
+    The file was made by l2gen of 2019; what is left is the rounding of its reflectance.
     """
     choice = {"name": "chl", "file": "algorithm:oci_2012"}
     found = stored(pipeline.process_scene(modis_scene, settings(tmp_path, choice)))["chlor_a"]
