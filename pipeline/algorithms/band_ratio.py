@@ -67,8 +67,7 @@ def bind(
     table = sensor_bands(definition)
     chosen, bands = on_bands(table, definition["name"], sensor, wavelengths_nm)
     formula = band_ratio(definition, chosen.coefficients)
-    inputs = (*blue_and_green(bands),)
-    return Bound(formula, inputs, (chlorophyll(formula),), (chosen.sensor,))
+    return Bound(formula, blue_and_green(bands), (chlorophyll(formula),), (chosen.sensor,))
 
 
 def sensor_bands(definition: Mapping[str, Any]) -> dict[str, SensorBands]:
