@@ -11,7 +11,7 @@ import xarray as xr
 
 from pipeline.networks.after import SCOPE, SCOPE_LIMIT, scope_deviation
 from pipeline.networks.engines import SELF_CHECK_TOLERANCE, get_engine
-from pipeline.networks.reference import forward, limits, transformed
+from pipeline.networks.reference import limits, transformed
 from pipeline.quality import (
     AT_LIMIT_LN,
     FIRST_MASK_BIT,
@@ -33,7 +33,7 @@ from pipeline.quality import (
 
 if TYPE_CHECKING:
     from pipeline.chain import NetworkStep
-    from pipeline.networks import Network, Variable
+    from pipeline.networks import Retrieval, Variable
     from pipeline.networks.after import Gains
     from pipeline.plan import Plan
 
@@ -251,7 +251,7 @@ class _Evaluation:
         exact_x, exact_y = x.astype(np.float64), y.astype(np.float64)
         if near.any():
             exact_x[near] = self._exact_inputs(self.rows[computed[near]])
-            exact_y[near] = forward(network, exact_x[near])
+            exact_y[near] = network.reference(exact_x[near])
             if network.classes:
                 y[near] = exact_y[near]  # rounding must not choose the class
         outside = _outside(network.inputs, transformed(network.inputs, exact_x))
@@ -291,7 +291,7 @@ class _Evaluation:
         return np.asarray(_gained(x, self.step.input_gains))
 
     def _exact_outputs(self, rows: Float32) -> Float64:
-        outputs = forward(self.step.network, self._exact_inputs(rows))
+        outputs = self.step.network.reference(self._exact_inputs(rows))
         return np.asarray(_gained(outputs, self.step.gains))
 
 
@@ -302,23 +302,26 @@ def _gained(values: Any, gains: "Gains | None") -> Any:
     return (values * gains.factors(values)).astype(values.dtype)
 
 
-def _scope_columns(network: "Network") -> list[int]:
+def _scope_columns(network: "Retrieval") -> list[int]:
     """The inputs that a network reconstructs, in the order of its outputs."""
     names = [variable.name for variable in network.inputs]
     return [names.index(variable.name) for variable in network.outputs]
 
 
-def range_flags(network: "Network", x: Floats, y: Floats) -> Flags:
+def range_flags(network: "Retrieval", x: Floats, y: Floats) -> Flags:
     """Range bits (n,) of computed pixels from inputs (n, inputs) and outputs (n, outputs)."""
     inputs = transformed(network.inputs, x.astype(np.float64))
     return _range_flags(network, _outside(network.inputs, inputs), y)
 
 
-def _range_flags(network: "Network", inputs_outside: Bool, y: Floats) -> Flags:
+def _range_flags(network: "Retrieval", inputs_outside: Bool, y: Floats) -> Flags:
     flags = np.zeros(len(y), dtype=np.uint8)
     flags[inputs_outside.any(axis=1)] |= INPUT_OUT_OF_RANGE
     outputs = transformed(network.outputs, y.astype(np.float64))
-    flags[_outside(network.outputs, outputs).any(axis=1)] |= OUTPUT_OUT_OF_RANGE
+    outputs_outside = _outside(network.outputs, outputs)
+    if network.may_fail:
+        outputs_outside |= np.isnan(y)
+    flags[outputs_outside.any(axis=1)] |= OUTPUT_OUT_OF_RANGE
     minimum, maximum = limits(network.outputs)
     distance = np.minimum(np.abs(outputs - minimum), np.abs(outputs - maximum))
     flags[(distance <= _at_limit_widths(network.outputs)).any(axis=1)] |= OUTPUT_AT_LIMIT

@@ -9,14 +9,14 @@ import xarray as xr
 
 from pipeline.config import GainMode, NetworkChoice, RunConfig
 from pipeline.errors import ConfigError, NetworkError, SceneError
-from pipeline.networks import Network, Variable
+from pipeline.networks import Retrieval, Variable
 from pipeline.networks.after import GAINS, SCOPE, Gains
-from pipeline.networks.engines import resolve_engine
+from pipeline.networks.engines import engine_for
 from pipeline.quality import FlagTable, class_map, network_flags
 from pipeline.scene import SPECTRAL, Band, nearest_band, plain_variables, wavelengths
 from pipeline.sensors import find_sensor
 
-Loaded = tuple[NetworkChoice, Path, Network]
+Loaded = tuple[NetworkChoice, Path, Retrieval]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class NetworkStep:
     name: str
     path: Path
     """Where the network was found; never in a product."""
-    network: Network
+    network: Retrieval
     engine: str
     sources: tuple[Source, ...]
     """Of each input of the network."""
@@ -151,7 +151,7 @@ def _find(
     return band
 
 
-def _output_of(network: Network, variable: Variable, tolerance_nm: float) -> int:
+def _output_of(network: Retrieval, variable: Variable, tolerance_nm: float) -> int:
     same = [i for i, output in enumerate(network.outputs) if output.quantity == variable.quantity]
     if variable.wavelength_nm is None:
         if network.outputs[same[0]].wavelength_nm is not None:
@@ -174,7 +174,7 @@ def _output_of(network: Network, variable: Variable, tolerance_nm: float) -> int
     return same[best]
 
 
-def _check_units(variable: Variable, network: Network, units: str, origin: str) -> None:
+def _check_units(variable: Variable, network: Retrieval, units: str, origin: str) -> None:
     if units != variable.units:
         raise NetworkError(
             f"input {variable.name} of {network.file_name} is in {variable.units!r}, that of "
@@ -202,7 +202,7 @@ def _band_of(variable: Variable, scene: xr.Dataset, config: RunConfig) -> Band:
     return Band(variable.quantity, float(wavelengths(scene, variable.quantity)[index]))
 
 
-def _refuse_repeated(sources: Sequence[Band | _Made], network: Network) -> None:
+def _refuse_repeated(sources: Sequence[Band | _Made], network: Retrieval) -> None:
     for source in sources:
         if sources.count(source) > 1:
             same = [v.name for v, s in zip(network.inputs, sources, strict=True) if s == source]
@@ -230,12 +230,13 @@ def _step(
         output_ranges=bool(np.isfinite([v.minimum for v in network.outputs]).any()),
         log_outputs=any(v.transform.ln_per_unit is not None for v in network.outputs),
         scope_check=SCOPE in network.after,
+        may_fail=network.may_fail,
     )
     return NetworkStep(
         name=choice.name,
         path=path,
         network=network,
-        engine=resolve_engine(config.science.engine),
+        engine=engine_for(network, config.science.engine),
         sources=sources,
         first_output=first_output,
         upstream=upstream,
@@ -246,13 +247,13 @@ def _step(
     )
 
 
-def _variables(network: Network) -> tuple[str, ...]:
+def _variables(network: Retrieval) -> tuple[str, ...]:
     if network.classes:
         return network.class_quantity, f"{network.class_quantity}_probability"
     return tuple(variable.name for variable in network.outputs)
 
 
-def _sensor_of(network: Network, sensor: str) -> str:
+def _sensor_of(network: Retrieval, sensor: str) -> str:
     """The scene's sensor if the network is for it, else the one that it is for."""
     if sensor in network.sensors:
         return sensor
@@ -265,7 +266,7 @@ def _sensor_of(network: Network, sensor: str) -> str:
 
 
 def _output_gains(
-    choice: NetworkChoice, network: Network, sensor: str, config: RunConfig
+    choice: NetworkChoice, network: Retrieval, sensor: str, config: RunConfig
 ) -> Gains | None:
     if choice.gains == "none":
         return None
@@ -279,7 +280,7 @@ def _output_gains(
 
 def _input_gains(
     choice: NetworkChoice,
-    network: Network,
+    network: Retrieval,
     upstream: tuple[str, ...],
     sensor: str,
     config: RunConfig,
@@ -297,7 +298,7 @@ def _input_gains(
 def _gains(
     mode: GainMode,
     variables: Sequence[Variable],
-    network: Network,
+    network: Retrieval,
     sensor: str,
     config: RunConfig,
 ) -> Gains:
@@ -319,7 +320,7 @@ def _gains(
 
 
 def _nearest(
-    known: Mapping[float, tuple[float, float]], nm: float, network: Network, tolerance_nm: float
+    known: Mapping[float, tuple[float, float]], nm: float, network: Retrieval, tolerance_nm: float
 ) -> tuple[float, float]:
     best = min(known, key=lambda centre: abs(centre - nm))
     if not abs(best - nm) <= tolerance_nm:

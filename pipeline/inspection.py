@@ -1,4 +1,4 @@
-"""What a file is, in words: a scene, a network, or a product of this program."""
+"""What a file is, in words: a scene, a network, an algorithm, or a product of this program."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,6 +8,8 @@ import numpy as np
 import xarray as xr
 import yaml
 
+from pipeline.algorithms import is_algorithm
+from pipeline.algorithms.catalogue import PREFIX, on_every_sensor
 from pipeline.config import ReaderChoice
 from pipeline.errors import SceneError
 from pipeline.lazy import strips
@@ -33,12 +35,15 @@ def inspect_file(path: Path, reader: ReaderChoice = AUTO) -> Iterator[str]:
     """Lines that describe a file.
 
     Args:
-        path: the file, or the folder of a scene.
+        path: the file, or the folder of a scene; or ``algorithm:`` and a name.
         reader: how a scene is opened.
 
     Raises:
         PipelineError: the file is missing, broken, or nothing this program knows.
     """
+    if is_algorithm(str(path)):
+        yield from _algorithm(str(path).removeprefix(PREFIX))
+        return
     if not path.exists():
         raise SceneError(f"{path}: no such file. Check the path.")
     if is_product(path):
@@ -69,6 +74,23 @@ def _network(network: Network) -> Iterator[str]:
         yield f"training     {key}: {value}"
     yield f"citation     {network.citation or 'none given'}"
     yield f"licence      {network.licence or 'none given'}"
+
+
+def _algorithm(name: str) -> Iterator[str]:
+    bound = on_every_sensor(name)
+    one = next(iter(bound.values()))
+    yield f"algorithm    {one.name}: {one.title}"
+    yield f"version      {one.version}"
+    yield f"file         {one.path}"
+    yield f"sha256       {one.sha256}"
+    for sensor, each in bound.items():
+        taken = ", ".join(variable.name for variable in each.inputs)
+        made = ", ".join(dict.fromkeys(variable.quantity for variable in each.outputs))
+        yield f"sensor       {sensor}: {taken} -> {made}"
+    for key, value in one.parameters.items():
+        yield f"parameters   {key}: {value} ({one.sensors[0]})"
+    yield f"citation     {one.citation}"
+    yield f"licence      {one.licence}"
 
 
 def _variables(title: str, variables: tuple[Variable, ...]) -> Iterator[str]:
@@ -191,7 +213,8 @@ def _product(path: Path) -> Iterator[str]:
 def _recorded_network(
     name: str, entry: Mapping[str, Any], counts: Mapping[str, Any]
 ) -> Iterator[str]:
-    yield f"network      {name}: {entry['file']} ({entry['layers']}), {entry['engine']}"
+    kind = str(entry.get("kind", "neural network")).split()[-1]
+    yield f"{kind:<12} {name}: {entry['file']} ({entry['layers']}), {entry['engine']}"
     yield f"             sha256 {entry['sha256']}"
     for what in ("gains", "input_gains", "scope_check"):
         if entry[what] != "none":

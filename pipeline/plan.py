@@ -7,6 +7,8 @@ from pathlib import Path
 
 import xarray as xr
 
+from pipeline.algorithms import find_retrieval, is_algorithm
+from pipeline.algorithms.catalogue import PREFIX, check_name
 from pipeline.chain import NetworkStep, make_chain
 from pipeline.config import NetworkChoice, RunConfig
 from pipeline.errors import ConfigError, NetworkError, PipelineError, SceneError
@@ -15,7 +17,7 @@ from pipeline.lazy import StoredChunks
 from pipeline.masks import Dilated, MaskRule, describe_rule, make_rules
 from pipeline.masks.expression import parse_condition
 from pipeline.memory import Cost, Work, default_limit, in_words
-from pipeline.networks import Network, find_network, load_network
+from pipeline.networks import Retrieval, load_network
 from pipeline.networks.library import check_folders, network_folders
 from pipeline.quality import QUALITY_FLAGS, FlagTable, pixel_flags
 from pipeline.readers import check_reader
@@ -176,7 +178,8 @@ class Plan:
 
 def _lines_of(step: NetworkStep) -> Iterator[str]:
     network = step.network
-    yield f"network   {step.name}: {step.path} ({network.shape_text}), {step.engine}"
+    kind = network.kind.split()[-1]
+    yield f"{kind:<10}{step.name}: {step.path} ({network.shape_text}), {step.engine}"
     yield f"          sha256 {network.sha256}"
     for variable, source in zip(network.inputs, step.sources, strict=True):
         yield f"          {variable.name} <- {source.name}"
@@ -190,7 +193,7 @@ def check_config(config: RunConfig) -> None:
     """Find what is wrong with a configuration whatever the scene.
 
     Raises:
-        ConfigError: an expression is not allowed, or a sensor or a reader is unknown.
+        ConfigError: an expression is not allowed, or a sensor, a reader or an algorithm is unknown.
     """
     science = config.science
     for name, text in science.masks.expressions.items():
@@ -198,6 +201,9 @@ def check_config(config: RunConfig) -> None:
     if science.sensor:
         find_sensor(science.sensor)
     check_reader(science.reader)
+    for choice in science.networks:
+        if is_algorithm(choice.file):
+            check_name(choice.file.removeprefix(PREFIX))
 
 
 def locate(scene: xr.Dataset, config: RunConfig) -> tuple[xr.Dataset, Extent]:
@@ -303,12 +309,13 @@ def _storage(
 
 def _load(
     choice: NetworkChoice, sensor: str, config: RunConfig, path: Path | None
-) -> tuple[Path, Network]:
+) -> tuple[Path, Retrieval]:
     if path is None:
         check_folders(config.execution.network_dirs)
         folders = network_folders(config.execution.network_dirs)
-        path = find_network(choice.file, sensor, folders)
-    network = load_network(path)
+        path, network = find_retrieval(choice.file, sensor, folders)
+    else:
+        network = load_network(path)
     if sensor not in network.sensors and not choice.allow_other_sensor:
         raise NetworkError(
             f"network {network.file_name} was trained for {', '.join(network.sensors)}, the scene "

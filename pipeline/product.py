@@ -52,7 +52,7 @@ def _shared_attributes(step: NetworkStep) -> dict[str, Any]:
     flags = (step.flags_name, *step.upstream, QUALITY_FLAGS)
     return {
         "coverage_content_type": "physicalMeasurement",
-        "source": f"neural network {step.network.file_name}",
+        "source": f"{step.network.kind} {step.network.file_name}",
         "ancillary_variables": " ".join(flags),
         "coordinates": COORDINATES,
     }

@@ -25,6 +25,7 @@ from pipeline.identity import identity_of, sha256_of
 from pipeline.masks import describe_rule
 from pipeline.networks import Variable
 from pipeline.networks.after import SCOPE, SCOPE_LIMIT, Gains
+from pipeline.networks.engines import resolve_engine
 from pipeline.plan import Plan
 from pipeline.version import __version__
 from pipeline.window import Extent
@@ -118,7 +119,9 @@ class Provenance:
     def _resolved_configuration(self) -> dict[str, Any]:
         record = self.plan.config.science_record()
         engines = {step.engine for step in self.plan.steps}
-        record["science"]["engine"] = engines.pop() if len(engines) == 1 else sorted(engines)
+        wanted = resolve_engine(self.plan.config.science.engine)
+        # An algorithm beside networks has an engine of its own.
+        record["science"]["engine"] = engines.pop() if len(engines) == 1 else wanted
         record["science"]["sensor"] = self.plan.sensor
         return record
 
@@ -141,8 +144,7 @@ class Provenance:
             f"({self.plan.sensor or 'unknown sensor'}) by {SOFTWARE} with {networks}. The flags of "
             "the pixel and of each network say what was computed and how far to trust it.",
             "keywords": self._keywords(),
-            "comment": "A value outside the training range of its network is kept and flagged. The "
-            "networks' licences and citations are in processing_control/networks.",
+            "comment": self._comment(),
             "references": "; ".join(self._distinct("citation")),
             "license": "; ".join(self._distinct("licence")),
             "product_version": __version__,
@@ -161,9 +163,21 @@ class Provenance:
             **config.science.metadata,
         }
 
+    def _comment(self) -> str:
+        kept = "A value outside the training range of its network is kept and flagged. "
+        failed = "What a published algorithm cannot find is missing and flagged. "
+        any_fails = any(step.network.may_fail for step in self.plan.steps)
+        every_fails = all(step.network.may_fail for step in self.plan.steps)
+        what = "algorithms" if every_fails else "networks"
+        return (
+            f"{'' if every_fails else kept}{failed if any_fails else ''}The {what}' licences and "
+            "citations are in processing_control/networks."
+        )
+
     def _keywords(self) -> str:
         long_names = {v.long_name for step in self.plan.steps for v in step.network.outputs}
-        return ", ".join(["ocean colour", "neural network", *sorted(long_names - {""})])
+        kinds = dict.fromkeys(step.network.kind for step in self.plan.steps)
+        return ", ".join(["ocean colour", *kinds, *sorted(long_names - {""})])
 
     def _distinct(self, field: str) -> list[str]:
         """What the networks say in a field, each once, in the order of the run."""
@@ -225,8 +239,8 @@ class Provenance:
                 "name": network.name,
                 "title": network.title,
                 "sensors": ",".join(network.sensors),
-                "layers": network.shape_text,
-                "activations": ",".join(layer.activation for layer in network.layers),
+                "kind": network.kind,
+                **network.record,
                 "inputs": _json(matched),
                 "outputs": _json([_described(variable) for variable in network.outputs]),
                 "classes": ",".join(network.classes),

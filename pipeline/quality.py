@@ -108,14 +108,18 @@ def network_flags(
     output_ranges: bool,
     log_outputs: bool,
     scope_check: bool,
+    may_fail: bool = False,
 ) -> FlagTable:
-    """The table of a network's flags; a network without a range lacks the bits of that range."""
+    """The table of a network's flags; a network without a range lacks the bits of that range.
+
+    What may fail has one of them nevertheless: an output that is not there is out of any range.
+    """
     bits = {"input_missing": INPUT_MISSING}
     if limited_inputs:
         bits["input_not_positive"] = INPUT_NOT_POSITIVE
     if input_ranges:
         bits["input_out_of_range"] = INPUT_OUT_OF_RANGE
-    if output_ranges:
+    if output_ranges or may_fail:
         bits["output_out_of_range"] = OUTPUT_OUT_OF_RANGE
     if output_ranges and log_outputs:
         bits["output_at_limit"] = OUTPUT_AT_LIMIT

@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from pipeline.algorithms import find_retrieval, is_algorithm
 from pipeline.block import process_block
 from pipeline.errors import NetworkError, PipelineError
 from pipeline.identity import sha256_of
 from pipeline.networks import load_network
 from pipeline.networks.engines import example_inputs
 from pipeline.networks.library import network_folders
-from pipeline.networks.reference import forward
 from pipeline.plan import Plan
 from pipeline.process import locate_and_plan, product_template
 from pipeline.product_file import ProductFile
@@ -167,10 +167,20 @@ def _networks(
     product: ProductFile, network_dirs: Sequence[Path], source: Path | None
 ) -> Generator[Finding, None, dict[str, Path] | None]:
     """Findings; returns where the networks are if all are the right ones."""
+    science = product.configuration["science"]
+    named = {choice["name"]: str(choice["file"]) for choice in science["networks"]}
+    algorithms = [name for name in product.networks if is_algorithm(named[name])]
+    wrong = 0
+    for name in algorithms:
+        finding = _algorithm(name, named[name], science["sensor"], product.networks[name])
+        wrong += not finding.passed
+        yield finding
     beside = [product.path.parent, *([source.parent] if source else []), Path()]
     folders = [*network_folders(tuple(network_dirs)), *beside]
     paths: dict[str, Path] = {}
     for name, group in product.networks.items():
+        if name in algorithms:
+            continue
         file, recorded = str(group.attributes["file"]), group.attributes
         found: dict[str, Path] = {}
         complaint = ""
@@ -200,7 +210,23 @@ def _networks(
             searched = ", ".join(f"'{folder}'" for folder in folders)
             missing = f"{file} not found in {searched}. Name its folder with --networks."
             yield Finding("network", False, f"{name}: {complaint or missing}")
-    return paths if len(paths) == len(product.networks) else None
+    complete = len(paths) + len(algorithms) == len(product.networks) and not wrong
+    return paths if complete else None
+
+
+def _algorithm(name: str, file: str, sensor: str, recorded: Group) -> Finding:
+    """Whether a published algorithm has the bands and coefficients that are recorded."""
+    try:
+        _, found = find_retrieval(file, sensor, ())
+    except PipelineError as error:
+        return Finding("algorithm", False, f"{name}: {error}")
+    if found.fingerprint != recorded.attributes["fingerprint"]:
+        return Finding(
+            "algorithm",
+            False,
+            f"{name}: {found.file_name} has other bands or coefficients than it was recorded with",
+        )
+    return Finding("algorithm", True, f"{name}: {found.file_name}, coefficients equal")
 
 
 def _attributes(
@@ -340,7 +366,7 @@ def _scales(plan: Plan) -> dict[str, float]:
             if variable.transform.ln_per_unit is None and not step.network.classes:
                 low, high = variable.physical_range
                 x = example_inputs(step.network, 256)
-                spread = np.ptp(forward(step.network, x)[:, step.network.outputs.index(variable)])
+                spread = np.ptp(step.network.reference(x)[:, step.network.outputs.index(variable)])
                 known = high - low if np.isfinite([low, high]).all() else spread
                 scales[name] = RANGE_TOLERANCE * float(known)
     return scales

@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 from imaginary_water import imaginary_water
 
+from pipeline.optical_tables import Array
 from pipeline.training.bio_optics import REFERENCES, Optics, Water, forward
 from pipeline.training.optics.absorption import CDOM_SLOPE, NON_ALGAL_SLOPE, marine_cdom_443
-from pipeline.training.optics.tables import Array
 
 BANDS = (412, 443, 488, 531, 547, 667, 678, 748)
 WAVELENGTHS = np.array(BANDS, dtype=np.float64)

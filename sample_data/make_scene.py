@@ -28,8 +28,8 @@ from swath_geometry import (
     sun_position,
 )
 
+from pipeline.optical_tables import Array
 from pipeline.training.bio_optics import forward
-from pipeline.training.optics.tables import Array
 
 Mask = npt.NDArray[np.bool_]
 

@@ -108,15 +108,13 @@ def recipe_of(config: RunConfig) -> str:
 
 def networks_now(config: RunConfig, sensor: str) -> dict[str, str]:
     """Fingerprint of each network as it would be found for a scene of a sensor."""
-    from pipeline.networks import find_network, load_network
+    from pipeline.algorithms import find_retrieval
 
     folders = network_folders(config.execution.network_dirs)
     found = {}
     for choice in config.science.networks:
         try:
-            found[choice.name] = load_network(
-                find_network(choice.file, sensor, folders)
-            ).fingerprint
+            found[choice.name] = find_retrieval(choice.file, sensor, folders)[1].fingerprint
         except PipelineError as error:
             found[choice.name] = f"not found: {error}"  # the scene will say so itself
     return found

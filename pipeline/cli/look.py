@@ -21,7 +21,7 @@ from pipeline.errors import ConfigError, PipelineError
 )
 @log_level_option
 def inspect(file: Path, config: str | None, log_level: str) -> None:
-    """Say what FILE is: a scene, a network, or a product of ocpipe."""
+    """Say what FILE is: a scene, a network, a product of ocpipe, or algorithm:NAME."""
     start(log_level)
     with importing():
         from pipeline.config import ReaderChoice, load_config

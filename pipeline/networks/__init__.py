@@ -3,5 +3,6 @@
 from pipeline.networks.description import Layer, Network, Variable
 from pipeline.networks.formats import load_network
 from pipeline.networks.library import find_network
+from pipeline.networks.retrieval import Retrieval
 
-__all__ = ["Layer", "Network", "Variable", "find_network", "load_network"]
+__all__ = ["Layer", "Network", "Retrieval", "Variable", "find_network", "load_network"]

@@ -8,7 +8,7 @@ deviation ...), runs dense layers, scales back and undoes the transform of each 
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from pipeline.networks.transforms import TRANSFORMS, Transform
 from pipeline.quantities import band_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 Array = npt.NDArray[np.float64]
 
@@ -118,6 +118,15 @@ class Network:
     after: tuple[str, ...] = ()
     """What may follow it, of :data:`pipeline.networks.after.AFTER`."""
 
+    kind: ClassVar[str] = "neural network"
+    may_fail: ClassVar[bool] = False
+
+    def reference(self, x: npt.ArrayLike) -> Array:
+        """Outputs (n, outputs) of inputs (n, inputs), physical units, by the float64 reference."""
+        from pipeline.networks.reference import forward
+
+        return forward(self, x)
+
     def predict(
         self, x: "npt.ArrayLike | Sequence[Sequence[float]]", engine: str = "auto"
     ) -> npt.NDArray[Any]:
@@ -163,6 +172,12 @@ class Network:
         """``7-100-75-50-25-7``."""
         sizes = [len(self.inputs), *(layer.bias.size for layer in self.layers)]
         return "-".join(str(size) for size in sizes)
+
+    @property
+    def record(self) -> "Mapping[str, str]":
+        """What a product says of how the numbers are computed."""
+        activations = ",".join(layer.activation for layer in self.layers)
+        return {"layers": self.shape_text, "activations": activations}
 
 
 def class_outputs(classes: "Sequence[str]") -> tuple[Variable, ...]:

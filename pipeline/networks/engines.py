@@ -13,6 +13,7 @@ import numpy.typing as npt
 from pipeline.errors import ConfigError, NetworkError
 from pipeline.networks.description import Network, Variable
 from pipeline.networks.reference import NumpyEngine, forward
+from pipeline.networks.retrieval import Retrieval
 
 # A device or a library that computes wrong numbers is off by far more than float32 rounding
 # (TF32 on a GPU: 2-3 %), which stays below 1e-4.
@@ -71,13 +72,20 @@ def is_gpu_visible() -> bool:
     return Path("/dev/nvidia0").exists() and not hidden
 
 
-def get_engine(network: Network, name: str = "auto") -> Engine:
+def engine_for(retrieval: Retrieval, name: str) -> str:
+    """The engine that a name means for a network; a published algorithm has but one."""
+    return resolve_engine(name) if isinstance(retrieval, Network) else NumpyEngine.name
+
+
+def get_engine(network: Retrieval, name: str = "auto") -> Engine:
     """The engine of a network, built on the first call and kept.
 
     Raises:
         ConfigError: there is no engine of that name.
         NetworkError: the engine's numbers differ from the float64 reference.
     """
+    if not isinstance(network, Network):
+        return NumpyEngine(network)
     name = resolve_engine(name)
     key = (network.fingerprint, name)  # the same for every scene that loads the network anew
     with _building:
@@ -88,7 +96,7 @@ def get_engine(network: Network, name: str = "auto") -> Engine:
         return _built[key]
 
 
-def example_inputs(network: Network, rows: int, seed: int = 0) -> npt.NDArray[np.float64]:
+def example_inputs(network: Retrieval, rows: int, seed: int = 0) -> npt.NDArray[np.float64]:
     """Inputs in physical units with shape (rows, inputs), uniform in the transformed quantities.
 
     They are within the training range, where it is known, and where it is not in a plausible one.

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from pipeline.networks.activations import activation_function
 from pipeline.networks.description import Array, Network, Variable
+from pipeline.networks.retrieval import Retrieval
 
 
 def forward(network: Network, x: npt.ArrayLike) -> Array:
@@ -79,12 +80,12 @@ class NumpyEngine:
 
     name = "numpy"
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Retrieval) -> None:
         self._network = network
 
     def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Outputs (n, outputs), float64, of inputs (n, inputs) in physical units."""
         out = np.empty((len(self._network.outputs), len(x)), dtype=np.float64)
         for start in range(0, len(x), ROWS):
-            out[:, start : start + ROWS] = forward(self._network, x[start : start + ROWS]).T
+            out[:, start : start + ROWS] = self._network.reference(x[start : start + ROWS]).T
         return out.T

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.errors import ConfigError
+from pipeline.optical_tables import Array
+from pipeline.sea_water import water_absorption, water_backscattering
 from pipeline.training.optics import absorption, backscattering, reflectance
-from pipeline.training.optics.sea_water import water_absorption, water_backscattering
-from pipeline.training.optics.tables import Array
 
 SHORTEST_NM = 350.0
 LONGEST_NM = 900.0

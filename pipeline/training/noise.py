@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.training.optics.tables import Array
+from pipeline.optical_tables import Array
 from pipeline.training.waters import NoiseLevel
 
 HIGHEST_FACTOR = 10.0

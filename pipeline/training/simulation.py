@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import ConfigError
+from pipeline.optical_tables import Array
 from pipeline.quantities import Quantity, band_name, quantities
 from pipeline.training.bio_optics import REFERENCES, Optics, Water, check_wavelengths, forward
 from pipeline.training.noise import HIGHEST_FACTOR, add_noise
-from pipeline.training.optics.tables import Array
 from pipeline.training.waters import Waters, draw_water, shipped_waters
 from pipeline.version import __version__
 

@@ -8,10 +8,10 @@ import numpy.typing as npt
 from pydantic import Field
 
 from pipeline.config.strict import Strict
+from pipeline.optical_tables import Array
 from pipeline.shipped import read_table, shipped_configs
 from pipeline.training.bio_optics import Water
 from pipeline.training.optics import absorption, backscattering
-from pipeline.training.optics.tables import Array
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pipeline.training.optics.sea_water import water_absorption
-from pipeline.training.optics.tables import Array, interpolate, per_band
+from pipeline.optical_tables import Array, interpolate, per_band
+from pipeline.sea_water import water_absorption
 
 REFERENCE_NM = 443.0
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.training.optics.tables import Array, per_band
+from pipeline.optical_tables import Array, per_band
 
 ORGANIC_NM = 550.0
 MINERAL_NM = 650.0

@@ -5,7 +5,7 @@ Deep, well mixed water, sun and view averaged: no bottom, no bidirectional effec
 
 import numpy as np
 
-from pipeline.training.optics.tables import Array, interpolate, per_band
+from pipeline.optical_tables import Array, interpolate, per_band
 
 # Lee, Du, Voss, Zibordi, Lubac, Arnone and Weidemann 2011, Appl. Opt. 50, 3155; figures as in
 # bio_optics (CMLandOcean/bio_optics, Rrs_deep), for a view to nadir. The step through the surface

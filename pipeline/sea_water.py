@@ -7,7 +7,7 @@ at the functions.
 
 import numpy as np
 
-from pipeline.training.optics.tables import Array, interpolate
+from pipeline.optical_tables import Array, interpolate
 
 SALINITY = 35.0
 """g kg-1, of the surface of the ocean."""

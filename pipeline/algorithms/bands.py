@@ -1,0 +1,67 @@
+"""Which of the bands that there are an algorithm takes."""
+
+from collections.abc import Sequence
+
+from pipeline.errors import NetworkError
+from pipeline.networks import Variable
+from pipeline.quantities import quantities
+
+
+def nearest(wavelengths_nm: Sequence[float], target_nm: float, tolerance_nm: float) -> float | None:
+    """The wavelength nearest to a target, the shorter one of two; None where none is near."""
+    best = min(sorted(map(float, wavelengths_nm)), key=lambda nm: abs(nm - target_nm), default=None)
+    return best if best is not None and abs(best - target_nm) <= tolerance_nm else None
+
+
+def choose(
+    wavelengths_nm: Sequence[float], wanted: Sequence[tuple[float, float]], who: str
+) -> tuple[float, ...]:
+    """For each wanted wavelength and tolerance (nm) the nearest band.
+
+    Raises:
+        NetworkError: there is none within the tolerance, or two would be the same band.
+    """
+    found = [nearest(wavelengths_nm, target, tolerance) for target, tolerance in wanted]
+    chosen = [nm for nm in found if nm is not None]
+    if len(set(chosen)) < len(wanted):
+        listed = ", ".join(f"{target:g} +-{tolerance:g}" for target, tolerance in wanted)
+        given = ", ".join(f"{nm:g}" for nm in sorted(wavelengths_nm)) or "none"
+        raise NetworkError(
+            f"{who} takes different bands at {listed} nm; there are {given}. Choose another "
+            "algorithm, or data with these bands."
+        )
+    return tuple(chosen)
+
+
+def reflectance(wavelength_nm: float, *, positive: bool) -> Variable:
+    """Rrs as an input; with ``positive`` a row is not computed where it is zero or below."""
+    return _variable("Rrs", wavelength_nm, "log10" if positive else "none")
+
+
+def retrieved(
+    quantity: str,
+    wavelength_nm: float | None = None,
+    log10_range: tuple[float, float] = (-float("inf"), float("inf")),
+) -> Variable:
+    """An output, which is positive where there is one."""
+    return _variable(quantity, wavelength_nm, "log10", log10_range)
+
+
+def _variable(
+    quantity: str,
+    wavelength_nm: float | None,
+    transform: str,
+    log10_range: tuple[float, float] = (-float("inf"), float("inf")),
+) -> Variable:
+    known = quantities()[quantity]
+    return Variable(
+        quantity=quantity,
+        wavelength_nm=wavelength_nm,
+        units=known.units,
+        transform_name=transform,
+        minimum=log10_range[0],
+        maximum=log10_range[1],
+        long_name=known.long_name,
+        standard_name=known.standard_name,
+        scaling_name="none",
+    )

@@ -1,0 +1,165 @@
+"""Absorption and backscattering by the quasi-analytical algorithm, version 6.
+
+Lee, Carder and Arnone 2002, Appl. Opt. 41, 5755; Lee et al. 2009 and 2014, the updates QAA_v5 and
+QAA_v6 among the software of the IOCCG.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.algorithms.bands import choose, reflectance, retrieved
+from pipeline.algorithms.description import Array, Bound
+from pipeline.errors import NetworkError
+from pipeline.networks import Variable
+from pipeline.sea_water import water_absorption, water_backscattering
+from pipeline.sensors import sensors
+
+# Columns of the inputs; 55x and 67x are called green and red.
+VIOLET, BLUE, CYAN, GREEN, RED = range(5)
+ROLES = ("violet", "blue", "cyan", "green", "red")
+
+
+@dataclass(frozen=True)
+class QuasiAnalytical:
+    """Rrs at five bands -> absorption by phytoplankton, by the rest, and backscattering."""
+
+    wavelengths_nm: tuple[float, ...]
+    water_absorption: tuple[float, ...]
+    """m-1, at these wavelengths."""
+    water_backscattering: tuple[float, ...]
+    surface: tuple[float, float]
+    """Rrs = s0 rrs / (1 - s1 rrs), rrs below the surface."""
+    reflectance: tuple[float, float]
+    """rrs = g0 u + g1 u**2, u = bb / (a + bb)."""
+    least_red: float
+    """Rrs (sr-1) at the red band from which that is the reference, not the green one."""
+    green_reference: tuple[float, float, float]
+    """log10 of absorption beside water at the green band, a polynomial of chi."""
+    green_reference_red: float
+    """Weight of the red band in chi."""
+    red_reference: tuple[float, float]
+    """The same at the red band, factor and exponent of a ratio of Rrs."""
+    backscattering_exponent: tuple[float, float, float]
+    """eta = e0 (1 - e1 exp(-e2 rrs(blue) / rrs(green)))."""
+    phytoplankton_ratio: tuple[float, float, float]
+    """aph(violet) / aph(blue) = z0 + z1 / (z2 + rrs(blue) / rrs(green))."""
+    slope: tuple[float, float, float]
+    """Of adg, nm-1, the same way."""
+    bands: tuple[int, ...]
+    """The columns at whose wavelengths there are outputs."""
+
+    def __call__(self, x: Array) -> Array:
+        """aph, then adg, then bbp, each at ``bands``: (n, 3 x bands) of Rrs (n, 5)."""
+        rrs = x / (self.surface[0] + self.surface[1] * x)
+        g0, g1 = self.reflectance
+        u: Array = (-g0 + np.sqrt(g0**2 + 4.0 * g1 * rrs)) / (2.0 * g1)
+        blue_to_green = rrs[:, BLUE] / rrs[:, GREEN]
+        bbp = self._particles(x, rrs, u, blue_to_green)
+        a = (1.0 - u) * (np.array(self.water_backscattering) + bbp) / u
+        adg = self._dissolved_and_detrital(a, blue_to_green)
+        aph = a - adg - np.array(self.water_absorption)
+        chosen = list(self.bands)
+        return np.hstack([aph[:, chosen], adg[:, chosen], bbp[:, chosen]])
+
+    def _particles(self, x: Array, rrs: Array, u: Array, blue_to_green: Array) -> Array:
+        """Backscattering by particles in m-1, with shape (n, 5)."""
+        is_green = x[:, RED] < self.least_red
+        absorption = np.where(is_green, self._at_green(rrs), self._at_red(x))
+        u_reference = np.where(is_green, u[:, GREEN], u[:, RED])
+        water = np.array(self.water_backscattering)
+        at_reference = u_reference * absorption / (1.0 - u_reference) - np.where(
+            is_green, water[GREEN], water[RED]
+        )
+        factor, share, rate = self.backscattering_exponent
+        eta = factor * (1.0 - share * np.exp(-rate * blue_to_green))
+        nm = np.array(self.wavelengths_nm)
+        reference_nm = np.where(is_green, nm[GREEN], nm[RED])
+        ratio = reference_nm[:, np.newaxis] / nm
+        spectrum: Array = at_reference[:, np.newaxis] * ratio ** eta[:, np.newaxis]
+        return spectrum
+
+    def _at_green(self, rrs: Array) -> Array:
+        """Absorption at the green band, m-1."""
+        red_term = self.green_reference_red * rrs[:, RED] ** 2 / rrs[:, CYAN]
+        chi = np.log10((rrs[:, BLUE] + rrs[:, CYAN]) / (rrs[:, GREEN] + red_term))
+        logarithm = np.polynomial.polynomial.polyval(chi, self.green_reference)
+        absorption: Array = self.water_absorption[GREEN] + np.float64(10.0) ** logarithm
+        return absorption
+
+    def _at_red(self, x: Array) -> Array:
+        """Absorption at the red band, m-1; of Rrs above the surface, as published."""
+        factor, exponent = self.red_reference
+        ratio = x[:, RED] / (x[:, BLUE] + x[:, CYAN])
+        absorption: Array = self.water_absorption[RED] + factor * ratio**exponent
+        return absorption
+
+    def _dissolved_and_detrital(self, a: Array, blue_to_green: Array) -> Array:
+        """Absorption by dissolved and detrital matter in m-1, with shape (n, 5)."""
+        nm, water = np.array(self.wavelengths_nm), np.array(self.water_absorption)
+        zeta = _hyperbola(self.phytoplankton_ratio, blue_to_green)
+        slope = _hyperbola(self.slope, blue_to_green)
+        xi = np.exp(slope * (nm[BLUE] - nm[VIOLET]))
+        beside_water = a - water
+        at_blue = (beside_water[:, VIOLET] - zeta * beside_water[:, BLUE]) / (xi - zeta)
+        spectrum: Array = at_blue[:, np.newaxis] * np.exp(slope[:, np.newaxis] * (nm[BLUE] - nm))
+        return spectrum
+
+
+def _hyperbola(parameters: tuple[float, float, float], x: Array) -> Array:
+    constant, factor, shift = parameters
+    return constant + factor / (shift + x)
+
+
+def bind(
+    definition: Mapping[str, Any], sensor: str | None, wavelengths_nm: Sequence[float] | None
+) -> Bound:
+    """The algorithm of ``configs/algorithms`` on the bands of a sensor, or on given ones.
+
+    Raises:
+        NetworkError: one of the five bands is missing.
+    """
+    wanted = [tuple(map(float, definition["bands"][role])) for role in ROLES]
+    if wavelengths_nm is None:
+        wavelengths_nm = _bands_of(sensor, definition["name"])
+    who = definition["name"] if sensor is None else f"{definition['name']} on {sensor}"
+    bands = choose(wavelengths_nm, [(target, near) for target, near in wanted], who)
+    formula = QuasiAnalytical(
+        wavelengths_nm=bands,
+        water_absorption=tuple(water_absorption(np.array(bands)).tolist()),
+        water_backscattering=tuple(water_backscattering(np.array(bands)).tolist()),
+        least_red=definition["least_red"],
+        green_reference_red=definition["green_reference_red"],
+        bands=tuple(ROLES.index(role) for role in definition["outputs_at"]),
+        **{name: tuple(definition[name]) for name in _TUPLES},
+    )
+    inputs = tuple(reflectance(nm, positive=nm != bands[RED]) for nm in bands)
+    return Bound(formula, inputs, _outputs(formula), () if sensor is None else (sensor,))
+
+
+_TUPLES = (
+    "surface",
+    "reflectance",
+    "green_reference",
+    "red_reference",
+    "backscattering_exponent",
+    "phytoplankton_ratio",
+    "slope",
+)
+
+
+def _outputs(formula: QuasiAnalytical) -> tuple[Variable, ...]:
+    wavelengths = [formula.wavelengths_nm[band] for band in formula.bands]
+    return tuple(retrieved(name, nm) for name in ("aph", "adg", "bbp") for nm in wavelengths)
+
+
+def _bands_of(sensor: str | None, name: str) -> tuple[float, ...]:
+    """Those that the table of the sensor has Rrs at."""
+    if sensor not in sensors():
+        raise NetworkError(
+            f"{name} needs the bands of a sensor, and the scene is of an unknown one. Set "
+            f"science.sensor to one of {', '.join(sensors())}."
+        )
+    return sensors()[sensor].ocsmart.bands("rrs")

@@ -1,0 +1,152 @@
+"""Chlorophyll by band ratio and color index: every branch against the independent oracle."""
+
+import numpy as np
+import oracle_algorithms as oracle
+import pytest
+
+from pipeline.algorithms import algorithm
+from pipeline.errors import ConfigError, NetworkError
+
+RATIOS = [
+    ("ocx_v6", "SeaWiFS", oracle.OC4_V6_SEAWIFS),
+    ("ocx_v6", "MODIS-Aqua", oracle.OC3_V6_MODIS),
+    ("ocx_2019", "SeaWiFS", oracle.OC4_2019_SEAWIFS),
+    ("ocx_2019", "OCI", oracle.OC4_2019_SEAWIFS),
+    ("ocx_2019", "MODIS-Terra", oracle.OC3_2019_MODIS),
+    ("ocx_2019", "VIIRS", oracle.OC3_2019_VIIRS),
+    ("ocx_2019", "OLCI", oracle.OC4_2019_OLCI),
+]
+INDICES = [
+    ("oci_2012", "SeaWiFS", oracle.OC4_V6_SEAWIFS, oracle.CI_2012, 555),
+    ("oci_2012", "MODIS-Aqua", oracle.OC3_V6_MODIS, oracle.CI_2012, 547),
+    ("oci_2019", "MODIS-Aqua", oracle.OC3_2019_MODIS, oracle.CI_2019, 547),
+    ("oci_2019", "VIIRS", oracle.OC3_2019_VIIRS, oracle.CI_2019, 551),
+    ("oci_2019", "OLCI", oracle.OC4_2019_OLCI, oracle.CI_2019, 560),
+]
+
+
+def spectra(bands, count=4000, seed=0):
+    """Rrs (n, bands) from clear blue to turbid water, a few of them negative or missing."""
+    drawn = np.random.default_rng(seed)
+    nm = np.array(bands)
+    exponent = drawn.uniform(-9, 4, (count, 1))
+    rrs = 10 ** drawn.uniform(-3.5, -2, (count, 1)) * (nm / 500) ** exponent
+    rrs *= drawn.normal(1, 0.1, rrs.shape)
+    rrs[drawn.random(rrs.shape) < 0.03] *= -0.2
+    rrs[drawn.random(rrs.shape) < 0.01] = np.nan
+    return rrs
+
+
+def bands_of(found):
+    return [variable.wavelength_nm for variable in found.inputs]
+
+
+@pytest.mark.parametrize(("name", "sensor", "coefficients"), RATIOS)
+def test_the_band_ratio_is_the_oracles(name, sensor, coefficients):
+    """Values and failures of 4,000 spectra."""
+    found = algorithm(name, sensor=sensor)
+    rrs = spectra(bands_of(found))
+    expected = [oracle.ocx(row[:-1], row[-1], coefficients) for row in rrs.tolist()]
+    assert 0.02 < np.isnan(expected).mean() < 0.5
+    np.testing.assert_allclose(found.predict(rrs)[:, 0], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "sensor", "coefficients", "index", "green_nm"), INDICES)
+def test_the_blend_is_the_oracles(name, sensor, coefficients, index, green_nm):
+    """Index, blend and ratio of 4,000 spectra, hundreds of each."""
+    found = algorithm(name, sensor=sensor)
+    rrs = spectra(bands_of(found))
+    rows = rrs.tolist()
+    expected = np.array(
+        [oracle.oci(row[:-2], row[-2], row[-1], coefficients, index, green_nm) for row in rows]
+    )
+    ratio = np.array([oracle.ocx(row[:-2], row[-2], coefficients) for row in rows])
+    start, end = index[1]
+    assert np.count_nonzero(expected < start) > 100
+    assert np.count_nonzero(expected == ratio) > 100
+    assert np.count_nonzero((expected > start) & (expected < end) & (expected != ratio)) > 20
+    np.testing.assert_allclose(found.predict(rrs)[:, 0], expected, rtol=1e-12)
+
+
+def test_a_clear_and_a_green_spectrum_by_hand():
+    """OC4 v6 where the ratio is 10 and where it is 1, worked out on paper."""
+    found = algorithm("ocx_v6", sensor="SeaWiFS")
+    chlorophyll = found.predict([[0.010, 0.006, 0.003, 0.001], [0.002, 0.003, 0.004, 0.004]])
+    by_hand = [10 ** (0.3272 - 2.9940 + 2.7218 - 1.2259 - 0.5683), 10**0.3272]
+    np.testing.assert_allclose(chlorophyll[:, 0], by_hand, rtol=1e-12)
+
+
+def test_slightly_negative_blue_counts_and_strongly_negative_does_not():
+    """As in NASA's l2gen: -0.0005 sr-1 at 443 nm has an answer, -0.0015 has none."""
+    found = algorithm("ocx_2019", sensor="MODIS-Aqua")
+    chlorophyll = found.predict([[-0.0005, 0.001, 0.003], [-0.0015, 0.001, 0.003]])
+    assert np.isfinite(chlorophyll[:, 0]).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("green", [0.0, -0.0001, np.nan, np.inf])
+def test_a_green_band_that_is_not_positive_has_no_answer(green):
+    """Neither infinity nor a number of thousands."""
+    found = algorithm("oci_2019", sensor="MODIS-Aqua")
+    assert np.isnan(found.predict([[0.004, 0.004, green, 0.0005]])).all()
+
+
+def test_values_end_at_the_published_limits():
+    """Where the polynomial says less than 0.001 mg m-3, that is the answer."""
+    found = algorithm("ocx_v6", sensor="MODIS-Aqua")
+    assert found.predict([[0.025, 0.02, 0.001]]).tolist() == [[0.001]]
+
+
+def test_bands_without_a_sensor_choose_the_nearest_coefficients():
+    """Those of NOMAD are SeaWiFS's, and of two with the same distance the first is taken."""
+    nomad = [411, 443, 489, 510, 555, 665]
+    found = algorithm("oci_2019", wavelengths_nm=nomad)
+    assert found.sensors == ("SeaWiFS",)
+    assert bands_of(found) == [443, 489, 510, 555, 665]
+    modis = algorithm("ocx_2019", wavelengths_nm=[412, 443, 488, 531, 547, 667])
+    assert modis.sensors == ("MODIS-Aqua",)
+
+
+def test_a_sensor_on_given_bands_keeps_its_coefficients():
+    """The inputs are the given bands, the coefficients the sensor's."""
+    found = algorithm("ocx_2019", sensor="VIIRS", wavelengths_nm=[445, 489, 556, 667])
+    assert bands_of(found) == [445, 489, 556]
+    assert found.parameters["coefficients"] == oracle.OC3_2019_VIIRS
+
+
+@pytest.mark.parametrize(
+    ("chosen", "error", "text"),
+    [
+        ({"sensor": "OLI"}, NetworkError, "no coefficients for OLI; it has for SeaWiFS"),
+        ({"sensor": ""}, NetworkError, "an unknown sensor"),
+        ({"sensor": "Nimbus"}, ConfigError, "unknown sensor"),
+        ({"wavelengths_nm": [443, 665]}, NetworkError, "no coefficients for bands at 443, 665 nm"),
+        (
+            {"sensor": "SeaWiFS", "wavelengths_nm": [443, 490, 555, 670]},
+            NetworkError,
+            "different bands at",
+        ),
+        ({}, ConfigError, "give a sensor"),
+    ],
+)
+def test_what_cannot_be_bound_says_why(chosen, error, text):
+    """What was found, and what there is."""
+    with pytest.raises(error, match=text):
+        algorithm("oci_2019", **chosen)
+
+
+def test_a_wrong_shape_is_refused():
+    """The message names the columns."""
+    with pytest.raises(NetworkError, match=r"shape \(2,\).*Rrs_443, Rrs_488, Rrs_547"):
+        algorithm("ocx_2019", sensor="MODIS-Aqua").predict([0.1, 0.2])
+
+
+def test_the_fingerprint_is_of_bands_and_coefficients():
+    """Equal for equal numbers, different for another sensor or version."""
+    prints = {
+        algorithm(name, sensor=sensor).fingerprint
+        for name in ("ocx_v6", "ocx_2019")
+        for sensor in ("SeaWiFS", "MODIS-Aqua", "MODIS-Terra", "VIIRS")
+    }
+    assert len(prints) == 6
+    again = algorithm("ocx_2019", sensor="MODIS-Aqua")
+    assert again.fingerprint == algorithm("ocx_2019", sensor="MODIS-Terra").fingerprint
