@@ -14,6 +14,7 @@ from pipeline.config.run import (
     hash_of,
     load_config,
 )
+from pipeline.config.samples import ClassesConfig, SamplesConfig, SplitsConfig, VariableConfig
 from pipeline.config.science import (
     GainMode,
     MaskRules,
@@ -28,6 +29,7 @@ from pipeline.config.strict import Strict, complaints_of
 
 __all__ = [
     "Batch",
+    "ClassesConfig",
     "DaskCluster",
     "Execution",
     "GainMode",
@@ -38,8 +40,11 @@ __all__ = [
     "ReaderChoice",
     "ReaderOptions",
     "RunConfig",
+    "SamplesConfig",
     "Science",
+    "SplitsConfig",
     "Strict",
+    "VariableConfig",
     "Window",
     "as_yaml",
     "complaints_of",

@@ -1,0 +1,124 @@
+"""Expressions over the columns of a table: arithmetic and comparisons, nothing that acts."""
+
+import ast
+import difflib
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import ConfigError
+from pipeline.training.tables.table import Column, listed
+
+FUNCTIONS = frozenset(
+    (
+        *("abs", "sqrt", "exp", "expm1", "log", "log10", "log1p"),
+        *("sin", "cos", "tan", "arcsin", "arccos", "arctan", "arctan2"),
+        *("sinh", "cosh", "tanh", "floor", "ceil"),
+    )
+)
+# Not attributes, subscripts and lambdas: df.eval would run what they name.
+_ALLOWED = (
+    *(ast.Expression, ast.BoolOp, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Name, ast.Load),
+    *(ast.Constant, ast.Call, ast.List, ast.Tuple),
+    *(ast.boolop, ast.operator, ast.unaryop, ast.cmpop),
+)
+_QUOTED = re.compile(r"`([^`]+)`")
+NEAR = 5
+
+
+def evaluate(expression: str, columns: Mapping[str, Column]) -> Any:
+    """What an expression gives for each row: an array with shape (rows,), or one value for all.
+
+    A name that Python would not take, such as ``Rrs_442.5``, stands in backticks.
+
+    Raises:
+        ConfigError: it is no expression, a column is not known, or text is calculated with.
+    """
+    plain, quoted = _unquoted(expression, columns)
+    names = _names(expression, plain)
+    wanted = {name: quoted.get(name, name) for name in names}
+    unknown = [column for column in wanted.values() if column not in columns]
+    if unknown:
+        raise ConfigError(
+            "; ".join(f"no column {name!r}{near(name, list(columns))}" for name in unknown)
+        )
+    import pandas as pd
+
+    frame = pd.DataFrame({name: columns[column] for name, column in wanted.items()})
+    try:
+        # Zero divided by zero is no value, which the samples say by themselves.
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            return _plain(frame.eval(plain, engine="python"))
+    except (TypeError, ValueError, NotImplementedError, SyntaxError, ArithmeticError) as error:
+        texts = [column for column in wanted.values() if columns[column].dtype.kind == "U"]
+        hint = f"; {listed(texts)} holds text" if texts else ""
+        raise ConfigError(f"{expression!r} cannot be calculated ({error}{hint})") from None
+
+
+def near(name: str, known: Sequence[str]) -> str:
+    """``; did you mean chl_a, chl?``: the names like this one, or the first of all."""
+    by_lower = {column.lower(): column for column in known}
+    close = difflib.get_close_matches(name.lower(), list(by_lower), n=NEAR)
+    if close:
+        return f"; did you mean {', '.join(by_lower[column] for column in close)}?"
+    return f"; there are {listed(known, 20)}"
+
+
+def _unquoted(expression: str, columns: Mapping[str, Column]) -> tuple[str, dict[str, str]]:
+    """The expression with a plain name for each quoted column, and which columns these are."""
+    quoted: dict[str, str] = {}
+    taken = set(columns)
+
+    def plain_name(match: re.Match[str]) -> str:
+        name = f"quoted_{len(quoted)}"
+        while name in taken:
+            name += "_"
+        quoted[name] = match[1]
+        return name
+
+    return _QUOTED.sub(plain_name, expression), quoted
+
+
+def _names(expression: str, plain: str) -> list[str]:
+    """The columns an expression names, after a look at what else it holds."""
+    if "@" in expression or "__" in expression:
+        raise ConfigError(f"{expression!r}: @ and names with __ are not allowed")
+    try:
+        tree = ast.parse(plain.strip(), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise ConfigError(
+            f"{expression!r} is no expression; write for example lw443 / es443, or chl > 0.01 "
+            "and lat < 60, and names with signs in them in `backticks`"
+        ) from None
+    functions = set()
+    for node in ast.walk(tree):
+        if not isinstance(node, _ALLOWED):
+            raise ConfigError(
+                f"{expression!r}: {type(node).__name__.lower()} is not allowed; known are "
+                f"arithmetic, comparisons, and, or, not, in and {', '.join(sorted(FUNCTIONS))}"
+            )
+        if isinstance(node, ast.Call):
+            functions.add(_function(expression, node))
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    return list(dict.fromkeys(node.id for node in names if node not in functions))
+
+
+def _function(expression: str, call: ast.Call) -> ast.expr:
+    if isinstance(call.func, ast.Name) and call.func.id in FUNCTIONS and not call.keywords:
+        return call.func
+    raise ConfigError(
+        f"{expression!r}: {ast.unparse(call.func)} is no function; known are "
+        f"{', '.join(sorted(FUNCTIONS))}"
+    )
+
+
+def _plain(result: Any) -> Any:
+    """Arrays of NumPy, as tables have them."""
+    values = np.asarray(result)
+    if values.dtype.kind in "biuf":
+        return values
+    return values.astype(np.str_)

@@ -1,0 +1,89 @@
+"""Files of samples -> one :class:`Table`, whatever their format."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pipeline.training.tables.arrow import PARQUET, read_arrow
+from pipeline.training.tables.cells import GZIP, read_lines
+from pipeline.training.tables.long_form import widen
+from pipeline.training.tables.netcdf import read_netcdf
+from pipeline.training.tables.seabass import read_nomad, read_seabass
+from pipeline.training.tables.table import Table, table_error
+from pipeline.training.tables.text import read_text
+
+__all__ = ["Format", "Table", "read_table", "recognise"]
+
+Format = Literal["csv", "seabass", "nomad", "parquet", "feather", "netcdf"]
+# First bytes of a file -> its format.
+_SIGNATURES: dict[bytes, Format] = {
+    PARQUET: "parquet",
+    b"ARROW1": "feather",
+    b"FEA1": "feather",
+    b"\x89HDF": "netcdf",
+    b"CDF": "netcdf",
+}
+
+
+def read_table(
+    path: Path | str,
+    file_format: Format | Literal["auto"] = "auto",
+    *,
+    missing: Sequence[float] = (),
+    delimiter: str | None = None,
+    sample_dimension: str | None = None,
+) -> Table:
+    """The table in a file.
+
+    Args:
+        path: the file.
+        file_format: of it; recognised from its content where ``auto``.
+        missing: numbers that stand for a missing value, besides those the format knows.
+        delimiter: of text, where it is not the one its header shows.
+        sample_dimension: of netCDF, where it is not clear.
+
+    Raises:
+        ConfigError: there is no such file, it cannot be read, or it has no rows.
+    """
+    path = Path(path)
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "no such file"
+        raise table_error(str(path), f"{found}, expected a table. Correct samples.files")
+    chosen = recognise(path) if file_format == "auto" else file_format
+    match chosen:
+        case "csv":
+            table = widen(read_text(path, missing, delimiter))
+        case "nomad":
+            table = read_nomad(path, missing, delimiter)
+        case "seabass":
+            table = read_seabass(path, missing, delimiter)
+        case "parquet" | "feather":
+            table = read_arrow(path, missing)
+        case "netcdf":
+            table = read_netcdf(path, missing, sample_dimension)
+    if not len(table):
+        raise table_error(table.name, "has a header but no rows, expected at least one")
+    return table
+
+
+def recognise(path: Path) -> Format:
+    """The format of a file, from its content.
+
+    Raises:
+        ConfigError: the file is empty or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+    except OSError as error:
+        raise table_error(path.name, f"cannot be read ({error.strerror})") from None
+    if not start:
+        raise table_error(path.name, "the file is empty, expected a table")
+    if not start.startswith(GZIP):
+        for signature, file_format in _SIGNATURES.items():
+            if start.startswith(signature):
+                return file_format
+    first = next((line for line in read_lines(path) if line.strip()), "")
+    if first.lower().startswith("/begin_header"):
+        return "seabass"
+    return "nomad" if first.startswith("!") else "csv"

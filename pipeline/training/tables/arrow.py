@@ -1,0 +1,83 @@
+"""Parquet and Feather, by pyarrow; which it is, the first bytes of the file say."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.training.tables.cells import without
+from pipeline.training.tables.table import Column, Table, sha256_of, table_error
+
+PARQUET = b"PAR1"
+
+
+def read_arrow(path: Path, missing: Sequence[float] = ()) -> Table:
+    """A Parquet or Feather file; times become ISO 8601 text in UTC, truth values 0 and 1.
+
+    Columns of lists, structures and bytes are left out, and told.
+
+    Raises:
+        ConfigError: pyarrow is not installed, or the file is damaged.
+    """
+    arrow = _open(path)
+    columns: dict[str, Column] = {}
+    units: dict[str, str] = {}
+    left_out = []
+    for field, values in zip(arrow.schema, arrow.columns, strict=True):
+        column = _column(values)
+        if column is None:
+            left_out.append(f"column {field.name} of {field.type} is left out")
+            continue
+        columns[field.name] = without(column, missing)
+        said = (field.metadata or {}).get(b"units")
+        if said:
+            units[field.name] = said.decode()
+    rows = np.arange(1, arrow.num_rows + 1, dtype=np.int64)
+    return Table(path, sha256_of(path), columns, units, rows, told=tuple(left_out))
+
+
+def _open(path: Path) -> Any:
+    try:
+        import pyarrow as pa
+        from pyarrow import feather, parquet
+    except ImportError:
+        raise table_error(
+            path.name,
+            "Parquet and Feather files need pyarrow, which is not installed here. Run "
+            "'pip install pyarrow', or save the table as CSV or netCDF",
+        ) from None
+    with path.open("rb") as file:
+        is_parquet = file.read(len(PARQUET)) == PARQUET
+    try:
+        return parquet.read_table(path) if is_parquet else feather.read_table(path)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise table_error(path.name, f"cannot be read ({error}). Fetch or write it again") from None
+
+
+def _column(values: Any) -> Column | None:
+    """As float64 or text; None where it is neither."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        return _column(values.cast(kind.value_type))
+    if pa.types.is_timestamp(kind):
+        instants = values.cast(pa.timestamp("us", tz=kind.tz))
+        return _texts(pc.strftime(instants.cast(pa.timestamp("us")), format="%Y-%m-%dT%H:%M:%S"))
+    if pa.types.is_date(kind) or pa.types.is_time(kind):
+        return _texts(values.cast(pa.string()))
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _texts(values)
+    if pa.types.is_null(kind):
+        return np.full(len(values), np.nan)
+    numeric = pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean
+    if any(fits(kind) for fits in numeric):
+        numbers = values.cast(pa.float64(), safe=False)
+        return np.array(pc.fill_null(numbers, np.nan).to_numpy(), dtype=np.float64)
+    return None
+
+
+def _texts(values: Any) -> Column:
+    return np.array([text or "" for text in values.to_pylist()], dtype=np.str_)

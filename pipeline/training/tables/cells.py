@@ -1,0 +1,128 @@
+"""Lines of text -> typed columns: which cells are numbers, which are missing, which are text."""
+
+import csv
+import gzip
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.training.tables.table import Column, is_number, places, table_error
+
+# Written by spreadsheets, R, pandas and databases where there is no value.
+NO_VALUE = frozenset(("", "nan", "na", "n/a", "null", "none", "nat"))
+GZIP = b"\x1f\x8b"
+_BRACKETED_UNITS = re.compile(r"(.*\S)\s*(?:\[([^\]]*)\]|\(([^)]*)\))")
+
+NumberedLine = tuple[int, str]
+NumberedRow = tuple[int, list[str]]
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file, gzipped or not; UTF-8, else Latin-1, which old files are in.
+
+    Raises:
+        ConfigError: it is damaged, or holds bytes that no text has.
+    """
+    data = path.read_bytes()
+    try:
+        data = gzip.decompress(data) if data.startswith(GZIP) else data
+    except (OSError, EOFError, ValueError) as error:
+        raise table_error(path.name, f"damaged gzip file ({error}). Fetch it again") from None
+    if b"\0" in data:
+        raise table_error(
+            path.name,
+            "holds zero bytes, expected text. Name its format under samples.format if it is "
+            "another, or save it as UTF-8",
+        )
+    try:
+        return data.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        return data.decode("latin-1").splitlines()
+
+
+def delimiter_of(header: str) -> str | None:
+    """The delimiter a header line uses; None means any white space."""
+    return next((mark for mark in ("\t", ";", ",") if mark in header), None)
+
+
+def split_cells(line: str, delimiter: str | None) -> list[str]:
+    """The cells of a line, without the blanks around them."""
+    if delimiter is None:
+        return line.split()
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
+
+
+def split_rows(
+    name: str, lines: Sequence[NumberedLine], delimiter: str | None, width: int
+) -> list[NumberedRow]:
+    """The cells of each line, with its number.
+
+    Raises:
+        ConfigError: lines with more or fewer cells than the header; the first of them are named.
+    """
+    rows = [(number, split_cells(line, delimiter)) for number, line in lines if line.strip()]
+    wrong = [(number, len(cells)) for number, cells in rows if len(cells) != width]
+    if wrong:
+        counts = ", ".join(str(count) for _, count in wrong[:3])
+        raise table_error(
+            name,
+            f"{places('line', [number for number, _ in wrong])}: found {counts} cells, expected "
+            f"{width} as in the header. Correct these lines, or name the delimiter under "
+            "samples.delimiter",
+        )
+    return rows
+
+
+def typed_columns(
+    names: Sequence[str], rows: Sequence[NumberedRow], missing: Sequence[float]
+) -> dict[str, Column]:
+    """Each column as float64 where all its cells are numbers or missing, else as text."""
+    return {
+        name: typed([cells[index] for _, cells in rows], missing)
+        for index, name in enumerate(names)
+    }
+
+
+def typed(cells: Sequence[str], missing: Sequence[float]) -> Column:
+    """A column of cells; NaN or "" where a value is missing."""
+    present = [cell if cell.lower() not in NO_VALUE else "" for cell in cells]
+    if all(not cell or is_number(cell) for cell in present):
+        return without(np.array([float(cell or "nan") for cell in present]), missing)
+    return np.array(
+        ["" if is_number(cell) and float(cell) in missing else cell for cell in present],
+        dtype=np.str_,
+    )
+
+
+def without(values: Column, missing: Sequence[float]) -> Column:
+    """Numbers with NaN in place of the values that mean missing."""
+    if not missing or values.dtype.kind != "f":
+        return values
+    return np.where(np.isin(values, list(missing)), np.nan, values)
+
+
+def check_names(name: str, columns: Sequence[str]) -> list[str]:
+    """Names of columns; one without a name (an index, as pandas writes it) is called by its place.
+
+    Raises:
+        ConfigError: a name appears twice, or all of them are numbers.
+    """
+    named = [column or f"column_{place}" for place, column in enumerate(columns, start=1)]
+    if all(is_number(column) for column in named):
+        raise table_error(
+            name, f"the header is {', '.join(named[:5])} ..., expected names of columns. Add them"
+        )
+    twice = sorted({column for column in named if named.count(column) > 1})
+    if twice:
+        raise table_error(
+            name, f"columns {', '.join(twice)} appear twice in the header. Rename or remove one"
+        )
+    return named
+
+
+def split_units(column: str) -> tuple[str, str]:
+    """``Rrs_443 [1/sr]`` -> ``Rrs_443`` and ``1/sr``; "" where a header says no units."""
+    match = _BRACKETED_UNITS.fullmatch(column)
+    return (column, "") if match is None else (match[1], (match[2] or match[3] or "").strip())

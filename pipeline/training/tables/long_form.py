@@ -1,0 +1,93 @@
+"""Tables with a row for each wavelength, as spectra are often archived -> one row per spectrum."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.training.tables.table import Column, Table, table_error
+
+WAVELENGTH = "wavelength"
+# Columns that tell spectra apart; all others have a value for each wavelength.
+KEYS = frozenset(
+    (
+        *("cruise", "experiment", "station", "cast", "sample", "id", "bottle"),
+        *("site", "file", "depth", "year", "month", "day", "hour"),
+        *("minute", "second", "sdy", "date", "time", "datetime", "date_time"),
+        *("lat", "lon", "latitude", "longitude", "r2r_event"),
+    )
+)
+
+
+def widen(table: Table) -> Table:
+    """One row per spectrum, ``Rrs`` at 443 in column ``Rrs_443``; other tables as they are.
+
+    Raises:
+        ConfigError: a spectrum has a wavelength twice, or a wavelength is missing.
+    """
+    names = {name.lower(): name for name in table.columns}
+    if WAVELENGTH not in names or table.is_text(names[WAVELENGTH]):
+        return table
+    wavelengths = table.numbers(names[WAVELENGTH])
+    if not np.isfinite(wavelengths).all():
+        missing = np.flatnonzero(~np.isfinite(wavelengths))
+        raise table_error(table.name, f"no wavelength in {table.places(missing)}")
+    keys = [name for name in table.columns if name.lower() in KEYS]
+    spectral = [n for n in table.columns if n not in {*keys, names[WAVELENGTH]}]
+    spectra, first = _spectra(table, keys)
+    _refuse_twice(table, spectra, wavelengths)
+    columns: dict[str, Column] = {key: table.columns[key][first] for key in keys}
+    units = {key: table.units[key] for key in keys if key in table.units}
+    for quantity in spectral:
+        wide = _pivoted(table.columns[quantity], spectra, wavelengths, len(first))
+        columns |= {f"{quantity}_{nm:g}": values for nm, values in wide.items()}
+        if quantity in table.units:
+            units |= dict.fromkeys((f"{quantity}_{nm:g}" for nm in wide), table.units[quantity])
+    told = (*table.told, f"{len(table)} rows by wavelength are {len(first)} spectra")
+    return Table(table.path, table.sha256, columns, units, table.rows[first], table.row_word, told)
+
+
+def _spectra(table: Table, keys: list[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """To which spectrum each row belongs, in the order of their first rows; and these rows."""
+    numbers: dict[tuple[str, ...], int] = {}
+    labels = [table.labels(key) for key in keys]
+    spectra = np.array(
+        [
+            numbers.setdefault(tuple(str(column[row]) for column in labels), len(numbers))
+            for row in range(len(table))
+        ],
+        dtype=np.int64,
+    )
+    return spectra, np.unique(spectra, return_index=True)[1].astype(np.int64)
+
+
+def _refuse_twice(
+    table: Table, spectra: npt.NDArray[np.int64], wavelengths: npt.NDArray[np.float64]
+) -> None:
+    pairs = np.stack([spectra.astype(np.float64), wavelengths], axis=1)
+    _, first = np.unique(pairs, axis=0, return_index=True)
+    again = np.setdiff1d(np.arange(len(pairs)), first)
+    if again.size:
+        raise table_error(
+            table.name,
+            f"{table.places(again)}: a wavelength appears twice in one spectrum "
+            f"({wavelengths[again[0]]:g} nm). Spectra are told apart by "
+            f"{', '.join(n for n in table.columns if n.lower() in KEYS) or 'nothing'}; add a "
+            "column station or id",
+        )
+
+
+def _pivoted(
+    values: Column,
+    spectra: npt.NDArray[np.int64],
+    wavelengths: npt.NDArray[np.float64],
+    count: int,
+) -> Mapping[float, Column]:
+    blank = np.nan if values.dtype.kind == "f" else ""
+    wide: dict[float, Column] = {}
+    for nm in np.unique(wavelengths):
+        here = wavelengths == nm
+        column = np.full(count, blank, dtype=values.dtype)
+        column[spectra[here]] = values[here]
+        wide[float(nm)] = column
+    return wide

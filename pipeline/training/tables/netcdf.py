@@ -1,0 +1,153 @@
+"""netCDF: variables along one dimension of samples, or along samples and wavelengths."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+
+from pipeline.errors import DAMAGE
+from pipeline.training.tables.cells import without
+from pipeline.training.tables.table import Column, Table, listed, sha256_of, table_error
+from pipeline.training.tables.units import nanometres_per
+
+
+def read_netcdf(
+    path: Path, missing: Sequence[float] = (), sample_dimension: str | None = None
+) -> Table:
+    """A netCDF file; ``Rrs(sample, wavelength)`` becomes columns ``Rrs_443`` ...
+
+    Args:
+        path: the file; variables in groups count as those of the root.
+        missing: numbers that stand for a missing value besides the file's own fill values.
+        sample_dimension: along which a sample is a position; the only one that is not of
+            wavelengths where nothing is said.
+
+    Raises:
+        ConfigError: it cannot be read, or which dimension is that of the samples is not clear.
+    """
+    try:
+        with netCDF4.Dataset(path) as file:
+            file.set_auto_maskandscale(False)
+            file.set_auto_chartostring(True)
+            return _table(path, file, missing, sample_dimension)
+    except DAMAGE as error:
+        raise table_error(path.name, f"cannot be read as netCDF ({error})") from None
+
+
+def _table(path: Path, file: Any, missing: Sequence[float], sample_dimension: str | None) -> Table:
+    variables = dict(_variables(file))
+    bands = _wavelengths(variables)
+    samples = sample_dimension or _sample_dimension(path.name, variables, set(bands))
+    columns: dict[str, Column] = {}
+    units: dict[str, str] = {}
+    left_out = []
+    for name, variable in variables.items():
+        found = _columns(name, variable, samples, bands)
+        if found is None:
+            left_out.append(f"{name}({', '.join(variable.dimensions)})")
+            continue
+        columns |= {column: without(values, missing) for column, values in found.items()}
+        said = str(getattr(variable, "units", ""))
+        if said and " since " not in said:
+            units |= dict.fromkeys(found, said)
+    if not columns:
+        raise table_error(
+            path.name,
+            f"no variable along dimension {samples!r}; there are {listed(left_out) or 'none'}. "
+            "Name the dimension of the samples under samples.sample_dimension",
+        )
+    count = len(next(iter(columns.values())))
+    told = (f"left out, not along {samples!r}: {listed(left_out)}",) if left_out else ()
+    rows = np.arange(1, count + 1, dtype=np.int64)
+    return Table(path, sha256_of(path), columns, units, rows, told=told)
+
+
+def _variables(group: Any) -> Iterator[tuple[str, Any]]:
+    yield from group.variables.items()
+    for inner in group.groups.values():
+        yield from _variables(inner)
+
+
+def _wavelengths(variables: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Wavelengths (nm) of each dimension that has them, in order."""
+    found: dict[str, list[float]] = {}
+    for name, variable in variables.items():
+        scale = nanometres_per(str(getattr(variable, "units", "")))
+        by_name = name.lower().startswith(("wavelength", "lambda", "band_centre", "wl"))
+        if len(variable.dimensions) != 1 or not (scale or by_name):
+            continue
+        dimension = variable.dimensions[0]
+        if variable.dtype.kind in "iuf" and (name == dimension or (by_name and name not in found)):
+            values = np.asarray(variable[:], dtype=np.float64) * (scale or 1.0)
+            found[dimension] = [round(float(value), 6) for value in values]
+    return found
+
+
+def _sample_dimension(name: str, variables: Mapping[str, Any], bands: set[str]) -> str:
+    characters = {
+        v.dimensions[-1] for v in variables.values() if v.dtype.kind == "S" and v.ndim > 1
+    }
+    found = {d for v in variables.values() for d in v.dimensions[:2]} - bands - characters
+    if len(found) != 1:
+        raise table_error(
+            name,
+            f"{len(found)} dimensions could be that of the samples ({', '.join(sorted(found))}), "
+            "expected one. Name it under samples.sample_dimension; a dimension of wavelengths "
+            "has a variable of its name, in nm",
+        )
+    return str(found.pop())
+
+
+def _columns(
+    name: str, variable: Any, samples: str, bands: Mapping[str, Sequence[float]]
+) -> dict[str, Column] | None:
+    """The columns of a variable; None where it is not along samples, or samples and bands."""
+    dimensions = variable.dimensions
+    if dimensions and dimensions[0] == samples and (len(dimensions) == 1 or _is_text(variable)):
+        return {name: _decoded(variable)}
+    if len(dimensions) != 2 or samples not in dimensions:
+        return None
+    other = dimensions[1 - dimensions.index(samples)]
+    if other not in bands:
+        return None
+    values = _decoded(variable)
+    values = values if dimensions[0] == samples else values.T
+    return {f"{name}_{nm:g}": values[:, index] for index, nm in enumerate(bands[other])}
+
+
+def _is_text(variable: Any) -> bool:
+    return bool(variable.dtype == str or (variable.dtype.kind == "S" and variable.ndim == 2))
+
+
+def _decoded(variable: Any) -> Column:
+    """Float64 with NaN for fill values, text, or times as ISO 8601 text."""
+    raw = variable[:]
+    if variable.dtype == str:
+        return np.array([str(text) for text in raw], dtype=np.str_)
+    if variable.dtype.kind == "S":
+        texts = netCDF4.chartostring(raw) if raw.dtype == "S1" and raw.ndim == 2 else raw
+        return np.char.strip(np.asarray(texts).astype(np.str_))
+    raw = np.ma.getdata(raw)
+    attributes = {key: variable.getncattr(key) for key in variable.ncattrs()}
+    fills = [np.ravel(attributes[k]) for k in ("_FillValue", "missing_value") if k in attributes]
+    default = netCDF4.default_fillvals.get(variable.dtype.str[1:])
+    is_fill = np.isin(raw, np.concatenate(fills) if fills else np.array([default]))
+    values: Column = np.where(is_fill, np.nan, raw.astype(np.float64))
+    values = values * np.float64(attributes.get("scale_factor", 1.0)) + np.float64(
+        attributes.get("add_offset", 0.0)
+    )
+    return _instants(values, attributes) if " since " in str(attributes.get("units")) else values
+
+
+def _instants(values: Column, attributes: Mapping[str, Any]) -> Column:
+    known = np.isfinite(values)
+    calendar = str(attributes.get("calendar", "standard"))
+    offsets = np.where(known, values, 0)
+    times = np.ravel(netCDF4.num2date(offsets, str(attributes["units"]), calendar))
+    texts = [
+        time.strftime("%Y-%m-%dT%H:%M:%S") if k else ""
+        for time, k in zip(times, known, strict=True)
+    ]
+    return np.array(texts, dtype=np.str_)

@@ -1,0 +1,170 @@
+"""Files of NASA's SeaBASS: ``.sb`` with ``/fields=``, and NOMAD, a CSV below ``!`` comments."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.training.tables.cells import (
+    check_names,
+    read_lines,
+    split_cells,
+    split_rows,
+    typed_columns,
+    without,
+)
+from pipeline.training.tables.long_form import widen
+from pipeline.training.tables.table import Column, Table, is_number, sha256_of, table_error
+from pipeline.training.tables.text import table_of_lines
+from pipeline.training.tables.units import SAYS_NOTHING
+
+# What NOMAD 2.0 writes for no value, and what SeaBASS recommends.
+NOMAD_MISSING = (-999.0,)
+_DELIMITERS = {"comma": ",", "tab": "\t", "space": None}
+# "lw     ~ spectral water-leaving radiance (uW cm-2 nm-1 sr-1)" in NOMAD's comments.
+_DESCRIBED = re.compile(r"!\s*(\w+)\s+~ .*\(([^()]+)\)\s*")
+_BAND = re.compile(r"([A-Za-z_]+?)_?\d+(?:\.\d+)?")
+# Headers that are true of each row, where no column says it.
+_CONSTANT_TEXTS = ("cruise", "experiment", "station")
+_CONSTANT_NUMBERS = {
+    "lat": ("north_latitude", "south_latitude"),
+    "lon": ("east_longitude", "west_longitude"),
+    "date": ("start_date", "end_date"),
+}
+
+
+def read_nomad(path: Path, missing: Sequence[float] = (), delimiter: str | None = None) -> Table:
+    """A CSV below comment lines with ``!``; -999 is missing.
+
+    Units are those its comments say: ``lw ~ ... (uW cm-2 nm-1 sr-1)`` holds for lw411, lw443 ...
+
+    Raises:
+        ConfigError: no header, a name twice, or lines of different length.
+    """
+    numbered = list(enumerate(read_lines(path), start=1))
+    lines = [(n, line) for n, line in numbered if line.strip() and not line.startswith("!")]
+    table = table_of_lines(path, lines, (*NOMAD_MISSING, *missing), delimiter)
+    said = [_DESCRIBED.fullmatch(line) for _, line in numbered]
+    units = {match[1]: match[2] for match in said if match}
+    return Table(
+        path=table.path,
+        sha256=table.sha256,
+        columns=table.columns,
+        units=_units_by_column(list(table.columns), units) | dict(table.units),
+        rows=table.rows,
+        row_word=table.row_word,
+    )
+
+
+def _units_by_column(columns: Sequence[str], units: Mapping[str, str]) -> dict[str, str]:
+    stems = {column: _BAND.fullmatch(column) for column in columns}
+    named = {c: c if c in units else match[1] if match else c for c, match in stems.items()}
+    return {column: units[name] for column, name in named.items() if name in units}
+
+
+def read_seabass(path: Path, missing: Sequence[float] = (), delimiter: str | None = None) -> Table:
+    """A SeaBASS file, with or without a ``wavelength`` column (one spectrum in many rows).
+
+    Raises:
+        ConfigError: the header lacks what is needed, or lines are of different length.
+    """
+    lines = read_lines(path)
+    end = next((n for n, line in enumerate(lines) if line.lower().startswith("/end_header")), None)
+    if end is None:
+        raise table_error(path.name, "no /end_header, expected a complete SeaBASS header")
+    header = _header(lines[:end])
+    names, units = _fields(path.name, header)
+    mark = delimiter or _delimiter(path.name, header)
+    body = [(n, line) for n, line in enumerate(lines, start=1) if n > end + 1]
+    rows = split_rows(path.name, [r for r in body if not r[1].startswith("!")], mark, len(names))
+    columns = typed_columns(names, rows, (*_numbers(path.name, header, "missing"), *missing))
+    columns, told = _without_limits(path.name, header, columns)
+    return widen(
+        Table(
+            path=path,
+            sha256=sha256_of(path),
+            columns=columns | _constants(header, columns, len(rows)),
+            units={
+                n: u for n, u in zip(names, units, strict=True) if u.lower() not in SAYS_NOTHING
+            },
+            rows=np.array([number for number, _ in rows], dtype=np.int64),
+            row_word="line",
+            told=(*told, *_status(header)),
+        )
+    )
+
+
+def _header(lines: Sequence[str]) -> dict[str, str]:
+    """``/key=value`` lines, keys in lower case."""
+    pairs = [line[1:].split("=", 1) for line in lines if line.startswith("/") and "=" in line]
+    return {key.strip().lower(): value.strip() for key, value in pairs}
+
+
+def _fields(name: str, header: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    if not header.get("fields"):
+        raise table_error(name, "no /fields= in the header, expected the names of its columns")
+    fields = check_names(name, split_cells(header["fields"], ","))
+    units = split_cells(header["units"], ",") if header.get("units") else [""] * len(fields)
+    if len(units) != len(fields):
+        raise table_error(
+            name,
+            f"/units= has {len(units)} entries, expected {len(fields)} as /fields=. Correct the "
+            "header",
+        )
+    return fields, units
+
+
+def _delimiter(name: str, header: Mapping[str, str]) -> str | None:
+    said = header.get("delimiter", "").lower()
+    if said not in _DELIMITERS:
+        raise table_error(
+            name,
+            f"/delimiter={said}, expected one of {', '.join(_DELIMITERS)}. Correct the header, or "
+            "name it under samples.delimiter",
+        )
+    return _DELIMITERS[said]
+
+
+def _numbers(name: str, header: Mapping[str, str], *keys: str) -> tuple[float, ...]:
+    said = {key: header[key] for key in keys if header.get(key)}
+    wrong = [f"/{key}={text} is not a number" for key, text in said.items() if not is_number(text)]
+    if wrong:
+        raise table_error(name, *wrong)
+    return tuple(float(text) for text in said.values())
+
+
+def _without_limits(
+    name: str, header: Mapping[str, str], columns: dict[str, Column]
+) -> tuple[dict[str, Column], list[str]]:
+    """What is only known to lie beyond a detection limit is no value to train on."""
+    missing = _numbers(name, header, "missing")
+    limits = _numbers(name, header, "below_detection_limit", "above_detection_limit")
+    limits = tuple(limit for limit in limits if limit not in missing)
+    counts = {n: int(np.isin(c, limits).sum()) for n, c in columns.items() if c.dtype.kind == "f"}
+    told = [
+        f"{count} values of {column} beyond the detection limit are taken as missing"
+        for column, count in counts.items()
+        if count
+    ]
+    return {n: without(column, limits) for n, column in columns.items()}, told
+
+
+def _constants(
+    header: Mapping[str, str], columns: Mapping[str, Column], rows: int
+) -> dict[str, Column]:
+    """Columns of what the header says of all rows, where no column says it."""
+    texts = {key: header[key] for key in _CONSTANT_TEXTS if header.get(key)}
+    constants: dict[str, Column] = {key: np.full(rows, text) for key, text in texts.items()}
+    for name, keys in _CONSTANT_NUMBERS.items():
+        ends = {re.sub(r"\[.*\]", "", header.get(key, "")).strip() for key in keys}
+        said = ends.pop() if len(ends) == 1 else ""
+        if said and is_number(said):
+            constants[name] = np.full(rows, float(said))
+    taken = {name.lower() for name in columns}
+    return {name: values for name, values in constants.items() if name not in taken}
+
+
+def _status(header: Mapping[str, str]) -> list[str]:
+    status = header.get("data_file_status", header.get("data_status", "final")).lower()
+    return [] if status == "final" else [f"the file says its data are {status}"]

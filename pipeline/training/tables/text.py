@@ -1,0 +1,64 @@
+"""CSV and its kin: a header line, delimiter found in it, lines with ``#`` are comments."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.training.tables.cells import (
+    NumberedLine,
+    check_names,
+    delimiter_of,
+    read_lines,
+    split_cells,
+    split_rows,
+    split_units,
+    typed_columns,
+)
+from pipeline.training.tables.table import Table, sha256_of, table_error
+
+
+def read_text(
+    path: Path,
+    missing: Sequence[float] = (),
+    delimiter: str | None = None,
+) -> Table:
+    """A table of text: comma, tab, semicolon or blanks between cells, gzipped or not.
+
+    Args:
+        path: the file.
+        missing: numbers that stand for a missing value.
+        delimiter: between cells; found in the header where nothing is said.
+
+    Raises:
+        ConfigError: no header, a name twice, or lines of different length.
+    """
+    numbered = enumerate(read_lines(path), start=1)
+    lines = [(n, line) for n, line in numbered if line.strip() and not line.startswith("#")]
+    return table_of_lines(path, lines, missing, delimiter)
+
+
+def table_of_lines(
+    path: Path,
+    lines: Sequence[NumberedLine],
+    missing: Sequence[float],
+    delimiter: str | None = None,
+    told: tuple[str, ...] = (),
+) -> Table:
+    """A table of a header line and the lines below it, all with their numbers in the file."""
+    if not lines:
+        raise table_error(path.name, "no header line, expected names of columns and rows below it")
+    header = lines[0][1]
+    delimiter = delimiter or delimiter_of(header)
+    titles = [split_units(cell) for cell in split_cells(header, delimiter)]
+    names = check_names(path.name, [name for name, _ in titles])
+    rows = split_rows(path.name, lines[1:], delimiter, len(names))
+    return Table(
+        path=path,
+        sha256=sha256_of(path),
+        columns=typed_columns(names, rows, missing),
+        units={name: units for name, (_, units) in zip(names, titles, strict=True) if units},
+        rows=np.array([number for number, _ in rows], dtype=np.int64),
+        row_word="line",
+        told=told,
+    )
