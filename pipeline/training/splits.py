@@ -239,10 +239,11 @@ def _checked(
 def _told(samples: Samples, config: SplitsConfig) -> tuple[str, ...]:
     if samples.groups is None or config.by == "group":
         return ()
-    return (
+    told = (
         f"splits.by: {config.by} may put rows of one group into two parts: what is tested is then "
-        "partly known from training, and errors look smaller than they are",
+        "partly known from training, and errors look smaller than they are"
     )
+    return (told,)
 
 
 def _too_few(samples: Samples, config: SplitsConfig, split: Split) -> list[str]:
@@ -252,11 +253,12 @@ def _too_few(samples: Samples, config: SplitsConfig, split: Split) -> list[str]:
         return []
     found = ", ".join(f"{name} {count}" for name, count in counts.items())
     count = len(_sizes(_units(samples, config)))
-    return [
+    complaint = (
         f"{len(samples)} rows with {count} {_word(config)} give {found}, expected "
         f"{FEWEST_TRAINING_ROWS} or more to train and no part empty. Use more rows, or change "
         "splits.validation and splits.test"
-    ]
+    )
+    return [complaint]
 
 
 def _spectra(samples: Samples) -> Integers:
