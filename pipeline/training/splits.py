@@ -208,7 +208,8 @@ def _fold(
     test = np.isin(units, test_units)
     others = np.setdiff1d(np.unique(units), test_units)
     sizes = _sizes(units)[others]
-    share = [min(1.0, config.validation * len(samples) / int(sizes.sum()))]
+    # Of what this fold does not test, which is less than usual where a large group is tested.
+    share = [config.validation / (1 - 1 / (config.folds or 2))]
     chosen = _latest(sizes, share) if config.by == "time" else _dealt(sizes, share, rng)
     return _checked(samples, config, np.isin(units, others[chosen[0]]), test)
 

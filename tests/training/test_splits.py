@@ -17,7 +17,9 @@ from pipeline.errors import ConfigError
 from pipeline.training.samples import Samples, load_samples
 from pipeline.training.splits import Split, check_no_leakage, make_folds, make_split
 
-GROUPS = st.lists(st.integers(0, 14), min_size=120, max_size=200)
+# Each at least four times, so that there is something to deal, and some much more often.
+GROUPS = st.lists(st.integers(0, 14), max_size=100).map(lambda more: [*range(15)] * 4 + more)
+TIMES = st.lists(st.integers(0, 49), max_size=80).map(lambda more: [*range(50)] * 2 + more)
 
 
 def parts(split: Split) -> list[np.ndarray[Any, Any]]:
@@ -57,7 +59,7 @@ def test_folds_test_each_row_once(groups: list[int], seed: int, by: str) -> None
 
 
 @settings(max_examples=30, deadline=None)
-@given(times=st.lists(st.integers(0, 60), min_size=150, max_size=200, unique=False))
+@given(times=TIMES)
 def test_the_latest_rows_are_the_test(times: list[int]) -> None:
     """Training ends before validation begins, which ends before the test; ties stay together."""
     samples = small_samples([0] * len(times), times)
