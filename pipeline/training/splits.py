@@ -208,7 +208,8 @@ def _fold(
     test = np.isin(units, test_units)
     others = np.setdiff1d(np.unique(units), test_units)
     sizes = _sizes(units)[others]
-    share = [min(1.0, config.validation * len(samples) / int(sizes.sum()))]
+    # Of what this fold does not test, which is less than usual where a large group is tested.
+    share = [config.validation / (1 - 1 / (config.folds or 2))]
     chosen = _latest(sizes, share) if config.by == "time" else _dealt(sizes, share, rng)
     return _checked(samples, config, np.isin(units, others[chosen[0]]), test)
 
@@ -239,10 +240,11 @@ def _checked(
 def _told(samples: Samples, config: SplitsConfig) -> tuple[str, ...]:
     if samples.groups is None or config.by == "group":
         return ()
-    return (
+    told = (
         f"splits.by: {config.by} may put rows of one group into two parts: what is tested is then "
-        "partly known from training, and errors look smaller than they are",
+        "partly known from training, and errors look smaller than they are"
     )
+    return (told,)
 
 
 def _too_few(samples: Samples, config: SplitsConfig, split: Split) -> list[str]:
@@ -252,11 +254,12 @@ def _too_few(samples: Samples, config: SplitsConfig, split: Split) -> list[str]:
         return []
     found = ", ".join(f"{name} {count}" for name, count in counts.items())
     count = len(_sizes(_units(samples, config)))
-    return [
+    complaint = (
         f"{len(samples)} rows with {count} {_word(config)} give {found}, expected "
         f"{FEWEST_TRAINING_ROWS} or more to train and no part empty. Use more rows, or change "
         "splits.validation and splits.test"
-    ]
+    )
+    return [complaint]
 
 
 def _spectra(samples: Samples) -> Integers:

@@ -145,7 +145,7 @@ def _instants(values: Column, attributes: Mapping[str, Any]) -> Column:
     known = np.isfinite(values)
     calendar = str(attributes.get("calendar", "standard"))
     offsets = np.where(known, values, 0)
-    times = np.ravel(netCDF4.num2date(offsets, str(attributes["units"]), calendar))
+    times: Any = netCDF4.num2date(offsets, str(attributes["units"]), calendar)
     texts = [
         time.strftime("%Y-%m-%dT%H:%M:%S") if k else ""
         for time, k in zip(times, known, strict=True)
