@@ -61,7 +61,9 @@ def log_ticks(axis: object, low: float, high: float, most: int = 6) -> None:
     from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
     marks = _marks(low, high, most)
-    plain = bool(marks) and marks[0] >= 0.9e-4 and marks[-1] < 1.1e4
+    # 0.0001 has room where there are few of them.
+    shortest = 0.9e-4 if len(marks) <= 4 else 0.9e-3
+    plain = bool(marks) and marks[0] >= shortest and marks[-1] < 1.1e4
     axis.set_major_locator(FixedLocator(marks))  # type: ignore[attr-defined]
     axis.set_major_formatter(  # type: ignore[attr-defined]
         FuncFormatter(lambda value, _: f"{value:g}" if plain else power_of_ten(value))
@@ -83,7 +85,7 @@ def power_of_ten(value: float) -> str:
 def _marks(low: float, high: float, most: int) -> list[float]:
     """Round values between low and high: the densest set that is not too dense."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    for factors in (_TENTHS, (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
+    for factors in (_TENTHS, _FIFTHS, (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
         marks = [f * 10.0**e for e in range(first, last + 1) for f in factors]
         inside = [mark for mark in marks if low <= mark <= high]
         if len(inside) <= most:
@@ -93,6 +95,7 @@ def _marks(low: float, high: float, most: int) -> list[float]:
     return [mark for mark in powers if low <= mark <= high]
 
 
+_FIFTHS = (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 8)
 _TENTHS = tuple(n / 10 for n in range(10, 20)) + tuple(n / 10 for n in range(20, 100, 5))
 
 

@@ -93,6 +93,8 @@ def _losses(axes: "Axes", curves: dict[str, Array], loss_name: str) -> None:
 
 def _rates(axes: "Axes", rates: Array) -> None:
     axes.step(np.arange(1, rates.size + 1), rates, where="mid", color=INK, linewidth=1.2)
+    if rates.size == 1:
+        axes.plot(1, rates[0], marker="o", markersize=4, color=INK)
     axes.set_ylabel("learning\nrate")
     positive = rates[np.isfinite(rates) & (rates > 0)]
     if positive.size == 0:
@@ -108,7 +110,7 @@ def _epochs(axes: "Axes", count: int) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
     margin = max(0.5, 0.015 * count)
     axes.set_xlim(1 - margin, count + margin)
 

@@ -84,7 +84,7 @@ def _panel(
     rows = usable(observed, log) & usable(modelled, log)
     o, m = observed[rows], modelled[rows]
     ends = limits(np.concatenate((o, m)), log)
-    axes.set_title(shortened(variable.name, 34, 2))
+    axes.set_title(shortened(variable.name, 28, 2))
     axes.set_xlabel(with_units("observed", variable.units))
     axes.set_ylabel(with_units("modelled", variable.units))
     cloud = None
