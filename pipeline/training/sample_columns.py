@@ -13,7 +13,7 @@ from pipeline.networks.description import Array
 from pipeline.training.expressions import evaluate, near
 from pipeline.training.tables import Table
 from pipeline.training.tables.table import Column, listed, table_error
-from pipeline.training.tables.units import parse_units
+from pipeline.training.tables.units import factor_between, says_units
 from pipeline.training.variables import SampleVariable, expected_units, sample_variable
 
 
@@ -161,17 +161,15 @@ def bands_of(stem: str, columns: Mapping[str, Column]) -> dict[str, float]:
 def _units(table: Table, column: str, choice: VariableConfig) -> tuple[str, float]:
     """Units a variable is in, and the factor from those of its column."""
     wanted, said = expected_units(choice), table.units.get(column, "")
-    found = parse_units(said)
-    if wanted is None and found is None:
+    if wanted is None and not says_units(said):
         raise table_error(
             table.name,
             f"{choice.quantity}: the units of column {column!r} are not known. Say them under "
             "units of the variable",
         )
-    if wanted is None or found is None:
+    if wanted is None or not says_units(said):
         return wanted or said, 1.0
-    expected = parse_units(wanted)
-    factor = None if expected is None else found.factor_to(expected)
+    factor = factor_between(said, wanted)
     if factor is None:
         raise table_error(
             table.name,

@@ -5,15 +5,17 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+import yaml
 from pydantic import ValidationError
-from sample_tables import CHL, RRS, columns, config, load, nomad, write
+from sample_tables import CHL, NOMAD, RRS, columns, config, load, nomad, write
 
-from pipeline.config import SamplesConfig
+from pipeline.config import SamplesConfig, SplitsConfig
 from pipeline.config import samples as samples_config
 from pipeline.errors import ConfigError
 from pipeline.networks.scalings import SCALINGS
 from pipeline.networks.transforms import TRANSFORMS
 from pipeline.training.samples import load_samples
+from pipeline.training.splits import make_split
 
 
 def test_nomad_gives_its_known_number_of_rows(real_data: Path) -> None:
@@ -291,3 +293,14 @@ def test_configuration_knows_all_transforms_and_scalings() -> None:
     """The configuration's words are those of networks."""
     assert set(TRANSFORMS) == set(get_args(samples_config.Transform))
     assert set(SCALINGS) == set(get_args(samples_config.Scaling))
+
+
+def test_the_example_of_the_documentation_is_a_configuration(real_data: Path) -> None:
+    """The configuration in docs/samples.md loads NOMAD as it stands, but for the folder."""
+    document = (Path(__file__).parents[2] / "docs" / "samples.md").read_text()
+    said = yaml.safe_load(document.split("```yaml")[1].split("```")[0])
+    samples = load_samples(
+        SamplesConfig.model_validate(said["samples"] | {"files": [real_data / NOMAD]})
+    )
+    split = make_split(samples, SplitsConfig.model_validate(said["splits"]))
+    assert split.train.size > split.test.size > 100

@@ -79,16 +79,14 @@ def _wavelengths(variables: Mapping[str, Any]) -> dict[str, list[float]]:
         if len(variable.dimensions) != 1 or not (scale or by_name):
             continue
         dimension = variable.dimensions[0]
-        if variable.dtype.kind in "iuf" and (name == dimension or (by_name and name not in found)):
+        if _kind(variable) in "iuf" and (name == dimension or (by_name and name not in found)):
             values = np.asarray(variable[:], dtype=np.float64) * (scale or 1.0)
             found[dimension] = [round(float(value), 6) for value in values]
     return found
 
 
 def _sample_dimension(name: str, variables: Mapping[str, Any], bands: set[str]) -> str:
-    characters = {
-        v.dimensions[-1] for v in variables.values() if v.dtype.kind == "S" and v.ndim > 1
-    }
+    characters = {v.dimensions[-1] for v in variables.values() if _kind(v) == "S" and v.ndim > 1}
     found = {d for v in variables.values() for d in v.dimensions[:2]} - bands - characters
     if len(found) != 1:
         raise table_error(
@@ -118,7 +116,12 @@ def _columns(
 
 
 def _is_text(variable: Any) -> bool:
-    return bool(variable.dtype == str or (variable.dtype.kind == "S" and variable.ndim == 2))
+    return _kind(variable) == "U" or (_kind(variable) == "S" and variable.ndim == 2)
+
+
+def _kind(variable: Any) -> str:
+    """As NumPy has it; netCDF4 gives the type ``str`` for variables of strings."""
+    return "U" if variable.dtype is str else str(variable.dtype.kind)
 
 
 def _decoded(variable: Any) -> Column:
