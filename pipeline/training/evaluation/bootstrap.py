@@ -4,6 +4,7 @@ Rows of one cruise are alike, so rows drawn one by one would promise too much. W
 whole groups, the same ones for every model (paired).
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -169,7 +170,7 @@ def _sum_by_unit(moments: Array, units: npt.NDArray[np.intp]) -> Array:
 def _resample(by_unit: Array, resamples: int, rng: np.random.Generator) -> Array:
     """Sums over units drawn with replacement, with shape (resample, model, moment)."""
     count, *rest = by_unit.shape
-    flat = by_unit.reshape(count, -1)
+    flat = by_unit.reshape(count, math.prod(rest))
     sums = np.full((resamples, flat.shape[1]), np.nan)
     if count < 2:
         return sums.reshape(resamples, *rest)

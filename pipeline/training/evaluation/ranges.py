@@ -45,7 +45,8 @@ def outside_range(variable: Variable, values: Array) -> npt.NDArray[np.bool_] | 
     with np.errstate(divide="ignore", invalid="ignore"):
         transformed = variable.transform.forward(values)
     within = (transformed >= variable.minimum) & (transformed <= variable.maximum)
-    outside: npt.NDArray[np.bool_] = np.isfinite(values) & ~within
+    # An unknown end is infinite, and so is the logarithm of zero.
+    outside: npt.NDArray[np.bool_] = np.isfinite(values) & ~(within & np.isfinite(transformed))
     return outside
 
 

@@ -183,7 +183,7 @@ def comparison_rows(evaluation: Evaluation) -> Table:
         for model in output.comparison
     ]
     head = ["output", "model", "n", "bias", "MAE", "MAE interval", "R2"]
-    return [*head, f"MAE - {evaluation.model}", "failed"], rows
+    return [*head, f"MAE minus {evaluation.model}'s", "failed"], rows
 
 
 def input_rows(evaluation: Evaluation) -> Table:

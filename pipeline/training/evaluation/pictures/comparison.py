@@ -116,6 +116,6 @@ def _legend(figure: "Figure", results: Mapping[str, Mapping[str, Interval]]) -> 
     levels = {one.level for of_output in results.values() for one in of_output.values()}
     share = f"{max(levels):.0%} " if levels else ""
     bar = Line2D([], [], color=DARK, linewidth=1.4, marker="|", markersize=7)
-    bar.set_label(f"{share}interval, bootstrap over groups")
+    bar.set_label(f"{share}interval of the bootstrap")
     perfect = Line2D([], [], color=INK, linewidth=0.9, label="perfect")
     figure.legend(handles=[bar, perfect], loc="outside lower right", ncols=2)

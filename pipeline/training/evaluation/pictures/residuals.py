@@ -97,14 +97,14 @@ def _panel(
     log = is_log(variable)
     rows = usable(x, log) & np.isfinite(left)
     axes.set_xlabel(label_of(variable, 30))
-    scale(axes, "x", limits(x[rows], log), log, most=4)
+    step = max(1, math.ceil(int(rows.sum()) / MOST_POINTS))
+    shown = np.flatnonzero(rows)[::step]
+    scale(axes, "x", limits(x[shown], log), log, most=4)
     axes.set_ylim(*ends)
     axes.axhline(0.0, color=INK, linewidth=0.9, zorder=2)
     if not rows.any():
         say_nothing_to_draw(axes, "no row to compare")
         return
-    step = math.ceil(int(rows.sum()) / MOST_POINTS)
-    shown = np.flatnonzero(rows)[::step]
     size, alpha = (12, 0.6) if shown.size < 300 else (4, 0.35)
     axes.scatter(x[shown], left[shown], s=size, color=POINTS, alpha=alpha, linewidths=0, zorder=1)
     _binned(axes, x[rows], left[rows], log)
