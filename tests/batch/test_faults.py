@@ -81,12 +81,12 @@ def test_what_goes_wrong_costs_itself_only(tmp_path, executor):
     begun = time.monotonic()
     ended = run(
         "batch", write_config(tmp_path), tmp_path / "in", "-o", tmp_path / "out",
-        "--executor", executor, "--workers", 2, "--timeout", 6, "--memory-limit", "1GB",
+        "--executor", executor, "--workers", 2, "--timeout", 15, "--memory-limit", "1GB",
         PYTHONPATH=str(FAULTY),
     )  # fmt: skip
     spent = time.monotonic() - begun
     assert ended.code == 1, ended.stderr
-    assert spent < 60
+    assert spent < 100
     assert set(products(tmp_path / "out")) == {f"S{n:03}.test.nc" for n in range(GOOD)}
     assert leavings(tmp_path / "out") == []
     assert states(tmp_path / "out") == {"done": GOOD, "failed": 11}
