@@ -1,6 +1,6 @@
 """Parquet and Feather, by pyarrow; which it is, the first bytes of the file say."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,21 @@ def read_arrow(path: Path, missing: Sequence[float] = ()) -> Table:
         if said:
             units[field.name] = said.decode()
     rows = np.arange(1, arrow.num_rows + 1, dtype=np.int64)
-    return Table(path, sha256_of(path), columns, units, rows, told=tuple(left_out))
+    return Table(
+        path,
+        sha256_of(path),
+        columns,
+        units,
+        rows,
+        told=tuple(left_out),
+        licence=_licence(arrow.schema.metadata or {}),
+    )
+
+
+def _licence(metadata: Mapping[bytes, bytes]) -> str:
+    """What the metadata of a schema say of it."""
+    said = metadata.get(b"license") or metadata.get(b"licence") or b""
+    return said.decode("utf-8", "replace").strip()
 
 
 def _open(path: Path) -> Any:
@@ -64,7 +78,8 @@ def _column(values: Any) -> Column | None:
     if pa.types.is_dictionary(kind):
         return _column(values.cast(kind.value_type))
     if pa.types.is_timestamp(kind):
-        instants = values.cast(pa.timestamp("us", tz=kind.tz))
+        # Nanoseconds are cut off: pyarrow refuses to lose them unless told.
+        instants = values.cast(pa.timestamp("us", tz=kind.tz), safe=False)
         return _texts(pc.strftime(instants.cast(pa.timestamp("us")), format="%Y-%m-%dT%H:%M:%S"))
     if pa.types.is_date(kind) or pa.types.is_time(kind):
         return _texts(values.cast(pa.string()))
