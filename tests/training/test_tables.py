@@ -121,6 +121,27 @@ def test_times_finer_than_microseconds_are_cut_off(tmp_path: Path) -> None:
     assert read_table(tmp_path / "a.feather").labels("time")[0].startswith("2020-01-01T12:00:00")
 
 
+def test_a_feather_file_may_not_name_a_column_twice(tmp_path: Path) -> None:
+    """Which of two columns is meant, nobody can tell."""
+    import pyarrow as pa
+    from pyarrow import feather
+
+    table = pa.Table.from_arrays([pa.array([1.0]), pa.array([2.0])], names=["a", "a"])
+    feather.write_feather(table, tmp_path / "a.feather")
+    with pytest.raises(ConfigError, match=r"columns? a appear"):
+        read_table(tmp_path / "a.feather")
+
+
+def test_units_in_old_encodings_are_read(tmp_path: Path) -> None:
+    """A micro sign in Latin-1 is one."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    field = pa.field("chl", pa.float64(), metadata={b"units": b"\xb5g l-1"})
+    parquet.write_table(pa.table([[1.0]], schema=pa.schema([field])), tmp_path / "a.parquet")
+    assert read_table(tmp_path / "a.parquet").units["chl"] == "µg l-1"
+
+
 def test_licences_are_those_the_files_say(tmp_path: Path) -> None:
     """A comment, an attribute or the metadata of a schema may hold a licence."""
     import pyarrow as pa

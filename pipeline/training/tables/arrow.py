@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.training.tables.cells import without
+from pipeline.training.tables.cells import check_names, without
 from pipeline.training.tables.table import Column, Table, sha256_of, table_error
 
 PARQUET = b"PAR1"
@@ -21,6 +21,7 @@ def read_arrow(path: Path, missing: Sequence[float] = ()) -> Table:
         ConfigError: pyarrow is not installed, or the file is damaged.
     """
     arrow = _open(path)
+    check_names(path.name, arrow.schema.names)
     columns: dict[str, Column] = {}
     units: dict[str, str] = {}
     left_out = []
@@ -32,7 +33,7 @@ def read_arrow(path: Path, missing: Sequence[float] = ()) -> Table:
         columns[field.name] = without(column, missing)
         said = (field.metadata or {}).get(b"units")
         if said:
-            units[field.name] = said.decode()
+            units[field.name] = _decoded(said)
     rows = np.arange(1, arrow.num_rows + 1, dtype=np.int64)
     return Table(
         path,
@@ -48,7 +49,15 @@ def read_arrow(path: Path, missing: Sequence[float] = ()) -> Table:
 def _licence(metadata: Mapping[bytes, bytes]) -> str:
     """What the metadata of a schema say of it."""
     said = metadata.get(b"license") or metadata.get(b"licence") or b""
-    return said.decode("utf-8", "replace").strip()
+    return _decoded(said).strip()
+
+
+def _decoded(said: bytes) -> str:
+    """UTF-8, else Latin-1, in which a micro sign is one byte."""
+    try:
+        return said.decode("utf-8")
+    except UnicodeDecodeError:
+        return said.decode("latin-1")
 
 
 def _open(path: Path) -> Any:
