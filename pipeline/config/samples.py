@@ -9,6 +9,8 @@ from pipeline.config.science import Name
 from pipeline.config.strict import Strict
 
 Text = Annotated[str, Field(min_length=1)]
+# Classes may be numbers in the file, and are then numbers in YAML, too.
+ClassName = Annotated[str, Field(min_length=1, coerce_numbers_to_str=True)]
 Transform = Literal["none", "log10", "ln", "sqrt", "cos_degrees"]
 Scaling = Literal["minmax", "minmax_01", "zscore", "none"]
 
@@ -36,7 +38,7 @@ class ClassesConfig(Strict):
 
     column: Text
     quantity: Name = "class"
-    names: tuple[Text, ...] | None = Field(default=None, min_length=2)
+    names: tuple[ClassName, ...] | None = Field(default=None, min_length=2)
     """In the order of the network's outputs; all the column has, sorted, if nothing is said."""
 
     @field_validator("names")

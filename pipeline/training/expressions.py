@@ -22,8 +22,17 @@ FUNCTIONS = frozenset(
 # Not attributes, subscripts and lambdas: df.eval would run what they name.
 _ALLOWED = (
     *(ast.Expression, ast.BoolOp, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Name, ast.Load),
-    *(ast.Constant, ast.Call, ast.List, ast.Tuple),
-    *(ast.boolop, ast.operator, ast.unaryop, ast.cmpop),
+    *(ast.Constant, ast.Call, ast.List, ast.Tuple, ast.And, ast.Or, ast.Not, ast.UAdd, ast.USub),
+    *(ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow),
+    # Pandas has & | ~ for conditions besides and, or, not.
+    *(ast.BitAnd, ast.BitOr, ast.Invert, ast.In, ast.NotIn),
+    *(ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq),
+)
+# Far beyond what a person writes.
+MOST_CHARACTERS = 10_000
+_MISTAKES = (
+    *(TypeError, ValueError, NotImplementedError, SyntaxError, ArithmeticError),
+    *(AttributeError, KeyError, RecursionError),
 )
 _QUOTED = re.compile(r"`([^`]+)`")
 NEAR = 5
@@ -38,8 +47,8 @@ def evaluate(expression: str, columns: Mapping[str, Column]) -> Any:
         ConfigError: it is no expression, a column is not known, or text is calculated with.
     """
     plain, quoted = _unquoted(expression, columns)
-    names = _names(expression, plain)
-    wanted = {name: quoted.get(name, name) for name in names}
+    tree = _tree(expression, plain)
+    wanted = {name: quoted.get(name, name) for name in _names(expression, tree)}
     unknown = [column for column in wanted.values() if column not in columns]
     if unknown:
         raise ConfigError(
@@ -52,8 +61,8 @@ def evaluate(expression: str, columns: Mapping[str, Column]) -> Any:
         # Zero divided by zero is no value, which the samples say by themselves.
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            return _plain(frame.eval(plain, engine="python"))
-    except (TypeError, ValueError, NotImplementedError, SyntaxError, ArithmeticError) as error:
+            return _plain(frame.eval(ast.unparse(tree), engine="python"))
+    except _MISTAKES as error:
         texts = [column for column in wanted.values() if columns[column].dtype.kind == "U"]
         hint = f"; {listed(texts)} holds text" if texts else ""
         raise ConfigError(f"{expression!r} cannot be calculated ({error}{hint})") from None
@@ -83,8 +92,13 @@ def _unquoted(expression: str, columns: Mapping[str, Column]) -> tuple[str, dict
     return _QUOTED.sub(plain_name, expression), quoted
 
 
-def _names(expression: str, plain: str) -> list[str]:
-    """The columns an expression names, after a look at what else it holds."""
+def _tree(expression: str, plain: str) -> ast.Expression:
+    """The parsed expression, after a look at what it holds; whole numbers as floats.
+
+    Of whole numbers 9 ** 9 ** 9 ** 9 would be calculated for ever, of floats it overflows.
+    """
+    if len(expression) > MOST_CHARACTERS:
+        raise ConfigError(f"{expression[:40]}... has more than {MOST_CHARACTERS} characters")
     if "@" in expression or "__" in expression:
         raise ConfigError(f"{expression!r}: @ and names with __ are not allowed")
     try:
@@ -94,15 +108,31 @@ def _names(expression: str, plain: str) -> list[str]:
             f"{expression!r} is no expression; write for example lw443 / es443, or chl > 0.01 "
             "and lat < 60, and names with signs in them in `backticks`"
         ) from None
-    functions = set()
     for node in ast.walk(tree):
         if not isinstance(node, _ALLOWED):
             raise ConfigError(
                 f"{expression!r}: {type(node).__name__.lower()} is not allowed; known are "
                 f"arithmetic, comparisons, and, or, not, in and {', '.join(sorted(FUNCTIONS))}"
             )
-        if isinstance(node, ast.Call):
-            functions.add(_function(expression, node))
+        if isinstance(node, ast.Constant):
+            node.value = _constant(expression, node.value)
+    return tree
+
+
+def _constant(expression: str, value: Any) -> Any:
+    if type(value) is int:
+        try:
+            return float(value)
+        except OverflowError:
+            raise ConfigError(f"{expression!r}: a number in it is too large") from None
+    if isinstance(value, bool | float | str):
+        return value
+    raise ConfigError(f"{expression!r}: {value!r} is neither a number nor text")
+
+
+def _names(expression: str, tree: ast.Expression) -> list[str]:
+    """The columns an expression names."""
+    functions = {_function(expression, n) for n in ast.walk(tree) if isinstance(n, ast.Call)}
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
     return list(dict.fromkeys(node.id for node in names if node not in functions))
 

@@ -60,11 +60,25 @@ def read_row_values(table: Table, config: SamplesConfig, findings: Findings) -> 
     time_column = existing(table, "time", config.time, findings)
     weight_column = existing(table, "weight", config.weight, findings)
     return RowValues(
-        classes=None if class_column is None else table.labels(class_column),
+        classes=None if class_column is None else _class_names(table, class_column, findings),
         groups=None if group_column is None else table.labels(group_column),
         times=None if time_column is None else _times(table.labels(time_column)),
         weights=None if weight_column is None else _numbers(table, weight_column, findings),
     )
+
+
+def _class_names(table: Table, column: str, findings: Findings) -> Texts:
+    """Text or whole numbers; what is measured, such as chlorophyll, is no class."""
+    if not table.is_text(column):
+        values = table.columns[column]
+        broken = np.flatnonzero(np.isfinite(values) & (values != np.round(values)))
+        if broken.size:
+            findings.complain(
+                f"{table.name}: class column {column!r} has {values[broken[0]]:g} "
+                f"({table.places(broken)}), expected text or whole numbers. Name another column, "
+                "or make classes of it by samples.columns: floor(log10(chl))"
+            )
+    return table.labels(column)
 
 
 def _times(texts: Texts) -> Times:

@@ -97,6 +97,7 @@ def read_variables(
         values.append(_valid(table, variable, numbers, findings))
         variables.append(variable)
     _refuse_twice(table, variables, findings)
+    findings.told += _taken_units(table, variables)
     shape = len(table), len(variables)
     return tuple(variables), np.stack(values, axis=1) if values else np.empty(shape)
 
@@ -178,6 +179,13 @@ def _units(table: Table, column: str, choice: VariableConfig) -> tuple[str, floa
             "file is wrong",
         )
     return wanted, factor
+
+
+def _taken_units(table: Table, variables: Sequence[SampleVariable]) -> list[str]:
+    """What is told of columns whose units nothing says."""
+    silent = [v for v in variables if not says_units(table.units.get(v.column, ""))]
+    named = listed([f"{v.column} ({v.units})" for v in silent], 12)
+    return [f"{table.name}: no units are said of {named}, taken as these"] if silent else []
 
 
 def _conversion(table: Table, variable: SampleVariable, factor: float) -> list[str]:

@@ -21,6 +21,7 @@ from pipeline.training.sample_columns import (
 )
 from pipeline.training.tables import Table, read_table
 from pipeline.training.tables.table import is_number, listed
+from pipeline.training.tables.units import factor_between
 from pipeline.training.usable_rows import usable_rows
 from pipeline.training.variables import SampleVariable
 
@@ -54,7 +55,7 @@ class Samples:
     files: Integers
     """Place of its file in ``sources``."""
     sources: tuple[Mapping[str, Any], ...]
-    """Name, sha256 and number of rows of each file."""
+    """Name, sha256, number of rows and, where the file says one, licence of each file."""
     told: tuple[str, ...]
     """What was converted, left out or taken in another way than written."""
 
@@ -102,6 +103,7 @@ def load_samples(config: SamplesConfig) -> Samples:
     _check_units(whole, config, findings)
     parts = [_part(filtered(table, config, findings), config, findings) for table in whole]
     findings.raise_complaints()
+    _check_same_units(parts, findings)
     kept = [_usable(part, config, findings) for part in parts]
     findings.raise_complaints()
     _check_left(parts, kept, findings)
@@ -140,6 +142,20 @@ def _check_units(tables: Sequence[Table], config: SamplesConfig, findings: Findi
     unknown = [name for name in config.units if name not in columns]
     if tables and unknown:
         findings.complain(f"samples.units: no file has a column {listed(unknown)}")
+
+
+def _check_same_units(parts: Sequence[_Part], findings: Findings) -> None:
+    """Where nothing says which units are wanted, all files must have the same."""
+    first = parts[0]
+    for part in parts[1:]:
+        pairs = zip((*first.inputs, *first.targets), (*part.inputs, *part.targets), strict=True)
+        for one, other in pairs:
+            if factor_between(one.units, other.units) != 1.0:
+                findings.complain(
+                    f"{one.name} is in {one.units!r} in {first.table.name}, but in "
+                    f"{other.units!r} in {part.table.name}. Say under units of the variable which "
+                    "of them is wanted"
+                )
 
 
 def _part(table: Table, config: SamplesConfig, findings: Findings) -> _Part:
@@ -240,7 +256,9 @@ def _joined(
         rows=np.concatenate([part.table.rows for part in parts]),
         files=np.repeat(np.arange(len(parts), dtype=np.int64), counts),
         sources=tuple(
-            {"name": table.name, "sha256": table.sha256, "rows": len(table)} for table in tables
+            {"name": table.name, "sha256": table.sha256, "rows": len(table)}
+            | ({"licence": table.licence} if table.licence else {})
+            for table in tables
         ),
         told=told,
     )

@@ -21,7 +21,6 @@ BATCH = 10_000
 """Waters drawn at a time: fixed, so that fewer samples are the first of more."""
 SPECTRAL = ("aph", "adg", "bbp")
 OUTPUTS = (*SPECTRAL, "chlor_a")
-CHLOROPHYLL = Quantity("chlor_a", "mg m-3", "chlorophyll-a concentration")
 # What a sample's water contained: field of Water -> units and what it is.
 CONSTITUENTS = {
     "chlorophyll": ("mg m-3", "chlorophyll-a concentration"),
@@ -144,7 +143,7 @@ def _meanings(bands: Array, outputs: Sequence[str]) -> dict[str, Quantity]:
         for nm in bands
     }
     if "chlor_a" in outputs:
-        meanings["chlor_a"] = CHLOROPHYLL
+        meanings["chlor_a"] = known["chlor_a"]
     for name, (units, long_name) in CONSTITUENTS.items():
         column = f"water_{name}"
         meanings[column] = Quantity(column, units, long_name)

@@ -112,9 +112,12 @@ def check_no_leakage(samples: Samples, split: Split, *, groups: bool = True) -> 
 
 
 def _units(samples: Samples, config: SplitsConfig) -> Integers:
-    """What is not divided: the number of each sample's group, time (in order) or of itself."""
+    """What is not divided: the number of each sample's group, time (in order) or spectrum.
+
+    Numbers are in the order of values, so that parts do not depend on the order of rows.
+    """
     if config.by == "random":
-        return np.arange(len(samples), dtype=np.int64)
+        return _spectra(samples)
     values = samples.groups if config.by == "group" else samples.times
     if values is None:
         raise table_error(
@@ -130,7 +133,7 @@ def _sizes(units: Integers) -> Integers:
 
 
 def _word(config: SplitsConfig) -> str:
-    return {"group": "groups", "time": "different times", "random": "rows"}[config.by]
+    return {"group": "groups", "time": "different times", "random": "different spectra"}[config.by]
 
 
 def _dealt(sizes: Integers, shares: Sequence[float], rng: np.random.Generator) -> list[Integers]:
@@ -238,13 +241,18 @@ def _checked(
 
 
 def _told(samples: Samples, config: SplitsConfig) -> tuple[str, ...]:
-    if samples.groups is None or config.by == "group":
-        return ()
-    told = (
-        f"splits.by: {config.by} may put rows of one group into two parts: what is tested is then "
-        "partly known from training, and errors look smaller than they are"
-    )
-    return (told,)
+    told = []
+    if samples.groups is not None and config.by != "group":
+        told.append(
+            f"splits.by: {config.by} may put rows of one group into two parts: what is tested is "
+            "then partly known from training, and errors look smaller than they are"
+        )
+    copies = len(samples) - len(np.unique(_spectra(samples)))
+    if copies and config.by == "random":
+        told.append(
+            f"{copies} rows have exactly the inputs of another row: they stay in one part with it"
+        )
+    return tuple(told)
 
 
 def _too_few(samples: Samples, config: SplitsConfig, split: Split) -> list[str]:

@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 import yaml
 from pydantic import ValidationError
-from sample_tables import CHL, NOMAD, RRS, columns, config, load, nomad, write
+from sample_tables import CHL, NOMAD, NOMAD_BANDS, RRS, columns, config, load, nomad, write
 
 from pipeline.config import SamplesConfig, SplitsConfig
 from pipeline.config import samples as samples_config
 from pipeline.errors import ConfigError
 from pipeline.networks.scalings import SCALINGS
 from pipeline.networks.transforms import TRANSFORMS
+from pipeline.training.sample_files import write_samples
 from pipeline.training.samples import load_samples
+from pipeline.training.simulation import simulate_samples
 from pipeline.training.splits import make_split
 
 
@@ -28,6 +30,23 @@ def test_nomad_gives_its_known_number_of_rows(real_data: Path) -> None:
     assert np.datetime64("2000-02-25") == samples.times[0]
     assert samples.sources[0]["rows"] == 4457
     assert samples.rows[0] == 103
+    assert len(set(samples.groups)) == 136
+    assert samples.sources[0]["licence"].endswith("data set for research use only.")
+
+
+def test_nomad_values_are_those_of_its_cells(real_data: Path) -> None:
+    """Spectra, targets and cruises are those that a plain reading of the file gives."""
+    import pandas as pd
+
+    table = pd.read_csv(real_data / NOMAD, comment="!", na_values=[-999])
+    rrs = np.stack([table[f"lw{nm}"] / table[f"es{nm}"] for nm in NOMAD_BANDS], axis=1)
+    aph = (table["ap443"] - table["ad443"]).to_numpy()
+    assert (np.isfinite(rrs).all(axis=1) & np.isfinite(aph)).sum() == 838
+    usable = (rrs > 0).all(axis=1) & (aph > 0)
+    samples = load_samples(nomad(real_data))
+    np.testing.assert_array_equal(rrs[usable], samples.x)
+    np.testing.assert_array_equal(aph[usable], samples.y[:, 0])
+    assert table["cruise"][usable].tolist() == samples.groups.tolist()
 
 
 def test_nomad_without_a_choice_names_the_rows_without_a_target(real_data: Path) -> None:
@@ -67,7 +86,10 @@ def test_all_that_is_asked_for_is_read(tmp_path: Path) -> None:
     assert tuple(variable.name for variable in samples.inputs) == ("Rrs_443", "Rrs_555")
     assert samples.inputs[0].units == "sr-1"
     assert samples.targets[0].units == "mg m-3"
-    assert samples.told == ()
+    assert samples.told == (
+        "samples.csv: no units are said of Rrs_443 (sr-1), Rrs_555 (sr-1), taken as these",
+        "samples.csv: no units are said of chlor_a (mg m-3), taken as these",
+    )
 
 
 def test_taken_samples_keep_their_places(tmp_path: Path) -> None:
@@ -102,6 +124,17 @@ def test_units_are_converted_and_told(tmp_path: Path) -> None:
     samples = load(tmp_path, table)
     np.testing.assert_allclose(samples.y[:, 0], 1e3 * np.array(table["chlor_a [g m-3]"]))
     assert any("converted from g m-3 to mg m-3" in text for text in samples.told)
+
+
+def test_files_in_different_units_are_not_mixed(tmp_path: Path) -> None:
+    """Files must agree on units, unless it is said which are wanted."""
+    tables = {unit: columns(12) | {f"poc [{unit}]": [1.0] * 12} for unit in ("g m-3", "mg/m^3")}
+    paths = [write(tmp_path, t, f"{n}.csv") for n, t in enumerate(tables.values())]
+    with pytest.raises(ConfigError, match=r"poc is in 'g m-3' in 0.csv, but in 'mg/m\^3' in 1.csv"):
+        load_samples(config(paths[0], files=paths, targets=[{"quantity": "poc"}]))
+    wanted = [{"quantity": "poc", "units": "mg m-3"}]
+    samples = load_samples(config(paths[0], files=paths, targets=wanted))
+    np.testing.assert_allclose(samples.y[:, 0], [1000.0] * 12 + [1.0] * 12)
 
 
 def test_said_units_overrule_those_of_the_file(tmp_path: Path) -> None:
@@ -186,6 +219,26 @@ def test_number_classes_are_sorted_by_size(tmp_path: Path) -> None:
     assert load(tmp_path, table, classes={"column": "water"}).classes == ("1", "2", "10")
 
 
+def test_number_classes_may_be_named_by_numbers(tmp_path: Path) -> None:
+    """YAML's ``names: [2, 1]`` are the file's classes 2 and 1."""
+    table = columns() | {"water": [1 + row % 2 for row in range(40)]}
+    samples = load(tmp_path, table, classes={"column": "water", "names": [2, 1]})
+    assert samples.classes == ("2", "1")
+    assert samples.labels[:2].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("ending", ["csv", "nc", "parquet", "feather"])
+def test_simulated_samples_bring_their_units(tmp_path: Path, ending: str) -> None:
+    """What ``ocpipe simulate`` writes is read again with its units, in every format."""
+    path = tmp_path / f"water.{ending}"
+    table = simulate_samples(30, [443.0, 555.0])
+    write_samples(path, table)
+    samples = load_samples(config(path, targets=[{"quantity": "water_mineral"}]))
+    assert samples.targets[0].units == "g m-3"
+    assert samples.told == ()
+    np.testing.assert_allclose(samples.x[:, 1], table.columns["Rrs_555"], rtol=1e-6)
+
+
 def bad_cell(column: str, value: Any) -> dict[str, list[Any]]:
     table = columns()
     table[column][2] = value
@@ -222,6 +275,12 @@ def bad_cell(column: str, value: Any) -> dict[str, list[Any]]:
         (columns(), {"columns": {"a": "chlor_a.__class__"}}, "@ and names with __ are not all"),
         (columns(), {"columns": {"a": "open('x')"}}, "open is no function"),
         (columns(), {"columns": {"a": "chlor_a[0]"}}, "subscript is not allowed"),
+        (columns(), {"columns": {"a": "chlor_a << 2"}}, "lshift is not allowed"),
+        (columns(), {"columns": {"a": "9**9**9**9"}}, "cannot be calculated"),
+        (columns(), {"columns": {"a": "1" + "0" * 400}}, "a number in it is too large"),
+        (columns(), {"columns": {"a": "chlor_a + 1j"}}, "1j is neither a number nor text"),
+        (columns(), {"columns": {"a": "-" * 10_001 + "1"}}, "more than 10000 characters"),
+        (columns(), {"classes": {"column": "chlor_a"}}, r"has 0.1 \(lines 2, 3, 4 and .* whole"),
         (columns(), {"classes": {"column": "waters"}}, "samples.classes.column: no column 'waters"),
         (bad_cell("water", "murky"), {"classes": {"column": "water", "names": ["clear", "turbid"]}},
          "has murky, expected clear, turbid"),

@@ -111,6 +111,55 @@ def test_rows_by_wavelength_become_spectra(tmp_path: Path) -> None:
     np.testing.assert_array_equal(table.numbers("Rrs_555"), [2, np.nan])
 
 
+def test_times_finer_than_microseconds_are_cut_off(tmp_path: Path) -> None:
+    """Nanoseconds, as pandas writes them, do not stop a table from being read."""
+    import pyarrow as pa
+    from pyarrow import feather
+
+    instant = np.datetime64("2020-01-01T12:00:00.000000001", "ns")
+    feather.write_feather(pa.table({"time": pa.array([instant])}), tmp_path / "a.feather")
+    assert read_table(tmp_path / "a.feather").labels("time")[0].startswith("2020-01-01T12:00:00")
+
+
+def test_a_feather_file_may_not_name_a_column_twice(tmp_path: Path) -> None:
+    """Which of two columns is meant, nobody can tell."""
+    import pyarrow as pa
+    from pyarrow import feather
+
+    table = pa.Table.from_arrays([pa.array([1.0]), pa.array([2.0])], names=["a", "a"])
+    feather.write_feather(table, tmp_path / "a.feather")
+    with pytest.raises(ConfigError, match=r"columns? a appear"):
+        read_table(tmp_path / "a.feather")
+
+
+def test_units_in_old_encodings_are_read(tmp_path: Path) -> None:
+    """A micro sign in Latin-1 is one."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    field = pa.field("chl", pa.float64(), metadata={b"units": b"\xb5g l-1"})
+    parquet.write_table(pa.table([[1.0]], schema=pa.schema([field])), tmp_path / "a.parquet")
+    assert read_table(tmp_path / "a.parquet").units["chl"] == "µg l-1"
+
+
+def test_licences_are_those_the_files_say(tmp_path: Path) -> None:
+    """A comment, an attribute or the metadata of a schema may hold a licence."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    (tmp_path / "a.csv").write_text("# License: CC BY 4.0\na\n1\n")
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        file.license = "CC BY 4.0"
+        file.createDimension("sample", 1)
+        file.createVariable("a", "f4", ("sample",))[:] = 1
+    table = pa.table({"a": [1]}).replace_schema_metadata({"license": "CC BY 4.0"})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    found = [read_table(tmp_path / f"a.{ending}").licence for ending in ("csv", "nc", "parquet")]
+    assert found == ["CC BY 4.0"] * 3
+    _csv(tmp_path / "b.csv")
+    assert read_table(tmp_path / "b.csv").licence == ""
+
+
 def test_netcdf_spectra_are_columns(tmp_path: Path) -> None:
     """``Rrs(sample, wavelength)`` is a column for each wavelength; times are ISO 8601."""
     path = tmp_path / "a.nc"

@@ -1,5 +1,8 @@
 """Units in the spellings of files, and what they have to do with each other."""
 
+import subprocess
+import sys
+
 import pytest
 
 from pipeline.training.tables.units import factor_between, nanometres_per, says_units
@@ -55,3 +58,15 @@ def test_lengths_below_a_millimetre_are_of_wavelengths() -> None:
 def test_what_says_no_units() -> None:
     """Blank and ``none`` are no units, ``unitless`` is."""
     assert [says_units(text) for text in (" ", "None", "unitless")] == [False, False, True]
+
+
+def test_other_commands_do_not_load_pint() -> None:
+    """Libraries of tables are loaded with the first table, not with the command line."""
+    program = (
+        "import sys, pipeline.cli, pipeline.cli.training, pipeline.training.samples; "
+        "print({'pint', 'pandas', 'pyarrow'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert done.stdout == "set()\n"

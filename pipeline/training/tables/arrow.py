@@ -1,12 +1,12 @@
 """Parquet and Feather, by pyarrow; which it is, the first bytes of the file say."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.training.tables.cells import without
+from pipeline.training.tables.cells import check_names, without
 from pipeline.training.tables.table import Column, Table, sha256_of, table_error
 
 PARQUET = b"PAR1"
@@ -21,6 +21,7 @@ def read_arrow(path: Path, missing: Sequence[float] = ()) -> Table:
         ConfigError: pyarrow is not installed, or the file is damaged.
     """
     arrow = _open(path)
+    check_names(path.name, arrow.schema.names)
     columns: dict[str, Column] = {}
     units: dict[str, str] = {}
     left_out = []
@@ -32,9 +33,31 @@ def read_arrow(path: Path, missing: Sequence[float] = ()) -> Table:
         columns[field.name] = without(column, missing)
         said = (field.metadata or {}).get(b"units")
         if said:
-            units[field.name] = said.decode()
+            units[field.name] = _decoded(said)
     rows = np.arange(1, arrow.num_rows + 1, dtype=np.int64)
-    return Table(path, sha256_of(path), columns, units, rows, told=tuple(left_out))
+    return Table(
+        path,
+        sha256_of(path),
+        columns,
+        units,
+        rows,
+        told=tuple(left_out),
+        licence=_licence(arrow.schema.metadata or {}),
+    )
+
+
+def _licence(metadata: Mapping[bytes, bytes]) -> str:
+    """What the metadata of a schema say of it."""
+    said = metadata.get(b"license") or metadata.get(b"licence") or b""
+    return _decoded(said).strip()
+
+
+def _decoded(said: bytes) -> str:
+    """UTF-8, else Latin-1, in which a micro sign is one byte."""
+    try:
+        return said.decode("utf-8")
+    except UnicodeDecodeError:
+        return said.decode("latin-1")
 
 
 def _open(path: Path) -> Any:
@@ -64,7 +87,8 @@ def _column(values: Any) -> Column | None:
     if pa.types.is_dictionary(kind):
         return _column(values.cast(kind.value_type))
     if pa.types.is_timestamp(kind):
-        instants = values.cast(pa.timestamp("us", tz=kind.tz))
+        # Nanoseconds are cut off: pyarrow refuses to lose them unless told.
+        instants = values.cast(pa.timestamp("us", tz=kind.tz), safe=False)
         return _texts(pc.strftime(instants.cast(pa.timestamp("us")), format="%Y-%m-%dT%H:%M:%S"))
     if pa.types.is_date(kind) or pa.types.is_time(kind):
         return _texts(values.cast(pa.string()))

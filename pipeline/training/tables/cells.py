@@ -14,6 +14,10 @@ from pipeline.training.tables.table import Column, is_number, places, table_erro
 NO_VALUE = frozenset(("", "nan", "na", "n/a", "null", "none", "nat"))
 GZIP = b"\x1f\x8b"
 _BRACKETED_UNITS = re.compile(r"(.*\S)\s*(?:\[([^\]]*)\]|\(([^)]*)\))")
+# "# license: CC BY 4.0", and NOMAD's "... data set for research use only."
+_LICENCE = re.compile(
+    r"[!#/\s]*(?:licen[cs]e\s*[:=]\s*(?P<text>.+)|(?P<line>.*\bresearch use\b.*))", re.IGNORECASE
+)
 
 NumberedLine = tuple[int, str]
 NumberedRow = tuple[int, list[str]]
@@ -40,6 +44,12 @@ def read_lines(path: Path) -> list[str]:
         return data.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
         return data.decode("latin-1").splitlines()
+
+
+def licence_in(comments: Sequence[str]) -> str:
+    """What comments say of a licence, or of the use that is allowed; "" where nothing."""
+    said = [match for line in comments if (match := _LICENCE.match(line))]
+    return " ".join((match["text"] or match["line"]).strip() for match in said)
 
 
 def delimiter_of(header: str) -> str | None:

@@ -1,5 +1,6 @@
 """Tables with a row for each wavelength, as spectra are often archived -> one row per spectrum."""
 
+import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
@@ -44,7 +45,9 @@ def widen(table: Table) -> Table:
         if quantity in table.units:
             units |= dict.fromkeys((f"{quantity}_{nm:g}" for nm in wide), table.units[quantity])
     told = (*table.told, f"{len(table)} rows by wavelength are {len(first)} spectra")
-    return Table(table.path, table.sha256, columns, units, table.rows[first], table.row_word, told)
+    return dataclasses.replace(
+        table, columns=columns, units=units, rows=table.rows[first], told=told
+    )
 
 
 def _spectra(table: Table, keys: list[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -61,7 +61,8 @@ def _table(path: Path, file: Any, missing: Sequence[float], sample_dimension: st
     count = len(next(iter(columns.values())))
     told = (f"left out, not along {samples!r}: {listed(left_out)}",) if left_out else ()
     rows = np.arange(1, count + 1, dtype=np.int64)
-    return Table(path, sha256_of(path), columns, units, rows, told=told)
+    licence = str(getattr(file, "license", getattr(file, "licence", ""))).strip()
+    return Table(path, sha256_of(path), columns, units, rows, told=told, licence=licence)
 
 
 def _variables(group: Any) -> Iterator[tuple[str, Any]]:

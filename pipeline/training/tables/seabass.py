@@ -1,5 +1,6 @@
 """Files of NASA's SeaBASS: ``.sb`` with ``/fields=``, and NOMAD, a CSV below ``!`` comments."""
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 
 from pipeline.training.tables.cells import (
     check_names,
+    licence_in,
     read_lines,
     split_cells,
     split_rows,
@@ -47,13 +49,10 @@ def read_nomad(path: Path, missing: Sequence[float] = (), delimiter: str | None 
     table = table_of_lines(path, lines, (*NOMAD_MISSING, *missing), delimiter)
     said = [_DESCRIBED.fullmatch(line) for _, line in numbered]
     units = {match[1]: match[2] for match in said if match}
-    return Table(
-        path=table.path,
-        sha256=table.sha256,
-        columns=table.columns,
+    return dataclasses.replace(
+        table,
         units=_units_by_column(list(table.columns), units) | dict(table.units),
-        rows=table.rows,
-        row_word=table.row_word,
+        licence=licence_in([line for _, line in numbered if line.startswith("!")]),
     )
 
 
@@ -91,6 +90,7 @@ def read_seabass(path: Path, missing: Sequence[float] = (), delimiter: str | Non
             rows=np.array([number for number, _ in rows], dtype=np.int64),
             row_word="line",
             told=(*told, *_status(header)),
+            licence=licence_in([line for line in lines[:end] if line.startswith("!")]),
         )
     )
 

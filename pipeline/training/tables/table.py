@@ -34,6 +34,8 @@ class Table:
     row_word: str = "row"
     told: tuple[str, ...] = field(default=())
     """What a reader left out or took in another way than written."""
+    licence: str = ""
+    """What the file says of its use."""
 
     @property
     def name(self) -> str:

@@ -1,6 +1,8 @@
 """CSV and its kin: a header line, delimiter found in it, lines with ``#`` are comments."""
 
-from collections.abc import Sequence
+import dataclasses
+import re
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ from pipeline.training.tables.cells import (
     NumberedLine,
     check_names,
     delimiter_of,
+    licence_in,
     read_lines,
     split_cells,
     split_rows,
@@ -16,6 +19,8 @@ from pipeline.training.tables.cells import (
     typed_columns,
 )
 from pipeline.training.tables.table import Table, sha256_of, table_error
+
+_NAMED_UNITS = re.compile(r"([^\s,;]+) \[([^\]]*)\]")
 
 
 def read_text(
@@ -33,9 +38,22 @@ def read_text(
     Raises:
         ConfigError: no header, a name twice, or lines of different length.
     """
-    numbered = enumerate(read_lines(path), start=1)
+    numbered = list(enumerate(read_lines(path), start=1))
     lines = [(n, line) for n, line in numbered if line.strip() and not line.startswith("#")]
-    return table_of_lines(path, lines, missing, delimiter)
+    comments = [line for _, line in numbered if line.startswith("#")]
+    table = table_of_lines(path, lines, missing, delimiter)
+    return dataclasses.replace(
+        table,
+        units=_units_in(comments, table.columns) | dict(table.units),
+        licence=licence_in(comments),
+    )
+
+
+def _units_in(comments: Sequence[str], columns: Container[str]) -> dict[str, str]:
+    """Units of columns that a comment ``# units: Rrs_443 [sr-1], ...`` says, as we write it."""
+    said = [line for line in comments if line.lstrip("# ").lower().startswith("units:")]
+    pairs = [pair for line in said for pair in _NAMED_UNITS.findall(line)]
+    return {name: units for name, units in pairs if name in columns}
 
 
 def table_of_lines(
