@@ -5,8 +5,12 @@ import datetime
 import json
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import TextIO
+
+# Seconds between lines of progress.
+BETWEEN_LINES = 2.0
 
 
 class _Lines(logging.Formatter):
@@ -85,6 +89,50 @@ def block_progress(name: str) -> Iterator[Callable[[int, int], None]]:
     def update(done: int, total: int) -> None:
         bar.start()  # only now: what is imported before writes to the terminal's file itself
         bar.update(task, completed=done, total=total)
+
+    try:
+        yield update
+    finally:
+        bar.stop()
+
+
+@contextlib.contextmanager
+def epoch_progress(name: str) -> Iterator[Callable[[int, int, str], None]]:
+    """To be called with the epoch, the last one and how it went: a bar on a terminal, else lines.
+
+    Lines come at most every two seconds, but for the last epoch.
+    """
+    log = logging.getLogger(__name__)
+    if not sys.stderr.isatty():
+        said = float("-inf")
+
+        def tell(epoch: int, last: int, how: str) -> None:
+            nonlocal said
+            if epoch == last or time.monotonic() - said > BETWEEN_LINES:
+                said = time.monotonic()
+                log.info("%s: epoch %d of %d, %s", name, epoch, last, how)
+
+        yield tell
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TimeRemainingColumn(), TextColumn("{task.fields[how]}"),
+        console=Console(stderr=True), transient=True,
+    )  # fmt: skip
+    task = bar.add_task(name, total=None, how="")
+
+    def update(epoch: int, last: int, how: str) -> None:
+        bar.start()
+        bar.update(task, completed=epoch, total=last, how=how)
 
     try:
         yield update

@@ -9,7 +9,8 @@ import click
 from pipeline.cli.batch import batch, status
 from pipeline.cli.look import check, inspect, quicklook, verify
 from pipeline.cli.run import run
-from pipeline.cli.training import simulate
+from pipeline.cli.simulate import simulate
+from pipeline.cli.train import evaluate, export, finetune, train
 from pipeline.version import __version__
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100}
@@ -25,5 +26,8 @@ def main() -> None:
     """
 
 
-for command in (run, batch, status, inspect, verify, check, quicklook, simulate):
+for command in (
+    run, batch, status, inspect, verify, check, quicklook,
+    simulate, train, finetune, evaluate, export,
+):  # fmt: skip
     main.add_command(command)

@@ -22,7 +22,7 @@ def forward(network: Network, x: npt.ArrayLike) -> Array:
     """
     rows = np.asarray(x, dtype=np.float64)
     with np.errstate(all="ignore"):
-        signal = _scale(network.inputs, transformed(network.inputs, rows))
+        signal = scaled(network.inputs, rows)
         for layer in network.layers:
             signal = activation_function(layer.activation)(signal @ layer.kernel + layer.bias)
         return _physical(network.outputs, _unscale(network.outputs, signal))
@@ -52,6 +52,12 @@ def scale_factors(variables: tuple[Variable, ...]) -> tuple[Array, Array]:
     """
     centre = np.array([variable.scaling.centre(variable) for variable in variables])
     return centre, np.array([variable.scaling.width(variable) for variable in variables])
+
+
+def scaled(variables: tuple[Variable, ...], physical: Array) -> Array:
+    """What a network sees of physical values with shape (n, variables)."""
+    with np.errstate(all="ignore"):
+        return _scale(variables, transformed(variables, physical))
 
 
 def _physical(variables: tuple[Variable, ...], values: Array) -> Array:

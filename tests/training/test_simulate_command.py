@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from pipeline.cli.training import simulate
+from pipeline.cli.simulate import simulate
 from pipeline.errors import ConfigError, OutputError
 from pipeline.sensors import sensors
 from pipeline.training.sample_files import write_samples, writer_for

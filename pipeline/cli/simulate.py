@@ -1,4 +1,4 @@
-"""Commands that make networks: ``simulate``."""
+"""``ocpipe simulate``: tables of simulated water to train networks with."""
 
 import sys
 from pathlib import Path

@@ -1,0 +1,89 @@
+"""Samples -> what a model learns from: scaled, in parts, with a weight for each target."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.config.samples import SamplesConfig, SplitsConfig
+from pipeline.networks.description import Array, Variable, class_outputs
+from pipeline.networks.reference import scaled
+from pipeline.training.fitting import Data
+from pipeline.training.samples import Samples, load_samples
+from pipeline.training.scaling import fit_variables
+from pipeline.training.splits import Split, check_no_leakage, make_split
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Samples with their parts."""
+
+    samples: Samples
+    split: Split
+
+    def inputs(self) -> tuple[Variable, ...]:
+        """The inputs, scaled by the training part.
+
+        Raises:
+            ConfigError: one is constant.
+        """
+        return fit_variables(self.samples.inputs, self.samples.x, self.split.train)
+
+    def outputs(self) -> tuple[Variable, ...]:
+        """The targets, scaled by the training part; of classes their probabilities.
+
+        Raises:
+            ConfigError: one is constant.
+        """
+        if self.samples.classes:
+            return class_outputs(self.samples.classes)
+        return fit_variables(self.samples.targets, self.samples.y, self.split.train)
+
+    def data(
+        self,
+        rows: Rows,
+        inputs: tuple[Variable, ...],
+        outputs: tuple[Variable, ...],
+        one_logit: bool = False,
+    ) -> Data | None:
+        """Some rows as a model with such variables sees them; None where there are none.
+
+        Args:
+            rows: which.
+            inputs: of the model.
+            outputs: of the model, in the order of the targets.
+            one_logit: whether two classes are one column: 1 is the second class.
+        """
+        if not len(rows):
+            return None
+        part = self.samples.take(rows)
+        weights = np.ones(len(rows)) if part.weights is None else part.weights
+        x = scaled(inputs, part.x)
+        if part.labels is not None:
+            y = np.eye(len(part.classes))[part.labels]
+            return Data(x, y[:, 1:] if one_logit else y, weights[:, np.newaxis])
+        known = np.isfinite(part.y)
+        y = np.where(known, scaled(outputs, part.y), 0.0)
+        return Data(x, y, weights[:, np.newaxis] * known)
+
+    def golden_inputs(self, count: int = 5) -> Array:
+        """A few training spectra from end to end, by their mean transformed value."""
+        rows = self.split.train
+        level = scaled(self.inputs(), self.samples.x[rows]).mean(axis=1)
+        places = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
+        chosen: Array = self.samples.x[rows[np.argsort(level, kind="stable")[places]]]
+        return chosen
+
+
+def prepare(samples: SamplesConfig, splits: SplitsConfig) -> Prepared:
+    """Read samples and part them.
+
+    Raises:
+        ConfigError: what is wrong with the tables or with the parts.
+    """
+    loaded = load_samples(samples)
+    split = make_split(loaded, splits)
+    check_no_leakage(loaded, split)
+    return Prepared(loaded, split)

@@ -1,0 +1,207 @@
+"""The folder of a training: the network, how it was made, and what the field wants to see of it."""
+
+import csv
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from pipeline.config.training import Recipe
+from pipeline.errors import OutputError
+from pipeline.networks import Network, load_network
+from pipeline.networks.reference import forward
+from pipeline.networks.saving import save_network
+from pipeline.training.baselines import baseline_outputs
+from pipeline.training.evaluation.album import History
+from pipeline.training.evaluation.card import DataFile, ModelCard, card_of_network
+from pipeline.training.evaluation.files import write_evaluation
+from pipeline.training.evaluation.report import Evaluation, evaluate_arrays, evaluate_classes
+from pipeline.training.evaluation.tables import as_dict
+from pipeline.training.fitting import Fitted
+from pipeline.training.fitting.history import write_history
+from pipeline.training.preparation import Prepared
+from pipeline.training.train import Trained
+
+Rows = npt.NDArray[np.int64]
+PARTS = ("train", "validation", "test")
+LIBRARIES = ("tensorflow", "keras", "numpy")
+
+
+def write_results(folder: Path, config: Recipe, trained: Trained) -> list[Path]:
+    """Save the network, its history, its evaluation on what was held out, and its model card.
+
+    Args:
+        folder: where all of it goes; files of the same names are replaced.
+        config: by which it was trained.
+        trained: what came of it.
+
+    Returns:
+        The files of the network.
+
+    Raises:
+        OutputError: the folder cannot be written to.
+    """
+    evaluations = [
+        evaluate_part(trained.network, config, trained.prepared, part, trained.before)
+        for part in PARTS
+        if len(getattr(trained.prepared.split, part))
+    ]
+    network = _with_metrics(trained.network, evaluations)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        saved = [
+            file
+            for ending in config.save
+            for file in save_network(folder / f"{config.name}.{ending}", network)
+        ]
+        write_history(folder / "history.csv", trained.fitted.history)
+        _write_split(folder / "split.csv", trained.prepared)
+        _write_yaml(folder / "training.yaml", config.model_dump(mode="json"))
+        if saved[0].suffix != ".onnx":
+            _write_yaml(folder / "run.yaml", _run_config(network, saved[0]))
+            network = load_network(saved[0])  # as it will be used, golden spectra checked
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot be written to ({error.strerror or error}). Free space, or choose "
+            "another output folder."
+        ) from error
+    *others, last = evaluations
+    write_evaluation(
+        folder,
+        last,
+        card=model_card(network, config, trained.prepared),
+        history=_curves(trained.fitted, config),
+        other_parts=others,
+    )
+    return saved
+
+
+def evaluate_part(
+    network: Network,
+    config: Recipe,
+    prepared: Prepared,
+    part: str,
+    before: Network | None = None,
+    others: Sequence[Network] = (),
+) -> Evaluation:
+    """A network on one part of the samples, beside published algorithms and other networks.
+
+    Args:
+        network: what is judged.
+        config: says which algorithms it is compared with.
+        prepared: samples with their parts.
+        part: ``train``, ``validation``, ``test`` or ``all``.
+        before: the network before fine-tuning, on the same outputs.
+        others: more networks of the same inputs and outputs.
+    """
+    rows = np.arange(len(prepared.samples)) if part == "all" else getattr(prepared.split, part)
+    chosen = prepared.samples.take(rows)
+    modelled = forward(network, chosen.x)
+    if chosen.labels is not None:
+        return evaluate_classes(
+            network.inputs, network.classes, chosen.x, chosen.labels, modelled,
+            part=part, model=network.name,
+        )  # fmt: skip
+    baselines = baseline_outputs(
+        config.baselines, config.sensors[0], network.inputs, network.outputs, chosen.x,
+        config.samples.tolerance_nm,
+    )  # fmt: skip
+    if before is not None:
+        baselines[f"{before.name} before"] = forward(before, chosen.x)
+    for other in others:
+        baselines[_unused(other.name, (*baselines, network.name))] = forward(other, chosen.x)
+    return evaluate_arrays(
+        network.inputs, network.outputs, chosen.x, chosen.y, modelled,
+        groups=chosen.groups, baselines=baselines, part=part, model=network.name,
+    )  # fmt: skip
+
+
+def _unused(name: str, taken: Sequence[str]) -> str:
+    """The name, with a number where there is one already."""
+    tried = (f"{name} ({number})" if number > 1 else name for number in range(1, len(taken) + 2))
+    return next(one for one in tried if one not in taken)
+
+
+def _with_metrics(network: Network, evaluations: Sequence[Evaluation]) -> Network:
+    """The network with what was measured in its training record; by group is in metrics.json."""
+    measured: dict[str, Any] = {}
+    for evaluation in evaluations:
+        content = as_dict(evaluation)
+        measured[evaluation.part] = {
+            "rows": content["rows"],
+            **{output["name"]: output["metrics"] for output in content["outputs"]},
+        }
+        if evaluation.classification is not None:
+            measured[evaluation.part]["accuracy"] = evaluation.classification.accuracy
+    return replace(network, training=network.training | {"metrics": measured})
+
+
+def model_card(network: Network, config: Recipe, prepared: Prepared) -> ModelCard:
+    """What is stated about a network and the samples it was trained with."""
+    samples, split = prepared.samples, prepared.split
+    parts = {part: len(getattr(split, part)) for part in PARTS}
+    groups = ""
+    if samples.groups is not None:
+        groups = f"{config.samples.group}: {len(set(samples.groups))} groups"
+    settings = config.model_dump(
+        mode="json", include={"network", "finetune", "fit"}, exclude_none=True
+    )
+    settings |= {
+        k: v for k, v in network.training.items() if k in ("best_epoch", "epochs", "start")
+    }
+    return card_of_network(
+        network,
+        files=tuple(
+            DataFile(str(s["name"]), str(s["sha256"]), int(s["rows"])) for s in samples.sources
+        ),
+        filters=(*((config.samples.filter,) if config.samples.filter else ()), *samples.told),
+        split=f"by {config.splits.by}, seed {config.splits.seed}",
+        parts=parts,
+        groups=groups,
+        settings=settings,
+        limits=config.limits,
+        software={name: importlib.metadata.version(name) for name in LIBRARIES},
+    )
+
+
+def _curves(fitted: Fitted, config: Recipe) -> History:
+    validation = [epoch.validation_loss for epoch in fitted.history]
+    return History(
+        loss=tuple(epoch.loss for epoch in fitted.history),
+        validation_loss=tuple(validation) if np.isfinite(validation).all() else (),
+        learning_rate=tuple(epoch.learning_rate for epoch in fitted.history),
+        best_epoch=fitted.best_epoch,
+        loss_name="cross-entropy" if config.samples.classes else config.fit.loss,
+    )
+
+
+def _run_config(network: Network, file: Path) -> Mapping[str, Any]:
+    """With which ``ocpipe run`` takes the network at once."""
+    plain = "".join(c if c.isalnum() else "_" for c in network.name)
+    name = plain if plain[0].isalpha() else f"network_{plain}"
+    choice = {"name": name, "file": str(file.absolute())}
+    return {"name": name, "title": network.title, "science": {"networks": [choice]}}
+
+
+def _write_yaml(path: Path, data: Mapping[str, Any]) -> None:
+    path.write_text(
+        yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True), encoding="utf-8"
+    )
+
+
+def _write_split(path: Path, prepared: Prepared) -> None:
+    """Which row of which file was in which part."""
+    samples = prepared.samples
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("file", "row", "group", "part"))
+        for part in PARTS:
+            for row in getattr(prepared.split, part):
+                group = "" if samples.groups is None else samples.groups[row]
+                source = samples.sources[samples.files[row]]["name"]
+                writer.writerow((source, samples.rows[row], group, part))

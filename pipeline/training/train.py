@@ -1,0 +1,271 @@
+"""A training configuration -> a network, its file, and what is to be known about it."""
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.config.training import FinetuneConfig, Recipe, TrainingConfig
+from pipeline.errors import ConfigError
+from pipeline.networks.checks import check_network
+from pipeline.networks.description import GoldenSpectra, Layer, Network, Variable
+from pipeline.networks.reference import forward
+from pipeline.sensors import find_sensor
+from pipeline.training.fitting import Checkpoints, Fitted, Listener, Trainer
+from pipeline.training.model import decorrelation, layers_of, new_model
+from pipeline.training.preparation import Prepared, prepare
+from pipeline.training.setup import set_up
+from pipeline.version import __version__
+
+if TYPE_CHECKING:
+    import keras
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of it."""
+
+    network: Network
+    fitted: Fitted
+    prepared: Prepared
+    before: Network | None = None
+    """The network that fine-tuning began with, on the same outputs."""
+
+
+def train(
+    config: TrainingConfig,
+    listener: Listener,
+    checkpoints: Path | None = None,
+    prepared: Prepared | None = None,
+) -> Trained:
+    """Train a network anew.
+
+    Args:
+        config: all of it.
+        listener: told after each epoch.
+        checkpoints: folder for them; where it holds some of the same configuration and samples,
+            training goes on from there.
+        prepared: samples that are read and parted already.
+
+    Raises:
+        ConfigError: what is wrong with configuration or samples, before any training; or the loss
+            is not finite any more.
+    """
+    check_sensors(config)
+    set_up(config.fit)
+    prepared = prepared or prepare(config.samples, config.splits)
+    inputs, outputs = prepared.inputs(), prepared.outputs()
+    head = Head.of(prepared)
+    check_savable_later(config, (*config.network.activations, head.activation), inputs, outputs)
+    data = {
+        part: prepared.data(rows, inputs, outputs, head.is_one_logit)
+        for part, rows in (
+            ("train", prepared.split.train),
+            ("validation", prepared.split.validation),
+        )
+    }
+    if data["train"] is None:
+        raise ConfigError("no training samples are left. Make the validation and test parts less.")
+    model = new_model(
+        len(inputs),
+        head.units(len(outputs)),
+        config.network,
+        last="linear",
+        seed=config.fit.seed,
+        dtype=config.fit.precision,
+        first=decorrelation(data["train"].x) if config.network.decorrelate else None,
+    )
+    trainer = Trainer(
+        model, config.fit, data["train"], data["validation"], is_classifier=head.is_classifier
+    )
+    kept = kept_at(checkpoints, config, prepared)
+    resume = kept.load() if kept is not None else None
+    if resume is not None:
+        log.info("going on after epoch %d", resume.history[-1].number)
+    fitted = trainer.fit(listener, kept, resume=resume)
+    check_finite(fitted)
+    layers = head.layers(model, config.network.activations)
+    network = as_network(config, prepared, inputs, outputs, layers, fitted)
+    return Trained(network, fitted, prepared)
+
+
+def check_sensors(config: Recipe) -> tuple[str, ...]:
+    """The sensors of a recipe, spelled as the tables do.
+
+    Raises:
+        ConfigError: one is not known.
+    """
+    return tuple(find_sensor(sensor).name for sensor in config.sensors)
+
+
+@dataclass(frozen=True)
+class Head:
+    """What the last layer is while it learns, and what it is in the network.
+
+    Two classes are learned by one logit, and are a softmax over that and zero; more classes are
+    learned by their logits.
+    """
+
+    classes: int
+
+    @classmethod
+    def of(cls, prepared: Prepared) -> "Head":
+        """For these samples."""
+        return cls(len(prepared.samples.classes))
+
+    @property
+    def is_classifier(self) -> bool:
+        """Whether the outputs are classes."""
+        return self.classes > 0
+
+    @property
+    def is_one_logit(self) -> bool:
+        """Whether two classes are learned by one logit."""
+        return self.classes == 2
+
+    @property
+    def activation(self) -> str:
+        """Of the last layer of the network."""
+        return "softmax" if self.is_classifier else "linear"
+
+    def units(self, outputs: int) -> int:
+        """Of the last layer while it learns."""
+        return 1 if self.is_one_logit else outputs
+
+    def layers(self, model: "keras.Model", hidden: tuple[str, ...]) -> tuple[Layer, ...]:
+        """The layers of the network."""
+        *before, last = layers_of(model, (*hidden, self.activation))
+        if self.is_one_logit:
+            zero = np.zeros_like(last.kernel)
+            last = Layer(np.hstack([zero, last.kernel]), np.append(0.0, last.bias), "softmax")
+        return (*before, last)
+
+
+def as_network(
+    config: Recipe,
+    prepared: Prepared,
+    inputs: tuple[Variable, ...],
+    outputs: tuple[Variable, ...],
+    layers: tuple[Layer, ...],
+    fitted: Fitted,
+) -> Network:
+    """The network of a fit, with its record and golden spectra."""
+    samples = prepared.samples
+    network = Network(
+        name=config.name,
+        title=config.title or config.name,
+        inputs=inputs,
+        outputs=outputs,
+        layers=layers,
+        sensors=check_sensors(config),
+        citation=config.citation,
+        licence=config.licence,
+        file_name=f"{config.name}.{config.save[0]}",
+        sha256="",
+        training=record_of(config, prepared, fitted),
+        classes=samples.classes,
+        class_quantity=samples.class_quantity,
+    )
+    check_network(network)
+    x = prepared.golden_inputs()
+    return replace(network, golden=GoldenSpectra(x, forward(network, x)))
+
+
+def record_of(config: Recipe, prepared: Prepared, fitted: Fitted) -> dict[str, Any]:
+    """How it was trained, as plain data that goes into its file."""
+    best = next(e for e in fitted.history if e.number == fitted.best_epoch)
+    split = prepared.split
+    return {
+        "software": f"ocpipe {__version__}",
+        "data": [dict(source) for source in prepared.samples.sources],
+        "rows": {
+            "train": len(split.train),
+            "validation": len(split.validation),
+            "test": len(split.test),
+        },
+        "configuration": config.model_dump(mode="json", exclude={"title", "citation", "licence"}),
+        "epochs": len(fitted.history),
+        "best_epoch": fitted.best_epoch,
+        "loss": _number(best.loss),
+        "validation_loss": _number(best.validation_loss),
+    }
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return float(value) if np.isfinite(value) else None
+
+
+def kept_at(
+    folder: Path | None, config: Recipe, prepared: Prepared, start: str = ""
+) -> Checkpoints | None:
+    """Checkpoints in a folder, for this configuration, these samples and this start alone.
+
+    The number of epochs and the patience may change: a fit may go on for longer.
+    """
+    if folder is None:
+        return None
+    record = config.model_dump(
+        mode="json", exclude={"fit": {"epochs", "early_stopping", "keep_every", "tensorboard"}}
+    )
+    for name in ("title", "save", "citation", "licence", "limits", "baselines"):
+        record.pop(name, None)
+    if config.fit.schedule.kind == "cosine" and config.fit.schedule.decay_epochs is None:
+        record["epochs"] = config.fit.epochs
+    split = prepared.split
+    digest = hashlib.sha256(json.dumps([record, start], sort_keys=True).encode())
+    for array in (prepared.samples.x, prepared.samples.y, split.train, split.validation):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return Checkpoints(folder, digest.hexdigest(), config.fit.keep_every)
+
+
+def check_finite(fitted: Fitted) -> None:
+    """Refuse a fit that left the numbers.
+
+    Raises:
+        ConfigError: its last loss is not finite.
+    """
+    last = fitted.history[-1]
+    if not np.isfinite(last.loss):
+        raise ConfigError(
+            f"the loss is {last.loss} in epoch {last.number}: training ran away. Lower "
+            "fit.optimizer.learning_rate, or set fit.optimizer.clip_norm."
+        )
+
+
+def check_savable_later(
+    config: TrainingConfig | FinetuneConfig,
+    activations: tuple[str, ...],
+    inputs: tuple[Variable, ...],
+    outputs: tuple[Variable, ...],
+    sizes: tuple[int, ...] | None = None,
+) -> None:
+    """Refuse what cannot be saved as asked, before hours of training.
+
+    Raises:
+        NetworkError: OC-SMART's program could not run it.
+    """
+    from pipeline.networks.saving import check_savable
+
+    if "h5" not in config.save or config.beyond_ocsmart:
+        return
+    if sizes is None:
+        hidden = config.network.hidden if isinstance(config, TrainingConfig) else ()
+        sizes = (*hidden, len(outputs))
+    widths = (len(inputs), *sizes)
+    layers = tuple(
+        Layer(np.zeros((before, units)), np.zeros(units), activation)
+        for before, units, activation in zip(widths, sizes, activations, strict=False)
+    )
+    classes = tuple(v.name for v in outputs) if activations[-1] == "softmax" else ()
+    sketch = Network(
+        name=config.name, title="", inputs=inputs, outputs=outputs, layers=layers,
+        sensors=config.sensors, citation="", licence="", file_name="", sha256="", classes=classes,
+    )  # fmt: skip
+    check_savable(Path(f"{config.name}.h5"), sketch)

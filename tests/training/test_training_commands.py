@@ -1,0 +1,147 @@
+"""Commands in a row, in a shell: simulate, train, evaluate, finetune, export, run."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+import yaml
+from miniatures.cases import CASES
+
+from pipeline.networks import load_network
+
+OCPIPE = Path(sys.executable).parent / "ocpipe"
+
+
+def call(*arguments, cwd):
+    return subprocess.run(
+        [str(OCPIPE), *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+def sgli_scene(folder):
+    """A miniature in the format of SGLI, written from its description."""
+    folder.mkdir(exist_ok=True)
+    case = dataclasses.replace(CASES["sgli"], bands=(380, 412, 443, 490, 530, 565, 670))
+    return case.written(folder).path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A table, a recipe that takes seconds, and what was trained by it."""
+    made = tmp_path_factory.mktemp("row")
+    simulated = call("simulate", "--sensor", "sgli", "-n", 3000, "-o", "sgli.nc", cwd=made)
+    assert simulated.returncode == 0, simulated.stderr
+    shipped = Path(__file__).parents[2] / "configs" / "training" / "sgli_iops.yaml"
+    quick = yaml.safe_load(shipped.read_text())
+    quick["network"], quick["fit"]["epochs"] = {"hidden": [20, 10]}, 12
+    quick["fit"]["tensorboard"] = True
+    (made / "quick.yaml").write_text(yaml.safe_dump(quick))
+    trained = call("train", "quick.yaml", "--samples", "sgli.nc", "-o", "trained", cwd=made)
+    assert trained.returncode == 0, trained.stderr
+    return made
+
+
+def test_a_trained_network_processes_a_scene(folder):
+    """With the run configuration that lies beside it."""
+    scene = sgli_scene(folder / "scene")
+    ended = call("run", "-c", "trained/run.yaml", scene, "-o", "products", cwd=folder)
+    assert ended.returncode == 0, ended.stderr
+    (product,) = (folder / "products").glob("*.nc")
+    with netCDF4.Dataset(product) as file:
+        assert {"aph_443", "bbp_565", "chlor_a"} <= set(file.variables)
+
+
+def test_what_lies_in_the_folder(folder):
+    """Network files, record, split, history, pictures, card, logs."""
+    found = {path.name for path in (folder / "trained").iterdir()}
+    assert {
+        "sgli_iops.h5", "sgli_iops.keras", "sgli_iops.yaml", "sgli_iops.onnx", "training.yaml",
+        "split.csv", "history.csv", "metrics.json", "metrics.csv", "scatter.png",
+        "learning_curves.png", "comparison.png", "residuals_aph_443.png", "card.html",
+        "checkpoints", "tensorboard", "run.yaml",
+    } <= found  # fmt: skip
+    assert not [name for name in found if name.startswith(".")]
+    network = load_network(folder / "trained" / "sgli_iops.h5")  # golden spectra are checked
+    assert network.training["rows"] == {"train": 2400, "validation": 300, "test": 300}
+    assert network.training["metrics"]["test"]["aph_443"]["n"] == 300
+    assert len(network.training["data"][0]["sha256"]) == 64
+    assert network.golden is not None
+    measured = json.loads((folder / "trained" / "metrics.json").read_text())
+    assert set(measured) == {"train", "validation", "test"}
+
+
+def test_a_network_is_judged(folder):
+    """On a terminal and in a folder, beside published algorithms and another network."""
+    network = "trained/sgli_iops.h5"
+    ended = call(
+        "evaluate", network, "trained/sgli_iops.keras", "-c", "quick.yaml", "-o", "report",
+        cwd=folder,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert "sgli_iops, test part: 300 rows" in ended.stdout
+    assert "qaa_v6" in ended.stdout
+    assert "sgli_iops (2)" in ended.stdout
+    assert (folder / "report" / "card.html").is_file()
+
+
+def test_a_network_is_exported(folder):
+    """To another format, with the same numbers."""
+    ended = call("export", "trained/sgli_iops.h5", "-o", "copy.keras", cwd=folder)
+    assert ended.returncode == 0, ended.stderr
+    x = load_network(folder / "trained" / "sgli_iops.h5").golden.inputs
+    first, second = (
+        load_network(folder / name).predict(x, engine="numpy")
+        for name in ("trained/sgli_iops.h5", "copy.keras")
+    )
+    np.testing.assert_allclose(first, second, rtol=1e-10)
+
+
+def test_the_real_network_is_fine_tuned_and_run(folder, ocsmart):
+    """``ocpipe run`` takes the result as it took the original."""
+    recipe = {
+        "name": "SGLI_tuned",
+        "sensors": ["SGLI"],
+        "samples": {
+            "files": ["sgli.nc"],
+            "targets": [{"quantity": "aph", "wavelengths_nm": [412, 443, 490]}],
+        },
+        "splits": {"by": "random"},
+        "fit": {"precision": "float64", "epochs": 4},
+        "finetune": {"stages": [{"freeze": 3}, {"freeze": "none", "learning_rate": 1e-4}]},
+    }
+    (folder / "tune.yaml").write_text(yaml.safe_dump(recipe))
+    tuned = call("finetune", ocsmart / "SGLI_aphNN.h5", "tune.yaml", "-o", "tuned", cwd=folder)
+    assert tuned.returncode == 0, tuned.stderr
+    assert "SGLI_aphNN before" in (folder / "tuned" / "metrics.csv").read_text()
+    scene = sgli_scene(folder / "again")
+    ended = call("run", "-c", "tuned/run.yaml", scene, "-o", "products_tuned", cwd=folder)
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("inputs: wavelengths_nm: [412]", "Rrs"),
+        ("network: {activation: relu}", "OC-SMART's program could not run"),
+        ("fit: {epoch: 5}", "did you mean 'epochs'"),
+    ],
+)
+def test_wrong_recipes_end_in_words(folder, change, words):
+    """Before training, without a traceback, with exit code 2, and nothing is made."""
+    recipe = yaml.safe_load((folder / "quick.yaml").read_text())
+    if change.startswith("inputs"):
+        recipe["samples"]["inputs"] = [{"quantity": "Rrs", "wavelengths_nm": [700]}]
+    else:
+        for key, value in yaml.safe_load(change).items():
+            recipe[key] |= value
+    (folder / "wrong.yaml").write_text(yaml.safe_dump(recipe))
+    ended = call("train", "wrong.yaml", "-o", "nothing", cwd=folder)
+    assert ended.returncode == 2, ended.stderr
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (folder / "nothing").exists()
