@@ -166,7 +166,8 @@ class Finetuning(Strict):
     """refit: scaling and training ranges are those of the new training samples; the first and the
     last layer take up the difference, so that the numbers at the start are the same."""
     decorrelate: bool = False
-    """As ``network.decorrelate`` of training, by the new training samples."""
+    """As ``network.decorrelate`` of training: by the components that the network was trained with,
+    where its record holds them and scaling is kept, else by those of the new training samples."""
     dropout: Share = 0.0
     stages: tuple[Stage, ...] = Field(default=(Stage(),), min_length=1)
 

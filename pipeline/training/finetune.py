@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pipeline.config.samples import VariableConfig
 from pipeline.config.training import FinetuneConfig, Fit, Stage
 from pipeline.errors import ConfigError
-from pipeline.networks.description import Network, Variable
+from pipeline.networks.description import Layer, Network, Variable
 from pipeline.networks.reference import scaled
 from pipeline.networks.rescaling import rescaled, with_outputs
 from pipeline.training.fitting import Checkpoints, Data, Fitted, Listener, Trainer
@@ -23,6 +25,7 @@ from pipeline.training.train import (
     check_savable_later,
     check_sensors,
     kept_at,
+    remembering,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +47,8 @@ class Beginning:
     """How many layers are those of the start network."""
     before: Network | None
     """The start network on the same outputs; None where its head is new."""
-    is_decorrelated: bool
+    first: Layer | None
+    """Decorrelation of the inputs."""
 
 
 def finetune(
@@ -82,7 +86,8 @@ def finetune(
     record = network.training | {
         "start": {"name": start.name, "file": start.file_name, "sha256": start.sha256}
     }
-    return Trained(replace(network, training=record), fitted, prepared, beginning.before)
+    network = remembering(replace(network, training=record), beginning.first)
+    return Trained(network, fitted, prepared, beginning.before)
 
 
 def with_inputs_of(start: Network, config: FinetuneConfig) -> FinetuneConfig:
@@ -131,9 +136,7 @@ def begin(start: Network, config: FinetuneConfig, prepared: Prepared) -> Beginni
     seed, dtype = fit.seed, fit.precision
     refit = chosen.scaling == "refit"
     inputs = prepared.inputs() if refit else start.inputs
-    first = None
-    if chosen.decorrelate:
-        first = decorrelation(scaled(inputs, prepared.samples.x[prepared.split.train]))
+    first = _decorrelation(start, config, prepared, inputs) if chosen.decorrelate else None
     if chosen.head == "keep":
         before = with_outputs(start, _columns(start, prepared, config.samples.tolerance_nm))
         outputs = prepared.outputs() if refit and not start.classes else before.outputs
@@ -142,9 +145,7 @@ def begin(start: Network, config: FinetuneConfig, prepared: Prepared) -> Beginni
             _trained_layers(begun), dropout=chosen.dropout, seed=seed, dtype=dtype, first=first
         )
         activations = tuple(layer.activation for layer in begun.layers)
-        return Beginning(
-            model, inputs, outputs, activations, len(begun.layers), before, first is not None
-        )
+        return Beginning(model, inputs, outputs, activations, len(begun.layers), before, first)
     if chosen.drop_layers >= len(start.layers):
         raise ConfigError(
             f"finetune.drop_layers: {chosen.drop_layers} of {len(start.layers)} layers; nothing of "
@@ -159,7 +160,17 @@ def begin(start: Network, config: FinetuneConfig, prepared: Prepared) -> Beginni
     activations = (
         *(layer.activation for layer in kept), *(hidden for _ in chosen.new_hidden), last
     )  # fmt: skip
-    return Beginning(model, inputs, outputs, activations, len(kept), None, first is not None)
+    return Beginning(model, inputs, outputs, activations, len(kept), None, first)
+
+
+def _decorrelation(
+    start: Network, config: FinetuneConfig, prepared: Prepared, inputs: tuple[Variable, ...]
+) -> Layer:
+    """That of the start network where it remembers one, else that of the new samples."""
+    known = start.training.get("decorrelation")
+    if known is not None and config.finetune.scaling == "keep":
+        return Layer(np.array(known["kernel"]), np.array(known["bias"]), "linear")
+    return decorrelation(scaled(inputs, prepared.samples.x[prepared.split.train]))
 
 
 def _trained_layers(network: Network) -> tuple[Any, ...]:
@@ -286,7 +297,7 @@ def freeze(beginning: Beginning, stage: Stage) -> None:
             f"finetune.stages: freeze: {stage.freeze} of {len(dense)} layers leaves none that "
             "learns. Freeze fewer."
         )
-    if count and beginning.is_decorrelated:
+    if count and beginning.first is not None:
         raise ConfigError(
             "finetune.decorrelate turns the first layer, and it is to stay as it is (freeze: "
             f"{stage.freeze}). Leave one of them out."

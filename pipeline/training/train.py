@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Inputs whose principal components go into the record of a network.
+MOST_REMEMBERED = 20
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -72,6 +75,7 @@ def train(
     }
     if data["train"] is None:
         raise ConfigError("no training samples are left. Make the validation and test parts less.")
+    first = decorrelation(data["train"].x) if config.network.decorrelate else None
     model = new_model(
         len(inputs),
         head.units(len(outputs)),
@@ -79,7 +83,7 @@ def train(
         last="linear",
         seed=config.fit.seed,
         dtype=config.fit.precision,
-        first=decorrelation(data["train"].x) if config.network.decorrelate else None,
+        first=first,
     )
     trainer = Trainer(
         model, config.fit, data["train"], data["validation"], is_classifier=head.is_classifier
@@ -92,7 +96,18 @@ def train(
     check_finite(fitted)
     layers = head.layers(model, config.network.activations)
     network = as_network(config, prepared, inputs, outputs, layers, fitted)
-    return Trained(network, fitted, prepared)
+    return Trained(remembering(network, first), fitted, prepared)
+
+
+def remembering(network: Network, first: Layer | None) -> Network:
+    """The network with the components of its inputs in its record, for fine-tuning.
+
+    Of many inputs they are too many numbers for an attribute of a file.
+    """
+    if first is None or len(network.inputs) > MOST_REMEMBERED:
+        return network
+    components = {"kernel": first.kernel.tolist(), "bias": first.bias.tolist()}
+    return replace(network, training=network.training | {"decorrelation": components})
 
 
 def check_sensors(config: Recipe) -> tuple[str, ...]:

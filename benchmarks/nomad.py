@@ -1,0 +1,207 @@
+"""Rrs -> aph(443) and chlorophyll on NOMAD: simulated water, fine-tuning, and without them.
+
+Run ``python benchmarks/nomad.py NOMAD_FILE``. Five folds by cruise: every row is judged once, by
+networks that saw no row of its cruise; epochs are fixed, so nothing is stopped by what is judged.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.algorithms import algorithm
+from pipeline.config import SplitsConfig
+from pipeline.config.training import FinetuneConfig, TrainingConfig, load_recipe
+from pipeline.networks import Network
+from pipeline.networks.reference import forward
+from pipeline.training.evaluation.metrics import common_rows, metrics
+from pipeline.training.finetune import finetune
+from pipeline.training.fitting import Epoch
+from pipeline.training.preparation import Prepared
+from pipeline.training.sample_files import write_samples
+from pipeline.training.samples import Samples, load_samples
+from pipeline.training.simulation import simulate_samples
+from pipeline.training.splits import Split, make_folds
+from pipeline.training.train import train
+
+Array = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+Plain = list[dict[str, Any]]
+
+BANDS = [411, 443, 489, 510, 555, 665]
+OTHERS = [411, 489, 510, 555, 665]
+NONE = np.array([], dtype=np.int64)
+SCALED = {"transform": "log10", "scaling": "zscore"}
+INPUTS = [{"quantity": "Rrs", "wavelengths_nm": BANDS, **SCALED}]
+MEMBERS, FOLDS, SIMULATED = 5, 5, 100_000
+
+
+class Silent:
+    """Is told of epochs and says nothing."""
+
+    def epoch(self, epoch: Epoch, epochs: int) -> None:
+        """An epoch is done."""
+
+
+def nomad(file: Path, targets: Plain) -> dict[str, Any]:
+    """The samples of NOMAD with such targets, of which some may be missing."""
+    columns = {f"Rrs_{nm}": f"lw{nm} / es{nm}" for nm in BANDS}
+    columns |= {f"aph_{nm}": f"ap{nm} - ad{nm}" for nm in BANDS}
+    return {
+        "files": [str(file)], "columns": columns, "group": "cruise", "inputs": INPUTS,
+        "units": {f"Rrs_{nm}": "sr-1" for nm in BANDS} | {f"aph_{nm}": "m-1" for nm in BANDS},
+        "targets": targets, "missing_targets": "mask",
+    }  # fmt: skip
+
+
+def simulation(file: Path, seed: int) -> TrainingConfig:
+    """Pre-training on simulated water, six outputs of aph and what goes with them."""
+    targets = [{"quantity": "aph", "wavelengths_nm": [443, *OTHERS], **SCALED},
+               {"quantity": "adg", "wavelengths_nm": [443], **SCALED},
+               {"quantity": "bbp", "wavelengths_nm": [555], **SCALED},
+               {"quantity": "chlor_a", **SCALED}]  # fmt: skip
+    return load_recipe(
+        {
+            "name": "simulated", "sensors": ["SeaWiFS"],
+            "samples": {"files": [str(file)], "inputs": INPUTS, "targets": targets},
+            "splits": {"by": "random", "validation": 0.02, "test": 0, "seed": 1},
+            "network": {"hidden": [48, 48, 48], "decorrelate": True},
+            "fit": {"epochs": 20, "batch_size": 1000, "seed": seed, "schedule": {"kind": "cosine"},
+                    "optimizer": {"kind": "adamw", "learning_rate": 3e-3, "weight_decay": 1e-4}},
+        },
+        TrainingConfig,
+    )  # fmt: skip
+
+
+def tuning(samples: dict[str, Any], seed: int) -> FinetuneConfig:
+    """Fine-tuning on measurements: all layers, full batch, 200 epochs, held to the start."""
+    return load_recipe(
+        {
+            "name": "tuned", "sensors": ["SeaWiFS"], "samples": samples,
+            "fit": {"epochs": 200, "batch_size": 100_000, "early_stopping": None, "seed": seed,
+                    "loss": "huber", "huber_delta": 0.3, "optimizer": {"learning_rate": 1e-3}},
+            "finetune": {"decorrelate": True, "stages": [{"l2_to_start": 0.005}]},
+        },
+        FinetuneConfig,
+    )  # fmt: skip
+
+
+def alone(samples: dict[str, Any], seed: int) -> TrainingConfig:
+    """A plain network on measurements alone."""
+    return load_recipe(
+        {
+            "name": "alone", "sensors": ["SeaWiFS"], "samples": samples,
+            "network": {"hidden": [32, 16]},
+            "fit": {"epochs": 400, "batch_size": 100_000, "early_stopping": None, "seed": seed,
+                    "optimizer": {"kind": "adamw", "learning_rate": 5e-3, "weight_decay": 1e-4},
+                    "schedule": {"kind": "cosine"}},
+        },
+        TrainingConfig,
+    )  # fmt: skip
+
+
+def hplc_else_fluorometric(samples: Samples) -> Samples:
+    """Chlorophyll by HPLC where it was measured so, else by fluorometer."""
+    hplc, other = samples.y.T
+    both = np.where(np.isfinite(hplc), hplc, other)[:, np.newaxis]
+    return replace(samples, y=both, targets=samples.targets[:1])
+
+
+def judged(
+    samples: Samples,
+    judged_rows: Rows,
+    fold_seed: int,
+    fit: Callable[[int, Prepared], Network],
+    members: int,
+) -> Array:
+    """log10 of the first output on every judged row, by an ensemble that did not see its cruise."""
+    folds = make_folds(samples.take(judged_rows), SplitsConfig(folds=FOLDS, seed=fold_seed))
+    found = np.full(len(samples), np.nan)
+    for fold in folds:
+        test = judged_rows[fold.test]
+        hidden = np.isin(samples.groups, np.unique(samples.groups[test]))
+        split = Split(np.flatnonzero(~hidden), NONE, test)
+        logs = [
+            np.log10(forward(fit(member, Prepared(samples, split)), samples.x[test])[:, 0])
+            for member in range(members)
+        ]
+        found[test] = np.mean(logs, axis=0)
+    return found[judged_rows]
+
+
+def line(name: str, observed: Array, modelled: Array) -> None:
+    """A row of the table."""
+    m = metrics(observed, modelled)
+    print(f"| {name} | {m.n} | {m.rmse:.4f} | {m.mae:.3f} | {m.bias:.3f} | {m.failures:.1%} |",
+          flush=True)  # fmt: skip
+
+
+def study(
+    name: str,
+    samples: Samples,
+    baseline: str,
+    starts: list[Network],
+    fold_seeds: list[int],
+    recipe: dict[str, Any],
+) -> None:
+    """One target: zero shot, alone, fine-tuned, and a published algorithm."""
+    rows = np.flatnonzero(np.isfinite(samples.y[:, 0]))
+    observed = samples.y[rows, 0]
+    print(f"\n{name}: {len(rows)} rows, {len(set(samples.groups[rows]))} cruises")
+    print("| | rows | RMSE (log10) | MAE | bias | failures |\n|---|---|---|---|---|---|")
+    published = algorithm(baseline, sensor="SeaWiFS", wavelengths_nm=BANDS)
+    columns = [BANDS.index(round(v.wavelength_nm)) for v in published.inputs]
+    place = next(i for i, v in enumerate(published.outputs)
+                 if v.quantity == samples.targets[0].quantity
+                 and round(v.wavelength_nm or 443) == 443)  # fmt: skip
+    algorithmic = published.predict(samples.x[rows][:, columns])[:, place]
+    line(baseline, observed, algorithmic)
+    place = [v.name for v in starts[0].outputs].index(samples.targets[0].name)
+    zero = [np.log10(forward(start, samples.x[rows])[:, place]) for start in starts]
+    line("simulation alone", observed, 10 ** np.mean(zero, axis=0))
+    for seed in fold_seeds:
+        plain = judged(samples, rows, seed,
+                       lambda k, p: train(alone(recipe, k + 1), Silent(), prepared=p).network,
+                       3)  # fmt: skip
+        line(f"measurements alone, fold seed {seed}", observed, 10**plain)
+        tuned = judged(samples, rows, seed,
+                       lambda k, p: finetune(starts[k], tuning(recipe, k + 1), Silent(),
+                                             prepared=p).network, len(starts))  # fmt: skip
+        line(f"simulation, then fine-tuned, fold seed {seed}", observed, 10**tuned)
+        both = common_rows(observed, algorithmic, 10**tuned)
+        line(f"the same on the rows of {baseline}", observed[both], 10 ** tuned[both])
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--fold-seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--members", type=int, default=MEMBERS)
+    options = parser.parse_args()
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder) / "simulated.nc"
+        write_samples(table, simulate_samples(SIMULATED, BANDS, seed=1))
+        starts = [train(simulation(table, k + 1), Silent()).network
+                  for k in range(options.members)]  # fmt: skip
+    print(f"{options.members} networks pre-trained in {time.monotonic() - begun:.0f} s")
+    aph = nomad(options.file, [{"quantity": "aph", "wavelengths_nm": [443, *OTHERS], **SCALED}])
+    measured = load_samples(tuning(aph, 1).samples)
+    study("aph(443)", measured, "qaa_v6", starts, options.fold_seeds, aph)
+    chl = nomad(options.file, [{"quantity": "chlor_a", "column": "chl_a", **SCALED},
+                               {"quantity": "fluorometric", "column": "chl", "units": "mg m-3",
+                                **SCALED}])  # fmt: skip
+    measured = hplc_else_fluorometric(load_samples(tuning(chl, 1).samples))
+    study("chlorophyll", measured, "ocx_v6", starts, options.fold_seeds, chl)
+    print(f"{time.monotonic() - begun:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
