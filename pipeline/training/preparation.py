@@ -1,5 +1,6 @@
 """Samples -> what a model learns from: scaled, in parts, with a weight for each target."""
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,9 @@ from pipeline.networks.reference import scaled
 from pipeline.training.fitting import Data
 from pipeline.training.samples import Samples, load_samples
 from pipeline.training.scaling import fit_variables
-from pipeline.training.splits import Split, check_no_leakage, make_split
+from pipeline.training.splits import Split, make_split
+
+log = logging.getLogger(__name__)
 
 Rows = npt.NDArray[np.int64]
 
@@ -85,5 +88,6 @@ def prepare(samples: SamplesConfig, splits: SplitsConfig) -> Prepared:
     """
     loaded = load_samples(samples)
     split = make_split(loaded, splits)
-    check_no_leakage(loaded, split)
+    for message in (*loaded.told, *split.told):
+        log.info("samples: %s", message)
     return Prepared(loaded, split)
