@@ -191,3 +191,10 @@ def test_names_and_folders_that_cannot_be(network, tmp_path):
     with pytest.raises(OutputError, match="Check that the folder exists"):
         save_network(tmp_path / "nowhere" / "aph.h5", network)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_long_description_has_room(network, tmp_path):
+    """More than HDF5's oldest layout takes as an attribute (64 kB)."""
+    told = dataclasses.replace(network, training={"told": "x" * 300_000})
+    save_network(tmp_path / "long.h5", told)
+    assert load_network(tmp_path / "long.h5").training == told.training

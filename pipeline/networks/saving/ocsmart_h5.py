@@ -18,6 +18,7 @@ from pipeline.networks.self_description import ATTRIBUTE, self_description
 
 # What ``Layers`` holds as int8, in which OC-SMART's program computes with it.
 MOST_UNITS = 127
+LONGEST_IN_OLD_LAYOUT = 60_000
 ANGLES = ("solar_zenith", "sensor_zenith", "relative_azimuth")
 
 
@@ -69,8 +70,11 @@ def save_ocsmart(path: Path, network: Network, _: str) -> list[Path]:
     for number, layer in enumerate(network.layers, start=1):
         datasets[f"Weights/Layer{number}"] = layer.kernel.T
         datasets[f"Bias/Layer{number}"] = layer.bias[:, np.newaxis]
-    with h5py.File(path, "w") as file:
-        file.attrs[ATTRIBUTE] = json.dumps(self_description(network))
+    described = json.dumps(self_description(network))
+    # The oldest layout of HDF5, which all read, has no room for a longer attribute.
+    layout = None if len(described) < LONGEST_IN_OLD_LAYOUT else ("v108", "v108")
+    with h5py.File(path, "w", libver=layout) as file:
+        file.attrs[ATTRIBUTE] = described
         for name, values in datasets.items():
             file.create_dataset(name, data=values, track_times=False)
     return [path]
