@@ -63,7 +63,7 @@ def test_what_says_no_units() -> None:
 def test_other_commands_do_not_load_pint() -> None:
     """Libraries of tables are loaded with the first table, not with the command line."""
     program = (
-        "import sys, pipeline.cli, pipeline.cli.training, pipeline.training.samples; "
+        "import sys, pipeline.cli, pipeline.cli.simulate, pipeline.training.samples; "
         "print({'pint', 'pandas', 'pyarrow'} & set(sys.modules))"
     )
     done = subprocess.run(
