@@ -1,17 +1,21 @@
 """All that happens to a pixel, as a pure function of one block: no file, no dask, no thread."""
 
+import functools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from pipeline.networks.after import SCOPE, SCOPE_LIMIT, scope_deviation
-from pipeline.networks.engines import SELF_CHECK_TOLERANCE, get_engine
+from pipeline.chain import chosen
+from pipeline.networks.after import SCOPE, SCOPE_LIMIT, gained, scope_deviation
+from pipeline.networks.engines import SELF_CHECK_TOLERANCE, predict_with_uncertainty
 from pipeline.networks.reference import limits, transformed
+from pipeline.propagation import propagate
 from pipeline.quality import (
     AT_LIMIT_LN,
     FIRST_MASK_BIT,
@@ -34,7 +38,6 @@ from pipeline.quality import (
 if TYPE_CHECKING:
     from pipeline.chain import NetworkStep
     from pipeline.networks import Retrieval, Variable
-    from pipeline.networks.after import Gains
     from pipeline.plan import Plan
 
 # What rounding a float32 input to and fro may move it, far more than enough.
@@ -64,7 +67,8 @@ def process_block(block: xr.Dataset, plan: "Plan") -> xr.Dataset:
 
     Returns:
         ``quality_flags`` and, for each network, its product variables (float32, NaN where it was
-        not computed, or a class map) and its flags, all on (y, x). Attributes of a network's flags
+        not computed, or a class map), their uncertainties where there are any, and its flags,
+        all on (y, x). Attributes of a network's flags
         count the pixels it was computed on (``COMPUTED``) and, for each of its inputs, those among
         them where it is outside the training range (``INPUTS_OUTSIDE``).
     """
@@ -73,8 +77,10 @@ def process_block(block: xr.Dataset, plan: "Plan") -> xr.Dataset:
     rows = _gather(block, plan, unmasked)
     made: dict[str, npt.NDArray[Any]] = {QUALITY_FLAGS: quality}
     counted: dict[str, dict[str, Any]] = {}
+    results: dict[str, Evaluated] = {}
     for step in plan.steps:
-        values, flags, outside = run_network(step, rows, plan.steps)
+        results[step.name] = run_network(step, rows, plan.steps)
+        values, flags, outside, _ = results[step.name]
         if step.variables:
             for name, column in zip(step.variables, _product_columns(step, values), strict=True):
                 fill = NO_CLASS if column.dtype == np.uint8 else np.float32(np.nan)
@@ -82,6 +88,8 @@ def process_block(block: xr.Dataset, plan: "Plan") -> xr.Dataset:
         made[step.flags_name] = _scatter(flags, unmasked, quality.shape, np.uint8(0))
         computed = np.count_nonzero((flags & (INPUT_MISSING | INPUT_NOT_POSITIVE)) == 0)
         counted[step.flags_name] = {COMPUTED: computed, INPUTS_OUTSIDE: outside}
+    for name, column in _uncertainties(block, plan, unmasked, rows, results):
+        made[name] = _scatter(column, unmasked, quality.shape, np.float32(np.nan))
     return xr.Dataset(
         {name: (("y", "x"), array, counted.get(name)) for name, array in made.items()}
     )
@@ -145,12 +153,52 @@ def _product_columns(step: "NetworkStep", values: Float32) -> list[npt.NDArray[A
     return [classes, values[np.arange(len(values)), best]]
 
 
+def _uncertainties(
+    block: xr.Dataset,
+    plan: "Plan",
+    pixels: npt.NDArray[np.intp],
+    rows: Float32,
+    results: "dict[str, Evaluated]",
+) -> Iterator[tuple[str, Float32]]:
+    """Name and column (pixels,) of each variable that holds an uncertainty."""
+    steps = [step for step in plan.steps if step.uncertainties]
+    if not steps:
+        return
+    from_inputs: dict[str, Float32] = {}
+    if plan.uncertainty is not None:
+        deviations = plan.uncertainty.deviations(block, pixels)
+        from_inputs = propagate(plan.uncertainty, plan.steps, rows, deviations)
+    as_factor = plan.config.science.uncertainty.written_as == "factor"
+    for step in steps:
+        result = results[step.name]
+        parts = [
+            part for part in (from_inputs.get(step.name), result.deviation) if part is not None
+        ]
+        for column, name in enumerate(step.uncertainties):
+            total = functools.reduce(np.hypot, [part[:, column] for part in parts])
+            total = np.where(np.isfinite(result.values[:, column]), total, np.float32(np.nan))
+            is_factor = as_factor and step.network.outputs[column].spans_decades
+            yield name, np.float32(10) ** total if is_factor else total
+
+
+class Evaluated(NamedTuple):
+    """What one network made of rows of pixels."""
+
+    values: Float32
+    """Outputs (n, outputs), NaN where they are not computed."""
+    flags: Flags
+    """With shape (n,)."""
+    outside: Counts
+    """For each input, the number of computed pixels where it is outside its training range."""
+    deviation: Float32 | None
+    """Standard deviations (n, outputs) that the network states itself, of log10 for what spans
+    decades."""
+
+
 def run_network(
     step: "NetworkStep", rows: Float32, steps: "tuple[NetworkStep, ...]" = ()
-) -> tuple[Float32, Flags, Counts]:
-    """Values (n, outputs) and flags (n,) of one network for unmasked pixels.
-
-    Third, for each input, the number of computed pixels where it is outside its training range.
+) -> Evaluated:
+    """One network on unmasked pixels.
 
     Args:
         step: the network.
@@ -162,15 +210,20 @@ def run_network(
     flags = evaluation.input_flags()
     computed = np.flatnonzero(flags == 0)
     outputs = len(step.network.outputs)
+    deviation: Float32 | None = None
     if computed.size == len(rows) > 0:
-        values, flags = evaluation.on(computed)
+        values, flags, deviation = evaluation.on(computed)
     else:
         values = np.full((outputs, len(rows)), np.nan, dtype=np.float32).T
+        if step.network.states_uncertainty:
+            deviation = np.full((outputs, len(rows)), np.nan, dtype=np.float32).T
         if computed.size:
-            values[computed], flags[computed] = evaluation.on(computed)
+            values[computed], flags[computed], some = evaluation.on(computed)
+            if deviation is not None:
+                deviation[computed] = some
     if rows.shape[1] >= step.output_columns.stop:
         rows[:, step.output_columns] = values
-    return values, flags, evaluation.outside
+    return Evaluated(values, flags, evaluation.outside, deviation)
 
 
 @dataclass(frozen=True)
@@ -203,11 +256,13 @@ class _Evaluation:
                 flags[x < 0] |= INPUT_NOT_POSITIVE
         return flags
 
-    def on(self, computed: npt.NDArray[np.intp]) -> tuple[Float32, Flags]:
-        """Values and range flags of the rows that can be computed."""
+    def on(self, computed: npt.NDArray[np.intp]) -> tuple[Float32, Flags, Float32 | None]:
+        """Values, range flags and deviations of the rows that can be computed."""
         network = self.step.network
-        x = _gained(self._inputs(computed), self.step.input_gains)
-        y = get_engine(network, self.step.engine).predict(x)
+        x = gained(self._inputs(computed), self.step.input_gains)
+        y, deviation = predict_with_uncertainty(network, self.step.engine, x)
+        if deviation is not None:
+            deviation = self._gained_deviation(deviation, y).astype(np.float32, copy=False)
         flags = np.zeros(len(x), dtype=np.uint8)
         doubtful = self._doubtful(x, y)
         step = max(NUMBERS_AT_ONCE // (x.shape[1] + y.shape[1]), FEWEST_ROWS)
@@ -216,18 +271,21 @@ class _Evaluation:
             some = y[part]
             flags[part] = self._decided(computed[part], x[part], some)
             y[part] = some
-        return y.astype(np.float32, copy=False), flags
+        return y.astype(np.float32, copy=False), flags, deviation
+
+    def _gained_deviation(self, deviation: Floats, y: Floats) -> Floats:
+        """Gains change the deviation of what is not stated as log10."""
+        gains = self.step.gains
+        if gains is None:
+            return deviation
+        decades = [variable.spans_decades for variable in self.step.network.outputs]
+        return np.asarray(np.where(decades, deviation, deviation * gains.factors(y)))
 
     def _inputs(self, computed: npt.NDArray[np.intp]) -> Float32:
         """What the network takes of some rows (n, inputs); columns together in memory."""
-        columns = self.step.columns
-        first, layers = columns[0], self.rows.T
-        if columns == list(range(first, first + len(columns))):
-            chosen = layers[first : first + len(columns)]
-        else:
-            chosen = layers[columns]
+        layers = chosen(self.rows, self.step.columns).T
         every = computed.size == len(self.rows)
-        return np.asarray((chosen if every else np.take(chosen, computed, axis=1)).T)
+        return np.asarray((layers if every else np.take(layers, computed, axis=1)).T)
 
     def _doubtful(self, x: Float32, y: Floats) -> npt.NDArray[np.intp]:
         """Rows that are not well inside of all ranges, or of which more has to be decided."""
@@ -288,18 +346,11 @@ class _Evaluation:
             if made.any():
                 outputs = _Evaluation(maker, rows, self.steps)._exact_outputs(rows)  # noqa: SLF001
                 x[:, made] = outputs[:, columns[made] - maker.first_output]
-        return np.asarray(_gained(x, self.step.input_gains))
+        return np.asarray(gained(x, self.step.input_gains))
 
     def _exact_outputs(self, rows: Float32) -> Float64:
         outputs = self.step.network.reference(self._exact_inputs(rows))
-        return np.asarray(_gained(outputs, self.step.gains))
-
-
-def _gained(values: Any, gains: "Gains | None") -> Any:
-    """Values (n, bands) times the gains, in their own precision."""
-    if gains is None:
-        return values
-    return (values * gains.factors(values)).astype(values.dtype)
+        return np.asarray(gained(outputs, self.step.gains))
 
 
 def _scope_columns(network: "Retrieval") -> list[int]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from pipeline.config import GainMode, NetworkChoice, RunConfig
@@ -51,6 +52,8 @@ class NetworkStep:
     """On its outputs."""
     input_gains: Gains | None = None
     """On its inputs."""
+    uncertainties: tuple[str, ...] = ()
+    """Names of the variables that hold the uncertainty of its outputs; none where none is known."""
 
     @property
     def flags_name(self) -> str:
@@ -71,6 +74,14 @@ class NetworkStep:
     def classes(self) -> FlagTable | None:
         """The classes of its class map, if the network classifies."""
         return class_map(self.network.classes) if self.network.classes else None
+
+
+def chosen(rows: npt.NDArray[np.float32], columns: Sequence[int]) -> npt.NDArray[np.float32]:
+    """Columns of rows (n, layers), which lie together in memory where they do in the rows."""
+    first, layers = columns[0], rows.T
+    if list(columns) == list(range(first, first + len(columns))):
+        return layers[first : first + len(columns)].T
+    return layers[columns].T
 
 
 def make_chain(

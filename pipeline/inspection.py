@@ -13,8 +13,9 @@ from pipeline.algorithms.catalogue import PREFIX, on_every_sensor
 from pipeline.config import ReaderChoice
 from pipeline.errors import SceneError
 from pipeline.lazy import strips
-from pipeline.networks import Network, load_network
+from pipeline.networks import Network, Retrieval, load_network, load_retrieval
 from pipeline.networks.description import Variable
+from pipeline.networks.ensemble_file import is_ensemble
 from pipeline.networks.formats import is_network
 from pipeline.product_file import ProductFile, is_product
 from pipeline.provenance import SOFTWARE
@@ -50,6 +51,8 @@ def inspect_file(path: Path, reader: ReaderChoice = AUTO) -> Iterator[str]:
         yield from _product(path)
     elif path.is_file() and is_network(path):
         yield from _network(load_network(path))
+    elif is_ensemble(path):
+        yield from _ensemble(load_retrieval(path))
     else:
         yield from _scene(path, reader)
 
@@ -74,6 +77,22 @@ def _network(network: Network) -> Iterator[str]:
         yield f"training     {key}: {value}"
     yield f"citation     {network.citation or 'none given'}"
     yield f"licence      {network.licence or 'none given'}"
+
+
+def _ensemble(ensemble: Retrieval) -> Iterator[str]:
+    record = ensemble.record
+    yield f"ensemble     {ensemble.name}: {ensemble.title}"
+    yield f"file         {ensemble.file_name}"
+    yield f"sha256       {ensemble.sha256}"
+    yield f"sensors      {', '.join(ensemble.sensors)}"
+    yield f"layers       {ensemble.shape_text} ({record['activations']})"
+    for member in record["members"].split(","):
+        yield f"member       {member}"
+    yield f"calibration  {record['calibration']}"
+    yield from _variables("inputs", ensemble.inputs)
+    yield from _variables("outputs", ensemble.outputs)
+    yield f"citation     {ensemble.citation or 'none given'}"
+    yield f"licence      {ensemble.licence or 'none given'}"
 
 
 def _algorithm(name: str) -> Iterator[str]:

@@ -17,7 +17,7 @@ from pipeline.lazy import StoredChunks
 from pipeline.masks import Dilated, MaskRule, describe_rule, make_rules
 from pipeline.masks.expression import parse_condition
 from pipeline.memory import Cost, Work, default_limit, in_words
-from pipeline.networks import Retrieval, load_network
+from pipeline.networks import Retrieval, load_retrieval
 from pipeline.networks.library import check_folders, network_folders
 from pipeline.quality import QUALITY_FLAGS, FlagTable, pixel_flags
 from pipeline.readers import check_reader
@@ -35,6 +35,7 @@ from pipeline.scene import (
     with_constants,
 )
 from pipeline.sensors import find_sensor
+from pipeline.uncertainty import InputUncertainty, make_uncertainty, with_uncertainties
 from pipeline.window import Extent, find_extent
 from pipeline.writers import default_chunk
 
@@ -59,6 +60,8 @@ class Plan:
     """Of one pixel of the scene's own flags; 0 where it has none."""
     is_map: bool
     """Whether the scene has coordinates along its lines and pixels."""
+    uncertainty: InputUncertainty | None = None
+    """Which inputs are not exact; None where all are taken as exact."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -84,7 +87,7 @@ class Plan:
     @cached_property
     def layers(self) -> tuple[Band, ...]:
         """The layers of the scene that the run reads, each once."""
-        return _layers(self.inputs, self.rules, self.carries_source_flags)
+        return _layers(self.inputs, self.rules, self.carries_source_flags, self.uncertainty)
 
     @property
     def grid(self) -> BlockGrid:
@@ -116,15 +119,23 @@ class Plan:
     @property
     def _cost(self) -> Cost:
         outputs = sum(len(step.network.outputs) for step in self.steps)
-        variables = sum(4 * len(step.variables) + 1 for step in self.steps)
+        variables = sum(4 * len(_written(step)) + 1 for step in self.steps)
         flags = self.source_flags_bytes * self.carries_source_flags
         return Cost(
             self.grid,
             self.storage,
             kept_bytes=sum(array.nbytes for array in self.extent.places or ()),
             product_bytes=variables + flags + 12,  # quality_flags, latitude, longitude
-            pixel_bytes=13 * len(self.layers) + 12 * outputs + 100,  # measured
+            pixel_bytes=13 * len(self.layers) + 12 * outputs + 100 + self._uncertainty_bytes,
         )
+
+    @property
+    def _uncertainty_bytes(self) -> int:
+        """Of a pixel, while uncertainties are computed: rows, moments, what is written."""
+        outputs = sum(len(step.uncertainties) for step in self.steps)
+        if self.uncertainty is None:
+            return 16 * outputs
+        return 8 * len(self.layer_names) + 8 * len(self.uncertainty.inputs) + 28 * outputs
 
     def select(self, scene: xr.Dataset) -> xr.Dataset:
         """The layers of a scene that the run needs, in its window, lazily.
@@ -166,6 +177,8 @@ class Plan:
             yield f"mask      {rule.name} <- {describe_rule(rule)}"
         for step in self.steps:
             yield from _lines_of(step)
+        if self.uncertainty is not None:
+            yield from _lines_of_uncertainty(self.uncertainty)
         blocks = " x ".join(str(size) for size in self.chunk)
         yield (
             f"work      {self.grid.count} blocks of {blocks}, {self.work.threads} at a time, "
@@ -186,7 +199,22 @@ def _lines_of(step: NetworkStep) -> Iterator[str]:
     for what, gains in (("inputs", step.input_gains), ("outputs", step.gains)):
         if gains is not None:
             yield f"          {what} times gains: {gains.mode}"
-    yield f"          -> {', '.join((*step.variables, step.flags_name))}"
+    yield f"          -> {', '.join((*_written(step), step.flags_name))}"
+
+
+def _lines_of_uncertainty(uncertainty: InputUncertainty) -> Iterator[str]:
+    count = len(uncertainty.inputs)
+    points = f", {2 * count} points" if uncertainty.method == "sigma_points" else ""
+    yield f"uncertain {count} inputs by {uncertainty.method}{points}"
+    for each in uncertainty.inputs:
+        made = each.describe()
+        name = made.pop("input")
+        yield f"          {name} <- {', '.join(f'{how} {what}' for how, what in made.items())}"
+
+
+def _written(step: NetworkStep) -> tuple[str, ...]:
+    """The variables of a network's values and uncertainties."""
+    return (*step.variables, *step.uncertainties)
 
 
 def check_config(config: RunConfig) -> None:
@@ -264,12 +292,14 @@ def _make_plan(
         for choice in science.networks
     ]
     inputs, steps = make_chain(loaded, scene, sensor, config)
+    uncertainty = make_uncertainty(science, scene, inputs, steps)
+    steps = with_uncertainties(steps, uncertainty)
     _refuse_clashing_variables(steps, scene)
-    chunk = science.output.chunk or default_chunk(sum(len(step.variables) for step in steps))
+    chunk = science.output.chunk or default_chunk(sum(len(_written(step)) for step in steps))
     config = config.with_chunk(chunk)  # stated in full: another default changes nothing old
     rules = make_rules(science.masks, scene, inputs, science.bands.tolerance_nm)
     with_flags = SOURCE_FLAGS in scene and science.output.source_flags
-    layers = _layers(inputs, rules, with_flags)
+    layers = _layers(inputs, rules, with_flags, uncertainty)
     plan = Plan(
         scene_name=scene_name,
         sensor=sensor,
@@ -282,16 +312,22 @@ def _make_plan(
         storage=_storage(scene, layers, rules, extent),
         source_flags_bytes=scene[SOURCE_FLAGS].dtype.itemsize if SOURCE_FLAGS in scene else 0,
         is_map=SPATIAL_REF in scene.coords,
+        uncertainty=uncertainty,
     )
     _ = plan.work  # refused here where it does not fit
     return plan
 
 
 def _layers(
-    inputs: Sequence[Band], rules: Sequence[MaskRule], with_flags: bool
+    inputs: Sequence[Band],
+    rules: Sequence[MaskRule],
+    with_flags: bool,
+    uncertainty: InputUncertainty | None,
 ) -> tuple[Band, ...]:
     """What networks and masks take, geolocation, and the scene's flags; each once."""
-    needed = (band for rule in rules for band in rule.needs)
+    needed = [band for rule in rules for band in rule.needs]
+    if uncertainty is not None:
+        needed += uncertainty.needs
     flags = (Band(SOURCE_FLAGS),) * with_flags
     return tuple(dict.fromkeys((*inputs, *needed, *map(Band, GEOLOCATION), *flags)))
 
@@ -315,7 +351,7 @@ def _load(
         folders = network_folders(config.execution.network_dirs)
         path, network = find_retrieval(choice.file, sensor, folders)
     else:
-        network = load_network(path)
+        network = load_retrieval(path)
     if sensor not in network.sensors and not choice.allow_other_sensor:
         raise NetworkError(
             f"network {network.file_name} was trained for {', '.join(network.sensors)}, the scene "
@@ -327,7 +363,7 @@ def _load(
 
 
 def _refuse_clashing_variables(steps: Sequence[NetworkStep], scene: xr.Dataset) -> None:
-    made = [name for step in steps for name in (*step.variables, step.flags_name)]
+    made = [name for step in steps for name in (*_written(step), step.flags_name)]
     made += [QUALITY_FLAGS, *GEOLOCATION, *AXES]
     if SOURCE_FLAGS in scene:
         made.append(source_flags_name(scene))

@@ -263,7 +263,7 @@ def _dtypes(plan: Plan) -> dict[str, Any]:
     """Of what ``process_block`` makes."""
     dtypes: dict[str, Any] = {QUALITY_FLAGS: np.uint32}
     for step in plan.steps:
-        dtypes |= dict.fromkeys(step.variables, np.float32)
+        dtypes |= dict.fromkeys((*step.variables, *step.uncertainties), np.float32)
         if step.classes is not None and step.variables:
             dtypes[step.variables[0]] = np.uint8
         dtypes[step.flags_name] = np.uint8

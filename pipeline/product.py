@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from pipeline.chain import NetworkStep
-from pipeline.networks import Variable
+from pipeline.networks import Ensemble, Variable
 from pipeline.plan import Plan
 from pipeline.quality import QUALITY_FLAGS
 from pipeline.quantities import quantities
@@ -26,6 +26,8 @@ def describe_variables(products: xr.Dataset, plan: Plan) -> xr.Dataset:
     for step in plan.steps:
         for name, attributes in zip(step.variables, _attributes_of_outputs(step), strict=False):
             ordered[name] = products[name].assign_attrs(attributes)
+        for name, attributes in _attributes_of_uncertainties(step, plan).items():
+            ordered[name] = products[name].assign_attrs(attributes)
         ordered[step.flags_name] = products[step.flags_name].assign_attrs(_network_flags(step))
     ordered[QUALITY_FLAGS] = products[QUALITY_FLAGS].assign_attrs(_pixel_flags(plan))
     for passed in (name for name in products.data_vars if name not in ordered):
@@ -40,7 +42,11 @@ def describe_variables(products: xr.Dataset, plan: Plan) -> xr.Dataset:
 def _attributes_of_outputs(step: NetworkStep) -> list[dict[str, Any]]:
     """Of each product variable of a network, in their order."""
     if step.classes is None:
-        return [_output_attributes(variable, step) for variable in step.network.outputs]
+        names = step.uncertainties or ("",) * len(step.network.outputs)
+        return [
+            _output_attributes(variable, step, uncertainty)
+            for variable, uncertainty in zip(step.network.outputs, names, strict=True)
+        ]
     quantity, table = step.network.class_quantity, step.classes
     shared = _shared_attributes(step) | {"coverage_content_type": "thematicClassification"}
     likeliest = {"long_name": f"most probable class: {quantity}", **table.attributes(), **shared}
@@ -48,29 +54,65 @@ def _attributes_of_outputs(step: NetworkStep) -> list[dict[str, Any]]:
     return [likeliest, probability]
 
 
-def _shared_attributes(step: NetworkStep) -> dict[str, Any]:
-    flags = (step.flags_name, *step.upstream, QUALITY_FLAGS)
+def _attributes_of_uncertainties(step: NetworkStep, plan: Plan) -> dict[str, dict[str, Any]]:
+    """Of each variable that holds an uncertainty, by its name."""
+    as_factor = plan.config.science.uncertainty.written_as == "factor"
+    attributes = {}
+    for name, variable in zip(step.uncertainties, step.network.outputs, strict=False):
+        what, units = f"standard deviation of {variable.name}", variable.units
+        if variable.spans_decades:
+            what, units = f"standard deviation of log10({variable.name})", "1"
+            what = f"ten to the {what}" if as_factor else what
+        attributes[name] = {
+            "long_name": f"uncertainty of {_long_name(variable)}: {what}",
+            "units": units,
+            **_shared_attributes(step),
+            **QUALITY_INFORMATION,
+            "comment": _made_of(step, plan),
+        }
+    return attributes
+
+
+def _made_of(step: NetworkStep, plan: Plan) -> str:
+    """What an uncertainty covers, in words."""
+    parts = []
+    uncertainty = plan.uncertainty
+    if uncertainty is not None and step in uncertainty.reached(plan.steps):
+        how = uncertainty.method.replace("_", " ")
+        parts.append(f"uncertainty of the inputs, propagated by {how}")
+    if isinstance(step.network, Ensemble):
+        count, known = len(step.network.members), step.network.calibration is not None
+        calibrated = "calibrated on what they did not see" if known else "not calibrated"
+        parts.append(f"spread of {count} networks, {calibrated}")
+    return f"covers: {'; '.join(parts)} (processing_control)"
+
+
+def _shared_attributes(step: NetworkStep, own: str = "") -> dict[str, Any]:
+    ancillary = (own, step.flags_name, *step.upstream, QUALITY_FLAGS)
     return {
         "coverage_content_type": "physicalMeasurement",
         "source": f"{step.network.kind} {step.network.file_name}",
-        "ancillary_variables": " ".join(flags),
+        "ancillary_variables": " ".join(filter(None, ancillary)),
         "coordinates": COORDINATES,
     }
 
 
-def _output_attributes(variable: Variable, step: NetworkStep) -> dict[str, Any]:
-    long_name = variable.long_name or variable.quantity
-    attributes: dict[str, Any] = {"long_name": long_name, "units": variable.units}
+def _output_attributes(variable: Variable, step: NetworkStep, uncertainty: str) -> dict[str, Any]:
+    attributes: dict[str, Any] = {"long_name": _long_name(variable), "units": variable.units}
     if variable.standard_name:
         attributes["standard_name"] = variable.standard_name
     if variable.wavelength_nm is not None:
-        attributes["long_name"] = f"{long_name} at {variable.wavelength_nm:g} nm"
         # The names SNAP and others look for.
         attributes["radiation_wavelength"] = np.float32(variable.wavelength_nm)
         attributes["radiation_wavelength_unit"] = "nm"
     if step.gains is not None:
         attributes["comment"] = f"multiplied by vicarious gains ({step.gains.mode})"
-    return attributes | _shared_attributes(step)
+    return attributes | _shared_attributes(step, uncertainty)
+
+
+def _long_name(variable: Variable) -> str:
+    name = variable.long_name or variable.quantity
+    return name if variable.wavelength_nm is None else f"{name} at {variable.wavelength_nm:g} nm"
 
 
 def _network_flags(step: NetworkStep) -> dict[str, Any]:

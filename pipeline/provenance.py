@@ -200,6 +200,7 @@ class Provenance:
                 ),
                 "inputs": Group(groups={"scene": Group(self._input())}),
                 "masks": Group(self._masks()),
+                **self._uncertainty(),
                 "networks": Group(
                     groups={step.name: self._network(step) for step in self.plan.steps}
                 ),
@@ -225,6 +226,22 @@ class Provenance:
         """Each rule with the layers of the scene it was applied to."""
         return {f"masked_{rule.name}": describe_rule(rule) for rule in self.plan.rules}
 
+    def _uncertainty(self) -> dict[str, Group]:
+        """What is not exact, if anything is."""
+        uncertainty = self.plan.uncertainty
+        if uncertainty is None:
+            return {}
+        return {
+            "uncertainty": Group(
+                {
+                    "method": uncertainty.method,
+                    "inputs": _json([each.describe() for each in uncertainty.inputs]),
+                    "correlation": _json(uncertainty.correlation.round(6).tolist()),
+                    "written_as": self.plan.config.science.uncertainty.written_as,
+                }
+            )
+        }
+
     def _network(self, step: NetworkStep) -> Group:
         network = step.network
         matched = [
@@ -247,6 +264,7 @@ class Provenance:
                 "citation": network.citation,
                 "licence": network.licence,
                 "variables": ",".join(step.variables),
+                "uncertainties": ",".join(step.uncertainties),
                 "engine": step.engine,
                 "gains": _gains(step.gains),
                 "input_gains": _gains(step.input_gains),

@@ -18,7 +18,7 @@ from pipeline.algorithms import find_retrieval, is_algorithm
 from pipeline.block import process_block
 from pipeline.errors import NetworkError, PipelineError
 from pipeline.identity import sha256_of
-from pipeline.networks import load_network
+from pipeline.networks import load_retrieval
 from pipeline.networks.engines import example_inputs
 from pipeline.networks.library import network_folders
 from pipeline.plan import Plan
@@ -28,6 +28,7 @@ from pipeline.provenance import Provenance
 from pipeline.quality import FlagTable
 from pipeline.readers import open_scene
 from pipeline.scene import SOURCE_FLAGS
+from pipeline.uncertainty import SUFFIX
 from pipeline.version import __version__
 from pipeline.writers import FILL, as_stored, fill_of, storable
 from pipeline.writers.group import Group
@@ -38,6 +39,8 @@ SAMPLE = 1000
 RELATIVE_TOLERANCE = 1e-3
 # And where an output may pass through zero, by this share of its range.
 RANGE_TOLERANCE = 1e-5
+# And by this many decades where it is the difference of outputs: their rounding stays.
+DEVIATION_TOLERANCE = 1e-4
 
 # What depends on the machine or on the version of a library and not on the product's numbers.
 _NOT_COMPARED = ("software",)
@@ -187,7 +190,7 @@ def _networks(
         for path in dict.fromkeys(folder / file for folder in folders):
             if path.is_file():
                 try:
-                    network = load_network(path)
+                    network = load_retrieval(path)
                 except NetworkError as error:
                     complaint = str(error)
                     continue
@@ -360,8 +363,9 @@ def _chosen(
 
 def _scales(plan: Plan) -> dict[str, float]:
     """What a variable may differ by where it passes through zero; logarithms never do."""
-    scales = {}
+    scales: dict[str, float] = {}
     for step in plan.steps:
+        scales |= dict.fromkeys(step.uncertainties, DEVIATION_TOLERANCE)
         for name, variable in zip(step.variables, step.network.outputs, strict=False):
             if variable.transform.ln_per_unit is None and not step.network.classes:
                 low, high = variable.physical_range
@@ -369,6 +373,8 @@ def _scales(plan: Plan) -> dict[str, float]:
                 spread = np.ptp(step.network.reference(x)[:, step.network.outputs.index(variable)])
                 known = high - low if np.isfinite([low, high]).all() else spread
                 scales[name] = RANGE_TOLERANCE * float(known)
+                if step.uncertainties:
+                    scales[f"{name}{SUFFIX}"] = scales[name]
     return scales
 
 

@@ -106,7 +106,7 @@ def assert_same_by_a_full_look(steps, rows, monkeypatch):
     def run():
         own = rows.copy(order="K")
         with np.errstate(all="ignore"):
-            return [run_network(step, own, tuple(steps)) for step in steps]
+            return [run_network(step, own, tuple(steps))[:3] for step in steps]
 
     quick = run()
     with monkeypatch.context() as patched:

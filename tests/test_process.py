@@ -323,8 +323,8 @@ def test_the_reference_decides_bits_that_rounding_could(tmp_path, monkeypatch):
     across = np.array([[10 ** (limit + 1e-6)] for limit in thresholds])
 
     def flags_with(outputs):
-        engine = SimpleNamespace(predict=lambda _: outputs)
-        monkeypatch.setattr(pipeline.block, "get_engine", lambda *_: engine)
+        made = outputs, None
+        monkeypatch.setattr(pipeline.block, "predict_with_uncertainty", lambda *_: made)
         step = SimpleNamespace(
             network=network,
             engine="stub",

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.algorithms import band_ratio, color_index, qaa
 from pipeline.algorithms.description import Algorithm, Bound
 from pipeline.errors import ConfigError, NetworkError
-from pipeline.networks import find_network, load_network
+from pipeline.networks import find_network, load_retrieval
 from pipeline.networks.retrieval import Retrieval
 from pipeline.sensors import find_sensor, sensors
 from pipeline.shipped import read_table, shipped_configs
@@ -103,7 +103,7 @@ def find_retrieval(file: str, sensor: str, folders: tuple[Path, ...]) -> tuple[P
         found = algorithm(file.removeprefix(PREFIX), sensor=sensor)
         return found.path, found
     path = find_network(file, sensor, folders)
-    return path, load_network(path)
+    return path, load_retrieval(path)
 
 
 def _bind(

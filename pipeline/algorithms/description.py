@@ -64,6 +64,7 @@ class Algorithm:
     kind: ClassVar[str] = "published algorithm"
     licence: ClassVar[str] = "published formulas and coefficients"
     may_fail: ClassVar[bool] = True
+    states_uncertainty: ClassVar[bool] = False
     classes: ClassVar[tuple[str, ...]] = ()
     class_quantity: ClassVar[str] = ""
     after: ClassVar[tuple[str, ...]] = ()

@@ -26,10 +26,12 @@ from pipeline.config.science import (
     mask_presets,
 )
 from pipeline.config.strict import Strict, complaints_of
+from pipeline.config.uncertainty import Correlation, QuantityUncertainty, Uncertainty
 
 __all__ = [
     "Batch",
     "ClassesConfig",
+    "Correlation",
     "DaskCluster",
     "Execution",
     "GainMode",
@@ -37,6 +39,7 @@ __all__ = [
     "MaskRules",
     "NetworkChoice",
     "QualityControl",
+    "QuantityUncertainty",
     "ReaderChoice",
     "ReaderOptions",
     "RunConfig",
@@ -44,6 +47,7 @@ __all__ = [
     "Science",
     "SplitsConfig",
     "Strict",
+    "Uncertainty",
     "VariableConfig",
     "Window",
     "as_yaml",

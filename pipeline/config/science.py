@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from pipeline.config.strict import Strict
+from pipeline.config.uncertainty import Uncertainty
 from pipeline.shipped import read_table, shipped_configs
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
@@ -217,6 +218,7 @@ class Science(Strict):
     bands: Bands = Bands()
     masks: MaskRules = MaskRules()
     networks: tuple[NetworkChoice, ...] = Field(min_length=1)
+    uncertainty: Uncertainty = Uncertainty()
     engine: Literal["auto", "numpy", "onnxruntime", "tensorflow"] = "auto"
     output: Output = Output()
     metadata: SortedDict = {}

@@ -178,6 +178,24 @@ class Finetuning(Strict):
         return self
 
 
+class EnsembleConfig(Strict):
+    """Several networks by one recipe, run as one that states its uncertainty."""
+
+    members: int = Field(default=5, ge=2, le=100)
+    folds: int = Field(default=5, ge=2, le=100)
+    """Parts of the training and validation samples, by group where splits are; each member leaves
+    one of them out, by which it is stopped and the uncertainty calibrated."""
+
+    @model_validator(mode="after")
+    def _every_row_is_unseen(self) -> "EnsembleConfig":
+        if self.members < self.folds:
+            raise ValueError(
+                f"{self.members} members on {self.folds} folds; expected as many members as folds "
+                "or more, for every row needs one that did not learn from it"
+            )
+        return self
+
+
 class Recipe(Strict):
     """What training anew and fine-tuning share."""
 
@@ -189,6 +207,7 @@ class Recipe(Strict):
     samples: SamplesConfig
     splits: SplitsConfig = SplitsConfig()
     fit: Fit = Fit()
+    ensemble: EnsembleConfig | None = None
     baselines: tuple[str, ...] = ()
     """Published algorithms (``oci_2019``, ``qaa_v6``) to compare with on the same rows."""
     save: tuple[Literal["h5", "keras", "onnx"], ...] = Field(default=("h5",), min_length=1)

@@ -32,6 +32,17 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "softmax": _softmax,
 }
 
+# Their derivatives, from what comes out of them; softmax mixes units and has none here.
+DERIVATIVES: dict[str, Callable[..., Any]] = {
+    "linear": np.ones_like,
+    "tanh": lambda y: 1 - np.square(y),
+    "sigmoid": lambda y: y * (1 - y),
+    "relu": lambda y: np.where(y > 0, 1.0, 0.0),
+    "leaky_relu": lambda y, slope: np.where(y >= 0, 1.0, slope),
+    "elu": lambda y, alpha: np.where(y > 0, 1.0, y + alpha),
+    "softplus": lambda y: -np.expm1(-y),
+}
+
 # Those that take a parameter, with its value where none is written: what Keras' functions take.
 DEFAULT_PARAMETERS: dict[str, float] = {"leaky_relu": 0.2, "elu": 1.0}
 
@@ -81,6 +92,21 @@ def activation_function(text: str) -> Callable[[Any], Any]:
     if parameter is None:
         return function
     return functools.partial(_with_parameter, function, parameter)
+
+
+def activation_derivative(text: str) -> Callable[[Any], Any]:
+    """The derivative of an activation by what goes into it, as a function of what comes out.
+
+    Raises:
+        NetworkError: it has none of this kind (softmax), or as :func:`parse_activation`.
+    """
+    name, parameter = parse_activation(text)
+    if name not in DERIVATIVES:
+        raise NetworkError(f"activation {name} has no derivative unit by unit. Use sigma_points.")
+    derivative = DERIVATIVES[name]
+    if parameter is None:
+        return derivative
+    return functools.partial(_with_parameter, derivative, parameter)
 
 
 def _with_parameter(function: Callable[..., Any], parameter: float, x: Any) -> Any:

@@ -4,6 +4,7 @@ Both are OC-SMART's (version 2.6.3; Fan et al. 2021, Remote Sens. Environ. 253, 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -70,6 +71,13 @@ class Gains:
     @property
     def _deciding(self) -> list[int]:
         return [i for i, nm in enumerate(self.wavelengths_nm) if nm < LONGEST_DECIDING_NM]
+
+
+def gained(values: Any, gains: Gains | None) -> Any:
+    """Values (n, bands) times the gains, in their own precision."""
+    if gains is None:
+        return values
+    return (values * gains.factors(values)).astype(values.dtype)
 
 
 def scope_deviation(

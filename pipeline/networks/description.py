@@ -53,6 +53,11 @@ class Variable:
         return TRANSFORMS[self.transform_name]
 
     @property
+    def spans_decades(self) -> bool:
+        """Whether its transform is a logarithm: then its uncertainty is one of log10."""
+        return self.transform.ln_per_unit is not None
+
+    @property
     def scaling(self) -> Scaling:
         """The function between the transformed quantity and what the network sees."""
         return SCALINGS[self.scaling_name]
@@ -120,6 +125,7 @@ class Network:
 
     kind: ClassVar[str] = "neural network"
     may_fail: ClassVar[bool] = False
+    states_uncertainty: ClassVar[bool] = False
 
     def reference(self, x: npt.ArrayLike) -> Array:
         """Outputs (n, outputs) of inputs (n, inputs), physical units, by the float64 reference."""

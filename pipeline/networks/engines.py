@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from pipeline.errors import ConfigError, NetworkError
 from pipeline.networks.description import Network, Variable
+from pipeline.networks.ensemble import Ensemble
+from pipeline.networks.ensemble_engine import EnsembleEngine
 from pipeline.networks.reference import NumpyEngine, forward
 from pipeline.networks.retrieval import Retrieval
 
@@ -74,7 +76,8 @@ def is_gpu_visible() -> bool:
 
 def engine_for(retrieval: Retrieval, name: str) -> str:
     """The engine that a name means for a network; a published algorithm has but one."""
-    return resolve_engine(name) if isinstance(retrieval, Network) else NumpyEngine.name
+    is_network = isinstance(retrieval, Network | Ensemble)
+    return resolve_engine(name) if is_network else NumpyEngine.name
 
 
 def get_engine(network: Retrieval, name: str = "auto") -> Engine:
@@ -84,6 +87,8 @@ def get_engine(network: Retrieval, name: str = "auto") -> Engine:
         ConfigError: there is no engine of that name.
         NetworkError: the engine's numbers differ from the float64 reference.
     """
+    if isinstance(network, Ensemble):
+        return EnsembleEngine(network, [get_engine(member, name) for member in network.members])
     if not isinstance(network, Network):
         return NumpyEngine(network)
     name = resolve_engine(name)
@@ -94,6 +99,19 @@ def get_engine(network: Retrieval, name: str = "auto") -> Engine:
             _check(network, engine)
             _built[key] = engine
         return _built[key]
+
+
+def predict_with_uncertainty(
+    network: Retrieval, name: str, x: npt.NDArray[Any]
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
+    """Outputs (n, outputs) of inputs (n, inputs), and their standard deviations where it has any.
+
+    The second is of log10 for what spans decades.
+    """
+    engine = get_engine(network, name)
+    if isinstance(engine, EnsembleEngine) and network.states_uncertainty:
+        return engine.predict_with_uncertainty(x)
+    return engine.predict(x), None
 
 
 def example_inputs(network: Retrieval, rows: int, seed: int = 0) -> npt.NDArray[np.float64]:

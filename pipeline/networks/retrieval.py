@@ -1,4 +1,4 @@
-"""What turns numbers into numbers in a run, be it a neural network or a published algorithm."""
+"""What turns numbers into numbers in a run, be it a network, several of them, or an algorithm."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ class Retrieval(Protocol):
 
     @property
     def kind(self) -> str:
-        """``neural network`` or ``published algorithm``."""
+        """``neural network``, ``network ensemble`` or ``published algorithm``."""
         ...
 
     @property
@@ -60,6 +60,11 @@ class Retrieval(Protocol):
     @property
     def may_fail(self) -> bool:
         """Whether inputs that are all there and allowed can have no answer: then it gives NaN."""
+        ...
+
+    @property
+    def states_uncertainty(self) -> bool:
+        """Whether it gives a standard deviation of its outputs besides."""
         ...
 
     @property

@@ -184,7 +184,7 @@ def _table(rows: list[list[float]]) -> Array:
         return np.empty(0)  # rows of unequal length
 
 
-Description = TypeVar("Description", bound=NetworkDescription)
+Description = TypeVar("Description", bound=Described)
 
 
 def parse_description(model: type[Description], text: str | bytes, where: str) -> Description:

@@ -6,13 +6,17 @@ from typing import Any
 
 import numpy as np
 
+LN10 = float(np.log(10.0))
+
 
 @dataclass(frozen=True)
 class Transform:
-    """A function and its inverse; both take and give float64 arrays of any shape."""
+    """A function, its inverse and its derivative, of float64 arrays of any shape."""
 
     forward: Callable[[Any], Any]
     inverse: Callable[[Any], Any]
+    derivative: Callable[[Any], Any]
+    """Of the function, by the physical quantity."""
     needs_positive: bool = False
     """Whether the function has no value at zero and below."""
     needs_non_negative: bool = False
@@ -24,15 +28,20 @@ class Transform:
 
 
 TRANSFORMS: dict[str, Transform] = {
-    "none": Transform(lambda x: x, lambda y: y),
+    "none": Transform(lambda x: x, lambda y: y, np.ones_like),
     "log10": Transform(
-        np.log10, lambda y: 10.0**y, needs_positive=True, ln_per_unit=float(np.log(10.0))
+        np.log10,
+        lambda y: 10.0**y,
+        lambda x: 1 / (x * LN10),
+        needs_positive=True,
+        ln_per_unit=LN10,
     ),
-    "ln": Transform(np.log, np.exp, needs_positive=True, ln_per_unit=1.0),
-    "sqrt": Transform(np.sqrt, np.square, needs_non_negative=True),
+    "ln": Transform(np.log, np.exp, lambda x: 1 / x, needs_positive=True, ln_per_unit=1.0),
+    "sqrt": Transform(np.sqrt, np.square, lambda x: 0.5 / np.sqrt(x), needs_non_negative=True),
     "cos_degrees": Transform(
         lambda x: np.cos(np.radians(x)),
         lambda y: np.degrees(np.arccos(np.clip(y, -1, 1))),
+        lambda x: -np.radians(1.0) * np.sin(np.radians(x)),
         increasing=False,
     ),
 }

@@ -1,0 +1,45 @@
+"""An ensemble by the engines of its networks, one after the other."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.networks.ensemble import Ensemble
+
+if TYPE_CHECKING:
+    from pipeline.networks.engines import Engine
+
+# Rows at a time: what each member makes is let go of before the next one runs.
+ROWS = 131072
+
+
+class EnsembleEngine:
+    """Runs every member on the same rows."""
+
+    def __init__(self, ensemble: Ensemble, engines: "list[Engine]") -> None:
+        self.name = engines[0].name
+        self._ensemble, self._engines = ensemble, engines
+
+    def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Mean outputs (n, outputs) of inputs (n, inputs), both in physical units."""
+        return self.predict_with_uncertainty(x)[0]
+
+    def predict_with_uncertainty(
+        self, x: npt.NDArray[Any]
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Mean outputs and their standard deviations, see :meth:`Ensemble.joined`."""
+        starts = range(0, max(len(x), 1), ROWS)
+        parts = [self._joined(x[start : start + ROWS]) for start in starts]
+        if len(parts) == 1:
+            return parts[0]
+        means, deviations = zip(*parts, strict=True)
+        return _stacked(means), _stacked(deviations)
+
+    def _joined(self, x: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        return self._ensemble.joined(engine.predict(x) for engine in self._engines)
+
+
+def _stacked(parts: tuple[npt.NDArray[Any], ...]) -> npt.NDArray[Any]:
+    """One under the other; columns stay together in memory, as engines give them."""
+    return np.concatenate([part.T for part in parts], axis=1).T

@@ -1,0 +1,97 @@
+"""Derivatives of what a network makes by what it takes, in float64."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.networks.activations import activation_derivative, activation_function
+from pipeline.networks.decades import in_decades
+from pipeline.networks.description import Array, Network
+from pipeline.networks.ensemble import Ensemble
+from pipeline.networks.reference import scale_factors, scaled
+from pipeline.networks.retrieval import Retrieval
+from pipeline.networks.transforms import LN10
+
+# Numbers that are kept of a batch of rows between two layers.
+NUMBERS_AT_ONCE = 1_000_000
+# Of a published algorithm, relative to the input: its formulas have kinks and tables.
+STEP = 1e-4
+
+
+def jacobian(retrieval: Retrieval, x: npt.ArrayLike) -> Array:
+    """Derivatives of the outputs, of log10 of those that span decades, by the inputs.
+
+    Args:
+        retrieval: a network, an ensemble of them, or a published algorithm.
+        x: inputs in physical units with shape (n, inputs).
+
+    Returns:
+        Array with shape (n, outputs, inputs), per physical unit of the input.
+
+    Raises:
+        NetworkError: a network that classifies.
+    """
+    rows = np.asarray(x, dtype=np.float64)
+    with np.errstate(all="ignore"):
+        if isinstance(retrieval, Network):
+            return _by_layers(retrieval, rows)
+        if isinstance(retrieval, Ensemble):
+            found = np.mean([_by_layers(member, rows) for member in retrieval.members], axis=0)
+            return np.asarray(found)
+        return _by_differences(retrieval, rows)
+
+
+def _by_layers(network: Network, x: Array) -> Array:
+    """From the outputs back to the inputs, some rows at a time."""
+    widest = max(layer.kernel.shape[0] for layer in network.layers)
+    step = max(NUMBERS_AT_ONCE // (widest * len(network.outputs)), 1)
+    out = np.empty((len(x), len(network.outputs), len(network.inputs)))
+    for start in range(0, len(x), step):
+        part = slice(start, start + step)
+        out[part] = _of_rows(network, x[part])
+    return out
+
+
+def _of_rows(network: Network, x: Array) -> Array:
+    signal, slopes = scaled(network.inputs, x), []
+    for layer in network.layers:
+        signal = activation_function(layer.activation)(signal @ layer.kernel + layer.bias)
+        slopes.append(activation_derivative(layer.activation)(signal))
+    derivatives = np.broadcast_to(np.eye(len(network.outputs)), (len(x), *(signal.shape[1],) * 2))
+    for layer, slope in zip(reversed(network.layers), reversed(slopes), strict=True):
+        derivatives = (derivatives * slope[:, np.newaxis, :]) @ layer.kernel.T
+    _, width_in = scale_factors(network.inputs)
+    by_inputs = [v.transform.derivative(x[:, i]) for i, v in enumerate(network.inputs)]
+    derivatives = derivatives * (np.stack(by_inputs, axis=1) / width_in)[:, np.newaxis, :]
+    return np.asarray(_of_outputs(network, signal)[:, :, np.newaxis] * derivatives)
+
+
+def _of_outputs(network: Network, signal: Array) -> Array:
+    """Of what is stated (log10 of what spans decades) by what the last layer gives."""
+    centre, width = scale_factors(network.outputs)
+    values = signal * width + centre
+    columns = []
+    for column, variable in enumerate(network.outputs):
+        if variable.transform.ln_per_unit is not None:
+            columns.append(np.full(len(values), variable.transform.ln_per_unit / LN10))
+        else:
+            physical = variable.transform.inverse(values[:, column])
+            columns.append(1 / variable.transform.derivative(physical))
+    return np.stack(columns, axis=1) * width
+
+
+def _by_differences(retrieval: Retrieval, x: Array) -> Array:
+    def evaluate(rows: Array) -> Array:
+        return in_decades(retrieval.outputs, retrieval.reference(rows))
+
+    columns = [_difference(evaluate, x, column) for column in range(x.shape[1])]
+    return np.stack(columns, axis=2)
+
+
+def _difference(evaluate: Callable[[Array], Array], x: Array, column: int) -> Array:
+    step = STEP * np.abs(x[:, column])
+    above, below = x.copy(), x.copy()
+    above[:, column] += step
+    below[:, column] -= step
+    return np.asarray((evaluate(above) - evaluate(below)) / (2 * step)[:, np.newaxis])

@@ -1,0 +1,141 @@
+"""Several networks by one recipe, each of which did not see a part of the samples.
+
+The training and validation parts together are divided into folds; a member learns from all folds
+but one, which chooses when it stops. So every row has members that did not learn from it: their
+errors there, and how far all members lie apart, calibrate the uncertainty that the ensemble states.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.config.training import EnsembleConfig, Recipe
+from pipeline.networks import Ensemble
+from pipeline.networks.decades import in_decades
+from pipeline.networks.description import Array
+from pipeline.training.calibration import Unseen, calibrate, held
+from pipeline.training.preparation import Prepared
+from pipeline.training.splits import Split, make_folds
+from pipeline.training.train import Trained
+from pipeline.version import __version__
+
+Rows = npt.NDArray[np.int64]
+Kind = TypeVar("Kind", bound=Recipe)
+Fit = Callable[[Kind, Prepared, Path | None], Trained]
+"""Fits one network: its recipe, its samples, the folder for its checkpoints."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedEnsemble:
+    """What came of it."""
+
+    ensemble: Ensemble
+    members: tuple[Trained, ...]
+    prepared: Prepared
+    """Samples with the parts of the recipe; members have others."""
+
+
+def train_ensemble(
+    config: Kind,
+    settings: EnsembleConfig,
+    prepared: Prepared,
+    fit: Fit[Kind],
+    checkpoints: Path | None = None,
+) -> TrainedEnsemble:
+    """Train the members of an ensemble and calibrate what it states of its uncertainty.
+
+    Args:
+        config: the recipe of every member; seeds count up from its seed.
+        settings: how many, on how many folds.
+        prepared: samples with their parts; the test part is left alone.
+        fit: makes a member.
+        checkpoints: folder for those of all members.
+
+    Raises:
+        ConfigError: there are too few groups or rows for so many folds, or a fit failed.
+    """
+    split = prepared.split
+    pool = np.sort(np.concatenate([split.train, split.validation]))
+    folds = _folds(config, settings, prepared, pool)
+    members = []
+    for number in range(settings.members):
+        unseen = folds[number % len(folds)]
+        own = Split(np.setdiff1d(pool, unseen), unseen, split.test)
+        folder = None if checkpoints is None else checkpoints / f"{number + 1:02d}"
+        members.append(fit(_of_member(config, number), Prepared(prepared.samples, own), folder))
+    networks = tuple(member.network for member in members)
+    ensemble = Ensemble.of(networks, name=config.name, title=config.title)
+    if not ensemble.classes:
+        unseen_rows = _unseen(ensemble, prepared, pool, folds)
+        calibration = calibrate(ensemble.outputs, unseen_rows)
+        ensemble = replace(ensemble, calibration=calibration)
+        record = {"unseen": _held(ensemble, unseen_rows)}
+        if len(split.test):
+            record["test"] = held_on(ensemble, prepared, split.test)
+        ensemble = replace(ensemble, calibration=replace(calibration, record=record))
+    return TrainedEnsemble(
+        replace(ensemble, training=_record(config, prepared)), tuple(members), prepared
+    )
+
+
+def held_on(ensemble: Ensemble, prepared: Prepared, rows: Rows) -> Mapping[str, Any]:
+    """By output, what share of observed values the ensemble's intervals hold on some rows."""
+    chosen = prepared.samples.take(rows)
+    modelled, deviation = ensemble.predict_with_uncertainty(chosen.x, "numpy")
+    with np.errstate(all="ignore"):
+        error = in_decades(ensemble.outputs, modelled) - in_decades(ensemble.outputs, chosen.y)
+    return {
+        variable.name: held(error[:, column], deviation[:, column])
+        for column, variable in enumerate(ensemble.outputs)
+    }
+
+
+def _folds(
+    config: Recipe, settings: EnsembleConfig, prepared: Prepared, pool: Rows
+) -> Sequence[Rows]:
+    """Places of the rows that a member does not learn from, fold by fold."""
+    splits = config.splits.model_copy(update={"folds": settings.folds})
+    return [pool[fold.test] for fold in make_folds(prepared.samples.take(pool), splits)]
+
+
+def _of_member(config: Kind, number: int) -> Kind:
+    fit = config.fit.model_copy(update={"seed": config.fit.seed + number})
+    name = f"{config.name}_{number + 1:02d}"
+    return config.model_copy(update={"name": name, "fit": fit, "ensemble": None})
+
+
+def _unseen(ensemble: Ensemble, prepared: Prepared, pool: Rows, folds: Sequence[Rows]) -> Unseen:
+    """The pool's rows, each by the mean of the members that did not see it."""
+    outputs = ensemble.outputs
+    x, y = prepared.samples.x[pool], prepared.samples.y[pool]
+    with np.errstate(all="ignore"):
+        made = np.stack([in_decades(outputs, m.reference(x)) for m in ensemble.members])
+        observed = in_decades(outputs, y)
+    modelled = np.full_like(observed, np.nan)
+    for number, fold in enumerate(folds):
+        rows = np.searchsorted(pool, fold)
+        modelled[rows] = made[number :: len(folds), rows].mean(axis=0)
+    return Unseen(observed, modelled, np.asarray(made.std(axis=0, ddof=1)))
+
+
+def _held(ensemble: Ensemble, unseen: Unseen) -> Mapping[str, Any]:
+    calibration = ensemble.calibration
+    deviation: Array = unseen.spread if calibration is None else calibration(unseen.spread)
+    error = unseen.modelled - unseen.observed
+    return {
+        variable.name: held(error[:, column], deviation[:, column])
+        for column, variable in enumerate(ensemble.outputs)
+    }
+
+
+def _record(config: Recipe, prepared: Prepared) -> dict[str, Any]:
+    """How the ensemble was made, as plain data for its file."""
+    return {
+        "software": f"ocpipe {__version__}",
+        "data": [dict(source) for source in prepared.samples.sources],
+        "configuration": config.model_dump(mode="json", exclude={"title", "citation", "licence"}),
+    }

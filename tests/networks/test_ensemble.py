@@ -1,0 +1,165 @@
+"""Several networks as one: mean, spread, files, runs."""
+
+import json
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import oracle
+import pytest
+import yaml
+from small_network import write_network
+
+import pipeline
+from pipeline.errors import NetworkError
+from pipeline.inspection import inspect_file
+from pipeline.networks import Ensemble, load_network, load_retrieval
+from pipeline.networks.engines import example_inputs, predict_with_uncertainty
+from pipeline.verify import verify_product
+
+FACTOR, FLOOR = (2.0, 1.5), (0.05, 0.1)
+
+
+def write_members(folder: Path, count: int = 4, **network) -> list[Path]:
+    (folder / "members").mkdir(exist_ok=True)
+    return [
+        write_network(folder / "members" / f"{number}.h5", seed=number, **network)
+        for number in range(count)
+    ]
+
+
+def write_yaml(folder: Path, **keys) -> Path:
+    path = folder / "iop.yaml"
+    members = [f"members/{number}.h5" for number in range(4)]
+    content = {"schema": 1, "name": "iop", "members": members, **keys}
+    path.write_text(yaml.safe_dump({k: v for k, v in content.items() if v is not None}))
+    return path
+
+
+def expected(folder: Path, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of log10 and its standard deviation, by the independent forward pass."""
+    made = [np.log10(oracle.forward(folder / "members" / f"{n}.h5", x)) for n in range(4)]
+    return 10 ** np.mean(made, axis=0), np.std(made, axis=0, ddof=1)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "onnxruntime", "tensorflow"])
+def test_mean_and_calibrated_spread(engine, tmp_path):
+    write_members(tmp_path)
+    calibration = {"factor": list(FACTOR), "floor": list(FLOOR)}
+    ensemble = load_retrieval(write_yaml(tmp_path, calibration=calibration))
+    x = example_inputs(ensemble, 300)
+    mean, spread = expected(tmp_path, x)
+    found, deviation = predict_with_uncertainty(ensemble, engine, x)
+    np.testing.assert_allclose(found, mean, rtol=1e-4)
+    np.testing.assert_allclose(
+        deviation, np.sqrt((FACTOR * spread) ** 2 + np.square(FLOOR)), rtol=1e-3
+    )
+    np.testing.assert_allclose(ensemble.reference(x), mean, rtol=1e-12)
+    by_itself = ensemble.predict_with_uncertainty(x, engine)
+    np.testing.assert_array_equal(by_itself[1], deviation)
+
+
+def test_without_calibration_it_is_the_spread(tmp_path):
+    write_members(tmp_path)
+    ensemble = load_retrieval(write_yaml(tmp_path))
+    x = example_inputs(ensemble, 50)
+    np.testing.assert_allclose(
+        ensemble.predict_with_uncertainty(x, "numpy")[1], expected(tmp_path, x)[1], rtol=1e-10
+    )
+
+
+def test_linear_outputs_are_averaged_as_they_are(tmp_path):
+    write_members(tmp_path, output_transform="none")
+    members = [load_network(tmp_path / "members" / f"{n}.h5") for n in range(4)]
+    ensemble = Ensemble.of(tuple(members), name="iop")
+    x = example_inputs(ensemble, 20)
+    made = [member.reference(x) for member in members]
+    found, deviation = ensemble.predict_with_uncertainty(x, "numpy")
+    np.testing.assert_allclose(found, np.mean(made, axis=0), rtol=1e-10)
+    np.testing.assert_allclose(deviation, np.std(made, axis=0, ddof=1), rtol=1e-8)
+
+
+def test_a_run_takes_it_as_one_network(sample_scene, tmp_path):
+    """Values, uncertainty, attributes and record; the product is verified."""
+    write_members(tmp_path)
+    path = write_yaml(tmp_path, calibration={"factor": [1, 1], "floor": [0, 0]})
+    run = {
+        "name": "test",
+        "science": {"networks": [{"name": "iop", "file": str(path)}], "engine": "numpy"},
+        "execution": {"output": str(tmp_path / "out")},
+    }
+    product = pipeline.process_scene(sample_scene, run)
+    with netCDF4.Dataset(product) as file, netCDF4.Dataset(sample_scene) as scene:
+        data = scene["geophysical_data"]
+        rrs = [np.ma.filled(data[f"Rrs_{nm}"][...].astype(float), np.nan) for nm in (412, 443, 488)]
+        x = np.stack(rrs, axis=-1)
+        found = np.ma.filled(file["aph_443"][...], np.nan)
+        deviation = np.ma.filled(file["aph_443_unc"][...], np.nan)
+        computed = np.isfinite(found)
+        assert computed.sum() > 1000
+        mean, spread = expected(tmp_path, x[computed])
+        np.testing.assert_allclose(found[computed], mean[:, 0], rtol=1e-4)
+        np.testing.assert_allclose(deviation[computed], spread[:, 0], rtol=2e-3, atol=1e-5)
+        assert "spread of 4 networks, calibrated" in file["aph_443_unc"].comment
+        record = file["processing_control/networks/iop"]
+        assert record.kind == "network ensemble"
+        assert record.members.count("sha256") == 4
+        assert json.loads(record.calibration)["factor"] == [1, 1]
+    findings = list(verify_product(product, scenes=[sample_scene], network_dirs=[tmp_path]))
+    assert all(finding.passed for finding in findings), findings
+
+
+def test_probabilities_of_classes_are_averaged(sample_scene, tmp_path):
+    """The class map is of the mean probabilities; there is no uncertainty beside them."""
+    members = write_members(tmp_path, output_transform="none", outputs=("clear", "turbid"),
+                            norm_out=np.tile([0.0, 1.0], (2, 1)))  # fmt: skip
+    import h5py
+
+    for member in members:
+        with h5py.File(member, "r+") as file:
+            described = json.loads(file.attrs["ocpipe_description"])
+            described.pop("outputs")
+            described["classes"] = {"quantity": "water_type", "names": ["clear", "turbid"]}
+            described["activations"][-1] = "softmax"
+            file.attrs["ocpipe_description"] = json.dumps(described)
+    ensemble = load_retrieval(write_yaml(tmp_path))
+    x = example_inputs(ensemble, 50)
+    made = [load_network(member).reference(x) for member in members]
+    np.testing.assert_allclose(ensemble.predict(x, "numpy"), np.mean(made, axis=0), rtol=1e-10)
+    run = {
+        "name": "test",
+        "science": {"networks": [{"name": "owt", "file": str(tmp_path / "iop.yaml")}]},
+        "execution": {"output": str(tmp_path / "out")},
+    }
+    with netCDF4.Dataset(pipeline.process_scene(sample_scene, run)) as file:
+        file.set_auto_mask(False)
+        assert set(np.unique(file["water_type"][...])) <= {0, 1, 2}
+        assert not [name for name in file.variables if name.endswith("_unc")]
+
+
+def test_inspect_tells_what_it_is(tmp_path):
+    write_members(tmp_path)
+    said = "\n".join(inspect_file(write_yaml(tmp_path)))
+    assert "4 x 3-5-2" in said
+    assert said.count("member ") == 4
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"members": ["members/0.h5"]}, "members"),
+        ({"members": ["members/0.h5", "members/0.h5"]}, "named twice"),
+        ({"members": ["members/0.h5", "members/none.h5"]}, "there is no members/none.h5"),
+        ({"members": ["members/0.h5", "../other.h5"]}, "leads out of the folder"),
+        ({"members": ["members/0.h5", "other.h5"]}, "outputs of other.h5 are"),
+        ({"calibration": {"factor": [1], "floor": [1]}}, "expected 2"),
+        ({"calibration": {"factor": [1, -1], "floor": [1, 1]}}, "expected 0 or more"),
+        ({"name": None}, "name: Field required"),
+        ({"averaged": "yes"}, "averaged"),
+    ],
+)
+def test_what_is_refused(keys, said, tmp_path):
+    write_members(tmp_path)
+    write_network(tmp_path / "other.h5", outputs=("aph",))
+    with pytest.raises(NetworkError, match=said):
+        load_retrieval(write_yaml(tmp_path, **keys))
