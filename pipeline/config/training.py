@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from pipeline.config.samples import SamplesConfig, SplitsConfig
+from pipeline.config.samples import ClassName, SamplesConfig, SplitsConfig
 from pipeline.config.strict import Strict, complaints_of, read_yaml
 from pipeline.errors import ConfigError
 from pipeline.shipped import shipped_configs
@@ -116,6 +116,10 @@ class Fit(Strict):
     """Of scaled, transformed targets (of log10 where the target's transform is); classes have
     cross-entropy, which softens nothing."""
     huber_delta: Positive = 1.0
+    class_weights: Literal["none", "balanced"] | dict[ClassName, Positive] = "none"
+    """How much a sample of a class counts, besides its own weight. balanced: all samples divided by
+    the number of classes and by the samples of the class, of the training part. By name: classes
+    that are not named count 1. Probabilities are then those of waters that come so often."""
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     epochs: int = Field(default=200, ge=1)
@@ -200,11 +204,21 @@ class Recipe(Strict):
     limits: str = ""
     """What the network is not for, in words, for the model card."""
 
+    @model_validator(mode="after")
+    def _weights_of_classes(self) -> Self:
+        if self.fit.class_weights != "none" and self.samples.classes is None:
+            raise ValueError("fit.class_weights are for classes, and the samples have targets")
+        return self
+
     def reading(self, files: tuple[Path, ...]) -> Self:
-        """This recipe with other files of samples; with none it stays as it is."""
+        """This recipe with other files of samples; with none it stays as it is.
+
+        Raises:
+            ConfigError: the recipe says of each file what its columns are, and there are others.
+        """
         if not files:
             return self
-        return self.model_copy(update={"samples": self.samples.model_copy(update={"files": files})})
+        return self.model_copy(update={"samples": self.samples.reading(files)})
 
 
 class TrainingConfig(Recipe):

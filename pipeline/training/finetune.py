@@ -234,8 +234,9 @@ def _fit_stages(
     listener: Listener,
     checkpoints: Checkpoints | None,
 ) -> Fitted:
+    of_classes = prepared.weights_of_classes(config.fit)
     train, validation = (
-        prepared.data(rows, beginning.inputs, beginning.outputs)
+        prepared.data(rows, beginning.inputs, beginning.outputs, of_classes=of_classes)
         for rows in (prepared.split.train, prepared.split.validation)
     )
     if train is None:

@@ -66,8 +66,9 @@ def train(
     inputs, outputs = prepared.inputs(), prepared.outputs()
     head = Head.of(prepared)
     check_savable_later(config, (*config.network.activations, head.activation), inputs, outputs)
+    of_classes = prepared.weights_of_classes(config.fit)
     data = {
-        part: prepared.data(rows, inputs, outputs, head.is_one_logit)
+        part: prepared.data(rows, inputs, outputs, head.is_one_logit, of_classes)
         for part, rows in (
             ("train", prepared.split.train),
             ("validation", prepared.split.validation),
@@ -196,7 +197,8 @@ def record_of(config: Recipe, prepared: Prepared, fitted: Fitted) -> dict[str, A
     """How it was trained, as plain data that goes into its file."""
     best = next(e for e in fitted.history if e.number == fitted.best_epoch)
     split = prepared.split
-    return {
+    of_classes = prepared.weights_of_classes(config.fit)
+    record: dict[str, Any] = {
         "software": f"ocpipe {__version__}",
         "data": [dict(source) for source in prepared.samples.sources],
         "rows": {
@@ -210,6 +212,11 @@ def record_of(config: Recipe, prepared: Prepared, fitted: Fitted) -> dict[str, A
         "loss": _number(best.loss),
         "validation_loss": _number(best.validation_loss),
     }
+    if of_classes is not None:
+        record["class_weights"] = dict(
+            zip(prepared.samples.classes, of_classes.tolist(), strict=True)
+        )
+    return record
 
 
 def _number(value: float) -> float | None:
@@ -235,7 +242,11 @@ def kept_at(
         record["epochs"] = config.fit.epochs
     split = prepared.split
     digest = hashlib.sha256(json.dumps([record, start], sort_keys=True).encode())
-    for array in (prepared.samples.x, prepared.samples.y, split.train, split.validation):
+    samples = prepared.samples
+    arrays = (samples.x, samples.y, samples.labels, samples.weights, split.train, split.validation)
+    for array in arrays:
+        if array is None:
+            continue
         digest.update(np.ascontiguousarray(array).tobytes())
     return Checkpoints(folder, digest.hexdigest(), config.fit.keep_every)
 
