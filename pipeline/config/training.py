@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from pipeline.config.samples import ClassName, SamplesConfig, SplitsConfig
+from pipeline.config.samples import ClassName, SamplesConfig, SplitsConfig, Text
 from pipeline.config.strict import Strict, complaints_of, read_yaml
 from pipeline.errors import ConfigError
 from pipeline.shipped import shipped_configs
@@ -182,6 +182,18 @@ class Finetuning(Strict):
         return self
 
 
+class RuleBaseline(Strict):
+    """Classes by thresholds, to compare a classifier with."""
+
+    rules: dict[ClassName, Text] = Field(min_length=1)
+    """As ``samples.classes.rules``, over the inputs by name (``Rrs_443``) and what algorithms
+    make."""
+    otherwise: ClassName | None = None
+    """The class where no rule holds; without, none is named."""
+    algorithms: tuple[str, ...] = ()
+    """Published algorithms (``qaa_v6``), whose outputs at the sensor's bands the rules may name."""
+
+
 class Recipe(Strict):
     """What training anew and fine-tuning share."""
 
@@ -195,6 +207,8 @@ class Recipe(Strict):
     fit: Fit = Fit()
     baselines: tuple[str, ...] = ()
     """Published algorithms (``oci_2019``, ``qaa_v6``) to compare with on the same rows."""
+    class_baselines: dict[Annotated[str, Field(min_length=1)], RuleBaseline] = {}
+    """By name, for classes."""
     save: tuple[Literal["h5", "keras", "onnx"], ...] = Field(default=("h5",), min_length=1)
     """h5 is OC-SMART's layout."""
     beyond_ocsmart: bool = False
@@ -205,9 +219,15 @@ class Recipe(Strict):
     """What the network is not for, in words, for the model card."""
 
     @model_validator(mode="after")
-    def _weights_of_classes(self) -> Self:
-        if self.fit.class_weights != "none" and self.samples.classes is None:
+    def _belong_to_classes(self) -> Self:
+        if self.samples.classes is not None:
+            if self.baselines:
+                raise ValueError("baselines are for targets; classes have class_baselines")
+            return self
+        if self.fit.class_weights != "none":
             raise ValueError("fit.class_weights are for classes, and the samples have targets")
+        if self.class_baselines:
+            raise ValueError("class_baselines are for classes, and the samples have targets")
         return self
 
     def reading(self, files: tuple[Path, ...]) -> Self:

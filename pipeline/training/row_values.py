@@ -69,7 +69,7 @@ def read_row_values(table: Table, config: SamplesConfig, findings: Findings) -> 
 def _classes(table: Table, config: ClassesConfig, findings: Findings) -> Texts | None:
     """By a column, None where it is not there, or by rules."""
     if config.rules:
-        return classes_by_rules(table, config, findings)
+        return classes_by_rules(table, config.rules, config.otherwise, findings)
     column = existing(table, "classes.column", config.column, findings)
     return None if column is None else _class_names(table, column, findings)
 
