@@ -97,6 +97,24 @@ def forward(network_path: FilePath, x: ArrayLike, angles: int | None = None) -> 
     return result
 
 
+def class_probabilities(network_path: FilePath, x: ArrayLike) -> Float64:
+    """Evaluate a classifier in the same layout: x (n, n_in), all log10 -> (n, classes), softmax.
+
+    Hidden layers are tanh; the last one's linear outputs are the logits.
+    """
+    (low, high), _ = (norm.T for norm in ranges(network_path))
+    activation = 2.0 * (np.log10(np.asarray(x, dtype=np.float64)) - low) / (high - low) - 1.0
+    with h5py.File(network_path, "r") as file:
+        last = len(file["Layers"]) - 1
+        for k in range(1, last + 1):
+            total = activation @ np.array(file[f"Weights/Layer{k}"]).T
+            total = total + np.array(file[f"Bias/Layer{k}"])[:, 0]
+            activation = np.tanh(total) if k < last else total
+    odds = np.exp(activation - activation.max(axis=1, keepdims=True))
+    shares: Float64 = odds / odds.sum(axis=1, keepdims=True)
+    return shares
+
+
 def random_inputs(network_path: FilePath, n: int, seed: int, angles: int | None = None) -> Float64:
     """Draw n inputs in physical units, uniform in the transformed training ranges (facts 1).
 

@@ -14,7 +14,13 @@ from pipeline.config.run import (
     hash_of,
     load_config,
 )
-from pipeline.config.samples import ClassesConfig, SamplesConfig, SplitsConfig, VariableConfig
+from pipeline.config.samples import (
+    ClassesConfig,
+    FileConfig,
+    SamplesConfig,
+    SplitsConfig,
+    VariableConfig,
+)
 from pipeline.config.science import (
     GainMode,
     MaskRules,
@@ -34,6 +40,7 @@ __all__ = [
     "Correlation",
     "DaskCluster",
     "Execution",
+    "FileConfig",
     "GainMode",
     "IfExists",
     "MaskRules",

@@ -1,12 +1,19 @@
 """Which tables of samples a network learns from, and which of their rows it is judged by."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from pipeline.config.science import Name
 from pipeline.config.strict import Strict
+from pipeline.errors import ConfigError
 
 Text = Annotated[str, Field(min_length=1)]
 # Classes may be numbers in the file, and are then numbers in YAML, too.
@@ -34,12 +41,19 @@ class VariableConfig(Strict):
 
 
 class ClassesConfig(Strict):
-    """A column of classes, to be told apart."""
+    """Classes to be told apart: what a column says, or the first of some rules that holds."""
 
-    column: Text
+    column: Text | None = None
     quantity: Name = "class"
     names: tuple[ClassName, ...] | None = Field(default=None, min_length=2)
-    """In the order of the network's outputs; all the column has, sorted, if nothing is said."""
+    """Of a column's classes, in the order of the network's outputs; all it has, sorted, if nothing
+    is said."""
+    rules: dict[ClassName, Text] = {}
+    """Instead of a column: name and expression of each class, in the order of the outputs. A row is
+    of the first class whose expression is true; it is of none where a value is missing that is
+    asked for before that."""
+    otherwise: ClassName | None = None
+    """The class, the last one, of rows for which no rule holds; without, they have none."""
 
     @field_validator("names")
     @classmethod
@@ -49,12 +63,67 @@ class ClassesConfig(Strict):
             raise ValueError(f"named twice: {', '.join(twice)}")
         return names
 
+    @model_validator(mode="after")
+    def _column_or_rules(self) -> Self:
+        if (self.column is None) == (not self.rules):
+            raise ValueError("give column or rules, one of the two")
+        if self.column is not None and self.otherwise is not None:
+            raise ValueError("otherwise belongs to rules, and the classes are those of a column")
+        if self.rules and self.names is not None:
+            raise ValueError("names are of a column's classes; rules name their own")
+        if self.otherwise in self.rules:
+            raise ValueError(f"otherwise: {self.otherwise} has a rule already")
+        if self.rules and len(self.order or ()) < 2:
+            raise ValueError("one class alone; give another rule, or otherwise")
+        return self
+
+    @property
+    def order(self) -> tuple[str, ...] | None:
+        """The classes in the order of the network's outputs; None where the column decides."""
+        if not self.rules:
+            return self.names
+        return (*self.rules, *(() if self.otherwise is None else (self.otherwise,)))
+
+    @property
+    def origin(self) -> str:
+        """Where the classes come from, for messages."""
+        return "samples.classes.rules" if self.column is None else f"column {self.column!r}"
+
+
+class FileConfig(Strict):
+    """One table of samples; the path alone says as much as ``{path: ...}``."""
+
+    path: Path
+    """Relative to the current folder."""
+    columns: dict[Text, Text] = {}
+    """New columns of this file by expressions, before those that all files get."""
+    units: dict[Text, Text] = {}
+    """Units of columns of this file."""
+    filter: Text | None = None
+    """Only rows of this file where this is true, besides the filter of all files."""
+    part: Literal["train", "validation", "test"] | None = None
+    """Where all its rows go; ``splits`` divides the rows of the other files."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _path_alone(cls, said: object) -> object:
+        return {"path": said} if isinstance(said, str | Path) else said
+
+    @model_serializer(mode="wrap")
+    def _as_short_as_it_can_be(self, handler: SerializerFunctionWrapHandler) -> Any:
+        said: dict[str, Any] = handler(self)
+        return said if self.says_more else said["path"]
+
+    @property
+    def says_more(self) -> bool:
+        """Whether anything is said besides the path."""
+        return self != FileConfig(path=self.path)
+
 
 class SamplesConfig(Strict):
     """Tables of samples, and what of them goes in and out of a network."""
 
-    files: tuple[Path, ...] = Field(min_length=1)
-    """Relative to the current folder."""
+    files: tuple[FileConfig, ...] = Field(min_length=1)
     format: Literal["auto", "csv", "parquet", "feather", "netcdf", "seabass", "nomad"] = "auto"
     delimiter: Text | None = None
     """Of text, where it is not the one its header shows."""
@@ -92,6 +161,25 @@ class SamplesConfig(Strict):
         if self.classes is not None and self.missing_targets == "mask":
             raise ValueError("missing_targets: mask is for targets; classes know error and drop")
         return self
+
+    def reading(self, paths: tuple[Path, ...]) -> Self:
+        """The same of other files, which take the places of those that are named.
+
+        Raises:
+            ConfigError: files are told apart, and there are more or fewer of the others.
+        """
+        if not any(file.says_more for file in self.files):
+            files = tuple(FileConfig(path=path) for path in paths)
+        elif len(paths) == len(self.files):
+            pairs = zip(self.files, paths, strict=True)
+            files = tuple(file.model_copy(update={"path": path}) for file, path in pairs)
+        else:
+            named = ", ".join(file.path.name for file in self.files)
+            raise ConfigError(
+                f"found {len(paths)} files of samples, expected {len(self.files)} in place of "
+                f"{named}, in this order: the configuration says of each what its columns are."
+            )
+        return self.model_copy(update={"files": files})
 
 
 class SplitsConfig(Strict):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from pipeline.config.samples import SamplesConfig, SplitsConfig
+from pipeline.config.samples import ClassName, SamplesConfig, SplitsConfig, Text
 from pipeline.config.strict import Strict, complaints_of, read_yaml
 from pipeline.errors import ConfigError
 from pipeline.shipped import shipped_configs
@@ -116,6 +116,10 @@ class Fit(Strict):
     """Of scaled, transformed targets (of log10 where the target's transform is); classes have
     cross-entropy, which softens nothing."""
     huber_delta: Positive = 1.0
+    class_weights: Literal["none", "balanced"] | dict[ClassName, Positive] = "none"
+    """How much a sample of a class counts, besides its own weight. balanced: all samples divided by
+    the number of classes and by the samples of the class, of the training part. By name: classes
+    that are not named count 1. Probabilities are then those of waters that come so often."""
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     epochs: int = Field(default=200, ge=1)
@@ -196,6 +200,18 @@ class EnsembleConfig(Strict):
         return self
 
 
+class RuleBaseline(Strict):
+    """Classes by thresholds, to compare a classifier with."""
+
+    rules: dict[ClassName, Text] = Field(min_length=1)
+    """As ``samples.classes.rules``, over the inputs by name (``Rrs_443``) and what algorithms
+    make."""
+    otherwise: ClassName | None = None
+    """The class where no rule holds; without, none is named."""
+    algorithms: tuple[str, ...] = ()
+    """Published algorithms (``qaa_v6``), whose outputs at the sensor's bands the rules may name."""
+
+
 class Recipe(Strict):
     """What training anew and fine-tuning share."""
 
@@ -210,6 +226,8 @@ class Recipe(Strict):
     ensemble: EnsembleConfig | None = None
     baselines: tuple[str, ...] = ()
     """Published algorithms (``oci_2019``, ``qaa_v6``) to compare with on the same rows."""
+    class_baselines: dict[Annotated[str, Field(min_length=1)], RuleBaseline] = {}
+    """By name, for classes."""
     save: tuple[Literal["h5", "keras", "onnx"], ...] = Field(default=("h5",), min_length=1)
     """h5 is OC-SMART's layout."""
     beyond_ocsmart: bool = False
@@ -219,11 +237,27 @@ class Recipe(Strict):
     limits: str = ""
     """What the network is not for, in words, for the model card."""
 
+    @model_validator(mode="after")
+    def _belong_to_classes(self) -> Self:
+        if self.samples.classes is not None:
+            if self.baselines:
+                raise ValueError("baselines are for targets; classes have class_baselines")
+            return self
+        if self.fit.class_weights != "none":
+            raise ValueError("fit.class_weights are for classes, and the samples have targets")
+        if self.class_baselines:
+            raise ValueError("class_baselines are for classes, and the samples have targets")
+        return self
+
     def reading(self, files: tuple[Path, ...]) -> Self:
-        """This recipe with other files of samples; with none it stays as it is."""
+        """This recipe with other files of samples; with none it stays as it is.
+
+        Raises:
+            ConfigError: the recipe says of each file what its columns are, and there are others.
+        """
         if not files:
             return self
-        return self.model_copy(update={"samples": self.samples.model_copy(update={"files": files})})
+        return self.model_copy(update={"samples": self.samples.reading(files)})
 
 
 class TrainingConfig(Recipe):

@@ -46,14 +46,7 @@ def evaluate(expression: str, columns: Mapping[str, Column]) -> Any:
     Raises:
         ConfigError: it is no expression, a column is not known, or text is calculated with.
     """
-    plain, quoted = _unquoted(expression, columns)
-    tree = _tree(expression, plain)
-    wanted = {name: quoted.get(name, name) for name in _names(expression, tree)}
-    unknown = [column for column in wanted.values() if column not in columns]
-    if unknown:
-        raise ConfigError(
-            "; ".join(f"no column {name!r}{near(name, list(columns))}" for name in unknown)
-        )
+    tree, wanted = _parsed(expression, columns)
     import pandas as pd
 
     frame = pd.DataFrame({name: columns[column] for name, column in wanted.items()})
@@ -68,6 +61,15 @@ def evaluate(expression: str, columns: Mapping[str, Column]) -> Any:
         raise ConfigError(f"{expression!r} cannot be calculated ({error}{hint})") from None
 
 
+def columns_of(expression: str, columns: Mapping[str, Column]) -> list[str]:
+    """The columns that an expression names.
+
+    Raises:
+        ConfigError: it is no expression, or a column is not known.
+    """
+    return list(_parsed(expression, columns)[1].values())
+
+
 def near(name: str, known: Sequence[str]) -> str:
     """``; did you mean chl_a, chl?``: the names like this one, or the first of all."""
     by_lower = {column.lower(): column for column in known}
@@ -75,6 +77,21 @@ def near(name: str, known: Sequence[str]) -> str:
     if close:
         return f"; did you mean {', '.join(by_lower[column] for column in close)}?"
     return f"; there are {listed(known, 20)}"
+
+
+def _parsed(
+    expression: str, columns: Mapping[str, Column]
+) -> tuple[ast.Expression, dict[str, str]]:
+    """The expression, and the column that each name in it stands for."""
+    plain, quoted = _unquoted(expression, columns)
+    tree = _tree(expression, plain)
+    wanted = {name: quoted.get(name, name) for name in _names(expression, tree)}
+    unknown = [column for column in wanted.values() if column not in columns]
+    if unknown:
+        raise ConfigError(
+            "; ".join(f"no column {name!r}{near(name, list(columns))}" for name in unknown)
+        )
+    return tree, wanted
 
 
 def _unquoted(expression: str, columns: Mapping[str, Column]) -> tuple[str, dict[str, str]]:

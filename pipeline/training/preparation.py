@@ -7,8 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.config.samples import SamplesConfig, SplitsConfig
+from pipeline.config.training import Fit
 from pipeline.networks.description import Array, Variable, class_outputs
 from pipeline.networks.reference import scaled
+from pipeline.training.class_weights import class_weights
 from pipeline.training.fitting import Data
 from pipeline.training.samples import Samples, load_samples
 from pipeline.training.scaling import fit_variables
@@ -44,12 +46,24 @@ class Prepared:
             return class_outputs(self.samples.classes)
         return fit_variables(self.samples.targets, self.samples.y, self.split.train)
 
+    def weights_of_classes(self, fit: Fit) -> Array | None:
+        """How much each class counts in a fit, by the training part; None where all the same.
+
+        Raises:
+            ConfigError: the fit names a class that is not there, or a class cannot be balanced.
+        """
+        part = self.samples.take(self.split.train)
+        if part.labels is None:
+            return None
+        return class_weights(fit.class_weights, part.classes, part.labels, part.weights)
+
     def data(
         self,
         rows: Rows,
         inputs: tuple[Variable, ...],
         outputs: tuple[Variable, ...],
         one_logit: bool = False,
+        of_classes: Array | None = None,
     ) -> Data | None:
         """Some rows as a model with such variables sees them; None where there are none.
 
@@ -58,6 +72,7 @@ class Prepared:
             inputs: of the model.
             outputs: of the model, in the order of the targets.
             one_logit: whether two classes are one column: 1 is the second class.
+            of_classes: how much a sample of each class counts besides its own weight.
         """
         if not len(rows):
             return None
@@ -66,6 +81,8 @@ class Prepared:
         x = scaled(inputs, part.x)
         if part.labels is not None:
             y = np.eye(len(part.classes))[part.labels]
+            if of_classes is not None:
+                weights = weights * of_classes[part.labels]
             return Data(x, y[:, 1:] if one_logit else y, weights[:, np.newaxis])
         known = np.isfinite(part.y)
         y = np.where(known, scaled(outputs, part.y), 0.0)

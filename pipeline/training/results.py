@@ -16,9 +16,10 @@ from pipeline.errors import OutputError
 from pipeline.networks import Network, load_network
 from pipeline.networks.reference import forward
 from pipeline.networks.saving import save_network
-from pipeline.training.baselines import baseline_outputs
+from pipeline.training.baselines import baseline_classes, baseline_outputs
 from pipeline.training.evaluation.album import History
 from pipeline.training.evaluation.card import DataFile, ModelCard, card_of_network
+from pipeline.training.evaluation.class_comparison import modelled_classes
 from pipeline.training.evaluation.files import write_evaluation
 from pipeline.training.evaluation.report import Evaluation, evaluate_arrays, evaluate_classes
 from pipeline.training.evaluation.tables import as_dict
@@ -103,22 +104,35 @@ def evaluate_part(
     chosen = prepared.samples.take(rows)
     modelled = forward(network, chosen.x)
     if chosen.labels is not None:
+        classes = baseline_classes(
+            config.class_baselines, config.sensors[0], network.inputs, network.classes, chosen.x
+        )
+        for name, other in _named_apart(before, others, (*classes, network.name)):
+            classes[name] = modelled_classes(forward(other, chosen.x))
         return evaluate_classes(
             network.inputs, network.classes, chosen.x, chosen.labels, modelled,
-            part=part, model=network.name,
+            groups=chosen.groups, baselines=classes, part=part, model=network.name,
         )  # fmt: skip
     baselines = baseline_outputs(
         config.baselines, config.sensors[0], network.inputs, network.outputs, chosen.x,
         config.samples.tolerance_nm,
     )  # fmt: skip
-    if before is not None:
-        baselines[f"{before.name} before"] = forward(before, chosen.x)
-    for other in others:
-        baselines[_unused(other.name, (*baselines, network.name))] = forward(other, chosen.x)
+    for name, other in _named_apart(before, others, (*baselines, network.name)):
+        baselines[name] = forward(other, chosen.x)
     return evaluate_arrays(
         network.inputs, network.outputs, chosen.x, chosen.y, modelled,
         groups=chosen.groups, baselines=baselines, part=part, model=network.name,
     )  # fmt: skip
+
+
+def _named_apart(
+    before: Network | None, others: Sequence[Network], taken: Sequence[str]
+) -> list[tuple[str, Network]]:
+    """What a network is compared with, each by a name of its own."""
+    named = [] if before is None else [(f"{before.name} before", before)]
+    for other in others:
+        named.append((_unused(other.name, (*taken, *(name for name, _ in named))), other))
+    return named
 
 
 def _unused(name: str, taken: Sequence[str]) -> str:
@@ -138,6 +152,7 @@ def _with_metrics(network: Network, evaluations: Sequence[Evaluation]) -> Networ
         }
         if evaluation.classification is not None:
             measured[evaluation.part]["accuracy"] = evaluation.classification.accuracy
+            measured[evaluation.part]["mean_recall"] = evaluation.classification.mean_recall
     return replace(network, training=network.training | {"metrics": measured})
 
 

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.config import SamplesConfig
+from pipeline.config import ClassesConfig, SamplesConfig
 from pipeline.errors import ConfigError
 from pipeline.networks.description import Array
+from pipeline.training.class_rules import classes_by_rules
 from pipeline.training.sample_columns import Findings, existing
 from pipeline.training.tables import Table
 from pipeline.training.tables.table import Texts
@@ -54,17 +55,23 @@ class RowValues:
 
 def read_row_values(table: Table, config: SamplesConfig, findings: Findings) -> RowValues:
     """The columns that a configuration names for these; columns it has not are complained about."""
-    classes = None if config.classes is None else config.classes.column
-    class_column = existing(table, "classes.column", classes, findings)
     group_column = existing(table, "group", config.group, findings)
     time_column = existing(table, "time", config.time, findings)
     weight_column = existing(table, "weight", config.weight, findings)
     return RowValues(
-        classes=None if class_column is None else _class_names(table, class_column, findings),
+        classes=None if config.classes is None else _classes(table, config.classes, findings),
         groups=None if group_column is None else table.labels(group_column),
         times=None if time_column is None else _times(table.labels(time_column)),
         weights=None if weight_column is None else _numbers(table, weight_column, findings),
     )
+
+
+def _classes(table: Table, config: ClassesConfig, findings: Findings) -> Texts | None:
+    """By a column, None where it is not there, or by rules."""
+    if config.rules:
+        return classes_by_rules(table, config.rules, config.otherwise, findings)
+    column = existing(table, "classes.column", config.column, findings)
+    return None if column is None else _class_names(table, column, findings)
 
 
 def _class_names(table: Table, column: str, findings: Findings) -> Texts:

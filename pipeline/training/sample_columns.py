@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.config import SamplesConfig, VariableConfig
+from pipeline.config import FileConfig, SamplesConfig, VariableConfig
 from pipeline.errors import ConfigError
 from pipeline.networks.description import Array
 from pipeline.training.expressions import evaluate, near
@@ -40,37 +40,64 @@ class Findings:
             raise table_error("samples", *self.complaints)
 
 
-def with_new_columns(table: Table, config: SamplesConfig, findings: Findings) -> Table:
-    """The table with the columns of ``samples.columns`` and the units of ``samples.units``."""
+def with_new_columns(
+    table: Table, file: FileConfig, config: SamplesConfig, findings: Findings
+) -> Table:
+    """The table with the columns and units that are said of its file, then those said of all."""
+    table = _with_columns(table, "samples.files.columns", file.columns, findings)
+    unknown = [name for name in file.units if name not in table.columns]
+    if unknown:
+        findings.complain(f"{table.name}: samples.files.units: no column {listed(unknown)}")
+    table = _with_units(table, file.units)
+    table = _with_columns(table, "samples.columns", config.columns, findings)
+    return _with_units(table, config.units)
+
+
+def _with_columns(
+    table: Table, key: str, expressions: Mapping[str, str], findings: Findings
+) -> Table:
     columns, units = dict(table.columns), dict(table.units)
-    for name, expression in config.columns.items():
+    for name, expression in expressions.items():
         try:
             columns[name] = _column(evaluate(expression, columns), len(table))
         except ConfigError as error:
-            findings.complain(f"{table.name}: samples.columns.{name}: {error}")
+            findings.complain(f"{table.name}: {key}.{name}: {error}")
             # What uses it is not to be complained about as well.
             columns[name] = np.full(len(table), np.nan)
         units.pop(name, None)
-    units |= {name: said for name, said in config.units.items() if name in columns}
     return dataclasses.replace(table, columns=columns, units=units)
 
 
-def filtered(table: Table, config: SamplesConfig, findings: Findings) -> Table:
-    """The rows where ``samples.filter`` is true."""
-    if config.filter is None:
+def _with_units(table: Table, said: Mapping[str, str]) -> Table:
+    known = {name: units for name, units in said.items() if name in table.columns}
+    return dataclasses.replace(table, units=dict(table.units) | known)
+
+
+def filtered(table: Table, file: FileConfig, config: SamplesConfig, findings: Findings) -> Table:
+    """The rows where ``filter``, of its file and of all files, is true."""
+    table = _filtered(table, "samples.files.filter", file.filter, findings)
+    return _filtered(table, "samples.filter", config.filter, findings)
+
+
+def _filtered(table: Table, key: str, condition: str | None, findings: Findings) -> Table:
+    if condition is None:
         return table
     try:
-        passes = np.asarray(evaluate(config.filter, table.columns))
+        passes = np.asarray(evaluate(condition, table.columns))
         if passes.dtype.kind != "b":
             raise ConfigError(
-                f"{config.filter!r} gives no true or false; write a comparison: chl > 0.01"
+                f"{condition!r} gives no true or false; write a comparison: chl > 0.01"
             )
     except ConfigError as error:
-        findings.complain(f"{table.name}: samples.filter: {error}")
+        findings.complain(f"{table.name}: {key}: {error}")
         return table
     kept = np.flatnonzero(np.broadcast_to(passes, len(table)))
-    findings.told.append(f"{table.name}: {len(kept)} of {len(table)} rows pass the filter")
+    findings.told.append(f"{table.name}: {len(kept)} of {len(table)} rows pass {_word(key)}")
     return take_rows(table, kept)
+
+
+def _word(key: str) -> str:
+    return "the filter" if key == "samples.filter" else "the filter of the file"
 
 
 def take_rows(table: Table, indices: Sequence[int] | Column) -> Table:

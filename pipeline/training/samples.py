@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.config import ClassesConfig, SamplesConfig
+from pipeline.config import ClassesConfig, FileConfig, SamplesConfig
 from pipeline.errors import ConfigError
 from pipeline.networks.description import Array
 from pipeline.training.row_values import RowValues, read_row_values
@@ -55,7 +55,7 @@ class Samples:
     files: Integers
     """Place of its file in ``sources``."""
     sources: tuple[Mapping[str, Any], ...]
-    """Name, sha256, number of rows and, where the file says one, licence of each file."""
+    """Name, sha256 and number of rows of each file; its licence and its part, where one is said."""
     told: tuple[str, ...]
     """What was converted, left out or taken in another way than written."""
 
@@ -71,6 +71,12 @@ class Samples:
         taken: dict[str, Any] = {n: None if a is None else a[chosen] for n, a in arrays.items()}
         return dataclasses.replace(self, **taken)
 
+    @property
+    def fixed_parts(self) -> npt.NDArray[np.str_]:
+        """The part that a sample is in because its file is, "" where a split decides; (n,)."""
+        of_file = np.array([source.get("part", "") for source in self.sources], dtype=np.str_)
+        return of_file[self.files]
+
     def place(self, index: int) -> str:
         """``match_ups.csv 86``: file and line, or row, of a sample."""
         return f"{self.sources[self.files[index]]['name']} {self.rows[index]}"
@@ -80,6 +86,7 @@ class Samples:
 class _Part:
     """The samples of one file."""
 
+    file: FileConfig
     table: Table
     inputs: tuple[SampleVariable, ...]
     targets: tuple[SampleVariable, ...]
@@ -96,12 +103,15 @@ def load_samples(config: SamplesConfig) -> Samples:
             row is left; one message with all complaints.
     """
     findings = Findings()
-    tables = [_read(path, config, findings) for path in config.files]
-    read = [table for table in tables if table is not None]
-    _check_twice(read, findings)
-    whole = [with_new_columns(table, config, findings) for table in read]
-    _check_units(whole, config, findings)
-    parts = [_part(filtered(table, config, findings), config, findings) for table in whole]
+    read = [(file, _read(file.path, config, findings)) for file in config.files]
+    tables = [(file, table) for file, table in read if table is not None]
+    _check_twice([table for _, table in tables], findings)
+    whole = [(file, with_new_columns(table, file, config, findings)) for file, table in tables]
+    _check_units([table for _, table in whole], config, findings)
+    parts = [
+        _part(file, filtered(table, file, config, findings), config, findings)
+        for file, table in whole
+    ]
     findings.raise_complaints()
     _check_same_units(parts, findings)
     kept = [_usable(part, config, findings) for part in parts]
@@ -109,7 +119,8 @@ def load_samples(config: SamplesConfig) -> Samples:
     _check_left(parts, kept, findings)
     labels, classes = _classes(kept, config.classes, findings)
     findings.raise_complaints()
-    return _joined(kept, read, labels, classes, config, tuple(findings.told))
+    lengths = [len(table) for _, table in tables]
+    return _joined(kept, lengths, labels, classes, config, tuple(findings.told))
 
 
 def _read(path: Path, config: SamplesConfig, findings: Findings) -> Table | None:
@@ -158,17 +169,19 @@ def _check_same_units(parts: Sequence[_Part], findings: Findings) -> None:
                 )
 
 
-def _part(table: Table, config: SamplesConfig, findings: Findings) -> _Part:
+def _part(file: FileConfig, table: Table, config: SamplesConfig, findings: Findings) -> _Part:
     inputs, x = read_variables(table, config.inputs, config, findings)
     targets, y = read_variables(table, config.targets, config, findings)
-    return _Part(table, inputs, targets, x, y, read_row_values(table, config, findings))
+    return _Part(file, table, inputs, targets, x, y, read_row_values(table, config, findings))
 
 
 def _usable(part: _Part, config: SamplesConfig, findings: Findings) -> _Part:
     """The rows of a part that have what they need; their groups, times and weights are checked."""
     classes = part.values.classes
     y = part.y if classes is None else np.where(classes == "", np.nan, 0.0)[:, None]
-    names = [v.name for v in part.targets] if config.classes is None else [config.classes.column]
+    names = [v.name for v in part.targets]
+    if config.classes is not None:
+        names = [config.classes.column or config.classes.quantity]
     rows = usable_rows(part.table, part.inputs, part.x, names, y, config, findings)
     part.values.check(part.table, rows, config, findings)
     return dataclasses.replace(
@@ -206,18 +219,18 @@ def _classes(
         return None, ()
     texts = np.concatenate([part.values.classes for part in parts])
     found = sorted(set(texts.tolist()), key=_in_order)
-    names = config.names or tuple(found)
+    names = config.order or tuple(found)
     unknown = [name for name in found if name not in names]
     if unknown:
         findings.complain(
-            f"column {config.column!r} has {listed(unknown, 10)}, expected {listed(names)}. Add "
+            f"{config.origin} has {listed(unknown, 10)}, expected {listed(names)}. Add "
             "them to samples.classes.names, or leave them out by samples.filter"
         )
         return None, names
     absent = [name for name in names if name not in found]
     if absent or len(names) < 2:
         findings.complain(
-            f"column {config.column!r} has {listed(found, 10)}, expected "
+            f"{config.origin}: rows are of {listed(found, 10)}, expected "
             f"{f'also {listed(absent)}' if absent else 'at least two classes'}"
         )
     place = {name: index for index, name in enumerate(names)}
@@ -231,7 +244,7 @@ def _in_order(name: str) -> tuple[float, str]:
 
 def _joined(
     parts: Sequence[_Part],
-    tables: Sequence[Table],
+    lengths: Sequence[int],
     labels: Integers | None,
     classes: tuple[str, ...],
     config: SamplesConfig,
@@ -256,9 +269,10 @@ def _joined(
         rows=np.concatenate([part.table.rows for part in parts]),
         files=np.repeat(np.arange(len(parts), dtype=np.int64), counts),
         sources=tuple(
-            {"name": table.name, "sha256": table.sha256, "rows": len(table)}
-            | ({"licence": table.licence} if table.licence else {})
-            for table in tables
+            {"name": part.table.name, "sha256": part.table.sha256, "rows": length}
+            | ({"licence": part.table.licence} if part.table.licence else {})
+            | ({"part": part.file.part} if part.file.part else {})
+            for part, length in zip(parts, lengths, strict=True)
         ),
         told=told,
     )

@@ -43,15 +43,19 @@ def make_split(samples: Samples, config: SplitsConfig) -> Split:
         ConfigError: it is by something that the samples lack, a part is empty or too few rows
             train, or a part knows something of another.
     """
-    units = _units(samples, config)
-    sizes = _sizes(units)
-    shares = [config.test, config.validation]
-    if config.by == "time":
-        chosen = _latest(sizes, shares)
-    else:
-        chosen = _dealt(sizes, shares, np.random.default_rng(config.seed))
-    test, validation = (np.isin(units, numbers) for numbers in chosen)
-    return _checked(samples, config, validation, test)
+    masks = {part: samples.fixed_parts == part for part in _PARTS}
+    free = _free(samples)
+    if free.size:
+        units = _units(samples.take(free), config)
+        sizes = _sizes(units)
+        shares = [config.test, config.validation]
+        if config.by == "time":
+            chosen = _latest(sizes, shares)
+        else:
+            chosen = _dealt(sizes, shares, np.random.default_rng(config.seed))
+        for part, numbers in zip(("test", "validation"), chosen, strict=True):
+            masks[part][free[np.isin(units, numbers)]] = True
+    return _checked(samples, config, masks["validation"], masks["test"])
 
 
 def make_folds(samples: Samples, config: SplitsConfig) -> list[Split]:
@@ -62,7 +66,13 @@ def make_folds(samples: Samples, config: SplitsConfig) -> list[Split]:
     """
     if config.folds is None:
         raise table_error("splits.folds", "no number of folds, expected 2 or more. Set it")
-    units = _units(samples, config)
+    free = _free(samples)
+    if free.size < len(samples) and "test" in samples.fixed_parts:
+        raise table_error(
+            "splits.folds",
+            "a file is all test, and each row is to be tested once, in turn. Leave out its part",
+        )
+    units = _units(samples.take(free), config)
     sizes = _sizes(units)
     if len(sizes) < config.folds + 1:
         raise table_error(
@@ -73,9 +83,14 @@ def make_folds(samples: Samples, config: SplitsConfig) -> list[Split]:
     rng = np.random.default_rng(config.seed)
     folds = _blocks(sizes, config.folds) if config.by == "time" else _even(sizes, config.folds, rng)
     return [
-        _fold(samples, config, units, np.flatnonzero(folds == number), rng)
+        _fold(samples, config, free, units, np.flatnonzero(folds == number), rng)
         for number in range(config.folds)
     ]
+
+
+def _free(samples: Samples) -> Integers:
+    """Places of the samples whose file says no part."""
+    return np.flatnonzero(samples.fixed_parts == "").astype(np.int64)
 
 
 def check_no_leakage(samples: Samples, split: Split, *, groups: bool = True) -> None:
@@ -204,17 +219,20 @@ def _blocks(sizes: Integers, folds: int) -> Integers:
 def _fold(
     samples: Samples,
     config: SplitsConfig,
+    free: Integers,
     units: Integers,
     test_units: Integers,
     rng: np.random.Generator,
 ) -> Split:
-    test = np.isin(units, test_units)
     others = np.setdiff1d(np.unique(units), test_units)
     sizes = _sizes(units)[others]
     # Of what this fold does not test, which is less than usual where a large group is tested.
     share = [config.validation / (1 - 1 / (config.folds or 2))]
     chosen = _latest(sizes, share) if config.by == "time" else _dealt(sizes, share, rng)
-    return _checked(samples, config, np.isin(units, others[chosen[0]]), test)
+    validation, test = samples.fixed_parts == "validation", np.zeros(len(samples), dtype=bool)
+    validation[free[np.isin(units, others[chosen[0]])]] = True
+    test[free[np.isin(units, test_units)]] = True
+    return _checked(samples, config, validation, test)
 
 
 def _checked(

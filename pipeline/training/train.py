@@ -15,6 +15,7 @@ from pipeline.networks.checks import check_network
 from pipeline.networks.description import GoldenSpectra, Layer, Network, Variable
 from pipeline.networks.reference import forward
 from pipeline.sensors import find_sensor
+from pipeline.training.baselines import baseline_classes
 from pipeline.training.fitting import Checkpoints, Fitted, Listener, Trainer
 from pipeline.training.model import decorrelation, layers_of, new_model
 from pipeline.training.preparation import Prepared, prepare
@@ -66,8 +67,10 @@ def train(
     inputs, outputs = prepared.inputs(), prepared.outputs()
     head = Head.of(prepared)
     check_savable_later(config, (*config.network.activations, head.activation), inputs, outputs)
+    check_class_baselines(config, prepared, inputs)
+    of_classes = prepared.weights_of_classes(config.fit)
     data = {
-        part: prepared.data(rows, inputs, outputs, head.is_one_logit)
+        part: prepared.data(rows, inputs, outputs, head.is_one_logit, of_classes)
         for part, rows in (
             ("train", prepared.split.train),
             ("validation", prepared.split.validation),
@@ -196,7 +199,8 @@ def record_of(config: Recipe, prepared: Prepared, fitted: Fitted) -> dict[str, A
     """How it was trained, as plain data that goes into its file."""
     best = next(e for e in fitted.history if e.number == fitted.best_epoch)
     split = prepared.split
-    return {
+    of_classes = prepared.weights_of_classes(config.fit)
+    record: dict[str, Any] = {
         "software": f"ocpipe {__version__}",
         "data": [dict(source) for source in prepared.samples.sources],
         "rows": {
@@ -210,6 +214,11 @@ def record_of(config: Recipe, prepared: Prepared, fitted: Fitted) -> dict[str, A
         "loss": _number(best.loss),
         "validation_loss": _number(best.validation_loss),
     }
+    if of_classes is not None:
+        record["class_weights"] = dict(
+            zip(prepared.samples.classes, of_classes.tolist(), strict=True)
+        )
+    return record
 
 
 def _number(value: float) -> float | None:
@@ -229,13 +238,17 @@ def kept_at(
     record = config.model_dump(
         mode="json", exclude={"fit": {"epochs", "early_stopping", "keep_every", "tensorboard"}}
     )
-    for name in ("title", "save", "citation", "licence", "limits", "baselines"):
+    for name in ("title", "save", "citation", "licence", "limits", "baselines", "class_baselines"):
         record.pop(name, None)
     if config.fit.schedule.kind == "cosine" and config.fit.schedule.decay_epochs is None:
         record["epochs"] = config.fit.epochs
     split = prepared.split
     digest = hashlib.sha256(json.dumps([record, start], sort_keys=True).encode())
-    for array in (prepared.samples.x, prepared.samples.y, split.train, split.validation):
+    samples = prepared.samples
+    arrays = (samples.x, samples.y, samples.labels, samples.weights, split.train, split.validation)
+    for array in arrays:
+        if array is None:
+            continue
         digest.update(np.ascontiguousarray(array).tobytes())
     return Checkpoints(folder, digest.hexdigest(), config.fit.keep_every)
 
@@ -252,6 +265,18 @@ def check_finite(fitted: Fitted) -> None:
             f"the loss is {last.loss} in epoch {last.number}: training ran away. Lower "
             "fit.optimizer.learning_rate, or set fit.optimizer.clip_norm."
         )
+
+
+def check_class_baselines(config: Recipe, prepared: Prepared, inputs: tuple[Variable, ...]) -> None:
+    """Refuse thresholds that cannot be compared with, before hours of training.
+
+    Raises:
+        ConfigError: what is wrong with them.
+    """
+    samples = prepared.samples
+    baseline_classes(
+        config.class_baselines, config.sensors[0], inputs, samples.classes, samples.x[:1]
+    )
 
 
 def check_savable_later(

@@ -12,6 +12,7 @@ import xarray as xr
 
 from pipeline.errors import DAMAGE, SceneError, WriteError
 from pipeline.scene import GEOLOCATION
+from pipeline.writers.class_legend import class_colours, draw_class_legend, is_class_map
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -133,6 +134,8 @@ def _draw(data: xr.Dataset, names: tuple[str, ...]) -> "Figure":
     drawn = [layer for layer, where in _layers(data) if where.any()]
     _draw_legend(figure, drawn)
     figure.suptitle(_title(data), fontsize=10)
+    # Maps change their width to keep their aspect, and the layout is right only after that.
+    figure.draw_without_rendering()
     return figure
 
 
@@ -167,26 +170,15 @@ def _draw_panel(figure: "Figure", panel: "Axes", data: xr.Dataset, name: str) ->
         panel.pcolormesh(longitude, latitude, area, cmap=_one_colour(layer.colour), rasterized=True)
     variable = data[name]
     values = np.ma.masked_invalid(variable.values)
-    colours = _class_colours(variable) or {"cmap": "viridis", "norm": _norm(values)}
+    as_classes = is_class_map(variable)
+    colours = class_colours(variable) if as_classes else {"cmap": "viridis", "norm": _norm(values)}
     mesh = panel.pcolormesh(longitude, latitude, values, rasterized=True, **colours)
     units = f" ({variable.attrs['units']})" if "units" in variable.attrs else ""
-    is_map = "flag_values" in variable.attrs
-    bar = figure.colorbar(
-        mesh,
-        ax=panel,
-        orientation="horizontal",
-        shrink=0.9,
-        aspect=32,
-        extend="neither" if is_map else "both",
-    )
-    label = f"{variable.attrs.get('long_name', name)}{units}"
-    bar.set_label("\n".join(textwrap.wrap(label, 62)), fontsize=8)
-    bar.ax.tick_params(labelsize=8)
-    if is_map:
-        names = str(variable.attrs["flag_meanings"]).split()
-        bar.set_ticks(np.atleast_1d(variable.attrs["flag_values"]).tolist(), labels=names)
+    label = "\n".join(textwrap.wrap(f"{variable.attrs.get('long_name', name)}{units}", 62))
+    if as_classes:
+        draw_class_legend(panel, variable, label)
     else:
-        _plain_ticks(bar)
+        _draw_colour_bar(figure, panel, mesh, label)
     panel.set_title(name, fontsize=11)
     panel.set_xlabel("longitude (degrees east)" if has_place else "pixel")
     if panel.get_subplotspec().is_first_col():  # type: ignore[union-attr]
@@ -195,20 +187,13 @@ def _draw_panel(figure: "Figure", panel: "Axes", data: xr.Dataset, name: str) ->
     panel.set_aspect(1 / max(0.05, math.cos(math.radians(middle))))
 
 
-def _class_colours(variable: xr.DataArray) -> dict[str, Any]:
-    """A colour for each class of a class map; nothing for other variables."""
-    if "flag_values" not in variable.attrs:
-        return {}
-    from matplotlib import colormaps
-    from matplotlib.colors import BoundaryNorm, ListedColormap
-
-    values = np.atleast_1d(variable.attrs["flag_values"]).astype(float)
-    palette = colormaps["tab10" if values.size <= 10 else "tab20"].resampled(values.size)
-    edges = np.append(values - 0.5, values[-1] + 0.5)
-    return {
-        "cmap": ListedColormap(palette(np.arange(values.size))),
-        "norm": BoundaryNorm(edges, values.size),
-    }
+def _draw_colour_bar(figure: "Figure", panel: "Axes", mesh: Any, label: str) -> None:
+    bar = figure.colorbar(
+        mesh, ax=panel, orientation="horizontal", shrink=0.9, aspect=32, extend="both"
+    )
+    bar.set_label(label, fontsize=8)
+    bar.ax.tick_params(labelsize=8)
+    _plain_ticks(bar)
 
 
 def _plain_ticks(bar: Any) -> None:

@@ -73,7 +73,7 @@ def bootstrap_metric(
     """
     drawn = _draw(observed, models, groups, metric, log, resamples, seed)
     return {
-        name: _interval(drawn.values[name], drawn.resampled[name], level, drawn.groups)
+        name: interval_of(drawn.values[name], drawn.resampled[name], level, drawn.groups)
         for name in models
     }
 
@@ -98,7 +98,7 @@ def bootstrap_difference(
     drawn = _draw(observed, models, groups, metric, log, resamples, seed)
     value = drawn.values["first"] - drawn.values["second"]
     difference = drawn.resampled["first"] - drawn.resampled["second"]
-    return _interval(value, difference, level, drawn.groups)
+    return interval_of(value, difference, level, drawn.groups)
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _draw(
 ) -> _Drawn:
     statistic = _statistic(metric)
     rows = common_rows(observed, *models.values(), log=log)
-    units, count = _units(groups, rows, seed)
+    units, count = units_of(groups, rows, seed)
     o = comparable(np.asarray(observed, dtype=np.float64)[rows], log)
     moments = [
         _moments(o, comparable(np.asarray(model, dtype=np.float64)[rows], log))
@@ -128,7 +128,7 @@ def _draw(
     ]
     by_unit = np.stack([_sum_by_unit(moment, units) for moment in moments], axis=1)
     totals = statistic(by_unit.sum(axis=0), log)
-    resampled = statistic(_resample(by_unit, resamples, np.random.default_rng(seed)), log)
+    resampled = statistic(resampled_sums(by_unit, resamples, np.random.default_rng(seed)), log)
     return _Drawn(
         values={name: float(value) for name, value in zip(models, totals, strict=True)},
         resampled=dict(zip(models, resampled.T, strict=True)),
@@ -136,7 +136,7 @@ def _draw(
     )
 
 
-def _units(
+def units_of(
     groups: Iterable[object] | None, rows: npt.NDArray[np.bool_], seed: int
 ) -> tuple[npt.NDArray[np.intp], int]:
     """The unit that is drawn for each common row, and how many groups there are."""
@@ -167,7 +167,7 @@ def _sum_by_unit(moments: Array, units: npt.NDArray[np.intp]) -> Array:
     return np.stack(sums, axis=1)
 
 
-def _resample(by_unit: Array, resamples: int, rng: np.random.Generator) -> Array:
+def resampled_sums(by_unit: Array, resamples: int, rng: np.random.Generator) -> Array:
     """Sums over units drawn with replacement, with shape (resample, model, moment)."""
     count, *rest = by_unit.shape
     flat = by_unit.reshape(count, math.prod(rest))
@@ -183,7 +183,8 @@ def _resample(by_unit: Array, resamples: int, rng: np.random.Generator) -> Array
     return sums.reshape(resamples, *rest)
 
 
-def _interval(value: float, resampled: Array, level: float, groups: int) -> Interval:
+def interval_of(value: float, resampled: Array, level: float, groups: int) -> Interval:
+    """The value with the percentiles of what resamples gave; NaN of fewer than two groups."""
     known = resampled[np.isfinite(resampled)]
     if known.size == 0 or groups < 2:
         return Interval(value, NAN, NAN, level, groups)

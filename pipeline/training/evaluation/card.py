@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.networks.description import Network, Variable
 from pipeline.training.evaluation.album import Picture
+from pipeline.training.evaluation.class_tables import (
+    class_group_rows,
+    class_model_rows,
+    class_rows,
+    classification_sentence,
+)
+from pipeline.training.evaluation.formatting import DASH, Table, number, range_text
 from pipeline.training.evaluation.pictures.style import pretty_units
 from pipeline.training.evaluation.report import Evaluation, OutputResult
 from pipeline.training.evaluation.tables import (
-    DASH,
     METRIC_HEAD,
-    Table,
-    class_rows,
-    classification_sentence,
     comparison_rows,
     input_rows,
     metric_cells,
-    number,
     outside_sentence,
-    range_text,
 )
 from pipeline.version import __version__
 
@@ -126,9 +127,8 @@ def render_card(
         metrics=_metrics(evaluations),
         last=last,
         comparison=comparison_rows(last) if last and _compared(last) else None,
-        classification=None
-        if last is None or last.classification is None
-        else (classification_sentence(last.classification), class_rows(last.classification)),
+        classifications=list(_classifications(evaluations)),
+        class_comparison=class_model_rows(last) if last and last.classification else None,
         groups=list(_group_tables(last)) if last else [],
         ranges=(outside_sentence(last), input_rows(last)) if last and last.inputs else None,
         pictures=[(one, base64.b64encode(one.png).decode("ascii")) for one in shown],
@@ -205,6 +205,14 @@ def _metrics(evaluations: Sequence[Evaluation]) -> Table | None:
     return (["output", "part", "compared", *METRIC_HEAD], rows) if rows else None
 
 
+def _classifications(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, str, Table]]:
+    """Part, sentence and table of the classes, the last part last."""
+    for one in evaluations:
+        if one.classification is not None:
+            sentence = classification_sentence(one.classification)
+            yield one.part, sentence, class_rows(one.classification)
+
+
 def _output_names(evaluations: Sequence[Evaluation]) -> list[str]:
     names = (one.variable.name for evaluation in evaluations for one in evaluation.outputs)
     return list(dict.fromkeys(names))
@@ -215,7 +223,11 @@ def _compared(evaluation: Evaluation) -> bool:
 
 
 def _group_tables(evaluation: Evaluation) -> Iterator[Table]:
-    """Mean absolute error by group, a few outputs beside each other."""
+    """Mean absolute error by group, a few outputs beside each other; of classes the accuracy."""
+    if evaluation.classification is not None:
+        table = class_group_rows(evaluation.classification, MOST_GROUPS)
+        if table is not None:
+            yield table
     outputs = [one for one in evaluation.outputs if one.by_group]
     if not outputs:
         return

@@ -1,12 +1,14 @@
 """How well a network tells classes apart."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import ConfigError
-from pipeline.training.evaluation.metrics import NAN, Array
+from pipeline.training.evaluation.class_intervals import ClassIntervals, class_intervals
+from pipeline.training.evaluation.metrics import NAN, Array, rows_by_group
 
 NO_CLASS = -1
 LOWEST_PROBABILITY = 1e-15
@@ -29,6 +31,17 @@ class ClassMetrics:
 
 
 @dataclass(frozen=True)
+class GroupMetrics:
+    """What is said about the rows of one group; NaN where none can be compared."""
+
+    n: int
+    accuracy: float
+    mean_recall: float
+    """Mean over the classes that were observed in the group."""
+    log_loss: float
+
+
+@dataclass(frozen=True)
 class Classification:
     """What is said about a classification."""
 
@@ -45,10 +58,19 @@ class Classification:
     """Mean over the classes that were observed: rare ones count as much as frequent ones."""
     log_loss: float
     """Mean of ``-ln`` of the probability of the observed class."""
+    intervals: ClassIntervals
+    """How sure the shares are, by a bootstrap over groups; without groups, over rows."""
+    by_group: Mapping[str, GroupMetrics]
+    """Empty without groups."""
 
 
 def classification(
-    observed: npt.ArrayLike, probabilities: npt.ArrayLike, classes: tuple[str, ...]
+    observed: npt.ArrayLike,
+    probabilities: npt.ArrayLike,
+    classes: tuple[str, ...],
+    groups: Iterable[object] | None = None,
+    *,
+    seed: int = 0,
 ) -> Classification:
     """Compare modelled probabilities with observed classes.
 
@@ -56,17 +78,21 @@ def classification(
         observed: number of the class, from 0, -1 where it is not known, with shape (n,).
         probabilities: with shape (n, classes).
         classes: their names.
+        groups: the group of each row (cruise, site, date), n of them.
+        seed: of the bootstrap.
 
     Raises:
         ConfigError: the shapes do not fit, or there is a class without a name.
     """
-    truth, shares = _checked(observed, probabilities, classes)
+    truth, shares = checked_classes(observed, probabilities, classes)
     known = truth != NO_CLASS
     compared = known & np.isfinite(shares).all(axis=1)
+    names = None if groups is None else np.array([str(group) for group in groups], dtype=np.str_)
+    by_group = {} if names is None else _by_group(truth, shares, compared, names)
+    names = None if names is None else names[compared]
     truth, shares = truth[compared], shares[compared]
     counts = confusion_matrix(truth, shares.argmax(axis=1), len(classes))
     of_class = tuple(_class_metrics(name, i, counts) for i, name in enumerate(classes))
-    recalls = [one.recall for one in of_class if one.observed]
     seen, n = int(known.sum()), truth.size
     return Classification(
         classes=of_class,
@@ -75,9 +101,36 @@ def classification(
         n=n,
         failures=1.0 - n / seen if seen else NAN,
         accuracy=_share(int(np.trace(counts)), n),
-        mean_recall=float(np.mean(recalls)) if recalls else NAN,
+        mean_recall=_mean_recall(counts),
         log_loss=_log_loss(truth, shares),
+        intervals=class_intervals(truth, shares.argmax(axis=1), len(classes), names, seed=seed),
+        by_group=by_group,
     )
+
+
+def _by_group(
+    truth: npt.NDArray[np.int64],
+    shares: Array,
+    compared: npt.NDArray[np.bool_],
+    groups: npt.NDArray[np.str_],
+) -> dict[str, GroupMetrics]:
+    found = {}
+    for name, rows in zip(*rows_by_group(groups, truth.size), strict=True):
+        chosen = rows[compared[rows]]
+        counts = confusion_matrix(truth[chosen], shares[chosen].argmax(axis=1), shares.shape[1])
+        found[name] = GroupMetrics(
+            n=chosen.size,
+            accuracy=_share(int(np.trace(counts)), chosen.size),
+            mean_recall=_mean_recall(counts),
+            log_loss=_log_loss(truth[chosen], shares[chosen]),
+        )
+    return found
+
+
+def _mean_recall(counts: npt.NDArray[np.int64]) -> float:
+    observed = counts.sum(axis=1)
+    seen = observed > 0
+    return float((np.diag(counts)[seen] / observed[seen]).mean()) if seen.any() else NAN
 
 
 def confusion_matrix(
@@ -88,9 +141,14 @@ def confusion_matrix(
     return pairs.reshape(count, count).astype(np.int64)
 
 
-def _checked(
+def checked_classes(
     observed: npt.ArrayLike, probabilities: npt.ArrayLike, classes: tuple[str, ...]
 ) -> tuple[npt.NDArray[np.int64], Array]:
+    """Numbers of classes (n,) and probabilities (n, classes) as arrays that fit each other.
+
+    Raises:
+        ConfigError: the shapes do not fit, or there is a class without a name.
+    """
     truth = np.asarray(observed, dtype=np.int64)
     shares = np.asarray(probabilities, dtype=np.float64)
     if truth.ndim != 1 or shares.shape != (truth.size, len(classes)):

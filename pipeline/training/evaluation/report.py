@@ -13,7 +13,17 @@ from pipeline.training.evaluation.bootstrap import (
     bootstrap_difference,
     bootstrap_metric,
 )
-from pipeline.training.evaluation.classification import Classification, classification
+from pipeline.training.evaluation.class_comparison import (
+    ClassModel,
+    compare_classes,
+    modelled_classes,
+    most_frequent,
+)
+from pipeline.training.evaluation.classification import (
+    Classification,
+    checked_classes,
+    classification,
+)
 from pipeline.training.evaluation.metrics import (
     Array,
     Metrics,
@@ -26,6 +36,8 @@ from pipeline.training.evaluation.ranges import InputRange, input_ranges
 
 METRIC = "mae"
 """What models are compared by, with intervals."""
+ALWAYS = "most frequent class"
+"""The model that always names it: the least that a classifier has to do better."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +97,8 @@ class Evaluation:
     """Share of the rows with at least one input outside its range; None if all are unknown."""
     outputs: tuple[OutputResult, ...]
     classification: Classification | None = None
+    class_comparison: tuple[ClassModel, ...] = ()
+    """Of classifiers: the network first, then what it is compared with; empty without any."""
     samples: Samples | None = field(default=None, repr=False)
 
 
@@ -148,10 +162,13 @@ def evaluate_classes(
     observed: npt.ArrayLike,
     probabilities: npt.ArrayLike,
     *,
+    groups: Iterable[object] | None = None,
+    baselines: Mapping[str, npt.ArrayLike] | None = None,
     part: str = "test",
     model: str = "network",
+    seed: int = 0,
 ) -> Evaluation:
-    """Evaluate a network that classifies.
+    """Evaluate a network that classifies, beside others and the most frequent class.
 
     Args:
         inputs: what the columns of ``x`` are.
@@ -159,23 +176,34 @@ def evaluate_classes(
         x: inputs in physical units, with shape (n, inputs).
         observed: number of the class from 0, -1 where it is not known, with shape (n,).
         probabilities: with shape (n, classes).
+        groups: the group of each row (cruise, site, date), n of them.
+        baselines: number of the class that other models name, -1 where none, by the name of the
+            model, each with shape (n,).
         part: of the data.
         model: name of the network in tables.
+        seed: of the bootstrap.
 
     Raises:
-        ConfigError: the shapes do not fit each other.
+        ConfigError: the shapes do not fit each other, or a baseline has the name of the network.
     """
+    _check_names(model, baselines or {})
     values = _matrix("x", x, len(inputs))
+    names = None if groups is None else [str(group) for group in groups]
+    truth, shares = checked_classes(observed, probabilities, tuple(classes))
+    models = {model: modelled_classes(shares)}
+    models |= {name: np.asarray(made, np.int64) for name, made in (baselines or {}).items()}
+    models[ALWAYS] = most_frequent(truth, len(classes))
     ranges, outside_any = input_ranges(tuple(inputs), values)
     return Evaluation(
         part=part,
         model=model,
         rows=len(values),
-        groups=None,
+        groups=None if names is None else len(set(names)),
         inputs=ranges,
         outside_any=outside_any,
         outputs=(),
-        classification=classification(observed, probabilities, tuple(classes)),
+        classification=classification(truth, shares, tuple(classes), names, seed=seed),
+        class_comparison=compare_classes(truth, models, len(classes), names, seed=seed),
     )
 
 
@@ -234,8 +262,7 @@ def _samples(
     baselines: Mapping[str, npt.ArrayLike],
     model: str,
 ) -> Samples:
-    if model in baselines:
-        raise ConfigError(f"found a baseline named {model!r} as the network is. Name it otherwise.")
+    _check_names(model, baselines)
     count = len(outputs)
     samples = Samples(
         x=_matrix("x", x, len(inputs)),
@@ -254,6 +281,11 @@ def _samples(
             f"x has {len(samples.x)} rows, but {', '.join(wrong)}. Give the same rows of all."
         )
     return samples
+
+
+def _check_names(model: str, baselines: Mapping[str, npt.ArrayLike]) -> None:
+    if model in baselines:
+        raise ConfigError(f"found a baseline named {model!r} as the network is. Name it otherwise.")
 
 
 def _matrix(name: str, values: npt.ArrayLike, columns: int) -> Array:

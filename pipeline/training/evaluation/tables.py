@@ -8,17 +8,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from pipeline.training.evaluation.bootstrap import Interval
-from pipeline.training.evaluation.classification import Classification
+from pipeline.training.evaluation.class_tables import (
+    class_csv_rows,
+    class_json,
+    class_model_rows,
+    class_rows,
+    classification_sentence,
+)
+from pipeline.training.evaluation.formatting import (
+    ALL_ROWS,
+    DASH,
+    Table,
+    aligned,
+    difference_text,
+    interval_text,
+    number,
+    percent,
+    range_text,
+)
 from pipeline.training.evaluation.metrics import Metrics
 from pipeline.training.evaluation.ranges import InputRange
 from pipeline.training.evaluation.report import Evaluation, OutputResult
 
-ALL_ROWS = "all"
-"""Instead of the name of a group."""
 CSV_HEAD = ("part", "output", "units", "model", "rows", "group")
-DASH = "-"
-"""Where a number is not known."""
 
 
 def to_json(evaluations: Sequence[Evaluation]) -> str:
@@ -39,7 +51,7 @@ def as_dict(evaluation: Evaluation) -> dict[str, Any]:
         "outputs": [_output(one) for one in evaluation.outputs],
     }
     if evaluation.classification is not None:
-        content["classification"] = asdict(evaluation.classification)
+        content["classification"] = class_json(evaluation)
     cleaned: dict[str, Any] = _without_nan(content)
     return cleaned
 
@@ -86,9 +98,15 @@ def _without_nan(value: Any) -> Any:
 
 
 def to_csv(evaluations: Sequence[Evaluation]) -> str:
-    """One line for each output, model and group of each part; empty where a number is not known."""
+    """One line for each output, model and group of each part; empty where a number is not known.
+
+    Of a classifier one line for each class, model and group.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
+    if any(evaluation.classification is not None for evaluation in evaluations):
+        writer.writerows(class_csv_rows(evaluations))
+        return buffer.getvalue()
     writer.writerow([*CSV_HEAD, *(one.name for one in fields(Metrics))])
     for evaluation in evaluations:
         for head, numbers in _csv_rows(evaluation):
@@ -126,13 +144,14 @@ def to_text(evaluation: Evaluation) -> str:
     if evaluation.classification is not None:
         blocks.append(classification_sentence(evaluation.classification))
         blocks.append(aligned(*class_rows(evaluation.classification)))
+        blocks.append("On the rows where all models name a class:")
+        blocks.append(aligned(*class_model_rows(evaluation)))
     if evaluation.inputs:
         blocks.append(outside_sentence(evaluation))
         blocks.append(aligned(*input_rows(evaluation)))
     return "\n\n".join(blocks) + "\n"
 
 
-Table = tuple[list[str], list[list[str]]]
 METRIC_HEAD = ["n", "bias", "MAE", "RMSE", "R2", "MdAPD", "slope", "intercept", "failed"]
 
 
@@ -198,91 +217,8 @@ def input_rows(evaluation: Evaluation) -> Table:
     return ["input", "units", "training range", "in these rows", "outside", "missing"], rows
 
 
-def class_rows(result: Classification) -> Table:
-    """Head and lines of the classes."""
-    rows = [
-        [
-            one.name,
-            f"{one.observed:,}",
-            f"{one.modelled:,}",
-            number(one.precision),
-            number(one.recall),
-            number(one.f1),
-        ]
-        for one in result.classes
-    ]
-    return ["class", "observed", "modelled", "precision", "recall", "F1"], rows
-
-
-def classification_sentence(result: Classification) -> str:
-    """What is said of all classes together."""
-    return (
-        f"{result.n:,} rows with a known class, accuracy {number(result.accuracy)}, mean recall "
-        f"{number(result.mean_recall)}, log loss {number(result.log_loss)}, failed "
-        f"{percent(result.failures)}"
-    )
-
-
 def outside_sentence(evaluation: Evaluation) -> str:
     """How many rows leave the range of training."""
     if evaluation.outside_any is None:
         return "No training range is known."
     return f"{percent(evaluation.outside_any)} of the rows have an input outside its training range"
-
-
-def range_text(low: float, high: float) -> str:
-    """``0.001 to 0.03``, where an end may be infinite because it is not known."""
-    if math.isfinite(low) and math.isfinite(high):
-        return f"{number(low)} to {number(high)}"
-    if math.isfinite(low):
-        return f"from {number(low)}"
-    return f"up to {number(high)}" if math.isfinite(high) else "unknown"
-
-
-def number(value: float, units: str = "") -> str:
-    """Three digits, a dash where it is not known."""
-    if not math.isfinite(value):
-        return DASH
-    places = 3 if abs(value) < 10 else 2 if abs(value) < 100 else 1
-    text = f"{value:.{places}f}" if value == 0 or 0.01 <= abs(value) < 1e5 else f"{value:.3g}"
-    return text + units
-
-
-def percent(share: float | None) -> str:
-    """``1.2 %``, and ``< 0.1 %`` where it is little but not nothing."""
-    if share is None or not math.isfinite(share):
-        return DASH
-    return "< 0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"
-
-
-def interval_text(one: Interval) -> str:
-    """``1.31 to 1.40``."""
-    return f"{number(one.low)} to {number(one.high)}" if math.isfinite(one.low) else DASH
-
-
-def difference_text(one: Interval) -> str:
-    """``+0.120 (+0.080 to +0.150)``."""
-    value = _signed(one.value)
-    if not math.isfinite(one.low):
-        return value
-    return f"{value} ({_signed(one.low)} to {_signed(one.high)})"
-
-
-def _signed(value: float) -> str:
-    return f"+{number(value)}" if value > 0 else number(value)
-
-
-def aligned(head: list[str], rows: list[list[str]]) -> str:
-    """A table with columns as wide as they need; what begins with a number is set to the right."""
-    widths = [max(len(cell) for cell in column) for column in zip(head, *rows, strict=True)]
-    right = [
-        bool(rows) and all(row[i][:1] in "+-0123456789<" for row in rows) for i in range(len(head))
-    ]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if to_right else cell.ljust(width)
-            for cell, width, to_right in zip(cells, widths, right, strict=True)
-        ).rstrip()
-        for cells in (head, *rows)
-    ]
-    return "\n".join((lines[0], DASH * len(lines[0]), *lines[1:]))

@@ -1,0 +1,174 @@
+"""Intervals of classifications, groups, and classifiers beside each other."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+from evaluation_cases import INPUTS, samples
+
+from pipeline.errors import ConfigError
+from pipeline.training.evaluation.class_comparison import compare_classes, modelled_classes
+from pipeline.training.evaluation.class_intervals import class_differences, class_intervals
+from pipeline.training.evaluation.classification import classification
+from pipeline.training.evaluation.report import ALWAYS, evaluate_classes
+from pipeline.training.evaluation.tables import to_csv, to_json, to_text
+
+CLASSES = ("clear", "turbid", "green")
+
+
+def cruises(seed=0, count=30):
+    """Cruises of which some are easy and some are not: rows of one are alike."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(5, 30, count)
+    groups = np.repeat(np.arange(count), sizes)
+    truth = rng.integers(0, 3, groups.size)
+    right = rng.random(groups.size) < rng.uniform(0.3, 1.0, count)[groups]
+    return truth, np.where(right, truth, (truth + 1) % 3), groups
+
+
+def shares_of(truth, modelled):
+    accuracy = np.mean(truth == modelled)
+    recalls = [np.mean(modelled[truth == c] == c) for c in range(3) if (truth == c).any()]
+    chosen = modelled == 1
+    return accuracy, np.mean(recalls), np.mean(truth[chosen] == 1)
+
+
+def drawn_again(truth, modelled, groups, seed=1, times=1500):
+    """The plain bootstrap over groups: draw names, put their rows together, judge again."""
+    rng = np.random.default_rng(seed)
+    names = np.unique(groups)
+    rows = {name: np.flatnonzero(groups == name) for name in names}
+    found = []
+    for _ in range(times):
+        chosen = np.concatenate([rows[name] for name in rng.choice(names, names.size)])
+        found.append(shares_of(truth[chosen], modelled[chosen]))
+    return np.quantile(found, [0.025, 0.975], axis=0)
+
+
+def test_intervals_are_those_of_the_plain_bootstrap():
+    """By groups, of accuracy, mean recall and the precision of a class."""
+    truth, modelled, groups = cruises()
+    found = class_intervals(truth, modelled, 3, groups)
+    expected = shares_of(truth, modelled)
+    low, high = drawn_again(truth, modelled, groups)
+    for place, one in enumerate((found.accuracy, found.mean_recall, found.precision[1])):
+        assert one.value == pytest.approx(expected[place])
+        assert one.low == pytest.approx(low[place], abs=0.015)
+        assert one.high == pytest.approx(high[place], abs=0.015)
+        assert one.groups == 30
+
+
+def test_rows_of_one_cruise_promise_less_than_as_many_rows():
+    """Groups that differ make wider intervals than rows drawn one by one."""
+    truth, modelled, groups = cruises()
+    grouped = class_intervals(truth, modelled, 3, groups).accuracy
+    alone = class_intervals(truth, modelled, 3).accuracy
+    assert grouped.high - grouped.low > 1.4 * (alone.high - alone.low)
+
+
+def test_a_difference_is_paired():
+    """A model that is right once more in every cruise is better, though intervals overlap."""
+    truth, modelled, groups = cruises()
+    better = modelled.copy()
+    for group in np.unique(groups):
+        wrong = np.flatnonzero((groups == group) & (modelled != truth))[:1]
+        better[wrong] = truth[wrong]
+    difference = class_differences(truth, better, modelled, 3, groups)
+    gained = np.count_nonzero(better != modelled) / truth.size
+    assert difference.accuracy.value == pytest.approx(gained)
+    assert difference.accuracy.excludes_zero
+    own, other = (class_intervals(truth, m, 3, groups).accuracy for m in (better, modelled))
+    assert own.low < other.high
+
+
+def test_one_group_has_no_interval():
+    """And a class that is not there has no share."""
+    found = class_intervals(np.array([0, 0]), np.array([0, 1]), 3, ["a", "a"])
+    assert (found.accuracy.value, found.accuracy.groups) == (0.5, 1)
+    assert np.isnan(found.accuracy.low)
+    assert np.isnan(found.recall[2].value)
+
+
+def test_each_group_is_judged():
+    """By its own rows; failures are left out of it."""
+    probabilities = np.eye(3)[[0, 1, 1, 2]]
+    probabilities[3] = np.nan
+    result = classification([0, 1, 0, 2], probabilities, CLASSES, ["b", "a", "a", "a"])
+    assert list(result.by_group) == ["a", "b"]
+    assert (result.by_group["a"].n, result.by_group["a"].accuracy) == (2, 0.5)
+    assert result.by_group["a"].mean_recall == 0.5
+    assert result.by_group["b"].accuracy == 1.0
+    assert classification([0], np.eye(3)[:1], CLASSES).by_group == {}
+
+
+def test_models_are_compared_where_all_name_a_class():
+    """Failures are counted, and leave no advantage."""
+    observed = np.array([0, 1, 2, 2, -1])
+    models = {"own": np.array([0, 1, 2, 0, 0]), "thresholds": np.array([0, -1, 1, 2, 0])}
+    own, thresholds = compare_classes(observed, models, 3)
+    assert (own.n, own.failures, own.accuracy.value) == (3, 0.0, pytest.approx(2 / 3))
+    assert (thresholds.n, thresholds.failures) == (3, 0.25)
+    assert thresholds.mean_recall.value == pytest.approx((1 + 0.5) / 2)
+    assert thresholds.difference.mean_recall.value == pytest.approx(0.0)
+    with pytest.raises(ConfigError, match="short: other rows than the 5 observed"):
+        compare_classes(observed, {"own": models["own"], "short": np.array([1])}, 3)
+
+
+def test_no_class_of_what_is_not_finite():
+    """Where any probability is missing, none is named."""
+    found = modelled_classes(np.array([[0.1, 0.7, 0.2], [np.nan, 0.5, 0.5]]))
+    assert found.tolist() == [1, -1]
+
+
+@pytest.fixture(scope="module")
+def evaluation():
+    truth, modelled, groups = cruises()
+    x = np.tile(samples(1, 1)[0], (truth.size, 1))
+    names = [f"cruise_{group}" for group in groups]
+    return evaluate_classes(
+        INPUTS, CLASSES, x, truth, np.eye(3)[modelled], groups=names,
+        baselines={"thresholds": (truth + 1) % 3}, model="net",
+    )  # fmt: skip
+
+
+def test_an_evaluation_tells_groups_and_models(evaluation):
+    """In words: intervals, thresholds, and what a constant answer would reach."""
+    text = to_text(evaluation)
+    assert "rows, 30 groups" in text
+    assert f"accuracy {evaluation.classification.accuracy:.3f} (" in text
+    assert [one.model for one in evaluation.class_comparison] == ["net", "thresholds", ALWAYS]
+    constant = evaluation.class_comparison[2]
+    truth, *_ = cruises()
+    assert constant.accuracy.value == pytest.approx(np.bincount(truth).max() / truth.size)
+    assert constant.mean_recall.value == pytest.approx(1 / 3)
+    assert "most frequent class" in text
+
+
+def test_all_of_it_is_in_the_files(evaluation):
+    """JSON has groups, intervals and comparison; CSV a line for each class, group and model."""
+    told = json.loads(to_json([evaluation]))["test"]["classification"]
+    assert len(told["by_group"]) == 30
+    assert told["intervals"]["accuracy"]["low"] < told["accuracy"]
+    assert len(told["intervals"]["recall"]) == 3
+    assert told["comparison"][1]["difference"]["accuracy"]["high"] < 0
+    rows = list(csv.DictReader(io.StringIO(to_csv([evaluation]))))
+    assert [row["class"] for row in rows[:4]] == ["all", *CLASSES]
+    assert float(rows[1]["recall"]) == pytest.approx(evaluation.classification.classes[0].recall)
+    of_groups = [row for row in rows if row["group"] != "all"]
+    assert sum(int(row["n"]) for row in of_groups) == evaluation.rows
+    assert [row["model"] for row in rows if row["rows"] == "common"] == [
+        "net",
+        "thresholds",
+        ALWAYS,
+    ]
+
+
+def test_a_baseline_must_not_have_the_name_of_the_network():
+    """The tables could not tell them apart."""
+    with pytest.raises(ConfigError, match="a baseline named 'net'"):
+        evaluate_classes(
+            INPUTS, CLASSES, samples(1, 1)[0], [0], np.eye(3)[:1], model="net",
+            baselines={"net": [0]},
+        )  # fmt: skip

@@ -1,0 +1,157 @@
+"""Weights of classes: worked out by hand, in the loss, in the record."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sample_tables import columns, write
+
+from pipeline.config.training import TrainingConfig, load_recipe
+from pipeline.errors import ConfigError
+from pipeline.networks import load_network
+from pipeline.networks.reference import forward
+from pipeline.networks.saving import save_network
+from pipeline.training.class_weights import class_weights
+from pipeline.training.train import Trained, train
+
+LABELS = np.array([0, 0, 0, 0, 0, 0, 1, 1, 2, 2])
+
+
+class Silent:
+    def epoch(self, _, __):
+        pass
+
+
+def test_balanced_by_hand() -> None:
+    """Ten samples, three classes: 10 / (3 x 6), 10 / (3 x 2) twice; all sum to ten again."""
+    found = class_weights("balanced", ("a", "b", "c"), LABELS, None)
+    np.testing.assert_allclose(found, [10 / 18, 10 / 6, 10 / 6])
+    assert found[LABELS].sum() == pytest.approx(10)
+
+
+def test_balanced_by_what_samples_weigh() -> None:
+    """Two samples of weight 3 are as many as six."""
+    weights = np.where(LABELS == 1, 3.0, 1.0)
+    found = class_weights("balanced", ("a", "b", "c"), LABELS, weights)
+    np.testing.assert_allclose(found, [14 / 18, 14 / 18, 14 / 6])
+
+
+def test_by_name_and_none() -> None:
+    """A class that is not named counts 1; none leaves all as they are."""
+    found = class_weights({"c": 4.0}, ("a", "b", "c"), LABELS, None)
+    np.testing.assert_array_equal(found, [1, 1, 4])
+    assert class_weights("none", ("a", "b", "c"), LABELS, None) is None
+
+
+def test_what_cannot_be_weighed() -> None:
+    """A name that is no class, and a class without a training sample."""
+    with pytest.raises(ConfigError, match="murky: no such class; there are a, b, c"):
+        class_weights({"murky": 2.0}, ("a", "b", "c"), LABELS, None)
+    with pytest.raises(ConfigError, match="no training sample counts for d"):
+        class_weights("balanced", ("a", "b", "c", "d"), LABELS, None)
+
+
+def recipe(folder: Path, **changes: object) -> TrainingConfig:
+    """Three classes, a few epochs."""
+    table = columns(120) | {"weight": [1.0 + row % 2 for row in range(120)]}
+    file = folder / "samples.csv"
+    if not file.exists():
+        write(folder, table)
+    data = {
+        "name": "types",
+        "sensors": ["MODIS-Aqua"],
+        "samples": {
+            "files": [str(file)],
+            "inputs": [{"quantity": "Rrs", "wavelengths_nm": [443, 555]}],
+            "classes": {
+                "quantity": "water_type",
+                "rules": {"clear": "chlor_a < 1", "green": "chlor_a < 8"},
+                "otherwise": "rich",
+            },
+            "weight": "weight",
+        },
+        "splits": {"by": "random"},
+        "network": {"hidden": [8], "dropout": 0.2},
+        "fit": {"epochs": 3, "class_weights": "balanced", "precision": "float64"},
+        "beyond_ocsmart": True,
+    }
+    return load_recipe(data | changes, TrainingConfig)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> tuple[Trained, Path]:
+    folder = tmp_path_factory.mktemp("weights")
+    made = train(recipe(folder), Silent())
+    for ending in ("h5", "keras"):
+        save_network(folder / f"types.{ending}", made.network)
+    return made, folder
+
+
+def test_the_loss_is_weighted(trained: tuple[Trained, Path]) -> None:
+    """The validation loss is the mean of -ln p by the weights of samples and of their classes."""
+    made, _ = trained
+    samples, split = made.prepared.samples, made.prepared.split
+    own = samples.weights[split.train]
+    of_class = [own.sum() / 3 / own[samples.labels[split.train] == c].sum() for c in range(3)]
+    held_out = samples.take(split.validation)
+    weights = held_out.weights * np.array(of_class)[held_out.labels]
+    shares = forward(made.network, held_out.x)[np.arange(len(held_out)), held_out.labels]
+    expected = (weights * -np.log(shares)).sum() / weights.sum()
+    best = made.fitted.history[made.fitted.best_epoch - 1]
+    assert best.validation_loss == pytest.approx(expected, rel=1e-9)
+    # Unweighted it would be another number.
+    assert expected != pytest.approx(-np.log(shares).mean(), rel=1e-3)
+
+
+def test_weights_are_recorded(trained: tuple[Trained, Path]) -> None:
+    """The choice and the numbers it gave, in the file of the network."""
+    _, folder = trained
+    record = load_network(folder / "types.h5").training
+    assert record["configuration"]["fit"]["class_weights"] == "balanced"
+    assert list(record["class_weights"]) == ["clear", "green", "rich"]
+    assert record["class_weights"]["clear"] > record["class_weights"]["rich"]
+
+
+def test_dropout_learns_and_is_gone(trained: tuple[Trained, Path], tmp_path: Path) -> None:
+    """It changes what is learned; the saved model has dense layers alone, the network no noise."""
+    made, folder = trained
+    import keras
+
+    model = keras.models.load_model(folder / "types.keras", compile=False)
+    assert not [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+    x = made.prepared.samples.x
+    np.testing.assert_array_equal(forward(made.network, x), forward(made.network, x))
+    without = train(recipe(tmp_path, network={"hidden": [8]}), Silent())
+    kernels = [one.network.layers[0].kernel for one in (made, without)]
+    assert not np.array_equal(*kernels)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"baselines": ["qaa_v6"]}, "classes have class_baselines"),
+        ({"fit": {"class_weights": "equal"}}, "class_weights"),
+        ({"fit": {"class_weights": {"clear": -1}}}, "greater than 0"),
+        ({"samples": {"files": ["a.csv"], "targets": [{"quantity": "aph"}]}}, "are for classes"),
+    ],
+)
+def test_recipes_that_contradict_themselves(
+    tmp_path: Path, changes: dict[str, object], words: str
+) -> None:
+    """In words, before anything is read."""
+    with pytest.raises(ConfigError, match=words):
+        recipe(tmp_path, **changes)
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        ({"clear": "Rrs_488 > 0"}, "class_baselines.simple.rules.clear: no column 'Rrs_488'"),
+        ({"blue": "Rrs_443 > 0"}, "class_baselines.simple: blue: no such class; there are clear"),
+    ],
+)
+def test_thresholds_that_cannot_be(tmp_path: Path, rules: dict[str, str], words: str) -> None:
+    """Are told before training."""
+    config = recipe(tmp_path, class_baselines={"simple": {"rules": rules}})
+    with pytest.raises(ConfigError, match=words):
+        train(config, Silent())
