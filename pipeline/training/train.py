@@ -284,3 +284,13 @@ def check_savable_later(
         sensors=config.sensors, citation="", licence="", file_name="", sha256="", classes=classes,
     )  # fmt: skip
     check_savable(Path(f"{config.name}.h5"), sketch)
+
+
+def check_savable_now(config: TrainingConfig, prepared: Prepared) -> None:
+    """Refuse a recipe whose network could not be saved as asked, where many are to be trained.
+
+    Raises:
+        NetworkError: OC-SMART's program could not run it.
+    """
+    activations = (*config.network.activations, Head.of(prepared).activation)
+    check_savable_later(config, activations, prepared.inputs(), prepared.outputs())
