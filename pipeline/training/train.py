@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.config.training import FinetuneConfig, Recipe, TrainingConfig
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, DivergedError
 from pipeline.networks.checks import check_network
 from pipeline.networks.description import GoldenSpectra, Layer, Network, Variable
 from pipeline.networks.reference import forward
@@ -204,7 +204,9 @@ def record_of(config: Recipe, prepared: Prepared, fitted: Fitted) -> dict[str, A
             "validation": len(split.validation),
             "test": len(split.test),
         },
-        "configuration": config.model_dump(mode="json", exclude={"title", "citation", "licence"}),
+        "configuration": config.model_dump(
+            mode="json", exclude={"title", "citation", "licence", "tune"}
+        ),
         "epochs": len(fitted.history),
         "best_epoch": fitted.best_epoch,
         "loss": _number(best.loss),
@@ -229,7 +231,7 @@ def kept_at(
     record = config.model_dump(
         mode="json", exclude={"fit": {"epochs", "early_stopping", "keep_every", "tensorboard"}}
     )
-    for name in ("title", "save", "citation", "licence", "limits", "baselines"):
+    for name in ("title", "save", "citation", "licence", "limits", "baselines", "tune"):
         record.pop(name, None)
     if config.fit.schedule.kind == "cosine" and config.fit.schedule.decay_epochs is None:
         record["epochs"] = config.fit.epochs
@@ -244,11 +246,11 @@ def check_finite(fitted: Fitted) -> None:
     """Refuse a fit that left the numbers.
 
     Raises:
-        ConfigError: its last loss is not finite.
+        DivergedError: its last loss is not finite.
     """
     last = fitted.history[-1]
     if not np.isfinite(last.loss):
-        raise ConfigError(
+        raise DivergedError(
             f"the loss is {last.loss} in epoch {last.number}: training ran away. Lower "
             "fit.optimizer.learning_rate, or set fit.optimizer.clip_norm."
         )

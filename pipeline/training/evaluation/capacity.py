@@ -22,6 +22,9 @@ ONE_STANDARD_ERROR = 0.6827
 """Level of the interval of plus and minus one standard error, of normal errors."""
 RISE = 0.05
 """A validation loss that ends so much above its minimum has risen."""
+GAP = 2.0
+"""A validation loss that is so many times as far above the training loss as that of the best size
+is a sign that rows were learned by heart."""
 SMOOTHED = 0.05
 """Share of the epochs over which a validation loss is averaged before it is looked at."""
 
@@ -62,6 +65,8 @@ class SizeResult:
     """By how much of its minimum the validation loss has risen at the end."""
     turning_epoch: int
     """Where the validation loss was least."""
+    gap: float
+    """Validation loss over training loss at the end."""
     verdict: str
     """underfits, overfits, or nothing."""
 
@@ -120,6 +125,7 @@ def judge(
             zero, one.held_out, best.held_out, labels, log=False, seed=seed, level=level
         )
 
+    widest = gap_of(best) * GAP
     results = []
     for one in ordered:
         apart = difference(one, LEVEL)
@@ -129,7 +135,8 @@ def judge(
                 one.name, one.hidden, one.weights, int(np.median(one.best_epochs)),
                 one.training_loss, means[one.name], apart,
                 within_one_error=bool(one is best or difference(one, ONE_STANDARD_ERROR).low <= 0),
-                rise=rise, turning_epoch=turn, verdict=_verdict(one, best, apart, rise),
+                rise=rise, turning_epoch=turn, gap=gap_of(one),
+                verdict=_verdict(one, best, apart, rise=rise, has_gap=gap_of(one) > widest),
             )
         )  # fmt: skip
     chosen = next(one.name for one in results if one.within_one_error)
@@ -139,15 +146,14 @@ def judge(
     )  # fmt: skip
 
 
-def _verdict(one: Runs, best: Runs, difference: Interval, rise: float) -> str:
+def _verdict(one: Runs, best: Runs, difference: Interval, *, rise: float, has_gap: bool) -> str:
     """By the rules that the report states."""
     is_worse = bool(difference.low > 0)
+    is_larger = one.weights > best.weights
     if is_worse and one.weights < best.weights and one.training_loss > best.training_loss:
         return "underfits"
-    learned_more = one.weights > best.weights and one.training_loss < best.training_loss
-    if rise > RISE or (is_worse and learned_more):
-        return "overfits"
-    return ""
+    learned_more = has_gap or (is_worse and one.training_loss < best.training_loss)
+    return "overfits" if rise > RISE or (is_larger and learned_more) else ""
 
 
 def risen(curves: Sequence[Array]) -> tuple[float, int]:
@@ -156,11 +162,24 @@ def risen(curves: Sequence[Array]) -> tuple[float, int]:
     Losses go up and down from epoch to epoch, so they are averaged over trainings and over a few
     epochs first.
     """
-    mean = mean_curve(curves)
-    width = max(1, round(SMOOTHED * mean.size))
-    smooth = np.convolve(mean, np.full(width, 1 / width), mode="valid")
+    smooth, width = _smoothed(curves)
     place = int(np.argmin(smooth))
     return float(smooth[-1] / smooth[place] - 1), place + 1 + (width - 1) // 2
+
+
+def gap_of(runs: Runs) -> float:
+    """Validation loss over training loss in the last epochs."""
+    learned, validation = (
+        _smoothed(list(curves))[0][-1] for curves in zip(*runs.curves, strict=True)
+    )
+    return float(validation / learned)
+
+
+def _smoothed(curves: Sequence[Array]) -> tuple[Array, int]:
+    """The mean over trainings and over some epochs, and over how many epochs."""
+    mean = mean_curve(curves)
+    width = max(1, round(SMOOTHED * mean.size))
+    return np.convolve(mean, np.full(width, 1 / width), mode="valid"), width
 
 
 def mean_curve(curves: Sequence[Array]) -> Array:

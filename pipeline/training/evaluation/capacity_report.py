@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pipeline.training.evaluation.bootstrap import Interval
-from pipeline.training.evaluation.capacity import RISE, Capacity, SizeResult
+from pipeline.training.evaluation.capacity import GAP, RISE, Capacity, SizeResult
 from pipeline.training.evaluation.tables import aligned
 
 RULES = f"""\
@@ -15,8 +15,9 @@ kept weights: those of the best epoch by the validation loss; held out: rows tha
 nor stopped; intervals: 95 %, groups drawn again with replacement; differences are paired
 underfits: fewer weights than the best size, a training loss above its, and a held-out loss above
 its (the interval of the difference is above 0)
-overfits: the validation loss ends {RISE:.0%} or more above its minimum, or more weights than the
-best size, a training loss below its, and a held-out loss above its
+overfits: the validation loss ends {RISE:.0%} or more above its minimum; or, with more weights than
+the best size, its gap (validation over training loss at the end) is {GAP:g} times the best size's, or
+its training loss is below that one's and its held-out loss above it
 chosen: the smallest size whose held-out loss is at most one standard error of the difference above
 the best size's"""
 
@@ -24,7 +25,7 @@ the best size's"""
 def capacity_text(study: Capacity) -> str:
     """The table, the choice and the rules."""
     head = ["size", "hidden", "weights", "epoch", "training", "held out", "interval",
-            "above the best", "end of validation", "verdict"]  # fmt: skip
+            "above the best", "end of validation", "gap", "verdict"]  # fmt: skip
     table = aligned(head, [_cells(study, one) for one in study.results])
     chosen, best = study.result(study.chosen), study.result(study.best)
     said = f"chosen: {chosen.name} ({_hidden(chosen)}, {chosen.weights:,} weights)"
@@ -50,7 +51,8 @@ def _cells(study: Capacity, one: SizeResult) -> list[str]:
     return [
         mark + one.name, _hidden(one), f"{one.weights:,}", str(one.best_epoch),
         f"{one.training_loss:.4g}", f"{one.held_out.value:.4g}",
-        f"{one.held_out.low:.4g} ... {one.held_out.high:.4g}", apart, rise, one.verdict,
+        f"{one.held_out.low:.4g} ... {one.held_out.high:.4g}", apart, rise, f"{one.gap:.2f}",
+        one.verdict,
     ]  # fmt: skip
 
 
@@ -80,7 +82,7 @@ def _plain(study: Capacity, one: SizeResult) -> dict[str, Any]:
         "held_out_high": one.held_out.high, "difference": one.difference.value,
         "difference_low": one.difference.low, "difference_high": one.difference.high,
         "within_one_standard_error": one.within_one_error, "rise": one.rise,
-        "turning_epoch": one.turning_epoch, "verdict": one.verdict,
+        "turning_epoch": one.turning_epoch, "gap": one.gap, "verdict": one.verdict,
         "best": one.name == study.best, "chosen": one.name == study.chosen,
     }  # fmt: skip
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_COLUMNS = 4
+MOST_COLUMNS = 5
 ROOM = 1.06
 
 
@@ -37,9 +37,9 @@ def capacity_picture(study: Capacity, title: str = "Capacity study") -> "Figure"
         title: above all panels.
     """
     count = len(study.runs)
-    columns = min(MOST_COLUMNS, count)
-    rows = -(-count // columns)
-    figure = new_figure(max(6.6, 2.2 * columns), 2.35 * rows + 3.0, title)
+    rows = -(-count // MOST_COLUMNS)
+    columns = -(-count // rows)
+    figure = new_figure(max(6.6, 2.1 * columns), 2.35 * rows + 3.0, title)
     upper, lower = list(
         figure.subfigures(2, 1, squeeze=False, height_ratios=(2.35 * rows, 2.6)).flat
     )
