@@ -16,8 +16,8 @@ nor stopped; intervals: 95 %, groups drawn again with replacement; differences a
 underfits: fewer weights than the best size, a training loss above its, and a held-out loss above
 its (the interval of the difference is above 0)
 overfits: the validation loss ends {RISE:.0%} or more above its minimum; or, with more weights than
-the best size, its gap (validation over training loss at the end) is {GAP:g} times the best size's, or
-its training loss is below that one's and its held-out loss above it
+the best size, its gap (validation over training loss at the end) is {GAP:g} times the best size's,
+or its training loss is below that one's and its held-out loss above it
 chosen: the smallest size whose held-out loss is at most one standard error of the difference above
 the best size's"""
 
