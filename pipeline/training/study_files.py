@@ -22,7 +22,7 @@ def write_study(folder: Path, studied: Studied) -> None:
         OutputError: a file cannot be written.
     """
     capacity, recipe = studied.capacity, studied.recipe
-    title = f"Capacity study of {recipe.name}: {capacity.chosen} is enough"
+    title = f"Capacity study of {recipe.name}, chosen: {capacity.chosen}"
     chosen = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     for name, content in {
         "study.csv": capacity_csv(capacity).encode(),

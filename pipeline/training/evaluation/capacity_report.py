@@ -33,6 +33,8 @@ def capacity_text(study: Capacity) -> str:
         said += ", which has the least held-out loss"
         if study.results[0] is not best:
             said += "; smaller sizes are worse by more than one standard error"
+        if study.results[-1] is best:
+            said += "; none larger was tried"
     else:
         said += f": within one standard error of the best, {best.name}"
     how = (

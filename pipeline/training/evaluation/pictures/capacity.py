@@ -74,16 +74,11 @@ def _curves(axes: "Axes", study: Capacity, one: Runs, ends: tuple[float, float])
     if result.rise > RISE:
         axes.axvline(result.turning_epoch, color=INK, linewidth=0.9, linestyle=":", zorder=1)
     hidden = "-".join(str(units) for units in one.hidden)
-    axes.set_title(f"{one.name} ({hidden})" if one.name != hidden else one.name)
-    said = [f"{one.weights:,} weights"]
-    if result.verdict:
-        said.append(result.verdict)
+    said = [f"{one.weights:,} weights", *([result.verdict] if result.verdict else [])]
     if result.rise > RISE:
-        said.append(f"+{result.rise:.0%} since epoch {result.turning_epoch}")
-    axes.text(
-        0.04, 0.04, "\n".join(said), transform=axes.transAxes, va="bottom", fontsize=7.5,
-        bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.5},
-    )  # fmt: skip
+        said.append(f"+{result.rise:.0%} after {result.turning_epoch}")
+    name = one.name if one.name == hidden else f"{one.name} ({hidden})"
+    axes.set_title(f"{name}\n{', '.join(said)}", fontsize=8)
     axes.set_xlabel("epoch")
     axes.set_yscale("log")
     axes.set_ylim(*ends)
