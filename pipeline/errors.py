@@ -16,6 +16,10 @@ class ConfigError(PipelineError):
     """The configuration or the call is wrong; nothing was started."""
 
 
+class DivergedError(ConfigError):
+    """Training ran away: its loss is not a finite number any more."""
+
+
 class SceneError(PipelineError):
     """A scene cannot be read or lacks what the run needs."""
 

@@ -11,6 +11,7 @@ from pipeline.cli.look import check, inspect, quicklook, verify
 from pipeline.cli.run import run
 from pipeline.cli.simulate import simulate
 from pipeline.cli.train import evaluate, export, finetune, train
+from pipeline.cli.tune import tune
 from pipeline.version import __version__
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100}
@@ -28,6 +29,6 @@ def main() -> None:
 
 for command in (
     run, batch, status, inspect, verify, check, quicklook,
-    simulate, train, finetune, evaluate, export,
+    simulate, train, tune, finetune, evaluate, export,
 ):  # fmt: skip
     main.add_command(command)

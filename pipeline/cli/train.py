@@ -12,6 +12,7 @@ import click
 
 from pipeline.cli.options import EXISTING, log_level_option, networks_option
 from pipeline.cli.session import failure, importing, start, stopped, wrong_use
+from pipeline.cli.study import choose_size, study_option
 from pipeline.errors import ConfigError, NetworkError, PipelineError
 
 if TYPE_CHECKING:
@@ -42,10 +43,16 @@ PARTS = ("test", "validation", "train", "all")
 @click.argument("config")
 @samples_option
 @output_option
+@study_option
 @restart_option
 @log_level_option
 def train(
-    config: str, samples: tuple[Path, ...], output: Path, restart: bool, log_level: str
+    config: str,
+    samples: tuple[Path, ...],
+    output: Path,
+    study: tuple[str, ...],
+    restart: bool,
+    log_level: str,
 ) -> None:
     """Train a network as CONFIG says, and save it with its evaluation and model card.
 
@@ -60,6 +67,7 @@ def train(
     def work() -> None:
         recipe = load_recipe(config, TrainingConfig).reading(samples)
         _begin(output, restart)
+        recipe = choose_size(recipe, study, output, _listening)
         with _listening(recipe.name, output, recipe.fit.tensorboard) as listener:
             trained = fit(recipe, listener, output / "checkpoints")
         _conclude(write_results(output, recipe, trained), output)

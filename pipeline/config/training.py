@@ -6,12 +6,13 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from pipeline.config.activations import Activation
 from pipeline.config.samples import ClassName, SamplesConfig, SplitsConfig, Text
 from pipeline.config.strict import Strict, complaints_of, read_yaml
+from pipeline.config.tuning import TuningConfig
 from pipeline.errors import ConfigError
 from pipeline.shipped import shipped_configs
 
-Activation = Literal["tanh", "sigmoid", "relu", "leaky_relu", "elu", "softplus", "linear"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -264,6 +265,8 @@ class TrainingConfig(Recipe):
     """A network made anew."""
 
     network: Architecture = Architecture()
+    tune: TuningConfig | None = None
+    """How ``ocpipe tune`` searches for better hyperparameters; nothing that training looks at."""
 
 
 class FinetuneConfig(Recipe):

@@ -18,4 +18,10 @@ def set_up(fit: Fit) -> None:
         log.debug("TensorFlow was started before; its threads stay")
     if not tf.config.list_physical_devices("GPU"):
         tf.config.experimental.enable_op_determinism()  # on a GPU several times slower
+    logging.getLogger("tensorflow").addFilter(_is_news)
     tf.keras.utils.set_random_seed(fit.seed)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Every training has graphs of its own, which TensorFlow warns of where there are several."""
+    return "triggered tf.function retracing" not in record.getMessage()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.config.training import FinetuneConfig, Recipe, TrainingConfig
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, DivergedError
 from pipeline.networks.checks import check_network
 from pipeline.networks.description import GoldenSpectra, Layer, Network, Variable
 from pipeline.networks.reference import forward
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     import keras
 
 log = logging.getLogger(__name__)
+
+# Keys of a recipe that do not change what a fit is: with others, it goes on from its checkpoints.
+NOT_OF_A_FIT = (
+    "title", "save", "citation", "licence", "limits", "baselines", "class_baselines", "tune",
+    "ensemble",
+)  # fmt: skip
 
 # Inputs whose principal components go into the record of a network.
 MOST_REMEMBERED = 20
@@ -208,7 +214,9 @@ def record_of(config: Recipe, prepared: Prepared, fitted: Fitted) -> dict[str, A
             "validation": len(split.validation),
             "test": len(split.test),
         },
-        "configuration": config.model_dump(mode="json", exclude={"title", "citation", "licence"}),
+        "configuration": config.model_dump(
+            mode="json", exclude={"title", "citation", "licence", "tune"}
+        ),
         "epochs": len(fitted.history),
         "best_epoch": fitted.best_epoch,
         "loss": _number(best.loss),
@@ -238,7 +246,7 @@ def kept_at(
     record = config.model_dump(
         mode="json", exclude={"fit": {"epochs", "early_stopping", "keep_every", "tensorboard"}}
     )
-    for name in ("title", "save", "citation", "licence", "limits", "baselines", "class_baselines"):
+    for name in NOT_OF_A_FIT:
         record.pop(name, None)
     if config.fit.schedule.kind == "cosine" and config.fit.schedule.decay_epochs is None:
         record["epochs"] = config.fit.epochs
@@ -257,11 +265,11 @@ def check_finite(fitted: Fitted) -> None:
     """Refuse a fit that left the numbers.
 
     Raises:
-        ConfigError: its last loss is not finite.
+        DivergedError: its last loss is not finite.
     """
     last = fitted.history[-1]
     if not np.isfinite(last.loss):
-        raise ConfigError(
+        raise DivergedError(
             f"the loss is {last.loss} in epoch {last.number}: training ran away. Lower "
             "fit.optimizer.learning_rate, or set fit.optimizer.clip_norm."
         )
@@ -309,3 +317,13 @@ def check_savable_later(
         sensors=config.sensors, citation="", licence="", file_name="", sha256="", classes=classes,
     )  # fmt: skip
     check_savable(Path(f"{config.name}.h5"), sketch)
+
+
+def check_savable_now(config: TrainingConfig, prepared: Prepared) -> None:
+    """Refuse a recipe whose network could not be saved as asked, where many are to be trained.
+
+    Raises:
+        NetworkError: OC-SMART's program could not run it.
+    """
+    activations = (*config.network.activations, Head.of(prepared).activation)
+    check_savable_later(config, activations, prepared.inputs(), prepared.outputs())

@@ -46,10 +46,15 @@ def write_evaluation(
     if card is not None:
         # Last, so that a card stands beside all it tells of.
         contents["card.html"] = render_card(card, parts, pictures).encode()
-    return tuple(_replace(folder / name, content) for name, content in contents.items())
+    return tuple(replace_file(folder / name, content) for name, content in contents.items())
 
 
-def _replace(path: Path, content: bytes) -> Path:
+def replace_file(path: Path, content: bytes) -> Path:
+    """Write a file that appears when it is complete; its folder is made where it is missing.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,72 @@
+"""A capacity study: which sizes of a network are compared, and on how many divisions."""
+
+import re
+from collections.abc import Sequence
+
+from pydantic import Field, ValidationError, field_validator
+
+from pipeline.config.strict import Strict, complaints_of
+from pipeline.errors import ConfigError
+
+SIZES: dict[str, tuple[int, ...]] = {
+    "tiny": (4,),
+    "small": (16, 8),
+    "medium": (64, 64),
+    "large": (120, 120, 120, 120),
+}
+"""Units of the hidden layers; at most the 127 that OC-SMART's program can run."""
+_EXPLICIT = re.compile(r"[1-9]\d{0,3}(-[1-9]\d{0,3})*")
+
+
+class StudyConfig(Strict):
+    """What is compared; all of it but the sizes of the layers is as in the recipe."""
+
+    sizes: tuple[str, ...] = Field(default=tuple(SIZES), min_length=2)
+    """Names of presets, or units such as ``64-32``."""
+    folds: int | None = Field(default=None, ge=1, le=100)
+    """Divisions with other held-out rows; 1 for one division. Nothing said: 5 where there are few
+    groups, else 1."""
+    seeds: int = Field(default=1, ge=1, le=100)
+    """Trainings on each division, with initial weights of their own."""
+
+    @field_validator("sizes")
+    @classmethod
+    def _known(cls, sizes: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in sizes if name not in SIZES and not _EXPLICIT.fullmatch(name)]
+        if unknown:
+            raise ValueError(
+                f"found {', '.join(unknown)}, expected {', '.join(SIZES)}, or units such as 64-32"
+            )
+        layers = [hidden_of(name) for name in sizes]
+        twice = [name for name in sizes if layers.count(hidden_of(name)) > 1]
+        if twice:
+            raise ValueError(f"the same size twice: {', '.join(twice)}")
+        return sizes
+
+
+def hidden_of(size: str) -> tuple[int, ...]:
+    """The hidden layers of a preset, or of units with ``-`` between them."""
+    return SIZES.get(size) or tuple(int(units) for units in size.split("-"))
+
+
+def parse_study(said: Sequence[str]) -> StudyConfig:
+    """A study from ``sizes=tiny,small``, ``folds=5`` and ``seeds=2``.
+
+    Raises:
+        ConfigError: something is not of that form, or is not known.
+    """
+    values: dict[str, object] = {}
+    for one in said:
+        key, equals, value = one.partition("=")
+        if not equals or key in values:
+            raise ConfigError(
+                f"--study: found {one!r}, expected each of sizes=NAME,NAME, folds=N and seeds=N "
+                "once."
+            )
+        parts = tuple(part.strip() for part in value.split(",") if part.strip())
+        values[key] = parts if key == "sizes" else value
+    try:
+        return StudyConfig.model_validate(values)
+    except ValidationError as error:
+        complaints = "; ".join(complaints_of(error, StudyConfig))
+        raise ConfigError(f"--study: {complaints}") from None

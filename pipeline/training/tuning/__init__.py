@@ -1,0 +1,1 @@
+"""The search for hyperparameters: Keras Tuner proposes, the own trainer tries."""

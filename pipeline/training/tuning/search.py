@@ -1,0 +1,256 @@
+"""Keras Tuner's Hyperband, random and Bayesian search, told of trials from a journal.
+
+Keras Tuner keeps its state in several JSON files that it overwrites in turn, so that a process that
+is killed may leave half of one, or files that do not go together. None of them is written here:
+what is proposed follows from the seed and from what came of the trials before (its trials have
+numbers, its random numbers a counter), so a search that goes on proposes the same again, and a
+trial that the journal holds is answered from there.
+"""
+
+import logging
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras_tuner
+from keras_tuner.engine.base_tuner import BaseTuner
+from keras_tuner.errors import FatalError
+
+from pipeline.config.tuning import Numbers, Space, TuningConfig, WholeNumbers
+from pipeline.errors import ConfigError
+from pipeline.training.tuning.journal import Journal
+from pipeline.training.tuning.space import UNITS
+from pipeline.training.tuning.trial import Outcome, Proposal, Runner, Trial, Value, Values
+
+log = logging.getLogger(__name__)
+
+OWN = "tuner/"
+"""Begins the names of values that are Keras Tuner's own."""
+SEEDS_APART = 100_003
+"""Keras Tuner counts up from its seed, so that neighbours would draw the same numbers; and 0 is
+no seed for it."""
+LEAST_LOSS = 1e-30
+WORSE = 1.0
+"""A training that ran away counts as ten times as bad as the worst that did not."""
+
+
+def search(
+    config: TuningConfig,
+    epochs: int,
+    layers: int,
+    run: Runner,
+    journal: Journal,
+    told: Callable[[Trial, bool], None],
+) -> list[Trial]:
+    """Try until the method has no more to propose.
+
+    Args:
+        config: method, seed and space.
+        epochs: of the longest training.
+        layers: of the recipe, where they are not varied.
+        run: tries.
+        journal: what is there already, and what comes.
+        told: of each trial, and whether it came from the journal.
+
+    Raises:
+        ConfigError: the journal does not go with what is proposed, a library is missing, or the
+            space has too few values.
+    """
+    oracle = _oracle(config, epochs, layers, journal)
+    tuner = _Tuner(oracle, run, journal, told, epochs)
+    try:
+        tuner.search()
+    except FatalError as error:
+        # Keras Tuner takes other exceptions for a trial that went wrong.
+        raise error.__cause__ or error from None
+    return tuner.trials
+
+
+def hyperparameters(space: Space, layers: int) -> Any:
+    """The space as Keras Tuner knows it; units of a layer only where there are so many layers."""
+    made = keras_tuner.HyperParameters()
+    depths = list(range(1, layers + 1))
+    if space.layers is not None:
+        least, most = (int(end) for end in space.layers.ends)
+        depths = sorted(space.layers.values) or list(range(least, most + 1))
+        made.Choice("layers", depths)
+    if space.units is not None:
+        for number in range(1, max(depths) + 1):
+            name, enough = f"{UNITS}{number}", [depth for depth in depths if depth >= number]
+            if space.layers is None or len(enough) == len(depths):
+                _add(made, name, space.units)
+            else:
+                with made.conditional_scope("layers", enough):
+                    _add(made, name, space.units)
+    if space.activation is not None:
+        made.Choice("activation", list(space.activation))
+    for name, dimension in space.numeric.items():
+        if name not in ("layers", "units"):
+            _add(made, name, dimension)
+    return made
+
+
+def _add(made: Any, name: str, one: WholeNumbers | Numbers) -> None:
+    values, low, high = one.said
+    if values:
+        made.Choice(name, sorted(values))
+    else:
+        kind = made.Int if isinstance(one, WholeNumbers) else made.Float
+        kind(name, low, high, sampling=one.scale)
+
+
+class _Unsaved:
+    """An oracle without files, whose trials are those of the journal where that has them."""
+
+    journal: Journal
+
+    def save(self) -> None:
+        """The journal is all that is kept."""
+
+    def _save_trial(self, trial: Any) -> None:
+        pass
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """What to try next."""
+        proposed: dict[str, Any] = super().populate_space(trial_id)  # type: ignore[misc]
+        done = self.journal.get(int(trial_id) + 1)
+        if done is None or proposed["status"] != "RUNNING":
+            return proposed
+        own = {k: v for k, v in proposed["values"].items() if k.startswith(OWN)}
+        if own and (own[f"{OWN}epochs"], _continued(own)) != (done.epochs, done.continues):
+            raise FatalError from ConfigError(
+                f"{self.journal.path}: trial {done.number} was trained for {done.epochs} epochs "
+                f"after trial {done.continues}, and {own[f'{OWN}epochs']} after "
+                f"{_continued(own)} would be expected: it was made by another version of Keras "
+                "Tuner. Begin anew with --restart, or choose another folder."
+            )
+        # What was tried is what counts, should a library draw other numbers now.
+        return proposed | {"values": {**done.values, **own}}
+
+
+class _Hyperband(_Unsaved, keras_tuner.oracles.HyperbandOracle):  # type: ignore[misc]
+    def drawn(self) -> int:
+        """How many trials are drawn at random in one iteration."""
+        return sum(self._get_size(n, 0) for n in range(self._get_num_brackets()))
+
+
+class _Random(_Unsaved, keras_tuner.oracles.RandomSearchOracle):  # type: ignore[misc]
+    pass
+
+
+class _Bayesian(_Unsaved, keras_tuner.oracles.BayesianOptimizationOracle):  # type: ignore[misc]
+    pass
+
+
+def _oracle(config: TuningConfig, epochs: int, layers: int, journal: Journal) -> Any:
+    said: dict[str, Any] = {
+        "seed": 1 + SEEDS_APART * config.seed,
+        "hyperparameters": hyperparameters(config.space, layers),
+        "allow_new_entries": False,
+        "tune_new_entries": False,
+    }
+    if config.method == "hyperband":
+        oracle = _Hyperband(
+            max_epochs=epochs, factor=config.factor, hyperband_iterations=config.iterations, **said
+        )
+        _check_room(config.space.combinations(layers), oracle.drawn() * config.iterations)
+    elif config.method == "random":
+        oracle = _Random(max_trials=config.trials, **said)
+    else:
+        dimensions = len(config.space.numeric) + (config.space.activation is not None)
+        try:
+            oracle = _Bayesian(
+                max_trials=config.trials, num_initial_points=2 * dimensions + 2, **said
+            )
+        except ImportError:
+            raise ConfigError(
+                "tune.method: bayesian needs scikit-learn: pip install 'keras-tuner[bayesian]'."
+            ) from None
+    oracle.verbose = 0
+    oracle.journal = journal
+    return oracle
+
+
+def _check_room(combinations: float, drawn: int) -> None:
+    """Hyperband ends in the midst of a bracket where it finds nothing new to draw."""
+    if combinations < 2 * drawn:
+        raise ConfigError(
+            f"tune.space has {combinations:.0f} combinations, and hyperband draws {drawn} "
+            f"different ones; expected at least {2 * drawn} to draw from. Vary more, give ranges, "
+            "lower tune.epochs or raise tune.factor, or use method: random."
+        )
+
+
+class _Tuner(BaseTuner):  # type: ignore[misc]
+    """Keras Tuner's loop, with trials from the journal or from a runner."""
+
+    def __init__(
+        self,
+        oracle: Any,
+        run: Runner,
+        journal: Journal,
+        told: Callable[[Trial, bool], None],
+        epochs: int,
+    ) -> None:
+        super().__init__(oracle, directory=str(journal.path.parent), project_name=".")
+        self._run, self._journal, self._told, self._epochs = run, journal, told, epochs
+        self._roots: dict[int, int] = {}
+        self._worst = 0.0
+        self.trials: list[Trial] = []
+
+    def save(self) -> None:
+        """The journal is all that is kept."""
+
+    def _get_tuner_fname(self) -> str:
+        return str(Path(self.directory) / "of_keras_tuner_there_is_none.json")
+
+    def run_trial(self, trial: Any) -> float:
+        """The logarithm of the objective: losses span decades."""
+        try:
+            done = self._done(_proposal(trial, self._epochs, self._roots))
+        except Exception as error:
+            raise FatalError(str(error)) from error
+        if done.objective is None:
+            return self._worst + WORSE
+        level = math.log10(max(done.objective, LEAST_LOSS))
+        first = not any(one.objective is not None for one in self.trials[:-1])
+        self._worst = level if first else max(self._worst, level)
+        return level
+
+    def _done(self, proposal: Proposal) -> Trial:
+        """The trial, from the journal or from now."""
+        self._roots[proposal.number] = proposal.root
+        known = self._journal.get(proposal.number)
+        done = known or _trial(proposal, self._run(proposal))
+        if known is None:
+            self._journal.append(done)
+        self.trials.append(done)
+        self._told(done, known is not None)
+        return done
+
+
+def _trial(proposal: Proposal, outcome: Outcome) -> Trial:
+    return Trial(
+        proposal.number, proposal.values, proposal.epochs, proposal.continues,
+        outcome.objective, outcome.best_epoch,
+    )  # fmt: skip
+
+
+def _proposal(trial: Any, epochs: int, roots: dict[int, int]) -> Proposal:
+    values: dict[str, Value] = dict(trial.hyperparameters.values)
+    own = {name: value for name, value in values.items() if name.startswith(OWN)}
+    number, continues = int(trial.trial_id) + 1, _continued(own)
+    return Proposal(
+        number,
+        {name: value for name, value in values.items() if name not in own},
+        int(own.get(f"{OWN}epochs", epochs)),
+        continues,
+        number if continues is None else roots[continues],
+    )
+
+
+def _continued(own: Values) -> int | None:
+    """The number of the trial that is gone on with."""
+    before = own.get(f"{OWN}trial_id")
+    return None if before is None else int(before) + 1
