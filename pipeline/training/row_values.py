@@ -9,9 +9,9 @@ import numpy.typing as npt
 from pipeline.config import SamplesConfig
 from pipeline.errors import ConfigError
 from pipeline.networks.description import Array
+from pipeline.tables import Table
+from pipeline.tables.table import Texts
 from pipeline.training.sample_columns import Findings, existing
-from pipeline.training.tables import Table
-from pipeline.training.tables.table import Texts
 
 Times = npt.NDArray[np.datetime64]
 Rows = npt.NDArray[np.int64]
