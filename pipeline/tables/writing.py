@@ -145,10 +145,10 @@ def write_feather(path: Path, table: SampleTable) -> None:
 
 
 def _arrow_table(path: Path, table: SampleTable) -> Any:
-    arrow = _arrow(path)
+    arrow, meanings = _arrow(path), table.meanings
     schema = arrow.schema(
         [
-            arrow.field(name, _arrow_type(arrow, values), metadata=table.meanings[name].attributes())
+            arrow.field(name, _arrow_type(arrow, values), metadata=meanings[name].attributes())
             for name, values in table.columns.items()
         ],
         metadata={"ocpipe": json.dumps(dict(table.attributes))},
