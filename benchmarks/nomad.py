@@ -20,11 +20,11 @@ from pipeline.config import SplitsConfig
 from pipeline.config.training import FinetuneConfig, TrainingConfig, load_recipe
 from pipeline.networks import Network
 from pipeline.networks.reference import forward
+from pipeline.tables.writing import write_samples
 from pipeline.training.evaluation.metrics import common_rows, metrics
 from pipeline.training.finetune import finetune
 from pipeline.training.fitting import Epoch
 from pipeline.training.preparation import Prepared
-from pipeline.training.sample_files import write_samples
 from pipeline.training.samples import Samples, load_samples
 from pipeline.training.simulation import simulate_samples
 from pipeline.training.splits import Split, make_folds

@@ -8,6 +8,7 @@ import click
 
 from pipeline.cli.batch import batch, status
 from pipeline.cli.look import check, inspect, quicklook, verify
+from pipeline.cli.matchup import matchup
 from pipeline.cli.run import run
 from pipeline.cli.simulate import simulate
 from pipeline.cli.train import evaluate, export, finetune, train
@@ -29,6 +30,6 @@ def main() -> None:
 
 for command in (
     run, batch, status, inspect, verify, check, quicklook,
-    simulate, train, tune, finetune, evaluate, export,
+    matchup, simulate, train, tune, finetune, evaluate, export,
 ):  # fmt: skip
     main.add_command(command)

@@ -11,7 +11,7 @@ from pipeline.cli.session import failure, importing, start, wrong_use
 from pipeline.errors import ConfigError, PipelineError
 
 if TYPE_CHECKING:
-    from pipeline.training.simulation import SampleTable
+    from pipeline.tables.writing import SampleTable
 
 NOISE = {"on": 1.0, "none": 0.0}
 
@@ -67,7 +67,7 @@ def simulate(
     """
     start(log_level)
     with importing():
-        from pipeline.training.sample_files import write_samples, writer_for
+        from pipeline.tables.writing import write_samples, writer_for
         from pipeline.training.simulation import OUTPUTS, simulate_samples
 
     try:

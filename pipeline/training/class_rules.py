@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import ConfigError
+from pipeline.tables import Table
+from pipeline.tables.table import Texts
 from pipeline.training.expressions import columns_of, evaluate
 from pipeline.training.sample_columns import Findings
-from pipeline.training.tables import Table
-from pipeline.training.tables.table import Texts
 
 Rows = npt.NDArray[np.bool_]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import ConfigError
-from pipeline.training.tables.table import Column, listed
+from pipeline.tables.table import Column, listed
 
 FUNCTIONS = frozenset(
     (

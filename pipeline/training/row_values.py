@@ -1,7 +1,6 @@
 """What a row of samples has besides inputs and targets: class, group, time and weight."""
 
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,12 +8,12 @@ import numpy.typing as npt
 from pipeline.config import ClassesConfig, SamplesConfig
 from pipeline.errors import ConfigError
 from pipeline.networks.description import Array
+from pipeline.tables import Table
+from pipeline.tables.table import Texts
+from pipeline.tables.times import Times, instants
 from pipeline.training.class_rules import classes_by_rules
 from pipeline.training.sample_columns import Findings, existing
-from pipeline.training.tables import Table
-from pipeline.training.tables.table import Texts
 
-Times = npt.NDArray[np.datetime64]
 Rows = npt.NDArray[np.int64]
 
 
@@ -61,7 +60,7 @@ def read_row_values(table: Table, config: SamplesConfig, findings: Findings) -> 
     return RowValues(
         classes=None if config.classes is None else _classes(table, config.classes, findings),
         groups=None if group_column is None else table.labels(group_column),
-        times=None if time_column is None else _times(table.labels(time_column)),
+        times=None if time_column is None else instants(table.labels(time_column)),
         weights=None if weight_column is None else _numbers(table, weight_column, findings),
     )
 
@@ -86,18 +85,6 @@ def _class_names(table: Table, column: str, findings: Findings) -> Texts:
                 "or make classes of it by samples.columns: floor(log10(chl))"
             )
     return table.labels(column)
-
-
-def _times(texts: Texts) -> Times:
-    """Instants in UTC; NaT where a text is none."""
-    import pandas as pd
-
-    def parsed(**how: Any) -> Any:
-        return pd.to_datetime(pd.Series(texts), errors="coerce", utc=True, **how)
-
-    # Eight digits first: ISO 8601 has them, too, but older pandas takes them as nanoseconds.
-    instants = parsed(format="%Y%m%d").fillna(parsed(format="ISO8601"))
-    return np.asarray(instants.dt.tz_localize(None).to_numpy(), dtype="datetime64[us]")
 
 
 def _numbers(table: Table, column: str, findings: Findings) -> Array | None:

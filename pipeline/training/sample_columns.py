@@ -10,10 +10,10 @@ import numpy as np
 from pipeline.config import FileConfig, SamplesConfig, VariableConfig
 from pipeline.errors import ConfigError
 from pipeline.networks.description import Array
+from pipeline.tables import Table
+from pipeline.tables.table import Column, listed, table_error
+from pipeline.tables.units import factor_between, says_units
 from pipeline.training.expressions import evaluate, near
-from pipeline.training.tables import Table
-from pipeline.training.tables.table import Column, listed, table_error
-from pipeline.training.tables.units import factor_between, says_units
 from pipeline.training.variables import SampleVariable, expected_units, sample_variable
 
 

@@ -12,6 +12,9 @@ import numpy.typing as npt
 from pipeline.config import ClassesConfig, FileConfig, SamplesConfig
 from pipeline.errors import ConfigError
 from pipeline.networks.description import Array
+from pipeline.tables import Table, read_table
+from pipeline.tables.table import is_number, listed
+from pipeline.tables.units import factor_between
 from pipeline.training.row_values import RowValues, read_row_values
 from pipeline.training.sample_columns import (
     Findings,
@@ -19,9 +22,6 @@ from pipeline.training.sample_columns import (
     read_variables,
     with_new_columns,
 )
-from pipeline.training.tables import Table, read_table
-from pipeline.training.tables.table import is_number, listed
-from pipeline.training.tables.units import factor_between
 from pipeline.training.usable_rows import usable_rows
 from pipeline.training.variables import SampleVariable
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.networks.description import Array, Variable
-from pipeline.training.tables.table import table_error
+from pipeline.tables.table import table_error
 from pipeline.training.variables import SampleVariable
 
 # Values that differ by less, relative to their size, differ by rounding only.

@@ -1,7 +1,7 @@
 """Simulated water as a table: Rrs as a sensor sees it, and the properties that made it."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,7 @@ import numpy.typing as npt
 from pipeline.errors import ConfigError
 from pipeline.optical_tables import Array
 from pipeline.quantities import Quantity, band_name, quantities
+from pipeline.tables.writing import SampleTable
 from pipeline.training.bio_optics import REFERENCES, Optics, Water, check_wavelengths, forward
 from pipeline.training.noise import HIGHEST_FACTOR, add_noise
 from pipeline.training.waters import Waters, draw_water, shipped_waters
@@ -29,21 +30,6 @@ CONSTITUENTS = {
     "detritus_443": ("m-1", "absorption by non-algal particles that go with phytoplankton, 443 nm"),
     "mineral": ("g m-3", "load of mineral particles"),
 }
-
-
-@dataclass(frozen=True)
-class SampleTable:
-    """Columns of samples with what they mean."""
-
-    columns: Mapping[str, Column]
-    """Each with shape (sample,)."""
-    meanings: Mapping[str, Quantity]
-    """Units and long name of each column."""
-    attributes: Mapping[str, str | int | float]
-    """How the table was made."""
-
-    def __len__(self) -> int:
-        return len(next(iter(self.columns.values())))
 
 
 def simulate_samples(

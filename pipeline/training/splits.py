@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from pipeline.config import SplitsConfig
 from pipeline.errors import ConfigError
+from pipeline.tables.table import NAMED_ROWS, listed, table_error
 from pipeline.training.samples import Samples
-from pipeline.training.tables.table import NAMED_ROWS, listed, table_error
 
 Integers = npt.NDArray[np.int64]
 # Fewer rows give no training.

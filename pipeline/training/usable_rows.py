@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from pipeline.config import SamplesConfig
 from pipeline.networks.description import Array
+from pipeline.tables import Table
 from pipeline.training.sample_columns import Findings
-from pipeline.training.tables import Table
 from pipeline.training.variables import SampleVariable
 
 Missing = npt.NDArray[np.bool_]

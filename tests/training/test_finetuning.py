@@ -9,9 +9,9 @@ from pipeline.errors import ConfigError
 from pipeline.networks import load_network
 from pipeline.networks.reference import forward, scale_factors, scaled
 from pipeline.networks.saving import save_network
+from pipeline.tables.writing import write_samples
 from pipeline.training.finetune import begin, finetune, with_inputs_of
 from pipeline.training.preparation import prepare
-from pipeline.training.sample_files import write_samples
 from pipeline.training.simulation import simulate_samples
 
 

@@ -14,7 +14,7 @@ from pipeline.config import samples as samples_config
 from pipeline.errors import ConfigError
 from pipeline.networks.scalings import SCALINGS
 from pipeline.networks.transforms import TRANSFORMS
-from pipeline.training.sample_files import write_samples
+from pipeline.tables.writing import write_samples
 from pipeline.training.samples import load_samples
 from pipeline.training.simulation import simulate_samples
 from pipeline.training.splits import make_split

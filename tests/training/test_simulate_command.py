@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from pipeline.cli.simulate import simulate
 from pipeline.errors import ConfigError, OutputError
 from pipeline.sensors import sensors
-from pipeline.training.sample_files import write_samples, writer_for
+from pipeline.tables.writing import write_samples, writer_for
 from pipeline.training.simulation import simulate_samples
 
 

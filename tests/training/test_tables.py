@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.training.tables import read_table, recognise
+from pipeline.tables import read_table, recognise
 
 CHL = np.array([0.5, np.nan, 2.0])
 SEABASS = """/begin_header

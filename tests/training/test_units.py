@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pipeline.training.tables.units import factor_between, nanometres_per, says_units
+from pipeline.tables.units import factor_between, nanometres_per, says_units
 
 
 @pytest.mark.parametrize(

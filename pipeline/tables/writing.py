@@ -4,18 +4,36 @@ A file appears under its name when it is complete, and no time of writing goes i
 are equal bytes (with the same versions of the libraries).
 """
 
+import csv
+import io
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipeline.errors import ConfigError, OutputError
-from pipeline.training.simulation import SampleTable
+from pipeline.quantities import Quantity
+from pipeline.tables.table import Column
 
 CSV_ROWS = 5_000
 """Rows formatted at a time."""
+
+
+@dataclass(frozen=True)
+class SampleTable:
+    """Columns of samples with what they mean."""
+
+    columns: Mapping[str, Column]
+    """float32, float64, whole numbers or text, each with shape (sample,)."""
+    meanings: Mapping[str, Quantity]
+    """Units and long name of each column."""
+    attributes: Mapping[str, str | int | float]
+    """How the table was made."""
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
 
 
 def write_samples(path: Path, table: SampleTable) -> None:
@@ -64,26 +82,56 @@ def write_netcdf(path: Path, table: SampleTable) -> None:
         file.createDimension("sample", len(table))
         file.setncatts({"Conventions": "CF-1.11", **table.attributes})
         for name, values in table.columns.items():
+            is_text = values.dtype.kind == "U"
+            kind: Any = str if is_text else values.dtype
+            packed = not is_text  # the library packs no text of free length
             variable = file.createVariable(
-                name, "f4", ("sample",), zlib=True, complevel=2, shuffle=True
+                name, kind, ("sample",), zlib=packed, complevel=2, shuffle=packed
             )
             variable.setncatts(table.meanings[name].attributes())
-            variable[:] = values
+            variable[:] = values.astype(object) if is_text else values
 
 
 def write_csv(path: Path, table: SampleTable) -> None:
-    """Comment lines with ``#`` (attributes, units), a header, rows with seven digits."""
+    """Comment lines with ``#`` (attributes, units), a header, rows.
+
+    float32 has seven digits, float64 as many as give the same number again.
+    """
     names = list(table.columns)
-    units = ", ".join(f"{name} [{table.meanings[name].units}]" for name in names)
+    said = [(name, table.meanings[name].units) for name in names]
+    units = ", ".join(f"{name} [{units}]" for name, units in said if units)
     head = [f"# {name}: {value}" for name, value in table.attributes.items()]
-    row = ",".join(["%.7g"] * len(names))
     with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.write("\n".join((*head, f"# units: {units}", ",".join(names))) + "\n")
+        file.write("\n".join((*head, f"# units: {units}", _csv_line(names))) + "\n")
         for start in range(0, len(table), CSV_ROWS):
-            rows = np.stack(
-                [values[start : start + CSV_ROWS] for values in table.columns.values()], axis=1
-            ).tolist()
-            file.writelines(row % tuple(values) + "\n" for values in rows)
+            cells = [_cells(values[start : start + CSV_ROWS]) for values in table.columns.values()]
+            file.writelines(",".join(row) + "\n" for row in zip(*cells, strict=True))
+
+
+def _cells(values: Column) -> list[str]:
+    """The cells of a column of CSV."""
+    match values.dtype.str[1:]:
+        case "f4":
+            return [f"{value:.7g}" for value in values.tolist()]
+        case "f8":
+            return [_shortest(value) for value in values.tolist()]
+        case _ if values.dtype.kind == "U":
+            return [_csv_line([text]) if text else "" for text in values.tolist()]
+        case _:
+            return [str(value) for value in values.tolist()]
+
+
+def _shortest(value: float) -> str:
+    """``0.1`` and ``3``: no digit more than the number needs."""
+    text = f"{value:.15g}"
+    return text if float(text) == value or math.isnan(value) else repr(value)
+
+
+def _csv_line(cells: Sequence[str]) -> str:
+    """Cells with commas between them, in quotes where they need it; line breaks become blanks."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow([" ".join(cell.splitlines()) for cell in cells])
+    return line.getvalue()
 
 
 def write_parquet(path: Path, table: SampleTable) -> None:
@@ -97,15 +145,19 @@ def write_feather(path: Path, table: SampleTable) -> None:
 
 
 def _arrow_table(path: Path, table: SampleTable) -> Any:
-    arrow = _arrow(path)
+    arrow, meanings = _arrow(path), table.meanings
     schema = arrow.schema(
         [
-            arrow.field(name, arrow.float32(), metadata=table.meanings[name].attributes())
-            for name in table.columns
+            arrow.field(name, _arrow_type(arrow, values), metadata=meanings[name].attributes())
+            for name, values in table.columns.items()
         ],
         metadata={"ocpipe": json.dumps(dict(table.attributes))},
     )
     return arrow.table(list(table.columns.values()), schema=schema)
+
+
+def _arrow_type(arrow: Any, values: Column) -> Any:
+    return arrow.string() if values.dtype.kind == "U" else arrow.from_numpy_dtype(values.dtype)
 
 
 def _arrow(path: Path) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.training.tables.cells import (
+from pipeline.tables.cells import (
     check_names,
     licence_in,
     read_lines,
@@ -16,10 +16,10 @@ from pipeline.training.tables.cells import (
     typed_columns,
     without,
 )
-from pipeline.training.tables.long_form import widen
-from pipeline.training.tables.table import Column, Table, is_number, sha256_of, table_error
-from pipeline.training.tables.text import table_of_lines
-from pipeline.training.tables.units import SAYS_NOTHING
+from pipeline.tables.long_form import widen
+from pipeline.tables.table import Column, Table, is_number, sha256_of, table_error
+from pipeline.tables.text import table_of_lines
+from pipeline.tables.units import SAYS_NOTHING
 
 # What NOMAD 2.0 writes for no value, and what SeaBASS recommends.
 NOMAD_MISSING = (-999.0,)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.training.tables.cells import check_names, without
-from pipeline.training.tables.table import Column, Table, sha256_of, table_error
+from pipeline.tables.cells import check_names, without
+from pipeline.tables.table import Column, Table, sha256_of, table_error
 
 PARQUET = b"PAR1"
 

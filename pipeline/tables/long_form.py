@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.training.tables.table import Column, Table, table_error
+from pipeline.tables.table import Column, Table, table_error
 
 WAVELENGTH = "wavelength"
 # Columns that tell spectra apart; all others have a value for each wavelength.

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pipeline.training.tables.arrow import PARQUET, read_arrow
-from pipeline.training.tables.cells import GZIP, read_lines
-from pipeline.training.tables.long_form import widen
-from pipeline.training.tables.netcdf import read_netcdf
-from pipeline.training.tables.seabass import read_nomad, read_seabass
-from pipeline.training.tables.table import Table, table_error
-from pipeline.training.tables.text import read_text
+from pipeline.tables.arrow import PARQUET, read_arrow
+from pipeline.tables.cells import GZIP, read_lines
+from pipeline.tables.long_form import widen
+from pipeline.tables.netcdf import read_netcdf
+from pipeline.tables.seabass import read_nomad, read_seabass
+from pipeline.tables.table import Table, table_error
+from pipeline.tables.text import read_text
 
 __all__ = ["Format", "Table", "read_table", "recognise"]
 

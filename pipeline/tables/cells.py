@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.training.tables.table import Column, is_number, places, table_error
+from pipeline.tables.table import Column, is_number, places, table_error
 
 # Written by spreadsheets, R, pandas and databases where there is no value.
 NO_VALUE = frozenset(("", "nan", "na", "n/a", "null", "none", "nat"))

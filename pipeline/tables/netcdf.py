@@ -8,9 +8,9 @@ import netCDF4
 import numpy as np
 
 from pipeline.errors import DAMAGE
-from pipeline.training.tables.cells import without
-from pipeline.training.tables.table import Column, Table, listed, sha256_of, table_error
-from pipeline.training.tables.units import nanometres_per
+from pipeline.tables.cells import without
+from pipeline.tables.table import Column, Table, listed, sha256_of, table_error
+from pipeline.tables.units import nanometres_per
 
 
 def read_netcdf(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.training.tables.cells import (
+from pipeline.tables.cells import (
     NumberedLine,
     check_names,
     delimiter_of,
@@ -18,7 +18,7 @@ from pipeline.training.tables.cells import (
     split_units,
     typed_columns,
 )
-from pipeline.training.tables.table import Table, sha256_of, table_error
+from pipeline.tables.table import Table, sha256_of, table_error
 
 _NAMED_UNITS = re.compile(r"([^\s,;]+) \[([^\]]*)\]")
 

@@ -1,0 +1,1 @@
+"""In-situ points x scenes -> tables of match-ups and of what was not used, with the reasons."""

@@ -1,0 +1,98 @@
+"""What the attributes of a scene say of its time and its bounds, before anything is read."""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.tables.table import Array
+
+# Names of south, north, west and east: ACDD, and the older ones of l2gen.
+_BOUNDS = (
+    ("geospatial_lat_min", "geospatial_lat_max", "geospatial_lon_min", "geospatial_lon_max"),
+    (
+        *("southernmost_latitude", "northernmost_latitude"),
+        *("westernmost_longitude", "easternmost_longitude"),
+    ),
+)
+KM_PER_DEGREE = 111.2
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """When a scene was taken, and between which parallels and meridians it lies at most."""
+
+    start: np.datetime64 | None
+    end: np.datetime64 | None
+    """UTC; None where the scene does not say it."""
+    bounds: tuple[float, float, float, float] | None
+    """South, north, west, east in degrees; west > east crosses the antimeridian."""
+
+    @classmethod
+    def of(cls, attributes: Mapping[Any, Any]) -> "Coverage":
+        """What the attributes of a scene say."""
+        start = _instant(attributes.get("time_coverage_start"))
+        end = _instant(attributes.get("time_coverage_end"))
+        return cls(start or end, end or start, _bounds(attributes))
+
+    @property
+    def middle(self) -> np.datetime64 | None:
+        """The time that stands for the scene."""
+        if self.start is None or self.end is None:
+            return None
+        return self.start + (self.end - self.start) // 2
+
+    @property
+    def hours(self) -> float:
+        """How long it took to take the scene; 0 where nothing is known."""
+        if self.start is None or self.end is None:
+            return 0.0
+        return float((self.end - self.start) / np.timedelta64(1, "h"))
+
+    def may_hold(
+        self, latitude: Array, longitude: Array, margin_km: float
+    ) -> npt.NDArray[np.bool_]:
+        """True where a place may be in the scene or so near to it.
+
+        Everywhere, where no bounds are known; near a pole every meridian is near.
+        """
+        if self.bounds is None:
+            return np.ones(latitude.shape, dtype=bool)
+        south, north, west, east = self.bounds
+        margin = margin_km / KM_PER_DEGREE
+        in_latitude = (latitude >= south - margin) & (latitude <= north + margin)
+        highest = max(abs(south), abs(north)) + margin
+        if highest >= 89:
+            return np.asarray(in_latitude)
+        aside = margin / np.cos(np.radians(highest))
+        width = (east - west) % 360 if east - west < 360 else 360.0
+        from_west = (longitude - (west - aside)) % 360
+        return np.asarray(
+            in_latitude & ((from_west <= width + 2 * aside) | (width + 2 * aside >= 360))
+        )
+
+
+def _instant(said: Any) -> np.datetime64 | None:
+    """An attribute with a time in ISO 8601; UTC where it says no zone."""
+    try:
+        parsed = datetime.datetime.fromisoformat(str(said).strip())
+    except ValueError:
+        return None
+    if parsed.tzinfo is not None:
+        parsed = parsed.astimezone(datetime.UTC).replace(tzinfo=None)
+    return np.datetime64(parsed, "us")
+
+
+def _bounds(attributes: Mapping[Any, Any]) -> tuple[float, float, float, float] | None:
+    """The first complete set that makes sense."""
+    for names in _BOUNDS:
+        try:
+            south, north, west, east = (float(np.ravel(attributes[name])[0]) for name in names)
+        except (KeyError, ValueError, TypeError, IndexError):
+            continue
+        if -90 <= south <= north <= 90 and -180 <= west <= 360 and -180 <= east <= 360:
+            return south, north, west, east
+    return None

@@ -1,0 +1,124 @@
+"""The pixel of a scene that is nearest to a place, by great-circle distance.
+
+Pixels are points on a sphere in three dimensions, so that neither the antimeridian nor a pole is
+anything special. Tiles of pixels have boxes there; only tiles whose box may hold a pixel nearer
+than the best so far are looked into.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from pipeline.lazy import strips
+from pipeline.scene import AXES, GEOLOCATION
+from pipeline.tables.table import Array
+
+EARTH_RADIUS_KM = 6371.0
+"""Mean radius."""
+TILE = 32
+"""Lines and pixels of a tile."""
+NUMBERS_AT_ONCE = 1_000_000
+"""Of latitude and longitude together that are in memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """Of each place the nearest pixel; every array has shape (places,)."""
+
+    line: npt.NDArray[np.int64]
+    pixel: npt.NDArray[np.int64]
+    """-1 where no pixel of the scene has a position."""
+    distance_km: Array
+    """Infinite there."""
+
+
+def nearest_pixels(scene: xr.Dataset, latitude: Array, longitude: Array) -> Nearest:
+    """The pixel nearest to each place (degrees); of equally near ones the first line and pixel.
+
+    Geolocation is read some lines at a time; pixels without a position are passed over.
+    """
+    places = unit_vectors(latitude, longitude)
+    best = np.full(len(places), np.inf)
+    line, pixel = np.full((2, len(places)), -1, dtype=np.int64)
+    for strip, loaded in strips(geolocation(scene), NUMBERS_AT_ONCE):
+        pixels = unit_vectors(*(loaded[name].values.astype(np.float64) for name in GEOLOCATION))
+        lowest, highest = _boxes(pixels)
+        for number, place in enumerate(places):
+            found = _search(pixels, lowest, highest, place, best[number])
+            if found is not None:
+                best[number], row, column = found
+                line[number], pixel[number] = strip.start + row, column
+    return Nearest(line, pixel, _arc_km(best))
+
+
+def geolocation(scene: xr.Dataset) -> xr.Dataset:
+    """Latitude and longitude of a scene as plain lazy variables on (y, x)."""
+    return scene[list(GEOLOCATION)].drop_vars(AXES, errors="ignore").reset_coords()
+
+
+def unit_vectors(latitude: Array, longitude: Array) -> Array:
+    """Points on the unit sphere, with x, y, z as the last dimension; NaN where there is none."""
+    up, east = np.radians(latitude), np.radians(longitude)
+    across = np.cos(up)
+    return np.stack([across * np.cos(east), across * np.sin(east), np.sin(up)], axis=-1)
+
+
+def distances_km(one: Array, other: Array) -> Array:
+    """Great-circle distances between points on the unit sphere (..., 3)."""
+    return _arc_km(((one - other) ** 2).sum(axis=-1))
+
+
+def _arc_km(squared_chord: Array) -> Array:
+    """Along the sphere; the chord, unlike a cosine, is exact for short distances."""
+    half = np.sqrt(squared_chord) / 2
+    return np.where(np.isinf(half), np.inf, 2 * EARTH_RADIUS_KM * np.arcsin(np.minimum(half, 1)))
+
+
+def _boxes(pixels: Array) -> tuple[Array, Array]:
+    """The corners of the box around each tile, with shape (tiles down, tiles across, 3)."""
+    starts = [np.arange(0, size, TILE) for size in pixels.shape[:2]]
+
+    def reduced(function: np.ufunc) -> Array:
+        return np.asarray(
+            function.reduceat(function.reduceat(pixels, starts[0], axis=0), starts[1], axis=1)
+        )
+
+    return reduced(np.fmin), reduced(np.fmax)
+
+
+def _search(
+    pixels: Array, lowest: Array, highest: Array, place: Array, best: float
+) -> tuple[float, int, int] | None:
+    """Squared chord, line and pixel of the nearest, if it is nearer than the best so far."""
+    outside = np.maximum(np.maximum(lowest - place, place - highest), 0)
+    bounds = (outside**2).sum(axis=-1)
+    found = None
+    # NaN, of tiles without any position, is sorted to the end and compares as not nearer.
+    for tile in np.argsort(bounds, axis=None, kind="stable"):
+        down, across = np.unravel_index(tile, bounds.shape)
+        if not bounds[down, across] <= best:
+            break
+        part = pixels[down * TILE : (down + 1) * TILE, across * TILE : (across + 1) * TILE]
+        squared = ((part - place) ** 2).sum(axis=-1)
+        row, column = np.unravel_index(np.nanargmin(squared), squared.shape)
+        nearest = float(squared[row, column])
+        at = int(down * TILE + row), int(across * TILE + column)
+        if nearest < best or (nearest == best and found is not None and at < found[1:]):
+            best, found = nearest, (nearest, *at)
+    return found
+
+
+def pixel_diagonal_km(scene: xr.Dataset, line: int, pixel: int) -> float:
+    """The diagonal of a pixel: the longest way to a neighbour of it that has a position.
+
+    NaN where none has one.
+    """
+    rows, columns = (slice(max(at - 1, 0), at + 2) for at in (line, pixel))
+    around = geolocation(scene).isel(y=rows, x=columns).load()
+    points = unit_vectors(*(around[name].values.astype(np.float64) for name in GEOLOCATION))
+    middle = points[line - rows.start, pixel - columns.start]
+    distances = distances_km(points, middle)
+    known = distances[np.isfinite(distances)]
+    return float(known.max()) if known.size > 1 else float("nan")
