@@ -1,7 +1,7 @@
 """Run the comparisons and write ``benchmarks/RESULTS.md``.
 
 ``make bench`` runs all of them, about half an hour on 2 cores. ``python benchmarks/run.py files``
-measures some again (start, end_to_end, network, files, memory, batch) and replaces their tables.
+measures some again (start, end_to_end, network, files, memory, batch, uncertainty) and replaces their tables.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import files
 import inputs
 import memory
 import network
+import uncertainty
 from report import Table, machine
 
 RESULTS = inputs.HERE / "RESULTS.md"
@@ -46,6 +47,7 @@ def main() -> None:
         "batch": lambda: (
             make() for make in (batch.scenes_at_once, batch.tiny_scenes, batch.ledgers)
         ),
+        "uncertainty": lambda: (make() for make in (uncertainty.against_draws, uncertainty.cost)),
         "start": lambda: (make() for make in (end_to_end.start_up,)),
     }
     unknown = set(options.parts) - set(parts)

@@ -1,12 +1,13 @@
 """Commands that make and judge networks: ``train``, ``finetune``, ``evaluate``, ``export``."""
 
 import contextlib
+import functools
 import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -16,10 +17,14 @@ from pipeline.cli.study import choose_size, study_option
 from pipeline.errors import ConfigError, NetworkError, PipelineError
 
 if TYPE_CHECKING:
-    from pipeline.networks import Network
+    from pipeline.config.training import Recipe
+    from pipeline.networks import Ensemble, Network
     from pipeline.training.fitting import Epoch
     from pipeline.training.fitting.tensorboard import Board
+    from pipeline.training.preparation import Prepared
+    from pipeline.training.train import Trained
 
+Kind = TypeVar("Kind", bound="Recipe")
 log = logging.getLogger("pipeline")
 
 output_option = click.option(
@@ -36,6 +41,12 @@ samples_option = click.option(
     show_default="samples.files",
     help="Table of samples; repeatable.",
 )
+members_option = click.option(
+    "--members",
+    type=int,
+    metavar="N",
+    help="Train so many networks, which are run as one that states its uncertainty.",
+)
 PARTS = ("test", "validation", "train", "all")
 
 
@@ -44,6 +55,7 @@ PARTS = ("test", "validation", "train", "all")
 @samples_option
 @output_option
 @study_option
+@members_option
 @restart_option
 @log_level_option
 def train(
@@ -51,6 +63,7 @@ def train(
     samples: tuple[Path, ...],
     output: Path,
     study: tuple[str, ...],
+    members: int | None,
     restart: bool,
     log_level: str,
 ) -> None:
@@ -61,16 +74,13 @@ def train(
     start(log_level)
     with importing():
         from pipeline.config.training import TrainingConfig, load_recipe
-        from pipeline.training.results import write_results
         from pipeline.training.train import train as fit
 
     def work() -> None:
-        recipe = load_recipe(config, TrainingConfig).reading(samples)
+        recipe = load_recipe(config, TrainingConfig).reading(samples).with_members(members)
         _begin(output, restart)
         recipe = choose_size(recipe, study, output, _listening)
-        with _listening(recipe.name, output, recipe.fit.tensorboard) as listener:
-            trained = fit(recipe, listener, output / "checkpoints")
-        _conclude(write_results(output, recipe, trained), output)
+        _train(recipe, output, fit)
 
     _guarded(work)
 
@@ -81,6 +91,7 @@ def train(
 @samples_option
 @output_option
 @networks_option
+@members_option
 @restart_option
 @log_level_option
 def finetune(
@@ -89,6 +100,7 @@ def finetune(
     samples: tuple[Path, ...],
     output: Path,
     networks: tuple[Path, ...],
+    members: int | None,
     restart: bool,
     log_level: str,
 ) -> None:
@@ -100,15 +112,13 @@ def finetune(
     with importing():
         from pipeline.config.training import FinetuneConfig, load_recipe
         from pipeline.training.finetune import finetune as fit
-        from pipeline.training.results import write_results
+        from pipeline.training.finetune import with_inputs_of
 
     def work() -> None:
-        recipe = load_recipe(config, FinetuneConfig).reading(samples)
-        beginning = _network(network, networks)
+        recipe = load_recipe(config, FinetuneConfig).reading(samples).with_members(members)
+        beginning = _single(network, networks)
         _begin(output, restart)
-        with _listening(recipe.name, output, recipe.fit.tensorboard) as listener:
-            trained = fit(beginning, recipe, listener, output / "checkpoints")
-        _conclude(write_results(output, recipe, trained), output)
+        _train(with_inputs_of(beginning, recipe), output, functools.partial(fit, beginning))
 
     _guarded(work)
 
@@ -175,7 +185,7 @@ def export(
         from pipeline.networks.saving import check_savable, save_network
 
     def work() -> None:
-        found = _network(network, networks)
+        found = _single(network, networks)
         check_savable(output, found, for_ocsmart_only=not beyond_ocsmart)
         for file in save_network(output, found):
             click.echo(file)
@@ -183,10 +193,51 @@ def export(
     _guarded(work)
 
 
-def _network(file: Path, folders: tuple[Path, ...]) -> "Network":
-    from pipeline.networks import find_network, load_network
+def _train(recipe: "Kind", output: Path, fit: "Callable[..., Trained]") -> None:
+    """Fit one network, or all of an ensemble, and write what came of it.
 
-    return load_network(file if file.is_file() else find_network(str(file), "", folders))
+    ``fit`` takes the recipe, a listener, a folder for checkpoints and prepared samples.
+    """
+    from pipeline.training.ensemble import train_ensemble
+    from pipeline.training.ensemble_results import write_ensemble_results
+    from pipeline.training.preparation import prepare
+    from pipeline.training.results import write_results
+
+    def one(own: "Kind", prepared: "Prepared | None", checkpoints: Path | None) -> "Trained":
+        with _listening(own.name, output, own.fit.tensorboard) as listener:
+            return fit(own, listener, checkpoints, prepared)
+
+    checkpoints = output / "checkpoints"
+    if recipe.ensemble is None:
+        files = write_results(output, recipe, one(recipe, None, checkpoints))
+    else:
+        prepared = prepare(recipe.samples, recipe.splits)
+        trained = train_ensemble(recipe, recipe.ensemble, prepared, one, checkpoints)
+        files = write_ensemble_results(output, recipe, trained)
+    _conclude(files, output)
+
+
+def _network(file: Path, folders: tuple[Path, ...]) -> "Network | Ensemble":
+    from pipeline.networks import find_network, load_retrieval
+
+    return load_retrieval(file if file.is_file() else find_network(str(file), "", folders))
+
+
+def _single(file: Path, folders: tuple[Path, ...]) -> "Network":
+    """One network.
+
+    Raises:
+        NetworkError: it is an ensemble of several.
+    """
+    from pipeline.networks import Network
+
+    found = _network(file, folders)
+    if not isinstance(found, Network):
+        raise NetworkError(
+            f"{file.name} is an ensemble of {len(found.members)} networks, expected a single one. "
+            f"Name one of its members: {', '.join(m.file_name for m in found.members)}."
+        )
+    return found
 
 
 def _begin(output: Path, restart: bool) -> None:

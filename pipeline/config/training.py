@@ -250,6 +250,22 @@ class Recipe(Strict):
             raise ValueError("class_baselines are for classes, and the samples have targets")
         return self
 
+    def with_members(self, members: int | None) -> Self:
+        """This recipe for so many networks instead of its own number; with None it stays as it is.
+
+        Raises:
+            ConfigError: it is no number for an ensemble.
+        """
+        if members is None:
+            return self
+        folds = (self.ensemble or EnsembleConfig()).folds
+        try:
+            settings = EnsembleConfig(members=members, folds=min(folds, members))
+        except ValidationError as error:
+            (complaint,) = complaints_of(error, EnsembleConfig)
+            raise ConfigError(f"--members {complaint}") from None
+        return self.model_copy(update={"ensemble": settings})
+
     def reading(self, files: tuple[Path, ...]) -> Self:
         """This recipe with other files of samples; with none it stays as it is.
 

@@ -1,19 +1,14 @@
 """From how far networks lie apart, and how far they are off, to a standard deviation."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.errors import ConfigError
 from pipeline.networks.description import Array, Variable
 from pipeline.networks.ensemble import Calibration
+from pipeline.training.evaluation.coverage import DEVIATIONS
 
-# Shares of a normal distribution within one standard deviation, and within 1.96 of them.
-ONE, TWO = 0.6827, 0.95
-DEVIATIONS = {ONE: 1.0, TWO: 1.96}
 # Fewer rows leave a quantile open.
 FEWEST = 20
 # Floors that are tried, in units of the median spread: from none to nearly nothing but the floor.
@@ -73,14 +68,3 @@ def _surprise(error: Array, shape: Array) -> float:
         return float("inf")
     size = np.sqrt(np.mean(np.square(error / shape)))
     return float(np.log(size) + np.mean(np.log(shape)))
-
-
-def held(error: npt.NDArray[np.float64], deviation: npt.NDArray[np.float64]) -> Mapping[str, Any]:
-    """What share of errors (n,) is within one and within 1.96 standard deviations (n,)."""
-    known = np.isfinite(error) & np.isfinite(deviation)
-    ratio = np.abs(error[known]) / deviation[known]
-    shares = {
-        f"held_{100 * share:.0f}": float(np.mean(ratio <= times)) if known.any() else None
-        for share, times in DEVIATIONS.items()
-    }
-    return {"rows": int(known.sum()), **shares}

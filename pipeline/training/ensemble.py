@@ -6,7 +6,7 @@ errors there, and how far all members lie apart, calibrate the uncertainty that 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +17,8 @@ from pipeline.config.training import EnsembleConfig, Recipe
 from pipeline.networks import Ensemble
 from pipeline.networks.decades import in_decades
 from pipeline.networks.description import Array
-from pipeline.training.calibration import Unseen, calibrate, held
+from pipeline.training.calibration import Unseen, calibrate
+from pipeline.training.evaluation.coverage import coverage
 from pipeline.training.preparation import Prepared
 from pipeline.training.splits import Split, make_folds
 from pipeline.training.train import Trained
@@ -87,9 +88,9 @@ def held_on(ensemble: Ensemble, prepared: Prepared, rows: Rows) -> Mapping[str, 
     chosen = prepared.samples.take(rows)
     modelled, deviation = ensemble.predict_with_uncertainty(chosen.x, "numpy")
     with np.errstate(all="ignore"):
-        error = in_decades(ensemble.outputs, modelled) - in_decades(ensemble.outputs, chosen.y)
+        observed, modelled = (in_decades(ensemble.outputs, v) for v in (chosen.y, modelled))
     return {
-        variable.name: held(error[:, column], deviation[:, column])
+        variable.name: _covered(observed, modelled, deviation, column)
         for column, variable in enumerate(ensemble.outputs)
     }
 
@@ -125,11 +126,16 @@ def _unseen(ensemble: Ensemble, prepared: Prepared, pool: Rows, folds: Sequence[
 def _held(ensemble: Ensemble, unseen: Unseen) -> Mapping[str, Any]:
     calibration = ensemble.calibration
     deviation: Array = unseen.spread if calibration is None else calibration(unseen.spread)
-    error = unseen.modelled - unseen.observed
     return {
-        variable.name: held(error[:, column], deviation[:, column])
+        variable.name: _covered(unseen.observed, unseen.modelled, deviation, column)
         for column, variable in enumerate(ensemble.outputs)
     }
+
+
+def _covered(observed: Array, modelled: Array, deviation: Array, column: int) -> dict[str, Any]:
+    """Of one output, in decades where it spans them."""
+    held = coverage(observed[:, column], modelled[:, column], deviation[:, column], log=False)
+    return {name: v if isinstance(v, int) else float(f"{v:.4g}") for name, v in asdict(held).items()}
 
 
 def _record(config: Recipe, prepared: Prepared) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pipeline.config.training import (
     load_recipe,
 )
 from pipeline.errors import ConfigError
-from pipeline.networks import Network
+from pipeline.networks import Ensemble, Network
 from pipeline.training.evaluation.files import write_evaluation
 from pipeline.training.evaluation.tables import to_text
 from pipeline.training.finetune import with_inputs_of
@@ -21,7 +21,7 @@ from pipeline.training.results import evaluate_part, model_card
 
 
 def evaluate_networks(
-    networks: Sequence[Network],
+    networks: Sequence[Network | Ensemble],
     config: str,
     part: str,
     output: Path | None,
@@ -52,13 +52,13 @@ def evaluate_networks(
     return to_text(evaluation)
 
 
-def _recipe(config: str, network: Network) -> Recipe:
+def _recipe(config: str, network: Network | Ensemble) -> Recipe:
     kind = FinetuneConfig if "finetune" in read_yaml(find_recipe(config)) else TrainingConfig
     recipe = load_recipe(config, kind)
     return with_inputs_of(network, recipe) if isinstance(recipe, FinetuneConfig) else recipe
 
 
-def _check_fit(networks: Sequence[Network], recipe: Recipe, inputs: int) -> None:
+def _check_fit(networks: Sequence[Network | Ensemble], recipe: Recipe, inputs: int) -> None:
     named = [
         (variable.quantity, nm)
         for variable in recipe.samples.inputs

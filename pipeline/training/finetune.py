@@ -11,6 +11,7 @@ from pipeline.config.samples import VariableConfig
 from pipeline.config.training import FinetuneConfig, Fit, Stage
 from pipeline.errors import ConfigError
 from pipeline.networks.description import Layer, Network, Variable
+from pipeline.networks.ensemble import Ensemble
 from pipeline.networks.reference import scaled
 from pipeline.networks.rescaling import rescaled, with_outputs
 from pipeline.training.fitting import Checkpoints, Data, Fitted, Listener, Trainer
@@ -92,7 +93,7 @@ def finetune(
     return Trained(network, fitted, prepared, beginning.before)
 
 
-def with_inputs_of(start: Network, config: FinetuneConfig) -> FinetuneConfig:
+def with_inputs_of(start: Network | Ensemble, config: FinetuneConfig) -> FinetuneConfig:
     """The configuration with the inputs of the network, where it names none.
 
     Raises:

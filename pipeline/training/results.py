@@ -13,8 +13,8 @@ import yaml
 
 from pipeline.config.training import Recipe
 from pipeline.errors import OutputError
-from pipeline.networks import Network, load_network
-from pipeline.networks.reference import forward
+from pipeline.networks import Ensemble, Network, load_network
+from pipeline.networks.description import Array
 from pipeline.networks.saving import save_network
 from pipeline.training.baselines import baseline_classes, baseline_outputs
 from pipeline.training.evaluation.album import History
@@ -52,7 +52,8 @@ def write_results(folder: Path, config: Recipe, trained: Trained) -> list[Path]:
         for part in PARTS
         if len(getattr(trained.prepared.split, part))
     ]
-    network = _with_metrics(trained.network, evaluations)
+    record = trained.network.training | {"metrics": measured(evaluations)}
+    network = replace(trained.network, training=record)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         saved = [
@@ -61,10 +62,10 @@ def write_results(folder: Path, config: Recipe, trained: Trained) -> list[Path]:
             for file in save_network(folder / f"{config.name}.{ending}", network)
         ]
         write_history(folder / "history.csv", trained.fitted.history)
-        _write_split(folder / "split.csv", trained.prepared)
-        _write_yaml(folder / "training.yaml", config.model_dump(mode="json"))
+        write_split(folder / "split.csv", trained.prepared)
+        write_yaml(folder / "training.yaml", config.model_dump(mode="json"))
         if saved[0].suffix != ".onnx":
-            _write_yaml(folder / "run.yaml", _run_config(network, saved[0]))
+            write_yaml(folder / "run.yaml", run_config(network, saved[0]))
             network = load_network(saved[0])  # as it will be used, golden spectra checked
     except OSError as error:
         raise OutputError(
@@ -83,12 +84,12 @@ def write_results(folder: Path, config: Recipe, trained: Trained) -> list[Path]:
 
 
 def evaluate_part(
-    network: Network,
+    network: Network | Ensemble,
     config: Recipe,
     prepared: Prepared,
     part: str,
     before: Network | None = None,
-    others: Sequence[Network] = (),
+    others: Sequence[Network | Ensemble] = (),
 ) -> Evaluation:
     """A network on one part of the samples, beside published algorithms and other networks.
 
@@ -102,13 +103,13 @@ def evaluate_part(
     """
     rows = np.arange(len(prepared.samples)) if part == "all" else getattr(prepared.split, part)
     chosen = prepared.samples.take(rows)
-    modelled = forward(network, chosen.x)
+    modelled = network.reference(chosen.x)
     if chosen.labels is not None:
         classes = baseline_classes(
             config.class_baselines, config.sensors[0], network.inputs, network.classes, chosen.x
         )
         for name, other in _named_apart(before, others, (*classes, network.name)):
-            classes[name] = modelled_classes(forward(other, chosen.x))
+            classes[name] = modelled_classes(other.reference(chosen.x))
         return evaluate_classes(
             network.inputs, network.classes, chosen.x, chosen.labels, modelled,
             groups=chosen.groups, baselines=classes, part=part, model=network.name,
@@ -118,18 +119,28 @@ def evaluate_part(
         config.samples.tolerance_nm,
     )  # fmt: skip
     for name, other in _named_apart(before, others, (*baselines, network.name)):
-        baselines[name] = forward(other, chosen.x)
+        baselines[name] = other.reference(chosen.x)
     return evaluate_arrays(
         network.inputs, network.outputs, chosen.x, chosen.y, modelled,
         groups=chosen.groups, baselines=baselines, part=part, model=network.name,
+        deviation=_deviation(network, chosen.x),
     )  # fmt: skip
 
 
+def _deviation(network: Network | Ensemble, x: Array) -> Array | None:
+    """What an ensemble states of its uncertainty; a network states nothing."""
+    if isinstance(network, Ensemble):
+        return np.asarray(network.predict_with_uncertainty(x, "numpy")[1])
+    return None
+
+
 def _named_apart(
-    before: Network | None, others: Sequence[Network], taken: Sequence[str]
-) -> list[tuple[str, Network]]:
+    before: Network | None, others: Sequence[Network | Ensemble], taken: Sequence[str]
+) -> list[tuple[str, Network | Ensemble]]:
     """What a network is compared with, each by a name of its own."""
-    named = [] if before is None else [(f"{before.name} before", before)]
+    named: list[tuple[str, Network | Ensemble]] = (
+        [] if before is None else [(f"{before.name} before", before)]
+    )
     for other in others:
         named.append((_unused(other.name, (*taken, *(name for name, _ in named))), other))
     return named
@@ -141,22 +152,22 @@ def _unused(name: str, taken: Sequence[str]) -> str:
     return next(one for one in tried if one not in taken)
 
 
-def _with_metrics(network: Network, evaluations: Sequence[Evaluation]) -> Network:
-    """The network with what was measured in its training record; by group is in metrics.json."""
-    measured: dict[str, Any] = {}
+def measured(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+    """Metrics of each part, for the record of a network; by group they are in metrics.json."""
+    found: dict[str, Any] = {}
     for evaluation in evaluations:
         content = as_dict(evaluation)
-        measured[evaluation.part] = {
+        found[evaluation.part] = {
             "rows": content["rows"],
             **{output["name"]: output["metrics"] for output in content["outputs"]},
         }
         if evaluation.classification is not None:
-            measured[evaluation.part]["accuracy"] = evaluation.classification.accuracy
-            measured[evaluation.part]["mean_recall"] = evaluation.classification.mean_recall
-    return replace(network, training=network.training | {"metrics": measured})
+            found[evaluation.part]["accuracy"] = evaluation.classification.accuracy
+            found[evaluation.part]["mean_recall"] = evaluation.classification.mean_recall
+    return found
 
 
-def model_card(network: Network, config: Recipe, prepared: Prepared) -> ModelCard:
+def model_card(network: Network | Ensemble, config: Recipe, prepared: Prepared) -> ModelCard:
     """What is stated about a network and the samples it was trained with."""
     samples, split = prepared.samples, prepared.split
     parts = {part: len(getattr(split, part)) for part in PARTS}
@@ -195,7 +206,7 @@ def _curves(fitted: Fitted, config: Recipe) -> History:
     )
 
 
-def _run_config(network: Network, file: Path) -> Mapping[str, Any]:
+def run_config(network: Network | Ensemble, file: Path) -> Mapping[str, Any]:
     """With which ``ocpipe run`` takes the network at once."""
     plain = "".join(c if c.isalnum() else "_" for c in network.name)
     name = plain if plain[0].isalpha() else f"network_{plain}"
@@ -203,13 +214,14 @@ def _run_config(network: Network, file: Path) -> Mapping[str, Any]:
     return {"name": name, "title": network.title, "science": {"networks": [choice]}}
 
 
-def _write_yaml(path: Path, data: Mapping[str, Any]) -> None:
+def write_yaml(path: Path, data: Mapping[str, Any]) -> None:
+    """Plain data, in its order."""
     path.write_text(
         yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True), encoding="utf-8"
     )
 
 
-def _write_split(path: Path, prepared: Prepared) -> None:
+def write_split(path: Path, prepared: Prepared) -> None:
     """Which row of which file was in which part."""
     samples = prepared.samples
     with path.open("w", encoding="utf-8", newline="") as file:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.training.evaluation.coverage import ratios
 from pipeline.training.evaluation.pictures import (
     comparison,
     confusion,
+    coverage_picture,
     groups_picture,
     learning_curves,
     png,
@@ -17,6 +19,8 @@ from pipeline.training.evaluation.pictures import (
 )
 from pipeline.training.evaluation.report import Evaluation, Samples
 
+MOST_CURVES = 3
+"""Outputs on the picture of uncertainty; more could not be told apart."""
 PANELS = 20
 """Outputs on one picture; more are continued on the next."""
 
@@ -60,6 +64,7 @@ def draw_pictures(evaluation: Evaluation, history: History | None = None) -> tup
     if history is not None:
         pictures.append(_learning(history))
     if evaluation.samples is not None:
+        pictures += _coverage(evaluation, evaluation.samples)
         pictures += _groups(evaluation, evaluation.samples)
         pictures += _residuals(evaluation, evaluation.samples)
     return tuple(pictures)
@@ -120,6 +125,23 @@ def _learning(history: History) -> Picture:
         history.loss_name,
     )
     return Picture("learning_curves", "learning", "Loss by epoch.", png(figure))
+
+
+def _coverage(evaluation: Evaluation, samples: Samples) -> Iterator[Picture]:
+    if samples.deviation is None:
+        return
+    results = {
+        one.variable.name: ratios(
+            samples.observed[:, i], samples.modelled[:, i], samples.deviation[:, i], one.metrics.log
+        )
+        for i, one in enumerate(evaluation.outputs[:MOST_CURVES])
+    }
+    caption = (
+        f"Stated uncertainty in the {evaluation.part} part. Left: share of observed values in "
+        "intervals around the modelled ones; right: root mean square error of rows for which the "
+        "same was stated, in decades where logarithms are compared. Lines are where both are equal."
+    )
+    yield Picture("uncertainty", "uncertainty", caption, png(coverage_picture(results)))
 
 
 def _groups(evaluation: Evaluation, samples: Samples) -> Iterator[Picture]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.networks.description import Network, Variable
+from pipeline.networks.ensemble import Ensemble
 from pipeline.training.evaluation.album import Picture
 from pipeline.training.evaluation.class_tables import (
     class_group_rows,
@@ -22,6 +23,7 @@ from pipeline.training.evaluation.report import Evaluation, OutputResult
 from pipeline.training.evaluation.tables import (
     METRIC_HEAD,
     comparison_rows,
+    coverage_rows,
     input_rows,
     metric_cells,
     outside_sentence,
@@ -86,8 +88,9 @@ class ModelCard:
     ocpipe_version: str = __version__
 
 
-def card_of_network(network: Network, **stated: Any) -> ModelCard:
+def card_of_network(network: Network | Ensemble, **stated: Any) -> ModelCard:
     """A card with all that a network says about itself, and what else is stated."""
+    parts = network.members if isinstance(network, Ensemble) else (network,)
     known: dict[str, Any] = {
         "name": network.name,
         "title": network.title,
@@ -96,8 +99,10 @@ def card_of_network(network: Network, **stated: Any) -> ModelCard:
         "sensors": network.sensors,
         "classes": network.classes,
         "shape_text": network.shape_text,
-        "activations": tuple(layer.activation for layer in network.layers),
-        "weights": sum(layer.kernel.size + layer.bias.size for layer in network.layers),
+        "activations": tuple(layer.activation for layer in parts[0].layers),
+        "weights": sum(
+            layer.kernel.size + layer.bias.size for part in parts for layer in part.layers
+        ),
         "sha256": network.sha256,
         "licence": network.licence,
         "citation": network.citation,
@@ -126,6 +131,9 @@ def render_card(
         settings=list(_flat(card.settings)),
         metrics=_metrics(evaluations),
         last=last,
+        coverage=coverage_rows(last)
+        if last and any(one.coverage for one in last.outputs)
+        else None,
         comparison=comparison_rows(last) if last and _compared(last) else None,
         classifications=list(_classifications(evaluations)),
         class_comparison=class_model_rows(last) if last and last.classification else None,

@@ -1,7 +1,7 @@
 """All that is said about a trained network on one part of the data, from arrays alone."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from pipeline.training.evaluation.classification import (
     checked_classes,
     classification,
 )
+from pipeline.training.evaluation.coverage import Coverage, coverage
 from pipeline.training.evaluation.metrics import (
     Array,
     Metrics,
@@ -53,6 +54,8 @@ class Samples:
     groups: tuple[str, ...] | None
     """The group of each row."""
     baselines: Mapping[str, Array]
+    deviation: Array | None = None
+    """Standard deviations that the network states, of log10 for what is compared so."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ class OutputResult:
     """Empty without groups."""
     comparison: tuple[ModelComparison, ...]
     """The network first, then the baselines that give this output at all; empty without any."""
+    coverage: Coverage | None = None
+    """Of the uncertainty that the network states."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +116,7 @@ def evaluate_arrays(
     *,
     groups: Iterable[object] | None = None,
     baselines: Mapping[str, npt.ArrayLike] | None = None,
+    deviation: npt.ArrayLike | None = None,
     logs: Sequence[bool] | None = None,
     part: str = "test",
     model: str = "network",
@@ -126,6 +132,8 @@ def evaluate_arrays(
         modelled: with shape (n, outputs).
         groups: the group of each row (cruise, site, date), n of them.
         baselines: what other models give, by name, each with shape (n, outputs); NaN where nothing.
+        deviation: standard deviations that the network states, of log10 for what is compared so,
+            with shape (n, outputs).
         logs: which outputs are compared as logarithms; those whose logarithm the network gives,
             where not told.
         part: of the data.
@@ -137,6 +145,8 @@ def evaluate_arrays(
     """
     inputs, outputs = tuple(inputs), tuple(outputs)
     samples = _samples(inputs, outputs, x, observed, modelled, groups, baselines or {}, model)
+    if deviation is not None:
+        samples = replace(samples, deviation=_matrix("deviation", deviation, len(outputs)))
     as_log = log_outputs(outputs) if logs is None else tuple(logs)
     results = tuple(
         _output(variable, i, samples, log, model, seed)
@@ -221,7 +231,10 @@ def _output(
     # A baseline that does not give this output would leave no row in common.
     others = {name: values for name, values in others.items() if usable(values, log).any()}
     comparison = _compare(o, {model: m, **others}, samples.groups, log, seed) if others else ()
-    return OutputResult(variable, metrics(o, m, log), by_group, comparison)
+    stated = None
+    if samples.deviation is not None:
+        stated = coverage(o, m, samples.deviation[:, column], log)
+    return OutputResult(variable, metrics(o, m, log), by_group, comparison, stated)
 
 
 def _compare(

@@ -74,6 +74,7 @@ def _output(one: OutputResult) -> dict[str, Any]:
         "name": one.variable.name,
         "units": one.variable.units,
         "metrics": one.metrics.numbers(),
+        "uncertainty": None if one.coverage is None else asdict(one.coverage),
         "by_group": {name: numbers.numbers() for name, numbers in one.by_group.items()},
         "comparison": [
             {
@@ -138,6 +139,9 @@ def to_text(evaluation: Evaluation) -> str:
     blocks = [f"{evaluation.model}, {evaluation.part} part: {evaluation.rows:,} rows{groups}"]
     if evaluation.outputs:
         blocks.append(aligned(*metric_rows(evaluation)))
+    if any(output.coverage for output in evaluation.outputs):
+        blocks.append("Observed values in the intervals that are stated:")
+        blocks.append(aligned(*coverage_rows(evaluation)))
     if any(output.comparison for output in evaluation.outputs):
         blocks.append("On the rows where all models give a value:")
         blocks.append(aligned(*comparison_rows(evaluation)))
@@ -177,6 +181,22 @@ def metric_rows(evaluation: Evaluation) -> Table:
         for one in evaluation.outputs
     ]
     return ["output", "compared", *METRIC_HEAD], rows
+
+
+def coverage_rows(evaluation: Evaluation) -> Table:
+    """Head and lines of the uncertainties that are stated."""
+    rows = [
+        [
+            one.variable.name,
+            f"{one.coverage.rows:,}",
+            number(one.coverage.median_deviation),
+            percent(one.coverage.held_68),
+            percent(one.coverage.held_95),
+        ]
+        for one in evaluation.outputs
+        if one.coverage is not None
+    ]
+    return ["output", "n", "median deviation", "in 68 % interval", "in 95 % interval"], rows
 
 
 def compared_in(output: OutputResult) -> str:

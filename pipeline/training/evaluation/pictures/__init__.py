@@ -2,6 +2,7 @@
 
 from pipeline.training.evaluation.pictures.comparison import comparison
 from pipeline.training.evaluation.pictures.confusion import confusion
+from pipeline.training.evaluation.pictures.coverage import coverage_picture
 from pipeline.training.evaluation.pictures.groups import groups_picture
 from pipeline.training.evaluation.pictures.learning import learning_curves
 from pipeline.training.evaluation.pictures.residuals import residuals
@@ -11,6 +12,7 @@ from pipeline.training.evaluation.pictures.style import png
 __all__ = [
     "comparison",
     "confusion",
+    "coverage_picture",
     "groups_picture",
     "learning_curves",
     "png",
