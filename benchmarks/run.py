@@ -1,7 +1,8 @@
 """Run the comparisons and write ``benchmarks/RESULTS.md``.
 
-``make bench`` runs all of them, about half an hour on 2 cores. ``python benchmarks/run.py files``
-measures some again (start, end_to_end, network, files, memory, batch, uncertainty) and replaces their tables.
+``make bench`` runs all of them, about 40 minutes on 2 cores. ``python benchmarks/run.py files``
+measures some again (start, end_to_end, network, files, memory, batch, uncertainty) and replaces
+their tables.
 """
 
 import argparse

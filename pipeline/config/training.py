@@ -260,10 +260,10 @@ class Recipe(Strict):
             return self
         folds = (self.ensemble or EnsembleConfig()).folds
         try:
-            settings = EnsembleConfig(members=members, folds=min(folds, members))
+            settings = EnsembleConfig(members=members, folds=max(min(folds, members), 2))
         except ValidationError as error:
-            (complaint,) = complaints_of(error, EnsembleConfig)
-            raise ConfigError(f"--members {complaint}") from None
+            complaints = "; ".join(complaints_of(error, EnsembleConfig))
+            raise ConfigError(f"an ensemble of {members} networks: {complaints}") from None
         return self.model_copy(update={"ensemble": settings})
 
     def reading(self, files: tuple[Path, ...]) -> Self:
