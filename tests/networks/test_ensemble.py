@@ -9,6 +9,7 @@ import oracle
 import pytest
 import yaml
 from small_network import write_network
+from small_runs import counted_reads
 
 import pipeline
 from pipeline.errors import NetworkError
@@ -163,3 +164,27 @@ def test_what_is_refused(keys, said, tmp_path):
     write_network(tmp_path / "other.h5", outputs=("aph",))
     with pytest.raises(NetworkError, match=said):
         load_retrieval(write_yaml(tmp_path, **keys))
+
+
+def test_the_scene_is_read_once(sample_scene, tmp_path, monkeypatch):
+    """By ten networks with uncertain inputs as by one: every storage chunk once."""
+    (tmp_path / "members").mkdir()
+    members = [
+        write_network(tmp_path / "members" / f"{number}.h5", seed=number) for number in range(10)
+    ]
+    names = [f"members/{member.name}" for member in members]
+    path = write_yaml(tmp_path, members=names)
+    run = {
+        "name": "test",
+        "science": {
+            "networks": [{"name": "iop", "file": str(path)}],
+            "uncertainty": {"inputs": {"Rrs": {"relative": 0.05}}},
+            "output": {"chunk": [64, 100]},
+        },
+        "execution": {"output": str(tmp_path / "out"), "threads": 2},
+    }
+    with counted_reads(sample_scene, monkeypatch) as reads:
+        pipeline.process_scene(sample_scene, run)
+    for band in ("Rrs_412", "Rrs_443", "Rrs_488"):
+        counted = reads.of(band)
+        assert set(counted.values()) == {1}
