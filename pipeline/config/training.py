@@ -121,6 +121,9 @@ class Fit(Strict):
     """How much a sample of a class counts, besides its own weight. balanced: all samples divided by
     the number of classes and by the samples of the class, of the training part. By name: classes
     that are not named count 1. Probabilities are then those of waters that come so often."""
+    target_weights: Literal["none", "balanced"] | dict[Text, Positive] = "none"
+    """How much a value of a target counts (by its name: ``aph_443``), besides the weight of its
+    sample. balanced: each target the same, whatever number of training samples has it."""
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     epochs: int = Field(default=200, ge=1)
@@ -243,6 +246,8 @@ class Recipe(Strict):
         if self.samples.classes is not None:
             if self.baselines:
                 raise ValueError("baselines are for targets; classes have class_baselines")
+            if self.fit.target_weights != "none":
+                raise ValueError("fit.target_weights are for targets; classes have class_weights")
             return self
         if self.fit.class_weights != "none":
             raise ValueError("fit.class_weights are for classes, and the samples have targets")

@@ -135,7 +135,9 @@ def _held(ensemble: Ensemble, unseen: Unseen) -> Mapping[str, Any]:
 def _covered(observed: Array, modelled: Array, deviation: Array, column: int) -> dict[str, Any]:
     """Of one output, in decades where it spans them."""
     held = coverage(observed[:, column], modelled[:, column], deviation[:, column], log=False)
-    return {name: v if isinstance(v, int) else float(f"{v:.4g}") for name, v in asdict(held).items()}
+    return {
+        name: v if isinstance(v, int) else float(f"{v:.4g}") for name, v in asdict(held).items()
+    }
 
 
 def _record(config: Recipe, prepared: Prepared) -> dict[str, Any]:

@@ -237,9 +237,9 @@ def _fit_stages(
     listener: Listener,
     checkpoints: Checkpoints | None,
 ) -> Fitted:
-    of_classes = prepared.weights_of_classes(config.fit)
+    by_output = prepared.output_weights(config.fit)
     train, validation = (
-        prepared.data(rows, beginning.inputs, beginning.outputs, of_classes=of_classes)
+        prepared.data(rows, beginning.inputs, beginning.outputs, by_output=by_output)
         for rows in (prepared.split.train, prepared.split.validation)
     )
     if train is None:

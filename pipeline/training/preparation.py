@@ -10,7 +10,7 @@ from pipeline.config.samples import SamplesConfig, SplitsConfig
 from pipeline.config.training import Fit
 from pipeline.networks.description import Array, Variable, class_outputs
 from pipeline.networks.reference import scaled
-from pipeline.training.class_weights import class_weights
+from pipeline.training.output_weights import output_weights, sums_of_classes
 from pipeline.training.fitting import Data
 from pipeline.training.samples import Samples, load_samples
 from pipeline.training.scaling import fit_variables
@@ -46,16 +46,20 @@ class Prepared:
             return class_outputs(self.samples.classes)
         return fit_variables(self.samples.targets, self.samples.y, self.split.train)
 
-    def weights_of_classes(self, fit: Fit) -> Array | None:
-        """How much each class counts in a fit, by the training part; None where all the same.
+    def output_weights(self, fit: Fit) -> Array | None:
+        """How much each class or target counts in a fit, by the training part; None where alike.
 
         Raises:
-            ConfigError: the fit names a class that is not there, or a class cannot be balanced.
+            ConfigError: the fit names one that is not there, or one cannot be balanced.
         """
         part = self.samples.take(self.split.train)
-        if part.labels is None:
-            return None
-        return class_weights(fit.class_weights, part.classes, part.labels, part.weights)
+        weights = np.ones(len(part)) if part.weights is None else part.weights
+        if part.labels is not None:
+            sums = sums_of_classes(part.labels, weights, len(part.classes))
+            return output_weights("fit.class_weights", fit.class_weights, part.classes, sums)
+        sums = (weights[:, np.newaxis] * np.isfinite(part.y)).sum(axis=0)
+        names = [variable.name for variable in part.targets]
+        return output_weights("fit.target_weights", fit.target_weights, names, sums)
 
     def data(
         self,
@@ -63,7 +67,7 @@ class Prepared:
         inputs: tuple[Variable, ...],
         outputs: tuple[Variable, ...],
         one_logit: bool = False,
-        of_classes: Array | None = None,
+        by_output: Array | None = None,
     ) -> Data | None:
         """Some rows as a model with such variables sees them; None where there are none.
 
@@ -72,7 +76,7 @@ class Prepared:
             inputs: of the model.
             outputs: of the model, in the order of the targets.
             one_logit: whether two classes are one column: 1 is the second class.
-            of_classes: how much a sample of each class counts besides its own weight.
+            by_output: how much each class or target counts besides the weights of samples.
         """
         if not len(rows):
             return None
@@ -81,12 +85,13 @@ class Prepared:
         x = scaled(inputs, part.x)
         if part.labels is not None:
             y = np.eye(len(part.classes))[part.labels]
-            if of_classes is not None:
-                weights = weights * of_classes[part.labels]
+            if by_output is not None:
+                weights = weights * by_output[part.labels]
             return Data(x, y[:, 1:] if one_logit else y, weights[:, np.newaxis])
         known = np.isfinite(part.y)
         y = np.where(known, scaled(outputs, part.y), 0.0)
-        return Data(x, y, weights[:, np.newaxis] * known)
+        of_targets = 1.0 if by_output is None else by_output
+        return Data(x, y, weights[:, np.newaxis] * known * of_targets)
 
     def golden_inputs(self, count: int = 5) -> Array:
         """A few training spectra from end to end, by their mean transformed value."""

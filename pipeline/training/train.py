@@ -74,9 +74,9 @@ def train(
     head = Head.of(prepared)
     check_savable_later(config, (*config.network.activations, head.activation), inputs, outputs)
     check_class_baselines(config, prepared, inputs)
-    of_classes = prepared.weights_of_classes(config.fit)
+    by_output = prepared.output_weights(config.fit)
     data = {
-        part: prepared.data(rows, inputs, outputs, head.is_one_logit, of_classes)
+        part: prepared.data(rows, inputs, outputs, head.is_one_logit, by_output)
         for part, rows in (
             ("train", prepared.split.train),
             ("validation", prepared.split.validation),
@@ -205,7 +205,7 @@ def record_of(config: Recipe, prepared: Prepared, fitted: Fitted) -> dict[str, A
     """How it was trained, as plain data that goes into its file."""
     best = next(e for e in fitted.history if e.number == fitted.best_epoch)
     split = prepared.split
-    of_classes = prepared.weights_of_classes(config.fit)
+    by_output = prepared.output_weights(config.fit)
     record: dict[str, Any] = {
         "software": f"ocpipe {__version__}",
         "data": [dict(source) for source in prepared.samples.sources],
@@ -222,10 +222,10 @@ def record_of(config: Recipe, prepared: Prepared, fitted: Fitted) -> dict[str, A
         "loss": _number(best.loss),
         "validation_loss": _number(best.validation_loss),
     }
-    if of_classes is not None:
-        record["class_weights"] = dict(
-            zip(prepared.samples.classes, of_classes.tolist(), strict=True)
-        )
+    if by_output is not None:
+        names = prepared.samples.classes or [v.name for v in prepared.samples.targets]
+        what = "class_weights" if prepared.samples.classes else "target_weights"
+        record[what] = dict(zip(names, by_output.tolist(), strict=True))
     return record
 
 

@@ -1,4 +1,4 @@
-"""Weights of classes: worked out by hand, in the loss, in the record."""
+"""Weights of classes and targets: worked out by hand, in the loss, in the record."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from pipeline.errors import ConfigError
 from pipeline.networks import load_network
 from pipeline.networks.reference import forward
 from pipeline.networks.saving import save_network
-from pipeline.training.class_weights import class_weights
+from pipeline.training.output_weights import output_weights, sums_of_classes
 from pipeline.training.train import Trained, train
 
 LABELS = np.array([0, 0, 0, 0, 0, 0, 1, 1, 2, 2])
@@ -22,9 +22,15 @@ class Silent:
         pass
 
 
+def of_classes(choice, classes, weights):
+    weights = np.ones(len(LABELS)) if weights is None else weights
+    sums = sums_of_classes(LABELS, weights, len(classes))
+    return output_weights("fit.class_weights", choice, classes, sums)
+
+
 def test_balanced_by_hand() -> None:
     """Ten samples, three classes: 10 / (3 x 6), 10 / (3 x 2) twice; all sum to ten again."""
-    found = class_weights("balanced", ("a", "b", "c"), LABELS, None)
+    found = of_classes("balanced", ("a", "b", "c"), None)
     np.testing.assert_allclose(found, [10 / 18, 10 / 6, 10 / 6])
     assert found[LABELS].sum() == pytest.approx(10)
 
@@ -32,23 +38,23 @@ def test_balanced_by_hand() -> None:
 def test_balanced_by_what_samples_weigh() -> None:
     """Two samples of weight 3 are as many as six."""
     weights = np.where(LABELS == 1, 3.0, 1.0)
-    found = class_weights("balanced", ("a", "b", "c"), LABELS, weights)
+    found = of_classes("balanced", ("a", "b", "c"), weights)
     np.testing.assert_allclose(found, [14 / 18, 14 / 18, 14 / 6])
 
 
 def test_by_name_and_none() -> None:
     """A class that is not named counts 1; none leaves all as they are."""
-    found = class_weights({"c": 4.0}, ("a", "b", "c"), LABELS, None)
+    found = of_classes({"c": 4.0}, ("a", "b", "c"), None)
     np.testing.assert_array_equal(found, [1, 1, 4])
-    assert class_weights("none", ("a", "b", "c"), LABELS, None) is None
+    assert of_classes("none", ("a", "b", "c"), None) is None
 
 
 def test_what_cannot_be_weighed() -> None:
     """A name that is no class, and a class without a training sample."""
     with pytest.raises(ConfigError, match="murky: no such class; there are a, b, c"):
-        class_weights({"murky": 2.0}, ("a", "b", "c"), LABELS, None)
+        of_classes({"murky": 2.0}, ("a", "b", "c"), None)
     with pytest.raises(ConfigError, match="no training sample counts for d"):
-        class_weights("balanced", ("a", "b", "c", "d"), LABELS, None)
+        of_classes("balanced", ("a", "b", "c", "d"), None)
 
 
 def recipe(folder: Path, **changes: object) -> TrainingConfig:
@@ -155,3 +161,34 @@ def test_thresholds_that_cannot_be(tmp_path: Path, rules: dict[str, str], words:
     config = recipe(tmp_path, class_baselines={"simple": {"rules": rules}})
     with pytest.raises(ConfigError, match=words):
         train(config, Silent())
+
+
+def test_targets_that_few_rows_have(tmp_path: Path) -> None:
+    """Each counts the same: with one epoch the loss is the mean of the targets' mean squares."""
+    table = columns(40)
+    table["aph_443"] = [0.01 * (row + 1) if row % 8 == 0 else None for row in range(40)]
+    data = {
+        "name": "targets", "sensors": ["MODIS-Aqua"],
+        "samples": {
+            "files": [str(write(tmp_path, table))], "group": "cruise",
+            "inputs": [{"quantity": "Rrs", "wavelengths_nm": [443, 555]}],
+            "targets": [{"quantity": "chlor_a"}, {"quantity": "aph", "wavelengths_nm": [443]}],
+            "missing_targets": "mask",
+        },
+        "splits": {"by": "random", "validation": 0.2, "test": 0},
+        "network": {"hidden": [4]},
+        "fit": {"epochs": 1, "precision": "float64", "target_weights": "balanced",
+                "optimizer": {"kind": "sgd", "learning_rate": 1e-30}},
+    }  # fmt: skip
+    made = train(load_recipe(data, TrainingConfig), Silent())
+    network, samples, rows = made.network, made.prepared.samples, made.prepared.split.train
+    error = np.log10(forward(network, samples.x[rows])) - np.log10(samples.y[rows])
+    width = np.array([(v.maximum - v.minimum) / 2 for v in network.outputs])
+    expected = np.nanmean(np.square(error / width), axis=0).mean()
+    assert made.fitted.history[0].loss == pytest.approx(expected, rel=1e-9)
+    weights = network.training["target_weights"]
+    known = np.isfinite(samples.y[rows]).sum(axis=0)
+    np.testing.assert_allclose(list(weights.values()), known.sum() / (2 * known))
+    data["fit"]["target_weights"] = {"chl": 2.0}
+    with pytest.raises(ConfigError, match="chl: no such target; there are chlor_a, aph_443"):
+        train(load_recipe(data, TrainingConfig), Silent())
