@@ -17,12 +17,12 @@ from pipeline.config import SplitsConfig
 from pipeline.config.training import TrainingConfig, load_recipe
 from pipeline.networks.reference import forward
 from pipeline.sensors import find_sensor
+from pipeline.tables.writing import write_samples
 from pipeline.training.baselines import baseline_classes
 from pipeline.training.evaluation.report import Evaluation, evaluate_classes
 from pipeline.training.evaluation.tables import to_text
 from pipeline.training.fitting import Epoch
 from pipeline.training.preparation import Prepared
-from pipeline.training.sample_files import write_samples
 from pipeline.training.samples import Samples, load_samples
 from pipeline.training.simulation import simulate_samples
 from pipeline.training.splits import Split, make_folds

@@ -1,6 +1,7 @@
 """Whether the parts of a description fit together, whatever file they came from."""
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -123,23 +124,37 @@ def _check_parameters(where: str, variable: Variable) -> None:
         )
 
 
-def _check_classes(network: Network) -> None:
-    if not network.classes:
-        return
-    file_name, classes = network.file_name, network.classes
-    for name in (network.class_quantity, *classes):
+def check_class_names(where: str, quantity: str, classes: Sequence[str]) -> None:
+    """Refuse classes that a class map could not name, or has no room for.
+
+    Args:
+        where: file or configuration, for the message.
+        quantity: the name of the class map.
+        classes: all of them.
+
+    Raises:
+        NetworkError: which of them.
+    """
+    for name in (quantity, *classes):
         if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) is None:
             raise NetworkError(
-                f"{file_name}: class name or quantity {name!r}, expected a letter and then "
+                f"{where}: class name or quantity {name!r}, expected a letter and then "
                 "letters, digits and underscores."
             )
     twice = sorted({name for name in classes if classes.count(name) > 1})
     if twice:
-        raise NetworkError(f"{file_name}: two classes are called {', '.join(twice)}.")
+        raise NetworkError(f"{where}: two classes are called {', '.join(twice)}.")
     if len(classes) > MOST_CLASSES:
         raise NetworkError(
-            f"{file_name}: {len(classes)} classes, at most {MOST_CLASSES} fit into a class map."
+            f"{where}: {len(classes)} classes, at most {MOST_CLASSES} fit into a class map."
         )
+
+
+def _check_classes(network: Network) -> None:
+    if not network.classes:
+        return
+    file_name, classes = network.file_name, network.classes
+    check_class_names(file_name, network.class_quantity, classes)
     last = network.layers[-1].activation
     if parse_activation(last)[0] != "softmax":
         raise NetworkError(

@@ -22,7 +22,7 @@ from pipeline.training.setup import set_up
 from pipeline.training.train import (
     Trained,
     as_network,
-    check_class_baselines,
+    check_classes,
     check_finite,
     check_savable_later,
     check_sensors,
@@ -81,7 +81,7 @@ def finetune(
     beginning = begin(start, config, prepared)
     sizes = tuple(layer.units for layer in dense_layers(beginning.model))
     check_savable_later(config, beginning.activations, beginning.inputs, beginning.outputs, sizes)
-    check_class_baselines(config, prepared, beginning.inputs)
+    check_classes(config, prepared, beginning.inputs)
     kept = kept_at(checkpoints, config, prepared, start.fingerprint)
     fitted = _fit_stages(beginning, config, prepared, listener, kept)
     layers = layers_of(beginning.model, beginning.activations)

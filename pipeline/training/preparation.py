@@ -10,8 +10,8 @@ from pipeline.config.samples import SamplesConfig, SplitsConfig
 from pipeline.config.training import Fit
 from pipeline.networks.description import Array, Variable, class_outputs
 from pipeline.networks.reference import scaled
-from pipeline.training.output_weights import output_weights, sums_of_classes
 from pipeline.training.fitting import Data
+from pipeline.training.output_weights import output_weights, sums_of_classes
 from pipeline.training.samples import Samples, load_samples
 from pipeline.training.scaling import fit_variables
 from pipeline.training.splits import Split, make_split

@@ -177,9 +177,11 @@ def model_card(network: Network | Ensemble, config: Recipe, prepared: Prepared) 
     settings = config.model_dump(
         mode="json", include={"network", "finetune", "fit"}, exclude_none=True
     )
-    settings |= {
-        k: v for k, v in network.training.items() if k in ("best_epoch", "epochs", "start")
-    }
+    if config.samples.classes is not None:
+        classes = config.samples.classes.model_dump(mode="json", exclude_defaults=True)
+        settings = {"classes": classes} | settings
+    told = ("best_epoch", "epochs", "start", "class_weights")
+    settings |= {name: value for name, value in network.training.items() if name in told}
     return card_of_network(
         network,
         files=tuple(

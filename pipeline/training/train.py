@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.config.training import FinetuneConfig, Recipe, TrainingConfig
 from pipeline.errors import ConfigError, DivergedError
-from pipeline.networks.checks import check_network
+from pipeline.networks.checks import check_class_names, check_network
 from pipeline.networks.description import GoldenSpectra, Layer, Network, Variable
 from pipeline.networks.reference import forward
 from pipeline.sensors import find_sensor
@@ -73,7 +73,7 @@ def train(
     inputs, outputs = prepared.inputs(), prepared.outputs()
     head = Head.of(prepared)
     check_savable_later(config, (*config.network.activations, head.activation), inputs, outputs)
-    check_class_baselines(config, prepared, inputs)
+    check_classes(config, prepared, inputs)
     by_output = prepared.output_weights(config.fit)
     data = {
         part: prepared.data(rows, inputs, outputs, head.is_one_logit, by_output)
@@ -275,13 +275,17 @@ def check_finite(fitted: Fitted) -> None:
         )
 
 
-def check_class_baselines(config: Recipe, prepared: Prepared, inputs: tuple[Variable, ...]) -> None:
-    """Refuse thresholds that cannot be compared with, before hours of training.
+def check_classes(config: Recipe, prepared: Prepared, inputs: tuple[Variable, ...]) -> None:
+    """Refuse classes and thresholds that could not be used in the end, before hours of training.
 
     Raises:
-        ConfigError: what is wrong with them.
+        NetworkError: a class map could not name a class.
+        ConfigError: a threshold of ``class_baselines`` cannot be calculated.
     """
     samples = prepared.samples
+    if not samples.classes:
+        return
+    check_class_names("samples.classes", samples.class_quantity, samples.classes)
     baseline_classes(
         config.class_baselines, config.sensors[0], inputs, samples.classes, samples.x[:1]
     )

@@ -13,7 +13,7 @@ from sample_tables import NOMAD, RRS, columns, config, load, write
 from pipeline.config import SamplesConfig
 from pipeline.config.training import TrainingConfig, load_recipe
 from pipeline.errors import ConfigError
-from pipeline.training.sample_files import write_samples
+from pipeline.tables.writing import write_samples
 from pipeline.training.samples import load_samples
 from pipeline.training.simulation import simulate_samples
 

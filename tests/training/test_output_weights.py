@@ -7,7 +7,7 @@ import pytest
 from sample_tables import columns, write
 
 from pipeline.config.training import TrainingConfig, load_recipe
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, NetworkError
 from pipeline.networks import load_network
 from pipeline.networks.reference import forward
 from pipeline.networks.saving import save_network
@@ -147,6 +147,20 @@ def test_recipes_that_contradict_themselves(
     """In words, before anything is read."""
     with pytest.raises(ConfigError, match=words):
         recipe(tmp_path, **changes)
+
+
+def test_a_class_that_a_map_could_not_name_is_told_before_training(tmp_path: Path) -> None:
+    """Flag meanings are parted by blanks."""
+
+    class Never:
+        def epoch(self, _, __):
+            raise AssertionError
+
+    config = recipe(tmp_path)
+    classes = config.samples.classes.model_copy(update={"otherwise": "very rich"})
+    samples = config.samples.model_copy(update={"classes": classes})
+    with pytest.raises(NetworkError, match=r"samples.classes: class name or quantity 'very rich'"):
+        train(config.model_copy(update={"samples": samples}), Never())
 
 
 @pytest.mark.parametrize(

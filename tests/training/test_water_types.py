@@ -8,9 +8,9 @@ import pytest
 import pipeline
 from pipeline.config.training import TrainingConfig, load_recipe
 from pipeline.networks.saving import save_network
+from pipeline.tables.writing import write_samples
 from pipeline.training.evaluation.tables import to_text
 from pipeline.training.results import evaluate_part
-from pipeline.training.sample_files import write_samples
 from pipeline.training.simulation import simulate_samples
 from pipeline.training.train import train
 from pipeline.writers.quicklook import draw_quicklook

@@ -8,6 +8,8 @@ import numpy as np
 
 from pipeline.training.evaluation.coverage import ratios
 from pipeline.training.evaluation.pictures import (
+    class_groups,
+    class_shares,
     comparison,
     confusion,
     coverage_picture,
@@ -54,13 +56,7 @@ def draw_pictures(evaluation: Evaluation, history: History | None = None) -> tup
     """All pictures that the evaluation gives reason for, in the order they are read."""
     pictures = list(_scatters(evaluation))
     pictures += _comparisons(evaluation)
-    if evaluation.classification is not None:
-        caption = (
-            f"Observed and modelled classes of the {evaluation.part} part. Colours are shares of "
-            "the observed class."
-        )
-        figure = confusion(evaluation.classification)
-        pictures.append(Picture("confusion", "confusion", caption, png(figure)))
+    pictures += _classes(evaluation)
     if history is not None:
         pictures.append(_learning(history))
     if evaluation.samples is not None:
@@ -68,6 +64,28 @@ def draw_pictures(evaluation: Evaluation, history: History | None = None) -> tup
         pictures += _groups(evaluation, evaluation.samples)
         pictures += _residuals(evaluation, evaluation.samples)
     return tuple(pictures)
+
+
+def _classes(evaluation: Evaluation) -> Iterator[Picture]:
+    result = evaluation.classification
+    if result is None:
+        return
+    caption = (
+        f"Observed and modelled classes of the {evaluation.part} part. Colours are shares of the "
+        "observed class."
+    )
+    yield Picture("confusion", "confusion", caption, png(confusion(result)))
+    drawn_from = "groups" if result.by_group else "rows"
+    caption = (
+        f"Recall and precision of each class, {evaluation.part} part, and models on the rows where "
+        f"all name a class; bars are intervals of a bootstrap over {drawn_from}. Whether a "
+        "difference of models is real is in the table: they share their rows."
+    )
+    figure = class_shares(result, evaluation.class_comparison)
+    yield Picture("class_shares", "class_shares", caption, png(figure))
+    if result.by_group:
+        caption = f"Accuracy by group, {evaluation.part} part, largest groups first."
+        yield Picture("class_groups", "class_groups", caption, png(class_groups(result)))
 
 
 def _scatters(evaluation: Evaluation) -> Iterator[Picture]:

@@ -12,6 +12,7 @@ from pipeline.errors import ConfigError
 from pipeline.training.evaluation.class_comparison import compare_classes, modelled_classes
 from pipeline.training.evaluation.class_intervals import class_differences, class_intervals
 from pipeline.training.evaluation.classification import classification
+from pipeline.training.evaluation.pictures import class_groups, class_shares
 from pipeline.training.evaluation.report import ALWAYS, evaluate_classes
 from pipeline.training.evaluation.tables import to_csv, to_json, to_text
 
@@ -163,6 +164,24 @@ def test_all_of_it_is_in_the_files(evaluation):
         "thresholds",
         ALWAYS,
     ]
+
+
+def test_pictures_have_a_line_for_each_class_model_and_group(evaluation):
+    """Small groups are put together; shares are in percent."""
+    figure = class_shares(evaluation.classification, evaluation.class_comparison)
+    left, right = figure.axes
+    assert [text.get_text().split()[0] for text in left.get_yticklabels()] == list(CLASSES)
+    assert len(right.get_yticklabels()) == 3
+    recall = left.lines[0 if len(left.lines[0].get_xdata()) == 1 else 1]
+    assert recall.get_xdata()[0] == pytest.approx(100 * evaluation.classification.classes[0].recall)
+    truth, modelled, groups = cruises(count=20)
+    groups[:4], groups[4:6], groups[6:8] = 100, 101, 102
+    result = classification(truth, np.eye(3)[modelled], CLASSES, groups)
+    (axes,) = class_groups(result).axes
+    names = [text.get_text() for text in axes.get_yticklabels()]
+    sizes = [one.n for one in result.by_group.values()]
+    assert len(names) == sum(size >= 3 for size in sizes) + 1
+    assert names[-1] == f"2 smaller groups  n={sum(size for size in sizes if size < 3)}"
 
 
 def test_a_baseline_must_not_have_the_name_of_the_network():

@@ -215,7 +215,7 @@ def test_many_outputs_are_continued_on_another_picture():
 
 
 def test_a_classification_has_classes_instead_of_outputs():
-    """Accuracy and confusion are told in JSON, text and a picture."""
+    """Accuracy and confusion are told in JSON, text and pictures."""
     rng = np.random.default_rng(0)
     x, *_ = samples(100, 1)
     shares = rng.random((100, 3))
@@ -224,4 +224,4 @@ def test_a_classification_has_classes_instead_of_outputs():
     result = evaluate_classes(INPUTS, ("clear", "turbid", "ice"), x, truth, shares)
     assert as_dict(result)["classification"]["accuracy"] == pytest.approx(0.9)
     assert "accuracy 0.900" in to_text(result)
-    assert [one.name for one in draw_pictures(result)] == ["confusion"]
+    assert [one.name for one in draw_pictures(result)] == ["confusion", "class_shares"]
