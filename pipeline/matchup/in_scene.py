@@ -56,7 +56,8 @@ def match_scene(path: Path, points: Points, config: MatchupConfig) -> SceneResul
             coverage=Coverage.of(scene.attrs),
         )
         result = SceneResult()
-        pairs = list(_pairs(scene, facts, points, config))
+        # Line by line, so that chunks that are read once serve all points in them.
+        pairs = sorted(_pairs(scene, facts, points, config), key=lambda p: (p.line, p.pixel))
         layers = Layers.of(scene, config) if pairs else None
         for pair in pairs:
             limit = config.distance_max_km or pixel_diagonal_km(scene, pair.line, pair.pixel)

@@ -17,9 +17,8 @@ def summary_lines(found: Matchups, points: Points, config: MatchupConfig) -> Ite
     failed = f", {found.failed} could not be used" if found.failed else ""
     yield f"points       {len(points)} in {points.table.name}"
     yield f"scenes       {found.scenes}{failed}"
-    yield f"match-ups    {len(found.rows)} of {_plural(len(matched), 'point')} in " + _plural(
-        len(used), "scene"
-    )
+    of_what = f" of {_plural(len(matched), 'point')} in {_plural(len(used), 'scene')}"
+    yield f"match-ups    {len(found.rows)}{of_what if matches else ''}"
     shared = sum(row.points_in_pixel > 1 for row in found.rows)
     if shared:
         how = "means" if config.same_pixel == "average" else "share their pixel"
