@@ -11,8 +11,10 @@ from click.testing import CliRunner
 from obpg_miniature import CLDICE, counts_of, write_obpg_l2
 
 from pipeline.cli import main
+from pipeline.config.matchup import load_matchup_config
 from pipeline.config.training import TrainingConfig, load_recipe
 from pipeline.matchup.coverage import Coverage
+from pipeline.matchup.criteria import least_valid
 from pipeline.tables import read_table
 from pipeline.training.samples import load_samples
 
@@ -39,8 +41,9 @@ def place(line, pixel):
 
 
 def table(folder, places, header="", cells=""):
+    time = f"{AT:%Y-%m-%dT%H:%M:%SZ}"
     lines = [
-        f"{latitude},{longitude},{AT:%Y-%m-%dT%H:%M:%SZ},c{number % 5},{0.1 * (number + 1):g}{cells}"
+        f"{latitude},{longitude},{time},c{number % 5},{0.1 * (number + 1):g}{cells}"
         for number, (latitude, longitude) in enumerate(places)
     ]
     path = folder / "points.csv"
@@ -52,6 +55,21 @@ def table(folder, places, header="", cells=""):
 def places():
     """Good ones, spread so that all spectra differ."""
     return [place(3 + (7 * number) % 24, 3 + number % 34) for number in range(30)]
+
+
+@pytest.mark.parametrize(
+    ("name", "window", "hours", "share_of_20", "share_of_25", "limit"),
+    [("nasa", 5, 3, 10, 13, 0.15), ("eumetsat", 5, 1, 11, 13, 0.2)],
+)
+def test_shipped_protocols(name, window, hours, share_of_20, share_of_25, limit):
+    """As published, as far as that could be seen; at least half is not half and one."""
+    config = load_matchup_config(name)
+    assert (config.window, config.hours, config.uniformity.limit) == (window, hours, limit)
+    assert (config.outlier_deviations, config.sensor_zenith_max) == (1.5, 60)
+    assert least_valid(20, config) == share_of_20
+    assert least_valid(25, config) == share_of_25
+    assert config.masks.flags
+    assert load_matchup_config({"preset": name, "uniformity": {"limit": 1}}).window == window
 
 
 @pytest.mark.parametrize("ending", [".csv", ".nc", ".parquet", ".feather"])
