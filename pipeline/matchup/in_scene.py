@@ -103,8 +103,9 @@ def _pairs(
     """The points that are near in time and may be near in place, with their nearest pixels."""
     hours = hours_after(points.times, facts.coverage)
     near = points.placed & points.timed
-    near &= np.isnan(hours) | (np.abs(hours) <= config.considered.hours)
-    near &= facts.coverage.may_hold(points.latitude, points.longitude, config.considered.km)
+    near &= np.isnan(hours) | (np.abs(hours) <= max(config.considered.hours, config.hours))
+    margin_km = max(config.considered.km, config.distance_max_km or 0)
+    near &= facts.coverage.may_hold(points.latitude, points.longitude, margin_km)
     chosen = np.flatnonzero(near)
     if not chosen.size:
         return

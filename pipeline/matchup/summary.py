@@ -24,7 +24,9 @@ def summary_lines(found: Matchups, points: Points, config: MatchupConfig) -> Ite
         how = "means" if config.same_pixel == "average" else "share their pixel"
         yield f"             {shared} of them are of several points in one pixel ({how})"
     if found.rejections:
-        yield "not used     " + _plural(len(found.rejections), "pair") + " of point and scene"
+        alone = sum(rejection.pair is None for rejection in found.rejections)
+        pairs = _plural(len(found.rejections) - alone, "pair") + " of point and scene"
+        yield f"not used     {pairs}" + (f", {_plural(alone, 'point')} at all" if alone else "")
     counts = Counter(reason.name for rejection in found.rejections for reason in rejection.reasons)
     for name, meaning in MEANINGS.items():
         if counts[name]:

@@ -203,6 +203,7 @@ def test_a_broken_scene_is_one_message(tmp_path, places):
         (["-c", "nowhere.yaml"], "cannot be read"),
         (["-c", "wrong.yaml"], "did you mean 'window'"),
         (["-o", "m.txt"], ".csv"),
+        (["-o", "points.csv"], "different files"),
     ],
 )
 def test_wrong_use(tmp_path, places, monkeypatch, options, words):
@@ -268,7 +269,7 @@ def test_bounds_across_the_antimeridian(longitude, inside):
 
 
 def test_a_map_with_eumetsats_protocol_but_no_flags(tmp_path):
-    """1-D axes; masks can be left out; a single day needs the hours to allow for it."""
+    """1-D axes; masks can be left out; as many hours as one asks for."""
     from miniatures import occci_l3
     from miniatures.truth import map_of_coordinates
 
