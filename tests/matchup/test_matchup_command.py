@@ -193,6 +193,24 @@ def test_a_broken_scene_is_one_message(tmp_path, places):
     assert len(read_table(tmp_path / "m.csv")) == 30
 
 
+def test_a_chunk_that_is_damaged(tmp_path, places):
+    """Found only when a window is read: still one message, and no row of that scene."""
+    import h5py
+
+    damaged, whole = scene(tmp_path, "damaged.nc"), scene(tmp_path)
+    with h5py.File(damaged) as file:
+        chunk = file["geophysical_data/Rrs_443"].id.get_chunk_info(0)
+    with damaged.open("r+b") as file:
+        file.seek(chunk.byte_offset)
+        file.write(b"\xff" * (chunk.size // 2))
+    done = call("matchup", table(tmp_path, places), damaged, whole, "-o", tmp_path / "m.csv")
+    assert done.exit_code == 1
+    assert done.stderr.count(" error ") == 1
+    assert "damaged.nc: cannot be read (/geophysical_data/Rrs_443" in done.stderr
+    assert set(read_table(tmp_path / "m.csv").labels("scene")) == {"scene.nc"}
+    assert "damaged.nc" not in (tmp_path / "m_rejected.csv").read_text()
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
