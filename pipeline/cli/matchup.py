@@ -102,6 +102,7 @@ def matchup(
         rejected = rejected or output.with_name(f"{output.stem}_rejected{output.suffix}")
         for path in (output, rejected):
             writer_for(path)
+        _refuse_to_overwrite(points_file, output, rejected)
         points = read_points(points_file, settings.points)
         paths = [Path(found.path) for found in find_scenes(scenes, output.parent, "matchup")]
         if not paths:
@@ -120,6 +121,16 @@ def matchup(
     click.echo(output)
     click.echo(rejected)
     sys.exit(1 if found.failed else 0)
+
+
+def _refuse_to_overwrite(points: Path, output: Path, rejected: Path) -> None:
+    """Three files, not two."""
+    places = [path.resolve() for path in (points, output, rejected)]
+    if len(set(places)) < len(places):
+        raise ConfigError(
+            f"POINTS {points}, --output {output} and --rejected {rejected} must be different "
+            "files. Give another name."
+        )
 
 
 def _changes(

@@ -56,7 +56,8 @@ def match_scene(path: Path, points: Points, config: MatchupConfig) -> SceneResul
             coverage=Coverage.of(scene.attrs),
         )
         result = SceneResult()
-        pairs = list(_pairs(scene, facts, points, config))
+        # Line by line, so that chunks that are read once serve all points in them.
+        pairs = sorted(_pairs(scene, facts, points, config), key=lambda p: (p.line, p.pixel))
         layers = Layers.of(scene, config) if pairs else None
         for pair in pairs:
             limit = config.distance_max_km or pixel_diagonal_km(scene, pair.line, pair.pixel)
@@ -102,8 +103,9 @@ def _pairs(
     """The points that are near in time and may be near in place, with their nearest pixels."""
     hours = hours_after(points.times, facts.coverage)
     near = points.placed & points.timed
-    near &= np.isnan(hours) | (np.abs(hours) <= config.considered.hours)
-    near &= facts.coverage.may_hold(points.latitude, points.longitude, config.considered.km)
+    near &= np.isnan(hours) | (np.abs(hours) <= max(config.considered.hours, config.hours))
+    margin_km = max(config.considered.km, config.distance_max_km or 0)
+    near &= facts.coverage.may_hold(points.latitude, points.longitude, margin_km)
     chosen = np.flatnonzero(near)
     if not chosen.size:
         return

@@ -62,8 +62,8 @@ def rejection_table(found: Matchups, points: Points, config: MatchupConfig) -> S
         "time": Made(_times(points.times[at]), "", "time of the point, UTC"),
         **_pair_columns([rejection.pair for rejection in rejected]),
         "reason": Made(_texts(reason.name for reason in reasons), "", "why it was not used"),
-        "found": Made(_numbers(reason.found for reason in reasons), "", "number that decided"),
-        "limit": Made(_numbers(reason.limit for reason in reasons), "", "what it had to keep"),
+        "found": Made(_singles(reason.found for reason in reasons), "", "number that decided"),
+        "limit": Made(_singles(reason.limit for reason in reasons), "", "what it had to keep"),
         "detail": Made(_texts(reason.detail for reason in reasons), "", "more about the reason"),
     }
     return _table(columns, "pairs of point and scene that gave no match-up", points, config)
@@ -93,7 +93,7 @@ def _facts(rows: Sequence[Row], points: Points, config: MatchupConfig) -> dict[s
     times = [_mean_time(points.times[list(_points_of(row))]) for row in rows]
     angles = {
         name: Made(
-            np.array([j.middle.get(name, np.nan) for j in judged], dtype=np.float32),
+            _singles(j.middle.get(name, np.nan) for j in judged),
             *("degree", quantities()[name].long_name),
         )
         for name in ZENITHS
@@ -120,7 +120,7 @@ def _facts(rows: Sequence[Row], points: Points, config: MatchupConfig) -> dict[s
         "counted_pixels": Made(_wholes(j.counted for j in judged), "1", "those that are no land"),
         "valid_pixels": Made(_wholes(j.valid for j in judged), "1", "valid pixels of the window"),
         "variation": Made(
-            np.array([j.variation for j in judged], dtype=np.float32),
+            _singles(j.variation for j in judged),
             *("1", "coefficient of variation by which the window was judged"),
         ),
         **angles,
@@ -146,12 +146,12 @@ def _pair_columns(pairs: Sequence[Pair | None]) -> dict[str, Made]:
             *("", "middle of the scene's time coverage, UTC"),
         ),
         "time_difference": Made(
-            _numbers(p.hours if p else np.nan for p in pairs), "h", "point minus scene"
+            _singles(p.hours if p else np.nan for p in pairs), "h", "point minus scene"
         ),
         "line": Made(_wholes(p.line if p else -1 for p in pairs), "1", "line of the pixel, from 0"),
         "pixel": Made(_wholes(p.pixel if p else -1 for p in pairs), "1", "pixel in it, from 0"),
         "distance": Made(
-            _numbers(p.distance_km if p else np.nan for p in pairs),
+            _singles(p.distance_km if p else np.nan for p in pairs),
             *("km", "from the point to the middle of the pixel"),
         ),
     }

@@ -17,15 +17,16 @@ def summary_lines(found: Matchups, points: Points, config: MatchupConfig) -> Ite
     failed = f", {found.failed} could not be used" if found.failed else ""
     yield f"points       {len(points)} in {points.table.name}"
     yield f"scenes       {found.scenes}{failed}"
-    yield f"match-ups    {len(found.rows)} of {_plural(len(matched), 'point')} in " + _plural(
-        len(used), "scene"
-    )
+    of_what = f" of {_plural(len(matched), 'point')} in {_plural(len(used), 'scene')}"
+    yield f"match-ups    {len(found.rows)}{of_what if matches else ''}"
     shared = sum(row.points_in_pixel > 1 for row in found.rows)
     if shared:
         how = "means" if config.same_pixel == "average" else "share their pixel"
         yield f"             {shared} of them are of several points in one pixel ({how})"
     if found.rejections:
-        yield "not used     " + _plural(len(found.rejections), "pair") + " of point and scene"
+        alone = sum(rejection.pair is None for rejection in found.rejections)
+        pairs = _plural(len(found.rejections) - alone, "pair") + " of point and scene"
+        yield f"not used     {pairs}" + (f", {_plural(alone, 'point')} at all" if alone else "")
     counts = Counter(reason.name for rejection in found.rejections for reason in rejection.reasons)
     for name, meaning in MEANINGS.items():
         if counts[name]:

@@ -113,7 +113,8 @@ class Layers:
         needed = [band for rule in (*self.rules, *self.uncounted) for band in rule.needs]
         layers = [*self.bands, *self.plain, *needed, *map(Band, self.zeniths)]
         names = {band.quantity for band in layers}
-        names |= {state_name(name) for name in names if state_name(name) in self.scene}
+        states = {state_name(band.quantity) for band in needed}  # of which rules make something
+        names |= {name for name in states if name in self.scene}
         selected = self.scene[sorted(names)].drop_vars(AXES, errors="ignore").reset_coords()
         selected = selected[sorted(names)]
         for quantity in {band.quantity for band in layers if band.wavelength_nm is not None}:

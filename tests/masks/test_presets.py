@@ -37,6 +37,8 @@ FILES = MappingProxyType(
         ),
         ("nasa_l3", "2-D"): (obpg_control_points.write, NOMINAL, {}),
         ("nasa_l3", "3-D"): (obpg_l2_3d.write, NOMINAL, {}),
+        ("nasa_matchup", "2-D"): (obpg_control_points.write, NOMINAL, {}),
+        ("nasa_matchup", "3-D"): (obpg_l2_3d.write, NOMINAL, {}),
         ("sgli_default", "described"): (sgli_nwlr.write, NOMINAL, {}),
         ("sgli_default", "described_other"): (
             sgli_nwlr.write,
@@ -60,6 +62,10 @@ STATED = {
     "nasa_l3": {
         "flags": "ATMFAIL LAND HIGLINT HILT HISATZEN STRAYLIGHT CLDICE COCCOLITH HISOLZEN LOWLW "
         "CHLFAIL NAVWARN MAXAERITER CHLWARN NAVFAIL ATMWARN FILTER",
+    },
+    "nasa_matchup": {
+        "flags": "LAND HIGLINT HILT HISATZEN HISOLZEN STRAYLIGHT CLDICE ATMFAIL LOWLW FILTER "
+        "NAVFAIL NAVWARN",
     },
     "c2rcc": {"keep_flags": "Valid_PE", "flags": "Rtosa_OOS Rtosa_OOR Rhow_OOR"},
 }
