@@ -67,9 +67,9 @@ def train(
     def work() -> None:
         recipe = load_recipe(config, TrainingConfig).reading(samples)
         _begin(output, restart)
-        recipe = choose_size(recipe, study, output, _listening)
+        recipe, checkpoints = choose_size(recipe, study, output, _listening)
         with _listening(recipe.name, output, recipe.fit.tensorboard) as listener:
-            trained = fit(recipe, listener, output / "checkpoints")
+            trained = fit(recipe, listener, checkpoints)
         _conclude(write_results(output, recipe, trained), output)
 
     _guarded(work)

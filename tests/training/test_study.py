@@ -20,8 +20,9 @@ from pipeline.training.evaluation.capacity import Runs, judge, risen
 from pipeline.training.evaluation.capacity_report import capacity_csv, capacity_text
 from pipeline.training.samples import load_samples
 from pipeline.training.splits import make_split
-from pipeline.training.study import study
+from pipeline.training.study import row_losses, study
 from pipeline.training.study_files import write_study
+from pipeline.training.train import train
 
 OCPIPE = Path(sys.executable).parent / "ocpipe"
 
@@ -199,6 +200,34 @@ def test_several_activations_are_refused(tmp_path):
     )
     with pytest.raises(ConfigError, match="expected one for all hidden layers"):
         study(config, StudyConfig(sizes=("tiny", "small")), quiet)
+
+
+def test_losses_of_rows_are_the_loss_of_the_trainer(tmp_path):
+    """Row by row in double precision, and at once in the graph of an epoch; with weights, too."""
+    for config in (recipe(tmp_path, noise=0.1), classes(tmp_path)):
+        trained = train(config, Silent())
+        rows = trained.prepared.split.validation
+        found = row_losses(config, trained.network, trained.prepared, rows).mean()
+        least = min(epoch.validation_loss for epoch in trained.fitted.history)
+        assert found == pytest.approx(least, rel=1e-4)
+
+
+def classes(folder: Path) -> TrainingConfig:
+    """Three kinds of water, some samples of which count more."""
+    lines = list(csv.DictReader(table(folder / "waves.csv").read_text().splitlines()))
+    with (folder / "waters.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("cruise", "Rrs_443", "Rrs_555", "water", "weight"))
+        for number, line in enumerate(lines):
+            kind = min(2, int((np.log10(float(line["aph_443"])) + 3) * 1.5))
+            writer.writerow((line["cruise"], line["Rrs_443"], line["Rrs_555"], f"kind_{kind}",
+                             1 + number % 3))  # fmt: skip
+    samples = {
+        "files": [str(folder / "waters.csv")], "group": "cruise", "weight": "weight",
+        "inputs": [{"quantity": "Rrs", "wavelengths_nm": [443, 555]}],
+        "classes": {"column": "water"},
+    }  # fmt: skip
+    return recipe(folder, samples=samples, save=["keras"], fit={"epochs": 5})
 
 
 def test_one_unit_cannot_follow_a_wave(tmp_path):
