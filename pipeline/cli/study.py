@@ -26,8 +26,10 @@ def choose_size(
     said: tuple[str, ...],
     output: Path,
     listening: Callable[[str, Path, bool], "AbstractContextManager[Listener]"],
-) -> "TrainingConfig":
-    """The recipe with the size that a study chooses, whose report is written and shown.
+) -> "tuple[TrainingConfig, Path]":
+    """The recipe with the size that a study chooses, and the folder for its checkpoints.
+
+    The report of the study is written and shown.
 
     Args:
         recipe: what is studied.
@@ -35,8 +37,9 @@ def choose_size(
         output: folder of the report.
         listening: what is told of epochs, by name, folder and whether TensorBoard is, too.
     """
+    checkpoints = output / "checkpoints"
     if not said:
-        return recipe
+        return recipe, checkpoints
     from pipeline.config.study import parse_study
     from pipeline.training.evaluation.capacity_report import capacity_text
     from pipeline.training.study import study
@@ -45,7 +48,8 @@ def choose_size(
     def quiet(name: str) -> "AbstractContextManager[Listener]":
         return listening(name, output, False)
 
-    studied = study(recipe, parse_study(said), quiet, output / "checkpoints" / "study")
+    studied = study(recipe, parse_study(said), quiet, checkpoints / "study")
     write_study(output, studied)
     click.echo(capacity_text(studied.capacity))
-    return studied.recipe
+    # Of each size its own: another study in the same folder may choose another one.
+    return studied.recipe, checkpoints / f"chosen_{studied.capacity.chosen}"

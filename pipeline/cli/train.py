@@ -79,8 +79,8 @@ def train(
     def work() -> None:
         recipe = load_recipe(config, TrainingConfig).reading(samples).with_members(members)
         _begin(output, restart)
-        recipe = choose_size(recipe, study, output, _listening)
-        _train(recipe, output, fit)
+        recipe, checkpoints = choose_size(recipe, study, output, _listening)
+        _train(recipe, output, fit, checkpoints)
 
     _guarded(work)
 
@@ -118,7 +118,8 @@ def finetune(
         recipe = load_recipe(config, FinetuneConfig).reading(samples).with_members(members)
         beginning = _single(network, networks)
         _begin(output, restart)
-        _train(with_inputs_of(beginning, recipe), output, functools.partial(fit, beginning))
+        fit_it = functools.partial(fit, beginning)
+        _train(with_inputs_of(beginning, recipe), output, fit_it, output / "checkpoints")
 
     _guarded(work)
 
@@ -193,7 +194,7 @@ def export(
     _guarded(work)
 
 
-def _train(recipe: "Kind", output: Path, fit: "Callable[..., Trained]") -> None:
+def _train(recipe: "Kind", output: Path, fit: "Callable[..., Trained]", checkpoints: Path) -> None:
     """Fit one network, or all of an ensemble, and write what came of it.
 
     ``fit`` takes the recipe, a listener, a folder for checkpoints and prepared samples.
@@ -207,7 +208,6 @@ def _train(recipe: "Kind", output: Path, fit: "Callable[..., Trained]") -> None:
         with _listening(own.name, output, own.fit.tensorboard) as listener:
             return fit(own, listener, checkpoints, prepared)
 
-    checkpoints = output / "checkpoints"
     if recipe.ensemble is None:
         files = write_results(output, recipe, one(recipe, None, checkpoints))
     else:

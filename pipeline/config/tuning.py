@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -98,25 +98,17 @@ class Numbers(_Dimension):
         return self.values, self.min, self.max
 
 
-def _whole(**said: Any) -> WholeNumbers:
-    return WholeNumbers.model_validate(said)
-
-
-def _numbers(**said: Any) -> Numbers:
-    return Numbers.model_validate(said)
-
-
 class Space(Strict):
     """What is varied; what is not named stays as the recipe has it."""
 
-    layers: WholeNumbers | None = _whole(values=(1, 2, 3, 4))
+    layers: WholeNumbers | None = None
     """Hidden layers."""
-    units: WholeNumbers | None = _whole(min=8, max=120, scale="log")
+    units: WholeNumbers | None = None
     """Of each hidden layer, drawn for each of them."""
     activation: tuple[Activation, ...] | None = Field(default=None, min_length=1)
     """Of all hidden layers."""
     dropout: Numbers | None = None
-    learning_rate: Numbers | None = _numbers(min=3e-4, max=1e-2, scale="log")
+    learning_rate: Numbers | None = None
     l2: Numbers | None = None
     weight_decay: Numbers | None = None
     """Of adamw."""
@@ -168,6 +160,18 @@ class Space(Strict):
         return float(count * sum(each**depth for depth in depths))
 
 
+USUAL = Space.model_validate(
+    {
+        "layers": [1, 2, 3, 4],
+        "units": {"min": 8, "max": 120, "scale": "log"},
+        "learning_rate": {"min": 3e-4, "max": 1e-2, "scale": "log"},
+        "dropout": [0.0, 0.05, 0.1],
+        "l2": [0.0, 1e-6, 1e-5, 1e-4],
+    }
+)
+"""What is varied where nothing is said; its networks are such that OC-SMART's program runs them."""
+
+
 class TuningConfig(Strict):
     """How hyperparameters are searched for."""
 
@@ -187,4 +191,4 @@ class TuningConfig(Strict):
     judged by the mean; nothing said: once, by the validation part of the recipe."""
     seed: int = Field(default=1, ge=0)
     """Of what is drawn."""
-    space: Space = Space()
+    space: Space = USUAL

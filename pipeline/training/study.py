@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.config.study import StudyConfig, hidden_of
 from pipeline.config.training import TrainingConfig
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, DivergedError
 from pipeline.networks.description import Array, Network
 from pipeline.networks.reference import forward, scaled
 from pipeline.networks.tensorflow_setup import tensorflow
@@ -129,7 +129,10 @@ def _one(
     kept = None if folder is None else folder / f"{size}_division_{number}_seed_{fit.seed}"
     name = f"{recipe.name} {size}, division {number} of {count}, seed {fit.seed}"
     with listening(name) as listener:
-        return train(recipe.model_copy(update={"fit": fit}), listener, kept, part)
+        try:
+            return train(recipe.model_copy(update={"fit": fit}), listener, kept, part)
+        except DivergedError as error:
+            raise DivergedError(f"{name}: {error}") from None
 
 
 def _runs(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from pipeline.config.tuning import Space
 from pipeline.training.evaluation.files import replace_file
 from pipeline.training.evaluation.formatting import aligned
 from pipeline.training.evaluation.pictures import png
@@ -112,5 +113,11 @@ def _method(tuned: Tuned) -> str:
 
 
 def _names(tuned: Tuned) -> list[str]:
-    """Of all hyperparameters, in the order in which they first come."""
-    return list(dict.fromkeys(name for trial in tuned.trials for name in trial.values))
+    """Of all hyperparameters, in the order of the space; units of the first layer first."""
+    order = list(Space.model_fields)
+
+    def place(name: str) -> tuple[int, int]:
+        kind, _, number = name.rpartition("_")
+        return (order.index(kind), int(number)) if number.isdigit() else (order.index(name), 0)
+
+    return sorted({name for trial in tuned.trials for name in trial.values}, key=place)

@@ -9,11 +9,12 @@ trial that the journal holds is answered from there.
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras_tuner
+import numpy as np
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.errors import FatalError
 
@@ -27,9 +28,9 @@ log = logging.getLogger(__name__)
 
 OWN = "tuner/"
 """Begins the names of values that are Keras Tuner's own."""
-SEEDS_APART = 100_003
-"""Keras Tuner counts up from its seed, so that neighbours would draw the same numbers; and 0 is
-no seed for it."""
+SEEDS_APART, TRIALS_APART = 10_000_019, 1_000
+"""Keras Tuner counts up from its seed, so that neighbours would draw the same numbers."""
+MOST_SEEDS = 2**32
 LEAST_LOSS = 1e-30
 WORSE = 1.0
 """A training that ran away counts as ten times as bad as the worst that did not."""
@@ -104,6 +105,7 @@ class _Unsaved:
     """An oracle without files, whose trials are those of the journal where that has them."""
 
     journal: Journal
+    dimensions: Mapping[str, WholeNumbers | Numbers]
 
     def save(self) -> None:
         """The journal is all that is kept."""
@@ -111,14 +113,35 @@ class _Unsaved:
     def _save_trial(self, trial: Any) -> None:
         pass
 
-    def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """What to try next."""
+    def _proposed(self, trial_id: str) -> dict[str, Any]:
+        """What Keras Tuner proposes, within the space: it rounds whole numbers beyond their end."""
         proposed: dict[str, Any] = super().populate_space(trial_id)  # type: ignore[misc]
+        values = proposed.get("values") or {}
+        for name, value in values.items():
+            dimension = self.dimensions.get("units" if name.startswith(UNITS) else name)
+            if dimension is not None:
+                least, most = dimension.ends
+                values[name] = type(value)(min(max(value, least), most))
+        return proposed
+
+
+class _Hyperband(_Unsaved, keras_tuner.oracles.HyperbandOracle):  # type: ignore[misc]
+    def drawn(self) -> int:
+        """How many trials are drawn at random in one iteration."""
+        return sum(self._get_size(n, 0) for n in range(self._get_num_brackets()))
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """What to try next; also of what is done the proposal is made, for its place in brackets.
+
+        Raises:
+            FatalError: from a ConfigError, for the journal has it at another place.
+        """
+        proposed = self._proposed(trial_id)
         done = self.journal.get(int(trial_id) + 1)
         if done is None or proposed["status"] != "RUNNING":
             return proposed
         own = {k: v for k, v in proposed["values"].items() if k.startswith(OWN)}
-        if own and (own[f"{OWN}epochs"], _continued(own)) != (done.epochs, done.continues):
+        if (own[f"{OWN}epochs"], _continued(own)) != (done.epochs, done.continues):
             raise FatalError from ConfigError(
                 f"{self.journal.path}: trial {done.number} was trained for {done.epochs} epochs "
                 f"after trial {done.continues}, and {own[f'{OWN}epochs']} after "
@@ -129,23 +152,30 @@ class _Unsaved:
         return proposed | {"values": {**done.values, **own}}
 
 
-class _Hyperband(_Unsaved, keras_tuner.oracles.HyperbandOracle):  # type: ignore[misc]
-    def drawn(self) -> int:
-        """How many trials are drawn at random in one iteration."""
-        return sum(self._get_size(n, 0) for n in range(self._get_num_brackets()))
+class _ByNumber(_Unsaved):
+    """What is proposed depends on what is done and on the number of the trial, on nothing else."""
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """What to try next."""
+        done = self.journal.get(int(trial_id) + 1)
+        if done is not None:
+            return {"status": "RUNNING", "values": dict(done.values)}
+        self._seed_state = (self.seed + TRIALS_APART * int(trial_id)) % MOST_SEEDS  # type: ignore[attr-defined]
+        self._random_state = np.random.RandomState(self._seed_state)
+        return self._proposed(trial_id)
 
 
-class _Random(_Unsaved, keras_tuner.oracles.RandomSearchOracle):  # type: ignore[misc]
+class _Random(_ByNumber, keras_tuner.oracles.RandomSearchOracle):  # type: ignore[misc]
     pass
 
 
-class _Bayesian(_Unsaved, keras_tuner.oracles.BayesianOptimizationOracle):  # type: ignore[misc]
+class _Bayesian(_ByNumber, keras_tuner.oracles.BayesianOptimizationOracle):  # type: ignore[misc]
     pass
 
 
 def _oracle(config: TuningConfig, epochs: int, layers: int, journal: Journal) -> Any:
     said: dict[str, Any] = {
-        "seed": 1 + SEEDS_APART * config.seed,
+        "seed": (1 + SEEDS_APART * config.seed) % MOST_SEEDS or 1,  # 0 is no seed for Keras Tuner
         "hyperparameters": hyperparameters(config.space, layers),
         "allow_new_entries": False,
         "tune_new_entries": False,
@@ -168,7 +198,7 @@ def _oracle(config: TuningConfig, epochs: int, layers: int, journal: Journal) ->
                 "tune.method: bayesian needs scikit-learn: pip install 'keras-tuner[bayesian]'."
             ) from None
     oracle.verbose = 0
-    oracle.journal = journal
+    oracle.journal, oracle.dimensions = journal, config.space.numeric
     return oracle
 
 
