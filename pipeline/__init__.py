@@ -1,10 +1,11 @@
 """ocpipe: whole ocean-colour scenes through neural networks.
 
-Three calls do the work; what they need is imported when they are first used::
+Four calls do the work; what they need is imported when they are first used::
 
     scene = pipeline.open_scene("AQUA_MODIS.20110910T190602.L2.OC.nc")
     product = pipeline.process_scene("AQUA_MODIS.20110910T190602.L2.OC.nc", "run.yaml")
     network = pipeline.load_network("MODIS-Aqua_aphNN.h5")
+    network = pipeline.load_retrieval("ensemble.yaml")  # a network, or several as one
 """
 
 import importlib
@@ -13,16 +14,17 @@ from typing import TYPE_CHECKING, Any
 from pipeline.version import __version__
 
 if TYPE_CHECKING:
-    from pipeline.networks import load_network
+    from pipeline.networks import load_network, load_retrieval
     from pipeline.process import process_scene
     from pipeline.readers import open_scene
 
-__all__ = ["__version__", "load_network", "open_scene", "process_scene"]
+__all__ = ["__version__", "load_network", "load_retrieval", "open_scene", "process_scene"]
 
 _HOMES = {
     "open_scene": "pipeline.readers",
     "process_scene": "pipeline.process",
     "load_network": "pipeline.networks",
+    "load_retrieval": "pipeline.networks",
 }
 
 

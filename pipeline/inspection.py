@@ -14,8 +14,8 @@ from pipeline.config import ReaderChoice
 from pipeline.errors import SceneError
 from pipeline.lazy import strips
 from pipeline.networks import Network, Retrieval, load_network, load_retrieval
+from pipeline.networks.described_yaml import names_members
 from pipeline.networks.description import Variable
-from pipeline.networks.ensemble_file import is_ensemble
 from pipeline.networks.formats import is_network
 from pipeline.product_file import ProductFile, is_product
 from pipeline.provenance import SOFTWARE
@@ -51,7 +51,7 @@ def inspect_file(path: Path, reader: ReaderChoice = AUTO) -> Iterator[str]:
         yield from _product(path)
     elif path.is_file() and is_network(path):
         yield from _network(load_network(path))
-    elif is_ensemble(path):
+    elif names_members(path):
         yield from _ensemble(load_retrieval(path))
     else:
         yield from _scene(path, reader)

@@ -645,3 +645,37 @@ def test_blocks_and_threads_leave_no_trace(scenes, ocsmart, tmp_path, monkeypatc
     whole = Product.of(pipeline.process_scene(scenes["MODIS-Aqua"].path, config)).variables
     for name, values in Product.of(files[0]).variables.items():
         np.testing.assert_array_equal(values, whole[name], err_msg=name)
+
+
+@pytest.mark.parametrize("method", ["sigma_points", "jacobian"])
+def test_uncertain_lrc_reaches_the_end_of_the_chain(method, scenes, ocsmart, tmp_path):
+    """0.2 % of Lrc, gains in between: within a quarter of what 4000 draws give, on the median."""
+    scene, mode = scenes["MODIS-Aqua"], "ocsmart"
+    networks = [choice("rrs", gains=mode), choice("aph")]
+    stated = {"inputs": {"Lrc": {"relative": 0.002}}, "method": method}
+    product = pipeline.process_scene(
+        scene.path, configured(tmp_path, networks, ocsmart, uncertainty=stated)
+    )
+    with netCDF4.Dataset(product) as file:
+        found = np.ma.filled(file["aph_443_unc"][...], np.nan).ravel()
+        value = np.ma.filled(file["aph_443"][...], np.nan).ravel()
+        flags = (file["aph_flags"][...] | file["rrs_flags"][...]).ravel()
+        assert np.isfinite(np.ma.filled(file["Rrs_443_unc"][...], np.nan)).any()
+    x, drawn = scene.inputs, np.random.default_rng(9)
+    pixels = np.flatnonzero(np.isfinite(found) & np.isfinite(value) & (flags == 0))[:25]
+    assert pixels.size == 25
+    away = []
+    for pixel in pixels:
+        noise = 1 + 0.002 * drawn.standard_normal((4000, x.lrc.shape[1]))
+        angles = [
+            np.full(4000, each[pixel])
+            for each in (x.solar_zenith, x.sensor_zenith, x.relative_azimuth)
+        ]
+        humidity = np.full(4000, x.relative_humidity[pixel])
+        made = oracle_chain.run_chain(
+            ocsmart, scene.sensor, *angles, x.lrc[pixel] * noise, humidity, mode
+        )
+        with np.errstate(all="ignore"):
+            logs = np.log10(made.iops["aph"][:, 1])
+        away.append(abs(found[pixel] / np.nanstd(logs) - 1))
+    assert np.median(away) < 0.25

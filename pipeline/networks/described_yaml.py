@@ -146,6 +146,17 @@ def is_described(path: Path) -> bool:
     )
 
 
+def names_members(path: Path) -> bool:
+    """Whether a file is YAML that names the networks of an ensemble."""
+    if path.suffix.lower() not in SUFFIXES or not path.is_file():
+        return False
+    try:
+        data = read_yaml(path)
+    except (NetworkError, OSError):
+        return False
+    return isinstance(data, dict) and {"schema", "members"} <= data.keys()
+
+
 def description_of(weights: Path) -> Path | None:
     """The YAML that describes a weight file: beside it, else a shipped one; or None.
 

@@ -8,7 +8,7 @@ import yaml
 from pydantic import Field
 
 from pipeline.errors import NetworkError
-from pipeline.networks.described_yaml import SUFFIXES
+from pipeline.networks.described_yaml import names_members
 from pipeline.networks.description import Network
 from pipeline.networks.ensemble import MOST_MEMBERS, Calibration, Ensemble
 from pipeline.networks.formats import load_network
@@ -44,18 +44,7 @@ def load_retrieval(path: str | Path) -> Network | Ensemble:
         NetworkError: as :func:`load_network`, or the networks of an ensemble do not fit together.
     """
     path = Path(path)
-    return read_ensemble(path) if is_ensemble(path) else load_network(path)
-
-
-def is_ensemble(path: Path) -> bool:
-    """Whether a file is YAML that names the members of an ensemble."""
-    if path.suffix.lower() not in SUFFIXES or not path.is_file():
-        return False
-    try:
-        data = read_yaml(path)
-    except (NetworkError, OSError):
-        return False
-    return isinstance(data, dict) and {"schema", "members"} <= data.keys()
+    return read_ensemble(path) if names_members(path) else load_network(path)
 
 
 def read_ensemble(path: Path) -> Ensemble:

@@ -10,6 +10,7 @@ from pipeline.networks.described_yaml import (
     SUFFIXES,
     description_of,
     is_described,
+    names_members,
     read_described,
 )
 from pipeline.networks.description import Layer, Network
@@ -59,6 +60,11 @@ def load_network(path: str | Path) -> Network:
             check_golden(network)
             return network
     if path.suffix.lower() in SUFFIXES:
+        if names_members(path):
+            raise NetworkError(
+                f"{path.name} is an ensemble, expected a single network: name one of its members, "
+                "or open it with load_retrieval."
+            )
         read_described(path)  # says what is wrong with it
     raise NetworkError(
         f"{path.name}: no known network format; known are {', '.join(FORMATS)}. An OC-SMART file "

@@ -138,6 +138,14 @@ def test_probabilities_of_classes_are_averaged(sample_scene, tmp_path):
         assert not [name for name in file.variables if name.endswith("_unc")]
 
 
+def test_it_is_not_a_single_network(tmp_path):
+    write_members(tmp_path)
+    path = write_yaml(tmp_path)
+    with pytest.raises(NetworkError, match="is an ensemble, expected a single network"):
+        load_network(path)
+    assert len(pipeline.load_retrieval(path).members) == 4
+
+
 def test_inspect_tells_what_it_is(tmp_path):
     write_members(tmp_path)
     said = "\n".join(inspect_file(write_yaml(tmp_path)))
