@@ -8,7 +8,7 @@ UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.lock)
 DEMO_SCENE := sample_data/scenes/AQUA_MODIS.20240615T183500.L2.OC.nc
 DEMO_PRODUCT := demo/AQUA_MODIS.20240615T183500.L2.OC.demo.nc
 
-.PHONY: help install demo bench test test-slurm fuzz check lint types imports wheel-smoke lock sample-data clean
+.PHONY: help install demo bench test test-slurm fuzz same-bytes check lint types imports wheel-smoke lock sample-data clean
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
@@ -38,6 +38,9 @@ test-slurm: install  ## the job files of examples/ on a Slurm of one node, insta
 
 fuzz: install  ## damaged and hostile files of every format, 250 of each
 	cd tests && ../$(BIN)/python -m fuzz --count 250
+
+same-bytes: install  ## 300 fresh processes compress the same chunks, and their bytes are compared
+	$(BIN)/python tests/same_bytes.py --processes 300
 
 check: lint types imports test wheel-smoke  ## everything a change must pass
 
