@@ -15,12 +15,12 @@ import xarray as xr
 from commands import python
 from report import Table, median
 
-from pipeline.grid import BlockGrid
-from pipeline.in_order import in_order
-from pipeline.lazy import source_of
-from pipeline.memory import keep_freed_memory
+from pipeline.machine.in_order import in_order
+from pipeline.machine.resources import keep_freed_memory
 from pipeline.readers import chunk_caches, open_scene
 from pipeline.readers.stored import chunked, open_undecoded
+from pipeline.scene.grid import BlockGrid
+from pipeline.scene.lazy import source_of
 from pipeline.writers import Layout, StoredChunk, encode_all, encoders_of, write_product
 from pipeline.writers.chunks import deflated
 from pipeline.writers.group import Group

@@ -18,16 +18,16 @@ import numpy.typing as npt
 from pipeline.algorithms import algorithm
 from pipeline.config import SplitsConfig
 from pipeline.config.training import FinetuneConfig, TrainingConfig, load_recipe
+from pipeline.evaluation.metrics import common_rows, metrics
 from pipeline.networks import Network
-from pipeline.networks.reference import forward
+from pipeline.networks.engines.numpy_engine import forward
+from pipeline.simulation.simulation import simulate_samples
 from pipeline.tables.writing import write_samples
-from pipeline.training.evaluation.metrics import common_rows, metrics
 from pipeline.training.finetune import finetune
 from pipeline.training.fitting import Epoch
-from pipeline.training.preparation import Prepared
-from pipeline.training.samples import Samples, load_samples
-from pipeline.training.simulation import simulate_samples
-from pipeline.training.splits import Split, make_folds
+from pipeline.training.samples.preparation import Prepared
+from pipeline.training.samples.samples import Samples, load_samples
+from pipeline.training.samples.splits import Split, make_folds
 from pipeline.training.train import train
 
 Array = npt.NDArray[np.float64]

@@ -13,7 +13,7 @@ import xarray as xr
 
 from pipeline.config import load_config
 from pipeline.errors import PipelineError
-from pipeline.memory import keep_freed_memory
+from pipeline.machine.resources import keep_freed_memory
 from pipeline.networks.engines import get_engine
 from pipeline.process import plan_scene, process_scene
 

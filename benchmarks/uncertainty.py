@@ -13,12 +13,12 @@ from commands import python
 from report import Table, median
 
 from pipeline.networks import Ensemble, Network, load_network
-from pipeline.networks.ensemble_file import write_ensemble
 from pipeline.networks.jacobian import jacobian
+from pipeline.networks.reading.ensemble_file import write_ensemble
 from pipeline.networks.saving import save_network
-from pipeline.propagation import moved_value, sigma_points
 from pipeline.readers import open_scene
-from pipeline.scene import wavelengths
+from pipeline.run.propagation import moved_value, sigma_points
+from pipeline.scene.scene import wavelengths
 
 Float64 = npt.NDArray[np.float64]
 SPECTRA, DRAWS = 300, 20_000

@@ -15,17 +15,17 @@ import numpy.typing as npt
 
 from pipeline.config import SplitsConfig
 from pipeline.config.training import TrainingConfig, load_recipe
-from pipeline.networks.reference import forward
-from pipeline.sensors import find_sensor
+from pipeline.evaluation.report import Evaluation, evaluate_classes
+from pipeline.evaluation.tables import to_text
+from pipeline.facts.sensors import find_sensor
+from pipeline.networks.engines.numpy_engine import forward
+from pipeline.simulation.simulation import simulate_samples
 from pipeline.tables.writing import write_samples
 from pipeline.training.baselines import baseline_classes
-from pipeline.training.evaluation.report import Evaluation, evaluate_classes
-from pipeline.training.evaluation.tables import to_text
 from pipeline.training.fitting import Epoch
-from pipeline.training.preparation import Prepared
-from pipeline.training.samples import Samples, load_samples
-from pipeline.training.simulation import simulate_samples
-from pipeline.training.splits import Split, make_folds
+from pipeline.training.samples.preparation import Prepared
+from pipeline.training.samples.samples import Samples, load_samples
+from pipeline.training.samples.splits import Split, make_folds
 from pipeline.training.train import train
 
 Array = npt.NDArray[np.float64]

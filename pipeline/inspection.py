@@ -12,15 +12,15 @@ from pipeline.algorithms import is_algorithm
 from pipeline.algorithms.catalogue import PREFIX, on_every_sensor
 from pipeline.config import ReaderChoice
 from pipeline.errors import SceneError
-from pipeline.lazy import strips
 from pipeline.networks import Network, Retrieval, load_network, load_retrieval
-from pipeline.networks.described_yaml import names_members
 from pipeline.networks.description import Variable
-from pipeline.networks.formats import is_network
-from pipeline.product_file import ProductFile, is_product
-from pipeline.provenance import SOFTWARE
+from pipeline.networks.reading import is_network
+from pipeline.networks.reading.described_yaml import names_members
+from pipeline.product.provenance import SOFTWARE
+from pipeline.product.reading import ProductFile, is_product
 from pipeline.readers import AUTO, open_scene
-from pipeline.scene import (
+from pipeline.scene.lazy import strips
+from pipeline.scene.scene import (
     AXES,
     GEOLOCATION,
     SOURCE_FLAGS,
@@ -28,7 +28,7 @@ from pipeline.scene import (
     spectral_quantities,
     wavelengths,
 )
-from pipeline.source_flags import SourceFlags
+from pipeline.scene.source_flags import SourceFlags
 from pipeline.writers.group import Group
 
 

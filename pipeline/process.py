@@ -10,20 +10,19 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from pipeline.block import process_block
 from pipeline.config import RunConfig, load_config
-from pipeline.date_created import creation_time
-from pipeline.delivery import Delivery, named
 from pipeline.errors import PipelineError, SceneError
-from pipeline.in_order import in_order
+from pipeline.machine.in_order import in_order
 from pipeline.networks.engines import get_engine
-from pipeline.plan import Plan, locate, make_plan
-from pipeline.product import describe_variables
-from pipeline.provenance import Provenance
-from pipeline.quality import QUALITY_FLAGS
+from pipeline.product.attributes import describe_variables
+from pipeline.product.delivery import Delivery, creation_time, named
+from pipeline.product.provenance import Provenance
+from pipeline.product.report import InputTally, SceneReport, Stopwatch
 from pipeline.readers import chunk_caches, open_scene
-from pipeline.report import InputTally, SceneReport, Stopwatch
-from pipeline.scene import GEOLOCATION, SOURCE_FLAGS, source_flags_name
+from pipeline.run.block import process_block
+from pipeline.run.plan import Plan, locate, make_plan
+from pipeline.scene.quality import QUALITY_FLAGS
+from pipeline.scene.scene import GEOLOCATION, SOURCE_FLAGS, source_flags_name
 from pipeline.writers import (
     ChunkEncoder,
     Layout,

@@ -15,20 +15,20 @@ import numpy.typing as npt
 import xarray as xr
 
 from pipeline.algorithms import find_retrieval, is_algorithm
-from pipeline.block import process_block
 from pipeline.errors import NetworkError, PipelineError
-from pipeline.identity import sha256_of
+from pipeline.machine.files import sha256_of
 from pipeline.networks import load_retrieval
 from pipeline.networks.engines import example_inputs
-from pipeline.networks.library import network_folders
-from pipeline.plan import Plan
+from pipeline.networks.reading.library import network_folders
 from pipeline.process import locate_and_plan, product_template
-from pipeline.product_file import ProductFile
-from pipeline.provenance import Provenance
-from pipeline.quality import FlagTable
+from pipeline.product.provenance import Provenance
+from pipeline.product.reading import ProductFile
 from pipeline.readers import open_scene
-from pipeline.scene import SOURCE_FLAGS
-from pipeline.uncertainty import SUFFIX
+from pipeline.run.block import process_block
+from pipeline.run.plan import Plan
+from pipeline.run.uncertainty import SUFFIX
+from pipeline.scene.quality import FlagTable
+from pipeline.scene.scene import SOURCE_FLAGS
 from pipeline.version import __version__
 from pipeline.writers import FILL, as_stored, fill_of, storable
 from pipeline.writers.group import Group

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.optical_tables import Array
-from pipeline.training.bio_optics import Water, mean_water
-from pipeline.training.optics.absorption import CDOM_SLOPE, NON_ALGAL_SLOPE
-from pipeline.training.optics.backscattering import MINERAL_BACKSCATTERING_650
+from pipeline.facts.optical_tables import Array
+from pipeline.simulation.bio_optics import Water, mean_water
+from pipeline.simulation.optics.absorption import CDOM_SLOPE, NON_ALGAL_SLOPE
+from pipeline.simulation.optics.backscattering import MINERAL_BACKSCATTERING_650
 
 
 def imaginary_water(

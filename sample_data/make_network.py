@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 from imaginary_water import imaginary_water
 
-from pipeline.optical_tables import Array
-from pipeline.training.bio_optics import REFERENCES, Optics, Water, forward
-from pipeline.training.optics.absorption import CDOM_SLOPE, NON_ALGAL_SLOPE, marine_cdom_443
+from pipeline.facts.optical_tables import Array
+from pipeline.simulation.bio_optics import REFERENCES, Optics, Water, forward
+from pipeline.simulation.optics.absorption import CDOM_SLOPE, NON_ALGAL_SLOPE, marine_cdom_443
 
 BANDS = (412, 443, 488, 531, 547, 667, 678, 748)
 WAVELENGTHS = np.array(BANDS, dtype=np.float64)
@@ -251,7 +251,7 @@ def describe(network: Network, rmse: dict[str, float]) -> dict[str, Any]:
         "activations": ["tanh"] * (len(LAYERS) - 2) + ["linear"],
         "citation": (
             "ocpipe demonstration network, trained on simulated spectra only; for trying the "
-            "software, not for science. Forward model: pipeline/training/bio_optics.py."
+            "software, not for science. Forward model: pipeline/simulation/bio_optics.py."
         ),
         "licence": "Apache-2.0",
         "training": {

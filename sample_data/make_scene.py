@@ -28,8 +28,8 @@ from swath_geometry import (
     sun_position,
 )
 
-from pipeline.optical_tables import Array
-from pipeline.training.bio_optics import forward
+from pipeline.facts.optical_tables import Array
+from pipeline.simulation.bio_optics import forward
 
 Mask = npt.NDArray[np.bool_]
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.config import SamplesConfig
-from pipeline.training.samples import Samples, load_samples
+from pipeline.training.samples.samples import Samples, load_samples
 
 RRS = {"quantity": "Rrs", "wavelengths_nm": [443, 555]}
 CHL = {"quantity": "chlor_a"}
@@ -84,7 +84,7 @@ def small_samples(groups: list[int], times: list[int] | None = None) -> Samples:
 
 
 def _variable() -> Any:
-    from pipeline.training.variables import SampleVariable
+    from pipeline.training.samples.variables import SampleVariable
 
     return SampleVariable("Rrs", 443.0, "sr-1", "log10", "minmax", "", None, "Rrs_443")
 

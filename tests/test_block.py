@@ -8,12 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_network import write_network
 
-import pipeline.block
-from pipeline.block import _Evaluation, _well_inside, range_flags, run_network
+import pipeline.run.block
 from pipeline.networks import load_network
 from pipeline.networks.after import Gains
 from pipeline.networks.description import Layer, Network, Variable
-from pipeline.quality import AT_LIMIT_LN, INPUT_OUT_OF_RANGE, OUTPUT_AT_LIMIT, OUTPUT_OUT_OF_RANGE
+from pipeline.run.block import _Evaluation, _well_inside, range_flags, run_network
+from pipeline.scene.quality import (
+    AT_LIMIT_LN,
+    INPUT_OUT_OF_RANGE,
+    OUTPUT_AT_LIMIT,
+    OUTPUT_OUT_OF_RANGE,
+)
 
 INF = np.inf
 # Limits of the transformed quantity, as networks have them; an unknown end is infinite.
@@ -239,9 +244,9 @@ def test_rows_are_decided_some_at_a_time(tmp_path, monkeypatch):
     rows = each_in_turn(network, 5)
     step = step_of(network, range(3), 3)
     whole = assert_same_by_a_full_look([step], rows, monkeypatch)
-    monkeypatch.setattr(pipeline.block, "NUMBERS_AT_ONCE", 1)
+    monkeypatch.setattr(pipeline.run.block, "NUMBERS_AT_ONCE", 1)
     parts = assert_same_by_a_full_look([step], rows, monkeypatch)
-    assert len(rows) > 2 * pipeline.block.FEWEST_ROWS
+    assert len(rows) > 2 * pipeline.run.block.FEWEST_ROWS
     np.testing.assert_array_equal(parts[0][1], whole[0][1])
     np.testing.assert_array_equal(parts[0][0], whole[0][0])
 

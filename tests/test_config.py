@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from pipeline.config import RunConfig, as_yaml, find_config, hash_of, load_config
 from pipeline.errors import ConfigError
+from pipeline.facts.shipped import shipped_configs
 from pipeline.masks import make_rules
-from pipeline.shipped import shipped_configs
 
 SHIPPED = sorted((shipped_configs() / "runs").glob("*.yaml"))
 SMALL = {"name": "small", "science": {"networks": [{"name": "aph", "file": "aph.h5"}]}}

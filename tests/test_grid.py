@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.grid import BlockGrid
+from pipeline.scene.grid import BlockGrid
 
 GRIDS = st.builds(
     BlockGrid,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.in_order import ahead_of, in_order
+from pipeline.machine.in_order import ahead_of, in_order
 
 PATIENCE = 30  # seconds until a thread that never comes fails a test
 

@@ -28,7 +28,7 @@ import xarray as xr
 
 import pipeline
 from pipeline.config import load_config
-from pipeline.quantities import quantities
+from pipeline.facts.quantities import quantities
 
 EPOCH = 1_700_000_000
 FILL = np.float32(-32767)

@@ -8,7 +8,16 @@ import xarray as xr
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.lazy import Bands, Computed, InMemory, Made, StoredChunks, lazy, source_of, strips
+from pipeline.scene.lazy import (
+    Bands,
+    Computed,
+    InMemory,
+    Made,
+    StoredChunks,
+    lazy,
+    source_of,
+    strips,
+)
 
 CUBE = np.arange(4 * 7 * 9, dtype=np.int32).reshape(4, 7, 9)
 DIMS = ("band", "y", "x")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline import machine
+from pipeline.machine import resources
 
 GB = 1_000_000_000
 
@@ -20,9 +20,9 @@ def groups(tmp_path, monkeypatch):
 
     (tmp_path / "cgroup").mkdir()
     (tmp_path / "meminfo").write_text("MemTotal: 64000000 kB\nMemAvailable:   32000000 kB\n")
-    monkeypatch.setattr(machine, "GROUPS", tmp_path / "cgroup")
-    monkeypatch.setattr(machine, "OWN_GROUPS", tmp_path / "own")
-    monkeypatch.setattr(machine, "MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(resources, "GROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(resources, "OWN_GROUPS", tmp_path / "own")
+    monkeypatch.setattr(resources, "MEMINFO", tmp_path / "meminfo")
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(16)))
     return make
 
@@ -30,8 +30,8 @@ def groups(tmp_path, monkeypatch):
 def test_without_groups_it_is_the_machine(groups):
     """What is available of it."""
     groups("")
-    assert machine.available_memory() == 32_768_000_000
-    assert machine.available_cores() == 16
+    assert resources.available_memory() == 32_768_000_000
+    assert resources.available_cores() == 16
 
 
 @pytest.mark.parametrize("limited", ["", "slurm/", "slurm/job_7/"])
@@ -48,8 +48,8 @@ def test_any_group_above_may_be_the_narrowest(groups, limited):
             f"{limited}cpu.max": "450000 100000",
         },
     )
-    assert machine.available_memory() == 6 * GB
-    assert machine.available_cores() == 4
+    assert resources.available_memory() == 6 * GB
+    assert resources.available_cores() == 4
 
 
 def test_groups_of_version_1(groups):
@@ -64,17 +64,17 @@ def test_groups_of_version_1(groups):
             "cpu,cpuacct/slurm/job_7/cpu.cfs_period_us": "100000",
         },
     )
-    assert machine.available_memory() == 3 * GB
-    assert machine.available_cores() == 2
+    assert resources.available_memory() == 3 * GB
+    assert resources.available_cores() == 2
 
 
 def test_a_group_of_others_does_not_count(groups):
     """Only those that this process is in."""
     groups("0::/mine\n", **{"theirs/memory.max": "1000", "mine/memory.max": "max"})
-    assert machine.available_memory() == 32_768_000_000
+    assert resources.available_memory() == 32_768_000_000
 
 
 def test_this_machine_says_something_sensible():
     """With the real files."""
-    assert machine.available_cores() >= 1
-    assert machine.available_memory() > 0
+    assert resources.available_cores() >= 1
+    assert resources.available_memory() > 0

@@ -9,8 +9,9 @@ from small_runs import run_settings
 import pipeline
 from pipeline.config import load_config
 from pipeline.errors import ConfigError, SceneError
-from pipeline.memory import PIXELS_AT_ONCE, Work, choose, default_limit, in_words
+from pipeline.machine.resources import default_limit, in_words
 from pipeline.process import plan_scene
+from pipeline.run.budget import PIXELS_AT_ONCE, Work, choose
 
 
 @pytest.fixture

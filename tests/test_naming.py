@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.config.naming import NameTemplate
 from pipeline.errors import SceneError
-from pipeline.naming import NameTemplate
 
 SOURCE = Path("/data/2024/AQUA_MODIS.20240615T183500.L2.OC.nc")
 SCENE = {

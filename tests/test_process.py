@@ -17,11 +17,12 @@ from small_network import BANDS, write_network, write_passthrough
 from small_runs import counted_reads
 
 import pipeline
-from pipeline.block import process_block, range_flags, run_network
+import pipeline.run.block
 from pipeline.errors import SceneError
 from pipeline.networks import load_network
-from pipeline.plan import make_plan
 from pipeline.readers import open_scene
+from pipeline.run.block import process_block, range_flags, run_network
+from pipeline.run.plan import make_plan
 from pipeline.writers import netcdf
 
 PRODUCT_FILL = np.float32(-32767)
@@ -324,7 +325,7 @@ def test_the_reference_decides_bits_that_rounding_could(tmp_path, monkeypatch):
 
     def flags_with(outputs):
         made = outputs, None
-        monkeypatch.setattr(pipeline.block, "predict_with_uncertainty", lambda *_: made)
+        monkeypatch.setattr(pipeline.run.block, "predict_with_uncertainty", lambda *_: made)
         step = SimpleNamespace(
             network=network,
             engine="stub",

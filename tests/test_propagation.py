@@ -16,8 +16,8 @@ from pipeline.networks import load_network
 from pipeline.networks.engines import example_inputs
 from pipeline.networks.jacobian import jacobian
 from pipeline.process import plan_scene
-from pipeline.propagation import moved_value, propagate, sigma_points
-from pipeline.uncertainty import InputUncertainty
+from pipeline.run.propagation import moved_value, propagate, sigma_points
+from pipeline.run.uncertainty import InputUncertainty
 
 DRAWS, SPECTRA = 20_000, 200
 IOPS = ("aph", "adg")  # the most curved ones

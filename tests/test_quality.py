@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import quality
-from pipeline.quality import FlagTable, network_flags, pixel_flags
+from pipeline.scene import quality
+from pipeline.scene.quality import FlagTable, network_flags, pixel_flags
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "quality.md"
 RANGES = dict.fromkeys(

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from pipeline.errors import SceneError
-from pipeline.scene import (
+from pipeline.scene.scene import (
     Band,
     band_names,
     check_scene,

@@ -5,8 +5,8 @@ import csv
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.sensors import find_sensor, identify_sensor, sensors
-from pipeline.shipped import shipped_configs
+from pipeline.facts.sensors import find_sensor, identify_sensor, sensors
+from pipeline.facts.shipped import shipped_configs
 
 # Inputs of the Lrc networks, Rrs outputs, IOP outputs: the sizes of OC-SMART's own files.
 COUNTS = {

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from pipeline.errors import NetworkError
+from pipeline.facts.quantities import quantities
 from pipeline.networks import Variable
-from pipeline.quantities import quantities
 
 
 def nearest(wavelengths_nm: Sequence[float], target_nm: float, tolerance_nm: float) -> float | None:

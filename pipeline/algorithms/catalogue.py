@@ -9,10 +9,10 @@ from typing import Any
 from pipeline.algorithms import band_ratio, color_index, qaa
 from pipeline.algorithms.description import Algorithm, Bound
 from pipeline.errors import ConfigError, NetworkError
+from pipeline.facts.sensors import find_sensor, sensors
+from pipeline.facts.shipped import read_table, shipped_configs
 from pipeline.networks import find_network, load_retrieval
 from pipeline.networks.retrieval import Retrieval
-from pipeline.sensors import find_sensor, sensors
-from pipeline.shipped import read_table, shipped_configs
 
 PREFIX = "algorithm:"
 

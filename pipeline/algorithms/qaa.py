@@ -13,9 +13,9 @@ import numpy as np
 from pipeline.algorithms.bands import choose, reflectance, retrieved
 from pipeline.algorithms.description import Array, Bound
 from pipeline.errors import NetworkError
+from pipeline.facts.sea_water import water_absorption, water_backscattering
+from pipeline.facts.sensors import sensors
 from pipeline.networks import Variable
-from pipeline.sea_water import water_absorption, water_backscattering
-from pipeline.sensors import sensors
 
 # Columns of the inputs; 55x and 67x are called green and red.
 VIOLET, BLUE, CYAN, GREEN, RED = range(5)

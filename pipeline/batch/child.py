@@ -47,7 +47,7 @@ from pipeline.errors import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.naming import NameTemplate
+    from pipeline.config.naming import NameTemplate
 
 Reply = Callable[[Mapping[str, Any]], None]
 
@@ -106,7 +106,7 @@ def _die_with(lifeline: int) -> None:
 def _warm_up() -> None:
     gc.disable()
     import pipeline.process  # noqa: F401 - what follows imports it again, for nothing
-    from pipeline.memory import keep_freed_memory
+    from pipeline.machine.resources import keep_freed_memory
 
     keep_freed_memory()
     gc.freeze()
@@ -171,10 +171,10 @@ def _attempt(job: Job, reply: Reply) -> Outcome:
 
 def _done(job: Job, reply: Reply) -> Outcome:
     from pipeline.config import load_config
-    from pipeline.delivery import Delivery
-    from pipeline.identity import sha256_of
-    from pipeline.naming import NameTemplate
+    from pipeline.config.naming import NameTemplate
+    from pipeline.machine.files import sha256_of
     from pipeline.process import deliver_scene
+    from pipeline.product.delivery import Delivery
 
     source, config = Path(job.path), load_config(job.config)
     is_made = job.known_sha256 and job.owned and Path(job.owned).exists()
@@ -217,8 +217,8 @@ def _announced(target: Path, job: Job, template: "NameTemplate", reply: Reply) -
 
     Where the path of a scene makes the name, the ledger has seen to that already.
     """
-    from pipeline.identity import sha256_of
-    from pipeline.product_file import scene_of
+    from pipeline.machine.files import sha256_of
+    from pipeline.product.reading import scene_of
 
     source = Path(job.path)
     if template.needs_scene and str(target) != job.owned:

@@ -27,9 +27,9 @@ from pipeline.batch.quality_control import suspicions
 from pipeline.batch.request import Request
 from pipeline.batch.slots import Slots
 from pipeline.config import RunConfig
-from pipeline.date_created import creation_time
 from pipeline.errors import ConfigError, LedgerError, OutputError
-from pipeline.networks.library import network_folders
+from pipeline.networks.reading.library import network_folders
+from pipeline.product.delivery import creation_time
 
 log = logging.getLogger(__name__)
 

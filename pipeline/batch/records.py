@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.batch.ledger import Entry
-from pipeline.delivery import check_folder
 from pipeline.errors import OutputError
+from pipeline.product.delivery import check_folder
 
 FAILURE_COLUMNS = ("scene", "kind", "reason", "attempts", "finished")
 

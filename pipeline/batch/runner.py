@@ -19,14 +19,12 @@ from pipeline.batch.request import Request
 from pipeline.batch.slots import Slots, choose_slots
 from pipeline.batch.sources import find_scenes
 from pipeline.config import RunConfig, hash_of
-from pipeline.date_created import creation_time
-from pipeline.delivery import check_writable, make_folder
+from pipeline.config.naming import NameTemplate
 from pipeline.errors import ConfigError, OutputError, PipelineError
-from pipeline.machine import available_cores
-from pipeline.memory import default_limit
-from pipeline.naming import NameTemplate
+from pipeline.machine.resources import available_cores, default_limit
 from pipeline.networks.engines import is_gpu_visible, resolve_engine
-from pipeline.networks.library import network_folders
+from pipeline.networks.reading.library import network_folders
+from pipeline.product.delivery import check_writable, creation_time, make_folder
 from pipeline.version import __version__
 
 # Memory for each core with which no scene needs to be looked at before (bytes).

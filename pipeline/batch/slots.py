@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline.memory import in_words
+from pipeline.machine.resources import in_words
 
 # What a process takes before it has a scene, by engine (bytes).
 PROGRAM = {"tensorflow": 1_000_000_000}

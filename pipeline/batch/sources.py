@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import ConfigError
-from pipeline.identity import identity_of
+from pipeline.machine.files import identity_of
 
 # In folders, what has one of these endings is taken for a scene; what is none of a known format
 # fails with words. Files that are named are taken whatever their ending.

@@ -21,8 +21,7 @@ from typing import IO, Any
 
 from pipeline.batch.child import HANDED_TO_ALL
 from pipeline.batch.job import CRASH, DEFECT, MEMORY, STOPPED, TIMEOUT, Job, Outcome, Progress
-from pipeline.machine import ONE_THREAD
-from pipeline.memory import in_words
+from pipeline.machine.resources import ONE_THREAD, in_words
 from pipeline.writers.partial import partials_of
 
 # How often memory is looked at (seconds).

@@ -169,8 +169,8 @@ def batch(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with importing():
-        from pipeline.batch.display import display
         from pipeline.batch.runner import plan_batch, run_batch
+        from pipeline.cli.batch_display import display
     try:
         request = _request(config, inputs, options)
         if dry_run:
@@ -190,7 +190,7 @@ def batch(
 def _request(config: str, inputs: tuple[str, ...], options: dict[str, Any]) -> "Request":
     from pipeline.batch.request import Request
     from pipeline.cli.run import configured
-    from pipeline.plan import check_config
+    from pipeline.run.plan import check_config
 
     settings = configured(config, **options)
     executor = options["executor"] or ("dask" if options["scheduler"] else None)

@@ -106,7 +106,7 @@ def check(config: str, log_level: str) -> None:
     start(log_level)
     with importing():
         from pipeline.config import as_yaml, load_config
-        from pipeline.plan import check_config
+        from pipeline.run.plan import check_config
 
     try:
         loaded = load_config(config)

@@ -61,7 +61,7 @@ def run(
     start(log_level)
     with importing():
         import pipeline.process  # noqa: F401 - what follows imports it again, for nothing
-        from pipeline.memory import keep_freed_memory
+        from pipeline.machine.resources import keep_freed_memory
     keep_freed_memory()
     try:
         settings = configured(config, **options)
@@ -101,15 +101,15 @@ def configured(config: str, **options: Any) -> "RunConfig":
 
 def _check_distinct(scenes: tuple[Path, ...], settings: "RunConfig") -> None:
     if len(scenes) > 1:
-        from pipeline.delivery import check_distinct
+        from pipeline.product.delivery import check_distinct
 
         check_distinct(scenes, settings)
 
 
 def _run_one(scene: Path, settings: "RunConfig", dry_run: bool) -> bool:
     """Whether the scene succeeded; a failure is reported and costs nothing else."""
+    from pipeline.cli.terminal import block_progress
     from pipeline.process import plan_scene, process_scene
-    from pipeline.terminal import block_progress
 
     try:
         if dry_run:

@@ -30,8 +30,8 @@ def importing() -> Iterator[None]:
 
 def start(level: str, log_json: bool = False) -> None:
     """Show messages from a level on, and end in order on SIGTERM."""
-    from pipeline.machine import use_one_thread_each
-    from pipeline.terminal import start_logging
+    from pipeline.cli.terminal import start_logging
+    from pipeline.machine.resources import use_one_thread_each
 
     use_one_thread_each()
     start_logging(level, log_json)

@@ -67,8 +67,8 @@ def simulate(
     """
     start(log_level)
     with importing():
+        from pipeline.simulation.simulation import OUTPUTS, simulate_samples
         from pipeline.tables.writing import write_samples, writer_for
-        from pipeline.training.simulation import OUTPUTS, simulate_samples
 
     try:
         writer_for(output)
@@ -90,7 +90,7 @@ def simulate(
 
 def _bands(sensor: str | None, bands: str | None) -> tuple[float, ...]:
     """The wavelengths of a call: given ones, else the Rrs bands of the sensor."""
-    from pipeline.sensors import find_sensor, sensors
+    from pipeline.facts.sensors import find_sensor, sensors
 
     known = find_sensor(sensor) if sensor is not None else None
     if bands is not None:

@@ -41,7 +41,7 @@ def choose_size(
     if not said:
         return recipe, checkpoints
     from pipeline.config.study import parse_study
-    from pipeline.training.evaluation.capacity_report import capacity_text
+    from pipeline.evaluation.capacity_report import capacity_text
     from pipeline.training.study import study
     from pipeline.training.study_files import write_study
 

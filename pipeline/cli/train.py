@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.networks import Ensemble, Network
     from pipeline.training.fitting import Epoch
     from pipeline.training.fitting.tensorboard import Board
-    from pipeline.training.preparation import Prepared
+    from pipeline.training.samples.preparation import Prepared
     from pipeline.training.train import Trained
 
 Kind = TypeVar("Kind", bound="Recipe")
@@ -201,8 +201,8 @@ def _train(recipe: "Kind", output: Path, fit: "Callable[..., Trained]", checkpoi
     """
     from pipeline.training.ensemble import train_ensemble
     from pipeline.training.ensemble_results import write_ensemble_results
-    from pipeline.training.preparation import prepare
     from pipeline.training.results import write_results
+    from pipeline.training.samples.preparation import prepare
 
     def one(own: "Kind", prepared: "Prepared | None", checkpoints: Path | None) -> "Trained":
         with _listening(own.name, output, own.fit.tensorboard) as listener:
@@ -270,7 +270,7 @@ def _guarded(work: Callable[[], None]) -> None:
 @contextlib.contextmanager
 def _listening(name: str, output: Path, tensorboard: bool) -> "Iterator[_Listener]":
     """Tells the terminal, and TensorBoard if wanted, of each epoch."""
-    from pipeline.terminal import epoch_progress
+    from pipeline.cli.terminal import epoch_progress
 
     with contextlib.ExitStack() as stack:
         board = None

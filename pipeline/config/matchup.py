@@ -10,7 +10,7 @@ from pipeline.config.samples import Text
 from pipeline.config.science import MaskRules, Name, ReaderChoice
 from pipeline.config.strict import Strict, complaints_of, read_yaml
 from pipeline.errors import ConfigError
-from pipeline.shipped import shipped_configs
+from pipeline.facts.shipped import shipped_configs
 
 BrdfState = Literal["none", "f/Q", "unknown"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

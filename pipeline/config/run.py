@@ -11,12 +11,12 @@ import yaml
 from pydantic import ByteSize, Field, ValidationError, field_validator
 
 from pipeline.config.batch import Batch, QualityControl
+from pipeline.config.naming import NameTemplate
 from pipeline.config.science import Name, Science
 from pipeline.config.strict import Strict, complaints_of, read_yaml
 from pipeline.errors import ConfigError
-from pipeline.machine import available_cores
-from pipeline.naming import NameTemplate
-from pipeline.shipped import shipped_configs
+from pipeline.facts.shipped import shipped_configs
+from pipeline.machine.resources import available_cores
 
 
 class Execution(Strict):

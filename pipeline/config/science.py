@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from pipeline.config.strict import Strict
 from pipeline.config.uncertainty import Uncertainty
-from pipeline.shipped import read_table, shipped_configs
+from pipeline.facts.shipped import read_table, shipped_configs
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 # Sorted, so that the order in a file, which nobody minds, decides no bit and no byte of a product.

@@ -11,7 +11,7 @@ from pipeline.config.samples import ClassName, SamplesConfig, SplitsConfig, Text
 from pipeline.config.strict import Strict, complaints_of, read_yaml
 from pipeline.config.tuning import TuningConfig
 from pipeline.errors import ConfigError
-from pipeline.shipped import shipped_configs
+from pipeline.facts.shipped import shipped_configs
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -11,9 +11,9 @@ from pipeline.masks.expression import Expression
 from pipeline.masks.flags import FlagIsSet, KeepFlags
 from pipeline.masks.rule import MaskRule
 from pipeline.masks.values import VALUE_RULES, ValueRule
-from pipeline.quality import MOST_MASK_RULES
-from pipeline.scene import SOURCE_FLAGS, Band
-from pipeline.source_flags import SourceFlags
+from pipeline.scene.quality import MOST_MASK_RULES
+from pipeline.scene.scene import SOURCE_FLAGS, Band
+from pipeline.scene.source_flags import SourceFlags
 
 __all__ = ["Dilated", "MaskRule", "describe_rule", "make_rules"]
 

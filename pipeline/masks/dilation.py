@@ -7,16 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from pipeline.lazy import Made, StoredChunks, lazy
 from pipeline.masks.rule import MaskRule
-from pipeline.scene import (
-    AXES,
-    SPECTRAL,
-    Band,
-    state_name,
-    storage_of,
-    wavelength_dim,
-)
+from pipeline.scene.lazy import Made, StoredChunks, lazy
+from pipeline.scene.scene import AXES, SPECTRAL, Band, state_name, storage_of, wavelength_dim
 
 Bool = npt.NDArray[np.bool_]
 

@@ -18,7 +18,14 @@ import numpy.typing as npt
 import xarray as xr
 
 from pipeline.errors import ConfigError, SceneError
-from pipeline.scene import Band, band_names, nearest_band, parse_band, plain_variables, wavelengths
+from pipeline.scene.scene import (
+    Band,
+    band_names,
+    nearest_band,
+    parse_band,
+    plain_variables,
+    wavelengths,
+)
 
 Values = Mapping[str, npt.NDArray[Any]]
 

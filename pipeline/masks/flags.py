@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from pipeline.scene import SOURCE_FLAGS, Band
+from pipeline.scene.scene import SOURCE_FLAGS, Band
 
 
 def _is_any_set(block: xr.Dataset, mask: int) -> npt.NDArray[np.bool_]:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from pipeline.scene import Band
+from pipeline.scene.scene import Band
 
 
 class MaskRule(Protocol):

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from pipeline.quality import STATE_OUTSIDE_VALID_RANGE, STATE_SATURATED
-from pipeline.scene import Band
+from pipeline.scene.quality import STATE_OUTSIDE_VALID_RANGE, STATE_SATURATED
+from pipeline.scene.scene import Band
 
 # (values, states) of one band -> True where the pixel is excluded.
 Condition = Callable[[npt.NDArray[Any], Any], npt.NDArray[np.bool_]]

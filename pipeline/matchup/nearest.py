@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from pipeline.lazy import strips
-from pipeline.scene import AXES, GEOLOCATION
+from pipeline.scene.lazy import strips
+from pipeline.scene.scene import AXES, GEOLOCATION
 from pipeline.tables.table import Array
 
 EARTH_RADIUS_KM = 6371.0

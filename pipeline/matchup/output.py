@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.config.matchup import MatchupConfig
+from pipeline.facts.quantities import Quantity, quantities
 from pipeline.matchup.find import Matchups
 from pipeline.matchup.nearest import unit_vectors
 from pipeline.matchup.pairs import Pair
@@ -16,7 +17,6 @@ from pipeline.matchup.points import Points
 from pipeline.matchup.selection import Row
 from pipeline.matchup.statistics import Statistic
 from pipeline.matchup.window import ZENITHS
-from pipeline.quantities import Quantity, quantities
 from pipeline.tables.table import Column
 from pipeline.tables.writing import SampleTable
 from pipeline.version import __version__

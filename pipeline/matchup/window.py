@@ -11,7 +11,7 @@ from pipeline.config.matchup import MatchupConfig
 from pipeline.errors import SceneError
 from pipeline.masks import Dilated, MaskRule, make_rules
 from pipeline.masks.flags import FlagIsSet
-from pipeline.scene import (
+from pipeline.scene.scene import (
     AXES,
     SOURCE_FLAGS,
     Band,
@@ -20,7 +20,7 @@ from pipeline.scene import (
     wavelength_dim,
     wavelengths,
 )
-from pipeline.source_flags import SourceFlags
+from pipeline.scene.source_flags import SourceFlags
 from pipeline.tables.table import Array
 
 Bool = npt.NDArray[np.bool_]

@@ -2,9 +2,9 @@
 
 from pipeline.networks.description import Layer, Network, Variable
 from pipeline.networks.ensemble import Ensemble
-from pipeline.networks.ensemble_file import load_retrieval
-from pipeline.networks.formats import load_network
-from pipeline.networks.library import find_network
+from pipeline.networks.reading import load_network
+from pipeline.networks.reading.ensemble_file import load_retrieval
+from pipeline.networks.reading.library import find_network
 from pipeline.networks.retrieval import Retrieval
 
 __all__ = [

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import NetworkError
+from pipeline.facts.quantities import band_name
 from pipeline.networks.scalings import SCALINGS, Scaling
 from pipeline.networks.transforms import TRANSFORMS, Transform
-from pipeline.quantities import band_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -129,7 +129,7 @@ class Network:
 
     def reference(self, x: npt.ArrayLike) -> Array:
         """Outputs (n, outputs) of inputs (n, inputs), physical units, by the float64 reference."""
-        from pipeline.networks.reference import forward
+        from pipeline.networks.engines.numpy_engine import forward
 
         return forward(self, x)
 

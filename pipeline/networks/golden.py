@@ -4,7 +4,7 @@ import numpy as np
 
 from pipeline.errors import NetworkError
 from pipeline.networks.description import Network
-from pipeline.networks.reference import forward
+from pipeline.networks.engines.numpy_engine import forward
 
 # The outputs are stored as decimal text of float64, computed by whoever wrote the file.
 TOLERANCE = 1e-9

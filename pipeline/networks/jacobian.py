@@ -8,8 +8,8 @@ import numpy.typing as npt
 from pipeline.networks.activations import activation_derivative, activation_function
 from pipeline.networks.decades import in_decades
 from pipeline.networks.description import Array, Network
+from pipeline.networks.engines.numpy_engine import scale_factors, scaled
 from pipeline.networks.ensemble import Ensemble
-from pipeline.networks.reference import scale_factors, scaled
 from pipeline.networks.retrieval import Retrieval
 from pipeline.networks.transforms import LN10
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from pipeline.networks.description import Layer, Network, Variable
-from pipeline.networks.reference import scale_factors
+from pipeline.networks.engines.numpy_engine import scale_factors
 
 
 def rescaled(

@@ -13,7 +13,6 @@ from pydantic import ValidationError
 
 from pipeline.config import ReaderChoice, ReaderOptions, complaints_of
 from pipeline.errors import DAMAGE, ConfigError, SceneError, UnknownFormatError
-from pipeline.lazy import source_of
 from pipeline.readers.cf_netcdf import CfNetcdf
 from pipeline.readers.chunk_cache import ChunkCache
 from pipeline.readers.container import describe_content
@@ -22,7 +21,8 @@ from pipeline.readers.obpg_l2 import ObpgL2
 from pipeline.readers.olci_wfr import OlciWfr
 from pipeline.readers.sgli_l2 import SgliL2
 from pipeline.readers.stored import check_size
-from pipeline.scene import check_scene, spectral_quantities
+from pipeline.scene.lazy import source_of
+from pipeline.scene.scene import check_scene, spectral_quantities
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def open_scene(
     reader: "str | ReaderChoice" = AUTO,
     chunks: Mapping[str, int] | None = None,
 ) -> xr.Dataset:
-    """Open a scene lazily, in the names and units of :mod:`pipeline.scene`.
+    """Open a scene lazily, in the names and units of :mod:`pipeline.scene.scene`.
 
     Args:
         path: the file (or, where the format is one, the folder) of the scene.

@@ -20,8 +20,8 @@ from pydantic import ValidationError
 
 from pipeline.config import complaints_of
 from pipeline.errors import ConfigError, SceneError
-from pipeline.lazy import Made, Source
-from pipeline.quantities import quantities
+from pipeline.facts.quantities import quantities
+from pipeline.facts.sensors import identify_sensor, sensors
 from pipeline.readers.container import is_hdf5, is_netcdf3
 from pipeline.readers.mapping import (
     CONVERSIONS,
@@ -52,14 +52,14 @@ from pipeline.readers.stored import (
     spectrum,
 )
 from pipeline.readers.tie_points import Kind, TiePoints
-from pipeline.scene import (
+from pipeline.scene.lazy import Made, Source
+from pipeline.scene.scene import (
     GEOLOCATION,
     SOURCE_FLAGS,
     SPATIAL_REF,
     geographic_reference,
     is_projected,
 )
-from pipeline.sensors import identify_sensor, sensors
 
 
 class CfNetcdf:

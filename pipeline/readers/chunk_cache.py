@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from pipeline.grid import BlockGrid
+from pipeline.scene.grid import BlockGrid
 
 Array = npt.NDArray[Any]
 

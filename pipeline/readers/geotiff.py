@@ -19,8 +19,7 @@ from pydantic import Field, model_validator
 
 from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
-from pipeline.lazy import Made, Source
-from pipeline.quantities import quantities
+from pipeline.facts.quantities import quantities
 from pipeline.readers.chunk_cache import ChunkCache
 from pipeline.readers.container import is_tiff
 from pipeline.readers.decoding import Decoder
@@ -37,7 +36,8 @@ from pipeline.readers.stored import (
     plane,
     spectrum,
 )
-from pipeline.scene import GEOLOCATION, SPATIAL_REF, geographic_reference
+from pipeline.scene.lazy import Made, Source
+from pipeline.scene.scene import GEOLOCATION, SPATIAL_REF, geographic_reference
 
 Wavelength = Annotated[float, Field(gt=0)]
 

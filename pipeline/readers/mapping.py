@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from pipeline.config import ReaderOptions, Strict, complaints_of
-from pipeline.shipped import read_table, shipped_configs
+from pipeline.facts.shipped import read_table, shipped_configs
 
 Spectral = Literal["Rrs", "Rrs_unc", "Lrc", "rho_s", "rho_w"]
 

@@ -16,6 +16,7 @@ import xarray as xr
 
 from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
+from pipeline.facts.sensors import identify_sensor
 from pipeline.readers.container import is_hdf5
 from pipeline.readers.stored import (
     Stored,
@@ -30,8 +31,7 @@ from pipeline.readers.stored import (
     spectrum,
 )
 from pipeline.readers.tie_points import TiePoints
-from pipeline.scene import GEOLOCATION, SOURCE_FLAGS
-from pipeline.sensors import identify_sensor
+from pipeline.scene.scene import GEOLOCATION, SOURCE_FLAGS
 
 LINES, PIXELS, BANDS = "number_of_lines", "pixels_per_line", "wavelength_3d"
 # Older files have navigation on control points: every pixel, or fewer.

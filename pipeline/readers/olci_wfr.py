@@ -17,7 +17,7 @@ import xarray as xr
 
 from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
-from pipeline.lazy import Source
+from pipeline.facts.sensors import find_sensor
 from pipeline.readers.container import describe_content, is_hdf5
 from pipeline.readers.stored import (
     Layer,
@@ -34,8 +34,8 @@ from pipeline.readers.stored import (
     spectrum,
 )
 from pipeline.readers.tie_points import Kind, TiePoints, relative_azimuth
-from pipeline.scene import GEOLOCATION, SOURCE_FLAGS
-from pipeline.sensors import find_sensor
+from pipeline.scene.lazy import Source
+from pipeline.scene.scene import GEOLOCATION, SOURCE_FLAGS
 
 SENSOR = "OLCI"
 RHO_W_TO_RRS = 1 / math.pi

@@ -20,7 +20,8 @@ from pydantic import field_validator
 
 from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
-from pipeline.lazy import Source
+from pipeline.facts.sensors import find_sensor
+from pipeline.facts.shipped import read_table, shipped_configs
 from pipeline.readers.container import is_hdf5
 from pipeline.readers.decoding import Decoder
 from pipeline.readers.stored import (
@@ -37,9 +38,8 @@ from pipeline.readers.stored import (
     spectrum,
 )
 from pipeline.readers.tie_points import TiePoints, relative_azimuth
-from pipeline.scene import GEOLOCATION, SOURCE_FLAGS
-from pipeline.sensors import find_sensor
-from pipeline.shipped import read_table, shipped_configs
+from pipeline.scene.lazy import Source
+from pipeline.scene.scene import GEOLOCATION, SOURCE_FLAGS
 
 SENSOR = "SGLI"
 QA = "QA_flag"

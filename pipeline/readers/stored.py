@@ -14,12 +14,21 @@ import numpy.typing as npt
 import xarray as xr
 
 from pipeline.errors import DAMAGE, SceneError
-from pipeline.lazy import Bands, Computed, Index, Region, Source, StoredChunks, lazy, region_shape
-from pipeline.quantities import quantities
+from pipeline.facts.quantities import quantities
 from pipeline.readers.chunk_cache import Chunk, ChunkCache
 from pipeline.readers.decoding import Decoder
 from pipeline.readers.hdf5_chunks import Hdf5Chunks, inside
-from pipeline.scene import state_name, wavelength_dim
+from pipeline.scene.lazy import (
+    Bands,
+    Computed,
+    Index,
+    Region,
+    Source,
+    StoredChunks,
+    lazy,
+    region_shape,
+)
+from pipeline.scene.scene import state_name, wavelength_dim
 
 Array = npt.NDArray[Any]
 

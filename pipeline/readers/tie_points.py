@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import SceneError
-from pipeline.lazy import Computed, Made, Source
 from pipeline.readers.stored import check_size
+from pipeline.scene.lazy import Computed, Made, Source
 
 Kind = Literal["plain", "angle"]
 """``angle`` is in degrees and wraps: longitude, azimuth. The result is in [-180, 180)."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ConfigError, OutputError
-from pipeline.quantities import Quantity
+from pipeline.facts.quantities import Quantity
 from pipeline.tables.table import Column
 
 CSV_ROWS = 5_000

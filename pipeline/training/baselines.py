@@ -12,8 +12,8 @@ from pipeline.errors import ConfigError, NetworkError
 from pipeline.networks.description import Array, Variable
 from pipeline.networks.retrieval import Retrieval
 from pipeline.tables import Table
-from pipeline.training.class_rules import classes_by_rules
-from pipeline.training.sample_columns import Findings
+from pipeline.training.samples.class_rules import classes_by_rules
+from pipeline.training.samples.columns import Findings
 
 
 def baseline_outputs(

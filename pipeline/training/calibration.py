@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.errors import ConfigError
+from pipeline.evaluation.coverage import DEVIATIONS
 from pipeline.networks.description import Array, Variable
 from pipeline.networks.ensemble import Calibration
-from pipeline.training.evaluation.coverage import DEVIATIONS
 
 # Fewer rows leave a quantile open.
 FEWEST = 20

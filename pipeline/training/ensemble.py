@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.config.training import EnsembleConfig, Recipe
+from pipeline.evaluation.coverage import coverage
 from pipeline.networks import Ensemble
 from pipeline.networks.decades import in_decades
 from pipeline.networks.description import Array
 from pipeline.training.calibration import Unseen, calibrate
-from pipeline.training.evaluation.coverage import coverage
-from pipeline.training.preparation import Prepared
-from pipeline.training.splits import Split, make_folds
+from pipeline.training.samples.preparation import Prepared
+from pipeline.training.samples.splits import Split, make_folds
 from pipeline.training.train import Trained
 from pipeline.version import __version__
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from pipeline.config.training import Recipe
 from pipeline.errors import OutputError
+from pipeline.evaluation.files import write_evaluation
+from pipeline.evaluation.report import Evaluation
 from pipeline.networks import load_retrieval
-from pipeline.networks.ensemble_file import write_ensemble
+from pipeline.networks.reading.ensemble_file import write_ensemble
 from pipeline.networks.saving import save_network
 from pipeline.training.ensemble import TrainedEnsemble
-from pipeline.training.evaluation.files import write_evaluation
-from pipeline.training.evaluation.report import Evaluation
 from pipeline.training.fitting.history import write_history
 from pipeline.training.results import (
     evaluate_part,

@@ -12,12 +12,12 @@ from pipeline.config.training import (
     load_recipe,
 )
 from pipeline.errors import ConfigError
+from pipeline.evaluation.files import write_evaluation
+from pipeline.evaluation.tables import to_text
 from pipeline.networks import Ensemble, Network
-from pipeline.training.evaluation.files import write_evaluation
-from pipeline.training.evaluation.tables import to_text
 from pipeline.training.finetune import with_inputs_of
-from pipeline.training.preparation import prepare
 from pipeline.training.results import evaluate_part, model_card
+from pipeline.training.samples.preparation import prepare
 
 
 def evaluate_networks(

@@ -11,14 +11,14 @@ from pipeline.config.samples import VariableConfig
 from pipeline.config.training import FinetuneConfig, Fit, Stage
 from pipeline.errors import ConfigError
 from pipeline.networks.description import Layer, Network, Variable
+from pipeline.networks.engines.numpy_engine import scaled
 from pipeline.networks.ensemble import Ensemble
-from pipeline.networks.reference import scaled
 from pipeline.networks.rescaling import rescaled, with_outputs
 from pipeline.training.fitting import Checkpoints, Data, Fitted, Listener, Trainer
 from pipeline.training.fitting.checkpoints import State
-from pipeline.training.model import decorrelation, dense_layers, layers_of, model_of
-from pipeline.training.preparation import Prepared, prepare
-from pipeline.training.setup import set_up
+from pipeline.training.fitting.model import decorrelation, dense_layers, layers_of, model_of
+from pipeline.training.fitting.setup import set_up
+from pipeline.training.samples.preparation import Prepared, prepare
 from pipeline.training.train import (
     Trained,
     as_network,

@@ -13,19 +13,19 @@ import yaml
 
 from pipeline.config.training import Recipe
 from pipeline.errors import OutputError
+from pipeline.evaluation.album import History
+from pipeline.evaluation.card import DataFile, ModelCard, card_of_network
+from pipeline.evaluation.class_comparison import modelled_classes
+from pipeline.evaluation.files import write_evaluation
+from pipeline.evaluation.report import Evaluation, evaluate_arrays, evaluate_classes
+from pipeline.evaluation.tables import as_dict
 from pipeline.networks import Ensemble, Network, load_network
 from pipeline.networks.description import Array
 from pipeline.networks.saving import save_network
 from pipeline.training.baselines import baseline_classes, baseline_outputs
-from pipeline.training.evaluation.album import History
-from pipeline.training.evaluation.card import DataFile, ModelCard, card_of_network
-from pipeline.training.evaluation.class_comparison import modelled_classes
-from pipeline.training.evaluation.files import write_evaluation
-from pipeline.training.evaluation.report import Evaluation, evaluate_arrays, evaluate_classes
-from pipeline.training.evaluation.tables import as_dict
 from pipeline.training.fitting import Fitted
 from pipeline.training.fitting.history import write_history
-from pipeline.training.preparation import Prepared
+from pipeline.training.samples.preparation import Prepared
 from pipeline.training.train import Trained
 
 Rows = npt.NDArray[np.int64]

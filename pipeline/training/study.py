@@ -11,15 +11,15 @@ import numpy as np
 from pipeline.config.study import StudyConfig, hidden_of
 from pipeline.config.training import TrainingConfig
 from pipeline.errors import ConfigError, DivergedError
+from pipeline.evaluation.capacity import Capacity, Runs, judge
 from pipeline.networks.description import Array, Network
-from pipeline.networks.reference import forward, scaled
-from pipeline.networks.tensorflow_setup import tensorflow
-from pipeline.training.divisions import divisions, outside_test
-from pipeline.training.evaluation.capacity import Capacity, Runs, judge
+from pipeline.networks.engines.numpy_engine import forward, scaled
+from pipeline.networks.engines.tensorflow_setup import tensorflow
 from pipeline.training.fitting import Listener
-from pipeline.training.losses import loss_function
-from pipeline.training.preparation import Prepared, Rows
-from pipeline.training.samples import Samples, load_samples
+from pipeline.training.fitting.losses import loss_function
+from pipeline.training.samples.divisions import divisions, outside_test
+from pipeline.training.samples.preparation import Prepared, Rows
+from pipeline.training.samples.samples import Samples, load_samples
 from pipeline.training.train import Trained, check_savable_now, train
 
 log = logging.getLogger(__name__)

@@ -4,14 +4,10 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.training.evaluation.capacity_report import (
-    capacity_csv,
-    capacity_json,
-    capacity_text,
-)
-from pipeline.training.evaluation.files import replace_file
-from pipeline.training.evaluation.pictures import png
-from pipeline.training.evaluation.pictures.capacity import capacity_picture
+from pipeline.evaluation.capacity_report import capacity_csv, capacity_json, capacity_text
+from pipeline.evaluation.files import replace_file
+from pipeline.evaluation.pictures import png
+from pipeline.evaluation.pictures.capacity import capacity_picture
 from pipeline.training.study import Studied
 
 

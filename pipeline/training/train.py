@@ -11,15 +11,15 @@ import numpy as np
 
 from pipeline.config.training import FinetuneConfig, Recipe, TrainingConfig
 from pipeline.errors import ConfigError, DivergedError
+from pipeline.facts.sensors import find_sensor
 from pipeline.networks.checks import check_class_names, check_network
 from pipeline.networks.description import GoldenSpectra, Layer, Network, Variable
-from pipeline.networks.reference import forward
-from pipeline.sensors import find_sensor
+from pipeline.networks.engines.numpy_engine import forward
 from pipeline.training.baselines import baseline_classes
 from pipeline.training.fitting import Checkpoints, Fitted, Listener, Trainer
-from pipeline.training.model import decorrelation, layers_of, new_model
-from pipeline.training.preparation import Prepared, prepare
-from pipeline.training.setup import set_up
+from pipeline.training.fitting.model import decorrelation, layers_of, new_model
+from pipeline.training.fitting.setup import set_up
+from pipeline.training.samples.preparation import Prepared, prepare
 from pipeline.version import __version__
 
 if TYPE_CHECKING:

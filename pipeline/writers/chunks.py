@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from isal import isal_zlib
 
-from pipeline.quality import FlagTable
+from pipeline.scene.quality import FlagTable
 from pipeline.writers.tally import Counts
 
 FILL = np.float32(-32767.0)  # NASA's fill value of float products

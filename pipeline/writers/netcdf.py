@@ -23,8 +23,8 @@ import xarray as xr
 from h5py._objects import phil
 
 from pipeline.errors import OutputError, WriteError
-from pipeline.grid import BlockGrid
-from pipeline.quality import NO_CLASS, FlagTable
+from pipeline.scene.grid import BlockGrid
+from pipeline.scene.quality import NO_CLASS, FlagTable
 from pipeline.writers.chunks import FILL, ChunkEncoder, StoredChunk
 from pipeline.writers.group import Group
 from pipeline.writers.partial import partial_path

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.quality import FlagTable
+from pipeline.scene.quality import FlagTable
 
 # Geolocation off the globe is flagged, and no bound of the scene.
 _POSSIBLE = {"latitude": 90.0, "longitude": 180.0}

@@ -14,7 +14,7 @@ from pipeline.algorithms import ALGORITHMS, algorithm
 from pipeline.batch.runner import networks_now
 from pipeline.cli import main
 from pipeline.config import load_config
-from pipeline.plan import check_config
+from pipeline.run.plan import check_config
 from pipeline.verify import verify_product
 
 FILL = np.float32(-32767)

@@ -21,7 +21,7 @@ from batches import (
 )
 from small_network import write_network
 
-from pipeline.identity import sha256_of
+from pipeline.machine.files import sha256_of
 
 
 @pytest.fixture

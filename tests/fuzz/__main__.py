@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fuzz.trial import READERS, Mutant, Trials, Verdict, mutants
 from pipeline.batch.job import CRASH, DONE
-from pipeline.memory import in_words
+from pipeline.machine.resources import in_words
 
 # Worth a look (seconds).
 SLOW = 5.0

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import ConfigError, PipelineError, SceneError
 from pipeline.masks.expression import Expression
-from pipeline.scene import Band
+from pipeline.scene.scene import Band
 
 NAN, INF = np.nan, np.inf
 WAVELENGTHS = (412.0, 443.0, 667.0)

@@ -11,8 +11,8 @@ from pipeline.errors import PipelineError, SceneError
 from pipeline.masks import make_rules
 from pipeline.masks.flags import FlagIsSet, KeepFlags
 from pipeline.readers import open_scene
-from pipeline.scene import SOURCE_FLAGS, Band
-from pipeline.source_flags import SourceFlags
+from pipeline.scene.scene import SOURCE_FLAGS, Band
+from pipeline.scene.source_flags import SourceFlags
 
 # As OBPG writes them: 32 names for 32 bits of a signed int32, bits without a meaning all SPARE.
 OBPG = (

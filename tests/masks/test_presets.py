@@ -16,7 +16,7 @@ from pipeline.config import as_yaml, load_config, mask_presets
 from pipeline.errors import ConfigError, SceneError
 from pipeline.process import plan_scene
 from pipeline.readers import open_scene
-from pipeline.source_flags import SourceFlags
+from pipeline.scene.source_flags import SourceFlags
 
 OLCI = (412.5, 442.5, 490.0)
 NOMINAL = (412, 443, 490)

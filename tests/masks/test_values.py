@@ -7,8 +7,8 @@ import xarray as xr
 from pipeline.config import MaskRules
 from pipeline.masks import make_rules
 from pipeline.masks.values import VALUE_RULES, ValueRule
-from pipeline.quality import STATE_OUTSIDE_VALID_RANGE, STATE_SATURATED
-from pipeline.scene import Band
+from pipeline.scene.quality import STATE_OUTSIDE_VALID_RANGE, STATE_SATURATED
+from pipeline.scene.scene import Band
 
 #                  value   zero  minus zero  negative  NaN   outside   saturated
 VALUES = np.array([0.002, 0.0, -0.0, -0.001, np.nan, np.nan, 0.05], np.float32)

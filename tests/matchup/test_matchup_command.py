@@ -16,7 +16,7 @@ from pipeline.config.training import TrainingConfig, load_recipe
 from pipeline.matchup.coverage import Coverage
 from pipeline.matchup.criteria import least_valid
 from pipeline.tables import read_table
-from pipeline.training.samples import load_samples
+from pipeline.training.samples.samples import load_samples
 
 SHAPE = (40, 40)
 BANDS = {412: 0.006, 443: 0.005, 490: 0.004, 555: 0.002}

@@ -11,10 +11,10 @@ import small_network
 import yaml
 
 from pipeline.errors import NetworkError
+from pipeline.facts.shipped import shipped_configs
 from pipeline.networks import load_network
 from pipeline.networks.engines import get_engine
-from pipeline.networks.formats import is_network
-from pipeline.shipped import shipped_configs
+from pipeline.networks.reading import is_network
 
 KERNELS = ([[0.5, -1.0, 0.25], [1.5, 0.75, -0.5]], [[1.0], [-2.0], [0.5]])
 BIASES = ([0.1, -0.2, 0.3], [0.4])

@@ -11,7 +11,7 @@ from pipeline.errors import ConfigError, NetworkError
 from pipeline.networks import engines, load_network
 from pipeline.networks.description import Layer, Network
 from pipeline.networks.engines import ENGINES, get_engine, resolve_engine
-from pipeline.networks.reference import NumpyEngine, forward
+from pipeline.networks.engines.numpy_engine import NumpyEngine, forward
 
 FILES = [
     f"{sensor}_{kind}.h5"
@@ -106,7 +106,7 @@ def test_keras_weights_are_kernels_transposed_and_flat_biases(ocsmart):
     """The rebuilt model's inner layers hold the file's kernels transposed, biases flattened."""
     import h5py
 
-    from pipeline.networks.keras_model import build_model
+    from pipeline.networks.engines.keras_model import build_model
 
     path = ocsmart / "SGLI_aphNN.h5"
     model = build_model(load_network(path))
@@ -229,9 +229,9 @@ def test_scenes_share_one_engine(sample_networks, monkeypatch):
 
 def test_a_gpu_without_memory_is_left_step_by_step(tmp_path, caplog, monkeypatch):
     """Smaller calls first, then the CPU; the numbers stay right, and a warning says so."""
-    from pipeline.networks import tensorflow_engine
-    from pipeline.networks.tensorflow_engine import TensorflowEngine
-    from pipeline.networks.tensorflow_setup import tensorflow
+    from pipeline.networks.engines import tensorflow_engine
+    from pipeline.networks.engines.tensorflow_engine import TensorflowEngine
+    from pipeline.networks.engines.tensorflow_setup import tensorflow
 
     network = load_network(write_network(tmp_path / "n.h5"))
     engine, tf = TensorflowEngine(network), tensorflow()

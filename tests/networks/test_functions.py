@@ -12,8 +12,8 @@ from pipeline.networks.activations import activation_function, parse_activation
 from pipeline.networks.checks import check_network
 from pipeline.networks.description import Layer, Network, Variable, class_outputs
 from pipeline.networks.engines import example_inputs
-from pipeline.networks.folding import fold
-from pipeline.networks.reference import forward
+from pipeline.networks.engines.folding import fold
+from pipeline.networks.engines.numpy_engine import forward
 
 # Each function of one number, or of a list of them, written out with math alone.
 ACTIVATIONS = {

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from pipeline.errors import NetworkError
-from pipeline.networks import keras_file, load_network
+from pipeline.networks import load_network
 from pipeline.networks.activations import activation_function
-from pipeline.networks.formats import is_network
-from pipeline.networks.keras_file import keras_layers
+from pipeline.networks.reading import is_network, keras_file
+from pipeline.networks.reading.keras_file import keras_layers
 
 REAL = "networks/keras/modisnn_lna_14_64_64_3.h5"
 SUFFIXES = (".keras", ".h5")

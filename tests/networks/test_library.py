@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import NetworkError
-from pipeline.networks.library import ENVIRONMENT_VARIABLE, find_network, network_folders
+from pipeline.networks.reading.library import ENVIRONMENT_VARIABLE, find_network, network_folders
 
 
 def touched(path):

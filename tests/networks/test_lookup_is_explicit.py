@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from pipeline.errors import ConfigError, NetworkError
-from pipeline.networks.library import check_folders, find_network
+from pipeline.networks.reading.library import check_folders, find_network
 
 
 def test_a_bare_name_is_not_taken_from_the_current_folder(sample_networks, tmp_path, monkeypatch):

@@ -10,12 +10,12 @@ import oracle
 import pytest
 
 from pipeline.errors import NetworkError
+from pipeline.facts.sensors import sensors
 from pipeline.networks import load_network
-from pipeline.networks.formats import is_network
-from pipeline.networks.ocsmart_h5 import PARTS
-from pipeline.networks.reference import forward
-from pipeline.networks.self_description import ATTRIBUTE
-from pipeline.sensors import sensors
+from pipeline.networks.engines.numpy_engine import forward
+from pipeline.networks.reading import is_network
+from pipeline.networks.reading.ocsmart_h5 import PARTS
+from pipeline.networks.reading.self_description import ATTRIBUTE
 
 SIZES = (7, 9, 5, 6)  # no two neighbours alike, so that no transposed kernel fits
 NAME = "SeaWiFS_aphNN.h5"  # seven inputs, six outputs

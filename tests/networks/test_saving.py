@@ -13,7 +13,7 @@ import pytest
 from pipeline.errors import NetworkError, OutputError
 from pipeline.networks import load_network
 from pipeline.networks.description import GoldenSpectra, Layer
-from pipeline.networks.reference import forward
+from pipeline.networks.engines.numpy_engine import forward
 from pipeline.networks.rescaling import rescaled, scaled_as, with_outputs
 from pipeline.networks.saving import beyond_ocsmart, check_savable, save_network
 

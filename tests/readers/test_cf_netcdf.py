@@ -16,7 +16,7 @@ from pipeline.errors import ConfigError, PipelineError, SceneError, UnknownForma
 from pipeline.process import plan_scene
 from pipeline.readers import open_scene
 from pipeline.readers.mapping import FileMapping, presets
-from pipeline.source_flags import SourceFlags
+from pipeline.scene.source_flags import SourceFlags
 
 LINES, PIXELS = 9, 7
 NOMINAL = (412, 443, 490)

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.grid import BlockGrid
-from pipeline.in_order import ahead_of, in_order
+from pipeline.machine.in_order import ahead_of, in_order
 from pipeline.readers import chunk_cache
 from pipeline.readers.chunk_cache import Chunk, ChunkCache
+from pipeline.scene.grid import BlockGrid
 
 PATIENCE = 30  # seconds until a thread that never comes fails a test
 EVERYWHERE = slice(0, 1)

@@ -17,8 +17,8 @@ from pipeline.config import ReaderChoice
 from pipeline.errors import PipelineError, SceneError, UnknownFormatError
 from pipeline.inspection import inspect_file
 from pipeline.readers import READERS, open_scene
-from pipeline.scene import check_scene, state_name, wavelengths
-from pipeline.source_flags import SourceFlags
+from pipeline.scene.scene import check_scene, state_name, wavelengths
+from pipeline.scene.source_flags import SourceFlags
 
 
 @pytest.fixture(params=sorted(CASES))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.quality import STATE_OUTSIDE_VALID_RANGE
 from pipeline.readers.decoding import Decoder
+from pipeline.scene.quality import STATE_OUTSIDE_VALID_RANGE
 
 OUTSIDE = int(STATE_OUTSIDE_VALID_RANGE)
 ALL_INT16 = np.arange(-(1 << 15), 1 << 15).astype(np.int16)

@@ -10,8 +10,8 @@ from small_network import write_network
 import pipeline
 from pipeline.config import ReaderChoice
 from pipeline.readers import open_scene
-from pipeline.scene import wavelengths
-from pipeline.source_flags import SourceFlags
+from pipeline.scene.scene import wavelengths
+from pipeline.scene.source_flags import SourceFlags
 
 FILL = np.float32(-32767)
 

@@ -13,10 +13,10 @@ from miniatures.truth import image_of_coordinates
 
 from pipeline.config import ReaderChoice
 from pipeline.errors import ConfigError, SceneError
+from pipeline.facts.shipped import shipped_configs
 from pipeline.readers import open_scene
-from pipeline.scene import wavelengths
-from pipeline.shipped import shipped_configs
-from pipeline.source_flags import SourceFlags
+from pipeline.scene.scene import wavelengths
+from pipeline.scene.source_flags import SourceFlags
 
 LAYOUTS = yaml.safe_load(
     (shipped_configs() / "formats" / "sgli_qa.yaml").read_text(encoding="utf-8")

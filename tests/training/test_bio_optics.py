@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline import sea_water
 from pipeline.errors import ConfigError
-from pipeline.optical_tables import read_columns
-from pipeline.training.bio_optics import forward, mean_water
-from pipeline.training.optics import absorption, backscattering, reflectance
+from pipeline.facts import sea_water
+from pipeline.facts.optical_tables import read_columns
+from pipeline.simulation.bio_optics import forward, mean_water
+from pipeline.simulation.optics import absorption, backscattering, reflectance
 
 VISIBLE = np.array([412.0, 443.0, 490.0, 510.0, 555.0, 665.0])
 

@@ -15,13 +15,13 @@ from sample_tables import nomad
 from pipeline.config import SplitsConfig
 from pipeline.config.training import EnsembleConfig, TrainingConfig, load_recipe
 from pipeline.errors import ConfigError
+from pipeline.evaluation.coverage import coverage
 from pipeline.networks import Variable, load_retrieval
 from pipeline.training.calibration import Unseen, calibrate
 from pipeline.training.ensemble import train_ensemble
-from pipeline.training.evaluation.coverage import coverage
-from pipeline.training.preparation import Prepared, prepare
-from pipeline.training.samples import load_samples
-from pipeline.training.splits import Split, make_folds
+from pipeline.training.samples.preparation import Prepared, prepare
+from pipeline.training.samples.samples import load_samples
+from pipeline.training.samples.splits import Split, make_folds
 from pipeline.training.train import train
 
 OCPIPE = Path(sys.executable).parent / "ocpipe"

@@ -9,8 +9,8 @@ from sample_tables import RRS, columns, write
 from pipeline.config import SamplesConfig, SplitsConfig
 from pipeline.config.training import TrainingConfig, load_recipe
 from pipeline.errors import ConfigError
-from pipeline.training.samples import Samples, load_samples
-from pipeline.training.splits import make_folds, make_split
+from pipeline.training.samples.samples import Samples, load_samples
+from pipeline.training.samples.splits import make_folds, make_split
 
 
 def two_files(folder: Path, **second: object) -> SamplesConfig:

@@ -7,12 +7,12 @@ import pytest
 from pipeline.config.training import FinetuneConfig, load_recipe
 from pipeline.errors import ConfigError
 from pipeline.networks import load_network
-from pipeline.networks.reference import forward, scale_factors, scaled
+from pipeline.networks.engines.numpy_engine import forward, scale_factors, scaled
 from pipeline.networks.saving import save_network
+from pipeline.simulation.simulation import simulate_samples
 from pipeline.tables.writing import write_samples
 from pipeline.training.finetune import begin, finetune, with_inputs_of
-from pipeline.training.preparation import prepare
-from pipeline.training.simulation import simulate_samples
+from pipeline.training.samples.preparation import prepare
 
 
 class Told:

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.config.training import Architecture, TrainingConfig, load_recipe
 from pipeline.errors import ConfigError, NetworkError
-from pipeline.networks.reference import forward
+from pipeline.networks.engines.numpy_engine import forward
 from pipeline.training.fitting.checkpoints import LAST
 from pipeline.training.train import train
 

@@ -9,9 +9,9 @@ from sample_tables import columns, write
 from pipeline.config.training import TrainingConfig, load_recipe
 from pipeline.errors import ConfigError, NetworkError
 from pipeline.networks import load_network
-from pipeline.networks.reference import forward
+from pipeline.networks.engines.numpy_engine import forward
 from pipeline.networks.saving import save_network
-from pipeline.training.output_weights import output_weights, sums_of_classes
+from pipeline.training.samples.output_weights import output_weights, sums_of_classes
 from pipeline.training.train import Trained, train
 
 LABELS = np.array([0, 0, 0, 0, 0, 0, 1, 1, 2, 2])

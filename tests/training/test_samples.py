@@ -14,10 +14,10 @@ from pipeline.config import samples as samples_config
 from pipeline.errors import ConfigError
 from pipeline.networks.scalings import SCALINGS
 from pipeline.networks.transforms import TRANSFORMS
+from pipeline.simulation.simulation import simulate_samples
 from pipeline.tables.writing import write_samples
-from pipeline.training.samples import load_samples
-from pipeline.training.simulation import simulate_samples
-from pipeline.training.splits import make_split
+from pipeline.training.samples.samples import load_samples
+from pipeline.training.samples.splits import make_split
 
 
 def test_nomad_gives_its_known_number_of_rows(real_data: Path) -> None:

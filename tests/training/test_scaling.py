@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.networks.reference import scale_factors, transformed
-from pipeline.training.scaling import fit_variables
-from pipeline.training.variables import SampleVariable
+from pipeline.networks.engines.numpy_engine import scale_factors, transformed
+from pipeline.training.samples.scaling import fit_variables
+from pipeline.training.samples.variables import SampleVariable
 
 
 def variable(transform: str = "log10", scaling: str = "minmax") -> SampleVariable:

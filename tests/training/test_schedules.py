@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.config.training import Schedule
-from pipeline.training.schedules import Plateau, rate_of
+from pipeline.training.fitting.schedules import Plateau, rate_of
 
 RATE, EPOCHS, STEPS = 0.01, 40, 7
 

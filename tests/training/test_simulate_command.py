@@ -7,9 +7,9 @@ from click.testing import CliRunner
 
 from pipeline.cli.simulate import simulate
 from pipeline.errors import ConfigError, OutputError
-from pipeline.sensors import sensors
+from pipeline.facts.sensors import sensors
+from pipeline.simulation.simulation import simulate_samples
 from pipeline.tables.writing import write_samples, writer_for
-from pipeline.training.simulation import simulate_samples
 
 
 def run(*arguments):

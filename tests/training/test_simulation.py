@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.training.bio_optics import forward
-from pipeline.training.noise import add_noise
-from pipeline.training.simulation import CONSTITUENTS, OUTPUTS, simulate_samples
-from pipeline.training.waters import draw_water, shipped_waters
+from pipeline.simulation.bio_optics import forward
+from pipeline.simulation.noise import add_noise
+from pipeline.simulation.simulation import CONSTITUENTS, OUTPUTS, simulate_samples
+from pipeline.simulation.waters import draw_water, shipped_waters
 
 NOMAD_BANDS = (411.0, 443.0, 489.0, 510.0, 555.0, 665.0)
 

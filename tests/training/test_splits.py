@@ -14,8 +14,8 @@ from sample_tables import nomad, small_samples
 
 from pipeline.config import SplitsConfig
 from pipeline.errors import ConfigError
-from pipeline.training.samples import Samples, load_samples
-from pipeline.training.splits import Split, check_no_leakage, make_folds, make_split
+from pipeline.training.samples.samples import Samples, load_samples
+from pipeline.training.samples.splits import Split, check_no_leakage, make_folds, make_split
 
 # Each at least four times, so that there is something to deal, and some much more often.
 GROUPS = st.lists(st.integers(0, 14), max_size=100).map(lambda more: [*range(15)] * 4 + more)

@@ -14,12 +14,12 @@ import yaml
 from pipeline.config.study import StudyConfig, hidden_of, parse_study
 from pipeline.config.training import TrainingConfig, load_recipe
 from pipeline.errors import ConfigError, NetworkError
+from pipeline.evaluation.capacity import Runs, judge, risen
+from pipeline.evaluation.capacity_report import capacity_csv, capacity_text
 from pipeline.networks import load_network
-from pipeline.training.divisions import divisions, folds_that_stop
-from pipeline.training.evaluation.capacity import Runs, judge, risen
-from pipeline.training.evaluation.capacity_report import capacity_csv, capacity_text
-from pipeline.training.samples import load_samples
-from pipeline.training.splits import make_split
+from pipeline.training.samples.divisions import divisions, folds_that_stop
+from pipeline.training.samples.samples import load_samples
+from pipeline.training.samples.splits import make_split
 from pipeline.training.study import row_losses, study
 from pipeline.training.study_files import write_study
 from pipeline.training.train import train

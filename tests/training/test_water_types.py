@@ -7,11 +7,11 @@ import pytest
 
 import pipeline
 from pipeline.config.training import TrainingConfig, load_recipe
+from pipeline.evaluation.tables import to_text
 from pipeline.networks.saving import save_network
+from pipeline.simulation.simulation import simulate_samples
 from pipeline.tables.writing import write_samples
-from pipeline.training.evaluation.tables import to_text
 from pipeline.training.results import evaluate_part
-from pipeline.training.simulation import simulate_samples
 from pipeline.training.train import train
 from pipeline.writers.quicklook import draw_quicklook
 

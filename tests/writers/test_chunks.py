@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from isal import isal_zlib
 
-from pipeline.quality import FlagTable
+from pipeline.scene.quality import FlagTable
 from pipeline.writers.chunks import FILL, ChunkEncoder, as_stored, deflated, encode_all
 from pipeline.writers.netcdf import write_direct_chunk
 

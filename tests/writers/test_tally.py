@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.quality import FlagTable
+from pipeline.scene.quality import FlagTable
 from pipeline.writers.tally import Tally
 
 NAN = np.nan

@@ -7,8 +7,8 @@ import numpy as np
 import yaml
 
 from pipeline.networks.description import Network, Variable
-from pipeline.networks.keras_model import dense_model
-from pipeline.networks.self_description import self_description
+from pipeline.networks.engines.keras_model import dense_model
+from pipeline.networks.reading.self_description import self_description
 
 
 def save_keras(path: Path, network: Network, name: str) -> list[Path]:

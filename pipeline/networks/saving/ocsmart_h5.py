@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.networks.description import Network
+from pipeline.networks.reading.self_description import ATTRIBUTE, self_description
 from pipeline.networks.rescaling import rescaled, scaled_as
-from pipeline.networks.self_description import ATTRIBUTE, self_description
 
 # What ``Layers`` holds as int8, in which OC-SMART's program computes with it.
 MOST_UNITS = 127

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from pipeline.networks.description import Network
-from pipeline.networks.onnx_graph import build_graph
-from pipeline.networks.self_description import ATTRIBUTE, self_description
+from pipeline.networks.engines.onnx_graph import build_graph
+from pipeline.networks.reading.self_description import ATTRIBUTE, self_description
 
 
 def save_onnx(path: Path, network: Network, _: str) -> list[Path]:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ConfigError
-from pipeline.networks.tensorflow_setup import tensorflow
+from pipeline.networks.engines.tensorflow_setup import tensorflow
 from pipeline.training.fitting.history import Epoch
 
 

@@ -14,12 +14,12 @@ import numpy as np
 
 from pipeline.config.training import Fit
 from pipeline.networks.description import Array
-from pipeline.networks.tensorflow_setup import tensorflow
+from pipeline.networks.engines.tensorflow_setup import tensorflow
 from pipeline.training.fitting.checkpoints import Checkpoints, State
 from pipeline.training.fitting.history import Epoch, History
-from pipeline.training.losses import loss_function
-from pipeline.training.model import dense_layers
-from pipeline.training.schedules import Plateau, rate_of
+from pipeline.training.fitting.losses import loss_function
+from pipeline.training.fitting.model import dense_layers
+from pipeline.training.fitting.schedules import Plateau, rate_of
 
 if TYPE_CHECKING:
     import keras
@@ -79,7 +79,7 @@ class Trainer:
         """Prepare the graphs.
 
         Args:
-            model: of :mod:`pipeline.training.model`; what it may learn is set.
+            model: of :mod:`pipeline.training.fitting.model`; what it may learn is set.
             fit: how.
             train: what it learns from.
             validation: what tells when it is best.

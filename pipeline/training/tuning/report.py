@@ -8,10 +8,10 @@ from pathlib import Path
 import yaml
 
 from pipeline.config.tuning import Space
-from pipeline.training.evaluation.files import replace_file
-from pipeline.training.evaluation.formatting import aligned
-from pipeline.training.evaluation.pictures import png
-from pipeline.training.evaluation.pictures.trials import TrialPoint, trials_picture
+from pipeline.evaluation.files import replace_file
+from pipeline.evaluation.formatting import aligned
+from pipeline.evaluation.pictures import png
+from pipeline.evaluation.pictures.trials import TrialPoint, trials_picture
 from pipeline.training.tuning.trial import Trial, Value
 from pipeline.training.tuning.tune import Tuned
 

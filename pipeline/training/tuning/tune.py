@@ -13,11 +13,11 @@ import numpy as np
 from pipeline.config.training import TrainingConfig
 from pipeline.config.tuning import TuningConfig
 from pipeline.errors import ConfigError, DivergedError
-from pipeline.networks.tensorflow_setup import tensorflow
-from pipeline.training.divisions import folds_that_stop
+from pipeline.networks.engines.tensorflow_setup import tensorflow
 from pipeline.training.fitting import Listener
-from pipeline.training.preparation import Prepared
-from pipeline.training.samples import load_samples
+from pipeline.training.samples.divisions import folds_that_stop
+from pipeline.training.samples.preparation import Prepared
+from pipeline.training.samples.samples import load_samples
 from pipeline.training.train import check_savable_now, train
 from pipeline.training.tuning.journal import open_journal
 from pipeline.training.tuning.space import check_space, largest, with_values

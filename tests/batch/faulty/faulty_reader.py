@@ -15,8 +15,8 @@ import numpy as np
 import xarray as xr
 
 from pipeline.config import ReaderOptions
-from pipeline.lazy import Made, lazy
 from pipeline.readers import open_scene
+from pipeline.scene.lazy import Made, lazy
 
 MARK = b"FAULT\n"
 

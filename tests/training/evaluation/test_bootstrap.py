@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.training.evaluation import bootstrap
-from pipeline.training.evaluation.bootstrap import bootstrap_difference, bootstrap_metric
-from pipeline.training.evaluation.metrics import common_rows, metrics
+from pipeline.evaluation import bootstrap
+from pipeline.evaluation.bootstrap import bootstrap_difference, bootstrap_metric
+from pipeline.evaluation.metrics import common_rows, metrics
 
 
 def pair(count=300, seed=0):

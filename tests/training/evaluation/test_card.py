@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from evaluation_cases import APH, INPUTS, samples, variable
 
+from pipeline.evaluation.album import Picture, draw_pictures
+from pipeline.evaluation.card import DataFile, ModelCard, card_of_network, render_card
+from pipeline.evaluation.report import evaluate_arrays, evaluate_classes
 from pipeline.networks.description import Layer, Network
-from pipeline.training.evaluation.album import Picture, draw_pictures
-from pipeline.training.evaluation.card import DataFile, ModelCard, card_of_network, render_card
-from pipeline.training.evaluation.report import evaluate_arrays, evaluate_classes
 
 VOID = {"meta", "img", "br"}
 EVIL = "<script>alert('x')</script>"

@@ -9,12 +9,12 @@ import pytest
 from evaluation_cases import INPUTS, samples
 
 from pipeline.errors import ConfigError
-from pipeline.training.evaluation.class_comparison import compare_classes, modelled_classes
-from pipeline.training.evaluation.class_intervals import class_differences, class_intervals
-from pipeline.training.evaluation.classification import classification
-from pipeline.training.evaluation.pictures import class_groups, class_shares
-from pipeline.training.evaluation.report import ALWAYS, evaluate_classes
-from pipeline.training.evaluation.tables import to_csv, to_json, to_text
+from pipeline.evaluation.class_comparison import compare_classes, modelled_classes
+from pipeline.evaluation.class_intervals import class_differences, class_intervals
+from pipeline.evaluation.classification import classification
+from pipeline.evaluation.pictures import class_groups, class_shares
+from pipeline.evaluation.report import ALWAYS, evaluate_classes
+from pipeline.evaluation.tables import to_csv, to_json, to_text
 
 CLASSES = ("clear", "turbid", "green")
 

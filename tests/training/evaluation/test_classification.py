@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.training.evaluation.classification import classification
+from pipeline.evaluation.classification import classification
 
 CLASSES = ("clear", "turbid", "ice")
 

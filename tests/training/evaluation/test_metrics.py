@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.training.evaluation.metrics import (
+from pipeline.evaluation.metrics import (
     common_rows,
     metrics,
     metrics_by_group,

@@ -9,9 +9,9 @@ import pytest
 from evaluation_cases import APH, INPUTS, samples, variable
 from PIL import Image
 
-from pipeline.training.evaluation.bootstrap import bootstrap_metric
-from pipeline.training.evaluation.classification import classification
-from pipeline.training.evaluation.pictures import (
+from pipeline.evaluation.bootstrap import bootstrap_metric
+from pipeline.evaluation.classification import classification
+from pipeline.evaluation.pictures import (
     comparison,
     confusion,
     groups_picture,
@@ -20,9 +20,9 @@ from pipeline.training.evaluation.pictures import (
     residuals,
     scatter,
 )
-from pipeline.training.evaluation.pictures.axes import limits
-from pipeline.training.evaluation.pictures.residuals import binned_quartiles
-from pipeline.training.evaluation.pictures.style import middle_cut, pretty_units, shortened
+from pipeline.evaluation.pictures.axes import limits
+from pipeline.evaluation.pictures.residuals import binned_quartiles
+from pipeline.evaluation.pictures.style import middle_cut, pretty_units, shortened
 
 LINEAR = variable("temperature", None, "degree", "none")
 LONG = variable("a_very_long_name_of_a_quantity_that_goes_on_and_on_without_any_end", None, "m-1")

@@ -10,12 +10,12 @@ import pytest
 from evaluation_cases import APH, INPUTS, samples, variable
 
 from pipeline.errors import ConfigError, OutputError
-from pipeline.training.evaluation.album import History, draw_pictures
-from pipeline.training.evaluation.files import write_evaluation
-from pipeline.training.evaluation.metrics import common_rows, metrics
-from pipeline.training.evaluation.ranges import outside_range
-from pipeline.training.evaluation.report import evaluate_arrays, evaluate_classes
-from pipeline.training.evaluation.tables import as_dict, number, percent, to_csv, to_json, to_text
+from pipeline.evaluation.album import History, draw_pictures
+from pipeline.evaluation.files import write_evaluation
+from pipeline.evaluation.metrics import common_rows, metrics
+from pipeline.evaluation.ranges import outside_range
+from pipeline.evaluation.report import evaluate_arrays, evaluate_classes
+from pipeline.evaluation.tables import as_dict, number, percent, to_csv, to_json, to_text
 
 COUNT = 400
 

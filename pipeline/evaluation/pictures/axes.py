@@ -1,0 +1,129 @@
+"""Axes of logarithms and of numbers: limits that fit, ticks that can be read."""
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from pipeline.evaluation.metrics import Array
+from pipeline.evaluation.pictures.style import INK, RULE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Which = Literal["x", "y"]
+TAIL = 0.01
+REACH = 0.6
+"""So many spans of the middle 98 % beyond it, an axis ends: one wild value must not rule it."""
+PADDING = 0.04
+LEAST_DECADES = 0.5
+
+
+def limits(values: Array, log: bool, least_decades: float = LEAST_DECADES) -> tuple[float, float]:
+    """Low and high of an axis that shows usable values; never equal."""
+    if values.size == 0:
+        return (0.1, 10.0) if log else (0.0, 1.0)
+    shown = np.log10(values) if log else values
+    low, high = _ends(shown)
+    # Values that are all but equal would make an axis of their rounding.
+    least = least_decades if log else 0.02 * max(abs(low), abs(high)) or 1.0
+    if high - low < least:
+        middle = (low + high) / 2
+        low, high = middle - least / 2, middle + least / 2
+    pad = PADDING * (high - low)
+    low, high = low - pad, high + pad
+    return (10.0**low, 10.0**high) if log else (low, high)
+
+
+def _ends(shown: Array) -> tuple[float, float]:
+    first, last = np.quantile(shown, [TAIL, 1 - TAIL])
+    reach = REACH * (last - first)
+    return max(float(shown.min()), first - reach), min(float(shown.max()), last + reach)
+
+
+def scale(axes: "Axes", which: Which, ends: tuple[float, float], log: bool, most: int = 6) -> None:
+    """Set limits and scale of one axis, with so many ticks at most that they do not overlap."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    set_limits = axes.set_xlim if which == "x" else axes.set_ylim
+    set_scale = axes.set_xscale if which == "x" else axes.set_yscale
+    set_scale("log" if log else "linear")
+    set_limits(*ends)
+    if log:
+        log_ticks(axis, *ends, most=most)
+    else:
+        from matplotlib.ticker import MaxNLocator
+
+        axis.set_major_locator(MaxNLocator(most - 1, steps=[1, 2, 2.5, 5, 10]))
+
+
+def log_ticks(axis: object, low: float, high: float, most: int = 6) -> None:
+    """Numbers at round values, as many as have room; powers of ten where numbers would be long."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+
+    marks = _marks(low, high, most)
+    # 0.0001 has room where there are few of them.
+    shortest = 0.9e-4 if len(marks) <= 4 else 0.9e-3
+    plain = bool(marks) and marks[0] >= shortest and marks[-1] < 1.1e4
+    axis.set_major_locator(FixedLocator(marks))  # type: ignore[attr-defined]
+    axis.set_major_formatter(  # type: ignore[attr-defined]
+        FuncFormatter(lambda value, _: f"{value:g}" if plain else power_of_ten(value))
+    )
+    decades = math.log10(high / low)
+    within = LogLocator(subs="auto" if decades > 1 else "all", numticks=200)
+    axis.set_minor_locator(within)  # type: ignore[attr-defined]
+    axis.set_minor_formatter(NullFormatter())  # type: ignore[attr-defined]
+
+
+def power_of_ten(value: float) -> str:
+    """``10⁻⁴``, or ``2 x 10⁻⁴`` between powers, as mathematical text."""
+    exponent = math.floor(math.log10(value) + 1e-9)
+    factor = value / 10.0**exponent
+    front = "" if abs(factor - 1) < 1e-6 else rf"{factor:g}\times "
+    return rf"${front}10^{{{exponent}}}$"
+
+
+def _marks(low: float, high: float, most: int) -> list[float]:
+    """Round values between low and high: the densest set that is not too dense."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    for factors in (_TENTHS, _FIFTHS, (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
+        marks = [f * 10.0**e for e in range(first, last + 1) for f in factors]
+        inside = [mark for mark in marks if low <= mark <= high]
+        if len(inside) <= most:
+            return inside
+    step = math.ceil((last - first) / most)
+    powers = [10.0**e for e in range(first, last + 1) if e % step == 0]
+    return [mark for mark in powers if low <= mark <= high]
+
+
+_FIFTHS = (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 8)
+_TENTHS = tuple(n / 10 for n in range(10, 20)) + tuple(n / 10 for n in range(20, 100, 5))
+
+
+def one_to_one(axes: "Axes", ends: tuple[float, float], above: bool) -> None:
+    """The line of equal values, visible on light and dark; above what is drawn or below it."""
+    from matplotlib.patheffects import Normal, Stroke
+
+    axes.plot(
+        ends,
+        ends,
+        color=INK,
+        linewidth=1.1,
+        zorder=5 if above else 2,
+        path_effects=[Stroke(linewidth=2.6, foreground="white", alpha=0.8), Normal()],
+    )
+
+
+def say_nothing_to_draw(axes: "Axes", text: str) -> None:
+    """A text in the middle of a panel that has no value."""
+    axes.text(
+        0.5,
+        0.5,
+        text,
+        transform=axes.transAxes,
+        ha="center",
+        va="center",
+        color=RULE,
+        fontsize=9,
+        bbox={"fc": "white", "ec": "none"},
+        zorder=6,
+    )

@@ -1,0 +1,64 @@
+"""How far rows keep to what a network was trained on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.evaluation.metrics import NAN, Array
+from pipeline.networks.description import Variable
+
+
+@dataclass(frozen=True)
+class InputRange:
+    """How far one input keeps to what the network was trained on."""
+
+    variable: Variable
+    missing: float
+    """Share of the rows without a value."""
+    lowest: float
+    """Of the rows, in physical units."""
+    highest: float
+    outside: float | None
+    """Share of the rows with a value that are outside the training range; None if it is unknown."""
+
+
+def input_ranges(
+    inputs: tuple[Variable, ...], x: Array
+) -> tuple[tuple[InputRange, ...], float | None]:
+    """Each input beside its training range, and the share of rows with any one outside."""
+    outside = [outside_range(variable, x[:, i]) for i, variable in enumerate(inputs)]
+    ranges = tuple(_input_range(variable, x[:, i], outside[i]) for i, variable in enumerate(inputs))
+    known = [rows for rows in outside if rows is not None]
+    if not known or not len(x):
+        return ranges, None
+    return ranges, float(np.any(known, axis=0).mean())
+
+
+def outside_range(variable: Variable, values: Array) -> npt.NDArray[np.bool_] | None:
+    """Which values are outside the training range, missing ones not; None if it is unknown.
+
+    What the transform has no value for (the logarithm of zero) is outside of any range.
+    """
+    if np.isinf(variable.minimum) and np.isinf(variable.maximum):
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        transformed = variable.transform.forward(values)
+    within = (transformed >= variable.minimum) & (transformed <= variable.maximum)
+    # An unknown end is infinite, and so is the logarithm of zero.
+    outside: npt.NDArray[np.bool_] = np.isfinite(values) & ~(within & np.isfinite(transformed))
+    return outside
+
+
+def _input_range(
+    variable: Variable, values: Array, outside: npt.NDArray[np.bool_] | None
+) -> InputRange:
+    present = np.isfinite(values)
+    known = values[present]
+    return InputRange(
+        variable=variable,
+        missing=1.0 - known.size / values.size if values.size else NAN,
+        lowest=float(known.min()) if known.size else NAN,
+        highest=float(known.max()) if known.size else NAN,
+        outside=None if outside is None or not known.size else float(outside[present].mean()),
+    )

@@ -1,0 +1,1 @@
+"""The tables of `configs/`: quantities, sensors, sea water, optical tables, as typed objects."""

@@ -1,0 +1,99 @@
+"""The sensors the shipped tables know: names, platforms, and the bands of their networks."""
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.errors import ConfigError
+from pipeline.facts.shipped import read_table, shipped_configs
+
+
+@dataclass(frozen=True)
+class OcsmartBands:
+    """The bands of one sensor's OC-SMART networks, in the order of their inputs."""
+
+    lrc_bands_nm: tuple[float, ...]
+    rrs_count: int
+    iop_count: int
+    gain_open: tuple[float, ...]
+    gain_coastal: tuple[float, ...]
+    open_ocean_ratio: float
+    """Open ocean where the largest Rrs below 700 nm is at least so many times the smallest ..."""
+    open_ocean_bands: int
+    """... and is among so many bands at the blue end."""
+
+    def bands(self, kind: str) -> tuple[float, ...]:
+        """Wavelengths (nm) of ``lrc``, ``rrs`` or ``iop``: each a prefix of the one before."""
+        count = {"lrc": len(self.lrc_bands_nm), "rrs": self.rrs_count, "iop": self.iop_count}[kind]
+        return self.lrc_bands_nm[:count]
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """One instrument on its platforms, by the name that networks use."""
+
+    name: str
+    instruments: tuple[str, ...]
+    platforms: tuple[str, ...]
+    ocsmart: OcsmartBands
+    channels: Mapping[str, float]
+    """Band centre (nm) by the file's name of a band, where that does not say it."""
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _sensor(table: dict[str, Any]) -> Sensor:
+    bands = table["ocsmart"]
+    ones = [1.0] * len(bands["lrc_bands_nm"])
+    return Sensor(
+        name=table["name"],
+        instruments=tuple(table["instruments"]),
+        platforms=tuple(table["platforms"]),
+        channels={name: float(nm) for name, nm in table.get("channels", {}).items()},
+        ocsmart=OcsmartBands(
+            lrc_bands_nm=tuple(float(nm) for nm in bands["lrc_bands_nm"]),
+            rrs_count=bands["rrs_count"],
+            iop_count=bands["iop_count"],
+            gain_open=tuple(bands.get("gain_open", ones)),
+            gain_coastal=tuple(bands.get("gain_coastal", ones)),
+            open_ocean_ratio=float(bands.get("open_ocean_ratio", 70)),
+            open_ocean_bands=int(bands.get("open_ocean_bands", 1)),
+        ),
+    )
+
+
+@functools.cache
+def sensors() -> dict[str, Sensor]:
+    """All sensors of ``configs/sensors``, by name."""
+    files = sorted((shipped_configs() / "sensors").glob("*.yaml"))
+    tables = (read_table(file) for file in files)
+    return {sensor.name: sensor for sensor in map(_sensor, tables)}
+
+
+def find_sensor(name: str) -> Sensor:
+    """The sensor of that name (case and punctuation are ignored).
+
+    Raises:
+        ConfigError: no table has it.
+    """
+    for sensor in sensors().values():
+        if _plain(sensor.name) == _plain(name):
+            return sensor
+    raise ConfigError(
+        f"unknown sensor {name!r}; known are {', '.join(sensors())}. "
+        "Correct the name, or add a table to configs/sensors."
+    )
+
+
+def identify_sensor(platform: str, instrument: str) -> str:
+    """Name of the sensor that a file's ``platform`` and ``instrument`` attributes mean, or ''."""
+    for sensor in sensors().values():
+        platforms = {_plain(known) for known in sensor.platforms}
+        instruments = {_plain(known) for known in sensor.instruments}
+        if _plain(platform) in platforms and _plain(instrument) in instruments:
+            return sensor.name
+    return ""

@@ -1,0 +1,1 @@
+"""What the computer gives: cores and memory, threads in order, bytes of files."""

@@ -1,0 +1,99 @@
+"""The tensorflow engine: one XLA-compiled function of one fixed shape per network.
+
+One shape means one compilation and the same bits wherever a row stands: without XLA a row's last
+bits depend on its position and on the number of threads. Blocks are in work on several threads, so
+that the host prepares one while the device evaluates another.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.networks.description import Network
+
+log = logging.getLogger(__name__)
+
+# Rows per call; the last call of a block is padded with ones. On a CPU large enough that the cost
+# of a call (about 0.1 ms) vanishes, small enough that padding costs little on small blocks. A GPU
+# evaluates so many in the time that a call takes that only large calls fill it.
+ROWS = 4096
+ROWS_ON_GPU = 131072
+
+
+class TensorflowEngine:
+    """Runs the Keras model of a network, in float32, on a GPU or the CPU."""
+
+    name = "tensorflow"
+
+    def __init__(self, network: Network) -> None:
+        from pipeline.networks.engines.keras_model import build_model
+        from pipeline.networks.engines.tensorflow_setup import tensorflow
+
+        self._tf = tensorflow()
+        self._network = network
+        self._inputs, self._outputs = len(network.inputs), len(network.outputs)
+        model = build_model(network)
+        self._compiled = self._tf.function(
+            lambda x: model(x, training=False), jit_compile=True, autograph=False
+        )
+        self._on_gpu = bool(self._tf.config.list_logical_devices("GPU"))
+        self._falling_back = threading.Lock()
+        self._set_rows(ROWS_ON_GPU if self._on_gpu else ROWS)
+
+    def _set_rows(self, rows: int) -> None:
+        shape = self._tf.TensorSpec((rows, self._inputs), self._tf.float32)
+        self._call: tuple[int, Callable[[Any], Any]] = (
+            rows,
+            self._compiled.get_concrete_function(shape),
+        )
+
+    def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Outputs (n, outputs), float32, of inputs (n, inputs) in physical units.
+
+        Where the device's memory runs out, calls get smaller, and at last the CPU takes over.
+        """
+        while True:
+            rows, evaluate = self._call
+            try:
+                return self._predict(x, rows, evaluate)
+            except self._tf.errors.ResourceExhaustedError as error:
+                self._fall_back(rows, error)
+
+    def _predict(
+        self, x: npt.NDArray[Any], size: int, evaluate: Callable[[Any], Any]
+    ) -> npt.NDArray[np.float32]:
+        out = np.empty((len(x), self._outputs), dtype=np.float32)
+        for start in range(0, len(x), size):
+            part = x[start : start + size]
+            rows = np.empty((size, self._inputs), dtype=np.float32)
+            rows[: len(part)] = part
+            rows[len(part) :] = 1.0
+            out[start : start + size] = np.asarray(evaluate(self._tf.constant(rows)))[: len(part)]
+        return out
+
+    def _fall_back(self, rows: int, error: Exception) -> None:
+        """Another way for the calls to come, unless another thread has found it already.
+
+        Raises:
+            ResourceExhaustedError: the CPU has no memory either.
+        """
+        with self._falling_back:
+            if self._call[0] != rows:
+                return
+            if not self._on_gpu:
+                raise error
+            if rows > ROWS:
+                smaller = max(rows // 4, ROWS)
+                log.warning("the GPU's memory ran out; %d rows at a time from now on", smaller)
+                self._set_rows(smaller)
+                return
+            log.warning("the GPU's memory ran out; the CPU takes over")
+            self._on_gpu = False
+            from pipeline.networks.engines.onnx_engine import OnnxEngine
+
+            on_cpu = OnnxEngine(self._network)
+            self._call = (ROWS - 1, lambda x: on_cpu.predict(np.asarray(x)))

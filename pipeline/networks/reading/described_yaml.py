@@ -1,0 +1,327 @@
+"""A YAML file that is a network: it describes one and names the files of its weights.
+
+The weights are a Keras file, a file in OC-SMART's layout, or CSV tables, always beside the YAML.
+"""
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from pipeline.errors import NetworkError
+from pipeline.facts.quantities import band_name, quantities
+from pipeline.facts.shipped import shipped_configs
+from pipeline.networks.description import Array, Layer, Network, Variable
+from pipeline.networks.reading.csv_table import read_table, read_vector
+from pipeline.networks.reading.keras_file import is_keras, keras_layers
+from pipeline.networks.reading.ocsmart_h5 import is_ocsmart, stored_weights
+from pipeline.networks.reading.schema import (
+    UNKNOWN_RANGE,
+    Described,
+    DescribedVariable,
+    NetworkDescription,
+    Range,
+    parse_description,
+)
+from pipeline.networks.reading.self_description import activated, ranges
+from pipeline.networks.strict_yaml import as_json, read_yaml
+from pipeline.networks.transforms import TRANSFORMS
+
+SUFFIXES = (".yaml", ".yml")
+Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
+
+
+class RangedVariable(DescribedVariable):
+    """An input or output; where its training range is known, in one of two ways."""
+
+    # No default here: what is left out would give plausible numbers that are wrong.
+    scaling: Literal["minmax", "minmax_01", "zscore", "none"]
+    range: Pair | None = None
+    """In physical units."""
+    norm: Pair | None = None
+    """Of the transformed quantity."""
+
+    @model_validator(mode="after")
+    def _one_range(self) -> "RangedVariable":
+        if self.range is not None and self.norm is not None:
+            raise PydanticCustomError(
+                "exclusive", "give range (physical units) or norm (transformed), not both"
+            )
+        low, high = self.training_range()
+        if not low < high:
+            raise PydanticCustomError("order", "range and norm are [minimum, maximum]")
+        return self
+
+    def variable(self, norm: Range) -> Variable:
+        """With the training range, and with names from the table of quantities where none is given.
+
+        A quantity in other units than the table's is not what the table names.
+        """
+        made, known = super().variable(norm), quantities().get(self.quantity)
+        if known is None or known.units != self.units:
+            return made
+        return dataclasses.replace(
+            made,
+            long_name=self.long_name or known.long_name,
+            standard_name=self.standard_name or known.standard_name,
+        )
+
+    def training_range(self) -> Range:
+        """Of the transformed quantity; infinite where none is known."""
+        if self.norm is not None:
+            return self.norm[0], self.norm[1]
+        if self.range is None:
+            return UNKNOWN_RANGE
+        return _transformed_range(self.transform, self.range)
+
+
+def _transformed_range(transform_name: str, physical: list[float]) -> Range:
+    transform = TRANSFORMS[transform_name]
+    with np.errstate(all="ignore"):
+        ends = transform.forward(np.array(physical))
+        back = transform.inverse(ends)
+    if not (np.isfinite(ends).all() and np.allclose(back, physical, rtol=1e-6, atol=1e-6)):
+        raise PydanticCustomError(
+            "range",
+            "range [{low}, {high}] is not one of {transform}; give norm, the transformed range",
+            {"low": physical[0], "high": physical[1], "transform": transform_name},
+        )
+    low, high = ends if transform.increasing else ends[::-1]
+    return float(low), float(high)
+
+
+class DescribedLayer(Described):
+    """One layer as two CSV tables."""
+
+    kernel: str
+    bias: str
+    activation: str
+
+
+class FileDescription(NetworkDescription):
+    """The keys of a YAML file."""
+
+    inputs: tuple[RangedVariable, ...]
+    outputs: tuple[RangedVariable, ...] | None = Field(default=None, validate_default=True)
+    weights: str | None = None
+    activations: list[str] | None = None
+    layers: list[DescribedLayer] | None = None
+    kernel_layout: Literal["inputs_units", "units_inputs"] = "inputs_units"
+
+    @model_validator(mode="after")
+    def _weights_or_layers(self) -> "FileDescription":
+        if (self.weights is None) == (self.layers is None):
+            raise PydanticCustomError("exclusive", "give either weights or layers")
+        if self.layers is None and "kernel_layout" in self.model_fields_set:
+            raise PydanticCustomError("exclusive", "kernel_layout belongs to layers in CSV tables")
+        if self.layers is not None and self.activations is not None:
+            raise PydanticCustomError("exclusive", "activations belong into the layers")
+        return self
+
+    @property
+    def files(self) -> list[str]:
+        """All files it names, in the order of their mention."""
+        if self.weights is not None:
+            return [self.weights]
+        return [name for layer in self.layers or () for name in (layer.kernel, layer.bias)]
+
+
+def is_described(path: Path) -> bool:
+    """Whether a file is YAML that describes a network: it has ``schema`` and weights or layers."""
+    if path.suffix.lower() not in SUFFIXES:
+        return False
+    try:
+        data = read_yaml(path)
+    except (NetworkError, OSError):
+        return False
+    return (
+        isinstance(data, dict)
+        and "schema" in data
+        and not data.keys().isdisjoint(("weights", "layers", "inputs", "outputs", "classes"))
+    )
+
+
+def names_members(path: Path) -> bool:
+    """Whether a file is YAML that names the networks of an ensemble."""
+    if path.suffix.lower() not in SUFFIXES or not path.is_file():
+        return False
+    try:
+        data = read_yaml(path)
+    except (NetworkError, OSError):
+        return False
+    return isinstance(data, dict) and {"schema", "members"} <= data.keys()
+
+
+def description_of(weights: Path) -> Path | None:
+    """The YAML that describes a weight file: beside it, else a shipped one; or None.
+
+    Raises:
+        NetworkError: there is one of its name, but it cannot be read.
+    """
+    for folder in (weights.parent, shipped_configs() / "networks"):
+        candidate = folder / f"{weights.stem}.yaml"
+        if candidate.is_file():
+            data = read_yaml(candidate)
+            if isinstance(data, dict) and data.get("weights") == weights.name:
+                return candidate
+    return None
+
+
+def read_described(path: Path, weights: Path | None = None) -> Network:
+    """The network that a YAML file describes.
+
+    Args:
+        path: the YAML.
+        weights: the weight file that led to it, where the user named that; its folder is the one
+            the YAML's names are looked up in.
+
+    Raises:
+        NetworkError: the YAML is wrong, a file it names is missing, or the two do not fit.
+    """
+    text = as_json(read_yaml(path), path.name)
+    described = parse_description(FileDescription, text, path.name)
+    folder = path.parent if weights is None else weights.parent
+    files = {name: _file(name, folder, path) for name in described.files}
+    try:
+        parts = _parts(described, files)
+        return described.assemble(
+            parts.layers,
+            parts.input_norms,
+            parts.output_norms,
+            path.name if weights is None else weights.name,
+            _sha256(path, files),
+        )
+    except NetworkError as error:
+        raise NetworkError(f"{path.name}: {error}") from None
+
+
+def _file(name: str, folder: Path, path: Path) -> Path:
+    """A file beside the YAML, and nowhere else: a description from elsewhere opens no other."""
+    inside = (folder / name).resolve().is_relative_to(folder.resolve())
+    if PurePath(name).is_absolute() or ".." in PurePath(name).parts or not inside:
+        raise NetworkError(
+            f"{path.name}: {name!r} leads out of the folder of the file, expected one beside it. "
+            "Copy it there."
+        )
+    if not (folder / name).is_file():
+        raise NetworkError(
+            f"{path.name}: there is no {name} in '{folder}'. It belongs beside the description."
+        )
+    return folder / name
+
+
+def _sha256(path: Path, files: dict[str, Path]) -> str:
+    """Of the lines that ``sha256sum net.yaml w1.csv b1.csv ...`` prints."""
+    digest = hashlib.sha256()
+    for name, file in ((path.name, path), *files.items()):
+        with file.open("rb") as opened:
+            one = hashlib.file_digest(opened, "sha256").hexdigest()
+        digest.update(f"{one}  {name}\n".encode())
+    return digest.hexdigest()
+
+
+# Weights
+
+
+@dataclass(frozen=True)
+class _Parts:
+    layers: tuple[Layer, ...]
+    input_norms: list[Range]
+    output_norms: list[Range]
+
+
+def _parts(described: FileDescription, files: dict[str, Path]) -> _Parts:
+    if described.weights is None:
+        return _with_own_ranges(described, _csv_layers(described, files))
+    weights = files[described.weights]
+    if is_ocsmart(weights):
+        return _ocsmart_parts(described, weights)
+    if not is_keras(weights):
+        raise NetworkError(
+            f"{weights.name} is neither a Keras file (.h5, .keras) nor in OC-SMART's layout. Save "
+            "the model with model.save, or write its kernels and biases as CSV tables."
+        )
+    if described.activations is not None:
+        raise NetworkError(f"leave activations out: those of {weights.name} are in the file.")
+    return _with_own_ranges(described, keras_layers(weights))
+
+
+def _with_own_ranges(described: FileDescription, layers: tuple[Layer, ...]) -> _Parts:
+    found, expected = layers[0].kernel.shape[0] if layers else 0, len(described.inputs)
+    if found != expected:
+        raise NetworkError(f"describes {expected} inputs, the weights take {found}.")
+    outputs = described.outputs or ()
+    for variable in (*described.inputs, *outputs):
+        if variable.scaling in ("minmax", "minmax_01") and variable.training_range() == (
+            UNKNOWN_RANGE
+        ):
+            raise NetworkError(
+                f"{band_name(variable.quantity, variable.wavelength_nm)}: scaling "
+                f"{variable.scaling} needs range (physical units) or norm (transformed)."
+            )
+    return _Parts(
+        layers,
+        [variable.training_range() for variable in described.inputs],
+        [variable.training_range() for variable in outputs],
+    )
+
+
+def _ocsmart_parts(described: FileDescription, path: Path) -> _Parts:
+    stored = stored_weights(path)
+    given = [v for v in (*described.inputs, *(described.outputs or ())) if v.range or v.norm]
+    if given:
+        raise NetworkError(
+            f"leave out range and norm of {given[0].quantity}: {path.name} has Norm_in, Norm_out."
+        )
+    activations = described.activations or []
+    for what, count, expected in (
+        ("inputs", len(described.inputs), len(stored.norm_in)),
+        ("outputs", described.output_count, len(stored.norm_out)),
+        ("activations", len(activations), len(stored.kernels_and_biases)),
+    ):
+        if count != expected:
+            raise NetworkError(f"describes {count} {what}, {path.name} has {expected}.")
+    return _Parts(
+        activated(stored.kernels_and_biases, activations),
+        ranges(stored.norm_in),
+        ranges(stored.norm_out),
+    )
+
+
+def _csv_layers(described: FileDescription, files: dict[str, Path]) -> tuple[Layer, ...]:
+    layers: list[Layer] = []
+    width = len(described.inputs)
+    for layer in described.layers or ():
+        kernel = _csv_kernel(files[layer.kernel], described.kernel_layout)
+        bias = read_vector(files[layer.bias])
+        if kernel.shape != (width, bias.size):
+            raise NetworkError(_misfit(layer, kernel, bias, width, described.kernel_layout))
+        layers.append(Layer(kernel, bias, layer.activation))
+        width = bias.size
+    return tuple(layers)
+
+
+def _csv_kernel(path: Path, layout: str) -> Array:
+    table = read_table(path)
+    return table if layout == "inputs_units" else np.ascontiguousarray(table.T)
+
+
+def _misfit(layer: DescribedLayer, kernel: Array, bias: Array, width: int, layout: str) -> str:
+    expected: Any = (width, bias.size)
+    found: Any = kernel.shape
+    if layout == "units_inputs":
+        expected, found = expected[::-1], found[::-1]
+    hint = ""
+    if found == expected[::-1]:
+        other = "units_inputs" if layout == "inputs_units" else "inputs_units"
+        hint = f" It is the other way round: set kernel_layout: {other}."
+    return (
+        f"{layer.kernel} has {found[0]} rows and {found[1]} columns, expected {expected[0]} and "
+        f"{expected[1]} ({layout}: {width} inputs come from before, {layer.bias} has {bias.size} "
+        f"numbers).{hint}"
+    )

@@ -1,0 +1,126 @@
+"""A YAML file that is an ensemble: it names the files of its networks, beside it or below."""
+
+import hashlib
+from pathlib import Path, PurePath
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field
+
+from pipeline.errors import NetworkError
+from pipeline.networks.description import Network
+from pipeline.networks.ensemble import MOST_MEMBERS, Calibration, Ensemble
+from pipeline.networks.reading import load_network
+from pipeline.networks.reading.described_yaml import names_members
+from pipeline.networks.reading.schema import Described, parse_description
+from pipeline.networks.strict_yaml import as_json, read_yaml
+
+
+class DescribedCalibration(Described):
+    """See :class:`Calibration`."""
+
+    factor: tuple[float, ...]
+    floor: tuple[float, ...]
+    record: dict[str, Any] = Field(default_factory=dict)
+
+
+class EnsembleDescription(Described):
+    """The keys of the file."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    name: str
+    title: str = ""
+    members: tuple[str, ...] = Field(min_length=2, max_length=MOST_MEMBERS)
+    calibration: DescribedCalibration | None = None
+    citation: str = ""
+    licence: str = ""
+    training: dict[str, Any] = Field(default_factory=dict)
+
+
+def load_retrieval(path: str | Path) -> Network | Ensemble:
+    """Read and check a network file, or an ensemble of them.
+
+    Raises:
+        NetworkError: as :func:`load_network`, or the networks of an ensemble do not fit together.
+    """
+    path = Path(path)
+    return read_ensemble(path) if names_members(path) else load_network(path)
+
+
+def read_ensemble(path: Path) -> Ensemble:
+    """The ensemble that a YAML file names.
+
+    Raises:
+        NetworkError: the YAML is wrong, a network is missing or broken, or they do not fit.
+    """
+    text = as_json(read_yaml(path), path.name)
+    described = parse_description(EnsembleDescription, text, path.name)
+    files = {name: _file(name, path) for name in described.members}
+    if len(files) < len(described.members):
+        raise NetworkError(f"{path.name}: a network is named twice among its members.")
+    calibration = None
+    if described.calibration is not None:
+        given = described.calibration
+        calibration = Calibration(given.factor, given.floor, given.record)
+    return Ensemble.of(
+        tuple(load_network(file) for file in files.values()),
+        name=described.name,
+        title=described.title,
+        calibration=calibration,
+        citation=described.citation,
+        licence=described.licence,
+        file_name=path.name,
+        sha256=_sha256(path, files),
+        training=described.training,
+    )
+
+
+def write_ensemble(path: Path, ensemble: Ensemble, members: list[Path]) -> None:
+    """Write the file of an ensemble whose networks are saved already.
+
+    Args:
+        path: of the YAML.
+        ensemble: what it is.
+        members: files of its networks, in their order, in the folder of the YAML or below it.
+    """
+    content: dict[str, Any] = {
+        "schema": 1,
+        "name": ensemble.name,
+        "title": ensemble.title,
+        "members": [member.relative_to(path.parent).as_posix() for member in members],
+        "citation": ensemble.citation,
+        "licence": ensemble.licence,
+        "training": ensemble.training,
+    }
+    if ensemble.calibration is not None:
+        given = ensemble.calibration
+        content["calibration"] = {
+            "factor": list(given.factor),
+            "floor": list(given.floor),
+            "record": dict(given.record),
+        }
+    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def _file(name: str, path: Path) -> Path:
+    """A file beside the YAML or below, and nowhere else."""
+    file = path.parent / name
+    parts = PurePath(name).parts
+    if PurePath(name).is_absolute() or ".." in parts:
+        raise NetworkError(
+            f"{path.name}: {name!r} leads out of the folder of the file, expected one beside it or "
+            "below. Copy it there."
+        )
+    if not file.is_file():
+        raise NetworkError(f"{path.name}: there is no {name} in '{path.parent}'. Copy it there.")
+    return file
+
+
+def _sha256(path: Path, files: dict[str, Path]) -> str:
+    """Of the lines that ``sha256sum ensemble.yaml members/01.h5 ...`` prints."""
+    digest = hashlib.sha256()
+    for name, file in ((path.name, path), *files.items()):
+        with file.open("rb") as opened:
+            one = hashlib.file_digest(opened, "sha256").hexdigest()
+        digest.update(f"{one}  {name}\n".encode())
+    return digest.hexdigest()

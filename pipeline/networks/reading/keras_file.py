@@ -1,0 +1,227 @@
+"""Files that Keras saves, read without Keras: ``.h5`` (Keras 2 and 3) and ``.keras`` (a zip).
+
+Read are JSON and arrays, with json, zipfile and h5py. Nothing in these files is run: a model whose
+meaning is code (Lambda, classes of one's own, pickles) is refused.
+"""
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from pipeline.errors import DAMAGE, NetworkError
+from pipeline.networks.description import Array, Layer
+from pipeline.networks.reading.keras_layers import Config, KerasLayer, dense_layers
+
+# Far above any network of single pixels (OC-SMART's largest: 0.1 million), far below memory.
+MOST_WEIGHTS = 50_000_000
+MOST_CONFIG_BYTES = 16 * 2**20
+MOST_WEIGHT_BYTES = 512 * 2**20
+
+CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+MEMBERS = {
+    CONFIG: MOST_CONFIG_BYTES,
+    METADATA: MOST_CONFIG_BYTES,
+    WEIGHTS: MOST_WEIGHT_BYTES,
+}
+
+SNAKE_CASE = {
+    "Dense": "dense",
+    "BatchNormalization": "batch_normalization",
+    "Normalization": "normalization",
+}
+
+
+def is_keras(path: Path) -> bool:
+    """Whether a file is of Keras: HDF5 with its parts, or a zip that is one (broken or not)."""
+    try:
+        if h5py.is_hdf5(path):
+            with h5py.File(path, "r") as file:
+                parts = ("model_config", "layer_names", "keras_version")
+                return "model_weights" in file or any(part in file.attrs for part in parts)
+        if not zipfile.is_zipfile(path):
+            return False
+        with zipfile.ZipFile(path) as archive:
+            return path.suffix.lower() == ".keras" or CONFIG in archive.namelist()
+    except (*DAMAGE, zipfile.BadZipFile):
+        return False
+
+
+def keras_layers(path: Path) -> tuple[Layer, ...]:
+    """The model in a file as dense layers, float64.
+
+    Raises:
+        NetworkError: the file is damaged, holds what is not allowed, or more than is plausible; the
+            message names the layer.
+    """
+    read = _read_h5 if h5py.is_hdf5(path) else _read_zip
+    try:
+        return read(path)
+    except NetworkError as error:
+        raise NetworkError(f"{path.name}: {error}") from None
+    except (*DAMAGE, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise NetworkError(
+            f"{path.name}: not a model as Keras saves it ({type(error).__name__}: {error}). The "
+            "file is damaged or of an unknown version; save the model again with model.save."
+        ) from error
+
+
+# .h5
+
+
+def _read_h5(path: Path) -> tuple[Layer, ...]:
+    with h5py.File(path, "r") as file:
+        text = file.attrs.get("model_config")
+        if text is None:
+            raise NetworkError(
+                "holds weights without a model (no attribute model_config). Save the whole model: "
+                "model.save, not save_weights."
+            )
+        stored = _Stored(file)
+        return dense_layers(_json(text, "attribute model_config"), _by_name(stored))
+
+
+def _by_name(stored: "_Stored") -> Callable[[KerasLayer], list[Array]]:
+    def weights_of(layer: KerasLayer) -> list[Array]:
+        where = f"model_weights/{layer.name}"
+        names = stored.group(where).attrs.get("weight_names", ())
+        return [stored.array(f"{where}/{_text(name)}") for name in names]
+
+    return weights_of
+
+
+# .keras
+
+
+def _read_zip(path: Path) -> tuple[Layer, ...]:
+    with zipfile.ZipFile(path) as archive:
+        _check_members(archive)
+        config = _json(_member(archive, CONFIG), CONFIG)
+        weights = io.BytesIO(_member(archive, WEIGHTS))
+    with h5py.File(weights, "r") as file:
+        return dense_layers(config, _by_order(_Stored(file)))
+
+
+def _check_members(archive: zipfile.ZipFile) -> None:
+    names = [info.filename for info in archive.infolist()]
+    unknown = sorted(set(names) - set(MEMBERS))
+    if unknown:
+        raise NetworkError(
+            f"holds {', '.join(repr(name) for name in unknown[:5])}, expected {CONFIG}, {METADATA} "
+            f"and {WEIGHTS} only. Nothing else is opened; save the model again with model.save."
+        )
+    if len(set(names)) != len(names):
+        raise NetworkError(f"holds a member twice: {', '.join(names)}. Fetch it again.")
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """One member, never more bytes than plausible, whatever its header says."""
+    if name not in archive.namelist():
+        raise NetworkError(f"lacks {name}. The file is incomplete; fetch it again.")
+    info, most = archive.getinfo(name), MEMBERS[name]
+    with archive.open(info) as member:
+        content = b"" if info.file_size > most else member.read(most + 1)
+    if info.file_size > most or len(content) > most:
+        raise NetworkError(
+            f"{name} has {max(info.file_size, len(content)):,} bytes, at most {most:,} are read."
+        )
+    return content
+
+
+def _by_order(stored: "_Stored") -> Callable[[KerasLayer], list[Array]]:
+    """Keras 3 counts the layers of each class; Keras 2 did so under another name."""
+    root = "layers" if stored.has("layers") else "_layer_checkpoint_dependencies"
+
+    def weights_of(layer: KerasLayer) -> list[Array]:
+        counted = f"_{layer.index}" if layer.index else ""
+        where = f"{root}/{SNAKE_CASE[layer.class_name]}{counted}/vars"
+        group = stored.group(where)
+        name = _text(group.attrs.get("name", layer.name))
+        if name != layer.name:
+            raise NetworkError(f"its weights at {where} belong to {name!r}. Save the model again.")
+        return [stored.array(f"{where}/{number}") for number in range(len(group))]
+
+    return weights_of
+
+
+# Arrays
+
+
+class _Stored:
+    """The weights of an open file, by path; links that lead out of it are not followed."""
+
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
+        self._left = MOST_WEIGHTS
+
+    def has(self, name: str) -> bool:
+        return name in self._file
+
+    def group(self, path: str) -> Any:
+        found = self._walk(path)
+        if not isinstance(found, h5py.Group):
+            raise NetworkError(
+                f"weights {path} are missing. The file is incomplete; fetch it again."
+            )
+        return found
+
+    def array(self, path: str) -> Array:
+        """One array, float64, if it is made of plausibly many finite numbers."""
+        dataset = self._walk(path)
+        if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
+            raise NetworkError(
+                f"weights {path} are missing. The file is incomplete; fetch it again."
+            )
+        if dataset.dtype.kind not in "iuf" or dataset.is_virtual or dataset.external:
+            raise NetworkError(
+                f"weights {path} are {dataset.dtype}, expected numbers stored in the file itself."
+            )
+        self._left -= dataset.size
+        if self._left < 0:
+            raise NetworkError(f"more than {MOST_WEIGHTS:,} weights, at {path}: not plausible.")
+        array = np.asarray(dataset[...], dtype=np.float64)
+        if not np.isfinite(array).all():
+            raise NetworkError(f"weights {path} hold values that are not finite. Train it again.")
+        return array
+
+    def _walk(self, path: str) -> Any:
+        node: Any = self._file
+        for part in filter(None, path.split("/")):
+            if not isinstance(node, h5py.Group) or part not in node:
+                return None
+            if not isinstance(node.get(part, getlink=True), h5py.HardLink):
+                raise NetworkError(f"weights {path} are a link, expected numbers stored in place.")
+            node = node[part]
+        return node
+
+
+def _json(text: Any, what: str) -> Config:
+    """A JSON object of plausible size."""
+    content = _text(text)
+    if len(content) > MOST_CONFIG_BYTES:
+        raise NetworkError(f"{what} has {len(content):,} characters: not plausible.")
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise NetworkError(
+            f"{what} is not JSON ({error}). Nothing else is read: a pickle could run code. Save "
+            "the model again with model.save."
+        ) from None
+    if not isinstance(data, dict):
+        raise NetworkError(f"{what} is a JSON {type(data).__name__}, expected an object.")
+    return data
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError:
+            return repr(value[:20])  # not JSON, and the message shows how it begins
+    return str(value)

@@ -1,0 +1,243 @@
+"""The HDF5 layout of OC-SMART: Layers, Norm_in, Norm_out, Weights/LayerK, Bias/LayerK.
+
+Kernels are stored (outputs, inputs), biases (outputs, 1). Neither activations nor the meaning of
+inputs and outputs are in OC-SMART's own files: those come from ``configs/networks/ocsmart.yaml`` by
+the file's name. A file with the attribute ``ocpipe_description`` says all of it itself.
+"""
+
+import functools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from pipeline.errors import DAMAGE, ConfigError, NetworkError
+from pipeline.facts.quantities import quantities
+from pipeline.facts.sensors import Sensor, find_sensor
+from pipeline.facts.shipped import read_table, shipped_configs
+from pipeline.networks.description import Array, Network, Variable
+from pipeline.networks.reading.self_description import ATTRIBUTE, SelfDescription, activated
+
+PARTS = ("Layers", "Norm_in", "Norm_out", "Weights", "Bias")
+
+
+def is_ocsmart(path: Path) -> bool:
+    """Whether the file is HDF5 with most of the layout's parts (a broken one is still one)."""
+    if not h5py.is_hdf5(path):
+        return False
+    try:
+        with h5py.File(path, "r") as file:
+            return sum(part in file for part in PARTS) >= 2
+    except DAMAGE as error:
+        raise NetworkError(
+            f"{path.name}: an HDF5 file that cannot be opened ({error}). Fetch it again."
+        ) from error
+
+
+def describes_itself(path: Path) -> bool:
+    """Whether a file of this layout has the attribute that describes it."""
+    with h5py.File(path, "r") as file:
+        return ATTRIBUTE in file.attrs
+
+
+@dataclass(frozen=True)
+class StoredWeights:
+    """The numbers of one file of this layout, and what it says about itself."""
+
+    kernels_and_biases: list[tuple[Array, Array]]
+    """Kernels with shape (inputs, units), biases with shape (units,)."""
+    norm_in: Array
+    """With shape (inputs, 2)."""
+    norm_out: Array
+    """With shape (outputs, 2)."""
+    wavelengths: Array | None
+    description: str | bytes | None
+
+
+def stored_weights(path: Path) -> StoredWeights:
+    """The numbers in a file of this layout.
+
+    Raises:
+        NetworkError: a dataset is missing or has a wrong shape.
+    """
+    with h5py.File(path, "r") as file:
+        stored = _Stored(file, path.name)
+        kernels_and_biases = stored.layers()
+        norm_in, norm_out = stored.norm("Norm_in"), stored.norm("Norm_out")
+        if len(norm_in) != stored.sizes[0] or len(norm_out) != stored.sizes[-1]:
+            raise NetworkError(
+                f"{path.name}: Norm_in has {len(norm_in)} rows and Norm_out {len(norm_out)}, but "
+                f"Layers says {stored.sizes[0]} inputs and {stored.sizes[-1]} outputs."
+            )
+        text = file.attrs.get(ATTRIBUTE)
+        wavelengths = stored.optional("Wavelength")
+    return StoredWeights(kernels_and_biases, norm_in, norm_out, wavelengths, text)
+
+
+def read_ocsmart(path: Path, sha256: str) -> Network:
+    """The network in a file of this layout, described by itself or by its name.
+
+    Raises:
+        NetworkError: a dataset is missing or has a wrong shape, or nothing describes the file.
+    """
+    stored = stored_weights(path)
+    if stored.description is None:
+        return _described_by_name(path, sha256, stored)
+    described = SelfDescription.parse(stored.description, path.name)
+    return described.network(
+        stored.kernels_and_biases, stored.norm_in, stored.norm_out, path.name, sha256
+    )
+
+
+class _Stored:
+    """The datasets of one open file, with errors that name them."""
+
+    def __init__(self, file: h5py.File, file_name: str) -> None:
+        self._file = file
+        self._name = file_name
+        # As float64 before any arithmetic: stored as int8, in which 100 + 100 overflows.
+        sizes = self._dataset("Layers").reshape(-1)
+        whole = np.isfinite(sizes) & (sizes >= 1) & (sizes == np.round(sizes))
+        if sizes.size < 2 or not whole.all():
+            raise NetworkError(
+                f"{file_name}: Layers is [{', '.join(f'{size:g}' for size in sizes)}], expected two"
+                " or more positive sizes in whole numbers. The file is damaged; fetch it again."
+            )
+        self.sizes = [int(size) for size in sizes]
+
+    def layers(self) -> list[tuple[Array, Array]]:
+        """Kernel (inputs, outputs) and bias (outputs,) of each layer."""
+        pairs = []
+        for k, (n_in, n_out) in enumerate(zip(self.sizes[:-1], self.sizes[1:], strict=True), 1):
+            weights = self._shaped(f"Weights/Layer{k}", (n_out, n_in))
+            bias = self._shaped(f"Bias/Layer{k}", (n_out, 1))
+            pairs.append((np.ascontiguousarray(weights.T), bias.reshape(-1)))
+        return pairs
+
+    def norm(self, name: str) -> Array:
+        """Minimum and maximum of each variable, with shape (variables, 2)."""
+        array = self._dataset(name)
+        if array.ndim != 2 or array.shape[1] != 2:
+            raise NetworkError(f"{self._name}: {name} has shape {array.shape}, expected (n, 2).")
+        return array
+
+    def optional(self, name: str) -> Array | None:
+        """A dataset of positive numbers flattened, or None where the file has none."""
+        if name not in self._file:
+            return None
+        array = self._dataset(name).reshape(-1)
+        if not np.all(np.isfinite(array) & (array > 0)):
+            raise NetworkError(f"{self._name}: {name} holds values that are not positive numbers.")
+        return array
+
+    def _shaped(self, name: str, shape: tuple[int, ...]) -> Array:
+        array = self._dataset(name)
+        if array.shape != shape:
+            raise NetworkError(
+                f"{self._name}: {name} has shape {array.shape}, expected {shape} from Layers "
+                f"{self.sizes}. The file is damaged or not of this layout."
+            )
+        return array
+
+    def _dataset(self, name: str) -> Array:
+        dataset = self._file.get(name)
+        if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
+            raise NetworkError(
+                f"{self._name}: dataset {name} is missing. The file is incomplete; fetch it again."
+            )
+        if dataset.dtype.kind not in "iuf":
+            raise NetworkError(f"{self._name}: dataset {name} is {dataset.dtype}, not numeric.")
+        try:
+            return np.asarray(dataset[...], dtype=np.float64)
+        except OSError as error:
+            raise NetworkError(
+                f"{self._name}: dataset {name} cannot be read ({error}). Fetch the file again."
+            ) from error
+
+
+@functools.cache
+def _table() -> dict[str, Any]:
+    path = shipped_configs() / "networks" / "ocsmart.yaml"
+    return read_table(path)
+
+
+def _kind_of(path: Path) -> tuple[Sensor, str]:
+    """Sensor and kind from a name such as ``MODIS-Aqua_Lrc_rrsNN.h5``."""
+    kinds = _table()["kinds"]
+    match = re.fullmatch(_table()["file_name"], path.name, re.IGNORECASE)
+    by_lower = {kind.lower(): kind for kind in kinds}
+    if match is None or match["kind"].lower() not in by_lower:
+        raise NetworkError(
+            f"{path.name}: the file does not describe itself (no attribute {ATTRIBUTE}), and its "
+            f"name is not <sensor>_<kind>.h5 with a kind of {', '.join(kinds)}. Rename it as "
+            "OC-SMART does, or add the attribute."
+        )
+    try:
+        return find_sensor(match["sensor"]), by_lower[match["kind"].lower()]
+    except ConfigError as error:
+        raise NetworkError(f"{path.name}: {error}") from error
+
+
+def _described_by_name(path: Path, sha256: str, stored: StoredWeights) -> Network:
+    sensor, kind = _kind_of(path)
+    entry = _table()["kinds"][kind]
+    inputs = [v for text in entry["inputs"] for v in _expand(text, sensor, stored.wavelengths)]
+    outputs = _expand(entry["output"], sensor, stored.wavelengths)
+    norm_in, norm_out = stored.norm_in, stored.norm_out
+    for dataset, names, norm in (("Norm_in", inputs, norm_in), ("Norm_out", outputs, norm_out)):
+        if len(names) != len(norm):
+            raise NetworkError(
+                f"{path.name}: {dataset} has {len(norm)} rows, expected {len(names)} for {kind} of "
+                f"{sensor.name}. The file is of another sensor, or of another version."
+            )
+    activations = [_table()["hidden_activation"]] * len(stored.kernels_and_biases)
+    activations[-1] = _table()["output_activation"]
+    return Network(
+        name=f"{sensor.name}_{kind}",
+        title=f"{entry['title']}, OC-SMART for {sensor.name}",
+        inputs=tuple(_variable(*name, norm) for name, norm in zip(inputs, norm_in, strict=True)),
+        outputs=tuple(_variable(*name, norm) for name, norm in zip(outputs, norm_out, strict=True)),
+        layers=activated(stored.kernels_and_biases, activations),
+        sensors=(sensor.name,),
+        citation=_table()["citation"],
+        licence=_table()["licence"],
+        file_name=path.name,
+        sha256=sha256,
+        after=tuple(entry.get("after", ())),
+    )
+
+
+def _expand(text: str, sensor: Sensor, wavelengths: Array | None) -> list[tuple[str, float | None]]:
+    """``Rrs:rrs`` -> the quantity at each of the sensor's Rrs bands; ``solar_zenith`` as it is.
+
+    Wavelengths in the file itself beat the table's.
+    """
+    quantity, _, bands = text.partition(":")
+    if not bands:
+        return [(quantity, None)]
+    nominal = sensor.ocsmart.bands(bands)
+    if wavelengths is not None:
+        if wavelengths.size < len(nominal):
+            raise NetworkError(
+                f"dataset Wavelength has {wavelengths.size} values, expected {len(nominal)} or "
+                f"more for {quantity}. The file is of another version."
+            )
+        nominal = tuple(float(nm) for nm in wavelengths[: len(nominal)])
+    return [(quantity, nm) for nm in nominal]
+
+
+def _variable(quantity: str, wavelength_nm: float | None, norm: Array) -> Variable:
+    known = quantities()[quantity]
+    return Variable(
+        quantity=quantity,
+        wavelength_nm=wavelength_nm,
+        units=known.units,
+        transform_name="cos_degrees" if known.units == "degree" else "log10",
+        minimum=float(norm[0]),
+        maximum=float(norm[1]),
+        long_name=known.long_name,
+        standard_name=known.standard_name,
+    )

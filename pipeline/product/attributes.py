@@ -1,0 +1,152 @@
+"""What the variables of a product are called and say about themselves (CF attributes)."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from pipeline.facts.quantities import quantities
+from pipeline.networks import Ensemble, Variable
+from pipeline.run.chain import NetworkStep
+from pipeline.run.plan import Plan
+from pipeline.scene.quality import QUALITY_FLAGS
+from pipeline.scene.scene import GEOLOCATION, SOURCE_FLAGS, SPATIAL_REF
+from pipeline.scene.source_flags import SourceFlags
+
+COORDINATES = "longitude latitude"
+QUALITY_INFORMATION = {"coverage_content_type": "qualityInformation"}
+
+
+def describe_variables(products: xr.Dataset, plan: Plan) -> xr.Dataset:
+    """The same variables in the order of the file, each with its attributes."""
+    ordered: dict[str, xr.DataArray] = {}
+    for name in GEOLOCATION:
+        attributes = quantities()[name].attributes() | {"coverage_content_type": "coordinate"}
+        ordered[name] = products[name].assign_attrs(attributes)
+    for step in plan.steps:
+        for name, attributes in zip(step.variables, _attributes_of_outputs(step), strict=False):
+            ordered[name] = products[name].assign_attrs(attributes)
+        for name, attributes in _attributes_of_uncertainties(step, plan).items():
+            ordered[name] = products[name].assign_attrs(attributes)
+        ordered[step.flags_name] = products[step.flags_name].assign_attrs(_network_flags(step))
+    ordered[QUALITY_FLAGS] = products[QUALITY_FLAGS].assign_attrs(_pixel_flags(plan))
+    for passed in (name for name in products.data_vars if name not in ordered):
+        ordered[str(passed)] = _source_flags(products[passed])
+    if plan.is_map:
+        for name, variable in ordered.items():
+            if name not in GEOLOCATION:
+                ordered[name] = variable.assign_attrs(grid_mapping=SPATIAL_REF)
+    return xr.Dataset(ordered)
+
+
+def _attributes_of_outputs(step: NetworkStep) -> list[dict[str, Any]]:
+    """Of each product variable of a network, in their order."""
+    if step.classes is None:
+        names = step.uncertainties or ("",) * len(step.network.outputs)
+        return [
+            _output_attributes(variable, step, uncertainty)
+            for variable, uncertainty in zip(step.network.outputs, names, strict=True)
+        ]
+    quantity, table = step.network.class_quantity, step.classes
+    shared = _shared_attributes(step) | {"coverage_content_type": "thematicClassification"}
+    likeliest = {"long_name": f"most probable class: {quantity}", **table.attributes(), **shared}
+    probability = {"long_name": f"probability of the class in {quantity}", "units": "1", **shared}
+    return [likeliest, probability]
+
+
+def _attributes_of_uncertainties(step: NetworkStep, plan: Plan) -> dict[str, dict[str, Any]]:
+    """Of each variable that holds an uncertainty, by its name."""
+    as_factor = plan.config.science.uncertainty.written_as == "factor"
+    attributes = {}
+    for name, variable in zip(step.uncertainties, step.network.outputs, strict=False):
+        what, units = f"standard deviation of {variable.name}", variable.units
+        if variable.spans_decades:
+            what, units = f"standard deviation of log10({variable.name})", "1"
+            what = f"ten to the {what}" if as_factor else what
+        attributes[name] = {
+            "long_name": f"uncertainty of {_long_name(variable)}: {what}",
+            "units": units,
+            **_shared_attributes(step),
+            **QUALITY_INFORMATION,
+            "comment": _made_of(step, plan),
+        }
+    return attributes
+
+
+def _made_of(step: NetworkStep, plan: Plan) -> str:
+    """What an uncertainty covers, in words."""
+    parts = []
+    uncertainty = plan.uncertainty
+    if uncertainty is not None and step in uncertainty.reached(plan.steps):
+        how = uncertainty.method.replace("_", " ")
+        parts.append(f"uncertainty of the inputs, propagated by {how}")
+    if isinstance(step.network, Ensemble):
+        count, known = len(step.network.members), step.network.calibration is not None
+        calibrated = "calibrated on what they did not see" if known else "not calibrated"
+        parts.append(f"spread of {count} networks, {calibrated}")
+    return f"covers: {'; '.join(parts)} (processing_control)"
+
+
+def _shared_attributes(step: NetworkStep, own: str = "") -> dict[str, Any]:
+    ancillary = (own, step.flags_name, *step.upstream, QUALITY_FLAGS)
+    return {
+        "coverage_content_type": "physicalMeasurement",
+        "source": f"{step.network.kind} {step.network.file_name}",
+        "ancillary_variables": " ".join(filter(None, ancillary)),
+        "coordinates": COORDINATES,
+    }
+
+
+def _output_attributes(variable: Variable, step: NetworkStep, uncertainty: str) -> dict[str, Any]:
+    attributes: dict[str, Any] = {"long_name": _long_name(variable), "units": variable.units}
+    if variable.standard_name:
+        attributes["standard_name"] = variable.standard_name
+    if variable.wavelength_nm is not None:
+        # The names SNAP and others look for.
+        attributes["radiation_wavelength"] = np.float32(variable.wavelength_nm)
+        attributes["radiation_wavelength_unit"] = "nm"
+    if step.gains is not None:
+        attributes["comment"] = f"multiplied by vicarious gains ({step.gains.mode})"
+    return attributes | _shared_attributes(step, uncertainty)
+
+
+def _long_name(variable: Variable) -> str:
+    name = variable.long_name or variable.quantity
+    return name if variable.wavelength_nm is None else f"{name} at {variable.wavelength_nm:g} nm"
+
+
+def _network_flags(step: NetworkStep) -> dict[str, Any]:
+    return {
+        "long_name": f"flags of network {step.name}, set where no mask rule applies",
+        "standard_name": "quality_flag",
+        **QUALITY_INFORMATION,
+        **step.flags.attributes(),
+        "coordinates": COORDINATES,
+    }
+
+
+def _pixel_flags(plan: Plan) -> dict[str, Any]:
+    return {
+        "long_name": "flags of the pixel; no network is applied where a bit named masked_ is set",
+        "standard_name": "quality_flag",
+        **QUALITY_INFORMATION,
+        **plan.pixel_flags.attributes(),
+        "coordinates": COORDINATES,
+    }
+
+
+def _source_flags(flags: xr.DataArray) -> xr.DataArray:
+    """The scene's own flags, without the names (SPARE) that stand for no meaning."""
+    named = SourceFlags.from_attributes(flags.attrs, flags.dtype).named
+    unsigned = np.array(list(named.values()), dtype=f"u{flags.dtype.itemsize}")
+    described = flags.copy(deep=False)
+    described.attrs = {
+        "long_name": flags.attrs.get("long_name", SOURCE_FLAGS),
+        "standard_name": "status_flag",
+        **QUALITY_INFORMATION,
+        "comment": "copied from the input scene",
+        "flag_masks": unsigned.view(flags.dtype),
+        "flag_meanings": " ".join(named),
+        "coordinates": COORDINATES,
+    }
+    return described

@@ -1,0 +1,224 @@
+"""A product read back: what it says about itself, as plain data."""
+
+import datetime
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import h5py
+import netCDF4
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.config import RunConfig, load_config
+from pipeline.errors import DAMAGE, ConfigError, SceneError
+from pipeline.product.provenance import SOFTWARE
+from pipeline.writers.group import Group
+
+
+def is_product(path: Path) -> bool:
+    """Whether this program wrote the file."""
+    if not path.is_file() or not h5py.is_hdf5(path):
+        return False
+    try:
+        with h5py.File(path, "r") as file:
+            control = file.get("processing_control")
+            return control is not None and _text(control.attrs.get("software_name")) == SOFTWARE
+    except OSError:
+        return False  # a truncated file; the reader says so in its own words
+
+
+def scene_of(path: Path) -> tuple[str, str] | None:
+    """Base name and SHA-256 of the scene that a product was made from; None for no product."""
+    if not is_product(path):
+        return None
+    with h5py.File(path, "r") as file:
+        scene = file.get("processing_control/inputs/scene")
+        if scene is None:
+            return None
+        return _text(scene.attrs.get("file", "")), _text(scene.attrs.get("sha256", ""))
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+class ProductFile:
+    """An open product; a context manager.
+
+    Raises:
+        SceneError: the file is missing, damaged, or no product of this program.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.is_file():
+            raise SceneError(f"{path}: no such file. Check the path.")
+        if not is_product(path):
+            raise SceneError(
+                f"{path.name} is not a product of {SOFTWARE}. Give a file that ocpipe run wrote."
+            )
+        try:
+            self._file = netCDF4.Dataset(path)
+            self._file.set_auto_maskandscale(False)
+            self.root = _group(self._file)
+            missing = self._missing()
+        except DAMAGE as error:
+            raise SceneError(
+                f"{path.name}: cannot be read ({error}). The product is damaged; make it again."
+            ) from error
+        if missing:
+            self._file.close()
+            raise SceneError(
+                f"{path.name}: its record lacks {', '.join(missing)}. It was made by another "
+                "version or was changed since; make it again with this one."
+            )
+
+    def _missing(self) -> list[str]:
+        """What a complete record has and this one has not."""
+        expected = {
+            "": ("title", "id", "date_created"),
+            "processing_control": ("software_version", "key"),
+            "processing_control/input_parameters": ("configuration",),
+            "processing_control/inputs/scene": (
+                "file", "sha256", "reader", "sensor", "scene_lines", "scene_pixels",
+                "first_line", "first_pixel",
+            ),
+            "processing_control/networks": (),
+            "processing_control/software": (),
+            "processing_control/flag_percentages": ("pixels",),
+            "processing_control/checksums": (),
+        }  # fmt: skip
+        missing = []
+        for place, names in expected.items():
+            group = self._find(place)
+            if group is None:
+                missing.append(f"group {place}")
+                continue
+            missing += [f"{place}/{name}" for name in names if name not in group.attributes]
+        networks = self._find("processing_control/networks") or Group()
+        for name, group in networks.groups.items():
+            wanted = ("file", "sha256", "fingerprint", "layers", "engine", "variables", "gains")
+            missing += [f"networks/{name}/{key}" for key in wanted if key not in group.attributes]
+        if not missing:
+            json.loads(str(self.control.groups["input_parameters"].attributes["configuration"]))
+            datetime.datetime.fromisoformat(str(self.attributes["date_created"]))
+        return missing
+
+    def _find(self, place: str) -> Group | None:
+        group: Group | None = self.root
+        for part in filter(None, place.split("/")):
+            group = group.groups.get(part) if group is not None else None
+        return group
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """The global attributes."""
+        return self.root.attributes
+
+    @property
+    def control(self) -> Group:
+        """The group ``processing_control``."""
+        return self.root.groups["processing_control"]
+
+    @property
+    def scene(self) -> Mapping[str, Any]:
+        """What is recorded of the input scene."""
+        return self.control.groups["inputs"].groups["scene"].attributes
+
+    @property
+    def networks(self) -> Mapping[str, Group]:
+        """What is recorded of each network, by its name in the configuration."""
+        return self.control.groups["networks"].groups
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """The science part of the configuration, as recorded."""
+        text = self.control.groups["input_parameters"].attributes["configuration"]
+        configuration: dict[str, Any] = json.loads(text)
+        return configuration
+
+    def run_config(self, **execution: Any) -> RunConfig:
+        """The recorded configuration, to run or to plan with.
+
+        Raises:
+            SceneError: this version does not know all of its keys.
+        """
+        try:
+            return load_config({**self.configuration, "execution": execution})
+        except ConfigError as error:
+            version = self.control.attributes["software_version"]
+            raise SceneError(
+                f"{self.path.name}: this version of {SOFTWARE} does not understand the recorded "
+                f"configuration ({error}). Use version {version}."
+            ) from error
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Lines and pixels."""
+        return self._file.dimensions["y"].size, self._file.dimensions["x"].size
+
+    @property
+    def variables(self) -> list[str]:
+        """Names of the 2-D variables, in the file's order."""
+        return [n for n, v in self._file.variables.items() if v.dimensions == ("y", "x")]
+
+    @property
+    def axes(self) -> list[str]:
+        """Names of the other variables: coordinates and reference system of a map."""
+        return [n for n, v in self._file.variables.items() if v.dimensions != ("y", "x")]
+
+    def attributes_of(self, name: str) -> dict[str, Any]:
+        """The attributes of a variable."""
+        variable = self._file.variables[name]
+        return {key: variable.getncattr(key) for key in variable.ncattrs()}
+
+    def stored(self, name: str, region: Any = ...) -> npt.NDArray[Any]:
+        """The numbers of a variable as they are stored, fill values included.
+
+        Raises:
+            SceneError: they cannot be read.
+        """
+        try:
+            return np.asarray(self._file.variables[name][region])
+        except DAMAGE as error:
+            raise SceneError(
+                f"{self.path.name}: {name} cannot be read ({error}). The product is damaged."
+            ) from error
+
+    def blocks(self, chunk: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+        """The regions of the blocks, in their order in the file."""
+        lines, pixels = self.shape
+        for top in range(0, lines, chunk[0]):
+            for left in range(0, pixels, chunk[1]):
+                yield (
+                    slice(top, min(top + chunk[0], lines)),
+                    slice(left, min(left + chunk[1], pixels)),
+                )
+
+
+def _group(stored: Any) -> Group:
+    """Attributes, 1-D variables and groups below one."""
+    variables = {}
+    if stored.parent is not None:
+        for name, variable in stored.variables.items():
+            attributes = {key: variable.getncattr(key) for key in variable.ncattrs()}
+            variables[name] = (variable.dimensions[0], np.asarray(variable[...]), attributes)
+    return Group(
+        attributes={name: stored.getncattr(name) for name in stored.ncattrs()},
+        variables=variables,
+        groups={name: _group(child) for name, child in stored.groups.items()},
+    )

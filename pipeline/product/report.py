@@ -1,0 +1,127 @@
+"""What is known of a scene once it was processed: shares of flags, statistics, times."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from pipeline.run.block import COMPUTED, INPUTS_OUTSIDE
+from pipeline.run.chain import NetworkStep
+from pipeline.run.plan import Plan
+from pipeline.writers.tally import Tally
+
+
+@dataclass
+class Stopwatch:
+    """Seconds of the parts of a run."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """While a part goes on."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
+
+
+@dataclass
+class InputTally:
+    """How often the inputs of each network were outside their training range, by its name."""
+
+    computed: dict[str, int] = field(default_factory=dict)
+    """Pixels that the network was computed on."""
+    outside: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+    """Of each input (inputs,), in how many of these it was outside."""
+
+    def add(self, products: xr.Dataset, plan: Plan) -> None:
+        """What ``process_block`` counted in a block."""
+        for step in plan.steps:
+            counts = products[step.flags_name].attrs
+            self._add(step.name, counts[COMPUTED], counts[INPUTS_OUTSIDE])
+
+    def merge(self, other: "InputTally") -> None:
+        """What was counted elsewhere."""
+        for name, outside in other.outside.items():
+            self._add(name, other.computed[name], outside)
+
+    def _add(self, name: str, computed: int, outside: npt.NDArray[np.int64]) -> None:
+        self.computed[name] = self.computed.get(name, 0) + computed
+        self.outside[name] = self.outside.get(name, np.zeros_like(outside)) + outside
+
+
+@dataclass(frozen=True)
+class SceneReport:
+    """Of one processed scene."""
+
+    product: Path
+    plan: Plan
+    scene_sha256: str
+    tally: Tally
+    inputs: InputTally
+    seconds: Mapping[str, float]
+
+    @property
+    def networks(self) -> dict[str, str]:
+        """Fingerprint of each network, by its name in the configuration."""
+        return {step.name: step.network.fingerprint for step in self.plan.steps}
+
+    def record(self) -> dict[str, Any]:
+        """As plain data; shares are of 0 to 1."""
+        return {
+            "scene": self.plan.scene_name,
+            "sensor": self.plan.sensor,
+            "product": self.product.name,
+            "pixels": self.tally.pixels,
+            "valid_fraction": self._valid_fractions(),
+            "flags": self._flags(),
+            "inputs_out_of_range": {step.name: self._outside(step) for step in self.plan.steps},
+            "products": {name: self._statistics(name) for name in self._variables()},
+            "seconds": {name: round(spent, 4) for name, spent in self.seconds.items()},
+        }
+
+    def _variables(self) -> list[str]:
+        written = {name for step in self.plan.steps for name in step.variables}
+        return [name for name in self.tally.moments if name in written]
+
+    def _valid_fractions(self) -> dict[str, float]:
+        """Of each network, the share of all pixels that it was computed on."""
+        computed = self.inputs.computed
+        return {name: count / self.tally.pixels for name, count in computed.items()}
+
+    def _flags(self) -> dict[str, dict[str, float]]:
+        """The share of all pixels that have each bit."""
+        return {
+            name: {
+                flag: int(count) / self.tally.pixels
+                for flag, count in zip(table.names, self.tally.flag_counts[name], strict=True)
+            }
+            for name, table in self.tally.flag_tables.items()
+        }
+
+    def _outside(self, step: NetworkStep) -> dict[str, float]:
+        """The share of the pixels a network was computed on with each input out of range."""
+        computed = max(self.inputs.computed.get(step.name, 0), 1)
+        counts = self.inputs.outside.get(step.name, np.zeros(len(step.sources)))
+        names = (variable.name for variable in step.network.inputs)
+        return {name: float(n) / computed for name, n in zip(names, counts, strict=True)}
+
+    def _statistics(self, name: str) -> dict[str, Any]:
+        moments, ends = self.tally.moments[name], self.tally.range_of(name)
+        if ends is None:
+            return {"valid": 0}
+        return {
+            "valid": moments.count,
+            "minimum": ends[0],
+            "maximum": ends[1],
+            "mean": moments.mean,
+            "standard_deviation": moments.deviation,
+        }

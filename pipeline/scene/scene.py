@@ -1,0 +1,255 @@
+"""A scene: one ``xr.Dataset`` in one set of names and units, whatever file it came from.
+
+Dimensions are ``(y, x)``; a spectral quantity has a dimension of its own in front, with the band
+centres in nm as its coordinate: ``Rrs`` has ``(Rrs_wavelength, y, x)``. NaN means missing. What a
+reader knows about each value of a band, beside the value, is in ``<quantity>_state`` (uint8, the
+``STATE_*`` bits of :mod:`pipeline.scene.scene.quality`). ``source_flags`` holds the file's own flags with the
+file's ``flag_masks`` and ``flag_meanings``.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from pipeline.errors import SceneError
+from pipeline.facts.quantities import band_name, quantities
+from pipeline.scene.lazy import StoredChunks, source_of
+
+SPECTRAL = ("Rrs", "Rrs_unc", "Lrc", "rho_s", "rho_w")
+ANGLES = ("solar_zenith", "sensor_zenith", "relative_azimuth")
+GEOLOCATION = ("latitude", "longitude")
+SOURCE_FLAGS = "source_flags"
+# A scene on a map also has coordinates along ``y`` and ``x`` and a scalar with the CF attributes of
+# their reference system.
+SPATIAL_REF = "spatial_ref"
+AXES = ("y", "x", SPATIAL_REF)
+
+# Attributes every reader sets beside those of the file itself.
+REQUIRED_ATTRIBUTES = ("reader", "sensor", "brdf_correction")
+BRDF_STATES = ("none", "f/Q", "unknown")
+
+
+@dataclass(frozen=True)
+class Band:
+    """One 2-D layer of a scene: a band of a spectral quantity, or a plain variable."""
+
+    quantity: str
+    wavelength_nm: float | None = None
+
+    @property
+    def name(self) -> str:
+        """``Rrs_443``, ``solar_zenith``."""
+        return band_name(self.quantity, self.wavelength_nm)
+
+    def values(self, block: xr.Dataset) -> npt.NDArray[Any]:
+        """The layer's values in a block, with shape (y, x)."""
+        return self._layer(block, self.quantity)
+
+    def states(self, block: xr.Dataset) -> npt.NDArray[np.uint8] | None:
+        """The ``STATE_*`` bits of the values, with shape (y, x); None where the scene has none."""
+        state = state_name(self.quantity)
+        return self._layer(block, state) if state in block.variables else None
+
+    def _layer(self, block: xr.Dataset, name: str) -> npt.NDArray[Any]:
+        values = np.asarray(block.variables[name].values)
+        if self.wavelength_nm is None:
+            return values
+        centres = block.variables[wavelength_dim(self.quantity)].values
+        (band,) = np.flatnonzero(centres == self.wavelength_nm)
+        return np.asarray(values[band])
+
+
+def source_flags_name(scene: xr.Dataset) -> str:
+    """What the file itself calls its flags; the product keeps that name."""
+    return str(scene[SOURCE_FLAGS].attrs.get("source_name", SOURCE_FLAGS))
+
+
+def wavelength_dim(quantity: str) -> str:
+    """Name of the spectral dimension of a quantity."""
+    return f"{quantity}_wavelength"
+
+
+def state_name(quantity: str) -> str:
+    """Name of the variable that tells what the reader knows about each value of a quantity."""
+    return f"{quantity}_state"
+
+
+def wavelengths(scene: xr.Dataset, quantity: str) -> npt.NDArray[np.float64]:
+    """Band centres (nm) of a spectral quantity, with shape (bands,); empty if there is none."""
+    if quantity not in scene:
+        return np.empty(0)
+    return np.asarray(scene[wavelength_dim(quantity)].values, dtype=np.float64)
+
+
+def spectral_quantities(scene: xr.Dataset) -> list[str]:
+    """The spectral quantities a scene has."""
+    return [quantity for quantity in SPECTRAL if quantity in scene]
+
+
+def plain_variables(scene: xr.Dataset) -> list[str]:
+    """The 2-D numeric variables an expression may name: angles, geolocation, retrievals."""
+    return sorted(
+        str(name)
+        for name, variable in scene.variables.items()
+        if variable.dims == ("y", "x") and name != SOURCE_FLAGS
+    )
+
+
+def band_names(scene: xr.Dataset) -> list[str]:
+    """The bands as ``Rrs_412``, rounded to whole nanometres."""
+    return [
+        f"{quantity}_{nm:.0f}"
+        for quantity in spectral_quantities(scene)
+        for nm in wavelengths(scene, quantity)
+    ]
+
+
+def parse_band(name: str) -> tuple[str, float] | None:
+    """``Rrs_443`` -> ``("Rrs", 443.0)``; None where the name is not that of a band."""
+    match = re.fullmatch(r"(.+)_(\d+(?:\.\d+)?)", name)
+    if match is None or match.group(1) not in SPECTRAL:
+        return None
+    return match.group(1), float(match.group(2))
+
+
+def nearest_band(
+    scene: xr.Dataset, quantity: str, wavelength_nm: float, tolerance_nm: float
+) -> int:
+    """Index of the band nearest to a wavelength.
+
+    Raises:
+        SceneError: the scene has no such quantity, or no band within the tolerance.
+    """
+    centres = wavelengths(scene, quantity)
+    if centres.size == 0:
+        have = ", ".join(spectral_quantities(scene)) or "none"
+        raise SceneError(
+            f"no {quantity} in the scene; its spectral quantities are {have}. "
+            "Choose a network that takes one of these."
+        )
+    index = int(np.argmin(np.abs(centres - wavelength_nm)))
+    if not abs(centres[index] - wavelength_nm) <= tolerance_nm:
+        listed = ", ".join(f"{nm:g}" for nm in centres)
+        raise SceneError(
+            f"no {quantity} band within {tolerance_nm:g} nm of {wavelength_nm:g} nm; bands are "
+            f"{listed} nm. Choose a network for this sensor, or set science.bands.tolerance_nm "
+            "where a band that far away will do."
+        )
+    return index
+
+
+def storage_of(scene: xr.Dataset, layers: Iterable[Band]) -> list[StoredChunks]:
+    """The arrays of storage chunks from which layers of a lazy scene are read, each once."""
+    found: dict[str, StoredChunks] = {}
+    for layer in layers:
+        source = source_of(scene[layer.quantity])
+        if source is None:
+            continue
+        centres = wavelengths(scene, layer.quantity) if layer.wavelength_nm is not None else [None]
+        band = list(centres).index(layer.wavelength_nm)
+        found |= {chunks.name: chunks for chunks in source.storage((band,))}
+    return list(found.values())
+
+
+def check_scene(scene: xr.Dataset) -> xr.Dataset:
+    """The scene itself, if it keeps what this module promises.
+
+    Raises:
+        SceneError: a dimension, a unit, a type or an attribute is not as promised; all complaints.
+    """
+    complaints = [*_check_attributes(scene), *_check_variables(scene), *_check_states(scene)]
+    if complaints:
+        raise SceneError(f"not a valid scene: {'; '.join(complaints)}")
+    return scene
+
+
+def _check_attributes(scene: xr.Dataset) -> list[str]:
+    complaints = [
+        f"attribute {name} is missing" for name in REQUIRED_ATTRIBUTES if name not in scene.attrs
+    ]
+    brdf = scene.attrs.get("brdf_correction")
+    if brdf not in BRDF_STATES:
+        complaints.append(f"brdf_correction is {brdf!r}, expected one of {BRDF_STATES}")
+    return complaints
+
+
+def _check_variables(scene: xr.Dataset) -> list[str]:
+    complaints = []
+    for name, variable in scene.variables.items():
+        if name in SPECTRAL:
+            expected: tuple[str, ...] = (wavelength_dim(str(name)), "y", "x")
+        elif name in (*ANGLES, *GEOLOCATION, SOURCE_FLAGS):
+            expected = ("y", "x")
+        else:
+            continue
+        if variable.dims != expected:
+            complaints.append(f"{name} has dims {variable.dims}, expected {expected}")
+        complaints.extend(_check_units(str(name), variable))
+    if not any(quantity in scene for quantity in SPECTRAL):
+        complaints.append(f"no spectral quantity; expected one of {', '.join(SPECTRAL)}")
+    return complaints
+
+
+def _check_units(name: str, variable: xr.Variable) -> list[str]:
+    if name == SOURCE_FLAGS:
+        missing = {"flag_masks", "flag_meanings"} - set(variable.attrs)
+        kind: Any = variable.dtype.kind
+        found = [f"{name} lacks {', '.join(sorted(missing))}"] if missing else []
+        return found + ([f"{name} is {variable.dtype}, not integer"] if kind not in "iu" else [])
+    units = quantities()[name].units
+    if variable.attrs.get("units") != units:
+        return [f"{name} has units {variable.attrs.get('units')!r}, expected {units!r}"]
+    if variable.dtype != np.float32:
+        return [f"{name} is {variable.dtype}, expected float32"]
+    return []
+
+
+def _check_states(scene: xr.Dataset) -> list[str]:
+    complaints = []
+    for quantity in spectral_quantities(scene):
+        state = state_name(quantity)
+        if state in scene and scene[state].dims != scene[quantity].dims:
+            complaints.append(f"{state} has dims {scene[state].dims}, unlike {quantity}")
+    return complaints
+
+
+def with_constants(scene: xr.Dataset, constants: Mapping[str, float]) -> xr.Dataset:
+    """The scene with quantities that it lacks, the same on every pixel.
+
+    Raises:
+        SceneError: the scene has one of them by itself, or there is no such quantity.
+    """
+    added = {}
+    for name, value in constants.items():
+        if name in scene or name not in quantities() or name in SPECTRAL:
+            reason = "the scene has it by itself" if name in scene else "it is no 2-D quantity"
+            raise SceneError(
+                f"science.constants sets {name}, but {reason}. Leave it out; constants are for "
+                "what a network needs and the scene lacks, such as relative_humidity."
+            )
+        # One number in memory, whatever the size of the scene.
+        values = np.broadcast_to(np.float32(value), (scene.sizes["y"], scene.sizes["x"]))
+        added[name] = xr.DataArray(values, dims=("y", "x"), attrs=quantities()[name].attributes())
+    return scene.assign(added)
+
+
+def geographic_reference(
+    latitude: npt.NDArray[np.float64], longitude: npt.NDArray[np.float64]
+) -> dict[str, xr.DataArray]:
+    """Coordinates ``y``, ``x`` and ``spatial_ref`` of a map of latitude and longitude, both 1-D."""
+    crs = {"grid_mapping_name": "latitude_longitude", "horizontal_datum_name": "WGS84"}
+    axes = {}
+    for dim, name, values in (("y", "latitude", latitude), ("x", "longitude", longitude)):
+        attributes = {**quantities()[name].attributes(), "axis": dim.upper()}
+        axes[dim] = xr.DataArray(values, dims=(dim,), attrs=attributes)
+    return axes | {SPATIAL_REF: xr.DataArray(np.int32(0), attrs=crs)}
+
+
+def is_projected(attributes: Mapping[str, Any], dim: str) -> bool:
+    """Whether a 1-D variable with these attributes is the map coordinate along a dimension."""
+    return attributes.get("standard_name") == f"projection_{dim}_coordinate"

@@ -1,0 +1,168 @@
+"""The part of a scene that is processed: a rectangle of its lines and pixels."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from pipeline.config import Window
+from pipeline.errors import SceneError
+from pipeline.scene.lazy import strips
+from pipeline.scene.scene import AXES, GEOLOCATION
+
+Bool = npt.NDArray[np.bool_]
+Places = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+"""Latitude and longitude."""
+
+# Bytes of geolocation that are kept when a box was looked for in it; more of it is read again.
+MOST_KEPT = 64_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Extent:
+    """A rectangle of lines and pixels, counted from 0 in the whole scene."""
+
+    first_line: int
+    first_pixel: int
+    shape: tuple[int, int]
+    scene_shape: tuple[int, int]
+    places: Places | None = None
+    """Latitude and longitude of the rectangle, where they had to be read to find it."""
+
+    @classmethod
+    def whole(cls, scene: xr.Dataset) -> "Extent":
+        """All of a scene."""
+        shape = (scene.sizes["y"], scene.sizes["x"])
+        return cls(0, 0, shape, shape)
+
+    def __str__(self) -> str:
+        lines, pixels = self.slices["y"], self.slices["x"]
+        return f"lines {lines.start}:{lines.stop}, pixels {pixels.start}:{pixels.stop}"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is all of the scene."""
+        return self.shape == self.scene_shape
+
+    @property
+    def slices(self) -> dict[str, slice]:
+        """Along ``y`` and ``x``."""
+        lines, pixels = self.shape
+        return {
+            "y": slice(self.first_line, self.first_line + lines),
+            "x": slice(self.first_pixel, self.first_pixel + pixels),
+        }
+
+
+def find_extent(scene: xr.Dataset, window: Window) -> Extent:
+    """The rectangle that a window means in a scene.
+
+    A bounding box needs geolocation: it is read, and the window's part of it kept if it is small.
+
+    Raises:
+        SceneError: nothing of the scene is inside.
+    """
+    shape = (scene.sizes["y"], scene.sizes["x"])
+    lines = _span(window.lines, shape[0], "lines")
+    pixels = _span(window.pixels, shape[1], "pixels")
+    places = None
+    if window.bbox is not None:
+        # Lines and pixels first: geolocation outside of them is not even read.
+        part = scene[list(GEOLOCATION)].isel(y=slice(*lines), x=slice(*pixels))
+        found = _inside_box(part.drop_vars(AXES, errors="ignore").reset_coords(), window.bbox)
+        rows, columns, places = found
+        lines = (lines[0] + rows.start, lines[0] + rows.stop)
+        pixels = (pixels[0] + columns.start, pixels[0] + columns.stop)
+    size = (lines[1] - lines[0], pixels[1] - pixels[0])
+    return Extent(lines[0], pixels[0], size, shape, places)
+
+
+def _span(span: tuple[int, int] | None, size: int, what: str) -> tuple[int, int]:
+    if span is None:
+        return 0, size
+    if span[0] >= size:
+        raise SceneError(
+            f"the window's {what} {span[0]}:{span[1]} are outside the scene, which has {size}. "
+            f"Correct --{what} or science.window.{what}."
+        )
+    return span[0], min(span[1], size)
+
+
+def _inside_box(
+    part: xr.Dataset, bbox: tuple[float, float, float, float]
+) -> tuple[slice, slice, Places | None]:
+    """Lines and pixels around a box, and their geolocation if that is not too much to keep."""
+    rows = np.zeros(part.sizes["y"], dtype=bool)
+    columns = np.zeros(part.sizes["x"], dtype=bool)
+    kept: list[tuple[slice, Places]] | None = []
+    spans: dict[str, list[float]] = {name: [] for name in GEOLOCATION}
+    for strip, loaded in strips(part):
+        latitude, longitude = (loaded[name].values for name in GEOLOCATION)
+        inside = _inside(latitude, longitude, bbox)
+        rows[strip] = inside.any(axis=1)
+        columns |= inside.any(axis=0)
+        for name, ends in spans.items():
+            known = loaded[name].values[np.isfinite(loaded[name].values)]
+            ends.extend([float(known.min()), float(known.max())] if known.size else [])
+        if kept is not None and inside.any():
+            kept.append((strip, (latitude, longitude)))
+            held = sum(array.nbytes for _, pair in kept for array in pair)
+            kept = kept if held <= MOST_KEPT else None
+    if not rows.any():
+        raise SceneError(_nothing_inside(spans, bbox))
+    lines, pixels = _used(rows), _used(columns)
+    if kept is None:
+        return lines, pixels, None
+    # Every line between the first and the last is needed, those of strips without a pixel, too.
+    if sum(strip.stop - strip.start for strip, _ in kept) < kept[-1][0].stop - kept[0][0].start:
+        return lines, pixels, None
+    shape = (lines.stop - lines.start, pixels.stop - pixels.start)
+    places = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    for strip, arrays in kept:
+        top, bottom = max(strip.start, lines.start), min(strip.stop, lines.stop)
+        for place, array in zip(places, arrays, strict=True):
+            inside_strip = array[top - strip.start : bottom - strip.start, pixels]
+            place[top - lines.start : bottom - lines.start] = inside_strip
+    return lines, pixels, places
+
+
+def _inside(
+    latitude: npt.NDArray[np.float32],
+    longitude: npt.NDArray[np.float32],
+    bbox: tuple[float, float, float, float],
+) -> Bool:
+    """Pixels whose centre is in the box, edges included; NaN is outside.
+
+    The box is rounded to float32, as the centres are: one that goes through centres holds them.
+    """
+    west, south, east, north = (float(np.float32(edge)) for edge in bbox)
+    width = east - west if east - west >= 360 else (east - west) % 360
+    inside = np.empty(latitude.shape, dtype=bool)
+    for line in range(len(latitude)):  # a line at a time: no float64 of the whole scene
+        with np.errstate(invalid="ignore"):
+            from_west = (longitude[line].astype(np.float64) - west) % 360
+            in_longitude = (from_west <= width) | (width >= 360)
+            in_longitude &= np.isfinite(longitude[line])
+            inside[line] = in_longitude & (latitude[line] >= south) & (latitude[line] <= north)
+    return inside
+
+
+def _nothing_inside(
+    found: Mapping[str, list[float]], bbox: tuple[float, float, float, float]
+) -> str:
+    west, south, east, north = bbox
+    box = f"west {west:g}, south {south:g}, east {east:g}, north {north:g}"
+    spans = [f"{name} {min(s):.3f} to {max(s):.3f}" for name, s in found.items() if s]
+    place = f"covers {' and '.join(spans)}" if spans else "has no geolocation"
+    return (
+        f"no pixel of the scene is in the box {box}; it {place}. Correct --bbox or "
+        "science.window.bbox (west, south, east, north; west > east crosses the antimeridian)."
+    )
+
+
+def _used(used: Bool) -> slice:
+    """From the first to the last that is used."""
+    places = np.flatnonzero(used)
+    return slice(int(places[0]), int(places[-1]) + 1)

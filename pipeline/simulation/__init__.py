@@ -1,0 +1,1 @@
+"""Simulated waters as a sensor sees them, to train networks with."""

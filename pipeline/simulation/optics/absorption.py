@@ -1,0 +1,118 @@
+"""Absorption by phytoplankton, dissolved matter and particles without pigment, in m-1."""
+
+import numpy as np
+
+from pipeline.facts.optical_tables import Array, interpolate, per_band
+from pipeline.facts.sea_water import water_absorption
+
+REFERENCE_NM = 443.0
+
+# Babin et al. 2003, J. Geophys. Res. 108, 3211: mean exponential slopes (nm-1) around Europe, and
+# the absorption of suspended matter by mass at 443 nm (m2 g-1).
+CDOM_SLOPE = 0.0176
+NON_ALGAL_SLOPE = 0.0123
+MINERAL_ABSORPTION_443 = 0.041
+
+# Bricaud et al. 1998 (abstract): non-algal particles are 25 to 30 % of particle absorption.
+DETRITUS_PER_PHYTOPLANKTON = 0.275 / (1.0 - 0.275)
+
+# Morel and Maritorena 2001, J. Geophys. Res. 106, 7163: CDOM absorbs a fifth of what water and
+# particles do at 440 nm, the latter 0.06 chl**0.65.
+CDOM_SHARE = 0.2
+PARTICLES_440 = (0.06, 0.65)
+
+# Morel and Gentili 2009, Remote Sens. Environ. 113, 998: CDOM of the open ocean at 440 nm; both
+# from memory of the paper.
+MARINE_CDOM_AMPLITUDE = 0.032
+MARINE_CDOM_EXPONENT = 0.63
+
+# Where pigments beside chlorophyll a absorb, by the specific spectra that Bricaud et al. 2004 use
+# (read from ocpy, data/phytoplankton/Bricaud_2004.csv); centres and widths are ours.
+CAROTENOID_NM = 490.0
+CAROTENOID_WIDTH_NM = 22.0
+VIOLET_NM = 405.0
+VIOLET_WIDTH_NM = 18.0
+
+# Bricaud, Claustre, Ras and Oubelkheir 2004, J. Geophys. Res. 109, C11010: phytoplankton at 440 nm
+# in another, newer set of cruises; both from memory of the paper.
+NEWER_AMPLITUDE = 0.0654
+NEWER_EXPONENT = 0.728
+
+
+def phytoplankton_443(chlorophyll: Array, newer: Array | float = 0.0) -> Array:
+    """Mean absorption of phytoplankton at 443 nm.
+
+    Args:
+        chlorophyll: mg m-3, of any shape.
+        newer: 0 is the relation of Bricaud et al. 1998, 1 that of Bricaud et al. 2004, which is
+            higher by a factor of 1.7 at 1 mg m-3; between them in the logarithm.
+    """
+    chlorophyll = np.asarray(chlorophyll, dtype=np.float64)
+    older = phytoplankton_spectrum(chlorophyll, np.array([REFERENCE_NM]))[..., 0]
+    # The measure of the two is at 440 nm; the older relation knows the step to 443 nm.
+    step = older / phytoplankton_spectrum(chlorophyll, np.array([440.0]))[..., 0]
+    ratio = step * NEWER_AMPLITUDE * chlorophyll**NEWER_EXPONENT / older
+    mean: Array = older * ratio**newer
+    return mean
+
+
+def phytoplankton_spectrum(chlorophyll: Array | float, wavelength_nm: Array) -> Array:
+    """Bricaud et al. 1998, amplitude * chlorophyll ** exponent, with shape (..., band)."""
+    amplitude = interpolate("phytoplankton", "amplitude", wavelength_nm)
+    exponent = interpolate("phytoplankton", "exponent", wavelength_nm)
+    spectrum: Array = amplitude * per_band(chlorophyll) ** exponent
+    return spectrum
+
+
+def phytoplankton_absorption(
+    at_443: Array | float,
+    shape_chlorophyll: Array | float,
+    wavelength_nm: Array,
+    carotenoids: Array | float = 0.0,
+    violet: Array | float = 0.0,
+) -> Array:
+    """Phytoplankton of a given absorption at 443 nm and a given spectral shape; (..., band).
+
+    Args:
+        at_443: m-1.
+        shape_chlorophyll: mg m-3; the shape is the mean one at this chlorophyll, for pigments and
+            the package effect of larger cells flatten it as chlorophyll rises.
+        wavelength_nm: with shape (band,).
+        carotenoids: logarithm of how much stronger than in the mean it is around 490 nm.
+        violet: the same below 410 nm, where phaeopigments and UV screens absorb.
+    """
+    bands = np.append(wavelength_nm, REFERENCE_NM)
+    mean = phytoplankton_spectrum(shape_chlorophyll, bands)
+    around_490 = np.exp(-0.5 * ((bands - CAROTENOID_NM) / CAROTENOID_WIDTH_NM) ** 2)
+    from_violet = np.clip(bands - VIOLET_NM, 0.0, None)
+    below_violet = np.exp(-0.5 * (from_violet / VIOLET_WIDTH_NM) ** 2)
+    change = per_band(carotenoids) * around_490 + per_band(violet) * below_violet
+    spectrum = mean * np.exp(change)
+    scaled: Array = per_band(at_443) * spectrum[..., :-1] / spectrum[..., -1:]
+    return scaled
+
+
+def marine_cdom_443(chlorophyll: Array, newer: Array | float = 1.0) -> Array:
+    """Mean absorption at 443 nm of the CDOM that goes with chlorophyll in the open ocean.
+
+    Args:
+        chlorophyll: mg m-3, of any shape.
+        newer: 0 is the relation of Morel and Maritorena 2001, 1 that of Morel and Gentili 2009,
+            about twice as high; between them in the logarithm.
+    """
+    chlorophyll = np.asarray(chlorophyll, dtype=np.float64)
+    particles = PARTICLES_440[0] * chlorophyll ** PARTICLES_440[1]
+    older = CDOM_SHARE * (water_absorption(np.array([440.0]))[0] + particles)
+    ratio = MARINE_CDOM_AMPLITUDE * chlorophyll**MARINE_CDOM_EXPONENT / older
+    mean: Array = older * ratio**newer * np.exp(-CDOM_SLOPE * (REFERENCE_NM - 440.0))
+    return mean
+
+
+def exponential_decay(at_443: Array | float, slope: Array | float, wavelength_nm: Array) -> Array:
+    """The spectrum of CDOM and of non-algal particles, with shape (..., band); slope in nm-1.
+
+    Slopes were fitted from 350 (CDOM) or 380 nm (particles) to 500 or 730 nm: below and beyond,
+    the law is extrapolated.
+    """
+    decayed: Array = per_band(at_443) * np.exp(-per_band(slope) * (wavelength_nm - REFERENCE_NM))
+    return decayed

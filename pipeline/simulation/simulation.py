@@ -1,0 +1,177 @@
+"""Simulated water as a table: Rrs as a sensor sees it, and the properties that made it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.errors import ConfigError
+from pipeline.facts.optical_tables import Array
+from pipeline.facts.quantities import Quantity, band_name, quantities
+from pipeline.simulation.bio_optics import REFERENCES, Optics, Water, check_wavelengths, forward
+from pipeline.simulation.noise import HIGHEST_FACTOR, add_noise
+from pipeline.simulation.waters import Waters, draw_water, shipped_waters
+from pipeline.tables.writing import SampleTable
+from pipeline.version import __version__
+
+Column = npt.NDArray[np.float32]
+Kept = npt.NDArray[np.bool_]
+
+BATCH = 10_000
+"""Waters drawn at a time: fixed, so that fewer samples are the first of more."""
+SPECTRAL = ("aph", "adg", "bbp")
+OUTPUTS = (*SPECTRAL, "chlor_a")
+# What a sample's water contained: field of Water -> units and what it is.
+CONSTITUENTS = {
+    "chlorophyll": ("mg m-3", "chlorophyll-a concentration"),
+    "aph_443": ("m-1", "absorption by phytoplankton at 443 nm"),
+    "cdom_443": ("m-1", "absorption by coloured dissolved organic matter at 443 nm"),
+    "detritus_443": ("m-1", "absorption by non-algal particles that go with phytoplankton, 443 nm"),
+    "mineral": ("g m-3", "load of mineral particles"),
+}
+
+
+def simulate_samples(
+    count: int,
+    wavelength_nm: Sequence[float],
+    *,
+    seed: int = 1,
+    noise: float = 1.0,
+    outputs: Sequence[str] = OUTPUTS,
+    waters: Waters | None = None,
+) -> SampleTable:
+    """So many simulated waters; the same arguments give the same numbers.
+
+    Args:
+        count: number of samples.
+        wavelength_nm: bands, from 350 to 900 nm; all spectral columns are at these.
+        seed: of the random numbers.
+        noise: on Rrs, as a multiple of the shipped noise; 0 for none.
+        outputs: which of aph, adg, bbp and chlor_a the table has besides Rrs.
+        waters: the distributions, the shipped ones if None.
+
+    Raises:
+        ConfigError: a band is out of reach or there twice, an output or the noise is not known.
+    """
+    bands = _checked_bands(wavelength_nm)
+    _check_request(count, seed, noise, outputs)
+    waters = waters or shipped_waters()
+    meanings = _meanings(bands, outputs)
+    columns = {name: np.empty(count, dtype=np.float32) for name in meanings}
+    filled = 0
+    for batch in _batches(bands, seed, noise, outputs, waters):
+        rows = min(count - filled, len(batch["water_chlorophyll"]))
+        for name, values in batch.items():
+            columns[name][filled : filled + rows] = values[:rows]
+        filled += rows
+        if filled == count:
+            break
+    return SampleTable(columns, meanings, _attributes(count, bands, seed, noise))
+
+
+def _batches(
+    bands: Array, seed: int, noise: float, outputs: Sequence[str], waters: Waters
+) -> Iterator[dict[str, Array]]:
+    """Columns of one batch after the other, without end."""
+    # Noise has numbers of its own, so that other noise, and other bands, are of the same waters.
+    water_rng, noise_rng = (np.random.default_rng((seed, part)) for part in (0, 1))
+    while True:
+        drawn = draw_water(BATCH, water_rng, waters)
+        within = _within_limits(drawn, waters)
+        water = select(drawn, within)
+        optics = forward(water, bands)
+        rrs = add_noise(optics.rrs, bands, noise_rng, waters.noise, noise)
+        yield _columns(water, optics, rrs, outputs)
+
+
+def select(water: Water, kept: Kept) -> Water:
+    """The waters that are kept; fields without a shape stay as they are."""
+    values = {field.name: np.asarray(getattr(water, field.name)) for field in fields(water)}
+    return Water(**{name: value[kept] if value.ndim else value for name, value in values.items()})
+
+
+def _within_limits(water: Water, waters: Waters) -> Kept:
+    """Which waters are within the limits; Rrs is looked at where it is brightest, in the green."""
+    lowest, highest = waters.limits.chlorophyll
+    green = forward(water, np.array([490.0, 560.0, 580.0, 600.0])).rrs.max(axis=-1)
+    kept: Kept = (
+        (water.chlorophyll >= lowest)
+        & (water.chlorophyll <= highest)
+        & (water.cdom_443 <= waters.limits.highest_cdom_443)
+        & (np.asarray(water.mineral) <= waters.limits.highest_mineral)
+        & (green <= waters.limits.highest_rrs)
+    )
+    return kept
+
+
+def _columns(water: Water, optics: Optics, rrs: Array, outputs: Sequence[str]) -> dict[str, Array]:
+    """The columns of a batch by name, each with shape (sample,)."""
+    spectra = {"Rrs": rrs} | {name: getattr(optics, name) for name in SPECTRAL if name in outputs}
+    columns = {
+        band_name(quantity, nm): spectrum[:, index]
+        for quantity, spectrum in spectra.items()
+        for index, nm in enumerate(optics.wavelength_nm)
+    }
+    if "chlor_a" in outputs:
+        columns["chlor_a"] = water.chlorophyll
+    return columns | {f"water_{name}": getattr(water, name) for name in CONSTITUENTS}
+
+
+def _meanings(bands: Array, outputs: Sequence[str]) -> dict[str, Quantity]:
+    """What each column is, in the order of the table."""
+    known = quantities()
+    meanings = {
+        band_name(name, nm): Quantity(
+            band_name(name, nm), known[name].units, f"{known[name].long_name} at {nm:g} nm"
+        )
+        for name in ("Rrs", *(name for name in SPECTRAL if name in outputs))
+        for nm in bands
+    }
+    if "chlor_a" in outputs:
+        meanings["chlor_a"] = known["chlor_a"]
+    for name, (units, long_name) in CONSTITUENTS.items():
+        column = f"water_{name}"
+        meanings[column] = Quantity(column, units, long_name)
+    return meanings
+
+
+def _attributes(count: int, bands: Array, seed: int, noise: float) -> dict[str, str | int | float]:
+    return {
+        "title": "Simulated water: remote sensing reflectance and optical properties",
+        "source": f"bio-optical forward model of ocpipe {__version__}",
+        "references": REFERENCES,
+        "samples": count,
+        "wavelength_nm": ", ".join(f"{nm:g}" for nm in bands),
+        "seed": seed,
+        "noise": float(noise),
+    }
+
+
+def _checked_bands(wavelength_nm: Sequence[float]) -> Array:
+    bands = np.asarray(wavelength_nm, dtype=np.float64)
+    if bands.size == 0:
+        raise ConfigError("no bands to simulate; name at least one wavelength in nm.")
+    check_wavelengths(bands)
+    names = [band_name("Rrs", nm) for nm in bands]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(
+            f"bands would share the names {', '.join(twice)}, which are in whole nanometres. "
+            "Give each band once."
+        )
+    return bands
+
+
+def _check_request(count: int, seed: int, noise: float, outputs: Sequence[str]) -> None:
+    if count < 1:
+        raise ConfigError(f"found {count} samples, expected 1 or more.")
+    if seed < 0:
+        raise ConfigError(f"found seed {seed}, expected 0 or more.")
+    if not 0.0 <= noise <= HIGHEST_FACTOR:
+        raise ConfigError(
+            f"found noise {noise:g}, expected 0 to {HIGHEST_FACTOR:g} times the usual noise."
+        )
+    unknown = [name for name in outputs if name not in OUTPUTS]
+    if unknown:
+        raise ConfigError(f"unknown outputs {', '.join(unknown)}; known are {', '.join(OUTPUTS)}.")

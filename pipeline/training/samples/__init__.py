@@ -1,0 +1,1 @@
+"""From tables of samples to scaled arrays: columns, usable rows, parts, ranges."""

@@ -1,0 +1,103 @@
+"""What a row of samples has besides inputs and targets: class, group, time and weight."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.config import ClassesConfig, SamplesConfig
+from pipeline.errors import ConfigError
+from pipeline.networks.description import Array
+from pipeline.tables import Table
+from pipeline.tables.table import Texts
+from pipeline.tables.times import Times, instants
+from pipeline.training.samples.class_rules import classes_by_rules
+from pipeline.training.samples.columns import Findings, existing
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class RowValues:
+    """Each with shape (rows,), or None where a configuration does not ask for it."""
+
+    classes: Texts | None
+    """"" where there is none."""
+    groups: Texts | None
+    """"" where there is none."""
+    times: Times | None
+    """NaT where there is none."""
+    weights: Array | None
+    """NaN where there is none."""
+
+    def take(self, rows: Rows) -> "RowValues":
+        """Some of the rows."""
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return RowValues(**{n: None if v is None else v[rows] for n, v in values.items()})
+
+    def check(self, table: Table, rows: Rows, config: SamplesConfig, findings: Findings) -> None:
+        """Complain about usable rows without a group, time or weight, or with a negative one."""
+        if self.groups is not None:
+            lacking = rows[self.groups[rows] == ""]
+            _complain(table, lacking, f"no value in group column {config.group!r}", findings)
+        if self.times is not None:
+            lacking = rows[np.isnat(self.times[rows])]
+            wrong = f"no time in column {config.time!r}, expected ISO 8601 or yyyymmdd"
+            _complain(table, lacking, wrong, findings)
+        if self.weights is not None:
+            weights = self.weights[rows]
+            where = f"in weight column {config.weight!r}"
+            _complain(table, rows[~np.isfinite(weights)], f"no number {where}", findings)
+            negative = f"a negative number {where}, expected 0 or more"
+            _complain(table, rows[weights < 0], negative, findings)
+
+
+def read_row_values(table: Table, config: SamplesConfig, findings: Findings) -> RowValues:
+    """The columns that a configuration names for these; columns it has not are complained about."""
+    group_column = existing(table, "group", config.group, findings)
+    time_column = existing(table, "time", config.time, findings)
+    weight_column = existing(table, "weight", config.weight, findings)
+    return RowValues(
+        classes=None if config.classes is None else _classes(table, config.classes, findings),
+        groups=None if group_column is None else table.labels(group_column),
+        times=None if time_column is None else instants(table.labels(time_column)),
+        weights=None if weight_column is None else _numbers(table, weight_column, findings),
+    )
+
+
+def _classes(table: Table, config: ClassesConfig, findings: Findings) -> Texts | None:
+    """By a column, None where it is not there, or by rules."""
+    if config.rules:
+        return classes_by_rules(table, config.rules, config.otherwise, findings)
+    column = existing(table, "classes.column", config.column, findings)
+    return None if column is None else _class_names(table, column, findings)
+
+
+def _class_names(table: Table, column: str, findings: Findings) -> Texts:
+    """Text or whole numbers; what is measured, such as chlorophyll, is no class."""
+    if not table.is_text(column):
+        values = table.columns[column]
+        broken = np.flatnonzero(np.isfinite(values) & (values != np.round(values)))
+        if broken.size:
+            findings.complain(
+                f"{table.name}: class column {column!r} has {values[broken[0]]:g} "
+                f"({table.places(broken)}), expected text or whole numbers. Name another column, "
+                "or make classes of it by samples.columns: floor(log10(chl))"
+            )
+    return table.labels(column)
+
+
+def _numbers(table: Table, column: str, findings: Findings) -> Array | None:
+    try:
+        return table.numbers(column)
+    except ConfigError as error:
+        findings.complain(error)
+        return None
+
+
+def _complain(table: Table, rows: Rows, what: str, findings: Findings) -> None:
+    if rows.size:
+        findings.complain(
+            f"{table.name}: {rows.size} rows have {what} ({table.places(rows)}). Correct them, or "
+            "leave them out by samples.filter"
+        )

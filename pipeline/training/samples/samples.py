@@ -1,0 +1,273 @@
+"""Tables of samples as the arrays that a network is trained with."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.config import ClassesConfig, FileConfig, SamplesConfig
+from pipeline.errors import ConfigError
+from pipeline.networks.description import Array
+from pipeline.tables import Table, read_table
+from pipeline.tables.table import is_number, listed
+from pipeline.tables.units import factor_between
+from pipeline.training.samples.columns import Findings, filtered, read_variables, with_new_columns
+from pipeline.training.samples.row_values import RowValues, read_row_values
+from pipeline.training.samples.usable_rows import usable_rows
+from pipeline.training.samples.variables import SampleVariable
+
+__all__ = ["SampleVariable", "Samples", "load_samples"]
+
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Samples in physical units, with where each of them comes from."""
+
+    inputs: tuple[SampleVariable, ...]
+    targets: tuple[SampleVariable, ...]
+    x: Array
+    """With shape (n, inputs)."""
+    y: Array
+    """With shape (n, targets); NaN where a target is masked."""
+    labels: Integers | None
+    """Place in ``classes`` of each sample, with shape (n,)."""
+    classes: tuple[str, ...]
+    class_quantity: str
+    weights: Array | None
+    """With shape (n,)."""
+    groups: npt.NDArray[np.str_] | None
+    """With shape (n,)."""
+    times: npt.NDArray[np.datetime64] | None
+    """UTC, with shape (n,)."""
+    rows: Integers
+    """Where a sample stands in its file: line of a text, else number of the row, from 1."""
+    files: Integers
+    """Place of its file in ``sources``."""
+    sources: tuple[Mapping[str, Any], ...]
+    """Name, sha256 and number of rows of each file; its licence and its part, where one is said."""
+    told: tuple[str, ...]
+    """What was converted, left out or taken in another way than written."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, indices: npt.ArrayLike) -> "Samples":
+        """Some of the samples, by their places in this one or by a mask."""
+        names = ("x", "y", "labels", "weights", "groups", "times", "rows", "files")
+        chosen = np.asarray(indices)
+        chosen = chosen if chosen.dtype == np.bool_ else chosen.astype(np.int64)
+        arrays: dict[str, Any] = {name: getattr(self, name) for name in names}
+        taken: dict[str, Any] = {n: None if a is None else a[chosen] for n, a in arrays.items()}
+        return dataclasses.replace(self, **taken)
+
+    @property
+    def fixed_parts(self) -> npt.NDArray[np.str_]:
+        """The part that a sample is in because its file is, "" where a split decides; (n,)."""
+        of_file = np.array([source.get("part", "") for source in self.sources], dtype=np.str_)
+        return of_file[self.files]
+
+    def place(self, index: int) -> str:
+        """``match_ups.csv 86``: file and line, or row, of a sample."""
+        return f"{self.sources[self.files[index]]['name']} {self.rows[index]}"
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """The samples of one file."""
+
+    file: FileConfig
+    table: Table
+    inputs: tuple[SampleVariable, ...]
+    targets: tuple[SampleVariable, ...]
+    x: Array
+    y: Array
+    values: RowValues
+
+
+def load_samples(config: SamplesConfig) -> Samples:
+    """The usable samples of all files of a configuration.
+
+    Raises:
+        ConfigError: a file cannot be read, a column is missing or not what was expected, or no
+            row is left; one message with all complaints.
+    """
+    findings = Findings()
+    read = [(file, _read(file.path, config, findings)) for file in config.files]
+    tables = [(file, table) for file, table in read if table is not None]
+    _check_twice([table for _, table in tables], findings)
+    whole = [(file, with_new_columns(table, file, config, findings)) for file, table in tables]
+    _check_units([table for _, table in whole], config, findings)
+    parts = [
+        _part(file, filtered(table, file, config, findings), config, findings)
+        for file, table in whole
+    ]
+    findings.raise_complaints()
+    _check_same_units(parts, findings)
+    kept = [_usable(part, config, findings) for part in parts]
+    findings.raise_complaints()
+    _check_left(parts, kept, findings)
+    labels, classes = _classes(kept, config.classes, findings)
+    findings.raise_complaints()
+    lengths = [len(table) for _, table in tables]
+    return _joined(kept, lengths, labels, classes, config, tuple(findings.told))
+
+
+def _read(path: Path, config: SamplesConfig, findings: Findings) -> Table | None:
+    try:
+        table = read_table(
+            path,
+            config.format,
+            missing=config.missing,
+            delimiter=config.delimiter,
+            sample_dimension=config.sample_dimension,
+        )
+    except ConfigError as error:
+        findings.complain(error)
+        return None
+    findings.told += [f"{table.name}: {text}" for text in table.told]
+    return table
+
+
+def _check_twice(tables: Sequence[Table], findings: Findings) -> None:
+    """The same samples twice would be in two parts of a split."""
+    seen: dict[str, str] = {}
+    for table in tables:
+        if table.sha256 in seen:
+            findings.complain(f"{table.name} is the same as {seen[table.sha256]}. Name it once")
+        seen[table.sha256] = table.name
+
+
+def _check_units(tables: Sequence[Table], config: SamplesConfig, findings: Findings) -> None:
+    columns = {column for table in tables for column in table.columns}
+    unknown = [name for name in config.units if name not in columns]
+    if tables and unknown:
+        findings.complain(f"samples.units: no file has a column {listed(unknown)}")
+
+
+def _check_same_units(parts: Sequence[_Part], findings: Findings) -> None:
+    """Where nothing says which units are wanted, all files must have the same."""
+    first = parts[0]
+    for part in parts[1:]:
+        pairs = zip((*first.inputs, *first.targets), (*part.inputs, *part.targets), strict=True)
+        for one, other in pairs:
+            if factor_between(one.units, other.units) != 1.0:
+                findings.complain(
+                    f"{one.name} is in {one.units!r} in {first.table.name}, but in "
+                    f"{other.units!r} in {part.table.name}. Say under units of the variable which "
+                    "of them is wanted"
+                )
+
+
+def _part(file: FileConfig, table: Table, config: SamplesConfig, findings: Findings) -> _Part:
+    inputs, x = read_variables(table, config.inputs, config, findings)
+    targets, y = read_variables(table, config.targets, config, findings)
+    return _Part(file, table, inputs, targets, x, y, read_row_values(table, config, findings))
+
+
+def _usable(part: _Part, config: SamplesConfig, findings: Findings) -> _Part:
+    """The rows of a part that have what they need; their groups, times and weights are checked."""
+    classes = part.values.classes
+    y = part.y if classes is None else np.where(classes == "", np.nan, 0.0)[:, None]
+    names = [v.name for v in part.targets]
+    if config.classes is not None:
+        names = [config.classes.column or config.classes.quantity]
+    rows = usable_rows(part.table, part.inputs, part.x, names, y, config, findings)
+    part.values.check(part.table, rows, config, findings)
+    return dataclasses.replace(
+        part,
+        table=dataclasses.replace(part.table, rows=part.table.rows[rows]),
+        x=part.x[rows],
+        y=part.y[rows],
+        values=part.values.take(rows),
+    )
+
+
+def _check_left(parts: Sequence[_Part], kept: Sequence[_Part], findings: Findings) -> None:
+    if any(len(part.table) for part in kept):
+        return
+    if not any(len(part.table) for part in parts):
+        findings.complain("no row passes samples.filter. Correct it")
+        return
+    counts: dict[str, int] = {}
+    for part in parts:
+        for variable, column in zip(part.inputs, part.x.T, strict=True):
+            counts[variable.name] = counts.get(variable.name, 0) + int(np.isnan(column).sum())
+    lacking = listed([f"{name} in {count}" for name, count in counts.items() if count])
+    rows = sum(len(part.table) for part in parts)
+    findings.complain(
+        f"no row of {rows} has all it needs; missing are {lacking or 'targets'}. Leave out inputs "
+        "that are rare, or use other files"
+    )
+
+
+def _classes(
+    parts: Sequence[_Part], config: ClassesConfig | None, findings: Findings
+) -> tuple[Integers | None, tuple[str, ...]]:
+    """The class of each sample as its place among the names of classes."""
+    if config is None or findings.complaints:
+        return None, ()
+    texts = np.concatenate([part.values.classes for part in parts])
+    found = sorted(set(texts.tolist()), key=_in_order)
+    names = config.order or tuple(found)
+    unknown = [name for name in found if name not in names]
+    if unknown:
+        findings.complain(
+            f"{config.origin} has {listed(unknown, 10)}, expected {listed(names)}. Add "
+            "them to samples.classes.names, or leave them out by samples.filter"
+        )
+        return None, names
+    absent = [name for name in names if name not in found]
+    if absent or len(names) < 2:
+        findings.complain(
+            f"{config.origin}: rows are of {listed(found, 10)}, expected "
+            f"{f'also {listed(absent)}' if absent else 'at least two classes'}"
+        )
+    place = {name: index for index, name in enumerate(names)}
+    return np.array([place[text] for text in texts.tolist()], dtype=np.int64), names
+
+
+def _in_order(name: str) -> tuple[float, str]:
+    """Numbers by their size, before all other names."""
+    return (float(name), name) if is_number(name) else (np.inf, name)
+
+
+def _joined(
+    parts: Sequence[_Part],
+    lengths: Sequence[int],
+    labels: Integers | None,
+    classes: tuple[str, ...],
+    config: SamplesConfig,
+    told: tuple[str, ...],
+) -> Samples:
+    def join(name: str) -> Any:
+        arrays = [getattr(part.values, name) for part in parts]
+        return None if arrays[0] is None else np.concatenate(arrays)
+
+    counts = [len(part.table) for part in parts]
+    return Samples(
+        inputs=parts[0].inputs,
+        targets=parts[0].targets,
+        x=np.concatenate([part.x for part in parts]),
+        y=np.concatenate([part.y for part in parts]),
+        labels=labels,
+        classes=classes,
+        class_quantity="" if config.classes is None else config.classes.quantity,
+        weights=join("weights"),
+        groups=join("groups"),
+        times=join("times"),
+        rows=np.concatenate([part.table.rows for part in parts]),
+        files=np.repeat(np.arange(len(parts), dtype=np.int64), counts),
+        sources=tuple(
+            {"name": part.table.name, "sha256": part.table.sha256, "rows": length}
+            | ({"licence": part.table.licence} if part.table.licence else {})
+            | ({"part": part.file.part} if part.file.part else {})
+            for part, length in zip(parts, lengths, strict=True)
+        ),
+        told=told,
+    )

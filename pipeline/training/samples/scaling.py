@@ -1,0 +1,62 @@
+"""The range of each variable over the rows a network trains on, and on no others."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.networks.description import Array, Variable
+from pipeline.tables.table import table_error
+from pipeline.training.samples.variables import SampleVariable
+
+# Values that differ by less, relative to their size, differ by rounding only.
+CONSTANT = 1e-9
+
+
+def fit_variables(
+    variables: Sequence[SampleVariable], values: Array, rows: npt.NDArray[np.int64]
+) -> tuple[Variable, ...]:
+    """Variables of a network with the range, and for ``zscore`` mean and std, of their values.
+
+    Args:
+        variables: what the columns of ``values`` are.
+        values: physical units with shape (n, variables); NaN where there is none.
+        rows: the rows that train; validation and test must not decide a scaling.
+
+    Raises:
+        ConfigError: a column has no value in these rows, or the same in all.
+    """
+    fitted, complaints = [], []
+    for index, variable in enumerate(variables):
+        seen = variable.transformed(values[rows, index])
+        seen = seen[np.isfinite(seen)]
+        complaint = _complaint(variable, seen)
+        if complaint:
+            complaints.append(complaint)
+        else:
+            fitted.append(_fit(variable, seen))
+    if complaints:
+        raise table_error("training rows", *complaints)
+    return tuple(fitted)
+
+
+def _complaint(variable: SampleVariable, seen: Array) -> str | None:
+    where = f"{variable.name} (column {variable.column!r})"
+    if not seen.size:
+        return f"{where} has no value in any of them. Remove it, or split in another way"
+    if np.ptp(seen) <= CONSTANT * np.abs(seen).max():
+        value = variable.transform.inverse(seen[0])
+        return (
+            f"{where} is {value:g} in all {seen.size} of them, expected values that differ. "
+            "Remove it, or split in another way"
+        )
+    return None
+
+
+def _fit(variable: SampleVariable, seen: Array) -> Variable:
+    fitted = variable.described(float(seen.min()), float(seen.max()))
+    if not fitted.scaling.needs_parameters:
+        return fitted
+    mean_and_std = float(seen.mean()), float(seen.std())
+    return dataclasses.replace(fitted, scaling_parameters=mean_and_std)
