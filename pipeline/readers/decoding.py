@@ -93,7 +93,7 @@ class Decoder:
         return self._compute(stored)
 
     def states(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-        """State bits of any shape, uint8 (see :mod:`pipeline.scene.scene.quality`)."""
+        """State bits of any shape, uint8 (see :mod:`pipeline.scene.quality`)."""
         if _is_small_integer(stored.dtype):
             return np.asarray(_tables(self, stored.dtype)[1][_positions(stored)])
         return self._find_states(stored)
