@@ -20,7 +20,6 @@ from pipeline.config import SplitsConfig
 from pipeline.config.training import FinetuneConfig, TrainingConfig, load_recipe
 from pipeline.evaluation.metrics import common_rows, metrics
 from pipeline.networks import Network
-from pipeline.networks.engines.numpy_engine import forward
 from pipeline.simulation.simulation import simulate_samples
 from pipeline.tables.writing import write_samples
 from pipeline.training.finetune import finetune
@@ -134,7 +133,7 @@ def judged(
         hidden = np.isin(samples.groups, np.unique(samples.groups[test]))
         split = Split(np.flatnonzero(~hidden), NONE, test)
         logs = [
-            np.log10(forward(fit(member, Prepared(samples, split)), samples.x[test])[:, 0])
+            np.log10(fit(member, Prepared(samples, split)).reference(samples.x[test])[:, 0])
             for member in range(members)
         ]
         found[test] = np.mean(logs, axis=0)
@@ -174,7 +173,7 @@ def study(
     algorithmic = published.predict(samples.x[rows][:, columns])[:, place]
     line(baseline, observed, algorithmic)
     place = [v.name for v in starts[0].outputs].index(samples.targets[0].name)
-    zero = [np.log10(forward(start, samples.x[rows])[:, place]) for start in starts]
+    zero = [np.log10(start.reference(samples.x[rows])[:, place]) for start in starts]
     line("simulation alone", observed, 10 ** np.mean(zero, axis=0))
     for seed in fold_seeds:
         plain = judged(samples, rows, seed,

@@ -18,7 +18,6 @@ from pipeline.config.training import TrainingConfig, load_recipe
 from pipeline.evaluation.report import Evaluation, evaluate_classes
 from pipeline.evaluation.tables import to_text
 from pipeline.facts.sensors import find_sensor
-from pipeline.networks.engines.numpy_engine import forward
 from pipeline.simulation.simulation import simulate_samples
 from pipeline.tables.writing import write_samples
 from pipeline.training.baselines import baseline_classes
@@ -73,7 +72,7 @@ def by_folds(recipe: TrainingConfig, samples: Samples, seed: int, which: str) ->
         if which == "simulated":
             split = replace(split, test=measured_rows(samples))
         network = train(recipe, Silent(), prepared=Prepared(samples, split)).network
-        found[split.test] = forward(network, samples.x[split.test])
+        found[split.test] = network.reference(samples.x[split.test])
         if which == "simulated":
             break
     return found[measured_rows(samples)]

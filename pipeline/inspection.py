@@ -13,9 +13,9 @@ from pipeline.algorithms.catalogue import PREFIX, on_every_sensor
 from pipeline.config import ReaderChoice
 from pipeline.errors import SceneError
 from pipeline.networks import Network, Retrieval, load_network, load_retrieval
-from pipeline.networks.description import Variable
 from pipeline.networks.reading import is_network
 from pipeline.networks.reading.described_yaml import names_members
+from pipeline.networks.variable import Variable
 from pipeline.product.provenance import SOFTWARE
 from pipeline.product.reading import ProductFile, is_product
 from pipeline.readers import AUTO, open_scene

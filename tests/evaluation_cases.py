@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.networks.description import Variable
+from pipeline.networks.variable import Variable
 
 
 def variable(

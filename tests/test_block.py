@@ -11,7 +11,8 @@ from small_network import write_network
 import pipeline.run.block
 from pipeline.networks import load_network
 from pipeline.networks.after import Gains
-from pipeline.networks.description import Layer, Network, Variable
+from pipeline.networks.description import Layer, Network
+from pipeline.networks.variable import Variable
 from pipeline.run.block import _Evaluation, _well_inside, range_flags, run_network
 from pipeline.scene.quality import (
     AT_LIMIT_LN,

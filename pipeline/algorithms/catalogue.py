@@ -51,6 +51,7 @@ def algorithm(
     bound = _bind(definition, known, wavelengths_nm)
     return Algorithm(
         name=name,
+        file_name=name,
         title=definition["title"],
         version=str(definition["version"]),
         inputs=bound.inputs,

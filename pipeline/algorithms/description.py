@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.errors import NetworkError
-from pipeline.networks import Variable
+from pipeline.networks.retrieval import Retrieval
+from pipeline.networks.variable import Variable
 
 Array = npt.NDArray[np.float64]
 
@@ -42,37 +42,23 @@ class Bound:
     """Names of the sensors that its numbers are for."""
 
 
-@dataclass(frozen=True, eq=False)
-class Algorithm:
-    """A published algorithm as data; always computed in float64, whatever the engine."""
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Algorithm(Retrieval):
+    """A published algorithm as data; always computed in float64, whatever the engine.
 
-    name: str
-    title: str
+    An input whose transform is log10 must be positive. ``file_name`` is its name, by which it is
+    found, and ``sha256`` is of the files of its coefficients.
+    """
+
     version: str
-    """Of which publication or reprocessing it is."""
-    inputs: tuple[Variable, ...]
-    """A ``transform`` of log10 says that it must be positive."""
-    outputs: tuple[Variable, ...]
-    sensors: tuple[str, ...]
-    citation: str
+    """The publication or reprocessing that it follows."""
     path: Path
-    """Of its coefficients."""
-    sha256: str
-    """Of the files of its coefficients, each hashed, in the order of their mention."""
-    formula: Formula = field(repr=False)
+    """The file of its coefficients."""
+    formula: Formula
+    licence: str = "published formulas and coefficients"
 
     kind: ClassVar[str] = "published algorithm"
-    licence: ClassVar[str] = "published formulas and coefficients"
     may_fail: ClassVar[bool] = True
-    states_uncertainty: ClassVar[bool] = False
-    classes: ClassVar[tuple[str, ...]] = ()
-    class_quantity: ClassVar[str] = ""
-    after: ClassVar[tuple[str, ...]] = ()
-
-    @property
-    def file_name(self) -> str:
-        """Its name: it is found by it."""
-        return self.name
 
     @property
     def shape_text(self) -> str:
@@ -112,22 +98,3 @@ class Algorithm:
             allowed = np.isfinite(rows) & ((rows > 0) | ~np.array(positive))
             is_answer = np.isfinite(found) & (found > 0) & allowed.all(axis=1, keepdims=True)
             return np.where(is_answer, found, np.nan)
-
-    def predict(self, x: npt.ArrayLike, engine: str = "numpy") -> Array:  # noqa: ARG002
-        """Outputs in physical units with shape (n, outputs), float64.
-
-        Args:
-            x: inputs in physical units with shape (n, inputs), in the order of ``self.inputs``.
-            engine: a network has a choice, an algorithm has none.
-
-        Raises:
-            NetworkError: the shape of ``x`` does not fit.
-        """
-        rows = np.asarray(x)
-        if rows.ndim != 2 or rows.shape[1] != len(self.inputs):
-            names = ", ".join(variable.name for variable in self.inputs)
-            raise NetworkError(
-                f"{self.name}: x has shape {rows.shape}, expected (n, {len(self.inputs)}) with "
-                f"the columns {names}."
-            )
-        return self.reference(rows)

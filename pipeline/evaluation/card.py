@@ -26,8 +26,9 @@ from pipeline.evaluation.tables import (
     metric_cells,
     outside_sentence,
 )
-from pipeline.networks.description import Network, Variable
+from pipeline.networks.description import Network
 from pipeline.networks.ensemble import Ensemble
+from pipeline.networks.variable import Variable
 from pipeline.version import __version__
 
 if TYPE_CHECKING:

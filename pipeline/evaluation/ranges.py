@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.evaluation.metrics import NAN, Array
-from pipeline.networks.description import Variable
+from pipeline.networks.variable import Variable
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from pipeline.evaluation.metrics import (
     usable,
 )
 from pipeline.evaluation.ranges import InputRange, input_ranges
-from pipeline.networks.description import Variable
+from pipeline.networks.variable import Variable
 
 METRIC = "mae"
 """What models are compared by, with intervals."""

@@ -1,11 +1,13 @@
-"""Numbers -> numbers: network files, their one description, and the engines that run it."""
+"""Networks: what they are, how their files are read and written, and the engines that run them."""
 
-from pipeline.networks.description import Layer, Network, Variable
+from pipeline.networks.description import Layer, Network
+from pipeline.networks.engines import get_engine
 from pipeline.networks.ensemble import Ensemble
 from pipeline.networks.reading import load_network
 from pipeline.networks.reading.ensemble_file import load_retrieval
 from pipeline.networks.reading.library import find_network
 from pipeline.networks.retrieval import Retrieval
+from pipeline.networks.variable import Variable
 
 __all__ = [
     "Ensemble",
@@ -14,6 +16,7 @@ __all__ = [
     "Retrieval",
     "Variable",
     "find_network",
+    "get_engine",
     "load_network",
     "load_retrieval",
 ]

@@ -8,12 +8,15 @@ import numpy as np
 from pipeline.errors import NetworkError
 from pipeline.networks.activations import parse_activation
 from pipeline.networks.after import GAINS, SCOPE
-from pipeline.networks.description import Layer, Network, Variable
-from pipeline.networks.scalings import SCALINGS
+from pipeline.networks.description import Layer, Network
 from pipeline.networks.transforms import TRANSFORMS
+from pipeline.networks.variable import SCALINGS, Variable
 
 # A class map is stored in one byte, of which a few values are kept for what is no class.
 MOST_CLASSES = 250
+
+# Golden spectra are stored as decimal text of float64, computed by whoever wrote the file.
+GOLDEN_TOLERANCE = 1e-9
 
 
 def check_network(network: Network) -> Network:
@@ -180,4 +183,26 @@ def _check_after(network: Network) -> None:
         raise NetworkError(
             f"{network.file_name}: after: {SCOPE} is for networks that reconstruct their inputs; "
             f"{', '.join(missing)} is no input. Correct the description."
+        )
+
+
+def check_golden(network: Network) -> None:
+    """Run the float64 reference on the file's golden spectra, if it has any.
+
+    Raises:
+        NetworkError: an output differs from the stored one.
+    """
+    if network.golden is None:
+        return
+    found = network.reference(network.golden.inputs)
+    expected = network.golden.outputs
+    # An output may be zero: what counts there is its size in the other spectra.
+    scale = np.maximum(np.abs(expected), 1e-3 * np.abs(expected).max(axis=0))
+    wrong = ~(np.abs(found - expected) <= GOLDEN_TOLERANCE * scale)
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise NetworkError(
+            f"{network.file_name}: golden spectrum {row} gives {network.outputs[column].name} = "
+            f"{found[row, column]:.9g}, the file says {expected[row, column]:.9g}. "
+            "The weights or their description were changed; fetch the file again."
         )

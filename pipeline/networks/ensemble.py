@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import NetworkError
-from pipeline.networks.decades import in_decades, out_of_decades
-from pipeline.networks.description import Array, Network, Variable
+from pipeline.networks.description import Network
+from pipeline.networks.retrieval import Retrieval
+from pipeline.networks.variable import Array, Variable, in_decades, out_of_decades
 
 # The most networks of an ensemble: each is evaluated on every pixel.
 MOST_MEMBERS = 100
@@ -43,25 +44,18 @@ class Calibration:
         return np.asarray(np.hypot(factor * spread, floor))
 
 
-@dataclass(frozen=True, eq=False)
-class Ensemble:
-    """Networks of the same inputs and outputs, a :class:`Retrieval` like each of them."""
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Ensemble(Retrieval):
+    """Networks of the same inputs and outputs, used like one of them.
 
-    name: str
-    title: str
+    Its ranges are the widest of its members.
+    """
+
     members: tuple[Network, ...]
-    inputs: tuple[Variable, ...]
-    """Those of the members, with the range that any of them was trained on."""
-    outputs: tuple[Variable, ...]
     calibration: Calibration | None
-    citation: str
-    licence: str
-    file_name: str
-    sha256: str
     training: dict[str, Any] = field(default_factory=dict)
 
     kind: ClassVar[str] = "network ensemble"
-    may_fail: ClassVar[bool] = False
 
     @classmethod
     def of(
@@ -85,6 +79,7 @@ class Ensemble:
         """
         where = file_name or name
         _check_alike(members, where)
+        first = members[0]
         outputs = _joined([member.outputs for member in members])
         if calibration is not None:
             _check_calibration(calibration, len(outputs), where)
@@ -94,6 +89,10 @@ class Ensemble:
             members=members,
             inputs=_joined([member.inputs for member in members]),
             outputs=outputs,
+            sensors=tuple(s for s in first.sensors if all(s in m.sensors for m in members)),
+            classes=first.classes,
+            class_quantity=first.class_quantity,
+            after=first.after,
             calibration=calibration,
             citation=citation or _said(members, "citation"),
             licence=licence or _said(members, "licence"),
@@ -101,27 +100,6 @@ class Ensemble:
             sha256=sha256,
             training=training or {},
         )
-
-    @property
-    def sensors(self) -> tuple[str, ...]:
-        """Those that every member was made for."""
-        first, *others = (member.sensors for member in self.members)
-        return tuple(s for s in first if all(s in sensors for sensors in others))
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """As of a network."""
-        return self.members[0].classes
-
-    @property
-    def class_quantity(self) -> str:
-        """As of a network."""
-        return self.members[0].class_quantity
-
-    @property
-    def after(self) -> tuple[str, ...]:
-        """As of a network."""
-        return self.members[0].after
 
     @property
     def states_uncertainty(self) -> bool:
@@ -159,10 +137,6 @@ class Ensemble:
     def reference(self, x: npt.ArrayLike) -> Array:
         """Outputs (n, outputs) of inputs (n, inputs), physical units, by the float64 reference."""
         return self.joined(member.reference(x) for member in self.members)[0]
-
-    def predict(self, x: npt.ArrayLike, engine: str = "auto") -> npt.NDArray[Any]:
-        """The same by an engine."""
-        return self.predict_with_uncertainty(x, engine)[0]
 
     def predict_with_uncertainty(
         self, x: npt.ArrayLike, engine: str = "auto"

@@ -6,12 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.networks.activations import activation_derivative, activation_function
-from pipeline.networks.decades import in_decades
-from pipeline.networks.description import Array, Network
-from pipeline.networks.engines.numpy_engine import scale_factors, scaled
+from pipeline.networks.description import Network
 from pipeline.networks.ensemble import Ensemble
 from pipeline.networks.retrieval import Retrieval
 from pipeline.networks.transforms import LN10
+from pipeline.networks.variable import Array, in_decades, scale_factors, scaled
 
 # Numbers that are kept of a batch of rows between two layers.
 NUMBERS_AT_ONCE = 1_000_000

@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from pipeline.networks.description import Layer, Network, Variable
-from pipeline.networks.engines.numpy_engine import scale_factors
+from pipeline.networks.description import Layer, Network
+from pipeline.networks.variable import Variable, scale_factors
 
 
 def rescaled(

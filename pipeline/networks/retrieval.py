@@ -1,111 +1,116 @@
-"""What turns numbers into numbers in a run, be it a network, several of them, or an algorithm."""
+"""What turns numbers into numbers in a run: a network, an ensemble of networks or an algorithm."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.networks.description import Variable
+from pipeline.errors import NetworkError
+from pipeline.networks.variable import Array, Variable
 
 
-class Retrieval(Protocol):
-    """What plans, blocks and products need to know of a network or an algorithm."""
+class Engine(Protocol):
+    """Evaluates one retrieval; safe to call from several threads."""
 
-    @property
-    def kind(self) -> str:
-        """``neural network``, ``network ensemble`` or ``published algorithm``."""
+    name: str
+
+    def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Outputs (n, outputs) of inputs (n, inputs), both in physical units."""
         ...
 
-    @property
-    def name(self) -> str:
-        """What it calls itself."""
-        ...
 
-    @property
-    def title(self) -> str:
-        """The same in a few words."""
-        ...
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Retrieval:
+    """Everything that plans, blocks and products need to know of a network or an algorithm.
 
-    @property
-    def inputs(self) -> tuple[Variable, ...]:
-        """What it takes, in its order."""
-        ...
+    It takes physical units and gives physical units; angles are in degrees.
+    """
 
-    @property
-    def outputs(self) -> tuple[Variable, ...]:
-        """What it gives, in its order."""
-        ...
+    name: str
+    title: str
+    inputs: tuple[Variable, ...]
+    """The columns that it takes, in order."""
+    outputs: tuple[Variable, ...]
+    """The columns that it gives, in order."""
+    sensors: tuple[str, ...]
+    """Names of the sensors that it was made for."""
+    citation: str
+    licence: str
+    file_name: str
+    """Name of the file that it was read from, for messages and products."""
+    sha256: str
+    """SHA-256 of that file."""
+    classes: tuple[str, ...] = ()
+    """For a classifier, the classes whose probabilities the outputs are, in order."""
+    class_quantity: str = ""
+    """For a classifier, what is classified: ``water_type``."""
+    after: tuple[str, ...] = ()
+    """What may follow it, out of :data:`pipeline.networks.after.AFTER`."""
 
-    @property
-    def sensors(self) -> tuple[str, ...]:
-        """Names of the sensors it was made for."""
-        ...
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The classes whose probabilities the outputs are; none where it does not classify."""
-        ...
-
-    @property
-    def class_quantity(self) -> str:
-        """What is classified."""
-        ...
-
-    @property
-    def after(self) -> tuple[str, ...]:
-        """What may follow it, of :data:`pipeline.networks.after.AFTER`."""
-        ...
-
-    @property
-    def may_fail(self) -> bool:
-        """Whether inputs that are all there and allowed can have no answer: then it gives NaN."""
-        ...
+    kind: ClassVar[str]
+    """``neural network``, ``network ensemble`` or ``published algorithm``."""
+    may_fail: ClassVar[bool] = False
+    """Whether complete and allowed inputs can have no answer: the outputs are then NaN."""
 
     @property
     def states_uncertainty(self) -> bool:
-        """Whether it gives a standard deviation of its outputs besides."""
-        ...
+        """Whether it also gives a standard deviation of its outputs."""
+        return False
 
     @property
-    def citation(self) -> str:
-        """Whom to cite."""
-        ...
-
-    @property
-    def licence(self) -> str:
-        """Under what terms it may be used."""
-        ...
-
-    @property
-    def file_name(self) -> str:
-        """Of what it was read from, for messages and products."""
-        ...
-
-    @property
-    def sha256(self) -> str:
-        """Of what it was read from."""
-        ...
-
-    @property
+    @abstractmethod
     def fingerprint(self) -> str:
-        """SHA-256 of all that decides its numbers."""
-        ...
+        """SHA-256 of everything that decides its numbers."""
 
     @property
+    @abstractmethod
     def shape_text(self) -> str:
-        """What it is made of, in short."""
-        ...
+        """Its size in a few characters: ``7-100-75-50-25-7``."""
 
     @property
+    @abstractmethod
     def record(self) -> Mapping[str, str]:
-        """What a product says of how the numbers are computed."""
-        ...
+        """What a product records about how its numbers are computed."""
 
-    def reference(self, x: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Outputs (n, outputs) of inputs (n, inputs), by which others are judged."""
-        ...
+    @abstractmethod
+    def reference(self, x: npt.ArrayLike) -> Array:
+        """Outputs (n, outputs) of inputs (n, inputs) in float64, by which engines are judged."""
 
     def predict(self, x: npt.ArrayLike, engine: str = "auto") -> npt.NDArray[Any]:
-        """The same by an engine, where there is a choice."""
-        ...
+        """Outputs in physical units.
+
+        Args:
+            x: inputs in physical units with shape (n, inputs), in the order of ``self.inputs``;
+                angles in degrees.
+            engine: ``auto`` (``tensorflow`` where a GPU is visible, else ``onnxruntime``),
+                ``onnxruntime`` (float32, CPU), ``tensorflow`` (float32, CPU or GPU) or ``numpy``
+                (float64, the reference). An algorithm always computes in float64.
+
+        Returns:
+            Array with shape (n, outputs).
+
+        Raises:
+            NetworkError: the shape of ``x`` does not fit, or the engine computes wrong numbers.
+            ConfigError: there is no engine of that name.
+        """
+        rows = np.asarray(x)
+        if rows.ndim != 2 or rows.shape[1] != len(self.inputs):
+            names = ", ".join(variable.name for variable in self.inputs)
+            raise NetworkError(
+                f"{self.name}: x has shape {rows.shape}, expected (n, {len(self.inputs)}) with "
+                f"the columns {names}."
+            )
+        return _engine_makers[0](self, engine).predict(rows)
+
+
+# Engines know retrievals; a retrieval knows only that somebody makes its engine. The room of the
+# engines registers itself when the package is imported.
+_engine_makers: list[Callable[[Retrieval, str], Engine]] = []
+
+
+def use_engines(make: Callable[[Retrieval, str], Engine]) -> None:
+    """Set the function that makes the engine of a retrieval from the name of the engine."""
+    _engine_makers[:] = [make]

@@ -13,7 +13,7 @@ import xarray as xr
 
 from pipeline.networks.after import SCOPE, SCOPE_LIMIT, gained, scope_deviation
 from pipeline.networks.engines import SELF_CHECK_TOLERANCE, predict_with_uncertainty
-from pipeline.networks.engines.numpy_engine import limits, transformed
+from pipeline.networks.variable import limits, transformed
 from pipeline.run.chain import chosen
 from pipeline.run.propagation import propagate
 from pipeline.scene.quality import (

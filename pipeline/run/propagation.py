@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.networks.after import gained
-from pipeline.networks.decades import in_decades
 from pipeline.networks.engines import get_engine
 from pipeline.networks.jacobian import jacobian
 from pipeline.networks.transforms import LN10
+from pipeline.networks.variable import in_decades
 from pipeline.run.chain import NetworkStep, chosen
 from pipeline.run.uncertainty import InputUncertainty
 

@@ -3,8 +3,8 @@
 Dimensions are ``(y, x)``; a spectral quantity has a dimension of its own in front, with the band
 centres in nm as its coordinate: ``Rrs`` has ``(Rrs_wavelength, y, x)``. NaN means missing. What a
 reader knows about each value of a band, beside the value, is in ``<quantity>_state`` (uint8, the
-``STATE_*`` bits of :mod:`pipeline.scene.quality`). ``source_flags`` holds the file's own flags with the
-file's ``flag_masks`` and ``flag_meanings``.
+``STATE_*`` bits of :mod:`pipeline.scene.quality`). ``source_flags`` holds the file's own flags
+with the file's ``flag_masks`` and ``flag_meanings``.
 """
 
 import re

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from pipeline.algorithms import algorithm
 from pipeline.config.training import RuleBaseline
 from pipeline.errors import ConfigError, NetworkError
-from pipeline.networks.description import Array, Variable
 from pipeline.networks.retrieval import Retrieval
+from pipeline.networks.variable import Array, Variable
 from pipeline.tables import Table
 from pipeline.training.samples.class_rules import classes_by_rules
 from pipeline.training.samples.columns import Findings

@@ -6,8 +6,8 @@ import numpy as np
 
 from pipeline.errors import ConfigError
 from pipeline.evaluation.coverage import DEVIATIONS
-from pipeline.networks.description import Array, Variable
 from pipeline.networks.ensemble import Calibration
+from pipeline.networks.variable import Array, Variable
 
 # Fewer rows leave a quantile open.
 FEWEST = 20

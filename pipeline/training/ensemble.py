@@ -16,8 +16,7 @@ import numpy.typing as npt
 from pipeline.config.training import EnsembleConfig, Recipe
 from pipeline.evaluation.coverage import coverage
 from pipeline.networks import Ensemble
-from pipeline.networks.decades import in_decades
-from pipeline.networks.description import Array
+from pipeline.networks.variable import Array, in_decades
 from pipeline.training.calibration import Unseen, calibrate
 from pipeline.training.samples.preparation import Prepared
 from pipeline.training.samples.splits import Split, make_folds

@@ -10,10 +10,10 @@ import numpy as np
 from pipeline.config.samples import VariableConfig
 from pipeline.config.training import FinetuneConfig, Fit, Stage
 from pipeline.errors import ConfigError
-from pipeline.networks.description import Layer, Network, Variable
-from pipeline.networks.engines.numpy_engine import scaled
+from pipeline.networks.description import Layer, Network
 from pipeline.networks.ensemble import Ensemble
 from pipeline.networks.rescaling import rescaled, with_outputs
+from pipeline.networks.variable import Variable, scaled
 from pipeline.training.fitting import Checkpoints, Data, Fitted, Listener, Trainer
 from pipeline.training.fitting.checkpoints import State
 from pipeline.training.fitting.model import decorrelation, dense_layers, layers_of, model_of

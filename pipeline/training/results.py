@@ -20,8 +20,8 @@ from pipeline.evaluation.files import write_evaluation
 from pipeline.evaluation.report import Evaluation, evaluate_arrays, evaluate_classes
 from pipeline.evaluation.tables import as_dict
 from pipeline.networks import Ensemble, Network, load_network
-from pipeline.networks.description import Array
 from pipeline.networks.saving import save_network
+from pipeline.networks.variable import Array
 from pipeline.training.baselines import baseline_classes, baseline_outputs
 from pipeline.training.fitting import Fitted
 from pipeline.training.fitting.history import write_history

@@ -12,9 +12,9 @@ from pipeline.config.study import StudyConfig, hidden_of
 from pipeline.config.training import TrainingConfig
 from pipeline.errors import ConfigError, DivergedError
 from pipeline.evaluation.capacity import Capacity, Runs, judge
-from pipeline.networks.description import Array, Network
-from pipeline.networks.engines.numpy_engine import forward, scaled
+from pipeline.networks.description import Network
 from pipeline.networks.engines.tensorflow_setup import tensorflow
+from pipeline.networks.variable import Array, scaled
 from pipeline.training.fitting import Listener
 from pipeline.training.fitting.losses import loss_function
 from pipeline.training.samples.divisions import divisions, outside_test
@@ -173,7 +173,7 @@ def row_losses(recipe: TrainingConfig, network: Network, part: Prepared, rows: R
 
     With shape (n targets,), row after row; of classes (n,), their cross-entropy.
     """
-    found = forward(network, part.samples.x[rows])
+    found = network.reference(part.samples.x[rows])
     data = part.data(rows, network.inputs, network.outputs)
     if data is None:
         return np.array([])

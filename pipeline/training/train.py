@@ -13,8 +13,8 @@ from pipeline.config.training import FinetuneConfig, Recipe, TrainingConfig
 from pipeline.errors import ConfigError, DivergedError
 from pipeline.facts.sensors import find_sensor
 from pipeline.networks.checks import check_class_names, check_network
-from pipeline.networks.description import GoldenSpectra, Layer, Network, Variable
-from pipeline.networks.engines.numpy_engine import forward
+from pipeline.networks.description import GoldenSpectra, Layer, Network
+from pipeline.networks.variable import Variable
 from pipeline.training.baselines import baseline_classes
 from pipeline.training.fitting import Checkpoints, Fitted, Listener, Trainer
 from pipeline.training.fitting.model import decorrelation, layers_of, new_model
@@ -198,7 +198,7 @@ def as_network(
     )
     check_network(network)
     x = prepared.golden_inputs()
-    return replace(network, golden=GoldenSpectra(x, forward(network, x)))
+    return replace(network, golden=GoldenSpectra(x, network.reference(x)))
 
 
 def record_of(config: Recipe, prepared: Prepared, fitted: Fitted) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pipeline.errors import ConfigError, NetworkError
 from pipeline.networks import engines, load_network
 from pipeline.networks.description import Layer, Network
 from pipeline.networks.engines import ENGINES, get_engine, resolve_engine
-from pipeline.networks.engines.numpy_engine import NumpyEngine, forward
+from pipeline.networks.engines.numpy_engine import NumpyEngine
 
 FILES = [
     f"{sensor}_{kind}.h5"
@@ -74,7 +74,7 @@ def _relu_forward(network: Network, x: np.ndarray) -> np.ndarray:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(ACTIVATIONS, "tanh", lambda signal: np.maximum(signal, 0))
-        return forward(network, x)
+        return network.reference(x)
 
 
 def _constant_initializer(network: Network) -> Network:
@@ -89,7 +89,7 @@ def test_wrong_kernels_do_not_equal_the_oracle(ocsmart, mistake):
     """An untransposed kernel or a Constant initializer gives plausible numbers, far off."""
     path = ocsmart / "SGLI_Lrc_aaNN.h5"
     x = oracle.random_inputs(path, 1000, seed=1)
-    wrong = forward(mistake(load_network(path)), x)
+    wrong = mistake(load_network(path)).reference(x)
     assert np.isfinite(wrong).all()
     assert np.max(np.abs(wrong / oracle.forward(path, x) - 1)) > 1e-2
 
@@ -252,7 +252,7 @@ def test_a_gpu_without_memory_is_left_step_by_step(tmp_path, caplog, monkeypatch
     set_rows(engine, tensorflow_engine.ROWS_ON_GPU)
     x = engines.example_inputs(network, 5000)
     found = engine.predict(x)
-    np.testing.assert_allclose(found, forward(network, x), rtol=1e-4)
+    np.testing.assert_allclose(found, network.reference(x), rtol=1e-4)
     assert tried == [131072, 32768, 8192, 4096]
     assert [record.message.split(";")[1] for record in caplog.records] == [
         " 32768 rows at a time from now on",

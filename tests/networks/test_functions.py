@@ -10,10 +10,10 @@ import pytest
 from pipeline.errors import NetworkError
 from pipeline.networks.activations import activation_function, parse_activation
 from pipeline.networks.checks import check_network
-from pipeline.networks.description import Layer, Network, Variable, class_outputs
+from pipeline.networks.description import Layer, Network, class_outputs
 from pipeline.networks.engines import example_inputs
 from pipeline.networks.engines.folding import fold
-from pipeline.networks.engines.numpy_engine import forward
+from pipeline.networks.variable import Variable
 
 # Each function of one number, or of a list of them, written out with math alone.
 ACTIVATIONS = {
@@ -139,7 +139,7 @@ def test_reference_and_graph_equal_a_computation_by_hand(transform, scaling, act
     net = network(transform, scaling, activation, last)
     x = example_inputs(net, 20, seed=1)
     expected = np.array([by_hand(net, row, transform, scaling, activation, last) for row in x])
-    np.testing.assert_allclose(forward(net, x), expected, rtol=1e-12)
+    np.testing.assert_allclose(net.reference(x), expected, rtol=1e-12)
     np.testing.assert_allclose(net.predict(x, "tensorflow"), expected, rtol=1e-4)
 
 
@@ -225,7 +225,7 @@ def test_the_old_formula_of_minmax_gives_the_same_numbers():
     signal = np.tanh(signal @ net.layers[0].kernel + net.layers[0].bias)
     signal = signal @ net.layers[1].kernel + net.layers[1].bias
     expected = 10.0 ** ((signal + 1) / 2 * (high - low) + low)
-    np.testing.assert_allclose(forward(net, x), expected, rtol=1e-12)
+    np.testing.assert_allclose(net.reference(x), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("transform", FORWARD)
@@ -345,5 +345,5 @@ def test_folding_is_exact(last):
     signal = np.log(x)
     for layer in folded.layers:
         signal = activation_function(layer.activation)(signal @ layer.kernel + layer.bias)
-    np.testing.assert_allclose(np.exp(signal), forward(net, x), rtol=1e-12)
+    np.testing.assert_allclose(np.exp(signal), net.reference(x), rtol=1e-12)
     assert len(folded.layers) == (2 if last == "linear" else 3)

@@ -12,7 +12,6 @@ import pytest
 from pipeline.errors import NetworkError
 from pipeline.facts.sensors import sensors
 from pipeline.networks import load_network
-from pipeline.networks.engines.numpy_engine import forward
 from pipeline.networks.reading import is_network
 from pipeline.networks.reading.ocsmart_h5 import PARTS
 from pipeline.networks.reading.self_description import ATTRIBUTE
@@ -86,7 +85,7 @@ def test_values_equal_the_oracle(tmp_path, transform):
     }
     path = write(tmp_path / NAME, content)
     x = oracle.random_inputs(path, 200, seed=3)
-    np.testing.assert_allclose(forward(load_network(path), x), oracle.forward(path, x), rtol=1e-12)
+    np.testing.assert_allclose(load_network(path).reference(x), oracle.forward(path, x), rtol=1e-12)
 
 
 # Bands of the inputs, other inputs, bands and quantity of the outputs.
@@ -347,7 +346,7 @@ def described(tmp_path, **changes):
 @pytest.fixture
 def golden(tmp_path):
     """Two spectra with what the network gives for them."""
-    outputs = forward(load_network(described(tmp_path)), INPUTS)
+    outputs = load_network(described(tmp_path)).reference(INPUTS)
     return {"inputs": INPUTS, "outputs": outputs.tolist()}
 
 
@@ -513,4 +512,4 @@ def test_real_files_are_described_by_their_names(ocsmart):
         assert path.name == f"{network.name}.h5"
         assert path.name.split("_")[0] == network.sensors[0]
         x = oracle.random_inputs(path, 50, seed=5)
-        np.testing.assert_allclose(forward(network, x), oracle.forward(path, x), rtol=1e-10)
+        np.testing.assert_allclose(network.reference(x), oracle.forward(path, x), rtol=1e-10)

@@ -13,7 +13,6 @@ import pytest
 from pipeline.errors import NetworkError, OutputError
 from pipeline.networks import load_network
 from pipeline.networks.description import GoldenSpectra, Layer
-from pipeline.networks.engines.numpy_engine import forward
 from pipeline.networks.rescaling import rescaled, scaled_as, with_outputs
 from pipeline.networks.saving import beyond_ocsmart, check_savable, save_network
 
@@ -60,7 +59,7 @@ def test_all_formats_give_the_same_numbers(network, tmp_path):
         save_network(tmp_path / f"aph{ending}", network)
     for name in ("aph.h5", "aph.keras", "aph.yaml"):
         saved = load_network(tmp_path / name)
-        np.testing.assert_allclose(forward(saved, x), expected, rtol=1e-12)
+        np.testing.assert_allclose(saved.reference(x), expected, rtol=1e-12)
         assert saved.inputs == network.inputs
         assert saved.outputs == network.outputs
     session = onnxruntime.InferenceSession(str(tmp_path / "aph.onnx"))
@@ -95,7 +94,7 @@ def test_what_a_file_says_of_itself_is_kept(network, tmp_path):
         training={"rows": {"train": 5}},
         licence="CC0-1.0",
         citation="Somebody",
-        golden=GoldenSpectra(x, forward(scaled, x)),
+        golden=GoldenSpectra(x, scaled.reference(x)),
     )
     for ending in (".h5", ".keras"):
         save_network(tmp_path / f"told{ending}", told)
@@ -127,7 +126,7 @@ def test_classes_are_saved(network, tmp_path):
         save_network(tmp_path / name, classes)
         saved = load_network(tmp_path / name)
         assert saved.classes == names
-        np.testing.assert_allclose(forward(saved, x), forward(classes, x), rtol=1e-12)
+        np.testing.assert_allclose(saved.reference(x), classes.reference(x), rtol=1e-12)
 
 
 def test_equal_networks_are_equal_bytes(network, tmp_path):
@@ -162,18 +161,18 @@ def test_what_ocsmart_cannot_run_is_refused(network, tmp_path):
 def test_rescaling_changes_no_number(network):
     """Any scaling in place of any other, of inputs and outputs."""
     x = inputs_of(network)
-    expected = forward(network, x)
+    expected = network.reference(x)
     for scaling in ("minmax_01", "none"):
         other = rescaled(
             network, scaled_as(network.inputs, scaling), scaled_as(network.outputs, scaling)
         )
-        np.testing.assert_allclose(forward(other, x), expected, rtol=1e-11)
+        np.testing.assert_allclose(other.reference(x), expected, rtol=1e-11)
     soft = dataclasses.replace(
         network, layers=(*network.layers[:-1], Layer(network.layers[-1].kernel,
                                                      network.layers[-1].bias, "tanh")),
     )  # fmt: skip
     other = rescaled(soft, soft.inputs, scaled_as(soft.outputs, "none"))
-    np.testing.assert_allclose(forward(other, x), forward(soft, x), rtol=1e-11)
+    np.testing.assert_allclose(other.reference(x), soft.reference(x), rtol=1e-11)
 
 
 def test_some_outputs_of_a_network(network):
@@ -181,7 +180,7 @@ def test_some_outputs_of_a_network(network):
     x = inputs_of(network)
     some = with_outputs(network, [2, 0])
     assert [v.name for v in some.outputs] == ["aph_443", "aph_380"]
-    np.testing.assert_allclose(forward(some, x), forward(network, x)[:, [2, 0]], rtol=1e-13)
+    np.testing.assert_allclose(some.reference(x), network.reference(x)[:, [2, 0]], rtol=1e-13)
 
 
 def test_names_and_folders_that_cannot_be(network, tmp_path):

@@ -7,8 +7,8 @@ import pytest
 from pipeline.config.training import FinetuneConfig, load_recipe
 from pipeline.errors import ConfigError
 from pipeline.networks import load_network
-from pipeline.networks.engines.numpy_engine import forward, scale_factors, scaled
 from pipeline.networks.saving import save_network
+from pipeline.networks.variable import scale_factors, scaled
 from pipeline.simulation.simulation import simulate_samples
 from pipeline.tables.writing import write_samples
 from pipeline.training.finetune import begin, finetune, with_inputs_of
@@ -94,7 +94,7 @@ def test_frozen_layers_stay_bit_by_bit(start, samples, tmp_path, ocsmart):
     x = tuned.prepared.samples.x[:300]
     np.testing.assert_allclose(
         10 ** oracle.forward_log10(tmp_path / "SGLI_tunedNN.h5", x),
-        forward(tuned.network, x),
+        tuned.network.reference(x),
         rtol=1e-10,
     )
     assert saved.training["start"]["name"] == "SGLI_aphNN"
@@ -107,7 +107,7 @@ def test_some_outputs_are_kept(start, samples):
     config = with_inputs_of(start, recipe(samples, bands=[443, 672]))
     prepared = prepare(config.samples, config.splits)
     found = outputs_of(begin(start, config, prepared), prepared.samples.x)
-    expected = forward(start, prepared.samples.x)[:, [2, 6]]
+    expected = start.reference(prepared.samples.x)[:, [2, 6]]
     np.testing.assert_allclose(found, expected, rtol=1e-10)
 
 
@@ -123,7 +123,7 @@ def test_a_new_head(start, samples):
     for old, new in zip(start.layers[:3], tuned.network.layers[:3], strict=True):
         assert np.array_equal(old.kernel, new.kernel)
     rows = tuned.prepared.samples.take(tuned.prepared.split.test)
-    error = np.log10(forward(tuned.network, rows.x) / rows.y)
+    error = np.log10(tuned.network.reference(rows.x) / rows.y)
     assert np.sqrt(np.mean(error**2)) < 0.6 * np.std(np.log10(rows.y))
 
 

@@ -13,7 +13,6 @@ import pytest
 
 from pipeline.config.training import Architecture, TrainingConfig, load_recipe
 from pipeline.errors import ConfigError, NetworkError
-from pipeline.networks.engines.numpy_engine import forward
 from pipeline.training.fitting.checkpoints import LAST
 from pipeline.training.train import train
 
@@ -89,7 +88,7 @@ def test_it_learns(tmp_path):
     trained = train(recipe(tmp_path, fit__epochs=80), Told())
     prepared = trained.prepared
     held_out = prepared.samples.take(prepared.split.test)
-    found = forward(trained.network, held_out.x)
+    found = trained.network.reference(held_out.x)
     assert np.sqrt(np.mean(np.log10(found / held_out.y) ** 2)) < 0.03
     assert trained.network.shape_text == "2-12-8-2"
 
@@ -119,7 +118,7 @@ def test_the_network_is_what_was_trained(tmp_path, network):
     trained = train(config, Told())
     prepared = trained.prepared
     held_out = prepared.samples.take(prepared.split.validation)
-    found = forward(trained.network, held_out.x)
+    found = trained.network.reference(held_out.x)
     errors = np.log10(found / held_out.y)
     first, second = trained.network.outputs
     widths = np.array([first.scaling_parameters[1], (second.maximum - second.minimum) / 2])
@@ -170,7 +169,7 @@ def test_weights_of_samples_count(tmp_path):
     trained = train(config.model_copy(update={"samples": samples}), Told())
     held_out = trained.prepared.samples.take(trained.prepared.split.test)
     right = held_out.weights == 1
-    errors = np.log10(forward(trained.network, held_out.x)[right] / held_out.y[right])
+    errors = np.log10(trained.network.reference(held_out.x)[right] / held_out.y[right])
     assert np.sqrt(np.mean(errors**2)) < 0.05
 
 
@@ -270,7 +269,7 @@ def test_classes(tmp_path, names):
     config = recipe(tmp_path, samples=samples, beyond_ocsmart=True, fit__epochs=40)
     trained = train(config, Told())
     held_out = trained.prepared.samples.take(trained.prepared.split.test)
-    found = forward(trained.network, held_out.x)
+    found = trained.network.reference(held_out.x)
     np.testing.assert_allclose(found.sum(axis=1), 1)
     assert np.mean(found.argmax(axis=1) == held_out.labels) > 0.93
     assert trained.network.classes == tuple(f"kind_{c}" for c in "abc"[:names])

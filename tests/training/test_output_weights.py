@@ -9,7 +9,6 @@ from sample_tables import columns, write
 from pipeline.config.training import TrainingConfig, load_recipe
 from pipeline.errors import ConfigError, NetworkError
 from pipeline.networks import load_network
-from pipeline.networks.engines.numpy_engine import forward
 from pipeline.networks.saving import save_network
 from pipeline.training.samples.output_weights import output_weights, sums_of_classes
 from pipeline.training.train import Trained, train
@@ -101,7 +100,7 @@ def test_the_loss_is_weighted(trained: tuple[Trained, Path]) -> None:
     of_class = [own.sum() / 3 / own[samples.labels[split.train] == c].sum() for c in range(3)]
     held_out = samples.take(split.validation)
     weights = held_out.weights * np.array(of_class)[held_out.labels]
-    shares = forward(made.network, held_out.x)[np.arange(len(held_out)), held_out.labels]
+    shares = made.network.reference(held_out.x)[np.arange(len(held_out)), held_out.labels]
     expected = (weights * -np.log(shares)).sum() / weights.sum()
     best = made.fitted.history[made.fitted.best_epoch - 1]
     assert best.validation_loss == pytest.approx(expected, rel=1e-9)
@@ -126,7 +125,7 @@ def test_dropout_learns_and_is_gone(trained: tuple[Trained, Path], tmp_path: Pat
     model = keras.models.load_model(folder / "types.keras", compile=False)
     assert not [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
     x = made.prepared.samples.x
-    np.testing.assert_array_equal(forward(made.network, x), forward(made.network, x))
+    np.testing.assert_array_equal(made.network.reference(x), made.network.reference(x))
     without = train(recipe(tmp_path, network={"hidden": [8]}), Silent())
     kernels = [one.network.layers[0].kernel for one in (made, without)]
     assert not np.array_equal(*kernels)
@@ -196,7 +195,7 @@ def test_targets_that_few_rows_have(tmp_path: Path) -> None:
     }  # fmt: skip
     made = train(load_recipe(data, TrainingConfig), Silent())
     network, samples, rows = made.network, made.prepared.samples, made.prepared.split.train
-    error = np.log10(forward(network, samples.x[rows])) - np.log10(samples.y[rows])
+    error = np.log10(network.reference(samples.x[rows])) - np.log10(samples.y[rows])
     width = np.array([(v.maximum - v.minimum) / 2 for v in network.outputs])
     expected = np.nanmean(np.square(error / width), axis=0).mean()
     assert made.fitted.history[0].loss == pytest.approx(expected, rel=1e-9)

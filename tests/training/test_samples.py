@@ -12,8 +12,8 @@ from sample_tables import CHL, NOMAD, NOMAD_BANDS, RRS, columns, config, load, n
 from pipeline.config import SamplesConfig, SplitsConfig
 from pipeline.config import samples as samples_config
 from pipeline.errors import ConfigError
-from pipeline.networks.scalings import SCALINGS
 from pipeline.networks.transforms import TRANSFORMS
+from pipeline.networks.variable import SCALINGS
 from pipeline.simulation.simulation import simulate_samples
 from pipeline.tables.writing import write_samples
 from pipeline.training.samples.samples import load_samples

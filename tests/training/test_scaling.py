@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.networks.engines.numpy_engine import scale_factors, transformed
+from pipeline.networks.variable import scale_factors, transformed
 from pipeline.training.samples.scaling import fit_variables
 from pipeline.training.samples.variables import SampleVariable
 

@@ -21,7 +21,7 @@ from pipeline.evaluation.pictures.style import (
     pretty_units,
     styled,
 )
-from pipeline.networks.description import Variable
+from pipeline.networks.variable import Variable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

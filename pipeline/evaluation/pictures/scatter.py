@@ -22,7 +22,7 @@ from pipeline.evaluation.pictures.style import (
     styled,
     with_units,
 )
-from pipeline.networks.description import Variable
+from pipeline.networks.variable import Variable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

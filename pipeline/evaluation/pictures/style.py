@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from pipeline.networks.description import Variable
+    from pipeline.networks.variable import Variable
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -5,32 +5,23 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import ConfigError, NetworkError
-from pipeline.networks.description import Network, Variable
+from pipeline.networks.description import Network
 from pipeline.networks.engines.ensemble_engine import EnsembleEngine
-from pipeline.networks.engines.numpy_engine import NumpyEngine, forward
+from pipeline.networks.engines.numpy_engine import NumpyEngine
 from pipeline.networks.ensemble import Ensemble
-from pipeline.networks.retrieval import Retrieval
+from pipeline.networks.retrieval import Engine, Retrieval, use_engines
+from pipeline.networks.variable import Variable
 
 # A device or a library that computes wrong numbers is off by far more than float32 rounding
 # (TF32 on a GPU: 2-3 %), which stays below 1e-4.
 SELF_CHECK_TOLERANCE = 1e-3
 SELF_CHECK_ROWS = 64
-
-
-class Engine(Protocol):
-    """Evaluates one network; safe to call from several threads."""
-
-    name: str
-
-    def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Outputs (n, outputs) of inputs (n, inputs), both in physical units."""
-        ...
 
 
 def _tensorflow(network: Network) -> Engine:
@@ -146,7 +137,7 @@ def _plausible_range(variable: Variable) -> tuple[float, float]:
 
 def _check(network: Network, engine: Engine) -> None:
     x = example_inputs(network, SELF_CHECK_ROWS)
-    expected, found = forward(network, x), engine.predict(x)
+    expected, found = network.reference(x), engine.predict(x)
     if not np.isfinite(expected).all():
         raise NetworkError(
             f"{network.file_name}: inputs within the training range give outputs that are not "
@@ -162,3 +153,6 @@ def _check(network: Network, engine: Engine) -> None:
             f"{worst:.2g} (relative), at most {SELF_CHECK_TOLERANCE:g} is rounding. This device or "
             "library computes wrong numbers: choose another engine."
         )
+
+
+use_engines(get_engine)

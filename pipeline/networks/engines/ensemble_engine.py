@@ -1,14 +1,12 @@
 """An ensemble by the engines of its networks, one after the other."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.networks.ensemble import Ensemble
-
-if TYPE_CHECKING:
-    from pipeline.networks.engines import Engine
+from pipeline.networks.retrieval import Engine
 
 # Rows at a time: what each member makes is let go of before the next one runs.
 ROWS = 131072
@@ -17,7 +15,7 @@ ROWS = 131072
 class EnsembleEngine:
     """Runs every member on the same rows."""
 
-    def __init__(self, ensemble: Ensemble, engines: "list[Engine]") -> None:
+    def __init__(self, ensemble: Ensemble, engines: list[Engine]) -> None:
         self.name = engines[0].name
         self._ensemble, self._engines = ensemble, engines
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.networks.description import Array, Layer, Network, Variable
-from pipeline.networks.engines.numpy_engine import scale_factors
+from pipeline.networks.description import Layer, Network
+from pipeline.networks.variable import Array, Variable, scale_factors
 
 LN10 = float(np.log(10.0))
 

@@ -5,9 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.errors import DAMAGE, NetworkError
-from pipeline.networks.checks import check_network
+from pipeline.networks.checks import check_golden, check_network
 from pipeline.networks.description import Layer, Network
-from pipeline.networks.golden import check_golden
 from pipeline.networks.reading.described_yaml import (
     SUFFIXES,
     description_of,

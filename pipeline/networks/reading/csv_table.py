@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import NetworkError
-from pipeline.networks.description import Array
+from pipeline.networks.variable import Array
 
 # 5 million weights; a table of text that is larger is not a network of single pixels.
 MOST_BYTES = 128 * 2**20

@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 from pipeline.errors import NetworkError
 from pipeline.facts.quantities import band_name, quantities
 from pipeline.facts.shipped import shipped_configs
-from pipeline.networks.description import Array, Layer, Network, Variable
+from pipeline.networks.description import Layer, Network
 from pipeline.networks.reading.csv_table import read_table, read_vector
 from pipeline.networks.reading.keras_file import is_keras, keras_layers
 from pipeline.networks.reading.ocsmart_h5 import is_ocsmart, stored_weights
@@ -31,6 +31,7 @@ from pipeline.networks.reading.schema import (
 from pipeline.networks.reading.self_description import activated, ranges
 from pipeline.networks.strict_yaml import as_json, read_yaml
 from pipeline.networks.transforms import TRANSFORMS
+from pipeline.networks.variable import Array, Variable
 
 SUFFIXES = (".yaml", ".yml")
 Pair = Annotated[list[float], Field(min_length=2, max_length=2)]

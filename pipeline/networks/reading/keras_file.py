@@ -16,8 +16,9 @@ import h5py
 import numpy as np
 
 from pipeline.errors import DAMAGE, NetworkError
-from pipeline.networks.description import Array, Layer
+from pipeline.networks.description import Layer
 from pipeline.networks.reading.keras_layers import Config, KerasLayer, dense_layers
+from pipeline.networks.variable import Array
 
 # Far above any network of single pixels (OC-SMART's largest: 0.1 million), far below memory.
 MOST_WEIGHTS = 50_000_000

@@ -12,7 +12,8 @@ import numpy as np
 
 from pipeline.errors import NetworkError
 from pipeline.networks.activations import ACTIVATIONS, parse_activation
-from pipeline.networks.description import Array, Layer
+from pipeline.networks.description import Layer
+from pipeline.networks.variable import Array
 
 Config = dict[str, Any]
 WeightsOf = Callable[["KerasLayer"], list[Array]]

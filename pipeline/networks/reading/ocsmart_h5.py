@@ -18,8 +18,9 @@ from pipeline.errors import DAMAGE, ConfigError, NetworkError
 from pipeline.facts.quantities import quantities
 from pipeline.facts.sensors import Sensor, find_sensor
 from pipeline.facts.shipped import read_table, shipped_configs
-from pipeline.networks.description import Array, Network, Variable
+from pipeline.networks.description import Network
 from pipeline.networks.reading.self_description import ATTRIBUTE, SelfDescription, activated
+from pipeline.networks.variable import Array, Variable
 
 PARTS = ("Layers", "Norm_in", "Norm_out", "Weights", "Bias")
 

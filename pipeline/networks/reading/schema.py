@@ -18,14 +18,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from pipeline.errors import NetworkError
-from pipeline.networks.description import (
-    Array,
-    GoldenSpectra,
-    Layer,
-    Network,
-    Variable,
-    class_outputs,
-)
+from pipeline.networks.description import GoldenSpectra, Layer, Network, class_outputs
+from pipeline.networks.variable import Array, Variable
 
 Range = tuple[float, float]
 UNKNOWN_RANGE: Range = (-np.inf, np.inf)

@@ -3,8 +3,9 @@
 from typing import Any
 
 from pipeline.errors import NetworkError
-from pipeline.networks.description import Array, Layer, Network, Variable
+from pipeline.networks.description import Layer, Network
 from pipeline.networks.reading.schema import NetworkDescription, Range, parse_description
+from pipeline.networks.variable import Array, Variable
 
 ATTRIBUTE = "ocpipe_description"
 

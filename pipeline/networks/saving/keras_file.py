@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import yaml
 
-from pipeline.networks.description import Network, Variable
+from pipeline.networks.description import Network
 from pipeline.networks.engines.keras_model import dense_model
 from pipeline.networks.reading.self_description import self_description
+from pipeline.networks.variable import Variable
 
 
 def save_keras(path: Path, network: Network, name: str) -> list[Path]:

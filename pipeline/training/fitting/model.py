@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.config.training import Architecture
-from pipeline.networks.description import Array, Layer
+from pipeline.networks.description import Layer
 from pipeline.networks.engines.keras_model import keras_activation
 from pipeline.networks.engines.tensorflow_setup import tensorflow
+from pipeline.networks.variable import Array
 
 if TYPE_CHECKING:
     import keras

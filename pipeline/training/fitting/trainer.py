@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from pipeline.config.training import Fit
-from pipeline.networks.description import Array
 from pipeline.networks.engines.tensorflow_setup import tensorflow
+from pipeline.networks.variable import Array
 from pipeline.training.fitting.checkpoints import Checkpoints, State
 from pipeline.training.fitting.history import Epoch, History
 from pipeline.training.fitting.losses import loss_function

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.config import FileConfig, SamplesConfig, VariableConfig
 from pipeline.errors import ConfigError
-from pipeline.networks.description import Array
+from pipeline.networks.variable import Array
 from pipeline.tables import Table
 from pipeline.tables.expressions import evaluate, near
 from pipeline.tables.table import Column, listed, table_error

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import ConfigError
-from pipeline.networks.description import Array
+from pipeline.networks.variable import Array
 
 
 def output_weights(

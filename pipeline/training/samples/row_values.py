@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from pipeline.config import ClassesConfig, SamplesConfig
 from pipeline.errors import ConfigError
-from pipeline.networks.description import Array
+from pipeline.networks.variable import Array
 from pipeline.tables import Table
 from pipeline.tables.table import Texts
 from pipeline.tables.times import Times, instants

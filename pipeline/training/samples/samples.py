@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pipeline.config import ClassesConfig, FileConfig, SamplesConfig
 from pipeline.errors import ConfigError
-from pipeline.networks.description import Array
+from pipeline.networks.variable import Array
 from pipeline.tables import Table, read_table
 from pipeline.tables.table import is_number, listed
 from pipeline.tables.units import factor_between

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.networks.description import Array, Variable
+from pipeline.networks.variable import Array, Variable
 from pipeline.tables.table import table_error
 from pipeline.training.samples.variables import SampleVariable
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.config import SamplesConfig
-from pipeline.networks.description import Array
+from pipeline.networks.variable import Array
 from pipeline.tables import Table
 from pipeline.training.samples.columns import Findings
 from pipeline.training.samples.variables import SampleVariable

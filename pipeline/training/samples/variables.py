@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from pipeline.config import VariableConfig
 from pipeline.facts.quantities import band_name, quantities
-from pipeline.networks.description import Array, Variable
 from pipeline.networks.transforms import TRANSFORMS, Transform
+from pipeline.networks.variable import Array, Variable
 
 
 @dataclass(frozen=True)
