@@ -42,7 +42,18 @@ def variable(transform="none", minimum=-INF, maximum=INF, name="Rrs"):
 def network_of(inputs, outputs, kernel, activation="linear"):
     """A network of one layer."""
     layer = Layer(np.asarray(kernel, float), np.zeros(len(outputs)), activation)
-    return Network("n", "", tuple(inputs), tuple(outputs), (layer,), (), "", "", "n", "")
+    return Network(
+        name="n",
+        title="",
+        inputs=tuple(inputs),
+        outputs=tuple(outputs),
+        layers=(layer,),
+        sensors=(),
+        citation="",
+        licence="",
+        file_name="n",
+        sha256="",
+    )
 
 
 def step_of(network, columns, first, engine="numpy", upstream=(), gains=None, input_gains=None):
