@@ -1,11 +1,13 @@
-"""ocpipe: whole ocean-colour scenes through neural networks.
+"""ocpipe: neural networks on whole ocean-colour scenes.
 
-Four calls do the work; what they need is imported when they are first used::
+Everything is imported when it is first used::
 
     scene = pipeline.open_scene("AQUA_MODIS.20110910T190602.L2.OC.nc")
     product = pipeline.process_scene("AQUA_MODIS.20110910T190602.L2.OC.nc", "run.yaml")
     network = pipeline.load_network("MODIS-Aqua_aphNN.h5")
-    network = pipeline.load_retrieval("ensemble.yaml")  # a network, or several as one
+    ensemble = pipeline.load_retrieval("ensemble.yaml")  # a network, or several used as one
+
+``import ocpipe`` gives the same package.
 """
 
 import importlib
@@ -32,3 +34,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -51,7 +51,7 @@ def write_network(
         "activations": ["tanh"] * (len(kernels) - 1) + ["linear"],
     }
     with h5py.File(path, "w") as file:
-        file["Layers"] = np.array(sizes, dtype=np.int8)
+        file["Layers"] = np.array(sizes, dtype=np.int8 if max(sizes) < 128 else np.int16)
         file["Norm_in"] = np.tile([-4.0, -1.3], (n_in, 1)) if norm_in is None else norm_in
         file["Norm_out"] = np.tile([-3.0, 1.0], (n_out, 1)) if norm_out is None else norm_out
         for k, (kernel, bias) in enumerate(zip(kernels, biases, strict=True), start=1):

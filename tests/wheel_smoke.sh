@@ -11,6 +11,7 @@ trap 'rm -rf "$work"' EXIT
 "$bin/uv" pip install --quiet --python "$work/env/bin/python" --constraint requirements.lock "$work"/dist/*.whl \
   || "$work/env/bin/python" -m pip install --quiet --constraint requirements.lock "$work"/dist/*.whl
 cd "$work"
+env/bin/python -c "import ocpipe, pipeline; assert ocpipe is pipeline"
 env/bin/ocpipe check-config demo > /dev/null
 env/bin/ocpipe run "$root"/sample_data/scenes/*.nc -c demo --networks "$root/sample_data/networks" -o out
 test -s out/*.demo.nc

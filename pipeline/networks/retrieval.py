@@ -1,7 +1,7 @@
 """What turns numbers into numbers in a run: a network, an ensemble of networks or an algorithm."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import NetworkError
-from pipeline.networks.variable import Array, Variable
+from pipeline.machine.screen import Shown
+from pipeline.networks.variable import Array, Variable, in_short
 
 
 class Engine(Protocol):
@@ -23,7 +24,7 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class Retrieval:
+class Retrieval(Shown):
     """Everything that plans, blocks and products need to know of a network or an algorithm.
 
     It takes physical units and gives physical units; angles are in degrees.
@@ -74,6 +75,24 @@ class Retrieval:
     @abstractmethod
     def record(self) -> Mapping[str, str]:
         """What a product records about how its numbers are computed."""
+
+    def _heading(self) -> str:
+        """Name and size."""
+        return f"{self.name}: {self.kind} {self.shape_text}"
+
+    def _rows(self) -> Iterator[tuple[str, str]]:
+        """What a user wants to see of it first."""
+        yield "title", self.title if self.title != self.name else ""
+        yield "inputs", in_short(self.inputs)
+        yield (
+            "outputs",
+            f"classes {', '.join(self.classes)}" if self.classes else in_short(self.outputs),
+        )
+        yield "activations", self.record.get("activations", "")
+        yield "sensors", ", ".join(self.sensors)
+        yield "citation", self.citation
+        yield "licence", self.licence
+        yield "file", f"{self.file_name}, sha256 {self.sha256[:12]}..." if self.sha256 else ""
 
     @abstractmethod
     def reference(self, x: npt.ArrayLike) -> Array:

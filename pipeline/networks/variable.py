@@ -6,6 +6,7 @@ A physical value is transformed (log10, cosine of degrees ...), then scaled line
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from pipeline.facts.quantities import band_name
 from pipeline.networks.transforms import TRANSFORMS, Transform
 
 Array = npt.NDArray[np.float64]
+
+MOST_BANDS_IN_SHORT = 16
 
 
 @dataclass(frozen=True)
@@ -158,3 +161,15 @@ def out_of_decades(variables: tuple[Variable, ...], values: npt.NDArray[Any]) ->
         if variable.spans_decades:
             np.power(values.dtype.type(10), values[:, column], out=out[:, column])
     return out
+
+
+def in_short(variables: tuple[Variable, ...]) -> str:
+    """``Rrs 412, 443, 488 nm (sr-1); solar_zenith (degrees)``; many bands by number and ends."""
+    parts = []
+    for (quantity, units), group in groupby(variables, lambda v: (v.quantity, v.units)):
+        bands = [v.wavelength_nm for v in group if v.wavelength_nm is not None]
+        where = ", ".join(f"{nm:g}" for nm in bands)
+        if len(bands) > MOST_BANDS_IN_SHORT:
+            where = f"{len(bands)} bands, {min(bands):g} to {max(bands):g}"
+        parts.append(f"{quantity} {where} nm ({units})" if bands else f"{quantity} ({units})")
+    return "; ".join(parts)
