@@ -34,7 +34,7 @@ from pipeline.batch.job import (
     UNCHANGED,
     WRITE,
     Job,
-    Outcome,
+    JobOutcome,
 )
 from pipeline.errors import (
     ConfigError,
@@ -137,7 +137,7 @@ def _estimate(job: Job) -> int | None:
         return None
 
 
-def do(job: Job, reply: Reply) -> Outcome:
+def do(job: Job, reply: Reply) -> JobOutcome:
     """Do a scene; whatever goes wrong inside Python becomes an outcome."""
     begun = time.perf_counter()
     _reset_peak()
@@ -145,31 +145,33 @@ def do(job: Job, reply: Reply) -> Outcome:
         outcome = _attempt(job, reply)
     seconds = time.perf_counter() - begun
     record = {**outcome.record, "peak_memory_bytes": _status("VmHWM")} if outcome.record else {}
-    return Outcome.of(outcome.data() | {"seconds": seconds, "messages": messages, "record": record})
+    return JobOutcome.of(
+        outcome.data() | {"seconds": seconds, "messages": messages, "record": record}
+    )
 
 
-def _attempt(job: Job, reply: Reply) -> Outcome:
+def _attempt(job: Job, reply: Reply) -> JobOutcome:
     try:
         return _done(job, reply)
     except MemoryError as error:
         said = f" ({error})" if str(error) else ""
-        return Outcome(
+        return JobOutcome(
             MEMORY,
             f"{Path(job.path).name}: not enough memory{said}. Raise --memory-limit, or do fewer "
             "scenes at once (--workers).",
         )
     except PipelineError as error:
         kind = _KINDS.get(type(error), SCENE if isinstance(error, SceneError) else DEFECT)
-        return Outcome(kind, f"{type(error).__name__}: {error}")
+        return JobOutcome(kind, f"{type(error).__name__}: {error}")
     except Exception as error:
         logging.getLogger("pipeline").exception("%s: unexpected failure", job.path)
-        return Outcome(
+        return JobOutcome(
             DEFECT,
             f"{Path(job.path).name}: unexpected {type(error).__name__}: {error}. Please report it.",
         )
 
 
-def _done(job: Job, reply: Reply) -> Outcome:
+def _done(job: Job, reply: Reply) -> JobOutcome:
     from pipeline.config import load_config
     from pipeline.config.naming import NameTemplate
     from pipeline.machine.files import sha256_of
@@ -179,7 +181,7 @@ def _done(job: Job, reply: Reply) -> Outcome:
     source, config = Path(job.path), load_config(job.config)
     is_made = job.known_sha256 and job.owned and Path(job.owned).exists()
     if is_made and sha256_of(source) == job.known_sha256:
-        return Outcome(UNCHANGED, product=job.owned, sha256=job.known_sha256)
+        return JobOutcome(UNCHANGED, product=job.owned, sha256=job.known_sha256)
     config = config.executing(memory_limit=job.memory_limit)
     template = NameTemplate(config.execution.product)
     delivery = Delivery.of(
@@ -202,7 +204,7 @@ def _done(job: Job, reply: Reply) -> Outcome:
             reply({"progress": [done, total]})
 
     report = deliver_scene(source, config, delivery, progress)
-    return Outcome(
+    return JobOutcome(
         DONE,
         product=str(report.product),
         sha256=report.scene_sha256,

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pipeline.batch.job import LOST, STOPPED, Job, Outcome
+from pipeline.batch.job import LOST, STOPPED, Job, JobOutcome
 from pipeline.batch.slots import LEAST_SCENE, Slots
 from pipeline.batch.supervisor import Supervisor
 from pipeline.config import Batch, DaskCluster
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Event:
+class JobEvent:
     """What became of a job, or how far it is."""
 
     job: Job
-    outcome: Outcome | None = None
+    outcome: JobOutcome | None = None
     progress: tuple[int, int] | None = None
 
 
@@ -42,7 +42,7 @@ class Executor(Protocol):
         """Begin a job; never more of them than there are slots."""
         ...
 
-    def event(self, timeout: float) -> Event | None:
+    def event(self, timeout: float) -> JobEvent | None:
         """The next event; None where none came in time (seconds)."""
         ...
 
@@ -55,7 +55,7 @@ class Executor(Protocol):
         ...
 
 
-class Inline:
+class InlineExecutor:
     """In this process, one after the other: nothing is isolated, no time is kept. For debugging."""
 
     slots = 1
@@ -69,7 +69,7 @@ class Inline:
         """Begin a job."""
         self._waiting.append(job)
 
-    def event(self, timeout: float) -> Event | None:  # noqa: ARG002 - it takes as long as it takes
+    def event(self, timeout: float) -> JobEvent | None:  # noqa: ARG002 - it takes as long as it takes
         """Do the job, to its end or until the batch is stopped."""
         from pipeline.batch.child import do
 
@@ -77,11 +77,11 @@ class Inline:
             return None
         job = self._waiting.pop()
         if self._stopping:
-            return Event(job, Outcome(STOPPED))
+            return JobEvent(job, JobOutcome(STOPPED))
         try:
-            return Event(job, do(job, self._reply))
+            return JobEvent(job, do(job, self._reply))
         except _Interrupted:
-            return Event(job, Outcome(STOPPED))
+            return JobEvent(job, JobOutcome(STOPPED))
 
     def _reply(self, _message: Mapping[str, Any]) -> None:
         if self._stopping:
@@ -99,7 +99,7 @@ class _Interrupted(BaseException):
     """Not an Exception: it is no failure of the scene."""
 
 
-class Processes:
+class ProcessExecutor:
     """In children of this process, each kept by a supervisor in a thread.
 
     Children begin with their first job, so that ``slots`` may be lowered before.
@@ -110,7 +110,7 @@ class Processes:
         self._supervisors = [Supervisor() for _ in range(slots)]
         self._idle = list(self._supervisors)
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="slot")
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[JobEvent] = queue.SimpleQueue()
 
     def estimate(self, job: Job) -> int | None:
         """What a scene wants, asked of the child that gets the first job."""
@@ -122,14 +122,14 @@ class Processes:
 
         def work() -> None:
             outcome = supervisor.run(
-                job, lambda done, total: self._events.put(Event(job, progress=(done, total)))
+                job, lambda done, total: self._events.put(JobEvent(job, progress=(done, total)))
             )
             self._idle.append(supervisor)
-            self._events.put(Event(job, outcome))
+            self._events.put(JobEvent(job, outcome))
 
         self._threads.submit(work)
 
-    def event(self, timeout: float) -> Event | None:
+    def event(self, timeout: float) -> JobEvent | None:
         """The next event."""
         with contextlib.suppress(queue.Empty):
             return self._events.get(timeout=timeout)
@@ -148,7 +148,7 @@ class Processes:
             supervisor.close()
 
 
-class Dask:
+class DaskExecutor:
     """On the workers of a Dask cluster, a scene per thread; the supervisor runs inside the task."""
 
     # How often the cluster is asked for its size (seconds).
@@ -157,7 +157,7 @@ class Dask:
     def __init__(self, client: "Client", end: Callable[[], None]) -> None:
         self._client = client
         self._end = end
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[JobEvent] = queue.SimpleQueue()
         self._futures: dict[str, Any] = {}
         self._size, self._looked = 0, float("-inf")
 
@@ -178,9 +178,11 @@ class Dask:
             pure=False,
         )
         self._futures[job.lease] = future
-        future.add_done_callback(lambda done: self._events.put(Event(job, _outcome_of(done, job))))
+        future.add_done_callback(
+            lambda done: self._events.put(JobEvent(job, _outcome_of(done, job)))
+        )
 
-    def event(self, timeout: float) -> Event | None:
+    def event(self, timeout: float) -> JobEvent | None:
         """The next event."""
         with contextlib.suppress(queue.Empty):
             event = self._events.get(timeout=timeout)
@@ -204,14 +206,14 @@ class Dask:
         self._end()
 
 
-def _outcome_of(future: Any, job: Job) -> Outcome:
+def _outcome_of(future: Any, job: Job) -> JobOutcome:
     name = os.path.basename(job.path)
     if future.status == "finished":
-        return Outcome.of(future.result())
+        return JobOutcome.of(future.result())
     if future.status == "cancelled":
-        return Outcome(STOPPED)
+        return JobOutcome(STOPPED)
     error = future.exception()
-    return Outcome(
+    return JobOutcome(
         LOST,
         f"{name}: the Dask workers that had it were lost ({type(error).__name__}: {error}). See "
         "their logs.",
@@ -270,7 +272,7 @@ def _share_of_worker(program_bytes: int) -> int | None:
     return max(int(limit) // worker.state.nthreads - program_bytes, LEAST_SCENE)
 
 
-def connect(batch: Batch, slots: Slots) -> Dask:
+def connect(batch: Batch, slots: Slots) -> DaskExecutor:
     """To the Dask cluster that the configuration names, or to one of such slots on this machine.
 
     Raises:
@@ -281,7 +283,7 @@ def connect(batch: Batch, slots: Slots) -> Dask:
     logging.getLogger("distributed").setLevel(logging.WARNING)  # it tells of every connection
     if batch.scheduler:
         try:
-            return Dask(Client(batch.scheduler, timeout=10, name="ocpipe"), lambda: None)
+            return DaskExecutor(Client(batch.scheduler, timeout=10, name="ocpipe"), lambda: None)
         except (OSError, ValueError) as error:
             raise ConfigError(
                 f"no Dask scheduler answers at {batch.scheduler} ({error}). Start one, or correct "
@@ -300,7 +302,7 @@ def connect(batch: Batch, slots: Slots) -> Dask:
             scheduler_kwargs={"dashboard": False},
             silence_logs=logging.WARNING,
         )
-    return Dask(Client(cluster), cluster.close)
+    return DaskExecutor(Client(cluster), cluster.close)
 
 
 def _job_cluster(chosen: DaskCluster) -> Any:

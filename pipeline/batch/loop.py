@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pipeline.batch import records
-from pipeline.batch.executors import Dask, Event, Executor
+from pipeline.batch.executors import DaskExecutor, Executor, JobEvent
 from pipeline.batch.holders import Heart, Watch, bury_the_dead, clear_partials
 from pipeline.batch.job import (
     CONFIGURATION,
@@ -20,11 +20,11 @@ from pipeline.batch.job import (
     SUCCESS,
     UNCHANGED,
     Job,
-    Outcome,
+    JobOutcome,
 )
-from pipeline.batch.ledger import Counts, Lease, Ledger
+from pipeline.batch.ledger import Lease, Ledger, SceneCounts
 from pipeline.batch.quality_control import suspicions
-from pipeline.batch.request import Request
+from pipeline.batch.request import BatchRequest
 from pipeline.batch.slots import Slots
 from pipeline.config import RunConfig
 from pipeline.errors import ConfigError, LedgerError, OutputError
@@ -41,10 +41,10 @@ LOOK_AROUND = 2.0
 GIVE_UP = 8.0
 
 
-class Listener(Protocol):
+class BatchListener(Protocol):
     """Told what happens; all calls come from one thread."""
 
-    def begun(self, slots: str, counts: Counts) -> None:
+    def begun(self, slots: str, counts: SceneCounts) -> None:
         """Work begins on the pending scenes."""
         ...
 
@@ -56,7 +56,7 @@ class Listener(Protocol):
         """So many blocks of a scene are done."""
         ...
 
-    def scene_ended(self, path: str, state: str, outcome: Outcome, suspect: str | None) -> None:
+    def scene_ended(self, path: str, state: str, outcome: JobOutcome, suspect: str | None) -> None:
         """A scene is done, failed, skipped, or pending again."""
         ...
 
@@ -66,10 +66,10 @@ class Listener(Protocol):
 
 
 @dataclass
-class Summary:
+class BatchSummary:
     """What a call came to."""
 
-    counts: Counts = field(default_factory=Counts)
+    counts: SceneCounts = field(default_factory=SceneCounts)
     """Of the scenes it was asked for, at the end."""
     done: int = 0
     """In this call."""
@@ -92,19 +92,19 @@ class Loop:
 
     def __init__(
         self,
-        request: Request,
+        request: BatchRequest,
         ledger: Ledger,
         executor: Executor,
         slots: Slots,
-        listener: Listener,
+        listener: BatchListener,
         stop: threading.Event,
-        summary: Summary,
+        summary: BatchSummary,
     ) -> None:
         self._request, self._ledger, self._executor = request, ledger, executor
         self._listener, self._stop, self._summary = listener, stop, summary
         self._slots = slots
         self._config = job_config(request.config, slots.threads)
-        self._is_dask = isinstance(executor, Dask)
+        self._is_dask = isinstance(executor, DaskExecutor)
         self._leases: dict[str, Lease] = {}
         self._claimed = 0
         self._watch = Watch()
@@ -197,7 +197,7 @@ class Loop:
         self._ledger.check_presence()
         bury_the_dead(self._ledger, self._watch, self._holder)
 
-    def _handle(self, event: Event) -> None:
+    def _handle(self, event: JobEvent) -> None:
         lease = self._leases[event.job.lease]
         if event.progress is not None:
             self._listener.progress(lease.path, *event.progress)
@@ -206,12 +206,12 @@ class Loop:
         if event.outcome is not None:
             self._settle(lease, event.outcome)
 
-    def _settle(self, lease: Lease, outcome: Outcome) -> None:
+    def _settle(self, lease: Lease, outcome: JobOutcome) -> None:
         if outcome.kind == STOPPED or self._is_about_all(outcome):
             self._ledger.release(self._holder, lease)
             return
         if outcome.kind == DONE and self._ledger.take_back(lease, outcome.product or ""):
-            outcome = Outcome(
+            outcome = JobOutcome(
                 NAME,
                 f"{lease.path} became {outcome.product}, which is the product of another scene. "
                 "Choose a template that tells the two apart (execution.product).",
@@ -228,7 +228,7 @@ class Loop:
         self._count(state, outcome)
         self._listener.scene_ended(lease.path, state, outcome, suspect)
 
-    def _is_about_all(self, outcome: Outcome) -> bool:
+    def _is_about_all(self, outcome: JobOutcome) -> bool:
         """Whether a failure is of what all scenes need; the batch ends then."""
         if outcome.kind == CONFIGURATION and self._summary.done == 0:
             raise ConfigError(outcome.reason.removeprefix("ConfigError: "))
@@ -236,14 +236,14 @@ class Loop:
             self._summary.problem = outcome.reason.removeprefix("OutputError: ")
         return outcome.kind == OUTPUT
 
-    def _record(self, outcome: Outcome, suspect: str | None) -> None:
+    def _record(self, outcome: JobOutcome, suspect: str | None) -> None:
         path = self._request.output / records.names(self._request.ledger_path)["quality"]
         try:
             records.append_line(path, {**outcome.record, "suspect": suspect})
         except OutputError as error:
             self._summary.problem = str(error)
 
-    def _count(self, state: str, outcome: Outcome) -> None:
+    def _count(self, state: str, outcome: JobOutcome) -> None:
         if state == "failed":
             self._summary.failed += 1
         elif state == "skipped" or outcome.kind == UNCHANGED:
@@ -264,7 +264,7 @@ class Loop:
                 with contextlib.suppress(LedgerError):
                     self._settle_last(lease, event.outcome)
 
-    def _settle_last(self, lease: Lease, outcome: Outcome) -> None:
+    def _settle_last(self, lease: Lease, outcome: JobOutcome) -> None:
         """What was finished before it could be stopped is done."""
         if outcome.kind == DONE:
             self._settle(lease, outcome)

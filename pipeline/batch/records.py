@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.batch.ledger import Entry
+from pipeline.batch.ledger import LedgerEntry
 from pipeline.errors import OutputError
 from pipeline.product.delivery import check_folder
 
@@ -45,7 +45,7 @@ def append_line(path: Path, record: Mapping[str, Any]) -> None:
         raise OutputError(f"{path}: cannot be written ({error.strerror}).") from error
 
 
-def write_failures(path: Path, failures: Iterable[Entry]) -> None:
+def write_failures(path: Path, failures: Iterable[LedgerEntry]) -> None:
     """Every scene that failed, as a table with a header.
 
     Raises:

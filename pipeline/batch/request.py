@@ -8,7 +8,7 @@ from pipeline.config import RunConfig
 
 
 @dataclass(frozen=True)
-class Request:
+class BatchRequest:
     """What a call of ``ocpipe batch`` asks for."""
 
     config: RunConfig

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from pipeline.batch import process_identity, records
-from pipeline.batch.executors import Executor, Inline, Processes, connect
+from pipeline.batch.executors import Executor, InlineExecutor, ProcessExecutor, connect
 from pipeline.batch.holders import Watch, bury_the_dead
 from pipeline.batch.job import Job
-from pipeline.batch.ledger import Entry, Ledger, Queue
-from pipeline.batch.loop import Listener, Loop, Summary, job_config
-from pipeline.batch.request import Request
+from pipeline.batch.ledger import Ledger, LedgerEntry, SceneQueue
+from pipeline.batch.loop import BatchListener, BatchSummary, Loop, job_config
+from pipeline.batch.request import BatchRequest
 from pipeline.batch.slots import Slots, choose_slots
 from pipeline.batch.sources import find_scenes
 from pipeline.config import RunConfig, hash_of
@@ -31,7 +31,7 @@ from pipeline.version import __version__
 MEMORY_FOR_ALL = 2_000_000_000
 
 
-def plan_batch(request: Request) -> list[Entry]:
+def plan_batch(request: BatchRequest) -> list[LedgerEntry]:
     """The scenes of a call with what would become of them: pending means it would be done.
 
     Raises:
@@ -44,7 +44,9 @@ def plan_batch(request: Request) -> list[Entry]:
         return ledger.dry_run(_queue(request, ledger))
 
 
-def run_batch(request: Request, listener: Listener, stop: threading.Event) -> Summary:
+def run_batch(
+    request: BatchRequest, listener: BatchListener, stop: threading.Event
+) -> BatchSummary:
     """Do what is pending.
 
     Args:
@@ -65,7 +67,7 @@ def run_batch(request: Request, listener: Listener, stop: threading.Event) -> Su
         ledger.enqueue(_queue(request, ledger))
         counts = ledger.counts_of_chosen()
         bury_the_dead(ledger, Watch())
-        summary = Summary()
+        summary = BatchSummary()
         if counts.pending or counts.running:
             with _executor(request, ledger) as (executor, slots):
                 run = Loop(request, ledger, executor, slots, listener, stop, summary)
@@ -77,7 +79,7 @@ def run_batch(request: Request, listener: Listener, stop: threading.Event) -> Su
     return summary
 
 
-def _queue(request: Request, ledger: Ledger) -> Queue:
+def _queue(request: BatchRequest, ledger: Ledger) -> SceneQueue:
     config = request.config
     inputs = request.inputs or config.batch.inputs or tuple(ledger.paths(config.name))
     if not inputs:
@@ -88,7 +90,7 @@ def _queue(request: Request, ledger: Ledger) -> Queue:
     found = find_scenes(inputs, request.output, config.name, request.shard)
     template = NameTemplate(config.execution.product)
     of_scene = template.needs_scene
-    return Queue(
+    return SceneQueue(
         run=config.name,
         recipe=recipe_of(config),
         found=found,
@@ -119,7 +121,7 @@ def networks_now(config: RunConfig, sensor: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _executor(request: Request, ledger: Ledger) -> Iterator[tuple[Executor, Slots]]:
+def _executor(request: BatchRequest, ledger: Ledger) -> Iterator[tuple[Executor, Slots]]:
     """What does the scenes, and what each may use."""
     batch, execution = request.config.batch, request.config.execution
     memory = execution.memory_limit or default_limit()
@@ -135,12 +137,12 @@ def _executor(request: Request, ledger: Ledger) -> Iterator[tuple[Executor, Slot
     executor: Executor
     if batch.executor == "inline":
         slots = choose_slots(cores, memory, engine, None, 1, execution.threads)
-        executor = Inline()
+        executor = InlineExecutor()
     elif batch.executor == "dask":
         slots = choose_slots(cores, memory, engine, None, workers, execution.threads or 1)
         executor = connect(batch, slots)
     else:
-        processes = executor = Processes(workers or cores)
+        processes = executor = ProcessExecutor(workers or cores)
         wanted = None
         if workers is None and memory // cores < MEMORY_FOR_ALL:
             wanted = _wanted(request, ledger, processes)
@@ -152,7 +154,7 @@ def _executor(request: Request, ledger: Ledger) -> Iterator[tuple[Executor, Slot
         executor.close()
 
 
-def _wanted(request: Request, ledger: Ledger, processes: Processes) -> int | None:
+def _wanted(request: BatchRequest, ledger: Ledger, processes: ProcessExecutor) -> int | None:
     """Bytes beside the program itself that a scene wants on one thread; of the first that tells."""
     pending = [entry.path for entry in ledger.chosen() if entry.state == "pending"]
     data = job_config(request.config, 1)
@@ -163,7 +165,7 @@ def _wanted(request: Request, ledger: Ledger, processes: Processes) -> int | Non
     return None
 
 
-def _write_records(request: Request, ledger: Ledger, summary: Summary) -> None:
+def _write_records(request: BatchRequest, ledger: Ledger, summary: BatchSummary) -> None:
     """What people and programs look at afterwards."""
     found, config = records.names(request.ledger_path), request.config
     summary.suspects = [entry.path for entry in ledger.suspects(config.name)]

@@ -21,7 +21,7 @@ STDIN = "-"
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundScene:
     """A scene that was found."""
 
     path: str
@@ -38,7 +38,7 @@ class Found:
 
 def find_scenes(
     inputs: Iterable[str], output: Path, config_name: str, shard: tuple[int, int] | None = None
-) -> list[Found]:
+) -> list[FoundScene]:
     """All scenes, each once, sorted by path.
 
     Args:
@@ -68,14 +68,14 @@ def shard_of(path: str, count: int) -> int:
     return int.from_bytes(digest[:8], "big") % count + 1
 
 
-def _found(path: str) -> Found:
+def _found(path: str) -> FoundScene:
     try:
         found = os.stat(path)
         if stat.S_ISDIR(found.st_mode):
-            return Found(path, *identity_of(Path(path)))
+            return FoundScene(path, *identity_of(Path(path)))
     except OSError:
-        return Found(path, None, None)
-    return Found(path, found.st_size, found.st_mtime_ns)
+        return FoundScene(path, None, None)
+    return FoundScene(path, found.st_size, found.st_mtime_ns)
 
 
 def _expanded(item: str, output: Path, config_name: str) -> Iterator[str]:

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.batch import process_identity
-from pipeline.batch.ledger import LEDGER_STEM, LEDGER_SUFFIX, Counts, Entry, Holder, Ledger
+from pipeline.batch.ledger import (
+    LEDGER_STEM,
+    LEDGER_SUFFIX,
+    Holder,
+    Ledger,
+    LedgerEntry,
+    SceneCounts,
+)
 from pipeline.errors import LedgerError
 
 # Of the last failures, how many are shown.
@@ -15,21 +22,21 @@ LAST = 5
 
 
 @dataclass(frozen=True)
-class Status:
+class LedgerStatus:
     """Of one ledger."""
 
     ledger: Path
-    runs: dict[str, Counts]
+    runs: dict[str, SceneCounts]
     """By the name of the configuration."""
     workers: list[Holder]
     """Who works now."""
     last: Holder | None
     """Who worked last."""
-    failures: list[Entry]
+    failures: list[LedgerEntry]
     """The last ones."""
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> SceneCounts:
         """Of all configurations."""
         return total(self.runs.values())
 
@@ -41,13 +48,15 @@ class Status:
         return sum(rates) or None
 
 
-def total(counts: Any) -> Counts:
+def total(counts: Any) -> SceneCounts:
     """Counts added up."""
     listed = list(counts)
-    return Counts(**{f.name: sum(getattr(c, f.name) for c in listed) for f in fields(Counts)})
+    return SceneCounts(
+        **{f.name: sum(getattr(c, f.name) for c in listed) for f in fields(SceneCounts)}
+    )
 
 
-def read_status(path: Path) -> list[Status]:
+def read_status(path: Path) -> list[LedgerStatus]:
     """Of a ledger, or of every ledger in a folder.
 
     Raises:
@@ -64,11 +73,11 @@ def read_status(path: Path) -> list[Status]:
     return [_status_of(ledger) for ledger in found]
 
 
-def _status_of(path: Path) -> Status:
+def _status_of(path: Path) -> LedgerStatus:
     with Ledger.read(path) as ledger:
         holders = ledger.holders()
         working = [h for h in holders if h.state == "running"]
-        return Status(
+        return LedgerStatus(
             ledger=path,
             runs={run: ledger.counts(run) for run in ledger.runs()},
             workers=[h for h in working if process_identity.is_dead(h.process) is not True],
@@ -77,7 +86,7 @@ def _status_of(path: Path) -> Status:
         )
 
 
-def lines(found: Sequence[Status]) -> Iterator[str]:
+def lines(found: Sequence[LedgerStatus]) -> Iterator[str]:
     """In words."""
     for status in found:
         yield str(status.ledger)
@@ -103,7 +112,7 @@ def lines(found: Sequence[Status]) -> Iterator[str]:
             yield f"  {entry.kind:<13} {entry.reason}"
 
 
-def as_json(found: Sequence[Status]) -> str:
+def as_json(found: Sequence[LedgerStatus]) -> str:
     """For programs."""
     rate, counts = _rate(found), total(s.counts for s in found)
     left = counts.pending + counts.running
@@ -124,13 +133,13 @@ def as_json(found: Sequence[Status]) -> str:
     return json.dumps(data, indent=2)
 
 
-def _rate(found: Sequence[Status]) -> float | None:
+def _rate(found: Sequence[LedgerStatus]) -> float | None:
     """Of all who work now together; of one who worked last, where nobody does."""
     working = [s for s in found if s.workers]
     return sum(s.scenes_per_minute or 0.0 for s in working or found) or None
 
 
-def _counted(counts: Counts) -> str:
+def _counted(counts: SceneCounts) -> str:
     parts = [f"{counts.done} done", f"{counts.failed} failed", f"{counts.pending} pending"]
     parts += [f"{counts.running} in work"] if counts.running else []
     parts += [f"{counts.skipped} skipped"] if counts.skipped else []

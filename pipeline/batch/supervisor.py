@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pipeline.batch.child import HANDED_TO_ALL
-from pipeline.batch.job import CRASH, DEFECT, MEMORY, STOPPED, TIMEOUT, Job, Outcome, Progress
+from pipeline.batch.job import CRASH, DEFECT, MEMORY, STOPPED, TIMEOUT, Job, JobOutcome, Progress
 from pipeline.machine.resources import ONE_THREAD, in_words
 from pipeline.writers.partial import partials_of
 
@@ -43,7 +43,7 @@ class Supervisor:
         self._child: _Child | None = None
         self._stopping = threading.Event()
 
-    def run(self, job: Job, progress: Progress = lambda _done, _all: None) -> Outcome:
+    def run(self, job: Job, progress: Progress = lambda _done, _all: None) -> JobOutcome:
         """Do a scene in the child; always comes back with an outcome, within the job's time."""
         begun = time.monotonic()
         outcome, target = self._run(job, progress, begun + job.timeout_s)
@@ -53,7 +53,7 @@ class Supervisor:
                 for partial in partials_of(target, job.lease):
                     with contextlib.suppress(OSError):
                         partial.unlink()
-        return Outcome.of(outcome.data() | {"seconds": time.monotonic() - begun})
+        return JobOutcome.of(outcome.data() | {"seconds": time.monotonic() - begun})
 
     def estimate(self, job: Job) -> int | None:
         """Bytes beside the program itself that a scene wants on one thread; None where unknown."""
@@ -81,7 +81,7 @@ class Supervisor:
         self.stop()
         self._end_child()
 
-    def _run(self, job: Job, progress: Progress, deadline: float) -> tuple[Outcome, Path | None]:
+    def _run(self, job: Job, progress: Progress, deadline: float) -> tuple[JobOutcome, Path | None]:
         target: Path | None = None
         cap = SLACK + int(BEYOND * (job.program_bytes + (job.memory_limit or 0)))
         try:
@@ -90,7 +90,7 @@ class Supervisor:
             while True:
                 message = child.message(min(deadline, time.monotonic() + POLL))
                 if self._stopping.is_set():
-                    return Outcome(STOPPED), target
+                    return JobOutcome(STOPPED), target
                 if message is None:
                     failure = self._out_of_bounds(child, job, cap, deadline)
                     if failure is not None:
@@ -100,11 +100,11 @@ class Supervisor:
                 elif "target" in message:
                     target = Path(message["target"])
                 elif "outcome" in message:
-                    return Outcome.of(message["outcome"]), target
+                    return JobOutcome.of(message["outcome"]), target
         except (_DiedError, OSError):
             if self._stopping.is_set():
-                return Outcome(STOPPED), target
-            return Outcome(CRASH, f"{Path(job.path).name}: {self._death()}"), target
+                return JobOutcome(STOPPED), target
+            return JobOutcome(CRASH, f"{Path(job.path).name}: {self._death()}"), target
 
     def _started(self) -> "_Child":
         if self._child is None or not self._child.is_alive:
@@ -116,17 +116,17 @@ class Supervisor:
 
     def _out_of_bounds(
         self, child: "_Child", job: Job, cap: int, deadline: float
-    ) -> Outcome | None:
+    ) -> JobOutcome | None:
         name = Path(job.path).name
         if time.monotonic() >= deadline:
-            return Outcome(
+            return JobOutcome(
                 TIMEOUT,
                 f"{name}: not done after {job.timeout_s:g} s. Raise --timeout if it only needs "
                 "longer; otherwise the file makes a library hang.",
             )
         used = child.resident_bytes()
         if used > cap:
-            return Outcome(
+            return JobOutcome(
                 MEMORY,
                 f"{name}: took {in_words(used)} of memory, more than the {in_words(cap)} that one "
                 "scene may take. Raise --memory-limit, or do fewer scenes at once (--workers).",

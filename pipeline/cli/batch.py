@@ -24,9 +24,9 @@ from pipeline.cli.session import failure, importing, start, wrong_use
 from pipeline.errors import ConfigError, PipelineError
 
 if TYPE_CHECKING:
-    from pipeline.batch.ledger import Entry
-    from pipeline.batch.loop import Summary
-    from pipeline.batch.request import Request
+    from pipeline.batch.ledger import LedgerEntry
+    from pipeline.batch.loop import BatchSummary
+    from pipeline.batch.request import BatchRequest
 
 log = logging.getLogger("pipeline")
 
@@ -187,8 +187,8 @@ def batch(
     sys.exit(_exit_code(summary, new_failures_only))
 
 
-def _request(config: str, inputs: tuple[str, ...], options: dict[str, Any]) -> "Request":
-    from pipeline.batch.request import Request
+def _request(config: str, inputs: tuple[str, ...], options: dict[str, Any]) -> "BatchRequest":
+    from pipeline.batch.request import BatchRequest
     from pipeline.cli.run import configured
     from pipeline.run.plan import check_config
 
@@ -203,7 +203,7 @@ def _request(config: str, inputs: tuple[str, ...], options: dict[str, Any]) -> "
         if_exists=options["if_exists"],
     )
     check_config(settings)
-    return Request(
+    return BatchRequest(
         settings,
         inputs,
         ledger=options["ledger"],
@@ -213,7 +213,7 @@ def _request(config: str, inputs: tuple[str, ...], options: dict[str, Any]) -> "
     )
 
 
-def _print_plan(entries: "Sequence[Entry]") -> None:
+def _print_plan(entries: "Sequence[LedgerEntry]") -> None:
     for entry in entries:
         if entry.state == "pending":
             click.echo(f"run    {entry.path}  ({entry.why})")
@@ -228,7 +228,7 @@ def _print_plan(entries: "Sequence[Entry]") -> None:
     click.echo(f"{pending} of {len(entries)} scenes would be done")
 
 
-def _say(summary: "Summary") -> None:
+def _say(summary: "BatchSummary") -> None:
     counts = summary.counts
     if summary.problem:
         log.error("the batch ends: %s", summary.problem)
@@ -244,7 +244,7 @@ def _say(summary: "Summary") -> None:
     )  # fmt: skip
 
 
-def _exit_code(summary: "Summary", new_failures_only: bool) -> int:
+def _exit_code(summary: "BatchSummary", new_failures_only: bool) -> int:
     if summary.problem:
         return 1
     if summary.interrupted:

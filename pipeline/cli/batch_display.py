@@ -6,8 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Self
 
-from pipeline.batch.job import UNCHANGED, Outcome
-from pipeline.batch.ledger import Counts
+from pipeline.batch.job import UNCHANGED, JobOutcome
+from pipeline.batch.ledger import SceneCounts
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -18,14 +18,14 @@ log = logging.getLogger(__name__)
 _LEVELS = {"warning": logging.WARNING, "error": logging.ERROR, "critical": logging.ERROR}
 
 
-class Lines:
+class LineDisplay:
     """A line for each scene, for log files and programs."""
 
     done_level = logging.INFO
     """Of the line of a scene that went well."""
 
     def __init__(self) -> None:
-        self._counts, self._ended, self._waiting_for = Counts(), 0, ""
+        self._counts, self._ended, self._waiting_for = SceneCounts(), 0, ""
 
     def __enter__(self) -> Self:
         return self
@@ -33,7 +33,7 @@ class Lines:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def begun(self, slots: str, counts: Counts) -> None:
+    def begun(self, slots: str, counts: SceneCounts) -> None:
         """Work begins."""
         self._counts = counts
         log.info(
@@ -50,7 +50,7 @@ class Lines:
         """So many blocks of a scene are done."""
         log.debug("%s: block %d of %d", _name(path), done, total, extra={"scene": path})
 
-    def scene_ended(self, path: str, state: str, outcome: Outcome, suspect: str | None) -> None:
+    def scene_ended(self, path: str, state: str, outcome: JobOutcome, suspect: str | None) -> None:
         """A scene is done, failed, skipped, or pending again."""
         facts = {"scene": path, "state": state, "seconds": round(outcome.seconds, 3)}
         for level, text in outcome.messages:
@@ -76,7 +76,7 @@ class Lines:
         self._waiting_for = why
 
 
-class Bars(Lines):
+class BarDisplay(LineDisplay):
     """A bar for the batch with rate and time left, and one for each scene in work.
 
     Above them stands what needs somebody: what fails, is tried again, or is suspect.
@@ -114,7 +114,7 @@ class Bars(Lines):
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
-    def begun(self, slots: str, counts: Counts) -> None:
+    def begun(self, slots: str, counts: SceneCounts) -> None:
         """Work begins."""
         super().begun(slots, counts)
         self._bars.start()
@@ -131,7 +131,7 @@ class Bars(Lines):
         """Its bar moves."""
         self._bars.update(self._scenes[path], completed=done, total=total)
 
-    def scene_ended(self, path: str, state: str, outcome: Outcome, suspect: str | None) -> None:
+    def scene_ended(self, path: str, state: str, outcome: JobOutcome, suspect: str | None) -> None:
         """Its bar goes, the batch's moves."""
         self._bars.remove_task(self._scenes.pop(path))
         super().scene_ended(path, state, outcome, suspect)
@@ -144,16 +144,16 @@ class Bars(Lines):
             self._bars.update(self._batch, completed=self._ended, said=said)
 
 
-def display() -> Lines:
+def display() -> LineDisplay:
     """What suits where stderr goes."""
-    return Bars() if sys.stderr.isatty() else Lines()
+    return BarDisplay() if sys.stderr.isatty() else LineDisplay()
 
 
 def _name(path: str) -> str:
     return os.path.basename(path)
 
 
-def _result(state: str, outcome: Outcome) -> str:
+def _result(state: str, outcome: JobOutcome) -> str:
     if state == "skipped":
         return outcome.reason
     if outcome.kind == UNCHANGED:

@@ -7,17 +7,17 @@ its process is gone. No clocks are compared.
 """
 
 from pipeline.batch.ledger.database import LEDGER_STEM, LEDGER_SUFFIX, ledger_path
-from pipeline.batch.ledger.entries import Counts, Entry, Holder, Lease, Queue
+from pipeline.batch.ledger.entries import Holder, Lease, LedgerEntry, SceneCounts, SceneQueue
 from pipeline.batch.ledger.ledger import Ledger
 
 __all__ = [
     "LEDGER_STEM",
     "LEDGER_SUFFIX",
-    "Counts",
-    "Entry",
     "Holder",
     "Lease",
     "Ledger",
-    "Queue",
+    "LedgerEntry",
+    "SceneCounts",
+    "SceneQueue",
     "ledger_path",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.batch.sources import Found
+from pipeline.batch.sources import FoundScene
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,12 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class Queue:
+class SceneQueue:
     """What a call asks for."""
 
     run: str
     recipe: str
-    found: Sequence[Found]
+    found: Sequence[FoundScene]
     product_of: Callable[[str], str | None]
     """The path of a scene's product in their folder; None where only the scene can tell."""
     networks_now: Callable[[str], Mapping[str, str]]
@@ -35,7 +35,7 @@ class Queue:
 
 
 @dataclass(frozen=True)
-class Counts:
+class SceneCounts:
     """Scenes by state."""
 
     pending: int = 0
@@ -53,7 +53,7 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Entry:
+class LedgerEntry:
     """A scene as the ledger has it."""
 
     path: str

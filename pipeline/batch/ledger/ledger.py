@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.batch import process_identity
-from pipeline.batch.job import SKIPPED, SUCCESS, TRANSIENT, UNCHANGED, Outcome
+from pipeline.batch.job import SKIPPED, SUCCESS, TRANSIENT, UNCHANGED, JobOutcome
 from pipeline.batch.ledger.database import Database, stamp
-from pipeline.batch.ledger.entries import Counts, Entry, Holder, Lease, Queue
+from pipeline.batch.ledger.entries import Holder, Lease, LedgerEntry, SceneCounts, SceneQueue
 from pipeline.batch.ledger.queueing import enter_queue
 
 _ENTRY = "path, state, why, kind, reason, attempts, product, suspect, finished"
@@ -25,7 +25,7 @@ _IS_CHOSEN = "id IN (SELECT id FROM chosen)"
 class Ledger(Database):
     """An open ledger; of one thread."""
 
-    def enqueue(self, queue: Queue) -> None:
+    def enqueue(self, queue: SceneQueue) -> None:
         """Enter new scenes, and make those pending again that are out of date; choose them all.
 
         What ``claim`` and ``counts_of_chosen`` are about, on this connection, are these scenes.
@@ -33,7 +33,7 @@ class Ledger(Database):
         with self.writing():
             enter_queue(self, queue)
 
-    def dry_run(self, queue: Queue) -> list[Entry]:
+    def dry_run(self, queue: SceneQueue) -> list[LedgerEntry]:
         """The scenes of a queue as ``enqueue`` would leave them, without doing so."""
         with self.writing(keep=False):
             enter_queue(self, queue)
@@ -81,7 +81,12 @@ class Ledger(Database):
         return Lease(scene, path, attempt, first_seen, sha256, owned)
 
     def settle(
-        self, holder: Holder, lease: Lease, outcome: Outcome, max_attempts: int, suspect: str | None
+        self,
+        holder: Holder,
+        lease: Lease,
+        outcome: JobOutcome,
+        max_attempts: int,
+        suspect: str | None,
     ) -> str | None:
         """Enter what became of a scene.
 
@@ -174,18 +179,18 @@ class Ledger(Database):
         rows = self.execute(f"SELECT {_HOLDER} FROM holder {where} ORDER BY id").fetchall()
         return [Holder(*row) for row in rows]
 
-    def chosen(self) -> list[Entry]:
+    def chosen(self) -> list[LedgerEntry]:
         """The scenes of the queue."""
         return self._entries(_IS_CHOSEN)
 
-    def failures(self, run: str | None = None, last: int | None = None) -> list[Entry]:
+    def failures(self, run: str | None = None, last: int | None = None) -> list[LedgerEntry]:
         """What failed, of one configuration or of all; the last of them, latest last."""
         where, given = "state = 'failed' AND run = coalesce(?, run)", (run,)
         if last is None:
             return self._entries(where, given)
         return self._entries(where, given, f"finished DESC, id DESC LIMIT {last}")[::-1]
 
-    def suspects(self, run: str) -> list[Entry]:
+    def suspects(self, run: str) -> list[LedgerEntry]:
         """What was done and does not look right."""
         return self._entries("suspect IS NOT NULL AND state = 'done' AND run = ?", (run,))
 
@@ -198,11 +203,11 @@ class Ledger(Database):
         """Names of the configurations."""
         return [name for (name,) in self.execute("SELECT DISTINCT run FROM scene ORDER BY run")]
 
-    def counts(self, run: str | None = None) -> Counts:
+    def counts(self, run: str | None = None) -> SceneCounts:
         """Scenes by state; of one configuration, or of all."""
         return self._counted("run = coalesce(?, run)", (run,))
 
-    def counts_of_chosen(self) -> Counts:
+    def counts_of_chosen(self) -> SceneCounts:
         """The scenes of the queue by state."""
         return self._counted(_IS_CHOSEN)
 
@@ -215,17 +220,19 @@ class Ledger(Database):
         (count,) = found.fetchone()
         return int(count)
 
-    def _counted(self, where: str, given: Sequence[Any] = ()) -> Counts:
+    def _counted(self, where: str, given: Sequence[Any] = ()) -> SceneCounts:
         states = f"SELECT state, count(*) FROM scene WHERE {where} GROUP BY state"
         suspects = (
             f"SELECT count(*) FROM scene WHERE state = 'done' AND suspect IS NOT NULL AND {where}"
         )
         (suspect,) = self.execute(suspects, given).fetchone()
-        return Counts(**dict(self.execute(states, given).fetchall()), suspect=suspect)
+        return SceneCounts(**dict(self.execute(states, given).fetchall()), suspect=suspect)
 
-    def _entries(self, where: str, given: Sequence[Any] = (), order: str = "path") -> list[Entry]:
+    def _entries(
+        self, where: str, given: Sequence[Any] = (), order: str = "path"
+    ) -> list[LedgerEntry]:
         found = self.execute(f"SELECT {_ENTRY} FROM scene WHERE {where} ORDER BY {order}", given)
-        return [Entry(*row) for row in found.fetchall()]
+        return [LedgerEntry(*row) for row in found.fetchall()]
 
     def _updated(self, holder: Holder, lease: Lease, changes: Mapping[str, Any]) -> bool:
         names = ", ".join(f"{name} = :{name}" for name in changes)
@@ -235,7 +242,7 @@ class Ledger(Database):
         given = {**changes, "its_id": lease.scene, "holds": holder.id}
         return self.execute(update, given).rowcount == 1
 
-    def _networks(self, outcome: Outcome) -> int:
+    def _networks(self, outcome: JobOutcome) -> int:
         given = (outcome.sensor, json.dumps(dict(outcome.networks), sort_keys=True))
         self.execute("INSERT OR IGNORE INTO networks (sensor, fingerprints) VALUES (?, ?)", given)
         found = self.execute("SELECT id FROM networks WHERE sensor = ? AND fingerprints = ?", given)
@@ -243,7 +250,7 @@ class Ledger(Database):
         return int(number)
 
 
-def _state_after(outcome: Outcome, may_try_again: bool) -> str:
+def _state_after(outcome: JobOutcome, may_try_again: bool) -> str:
     if outcome.kind == SKIPPED:
         return "skipped"
     if outcome.kind in SUCCESS:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from pipeline.batch.job import MENDED_OUTSIDE, MISSING, NAME
 from pipeline.batch.ledger.database import Database
-from pipeline.batch.ledger.entries import Queue
+from pipeline.batch.ledger.entries import SceneQueue
 
 # Of a scene that is to be done (again), and why.
 _AGAIN = "state = 'pending', attempts = 0, kind = NULL, reason = NULL, why ="
@@ -17,7 +17,7 @@ _IS_CHOSEN = "scene.id IN (SELECT id FROM chosen) AND scene.state != 'running'"
 _FOUND = "FROM found f WHERE f.path = scene.path"
 
 
-def enter_queue(database: Database, queue: Queue) -> None:
+def enter_queue(database: Database, queue: SceneQueue) -> None:
     """Enter what was found, choose it for this connection, and make pending what must be done."""
     _enter_found(database, queue)
     _enter_new(database, queue)
@@ -27,7 +27,7 @@ def enter_queue(database: Database, queue: Queue) -> None:
     _fail_at_once(database)
 
 
-def _enter_found(database: Database, queue: Queue) -> None:
+def _enter_found(database: Database, queue: SceneQueue) -> None:
     database.table(
         "found",
         "path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, product TEXT",
@@ -35,7 +35,7 @@ def _enter_found(database: Database, queue: Queue) -> None:
     )
 
 
-def _enter_new(database: Database, queue: Queue) -> None:
+def _enter_new(database: Database, queue: SceneQueue) -> None:
     given = {"run": queue.run, "recipe": queue.recipe, "now": int(time.time())}
     columns = "run, path, size, mtime_ns, recipe, state, why, first_seen"
     values = ":run, path, size, mtime_ns, :recipe, 'pending', 'new', :now"
@@ -52,7 +52,7 @@ def _enter_new(database: Database, queue: Queue) -> None:
     database.execute(f"INSERT INTO scene ({columns}) SELECT {values} {new} ORDER BY path", given)
 
 
-def _choose(database: Database, queue: Queue) -> None:
+def _choose(database: Database, queue: SceneQueue) -> None:
     database.table("chosen", "id INTEGER PRIMARY KEY", ())
     database.execute(
         "INSERT INTO chosen SELECT s.id FROM scene s JOIN found f ON f.path = s.path "
@@ -61,7 +61,7 @@ def _choose(database: Database, queue: Queue) -> None:
     )
 
 
-def _make_pending(database: Database, queue: Queue) -> None:
+def _make_pending(database: Database, queue: SceneQueue) -> None:
     # What is made of the same bytes is made again with the date it had.
     changed = f"sha256 = NULL, first_seen = {int(time.time())}"
     database.execute(
@@ -134,7 +134,7 @@ def _fail_at_once(database: Database) -> None:
     )
 
 
-def _stale_networks(database: Database, queue: Queue) -> Iterable[tuple[int]]:
+def _stale_networks(database: Database, queue: SceneQueue) -> Iterable[tuple[int]]:
     """Sets of networks with which scenes were done and that would be other sets now."""
     used = database.execute(
         "SELECT id, sensor, fingerprints FROM networks WHERE id IN (SELECT networks FROM scene "
