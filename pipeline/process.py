@@ -272,7 +272,7 @@ def _dtypes(plan: Plan) -> dict[str, Any]:
 def _build_engines(plan: Plan) -> None:
     """Before the first block, so that a device that computes wrong numbers stops the run early."""
     for step in plan.steps:
-        get_engine(step.network, step.engine)
+        get_engine(step.retrieval, step.engine)
 
 
 def _log_counts(plan: Plan, tally: Tally) -> None:

@@ -366,11 +366,13 @@ def _scales(plan: Plan) -> dict[str, float]:
     scales: dict[str, float] = {}
     for step in plan.steps:
         scales |= dict.fromkeys(step.uncertainties, DEVIATION_TOLERANCE)
-        for name, variable in zip(step.variables, step.network.outputs, strict=False):
-            if variable.transform.ln_per_unit is None and not step.network.classes:
+        for name, variable in zip(step.variables, step.retrieval.outputs, strict=False):
+            if variable.transform.ln_per_unit is None and not step.retrieval.classes:
                 low, high = variable.physical_range
-                x = example_inputs(step.network, 256)
-                spread = np.ptp(step.network.reference(x)[:, step.network.outputs.index(variable)])
+                x = example_inputs(step.retrieval, 256)
+                spread = np.ptp(
+                    step.retrieval.reference(x)[:, step.retrieval.outputs.index(variable)]
+                )
                 known = high - low if np.isfinite([low, high]).all() else spread
                 scales[name] = RANGE_TOLERANCE * float(known)
                 if step.uncertainties:

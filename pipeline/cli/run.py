@@ -71,10 +71,11 @@ def _run_one(scene: Path, settings: "RunConfig", dry_run: bool) -> bool:
     """Process a scene or print its plan; report a failure and return whether all went well."""
     from pipeline.cli.terminal import block_progress
     from pipeline.process import plan_scene, process_scene
+    from pipeline.run.plan_text import plan_lines
 
     try:
         if dry_run:
-            click.echo("\n".join(plan_scene(scene, settings).lines()))
+            click.echo("\n".join(plan_lines(plan_scene(scene, settings))))
             return True
         with block_progress(scene.name) as progress:
             product = process_scene(scene, settings, unless_stopped(progress))

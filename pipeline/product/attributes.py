@@ -7,8 +7,8 @@ import xarray as xr
 
 from pipeline.facts.quantities import quantities
 from pipeline.networks import Ensemble, Variable
-from pipeline.run.chain import NetworkStep
 from pipeline.run.plan import Plan
+from pipeline.run.step import RetrievalStep
 from pipeline.scene.quality import QUALITY_FLAGS
 from pipeline.scene.scene import GEOLOCATION, SOURCE_FLAGS, SPATIAL_REF
 from pipeline.scene.source_flags import SourceFlags
@@ -39,26 +39,26 @@ def describe_variables(products: xr.Dataset, plan: Plan) -> xr.Dataset:
     return xr.Dataset(ordered)
 
 
-def _attributes_of_outputs(step: NetworkStep) -> list[dict[str, Any]]:
+def _attributes_of_outputs(step: RetrievalStep) -> list[dict[str, Any]]:
     """Of each product variable of a network, in their order."""
     if step.classes is None:
-        names = step.uncertainties or ("",) * len(step.network.outputs)
+        names = step.uncertainties or ("",) * len(step.retrieval.outputs)
         return [
             _output_attributes(variable, step, uncertainty)
-            for variable, uncertainty in zip(step.network.outputs, names, strict=True)
+            for variable, uncertainty in zip(step.retrieval.outputs, names, strict=True)
         ]
-    quantity, table = step.network.class_quantity, step.classes
+    quantity, table = step.retrieval.class_quantity, step.classes
     shared = _shared_attributes(step) | {"coverage_content_type": "thematicClassification"}
     likeliest = {"long_name": f"most probable class: {quantity}", **table.attributes(), **shared}
     probability = {"long_name": f"probability of the class in {quantity}", "units": "1", **shared}
     return [likeliest, probability]
 
 
-def _attributes_of_uncertainties(step: NetworkStep, plan: Plan) -> dict[str, dict[str, Any]]:
+def _attributes_of_uncertainties(step: RetrievalStep, plan: Plan) -> dict[str, dict[str, Any]]:
     """Of each variable that holds an uncertainty, by its name."""
     as_factor = plan.config.science.uncertainty.written_as == "factor"
     attributes = {}
-    for name, variable in zip(step.uncertainties, step.network.outputs, strict=False):
+    for name, variable in zip(step.uncertainties, step.retrieval.outputs, strict=False):
         what, units = f"standard deviation of {variable.name}", variable.units
         if variable.spans_decades:
             what, units = f"standard deviation of log10({variable.name})", "1"
@@ -73,31 +73,31 @@ def _attributes_of_uncertainties(step: NetworkStep, plan: Plan) -> dict[str, dic
     return attributes
 
 
-def _made_of(step: NetworkStep, plan: Plan) -> str:
+def _made_of(step: RetrievalStep, plan: Plan) -> str:
     """What an uncertainty covers, in words."""
     parts = []
     uncertainty = plan.uncertainty
     if uncertainty is not None and step in uncertainty.reached(plan.steps):
         how = uncertainty.method.replace("_", " ")
         parts.append(f"uncertainty of the inputs, propagated by {how}")
-    if isinstance(step.network, Ensemble):
-        count, known = len(step.network.members), step.network.calibration is not None
+    if isinstance(step.retrieval, Ensemble):
+        count, known = len(step.retrieval.members), step.retrieval.calibration is not None
         calibrated = "calibrated on what they did not see" if known else "not calibrated"
         parts.append(f"spread of {count} networks, {calibrated}")
     return f"covers: {'; '.join(parts)} (processing_control)"
 
 
-def _shared_attributes(step: NetworkStep, own: str = "") -> dict[str, Any]:
+def _shared_attributes(step: RetrievalStep, own: str = "") -> dict[str, Any]:
     ancillary = (own, step.flags_name, *step.upstream, QUALITY_FLAGS)
     return {
         "coverage_content_type": "physicalMeasurement",
-        "source": f"{step.network.kind} {step.network.file_name}",
+        "source": f"{step.retrieval.kind} {step.retrieval.file_name}",
         "ancillary_variables": " ".join(filter(None, ancillary)),
         "coordinates": COORDINATES,
     }
 
 
-def _output_attributes(variable: Variable, step: NetworkStep, uncertainty: str) -> dict[str, Any]:
+def _output_attributes(variable: Variable, step: RetrievalStep, uncertainty: str) -> dict[str, Any]:
     attributes: dict[str, Any] = {"long_name": _long_name(variable), "units": variable.units}
     if variable.standard_name:
         attributes["standard_name"] = variable.standard_name
@@ -115,7 +115,7 @@ def _long_name(variable: Variable) -> str:
     return name if variable.wavelength_nm is None else f"{name} at {variable.wavelength_nm:g} nm"
 
 
-def _network_flags(step: NetworkStep) -> dict[str, Any]:
+def _network_flags(step: RetrievalStep) -> dict[str, Any]:
     return {
         "long_name": f"flags of network {step.name}, set where no mask rule applies",
         "standard_name": "quality_flag",

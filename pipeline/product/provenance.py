@@ -25,8 +25,8 @@ from pipeline.masks import describe_rule
 from pipeline.networks import Variable
 from pipeline.networks.after import SCOPE, SCOPE_LIMIT, Gains
 from pipeline.networks.engines import resolve_engine
-from pipeline.run.chain import NetworkStep
 from pipeline.run.plan import Plan
+from pipeline.run.step import RetrievalStep
 from pipeline.scene.window import Extent
 from pipeline.version import __version__
 from pipeline.writers.group import Group
@@ -90,7 +90,7 @@ class Provenance:
             {
                 "input": self.scene_sha256,
                 "mapping": str(self.scene_attributes.get("mapping", "")),
-                "networks": {step.name: step.network.fingerprint for step in self.plan.steps},
+                "networks": {step.name: step.retrieval.fingerprint for step in self.plan.steps},
                 "gains": {
                     step.name: [_gains(step.gains), _gains(step.input_gains)]
                     for step in self.plan.steps
@@ -128,7 +128,7 @@ class Provenance:
     def _global_attributes(self) -> dict[str, Any]:
         config, scene = self.plan.config, self.scene_attributes
         date = self.created.strftime("%Y-%m-%dT%H:%M:%SZ")
-        networks = ", ".join(step.network.file_name for step in self.plan.steps)
+        networks = ", ".join(step.retrieval.file_name for step in self.plan.steps)
         history = (
             f"{date} {SOFTWARE} {__version__}: {self.scene_name} through {networks}, "
             f"configuration {config.name}, key {self.key}"
@@ -166,8 +166,8 @@ class Provenance:
     def _comment(self) -> str:
         kept = "A value outside the training range of its network is kept and flagged. "
         failed = "What a published algorithm cannot find is missing and flagged. "
-        any_fails = any(step.network.may_fail for step in self.plan.steps)
-        every_fails = all(step.network.may_fail for step in self.plan.steps)
+        any_fails = any(step.retrieval.may_fail for step in self.plan.steps)
+        every_fails = all(step.retrieval.may_fail for step in self.plan.steps)
         what = "algorithms" if every_fails else "networks"
         return (
             f"{'' if every_fails else kept}{failed if any_fails else ''}The {what}' licences and "
@@ -175,13 +175,13 @@ class Provenance:
         )
 
     def _keywords(self) -> str:
-        long_names = {v.long_name for step in self.plan.steps for v in step.network.outputs}
-        kinds = dict.fromkeys(step.network.kind for step in self.plan.steps)
+        long_names = {v.long_name for step in self.plan.steps for v in step.retrieval.outputs}
+        kinds = dict.fromkeys(step.retrieval.kind for step in self.plan.steps)
         return ", ".join(["ocean colour", *kinds, *sorted(long_names - {""})])
 
     def _distinct(self, field: str) -> list[str]:
         """What the networks say in a field, each once, in the order of the run."""
-        said = [getattr(step.network, field) or "not given" for step in self.plan.steps]
+        said = [getattr(step.retrieval, field) or "not given" for step in self.plan.steps]
         return list(dict.fromkeys(said))
 
     def _processing_control(self, tally: Tally) -> Group:
@@ -242,8 +242,8 @@ class Provenance:
             )
         }
 
-    def _network(self, step: NetworkStep) -> Group:
-        network = step.network
+    def _network(self, step: RetrievalStep) -> Group:
+        network = step.retrieval
         matched = [
             _described(variable) | {"source": source.name}
             for variable, source in zip(network.inputs, step.sources, strict=True)

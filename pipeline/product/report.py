@@ -12,8 +12,8 @@ import numpy.typing as npt
 import xarray as xr
 
 from pipeline.run.block import COMPUTED, INPUTS_OUTSIDE
-from pipeline.run.chain import NetworkStep
 from pipeline.run.plan import Plan
+from pipeline.run.step import RetrievalStep
 from pipeline.writers.tally import Tally
 
 
@@ -72,7 +72,7 @@ class SceneReport:
     @property
     def networks(self) -> dict[str, str]:
         """Fingerprint of each network, by its name in the configuration."""
-        return {step.name: step.network.fingerprint for step in self.plan.steps}
+        return {step.name: step.retrieval.fingerprint for step in self.plan.steps}
 
     def record(self) -> dict[str, Any]:
         """As plain data; shares are of 0 to 1."""
@@ -107,11 +107,11 @@ class SceneReport:
             for name, table in self.tally.flag_tables.items()
         }
 
-    def _outside(self, step: NetworkStep) -> dict[str, float]:
+    def _outside(self, step: RetrievalStep) -> dict[str, float]:
         """The share of the pixels a network was computed on with each input out of range."""
         computed = max(self.inputs.computed.get(step.name, 0), 1)
         counts = self.inputs.outside.get(step.name, np.zeros(len(step.sources)))
-        names = (variable.name for variable in step.network.inputs)
+        names = (variable.name for variable in step.retrieval.inputs)
         return {name: float(n) / computed for name, n in zip(names, counts, strict=True)}
 
     def _statistics(self, name: str) -> dict[str, Any]:
