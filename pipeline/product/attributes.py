@@ -1,4 +1,4 @@
-"""What the variables of a product are called and say about themselves (CF attributes)."""
+"""The CF attributes of a product's variables."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ QUALITY_INFORMATION = {"coverage_content_type": "qualityInformation"}
 
 
 def describe_variables(products: xr.Dataset, plan: Plan) -> xr.Dataset:
-    """The same variables in the order of the file, each with its attributes."""
+    """Put the variables in the order of the file and add their attributes."""
     ordered: dict[str, xr.DataArray] = {}
     for name in GEOLOCATION:
         attributes = quantities()[name].attributes() | {"coverage_content_type": "coordinate"}
@@ -40,7 +40,7 @@ def describe_variables(products: xr.Dataset, plan: Plan) -> xr.Dataset:
 
 
 def _attributes_of_outputs(step: RetrievalStep) -> list[dict[str, Any]]:
-    """Of each product variable of a network, in their order."""
+    """Return the attributes of each product variable of a step, in order."""
     if step.classes is None:
         names = step.uncertainties or ("",) * len(step.retrieval.outputs)
         return [
@@ -55,7 +55,7 @@ def _attributes_of_outputs(step: RetrievalStep) -> list[dict[str, Any]]:
 
 
 def _attributes_of_uncertainties(step: RetrievalStep, plan: Plan) -> dict[str, dict[str, Any]]:
-    """Of each variable that holds an uncertainty, by its name."""
+    """Map the name of each uncertainty variable to its attributes."""
     as_factor = plan.config.science.uncertainty.written_as == "factor"
     attributes = {}
     for name, variable in zip(step.uncertainties, step.retrieval.outputs, strict=False):
@@ -74,7 +74,7 @@ def _attributes_of_uncertainties(step: RetrievalStep, plan: Plan) -> dict[str, d
 
 
 def _made_of(step: RetrievalStep, plan: Plan) -> str:
-    """What an uncertainty covers, in words."""
+    """Return the comment on what an uncertainty covers."""
     parts = []
     uncertainty = plan.uncertainty
     if uncertainty is not None and step in uncertainty.reached(plan.steps):
@@ -102,7 +102,7 @@ def _output_attributes(variable: Variable, step: RetrievalStep, uncertainty: str
     if variable.standard_name:
         attributes["standard_name"] = variable.standard_name
     if variable.wavelength_nm is not None:
-        # The names SNAP and others look for.
+        # SNAP and other programs look for these names.
         attributes["radiation_wavelength"] = np.float32(variable.wavelength_nm)
         attributes["radiation_wavelength_unit"] = "nm"
     if step.gains is not None:
@@ -136,7 +136,7 @@ def _pixel_flags(plan: Plan) -> dict[str, Any]:
 
 
 def _source_flags(flags: xr.DataArray) -> xr.DataArray:
-    """The scene's own flags, without the names (SPARE) that stand for no meaning."""
+    """Describe the scene's own flags; names without a meaning (SPARE) are left out."""
     named = SourceFlags.from_attributes(flags.attrs, flags.dtype).named
     unsigned = np.array(list(named.values()), dtype=f"u{flags.dtype.itemsize}")
     described = flags.copy(deep=False)

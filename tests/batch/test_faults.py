@@ -73,7 +73,7 @@ def test_what_goes_wrong_costs_itself_only(tmp_path, executor):
     expected = broken(tmp_path / "in", good)
     for name, fault, kind, words in (
         ("f1.nc", "segfault", "crash", "SIGSEGV"),
-        ("f2.nc", "hang", "timeout", "not done after"),
+        ("f2.nc", "hang", "timeout", "not finished after"),
         ("f3.nc", "memory", "memory", "--memory-limit"),
     ):
         write_fault(tmp_path / "in" / name, fault, good, late=True)
