@@ -13,7 +13,8 @@ import inputs
 from commands import ocpipe
 from report import Table, median
 
-from pipeline.batch.job import DONE, JobOutcome
+from pipeline.batch.job import JobOutcome
+from pipeline.batch.kinds import DONE
 from pipeline.batch.ledger import Ledger, SceneQueue
 from pipeline.batch.sources import find_scenes
 

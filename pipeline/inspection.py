@@ -115,16 +115,12 @@ def _algorithm(name: str) -> Iterator[str]:
 
 
 def _variables(title: str, variables: tuple[Variable, ...]) -> Iterator[str]:
-    yield (
-        f"{title:<12} {'name':<20} {'units':<8} {'transform':<12} {'scaling':<10} training range"
-    )
-    for variable in variables:
-        low, high = variable.physical_range
+    row = "{:<12} {:<20} {:<8} {:<12} {:<10} {}".format
+    yield row(title, "name", "units", "transform", "scaling", "training range")
+    for each in variables:
+        low, high = each.physical_range
         known = f"{low:.4g} .. {high:.4g}" if np.isfinite([low, high]).any() else "not known"
-        yield (
-            f"{'':<12} {variable.name:<20} {variable.units:<8} {variable.transform_name:<12} "
-            f"{variable.scaling_name:<10} {known}"
-        )
+        yield row("", each.name, each.units, each.transform_name, each.scaling_name, known)
 
 
 def _scene(path: Path, reader: ReaderChoice) -> Iterator[str]:
@@ -154,10 +150,8 @@ def _geolocation(scene: xr.Dataset) -> Iterator[str]:
             values = part[name].values[np.isfinite(part[name].values)]
             ends.extend([float(values.min()), float(values.max())] if values.size else [])
     for name, ends in bounds.items():
-        if ends:
-            yield f"{name:<12} {min(ends):.3f} .. {max(ends):.3f}"
-        else:
-            yield f"{name:<12} missing everywhere"
+        span = f"{min(ends):.3f} .. {max(ends):.3f}" if ends else "missing everywhere"
+        yield f"{name:<12} {span}"
 
 
 def _valid_pixels(scene: xr.Dataset) -> Iterator[str]:

@@ -253,12 +253,9 @@ def _build_engines(plan: Plan) -> None:
 
 def _log_counts(plan: Plan, tally: Tally) -> None:
     scene = plan.scene_name
-    for step in plan.steps:
-        if not step.variables:
-            continue
+    for step in (step for step in plan.steps if step.variables):
         computed = tally.valid_count(step.variables[-1])
         log.info("%s: %s computed on %d of %d pixels", scene, step.name, computed, tally.pixels)
         if computed == 0:
-            log.warning(
-                "%s: no valid pixel for %s; the product has only fill values", scene, step.name
-            )
+            text = "%s: no valid pixel for %s; the product has only fill values"
+            log.warning(text, scene, step.name)

@@ -23,22 +23,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.batch.job import (
-    CONFIGURATION,
-    DEFECT,
-    DONE,
-    MEMORY,
-    MORE_MEMORY,
-    NETWORK,
-    OUTPUT,
-    SCENE,
-    SKIPPED,
-    UNCHANGED,
-    WRITE,
-    Job,
-    JobOutcome,
-    Progress,
-)
+from pipeline.batch import kinds
+from pipeline.batch.job import MORE_MEMORY, Job, JobOutcome, Progress
 from pipeline.errors import (
     ConfigError,
     NetworkError,
@@ -63,11 +49,11 @@ HANDED_TO_ALL = (signal.SIGINT, signal.SIGTERM)
 PROGRESS_EVERY = 0.2
 
 _KINDS: dict[type[PipelineError], str] = {
-    ConfigError: CONFIGURATION,
-    NetworkError: NETWORK,
-    OutputError: OUTPUT,
-    WriteError: WRITE,
-    ProductExistsError: SKIPPED,
+    ConfigError: kinds.CONFIGURATION,
+    NetworkError: kinds.NETWORK,
+    OutputError: kinds.OUTPUT,
+    WriteError: kinds.WRITE,
+    ProductExistsError: kinds.SKIPPED,
 }
 
 
@@ -160,14 +146,16 @@ def _attempt(job: Job, reply: Reply) -> JobOutcome:
         return _done(job, reply)
     except MemoryError as error:
         detail = f" ({error})" if str(error) else ""
-        return JobOutcome(MEMORY, f"{name}: not enough memory{detail}. {MORE_MEMORY}")
+        return JobOutcome(kinds.MEMORY, f"{name}: not enough memory{detail}. {MORE_MEMORY}")
     except PipelineError as error:
-        kind = _KINDS.get(type(error), SCENE if isinstance(error, SceneError) else DEFECT)
+        kind = _KINDS.get(
+            type(error), kinds.SCENE if isinstance(error, SceneError) else kinds.DEFECT
+        )
         return JobOutcome(kind, f"{type(error).__name__}: {error}")
     except Exception as error:
         logging.getLogger("pipeline").exception("%s: unexpected failure", job.path)
         text = f"{name}: unexpected {type(error).__name__}: {error}. Please report it."
-        return JobOutcome(DEFECT, text)
+        return JobOutcome(kinds.DEFECT, text)
 
 
 def _done(job: Job, reply: Reply) -> JobOutcome:
@@ -178,11 +166,11 @@ def _done(job: Job, reply: Reply) -> JobOutcome:
     source, config = Path(job.path), load_config(job.config)
     is_made = job.known_sha256 and job.owned and Path(job.owned).exists()
     if is_made and sha256_of(source) == job.known_sha256:
-        return JobOutcome(UNCHANGED, product=job.owned, sha256=job.known_sha256)
+        return JobOutcome(kinds.UNCHANGED, product=job.owned, sha256=job.known_sha256)
     config = config.executing(memory_limit=job.memory_limit)
     report = deliver_scene(source, config, _delivery(job, config, reply), _progress(reply))
     return JobOutcome(
-        DONE,
+        kinds.DONE,
         product=str(report.product),
         sha256=report.scene_sha256,
         sensor=report.plan.sensor,

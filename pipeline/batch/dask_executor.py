@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from pipeline.batch import kinds
 from pipeline.batch.executors import EventQueue, JobEvent
-from pipeline.batch.job import LOST, STOPPED, Job, JobOutcome
+from pipeline.batch.job import Job, JobOutcome
 from pipeline.batch.slots import LEAST_SCENE, Slots
 from pipeline.batch.supervisor import Supervisor
 from pipeline.config import Batch, DaskCluster
@@ -77,10 +78,10 @@ def _outcome_of(future: Any, job: Job) -> JobOutcome:
     if future.status == "finished":
         return JobOutcome.of(future.result())
     if future.status == "cancelled":
-        return JobOutcome(STOPPED)
+        return JobOutcome(kinds.STOPPED)
     error = future.exception()
     return JobOutcome(
-        LOST,
+        kinds.LOST,
         f"{os.path.basename(job.path)}: the Dask workers that had this scene were lost "
         f"({type(error).__name__}: {error}). See their logs.",
     )
@@ -103,7 +104,7 @@ def supervised(data: Mapping[str, Any]) -> dict[str, Any]:
     finally:
         with _lock:
             del _working[job.lease]
-    if outcome.kind == STOPPED:
+    if outcome.kind == kinds.STOPPED:
         supervisor.close()
     else:
         with _lock:

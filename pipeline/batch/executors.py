@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pipeline.batch.job import STOPPED, Job, JobOutcome
+from pipeline.batch import kinds
+from pipeline.batch.job import Job, JobOutcome
 from pipeline.batch.supervisor import Supervisor
 
 
@@ -64,7 +65,7 @@ class InlineExecutor:
         with contextlib.suppress(_Interrupted):
             if not self._stopping:
                 return JobEvent(job, do(job, self._reply))
-        return JobEvent(job, JobOutcome(STOPPED))
+        return JobEvent(job, JobOutcome(kinds.STOPPED))
 
     def _reply(self, _message: Mapping[str, Any]) -> None:
         if self._stopping:

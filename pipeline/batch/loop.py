@@ -8,21 +8,11 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pipeline.batch import records
+from pipeline.batch import kinds, records
 from pipeline.batch.dask_executor import DaskExecutor
 from pipeline.batch.executors import Executor, JobEvent
 from pipeline.batch.holders import Heart, Watch, bury_the_dead, clear_partials
-from pipeline.batch.job import (
-    CONFIGURATION,
-    DONE,
-    NAME,
-    OUTPUT,
-    STOPPED,
-    SUCCESS,
-    UNCHANGED,
-    Job,
-    JobOutcome,
-)
+from pipeline.batch.job import Job, JobOutcome
 from pipeline.batch.ledger import Lease, Ledger, SceneCounts
 from pipeline.batch.quality_control import suspicions
 from pipeline.batch.request import BatchRequest
@@ -200,17 +190,17 @@ class Loop:
             self._settle(lease, event.outcome)
 
     def _settle(self, lease: Lease, outcome: JobOutcome) -> None:
-        if outcome.kind == STOPPED or self._is_about_all(outcome):
+        if outcome.kind == kinds.STOPPED or self._is_about_all(outcome):
             self._ledger.release(self._holder, lease)
             return
-        if outcome.kind == DONE and self._ledger.take_back(lease, outcome.product or ""):
+        if outcome.kind == kinds.DONE and self._ledger.take_back(lease, outcome.product or ""):
             outcome = JobOutcome(
-                NAME,
+                kinds.NAME,
                 f"{lease.path} became {outcome.product}, which is the product of another scene. "
                 "Choose a product name that differs between the two scenes (execution.product).",
             )
         suspect = None
-        if outcome.kind == DONE:
+        if outcome.kind == kinds.DONE:
             suspect = "; ".join(suspicions(outcome.record, self._request.config.qc)) or None
             self._record(outcome, suspect)
         attempts = self._request.config.batch.max_attempts
@@ -223,11 +213,11 @@ class Loop:
 
     def _is_about_all(self, outcome: JobOutcome) -> bool:
         """Return whether a failure concerns every scene and so ends the batch."""
-        if outcome.kind == CONFIGURATION and self._summary.done == 0:
+        if outcome.kind == kinds.CONFIGURATION and self._summary.done == 0:
             raise ConfigError(outcome.reason.removeprefix("ConfigError: "))
-        if outcome.kind == OUTPUT:
+        if outcome.kind == kinds.OUTPUT:
             self._summary.problem = outcome.reason.removeprefix("OutputError: ")
-        return outcome.kind == OUTPUT
+        return outcome.kind == kinds.OUTPUT
 
     def _record(self, outcome: JobOutcome, suspect: str | None) -> None:
         try:
@@ -239,9 +229,9 @@ class Loop:
     def _count(self, state: str, outcome: JobOutcome) -> None:
         if state == "failed":
             self._summary.failed += 1
-        elif state == "skipped" or outcome.kind == UNCHANGED:
+        elif state == "skipped" or outcome.kind == kinds.UNCHANGED:
             self._summary.skipped += 1
-        elif outcome.kind in SUCCESS:
+        elif outcome.kind in kinds.SUCCESS:
             self._summary.done += 1
 
     def _give_up(self) -> None:
@@ -256,7 +246,7 @@ class Loop:
                 lease = self._leases.pop(event.job.lease)
                 with contextlib.suppress(LedgerError):
                     # A scene may have finished before it could be stopped.
-                    if event.outcome.kind == DONE:
+                    if event.outcome.kind == kinds.DONE:
                         self._settle(lease, event.outcome)
                     else:
                         self._ledger.release(self._holder, lease)

@@ -19,18 +19,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
 
+from pipeline.batch import kinds
 from pipeline.batch.child import HANDED_TO_ALL
-from pipeline.batch.job import (
-    CRASH,
-    DEFECT,
-    MEMORY,
-    MORE_MEMORY,
-    STOPPED,
-    TIMEOUT,
-    Job,
-    JobOutcome,
-    Progress,
-)
+from pipeline.batch.job import MORE_MEMORY, Job, JobOutcome, Progress
 from pipeline.machine.resources import ONE_THREAD, in_words
 from pipeline.writers.partial import partials_of
 
@@ -57,7 +48,7 @@ class Supervisor:
         """Process a scene in the child; always return an outcome, within the job's time limit."""
         begun = time.monotonic()
         outcome, target = self._run(job, progress, begun + job.timeout_s)
-        if outcome.kind in (CRASH, TIMEOUT, MEMORY, STOPPED, DEFECT):
+        if outcome.kind in (kinds.CRASH, kinds.TIMEOUT, kinds.MEMORY, kinds.STOPPED, kinds.DEFECT):
             self._end_child()  # its state can no longer be trusted
             if target is not None:
                 for partial in partials_of(target, job.lease):
@@ -66,10 +57,7 @@ class Supervisor:
         return replace(outcome, seconds=time.monotonic() - begun)
 
     def estimate(self, job: Job) -> int | None:
-        """Return the bytes that a scene needs on one thread, besides the program's own.
-
-        None means unknown.
-        """
+        """Return the bytes that a scene needs on one thread (without the program), or None."""
         try:
             child = self._started()
             child.send({"do": "estimate", "job": asdict(job)})
@@ -103,7 +91,7 @@ class Supervisor:
             while True:
                 message = child.message(min(deadline, time.monotonic() + POLL))
                 if self._stopping.is_set():
-                    return JobOutcome(STOPPED), target
+                    return JobOutcome(kinds.STOPPED), target
                 if message is None:
                     failure = self._out_of_bounds(child, job, cap, deadline)
                     if failure is not None:
@@ -116,8 +104,8 @@ class Supervisor:
                     return JobOutcome.of(message["outcome"]), target
         except (_DiedError, OSError):
             if self._stopping.is_set():
-                return JobOutcome(STOPPED), target
-            return JobOutcome(CRASH, f"{Path(job.path).name}: {self._death()}"), target
+                return JobOutcome(kinds.STOPPED), target
+            return JobOutcome(kinds.CRASH, f"{Path(job.path).name}: {self._death()}"), target
 
     def _started(self) -> "_Child":
         if self._child is None or not self._child.is_alive:
@@ -130,17 +118,16 @@ class Supervisor:
     def _out_of_bounds(
         self, child: "_Child", job: Job, cap: int, deadline: float
     ) -> JobOutcome | None:
-        name = Path(job.path).name
+        name, used = Path(job.path).name, child.resident_bytes()
         if time.monotonic() >= deadline:
             return JobOutcome(
-                TIMEOUT,
+                kinds.TIMEOUT,
                 f"{name}: not finished after {job.timeout_s:g} s. Raise --timeout if it only "
                 "needs more time; otherwise its file makes a library hang.",
             )
-        used = child.resident_bytes()
         if used > cap:
             return JobOutcome(
-                MEMORY,
+                kinds.MEMORY,
                 f"{name}: took {in_words(used)} of memory, more than the {in_words(cap)} that one "
                 f"scene may take. {MORE_MEMORY}",
             )

@@ -156,38 +156,27 @@ def _request(config: str, inputs: tuple[str, ...], options: dict[str, Any]) -> "
     from pipeline.batch.request import BatchRequest
     from pipeline.run.plan import check_config
 
-    settings = configured(config, **options)
-    executor = options["executor"] or ("dask" if options["scheduler"] else None)
-    settings = settings.batching(
-        executor=executor,
-        scheduler=options["scheduler"],
-        workers=options["workers"],
+    settings = configured(config, **options).batching(
+        executor=options["executor"] or ("dask" if options["scheduler"] else None),
         timeout_s=options["timeout"],
-        max_attempts=options["max_attempts"],
-        if_exists=options["if_exists"],
+        **{key: options[key] for key in ("scheduler", "workers", "max_attempts", "if_exists")},
     )
     check_config(settings)
-    return BatchRequest(
-        settings,
-        inputs,
-        ledger=options["ledger"],
-        shard=options["shard"],
-        retry_failed=options["retry_failed"],
-        limit=options["limit"],
-    )
+    keys = ("ledger", "shard", "retry_failed", "limit")
+    return BatchRequest(settings, inputs, **{key: options[key] for key in keys})
 
 
 def _print_plan(entries: "Sequence[LedgerEntry]") -> None:
     for entry in entries:
+        why = f"{entry.state} {entry.finished}"
         if entry.state == "pending":
-            click.echo(f"run    {entry.path}  ({entry.why})")
+            why = entry.why
         elif entry.state == "running":
-            click.echo(f"skip   {entry.path}  (another process works on it)")
+            why = "another process works on it"
         elif entry.state == "failed":
             hint = "" if entry.kind in ("missing", "name") else "; --retry-failed retries it"
-            click.echo(f"skip   {entry.path}  (failed: {entry.reason}{hint})")
-        else:
-            click.echo(f"skip   {entry.path}  ({entry.state} {entry.finished})")
+            why = f"failed: {entry.reason}{hint}"
+        click.echo(f"{'run' if entry.state == 'pending' else 'skip':<6} {entry.path}  ({why})")
     pending = sum(entry.state == "pending" for entry in entries)
     click.echo(f"{pending} of {len(entries)} scenes would be processed")
 
@@ -195,12 +184,12 @@ def _print_plan(entries: "Sequence[LedgerEntry]") -> None:
 def _report(summary: "BatchSummary") -> None:
     counts = summary.counts
     if summary.problem:
-        log.error("the batch ends: %s", summary.problem)
+        log.error("the batch ends early: %s", summary.problem)
     if summary.interrupted:
         log.warning("interrupted; %d scenes are left, call again to continue", counts.pending)
     earlier = counts.failed - summary.failed
     log.info(
-        "%d done, %d skipped, %d failed in %.0f s; in all %d of %d done%s%s",
+        "%d done, %d skipped, %d failed in %.0f s; in total %d of %d done%s%s",
         summary.done, summary.skipped, summary.failed, summary.seconds,
         counts.done + counts.skipped, counts.total,
         f", {counts.suspect} suspect" if counts.suspect else "",

@@ -6,7 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Self
 
-from pipeline.batch.job import UNCHANGED, JobOutcome
+from pipeline.batch import kinds
+from pipeline.batch.job import JobOutcome
 from pipeline.batch.ledger import SceneCounts
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def _name(path: str) -> str:
 def _result(state: str, outcome: JobOutcome) -> str:
     if state == "skipped":
         return outcome.reason
-    if outcome.kind == UNCHANGED:
+    if outcome.kind == kinds.UNCHANGED:
         return "the input has the same bytes as before; the product was kept"
     shares = outcome.record.get("valid_fraction", {})
     computed = ", ".join(f"{name} on {share:.0%}" for name, share in shares.items())

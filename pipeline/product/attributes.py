@@ -9,7 +9,7 @@ from pipeline.facts.quantities import quantities
 from pipeline.networks import Ensemble, Variable
 from pipeline.run.plan import Plan
 from pipeline.run.step import RetrievalStep
-from pipeline.scene.quality import QUALITY_FLAGS
+from pipeline.scene.quality import QUALITY_FLAGS, FlagTable
 from pipeline.scene.scene import GEOLOCATION, SOURCE_FLAGS, SPATIAL_REF
 from pipeline.scene.source_flags import SourceFlags
 
@@ -28,8 +28,12 @@ def describe_variables(products: xr.Dataset, plan: Plan) -> xr.Dataset:
             ordered[name] = products[name].assign_attrs(attributes)
         for name, attributes in _attributes_of_uncertainties(step, plan).items():
             ordered[name] = products[name].assign_attrs(attributes)
-        ordered[step.flags_name] = products[step.flags_name].assign_attrs(_network_flags(step))
-    ordered[QUALITY_FLAGS] = products[QUALITY_FLAGS].assign_attrs(_pixel_flags(plan))
+        long_name = f"flags of network {step.name}, set where no mask rule applies"
+        flags = _flags(long_name, step.flags)
+        ordered[step.flags_name] = products[step.flags_name].assign_attrs(flags)
+    long_name = "flags of the pixel; no network is applied where a bit named masked_ is set"
+    flags = _flags(long_name, plan.pixel_flags)
+    ordered[QUALITY_FLAGS] = products[QUALITY_FLAGS].assign_attrs(flags)
     for passed in (name for name in products.data_vars if name not in ordered):
         ordered[str(passed)] = _source_flags(products[passed])
     if plan.is_map:
@@ -115,22 +119,12 @@ def _long_name(variable: Variable) -> str:
     return name if variable.wavelength_nm is None else f"{name} at {variable.wavelength_nm:g} nm"
 
 
-def _network_flags(step: RetrievalStep) -> dict[str, Any]:
+def _flags(long_name: str, table: FlagTable) -> dict[str, Any]:
     return {
-        "long_name": f"flags of network {step.name}, set where no mask rule applies",
+        "long_name": long_name,
         "standard_name": "quality_flag",
         **QUALITY_INFORMATION,
-        **step.flags.attributes(),
-        "coordinates": COORDINATES,
-    }
-
-
-def _pixel_flags(plan: Plan) -> dict[str, Any]:
-    return {
-        "long_name": "flags of the pixel; no network is applied where a bit named masked_ is set",
-        "standard_name": "quality_flag",
-        **QUALITY_INFORMATION,
-        **plan.pixel_flags.attributes(),
+        **table.attributes(),
         "coordinates": COORDINATES,
     }
 

@@ -49,11 +49,7 @@ class Delivery:
         return cls(execution.output, NameTemplate(execution.product), config.name, **how)
 
     def check(self, source: Path) -> None:
-        """Refuse an output folder inside the scene's own folder, where it would change the scene.
-
-        Raises:
-            WriteError: the output folder is inside the scene's folder.
-        """
+        """Raise WriteError for an output folder inside the scene's own folder."""
         folder = self.folder.resolve()
         if source.is_dir() and folder.is_relative_to(source.resolve()):
             raise WriteError(
@@ -62,11 +58,7 @@ class Delivery:
             )
 
     def target(self, source: Path, scene: Mapping[str, Any]) -> Path:
-        """Return the path of the product.
-
-        Args:
-            source: the scene file.
-            scene: the scene's attributes.
+        """Return the path of the product of a scene file with these attributes.
 
         Raises:
             SceneError: the scene lacks an attribute that the name needs.
@@ -84,11 +76,7 @@ class Delivery:
         return target
 
     def prepare(self, target: Path, nbytes: int) -> None:
-        """Create the folder, and check that there is space for about this many bytes.
-
-        Raises:
-            OutputError: the folder cannot be created, or the disk is full.
-        """
+        """Create the folder; raise OutputError without space for about this many bytes."""
         if self.makes_folder:
             make_folder(self.folder)
         else:
@@ -100,11 +88,7 @@ class Delivery:
 
 
 def check_folder(folder: Path) -> None:
-    """Check that the output folder still exists.
-
-    Raises:
-        OutputError: it does not.
-    """
+    """Raise OutputError if the output folder no longer exists."""
     if not folder.is_dir():
         raise OutputError(
             f"{folder}: the output folder no longer exists. Mount it or create it, then start the "
@@ -113,11 +97,7 @@ def check_folder(folder: Path) -> None:
 
 
 def check_space(folder: Path, nbytes: int) -> None:
-    """Check that this many bytes are free.
-
-    Raises:
-        OutputError: fewer are free, or the folder cannot be reached.
-    """
+    """Raise OutputError if fewer bytes are free, or if the folder cannot be reached."""
     try:
         free = shutil.disk_usage(folder).free
     except OSError as error:
@@ -132,15 +112,7 @@ def check_space(folder: Path, nbytes: int) -> None:
 
 
 def check_writable(folder: Path, spare: int) -> None:
-    """Check that files can be created in the output folder, and that its disk has some space.
-
-    Args:
-        folder: the output folder.
-        spare: bytes that must be free.
-
-    Raises:
-        OutputError: files cannot be created, or the disk is full.
-    """
+    """Raise OutputError if files cannot be created, or if less than ``spare`` bytes are free."""
     check_space(folder, spare)
     probe = folder / f".ocpipe-probe-{os.getpid()}-{threading.get_ident()}"
     try:
@@ -158,11 +130,7 @@ def check_writable(folder: Path, spare: int) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Create an output folder and its parents.
-
-    Raises:
-        OutputError: it cannot be created.
-    """
+    """Create an output folder and its parents; raise OutputError if that is impossible."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:

@@ -36,15 +36,10 @@ class Provenance:
 
     @classmethod
     def of(
-        cls,
-        source: Path,
-        scene_attributes: Mapping[str, Any],
-        plan: Plan,
-        created: datetime.datetime,
+        cls, source: Path, scene: Mapping[str, Any], plan: Plan, created: datetime.datetime
     ) -> "Provenance":
-        """Hash the scene file of a run that is about to start."""
-        identity, sha256 = identity_of(source), sha256_of(source)
-        return cls(source, identity, sha256, dict(scene_attributes), plan, created)
+        """Hash the scene file of a run; ``scene`` are the attributes of the opened scene."""
+        return cls(source, identity_of(source), sha256_of(source), dict(scene), plan, created)
 
     @property
     def scene_name(self) -> str:
@@ -80,11 +75,7 @@ class Provenance:
         return record
 
     def check_scene_unchanged(self) -> None:
-        """Refuse a scene file that changed since it was hashed.
-
-        Raises:
-            SceneError: its size or its time of change is different.
-        """
+        """Raise SceneError if the size or the time of change of the scene file is different."""
         if identity_of(self.scene) != self.scene_identity:
             raise SceneError(
                 f"{self.scene_name}: the file changed while it was processed. Run it again when it "

@@ -1,11 +1,11 @@
 """Reads a product: its variables, its attributes and its record, as plain data."""
 
+import contextlib
 import datetime
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import h5py
 import netCDF4
@@ -46,7 +46,7 @@ def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-class ProductFile:
+class ProductFile(contextlib.AbstractContextManager["ProductFile"]):
     """An open product, to be used as a context manager.
 
     Raises:
@@ -103,8 +103,8 @@ class ProductFile:
         for name, group in networks.groups.items():
             wanted = ("file", "sha256", "fingerprint", "layers", "engine", "variables", "gains")
             missing += [f"networks/{name}/{key}" for key in wanted if key not in group.attributes]
-        if not missing:
-            json.loads(str(self.control.groups["input_parameters"].attributes["configuration"]))
+        if not missing:  # both raise an error if they are damaged
+            _ = self.configuration
             datetime.datetime.fromisoformat(str(self.attributes["date_created"]))
         return missing
 
@@ -114,15 +114,7 @@ class ProductFile:
             group = group and group.groups.get(part)
         return group
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     @property
@@ -148,9 +140,7 @@ class ProductFile:
     @property
     def configuration(self) -> dict[str, Any]:
         """The recorded science part of the configuration."""
-        text = self.control.groups["input_parameters"].attributes["configuration"]
-        configuration: dict[str, Any] = json.loads(text)
-        return configuration
+        return dict(json.loads(self.control.groups["input_parameters"].attributes["configuration"]))
 
     def run_config(self, **execution: Any) -> RunConfig:
         """Return the recorded configuration, ready to run.

@@ -27,11 +27,7 @@ _ENGINE_LIBRARIES = {"tensorflow": ("tensorflow", "keras"), "onnxruntime": ("onn
 
 
 def record_of(provenance: Provenance, tally: Tally) -> Group:
-    """Return the global attributes and the group ``processing_control``.
-
-    Args:
-        provenance: the inputs of the product.
-        tally: the counts of its pixels.
+    """Return the global attributes and the group ``processing_control``, after the last pixel.
 
     Raises:
         SceneError: the scene file changed since it was hashed.

@@ -76,26 +76,19 @@ class SceneReport:
 
     def record(self) -> dict[str, Any]:
         """Return the report as plain data; shares are from 0 to 1."""
+        pixels, computed = self.tally.pixels, self.inputs.computed
+        written = {name for step in self.plan.steps for name in step.variables}
         return {
             "scene": self.plan.scene_name,
             "sensor": self.plan.sensor,
             "product": self.product.name,
-            "pixels": self.tally.pixels,
-            "valid_fraction": self._valid_fractions(),
+            "pixels": pixels,
+            "valid_fraction": {name: count / pixels for name, count in computed.items()},
             "flags": self._flags(),
             "inputs_out_of_range": {step.name: self._outside(step) for step in self.plan.steps},
-            "products": {name: self._statistics(name) for name in self._variables()},
+            "products": {n: self._statistics(n) for n in self.tally.moments if n in written},
             "seconds": {name: round(spent, 4) for name, spent in self.seconds.items()},
         }
-
-    def _variables(self) -> list[str]:
-        written = {name for step in self.plan.steps for name in step.variables}
-        return [name for name in self.tally.moments if name in written]
-
-    def _valid_fractions(self) -> dict[str, float]:
-        """Return the share of all pixels that each network was computed on."""
-        computed = self.inputs.computed
-        return {name: count / self.tally.pixels for name, count in computed.items()}
 
     def _flags(self) -> dict[str, dict[str, float]]:
         """Return the share of all pixels that have each flag bit."""

@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.batch import holders, process_identity
 from pipeline.batch.holders import Watch, bury_the_dead
-from pipeline.batch.job import CRASH, DONE, NETWORK, SCENE, SKIPPED, UNCHANGED, JobOutcome
+from pipeline.batch.job import JobOutcome
+from pipeline.batch.kinds import CRASH, DONE, NETWORK, SCENE, SKIPPED, UNCHANGED
 from pipeline.batch.ledger import Ledger, SceneCounts, SceneQueue
 from pipeline.batch.sources import FoundScene
 from pipeline.errors import LedgerError
@@ -399,10 +400,10 @@ def test_a_ledger_that_vanishes_is_noticed(batch):
     """Removed, or replaced by another."""
     batch.ledger.check_presence()
     batch.ledger.path.unlink()
-    with pytest.raises(LedgerError, match="not there any more"):
+    with pytest.raises(LedgerError, match="no longer exists"):
         batch.ledger.check_presence()
     batch.ledger.path.write_text("")
-    with pytest.raises(LedgerError, match="not there any more"):
+    with pytest.raises(LedgerError, match="no longer exists"):
         batch.ledger.check_presence()
 
 

@@ -14,7 +14,8 @@ import pytest
 from batches import leavings, products, wait_for, write_config, write_scene
 from faults import FAULTY, write_fault
 
-from pipeline.batch.job import CRASH, DEFECT, DONE, MEMORY, STOPPED, TIMEOUT, UNCHANGED, Job
+from pipeline.batch.job import Job
+from pipeline.batch.kinds import CRASH, DEFECT, DONE, MEMORY, STOPPED, TIMEOUT, UNCHANGED
 from pipeline.batch.loop import job_config
 from pipeline.batch.supervisor import Supervisor
 from pipeline.config import load_config

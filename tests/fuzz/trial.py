@@ -16,16 +16,8 @@ from fuzz.expectation import LIBRARIES, Seen, Wanted
 from fuzz.libraries import Libraries
 from fuzz.mutations import MUTATIONS, WHOLE, fits
 from fuzz.outside import Outside, Watch
-from pipeline.batch.job import (
-    CONFIGURATION,
-    CRASH,
-    DONE,
-    MEMORY,
-    SCENE,
-    TIMEOUT,
-    Job,
-    JobOutcome,
-)
+from pipeline.batch.job import Job, JobOutcome
+from pipeline.batch.kinds import CONFIGURATION, CRASH, DONE, MEMORY, SCENE, TIMEOUT
 from pipeline.batch.supervisor import BEYOND, SLACK, Supervisor
 
 READERS = tuple(MUTATIONS)
