@@ -99,11 +99,7 @@ def deliver_scene(
 
 
 def _write(
-    scene: xr.Dataset,
-    provenance: Provenance,
-    target: Path,
-    lease: str,
-    progress: Progress | None,
+    scene: xr.Dataset, provenance: Provenance, target: Path, lease: str, progress: Progress | None
 ) -> tuple[Tally, InputTally]:
     plan, describe = provenance.plan, functools.partial(record_of, provenance)
     products, inputs = product_template(scene, plan), InputTally()

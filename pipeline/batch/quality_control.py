@@ -13,11 +13,7 @@ def suspicions(record: Mapping[str, Any], limits: QualityControl) -> list[str]:
         record: the result of ``SceneReport.record``.
         limits: the thresholds.
     """
-    return [
-        *_valid_fraction(record, limits),
-        *_inputs(record, limits),
-        *_flags(record, limits),
-    ]
+    return [*_valid_fraction(record, limits), *_inputs(record, limits), *_flags(record, limits)]
 
 
 def _valid_fraction(record: Mapping[str, Any], limits: QualityControl) -> Iterator[str]:
