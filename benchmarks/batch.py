@@ -13,8 +13,9 @@ import inputs
 from commands import ocpipe
 from report import Table, median
 
-from pipeline.batch.job import DONE, Outcome
-from pipeline.batch.ledger import Ledger, Queue
+from pipeline.batch.job import JobOutcome
+from pipeline.batch.kinds import DONE
+from pipeline.batch.ledger import Ledger, SceneQueue
 from pipeline.batch.sources import find_scenes
 
 ROUNDS = 3
@@ -128,7 +129,7 @@ def _measure_ledger(table: Table, folder: Path, size: int) -> None:
     begun = time.perf_counter()
     ledger = Ledger.open(out / "ocpipe-ledger.sqlite", out)
     found = find_scenes([str(scenes)], out, "bench")
-    queue = Queue("bench", "recipe", found, lambda p: f"{Path(p).stem}.nc", lambda _: {})
+    queue = SceneQueue("bench", "recipe", found, lambda p: f"{Path(p).stem}.nc", lambda _: {})
     ledger.enqueue(queue)
     table.add(size, "enter new scenes", time.perf_counter() - begun, "")
     _settle_some(ledger, out, size // 10)
@@ -151,7 +152,7 @@ def _settle_some(ledger: Ledger, out: Path, count: int) -> None:
         assert lease is not None
         product = out / f"{Path(lease.path).stem}.nc"
         product.touch()
-        outcome = Outcome(DONE, product=str(product), sha256="0" * 64, networks={"aph": "f"})
+        outcome = JobOutcome(DONE, product=str(product), sha256="0" * 64, networks={"aph": "f"})
         ledger.settle(me, lease, outcome, 2, None)
     print("   claim and settle", 1e3 * (time.perf_counter() - begun) / min(count, 2000), "ms")
     ledger.leave(me, "ended", 1.0)

@@ -39,7 +39,7 @@ def main() -> None:
         print(json.dumps({"refused": str(error)}))
         return
     for step in plan.steps:
-        get_engine(step.network, step.engine)
+        get_engine(step.retrieval, step.engine)
     np.broadcast_to(xr.DataArray([0.0]), (1,))  # with the first array xarray imports Dask
     base, start = resident(), time.perf_counter()
     process_scene(scene, settings)

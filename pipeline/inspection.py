@@ -1,4 +1,4 @@
-"""What a file is, in words: a scene, a network, an algorithm, or a product of this program."""
+"""Describes a file in words: a scene, a network, an algorithm, or a product of this program."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -33,14 +33,14 @@ from pipeline.writers.group import Group
 
 
 def inspect_file(path: Path, reader: ReaderChoice = AUTO) -> Iterator[str]:
-    """Lines that describe a file.
+    """Yield lines that describe a file.
 
     Args:
-        path: the file, or the folder of a scene; or ``algorithm:`` and a name.
-        reader: how a scene is opened.
+        path: the file, the folder of a scene, or ``algorithm:NAME``.
+        reader: the reader of a scene, with its options.
 
     Raises:
-        PipelineError: the file is missing, broken, or nothing this program knows.
+        PipelineError: the file is missing, broken, or of an unknown kind.
     """
     if is_algorithm(str(path)):
         yield from _algorithm(str(path).removeprefix(PREFIX))
@@ -58,12 +58,8 @@ def inspect_file(path: Path, reader: ReaderChoice = AUTO) -> Iterator[str]:
 
 
 def _network(network: Network) -> Iterator[str]:
-    yield f"network      {network.name}: {network.title}"
-    yield f"file         {network.file_name}"
-    yield f"sha256       {network.sha256}"
-    yield f"sensors      {', '.join(network.sensors)}"
     activations = ", ".join(layer.activation for layer in network.layers)
-    yield f"layers       {network.shape_text} ({activations})"
+    yield from _head("network", network, activations)
     yield from _variables("inputs", network.inputs)
     if network.classes:
         yield f"classes      {network.class_quantity}: {', '.join(network.classes)}"
@@ -75,24 +71,31 @@ def _network(network: Network) -> Iterator[str]:
         yield f"golden       {len(network.golden.inputs)} spectra, reproduced"
     for key, value in network.training.items():
         yield f"training     {key}: {value}"
-    yield f"citation     {network.citation or 'none given'}"
-    yield f"licence      {network.licence or 'none given'}"
+    yield from _credits(network)
 
 
 def _ensemble(ensemble: Retrieval) -> Iterator[str]:
     record = ensemble.record
-    yield f"ensemble     {ensemble.name}: {ensemble.title}"
-    yield f"file         {ensemble.file_name}"
-    yield f"sha256       {ensemble.sha256}"
-    yield f"sensors      {', '.join(ensemble.sensors)}"
-    yield f"layers       {ensemble.shape_text} ({record['activations']})"
+    yield from _head("ensemble", ensemble, record["activations"])
     for member in record["members"].split(","):
         yield f"member       {member}"
     yield f"calibration  {record['calibration']}"
     yield from _variables("inputs", ensemble.inputs)
     yield from _variables("outputs", ensemble.outputs)
-    yield f"citation     {ensemble.citation or 'none given'}"
-    yield f"licence      {ensemble.licence or 'none given'}"
+    yield from _credits(ensemble)
+
+
+def _head(kind: str, retrieval: Retrieval, activations: str) -> Iterator[str]:
+    yield f"{kind:<12} {retrieval.name}: {retrieval.title}"
+    yield f"file         {retrieval.file_name}"
+    yield f"sha256       {retrieval.sha256}"
+    yield f"sensors      {', '.join(retrieval.sensors)}"
+    yield f"layers       {retrieval.shape_text} ({activations})"
+
+
+def _credits(retrieval: Retrieval) -> Iterator[str]:
+    yield f"citation     {retrieval.citation or 'none given'}"
+    yield f"licence      {retrieval.licence or 'none given'}"
 
 
 def _algorithm(name: str) -> Iterator[str]:
@@ -108,21 +111,16 @@ def _algorithm(name: str) -> Iterator[str]:
         yield f"sensor       {sensor}: {taken} -> {made}"
     for key, value in one.parameters.items():
         yield f"parameters   {key}: {value} ({one.sensors[0]})"
-    yield f"citation     {one.citation}"
-    yield f"licence      {one.licence}"
+    yield from _credits(one)
 
 
 def _variables(title: str, variables: tuple[Variable, ...]) -> Iterator[str]:
-    yield (
-        f"{title:<12} {'name':<20} {'units':<8} {'transform':<12} {'scaling':<10} training range"
-    )
-    for variable in variables:
-        low, high = variable.physical_range
+    row = "{:<12} {:<20} {:<8} {:<12} {:<10} {}".format
+    yield row(title, "name", "units", "transform", "scaling", "training range")
+    for each in variables:
+        low, high = each.physical_range
         known = f"{low:.4g} .. {high:.4g}" if np.isfinite([low, high]).any() else "not known"
-        yield (
-            f"{'':<12} {variable.name:<20} {variable.units:<8} {variable.transform_name:<12} "
-            f"{variable.scaling_name:<10} {known}"
-        )
+        yield row("", each.name, each.units, each.transform_name, each.scaling_name, known)
 
 
 def _scene(path: Path, reader: ReaderChoice) -> Iterator[str]:
@@ -152,14 +150,12 @@ def _geolocation(scene: xr.Dataset) -> Iterator[str]:
             values = part[name].values[np.isfinite(part[name].values)]
             ends.extend([float(values.min()), float(values.max())] if values.size else [])
     for name, ends in bounds.items():
-        if ends:
-            yield f"{name:<12} {min(ends):.3f} .. {max(ends):.3f}"
-        else:
-            yield f"{name:<12} missing everywhere"
+        span = f"{min(ends):.3f} .. {max(ends):.3f}" if ends else "missing everywhere"
+        yield f"{name:<12} {span}"
 
 
 def _valid_pixels(scene: xr.Dataset) -> Iterator[str]:
-    """Shares of pixels, some lines at a time, so that a whole scene is never in memory."""
+    """Count valid pixels a few lines at a time, so that the whole scene is never in memory."""
     for quantity in spectral_quantities(scene):
         centres = wavelengths(scene, quantity)
         complete, by_band, positive = 0, np.zeros(centres.size), np.zeros(centres.size)
@@ -192,7 +188,7 @@ def _flags(scene: xr.Dataset) -> Iterator[str]:
         for name, mask in named.items():
             counts[name] += int(np.count_nonzero(unsigned & unsigned.dtype.type(mask)))
     percent = 100 / max(scene.sizes["y"] * scene.sizes["x"], 1)
-    yield "flags        share of pixels; those never set come last"
+    yield "flags        share of pixels with each flag; flags that are never set come last"
     for name, count in counts.items():
         if count > 0:
             yield f"             {name} {percent * count:.1f} %"
@@ -220,8 +216,8 @@ def _product(path: Path) -> Iterator[str]:
         for name, group in product.networks.items():
             yield from _recorded_network(name, group.attributes, counts.attributes)
         for field in ("citation", "licence"):
-            said = {str(group.attributes[field]) for group in product.networks.values()}
-            yield from (f"{field:<12} {text or 'none given'}" for text in sorted(said))
+            texts = {str(group.attributes[field]) for group in product.networks.values()}
+            yield from (f"{field:<12} {text or 'none given'}" for text in sorted(texts))
         versions = control.groups["software"].attributes
         yield f"software     {', '.join(f'{name} {version}' for name, version in versions.items())}"
         yield from _flag_shares(counts)

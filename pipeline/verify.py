@@ -1,7 +1,7 @@
-"""Whether a product is what it says: found again, hashed again, and a sample computed again.
+"""Checks a product against its own record.
 
-The input and the networks are compared by SHA-256, the stored numbers with their checksums, every
-attribute with what this version would write, and pixels with the float64 reference.
+The input and the networks are compared by SHA-256, the stored numbers by their checksums, every
+attribute with what this version would write, and a sample of pixels with the float64 reference.
 """
 
 import datetime
@@ -20,9 +20,11 @@ from pipeline.machine.files import sha256_of
 from pipeline.networks import load_retrieval
 from pipeline.networks.engines import example_inputs
 from pipeline.networks.reading.library import network_folders
-from pipeline.process import locate_and_plan, product_template
+from pipeline.process import locate_and_plan
 from pipeline.product.provenance import Provenance
 from pipeline.product.reading import ProductFile
+from pipeline.product.record import record_of
+from pipeline.product.template import product_template
 from pipeline.readers import open_scene
 from pipeline.run.block import process_block
 from pipeline.run.plan import Plan
@@ -35,24 +37,29 @@ from pipeline.writers.group import Group
 from pipeline.writers.tally import Tally
 
 SAMPLE = 1000
-# Engines in float32 differ from the reference by 3e-4 at most, through a whole chain of networks.
+# Float32 engines differ from the reference by at most 3e-4, through a whole chain of networks.
 RELATIVE_TOLERANCE = 1e-3
-# And where an output may pass through zero, by this share of its range.
+# An output that may pass through zero may also differ by this share of its range.
 RANGE_TOLERANCE = 1e-5
-# And by this many decades where it is the difference of outputs: their rounding stays.
+# An uncertainty may also differ by this (decades): it is a difference of rounded outputs.
 DEVIATION_TOLERANCE = 1e-4
 
-# What depends on the machine or on the version of a library and not on the product's numbers.
+# Groups of the record that depend on the machine or on the versions of libraries.
 _NOT_COMPARED = ("software",)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     what: str
     passed: bool
     text: str
+
+    @classmethod
+    def of(cls, what: str, problem: str, good: str) -> "Finding":
+        """Return a failure if there is a problem, else a success with the other text."""
+        return cls(what, not problem, problem or good)
 
 
 def verify_product(
@@ -63,15 +70,15 @@ def verify_product(
     sample: int | None = SAMPLE,
     seed: int = 0,
 ) -> Iterator[Finding]:
-    """Look at a product from all sides, one finding at a time.
+    """Check a product, and yield one finding at a time.
 
     Args:
         path: the product.
-        scenes: the input, or folders to look for it in; the product's folder and the current one
-            are looked at, too.
-        network_dirs: folders to look for networks in, before those of OCPIPE_NETWORKS.
-        sample: how many pixels are computed again; all of them for None.
-        seed: of the choice of pixels.
+        scenes: the input scene, or folders that may hold it; the product's folder and the current
+            folder are searched as well.
+        network_dirs: folders to search for networks, before those of OCPIPE_NETWORKS.
+        sample: number of pixels to recompute; None for all of them.
+        seed: seed of the choice of pixels.
 
     Raises:
         SceneError: the product cannot be read.
@@ -91,22 +98,19 @@ def verify_product(
                 yield from _attributes(product, source, scene, plan, tally)
                 yield from _pixels(product, scene, plan, sample, seed)
         except PipelineError as error:
-            yield Finding("run", False, f"the run cannot be repeated: {error}")
+            yield Finding("run", False, f"cannot repeat the run: {error}")
 
 
 def _version(product: ProductFile) -> Iterator[Finding]:
     made_by = product.control.attributes["software_version"]
     if made_by != __version__:
-        yield Finding(
-            "version",
-            False,
-            f"made by version {made_by}, this is {__version__}: attributes may differ. Verify with "
-            f"version {made_by}.",
-        )
+        text = f"the product was made by version {made_by}, this is version {__version__}; "
+        advice = f"attributes may differ. Verify with version {made_by}."
+        yield Finding("version", False, text + advice)
 
 
 def _count(product: ProductFile) -> Tally:
-    """What the writer counted, from the numbers in the file."""
+    """Count the numbers in the file as the writer did."""
     chunk = product.configuration["science"]["output"]["chunk"]
     tables = {
         name: FlagTable.from_attributes(attributes, product.stored(name, (slice(0, 1),)).dtype)
@@ -122,124 +126,118 @@ def _count(product: ProductFile) -> Tally:
 
 
 def _values(stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return (
-        np.where(stored == FILL, np.float32(np.nan), stored) if stored.dtype.kind == "f" else stored
-    )
+    """Return stored numbers with NaN for fill values."""
+    if stored.dtype.kind != "f":
+        return stored
+    return np.where(stored == FILL, np.float32(np.nan), stored)
 
 
 def _checksums(product: ProductFile, tally: Tally) -> Iterator[Finding]:
     recorded = product.control.groups["checksums"].attributes
     found = tally.checksums
     changed = [name for name in recorded if found.get(name) != recorded[name]]
-    unknown = [name for name in found if name not in recorded]
-    if changed or unknown:
-        yield Finding(
-            "checksums",
-            False,
-            f"numbers were changed after the product was written: {', '.join(changed + unknown)}",
-        )
-    else:
-        yield Finding("checksums", True, f"the numbers of {len(found)} variables are as written")
+    changed += [name for name in found if name not in recorded]
+    problem = f"numbers changed after the product was written: {', '.join(changed)}"
+    good = f"the numbers of {len(found)} variables are as written"
+    yield Finding.of("checksums", problem if changed else "", good)
 
 
 def _input(product: ProductFile, scenes: Sequence[Path]) -> Generator[Finding, None, Path | None]:
-    """Findings; returns the path of the input if it is the right one."""
+    """Yield the finding about the input; return its path if it is the right file."""
     name, expected = str(product.scene["file"]), str(product.scene["sha256"])
     places = [*scenes, product.path.parent, Path()]
     candidates = [c for place in places for c in (place, place / name) if c.name == name]
     existing = list(dict.fromkeys(c for c in candidates if c.exists()))
-    if not existing:
-        searched = ", ".join(f"'{place}'" for place in places)
-        yield Finding("input", False, f"{name} not found in {searched}. Name it with --scene.")
-        return None
     hashes = {candidate: sha256_of(candidate) for candidate in existing}
     source = next((c for c, found in hashes.items() if found == expected), None)
-    if source is None:
-        yield Finding(
-            "input",
-            False,
+    problem = ""
+    if not existing:
+        problem = f"{name} not found in {_quoted(places)}. Give its path with --scene."
+    elif source is None:
+        problem = (
             f"{name} is not the file the product was made from: its sha256 is "
-            f"{' or '.join(hashes.values())}, recorded is {expected}",
+            f"{' or '.join(hashes.values())}, recorded is {expected}"
         )
-        return None
-    yield Finding("input", True, f"{name}, sha256 equal")
+    yield Finding.of("input", problem, f"{name}, sha256 equal")
     return source
+
+
+def _quoted(places: Sequence[Path]) -> str:
+    return ", ".join(f"'{place}'" for place in places)
 
 
 def _networks(
     product: ProductFile, network_dirs: Sequence[Path], source: Path | None
 ) -> Generator[Finding, None, dict[str, Path] | None]:
-    """Findings; returns where the networks are if all are the right ones."""
+    """Yield findings about networks; return the paths of the files if all are the right ones."""
     science = product.configuration["science"]
-    named = {choice["name"]: str(choice["file"]) for choice in science["networks"]}
-    algorithms = [name for name in product.networks if is_algorithm(named[name])]
-    wrong = 0
-    for name in algorithms:
-        finding = _algorithm(name, named[name], science["sensor"], product.networks[name])
-        wrong += not finding.passed
-        yield finding
+    files = {choice["name"]: str(choice["file"]) for choice in science["networks"]}
     beside = [product.path.parent, *([source.parent] if source else []), Path()]
     folders = [*network_folders(tuple(network_dirs)), *beside]
     paths: dict[str, Path] = {}
+    complete = True
     for name, group in product.networks.items():
-        if name in algorithms:
-            continue
-        file, recorded = str(group.attributes["file"]), group.attributes
-        found: dict[str, Path] = {}
-        complaint = ""
-        for path in dict.fromkeys(folder / file for folder in folders):
-            if path.is_file():
-                try:
-                    network = load_retrieval(path)
-                except NetworkError as error:
-                    complaint = str(error)
-                    continue
-                found.setdefault(network.sha256, path)
-                if network.sha256 == recorded["sha256"]:
-                    if network.fingerprint != recorded["fingerprint"]:
-                        complaint = f"{file} is described otherwise than it was recorded"
-                    break
-        if recorded["sha256"] in found and not complaint:
-            paths[name] = found[str(recorded["sha256"])]
-            yield Finding("network", True, f"{name}: {file}, sha256 equal")
-        elif found and not complaint:
-            yield Finding(
-                "network",
-                False,
-                f"{name}: {file} is not the file the product was made with: its sha256 is "
-                f"{' or '.join(found)}, recorded is {recorded['sha256']}",
-            )
+        if is_algorithm(files[name]):
+            finding = _algorithm(name, files[name], science["sensor"], group)
         else:
-            searched = ", ".join(f"'{folder}'" for folder in folders)
-            missing = f"{file} not found in {searched}. Name its folder with --networks."
-            yield Finding("network", False, f"{name}: {complaint or missing}")
-    complete = len(paths) + len(algorithms) == len(product.networks) and not wrong
+            finding, path = _network(name, group.attributes, folders)
+            paths |= {name: path} if path is not None else {}
+        complete &= finding.passed
+        yield finding
     return paths if complete else None
 
 
+def _network(
+    name: str, recorded: Mapping[str, Any], folders: Sequence[Path]
+) -> tuple[Finding, Path | None]:
+    """Search for a network file; return its path if the product was made with it."""
+    file, expected = str(recorded["file"]), str(recorded["sha256"])
+    hashes, right, problem = list[str](), None, ""
+    for path in dict.fromkeys(folder / file for folder in folders):
+        if not path.is_file():
+            continue
+        try:
+            network = load_retrieval(path)
+        except NetworkError as error:
+            problem = str(error)
+            continue
+        hashes.append(network.sha256)
+        if network.sha256 == expected:
+            right = path
+            if network.fingerprint != recorded["fingerprint"]:
+                problem = f"the description of {file} differs from the recorded one"
+            break
+    if not problem and right is None:
+        problem = (
+            f"{file} is not the file the product was made with: its sha256 is "
+            f"{' or '.join(dict.fromkeys(hashes))}, recorded is {expected}"
+            if hashes
+            else f"{file} not found in {_quoted(folders)}. Give its folder with --networks."
+        )
+    found = Finding.of("network", problem and f"{name}: {problem}", f"{name}: {file}, sha256 equal")
+    return found, None if problem else right
+
+
 def _algorithm(name: str, file: str, sensor: str, recorded: Group) -> Finding:
-    """Whether a published algorithm has the bands and coefficients that are recorded."""
+    """Compare bands and coefficients of a published algorithm with the recorded ones."""
     try:
         _, found = find_retrieval(file, sensor, ())
     except PipelineError as error:
         return Finding("algorithm", False, f"{name}: {error}")
+    text, problem = f"{name}: {found.file_name}", ""
     if found.fingerprint != recorded.attributes["fingerprint"]:
-        return Finding(
-            "algorithm",
-            False,
-            f"{name}: {found.file_name} has other bands or coefficients than it was recorded with",
-        )
-    return Finding("algorithm", True, f"{name}: {found.file_name}, coefficients equal")
+        problem = f"{text} has other bands or coefficients than the recorded ones"
+    return Finding.of("algorithm", problem, f"{text}, coefficients equal")
 
 
 def _attributes(
     product: ProductFile, source: Path, scene: xr.Dataset, plan: Plan, tally: Tally
 ) -> Iterator[Finding]:
-    """Every attribute of the file and its variables, with what would be written now."""
+    """Compare every attribute of the file and its variables with what this version writes."""
     created = datetime.datetime.fromisoformat(str(product.attributes["date_created"]))
     provenance = Provenance.of(source, scene.attrs, plan, created)
     expected = product_template(scene, plan)
-    differing = [*_differences(product.root, provenance.root(tally), "")]
+    differing = [*_differences(product.root, record_of(provenance, tally), "")]
     for name, variable in {**expected.data_vars, **expected.coords}.items():
         if name not in (*product.variables, *product.axes):
             differing.append(f"variable {name} is missing")
@@ -253,11 +251,9 @@ def _attributes(
     known = {str(name) for name in expected.variables}
     others = [*product.variables, *product.axes]
     differing += [f"variable {n} is unknown" for n in others if n not in known]
-    if differing:
-        more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
-        yield Finding("attributes", False, f"not as written: {'; '.join(differing[:5])}{more}")
-    else:
-        yield Finding("attributes", True, "all as this version writes them")
+    more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
+    problem = f"not as written: {'; '.join(differing[:5])}{more}" if differing else ""
+    yield Finding.of("attributes", problem, "all as this version writes them")
 
 
 def _differences(found: Group, expected: Group, place: str) -> Iterator[str]:
@@ -285,7 +281,7 @@ def _compared(found: Mapping[str, Any], expected: Mapping[str, Any], place: str)
 
 
 def _same(found: Any, wanted: Any) -> bool:
-    """Whether two attributes are equal; netCDF reads an array of one as a number."""
+    """Return whether two attributes are equal; netCDF reads an array of one as a number."""
     first, second = np.ravel(found), np.ravel(wanted)
     is_float = first.dtype.kind == "f" and second.dtype.kind == "f"
     return first.dtype == second.dtype and np.array_equal(first, second, equal_nan=is_float)
@@ -294,7 +290,7 @@ def _same(found: Any, wanted: Any) -> bool:
 def _pixels(
     product: ProductFile, scene: xr.Dataset, plan: Plan, sample: int | None, seed: int
 ) -> Iterator[Finding]:
-    """Pixels computed again by the float64 reference, block by block."""
+    """Recompute pixels with the float64 reference, block by block."""
     reference = replace(plan, steps=tuple(replace(step, engine="numpy") for step in plan.steps))
     selected = reference.select(scene)
     has_value = _has_value(product, plan)
@@ -302,43 +298,36 @@ def _pixels(
     scales = _scales(plan)
     compared, wrong = 0, dict[str, str]()
     for region in product.blocks(plan.chunk):
-        inside = np.flatnonzero(
-            (chosen[0] >= region[0].start)
-            & (chosen[0] < region[0].stop)
-            & (chosen[1] >= region[1].start)
-            & (chosen[1] < region[1].stop)
-        )
-        if not inside.size:
+        inside = np.logical_and(*map(_within, chosen, region))
+        if not inside.any():
             continue
         lines, pixels = chosen[0][inside] - region[0].start, chosen[1][inside] - region[1].start
         row = _as_row(selected.isel(y=region[0], x=region[1]).load(), lines, pixels)
         computed = process_block(row, reference)
-        compared += inside.size
+        compared += lines.size
         for name in product.variables:
             expected = _expected(name, computed, row)
             found = _values(product.stored(name, region))[lines, pixels]
             different = np.flatnonzero(~_agree(found, expected, scales.get(name, 0.0)))
             if different.size and name not in wrong:
                 first = different[0]
+                line, pixel = lines[first] + region[0].start, pixels[first] + region[1].start
                 wrong[name] = (
-                    f"{name} at line {chosen[0][inside][first]}, pixel {chosen[1][inside][first]} "
-                    f"is {found[first]}, computed again {expected[first]}"
+                    f"{name} at line {line}, pixel {pixel} is {found[first]}, "
+                    f"recomputed {expected[first]}"
                 )
-    if wrong:
-        more = f" (and other variables: {', '.join(list(wrong)[1:])})" if len(wrong) > 1 else ""
-        yield Finding("pixels", False, f"{next(iter(wrong.values()))}{more}")
-    else:
-        total = product.shape[0] * product.shape[1]
-        valued = int(np.count_nonzero(has_value[chosen]))
-        yield Finding(
-            "pixels",
-            True,
-            f"{compared} of {total} computed again ({valued} with values), all agree",
-        )
+    more = f" (and other variables: {', '.join(list(wrong)[1:])})" if len(wrong) > 1 else ""
+    valued = int(np.count_nonzero(has_value[chosen]))
+    good = f"{compared} of {has_value.size} recomputed ({valued} with values), all agree"
+    yield Finding.of("pixels", next(iter(wrong.values()), "") + more, good)
+
+
+def _within(places: npt.NDArray[np.intp], part: slice) -> npt.NDArray[np.bool_]:
+    return np.asarray((places >= part.start) & (places < part.stop))
 
 
 def _has_value(product: ProductFile, plan: Plan) -> npt.NDArray[np.bool_]:
-    """The pixels (y, x) on which any network has a value."""
+    """Return the pixels (y, x) on which any network has a value."""
     has_value = np.zeros(product.shape, dtype=bool)
     for step in plan.steps:
         for name in step.variables[-1:]:
@@ -349,7 +338,7 @@ def _has_value(product: ProductFile, plan: Plan) -> npt.NDArray[np.bool_]:
 def _chosen(
     has_value: npt.NDArray[np.bool_], sample: int | None, seed: int
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Lines and pixels of the sample: as far as there are, four of five with values."""
+    """Choose lines and pixels of the sample: four fifths with values, if enough exist."""
     places = np.arange(has_value.size)
     if sample is not None and sample < has_value.size:
         drawn = np.random.default_rng(seed)
@@ -362,15 +351,16 @@ def _chosen(
 
 
 def _scales(plan: Plan) -> dict[str, float]:
-    """What a variable may differ by where it passes through zero; logarithms never do."""
+    """Return the absolute tolerance of each variable that may pass through zero."""
     scales: dict[str, float] = {}
     for step in plan.steps:
+        network = step.retrieval
         scales |= dict.fromkeys(step.uncertainties, DEVIATION_TOLERANCE)
-        for name, variable in zip(step.variables, step.network.outputs, strict=False):
-            if variable.transform.ln_per_unit is None and not step.network.classes:
+        for name, variable in zip(step.variables, network.outputs, strict=False):
+            if variable.transform.ln_per_unit is None and not network.classes:
                 low, high = variable.physical_range
-                x = example_inputs(step.network, 256)
-                spread = np.ptp(step.network.reference(x)[:, step.network.outputs.index(variable)])
+                example = network.reference(example_inputs(network, 256))
+                spread = np.ptp(example[:, network.outputs.index(variable)])
                 known = high - low if np.isfinite([low, high]).all() else spread
                 scales[name] = RANGE_TOLERANCE * float(known)
                 if step.uncertainties:
@@ -381,7 +371,7 @@ def _scales(plan: Plan) -> dict[str, float]:
 def _as_row(
     block: xr.Dataset, lines: npt.NDArray[np.intp], pixels: npt.NDArray[np.intp]
 ) -> xr.Dataset:
-    """Some pixels of a block as a block of one line: all that happens to a pixel is its own."""
+    """Put some pixels of a block into one line; a pixel's result needs no other pixel."""
     points = block.isel(y=xr.DataArray(lines, dims="point"), x=xr.DataArray(pixels, dims="point"))
     row = points.rename(point="x").expand_dims(y=1)
     return row.transpose(..., "y", "x")

@@ -17,12 +17,14 @@ from small_network import BANDS, write_network, write_passthrough
 from small_runs import counted_reads
 
 import pipeline
-import pipeline.run.block
+import pipeline.run.retrieve
 from pipeline.errors import SceneError
 from pipeline.networks import load_network
 from pipeline.readers import open_scene
-from pipeline.run.block import process_block, range_flags, run_network
+from pipeline.run.block import process_block
 from pipeline.run.plan import make_plan
+from pipeline.run.range_flags import outside_range, range_flags
+from pipeline.run.retrieve import retrieve
 from pipeline.writers import netcdf
 
 PRODUCT_FILL = np.float32(-32767)
@@ -318,16 +320,17 @@ def test_the_reference_decides_bits_that_rounding_could(tmp_path, monkeypatch):
     """An engine whose rounding puts an output just across a threshold sets no other bits."""
     network = load_network(write_network(tmp_path / "n.h5", outputs=("aph",)))
     x = np.full((4, 3), 0.004, np.float32)
-    expected = range_flags(network, x, network.predict(x, "numpy"))
+    outside = outside_range(network.inputs, x)
+    expected = range_flags(network, outside, network.predict(x, "numpy"))
     maximum, width = network.outputs[0].maximum, 0.02 / np.log(10)
     thresholds = (maximum, maximum - width, maximum + width, network.outputs[0].minimum)
     across = np.array([[10 ** (limit + 1e-6)] for limit in thresholds])
 
     def flags_with(outputs):
         made = outputs, None
-        monkeypatch.setattr(pipeline.run.block, "predict_with_uncertainty", lambda *_: made)
+        monkeypatch.setattr(pipeline.run.retrieve, "predict_with_uncertainty", lambda *_: made)
         step = SimpleNamespace(
-            network=network,
+            retrieval=network,
             engine="stub",
             columns=[0, 1, 2],
             output_columns=slice(3, 4),
@@ -335,7 +338,7 @@ def test_the_reference_decides_bits_that_rounding_could(tmp_path, monkeypatch):
             gains=None,
             input_gains=None,
         )
-        return run_network(step, x)[1]
+        return retrieve(step, x)[1]
 
     np.testing.assert_array_equal(flags_with(across), expected)
     assert (flags_with(across * 10) != expected).any()
@@ -348,7 +351,8 @@ def test_an_input_at_the_limit_is_inside(tmp_path):
     network = load_network(write_network(tmp_path / "n.h5", norm_in=norm))
     at = np.full((1, 3), 0.01, np.float32)
     for x, bit in ((at, 0), (np.nextafter(at, np.float32(1)), 4)):
-        assert range_flags(network, x, network.predict(x, "numpy"))[0] & 4 == bit
+        outside = outside_range(network.inputs, x)
+        assert range_flags(network, outside, network.predict(x, "numpy"))[0] & 4 == bit
 
 
 def test_attributes_of_a_scene_may_be_anything(tmp_path):

@@ -37,6 +37,7 @@ from pipeline.config import load_config
 from pipeline.errors import ConfigError, SceneError
 from pipeline.process import plan_scene
 from pipeline.readers import open_scene
+from pipeline.run.plan_text import plan_lines
 
 LINES, PIXELS = 40, 33
 BANDS = (412, 443, 490)
@@ -742,7 +743,7 @@ def test_a_box_is_planned_without_reading_bands(tmp_path, network, monkeypatch):
     with counted_reads(scene, monkeypatch) as reads:
         plan = plan_scene(scene, settings)
     assert reads.names() == {"latitude", "longitude"}
-    assert any(line.startswith("window") for line in plan.lines())
+    assert any(line.startswith("window") for line in plan_lines(plan))
 
 
 def test_a_window_is_part_of_the_identity(tmp_path, network):

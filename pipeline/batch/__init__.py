@@ -1,1 +1,1 @@
-"""Many scenes: a ledger of what is done, workers that survive, and a runner between them."""
+"""Batches of scenes: a ledger of what is done, workers that survive crashes, and a runner."""

@@ -1,10 +1,10 @@
-"""The process that does the work: warm, one scene after the other, told so by its supervisor.
+"""The child process that processes scenes, one after the other, as its supervisor requests.
 
     python -m pipeline.batch.child REQUESTS REPLIES LIFELINE
 
 Requests and replies are lines of JSON on these file descriptors. The supervisor holds the other end
-of the lifeline, and never writes to it: when it goes, by whatever death, the kernel kills this
-process, also where it hangs inside a library.
+of the lifeline and never writes to it. When the supervisor dies, for whatever reason, the kernel
+kills this process, even if it hangs inside a library.
 """
 
 import contextlib
@@ -19,23 +19,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.batch.job import (
-    CONFIGURATION,
-    DEFECT,
-    DONE,
-    MEMORY,
-    NETWORK,
-    OUTPUT,
-    SCENE,
-    SKIPPED,
-    UNCHANGED,
-    WRITE,
-    Job,
-    Outcome,
-)
+from pipeline.batch import kinds
+from pipeline.batch.job import MORE_MEMORY, Job, JobOutcome, Progress
 from pipeline.errors import (
     ConfigError,
     NetworkError,
@@ -47,27 +36,29 @@ from pipeline.errors import (
 )
 
 if TYPE_CHECKING:
+    from pipeline.config import RunConfig
     from pipeline.config.naming import NameTemplate
+    from pipeline.product.delivery import Delivery
 
 Reply = Callable[[Mapping[str, Any]], None]
 
-# A terminal's Ctrl-C and a scheduler's SIGTERM go to all processes; the supervisor decides.
+# Ctrl-C in a terminal and SIGTERM of a scheduler reach all processes; only the supervisor reacts.
 HANDED_TO_ALL = (signal.SIGINT, signal.SIGTERM)
 
-# Progress is for people: no more often than this (seconds).
+# Shortest time between two reports of progress (seconds).
 PROGRESS_EVERY = 0.2
 
 _KINDS: dict[type[PipelineError], str] = {
-    ConfigError: CONFIGURATION,
-    NetworkError: NETWORK,
-    OutputError: OUTPUT,
-    WriteError: WRITE,
-    ProductExistsError: SKIPPED,
+    ConfigError: kinds.CONFIGURATION,
+    NetworkError: kinds.NETWORK,
+    OutputError: kinds.OUTPUT,
+    WriteError: kinds.WRITE,
+    ProductExistsError: kinds.SKIPPED,
 }
 
 
 def main(requests: int, replies: int, lifeline: int) -> None:
-    """Serve until the supervisor closes the requests."""
+    """Answer requests until the supervisor closes their pipe."""
     _die_with(lifeline)
     faulthandler.enable()
     for number in HANDED_TO_ALL:
@@ -83,7 +74,7 @@ def main(requests: int, replies: int, lifeline: int) -> None:
         reply({"ready": True})
         for line in lines:
             request = json.loads(line)
-            job = Job.of(request["job"])
+            job = Job(**request["job"])
             if request["do"] == "estimate":
                 reply({"estimate": _estimate(job)})
             else:
@@ -99,13 +90,13 @@ def _die_with(lifeline: int) -> None:
     flags = fcntl.fcntl(lifeline, fcntl.F_GETFL)
     fcntl.fcntl(lifeline, fcntl.F_SETFL, flags | os.O_ASYNC | os.O_NONBLOCK)
     with contextlib.suppress(BlockingIOError):
-        if os.read(lifeline, 1) == b"":  # it went before the signal was asked for
+        if os.read(lifeline, 1) == b"":  # the supervisor died before the signal was set up
             os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _warm_up() -> None:
     gc.disable()
-    import pipeline.process  # noqa: F401 - what follows imports it again, for nothing
+    import pipeline.process  # noqa: F401 - imported here so that later imports cost nothing
     from pipeline.machine.resources import keep_freed_memory
 
     keep_freed_memory()
@@ -115,7 +106,7 @@ def _warm_up() -> None:
 
 @contextlib.contextmanager
 def _limited(memory_cap: int) -> Iterator[None]:
-    """An allocation that goes too far beyond what the process has is refused by the kernel."""
+    """Let the kernel refuse allocations that exceed the present memory by more than the cap."""
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     limit = _status("VmData") + memory_cap
     resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
@@ -126,63 +117,74 @@ def _limited(memory_cap: int) -> Iterator[None]:
 
 
 def _estimate(job: Job) -> int | None:
-    """Bytes beside the program itself that the scene wants on one thread; None where unknown."""
+    """Return the bytes that the scene needs on one thread, besides the program; None if unknown."""
     from pipeline.config import load_config
     from pipeline.process import plan_scene
 
     config = load_config(job.config).executing(threads=1, memory_limit=1 << 50)
     try:
         return plan_scene(Path(job.path), config).work.peak_bytes
-    except Exception:  # noqa: BLE001 - what is wrong is said when the scene is done
+    except Exception:  # noqa: BLE001 - the error is reported when the scene is processed
         return None
 
 
-def do(job: Job, reply: Reply) -> Outcome:
-    """Do a scene; whatever goes wrong inside Python becomes an outcome."""
+def do(job: Job, reply: Reply) -> JobOutcome:
+    """Process a scene; every exception becomes an outcome."""
     begun = time.perf_counter()
-    _reset_peak()
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # so that each scene has a peak of its own
     with _messages() as messages:
         outcome = _attempt(job, reply)
     seconds = time.perf_counter() - begun
     record = {**outcome.record, "peak_memory_bytes": _status("VmHWM")} if outcome.record else {}
-    return Outcome.of(outcome.data() | {"seconds": seconds, "messages": messages, "record": record})
+    return replace(outcome, seconds=seconds, messages=tuple(messages), record=record)
 
 
-def _attempt(job: Job, reply: Reply) -> Outcome:
+def _attempt(job: Job, reply: Reply) -> JobOutcome:
+    name = Path(job.path).name
     try:
         return _done(job, reply)
     except MemoryError as error:
-        said = f" ({error})" if str(error) else ""
-        return Outcome(
-            MEMORY,
-            f"{Path(job.path).name}: not enough memory{said}. Raise --memory-limit, or do fewer "
-            "scenes at once (--workers).",
-        )
+        detail = f" ({error})" if str(error) else ""
+        return JobOutcome(kinds.MEMORY, f"{name}: not enough memory{detail}. {MORE_MEMORY}")
     except PipelineError as error:
-        kind = _KINDS.get(type(error), SCENE if isinstance(error, SceneError) else DEFECT)
-        return Outcome(kind, f"{type(error).__name__}: {error}")
+        kind = _KINDS.get(
+            type(error), kinds.SCENE if isinstance(error, SceneError) else kinds.DEFECT
+        )
+        return JobOutcome(kind, f"{type(error).__name__}: {error}")
     except Exception as error:
         logging.getLogger("pipeline").exception("%s: unexpected failure", job.path)
-        return Outcome(
-            DEFECT,
-            f"{Path(job.path).name}: unexpected {type(error).__name__}: {error}. Please report it.",
-        )
+        text = f"{name}: unexpected {type(error).__name__}: {error}. Please report it."
+        return JobOutcome(kinds.DEFECT, text)
 
 
-def _done(job: Job, reply: Reply) -> Outcome:
+def _done(job: Job, reply: Reply) -> JobOutcome:
     from pipeline.config import load_config
-    from pipeline.config.naming import NameTemplate
     from pipeline.machine.files import sha256_of
     from pipeline.process import deliver_scene
-    from pipeline.product.delivery import Delivery
 
     source, config = Path(job.path), load_config(job.config)
     is_made = job.known_sha256 and job.owned and Path(job.owned).exists()
     if is_made and sha256_of(source) == job.known_sha256:
-        return Outcome(UNCHANGED, product=job.owned, sha256=job.known_sha256)
+        return JobOutcome(kinds.UNCHANGED, product=job.owned, sha256=job.known_sha256)
     config = config.executing(memory_limit=job.memory_limit)
+    report = deliver_scene(source, config, _delivery(job, config, reply), _progress(reply))
+    return JobOutcome(
+        kinds.DONE,
+        product=str(report.product),
+        sha256=report.scene_sha256,
+        sensor=report.plan.sensor,
+        networks=report.networks,
+        record={"path": job.path, **report.record()},
+    )
+
+
+def _delivery(job: Job, config: "RunConfig", reply: Reply) -> "Delivery":
+    from pipeline.config.naming import NameTemplate
+    from pipeline.product.delivery import Delivery
+
     template = NameTemplate(config.execution.product)
-    delivery = Delivery.of(
+    return Delivery.of(
         config,
         makes_folder=False,
         if_exists=config.batch.if_exists,
@@ -192,6 +194,9 @@ def _done(job: Job, reply: Reply) -> Outcome:
         first_seen=job.first_seen,
         announce=lambda target: _announced(target, job, template, reply),
     )
+
+
+def _progress(reply: Reply) -> Progress:
     last = 0.0
 
     def progress(done: int, total: int) -> None:
@@ -201,21 +206,13 @@ def _done(job: Job, reply: Reply) -> Outcome:
             last = now
             reply({"progress": [done, total]})
 
-    report = deliver_scene(source, config, delivery, progress)
-    return Outcome(
-        DONE,
-        product=str(report.product),
-        sha256=report.scene_sha256,
-        sensor=report.plan.sensor,
-        networks=report.networks,
-        record={"path": job.path, **report.record()},
-    )
+    return progress
 
 
 def _announced(target: Path, job: Job, template: "NameTemplate", reply: Reply) -> None:
-    """Tell where the product will be; refuse to replace that of another scene.
+    """Report the path of the product; refuse to replace the product of another scene.
 
-    Where the path of a scene makes the name, the ledger has seen to that already.
+    If the name depends only on the scene's path, the ledger has already checked this.
     """
     from pipeline.machine.files import sha256_of
     from pipeline.product.reading import scene_of
@@ -226,7 +223,7 @@ def _announced(target: Path, job: Job, template: "NameTemplate", reply: Reply) -
         if there is not None and there != (source.name, sha256_of(source)):
             raise WriteError(
                 f"{source.name} would become {target}, which is the product of {there[0]} (sha256 "
-                f"{there[1][:12]}...). Choose a template that tells the two scenes apart "
+                f"{there[1][:12]}...). Choose a product name that differs between the two scenes "
                 "(execution.product), or remove that product."
             )
     reply({"target": str(target)})
@@ -234,32 +231,26 @@ def _announced(target: Path, job: Job, template: "NameTemplate", reply: Reply) -
 
 @contextlib.contextmanager
 def _messages() -> Iterator[list[tuple[str, str]]]:
-    """What this program says meanwhile, instead of writing it to stderr."""
-    said: list[tuple[str, str]] = []
+    """Collect this program's log messages instead of writing them to stderr."""
+    kept: list[tuple[str, str]] = []
 
-    class Kept(logging.Handler):
+    class Keeper(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            said.append((record.levelname.lower(), self.format(record)))
+            kept.append((record.levelname.lower(), self.format(record)))
 
-    log, handler = logging.getLogger("pipeline"), Kept(logging.INFO)
+    log, handler = logging.getLogger("pipeline"), Keeper(logging.INFO)
     log.setLevel(logging.INFO)
     log.addHandler(handler)
     log.propagate = False
     try:
-        yield said
+        yield kept
     finally:
         log.removeHandler(handler)
         log.propagate = True
 
 
-def _reset_peak() -> None:
-    """Of the resident memory, so that each scene has its own."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
 def _status(name: str) -> int:
-    """A number of /proc/self/status, in bytes; 0 where there is none."""
+    """Return a value of /proc/self/status in bytes; 0 if it is missing."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         for line in Path("/proc/self/status").read_text().splitlines():
             key, _, value = line.partition(":")

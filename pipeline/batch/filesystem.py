@@ -1,11 +1,11 @@
-"""What kind of file system a folder is on: a ledger needs one that this machine alone uses."""
+"""Finds the type of a file system: a ledger needs one that only this machine uses."""
 
 import os
 from pathlib import Path
 
 MOUNTS = Path("/proc/self/mountinfo")
 
-# SQLite's write-ahead log shares memory between processes, which must be on one machine.
+# SQLite's write-ahead log shares memory between processes, so they must be on one machine.
 NETWORK_TYPES = frozenset(
     (
         "9p", "acfs", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "gfs", "gfs2", "glusterfs",
@@ -13,7 +13,7 @@ NETWORK_TYPES = frozenset(
         "smb3", "smbfs", "stornext", "virtiofs", "vxfs", "wekafs",
     )
 )  # fmt: skip
-# File systems of user space say what they are behind a dot.
+# File systems in user space have a type of fuse., followed by one of these.
 FUSE_NETWORK = (
     "beegfs", "ceph", "cvmfs", "davfs", "gcsfuse", "glusterfs", "goofys", "juicefs", "mount-s3",
     "rclone", "s3fs", "smbnetfs", "sshfs", "weka",
@@ -21,9 +21,9 @@ FUSE_NETWORK = (
 
 
 def file_system(path: Path) -> str:
-    """Type of the file system of an existing folder; empty where the system does not say.
+    """Return the file system type of an existing folder; empty if unknown.
 
-    Bind mounts and links are followed; of mounts over one another the last counts.
+    Bind mounts and links are followed; of several mounts at one place, the last one counts.
     """
     try:
         mounts = MOUNTS.read_text()
@@ -43,14 +43,14 @@ def file_system(path: Path) -> str:
 
 
 def is_network(kind: str) -> bool:
-    """Whether a type of file system may be used by several machines."""
+    """Return whether several machines may use a file system of this type."""
     if kind.startswith("fuse."):
         return kind.removeprefix("fuse.").startswith(FUSE_NETWORK)
     return kind in NETWORK_TYPES
 
 
 def _unescaped(text: str) -> str:
-    """Spaces and others are octal in the table of mounts."""
+    """Decode the octal codes of spaces and other characters in the table of mounts."""
     for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
         text = text.replace(code, character)
     return text

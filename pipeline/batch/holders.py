@@ -1,4 +1,4 @@
-"""Who works on a ledger: signs of life, and what becomes of what the dead have left."""
+"""The holders of scenes: their heartbeats, and cleaning up after dead ones."""
 
 import contextlib
 import logging
@@ -13,14 +13,13 @@ from pipeline.errors import LedgerError
 
 log = logging.getLogger(__name__)
 
-# A holder shows that it lives every so often, and one that did not for much longer is dead
-# (seconds).
+# Time between two heartbeats, and the time without one after which a holder is dead (seconds).
 BEAT = 2.0
 PATIENCE = 60.0
 
 
 class Heart(threading.Thread):
-    """Beats while the runner is busy; by a connection of its own."""
+    """Writes heartbeats while the runner is busy, with a database connection of its own."""
 
     def __init__(self, ledger: Path, holder: Holder) -> None:
         super().__init__(name="heartbeat", daemon=True)
@@ -35,7 +34,7 @@ class Heart(threading.Thread):
         return time.monotonic() - self._begun
 
     def run(self) -> None:
-        """Until it is ended, or the ledger fails."""
+        """Beat until the end, or until the ledger fails."""
         try:
             with Ledger.open(self._path) as ledger:
                 while not self._ended.wait(BEAT):
@@ -51,15 +50,14 @@ class Heart(threading.Thread):
 
 
 class Watch:
-    """How long holders have shown no sign of life, by the clock of who looks."""
+    """Measures how long holders have shown no sign of life, by the observer's clock."""
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[int, float]] = {}
 
     def is_dead(self, holder: Holder) -> bool:
-        """Whether its process is gone, or its heartbeat stood still for too long."""
-        gone = process_identity.is_dead(holder.process)
-        if gone:
+        """Return whether the process is gone, or its heartbeat has stopped for too long."""
+        if process_identity.is_dead(holder.process):
             return True
         now = time.monotonic()
         beat, since = self._seen.get(holder.token, (-1, now))
@@ -74,7 +72,7 @@ def bury_the_dead(ledger: Ledger, watch: Watch, me: Holder | None = None) -> Non
     for holder in ledger.holders(running=True):
         if (me is None or holder.id != me.id) and watch.is_dead(holder):
             log.warning(
-                "process %d on %s, begun %s, died at work; its scenes are pending again",
+                "process %d on %s, started %s, died during its work; its scenes are pending again",
                 holder.pid, holder.host, holder.started,
             )  # fmt: skip
             clear_partials(Path(holder.output), holder.token)
@@ -82,7 +80,7 @@ def bury_the_dead(ledger: Ledger, watch: Watch, me: Holder | None = None) -> Non
 
 
 def clear_partials(output: Path, token: str) -> None:
-    """Remove the temporary files of a holder, wherever below the output folder."""
+    """Remove the temporary files of a holder, anywhere in the output folder."""
     for here, _, files in os.walk(output):
         for name in files:
             if name.startswith(".") and f".{token}_" in name and name.endswith(".partial"):

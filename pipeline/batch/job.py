@@ -1,4 +1,4 @@
-"""What a worker is told of a scene, and what comes back: small, plain, the same for every executor.
+"""A job for a worker and its outcome: small plain data, the same for every executor.
 
 Neither arrays nor models travel: a job names files, an outcome holds counts.
 """
@@ -7,87 +7,60 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-# What ends well.
-DONE, UNCHANGED, SKIPPED = "done", "unchanged", "skipped"
-SUCCESS = frozenset((DONE, UNCHANGED, SKIPPED))
-
-# What is wrong with the scene itself: another attempt ends the same.
-SCENE, DEFECT = "scene", "defect"
-# What may be mended outside, between two calls: the next call tries again by itself.
-MISSING, NAME, WRITE, NETWORK = "missing", "name", "write", "network"
-CONFIGURATION = "configuration"
-# What may go well another time; tried again in the same call, up to the limit of attempts.
-MEMORY, TIMEOUT, CRASH, LOST = "memory", "timeout", "crash", "lost"
-TRANSIENT = frozenset((MEMORY, TIMEOUT, CRASH, LOST))
-MENDED_OUTSIDE = frozenset((MISSING, NAME, WRITE, NETWORK, CONFIGURATION, LOST))
-
-# The folder of products cannot be used: no scene's failure, and the end of the batch.
-OUTPUT = "output"
-
-# The work was given up because the batch ends: no attempt.
-STOPPED = "stopped"
+MORE_MEMORY = "Raise --memory-limit, or process fewer scenes at the same time (--workers)."
 
 
 @dataclass(frozen=True)
 class Job:
-    """One scene to be done."""
+    """One scene to process."""
 
     path: str
     config: Mapping[str, Any]
-    """The run configuration as plain data."""
+    """Configuration of the run, as plain data."""
     lease: str
-    """What temporary files bear in their names."""
+    """Part of the names of temporary files."""
     first_seen: int
-    """The date of the product, seconds since 1970."""
+    """Date of the product, in seconds since 1970."""
     owned: str | None = None
-    """The earlier product of this scene, which may be replaced."""
+    """An earlier product of this scene, which may be replaced."""
     known_sha256: str | None = None
-    """Hash of the input when it was done last: if it has it still, nothing is to be done."""
+    """Hash of the scene file when it was last processed; if it is the same, nothing is done."""
     memory_limit: int | None = None
-    """Bytes beside the program itself; None for a share of a Dask worker's."""
+    """Bytes besides the program's own; None for a share of a Dask worker's memory."""
     program_bytes: int = 350_000_000
-    """What the program itself takes."""
+    """Bytes that the program itself needs."""
     timeout_s: float = 3600.0
-
-    def data(self) -> dict[str, Any]:
-        """As plain data, to travel."""
-        return asdict(self)
-
-    @classmethod
-    def of(cls, data: Mapping[str, Any]) -> Self:
-        """From plain data."""
-        return cls(**data)
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a job."""
+class JobOutcome:
+    """How a job ended."""
 
     kind: str
     reason: str = ""
-    """Of a failure, in words."""
+    """Message of a failure."""
     product: str | None = None
     sha256: str | None = None
-    """Of the input."""
+    """Hash of the scene file."""
     sensor: str = ""
     networks: Mapping[str, str] = field(default_factory=dict)
-    """Fingerprint of each network by its name in the configuration."""
+    """Fingerprint of each network, by the name in the configuration."""
     record: Mapping[str, Any] = field(default_factory=dict)
-    """What the quality line of the scene holds."""
+    """Content of the scene's line in ``quality.jsonl``."""
     seconds: float = 0.0
     messages: tuple[tuple[str, str], ...] = ()
-    """What was said meanwhile: level and text."""
+    """Log messages of the job: level and text."""
 
     def data(self) -> dict[str, Any]:
-        """As plain data, to travel."""
+        """Return the outcome as plain data."""
         return asdict(self)
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Self:
-        """From plain data."""
+        """Make an outcome from plain data."""
         messages = tuple((level, text) for level, text in data.get("messages", ()))
         return cls(**{**data, "messages": messages})
 
 
 Progress = Callable[[int, int], None]
-"""Told about finished blocks and all blocks of a scene."""
+"""A function that receives the number of finished blocks and of all blocks of a scene."""

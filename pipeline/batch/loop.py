@@ -1,4 +1,4 @@
-"""The scenes of one call, from the first claim to the last outcome."""
+"""The main loop of a batch: claim scenes, submit them, settle their outcomes."""
 
 import contextlib
 import logging
@@ -8,23 +8,14 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pipeline.batch import records
-from pipeline.batch.executors import Dask, Event, Executor
+from pipeline.batch import kinds, records
+from pipeline.batch.dask_executor import DaskExecutor
+from pipeline.batch.executors import Executor, JobEvent
 from pipeline.batch.holders import Heart, Watch, bury_the_dead, clear_partials
-from pipeline.batch.job import (
-    CONFIGURATION,
-    DONE,
-    NAME,
-    OUTPUT,
-    STOPPED,
-    SUCCESS,
-    UNCHANGED,
-    Job,
-    Outcome,
-)
-from pipeline.batch.ledger import Counts, Lease, Ledger
+from pipeline.batch.job import Job, JobOutcome
+from pipeline.batch.ledger import Lease, Ledger, SceneCounts
 from pipeline.batch.quality_control import suspicions
-from pipeline.batch.request import Request
+from pipeline.batch.request import BatchRequest
 from pipeline.batch.slots import Slots
 from pipeline.config import RunConfig
 from pipeline.errors import ConfigError, LedgerError, OutputError
@@ -33,89 +24,80 @@ from pipeline.product.delivery import creation_time
 
 log = logging.getLogger(__name__)
 
-# How often the loop looks up from waiting for events, and how often it looks for what rarely
-# changes (seconds).
+# Longest wait for an event, and time between two looks at other processes (seconds).
 LOOK = 0.2
 LOOK_AROUND = 2.0
-# How long the end of what is in work may take once it was given up (seconds).
+# Time for running jobs to end once the batch gives them up (seconds).
 GIVE_UP = 8.0
 
 
-class Listener(Protocol):
-    """Told what happens; all calls come from one thread."""
+class BatchListener(Protocol):
+    """Receives the progress of a batch; all calls come from one thread."""
 
-    def begun(self, slots: str, counts: Counts) -> None:
-        """Work begins on the pending scenes."""
-        ...
+    def begun(self, slots: str, counts: SceneCounts) -> None:
+        """Work on the pending scenes begins."""
 
     def scene_begun(self, path: str, attempt: int) -> None:
-        """A scene is in work."""
-        ...
+        """A scene starts."""
 
     def progress(self, path: str, done: int, total: int) -> None:
-        """So many blocks of a scene are done."""
-        ...
+        """A block of a scene is finished: ``done`` of ``total``."""
 
-    def scene_ended(self, path: str, state: str, outcome: Outcome, suspect: str | None) -> None:
-        """A scene is done, failed, skipped, or pending again."""
-        ...
+    def scene_ended(self, path: str, state: str, outcome: JobOutcome, suspect: str | None) -> None:
+        """A scene ends as done, failed or skipped, or is pending again."""
 
     def waiting(self, why: str) -> None:
-        """Nothing can be done here for now."""
-        ...
+        """The batch waits for other processes."""
 
 
 @dataclass
-class Summary:
-    """What a call came to."""
+class BatchSummary:
+    """The result of one call of ``ocpipe batch``."""
 
-    counts: Counts = field(default_factory=Counts)
-    """Of the scenes it was asked for, at the end."""
+    counts: SceneCounts = field(default_factory=SceneCounts)
+    """States of the requested scenes at the end."""
     done: int = 0
-    """In this call."""
+    """Number of scenes processed in this call."""
     failed: int = 0
     skipped: int = 0
     interrupted: bool = False
     problem: str = ""
-    """Why the call ended before its scenes did, other than by a signal."""
+    """Why the call ended early, other than by a signal."""
     seconds: float = 0.0
     suspects: list[str] = field(default_factory=list)
 
     @property
     def did_something(self) -> bool:
-        """Whether it is worth a record."""
+        """Whether the call is worth a record."""
         return bool(self.done or self.failed or self.skipped or self.problem or self.interrupted)
 
 
 class Loop:
-    """The scenes of one call, from the first claim to the last outcome."""
+    """Processes the scenes of one call, from the first claim to the last outcome."""
 
     def __init__(
         self,
-        request: Request,
+        request: BatchRequest,
         ledger: Ledger,
         executor: Executor,
         slots: Slots,
-        listener: Listener,
+        listener: BatchListener,
         stop: threading.Event,
-        summary: Summary,
     ) -> None:
         self._request, self._ledger, self._executor = request, ledger, executor
-        self._listener, self._stop, self._summary = listener, stop, summary
-        self._slots = slots
+        self._listener, self._stop, self._slots = listener, stop, slots
+        self._summary = BatchSummary()
         self._config = job_config(request.config, slots.threads)
-        self._is_dask = isinstance(executor, Dask)
+        self._is_dask = isinstance(executor, DaskExecutor)
         self._leases: dict[str, Lease] = {}
         self._claimed = 0
         self._watch = Watch()
         self._last_look = time.monotonic()
 
-    def to_the_end(self) -> None:
-        """Work until nothing is left, or until it is stopped."""
-        slots = max(self._executor.slots, 1)
-        self._holder = self._ledger.enter(
-            self._request.output.absolute(), slots, self._slots.threads
-        )
+    def to_the_end(self) -> BatchSummary:
+        """Work until no scene is left, or until the batch is stopped."""
+        output, slots = self._request.output, max(self._executor.slots, 1)
+        self._holder = self._ledger.enter(output.absolute(), slots, self._slots.threads)
         heart = self._heart = Heart(self._request.ledger_path, self._holder)
         heart.start()
         state = "interrupted"
@@ -126,9 +108,10 @@ class Loop:
         finally:
             heart.end()
             self._give_up()
-            if self._is_dask:  # a worker that was lost has left its; the scene was done elsewhere
-                clear_partials(self._request.output, self._holder.token)
+            if self._is_dask:  # a lost worker left its files; its scene was done elsewhere
+                clear_partials(output, self._holder.token)
             self._ledger.leave(self._holder, state, heart.elapsed)
+        return self._summary
 
     def _description(self) -> str:
         if self._is_dask:
@@ -147,7 +130,7 @@ class Loop:
         self._summary.interrupted = self._stop.is_set()
 
     def _claim(self) -> None:
-        """As many scenes as there are free slots."""
+        """Claim a scene for each free slot."""
         limit = self._request.limit
         while len(self._leases) < self._executor.slots and not self._stop.is_set():
             if limit is not None and self._claimed >= limit:
@@ -166,7 +149,7 @@ class Loop:
             path=lease.path,
             config=self._config,
             lease=f"{self._holder.token}_{lease.scene}_{lease.attempt}",
-            # Stated here, for other machines may have another environment.
+            # Decided here, because workers may have another SOURCE_DATE_EPOCH.
             first_seen=int(creation_time(lease.first_seen).timestamp()),
             owned=lease.owned,
             known_sha256=lease.known_sha256,
@@ -176,12 +159,12 @@ class Loop:
         )
 
     def _is_worth_waiting(self) -> bool:
-        """Whether there will be something to do, though nothing is in work here."""
+        """Return whether scenes may become pending, although none is running here."""
         if self._request.limit is not None and self._claimed >= self._request.limit:
             return False
         elsewhere = self._ledger.held_by_others(self._holder)
-        if elsewhere:  # they come back if who has them dies
-            self._listener.waiting(f"{elsewhere} scenes are in work in another process")
+        if elsewhere:  # they become pending if their process dies
+            self._listener.waiting(f"another process works on {elsewhere} scenes")
             return True
         without_workers = self._executor.slots == 0 and self._ledger.counts_of_chosen().pending > 0
         if without_workers:
@@ -197,7 +180,7 @@ class Loop:
         self._ledger.check_presence()
         bury_the_dead(self._ledger, self._watch, self._holder)
 
-    def _handle(self, event: Event) -> None:
+    def _handle(self, event: JobEvent) -> None:
         lease = self._leases[event.job.lease]
         if event.progress is not None:
             self._listener.progress(lease.path, *event.progress)
@@ -206,53 +189,53 @@ class Loop:
         if event.outcome is not None:
             self._settle(lease, event.outcome)
 
-    def _settle(self, lease: Lease, outcome: Outcome) -> None:
-        if outcome.kind == STOPPED or self._is_about_all(outcome):
+    def _settle(self, lease: Lease, outcome: JobOutcome) -> None:
+        if outcome.kind == kinds.STOPPED or self._is_about_all(outcome):
             self._ledger.release(self._holder, lease)
             return
-        if outcome.kind == DONE and self._ledger.take_back(lease, outcome.product or ""):
-            outcome = Outcome(
-                NAME,
+        if outcome.kind == kinds.DONE and self._ledger.take_back(lease, outcome.product or ""):
+            outcome = JobOutcome(
+                kinds.NAME,
                 f"{lease.path} became {outcome.product}, which is the product of another scene. "
-                "Choose a template that tells the two apart (execution.product).",
+                "Choose a product name that differs between the two scenes (execution.product).",
             )
         suspect = None
-        if outcome.kind == DONE:
+        if outcome.kind == kinds.DONE:
             suspect = "; ".join(suspicions(outcome.record, self._request.config.qc)) or None
             self._record(outcome, suspect)
         attempts = self._request.config.batch.max_attempts
         state = self._ledger.settle(self._holder, lease, outcome, attempts, suspect)
         if state is None:
-            log.warning("%s: another process took it over meanwhile", lease.path)
+            log.warning("%s: another process took over this scene", lease.path)
             return
         self._count(state, outcome)
         self._listener.scene_ended(lease.path, state, outcome, suspect)
 
-    def _is_about_all(self, outcome: Outcome) -> bool:
-        """Whether a failure is of what all scenes need; the batch ends then."""
-        if outcome.kind == CONFIGURATION and self._summary.done == 0:
+    def _is_about_all(self, outcome: JobOutcome) -> bool:
+        """Return whether a failure concerns every scene and so ends the batch."""
+        if outcome.kind == kinds.CONFIGURATION and self._summary.done == 0:
             raise ConfigError(outcome.reason.removeprefix("ConfigError: "))
-        if outcome.kind == OUTPUT:
+        if outcome.kind == kinds.OUTPUT:
             self._summary.problem = outcome.reason.removeprefix("OutputError: ")
-        return outcome.kind == OUTPUT
+        return outcome.kind == kinds.OUTPUT
 
-    def _record(self, outcome: Outcome, suspect: str | None) -> None:
-        path = self._request.output / records.names(self._request.ledger_path)["quality"]
+    def _record(self, outcome: JobOutcome, suspect: str | None) -> None:
         try:
+            path = self._request.record("quality.jsonl")
             records.append_line(path, {**outcome.record, "suspect": suspect})
         except OutputError as error:
             self._summary.problem = str(error)
 
-    def _count(self, state: str, outcome: Outcome) -> None:
+    def _count(self, state: str, outcome: JobOutcome) -> None:
         if state == "failed":
             self._summary.failed += 1
-        elif state == "skipped" or outcome.kind == UNCHANGED:
+        elif state == "skipped" or outcome.kind == kinds.UNCHANGED:
             self._summary.skipped += 1
-        elif outcome.kind in SUCCESS:
+        elif outcome.kind in kinds.SUCCESS:
             self._summary.done += 1
 
     def _give_up(self) -> None:
-        """End what is in work; the scenes are pending again as if they had not been tried."""
+        """Stop running jobs; their scenes are pending again and the attempt does not count."""
         if not self._leases:
             return
         self._executor.stop()
@@ -262,18 +245,15 @@ class Loop:
             if event is not None and event.outcome is not None:
                 lease = self._leases.pop(event.job.lease)
                 with contextlib.suppress(LedgerError):
-                    self._settle_last(lease, event.outcome)
-
-    def _settle_last(self, lease: Lease, outcome: Outcome) -> None:
-        """What was finished before it could be stopped is done."""
-        if outcome.kind == DONE:
-            self._settle(lease, outcome)
-        else:
-            self._ledger.release(self._holder, lease)
+                    # A scene may have finished before it could be stopped.
+                    if event.outcome.kind == kinds.DONE:
+                        self._settle(lease, event.outcome)
+                    else:
+                        self._ledger.release(self._holder, lease)
 
 
 def job_config(config: RunConfig, threads: int) -> dict[str, Any]:
-    """A configuration as workers get it: folders absolute, for theirs may be elsewhere."""
+    """Return the configuration for workers, with absolute paths of folders."""
     execution = config.execution
     folders = network_folders(execution.network_dirs)
     settled = config.executing(

@@ -1,7 +1,7 @@
-"""Which process this is, so that another one can tell later whether it still runs.
+"""Identifies a process, so that another process can tell later whether it still runs.
 
-A process number alone is not enough: it is used again, and means nothing in another container or
-after a restart of the machine.
+A process number alone is not enough: it is used again later, and it means nothing in another
+container or after a restart of the machine.
 """
 
 import os
@@ -9,18 +9,18 @@ from pathlib import Path
 
 
 def mine() -> str:
-    """Of this process: ``<boot>/<namespace of numbers>/<number>/<start in ticks>``."""
+    """Return the identity of this process: ``<boot>/<namespace>/<number>/<start in ticks>``."""
     pid = os.getpid()
     return f"{_boot()}/{_namespace()}/{pid}/{_start(pid)}"
 
 
 def is_dead(identity: str) -> bool | None:
-    """Whether a process is gone; None where that cannot be told from here."""
+    """Return whether a process is gone; None if that cannot be told from here."""
     boot, namespace, pid, start = identity.split("/")
     if boot != _boot():
-        return True  # the machine was restarted since
+        return True  # the machine was restarted
     if namespace != _namespace():
-        return None  # it is in another container, perhaps
+        return None  # it may run in another container
     return _start(int(pid)) != start
 
 
@@ -39,9 +39,9 @@ def _namespace() -> str:
 
 
 def _start(pid: int) -> str:
-    """When a process started; ``gone`` for one that is no more, or only waits to be reaped."""
+    """Return the start time of a process; ``gone`` if it has ended, even if not yet reaped."""
     try:
-        # The name, in brackets, may hold anything.
+        # The name, in brackets, may contain any character.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return "gone"

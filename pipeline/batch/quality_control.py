@@ -1,4 +1,4 @@
-"""Whether a finished scene looks right: its record against the thresholds of the configuration."""
+"""Checks a finished scene: compares its record with the thresholds of the configuration."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,17 +7,13 @@ from pipeline.config import QualityControl
 
 
 def suspicions(record: Mapping[str, Any], limits: QualityControl) -> list[str]:
-    """What makes a scene suspect, in words; nothing where all is well.
+    """Return the reasons why a scene is suspect.
 
     Args:
-        record: what ``SceneReport.record`` gives.
+        record: the result of ``SceneReport.record``.
         limits: the thresholds.
     """
-    return [
-        *_valid_fraction(record, limits),
-        *_inputs(record, limits),
-        *_flags(record, limits),
-    ]
+    return [*_valid_fraction(record, limits), *_inputs(record, limits), *_flags(record, limits)]
 
 
 def _valid_fraction(record: Mapping[str, Any], limits: QualityControl) -> Iterator[str]:
@@ -44,7 +40,7 @@ def _flags(record: Mapping[str, Any], limits: QualityControl) -> Iterator[str]:
             if flag in of_flags and variable in ("", name)
         }
         if not shares:
-            yield f"qc.flag_fraction_max names {wanted}, which the product does not have"
+            yield f"qc.flag_fraction_max names {wanted}, but the product has no such flag"
         for name, share in shares.items():
             if share > most:
                 yield f"{name}.{flag} on {share:.2%} of the pixels, more than {most:.2%}"

@@ -1,32 +1,39 @@
-"""What a call of ``ocpipe batch`` asks for."""
+"""The request of one call of ``ocpipe batch``."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.batch.ledger import ledger_path
+from pipeline.batch.ledger import LEDGER_STEM, ledger_path
 from pipeline.config import RunConfig
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a call of ``ocpipe batch`` asks for."""
+class BatchRequest:
+    """The arguments of one call of ``ocpipe batch``."""
 
     config: RunConfig
     inputs: tuple[str, ...]
-    """Files, folders, patterns, lists; none for those of the configuration or of the ledger."""
+    """Files, folders, patterns, lists; if empty, those of the configuration or of the ledger."""
     ledger: Path | None = None
-    """Where the ledger is; None for the output folder."""
+    """Path of the ledger; None for the output folder."""
     shard: tuple[int, int] | None = None
     retry_failed: bool = False
     limit: int | None = None
-    """Scenes that are begun at most."""
+    """Largest number of scenes to start."""
 
     @property
     def output(self) -> Path:
-        """Where products go."""
+        """The output folder."""
         return self.config.execution.output
 
     @property
     def ledger_path(self) -> Path:
-        """Where the ledger is."""
+        """Path of the ledger."""
         return self.ledger or ledger_path(self.output, self.shard)
+
+    def record(self, name: str) -> Path:
+        """Return the path of a record in the output folder; a shard adds its number to the name."""
+        stem = self.ledger_path.stem
+        part = stem.partition(LEDGER_STEM)[2] if "-of-" in stem else ""
+        path = self.output / name
+        return path.with_stem(f"{path.stem}{part}")

@@ -1,6 +1,6 @@
-"""A batch: what is pending is claimed, done by an executor, and settled, until nothing is left.
+"""Runs a batch: fills the ledger, chooses an executor, processes pending scenes, writes records.
 
-Several runners may work on one ledger; each claims a scene when it has a slot for it.
+Several runners may work on one ledger; each claims a scene when it has a free slot.
 """
 
 import contextlib
@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from pipeline.batch import process_identity, records
-from pipeline.batch.executors import Executor, Inline, Processes, connect
+from pipeline.batch.dask_executor import connect
+from pipeline.batch.executors import Executor, InlineExecutor, ProcessExecutor
 from pipeline.batch.holders import Watch, bury_the_dead
 from pipeline.batch.job import Job
-from pipeline.batch.ledger import Entry, Ledger, Queue
-from pipeline.batch.loop import Listener, Loop, Summary, job_config
-from pipeline.batch.request import Request
+from pipeline.batch.ledger import Ledger, LedgerEntry, SceneQueue
+from pipeline.batch.loop import BatchListener, BatchSummary, Loop, job_config
+from pipeline.batch.request import BatchRequest
 from pipeline.batch.slots import Slots, choose_slots
 from pipeline.batch.sources import find_scenes
 from pipeline.config import RunConfig, hash_of
@@ -27,12 +28,12 @@ from pipeline.networks.reading.library import network_folders
 from pipeline.product.delivery import check_writable, creation_time, make_folder
 from pipeline.version import __version__
 
-# Memory for each core with which no scene needs to be looked at before (bytes).
+# With this much memory per core, no scene needs an estimate before the batch starts (bytes).
 MEMORY_FOR_ALL = 2_000_000_000
 
 
-def plan_batch(request: Request) -> list[Entry]:
-    """The scenes of a call with what would become of them: pending means it would be done.
+def plan_batch(request: BatchRequest) -> list[LedgerEntry]:
+    """Return the scenes of a call with their states; pending scenes would be processed.
 
     Raises:
         ConfigError: the call is wrong.
@@ -44,13 +45,15 @@ def plan_batch(request: Request) -> list[Entry]:
         return ledger.dry_run(_queue(request, ledger))
 
 
-def run_batch(request: Request, listener: Listener, stop: threading.Event) -> Summary:
-    """Do what is pending.
+def run_batch(
+    request: BatchRequest, listener: BatchListener, stop: threading.Event
+) -> BatchSummary:
+    """Process every pending scene.
 
     Args:
-        request: what is asked for.
-        listener: told what happens.
-        stop: when it is set, the batch ends within seconds; what was in work is pending again.
+        request: the scenes and the configuration.
+        listener: receives the progress.
+        stop: ends the batch within seconds when it is set; running scenes become pending again.
 
     Raises:
         ConfigError: the call or the configuration is wrong.
@@ -58,18 +61,17 @@ def run_batch(request: Request, listener: Listener, stop: threading.Event) -> Su
         OutputError: the output folder cannot be used.
     """
     begun = time.monotonic()
-    creation_time()  # a wrong SOURCE_DATE_EPOCH is refused before anything is made
+    creation_time()  # refuses a wrong SOURCE_DATE_EPOCH before anything is written
     make_folder(request.output)
     check_writable(request.output, int(request.config.batch.min_free_space))
     with Ledger.open(request.ledger_path, request.output) as ledger:
         ledger.enqueue(_queue(request, ledger))
         counts = ledger.counts_of_chosen()
         bury_the_dead(ledger, Watch())
-        summary = Summary()
+        summary = BatchSummary()
         if counts.pending or counts.running:
             with _executor(request, ledger) as (executor, slots):
-                run = Loop(request, ledger, executor, slots, listener, stop, summary)
-                run.to_the_end()
+                summary = Loop(request, ledger, executor, slots, listener, stop).to_the_end()
         summary.counts = ledger.counts_of_chosen()
         summary.seconds = time.monotonic() - begun
         if summary.did_something or counts.failed:
@@ -77,18 +79,18 @@ def run_batch(request: Request, listener: Listener, stop: threading.Event) -> Su
     return summary
 
 
-def _queue(request: Request, ledger: Ledger) -> Queue:
+def _queue(request: BatchRequest, ledger: Ledger) -> SceneQueue:
     config = request.config
     inputs = request.inputs or config.batch.inputs or tuple(ledger.paths(config.name))
     if not inputs:
         raise ConfigError(
-            "no scenes are named. Give files, folders, patterns or @list, or batch.inputs in the "
-            "configuration."
+            "no scenes are given. Give files, folders, patterns or @list, or set batch.inputs in "
+            "the configuration."
         )
     found = find_scenes(inputs, request.output, config.name, request.shard)
     template = NameTemplate(config.execution.product)
     of_scene = template.needs_scene
-    return Queue(
+    return SceneQueue(
         run=config.name,
         recipe=recipe_of(config),
         found=found,
@@ -99,13 +101,13 @@ def _queue(request: Request, ledger: Ledger) -> Queue:
 
 
 def recipe_of(config: RunConfig) -> str:
-    """Hash of what decides products beside input and networks, and of how they are named."""
+    """Return a hash of the configuration, the version and the name template."""
     name = config.execution.product
     return hash_of({"science": config.science_record(), "version": __version__, "product": name})
 
 
 def networks_now(config: RunConfig, sensor: str) -> dict[str, str]:
-    """Fingerprint of each network as it would be found for a scene of a sensor."""
+    """Return the fingerprint of each network that a scene of this sensor would get now."""
     from pipeline.algorithms import find_retrieval
 
     folders = network_folders(config.execution.network_dirs)
@@ -114,19 +116,18 @@ def networks_now(config: RunConfig, sensor: str) -> dict[str, str]:
         try:
             found[choice.name] = find_retrieval(choice.file, sensor, folders)[1].fingerprint
         except PipelineError as error:
-            found[choice.name] = f"not found: {error}"  # the scene will say so itself
+            found[choice.name] = f"not found: {error}"  # the scene will fail with this message
     return found
 
 
 @contextlib.contextmanager
-def _executor(request: Request, ledger: Ledger) -> Iterator[tuple[Executor, Slots]]:
-    """What does the scenes, and what each may use."""
+def _executor(request: BatchRequest, ledger: Ledger) -> Iterator[tuple[Executor, Slots]]:
+    """Yield the executor, and the resources of each scene."""
     batch, execution = request.config.batch, request.config.execution
     memory = execution.memory_limit or default_limit()
-    # Other runners on this ledger have their share of the cores already.
-    others = [
-        h for h in ledger.holders(running=True) if process_identity.is_dead(h.process) is False
-    ]
+    # Other runners on this ledger already use some of the cores.
+    holders = ledger.holders(running=True)
+    others = [h for h in holders if process_identity.is_dead(h.process) is False]
     cores = max(available_cores() - sum(h.slots * h.threads for h in others), 1)
     engine = resolve_engine(request.config.science.engine)
     workers = batch.workers
@@ -135,12 +136,12 @@ def _executor(request: Request, ledger: Ledger) -> Iterator[tuple[Executor, Slot
     executor: Executor
     if batch.executor == "inline":
         slots = choose_slots(cores, memory, engine, None, 1, execution.threads)
-        executor = Inline()
+        executor = InlineExecutor()
     elif batch.executor == "dask":
         slots = choose_slots(cores, memory, engine, None, workers, execution.threads or 1)
         executor = connect(batch, slots)
     else:
-        processes = executor = Processes(workers or cores)
+        processes = executor = ProcessExecutor(workers or cores)
         wanted = None
         if workers is None and memory // cores < MEMORY_FOR_ALL:
             wanted = _wanted(request, ledger, processes)
@@ -152,8 +153,8 @@ def _executor(request: Request, ledger: Ledger) -> Iterator[tuple[Executor, Slot
         executor.close()
 
 
-def _wanted(request: Request, ledger: Ledger, processes: Processes) -> int | None:
-    """Bytes beside the program itself that a scene wants on one thread; of the first that tells."""
+def _wanted(request: BatchRequest, ledger: Ledger, processes: ProcessExecutor) -> int | None:
+    """Return the bytes that a scene needs on one thread, besides the program's own."""
     pending = [entry.path for entry in ledger.chosen() if entry.state == "pending"]
     data = job_config(request.config, 1)
     for path in pending[:3]:
@@ -163,15 +164,15 @@ def _wanted(request: Request, ledger: Ledger, processes: Processes) -> int | Non
     return None
 
 
-def _write_records(request: Request, ledger: Ledger, summary: Summary) -> None:
-    """What people and programs look at afterwards."""
-    found, config = records.names(request.ledger_path), request.config
+def _write_records(request: BatchRequest, ledger: Ledger, summary: BatchSummary) -> None:
+    """Write the table of failures and the summary."""
+    config = request.config
     summary.suspects = [entry.path for entry in ledger.suspects(config.name)]
     minutes = summary.seconds / 60
     try:
-        records.write_failures(request.output / found["failures"], ledger.failures(config.name))
+        records.write_failures(request.record("failures.csv"), ledger.failures(config.name))
         records.write_summary(
-            request.output / found["summary"],
+            request.record("summary.json"),
             {
                 "software": f"ocpipe {__version__}",
                 "configuration": config.name,

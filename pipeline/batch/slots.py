@@ -1,38 +1,38 @@
-"""How many scenes at once, and how many threads each: for the cores and the memory there are."""
+"""Chooses how many scenes run at the same time, and their threads, by cores and memory."""
 
 from dataclasses import dataclass
 
 from pipeline.machine.resources import in_words
 
-# What a process takes before it has a scene, by engine (bytes).
+# Memory of a process before its first scene, by engine (bytes).
 PROGRAM = {"tensorflow": 1_000_000_000}
 PROGRAM_OTHERWISE = 350_000_000
-# What is assumed of scenes where none can tell (bytes beside the program).
+# Assumed memory of a scene without an estimate (bytes besides the program).
 USUAL_SCENE = 250_000_000
-# A slot with less than this beside the program does no scene of the usual sizes (bytes).
+# Less than this is not enough for a scene of usual size (bytes besides the program).
 LEAST_SCENE = 120_000_000
 
 
 @dataclass(frozen=True)
 class Slots:
-    """Scenes at once, and what each may use."""
+    """Number of scenes at the same time, and the resources of each."""
 
     count: int
     threads: int
-    """Of each scene."""
+    """Threads per scene."""
     memory_limit: int
-    """Bytes of each scene beside the program itself."""
+    """Bytes per scene, besides the program's own."""
     program_bytes: int
-    """What the program itself takes, with its engine."""
+    """Bytes of the program itself, with its engine."""
 
     def __str__(self) -> str:
-        """``2 scenes at once, 1 thread and 800 MB each``."""
+        """Return ``2 scenes at a time, 1 thread and 800 MB each``."""
         return f"{self.in_words(self.count)} and {in_words(self.memory_limit)} each"
 
     def in_words(self, count: int) -> str:
-        """``2 scenes at once, 1 thread``, for any number of scenes."""
+        """Return ``2 scenes at a time, 1 thread`` for any number of scenes."""
         scenes = "1 scene" if count == 1 else f"{count} scenes"
-        return f"{scenes} at once, {self.threads} thread{'s' * (self.threads != 1)}"
+        return f"{scenes} at a time, {self.threads} thread{'s' * (self.threads != 1)}"
 
 
 def choose_slots(
@@ -43,15 +43,15 @@ def choose_slots(
     workers: int | None = None,
     threads: int | None = None,
 ) -> Slots:
-    """As many scenes at once as cores and memory allow, for one thread per scene wastes none.
+    """Choose as many scenes as cores and memory allow: one thread per scene wastes least.
 
     Args:
-        cores: that may be used.
-        memory: bytes that the whole batch may use.
-        engine: what runs the networks.
-        scene_bytes: what a scene wants on one thread, beside the program itself.
-        workers: scenes at once, where they are given.
-        threads: of each scene, where they are given.
+        cores: number of usable cores.
+        memory: bytes for the whole batch.
+        engine: name of the engine.
+        scene_bytes: bytes that a scene needs on one thread, besides the program's own.
+        workers: the requested number of scenes, if any.
+        threads: the requested number of threads per scene, if any.
     """
     program = PROGRAM.get(engine, PROGRAM_OTHERWISE)
     fitting = max(memory // (program + (scene_bytes or USUAL_SCENE)), 1)

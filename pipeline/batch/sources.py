@@ -1,4 +1,4 @@
-"""Which scenes a batch is about: files, folders, patterns, lists, or standard input."""
+"""Finds the scenes of a batch: files, folders, patterns, lists, or standard input."""
 
 import glob
 import hashlib
@@ -12,43 +12,43 @@ from pathlib import Path
 from pipeline.errors import ConfigError
 from pipeline.machine.files import identity_of
 
-# In folders, what has one of these endings is taken for a scene; what is none of a known format
-# fails with words. Files that are named are taken whatever their ending.
+# In a folder, a file with one of these endings counts as a scene; if its format is unknown, it
+# fails with a message. A file that is given by name may have any ending.
 ENDINGS = (".nc", ".nc4", ".h5", ".hdf5", ".he5", ".hdf", ".tif", ".tiff")
-# Folders that are scenes themselves.
+# Endings of folders that are scenes themselves.
 SCENE_FOLDERS = (".sen3",)
 STDIN = "-"
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundScene:
     """A scene that was found."""
 
     path: str
-    """Absolute, links kept."""
+    """Absolute path; links are not resolved."""
     size: int | None
-    """Bytes; None where there is no such file."""
+    """Size in bytes; None if the file does not exist."""
     mtime_ns: int | None
 
     @property
     def exists(self) -> bool:
-        """Whether there is such a file."""
+        """Whether the file exists."""
         return self.size is not None
 
 
 def find_scenes(
     inputs: Iterable[str], output: Path, config_name: str, shard: tuple[int, int] | None = None
-) -> list[Found]:
-    """All scenes, each once, sorted by path.
+) -> list[FoundScene]:
+    """Return all scenes, each once, sorted by path.
 
     Args:
-        inputs: files, folders, patterns, ``@file`` with one of these per line, ``-`` for such lines
-            on standard input.
-        output: the folder of products, in which no scenes are looked for.
-        config_name: of the configuration, by which products are told from scenes where scenes lie
-            in the folder of products, too.
-        shard: number (from 1) and count, for a part of the scenes: always the same for a scene of
-            a name, however many others there are.
+        inputs: files, folders, patterns, ``@file`` with one of these per line, or ``-`` for such
+            lines on standard input.
+        output: the output folder, where scenes are not searched for.
+        config_name: name of the configuration; it tells products from scenes if both are in the
+            output folder.
+        shard: number (from 1) and count of the part of the scenes to return. The shard of a scene
+            depends only on its file name.
 
     Raises:
         ConfigError: a list cannot be read.
@@ -63,19 +63,19 @@ def find_scenes(
 
 
 def shard_of(path: str, count: int) -> int:
-    """The shard, from 1, of a scene; by its name, so that folders may be mounted elsewhere."""
+    """Return the shard (from 1) of a scene. It depends on the name only: folders may move."""
     digest = hashlib.blake2b(os.path.basename(path).encode(errors="surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") % count + 1
 
 
-def _found(path: str) -> Found:
+def _found(path: str) -> FoundScene:
     try:
         found = os.stat(path)
         if stat.S_ISDIR(found.st_mode):
-            return Found(path, *identity_of(Path(path)))
+            return FoundScene(path, *identity_of(Path(path)))
     except OSError:
-        return Found(path, None, None)
-    return Found(path, found.st_size, found.st_mtime_ns)
+        return FoundScene(path, None, None)
+    return FoundScene(path, found.st_size, found.st_mtime_ns)
 
 
 def _expanded(item: str, output: Path, config_name: str) -> Iterator[str]:
@@ -87,7 +87,7 @@ def _expanded(item: str, output: Path, config_name: str) -> Iterator[str]:
                 yield from _listed(lines, item, output, config_name)
         except OSError as error:
             raise ConfigError(
-                f"{item}: the list cannot be read ({error.strerror}). Correct the path after @."
+                f"{item}: cannot read the list ({error.strerror}). Correct the path after @."
             ) from error
     elif os.path.isdir(item) and not _is_scene_folder(item):
         yield from _in_folder(item, output, config_name)
@@ -103,7 +103,10 @@ def _listed(lines: Iterable[str], name: str, output: Path, config_name: str) -> 
         if not entry.strip() or entry.lstrip().startswith("#"):
             continue
         if entry == STDIN or entry.startswith("@"):
-            raise ConfigError(f"{name}: a list cannot name another list ({entry!r}).")
+            raise ConfigError(
+                f"{name}: a list cannot contain another list ({entry!r}). Give both on the "
+                "command line."
+            )
         yield from _expanded(entry, output, config_name)
 
 
@@ -112,9 +115,9 @@ def _is_scene_folder(path: str) -> bool:
 
 
 def _in_folder(folder: str, output: Path, config_name: str) -> Iterator[str]:
-    """Scenes at any depth; hidden files and folders, and products, are passed over."""
+    """Yield scenes at any depth; skip hidden files, hidden folders and products."""
     root, products = os.path.realpath(folder), os.path.realpath(output)
-    # Where scenes lie in the output folder itself, only the names tell products from scenes.
+    # If scenes are in the output folder itself, only the names tell products from scenes.
     mixed = root == products or root.startswith(f"{products}/")
     own_ending = f".{config_name}.nc"
     for here, folders, files in os.walk(root):

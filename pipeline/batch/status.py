@@ -1,4 +1,4 @@
-"""How far batches are: one ledger, or all of a folder together."""
+"""Shows the progress of batches: of one ledger, or of all ledgers in a folder together."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -7,68 +7,87 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.batch import process_identity
-from pipeline.batch.ledger import LEDGER_STEM, LEDGER_SUFFIX, Counts, Entry, Holder, Ledger
+from pipeline.batch.ledger import (
+    LEDGER_STEM,
+    LEDGER_SUFFIX,
+    Holder,
+    Ledger,
+    LedgerEntry,
+    SceneCounts,
+)
 from pipeline.errors import LedgerError
 
-# Of the last failures, how many are shown.
+# Number of the last failures to show.
 LAST = 5
 
 
 @dataclass(frozen=True)
-class Status:
-    """Of one ledger."""
+class LedgerStatus:
+    """The state of one ledger."""
 
     ledger: Path
-    runs: dict[str, Counts]
-    """By the name of the configuration."""
+    runs: dict[str, SceneCounts]
+    """Scenes by state, by the name of the configuration."""
     workers: list[Holder]
-    """Who works now."""
+    """Processes that work now."""
     last: Holder | None
-    """Who worked last."""
-    failures: list[Entry]
-    """The last ones."""
-
-    @property
-    def counts(self) -> Counts:
-        """Of all configurations."""
-        return total(self.runs.values())
+    """The process that started last."""
+    failures: list[LedgerEntry]
+    """The last failed scenes."""
 
     @property
     def scenes_per_minute(self) -> float | None:
-        """Of those who work now, else of who worked last; None where too little was done."""
+        """Rate of the present workers, else of the last one; None if too little was done."""
         measured = self.workers or ([self.last] if self.last is not None else [])
         rates = [60 * h.done / h.elapsed for h in measured if h.elapsed > 0 and h.done]
         return sum(rates) or None
 
 
-def total(counts: Any) -> Counts:
-    """Counts added up."""
-    listed = list(counts)
-    return Counts(**{f.name: sum(getattr(c, f.name) for c in listed) for f in fields(Counts)})
+@dataclass(frozen=True)
+class _Progress:
+    """The progress of several ledgers together."""
+
+    counts: SceneCounts
+    rate: float | None
+    """Scenes per minute of all workers, or of the last workers if none works now."""
+    left: int
+    """Number of scenes that are not done yet."""
+    seconds_left: float | None
+    """Estimate of the remaining time; None if no process works or the rate is unknown."""
+
+    @classmethod
+    def of(cls, found: Sequence[LedgerStatus]) -> "_Progress":
+        runs = [counts for status in found for counts in status.runs.values()]
+        names = [field.name for field in fields(SceneCounts)]
+        counts = SceneCounts(**{name: sum(getattr(c, name) for c in runs) for name in names})
+        working = [status for status in found if status.workers]
+        rate = sum(s.scenes_per_minute or 0.0 for s in working or found) or None
+        left = counts.pending + counts.running
+        return cls(counts, rate, left, 60 * left / rate if rate and working else None)
 
 
-def read_status(path: Path) -> list[Status]:
-    """Of a ledger, or of every ledger in a folder.
+def read_status(path: Path) -> list[LedgerStatus]:
+    """Read a ledger, or every ledger in a folder.
 
     Raises:
-        LedgerError: there is none.
+        LedgerError: there is no ledger.
     """
     if not path.is_dir():
         return [_status_of(path)]
     found = sorted(path.glob(f"{LEDGER_STEM}*{LEDGER_SUFFIX}"))
     if not found:
         raise LedgerError(
-            f"{path}: no ledger ({LEDGER_STEM}*{LEDGER_SUFFIX}) is in this folder. Give the "
-            "output folder of a batch, or its ledger."
+            f"{path}: this folder has no ledger ({LEDGER_STEM}*{LEDGER_SUFFIX}). Give the output "
+            "folder of a batch, or its ledger."
         )
     return [_status_of(ledger) for ledger in found]
 
 
-def _status_of(path: Path) -> Status:
+def _status_of(path: Path) -> LedgerStatus:
     with Ledger.read(path) as ledger:
         holders = ledger.holders()
         working = [h for h in holders if h.state == "running"]
-        return Status(
+        return LedgerStatus(
             ledger=path,
             runs={run: ledger.counts(run) for run in ledger.runs()},
             workers=[h for h in working if process_identity.is_dead(h.process) is not True],
@@ -77,40 +96,36 @@ def _status_of(path: Path) -> Status:
         )
 
 
-def lines(found: Sequence[Status]) -> Iterator[str]:
-    """In words."""
+def lines(found: Sequence[LedgerStatus]) -> Iterator[str]:
+    """Yield lines that describe the progress."""
     for status in found:
         yield str(status.ledger)
-        for run, counts in status.runs.items():
-            yield f"  {run:<14}{_counted(counts)}"
+        yield from (f"  {run:<14}{_counted(counts)}" for run, counts in status.runs.items())
         if not status.runs:
             yield "  no scenes"
         yield from (f"  working       {_worker(holder)}" for holder in status.workers)
+    progress = _Progress.of(found)
     if len(found) > 1:
-        yield f"together        {_counted(total(s.counts for s in found))}"
-    counts, rate = total(s.counts for s in found), _rate(found)
-    left = counts.pending + counts.running
-    if rate:
-        yield f"rate            {rate:.1f} scenes per minute"
-    if any(s.workers for s in found) and rate and left:
-        yield f"time left       about {in_time(60 * left / rate)}"
-    elif left:
-        yield f"nobody works    {left} scenes are left; ocpipe batch goes on with them"
+        yield f"together        {_counted(progress.counts)}"
+    if progress.rate:
+        yield f"rate            {progress.rate:.1f} scenes per minute"
+    if progress.seconds_left:
+        yield f"time left       about {in_time(progress.seconds_left)}"
+    elif progress.left and not any(status.workers for status in found):
+        yield f"nobody works    {progress.left} scenes are left; call ocpipe batch to continue"
     failures = [entry for status in found for entry in status.failures]
     if failures:
         yield "last failures"
-        for entry in failures[-LAST:]:
-            yield f"  {entry.kind:<13} {entry.reason}"
+        yield from (f"  {entry.kind:<13} {entry.reason}" for entry in failures[-LAST:])
 
 
-def as_json(found: Sequence[Status]) -> str:
-    """For programs."""
-    rate, counts = _rate(found), total(s.counts for s in found)
-    left = counts.pending + counts.running
+def as_json(found: Sequence[LedgerStatus]) -> str:
+    """Return the progress as JSON."""
+    progress = _Progress.of(found)
     data: dict[str, Any] = {
-        "scenes": asdict(counts),
-        "scenes_per_minute": rate,
-        "seconds_left": 60 * left / rate if rate and any(s.workers for s in found) else None,
+        "scenes": asdict(progress.counts),
+        "scenes_per_minute": progress.rate,
+        "seconds_left": progress.seconds_left,
         "ledgers": [
             {
                 "ledger": str(status.ledger),
@@ -124,15 +139,9 @@ def as_json(found: Sequence[Status]) -> str:
     return json.dumps(data, indent=2)
 
 
-def _rate(found: Sequence[Status]) -> float | None:
-    """Of all who work now together; of one who worked last, where nobody does."""
-    working = [s for s in found if s.workers]
-    return sum(s.scenes_per_minute or 0.0 for s in working or found) or None
-
-
-def _counted(counts: Counts) -> str:
+def _counted(counts: SceneCounts) -> str:
     parts = [f"{counts.done} done", f"{counts.failed} failed", f"{counts.pending} pending"]
-    parts += [f"{counts.running} in work"] if counts.running else []
+    parts += [f"{counts.running} running"] if counts.running else []
     parts += [f"{counts.skipped} skipped"] if counts.skipped else []
     parts += [f"{counts.suspect} suspect"] if counts.suspect else []
     return f"{counts.total} scenes: {', '.join(parts)}"
@@ -141,12 +150,12 @@ def _counted(counts: Counts) -> str:
 def _worker(holder: Holder) -> str:
     return (
         f"process {holder.pid} on {holder.host} since {holder.started}, {holder.slots} scenes at "
-        f"once: {holder.done} done, {holder.failed} failed"
+        f"a time: {holder.done} done, {holder.failed} failed"
     )
 
 
 def in_time(seconds: float) -> str:
-    """``40 s``, ``12 min``, ``3 h 5 min``."""
+    """Return ``40 s``, ``12 min`` or ``3 h 5 min``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

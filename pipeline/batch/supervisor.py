@@ -1,8 +1,7 @@
-"""Keeps one warm child process: its time, its memory, and what its death means.
+"""A supervisor keeps one child process, limits its time and memory, and explains its death.
 
-An exception, a hang, a memory that runs out, a kill or a crash inside a library costs the scene in
-work and nothing else. The same supervisor runs in a thread here and inside the task of a Dask
-worker.
+An exception, a hang, a lack of memory, a kill or a crash inside a library costs only the current
+scene. The same supervisor runs in a thread here and in a task of a Dask worker.
 """
 
 import contextlib
@@ -15,51 +14,53 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
 
+from pipeline.batch import kinds
 from pipeline.batch.child import HANDED_TO_ALL
-from pipeline.batch.job import CRASH, DEFECT, MEMORY, STOPPED, TIMEOUT, Job, Outcome, Progress
+from pipeline.batch.job import MORE_MEMORY, Job, JobOutcome, Progress
 from pipeline.machine.resources import ONE_THREAD, in_words
 from pipeline.writers.partial import partials_of
 
-# How often memory is looked at (seconds).
+# Time between two looks at the memory of the child (seconds).
 POLL = 0.1
-# A scene is out of bounds that takes so many times what it should, and so many bytes more.
+# A scene may take this multiple of its share of memory, plus this many bytes.
 BEYOND, SLACK = 1.25, 200_000_000
-# A child that did not say it is ready by then never will (seconds).
+# A child that is not ready after this time never will be (seconds).
 START = 120.0
 
 
 class _DiedError(Exception):
-    """The child closed its end."""
+    """The child closed its end of the pipe."""
 
 
 class Supervisor:
-    """One slot for scenes; its child is started with the first and replaced when it dies."""
+    """Processes scenes in a child, which starts with the first scene and is replaced if it dies."""
 
     def __init__(self) -> None:
         self._child: _Child | None = None
         self._stopping = threading.Event()
 
-    def run(self, job: Job, progress: Progress = lambda _done, _all: None) -> Outcome:
-        """Do a scene in the child; always comes back with an outcome, within the job's time."""
+    def run(self, job: Job, progress: Progress = lambda _done, _all: None) -> JobOutcome:
+        """Process a scene in the child; always return an outcome, within the job's time limit."""
         begun = time.monotonic()
         outcome, target = self._run(job, progress, begun + job.timeout_s)
-        if outcome.kind in (CRASH, TIMEOUT, MEMORY, STOPPED, DEFECT):
-            self._end_child()  # what it holds is not to be trusted any more
+        if outcome.kind in (kinds.CRASH, kinds.TIMEOUT, kinds.MEMORY, kinds.STOPPED, kinds.DEFECT):
+            self._end_child()  # its state can no longer be trusted
             if target is not None:
                 for partial in partials_of(target, job.lease):
                     with contextlib.suppress(OSError):
                         partial.unlink()
-        return Outcome.of(outcome.data() | {"seconds": time.monotonic() - begun})
+        return replace(outcome, seconds=time.monotonic() - begun)
 
     def estimate(self, job: Job) -> int | None:
-        """Bytes beside the program itself that a scene wants on one thread; None where unknown."""
+        """Return the bytes that a scene needs on one thread (without the program), or None."""
         try:
             child = self._started()
-            child.send({"do": "estimate", "job": job.data()})
+            child.send({"do": "estimate", "job": asdict(job)})
             message = child.message(time.monotonic() + START)
         except (_DiedError, OSError):
             message = None
@@ -70,7 +71,7 @@ class Supervisor:
         return found
 
     def stop(self) -> None:
-        """Give up what is in work, from any thread: ``run`` comes back within a moment."""
+        """Give up the current scene, from any thread; ``run`` then returns within a moment."""
         self._stopping.set()
         child = self._child
         if child is not None:
@@ -81,16 +82,16 @@ class Supervisor:
         self.stop()
         self._end_child()
 
-    def _run(self, job: Job, progress: Progress, deadline: float) -> tuple[Outcome, Path | None]:
+    def _run(self, job: Job, progress: Progress, deadline: float) -> tuple[JobOutcome, Path | None]:
         target: Path | None = None
         cap = SLACK + int(BEYOND * (job.program_bytes + (job.memory_limit or 0)))
         try:
             child = self._started()
-            child.send({"do": "scene", "job": job.data(), "memory_cap": cap})
+            child.send({"do": "scene", "job": asdict(job), "memory_cap": cap})
             while True:
                 message = child.message(min(deadline, time.monotonic() + POLL))
                 if self._stopping.is_set():
-                    return Outcome(STOPPED), target
+                    return JobOutcome(kinds.STOPPED), target
                 if message is None:
                     failure = self._out_of_bounds(child, job, cap, deadline)
                     if failure is not None:
@@ -100,11 +101,11 @@ class Supervisor:
                 elif "target" in message:
                     target = Path(message["target"])
                 elif "outcome" in message:
-                    return Outcome.of(message["outcome"]), target
+                    return JobOutcome.of(message["outcome"]), target
         except (_DiedError, OSError):
             if self._stopping.is_set():
-                return Outcome(STOPPED), target
-            return Outcome(CRASH, f"{Path(job.path).name}: {self._death()}"), target
+                return JobOutcome(kinds.STOPPED), target
+            return JobOutcome(kinds.CRASH, f"{Path(job.path).name}: {self._death()}"), target
 
     def _started(self) -> "_Child":
         if self._child is None or not self._child.is_alive:
@@ -116,38 +117,37 @@ class Supervisor:
 
     def _out_of_bounds(
         self, child: "_Child", job: Job, cap: int, deadline: float
-    ) -> Outcome | None:
-        name = Path(job.path).name
+    ) -> JobOutcome | None:
+        name, used = Path(job.path).name, child.resident_bytes()
         if time.monotonic() >= deadline:
-            return Outcome(
-                TIMEOUT,
-                f"{name}: not done after {job.timeout_s:g} s. Raise --timeout if it only needs "
-                "longer; otherwise the file makes a library hang.",
+            return JobOutcome(
+                kinds.TIMEOUT,
+                f"{name}: not finished after {job.timeout_s:g} s. Raise --timeout if it only "
+                "needs more time; otherwise its file makes a library hang.",
             )
-        used = child.resident_bytes()
         if used > cap:
-            return Outcome(
-                MEMORY,
+            return JobOutcome(
+                kinds.MEMORY,
                 f"{name}: took {in_words(used)} of memory, more than the {in_words(cap)} that one "
-                "scene may take. Raise --memory-limit, or do fewer scenes at once (--workers).",
+                f"scene may take. {MORE_MEMORY}",
             )
         return None
 
     def _death(self) -> str:
-        """Why the child is no more, in words."""
+        """Explain why the child ended."""
         child = self._child
         if child is None:
-            return "its process could not be started"
+            return "its process could not be started. See whether the machine has free memory."
         code, last = child.wait(), child.last_words()
         if code is None or code >= 0:
-            return f"its process ended by itself with code {code}{last}"
+            return f"its process ended with exit code {code}{last}. A library called exit."
         name = signal.Signals(-code).name
         if -code == signal.SIGKILL:
             return (
                 f"its process was killed (SIGKILL){last}. Usually the machine, or the job on it, "
-                "ran out of memory: do fewer scenes at once (--workers)."
+                "ran out of memory: process fewer scenes at the same time (--workers)."
             )
-        return f"its process crashed ({name}){last}. The file is probably damaged: fetch it again."
+        return f"its process crashed ({name}){last}. The file is probably damaged; fetch it again."
 
     def _end_child(self) -> None:
         child, self._child = self._child, None
@@ -157,7 +157,7 @@ class Supervisor:
 
 
 class _Child:
-    """A process, and the pipes to it."""
+    """A child process and the pipes to it."""
 
     def __init__(self) -> None:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
@@ -165,7 +165,7 @@ class _Child:
         self._from_child, replies = os.pipe()
         lifeline, self._lifeline = os.pipe()
         theirs = (requests, replies, lifeline)
-        # A signal for all processes of a job must not meet the child before it ignores it.
+        # A signal to all processes of a job must not reach the child before the child ignores it.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, HANDED_TO_ALL)
         try:
             self._process = subprocess.Popen(  # noqa: S603 - this program itself
@@ -186,21 +186,17 @@ class _Child:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the process runs."""
+        """Whether the process is running."""
         return self._process.poll() is None
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Hand a request over."""
+        """Send a request."""
         left = memoryview(json.dumps(message).encode() + b"\n")
         while left:
             left = left[os.write(self._to_child, left) :]
 
     def message(self, deadline: float) -> dict[str, Any] | None:
-        """The next reply; None where none came in time.
-
-        Raises:
-            _DiedError: the child closed its end.
-        """
+        """Return the next reply, or None if none comes in time; raise _DiedError if none can."""
         while b"\n" not in self._received:
             left = max(deadline - time.monotonic(), 0.0)
             if not self._poll.poll(left * 1000):
@@ -214,7 +210,7 @@ class _Child:
         return reply
 
     def resident_bytes(self) -> int:
-        """Memory of the process; 0 when it is gone."""
+        """Return the memory of the process in bytes; 0 if it is gone."""
         try:
             pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
         except (OSError, IndexError):
@@ -227,37 +223,33 @@ class _Child:
             self._process.kill()
 
     def wait(self) -> int | None:
-        """The exit code, or minus the signal; None where the process does not end."""
+        """Return the exit code, or minus the signal; None if the process does not end."""
         try:
             return self._process.wait(10)
         except subprocess.TimeoutExpired:
             return None
 
     def last_words(self) -> str:
-        """Where Python was when the process crashed, as far as it could say."""
+        """Return where Python was when the process crashed, if that is known."""
         self._stderr.seek(0, os.SEEK_END)
         self._stderr.seek(max(0, self._stderr.tell() - 20_000))
-        said = self._stderr.read().decode(errors="replace")
-        frames = list(_frames(said))
+        frames = list(_frames(self._stderr.read().decode(errors="replace")))
         return f" in {frames[0]}" if frames else ""
 
     def close(self) -> None:
-        """Let go of the pipes, once the process is gone."""
+        """Close the pipes once the process is gone."""
         self.wait()
         for number in (self._to_child, self._from_child, self._lifeline):
             os.close(number)
         self._stderr.close()
 
 
-def _frames(said: str) -> Iterator[str]:
-    """``read_direct_chunk (hdf5_chunks.py, line 117)``, innermost first, from faulthandler."""
-    _, current, after = said.rpartition("Current thread")
+def _frames(dump: str) -> Iterator[str]:
+    """Yield ``read_direct_chunk (hdf5_chunks.py, line 117)`` of faulthandler, innermost first."""
+    _, current, after = dump.rpartition("Current thread")
     for line in (after if current else "").splitlines():
         words = line.strip()
         if words.startswith('File "'):
             path, _, rest = words.removeprefix('File "').partition('", ')
             number, _, function = rest.partition(" in ")
             yield f"{function} ({Path(path).name}, {number})"
-
-
-Estimate = Callable[[Job], int | None]

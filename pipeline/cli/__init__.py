@@ -1,7 +1,6 @@
-"""The command ``ocpipe``: parse, load the configuration, one library call, exit code.
+"""The command ``ocpipe``: parse, load the configuration, make one library call, exit with a code.
 
-Exit codes: 0 done, 1 a scene failed, 2 wrong use or configuration, 75 a batch was interrupted,
-128 + n stopped by signal n. Nothing heavy is imported before a command needs it.
+Heavy libraries are imported only when a command needs them.
 """
 
 import click
@@ -21,7 +20,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True, "max_con
 @click.group(context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="ocpipe")
 def main() -> None:
-    """Whole ocean-colour scenes through neural networks, with products that say how they were made.
+    """Apply neural networks to whole ocean-colour scenes; each product records how it was made.
 
     Exit codes: 0 done, 1 a scene failed, 2 wrong use or configuration, 75 a batch was interrupted,
     128 + n stopped by signal n.

@@ -1,4 +1,4 @@
-"""``ocpipe batch`` and ``ocpipe status``: many scenes, and how far they are."""
+"""``ocpipe batch`` and ``ocpipe status``: process many scenes, and show the progress."""
 
 import logging
 import re
@@ -13,24 +13,23 @@ import click
 
 from pipeline.cli.options import (
     EXISTING,
-    engine_option,
+    POSITIVE,
+    configured,
     log_level_option,
-    networks_option,
-    output_option,
-    products_option,
-    window_options,
+    option,
+    run_options,
 )
-from pipeline.cli.session import failure, importing, start, wrong_use
-from pipeline.errors import ConfigError, PipelineError
+from pipeline.cli.session import exit_on_error, importing, start
+from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pipeline.batch.ledger import Entry
-    from pipeline.batch.loop import Summary
-    from pipeline.batch.request import Request
+    from pipeline.batch.ledger import LedgerEntry
+    from pipeline.batch.loop import BatchSummary
+    from pipeline.batch.request import BatchRequest
 
 log = logging.getLogger("pipeline")
 
-# EX_TEMPFAIL of <sysexits.h>: call again, and it goes on.
+# EX_TEMPFAIL of <sysexits.h>: calling again continues the batch.
 INTERRUPTED = 75
 
 
@@ -38,7 +37,7 @@ class _Shard(click.ParamType):  # type: ignore[type-arg]  # generic in its stubs
     name = "i/n"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """``3/8`` as (3, 8)."""
+        """Return ``3/8`` as (3, 8)."""
         if isinstance(value, tuple):
             return value
         match = re.fullmatch(r"(\d+)/(\d+)", value)
@@ -53,97 +52,67 @@ class _Shard(click.ParamType):  # type: ignore[type-arg]  # generic in its stubs
 @click.command()
 @click.argument("config")
 @click.argument("inputs", metavar="[FILES | FOLDERS | GLOBS | @LIST | -]", nargs=-1)
-@output_option
-@networks_option
-@products_option
-@engine_option
-@window_options
-@click.option(
+@run_options
+@option(
     "--ledger",
-    type=EXISTING,
-    default=None,
-    show_default="in the output folder",
-    help="What is done and what is not; on a disk of this machine.",
+    "File that records what is done; on a disk of this machine.",
+    "in the output folder",
+    EXISTING,
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be done, what not, and why.")
-@click.option("--retry-failed", is_flag=True, help="Try again what failed in earlier calls.")
-@click.option(
+@click.option("--dry-run", is_flag=True, help="List the scenes, what would be done, and why.")
+@click.option("--retry-failed", is_flag=True, help="Retry scenes that failed in earlier calls.")
+@option(
     "--max-attempts",
-    type=click.IntRange(min=1),
-    default=None,
-    show_default="batch.max_attempts, else 2",
-    help="How often a scene is tried that crashes, hangs or exhausts memory.",
+    "Attempts per scene that crashes, hangs or runs out of memory.",
+    "batch.max_attempts, else 2",
+    POSITIVE,
 )
-@click.option(
+@option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=None,
+    "Longest time for a scene.",
+    "batch.timeout_s, else 3600",
+    click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    show_default="batch.timeout_s, else 3600",
-    help="After which a scene is given up.",
 )
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=None,
-    show_default="none",
-    help="Begin at most so many scenes.",
-)
-@click.option(
+@option("--limit", "Largest number of scenes to start.", "none", POSITIVE)
+@option(
     "--shard",
-    type=_Shard(),
-    default=None,
-    show_default="all",
-    help="A part of the scenes with a ledger of its own: 1/8 is the first of eight.",
+    "Process one part of the scenes, with a ledger of its own: 1/8 is the first of eight parts.",
+    "all",
+    _Shard(),
 )
-@click.option(
+@option(
     "--executor",
-    type=click.Choice(["processes", "inline", "dask"]),
-    default=None,
-    show_default="batch.executor, else processes",
-    help="Local processes; this process, for debugging; or a Dask cluster.",
+    "Run scenes in local processes, in this process (for debugging), or on a Dask cluster.",
+    "batch.executor, else processes",
+    click.Choice(["processes", "inline", "dask"]),
 )
-@click.option(
+@option(
     "--scheduler",
-    default=None,
+    "Address of a Dask scheduler; implies --executor dask.",
+    "batch.scheduler",
     metavar="tcp://HOST:PORT",
-    show_default="batch.scheduler",
-    help="Of a Dask cluster; implies --executor dask.",
 )
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=None,
-    show_default="by cores and memory",
-    help="Scenes at once.",
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    default=None,
-    show_default="by cores and memory",
-    help="Threads for each scene.",
-)
-@click.option(
+@option("--workers", "Scenes processed at a time.", "by cores and memory", POSITIVE)
+@option("--threads", "Threads per scene.", "by cores and memory", POSITIVE)
+@option(
     "--memory-limit",
-    default=None,
+    "Memory (4GB, 2GiB) for the whole batch.",
+    "half of the free memory",
     metavar="SIZE",
-    show_default="half of what is left",
-    help="Memory (4GB, 2GiB) of the whole batch.",
 )
-@click.option(
+@option(
     "--if-exists",
-    type=click.Choice(["skip", "overwrite", "error"]),
-    default=None,
-    show_default="batch.if_exists, else overwrite",
-    help="What becomes of a file in a product's place that the ledger does not know.",
+    "What to do when a product's file exists but is not in the ledger.",
+    "batch.if_exists, else overwrite",
+    click.Choice(["skip", "overwrite", "error"]),
 )
 @click.option(
     "--new-failures-only",
     is_flag=True,
-    help="Exit code 1 only for scenes that failed in this call.",
+    help="Exit with code 1 only if a scene failed in this call.",
 )
-@click.option("--log-json", is_flag=True, help="Messages as JSON, one object a line.")
+@click.option("--log-json", is_flag=True, help="Write messages as JSON, one object per line.")
 @log_level_option
 def batch(
     config: str,
@@ -154,15 +123,16 @@ def batch(
     log_level: str,
     **options: Any,
 ) -> None:
-    """Do what is pending of many scenes, and nothing else; called again, it goes on.
+    """Process every scene that is not done yet; safe to call again.
 
     Scenes are files, folders (searched to any depth), patterns in quotes, lists of these
-    (@FILE, one a line), or - for a list on standard input. A ledger beside the products knows what
-    is done; a changed scene, network, configuration or version makes scenes pending again. A scene
-    that fails, hangs, crashes or exhausts memory costs the others nothing.
+    (@FILE, one per line), or - for a list on standard input. A ledger next to the products records
+    what is done. A scene is processed again when its file, a network, the configuration or the
+    version changes. A scene that fails, hangs, crashes or runs out of memory does not stop the
+    others.
 
     Exit codes: 0 nothing failed, 1 some scenes failed, 2 wrong use, 75 interrupted (SIGTERM,
-    Ctrl-C): call again to go on.
+    Ctrl-C): call again to continue.
     """
     start(log_level, log_json)
     stop = threading.Event()
@@ -171,72 +141,55 @@ def batch(
     with importing():
         from pipeline.batch.runner import plan_batch, run_batch
         from pipeline.cli.batch_display import display
-    try:
+    with exit_on_error(ConfigError):
         request = _request(config, inputs, options)
         if dry_run:
             _print_plan(plan_batch(request))
             return
         with display() as listener:
             summary = run_batch(request, listener, stop)
-    except ConfigError as error:
-        wrong_use(error)
-    except PipelineError as error:
-        failure(error)
-        sys.exit(1)
-    _say(summary)
+    _report(summary)
     sys.exit(_exit_code(summary, new_failures_only))
 
 
-def _request(config: str, inputs: tuple[str, ...], options: dict[str, Any]) -> "Request":
-    from pipeline.batch.request import Request
-    from pipeline.cli.run import configured
+def _request(config: str, inputs: tuple[str, ...], options: dict[str, Any]) -> "BatchRequest":
+    from pipeline.batch.request import BatchRequest
     from pipeline.run.plan import check_config
 
-    settings = configured(config, **options)
-    executor = options["executor"] or ("dask" if options["scheduler"] else None)
-    settings = settings.batching(
-        executor=executor,
-        scheduler=options["scheduler"],
-        workers=options["workers"],
+    settings = configured(config, **options).batching(
+        executor=options["executor"] or ("dask" if options["scheduler"] else None),
         timeout_s=options["timeout"],
-        max_attempts=options["max_attempts"],
-        if_exists=options["if_exists"],
+        **{key: options[key] for key in ("scheduler", "workers", "max_attempts", "if_exists")},
     )
     check_config(settings)
-    return Request(
-        settings,
-        inputs,
-        ledger=options["ledger"],
-        shard=options["shard"],
-        retry_failed=options["retry_failed"],
-        limit=options["limit"],
-    )
+    keys = ("ledger", "shard", "retry_failed", "limit")
+    return BatchRequest(settings, inputs, **{key: options[key] for key in keys})
 
 
-def _print_plan(entries: "Sequence[Entry]") -> None:
+def _print_plan(entries: "Sequence[LedgerEntry]") -> None:
     for entry in entries:
+        why = f"{entry.state} {entry.finished}"
         if entry.state == "pending":
-            click.echo(f"run    {entry.path}  ({entry.why})")
+            why = entry.why
         elif entry.state == "running":
-            click.echo(f"skip   {entry.path}  (in work in another process)")
+            why = "another process works on it"
         elif entry.state == "failed":
-            hint = "" if entry.kind in ("missing", "name") else "; --retry-failed tries again"
-            click.echo(f"skip   {entry.path}  (failed: {entry.reason}{hint})")
-        else:
-            click.echo(f"skip   {entry.path}  ({entry.state} {entry.finished})")
+            hint = "" if entry.kind in ("missing", "name") else "; --retry-failed retries it"
+            why = f"failed: {entry.reason}{hint}"
+        click.echo(f"{'run' if entry.state == 'pending' else 'skip':<6} {entry.path}  ({why})")
     pending = sum(entry.state == "pending" for entry in entries)
-    click.echo(f"{pending} of {len(entries)} scenes would be done")
+    click.echo(f"{pending} of {len(entries)} scenes would be processed")
 
 
-def _say(summary: "Summary") -> None:
+def _report(summary: "BatchSummary") -> None:
     counts = summary.counts
     if summary.problem:
-        log.error("the batch ends: %s", summary.problem)
+        log.error("the batch ends early: %s", summary.problem)
     if summary.interrupted:
-        log.warning("interrupted; %d scenes are left, call again to go on", counts.pending)
+        log.warning("interrupted; %d scenes are left, call again to continue", counts.pending)
     earlier = counts.failed - summary.failed
     log.info(
-        "%d done, %d skipped, %d failed in %.0f s; in all %d of %d done%s%s",
+        "%d done, %d skipped, %d failed in %.0f s; in total %d of %d done%s%s",
         summary.done, summary.skipped, summary.failed, summary.seconds,
         counts.done + counts.skipped, counts.total,
         f", {counts.suspect} suspect" if counts.suspect else "",
@@ -244,7 +197,7 @@ def _say(summary: "Summary") -> None:
     )  # fmt: skip
 
 
-def _exit_code(summary: "Summary", new_failures_only: bool) -> int:
+def _exit_code(summary: "BatchSummary", new_failures_only: bool) -> int:
     if summary.problem:
         return 1
     if summary.interrupted:
@@ -254,16 +207,13 @@ def _exit_code(summary: "Summary", new_failures_only: bool) -> int:
 
 @click.command()
 @click.argument("ledger", metavar="[LEDGER | FOLDER]", type=EXISTING, default=Path())
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @log_level_option
 def status(ledger: Path, as_json: bool, log_level: str) -> None:
-    """How far a batch is: its LEDGER, or all ledgers of a FOLDER together."""
+    """Show the progress of a batch: of one LEDGER, or of all ledgers in a FOLDER."""
     start(log_level)
     from pipeline.batch import status as statuses
 
-    try:
+    with exit_on_error():
         found = statuses.read_status(ledger)
-    except PipelineError as error:
-        failure(error)
-        sys.exit(1)
     click.echo(statuses.as_json(found) if as_json else "\n".join(statuses.lines(found)))

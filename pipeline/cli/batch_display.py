@@ -1,4 +1,4 @@
-"""How a batch looks: bars on a terminal, a line for each scene elsewhere; all on stderr."""
+"""The display of a batch on stderr: bars on a terminal, one line per scene elsewhere."""
 
 import logging
 import os
@@ -6,26 +6,27 @@ import sys
 import time
 from typing import TYPE_CHECKING, Self
 
-from pipeline.batch.job import UNCHANGED, Outcome
-from pipeline.batch.ledger import Counts
+from pipeline.batch import kinds
+from pipeline.batch.job import JobOutcome
+from pipeline.batch.ledger import SceneCounts
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
 log = logging.getLogger(__name__)
 
-# Levels of what was said in a worker; what is usual there is too much for a batch.
+# Levels of messages from a worker. A worker's info messages are too many for a batch.
 _LEVELS = {"warning": logging.WARNING, "error": logging.ERROR, "critical": logging.ERROR}
 
 
-class Lines:
-    """A line for each scene, for log files and programs."""
+class LineDisplay:
+    """One line per scene, for log files and programs."""
 
     done_level = logging.INFO
-    """Of the line of a scene that went well."""
+    """Level of the line for a scene without problems."""
 
     def __init__(self) -> None:
-        self._counts, self._ended, self._waiting_for = Counts(), 0, ""
+        self._counts, self._ended, self._waiting_for = SceneCounts(), 0, ""
 
     def __enter__(self) -> Self:
         return self
@@ -33,30 +34,30 @@ class Lines:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def begun(self, slots: str, counts: Counts) -> None:
-        """Work begins."""
+    def begun(self, slots: str, counts: SceneCounts) -> None:
+        """Show the number of scenes and the resources for them."""
         self._counts = counts
         log.info(
-            "%d scenes to do (%d done before, %d failed before); %s",
+            "%d scenes to process (%d done before, %d failed before); %s",
             counts.pending, counts.done + counts.skipped, counts.failed, slots,
         )  # fmt: skip
 
     def scene_begun(self, path: str, attempt: int) -> None:
-        """A scene is in work."""
+        """Show that a scene starts."""
         again = f", attempt {attempt}" if attempt > 1 else ""
-        log.debug("%s: begun%s", _name(path), again, extra={"scene": path})
+        log.debug("%s: started%s", _name(path), again, extra={"scene": path})
 
     def progress(self, path: str, done: int, total: int) -> None:
-        """So many blocks of a scene are done."""
+        """Show the number of finished blocks of a scene."""
         log.debug("%s: block %d of %d", _name(path), done, total, extra={"scene": path})
 
-    def scene_ended(self, path: str, state: str, outcome: Outcome, suspect: str | None) -> None:
-        """A scene is done, failed, skipped, or pending again."""
+    def scene_ended(self, path: str, state: str, outcome: JobOutcome, suspect: str | None) -> None:
+        """Show how a scene ended: done, failed, skipped, or pending again."""
         facts = {"scene": path, "state": state, "seconds": round(outcome.seconds, 3)}
         for level, text in outcome.messages:
             log.log(_LEVELS.get(level, logging.DEBUG), "%s", text, extra={"scene": path})
         if state == "pending":
-            log.warning("%s; it is tried again", outcome.reason, extra=facts)
+            log.warning("%s The scene will be tried again.", outcome.reason, extra=facts)
             return
         self._ended += 1
         of_all = f"{self._ended}/{max(self._counts.pending, self._ended)}"
@@ -70,16 +71,16 @@ class Lines:
             log.warning("%s: suspect: %s", _name(path), suspect, extra={"scene": path})
 
     def waiting(self, why: str) -> None:
-        """Nothing can be done here for now; said once."""
+        """Show once why the batch waits."""
         if why != self._waiting_for:
             log.info("waiting: %s", why)
         self._waiting_for = why
 
 
-class Bars(Lines):
-    """A bar for the batch with rate and time left, and one for each scene in work.
+class BarDisplay(LineDisplay):
+    """A bar for the batch with rate and remaining time, and a bar per running scene.
 
-    Above them stands what needs somebody: what fails, is tried again, or is suspect.
+    Scenes that fail, are tried again or are suspect appear as lines above the bars.
     """
 
     done_level = logging.DEBUG
@@ -114,25 +115,25 @@ class Bars(Lines):
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
-    def begun(self, slots: str, counts: Counts) -> None:
-        """Work begins."""
+    def begun(self, slots: str, counts: SceneCounts) -> None:
+        """Show the bar of the batch."""
         super().begun(slots, counts)
         self._bars.start()
         self._batch = self._bars.add_task("scenes", total=counts.pending, said="")
 
     def scene_begun(self, path: str, attempt: int) -> None:
-        """A bar of its own."""
+        """Show a bar for the scene."""
         name = _name(path)
         short = name if len(name) <= 36 else f"{name[:20]}…{name[-15:]}"
         self._scenes[path] = self._bars.add_task(f"  {short}", total=None, said="")
         super().scene_begun(path, attempt)
 
     def progress(self, path: str, done: int, total: int) -> None:
-        """Its bar moves."""
+        """Move the bar of the scene."""
         self._bars.update(self._scenes[path], completed=done, total=total)
 
-    def scene_ended(self, path: str, state: str, outcome: Outcome, suspect: str | None) -> None:
-        """Its bar goes, the batch's moves."""
+    def scene_ended(self, path: str, state: str, outcome: JobOutcome, suspect: str | None) -> None:
+        """Remove the bar of the scene and move the bar of the batch."""
         self._bars.remove_task(self._scenes.pop(path))
         super().scene_ended(path, state, outcome, suspect)
         self._failed += state == "failed"
@@ -144,20 +145,20 @@ class Bars(Lines):
             self._bars.update(self._batch, completed=self._ended, said=said)
 
 
-def display() -> Lines:
-    """What suits where stderr goes."""
-    return Bars() if sys.stderr.isatty() else Lines()
+def display() -> LineDisplay:
+    """Return bars if stderr is a terminal, lines otherwise."""
+    return BarDisplay() if sys.stderr.isatty() else LineDisplay()
 
 
 def _name(path: str) -> str:
     return os.path.basename(path)
 
 
-def _result(state: str, outcome: Outcome) -> str:
+def _result(state: str, outcome: JobOutcome) -> str:
     if state == "skipped":
         return outcome.reason
-    if outcome.kind == UNCHANGED:
-        return "its bytes are the same; the product stays"
+    if outcome.kind == kinds.UNCHANGED:
+        return "the input has the same bytes as before; the product was kept"
     shares = outcome.record.get("valid_fraction", {})
     computed = ", ".join(f"{name} on {share:.0%}" for name, share in shares.items())
     return f"done in {outcome.seconds:.1f} s, {computed} of the pixels"

@@ -5,60 +5,59 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import EXISTING, log_level_option, names, networks_option
-from pipeline.cli.session import failure, importing, start, wrong_use
-from pipeline.errors import ConfigError, PipelineError
+from pipeline.cli.options import (
+    EXISTING,
+    POSITIVE,
+    log_level_option,
+    names,
+    networks_option,
+    option,
+)
+from pipeline.cli.session import exit_on_error, importing, start
+from pipeline.errors import ConfigError
 
 
 @click.command()
 @click.argument("file", type=EXISTING)
-@click.option(
-    "-c",
-    "--config",
-    default=None,
-    show_default="none",
-    help="Configuration whose science.reader opens a scene that does not say enough by itself.",
+@option(
+    "-c --config",
+    "Configuration whose science.reader opens the scene, if the file alone is not enough.",
+    "none",
 )
 @log_level_option
 def inspect(file: Path, config: str | None, log_level: str) -> None:
-    """Say what FILE is: a scene, a network, a product of ocpipe, or algorithm:NAME."""
+    """Describe FILE: a scene, a network, a product of ocpipe, or algorithm:NAME."""
     start(log_level)
     with importing():
         from pipeline.config import ReaderChoice, load_config
         from pipeline.inspection import inspect_file
 
-    try:
+    with exit_on_error(ConfigError):
         reader = load_config(config).science.reader if config else ReaderChoice()
         for line in inspect_file(file, reader):
             click.echo(line)
-    except ConfigError as error:
-        wrong_use(error)
-    except PipelineError as error:
-        failure(error)
-        sys.exit(1)
 
 
 @click.command()
 @click.argument("product", type=EXISTING)
-@click.option(
-    "--scene",
-    "scenes",
-    multiple=True,
-    type=EXISTING,
+@option(
+    "--scene scenes",
+    "Input scene, or a folder that holds it; repeatable.",
+    "the product's folder, and .",
+    EXISTING,
     metavar="PATH",
-    show_default="beside the product, and .",
-    help="The input, or a folder to look for it in; repeatable.",
+    multiple=True,
 )
 @networks_option
 @click.option(
     "--sample",
-    type=click.IntRange(min=1),
+    type=POSITIVE,
     default=1000,
     metavar="N",
-    help="How many pixels are computed again, by the float64 reference.",
+    help="Number of pixels to recompute with the float64 reference.",
 )
-@click.option("--all", "everything", is_flag=True, help="Compute every pixel again.")
-@click.option("--seed", type=int, default=0, metavar="N", help="Of the choice of pixels.")
+@click.option("--all", "everything", is_flag=True, help="Recompute every pixel.")
+@click.option("--seed", type=int, default=0, metavar="N", help="Seed of the choice of pixels.")
 @log_level_option
 def verify(
     product: Path,
@@ -69,16 +68,16 @@ def verify(
     seed: int,
     log_level: str,
 ) -> None:
-    """Check that PRODUCT is what it says: hashes, checksums, attributes, and pixels computed again.
+    """Check PRODUCT against its own record: hashes, checksums, attributes and recomputed pixels.
 
-    The exit code is 1 where anything differs or cannot be found.
+    The exit code is 1 if anything differs or is missing.
     """
     start(log_level)
     with importing():
         from pipeline.verify import verify_product
 
     passed = True
-    try:
+    with exit_on_error():
         for finding in verify_product(
             product,
             scenes=scenes,
@@ -88,9 +87,6 @@ def verify(
         ):
             passed &= finding.passed
             click.echo(f"{'ok' if finding.passed else 'FAILED':<7}{finding.what:<12}{finding.text}")
-    except PipelineError as error:
-        failure(error)
-        sys.exit(1)
     click.echo(f"{product.name}: {'verified' if passed else 'NOT verified'}")
     sys.exit(0 if passed else 1)
 
@@ -101,37 +97,27 @@ def verify(
 def check(config: str, log_level: str) -> None:
     """Check a configuration and print it with all defaults filled in.
 
-    Bands, flags and networks are checked with a scene: ocpipe run --dry-run.
+    Bands, flags and networks need a scene to be checked: use ocpipe run --dry-run.
     """
     start(log_level)
     with importing():
         from pipeline.config import as_yaml, load_config
         from pipeline.run.plan import check_config
 
-    try:
+    with exit_on_error(ConfigError):
         loaded = load_config(config)
         check_config(loaded)
         click.echo(as_yaml(loaded), nl=False)
-    except ConfigError as error:
-        wrong_use(error)
 
 
 @click.command()
 @click.argument("product", type=EXISTING)
-@click.option(
-    "-o",
-    "--output",
-    type=EXISTING,
-    default=None,
-    show_default="PRODUCT with .png",
-    help="The picture.",
-)
-@click.option(
+@option("-o --output", "File of the picture.", "PRODUCT with .png", EXISTING)
+@option(
     "--variables",
-    default=None,
+    "Variables to draw.",
+    "the band nearest 443 nm of each quantity",
     metavar="NAME,NAME",
-    show_default="of each quantity the one nearest 443 nm",
-    help="What to draw.",
 )
 @log_level_option
 def quicklook(product: Path, output: Path | None, variables: str | None, log_level: str) -> None:
@@ -140,9 +126,6 @@ def quicklook(product: Path, output: Path | None, variables: str | None, log_lev
     with importing():
         from pipeline.writers.quicklook import draw_quicklook
 
-    try:
+    with exit_on_error():
         picture = draw_quicklook(product, output or product.with_suffix(".png"), names(variables))
-    except PipelineError as error:
-        failure(error)
-        sys.exit(1)
     click.echo(picture)

@@ -1,12 +1,19 @@
-"""Options that several commands have, and what they may be."""
+"""Options that several commands share, and what they change in a configuration."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+if TYPE_CHECKING:
+    from pipeline.config import RunConfig
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 LEVELS = ("debug", "info", "warning", "error")
 EXISTING = click.Path(path_type=Path)
+POSITIVE = click.IntRange(min=1)
 
 
 class _Numbers(click.ParamType):  # type: ignore[type-arg]  # generic in its stubs only
@@ -17,7 +24,7 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]  # generic in its stu
         self._separator, self._count, self._number = separator, count, number
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """The numbers of a text; numbers as they are."""
+        """Return the numbers of a text; return numbers unchanged."""
         if isinstance(value, tuple):
             return value
         try:
@@ -33,72 +40,97 @@ BBOX = _Numbers("west,south,east,north in degrees", ",", 4, float)
 SPAN = _Numbers("first:end in whole numbers", ":", 2, int)
 
 
-output_option = click.option(
-    "-o",
-    "--output",
-    type=EXISTING,
-    default=None,
-    show_default="execution.output, else .",
-    help="Folder for the products.",
-)
-networks_option = click.option(
+def option(
+    flags: str, text: str, otherwise: str, kind: Any = None, **how: Any
+) -> Callable[[Command], Command]:
+    """Declare an option whose default is not known to click.
+
+    Args:
+        flags: its names, separated by spaces.
+        text: its help text.
+        otherwise: what the help states as the default.
+        kind: the type of its value; None for a text.
+        how: other arguments of ``click.option``.
+    """
+    return click.option(*flags.split(), type=kind, show_default=otherwise, help=text, **how)
+
+
+networks_option = option(
     "--networks",
-    multiple=True,
-    type=EXISTING,
+    "Folder with network files; repeatable. OCPIPE_NETWORKS is searched next.",
+    "none",
+    EXISTING,
     metavar="DIR",
-    show_default="none",
-    help="Folder to look networks up in; repeatable. OCPIPE_NETWORKS is searched next.",
-)
-products_option = click.option(
-    "--products",
-    default=None,
-    metavar="NAME,NAME",
-    show_default="all",
-    help="Which networks of the configuration to run.",
-)
-engine_option = click.option(
-    "--engine",
-    default=None,
-    show_default="science.engine, else auto",
-    help="What runs the networks: auto, numpy (float64 reference), onnxruntime or tensorflow.",
-)
-_bbox = click.option(
-    "--bbox",
-    type=BBOX,
-    default=None,
-    metavar="W,S,E,N",
-    show_default="the whole scene",
-    help="Only the lines and pixels around this box (degrees; W > E crosses the antimeridian).",
-)
-_lines = click.option(
-    "--lines",
-    type=SPAN,
-    default=None,
-    metavar="FIRST:END",
-    show_default="all",
-    help="Only these lines, counted from 0.",
-)
-_pixels = click.option(
-    "--pixels",
-    type=SPAN,
-    default=None,
-    metavar="FIRST:END",
-    show_default="all",
-    help="Only these pixels of a line, counted from 0.",
+    multiple=True,
 )
 log_level_option = click.option(
     "--log-level",
     type=click.Choice(LEVELS),
     default="info",
-    help="Least serious messages shown.",
+    help="Show messages of this level and above.",
+)
+_RUN_OPTIONS = (
+    option("-o --output", "Folder for the products.", "execution.output, else .", EXISTING),
+    networks_option,
+    option("--products", "Networks of CONFIG to run.", "all", metavar="NAME,NAME"),
+    option(
+        "--engine",
+        "Library that runs the networks: auto, numpy (float64 reference), onnxruntime or "
+        "tensorflow.",
+        "science.engine, else auto",
+    ),
+    option(
+        "--bbox",
+        "Process only the lines and pixels around this box (degrees; W > E crosses the "
+        "antimeridian).",
+        "the whole scene",
+        BBOX,
+        metavar="W,S,E,N",
+    ),
+    option(
+        "--lines", "Process only these lines, counted from 0.", "all", SPAN, metavar="FIRST:END"
+    ),
+    option(
+        "--pixels",
+        "Process only these pixels of each line, counted from 0.",
+        "all",
+        SPAN,
+        metavar="FIRST:END",
+    ),
 )
 
 
-def window_options(command: Any) -> Any:
-    """``--bbox``, ``--lines`` and ``--pixels``."""
-    return _bbox(_lines(_pixels(command)))
+def run_options(command: Command) -> Command:
+    """Add the options that ``configured`` reads, but for threads and memory."""
+    for add in reversed(_RUN_OPTIONS):
+        command = add(command)
+    return command
+
+
+def configured(config: str, **options: Any) -> "RunConfig":
+    """Load a configuration and change it as the options say.
+
+    Raises:
+        ConfigError: the configuration or an option is wrong.
+    """
+    from pipeline.config import load_config
+
+    settings = load_config(config).executing(
+        output=options["output"],
+        network_dirs=options["networks"] or None,
+        threads=options["threads"],
+        memory_limit=options["memory_limit"],
+    )
+    settings = settings.with_window(
+        bbox=options["bbox"], lines=options["lines"], pixels=options["pixels"]
+    )
+    if options["engine"]:
+        settings = settings.with_engine(options["engine"])
+    if options["products"] is not None:
+        settings = settings.selecting(names(options["products"]))
+    return settings
 
 
 def names(listed: str | None) -> tuple[str, ...]:
-    """The names in a list with commas."""
+    """Split a list of names at its commas."""
     return tuple(name.strip() for name in (listed or "").split(",") if name.strip())

@@ -1,4 +1,4 @@
-"""``ocpipe run``: scenes, one after the other."""
+"""``ocpipe run``: process scenes one after the other."""
 
 import logging
 import signal
@@ -10,13 +10,11 @@ import click
 
 from pipeline.cli.options import (
     EXISTING,
-    engine_option,
+    POSITIVE,
+    configured,
     log_level_option,
-    names,
-    networks_option,
-    output_option,
-    products_option,
-    window_options,
+    option,
+    run_options,
 )
 from pipeline.cli.session import failure, importing, start, stopped, unless_stopped, wrong_use
 from pipeline.errors import ConfigError, PipelineError
@@ -30,90 +28,54 @@ log = logging.getLogger("pipeline")
 @click.command()
 @click.argument("scenes", metavar="SCENE...", nargs=-1, required=True, type=EXISTING)
 @click.option("-c", "--config", required=True, help="Configuration file, or name of a shipped one.")
-@output_option
-@networks_option
-@products_option
-@engine_option
-@window_options
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    default=None,
-    show_default="execution.threads, else one per core",
-    help="Blocks computed at a time.",
+@run_options
+@option(
+    "--threads", "Blocks processed at a time.", "execution.threads, else one per core", POSITIVE
 )
-@click.option(
+@option(
     "--memory-limit",
-    default=None,
+    "Memory (512MB, 2GiB) besides the program's own; it decides the number of threads and of "
+    "pixels at a time.",
+    "execution.memory_limit, else half of the free memory",
     metavar="SIZE",
-    show_default="execution.memory_limit, else half of what is left",
-    help="Memory (512MB, 2GiB) beside the program itself; decides threads and pixels at once.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @log_level_option
 def run(
     scenes: tuple[Path, ...], config: str, dry_run: bool, log_level: str, **options: Any
 ) -> None:
-    """Apply the networks of CONFIG to each SCENE and write one product each.
+    """Apply the networks of CONFIG to each SCENE and write one product per scene.
 
-    A scene that fails costs the others nothing; the exit code is 1 then.
+    If a scene fails, the others are still processed, and the exit code is 1.
     """
     start(log_level)
     with importing():
-        import pipeline.process  # noqa: F401 - what follows imports it again, for nothing
+        import pipeline.process  # noqa: F401 - imported here so that later imports cost nothing
         from pipeline.machine.resources import keep_freed_memory
+        from pipeline.product.delivery import check_distinct
     keep_freed_memory()
     try:
         settings = configured(config, **options)
-        _check_distinct(scenes, settings)
-    except ConfigError as error:
-        wrong_use(error)
-    try:
+        check_distinct(scenes, settings)
         failed = [scene for scene in scenes if not _run_one(scene, settings, dry_run)]
+    except ConfigError as error:  # also one that shows only once a scene is open
+        wrong_use(error)
     except KeyboardInterrupt:
         stopped(signal.SIGINT)
-    except ConfigError as error:  # found only with a scene at hand, and wrong for all of them
-        wrong_use(error)
     if len(scenes) > 1:
         log.info("%d of %d scenes done", len(scenes) - len(failed), len(scenes))
     sys.exit(1 if failed else 0)
 
 
-def configured(config: str, **options: Any) -> "RunConfig":
-    """The configuration, changed as the command line says."""
-    from pipeline.config import load_config
-
-    settings = load_config(config).executing(
-        output=options["output"],
-        network_dirs=options["networks"] or None,
-        threads=options["threads"],
-        memory_limit=options["memory_limit"],
-    )
-    settings = settings.with_window(
-        bbox=options["bbox"], lines=options["lines"], pixels=options["pixels"]
-    )
-    if options["engine"]:
-        settings = settings.with_engine(options["engine"])
-    if options["products"] is not None:
-        settings = settings.selecting(names(options["products"]))
-    return settings
-
-
-def _check_distinct(scenes: tuple[Path, ...], settings: "RunConfig") -> None:
-    if len(scenes) > 1:
-        from pipeline.product.delivery import check_distinct
-
-        check_distinct(scenes, settings)
-
-
 def _run_one(scene: Path, settings: "RunConfig", dry_run: bool) -> bool:
-    """Whether the scene succeeded; a failure is reported and costs nothing else."""
+    """Process a scene or print its plan; report a failure and return whether all went well."""
     from pipeline.cli.terminal import block_progress
     from pipeline.process import plan_scene, process_scene
+    from pipeline.run.plan_text import plan_lines
 
     try:
         if dry_run:
-            click.echo("\n".join(plan_scene(scene, settings).lines()))
+            click.echo("\n".join(plan_lines(plan_scene(scene, settings))))
             return True
         with block_progress(scene.name) as progress:
             product = process_scene(scene, settings, unless_stopped(progress))
@@ -123,7 +85,7 @@ def _run_one(scene: Path, settings: "RunConfig", dry_run: bool) -> bool:
     except PipelineError as error:
         failure(error)
         return False
-    except Exception:  # a defect of this program: shown in full, and the other scenes go on
-        log.exception("%s: unexpected failure; please report it with what follows", scene)
+    except Exception:  # a bug in this program: show it in full and go on with the other scenes
+        log.exception("%s: unexpected failure; please report it with this traceback", scene)
         return False
     return True

@@ -70,6 +70,18 @@ def failure(error: PipelineError) -> None:
     log.error("%s: %s", type(error).__name__, error)
 
 
+@contextlib.contextmanager
+def exit_on_error(*wrong: type[PipelineError]) -> Iterator[None]:
+    """End the command at an error: with exit code 2 for these kinds, with 1 for any other."""
+    try:
+        yield
+    except wrong as error:
+        wrong_use(error)
+    except PipelineError as error:
+        failure(error)
+        sys.exit(1)
+
+
 def wrong_use(error: PipelineError) -> NoReturn:
     """Say what is wrong with the call or the configuration, and end."""
     failure(error)

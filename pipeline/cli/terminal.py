@@ -1,4 +1,4 @@
-"""What people see: messages and progress on a terminal, plain lines elsewhere; all on stderr."""
+"""Messages and progress on stderr: bars on a terminal, plain lines elsewhere."""
 
 import contextlib
 import datetime
@@ -7,14 +7,16 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import TextIO
+from typing import Any, TextIO
 
-# Seconds between lines of progress.
+log = logging.getLogger(__name__)
+
+# Shortest time between two lines of progress (seconds).
 BETWEEN_LINES = 2.0
 
 
 class _Lines(logging.Formatter):
-    """``12:00:01 warning message``: one line per message, the date in front in log files."""
+    """``12:00:01 warning message``: one line per message, with the date in log files."""
 
     def __init__(self) -> None:
         dated = "" if sys.stderr.isatty() else "%Y-%m-%d "
@@ -26,7 +28,7 @@ class _Lines(logging.Formatter):
 
 
 class _CurrentStderr(logging.StreamHandler[TextIO]):
-    """Writes to what ``sys.stderr`` is at the time, so that a progress bar moves out of the way."""
+    """Writes to the current ``sys.stderr``, so that a progress bar moves out of the way."""
 
     @property
     def stream(self) -> TextIO:
@@ -38,9 +40,9 @@ class _CurrentStderr(logging.StreamHandler[TextIO]):
 
 
 class _JsonLines(logging.Formatter):
-    """A JSON object per message: time (UTC), level, message, and what it is about."""
+    """A JSON object per message: time (UTC), level, message, and the facts given with it."""
 
-    # What every record has; the rest was given with the message.
+    # Attributes of every record; any other was given with the message.
     _USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "taskName"}
 
     def format(self, record: logging.LogRecord) -> str:
@@ -61,11 +63,11 @@ class _JsonLines(logging.Formatter):
 
 
 def start_logging(level: str, as_json: bool = False) -> None:
-    """Show this program's messages from a level on, and other libraries' from warning on.
+    """Show messages of this program from a level on, and warnings and errors of libraries.
 
     Args:
-        level: the least serious level that is shown.
-        as_json: a JSON object per line instead of plain lines.
+        level: the least severe level to show.
+        as_json: whether to write a JSON object per line instead of plain text.
     """
     handler = _CurrentStderr()
     handler.setFormatter(_JsonLines() if as_json else _Lines())
@@ -75,66 +77,61 @@ def start_logging(level: str, as_json: bool = False) -> None:
 
 @contextlib.contextmanager
 def block_progress(name: str) -> Iterator[Callable[[int, int], None]]:
-    """To be called with finished and all blocks: a bar on a terminal, debug lines elsewhere."""
-    log = logging.getLogger(__name__)
+    """Yield a function that shows the number of finished blocks and of all blocks.
+
+    It moves a bar on a terminal, and writes debug messages elsewhere.
+    """
     if not sys.stderr.isatty():
         yield lambda done, total: log.debug("%s: block %d of %d", name, done, total)
         return
-    from rich.console import Console
     from rich.progress import Progress
 
-    bar = Progress(console=Console(stderr=True), transient=True)
-    task = bar.add_task(name, total=None)
-
-    def update(done: int, total: int) -> None:
-        bar.start()  # only now: what is imported before writes to the terminal's file itself
-        bar.update(task, completed=done, total=total)
-
-    try:
-        yield update
-    finally:
-        bar.stop()
+    with _moving(name, *Progress.get_default_columns()) as move:
+        yield lambda done, total: move(completed=done, total=total)
 
 
 @contextlib.contextmanager
 def epoch_progress(name: str) -> Iterator[Callable[[int, int, str], None]]:
-    """To be called with the epoch, the last one and how it went: a bar on a terminal, else lines.
+    """Yield a function that shows the epoch, the last epoch, and how training goes.
 
-    Lines come at most every two seconds, but for the last epoch.
+    It moves a bar on a terminal. Elsewhere it writes a line at most every two seconds, and one for
+    the last epoch.
     """
-    log = logging.getLogger(__name__)
     if not sys.stderr.isatty():
-        said = float("-inf")
+        shown = float("-inf")
 
-        def tell(epoch: int, last: int, how: str) -> None:
-            nonlocal said
-            if epoch == last or time.monotonic() - said > BETWEEN_LINES:
-                said = time.monotonic()
+        def write(epoch: int, last: int, how: str) -> None:
+            nonlocal shown
+            if epoch == last or time.monotonic() - shown > BETWEEN_LINES:
+                shown = time.monotonic()
                 log.info("%s: epoch %d of %d, %s", name, epoch, last, how)
 
-        yield tell
+        yield write
         return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-    bar = Progress(
+    columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TimeRemainingColumn(), TextColumn("{task.fields[how]}"),
-        console=Console(stderr=True), transient=True,
     )  # fmt: skip
-    task = bar.add_task(name, total=None, how="")
+    with _moving(name, *columns, how="") as move:
+        yield lambda epoch, last, how: move(completed=epoch, total=last, how=how)
 
-    def update(epoch: int, last: int, how: str) -> None:
-        bar.start()
-        bar.update(task, completed=epoch, total=last, how=how)
+
+@contextlib.contextmanager
+def _moving(name: str, *columns: Any, **fields: Any) -> Iterator[Callable[..., None]]:
+    """Yield a function that moves a bar; the bar disappears at the end."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task(name, total=None, **fields)
+
+    def move(**changes: Any) -> None:
+        bar.start()  # only now, because imports before it write to the terminal's file itself
+        bar.update(task, **changes)
 
     try:
-        yield update
+        yield move
     finally:
         bar.stop()

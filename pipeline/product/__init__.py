@@ -1,1 +1,1 @@
-"""All that is said about a product: attributes, provenance, place, report, and reading it back."""
+"""What is known about a product: attributes, record, place, report; and how to read it back."""

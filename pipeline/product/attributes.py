@@ -1,4 +1,4 @@
-"""What the variables of a product are called and say about themselves (CF attributes)."""
+"""The CF attributes of a product's variables."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ import xarray as xr
 
 from pipeline.facts.quantities import quantities
 from pipeline.networks import Ensemble, Variable
-from pipeline.run.chain import NetworkStep
 from pipeline.run.plan import Plan
-from pipeline.scene.quality import QUALITY_FLAGS
+from pipeline.run.step import RetrievalStep
+from pipeline.scene.quality import QUALITY_FLAGS, FlagTable
 from pipeline.scene.scene import GEOLOCATION, SOURCE_FLAGS, SPATIAL_REF
 from pipeline.scene.source_flags import SourceFlags
 
@@ -18,7 +18,7 @@ QUALITY_INFORMATION = {"coverage_content_type": "qualityInformation"}
 
 
 def describe_variables(products: xr.Dataset, plan: Plan) -> xr.Dataset:
-    """The same variables in the order of the file, each with its attributes."""
+    """Put the variables in the order of the file and add their attributes."""
     ordered: dict[str, xr.DataArray] = {}
     for name in GEOLOCATION:
         attributes = quantities()[name].attributes() | {"coverage_content_type": "coordinate"}
@@ -28,8 +28,12 @@ def describe_variables(products: xr.Dataset, plan: Plan) -> xr.Dataset:
             ordered[name] = products[name].assign_attrs(attributes)
         for name, attributes in _attributes_of_uncertainties(step, plan).items():
             ordered[name] = products[name].assign_attrs(attributes)
-        ordered[step.flags_name] = products[step.flags_name].assign_attrs(_network_flags(step))
-    ordered[QUALITY_FLAGS] = products[QUALITY_FLAGS].assign_attrs(_pixel_flags(plan))
+        long_name = f"flags of network {step.name}, set where no mask rule applies"
+        flags = _flags(long_name, step.flags)
+        ordered[step.flags_name] = products[step.flags_name].assign_attrs(flags)
+    long_name = "flags of the pixel; no network is applied where a bit named masked_ is set"
+    flags = _flags(long_name, plan.pixel_flags)
+    ordered[QUALITY_FLAGS] = products[QUALITY_FLAGS].assign_attrs(flags)
     for passed in (name for name in products.data_vars if name not in ordered):
         ordered[str(passed)] = _source_flags(products[passed])
     if plan.is_map:
@@ -39,26 +43,26 @@ def describe_variables(products: xr.Dataset, plan: Plan) -> xr.Dataset:
     return xr.Dataset(ordered)
 
 
-def _attributes_of_outputs(step: NetworkStep) -> list[dict[str, Any]]:
-    """Of each product variable of a network, in their order."""
+def _attributes_of_outputs(step: RetrievalStep) -> list[dict[str, Any]]:
+    """Return the attributes of each product variable of a step, in order."""
     if step.classes is None:
-        names = step.uncertainties or ("",) * len(step.network.outputs)
+        names = step.uncertainties or ("",) * len(step.retrieval.outputs)
         return [
             _output_attributes(variable, step, uncertainty)
-            for variable, uncertainty in zip(step.network.outputs, names, strict=True)
+            for variable, uncertainty in zip(step.retrieval.outputs, names, strict=True)
         ]
-    quantity, table = step.network.class_quantity, step.classes
+    quantity, table = step.retrieval.class_quantity, step.classes
     shared = _shared_attributes(step) | {"coverage_content_type": "thematicClassification"}
     likeliest = {"long_name": f"most probable class: {quantity}", **table.attributes(), **shared}
     probability = {"long_name": f"probability of the class in {quantity}", "units": "1", **shared}
     return [likeliest, probability]
 
 
-def _attributes_of_uncertainties(step: NetworkStep, plan: Plan) -> dict[str, dict[str, Any]]:
-    """Of each variable that holds an uncertainty, by its name."""
+def _attributes_of_uncertainties(step: RetrievalStep, plan: Plan) -> dict[str, dict[str, Any]]:
+    """Map the name of each uncertainty variable to its attributes."""
     as_factor = plan.config.science.uncertainty.written_as == "factor"
     attributes = {}
-    for name, variable in zip(step.uncertainties, step.network.outputs, strict=False):
+    for name, variable in zip(step.uncertainties, step.retrieval.outputs, strict=False):
         what, units = f"standard deviation of {variable.name}", variable.units
         if variable.spans_decades:
             what, units = f"standard deviation of log10({variable.name})", "1"
@@ -73,36 +77,36 @@ def _attributes_of_uncertainties(step: NetworkStep, plan: Plan) -> dict[str, dic
     return attributes
 
 
-def _made_of(step: NetworkStep, plan: Plan) -> str:
-    """What an uncertainty covers, in words."""
+def _made_of(step: RetrievalStep, plan: Plan) -> str:
+    """Return the comment on what an uncertainty covers."""
     parts = []
     uncertainty = plan.uncertainty
     if uncertainty is not None and step in uncertainty.reached(plan.steps):
         how = uncertainty.method.replace("_", " ")
         parts.append(f"uncertainty of the inputs, propagated by {how}")
-    if isinstance(step.network, Ensemble):
-        count, known = len(step.network.members), step.network.calibration is not None
+    if isinstance(step.retrieval, Ensemble):
+        count, known = len(step.retrieval.members), step.retrieval.calibration is not None
         calibrated = "calibrated on what they did not see" if known else "not calibrated"
         parts.append(f"spread of {count} networks, {calibrated}")
     return f"covers: {'; '.join(parts)} (processing_control)"
 
 
-def _shared_attributes(step: NetworkStep, own: str = "") -> dict[str, Any]:
+def _shared_attributes(step: RetrievalStep, own: str = "") -> dict[str, Any]:
     ancillary = (own, step.flags_name, *step.upstream, QUALITY_FLAGS)
     return {
         "coverage_content_type": "physicalMeasurement",
-        "source": f"{step.network.kind} {step.network.file_name}",
+        "source": f"{step.retrieval.kind} {step.retrieval.file_name}",
         "ancillary_variables": " ".join(filter(None, ancillary)),
         "coordinates": COORDINATES,
     }
 
 
-def _output_attributes(variable: Variable, step: NetworkStep, uncertainty: str) -> dict[str, Any]:
+def _output_attributes(variable: Variable, step: RetrievalStep, uncertainty: str) -> dict[str, Any]:
     attributes: dict[str, Any] = {"long_name": _long_name(variable), "units": variable.units}
     if variable.standard_name:
         attributes["standard_name"] = variable.standard_name
     if variable.wavelength_nm is not None:
-        # The names SNAP and others look for.
+        # SNAP and other programs look for these names.
         attributes["radiation_wavelength"] = np.float32(variable.wavelength_nm)
         attributes["radiation_wavelength_unit"] = "nm"
     if step.gains is not None:
@@ -115,28 +119,18 @@ def _long_name(variable: Variable) -> str:
     return name if variable.wavelength_nm is None else f"{name} at {variable.wavelength_nm:g} nm"
 
 
-def _network_flags(step: NetworkStep) -> dict[str, Any]:
+def _flags(long_name: str, table: FlagTable) -> dict[str, Any]:
     return {
-        "long_name": f"flags of network {step.name}, set where no mask rule applies",
+        "long_name": long_name,
         "standard_name": "quality_flag",
         **QUALITY_INFORMATION,
-        **step.flags.attributes(),
-        "coordinates": COORDINATES,
-    }
-
-
-def _pixel_flags(plan: Plan) -> dict[str, Any]:
-    return {
-        "long_name": "flags of the pixel; no network is applied where a bit named masked_ is set",
-        "standard_name": "quality_flag",
-        **QUALITY_INFORMATION,
-        **plan.pixel_flags.attributes(),
+        **table.attributes(),
         "coordinates": COORDINATES,
     }
 
 
 def _source_flags(flags: xr.DataArray) -> xr.DataArray:
-    """The scene's own flags, without the names (SPARE) that stand for no meaning."""
+    """Describe the scene's own flags; names without a meaning (SPARE) are left out."""
     named = SourceFlags.from_attributes(flags.attrs, flags.dtype).named
     unsigned = np.array(list(named.values()), dtype=f"u{flags.dtype.itemsize}")
     described = flags.copy(deep=False)

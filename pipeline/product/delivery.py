@@ -1,6 +1,6 @@
-"""How a product gets to its place: which, whether it may, and under which name meanwhile.
+"""Where a product is written, whether it may be, and its temporary name until it is complete.
 
-None of it leaves a trace in the product but the date it bears.
+Of all this, only the date is recorded in the product.
 """
 
 import contextlib
@@ -22,38 +22,34 @@ from pipeline.machine.resources import in_words
 
 @dataclass(frozen=True)
 class Delivery:
-    """Of one product."""
+    """How one product is written."""
 
     folder: Path
-    """Where products go."""
+    """Output folder."""
     template: NameTemplate
     config_name: str
     makes_folder: bool = True
-    """Whether the folder is made; a batch's must be there, for one that vanished was unmounted."""
+    """Whether a missing folder is created; not in a batch, where it means an unmounted disk."""
     if_exists: IfExists = "overwrite"
     owned: Path | None = None
-    """A product that may be replaced in any case: an earlier one of this scene."""
+    """An earlier product of this scene, which may always be replaced."""
     spare: int | None = None
-    """Bytes that must be free beside the product's own; None for no check."""
+    """Bytes that must stay free after the product is written; None for no check."""
     lease: str = ""
-    """Part of the temporary name, by which a batch knows what a dead process has left."""
+    """Part of the temporary name; a batch uses it to find the files of a dead process."""
     first_seen: int | None = None
-    """Seconds since 1970, the date that the product bears; None for now."""
+    """Date of the product in seconds since 1970; None for now."""
     announce: Callable[[Path], None] = lambda _: None
-    """Told the path before anything is written there; may refuse."""
+    """Called with the path before anything is written there; may refuse by an error."""
 
     @classmethod
     def of(cls, config: RunConfig, **how: Any) -> "Delivery":
-        """As a configuration says, and otherwise as given."""
+        """Take folder and names from a configuration, and the rest from the arguments."""
         execution = config.execution
         return cls(execution.output, NameTemplate(execution.product), config.name, **how)
 
     def check(self, source: Path) -> None:
-        """Refuse a product in the folder of its scene, which would change that scene.
-
-        Raises:
-            WriteError: it would be there.
-        """
+        """Raise WriteError for an output folder inside the scene's own folder."""
         folder = self.folder.resolve()
         if source.is_dir() and folder.is_relative_to(source.resolve()):
             raise WriteError(
@@ -62,33 +58,25 @@ class Delivery:
             )
 
     def target(self, source: Path, scene: Mapping[str, Any]) -> Path:
-        """The path of the product.
-
-        Args:
-            source: the file of the scene.
-            scene: the scene's attributes.
+        """Return the path of the product of a scene file with these attributes.
 
         Raises:
-            SceneError: the scene does not say what the name needs.
-            ProductExistsError: there is a file already, which stays.
-            WriteError: there is a file already, and that is an error.
+            SceneError: the scene lacks an attribute that the name needs.
+            ProductExistsError: the file exists and is to be kept.
+            WriteError: the file exists, and the configuration makes that an error.
         """
-        target = self.folder / self.template.fill(named(source), self.config_name, scene)
+        target = self.folder / self.template.fill(source, self.config_name, scene)
         if self.if_exists != "overwrite" and target != self.owned and target.exists():
             if self.if_exists == "skip":
-                raise ProductExistsError(f"{target} is there already; it was kept.")
+                raise ProductExistsError(f"{target} already exists; it was kept.")
             raise WriteError(
-                f"{target} is there already. Move it away, or choose --if-exists overwrite or skip."
+                f"{target} already exists. Move it away, or choose --if-exists overwrite or skip."
             )
         self.announce(target)
         return target
 
     def prepare(self, target: Path, nbytes: int) -> None:
-        """Make the folder, and see that there is room for about so many bytes.
-
-        Raises:
-            OutputError: the folder cannot be made, or the disk is full.
-        """
+        """Create the folder; raise OutputError without space for about this many bytes."""
         if self.makes_folder:
             make_folder(self.folder)
         else:
@@ -100,41 +88,31 @@ class Delivery:
 
 
 def check_folder(folder: Path) -> None:
-    """See that a folder that was there still is.
-
-    Raises:
-        OutputError: it is not.
-    """
+    """Raise OutputError if the output folder no longer exists."""
     if not folder.is_dir():
         raise OutputError(
-            f"{folder}: the output folder is not there any more. Mount it or bring it back, then "
-            "start the batch again."
+            f"{folder}: the output folder no longer exists. Mount it or create it, then start the "
+            "batch again."
         )
 
 
 def check_space(folder: Path, nbytes: int) -> None:
-    """See that so many bytes are free.
-
-    Raises:
-        OutputError: they are not, or the folder cannot be reached.
-    """
+    """Raise OutputError if fewer bytes are free, or if the folder cannot be reached."""
     try:
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be reached ({error.strerror}).") from error
+        raise OutputError(
+            f"{folder}: the folder cannot be reached ({error.strerror}). Check its disk."
+        ) from error
     if free < nbytes:
         raise OutputError(
-            f"{folder}: {in_words(free)} are free, about {in_words(nbytes)} are needed. Free "
-            "space, or choose another output folder."
+            f"{folder}: only {in_words(free)} are free, but about {in_words(nbytes)} are needed. "
+            "Free some space, or choose another output folder."
         )
 
 
 def check_writable(folder: Path, spare: int) -> None:
-    """See that files can be made in the output folder, and that there is some room.
-
-    Raises:
-        OutputError: they cannot be made.
-    """
+    """Raise OutputError if files cannot be created, or if less than ``spare`` bytes are free."""
     check_space(folder, spare)
     probe = folder / f".ocpipe-probe-{os.getpid()}-{threading.get_ident()}"
     try:
@@ -144,7 +122,7 @@ def check_writable(folder: Path, spare: int) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise OutputError(
-            f"{folder}: no file can be made there ({error.strerror}). Choose another output folder."
+            f"{folder}: cannot create files there ({error.strerror}). Choose another output folder."
         ) from error
     finally:
         with contextlib.suppress(OSError):
@@ -152,11 +130,7 @@ def check_writable(folder: Path, spare: int) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder for products, with those above it.
-
-    Raises:
-        OutputError: it cannot be made.
-    """
+    """Create an output folder and its parents; raise OutputError if that is impossible."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
@@ -165,51 +139,39 @@ def make_folder(folder: Path) -> None:
         ) from None
     except OSError as error:
         raise OutputError(
-            f"{folder}: the output folder cannot be made: {error.strerror}. Choose another one."
+            f"{folder}: cannot create the output folder ({error.strerror}). Choose another one."
         ) from error
 
 
-def product_path(source: Path, config: RunConfig) -> Path | None:
-    """Where the product of a scene goes; None where only the scene can tell."""
-    template = NameTemplate(config.execution.product)
-    if template.needs_scene:
-        return None
-    return config.execution.output / template.fill(named(source), config.name)
-
-
 def check_distinct(sources: Iterable[str | Path], config: RunConfig) -> None:
-    """Refuse scenes whose products would have the same name, before any work.
+    """Refuse scenes whose products would have the same name.
+
+    Names that only an open scene can tell are not checked.
 
     Raises:
-        ConfigError: two scenes have the same file name.
+        ConfigError: two products would have the same name.
     """
-    first: dict[Path, Path] = {}
+    template = NameTemplate(config.execution.product)
+    if template.needs_scene:
+        return
+    first: dict[str, Path] = {}
     for source in map(Path, sources):
-        target = product_path(source, config)
-        if target is None:
-            return
+        target = template.fill(source, config.name)
         other = first.setdefault(target, source)
         if other is not source:
             raise ConfigError(
-                f"{other} and {source} would both become {target.name}. Run them separately, into "
-                "different output folders, or name products by folder, too "
+                f"{other} and {source} would both become {Path(target).name}. Run them separately "
+                "with different output folders, or put the folder into the product name "
                 "(execution.product: '{parent}/{stem}.{name}.nc')."
             )
 
 
-def named(source: str | Path) -> Path:
-    """The path of a scene with its name, also where it was given as ``.``."""
-    path = Path(source)
-    has_name = path.name not in ("", "..")
-    return path if has_name else Path(os.path.abspath(path))  # noqa: PTH100 - links keep their name
-
-
 def creation_time(first_seen: int | None = None) -> datetime.datetime:
-    """SOURCE_DATE_EPOCH where it is set, so that a run can be repeated to the byte, else now.
+    """Return the date of a product: SOURCE_DATE_EPOCH if set, else ``first_seen``, else now.
 
     Args:
-        first_seen: instead of now, in seconds since 1970: a batch states when it first saw a scene,
-            so that a scene that is done again after a failure becomes the same file.
+        first_seen: seconds since 1970 when a batch first saw the scene. With it, a scene that is
+            processed again after a failure gives the same file.
 
     Raises:
         ConfigError: SOURCE_DATE_EPOCH is not a number of seconds.

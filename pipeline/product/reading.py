@@ -1,11 +1,11 @@
-"""A product read back: what it says about itself, as plain data."""
+"""Reads a product: its variables, its attributes and its record, as plain data."""
 
+import contextlib
 import datetime
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import h5py
 import netCDF4
@@ -15,11 +15,12 @@ import numpy.typing as npt
 from pipeline.config import RunConfig, load_config
 from pipeline.errors import DAMAGE, ConfigError, SceneError
 from pipeline.product.provenance import SOFTWARE
+from pipeline.scene.grid import BlockGrid
 from pipeline.writers.group import Group
 
 
 def is_product(path: Path) -> bool:
-    """Whether this program wrote the file."""
+    """Return whether this program wrote the file."""
     if not path.is_file() or not h5py.is_hdf5(path):
         return False
     try:
@@ -27,11 +28,11 @@ def is_product(path: Path) -> bool:
             control = file.get("processing_control")
             return control is not None and _text(control.attrs.get("software_name")) == SOFTWARE
     except OSError:
-        return False  # a truncated file; the reader says so in its own words
+        return False  # a truncated file, for which the reader has a better message
 
 
 def scene_of(path: Path) -> tuple[str, str] | None:
-    """Base name and SHA-256 of the scene that a product was made from; None for no product."""
+    """Return base name and SHA-256 of a product's scene; None if the file is not a product."""
     if not is_product(path):
         return None
     with h5py.File(path, "r") as file:
@@ -45,11 +46,11 @@ def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-class ProductFile:
-    """An open product; a context manager.
+class ProductFile(contextlib.AbstractContextManager["ProductFile"]):
+    """An open product, to be used as a context manager.
 
     Raises:
-        SceneError: the file is missing, damaged, or no product of this program.
+        SceneError: the file is missing, damaged, or not a product of this program.
     """
 
     def __init__(self, path: Path) -> None:
@@ -72,12 +73,12 @@ class ProductFile:
         if missing:
             self._file.close()
             raise SceneError(
-                f"{path.name}: its record lacks {', '.join(missing)}. It was made by another "
-                "version or was changed since; make it again with this one."
+                f"{path.name}: its record lacks {', '.join(missing)}. Another version wrote it, "
+                "or it was changed later. Make it again with this version."
             )
 
     def _missing(self) -> list[str]:
-        """What a complete record has and this one has not."""
+        """Return what is missing from the record."""
         expected = {
             "": ("title", "id", "date_created"),
             "processing_control": ("software_version", "key"),
@@ -102,26 +103,18 @@ class ProductFile:
         for name, group in networks.groups.items():
             wanted = ("file", "sha256", "fingerprint", "layers", "engine", "variables", "gains")
             missing += [f"networks/{name}/{key}" for key in wanted if key not in group.attributes]
-        if not missing:
-            json.loads(str(self.control.groups["input_parameters"].attributes["configuration"]))
+        if not missing:  # both raise an error if they are damaged
+            _ = self.configuration
             datetime.datetime.fromisoformat(str(self.attributes["date_created"]))
         return missing
 
     def _find(self, place: str) -> Group | None:
         group: Group | None = self.root
         for part in filter(None, place.split("/")):
-            group = group.groups.get(part) if group is not None else None
+            group = group and group.groups.get(part)
         return group
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     @property
@@ -136,26 +129,24 @@ class ProductFile:
 
     @property
     def scene(self) -> Mapping[str, Any]:
-        """What is recorded of the input scene."""
+        """The record of the input scene."""
         return self.control.groups["inputs"].groups["scene"].attributes
 
     @property
     def networks(self) -> Mapping[str, Group]:
-        """What is recorded of each network, by its name in the configuration."""
+        """The record of each network, by its name in the configuration."""
         return self.control.groups["networks"].groups
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """The science part of the configuration, as recorded."""
-        text = self.control.groups["input_parameters"].attributes["configuration"]
-        configuration: dict[str, Any] = json.loads(text)
-        return configuration
+        """The recorded science part of the configuration."""
+        return dict(json.loads(self.control.groups["input_parameters"].attributes["configuration"]))
 
     def run_config(self, **execution: Any) -> RunConfig:
-        """The recorded configuration, to run or to plan with.
+        """Return the recorded configuration, ready to run.
 
         Raises:
-            SceneError: this version does not know all of its keys.
+            SceneError: this version does not know some of its keys.
         """
         try:
             return load_config({**self.configuration, "execution": execution})
@@ -168,26 +159,25 @@ class ProductFile:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Lines and pixels."""
+        """Number of lines and of pixels."""
         return self._file.dimensions["y"].size, self._file.dimensions["x"].size
 
     @property
     def variables(self) -> list[str]:
-        """Names of the 2-D variables, in the file's order."""
+        """Names of the 2-D variables, in the order of the file."""
         return [n for n, v in self._file.variables.items() if v.dimensions == ("y", "x")]
 
     @property
     def axes(self) -> list[str]:
-        """Names of the other variables: coordinates and reference system of a map."""
+        """Names of all other variables: the coordinates and reference system of a map."""
         return [n for n, v in self._file.variables.items() if v.dimensions != ("y", "x")]
 
     def attributes_of(self, name: str) -> dict[str, Any]:
-        """The attributes of a variable."""
-        variable = self._file.variables[name]
-        return {key: variable.getncattr(key) for key in variable.ncattrs()}
+        """Return the attributes of a variable."""
+        return _attributes(self._file.variables[name])
 
     def stored(self, name: str, region: Any = ...) -> npt.NDArray[Any]:
-        """The numbers of a variable as they are stored, fill values included.
+        """Return the numbers of a variable as stored, including fill values.
 
         Raises:
             SceneError: they cannot be read.
@@ -196,29 +186,29 @@ class ProductFile:
             return np.asarray(self._file.variables[name][region])
         except DAMAGE as error:
             raise SceneError(
-                f"{self.path.name}: {name} cannot be read ({error}). The product is damaged."
+                f"{self.path.name}: {name} cannot be read ({error}). The product is damaged; "
+                "make it again."
             ) from error
 
     def blocks(self, chunk: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
-        """The regions of the blocks, in their order in the file."""
-        lines, pixels = self.shape
-        for top in range(0, lines, chunk[0]):
-            for left in range(0, pixels, chunk[1]):
-                yield (
-                    slice(top, min(top + chunk[0], lines)),
-                    slice(left, min(left + chunk[1], pixels)),
-                )
+        """Yield lines and pixels of each block, in the order of the file."""
+        grid = BlockGrid((0, 0), self.shape, chunk)
+        yield from map(grid.region, range(grid.count))
+
+
+def _attributes(stored: Any) -> dict[str, Any]:
+    return {name: stored.getncattr(name) for name in stored.ncattrs()}
 
 
 def _group(stored: Any) -> Group:
-    """Attributes, 1-D variables and groups below one."""
+    """Read the attributes, 1-D variables and subgroups of a group."""
     variables = {}
     if stored.parent is not None:
         for name, variable in stored.variables.items():
-            attributes = {key: variable.getncattr(key) for key in variable.ncattrs()}
-            variables[name] = (variable.dimensions[0], np.asarray(variable[...]), attributes)
+            values = np.asarray(variable[...])
+            variables[name] = (variable.dimensions[0], values, _attributes(variable))
     return Group(
-        attributes={name: stored.getncattr(name) for name in stored.ncattrs()},
+        attributes=_attributes(stored),
         variables=variables,
         groups={name: _group(child) for name, child in stored.groups.items()},
     )

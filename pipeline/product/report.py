@@ -1,4 +1,4 @@
-"""What is known of a scene once it was processed: shares of flags, statistics, times."""
+"""The report of a processed scene: shares of flags, statistics, times."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -12,20 +12,20 @@ import numpy.typing as npt
 import xarray as xr
 
 from pipeline.run.block import COMPUTED, INPUTS_OUTSIDE
-from pipeline.run.chain import NetworkStep
 from pipeline.run.plan import Plan
+from pipeline.run.step import RetrievalStep
 from pipeline.writers.tally import Tally
 
 
 @dataclass
 class Stopwatch:
-    """Seconds of the parts of a run."""
+    """Measures the parts of a run, in seconds."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """While a part goes on."""
+        """Measure one part, as a context manager."""
         begun = time.perf_counter()
         try:
             yield
@@ -35,21 +35,21 @@ class Stopwatch:
 
 @dataclass
 class InputTally:
-    """How often the inputs of each network were outside their training range, by its name."""
+    """Counts how often the inputs of each network were outside their training range."""
 
     computed: dict[str, int] = field(default_factory=dict)
-    """Pixels that the network was computed on."""
+    """Number of computed pixels, by the name of the network."""
     outside: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
-    """Of each input (inputs,), in how many of these it was outside."""
+    """Number of computed pixels with each input (inputs,) out of range, by network."""
 
     def add(self, products: xr.Dataset, plan: Plan) -> None:
-        """What ``process_block`` counted in a block."""
+        """Add the counts of ``process_block`` in a block."""
         for step in plan.steps:
             counts = products[step.flags_name].attrs
             self._add(step.name, counts[COMPUTED], counts[INPUTS_OUTSIDE])
 
     def merge(self, other: "InputTally") -> None:
-        """What was counted elsewhere."""
+        """Add the counts of another tally."""
         for name, outside in other.outside.items():
             self._add(name, other.computed[name], outside)
 
@@ -60,7 +60,7 @@ class InputTally:
 
 @dataclass(frozen=True)
 class SceneReport:
-    """Of one processed scene."""
+    """The result of processing one scene."""
 
     product: Path
     plan: Plan
@@ -71,34 +71,27 @@ class SceneReport:
 
     @property
     def networks(self) -> dict[str, str]:
-        """Fingerprint of each network, by its name in the configuration."""
-        return {step.name: step.network.fingerprint for step in self.plan.steps}
+        """Fingerprint of each network, by the name in the configuration."""
+        return {step.name: step.retrieval.fingerprint for step in self.plan.steps}
 
     def record(self) -> dict[str, Any]:
-        """As plain data; shares are of 0 to 1."""
+        """Return the report as plain data; shares are from 0 to 1."""
+        pixels, computed = self.tally.pixels, self.inputs.computed
+        written = {name for step in self.plan.steps for name in step.variables}
         return {
             "scene": self.plan.scene_name,
             "sensor": self.plan.sensor,
             "product": self.product.name,
-            "pixels": self.tally.pixels,
-            "valid_fraction": self._valid_fractions(),
+            "pixels": pixels,
+            "valid_fraction": {name: count / pixels for name, count in computed.items()},
             "flags": self._flags(),
             "inputs_out_of_range": {step.name: self._outside(step) for step in self.plan.steps},
-            "products": {name: self._statistics(name) for name in self._variables()},
+            "products": {n: self._statistics(n) for n in self.tally.moments if n in written},
             "seconds": {name: round(spent, 4) for name, spent in self.seconds.items()},
         }
 
-    def _variables(self) -> list[str]:
-        written = {name for step in self.plan.steps for name in step.variables}
-        return [name for name in self.tally.moments if name in written]
-
-    def _valid_fractions(self) -> dict[str, float]:
-        """Of each network, the share of all pixels that it was computed on."""
-        computed = self.inputs.computed
-        return {name: count / self.tally.pixels for name, count in computed.items()}
-
     def _flags(self) -> dict[str, dict[str, float]]:
-        """The share of all pixels that have each bit."""
+        """Return the share of all pixels that have each flag bit."""
         return {
             name: {
                 flag: int(count) / self.tally.pixels
@@ -107,11 +100,11 @@ class SceneReport:
             for name, table in self.tally.flag_tables.items()
         }
 
-    def _outside(self, step: NetworkStep) -> dict[str, float]:
-        """The share of the pixels a network was computed on with each input out of range."""
+    def _outside(self, step: RetrievalStep) -> dict[str, float]:
+        """Return the share of computed pixels with each input out of range."""
         computed = max(self.inputs.computed.get(step.name, 0), 1)
         counts = self.inputs.outside.get(step.name, np.zeros(len(step.sources)))
-        names = (variable.name for variable in step.network.inputs)
+        names = (variable.name for variable in step.retrieval.inputs)
         return {name: float(n) / computed for name, n in zip(names, counts, strict=True)}
 
     def _statistics(self, name: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""The plan of a run: everything that is decided before a pixel is touched, and can be printed."""
+"""The plan of a run: everything that is decided before a pixel is touched."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,14 +12,15 @@ from pipeline.algorithms.catalogue import PREFIX, check_name
 from pipeline.config import NetworkChoice, RunConfig
 from pipeline.errors import ConfigError, NetworkError, PipelineError, SceneError
 from pipeline.facts.sensors import find_sensor
-from pipeline.machine.resources import default_limit, in_words
-from pipeline.masks import Dilated, MaskRule, describe_rule, make_rules
+from pipeline.machine.resources import default_limit
+from pipeline.masks import Dilated, MaskRule, make_rules
 from pipeline.masks.expression import parse_condition
-from pipeline.networks import Retrieval, load_retrieval
+from pipeline.networks import load_retrieval
 from pipeline.networks.reading.library import check_folders, network_folders
 from pipeline.readers import check_reader
-from pipeline.run.budget import Cost, Work
-from pipeline.run.chain import NetworkStep, make_chain
+from pipeline.run.chain import LoadedRetrieval, make_chain
+from pipeline.run.memory import MemoryEstimate, Work, product_pixel_bytes, working_pixel_bytes
+from pipeline.run.step import RetrievalStep
 from pipeline.run.uncertainty import InputUncertainty, make_uncertainty, with_uncertainties
 from pipeline.scene.grid import BlockGrid
 from pipeline.scene.lazy import StoredChunks
@@ -29,14 +30,12 @@ from pipeline.scene.scene import (
     GEOLOCATION,
     SOURCE_FLAGS,
     SPATIAL_REF,
-    SPECTRAL,
     Band,
     source_flags_name,
-    state_name,
     storage_of,
-    wavelength_dim,
     with_constants,
 )
+from pipeline.scene.selection import select_layers
 from pipeline.scene.window import Extent, find_extent
 from pipeline.writers import default_chunk
 
@@ -50,19 +49,21 @@ class Plan:
     config: RunConfig
     extent: Extent
     chunk: tuple[int, int]
-    """Storage chunk of the product, which is also the block of work."""
+    """Storage chunk of the product; blocks have the same size."""
     inputs: tuple[Band, ...]
-    """The layers of the scene that the networks take, each once."""
+    """The layers of the scene that the steps take, each once."""
     rules: tuple[MaskRule, ...]
-    steps: tuple[NetworkStep, ...]
+    steps: tuple[RetrievalStep, ...]
+    layers: tuple[Band, ...]
+    """The layers of the scene that the run reads, each once."""
     storage: tuple[StoredChunks, ...]
-    """Where the layers that are read are stored."""
+    """Storage chunks of the layers that are read."""
     source_flags_bytes: int
-    """Of one pixel of the scene's own flags; 0 where it has none."""
+    """Bytes per pixel of the scene's own flags; 0 if the product does not get them."""
     is_map: bool
     """Whether the scene has coordinates along its lines and pixels."""
     uncertainty: InputUncertainty | None = None
-    """Which inputs are not exact; None where all are taken as exact."""
+    """The uncertain inputs; None if all inputs are taken as exact."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -71,9 +72,9 @@ class Plan:
 
     @property
     def layer_names(self) -> list[str]:
-        """What a pixel's row of numbers holds: bands of the scene, then every network's outputs."""
-        made = [variable.name for step in self.steps for variable in step.network.outputs]
-        return [*(band.name for band in self.inputs), *made]
+        """Names of the numbers in a pixel's row: bands of the scene, then outputs of all steps."""
+        outputs = [variable.name for step in self.steps for variable in step.retrieval.outputs]
+        return [*(band.name for band in self.inputs), *outputs]
 
     @cached_property
     def pixel_flags(self) -> FlagTable:
@@ -83,12 +84,7 @@ class Plan:
     @property
     def carries_source_flags(self) -> bool:
         """Whether the scene's own flags go into the product."""
-        return self.source_flags_bytes > 0 and self.config.science.output.source_flags
-
-    @cached_property
-    def layers(self) -> tuple[Band, ...]:
-        """The layers of the scene that the run reads, each once."""
-        return _layers(self.inputs, self.rules, self.carries_source_flags, self.uncertainty)
+        return self.source_flags_bytes > 0
 
     @property
     def grid(self) -> BlockGrid:
@@ -99,62 +95,45 @@ class Plan:
 
     @cached_property
     def memory_limit(self) -> int:
-        """Bytes that the run may use beside the program itself."""
+        """Bytes that the run may use in addition to the program itself."""
         return self.config.execution.memory_limit or default_limit()
 
     @cached_property
     def work(self) -> Work:
-        """How many threads and pixels at once fit into the memory that may be used.
+        """The threads and pixels at once that stay within the memory limit.
 
         Raises:
-            SceneError: the scene does not fit at all.
+            SceneError: even the smallest amount of work exceeds the limit.
         """
-        return self._cost.work(self.config.execution.most_threads, self.memory_limit)
-
-    @property
-    def product_bytes(self) -> int:
-        """Size of the product before it is compressed."""
-        lines, pixels = self.shape
-        return lines * pixels * self._cost.product_bytes
-
-    @property
-    def _cost(self) -> Cost:
-        outputs = sum(len(step.network.outputs) for step in self.steps)
-        variables = sum(4 * len(_written(step)) + 1 for step in self.steps)
-        flags = self.source_flags_bytes * self.carries_source_flags
-        return Cost(
+        estimate = MemoryEstimate(
             self.grid,
             self.storage,
             kept_bytes=sum(array.nbytes for array in self.extent.places or ()),
-            product_bytes=variables + flags + 12,  # quality_flags, latitude, longitude
-            pixel_bytes=13 * len(self.layers) + 12 * outputs + 100 + self._uncertainty_bytes,
+            product_bytes=product_pixel_bytes(self.steps, self.source_flags_bytes),
+            pixel_bytes=working_pixel_bytes(
+                len(self.layers), len(self.layer_names), self.steps, self.uncertainty
+            ),
         )
+        return estimate.work_within(self.memory_limit, self.config.execution.most_threads)
 
     @property
-    def _uncertainty_bytes(self) -> int:
-        """Of a pixel, while uncertainties are computed: rows, moments, what is written."""
-        outputs = sum(len(step.uncertainties) for step in self.steps)
-        if self.uncertainty is None:
-            return 16 * outputs
-        return 8 * len(self.layer_names) + 8 * len(self.uncertainty.inputs) + 28 * outputs
+    def product_bytes(self) -> int:
+        """Size of the product before compression."""
+        lines, pixels = self.shape
+        return lines * pixels * product_pixel_bytes(self.steps, self.source_flags_bytes)
 
     def select(self, scene: xr.Dataset) -> xr.Dataset:
-        """The layers of a scene that the run needs, in its window, lazily.
+        """Return the layers that the run needs, in its window, lazily.
 
-        Bands nobody asks for are not read.
+        Other bands are not read.
         """
         grown = {
             rule.layer: rule.grown(scene).isel(self.extent.slices)
             for rule in self.rules
             if isinstance(rule, Dilated)
         }
-        names = {band.quantity for band in self.layers} - set(grown)
-        names |= {state_name(name) for name in names if state_name(name) in scene}
-        selected = scene[sorted(names)].drop_vars(AXES, errors="ignore").reset_coords()
-        for quantity in SPECTRAL:
-            wanted = sorted({b.wavelength_nm or 0.0 for b in self.layers if b.quantity == quantity})
-            if wanted:
-                selected = selected.sel({wavelength_dim(quantity): wanted})
+        layers = [band for band in self.layers if band.quantity not in grown]
+        selected = select_layers(scene, layers, with_states=layers)
         selected = selected.isel(self.extent.slices).assign(grown)
         if self.extent.places is not None:
             for name, values in zip(GEOLOCATION, self.extent.places, strict=True):
@@ -162,64 +141,14 @@ class Plan:
         return selected
 
     def axes(self, scene: xr.Dataset) -> dict[str, xr.DataArray]:
-        """Coordinates of a map within the window, and its reference system."""
+        """Return the map coordinates in the window, and their reference system."""
         if not self.is_map:
             return {}
         return {name: scene[name].isel(self.extent.slices, missing_dims="ignore") for name in AXES}
 
-    def lines(self) -> Iterator[str]:
-        """The plan in words, line by line."""
-        lines, pixels = self.extent.scene_shape
-        yield f"scene     {self.scene_name}: {lines} lines x {pixels} pixels, {self.sensor or '?'}"
-        if not self.extent.is_whole:
-            yield f"window    {self.extent}"
-        yield f"inputs    {', '.join(band.name for band in self.inputs)}"
-        for rule in self.rules:
-            yield f"mask      {rule.name} <- {describe_rule(rule)}"
-        for step in self.steps:
-            yield from _lines_of(step)
-        if self.uncertainty is not None:
-            yield from _lines_of_uncertainty(self.uncertainty)
-        blocks = " x ".join(str(size) for size in self.chunk)
-        yield (
-            f"work      {self.grid.count} blocks of {blocks}, {self.work.threads} at a time, "
-            f"{self.work.pixels_at_once} pixels at once in each"
-        )
-        said = "" if self.config.execution.memory_limit else ", half of what is left"
-        limit = f"limit {in_words(self.memory_limit)}{said}"
-        yield f"memory    at most {in_words(self.work.peak_bytes)} ({limit})"
-
-
-def _lines_of(step: NetworkStep) -> Iterator[str]:
-    network = step.network
-    kind = network.kind.split()[-1]
-    yield f"{kind:<10}{step.name}: {step.path} ({network.shape_text}), {step.engine}"
-    yield f"          sha256 {network.sha256}"
-    for variable, source in zip(network.inputs, step.sources, strict=True):
-        yield f"          {variable.name} <- {source.name}"
-    for what, gains in (("inputs", step.input_gains), ("outputs", step.gains)):
-        if gains is not None:
-            yield f"          {what} times gains: {gains.mode}"
-    yield f"          -> {', '.join((*_written(step), step.flags_name))}"
-
-
-def _lines_of_uncertainty(uncertainty: InputUncertainty) -> Iterator[str]:
-    count = len(uncertainty.inputs)
-    points = f", {2 * count} points" if uncertainty.method == "sigma_points" else ""
-    yield f"uncertain {count} inputs by {uncertainty.method}{points}"
-    for each in uncertainty.inputs:
-        made = each.describe()
-        name = made.pop("input")
-        yield f"          {name} <- {', '.join(f'{how} {what}' for how, what in made.items())}"
-
-
-def _written(step: NetworkStep) -> tuple[str, ...]:
-    """The variables of a network's values and uncertainties."""
-    return (*step.variables, *step.uncertainties)
-
 
 def check_config(config: RunConfig) -> None:
-    """Find what is wrong with a configuration whatever the scene.
+    """Check what can be checked in a configuration without a scene.
 
     Raises:
         ConfigError: an expression is not allowed, or a sensor, a reader or an algorithm is unknown.
@@ -236,12 +165,12 @@ def check_config(config: RunConfig) -> None:
 
 
 def locate(scene: xr.Dataset, config: RunConfig) -> tuple[xr.Dataset, Extent]:
-    """The scene with the configuration's constants, and the part of it that its window means.
+    """Return the scene with the configured constants, and the part of it in the window.
 
-    With a bounding box this reads geolocation, of which the extent keeps its part.
+    With a bounding box this reads geolocation; the extent keeps its part of it.
 
     Raises:
-        SceneError: nothing of the scene is in the window, or a constant is not needed.
+        SceneError: the window contains nothing of the scene, or a constant is not needed.
     """
     scene = with_constants(scene, config.science.constants)
     return scene, find_extent(scene, config.science.window)
@@ -257,14 +186,14 @@ def make_plan(
     """Match networks and masks to a scene; reads network files but no pixel.
 
     Args:
-        scene: the scene, with constants, as ``locate`` gives it.
-        scene_name: its base name.
-        config: what to do.
-        extent: the part to do it on; all of the scene if none is given.
-        network_paths: where networks are, by name, if not where the configuration says.
+        scene: the scene with constants, as ``locate`` returns it.
+        scene_name: base name of the scene.
+        config: the configuration.
+        extent: the part to process; the whole scene by default.
+        network_paths: files of networks by name, where they are not those of the configuration.
 
     Raises:
-        NetworkError: a network is missing, broken, or of another sensor.
+        NetworkError: a network is missing, broken, or for another sensor.
         SceneError: a band, a variable or a flag is not in the scene.
         ConfigError: an expression is not allowed, or two networks make the same variable.
     """
@@ -289,33 +218,32 @@ def _make_plan(
     if lines == 0 or pixels == 0:
         raise SceneError(f"the scene is empty: {lines} lines x {pixels} pixels. Fetch it again.")
     loaded = [
-        (choice, *_load(choice, sensor, config, network_paths.get(choice.name)))
-        for choice in science.networks
+        _load(choice, sensor, config, network_paths.get(choice.name)) for choice in science.networks
     ]
-    inputs, steps = make_chain(loaded, scene, sensor, config)
+    inputs, steps = make_chain(loaded, scene, sensor, science)
     uncertainty = make_uncertainty(science, scene, inputs, steps)
     steps = with_uncertainties(steps, uncertainty)
     _refuse_clashing_variables(steps, scene)
-    chunk = science.output.chunk or default_chunk(sum(len(_written(step)) for step in steps))
-    config = config.with_chunk(chunk)  # stated in full: another default changes nothing old
+    chunk = science.output.chunk or default_chunk(sum(len(step.written) for step in steps))
     rules = make_rules(science.masks, scene, inputs, science.bands.tolerance_nm)
     with_flags = SOURCE_FLAGS in scene and science.output.source_flags
     layers = _layers(inputs, rules, with_flags, uncertainty)
     plan = Plan(
         scene_name=scene_name,
         sensor=sensor,
-        config=config,
+        config=config.with_chunk(chunk),  # recorded, so that a new default changes no old product
         extent=extent,
         chunk=(min(chunk[0], lines), min(chunk[1], pixels)),
         inputs=inputs,
         rules=rules,
         steps=steps,
+        layers=layers,
         storage=_storage(scene, layers, rules, extent),
-        source_flags_bytes=scene[SOURCE_FLAGS].dtype.itemsize if SOURCE_FLAGS in scene else 0,
+        source_flags_bytes=scene[SOURCE_FLAGS].dtype.itemsize if with_flags else 0,
         is_map=SPATIAL_REF in scene.coords,
         uncertainty=uncertainty,
     )
-    _ = plan.work  # refused here where it does not fit
+    _ = plan.work  # refuses here what does not fit into memory
     return plan
 
 
@@ -325,7 +253,7 @@ def _layers(
     with_flags: bool,
     uncertainty: InputUncertainty | None,
 ) -> tuple[Band, ...]:
-    """What networks and masks take, geolocation, and the scene's flags; each once."""
+    """Layers for networks and masks, geolocation, and the scene's flags; each once."""
     needed = [band for rule in rules for band in rule.needs]
     if uncertainty is not None:
         needed += uncertainty.needs
@@ -336,7 +264,7 @@ def _layers(
 def _storage(
     scene: xr.Dataset, layers: Sequence[Band], rules: Sequence[MaskRule], extent: Extent
 ) -> tuple[StoredChunks, ...]:
-    """Where these layers are stored; a mask that grows is read from what its rule needs."""
+    """Storage chunks of these layers; a mask that grows reads the layers that its rule needs."""
     grown = {Band(rule.layer): rule.rule.needs for rule in rules if isinstance(rule, Dilated)}
     read = [source for layer in layers for source in grown.get(layer, (layer,))]
     if extent.places is not None:
@@ -346,7 +274,7 @@ def _storage(
 
 def _load(
     choice: NetworkChoice, sensor: str, config: RunConfig, path: Path | None
-) -> tuple[Path, Retrieval]:
+) -> LoadedRetrieval:
     if path is None:
         check_folders(config.execution.network_dirs)
         folders = network_folders(config.execution.network_dirs)
@@ -356,19 +284,19 @@ def _load(
     if sensor not in network.sensors and not choice.allow_other_sensor:
         raise NetworkError(
             f"network {network.file_name} was trained for {', '.join(network.sensors)}, the scene "
-            f"is of {sensor or 'an unknown sensor'}. Choose a network for this sensor, set "
+            f"is from {sensor or 'an unknown sensor'}. Choose a network for this sensor, set "
             "science.sensor if the scene is mislabelled, or set allow_other_sensor: true for this "
             "network."
         )
-    return path, network
+    return LoadedRetrieval(choice, path, network)
 
 
-def _refuse_clashing_variables(steps: Sequence[NetworkStep], scene: xr.Dataset) -> None:
-    made = [name for step in steps for name in (*_written(step), step.flags_name)]
-    made += [QUALITY_FLAGS, *GEOLOCATION, *AXES]
+def _refuse_clashing_variables(steps: Sequence[RetrievalStep], scene: xr.Dataset) -> None:
+    names = [name for step in steps for name in (*step.written, step.flags_name)]
+    names += [QUALITY_FLAGS, *GEOLOCATION, *AXES]
     if SOURCE_FLAGS in scene:
-        made.append(source_flags_name(scene))
-    twice = sorted({name for name in made if made.count(name) > 1})
+        names.append(source_flags_name(scene))
+    twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ConfigError(
             f"two variables of the product would have the same name ({', '.join(twice)}). Rename "

@@ -13,7 +13,7 @@ from pipeline.networks.engines import get_engine
 from pipeline.networks.jacobian import jacobian
 from pipeline.networks.transforms import LN10
 from pipeline.networks.variable import in_decades
-from pipeline.run.chain import NetworkStep, chosen
+from pipeline.run.step import RetrievalStep, take_columns
 from pipeline.run.uncertainty import InputUncertainty
 
 Float32 = npt.NDArray[np.float32]
@@ -28,7 +28,7 @@ _NORMAL = NormalDist()
 
 def propagate(
     uncertainty: InputUncertainty,
-    steps: Sequence[NetworkStep],
+    steps: Sequence[RetrievalStep],
     rows: Float32,
     deviations: Float32,
 ) -> dict[str, Float32]:
@@ -47,9 +47,9 @@ def propagate(
     return method(uncertainty, _needed(uncertainty.reached(steps)), rows, deviations)
 
 
-def _needed(steps: Sequence[NetworkStep]) -> tuple[NetworkStep, ...]:
+def _needed(steps: Sequence[RetrievalStep]) -> tuple[RetrievalStep, ...]:
     """Those whose uncertainty is written, and those before them in the chain."""
-    needed: list[NetworkStep] = []
+    needed: list[RetrievalStep] = []
     for step in reversed(steps):
         made = range(step.output_columns.start, step.output_columns.stop)
         if step.uncertainties or any(c in made for later in needed for c in later.columns):
@@ -62,7 +62,7 @@ def _needed(steps: Sequence[NetworkStep]) -> tuple[NetworkStep, ...]:
 
 def _by_sigma_points(
     uncertainty: InputUncertainty,
-    steps: Sequence[NetworkStep],
+    steps: Sequence[RetrievalStep],
     rows: Float32,
     deviations: Float32,
 ) -> dict[str, Float32]:
@@ -82,7 +82,7 @@ def _by_sigma_points(
             for step in steps:
                 made = _evaluated(step, moved)
                 moved[:, step.output_columns] = made
-                spreads[step.name].add(in_decades(step.network.outputs, made))
+                spreads[step.name].add(in_decades(step.retrieval.outputs, made))
     return {name: spread.deviation for name, spread in spreads.items()}
 
 
@@ -133,9 +133,9 @@ def _truncated_quantiles(z: float) -> tuple[Float64, Float64]:
     return ratios, np.array(quantiles)
 
 
-def _evaluated(step: NetworkStep, rows: Float32) -> Float32:
-    x = gained(chosen(rows, step.columns), step.input_gains)
-    made = get_engine(step.network, step.engine).predict(x)
+def _evaluated(step: RetrievalStep, rows: Float32) -> Float32:
+    x = gained(take_columns(rows, step.columns), step.input_gains)
+    made = get_engine(step.retrieval, step.engine).predict(x)
     return np.asarray(gained(made, step.gains).astype(np.float32, copy=False))
 
 
@@ -169,16 +169,16 @@ class _Spread:
 
 def _by_derivatives(
     uncertainty: InputUncertainty,
-    steps: Sequence[NetworkStep],
+    steps: Sequence[RetrievalStep],
     rows: Float32,
     deviations: Float32,
 ) -> dict[str, Float32]:
     """Linear in the inputs, by the chain rule in float64, some rows at a time."""
     found = {
-        step.name: np.empty((len(step.network.outputs), len(rows)), dtype=np.float32).T
+        step.name: np.empty((len(step.retrieval.outputs), len(rows)), dtype=np.float32).T
         for step in steps
     }
-    made = sum(len(step.network.outputs) for step in steps)
+    made = sum(len(step.retrieval.outputs) for step in steps)
     size = max(DERIVATIVES_AT_ONCE // (made * len(uncertainty.inputs)), 1)
     with np.errstate(all="ignore"):
         for start in range(0, len(rows), size):
@@ -191,7 +191,7 @@ def _by_derivatives(
 
 
 def _linear(
-    uncertainty: InputUncertainty, steps: Sequence[NetworkStep], rows: Float32, moves: Float64
+    uncertainty: InputUncertainty, steps: Sequence[RetrievalStep], rows: Float32, moves: Float64
 ) -> Iterator[tuple[str, Float64]]:
     """Name and standard deviations (n, outputs) of each network."""
     # How each layer moves along each direction of the inputs' errors; others do not move.
@@ -199,15 +199,15 @@ def _linear(
         each.column: moves[:, number] for number, each in enumerate(uncertainty.inputs)
     }
     for step in steps:
-        x = chosen(rows, step.columns).astype(np.float64)
+        x = take_columns(rows, step.columns).astype(np.float64)
         factors = np.ones_like(x) if step.input_gains is None else step.input_gains.factors(x)
-        derivatives = jacobian(step.network, x * factors) * factors[:, np.newaxis, :]
+        derivatives = jacobian(step.retrieval, x * factors) * factors[:, np.newaxis, :]
         still = np.zeros(moves.shape[::2])
         taken = np.stack([moved.get(column, still) for column in step.columns], axis=1)
         by_direction = derivatives @ taken
         made = rows[:, step.output_columns].astype(np.float64)
         gains = 1.0 if step.gains is None else step.gains.factors(made)
-        for column, variable in enumerate(step.network.outputs):
+        for column, variable in enumerate(step.retrieval.outputs):
             gain = gains if isinstance(gains, float) else gains[:, column, np.newaxis]
             if not variable.spans_decades:
                 by_direction[:, column] *= gain

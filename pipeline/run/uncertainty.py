@@ -11,7 +11,7 @@ import xarray as xr
 
 from pipeline.config import Correlation, QuantityUncertainty, Science
 from pipeline.errors import ConfigError, SceneError
-from pipeline.run.chain import NetworkStep
+from pipeline.run.step import RetrievalStep
 from pipeline.scene.scene import SPECTRAL, Band, plain_variables, spectral_quantities, wavelengths
 
 SUFFIX = "_unc"
@@ -82,12 +82,12 @@ class InputUncertainty:
         """
         return np.stack([each.deviation(block, pixels) for each in self.inputs])
 
-    def reached(self, steps: Sequence[NetworkStep]) -> tuple[NetworkStep, ...]:
+    def reached(self, steps: Sequence[RetrievalStep]) -> tuple[RetrievalStep, ...]:
         """The networks that take something uncertain, directly or through others; not classes."""
         uncertain = {each.column for each in self.inputs}
         found = []
         for step in steps:
-            if not uncertain.isdisjoint(step.columns) and not step.network.classes:
+            if not uncertain.isdisjoint(step.columns) and not step.retrieval.classes:
                 found.append(step)
                 uncertain |= set(range(step.output_columns.start, step.output_columns.stop))
         return tuple(found)
@@ -99,7 +99,7 @@ class InputUncertainty:
 
 
 def make_uncertainty(
-    science: Science, scene: xr.Dataset, inputs: Sequence[Band], steps: Sequence[NetworkStep]
+    science: Science, scene: xr.Dataset, inputs: Sequence[Band], steps: Sequence[RetrievalStep]
 ) -> InputUncertainty | None:
     """The uncertainty that a configuration states, bound to the layers of a scene.
 
@@ -134,8 +134,8 @@ def make_uncertainty(
 
 
 def with_uncertainties(
-    steps: Sequence[NetworkStep], uncertainty: InputUncertainty | None
-) -> tuple[NetworkStep, ...]:
+    steps: Sequence[RetrievalStep], uncertainty: InputUncertainty | None
+) -> tuple[RetrievalStep, ...]:
     """The networks, each with names for the uncertainties that there will be of its outputs.
 
     There are some where it states them itself, or takes what is not exact; there are none of
@@ -144,18 +144,18 @@ def with_uncertainties(
     reached = () if uncertainty is None else uncertainty.reached(steps)
     return tuple(
         dataclasses.replace(step, uncertainties=tuple(f"{n}{SUFFIX}" for n in step.variables))
-        if step in reached or step.network.states_uncertainty
+        if step in reached or step.retrieval.states_uncertainty
         else step
         for step in steps
     )
 
 
-def _taken_as_logarithm(steps: Sequence[NetworkStep]) -> set[int]:
+def _taken_as_logarithm(steps: Sequence[RetrievalStep]) -> set[int]:
     """Columns of which a network takes the logarithm, or a root."""
     return {
         column
         for step in steps
-        for column, variable in zip(step.columns, step.network.inputs, strict=True)
+        for column, variable in zip(step.columns, step.retrieval.inputs, strict=True)
         if variable.transform.needs_positive or variable.transform.needs_non_negative
     }
 

@@ -140,7 +140,7 @@ def test_a_folder_that_disappears(folder, tmp_path, how):
             shutil.move(output, tmp_path / "elsewhere")
         _, stderr = process.communicate(timeout=60)
         assert process.returncode == 1, stderr
-        assert "not there any more" in stderr
+        assert "no longer exists" in stderr
         assert not output.exists()
         if how == "unmounted":
             subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(disk)], check=True)

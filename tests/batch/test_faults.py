@@ -73,7 +73,7 @@ def test_what_goes_wrong_costs_itself_only(tmp_path, executor):
     expected = broken(tmp_path / "in", good)
     for name, fault, kind, words in (
         ("f1.nc", "segfault", "crash", "SIGSEGV"),
-        ("f2.nc", "hang", "timeout", "not done after"),
+        ("f2.nc", "hang", "timeout", "not finished after"),
         ("f3.nc", "memory", "memory", "--memory-limit"),
     ):
         write_fault(tmp_path / "in" / name, fault, good, late=True)
@@ -112,7 +112,7 @@ def test_a_scene_that_goes_well_the_second_time(tmp_path):
     arguments = ("batch", write_config(tmp_path), tmp_path / "in", "-o", tmp_path / "out")
     ended = run(*arguments, PYTHONPATH=str(FAULTY))
     assert ended.code == 0, ended.stderr
-    assert "it is tried again" in ended.stderr
+    assert "will be tried again" in ended.stderr
     assert scenes_by_name(tmp_path / "out")["once.nc"]["attempts"] == 2
     os.unlink(tmp_path / "in" / "once.nc.happened")  # noqa: PTH108
     once = run(*arguments, "--max-attempts", 1, "--retry-failed", PYTHONPATH=str(FAULTY))

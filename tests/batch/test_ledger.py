@@ -9,9 +9,10 @@ import pytest
 
 from pipeline.batch import holders, process_identity
 from pipeline.batch.holders import Watch, bury_the_dead
-from pipeline.batch.job import CRASH, DONE, NETWORK, SCENE, SKIPPED, UNCHANGED, Outcome
-from pipeline.batch.ledger import Counts, Ledger, Queue
-from pipeline.batch.sources import Found
+from pipeline.batch.job import JobOutcome
+from pipeline.batch.kinds import CRASH, DONE, NETWORK, SCENE, SKIPPED, UNCHANGED
+from pipeline.batch.ledger import Ledger, SceneCounts, SceneQueue
+from pipeline.batch.sources import FoundScene
 from pipeline.errors import LedgerError
 
 NETWORKS = {"aph": "f1"}
@@ -29,9 +30,9 @@ class Batch:
         self.name_of = lambda path: f"{Path(path).stem}.test.nc"
 
     def queue(self, **how):
-        found = [Found(path, *identity) for path, identity in sorted(self.found.items())]
+        found = [FoundScene(path, *identity) for path, identity in sorted(self.found.items())]
         networks = dict(self.networks)
-        return Queue("test", self.recipe, found, self.name_of, lambda _: networks, **how)
+        return SceneQueue("test", self.recipe, found, self.name_of, lambda _: networks, **how)
 
     def product_of(self, path):
         return self.folder / self.name_of(path)
@@ -54,7 +55,7 @@ class Batch:
             product = self.product_of(lease.path)
             if kind == DONE:
                 product.write_text("product")
-            outcome = Outcome(
+            outcome = JobOutcome(
                 kind, reason, product=str(product), sha256="abc", networks=NETWORKS,
                 record={"pixels": 5},
             )  # fmt: skip
@@ -73,9 +74,9 @@ def batch(tmp_path):
 
 def test_new_scenes_are_pending_and_done_ones_are_not(batch):
     """In the order of their paths; a second call has nothing to do."""
-    assert batch.enqueue() == Counts(pending=3)
+    assert batch.enqueue() == SceneCounts(pending=3)
     assert [lease.path for lease in batch.do_all()] == ["/in/S0.nc", "/in/S1.nc", "/in/S2.nc"]
-    assert batch.enqueue() == Counts(done=3)
+    assert batch.enqueue() == SceneCounts(done=3)
     assert batch.do_all() == []
 
 
@@ -95,13 +96,13 @@ def test_a_change_of_one_scene_makes_it_pending(
     (first, *_) = batch.do_all()
     change(batch)
     monkeypatch.setattr("time.time", lambda: 2e9)
-    assert batch.enqueue() == Counts(done=2, pending=1)
+    assert batch.enqueue() == SceneCounts(done=2, pending=1)
     assert batch.why() == {"S1.nc": why}
     (lease,) = batch.do_all()
     assert (lease.first_seen == first.first_seen) is keeps_date
     assert (lease.known_sha256 is not None) is keeps_hash
     assert lease.owned == str(batch.product_of("/in/S1.nc"))
-    assert batch.enqueue() == Counts(done=3)
+    assert batch.enqueue() == SceneCounts(done=3)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_a_change_of_what_all_are_made_with_makes_all_pending(batch, change, why
     batch.enqueue()
     batch.do_all()
     change(batch)
-    assert batch.enqueue() == Counts(pending=3)
+    assert batch.enqueue() == SceneCounts(pending=3)
     assert set(batch.why().values()) == {why}
     me = batch.enter()
     assert batch.ledger.claim(me).known_sha256 is None
@@ -140,7 +141,7 @@ def test_a_product_that_goes_elsewhere_is_made_there(batch):
     batch.enqueue()
     batch.do_all()
     batch.name_of = lambda path: f"new/{Path(path).stem}.nc"
-    assert batch.enqueue() == Counts(pending=3)
+    assert batch.enqueue() == SceneCounts(pending=3)
     me = batch.enter()
     assert batch.ledger.claim(me).owned == str(batch.folder / "new" / "S0.nc")
 
@@ -153,7 +154,7 @@ def test_the_folder_may_be_moved(batch, tmp_path):
     moved = tmp_path.with_name(f"{tmp_path.name}-moved")
     tmp_path.rename(moved)
     there = Batch(moved)
-    assert there.enqueue() == Counts(done=3)
+    assert there.enqueue() == SceneCounts(done=3)
     there.ledger.close()
     moved.rename(tmp_path)
     batch.ledger = Ledger.open(tmp_path / "ocpipe-ledger.sqlite", tmp_path)
@@ -163,10 +164,10 @@ def test_what_is_wrong_with_a_scene_is_not_tried_again_unless_asked(batch):
     """What failed for want of something else is, at the next call."""
     batch.enqueue()
     assert len(batch.do_all(SCENE, "damaged")) == 3
-    assert batch.enqueue() == Counts(failed=3)
-    assert batch.enqueue(retry_failed=True) == Counts(pending=3)
+    assert batch.enqueue() == SceneCounts(failed=3)
+    assert batch.enqueue(retry_failed=True) == SceneCounts(pending=3)
     assert len(batch.do_all(NETWORK, "no such network")) == 3
-    assert batch.enqueue() == Counts(pending=3)
+    assert batch.enqueue() == SceneCounts(pending=3)
 
 
 def test_a_crash_is_tried_again_after_the_others(batch):
@@ -176,9 +177,9 @@ def test_a_crash_is_tried_again_after_the_others(batch):
     names = [(Path(lease.path).stem, lease.attempt) for lease in leases]
     assert names == [("S0", 1), ("S1", 1), ("S2", 1), ("S0", 2), ("S1", 2), ("S2", 2)]
     assert [(e.kind, e.reason) for e in batch.ledger.failures("test")] == [(CRASH, "crashed")] * 3
-    assert batch.enqueue() == Counts(failed=3)
+    assert batch.enqueue() == SceneCounts(failed=3)
     batch.found["/in/S1.nc"] = (7, 7)
-    assert batch.enqueue() == Counts(failed=2, pending=1)
+    assert batch.enqueue() == SceneCounts(failed=2, pending=1)
 
 
 def test_a_failed_scene_with_a_new_network_is_tried_again(batch):
@@ -186,17 +187,17 @@ def test_a_failed_scene_with_a_new_network_is_tried_again(batch):
     batch.enqueue()
     batch.do_all(SCENE, "damaged")
     batch.recipe = "r2"
-    assert batch.enqueue() == Counts(pending=3)
+    assert batch.enqueue() == SceneCounts(pending=3)
 
 
 def test_a_missing_file_fails_at_once_and_is_done_when_it_comes(batch):
     """With its path in the reason; the others go on."""
     batch.found["/in/S9.nc"] = (None, None)
-    assert batch.enqueue() == Counts(pending=3, failed=1)
+    assert batch.enqueue() == SceneCounts(pending=3, failed=1)
     (entry,) = batch.ledger.failures("test")
     assert entry.reason == "/in/S9.nc: no such file. Check the path."
     batch.found["/in/S9.nc"] = (5, 5)
-    assert batch.enqueue() == Counts(pending=4)
+    assert batch.enqueue() == SceneCounts(pending=4)
 
 
 def test_an_input_that_was_removed_after_it_was_done_stays_done(batch):
@@ -204,28 +205,28 @@ def test_an_input_that_was_removed_after_it_was_done_stays_done(batch):
     batch.enqueue()
     batch.do_all()
     batch.found["/in/S1.nc"] = (None, None)
-    assert batch.enqueue() == Counts(done=3)
+    assert batch.enqueue() == SceneCounts(done=3)
 
 
 def test_two_scenes_of_one_product_name(batch):
     """The first in the order of paths gets it; the other fails with both paths."""
     batch.found["/other/S1.nc"] = (3, 3)
-    assert batch.enqueue() == Counts(pending=3, failed=1)
+    assert batch.enqueue() == SceneCounts(pending=3, failed=1)
     (entry,) = batch.ledger.failures("test")
     assert entry.path == "/other/S1.nc"
     for words in ("/in/S1.nc", "S1.test.nc", "{parent}/{stem}.{name}.nc"):
         assert words in entry.reason
     batch.name_of = lambda path: path.replace("/", "_")
-    assert batch.enqueue() == Counts(pending=4)
+    assert batch.enqueue() == SceneCounts(pending=4)
 
 
 def test_a_call_sees_only_its_own_scenes(batch):
     """Others of the ledger are neither claimed nor counted."""
     batch.enqueue()
     batch.found = {"/in/S1.nc": (100, 1)}
-    assert batch.enqueue() == Counts(pending=1)
+    assert batch.enqueue() == SceneCounts(pending=1)
     assert [lease.path for lease in batch.do_all()] == ["/in/S1.nc"]
-    assert batch.ledger.counts() == Counts(pending=2, done=1)
+    assert batch.ledger.counts() == SceneCounts(pending=2, done=1)
 
 
 def test_a_dry_run_changes_nothing(batch):
@@ -248,8 +249,8 @@ def test_a_name_that_a_ledger_found_free_is_its_own(batch):
     me = batch.enter()
     leases = [batch.ledger.claim(me) for _ in range(3)]
     assert [lease.owned is not None for lease in leases] == [True, False, True]
-    batch.ledger.settle(me, leases[1], Outcome(SKIPPED, "is there already"), 1, None)
-    assert batch.ledger.counts() == Counts(running=2, skipped=1)
+    batch.ledger.settle(me, leases[1], JobOutcome(SKIPPED, "is there already"), 1, None)
+    assert batch.ledger.counts() == SceneCounts(running=2, skipped=1)
 
 
 def test_an_unchanged_scene_keeps_what_is_known_of_it(batch):
@@ -259,9 +260,9 @@ def test_an_unchanged_scene_keeps_what_is_known_of_it(batch):
     batch.found["/in/S1.nc"] = (100, 5)
     batch.enqueue()
     batch.do_all(UNCHANGED)
-    assert batch.enqueue() == Counts(done=3)
+    assert batch.enqueue() == SceneCounts(done=3)
     batch.networks["aph"] = "f2"
-    assert batch.enqueue() == Counts(pending=3)
+    assert batch.enqueue() == SceneCounts(pending=3)
 
 
 def test_no_scene_is_handed_out_twice(batch):
@@ -270,7 +271,7 @@ def test_no_scene_is_handed_out_twice(batch):
     one, two = batch.enter(), batch.enter()
     first, second = batch.ledger.claim(one), batch.ledger.claim(two)
     assert first.path != second.path
-    assert batch.ledger.settle(two, first, Outcome(SCENE, "mine?"), 1, None) is None
+    assert batch.ledger.settle(two, first, JobOutcome(SCENE, "mine?"), 1, None) is None
     assert batch.ledger.counts().running == 2
     assert batch.ledger.held_by_others(one) == 1
     batch.ledger.release(one, first)
@@ -282,11 +283,12 @@ def test_the_scenes_of_a_dead_process_are_taken_over(batch, tmp_path):
     """At once, for its process is gone; its temporary files go, and its attempt does not count."""
     batch.enqueue()
     script = (
-        "import sys; from pathlib import Path; from pipeline.batch.ledger import Ledger, Queue\n"
-        "from pipeline.batch.sources import Found\n"
+        "import sys; from pathlib import Path\n"
+        "from pipeline.batch.ledger import Ledger, SceneQueue\n"
+        "from pipeline.batch.sources import FoundScene\n"
         "ledger = Ledger.open(Path(sys.argv[1]), Path(sys.argv[1]).parent)\n"
-        "found = [Found('/in/S0.nc', 100, 1)]\n"
-        "ledger.enqueue(Queue('test', 'r1', found, lambda p: sys.argv[2], lambda s: {}))\n"
+        "found = [FoundScene('/in/S0.nc', 100, 1)]\n"
+        "ledger.enqueue(SceneQueue('test', 'r1', found, lambda p: sys.argv[2], lambda s: {}))\n"
         "me = ledger.enter(Path(sys.argv[1]).parent, 1, 1)\n"
         "print(me.token, ledger.claim(me).path)\n"
     )
@@ -311,7 +313,7 @@ def test_the_scenes_of_a_dead_process_are_taken_over(batch, tmp_path):
     bury_the_dead(batch.ledger, Watch(), me)
     assert not any(file.exists() for file in left)
     assert kept.exists()
-    assert batch.ledger.counts() == Counts(pending=3)
+    assert batch.ledger.counts() == SceneCounts(pending=3)
     assert batch.ledger.claim(me).attempt == 1
 
 
@@ -398,10 +400,10 @@ def test_a_ledger_that_vanishes_is_noticed(batch):
     """Removed, or replaced by another."""
     batch.ledger.check_presence()
     batch.ledger.path.unlink()
-    with pytest.raises(LedgerError, match="not there any more"):
+    with pytest.raises(LedgerError, match="no longer exists"):
         batch.ledger.check_presence()
     batch.ledger.path.write_text("")
-    with pytest.raises(LedgerError, match="not there any more"):
+    with pytest.raises(LedgerError, match="no longer exists"):
         batch.ledger.check_presence()
 
 

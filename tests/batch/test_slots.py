@@ -38,5 +38,5 @@ def test_memory_is_shared_and_the_program_counts():
 
 def test_in_words():
     """As the batch says it at its begin."""
-    assert str(Slots(2, 1, 800_000_000, 1)) == "2 scenes at once, 1 thread and 800 MB each"
-    assert str(Slots(1, 4, 1_500_000_000, 1)) == "1 scene at once, 4 threads and 1.5 GB each"
+    assert str(Slots(2, 1, 800_000_000, 1)) == "2 scenes at a time, 1 thread and 800 MB each"
+    assert str(Slots(1, 4, 1_500_000_000, 1)) == "1 scene at a time, 4 threads and 1.5 GB each"

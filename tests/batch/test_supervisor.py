@@ -7,13 +7,15 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from batches import leavings, products, wait_for, write_config, write_scene
 from faults import FAULTY, write_fault
 
-from pipeline.batch.job import CRASH, DEFECT, DONE, MEMORY, STOPPED, TIMEOUT, UNCHANGED, Job
+from pipeline.batch.job import Job
+from pipeline.batch.kinds import CRASH, DEFECT, DONE, MEMORY, STOPPED, TIMEOUT, UNCHANGED
 from pipeline.batch.loop import job_config
 from pipeline.batch.supervisor import Supervisor
 from pipeline.config import load_config
@@ -59,7 +61,7 @@ def faulty(folder, fault, **how):
         ("segfault", CRASH, ["crashed (SIGSEGV)", "string_at", "fetch it again"]),
         ("abort", CRASH, ["crashed (SIGABRT)"]),
         ("kill", CRASH, ["killed (SIGKILL)", "ran out of memory"]),
-        ("exit", CRASH, ["ended by itself with code 3"]),
+        ("exit", CRASH, ["ended with exit code 3"]),
         ("memory", MEMORY, ["memory", "--memory-limit"]),
         ("allocate", MEMORY, ["not enough memory", "Unable to allocate", "--workers"]),
         ("exception", DEFECT, ["unexpected AssertionError", "report"]),
@@ -87,7 +89,7 @@ def test_a_hang_ends_at_the_time_limit(supervisor, folder, config, fault):
     begun = time.monotonic()
     outcome = supervisor.run(job(faulty(folder, fault, late=True), config, timeout_s=2.5))
     assert outcome.kind == TIMEOUT
-    assert "not done after 2.5 s" in outcome.reason
+    assert "not finished after 2.5 s" in outcome.reason
     assert 2.4 < time.monotonic() - begun < 8
     assert leavings(folder / "out") == []
 
@@ -148,11 +150,11 @@ def test_a_child_dies_with_its_supervisor(folder, config, tmp_path):
         "import json, sys\n"
         "from pipeline.batch.job import Job\n"
         "from pipeline.batch.supervisor import Supervisor\n"
-        "Supervisor().run(Job.of(json.loads(sys.argv[1])))\n"
+        "Supervisor().run(Job(**json.loads(sys.argv[1])))\n"
     )
     (folder / f"{path.name}.happened").unlink(missing_ok=True)
     process = subprocess.Popen(
-        [sys.executable, str(script), json.dumps(job(path, config).data())],
+        [sys.executable, str(script), json.dumps(asdict(job(path, config)))],
         env=os.environ | {"PYTHONPATH": str(FAULTY)},
     )
     wait_for((folder / f"{path.name}.happened").exists)

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from fuzz.trial import READERS, Mutant, Trials, Verdict, mutants
-from pipeline.batch.job import CRASH, DONE
+from pipeline.batch.kinds import CRASH, DONE
 from pipeline.machine.resources import in_words
 
 # Worth a look (seconds).

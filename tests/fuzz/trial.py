@@ -16,16 +16,8 @@ from fuzz.expectation import LIBRARIES, Seen, Wanted
 from fuzz.libraries import Libraries
 from fuzz.mutations import MUTATIONS, WHOLE, fits
 from fuzz.outside import Outside, Watch
-from pipeline.batch.job import (
-    CONFIGURATION,
-    CRASH,
-    DONE,
-    MEMORY,
-    SCENE,
-    TIMEOUT,
-    Job,
-    Outcome,
-)
+from pipeline.batch.job import Job, JobOutcome
+from pipeline.batch.kinds import CONFIGURATION, CRASH, DONE, MEMORY, SCENE, TIMEOUT
 from pipeline.batch.supervisor import BEYOND, SLACK, Supervisor
 
 READERS = tuple(MUTATIONS)
@@ -64,7 +56,7 @@ class Verdict:
     mutant: Mutant
     did: str
     """What was done to the file."""
-    outcome: Outcome
+    outcome: JobOutcome
     peak_bytes: int
     """Of the child's memory; 0 where it is gone."""
     wrong: tuple[str, ...]
@@ -131,7 +123,7 @@ class Trials:
         self._clear()
         return Verdict(mutant, did, outcome, peak, tuple(wrong))
 
-    def _done(self, base: Base, scene: Path, masked: bool) -> tuple[Outcome, int]:
+    def _done(self, base: Base, scene: Path, masked: bool) -> tuple[JobOutcome, int]:
         config = base.settings(self._folder / "out", masked=masked)
         job = Job(
             path=str(scene),
@@ -188,7 +180,7 @@ class Trials:
             problems += [f"{library}: {difference}" for difference in differences]
         return problems
 
-    def _of_leavings(self, outcome: Outcome) -> list[str]:
+    def _of_leavings(self, outcome: JobOutcome) -> list[str]:
         expected = {Path(outcome.product)} if outcome.product else set()
         left = set((self._folder / "out").iterdir()) - expected
         return [f"left {path.name} behind" for path in left]
@@ -206,7 +198,7 @@ def _target(link: Path) -> str:
         return ""
 
 
-def _of_outcome(outcome: Outcome, scene: Path) -> Iterator[str]:
+def _of_outcome(outcome: JobOutcome, scene: Path) -> Iterator[str]:
     if outcome.kind not in (DONE, *CLEAR):
         yield f"ended as {outcome.kind}"
     if outcome.seconds > TIMEOUT_S + GRACE_S:

@@ -17,6 +17,7 @@ from pipeline.config import load_config
 from pipeline.errors import ConfigError
 from pipeline.masks.dilation import dilate
 from pipeline.process import plan_scene
+from pipeline.run.plan_text import plan_lines
 
 SHAPE = (33, 29)
 STORED = (6, 5)
@@ -233,7 +234,7 @@ def test_the_plan_and_the_product_say_what_grows(tmp_path, network, scene):
     """By how many pixels, in the dry run and in processing_control."""
     masks = {"flags": ["LAND", "CLDICE"], "dilate": {"LAND": 1, "CLDICE": 12}}
     wanted = run_settings(tmp_path, network, masks=masks)
-    lines = "\n".join(plan_scene(scene.path, load_config(wanted)).lines())
+    lines = "\n".join(plan_lines(plan_scene(scene.path, load_config(wanted))))
     assert "LAND <- source_flags, grown by 1 pixel\n" in lines
     assert "grown by 12 pixels" in lines
     with netCDF4.Dataset(product_of(scene.path, wanted)) as file:

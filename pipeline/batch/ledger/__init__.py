@@ -1,23 +1,23 @@
-"""What is done, what is in work and what failed: one SQLite file, shared by all who work on it.
+"""The ledger records which scenes are done, running or failed, in one shared SQLite file.
 
-A scene is known by its path and the name of the configuration. It is pending until it was done with
-the input, the configuration, the version and the networks that there are now. Who works on scenes
-is a holder: it counts heartbeats, and others take its scenes over when the count stands still or
-its process is gone. No clocks are compared.
+A scene is identified by its path and the name of the configuration. It stays pending until it was
+processed with the present input, configuration, version and networks. A process that works on
+scenes is a holder. It counts heartbeats, and other holders take over its scenes when the count
+stops or the process is gone. No clocks are compared.
 """
 
 from pipeline.batch.ledger.database import LEDGER_STEM, LEDGER_SUFFIX, ledger_path
-from pipeline.batch.ledger.entries import Counts, Entry, Holder, Lease, Queue
+from pipeline.batch.ledger.entries import Holder, Lease, LedgerEntry, SceneCounts, SceneQueue
 from pipeline.batch.ledger.ledger import Ledger
 
 __all__ = [
     "LEDGER_STEM",
     "LEDGER_SUFFIX",
-    "Counts",
-    "Entry",
     "Holder",
     "Lease",
     "Ledger",
-    "Queue",
+    "LedgerEntry",
+    "SceneCounts",
+    "SceneQueue",
     "ledger_path",
 ]

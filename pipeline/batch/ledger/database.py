@@ -1,4 +1,7 @@
-"""The file of a ledger: where it may be, its tables, transactions, and errors in words."""
+"""The database file of a ledger: its place, tables, transactions and error messages.
+
+Every method raises a LedgerError if the file cannot be used.
+"""
 
 import contextlib
 import os
@@ -11,10 +14,10 @@ from typing import Any, Self
 from pipeline.batch.filesystem import file_system, is_network
 from pipeline.errors import LedgerError
 
-# The layout of the file; another number is another version's.
+# Version of the layout of the file.
 LAYOUT = 1
 LEDGER_STEM, LEDGER_SUFFIX = "ocpipe-ledger", ".sqlite"
-# How long to wait for others who write (seconds).
+# Longest wait for other processes that write (seconds).
 PATIENCE = 30.0
 
 _SCHEMA = """
@@ -73,13 +76,13 @@ CREATE INDEX scene_state ON scene (run, state);
 
 
 def ledger_path(output: Path, shard: tuple[int, int] | None = None) -> Path:
-    """Where the ledger of an output folder is, by default."""
+    """Return the default path of the ledger in an output folder."""
     part = "" if shard is None else "-{}-of-{}".format(*shard)
     return output / f"{LEDGER_STEM}{part}{LEDGER_SUFFIX}"
 
 
 class Database:
-    """An open file; of one thread."""
+    """An open database file, to be used by one thread."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, products: Path) -> None:
         self.path = path
@@ -89,42 +92,35 @@ class Database:
 
     @classmethod
     def open(cls, path: Path, products: Path = Path()) -> Self:
-        """Open a ledger, made where there is none.
+        """Open a ledger, or create it if it does not exist; refuse a network file system.
 
         Args:
-            path: of the ledger.
-            products: the folder of the products.
-
-        Raises:
-            LedgerError: it is on a network file system, cannot be written, or is none.
+            path: the ledger.
+            products: the output folder.
         """
         folder = path.absolute().parent
         if not folder.is_dir():
-            raise LedgerError(f"{path}: there is no folder {path.parent}. Make it first.")
+            raise LedgerError(f"{path}: the folder {path.parent} does not exist. Create it first.")
         kind = file_system(folder)
         if is_network(kind):
             raise LedgerError(
-                f"{path}: a ledger cannot be on a network file system ({kind}), where SQLite "
-                "cannot keep several machines apart. Name a file on a disk of this machine with "
-                "--ledger; give each of several machines a part of the scenes (--shard i/n) and a "
-                "ledger of its own; or let one machine hand scenes out (--executor dask)."
+                f"{path}: a ledger cannot be on a network file system ({kind}), because SQLite "
+                "supports only one machine. Give a file on a disk of this machine with --ledger; "
+                "or give each machine a part of the scenes (--shard i/n) and a ledger of its own; "
+                "or let one machine distribute the scenes (--executor dask)."
             )
-        with named(path):
+        with naming_errors(path):
             ledger = cls(path, _connected(path), products)
             ledger._lay_out()
             return ledger
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Open a ledger that there is, to look at.
-
-        Raises:
-            LedgerError: there is none.
-        """
+        """Open an existing ledger read-only."""
         if not path.is_file():
-            raise LedgerError(f"{path}: no such ledger. Give one, or the folder it is in.")
-        with named(path):
-            # Where nobody writes, SQLite would leave files of its own beside it.
+            raise LedgerError(f"{path}: no such ledger. Give the path of a ledger, or its folder.")
+        with naming_errors(path):
+            # Without this, SQLite leaves files of its own there even if nobody writes.
             still = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
             address = f"{path.absolute().as_uri()}?mode=ro{still}"
             connection = sqlite3.connect(address, uri=True, timeout=PATIENCE, isolation_level=None)
@@ -134,13 +130,13 @@ class Database:
 
     @classmethod
     def instead_of(cls, path: Path, products: Path) -> Self:
-        """A ledger in memory for one that there is not yet, to see what would be done."""
+        """Make a ledger in memory for a dry run without a ledger file."""
         ledger = cls(path, sqlite3.connect(":memory:", isolation_level=None), products)
         ledger._lay_out()
         return ledger
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._db.close()
 
     def __enter__(self) -> Self:
@@ -150,33 +146,25 @@ class Database:
         self.close()
 
     def check_presence(self) -> None:
-        """See that the file is still where it was.
-
-        Raises:
-            LedgerError: it was removed, or its folder was.
-        """
-        if self._identity is None:  # it was made after it was looked for
+        """Check that the file still exists; raise LedgerError if it was removed."""
+        if self._identity is None:  # the file was created after the last check
             self._identity = _identity(self.path)
         if _identity(self.path) != self._identity or self._identity is None:
             raise LedgerError(
-                f"{self.path}: the ledger is not there any more; its folder was removed or "
-                "unmounted. Bring it back, then start the batch again."
+                f"{self.path}: the ledger no longer exists; its folder was removed or unmounted. "
+                "Restore it, then start the batch again."
             )
 
     def execute(
         self, statement: str, given: Sequence[Any] | Mapping[str, Any] = ()
     ) -> sqlite3.Cursor:
-        """One statement; its errors are named.
-
-        Raises:
-            LedgerError: the file cannot be used.
-        """
-        with named(self.path):
+        """Execute one statement."""
+        with naming_errors(self.path):
             return self._db.execute(statement, given)
 
     def table(self, name: str, columns: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Make a temporary table of this connection anew."""
-        with named(self.path):
+        """Make or replace a temporary table of this connection."""
+        with naming_errors(self.path):
             self._db.execute(f"DROP TABLE IF EXISTS temp.{name}")
             self._db.execute(f"CREATE TEMP TABLE {name} ({columns})")
             marks = ", ".join("?" * (columns.count(",") + 1))
@@ -184,14 +172,7 @@ class Database:
 
     @contextlib.contextmanager
     def writing(self, keep: bool = True) -> Iterator[None]:
-        """All of it or nothing; others wait.
-
-        Args:
-            keep: False takes everything back at the end.
-
-        Raises:
-            LedgerError: the file cannot be used.
-        """
+        """Write all changes or none, while other processes wait; ``keep=False`` undoes all."""
         self.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -202,15 +183,15 @@ class Database:
         self.execute("COMMIT" if keep else "ROLLBACK")
 
     def stored(self, product: str) -> str:
-        """The path of a product as it is entered: from their folder, which may be moved."""
+        """Return a product's path relative to the output folder, which may be moved."""
         return os.path.relpath(product, self._products)
 
     def located(self, product: str) -> str:
-        """The path of a product that was entered."""
+        """Return the full path of a stored product."""
         return os.path.normpath(os.path.join(self._products, product))
 
     def is_there(self, product: str) -> bool:
-        """Whether there is a file where a product was entered."""
+        """Return whether the file of a stored product exists."""
         return os.path.exists(self.located(product))
 
     def _lay_out(self) -> None:
@@ -230,21 +211,21 @@ class Database:
         if layout != LAYOUT:
             raise LedgerError(
                 f"{self.path}: this is not a ledger of this version (layout {layout}, expected "
-                f"{LAYOUT}). Use the version that made it, or name a new one with --ledger."
+                f"{LAYOUT}). Use the version that made it, or give a new ledger with --ledger."
             )
 
 
 def _connected(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
     _use_write_ahead_log(connection)
-    # A crash of the machine may lose the last entries, never the order of them: a scene is then
-    # done once more.
+    # A crash of the machine may lose the last entries, but never their order. The scene of a lost
+    # entry is processed again.
     connection.execute("PRAGMA synchronous = NORMAL")
     return connection
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Once for the file; SQLite itself does not wait where several processes do so at once."""
+    """Switch the file to WAL. If several processes do so together, SQLite itself does not wait."""
     deadline = time.monotonic() + PATIENCE
     while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         try:
@@ -264,8 +245,8 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 @contextlib.contextmanager
-def named(path: Path) -> Iterator[None]:
-    """Errors of the library as a LedgerError that says what to do."""
+def naming_errors(path: Path) -> Iterator[None]:
+    """Turn errors of SQLite into a LedgerError that says what to do."""
     try:
         yield
     except sqlite3.Error as error:
@@ -277,16 +258,16 @@ def named(path: Path) -> Iterator[None]:
 def _what_to_do(error: sqlite3.Error) -> str:
     text = str(error)
     if "full" in text:
-        return "Free space on its disk, then start the batch again."
+        return "Free some space on its disk, then start the batch again."
     if "readonly" in text or "read-only" in text or "unable to open" in text:
-        return "Its folder must be writable: choose another one, or name a ledger with --ledger."
+        return "Its folder must be writable: choose another one, or give a ledger with --ledger."
     if "not a database" in text or "malformed" in text:
-        return "Move it away; a new one is made, and products that are there are done again."
+        return "Move it away. A new one will be made, and all scenes will be processed again."
     if "locked" in text:
-        return "Another process holds it for long: see which, then start the batch again."
-    return "See to the disk it is on, then start the batch again."
+        return "Another process locks it. Find and end that process, then start the batch again."
+    return "Check its disk, then start the batch again."
 
 
 def stamp() -> str:
-    """Now, for people."""
+    """Return the present time, for people."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

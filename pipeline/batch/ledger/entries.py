@@ -1,9 +1,9 @@
-"""What a ledger is asked, and what it answers."""
+"""The plain data that go into a ledger and come out of it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.batch.sources import Found
+from pipeline.batch.sources import FoundScene
 
 
 @dataclass(frozen=True)
@@ -15,28 +15,28 @@ class Lease:
     attempt: int
     first_seen: int
     known_sha256: str | None
-    """Of the input, where nothing but its time of change makes the scene pending."""
+    """Hash of the scene file, if only its size or time of change made the scene pending."""
     owned: str | None
-    """The path of a product of this scene, which may be replaced."""
+    """Path of an earlier product of this scene, which may be replaced."""
 
 
 @dataclass(frozen=True)
-class Queue:
-    """What a call asks for."""
+class SceneQueue:
+    """The scenes of one call, and what decides whether they are up to date."""
 
     run: str
     recipe: str
-    found: Sequence[Found]
+    found: Sequence[FoundScene]
     product_of: Callable[[str], str | None]
-    """The path of a scene's product in their folder; None where only the scene can tell."""
+    """Returns the product's path in the output folder; None if only the scene can tell."""
     networks_now: Callable[[str], Mapping[str, str]]
-    """Of a sensor: fingerprints of the networks that there are now, by name."""
+    """Returns the fingerprints of the present networks for a sensor, by name."""
     retry_failed: bool = False
 
 
 @dataclass(frozen=True)
-class Counts:
-    """Scenes by state."""
+class SceneCounts:
+    """Number of scenes by state."""
 
     pending: int = 0
     running: int = 0
@@ -44,17 +44,17 @@ class Counts:
     skipped: int = 0
     failed: int = 0
     suspect: int = 0
-    """Among those that are done."""
+    """Number of suspect scenes among those that are done."""
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """Number of all scenes."""
         return self.pending + self.running + self.done + self.skipped + self.failed
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A scene as the ledger has it."""
+class LedgerEntry:
+    """The entry of a scene in the ledger."""
 
     path: str
     state: str
@@ -69,7 +69,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Holder:
-    """Someone who works on scenes."""
+    """A process that works on scenes."""
 
     id: int
     token: str

@@ -1,4 +1,4 @@
-"""A ledger: enter, claim, settle, look."""
+"""A ledger: enter scenes, claim them, settle their outcomes, and look them up."""
 
 import json
 import os
@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.batch import process_identity
-from pipeline.batch.job import SKIPPED, SUCCESS, TRANSIENT, UNCHANGED, Outcome
+from pipeline.batch import kinds, process_identity
+from pipeline.batch.job import JobOutcome
 from pipeline.batch.ledger.database import Database, stamp
-from pipeline.batch.ledger.entries import Counts, Entry, Holder, Lease, Queue
+from pipeline.batch.ledger.entries import Holder, Lease, LedgerEntry, SceneCounts, SceneQueue
 from pipeline.batch.ledger.queueing import enter_queue
 
 _ENTRY = "path, state, why, kind, reason, attempts, product, suspect, finished"
@@ -23,48 +23,39 @@ _IS_CHOSEN = "id IN (SELECT id FROM chosen)"
 
 
 class Ledger(Database):
-    """An open ledger; of one thread."""
+    """An open ledger, to be used by one thread."""
 
-    def enqueue(self, queue: Queue) -> None:
-        """Enter new scenes, and make those pending again that are out of date; choose them all.
+    def enqueue(self, queue: SceneQueue) -> None:
+        """Enter new scenes, make outdated ones pending again, and choose all of them.
 
-        What ``claim`` and ``counts_of_chosen`` are about, on this connection, are these scenes.
+        On this connection, ``claim`` and ``counts_of_chosen`` then refer to these scenes only.
         """
         with self.writing():
             enter_queue(self, queue)
 
-    def dry_run(self, queue: Queue) -> list[Entry]:
-        """The scenes of a queue as ``enqueue`` would leave them, without doing so."""
+    def dry_run(self, queue: SceneQueue) -> list[LedgerEntry]:
+        """Return the scenes of a queue as ``enqueue`` would leave them, and change nothing."""
         with self.writing(keep=False):
             enter_queue(self, queue)
             return self.chosen()
 
     def enter(self, output: Path, slots: int, threads: int) -> Holder:
-        """Become a holder."""
+        """Register this process as a holder."""
         token = secrets.token_hex(4)
         names = "token, process, host, pid, output, slots, threads, started"
-        given = (
-            token,
-            process_identity.mine(),
-            socket.gethostname(),
-            os.getpid(),
-            str(output),
-            slots,
-            threads,
-            stamp(),
-        )
-        marks = ", ".join("?" * len(given))
+        process, host = process_identity.mine(), socket.gethostname()
+        given = (token, process, host, os.getpid(), str(output), slots, threads, stamp())
         with self.writing():
-            self.execute(f"INSERT INTO holder ({names}) VALUES ({marks})", given)
+            self.execute(f"INSERT INTO holder ({names}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", given)
         (holder,) = (h for h in self.holders(running=True) if h.token == token)
         return holder
 
     def claim(self, holder: Holder) -> Lease | None:
-        """The next pending scene, which no other holder gets; those with fewest attempts first."""
+        """Claim a pending scene for this holder; scenes with fewest attempts come first."""
         with self.writing():
             row = self.execute(
                 "UPDATE scene SET state = 'running', holder = ?, attempts = attempts + 1 WHERE id "
-                # Not IN, with which SQLite goes through all that are chosen.
+                # EXISTS and not IN, because for IN SQLite reads all chosen scenes.
                 "= (SELECT id FROM scene WHERE state = 'pending' AND EXISTS (SELECT 1 FROM chosen "
                 "WHERE chosen.id = scene.id) ORDER BY attempts, id LIMIT 1) "
                 "RETURNING id, path, attempts, first_seen, sha256, product, ours",
@@ -74,31 +65,35 @@ class Ledger(Database):
                 return None
             scene, path, attempt, first_seen, sha256, product, ours = row
             if product is not None and not ours and not self.is_there(product):
-                # What appears there from now on is of this ledger, whatever happens to its maker.
+                # A file that appears there from now on was made for this ledger.
                 self.execute("UPDATE scene SET ours = 1 WHERE id = ?", (scene,))
                 ours = 1
         owned = self.located(product) if product is not None and ours else None
         return Lease(scene, path, attempt, first_seen, sha256, owned)
 
     def settle(
-        self, holder: Holder, lease: Lease, outcome: Outcome, max_attempts: int, suspect: str | None
+        self,
+        holder: Holder,
+        lease: Lease,
+        outcome: JobOutcome,
+        max_attempts: int,
+        suspect: str | None,
     ) -> str | None:
-        """Enter what became of a scene.
+        """Enter the outcome of a scene.
 
         Returns:
-            Its state now: pending where it is to be tried again; None where the lease was lost, and
-            another holder answers for the scene.
+            The new state: pending if the scene will be tried again; None if another holder has
+            taken over the scene.
         """
         state = _state_after(outcome, lease.attempt < max_attempts)
+        kind = None if outcome.kind in kinds.SUCCESS else outcome.kind
+        reason = outcome.reason if kind else outcome.reason or None
         changes: dict[str, Any] = {"state": state, "holder": None, "finished": stamp()}
-        if outcome.kind in SUCCESS:
-            changes |= {"kind": None, "reason": outcome.reason or None}
-        else:
-            changes |= {"kind": outcome.kind, "reason": outcome.reason}
+        changes |= {"kind": kind, "reason": reason}
         if state == "pending":
             changes |= {"why": "tried again"}
         with self.writing():
-            if state == "done" and outcome.kind != UNCHANGED:
+            if state == "done" and outcome.kind != kinds.UNCHANGED:
                 changes |= {
                     "sha256": outcome.sha256,
                     "networks": self._networks(outcome),
@@ -118,7 +113,7 @@ class Ledger(Database):
         return state
 
     def release(self, holder: Holder, lease: Lease) -> None:
-        """Give a scene back as if it had not been tried."""
+        """Make a scene pending again; the attempt does not count."""
         with self.writing():
             self.execute(
                 "UPDATE scene SET state = 'pending', holder = NULL, attempts = attempts - 1 "
@@ -127,7 +122,7 @@ class Ledger(Database):
             )
 
     def take_back(self, lease: Lease, product: str) -> bool:
-        """Whether a product was that of another scene; if so, that one has to be done again."""
+        """Return whether a product was that of another scene; make that scene pending again."""
         with self.writing():
             found = self.execute(
                 "UPDATE scene SET state = 'pending', attempts = 0, sha256 = NULL, why = 'another "
@@ -143,19 +138,19 @@ class Ledger(Database):
             return taken.fetchone() is not None
 
     def beat(self, holder: Holder, elapsed: float) -> None:
-        """One more sign of life, after so many seconds."""
+        """Count one heartbeat, and enter the seconds since the holder started."""
         with self.writing():
             self.execute(
                 "UPDATE holder SET beat = beat + 1, elapsed = ? WHERE id = ?", (elapsed, holder.id)
             )
 
     def leave(self, holder: Holder, state: str, elapsed: float) -> None:
-        """Hold nothing any more: what is still held is pending again, its attempt not counted.
+        """End a holder; its running scenes are pending again and the attempt does not count.
 
         Args:
-            holder: oneself, or one that died.
+            holder: this process, or one that died.
             state: ``ended``, ``interrupted`` or ``lost``.
-            elapsed: seconds that it held scenes.
+            elapsed: seconds since the holder started.
         """
         with self.writing():
             self.execute(
@@ -169,45 +164,45 @@ class Ledger(Database):
             )
 
     def holders(self, running: bool = False) -> list[Holder]:
-        """All that there were, or those that have not left."""
+        """Return all holders, or only those that still work."""
         where = "WHERE state = 'running'" if running else ""
         rows = self.execute(f"SELECT {_HOLDER} FROM holder {where} ORDER BY id").fetchall()
         return [Holder(*row) for row in rows]
 
-    def chosen(self) -> list[Entry]:
-        """The scenes of the queue."""
+    def chosen(self) -> list[LedgerEntry]:
+        """Return the chosen scenes."""
         return self._entries(_IS_CHOSEN)
 
-    def failures(self, run: str | None = None, last: int | None = None) -> list[Entry]:
-        """What failed, of one configuration or of all; the last of them, latest last."""
+    def failures(self, run: str | None = None, last: int | None = None) -> list[LedgerEntry]:
+        """Return failed scenes of one configuration or of all; with ``last`` the latest ones."""
         where, given = "state = 'failed' AND run = coalesce(?, run)", (run,)
         if last is None:
             return self._entries(where, given)
         return self._entries(where, given, f"finished DESC, id DESC LIMIT {last}")[::-1]
 
-    def suspects(self, run: str) -> list[Entry]:
-        """What was done and does not look right."""
+    def suspects(self, run: str) -> list[LedgerEntry]:
+        """Return the suspect scenes of a configuration."""
         return self._entries("suspect IS NOT NULL AND state = 'done' AND run = ?", (run,))
 
     def paths(self, run: str) -> list[str]:
-        """Every scene of a configuration."""
+        """Return the paths of all scenes of a configuration."""
         found = self.execute("SELECT path FROM scene WHERE run = ? ORDER BY path", (run,))
         return [path for (path,) in found]
 
     def runs(self) -> list[str]:
-        """Names of the configurations."""
+        """Return the names of the configurations."""
         return [name for (name,) in self.execute("SELECT DISTINCT run FROM scene ORDER BY run")]
 
-    def counts(self, run: str | None = None) -> Counts:
-        """Scenes by state; of one configuration, or of all."""
+    def counts(self, run: str | None = None) -> SceneCounts:
+        """Count scenes by state, of one configuration or of all."""
         return self._counted("run = coalesce(?, run)", (run,))
 
-    def counts_of_chosen(self) -> Counts:
-        """The scenes of the queue by state."""
+    def counts_of_chosen(self) -> SceneCounts:
+        """Count the chosen scenes by state."""
         return self._counted(_IS_CHOSEN)
 
     def held_by_others(self, holder: Holder) -> int:
-        """Scenes of the queue that others work on."""
+        """Return the number of chosen scenes that other processes work on."""
         found = self.execute(
             f"SELECT count(*) FROM scene WHERE state = 'running' AND holder != ? AND {_IS_CHOSEN}",
             (holder.id,),
@@ -215,17 +210,19 @@ class Ledger(Database):
         (count,) = found.fetchone()
         return int(count)
 
-    def _counted(self, where: str, given: Sequence[Any] = ()) -> Counts:
+    def _counted(self, where: str, given: Sequence[Any] = ()) -> SceneCounts:
         states = f"SELECT state, count(*) FROM scene WHERE {where} GROUP BY state"
         suspects = (
             f"SELECT count(*) FROM scene WHERE state = 'done' AND suspect IS NOT NULL AND {where}"
         )
         (suspect,) = self.execute(suspects, given).fetchone()
-        return Counts(**dict(self.execute(states, given).fetchall()), suspect=suspect)
+        return SceneCounts(**dict(self.execute(states, given).fetchall()), suspect=suspect)
 
-    def _entries(self, where: str, given: Sequence[Any] = (), order: str = "path") -> list[Entry]:
+    def _entries(
+        self, where: str, given: Sequence[Any] = (), order: str = "path"
+    ) -> list[LedgerEntry]:
         found = self.execute(f"SELECT {_ENTRY} FROM scene WHERE {where} ORDER BY {order}", given)
-        return [Entry(*row) for row in found.fetchall()]
+        return [LedgerEntry(*row) for row in found.fetchall()]
 
     def _updated(self, holder: Holder, lease: Lease, changes: Mapping[str, Any]) -> bool:
         names = ", ".join(f"{name} = :{name}" for name in changes)
@@ -235,7 +232,7 @@ class Ledger(Database):
         given = {**changes, "its_id": lease.scene, "holds": holder.id}
         return self.execute(update, given).rowcount == 1
 
-    def _networks(self, outcome: Outcome) -> int:
+    def _networks(self, outcome: JobOutcome) -> int:
         given = (outcome.sensor, json.dumps(dict(outcome.networks), sort_keys=True))
         self.execute("INSERT OR IGNORE INTO networks (sensor, fingerprints) VALUES (?, ?)", given)
         found = self.execute("SELECT id FROM networks WHERE sensor = ? AND fingerprints = ?", given)
@@ -243,9 +240,9 @@ class Ledger(Database):
         return int(number)
 
 
-def _state_after(outcome: Outcome, may_try_again: bool) -> str:
-    if outcome.kind == SKIPPED:
+def _state_after(outcome: JobOutcome, may_try_again: bool) -> str:
+    if outcome.kind == kinds.SKIPPED:
         return "skipped"
-    if outcome.kind in SUCCESS:
+    if outcome.kind in kinds.SUCCESS:
         return "done"
-    return "pending" if outcome.kind in TRANSIENT and may_try_again else "failed"
+    return "pending" if outcome.kind in kinds.TRANSIENT and may_try_again else "failed"

@@ -1,24 +1,23 @@
-"""What has to be done: scenes that are new, and those that are out of date.
+"""Decides which scenes are pending: new scenes, and scenes that are out of date.
 
-``enter_queue`` runs inside a transaction of its caller, so that a dry run can take all of it back.
+``enter_queue`` runs inside a transaction of its caller, so that a dry run can undo all of it.
 """
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from pipeline.batch.job import MENDED_OUTSIDE, MISSING, NAME
+from pipeline.batch import kinds
 from pipeline.batch.ledger.database import Database
-from pipeline.batch.ledger.entries import Queue
+from pipeline.batch.ledger.entries import SceneQueue
 
-# Of a scene that is to be done (again), and why.
-_AGAIN = "state = 'pending', attempts = 0, kind = NULL, reason = NULL, why ="
 _IS_CHOSEN = "scene.id IN (SELECT id FROM chosen) AND scene.state != 'running'"
 _FOUND = "FROM found f WHERE f.path = scene.path"
 
 
-def enter_queue(database: Database, queue: Queue) -> None:
-    """Enter what was found, choose it for this connection, and make pending what must be done."""
+def enter_queue(database: Database, queue: SceneQueue) -> None:
+    """Enter and choose the scenes of a call, and make those pending that must be processed."""
     _enter_found(database, queue)
     _enter_new(database, queue)
     _choose(database, queue)
@@ -27,7 +26,7 @@ def enter_queue(database: Database, queue: Queue) -> None:
     _fail_at_once(database)
 
 
-def _enter_found(database: Database, queue: Queue) -> None:
+def _enter_found(database: Database, queue: SceneQueue) -> None:
     database.table(
         "found",
         "path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, product TEXT",
@@ -35,7 +34,7 @@ def _enter_found(database: Database, queue: Queue) -> None:
     )
 
 
-def _enter_new(database: Database, queue: Queue) -> None:
+def _enter_new(database: Database, queue: SceneQueue) -> None:
     given = {"run": queue.run, "recipe": queue.recipe, "now": int(time.time())}
     columns = "run, path, size, mtime_ns, recipe, state, why, first_seen"
     values = ":run, path, size, mtime_ns, :recipe, 'pending', 'new', :now"
@@ -48,11 +47,11 @@ def _enter_new(database: Database, queue: Queue) -> None:
         "AND size IS NOT NULL ORDER BY path",
         given,
     )
-    # What is left is not there, or would become the product of another scene.
+    # Any other new scene does not exist, or its product would be that of another scene.
     database.execute(f"INSERT INTO scene ({columns}) SELECT {values} {new} ORDER BY path", given)
 
 
-def _choose(database: Database, queue: Queue) -> None:
+def _choose(database: Database, queue: SceneQueue) -> None:
     database.table("chosen", "id INTEGER PRIMARY KEY", ())
     database.execute(
         "INSERT INTO chosen SELECT s.id FROM scene s JOIN found f ON f.path = s.path "
@@ -61,44 +60,31 @@ def _choose(database: Database, queue: Queue) -> None:
     )
 
 
-def _make_pending(database: Database, queue: Queue) -> None:
-    # What is made of the same bytes is made again with the date it had.
-    changed = f"sha256 = NULL, first_seen = {int(time.time())}"
-    database.execute(
-        f"UPDATE scene SET {_AGAIN} 'the configuration or the version changed', {changed} "
-        f"WHERE {_IS_CHOSEN} AND recipe != ?",
-        (queue.recipe,),
-    )
+def _make_pending(database: Database, queue: SceneQueue) -> None:
+    # A scene with the same inputs is processed again with the date that it had.
+    now = int(time.time())
+    changed = f", sha256 = NULL, first_seen = {now}"
+    why = "the configuration or the version changed"
+    _again(database, why, "recipe != ?", (queue.recipe,), changed)
     database.table("stale", "id INTEGER PRIMARY KEY", _stale_networks(database, queue))
-    database.execute(
-        f"UPDATE scene SET {_AGAIN} 'a network changed', {changed} WHERE {_IS_CHOSEN} "
-        "AND state IN ('done', 'pending') AND networks IN (SELECT id FROM stale)"
-    )
+    is_stale = "state IN ('done', 'pending') AND networks IN (SELECT id FROM stale)"
+    _again(database, "a network changed", is_stale, also=changed)
     database.table("gone", "id INTEGER PRIMARY KEY", _gone_products(database))
-    database.execute(
-        f"UPDATE scene SET {_AGAIN} 'the product is missing', sha256 = NULL "
-        f"WHERE {_IS_CHOSEN} AND state = 'done' AND id IN (SELECT id FROM gone)"
+    is_gone = "state = 'done' AND id IN (SELECT id FROM gone)"
+    _again(database, "the product is missing", is_gone, also=", sha256 = NULL")
+    is_moved = f"state = 'done' AND EXISTS (SELECT 1 {_FOUND} AND f.product != scene.product)"
+    _again(database, "the product goes elsewhere now", is_moved, also=", sha256 = NULL")
+    # A changed input keeps its hash: if its bytes are the same, nothing needs to be done.
+    _again(
+        database,
+        "the input changed",
+        f"state IN ('done', 'skipped', 'failed') AND EXISTS (SELECT 1 {_FOUND} AND f.size IS NOT "
+        "NULL AND (f.size IS NOT scene.size OR f.mtime_ns IS NOT scene.mtime_ns))",
+        also=f", first_seen = {now}, sha256 = CASE WHEN state = 'done' THEN sha256 END",
     )
-    database.execute(
-        f"UPDATE scene SET {_AGAIN} 'the product goes elsewhere now', sha256 = NULL "
-        f"WHERE {_IS_CHOSEN} AND state = 'done' "
-        f"AND EXISTS (SELECT 1 {_FOUND} AND f.product != scene.product)"
-    )
-    # A changed input keeps its hash: if its bytes are the same, nothing is to be done.
-    database.execute(
-        f"UPDATE scene SET {_AGAIN} 'the input changed', first_seen = ?, "
-        "sha256 = CASE WHEN state = 'done' THEN sha256 END "
-        f"WHERE {_IS_CHOSEN} AND state IN ('done', 'skipped', 'failed') "
-        f"AND EXISTS (SELECT 1 {_FOUND} AND f.size IS NOT NULL "
-        "AND (f.size IS NOT scene.size OR f.mtime_ns IS NOT scene.mtime_ns))",
-        (int(time.time()),),
-    )
-    kinds = ", ".join(f"'{kind}'" for kind in sorted(MENDED_OUTSIDE))
-    database.execute(
-        f"UPDATE scene SET {_AGAIN} 'tried again' WHERE {_IS_CHOSEN} AND state = 'failed' "
-        f"AND (? OR kind IN ({kinds}))",
-        (queue.retry_failed,),
-    )
+    mended = ", ".join(f"'{kind}'" for kind in sorted(kinds.MENDED_OUTSIDE))
+    is_retried = f"state = 'failed' AND (? OR kind IN ({mended}))"
+    _again(database, "tried again", is_retried, (queue.retry_failed,))
     database.execute(
         f"UPDATE scene SET recipe = ?, (size, mtime_ns) = (SELECT f.size, f.mtime_ns {_FOUND}) "
         f"WHERE {_IS_CHOSEN} AND state = 'pending'",
@@ -106,8 +92,27 @@ def _make_pending(database: Database, queue: Queue) -> None:
     )
 
 
+def _again(
+    database: Database, why: str, condition: str, given: Sequence[Any] = (), also: str = ""
+) -> None:
+    """Make the chosen scenes that meet a condition pending again.
+
+    Args:
+        database: the ledger.
+        why: the reason to record.
+        condition: an SQL condition on scenes.
+        given: values for the condition.
+        also: more assignments, each after a comma.
+    """
+    database.execute(
+        "UPDATE scene SET state = 'pending', attempts = 0, kind = NULL, reason = NULL, "
+        f"why = '{why}'{also} WHERE {_IS_CHOSEN} AND {condition}",
+        given,
+    )
+
+
 def _name_products(database: Database) -> None:
-    """Of what has to be done: where it goes now, unless another scene's product is there."""
+    """Set the product path of pending scenes, except where another scene has that product."""
     database.execute(
         f"UPDATE OR IGNORE scene SET product = (SELECT f.product {_FOUND}), ours = 0 "
         f"WHERE {_IS_CHOSEN} AND state = 'pending' "
@@ -117,25 +122,26 @@ def _name_products(database: Database) -> None:
 
 
 def _fail_at_once(database: Database) -> None:
-    """What cannot be begun: the file is not there, or its product would be another's."""
+    """Fail scenes without a file, and scenes whose product would be that of another scene."""
     database.execute(
         "UPDATE scene SET state = 'failed', kind = ?, reason = path || ': no such file. Check the "
         f"path.' WHERE {_IS_CHOSEN} AND state = 'pending' AND size IS NULL",
-        (MISSING,),
+        (kinds.MISSING,),
     )
     database.execute(
         "UPDATE scene SET state = 'failed', kind = ?, reason = scene.path || ' would become ' || "
-        "f.product || ', which is the product of ' || s.path || '. Do them in separate folders, or "
-        "name products by folder, too (execution.product: ''{parent}/{stem}.{name}.nc'').' "
+        "f.product || ', which is the product of ' || s.path || '. Use separate output folders, or "
+        "put the folder into the product name (execution.product: "
+        "''{parent}/{stem}.{name}.nc'').' "
         "FROM found f JOIN scene s ON s.product = f.product "
         f"WHERE f.path = scene.path AND s.id != scene.id AND {_IS_CHOSEN} "
         "AND scene.state = 'pending'",
-        (NAME,),
+        (kinds.NAME,),
     )
 
 
-def _stale_networks(database: Database, queue: Queue) -> Iterable[tuple[int]]:
-    """Sets of networks with which scenes were done and that would be other sets now."""
+def _stale_networks(database: Database, queue: SceneQueue) -> Iterable[tuple[int]]:
+    """Yield the ids of sets of networks that would be different sets now."""
     used = database.execute(
         "SELECT id, sensor, fingerprints FROM networks WHERE id IN (SELECT networks FROM scene "
         "WHERE run = ?)",
@@ -147,6 +153,7 @@ def _stale_networks(database: Database, queue: Queue) -> Iterable[tuple[int]]:
 
 
 def _gone_products(database: Database) -> Iterable[tuple[int]]:
+    """Yield the ids of scenes whose product is missing."""
     made = database.execute(
         "SELECT s.id, s.product FROM scene s JOIN chosen c ON c.id = s.id "
         "WHERE s.state = 'done' AND s.product IS NOT NULL"

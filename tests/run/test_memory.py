@@ -11,7 +11,8 @@ from pipeline.config import load_config
 from pipeline.errors import ConfigError, SceneError
 from pipeline.machine.resources import default_limit, in_words
 from pipeline.process import plan_scene
-from pipeline.run.budget import PIXELS_AT_ONCE, Work, choose
+from pipeline.run.memory import PIXELS_AT_ONCE, Work, choose_work
+from pipeline.run.plan_text import plan_lines
 
 
 @pytest.fixture
@@ -32,10 +33,10 @@ def test_more_threads_come_before_more_pixels():
     def estimate(threads, pixels):
         return 10 + threads * (5 + pixels // 4096)
 
-    assert choose(estimate, 2, 10 + 2 * 69) == Work(2, 262144, 148)
-    assert choose(estimate, 2, 10 + 2 * 21) == Work(2, 65536, 52)
-    assert choose(estimate, 2, 21) == Work(1, 16384, 19)
-    assert choose(estimate, 2, 15) is None
+    assert choose_work(estimate, 2, 10 + 2 * 69) == Work(2, 262144, 148)
+    assert choose_work(estimate, 2, 10 + 2 * 21) == Work(2, 65536, 52)
+    assert choose_work(estimate, 2, 21) == Work(1, 16384, 19)
+    assert choose_work(estimate, 2, 15) is None
 
 
 def test_products_of_two_limits_are_equal_by_their_bytes(scene, tmp_path, monkeypatch):
@@ -79,7 +80,7 @@ def test_chunks_as_wide_as_the_scene_are_named(tmp_path):
 def test_the_plan_prints_its_estimate(scene, tmp_path):
     """Blocks, how many at a time, and the memory that they come to."""
     plan = plan_scene(scene, settings(tmp_path, "1GB", threads=2))
-    text = "\n".join(plan.lines())
+    text = "\n".join(plan_lines(plan))
     assert "10 blocks of 64 x 100, 2 at a time, 262144 pixels at once in each" in text
     assert f"at most {in_words(plan.work.peak_bytes)} (limit 1.0 GB)" in text
 

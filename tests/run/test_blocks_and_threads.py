@@ -11,7 +11,7 @@ from small_runs import numbers, product_of, run_settings
 import pipeline.process
 from pipeline.config import load_config
 from pipeline.readers import open_scene
-from pipeline.run import budget
+from pipeline.run import memory
 
 ENGINES = ("numpy", "onnxruntime")
 PRODUCT_FILL = np.float32(-32767)
@@ -80,7 +80,7 @@ def test_pixels_at_once_leave_no_trace(scene, networks, tmp_path, monkeypatch, e
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     files = set()
     for pixels in (1, 33, 100, 257, 262144):
-        monkeypatch.setattr(budget, "PIXELS_AT_ONCE", (pixels,))
+        monkeypatch.setattr(memory, "PIXELS_AT_ONCE", (pixels,))
         settings = settings_for(tmp_path / str(pixels), networks, engine, threads=2)
         files.add(product_of(scene, settings).read_bytes())
     assert len(files) == 1

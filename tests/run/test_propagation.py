@@ -57,7 +57,7 @@ def propagated(scene, networks, folder, rows, **uncertainty):
     made = np.empty((len(plan.layer_names), len(rows)), dtype=np.float32).T
     made[:, : rows.shape[1]] = rows
     for step in plan.steps:
-        made[:, step.output_columns] = step.network.predict(rows, "onnxruntime")
+        made[:, step.output_columns] = step.retrieval.predict(rows, "onnxruntime")
     stated = uncertainty["inputs"]["Rrs"]
     deviations = np.hypot(stated.get("relative", 0) * rows, stated.get("constant", 0))
     return propagate(plan.uncertainty, plan.steps, made, deviations.T.astype(np.float32))
@@ -246,7 +246,7 @@ def test_a_chain_is_one_function(real_data, ocsmart, tmp_path):
     made = np.empty((len(plan.layer_names), len(rows)), dtype=np.float32).T
     made[:, :3] = rows
     for step in plan.steps:
-        made[:, step.output_columns] = step.network.predict(made[:, step.columns], "numpy")
+        made[:, step.output_columns] = step.retrieval.predict(made[:, step.columns], "numpy")
     deviations = (0.1 * rows).T.astype(np.float32)
     drawn = np.random.default_rng(2)
     for method in ("sigma_points", "jacobian"):
@@ -254,7 +254,7 @@ def test_a_chain_is_one_function(real_data, ocsmart, tmp_path):
         found = propagate(uncertainty, plan.steps, made, deviations)["b"]
         for row, sigma in zip(rows, found, strict=True):
             x = row * (1 + 0.1 * drawn.standard_normal((DRAWS, 3)))
-            y = plan.steps[1].network.reference(plan.steps[0].network.reference(x))
+            y = plan.steps[1].retrieval.reference(plan.steps[0].retrieval.reference(x))
             assert sigma[0] == pytest.approx(np.log10(y).std(), rel=0.1)
 
 

@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_network import write_network
 
-import pipeline.run.block
+import pipeline.run.retrieve
 from pipeline.networks import load_network
 from pipeline.networks.after import Gains
 from pipeline.networks.description import Layer, Network
 from pipeline.networks.variable import Variable
-from pipeline.run.block import _Evaluation, _well_inside, range_flags, run_network
+from pipeline.run.range_flags import outside_range, range_flags, well_inside
+from pipeline.run.retrieve import StepOnRows, retrieve
 from pipeline.scene.quality import (
     AT_LIMIT_LN,
     INPUT_OUT_OF_RANGE,
@@ -58,7 +59,7 @@ def network_of(inputs, outputs, kernel, activation="linear"):
 
 def step_of(network, columns, first, engine="numpy", upstream=(), gains=None, input_gains=None):
     return SimpleNamespace(
-        network=network,
+        retrieval=network,
         engine=engine,
         columns=list(columns),
         first_output=first,
@@ -123,11 +124,11 @@ def assert_same_by_a_full_look(steps, rows, monkeypatch):
     def run():
         own = rows.copy(order="K")
         with np.errstate(all="ignore"):
-            return [run_network(step, own, tuple(steps))[:3] for step in steps]
+            return [retrieve(step, own, tuple(steps))[:3] for step in steps]
 
     quick = run()
     with monkeypatch.context() as patched:
-        patched.setattr(_Evaluation, "_doubtful", lambda _self, x, _y: np.arange(len(x)))
+        patched.setattr(StepOnRows, "doubtful", lambda _self, x, _y: np.arange(len(x)))
         full = run()
     for (values, flags, outside), (expected, expected_flags, counts) in zip(
         quick, full, strict=True
@@ -203,7 +204,8 @@ def test_columns_in_any_order(tmp_path, order, monkeypatch):
     computed = np.isfinite(values).all(axis=1)
     x = rows[computed][:, order]
     np.testing.assert_array_equal(values[computed], network.predict(x, "numpy").astype("f4"))
-    expected = range_flags(network, x.astype(np.float64), network.predict(x, "numpy"))
+    outside = outside_range(network.inputs, x)
+    expected = range_flags(network, outside, network.predict(x, "numpy"))
     np.testing.assert_array_equal(flags[computed], expected)
 
 
@@ -256,9 +258,9 @@ def test_rows_are_decided_some_at_a_time(tmp_path, monkeypatch):
     rows = each_in_turn(network, 5)
     step = step_of(network, range(3), 3)
     whole = assert_same_by_a_full_look([step], rows, monkeypatch)
-    monkeypatch.setattr(pipeline.run.block, "NUMBERS_AT_ONCE", 1)
+    monkeypatch.setattr(pipeline.run.retrieve, "NUMBERS_AT_ONCE", 1)
     parts = assert_same_by_a_full_look([step], rows, monkeypatch)
-    assert len(rows) > 2 * pipeline.run.block.FEWEST_ROWS
+    assert len(rows) > 2 * pipeline.run.retrieve.FEWEST_ROWS
     np.testing.assert_array_equal(parts[0][1], whole[0][1])
     np.testing.assert_array_equal(parts[0][0], whole[0][0])
 
@@ -268,10 +270,10 @@ def test_usual_rows_are_decided_quickly(tmp_path):
     network = load_network(write_network(tmp_path / "n.h5"))
     x = np.float32([[0.004] * 3, [0.002, 0.01, 0.003], [0.00010001] * 3, [0.06] * 3])
     y = np.float32([[0.1, 0.2]] * 4)
-    evaluation = _Evaluation(step_of(network, range(3), 3), x, ())
-    assert evaluation._doubtful(x, y).tolist() == [3]
+    evaluation = StepOnRows(step_of(network, range(3), 3), x, ())
+    assert evaluation.doubtful(x, y).tolist() == [3]
     y[0, 1] = 9.9
-    assert evaluation._doubtful(x, y).tolist() == [0, 3]
+    assert evaluation.doubtful(x, y).tolist() == [0, 3]
 
 
 @settings(max_examples=200, deadline=None)
@@ -286,7 +288,7 @@ def test_what_is_well_inside_is_inside(case, margin, width, place):
     of = variable(*case)
     widths = None if width is None else np.array([width])
     with np.errstate(over="ignore"):
-        ((low, high),) = _well_inside((of,), margin, widths)
+        ((low, high),) = well_inside((of,), margin, widths)
     if low > high:
         return
     chosen = low + place * (high - low)  # float64 holds what float32 would not

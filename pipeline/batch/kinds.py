@@ -1,0 +1,21 @@
+"""The kinds of outcomes of a job. The ledger stores them."""
+
+# Kinds of success.
+DONE, UNCHANGED, SKIPPED = "done", "unchanged", "skipped"
+SUCCESS = frozenset((DONE, UNCHANGED, SKIPPED))
+
+# The scene itself is wrong, so another attempt ends the same way.
+SCENE, DEFECT = "scene", "defect"
+# Somebody may repair the cause between two calls, so the next call tries again.
+MISSING, NAME, WRITE, NETWORK = "missing", "name", "write", "network"
+CONFIGURATION = "configuration"
+# The cause may be temporary, so the same call tries again, up to the limit of attempts.
+MEMORY, TIMEOUT, CRASH, LOST = "memory", "timeout", "crash", "lost"
+TRANSIENT = frozenset((MEMORY, TIMEOUT, CRASH, LOST))
+MENDED_OUTSIDE = frozenset((MISSING, NAME, WRITE, NETWORK, CONFIGURATION, LOST))
+
+# The output folder cannot be used. This is not a failure of the scene, and it ends the batch.
+OUTPUT = "output"
+
+# The batch ends, so the job was given up. It does not count as an attempt.
+STOPPED = "stopped"

@@ -1,0 +1,50 @@
+"""The variables of a product before they have values: names, types and attributes."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from pipeline.product.attributes import describe_variables
+from pipeline.run.plan import Plan
+from pipeline.scene.quality import QUALITY_FLAGS
+from pipeline.scene.scene import GEOLOCATION, SOURCE_FLAGS, source_flags_name
+
+
+def passed_variables(selected: xr.Dataset, plan: Plan) -> dict[str, str]:
+    """Map the variables copied from the scene: name in the product to name in the scene."""
+    passed = {name: name for name in GEOLOCATION}
+    if plan.carries_source_flags:
+        passed[source_flags_name(selected)] = SOURCE_FLAGS
+    return passed
+
+
+def product_template(scene: xr.Dataset, plan: Plan) -> xr.Dataset:
+    """Return all variables of the product with their attributes but without values."""
+    selected = plan.select(scene)
+    dtypes = {
+        name: selected[layer].dtype for name, layer in passed_variables(selected, plan).items()
+    }
+    blank = {
+        name: xr.DataArray(np.broadcast_to(np.zeros((), dtype), plan.shape), dims=("y", "x"))
+        for name, dtype in (dtypes | computed_types(plan)).items()
+    }
+    return with_attributes(xr.Dataset(blank), selected, plan).assign_coords(plan.axes(scene))
+
+
+def with_attributes(products: xr.Dataset, selected: xr.Dataset, plan: Plan) -> xr.Dataset:
+    """Add the attributes of all variables; those of the scene's own flags come from the scene."""
+    for name, layer in passed_variables(selected, plan).items():
+        products[name].attrs = dict(selected[layer].attrs)
+    return describe_variables(products, plan)
+
+
+def computed_types(plan: Plan) -> dict[str, Any]:
+    """Return the types of the variables that ``process_block`` makes."""
+    dtypes: dict[str, Any] = {QUALITY_FLAGS: np.uint32}
+    for step in plan.steps:
+        dtypes |= dict.fromkeys((*step.variables, *step.uncertainties), np.float32)
+        if step.classes is not None and step.variables:
+            dtypes[step.variables[0]] = np.uint8
+        dtypes[step.flags_name] = np.uint8
+    return dtypes

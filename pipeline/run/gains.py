@@ -1,0 +1,89 @@
+"""The vicarious gains that a configuration requests for a network, from the table of its sensor."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.config import GainMode, NetworkChoice
+from pipeline.errors import ConfigError
+from pipeline.facts.sensors import find_sensor
+from pipeline.networks import Retrieval, Variable
+from pipeline.networks.after import GAINS, Gains
+
+
+@dataclass(frozen=True)
+class GainFinder:
+    """Finds the gains of one network of a run."""
+
+    choice: NetworkChoice
+    network: Retrieval
+    sensor: str
+    """Sensor of the scene."""
+    tolerance_nm: float
+    """Largest distance between a band of the network and a band with a known gain."""
+
+    def of_outputs(self) -> Gains | None:
+        """Return the gains on the outputs; None if none are requested."""
+        mode = self.choice.gains
+        if mode == "none":
+            return None
+        if GAINS not in self.network.after:
+            raise ConfigError(
+                f"network {self.choice.name}: gains: {mode}, but {self.network.file_name} makes no "
+                "Rrs with known gains. Remove gains; use input_gains for the network's inputs."
+            )
+        return self._gains(mode, self.network.outputs)
+
+    def of_inputs(self, takes_outputs: bool) -> Gains | None:
+        """Return the gains on the inputs; None if none are requested.
+
+        Args:
+            takes_outputs: whether the network takes outputs of an earlier step.
+        """
+        mode = self.choice.input_gains
+        if mode == "none":
+            return None
+        if takes_outputs or {variable.quantity for variable in self.network.inputs} != {"Rrs"}:
+            raise ConfigError(
+                f"network {self.choice.name}: input_gains: {mode} works on Rrs of the scene, but "
+                f"{self.network.file_name} takes other inputs. Remove input_gains."
+            )
+        return self._gains(mode, self.network.inputs)
+
+    def _gains(self, mode: GainMode, variables: Sequence[Variable]) -> Gains:
+        """The gains of the network's sensor at the wavelengths of these Rrs variables."""
+        table = find_sensor(self._sensor()).ocsmart
+        centres = [float(variable.wavelength_nm or np.nan) for variable in variables]
+        known = table.lrc_bands_nm
+        nearest = [self._nearest(known, nm) for nm in centres]
+        return Gains(
+            mode=mode,
+            wavelengths_nm=tuple(centres),
+            open_ocean=tuple(table.gain_open[index] for index in nearest),
+            coastal=tuple(table.gain_coastal[index] for index in nearest),
+            ratio=table.open_ocean_ratio,
+            first_bands=table.open_ocean_bands,
+        )
+
+    def _sensor(self) -> str:
+        """The sensor of the scene if the network supports it, else the network's only sensor."""
+        if self.sensor in self.network.sensors:
+            return self.sensor
+        if len(self.network.sensors) > 1:
+            raise ConfigError(
+                f"{self.network.file_name} supports {', '.join(self.network.sensors)}, but the "
+                f"scene is from {self.sensor or 'an unknown sensor'}, so it is not clear which "
+                "sensor's gains apply. Set gains: none."
+            )
+        return self.network.sensors[0]
+
+    def _nearest(self, known: Sequence[float], nm: float) -> int:
+        """Index of the band with a known gain that is nearest to a wavelength."""
+        best = min(range(len(known)), key=lambda index: abs(known[index] - nm))
+        if not abs(known[best] - nm) <= self.tolerance_nm:
+            raise ConfigError(
+                f"no gain is known for {nm:g} nm of {self.network.sensors[0]}; gains are known at "
+                f"{', '.join(f'{centre:g}' for centre in known)} nm. Set gains: none."
+            )
+        return best

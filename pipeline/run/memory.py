@@ -1,0 +1,146 @@
+"""Estimate the memory that a run needs, and choose threads and pixels that stay within a limit.
+
+The limit covers what a run needs in addition to the program itself (libraries and networks, about
+0.2 GB). It decides how many blocks are processed at the same time and how many pixels of a block
+are between input and product at a time. It never changes the product.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pipeline.errors import SceneError
+from pipeline.machine.in_order import ahead_of
+from pipeline.machine.resources import in_words
+from pipeline.run.step import RetrievalStep
+from pipeline.run.uncertainty import InputUncertainty
+from pipeline.scene.grid import BlockGrid
+from pipeline.scene.lazy import StoredChunks
+
+# Tried in this order: more threads first, then more pixels, which cost less per pixel.
+PIXELS_AT_ONCE = (262144, 131072, 65536, 32768, 16384, 8192, 4096)
+
+# Bytes that a thread needs whatever the number of pixels: a chunk that is being compressed, rows in
+# double precision, the network's own memory.
+WORKSPACE = 24_000_000
+# Bytes of the run as a whole: open files, memory that is free but not given back.
+OVERHEAD = 40_000_000
+
+
+@dataclass(frozen=True)
+class Work:
+    """How many threads and pixels a run uses at the same time."""
+
+    threads: int
+    pixels_at_once: int
+    """Pixels of a block that are between input and product at a time."""
+    peak_bytes: int
+    """Estimated peak memory, without the program itself."""
+
+
+def choose_work(estimate: Callable[[int, int], int], threads: int, limit: int) -> Work | None:
+    """Return the most threads, then the most pixels at once, that stay within a limit.
+
+    Args:
+        estimate: returns the bytes for a number of threads and of pixels at once.
+        threads: largest number of threads.
+        limit: bytes.
+
+    Returns:
+        None if even one thread with the fewest pixels exceeds the limit.
+    """
+    for number in range(threads, 0, -1):
+        for pixels in PIXELS_AT_ONCE:
+            peak = estimate(number, pixels)
+            if peak <= limit:
+                return Work(number, pixels, peak)
+    return None
+
+
+def product_pixel_bytes(steps: Sequence[RetrievalStep], source_flags_bytes: int) -> int:
+    """Return the bytes of one product pixel, all variables together."""
+    variables = sum(4 * len(step.written) + 1 for step in steps)
+    return variables + source_flags_bytes + 12  # quality_flags, latitude, longitude
+
+
+def working_pixel_bytes(
+    layers_read: int,
+    row_length: int,
+    steps: Sequence[RetrievalStep],
+    uncertainty: InputUncertainty | None,
+) -> int:
+    """Estimate the bytes of one pixel between input and product.
+
+    Args:
+        layers_read: layers of the scene that are read.
+        row_length: numbers in the row of a pixel.
+        steps: the steps of the run.
+        uncertainty: the uncertain inputs, if there are any.
+    """
+    outputs = sum(len(step.retrieval.outputs) for step in steps)
+    uncertain = sum(len(step.uncertainties) for step in steps)
+    values = 13 * layers_read + 12 * outputs + 100
+    if uncertainty is None:
+        return values + 16 * uncertain
+    # Moved rows, deviations of the inputs; moments and results of the outputs.
+    return values + 8 * row_length + 8 * len(uncertainty.inputs) + 28 * uncertain
+
+
+@dataclass(frozen=True)
+class MemoryEstimate:
+    """The quantities that determine the memory of a run."""
+
+    grid: BlockGrid
+    storage: tuple[StoredChunks, ...]
+    """Storage chunks of the layers that are read."""
+    kept_bytes: int
+    """Bytes that are in memory during the whole run."""
+    product_bytes: int
+    """Bytes per product pixel, all variables together."""
+    pixel_bytes: int
+    """Bytes per pixel between input and product."""
+
+    def work_within(self, limit: int, threads: int) -> Work:
+        """Return the threads and pixels at once that stay within a limit (bytes).
+
+        Raises:
+            SceneError: even the smallest amount of work exceeds the limit.
+        """
+        found = choose_work(self.peak_bytes, threads, limit)
+        if found is None:
+            least = self.peak_bytes(1, PIXELS_AT_ONCE[-1])
+            raise SceneError(
+                f"the scene needs at least {in_words(least)} of memory in addition to the program "
+                f"itself, but the limit is {in_words(limit)}. {self._largest_part(least)} Raise "
+                "--memory-limit (execution.memory_limit), or process a part of the scene (--lines, "
+                "--pixels)."
+            )
+        return found
+
+    def peak_bytes(self, threads: int, pixels_at_once: int) -> int:
+        """Estimate the peak memory, without the program itself."""
+        lines, pixels = self.grid.chunk
+        begun = ahead_of(threads)
+        waiting = begun * lines * pixels * self.product_bytes
+        at_once = min(max(pixels_at_once, pixels), lines * pixels)
+        working = threads * (at_once * self.pixel_bytes + WORKSPACE)
+        return self._input_bytes(begun) + waiting + working + OVERHEAD
+
+    def _input_bytes(self, blocks: int) -> int:
+        """Bytes of the storage chunks that a number of blocks keep in memory."""
+        shapes = Counter((chunks.lines, chunks.pixels) for chunks in self.storage)
+        most = {shape: self.grid.most_chunks(*shape, blocks) for shape in shapes}
+        chunks = sum(most[stored.lines, stored.pixels] * stored.nbytes for stored in self.storage)
+        return chunks + self.kept_bytes
+
+    def _largest_part(self, least: int) -> str:
+        """A sentence that names the largest part of the memory."""
+        inputs, (lines, pixels) = self._input_bytes(1), self.grid.chunk
+        if inputs * 2 < least:
+            return f"Blocks of {lines} x {pixels} have many variables."
+        chunks = max(self.storage, key=lambda chunks: chunks.nbytes)
+        return (
+            f"{in_words(inputs)} of it are storage chunks of {chunks.lines} lines x "
+            f"{chunks.pixels} pixels, which stay in memory until all blocks that need them are "
+            "done."
+        )

@@ -1,0 +1,214 @@
+"""Run one step on rows of pixels: values, flags and the standard deviations that it states.
+
+Engines differ in the last digits of float32. Where these digits could change a flag, the float64
+reference computes the row again, through all steps before this one, so that every engine sets the
+same bits.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.networks import Retrieval
+from pipeline.networks.after import SCOPE, SCOPE_LIMIT, gained, scope_deviation
+from pipeline.networks.engines import SELF_CHECK_TOLERANCE, predict_with_uncertainty
+from pipeline.run.range_flags import (
+    at_limit_widths,
+    near_limits,
+    outside_range,
+    range_flags,
+    well_inside,
+)
+from pipeline.run.step import RetrievalStep, take_columns
+from pipeline.scene.quality import INPUT_MISSING, INPUT_NOT_POSITIVE, OUT_OF_SCOPE
+
+# A generous bound on how far rounding can move a float32 input to a transform and back.
+ROUNDING = 1e-7
+
+# How many inputs and outputs are in double precision at a time, in about ten arrays each.
+NUMBERS_AT_ONCE = 250_000
+# Fewer rows than this are rounded differently.
+FEWEST_ROWS = 1024
+
+Bool = npt.NDArray[np.bool_]
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.floating]
+Flags = npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.intp]
+
+
+class Retrieved(NamedTuple):
+    """The result of one step on rows of pixels."""
+
+    values: Float32
+    """Outputs (n, outputs), NaN where they were not computed."""
+    flags: Flags
+    """Flags (n,)."""
+    outside: npt.NDArray[np.int64]
+    """Computed pixels outside the training range, for each input."""
+    deviation: Float32 | None
+    """Standard deviations (n, outputs) that the network states itself, of log10 for variables that
+    span decades."""
+
+
+def retrieve(step: RetrievalStep, rows: Float32, steps: Sequence[RetrievalStep] = ()) -> Retrieved:
+    """Run one step on unmasked pixels.
+
+    Args:
+        step: the step.
+        rows: a row of numbers for each pixel (n, layers), see ``Plan.layer_names``. The outputs
+            are written into it, for later steps.
+        steps: all steps of the run, needed if this one takes outputs of others.
+    """
+    on_rows = StepOnRows(step, rows, steps)
+    flags = on_rows.input_flags()
+    computed = np.flatnonzero(flags == 0)
+    if computed.size == len(rows) > 0:
+        result = on_rows.compute(computed)
+    else:
+        result = _nothing_computed(step, flags)
+        if computed.size:
+            some = on_rows.compute(computed)
+            result.values[computed], result.flags[computed] = some.values, some.flags
+            result.outside[:] = some.outside
+            if result.deviation is not None:
+                result.deviation[computed] = some.deviation
+    if rows.shape[1] >= step.output_columns.stop:
+        rows[:, step.output_columns] = result.values
+    return result
+
+
+def _nothing_computed(step: RetrievalStep, flags: Flags) -> Retrieved:
+    shape = len(step.retrieval.outputs), len(flags)
+    values = np.full(shape, np.nan, dtype=np.float32).T
+    deviation = values.copy(order="K") if step.retrieval.states_uncertainty else None
+    return Retrieved(values, flags, np.zeros(len(step.retrieval.inputs), np.int64), deviation)
+
+
+@dataclass(frozen=True)
+class StepOnRows:
+    """One step, bound to the rows that it runs on."""
+
+    step: RetrievalStep
+    rows: Float32
+    steps: Sequence[RetrievalStep]
+
+    def input_flags(self) -> Flags:
+        """Return the bits (n,) that keep a row from being computed."""
+        flags = np.zeros(len(self.rows), dtype=np.uint8)
+        for column, variable in zip(self.step.columns, self.step.retrieval.inputs, strict=True):
+            x = self.rows[:, column]
+            flags[~np.isfinite(x)] |= INPUT_MISSING
+            if variable.transform.needs_positive:
+                flags[x <= 0] |= INPUT_NOT_POSITIVE
+            elif variable.transform.needs_non_negative:
+                flags[x < 0] |= INPUT_NOT_POSITIVE
+        return flags
+
+    def compute(self, computed: Rows) -> Retrieved:
+        """Run the step on the rows that can be computed."""
+        x = gained(self._inputs(computed), self.step.input_gains)
+        y, deviation = predict_with_uncertainty(self.step.retrieval, self.step.engine, x)
+        if deviation is not None:
+            deviation = self._gained_deviation(deviation, y).astype(np.float32, copy=False)
+        flags = np.zeros(len(x), dtype=np.uint8)
+        outside = np.zeros(x.shape[1], dtype=np.int64)
+        doubtful = self.doubtful(x, y)
+        size = max(NUMBERS_AT_ONCE // (x.shape[1] + y.shape[1]), FEWEST_ROWS)
+        for start in range(0, doubtful.size, size):
+            part = doubtful[start : start + size]
+            some = y[part]
+            flags[part], counts = self._decide(computed[part], x[part], some)
+            outside += counts
+            y[part] = some
+        return Retrieved(y.astype(np.float32, copy=False), flags, outside, deviation)
+
+    def _inputs(self, computed: Rows) -> Float32:
+        """The inputs (n, inputs) of some rows; each column is contiguous in memory."""
+        layers = take_columns(self.rows, self.step.columns).T
+        every = computed.size == len(self.rows)
+        return np.asarray((layers if every else np.take(layers, computed, axis=1)).T)
+
+    def _gained_deviation(self, deviation: Floats, y: Floats) -> Floats:
+        """Apply the gains to standard deviations that are not of log10."""
+        gains = self.step.gains
+        if gains is None:
+            return deviation
+        decades = [variable.spans_decades for variable in self.step.retrieval.outputs]
+        return np.asarray(np.where(decades, deviation, deviation * gains.factors(y)))
+
+    def doubtful(self, x: Float32, y: Floats) -> Rows:
+        """Return the rows that need a full look: not well inside all ranges, or with other bits."""
+        network = self.step.retrieval
+        if network.classes or SCOPE in network.after or self.step.gains is not None:
+            return np.arange(len(x))
+        margin = 2 * SELF_CHECK_TOLERANCE if self.step.upstream else ROUNDING
+        widths = at_limit_widths(network.outputs)
+        inside = np.ones(len(x), dtype=bool)
+        for values, ranges in (
+            (x, well_inside(network.inputs, margin)),
+            (y, well_inside(network.outputs, 2 * SELF_CHECK_TOLERANCE, widths)),
+        ):
+            for column, (low, high) in enumerate(ranges):
+                inside &= (values[:, column] >= low) & (values[:, column] <= high)
+        return np.flatnonzero(~inside)
+
+    def _decide(self, computed: Rows, x: Float32, y: Floats) -> tuple[Flags, npt.NDArray[np.int64]]:
+        """Return the range flags of rows and, for each input, the rows outside its range.
+
+        Changes ``y`` in place: gains are applied, and the reference chooses the class.
+        """
+        network, gains = self.step.retrieval, self.step.gains
+        near = self._near_threshold(x, y)
+        exact_x, exact_y = x.astype(np.float64), y.astype(np.float64)
+        if near.any():
+            exact_x[near] = _exact_inputs(self.step, self.steps, self.rows[computed[near]])
+            exact_y[near] = network.reference(exact_x[near])
+            if network.classes:
+                y[near] = exact_y[near]  # rounding must not choose the class
+        outside = outside_range(network.inputs, exact_x)
+        flags = range_flags(network, outside, exact_y)
+        if SCOPE in network.after:
+            deviation = scope_deviation(exact_x[:, _scope_columns(network)], exact_y)
+            flags[deviation > SCOPE_LIMIT] |= OUT_OF_SCOPE
+        if gains is not None:
+            y *= gains.factors(exact_y)
+        return flags, outside.sum(axis=0)
+
+    def _near_threshold(self, x: Float32, y: Floats) -> Bool:
+        """Rows (n,) where rounding could change a flag, a class or a choice of gains."""
+        network, gains = self.step.retrieval, self.step.gains
+        near = near_limits(network.outputs, y)
+        if self.step.upstream:
+            near |= near_limits(network.inputs, x)
+        if network.classes:
+            largest = np.sort(y, axis=1)[:, -2:]
+            near |= largest[:, -1] - largest[:, 0] <= SELF_CHECK_TOLERANCE
+        if SCOPE in network.after:
+            deviation = scope_deviation(x[:, _scope_columns(network)], y)
+            near |= np.abs(deviation - SCOPE_LIMIT) <= 2 * SELF_CHECK_TOLERANCE
+        if gains is not None:
+            near |= gains.near_decision(y, SELF_CHECK_TOLERANCE)
+        return near
+
+
+def _exact_inputs(step: RetrievalStep, steps: Sequence[RetrievalStep], rows: Float32) -> Float64:
+    """The inputs (n, inputs) in float64; the reference computes outputs of earlier steps."""
+    x = rows[:, step.columns].astype(np.float64)
+    columns = np.array(step.columns)
+    for maker in steps:
+        made = (columns >= maker.output_columns.start) & (columns < maker.output_columns.stop)
+        if made.any():
+            outputs = maker.retrieval.reference(_exact_inputs(maker, steps, rows))
+            x[:, made] = gained(outputs, maker.gains)[:, columns[made] - maker.first_output]
+    return np.asarray(gained(x, step.input_gains))
+
+
+def _scope_columns(network: Retrieval) -> list[int]:
+    """The inputs that a network reconstructs, in the order of its outputs."""
+    names = [variable.name for variable in network.inputs]
+    return [names.index(variable.name) for variable in network.outputs]
