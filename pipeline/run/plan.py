@@ -38,7 +38,7 @@ from pipeline.scene.scene import (
     with_constants,
 )
 from pipeline.scene.window import Extent, find_extent
-from pipeline.writers import default_chunk
+from pipeline.writers.netcdf import default_chunk
 
 
 @dataclass(frozen=True, eq=False)
