@@ -44,7 +44,7 @@ class Reader(Protocol):
 
 
 class ReaderType(Protocol):
-    """A class of readers, as READERS holds them."""
+    """A reader class, as listed in READERS."""
 
     @property
     def Options(self) -> type[ReaderOptions]:  # noqa: N802 - a class
@@ -56,7 +56,7 @@ class ReaderType(Protocol):
         ...
 
 
-# In the order in which they are asked whether they recognise a file.
+# Readers are asked in this order whether they recognise a file.
 READERS: dict[str, ReaderType] = {
     "obpg_l2": ObpgL2,
     "sgli_l2": SgliL2,
@@ -65,7 +65,7 @@ READERS: dict[str, ReaderType] = {
     "cf_netcdf": CfNetcdf,
 }
 
-# Other packages add a reader by an entry point of this group, whose name is that of the format.
+# Other packages add a reader by an entry point of this group; its name is that of the format.
 ENTRY_POINTS = "ocpipe.readers"
 
 AUTO = ReaderChoice()
@@ -117,7 +117,7 @@ def open_scene(
 
 @contextlib.contextmanager
 def _errors_naming(path: Path, reader: str) -> Iterator[None]:
-    """Turn what goes wrong with a file into an error of one line that names file and reader."""
+    """Turn any failure with a file into a one-line error that names the file and the reader."""
     prefix = path.name if reader == "auto" else f"{path.name} ({reader})"
     try:
         yield
@@ -132,7 +132,7 @@ def _errors_naming(path: Path, reader: str) -> Iterator[None]:
 
 
 def _printable(text: str) -> str:
-    """Return a text from a file without control characters for a terminal, at limited length."""
+    """Escape control characters in a message that may quote a file, and limit its length."""
     shown = "".join(
         sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
     )
@@ -150,8 +150,8 @@ def chunk_caches(scene: xr.Dataset) -> list[ChunkCache]:
 def _in_dask_chunks(scene: xr.Dataset, chunks: Mapping[str, int] | None) -> xr.Dataset:
     """Return the scene with Dask arrays, or unchanged if no chunks are wanted.
 
-    All variables get the storage chunks of the first spectral quantity, several of them together
-    where they are very thin.
+    All variables get the storage chunks of the first spectral quantity; very thin chunks are
+    combined.
     """
     if chunks is None:
         return scene
@@ -206,7 +206,7 @@ def added_readers() -> dict[str, ReaderType]:
 
 
 def _known() -> Iterator[str]:
-    """Yield the names in the order in which readers are asked; other packages are loaded last."""
+    """Yield the names of all readers, in the order of recognition; other packages come last."""
     yield from READERS
     yield from (name for name in added_readers() if name not in READERS)
 
@@ -215,7 +215,7 @@ def _recognised(path: Path, name: str, chosen: Reader | None) -> tuple[str, Read
     """Return the name of a file's reader, and the reader.
 
     Raises:
-        SceneError: the file is not of the chosen format, or of no known one.
+        SceneError: the file is not of the chosen format, or not of any known format.
     """
     content = describe_content(path)  # raises if the container itself is damaged
     if chosen is not None:

@@ -137,7 +137,7 @@ def _is_plain(name: str, variable: Stored, mapping: FileMapping) -> bool:
 
 
 def _has_known_units(scene_name: str, variable: Stored) -> bool:
-    """Whether a variable without a mapping may keep its name: its units must not mislead."""
+    """Whether a variable that the mapping does not name is in the units that its name implies."""
     known = quantities().get(scene_name)
     said = as_text(variable.attrs.get("units", "")).strip().lower()
     return known is None or PLAIN_UNITS.get(said) == known.units
@@ -198,12 +198,12 @@ def _reference(file: FileVariables) -> dict[str, xr.DataArray]:
         return geographic_reference(
             np.asarray(latitude.values, np.float64), np.asarray(longitude.values, np.float64)
         )
-    named = {
+    names = {
         str(v.attrs["grid_mapping"]) for v in file.on_scene.values() if "grid_mapping" in v.attrs
     }
-    if len(named) != 1 or not named <= set(file.all):
+    if len(names) != 1 or not names <= set(file.all):
         return {}
-    grid = file.all[named.pop()]
+    grid = file.all[names.pop()]
     axes = [
         xr.DataArray(np.asarray(v.values, np.float64), dims=(dim,), attrs=v.attrs)
         for dim, size in (("y", file.shape[0]), ("x", file.shape[1]))
@@ -240,7 +240,7 @@ def _flags(file: FileVariables, flags: FlagVariable | None) -> dict[str, xr.Data
 
 
 def _masks(flags: FlagVariable, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """Return the stated masks in the stored type, whose sign bit counts as a bit."""
+    """Return the stated masks in the stored type, where the sign bit is like any other bit."""
     if dtype.kind not in "iu":
         raise SceneError(
             f"{flags.variable} is {dtype}, expected integers for flags. Correct "
@@ -272,8 +272,8 @@ def _attributes(root: Mapping[Any, Any], mapping: FileMapping) -> dict[str, Any]
 
 def _sensor(attributes: Mapping[str, Any], mapping: FileMapping) -> str:
     if mapping.sensor is not None:
-        said = as_text(attributes.get(mapping.sensor.attribute, ""))
-        name = mapping.sensor.names.get(said, said)
+        text = as_text(attributes.get(mapping.sensor.attribute, ""))
+        name = mapping.sensor.names.get(text, text)
         if name in sensors():
             return name
     platform, instrument = (as_text(attributes.get(n, "")) for n in ("platform", "instrument"))

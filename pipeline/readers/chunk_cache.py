@@ -19,7 +19,7 @@ from pipeline.scene.grid import BlockGrid
 
 Array = npt.NDArray[Any]
 
-# Bytes kept without a run: enough to read the states of a region after its values.
+# Bytes kept without a run: enough for the values and the states of one region.
 CAPACITY = 64_000_000
 
 

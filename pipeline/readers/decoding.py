@@ -3,7 +3,8 @@
 xarray and netCDF4 decode int16 with float32 attributes in float32. NASA's offset of 0.05 sr-1 then
 cancels near zero, and dark bands are up to 64 % wrong. Here a value is
 ``count * float64(scale_factor) + float64(add_offset)``, with the attributes as stored, rounded once
-to float32. A value nearer to zero than half a scale factor becomes zero: counts resolve no more.
+to float32. A value nearer to zero than half a scale factor becomes zero, because counts cannot
+resolve it.
 """
 
 import functools
@@ -25,7 +26,7 @@ from pipeline.scene.quality import STATE_OUTSIDE_VALID_RANGE, STATE_SATURATED
 
 @dataclass(frozen=True)
 class Decoder:
-    """Turns the stored numbers of a variable into float32 values and state bits, one by one."""
+    """Turns the stored numbers of a variable into float32 values and state bits."""
 
     scale: float = 1.0
     offset: float = 0.0
@@ -48,7 +49,7 @@ class Decoder:
         dtype: np.dtype[Any],
         called: Mapping[str, str] = MappingProxyType({}),
     ) -> "Decoder":
-        """Make a decoder from CF attributes, whose limits and fill values are stored numbers.
+        """Make a decoder from CF attributes; their limits and fill values are stored numbers.
 
         Args:
             attributes: attributes of the variable, with CF's names.
@@ -60,14 +61,16 @@ class Decoder:
         """
         if dtype.kind not in "iuf":
             raise damaged(f"values are stored as {dtype}, expected numbers")
-        said = _Attributes(attributes, called)
+        checked = _Attributes(attributes, called)
         unsigned = dtype.kind == "i" and as_text(attributes.get("_Unsigned", "")).lower() == "true"
-        low, high = said.limits(unsigned)
+        low, high = checked.limits(unsigned)
         is_packed = "scale_factor" in attributes or "add_offset" in attributes
         return cls(
-            scale=said.number("scale_factor", 1.0, zero=False),
-            offset=said.number("add_offset", 0.0),
-            fills=tuple(dict.fromkeys(said.numbers("_FillValue") + said.numbers("missing_value"))),
+            scale=checked.number("scale_factor", 1.0, zero=False),
+            offset=checked.number("add_offset", 0.0),
+            fills=tuple(
+                dict.fromkeys(checked.numbers("_FillValue") + checked.numbers("missing_value"))
+            ),
             valid_min=low,
             valid_max=high,
             unsigned=unsigned,

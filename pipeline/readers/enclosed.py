@@ -78,7 +78,7 @@ class _Walk:
             return None
         stored = h5d.open(self.file.id, name).get_create_plist()
         if stored.get_layout() == h5d.VIRTUAL:
-            return _leads_out(name, "is a virtual variable, composed of others")
+            return _leads_out(name, "is a virtual variable, composed of other variables")
         if stored.get_external_count():
             return _leads_out(name, f"is stored in {_shown(stored.get_external(0)[0])}")
         return None

@@ -35,7 +35,7 @@ Wavelength = Annotated[float, Field(gt=0)]
 
 
 class GeoTiffOptions(ReaderOptions):
-    """Options for what a GeoTIFF does not say about its bands."""
+    """Options for what a GeoTIFF may leave out about its bands."""
 
     quantity: Spectral = "Rrs"
     stored_as: Spectral | None = None

@@ -71,8 +71,8 @@ class Hdf5Chunks:
     def _compressed(self, offsets: tuple[int, ...]) -> tuple[int, bytes] | None:
         """Return the mask of skipped filters and the bytes; None if the HDF5 library must read.
 
-        It must read a chunk that was never written, and a chunk at the edge of the array that may
-        be stored without its filters, which no mask tells.
+        It must read a chunk that was never written. It must also read a chunk at the array's edge
+        that may be stored without its filters, because the mask does not show that.
         """
         ends = (start + size for start, size in zip(offsets, self.chunk, strict=True))
         is_edge = any(end > size for end, size in zip(ends, self.shape, strict=True))

@@ -89,8 +89,8 @@ def cube(
     if np.unique(centres).size < centres.size:
         listed = ", ".join(f"{nm:g}" for nm in centres)
         raise SceneError(
-            f"two bands of {quantity} have the same wavelength; the file says {listed} nm. "
-            "State the right ones in the reader's options."
+            f"two bands of {quantity} have the same wavelength; the wavelengths are {listed} nm. "
+            "State the correct ones in the reader's options."
         )
     dim = wavelength_dim(quantity)
     coords = {dim: (dim, centres, {"units": "nm"})}

@@ -27,7 +27,7 @@ class FileVariables:
 
     @classmethod
     def of(cls, opened: Mapping[str | None, xr.Dataset], mapping: FileMapping) -> "FileVariables":
-        """Sort the variables of opened groups, by the mapping's latitude and longitude."""
+        """Collect the variables of opened groups, on the dimensions of latitude and longitude."""
         variables = {
             f"{group}/{name}" if group else str(name): variable
             for group, dataset in opened.items()
@@ -77,8 +77,8 @@ def _lines_and_pixels(
     raise SceneError(
         f"{mapping.latitude} is on {_dims(latitude)} and {mapping.longitude} on "
         f"{_dims(longitude)}. Expected 1-D variables on two different dimensions (a map), or 2-D "
-        "variables on the same two dimensions (a swath). Files of stations cannot be read; "
-        "otherwise correct reader.options.mapping."
+        "variables on the same two dimensions (a swath). Station data cannot be read; for other "
+        "files, correct reader.options.mapping."
     )
 
 

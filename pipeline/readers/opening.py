@@ -18,7 +18,7 @@ from pipeline.scene.scene import GEOLOCATION
 
 @contextlib.contextmanager
 def opening() -> Iterator[list[Any]]:
-    """Give a list for opened files, and close them if the scene cannot be made.
+    """Provide a list for opened files, and close all of them if the scene cannot be made.
 
     The garbage collector would close them late, in the middle of the next scene.
     """
@@ -37,7 +37,7 @@ def assembled(
     opened: Sequence[Any],
     coords: Mapping[str, xr.DataArray] | None = None,
 ) -> xr.Dataset:
-    """Return the scene made of these layers, which closes its opened files when it is closed."""
+    """Make a scene of layers; closing the scene closes its files."""
     scene = xr.Dataset(layers, coords, attributes).set_coords(list(GEOLOCATION))
     scene.encoding["chunk_caches"] = [
         file.encoding["chunk_cache"] for file in opened if "chunk_cache" in file.encoding

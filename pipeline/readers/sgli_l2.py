@@ -55,7 +55,7 @@ def _qa_table() -> dict[str, Any]:
 
 
 class SgliOptions(ReaderOptions):
-    """Options for what an SGLI file may not say."""
+    """Options for what an SGLI file may leave out."""
 
     qa_layout: str | None = None
     """Name of the layout of QA_flag's bits; used only if the file does not list them itself."""
@@ -257,7 +257,7 @@ def _everywhere(ties: xr.DataArray, shape: tuple[int, int], *, wraps: bool) -> L
 
 def _tie_decoder(ties: xr.DataArray) -> Decoder:
     if ties.dtype.kind == "f":
-        # Plain degrees; values off the globe are fill values and also spoil their neighbours.
+        # Plain degrees. A value beyond 360 is a fill value; the pixels around it become NaN.
         return Decoder(valid_min=-360.0, valid_max=360.0)
     return _decoder(f"Geometry_data/{ties.name}", ties, "Slope", "Offset")
 

@@ -100,7 +100,7 @@ class Stored:
         return self._ordered(whole, shape).astype(self.dtype, copy=False)
 
     def _ordered(self, piece: Array, size: tuple[int, ...]) -> Array:
-        """Return a piece of the stored array, of nominal ``size``, with our dimensions in order."""
+        """Reorder the axes of a chunk, or of the whole array, whose full size is given."""
         others = [axis for axis in range(piece.ndim) if axis not in self.axes]
         ordered = piece.transpose((*others, *self.axes))
         for axis in others:
@@ -131,7 +131,7 @@ class Stored:
     def _pieces(
         self, region: Region
     ) -> Iterator[tuple[Chunk, tuple[Index, ...], tuple[Index, ...]]]:
-        """Yield each chunk that a region meets, the place in the chunk and that in the region."""
+        """Yield the chunks that a region meets: chunk, part of the chunk, part of the region."""
         along = [
             list(_met(index, self.chunks.shape[axis], self.chunks.chunk[axis]))
             for index, axis in zip(region, self.axes, strict=True)
@@ -163,7 +163,7 @@ class Stored:
 
 
 def _loaded(chunks: ChunkedArray, offsets: tuple[int, ...]) -> Array:
-    """Read a chunk; damage becomes an OSError that names the variable, whatever was raised."""
+    """Read a chunk; turn any error about damage into an OSError that names the variable."""
     try:
         return chunks.load(offsets)
     except DAMAGE as error:
@@ -173,7 +173,7 @@ def _loaded(chunks: ChunkedArray, offsets: tuple[int, ...]) -> Array:
 
 
 def _met(index: Index, size: int, chunk: int) -> Iterator[tuple[int, Index, Index]]:
-    """Yield, along one axis, the start of each chunk met, the place in it and in the region."""
+    """Yield the chunks that an index meets along an axis: start, part of chunk, part of region."""
     if isinstance(index, slice):
         start, stop, _ = index.indices(size)
         for first in range(start // chunk * chunk, stop, chunk):

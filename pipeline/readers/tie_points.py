@@ -45,7 +45,7 @@ class TiePoints:
         return cls(lines, pixels, shape).checked()
 
     def checked(self) -> "TiePoints":
-        """Refuse tie points that do not cover the scene; else return them.
+        """Return the tie points; refuse them if they do not cover the scene.
 
         Every pixel must lie between tie points, or less than one interval beyond the last ones.
         """
@@ -137,7 +137,7 @@ class _Once:
 
 
 def _cells(ties: Float64, positions: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], Float64]:
-    """Return the cell of each position, and its fraction of the cell; the last cell is open."""
+    """Return the cell of each position and the place in it (0 to 1; beyond the last cell, more)."""
     cell = np.clip(np.searchsorted(ties, positions, side="right") - 1, 0, max(ties.size - 2, 0))
     if ties.size == 1:
         return cell, np.zeros(positions.size)

@@ -50,7 +50,7 @@ class BlockGrid:
         return last_row * self.columns + last_column
 
     def first_user(self, lines: slice, pixels: slice) -> int:
-        """Return the first block that reads from a rectangle; some block must read from it."""
+        """Return the first block that reads from a rectangle; at least one block must do so."""
         return self._span(lines, 0)[0] * self.columns + self._span(pixels, 1)[0]
 
     def most_chunks(self, lines: int, pixels: int, at_once: int) -> int:
@@ -71,13 +71,13 @@ class BlockGrid:
                 rectangle = slice(top, top + lines), slice(left, left + pixels)
                 last = self.last_user(*rectangle)
                 if last >= 0:
-                    # A block that is processed early may need the chunk before its turn.
+                    # Blocks run in parallel, so a block may need the chunk before its turn.
                     change[max(self.first_user(*rectangle) - (at_once - 1), 0)] += 1
                     change[last + 1] -= 1
         return int(np.cumsum(change).max(initial=0))
 
     def _span(self, part: slice, axis: int) -> tuple[int, int]:
-        """Return the first and last row or column of blocks that, with their halo, meet a part."""
+        """Return the first and last row (or column) of blocks that meet a part, with their halo."""
         size, origin = self.chunk[axis], self.origin[axis]
         first = (part.start - origin - self.halo) // size
         last = (part.stop - 1 - origin + self.halo) // size

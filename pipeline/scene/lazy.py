@@ -2,7 +2,7 @@
 
 A scene consists of lazily indexed variables, which xarray reads when their values are needed.
 ``open_scene(..., chunks={})`` turns them into Dask arrays; the blocks of a run are read directly,
-because a graph of tasks says nothing about memory.
+because a Dask graph does not limit memory.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from xarray.core import indexing
 
 Index = slice | npt.NDArray[np.intp]
 Region = tuple[Index, ...]
-"""A slice with step 1 along y and along x; in front of them, a slice or positions of bands."""
+"""Slices with step 1 along y and x; along bands, which come first, a slice or positions."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class LazyArray(Protocol):
         ...
 
     def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:
-        """Yield the storage chunks of some bands (a plain layer is band 0); none if not stored."""
+        """Yield the storage chunks of some bands; a layer without bands is band 0."""
         ...
 
 
@@ -161,7 +161,7 @@ class _Indexable(BackendArray):
         )
 
     def _read(self, key: tuple[Any, ...]) -> npt.NDArray[Any]:
-        """Read the region around what xarray asks for, and take that out of it."""
+        """Read the region around the wanted elements, then select them."""
         bands = len(self.shape) - 2
         parts = [
             _around(index, size, by_position=axis < bands)
@@ -174,7 +174,7 @@ class _Indexable(BackendArray):
 
 
 def _around(index: Any, size: int, *, by_position: bool) -> tuple[Index, Any]:
-    """Return what to read along an axis, and where in that the wanted elements are."""
+    """Return the part to read along an axis, and the wanted elements within that part."""
     if isinstance(index, slice):
         start, stop, step = index.indices(size)
         if step == 1:
@@ -213,7 +213,7 @@ def strips(dataset: xr.Dataset, numbers: int = 4_000_000) -> Iterator[tuple[slic
 
     Args:
         dataset: the variables.
-        numbers: roughly the most numbers in memory together, all variables counted.
+        numbers: approximate limit of numbers in memory, over all variables.
     """
     per_line = sum(variable.size for variable in dataset.values()) // max(dataset.sizes["y"], 1)
     lines = max(1, numbers // max(per_line, 1))

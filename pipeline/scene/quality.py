@@ -1,7 +1,7 @@
 """Quality bits: named, OR-ed together, described by CF ``flag_masks`` and ``flag_meanings``.
 
-``quality_flags`` belongs to the pixel; each network has flags of its own. docs/quality.md holds
-the table condition -> bit -> value.
+``quality_flags`` describes the pixel; each network has its own flags. docs/quality.md lists all
+conditions, bits and values.
 """
 
 from collections.abc import Iterable, Mapping
@@ -108,7 +108,7 @@ def network_flags(
     scope_check: bool,
     may_fail: bool = False,
 ) -> FlagTable:
-    """Return the table of a network's flags; without a range, the bits of that range are missing.
+    """Return the table of a network's flags; it has no bits for ranges that the network lacks.
 
     A step that may fail has ``output_out_of_range`` anyway: a missing output is outside any range.
     """

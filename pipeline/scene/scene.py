@@ -253,5 +253,5 @@ def geographic_reference(
 
 
 def is_projected(attributes: Mapping[str, Any], dim: str) -> bool:
-    """Whether attributes are those of the projected map coordinate along a dimension."""
+    """Whether the attributes are those of a projected map coordinate along a dimension."""
     return attributes.get("standard_name") == f"projection_{dim}_coordinate"

@@ -25,10 +25,10 @@ LAST_FAST_LEVEL = 6
 ISAL_LEVEL = 2
 
 # ISA-L (2.31 to 2.32.1) starts a long input by hashing a register that still holds the address of
-# its own state instead of the third byte. The match it may find through that entry is valid, but
-# another process has another address and so writes other bytes. A first block of a few bytes goes
-# through a different routine, which is right, and leaves a history for the rest to go on from. It
-# costs 8 to 40 bytes a chunk and no time.
+# its own state instead of the third byte. A match found through that entry is valid, but another
+# process has another address and so writes other bytes. A first block of a few bytes takes a
+# different, correct routine and leaves a history for the rest. It costs 8 to 40 bytes a chunk and
+# no time.
 OPENING = 16
 
 
@@ -42,7 +42,7 @@ class EncodedChunk:
 
 @dataclass(frozen=True)
 class ChunkEncoder:
-    """Encodes the chunks of one variable; a pure function, safe in any thread."""
+    """Encodes the chunks of one variable; it has no side effects, so any thread may use it."""
 
     name: str
     dtype: np.dtype[Any]
@@ -72,7 +72,7 @@ def as_stored(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def deflated(numbers: npt.NDArray[Any], level: int) -> bytes:
-    """Shuffle and deflate contiguous numbers like HDF5's filters; level 0 changes nothing."""
+    """Shuffle and deflate contiguous numbers like HDF5's filters; level 0 does nothing."""
     if level == 0:
         return numbers.tobytes()
     planes: Any = _shuffled(numbers)

@@ -32,15 +32,15 @@ from pipeline.writers.tally import Tally
 
 log = logging.getLogger(__name__)
 
-# With less free space (bytes) than this, missing space probably caused the failure.
+# If fewer bytes than this are free, a failure is probably due to lack of space.
 LITTLE_SPACE = 50_000_000
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 # Errors of a disk that is read-only, missing or broken.
 _UNUSABLE = (errno.EROFS, errno.EIO, errno.ENODEV, errno.ESTALE, errno.ENOTCONN)
 
-# Lines and pixels of a chunk. Chunks are wide rather than high, because the storage chunks of a
-# scene may be as wide as the scene and are in memory for as many lines as a block has. With many
-# variables chunks are smaller, so that a block of all variables fits into memory.
+# Lines and pixels of a chunk. Chunks are wide rather than high: storage chunks of a scene may be as
+# wide as the scene, and then memory holds as many whole lines as a block has. With many variables,
+# chunks are smaller, so that a block of all variables fits into memory.
 CHUNK, CHUNK_OF_MANY = (256, 1024), (256, 256)
 MANY = 30
 
@@ -56,7 +56,7 @@ EncodedBlock = Mapping[str, EncodedChunk]
 
 @dataclass(frozen=True)
 class StorageLayout:
-    """Chunks and compression of a product; they belong to ``science``: they decide its bytes."""
+    """Chunks and compression of a product; part of ``science``, as they decide its bytes."""
 
     chunk: tuple[int, int]
     compression_level: int
@@ -130,7 +130,7 @@ def write_product(
 
 
 def write_direct_chunk(dataset: h5py.Dataset, corner: tuple[int, ...], data: bytes) -> None:
-    """Store the bytes of a chunk under the lock, which h5py below 3.16 does not take by itself."""
+    """Store the bytes of a chunk under h5py's lock, which h5py below 3.16 does not take here."""
     with phil:
         dataset.id.write_direct_chunk(corner, data)
 
@@ -175,7 +175,7 @@ def _to_disk(path: Path) -> None:
 
 @contextlib.contextmanager
 def _opened(path: Path, library: Callable[..., Any], mode: str) -> Iterator[Any]:
-    """Open a file by a class of a library; close it even if a write fails."""
+    """Open a file with a class of netCDF4 or h5py; close it even if writing fails."""
     with _write_errors(path):
         file = library(path, mode)
     try:

@@ -1,4 +1,4 @@
-"""The temporary name of a product: in the same folder, hidden, with the name of its holder."""
+"""The temporary name of a product: hidden, in the same folder, and marked with its holder."""
 
 import os
 import secrets

@@ -26,7 +26,7 @@ MOST_COLUMNS = 3
 
 @dataclass(frozen=True)
 class Background:
-    """A kind of pixels without a value, drawn in one colour below the values."""
+    """Pixels that have no value for one reason, drawn in one colour below the values."""
 
     label: str
     colour: str
@@ -193,7 +193,7 @@ def _draw_colour_bar(figure: "Figure", panel: "Axes", mesh: Any, label: str) -> 
 
 
 def _plain_ticks(bar: Any) -> None:
-    """Label 0.05, 0.1, 0.2 instead of powers of ten, which overlap in a range below a decade."""
+    """Label ticks as 0.05, 0.1, 0.2, because powers of ten overlap in less than a decade."""
     from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 
     if bar.ax.get_xscale() == "log":

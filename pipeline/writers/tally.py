@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pipeline.scene.quality import FlagTable
 
-# Largest possible magnitude (degrees); values off the globe are flagged, and no bounds of the
+# Largest valid magnitude (degrees). Values off the globe are flagged, and are not bounds of the
 # scene.
 _POSSIBLE = {"latitude": 90.0, "longitude": 180.0}
 
@@ -95,8 +95,8 @@ class ChunkCounts:
         if valid.size:
             ranges[name] = (float(valid.min()), float(valid.max()))
             if name == "longitude":
-                # Count in 0..360 as well: across the antimeridian that span is shorter. In float64
-                # the sum is exact.
+                # From 0 to 360 as well: across the antimeridian that span is shorter. The sum is
+                # exact in float64.
                 around = np.where(valid < 0, valid.astype(np.float64) + 360, valid)
                 ranges["longitude_from_0"] = (float(around.min()), float(around.max()))
         return cls(digest, moments=Moments.of(valid), ranges=ranges)
@@ -136,7 +136,7 @@ class Tally:
 
     @property
     def checksums(self) -> dict[str, str]:
-        """By variable, SHA-256 over the SHA-256 of every chunk's numbers in block order."""
+        """For each variable, SHA-256 over the SHA-256 of every chunk's numbers in block order."""
         return {name: digest.hexdigest() for name, digest in self._digests.items()}
 
     def valid_count(self, name: str) -> int:
