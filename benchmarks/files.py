@@ -18,13 +18,17 @@ from report import Table, median
 from pipeline.machine.in_order import in_order
 from pipeline.machine.resources import keep_freed_memory
 from pipeline.readers import chunk_caches, open_scene
-from pipeline.readers.stored import chunked, open_undecoded
+from pipeline.readers.opening import chunked, open_undecoded
 from pipeline.scene.grid import BlockGrid
-from pipeline.scene.lazy import source_of
-from pipeline.writers import Layout, StoredChunk, encode_all, encoders_of, write_product
-from pipeline.writers.chunks import deflated
+from pipeline.scene.lazy import lazy_array_of
+from pipeline.writers.chunks import FILL, EncodedChunk, deflated, encode_all
 from pipeline.writers.group import Group
-from pipeline.writers.netcdf import FILL, write_direct_chunk
+from pipeline.writers.netcdf import (
+    StorageLayout,
+    encoders_of,
+    write_direct_chunk,
+    write_product,
+)
 
 ROUNDS = 3
 CHUNK = (256, 1024)
@@ -123,11 +127,11 @@ def _xarray(path: Path, numbers: dict[str, np.ndarray]) -> None:
 
 def _ours(path: Path, numbers: dict[str, np.ndarray], threads: int) -> None:
     blank = {n: (DIMS, np.broadcast_to(a.dtype.type(0), a.shape)) for n, a in numbers.items()}
-    template, layout = xr.Dataset(blank), Layout(CHUNK, 4)
+    template, layout = xr.Dataset(blank), StorageLayout(CHUNK, 4)
     encoders = encoders_of(template, layout)
     grid = BlockGrid((0, 0), (inputs.SIDE, inputs.SIDE), CHUNK)
 
-    def encoded(number: int) -> dict[str, StoredChunk]:
+    def encoded(number: int) -> dict[str, EncodedChunk]:
         return encode_all(encoders, {n: a[grid.region(number)] for n, a in numbers.items()})
 
     blocks = in_order(encoded, grid.count, threads)
@@ -250,7 +254,7 @@ def _read_scene(scene: Path, threads: int) -> None:
         layers = {
             name: source
             for name in ("Rrs", "latitude", "longitude", "source_flags")
-            if (source := source_of(opened[name])) is not None
+            if (source := lazy_array_of(opened[name])) is not None
         }
         whole = {n: np.empty(source.shape, source.dtype) for n, source in layers.items()}
 

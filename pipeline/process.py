@@ -29,14 +29,8 @@ from pipeline.product.template import (
 from pipeline.readers import chunk_caches, open_scene
 from pipeline.run.block import process_block
 from pipeline.run.plan import Plan, locate, make_plan
-from pipeline.writers import (
-    ChunkEncoder,
-    Layout,
-    StoredChunk,
-    encode_all,
-    encoders_of,
-    write_product,
-)
+from pipeline.writers.chunks import ChunkEncoder, EncodedChunk, encode_all
+from pipeline.writers.netcdf import StorageLayout, encoders_of, write_product
 from pipeline.writers.tally import Tally
 
 log = logging.getLogger(__name__)
@@ -103,7 +97,7 @@ def _write(
 ) -> tuple[Tally, InputTally]:
     plan, describe = provenance.plan, functools.partial(record_of, provenance)
     products, inputs = product_template(scene, plan), InputTally()
-    layout = Layout(plan.chunk, plan.config.science.output.compression_level)
+    layout = StorageLayout(plan.chunk, plan.config.science.output.compression_level)
     encoders = encoders_of(products, layout)
     try:
         with contextlib.closing(_blocks(scene, plan, encoders, inputs)) as blocks:
@@ -162,14 +156,14 @@ def locate_and_plan(
 
 def _blocks(
     scene: xr.Dataset, plan: Plan, encoders: Mapping[str, ChunkEncoder], inputs: InputTally
-) -> Generator[dict[str, StoredChunk], None, None]:
+) -> Generator[dict[str, EncodedChunk], None, None]:
     """Yield the product's chunks, block by block; one thread computes and compresses a block."""
     selected, grid = plan.select(scene), plan.grid
     caches = chunk_caches(scene)
     for cache in caches:
         cache.follow(grid)
 
-    def work(number: int) -> tuple[dict[str, StoredChunk], InputTally]:
+    def work(number: int) -> tuple[dict[str, EncodedChunk], InputTally]:
         values, counted = compute_block(selected, plan, grid.region(number))
         for cache in caches:
             cache.finished(number)

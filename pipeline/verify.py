@@ -32,8 +32,9 @@ from pipeline.run.uncertainty import SUFFIX
 from pipeline.scene.quality import FlagTable
 from pipeline.scene.scene import SOURCE_FLAGS
 from pipeline.version import __version__
-from pipeline.writers import FILL, as_stored, fill_of, storable
+from pipeline.writers.chunks import FILL, as_stored
 from pipeline.writers.group import Group
+from pipeline.writers.netcdf import fill_of, storable
 from pipeline.writers.tally import Tally
 
 SAMPLE = 1000

@@ -9,13 +9,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.scene.lazy import (
-    Bands,
     Computed,
-    InMemory,
-    Made,
+    Generated,
+    StackedBands,
     StoredChunks,
+    in_memory,
     lazy,
-    source_of,
+    lazy_array_of,
     strips,
 )
 
@@ -57,11 +57,11 @@ def of_place(lines, pixels):
 
 SOURCES = {
     "strict": lambda: Strict(CUBE),
-    "in memory": lambda: InMemory(CUBE),
-    "bands": lambda: Bands(tuple(Strict(plane) for plane in CUBE)),
-    "computed": lambda: Computed(np.add, (Strict(CUBE - 5), InMemory(CUBE * 0 + 5)), CUBE.dtype),
+    "in memory": lambda: in_memory(CUBE),
+    "bands": lambda: StackedBands(tuple(Strict(plane) for plane in CUBE)),
+    "computed": lambda: Computed(np.add, (Strict(CUBE - 5), in_memory(CUBE * 0 + 5)), CUBE.dtype),
     "plane": lambda: Strict(CUBE[1]),
-    "made": lambda: Made(of_place, CUBE.shape[1:], CUBE.dtype),
+    "made": lambda: Generated(of_place, CUBE.shape[1:], CUBE.dtype),
 }
 
 
@@ -155,13 +155,13 @@ def test_numpy_indices_of_the_backend_itself(indices):
     expected = CUBE[np.ix_(*places)].reshape(
         [p.size for p, i in zip(places, key, strict=True) if not isinstance(i, int)]
     )
-    np.testing.assert_array_equal(array.encoding["layer"]._read(key), expected)
+    np.testing.assert_array_equal(array.encoding["lazy_array"]._read(key), expected)
 
 
 def test_only_what_is_around_a_part_is_read():
     """Bands that are left out and lines beyond are never asked for."""
     layers = [Strict(plane) for plane in CUBE]
-    array = lazy(Bands(tuple(layers)), DIMS)
+    array = lazy(StackedBands(tuple(layers)), DIMS)
     found = array.isel(band=[3, 1], y=slice(2, 6, 3), x=-1).values
     np.testing.assert_array_equal(found, CUBE[[3, 1], 2:6:3, -1])
     assert [len(layer.asked) for layer in layers] == [0, 1, 0, 1]
@@ -173,7 +173,7 @@ def test_copies_and_dask_arrays_have_the_same_values(name):
     """A deep copy reads the same source; chunks of any size give the same numbers."""
     array, expected = pair(name)
     copied = array.copy(deep=True)
-    assert source_of(copied) is source_of(array)
+    assert lazy_array_of(copied) is lazy_array_of(array)
     assert copy.deepcopy(array.to_dataset(name="a")).a.equals(expected)
     for sizes in ({}, {"y": 3, "x": 2}, {"y": 7, "x": 1}):
         chunked = array.chunk(sizes)
@@ -183,8 +183,8 @@ def test_copies_and_dask_arrays_have_the_same_values(name):
 
 def test_equal_arrays_of_different_sources_are_different_to_dask():
     """Names of tasks come from the source: two sources must not be taken for one."""
-    first = lazy(InMemory(CUBE), DIMS).chunk({})
-    second = lazy(InMemory(CUBE + 1), DIMS).chunk({})
+    first = lazy(in_memory(CUBE), DIMS).chunk({})
+    second = lazy(in_memory(CUBE + 1), DIMS).chunk({})
     assert first.data.name != second.data.name
     np.testing.assert_array_equal((second - first).values, np.ones_like(CUBE))
 
@@ -192,19 +192,19 @@ def test_equal_arrays_of_different_sources_are_different_to_dask():
 def test_a_part_knows_its_source():
     """A window of a layer is still of that layer; what is computed from it is not."""
     array, _ = pair("strict")
-    assert source_of(array) is not None
-    assert source_of(array.isel(y=slice(2, 4))) is source_of(array)
-    assert source_of(array + 1) is None
-    assert source_of(xr.DataArray(CUBE)) is None
+    assert lazy_array_of(array) is not None
+    assert lazy_array_of(array.isel(y=slice(2, 4))) is lazy_array_of(array)
+    assert lazy_array_of(array + 1) is None
+    assert lazy_array_of(xr.DataArray(CUBE)) is None
 
 
 def test_chunks_of_storage_are_those_of_the_layers():
     """Of the chosen bands, of all that is computed from; nothing for what is in no file."""
     layers = [Strict(plane, f"layer {number}") for number, plane in enumerate(CUBE)]
-    assert [c.name for c in Bands(tuple(layers)).storage((2, 0))] == ["layer 2", "layer 0"]
-    computed = Computed(np.add, (layers[0], InMemory(CUBE[0]), layers[3]), CUBE.dtype)
+    assert [c.name for c in StackedBands(tuple(layers)).storage((2, 0))] == ["layer 2", "layer 0"]
+    computed = Computed(np.add, (layers[0], in_memory(CUBE[0]), layers[3]), CUBE.dtype)
     assert [c.name for c in computed.storage((0,))] == ["layer 0", "layer 3"]
-    assert list(Made(of_place, CUBE.shape[1:], CUBE.dtype).storage((0,))) == []
+    assert list(Generated(of_place, CUBE.shape[1:], CUBE.dtype).storage((0,))) == []
 
 
 @pytest.mark.parametrize("shape", [(0, 5), (5, 0), (0, 0), (1, 1)])

@@ -136,7 +136,7 @@ def test_no_band_within_the_tolerance_lists_them(scene):
 
 def test_a_quantity_that_is_not_there_lists_those_that_are(scene):
     """A network for Lrc has nothing to take from a scene of Rrs."""
-    with pytest.raises(SceneError, match="no Lrc in the scene; its spectral quantities are Rrs"):
+    with pytest.raises(SceneError, match="the scene has no Lrc; its spectral quantities are Rrs"):
         nearest_band(scene, "Lrc", 443, 3)
 
 

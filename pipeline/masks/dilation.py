@@ -8,7 +8,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from pipeline.masks.rule import MaskRule
-from pipeline.scene.lazy import Made, StoredChunks, lazy
+from pipeline.scene.lazy import Generated, StoredChunks, lazy
 from pipeline.scene.scene import AXES, SPECTRAL, Band, state_name, storage_of, wavelength_dim
 
 Bool = npt.NDArray[np.bool_]
@@ -80,7 +80,7 @@ class Dilated:
 
 
 @dataclass(frozen=True, eq=False)
-class _Grown(Made):
+class _Grown(Generated):
     """A mask made from layers that are stored in chunks."""
 
     chunks: tuple[StoredChunks, ...]

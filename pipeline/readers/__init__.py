@@ -1,4 +1,4 @@
-"""File -> scene: one format per file, one table of them all."""
+"""Files -> scenes: one format per module, all of them in one table."""
 
 import contextlib
 import functools
@@ -16,43 +16,47 @@ from pipeline.errors import DAMAGE, ConfigError, SceneError, UnknownFormatError
 from pipeline.readers.cf_netcdf import CfNetcdf
 from pipeline.readers.chunk_cache import ChunkCache
 from pipeline.readers.container import describe_content
+from pipeline.readers.damage import check_size
 from pipeline.readers.geotiff import GeoTiff
 from pipeline.readers.obpg_l2 import ObpgL2
 from pipeline.readers.olci_wfr import OlciWfr
 from pipeline.readers.sgli_l2 import SgliL2
-from pipeline.readers.stored import check_size
-from pipeline.scene.lazy import source_of
+from pipeline.scene.lazy import lazy_array_of
 from pipeline.scene.scene import check_scene, spectral_quantities
 
 log = logging.getLogger(__name__)
 
 
 class Reader(Protocol):
-    """Opens the scenes of one format; its options are bound when it is made."""
+    """Opens scenes of one format, with options that are bound when the reader is made."""
 
     def recognises(self, path: Path) -> bool:
-        """Whether the content (never the name) is of this format."""
+        """Whether the content of the file (never its name) is of this format."""
         ...
 
     def open(self, path: Path) -> xr.Dataset:
-        """The scene, lazily: nothing but metadata is read."""
+        """Open the scene lazily: only metadata is read.
+
+        Raises:
+            SceneError: the file is damaged, or lacks what its format promises.
+        """
         ...
 
 
 class ReaderType(Protocol):
-    """A class of READERS."""
+    """A reader class, as listed in READERS."""
 
     @property
     def Options(self) -> type[ReaderOptions]:  # noqa: N802 - a class
-        """What its options are."""
+        """Class of the reader's options."""
         ...
 
     def __call__(self, options: Any) -> Reader:
-        """A reader with these options, which are of its ``Options``."""
+        """Make a reader with these options, an instance of ``Options``."""
         ...
 
 
-# In the order in which they are asked whether they recognise a file.
+# Readers are asked in this order whether they recognise a file.
 READERS: dict[str, ReaderType] = {
     "obpg_l2": ObpgL2,
     "sgli_l2": SgliL2,
@@ -61,15 +65,15 @@ READERS: dict[str, ReaderType] = {
     "cf_netcdf": CfNetcdf,
 }
 
-# Packages of others add readers by an entry point of this group: its name, and the class.
+# Other packages add a reader by an entry point of this group; its name is that of the format.
 ENTRY_POINTS = "ocpipe.readers"
 
 AUTO = ReaderChoice()
 
-# Characters of a message, which may quote a file.
+# Most characters of an error message, which may quote a file.
 LONGEST_MESSAGE = 1000
 
-# Dask chunks along a dimension: tasks of one storage chunk are best until they get too many.
+# Most Dask chunks along a dimension: one task per storage chunk is best until there are too many.
 MOST_CHUNKS = 256
 
 
@@ -78,31 +82,29 @@ def open_scene(
     reader: "str | ReaderChoice" = AUTO,
     chunks: Mapping[str, int] | None = None,
 ) -> xr.Dataset:
-    """Open a scene lazily, in the names and units of :mod:`pipeline.scene.scene`.
+    """Open a scene lazily, with the names and units of :mod:`pipeline.scene.scene`.
 
     Args:
-        path: the file (or, where the format is one, the folder) of the scene.
+        path: the file of the scene, or its folder if the format is a folder.
         reader: a name in READERS, ``auto`` to recognise the format from the content, or a choice
             with options.
-        chunks: for Dask arrays, the sizes of their chunks along dimensions; ``{}`` for those of
-            the file. Without it variables are read where their values are asked for.
+        chunks: for Dask arrays, their chunk sizes by dimension; ``{}`` for the chunks of the file.
+            Without it, variables are read when their values are needed.
 
     Raises:
         UnknownFormatError: no reader recognises the content.
-        SceneError: the file is missing or broken, or not what its format promises.
-        ConfigError: there is no reader of that name, or it has no such options.
+        SceneError: the file is missing, damaged, or lacks what its format promises.
+        ConfigError: the reader does not exist, or does not have these options.
     """
     path = Path(path)
     choice = ReaderChoice(format=reader) if isinstance(reader, str) else reader
-    check_reader(choice)
+    chosen = check_reader(choice)
     if not path.exists():
         raise SceneError(f"{path}: no such file. Check the path.")
-    with _named(path):
-        name = _recognise(path) if choice.format == "auto" else choice.format
-    with _named(path, f" ({name})"):
-        if choice.format != "auto":
-            _check_format(path, name, choice.options)
-        scene = _make(name, choice.options).open(path)
+    with _errors_naming(path, choice.format):
+        name, opener = _recognised(path, choice.format, chosen)
+    with _errors_naming(path, name):
+        scene = opener.open(path)
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(scene.close)
             scene.attrs["reader"] = name
@@ -114,22 +116,23 @@ def open_scene(
 
 
 @contextlib.contextmanager
-def _named(path: Path, reader: str = "") -> Iterator[None]:
-    """What goes wrong with a file as an error of one line that names it."""
+def _errors_naming(path: Path, reader: str) -> Iterator[None]:
+    """Turn any failure with a file into a one-line error that names the file and the reader."""
+    prefix = path.name if reader == "auto" else f"{path.name} ({reader})"
     try:
         yield
     except (SceneError, ConfigError) as error:
-        said = str(error).removeprefix(f"{path}: ").removeprefix(f"{path.name}: ")
-        raise type(error)(_printable(f"{path.name}{reader}: {said}")) from error
+        text = str(error).removeprefix(f"{path}: ").removeprefix(f"{path.name}: ")
+        raise type(error)(_printable(f"{prefix}: {text}")) from error
     except (*DAMAGE, ArithmeticError) as error:
         log.debug("%s", path, exc_info=True)
-        said = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
-        damaged = f"cannot be read ({said}). The file is damaged; fetch it again."
-        raise SceneError(_printable(f"{path.name}{reader}: {damaged}")) from error
+        text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+        damage = f"cannot be read ({text}). The file is damaged; fetch it again."
+        raise SceneError(_printable(f"{prefix}: {damage}")) from error
 
 
 def _printable(text: str) -> str:
-    """Without what a file may hold to move the cursor of a terminal, and not without end."""
+    """Escape control characters in a message that may quote a file, and limit its length."""
     shown = "".join(
         sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
     )
@@ -140,20 +143,20 @@ def _printable(text: str) -> str:
 
 
 def chunk_caches(scene: xr.Dataset) -> list[ChunkCache]:
-    """Where the storage chunks of an opened scene are kept while they are needed."""
+    """Return the caches that keep the storage chunks of an opened scene."""
     return list(scene.encoding.get("chunk_caches", ()))
 
 
 def _in_dask_chunks(scene: xr.Dataset, chunks: Mapping[str, int] | None) -> xr.Dataset:
-    """The scene with its variables as Dask arrays; as it is where no chunks are wanted.
+    """Return the scene with Dask arrays, or unchanged if no chunks are wanted.
 
-    All have the chunks in which the first spectral quantity is stored, of very thin ones several
-    together.
+    All variables get the storage chunks of the first spectral quantity; very thin chunks are
+    combined.
     """
     if chunks is None:
         return scene
-    source = source_of(scene[spectral_quantities(scene)[0]])
-    stored = next(source.storage((0,)), None) if source is not None else None
+    layer = lazy_array_of(scene[spectral_quantities(scene)[0]])
+    stored = next(layer.storage((0,)), None) if layer is not None else None
     sizes = {"y": stored.lines, "x": stored.pixels} if stored is not None else {}
     sizes = {
         dim: size * -(-scene.sizes[dim] // (size * MOST_CHUNKS)) for dim, size in sizes.items()
@@ -161,24 +164,31 @@ def _in_dask_chunks(scene: xr.Dataset, chunks: Mapping[str, int] | None) -> xr.D
     return scene.chunk(sizes | dict(chunks))
 
 
-def check_reader(choice: ReaderChoice) -> None:
-    """Refuse what is neither ``auto`` nor in READERS, and options that the reader does not have.
+def check_reader(choice: ReaderChoice) -> Reader | None:
+    """Return the chosen reader with its options bound; None for ``auto``.
 
     Raises:
-        ConfigError: there is no such reader, or no such option.
+        ConfigError: the reader does not exist, or does not have these options.
     """
-    if choice.format not in ("auto", *READERS) and choice.format not in added_readers():
+    name = choice.format
+    if name == "auto":
+        return None
+    if name not in READERS and name not in added_readers():
         raise ConfigError(
-            f"unknown reader {choice.format!r}; known are auto, {', '.join(_known())}. "
-            "Correct reader.format."
+            f"unknown reader {name!r}; known are auto, {', '.join(_known())}. Correct "
+            "reader.format."
         )
-    if choice.format != "auto":
-        _make(choice.format, choice.options)
+    reader = READERS[name] if name in READERS else added_readers()[name]
+    try:
+        return reader(reader.Options.model_validate(dict(choice.options)))
+    except ValidationError as error:
+        complaints = "; ".join(complaints_of(error, reader.Options))
+        raise ConfigError(f"reader.options of {name}: {complaints}") from None
 
 
 @functools.cache
 def added_readers() -> dict[str, ReaderType]:
-    """The readers that other packages add; those of READERS come first.
+    """Return the readers that other packages add; a name in READERS takes precedence.
 
     Raises:
         ConfigError: one of them cannot be imported.
@@ -190,48 +200,38 @@ def added_readers() -> dict[str, ReaderType]:
         except Exception as error:
             raise ConfigError(
                 f"reader {entry.name} ({entry.value}) of another package cannot be imported "
-                f"({error}). Mend or remove that package."
+                f"({error}). Fix or remove that package."
             ) from error
     return found
 
 
 def _known() -> Iterator[str]:
-    """In the order in which they are asked; other packages are looked for when it is their turn."""
+    """Yield the names of all readers, in the order of recognition; other packages come last."""
     yield from READERS
     yield from (name for name in added_readers() if name not in READERS)
 
 
-def _make(name: str, options: Mapping[str, Any]) -> Reader:
-    """A reader with its options bound.
+def _recognised(path: Path, name: str, chosen: Reader | None) -> tuple[str, Reader]:
+    """Return the name of a file's reader, and the reader.
 
     Raises:
-        ConfigError: it has no such options.
+        SceneError: the file is not of the chosen format, or not of any known format.
     """
-    reader = READERS[name] if name in READERS else added_readers()[name]
-    try:
-        return reader(reader.Options.model_validate(dict(options)))
-    except ValidationError as error:
-        complaints = "; ".join(complaints_of(error, reader.Options))
-        raise ConfigError(f"reader.options of {name}: {complaints}") from None
-
-
-def _check_format(path: Path, name: str, options: Mapping[str, Any]) -> None:
-    content = describe_content(path)
-    if not _make(name, options).recognises(path):
+    content = describe_content(path)  # raises if the container itself is damaged
+    if chosen is not None:
+        if chosen.recognises(path):
+            return name, chosen
         hint = "name a preset or give a mapping in its options" if name == "cf_netcdf" else ""
         raise SceneError(
-            f"the file is not of this format: it is {content}. Correct reader.format, "
+            f"the file is not of this format; it is {content}. Correct reader.format, "
             f"{hint or 'or set it to auto'}."
         )
-
-
-def _recognise(path: Path) -> str:
-    content = describe_content(path)  # raises where the container itself is broken
-    for name in _known():
-        if _make(name, {}).recognises(path):
-            return name
+    for known in _known():
+        reader = check_reader(ReaderChoice(format=known))
+        if reader is not None and reader.recognises(path):
+            return known, reader
     raise UnknownFormatError(
-        f"{path}: no reader recognises this file: it is {content}. Known formats are "
-        f"{', '.join(_known())}. Give a file of one of them, or describe a netCDF file with "
+        f"no reader recognises this file; it is {content}. Known formats are "
+        f"{', '.join(_known())}. Give a file in one of them, or describe a netCDF file with "
         "reader: {format: cf_netcdf, options: {mapping: ...}}."
     )

@@ -1,9 +1,9 @@
 """Storage chunks in memory, from the first block that needs them to the last.
 
-A storage chunk is read and decompressed once: by the thread that asks first, while others that need
-it go on with other chunks and wait for it at the end. In a run the cache knows the order of the
-blocks and lets go of a chunk when the last block that needs it is done; without one it keeps what
-was used last.
+A storage chunk is read and decompressed once, by the first thread that asks for it. Other threads
+that need it load their other chunks first and wait for it at the end. In a run, the cache knows the
+order of the blocks and drops a chunk when the last block that needs it is done. Without a run, it
+keeps the chunks that were used last.
 """
 
 import threading
@@ -25,7 +25,7 @@ CAPACITY = 64_000_000
 
 @dataclass(frozen=True)
 class Chunk:
-    """A storage chunk and the rectangle of the scene that it covers."""
+    """A storage chunk, and the lines and pixels of the scene that it covers."""
 
     key: Hashable
     lines: slice
@@ -46,21 +46,21 @@ class _Entry:
 
 
 class ChunkCache:
-    """The chunks of one file; safe to use from several threads."""
+    """The storage chunks of one file; safe to use from several threads."""
 
     def __init__(self) -> None:
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._grid: BlockGrid | None = None
         self._done: set[int] = set()
         self._next = 0
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "ChunkCache":
-        """Copies of a scene read the same file."""
+        """Return itself: copies of a scene read the same file."""
         return self
 
     def fetch(self, chunks: Sequence[Chunk]) -> list[Array]:
-        """The numbers of all chunks, read if they are not there."""
+        """Return the numbers of all chunks; load those that are not in memory."""
         entries = []
         for chunk in chunks:
             with self._lock:
@@ -89,7 +89,7 @@ class ChunkCache:
 
     def _forget_oldest(self) -> None:
         with self._lock:
-            total = sum(entry.nbytes for entry in self._entries.values())
+            total = self.nbytes
             for key, entry in list(self._entries.items()):
                 if total <= CAPACITY:
                     return
@@ -98,13 +98,13 @@ class ChunkCache:
                     del self._entries[key]
 
     def follow(self, grid: BlockGrid) -> None:
-        """From now on blocks are read in the order of this grid."""
+        """Expect the blocks of this grid in its order; forget all chunks."""
         with self._lock:
             self._grid, self._done, self._next = grid, set(), 0
             self._entries.clear()
 
     def finished(self, block: int) -> None:
-        """A block needs nothing any more: let go of what no later block needs either."""
+        """Note that a block is done, and drop the chunks that no later block needs."""
         with self._lock:
             self._done.add(block)
             while self._next in self._done:
@@ -112,13 +112,9 @@ class ChunkCache:
                 self._next += 1
             if self._grid is None:
                 return
-            over = [
-                key
-                for key, entry in self._entries.items()
-                if self._grid.last_user(entry.lines, entry.pixels) < self._next
-            ]
-            for key in over:
-                del self._entries[key]
+            for key, entry in list(self._entries.items()):
+                if self._grid.last_user(entry.lines, entry.pixels) < self._next:
+                    del self._entries[key]
 
     @property
     def nbytes(self) -> int:

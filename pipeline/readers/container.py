@@ -1,4 +1,4 @@
-"""What kind of container a file is, found from its first bytes and its groups."""
+"""The container of a file (HDF5, netCDF-3, TIFF ...), recognised by its first bytes."""
 
 from pathlib import Path
 
@@ -19,31 +19,26 @@ _SIGNATURES = {
 
 
 def is_hdf5(path: Path) -> bool:
-    """Whether the file starts as HDF5 (and so netCDF-4) files do."""
+    """Whether the file starts like an HDF5 (or netCDF-4) file."""
     return _first_bytes(path).startswith(HDF5_SIGNATURE)
 
 
 def is_netcdf3(path: Path) -> bool:
-    """Whether the file starts as classic netCDF files do."""
+    """Whether the file starts like a classic netCDF file."""
     return _first_bytes(path).startswith(b"CDF")
 
 
 def is_tiff(path: Path) -> bool:
-    """Whether the file starts as TIFF or BigTIFF files do."""
+    """Whether the file starts like a TIFF or BigTIFF file."""
     return _first_bytes(path).startswith(TIFF_SIGNATURES)
 
 
 def describe_content(path: Path) -> str:
-    """The content in words, for a message.
-
-    Raises:
-        SceneError: the file is empty, or an HDF5 file that the library cannot open or that leads
-            out of itself.
-    """
+    """Describe the content in words for a message; refuse a file that cannot be a scene."""
     if path.is_dir():
         return "a folder"
     if not path.is_file():
-        raise SceneError(f"{path.name}: neither a file nor a folder. Give a scene.")
+        raise SceneError(f"{path.name}: neither a file nor a folder. Give the path of a scene.")
     start = _first_bytes(path)
     if not start:
         raise SceneError(f"{path.name}: the file is empty. Fetch it again.")
@@ -73,7 +68,7 @@ def _describe_hdf5(path: Path) -> str:
             members = ", ".join(sorted(file)[:8]) or "nothing"
     except DAMAGE as error:
         raise SceneError(
-            f"{path.name}: a netCDF-4 or HDF5 file that cannot be opened, probably cut short "
-            f"while it was copied ({error}). Fetch it again."
+            f"{path.name}: the netCDF-4 or HDF5 file cannot be opened ({error}). It was "
+            "probably cut short while it was copied; fetch it again."
         ) from error
     return f"netCDF-4 or HDF5 with {members} at its root"

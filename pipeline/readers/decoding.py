@@ -1,9 +1,10 @@
-"""Stored numbers -> physical values, exactly.
+"""Exact decoding of stored numbers to physical values.
 
 xarray and netCDF4 decode int16 with float32 attributes in float32. NASA's offset of 0.05 sr-1 then
-cancels near zero, and dark bands come out up to 64 % wrong. Here a value is
-``count * float64(scale_factor) + float64(add_offset)``, the attributes as stored, rounded once to
-float32. What lies nearer to zero than half a scale factor is zero: no count can say more.
+cancels near zero, and dark bands are up to 64 % wrong. Here a value is
+``count * float64(scale_factor) + float64(add_offset)``, with the attributes as stored, rounded once
+to float32. A value nearer to zero than half a scale factor becomes zero, because counts cannot
+resolve it.
 """
 
 import functools
@@ -18,12 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import SceneError
+from pipeline.readers.attributes import as_text
+from pipeline.readers.damage import damaged
 from pipeline.scene.quality import STATE_OUTSIDE_VALID_RANGE, STATE_SATURATED
 
 
 @dataclass(frozen=True)
 class Decoder:
-    """How one stored variable becomes float32 values and state bits, element by element."""
+    """Turns the stored numbers of a variable into float32 values and state bits."""
 
     scale: float = 1.0
     offset: float = 0.0
@@ -33,11 +36,11 @@ class Decoder:
     unsigned: bool = False
     packed_integer: bool = False
     saturated: float | None = None
-    """The stored number from which on a value is saturated; it keeps its value."""
+    """Lowest stored number that is saturated; such values are kept."""
     factor: float = 1.0
-    """From the file's quantity to the scene's, e.g. 1 / pi from reflectance to Rrs."""
+    """Factor from the file's quantity to the scene's, e.g. 1 / pi from reflectance to Rrs."""
     states_fill: bool = False
-    """Whether the file says which number was never written."""
+    """Whether the file states its fill value."""
 
     @classmethod
     def from_attributes(
@@ -46,26 +49,28 @@ class Decoder:
         dtype: np.dtype[Any],
         called: Mapping[str, str] = MappingProxyType({}),
     ) -> "Decoder":
-        """From CF packing attributes; ``valid_*`` and ``_FillValue`` are in stored units.
+        """Make a decoder from CF attributes; their limits and fill values are stored numbers.
 
         Args:
-            attributes: those of the variable, by CF's names.
-            dtype: of the stored numbers.
-            called: what the file calls them, where it does not follow CF.
+            attributes: attributes of the variable, with CF's names.
+            dtype: type of the stored numbers.
+            called: CF's name -> the file's name, for messages, if the file does not follow CF.
 
         Raises:
-            SceneError: the variable holds no numbers, or an attribute not those it should.
+            SceneError: the variable or an attribute does not hold the expected numbers.
         """
         if dtype.kind not in "iuf":
-            raise SceneError(f"numbers are stored as {dtype}. The file is damaged; fetch it again.")
-        said = _Attributes(attributes, called)
-        unsigned = dtype.kind == "i" and said.text("_Unsigned").lower() == "true"
-        low, high = said.limits(unsigned)
+            raise damaged(f"values are stored as {dtype}, expected numbers")
+        checked = _Attributes(attributes, called)
+        unsigned = dtype.kind == "i" and as_text(attributes.get("_Unsigned", "")).lower() == "true"
+        low, high = checked.limits(unsigned)
         is_packed = "scale_factor" in attributes or "add_offset" in attributes
         return cls(
-            scale=said.number("scale_factor", 1.0, zero=False),
-            offset=said.number("add_offset", 0.0),
-            fills=tuple(dict.fromkeys(said.numbers("_FillValue") + said.numbers("missing_value"))),
+            scale=checked.number("scale_factor", 1.0, zero=False),
+            offset=checked.number("add_offset", 0.0),
+            fills=tuple(
+                dict.fromkeys(checked.numbers("_FillValue") + checked.numbers("missing_value"))
+            ),
             valid_min=low,
             valid_max=high,
             unsigned=unsigned,
@@ -74,7 +79,7 @@ class Decoder:
         )
 
     def with_default_fill(self, dtype: np.dtype[Any]) -> "Decoder":
-        """Where a netCDF file states no fill value: what the library writes where nothing was."""
+        """Add the fill value of the netCDF library, if the file does not state one."""
         default = netCDF4.default_fillvals.get(dtype.str[1:])
         if self.states_fill or default is None or dtype.itemsize == 1:
             return self
@@ -82,18 +87,18 @@ class Decoder:
 
     @property
     def has_states(self) -> bool:
-        """Whether any stored number has a state."""
+        """Whether any stored number can have a state bit."""
         limits = (self.valid_min, self.valid_max, self.saturated)
         return any(limit is not None for limit in limits)
 
     def values(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Physical values of any shape, float32; NaN for fill and outside the valid range."""
+        """Return physical values, float32, any shape; NaN for fill and outside the valid range."""
         if _is_small_integer(stored.dtype):
             return np.asarray(_tables(self, stored.dtype)[0][_positions(stored)])
         return self._compute(stored)
 
     def states(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-        """State bits of any shape, uint8 (see :mod:`pipeline.scene.quality`)."""
+        """Return state bits, uint8, any shape (see :mod:`pipeline.scene.quality`)."""
         if _is_small_integer(stored.dtype):
             return np.asarray(_tables(self, stored.dtype)[1][_positions(stored)])
         return self._find_states(stored)
@@ -134,7 +139,7 @@ class Decoder:
 
     def _outside(self, numbers: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         outside = np.zeros(numbers.shape, dtype=bool)
-        # As float64, so that a float32 is not compared with a rounded limit.
+        # Compare in float64: NumPy would round the limit to float32 for float32 numbers.
         if self.valid_min is not None:
             outside |= numbers < np.float64(self.valid_min)
         if self.valid_max is not None:
@@ -150,21 +155,22 @@ def _is_small_integer(dtype: np.dtype[Any]) -> bool:
 def _tables(
     decoder: Decoder, dtype: np.dtype[Any]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
-    """Value and state of every bit pattern of a small integer type."""
+    """Return the value and the state of every bit pattern of a small integer type."""
     patterns = np.arange(1 << (8 * dtype.itemsize), dtype=np.uint32).astype(f"u{dtype.itemsize}")
     stored = patterns.view(dtype)
-    return decoder._compute(stored), decoder._find_states(stored)  # noqa: SLF001 - of this module
+    return decoder._compute(stored), decoder._find_states(stored)  # noqa: SLF001 - same module
 
 
 def _positions(stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The bit patterns as unsigned positions in the table."""
+    """Return the bit patterns as unsigned positions in the table."""
     return stored.view(f"u{stored.dtype.itemsize}")
 
 
 def _as_stored(fill: float, dtype: np.dtype[Any]) -> npt.NDArray[Any] | None:
-    """A fill value in the stored type, where it is compared; None where no stored number is it.
+    """Return a fill value in the stored type; None if no stored number can equal it.
 
-    -32767 of an unsigned variable, and a float32 that float64 does not repeat, are found there.
+    Comparing in the stored type also matches -32767 in an unsigned variable, and a float32 fill
+    value that the file states in float64.
     """
     if dtype.kind == "f":
         with np.errstate(over="ignore"):
@@ -172,43 +178,35 @@ def _as_stored(fill: float, dtype: np.dtype[Any]) -> npt.NDArray[Any] | None:
     patterns = 1 << (8 * dtype.itemsize)
     if not math.isfinite(fill) or int(fill) != fill or not -patterns // 2 <= fill < patterns:
         return None
-    return np.array(int(fill) % patterns, f"u{dtype.itemsize}").view(
-        f"{dtype.kind}{dtype.itemsize}"
-    )
+    unsigned = np.array(int(fill) % patterns, f"u{dtype.itemsize}")
+    return unsigned.view(f"{dtype.kind}{dtype.itemsize}")
 
 
 @dataclass(frozen=True)
 class _Attributes:
-    """Attributes of a variable, which must be what they are taken for."""
+    """Attributes of a variable, checked for the numbers that they should hold."""
 
     of: Mapping[str, Any]
     called: Mapping[str, str]
 
-    def text(self, name: str) -> str:
-        """An attribute as text, however it is stored."""
-        value = np.asarray(self.of.get(name, "")).reshape(-1)[:1].tolist()
-        return "".join(
-            v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in value
-        )
-
     def numbers(self, name: str) -> tuple[float, ...]:
-        """All numbers of an attribute; none where it is missing. Integers stay exact."""
+        """Return all numbers of an attribute, integers exactly; empty if it is missing."""
         value = self._values(name)
         if value.dtype.kind not in "iufb":
             raise self._unexpected(name, "numbers")
         return tuple(value.tolist())
 
     def number(self, name: str, default: float, *, zero: bool = True) -> float:
-        """The one number of an attribute."""
+        """Return the single number of an attribute, or the default if it is missing."""
         if name not in self.of:
             return default
         numbers = self.numbers(name)
         if len(numbers) != 1 or not math.isfinite(numbers[0]) or (numbers[0] == 0 and not zero):
-            raise self._unexpected(name, f"one number{'' if zero else ' that is not zero'}")
+            raise self._unexpected(name, "one number" if zero else "one number other than zero")
         return float(numbers[0])
 
     def limits(self, unsigned: bool) -> tuple[float | None, float | None]:
-        """The smallest and the largest valid number; ``valid_min`` wins over ``valid_range``."""
+        """Return the lowest and highest valid number; ``valid_min`` overrides ``valid_range``."""
         low, high = self._limits("valid_range", 2, unsigned)
         (low,) = self._limits("valid_min", 1, unsigned, low)
         (high,) = self._limits("valid_max", 1, unsigned, high)
@@ -217,7 +215,7 @@ class _Attributes:
     def _limits(
         self, name: str, count: int, unsigned: bool, default: float | None = None
     ) -> list[float | None]:
-        """Limits; of an unsigned variable they are stored signed, as the values are."""
+        """Return limits; those of an unsigned variable are stored signed, like its values."""
         if name not in self.of:
             return [default] * count
         if len(self.numbers(name)) != count:
@@ -231,7 +229,4 @@ class _Attributes:
         return np.asarray(self.of.get(name, ())).reshape(-1)
 
     def _unexpected(self, name: str, expected: str) -> SceneError:
-        return SceneError(
-            f"{self.called.get(name, name)} is {self.of[name]!r}, expected {expected}. The file is "
-            "damaged; fetch it again."
-        )
+        return damaged(f"{self.called.get(name, name)} is {self.of[name]!r}, expected {expected}")

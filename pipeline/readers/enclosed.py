@@ -1,9 +1,9 @@
-"""Whether an HDF5 file holds all that it shows, and its groups lead to an end.
+"""Check that an HDF5 file refers to no other file, and that no group contains itself.
 
-HDF5 lets a file name others, whose numbers then look like its own: by links, as storage, as parts
-of a virtual variable. A product records the hash of one file, so nothing else may be read for it.
-A group that holds itself sends whoever walks through the groups round in a circle, and a recursion
-that breaks off inside h5py leaves its lock taken for good.
+HDF5 lets a file refer to other files, whose numbers then look like its own: by links, as external
+storage, or as parts of a virtual variable. A product records the hash of one file, so no other file
+may be read for it. A group that contains itself makes a walk through the groups endless, and a
+recursion that fails inside h5py never releases its lock.
 """
 
 from dataclasses import dataclass, field
@@ -14,16 +14,12 @@ from h5py import h5d, h5l, h5o
 
 from pipeline.errors import SceneError
 
-# Groups within groups; readers look no deeper than three.
+# Most groups within groups; readers use at most three.
 DEEPEST = 32
 
 
 def check_enclosed(file: h5py.File) -> None:
-    """Refuse a file that leads out of itself, or in circles; reads no numbers.
-
-    Raises:
-        SceneError: it does; the message names the place.
-    """
+    """Refuse a file that refers to other files, or whose groups form a circle; read no numbers."""
     walk = _Walk(file, {h5o.get_info(file.id).addr})
     found = file.id.links.visit(walk.of_link, info=True)
     found = found or next(filter(None, map(walk.of_soft_link, walk.soft)), None)
@@ -34,17 +30,18 @@ def check_enclosed(file: h5py.File) -> None:
 
 @dataclass
 class _Walk:
-    """Through the links of a file, then through its objects, each once; says what is wrong."""
+    """A walk through the links and objects of a file; its steps return a complaint or None."""
 
     file: h5py.File
     addresses: set[int]
-    """Where objects lie that have a name."""
+    """Addresses of objects with a name."""
     again: set[int] = field(default_factory=set)
-    """Where objects lie that have several."""
+    """Addresses of objects with several names."""
     soft: list[bytes] = field(default_factory=list)
+    """Names of soft links, which may lead to nothing."""
 
     def of_link(self, name: bytes, link: h5l.LinkInfo) -> str | None:
-        """Of any link."""
+        """Check a link; note its address or, if it is soft, its name."""
         if link.type == h5l.TYPE_SOFT:
             self.soft.append(name)
         elif link.type == h5l.TYPE_HARD:
@@ -52,18 +49,17 @@ class _Walk:
         else:
             to = self.file.get(name, getlink=True)
             is_known = isinstance(to, h5py.ExternalLink)
-            return _leads_out(
-                name, f"is {to.path} of {to.filename}" if is_known else "is elsewhere"
-            )
+            place = f"is {to.path} of {to.filename}" if is_known else "is in another file"
+            return _leads_out(name, place)
         if name.count(b"/") >= DEEPEST:
             return (
-                f"groups lie within groups, more than {DEEPEST} deep ({_shown(name)}). The file is "
-                "damaged, or not what it seems to be."
+                f"groups are nested more than {DEEPEST} deep ({_shown(name)}). The file is "
+                "damaged, or not of this format."
             )
         return None
 
     def of_soft_link(self, name: bytes) -> str | None:
-        """Of a link within the file, which may lead to nothing; nothing leads out by now."""
+        """Check a link within the file; links to other files were refused before."""
         try:
             is_group = self.file.get(name, getclass=True) is h5py.Group
         except (KeyError, RuntimeError):
@@ -71,18 +67,18 @@ class _Walk:
         return _second_name(name) if is_group else None
 
     def of_root(self) -> str | None:
-        """Of the group that has no name."""
+        """Check the root group, which no link should name."""
         return _second_name(b"/") if h5o.get_info(self.file.id).addr in self.again else None
 
     def of_object(self, name: bytes, found: h5o.ObjInfo) -> str | None:
-        """Of a group or a variable."""
+        """Check a group or a variable."""
         if found.type == h5o.TYPE_GROUP:
             return _second_name(name) if found.addr in self.again else None
         if found.type != h5o.TYPE_DATASET:
             return None
         stored = h5d.open(self.file.id, name).get_create_plist()
         if stored.get_layout() == h5d.VIRTUAL:
-            return _leads_out(name, "is virtual, put together from other variables")
+            return _leads_out(name, "is a virtual variable, composed of other variables")
         if stored.get_external_count():
             return _leads_out(name, f"is stored in {_shown(stored.get_external(0)[0])}")
         return None
@@ -90,15 +86,15 @@ class _Walk:
 
 def _leads_out(name: bytes, how: str) -> str:
     return (
-        f"{_shown(name)} {how}. Only what the file itself holds is read, for a product records the "
+        f"{_shown(name)} {how}. Numbers in other files are not read, because a product records the "
         "hash of one file. Copy the numbers into the file."
     )
 
 
 def _second_name(name: bytes) -> str:
     return (
-        f"the group {_shown(name)} has a second name, so that groups may lie within themselves. "
-        "The file is damaged, or not what it seems to be."
+        f"the group {_shown(name)} has a second name, so a group may contain itself. The file is "
+        "damaged, or not of this format."
     )
 
 

@@ -1,8 +1,8 @@
 """Multiband GeoTIFF: one band per wavelength, on a map.
 
-The file says little about itself, so options may: quantity, units, wavelengths, scale. Wavelengths
-are taken from band descriptions (``Rrs_443``, ``443 nm``) or a band's ``wavelength`` tag. The
-reference system and the coordinates of the map are kept in the product.
+The file says little about itself, so options may state quantity, units, wavelengths and scale.
+Otherwise wavelengths come from band descriptions (``Rrs_443``, ``443 nm``) or a band's
+``wavelength`` tag. The product keeps the reference system and the coordinates of the map.
 """
 
 import math
@@ -22,47 +22,40 @@ from pipeline.errors import SceneError
 from pipeline.facts.quantities import quantities
 from pipeline.readers.chunk_cache import ChunkCache
 from pipeline.readers.container import is_tiff
+from pipeline.readers.damage import check_size
 from pipeline.readers.decoding import Decoder
-from pipeline.readers.mapping import CONVERSIONS, UNITS, Spectral
-from pipeline.readers.stored import (
-    UNCHUNKED,
-    InOnePiece,
-    Stored,
-    about,
-    check_size,
-    closing,
-    decoded,
-    opening,
-    plane,
-    spectrum,
-)
-from pipeline.scene.lazy import Made, Source
-from pipeline.scene.scene import GEOLOCATION, SPATIAL_REF, geographic_reference
+from pipeline.readers.layers import about, decoded, plane, spectrum
+from pipeline.readers.mapping import UNITS, Spectral, conversion
+from pipeline.readers.opening import assembled, opening
+from pipeline.readers.stored import UNCHUNKED, InOnePiece, Stored
+from pipeline.scene.lazy import Generated
+from pipeline.scene.scene import SPATIAL_REF, geographic_reference
 
 Wavelength = Annotated[float, Field(gt=0)]
 
 
 class GeoTiffOptions(ReaderOptions):
-    """What a GeoTIFF does not say about its bands."""
+    """Options for what a GeoTIFF may leave out about its bands."""
 
     quantity: Spectral = "Rrs"
     stored_as: Spectral | None = None
-    """What the bands are in the file, if another quantity: rho_w becomes Rrs by 1 / pi."""
+    """Quantity in the file, if it is another one: rho_w becomes Rrs by 1 / pi."""
     units: str | None = None
-    """Their units; needed unless the bands say so themselves."""
+    """Units of the bands; required if the file does not state them."""
     wavelengths: tuple[Wavelength, ...] = ()
-    """Wavelength (nm) of each band, in the file's order; otherwise they must be in its metadata."""
+    """Wavelength (nm) of each band in the file's order; required if its metadata lack them."""
     scale: float | None = None
-    """Value of one count, over what the file says."""
+    """Value of one count; overrides the file."""
     offset: float | None = None
+    """Value of count 0; overrides the file."""
     nodata: float | None = None
+    """Stored number that means missing; overrides the file."""
     sensor: str = ""
+    """Name in the sensor tables."""
 
     @model_validator(mode="after")
     def _is_convertible(self) -> "GeoTiffOptions":
-        pair = (self.stored_as, self.quantity)
-        if self.stored_as not in (None, self.quantity) and pair not in CONVERSIONS:
-            raise ValueError(f"{self.stored_as} cannot be converted into {self.quantity}")
+        conversion(self.stored_as, self.quantity)
         return self
 
 
@@ -76,19 +69,14 @@ class GeoTiff:
 
     def recognises(self, path: Path) -> bool:
         """Whether the file is a TIFF."""
-        return path.is_file() and is_tiff(path)
+        return is_tiff(path)
 
     def open(self, path: Path) -> xr.Dataset:
-        """The scene, chunked as the file is stored.
-
-        Raises:
-            SceneError: wavelengths, units or the reference system are neither in the file nor
-                stated.
-        """
+        """Open the scene lazily."""
         import rioxarray
 
         with _nothing_beside(), opening() as files:
-            facts = _Facts.of(path)
+            facts = _RasterFacts.of(path)
             opened: Any = rioxarray.open_rasterio(
                 path, cache=False, mask_and_scale=False, **_ONLY_THE_FILE
             )
@@ -102,16 +90,12 @@ class GeoTiff:
             stored_as = self._options.stored_as
             converted = {} if stored_as is None else {"converted_from": stored_as}
             bands = spectrum(self._options.quantity, self._wavelengths(facts), layers, **converted)
-            scene = xr.Dataset(
-                {**bands, **_geolocation(opened)},
-                coords=_reference(opened),
-                attrs={
-                    "title": str(opened.attrs.get("TIFFTAG_IMAGEDESCRIPTION", path.name)),
-                    "sensor": self._options.sensor,
-                    "brdf_correction": "unknown",
-                },
-            )
-            return closing(scene.set_coords(list(GEOLOCATION)), files)
+            attributes = {
+                "title": str(opened.attrs.get("TIFFTAG_IMAGEDESCRIPTION", path.name)),
+                "sensor": self._options.sensor,
+                "brdf_correction": "unknown",
+            }
+            return assembled(bands | _geolocation(opened), attributes, files, _reference(opened))
 
     def _check_units(self, opened: xr.DataArray) -> None:
         quantity = self._options.stored_as or self._options.quantity
@@ -124,12 +108,12 @@ class GeoTiff:
         if UNITS.get(said.strip().lower()) != expected:
             raise SceneError(
                 f"the bands have {f'units {said!r}' if said else 'no units'}, expected "
-                f"{expected!r} for {quantity}. State what they are: reader: {{format: geotiff, "
-                f"options: {{units: {expected}}}}} for {quantity}, or {{stored_as: rho_w, units: "
-                "'1'} for water-leaving reflectance, which becomes Rrs by 1/pi."
+                f"{expected!r} for {quantity}. State them as reader: {{format: geotiff, options: "
+                f"{{units: {expected}}}}} for {quantity}, or with {{stored_as: rho_w, units: '1'}} "
+                "for water-leaving reflectance, which becomes Rrs by 1/pi."
             )
 
-    def _decoder(self, facts: "_Facts", band: int, dtype: np.dtype[Any]) -> Decoder:
+    def _decoder(self, facts: "_RasterFacts", band: int, dtype: np.dtype[Any]) -> Decoder:
         options = self._options
         packing = {
             "scale_factor": facts.scales[band] if options.scale is None else options.scale,
@@ -140,66 +124,62 @@ class GeoTiff:
         called = {"scale_factor": "scale", "add_offset": "offset", "_FillValue": "nodata"}
         with about(f"band {band + 1}"):
             decoder = Decoder.from_attributes(present, dtype, called)
-        pair = (options.stored_as or options.quantity, options.quantity)
-        return replace(decoder, factor=CONVERSIONS.get(pair, 1.0))
+        return replace(decoder, factor=conversion(options.stored_as, options.quantity))
 
-    def _wavelengths(self, facts: "_Facts") -> list[float]:
+    def _wavelengths(self, facts: "_RasterFacts") -> list[float]:
         count = len(facts.wavelengths)
         found = list(self._options.wavelengths or facts.wavelengths)
         known = [nm for nm in found if nm > 0]
         if len(known) != count or len(found) != count:
             raise SceneError(
-                f"{count} bands, and wavelengths of {len(known)} are known. State them in the "
-                "file's order: reader: {format: geotiff, options: {wavelengths: [412, 443, ...]}}."
+                f"the file has {count} bands, but the wavelengths of {len(known)} are known. State "
+                "them in the file's order: reader: {format: geotiff, options: {wavelengths: [412, "
+                "443, ...]}}."
             )
         return found
 
 
 def _nothing_beside() -> Any:
-    """Within this GDAL reads a file and none of those beside it, whatever they are called.
+    """Return a context in which GDAL reads a file without any file beside it.
 
-    It would take scale, place and overviews from ``.aux.xml``, ``.tfw``, ``.ovr`` and more, of
-    which a product records no hash.
+    Otherwise GDAL takes scale, place and overviews from ``.aux.xml``, ``.tfw``, ``.ovr`` and more,
+    whose hashes a product does not record.
     """
     import rasterio
 
     return rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_PAM_ENABLED="NO")
 
 
-# Of all that GDAL reads only TIFF, for other formats name other files.
+# Only the TIFF driver of GDAL: files of other formats may refer to other files.
 _ONLY_THE_FILE: dict[str, Any] = {"driver": "GTiff", "GEOREF_SOURCES": "INTERNAL"}
 
 
 @dataclass(frozen=True)
-class _Facts:
-    """What a file says about itself and each of its bands."""
+class _RasterFacts:
+    """Metadata of a file and of each of its bands."""
 
     shape: tuple[int, int]
     """Lines and pixels."""
     block: tuple[int, int]
-    """Of a tile or strip."""
+    """Lines and pixels of a tile or strip."""
     bands_together: bool
     """Whether a tile holds all bands."""
     scales: tuple[float, ...]
     offsets: tuple[float, ...]
     nodata: float | None
     wavelengths: tuple[float, ...]
-    """From each band's ``wavelength`` tag, else its description; NaN where there is neither."""
+    """Wavelength (nm) from each band's ``wavelength`` tag, else its description; NaN if unknown."""
 
     @classmethod
-    def of(cls, path: Path) -> "_Facts":
-        """Read them.
-
-        Raises:
-            SceneError: it is no single raster, or larger than any scene.
-        """
+    def of(cls, path: Path) -> "_RasterFacts":
+        """Read the metadata; refuse several rasters in one file."""
         import rasterio
 
         with rasterio.open(path, **_ONLY_THE_FILE) as file:
             check_size(*file.shape)
             if file.subdatasets:
                 raise SceneError(
-                    f"{len(file.subdatasets)} rasters in one file. Give a file of one raster "
+                    f"the file holds {len(file.subdatasets)} rasters, expected one. Extract one "
                     "(gdal_translate GTIFF_DIR:1:FILE)."
                 )
             tags = [file.tags(index).get("wavelength") for index in file.indexes]
@@ -216,20 +196,20 @@ class _Facts:
 
 
 class _Raster(InOnePiece):
-    """The bands of a file, in regions."""
+    """The bands of a file, read in regions."""
 
     def load(self, offsets: tuple[int, ...]) -> npt.NDArray[Any]:
-        """A piece; rasterio keeps to itself why one cannot be read, but for the cause."""
+        """Read a region; a failure is reported with its cause, which rasterio hides."""
         try:
             return super().load(offsets)
         except OSError as error:
             raise OSError(str(error.__cause__ or error)) from error
 
 
-def _stored(facts: _Facts, opened: xr.DataArray) -> list[Stored]:
-    """The bands (y, x), in pieces of whole tiles or strips, several of them if they are small.
+def _stored(facts: _RasterFacts, opened: xr.DataArray) -> list[Stored]:
+    """Return the bands (y, x), read by whole tiles or strips, several at once if they are small.
 
-    Where a tile holds all bands, they are read together, else one by one.
+    If a tile holds all bands, they are read together, otherwise one by one.
     """
     together = opened.sizes["band"] if facts.bands_together else 1
     lines, pixels = (
@@ -250,23 +230,20 @@ def _wavelength(text: str) -> float:
 
 
 def _geolocation(opened: xr.DataArray) -> dict[str, xr.DataArray]:
-    """Latitude and longitude of every pixel centre, computed block by block."""
+    """Return latitude and longitude of every pixel centre, computed block by block."""
     crs = opened.rio.crs
     if crs is None or "x" not in opened.coords or "y" not in opened.coords:
         raise SceneError(
-            "the file has no coordinate reference system, or is not on a regular map. Warp it to "
-            "one (gdalwarp -t_srs EPSG:4326)."
+            "the file has no coordinate reference system, or is not on a regular map. Warp it to a "
+            "map (gdalwarp -t_srs EPSG:4326)."
         )
     x, y = (np.asarray(opened[dim].values, np.float64) for dim in ("x", "y"))
-    places: dict[str, Source] = {
-        name: Made(
-            partial(_latitude_or_longitude, x, y, crs.to_wkt(), axis),
-            (y.size, x.size),
-            np.dtype(np.float32),
-        )
-        for axis, name in ((1, "latitude"), (0, "longitude"))
-    }
-    return {name: plane(name, values, {}) for name, values in places.items()}
+    layers = {}
+    for axis, name in ((1, "latitude"), (0, "longitude")):
+        function = partial(_latitude_or_longitude, x, y, crs.to_wkt(), axis)
+        values = Generated(function, (y.size, x.size), np.dtype(np.float32))
+        layers[name] = plane(name, values, {})
+    return layers
 
 
 def _latitude_or_longitude(
@@ -287,28 +264,21 @@ def _latitude_or_longitude(
 
 
 def _reference(opened: xr.DataArray) -> dict[str, xr.DataArray]:
-    """Coordinates of the map and its reference system, in CF's words."""
+    """Return the coordinates of the map and its reference system, with CF attributes."""
     y, x = (np.asarray(opened[dim].values, np.float64) for dim in ("y", "x"))
     attributes = {
         key: value
         for key, value in opened["spatial_ref"].attrs.items()
         if key != "GeoTransform" and value is not None
     }
-    if opened.rio.crs.is_geographic:
-        axes = geographic_reference(y, x)
-    else:
+    axes = geographic_reference(y, x)
+    if not opened.rio.crs.is_geographic:
         units = str(opened.rio.crs.linear_units)
-        axes = {
-            dim: xr.DataArray(
-                values,
-                dims=(dim,),
-                attrs={
-                    "standard_name": f"projection_{dim}_coordinate",
-                    "long_name": f"{dim} coordinate of projection",
-                    "units": "m" if units in {"metre", "meter"} else units,
-                    "axis": dim.upper(),
-                },
-            )
-            for dim, values in (("y", y), ("x", x))
-        }
+        for dim in ("y", "x"):
+            axes[dim].attrs = {
+                "standard_name": f"projection_{dim}_coordinate",
+                "long_name": f"{dim} coordinate of projection",
+                "units": "m" if units in {"metre", "meter"} else units,
+                "axis": dim.upper(),
+            }
     return axes | {SPATIAL_REF: xr.DataArray(np.int32(0), attrs=attributes)}

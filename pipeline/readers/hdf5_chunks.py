@@ -1,10 +1,11 @@
-"""Storage chunks of HDF5 files, decompressed outside of the library's lock.
+"""Storage chunks of HDF5 files, decompressed outside the lock of the HDF5 library.
 
-HDF5 does everything under one lock, decompression too, so a second thread gains nothing. Here only
-the compressed bytes are fetched under that lock (it must be h5py's own: below 3.16 it does not take
-it for direct chunks by itself); inflating and unshuffling run in the thread that asks. A chunk with
-any other filter is read by the library. Of the libraries that inflate zlib streams, libdeflate is
-the fastest measured here (twice ISA-L), and imagecodecs the best kept that brings it.
+HDF5 does everything under one lock, including decompression, so a second thread gains nothing. Here
+only the compressed bytes are fetched under that lock. It must be h5py's own lock, which h5py below
+3.16 does not take by itself for direct chunks. The calling thread inflates and unshuffles the
+bytes. The HDF5 library reads chunks with any other filter. libdeflate inflates zlib streams faster
+than the other libraries measured here (twice as fast as ISA-L), and imagecodecs is the
+best-maintained package that contains it.
 """
 
 import math
@@ -23,7 +24,7 @@ _KNOWN = (h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE)
 
 
 class Hdf5Chunks:
-    """The storage chunks of one variable."""
+    """The storage chunks of one HDF5 variable."""
 
     def __init__(self, dataset: h5py.Dataset) -> None:
         self._dataset = dataset
@@ -34,18 +35,14 @@ class Hdf5Chunks:
         with phil:
             properties = dataset.id.get_create_plist()
             self._filters = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
-            # Numbers of reduced precision, or of another layout than any of NumPy's, are converted.
+            # HDF5 converts numbers of reduced precision, and those of a layout that NumPy lacks.
             is_plain = dataset.id.get_type().equal(h5t.py_create(self.dtype))
-        # Each once: of what is deflated twice nobody knows the length in between.
+        # Each filter once: after two deflations the length in between is unknown.
         known = all(self._filters.count(code) == 1 and code in _KNOWN for code in self._filters)
         self._is_direct = self.dtype.kind in "iuf" and is_plain and known
 
     def load(self, offsets: tuple[int, ...]) -> Array:
-        """A chunk by the position of its first element; at the array's edge only what is inside.
-
-        Raises:
-            OSError: the bytes are damaged.
-        """
+        """Read the chunk that begins at these offsets, without what lies beyond the array."""
         place = inside(offsets, self.chunk, self.shape)
         compressed = self._compressed(offsets) if self._is_direct else None
         if compressed is None:
@@ -54,7 +51,7 @@ class Hdf5Chunks:
         return numbers[tuple(slice(part.stop - part.start) for part in place)]
 
     def _read(self, place: tuple[slice, ...]) -> Array:
-        """By the library."""
+        """Read a region with the HDF5 library."""
         try:
             return np.asarray(self._dataset[place])
         except OSError as error:
@@ -62,20 +59,20 @@ class Hdf5Chunks:
             if not missing:
                 raise
             raise OSError(
-                f"{self.name} is compressed by filter {', '.join(missing)}, which is not installed "
-                "here; h5repack -f GZIP=4 makes another file of it"
+                f"{self.name} is compressed by HDF5 filter {', '.join(missing)}, which is not "
+                "installed; h5repack -f GZIP=4 rewrites the file without it"
             ) from error
 
     @property
     def _nbytes(self) -> int:
-        """Of a whole chunk."""
-        return int(math.prod(self.chunk)) * int(self.dtype.itemsize)
+        """Bytes of a whole chunk."""
+        return int(math.prod(self.chunk) * self.dtype.itemsize)
 
     def _compressed(self, offsets: tuple[int, ...]) -> tuple[int, bytes] | None:
-        """Which filters were left out, and the bytes; None for what the library must read.
+        """Return the mask of skipped filters and the bytes; None if the HDF5 library must read.
 
-        That is a chunk that was never written, and one at the array's edge which may be stored
-        without its filters: no mask says so.
+        It must read a chunk that was never written. It must also read a chunk at the array's edge
+        that may be stored without its filters, because the mask does not show that.
         """
         ends = (start + size for start, size in zip(offsets, self.chunk, strict=True))
         is_edge = any(end > size for end, size in zip(ends, self.shape, strict=True))
@@ -86,7 +83,7 @@ class Hdf5Chunks:
             ):
                 return None
             if not self._filters and info.size != self._nbytes:
-                # The library would write so many bytes into memory for a chunk.
+                # The HDF5 library would write that many bytes into the memory of one chunk.
                 raise self._of_wrong_size(offsets, info.size)
             return read_direct_chunk(self._dataset, offsets)
 
@@ -95,11 +92,11 @@ class Hdf5Chunks:
             f"{self.name}: the chunk at {offsets} has {size} bytes, expected {self._nbytes}"
         )
 
-    def _decompressed(self, offsets: tuple[int, ...], left_out: int, stored: bytes) -> Array:
+    def _decompressed(self, offsets: tuple[int, ...], skipped: int, stored: bytes) -> Array:
         expected = self._nbytes
         try:
             for position in reversed(range(len(self._filters))):
-                if left_out & (1 << position):
+                if skipped & (1 << position):
                     continue
                 undo = inflated if self._filters[position] == h5z.FILTER_DEFLATE else unshuffled
                 stored = undo(stored, expected, self.dtype.itemsize)
@@ -115,7 +112,7 @@ class Hdf5Chunks:
 def inside(
     offsets: tuple[int, ...], chunk: tuple[int, ...], shape: tuple[int, ...]
 ) -> tuple[slice, ...]:
-    """Where a chunk lies in its array, as far as it does."""
+    """Return the part of the array that a chunk covers, cut at the edge of the array."""
     return tuple(
         slice(start, min(start + size, end))
         for start, size, end in zip(offsets, chunk, shape, strict=True)
@@ -123,18 +120,18 @@ def inside(
 
 
 def read_direct_chunk(dataset: h5py.Dataset, offsets: tuple[int, ...]) -> tuple[int, bytes]:
-    """The filter mask and the stored bytes of a chunk. Call it under ``phil``."""
+    """Return the filter mask and the stored bytes of a chunk; call it under ``phil``."""
     mask, stored = dataset.id.read_direct_chunk(offsets)
     return int(mask), stored
 
 
 def inflated(stored: bytes, expected: int, _itemsize: int) -> bytes:
-    """Deflated bytes as they were."""
+    """Inflate the bytes of a zlib stream."""
     return bytes(imagecodecs.deflate_decode(stored, raw=False, out=expected))
 
 
 def unshuffled(stored: bytes, _expected: int, itemsize: int) -> Any:
-    """Bytes of numbers together again: the first bytes of all, the second bytes of all ..."""
+    """Undo HDF5's shuffle, which stores the first bytes of all numbers, then the second ones."""
     if itemsize == 1:
         return stored
     count = len(stored) // itemsize

@@ -1,14 +1,13 @@
-"""How a netCDF file that no reader knows by itself becomes a scene: typed, from YAML.
+"""Mappings from the variables of a netCDF file to a scene: typed, from YAML.
 
-Presets lie in ``configs/formats/netcdf``; a run configuration may give a mapping of its own, whole
-or on top of a preset.
+Presets are in ``configs/formats/netcdf``. A run configuration may give a whole mapping, or change
+some keys of a preset.
 """
 
 import functools
 import math
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -18,7 +17,8 @@ from pipeline.facts.shipped import read_table, shipped_configs
 
 Spectral = Literal["Rrs", "Rrs_unc", "Lrc", "rho_s", "rho_w"]
 
-# (stored as, wanted) -> factor. Rrs = rho_w / pi: both are normalised by downwelling irradiance.
+# (quantity in the file, in the scene) -> factor. Rrs = rho_w / pi, as downwelling irradiance
+# normalises both.
 CONVERSIONS: dict[tuple[str, str], float] = {("rho_w", "Rrs"): 1 / math.pi}
 
 # Spellings of the units of spectral quantities that files use -> the scene's.
@@ -43,6 +43,15 @@ PLAIN_UNITS = {
 }
 
 
+def conversion(stored_as: str | None, quantity: str) -> float:
+    """Return the factor from a quantity in the file (None for the same) to one in the scene."""
+    if stored_as in (None, quantity):
+        return 1.0
+    if (stored_as, quantity) not in CONVERSIONS:
+        raise ValueError(f"{stored_as} cannot be converted into {quantity}")
+    return CONVERSIONS[stored_as, quantity]
+
+
 def _pattern(text: str) -> str:
     try:
         re.compile(text)
@@ -55,96 +64,94 @@ class SpectralVariables(Strict):
     """The variables of one spectral quantity."""
 
     quantity: Spectral
-    """What they become in the scene."""
+    """Quantity in the scene."""
     variables: str
-    """Regular expression of their names; its group is the wavelength, unless that is given below.
-    One name may stand for a 3-D variable."""
+    """Regular expression of their names. Its group is the wavelength, unless a key below gives it.
+    A single name may be that of a 3-D variable."""
     stored_as: Spectral | None = None
-    """What they are in the file, where that is another quantity: rho_w becomes Rrs by 1 / pi."""
+    """Quantity in the file, if it is another one: rho_w becomes Rrs by 1 / pi."""
     units: str | None = None
-    """What their units are, where the file says nothing or something wrong."""
+    """Their units, if those in the file are missing or wrong."""
     wavelength_attribute: str | None = None
-    """Attribute of each variable that holds its wavelength in nm."""
+    """Name of the attribute that holds the wavelength (nm) of each variable."""
     wavelength_variable: str | None = None
-    """Variable that holds the wavelengths of a 3-D variable in nm."""
+    """Name of the variable that holds the wavelengths (nm) of a 3-D variable."""
     wavelengths: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
-    """Wavelength (nm) by variable name, over what the file says."""
+    """Wavelength (nm) by variable name; overrides the file."""
 
     _is_pattern = field_validator("variables")(_pattern)
 
     @model_validator(mode="after")
     def _is_convertible(self) -> "SpectralVariables":
-        pair = (self.stored_as, self.quantity)
-        if self.stored_as not in (None, self.quantity) and pair not in CONVERSIONS:
-            raise ValueError(f"{self.stored_as} cannot be converted into {self.quantity}")
+        conversion(self.stored_as, self.quantity)
         return self
 
 
-class Flags(Strict):
+class FlagVariable(Strict):
     """The variable that holds the file's flags."""
 
     variable: str
     masks: dict[str, Annotated[int, Field(gt=0)]] = Field(default_factory=dict)
-    """Name -> bits, where the file has no flag_masks and flag_meanings."""
+    """Name -> bits, if the file has no flag_masks and flag_meanings."""
 
 
 class Recognition(Strict):
-    """How a file of this mapping is told from others: all of it must hold."""
+    """Conditions that a file of this mapping meets, all of them."""
 
     attributes: dict[str, str] = Field(default_factory=dict)
-    """Global attribute -> regular expression that its text must match."""
+    """Global attribute -> regular expression that its text matches."""
     variables: tuple[str, ...] = ()
-    """Regular expressions, each of which must match a variable."""
+    """Regular expressions, each of which matches a variable."""
 
 
-class Time(Strict):
-    """A global attribute with a time."""
+class TimeAttribute(Strict):
+    """A global attribute that holds a time."""
 
     attribute: str
     format: str | None = None
-    """As in strptime; none for ISO 8601."""
+    """Format of the time, as in strptime; None for ISO 8601."""
 
 
 class SensorName(Strict):
-    """A global attribute that names the sensor in other words than the sensor tables."""
+    """A global attribute that names the sensor differently from the sensor tables."""
 
     attribute: str
     names: dict[str, str] = Field(default_factory=dict)
-    """Text of the attribute -> name of the sensor."""
+    """Text of the attribute -> name in the sensor tables."""
 
 
 class FileMapping(Strict):
-    """What the variables of a file are."""
+    """The mapping of a file's variables to a scene."""
 
     title: str = ""
     recognise: Recognition | None = None
     groups: tuple[str, ...] = ()
-    """Groups whose variables are read too, as ``group/variable``."""
+    """Groups whose variables are read as well, as ``group/variable``."""
     latitude: str = "latitude"
     longitude: str = "longitude"
     spectral: tuple[SpectralVariables, ...] = Field(min_length=1)
     plain: dict[str, str] = Field(default_factory=dict)
-    """Scene name -> variable: angles and others that networks or expressions use."""
-    flags: Flags | None = None
+    """Scene name -> variable, for angles and other inputs of networks or expressions."""
+    flags: FlagVariable | None = None
     missing: tuple[float, ...] = ()
-    """Stored numbers of spectral variables that mean missing, besides their fill values."""
+    """Stored numbers that mean missing in spectral variables, in addition to fill values."""
     valid_range: tuple[float, float] | None = None
-    """Stored numbers of spectral variables that are valid, over what the file says."""
+    """Lowest and highest valid stored number of spectral variables; overrides the file."""
     sensor: SensorName | None = None
-    time_coverage_start: Time | None = None
-    time_coverage_end: Time | None = None
+    time_coverage_start: TimeAttribute | None = None
+    time_coverage_end: TimeAttribute | None = None
     brdf_correction: Literal["none", "f/Q", "unknown"] = "unknown"
 
 
 class NetcdfOptions(ReaderOptions):
-    """Which mapping, and what to change in it."""
+    """Options that choose a mapping and change it."""
 
     preset: str | None = None
-    """Name of a shipped mapping; without it and without a mapping the content decides."""
+    """Name of a shipped mapping. Without it and without a mapping, the content decides."""
     mapping: dict[str, Any] = Field(default_factory=dict)
-    """A mapping, or those of its keys that differ from the preset."""
+    """A whole mapping, or the keys that differ from the preset."""
     wavelengths: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
-    """Wavelength (nm) by variable name, over what the file and the preset say."""
+    """Wavelength (nm) by variable name; overrides the file and the preset."""
 
     @field_validator("preset")
     @classmethod
@@ -166,7 +173,7 @@ class NetcdfOptions(ReaderOptions):
         return mapping
 
     def resolved(self, recognised: str | None = None) -> FileMapping:
-        """The mapping these options mean; ``recognised`` names a preset where they name none."""
+        """Return the mapping of these options; ``recognised`` is the preset if they name none."""
         name = self.preset or (None if self.mapping and "spectral" in self.mapping else recognised)
         data = presets()[name] if name else {}
         mapping = FileMapping.model_validate({**data, **self.mapping})
@@ -181,12 +188,9 @@ class NetcdfOptions(ReaderOptions):
 
 @functools.cache
 def presets() -> Mapping[str, dict[str, Any]]:
-    """The shipped mappings by name, as plain data."""
+    """Return the shipped mappings by name, as plain data."""
     files = sorted((shipped_configs() / "formats" / "netcdf").glob("*.yaml"))
-    return {file.stem: _read(file) for file in files}
-
-
-def _read(file: Path) -> dict[str, Any]:
-    data = read_table(file)
-    FileMapping.model_validate(data)  # a shipped table that is wrong is found at once
-    return data
+    found = {file.stem: read_table(file) for file in files}
+    for data in found.values():
+        FileMapping.model_validate(data)  # a mistake in a shipped mapping fails at once
+    return found

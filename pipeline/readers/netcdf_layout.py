@@ -1,4 +1,4 @@
-"""Which dimensions of a netCDF file are lines and pixels, and which variables lie on them."""
+"""Find the dimensions of a netCDF file that are lines and pixels, and the variables on them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,22 +8,26 @@ import xarray as xr
 
 from pipeline.errors import SceneError
 from pipeline.readers.mapping import FileMapping
-from pipeline.readers.stored import Stored, chunked
+from pipeline.readers.opening import chunked
+from pipeline.readers.stored import Stored
 
 
 @dataclass(frozen=True)
-class Layout:
-    """The variables of a file, those on lines and pixels as (y, x) or (bands, y, x)."""
+class FileVariables:
+    """The numeric variables of a netCDF file by name, those of a group as ``group/name``."""
 
     latitude: xr.Variable
     longitude: xr.Variable
     on_scene: Mapping[str, Stored]
-    others: Mapping[str, xr.Variable]
+    """Variables on lines and pixels, as (y, x) or (bands, y, x)."""
+    all: Mapping[str, xr.Variable]
+    """All variables, on any dimensions."""
     shape: tuple[int, int]
+    """Lines and pixels."""
 
     @classmethod
-    def of(cls, opened: Mapping[str | None, xr.Dataset], mapping: FileMapping) -> "Layout":
-        """Of opened groups, as the mapping names latitude and longitude."""
+    def of(cls, opened: Mapping[str | None, xr.Dataset], mapping: FileMapping) -> "FileVariables":
+        """Collect the variables of opened groups, on the dimensions of latitude and longitude."""
         variables = {
             f"{group}/{name}" if group else str(name): variable
             for group, dataset in opened.items()
@@ -31,38 +35,34 @@ class Layout:
             if variable.dtype.kind in "iuf" or variable.dtype.kind == "S"
         }
         latitude, longitude = (
-            named(variables, name, what)
+            mapped_variable(variables, name, what)
             for name, what in ((mapping.latitude, "latitude"), (mapping.longitude, "longitude"))
         )
         y, x, shape = _lines_and_pixels(latitude, longitude, mapping)
-        on_scene = {}
-        for name, variable in variables.items():
-            if variable.dtype.kind in "iuf":
-                placed = _placed(variable, y, x, shape)
-                if placed is not None:
-                    on_scene[name] = placed
+        on_scene = {
+            name: placed
+            for name, variable in variables.items()
+            if variable.dtype.kind in "iuf"
+            and (placed := _placed(variable, y, x, shape)) is not None
+        }
         return cls(latitude, longitude, on_scene, variables, shape)
 
 
-def named(variables: Mapping[str, xr.Variable], name: str, what: str) -> xr.Variable:
-    """A variable that the mapping names.
-
-    Raises:
-        SceneError: the file has none of that name.
-    """
+def mapped_variable(variables: Mapping[str, xr.Variable], name: str, what: str) -> xr.Variable:
+    """Return a variable that the mapping names; refuse a file that does not have it."""
     if name not in variables:
         raise SceneError(
-            f"no variable {name!r} for {what}; the file has {some(variables)}. Correct "
-            "reader.options.mapping."
+            f"the file has no variable {name!r} for {what}; its variables are "
+            f"{listed(variables)}. Correct reader.options.mapping."
         )
     return variables[name]
 
 
-def some(names: Mapping[str, Any]) -> str:
-    """Names for a message, the first of very many."""
-    listed = sorted(names)
-    more = f" and {len(listed) - 40} more" if len(listed) > 40 else ""
-    return ", ".join(listed[:40]) + more or "none"
+def listed(names: Mapping[str, Any]) -> str:
+    """Return names for a message, at most 40 of them."""
+    ordered = sorted(names)
+    more = f" and {len(ordered) - 40} more" if len(ordered) > 40 else ""
+    return ", ".join(ordered[:40]) + more or "none"
 
 
 def _lines_and_pixels(
@@ -76,9 +76,9 @@ def _lines_and_pixels(
         return str(flat[0].dims[0]), str(flat[0].dims[1]), (flat[0].shape[0], flat[0].shape[1])
     raise SceneError(
         f"{mapping.latitude} is on {_dims(latitude)} and {mapping.longitude} on "
-        f"{_dims(longitude)}, expected both 1-D or both 2-D: each on a dimension of its own (a "
-        "map), or both on the same two (a swath). Stations are not read; correct "
-        "reader.options.mapping."
+        f"{_dims(longitude)}. Expected 1-D variables on two different dimensions (a map), or 2-D "
+        "variables on the same two dimensions (a swath). Station data cannot be read; for other "
+        "files, correct reader.options.mapping."
     )
 
 
@@ -87,7 +87,7 @@ def _dims(variable: xr.Variable) -> str:
 
 
 def without_single(variable: xr.Variable) -> xr.Variable:
-    """Without dimensions of size one, if two others are left (a scene may be one pixel wide)."""
+    """Drop dimensions of size one, but keep two dimensions: a scene may be one pixel wide."""
     spare = [dim for dim, size in variable.sizes.items() if size == 1]
     while spare and variable.ndim > 2:
         variable = variable.isel({spare.pop(0): 0})
@@ -95,9 +95,9 @@ def without_single(variable: xr.Variable) -> xr.Variable:
 
 
 def _placed(variable: xr.Variable, y: str, x: str, shape: tuple[int, int]) -> Stored | None:
-    """On (y, x) or (bands, y, x); None if it is not of these."""
+    """Return a variable as (y, x) or (bands, y, x); None if it is on other dimensions."""
     if y not in variable.dims or x not in variable.dims:
-        # Plain HDF5 names no dimensions: there the shape decides.
+        # Plain HDF5 has no names of dimensions, so there the shape decides.
         is_plain = variable.shape == shape and str(variable.dims[0]).startswith("phony_dim")
         return chunked(variable) if is_plain else None
     bands = [str(dim) for dim, size in variable.sizes.items() if dim not in (y, x) and size != 1]

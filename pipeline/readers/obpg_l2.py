@@ -1,8 +1,9 @@
 """NASA OBPG Level-2 (l2gen): MODIS, VIIRS, SeaWiFS, PACE OCI, OLCI, HICO and others.
 
-The file is netCDF-4 with the groups ``geophysical_data`` (``Rrs_412`` ... 2-D, or ``Rrs`` 3-D with
-the wavelengths of ``sensor_band_parameters/wavelength_3d`` last, ``l2_flags``) and
-``navigation_data`` (``latitude``, ``longitude``), on ``number_of_lines`` x ``pixels_per_line``.
+The file is netCDF-4 on ``number_of_lines`` x ``pixels_per_line``. The group ``geophysical_data``
+holds ``l2_flags`` and 2-D bands (``Rrs_412`` ...), or a 3-D ``Rrs`` whose last dimension has the
+wavelengths of ``sensor_band_parameters/wavelength_3d``. The group ``navigation_data`` holds
+``latitude`` and ``longitude``.
 """
 
 import re
@@ -18,31 +19,23 @@ from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
 from pipeline.facts.sensors import identify_sensor
 from pipeline.readers.container import is_hdf5
-from pipeline.readers.stored import (
-    Stored,
-    chunked,
-    closing,
-    cube,
-    decode,
-    open_undecoded,
-    opening,
-    plane,
-    source_flags,
-    spectrum,
-)
+from pipeline.readers.damage import damaged
+from pipeline.readers.layers import cube, decode, plane, source_flags, spectrum
+from pipeline.readers.opening import assembled, chunked, open_undecoded, opening
+from pipeline.readers.stored import Stored
 from pipeline.readers.tie_points import TiePoints
 from pipeline.scene.scene import GEOLOCATION, SOURCE_FLAGS
 
 LINES, PIXELS, BANDS = "number_of_lines", "pixels_per_line", "wavelength_3d"
-# Older files have navigation on control points: every pixel, or fewer.
+# Dimension of navigation in older files: control points, at every pixel or at fewer.
 CONTROL_POINTS = "pixel_control_points"
 FLAGS = "l2_flags"
 
-# The file's names of spectral quantities -> the scene's. A wavelength follows an underscore, or the
-# variable is 3-D.
+# Names of spectral quantities: the file's -> the scene's. An underscore and the wavelength follow,
+# unless the variable is 3-D.
 SPECTRAL_NAMES = {"Rrs": "Rrs", "Rrs_unc": "Rrs_unc", "rhos": "rho_s"}
 
-# The file's names of plain variables -> the scene's.
+# Names of plain variables: the file's -> the scene's.
 PLAIN_NAMES = {
     "latitude": "latitude",
     "longitude": "longitude",
@@ -66,39 +59,32 @@ class ObpgL2:
 
     def recognises(self, path: Path) -> bool:
         """Whether the file has OBPG's groups."""
-        if path.is_dir() or not is_hdf5(path):
+        if not is_hdf5(path):
             return False
         with h5py.File(path, "r") as file:
             return "geophysical_data" in file and "navigation_data" in file
 
     def open(self, path: Path) -> xr.Dataset:
-        """The scene, chunked as the file is stored.
-
-        Raises:
-            SceneError: a group, geolocation or every band is missing.
-        """
+        """Open the scene lazily."""
         with opening() as opened:
             for group in (None, "geophysical_data", "navigation_data"):
                 opened.append(open_undecoded(path, group))
             root, geophysical, navigation = opened
             data = _chunked(geophysical)
-            scene = xr.Dataset(
-                {
-                    **_bands(path, data),
-                    **_plain_variables(data),
-                    **_navigation(path, _chunked(navigation), data),
-                    **_flags(geophysical, data),
-                },
-                attrs=_attributes(root.attrs, path),
-            )
-            for name in GEOLOCATION:
-                if name not in scene:
-                    raise SceneError(f"no {name} in group navigation_data. The file is incomplete.")
-            return closing(scene.set_coords(list(GEOLOCATION)), opened)
+            layers = {
+                **_bands(path, data),
+                **_plain_variables(data),
+                **_navigation(path, _chunked(navigation), data),
+                **_flags(geophysical, data),
+            }
+            missing = [name for name in GEOLOCATION if name not in layers]
+            if missing:
+                raise damaged(f"the group navigation_data has no {' and no '.join(missing)}")
+            return assembled(layers, _attributes(root.attrs, path), opened)
 
 
 def _chunked(group: xr.Dataset) -> dict[str, Stored]:
-    """The numeric variables on lines and pixels, lazily; those that cannot be of the scene not."""
+    """Return the numeric variables on lines and pixels (or control points), lazily, by name."""
     return {
         str(name): chunked(variable)
         for name, variable in group.variables.items()
@@ -109,7 +95,7 @@ def _chunked(group: xr.Dataset) -> dict[str, Stored]:
 
 
 def _bands(path: Path, data: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
-    """Each spectral quantity along its wavelengths, with its state."""
+    """Return the spectral quantities and their states."""
     bands: dict[str, xr.DataArray] = {}
     for prefix, quantity in SPECTRAL_NAMES.items():
         names = _wavelengths_by_name(data, prefix)
@@ -122,9 +108,9 @@ def _bands(path: Path, data: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
             bands |= cube(quantity, _wavelengths(path, whole.shape[2]), decode(by_band))
     if not bands:
         raise SceneError(
-            "no Rrs_<wavelength> or rhos_<wavelength> variable on number_of_lines x "
-            "pixels_per_line, and no Rrs with wavelength_3d besides, in group geophysical_data. "
-            "Give a Level-2 scene with reflectances."
+            "the group geophysical_data has no Rrs_<wavelength> or rhos_<wavelength> on "
+            "number_of_lines x pixels_per_line, and no 3-D Rrs with wavelength_3d. Give a Level-2 "
+            "scene with reflectances."
         )
     return bands
 
@@ -139,20 +125,19 @@ def _wavelengths_by_name(data: Mapping[str, Stored], prefix: str) -> dict[str, f
 
 
 def _wavelengths(path: Path, count: int) -> list[float]:
-    """Of the 3-D variables; ``sensor_band_parameters/wavelength`` is of other bands."""
+    """Return the wavelengths (nm) of 3-D variables; ``wavelength`` is for the other bands."""
     with h5py.File(path, "r") as file:
         stored = file.get(f"sensor_band_parameters/{BANDS}")
         size = stored.size if isinstance(stored, h5py.Dataset) else 0
         if size != count:
-            raise SceneError(
-                f"sensor_band_parameters/{BANDS} has {size} wavelengths for the {count} bands of "
-                "Rrs. The file is incomplete; fetch it again."
+            raise damaged(
+                f"sensor_band_parameters/{BANDS} has {size} wavelengths, but Rrs has {count} bands"
             )
         return [float(nm) for nm in np.ravel(stored[...])]
 
 
 def _plain_variables(data: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
-    """Angles and every other 2-D variable, which an expression may name."""
+    """Return angles and all other 2-D variables, for use in expressions."""
     plain = {}
     for name, variable in data.items():
         is_band = any(re.fullmatch(rf"{prefix}_\d+", name) for prefix in SPECTRAL_NAMES)
@@ -166,7 +151,7 @@ def _plain_variables(data: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
 def _navigation(
     path: Path, stored: Mapping[str, Stored], data: Mapping[str, Stored]
 ) -> dict[str, xr.DataArray]:
-    """What is in navigation_data, at every pixel."""
+    """Return the variables of navigation_data at every pixel."""
     across = next((v.sizes[PIXELS] for v in data.values() if PIXELS in v.dims), None)
     plain = {}
     for name, variable in stored.items():
@@ -176,13 +161,13 @@ def _navigation(
         values = decode(variable).values
         if across is not None and variable.shape[1] != across:
             points = _control_points(path, variable.shape, across)
-            values = points.everywhere(values, "angle" if name in WRAPPING else "plain")
+            values = points.everywhere(values, wraps=name in WRAPPING)
         plain[scene_name] = plane(scene_name, values, variable.attrs)
     return plain
 
 
 def _control_points(path: Path, tie_shape: tuple[int, ...], pixels: int) -> TiePoints:
-    """Where the control points are: on every line, at the columns that the file lists from 1."""
+    """Return the control points: on every line, at the columns that the file counts from 1."""
     lines, count = tie_shape
     with h5py.File(path, "r") as file:
         places = [
@@ -191,8 +176,8 @@ def _control_points(path: Path, tie_shape: tuple[int, ...], pixels: int) -> TieP
         found = next((file[place][...] for place in places if place in file), None)
     if found is None or np.size(found) != count:
         raise SceneError(
-            f"navigation has {count} control points for {pixels} pixels, and the file does not say "
-            "at which (cntl_pt_cols). Process the scene with a control point per pixel."
+            f"navigation has {count} control points for {pixels} pixels, but the file does not say "
+            "where they are (cntl_pt_cols). Process the scene with a control point per pixel."
         )
     columns = np.ravel(found).astype(np.float64) - 1
     return TiePoints(np.arange(lines, dtype=np.float64), columns, (lines, pixels)).checked()
@@ -203,15 +188,15 @@ def _flags(group: xr.Dataset, data: Mapping[str, Stored]) -> dict[str, xr.DataAr
         return {}
     if FLAGS not in data or data[FLAGS].dims != (LINES, PIXELS):
         found = group.variables[FLAGS]
-        raise SceneError(
+        raise damaged(
             f"{FLAGS} is {found.dtype} on {' x '.join(map(str, found.dims))}, expected integers on "
-            f"{LINES} x {PIXELS}. The file is damaged; fetch it again."
+            f"{LINES} x {PIXELS}"
         )
     return {SOURCE_FLAGS: source_flags(data[FLAGS], FLAGS)}
 
 
 def _attributes(root: dict[Any, Any], path: Path) -> dict[str, Any]:
-    """The file's own global attributes and what this project adds to them."""
+    """Return the file's global attributes, with the sensor and the BRDF correction added."""
     platform, instrument = str(root.get("platform", "")), str(root.get("instrument", ""))
     return {
         **root,

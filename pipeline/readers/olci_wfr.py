@@ -1,15 +1,14 @@
 """Sentinel-3 OLCI Level-2 water products (WFR, WRR): a ``.SEN3`` folder of netCDF files.
 
-``OaNN_reflectance.nc`` holds the water-leaving reflectance rho_w, which becomes Rrs = rho_w / pi;
-``geo_coordinates.nc`` latitude and longitude at every pixel, ``tie_geometries.nc`` angles on tie
-points, ``wqsf.nc`` the flags WQSF, whose bits moved between processing baselines and are decoded by
-the file's own masks.
+``OaNN_reflectance.nc`` holds the water-leaving reflectance rho_w, which becomes Rrs = rho_w / pi.
+``geo_coordinates.nc`` holds latitude and longitude at every pixel, ``tie_geometries.nc`` angles on
+tie points, and ``wqsf.nc`` the flags WQSF. Their bits differ between processing baselines, so the
+file's own masks decode them.
 """
 
-import math
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,31 +18,29 @@ from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
 from pipeline.facts.sensors import find_sensor
 from pipeline.readers.container import describe_content, is_hdf5
-from pipeline.readers.stored import (
-    Layer,
-    Stored,
-    chunked,
-    closing,
+from pipeline.readers.damage import damaged
+from pipeline.readers.layers import (
+    DecodedLayer,
     decode,
     decoded,
     decoder_of,
-    open_undecoded,
-    opening,
     plane,
     source_flags,
     spectrum,
 )
-from pipeline.readers.tie_points import Kind, TiePoints, relative_azimuth
-from pipeline.scene.lazy import Source
+from pipeline.readers.mapping import conversion
+from pipeline.readers.opening import assembled, chunked, open_undecoded, opening
+from pipeline.readers.stored import Stored
+from pipeline.readers.tie_points import WRAPPING, TiePoints, geometry_planes
+from pipeline.scene.lazy import LazyArray
 from pipeline.scene.scene import GEOLOCATION, SOURCE_FLAGS
 
 SENSOR = "OLCI"
-RHO_W_TO_RRS = 1 / math.pi
 DIMS = ("rows", "columns")
 # Suffix of the variables of a band's file -> quantity of the scene.
 SPECTRAL = {"reflectance": "Rrs", "reflectance_err": "Rrs_unc", "reflectance_unc": "Rrs_unc"}
-# Other files of the folder whose 2-D variables an expression may name; CHL_NN, TSM_NN and ADG443_NN
-# are log10 of the quantity and stay so.
+# Other files of the folder, whose 2-D variables an expression may name. CHL_NN, TSM_NN and
+# ADG443_NN are log10 of the quantity, and the scene keeps them so.
 RETRIEVALS = (
     "chl_nn.nc",
     "chl_oc4me.nc",
@@ -53,9 +50,16 @@ RETRIEVALS = (
     "par.nc",
     "trsp.nc",
 )
-ANGLES = {"SZA": "solar_zenith", "OZA": "sensor_zenith"}
-# Sensor azimuth and solar azimuth.
-AZIMUTHS = ("OAA", "SAA")
+# Files of the folder on tie points, and names of their variables: the file's -> the scene's.
+ON_TIE_POINTS = {
+    "tie_geometries.nc": {
+        "SZA": "solar_zenith",
+        "OZA": "sensor_zenith",
+        "OAA": "sensor_azimuth",
+        "SAA": "solar_azimuth",
+    },
+    "tie_meteo.nc": {"humidity": "relative_humidity"},
+}
 
 
 class OlciWfr:
@@ -67,68 +71,56 @@ class OlciWfr:
         pass
 
     def recognises(self, path: Path) -> bool:
-        """Whether it is a folder with OLCI's water-leaving reflectances."""
+        """Whether the path is a folder with OLCI's water-leaving reflectances."""
         return path.is_dir() and any(path.glob("Oa[0-9][0-9]_reflectance.nc"))
 
     def open(self, path: Path) -> xr.Dataset:
-        """The scene, chunked as the files are stored.
-
-        Raises:
-            SceneError: a file of the folder is missing.
-        """
+        """Open the scene lazily."""
         with opening() as opened:
             folder = _Folder(path, opened)
             bands, files = _bands(folder)
             shape = (bands["Rrs"].sizes["y"], bands["Rrs"].sizes["x"])
-            scene = xr.Dataset(
-                {
-                    **bands,
-                    **_retrievals(folder),
-                    **_geolocation(folder),
-                    **_angles(folder, shape),
-                    **_humidity(folder, shape),
-                    **_flags(folder),
-                },
-                attrs=_attributes(files[0].attrs),
-            )
-            return closing(scene.set_coords(list(GEOLOCATION)), opened)
+            layers = {
+                **bands,
+                **_retrievals(folder),
+                **_geolocation(folder),
+                **_on_tie_points(folder, shape),
+                **_flags(folder),
+            }
+            return assembled(layers, _attributes(files[0].attrs), opened)
 
 
+@dataclass(frozen=True)
 class _Folder:
-    """The files of a product, opened once each."""
+    """The files of a product, each of which is opened once."""
 
-    def __init__(self, path: Path, opened: list[xr.Dataset]) -> None:
-        self.path = path
-        self.opened = opened
+    path: Path
+    opened: list[xr.Dataset]
 
     def file(self, name: str) -> xr.Dataset:
-        """A file of the folder.
-
-        Raises:
-            SceneError: it is missing, not netCDF-4, or leads to another file.
-        """
+        """Open a file of the folder; refuse one that is missing or is not netCDF-4."""
         path = self.path / name
         if not path.is_file() or not is_hdf5(path):
-            what = "is no netCDF-4 file" if path.is_file() else "is missing"
-            raise SceneError(f"{name} {what} in the folder. Fetch the product again.")
-        describe_content(path)  # raises where it is broken, or leads out of itself
+            what = "is not a netCDF-4 file" if path.is_file() else "is missing in the folder"
+            raise SceneError(f"{name} {what}. Fetch the product again.")
+        describe_content(path)  # raises if the file is damaged or refers to other files
         opened = open_undecoded(path)
         self.opened.append(opened)
         return opened
 
     def optional(self, name: str) -> xr.Dataset | None:
-        """A file of the folder, or None where there is none."""
+        """Open a file of the folder; None if it is missing."""
         return self.file(name) if (self.path / name).is_file() else None
 
 
 def _bands(folder: _Folder) -> tuple[dict[str, xr.DataArray], list[xr.Dataset]]:
     channels = find_sensor(SENSOR).channels
-    layers: dict[str, dict[float, Layer]] = {}
+    layers: dict[str, dict[float, DecodedLayer]] = {}
     files = []
     for path in sorted(folder.path.glob("Oa[0-9][0-9]_reflectance.nc")):
         band = path.name[:4]
         if band not in channels:
-            raise SceneError(f"{path.name}: OLCI has no band {band}. The folder was changed.")
+            raise SceneError(f"{path.name}: OLCI has no band {band}. Fetch the product again.")
         file = folder.file(path.name)
         files.append(file)
         for suffix, quantity in SPECTRAL.items():
@@ -137,16 +129,16 @@ def _bands(folder: _Folder) -> tuple[dict[str, xr.DataArray], list[xr.Dataset]]:
                 variable = chunked(file[name].variable)
                 layers.setdefault(quantity, {})[channels[band]] = _rrs(variable)
         if f"{band}_reflectance" not in file:
-            raise SceneError(f"{path.name} has no variable {band}_reflectance. Fetch it again.")
+            raise damaged(f"{path.name} has no variable {band}_reflectance")
     bands: dict[str, xr.DataArray] = {}
     for quantity, found in layers.items():
         bands |= spectrum(quantity, list(found), list(found.values()), converted_from="rho_w")
     return bands, files
 
 
-def _rrs(variable: Stored) -> Layer:
+def _rrs(variable: Stored) -> DecodedLayer:
     decoder = decoder_of(variable, variable.attrs)
-    return decoded(variable, replace(decoder, factor=RHO_W_TO_RRS))
+    return decoded(variable, replace(decoder, factor=conversion("rho_w", "Rrs")))
 
 
 def _retrievals(folder: _Folder) -> dict[str, xr.DataArray]:
@@ -164,51 +156,42 @@ def _geolocation(folder: _Folder) -> dict[str, xr.DataArray]:
     file = folder.file("geo_coordinates.nc")
     missing = [name for name in GEOLOCATION if name not in file]
     if missing:
-        raise SceneError(f"geo_coordinates.nc has no {' and '.join(missing)}. Fetch it again.")
+        raise damaged(f"geo_coordinates.nc has no {' and no '.join(missing)}")
     return {n: plane(n, decode(chunked(file[n].variable)).values, {}) for n in GEOLOCATION}
 
 
-def _angles(folder: _Folder, shape: tuple[int, int]) -> dict[str, xr.DataArray]:
-    file = folder.optional("tie_geometries.nc")
-    if file is None:
-        return {}
-    angles = {
-        ours: _everywhere(file, name, shape, "plain")
-        for name, ours in ANGLES.items()
-        if name in file
-    }
-    if all(name in file for name in AZIMUTHS):
-        sensor, sun = (_everywhere(file, name, shape, "angle") for name in AZIMUTHS)
-        angles["relative_azimuth"] = relative_azimuth(sensor, sun)
-    return {name: plane(name, values, {}) for name, values in angles.items()}
+def _on_tie_points(folder: _Folder, shape: tuple[int, int]) -> dict[str, xr.DataArray]:
+    """Return the angles, and the relative humidity if it is in percent, at every pixel."""
+    found = {}
+    for file_name, names in ON_TIE_POINTS.items():
+        file = folder.optional(file_name)
+        if file is None:
+            continue
+        for name, ours in names.items():
+            if name in file and (ours != "relative_humidity" or _is_in_percent(file[name])):
+                found[ours] = _everywhere(file, name, shape, wraps=ours in WRAPPING)
+    return geometry_planes(found)
 
 
-def _humidity(folder: _Folder, shape: tuple[int, int]) -> dict[str, xr.DataArray]:
-    """Relative humidity, where the product has it in percent."""
-    file = folder.optional("tie_meteo.nc")
-    if file is None or "humidity" not in file:
-        return {}
-    if str(file["humidity"].attrs.get("units", "")).strip() not in {"%", "percent"}:
-        return {}
-    values = _everywhere(file, "humidity", shape, "plain")
-    return {"relative_humidity": plane("relative_humidity", values, {})}
+def _is_in_percent(variable: xr.DataArray) -> bool:
+    return str(variable.attrs.get("units", "")).strip() in {"%", "percent"}
 
 
-def _everywhere(file: xr.Dataset, name: str, shape: tuple[int, int], kind: Kind) -> Source:
-    """Values at every pixel, from tie points at intervals that the file gives."""
+def _everywhere(file: xr.Dataset, name: str, shape: tuple[int, int], *, wraps: bool) -> LazyArray:
+    """Interpolate a variable to every pixel, from tie points at the intervals in the file."""
     ties = chunked(file[name].variable)
     interval = (
         float(file.attrs.get("al_subsampling_factor", 1)),
         float(file.attrs.get("ac_subsampling_factor", 64)),
     )
-    points = TiePoints.regular((ties.shape[0], ties.shape[1]), interval, shape)
-    return points.everywhere(decode(ties).values, kind)
+    points = TiePoints.regular(ties.shape, interval, shape)
+    return points.everywhere(decode(ties).values, wraps=wraps)
 
 
 def _flags(folder: _Folder) -> dict[str, xr.DataArray]:
     file = folder.file("wqsf.nc")
     if "WQSF" not in file:
-        raise SceneError("wqsf.nc has no WQSF. Fetch the product again.")
+        raise damaged("wqsf.nc has no variable WQSF")
     return {SOURCE_FLAGS: source_flags(chunked(file["WQSF"].variable), "WQSF")}
 
 

@@ -1,19 +1,19 @@
-"""Which shipped mappings a netCDF file fits, by its own attributes and variables."""
+"""Find the shipped mappings that a netCDF file fits, by its attributes and variables."""
 
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import h5py
 import netCDF4
 
+from pipeline.readers.attributes import as_text
 from pipeline.readers.container import is_hdf5
 from pipeline.readers.mapping import Recognition, presets
 
 
 def fitting_presets(path: Path) -> list[str]:
-    """The presets whose conditions a file meets, those with the most conditions."""
+    """Return the presets that a file fits; if several fit, only those with the most conditions."""
     attributes, variables = _content(path)
     fits: dict[str, int] = {}
     for name, data in presets().items():
@@ -35,17 +35,10 @@ def _meets(
 
 
 def _content(path: Path) -> tuple[dict[str, str], list[str]]:
-    """Global attributes as text, and names of the variables of the root group."""
+    """Return the global attributes as text, and the names of the variables in the root group."""
     if is_hdf5(path):
         with h5py.File(path, "r") as file:
             datasets = [name for name in file if isinstance(file.get(name), h5py.Dataset)]
             return {name: as_text(value) for name, value in file.attrs.items()}, datasets
     with netCDF4.Dataset(path) as old:
-        return {name: str(old.getncattr(name)) for name in old.ncattrs()}, list(old.variables)
-
-
-def as_text(value: Any) -> str:
-    """An attribute as text, whether stored as text or as bytes."""
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    return str(value)
+        return {name: as_text(old.getncattr(name)) for name in old.ncattrs()}, list(old.variables)

@@ -1,11 +1,10 @@
 """GCOM-C/SGLI Level-2 water-leaving radiance (NWLR), HDF5, at 250 m and 1 km.
 
-``Image_data/NWLR_380`` ... hold counts with two linear scales: Slope and Offset for radiance,
-Rrs_slope and Rrs_offset for remote sensing reflectance, which is read. Geolocation and angles are
-on tie points in ``Geometry_data``.
+``Image_data/NWLR_380`` ... hold counts with two linear scales: ``Slope`` and ``Offset`` give
+radiance, ``Rrs_slope`` and ``Rrs_offset`` give remote sensing reflectance, which we read.
+Geolocation and angles are on tie points in ``Geometry_data``.
 """
 
-import datetime
 import functools
 import re
 from collections.abc import Mapping
@@ -22,47 +21,44 @@ from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
 from pipeline.facts.sensors import find_sensor
 from pipeline.facts.shipped import read_table, shipped_configs
+from pipeline.readers.attributes import as_text, iso_time
 from pipeline.readers.container import is_hdf5
+from pipeline.readers.damage import damaged
 from pipeline.readers.decoding import Decoder
-from pipeline.readers.stored import (
-    Layer,
-    Stored,
-    about,
-    chunked,
-    closing,
-    decoded,
-    open_undecoded,
-    opening,
-    plane,
-    source_flags,
-    spectrum,
-)
-from pipeline.readers.tie_points import TiePoints, relative_azimuth
-from pipeline.scene.lazy import Source
-from pipeline.scene.scene import GEOLOCATION, SOURCE_FLAGS
+from pipeline.readers.layers import about, decoded, plane, source_flags, spectrum
+from pipeline.readers.opening import assembled, chunked, open_undecoded, opening
+from pipeline.readers.stored import Stored
+from pipeline.readers.tie_points import WRAPPING, TiePoints, geometry_planes
+from pipeline.scene.lazy import LazyArray
+from pipeline.scene.scene import SOURCE_FLAGS
 
 SENSOR = "SGLI"
 QA = "QA_flag"
 
-# The file's names on tie points -> the scene's, and whether they wrap at 360 degrees.
-GEOMETRY = {"Latitude": ("latitude", False), "Longitude": ("longitude", True)}
-ANGLES = {"Solar_zenith": ("solar_zenith", False), "Sensor_zenith": ("sensor_zenith", False)}
-AZIMUTHS = ("Sensor_azimuth", "Solar_azimuth")
-# Behind the last line and pixel; more of them lie at another interval than the file says.
+# Names on tie points: the file's -> the scene's.
+GEOMETRY = {
+    "Latitude": "latitude",
+    "Longitude": "longitude",
+    "Solar_zenith": "solar_zenith",
+    "Sensor_zenith": "sensor_zenith",
+    "Sensor_azimuth": "sensor_azimuth",
+    "Solar_azimuth": "solar_azimuth",
+}
+REQUIRED_GEOMETRY = ("Latitude", "Longitude")
+# Most tie points beyond the last line or pixel; more of them mean that the interval is wrong.
 MOST_TIES_BEYOND = 2
 
 
 @functools.cache
 def _qa_table() -> dict[str, Any]:
-    path = shipped_configs() / "formats" / "sgli_qa.yaml"
-    return read_table(path)
+    return read_table(shipped_configs() / "formats" / "sgli_qa.yaml")
 
 
 class SgliOptions(ReaderOptions):
-    """What an SGLI file may leave open."""
+    """Options for what an SGLI file may leave out."""
 
     qa_layout: str | None = None
-    """Name of the bits of QA_flag, for files that do not list them; a file's own list wins."""
+    """Name of the layout of QA_flag's bits; used only if the file does not list them itself."""
 
     @field_validator("qa_layout")
     @classmethod
@@ -82,7 +78,7 @@ class SgliL2:
 
     def recognises(self, path: Path) -> bool:
         """Whether the file has SGLI's groups and water-leaving radiance."""
-        if path.is_dir() or not is_hdf5(path):
+        if not is_hdf5(path):
             return False
         with h5py.File(path, "r") as file:
             image = file.get("Image_data")
@@ -90,11 +86,7 @@ class SgliL2:
             return is_image and any(name.startswith("NWLR_") for name in image)
 
     def open(self, path: Path) -> xr.Dataset:
-        """The scene, chunked as the file is stored.
-
-        Raises:
-            SceneError: bands, their scale, geolocation or the names of the QA bits are missing.
-        """
+        """Open the scene lazily."""
         with opening() as opened:
             for group in ("Image_data", "Geometry_data"):
                 opened.append(open_undecoded(path, group))
@@ -106,57 +98,44 @@ class SgliL2:
                 if variable.shape == shape
             }
             _refuse_other_shapes(image, shape)
-            scene = xr.Dataset(
-                {
-                    **_bands(stored),
-                    **_plain_variables(stored),
-                    **_geometry(geometry, shape),
-                    **self._flags(stored),
-                },
-                attrs=_attributes(path),
-            )
-            return closing(scene.set_coords(list(GEOLOCATION)), opened)
+            layers = _bands(stored) | _plain_variables(stored) | _geometry(geometry, shape)
+            return assembled(layers | self._flags(stored), _attributes(path), opened)
 
     def _flags(self, stored: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
         if QA not in stored:
             return {}
         if stored[QA].dtype.kind not in "iu":
-            raise SceneError(
-                f"{QA} is {stored[QA].dtype}, expected integers. Fetch the file again."
-            )
+            raise damaged(f"{QA} is {stored[QA].dtype}, expected integers")
         names = _described_bits(stored[QA].attrs) or self._named_bits()
         described = {
             "long_name": "quality flags of SGLI",
             "flag_masks": np.array([1 << bit for bit in names], dtype=np.uint16),
             "flag_meanings": " ".join(names.values()),
         }
-        return {
-            SOURCE_FLAGS: source_flags(
-                replace(stored[QA], dtype=np.dtype(np.uint16)), QA, **described
-            )
-        }
+        bits = replace(stored[QA], dtype=np.dtype(np.uint16))
+        return {SOURCE_FLAGS: source_flags(bits, QA, **described)}
 
     def _named_bits(self) -> dict[int, str]:
         layouts = _qa_table()["layouts"]
         if self._options.qa_layout is None:
             raise SceneError(
-                f"the file does not name the bits of {QA}, and several layouts exist. Name the one "
-                "of its product version: reader: {format: sgli_l2, options: {qa_layout: ...}}, one "
-                f"of {', '.join(layouts)}."
+                f"the file does not name the bits of {QA}, which differ between product versions. "
+                "Name their layout: reader: {format: sgli_l2, options: {qa_layout: ...}}, one of "
+                f"{', '.join(layouts)}."
             )
         return dict(enumerate(layouts[self._options.qa_layout]))
 
 
 def _described_bits(attributes: Mapping[str, Any]) -> dict[int, str]:
-    """Bit -> name from the file's own list, or nothing where it has none."""
-    text = _text(attributes, "Data_description", "\n")
+    """Return bit -> name from the file's own list; empty if it has none."""
+    text = as_text(attributes.get("Data_description", ""), "\n")
     _, *parts = re.split(r"Bit\s*(\d+)\s*[:=]", text)  # bit, text, bit, text ...
     listed = zip(map(int, parts[::2]), parts[1::2], strict=True)
     return {bit: _flag_name(words.strip(" ;,\t\r\n")) for bit, words in listed if bit < 16}
 
 
 def _flag_name(text: str) -> str:
-    """``LAND`` for ``land pixel`` and for ``LAND (mask)``; other words joined by underscores."""
+    """Return ``LAND`` for ``land pixel`` and for ``LAND (mask)``; join other words by ``_``."""
     known = _qa_table()["texts"].get(text)
     if known:
         return str(known)
@@ -171,14 +150,12 @@ def _flag_name(text: str) -> str:
 def _shape(image: xr.Dataset) -> tuple[int, int]:
     lines, pixels = (_one(image.attrs, name) for name in ("Number_of_lines", "Number_of_pixels"))
     if lines is None or pixels is None:
-        raise SceneError(
-            "Image_data does not say Number_of_lines and Number_of_pixels. The file is incomplete."
-        )
+        raise damaged("Image_data has no attributes Number_of_lines and Number_of_pixels")
     return int(lines), int(pixels)
 
 
 def _one(attributes: Mapping[str, Any], name: str) -> float | None:
-    """The one number of an attribute; None where it is missing or something else."""
+    """Return the one number of an attribute; None if it is missing or something else."""
     found = np.ravel(attributes.get(name, ()))
     is_number = found.size == 1 and found.dtype.kind in "iuf" and np.isfinite(found[0])
     return float(found[0]) if is_number else None
@@ -187,16 +164,16 @@ def _one(attributes: Mapping[str, Any], name: str) -> float | None:
 def _refuse_other_shapes(image: xr.Dataset, shape: tuple[int, int]) -> None:
     for name, variable in image.variables.items():
         if (str(name).startswith("NWLR_") or name == QA) and variable.shape != shape:
-            raise SceneError(
+            raise damaged(
                 f"{name} has shape {variable.shape}, but Image_data says {shape[0]} lines x "
-                f"{shape[1]} pixels. The file is damaged; fetch it again."
+                f"{shape[1]} pixels"
             )
 
 
 def _bands(stored: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
     channels = find_sensor(SENSOR).channels
     centres: list[float] = []
-    layers: list[Layer] = []
+    layers = []
     for name, variable in stored.items():
         if re.fullmatch(r"NWLR_\d+", name):
             nominal = float(name.removeprefix("NWLR_"))
@@ -204,7 +181,7 @@ def _bands(stored: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
             layers.append(decoded(variable, _rrs_decoder(name, variable)))
     if not layers:
         raise SceneError(
-            "no NWLR_<wavelength> in Image_data on Number_of_lines x Number_of_pixels. Give a "
+            "Image_data has no NWLR_<wavelength> with Number_of_lines x Number_of_pixels. Give a "
             "water-leaving radiance file (L2SG_NWLR)."
         )
     return spectrum("Rrs", centres, layers)
@@ -215,10 +192,10 @@ def _rrs_decoder(name: str, variable: Stored) -> Decoder:
     if "Rrs_slope" not in attributes or "Rrs_offset" not in attributes:
         raise SceneError(
             f"{name} has no Rrs_slope and Rrs_offset: the file holds radiance only. Give a file of "
-            "a product version that says how to get Rrs."
+            "a product version that has these attributes."
         )
     decoder = _decoder(name, variable, "Rrs_slope", "Rrs_offset")
-    # Reflectance above the largest count is stored as that count.
+    # The file stores reflectance above the largest count as that count.
     return replace(decoder, saturated=decoder.valid_max)
 
 
@@ -237,7 +214,7 @@ def _decoder(name: str, variable: Stored | xr.DataArray, slope: str, offset: str
 
 
 def _plain_variables(stored: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
-    """Other retrievals of the file (CHLA, CDOM, TAUA_865 ...), which an expression may name."""
+    """Return other retrievals of the file (CHLA, CDOM, TAUA_865 ...) for use in expressions."""
     plain = {}
     for name, variable in stored.items():
         if name != QA and not name.startswith("NWLR_") and "Slope" in variable.attrs:
@@ -247,46 +224,40 @@ def _plain_variables(stored: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
 
 
 def _geometry(geometry: xr.Dataset, shape: tuple[int, int]) -> dict[str, xr.DataArray]:
-    """Geolocation, and angles where the file has them, at every pixel."""
-    missing = [name for name in GEOMETRY if name not in geometry]
+    """Return geolocation, and the angles that the file has, at every pixel."""
+    missing = [name for name in REQUIRED_GEOMETRY if name not in geometry]
     if missing:
-        raise SceneError(f"no {' and '.join(missing)} in Geometry_data. The file is incomplete.")
-    upsampled = {
-        scene_name: _everywhere(geometry[name], shape, wraps=wraps)
-        for name, (scene_name, wraps) in (GEOMETRY | ANGLES).items()
-        if name in geometry
-    }
-    if all(name in geometry for name in AZIMUTHS):
-        sensor, sun = (_everywhere(geometry[n], shape, wraps=True) for n in AZIMUTHS)
-        upsampled["relative_azimuth"] = relative_azimuth(sensor, sun)
-    return {name: plane(name, values, {}) for name, values in upsampled.items()}
+        raise damaged(f"Geometry_data has no {' and no '.join(missing)}")
+    return geometry_planes(
+        {
+            ours: _everywhere(geometry[name], shape, wraps=ours in WRAPPING)
+            for name, ours in GEOMETRY.items()
+            if name in geometry
+        }
+    )
 
 
-def _everywhere(ties: xr.DataArray, shape: tuple[int, int], *, wraps: bool) -> Source:
+def _everywhere(ties: xr.DataArray, shape: tuple[int, int], *, wraps: bool) -> LazyArray:
     interval = _one(ties.attrs, "Resampling_interval")
     if interval is None:
-        raise SceneError(
-            f"Geometry_data/{ties.name} does not say its Resampling_interval. The file is "
-            "incomplete; fetch it again."
-        )
+        raise damaged(f"Geometry_data/{ties.name} has no Resampling_interval")
     values = decoded(chunked(ties), _tie_decoder(ties)).values
-    points = TiePoints.regular((ties.shape[0], ties.shape[1]), (interval, interval), shape)
+    points = TiePoints.regular(ties.shape, (interval, interval), shape)
     beyond = [
         np.count_nonzero(at >= size)
         for at, size in zip((points.lines, points.pixels), shape, strict=True)
     ]
     if max(beyond) > MOST_TIES_BEYOND:
-        raise SceneError(
+        raise damaged(
             f"Geometry_data/{ties.name} has {ties.shape[0]} x {ties.shape[1]} tie points, too many "
-            f"for {shape[0]} lines x {shape[1]} pixels if they lie every {interval:g}, as its "
-            "Resampling_interval says. The file is damaged; fetch it again."
+            f"for {shape[0]} lines x {shape[1]} pixels at its Resampling_interval of {interval:g}"
         )
-    return points.everywhere(values, "angle" if wraps else "plain")
+    return points.everywhere(values, wraps=wraps)
 
 
 def _tie_decoder(ties: xr.DataArray) -> Decoder:
     if ties.dtype.kind == "f":
-        # Degrees as they are. What is off the globe is a fill value, and lost with its neighbours.
+        # Plain degrees. A value beyond 360 is a fill value; the pixels around it become NaN.
         return Decoder(valid_min=-360.0, valid_max=360.0)
     return _decoder(f"Geometry_data/{ties.name}", ties, "Slope", "Offset")
 
@@ -298,14 +269,11 @@ def _attributes(path: Path) -> dict[str, Any]:
             for name in ("Global_attributes", "Processing_attributes")
             if name in file
         ]
-        found = {name: _text(attributes, name) for attributes in groups for name in attributes}
+        found = {name: as_text(text) for attributes in groups for name, text in attributes.items()}
     times = {
-        ours: _iso(found[theirs])
-        for ours, theirs in (
-            ("time_coverage_start", "Scene_start_time"),
-            ("time_coverage_end", "Scene_end_time"),
-        )
-        if theirs in found
+        f"time_coverage_{end}": iso_time(found[f"Scene_{end}_time"], "%Y%m%d %H:%M:%S.%f")
+        for end in ("start", "end")
+        if f"Scene_{end}_time" in found
     }
     return {
         **found,
@@ -315,22 +283,3 @@ def _attributes(path: Path) -> dict[str, Any]:
         "sensor": SENSOR,
         "brdf_correction": "unknown",
     }
-
-
-def _iso(time: str) -> str:
-    """``20230103 02:09:12.345`` as ISO 8601; another spelling as it is."""
-    try:
-        parsed = datetime.datetime.strptime(time, "%Y%m%d %H:%M:%S.%f").replace(tzinfo=datetime.UTC)
-    except ValueError:
-        return time
-    return parsed.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _text(attributes: Mapping[str, Any], name: str, separator: str = ", ") -> str:
-    """An attribute as text; SGLI stores them as arrays of one."""
-    value = attributes.get(name, "")
-    items = [value] if isinstance(value, str | bytes) else np.ravel(value).tolist()
-    texts = [
-        item.decode(errors="replace") if isinstance(item, bytes) else str(item) for item in items
-    ]
-    return separator.join(text.strip() for text in texts)

@@ -1,26 +1,27 @@
-"""Geolocation and angles on tie points -> every pixel, bilinear, safe across the antimeridian."""
+"""Bilinear interpolation of geolocation and angles from tie points, safe across 180 degrees."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import xarray as xr
 
-from pipeline.errors import SceneError
-from pipeline.readers.stored import check_size
-from pipeline.scene.lazy import Computed, Made, Source
+from pipeline.readers.damage import check_size, damaged
+from pipeline.readers.layers import plane
+from pipeline.scene.lazy import Computed, Generated, LazyArray
 
-Kind = Literal["plain", "angle"]
-"""``angle`` is in degrees and wraps: longitude, azimuth. The result is in [-180, 180)."""
+# Scene names of variables in degrees that wrap at 360.
+WRAPPING = ("longitude", "sensor_azimuth", "solar_azimuth", "relative_azimuth")
 
 Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class TiePoints:
-    """Where tie points lie, in lines and pixels of the scene, counted from 0."""
+    """The positions of tie points, in lines and pixels of the scene, counted from 0."""
 
     lines: Float64
     pixels: Float64
@@ -30,28 +31,23 @@ class TiePoints:
     @classmethod
     def regular(
         cls,
-        tie_shape: tuple[int, int],
+        tie_shape: tuple[int, ...],
         interval: tuple[float, float],
         shape: tuple[int, int],
         offset: tuple[float, float] = (0.0, 0.0),
     ) -> "TiePoints":
-        """Every so many lines and pixels, the first one at ``offset``.
-
-        Raises:
-            SceneError: the tie points do not cover the scene, or are too many for any.
-        """
-        check_size(*tie_shape)
+        """Return tie points at regular intervals from ``offset`` on, which cover the scene."""
+        check_size(tie_shape[0], tie_shape[1])
         lines, pixels = (
             np.arange(count, dtype=np.float64) * step + start
-            for count, step, start in zip(tie_shape, interval, offset, strict=True)
+            for count, step, start in zip(tie_shape[:2], interval, offset, strict=True)
         )
         return cls(lines, pixels, shape).checked()
 
     def checked(self) -> "TiePoints":
-        """The same, if every pixel is between tie points or less than one interval beyond them.
+        """Return the tie points; refuse them if they do not cover the scene.
 
-        Raises:
-            SceneError: it is not.
+        Every pixel must lie between tie points, or less than one interval beyond the last ones.
         """
         for what, ties, size in zip(
             ("lines", "pixels"), (self.lines, self.pixels), self.shape, strict=True
@@ -61,45 +57,37 @@ class TiePoints:
             increasing = ties.size > 1 and bool((np.diff(ties) > 0).all())
             step = float(np.diff(ties).max()) if increasing else 0.0
             if not increasing or ties[0] > 0 or ties[-1] + step <= size - 1:
-                raise SceneError(
-                    f"tie points at {what} {_listed(ties)} do not cover {size} {what}. "
-                    "The file is damaged or not of this format."
-                )
+                raise damaged(f"tie points at {what} {_listed(ties)} do not cover {size} {what}")
         return self
 
-    def everywhere(self, ties: Source, kind: Kind = "plain") -> Source:
-        """Values at every pixel, float32.
+    def everywhere(self, ties: LazyArray, *, wraps: bool = False) -> LazyArray:
+        """Interpolate values at the tie points to every pixel, float32.
 
         Args:
-            ties: values at the tie points (lines, pixels); read whole, once, when a pixel is asked
-                for.
-            kind: whether the values wrap at 360 degrees.
-
-        Raises:
-            SceneError: the values are not of these tie points.
+            ties: values with shape (lines, pixels); all are read once, with the first pixel.
+            wraps: whether the values are degrees that wrap at 360; the result is then in
+                [-180, 180).
         """
         if tuple(ties.shape) != (self.lines.size, self.pixels.size):
-            raise SceneError(
+            raise damaged(
                 f"values at tie points have shape {ties.shape}, expected {self.lines.size} lines x "
-                f"{self.pixels.size} pixels. The file is damaged or not of this format."
+                f"{self.pixels.size} pixels"
             )
         once = _Once(lambda: ties.read((slice(None), slice(None))))
-        return Made(
-            lambda lines, pixels: self._interpolate(once(), lines, pixels, kind),
+        return Generated(
+            lambda lines, pixels: self._interpolate(once(), lines, pixels, wraps=wraps),
             self.shape,
             np.dtype(np.float32),
         )
 
     def _interpolate(
-        self, ties: npt.NDArray[Any], lines: slice, pixels: slice, kind: Kind
+        self, ties: npt.NDArray[Any], lines: slice, pixels: slice, *, wraps: bool
     ) -> npt.NDArray[np.float32]:
         line, line_weight = _cells(self.lines, np.arange(lines.start, lines.stop))
         pixel, pixel_weight = _cells(self.pixels, np.arange(pixels.start, pixels.stop))
         corners = np.asarray(ties, dtype=np.float64)
-        below, beside = (
-            np.minimum(line + 1, len(ties) - 1),
-            np.minimum(pixel + 1, ties.shape[1] - 1),
-        )
+        below = np.minimum(line + 1, len(ties) - 1)
+        beside = np.minimum(pixel + 1, ties.shape[1] - 1)
         v, u = line_weight[:, np.newaxis], pixel_weight
         nearest = corners[
             np.ix_(np.where(line_weight < 0.5, line, below), np.where(u < 0.5, pixel, beside))
@@ -113,19 +101,28 @@ class TiePoints:
         ):
             away = corners[np.ix_(rows, columns)] - nearest
             # Neighbours are less than half a turn apart, whichever way their numbers wrap.
-            away = _wrapped(away) if kind == "angle" else away
-            # A missing tie point without weight is no part of the sum.
+            away = _wrapped(away) if wraps else away
+            # A missing tie point counts only if it has weight.
             values += np.where(weight == 0, 0.0, weight * away)
-        return (_wrapped(values) if kind == "angle" else values).astype(np.float32)
+        return (_wrapped(values) if wraps else values).astype(np.float32)
 
 
-def relative_azimuth(sensor: Source, sun: Source) -> Source:
-    """Relative azimuth from the azimuths of sensor and sun: sensor - 180 - sun, in [-180, 180)."""
-    return Computed(lambda view, light: (view - light) % 360 - 180, (sensor, sun), sensor.dtype)
+def geometry_planes(layers: Mapping[str, LazyArray]) -> dict[str, xr.DataArray]:
+    """Return geolocation and angles as scene variables, given by their scene names.
+
+    The azimuths of sensor and sun become ``relative_azimuth``: sensor - 180 - sun, in [-180, 180).
+    """
+    planes = dict(layers)
+    sensor, sun = (planes.pop(name, None) for name in ("sensor_azimuth", "solar_azimuth"))
+    if sensor is not None and sun is not None:
+        planes["relative_azimuth"] = Computed(
+            lambda view, light: (view - light) % 360 - 180, (sensor, sun), sensor.dtype
+        )
+    return {name: plane(name, values, {}) for name, values in planes.items()}
 
 
 class _Once:
-    """Calls a function once, whichever thread needs it first."""
+    """Calls a function once, in the first thread that needs its result."""
 
     def __init__(self, function: Callable[[], npt.NDArray[Any]]) -> None:
         self._function = function
@@ -140,7 +137,7 @@ class _Once:
 
 
 def _cells(ties: Float64, positions: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], Float64]:
-    """The cell of each position, and how far into it; the last cell goes on beyond its end."""
+    """Return the cell of each position and the place in it (0 to 1; beyond the last cell, more)."""
     cell = np.clip(np.searchsorted(ties, positions, side="right") - 1, 0, max(ties.size - 2, 0))
     if ties.size == 1:
         return cell, np.zeros(positions.size)

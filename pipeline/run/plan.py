@@ -37,7 +37,7 @@ from pipeline.scene.scene import (
 )
 from pipeline.scene.selection import select_layers
 from pipeline.scene.window import Extent, find_extent
-from pipeline.writers import default_chunk
+from pipeline.writers.netcdf import default_chunk
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,1 +1,1 @@
-"""What readers, masks and writers share: names, lazy layers, flags, quality bits, blocks."""
+"""Code that readers, masks and writers share: names, lazy layers, flags, quality bits, blocks."""

@@ -1,6 +1,5 @@
-"""The blocks of a run: a regular grid from the window's origin, worked through row by row."""
+"""The blocks of a run: a regular grid from the origin of the window, processed row by row."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class BlockGrid:
-    """Blocks of ``chunk`` lines and pixels; only the last row and column may be short."""
+    """Blocks of ``chunk`` lines and pixels; those of the last row and column may be smaller."""
 
     origin: tuple[int, int]
     """First line and pixel of the window in the scene."""
@@ -16,25 +15,25 @@ class BlockGrid:
     """Lines and pixels of the window."""
     chunk: tuple[int, int]
     halo: int = 0
-    """Lines and pixels around a block that are read with it."""
+    """Number of lines and pixels around a block that are read with it."""
 
     @property
     def rows(self) -> int:
-        """Blocks from top to bottom."""
+        """Number of blocks from top to bottom."""
         return -(-self.shape[0] // self.chunk[0])
 
     @property
     def columns(self) -> int:
-        """Blocks from left to right."""
+        """Number of blocks from left to right."""
         return -(-self.shape[1] // self.chunk[1])
 
     @property
     def count(self) -> int:
-        """Number of blocks."""
+        """Number of all blocks."""
         return self.rows * self.columns
 
     def region(self, number: int) -> tuple[slice, slice]:
-        """Lines and pixels of a block, counted from the window's origin."""
+        """Return the lines and pixels of a block, counted from the window's origin."""
         row, column = divmod(number, self.columns)
         lines, pixels = (
             slice(place * size, min((place + 1) * size, end))
@@ -42,30 +41,25 @@ class BlockGrid:
         )
         return lines, pixels
 
-    def regions(self) -> Iterator[tuple[slice, slice]]:
-        """Of all blocks, in their order."""
-        return map(self.region, range(self.count))
-
     def last_user(self, lines: slice, pixels: slice) -> int:
-        """The last block that reads from a rectangle of the scene; -1 where none does."""
-        spans = [
-            self._span(part, axis) for axis, part in enumerate((lines, pixels))
-        ]  # first and last row, first and last column
-        if any(first > last for first, last in spans):
+        """Return the last block that reads from a rectangle of the scene; -1 if none does."""
+        first_row, last_row = self._span(lines, 0)
+        first_column, last_column = self._span(pixels, 1)
+        if first_row > last_row or first_column > last_column:
             return -1
-        return spans[0][1] * self.columns + spans[1][1]
+        return last_row * self.columns + last_column
 
     def first_user(self, lines: slice, pixels: slice) -> int:
-        """The first block that reads from a rectangle of the scene that some block reads."""
+        """Return the first block that reads from a rectangle; at least one block must do so."""
         return self._span(lines, 0)[0] * self.columns + self._span(pixels, 1)[0]
 
     def most_chunks(self, lines: int, pixels: int, at_once: int) -> int:
-        """The most storage chunks of one array that are needed together.
+        """Return the most storage chunks of one array that are in memory at the same time.
 
         Args:
-            lines: of a storage chunk; the first one begins at the scene's origin.
-            pixels: of a storage chunk.
-            at_once: how many blocks are in work together.
+            lines: lines of a storage chunk; the first chunk begins at the scene's origin.
+            pixels: pixels of a storage chunk.
+            at_once: number of blocks that are processed at the same time.
         """
         first_line, first_pixel = (max(start - self.halo, 0) for start in self.origin)
         last_line, last_pixel = (
@@ -77,13 +71,13 @@ class BlockGrid:
                 rectangle = slice(top, top + lines), slice(left, left + pixels)
                 last = self.last_user(*rectangle)
                 if last >= 0:
-                    # Blocks in work together may need it before it is their turn.
+                    # Blocks run in parallel, so a block may need the chunk before its turn.
                     change[max(self.first_user(*rectangle) - (at_once - 1), 0)] += 1
                     change[last + 1] -= 1
         return int(np.cumsum(change).max(initial=0))
 
     def _span(self, part: slice, axis: int) -> tuple[int, int]:
-        """First and last row or column of blocks that, with their halo, meet a part."""
+        """Return the first and last row (or column) of blocks that meet a part, with their halo."""
         size, origin = self.chunk[axis], self.origin[axis]
         first = (part.start - origin - self.halo) // size
         last = (part.stop - 1 - origin + self.halo) // size

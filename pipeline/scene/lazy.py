@@ -1,8 +1,8 @@
-"""Layers of a scene that are read piece by piece, and what they are to xarray.
+"""Arrays that are read region by region, and xarray variables made of them.
 
-A scene is made of lazily indexed variables, which xarray reads where somebody asks for values.
-Whoever wants Dask arrays gets them from these (``open_scene(..., chunks={})``); the blocks of a run
-are read straight from here, for a graph of tasks says nothing about memory.
+A scene consists of lazily indexed variables, which xarray reads when their values are needed.
+``open_scene(..., chunks={})`` turns them into Dask arrays; the blocks of a run are read directly,
+because a Dask graph does not limit memory.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,148 +17,125 @@ from xarray.core import indexing
 
 Index = slice | npt.NDArray[np.intp]
 Region = tuple[Index, ...]
-"""A slice with step 1 along each of (y, x); along bands, in front, a slice or positions."""
+"""Slices with step 1 along y and x; along bands, which come first, a slice or positions."""
 
 
 @dataclass(frozen=True)
 class StoredChunks:
-    """The storage chunks in which a layer lies in its file, as far as memory is concerned."""
+    """The size of the storage chunks that hold a layer, for estimates of memory."""
 
     name: str
-    """Of one array of chunks: layers that share it are read from the same chunks."""
+    """Identifies the array of chunks; layers that share it are read from the same chunks."""
     lines: int
     pixels: int
     nbytes: int
-    """Of one chunk in memory."""
+    """Bytes of one chunk in memory."""
 
 
-class Source(Protocol):
-    """An array of which regions can be read; safe to call from several threads."""
+class LazyArray(Protocol):
+    """An array that is read region by region; safe to use from several threads."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(y, x), or (bands, y, x)."""
+        """Sizes along (y, x) or (bands, y, x)."""
         ...
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of what ``read`` gives."""
+        """Type of the values."""
         ...
 
     def read(self, region: Region) -> npt.NDArray[Any]:
-        """The values of a region, with as many dimensions as ``shape``."""
+        """Return the values of a region, with as many dimensions as ``shape``."""
         ...
 
     def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:
-        """Where some bands are stored (a layer without bands is one); nothing for what is not."""
+        """Yield the storage chunks of some bands; a layer without bands is band 0."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Computed:
-    """Values computed from other layers, element by element."""
+    """Values computed from other arrays, element by element."""
 
     function: Callable[..., npt.NDArray[Any]]
-    sources: tuple[Source, ...]
+    arrays: tuple[LazyArray, ...]
     dtype: np.dtype[Any]
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """That of the layers."""
-        return self.sources[0].shape
+        """Shape of the arrays."""
+        return self.arrays[0].shape
 
     def read(self, region: Region) -> npt.NDArray[Any]:
-        """Read them all, then compute."""
-        return self.function(*(source.read(region) for source in self.sources))
+        """Read the region of every array, then compute."""
+        return self.function(*(array.read(region) for array in self.arrays))
 
     def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:
-        """Those of the layers."""
-        for source in self.sources:
-            yield from source.storage(bands)
+        """Yield the storage chunks of every array."""
+        for array in self.arrays:
+            yield from array.storage(bands)
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
-    """Values that come from no chunk of a file: computed from where a pixel is."""
+class Generated:
+    """Values that a function computes from the position of a pixel, not from a file."""
 
-    function: Callable[[Any, Any], npt.NDArray[Any]]
-    """(slice of lines, slice of pixels) -> values."""
+    function: Callable[..., npt.NDArray[Any]]
+    """(slice of lines, slice of pixels) -> values; with bands, their index comes first."""
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
     def read(self, region: Region) -> npt.NDArray[Any]:
-        """Compute them."""
-        return self.function(*(_whole(i, n) for i, n in zip(region, self.shape, strict=True)))
+        """Compute the values of a region."""
+        return self.function(
+            *(
+                slice(*index.indices(size)) if isinstance(index, slice) else index
+                for index, size in zip(region, self.shape, strict=True)
+            )
+        )
 
     def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:  # noqa: ARG002
-        """None."""
+        """Yield nothing: no file stores these values."""
         return iter(())
 
 
-@dataclass(frozen=True, eq=False)
-class InMemory:
-    """Values that are there already."""
-
-    values: npt.NDArray[Any]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """That of the values."""
-        return self.values.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """That of the values."""
-        return self.values.dtype
-
-    def read(self, region: Region) -> npt.NDArray[Any]:
-        """A part of them."""
-        return np.asarray(self.values[region])
-
-    def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:  # noqa: ARG002
-        """None."""
-        return iter(())
+def in_memory(values: npt.NDArray[Any]) -> Generated:
+    """Wrap values that are in memory already."""
+    return Generated(lambda *region: values[region], values.shape, values.dtype)
 
 
 @dataclass(frozen=True, eq=False)
-class Bands:
-    """Layers (y, x) of the same shape and type as one, with the bands in front."""
+class StackedBands:
+    """Layers (y, x) of one shape and type, stacked to (bands, y, x)."""
 
-    layers: tuple[Source, ...]
+    layers: tuple[LazyArray, ...]
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(bands, y, x)."""
+        """Sizes along (bands, y, x)."""
         return (len(self.layers), *self.layers[0].shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """That of the layers."""
+        """Type of the layers."""
         return self.layers[0].dtype
 
     def read(self, region: Region) -> npt.NDArray[Any]:
-        """Band by band."""
-        chosen = np.arange(len(self.layers))[region[0]]
-        lines, pixels = region[1:]
-        sizes = region_shape((lines, pixels), self.shape[1:])
-        values = np.empty((chosen.size, *sizes), dtype=self.dtype)
-        for position, band in enumerate(chosen):
-            values[position] = self.layers[band].read((lines, pixels))
+        """Read band by band."""
+        values = np.empty(region_shape(region, self.shape), dtype=self.dtype)
+        for position, band in enumerate(np.arange(len(self.layers))[region[0]]):
+            values[position] = self.layers[band].read(region[1:])
         return values
 
     def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:
-        """Those of the chosen layers."""
+        """Yield the storage chunks of the chosen layers."""
         for band in bands:
             yield from self.layers[band].storage((0,))
 
 
-def _whole(index: Index, size: int) -> Index:
-    """A slice with both ends."""
-    return slice(*index.indices(size)) if isinstance(index, slice) else index
-
-
 def region_shape(region: Region, shape: Sequence[int]) -> tuple[int, ...]:
-    """Of what a region of an array of some shape holds."""
+    """Return the shape of a region of an array with the given shape."""
     return tuple(
         len(range(*index.indices(size))) if isinstance(index, slice) else index.size
         for index, size in zip(region, shape, strict=True)
@@ -166,17 +143,17 @@ def region_shape(region: Region, shape: Sequence[int]) -> tuple[int, ...]:
 
 
 class _Indexable(BackendArray):
-    """A source as xarray wants to index it."""
+    """A lazy array with the interface that xarray indexes."""
 
-    def __init__(self, source: Source) -> None:
-        self.source, self.shape, self.dtype = source, source.shape, source.dtype
+    def __init__(self, array: LazyArray) -> None:
+        self.array, self.shape, self.dtype = array, array.shape, array.dtype
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "_Indexable":
-        """An open file cannot be copied, and is read only."""
+        """Return itself: an open file cannot be copied, and is only read."""
         return self
 
     def __dask_tokenize__(self) -> tuple[str, int]:
-        return type(self).__name__, id(self.source)
+        return type(self).__name__, id(self.array)
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(
@@ -184,65 +161,59 @@ class _Indexable(BackendArray):
         )
 
     def _read(self, key: tuple[Any, ...]) -> npt.NDArray[Any]:
-        """What a source cannot index is taken out of the region around it."""
-        region: list[Index] = []
-        then: list[Any] = []
-        for axis, (index, size) in enumerate(zip(key, self.shape, strict=True)):
-            wanted = index
-            if isinstance(wanted, slice):
-                start, stop, step = wanted.indices(size)
-                places = range(start, stop, step)
-                if step == 1:
-                    region.append(slice(start, max(start, stop)))
-                    then.append(slice(None))
-                    continue
-                wanted = np.arange(start, stop, step) if places else np.empty(0, np.intp)
-            if np.ndim(wanted) == 0:
-                position = int(wanted) % size
-                region.append(slice(position, position + 1))
-                then.append(0)
-                continue
-            positions = np.asarray(wanted, dtype=np.intp) % max(size, 1)
-            if axis < len(self.shape) - 2:
-                region.append(positions)
-                then.append(slice(None))
-            else:
-                first = int(positions.min()) if positions.size else 0
-                last = int(positions.max()) + 1 if positions.size else 0
-                region.append(slice(first, last))
-                then.append(positions - first)
-        values = self.source.read(tuple(region))
-        for axis in reversed(range(len(then))):
-            if not isinstance(then[axis], slice):
-                values = values[(slice(None),) * axis + (then[axis],)]
+        """Read the region around the wanted elements, then select them."""
+        bands = len(self.shape) - 2
+        parts = [
+            _around(index, size, by_position=axis < bands)
+            for axis, (index, size) in enumerate(zip(key, self.shape, strict=True))
+        ]
+        values = self.array.read(tuple(around for around, _ in parts))
+        for axis in reversed(range(len(parts))):
+            values = values[(slice(None),) * axis + (parts[axis][1],)]
         return values
 
 
+def _around(index: Any, size: int, *, by_position: bool) -> tuple[Index, Any]:
+    """Return the part to read along an axis, and the wanted elements within that part."""
+    if isinstance(index, slice):
+        start, stop, step = index.indices(size)
+        if step == 1:
+            return slice(start, max(start, stop)), slice(None)
+        index = np.arange(start, stop, step)
+    positions = np.asarray(index, dtype=np.intp) % max(size, 1)
+    if positions.ndim == 0:
+        return slice(int(positions), int(positions) + 1), 0
+    if by_position:
+        return positions, slice(None)
+    first, stop = (positions.min(), positions.max() + 1) if positions.size else (0, 0)
+    return slice(int(first), int(stop)), positions - first
+
+
 def lazy(
-    source: Source,
+    array: LazyArray,
     dims: Sequence[str],
     attributes: Mapping[str, Any] | None = None,
     coords: Mapping[str, Any] | None = None,
 ) -> xr.DataArray:
-    """A source as an array that is read where its values are asked for."""
-    indexable = _Indexable(source)
-    array = xr.DataArray(indexing.LazilyIndexedArray(indexable), coords, dims, attrs=attributes)
-    array.encoding["layer"] = indexable
-    return array
+    """Wrap a lazy array in an xarray variable, which is read when its values are needed."""
+    indexable = _Indexable(array)
+    variable = xr.DataArray(indexing.LazilyIndexedArray(indexable), coords, dims, attrs=attributes)
+    variable.encoding["lazy_array"] = indexable
+    return variable
 
 
-def source_of(variable: xr.Variable | xr.DataArray) -> Source | None:
-    """What a variable that ``lazy`` made, or a part of one, is read from; else None."""
-    indexable = variable.encoding.get("layer")
-    return indexable.source if isinstance(indexable, _Indexable) else None
+def lazy_array_of(variable: xr.Variable | xr.DataArray) -> LazyArray | None:
+    """Return the lazy array behind a variable of ``lazy``, or behind a part of one; else None."""
+    indexable = variable.encoding.get("lazy_array")
+    return indexable.array if isinstance(indexable, _Indexable) else None
 
 
 def strips(dataset: xr.Dataset, numbers: int = 4_000_000) -> Iterator[tuple[slice, xr.Dataset]]:
-    """The lines of lazy variables on (..., y, x), some at a time, in memory.
+    """Yield lazy variables on (..., y, x) in memory, some lines at a time.
 
     Args:
         dataset: the variables.
-        numbers: about how many numbers of all variables are in memory together.
+        numbers: approximate limit of numbers in memory, over all variables.
     """
     per_line = sum(variable.size for variable in dataset.values()) // max(dataset.sizes["y"], 1)
     lines = max(1, numbers // max(per_line, 1))

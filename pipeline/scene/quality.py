@@ -1,7 +1,7 @@
 """Quality bits: named, OR-ed together, described by CF ``flag_masks`` and ``flag_meanings``.
 
-``quality_flags`` belongs to the pixel; each network has flags of its own. docs/quality.md holds
-the table condition -> bit -> value.
+``quality_flags`` describes the pixel; each network has its own flags. docs/quality.md lists all
+conditions, bits and values.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-# What a reader knows about each value of a band, beside the value itself (``<quantity>_state``).
+# Bits of ``<quantity>_state``, which a reader sets for each value of a band.
 STATE_OUTSIDE_VALID_RANGE = np.uint8(1)
 STATE_SATURATED = np.uint8(2)
 
@@ -22,7 +22,7 @@ NO_DATA = 1 << 0
 OUTSIDE_VALID_RANGE = 1 << 1
 SATURATED = 1 << 2
 GEOLOCATION_INVALID = 1 << 3
-# One bit for each mask rule, from here on. Bit 31 stays free: a uint32 with all bits set would
+# Each mask rule has a bit, from this one on. Bit 31 stays free: a uint32 with all bits set would
 # equal netCDF's default fill value and read back as missing.
 FIRST_MASK_BIT = 8
 LAST_MASK_BIT = 30
@@ -35,7 +35,7 @@ OUTPUT_OUT_OF_RANGE = 1 << 3
 OUTPUT_AT_LIMIT = 1 << 4
 OUT_OF_SCOPE = 1 << 5
 
-# Value of a class map where no class was computed; classes count from 1.
+# Value of a class map where no class was computed; the first class is 1.
 NO_CLASS = np.uint8(0)
 
 # An output this close to a limit of its training range, in ln units, means "this value or beyond"
@@ -45,18 +45,16 @@ AT_LIMIT_LN = 0.02
 
 @dataclass(frozen=True)
 class FlagTable:
-    """The bits of one flag variable: names, masks and the integer type that holds them.
-
-    Of a class map the masks are values, of which a pixel has one.
-    """
+    """The bits of one flag variable: names, masks and the integer type that holds them."""
 
     names: tuple[str, ...]
     masks: tuple[int, ...]
     dtype: np.dtype[Any]
     exclusive: bool = False
+    """Whether the masks are values of a class map, of which a pixel has exactly one."""
 
     def attributes(self) -> dict[str, Any]:
-        """CF attributes of the variable; the masks have the variable's own type."""
+        """Return the CF attributes of the variable; the masks have the variable's type."""
         return {
             self.masks_attribute: np.array(self.masks, dtype=self.dtype),
             "flag_meanings": " ".join(self.names),
@@ -64,26 +62,26 @@ class FlagTable:
 
     @property
     def masks_attribute(self) -> str:
-        """What CF calls the masks."""
+        """CF's name of the attribute with the masks."""
         return "flag_values" if self.exclusive else "flag_masks"
 
     @classmethod
     def from_attributes(cls, attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> "FlagTable":
-        """The table that CF attributes describe."""
+        """Make the table that CF attributes describe."""
         exclusive = "flag_masks" not in attributes
         masks = np.atleast_1d(attributes["flag_values" if exclusive else "flag_masks"])
         names = tuple(str(attributes["flag_meanings"]).split())
         return cls(names, tuple(int(mask) for mask in masks), dtype, exclusive)
 
     def counts(self, flags: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """Number of pixels with each bit or value, in the order of the names."""
+        """Count the pixels with each bit or value, in the order of the names."""
         masks = [self.dtype.type(mask) for mask in self.masks]
         found = [flags == mask if self.exclusive else flags & mask for mask in masks]
         return np.array([np.count_nonzero(each) for each in found], dtype=np.int64)
 
 
 def pixel_flags(mask_rules: Iterable[str]) -> FlagTable:
-    """The table of ``quality_flags`` for the given mask rules, in the configuration's order."""
+    """Return the table of ``quality_flags``; mask rules are in the configuration's order."""
     rules = tuple(mask_rules)
     names = ("no_data", "outside_valid_range", "saturated", "geolocation_invalid")
     masks = (NO_DATA, OUTSIDE_VALID_RANGE, SATURATED, GEOLOCATION_INVALID)
@@ -96,7 +94,7 @@ MOST_MASK_RULES = LAST_MASK_BIT - FIRST_MASK_BIT + 1
 
 
 def class_map(classes: Iterable[str]) -> FlagTable:
-    """The table of a class map: classes from 1 up."""
+    """Return the table of a class map, whose classes are numbered from 1."""
     names = tuple(classes)
     return FlagTable(names, tuple(range(1, len(names) + 1)), np.dtype(np.uint8), exclusive=True)
 
@@ -110,9 +108,9 @@ def network_flags(
     scope_check: bool,
     may_fail: bool = False,
 ) -> FlagTable:
-    """The table of a network's flags; a network without a range lacks the bits of that range.
+    """Return the table of a network's flags; it has no bits for ranges that the network lacks.
 
-    What may fail has one of them nevertheless: an output that is not there is out of any range.
+    A step that may fail has ``output_out_of_range`` anyway: a missing output is outside any range.
     """
     bits = {"input_missing": INPUT_MISSING}
     if limited_inputs:

@@ -1,10 +1,9 @@
-"""A scene: one ``xr.Dataset`` in one set of names and units, whatever file it came from.
+"""A scene: one ``xr.Dataset`` with the same names and units for every file format.
 
-Dimensions are ``(y, x)``; a spectral quantity has a dimension of its own in front, with the band
-centres in nm as its coordinate: ``Rrs`` has ``(Rrs_wavelength, y, x)``. NaN means missing. What a
-reader knows about each value of a band, beside the value, is in ``<quantity>_state`` (uint8, the
-``STATE_*`` bits of :mod:`pipeline.scene.quality`). ``source_flags`` holds the file's own flags
-with the file's ``flag_masks`` and ``flag_meanings``.
+Dimensions are ``(y, x)``. In front of them, a spectral quantity has its own dimension, whose
+coordinate holds the band centres in nm: ``Rrs`` has ``(Rrs_wavelength, y, x)``. NaN means missing.
+``<quantity>_state`` (uint8) holds the ``STATE_*`` bits of :mod:`pipeline.scene.quality` for each
+value. ``source_flags`` holds the file's own flags with its ``flag_masks`` and ``flag_meanings``.
 """
 
 import re
@@ -18,18 +17,18 @@ import xarray as xr
 
 from pipeline.errors import SceneError
 from pipeline.facts.quantities import band_name, quantities
-from pipeline.scene.lazy import StoredChunks, source_of
+from pipeline.scene.lazy import StoredChunks, lazy_array_of
 
 SPECTRAL = ("Rrs", "Rrs_unc", "Lrc", "rho_s", "rho_w")
 ANGLES = ("solar_zenith", "sensor_zenith", "relative_azimuth")
 GEOLOCATION = ("latitude", "longitude")
 SOURCE_FLAGS = "source_flags"
-# A scene on a map also has coordinates along ``y`` and ``x`` and a scalar with the CF attributes of
-# their reference system.
+# A scene on a map also has coordinates along ``y`` and ``x``, and a scalar variable with the CF
+# attributes of its reference system.
 SPATIAL_REF = "spatial_ref"
 AXES = ("y", "x", SPATIAL_REF)
 
-# Attributes every reader sets beside those of the file itself.
+# Attributes that every reader adds to those of the file.
 REQUIRED_ATTRIBUTES = ("reader", "sensor", "brdf_correction")
 BRDF_STATES = ("none", "f/Q", "unknown")
 
@@ -43,15 +42,15 @@ class Band:
 
     @property
     def name(self) -> str:
-        """``Rrs_443``, ``solar_zenith``."""
+        """Name such as ``Rrs_443`` or ``solar_zenith``."""
         return band_name(self.quantity, self.wavelength_nm)
 
     def values(self, block: xr.Dataset) -> npt.NDArray[Any]:
-        """The layer's values in a block, with shape (y, x)."""
+        """Return the layer's values in a block, with shape (y, x)."""
         return self._layer(block, self.quantity)
 
     def states(self, block: xr.Dataset) -> npt.NDArray[np.uint8] | None:
-        """The ``STATE_*`` bits of the values, with shape (y, x); None where the scene has none."""
+        """Return the ``STATE_*`` bits of the values, with shape (y, x); None if there are none."""
         state = state_name(self.quantity)
         return self._layer(block, state) if state in block.variables else None
 
@@ -65,34 +64,34 @@ class Band:
 
 
 def source_flags_name(scene: xr.Dataset) -> str:
-    """What the file itself calls its flags; the product keeps that name."""
+    """Return the name of the flags in the file, which the product keeps."""
     return str(scene[SOURCE_FLAGS].attrs.get("source_name", SOURCE_FLAGS))
 
 
 def wavelength_dim(quantity: str) -> str:
-    """Name of the spectral dimension of a quantity."""
+    """Return the name of a quantity's spectral dimension."""
     return f"{quantity}_wavelength"
 
 
 def state_name(quantity: str) -> str:
-    """Name of the variable that tells what the reader knows about each value of a quantity."""
+    """Return the name of the variable with a quantity's state bits."""
     return f"{quantity}_state"
 
 
 def wavelengths(scene: xr.Dataset, quantity: str) -> npt.NDArray[np.float64]:
-    """Band centres (nm) of a spectral quantity, with shape (bands,); empty if there is none."""
+    """Return a quantity's band centres (nm), shape (bands,); empty if the scene lacks it."""
     if quantity not in scene:
         return np.empty(0)
     return np.asarray(scene[wavelength_dim(quantity)].values, dtype=np.float64)
 
 
 def spectral_quantities(scene: xr.Dataset) -> list[str]:
-    """The spectral quantities a scene has."""
+    """Return the spectral quantities of a scene."""
     return [quantity for quantity in SPECTRAL if quantity in scene]
 
 
 def plain_variables(scene: xr.Dataset) -> list[str]:
-    """The 2-D numeric variables an expression may name: angles, geolocation, retrievals."""
+    """Return the 2-D variables for use in expressions: angles, geolocation, retrievals."""
     return sorted(
         str(name)
         for name, variable in scene.variables.items()
@@ -101,7 +100,7 @@ def plain_variables(scene: xr.Dataset) -> list[str]:
 
 
 def band_names(scene: xr.Dataset) -> list[str]:
-    """The bands as ``Rrs_412``, rounded to whole nanometres."""
+    """Return the names of the bands, such as ``Rrs_412``, rounded to whole nanometres."""
     return [
         f"{quantity}_{nm:.0f}"
         for quantity in spectral_quantities(scene)
@@ -110,7 +109,7 @@ def band_names(scene: xr.Dataset) -> list[str]:
 
 
 def parse_band(name: str) -> tuple[str, float] | None:
-    """``Rrs_443`` -> ``("Rrs", 443.0)``; None where the name is not that of a band."""
+    """Split ``Rrs_443`` into ``("Rrs", 443.0)``; None if the name is not that of a band."""
     match = re.fullmatch(r"(.+)_(\d+(?:\.\d+)?)", name)
     if match is None or match.group(1) not in SPECTRAL:
         return None
@@ -120,7 +119,7 @@ def parse_band(name: str) -> tuple[str, float] | None:
 def nearest_band(
     scene: xr.Dataset, quantity: str, wavelength_nm: float, tolerance_nm: float
 ) -> int:
-    """Index of the band nearest to a wavelength.
+    """Return the index of the band nearest to a wavelength.
 
     Raises:
         SceneError: the scene has no such quantity, or no band within the tolerance.
@@ -129,42 +128,42 @@ def nearest_band(
     if centres.size == 0:
         have = ", ".join(spectral_quantities(scene)) or "none"
         raise SceneError(
-            f"no {quantity} in the scene; its spectral quantities are {have}. "
-            "Choose a network that takes one of these."
+            f"the scene has no {quantity}; its spectral quantities are {have}. Choose a network "
+            "that takes one of these."
         )
     index = int(np.argmin(np.abs(centres - wavelength_nm)))
     if not abs(centres[index] - wavelength_nm) <= tolerance_nm:
         listed = ", ".join(f"{nm:g}" for nm in centres)
         raise SceneError(
             f"no {quantity} band within {tolerance_nm:g} nm of {wavelength_nm:g} nm; bands are "
-            f"{listed} nm. Choose a network for this sensor, or set science.bands.tolerance_nm "
-            "where a band that far away will do."
+            f"{listed} nm. Choose a network for this sensor, or increase "
+            "science.bands.tolerance_nm if a band that far away is good enough."
         )
     return index
 
 
 def storage_of(scene: xr.Dataset, layers: Iterable[Band]) -> list[StoredChunks]:
-    """The arrays of storage chunks from which layers of a lazy scene are read, each once."""
+    """Return the arrays of storage chunks that hold layers of a lazy scene, each array once."""
     found: dict[str, StoredChunks] = {}
     for layer in layers:
-        source = source_of(scene[layer.quantity])
-        if source is None:
+        array = lazy_array_of(scene[layer.quantity])
+        if array is None:
             continue
         centres = wavelengths(scene, layer.quantity) if layer.wavelength_nm is not None else [None]
         band = list(centres).index(layer.wavelength_nm)
-        found |= {chunks.name: chunks for chunks in source.storage((band,))}
+        found |= {chunks.name: chunks for chunks in array.storage((band,))}
     return list(found.values())
 
 
 def check_scene(scene: xr.Dataset) -> xr.Dataset:
-    """The scene itself, if it keeps what this module promises.
+    """Return the scene, if it is as this module describes.
 
     Raises:
-        SceneError: a dimension, a unit, a type or an attribute is not as promised; all complaints.
+        SceneError: dimensions, units, types or attributes are wrong; the message lists all of them.
     """
     complaints = [*_check_attributes(scene), *_check_variables(scene), *_check_states(scene)]
     if complaints:
-        raise SceneError(f"not a valid scene: {'; '.join(complaints)}")
+        raise SceneError(f"not a valid scene: {'; '.join(complaints)}. Fetch the file again.")
     return scene
 
 
@@ -199,8 +198,10 @@ def _check_units(name: str, variable: xr.Variable) -> list[str]:
     if name == SOURCE_FLAGS:
         missing = {"flag_masks", "flag_meanings"} - set(variable.attrs)
         kind: Any = variable.dtype.kind
-        found = [f"{name} lacks {', '.join(sorted(missing))}"] if missing else []
-        return found + ([f"{name} is {variable.dtype}, not integer"] if kind not in "iu" else [])
+        found = [f"{name} has no {' and no '.join(sorted(missing))}"] if missing else []
+        return found + (
+            [f"{name} is {variable.dtype}, expected integers"] if kind not in "iu" else []
+        )
     units = quantities()[name].units
     if variable.attrs.get("units") != units:
         return [f"{name} has units {variable.attrs.get('units')!r}, expected {units!r}"]
@@ -210,29 +211,30 @@ def _check_units(name: str, variable: xr.Variable) -> list[str]:
 
 
 def _check_states(scene: xr.Dataset) -> list[str]:
-    complaints = []
-    for quantity in spectral_quantities(scene):
-        state = state_name(quantity)
-        if state in scene and scene[state].dims != scene[quantity].dims:
-            complaints.append(f"{state} has dims {scene[state].dims}, unlike {quantity}")
-    return complaints
+    states = {state_name(quantity): quantity for quantity in spectral_quantities(scene)}
+    return [
+        f"{state} has dims {scene[state].dims}, expected those of {quantity}"
+        for state, quantity in states.items()
+        if state in scene and scene[state].dims != scene[quantity].dims
+    ]
 
 
 def with_constants(scene: xr.Dataset, constants: Mapping[str, float]) -> xr.Dataset:
-    """The scene with quantities that it lacks, the same on every pixel.
+    """Add quantities that the scene lacks, with the same value on every pixel.
 
     Raises:
-        SceneError: the scene has one of them by itself, or there is no such quantity.
+        SceneError: the scene has such a quantity already, or the quantity is not a known 2-D one.
     """
     added = {}
     for name, value in constants.items():
         if name in scene or name not in quantities() or name in SPECTRAL:
-            reason = "the scene has it by itself" if name in scene else "it is no 2-D quantity"
+            is_there = name in scene
+            reason = "the scene has it already" if is_there else "it is not a known 2-D quantity"
             raise SceneError(
-                f"science.constants sets {name}, but {reason}. Leave it out; constants are for "
-                "what a network needs and the scene lacks, such as relative_humidity."
+                f"science.constants sets {name}, but {reason}. Remove it; constants are for inputs "
+                "of a network that the scene lacks, such as relative_humidity."
             )
-        # One number in memory, whatever the size of the scene.
+        # A broadcast view: one number in memory, whatever the size of the scene.
         values = np.broadcast_to(np.float32(value), (scene.sizes["y"], scene.sizes["x"]))
         added[name] = xr.DataArray(values, dims=("y", "x"), attrs=quantities()[name].attributes())
     return scene.assign(added)
@@ -241,7 +243,7 @@ def with_constants(scene: xr.Dataset, constants: Mapping[str, float]) -> xr.Data
 def geographic_reference(
     latitude: npt.NDArray[np.float64], longitude: npt.NDArray[np.float64]
 ) -> dict[str, xr.DataArray]:
-    """Coordinates ``y``, ``x`` and ``spatial_ref`` of a map of latitude and longitude, both 1-D."""
+    """Return coordinates ``y``, ``x``, ``spatial_ref`` of a map with 1-D latitude and longitude."""
     crs = {"grid_mapping_name": "latitude_longitude", "horizontal_datum_name": "WGS84"}
     axes = {}
     for dim, name, values in (("y", "latitude", latitude), ("x", "longitude", longitude)):
@@ -251,5 +253,5 @@ def geographic_reference(
 
 
 def is_projected(attributes: Mapping[str, Any], dim: str) -> bool:
-    """Whether a 1-D variable with these attributes is the map coordinate along a dimension."""
+    """Whether the attributes are those of a projected map coordinate along a dimension."""
     return attributes.get("standard_name") == f"projection_{dim}_coordinate"

@@ -1,4 +1,4 @@
-"""The flags a scene brings: names and bits, from its own flag_masks and flag_meanings."""
+"""The flags of the source file: names and bits, from its flag_masks and flag_meanings."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -11,45 +11,42 @@ import xarray as xr
 from pipeline.errors import SceneError
 from pipeline.scene.scene import SOURCE_FLAGS
 
-# Placeholders for bits without a meaning; OBPG repeats SPARE for each of them.
+# Names of bits without a meaning; OBPG uses SPARE for each of them.
 UNNAMED = frozenset({"SPARE", "UNUSED", "spare", "unused"})
 
 
 @dataclass(frozen=True)
 class SourceFlags:
-    """Flag name -> bits, as unsigned numbers whatever the sign of the stored type."""
+    """The flags of a scene by name."""
 
     masks: Mapping[str, int]
+    """Flag name -> bits, as an unsigned number even if the stored type is signed."""
 
     @classmethod
     def of(cls, scene: xr.Dataset) -> "SourceFlags":
-        """The flags a scene brings.
+        """Decode the flags of a scene.
 
         Raises:
-            SceneError: it brings none, or its masks and meanings do not fit together.
+            SceneError: the scene has no flags, or its masks and meanings do not match.
         """
         if SOURCE_FLAGS not in scene:
             raise SceneError(
-                "masks name flags but the scene has none. Remove them (masks.preset, masks.flags, "
-                "masks.keep_flags), or mask by expressions instead."
+                "the masks name flags, but the scene has none. Remove masks.preset, masks.flags "
+                "and masks.keep_flags, or use expressions instead."
             )
         return cls.from_attributes(scene[SOURCE_FLAGS].attrs, scene[SOURCE_FLAGS].dtype)
 
     @classmethod
     def from_attributes(cls, attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> "SourceFlags":
-        """Decode CF flag attributes; a name that repeats (SPARE) has all of its bits.
-
-        Raises:
-            SceneError: there are more names than masks, or the reverse.
-        """
+        """Decode CF flag attributes; a repeated name (SPARE) stands for all its bits."""
         names = str(attributes["flag_meanings"]).split()
         stored = np.atleast_1d(attributes["flag_masks"])
         if len(names) != stored.size:
             raise SceneError(
-                f"flag_meanings has {len(names)} names and flag_masks {stored.size} masks. "
-                "The file is damaged or its flags need a named layout."
+                f"flag_meanings has {len(names)} names, but flag_masks has {stored.size} masks. "
+                "The file is damaged, or the reader's options must name the layout of its flags."
             )
-        # The sign bit of an int32 mask is bit 31; masks may have a narrower type than the variable.
+        # The sign bit of an int32 mask is bit 31. Masks may have a narrower type than the variable.
         all_bits = (1 << (8 * min(dtype.itemsize, stored.dtype.itemsize))) - 1
         masks: dict[str, int] = {}
         for name, mask in zip(names, stored, strict=True):
@@ -57,11 +54,7 @@ class SourceFlags:
         return cls(masks)
 
     def mask(self, name: str) -> int:
-        """The bits of a flag.
-
-        Raises:
-            SceneError: there is no such flag; the message lists those there are.
-        """
+        """Return the bits of a flag; the error for an unknown flag lists all flags."""
         known = self.named
         if name in known:
             return known[name]
@@ -70,7 +63,7 @@ class SourceFlags:
         raise SceneError(f"unknown flag {name!r}; the scene's flags are {', '.join(known)}.{hint}")
 
     def mask_of_any(self, names: Iterable[str]) -> int:
-        """The bits of several flags together."""
+        """Return the bits of several flags together."""
         together = 0
         for name in names:
             together |= self.mask(name)
@@ -78,5 +71,5 @@ class SourceFlags:
 
     @property
     def named(self) -> dict[str, int]:
-        """Name -> bits of the flags that mean something."""
+        """Name -> bits, without the placeholders for unused bits."""
         return {name: mask for name, mask in self.masks.items() if name not in UNNAMED}

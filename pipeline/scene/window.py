@@ -1,7 +1,8 @@
-"""The part of a scene that is processed: a rectangle of its lines and pixels."""
+"""The window of a scene that is processed: a rectangle of its lines and pixels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ Bool = npt.NDArray[np.bool_]
 Places = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 """Latitude and longitude."""
 
-# Bytes of geolocation that are kept when a box was looked for in it; more of it is read again.
+# Most bytes of geolocation kept after the search for a box; more than that is read again.
 MOST_KEPT = 64_000_000
 
 
@@ -29,11 +30,11 @@ class Extent:
     shape: tuple[int, int]
     scene_shape: tuple[int, int]
     places: Places | None = None
-    """Latitude and longitude of the rectangle, where they had to be read to find it."""
+    """Latitude and longitude of the rectangle, if the search for it read and kept them."""
 
     @classmethod
     def whole(cls, scene: xr.Dataset) -> "Extent":
-        """All of a scene."""
+        """Return the extent of a whole scene."""
         shape = (scene.sizes["y"], scene.sizes["x"])
         return cls(0, 0, shape, shape)
 
@@ -43,12 +44,12 @@ class Extent:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is all of the scene."""
+        """Whether the rectangle is the whole scene."""
         return self.shape == self.scene_shape
 
     @property
     def slices(self) -> dict[str, slice]:
-        """Along ``y`` and ``x``."""
+        """Lines and pixels as slices along ``y`` and ``x``."""
         lines, pixels = self.shape
         return {
             "y": slice(self.first_line, self.first_line + lines),
@@ -57,19 +58,19 @@ class Extent:
 
 
 def find_extent(scene: xr.Dataset, window: Window) -> Extent:
-    """The rectangle that a window means in a scene.
+    """Find the rectangle of a window in a scene.
 
-    A bounding box needs geolocation: it is read, and the window's part of it kept if it is small.
+    For a bounding box, geolocation is read; its part inside the window is kept if it is small.
 
     Raises:
-        SceneError: nothing of the scene is inside.
+        SceneError: no pixel of the scene is inside the window.
     """
     shape = (scene.sizes["y"], scene.sizes["x"])
     lines = _span(window.lines, shape[0], "lines")
     pixels = _span(window.pixels, shape[1], "pixels")
     places = None
     if window.bbox is not None:
-        # Lines and pixels first: geolocation outside of them is not even read.
+        # Lines and pixels are cut first, so geolocation outside them is not read.
         part = scene[list(GEOLOCATION)].isel(y=slice(*lines), x=slice(*pixels))
         found = _inside_box(part.drop_vars(AXES, errors="ignore").reset_coords(), window.bbox)
         rows, columns, places = found
@@ -84,8 +85,8 @@ def _span(span: tuple[int, int] | None, size: int, what: str) -> tuple[int, int]
         return 0, size
     if span[0] >= size:
         raise SceneError(
-            f"the window's {what} {span[0]}:{span[1]} are outside the scene, which has {size}. "
-            f"Correct --{what} or science.window.{what}."
+            f"the window's {what} {span[0]}:{span[1]} are outside the scene, which has {size} "
+            f"{what}. Correct --{what} or science.window.{what}."
         )
     return span[0], min(span[1], size)
 
@@ -93,7 +94,7 @@ def _span(span: tuple[int, int] | None, size: int, what: str) -> tuple[int, int]
 def _inside_box(
     part: xr.Dataset, bbox: tuple[float, float, float, float]
 ) -> tuple[slice, slice, Places | None]:
-    """Lines and pixels around a box, and their geolocation if that is not too much to keep."""
+    """Return the lines and pixels around a box, and their geolocation if it is small enough."""
     rows = np.zeros(part.sizes["y"], dtype=bool)
     columns = np.zeros(part.sizes["x"], dtype=bool)
     kept: list[tuple[slice, Places]] | None = []
@@ -108,24 +109,24 @@ def _inside_box(
             ends.extend([float(known.min()), float(known.max())] if known.size else [])
         if kept is not None and inside.any():
             kept.append((strip, (latitude, longitude)))
-            held = sum(array.nbytes for _, pair in kept for array in pair)
+            held = sum(array.nbytes for _, places in kept for array in places)
             kept = kept if held <= MOST_KEPT else None
     if not rows.any():
         raise SceneError(_nothing_inside(spans, bbox))
     lines, pixels = _used(rows), _used(columns)
-    if kept is None:
-        return lines, pixels, None
-    # Every line between the first and the last is needed, those of strips without a pixel, too.
-    if sum(strip.stop - strip.start for strip, _ in kept) < kept[-1][0].stop - kept[0][0].start:
-        return lines, pixels, None
-    shape = (lines.stop - lines.start, pixels.stop - pixels.start)
-    places = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    for strip, arrays in kept:
-        top, bottom = max(strip.start, lines.start), min(strip.stop, lines.stop)
-        for place, array in zip(places, arrays, strict=True):
-            inside_strip = array[top - strip.start : bottom - strip.start, pixels]
-            place[top - lines.start : bottom - lines.start] = inside_strip
-    return lines, pixels, places
+    return lines, pixels, None if kept is None else _joined(kept, lines, pixels)
+
+
+def _joined(kept: list[tuple[slice, Places]], lines: slice, pixels: slice) -> Places | None:
+    """Cut the geolocation of a window out of strips; None if a strip in between was not kept."""
+    if any(strip.stop != following.start for (strip, _), (following, _) in pairwise(kept)):
+        return None
+    top = kept[0][0].start
+    within = slice(lines.start - top, lines.stop - top)
+    latitude, longitude = (
+        np.concatenate([places[axis][:, pixels] for _, places in kept])[within] for axis in (0, 1)
+    )
+    return latitude, longitude
 
 
 def _inside(
@@ -133,14 +134,14 @@ def _inside(
     longitude: npt.NDArray[np.float32],
     bbox: tuple[float, float, float, float],
 ) -> Bool:
-    """Pixels whose centre is in the box, edges included; NaN is outside.
+    """Whether the centre of each pixel (y, x) is in the box, edges included; NaN is outside.
 
-    The box is rounded to float32, as the centres are: one that goes through centres holds them.
+    The box is rounded to float32, like the centres, so that centres on its edge are inside.
     """
     west, south, east, north = (float(np.float32(edge)) for edge in bbox)
     width = east - west if east - west >= 360 else (east - west) % 360
     inside = np.empty(latitude.shape, dtype=bool)
-    for line in range(len(latitude)):  # a line at a time: no float64 of the whole scene
+    for line in range(len(latitude)):  # one line at a time, to save memory for float64
         with np.errstate(invalid="ignore"):
             from_west = (longitude[line].astype(np.float64) - west) % 360
             in_longitude = (from_west <= width) | (width >= 360)
@@ -155,14 +156,14 @@ def _nothing_inside(
     west, south, east, north = bbox
     box = f"west {west:g}, south {south:g}, east {east:g}, north {north:g}"
     spans = [f"{name} {min(s):.3f} to {max(s):.3f}" for name, s in found.items() if s]
-    place = f"covers {' and '.join(spans)}" if spans else "has no geolocation"
+    place = f"covers {' and '.join(spans)}" if spans else "has no valid geolocation"
     return (
-        f"no pixel of the scene is in the box {box}; it {place}. Correct --bbox or "
+        f"no pixel of the scene is in the box {box}; the scene {place}. Correct --bbox or "
         "science.window.bbox (west, south, east, north; west > east crosses the antimeridian)."
     )
 
 
 def _used(used: Bool) -> slice:
-    """From the first to the last that is used."""
+    """Return the range from the first to the last line (or pixel) that is used."""
     places = np.flatnonzero(used)
     return slice(int(places[0]), int(places[-1]) + 1)

@@ -1,8 +1,8 @@
-"""Values -> the bytes of one storage chunk: fill values, shuffle, deflate; and what is counted.
+"""Values -> the bytes and counts of one storage chunk: fill values, shuffle, deflate.
 
-HDF5 compresses under one global lock. Here it is done in the thread that computed the block, with
-ISA-L, which is several times faster than zlib at the same size; what comes out is the same plain
-format (a zlib stream of shuffled bytes) that every netCDF library reads.
+HDF5 compresses under one global lock. Here the thread that computed a block compresses it, with
+ISA-L, which is several times faster than zlib at the same size. The result is the plain format that
+every netCDF library reads: a zlib stream of shuffled bytes.
 """
 
 import zlib
@@ -15,56 +15,56 @@ import numpy.typing as npt
 from isal import isal_zlib
 
 from pipeline.scene.quality import FlagTable
-from pipeline.writers.tally import Counts
+from pipeline.writers.tally import ChunkCounts
 
 FILL = np.float32(-32767.0)  # NASA's fill value of float products
 
-# ISA-L's levels differ little (its highest is slower and no smaller here); above this level the
-# user wants the smallest file and has time for zlib.
+# ISA-L's levels differ little: its highest is slower, but the files are no smaller. Above this
+# level the user wants the smallest file, and zlib makes it.
 LAST_FAST_LEVEL = 6
 ISAL_LEVEL = 2
 
 # ISA-L (2.31 to 2.32.1) starts a long input by hashing a register that still holds the address of
-# its own state instead of the third byte. The match it may find through that entry is valid, but
-# another process has another address and so writes other bytes. A first block of a few bytes goes
-# through a different routine, which is right, and leaves a history for the rest to go on from. It
-# costs 8 to 40 bytes a chunk and no time.
+# its own state instead of the third byte. A match found through that entry is valid, but another
+# process has another address and so writes other bytes. A first block of a few bytes takes a
+# different, correct routine and leaves a history for the rest. It costs 8 to 40 bytes a chunk and
+# no time.
 OPENING = 16
 
 
 @dataclass(frozen=True)
-class StoredChunk:
-    """One chunk of one variable, ready to be written."""
+class EncodedChunk:
+    """One chunk of one variable, ready to be written, and its counts."""
 
     data: bytes
-    counts: Counts
+    counts: ChunkCounts
 
 
 @dataclass(frozen=True)
 class ChunkEncoder:
-    """Makes the chunks of one variable; pure, for any thread."""
+    """Encodes the chunks of one variable; it has no side effects, so any thread may use it."""
 
     name: str
     dtype: np.dtype[Any]
     chunk: tuple[int, int]
     padding: Any
-    """What fills the part of an edge chunk that is outside the array."""
+    """Value in the part of an edge chunk that is outside the array."""
     level: int
     flags: FlagTable | None
 
-    def encode(self, values: npt.NDArray[Any]) -> StoredChunk:
-        """The chunk of some values (y, x), which may be smaller than the chunk at an edge."""
+    def encode(self, values: npt.NDArray[Any]) -> EncodedChunk:
+        """Encode values (y, x) as a chunk; at an edge they may be smaller than the chunk."""
         stored = as_stored(values).astype(self.dtype, copy=False)
-        counts = Counts.of(self.name, values, stored, self.flags)
+        counts = ChunkCounts.of(self.name, values, stored, self.flags)
         if stored.shape != self.chunk:
             whole = np.full(self.chunk, self.padding, dtype=self.dtype)
             whole[: stored.shape[0], : stored.shape[1]] = stored
             stored = whole
-        return StoredChunk(deflated(np.ascontiguousarray(stored), self.level), counts)
+        return EncodedChunk(deflated(np.ascontiguousarray(stored), self.level), counts)
 
 
 def as_stored(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Numbers of any shape as the file holds them: the fill value where there is none."""
+    """Return values of any shape as the file stores them, with fill values for NaN."""
     if values.dtype.kind != "f":
         return values
     finite = np.isfinite(values)
@@ -72,7 +72,7 @@ def as_stored(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def deflated(numbers: npt.NDArray[Any], level: int) -> bytes:
-    """Contiguous numbers as HDF5's filters shuffle and deflate leave them; plain for level 0."""
+    """Shuffle and deflate contiguous numbers like HDF5's filters; level 0 does nothing."""
     if level == 0:
         return numbers.tobytes()
     planes: Any = _shuffled(numbers)
@@ -84,7 +84,7 @@ def deflated(numbers: npt.NDArray[Any], level: int) -> bytes:
 
 
 def _shuffled(numbers: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """The first bytes of all numbers, then the second bytes ..."""
+    """Return the first bytes of all numbers, then the second bytes, and so on."""
     size = numbers.dtype.itemsize
     each = numbers.reshape(-1).view(np.uint8).reshape(-1, size)
     planes = np.empty((size, each.shape[0]), dtype=np.uint8)
@@ -95,6 +95,6 @@ def _shuffled(numbers: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
 
 def encode_all(
     encoders: Mapping[str, ChunkEncoder], values: dict[str, npt.NDArray[Any]]
-) -> dict[str, StoredChunk]:
-    """The chunks of all variables of a block; each array is taken out of ``values`` for good."""
+) -> dict[str, EncodedChunk]:
+    """Encode all variables of a block; ``values`` is emptied on the way, to save memory."""
     return {name: encoder.encode(values.pop(name)) for name, encoder in encoders.items()}

@@ -1,4 +1,4 @@
-"""The colours of a class map, and a legend of its classes with their shares."""
+"""The colours of a class map, and a legend of the classes with their shares."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -8,19 +8,19 @@ import xarray as xr
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Told apart by all kinds of eyes (Okabe and Ito 2008, Color Universal Design); without its black,
-# and none near the colours of land, cloud and other masks.
+# Colours that colour-blind readers can distinguish (Okabe and Ito 2008, Color Universal Design),
+# without black, and none near the colours of land, cloud and other masks.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#f0e442", "#cc3d8f")
 MOST_ACROSS = 3
 
 
 def is_class_map(variable: xr.DataArray) -> bool:
-    """Whether a variable holds classes, not amounts."""
+    """Whether a variable holds classes instead of amounts."""
     return "flag_values" in variable.attrs
 
 
 def class_colours(variable: xr.DataArray) -> dict[str, Any]:
-    """Colour map and norm of a class map, for ``pcolormesh``."""
+    """Return the colour map and norm of a class map, for ``pcolormesh``."""
     from matplotlib.colors import BoundaryNorm, ListedColormap
 
     values = np.atleast_1d(variable.attrs["flag_values"]).astype(float)
@@ -32,7 +32,7 @@ def class_colours(variable: xr.DataArray) -> dict[str, Any]:
 
 
 def draw_class_legend(panel: "Axes", variable: xr.DataArray, title: str) -> None:
-    """The classes below a map, each with its share of the classified pixels that are drawn."""
+    """Draw a legend below a map: each class with its share of the drawn, classified pixels."""
     from matplotlib.patches import Patch
 
     names = str(variable.attrs["flag_meanings"]).split()
@@ -65,5 +65,5 @@ def _colours(count: int) -> list[Any]:
 
 
 def _percent(share: float) -> str:
-    """``12 %``; a class that is there is not said to have none."""
+    """Format a share as ``12 %``, a small one as ``< 1 %`` instead of ``0 %``."""
     return "< 1 %" if 0 < share < 0.005 else f"{share:.0%}".replace("%", " %")

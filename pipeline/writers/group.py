@@ -1,4 +1,4 @@
-"""A netCDF group as plain data: what a writer puts beside the products."""
+"""A netCDF group as plain data, for metadata that a writer stores with the products."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,5 +15,5 @@ class Group:
     variables: Mapping[str, tuple[str, npt.NDArray[Any], Mapping[str, Any]]] = field(
         default_factory=dict
     )
-    """Name -> (dimension, values, attributes), 1-D."""
+    """Name -> (dimension, 1-D values, attributes)."""
     groups: Mapping[str, "Group"] = field(default_factory=dict)

@@ -1,8 +1,8 @@
 """The product as netCDF-4: 2-D variables, chunked, shuffle + deflate, complete or absent.
 
-The netCDF library makes the file with its dimensions, variables and attributes; the chunks, which
-come compressed, are stored beside it by h5py in the order of the blocks; the attributes that depend
-on the counts come last. The file has a temporary name until it is complete.
+The netCDF library creates the file with its dimensions, variables and attributes. Then h5py stores
+the chunks, which are compressed already, in the order of the blocks. Attributes that depend on
+counts come last. The file has a temporary name until it is complete.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import h5py
 import netCDF4
@@ -25,46 +25,45 @@ from h5py._objects import phil
 from pipeline.errors import OutputError, WriteError
 from pipeline.scene.grid import BlockGrid
 from pipeline.scene.quality import NO_CLASS, FlagTable
-from pipeline.writers.chunks import FILL, ChunkEncoder, StoredChunk
+from pipeline.writers.chunks import FILL, ChunkEncoder, EncodedChunk
 from pipeline.writers.group import Group
 from pipeline.writers.partial import partial_path
 from pipeline.writers.tally import Tally
 
 log = logging.getLogger(__name__)
 
-
-# With less free space than this a failure is probably for want of space.
+# If fewer bytes than this are free, a failure is probably due to lack of space.
 LITTLE_SPACE = 50_000_000
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
-# Of a disk that is read-only, gone or broken.
+# Errors of a disk that is read-only, missing or broken.
 _UNUSABLE = (errno.EROFS, errno.EIO, errno.ENODEV, errno.ESTALE, errno.ENOTCONN)
 
-# Lines and pixels of a chunk. Of a scene with storage chunks as wide as itself, as many lines as a
-# block has are in memory, so blocks are wide rather than high; of many variables they are smaller,
-# so that a block of all of them fits into memory.
+# Lines and pixels of a chunk. Chunks are wide rather than high: storage chunks of a scene may be as
+# wide as the scene, and then memory holds as many whole lines as a block has. With many variables,
+# chunks are smaller, so that a block of all variables fits into memory.
 CHUNK, CHUNK_OF_MANY = (256, 1024), (256, 256)
 MANY = 30
 
 
 def default_chunk(variables: int) -> tuple[int, int]:
-    """Of a product with so many variables made by networks."""
+    """Return lines and pixels of a chunk, for a number of variables computed by networks."""
     return CHUNK if variables <= MANY else CHUNK_OF_MANY
 
 
-Block = Mapping[str, StoredChunk]
+EncodedBlock = Mapping[str, EncodedChunk]
 """The chunks of all variables in one block."""
 
 
 @dataclass(frozen=True)
-class Layout:
-    """How a product is stored; part of the science configuration, for it decides the bytes."""
+class StorageLayout:
+    """Chunks and compression of a product; part of ``science``, as they decide its bytes."""
 
     chunk: tuple[int, int]
     compression_level: int
 
 
-def encoders_of(products: xr.Dataset, layout: Layout) -> dict[str, ChunkEncoder]:
-    """What makes the chunks of each variable, in the order of the file."""
+def encoders_of(products: xr.Dataset, layout: StorageLayout) -> dict[str, ChunkEncoder]:
+    """Return the chunk encoder of each variable, in the order of the file."""
     tables = _flag_tables(products)
     made = {}
     for name, variable in products.data_vars.items():
@@ -83,26 +82,23 @@ def encoders_of(products: xr.Dataset, layout: Layout) -> dict[str, ChunkEncoder]
 def write_product(
     products: xr.Dataset,
     target: Path,
-    layout: Layout,
-    blocks: Iterable[Block],
+    layout: StorageLayout,
+    blocks: Iterable[EncodedBlock],
     describe: Callable[[Tally], Group],
     progress: Callable[[int, int], None] | None = None,
     lease: str = "",
 ) -> Tally:
-    """Write a product from its blocks as they come.
+    """Write a product block by block, as the blocks arrive.
 
     Args:
-        products: the variables on (y, x) with their attributes, of which no value is used;
+        products: the variables on (y, x) with their attributes, whose values are not used, and the
             coordinates of a map.
-        target: final name of the file; a file of that name is replaced.
+        target: final name of the file; an existing file is replaced.
         layout: chunks and compression.
-        blocks: the chunks of ``encoders_of``, block after block.
-        describe: gives the file's attributes and groups once all pixels are counted.
-        progress: told the number of written blocks and of all blocks.
-        lease: part of the temporary name, by which the leavings of a dead process can be told.
-
-    Returns:
-        The counts.
+        blocks: encoded chunks of all variables, block after block.
+        describe: returns the file's attributes and groups after all pixels are counted.
+        progress: called with the number of written blocks and of all blocks.
+        lease: part of the temporary name, to find what a dead process left behind.
 
     Raises:
         WriteError: the file cannot be written; nothing is left behind.
@@ -112,34 +108,34 @@ def write_product(
     tally = Tally(lines * pixels, _flag_tables(products))
     report = progress or (lambda _done, _total: None)
     with _complete_or_absent(target, lease) as partial:
-        with _named_failure(target):
-            partial.touch(exist_ok=False)  # says what is wrong where the library says "denied"
-        with _open(partial, "w") as file, _named_failure(target):
+        with _write_errors(target):
+            partial.touch(exist_ok=False)  # its error is clearer than that of the netCDF library
+        with _opened(partial, netCDF4.Dataset, "w") as file, _write_errors(target):
             _define(file, products, layout)
-        with _open_chunks(partial) as datasets:
+        with _opened(partial, h5py.File, "r+") as datasets:
             report(0, grid.count)
             for number, block in enumerate(blocks):
                 corner = tuple(part.start for part in grid.region(number))
-                with _named_failure(target):
+                with _write_errors(target):
                     for name, chunk in block.items():
                         write_direct_chunk(datasets[name], corner, chunk.data)
                 for name, chunk in block.items():
                     tally.merge(name, chunk.counts)
                 report(number + 1, grid.count)
         root = describe(tally)
-        with _open(partial, "a") as file, _named_failure(target):
+        with _opened(partial, netCDF4.Dataset, "a") as file, _write_errors(target):
             file.set_fill_off()
             _write_group(file, root)
     return tally
 
 
 def write_direct_chunk(dataset: h5py.Dataset, corner: tuple[int, ...], data: bytes) -> None:
-    """Store the bytes of a chunk; below h5py 3.16 the library does not lock this by itself."""
+    """Store the bytes of a chunk under h5py's lock, which h5py below 3.16 does not take here."""
     with phil:
         dataset.id.write_direct_chunk(corner, data)
 
 
-def _chunk(products: xr.Dataset, layout: Layout) -> tuple[int, int]:
+def _chunk(products: xr.Dataset, layout: StorageLayout) -> tuple[int, int]:
     lines, pixels = (
         min(c, products.sizes[d]) for c, d in zip(layout.chunk, ("y", "x"), strict=True)
     )
@@ -156,16 +152,16 @@ def _flag_tables(products: xr.Dataset) -> dict[str, FlagTable]:
 
 @contextlib.contextmanager
 def _complete_or_absent(target: Path, lease: str) -> Iterator[Path]:
-    """A temporary path in the same folder, renamed at the end, removed on any failure."""
+    """Give a temporary path in the same folder; rename it at the end, or remove it on failure."""
     partial = partial_path(target, lease)
     try:
         yield partial
-        with _named_failure(target):
+        with _write_errors(target):
             _to_disk(partial)
             partial.replace(target)
             _to_disk(target.parent)
     finally:
-        with contextlib.suppress(OSError):  # a read-only or vanished folder holds nothing of ours
+        with contextlib.suppress(OSError):  # a read-only or missing folder cannot hold the file
             partial.unlink(missing_ok=True)
 
 
@@ -178,36 +174,23 @@ def _to_disk(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _open(path: Path, mode: Literal["w", "a"]) -> Iterator[netCDF4.Dataset]:
-    with _named_failure(path):
-        file = netCDF4.Dataset(path, mode, format="NETCDF4")
-    with _closed_at_the_end(path, file):
-        yield file
-
-
-@contextlib.contextmanager
-def _open_chunks(path: Path) -> Iterator[h5py.File]:
-    with _named_failure(path):
-        file = h5py.File(path, "r+")
-    with _closed_at_the_end(path, file):
-        yield file
-
-
-@contextlib.contextmanager
-def _closed_at_the_end(path: Path, file: Any) -> Iterator[None]:
+def _opened(path: Path, library: Callable[..., Any], mode: str) -> Iterator[Any]:
+    """Open a file with a class of netCDF4 or h5py; close it even if writing fails."""
+    with _write_errors(path):
+        file = library(path, mode)
     try:
-        yield
+        yield file
     except BaseException:
         with contextlib.suppress(RuntimeError, OSError):
-            file.close()  # what it holds is thrown away; the first failure is the one to report
+            file.close()  # its content is discarded; the first failure is the one to report
         raise
-    with _named_failure(path):
+    with _write_errors(path):
         file.close()
 
 
 @contextlib.contextmanager
-def _named_failure(path: Path) -> Iterator[None]:
-    """A failure of the file system or of the library as a WriteError that says what to do."""
+def _write_errors(path: Path) -> Iterator[None]:
+    """Turn a failure of the file system or of the library into a WriteError with advice."""
     try:
         yield
     except (OSError, RuntimeError) as error:
@@ -220,11 +203,11 @@ def _named_failure(path: Path) -> Iterator[None]:
 
 
 def _what_to_do(folder: Path, number: int | None) -> tuple[type[WriteError], str]:
-    """Whether other products would fare as this one, and advice."""
+    """Return the class of the error (OutputError if it concerns all products), and advice."""
     try:
         free = shutil.disk_usage(folder).free
     except OSError:
-        return OutputError, "The folder cannot be reached: choose another output folder."
+        return OutputError, "The folder cannot be reached. Choose another output folder."
     if free < LITTLE_SPACE or number in _NO_SPACE:
         advice = (
             f"Only {free / 1e6:.1f} MB are free. Free space there, or choose another output folder."
@@ -233,8 +216,8 @@ def _what_to_do(folder: Path, number: int | None) -> tuple[type[WriteError], str
     return OutputError if number in _UNUSABLE else WriteError, "Choose another output folder."
 
 
-def _define(file: netCDF4.Dataset, products: xr.Dataset, layout: Layout) -> None:
-    """Dimensions and variables with their attributes, before any data."""
+def _define(file: netCDF4.Dataset, products: xr.Dataset, layout: StorageLayout) -> None:
+    """Create dimensions, and variables with their attributes, before any data."""
     file.set_fill_off()  # every chunk is written
     for dim in ("y", "x"):
         file.createDimension(dim, products.sizes[dim])
@@ -261,7 +244,7 @@ def _define(file: netCDF4.Dataset, products: xr.Dataset, layout: Layout) -> None
 
 
 def fill_of(variable: xr.DataArray) -> Any:
-    """The fill value of a product variable; False for none."""
+    """Return the fill value of a product variable; False for none."""
     if variable.dtype.kind == "f":
         return FILL
     return NO_CLASS if "flag_values" in variable.attrs else False
@@ -280,7 +263,7 @@ def _write_group(parent: Any, group: Group) -> None:
 
 
 def storable(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes as netCDF can hold them: those carried over from a scene may be anything."""
+    """Convert attributes, which a scene may have in any form, to what netCDF can hold."""
     stored = {_storable_name(name): _storable_value(v) for name, v in attributes.items()}
     return {name: value for name, value in stored.items() if value is not None}
 
@@ -295,7 +278,7 @@ def _storable_value(value: Any) -> Any:
     if isinstance(value, bytes):
         value = value.decode(errors="backslashreplace")
     if isinstance(value, str):
-        # The library ends a text at its first NUL.
+        # The netCDF library ends a text at its first NUL.
         return value.partition("\0")[0].encode(errors="backslashreplace").decode()
     array = np.asarray(value)
     if array.dtype.kind == "b":

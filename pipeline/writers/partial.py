@@ -1,4 +1,4 @@
-"""The temporary name of a product: in the same folder, hidden, telling whose it is."""
+"""The temporary name of a product: hidden, in the same folder, and marked with its holder."""
 
 import os
 import secrets
@@ -8,13 +8,13 @@ PARTIAL_SUFFIX = ".partial"
 
 
 def partial_path(target: Path, lease: str = "") -> Path:
-    """A new temporary name for a product; without a lease it bears the number of this process."""
+    """Return a new temporary name for a product; it contains the lease, else the process number."""
     holder = lease or str(os.getpid())
     return target.with_name(f".{target.name}.{holder}-{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
 
 
 def partials_of(target: Path, lease: str) -> list[Path]:
-    """What a lease has left of a product."""
+    """Return the temporary files that a lease left behind for a product."""
     start = f".{target.name}.{lease}-"
     try:
         found = list(target.parent.iterdir())

@@ -1,4 +1,4 @@
-"""A picture of a product: one map per variable, logarithmic colours, a colour for each mask."""
+"""A picture of a product: one map per variable, with logarithmic colours and coloured masks."""
 
 import math
 import textwrap
@@ -19,79 +19,73 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 REFERENCE_NM = 443.0
-# More pixels than this along one side do not show in a picture.
+# More pixels than this along one side are not visible in a picture.
 MOST_PIXELS = 1200
 MOST_COLUMNS = 3
 
 
 @dataclass(frozen=True)
-class Layer:
-    """Pixels without a value, drawn in one colour below the values."""
+class Background:
+    """Pixels that have no value for one reason, drawn in one colour below the values."""
 
     label: str
     colour: str
     mask_names: tuple[str, ...] = ()
-    """Parts of the names of mask bits that put a pixel into this layer."""
+    """Parts of names of mask bits whose pixels belong to this background."""
 
 
-# Later layers cover earlier ones. Told apart in grey, too: land is darker than any water.
-NOT_COMPUTED = Layer("not computed", "#f1ece4")
-OTHER_MASK = Layer("masked by another rule", "#d3b8c6")
-CLOUD = Layer("cloud or ice", "#b5bdc4", ("CLD", "CLOUD"))
-LAND = Layer("land", "#4a3f35", ("LAND",))
+# Later ones cover earlier ones. They differ in grey as well: land is darker than any water.
+NOT_COMPUTED = Background("not computed", "#f1ece4")
+OTHER_MASK = Background("masked by another rule", "#d3b8c6")
+CLOUD = Background("cloud or ice", "#b5bdc4", ("CLD", "CLOUD"))
+LAND = Background("land", "#4a3f35", ("LAND",))
 
 
 def draw_quicklook(product: Path, picture: Path, variables: tuple[str, ...] = ()) -> Path:
-    """Draw variables of a product on its longitude and latitude.
+    """Draw variables of a product on its longitude and latitude; return the picture's path.
 
     Args:
-        product: a file this program wrote.
-        picture: the PNG to write.
-        variables: their names; of each quantity the one nearest 443 nm where none are given.
-
-    Returns:
-        The path of the picture.
+        product: a file that this program wrote.
+        picture: the PNG file to write.
+        variables: names; by default, the variable nearest 443 nm of up to four quantities.
 
     Raises:
-        SceneError: the product cannot be read or has no such variable.
+        SceneError: the product cannot be read, or does not have the variables.
         WriteError: the picture cannot be written.
     """
     if picture.suffix.lower() != ".png":
-        raise WriteError(f"{picture.name}: pictures are written as PNG. End the name in .png.")
+        raise WriteError(f"{picture.name}: pictures are written as PNG. Use the suffix .png.")
     if not product.is_file():
         raise SceneError(f"{product}: no such file. Check the path.")
     try:
-        opened = xr.open_dataset(product, engine="h5netcdf")
+        with xr.open_dataset(product, engine="h5netcdf") as data:
+            names = _names_to_draw(product.name, data, variables)
+            loaded = _thinned(data)[[*names, "quality_flags", *GEOLOCATION]].load()
     except DAMAGE as error:
         raise SceneError(
-            f"{product.name}: cannot be read ({error}). Give a product that ocpipe run wrote."
+            f"{product.name}: cannot be read ({error}). Give a product of ocpipe run; if it "
+            "is one, it is damaged: make it again."
         ) from error
-    with opened as data:
-        if "quality_flags" not in data:
-            raise SceneError(
-                f"{product.name} is not a product of ocpipe. Make one with ocpipe run."
-            )
-        drawable = _drawable(data)
-        unknown = [name for name in variables if name not in drawable]
-        if unknown or not drawable:
-            raise SceneError(
-                f"{product.name}: no variable {', '.join(unknown) or 'to draw'}; it has "
-                f"{', '.join(drawable) or 'none'}. Give the names with --variables."
-            )
-        names = variables or _default_variables(data, drawable)
-        try:
-            loaded = _thinned(data)[[*names, "quality_flags", *GEOLOCATION]].load()
-        except DAMAGE as error:
-            raise SceneError(
-                f"{product.name}: cannot be read ({error}). The file is damaged; make it again."
-            ) from error
-        figure = _draw(loaded, names)
+    figure = _draw(loaded, names)
     try:
         figure.savefig(picture, format="png", dpi=130, metadata={"Software": None})
     except OSError as error:
         picture.unlink(missing_ok=True)
         raise WriteError(f"{picture}: cannot be written: {error.strerror}.") from error
     return picture
+
+
+def _names_to_draw(product: str, data: xr.Dataset, variables: tuple[str, ...]) -> tuple[str, ...]:
+    if "quality_flags" not in data:
+        raise SceneError(f"{product} is not a product of ocpipe. Make one with ocpipe run.")
+    drawable = _drawable(data)
+    unknown = [name for name in variables if name not in drawable]
+    if unknown or not drawable:
+        raise SceneError(
+            f"{product}: no variable {', '.join(unknown) or 'to draw'}; it has "
+            f"{', '.join(drawable) or 'none'}. Give the names with --variables."
+        )
+    return variables or _default_variables(data, drawable)
 
 
 def _drawable(data: xr.Dataset) -> list[str]:
@@ -131,20 +125,20 @@ def _draw(data: xr.Dataset, names: tuple[str, ...]) -> "Figure":
         _draw_panel(figure, panel, data, name)
     for empty in panels[len(names) :]:
         empty.set_axis_off()
-    drawn = [layer for layer, where in _layers(data) if where.any()]
+    drawn = [background for background, where in _backgrounds(data) if where.any()]
     _draw_legend(figure, drawn)
     figure.suptitle(_title(data), fontsize=10)
-    # Maps change their width to keep their aspect, and the layout is right only after that.
+    # Maps change their width to keep their aspect; the layout is right only after a first drawing.
     figure.draw_without_rendering()
     return figure
 
 
-def _draw_legend(figure: "Figure", layers: list[Layer]) -> None:
+def _draw_legend(figure: "Figure", backgrounds: list[Background]) -> None:
     from matplotlib.patches import Patch
 
     patches = [
-        Patch(facecolor=layer.colour, edgecolor="0.4", linewidth=0.5, label=layer.label)
-        for layer in layers
+        Patch(facecolor=background.colour, edgecolor="0.4", linewidth=0.5, label=background.label)
+        for background in backgrounds
     ]
     if patches:
         figure.legend(
@@ -165,9 +159,11 @@ def _title(data: xr.Dataset) -> str:
 def _draw_panel(figure: "Figure", panel: "Axes", data: xr.Dataset, name: str) -> None:
     has_place = bool(np.isfinite(data["latitude"]).any() and np.isfinite(data["longitude"]).any())
     longitude, latitude = _mesh(data) if has_place else _lines_and_pixels(data)
-    for layer, where in _layers(data):
+    for background, where in _backgrounds(data):
         area = np.ma.masked_where(~where, np.ones(where.shape))
-        panel.pcolormesh(longitude, latitude, area, cmap=_one_colour(layer.colour), rasterized=True)
+        panel.pcolormesh(
+            longitude, latitude, area, cmap=_one_colour(background.colour), rasterized=True
+        )
     variable = data[name]
     values = np.ma.masked_invalid(variable.values)
     as_classes = is_class_map(variable)
@@ -197,7 +193,7 @@ def _draw_colour_bar(figure: "Figure", panel: "Axes", mesh: Any, label: str) -> 
 
 
 def _plain_ticks(bar: Any) -> None:
-    """0.05, 0.1, 0.2 instead of powers of ten, which overlap over less than a decade."""
+    """Label ticks as 0.05, 0.1, 0.2, because powers of ten overlap in less than a decade."""
     from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 
     if bar.ax.get_xscale() == "log":
@@ -207,13 +203,13 @@ def _plain_ticks(bar: Any) -> None:
 
 
 def _subdivisions(low: float, high: float) -> tuple[float, ...]:
-    """As many labels per decade as have room beside each other."""
+    """Return the labels per decade that have room next to each other."""
     decades = math.log10(high / low)
     return (1.0, 2.0, 5.0) if decades < 1.7 else (1.0, 3.0) if decades < 2.7 else (1.0,)
 
 
 def _mesh(data: xr.Dataset) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Corners of the pixels in longitude and latitude, without a jump at the antimeridian."""
+    """Return the pixel corners in longitude and latitude, without a jump at the antimeridian."""
     longitude = np.asarray(data["longitude"].values, dtype=np.float64)
     latitude = np.asarray(data["latitude"].values, dtype=np.float64)
     if np.nanmax(longitude) - np.nanmin(longitude) > 180:
@@ -222,13 +218,13 @@ def _mesh(data: xr.Dataset) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
 
 
 def _lines_and_pixels(data: xr.Dataset) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Where a product has no geolocation at all: corners by pixel and line."""
+    """Return the pixel corners as pixels and lines, for a product without geolocation."""
     line, pixel = np.mgrid[0 : data.sizes["y"] + 1, 0 : data.sizes["x"] + 1]
     return pixel, line
 
 
 def _corners(centres: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Corners of the pixels, with one line and one pixel more than their centres."""
+    """Return the pixel corners: one line and one pixel more than there are centres."""
     if min(centres.shape) > 1:
         padded = np.pad(centres, 1, mode="reflect", reflect_type="odd")  # continues the slope
     else:
@@ -238,27 +234,27 @@ def _corners(centres: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _filled(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    # pcolormesh takes no NaN in its coordinates.
+    # pcolormesh refuses NaN in coordinates.
     return np.where(np.isfinite(values), values, np.nanmean(values))
 
 
-def _layers(data: xr.Dataset) -> list[tuple[Layer, npt.NDArray[np.bool_]]]:
-    """What lies below the values, from the bottom up, each with its pixels (y, x)."""
+def _backgrounds(data: xr.Dataset) -> list[tuple[Background, npt.NDArray[np.bool_]]]:
+    """Return the backgrounds from the bottom up, each with its pixels (y, x)."""
     flags = data["quality_flags"]
     names = str(flags.attrs["flag_meanings"]).split()
     bits = dict.fromkeys((OTHER_MASK, CLOUD, LAND), np.uint32(0))
     for name, mask in zip(names, np.atleast_1d(flags.attrs["flag_masks"]), strict=True):
         if name.startswith("masked_"):
-            bits[_layer_of(name)] |= np.uint32(mask)
+            bits[_background_of(name)] |= np.uint32(mask)
     everywhere = np.ones(flags.shape, dtype=bool)
-    masked = [(layer, (flags.values & bit) != 0) for layer, bit in bits.items()]
+    masked = [(background, (flags.values & bit) != 0) for background, bit in bits.items()]
     return [(NOT_COMPUTED, everywhere), *masked]
 
 
-def _layer_of(mask_name: str) -> Layer:
-    for layer in (LAND, CLOUD):
-        if any(part in mask_name for part in layer.mask_names):
-            return layer
+def _background_of(mask_name: str) -> Background:
+    for background in (LAND, CLOUD):
+        if any(part in mask_name for part in background.mask_names):
+            return background
     return OTHER_MASK
 
 

@@ -1,4 +1,4 @@
-"""Statistics of a product, counted while its chunks are written: no second pass over the data."""
+"""Statistics of a product, counted while its chunks are written, without a second pass."""
 
 import hashlib
 import math
@@ -11,16 +11,17 @@ import numpy.typing as npt
 
 from pipeline.scene.quality import FlagTable
 
-# Geolocation off the globe is flagged, and no bound of the scene.
+# Largest valid magnitude (degrees). Values off the globe are flagged, and are not bounds of the
+# scene.
 _POSSIBLE = {"latitude": 90.0, "longitude": 180.0}
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Number, mean and sum of squared deviations of values, joined without loss of digits.
+    """Number, mean and sum of squared deviations of values, which can be joined.
 
-    Chan, Golub & LeVeque 1983, Am. Stat. 37, 242: sums of squares would cancel where values vary
-    little.
+    By Chan, Golub & LeVeque 1983, Am. Stat. 37, 242: plain sums of squares lose digits if values
+    vary little.
     """
 
     count: int = 0
@@ -29,7 +30,7 @@ class Moments:
 
     @classmethod
     def of(cls, values: npt.NDArray[Any]) -> "Moments":
-        """Of finite values of any shape."""
+        """Compute the moments of finite values of any shape."""
         if values.size == 0:
             return cls()
         exact = values.astype(np.float64).reshape(-1)
@@ -38,7 +39,7 @@ class Moments:
         return cls(exact.size, mean, float(exact.dot(exact)))
 
     def joined(self, other: "Moments") -> "Moments":
-        """Of these values and others."""
+        """Return the moments of these and other values together."""
         count = self.count + other.count
         if count == 0:
             return self
@@ -48,21 +49,22 @@ class Moments:
 
     @property
     def deviation(self) -> float:
-        """The standard deviation of the values (not an estimate from a sample)."""
+        """Standard deviation of the values themselves, not an estimate from a sample."""
         return math.sqrt(self.squares / self.count) if self.count else math.nan
 
 
 @dataclass(frozen=True)
-class Counts:
-    """What one chunk of one variable adds; made in the thread that made the chunk."""
+class ChunkCounts:
+    """Counts of one chunk of one variable, made in the thread that made the chunk."""
 
     digest: bytes
-    """SHA-256 of the numbers as they are stored."""
+    """SHA-256 of the numbers as stored."""
     flags: npt.NDArray[np.int64] | None = None
-    """Pixels with each bit."""
+    """Number of pixels with each flag bit."""
     moments: Moments | None = None
-    """Of the valid values."""
+    """Moments of the valid values."""
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Least and greatest valid value, by name; longitude also from 0 to 360."""
 
     @classmethod
     def of(
@@ -71,14 +73,14 @@ class Counts:
         values: npt.NDArray[Any],
         stored: npt.NDArray[Any],
         table: FlagTable | None,
-    ) -> "Counts":
-        """Of a chunk.
+    ) -> "ChunkCounts":
+        """Count a chunk.
 
         Args:
-            name: the variable.
-            values: the chunk's values.
-            stored: the same as they are stored, fill values included.
-            table: of a flag variable, its bits.
+            name: name of the variable.
+            values: values of the chunk.
+            stored: the same values as stored, including fill values.
+            table: bits of a flag variable; None for other variables.
         """
         digest = hashlib.sha256(np.ascontiguousarray(stored).data).digest()
         if table is not None:
@@ -93,8 +95,8 @@ class Counts:
         if valid.size:
             ranges[name] = (float(valid.min()), float(valid.max()))
             if name == "longitude":
-                # Beside -180..180 also 0..360: over the antimeridian the second span is the
-                # shorter. Exact in float64.
+                # From 0 to 360 as well: across the antimeridian that span is shorter. The sum is
+                # exact in float64.
                 around = np.where(valid < 0, valid.astype(np.float64) + 360, valid)
                 ranges["longitude_from_0"] = (float(around.min()), float(around.max()))
         return cls(digest, moments=Moments.of(valid), ranges=ranges)
@@ -102,22 +104,22 @@ class Counts:
 
 @dataclass
 class Tally:
-    """Counts of every flag bit; range and number of valid values of every float variable."""
+    """Counts of a product: flag bits, and ranges and numbers of valid values."""
 
     pixels: int
     flag_tables: Mapping[str, FlagTable]
     flag_counts: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
     moments: dict[str, Moments] = field(default_factory=dict)
-    """Of the valid values of every float variable."""
+    """Moments of the valid values, by float variable."""
     _ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     _digests: dict[str, Any] = field(default_factory=dict)
 
     def add(self, name: str, values: npt.NDArray[Any], stored: npt.NDArray[Any]) -> None:
-        """Count one chunk of a variable; chunks come in the order of the blocks."""
-        self.merge(name, Counts.of(name, values, stored, self.flag_tables.get(name)))
+        """Count one chunk of a variable; call it in the order of the blocks."""
+        self.merge(name, ChunkCounts.of(name, values, stored, self.flag_tables.get(name)))
 
-    def merge(self, name: str, counts: Counts) -> None:
-        """Add what was counted of one chunk; chunks come in the order of the blocks."""
+    def merge(self, name: str, counts: ChunkCounts) -> None:
+        """Add the counts of one chunk; call it in the order of the blocks."""
         self._digests.setdefault(name, hashlib.sha256()).update(counts.digest)
         if counts.flags is not None:
             self.flag_counts[name] = self.flag_counts.get(name, np.int64(0)) + counts.flags
@@ -134,19 +136,19 @@ class Tally:
 
     @property
     def checksums(self) -> dict[str, str]:
-        """Of each variable, SHA-256 over the SHA-256 of every chunk's numbers in block order."""
+        """For each variable, SHA-256 over the SHA-256 of every chunk's numbers in block order."""
         return {name: digest.hexdigest() for name, digest in self._digests.items()}
 
     def valid_count(self, name: str) -> int:
-        """Number of finite values of a variable."""
+        """Return the number of finite values of a variable."""
         return self.moments.get(name, Moments()).count
 
     def range_of(self, name: str) -> tuple[float, float] | None:
-        """Least and greatest finite value, or None where there is none."""
+        """Return the least and greatest finite value; None if there is none."""
         return self._ranges.get(name)
 
     def longitude_range(self) -> tuple[float, float] | None:
-        """West and east bound in degrees; west > east means over the antimeridian."""
+        """Return west and east bound (degrees); west > east means across the antimeridian."""
         straight, around = self._ranges.get("longitude"), self._ranges.get("longitude_from_0")
         if straight is None or around is None:
             return None

@@ -490,8 +490,8 @@ def test_a_grid_mapping_with_projected_axes(tmp_path):
 @pytest.mark.parametrize(
     ("stored", "words"),
     [
-        (places(LATITUDE[0], LONGITUDE, (("x",), YX)), ("both 1-D or both 2-D", "lat", "lon")),
-        ({"lat": (YX, LATITUDE, {})}, ("'lon'", "longitude", "the file has")),
+        (places(LATITUDE[0], LONGITUDE, (("x",), YX)), ("Expected 1-D variables", "lat", "lon")),
+        ({"lat": (YX, LATITUDE, {})}, ("the file has no variable 'lon'", "longitude")),
     ],
 )
 def test_navigation_that_does_not_fit(tmp_path, stored, words):

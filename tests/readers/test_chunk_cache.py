@@ -197,7 +197,7 @@ GRIDS = st.builds(
 def needed(grid, size):
     """The chunks, of so many lines and pixels, that each block reads; by looking at each pixel."""
     found = []
-    for region in grid.regions():
+    for region in map(grid.region, range(grid.count)):
         along = [
             sorted({place // n for place in range(max(first, 0), last)})
             for n, first, last in (

@@ -18,7 +18,8 @@ import pipeline
 from pipeline.readers import stored as stored_module
 from pipeline.readers.chunk_cache import ChunkCache
 from pipeline.readers.hdf5_chunks import Hdf5Chunks
-from pipeline.readers.stored import InOnePiece, Stored, chunked, open_undecoded
+from pipeline.readers.opening import chunked, open_undecoded
+from pipeline.readers.stored import InOnePiece, Stored
 
 SHAPE, CHUNK = (11, 13), (4, 5)
 CORNERS = list(itertools.product(range(0, 11, 4), range(0, 13, 5)))

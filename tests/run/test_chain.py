@@ -404,7 +404,7 @@ def test_humidity_as_a_stated_constant(scenes, ocsmart, tmp_path, sensor, humidi
 def test_no_constant_beside_the_scenes_own(scenes, ocsmart, tmp_path):
     """Which of the two would count is not guessed."""
     config = configured(tmp_path, [choice("aa")], ocsmart, constants={"relative_humidity": 70.0})
-    with pytest.raises(SceneError, match="the scene has it by itself"):
+    with pytest.raises(SceneError, match="the scene has it already"):
         pipeline.process_scene(scenes["SGLI"].path, config)
 
 

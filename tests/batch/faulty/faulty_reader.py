@@ -16,7 +16,7 @@ import xarray as xr
 
 from pipeline.config import ReaderOptions
 from pipeline.readers import open_scene
-from pipeline.scene.lazy import Made, lazy
+from pipeline.scene.lazy import Generated, lazy
 
 MARK = b"FAULT\n"
 
@@ -88,7 +88,7 @@ class FaultyReader:
                     go_wrong()
                 return np.full((lines.stop - lines.start, pixels.stop - pixels.start), 10, "f4")
 
-            layer = Made(latitude, shape, np.dtype(np.float32))
+            layer = Generated(latitude, shape, np.dtype(np.float32))
             attributes = scene["latitude"].attrs
             scene["latitude"] = lazy(layer, ("y", "x"), attributes)
         return scene

@@ -1,0 +1,151 @@
+"""Stored variables -> decoded layers of a scene: spectral quantities, plain variables, flags."""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from pipeline.errors import SceneError
+from pipeline.facts.quantities import quantities
+from pipeline.readers.damage import damaged
+from pipeline.readers.decoding import Decoder
+from pipeline.readers.stored import Stored
+from pipeline.scene.lazy import Computed, Generated, LazyArray, StackedBands, lazy, region_shape
+from pipeline.scene.scene import state_name, wavelength_dim
+
+
+@dataclass(frozen=True)
+class DecodedLayer:
+    """Values and states of one stored variable, of the same shape."""
+
+    values: LazyArray
+    """Physical values, float32; NaN where missing."""
+    states: LazyArray
+    """``STATE_*`` bits of the values, uint8."""
+
+
+def decoded(stored: LazyArray, decoder: Decoder) -> DecodedLayer:
+    """Return the values and states of an array of stored numbers."""
+    values = Computed(decoder.values, (stored,), np.dtype(np.float32))
+    states: LazyArray = Computed(decoder.states, (stored,), np.dtype(np.uint8))
+    if not decoder.has_states:  # then nothing needs to be read
+        states = Generated(
+            lambda *region: np.zeros(region_shape(region, stored.shape), np.uint8),
+            stored.shape,
+            np.dtype(np.uint8),
+        )
+    return DecodedLayer(values, states)
+
+
+def decode(stored: Stored) -> DecodedLayer:
+    """Decode a stored variable of a netCDF file by its own CF attributes."""
+    return decoded(stored, decoder_of(stored, stored.attrs))
+
+
+def decoder_of(stored: Stored, attributes: Mapping[str, Any]) -> Decoder:
+    """Return the decoder of a netCDF variable with these CF attributes."""
+    with about(stored.chunks.name):
+        decoder = Decoder.from_attributes(attributes, stored.dtype)
+    return decoder.with_default_fill(stored.dtype)
+
+
+@contextlib.contextmanager
+def about(variable: str) -> Iterator[None]:
+    """Name the variable in an error about it."""
+    try:
+        yield
+    except SceneError as error:
+        raise SceneError(f"{variable}: {error}") from error
+
+
+def spectrum(
+    quantity: str,
+    wavelengths_nm: Sequence[float],
+    layers: Sequence[DecodedLayer],
+    **attributes: Any,
+) -> dict[str, xr.DataArray]:
+    """Return a spectral quantity and its state, from one layer (y, x) per band, in any order."""
+    shapes = {layer.values.shape for layer in layers}
+    if len(shapes) > 1:
+        listed = ", ".join(map(str, sorted(shapes)))
+        raise damaged(f"the bands of {quantity} differ in shape: {listed}")
+    order = np.argsort(wavelengths_nm, kind="stable")
+    stacked = DecodedLayer(
+        StackedBands(tuple(layers[index].values for index in order)),
+        StackedBands(tuple(layers[index].states for index in order)),
+    )
+    return cube(quantity, [wavelengths_nm[index] for index in order], stacked, **attributes)
+
+
+def cube(
+    quantity: str, wavelengths_nm: Sequence[float], layer: DecodedLayer, **attributes: Any
+) -> dict[str, xr.DataArray]:
+    """Return a spectral quantity and its state, from one layer with shape (bands, y, x)."""
+    centres = np.asarray(wavelengths_nm, dtype=np.float64)
+    if np.unique(centres).size < centres.size:
+        listed = ", ".join(f"{nm:g}" for nm in centres)
+        raise SceneError(
+            f"two bands of {quantity} have the same wavelength; the wavelengths are {listed} nm. "
+            "State the correct ones in the reader's options."
+        )
+    dim = wavelength_dim(quantity)
+    coords = {dim: (dim, centres, {"units": "nm"})}
+    described = quantities()[quantity].attributes() | attributes
+    dims = (dim, "y", "x")
+    return {
+        quantity: lazy(layer.values, dims, described, coords),
+        state_name(quantity): lazy(layer.states, dims, None, coords),
+    }
+
+
+def plane(name: str, values: LazyArray, attributes: Mapping[str, Any]) -> xr.DataArray:
+    """Return a 2-D variable of the scene, with the attributes of its quantity if it is a known one.
+
+    Longitudes up to 360 are brought to [-180, 180].
+    """
+    known = quantities().get(name)
+    if name == "longitude":
+        values = Computed(_to_180, (values,), np.dtype(np.float32))
+    described = known.attributes() if known else descriptive(attributes)
+    return lazy(values, ("y", "x"), described)
+
+
+def _to_180(longitude: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return np.where((longitude > 180) & (longitude <= 360), longitude - np.float32(360), longitude)
+
+
+def descriptive(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes that still hold after a variable is decoded."""
+    kept = ("long_name", "units", "standard_name")
+    return {key: attributes[key] for key in kept if isinstance(attributes.get(key), str)}
+
+
+def source_flags(flags: Stored, name: str, **described: Any) -> xr.DataArray:
+    """Return the file's own flags (y, x) with their masks, meanings and name in the file."""
+    kept = ("flag_masks", "flag_meanings", "_Unsigned")
+    attributes = {key: flags.attrs[key] for key in kept if key in flags.attrs}
+    attributes |= descriptive({"long_name": flags.attrs.get("long_name")}) | described
+    _check_flags(name, flags.dtype, attributes)
+    return lazy(flags, ("y", "x"), attributes | {"source_name": name})
+
+
+def _check_flags(name: str, dtype: np.dtype[Any], attributes: Mapping[str, Any]) -> None:
+    """Refuse a wrong description of the bits; ``check_scene`` refuses a missing one."""
+    if dtype.kind not in "iu":
+        raise damaged(f"{name} is {dtype}, expected integers")
+    if not {"flag_masks", "flag_meanings"} <= set(attributes):
+        return
+    masks, meanings = np.asarray(attributes["flag_masks"]), attributes["flag_meanings"]
+    if masks.dtype.kind not in "iu" or masks.ndim > 1:
+        raise damaged(f"flag_masks of {name} are {masks!r}, expected integers")
+    names = meanings.split() if isinstance(meanings, str) else []
+    if not names or not all(flag.isprintable() for flag in names):
+        raise damaged(f"flag_meanings of {name} are {meanings!r}, expected names")
+    if len(names) != masks.size:
+        raise damaged(
+            f"flag_meanings of {name} has {len(names)} names, but flag_masks has {masks.size} masks"
+        )

@@ -1,0 +1,139 @@
+"""The spectral quantities of a netCDF file, by its mapping."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from pipeline.errors import ConfigError, SceneError
+from pipeline.facts.quantities import quantities
+from pipeline.readers.attributes import as_text
+from pipeline.readers.layers import DecodedLayer, cube, decoded, decoder_of, spectrum
+from pipeline.readers.mapping import UNITS, FileMapping, SpectralVariables, conversion
+from pipeline.readers.netcdf_layout import FileVariables, listed, mapped_variable
+from pipeline.readers.stored import Stored
+
+
+def bands_of(file: FileVariables, mapping: FileMapping) -> dict[str, xr.DataArray]:
+    """Return the spectral quantities and states; refuse unknown units and wavelengths."""
+    bands: dict[str, xr.DataArray] = {}
+    for entry in mapping.spectral:
+        found = {
+            name: match
+            for name in file.on_scene
+            if (match := re.fullmatch(entry.variables, name)) is not None
+        }
+        if not found:
+            continue
+        if entry.quantity in bands:
+            raise ConfigError(f"reader.options.mapping gives {entry.quantity} twice. Remove one.")
+        bands |= _quantity(file, mapping, entry, found)
+    if not bands:
+        wanted = " or ".join(entry.variables for entry in mapping.spectral)
+        raise SceneError(
+            f"no variable matches {wanted} on the lines and pixels of {mapping.latitude}; the "
+            f"variables there are {listed(file.on_scene)}. Correct reader.options, or choose "
+            "another product."
+        )
+    return bands
+
+
+def _quantity(
+    file: FileVariables,
+    mapping: FileMapping,
+    entry: SpectralVariables,
+    found: Mapping[str, re.Match[str]],
+) -> dict[str, xr.DataArray]:
+    converted = {} if entry.stored_as is None else {"converted_from": entry.stored_as}
+    layers = {name: _layer(name, file.on_scene[name], mapping, entry) for name in found}
+    cubes = [name for name in found if file.on_scene[name].ndim == 3]
+    if not cubes:
+        centres = [_wavelength(name, found[name], file.on_scene[name], entry) for name in found]
+        return spectrum(entry.quantity, centres, list(layers.values()), **converted)
+    if len(found) > 1:
+        raise SceneError(
+            f"{', '.join(found)} all match {entry.variables!r}, but {cubes[0]} is 3-D and must be "
+            "the only one. Correct the pattern in reader.options.mapping.spectral.variables."
+        )
+    (name,) = cubes
+    centres = _wavelengths_of_cube(file, name, entry)
+    return cube(entry.quantity, centres, layers[name], **converted)
+
+
+def _layer(
+    name: str, variable: Stored, mapping: FileMapping, entry: SpectralVariables
+) -> DecodedLayer:
+    stored_as = entry.stored_as or entry.quantity
+    _check_units(name, variable, entry, stored_as)
+    attributes = dict(variable.attrs)
+    if mapping.valid_range is not None:
+        attributes |= {"valid_range": mapping.valid_range}
+        attributes.pop("valid_min", None)
+        attributes.pop("valid_max", None)
+    decoder = decoder_of(variable, attributes)
+    factor = conversion(stored_as, entry.quantity)
+    decoder = replace(decoder, factor=factor, fills=(*decoder.fills, *mapping.missing))
+    return decoded(variable, decoder)
+
+
+def _check_units(name: str, variable: Stored, entry: SpectralVariables, stored_as: str) -> None:
+    """Refuse a variable that is not in the units of the quantity it is mapped to."""
+    said = entry.units if entry.units is not None else variable.attrs.get("units")
+    expected = quantities()[stored_as].units
+    if said is not None and UNITS.get(as_text(said).strip().lower()) == expected:
+        return
+    found = "no units" if said in (None, "") else f"units {as_text(said)!r}"
+    raise SceneError(
+        f"{name} has {found}, expected {expected!r} for {stored_as}. State what it is in "
+        f"reader.options.mapping under spectral: units: {expected} if it is {stored_as} and the "
+        "file's units are missing or wrong; stored_as: rho_w with units: '1' if it is "
+        "water-leaving reflectance, which becomes Rrs by 1/pi."
+    )
+
+
+def _wavelength(
+    name: str, match: re.Match[str], variable: Stored, entry: SpectralVariables
+) -> float:
+    stated: Any = entry.wavelengths.get(name)
+    if stated is None and entry.wavelength_attribute is not None:
+        stated = variable.attrs.get(entry.wavelength_attribute)
+    elif stated is None and match.re.groups:
+        stated = match.group(1)
+    try:
+        wavelength = float(np.ravel(stated)[0])
+    except (TypeError, ValueError):
+        wavelength = math.nan
+    if not wavelength > 0:
+        raise SceneError(
+            f"the wavelength of {name} is unknown. State it as reader.options.wavelengths: "
+            f"{{{name}: ...}}, or give mapping.spectral a pattern with a group, "
+            "wavelength_attribute or wavelength_variable."
+        )
+    return wavelength
+
+
+def _wavelengths_of_cube(file: FileVariables, name: str, entry: SpectralVariables) -> list[float]:
+    bands = file.on_scene[name].shape[0]
+    if entry.wavelength_variable is None:
+        raise SceneError(
+            f"{name} is 3-D, but the mapping does not name the variable with its wavelengths. Set "
+            "mapping.spectral.wavelength_variable."
+        )
+    variable = mapped_variable(file.all, entry.wavelength_variable, "wavelengths")
+    if variable.shape != (bands,):
+        raise SceneError(
+            f"{entry.wavelength_variable} has shape {variable.shape}, but {name} has {bands} "
+            "bands. Name another variable as mapping.spectral.wavelength_variable."
+        )
+    centres = [float(nm) for nm in variable.values]
+    if not all(nm > 0 for nm in centres):
+        raise SceneError(
+            f"{entry.wavelength_variable} holds wavelengths that are not positive: "
+            f"{', '.join(f'{nm:g}' for nm in centres if not nm > 0)}. Name another variable as "
+            "mapping.spectral.wavelength_variable."
+        )
+    return centres

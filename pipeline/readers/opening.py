@@ -1,0 +1,102 @@
+"""Open netCDF and HDF5 files without decoding them, and close them with their scene."""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import xarray as xr
+
+from pipeline.errors import SceneError
+from pipeline.readers.chunk_cache import ChunkCache
+from pipeline.readers.damage import MOST_LINES, damaged
+from pipeline.readers.hdf5_chunks import Hdf5Chunks
+from pipeline.readers.stored import ChunkedArray, InOnePiece, Stored
+from pipeline.scene.scene import GEOLOCATION
+
+
+@contextlib.contextmanager
+def opening() -> Iterator[list[Any]]:
+    """Provide a list for opened files, and close all of them if the scene cannot be made.
+
+    The garbage collector would close them late, in the middle of the next scene.
+    """
+    opened: list[Any] = []
+    try:
+        yield opened
+    except BaseException:
+        for file in opened:
+            file.close()
+        raise
+
+
+def assembled(
+    layers: Mapping[str, xr.DataArray],
+    attributes: Mapping[str, Any],
+    opened: Sequence[Any],
+    coords: Mapping[str, xr.DataArray] | None = None,
+) -> xr.Dataset:
+    """Make a scene of layers; closing the scene closes its files."""
+    scene = xr.Dataset(layers, coords, attributes).set_coords(list(GEOLOCATION))
+    scene.encoding["chunk_caches"] = [
+        file.encoding["chunk_cache"] for file in opened if "chunk_cache" in file.encoding
+    ]
+    closers = contextlib.ExitStack()
+    for file in opened:
+        closers.callback(file.close)
+    scene.set_close(closers.close)
+    return scene
+
+
+def open_undecoded(path: Path, group: str | None = None, engine: str = "h5netcdf") -> xr.Dataset:
+    """Open the variables of a group as stored; ``chunked`` reads those on lines and pixels."""
+    is_hdf5 = engine == "h5netcdf"
+    options: dict[str, Any] = {"phony_dims": "sort"} if is_hdf5 else {}
+    with contextlib.ExitStack() as closers:
+        file = closers.enter_context(h5py.File(path, "r")) if is_hdf5 else None
+        _check_group(file, group)
+        opened = xr.open_dataset(
+            path,
+            group=group,
+            engine=engine,
+            cache=False,
+            decode_cf=False,  # decoding is ours, see readers/decoding.py
+            **options,
+        )
+        closers.callback(opened._close or (lambda: None))  # noqa: SLF001 - replaced below
+        opened.set_close(closers.pop_all().close)
+    opened.encoding["chunk_cache"] = cache = ChunkCache()
+    for name, variable in opened.variables.items():
+        place = f"{group}/{name}" if group else str(name)
+        variable.encoding["pieces"] = (file, place, cache)
+    return opened
+
+
+def _check_group(file: h5py.File | None, name: str | None) -> None:
+    """Refuse a missing group, and coordinates that are too long: xarray reads them whole.
+
+    Without an HDF5 file it is classic netCDF, which has no groups.
+    """
+    group = file if name is None or file is None else file.get(name)
+    if name is not None and not isinstance(group, h5py.Group):
+        raise SceneError(f"the file has no group {name}. It is incomplete, or of another format.")
+    for member in group.values() if group is not None else ():
+        if isinstance(member, h5py.Dataset) and member.ndim == 1 and member.shape[0] > MOST_LINES:
+            raise damaged(
+                f"{member.name} has {member.shape[0]} numbers, more than a scene has lines or "
+                "pixels"
+            )
+
+
+def chunked(variable: xr.Variable | xr.DataArray) -> Stored:
+    """Return a variable of ``open_undecoded``, to be read by its storage chunks."""
+    file, place, cache = variable.encoding["pieces"]
+    in_xarray = variable.variable if isinstance(variable, xr.DataArray) else variable
+    dataset = file[place] if file is not None else in_xarray
+    is_chunked = file is not None and dataset.chunks is not None
+    chunks: ChunkedArray = Hdf5Chunks(dataset) if is_chunked else InOnePiece(place, dataset)
+    dims = tuple(str(dim) for dim in variable.dims)
+    # Flags and decoding tables read the bits, which must be in this machine's order.
+    native = chunks.dtype.newbyteorder("=")
+    return Stored(dims, variable.attrs, native, chunks, cache, tuple(range(len(dims))))
