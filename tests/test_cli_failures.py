@@ -480,7 +480,7 @@ NETWORK_EDITS: dict[str, tuple[Callable[[h5py.File], None], tuple[str, ...]]] = 
     "a description that is no JSON": (described_as("{"), ("ocpipe_description", "Invalid JSON")),
     "an unknown activation": (
         described(activations=["tanh", "swish", "linear"]),
-        ("Layer2", "unknown activation 'swish'", "known are linear, tanh"),
+        ("Layer2", "unknown activation 'swish'", "expected one of linear, tanh"),
     ),
     "inputs in another unit than the scene's": (
         described(

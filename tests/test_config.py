@@ -236,7 +236,7 @@ def test_a_network_name_used_twice_is_an_error():
         ("name: x".encode("utf-16"), "not valid YAML"),
         ("name: !!python/object/apply:os.getcwd []", "not valid YAML"),
         ("? [a, b]\n: c\n", "not valid YAML"),
-        ("science: {metadata: {date_created: 2024-13-45}}", "not valid YAML"),
+        ("science: !!int many", "not valid YAML"),
     ],
 )
 def test_what_is_not_a_configuration_file(text, says, tmp_path):
@@ -246,17 +246,30 @@ def test_what_is_not_a_configuration_file(text, says, tmp_path):
     assert str(caught.value).startswith("run.yaml")
 
 
+def test_a_date_stays_the_text_that_it_is(tmp_path):
+    """YAML alone would make another type of it, which no key takes."""
+    path = written(tmp_path, yaml.safe_dump(SMALL) + "title: 2024-05-01\n")
+    assert load_config(path).title == "2024-05-01"
+
+
+def test_a_large_file_is_no_configuration(tmp_path):
+    """A scene named by mistake is not read into memory."""
+    path = written(tmp_path, "x" * (16 * 2**20 + 1))
+    with pytest.raises(ConfigError, match="expected at most 16,777,216 of YAML"):
+        load_config(path)
+
+
 @pytest.mark.parametrize(
-    ("text", "key", "line"),
+    ("text", "key", "lines"),
     [
-        ("name: a\nscience: {}\nname: b\n", "name", 1),
-        ("name: a\nscience:\n  masks:\n    flags: [A]\n    flags: [B]\n", "flags", 4),
-        ("name: a\nscience: {networks: [{name: a, file: b,\n file: c}]}\n", "file", 2),
+        ("name: a\nscience: {}\nname: b\n", "name", "1 and 3"),
+        ("name: a\nscience:\n  masks:\n    flags: [A]\n    flags: [B]\n", "flags", "4 and 5"),
+        ("name: a\nscience: {networks: [{name: a, file: b,\n file: c}]}\n", "file", "2 and 3"),
     ],
 )
-def test_a_key_twice_is_an_error(text, key, line, tmp_path):
+def test_a_key_twice_is_an_error(text, key, lines, tmp_path):
     """YAML itself would silently take the last one, at any depth."""
-    with pytest.raises(ConfigError, match=rf"key '{key}' appears twice \(line {line}\)"):
+    with pytest.raises(ConfigError, match=rf"key '{key}' appears twice \(lines {lines}\)"):
         load_config(written(tmp_path, text))
 
 

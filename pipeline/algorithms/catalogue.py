@@ -1,7 +1,6 @@
 """Algorithms by name, and what the ``file`` of a configuration names, be it one or a network."""
 
 import contextlib
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from pipeline.algorithms.description import Algorithm, Bound
 from pipeline.errors import ConfigError, NetworkError
 from pipeline.facts.sensors import find_sensor, sensors
 from pipeline.facts.shipped import read_table, shipped_configs
+from pipeline.machine.files import sha256_of_listing
 from pipeline.networks import find_network, load_retrieval
 from pipeline.networks.retrieval import Retrieval
 
@@ -59,7 +59,7 @@ def algorithm(
         sensors=bound.sensors,
         citation=definition["citation"],
         path=paths[0],
-        sha256=_sha256(paths),
+        sha256=sha256_of_listing({path.name: path for path in paths}),
         formula=bound.formula,
     )
 
@@ -127,12 +127,3 @@ def _path(name: str) -> Path:
 
 def _definition(name: str) -> dict[str, Any]:
     return {"name": name, **read_table(_path(name))}
-
-
-def _sha256(paths: Sequence[Path]) -> str:
-    """Of the lines that ``sha256sum oci_2019.yaml ocx_2019.yaml`` prints."""
-    digest = hashlib.sha256()
-    for path in paths:
-        one = hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(f"{one}  {path.name}\n".encode())
-    return digest.hexdigest()

@@ -1,7 +1,6 @@
 """A published algorithm bound to bands: the same to a run as a neural network."""
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.machine.files import sha256_of_text
 from pipeline.networks.retrieval import Retrieval
 from pipeline.networks.variable import Variable
 
@@ -83,7 +83,7 @@ class Algorithm(Retrieval):
     def fingerprint(self) -> str:
         """SHA-256 of all that decides its numbers: bands and coefficients, not comments."""
         what = (type(self.formula).__name__, self.inputs, self.outputs, self.record["parameters"])
-        return hashlib.sha256(repr(what).encode()).hexdigest()
+        return sha256_of_text(repr(what))
 
     def reference(self, x: npt.ArrayLike) -> Array:
         """Outputs (n, outputs) in physical units, float64; NaN where there is no answer.

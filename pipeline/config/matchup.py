@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from pipeline.config.samples import Text
 from pipeline.config.science import MaskRules, Name, ReaderChoice
-from pipeline.config.strict import Strict, complaints_of, read_yaml
+from pipeline.config.strict import Strict, complaints_of, read_mapping
 from pipeline.errors import ConfigError
 from pipeline.facts.shipped import shipped_configs
 
@@ -197,12 +197,12 @@ def load_matchup_config(
 def _read(source: str | Path) -> Mapping[str, Any]:
     path = Path(source)
     if path.is_file() or path.parent != Path() or path.suffix:
-        return read_yaml(path)
+        return read_mapping(path)
     return {"preset": path.name}
 
 
 def _shipped(name: str) -> Mapping[str, Any]:
-    return read_yaml(shipped_configs() / "matchup" / f"{name}.yaml")
+    return read_mapping(shipped_configs() / "matchup" / f"{name}.yaml")
 
 
 def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

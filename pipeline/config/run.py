@@ -1,6 +1,5 @@
 """A whole run configuration, where it comes from, and what the command line changes in it."""
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -13,9 +12,10 @@ from pydantic import ByteSize, Field, ValidationError, field_validator
 from pipeline.config.batch import Batch, QualityControl
 from pipeline.config.naming import NameTemplate
 from pipeline.config.science import Name, Science
-from pipeline.config.strict import Strict, complaints_of, read_yaml
+from pipeline.config.strict import Strict, complaints_of, read_mapping
 from pipeline.errors import ConfigError
 from pipeline.facts.shipped import shipped_configs
+from pipeline.machine.files import sha256_of_text
 from pipeline.machine.resources import available_cores
 
 
@@ -134,7 +134,7 @@ class RunConfig(Strict):
 def hash_of(record: Mapping[str, Any]) -> str:
     """SHA-256 of plain data, independent of the order of its keys."""
     text = json.dumps(record, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return sha256_of_text(text)
 
 
 def load_config(source: "str | Path | Mapping[str, Any] | RunConfig") -> RunConfig:
@@ -148,7 +148,7 @@ def load_config(source: "str | Path | Mapping[str, Any] | RunConfig") -> RunConf
     if isinstance(source, Mapping):
         return _validated(source, "configuration")
     path = find_config(source)
-    return _validated(read_yaml(path), path.name)
+    return _validated(read_mapping(path), path.name)
 
 
 def as_yaml(config: RunConfig) -> str:

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.errors import ConfigError
+from pipeline.machine.files import read_yaml
 
 
 class Strict(BaseModel):
@@ -17,40 +17,13 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML's safe loader, which also refuses a key that appears twice in one mapping.
-
-    It refuses aliases, too: a few of them can stand for more data than there is memory.
-    """
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
-            raise yaml.YAMLError(f"an alias (*) is not allowed (line {line}); write it out")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        for key_node, _ in node.value:
-            if keys.count(key_node.value) > 1:
-                line = key_node.start_mark.line + 1
-                raise yaml.YAMLError(f"key {key_node.value!r} appears twice (line {line})")
-        return super().construct_mapping(node, deep)
-
-
-def read_yaml(path: Path) -> Mapping[str, Any]:
-    """The mapping in a YAML file.
+def read_mapping(path: Path) -> Mapping[str, Any]:
+    """Return the mapping in a YAML file.
 
     Raises:
-        ConfigError: the file cannot be read, is not YAML, or says something twice.
+        ConfigError: the file cannot be read, is not YAML, or holds something else.
     """
-    try:
-        data = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)  # noqa: S506
-    # Impossible dates and bad UTF-8 are ValueErrors.
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path.name} is not valid YAML: {error}") from error
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+    data = read_yaml(path, ConfigError)
     if not isinstance(data, Mapping):
         raise ConfigError(
             f"{path.name}: found {type(data).__name__}, expected a mapping with name and science."

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from pipeline.config.activations import Activation
 from pipeline.config.samples import ClassName, SamplesConfig, SplitsConfig, Text
-from pipeline.config.strict import Strict, complaints_of, read_yaml
+from pipeline.config.strict import Strict, complaints_of, read_mapping
 from pipeline.config.tuning import TuningConfig
 from pipeline.errors import ConfigError
 from pipeline.facts.shipped import shipped_configs
@@ -305,7 +305,7 @@ def load_recipe(source: str | Path | Mapping[str, Any], kind: type[Kind]) -> Kin
     Raises:
         ConfigError: it cannot be read, or says something unknown; all complaints at once.
     """
-    data = source if isinstance(source, Mapping) else read_yaml(find_recipe(source))
+    data = source if isinstance(source, Mapping) else read_mapping(find_recipe(source))
     origin = "configuration" if isinstance(source, Mapping) else Path(source).name
     try:
         return kind.model_validate(dict(data))

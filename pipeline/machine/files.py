@@ -1,25 +1,100 @@
-"""Whether an input is still what it was: size and time of change, and the hash of its bytes."""
+"""Files as bytes and as YAML: their hashes, whether they changed, and the data in them."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.errors import PipelineError
+
+MOST_YAML_BYTES = 16 * 2**20
 
 
 def sha256_of(source: Path) -> str:
-    """Of a file's bytes; of a folder, of the names and bytes of all files in it."""
+    """Return the SHA-256 of a file's bytes; of a folder, that of the names and bytes in it."""
     if not source.is_dir():
         with source.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    together = hashlib.sha256()
-    for path in _files(source):
-        together.update(f"{path.relative_to(source).as_posix()}\0{sha256_of(path)}\n".encode())
-    return together.hexdigest()
+    lines = (f"{path.relative_to(source).as_posix()}\0{sha256_of(path)}" for path in _files(source))
+    return sha256_of_text("".join(f"{line}\n" for line in lines))
+
+
+def sha256_of_text(text: str) -> str:
+    """Return the SHA-256 of a text in UTF-8."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sha256_of_listing(files: Mapping[str, Path]) -> str:
+    """Return the SHA-256 of the lines that ``sha256sum net.yaml w1.csv ...`` prints.
+
+    Args:
+        files: the files by their names in these lines, in order.
+    """
+    return sha256_of_text("".join(f"{sha256_of(path)}  {name}\n" for name, path in files.items()))
+
+
+def identity_of(source: Path) -> tuple[int, int]:
+    """Return the total size (bytes) and the latest change (ns) of a file or folder."""
+    found = [path.stat() for path in (_files(source) if source.is_dir() else [source])]
+    return sum(s.st_size for s in found), max((s.st_mtime_ns for s in found), default=0)
 
 
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def identity_of(source: Path) -> tuple[int, int]:
-    """Total size and latest change (ns)."""
-    found = [path.stat() for path in (_files(source) if source.is_dir() else [source])]
-    return sum(s.st_size for s in found), max((s.st_mtime_ns for s in found), default=0)
+def read_yaml(path: Path, error: type[PipelineError]) -> Any:
+    """Return the content of a YAML file as plain data; dates stay text.
+
+    Args:
+        path: the file.
+        error: the class of error to raise.
+
+    Raises:
+        PipelineError: of the given class; the file cannot be read, is too large, is not YAML, or
+            has a repeated key or an alias.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MOST_YAML_BYTES:
+            raise error(
+                f"{path.name} has {size:,} bytes, expected at most {MOST_YAML_BYTES:,} of YAML. "
+                "Choose another file."
+            )
+        return yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)  # noqa: S506
+    # A text that is not UTF-8 is a ValueError.
+    except (yaml.YAMLError, ValueError, RecursionError) as mistake:
+        text = " ".join(str(mistake).split())
+        raise error(f"{path.name} is not valid YAML: {text}. Correct the file.") from None
+    except OSError as mistake:
+        raise error(f"{path} cannot be read: {mistake.strerror}. Check the path.") from None
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML's safe loader without dates; it refuses aliases and repeated keys."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as the base class has it
+        first: [entry for entry in entries if entry[0] != "tag:yaml.org,2002:timestamp"]
+        for first, entries in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            # A few aliases of aliases can stand for more data than there is memory.
+            line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
+            raise yaml.YAMLError(f"an alias (line {line}) is not allowed; write its content out")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            # The base class refuses keys that are lists or mappings.
+            if isinstance(key, yaml.ScalarNode):
+                line = key.start_mark.line + 1
+                if key.value in lines:
+                    both = f"lines {lines[key.value]} and {line}"
+                    raise yaml.YAMLError(f"key {key.value!r} appears twice ({both})")
+                lines[key.value] = line
+        return super().construct_mapping(node, deep)

@@ -1,17 +1,40 @@
-"""Activation functions of a layer, one line each, stable in float64 NumPy.
+"""Activation functions of a layer: one row each, with all that engines and files need of it.
 
-A layer names its activation in text: ``tanh``, or with a parameter ``leaky_relu(0.3)``.
+A layer names its activation in text: ``tanh``, or with a parameter ``leaky_relu(0.3)``. The NumPy
+functions are stable in float64. Keras and ONNX come in as arguments: nothing heavy is imported.
 """
 
-import functools
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from pipeline.errors import NetworkError
+
+Function = Callable[..., Any]
+"""A function of an array, and of the parameter where the activation takes one."""
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An activation: its function, its derivative, and how Keras and ONNX express it."""
+
+    function: Function
+    """(n, units) -> (n, units) in NumPy; NaN stays NaN, because it marks missing values."""
+    onnx: Function
+    """Add its operators to a graph: ``onnx(operator, tensor) -> tensor``."""
+    derivative: Function | None = None
+    """The derivative as a function of the activation's output; None where units are mixed."""
+    default: float | None = None
+    """The parameter if the text gives none, as in Keras; None for activations without one."""
+    keras: Function | None = None
+    """``keras(module, parameter)`` -> activation of a Keras layer; None if its name is enough."""
+    keras_layers: Mapping[str, Callable[[Mapping[str, Any]], Any]] = field(default_factory=dict)
+    """Keras layer classes of this activation; each function finds the parameter in a config."""
 
 
 def _softmax(x: Any) -> Any:
@@ -19,52 +42,77 @@ def _softmax(x: Any) -> Any:
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
-# NaN stays NaN in each of them: it marks what was not measured.
-ACTIVATIONS: dict[str, Callable[..., Any]] = {
-    "linear": lambda x: x,
-    "tanh": np.tanh,
-    # exp of what is never positive cannot overflow.
-    "sigmoid": lambda x: np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x))),
-    "relu": lambda x: np.maximum(x, 0),
-    "leaky_relu": lambda x, slope: np.where(x >= 0, x, slope * x),
-    "elu": lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
-    "softplus": lambda x: np.logaddexp(x, 0),
-    "softmax": _softmax,
-}
+def _no_parameter(_: Mapping[str, Any]) -> None:
+    return None
 
-# Their derivatives, from what comes out of them; softmax mixes units and has none here.
-DERIVATIVES: dict[str, Callable[..., Any]] = {
-    "linear": np.ones_like,
-    "tanh": lambda y: 1 - np.square(y),
-    "sigmoid": lambda y: y * (1 - y),
-    "relu": lambda y: np.where(y > 0, 1.0, 0.0),
-    "leaky_relu": lambda y, slope: np.where(y >= 0, 1.0, slope),
-    "elu": lambda y, alpha: np.where(y > 0, 1.0, y + alpha),
-    "softplus": lambda y: -np.expm1(-y),
-}
 
-# Those that take a parameter, with its value where none is written: what Keras' functions take.
-DEFAULT_PARAMETERS: dict[str, float] = {"leaky_relu": 0.2, "elu": 1.0}
+ACTIVATIONS: dict[str, Activation] = {
+    "linear": Activation(lambda x: x, onnx=lambda _, x: x, derivative=np.ones_like),
+    "tanh": Activation(
+        np.tanh, onnx=lambda op, x: op("Tanh", x), derivative=lambda y: 1 - np.square(y)
+    ),
+    "sigmoid": Activation(
+        # The argument of exp is never positive, so exp cannot overflow.
+        lambda x: np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x))),
+        onnx=lambda op, x: op("Sigmoid", x),
+        derivative=lambda y: y * (1 - y),
+    ),
+    "relu": Activation(
+        lambda x: np.maximum(x, 0),
+        onnx=lambda op, x: op("Relu", x),
+        derivative=lambda y: np.where(y > 0, 1.0, 0.0),
+        keras_layers={"ReLU": _no_parameter},
+    ),
+    "leaky_relu": Activation(
+        lambda x, slope: np.where(x >= 0, x, slope * x),
+        onnx=lambda op, x, slope: op("LeakyRelu", x, alpha=slope),
+        derivative=lambda y, slope: np.where(y >= 0, 1.0, slope),
+        default=0.2,
+        keras=lambda keras, slope: keras.layers.LeakyReLU(negative_slope=slope),
+        keras_layers={
+            "LeakyReLU": lambda config: config.get("negative_slope", config.get("alpha", 0.3))
+        },
+    ),
+    "elu": Activation(
+        lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
+        onnx=lambda op, x, alpha: op("Elu", x, alpha=alpha),
+        derivative=lambda y, alpha: np.where(y > 0, 1.0, y + alpha),
+        default=1.0,
+        keras=lambda keras, alpha: keras.layers.ELU(alpha=alpha),
+        keras_layers={"ELU": lambda config: config.get("alpha", 1.0)},
+    ),
+    "softplus": Activation(
+        lambda x: np.logaddexp(x, 0),
+        onnx=lambda op, x: op("Softplus", x),
+        derivative=lambda y: -np.expm1(-y),
+    ),
+    "softmax": Activation(
+        _softmax, onnx=lambda op, x: op("Softmax", x), keras_layers={"Softmax": _no_parameter}
+    ),
+}
 
 _WRITTEN = re.compile(r"(?P<name>[A-Za-z_]\w*)(\((?P<parameter>[^()]*)\))?")
 
 
 def parse_activation(text: str) -> tuple[str, float | None]:
-    """Name and parameter of an activation; None for one that takes no parameter.
+    """Return the name and the parameter of an activation; None if it takes no parameter.
 
     Raises:
-        NetworkError: the name is unknown, or the parameter is not a finite number or not wanted.
+        NetworkError: the name is unknown, the parameter is not a finite number, or the activation
+            takes no parameter.
     """
     match = _WRITTEN.fullmatch(text.strip())
     if match is None or match["name"] not in ACTIVATIONS:
+        with_number = " and ".join(n for n, row in ACTIVATIONS.items() if row.default is not None)
         raise NetworkError(
-            f"unknown activation {text!r}; known are {', '.join(ACTIVATIONS)}, of which "
-            f"{' and '.join(DEFAULT_PARAMETERS)} take a number: leaky_relu(0.3)."
+            f"unknown activation {text!r}, expected one of {', '.join(ACTIVATIONS)}. "
+            f"{with_number} take a number, as in leaky_relu(0.3)."
         )
     name, written = match["name"], match["parameter"]
+    default = ACTIVATIONS[name].default
     if written is None:
-        return name, DEFAULT_PARAMETERS.get(name)
-    if name not in DEFAULT_PARAMETERS:
+        return name, default
+    if default is None:
         raise NetworkError(f"activation {text!r}: {name} takes no number. Write {name}.")
     return name, _number(written, text)
 
@@ -81,33 +129,46 @@ def _number(written: str, text: str) -> float:
     return number
 
 
-def activation_function(text: str) -> Callable[[Any], Any]:
-    """The function of an activation: (n, units) -> (n, units), float64.
+def activation_function(text: str) -> Function:
+    """Return the function of an activation: (n, units) -> (n, units), float64.
 
     Raises:
         NetworkError: as :func:`parse_activation`.
     """
     name, parameter = parse_activation(text)
-    function = ACTIVATIONS[name]
-    if parameter is None:
-        return function
-    return functools.partial(_with_parameter, function, parameter)
+    return _with_parameter(ACTIVATIONS[name].function, parameter)
 
 
-def activation_derivative(text: str) -> Callable[[Any], Any]:
-    """The derivative of an activation by what goes into it, as a function of what comes out.
+def activation_derivative(text: str) -> Function:
+    """Return the derivative of an activation, as a function of the activation's output.
 
     Raises:
-        NetworkError: it has none of this kind (softmax), or as :func:`parse_activation`.
+        NetworkError: the activation mixes units (softmax), or as :func:`parse_activation`.
     """
     name, parameter = parse_activation(text)
-    if name not in DERIVATIVES:
-        raise NetworkError(f"activation {name} has no derivative unit by unit. Use sigma_points.")
-    derivative = DERIVATIVES[name]
+    derivative = ACTIVATIONS[name].derivative
+    if derivative is None:
+        raise NetworkError(
+            f"activation {name} has no derivative of single units. Set the method of the "
+            "uncertainty to sigma_points."
+        )
+    return _with_parameter(derivative, parameter)
+
+
+def keras_activation(text: str, keras: Any) -> Any:
+    """Return what a Keras layer takes as this activation, from the module ``keras``."""
+    name, parameter = parse_activation(text)
+    make = ACTIVATIONS[name].keras
+    return name if make is None else _with_parameter(partial(make, keras), parameter)()
+
+
+def onnx_activation(text: str, operator: Function, tensor: str) -> str:
+    """Add an activation to an ONNX graph; return the name of its output tensor."""
+    name, parameter = parse_activation(text)
+    return str(_with_parameter(partial(ACTIVATIONS[name].onnx, operator), parameter)(tensor))
+
+
+def _with_parameter(function: Function, parameter: float | None) -> Function:
     if parameter is None:
-        return derivative
-    return functools.partial(_with_parameter, derivative, parameter)
-
-
-def _with_parameter(function: Callable[..., Any], parameter: float, x: Any) -> Any:
-    return function(x, parameter)
+        return function
+    return lambda *arguments: function(*arguments, parameter)

@@ -106,8 +106,11 @@ def _check_range(where: str, variable: Variable) -> None:
             f"scaling {variable.scaling_name} has no meaning without them. Give the range, or "
             "another scaling."
         )
-    if variable.transform_name == "sqrt" and np.isfinite(minimum) and minimum < 0:
-        raise NetworkError(f"{where}: minimum {minimum:g} of a square root, expected 0 or more.")
+    if variable.transform.needs_non_negative and np.isfinite(minimum) and minimum < 0:
+        raise NetworkError(
+            f"{where}: the minimum is {minimum:g} after the transform {variable.transform_name}, "
+            "expected 0 or more. Correct the training range."
+        )
 
 
 def _check_parameters(where: str, variable: Variable) -> None:

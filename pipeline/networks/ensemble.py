@@ -5,7 +5,6 @@ Classes are averaged as probabilities.
 """
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import NetworkError
+from pipeline.machine.files import sha256_of_text
 from pipeline.networks.description import Network
 from pipeline.networks.retrieval import Retrieval
 from pipeline.networks.variable import Array, Variable, in_decades, out_of_decades
@@ -112,7 +112,7 @@ class Ensemble(Retrieval):
         parts: list[Any] = [member.fingerprint for member in self.members]
         if self.calibration is not None:
             parts += [self.calibration.factor, self.calibration.floor]
-        return hashlib.sha256(repr(parts).encode()).hexdigest()
+        return sha256_of_text(repr(parts))
 
     @property
     def shape_text(self) -> str:

@@ -1,54 +1,62 @@
 """The same function of the physical quantities with other scalings, in float64."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
 from pipeline.networks.description import Layer, Network
-from pipeline.networks.variable import Variable, scale_factors
+from pipeline.networks.variable import Array, Variable, scale_factors
 
 
 def rescaled(
     network: Network, inputs: tuple[Variable, ...], outputs: tuple[Variable, ...]
 ) -> Network:
-    """The network with other scalings and training ranges, which gives the same numbers.
+    """Return a network with other scalings and training ranges that gives the same numbers.
 
-    The first and the last layer take up the difference; where the last one is not linear, a linear
-    one is appended, if there is a difference.
+    The first and the last layer take up the difference. If the outputs are scaled differently and
+    the last layer is not linear, a linear one is appended.
 
     Args:
-        network: any.
-        inputs: its inputs, scaled otherwise.
-        outputs: its outputs, scaled otherwise.
+        network: any network.
+        inputs: its inputs with the new scalings.
+        outputs: its outputs with the new scalings.
     """
-    layers = list(network.layers)
     (old_centre, old_width), (centre, width) = map(scale_factors, (network.inputs, inputs))
-    first = layers[0]
-    layers[0] = Layer(
+    first, *others = network.layers
+    first = Layer(
         (width / old_width)[:, np.newaxis] * first.kernel,
         first.bias + ((centre - old_centre) / old_width) @ first.kernel,
         first.activation,
     )
     (old_centre, old_width), (centre, width) = map(scale_factors, (network.outputs, outputs))
-    slope, shift = old_width / width, (old_centre - centre) / width
-    if np.any(slope != 1) or np.any(shift != 0):
-        if layers[-1].activation != "linear":
-            size = layers[-1].bias.size
-            layers.append(Layer(np.eye(size), np.zeros(size), "linear"))
-        last = layers[-1]
-        layers[-1] = Layer(last.kernel * slope, last.bias * slope + shift, "linear")
-    return dataclasses.replace(network, inputs=inputs, outputs=outputs, layers=tuple(layers))
+    layers = with_output_scaling([first, *others], old_width / width, (old_centre - centre) / width)
+    return dataclasses.replace(network, inputs=inputs, outputs=outputs, layers=layers)
+
+
+def with_output_scaling(layers: Sequence[Layer], slope: Array, shift: Array) -> tuple[Layer, ...]:
+    """Return layers whose outputs are multiplied by ``slope`` and shifted, each (outputs,).
+
+    The last layer takes this up if it is linear; otherwise a linear one is appended.
+    """
+    if np.all(slope == 1) and np.all(shift == 0):
+        return tuple(layers)
+    *others, last = layers
+    if last.activation != "linear":
+        size = last.bias.size
+        others, last = [*layers], Layer(np.eye(size), np.zeros(size), "linear")
+    return (*others, Layer(last.kernel * slope, last.bias * slope + shift, "linear"))
 
 
 def scaled_as(variables: tuple[Variable, ...], scaling: str) -> tuple[Variable, ...]:
-    """Variables with another scaling that needs their training range alone."""
+    """Return variables with another scaling, one that needs only their training range."""
     return tuple(
         dataclasses.replace(v, scaling_name=scaling, scaling_parameters=None) for v in variables
     )
 
 
 def with_outputs(network: Network, columns: list[int]) -> Network:
-    """The network with some of its outputs only, in this order."""
+    """Return the network with only these output columns, in this order."""
     last = network.layers[-1]
     kept = Layer(np.ascontiguousarray(last.kernel[:, columns]), last.bias[columns], last.activation)
     return dataclasses.replace(

@@ -1,5 +1,9 @@
-"""Functions between a physical quantity and the one a network scales, one line each."""
+"""Transforms between a physical quantity and the one that a network scales: one row each.
 
+Keras and ONNX come in as arguments: nothing heavy is imported.
+"""
+
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +11,43 @@ from typing import Any
 import numpy as np
 
 LN10 = float(np.log(10.0))
+DEGREES = np.float32(180 / np.pi)
+RADIANS = np.float32(np.pi / 180)
+
+
+@dataclass(frozen=True)
+class GraphFunction:
+    """A function and its inverse as operations of Keras and of ONNX, of float32 columns."""
+
+    keras: Callable[[Any, Any], Any]
+    """``keras(keras.ops, tensor) -> tensor``."""
+    keras_inverse: Callable[[Any, Any], Any]
+    """The inverse of ``keras``, with the same arguments."""
+    onnx: Callable[[Any, str], str]
+    """Add operators to a graph: ``onnx(operator, tensor) -> tensor``; numbers become constants."""
+    onnx_inverse: Callable[[Any, str], str]
+    """The inverse of ``onnx``, with the same arguments."""
+
+
+IDENTITY = GraphFunction(lambda _, x: x, lambda _, y: y, lambda _, x: x, lambda _, y: y)
+LOG = GraphFunction(
+    lambda ops, x: ops.log(x),
+    lambda ops, y: ops.exp(y),
+    lambda op, x: op("Log", x),
+    lambda op, y: op("Exp", y),
+)
+SQRT = GraphFunction(
+    lambda ops, x: ops.sqrt(x),
+    lambda ops, y: ops.square(y),
+    lambda op, x: op("Sqrt", x),
+    lambda op, y: op("Pow", y, 2.0),
+)
+COS_DEGREES = GraphFunction(
+    lambda ops, x: ops.cos(x * RADIANS),
+    lambda ops, y: ops.arccos(ops.clip(y, -1, 1)) * DEGREES,
+    lambda op, x: op("Cos", op("Mul", x, math.pi / 180)),
+    lambda op, y: op("Mul", op("Acos", op("Min", op("Max", y, -1.0), 1.0)), 180 / math.pi),
+)
 
 
 @dataclass(frozen=True)
@@ -16,32 +57,41 @@ class Transform:
     forward: Callable[[Any], Any]
     inverse: Callable[[Any], Any]
     derivative: Callable[[Any], Any]
-    """Of the function, by the physical quantity."""
+    """The derivative of ``forward``, as a function of the physical quantity."""
+    graph: GraphFunction
+    """The function in float32 graphs, up to ``graph_factor``."""
+    graph_factor: float = 1.0
+    """``forward`` divided by the graph's function; folded into the weights in float64."""
     needs_positive: bool = False
-    """Whether the function has no value at zero and below."""
+    """True if the function has no value at zero and below."""
     needs_non_negative: bool = False
-    """Whether it has none below zero, but one at zero: there its value is NaN."""
+    """True if the function has a value at zero, but none below: there it gives NaN."""
     increasing: bool = True
-    """Whether the range of the transformed quantity is a range of the physical one."""
+    """True if the function keeps the order of values."""
     ln_per_unit: float | None = None
-    """For logarithms: ln units of the physical quantity per unit of the transformed one."""
+    """For logarithms, ln units of the physical quantity per unit of the transformed one."""
 
 
 TRANSFORMS: dict[str, Transform] = {
-    "none": Transform(lambda x: x, lambda y: y, np.ones_like),
+    "none": Transform(lambda x: x, lambda y: y, np.ones_like, IDENTITY),
     "log10": Transform(
         np.log10,
         lambda y: 10.0**y,
         lambda x: 1 / (x * LN10),
+        LOG,
+        graph_factor=1.0 / LN10,
         needs_positive=True,
         ln_per_unit=LN10,
     ),
-    "ln": Transform(np.log, np.exp, lambda x: 1 / x, needs_positive=True, ln_per_unit=1.0),
-    "sqrt": Transform(np.sqrt, np.square, lambda x: 0.5 / np.sqrt(x), needs_non_negative=True),
+    "ln": Transform(np.log, np.exp, lambda x: 1 / x, LOG, needs_positive=True, ln_per_unit=1.0),
+    "sqrt": Transform(
+        np.sqrt, np.square, lambda x: 0.5 / np.sqrt(x), SQRT, needs_non_negative=True
+    ),
     "cos_degrees": Transform(
         lambda x: np.cos(np.radians(x)),
         lambda y: np.degrees(np.arccos(np.clip(y, -1, 1))),
         lambda x: -np.radians(1.0) * np.sin(np.radians(x)),
+        COS_DEGREES,
         increasing=False,
     ),
 }

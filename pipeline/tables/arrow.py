@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.machine.files import sha256_of
 from pipeline.tables.cells import check_names, without
-from pipeline.tables.table import Column, Table, sha256_of, table_error
+from pipeline.tables.table import Column, Table, table_error
 
 PARQUET = b"PAR1"
 

@@ -8,8 +8,9 @@ import netCDF4
 import numpy as np
 
 from pipeline.errors import DAMAGE
+from pipeline.machine.files import sha256_of
 from pipeline.tables.cells import without
-from pipeline.tables.table import Column, Table, listed, sha256_of, table_error
+from pipeline.tables.table import Column, Table, listed, table_error
 from pipeline.tables.units import nanometres_per
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.machine.files import sha256_of
 from pipeline.tables.cells import (
     check_names,
     licence_in,
@@ -17,7 +18,7 @@ from pipeline.tables.cells import (
     without,
 )
 from pipeline.tables.long_form import widen
-from pipeline.tables.table import Column, Table, is_number, sha256_of, table_error
+from pipeline.tables.table import Column, Table, is_number, table_error
 from pipeline.tables.text import table_of_lines
 from pipeline.tables.units import SAYS_NOTHING
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.machine.files import sha256_of
 from pipeline.tables.cells import (
     NumberedLine,
     check_names,
@@ -18,7 +19,7 @@ from pipeline.tables.cells import (
     split_units,
     typed_columns,
 )
-from pipeline.tables.table import Table, sha256_of, table_error
+from pipeline.tables.table import Table, table_error
 
 _NAMED_UNITS = re.compile(r"([^\s,;]+) \[([^\]]*)\]")
 

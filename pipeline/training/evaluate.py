@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.config.strict import read_yaml
+from pipeline.config.strict import read_mapping
 from pipeline.config.training import (
     FinetuneConfig,
     Recipe,
@@ -53,7 +53,7 @@ def evaluate_networks(
 
 
 def _recipe(config: str, network: Network | Ensemble) -> Recipe:
-    kind = FinetuneConfig if "finetune" in read_yaml(find_recipe(config)) else TrainingConfig
+    kind = FinetuneConfig if "finetune" in read_mapping(find_recipe(config)) else TrainingConfig
     recipe = load_recipe(config, kind)
     return with_inputs_of(network, recipe) if isinstance(recipe, FinetuneConfig) else recipe
 

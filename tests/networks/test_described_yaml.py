@@ -297,14 +297,17 @@ def test_links_do_not_leave_the_folder(tmp_path):
 
 
 YAML = {
-    "broken": ("schema: [1\n", "not YAML"),
+    "broken": ("schema: [1\n", "not valid YAML"),
     "a list": ("- schema\n", "object"),
-    "a key twice": ("schema: 1\nname: a\nname: b\nweights: x\n", "'name' appears twice (line 3)"),
+    "a key twice": (
+        "schema: 1\nname: a\nname: b\nweights: x\n",
+        "'name' appears twice (lines 2 and 3)",
+    ),
     "an alias": ("schema: 1\ninputs: &a [1]\noutputs: *a\n", "an alias (line 3)"),
-    "code": ("schema: 1\nname: !!python/object/apply:os.system [id]\n", "not YAML"),
-    "binary": ("\x00", "not YAML"),
+    "code": ("schema: 1\nname: !!python/object/apply:os.system [id]\n", "not valid YAML"),
+    "binary": ("\x00", "not valid YAML"),
     "nothing of a network": ("science: {}\n", "schema: Field required"),
-    "nested": ("[" * 3000, "not YAML"),
+    "nested": ("[" * 3000, "not valid YAML"),
 }
 
 
@@ -367,7 +370,7 @@ def test_a_broken_description_beside_a_keras_file_is_named(tmp_path):
     """It is what the user wrote for this file, so what is wrong with it is what counts."""
     weights = keras_model(tmp_path / "net.keras")
     weights.with_suffix(".yaml").write_text("weights: [net.keras\n")
-    assert "net.yaml: not YAML" in refused(weights)
+    assert "net.yaml is not valid YAML" in refused(weights)
     weights.with_suffix(".yaml").write_text("weights: net.keras\n")
     assert "schema: Field required" in refused(weights)
 

@@ -173,8 +173,8 @@ def test_softmax_is_over_the_classes():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("gelu", "known are linear, tanh"),
-        ("", "known are"),
+        ("gelu", "expected one of linear, tanh"),
+        ("", "expected one of"),
         ("tanh()", "takes no number"),
         ("relu(6)", "relu takes no number"),
         ("elu()", "not a finite number"),
@@ -272,7 +272,7 @@ def broken(**changes):
         ({"scaling_parameters": (0.0, 1.0)}, "Set scaling to zscore"),
         ({"scaling_name": "robust"}, "known are minmax, minmax_01, zscore, none"),
         ({"transform_name": "log2"}, "known are none, log10, ln, sqrt, cos_degrees"),
-        ({"transform_name": "sqrt", "minimum": -0.1}, "of a square root"),
+        ({"transform_name": "sqrt", "minimum": -0.1}, "after the transform sqrt, expected 0"),
     ],
 )
 def test_a_variable_that_does_not_fit(changes, says):

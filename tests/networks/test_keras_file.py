@@ -187,7 +187,7 @@ def test_loading_a_keras_file_imports_no_keras(tmp_path):
     plain().save(tmp_path / "model.keras")
     plain().save(tmp_path / "model.h5")
     program = (
-        "import sys, pathlib; from pipeline.networks.keras_file import keras_layers;"
+        "import sys, pathlib; from pipeline.networks.reading.keras_file import keras_layers;"
         "[keras_layers(pathlib.Path(path)) for path in sys.argv[1:]];"
         "print(sorted({'tensorflow', 'keras'} & set(sys.modules)))"
     )

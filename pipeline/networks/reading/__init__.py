@@ -1,10 +1,10 @@
 """Network file -> description: one format per file, one table of them all."""
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.errors import DAMAGE, NetworkError
+from pipeline.machine.files import sha256_of
 from pipeline.networks.checks import check_golden, check_network
 from pipeline.networks.description import Layer, Network
 from pipeline.networks.reading.described_yaml import (
@@ -23,7 +23,7 @@ def _ocsmart(path: Path) -> Network:
     beside = None if describes_itself(path) else description_of(path)
     if beside is not None:
         return read_described(beside, path)
-    return read_ocsmart(path, _sha256(path))
+    return read_ocsmart(path, sha256_of(path))
 
 
 def _keras(path: Path) -> Network:
@@ -85,11 +85,6 @@ def _read(read: Callable[[Path], Network], path: Path) -> Network:
 def is_network(path: Path) -> bool:
     """Whether any network format recognises the content of a file."""
     return any(recognises(path) for recognises, _ in FORMATS.values())
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _undescribed(path: Path, layers: tuple[Layer, ...]) -> str:

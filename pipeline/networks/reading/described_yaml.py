@@ -4,7 +4,6 @@ The weights are a Keras file, a file in OC-SMART's layout, or CSV tables, always
 """
 
 import dataclasses
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
@@ -16,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from pipeline.errors import NetworkError
 from pipeline.facts.quantities import band_name, quantities
 from pipeline.facts.shipped import shipped_configs
+from pipeline.machine.files import read_yaml, sha256_of_listing
 from pipeline.networks.description import Layer, Network
 from pipeline.networks.reading.csv_table import read_table, read_vector
 from pipeline.networks.reading.keras_file import is_keras, keras_layers
@@ -26,10 +26,9 @@ from pipeline.networks.reading.schema import (
     DescribedVariable,
     NetworkDescription,
     Range,
-    parse_description,
+    read_description,
 )
 from pipeline.networks.reading.self_description import activated, ranges
-from pipeline.networks.strict_yaml import as_json, read_yaml
 from pipeline.networks.transforms import TRANSFORMS
 from pipeline.networks.variable import Array, Variable
 
@@ -137,8 +136,8 @@ def is_described(path: Path) -> bool:
     if path.suffix.lower() not in SUFFIXES:
         return False
     try:
-        data = read_yaml(path)
-    except (NetworkError, OSError):
+        data = read_yaml(path, NetworkError)
+    except NetworkError:
         return False
     return (
         isinstance(data, dict)
@@ -152,8 +151,8 @@ def names_members(path: Path) -> bool:
     if path.suffix.lower() not in SUFFIXES or not path.is_file():
         return False
     try:
-        data = read_yaml(path)
-    except (NetworkError, OSError):
+        data = read_yaml(path, NetworkError)
+    except NetworkError:
         return False
     return isinstance(data, dict) and {"schema", "members"} <= data.keys()
 
@@ -167,7 +166,7 @@ def description_of(weights: Path) -> Path | None:
     for folder in (weights.parent, shipped_configs() / "networks"):
         candidate = folder / f"{weights.stem}.yaml"
         if candidate.is_file():
-            data = read_yaml(candidate)
+            data = read_yaml(candidate, NetworkError)
             if isinstance(data, dict) and data.get("weights") == weights.name:
                 return candidate
     return None
@@ -184,8 +183,7 @@ def read_described(path: Path, weights: Path | None = None) -> Network:
     Raises:
         NetworkError: the YAML is wrong, a file it names is missing, or the two do not fit.
     """
-    text = as_json(read_yaml(path), path.name)
-    described = parse_description(FileDescription, text, path.name)
+    described = read_description(FileDescription, path)
     folder = path.parent if weights is None else weights.parent
     files = {name: _file(name, folder, path) for name in described.files}
     try:
@@ -195,7 +193,7 @@ def read_described(path: Path, weights: Path | None = None) -> Network:
             parts.input_norms,
             parts.output_norms,
             path.name if weights is None else weights.name,
-            _sha256(path, files),
+            sha256_of_listing({path.name: path, **files}),
         )
     except NetworkError as error:
         raise NetworkError(f"{path.name}: {error}") from None
@@ -214,16 +212,6 @@ def _file(name: str, folder: Path, path: Path) -> Path:
             f"{path.name}: there is no {name} in '{folder}'. It belongs beside the description."
         )
     return folder / name
-
-
-def _sha256(path: Path, files: dict[str, Path]) -> str:
-    """Of the lines that ``sha256sum net.yaml w1.csv b1.csv ...`` prints."""
-    digest = hashlib.sha256()
-    for name, file in ((path.name, path), *files.items()):
-        with file.open("rb") as opened:
-            one = hashlib.file_digest(opened, "sha256").hexdigest()
-        digest.update(f"{one}  {name}\n".encode())
-    return digest.hexdigest()
 
 
 # Weights

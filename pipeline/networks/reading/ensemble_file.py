@@ -1,6 +1,5 @@
 """A YAML file that is an ensemble: it names the files of its networks, beside it or below."""
 
-import hashlib
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
@@ -8,12 +7,12 @@ import yaml
 from pydantic import Field
 
 from pipeline.errors import NetworkError
+from pipeline.machine.files import sha256_of_listing
 from pipeline.networks.description import Network
 from pipeline.networks.ensemble import MOST_MEMBERS, Calibration, Ensemble
 from pipeline.networks.reading import load_network
 from pipeline.networks.reading.described_yaml import names_members
-from pipeline.networks.reading.schema import Described, parse_description
-from pipeline.networks.strict_yaml import as_json, read_yaml
+from pipeline.networks.reading.schema import Described, read_description
 
 
 class DescribedCalibration(Described):
@@ -53,8 +52,7 @@ def read_ensemble(path: Path) -> Ensemble:
     Raises:
         NetworkError: the YAML is wrong, a network is missing or broken, or they do not fit.
     """
-    text = as_json(read_yaml(path), path.name)
-    described = parse_description(EnsembleDescription, text, path.name)
+    described = read_description(EnsembleDescription, path)
     files = {name: _file(name, path) for name in described.members}
     if len(files) < len(described.members):
         raise NetworkError(f"{path.name}: a network is named twice among its members.")
@@ -70,7 +68,7 @@ def read_ensemble(path: Path) -> Ensemble:
         citation=described.citation,
         licence=described.licence,
         file_name=path.name,
-        sha256=_sha256(path, files),
+        sha256=sha256_of_listing({path.name: path, **files}),
         training=described.training,
     )
 
@@ -114,13 +112,3 @@ def _file(name: str, path: Path) -> Path:
     if not file.is_file():
         raise NetworkError(f"{path.name}: there is no {name} in '{path.parent}'. Copy it there.")
     return file
-
-
-def _sha256(path: Path, files: dict[str, Path]) -> str:
-    """Of the lines that ``sha256sum ensemble.yaml members/01.h5 ...`` prints."""
-    digest = hashlib.sha256()
-    for name, file in ((path.name, path), *files.items()):
-        with file.open("rb") as opened:
-            one = hashlib.file_digest(opened, "sha256").hexdigest()
-        digest.update(f"{one}  {name}\n".encode())
-    return digest.hexdigest()

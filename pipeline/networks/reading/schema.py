@@ -3,6 +3,8 @@
 Both have these keys (docs/networks.md); each adds its own way to weights and ranges.
 """
 
+import json
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -18,6 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from pipeline.errors import NetworkError
+from pipeline.machine.files import read_yaml
 from pipeline.networks.description import GoldenSpectra, Layer, Network, class_outputs
 from pipeline.networks.variable import Array, Variable
 
@@ -179,6 +182,23 @@ def _table(rows: list[list[float]]) -> Array:
 
 
 Description = TypeVar("Description", bound=Described)
+
+
+def read_description(model: type[Description], path: Path) -> Description:
+    """Return the description in a YAML file.
+
+    Raises:
+        NetworkError: it is not YAML, not plain data, or not of this schema; all complaints at once.
+    """
+    data = read_yaml(path, NetworkError)
+    try:
+        text = json.dumps(data, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise NetworkError(
+            f"{path.name}: {error}. Write finite numbers, texts, lists and mappings only."
+        ) from None
+    # Judged as JSON, so that one schema serves both kinds of file.
+    return parse_description(model, text, path.name)
 
 
 def parse_description(model: type[Description], text: str | bytes, where: str) -> Description:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.config.training import Architecture
+from pipeline.networks.activations import keras_activation
 from pipeline.networks.description import Layer
-from pipeline.networks.engines.keras_model import keras_activation
 from pipeline.networks.engines.tensorflow_setup import tensorflow
 from pipeline.networks.variable import Array
 
@@ -137,7 +137,7 @@ class _Builder:
             )
         self._stack.append(
             layers.Activation(
-                keras_activation(activation),
+                keras_activation(activation, self._keras),
                 dtype=self._dtype,
                 name=f"{ACTIVATION}_{self._number}_{_plain(activation)}",
             )
