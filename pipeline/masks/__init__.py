@@ -7,7 +7,7 @@ import xarray as xr
 from pipeline.config import MaskRules
 from pipeline.errors import ConfigError
 from pipeline.masks.dilation import Dilated
-from pipeline.masks.expression import Expression
+from pipeline.masks.expression import ExpressionRule
 from pipeline.masks.flags import FlagIsSet, KeepFlags
 from pipeline.masks.rule import MaskRule
 from pipeline.masks.values import VALUE_RULES, ValueRule
@@ -43,7 +43,7 @@ def make_rules(
         if rules.keep_flags:
             bound.append(KeepFlags(rules.keep_flags, table.mask_of_any(rules.keep_flags)))
     for name, text in rules.expressions.items():
-        bound.append(Expression.parse(name, text, scene, tolerance_nm))
+        bound.append(ExpressionRule.parse(name, text, scene, tolerance_nm))
     bound.extend(ValueRule(name, VALUE_RULES[name], tuple(inputs)) for name in rules.values)
     names = [rule.name for rule in bound]
     twice = sorted({name for name in names if names.count(name) > 1})

@@ -106,7 +106,7 @@ def _seed_testing_c1(samples: Samples) -> int:
             "other.csv: samples.files.columns.Rrs_443: no column 'b",
         ),
         ({"units": {"pigmnt": "m-1"}}, "other.csv: samples.files.units: no column pigmnt"),
-        ({"filter": "depth + 1"}, "other.csv: samples.files.filter: 'depth . 1' gives no true"),
+        ({"filter": "depth + 1"}, "other.csv: samples.files.filter: 'depth . 1' is not a con"),
     ],
 )
 def test_mistakes_name_the_file(tmp_path: Path, second: dict[str, object], words: str) -> None:
