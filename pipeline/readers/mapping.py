@@ -21,27 +21,6 @@ Spectral = Literal["Rrs", "Rrs_unc", "Lrc", "rho_s", "rho_w"]
 # normalises both.
 CONVERSIONS: dict[tuple[str, str], float] = {("rho_w", "Rrs"): 1 / math.pi}
 
-# Spellings of the units of spectral quantities that files use -> the scene's.
-UNITS = {
-    "sr-1": "sr-1",
-    "sr^-1": "sr-1",
-    "sr**-1": "sr-1",
-    "1/sr": "sr-1",
-    "1 sr-1": "sr-1",
-    "steradian-1": "sr-1",
-    "1": "1",
-    "dl": "1",
-    "dimensionless": "1",
-    "none": "1",
-}
-
-
-# The same of angles, humidity and the like.
-PLAIN_UNITS = {
-    **dict.fromkeys(("degree", "degrees", "deg"), "degree"),
-    **dict.fromkeys(("percent", "%"), "percent"),
-}
-
 
 def conversion(stored_as: str | None, quantity: str) -> float:
     """Return the factor from a quantity in the file (None for the same) to one in the scene."""
