@@ -1,7 +1,7 @@
 """Masks by an expression such as ``solar_zenith > 70 or Rrs_667 / Rrs_547 > 1.2``."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from pipeline.errors import ConfigError, SceneError
+from pipeline.masks.rule import Request
 from pipeline.scene.scene import (
     Band,
     band_names,
@@ -29,6 +30,16 @@ class ExpressionRule:
     expression: Expression
     bands: Mapping[str, Band]
     """The layer that each name in the expression stands for."""
+
+    @classmethod
+    def requested(cls, request: Request) -> Iterator["ExpressionRule"]:
+        """Yield a rule for each expression of a configuration.
+
+        Raises:
+            ConfigError, SceneError: as :meth:`parse`.
+        """
+        for name, text in request.rules.expressions.items():
+            yield cls.parse(name, text, request.scene, request.tolerance_nm)
 
     @classmethod
     def parse(
