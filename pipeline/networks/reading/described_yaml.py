@@ -17,7 +17,7 @@ from pipeline.facts.quantities import band_name, quantities
 from pipeline.facts.shipped import shipped_configs
 from pipeline.machine.files import read_yaml, sha256_of_listing
 from pipeline.networks.description import Layer, Network
-from pipeline.networks.reading.csv_table import read_table, read_vector
+from pipeline.networks.reading.csv_table import read_matrix, read_vector
 from pipeline.networks.reading.keras_file import is_keras, keras_layers
 from pipeline.networks.reading.ocsmart_h5 import is_ocsmart, stored_weights
 from pipeline.networks.reading.schema import (
@@ -296,7 +296,7 @@ def _csv_layers(described: FileDescription, files: dict[str, Path]) -> tuple[Lay
 
 
 def _csv_kernel(path: Path, layout: str) -> Array:
-    table = read_table(path)
+    table = read_matrix(path)
     return table if layout == "inputs_units" else np.ascontiguousarray(table.T)
 
 
