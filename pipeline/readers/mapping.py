@@ -10,12 +10,27 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from pipeline.config import ReaderOptions, Strict, complaints_of
 from pipeline.facts.shipped import read_shipped, shipped_configs
+from pipeline.scene.scene import SPECTRAL
 
-Spectral = Literal["Rrs", "Rrs_unc", "Lrc", "rho_s", "rho_w"]
+
+def _is_spectral(name: str) -> str:
+    if name not in SPECTRAL:
+        raise ValueError(f"expected one of {', '.join(SPECTRAL)}")
+    return name
+
+
+Spectral = Annotated[str, AfterValidator(_is_spectral)]
 
 # (quantity in the file, in the scene) -> factor. Rrs = rho_w / pi, as downwelling irradiance
 # normalises both.

@@ -11,10 +11,11 @@ from pydantic import ValidationError
 from sample_tables import NOMAD, RRS, columns, config, load, write
 
 from pipeline.config import SamplesConfig
-from pipeline.config.training import TrainingConfig, load_recipe
+from pipeline.config.training import TrainingConfig
 from pipeline.errors import ConfigError
 from pipeline.simulation.simulation import simulate_samples
 from pipeline.tables.writing import write_samples
+from pipeline.training.recipe import load_recipe
 from pipeline.training.samples.samples import load_samples
 
 RULES = {"low": "chlor_a < 1", "blue": "Rrs_443 > 0.02", "dated": "date >= 20200120"}
