@@ -73,7 +73,8 @@ def train(
     """
     start(log_level)
     with importing():
-        from pipeline.config.training import TrainingConfig, load_recipe
+        from pipeline.config.training import TrainingConfig
+        from pipeline.training.recipe import load_recipe
         from pipeline.training.train import train as fit
 
     def work() -> None:
@@ -110,9 +111,10 @@ def finetune(
     """
     start(log_level)
     with importing():
-        from pipeline.config.training import FinetuneConfig, load_recipe
+        from pipeline.config.training import FinetuneConfig
         from pipeline.training.finetune import finetune as fit
         from pipeline.training.finetune import with_inputs_of
+        from pipeline.training.recipe import load_recipe
 
     def work() -> None:
         recipe = load_recipe(config, FinetuneConfig).reading(samples).with_members(members)

@@ -46,7 +46,8 @@ def tune(
         # It would tell of each trial that goes on with another one.
         logging.getLogger("pipeline.training.train").setLevel(logging.WARNING)
     with importing():
-        from pipeline.config.training import TrainingConfig, load_recipe
+        from pipeline.config.training import TrainingConfig
+        from pipeline.training.recipe import load_recipe
         from pipeline.training.tuning.report import BEST, trials_text, write_tuned
         from pipeline.training.tuning.tune import tune as search
 

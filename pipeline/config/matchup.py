@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from pipeline.config.samples import Text
+from pipeline.config.samples import TableFormat, Text
 from pipeline.config.science import MaskRules, Name, ReaderChoice
 from pipeline.config.strict import Strict, complaints_of, read_mapping
 from pipeline.errors import ConfigError
@@ -55,7 +55,7 @@ class TimeColumns(Strict):
 class PointsConfig(Strict):
     """What the table of points says, and how."""
 
-    format: Literal["auto", "csv", "parquet", "feather", "netcdf", "seabass", "nomad"] = "auto"
+    format: TableFormat = "auto"
     delimiter: Text | None = None
     """Of text, where it is not the one its header shows."""
     sample_dimension: Text | None = None

@@ -12,14 +12,13 @@ from pydantic import (
 )
 
 from pipeline.config.science import Name
-from pipeline.config.strict import Strict
+from pipeline.config.strict import Strict, names_from_tables
 from pipeline.errors import ConfigError
 
 Text = Annotated[str, Field(min_length=1)]
 # Classes may be numbers in the file, and are then numbers in YAML, too.
 ClassName = Annotated[str, Field(min_length=1, coerce_numbers_to_str=True)]
-Transform = Literal["none", "log10", "ln", "sqrt", "cos_degrees"]
-Scaling = Literal["minmax", "minmax_01", "zscore", "none"]
+TableFormat = Literal["auto", "csv", "parquet", "feather", "netcdf", "seabass", "nomad"]
 
 
 class VariableConfig(Strict):
@@ -34,10 +33,12 @@ class VariableConfig(Strict):
     """Column it is in, or the name before its wavelengths, where that is not the quantity's."""
     units: Text | None = None
     """Units the network works in; those of ``configs/quantities.yaml`` where nothing is said."""
-    transform: Transform = "log10"
-    scaling: Scaling = "minmax"
+    transform: str = "log10"
+    scaling: str = "minmax"
     long_name: str | None = None
     standard_name: str | None = None
+
+    _are_known = names_from_tables("transform", "scaling")
 
 
 class ClassesConfig(Strict):
@@ -124,7 +125,7 @@ class SamplesConfig(Strict):
     """Tables of samples, and what of them goes in and out of a network."""
 
     files: tuple[FileConfig, ...] = Field(min_length=1)
-    format: Literal["auto", "csv", "parquet", "feather", "netcdf", "seabass", "nomad"] = "auto"
+    format: TableFormat = "auto"
     delimiter: Text | None = None
     """Of text, where it is not the one its header shows."""
     sample_dimension: Text | None = None

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from pipeline.errors import ConfigError
 from pipeline.machine.files import read_yaml
@@ -15,6 +15,23 @@ class Strict(BaseModel):
     """Frozen, and an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def names_from_tables(*fields: str) -> Any:
+    """Return a validator of fields whose values are names from tables of another room.
+
+    The caller of ``model_validate`` gives the names as ``context={field: names}``; without them
+    every name is accepted.
+    """
+
+    def check(cls: type[BaseModel], value: Any, info: ValidationInfo) -> Any:  # noqa: ARG001
+        known = (info.context or {}).get(info.field_name)
+        chosen = value if isinstance(value, tuple) else (value,)
+        if known and value is not None and not set(chosen) <= set(known):
+            raise ValueError(f"expected one of {', '.join(known)}")
+        return value
+
+    return field_validator(*fields)(check)
 
 
 def read_mapping(path: Path) -> Mapping[str, Any]:

@@ -1,17 +1,14 @@
 """How a network is made: its layers, and how they are fitted."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from pipeline.config.activations import Activation
 from pipeline.config.samples import ClassName, SamplesConfig, SplitsConfig, Text
-from pipeline.config.strict import Strict, complaints_of, read_mapping
+from pipeline.config.strict import Strict, complaints_of, names_from_tables
 from pipeline.config.tuning import TuningConfig
 from pipeline.errors import ConfigError
-from pipeline.facts.shipped import shipped_configs
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -27,7 +24,7 @@ class Architecture(Strict):
 
     hidden: tuple[Units, ...] = (32, 16)
     """Units of each hidden layer."""
-    activation: Activation | tuple[Activation, ...] = "tanh"
+    activation: str | tuple[str, ...] = "tanh"
     """One for all hidden layers, or one for each."""
     dropout: Share = 0.0
     """Share of a hidden layer's units that are left out at random while it learns."""
@@ -44,6 +41,8 @@ class Architecture(Strict):
     @classmethod
     def _listed(cls, value: object) -> object:
         return tuple(value) if isinstance(value, list) else value
+
+    _are_known = names_from_tables("activation")
 
     @model_validator(mode="after")
     def _one_activation_each(self) -> "Architecture":
@@ -294,46 +293,3 @@ class FinetuneConfig(Recipe):
     """A network that goes on learning."""
 
     finetune: Finetuning = Finetuning()
-
-
-Kind = TypeVar("Kind", bound=Recipe)
-
-
-def load_recipe(source: str | Path | Mapping[str, Any], kind: type[Kind]) -> Kind:
-    """A training configuration from a file, from the name of a shipped one, or from plain data.
-
-    Raises:
-        ConfigError: it cannot be read, or says something unknown; all complaints at once.
-    """
-    data = source if isinstance(source, Mapping) else read_mapping(find_recipe(source))
-    origin = "configuration" if isinstance(source, Mapping) else Path(source).name
-    try:
-        return kind.model_validate(dict(data))
-    except ValidationError as error:
-        complaints = "\n".join(f"  {line}" for line in complaints_of(error, kind))
-        raise ConfigError(f"{origin} is not a valid {_NAMES[kind]}:\n{complaints}") from None
-
-
-_NAMES: dict[type[Recipe], str] = {
-    TrainingConfig: "training configuration",
-    FinetuneConfig: "fine-tuning configuration",
-}
-
-
-def find_recipe(source: str | Path) -> Path:
-    """The file itself, or the shipped training configuration of that name.
-
-    Raises:
-        ConfigError: there is neither.
-    """
-    path = Path(source)
-    shipped = shipped_configs() / "training" / f"{path.name}.yaml"
-    if path.is_file() or path.parent != Path():
-        return path
-    if shipped.is_file():
-        return shipped
-    names = ", ".join(sorted(file.stem for file in shipped.parent.glob("*.yaml")))
-    raise ConfigError(
-        f"{source}: no such training configuration, and no shipped one of that name. Give a path "
-        f"or one of {names}."
-    )

@@ -6,8 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.config.activations import Activation
-from pipeline.config.strict import Strict
+from pipeline.config.strict import Strict, names_from_tables
 
 # What each dimension may be: the least and the most, both included.
 BOUNDS: dict[str, tuple[float, float]] = {
@@ -105,7 +104,7 @@ class Space(Strict):
     """Hidden layers."""
     units: WholeNumbers | None = None
     """Of each hidden layer, drawn for each of them."""
-    activation: tuple[Activation, ...] | None = Field(default=None, min_length=1)
+    activation: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Of all hidden layers."""
     dropout: Numbers | None = None
     learning_rate: Numbers | None = None
@@ -119,6 +118,8 @@ class Space(Strict):
     def _tuple(cls, said: object) -> object:
         said = tuple(said) if isinstance(said, list) else said
         return (said,) if isinstance(said, str) else said
+
+    _are_known = names_from_tables("activation")
 
     @model_validator(mode="after")
     def _within_bounds(self) -> Self:

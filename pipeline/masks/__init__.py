@@ -1,56 +1,55 @@
-"""Scene block -> excluded pixels, one named rule per bit of ``quality_flags``."""
+"""Mask rules: which pixels of a block are excluded, one named rule per bit of ``quality_flags``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import xarray as xr
 
 from pipeline.config import MaskRules
 from pipeline.errors import ConfigError
 from pipeline.masks.dilation import Dilated
-from pipeline.masks.expression import Expression
-from pipeline.masks.flags import FlagIsSet, KeepFlags
-from pipeline.masks.rule import MaskRule
-from pipeline.masks.values import VALUE_RULES, ValueRule
+from pipeline.masks.expression import ExpressionRule
+from pipeline.masks.flags import FlagIsSet
+from pipeline.masks.keep_flags import KeepFlags
+from pipeline.masks.rule import MaskRule, Request
+from pipeline.masks.values import ValueRule
 from pipeline.scene.quality import MOST_MASK_RULES
-from pipeline.scene.scene import SOURCE_FLAGS, Band
-from pipeline.scene.source_flags import SourceFlags
+from pipeline.scene.scene import Band
 
-__all__ = ["Dilated", "MaskRule", "describe_rule", "make_rules"]
+__all__ = ["RULES", "Dilated", "MaskRule", "Request", "describe_rule", "make_rules"]
+
+# Key of the configuration -> the rules of one class that it asks for; bits are in this order.
+RULES: dict[str, Callable[[Request], Iterator[MaskRule]]] = {
+    "flags": FlagIsSet.requested,
+    "keep_flags": KeepFlags.requested,
+    "expressions": ExpressionRule.requested,
+    "values": ValueRule.requested,
+}
 
 
 def make_rules(
     rules: MaskRules, scene: xr.Dataset, inputs: Sequence[Band], tolerance_nm: float
 ) -> tuple[MaskRule, ...]:
-    """The rules of a configuration, bound to one scene.
+    """Return the rules of a configuration, bound to one scene.
 
     Args:
-        rules: what the configuration says.
-        scene: the scene they will be applied to; names are looked up in it.
+        rules: the masks of the configuration.
+        scene: the scene that the rules will be applied to.
         inputs: the bands that the networks of the run take, for rules about values.
-        tolerance_nm: how far a band named in an expression may be from one of the scene.
+        tolerance_nm: largest distance (nm) of a band in an expression from one of the scene.
 
     Raises:
         SceneError: a flag, a band or a variable is not in the scene; the message lists those
             that are.
         ConfigError: an expression uses something that is not allowed, or two rules have one name.
     """
-    bound: list[MaskRule] = []
-    if rules.flags or rules.keep_flags or (rules.flags_if_present and SOURCE_FLAGS in scene):
-        table = SourceFlags.of(scene)
-        present = [n for n in rules.flags_if_present if n in table.named and n not in rules.flags]
-        flags = (*rules.flags, *present)
-        bound.extend(FlagIsSet(name, table.mask(name)) for name in flags)
-        if rules.keep_flags:
-            bound.append(KeepFlags(rules.keep_flags, table.mask_of_any(rules.keep_flags)))
-    for name, text in rules.expressions.items():
-        bound.append(Expression.parse(name, text, scene, tolerance_nm))
-    bound.extend(ValueRule(name, VALUE_RULES[name], tuple(inputs)) for name in rules.values)
+    request = Request(rules, scene, tuple(inputs), tolerance_nm)
+    bound = [rule for requested in RULES.values() for rule in requested(request)]
     names = [rule.name for rule in bound]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ConfigError(
-            f"two mask rules are called {', '.join(twice)}, but each has a bit of its own name. "
-            "Rename the expression, or leave one out."
+            f"two mask rules are called {', '.join(twice)}, but the name of a rule is the name of "
+            "its bit. Rename the expression, or leave one out."
         )
     unknown = sorted(set(rules.dilate) - set(names) - set(rules.flags_if_present))
     if unknown:

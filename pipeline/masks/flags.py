@@ -1,18 +1,15 @@
 """Masks by the name of a flag, decoded from the file's own flag_masks and flag_meanings."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from pipeline.masks.rule import Request
 from pipeline.scene.scene import SOURCE_FLAGS, Band
-
-
-def _is_any_set(block: xr.Dataset, mask: int) -> npt.NDArray[np.bool_]:
-    flags = np.asarray(block[SOURCE_FLAGS].values)
-    unsigned = flags.view(flags.dtype.str.replace("i", "u"))
-    return np.asarray((unsigned & unsigned.dtype.type(mask)) != 0)
+from pipeline.scene.source_flags import SourceFlags
 
 
 @dataclass(frozen=True)
@@ -23,24 +20,28 @@ class FlagIsSet:
     mask: int
     needs: tuple[Band, ...] = (Band(SOURCE_FLAGS),)
 
-    def excluded(self, block: xr.Dataset) -> npt.NDArray[np.bool_]:
-        """True where the flag is set, with shape (y, x)."""
-        return _is_any_set(block, self.mask)
+    @classmethod
+    def requested(cls, request: Request) -> Iterator["FlagIsSet"]:
+        """Yield a rule for each flag that must exist, then for each optional flag that exists.
 
-
-@dataclass(frozen=True)
-class KeepFlags:
-    """Excludes a pixel where none of some flags is set (``WATER``, ``Valid_PE``)."""
-
-    flags: tuple[str, ...]
-    mask: int
-    needs: tuple[Band, ...] = (Band(SOURCE_FLAGS),)
-
-    @property
-    def name(self) -> str:
-        """``unless_WATER_or_INLAND_WATER``."""
-        return "unless_" + "_or_".join(self.flags)
+        Raises:
+            SceneError: the scene does not have a flag; the message lists those it has.
+        """
+        flags, optional = request.rules.flags, request.rules.flags_if_present
+        if not flags and not (optional and SOURCE_FLAGS in request.scene):
+            return
+        table = SourceFlags.of(request.scene)
+        present = [name for name in optional if name in table.named and name not in flags]
+        for name in (*flags, *present):
+            yield cls(name, table.mask(name))
 
     def excluded(self, block: xr.Dataset) -> npt.NDArray[np.bool_]:
-        """True where none of the flags is set, with shape (y, x)."""
-        return ~_is_any_set(block, self.mask)
+        """Return True where the flag is set, with shape (y, x)."""
+        return is_any_set(block, self.mask)
+
+
+def is_any_set(block: xr.Dataset, mask: int) -> npt.NDArray[np.bool_]:
+    """Return True where any bit of a mask is set in the flags of the scene, with shape (y, x)."""
+    flags = np.asarray(block[SOURCE_FLAGS].values)
+    unsigned = flags.view(flags.dtype.str.replace("i", "u"))
+    return np.asarray((unsigned & unsigned.dtype.type(mask)) != 0)

@@ -1,16 +1,31 @@
-"""What a mask rule is."""
+"""What a mask rule is, and what it is made from."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from pipeline.config import MaskRules
 from pipeline.scene.scene import Band
 
 
+@dataclass(frozen=True)
+class Request:
+    """The masks of a configuration, and the scene they are for."""
+
+    rules: MaskRules
+    scene: xr.Dataset
+    """Names in the rules are looked up in it."""
+    inputs: tuple[Band, ...]
+    """The bands that the networks of the run take, for rules about values."""
+    tolerance_nm: float
+    """Largest distance (nm) of a band named in an expression from a band of the scene."""
+
+
 class MaskRule(Protocol):
-    """Says which pixels of a block are excluded, and what it needs for that."""
+    """A rule that excludes pixels of a block."""
 
     @property
     def name(self) -> str:
@@ -19,9 +34,9 @@ class MaskRule(Protocol):
 
     @property
     def needs(self) -> tuple[Band, ...]:
-        """The layers the rule reads."""
+        """The layers that the rule reads."""
         ...
 
     def excluded(self, block: xr.Dataset) -> npt.NDArray[np.bool_]:
-        """True where a pixel is excluded, with shape (y, x)."""
+        """Return True where a pixel is excluded, with shape (y, x)."""
         ...

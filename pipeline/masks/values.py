@@ -1,6 +1,6 @@
-"""Masks by what an input band of the run holds: nothing, zero, a negative or saturated value."""
+"""Masks by the values of the input bands of a run: missing, zero, negative, saturated ..."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from pipeline.masks.rule import Request
 from pipeline.scene.quality import STATE_OUTSIDE_VALID_RANGE, STATE_SATURATED
 from pipeline.scene.scene import Band
 
@@ -31,8 +32,14 @@ class ValueRule:
     condition: Condition
     needs: tuple[Band, ...]
 
+    @classmethod
+    def requested(cls, request: Request) -> Iterator["ValueRule"]:
+        """Yield a rule for each condition that a configuration names."""
+        for name in request.rules.values:
+            yield cls(name, VALUE_RULES[name], request.inputs)
+
     def excluded(self, block: xr.Dataset) -> npt.NDArray[np.bool_]:
-        """True where any of the bands meets the condition, with shape (y, x)."""
+        """Return True where any of the bands meets the condition, with shape (y, x)."""
         excluded = np.zeros((block.sizes["y"], block.sizes["x"]), dtype=bool)
         for band in self.needs:
             values, states = band.values(block), band.states(block)

@@ -23,7 +23,6 @@ from pipeline.readers.attributes import as_text, iso_time
 from pipeline.readers.container import is_hdf5, is_netcdf3
 from pipeline.readers.layers import decode, decoder_of, plane, source_flags
 from pipeline.readers.mapping import (
-    PLAIN_UNITS,
     FileMapping,
     FlagVariable,
     NetcdfOptions,
@@ -44,6 +43,7 @@ from pipeline.scene.scene import (
     geographic_reference,
     is_projected,
 )
+from pipeline.tables.units import factor_between
 
 
 class CfNetcdf:
@@ -139,15 +139,18 @@ def _is_plain(name: str, variable: Stored, mapping: FileMapping) -> bool:
 def _has_known_units(scene_name: str, variable: Stored) -> bool:
     """Whether a variable that the mapping does not name is in the units that its name implies."""
     known = quantities().get(scene_name)
-    said = as_text(variable.attrs.get("units", "")).strip().lower()
-    return known is None or PLAIN_UNITS.get(said) == known.units
+    if known is None:
+        return True
+    said = as_text(variable.attrs.get("units", ""))
+    # The file's own products have the names of outputs; only angles and humidity are inputs.
+    return known.units in ("degree", "percent") and factor_between(said, known.units) == 1.0
 
 
 def _check_plain_units(scene_name: str, name: str, variable: xr.Variable) -> None:
     """Refuse a variable whose units in the file differ from those of the scene's quantity."""
     known = quantities().get(scene_name)
     said = as_text(variable.attrs.get("units", "")).strip().lower()
-    if known is None or not said or PLAIN_UNITS.get(said) == known.units:
+    if known is None or not said or factor_between(said, known.units) == 1.0:
         return
     raise SceneError(
         f"{name} has units {said!r}, expected {known.units!r} for {scene_name}. Remove it from "

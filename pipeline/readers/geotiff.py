@@ -25,11 +25,12 @@ from pipeline.readers.container import is_tiff
 from pipeline.readers.damage import check_size
 from pipeline.readers.decoding import Decoder
 from pipeline.readers.layers import about, decoded, plane, spectrum
-from pipeline.readers.mapping import UNITS, Spectral, conversion
+from pipeline.readers.mapping import Spectral, conversion
 from pipeline.readers.opening import assembled, opening
 from pipeline.readers.stored import UNCHUNKED, InOnePiece, Stored
 from pipeline.scene.lazy import Generated
 from pipeline.scene.scene import SPATIAL_REF, geographic_reference
+from pipeline.tables.units import factor_between
 
 Wavelength = Annotated[float, Field(gt=0)]
 
@@ -105,7 +106,7 @@ class GeoTiff:
             in_file = opened.attrs.get("units", "")
             texts = {str(text) for text in (in_file if isinstance(in_file, tuple) else (in_file,))}
             said = texts.pop() if len(texts) == 1 else ""
-        if UNITS.get(said.strip().lower()) != expected:
+        if factor_between(said, expected) != 1.0:
             raise SceneError(
                 f"the bands have {f'units {said!r}' if said else 'no units'}, expected "
                 f"{expected!r} for {quantity}. State them as reader: {{format: geotiff, options: "

@@ -10,37 +10,31 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from pipeline.config import ReaderOptions, Strict, complaints_of
-from pipeline.facts.shipped import read_table, shipped_configs
+from pipeline.facts.shipped import read_shipped, shipped_configs
+from pipeline.scene.scene import SPECTRAL
 
-Spectral = Literal["Rrs", "Rrs_unc", "Lrc", "rho_s", "rho_w"]
+
+def _is_spectral(name: str) -> str:
+    if name not in SPECTRAL:
+        raise ValueError(f"expected one of {', '.join(SPECTRAL)}")
+    return name
+
+
+Spectral = Annotated[str, AfterValidator(_is_spectral)]
 
 # (quantity in the file, in the scene) -> factor. Rrs = rho_w / pi, as downwelling irradiance
 # normalises both.
 CONVERSIONS: dict[tuple[str, str], float] = {("rho_w", "Rrs"): 1 / math.pi}
-
-# Spellings of the units of spectral quantities that files use -> the scene's.
-UNITS = {
-    "sr-1": "sr-1",
-    "sr^-1": "sr-1",
-    "sr**-1": "sr-1",
-    "1/sr": "sr-1",
-    "1 sr-1": "sr-1",
-    "steradian-1": "sr-1",
-    "1": "1",
-    "dl": "1",
-    "dimensionless": "1",
-    "none": "1",
-}
-
-
-# The same of angles, humidity and the like.
-PLAIN_UNITS = {
-    **dict.fromkeys(("degree", "degrees", "deg"), "degree"),
-    **dict.fromkeys(("percent", "%"), "percent"),
-}
 
 
 def conversion(stored_as: str | None, quantity: str) -> float:
@@ -190,7 +184,7 @@ class NetcdfOptions(ReaderOptions):
 def presets() -> Mapping[str, dict[str, Any]]:
     """Return the shipped mappings by name, as plain data."""
     files = sorted((shipped_configs() / "formats" / "netcdf").glob("*.yaml"))
-    found = {file.stem: read_table(file) for file in files}
+    found = {file.stem: read_shipped(file) for file in files}
     for data in found.values():
         FileMapping.model_validate(data)  # a mistake in a shipped mapping fails at once
     return found

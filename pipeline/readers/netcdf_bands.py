@@ -13,9 +13,10 @@ from pipeline.errors import ConfigError, SceneError
 from pipeline.facts.quantities import quantities
 from pipeline.readers.attributes import as_text
 from pipeline.readers.layers import DecodedLayer, cube, decoded, decoder_of, spectrum
-from pipeline.readers.mapping import UNITS, FileMapping, SpectralVariables, conversion
+from pipeline.readers.mapping import FileMapping, SpectralVariables, conversion
 from pipeline.readers.netcdf_layout import FileVariables, listed, mapped_variable
 from pipeline.readers.stored import Stored
+from pipeline.tables.units import factor_between
 
 
 def bands_of(file: FileVariables, mapping: FileMapping) -> dict[str, xr.DataArray]:
@@ -84,7 +85,7 @@ def _check_units(name: str, variable: Stored, entry: SpectralVariables, stored_a
     """Refuse a variable that is not in the units of the quantity it is mapped to."""
     said = entry.units if entry.units is not None else variable.attrs.get("units")
     expected = quantities()[stored_as].units
-    if said is not None and UNITS.get(as_text(said).strip().lower()) == expected:
+    if said is not None and factor_between(as_text(said), expected) == 1.0:
         return
     found = "no units" if said in (None, "") else f"units {as_text(said)!r}"
     raise SceneError(

@@ -1,73 +1,139 @@
-"""Expressions over the columns of a table: arithmetic and comparisons, nothing that acts."""
+"""Expressions over named arrays, such as ``chl > 0.01 and lat < 60``."""
 
 import ast
 import difflib
 import re
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.errors import ConfigError
+from pipeline.tables.evaluation import COLUMNS, CONDITION, Arrays, Evaluation, Grammar, kind_of
 from pipeline.tables.table import Column, listed
 
-FUNCTIONS = frozenset(
-    (
-        *("abs", "sqrt", "exp", "expm1", "log", "log10", "log1p"),
-        *("sin", "cos", "tan", "arcsin", "arccos", "arctan", "arctan2"),
-        *("sinh", "cosh", "tanh", "floor", "ceil"),
-    )
-)
-# Not attributes, subscripts and lambdas: df.eval would run what they name.
-_ALLOWED = (
-    *(ast.Expression, ast.BoolOp, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Name, ast.Load),
-    *(ast.Constant, ast.Call, ast.List, ast.Tuple, ast.And, ast.Or, ast.Not, ast.UAdd, ast.USub),
-    *(ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow),
-    # Pandas has & | ~ for conditions besides and, or, not.
-    *(ast.BitAnd, ast.BitOr, ast.Invert, ast.In, ast.NotIn),
-    *(ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq),
-)
-# Far beyond what a person writes.
+# Far beyond what a person writes; deeper nesting would exhaust the interpreter's stack.
 MOST_CHARACTERS = 10_000
-_MISTAKES = (
-    *(TypeError, ValueError, NotImplementedError, SyntaxError, ArithmeticError),
-    *(AttributeError, KeyError, RecursionError),
-)
-_QUOTED = re.compile(r"`([^`]+)`")
+DEEPEST = 320
 NEAR = 5
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*"|`(?P<name>[^`]+)`|(?P<sign>[&|])""")
 
 
-def evaluate(expression: str, columns: Mapping[str, Column]) -> Any:
-    """What an expression gives for each row: an array with shape (rows,), or one value for all.
+@dataclass(frozen=True)
+class Expression:
+    """A parsed text, ready to be evaluated."""
+
+    text: str
+    tree: ast.expr
+    names: tuple[str, ...]
+    """The names of arrays in it, each once."""
+    grammar: Grammar
+
+    @classmethod
+    def parse(cls, text: str, grammar: Grammar) -> "Expression":
+        """Parse a text; evaluation then refuses what is not on the allow-list.
+
+        Raises:
+            ConfigError: a syntax error, or the text is too long or too deeply nested.
+        """
+        if len(text) > MOST_CHARACTERS:
+            raise ConfigError(f"{text[:40]}... has more than {MOST_CHARACTERS} characters")
+        plain, quoted = _without_quotes(text) if grammar.of_columns else (text, {})
+        try:
+            tree = ast.parse(plain.strip(), mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise ConfigError(
+                f"{text!r} is not an expression ({getattr(error, 'msg', error)}). "
+                f"Allowed: {grammar.allowed}"
+            ) from None
+        names, functions = [], set()
+        for node in _nodes(tree, text):
+            match node:
+                case ast.Call(func=function):
+                    functions.add(function)
+                case ast.Name() if node not in functions:
+                    node.id = quoted.get(node.id, node.id)
+                    names.append(node.id)
+        return cls(text, tree, tuple(dict.fromkeys(names)), grammar)
+
+    def value(self, arrays: Arrays) -> npt.NDArray[Any]:
+        """Return the value of the expression, with the shape of the arrays, or () without any.
+
+        Args:
+            arrays: an array for each name, all of one shape. NaN compares as in NumPy: only ``!=``
+                is true.
+
+        Raises:
+            ConfigError: a part is not on the allow-list or of the wrong kind, or numbers alone
+                have no finite value.
+        """
+        try:
+            with np.errstate(all="ignore"):
+                return np.asarray(Evaluation(arrays, self.grammar).value(self.tree))
+        except (ConfigError, TypeError, ValueError, RecursionError) as error:
+            raise ConfigError(f"{self.text!r} cannot be calculated: {error}") from None
+
+    def condition(self, arrays: Arrays) -> npt.NDArray[np.bool_]:
+        """Return where the expression is true; shape and errors as of :meth:`value`.
+
+        Raises:
+            ConfigError: the expression is not a condition.
+        """
+        value = self.value(arrays)
+        if kind_of(value) != CONDITION:
+            raise ConfigError(
+                f"{self.text!r} is not a condition. Write a comparison, such as chl > 0.01"
+            )
+        return value
+
+
+def _without_quotes(text: str) -> tuple[str, dict[str, str]]:
+    """Return the text as Python takes it, and the columns that its new names stand for.
+
+    Names in backticks become plain ones, ``&`` and ``|`` become ``and`` and ``or``.
+    """
+    quoted: dict[str, str] = {}
+
+    def plain(match: re.Match[str]) -> str:
+        if match["sign"]:
+            return " and " if match["sign"] == "&" else " or "
+        if not match["name"]:
+            return match[0]
+        # No other name has these digits.
+        name = f"quoted_{match['name'].encode(errors='surrogatepass').hex()}"
+        quoted[name] = match["name"]
+        return name
+
+    return _QUOTED.sub(plain, text), quoted
+
+
+def _nodes(tree: ast.expr, text: str) -> Iterator[ast.AST]:
+    """Yield the nodes of a tree level by level; it must not be too deep to be walked."""
+    level: list[ast.AST] = [tree]
+    for _ in range(DEEPEST):
+        yield from level
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+    if level:
+        raise ConfigError(f"{text[:80]}... is nested more than {DEEPEST} deep. Simplify it")
+
+
+def parse_over(columns: Mapping[str, Column], text: str) -> Expression:
+    """Parse an expression over the columns of a table.
 
     A name that Python would not take, such as ``Rrs_442.5``, stands in backticks.
 
     Raises:
-        ConfigError: it is no expression, a column is not known, or text is calculated with.
+        ConfigError: it is not an expression, or names a column that the table does not have.
     """
-    tree, wanted = _parsed(expression, columns)
-    import pandas as pd
-
-    frame = pd.DataFrame({name: columns[column] for name, column in wanted.items()})
-    try:
-        # Zero divided by zero is no value, which the samples say by themselves.
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            return _plain(frame.eval(ast.unparse(tree), engine="python"))
-    except _MISTAKES as error:
-        texts = [column for column in wanted.values() if columns[column].dtype.kind == "U"]
-        hint = f"; {listed(texts)} holds text" if texts else ""
-        raise ConfigError(f"{expression!r} cannot be calculated ({error}{hint})") from None
-
-
-def columns_of(expression: str, columns: Mapping[str, Column]) -> list[str]:
-    """The columns that an expression names.
-
-    Raises:
-        ConfigError: it is no expression, or a column is not known.
-    """
-    return list(_parsed(expression, columns)[1].values())
+    parsed = Expression.parse(text, COLUMNS)
+    unknown = [name for name in parsed.names if name not in columns]
+    if unknown:
+        raise ConfigError(
+            "; ".join(f"no column {name!r}{near(name, list(columns))}" for name in unknown)
+        )
+    return parsed
 
 
 def near(name: str, known: Sequence[str]) -> str:
@@ -77,95 +143,3 @@ def near(name: str, known: Sequence[str]) -> str:
     if close:
         return f"; did you mean {', '.join(by_lower[column] for column in close)}?"
     return f"; there are {listed(known, 20)}"
-
-
-def _parsed(
-    expression: str, columns: Mapping[str, Column]
-) -> tuple[ast.Expression, dict[str, str]]:
-    """The expression, and the column that each name in it stands for."""
-    plain, quoted = _unquoted(expression, columns)
-    tree = _tree(expression, plain)
-    wanted = {name: quoted.get(name, name) for name in _names(expression, tree)}
-    unknown = [column for column in wanted.values() if column not in columns]
-    if unknown:
-        raise ConfigError(
-            "; ".join(f"no column {name!r}{near(name, list(columns))}" for name in unknown)
-        )
-    return tree, wanted
-
-
-def _unquoted(expression: str, columns: Mapping[str, Column]) -> tuple[str, dict[str, str]]:
-    """The expression with a plain name for each quoted column, and which columns these are."""
-    quoted: dict[str, str] = {}
-    taken = set(columns)
-
-    def plain_name(match: re.Match[str]) -> str:
-        name = f"quoted_{len(quoted)}"
-        while name in taken:
-            name += "_"
-        quoted[name] = match[1]
-        return name
-
-    return _QUOTED.sub(plain_name, expression), quoted
-
-
-def _tree(expression: str, plain: str) -> ast.Expression:
-    """The parsed expression, after a look at what it holds; whole numbers as floats.
-
-    Of whole numbers 9 ** 9 ** 9 ** 9 would be calculated for ever, of floats it overflows.
-    """
-    if len(expression) > MOST_CHARACTERS:
-        raise ConfigError(f"{expression[:40]}... has more than {MOST_CHARACTERS} characters")
-    if "@" in expression or "__" in expression:
-        raise ConfigError(f"{expression!r}: @ and names with __ are not allowed")
-    try:
-        tree = ast.parse(plain.strip(), mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise ConfigError(
-            f"{expression!r} is no expression; write for example lw443 / es443, or chl > 0.01 "
-            "and lat < 60, and names with signs in them in `backticks`"
-        ) from None
-    for node in ast.walk(tree):
-        if not isinstance(node, _ALLOWED):
-            raise ConfigError(
-                f"{expression!r}: {type(node).__name__.lower()} is not allowed; known are "
-                f"arithmetic, comparisons, and, or, not, in and {', '.join(sorted(FUNCTIONS))}"
-            )
-        if isinstance(node, ast.Constant):
-            node.value = _constant(expression, node.value)
-    return tree
-
-
-def _constant(expression: str, value: Any) -> Any:
-    if type(value) is int:
-        try:
-            return float(value)
-        except OverflowError:
-            raise ConfigError(f"{expression!r}: a number in it is too large") from None
-    if isinstance(value, bool | float | str):
-        return value
-    raise ConfigError(f"{expression!r}: {value!r} is neither a number nor text")
-
-
-def _names(expression: str, tree: ast.Expression) -> list[str]:
-    """The columns an expression names."""
-    functions = {_function(expression, n) for n in ast.walk(tree) if isinstance(n, ast.Call)}
-    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
-    return list(dict.fromkeys(node.id for node in names if node not in functions))
-
-
-def _function(expression: str, call: ast.Call) -> ast.expr:
-    if isinstance(call.func, ast.Name) and call.func.id in FUNCTIONS and not call.keywords:
-        return call.func
-    raise ConfigError(
-        f"{expression!r}: {ast.unparse(call.func)} is no function; known are "
-        f"{', '.join(sorted(FUNCTIONS))}"
-    )
-
-
-def _plain(result: Any) -> Any:
-    """Arrays of NumPy, as tables have them."""
-    values = np.asarray(result)
-    if values.dtype.kind in "biuf":
-        return values
-    return values.astype(np.str_)

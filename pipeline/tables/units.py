@@ -9,6 +9,14 @@ from pathlib import Path
 from typing import Any
 
 SAYS_NOTHING = frozenset(("", "none", "unknown", "n/a", "na", "-", "?"))
+# Other spellings of units, in files and here; pint, which takes a second to load, is not needed for
+# them. SNAP writes dl where there is no dimension, which pint would take for decilitres.
+_SAME = {
+    **dict.fromkeys(("sr^-1", "sr**-1", "1/sr", "1 sr-1", "steradian-1"), "sr-1"),
+    **dict.fromkeys(("dl", "none", "dimensionless"), "1"),
+    **dict.fromkeys(("degrees", "deg"), "degree"),
+    "%": "percent",
+}
 _LONGEST = 60
 _SPELLINGS = str.maketrans(
     {
@@ -47,11 +55,12 @@ def says_units(text: str) -> bool:
 
 
 def factor_between(said: str, wanted: str) -> float | None:
-    """By what a value in one unit is multiplied to be one in another; None: cannot be.
+    """Return the factor from one unit to another; None if no factor leads from one to the other.
 
-    What is not known (PSU) is a unit by itself, the same only as its own spelling.
+    An unknown unit (PSU) equals only its own spelling.
     """
-    if said.strip().lower() == wanted.strip().lower():
+    plain = [text.strip().lower() for text in (said, wanted)]
+    if _SAME.get(plain[0], plain[0]) == _SAME.get(plain[1], plain[1]):
         return 1.0
     found, expected = _parsed(said), _parsed(wanted)
     if found is None or expected is None or found.dimensionality != expected.dimensionality:

@@ -4,18 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.config.strict import read_mapping
-from pipeline.config.training import (
-    FinetuneConfig,
-    Recipe,
-    TrainingConfig,
-    find_recipe,
-    load_recipe,
-)
+from pipeline.config.training import FinetuneConfig, Recipe, TrainingConfig
 from pipeline.errors import ConfigError
 from pipeline.evaluation.files import write_evaluation
 from pipeline.evaluation.tables import to_text
 from pipeline.networks import Ensemble, Network
 from pipeline.training.finetune import with_inputs_of
+from pipeline.training.recipe import find_recipe, load_recipe
 from pipeline.training.results import evaluate_part, model_card
 from pipeline.training.samples.preparation import prepare
 

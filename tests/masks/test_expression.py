@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import ConfigError, PipelineError, SceneError
-from pipeline.masks.expression import Expression
+from pipeline.masks.expression import ExpressionRule
 from pipeline.scene.scene import Band
 
 NAN, INF = np.nan, np.inf
@@ -52,7 +52,7 @@ SHORT = SimpleNamespace(**dict(zip(("a", "b", "c", "latitude", "s"), ARRAYS.valu
 
 
 def parse(text, tolerance_nm=3.0, scene=SCENE):
-    return Expression.parse("rule", text, scene, tolerance_nm)
+    return ExpressionRule.parse("rule", text, scene, tolerance_nm)
 
 
 def excluded(text):

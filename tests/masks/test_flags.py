@@ -9,7 +9,8 @@ import xarray as xr
 from pipeline.config import MaskRules, load_config
 from pipeline.errors import PipelineError, SceneError
 from pipeline.masks import make_rules
-from pipeline.masks.flags import FlagIsSet, KeepFlags
+from pipeline.masks.flags import FlagIsSet
+from pipeline.masks.keep_flags import KeepFlags
 from pipeline.readers import open_scene
 from pipeline.scene.scene import SOURCE_FLAGS, Band
 from pipeline.scene.source_flags import SourceFlags

@@ -12,10 +12,11 @@ from obpg_miniature import CLDICE, counts_of, write_obpg_l2
 
 from pipeline.cli import main
 from pipeline.config.matchup import load_matchup_config
-from pipeline.config.training import TrainingConfig, load_recipe
+from pipeline.config.training import TrainingConfig
 from pipeline.matchup.coverage import Coverage
 from pipeline.matchup.criteria import least_valid
 from pipeline.tables import read_table
+from pipeline.training.recipe import load_recipe
 from pipeline.training.samples.samples import load_samples
 
 SHAPE = (40, 40)

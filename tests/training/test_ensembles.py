@@ -13,12 +13,13 @@ import yaml
 from sample_tables import nomad
 
 from pipeline.config import SplitsConfig
-from pipeline.config.training import EnsembleConfig, TrainingConfig, load_recipe
+from pipeline.config.training import EnsembleConfig, TrainingConfig
 from pipeline.errors import ConfigError
 from pipeline.evaluation.coverage import coverage
 from pipeline.networks import Variable, load_retrieval
 from pipeline.training.calibration import Unseen, calibrate
 from pipeline.training.ensemble import train_ensemble
+from pipeline.training.recipe import load_recipe
 from pipeline.training.samples.preparation import Prepared, prepare
 from pipeline.training.samples.samples import load_samples
 from pipeline.training.samples.splits import Split, make_folds

@@ -7,8 +7,9 @@ import pytest
 from sample_tables import RRS, columns, write
 
 from pipeline.config import SamplesConfig, SplitsConfig
-from pipeline.config.training import TrainingConfig, load_recipe
+from pipeline.config.training import TrainingConfig
 from pipeline.errors import ConfigError
+from pipeline.training.recipe import load_recipe
 from pipeline.training.samples.samples import Samples, load_samples
 from pipeline.training.samples.splits import make_folds, make_split
 
@@ -106,7 +107,7 @@ def _seed_testing_c1(samples: Samples) -> int:
             "other.csv: samples.files.columns.Rrs_443: no column 'b",
         ),
         ({"units": {"pigmnt": "m-1"}}, "other.csv: samples.files.units: no column pigmnt"),
-        ({"filter": "depth + 1"}, "other.csv: samples.files.filter: 'depth . 1' gives no true"),
+        ({"filter": "depth + 1"}, "other.csv: samples.files.filter: 'depth . 1' is not a con"),
     ],
 )
 def test_mistakes_name_the_file(tmp_path: Path, second: dict[str, object], words: str) -> None:

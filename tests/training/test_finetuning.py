@@ -4,7 +4,7 @@ import numpy as np
 import oracle
 import pytest
 
-from pipeline.config.training import FinetuneConfig, load_recipe
+from pipeline.config.training import FinetuneConfig
 from pipeline.errors import ConfigError
 from pipeline.networks import load_network
 from pipeline.networks.saving import save_network
@@ -12,6 +12,7 @@ from pipeline.networks.variable import scale_factors, scaled
 from pipeline.simulation.simulation import simulate_samples
 from pipeline.tables.writing import write_samples
 from pipeline.training.finetune import begin, finetune, with_inputs_of
+from pipeline.training.recipe import load_recipe
 from pipeline.training.samples.preparation import prepare
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.config.training import Architecture, TrainingConfig, load_recipe
+from pipeline.config.training import Architecture, TrainingConfig
 from pipeline.errors import ConfigError, NetworkError
 from pipeline.training.fitting.checkpoints import LAST
+from pipeline.training.recipe import load_recipe
 from pipeline.training.train import train
 
 
@@ -184,7 +185,8 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path):
     script = tmp_path / "go.py"
     script.write_text(
         "import sys, pathlib\n"
-        "from pipeline.config.training import TrainingConfig, load_recipe\n"
+        "from pipeline.config.training import TrainingConfig\n"
+        "from pipeline.training.recipe import load_recipe\n"
         "from pipeline.training.train import train\n"
         "class L:\n    def epoch(self, e, n): print(e.number, flush=True)\n"
         f"data = {config.model_dump(mode='json')!r}\n"

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from sample_tables import columns, write
 
-from pipeline.config.training import TrainingConfig, load_recipe
+from pipeline.config.training import TrainingConfig
 from pipeline.errors import ConfigError, NetworkError
 from pipeline.networks import load_network
 from pipeline.networks.saving import save_network
+from pipeline.training.recipe import load_recipe
 from pipeline.training.samples.output_weights import output_weights, sums_of_classes
 from pipeline.training.train import Trained, train
 

@@ -12,11 +12,12 @@ import pytest
 import yaml
 
 from pipeline.config.study import StudyConfig, hidden_of, parse_study
-from pipeline.config.training import TrainingConfig, load_recipe
+from pipeline.config.training import TrainingConfig
 from pipeline.errors import ConfigError, NetworkError
 from pipeline.evaluation.capacity import Runs, judge, risen
 from pipeline.evaluation.capacity_report import capacity_csv, capacity_text
 from pipeline.networks import load_network
+from pipeline.training.recipe import load_recipe
 from pipeline.training.samples.divisions import divisions, folds_that_stop
 from pipeline.training.samples.samples import load_samples
 from pipeline.training.samples.splits import make_split

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline.config.training import TrainingConfig, load_recipe
+from pipeline.config.training import TrainingConfig
 from pipeline.config.tuning import Space, TuningConfig
 from pipeline.errors import ConfigError, NetworkError, OutputError
+from pipeline.training.recipe import load_recipe
 from pipeline.training.train import train
 from pipeline.training.tuning.journal import NAME, open_journal
 from pipeline.training.tuning.report import best_yaml, trials_csv, trials_text, write_tuned

@@ -25,6 +25,8 @@ from pipeline.tables.units import factor_between, nanometres_per, says_units
         ("uW/cm^2/nm/sr", "W m-2 um-1 sr-1", 10.0),
         ("%", "1", 0.01),
         ("unitless", "1", 1.0),
+        ("dl", "1", 1.0),
+        ("mg/dl", "mg m-3", 1e4),
         ("degrees_north", "degree", 1.0),
         ("PSU", "psu", 1.0),
         ("sr-1", "1", None),

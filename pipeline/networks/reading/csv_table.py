@@ -12,7 +12,7 @@ from pipeline.networks.variable import Array
 MOST_BYTES = 128 * 2**20
 
 
-def read_table(path: Path) -> Array:
+def read_matrix(path: Path) -> Array:
     """The numbers of a table, with shape (rows, columns).
 
     Raises:
@@ -42,9 +42,9 @@ def read_vector(path: Path) -> Array:
     """The numbers of a table of one row or one column, with shape (n,).
 
     Raises:
-        NetworkError: as :func:`read_table`, or there are several rows and columns.
+        NetworkError: as :func:`read_matrix`, or there are several rows and columns.
     """
-    table = read_table(path)
+    table = read_matrix(path)
     if min(table.shape) != 1:
         raise NetworkError(
             f"{path.name}: {table.shape[0]} rows and {table.shape[1]} columns, expected one row or "

@@ -17,7 +17,7 @@ from pipeline.facts.quantities import band_name, quantities
 from pipeline.facts.shipped import shipped_configs
 from pipeline.machine.files import read_yaml, sha256_of_listing
 from pipeline.networks.description import Layer, Network
-from pipeline.networks.reading.csv_table import read_table, read_vector
+from pipeline.networks.reading.csv_table import read_matrix, read_vector
 from pipeline.networks.reading.keras_file import is_keras, keras_layers
 from pipeline.networks.reading.ocsmart_h5 import is_ocsmart, stored_weights
 from pipeline.networks.reading.schema import (
@@ -26,11 +26,12 @@ from pipeline.networks.reading.schema import (
     DescribedVariable,
     NetworkDescription,
     Range,
+    known_in,
     read_description,
 )
 from pipeline.networks.reading.self_description import activated, ranges
 from pipeline.networks.transforms import TRANSFORMS
-from pipeline.networks.variable import Array, Variable
+from pipeline.networks.variable import SCALINGS, Array, Variable
 
 SUFFIXES = (".yaml", ".yml")
 Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
@@ -40,7 +41,7 @@ class RangedVariable(DescribedVariable):
     """An input or output; where its training range is known, in one of two ways."""
 
     # No default here: what is left out would give plausible numbers that are wrong.
-    scaling: Literal["minmax", "minmax_01", "zscore", "none"]
+    scaling: Annotated[str, known_in(SCALINGS)]
     range: Pair | None = None
     """In physical units."""
     norm: Pair | None = None
@@ -246,9 +247,7 @@ def _with_own_ranges(described: FileDescription, layers: tuple[Layer, ...]) -> _
         raise NetworkError(f"describes {expected} inputs, the weights take {found}.")
     outputs = described.outputs or ()
     for variable in (*described.inputs, *outputs):
-        if variable.scaling in ("minmax", "minmax_01") and variable.training_range() == (
-            UNKNOWN_RANGE
-        ):
+        if SCALINGS[variable.scaling].needs_range and variable.training_range() == (UNKNOWN_RANGE):
             raise NetworkError(
                 f"{band_name(variable.quantity, variable.wavelength_nm)}: scaling "
                 f"{variable.scaling} needs range (physical units) or norm (transformed)."
@@ -296,7 +295,7 @@ def _csv_layers(described: FileDescription, files: dict[str, Path]) -> tuple[Lay
 
 
 def _csv_kernel(path: Path, layout: str) -> Array:
-    table = read_table(path)
+    table = read_matrix(path)
     return table if layout == "inputs_units" else np.ascontiguousarray(table.T)
 
 

@@ -4,11 +4,13 @@ Both have these keys (docs/networks.md); each adds its own way to weights and ra
 """
 
 import json
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -21,11 +23,26 @@ from pydantic_core import PydanticCustomError
 
 from pipeline.errors import NetworkError
 from pipeline.machine.files import read_yaml
+from pipeline.networks.after import AFTER
 from pipeline.networks.description import GoldenSpectra, Layer, Network, class_outputs
-from pipeline.networks.variable import Array, Variable
+from pipeline.networks.transforms import TRANSFORMS
+from pipeline.networks.variable import SCALINGS, Array, Variable
 
 Range = tuple[float, float]
 UNKNOWN_RANGE: Range = (-np.inf, np.inf)
+
+
+def known_in(names: Collection[str]) -> AfterValidator:
+    """Return a validator of names: only those of a table are taken."""
+
+    def check(name: str) -> str:
+        if name not in names:
+            # The names may hold braces, so they come in as a value.
+            words = {"known": ", ".join(names), "name": name}
+            raise PydanticCustomError("unknown", "expected one of {known}, found '{name}'", words)
+        return name
+
+    return AfterValidator(check)
 
 
 class Described(BaseModel):
@@ -40,8 +57,8 @@ class DescribedVariable(Described):
     quantity: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
     wavelength_nm: float | None = None
     units: str
-    transform: Literal["none", "log10", "ln", "sqrt", "cos_degrees"]
-    scaling: Literal["minmax", "minmax_01", "zscore", "none"] = "minmax"
+    transform: Annotated[str, known_in(TRANSFORMS)]
+    scaling: Annotated[str, known_in(SCALINGS)] = "minmax"
     mean: float | None = None
     std: float | None = None
     long_name: str = ""
@@ -97,7 +114,7 @@ class NetworkDescription(Described):
     citation: str = ""
     licence: str = ""
     training: dict[str, Any] = {}
-    after: tuple[Literal["gains", "scope_check"], ...] = ()
+    after: tuple[Annotated[str, known_in(AFTER)], ...] = ()
     """What may follow the network."""
     golden: DescribedGolden | None = None
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from pipeline.errors import ConfigError
 from pipeline.tables import Table
-from pipeline.tables.expressions import columns_of, evaluate
+from pipeline.tables.expressions import parse_over
 from pipeline.tables.table import Texts
 from pipeline.training.samples.columns import Findings
 
@@ -64,10 +64,9 @@ def classes_by_rules(
 
 def _truth(table: Table, rule: str) -> tuple[Rows, Rows]:
     """Where a rule holds, and where a value that it asks for is missing; each (rows,)."""
-    holds = np.asarray(evaluate(rule, table.columns))
-    if holds.dtype.kind != "b":
-        raise ConfigError(f"{rule!r} gives no true or false; write a comparison: aph_443 > 0.01")
+    expression = parse_over(table.columns, rule)
+    holds = expression.condition(table.columns)
     missing = np.zeros(len(table), dtype=bool)
-    for column in columns_of(rule, table.columns):
+    for column in expression.names:
         missing |= table.labels(column) == ""
     return np.broadcast_to(holds, len(table)), missing

@@ -11,7 +11,7 @@ from pipeline.config import FileConfig, SamplesConfig, VariableConfig
 from pipeline.errors import ConfigError
 from pipeline.networks.variable import Array
 from pipeline.tables import Table
-from pipeline.tables.expressions import evaluate, near
+from pipeline.tables.expressions import near, parse_over
 from pipeline.tables.table import Column, listed, table_error
 from pipeline.tables.units import factor_between, says_units
 from pipeline.training.samples.variables import SampleVariable, expected_units, sample_variable
@@ -59,7 +59,7 @@ def _with_columns(
     columns, units = dict(table.columns), dict(table.units)
     for name, expression in expressions.items():
         try:
-            columns[name] = _column(evaluate(expression, columns), len(table))
+            columns[name] = _column(parse_over(columns, expression).value(columns), len(table))
         except ConfigError as error:
             findings.complain(f"{table.name}: {key}.{name}: {error}")
             # What uses it is not to be complained about as well.
@@ -83,11 +83,7 @@ def _filtered(table: Table, key: str, condition: str | None, findings: Findings)
     if condition is None:
         return table
     try:
-        passes = np.asarray(evaluate(condition, table.columns))
-        if passes.dtype.kind != "b":
-            raise ConfigError(
-                f"{condition!r} gives no true or false; write a comparison: chl > 0.01"
-            )
+        passes = parse_over(table.columns, condition).condition(table.columns)
     except ConfigError as error:
         findings.complain(f"{table.name}: {key}: {error}")
         return table

@@ -1,0 +1,62 @@
+"""Reads training configurations; the names that they may use come from the tables of networks."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from pipeline.config.strict import complaints_of, read_mapping
+from pipeline.config.training import FinetuneConfig, Recipe, TrainingConfig
+from pipeline.errors import ConfigError
+from pipeline.facts.shipped import shipped_configs
+from pipeline.networks.activations import ACTIVATIONS
+from pipeline.networks.transforms import TRANSFORMS
+from pipeline.networks.variable import SCALINGS
+
+Kind = TypeVar("Kind", bound=Recipe)
+
+_WORDS: dict[type[Recipe], str] = {
+    TrainingConfig: "training configuration",
+    FinetuneConfig: "fine-tuning configuration",
+}
+
+
+def load_recipe(source: str | Path | Mapping[str, Any], kind: type[Kind]) -> Kind:
+    """Return a training configuration from a file, a shipped one by its name, or plain data.
+
+    Raises:
+        ConfigError: it cannot be read, or a key or value is wrong; all complaints at once.
+    """
+    data = source if isinstance(source, Mapping) else read_mapping(find_recipe(source))
+    origin = "configuration" if isinstance(source, Mapping) else Path(source).name
+    known = {
+        "transform": tuple(TRANSFORMS),
+        "scaling": tuple(SCALINGS),
+        # Softmax mixes units, so it is for the last layer alone.
+        "activation": tuple(n for n, row in ACTIVATIONS.items() if row.derivative is not None),
+    }
+    try:
+        return kind.model_validate(dict(data), context=known)
+    except ValidationError as error:
+        complaints = "\n".join(f"  {line}" for line in complaints_of(error, kind))
+        raise ConfigError(f"{origin} is not a valid {_WORDS[kind]}:\n{complaints}") from None
+
+
+def find_recipe(source: str | Path) -> Path:
+    """Return the file itself, or the shipped training configuration of that name.
+
+    Raises:
+        ConfigError: neither exists.
+    """
+    path = Path(source)
+    shipped = shipped_configs() / "training" / f"{path.name}.yaml"
+    if path.is_file() or path.parent != Path():
+        return path
+    if shipped.is_file():
+        return shipped
+    names = ", ".join(sorted(file.stem for file in shipped.parent.glob("*.yaml")))
+    raise ConfigError(
+        f"{source}: no such training configuration, and no shipped one of that name. Give a path "
+        f"or one of {names}."
+    )
