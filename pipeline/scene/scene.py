@@ -163,7 +163,10 @@ def check_scene(scene: xr.Dataset) -> xr.Dataset:
     """
     complaints = [*_check_attributes(scene), *_check_variables(scene), *_check_states(scene)]
     if complaints:
-        raise SceneError(f"not a valid scene: {'; '.join(complaints)}. Fetch the file again.")
+        raise SceneError(
+            f"not a valid scene: {'; '.join(complaints)}. Fetch the file again; if that does not "
+            "help, correct its reader."
+        )
     return scene
 
 

@@ -45,6 +45,20 @@ def test_recognised_from_the_content(case, tmp_path):
         assert scene.attrs["sensor"] == case.sensor
 
 
+def test_the_reader_is_made_once(case, tmp_path, monkeypatch):
+    """One reader recognises the file and opens it, whether chosen or found."""
+    made = []
+
+    class Counted(READERS[case.reader]):
+        def __init__(self, options):
+            made.append(options)
+            super().__init__(options)
+
+    monkeypatch.setitem(READERS, case.reader, Counted)
+    opened(case, case.written(tmp_path)).close()
+    assert len(made) == 1
+
+
 def test_names_dims_units_and_types(case, tmp_path):
     """check_scene has no complaint; bands are at their wavelengths, in order."""
     with opened(case, case.written(tmp_path)) as scene:

@@ -376,7 +376,7 @@ def test_a_file_without_geolocation_is_refused(tmp_path, name):
     path = written(tmp_path).path
     with h5py.File(path, "a") as file:
         del file[f"Geometry_data/{name}"]
-    with pytest.raises(SceneError, match=f"no {name} in Geometry_data"):
+    with pytest.raises(SceneError, match=f"Geometry_data has no {name}"):
         open_scene(path)
 
 

@@ -174,14 +174,14 @@ FAULTS = {
     "no units": (lambda s: with_units(s, "Rrs", None), "Rrs has units None, expected 'sr-1'"),
     "radians": (lambda s: with_units(s, "solar_zenith", "rad"), "units 'rad', expected 'degree'"),
     "float64": (lambda s: s.assign(Rrs=s.Rrs.astype("f8")), "Rrs is float64, expected float32"),
-    "flags of floats": (lambda s: with_flags(s, dtype="f4"), "float32, not integer"),
+    "flags of floats": (lambda s: with_flags(s, dtype="f4"), "float32, expected integers"),
     "flags without masks": (
         lambda s: with_flags(s, flag_masks=None, flag_meanings=None),
-        "source_flags lacks flag_masks, flag_meanings",
+        "source_flags has no flag_masks and no flag_meanings",
     ),
     "states of one band": (
         lambda s: s.assign(Rrs_state=s.Rrs_state.isel(Rrs_wavelength=0, drop=True)),
-        "Rrs_state has dims ('y', 'x'), unlike Rrs",
+        "Rrs_state has dims ('y', 'x'), expected those of Rrs",
     ),
 }
 

@@ -9,7 +9,7 @@ import pytest
 from pipeline.scene import quality
 from pipeline.scene.quality import FlagTable, network_flags, pixel_flags
 
-DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "quality.md"
+DOCUMENT = Path(__file__).resolve().parent.parent.parent / "docs" / "quality.md"
 RANGES = dict.fromkeys(
     ("limited_inputs", "input_ranges", "output_ranges", "log_outputs", "scope_check"), True
 )

@@ -270,7 +270,7 @@ def test_missing_geolocation_is_outside(tmp_path, network, value):
     nowhere = write_obpg_l2(
         tmp_path / "n.nc", counts, latitude=np.full((12, 9), value), longitude=latitude * np.nan
     )
-    with pytest.raises(SceneError, match="has no geolocation"):
+    with pytest.raises(SceneError, match="has no valid geolocation"):
         planned(tmp_path, network, nowhere, bbox=[-180, -90, 180, 90])
 
 
