@@ -25,7 +25,7 @@ class InputRange:
 
 
 def is_log(variable: Variable) -> bool:
-    """Return whether the network uses the logarithm of a variable, so that it is compared as one."""
+    """Return whether a variable is compared as a logarithm, because the network uses that."""
     return variable.transform.ln_per_unit is not None
 
 
