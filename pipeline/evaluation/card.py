@@ -126,12 +126,8 @@ def render_card(
         settings=list(_flat(card.settings)),
         metrics=_metrics(evaluations),
         last=last,
-        coverage=coverage_rows(last)
-        if last and any(one.coverage for one in last.outputs)
-        else None,
-        comparison=comparison_rows(last)
-        if last and any(one.comparison for one in last.outputs)
-        else None,
+        coverage=coverage_rows(last) if last else None,
+        comparison=comparison_rows(last) if last else None,
         classifications=list(_classifications(evaluations)),
         class_comparison=class_model_rows(last) if last and last.classification else None,
         groups=list(_group_tables(last)) if last else [],

@@ -97,7 +97,7 @@ def classification(
     names = None if groups is None else np.array([str(group) for group in groups], dtype=np.str_)
     by_group = {}
     if names is not None:
-        for name, rows in zip(*rows_by_group(names, truth.size), strict=True):
+        for name, rows in rows_by_group(names, truth.size).items():
             chosen = rows[compared[rows]]
             by_group[name] = _together(truth[chosen], shares[chosen])
         names = names[compared]

@@ -130,22 +130,17 @@ def metrics_by_group(
     There is one group for each row; other arguments are those of :func:`metrics`.
     """
     o, m = _pair(observed, modelled)
-    names, rows = rows_by_group(groups, o.size)
-    return {
-        name: metrics(o[of_group], m[of_group], log)
-        for name, of_group in zip(names, rows, strict=True)
-    }
+    rows = rows_by_group(groups, o.size)
+    return {name: metrics(o[chosen], m[chosen], log) for name, chosen in rows.items()}
 
 
-def rows_by_group(
-    groups: Iterable[object], count: int
-) -> tuple[list[str], list[npt.NDArray[np.intp]]]:
-    """Return the names of the groups in alphabetical order, and the row numbers of each."""
+def rows_by_group(groups: Iterable[object], count: int) -> dict[str, npt.NDArray[np.intp]]:
+    """Return the row numbers of each group, in alphabetical order of the groups."""
     names, index = group_index(groups, count)
     # One sort instead of a comparison for each group: there may be thousands of groups.
     order = np.argsort(index, kind="stable")
     ends = np.cumsum(np.bincount(index, minlength=len(names)))
-    return names, np.split(order, ends[:-1]) if names else []
+    return dict(zip(names, np.split(order, ends[:-1]), strict=True)) if names else {}
 
 
 def group_index(groups: Iterable[object], count: int) -> tuple[list[str], npt.NDArray[np.intp]]:

@@ -129,22 +129,21 @@ def to_text(evaluation: Evaluation) -> str:
     """Return aligned tables: outputs, models on common rows, inputs with their training range."""
     groups = "" if evaluation.groups is None else f", {evaluation.groups:,} groups"
     blocks = [f"{evaluation.model}, {evaluation.part} part: {evaluation.rows:,} rows{groups}"]
-    outputs, classification = evaluation.outputs, evaluation.classification
-    if outputs:
-        blocks += [aligned(metric_rows(evaluation))]
-    if any(output.coverage for output in outputs):
-        blocks += ["Observed values within the stated intervals:"]
-        blocks += [aligned(coverage_rows(evaluation))]
-    if any(output.comparison for output in outputs):
-        blocks += ["On the rows where all models give a value:"]
-        blocks += [aligned(comparison_rows(evaluation))]
-    if classification is not None:
-        blocks += [classification_sentence(classification), aligned(class_rows(classification))]
-        blocks += ["On the rows where all models name a class:"]
-        blocks += [aligned(class_model_rows(evaluation))]
-    if evaluation.inputs:
-        blocks += [outside_sentence(evaluation), aligned(input_rows(evaluation))]
+    blocks += _section(None, metric_rows(evaluation))
+    blocks += _section("Observed values within the stated intervals:", coverage_rows(evaluation))
+    blocks += _section("On the rows where all models give a value:", comparison_rows(evaluation))
+    if evaluation.classification is not None:
+        sentence = classification_sentence(evaluation.classification)
+        blocks += _section(sentence, class_rows(evaluation.classification))
+        heading = "On the rows where all models name a class:"
+        blocks += _section(heading, class_model_rows(evaluation))
+    blocks += _section(outside_sentence(evaluation), input_rows(evaluation))
     return "\n\n".join(blocks) + "\n"
+
+
+def _section(heading: str | None, content: TextTable) -> list[str]:
+    """Return a heading and a table, or nothing where the table has no rows."""
+    return [*([heading] if heading else []), aligned(content)] if content[1] else []
 
 
 def metric_columns() -> list[Column[Metrics]]:

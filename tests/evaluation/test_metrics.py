@@ -135,10 +135,10 @@ def test_each_group_is_as_if_alone():
 
 def test_groups_may_be_anything_with_a_name():
     """Numbers and text are groups alike, and each row has one."""
-    names, rows = rows_by_group([2, "x", 2, None], 4)
-    assert names == ["2", "None", "x"]
-    assert [list(of_group) for of_group in rows] == [[0, 2], [3], [1]]
-    assert rows_by_group([], 0) == ([], [])
+    rows = rows_by_group([2, "x", 2, None], 4)
+    assert list(rows) == ["2", "None", "x"]
+    assert [list(of_group) for of_group in rows.values()] == [[0, 2], [3], [1]]
+    assert rows_by_group([], 0) == {}
     with pytest.raises(ConfigError, match="found 1 groups for 2 rows"):
         metrics_by_group([1.0, 1.0], [1.0, 1.0], ["a"])
 

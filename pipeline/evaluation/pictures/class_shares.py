@@ -55,13 +55,8 @@ def class_groups(result: Classification) -> "Figure":
     shown += [_together(small)] if small else []
     figure = style.new_figure(5.2, 0.2 * max(len(shown), 3) + 1.35, "Accuracy by group")
     axes = figure.subplots()
-    axes.axvline(
-        100 * result.overall.metrics["accuracy"],
-        color=style.LIGHT,
-        linewidth=1.4,
-        linestyle=style.DASHES,
-        zorder=2,
-    )
+    overall = 100 * result.overall.metrics["accuracy"]
+    axes.axvline(overall, color=style.LIGHT, linewidth=1.4, linestyle=style.DASHES, zorder=2)
     for place, (_, accuracy) in enumerate(shown):
         axes.plot(100 * accuracy, place, marker="o", markersize=5, color=style.DARK, zorder=4)
     _lines(axes, [name for name, _ in shown])

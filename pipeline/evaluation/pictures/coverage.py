@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.evaluation.metrics import Array
 from pipeline.evaluation.pictures import style
-from pipeline.evaluation.pictures.axes import say_nothing_to_draw, scale
+from pipeline.evaluation.pictures.axes import log_limits, say_nothing_to_draw, scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,12 +77,10 @@ def _sizes(axes: "Axes", ratio: Array, deviation: Array, colour: str, label: str
 
 def _finish_sizes(axes: "Axes", results: Mapping[str, tuple[Array, Array]]) -> None:
     drawn = [np.asarray(line.get_data(), dtype=np.float64) for line in axes.get_lines()]
-    values = np.concatenate([each.ravel() for each in drawn]) if drawn else np.empty(0)
-    values = values[np.isfinite(values) & (values > 0)]
-    if not values.size:
+    if not drawn:
         say_nothing_to_draw(axes, f"fewer than {FEWEST_IN_A_BIN} rows" if results else "no output")
         return
-    ends = float(values.min()) / 1.3, float(values.max()) * 1.3
+    ends = log_limits(drawn, share=0.0, factor=1.3)
     axes.plot(ends, ends, color=style.INK, linewidth=0.9, zorder=1)
     scale(axes, "x", ends, log=True)
     scale(axes, "y", ends, log=True)

@@ -62,15 +62,16 @@ def groups_picture(
     left.set_xlabel(f"bias ({units})")
     right.set_xlabel(f"mean absolute error ({units})")
     right.tick_params(labelleft=False)
-    _rows(left, dots)
+    name_lines(left, [dot.label for dot in dots])
+    if not dots:
+        say_nothing_to_draw(left, "no row to compare")
     _legend(figure, dots)
     return figure
 
 
 def _dots(observed: Array, modelled: Array, groups: Iterable[object], log: bool) -> list[_Dot]:
-    names, rows = rows_by_group(groups, observed.size)
-    of_group = dict(zip(names, rows, strict=True))
-    found = {name: metrics(observed[r], modelled[r], log) for name, r in of_group.items()}
+    rows = rows_by_group(groups, observed.size)
+    found = {name: metrics(observed[r], modelled[r], log) for name, r in rows.items()}
     order = largest_first({name: one.n for name, one in found.items()})
     shown = [name for name in order if found[name].n >= FEWEST_ROWS][:MOST_GROUPS]
     rest = [name for name in order if name not in set(shown)]
@@ -81,7 +82,7 @@ def _dots(observed: Array, modelled: Array, groups: Iterable[object], log: bool)
         shown, rest = shown + rest, []
     dots = [_Dot(_label(name, found[name]), found[name], single=True) for name in shown]
     if rest:
-        together = np.concatenate([of_group[name] for name in rest])
+        together = np.concatenate([rows[name] for name in rest])
         numbers = metrics(observed[together], modelled[together], log)
         dots.append(_Dot(_label(f"{len(rest):,} smaller groups", numbers), numbers, single=False))
     return dots
@@ -108,12 +109,6 @@ def _padded(ends: tuple[float, float], log: bool) -> tuple[float, float]:
     low, high = np.log10(ends) if log else ends
     pad = 0.03 * (high - low)
     return (10.0 ** (low - pad), 10.0 ** (high + pad)) if log else (low - pad, high + pad)
-
-
-def _rows(axes: "Axes", dots: list[_Dot]) -> None:
-    name_lines(axes, [dot.label for dot in dots])
-    if not dots:
-        say_nothing_to_draw(axes, "no row to compare")
 
 
 def _legend(figure: "Figure", dots: list[_Dot]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.evaluation.metrics import Array, Metrics, Rows, metrics, usable
+from pipeline.evaluation.metrics import Array, Metrics, Rows, common_rows, metrics
 from pipeline.evaluation.pictures import style
 from pipeline.evaluation.pictures.axes import limits, one_to_one, say_nothing_to_draw, scale
 from pipeline.evaluation.ranges import is_log
@@ -46,7 +46,9 @@ def scatter(
     columns = min(MOST_COLUMNS, math.ceil(math.sqrt(len(outputs))))
     rows = -(-len(outputs) // columns)
     side = ONE_SIDE if len(outputs) == 1 else SIDE
-    bar = any(_count(o[:, i], m[:, i], as_log[i]) > MOST_POINTS for i in range(len(outputs)))
+    bar = any(
+        common_rows(o[:, i], m[:, i], log=log).sum() > MOST_POINTS for i, log in enumerate(as_log)
+    )
     width, height = side * columns + (0.75 if bar else 0), (side + 0.1) * rows
     figure = style.new_figure(width, height + (0.35 if title else 0), title)
     drawn = style.panels(figure, rows, columns, len(outputs))
@@ -55,15 +57,11 @@ def scatter(
     return figure
 
 
-def _count(observed: Array, modelled: Array, log: bool) -> int:
-    return int((usable(observed, log) & usable(modelled, log)).sum())
-
-
 def _panel(
     axes: "Axes", observed: Array, modelled: Array, variable: Variable, log: bool
 ) -> "PolyCollection | None":
     numbers = metrics(observed, modelled, log)
-    rows = usable(observed, log) & usable(modelled, log)
+    rows = common_rows(observed, modelled, log=log)
     o, m = observed[rows], modelled[rows]
     ends = limits(np.concatenate((o, m)), log)
     axes.set_title(style.shortened(variable.name, 28, 2))

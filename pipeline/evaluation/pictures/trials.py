@@ -82,15 +82,8 @@ def _by_number(
         return
     _points(axes, [float(t.number) for t in done], done, norm)
     best = np.minimum.accumulate([t.objective for t in done])
-    numbers = [t.number for t in done]
-    axes.step(
-        [*numbers, trials[-1].number],
-        [*best, best[-1]],
-        where="post",
-        color=style.LIGHT,
-        linewidth=1.6,
-        zorder=2,
-    )
+    x, y = [*(t.number for t in done), trials[-1].number], [*best, best[-1]]
+    axes.step(x, y, where="post", color=style.LIGHT, linewidth=1.6, zorder=2)
     for trial in trials:
         if math.isnan(trial.objective):
             axes.axvline(trial.number, color=style.INK, linewidth=0.5, linestyle=":", zorder=1)
@@ -146,12 +139,10 @@ def _legend(figure: "Figure", trials: Sequence[TrialPoint], norm: "LogNorm") -> 
 
     colours = mpl.colormaps[COLOURS]
     dot = {"linestyle": "none", "marker": "o", "markersize": 5, "markeredgecolor": "white"}
-    handles = [
-        style.key(
-            f"{epochs:,} epoch{'s' * (epochs > 1)}", color=to_hex(colours(norm(epochs))), **dot
-        )
-        for epochs in sorted({trial.epochs for trial in trials})
-    ]
+    handles = []
+    for epochs in sorted({trial.epochs for trial in trials}):
+        name = f"{epochs:,} epoch{'s' * (epochs > 1)}"
+        handles.append(style.key(name, color=to_hex(colours(norm(epochs))), **dot))
     diamond = {"linestyle": "none", "marker": "D", "markersize": 6, "markeredgecolor": style.DARK}
     handles.append(style.key("best", color=style.BAND, **diamond))
     handles.append(style.key("best so far", color=style.LIGHT, linewidth=1.6))
