@@ -25,12 +25,12 @@ from pipeline.evaluation.metrics import (
 MOST_UNITS = 2_000
 """Most units to draw from; more groups are pooled at random, which keeps the spread."""
 BATCH_BYTES = 64_000_000
-"""Bytes of the table of draws that is held at a time."""
+"""Bytes of memory for the draws that are made at a time."""
 RESAMPLES = 2_000
 LEVEL = 0.95
 
 Statistic = Callable[[Array], Array]
-"""Computes a number from sums (..., model, ...), one for each resample: with shape (...)."""
+"""Computes one number per resample from sums with shape (..., model, ...)."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def _resample_moments(
 def units_of(
     groups: Iterable[object] | None, rows: npt.NDArray[np.bool_], seed: int
 ) -> tuple[npt.NDArray[np.intp], int]:
-    """Return the unit of each common row, and the number of groups; units are what is drawn."""
+    """Return the unit of each common row, which the bootstrap draws, and the number of groups."""
     if groups is None:
         index = np.arange(int(rows.sum()))
     else:

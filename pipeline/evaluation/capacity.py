@@ -16,7 +16,7 @@ from pipeline.evaluation.metrics import Array
 ONE_STANDARD_ERROR = 0.6827
 """Level of an interval of plus and minus one standard error, for normal errors."""
 RISE = 0.05
-"""Share of its minimum by which a validation loss must end higher to count as risen."""
+"""A validation loss has risen where it ends higher than its minimum by this share of it."""
 GAP = 2.0
 """A larger size overfits where its gap is this many times the gap of the best size."""
 SMOOTHED = 0.05
@@ -44,13 +44,13 @@ class SizeRuns:
 
 @dataclass(frozen=True)
 class SizeResult:
-    """The judgement of one size."""
+    """The result for one size."""
 
     name: str
     hidden: tuple[int, ...]
     weights: int
     best_epoch: int
-    """Median over trainings."""
+    """Epoch of the least validation loss, median over trainings."""
     training_loss: float
     held_out: Interval
     difference: Interval
@@ -60,7 +60,7 @@ class SizeResult:
     rise: float
     """Rise of the validation loss from its minimum to the end, as a share of the minimum."""
     turning_epoch: int
-    """Epoch of the least validation loss."""
+    """Epoch at which the validation loss was least."""
     gap: float
     """Validation loss over training loss at the end."""
     verdict: str
@@ -88,7 +88,7 @@ class CapacityStudy:
     """What the bootstrap draws: the column of groups, or rows."""
 
     def result(self, name: str) -> SizeResult:
-        """Return the judgement of one size."""
+        """Return the result for one size."""
         return next(one for one in self.results if one.name == name)
 
 
@@ -108,7 +108,7 @@ def judge(
         groups: the group of each held-out value, with shape (n,).
         loss_name: the loss that is compared.
         rows: how many rows were held out.
-        grouped_by: what the groups are.
+        grouped_by: name of the column of groups, or ``rows``.
         seed: seed of the bootstrap.
     """
     ordered = sorted(runs, key=lambda one: (one.weights, one.name))

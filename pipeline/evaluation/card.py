@@ -66,11 +66,11 @@ class ModelCard:
     sensors: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     shape_text: str = ""
-    """``7-100-75-50-25-7``."""
+    """Units of each layer: ``7-100-75-50-25-7``."""
     activations: tuple[str, ...] = ()
     """Activation of each layer."""
     weights: int | None = None
-    """Number of trained numbers, biases included."""
+    """Number of weights, biases included."""
     sha256: str = ""
     """SHA-256 of the network file."""
     files: tuple[DataFile, ...] = ()
@@ -207,7 +207,7 @@ def _compared(output: OutputResult) -> str:
 
 
 def _classifications(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, str, TextTable]]:
-    """Yield the part, a sentence and the table of classes, for each part."""
+    """Yield for each part its name, a sentence and the table of classes."""
     for one in evaluations:
         if one.classification is not None:
             sentence = classification_sentence(one.classification)

@@ -1,6 +1,6 @@
 """Metrics of a classification from confusion matrices, with bootstrap intervals.
 
-``CLASSIFICATION_METRICS`` lists them; a new one is a new row there.
+To add a metric, add a row to ``CLASSIFICATION_METRICS``.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +18,7 @@ ClassNumbers = npt.NDArray[np.int64]
 ClassCounts = npt.NDArray[np.int64] | Array
 """Confusion matrices with shape (..., observed, modelled)."""
 NO_CLASS = -1
-"""Stands for the number of a class that is not known."""
+"""Stands for the number of an unknown class."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def class_differences(
 
 
 def _of_first(of_counts: Callable[[Array], Array], place: int | None = None) -> Statistic:
-    """Return a metric of the first model; of a metric of each class, that of one class."""
+    """Return the metric of the first model, for the class at ``place`` where each class has one."""
     chosen = () if place is None else (place,)
     return lambda counts: np.asarray(of_counts(counts[..., 0, :, :])[(..., *chosen)])
 

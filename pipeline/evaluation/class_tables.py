@@ -40,7 +40,7 @@ def _with_interval(one: Interval) -> str:
 
 
 def class_rows(result: Classification) -> TextTable:
-    """Return the metrics of each class."""
+    """Return the table of classes with their metrics."""
     columns: Sequence[Column[tuple[ClassMetrics, Interval, Interval]]] = (
         Column("class", lambda row: row[0].name),
         Column("observed", lambda row: f"{row[0].observed:,}"),
@@ -56,7 +56,7 @@ def class_rows(result: Classification) -> TextTable:
 
 
 def class_model_rows(evaluation: Evaluation) -> TextTable:
-    """Return the models on common rows."""
+    """Return the table of models on common rows."""
     minus = f"minus {evaluation.model}'s"
     columns: list[Column[ClassifierComparison]] = [
         Column("model", lambda one: one.model),
@@ -78,7 +78,7 @@ def _compared(metric: ClassificationMetric, minus: str) -> Iterator[Column[Class
 
 
 def class_group_rows(result: Classification, most: int) -> TextTable | None:
-    """Return the metrics of the largest groups; None without groups."""
+    """Return the table of the largest groups; None without groups."""
     names = largest_first({name: one.n for name, one in result.by_group.items()})
     columns: list[Column[tuple[str, ClassificationMetrics]]] = [
         Column("group", lambda pair: pair[0]),

@@ -40,7 +40,7 @@ class ClassMetrics:
 
 @dataclass(frozen=True)
 class ClassificationMetrics:
-    """The metrics of some rows; NaN where no row can be compared."""
+    """Metrics of a set of rows; NaN where no row can be compared."""
 
     n: int
     metrics: dict[str, float]

@@ -1,4 +1,4 @@
-"""Tables from columns: what a column is called, and what it says about an item."""
+"""Tables made of columns, as aligned text, as CSV, or as rows for the model card."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ class Column(Generic[T]):
     """The cell of one item."""
 
     def within(self, part: Callable[[U], T]) -> "Column[U]":
-        """Return this column for items that contain what it describes."""
+        """Return this column for larger items, of which ``part`` takes what it describes."""
         return Column(self.head, lambda item: self.cell(part(item)))
 
 

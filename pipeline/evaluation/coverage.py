@@ -13,7 +13,7 @@ DEVIATIONS = {0.6827: 1.0, 0.95: 1.96}
 
 @dataclass(frozen=True)
 class IntervalCoverage:
-    """How often observed values lie in the stated intervals around modelled ones."""
+    """Shares of the observed values that lie in the stated intervals around modelled ones."""
 
     rows: int
     held_68: float

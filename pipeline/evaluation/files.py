@@ -27,7 +27,7 @@ def write_evaluation(
 
     Args:
         folder: where the files go; it is created, and files of the same names are replaced.
-        evaluation: evaluation of the part that counts, usually the test part.
+        evaluation: evaluation of the most important part, usually the test part.
         card: statements about the network.
         history: losses of the training by epoch.
         other_parts: evaluations of the training and validation parts, for the tables.

@@ -6,13 +6,13 @@ from typing import Any
 from pipeline.evaluation.bootstrap import Interval
 
 ALL_ROWS = "all"
-"""Stands in CSV files where the name of a group or class would be."""
+"""Stands for the name of a group or class in CSV rows about all of them."""
 DASH = "-"
-"""Stands for a number that is not known."""
+"""Stands for an unknown number."""
 
 
 def range_text(low: float, high: float) -> str:
-    """Return ``0.001 to 0.03``; an end that is not known is infinite."""
+    """Return ``0.001 to 0.03``; an unknown end is infinite."""
     if math.isfinite(low) and math.isfinite(high):
         return f"{number(low)} to {number(high)}"
     if math.isfinite(low):
@@ -30,7 +30,7 @@ def number(value: float, units: str = "") -> str:
 
 
 def csv_number(value: Any) -> str:
-    """Return a cell of a CSV file: 8 digits, ``true`` or ``false``, empty where not finite."""
+    """Return a CSV cell: a number with 8 digits, ``true`` or ``false``; empty where not finite."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

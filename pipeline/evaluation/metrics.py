@@ -1,8 +1,8 @@
-"""Metrics of modelled against observed values, as they are usual in ocean colour.
+"""Metrics of modelled against observed values, as usual in ocean colour.
 
 Bias and mean absolute error follow Seegers et al. 2018 (Optics Express 26, 7404,
 doi:10.1364/OE.26.007404): quantities that span decades are compared as logarithms, and the mean
-difference is given as a factor. ``METRICS`` lists all metrics; a new one is a new row there.
+difference is given as a factor. To add a metric, add a row to ``METRICS``.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +18,7 @@ Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.bool_]
 NAN = float("nan")
 COUNT, DIFFERENCE, ABSOLUTE, SQUARE, X, Y, XX, YY, XY = range(9)
-"""The moments of :func:`moments`, from which a metric of many rows can be computed."""
+"""Columns of :func:`moments`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,14 +34,14 @@ class ComparedRows:
 
     @cached_property
     def difference(self) -> Array:
-        """Modelled minus observed values, or the difference of their logarithms."""
+        """Modelled minus observed values, or the difference of their logarithms, (n,)."""
         return comparable(self.modelled, self.log) - comparable(self.observed, self.log)
 
     @cached_property
     def line(self) -> tuple[float, float, float]:
-        """Squared correlation, slope and intercept of the reduced major axis."""
+        """Squared correlation, and slope and intercept of the reduced major axis."""
         a, b = comparable(self.observed, self.log), comparable(self.modelled, self.log)
-        # Equal numbers may have a standard deviation above zero in floating point, but no span.
+        # Rounding can give equal numbers a standard deviation above zero, but no span.
         if a.size < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
             return NAN, NAN, NAN
         correlation = float(np.corrcoef(a, b)[0, 1])
@@ -60,10 +60,7 @@ class Metric:
     of_rows: Callable[[ComparedRows], float]
     """Computes the metric from one row or more; NaN where the rows do not determine it."""
     of_sums: Callable[[Array, bool], Array] | None = None
-    """Computes the metric from sums of moments (..., moment) and ``log``, for the bootstrap.
-
-    It is None where sums are not enough; then the metric has no intervals.
-    """
+    """Computes the metric from sums of moments (..., moment) and ``log``; None for no intervals."""
     units: str = ""
     """Units that tables write after the number."""
 

@@ -25,7 +25,7 @@ class InputRange:
 
 
 def is_log(variable: Variable) -> bool:
-    """Return whether a variable is compared as a logarithm, because the network uses that."""
+    """Return whether a variable is compared as a logarithm: the network uses its logarithm."""
     return variable.transform.ln_per_unit is not None
 
 

@@ -82,7 +82,7 @@ class OutputResult:
     comparison: tuple[ModelComparison, ...]
     """The network first, then the baselines that give this output; empty without baselines."""
     coverage: IntervalCoverage | None = None
-    """Check of the uncertainty that the network states."""
+    """Result of the check of stated uncertainties; None where the network states none."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,7 +33,7 @@ CSV_HEAD = ("part", "output", "units", "model", "rows", "group")
 
 
 def to_json(evaluations: Sequence[Evaluation]) -> str:
-    """Return all numbers of each part as JSON, by the name of the part; null where not known."""
+    """Return all numbers of each part as JSON, by the name of the part; unknown ones are null."""
     content = {evaluation.part: as_dict(evaluation) for evaluation in evaluations}
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -99,9 +99,9 @@ def _without_nan(value: Any) -> Any:
 
 
 def to_csv(evaluations: Sequence[Evaluation]) -> str:
-    """Return one line for each output, model and group of each part; for a classifier each class.
+    """Return a CSV file with a line for each output (or class), model and group of each part.
 
-    A cell is empty where a number is not known.
+    Cells of unknown numbers are empty.
     """
     if any(evaluation.classification is not None for evaluation in evaluations):
         records = (record for one in evaluations for record in class_records(one))
@@ -126,7 +126,7 @@ def _records(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
 
 
 def to_text(evaluation: Evaluation) -> str:
-    """Return aligned tables: outputs, models on common rows, inputs with their training range."""
+    """Return aligned tables of outputs, of models on common rows, and of inputs."""
     groups = "" if evaluation.groups is None else f", {evaluation.groups:,} groups"
     blocks = [f"{evaluation.model}, {evaluation.part} part: {evaluation.rows:,} rows{groups}"]
     blocks += _section(None, metric_rows(evaluation))
@@ -160,7 +160,7 @@ def _metric_column(metric: Metric) -> Column[Metrics]:
 
 
 def metric_rows(evaluation: Evaluation) -> TextTable:
-    """Return the metrics of all outputs."""
+    """Return the table of outputs with their metrics."""
     columns: list[Column[OutputResult]] = [
         Column("output", lambda one: one.variable.name),
         Column("compared", compared_in),
@@ -175,7 +175,7 @@ def compared_in(output: OutputResult) -> str:
 
 
 def coverage_rows(evaluation: Evaluation) -> TextTable:
-    """Return how often the stated intervals of each output hold the observed value."""
+    """Return the table of how often stated intervals contain the observed value."""
     columns: Sequence[Column[tuple[str, IntervalCoverage]]] = (
         Column("output", lambda pair: pair[0]),
         Column("n", lambda pair: f"{pair[1].rows:,}"),
@@ -188,7 +188,7 @@ def coverage_rows(evaluation: Evaluation) -> TextTable:
 
 
 def comparison_rows(evaluation: Evaluation) -> TextTable:
-    """Return the models on common rows."""
+    """Return the table of models on common rows."""
     columns: Sequence[Column[ModelComparison]] = (
         Column("model", lambda model: model.model),
         Column("n", lambda model: f"{model.common.n:,}"),
@@ -205,7 +205,7 @@ def comparison_rows(evaluation: Evaluation) -> TextTable:
 
 
 def input_rows(evaluation: Evaluation) -> TextTable:
-    """Return the inputs with their training range."""
+    """Return the table of inputs with their training range."""
     columns: Sequence[Column[InputRange]] = (
         Column("input", lambda one: one.variable.name),
         Column("units", lambda one: one.variable.units),

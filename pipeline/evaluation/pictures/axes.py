@@ -16,7 +16,7 @@ Which = Literal["x", "y"]
 TAIL = 0.01
 """Share of the values at each end that may lie outside an axis."""
 REACH = 0.6
-"""How far an axis goes beyond the middle 98 % of the values to show the others, in their spans."""
+"""Room beyond the middle 98 % of the values for extreme ones, in spans of that middle."""
 PADDING = 0.04
 LEAST_DECADES = 0.5
 
@@ -55,7 +55,7 @@ def log_limits(
     if known.size == 0:
         return 0.1, 10.0
     low, high = float(known.min()), float(known.max())
-    # Equal values need room as well.
+    # Equal values need room, too.
     room = math.pow(max(high / low, 1.5), share) * factor
     return low / room, high * room
 

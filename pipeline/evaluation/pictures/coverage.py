@@ -22,12 +22,11 @@ FEWEST_IN_A_BIN = 8
 
 @style.own_style()
 def coverage_picture(results: Mapping[str, tuple[Array, Array]]) -> "Figure":
-    """Draw how many rows stated intervals hold, and errors against stated uncertainties.
+    """Draw the share of rows inside stated intervals, and errors against stated uncertainties.
 
-    Args:
-        results: absolute errors in standard deviations, and the standard deviations, by output.
+    The results of an output are absolute errors in standard deviations, and these deviations.
     """
-    figure = style.new_figure(7.2, 3.5, "Stated and found uncertainty")
+    figure = style.new_figure(7.2, 3.5, "Stated and actual uncertainty")
     left, right = figure.subplots(1, 2)
     looks = [(style.DARK, "-"), (style.LIGHT, style.DASHES), (style.INK, ":")]
     for number, (name, (ratio, deviation)) in enumerate(results.items()):
@@ -61,8 +60,8 @@ def _finish_held(axes: "Axes") -> None:
     axes.set_ylim(0, 1)
     axes.set_xticks([0, 0.25, 0.5, *MARKED])
     axes.set_xticklabels(["0", "0.25", "0.5", "0.68", "0.95"])
-    axes.set_xlabel("share that the interval is to hold")
-    axes.set_ylabel("share of rows that it holds")
+    axes.set_xlabel("nominal share of rows in the interval")
+    axes.set_ylabel("actual share of rows in the interval")
 
 
 def _sizes(axes: "Axes", ratio: Array, deviation: Array, colour: str, label: str) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipeline.networks.variable import Variable
 
 DPI = 150
-# Differ in grey print and for the colour-blind; after Okabe and Ito 2008.
+# DARK and LIGHT differ in grey print and for the colour-blind; after Okabe and Ito 2008.
 DARK = "#1f3b5c"
 LIGHT = "#d9822b"
 POINTS = "#7d93ab"
@@ -59,7 +59,7 @@ TITLE_SIZE = 10.5
 
 TIMES = "\u00d7"
 FACTOR = "factor"
-"""Stands for units in metrics of logarithms."""
+"""Stands for the units in metrics of logarithms."""
 DASHES = (0, (4, 1.5))
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -129,7 +129,7 @@ def marker(shape: str, size: float, fill: str, edge: str = DARK, width: float = 
 
 
 def level_text(intervals: Iterable[Interval]) -> str:
-    """Return ``95% `` with a space, the level of intervals, or an empty text without intervals."""
+    """Return the level of intervals as ``95% ``, or an empty text without intervals."""
     level = max((one.level for one in intervals), default=None)
     return "" if level is None else f"{level:.0%} "
 

@@ -78,7 +78,7 @@ def _by_number(
     axes: "Axes", trials: Sequence[TrialPoint], done: Sequence[TrialPoint], norm: "LogNorm"
 ) -> None:
     if not done:
-        say_nothing_to_draw(axes, "every training ran away")
+        say_nothing_to_draw(axes, "every training diverged")
         return
     _points(axes, [float(t.number) for t in done], done, norm)
     best = np.minimum.accumulate([t.objective for t in done])
@@ -147,5 +147,5 @@ def _legend(figure: "Figure", trials: Sequence[TrialPoint], norm: "LogNorm") -> 
     handles.append(style.key("best", color=style.BAND, **diamond))
     handles.append(style.key("best so far", color=style.LIGHT, linewidth=1.6))
     if any(math.isnan(trial.objective) for trial in trials):
-        handles.append(style.key("ran away", color=style.INK, linewidth=0.5, linestyle=":"))
+        handles.append(style.key("diverged", color=style.INK, linewidth=0.5, linestyle=":"))
     figure.legend(handles=handles, loc="outside lower right", ncols=len(handles))

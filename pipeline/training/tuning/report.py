@@ -73,7 +73,7 @@ def trials_text(tuned: Tuned, shown: int = SHOWN) -> str:
 
 
 def _loss(trial: Trial) -> str:
-    return "ran away" if trial.objective is None else f"{trial.objective:.4g}"
+    return "diverged" if trial.objective is None else f"{trial.objective:.4g}"
 
 
 def _value(name: str, written: Callable[[Value | None], Any]) -> Column[Trial]:
