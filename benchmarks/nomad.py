@@ -143,8 +143,8 @@ def judged(
 def line(name: str, observed: Array, modelled: Array) -> None:
     """A row of the table."""
     m = metrics(observed, modelled)
-    print(f"| {name} | {m.n} | {m.rmse:.4f} | {m.mae:.3f} | {m.bias:.3f} | {m.failures:.1%} |",
-          flush=True)  # fmt: skip
+    numbers = f"{m['rmse']:.4f} | {m['mae']:.3f} | {m['bias']:.3f} | {m.failures:.1%}"
+    print(f"| {name} | {m.n} | {numbers} |", flush=True)
 
 
 def study(

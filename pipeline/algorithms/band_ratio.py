@@ -1,4 +1,4 @@
-"""Chlorophyll-a by the maximum band ratio: OC2, OC3 and OC4.
+"""Chlorophyll-a from the maximum band ratio: OC2, OC3 and OC4.
 
 O'Reilly et al. 1998, J. Geophys. Res. 103, 24937; the limits are those of NASA's l2gen.
 """
@@ -10,29 +10,29 @@ from typing import Any
 import numpy as np
 
 from pipeline.algorithms.bands import choose, nearest, reflectance, retrieved
-from pipeline.algorithms.description import Array, Bound
+from pipeline.algorithms.description import Array, BoundFormula
 from pipeline.errors import NetworkError
 from pipeline.networks import Variable
 
-# How far a band may be from the one that coefficients were fitted for: 665 serves for 670.
+# Largest distance of a band from the one the coefficients were fitted for: 665 nm serves for 670.
 TOLERANCE_NM = 6.0
 
 
 @dataclass(frozen=True)
 class BandRatio:
-    """A polynomial of log10 of the largest blue Rrs over the green one."""
+    """A polynomial of log10 of the ratio of the largest blue Rrs to the green Rrs."""
 
     coefficients: tuple[float, ...]
-    """From the constant one up."""
+    """Coefficients of the polynomial, the constant first."""
     ratio_limits: tuple[float, float]
-    """Outside of these there is no answer."""
+    """Limits of the ratio; outside of them there is no answer."""
     least_blue: float
-    """Nor where a blue Rrs (sr-1) is below this."""
+    """Lowest blue Rrs (sr-1) that gives an answer."""
     chlorophyll_limits: tuple[float, float]
-    """Answers (mg m-3) beyond these become these."""
+    """Lowest and highest answer (mg m-3); answers beyond them are set to them."""
 
     def __call__(self, x: Array) -> Array:
-        """Chlorophyll (n, 1) of Rrs (n, blue bands and the green one)."""
+        """Return chlorophyll (n, 1) for Rrs (n, blue bands and the green band)."""
         blue, green = x[:, :-1], x[:, -1]
         ratio = blue.max(axis=1) / green
         low, high = self.ratio_limits
@@ -44,34 +44,34 @@ class BandRatio:
 
 @dataclass(frozen=True)
 class SensorBands:
-    """The coefficients of one sensor and the bands (nm) that they are for."""
+    """The coefficients of one sensor and the bands (nm) they were fitted for."""
 
     sensor: str
     blue_nm: tuple[float, ...]
     green_nm: float
     coefficients: tuple[float, ...]
     red_nm: float | None = None
-    """Only of algorithms that take a red band besides."""
+    """Red band (nm); None for algorithms without one."""
 
     @property
     def bands_nm(self) -> tuple[float, ...]:
-        """In the order of the inputs."""
+        """All bands (nm), in the order of the inputs."""
         red = () if self.red_nm is None else (self.red_nm,)
         return (*self.blue_nm, self.green_nm, *red)
 
 
 def bind(
     definition: Mapping[str, Any], sensor: str | None, wavelengths_nm: Sequence[float] | None
-) -> Bound:
-    """The algorithm of ``configs/algorithms`` on the bands of a sensor, or on given ones."""
+) -> BoundFormula:
+    """Bind an algorithm of ``configs/algorithms`` to the bands of a sensor, or to given bands."""
     table = sensor_bands(definition)
     chosen, bands = on_bands(table, definition["name"], sensor, wavelengths_nm)
     formula = band_ratio(definition, chosen.coefficients)
-    return Bound(formula, blue_and_green(bands), (chlorophyll(formula),), (chosen.sensor,))
+    return BoundFormula(formula, blue_and_green(bands), (chlorophyll(formula),), (chosen.sensor,))
 
 
 def sensor_bands(definition: Mapping[str, Any]) -> dict[str, SensorBands]:
-    """The table ``sensors`` of a definition."""
+    """Read the table ``sensors`` of a definition."""
     return {
         name: SensorBands(
             sensor=name,
@@ -84,7 +84,7 @@ def sensor_bands(definition: Mapping[str, Any]) -> dict[str, SensorBands]:
 
 
 def band_ratio(definition: Mapping[str, Any], coefficients: tuple[float, ...]) -> BandRatio:
-    """The formula with the limits of a definition."""
+    """Return the formula with the limits of a definition."""
     limits = definition["limits"]
     return BandRatio(
         coefficients=coefficients,
@@ -95,7 +95,7 @@ def band_ratio(definition: Mapping[str, Any], coefficients: tuple[float, ...]) -
 
 
 def blue_and_green(bands_nm: Sequence[float]) -> tuple[Variable, ...]:
-    """The inputs: only the longest of the blue bands must be positive, as in l2gen."""
+    """Return the inputs; of the blue bands only the longest must be positive, as in l2gen."""
     *blue, green = bands_nm
     return (
         *(reflectance(nm, positive=nm == blue[-1]) for nm in blue),
@@ -104,7 +104,7 @@ def blue_and_green(bands_nm: Sequence[float]) -> tuple[Variable, ...]:
 
 
 def chlorophyll(formula: BandRatio) -> Variable:
-    """The output."""
+    """Return the output, chlorophyll."""
     low, high = np.log10(formula.chlorophyll_limits)
     return retrieved("chlor_a", log10_range=(float(low), float(high)))
 
@@ -115,20 +115,20 @@ def on_bands(
     sensor: str | None,
     wavelengths_nm: Sequence[float] | None,
 ) -> tuple[SensorBands, tuple[float, ...]]:
-    """The coefficients to use and the bands (nm) to use them on.
+    """Choose coefficients, and the bands (nm) to use them on.
 
-    Where no sensor is named they are those whose bands are nearest on average; of equals those
-    with more bands, then those that stand first.
+    Without a sensor, the coefficients whose bands are nearest on average are chosen; of equally
+    near ones those with more bands, then the first in the table.
 
     Raises:
-        NetworkError: there are none for the sensor, or none for these bands.
+        NetworkError: the table has no coefficients for the sensor, or none for these bands.
     """
     if sensor is not None:
         if sensor not in table:
             raise NetworkError(
-                f"{name} has no coefficients for {sensor or 'an unknown sensor'}; it has for "
+                f"{name} has no coefficients for {sensor or 'an unknown sensor'}, only for "
                 f"{', '.join(table)}. Choose another algorithm, or set science.sensor if the scene "
-                "is of one of these."
+                "is from one of these sensors."
             )
         entry = table[sensor]
         if wavelengths_nm is None:
@@ -143,15 +143,15 @@ def on_bands(
             for entry in table.values()
         )
         raise NetworkError(
-            f"{name} has no coefficients for bands at {', '.join(f'{nm:g}' for nm in given)} nm; "
-            f"it has for {bands}."
+            f"{name} has no coefficients for bands at {', '.join(f'{nm:g}' for nm in given)} nm, "
+            f"only for {bands}. Choose another algorithm, or data with these bands."
         )
     best = min(fitting, key=lambda entry: (_distance(entry, given), -len(entry.bands_nm)))
     return on_bands(table, name, best.sensor, wavelengths_nm)
 
 
 def _distance(entry: SensorBands, wavelengths_nm: Sequence[float]) -> float | None:
-    """How far (nm) the nearest bands are on average; None where one is missing."""
+    """Return the mean distance (nm) of the nearest bands; None where a band is missing."""
     found = [nearest(wavelengths_nm, nm, TOLERANCE_NM) for nm in entry.bands_nm]
     if None in found or len(set(found)) < len(found):
         return None

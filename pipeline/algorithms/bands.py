@@ -1,4 +1,4 @@
-"""Which of the bands that there are an algorithm takes."""
+"""Choice of bands for an algorithm, and descriptions of its inputs and outputs."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,10 @@ from pipeline.networks import Variable
 
 
 def nearest(wavelengths_nm: Sequence[float], target_nm: float, tolerance_nm: float) -> float | None:
-    """The wavelength nearest to a target, the shorter one of two; None where none is near."""
+    """Return the wavelength nearest to a target, the shorter of two equally near ones.
+
+    It is None where no wavelength is within the tolerance.
+    """
     best = min(sorted(map(float, wavelengths_nm)), key=lambda nm: abs(nm - target_nm), default=None)
     return best if best is not None and abs(best - target_nm) <= tolerance_nm else None
 
@@ -16,10 +19,10 @@ def nearest(wavelengths_nm: Sequence[float], target_nm: float, tolerance_nm: flo
 def choose(
     wavelengths_nm: Sequence[float], wanted: Sequence[tuple[float, float]], who: str
 ) -> tuple[float, ...]:
-    """For each wanted wavelength and tolerance (nm) the nearest band.
+    """Return the nearest band for each wanted wavelength and tolerance (nm).
 
     Raises:
-        NetworkError: there is none within the tolerance, or two would be the same band.
+        NetworkError: no band is within a tolerance, or two wanted bands would be the same.
     """
     found = [nearest(wavelengths_nm, target, tolerance) for target, tolerance in wanted]
     chosen = [nm for nm in found if nm is not None]
@@ -27,14 +30,14 @@ def choose(
         listed = ", ".join(f"{target:g} +-{tolerance:g}" for target, tolerance in wanted)
         given = ", ".join(f"{nm:g}" for nm in sorted(wavelengths_nm)) or "none"
         raise NetworkError(
-            f"{who} takes different bands at {listed} nm; there are {given}. Choose another "
-            "algorithm, or data with these bands."
+            f"{who} needs {len(wanted)} different bands at {listed} nm, found bands at {given} nm. "
+            "Choose another algorithm, or data with these bands."
         )
     return tuple(chosen)
 
 
 def reflectance(wavelength_nm: float, *, positive: bool) -> Variable:
-    """Rrs as an input; with ``positive`` a row is not computed where it is zero or below."""
+    """Return Rrs as an input; with ``positive``, rows where it is not above zero are left out."""
     return _variable("Rrs", wavelength_nm, "log10" if positive else "none")
 
 
@@ -43,7 +46,7 @@ def retrieved(
     wavelength_nm: float | None = None,
     log10_range: tuple[float, float] = (-float("inf"), float("inf")),
 ) -> Variable:
-    """An output, which is positive where there is one."""
+    """Return an output; its values are always positive."""
     return _variable(quantity, wavelength_nm, "log10", log10_range)
 
 

@@ -1,4 +1,4 @@
-"""Algorithms by name, and what the ``file`` of a configuration names, be it one or a network."""
+"""Finds algorithms by name, and the algorithm or network that a configuration names."""
 
 import contextlib
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.algorithms import band_ratio, color_index, qaa
-from pipeline.algorithms.description import Algorithm, Bound
+from pipeline.algorithms.description import Algorithm, BoundFormula
 from pipeline.errors import ConfigError, NetworkError
 from pipeline.facts.sensors import find_sensor, sensors
 from pipeline.facts.shipped import read_shipped, shipped_configs
@@ -22,27 +22,30 @@ def _folder() -> Path:
 
 
 ALGORITHMS: tuple[str, ...] = tuple(sorted(file.stem for file in _folder().glob("*.yaml")))
-"""Names of all that are shipped."""
+"""Names of all algorithms in ``configs/algorithms``."""
 
 
 def algorithm(
     name: str, *, sensor: str | None = None, wavelengths_nm: Sequence[float] | None = None
 ) -> Algorithm:
-    """A published algorithm on the bands of a sensor, or on given ones.
+    """Return a published algorithm for the bands of a sensor, or for given bands.
 
     Args:
         name: one of :data:`ALGORITHMS`.
-        sensor: whose coefficients are used, and whose bands where none are given.
-        wavelengths_nm: the bands that there are; those it takes are its ``inputs``. Without a
-            sensor the coefficients are those of the sensor with the nearest bands.
+        sensor: the sensor whose coefficients are used, and whose bands where none are given.
+        wavelengths_nm: the available bands; those the algorithm uses become its ``inputs``. Without
+            a sensor, the coefficients are those of the sensor with the nearest bands.
 
     Raises:
-        ConfigError: there is no such algorithm, or neither sensor nor bands are given.
-        NetworkError: it has no coefficients for the sensor, or one of its bands is missing.
+        ConfigError: the algorithm does not exist, or neither sensor nor bands are given.
+        NetworkError: the algorithm has no coefficients for the sensor, or a band is missing.
     """
     check_name(name)
     if sensor is None and wavelengths_nm is None:
-        raise ConfigError(f"algorithm {name}: give a sensor, or the wavelengths of the bands.")
+        raise ConfigError(
+            f"algorithm {name}: found no sensor and no bands. Give a sensor, or the wavelengths of "
+            "the bands."
+        )
     paths = [_path(name)]
     definition = _definition(name)
     if "band_ratio" in definition:
@@ -65,10 +68,10 @@ def algorithm(
 
 
 def on_every_sensor(name: str) -> dict[str, Algorithm]:
-    """An algorithm on the bands of each sensor that it is for, by the sensor's name.
+    """Return an algorithm for the bands of each sensor it supports, by the sensor's name.
 
     Raises:
-        ConfigError: there is no such algorithm.
+        ConfigError: the algorithm does not exist.
     """
     found = {}
     for sensor in sensors():
@@ -78,27 +81,27 @@ def on_every_sensor(name: str) -> dict[str, Algorithm]:
 
 
 def check_name(name: str) -> None:
-    """Raise a ConfigError where there is no algorithm of that name."""
+    """Raise a ConfigError where no algorithm has this name."""
     if name not in ALGORITHMS:
-        raise ConfigError(f"no algorithm {name!r}; there are {', '.join(ALGORITHMS)}.")
+        raise ConfigError(f"found the algorithm {name!r}, expected one of {', '.join(ALGORITHMS)}.")
 
 
 def is_algorithm(file: str) -> bool:
-    """Whether the ``file`` of a configuration names an algorithm: ``algorithm:qaa_v6``."""
+    """Return whether the ``file`` of a configuration names an algorithm: ``algorithm:qaa_v6``."""
     return file.startswith(PREFIX)
 
 
 def find_retrieval(file: str, sensor: str, folders: tuple[Path, ...]) -> tuple[Path, Retrieval]:
-    """What the ``file`` of a configuration names, and where that was found.
+    """Return the algorithm or network that a configuration names, and the path of its file.
 
     Args:
-        file: ``algorithm:`` and a name, or a network file.
+        file: the ``file`` of a configuration: ``algorithm:`` and a name, or a network file.
         sensor: name of the scene's sensor.
-        folders: where to look for networks.
+        folders: folders with network files.
 
     Raises:
-        ConfigError: there is no such algorithm.
-        NetworkError: it is not for this sensor, or there is no such network.
+        ConfigError: the algorithm does not exist.
+        NetworkError: the algorithm does not support this sensor, or the network does not exist.
     """
     if is_algorithm(file):
         found = algorithm(file.removeprefix(PREFIX), sensor=sensor)
@@ -109,7 +112,7 @@ def find_retrieval(file: str, sensor: str, folders: tuple[Path, ...]) -> tuple[P
 
 def _bind(
     definition: dict[str, Any], sensor: str | None, wavelengths_nm: Sequence[float] | None
-) -> Bound:
+) -> BoundFormula:
     match definition["form"]:
         case "band_ratio":
             return band_ratio.bind(definition, sensor, wavelengths_nm)
@@ -118,7 +121,10 @@ def _bind(
             return color_index.bind(definition, ratio, sensor, wavelengths_nm)
         case "quasi_analytical":
             return qaa.bind(definition, sensor, wavelengths_nm)
-    raise ConfigError(f"{definition['name']}: unknown form {definition['form']!r}.")
+    raise ConfigError(
+        f"{definition['name']}: found the form {definition['form']!r}, expected band_ratio, "
+        "color_index or quasi_analytical. Correct form in its file in configs/algorithms."
+    )
 
 
 def _path(name: str) -> Path:

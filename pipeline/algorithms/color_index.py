@@ -1,7 +1,7 @@
-"""Chlorophyll-a by the color index of clear water, blended into the band ratio: OCI.
+"""Chlorophyll-a from the color index in clear water, blended into the band ratio: OCI.
 
 Hu, Lee and Franz 2012, J. Geophys. Res. 117, C01011; Hu et al. 2019, J. Geophys. Res. Oceans 124,
-1524; as NASA's l2gen does it.
+1524; implemented as in NASA's l2gen.
 """
 
 import dataclasses
@@ -21,43 +21,43 @@ from pipeline.algorithms.band_ratio import (
     sensor_bands,
 )
 from pipeline.algorithms.bands import reflectance
-from pipeline.algorithms.description import Array, Bound
+from pipeline.algorithms.description import Array, BoundFormula
 from pipeline.errors import NetworkError
 
 
 @dataclass(frozen=True)
 class GreenShift:
-    """Rrs of another green band -> Rrs at 555 nm: a power law below, a line above."""
+    """Converts Rrs of another green band to Rrs at 555 nm: a power law for low Rrs, else a line."""
 
     below: float
-    """sr-1"""
+    """Rrs (sr-1) below which the power law holds."""
     exponent: float
     log10_factor: float
     slope: float
     offset: float
 
     def __call__(self, green: Array) -> Array:
-        """Rrs at 555 nm, of the same shape."""
+        """Return Rrs at 555 nm, with the same shape."""
         dark = 10.0 ** (self.exponent * np.log10(green) + self.log10_factor)
         return np.where(green < self.below, dark, self.slope * green + self.offset)
 
 
 @dataclass(frozen=True)
 class ColorIndex:
-    """The band ratio, and where the color index finds little chlorophyll, that instead."""
+    """The band ratio, replaced by the color index where that finds little chlorophyll."""
 
     index_coefficients: tuple[float, float]
-    """log10 of chlorophyll at index 0, and its change per sr-1."""
+    """log10 of chlorophyll at index 0, and its change per sr-1 of the index."""
     index_nm: tuple[float, float, float]
-    """The index is how far the second is above the line from the first to the third."""
+    """Wavelengths; the index is the height of the second above the line from first to third."""
     blend: tuple[float, float]
-    """Chlorophyll by the index (mg m-3) up to which it is the answer, and from which it is not."""
+    """Chlorophyll (mg m-3) up to which the index is used alone, and from which the ratio is."""
     green_shift: GreenShift | None
-    """None where the green band is at 555 nm."""
+    """Conversion to 555 nm; None where the green band is at 555 nm."""
     band_ratio: BandRatio
 
     def __call__(self, x: Array) -> Array:
-        """Chlorophyll (n, 1) of Rrs (n, blue bands, green and red)."""
+        """Return chlorophyll (n, 1) for Rrs (n, blue bands, green band and red band)."""
         by_ratio = self.band_ratio(x[:, :-1])[:, 0]
         by_index = self.by_index(x[:, 0], x[:, -2], x[:, -1])
         start, end = self.blend
@@ -67,11 +67,11 @@ class ColorIndex:
         return np.where(by_index <= start, by_index, chosen)[:, np.newaxis]
 
     def by_index(self, blue: Array, green: Array, red: Array) -> Array:
-        """Chlorophyll (n,) by the color index alone."""
+        """Return chlorophyll (n,) from the color index alone."""
         at_555 = green if self.green_shift is None else self.green_shift(green)
         first, middle, last = self.index_nm
         line = blue + (middle - first) / (last - first) * (red - blue)
-        # Blue Rrs that is not positive, and an index above 0, are of water with more chlorophyll.
+        # Blue Rrs that is not positive, or an index above 0, mean water with more chlorophyll.
         index = np.where(blue > 0, np.minimum(at_555 - line, 0.0), 0.0)
         constant, slope = self.index_coefficients
         return np.clip(10.0 ** (constant + slope * index), *self.band_ratio.chlorophyll_limits)
@@ -82,8 +82,8 @@ def bind(
     ratio_definition: Mapping[str, Any],
     sensor: str | None,
     wavelengths_nm: Sequence[float] | None,
-) -> Bound:
-    """The algorithm of ``configs/algorithms`` on the bands of a sensor, or on given ones."""
+) -> BoundFormula:
+    """Bind an algorithm of ``configs/algorithms`` to the bands of a sensor, or to given bands."""
     table = _with_red(sensor_bands(ratio_definition), definition["red_nm"])
     chosen, bands = on_bands(table, definition["name"], sensor, wavelengths_nm)
     formula = ColorIndex(
@@ -93,9 +93,9 @@ def bind(
         green_shift=_green_shift(definition, bands[-2]),
         band_ratio=band_ratio(ratio_definition, chosen.coefficients),
     )
-    # Red Rrs of clear water may be slightly negative by noise.
+    # Noise can make red Rrs of clear water slightly negative.
     inputs = (*blue_and_green(bands[:-1]), reflectance(bands[-1], positive=False))
-    return Bound(formula, inputs, (chlorophyll(formula.band_ratio),), (chosen.sensor,))
+    return BoundFormula(formula, inputs, (chlorophyll(formula.band_ratio),), (chosen.sensor,))
 
 
 def _with_red(
@@ -109,7 +109,7 @@ def _with_red(
 
 
 def _green_shift(definition: Mapping[str, Any], green_nm: float) -> GreenShift | None:
-    """What takes this green band to the middle band of the index."""
+    """Return the conversion of this green band to the middle band of the index."""
     near = float(definition["green_shift_within_nm"])
     if abs(green_nm - definition["index_nm"][1]) <= near:
         return None
@@ -118,6 +118,6 @@ def _green_shift(definition: Mapping[str, Any], green_nm: float) -> GreenShift |
             return GreenShift(**{key: entry[key] for key in entry if key != "from_nm"})
     known = ", ".join(f"{entry['from_nm']:g}" for entry in definition["green_shifts"])
     raise NetworkError(
-        f"{definition['name']}: nothing is known to take {green_nm:g} nm to 555 nm; it is for "
-        f"{known} nm, +-{near:g}. Choose the band ratio alone."
+        f"{definition['name']}: found the green band {green_nm:g} nm, but conversions to 555 nm are "
+        f"known for {known} nm, +-{near:g}, only. Choose the band ratio alone."
     )

@@ -1,4 +1,4 @@
-"""A published algorithm bound to bands: the same to a run as a neural network."""
+"""A published algorithm bound to bands; a run uses it like a neural network."""
 
 import dataclasses
 import json
@@ -19,41 +19,41 @@ Array = npt.NDArray[np.float64]
 
 
 class Formula(Protocol):
-    """Rows of inputs -> rows of outputs; a frozen dataclass whose fields are its numbers."""
+    """Computes outputs from inputs; a frozen dataclass whose fields are its coefficients."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def __call__(self, x: Array) -> Array:
-        """Outputs (n, outputs) of inputs (n, inputs), both in physical units, float64.
+        """Return outputs (n, outputs) for inputs (n, inputs), both in physical units, float64.
 
-        What it cannot find is NaN, or what nothing of the kind can be: zero, negative, infinite.
+        Where the formula has no answer, the output is NaN, infinite, zero or negative.
         """
         ...
 
 
 @dataclass(frozen=True)
-class Bound:
-    """A formula with the bands it takes and what it gives."""
+class BoundFormula:
+    """A formula with its inputs and outputs."""
 
     formula: Formula
     inputs: tuple[Variable, ...]
     outputs: tuple[Variable, ...]
     sensors: tuple[str, ...]
-    """Names of the sensors that its numbers are for."""
+    """Names of the sensors that its coefficients are for."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Algorithm(Retrieval):
-    """A published algorithm as data; always computed in float64, whatever the engine.
+    """A published algorithm; it is computed in float64 with every engine.
 
-    An input whose transform is log10 must be positive. ``file_name`` is its name, by which it is
-    found, and ``sha256`` is of the files of its coefficients.
+    Inputs whose transform is log10 must be positive. ``file_name`` is the name of the algorithm,
+    and ``sha256`` covers all files of its coefficients.
     """
 
     version: str
-    """The publication or reprocessing that it follows."""
+    """The publication or reprocessing that the algorithm follows."""
     path: Path
-    """The file of its coefficients."""
+    """The file with its coefficients."""
     formula: Formula
     licence: str = "published formulas and coefficients"
 
@@ -67,12 +67,12 @@ class Algorithm(Retrieval):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Every number of the formula, as plain data."""
+        """All coefficients of the formula, as plain data."""
         return dataclasses.asdict(self.formula)
 
     @property
     def record(self) -> Mapping[str, str]:
-        """What a product says of how the numbers are computed."""
+        """Statements for products about how the outputs are computed."""
         return {
             "layers": self.shape_text,
             "version": self.version,
@@ -81,15 +81,15 @@ class Algorithm(Retrieval):
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of all that decides its numbers: bands and coefficients, not comments."""
+        """SHA-256 of everything that decides the outputs: bands and coefficients, not comments."""
         what = (type(self.formula).__name__, self.inputs, self.outputs, self.record["parameters"])
         return sha256_of_text(repr(what))
 
     def reference(self, x: npt.ArrayLike) -> Array:
-        """Outputs (n, outputs) in physical units, float64; NaN where there is no answer.
+        """Return outputs (n, outputs) in physical units, float64; NaN where there is no answer.
 
         Args:
-            x: inputs in physical units with shape (n, inputs).
+            x: inputs in physical units, with shape (n, inputs).
         """
         rows = np.asarray(x, dtype=np.float64)
         positive = [variable.transform.needs_positive for variable in self.inputs]

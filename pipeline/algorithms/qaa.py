@@ -1,7 +1,7 @@
-"""Absorption and backscattering by the quasi-analytical algorithm, version 6.
+"""Absorption and backscattering from the quasi-analytical algorithm, version 6.
 
 Lee, Carder and Arnone 2002, Appl. Opt. 41, 5755; Lee et al. 2009 and 2014, the updates QAA_v5 and
-QAA_v6 among the software of the IOCCG.
+QAA_v6 in the software collection of the IOCCG.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,48 +11,49 @@ from typing import Any
 import numpy as np
 
 from pipeline.algorithms.bands import choose, reflectance, retrieved
-from pipeline.algorithms.description import Array, Bound
+from pipeline.algorithms.description import Array, BoundFormula
 from pipeline.errors import NetworkError
 from pipeline.facts.sea_water import water_absorption, water_backscattering
 from pipeline.facts.sensors import sensors
 from pipeline.networks import Variable
 
-# Columns of the inputs; 55x and 67x are called green and red.
+# Columns of the inputs; green is 55x nm and red is 67x nm.
 VIOLET, BLUE, CYAN, GREEN, RED = range(5)
 ROLES = ("violet", "blue", "cyan", "green", "red")
 
 
 @dataclass(frozen=True)
 class QuasiAnalytical:
-    """Rrs at five bands -> absorption by phytoplankton, by the rest, and backscattering."""
+    """Computes absorption by phytoplankton and other matter, and backscattering, from five Rrs."""
 
     wavelengths_nm: tuple[float, ...]
     water_absorption: tuple[float, ...]
-    """m-1, at these wavelengths."""
+    """Absorption by water at these wavelengths, in m-1."""
     water_backscattering: tuple[float, ...]
+    """Backscattering by water at these wavelengths, in m-1."""
     surface: tuple[float, float]
-    """Rrs = s0 rrs / (1 - s1 rrs), rrs below the surface."""
+    """s0 and s1 in Rrs = s0 rrs / (1 - s1 rrs), where rrs is below the surface."""
     reflectance: tuple[float, float]
-    """rrs = g0 u + g1 u**2, u = bb / (a + bb)."""
+    """g0 and g1 in rrs = g0 u + g1 u**2, where u = bb / (a + bb)."""
     least_red: float
-    """Rrs (sr-1) at the red band from which that is the reference, not the green one."""
+    """Red Rrs (sr-1) from which the red band is the reference instead of the green band."""
     green_reference: tuple[float, float, float]
-    """log10 of absorption beside water at the green band, a polynomial of chi."""
+    """Polynomial of chi that gives log10 of the absorption at the green band, without water."""
     green_reference_red: float
     """Weight of the red band in chi."""
     red_reference: tuple[float, float]
-    """The same at the red band, factor and exponent of a ratio of Rrs."""
+    """Factor and exponent of a ratio of Rrs that gives the absorption at the red band."""
     backscattering_exponent: tuple[float, float, float]
-    """eta = e0 (1 - e1 exp(-e2 rrs(blue) / rrs(green)))."""
+    """e0, e1 and e2 in eta = e0 (1 - e1 exp(-e2 rrs(blue) / rrs(green)))."""
     phytoplankton_ratio: tuple[float, float, float]
-    """aph(violet) / aph(blue) = z0 + z1 / (z2 + rrs(blue) / rrs(green))."""
+    """z0, z1 and z2 in aph(violet) / aph(blue) = z0 + z1 / (z2 + rrs(blue) / rrs(green))."""
     slope: tuple[float, float, float]
-    """Of adg, nm-1, the same way."""
+    """The same three numbers for the slope of adg, in nm-1."""
     bands: tuple[int, ...]
-    """The columns at whose wavelengths there are outputs."""
+    """Columns of the inputs at whose wavelengths there are outputs."""
 
     def __call__(self, x: Array) -> Array:
-        """aph, then adg, then bbp, each at ``bands``: (n, 3 x bands) of Rrs (n, 5)."""
+        """Return aph, adg and bbp, each at ``bands``, with shape (n, 3 x bands), for Rrs (n, 5)."""
         rrs = x / (self.surface[0] + self.surface[1] * x)
         g0, g1 = self.reflectance
         u: Array = (-g0 + np.sqrt(g0**2 + 4.0 * g1 * rrs)) / (2.0 * g1)
@@ -65,7 +66,7 @@ class QuasiAnalytical:
         return np.hstack([aph[:, chosen], adg[:, chosen], bbp[:, chosen]])
 
     def _particles(self, x: Array, rrs: Array, u: Array, blue_to_green: Array) -> Array:
-        """Backscattering by particles in m-1, with shape (n, 5)."""
+        """Return backscattering by particles in m-1, with shape (n, 5)."""
         is_green = x[:, RED] < self.least_red
         absorption = np.where(is_green, self._at_green(rrs), self._at_red(x))
         u_reference = np.where(is_green, u[:, GREEN], u[:, RED])
@@ -82,7 +83,7 @@ class QuasiAnalytical:
         return spectrum
 
     def _at_green(self, rrs: Array) -> Array:
-        """Absorption at the green band, m-1."""
+        """Return the absorption at the green band in m-1, with shape (n,)."""
         red_term = self.green_reference_red * rrs[:, RED] ** 2 / rrs[:, CYAN]
         chi = np.log10((rrs[:, BLUE] + rrs[:, CYAN]) / (rrs[:, GREEN] + red_term))
         logarithm = np.polynomial.polynomial.polyval(chi, self.green_reference)
@@ -90,14 +91,14 @@ class QuasiAnalytical:
         return absorption
 
     def _at_red(self, x: Array) -> Array:
-        """Absorption at the red band, m-1; of Rrs above the surface, as published."""
+        """Return the absorption at the red band in m-1, from Rrs above the surface as published."""
         factor, exponent = self.red_reference
         ratio = x[:, RED] / (x[:, BLUE] + x[:, CYAN])
         absorption: Array = self.water_absorption[RED] + factor * ratio**exponent
         return absorption
 
     def _dissolved_and_detrital(self, a: Array, blue_to_green: Array) -> Array:
-        """Absorption by dissolved and detrital matter in m-1, with shape (n, 5)."""
+        """Return absorption by dissolved and detrital matter in m-1, with shape (n, 5)."""
         nm, water = np.array(self.wavelengths_nm), np.array(self.water_absorption)
         zeta = _hyperbola(self.phytoplankton_ratio, blue_to_green)
         slope = _hyperbola(self.slope, blue_to_green)
@@ -115,11 +116,11 @@ def _hyperbola(parameters: tuple[float, float, float], x: Array) -> Array:
 
 def bind(
     definition: Mapping[str, Any], sensor: str | None, wavelengths_nm: Sequence[float] | None
-) -> Bound:
-    """The algorithm of ``configs/algorithms`` on the bands of a sensor, or on given ones.
+) -> BoundFormula:
+    """Bind an algorithm of ``configs/algorithms`` to the bands of a sensor, or to given bands.
 
     Raises:
-        NetworkError: one of the five bands is missing.
+        NetworkError: one of the five bands is missing, or the sensor is unknown.
     """
     wanted = [tuple(map(float, definition["bands"][role])) for role in ROLES]
     if wavelengths_nm is None:
@@ -136,7 +137,7 @@ def bind(
         **{name: tuple(definition[name]) for name in _TUPLES},
     )
     inputs = tuple(reflectance(nm, positive=nm != bands[RED]) for nm in bands)
-    return Bound(formula, inputs, _outputs(formula), () if sensor is None else (sensor,))
+    return BoundFormula(formula, inputs, _outputs(formula), () if sensor is None else (sensor,))
 
 
 _TUPLES = (
@@ -156,10 +157,10 @@ def _outputs(formula: QuasiAnalytical) -> tuple[Variable, ...]:
 
 
 def _bands_of(sensor: str | None, name: str) -> tuple[float, ...]:
-    """Those that the table of the sensor has Rrs at."""
+    """Return the wavelengths (nm) of Rrs in the table of the sensor."""
     if sensor not in sensors():
         raise NetworkError(
-            f"{name} needs the bands of a sensor, and the scene is of an unknown one. Set "
+            f"{name} needs the bands of a sensor, but the sensor of the scene is unknown. Set "
             f"science.sensor to one of {', '.join(sensors())}."
         )
     return sensors()[sensor].ocsmart.bands("rrs")

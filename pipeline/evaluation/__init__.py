@@ -1,1 +1,1 @@
-"""How well a network does: metrics, tables, pictures and a card, from arrays alone."""
+"""Evaluation of networks from arrays: metrics, tables, pictures and the model card."""

@@ -1,51 +1,28 @@
-"""The pictures that go with an evaluation, each with a name and a caption."""
+"""The pictures of an evaluation, each with a name and a caption."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.evaluation import pictures
 from pipeline.evaluation.coverage import ratios
-from pipeline.evaluation.pictures import (
-    class_groups,
-    class_shares,
-    comparison,
-    confusion,
-    coverage_picture,
-    groups_picture,
-    learning_curves,
-    png,
-    residuals,
-    scatter,
-)
-from pipeline.evaluation.report import Evaluation, Samples
+from pipeline.evaluation.pictures import History, png
+from pipeline.evaluation.report import Evaluation, EvaluationArrays, OutputResult
 
 MOST_CURVES = 3
-"""Outputs on the picture of uncertainty; more could not be told apart."""
+"""Most outputs in the picture of uncertainty; readers could not tell more curves apart."""
 PANELS = 20
-"""Outputs on one picture; more are continued on the next."""
-
-
-@dataclass(frozen=True)
-class History:
-    """How a network learned."""
-
-    loss: tuple[float, ...]
-    """Of the training part after each epoch."""
-    validation_loss: tuple[float, ...] = ()
-    learning_rate: tuple[float, ...] = ()
-    best_epoch: int | None = None
-    """The epoch whose weights were kept, from 1."""
-    loss_name: str = "loss"
+"""Most outputs in one picture; the others follow in the next."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG with what it shows."""
+    """A PNG with a caption."""
 
     name: str
-    """Of its file, without the ending."""
+    """Name of the file without its ending."""
     kind: str
     """``scatter``, ``residuals`` ..."""
     caption: str
@@ -53,17 +30,21 @@ class Picture:
 
 
 def draw_pictures(evaluation: Evaluation, history: History | None = None) -> tuple[Picture, ...]:
-    """All pictures that the evaluation gives reason for, in the order they are read."""
-    pictures = list(_scatters(evaluation))
-    pictures += _comparisons(evaluation)
-    pictures += _classes(evaluation)
+    """Draw all pictures that the evaluation has data for, in reading order."""
+    drawn: list[Picture] = []
+    arrays = evaluation.arrays
+    if arrays is not None:
+        drawn += _scatters(evaluation, arrays)
+    drawn += _comparisons(evaluation)
+    drawn += _classes(evaluation)
     if history is not None:
-        pictures.append(_learning(history))
-    if evaluation.samples is not None:
-        pictures += _coverage(evaluation, evaluation.samples)
-        pictures += _groups(evaluation, evaluation.samples)
-        pictures += _residuals(evaluation, evaluation.samples)
-    return tuple(pictures)
+        curves = png(pictures.learning_curves(history))
+        drawn.append(Picture("learning_curves", "learning", "Loss by epoch.", curves))
+    if arrays is not None:
+        drawn += _coverage(evaluation, arrays)
+        drawn += _groups(evaluation, arrays)
+        drawn += _residuals(evaluation, arrays)
+    return tuple(drawn)
 
 
 def _classes(evaluation: Evaluation) -> Iterator[Picture]:
@@ -74,36 +55,37 @@ def _classes(evaluation: Evaluation) -> Iterator[Picture]:
         f"Observed and modelled classes of the {evaluation.part} part. Colours are shares of the "
         "observed class."
     )
-    yield Picture("confusion", "confusion", caption, png(confusion(result)))
+    yield Picture("confusion", "confusion", caption, png(pictures.confusion(result)))
     drawn_from = "groups" if result.by_group else "rows"
     caption = (
         f"Recall and precision of each class, {evaluation.part} part, and models on the rows where "
-        f"all name a class; bars are intervals of a bootstrap over {drawn_from}. Whether a "
-        "difference of models is real is in the table: they share their rows."
+        f"all name a class; bars are intervals of a bootstrap over {drawn_from}. See the table for "
+        "the differences between models: they share their rows."
     )
-    figure = class_shares(result, evaluation.class_comparison)
+    figure = pictures.class_shares(result, evaluation.class_comparison)
     yield Picture("class_shares", "class_shares", caption, png(figure))
     if result.by_group:
         caption = f"Accuracy by group, {evaluation.part} part, largest groups first."
-        yield Picture("class_groups", "class_groups", caption, png(class_groups(result)))
+        yield Picture("class_groups", "class_groups", caption, png(pictures.class_groups(result)))
 
 
-def _scatters(evaluation: Evaluation) -> Iterator[Picture]:
-    samples = evaluation.samples
-    if samples is None:
-        return
-    outputs = evaluation.outputs
+def _pages(outputs: Sequence[OutputResult]) -> Iterator[tuple[str, slice]]:
+    """Yield the number of each page, as the end of a file name, and its outputs."""
     for start in range(0, len(outputs), PANELS):
-        page = outputs[start : start + PANELS]
-        columns = slice(start, start + len(page))
-        figure = scatter(
-            samples.observed[:, columns],
-            samples.modelled[:, columns],
-            [one.variable for one in page],
-            title=f"Modelled against observed, {evaluation.part} part",
-            logs=[one.metrics.log for one in page],
-        )
         number = f"_{start // PANELS + 1}" if len(outputs) > PANELS else ""
+        yield number, slice(start, start + PANELS)
+
+
+def _scatters(evaluation: Evaluation, arrays: EvaluationArrays) -> Iterator[Picture]:
+    for number, page in _pages(evaluation.outputs):
+        outputs = evaluation.outputs[page]
+        figure = pictures.scatter(
+            arrays.observed[:, page],
+            arrays.modelled[:, page],
+            [one.variable for one in outputs],
+            title=f"Modelled against observed, {evaluation.part} part",
+            logs=[one.metrics.log for one in outputs],
+        )
         caption = (
             f"Modelled against observed values of the {evaluation.part} part. The line is 1:1; "
             "MAE and bias of logarithms are factors, 1 at best."
@@ -112,81 +94,59 @@ def _scatters(evaluation: Evaluation) -> Iterator[Picture]:
 
 
 def _comparisons(evaluation: Evaluation) -> Iterator[Picture]:
-    outputs = [one for one in evaluation.outputs if one.comparison]
-    for start in range(0, len(outputs), PANELS):
-        page = outputs[start : start + PANELS]
-        figure = comparison(
-            {
-                one.variable.name: {model.model: model.interval for model in one.comparison}
-                for one in page
-            },
-            {one.variable.name: one.variable.units for one in page},
-            {one.variable.name: one.metrics.log for one in page},
-            first=evaluation.model,
-            title=f"Models on common rows, {evaluation.part} part",
-        )
-        number = f"_{start // PANELS + 1}" if len(outputs) > PANELS else ""
+    compared = [one for one in evaluation.outputs if one.comparison]
+    for number, page in _pages(compared):
+        title = f"Models on common rows, {evaluation.part} part"
+        figure = pictures.comparison(compared[page], title)
         caption = (
             "Mean absolute error of each model on the rows where all give a value; bars are "
-            "intervals of the bootstrap. Whether a difference is real is in the table: the models "
-            "share their rows, so their bars may overlap all the same."
+            "intervals of the bootstrap. See the table for the differences between models: they "
+            "share their rows, so a difference may be real although the bars overlap."
         )
         yield Picture(f"comparison{number}", "comparison", caption, png(figure))
 
 
-def _learning(history: History) -> Picture:
-    figure = learning_curves(
-        history.loss,
-        history.validation_loss,
-        history.learning_rate,
-        history.best_epoch,
-        history.loss_name,
-    )
-    return Picture("learning_curves", "learning", "Loss by epoch.", png(figure))
-
-
-def _coverage(evaluation: Evaluation, samples: Samples) -> Iterator[Picture]:
-    if samples.deviation is None:
+def _coverage(evaluation: Evaluation, arrays: EvaluationArrays) -> Iterator[Picture]:
+    if arrays.deviation is None:
         return
     results = {
-        one.variable.name: ratios(
-            samples.observed[:, i], samples.modelled[:, i], samples.deviation[:, i], one.metrics.log
-        )
+        one.variable.name: ratios(*arrays.column(i), arrays.deviation[:, i], one.metrics.log)
         for i, one in enumerate(evaluation.outputs[:MOST_CURVES])
     }
     caption = (
-        f"Stated uncertainty in the {evaluation.part} part. Left: share of observed values in "
-        "intervals around the modelled ones; right: root mean square error of rows for which the "
-        "same was stated, in decades where logarithms are compared. Lines are where both are equal."
+        f"Stated uncertainty in the {evaluation.part} part. Left: share of the observed values "
+        "within intervals around the modelled ones. Right: root mean square error of rows with "
+        "similar stated uncertainty, in decades where logarithms are compared. On the lines, "
+        "stated and actual values are equal."
     )
-    yield Picture("uncertainty", "uncertainty", caption, png(coverage_picture(results)))
+    yield Picture("uncertainty", "uncertainty", caption, png(pictures.coverage_picture(results)))
 
 
-def _groups(evaluation: Evaluation, samples: Samples) -> Iterator[Picture]:
-    if samples.groups is None:
+def _groups(evaluation: Evaluation, arrays: EvaluationArrays) -> Iterator[Picture]:
+    if arrays.groups is None:
         return
-    labels = np.array(samples.groups)
+    labels = np.array(arrays.groups)
     for i, one in enumerate(evaluation.outputs):
-        o, m = samples.observed[:, i], samples.modelled[:, i]
-        figure = groups_picture(o, m, labels, one.variable, one.metrics.log)
+        figure = pictures.groups_picture(*arrays.column(i), labels, one.variable, one.metrics.log)
         caption = f"{one.variable.name} by group, {evaluation.part} part, largest groups first."
         yield Picture(f"groups_{_plain(one.variable.name)}", "groups", caption, png(figure))
 
 
-def _residuals(evaluation: Evaluation, samples: Samples) -> Iterator[Picture]:
+def _residuals(evaluation: Evaluation, arrays: EvaluationArrays) -> Iterator[Picture]:
     if not evaluation.inputs:
         return
     inputs = [one.variable for one in evaluation.inputs]
     for i, one in enumerate(evaluation.outputs):
-        o, m = samples.observed[:, i], samples.modelled[:, i]
-        figure = residuals(o, m, one.variable, samples.x, inputs, one.metrics.log)
+        figure = pictures.residuals(
+            *arrays.column(i), one.variable, arrays.x, inputs, one.metrics.log
+        )
         caption = (
-            f"What is left over of {one.variable.name} against each input, {evaluation.part} part: "
+            f"Residuals of {one.variable.name} against each input, {evaluation.part} part: "
             "medians and quartiles of bins with equal counts."
         )
         yield Picture(f"residuals_{_plain(one.variable.name)}", "residuals", caption, png(figure))
 
 
 def _plain(name: str) -> str:
-    """The name of a variable as part of the name of a file."""
+    """Turn the name of a variable into a part of a file name."""
     return re.sub(r"[^\w.-]+", "_", name)

@@ -1,7 +1,7 @@
-"""Networks of several sizes on rows they have not seen: which is enough, which too small or large.
+"""Comparison of networks of several sizes on rows that they have not seen.
 
-Sizes are compared by their losses on the same rows, in pairs: whole groups are drawn again with
-replacement (``bootstrap.py``), for rows of one cruise are alike.
+Sizes are compared by their losses on the same rows, in pairs. The bootstrap draws whole groups
+(``bootstrap.py``), because rows of one cruise are alike.
 """
 
 from collections.abc import Sequence
@@ -14,108 +14,112 @@ from pipeline.evaluation.bootstrap import LEVEL, Interval, bootstrap_difference,
 from pipeline.evaluation.metrics import Array
 
 ONE_STANDARD_ERROR = 0.6827
-"""Level of the interval of plus and minus one standard error, of normal errors."""
+"""Level of an interval of plus and minus one standard error, for normal errors."""
 RISE = 0.05
-"""A validation loss that ends so much above its minimum has risen."""
+"""A validation loss has risen where it ends higher than its minimum by this share of it."""
 GAP = 2.0
-"""A validation loss that is so many times as far above the training loss as that of the best size
-is a sign that rows were learned by heart."""
+"""A larger size overfits where its gap is this many times the gap of the best size."""
 SMOOTHED = 0.05
-"""Share of the epochs over which a validation loss is averaged before it is looked at."""
+"""Share of the epochs over which a validation loss is averaged before it is judged."""
 
 
 @dataclass(frozen=True, eq=False)
-class Runs:
-    """What the trainings of one size came to."""
+class SizeRuns:
+    """The trainings of one size."""
 
     name: str
     hidden: tuple[int, ...]
+    """Units of each hidden layer."""
     weights: int
-    """Numbers that are learned."""
+    """Number of trained weights and biases."""
     curves: tuple[tuple[Array, Array], ...]
     """Training and validation loss of each epoch, for each training."""
     best_epochs: tuple[int, ...]
+    """Epoch of the least validation loss, for each training."""
     training_loss: float
-    """Of the weights that are kept, on what they learned from; mean over trainings."""
+    """Loss of the kept weights on their training rows, mean over trainings."""
     held_out: Array
-    """Loss of each held-out value, mean over seeds; with shape (n,)."""
+    """Loss of each held-out value, mean over seeds, with shape (n,)."""
 
 
 @dataclass(frozen=True)
 class SizeResult:
-    """One size, judged."""
+    """The result for one size."""
 
     name: str
     hidden: tuple[int, ...]
     weights: int
     best_epoch: int
-    """Median over trainings."""
+    """Epoch of the least validation loss, median over trainings."""
     training_loss: float
     held_out: Interval
     difference: Interval
     """Its held-out loss minus the best size's, paired."""
     within_one_error: bool
-    """Whether its loss is at most one standard error of their difference above the best size's."""
+    """Whether its loss is at most one standard error of the difference above the best size's."""
     rise: float
-    """By how much of its minimum the validation loss has risen at the end."""
+    """Rise of the validation loss from its minimum to the end, as a share of the minimum."""
     turning_epoch: int
-    """Where the validation loss was least."""
+    """Epoch at which the validation loss was least."""
     gap: float
     """Validation loss over training loss at the end."""
     verdict: str
-    """underfits, overfits, or nothing."""
+    """``underfits``, ``overfits`` or empty."""
 
 
 @dataclass(frozen=True, eq=False)
-class Capacity:
-    """A study."""
+class CapacityStudy:
+    """The result of a capacity study."""
 
     results: tuple[SizeResult, ...]
-    """From few weights to many."""
-    runs: tuple[Runs, ...]
+    """Sizes from few weights to many."""
+    runs: tuple[SizeRuns, ...]
+    """Trainings of the sizes, in the same order."""
     best: str
+    """Name of the size with the least held-out loss."""
     chosen: str
+    """Name of the smallest size within one standard error of the best."""
     loss_name: str
     trainings: int
-    """Of each size."""
+    """Number of trainings of each size."""
     rows: int
-    """That were held out."""
+    """Number of held-out rows."""
     grouped_by: str
-    """What was drawn again: the column of groups, or rows."""
+    """What the bootstrap draws: the column of groups, or rows."""
 
     def result(self, name: str) -> SizeResult:
-        """Of one size."""
+        """Return the result for one size."""
         return next(one for one in self.results if one.name == name)
 
 
 def judge(
-    runs: Sequence[Runs],
+    runs: Sequence[SizeRuns],
     groups: npt.ArrayLike,
     *,
     loss_name: str,
     rows: int,
     grouped_by: str,
     seed: int = 0,
-) -> Capacity:
-    """Compare sizes.
+) -> CapacityStudy:
+    """Compare sizes and choose one.
 
     Args:
-        runs: of each size, on the same held-out values.
-        groups: of each held-out value, with shape (n,).
-        loss_name: what is compared.
-        rows: how many were held out.
-        grouped_by: what the groups are.
-        seed: of the bootstrap.
+        runs: the trainings of each size, on the same held-out values.
+        groups: the group of each held-out value, with shape (n,).
+        loss_name: the loss that is compared.
+        rows: how many rows were held out.
+        grouped_by: name of the column of groups, or ``rows``.
+        seed: seed of the bootstrap.
     """
     ordered = sorted(runs, key=lambda one: (one.weights, one.name))
     losses = {one.name: one.held_out for one in ordered}
     zero = np.zeros_like(ordered[0].held_out)
     labels = np.asarray(groups).tolist()
-    # A loss is a distance from zero, and its mean the mean absolute error.
+    # A loss is a distance from zero, and the mean loss is the mean absolute error.
     means = bootstrap_metric(zero, losses, labels, log=False, seed=seed)
     best = min(ordered, key=lambda one: means[one.name].value)
 
-    def difference(one: Runs, level: float) -> Interval:
+    def difference(one: SizeRuns, level: float) -> Interval:
         return bootstrap_difference(
             zero, one.held_out, best.held_out, labels, log=False, seed=seed, level=level
         )
@@ -135,14 +139,16 @@ def judge(
             )
         )  # fmt: skip
     chosen = next(one.name for one in results if one.within_one_error)
-    return Capacity(
+    return CapacityStudy(
         tuple(results), tuple(ordered), best.name, chosen, loss_name,
         len(best.curves), rows, grouped_by,
     )  # fmt: skip
 
 
-def _verdict(one: Runs, best: Runs, difference: Interval, *, rise: float, has_gap: bool) -> str:
-    """By the rules that the report states."""
+def _verdict(
+    one: SizeRuns, best: SizeRuns, difference: Interval, *, rise: float, has_gap: bool
+) -> str:
+    """Judge a size by the rules that the report states."""
     is_worse = bool(difference.low > 0)
     is_larger = one.weights > best.weights
     if is_worse and one.weights < best.weights and one.training_loss > best.training_loss:
@@ -152,18 +158,18 @@ def _verdict(one: Runs, best: Runs, difference: Interval, *, rise: float, has_ga
 
 
 def risen(curves: Sequence[Array]) -> tuple[float, int]:
-    """By how much the mean of validation losses ends above its minimum, and the epoch of that.
+    """Return the rise of the mean validation loss above its minimum, and the minimum's epoch.
 
-    Losses go up and down from epoch to epoch, so they are averaged over trainings and over a few
-    epochs first.
+    Losses go up and down from epoch to epoch, so they are first averaged over trainings and over a
+    few epochs.
     """
     smooth, width = _smoothed(curves)
     place = int(np.argmin(smooth))
     return float(smooth[-1] / smooth[place] - 1), place + 1 + (width - 1) // 2
 
 
-def gap_of(runs: Runs) -> float:
-    """Validation loss over training loss in the last epochs."""
+def gap_of(runs: SizeRuns) -> float:
+    """Return the validation loss over the training loss in the last epochs."""
     learned, validation = (
         _smoothed(list(curves))[0][-1] for curves in zip(*runs.curves, strict=True)
     )
@@ -171,14 +177,14 @@ def gap_of(runs: Runs) -> float:
 
 
 def _smoothed(curves: Sequence[Array]) -> tuple[Array, int]:
-    """The mean over trainings and over some epochs, and over how many epochs."""
+    """Return the mean over trainings and over some epochs, and the number of those epochs."""
     mean = mean_curve(curves)
     width = max(1, round(SMOOTHED * mean.size))
     return np.convolve(mean, np.full(width, 1 / width), mode="valid"), width
 
 
 def mean_curve(curves: Sequence[Array]) -> Array:
-    """Of all trainings, as far as all of them went."""
+    """Return the mean over all trainings, up to the epoch that all of them reached."""
     shortest = min(curve.size for curve in curves)
     mean: Array = np.mean([curve[:shortest] for curve in curves], axis=0)
     return mean

@@ -1,14 +1,13 @@
 """A capacity study as text, CSV and JSON."""
 
-import csv
-import io
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from pipeline.evaluation.bootstrap import Interval
-from pipeline.evaluation.capacity import GAP, RISE, Capacity, SizeResult
-from pipeline.evaluation.formatting import aligned
+from pipeline.evaluation.capacity import GAP, RISE, CapacityStudy, SizeResult
+from pipeline.evaluation.columns import Column, aligned, csv_text, keyed, table
 
 RULES = f"""\
 kept weights: those of the best epoch by the validation loss; held out: rows that neither trained
@@ -22,11 +21,8 @@ chosen: the smallest size whose held-out loss is at most one standard error of t
 the best size's"""
 
 
-def capacity_text(study: Capacity) -> str:
-    """The table, the choice and the rules."""
-    head = ["size", "hidden", "weights", "epoch", "training", "held out", "interval",
-            "above the best", "end of validation", "gap", "verdict"]  # fmt: skip
-    table = aligned(head, [_cells(study, one) for one in study.results])
+def capacity_text(study: CapacityStudy) -> str:
+    """Return the table of sizes, the choice and the rules."""
     chosen, best = study.result(study.chosen), study.result(study.best)
     said = f"chosen: {chosen.name} ({_hidden(chosen)}, {chosen.weights:,} weights)"
     if chosen is best:
@@ -34,28 +30,43 @@ def capacity_text(study: Capacity) -> str:
         if study.results[0] is not best:
             said += "; smaller sizes are worse by more than one standard error"
         if study.results[-1] is best:
-            said += "; none larger was tried"
+            said += "; no larger size was tried"
     else:
         said += f": within one standard error of the best, {best.name}"
     how = (
         f"loss: {study.loss_name}; {study.rows:,} held-out rows, drawn by {study.grouped_by} "
         f"({best.held_out.groups:,}); {study.trainings} trainings of each size"
     )
-    return f"{table}\n{said}\n{how}\n\n{RULES}\n"
+    sizes = aligned(table(_text_columns(study), study.results))
+    return f"{sizes}\n{said}\n{how}\n\n{RULES}\n"
 
 
-def _cells(study: Capacity, one: SizeResult) -> list[str]:
-    mark = "* " if one.name == study.chosen else "  "
-    rise = f"+{one.rise:.1%} after {one.turning_epoch}" if one.rise > 0 else "still falling"
-    apart = "best" if one.name == study.best else _difference(one.difference)
-    if one.name != study.best and one.within_one_error:
-        apart += " within 1 s.e."
-    return [
-        mark + one.name, _hidden(one), f"{one.weights:,}", str(one.best_epoch),
-        f"{one.training_loss:.4g}", f"{one.held_out.value:.4g}",
-        f"{one.held_out.low:.4g} ... {one.held_out.high:.4g}", apart, rise, f"{one.gap:.2f}",
-        one.verdict,
-    ]  # fmt: skip
+def _text_columns(study: CapacityStudy) -> Sequence[Column[SizeResult]]:
+    def marked(one: SizeResult) -> str:
+        return ("* " if one.name == study.chosen else "  ") + one.name
+
+    def apart(one: SizeResult) -> str:
+        if one.name == study.best:
+            return "best"
+        return _difference(one.difference) + (" within 1 s.e." if one.within_one_error else "")
+
+    return (
+        Column("size", marked),
+        Column("hidden", _hidden),
+        Column("weights", lambda one: f"{one.weights:,}"),
+        Column("epoch", lambda one: one.best_epoch),
+        Column("training", lambda one: f"{one.training_loss:.4g}"),
+        Column("held out", lambda one: f"{one.held_out.value:.4g}"),
+        Column("interval", lambda one: f"{one.held_out.low:.4g} ... {one.held_out.high:.4g}"),
+        Column("above the best", apart),
+        Column("end of validation", _end_of_validation),
+        Column("gap", lambda one: f"{one.gap:.2f}"),
+        Column("verdict", lambda one: one.verdict),
+    )
+
+
+def _end_of_validation(one: SizeResult) -> str:
+    return f"+{one.rise:.1%} after {one.turning_epoch}" if one.rise > 0 else "still falling"
 
 
 def _difference(one: Interval) -> str:
@@ -66,17 +77,13 @@ def _hidden(one: SizeResult) -> str:
     return "-".join(str(units) for units in one.hidden)
 
 
-def capacity_csv(study: Capacity) -> str:
-    """A line for each size."""
-    lines = [_plain(study, one) for one in study.results]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue()
+def capacity_csv(study: CapacityStudy) -> str:
+    """Return one line for each size."""
+    records = [_record(study, one) for one in study.results]
+    return csv_text([keyed(name) for name in records[0]], records)
 
 
-def _plain(study: Capacity, one: SizeResult) -> dict[str, Any]:
+def _record(study: CapacityStudy, one: SizeResult) -> dict[str, Any]:
     return {
         "size": one.name, "hidden": _hidden(one), "weights": one.weights,
         "best_epoch": one.best_epoch, "training_loss": one.training_loss,
@@ -89,8 +96,8 @@ def _plain(study: Capacity, one: SizeResult) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def capacity_json(study: Capacity) -> str:
-    """All of it, with the learning curves."""
+def capacity_json(study: CapacityStudy) -> str:
+    """Return all numbers with the learning curves."""
     content = {
         "loss": study.loss_name, "rows": study.rows, "grouped_by": study.grouped_by,
         "groups": study.results[0].held_out.groups, "trainings": study.trainings,

@@ -1,7 +1,8 @@
-"""What a network is, what it was made from and how well it does: one HTML file, whole in itself."""
+"""The model card: one HTML file about a network, its training data and its evaluation."""
 
 import base64
 import functools
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,15 +16,16 @@ from pipeline.evaluation.class_tables import (
     class_rows,
     classification_sentence,
 )
-from pipeline.evaluation.formatting import DASH, Table, number, range_text
+from pipeline.evaluation.columns import Column, TextTable, table
+from pipeline.evaluation.formatting import DASH, number, range_text
+from pipeline.evaluation.metrics import largest_first
 from pipeline.evaluation.pictures.style import pretty_units
 from pipeline.evaluation.report import Evaluation, OutputResult
 from pipeline.evaluation.tables import (
-    METRIC_HEAD,
     comparison_rows,
     coverage_rows,
     input_rows,
-    metric_cells,
+    metric_columns,
     outside_sentence,
 )
 from pipeline.networks.description import Network
@@ -35,15 +37,17 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 MOST_OF_A_KIND = 8
-"""Pictures of one kind (residuals of each output) on a card; the others are files beside it."""
+"""Most pictures of one kind (residuals of each output) on a card; others are files beside it."""
 MOST_GROUPS = 30
+"""Most groups in a table."""
 OUTPUTS_ACROSS = 6
+"""Most outputs side by side in a table of groups."""
 NOT_STATED = "Not stated."
 
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file that was trained on."""
+    """A file with training samples."""
 
     name: str
     sha256: str
@@ -52,7 +56,7 @@ class DataFile:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What is stated about a network; what was measured comes from evaluations."""
+    """Statements about a network; measured numbers come from evaluations."""
 
     name: str
     title: str
@@ -62,65 +66,55 @@ class ModelCard:
     sensors: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     shape_text: str = ""
-    """``7-100-75-50-25-7``."""
+    """Units of each layer: ``7-100-75-50-25-7``."""
     activations: tuple[str, ...] = ()
-    """Of each layer."""
+    """Activation of each layer."""
     weights: int | None = None
-    """How many numbers were trained, biases included."""
+    """Number of weights, biases included."""
     sha256: str = ""
-    """Of the network file."""
+    """SHA-256 of the network file."""
     files: tuple[DataFile, ...] = ()
     filters: tuple[str, ...] = ()
-    """Which rows were left out, and why."""
+    """Statements about rows that were left out."""
     split: str = ""
-    """How the parts were made."""
+    """How the samples were split into parts."""
     parts: Mapping[str, int] = field(default_factory=dict)
-    """Part -> rows."""
+    """Number of rows of each part."""
     groups: str = ""
-    """What the rows were grouped by, and how many groups that gave."""
+    """What the rows were grouped by, and the number of groups."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """Of the training; may be nested."""
+    """Settings of the training; may be nested."""
     intended_use: str = ""
     limits: str = ""
     licence: str = ""
     citation: str = ""
     software: Mapping[str, str] = field(default_factory=dict)
-    """Library -> version."""
+    """Version of each library."""
     ocpipe_version: str = __version__
 
 
 def card_of_network(network: Network | Ensemble, **stated: Any) -> ModelCard:
-    """A card with all that a network says about itself, and what else is stated."""
+    """Return a card with what a network says about itself, and with further statements."""
     parts = network.members if isinstance(network, Ensemble) else (network,)
-    known: dict[str, Any] = {
-        "name": network.name,
-        "title": network.title,
-        "inputs": network.inputs,
-        "outputs": network.outputs,
-        "sensors": network.sensors,
-        "classes": network.classes,
-        "shape_text": network.shape_text,
-        "activations": tuple(layer.activation for layer in parts[0].layers),
-        "weights": sum(
-            layer.kernel.size + layer.bias.size for part in parts for layer in part.layers
-        ),
-        "sha256": network.sha256,
-        "licence": network.licence,
-        "citation": network.citation,
-    }
+    same = ("name", "title", "inputs", "outputs", "sensors", "classes", "shape_text", "sha256")
+    known = {name: getattr(network, name) for name in (*same, "licence", "citation")}
+    known["activations"] = tuple(layer.activation for layer in parts[0].layers)
+    known["weights"] = sum(
+        layer.kernel.size + layer.bias.size for part in parts for layer in part.layers
+    )
     return ModelCard(**(known | stated))
 
 
 def render_card(
     card: ModelCard, evaluations: Sequence[Evaluation] = (), pictures: Sequence[Picture] = ()
 ) -> str:
-    """The card as HTML that needs no other file.
+    """Return the card as HTML that needs no other file.
 
     Args:
-        card: what is stated.
-        evaluations: of one part each, in the order they are shown; groups, inputs and comparison
-            are those of the last one, the test part.
-        pictures: embedded in this order.
+        card: statements about the network.
+        evaluations: one for each part, in the order in which they are shown; groups, inputs and
+            comparison are those of the last one, the test part.
+        pictures: pictures to embed, in this order.
     """
     last = evaluations[-1] if evaluations else None
     shown = list(_few_of_each_kind(pictures))
@@ -132,10 +126,8 @@ def render_card(
         settings=list(_flat(card.settings)),
         metrics=_metrics(evaluations),
         last=last,
-        coverage=coverage_rows(last)
-        if last and any(one.coverage for one in last.outputs)
-        else None,
-        comparison=comparison_rows(last) if last and _compared(last) else None,
+        coverage=coverage_rows(last) if last else None,
+        comparison=comparison_rows(last) if last else None,
         classifications=list(_classifications(evaluations)),
         class_comparison=class_model_rows(last) if last and last.classification else None,
         groups=list(_group_tables(last)) if last else [],
@@ -168,30 +160,25 @@ def _facts(card: ModelCard) -> Iterator[tuple[str, str]]:
 
 
 def _runs(names: Sequence[str]) -> Iterator[str]:
-    """``3 x tanh, linear`` for equal neighbours."""
-    start = 0
-    for i in range(1, len(names) + 1):
-        if i == len(names) or names[i] != names[start]:
-            yield names[start] if i - start == 1 else f"{i - start} x {names[start]}"
-            start = i
+    """Yield ``3 x tanh`` and ``linear``: equal neighbours are counted."""
+    for name, equal in itertools.groupby(names):
+        count = len(list(equal))
+        yield name if count == 1 else f"{count} x {name}"
 
 
-def _variables(variables: Sequence[Variable]) -> Table:
-    rows = [
-        [
-            one.name,
-            one.long_name or DASH,
-            pretty_units(one.units),
-            one.transform_name,
-            range_text(*one.physical_range),
-        ]
-        for one in variables
-    ]
-    return ["name", "meaning", "units", "transform", "training range"], rows
+def _variables(variables: Sequence[Variable]) -> TextTable:
+    columns: Sequence[Column[Variable]] = (
+        Column("name", lambda one: one.name),
+        Column("meaning", lambda one: one.long_name or DASH),
+        Column("units", lambda one: pretty_units(one.units)),
+        Column("transform", lambda one: one.transform_name),
+        Column("training range", lambda one: range_text(*one.physical_range)),
+    )
+    return table(columns, variables)
 
 
 def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Nested settings as ``optimizer.learning_rate``."""
+    """Yield names and values of nested settings; a name is ``optimizer.learning_rate``."""
     for name, value in settings.items():
         full = f"{above}.{name}" if above else str(name)
         if isinstance(value, Mapping):
@@ -201,61 +188,57 @@ def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, s
             yield full, ", ".join(map(str, value)) if plain else str(value)
 
 
-def _metrics(evaluations: Sequence[Evaluation]) -> Table | None:
-    """The outputs of all parts, part by part beneath each output."""
-    rows = []
-    for output in _output_names(evaluations):
-        for evaluation in evaluations:
-            for one in evaluation.outputs:
-                if one.variable.name == output:
-                    compared = "log10" if one.metrics.log else pretty_units(one.variable.units)
-                    head = [output, evaluation.part, compared]
-                    rows.append([*head, *metric_cells(one.metrics)])
-    return (["output", "part", "compared", *METRIC_HEAD], rows) if rows else None
+def _metrics(evaluations: Sequence[Evaluation]) -> TextTable | None:
+    """Return the metrics of all outputs, with all parts of an output one below the other."""
+    pairs = [(evaluation.part, one) for evaluation in evaluations for one in evaluation.outputs]
+    order = list(dict.fromkeys(one.variable.name for _, one in pairs))
+    columns: list[Column[tuple[str, OutputResult]]] = [
+        Column("output", lambda pair: pair[1].variable.name),
+        Column("part", lambda pair: pair[0]),
+        Column("compared", lambda pair: _compared(pair[1])),
+        *(column.within(lambda pair: pair[1].metrics) for column in metric_columns()),
+    ]
+    pairs.sort(key=lambda pair: order.index(pair[1].variable.name))
+    return table(columns, pairs) if pairs else None
 
 
-def _classifications(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, str, Table]]:
-    """Part, sentence and table of the classes, the last part last."""
+def _compared(output: OutputResult) -> str:
+    return "log10" if output.metrics.log else pretty_units(output.variable.units)
+
+
+def _classifications(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, str, TextTable]]:
+    """Yield for each part its name, a sentence and the table of classes."""
     for one in evaluations:
         if one.classification is not None:
             sentence = classification_sentence(one.classification)
             yield one.part, sentence, class_rows(one.classification)
 
 
-def _output_names(evaluations: Sequence[Evaluation]) -> list[str]:
-    names = (one.variable.name for evaluation in evaluations for one in evaluation.outputs)
-    return list(dict.fromkeys(names))
-
-
-def _compared(evaluation: Evaluation) -> bool:
-    return any(one.comparison for one in evaluation.outputs)
-
-
-def _group_tables(evaluation: Evaluation) -> Iterator[Table]:
-    """Mean absolute error by group, a few outputs beside each other; of classes the accuracy."""
+def _group_tables(evaluation: Evaluation) -> Iterator[TextTable]:
+    """Yield tables by group: the metrics of classes, or the mean absolute error of each output."""
     if evaluation.classification is not None:
-        table = class_group_rows(evaluation.classification, MOST_GROUPS)
-        if table is not None:
-            yield table
+        by_class = class_group_rows(evaluation.classification, MOST_GROUPS)
+        if by_class is not None:
+            yield by_class
     outputs = [one for one in evaluation.outputs if one.by_group]
     if not outputs:
         return
-    names = _largest_groups(outputs)
+    rows = {name: sum(one.by_group[name].n for one in outputs) for name in outputs[0].by_group}
     for start in range(0, len(outputs), OUTPUTS_ACROSS):
         across = outputs[start : start + OUTPUTS_ACROSS]
-        rows = [[name, *(_group_cell(one, name) for one in across)] for name in names]
-        yield ["group", *(one.variable.name for one in across)], rows
+        columns = [Column[str]("group", lambda name: name), *(_group_column(one) for one in across)]
+        yield table(columns, largest_first(rows)[:MOST_GROUPS])
 
 
-def _largest_groups(outputs: Sequence[OutputResult]) -> list[str]:
-    rows = {name: sum(one.by_group[name].n for one in outputs) for name in outputs[0].by_group}
-    order = sorted(rows, key=lambda name: (-rows[name], name))
-    return [name for name in order if rows[name]][:MOST_GROUPS]
+def _group_column(output: OutputResult) -> Column[str]:
+    """Return the mean absolute error of an output, by the name of the group."""
 
+    def cell(name: str) -> str:
+        numbers = output.by_group[name]
+        mae = numbers["mae"]
+        return f"{number(mae)} (n={numbers.n:,})" if math.isfinite(mae) else DASH
 
-def _group_cell(output: OutputResult, name: str) -> str:
-    numbers = output.by_group[name]
-    return f"{number(numbers.mae)} (n={numbers.n:,})" if math.isfinite(numbers.mae) else DASH
+    return Column(output.variable.name, cell)
 
 
 def _few_of_each_kind(pictures: Sequence[Picture]) -> Iterator[Picture]:

@@ -1,4 +1,4 @@
-"""Classifiers beside each other, on the rows where all of them name a class."""
+"""Comparison of classifiers on the rows for which all of them name a class."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,70 +8,70 @@ import numpy.typing as npt
 
 from pipeline.errors import ConfigError
 from pipeline.evaluation.bootstrap import Interval
-from pipeline.evaluation.class_intervals import ClassDifferences, class_differences, class_intervals
-from pipeline.evaluation.classification import NO_CLASS
+from pipeline.evaluation.class_metrics import (
+    NO_CLASS,
+    ClassNumbers,
+    class_differences,
+    class_intervals,
+)
 from pipeline.evaluation.metrics import NAN
-
-Classes = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class ClassModel:
-    """One model on the rows where all name a class."""
+class ClassifierComparison:
+    """One model on the rows for which all models name a class."""
 
     model: str
     n: int
-    """Such rows."""
+    """Number of those rows."""
     failures: float
     """Share of the rows with a known class for which this model names none."""
-    accuracy: Interval
-    mean_recall: Interval
-    """Mean over the classes that were observed."""
-    difference: ClassDifferences | None
-    """This model's shares minus the network's; None of the network itself."""
+    metrics: dict[str, Interval]
+    """Metrics of this model, by name."""
+    difference: dict[str, Interval] | None
+    """Metrics of this model minus those of the network; None for the network itself."""
 
 
 def compare_classes(
-    observed: Classes,
-    models: Mapping[str, Classes],
+    observed: ClassNumbers,
+    models: Mapping[str, ClassNumbers],
     count: int,
     groups: Iterable[object] | None = None,
     *,
     seed: int = 0,
-) -> tuple[ClassModel, ...]:
-    """Compare models with the first one, and all with the best that a constant answer can do.
+) -> tuple[ClassifierComparison, ...]:
+    """Compare each model with the first one.
 
-    Args:
-        observed: number of the class from 0, -1 where it is not known, with shape (n,).
-        models: the same as modelled, -1 where no class is named.
-        count: how many classes there are.
-        groups: the group of each row; without, each row is one of its own.
-        seed: of the bootstrap.
+    Class numbers are -1 where no class is known, or where a model names none; other arguments are
+    those of :func:`pipeline.evaluation.class_metrics.class_intervals`.
 
     Raises:
-        ConfigError: a model does not have as many rows.
+        ConfigError: a model has another number of rows.
     """
-    wrong = [name for name, named in models.items() if named.shape != observed.shape]
+    wrong = [
+        f"{name} has shape {named.shape}"
+        for name, named in models.items()
+        if named.shape != observed.shape
+    ]
     if wrong:
         raise ConfigError(
-            f"{', '.join(wrong)}: other rows than the {observed.size} observed. Give the same rows."
+            f"the observed classes have shape {observed.shape}, but {', '.join(wrong)}. Give the "
+            "same rows to all models."
         )
     known = observed != NO_CLASS
     common = known & np.all([named != NO_CLASS for named in models.values()], axis=0)
     truth = observed[common]
     names = None if groups is None else np.array([str(group) for group in groups])[common]
     first = next(iter(models.values()))[common]
-    compared: list[ClassModel] = []
+    compared: list[ClassifierComparison] = []
     for model, named in models.items():
         chosen = named[common]
-        intervals = class_intervals(truth, chosen, count, names, seed=seed)
         compared.append(
-            ClassModel(
+            ClassifierComparison(
                 model=model,
                 n=truth.size,
                 failures=float((named[known] == NO_CLASS).mean()) if known.any() else NAN,
-                accuracy=intervals.accuracy,
-                mean_recall=intervals.mean_recall,
+                metrics=class_intervals(truth, chosen, count, names, seed=seed).metrics,
                 difference=class_differences(truth, chosen, first, count, names, seed=seed)
                 if compared
                 else None,
@@ -80,14 +80,14 @@ def compare_classes(
     return tuple(compared)
 
 
-def most_frequent(observed: Classes, count: int) -> Classes:
-    """A model that names the class that is there most often, whatever it sees."""
+def most_frequent(observed: ClassNumbers, count: int) -> ClassNumbers:
+    """Return a model that always names the class observed most often."""
     seen = np.bincount(observed[observed != NO_CLASS], minlength=count)
     return np.full(observed.shape, seen.argmax(), dtype=np.int64)
 
 
-def modelled_classes(probabilities: npt.NDArray[np.float64]) -> Classes:
-    """The most probable class (n,) of probabilities (n, classes); -1 where they are not finite."""
-    named: Classes = probabilities.argmax(axis=1).astype(np.int64)
+def modelled_classes(probabilities: npt.NDArray[np.float64]) -> ClassNumbers:
+    """Return the most probable class (n,) from (n, classes); -1 where one is not finite."""
+    named: ClassNumbers = probabilities.argmax(axis=1).astype(np.int64)
     named[~np.isfinite(probabilities).all(axis=1)] = NO_CLASS
     return named

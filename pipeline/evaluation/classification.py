@@ -1,4 +1,4 @@
-"""How well a network tells classes apart."""
+"""Metrics of a network that names classes."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -7,12 +7,20 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import ConfigError
-from pipeline.evaluation.class_intervals import ClassIntervals, class_intervals
+from pipeline.evaluation.class_metrics import (
+    CLASSIFICATION_METRICS,
+    NO_CLASS,
+    ClassIntervals,
+    ClassNumbers,
+    class_intervals,
+    confusion_matrix,
+    precisions,
+    recalls,
+)
 from pipeline.evaluation.metrics import NAN, Array, rows_by_group
 
-NO_CLASS = -1
 LOWEST_PROBABILITY = 1e-15
-"""A class held impossible that is there would cost an infinite loss."""
+"""Floor of a probability: an observed class with probability 0 would make the loss infinite."""
 
 
 @dataclass(frozen=True)
@@ -23,45 +31,44 @@ class ClassMetrics:
     observed: int
     modelled: int
     precision: float
-    """Share of the rows modelled as this class that are of it."""
+    """Share of the rows modelled as this class that belong to it."""
     recall: float
     """Share of the rows of this class that were modelled as it."""
     f1: float
-    """Harmonic mean of the two."""
+    """Harmonic mean of precision and recall."""
 
 
 @dataclass(frozen=True)
-class GroupMetrics:
-    """What is said about the rows of one group; NaN where none can be compared."""
+class ClassificationMetrics:
+    """Metrics of a set of rows; NaN where no row can be compared."""
 
     n: int
-    accuracy: float
-    mean_recall: float
-    """Mean over the classes that were observed in the group."""
+    metrics: dict[str, float]
+    """Metrics by name."""
     log_loss: float
+
+    def numbers(self) -> dict[str, float]:
+        """Return all numbers by name, in the order of JSON and CSV."""
+        return {"n": self.n, **self.metrics, "log_loss": self.log_loss}
 
 
 @dataclass(frozen=True)
 class Classification:
-    """What is said about a classification."""
+    """The metrics of a classification."""
 
     classes: tuple[ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]
-    """Rows by observed class (outer) and modelled class (inner)."""
+    """Number of rows by observed class (outer) and modelled class (inner)."""
     observed: int
-    """Rows with a known class."""
-    n: int
-    """Those of them with finite probabilities, which all numbers but failures are about."""
+    """Number of rows with a known class."""
     failures: float
-    accuracy: float
-    mean_recall: float
-    """Mean over the classes that were observed: rare ones count as much as frequent ones."""
-    log_loss: float
-    """Mean of ``-ln`` of the probability of the observed class."""
+    """Share of those rows without finite probabilities."""
+    overall: ClassificationMetrics
+    """Metrics of all rows with a known class and finite probabilities."""
     intervals: ClassIntervals
-    """How sure the shares are, by a bootstrap over groups; without groups, over rows."""
-    by_group: Mapping[str, GroupMetrics]
-    """Empty without groups."""
+    """Bootstrap intervals over groups, or over rows where there are no groups."""
+    by_group: Mapping[str, ClassificationMetrics]
+    """Metrics of each group; empty without groups."""
 
 
 def classification(
@@ -75,79 +82,58 @@ def classification(
     """Compare modelled probabilities with observed classes.
 
     Args:
-        observed: number of the class, from 0, -1 where it is not known, with shape (n,).
-        probabilities: with shape (n, classes).
-        classes: their names.
+        observed: number of the observed class from 0, -1 where it is not known, with shape (n,).
+        probabilities: modelled probabilities with shape (n, classes).
+        classes: names of the classes.
         groups: the group of each row (cruise, site, date), n of them.
-        seed: of the bootstrap.
+        seed: seed of the bootstrap.
 
     Raises:
-        ConfigError: the shapes do not fit, or there is a class without a name.
+        ConfigError: the shapes do not fit, or an observed class has no name.
     """
     truth, shares = checked_classes(observed, probabilities, classes)
     known = truth != NO_CLASS
     compared = known & np.isfinite(shares).all(axis=1)
     names = None if groups is None else np.array([str(group) for group in groups], dtype=np.str_)
-    by_group = {} if names is None else _by_group(truth, shares, compared, names)
-    names = None if names is None else names[compared]
+    by_group = {}
+    if names is not None:
+        for name, rows in rows_by_group(names, truth.size).items():
+            chosen = rows[compared[rows]]
+            by_group[name] = _together(truth[chosen], shares[chosen])
+        names = names[compared]
     truth, shares = truth[compared], shares[compared]
-    counts = confusion_matrix(truth, shares.argmax(axis=1), len(classes))
-    of_class = tuple(_class_metrics(name, i, counts) for i, name in enumerate(classes))
-    seen, n = int(known.sum()), truth.size
+    modelled = shares.argmax(axis=1)
+    counts = confusion_matrix(truth, modelled, len(classes))
+    seen = int(known.sum())
     return Classification(
-        classes=of_class,
-        confusion=tuple(tuple(int(count) for count in row) for row in counts),
+        classes=_each_class(classes, counts),
+        confusion=tuple(tuple(row) for row in counts.tolist()),
         observed=seen,
-        n=n,
-        failures=1.0 - n / seen if seen else NAN,
-        accuracy=_share(int(np.trace(counts)), n),
-        mean_recall=_mean_recall(counts),
-        log_loss=_log_loss(truth, shares),
-        intervals=class_intervals(truth, shares.argmax(axis=1), len(classes), names, seed=seed),
+        failures=1.0 - truth.size / seen if seen else NAN,
+        overall=_together(truth, shares),
+        intervals=class_intervals(truth, modelled, len(classes), names, seed=seed),
         by_group=by_group,
     )
 
 
-def _by_group(
-    truth: npt.NDArray[np.int64],
-    shares: Array,
-    compared: npt.NDArray[np.bool_],
-    groups: npt.NDArray[np.str_],
-) -> dict[str, GroupMetrics]:
-    found = {}
-    for name, rows in zip(*rows_by_group(groups, truth.size), strict=True):
-        chosen = rows[compared[rows]]
-        counts = confusion_matrix(truth[chosen], shares[chosen].argmax(axis=1), shares.shape[1])
-        found[name] = GroupMetrics(
-            n=chosen.size,
-            accuracy=_share(int(np.trace(counts)), chosen.size),
-            mean_recall=_mean_recall(counts),
-            log_loss=_log_loss(truth[chosen], shares[chosen]),
-        )
-    return found
-
-
-def _mean_recall(counts: npt.NDArray[np.int64]) -> float:
-    observed = counts.sum(axis=1)
-    seen = observed > 0
-    return float((np.diag(counts)[seen] / observed[seen]).mean()) if seen.any() else NAN
-
-
-def confusion_matrix(
-    observed: npt.NDArray[np.int64], modelled: npt.NDArray[np.int64], count: int
-) -> npt.NDArray[np.int64]:
-    """How often which class was modelled as which, with shape (observed, modelled)."""
-    pairs = np.bincount(observed * count + modelled, minlength=count * count)
-    return pairs.reshape(count, count).astype(np.int64)
+def _together(truth: ClassNumbers, shares: Array) -> ClassificationMetrics:
+    """Return the metrics of rows with a known class and finite probabilities."""
+    counts = confusion_matrix(truth, shares.argmax(axis=1), shares.shape[1])
+    log_loss = NAN
+    if truth.size:
+        of_truth = shares[np.arange(truth.size), truth]
+        log_loss = float(-np.log(np.maximum(of_truth, LOWEST_PROBABILITY)).mean())
+    found = {name: metric.of_one(counts) for name, metric in CLASSIFICATION_METRICS.items()}
+    return ClassificationMetrics(truth.size, found, log_loss)
 
 
 def checked_classes(
     observed: npt.ArrayLike, probabilities: npt.ArrayLike, classes: tuple[str, ...]
-) -> tuple[npt.NDArray[np.int64], Array]:
-    """Numbers of classes (n,) and probabilities (n, classes) as arrays that fit each other.
+) -> tuple[ClassNumbers, Array]:
+    """Return the class numbers (n,) and probabilities (n, classes) as arrays.
 
     Raises:
-        ConfigError: the shapes do not fit, or there is a class without a name.
+        ConfigError: the shapes do not fit, or an observed class has no name.
     """
     truth = np.asarray(observed, dtype=np.int64)
     shares = np.asarray(probabilities, dtype=np.float64)
@@ -165,25 +151,12 @@ def checked_classes(
     return truth, shares
 
 
-def _class_metrics(name: str, index: int, counts: npt.NDArray[np.int64]) -> ClassMetrics:
-    hits = int(counts[index, index])
-    observed, modelled = int(counts[index].sum()), int(counts[:, index].sum())
-    return ClassMetrics(
-        name=name,
-        observed=observed,
-        modelled=modelled,
-        precision=_share(hits, modelled),
-        recall=_share(hits, observed),
-        f1=_share(2 * hits, observed + modelled),
+def _each_class(names: tuple[str, ...], counts: ClassNumbers) -> tuple[ClassMetrics, ...]:
+    observed, modelled = counts.sum(axis=1), counts.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        f1 = 2 * np.diagonal(counts) / (observed + modelled)
+        shares = (precisions(counts), recalls(counts), f1)
+    columns = zip(
+        names, *(column.tolist() for column in (observed, modelled, *shares)), strict=True
     )
-
-
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else NAN
-
-
-def _log_loss(truth: npt.NDArray[np.int64], shares: Array) -> float:
-    if truth.size == 0:
-        return NAN
-    of_truth = shares[np.arange(truth.size), truth]
-    return float(-np.log(np.maximum(of_truth, LOWEST_PROBABILITY)).mean())
+    return tuple(ClassMetrics(*column) for column in columns)

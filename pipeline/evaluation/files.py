@@ -1,12 +1,14 @@
-"""An evaluation as files: numbers, pictures, the card. A file appears when it is complete."""
+"""The files of an evaluation: numbers, pictures and the model card."""
 
+import contextlib
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import OutputError
-from pipeline.evaluation.album import History, draw_pictures
+from pipeline.evaluation.album import draw_pictures
 from pipeline.evaluation.card import ModelCard, render_card
+from pipeline.evaluation.pictures import History
 from pipeline.evaluation.report import Evaluation
 from pipeline.evaluation.tables import to_csv, to_json
 
@@ -21,14 +23,14 @@ def write_evaluation(
 ) -> tuple[Path, ...]:
     """Write ``metrics.json``, ``metrics.csv``, pictures and, with a card, ``card.html``.
 
-    Nothing of the time or place of writing goes in, so equal evaluations are equal bytes.
+    The files record no time and no place, so equal evaluations give equal bytes.
 
     Args:
-        folder: made where it is missing; files of the same names are replaced.
-        evaluation: of the part that counts, the test part.
-        card: what is stated about the network.
-        history: how it learned.
-        other_parts: evaluations of the training and validation part, for tables.
+        folder: where the files go; it is created, and files of the same names are replaced.
+        evaluation: evaluation of the most important part, usually the test part.
+        card: statements about the network.
+        history: losses of the training by epoch.
+        other_parts: evaluations of the training and validation parts, for the tables.
 
     Returns:
         The paths of the files.
@@ -44,16 +46,16 @@ def write_evaluation(
         **{f"{one.name}.png": one.png for one in pictures},
     }
     if card is not None:
-        # Last, so that a card stands beside all it tells of.
+        # The card comes last, so that the files it mentions exist before it.
         contents["card.html"] = render_card(card, parts, pictures).encode()
     return tuple(replace_file(folder / name, content) for name, content in contents.items())
 
 
 def replace_file(path: Path, content: bytes) -> Path:
-    """Write a file that appears when it is complete; its folder is made where it is missing.
+    """Write a file so that it appears only when complete; its folder is created where missing.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
@@ -62,17 +64,11 @@ def replace_file(path: Path, content: bytes) -> Path:
         partial.replace(path)
     except OSError as error:
         raise OutputError(
-            f"{path} cannot be written ({error.strerror or error}). Check that the folder may be "
-            "written to and has room."
+            f"{path} cannot be written ({error.strerror or error}). Check that the folder is "
+            "writable and has free space."
         ) from error
     finally:
-        _remove(partial)
+        # Where the folder cannot be used at all, the first error already says so.
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
     return path
-
-
-def _remove(partial: Path) -> None:
-    try:
-        partial.unlink(missing_ok=True)
-    except OSError:
-        # The folder cannot be used at all, which the error says already.
-        return

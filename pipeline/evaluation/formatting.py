@@ -1,19 +1,18 @@
-"""Numbers, ranges and intervals as text, and aligned tables of it."""
+"""Numbers, ranges and intervals as text."""
 
 import math
+from typing import Any
 
 from pipeline.evaluation.bootstrap import Interval
 
-Table = tuple[list[str], list[list[str]]]
-"""Head and lines."""
 ALL_ROWS = "all"
-"""Instead of the name of a group or class."""
+"""Stands for the name of a group or class in CSV rows about all of them."""
 DASH = "-"
-"""Where a number is not known."""
+"""Stands for an unknown number."""
 
 
 def range_text(low: float, high: float) -> str:
-    """``0.001 to 0.03``, where an end may be infinite because it is not known."""
+    """Return ``0.001 to 0.03``; an unknown end is infinite."""
     if math.isfinite(low) and math.isfinite(high):
         return f"{number(low)} to {number(high)}"
     if math.isfinite(low):
@@ -22,7 +21,7 @@ def range_text(low: float, high: float) -> str:
 
 
 def number(value: float, units: str = "") -> str:
-    """Three digits, a dash where it is not known."""
+    """Return a number with about three digits, or a dash where it is not finite."""
     if not math.isfinite(value):
         return DASH
     places = 3 if abs(value) < 10 else 2 if abs(value) < 100 else 1
@@ -30,20 +29,31 @@ def number(value: float, units: str = "") -> str:
     return text + units
 
 
+def csv_number(value: Any) -> str:
+    """Return a CSV cell: a number with 8 digits, ``true`` or ``false``; empty where not finite."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.8g}" if math.isfinite(value) else ""
+    return str(value)
+
+
 def percent(share: float | None) -> str:
-    """``1.2 %``, and ``< 0.1 %`` where it is little but not nothing."""
+    """Return ``1.2 %``, or ``< 0.1 %`` for a share that is small but not zero."""
     if share is None or not math.isfinite(share):
         return DASH
     return "< 0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"
 
 
 def interval_text(one: Interval) -> str:
-    """``1.31 to 1.40``."""
+    """Return ``1.31 to 1.40``."""
     return f"{number(one.low)} to {number(one.high)}" if math.isfinite(one.low) else DASH
 
 
-def difference_text(one: Interval) -> str:
-    """``+0.120 (+0.080 to +0.150)``."""
+def difference_text(one: Interval | None) -> str:
+    """Return ``+0.120 (+0.080 to +0.150)``, or a dash where nothing was compared."""
+    if one is None:
+        return DASH
     value = _signed(one.value)
     if not math.isfinite(one.low):
         return value
@@ -52,19 +62,3 @@ def difference_text(one: Interval) -> str:
 
 def _signed(value: float) -> str:
     return f"+{number(value)}" if value > 0 else number(value)
-
-
-def aligned(head: list[str], rows: list[list[str]]) -> str:
-    """A table with columns as wide as they need; what begins with a number is set to the right."""
-    widths = [max(len(cell) for cell in column) for column in zip(head, *rows, strict=True)]
-    right = [
-        bool(rows) and all(row[i][:1] in "+-0123456789<" for row in rows) for i in range(len(head))
-    ]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if to_right else cell.ljust(width)
-            for cell, width, to_right in zip(cells, widths, right, strict=True)
-        ).rstrip()
-        for cells in (head, *rows)
-    ]
-    return "\n".join((lines[0], DASH * len(lines[0]), *lines[1:]))

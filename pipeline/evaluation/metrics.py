@@ -1,12 +1,13 @@
-"""How far modelled values are from observed ones, as ocean colour states it.
+"""Metrics of modelled against observed values, as usual in ocean colour.
 
-Bias and mean absolute error are those of Seegers et al. 2018 (Optics Express 26, 7404,
+Bias and mean absolute error follow Seegers et al. 2018 (Optics Express 26, 7404,
 doi:10.1364/OE.26.007404): quantities that span decades are compared as logarithms, and the mean
-difference is given as a factor.
+difference is given as a factor. To add a metric, add a row to ``METRICS``.
 """
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -16,112 +17,134 @@ from pipeline.errors import ConfigError
 Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.bool_]
 NAN = float("nan")
+COUNT, DIFFERENCE, ABSOLUTE, SQUARE, X, Y, XX, YY, XY = range(9)
+"""Columns of :func:`moments`."""
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedRows:
+    """Rows in which both the observed and the modelled value can be compared."""
+
+    observed: Array
+    """Observed values in physical units, with shape (n,)."""
+    modelled: Array
+    """Modelled values in physical units, with shape (n,)."""
+    log: bool
+    """True where logarithms to base 10 are compared, False where the values themselves are."""
+
+    @cached_property
+    def difference(self) -> Array:
+        """Modelled minus observed values, or the difference of their logarithms, (n,)."""
+        return comparable(self.modelled, self.log) - comparable(self.observed, self.log)
+
+    @cached_property
+    def line(self) -> tuple[float, float, float]:
+        """Squared correlation, and slope and intercept of the reduced major axis."""
+        a, b = comparable(self.observed, self.log), comparable(self.modelled, self.log)
+        # Rounding can give equal numbers a standard deviation above zero, but no span.
+        if a.size < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
+            return NAN, NAN, NAN
+        correlation = float(np.corrcoef(a, b)[0, 1])
+        slope = float(np.sign(correlation) * b.std() / a.std())
+        return correlation**2, slope, float(b.mean() - slope * a.mean())
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that measures how well modelled values agree with observed ones."""
+
+    name: str
+    """Key in JSON and head of the column in CSV."""
+    label: str
+    """Head of the column in tables."""
+    of_rows: Callable[[ComparedRows], float]
+    """Computes the metric from one row or more; NaN where the rows do not determine it."""
+    of_sums: Callable[[Array, bool], Array] | None = None
+    """Computes the metric from sums of moments (..., moment) and ``log``; None for no intervals."""
+    units: str = ""
+    """Units that tables write after the number."""
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """What is said about one quantity; NaN where too few rows or constant values leave it open."""
+    """The metrics of one quantity; ``metrics["mae"]`` is one of them."""
 
     log: bool
-    """Whether the logarithms to base 10 were compared; else the values themselves were."""
+    """True where logarithms to base 10 were compared, False where the values themselves were."""
     observed: int
-    """Rows with an observation; for logarithms, with a positive one."""
+    """Number of rows with an observation that can be compared."""
     n: int
-    """Those of them for which the model gives a value that can be compared."""
+    """Number of those rows in which the modelled value can be compared, too."""
     failures: float
-    """Share of the observed rows without: not finite or, for logarithms, zero or negative."""
-    bias: float
-    """``10 ** mean(log10 m - log10 o)``, 1 at best; else ``mean(m - o)``, in units."""
-    mae: float
-    """``10 ** mean(abs(log10 m - log10 o))``, 1 at best; else ``mean(abs(m - o))``, in units."""
-    rmse: float
-    """Root of the mean squared difference, in decades; without logarithms in units."""
-    r2: float
-    """Square of Pearson's correlation, of logarithms where these are compared."""
-    median_percentage: float
-    """Median of ``100 * abs(m - o) / abs(o)``, of the values themselves in either case."""
-    slope: float
-    """Of the reduced major axis (type II): the errors of both sides count."""
-    intercept: float
-    """Of the same line; of logarithms where these are compared."""
+    """Share of the observed rows whose modelled value cannot be compared."""
+    values: Mapping[str, float]
+    """Metrics by name; NaN where there are too few rows or the values are constant."""
+
+    def __getitem__(self, name: str) -> float:
+        return self.values[name]
 
     def numbers(self) -> dict[str, float | int | bool]:
-        """Name -> number, in the order above."""
-        return asdict(self)
+        """Return all numbers by name, in the order of JSON and CSV."""
+        counts = (self.log, self.observed, self.n, self.failures)
+        return dict(zip(number_names(), (*counts, *self.values.values()), strict=True))
+
+
+def number_names() -> list[str]:
+    """Return the names of the numbers of :class:`Metrics`, in the order of JSON and CSV."""
+    return ["log", "observed", "n", "failures", *METRICS]
 
 
 def metrics(observed: npt.ArrayLike, modelled: npt.ArrayLike, log: bool = True) -> Metrics:
     """Compare modelled with observed values.
 
     Args:
-        observed: NaN where there is no observation, with shape (n,).
-        modelled: with shape (n,).
+        observed: observed values with shape (n,), NaN where there is no observation.
+        modelled: modelled values with shape (n,).
         log: compare logarithms; False for quantities that may be zero or negative.
 
     Raises:
-        ConfigError: the two differ in shape.
+        ConfigError: the two shapes differ.
     """
     o, m = _pair(observed, modelled)
     with_observation = usable(o, log)
     compared = with_observation & usable(m, log)
     seen, n = int(with_observation.sum()), int(compared.sum())
-    failures = 1.0 - n / seen if seen else NAN
-    if n == 0:
-        return Metrics(log, seen, 0, failures, NAN, NAN, NAN, NAN, NAN, NAN, NAN)
-    o, m = o[compared], m[compared]
-    a, b = comparable(o, log), comparable(m, log)
-    difference = b - a
-    r2, slope, intercept = _line(a, b)
+    rows = ComparedRows(o[compared], m[compared], log)
     return Metrics(
         log=log,
         observed=seen,
         n=n,
-        failures=failures,
-        bias=_factor(float(difference.mean()), log),
-        mae=_factor(float(np.abs(difference).mean()), log),
-        rmse=float(np.sqrt(np.square(difference).mean())),
-        r2=r2,
-        median_percentage=_median_percentage(o, m),
-        slope=slope,
-        intercept=intercept,
+        failures=1.0 - n / seen if seen else NAN,
+        values={name: metric.of_rows(rows) if n else NAN for name, metric in METRICS.items()},
     )
 
 
 def metrics_by_group(
     observed: npt.ArrayLike, modelled: npt.ArrayLike, groups: Iterable[object], log: bool = True
 ) -> dict[str, Metrics]:
-    """The metrics of each group (a cruise, a site), by its name in alphabetical order.
+    """Return the metrics of each group (a cruise, a site), in alphabetical order of the groups.
 
-    Args:
-        observed: with shape (n,).
-        modelled: with shape (n,).
-        groups: the group of each row, n of them.
-        log: as for :func:`metrics`.
+    There is one group for each row; other arguments are those of :func:`metrics`.
     """
     o, m = _pair(observed, modelled)
-    names, rows = rows_by_group(groups, o.size)
-    return {
-        name: metrics(o[of_group], m[of_group], log)
-        for name, of_group in zip(names, rows, strict=True)
-    }
+    rows = rows_by_group(groups, o.size)
+    return {name: metrics(o[chosen], m[chosen], log) for name, chosen in rows.items()}
 
 
-def rows_by_group(
-    groups: Iterable[object], count: int
-) -> tuple[list[str], list[npt.NDArray[np.intp]]]:
-    """Names of the groups in alphabetical order, and the rows of each."""
+def rows_by_group(groups: Iterable[object], count: int) -> dict[str, npt.NDArray[np.intp]]:
+    """Return the row numbers of each group, in alphabetical order of the groups."""
     names, index = group_index(groups, count)
     # One sort instead of a comparison for each group: there may be thousands of groups.
     order = np.argsort(index, kind="stable")
     ends = np.cumsum(np.bincount(index, minlength=len(names)))
-    return names, np.split(order, ends[:-1]) if names else []
+    return dict(zip(names, np.split(order, ends[:-1]), strict=True)) if names else {}
 
 
 def group_index(groups: Iterable[object], count: int) -> tuple[list[str], npt.NDArray[np.intp]]:
-    """Names of the groups in alphabetical order, and the place of each row's group among them.
+    """Return the names of the groups in alphabetical order, and the index of each row's group.
 
     Raises:
-        ConfigError: there is not one group for each row.
+        ConfigError: the number of groups is not the number of rows.
     """
     labels = np.array([str(group) for group in groups], dtype=np.str_)
     if labels.size != count:
@@ -132,10 +155,15 @@ def group_index(groups: Iterable[object], count: int) -> tuple[list[str], npt.ND
     return [str(name) for name in names], index.astype(np.intp)
 
 
-def common_rows(observed: npt.ArrayLike, *models: npt.ArrayLike, log: bool = True) -> Rows:
-    """Rows with an observation for which every model gives a value, with shape (n,).
+def largest_first(rows: Mapping[str, int]) -> list[str]:
+    """Return the groups that have rows, the largest first, equal ones in alphabetical order."""
+    return [name for name in sorted(rows, key=lambda name: (-rows[name], name)) if rows[name]]
 
-    A model that fails where it is difficult would look better than one that answers there.
+
+def common_rows(observed: npt.ArrayLike, *models: npt.ArrayLike, log: bool = True) -> Rows:
+    """Return the rows (n,) with an observation in which every model gives a usable value.
+
+    Comparing all models on these rows gives no advantage to a model that fails on difficult ones.
     """
     rows = usable(np.asarray(observed, dtype=np.float64), log)
     for model in models:
@@ -144,23 +172,32 @@ def common_rows(observed: npt.ArrayLike, *models: npt.ArrayLike, log: bool = Tru
 
 
 def usable(values: Array, log: bool) -> Rows:
-    """Which values can be compared: finite and, for logarithms, positive."""
+    """Return which values can be compared: finite ones and, for logarithms, positive ones."""
     finite = np.isfinite(values)
     return finite & (values > 0) if log else finite
 
 
 def comparable(values: Array, log: bool) -> Array:
-    """What is compared of usable values: their logarithms, or they themselves."""
+    """Return the logarithms of usable values, or the values themselves."""
     return np.log10(values) if log else values
 
 
 def residual(observed: npt.ArrayLike, modelled: npt.ArrayLike, log: bool = True) -> Array:
-    """``log10 m - log10 o``, or ``m - o``; NaN where a row cannot be compared. With shape (n,)."""
+    """Return ``log10 m - log10 o`` or ``m - o`` (n,), NaN in rows that cannot be compared."""
     o, m = _pair(observed, modelled)
     rows = usable(o, log) & usable(m, log)
     difference = np.full(o.shape, np.nan)
-    difference[rows] = comparable(m[rows], log) - comparable(o[rows], log)
+    difference[rows] = ComparedRows(o[rows], m[rows], log).difference
     return difference
+
+
+def moments(a: Array, b: Array) -> Array:
+    """Return the moments of compared values, with shape (row, moment)."""
+    difference = b - a
+    # Centred, because sums of squares lose digits far from zero.
+    x, y = (a - a.mean(), b - b.mean()) if a.size else (a, b)
+    columns = (np.ones_like(a), difference, np.abs(difference), np.square(difference))
+    return np.stack((*columns, x, y, x * x, y * y, x * y), axis=1)
 
 
 def _pair(observed: npt.ArrayLike, modelled: npt.ArrayLike) -> tuple[Array, Array]:
@@ -169,28 +206,65 @@ def _pair(observed: npt.ArrayLike, modelled: npt.ArrayLike) -> tuple[Array, Arra
     if o.ndim != 1 or o.shape != m.shape:
         raise ConfigError(
             f"observed has shape {o.shape} and modelled {m.shape}, expected (n,) for both. "
-            "Give one quantity at a time, the same rows of both."
+            "Give one quantity at a time, with the same rows in both."
         )
     return o, m
 
 
-def _factor(mean: float, log: bool) -> float:
+def _mean(values: Array, log: bool) -> float:
+    mean = float(values.mean())
     return float(10.0**mean) if log else mean
 
 
-def _line(a: Array, b: Array) -> tuple[float, float, float]:
-    """Squared correlation, slope and intercept of the reduced major axis."""
-    # The standard deviation of equal numbers need not be zero in floating point, their span is.
-    if a.size < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return NAN, NAN, NAN
-    correlation = float(np.corrcoef(a, b)[0, 1])
-    slope = float(np.sign(correlation) * b.std() / a.std())
-    return correlation**2, slope, float(b.mean() - slope * a.mean())
+def _mean_of_sums(sums: Array, moment: int, log: bool) -> Array:
+    mean: Array = sums[..., moment] / sums[..., COUNT]
+    return 10.0**mean if log else mean
 
 
-def _median_percentage(observed: Array, modelled: Array) -> float:
-    rows = observed != 0
-    if not rows.any():
+def _r2_of_sums(sums: Array) -> Array:
+    n, x, y = sums[..., COUNT], sums[..., X], sums[..., Y]
+    covariance = n * sums[..., XY] - x * y
+    variances = (n * sums[..., XX] - x * x) * (n * sums[..., YY] - y * y)
+    square: Array = np.square(covariance) / variances
+    return square
+
+
+def _median_percentage(rows: ComparedRows) -> float:
+    shown = rows.observed != 0
+    if not shown.any():
         return NAN
-    share = np.abs(modelled[rows] - observed[rows]) / np.abs(observed[rows])
-    return float(100.0 * np.median(share))
+    o, m = rows.observed[shown], rows.modelled[shown]
+    return float(100.0 * np.median(np.abs(m - o) / np.abs(o)))
+
+
+_ROWS = (
+    # A factor, 1 at best, where logarithms are compared; else a difference in units, 0 at best.
+    Metric(
+        "bias",
+        "bias",
+        lambda rows: _mean(rows.difference, rows.log),
+        lambda sums, log: _mean_of_sums(sums, DIFFERENCE, log),
+    ),
+    Metric(
+        "mae",
+        "MAE",
+        lambda rows: _mean(np.abs(rows.difference), rows.log),
+        lambda sums, log: _mean_of_sums(sums, ABSOLUTE, log),
+    ),
+    # In decades where logarithms are compared, else in units.
+    Metric(
+        "rmse",
+        "RMSE",
+        lambda rows: float(np.sqrt(np.square(rows.difference).mean())),
+        lambda sums, _: np.sqrt(_mean_of_sums(sums, SQUARE, log=False)),
+    ),
+    # Square of Pearson's correlation.
+    Metric("r2", "R2", lambda rows: rows.line[0], lambda sums, _: _r2_of_sums(sums)),
+    # Median of 100 |m - o| / |o|, of the values themselves in either case.
+    Metric("median_percentage", "MdAPD", _median_percentage, units="%"),
+    # The reduced major axis (type II) counts the errors of both sides.
+    Metric("slope", "slope", lambda rows: rows.line[1]),
+    Metric("intercept", "intercept", lambda rows: rows.line[2]),
+)
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _ROWS}
+"""All metrics by name, in the order of tables and files."""

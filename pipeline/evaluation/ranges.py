@@ -1,4 +1,4 @@
-"""How far rows keep to what a network was trained on."""
+"""Check of inputs against the range that a network was trained on."""
 
 from dataclasses import dataclass
 
@@ -11,22 +11,33 @@ from pipeline.networks.variable import Variable
 
 @dataclass(frozen=True)
 class InputRange:
-    """How far one input keeps to what the network was trained on."""
+    """The values of one input, compared with its training range."""
 
     variable: Variable
     missing: float
     """Share of the rows without a value."""
     lowest: float
-    """Of the rows, in physical units."""
+    """Lowest value in physical units."""
     highest: float
+    """Highest value in physical units."""
     outside: float | None
-    """Share of the rows with a value that are outside the training range; None if it is unknown."""
+    """Share of the values outside the training range; None if the range is unknown."""
+
+
+def is_log(variable: Variable) -> bool:
+    """Return whether a variable is compared as a logarithm: the network uses its logarithm."""
+    return variable.transform.ln_per_unit is not None
 
 
 def input_ranges(
     inputs: tuple[Variable, ...], x: Array
 ) -> tuple[tuple[InputRange, ...], float | None]:
-    """Each input beside its training range, and the share of rows with any one outside."""
+    """Compare each input with its training range.
+
+    Returns:
+        The result for each input, and the share of the rows with at least one input outside its
+        range; None if all ranges are unknown.
+    """
     outside = [outside_range(variable, x[:, i]) for i, variable in enumerate(inputs)]
     ranges = tuple(_input_range(variable, x[:, i], outside[i]) for i, variable in enumerate(inputs))
     known = [rows for rows in outside if rows is not None]
@@ -36,9 +47,10 @@ def input_ranges(
 
 
 def outside_range(variable: Variable, values: Array) -> npt.NDArray[np.bool_] | None:
-    """Which values are outside the training range, missing ones not; None if it is unknown.
+    """Return which values are outside the training range, or None if the range is unknown.
 
-    What the transform has no value for (the logarithm of zero) is outside of any range.
+    Missing values are not outside. A value that the transform cannot take (the logarithm of zero)
+    is outside of any range.
     """
     if np.isinf(variable.minimum) and np.isinf(variable.maximum):
         return None

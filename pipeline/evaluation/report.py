@@ -1,7 +1,8 @@
-"""All that is said about a trained network on one part of the data, from arrays alone."""
+"""Evaluation of a network on one part of the data, from arrays alone."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,13 +10,13 @@ import numpy.typing as npt
 from pipeline.errors import ConfigError
 from pipeline.evaluation.bootstrap import Interval, bootstrap_difference, bootstrap_metric
 from pipeline.evaluation.class_comparison import (
-    ClassModel,
+    ClassifierComparison,
     compare_classes,
     modelled_classes,
     most_frequent,
 )
 from pipeline.evaluation.classification import Classification, checked_classes, classification
-from pipeline.evaluation.coverage import Coverage, coverage
+from pipeline.evaluation.coverage import IntervalCoverage, coverage
 from pipeline.evaluation.metrics import (
     Array,
     Metrics,
@@ -24,30 +25,35 @@ from pipeline.evaluation.metrics import (
     metrics_by_group,
     usable,
 )
-from pipeline.evaluation.ranges import InputRange, input_ranges
+from pipeline.evaluation.ranges import InputRange, input_ranges, is_log
 from pipeline.networks.variable import Variable
 
 METRIC = "mae"
-"""What models are compared by, with intervals."""
+"""The metric that models are compared by, with intervals."""
 ALWAYS = "most frequent class"
-"""The model that always names it: the least that a classifier has to do better."""
+"""Name of the baseline that always names the most frequent class."""
 
 
 @dataclass(frozen=True, eq=False)
-class Samples:
-    """What was compared, for the pictures."""
+class EvaluationArrays:
+    """The values that were compared, for the pictures."""
 
     x: Array
     """Inputs in physical units, with shape (n, inputs)."""
     observed: Array
-    """With shape (n, outputs); NaN where there is no observation."""
+    """Observed values, NaN where there is no observation, with shape (n, outputs)."""
     modelled: Array
-    """With shape (n, outputs)."""
+    """Modelled values with shape (n, outputs)."""
     groups: tuple[str, ...] | None
     """The group of each row."""
     baselines: Mapping[str, Array]
-    deviation: Array | None = None
-    """Standard deviations that the network states, of log10 for what is compared so."""
+    """Values of other models by the name of the model, each with shape (n, outputs)."""
+    deviation: Array | None
+    """Standard deviations stated by the network, of log10 where logarithms are compared."""
+
+    def column(self, i: int) -> tuple[Array, Array]:
+        """Return the observed and modelled values of one output."""
+        return self.observed[:, i], self.modelled[:, i]
 
 
 @dataclass(frozen=True)
@@ -56,13 +62,13 @@ class ModelComparison:
 
     model: str
     own: Metrics
-    """On all rows where this model gives a value."""
+    """Metrics on all rows in which this model gives a value."""
     common: Metrics
-    """On the rows where all models do."""
+    """Metrics on the rows in which all models give a value."""
     interval: Interval
-    """Of the mean absolute error on common rows."""
+    """Mean absolute error on the common rows."""
     difference: Interval | None
-    """The mean absolute error minus the network's: above zero where this model is worse."""
+    """Mean absolute error minus the network's: above zero where this model is worse."""
 
 
 @dataclass(frozen=True)
@@ -72,31 +78,31 @@ class OutputResult:
     variable: Variable
     metrics: Metrics
     by_group: Mapping[str, Metrics]
-    """Empty without groups."""
+    """Metrics of each group; empty without groups."""
     comparison: tuple[ModelComparison, ...]
-    """The network first, then the baselines that give this output at all; empty without any."""
-    coverage: Coverage | None = None
-    """Of the uncertainty that the network states."""
+    """The network first, then the baselines that give this output; empty without baselines."""
+    coverage: IntervalCoverage | None = None
+    """Result of the check of stated uncertainties; None where the network states none."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What came out on one part of the data."""
+    """The result of an evaluation on one part of the data."""
 
     part: str
     """``training``, ``validation`` or ``test``."""
     model: str
     rows: int
     groups: int | None
-    """How many groups there are."""
+    """Number of groups."""
     inputs: tuple[InputRange, ...]
     outside_any: float | None
-    """Share of the rows with at least one input outside its range; None if all are unknown."""
-    outputs: tuple[OutputResult, ...]
+    """Share of the rows with an input outside its range; None if all ranges are unknown."""
+    outputs: tuple[OutputResult, ...] = ()
     classification: Classification | None = None
-    class_comparison: tuple[ClassModel, ...] = ()
-    """Of classifiers: the network first, then what it is compared with; empty without any."""
-    samples: Samples | None = field(default=None, repr=False)
+    class_comparison: tuple[ClassifierComparison, ...] = ()
+    """The classifier first, then the models it is compared with."""
+    arrays: EvaluationArrays | None = field(default=None, repr=False)
 
 
 def evaluate_arrays(
@@ -117,44 +123,44 @@ def evaluate_arrays(
     """Evaluate a network that gives quantities.
 
     Args:
-        inputs: what the columns of ``x`` are.
-        outputs: what the columns of ``observed`` and ``modelled`` are.
+        inputs: the columns of ``x``.
+        outputs: the columns of ``observed`` and ``modelled``.
         x: inputs in physical units, with shape (n, inputs).
-        observed: NaN where there is no observation, with shape (n, outputs).
-        modelled: with shape (n, outputs).
+        observed: observed values, NaN where there is none, with shape (n, outputs).
+        modelled: modelled values with shape (n, outputs).
         groups: the group of each row (cruise, site, date), n of them.
-        baselines: what other models give, by name, each with shape (n, outputs); NaN where nothing.
-        deviation: standard deviations that the network states, of log10 for what is compared so,
-            with shape (n, outputs).
-        logs: which outputs are compared as logarithms; those whose logarithm the network gives,
-            where not told.
-        part: of the data.
+        baselines: values of other models by the name of the model, each with shape (n, outputs),
+            NaN where a model gives none.
+        deviation: standard deviations that the network states, with shape (n, outputs), of log10
+            where logarithms are compared.
+        logs: which outputs are compared as logarithms; by default those whose logarithm the network
+            gives.
+        part: name of the part of the data.
         model: name of the network in tables.
-        seed: of the bootstrap.
+        seed: seed of the bootstrap.
 
     Raises:
         ConfigError: the shapes do not fit each other, or a baseline has the name of the network.
     """
     inputs, outputs = tuple(inputs), tuple(outputs)
-    samples = _samples(inputs, outputs, x, observed, modelled, groups, baselines or {}, model)
-    if deviation is not None:
-        samples = replace(samples, deviation=_matrix("deviation", deviation, len(outputs)))
-    as_log = log_outputs(outputs) if logs is None else tuple(logs)
+    _check_names(model, baselines or {})
+    arrays = EvaluationArrays(
+        x=_matrix("x", x, len(inputs)),
+        observed=_matrix("observed", observed, len(outputs)),
+        modelled=_matrix("modelled", modelled, len(outputs)),
+        groups=_names(groups),
+        baselines={
+            name: _matrix(name, values, len(outputs)) for name, values in (baselines or {}).items()
+        },
+        deviation=None if deviation is None else _matrix("deviation", deviation, len(outputs)),
+    )
+    _check_rows(arrays)
+    as_log = [is_log(variable) for variable in outputs] if logs is None else logs
     results = tuple(
-        _output(variable, i, samples, log, model, seed)
+        _output(variable, i, arrays, log, model, seed)
         for i, (variable, log) in enumerate(zip(outputs, as_log, strict=True))
     )
-    ranges, outside_any = input_ranges(inputs, samples.x)
-    return Evaluation(
-        part=part,
-        model=model,
-        rows=len(samples.x),
-        groups=None if samples.groups is None else len(set(samples.groups)),
-        inputs=ranges,
-        outside_any=outside_any,
-        outputs=results,
-        samples=samples,
-    )
+    return _evaluation(part, model, inputs, arrays.x, arrays.groups, outputs=results, arrays=arrays)
 
 
 def evaluate_classes(
@@ -170,62 +176,51 @@ def evaluate_classes(
     model: str = "network",
     seed: int = 0,
 ) -> Evaluation:
-    """Evaluate a network that classifies, beside others and the most frequent class.
+    """Evaluate a network that names classes, and compare it with the most frequent class.
 
-    Args:
-        inputs: what the columns of ``x`` are.
-        classes: their names, in the order of the columns of ``probabilities``.
-        x: inputs in physical units, with shape (n, inputs).
-        observed: number of the class from 0, -1 where it is not known, with shape (n,).
-        probabilities: with shape (n, classes).
-        groups: the group of each row (cruise, site, date), n of them.
-        baselines: number of the class that other models name, -1 where none, by the name of the
-            model, each with shape (n,).
-        part: of the data.
-        model: name of the network in tables.
-        seed: of the bootstrap.
-
-    Raises:
-        ConfigError: the shapes do not fit each other, or a baseline has the name of the network.
+    ``classes`` are the columns of ``probabilities`` (n, classes). Observed values and baselines are
+    numbers of classes (n,) from 0, -1 where no class is known or named. Other arguments, and
+    errors, are those of :func:`evaluate_arrays`.
     """
     _check_names(model, baselines or {})
     values = _matrix("x", x, len(inputs))
-    names = None if groups is None else [str(group) for group in groups]
+    names = _names(groups)
     truth, shares = checked_classes(observed, probabilities, tuple(classes))
     models = {model: modelled_classes(shares)}
     models |= {name: np.asarray(made, np.int64) for name, made in (baselines or {}).items()}
     models[ALWAYS] = most_frequent(truth, len(classes))
-    ranges, outside_any = input_ranges(tuple(inputs), values)
-    return Evaluation(
-        part=part,
-        model=model,
-        rows=len(values),
-        groups=None if names is None else len(set(names)),
-        inputs=ranges,
-        outside_any=outside_any,
-        outputs=(),
-        classification=classification(truth, shares, tuple(classes), names, seed=seed),
-        class_comparison=compare_classes(truth, models, len(classes), names, seed=seed),
+    result = classification(truth, shares, tuple(classes), names, seed=seed)
+    compared = compare_classes(truth, models, len(classes), names, seed=seed)
+    return _evaluation(
+        part, model, inputs, values, names, classification=result, class_comparison=compared
     )
 
 
-def log_outputs(outputs: Sequence[Variable]) -> tuple[bool, ...]:
-    """Which outputs are compared as logarithms: those of which the network gives the logarithm."""
-    return tuple(variable.transform.ln_per_unit is not None for variable in outputs)
+def _evaluation(
+    part: str,
+    model: str,
+    inputs: Sequence[Variable],
+    x: Array,
+    groups: Sequence[str] | None,
+    **results: Any,
+) -> Evaluation:
+    ranges, outside_any = input_ranges(tuple(inputs), x)
+    count = None if groups is None else len(set(groups))
+    return Evaluation(part, model, len(x), count, ranges, outside_any, **results)
 
 
 def _output(
-    variable: Variable, column: int, samples: Samples, log: bool, model: str, seed: int
+    variable: Variable, column: int, arrays: EvaluationArrays, log: bool, model: str, seed: int
 ) -> OutputResult:
-    o, m = samples.observed[:, column], samples.modelled[:, column]
-    by_group = {} if samples.groups is None else metrics_by_group(o, m, samples.groups, log)
-    others = {name: values[:, column] for name, values in samples.baselines.items()}
+    o, m = arrays.column(column)
+    by_group = {} if arrays.groups is None else metrics_by_group(o, m, arrays.groups, log)
+    others = {name: values[:, column] for name, values in arrays.baselines.items()}
     # A baseline that does not give this output would leave no row in common.
     others = {name: values for name, values in others.items() if usable(values, log).any()}
-    comparison = _compare(o, {model: m, **others}, samples.groups, log, seed) if others else ()
+    comparison = _compare(o, {model: m, **others}, arrays.groups, log, seed) if others else ()
     stated = None
-    if samples.deviation is not None:
-        stated = coverage(o, m, samples.deviation[:, column], log)
+    if arrays.deviation is not None:
+        stated = coverage(o, m, arrays.deviation[:, column], log)
     return OutputResult(variable, metrics(o, m, log), by_group, comparison, stated)
 
 
@@ -238,7 +233,7 @@ def _compare(
 ) -> tuple[ModelComparison, ...]:
     common = common_rows(observed, *models.values(), log=log)
     intervals = bootstrap_metric(observed, models, groups, metric=METRIC, log=log, seed=seed)
-    # Rows are those of all models here too, not of the pair, so that differences add up.
+    # The common rows of all models, not of each pair, so that differences add up.
     on_common = np.where(common, observed, np.nan)
     first = next(iter(models))
     return tuple(
@@ -257,40 +252,27 @@ def _compare(
     )
 
 
-def _samples(
-    inputs: tuple[Variable, ...],
-    outputs: tuple[Variable, ...],
-    x: npt.ArrayLike,
-    observed: npt.ArrayLike,
-    modelled: npt.ArrayLike,
-    groups: Iterable[object] | None,
-    baselines: Mapping[str, npt.ArrayLike],
-    model: str,
-) -> Samples:
-    _check_names(model, baselines)
-    count = len(outputs)
-    samples = Samples(
-        x=_matrix("x", x, len(inputs)),
-        observed=_matrix("observed", observed, count),
-        modelled=_matrix("modelled", modelled, count),
-        groups=None if groups is None else tuple(str(group) for group in groups),
-        baselines={name: _matrix(name, values, count) for name, values in baselines.items()},
-    )
-    lengths = {"observed": len(samples.observed), "modelled": len(samples.modelled)}
-    lengths |= {name: len(values) for name, values in samples.baselines.items()}
-    if samples.groups is not None:
-        lengths["groups"] = len(samples.groups)
-    wrong = [f"{name} has {rows}" for name, rows in lengths.items() if rows != len(samples.x)]
+def _check_rows(arrays: EvaluationArrays) -> None:
+    named: dict[str, Sized | None] = {"observed": arrays.observed, "modelled": arrays.modelled}
+    named |= {**arrays.baselines, "deviation": arrays.deviation, "groups": arrays.groups}
+    lengths = {name: len(values) for name, values in named.items() if values is not None}
+    wrong = [f"{name} has {rows}" for name, rows in lengths.items() if rows != len(arrays.x)]
     if wrong:
         raise ConfigError(
-            f"x has {len(samples.x)} rows, but {', '.join(wrong)}. Give the same rows of all."
+            f"x has {len(arrays.x)} rows, but {', '.join(wrong)}. Give the same rows in all arrays."
         )
-    return samples
 
 
-def _check_names(model: str, baselines: Mapping[str, npt.ArrayLike]) -> None:
+def _names(groups: Iterable[object] | None) -> tuple[str, ...] | None:
+    return None if groups is None else tuple(str(group) for group in groups)
+
+
+def _check_names(model: str, baselines: Mapping[str, object]) -> None:
     if model in baselines:
-        raise ConfigError(f"found a baseline named {model!r} as the network is. Name it otherwise.")
+        raise ConfigError(
+            f"found a baseline named {model!r}, which is the name of the network. Choose another "
+            "name for the baseline."
+        )
 
 
 def _matrix(name: str, values: npt.ArrayLike, columns: int) -> Array:

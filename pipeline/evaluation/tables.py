@@ -1,46 +1,45 @@
-"""An evaluation as text: JSON, CSV, and aligned tables for a terminal."""
+"""An evaluation as JSON, as CSV, and as aligned tables for a terminal."""
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 from pipeline.evaluation.class_tables import (
-    class_csv_rows,
+    class_csv_names,
     class_json,
     class_model_rows,
+    class_records,
     class_rows,
     classification_sentence,
 )
+from pipeline.evaluation.columns import Column, TextTable, aligned, csv_text, keyed, table
+from pipeline.evaluation.coverage import IntervalCoverage
 from pipeline.evaluation.formatting import (
     ALL_ROWS,
-    DASH,
-    Table,
-    aligned,
+    csv_number,
     difference_text,
     interval_text,
     number,
     percent,
     range_text,
 )
-from pipeline.evaluation.metrics import Metrics
+from pipeline.evaluation.metrics import METRICS, Metric, Metrics, number_names
 from pipeline.evaluation.ranges import InputRange
-from pipeline.evaluation.report import Evaluation, OutputResult
+from pipeline.evaluation.report import Evaluation, ModelComparison, OutputResult
 
 CSV_HEAD = ("part", "output", "units", "model", "rows", "group")
 
 
 def to_json(evaluations: Sequence[Evaluation]) -> str:
-    """All numbers of each part, by its name; null where one is not known."""
+    """Return all numbers of each part as JSON, by the name of the part; unknown ones are null."""
     content = {evaluation.part: as_dict(evaluation) for evaluation in evaluations}
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def as_dict(evaluation: Evaluation) -> dict[str, Any]:
-    """What :func:`to_json` writes."""
+    """Return all numbers of one part as plain data, as in the JSON file."""
     content = {
         "part": evaluation.part,
         "model": evaluation.model,
@@ -51,17 +50,18 @@ def as_dict(evaluation: Evaluation) -> dict[str, Any]:
         "outputs": [_output(one) for one in evaluation.outputs],
     }
     if evaluation.classification is not None:
-        content["classification"] = class_json(evaluation)
+        content["classification"] = class_json(
+            evaluation.classification, evaluation.class_comparison
+        )
     cleaned: dict[str, Any] = _without_nan(content)
     return cleaned
 
 
 def _input(one: InputRange) -> dict[str, Any]:
-    low, high = one.variable.physical_range
     return {
         "name": one.variable.name,
         "units": one.variable.units,
-        "training_range": [low, high],
+        "training_range": list(one.variable.physical_range),
         "lowest": one.lowest,
         "highest": one.highest,
         "missing": one.missing,
@@ -90,7 +90,7 @@ def _output(one: OutputResult) -> dict[str, Any]:
 
 
 def _without_nan(value: Any) -> Any:
-    """None for what JSON cannot say: not a number, and infinite for an unknown end of a range."""
+    """Replace numbers that JSON cannot represent (NaN, infinity) by None."""
     if isinstance(value, Mapping):
         return {key: _without_nan(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -99,146 +99,126 @@ def _without_nan(value: Any) -> Any:
 
 
 def to_csv(evaluations: Sequence[Evaluation]) -> str:
-    """One line for each output, model and group of each part; empty where a number is not known.
+    """Return a CSV file with a line for each output (or class), model and group of each part.
 
-    Of a classifier one line for each class, model and group.
+    Cells of unknown numbers are empty.
     """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
     if any(evaluation.classification is not None for evaluation in evaluations):
-        writer.writerows(class_csv_rows(evaluations))
-        return buffer.getvalue()
-    writer.writerow([*CSV_HEAD, *(one.name for one in fields(Metrics))])
-    for evaluation in evaluations:
-        for head, numbers in _csv_rows(evaluation):
-            writer.writerow([*head, *(_csv_number(value) for value in numbers.numbers().values())])
-    return buffer.getvalue()
+        records = (record for one in evaluations for record in class_records(one))
+        return csv_text([keyed(name) for name in class_csv_names()], records, csv_number)
+    records = (record for one in evaluations for record in _records(one))
+    return csv_text([keyed(name) for name in (*CSV_HEAD, *number_names())], records, csv_number)
 
 
-def _csv_rows(evaluation: Evaluation) -> Iterator[tuple[tuple[str, ...], Metrics]]:
+def _records(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
+    def record(model: str, rows: str, group: str, numbers: Metrics) -> dict[str, Any]:
+        head = (evaluation.part, output.variable.name, output.variable.units, model, rows, group)
+        return dict(zip(CSV_HEAD, head, strict=True)) | numbers.numbers()
+
     for output in evaluation.outputs:
-        what = (evaluation.part, output.variable.name, output.variable.units)
-        yield (*what, evaluation.model, "own", ALL_ROWS), output.metrics
+        yield record(evaluation.model, "own", ALL_ROWS, output.metrics)
         for name, numbers in output.by_group.items():
-            yield (*what, evaluation.model, "own", name), numbers
+            yield record(evaluation.model, "own", name, numbers)
         for model in output.comparison:
             if model.difference is not None:
-                yield (*what, model.model, "own", ALL_ROWS), model.own
-            yield (*what, model.model, "common", ALL_ROWS), model.common
-
-
-def _csv_number(value: float | bool) -> str:
-    if isinstance(value, (bool, int)):
-        return str(value).lower()
-    return f"{value:.8g}" if math.isfinite(value) else ""
+                yield record(model.model, "own", ALL_ROWS, model.own)
+            yield record(model.model, "common", ALL_ROWS, model.common)
 
 
 def to_text(evaluation: Evaluation) -> str:
-    """Aligned tables: outputs, models on common rows, inputs beside their training range."""
+    """Return aligned tables of outputs, of models on common rows, and of inputs."""
     groups = "" if evaluation.groups is None else f", {evaluation.groups:,} groups"
     blocks = [f"{evaluation.model}, {evaluation.part} part: {evaluation.rows:,} rows{groups}"]
-    if evaluation.outputs:
-        blocks.append(aligned(*metric_rows(evaluation)))
-    if any(output.coverage for output in evaluation.outputs):
-        blocks.append("Observed values in the intervals that are stated:")
-        blocks.append(aligned(*coverage_rows(evaluation)))
-    if any(output.comparison for output in evaluation.outputs):
-        blocks.append("On the rows where all models give a value:")
-        blocks.append(aligned(*comparison_rows(evaluation)))
+    blocks += _section(None, metric_rows(evaluation))
+    blocks += _section("Observed values within the stated intervals:", coverage_rows(evaluation))
+    blocks += _section("On the rows where all models give a value:", comparison_rows(evaluation))
     if evaluation.classification is not None:
-        blocks.append(classification_sentence(evaluation.classification))
-        blocks.append(aligned(*class_rows(evaluation.classification)))
-        blocks.append("On the rows where all models name a class:")
-        blocks.append(aligned(*class_model_rows(evaluation)))
-    if evaluation.inputs:
-        blocks.append(outside_sentence(evaluation))
-        blocks.append(aligned(*input_rows(evaluation)))
+        sentence = classification_sentence(evaluation.classification)
+        blocks += _section(sentence, class_rows(evaluation.classification))
+        heading = "On the rows where all models name a class:"
+        blocks += _section(heading, class_model_rows(evaluation))
+    blocks += _section(outside_sentence(evaluation), input_rows(evaluation))
     return "\n\n".join(blocks) + "\n"
 
 
-METRIC_HEAD = ["n", "bias", "MAE", "RMSE", "R2", "MdAPD", "slope", "intercept", "failed"]
+def _section(heading: str | None, content: TextTable) -> list[str]:
+    """Return a heading and a table, or nothing where the table has no rows."""
+    return [*([heading] if heading else []), aligned(content)] if content[1] else []
 
 
-def metric_cells(numbers: Metrics) -> list[str]:
-    """The metrics as text, in the order of ``METRIC_HEAD``."""
+def metric_columns() -> list[Column[Metrics]]:
+    """Return a column for each metric, between the number of rows and the failures."""
     return [
-        f"{numbers.n:,}",
-        number(numbers.bias),
-        number(numbers.mae),
-        number(numbers.rmse),
-        number(numbers.r2),
-        number(numbers.median_percentage, "%"),
-        number(numbers.slope),
-        number(numbers.intercept),
-        percent(numbers.failures),
+        Column("n", lambda numbers: f"{numbers.n:,}"),
+        *(_metric_column(metric) for metric in METRICS.values()),
+        Column("failed", lambda numbers: percent(numbers.failures)),
     ]
 
 
-def metric_rows(evaluation: Evaluation) -> Table:
-    """Head and lines of the metrics of all outputs."""
-    rows = [
-        [one.variable.name, compared_in(one), *metric_cells(one.metrics)]
-        for one in evaluation.outputs
-    ]
-    return ["output", "compared", *METRIC_HEAD], rows
+def _metric_column(metric: Metric) -> Column[Metrics]:
+    return Column(metric.label, lambda numbers: number(numbers[metric.name], metric.units))
 
 
-def coverage_rows(evaluation: Evaluation) -> Table:
-    """Head and lines of the uncertainties that are stated."""
-    rows = [
-        [
-            one.variable.name,
-            f"{one.coverage.rows:,}",
-            number(one.coverage.median_deviation),
-            percent(one.coverage.held_68),
-            percent(one.coverage.held_95),
-        ]
-        for one in evaluation.outputs
-        if one.coverage is not None
+def metric_rows(evaluation: Evaluation) -> TextTable:
+    """Return the table of outputs with their metrics."""
+    columns: list[Column[OutputResult]] = [
+        Column("output", lambda one: one.variable.name),
+        Column("compared", compared_in),
+        *(column.within(lambda one: one.metrics) for column in metric_columns()),
     ]
-    return ["output", "n", "median deviation", "in 68 % interval", "in 95 % interval"], rows
+    return table(columns, evaluation.outputs)
 
 
 def compared_in(output: OutputResult) -> str:
-    """``log10`` or the units of the differences."""
+    """Return ``log10``, or the units of the differences."""
     return "log10" if output.metrics.log else output.variable.units
 
 
-def comparison_rows(evaluation: Evaluation) -> Table:
-    """Head and lines of the models on common rows."""
-    rows = [
-        [
-            output.variable.name,
-            model.model,
-            f"{model.common.n:,}",
-            number(model.common.bias),
-            number(model.common.mae),
-            interval_text(model.interval),
-            number(model.common.r2),
-            DASH if model.difference is None else difference_text(model.difference),
-            percent(model.own.failures),
-        ]
-        for output in evaluation.outputs
-        for model in output.comparison
-    ]
-    head = ["output", "model", "n", "bias", "MAE", "MAE interval", "R2"]
-    return [*head, f"MAE minus {evaluation.model}'s", "failed"], rows
+def coverage_rows(evaluation: Evaluation) -> TextTable:
+    """Return the table of how often stated intervals contain the observed value."""
+    columns: Sequence[Column[tuple[str, IntervalCoverage]]] = (
+        Column("output", lambda pair: pair[0]),
+        Column("n", lambda pair: f"{pair[1].rows:,}"),
+        Column("median deviation", lambda pair: number(pair[1].median_deviation)),
+        Column("in 68 % interval", lambda pair: percent(pair[1].held_68)),
+        Column("in 95 % interval", lambda pair: percent(pair[1].held_95)),
+    )
+    known = ((one.variable.name, one.coverage) for one in evaluation.outputs if one.coverage)
+    return table(columns, known)
 
 
-def input_rows(evaluation: Evaluation) -> Table:
-    """Head and lines of the inputs beside their training range."""
-    rows = []
-    for one in evaluation.inputs:
-        outside = percent(one.outside)
-        trained = range_text(*one.variable.physical_range)
-        found = f"{number(one.lowest)} to {number(one.highest)}"
-        name, units = one.variable.name, one.variable.units
-        rows.append([name, units, trained, found, outside, percent(one.missing)])
-    return ["input", "units", "training range", "in these rows", "outside", "missing"], rows
+def comparison_rows(evaluation: Evaluation) -> TextTable:
+    """Return the table of models on common rows."""
+    columns: Sequence[Column[ModelComparison]] = (
+        Column("model", lambda model: model.model),
+        Column("n", lambda model: f"{model.common.n:,}"),
+        Column("bias", lambda model: number(model.common["bias"])),
+        Column("MAE", lambda model: number(model.common["mae"])),
+        Column("MAE interval", lambda model: interval_text(model.interval)),
+        Column("R2", lambda model: number(model.common["r2"])),
+        Column(f"MAE minus {evaluation.model}'s", lambda model: difference_text(model.difference)),
+        Column("failed", lambda model: percent(model.own.failures)),
+    )
+    outputs = Column[tuple[OutputResult, ModelComparison]]("output", lambda p: p[0].variable.name)
+    pairs = ((output, model) for output in evaluation.outputs for model in output.comparison)
+    return table([outputs, *(column.within(lambda pair: pair[1]) for column in columns)], pairs)
+
+
+def input_rows(evaluation: Evaluation) -> TextTable:
+    """Return the table of inputs with their training range."""
+    columns: Sequence[Column[InputRange]] = (
+        Column("input", lambda one: one.variable.name),
+        Column("units", lambda one: one.variable.units),
+        Column("training range", lambda one: range_text(*one.variable.physical_range)),
+        Column("in these rows", lambda one: f"{number(one.lowest)} to {number(one.highest)}"),
+        Column("outside", lambda one: percent(one.outside)),
+        Column("missing", lambda one: percent(one.missing)),
+    )
+    return table(columns, evaluation.inputs)
 
 
 def outside_sentence(evaluation: Evaluation) -> str:
-    """How many rows leave the range of training."""
+    """Return a sentence about the rows outside the training range."""
     if evaluation.outside_any is None:
         return "No training range is known."
     return f"{percent(evaluation.outside_any)} of the rows have an input outside its training range"

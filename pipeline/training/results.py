@@ -13,10 +13,10 @@ import yaml
 
 from pipeline.config.training import Recipe
 from pipeline.errors import OutputError
-from pipeline.evaluation.album import History
 from pipeline.evaluation.card import DataFile, ModelCard, card_of_network
 from pipeline.evaluation.class_comparison import modelled_classes
 from pipeline.evaluation.files import write_evaluation
+from pipeline.evaluation.pictures import History
 from pipeline.evaluation.report import Evaluation, evaluate_arrays, evaluate_classes
 from pipeline.evaluation.tables import as_dict
 from pipeline.networks import Ensemble, Network, load_network
@@ -162,8 +162,7 @@ def measured(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
             **{output["name"]: output["metrics"] for output in content["outputs"]},
         }
         if evaluation.classification is not None:
-            found[evaluation.part]["accuracy"] = evaluation.classification.accuracy
-            found[evaluation.part]["mean_recall"] = evaluation.classification.mean_recall
+            found[evaluation.part] |= evaluation.classification.overall.metrics
     return found
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.config.study import StudyConfig, hidden_of
 from pipeline.config.training import TrainingConfig
 from pipeline.errors import ConfigError, DivergedError
-from pipeline.evaluation.capacity import Capacity, Runs, judge
+from pipeline.evaluation.capacity import CapacityStudy, SizeRuns, judge
 from pipeline.networks.description import Network
 from pipeline.networks.engines.tensorflow_setup import tensorflow
 from pipeline.networks.variable import Array, scaled
@@ -36,7 +36,7 @@ FOLDS_OF_FEW = 5
 class Studied:
     """What came of a study."""
 
-    capacity: Capacity
+    capacity: CapacityStudy
     recipe: TrainingConfig
     """With the chosen size."""
 
@@ -140,7 +140,7 @@ def _runs(
     recipe: TrainingConfig,
     parts: Sequence[Prepared],
     trained: Sequence[Sequence[Trained]],
-) -> Runs:
+) -> SizeRuns:
     every = [one for of_part in trained for one in of_part]
     first = every[0].network
     held_out = [
@@ -151,7 +151,7 @@ def _runs(
         row_losses(recipe, one.network, one.prepared, one.prepared.split.train).mean()
         for one in every
     ]
-    return Runs(
+    return SizeRuns(
         name=name,
         hidden=hidden_of(name),
         weights=sum(layer.kernel.size + layer.bias.size for layer in first.layers),

@@ -64,7 +64,7 @@ def test_modis_uses_the_band_made_for_water():
 
 def test_a_missing_band_is_named():
     """Without 412 nm there is no way to tell phytoplankton from the rest."""
-    with pytest.raises(NetworkError, match=r"412 \+-6.*there are 443, 482, 561, 655"):
+    with pytest.raises(NetworkError, match=r"412 \+-6.*found bands at 443, 482, 561, 655"):
         algorithm("qaa_v6", sensor="OLI")
 
 

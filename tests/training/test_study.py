@@ -14,7 +14,7 @@ import yaml
 from pipeline.config.study import StudyConfig, hidden_of, parse_study
 from pipeline.config.training import TrainingConfig
 from pipeline.errors import ConfigError, NetworkError
-from pipeline.evaluation.capacity import Runs, judge, risen
+from pipeline.evaluation.capacity import SizeRuns, judge, risen
 from pipeline.evaluation.capacity_report import capacity_csv, capacity_text
 from pipeline.networks import load_network
 from pipeline.training.recipe import load_recipe
@@ -41,7 +41,9 @@ def runs(name, weights, held_out, training_loss, *, end=1.0, gap=1.2):
     """A size whose validation loss ends at so many times its minimum."""
     validation = np.concatenate([np.linspace(3, 1, 50), np.linspace(1, end, 50)])
     learned = np.linspace(3, end / gap, 100)
-    return Runs(name, (weights,), weights, ((learned, validation),), (50,), training_loss, held_out)
+    return SizeRuns(
+        name, (weights,), weights, ((learned, validation),), (50,), training_loss, held_out
+    )
 
 
 def judged(*sizes, groups=None):

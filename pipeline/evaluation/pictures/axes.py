@@ -1,6 +1,7 @@
-"""Axes of logarithms and of numbers: limits that fit, ticks that can be read."""
+"""Linear and logarithmic axes: limits that fit the values, and readable ticks."""
 
 import math
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -13,19 +14,20 @@ if TYPE_CHECKING:
 
 Which = Literal["x", "y"]
 TAIL = 0.01
+"""Share of the values at each end that may lie outside an axis."""
 REACH = 0.6
-"""So many spans of the middle 98 % beyond it, an axis ends: one wild value must not rule it."""
+"""Room beyond the middle 98 % of the values for extreme ones, in spans of that middle."""
 PADDING = 0.04
 LEAST_DECADES = 0.5
 
 
 def limits(values: Array, log: bool, least_decades: float = LEAST_DECADES) -> tuple[float, float]:
-    """Low and high of an axis that shows usable values; never equal."""
+    """Return the ends of an axis that shows usable values; they are never equal."""
     if values.size == 0:
         return (0.1, 10.0) if log else (0.0, 1.0)
     shown = np.log10(values) if log else values
     low, high = _ends(shown)
-    # Values that are all but equal would make an axis of their rounding.
+    # Nearly equal values would give an axis that shows only their rounding errors.
     least = least_decades if log else 0.02 * max(abs(low), abs(high)) or 1.0
     if high - low < least:
         middle = (low + high) / 2
@@ -35,6 +37,29 @@ def limits(values: Array, log: bool, least_decades: float = LEAST_DECADES) -> tu
     return (10.0**low, 10.0**high) if log else (low, high)
 
 
+def limits_of_all(values: Array, log: bool) -> tuple[float, float]:
+    """Return the ends of an axis that shows every value, even the farthest."""
+    ends = np.array([values.min(), values.max()]) if values.size else values
+    return limits(ends, log, least_decades=0.12)
+
+
+def log_limits(
+    values: Iterable[Array], share: float = 0.06, factor: float = 1.0
+) -> tuple[float, float]:
+    """Return the ends of a logarithmic axis that shows every positive value.
+
+    Each end has room for a ``share`` of the decades that the values span, and for a ``factor``.
+    """
+    every = np.concatenate([np.asarray(each, dtype=np.float64).reshape(-1) for each in values])
+    known = every[np.isfinite(every) & (every > 0)]
+    if known.size == 0:
+        return 0.1, 10.0
+    low, high = float(known.min()), float(known.max())
+    # Equal values need room, too.
+    room = math.pow(max(high / low, 1.5), share) * factor
+    return low / room, high * room
+
+
 def _ends(shown: Array) -> tuple[float, float]:
     first, last = np.quantile(shown, [TAIL, 1 - TAIL])
     reach = REACH * (last - first)
@@ -42,7 +67,7 @@ def _ends(shown: Array) -> tuple[float, float]:
 
 
 def scale(axes: "Axes", which: Which, ends: tuple[float, float], log: bool, most: int = 6) -> None:
-    """Set limits and scale of one axis, with so many ticks at most that they do not overlap."""
+    """Set limits and scale of one axis, with at most ``most`` ticks so that they do not overlap."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     set_limits = axes.set_xlim if which == "x" else axes.set_ylim
     set_scale = axes.set_xscale if which == "x" else axes.set_yscale
@@ -57,11 +82,11 @@ def scale(axes: "Axes", which: Which, ends: tuple[float, float], log: bool, most
 
 
 def log_ticks(axis: object, low: float, high: float, most: int = 6) -> None:
-    """Numbers at round values, as many as have room; powers of ten where numbers would be long."""
+    """Set ticks at round values; they are powers of ten where numbers would be long."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
     marks = _marks(low, high, most)
-    # 0.0001 has room where there are few of them.
+    # Long labels such as 0.0001 fit only where there are few.
     shortest = 0.9e-4 if len(marks) <= 4 else 0.9e-3
     plain = bool(marks) and marks[0] >= shortest and marks[-1] < 1.1e4
     axis.set_major_locator(FixedLocator(marks))  # type: ignore[attr-defined]
@@ -75,7 +100,7 @@ def log_ticks(axis: object, low: float, high: float, most: int = 6) -> None:
 
 
 def power_of_ten(value: float) -> str:
-    """``10⁻⁴``, or ``2 x 10⁻⁴`` between powers, as mathematical text."""
+    """Return ``10⁻⁴``, or ``2 x 10⁻⁴`` between powers, as mathematical text."""
     exponent = math.floor(math.log10(value) + 1e-9)
     factor = value / 10.0**exponent
     front = "" if abs(factor - 1) < 1e-6 else rf"{factor:g}\times "
@@ -83,7 +108,7 @@ def power_of_ten(value: float) -> str:
 
 
 def _marks(low: float, high: float, most: int) -> list[float]:
-    """Round values between low and high: the densest set that is not too dense."""
+    """Return the densest set of round values between low and high with at most ``most``."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     for factors in (_TENTHS, _FIFTHS, (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
         marks = [f * 10.0**e for e in range(first, last + 1) for f in factors]
@@ -99,8 +124,14 @@ _FIFTHS = (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 8)
 _TENTHS = tuple(n / 10 for n in range(10, 20)) + tuple(n / 10 for n in range(20, 100, 5))
 
 
+def name_lines(axes: "Axes", names: Sequence[str]) -> None:
+    """Name the horizontal lines of a panel, the first on top."""
+    axes.set_yticks(range(len(names)), labels=names)
+    axes.set_ylim(max(len(names), 1) - 0.4, -0.6)
+
+
 def one_to_one(axes: "Axes", ends: tuple[float, float], above: bool) -> None:
-    """The line of equal values, visible on light and dark; above what is drawn or below it."""
+    """Draw the 1:1 line, visible on light and dark, above the data or below them."""
     from matplotlib.patheffects import Normal, Stroke
 
     axes.plot(
@@ -114,7 +145,7 @@ def one_to_one(axes: "Axes", ends: tuple[float, float], above: bool) -> None:
 
 
 def say_nothing_to_draw(axes: "Axes", text: str) -> None:
-    """A text in the middle of a panel that has no value."""
+    """Write a text in the middle of a panel without data."""
     axes.text(
         0.5,
         0.5,

@@ -1,22 +1,16 @@
-"""How sure the shares of a classification are, by class, by model and by group."""
+"""Pictures of the metrics of a classification, by class, by model and by group."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.evaluation.bootstrap import Interval
-from pipeline.evaluation.class_comparison import ClassModel
-from pipeline.evaluation.classification import Classification, GroupMetrics
+from pipeline.evaluation.class_comparison import ClassifierComparison
+from pipeline.evaluation.classification import Classification, ClassificationMetrics
+from pipeline.evaluation.metrics import largest_first
+from pipeline.evaluation.pictures import style
+from pipeline.evaluation.pictures.axes import name_lines
 from pipeline.evaluation.pictures.groups import FEWEST_ROWS, MOST_GROUPS
-from pipeline.evaluation.pictures.style import (
-    DARK,
-    DASHES,
-    LIGHT,
-    middle_cut,
-    new_figure,
-    shortened,
-    styled,
-)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,58 +18,61 @@ if TYPE_CHECKING:
 
 LINE_INCHES = 0.32
 APART = 0.16
-"""Of a line: how far its two dots are above and below it."""
+"""Distance of the two dots of a line from its middle, in lines."""
 
 
-@styled
-def class_shares(
-    result: Classification, models: Sequence[ClassModel] = (), title: str = "Shares with intervals"
-) -> "Figure":
-    """Recall and precision of each class; accuracy and mean recall of each model."""
+@style.own_style()
+def class_shares(result: Classification, models: Sequence[ClassifierComparison] = ()) -> "Figure":
+    """Draw recall and precision of each class, and accuracy and mean recall of each model."""
     lines = max(len(result.classes), len(models), 2)
-    figure = new_figure(7.6, LINE_INCHES * lines + 1.7, title)
+    figure = style.new_figure(7.6, LINE_INCHES * lines + 1.7, "Shares with intervals")
     left, right = figure.subplots(1, 2) if models else (figure.subplots(), None)
-    names = [f"{middle_cut(one.name, 24)}  n={one.observed:,}" for one in result.classes]
+    names = [f"{style.middle_cut(one.name, 24)}  n={one.observed:,}" for one in result.classes]
     intervals = result.intervals
     _panel(left, names, {"recall": intervals.recall, "precision": intervals.precision})
     left.set_title("classes")
     if right is not None:
         shares = {
-            "accuracy": [one.accuracy for one in models],
-            "mean recall": [one.mean_recall for one in models],
+            "accuracy": [one.metrics["accuracy"] for one in models],
+            "mean recall": [one.metrics["mean_recall"] for one in models],
         }
-        _panel(right, [shortened(one.model, 24, 2) for one in models], shares)
+        _panel(right, [style.shortened(one.model, 24, 2) for one in models], shares)
         right.set_title(f"models, {models[0].n:,} common rows")
     return figure
 
 
-@styled
-def class_groups(result: Classification, title: str = "Accuracy by group") -> "Figure":
-    """The accuracy of each group, the largest group on top; small ones put together."""
-    order = sorted(result.by_group.items(), key=lambda entry: (-entry[1].n, entry[0]))
-    large = [entry for entry in order if entry[1].n >= FEWEST_ROWS][:MOST_GROUPS]
-    small = [one for _, one in order[len(large) :] if one.n]
-    shown = [(f"{middle_cut(name, 32)}  n={one.n:,}", one.accuracy) for name, one in large]
+@style.own_style()
+def class_groups(result: Classification) -> "Figure":
+    """Draw the accuracy of each group, the largest on top, and of the small ones together."""
+    order = largest_first({name: one.n for name, one in result.by_group.items()})
+    found = [(name, result.by_group[name]) for name in order]
+    large = [entry for entry in found if entry[1].n >= FEWEST_ROWS][:MOST_GROUPS]
+    small = [one for _, one in found[len(large) :]]
+    shown = [
+        (f"{style.middle_cut(name, 32)}  n={one.n:,}", one.metrics["accuracy"])
+        for name, one in large
+    ]
     shown += [_together(small)] if small else []
-    figure = new_figure(5.2, 0.2 * max(len(shown), 3) + 1.35, title)
+    figure = style.new_figure(5.2, 0.2 * max(len(shown), 3) + 1.35, "Accuracy by group")
     axes = figure.subplots()
-    axes.axvline(100 * result.accuracy, color=LIGHT, linewidth=1.4, linestyle=DASHES, zorder=2)
+    overall = 100 * result.overall.metrics["accuracy"]
+    axes.axvline(overall, color=style.LIGHT, linewidth=1.4, linestyle=style.DASHES, zorder=2)
     for place, (_, accuracy) in enumerate(shown):
-        axes.plot(100 * accuracy, place, marker="o", markersize=5, color=DARK, zorder=4)
+        axes.plot(100 * accuracy, place, marker="o", markersize=5, color=style.DARK, zorder=4)
     _lines(axes, [name for name, _ in shown])
     axes.set_xlabel("accuracy (%), dashed: all rows")
     return figure
 
 
-def _together(groups: Sequence[GroupMetrics]) -> tuple[str, float]:
+def _together(groups: Sequence[ClassificationMetrics]) -> tuple[str, float]:
     rows = sum(one.n for one in groups)
-    right = sum(one.n * one.accuracy for one in groups)
+    right = sum(one.n * one.metrics["accuracy"] for one in groups)
     return f"{len(groups):,} smaller groups  n={rows:,}", right / rows
 
 
 def _panel(axes: "Axes", names: list[str], shares: Mapping[str, Sequence[Interval]]) -> None:
-    """A line for each name, with a dot and a bar for each of two shares."""
-    looks = ((DARK, "o", -APART), (LIGHT, "D", APART))
+    """Draw a line for each name, with a dot and a bar for each of two shares."""
+    looks = ((style.DARK, "o", -APART), (style.LIGHT, "D", APART))
     for (what, intervals), (colour, marker, shift) in zip(shares.items(), looks, strict=True):
         for place, one in enumerate(intervals):
             at = place + shift
@@ -85,17 +82,12 @@ def _panel(axes: "Axes", names: list[str], shares: Mapping[str, Sequence[Interva
             dot = {"color": colour, "marker": marker, "markersize": 4.5, "linestyle": "none"}
             label = what if place == 0 else None
             axes.plot(100 * one.value, at, label=label, zorder=4, **dot)  # type: ignore[arg-type]
+    each = [one for intervals in shares.values() for one in intervals]
     _lines(axes, names)
-    axes.set_xlabel(f"share (%), bars: {_level(shares)}intervals")
+    axes.set_xlabel(f"share (%), bars: {style.level_text(each)}intervals")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=2)
 
 
-def _level(shares: Mapping[str, Sequence[Interval]]) -> str:
-    levels = {one.level for intervals in shares.values() for one in intervals}
-    return f"{max(levels):.0%} " if levels else ""
-
-
 def _lines(axes: "Axes", names: list[str]) -> None:
-    axes.set_yticks(range(len(names)), labels=names)
-    axes.set_ylim(max(len(names), 1) - 0.4, -0.6)
+    name_lines(axes, names)
     axes.set_xlim(-3, 103)

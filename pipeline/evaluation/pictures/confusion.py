@@ -1,27 +1,29 @@
-"""Which class was taken for which: a matrix of counts, coloured by the share of the observed."""
+"""Picture of a confusion matrix: counts, coloured by their share of the observed class."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.evaluation.classification import Classification
-from pipeline.evaluation.pictures.style import middle_cut, new_figure, styled
+from pipeline.evaluation.pictures import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST_WITH_SHARES = 12
+"""With more classes, cells have no room for shares."""
 MOST_WITH_COUNTS = 25
+"""With more classes, cells have no room for counts."""
 
 
-@styled
-def confusion(result: Classification, title: str = "Confusion matrix") -> "Figure":
-    """Counts by observed (down) and modelled class (across), with shares of the observed class."""
+@style.own_style()
+def confusion(result: Classification) -> "Figure":
+    """Draw counts by observed (down) and modelled class (across)."""
     counts = np.array(result.confusion, dtype=np.float64)
     count = len(result.classes)
     side = max(2.6, min(9.5, (0.62 if count <= MOST_WITH_SHARES else 0.42) * count))
-    figure = new_figure(side + 2.6, side + 1.75, title)
+    figure = style.new_figure(side + 2.6, side + 1.75, "Confusion matrix")
     axes = figure.subplots()
     observed = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, observed, out=np.zeros_like(counts), where=observed > 0)
@@ -31,9 +33,10 @@ def confusion(result: Classification, title: str = "Confusion matrix") -> "Figur
     bar = figure.colorbar(image, ax=axes, shrink=0.75, aspect=24, pad=0.02)
     bar.set_label("share of the observed class (%)")
     bar.outline.set_visible(False)
+    overall = result.overall
     axes.set_title(
-        f"n = {result.n:,}   accuracy = {result.accuracy:.3f}   mean recall = "
-        f"{result.mean_recall:.3f}",
+        f"n = {overall.n:,}   accuracy = {overall.metrics['accuracy']:.3f}   mean recall = "
+        f"{overall.metrics['mean_recall']:.3f}",
         fontweight="normal",
         fontsize=8,
     )
@@ -42,16 +45,9 @@ def confusion(result: Classification, title: str = "Confusion matrix") -> "Figur
 
 def _names(axes: "Axes", result: Classification) -> None:
     places = range(len(result.classes))
-    names = [middle_cut(one.name, 24) for one in result.classes]
-    longest = max(len(name) for name in names)
-    slanted = longest > 6
-    axes.set_xticks(
-        places,
-        labels=names,
-        rotation=45 if slanted else 0,
-        ha="right" if slanted else "center",
-        rotation_mode="anchor" if slanted else "default",
-    )
+    names = [style.middle_cut(one.name, 24) for one in result.classes]
+    slanted: style.Look = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks(places, labels=names, **(slanted if max(map(len, names)) > 6 else {}))
     counted = [
         f"{name}  n={one.observed:,}" for name, one in zip(names, result.classes, strict=True)
     ]
@@ -64,7 +60,7 @@ def _names(axes: "Axes", result: Classification) -> None:
 
 
 def _texts(axes: "Axes", counts: "np.ndarray", shares: "np.ndarray") -> None:
-    """Counts in every cell, with shares where there is room, light on dark."""
+    """Write counts into the cells, with shares where there is room, light on dark."""
     size = len(counts)
     if size > MOST_WITH_COUNTS:
         return

@@ -1,4 +1,4 @@
-"""Stated uncertainty against the errors that there are."""
+"""Picture of stated uncertainties against actual errors."""
 
 from collections.abc import Mapping
 from statistics import NormalDist
@@ -7,43 +7,31 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.evaluation.metrics import Array
-from pipeline.evaluation.pictures.axes import log_ticks, say_nothing_to_draw
-from pipeline.evaluation.pictures.style import (
-    DARK,
-    DASHES,
-    INK,
-    LIGHT,
-    new_figure,
-    shortened,
-    styled,
-)
+from pipeline.evaluation.pictures import style
+from pipeline.evaluation.pictures.axes import log_limits, say_nothing_to_draw, scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MARKED = (0.68, 0.95)
-"""Shares that are marked on the axes."""
+"""Shares marked on the axes."""
 BINS = 8
 FEWEST_IN_A_BIN = 8
 
 
-@styled
-def coverage_picture(
-    results: Mapping[str, tuple[Array, Array]], title: str = "Stated and found uncertainty"
-) -> "Figure":
-    """Shares of rows within intervals, and errors against the uncertainty stated for them.
+@style.own_style()
+def coverage_picture(results: Mapping[str, tuple[Array, Array]]) -> "Figure":
+    """Draw the share of rows inside stated intervals, and errors against stated uncertainties.
 
-    Args:
-        results: output -> errors in standard deviations, and the standard deviations.
-        title: above the panels.
+    The results of an output are absolute errors in standard deviations, and these deviations.
     """
-    figure = new_figure(7.2, 3.5, title)
+    figure = style.new_figure(7.2, 3.5, "Stated and actual uncertainty")
     left, right = figure.subplots(1, 2)
-    looks = [(DARK, "-"), (LIGHT, DASHES), (INK, ":")]
+    looks = [(style.DARK, "-"), (style.LIGHT, style.DASHES), (style.INK, ":")]
     for number, (name, (ratio, deviation)) in enumerate(results.items()):
         colour, dashes = looks[number % len(looks)]
-        label = shortened(name, 24)
+        label = style.shortened(name, 24)
         _held(left, ratio, colour, dashes, label)
         _sizes(right, ratio, deviation, colour, label)
     _finish_held(left)
@@ -65,15 +53,15 @@ def _held(axes: "Axes", ratio: Array, colour: str, dashes: object, label: str) -
 
 
 def _finish_held(axes: "Axes") -> None:
-    axes.plot([0, 1], [0, 1], color=INK, linewidth=0.9, zorder=1)
+    axes.plot([0, 1], [0, 1], color=style.INK, linewidth=0.9, zorder=1)
     for share in MARKED:
-        axes.axvline(share, color=INK, linewidth=0.7, linestyle=":", zorder=1)
+        axes.axvline(share, color=style.INK, linewidth=0.7, linestyle=":", zorder=1)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     axes.set_xticks([0, 0.25, 0.5, *MARKED])
     axes.set_xticklabels(["0", "0.25", "0.5", "0.68", "0.95"])
-    axes.set_xlabel("share that the interval is to hold")
-    axes.set_ylabel("share of rows that it holds")
+    axes.set_xlabel("nominal share of rows in the interval")
+    axes.set_ylabel("actual share of rows in the interval")
 
 
 def _sizes(axes: "Axes", ratio: Array, deviation: Array, colour: str, label: str) -> None:
@@ -88,16 +76,12 @@ def _sizes(axes: "Axes", ratio: Array, deviation: Array, colour: str, label: str
 
 def _finish_sizes(axes: "Axes", results: Mapping[str, tuple[Array, Array]]) -> None:
     drawn = [np.asarray(line.get_data(), dtype=np.float64) for line in axes.get_lines()]
-    values = np.concatenate([each.ravel() for each in drawn]) if drawn else np.empty(0)
-    values = values[np.isfinite(values) & (values > 0)]
-    if not values.size:
+    if not drawn:
         say_nothing_to_draw(axes, f"fewer than {FEWEST_IN_A_BIN} rows" if results else "no output")
         return
-    ends = float(values.min()) / 1.3, float(values.max()) * 1.3
-    axes.plot(ends, ends, color=INK, linewidth=0.9, zorder=1)
-    for which, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
-        getattr(axes, f"set_{which}scale")("log")
-        getattr(axes, f"set_{which}lim")(*ends)
-        log_ticks(axis, *ends)
+    ends = log_limits(drawn, share=0.0, factor=1.3)
+    axes.plot(ends, ends, color=style.INK, linewidth=0.9, zorder=1)
+    scale(axes, "x", ends, log=True)
+    scale(axes, "y", ends, log=True)
     axes.set_xlabel("stated standard deviation (bins of equal counts)")
     axes.set_ylabel("root mean square error")

@@ -1,4 +1,4 @@
-"""Metrics by group as dots: whether a model does as well at every site or on every cruise."""
+"""Picture of metrics by group: is a model equally good at every site or on every cruise?"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,20 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.evaluation.metrics import Metrics, metrics, rows_by_group
-from pipeline.evaluation.pictures.axes import limits, say_nothing_to_draw, scale
-from pipeline.evaluation.pictures.style import (
-    DARK,
-    DASHES,
-    FACTOR,
-    INK,
-    LIGHT,
-    is_log,
-    middle_cut,
-    new_figure,
-    pretty_units,
-    styled,
-)
+from pipeline.evaluation.metrics import Array, Metrics, largest_first, metrics, rows_by_group
+from pipeline.evaluation.pictures import style
+from pipeline.evaluation.pictures.axes import limits_of_all, name_lines, say_nothing_to_draw, scale
+from pipeline.evaluation.ranges import is_log
 from pipeline.networks.variable import Variable
 
 if TYPE_CHECKING:
@@ -29,7 +19,11 @@ if TYPE_CHECKING:
 
 MOST_GROUPS = 30
 FEWEST_ROWS = 3
-"""Groups with fewer are put together: their metrics would be chance."""
+"""Fewest rows of a group shown on its own; metrics of fewer rows would be chance."""
+
+
+GROUP = style.marker("o", 5, style.DARK, width=1.0)
+SEVERAL = style.marker("D", 5, "white", width=1.0)
 
 
 @dataclass(frozen=True)
@@ -37,27 +31,21 @@ class _Dot:
     label: str
     numbers: Metrics
     single: bool
-    """Whether it is one group, or several put together."""
+    """True for one group, False for several small groups together."""
 
 
-@styled
+@style.own_style()
 def groups_picture(
     observed: npt.ArrayLike,
     modelled: npt.ArrayLike,
     groups: Iterable[object],
     output: Variable,
     log: bool | None = None,
-    title: str = "",
 ) -> "Figure":
-    """Bias and mean absolute error of each group, the largest group on top.
+    """Draw bias and mean absolute error of each group, the largest group on top.
 
-    Args:
-        observed: with shape (n,).
-        modelled: with shape (n,).
-        groups: the group of each row.
-        output: what the two are.
-        log: whether logarithms are compared; as the network has the output where not given.
-        title: above the panels; says which output it is where not given.
+    Logarithms are compared where ``log`` is true; by default where the network gives the logarithm
+    of the output.
     """
     as_log = is_log(output) if log is None else log
     o = np.asarray(observed, dtype=np.float64)
@@ -65,79 +53,56 @@ def groups_picture(
     overall = metrics(o, m, as_log)
     dots = _dots(o, m, groups, as_log)
     height = 0.2 * max(len(dots), 3) + 1.35
-    figure = new_figure(7.2, height, title or f"{output.name} by group")
+    figure = style.new_figure(7.2, height, f"{output.name} by group")
     left, right = figure.subplots(1, 2, sharey=True)
     best = 1.0 if as_log else 0.0
-    _column(left, dots, [dot.numbers.bias for dot in dots], overall.bias, best, as_log)
-    _column(right, dots, [dot.numbers.mae for dot in dots], overall.mae, best, as_log)
-    units = FACTOR if as_log else pretty_units(output.units)
+    _column(left, dots, [dot.numbers["bias"] for dot in dots], overall["bias"], best, as_log)
+    _column(right, dots, [dot.numbers["mae"] for dot in dots], overall["mae"], best, as_log)
+    units = style.FACTOR if as_log else style.pretty_units(output.units)
     left.set_xlabel(f"bias ({units})")
     right.set_xlabel(f"mean absolute error ({units})")
     right.tick_params(labelleft=False)
-    _rows(left, dots)
+    name_lines(left, [dot.label for dot in dots])
+    if not dots:
+        say_nothing_to_draw(left, "no row to compare")
     _legend(figure, dots)
     return figure
 
 
-def _dots(
-    observed: npt.NDArray[np.float64],
-    modelled: npt.NDArray[np.float64],
-    groups: Iterable[object],
-    log: bool,
-) -> list[_Dot]:
-    names, rows = rows_by_group(groups, observed.size)
-    of_groups = [metrics(observed[r], modelled[r], log) for r in rows]
-    order = sorted(range(len(names)), key=lambda i: (-of_groups[i].n, names[i]))
-    order = [i for i in order if of_groups[i].n]
-    shown = [i for i in order if of_groups[i].n >= FEWEST_ROWS][:MOST_GROUPS]
-    rest = [i for i in order if i not in set(shown)]
+def _dots(observed: Array, modelled: Array, groups: Iterable[object], log: bool) -> list[_Dot]:
+    rows = rows_by_group(groups, observed.size)
+    found = {name: metrics(observed[r], modelled[r], log) for name, r in rows.items()}
+    order = largest_first({name: one.n for name, one in found.items()})
+    shown = [name for name in order if found[name].n >= FEWEST_ROWS][:MOST_GROUPS]
+    rest = [name for name in order if name not in set(shown)]
     if not shown:
-        # Only small groups: better each by itself than one heap.
+        # All groups are small: each one by itself says more than all of them together.
         shown, rest = order[:MOST_GROUPS], order[MOST_GROUPS:]
     if len(rest) == 1:
         shown, rest = shown + rest, []
-    dots = [_Dot(_label(names[i], of_groups[i]), of_groups[i], single=True) for i in shown]
+    dots = [_Dot(_label(name, found[name]), found[name], single=True) for name in shown]
     if rest:
-        together = np.concatenate([rows[i] for i in rest])
+        together = np.concatenate([rows[name] for name in rest])
         numbers = metrics(observed[together], modelled[together], log)
         dots.append(_Dot(_label(f"{len(rest):,} smaller groups", numbers), numbers, single=False))
     return dots
 
 
 def _label(name: str, numbers: Metrics) -> str:
-    return f"{middle_cut(name, 32)}  n={numbers.n:,}"
+    return f"{style.middle_cut(name, 32)}  n={numbers.n:,}"
 
 
 def _column(
-    axes: "Axes",
-    dots: list[_Dot],
-    values: Sequence[float],
-    overall: float,
-    best: float,
-    log: bool,
+    axes: "Axes", dots: list[_Dot], values: Sequence[float], overall: float, best: float, log: bool
 ) -> None:
     known = np.array([*values, overall, best], dtype=np.float64)
-    scale(axes, "x", _padded(_limits(known, log), log), log, most=5)
-    axes.axvline(best, color=INK, linewidth=0.9, zorder=2)
+    ends = limits_of_all(known[np.isfinite(known)], log)
+    scale(axes, "x", _padded(ends, log), log, most=5)
+    axes.axvline(best, color=style.INK, linewidth=0.9, zorder=2)
     if np.isfinite(overall):
-        axes.axvline(overall, color=LIGHT, linewidth=1.4, linestyle=DASHES, zorder=2)
+        axes.axvline(overall, color=style.LIGHT, linewidth=1.4, linestyle=style.DASHES, zorder=2)
     for place, (dot, value) in enumerate(zip(dots, values, strict=True)):
-        axes.plot(
-            value,
-            place,
-            marker="o" if dot.single else "D",
-            markersize=5,
-            markerfacecolor=DARK if dot.single else "white",
-            markeredgecolor=DARK,
-            zorder=4,
-        )
-
-
-def _limits(known: npt.NDArray[np.float64], log: bool) -> tuple[float, float]:
-    shown = known[np.isfinite(known)]
-    # Every dot is to be seen: there are few, so the farthest is no outlier of the picture.
-    ends = np.array([shown.min(), shown.max()])
-    return limits(ends, log, least_decades=0.12)
+        axes.plot(value, place, zorder=4, **(GROUP if dot.single else SEVERAL))
 
 
 def _padded(ends: tuple[float, float], log: bool) -> tuple[float, float]:
@@ -146,24 +111,12 @@ def _padded(ends: tuple[float, float], log: bool) -> tuple[float, float]:
     return (10.0 ** (low - pad), 10.0 ** (high + pad)) if log else (low - pad, high + pad)
 
 
-def _rows(axes: "Axes", dots: list[_Dot]) -> None:
-    axes.set_yticks(range(len(dots)), labels=[dot.label for dot in dots])
-    axes.set_ylim(max(len(dots), 1) - 0.4, -0.6)
-    if not dots:
-        say_nothing_to_draw(axes, "no row to compare")
-
-
 def _legend(figure: "Figure", dots: list[_Dot]) -> None:
-    from matplotlib.lines import Line2D
-
-    dot = {"linestyle": "none", "marker": "o", "color": DARK, "markersize": 5}
     handles = [
-        Line2D([], [], label="group", **dot),  # type: ignore[arg-type]
-        Line2D([], [], color=LIGHT, linestyle=DASHES, label="all rows"),
-        Line2D([], [], color=INK, linewidth=0.9, label="perfect"),
+        style.key("group", **GROUP),
+        style.key("all rows", color=style.LIGHT, linestyle=style.DASHES),
+        style.key("perfect", color=style.INK, linewidth=0.9),
     ]
     if any(not dot.single for dot in dots):
-        together = Line2D([], [], linestyle="none", marker="D", markerfacecolor="white")
-        together.set(markeredgecolor=DARK, markersize=5, label="small groups together")
-        handles.insert(1, together)
+        handles.insert(1, style.key("small groups together", **SEVERAL))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))

@@ -1,4 +1,4 @@
-"""What is left over of one output against each input: where a model is biased, and where unsure."""
+"""Picture of the residuals of one output against each input."""
 
 import math
 from collections.abc import Sequence
@@ -8,19 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.evaluation.metrics import Array, residual, usable
+from pipeline.evaluation.pictures import style
 from pipeline.evaluation.pictures.axes import limits, say_nothing_to_draw, scale
-from pipeline.evaluation.pictures.style import (
-    BAND,
-    INK,
-    POINTS,
-    is_log,
-    label_of,
-    new_figure,
-    panels,
-    pretty_units,
-    shortened,
-    styled,
-)
+from pipeline.evaluation.ranges import is_log
 from pipeline.networks.variable import Variable
 
 if TYPE_CHECKING:
@@ -29,14 +19,14 @@ if TYPE_CHECKING:
 
 MOST_COLUMNS = 4
 MOST_POINTS = 4_000
-"""Of more rows, every so many-th is drawn; medians and quartiles are of all."""
+"""Most points in a panel; medians and quartiles use all rows."""
 MOST_BINS = 14
 LEAST_IN_BIN = 10
 FEW_BINS = 4
-"""Fewer do not make a band."""
+"""With fewer bins, quartiles are drawn as bars and not as a band."""
 
 
-@styled
+@style.own_style()
 def residuals(
     observed: npt.ArrayLike,
     modelled: npt.ArrayLike,
@@ -44,28 +34,21 @@ def residuals(
     x: npt.ArrayLike,
     inputs: Sequence[Variable],
     log: bool | None = None,
-    title: str = "",
 ) -> "Figure":
-    """Residuals of one output against every input, with medians and quartiles of equal counts.
+    """Draw residuals against every input, with medians and quartiles of bins of equal counts.
 
-    Args:
-        observed: with shape (n,).
-        modelled: with shape (n,).
-        output: what the two are.
-        x: inputs in physical units, with shape (n, inputs).
-        inputs: what the columns are.
-        log: whether logarithms are compared; as the network has the output where not given.
-        title: above all panels; says which output it is where not given.
+    The columns of ``x`` (n, inputs) are the inputs in physical units. Logarithms are compared where
+    ``log`` is true; by default where the network gives the logarithm of the output.
     """
     as_log = is_log(output) if log is None else log
     left = residual(observed, modelled, as_log)
     values = np.asarray(x, dtype=np.float64)
     columns = min(MOST_COLUMNS, len(inputs))
     rows = -(-len(inputs) // columns)
-    heading = title or f"Residuals of {output.name}"
-    figure = new_figure(max(4.2, 2.75 * columns + 0.5), 2.35 * rows + 0.75, heading)
+    heading = f"Residuals of {output.name}"
+    figure = style.new_figure(max(4.2, 2.75 * columns + 0.5), 2.35 * rows + 0.75, heading)
     ends = _residual_limits(left[np.isfinite(left)])
-    drawn = panels(figure, rows, columns, len(inputs))
+    drawn = style.panels(figure, rows, columns, len(inputs))
     for i, axes in enumerate(drawn):
         _panel(axes, values[:, i], left, inputs[i], ends)
         if i % columns:
@@ -76,14 +59,14 @@ def residuals(
 
 
 def _residual_label(output: Variable, log: bool) -> str:
-    name = shortened(output.name, 28)
+    name = style.shortened(output.name, 28)
     if log:
         return f"log₁₀(modelled / observed)\nof {name} (decades)"
-    return f"modelled minus observed\n{name} ({pretty_units(output.units)})"
+    return f"modelled minus observed\n{name} ({style.pretty_units(output.units)})"
 
 
 def _residual_limits(left: Array) -> tuple[float, float]:
-    """Around zero, wide enough for all but the last of a hundred."""
+    """Return limits around zero that hold 99 % of the residuals."""
     if left.size == 0:
         return -1.0, 1.0
     share = 0.99 if left.size > 100 else 1.0
@@ -96,22 +79,24 @@ def _panel(
 ) -> None:
     log = is_log(variable)
     rows = usable(x, log) & np.isfinite(left)
-    axes.set_xlabel(label_of(variable, 30))
+    axes.set_xlabel(style.label_of(variable, 30))
     step = max(1, math.ceil(int(rows.sum()) / MOST_POINTS))
     shown = np.flatnonzero(rows)[::step]
     scale(axes, "x", limits(x[shown], log), log, most=4)
     axes.set_ylim(*ends)
-    axes.axhline(0.0, color=INK, linewidth=0.9, zorder=2)
+    axes.axhline(0.0, color=style.INK, linewidth=0.9, zorder=2)
     if not rows.any():
         say_nothing_to_draw(axes, "no row to compare")
         return
     size, alpha = (12, 0.6) if shown.size < 300 else (4, 0.35)
-    axes.scatter(x[shown], left[shown], s=size, color=POINTS, alpha=alpha, linewidths=0, zorder=1)
+    axes.scatter(
+        x[shown], left[shown], s=size, color=style.POINTS, alpha=alpha, linewidths=0, zorder=1
+    )
     _binned(axes, x[rows], left[rows], log)
 
 
 def _binned(axes: "Axes", x: Array, left: Array, log: bool) -> None:
-    """Medians as a line, quartiles as a band, drawn above the points."""
+    """Draw medians as a line and quartiles as a band, above the points."""
     middles, quartiles = binned_quartiles(x, left, log)
     if middles.size == 0:
         return
@@ -122,19 +107,19 @@ def _binned(axes: "Axes", x: Array, left: Array, log: bool) -> None:
             median,
             yerr=np.stack((median - low, high - median)),
             fmt="o",
-            color=INK,
-            ecolor=INK,
+            color=style.INK,
+            ecolor=style.INK,
             markersize=4,
             elinewidth=1.2,
             zorder=4,
         )
         return
-    axes.fill_between(middles, low, high, color=BAND, alpha=0.75, linewidth=0, zorder=3)
-    axes.plot(middles, median, color=INK, linewidth=1.3, marker="o", markersize=2.6, zorder=4)
+    axes.fill_between(middles, low, high, color=style.BAND, alpha=0.75, linewidth=0, zorder=3)
+    axes.plot(middles, median, color=style.INK, linewidth=1.3, marker="o", markersize=2.6, zorder=4)
 
 
 def binned_quartiles(x: Array, left: Array, log: bool) -> tuple[Array, Array]:
-    """Middles of bins with equal counts, and their quartiles, with shapes (bins,), (3, bins)."""
+    """Return the middles (bins,) and quartiles (3, bins) of bins with equal counts."""
     bins = min(MOST_BINS, x.size // LEAST_IN_BIN)
     if bins == 0:
         return np.empty(0), np.empty((3, 0))
@@ -149,12 +134,11 @@ def binned_quartiles(x: Array, left: Array, log: bool) -> tuple[Array, Array]:
 
 
 def _legend(figure: "Figure") -> None:
-    from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     handles = [
-        Line2D([], [], color=POINTS, marker="o", linestyle="none", markersize=4, label="row"),
-        Line2D([], [], color=INK, marker="o", markersize=3, label="median"),
-        Patch(color=BAND, label="middle half"),
+        style.key("row", color=style.POINTS, marker="o", linestyle="none", markersize=4),
+        style.key("median", color=style.INK, marker="o", markersize=3),
+        Patch(color=style.BAND, label="middle half"),
     ]
     figure.legend(handles=handles, loc="outside lower right", ncols=3)

@@ -1,4 +1,4 @@
-"""Modelled against observed values: one panel for each output, the metrics in its corner."""
+"""Picture of modelled against observed values, one panel for each output."""
 
 import math
 from collections.abc import Sequence
@@ -7,21 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.evaluation.metrics import Array, Metrics, Rows, metrics, usable
+from pipeline.evaluation.metrics import Array, Metrics, Rows, common_rows, metrics
+from pipeline.evaluation.pictures import style
 from pipeline.evaluation.pictures.axes import limits, one_to_one, say_nothing_to_draw, scale
-from pipeline.evaluation.pictures.style import (
-    DARK,
-    DENSITY,
-    RULE,
-    TIMES,
-    is_log,
-    new_figure,
-    panels,
-    pretty_units,
-    shortened,
-    styled,
-    with_units,
-)
+from pipeline.evaluation.ranges import is_log
 from pipeline.networks.variable import Variable
 
 if TYPE_CHECKING:
@@ -30,13 +19,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_POINTS = 1_000
-"""More rows than this are drawn as how many there are in each hexagon."""
+"""More rows than this are drawn as counts in hexagons."""
 MOST_COLUMNS = 5
 SIDE = 3.05
+"""Side of a panel in inches."""
 ONE_SIDE = 4.4
+"""Side of a single panel in inches."""
 
 
-@styled
+@style.own_style()
 def scatter(
     observed: npt.ArrayLike,
     modelled: npt.ArrayLike,
@@ -44,14 +35,10 @@ def scatter(
     title: str = "",
     logs: Sequence[bool] | None = None,
 ) -> "Figure":
-    """Modelled against observed values of every output, with the 1:1 line and the metrics.
+    """Draw modelled against observed values of every output, with 1:1 line and metrics.
 
-    Args:
-        observed: NaN where there is no observation, with shape (n, outputs).
-        modelled: with shape (n, outputs).
-        outputs: what the columns are.
-        title: above all panels.
-        logs: which outputs are compared as logarithms; those that the network has as such.
+    The columns of ``observed`` and ``modelled`` (n, outputs) are the outputs. ``logs`` tells which
+    are compared as logarithms; by default those whose logarithm the network gives.
     """
     o = np.asarray(observed, dtype=np.float64)
     m = np.asarray(modelled, dtype=np.float64)
@@ -59,38 +46,36 @@ def scatter(
     columns = min(MOST_COLUMNS, math.ceil(math.sqrt(len(outputs))))
     rows = -(-len(outputs) // columns)
     side = ONE_SIDE if len(outputs) == 1 else SIDE
-    bar = any(_count(o[:, i], m[:, i], as_log[i]) > MOST_POINTS for i in range(len(outputs)))
+    bar = any(
+        common_rows(o[:, i], m[:, i], log=log).sum() > MOST_POINTS for i, log in enumerate(as_log)
+    )
     width, height = side * columns + (0.75 if bar else 0), (side + 0.1) * rows
-    figure = new_figure(width, height + (0.35 if title else 0), title)
-    drawn = panels(figure, rows, columns, len(outputs))
+    figure = style.new_figure(width, height + (0.35 if title else 0), title)
+    drawn = style.panels(figure, rows, columns, len(outputs))
     clouds = [_panel(axes, o[:, i], m[:, i], outputs[i], as_log[i]) for i, axes in enumerate(drawn)]
     _colourbar(figure, [cloud for cloud in clouds if cloud is not None])
     return figure
-
-
-def _count(observed: Array, modelled: Array, log: bool) -> int:
-    return int((usable(observed, log) & usable(modelled, log)).sum())
 
 
 def _panel(
     axes: "Axes", observed: Array, modelled: Array, variable: Variable, log: bool
 ) -> "PolyCollection | None":
     numbers = metrics(observed, modelled, log)
-    rows = usable(observed, log) & usable(modelled, log)
+    rows = common_rows(observed, modelled, log=log)
     o, m = observed[rows], modelled[rows]
     ends = limits(np.concatenate((o, m)), log)
-    axes.set_title(shortened(variable.name, 28, 2))
-    axes.set_xlabel(with_units("observed", variable.units))
-    axes.set_ylabel(with_units("modelled", variable.units))
+    axes.set_title(style.shortened(variable.name, 28, 2))
+    axes.set_xlabel(style.with_units("observed", variable.units))
+    axes.set_ylabel(style.with_units("modelled", variable.units))
     cloud = None
     if o.size == 0:
         say_nothing_to_draw(axes, "no row to compare")
     elif o.size <= MOST_POINTS:
         size, alpha = (16, 0.75) if o.size <= 200 else (9, 0.5)
-        axes.scatter(o, m, s=size, color=DARK, alpha=alpha, linewidths=0, zorder=3)
+        axes.scatter(o, m, s=size, color=style.DARK, alpha=alpha, linewidths=0, zorder=3)
     else:
         cloud = _hexagons(axes, o, m, ends, log)
-    # After the hexagons, which bring scales and ticks of their own.
+    # After the hexagons, which set their own scales and ticks.
     scale(axes, "x", ends, log)
     scale(axes, "y", ends, log)
     axes.set_box_aspect(1)
@@ -115,14 +100,14 @@ def _hexagons(
         xscale=name,
         yscale=name,
         mincnt=1,
-        cmap=DENSITY,
+        cmap=style.DENSITY,
         linewidths=0.1,
         zorder=3,
     )
 
 
 def _colourbar(figure: "Figure", clouds: "list[PolyCollection]") -> None:
-    """One scale of colours for all panels."""
+    """Draw one colour scale for all panels."""
     if not clouds:
         return
     from matplotlib.colors import LogNorm
@@ -146,7 +131,7 @@ def _beyond(o: Array, m: Array, ends: tuple[float, float]) -> Rows:
 
 
 def _corner(axes: "Axes", numbers: Metrics, variable: Variable, beyond: int) -> None:
-    """The metrics where a good model has no points: upper left."""
+    """Write the metrics to the upper left, where a good model has no points."""
     lines = metric_lines(numbers, variable.units)
     if beyond:
         lines.append(f"{beyond:,} beyond the axes")
@@ -161,21 +146,21 @@ def _corner(axes: "Axes", numbers: Metrics, variable: Variable, beyond: int) -> 
         linespacing=1.25,
         bbox=box,
         zorder=6,
-        color="#111111" if numbers.n else RULE,
+        color="#111111" if numbers.n else style.RULE,
     )
 
 
 def metric_lines(numbers: Metrics, units: str) -> list[str]:
-    """The metrics in words, one a line; a factor has a times sign, a difference its units."""
+    """Return the metrics, one per line; factors have a times sign, differences have units."""
     lines = [f"n = {numbers.n:,}"]
     if numbers.n:
-        unit = "" if numbers.log or units == "1" else f" {pretty_units(units)}"
+        unit = "" if numbers.log or units == "1" else f" {style.pretty_units(units)}"
         lines += [
-            f"MAE = {_value(numbers.mae, numbers.log)}{unit}",
-            f"bias = {_value(numbers.bias, numbers.log)}{unit}",
+            f"MAE = {_value(numbers['mae'], numbers.log)}{unit}",
+            f"bias = {_value(numbers['bias'], numbers.log)}{unit}",
         ]
-        if math.isfinite(numbers.r2):
-            lines += [f"R² = {numbers.r2:.3f}", f"slope = {numbers.slope:.2f}"]
+        if math.isfinite(numbers["r2"]):
+            lines += [f"R² = {numbers['r2']:.3f}", f"slope = {numbers['slope']:.2f}"]
     if numbers.failures > 0:
         lines.append(f"failed: {numbers.observed - numbers.n:,} of {numbers.observed:,}")
     return lines
@@ -184,4 +169,4 @@ def metric_lines(numbers: Metrics, units: str) -> list[str]:
 def _value(value: float, log: bool) -> str:
     if not log:
         return f"{value:.3g}"
-    return f"{TIMES}{value:.2f}" if 0.1 <= value < 100 else f"{TIMES}{value:.3g}"
+    return f"{style.TIMES}{value:.2f}" if 0.1 <= value < 100 else f"{style.TIMES}{value:.3g}"

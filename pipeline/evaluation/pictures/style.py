@@ -1,23 +1,22 @@
-"""What all pictures have in common: type, colours, names with units, bytes that do not change."""
+"""Style of all pictures: fonts, colours, names with units, and reproducible bytes."""
 
-import functools
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
+
+from pipeline.evaluation.bootstrap import Interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
     from pipeline.networks.variable import Variable
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
 DPI = 150
-# Dark and light in grey, apart for the colour-blind; after Okabe and Ito 2008.
+# DARK and LIGHT differ in grey print and for the colour-blind; after Okabe and Ito 2008.
 DARK = "#1f3b5c"
 LIGHT = "#d9822b"
 POINTS = "#7d93ab"
@@ -26,10 +25,12 @@ RULE = "#555555"
 GRID = "#e3e3e3"
 INK = "#222222"
 DENSITY = "viridis"
-"""Dark where there are few, so that a single row shows on white."""
+"""Colour map of counts; low counts are dark, so that a single row shows on white."""
 
-SETTINGS: dict[str, Any] = {
-    "font.family": ["DejaVu Sans"],  # comes with matplotlib, so pictures are equal everywhere
+Look = dict[str, Any]
+"""Arguments of matplotlib that say how something looks."""
+SETTINGS: Look = {
+    "font.family": ["DejaVu Sans"],  # part of matplotlib, so pictures are the same everywhere
     "font.size": 8.0,
     "axes.titlesize": 9.0,
     "axes.titleweight": "bold",
@@ -58,7 +59,7 @@ TITLE_SIZE = 10.5
 
 TIMES = "\u00d7"
 FACTOR = "factor"
-"""What the metrics of logarithms are measured in."""
+"""Stands for the units in metrics of logarithms."""
 DASHES = (0, (4, 1.5))
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -67,7 +68,7 @@ _POWER = re.compile(r"(?<=[A-Za-z])-?\d+\b")
 
 @contextmanager
 def own_style() -> Iterator[None]:
-    """The settings of these pictures and no others, whatever the user's matplotlibrc says."""
+    """Draw in the style of these pictures, whatever the user's matplotlibrc says."""
     import matplotlib as mpl
 
     with mpl.rc_context():
@@ -76,19 +77,8 @@ def own_style() -> Iterator[None]:
         yield
 
 
-def styled(draw: Callable[P, R]) -> Callable[P, R]:
-    """Let a function draw in the style of these pictures."""
-
-    @functools.wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> R:
-        with own_style():
-            return draw(*args, **kwargs)
-
-    return drawn
-
-
 def new_figure(width: float, height: float, title: str = "") -> "Figure":
-    """An empty figure (inches) that lays itself out and belongs to no window."""
+    """Return an empty figure (size in inches) with an automatic layout and no window."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -103,7 +93,7 @@ def new_figure(width: float, height: float, title: str = "") -> "Figure":
 
 
 def panels(figure: "Figure", rows: int, columns: int, used: int) -> list["Axes"]:
-    """The first ``used`` panels of a grid; the others are left empty."""
+    """Return the first ``used`` panels of a grid; the others stay empty."""
     grid = list(figure.subplots(rows, columns, squeeze=False).reshape(-1))
     for empty in grid[used:]:
         empty.set_axis_off()
@@ -111,26 +101,51 @@ def panels(figure: "Figure", rows: int, columns: int, used: int) -> list["Axes"]
 
 
 def png(figure: "Figure") -> bytes:
-    """The figure as a PNG of 150 dpi; equal figures are equal bytes."""
+    """Return the figure as a PNG of 150 dpi; equal figures give equal bytes."""
     buffer = io.BytesIO()
     with own_style():
-        # Without this the file would name the version of matplotlib.
+        # Otherwise the file would name the version of matplotlib.
         figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return buffer.getvalue()
 
 
+def key(label: str, **look: Any) -> "Line2D":
+    """Return an entry of a legend."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], label=label, **look)
+
+
+def marker(shape: str, size: float, fill: str, edge: str = DARK, width: float = 1.3) -> Look:
+    """Return the look of a marker with an edge."""
+    return {
+        "linestyle": "none",
+        "marker": shape,
+        "markersize": size,
+        "markerfacecolor": fill,
+        "markeredgecolor": edge,
+        "markeredgewidth": width,
+    }
+
+
+def level_text(intervals: Iterable[Interval]) -> str:
+    """Return the level of intervals as ``95% ``, or an empty text without intervals."""
+    level = max((one.level for one in intervals), default=None)
+    return "" if level is None else f"{level:.0%} "
+
+
 def pretty_units(units: str) -> str:
-    """``mg m⁻³`` for ``mg m-3``."""
+    """Return ``mg m⁻³`` for ``mg m-3``."""
     return _POWER.sub(lambda power: power.group().translate(_SUPERSCRIPTS), units)
 
 
 def with_units(text: str, units: str) -> str:
-    """``observed (m⁻¹)``; (1) is said of what has no dimension."""
+    """Return ``observed (m⁻¹)``; dimensionless quantities have the units 1."""
     return f"{text} ({pretty_units(units)})" if units else text
 
 
 def shortened(text: str, width: int, lines: int = 1) -> str:
-    """At most so many lines of so many letters, with an ellipsis where it was longer."""
+    """Shorten a text to ``lines`` lines of ``width`` letters, with an ellipsis at the end."""
     broken = _wrapped(text, width)
     if len(broken) > lines:
         last = broken[lines - 1]
@@ -139,7 +154,7 @@ def shortened(text: str, width: int, lines: int = 1) -> str:
 
 
 def middle_cut(text: str, width: int) -> str:
-    """At most so many letters, both ends of what was longer: cruises differ in their last ones."""
+    """Shorten a text to ``width`` letters but keep both ends: cruises often differ at the end."""
     if len(text) <= width:
         return text
     behind = (width - 1) // 2
@@ -147,7 +162,7 @@ def middle_cut(text: str, width: int) -> str:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """Lines that break at spaces, else after an underscore, else anywhere."""
+    """Break a text at spaces, else after underscores, else anywhere."""
     lines: list[str] = []
     line = ""
     for piece in re.findall(r"[^\s_]*_+|[^\s_]+\s*|\s+", text):
@@ -162,13 +177,8 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def label_of(variable: "Variable", width: int = 40, lines: int = 2) -> str:
-    """Name and units on one line where they fit, as the label of an axis."""
+    """Return the label of an axis: name and units, on one line where they fit."""
     name = shortened(variable.name, width, lines)
     units = pretty_units(variable.units)
     joined = f"{name} ({units})"
     return joined if len(joined.splitlines()[-1]) <= width + 2 else f"{name}\n({units})"
-
-
-def is_log(variable: "Variable") -> bool:
-    """Whether a variable is shown and compared as a logarithm, as the network has it."""
-    return variable.transform.ln_per_unit is not None

@@ -1,4 +1,4 @@
-"""Trials of a search: the best so far, and the objective against each hyperparameter."""
+"""Picture of the trials of a search: the objective by trial and by hyperparameter."""
 
 import math
 from collections.abc import Sequence
@@ -7,18 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.evaluation.metrics import Array
-from pipeline.evaluation.pictures.axes import log_ticks, say_nothing_to_draw
-from pipeline.evaluation.pictures.style import (
-    BAND,
-    DARK,
-    INK,
-    LIGHT,
-    new_figure,
-    panels,
-    shortened,
-    styled,
-)
+from pipeline.evaluation.pictures import style
+from pipeline.evaluation.pictures.axes import log_limits, say_nothing_to_draw, scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,17 +22,18 @@ MOST_TICKS = 6
 
 @dataclass(frozen=True)
 class TrialPoint:
-    """A trial, as it is drawn."""
+    """One trial in the picture."""
 
     number: int
     objective: float
-    """NaN where training ran away."""
+    """Validation loss; NaN where training diverged."""
     epochs: int
     values: dict[str, int | float | str]
+    """Hyperparameters by name."""
     is_best: bool
 
 
-@styled
+@style.own_style()
 def trials_picture(
     trials: Sequence[TrialPoint],
     names: Sequence[str],
@@ -50,35 +41,35 @@ def trials_picture(
     objective: str,
     title: str = "Trials",
 ) -> "Figure":
-    """First the objective by trial with the best so far, then by each hyperparameter.
+    """Draw the objective by trial, with the best so far, and by each hyperparameter.
 
     Args:
-        trials: in their order.
-        names: of the hyperparameters.
-        logarithmic: those that are drawn by their logarithm; ``units`` is said of ``units_1``, too.
-        objective: its name, the label of its axis.
-        title: above all panels.
+        trials: the trials in order of their numbers.
+        names: names of the hyperparameters.
+        logarithmic: hyperparameters with a logarithmic axis; ``units`` stands for ``units_1``, too.
+        objective: label of the axis of the objective.
+        title: title of the figure.
     """
     count = 1 + len(names)
     columns = min(MOST_COLUMNS, count)
     rows = -(-count // columns)
-    figure = new_figure(max(6.4, 2.3 * columns + 0.7), 2.2 * rows + 0.7, title)
-    first, *others = panels(figure, rows, columns, count)
+    figure = style.new_figure(max(6.4, 2.3 * columns + 0.7), 2.2 * rows + 0.7, title)
+    first, *others = style.panels(figure, rows, columns, count)
     done = [trial for trial in trials if math.isfinite(trial.objective)]
-    ends = _ends([trial.objective for trial in done])
+    ends = log_limits([np.array([trial.objective for trial in done])])
     norm = _norm(trials)
     _by_number(first, trials, done, norm)
     for axes, name in zip(others, names, strict=True):
         _by_value(axes, name, [t for t in done if name in t.values], norm)
         if name in logarithmic or name.rpartition("_")[0] in logarithmic:
-            _log_x(axes, [float(t.values[name]) for t in done if name in t.values])
+            values = np.array([float(t.values[name]) for t in done if name in t.values])
+            if values.size:
+                scale(axes, "x", log_limits([values], share=0.05), log=True, most=4)
     for place, axes in enumerate((first, *others)):
-        axes.set_yscale("log")
-        axes.set_ylim(*ends)
-        log_ticks(axes.yaxis, *ends)
+        scale(axes, "y", ends, log=True)
         axes.tick_params(labelleft=place % columns == 0)
         if place % columns == 0:
-            axes.set_ylabel(shortened(objective, 30, 2))
+            axes.set_ylabel(style.shortened(objective, 30, 2))
     _legend(figure, trials, norm)
     return figure
 
@@ -87,18 +78,15 @@ def _by_number(
     axes: "Axes", trials: Sequence[TrialPoint], done: Sequence[TrialPoint], norm: "LogNorm"
 ) -> None:
     if not done:
-        say_nothing_to_draw(axes, "every training ran away")
+        say_nothing_to_draw(axes, "every training diverged")
         return
     _points(axes, [float(t.number) for t in done], done, norm)
     best = np.minimum.accumulate([t.objective for t in done])
-    numbers = [t.number for t in done]
-    axes.step(
-        [*numbers, trials[-1].number], [*best, best[-1]], where="post", color=LIGHT, linewidth=1.6,
-        zorder=2,
-    )  # fmt: skip
+    x, y = [*(t.number for t in done), trials[-1].number], [*best, best[-1]]
+    axes.step(x, y, where="post", color=style.LIGHT, linewidth=1.6, zorder=2)
     for trial in trials:
         if math.isnan(trial.objective):
-            axes.axvline(trial.number, color=INK, linewidth=0.5, linestyle=":", zorder=1)
+            axes.axvline(trial.number, color=style.INK, linewidth=0.5, linestyle=":", zorder=1)
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(MOST_TICKS, integer=True))
@@ -113,7 +101,7 @@ def _by_value(axes: "Axes", name: str, trials: Sequence[TrialPoint], norm: "LogN
     if any(isinstance(value, str) for value in values):
         kinds = sorted({str(value) for value in values})
         _points(axes, [float(kinds.index(str(value))) for value in values], trials, norm)
-        axes.set_xticks(range(len(kinds)), labels=[shortened(kind, 9) for kind in kinds])
+        axes.set_xticks(range(len(kinds)), labels=[style.shortened(kind, 9) for kind in kinds])
         axes.set_xlim(-0.5, len(kinds) - 0.5)
         return
     _points(axes, [float(value) for value in values], trials, norm)
@@ -126,7 +114,7 @@ def _by_value(axes: "Axes", name: str, trials: Sequence[TrialPoint], norm: "LogN
 
 
 def _points(axes: "Axes", x: list[float], trials: Sequence[TrialPoint], norm: "LogNorm") -> None:
-    """Coloured by epochs; the best as a diamond."""
+    """Draw trials as dots coloured by epochs, the best one as a diamond."""
     y = [trial.objective for trial in trials]
     axes.scatter(
         x, y, c=[trial.epochs for trial in trials], cmap=COLOURS, norm=norm, s=18, zorder=3,
@@ -134,29 +122,7 @@ def _points(axes: "Axes", x: list[float], trials: Sequence[TrialPoint], norm: "L
     )  # fmt: skip
     for place, trial in zip(x, trials, strict=True):
         if trial.is_best:
-            axes.plot(
-                place, trial.objective, marker="D", markersize=7, markerfacecolor=BAND,
-                markeredgecolor=DARK, markeredgewidth=1.3, zorder=5,
-            )  # fmt: skip
-
-
-def _log_x(axes: "Axes", values: list[float]) -> None:
-    if not values:
-        return
-    room = math.pow(max(max(values) / min(values), 1.5), 0.05)
-    low, high = min(values) / room, max(values) * room
-    axes.set_xscale("log")
-    axes.set_xlim(low, high)
-    log_ticks(axes.xaxis, low, high, most=4)
-
-
-def _ends(values: list[float]) -> tuple[float, float]:
-    known: Array = np.array([value for value in values if value > 0], dtype=np.float64)
-    if known.size == 0:
-        return 0.1, 10.0
-    low, high = float(known.min()), float(known.max())
-    room = math.pow(max(high / low, 1.5), 0.06)
-    return low / room, high * room
+            axes.plot(place, trial.objective, zorder=5, **style.marker("D", 7, style.BAND))
 
 
 def _norm(trials: Sequence[TrialPoint]) -> "LogNorm":
@@ -167,20 +133,19 @@ def _norm(trials: Sequence[TrialPoint]) -> "LogNorm":
 
 
 def _legend(figure: "Figure", trials: Sequence[TrialPoint], norm: "LogNorm") -> None:
-    """The colours of the epochs, the best, the line of the best so far."""
+    """Explain the colours of the epochs, the best trial and the line of the best so far."""
     import matplotlib as mpl
     from matplotlib.colors import to_hex
-    from matplotlib.lines import Line2D
 
     colours = mpl.colormaps[COLOURS]
-    handles = [
-        Line2D([], [], linestyle="none", marker="o", markersize=5, markeredgecolor="white",
-               color=to_hex(colours(norm(epochs))), label=f"{epochs:,} epoch{'s' * (epochs > 1)}")
-        for epochs in sorted({trial.epochs for trial in trials})
-    ]  # fmt: skip
-    handles.append(Line2D([], [], linestyle="none", marker="D", markersize=6, color=BAND,
-                          markeredgecolor=DARK, label="best"))  # fmt: skip
-    handles.append(Line2D([], [], color=LIGHT, linewidth=1.6, label="best so far"))
+    dot = {"linestyle": "none", "marker": "o", "markersize": 5, "markeredgecolor": "white"}
+    handles = []
+    for epochs in sorted({trial.epochs for trial in trials}):
+        name = f"{epochs:,} epoch{'s' * (epochs > 1)}"
+        handles.append(style.key(name, color=to_hex(colours(norm(epochs))), **dot))
+    diamond = {"linestyle": "none", "marker": "D", "markersize": 6, "markeredgecolor": style.DARK}
+    handles.append(style.key("best", color=style.BAND, **diamond))
+    handles.append(style.key("best so far", color=style.LIGHT, linewidth=1.6))
     if any(math.isnan(trial.objective) for trial in trials):
-        handles.append(Line2D([], [], color=INK, linewidth=0.5, linestyle=":", label="ran away"))
+        handles.append(style.key("diverged", color=style.INK, linewidth=0.5, linestyle=":"))
     figure.legend(handles=handles, loc="outside lower right", ncols=len(handles))

@@ -1,15 +1,15 @@
 """The folder of a search: tables of trials, their picture, and the recipe of the best."""
 
-import csv
-import io
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from pipeline.config.tuning import Space
+from pipeline.evaluation.columns import Column, aligned, csv_text, table
 from pipeline.evaluation.files import replace_file
-from pipeline.evaluation.formatting import aligned
 from pipeline.evaluation.pictures import png
 from pipeline.evaluation.pictures.trials import TrialPoint, trials_picture
 from pipeline.training.tuning.trial import Trial, Value
@@ -54,49 +54,56 @@ def _finite(objective: float | None) -> float:
 
 
 def trials_text(tuned: Tuned, shown: int = SHOWN) -> str:
-    """The best trials first, so many of them, and what is best."""
-    names = _names(tuned)
+    """Return a table of the best trials, with up to ``shown`` rows, and the best trial."""
     ordered = sorted(tuned.trials, key=lambda trial: (trial.loss, trial.number))
-    head = ["trial", "loss", "epochs", "best epoch", "goes on", *names]
-    table = aligned(head, [_cells(trial, names) for trial in ordered[:shown]])
+    columns: list[Column[Trial]] = [
+        Column("trial", lambda trial: trial.number),
+        Column("loss", _loss),
+        Column("epochs", lambda trial: trial.epochs),
+        Column("best epoch", lambda trial: _short(trial.best_epoch)),
+        Column("goes on", lambda trial: _short(trial.continues)),
+        *(_value(name, _short) for name in _names(tuned)),
+    ]
     rest = len(ordered) - shown
     more = f"\n... and {rest} worse ones" if rest > 0 else ""
-    return f"{table}{more}\nbest: trial {tuned.best.number} of {len(ordered)}, {_method(tuned)}\n"
+    return (
+        f"{aligned(table(columns, ordered[:shown]))}{more}\n"
+        f"best: trial {tuned.best.number} of {len(ordered)}, {_method(tuned)}\n"
+    )
 
 
-def _cells(trial: Trial, names: list[str]) -> list[str]:
-    loss = "ran away" if trial.objective is None else f"{trial.objective:.4g}"
-    return [
-        str(trial.number), loss, str(trial.epochs), _said(trial.best_epoch),
-        _said(trial.continues), *(_said(trial.values.get(name)) for name in names),
-    ]  # fmt: skip
+def _loss(trial: Trial) -> str:
+    return "diverged" if trial.objective is None else f"{trial.objective:.4g}"
 
 
-def _said(value: Value | None) -> str:
+def _value(name: str, written: Callable[[Value | None], Any]) -> Column[Trial]:
+    return Column(name, lambda trial: written(trial.values.get(name)))
+
+
+def _short(value: Value | None) -> str:
     if value is None:
         return ""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def trials_csv(tuned: Tuned) -> str:
-    """A line for each trial, in their order, with all digits."""
-    names = _names(tuned)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("trial", "objective", "epochs", "best_epoch", "continues", *names))
-    for trial in tuned.trials:
-        writer.writerow(
-            [trial.number, trial.objective, trial.epochs, trial.best_epoch, trial.continues]
-            + [trial.values.get(name) for name in names]
-        )
-    return text.getvalue()
+    """Return one line for each trial, in order of their numbers, with all digits."""
+    columns: list[Column[Trial]] = [
+        Column("trial", lambda trial: trial.number),
+        Column("objective", lambda trial: trial.objective),
+        Column("epochs", lambda trial: trial.epochs),
+        Column("best_epoch", lambda trial: trial.best_epoch),
+        Column("continues", lambda trial: trial.continues),
+        *(_value(name, lambda value: value) for name in _names(tuned)),
+    ]
+    return csv_text(columns, tuned.trials)
 
 
 def best_yaml(tuned: Tuned) -> str:
     """The recipe of the best trial, with where it comes from in front."""
     best = tuned.best
     divisions = f", mean of {tuned.folds} divisions" if tuned.folds > 1 else ""
-    values = ", ".join(f"{name} {_said(value)}" for name, value in best.values.items())
+    values = ", ".join(f"{name} {_short(value)}" for name, value in best.values.items())
     content = tuned.best_recipe.model_dump(mode="json", exclude={"tune"})
     return (
         f"# The best of {len(tuned.trials)} trials of ocpipe tune: {_method(tuned)}.\n"

@@ -17,15 +17,15 @@ def test_by_hand():
     probabilities = [[0.8, 0.1, 0.1], [0.5, 0.3, 0.2], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1]]
     result = classification(observed, probabilities, CLASSES)
     assert result.confusion == ((2, 0, 0), (1, 1, 0), (0, 0, 0))
-    assert result.accuracy == 0.75
-    assert result.mean_recall == 0.75
+    assert result.overall.metrics["accuracy"] == 0.75
+    assert result.overall.metrics["mean_recall"] == 0.75
     clear, turbid, ice = result.classes
     assert (clear.precision, clear.recall) == (pytest.approx(2 / 3), 1.0)
     assert clear.f1 == pytest.approx(0.8)
     assert (turbid.precision, turbid.recall) == (1.0, 0.5)
     assert math.isnan(ice.precision)
     assert math.isnan(ice.f1)
-    assert result.log_loss == pytest.approx(-math.log(0.8 * 0.5 * 0.7 * 0.3) / 4)
+    assert result.overall.log_loss == pytest.approx(-math.log(0.8 * 0.5 * 0.7 * 0.3) / 4)
 
 
 def test_failures_and_unknown_classes():
@@ -33,21 +33,21 @@ def test_failures_and_unknown_classes():
     result = classification(
         [0, 1, -1], [[0.9, 0.1, 0.0], [np.nan, 0.5, 0.5], [0.1, 0.8, 0.1]], CLASSES
     )
-    assert (result.observed, result.n, result.failures) == (2, 1, 0.5)
+    assert (result.observed, result.overall.n, result.failures) == (2, 1, 0.5)
 
 
 def test_the_impossible_costs_much_but_not_everything():
     """A class held impossible that is there leaves a finite loss."""
     result = classification([2], [[0.5, 0.5, 0.0]], CLASSES)
-    assert result.log_loss == pytest.approx(-math.log(1e-15))
+    assert result.overall.log_loss == pytest.approx(-math.log(1e-15))
 
 
 def test_nothing_to_compare():
     """Without a row the shares are NaN."""
     result = classification([-1], [[1.0, 0.0, 0.0]], CLASSES)
-    assert result.n == 0
-    assert math.isnan(result.accuracy)
-    assert math.isnan(result.log_loss)
+    assert result.overall.n == 0
+    assert math.isnan(result.overall.metrics["accuracy"])
+    assert math.isnan(result.overall.log_loss)
 
 
 def test_what_does_not_fit_is_refused():

@@ -1,19 +1,31 @@
 """Metrics against numbers worked out by hand and against formulas written in another way."""
 
+import csv
+import io
+import json
 import math
 import statistics
 
 import numpy as np
 import pytest
+from evaluation_cases import APH, INPUTS, samples
 
 from pipeline.errors import ConfigError
+from pipeline.evaluation.bootstrap import bootstrap_metric
+from pipeline.evaluation.card import ModelCard, render_card
 from pipeline.evaluation.metrics import (
+    COUNT,
+    METRICS,
+    SQUARE,
+    Metric,
     common_rows,
     metrics,
     metrics_by_group,
     residual,
     rows_by_group,
 )
+from pipeline.evaluation.report import evaluate_arrays
+from pipeline.evaluation.tables import to_csv, to_json, to_text
 
 
 def test_by_hand():
@@ -21,23 +33,23 @@ def test_by_hand():
     result = metrics([1.0, 1.0, 10.0, 100.0], [10.0, 1.0, 1.0, 1.0])
     # Differences of logarithms: 1, 0, -1, -2.
     assert result.n == result.observed == 4
-    assert result.bias == pytest.approx(10**-0.5)
-    assert result.mae == pytest.approx(10.0)
-    assert result.rmse == pytest.approx(math.sqrt(6 / 4))
+    assert result["bias"] == pytest.approx(10**-0.5)
+    assert result["mae"] == pytest.approx(10.0)
+    assert result["rmse"] == pytest.approx(math.sqrt(6 / 4))
     # Of 900, 0, 90 and 99 percent.
-    assert result.median_percentage == pytest.approx((90 + 99) / 2)
+    assert result["median_percentage"] == pytest.approx((90 + 99) / 2)
 
 
 def test_a_constant_factor_is_bias_and_error_alike():
     """Twice too much everywhere is a bias and an error of 2, on a line of slope 1."""
     observed = np.array([0.01, 0.1, 0.5, 3.0])
     result = metrics(observed, 2 * observed)
-    assert result.bias == pytest.approx(2.0)
-    assert result.mae == pytest.approx(2.0)
-    assert result.r2 == pytest.approx(1.0)
-    assert result.slope == pytest.approx(1.0)
-    assert result.intercept == pytest.approx(math.log10(2.0))
-    assert result.median_percentage == pytest.approx(100.0)
+    assert result["bias"] == pytest.approx(2.0)
+    assert result["mae"] == pytest.approx(2.0)
+    assert result["r2"] == pytest.approx(1.0)
+    assert result["slope"] == pytest.approx(1.0)
+    assert result["intercept"] == pytest.approx(math.log10(2.0))
+    assert result["median_percentage"] == pytest.approx(100.0)
 
 
 @pytest.mark.parametrize("log", [True, False])
@@ -52,15 +64,15 @@ def test_against_the_standard_library(log):
     differences = [m - o for o, m in zip(a, b, strict=True)]
     bias = statistics.fmean(differences)
     mae = statistics.fmean(map(abs, differences))
-    assert result.bias == pytest.approx(math.pow(10, bias) if log else bias)
-    assert result.mae == pytest.approx(math.pow(10, mae) if log else mae)
-    assert result.rmse == pytest.approx(math.sqrt(statistics.fmean(d * d for d in differences)))
-    assert result.r2 == pytest.approx(statistics.correlation(a, b) ** 2)
-    assert result.slope == pytest.approx(statistics.pstdev(b) / statistics.pstdev(a))
-    middle = statistics.fmean(b) - result.slope * statistics.fmean(a)
-    assert result.intercept == pytest.approx(middle)
+    assert result["bias"] == pytest.approx(math.pow(10, bias) if log else bias)
+    assert result["mae"] == pytest.approx(math.pow(10, mae) if log else mae)
+    assert result["rmse"] == pytest.approx(math.sqrt(statistics.fmean(d * d for d in differences)))
+    assert result["r2"] == pytest.approx(statistics.correlation(a, b) ** 2)
+    assert result["slope"] == pytest.approx(statistics.pstdev(b) / statistics.pstdev(a))
+    middle = statistics.fmean(b) - result["slope"] * statistics.fmean(a)
+    assert result["intercept"] == pytest.approx(middle)
     shares = [abs(m / o - 1) for o, m in zip(observed, modelled, strict=True)]
-    assert result.median_percentage == pytest.approx(100 * statistics.median(shares))
+    assert result["median_percentage"] == pytest.approx(100 * statistics.median(shares))
 
 
 def test_the_line_does_not_prefer_a_side():
@@ -69,8 +81,8 @@ def test_the_line_does_not_prefer_a_side():
     observed = 10 ** rng.standard_normal(200)
     modelled = observed**0.7 * 10 ** (0.3 * rng.standard_normal(200))
     there, back = metrics(observed, modelled), metrics(modelled, observed)
-    assert there.slope == pytest.approx(1 / back.slope)
-    assert metrics(observed, 1 / modelled).slope < 0
+    assert there["slope"] == pytest.approx(1 / back["slope"])
+    assert metrics(observed, 1 / modelled)["slope"] < 0
 
 
 def test_failures_are_rows_with_an_observation_only():
@@ -88,7 +100,7 @@ def test_nothing_to_compare_is_not_a_number():
     """Without a row all but the counts are NaN, and no warning is given."""
     result = metrics([1.0, 2.0], [-1.0, np.nan])
     assert (result.observed, result.n, result.failures) == (2, 0, 1.0)
-    assert math.isnan(result.bias)
+    assert math.isnan(result["bias"])
     assert math.isnan(metrics([], []).failures)
 
 
@@ -96,17 +108,17 @@ def test_nothing_to_compare_is_not_a_number():
 def test_constant_values_have_no_line(log):
     """A model that always says the same has errors but no correlation and no slope."""
     result = metrics([0.1, 0.2, 0.4], [0.1, 0.1, 0.1], log)
-    assert math.isnan(result.r2)
-    assert math.isnan(result.slope)
-    assert math.isfinite(result.mae)
+    assert math.isnan(result["r2"])
+    assert math.isnan(result["slope"])
+    assert math.isfinite(result["mae"])
 
 
 def test_observed_zeros_have_no_percentage():
     """Without logarithms a zero is compared but has no share of itself."""
     result = metrics([0.0, 2.0], [1.0, 3.0], log=False)
-    assert (result.n, result.mae) == (2, 1.0)
-    assert result.median_percentage == pytest.approx(50.0)
-    assert math.isnan(metrics([0.0], [1.0], log=False).median_percentage)
+    assert (result.n, result["mae"]) == (2, 1.0)
+    assert result["median_percentage"] == pytest.approx(50.0)
+    assert math.isnan(metrics([0.0], [1.0], log=False)["median_percentage"])
 
 
 def test_each_group_is_as_if_alone():
@@ -123,10 +135,10 @@ def test_each_group_is_as_if_alone():
 
 def test_groups_may_be_anything_with_a_name():
     """Numbers and text are groups alike, and each row has one."""
-    names, rows = rows_by_group([2, "x", 2, None], 4)
-    assert names == ["2", "None", "x"]
-    assert [list(of_group) for of_group in rows] == [[0, 2], [3], [1]]
-    assert rows_by_group([], 0) == ([], [])
+    rows = rows_by_group([2, "x", 2, None], 4)
+    assert list(rows) == ["2", "None", "x"]
+    assert [list(of_group) for of_group in rows.values()] == [[0, 2], [3], [1]]
+    assert rows_by_group([], 0) == {}
     with pytest.raises(ConfigError, match="found 1 groups for 2 rows"):
         metrics_by_group([1.0, 1.0], [1.0, 1.0], ["a"])
 
@@ -153,3 +165,37 @@ def test_shapes_that_do_not_fit_are_refused():
         metrics([1.0, 1.0], [1.0, 1.0, 1.0])
     with pytest.raises(ConfigError, match=r"expected \(n,\)"):
         metrics(np.ones((2, 2)), np.ones((2, 2)))
+
+
+@pytest.fixture
+def worst(monkeypatch):
+    """A metric that is not part of the package: the largest error, and its mean square."""
+    largest = Metric("worst", "worst error", lambda rows: float(np.abs(rows.difference).max()))
+    square = Metric(
+        "mse",
+        "MSE",
+        lambda rows: float(np.square(rows.difference).mean()),
+        lambda sums, _: sums[..., SQUARE] / sums[..., COUNT],
+    )
+    monkeypatch.setitem(METRICS, "worst", largest)
+    monkeypatch.setitem(METRICS, "mse", square)
+
+
+def test_a_new_metric_is_one_row_of_the_table(worst):
+    """A metric added from outside is in tables, CSV, JSON and card, and can have intervals."""
+    x, observed, modelled, groups = samples(60, 1)
+    result = evaluate_arrays(INPUTS, APH[:1], x, observed, modelled, groups=groups)
+    expected = np.abs(np.log10(modelled / observed)).max()
+    assert result.outputs[0].metrics["worst"] == pytest.approx(expected)
+    assert "worst error" in to_text(result)
+    line = next(csv.DictReader(io.StringIO(to_csv([result]))))
+    assert float(line["worst"]) == pytest.approx(expected)
+    told = json.loads(to_json([result]))["test"]["outputs"][0]
+    assert told["metrics"]["worst"] == pytest.approx(expected)
+    assert set(told["by_group"]["cruise 00"]) == set(told["metrics"])
+    assert "worst error" in render_card(ModelCard("n", "", INPUTS, APH[:1]), [result])
+    interval = bootstrap_metric(observed[:, 0], {"m": modelled[:, 0]}, metric="mse")["m"]
+    assert interval.low < interval.value < interval.high
+    assert interval.value == pytest.approx(result.outputs[0].metrics["mse"])
+    with pytest.raises(ConfigError, match="expected one of bias, mae, rmse, r2, mse"):
+        bootstrap_metric([1.0], {"m": [1.0]}, metric="worst")

@@ -10,7 +10,12 @@ from evaluation_cases import INPUTS, samples
 
 from pipeline.errors import ConfigError
 from pipeline.evaluation.class_comparison import compare_classes, modelled_classes
-from pipeline.evaluation.class_intervals import class_differences, class_intervals
+from pipeline.evaluation.class_metrics import (
+    CLASSIFICATION_METRICS,
+    ClassificationMetric,
+    class_differences,
+    class_intervals,
+)
 from pipeline.evaluation.classification import classification
 from pipeline.evaluation.pictures import class_groups, class_shares
 from pipeline.evaluation.report import ALWAYS, evaluate_classes
@@ -54,7 +59,7 @@ def test_intervals_are_those_of_the_plain_bootstrap():
     found = class_intervals(truth, modelled, 3, groups)
     expected = shares_of(truth, modelled)
     low, high = drawn_again(truth, modelled, groups)
-    for place, one in enumerate((found.accuracy, found.mean_recall, found.precision[1])):
+    for place, one in enumerate((*found.metrics.values(), found.precision[1])):
         assert one.value == pytest.approx(expected[place])
         assert one.low == pytest.approx(low[place], abs=0.015)
         assert one.high == pytest.approx(high[place], abs=0.015)
@@ -64,8 +69,8 @@ def test_intervals_are_those_of_the_plain_bootstrap():
 def test_rows_of_one_cruise_promise_less_than_as_many_rows():
     """Groups that differ make wider intervals than rows drawn one by one."""
     truth, modelled, groups = cruises()
-    grouped = class_intervals(truth, modelled, 3, groups).accuracy
-    alone = class_intervals(truth, modelled, 3).accuracy
+    grouped = class_intervals(truth, modelled, 3, groups).metrics["accuracy"]
+    alone = class_intervals(truth, modelled, 3).metrics["accuracy"]
     assert grouped.high - grouped.low > 1.4 * (alone.high - alone.low)
 
 
@@ -78,17 +83,20 @@ def test_a_difference_is_paired():
         better[wrong] = truth[wrong]
     difference = class_differences(truth, better, modelled, 3, groups)
     gained = np.count_nonzero(better != modelled) / truth.size
-    assert difference.accuracy.value == pytest.approx(gained)
-    assert difference.accuracy.excludes_zero
-    own, other = (class_intervals(truth, m, 3, groups).accuracy for m in (better, modelled))
+    assert difference["accuracy"].value == pytest.approx(gained)
+    assert difference["accuracy"].low > 0
+    own, other = (
+        class_intervals(truth, m, 3, groups).metrics["accuracy"] for m in (better, modelled)
+    )
     assert own.low < other.high
 
 
 def test_one_group_has_no_interval():
     """And a class that is not there has no share."""
     found = class_intervals(np.array([0, 0]), np.array([0, 1]), 3, ["a", "a"])
-    assert (found.accuracy.value, found.accuracy.groups) == (0.5, 1)
-    assert np.isnan(found.accuracy.low)
+    accuracy = found.metrics["accuracy"]
+    assert (accuracy.value, accuracy.groups) == (0.5, 1)
+    assert np.isnan(accuracy.low)
     assert np.isnan(found.recall[2].value)
 
 
@@ -98,9 +106,9 @@ def test_each_group_is_judged():
     probabilities[3] = np.nan
     result = classification([0, 1, 0, 2], probabilities, CLASSES, ["b", "a", "a", "a"])
     assert list(result.by_group) == ["a", "b"]
-    assert (result.by_group["a"].n, result.by_group["a"].accuracy) == (2, 0.5)
-    assert result.by_group["a"].mean_recall == 0.5
-    assert result.by_group["b"].accuracy == 1.0
+    assert (result.by_group["a"].n, result.by_group["a"].metrics["accuracy"]) == (2, 0.5)
+    assert result.by_group["a"].metrics["mean_recall"] == 0.5
+    assert result.by_group["b"].metrics["accuracy"] == 1.0
     assert classification([0], np.eye(3)[:1], CLASSES).by_group == {}
 
 
@@ -109,11 +117,11 @@ def test_models_are_compared_where_all_name_a_class():
     observed = np.array([0, 1, 2, 2, -1])
     models = {"own": np.array([0, 1, 2, 0, 0]), "thresholds": np.array([0, -1, 1, 2, 0])}
     own, thresholds = compare_classes(observed, models, 3)
-    assert (own.n, own.failures, own.accuracy.value) == (3, 0.0, pytest.approx(2 / 3))
+    assert (own.n, own.failures, own.metrics["accuracy"].value) == (3, 0.0, pytest.approx(2 / 3))
     assert (thresholds.n, thresholds.failures) == (3, 0.25)
-    assert thresholds.mean_recall.value == pytest.approx((1 + 0.5) / 2)
-    assert thresholds.difference.mean_recall.value == pytest.approx(0.0)
-    with pytest.raises(ConfigError, match="short: other rows than the 5 observed"):
+    assert thresholds.metrics["mean_recall"].value == pytest.approx((1 + 0.5) / 2)
+    assert thresholds.difference["mean_recall"].value == pytest.approx(0.0)
+    with pytest.raises(ConfigError, match=r"shape \(5,\), but short has shape \(1,\)"):
         compare_classes(observed, {"own": models["own"], "short": np.array([1])}, 3)
 
 
@@ -138,12 +146,15 @@ def test_an_evaluation_tells_groups_and_models(evaluation):
     """In words: intervals, thresholds, and what a constant answer would reach."""
     text = to_text(evaluation)
     assert "rows, 30 groups" in text
-    assert f"accuracy {evaluation.classification.accuracy:.3f} (" in text
+    accuracy = evaluation.classification.overall.metrics["accuracy"]
+    assert f"accuracy {accuracy:.3f} (" in text
     assert [one.model for one in evaluation.class_comparison] == ["net", "thresholds", ALWAYS]
     constant = evaluation.class_comparison[2]
     truth, *_ = cruises()
-    assert constant.accuracy.value == pytest.approx(np.bincount(truth).max() / truth.size)
-    assert constant.mean_recall.value == pytest.approx(1 / 3)
+    assert constant.metrics["accuracy"].value == pytest.approx(
+        np.bincount(truth).max() / truth.size
+    )
+    assert constant.metrics["mean_recall"].value == pytest.approx(1 / 3)
     assert "most frequent class" in text
 
 
@@ -191,3 +202,27 @@ def test_a_baseline_must_not_have_the_name_of_the_network():
             INPUTS, CLASSES, samples(1, 1)[0], [0], np.eye(3)[:1], model="net",
             baselines={"net": [0]},
         )  # fmt: skip
+
+
+def test_a_new_metric_is_one_row_of_the_table(monkeypatch):
+    """A metric added from outside is in tables, CSV and JSON, with intervals and differences."""
+    share = ClassificationMetric(
+        "first_share",
+        "share of clear",
+        lambda counts: counts[..., 0].sum(-1) / counts.sum((-2, -1)),
+    )
+    monkeypatch.setitem(CLASSIFICATION_METRICS, "first_share", share)
+    truth, modelled, groups = cruises()
+    x = np.tile(samples(1, 1)[0], (truth.size, 1))
+    result = evaluate_classes(INPUTS, CLASSES, x, truth, np.eye(3)[modelled], groups=groups)
+    expected = np.mean(modelled == 0)
+    text = to_text(result)
+    assert f"share of clear {expected:.3f} (" in text
+    told = json.loads(to_json([result]))["test"]["classification"]
+    assert told["first_share"] == pytest.approx(expected)
+    assert told["intervals"]["first_share"]["low"] < expected
+    assert told["comparison"][1]["difference"]["first_share"]["value"] == pytest.approx(
+        told["comparison"][1]["first_share"]["value"] - expected
+    )
+    line = next(csv.DictReader(io.StringIO(to_csv([result]))))
+    assert float(line["first_share"]) == pytest.approx(expected)

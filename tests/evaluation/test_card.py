@@ -94,7 +94,7 @@ def test_all_that_is_known_is_on_the_card():
         "optimizer.name adam",
         "Open ocean.",
         "No inland waters.",
-        "Beside other models, test part",
+        "Comparison with other models, test part",
         "Mean absolute error by group, test part",
         "cruise 07",
         "sr⁻¹",

@@ -9,9 +9,9 @@ import pytest
 from evaluation_cases import APH, INPUTS, samples, variable
 from PIL import Image
 
-from pipeline.evaluation.bootstrap import bootstrap_metric
 from pipeline.evaluation.classification import classification
 from pipeline.evaluation.pictures import (
+    History,
     comparison,
     confusion,
     groups_picture,
@@ -23,6 +23,7 @@ from pipeline.evaluation.pictures import (
 from pipeline.evaluation.pictures.axes import limits
 from pipeline.evaluation.pictures.residuals import binned_quartiles
 from pipeline.evaluation.pictures.style import middle_cut, pretty_units, shortened
+from pipeline.evaluation.report import evaluate_arrays
 
 LINEAR = variable("temperature", None, "degree", "none")
 LONG = variable("a_very_long_name_of_a_quantity_that_goes_on_and_on_without_any_end", None, "m-1")
@@ -40,7 +41,9 @@ def draw_residuals(count=300):
 
 def draw_learning(epochs=40):
     loss = 0.5 * np.exp(-np.arange(epochs) / 10) + 0.02
-    return learning_curves(loss, 1.2 * loss, np.full(epochs, 1e-3), epochs, "loss (1)")
+    return learning_curves(
+        History(loss, 1.2 * loss, np.full(epochs, 1e-3), epochs, loss_name="loss (1)")
+    )
 
 
 def draw_groups(count=300):
@@ -57,10 +60,11 @@ def draw_confusion(classes=4):
 
 
 def draw_comparison():
-    _, observed, modelled, groups = samples(300, 1)
-    models = {"network": modelled[:, 0], "QAA": observed[:, 0] * 1.5}
-    intervals = bootstrap_metric(observed[:, 0], models, groups, resamples=100)
-    return comparison({"aph_412": intervals}, {"aph_412": "m-1"}, {"aph_412": True})
+    x, observed, modelled, groups = samples(300, 1)
+    result = evaluate_arrays(
+        INPUTS, APH[:1], x, observed, modelled, groups=groups, baselines={"QAA": observed * 1.5}
+    )
+    return comparison(result.outputs, "Models")
 
 
 DRAWN = [
@@ -188,7 +192,9 @@ def test_odd_data_are_drawn(observed, modelled, what):
 @pytest.mark.filterwarnings("error")
 def test_odd_losses_are_drawn(losses):
     """One epoch, no finite loss, zeros and a flat curve give pictures without a warning."""
-    assert png(learning_curves(losses, losses, [1e-3] * len(losses), 1)).startswith(b"\x89PNG")
+    assert png(learning_curves(History(losses, losses, [1e-3] * len(losses), 1))).startswith(
+        b"\x89PNG"
+    )
 
 
 def test_small_groups_are_put_together():
@@ -241,9 +247,10 @@ def test_limits_are_never_equal():
 def test_no_window_and_no_global_state():
     """Nothing draws with pyplot, which keeps figures and looks for a screen."""
     script = (
-        "import sys; import pipeline.training.evaluation.files; "
-        "from pipeline.training.evaluation.pictures import learning_curves, png; "
-        "assert not {'matplotlib', 'jinja2'} & set(sys.modules); png(learning_curves([0.2, 0.1])); "
+        "import sys; import pipeline.evaluation.files; "
+        "from pipeline.evaluation.pictures import History, learning_curves, png; "
+        "assert not {'matplotlib', 'jinja2'} & set(sys.modules); "
+        "png(learning_curves(History([0.2, 0.1]))); "
         "assert 'matplotlib.pyplot' not in sys.modules; assert 'tensorflow' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -1,0 +1,66 @@
+"""Tables made of columns, as aligned text, as CSV, or as rows for the model card."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+TextTable = tuple[list[str], list[list[str]]]
+"""The head and the rows of a table, one text per cell."""
+
+
+@dataclass(frozen=True)
+class Column(Generic[T]):
+    """A column of a table."""
+
+    head: str
+    cell: Callable[[T], Any]
+    """The cell of one item."""
+
+    def within(self, part: Callable[[U], T]) -> "Column[U]":
+        """Return this column for larger items, of which ``part`` takes what it describes."""
+        return Column(self.head, lambda item: self.cell(part(item)))
+
+
+def keyed(name: str) -> Column[Mapping[str, Any]]:
+    """Return the column of a key of mappings; its cell is empty where the key is missing."""
+    return Column(name, lambda item: item.get(name, ""))
+
+
+def table(columns: Sequence[Column[T]], items: Iterable[T]) -> TextTable:
+    """Return a table with one row per item."""
+    rows = [[str(column.cell(item)) for column in columns] for item in items]
+    return [column.head for column in columns], rows
+
+
+def csv_text(
+    columns: Sequence[Column[T]], items: Iterable[T], written: Callable[[Any], Any] = lambda v: v
+) -> str:
+    """Return a CSV file with one line per item; ``written`` formats a cell, by default in full."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([column.head for column in columns])
+    for item in items:
+        writer.writerow([written(column.cell(item)) for column in columns])
+    return buffer.getvalue()
+
+
+def aligned(content: TextTable) -> str:
+    """Return a table for a terminal; columns of numbers are aligned to the right."""
+    head, rows = content
+    widths = [max(len(cell) for cell in column) for column in zip(head, *rows, strict=True)]
+    right = [
+        bool(rows) and all(row[i][:1] in "+-0123456789<" for row in rows) for i in range(len(head))
+    ]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(cells, widths, right, strict=True)
+        ).rstrip()
+        for cells in (head, *rows)
+    ]
+    return "\n".join((lines[0], "-" * len(lines[0]), *lines[1:]))
