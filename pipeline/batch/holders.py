@@ -30,7 +30,7 @@ class Heart(threading.Thread):
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the holder began."""
+        """Seconds since the holder started."""
         return time.monotonic() - self._begun
 
     def run(self) -> None:
