@@ -37,13 +37,11 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 """A function that receives the number of finished blocks and of all blocks."""
+AnyConfig = str | Path | Mapping[str, Any] | RunConfig
+"""A configuration, its file, the name of a shipped one, or plain data."""
 
 
-def process_scene(
-    source: str | Path,
-    config: str | Path | Mapping[str, Any] | RunConfig,
-    progress: Progress | None = None,
-) -> Path:
+def process_scene(source: str | Path, config: AnyConfig, progress: Progress | None = None) -> Path:
     """Apply the networks of a configuration to a scene and write the product.
 
     Args:
@@ -111,7 +109,7 @@ def _write(
     return tally, inputs
 
 
-def plan_scene(source: str | Path, config: str | Path | Mapping[str, Any] | RunConfig) -> Plan:
+def plan_scene(source: str | Path, config: AnyConfig) -> Plan:
     """Return what ``process_scene`` would do, without doing it.
 
     Raises:
@@ -122,9 +120,7 @@ def plan_scene(source: str | Path, config: str | Path | Mapping[str, Any] | RunC
         return locate_and_plan(scene, path.name, run)[1]
 
 
-def _resolved(
-    source: str | Path, config: str | Path | Mapping[str, Any] | RunConfig
-) -> tuple[Path, RunConfig]:
+def _resolved(source: str | Path, config: AnyConfig) -> tuple[Path, RunConfig]:
     """Return the path with the scene's name, also for ``.``, and the loaded configuration."""
     path = Path(source)
     if path.name in ("", ".."):
@@ -138,14 +134,10 @@ def locate_and_plan(
     config: RunConfig,
     network_paths: Mapping[str, Path] | None = None,
 ) -> tuple[xr.Dataset, Plan]:
-    """Cut the scene to its window and plan the run.
+    """Cut the whole scene to its window and plan the run.
 
-    Args:
-        opened: the whole scene.
-        name: base name of the scene.
-        config: the configuration of the run.
-        network_paths: paths of networks by their names in the configuration. Other networks are
-            searched for as the configuration says.
+    ``network_paths`` gives paths of networks by their names in the configuration. Other networks
+    are searched for as the configuration says.
     """
     try:
         scene, extent = locate(opened, config)
@@ -179,12 +171,9 @@ def compute_block(
 ) -> tuple[dict[str, npt.NDArray[Any]], InputTally]:
     """Compute the variables of one block, each on (y, x), and count their inputs.
 
-    The block is computed a few lines at a time, so that intermediate arrays stay small.
-
-    Args:
-        selected: the result of ``plan.select``.
-        plan: the plan of the run.
-        region: lines and pixels of the block, counted from the window's origin.
+    ``selected`` is the result of ``plan.select``; ``region`` counts lines and pixels from the
+    window's origin. The block is computed a few lines at a time, so that intermediate arrays stay
+    small.
     """
     lines, pixels = region
     shape = (lines.stop - lines.start, pixels.stop - pixels.start)
@@ -213,13 +202,9 @@ def compute_block(
 def map_scene(scene: xr.Dataset, plan: Plan) -> xr.Dataset:
     """Return the product as Dask arrays in the plan's blocks, without writing a file.
 
-    Each block is one call of ``process_block``; geolocation and the scene's own flags are copied.
-    ``process_scene`` does not use Dask, because Dask neither bounds memory nor keeps the order of
-    the blocks.
-
-    Args:
-        scene: an opened scene, best as Dask arrays (``open_scene(path, chunks={})``).
-        plan: the plan of the run.
+    The scene should have Dask arrays (``open_scene(path, chunks={})``). Each block is one call of
+    ``process_block``; geolocation and the scene's own flags are copied. ``process_scene`` does not
+    use Dask, because Dask neither bounds memory nor keeps the order of the blocks.
     """
     selected = plan.select(scene)
     lines, pixels = plan.chunk

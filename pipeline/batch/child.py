@@ -23,17 +23,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline import errors
 from pipeline.batch import kinds
 from pipeline.batch.job import MORE_MEMORY, Job, JobOutcome, Progress
-from pipeline.errors import (
-    ConfigError,
-    NetworkError,
-    OutputError,
-    PipelineError,
-    ProductExistsError,
-    SceneError,
-    WriteError,
-)
 
 if TYPE_CHECKING:
     from pipeline.config import RunConfig
@@ -48,12 +40,12 @@ HANDED_TO_ALL = (signal.SIGINT, signal.SIGTERM)
 # Shortest time between two reports of progress (seconds).
 PROGRESS_EVERY = 0.2
 
-_KINDS: dict[type[PipelineError], str] = {
-    ConfigError: kinds.CONFIGURATION,
-    NetworkError: kinds.NETWORK,
-    OutputError: kinds.OUTPUT,
-    WriteError: kinds.WRITE,
-    ProductExistsError: kinds.SKIPPED,
+_KINDS: dict[type[errors.PipelineError], str] = {
+    errors.ConfigError: kinds.CONFIGURATION,
+    errors.NetworkError: kinds.NETWORK,
+    errors.OutputError: kinds.OUTPUT,
+    errors.WriteError: kinds.WRITE,
+    errors.ProductExistsError: kinds.SKIPPED,
 }
 
 
@@ -147,9 +139,9 @@ def _attempt(job: Job, reply: Reply) -> JobOutcome:
     except MemoryError as error:
         detail = f" ({error})" if str(error) else ""
         return JobOutcome(kinds.MEMORY, f"{name}: not enough memory{detail}. {MORE_MEMORY}")
-    except PipelineError as error:
+    except errors.PipelineError as error:
         kind = _KINDS.get(
-            type(error), kinds.SCENE if isinstance(error, SceneError) else kinds.DEFECT
+            type(error), kinds.SCENE if isinstance(error, errors.SceneError) else kinds.DEFECT
         )
         return JobOutcome(kind, f"{type(error).__name__}: {error}")
     except Exception as error:
@@ -221,7 +213,7 @@ def _announced(target: Path, job: Job, template: "NameTemplate", reply: Reply) -
     if template.needs_scene and str(target) != job.owned:
         there = scene_of(target)
         if there is not None and there != (source.name, sha256_of(source)):
-            raise WriteError(
+            raise errors.WriteError(
                 f"{source.name} would become {target}, which is the product of {there[0]} (sha256 "
                 f"{there[1][:12]}...). Choose a product name that differs between the two scenes "
                 "(execution.product), or remove that product."

@@ -140,11 +140,7 @@ def _share_of_worker(program_bytes: int) -> int | None:
 
 
 def connect(batch: Batch, slots: Slots) -> DaskExecutor:
-    """Connect to the Dask cluster of the configuration, or start one with these slots here.
-
-    Raises:
-        ConfigError: no scheduler answers at that address, or dask-jobqueue is not installed.
-    """
+    """Connect to the Dask cluster of the configuration, or start one with these slots here."""
     from distributed import Client, LocalCluster
 
     logging.getLogger("distributed").setLevel(logging.WARNING)  # it reports every connection

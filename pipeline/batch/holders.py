@@ -30,7 +30,7 @@ class Heart(threading.Thread):
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the holder began."""
+        """Seconds since the holder started."""
         return time.monotonic() - self._begun
 
     def run(self) -> None:
@@ -72,7 +72,7 @@ def bury_the_dead(ledger: Ledger, watch: Watch, me: Holder | None = None) -> Non
     for holder in ledger.holders(running=True):
         if (me is None or holder.id != me.id) and watch.is_dead(holder):
             log.warning(
-                "process %d on %s, started %s, died during its work; its scenes are pending again",
+                "process %d on %s, started %s, died at work; its scenes are pending again",
                 holder.pid, holder.host, holder.started,
             )  # fmt: skip
             clear_partials(Path(holder.output), holder.token)

@@ -7,12 +7,7 @@ from pipeline.config import QualityControl
 
 
 def suspicions(record: Mapping[str, Any], limits: QualityControl) -> list[str]:
-    """Return the reasons why a scene is suspect.
-
-    Args:
-        record: the result of ``SceneReport.record``.
-        limits: the thresholds.
-    """
+    """Return the reasons why a scene with this ``SceneReport.record`` is suspect."""
     return [*_valid_fraction(record, limits), *_inputs(record, limits), *_flags(record, limits)]
 
 

@@ -1,6 +1,6 @@
 """The files that a batch writes next to its products: quality lines, failures, a summary.
 
-A file that cannot be written is an OutputError.
+All functions raise an OutputError if the file cannot be written.
 """
 
 import contextlib

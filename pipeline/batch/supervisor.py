@@ -31,6 +31,7 @@ POLL = 0.1
 BEYOND, SLACK = 1.25, 200_000_000
 # A child that is not ready after this time never will be (seconds).
 START = 120.0
+DAMAGED = "The file is probably damaged; fetch it again."
 
 
 class _DiedError(Exception):
@@ -137,17 +138,17 @@ class Supervisor:
         """Explain why the child ended."""
         child = self._child
         if child is None:
-            return "its process could not be started. See whether the machine has free memory."
+            return "its process could not be started. Check the free memory of the machine."
         code, last = child.wait(), child.last_words()
         if code is None or code >= 0:
-            return f"its process ended with exit code {code}{last}. A library called exit."
+            return f"its process ended with exit code {code}{last}. {DAMAGED}"
         name = signal.Signals(-code).name
         if -code == signal.SIGKILL:
             return (
                 f"its process was killed (SIGKILL){last}. Usually the machine, or the job on it, "
                 "ran out of memory: process fewer scenes at the same time (--workers)."
             )
-        return f"its process crashed ({name}){last}. The file is probably damaged; fetch it again."
+        return f"its process crashed ({name}){last}. {DAMAGED}"
 
     def _end_child(self) -> None:
         child, self._child = self._child, None

@@ -1,7 +1,6 @@
 """``ocpipe batch`` and ``ocpipe status``: process many scenes, and show the progress."""
 
 import logging
-import re
 import signal
 import sys
 import threading
@@ -14,6 +13,7 @@ import click
 from pipeline.cli.options import (
     EXISTING,
     POSITIVE,
+    Numbers,
     configured,
     log_level_option,
     option,
@@ -33,19 +33,12 @@ log = logging.getLogger("pipeline")
 INTERRUPTED = 75
 
 
-class _Shard(click.ParamType):  # type: ignore[type-arg]  # generic in its stubs only
-    name = "i/n"
-
+class _Shard(Numbers):
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return ``3/8`` as (3, 8)."""
-        if isinstance(value, tuple):
-            return value
-        match = re.fullmatch(r"(\d+)/(\d+)", value)
-        number, count = map(int, match.groups()) if match else (0, 0)
+        number, count = super().convert(value, param, ctx)
         if not 1 <= number <= count:
-            self.fail(
-                f"{value!r} is not a shard: the first of eight is 1/8, the last 8/8", param, ctx
-            )
+            self.fail(f"{value!r} is not {self.name}", param, ctx)
         return number, count
 
 
@@ -55,7 +48,7 @@ class _Shard(click.ParamType):  # type: ignore[type-arg]  # generic in its stubs
 @run_options
 @option(
     "--ledger",
-    "File that records what is done; on a disk of this machine.",
+    "File that records which scenes are done; it must be on a local disk.",
     "in the output folder",
     EXISTING,
 )
@@ -69,7 +62,7 @@ class _Shard(click.ParamType):  # type: ignore[type-arg]  # generic in its stubs
 )
 @option(
     "--timeout",
-    "Longest time for a scene.",
+    "Longest time that a scene may take.",
     "batch.timeout_s, else 3600",
     click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
@@ -79,7 +72,8 @@ class _Shard(click.ParamType):  # type: ignore[type-arg]  # generic in its stubs
     "--shard",
     "Process one part of the scenes, with a ledger of its own: 1/8 is the first of eight parts.",
     "all",
-    _Shard(),
+    _Shard("a shard: the first of eight is 1/8, the last 8/8", "/", 2, int),
+    metavar="I/N",
 )
 @option(
     "--executor",

@@ -65,8 +65,8 @@ class LineDisplay:
             facts |= {"kind": outcome.kind}
             log.error("%s %s", of_all, outcome.reason, extra=facts)
         else:
-            said = _result(state, outcome)
-            log.log(self.done_level, "%s %s: %s", of_all, _name(path), said, extra=facts)
+            result = _result(state, outcome)
+            log.log(self.done_level, "%s %s: %s", of_all, _name(path), result, extra=facts)
         if suspect:
             log.warning("%s: suspect: %s", _name(path), suspect, extra={"scene": path})
 
@@ -86,24 +86,17 @@ class BarDisplay(LineDisplay):
     done_level = logging.DEBUG
 
     def __init__(self) -> None:
+        from rich import progress
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
 
         super().__init__()
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[said]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(compact=True),
+        self._bars = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(bar_width=24),
+            progress.MofNCompleteColumn(),
+            progress.TextColumn("{task.fields[shown]}"),
+            progress.TimeElapsedColumn(),
+            progress.TimeRemainingColumn(compact=True),
             console=Console(stderr=True),
             transient=True,
         )
@@ -119,13 +112,13 @@ class BarDisplay(LineDisplay):
         """Show the bar of the batch."""
         super().begun(slots, counts)
         self._bars.start()
-        self._batch = self._bars.add_task("scenes", total=counts.pending, said="")
+        self._batch = self._bars.add_task("scenes", total=counts.pending, shown="")
 
     def scene_begun(self, path: str, attempt: int) -> None:
         """Show a bar for the scene."""
         name = _name(path)
         short = name if len(name) <= 36 else f"{name[:20]}…{name[-15:]}"
-        self._scenes[path] = self._bars.add_task(f"  {short}", total=None, said="")
+        self._scenes[path] = self._bars.add_task(f"  {short}", total=None, shown="")
         super().scene_begun(path, attempt)
 
     def progress(self, path: str, done: int, total: int) -> None:
@@ -139,10 +132,9 @@ class BarDisplay(LineDisplay):
         self._failed += state == "failed"
         if self._batch is not None and state != "pending":
             minutes = (time.monotonic() - self._begun) / 60
-            said = f"{self._ended / minutes:.0f}/min" + f", {self._failed} failed" * bool(
-                self._failed
-            )
-            self._bars.update(self._batch, completed=self._ended, said=said)
+            failed = f", {self._failed} failed" if self._failed else ""
+            shown = f"{self._ended / minutes:.0f}/min{failed}"
+            self._bars.update(self._batch, completed=self._ended, shown=shown)
 
 
 def display() -> LineDisplay:

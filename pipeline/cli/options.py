@@ -16,7 +16,7 @@ EXISTING = click.Path(path_type=Path)
 POSITIVE = click.IntRange(min=1)
 
 
-class _Numbers(click.ParamType):  # type: ignore[type-arg]  # generic in its stubs only
+class Numbers(click.ParamType):  # type: ignore[type-arg]  # generic in its stubs only
     """Numbers with a separator between them."""
 
     def __init__(self, name: str, separator: str, count: int, number: type) -> None:
@@ -36,22 +36,14 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]  # generic in its stu
         return numbers
 
 
-BBOX = _Numbers("west,south,east,north in degrees", ",", 4, float)
-SPAN = _Numbers("first:end in whole numbers", ":", 2, int)
+BBOX = Numbers("west,south,east,north in degrees", ",", 4, float)
+SPAN = Numbers("first:end in whole numbers", ":", 2, int)
 
 
 def option(
     flags: str, text: str, otherwise: str, kind: Any = None, **how: Any
 ) -> Callable[[Command], Command]:
-    """Declare an option whose default is not known to click.
-
-    Args:
-        flags: its names, separated by spaces.
-        text: its help text.
-        otherwise: what the help states as the default.
-        kind: the type of its value; None for a text.
-        how: other arguments of ``click.option``.
-    """
+    """Declare an option with a help text; ``otherwise`` is what the help shows as its default."""
     return click.option(*flags.split(), type=kind, show_default=otherwise, help=text, **how)
 
 

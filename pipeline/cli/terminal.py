@@ -63,12 +63,7 @@ class _JsonLines(logging.Formatter):
 
 
 def start_logging(level: str, as_json: bool = False) -> None:
-    """Show messages of this program from a level on, and warnings and errors of libraries.
-
-    Args:
-        level: the least severe level to show.
-        as_json: whether to write a JSON object per line instead of plain text.
-    """
+    """Show messages of this program from a level on, and warnings and errors of libraries."""
     handler = _CurrentStderr()
     handler.setFormatter(_JsonLines() if as_json else _Lines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

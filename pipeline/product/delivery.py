@@ -29,7 +29,7 @@ class Delivery:
     template: NameTemplate
     config_name: str
     makes_folder: bool = True
-    """Whether a missing folder is created; not in a batch, where it means an unmounted disk."""
+    """Whether to create a missing folder. In a batch, it is a sign of an unmounted disk."""
     if_exists: IfExists = "overwrite"
     owned: Path | None = None
     """An earlier product of this scene, which may always be replaced."""
@@ -40,7 +40,7 @@ class Delivery:
     first_seen: int | None = None
     """Date of the product in seconds since 1970; None for now."""
     announce: Callable[[Path], None] = lambda _: None
-    """Called with the path before anything is written there; may refuse by an error."""
+    """Called with the path before anything is written there; it may raise an error to refuse."""
 
     @classmethod
     def of(cls, config: RunConfig, **how: Any) -> "Delivery":
@@ -144,12 +144,9 @@ def make_folder(folder: Path) -> None:
 
 
 def check_distinct(sources: Iterable[str | Path], config: RunConfig) -> None:
-    """Refuse scenes whose products would have the same name.
+    """Raise ConfigError if two products would have the same name.
 
-    Names that only an open scene can tell are not checked.
-
-    Raises:
-        ConfigError: two products would have the same name.
+    Names that depend on the content of a scene are not checked.
     """
     template = NameTemplate(config.execution.product)
     if template.needs_scene:

@@ -139,16 +139,11 @@ def _software(plan: Plan) -> dict[str, str]:
     return {SOFTWARE: __version__, "python": platform.python_version(), **versions, **native}
 
 
-def _extent(extent: Extent) -> dict[str, Any]:
+def _extent(extent: Extent) -> dict[str, np.int64]:
     """Locate the product in the scene; lines and pixels are counted from 0."""
-    return {
-        "scene_lines": np.int64(extent.scene_shape[0]),
-        "scene_pixels": np.int64(extent.scene_shape[1]),
-        "first_line": np.int64(extent.first_line),
-        "first_pixel": np.int64(extent.first_pixel),
-        "lines": np.int64(extent.shape[0]),
-        "pixels": np.int64(extent.shape[1]),
-    }
+    names = ("scene_lines", "scene_pixels", "first_line", "first_pixel", "lines", "pixels")
+    places = (*extent.scene_shape, extent.first_line, extent.first_pixel, *extent.shape)
+    return {name: np.int64(place) for name, place in zip(names, places, strict=True)}
 
 
 def _described(variable: Variable) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def test_a_dry_run_says_what_and_why(folder):
     """New, done, changed, failed: each with its reason; no file is made or changed."""
     plan = batch(folder, "--dry-run")
     assert plan.stdout.count("(new)") == 3
-    assert "3 of 3 scenes would be done" in plan.stdout
+    assert "3 of 3 scenes would be processed" in plan.stdout
     assert not (folder / "out").exists()
     (folder / "in" / "bad.nc").write_text("no scene")
     batch(folder, code=1)
@@ -72,7 +72,7 @@ def test_a_dry_run_says_what_and_why(folder):
     assert {p: p.read_bytes() for p in before} == before
     again = batch(folder, code=1)
     assert "1 done, 2 skipped, 0 failed" in again.stderr
-    assert "its bytes are the same; the product stays" in again.stderr
+    assert "the same bytes as before; the product was kept" in again.stderr
 
 
 def test_what_a_product_is_made_with_decides(folder):
@@ -110,7 +110,7 @@ def test_a_file_in_a_products_place(folder, choice):
     expected = {"overwrite": "done", "skip": "skipped", "error": "failed"}[choice]
     assert scenes_by_name(folder / "out")["S001.nc"]["state"] == expected
     assert (theirs.read_text(errors="replace") == "theirs") is (choice != "overwrite")
-    assert ("is there already" in ended.stderr) is (choice != "overwrite")
+    assert ("already exists" in ended.stderr) is (choice != "overwrite")
     (folder / "out" / "S000.test.nc").write_bytes(b"damaged")
     write_network(folder / "net.h5", seed=5)
     batch(folder, "--if-exists", choice, code=int(choice == "error"))
@@ -159,7 +159,7 @@ def test_scenes_of_one_name(folder):
     write_config(folder, name="by_sensor", execution={"product": "{sensor}.nc"})
     ended = batch(folder, config="by_sensor.yaml", code=1, out="by_sensor")
     assert states(folder / "by_sensor") == {"done": 1, "failed": 4}
-    assert "tells the two" in (folder / "by_sensor" / "failures.csv").read_text()
+    assert "differs between the two" in (folder / "by_sensor" / "failures.csv").read_text()
     assert len(products(folder / "by_sensor")) == 1
 
 
@@ -260,8 +260,8 @@ def test_limit_and_lists(folder):
     (folder / "list").write_text(f"{folder}/in/S002.nc\n")
     assert "1 done" in batch(folder, inputs=[f"@{folder}/list"]).stderr
     pattern = batch(folder, inputs=[f"{folder}/in/*[12].nc"])
-    assert "in all 2 of 2 done" in pattern.stderr
-    assert "in all 3 of 3 done" in batch(folder, inputs=[]).stderr, "those of the ledger"
+    assert "in total 2 of 2 done" in pattern.stderr
+    assert "in total 3 of 3 done" in batch(folder, inputs=[]).stderr, "those of the ledger"
 
 
 def test_a_missing_file_costs_the_others_nothing(folder):
@@ -323,7 +323,7 @@ def test_wrong_use(folder, arguments, words):
 
 def test_no_scenes_are_named(folder):
     """Neither here, nor in the configuration, nor in a ledger; an empty folder is fine."""
-    assert "no scenes are named" in batch(folder, inputs=[], code=2).stderr
+    assert "no scenes are given" in batch(folder, inputs=[], code=2).stderr
     (folder / "empty").mkdir()
     assert "0 done" in batch(folder, inputs=[folder / "empty"]).stderr
 

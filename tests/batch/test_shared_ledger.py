@@ -83,7 +83,7 @@ def test_a_signal_ends_a_batch_within_seconds(folder, number):
     ended = end(process, number)
     assert time.monotonic() - begun < 5
     assert ended.code == 75, ended.stderr
-    assert "call again to go on" in ended.stderr
+    assert "call again to continue" in ended.stderr
     assert leavings(folder / "out") == []
     found = states(folder / "out")
     assert found["running"] == found["failed"] == 0

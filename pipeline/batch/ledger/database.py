@@ -92,12 +92,7 @@ class Database:
 
     @classmethod
     def open(cls, path: Path, products: Path = Path()) -> Self:
-        """Open a ledger, or create it if it does not exist; refuse a network file system.
-
-        Args:
-            path: the ledger.
-            products: the output folder.
-        """
+        """Open or create the ledger of an output folder; refuse a network file system."""
         folder = path.absolute().parent
         if not folder.is_dir():
             raise LedgerError(f"{path}: the folder {path.parent} does not exist. Create it first.")

@@ -28,7 +28,7 @@ class SceneQueue:
     recipe: str
     found: Sequence[FoundScene]
     product_of: Callable[[str], str | None]
-    """Returns the product's path in the output folder; None if only the scene can tell."""
+    """Returns the product's path in the output folder; None if it depends on the content."""
     networks_now: Callable[[str], Mapping[str, str]]
     """Returns the fingerprints of the present networks for a sensor, by name."""
     retry_failed: bool = False

@@ -79,11 +79,9 @@ class Ledger(Database):
         max_attempts: int,
         suspect: str | None,
     ) -> str | None:
-        """Enter the outcome of a scene.
+        """Enter the outcome of a scene; return its new state.
 
-        Returns:
-            The new state: pending if the scene will be tried again; None if another holder has
-            taken over the scene.
+        The state is None if another holder has taken over the scene.
         """
         state = _state_after(outcome, lease.attempt < max_attempts)
         kind = None if outcome.kind in kinds.SUCCESS else outcome.kind
@@ -145,12 +143,9 @@ class Ledger(Database):
             )
 
     def leave(self, holder: Holder, state: str, elapsed: float) -> None:
-        """End a holder; its running scenes are pending again and the attempt does not count.
+        """End a holder as ``ended``, ``interrupted`` or ``lost``, after this time (seconds).
 
-        Args:
-            holder: this process, or one that died.
-            state: ``ended``, ``interrupted`` or ``lost``.
-            elapsed: seconds since the holder started.
+        Its running scenes are pending again, and the attempt does not count.
         """
         with self.writing():
             self.execute(

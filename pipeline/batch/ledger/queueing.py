@@ -95,15 +95,7 @@ def _make_pending(database: Database, queue: SceneQueue) -> None:
 def _again(
     database: Database, why: str, condition: str, given: Sequence[Any] = (), also: str = ""
 ) -> None:
-    """Make the chosen scenes that meet a condition pending again.
-
-    Args:
-        database: the ledger.
-        why: the reason to record.
-        condition: an SQL condition on scenes.
-        given: values for the condition.
-        also: more assignments, each after a comma.
-    """
+    """Make the chosen scenes that meet a condition pending again; ``also`` assigns more columns."""
     database.execute(
         "UPDATE scene SET state = 'pending', attempts = 0, kind = NULL, reason = NULL, "
         f"why = '{why}'{also} WHERE {_IS_CHOSEN} AND {condition}",
@@ -141,7 +133,7 @@ def _fail_at_once(database: Database) -> None:
 
 
 def _stale_networks(database: Database, queue: SceneQueue) -> Iterable[tuple[int]]:
-    """Yield the ids of sets of networks that would be different sets now."""
+    """Yield the ids of recorded sets of networks that have changed since then."""
     used = database.execute(
         "SELECT id, sensor, fingerprints FROM networks WHERE id IN (SELECT networks FROM scene "
         "WHERE run = ?)",
