@@ -174,7 +174,7 @@ def test_what_is_said_of_brdf(tmp_path):
     made = points, path, "-o", tmp_path / "m.csv"
     assert "scene is f/Q, that of the in-situ data is unknown" in call("matchup", *made).output
     said = call("matchup", *made, "--insitu-brdf", "none").output
-    assert "scene is f/Q, of the in-situ data none: correct one of them" in said
+    assert "that of the in-situ data is none. Correct one of them" in said
     assert "BRDF" not in call("matchup", *made, "--insitu-brdf", "f/Q").output
     read = read_table(tmp_path / "m.csv")
     assert read.labels("brdf_correction").tolist() == ["f/Q"]
