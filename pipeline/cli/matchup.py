@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from pipeline.cli.options import EXISTING, log_level_option
+from pipeline.cli.options import EXISTING, log_level_option, option
 from pipeline.cli.session import failure, importing, start, wrong_use
 from pipeline.errors import ConfigError, PipelineError
 
 log = logging.getLogger("pipeline")
-BRDF = ("none", "f/Q", "unknown")
+BRDF = click.Choice(("none", "f/Q", "unknown"))
 CONFIGS = "CONFIG's"
 
 
@@ -25,27 +25,22 @@ CONFIGS = "CONFIG's"
     required=True,
     help="Table of match-ups: .csv, .nc, .parquet or .feather.",
 )
-@click.option(
+@option(
     "--rejected",
-    type=EXISTING,
-    show_default="OUTPUT with _rejected before its suffix",
-    help="Table of pairs that were not used, with the reasons.",
+    "Table of pairs that were not used, with the reasons.",
+    "OUTPUT with _rejected before its suffix",
+    EXISTING,
 )
-@click.option(
-    *("-c", "--config"),
-    show_default="nasa",
-    help="Match-up configuration, or name of a shipped protocol: nasa, eumetsat.",
+@option(
+    "-c --config",
+    "Match-up configuration, or name of a shipped protocol: nasa, eumetsat.",
+    "nasa",
 )
-@click.option("--preset", show_default="none", help="Protocol to use where CONFIG is silent.")
-@click.option("--window", type=int, show_default=CONFIGS, help="Lines and pixels of a window.")
-@click.option("--hours", type=float, show_default=CONFIGS, help="Largest difference in time.")
-@click.option("--masks", show_default=CONFIGS, help="Preset of masks to use instead, or none.")
-@click.option(
-    "--insitu-brdf",
-    type=click.Choice(BRDF),
-    show_default=CONFIGS,
-    help="BRDF correction of the in-situ reflectances.",
-)
+@option("--preset", "Protocol for everything that CONFIG does not set.", "none")
+@option("--window", "Lines and pixels of a window.", CONFIGS, int)
+@option("--hours", "Largest difference in time.", CONFIGS, float)
+@option("--masks", "Preset of masks to use instead, or none.", CONFIGS)
+@option("--insitu-brdf", "BRDF correction of the in-situ reflectances.", CONFIGS, BRDF)
 @click.option(
     "--all-scenes", is_flag=True, help="Keep all good scenes of a point, not only the nearest."
 )

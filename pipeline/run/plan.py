@@ -187,7 +187,7 @@ def make_plan(
 
     Args:
         scene: the scene with constants, as ``locate`` returns it.
-        scene_name: base name of the scene.
+        scene_name: base name of the scene, which errors name too.
         config: the configuration.
         extent: the part to process; the whole scene by default.
         network_paths: files of networks by name, where they are not those of the configuration.
