@@ -39,7 +39,7 @@ CONFIGS = "CONFIG's"
 @option("--preset", "Protocol for everything that CONFIG does not set.", "none")
 @option("--window", "Lines and pixels of a window.", CONFIGS, int)
 @option("--hours", "Largest difference in time.", CONFIGS, float)
-@option("--masks", "Preset of masks to use instead, or none.", CONFIGS)
+@option("--masks", "Preset of masks, or none to mask nothing.", CONFIGS)
 @option("--insitu-brdf", "BRDF correction of the in-situ reflectances.", CONFIGS, BRDF)
 @click.option(
     "--all-scenes", is_flag=True, help="Keep all good scenes of a point, not only the nearest."

@@ -1,7 +1,7 @@
 """Times of points: from one column, from date and time, or from the parts of a date."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -43,11 +43,7 @@ def time_columns(table: Table, configured: TimeColumns) -> dict[str, str]:
         raise table_error(table.name, f"points.time: no column {listed(unknown)}; {columns}")
     if names:
         return names
-    by_lower = {name.lower(): name for name in reversed(list(table.columns))}
-    usual = {
-        key: next((by_lower[name] for name in usual_names if name in by_lower), None)
-        for key, usual_names in TIME_NAMES.items()
-    }
+    usual = {key: usual_column(table, usual_names) for key, usual_names in TIME_NAMES.items()}
     for way in WAYS:
         if all(usual[key] for key in way):
             keys = (*way, *OPTIONAL) if "hour" in way else way
@@ -57,6 +53,12 @@ def time_columns(table: Table, configured: TimeColumns) -> dict[str, str]:
         "no columns of time: expected datetime, or date and time, or year, month, day and hour; "
         f"{columns}. Name them in points.time",
     )
+
+
+def usual_column(table: Table, names: Iterable[str]) -> str | None:
+    """Return the first column that has one of these names (in lower case), in any case."""
+    by_lower = {name.lower(): name for name in reversed(list(table.columns))}
+    return next((by_lower[name] for name in names if name in by_lower), None)
 
 
 def read_times(table: Table, columns: Mapping[str, str]) -> tuple[Times, Texts]:

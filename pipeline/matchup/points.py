@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from pipeline.config.matchup import PointsConfig
 from pipeline.errors import ConfigError
-from pipeline.matchup.point_times import read_times, time_columns
+from pipeline.matchup.point_times import read_times, time_columns, usual_column
 from pipeline.tables import Table, read_table
 from pipeline.tables.table import Array, Column, listed, table_error
 from pipeline.tables.times import Times
@@ -101,8 +101,7 @@ def _place_column(table: Table, key: str, configured: str | None) -> str:
     columns = f"the table has {listed(list(table.columns), 20)}"
     if configured is not None:
         raise table_error(table.name, f"points.{key}: no column {configured!r}; {columns}")
-    by_lower = {name.lower(): name for name in reversed(list(table.columns))}
-    found = next((by_lower[name] for name in PLACE_NAMES[key] if name in by_lower), None)
+    found = usual_column(table, PLACE_NAMES[key])
     if found is None:
         usual = " or ".join(PLACE_NAMES[key])
         raise table_error(table.name, f"no column {usual}; {columns}. Name it in points.{key}")
