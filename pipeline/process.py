@@ -141,9 +141,9 @@ def locate_and_plan(
     """
     try:
         scene, extent = locate(opened, config)
+        return scene, make_plan(scene, name, config, extent, network_paths)
     except PipelineError as error:
         raise type(error)(f"{name}: {error}") from error
-    return scene, make_plan(scene, name, config, extent, network_paths)
 
 
 def _blocks(

@@ -1,4 +1,4 @@
-"""``ocpipe matchup``: in-situ points x scenes -> tables to train and to judge with."""
+"""``ocpipe matchup``: match in-situ points with scenes, to train and to validate networks."""
 
 import logging
 import sys
@@ -7,70 +7,44 @@ from typing import Any
 
 import click
 
-from pipeline.cli.options import EXISTING, log_level_option
+from pipeline.cli.options import EXISTING, log_level_option, option
 from pipeline.cli.session import failure, importing, start, wrong_use
 from pipeline.errors import ConfigError, PipelineError
 
 log = logging.getLogger("pipeline")
-BRDF = ("none", "f/Q", "unknown")
+BRDF = click.Choice(("none", "f/Q", "unknown"))
+CONFIGS = "CONFIG's"
 
 
 @click.command()
 @click.argument("points_file", metavar="POINTS", type=EXISTING)
 @click.argument("scenes", metavar="SCENE...", nargs=-1, required=True)
 @click.option(
-    "-o",
-    "--output",
+    *("-o", "--output"),
     type=EXISTING,
     required=True,
-    help="The table: .csv, .nc, .parquet or .feather.",
+    help="Table of match-ups: .csv, .nc, .parquet or .feather.",
 )
-@click.option(
+@option(
     "--rejected",
-    type=EXISTING,
-    default=None,
-    show_default="OUTPUT with _rejected before its ending",
-    help="The table of what was not used, with the reasons.",
+    "Table of pairs that were not used, with the reasons.",
+    "OUTPUT with _rejected before its suffix",
+    EXISTING,
 )
+@option(
+    "-c --config",
+    "Match-up configuration, or name of a shipped protocol: nasa, eumetsat.",
+    "nasa",
+)
+@option("--preset", "Protocol for everything that CONFIG does not set.", "none")
+@option("--window", "Lines and pixels of a window.", CONFIGS, int)
+@option("--hours", "Largest difference in time.", CONFIGS, float)
+@option("--masks", "Preset of masks, or none to mask nothing.", CONFIGS)
+@option("--insitu-brdf", "BRDF correction of the in-situ reflectances.", CONFIGS, BRDF)
 @click.option(
-    "-c",
-    "--config",
-    default=None,
-    show_default="nasa",
-    help="Configuration of match-ups, or name of a shipped protocol: nasa, eumetsat.",
+    "--all-scenes", is_flag=True, help="Keep all good scenes of a point, not only the nearest."
 )
-@click.option("--preset", default=None, show_default="none", help="Protocol below CONFIG.")
-@click.option(
-    "--window",
-    type=int,
-    default=None,
-    show_default="CONFIG's",
-    help="Lines and pixels of a window.",
-)
-@click.option(
-    "--hours",
-    type=float,
-    default=None,
-    show_default="CONFIG's",
-    help="Largest difference in time.",
-)
-@click.option(
-    "--masks",
-    default=None,
-    show_default="CONFIG's",
-    help="Preset of masks in place of CONFIG's, or none.",
-)
-@click.option(
-    "--insitu-brdf",
-    type=click.Choice(BRDF),
-    default=None,
-    show_default="CONFIG's",
-    help="BRDF correction of the in-situ reflectances.",
-)
-@click.option(
-    "--all-scenes", is_flag=True, help="Keep all good scenes of a point, not the nearest."
-)
-@click.option("--average", is_flag=True, help="One row of means for the points of one pixel.")
+@click.option("--average", is_flag=True, help="Write one row of means for all points of a pixel.")
 @log_level_option
 def matchup(
     points_file: Path,
@@ -81,11 +55,11 @@ def matchup(
     log_level: str,
     **options: Any,
 ) -> None:
-    """Match the in-situ POINTS of a table with SCENEs: what each point is seen as from space.
+    """Match the in-situ POINTS of a table with satellite SCENEs.
 
-    POINTS is a table with latitude, longitude and time in any format that samples have. SCENEs are
-    files, folders, patterns, or @lists of these. Every pair that is near and not used is listed
-    with its reason.
+    POINTS is a table with latitude, longitude and time in any format of samples. Each SCENE is a
+    file, a folder, a pattern, or an @list of these. Every nearby pair that is not used is listed
+    with its reasons.
     """
     start(log_level)
     with importing():
@@ -115,8 +89,8 @@ def matchup(
     except PipelineError as error:
         failure(error)
         sys.exit(1)
-    for told in (*points.table.told, *warnings_of(found, settings)):
-        log.warning("%s", told)
+    for warning in (*points.table.told, *warnings_of(found, settings)):
+        log.warning("%s", warning)
     click.echo("\n".join(summary_lines(found, points, settings)))
     click.echo(output)
     click.echo(rejected)
@@ -124,26 +98,18 @@ def matchup(
 
 
 def _refuse_to_overwrite(points: Path, output: Path, rejected: Path) -> None:
-    """Three files, not two."""
-    places = [path.resolve() for path in (points, output, rejected)]
-    if len(set(places)) < len(places):
+    if len({path.resolve() for path in (points, output, rejected)}) < 3:
         raise ConfigError(
             f"POINTS {points}, --output {output} and --rejected {rejected} must be different "
-            "files. Give another name."
+            "files. Choose another name."
         )
 
 
 def _changes(
-    preset: str | None,
-    window: int | None,
-    hours: float | None,
-    masks: str | None,
-    insitu_brdf: str | None,
-    all_scenes: bool,
-    average: bool,
+    masks: str | None, insitu_brdf: str | None, all_scenes: bool, average: bool, **values: Any
 ) -> dict[str, Any]:
-    """What the options change in a configuration."""
-    changes: dict[str, Any] = {"preset": preset, "window": window, "hours": hours}
+    """What the options change in a configuration; ``values`` have the names of its keys."""
+    changes = {key: value for key, value in values.items() if value is not None}
     if masks is not None:
         changes["masks"] = {} if masks == "none" else {"preset": masks}
     if insitu_brdf is not None:
@@ -152,4 +118,4 @@ def _changes(
         changes["scenes"] = "all"
     if average:
         changes["same_pixel"] = "average"
-    return {key: value for key, value in changes.items() if value is not None}
+    return changes

@@ -1,1 +1,1 @@
-"""In-situ points x scenes -> tables of match-ups and of what was not used, with the reasons."""
+"""Match-ups of in-situ points and scenes, and the reasons for every pair that was not used."""

@@ -1,4 +1,4 @@
-"""What a window must be like, and what it gives."""
+"""Judge a window by the criteria of a configuration."""
 
 import math
 from collections.abc import Mapping
@@ -9,30 +9,32 @@ import numpy as np
 from pipeline.config.matchup import MatchupConfig, Uniformity
 from pipeline.matchup.reasons import NOT_UNIFORM, TOO_FEW_VALID, ZENITH_TOO_HIGH, Reason
 from pipeline.matchup.statistics import Statistic, statistic_of
-from pipeline.matchup.window import ZENITHS, Layers, PixelWindow
+from pipeline.matchup.window import ZENITHS, PixelWindow
+from pipeline.scene.scene import Band
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A window, judged."""
+    """The result of judging a window."""
 
     statistics: Mapping[str, Statistic]
-    """Of bands and plain variables, by name."""
+    """Statistics of bands and plain variables, by name."""
     valid: int
+    """Number of valid pixels."""
     counted: int
-    """Pixels that are not land."""
+    """Number of pixels that are not land."""
     variation: float
-    """What uniformity is judged by; NaN where it is not."""
+    """Coefficient of variation that decides on uniformity; NaN if it was not judged."""
     middle: Mapping[str, float]
-    """Zenith angles of the pixel in the middle."""
+    """Zenith angles of the middle pixel, in degrees."""
     reasons: tuple[Reason, ...]
-    """Against the window; none where it is good."""
+    """Reasons to reject the window; empty for a good one."""
     not_applied: tuple[str, ...]
-    """Criteria for which the scene has nothing."""
+    """Criteria that could not be judged because the scene lacks the data."""
 
 
-def judge(window: PixelWindow, layers: Layers, config: MatchupConfig) -> Judgement:
-    """All criteria that can be applied to a window; uniformity only where enough is valid."""
+def judge(window: PixelWindow, bands: tuple[Band, ...], config: MatchupConfig) -> Judgement:
+    """Judge a window by all criteria; uniformity only if enough pixels are valid."""
     counted, valid = int(window.counted.sum()), int(window.valid.sum())
     needed = least_valid(counted, config)
     statistics = {
@@ -42,9 +44,9 @@ def judge(window: PixelWindow, layers: Layers, config: MatchupConfig) -> Judgeme
     reasons, not_applied = _zeniths(window, config)
     variation = float("nan")
     if valid < needed:
-        reasons.insert(0, Reason(TOO_FEW_VALID, valid, needed, _why(window)))
+        reasons.insert(0, Reason(TOO_FEW_VALID, valid, needed, _excluded_counts(window)))
     elif config.uniformity is not None:
-        variation, lacking = _variation(statistics, layers, config.uniformity)
+        variation, lacking = _variation(statistics, bands, config.uniformity)
         not_applied += lacking
         if variation > config.uniformity.limit:
             reasons.insert(0, Reason(NOT_UNIFORM, variation, config.uniformity.limit))
@@ -54,14 +56,14 @@ def judge(window: PixelWindow, layers: Layers, config: MatchupConfig) -> Judgeme
 
 
 def least_valid(counted: int, config: MatchupConfig) -> int:
-    """So many valid pixels a window needs; one at least."""
+    """Return the number of valid pixels that a window needs; at least one."""
     share = counted * config.valid.share
     least = math.floor(share) + 1 if config.valid.more_than else math.ceil(share)
     return max(least, 1)
 
 
-def _why(window: PixelWindow) -> str:
-    """``LAND 14, CLDICE 6, no value 2``: which masks exclude so many pixels of the window."""
+def _excluded_counts(window: PixelWindow) -> str:
+    """``LAND 14, CLDICE 6, no value 2``: how many pixels each mask excludes."""
     counts = {name: int(mask.sum()) for name, mask in window.excluded.items()}
     masked = np.logical_or.reduce([~window.counted, *window.excluded.values()])
     counts["not counted"] = int((~window.counted).sum())
@@ -71,6 +73,7 @@ def _why(window: PixelWindow) -> str:
 
 
 def _zeniths(window: PixelWindow, config: MatchupConfig) -> tuple[list[Reason], list[str]]:
+    """Reasons from zenith angles, and the names of angles that the scene lacks."""
     reasons, not_applied = [], []
     for name in ZENITHS:
         limit: float | None = getattr(config, f"{name}_max")
@@ -85,17 +88,15 @@ def _zeniths(window: PixelWindow, config: MatchupConfig) -> tuple[list[Reason], 
 
 
 def _variation(
-    statistics: Mapping[str, Statistic], layers: Layers, uniformity: Uniformity
+    statistics: Mapping[str, Statistic], bands: tuple[Band, ...], uniformity: Uniformity
 ) -> tuple[float, list[str]]:
-    """The coefficient of variation that decides, and what could not be part of it."""
+    """The coefficient of variation that decides, and the criteria that could not be judged."""
     low, high = uniformity.wavelengths_nm
-    bands = [b.name for b in layers.bands if low <= (b.wavelength_nm or 0) <= high]
+    names = [band.name for band in bands if low <= (band.wavelength_nm or 0) <= high]
     also = [name for name in uniformity.also if name in statistics]
     lacking = [] if also or not uniformity.also else ["uniformity of aerosol"]
-    found = [statistics[name].variation for name in (*bands, *also)]
+    found = [statistics[name].variation for name in (*names, *also)]
     known = [variation for variation in found if not math.isnan(variation)]
     if not known:
         return float("nan"), [*lacking, "uniformity"]
-    if uniformity.statistic == "max":
-        return max(known), lacking
-    return float(np.median(known)), lacking
+    return max(known) if uniformity.statistic == "max" else float(np.median(known)), lacking

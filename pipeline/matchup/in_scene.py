@@ -1,18 +1,15 @@
-"""All points against one scene, which is opened once."""
+"""Match all points with one scene, which is opened once."""
 
 import contextlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from pipeline.config.matchup import MatchupConfig
 from pipeline.errors import SceneError
-from pipeline.matchup.coverage import Coverage
 from pipeline.matchup.criteria import judge
 from pipeline.matchup.nearest import nearest_pixels, pixel_diagonal_km
 from pipeline.matchup.pairs import Match, Pair, Rejection, SceneFacts
@@ -25,40 +22,37 @@ from pipeline.matchup.reasons import (
     SCENE_WITHOUT_TIME,
     Reason,
 )
-from pipeline.matchup.window import Layers
+from pipeline.matchup.scene_coverage import SceneCoverage
+from pipeline.matchup.window import WindowReader
 from pipeline.readers import open_scene
 from pipeline.tables.table import Array
+from pipeline.tables.times import Times
 
 
-@dataclass(frozen=True)
-class SceneResult:
-    """What became of the points near a scene."""
+def match_scene(
+    path: Path, points: Points, config: MatchupConfig
+) -> tuple[list[Match], list[Rejection]]:
+    """Return the good windows of a scene, and the pairs that were considered and not used.
 
-    matches: list[Match] = field(default_factory=list)
-    rejections: list[Rejection] = field(default_factory=list)
-
-
-def match_scene(path: Path, points: Points, config: MatchupConfig) -> SceneResult:
-    """Good windows of a scene, and pairs that were considered and not used.
-
-    Geolocation is read only where a point is near in time and may be in the scene by its bounds;
-    bands only around the pixels that are found.
+    Geolocation is read only if a point is near in time and may be within the bounds of the scene;
+    bands are read only around the nearest pixels.
 
     Raises:
-        SceneError: the scene cannot be read, or lacks what the configuration asks for.
-        ConfigError: a reader or a mask is not known.
+        SceneError: the scene cannot be read, or lacks what the configuration requests.
+        ConfigError: a reader or a mask is unknown.
     """
-    with contextlib.closing(open_scene(path, config.reader)) as scene, _named(path):
+    matches: list[Match] = []
+    rejections: list[Rejection] = []
+    with contextlib.closing(open_scene(path, config.reader)) as scene, _errors_name(path):
         facts = SceneFacts(
             name=path.name,
             sensor=str(scene.attrs["sensor"]),
             brdf_correction=str(scene.attrs["brdf_correction"]),
-            coverage=Coverage.of(scene.attrs),
+            coverage=SceneCoverage.of(scene.attrs),
         )
-        result = SceneResult()
-        # Line by line, so that chunks that are read once serve all points in them.
+        # Line by line, so that each chunk is read once for all points in it.
         pairs = sorted(_pairs(scene, facts, points, config), key=lambda p: (p.line, p.pixel))
-        layers = Layers.of(scene, config) if pairs else None
+        reader = WindowReader.of(scene, config) if pairs else None
         for pair in pairs:
             limit = config.distance_max_km or pixel_diagonal_km(scene, pair.line, pair.pixel)
             is_outside = not pair.distance_km <= limit
@@ -66,32 +60,32 @@ def match_scene(path: Path, points: Points, config: MatchupConfig) -> SceneResul
                 continue
             reasons = [Reason(OUTSIDE_SCENE, pair.distance_km, limit)] if is_outside else []
             reasons += _time_reasons(pair, config)
-            if not reasons and layers is not None:
-                found = _window(pair, layers, config)
+            if not reasons and reader is not None:
+                found = _judged(pair, reader, config)
                 if isinstance(found, Match):
-                    result.matches.append(found)
+                    matches.append(found)
                     continue
                 reasons = found
-            result.rejections.append(Rejection(pair.point, pair, tuple(reasons)))
-        return result
+            rejections.append(Rejection(pair.point, pair, tuple(reasons)))
+    return matches, rejections
 
 
 @contextlib.contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """What goes wrong with a scene, with its name."""
+def _errors_name(path: Path) -> Iterator[None]:
+    """Name the scene in every error."""
     try:
         yield
     except SceneError as error:
-        said = str(error)
-        raise SceneError(said if said.startswith(path.name) else f"{path.name}: {said}") from error
-    except OSError as error:  # readers raise nothing else of a damaged piece
+        text = str(error)
+        raise SceneError(text if text.startswith(path.name) else f"{path.name}: {text}") from error
+    except OSError as error:  # the only other error that readers raise for damaged data
         raise SceneError(
             f"{path.name}: cannot be read ({error}). The file is damaged; fetch it again."
         ) from error
 
 
-def hours_after(times: npt.NDArray[np.datetime64], coverage: Coverage) -> Array:
-    """By how many hours points are later than the middle of a scene; NaN where that is unknown."""
+def hours_after(times: Times, coverage: SceneCoverage) -> Array:
+    """Return how many hours after the middle of a scene points are; NaN where unknown."""
     if coverage.middle is None:
         return np.full(times.shape, np.nan)
     return np.asarray((times - coverage.middle) / np.timedelta64(1, "h"))
@@ -100,7 +94,7 @@ def hours_after(times: npt.NDArray[np.datetime64], coverage: Coverage) -> Array:
 def _pairs(
     scene: xr.Dataset, facts: SceneFacts, points: Points, config: MatchupConfig
 ) -> Iterator[Pair]:
-    """The points that are near in time and may be near in place, with their nearest pixels."""
+    """Pairs with points that are near in time and may be near in place, with nearest pixels."""
     hours = hours_after(points.times, facts.coverage)
     near = points.placed & points.timed
     near &= np.isnan(hours) | (np.abs(hours) <= max(config.considered.hours, config.hours))
@@ -123,7 +117,7 @@ def _pairs(
 
 
 def _time_reasons(pair: Pair, config: MatchupConfig) -> list[Reason]:
-    """What the time says against a pair."""
+    """Reasons against a pair that follow from its times."""
     if math.isnan(pair.hours):
         return [Reason(SCENE_WITHOUT_TIME)]
     reasons = []
@@ -134,11 +128,12 @@ def _time_reasons(pair: Pair, config: MatchupConfig) -> list[Reason]:
     return reasons
 
 
-def _window(pair: Pair, layers: Layers, config: MatchupConfig) -> Match | list[Reason]:
-    window = layers.read(pair.line, pair.pixel, config.window)
+def _judged(pair: Pair, reader: WindowReader, config: MatchupConfig) -> Match | list[Reason]:
+    """A match if the window of a pair is good, else the reasons against it."""
+    window = reader.read(pair.line, pair.pixel, config.window)
     if window is None:
-        lines, pixels = layers.scene.sizes["y"], layers.scene.sizes["x"]
-        ways = (pair.line, pair.pixel, lines - 1 - pair.line, pixels - 1 - pair.pixel)
-        return [Reason(BEYOND_EDGE, min(ways), config.window // 2)]
-    judgement = judge(window, layers, config)
+        lines, pixels = reader.scene.sizes["y"], reader.scene.sizes["x"]
+        to_edges = (pair.line, pair.pixel, lines - 1 - pair.line, pixels - 1 - pair.pixel)
+        return [Reason(BEYOND_EDGE, min(to_edges), config.window // 2)]
+    judgement = judge(window, reader.bands, config)
     return list(judgement.reasons) or Match(pair, judgement)

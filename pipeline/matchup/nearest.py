@@ -1,8 +1,8 @@
-"""The pixel of a scene that is nearest to a place, by great-circle distance.
+"""Find the pixel of a scene that is nearest to a place, by great-circle distance.
 
-Pixels are points on a sphere in three dimensions, so that neither the antimeridian nor a pole is
-anything special. Tiles of pixels have boxes there; only tiles whose box may hold a pixel nearer
-than the best so far are looked into.
+Pixels are points on a sphere in three dimensions, so the antimeridian and the poles need no special
+treatment. Each tile of pixels has a bounding box in three dimensions; only tiles whose box may
+contain a pixel nearer than the best so far are searched.
 """
 
 from dataclasses import dataclass
@@ -12,32 +12,34 @@ import numpy.typing as npt
 import xarray as xr
 
 from pipeline.scene.lazy import strips
-from pipeline.scene.scene import AXES, GEOLOCATION
+from pipeline.scene.scene import GEOLOCATION, Band
+from pipeline.scene.selection import select_layers
 from pipeline.tables.table import Array
 
 EARTH_RADIUS_KM = 6371.0
-"""Mean radius."""
+"""Mean radius of the Earth."""
 TILE = 32
 """Lines and pixels of a tile."""
 NUMBERS_AT_ONCE = 1_000_000
-"""Of latitude and longitude together that are in memory."""
+"""How many latitudes and longitudes together are in memory at a time."""
 
 
 @dataclass(frozen=True, eq=False)
-class Nearest:
-    """Of each place the nearest pixel; every array has shape (places,)."""
+class NearestPixels:
+    """The nearest pixel to each place; every array has shape (places,)."""
 
     line: npt.NDArray[np.int64]
+    """Line of the pixel; -1 if no pixel of the scene has a position."""
     pixel: npt.NDArray[np.int64]
-    """-1 where no pixel of the scene has a position."""
+    """Column of the pixel; -1 if no pixel of the scene has a position."""
     distance_km: Array
-    """Infinite there."""
+    """Distance to the pixel; infinite if no pixel of the scene has a position."""
 
 
-def nearest_pixels(scene: xr.Dataset, latitude: Array, longitude: Array) -> Nearest:
-    """The pixel nearest to each place (degrees); of equally near ones the first line and pixel.
+def nearest_pixels(scene: xr.Dataset, latitude: Array, longitude: Array) -> NearestPixels:
+    """Return the pixel nearest to each place (degrees); ties go to the first line and pixel.
 
-    Geolocation is read some lines at a time; pixels without a position are passed over.
+    Geolocation is read some lines at a time; pixels without a position are skipped.
     """
     places = unit_vectors(latitude, longitude)
     best = np.full(len(places), np.inf)
@@ -50,28 +52,28 @@ def nearest_pixels(scene: xr.Dataset, latitude: Array, longitude: Array) -> Near
             if found is not None:
                 best[number], row, column = found
                 line[number], pixel[number] = strip.start + row, column
-    return Nearest(line, pixel, _arc_km(best))
+    return NearestPixels(line, pixel, _arc_km(best))
 
 
 def geolocation(scene: xr.Dataset) -> xr.Dataset:
-    """Latitude and longitude of a scene as plain lazy variables on (y, x)."""
-    return scene[list(GEOLOCATION)].drop_vars(AXES, errors="ignore").reset_coords()
+    """Return latitude and longitude of a scene as plain lazy variables on (y, x)."""
+    return select_layers(scene, list(map(Band, GEOLOCATION)))
 
 
 def unit_vectors(latitude: Array, longitude: Array) -> Array:
-    """Points on the unit sphere, with x, y, z as the last dimension; NaN where there is none."""
+    """Return points on the unit sphere, with x, y, z as the last dimension; NaN stays NaN."""
     up, east = np.radians(latitude), np.radians(longitude)
     across = np.cos(up)
     return np.stack([across * np.cos(east), across * np.sin(east), np.sin(up)], axis=-1)
 
 
 def distances_km(one: Array, other: Array) -> Array:
-    """Great-circle distances between points on the unit sphere (..., 3)."""
+    """Return the great-circle distances (km) between points on the unit sphere (..., 3)."""
     return _arc_km(((one - other) ** 2).sum(axis=-1))
 
 
 def _arc_km(squared_chord: Array) -> Array:
-    """Along the sphere; the chord, unlike a cosine, is exact for short distances."""
+    """Distance along the sphere; a chord, unlike a cosine, is exact for short distances."""
     half = np.sqrt(squared_chord) / 2
     return np.where(np.isinf(half), np.inf, 2 * EARTH_RADIUS_KM * np.arcsin(np.minimum(half, 1)))
 
@@ -91,11 +93,11 @@ def _boxes(pixels: Array) -> tuple[Array, Array]:
 def _search(
     pixels: Array, lowest: Array, highest: Array, place: Array, best: float
 ) -> tuple[float, int, int] | None:
-    """Squared chord, line and pixel of the nearest, if it is nearer than the best so far."""
+    """Squared chord, line and pixel of a pixel that is nearer than the best so far, else None."""
     outside = np.maximum(np.maximum(lowest - place, place - highest), 0)
     bounds = (outside**2).sum(axis=-1)
     found = None
-    # NaN, of tiles without any position, is sorted to the end and compares as not nearer.
+    # Tiles without any position have NaN, which sorts to the end and never compares as nearer.
     for tile in np.argsort(bounds, axis=None, kind="stable"):
         down, across = np.unravel_index(tile, bounds.shape)
         if not bounds[down, across] <= best:
@@ -111,9 +113,9 @@ def _search(
 
 
 def pixel_diagonal_km(scene: xr.Dataset, line: int, pixel: int) -> float:
-    """The diagonal of a pixel: the longest way to a neighbour of it that has a position.
+    """Return the diagonal of a pixel: the largest distance to one of its neighbours.
 
-    NaN where none has one.
+    NaN if no neighbour has a position.
     """
     rows, columns = (slice(max(at - 1, 0), at + 2) for at in (line, pixel))
     around = geolocation(scene).isel(y=rows, x=columns).load()

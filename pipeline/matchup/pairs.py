@@ -1,35 +1,36 @@
-"""Pairs of a point and a scene: one that gives a match-up, and why others do not."""
+"""Pairs of a point and a scene: those with a good window, and those that are rejected."""
 
 from dataclasses import dataclass
 
-from pipeline.matchup.coverage import Coverage
 from pipeline.matchup.criteria import Judgement
 from pipeline.matchup.reasons import Reason
+from pipeline.matchup.scene_coverage import SceneCoverage
 
 
 @dataclass(frozen=True)
 class SceneFacts:
-    """What is told of a scene beside every pair."""
+    """The facts about a scene that every row of the tables repeats."""
 
     name: str
     sensor: str
     brdf_correction: str
-    coverage: Coverage
+    coverage: SceneCoverage
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A point in a scene, or near to it."""
+    """A point in a scene or near it."""
 
     point: int
-    """Its place in the table, from 0."""
+    """Row of the point in its table, from 0."""
     scene: SceneFacts
     line: int
+    """Line of the nearest pixel."""
     pixel: int
-    """Of the nearest pixel."""
+    """Column of the nearest pixel."""
     distance_km: float
     hours: float
-    """Time of the point minus that of the scene's middle; NaN where the scene says none."""
+    """Time of the point minus middle of the scene; NaN if the scene states no time."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,9 @@ class Match:
 
 @dataclass(frozen=True)
 class Rejection:
-    """A pair that is not used; without a scene where the point is at fault."""
+    """A pair that is not used, or a point without position or time."""
 
     point: int
     pair: Pair | None
+    """None if the point itself is incomplete."""
     reasons: tuple[Reason, ...]

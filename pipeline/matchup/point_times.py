@@ -1,18 +1,17 @@
-"""When a point was measured: from one column, from date and time, or from the parts of a date."""
+"""Times of points: from one column, from date and time, or from the parts of a date."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.config.matchup import TimeColumns
 from pipeline.tables import Table
 from pipeline.tables.table import Array, Texts, listed, table_error
 from pipeline.tables.times import Times, instants
 
-# The usual names, in lower case; sets of columns in the order in which they are looked for.
+# The usual names of columns in lower case, in the order of preference.
 TIME_NAMES: dict[str, tuple[str, ...]] = {
     "instant": ("datetime", "date_time", "time", "timestamp"),
     "date": ("date",),
@@ -24,32 +23,27 @@ TIME_NAMES: dict[str, tuple[str, ...]] = {
     "minute": ("minute",),
     "second": ("second",),
 }
+# Sets of columns that state a time, in the order of preference.
 WAYS = (("date", "time"), ("year", "month", "day", "hour"), ("instant",))
 OPTIONAL = ("minute", "second")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d*)?))?Z?")
 _DATE_ALONE = re.compile(r"\d{4}-?\d{2}-?\d{2}")
 
 
-def time_columns(table: Table, said: TimeColumns) -> dict[str, str]:
-    """Key of TimeColumns -> column of the table.
+def time_columns(table: Table, configured: TimeColumns) -> dict[str, str]:
+    """Return the column of the table for each key of TimeColumns.
 
     Raises:
-        ConfigError: a column that is named is not there, or none of the usual ones is.
+        ConfigError: a configured column is missing, or the table has none of the usual columns.
     """
-    named = {key: name for key, name in said.model_dump().items() if name is not None}
-    unknown = [name for name in named.values() if name not in table.columns]
+    names = {key: name for key, name in configured.model_dump().items() if name is not None}
+    unknown = [name for name in names.values() if name not in table.columns]
+    columns = f"the table has {listed(list(table.columns), 20)}"
     if unknown:
-        there = listed(list(table.columns), 20)
-        raise table_error(
-            table.name, f"points.time: no column {listed(unknown)}; there are {there}"
-        )
-    if named:
-        return named
-    by_lower = {name.lower(): name for name in reversed(list(table.columns))}
-    usual = {
-        key: next((by_lower[name] for name in names if name in by_lower), None)
-        for key, names in TIME_NAMES.items()
-    }
+        raise table_error(table.name, f"points.time: no column {listed(unknown)}; {columns}")
+    if names:
+        return names
+    usual = {key: usual_column(table, usual_names) for key, usual_names in TIME_NAMES.items()}
     for way in WAYS:
         if all(usual[key] for key in way):
             keys = (*way, *OPTIONAL) if "hour" in way else way
@@ -57,38 +51,38 @@ def time_columns(table: Table, said: TimeColumns) -> dict[str, str]:
     raise table_error(
         table.name,
         "no columns of time: expected datetime, or date and time, or year, month, day and hour; "
-        f"there are {listed(list(table.columns), 20)}. Name them under points.time",
+        f"{columns}. Name them in points.time",
     )
 
 
-def read_times(table: Table, columns: Mapping[str, str]) -> tuple[Times, Texts]:
-    """Instants in UTC with shape (points,), NaT where there is none; and what the table says.
+def usual_column(table: Table, names: Iterable[str]) -> str | None:
+    """Return the first column that has one of these names (in lower case), in any case."""
+    by_lower = {name.lower(): name for name in reversed(list(table.columns))}
+    return next((by_lower[name] for name in names if name in by_lower), None)
 
-    A date without a time of the day is no instant: nobody knows how far from a scene it is.
+
+def read_times(table: Table, columns: Mapping[str, str]) -> tuple[Times, Texts]:
+    """Return times in UTC with shape (points,), NaT where missing, and the texts of the table.
+
+    A date without a time of day gives NaT, because its distance in time from a scene is unknown.
 
     Raises:
         ConfigError: a part of a date is text.
     """
     if "instant" in columns:
-        said = table.labels(columns["instant"])
-        alone = np.array([bool(_DATE_ALONE.fullmatch(text)) for text in said], dtype=bool)
-        return _without(instants(said), alone), said
+        texts = table.labels(columns["instant"])
+        is_date = np.array([bool(_DATE_ALONE.fullmatch(text)) for text in texts], dtype=bool)
+        return np.where(is_date, np.datetime64("NaT"), instants(texts)), texts
     if "date" in columns:
         dates, clocks = (table.labels(columns[key]) for key in ("date", "time"))
-        said = np.array([f"{d} {c}".strip() for d, c in zip(dates, clocks, strict=True)])
+        texts = np.array([f"{d} {c}".strip() for d, c in zip(dates, clocks, strict=True)])
         days = instants(dates).astype("datetime64[D]").astype("datetime64[us]")
-        return days + _clock(clocks), said.astype(np.str_)
+        return days + _clock(clocks), texts.astype(np.str_)
     return _from_parts(table, columns)
 
 
-def _without(times: Times, where: npt.NDArray[np.bool_]) -> Times:
-    times = times.copy()
-    times[where] = np.datetime64("NaT")
-    return times
-
-
 def _clock(texts: Texts) -> Any:
-    """Time since midnight (timedelta64); NaT where a text is no time of the day."""
+    """Time since midnight (timedelta64); NaT where a text is not a time of day."""
     matches = [_CLOCK.fullmatch(text.rpartition("T")[2]) for text in texts]
     parts = np.array(
         [[float(part or 0) for part in m.groups()] if m else [np.nan] * 3 for m in matches]
@@ -97,7 +91,7 @@ def _clock(texts: Texts) -> Any:
 
 
 def _since_midnight(hours: Array, minutes: Array, seconds: Array) -> Any:
-    """Time since midnight (timedelta64); NaT where one of the numbers is missing or too large."""
+    """Time since midnight (timedelta64); NaT where a number is missing or out of range."""
     valid = (hours >= 0) & (hours < 24) & (minutes >= 0) & (minutes < 60)
     valid &= (seconds >= 0) & (seconds < 60)
     microseconds = np.where(valid, 1e6 * (3600 * hours + 60 * minutes + seconds), 0)
@@ -107,19 +101,19 @@ def _since_midnight(hours: Array, minutes: Array, seconds: Array) -> Any:
 
 
 def _from_parts(table: Table, columns: Mapping[str, str]) -> tuple[Times, Texts]:
-    """From year, month, day, hour; minutes and seconds count as 0 where there is no such column."""
+    """Times from year, month, day and hour; minutes and seconds are 0 without such a column."""
     parts = {key: table.numbers(column) for key, column in columns.items()}
     none = np.zeros(len(table))
     clock = _since_midnight(parts["hour"], *(parts.get(key, none) for key in OPTIONAL))
     dates = zip(parts["year"], parts["month"], parts["day"], strict=True)
     days = instants(np.array([_eight_digits(*date) for date in dates], dtype=np.str_))
     rows = zip(*parts.values(), strict=True)
-    said = ["/".join("?" if np.isnan(v) else f"{v:g}" for v in row) for row in rows]
-    return days + clock, np.array(said, dtype=np.str_)
+    texts = ["/".join("?" if np.isnan(v) else f"{v:g}" for v in row) for row in rows]
+    return days + clock, np.array(texts, dtype=np.str_)
 
 
 def _eight_digits(year: float, month: float, day: float) -> str:
-    """``20030415``; "" where a part is missing or no whole number."""
+    """``20030415``; "" where a part is missing or not a whole number."""
     parts = (year, month, day)
     if not all(np.isfinite(part) and part == round(part) for part in parts):
         return ""

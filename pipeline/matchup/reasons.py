@@ -1,4 +1,4 @@
-"""Why a pair of point and scene was not used."""
+"""Reasons why a pair of point and scene was not used."""
 
 from dataclasses import dataclass
 
@@ -17,11 +17,11 @@ ZENITH_TOO_HIGH = {
 }
 NOT_NEAREST = "not_nearest_in_time"
 
-# In the order of the summary, and what each means.
+# What each reason means, in the order of the summary.
 MEANINGS = {
-    NO_POSITION: "the table says no position of the point on the globe",
-    NO_TIME: "the table says no date and time of the day of the point",
-    SCENE_WITHOUT_TIME: "the scene does not say when it was taken",
+    NO_POSITION: "the table has no valid position for the point",
+    NO_TIME: "the table has no date with a time of day for the point",
+    SCENE_WITHOUT_TIME: "the scene does not state when it was taken",
     SCENE_TAKES_TOO_LONG: "the scene covers more time than the time window (a composite)",
     OUTSIDE_SCENE: "no pixel of the scene is near enough (km)",
     OUTSIDE_TIME: "measured too long before or after the scene (h)",
@@ -29,7 +29,7 @@ MEANINGS = {
     TOO_FEW_VALID: "too few valid pixels in the window",
     NOT_UNIFORM: "the window varies too much (coefficient of variation)",
     ZENITH_TOO_HIGH["solar_zenith"]: "the sun is too low (degree)",
-    ZENITH_TOO_HIGH["sensor_zenith"]: "seen too much from the side (degree)",
+    ZENITH_TOO_HIGH["sensor_zenith"]: "the view is too oblique (degree)",
     NOT_NEAREST: "another scene with a good window is nearer in time (h)",
 }
 
@@ -39,8 +39,10 @@ class Reason:
     """One reason, with the number that decided."""
 
     name: str
-    """Of ``MEANINGS``."""
+    """A key of ``MEANINGS``."""
     found: float = float("nan")
+    """The number that decided; NaN for reasons without a number."""
     limit: float = float("nan")
-    """What it would have had to keep; NaN where a reason has no number."""
+    """The limit that ``found`` had to keep."""
     detail: str = ""
+    """Further explanation."""

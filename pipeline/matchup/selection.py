@@ -1,4 +1,4 @@
-"""Which of the good windows are kept, and how points in one pixel are told."""
+"""Select the good windows to keep, and count or average points that share a pixel."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,19 +10,24 @@ from pipeline.matchup.reasons import NOT_NEAREST, Reason
 
 
 @dataclass(frozen=True)
-class Row:
+class MatchupRow:
     """A row of the table of match-ups."""
 
     matches: tuple[Match, ...]
-    """One, or those of several points in one pixel that are averaged."""
+    """One match, or those of several points in one pixel that are averaged."""
     points_in_pixel: int
-    """Points of the table that have their match-up in this pixel of this scene."""
+    """Number of points with a match-up in this pixel of this scene."""
+
+    @property
+    def points(self) -> list[int]:
+        """Rows of the points in their table, from 0."""
+        return [match.pair.point for match in self.matches]
 
 
 def nearest_in_time(matches: Sequence[Match]) -> tuple[list[Match], list[Rejection]]:
-    """Of each point the match that is nearest in time, and the others; of two as near the first.
+    """Return the match nearest in time for each point, and rejections of the others.
 
-    Then the one nearest in place, then the one of the scene that was named first.
+    Ties go to the match nearest in place, then to the scene that was named first.
     """
     by_point: dict[int, list[Match]] = defaultdict(list)
     for match in matches:
@@ -39,15 +44,15 @@ def nearest_in_time(matches: Sequence[Match]) -> tuple[list[Match], list[Rejecti
     return kept, others
 
 
-def rows_of(matches: Sequence[Match], same_pixel: Literal["keep", "average"]) -> list[Row]:
-    """A row for each match, or for each pixel, in the order of the points."""
+def rows_of(matches: Sequence[Match], same_pixel: Literal["keep", "average"]) -> list[MatchupRow]:
+    """Return a row for each match or, if averaged, for each pixel, in the order of the points."""
     by_pixel: dict[tuple[str, int, int], list[Match]] = defaultdict(list)
     ordered = sorted(matches, key=lambda match: match.pair.point)
     for match in ordered:
         by_pixel[_pixel(match)].append(match)
     if same_pixel == "average":
-        return [Row(tuple(together), len(together)) for together in by_pixel.values()]
-    return [Row((match,), len(by_pixel[_pixel(match)])) for match in ordered]
+        return [MatchupRow(tuple(together), len(together)) for together in by_pixel.values()]
+    return [MatchupRow((match,), len(by_pixel[_pixel(match)])) for match in ordered]
 
 
 def _pixel(match: Match) -> tuple[str, int, int]:

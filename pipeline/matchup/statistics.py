@@ -1,4 +1,4 @@
-"""What stands for a window: mean or median after outliers went, and how much its pixels vary."""
+"""Statistics of a window: mean or median without outliers, and the variation of its pixels."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,37 +10,37 @@ from pipeline.tables.table import Array
 
 @dataclass(frozen=True)
 class Statistic:
-    """Of the values of one band in a window."""
+    """The statistics of one band in a window."""
 
     value: float
-    """NaN where there is none."""
+    """Mean or median; NaN if there are too few values."""
     deviation: float
-    """Standard deviation of the sample (n - 1); NaN of less than two values."""
+    """Sample standard deviation (n - 1); NaN for fewer than two values."""
     count: int
-    """Of the values it is made of."""
+    """Number of values used."""
 
     @property
     def variation(self) -> float:
-        """Coefficient of variation: deviation / abs(value); infinite of a value that is zero."""
+        """Coefficient of variation, deviation / abs(value); infinite if the value is zero."""
         if self.value == 0:
             return float("inf") if self.deviation > 0 else float("nan")
         return self.deviation / abs(self.value)
 
 
+NO_STATISTIC = Statistic(float("nan"), float("nan"), 0)
+
+
 def statistic_of(
-    values: Array,
-    least: int,
-    outlier_deviations: float | None,
-    kind: Literal["mean", "median"],
+    values: Array, least: int, outlier_deviations: float | None, kind: Literal["mean", "median"]
 ) -> Statistic:
-    """Of the values that are numbers.
+    """Return the statistics of the finite values.
 
     Args:
-        values: of a band's valid pixels, with shape (pixels,).
-        least: so many numbers, one or more, must be there, else they stand for nothing.
-        outlier_deviations: values farther from the mean than so many standard deviations go, once;
-            None for none.
-        kind: what stands for the values.
+        values: a band's values at the valid pixels, with shape (pixels,).
+        least: number of finite values, one or more, below which the value is NaN.
+        outlier_deviations: values farther from the mean than this number of standard deviations
+            are removed, once; None removes none.
+        kind: the statistic to use as the value.
     """
     kept = values[np.isfinite(values)]
     if kept.size < least:

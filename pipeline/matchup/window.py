@@ -1,4 +1,4 @@
-"""Windows of a scene around pixels: their layers, and which of their pixels are valid."""
+"""Windows of pixels in a scene: their layers, and which of their pixels are valid."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,60 +11,55 @@ from pipeline.config.matchup import MatchupConfig
 from pipeline.errors import SceneError
 from pipeline.masks import Dilated, MaskRule, make_rules
 from pipeline.masks.flags import FlagIsSet
-from pipeline.scene.scene import (
-    AXES,
-    SOURCE_FLAGS,
-    Band,
-    plain_variables,
-    state_name,
-    wavelength_dim,
-    wavelengths,
-)
+from pipeline.scene.scene import SOURCE_FLAGS, Band, plain_variables, wavelengths
+from pipeline.scene.selection import select_layers
 from pipeline.scene.source_flags import SourceFlags
 from pipeline.tables.table import Array
 
 Bool = npt.NDArray[np.bool_]
 ZENITHS = ("solar_zenith", "sensor_zenith")
-# As far as bands named in expressions of masks may be from those of a scene.
+# Largest distance between a band named in a mask expression and a band of the scene.
 TOLERANCE_NM = 3.0
 
 
 @dataclass(frozen=True, eq=False)
 class PixelWindow:
-    """The pixels around one; all arrays have shape (window, window)."""
+    """A pixel and its neighbours; all arrays have shape (window, window)."""
 
     values: Mapping[str, Array]
-    """Of bands and plain variables; NaN where missing."""
+    """Values of bands and plain variables; NaN where missing."""
     excluded: Mapping[str, Bool]
-    """By each mask rule."""
+    """True where a mask rule excludes the pixel, by the name of the rule."""
     counted: Bool
-    """False on land and whatever else does not count."""
+    """False on land and on other pixels that do not count."""
     valid: Bool
-    """Unmasked, with a value in every band that must have one."""
+    """True for unmasked pixels with a value in every required band."""
     middle: Mapping[str, float]
-    """Zenith angles (degree) of the pixel in the middle; those that the scene has."""
+    """Zenith angles (degree) of the middle pixel, as far as the scene has them."""
 
 
 @dataclass(frozen=True, eq=False)
-class Layers:
-    """The layers of one scene that its windows are made of, lazily."""
+class WindowReader:
+    """Reads windows of one scene; nothing is read before."""
 
     scene: xr.Dataset
     bands: tuple[Band, ...]
     required: tuple[Band, ...]
-    """Those in which a valid pixel has a value."""
+    """Bands in which a valid pixel must have a value."""
     plain: tuple[Band, ...]
+    """Other 2-D variables."""
     rules: tuple[MaskRule, ...]
     uncounted: tuple[FlagIsSet, ...]
+    """Flags of pixels that do not count."""
     zeniths: tuple[str, ...]
-    """Those that the scene has."""
+    """Zenith angles that the scene has."""
 
     @classmethod
-    def of(cls, scene: xr.Dataset, config: MatchupConfig) -> "Layers":
-        """What a configuration asks of a scene.
+    def of(cls, scene: xr.Dataset, config: MatchupConfig) -> "WindowReader":
+        """Bind a configuration to a scene.
 
         Raises:
-            SceneError: no band of the quantity is in the span, or the scene lacks a flag.
+            SceneError: the wavelength range contains no band, or the scene lacks a flag.
             ConfigError: a mask is not allowed.
         """
         bands = _bands(scene, config.quantity, config.wavelengths_nm)
@@ -86,15 +81,17 @@ class Layers:
         )
 
     def read(self, line: int, pixel: int, size: int) -> PixelWindow | None:
-        """The window around a pixel; None where it goes beyond the edge of the scene."""
+        """Return the window around a pixel; None if it goes beyond the edge of the scene."""
         half = size // 2
         lines, pixels = (slice(at - half, at + half + 1) for at in (line, pixel))
         if min(lines.start, pixels.start) < 0:
             return None
         if lines.stop > self.scene.sizes["y"] or pixels.stop > self.scene.sizes["x"]:
             return None
-        block = self._selected().isel(y=lines, x=pixels).load()
+        masked = [band for rule in (*self.rules, *self.uncounted) for band in rule.needs]
         layers = (*self.bands, *self.plain)
+        read = [*layers, *masked, *map(Band, self.zeniths)]
+        block = select_layers(self.scene, read, with_states=masked).isel(y=lines, x=pixels).load()
         values = {band.name: band.values(block).astype(np.float64) for band in layers}
         excluded = {rule.name: rule.excluded(block) for rule in self.rules}
         uncounted = [flag.excluded(block) for flag in self.uncounted]
@@ -108,22 +105,9 @@ class Layers:
             middle={name: float(block[name].values[half, half]) for name in self.zeniths},
         )
 
-    def _selected(self) -> xr.Dataset:
-        """Nothing but what windows need: bands nobody asks for are not read."""
-        needed = [band for rule in (*self.rules, *self.uncounted) for band in rule.needs]
-        layers = [*self.bands, *self.plain, *needed, *map(Band, self.zeniths)]
-        names = {band.quantity for band in layers}
-        states = {state_name(band.quantity) for band in needed}  # of which rules make something
-        names |= {name for name in states if name in self.scene}
-        selected = self.scene[sorted(names)].drop_vars(AXES, errors="ignore").reset_coords()
-        selected = selected[sorted(names)]
-        for quantity in {band.quantity for band in layers if band.wavelength_nm is not None}:
-            wanted = sorted({b.wavelength_nm or 0.0 for b in layers if b.quantity == quantity})
-            selected = selected.sel({wavelength_dim(quantity): wanted})
-        return selected
-
 
 def _bands(scene: xr.Dataset, quantity: str, span: tuple[float, float]) -> tuple[Band, ...]:
+    """The bands of a quantity in a wavelength range (nm)."""
     bands = tuple(
         Band(quantity, float(nm)) for nm in wavelengths(scene, quantity) if span[0] <= nm <= span[1]
     )
@@ -136,13 +120,14 @@ def _bands(scene: xr.Dataset, quantity: str, span: tuple[float, float]) -> tuple
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise SceneError(
-            f"two bands are called {', '.join(twice)} in whole nanometres. Narrow wavelengths_nm."
+            f"two bands have the same name ({', '.join(twice)}) in whole nanometres. Narrow "
+            "wavelengths_nm."
         )
     return bands
 
 
 def _flags(scene: xr.Dataset, names: Sequence[str]) -> tuple[FlagIsSet, ...]:
-    """Those of the flags that a scene has."""
+    """The flags that the scene has, out of some names."""
     if not names or SOURCE_FLAGS not in scene:
         return ()
     known = SourceFlags.of(scene).named

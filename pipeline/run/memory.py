@@ -39,15 +39,9 @@ class Work:
 
 
 def choose_work(estimate: Callable[[int, int], int], threads: int, limit: int) -> Work | None:
-    """Return the most threads, then the most pixels at once, that stay within a limit.
+    """Return the most threads, then the most pixels at once, whose bytes stay within a limit.
 
-    Args:
-        estimate: returns the bytes for a number of threads and of pixels at once.
-        threads: largest number of threads.
-        limit: bytes.
-
-    Returns:
-        None if even one thread with the fewest pixels exceeds the limit.
+    None if even one thread with the fewest pixels exceeds the limit.
     """
     for number in range(threads, 0, -1):
         for pixels in PIXELS_AT_ONCE:
@@ -69,14 +63,7 @@ def working_pixel_bytes(
     steps: Sequence[RetrievalStep],
     uncertainty: InputUncertainty | None,
 ) -> int:
-    """Estimate the bytes of one pixel between input and product.
-
-    Args:
-        layers_read: layers of the scene that are read.
-        row_length: numbers in the row of a pixel.
-        steps: the steps of the run.
-        uncertainty: the uncertain inputs, if there are any.
-    """
+    """Estimate the bytes of one pixel between input and product."""
     outputs = sum(len(step.retrieval.outputs) for step in steps)
     uncertain = sum(len(step.uncertainties) for step in steps)
     values = 13 * layers_read + 12 * outputs + 100

@@ -10,7 +10,7 @@ import xarray as xr
 from pipeline.algorithms import find_retrieval, is_algorithm
 from pipeline.algorithms.catalogue import PREFIX, check_name
 from pipeline.config import NetworkChoice, RunConfig
-from pipeline.errors import ConfigError, NetworkError, PipelineError, SceneError
+from pipeline.errors import ConfigError, NetworkError, SceneError
 from pipeline.facts.sensors import find_sensor
 from pipeline.machine.resources import default_limit
 from pipeline.masks import Dilated, MaskRule, make_rules
@@ -197,29 +197,12 @@ def make_plan(
         SceneError: a band, a variable or a flag is not in the scene.
         ConfigError: an expression is not allowed, or two networks make the same variable.
     """
-    try:
-        return _make_plan(
-            scene, scene_name, config, extent or Extent.whole(scene), network_paths or {}
-        )
-    except PipelineError as error:
-        raise type(error)(f"{scene_name}: {error}") from error
-
-
-def _make_plan(
-    scene: xr.Dataset,
-    scene_name: str,
-    config: RunConfig,
-    extent: Extent,
-    network_paths: Mapping[str, Path],
-) -> Plan:
-    science = config.science
+    science, extent, paths = config.science, extent or Extent.whole(scene), network_paths or {}
     sensor = find_sensor(science.sensor).name if science.sensor else scene.attrs["sensor"]
     lines, pixels = extent.shape
     if lines == 0 or pixels == 0:
         raise SceneError(f"the scene is empty: {lines} lines x {pixels} pixels. Fetch it again.")
-    loaded = [
-        _load(choice, sensor, config, network_paths.get(choice.name)) for choice in science.networks
-    ]
+    loaded = [_load(choice, sensor, config, paths.get(choice.name)) for choice in science.networks]
     inputs, steps = make_chain(loaded, scene, sensor, science)
     uncertainty = make_uncertainty(science, scene, inputs, steps)
     steps = with_uncertainties(steps, uncertainty)

@@ -1,4 +1,4 @@
-"""Uncertain inputs through the networks of a run, chains included, pixel by pixel."""
+"""Propagate uncertain inputs through the steps of a run, chains included, pixel by pixel."""
 
 import functools
 from collections.abc import Iterator, Sequence
@@ -18,41 +18,39 @@ from pipeline.run.uncertainty import InputUncertainty
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
+Steps = Sequence[RetrievalStep]
 
-# Derivatives that are kept of a batch of rows.
+# How many derivatives are in memory at a time.
 DERIVATIVES_AT_ONCE = 1_000_000
-# Nodes between which quantiles are interpolated: they are right to 2e-5 of a standard deviation.
+# Quantiles are interpolated between this many nodes, to 2e-5 of a standard deviation.
 NODES = 512
 _NORMAL = NormalDist()
 
 
 def propagate(
-    uncertainty: InputUncertainty,
-    steps: Sequence[RetrievalStep],
-    rows: Float32,
-    deviations: Float32,
+    uncertainty: InputUncertainty, steps: Steps, rows: Float32, deviations: Float32
 ) -> dict[str, Float32]:
-    """Standard deviations of what networks make, of log10 for what spans decades.
+    """Return the standard deviations of the outputs, of log10 for variables that span decades.
 
     Args:
-        uncertainty: which inputs are not exact, and by which method.
-        steps: the networks of the run.
+        uncertainty: the uncertain inputs and the method.
+        steps: the steps of the run.
         rows: a row of numbers for each pixel (n, layers), see ``Plan.layer_names``.
-        deviations: of the uncertain inputs, with shape (inputs, n).
+        deviations: standard deviations of the uncertain inputs, with shape (inputs, n).
 
     Returns:
-        For each network whose uncertainty is written, and others, an array (n, outputs).
+        An array (n, outputs) for each step whose uncertainty is written, and for some others.
     """
     method = _by_derivatives if uncertainty.method == "jacobian" else _by_sigma_points
     return method(uncertainty, _needed(uncertainty.reached(steps)), rows, deviations)
 
 
-def _needed(steps: Sequence[RetrievalStep]) -> tuple[RetrievalStep, ...]:
-    """Those whose uncertainty is written, and those before them in the chain."""
+def _needed(steps: Steps) -> tuple[RetrievalStep, ...]:
+    """The steps whose uncertainty is written, and the earlier steps that feed them."""
     needed: list[RetrievalStep] = []
     for step in reversed(steps):
-        made = range(step.output_columns.start, step.output_columns.stop)
-        if step.uncertainties or any(c in made for later in needed for c in later.columns):
+        outputs = range(step.output_columns.start, step.output_columns.stop)
+        if step.uncertainties or any(c in outputs for later in needed for c in later.columns):
             needed.insert(0, step)
     return tuple(needed)
 
@@ -61,16 +59,13 @@ def _needed(steps: Sequence[RetrievalStep]) -> tuple[RetrievalStep, ...]:
 
 
 def _by_sigma_points(
-    uncertainty: InputUncertainty,
-    steps: Sequence[RetrievalStep],
-    rows: Float32,
-    deviations: Float32,
+    uncertainty: InputUncertainty, steps: Steps, rows: Float32, deviations: Float32
 ) -> dict[str, Float32]:
     """The spread of outputs over 2n points that have mean and covariance of the inputs.
 
     The spherical cubature rule of Arasaratnam and Haykin 2009 (IEEE Trans. Autom. Control 54,
-    1254), turned so that every point moves every input a little and none of them far: along an
-    axis a point is the square root of n deviations away, where Rrs is often negative.
+    1254), rotated so that every point moves every input a little. A point on an axis would be the
+    square root of n deviations away, where Rrs is often negative.
     """
     spreads = {step.name: _Spread() for step in steps}
     moved = np.array(rows, order="K")
@@ -80,14 +75,14 @@ def _by_sigma_points(
                 value = rows[:, each.column]
                 moved[:, each.column] = moved_value(value, deviation, float(z), each.is_positive)
             for step in steps:
-                made = _evaluated(step, moved)
-                moved[:, step.output_columns] = made
-                spreads[step.name].add(in_decades(step.retrieval.outputs, made))
+                outputs = _outputs(step, moved)
+                moved[:, step.output_columns] = outputs
+                spreads[step.name].add(in_decades(step.retrieval.outputs, outputs))
     return {name: spread.deviation for name, spread in spreads.items()}
 
 
 def sigma_points(factor: Float64) -> Iterator[Float64]:
-    """2n points (n,) of equal weight whose mean is zero and whose covariance is factor factor'.
+    """Yield 2n points (n,) of equal weight, with mean zero and covariance factor factor'.
 
     Their directions are rows of the orthogonal matrix of the discrete Hartley transform.
     """
@@ -100,10 +95,10 @@ def sigma_points(factor: Float64) -> Iterator[Float64]:
 
 
 def moved_value(value: Float32, deviation: Float32, z: float, is_positive: bool) -> Float32:
-    """Values z standard deviations away, by the quantiles of their distribution.
+    """Return values moved by z standard deviations, by the quantiles of their distribution.
 
-    It is normal; of what can only be positive, normal as far as it is above zero, so that no point
-    is below.
+    The distribution is normal. For positive quantities it is cut off at zero, so that no point is
+    below zero.
     """
     if not is_positive:
         return value + np.float32(z) * deviation
@@ -114,10 +109,11 @@ def moved_value(value: Float32, deviation: Float32, z: float, is_positive: bool)
 
 @functools.lru_cache(maxsize=4096)
 def _truncated_quantiles(z: float) -> tuple[Float64, Float64]:
-    """What becomes of z where a normal distribution is cut off at zero.
+    """The quantile of z in a normal distribution that is cut off at zero, as a table.
 
-    First the mean in standard deviations, then how many of them the value is away that has the same
-    share of the distribution below it.
+    Returns:
+        The mean in standard deviations, and the distance from it, in standard deviations, of the
+        value with the same share of the distribution below it.
     """
     ratios = np.linspace(0.0, 6.0 + abs(z), NODES)
     below = _NORMAL.cdf(z)
@@ -125,7 +121,7 @@ def _truncated_quantiles(z: float) -> tuple[Float64, Float64]:
     for ratio in ratios:
         cut = _NORMAL.cdf(-ratio)
         share = cut + below * (1 - cut)
-        # From the end that has the digits.
+        # Computed from the nearer end of the distribution, which keeps more digits.
         if share < 0.5:
             quantiles.append(_NORMAL.inv_cdf(share))
         else:
@@ -133,14 +129,14 @@ def _truncated_quantiles(z: float) -> tuple[Float64, Float64]:
     return ratios, np.array(quantiles)
 
 
-def _evaluated(step: RetrievalStep, rows: Float32) -> Float32:
+def _outputs(step: RetrievalStep, rows: Float32) -> Float32:
     x = gained(take_columns(rows, step.columns), step.input_gains)
-    made = get_engine(step.retrieval, step.engine).predict(x)
-    return np.asarray(gained(made, step.gains).astype(np.float32, copy=False))
+    outputs = get_engine(step.retrieval, step.engine).predict(x)
+    return np.asarray(gained(outputs, step.gains).astype(np.float32, copy=False))
 
 
 class _Spread:
-    """Standard deviation of arrays that come one after the other, each of the same weight."""
+    """Running standard deviation of arrays of equal weight."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -148,7 +144,7 @@ class _Spread:
         self._squares: Any = None
 
     def add(self, values: Float32) -> None:
-        """One more array."""
+        """Add one array."""
         self._count += 1
         if self._mean is None:
             self._mean, self._squares = values, np.zeros_like(values)
@@ -160,7 +156,7 @@ class _Spread:
 
     @property
     def deviation(self) -> Float32:
-        """Of all of them."""
+        """Standard deviation of all arrays added so far."""
         return np.asarray(np.sqrt(self._squares / np.float32(self._count)))
 
 
@@ -168,18 +164,12 @@ class _Spread:
 
 
 def _by_derivatives(
-    uncertainty: InputUncertainty,
-    steps: Sequence[RetrievalStep],
-    rows: Float32,
-    deviations: Float32,
+    uncertainty: InputUncertainty, steps: Steps, rows: Float32, deviations: Float32
 ) -> dict[str, Float32]:
-    """Linear in the inputs, by the chain rule in float64, some rows at a time."""
-    found = {
-        step.name: np.empty((len(step.retrieval.outputs), len(rows)), dtype=np.float32).T
-        for step in steps
-    }
-    made = sum(len(step.retrieval.outputs) for step in steps)
-    size = max(DERIVATIVES_AT_ONCE // (made * len(uncertainty.inputs)), 1)
+    """Linear propagation by the chain rule in float64, some rows at a time."""
+    sizes = {step.name: len(step.retrieval.outputs) for step in steps}
+    found = {name: np.empty((n, len(rows)), dtype=np.float32).T for name, n in sizes.items()}
+    size = max(DERIVATIVES_AT_ONCE // (sum(sizes.values()) * len(uncertainty.inputs)), 1)
     with np.errstate(all="ignore"):
         for start in range(0, len(rows), size):
             part = slice(start, start + size)
@@ -191,13 +181,11 @@ def _by_derivatives(
 
 
 def _linear(
-    uncertainty: InputUncertainty, steps: Sequence[RetrievalStep], rows: Float32, moves: Float64
+    uncertainty: InputUncertainty, steps: Steps, rows: Float32, moves: Float64
 ) -> Iterator[tuple[str, Float64]]:
-    """Name and standard deviations (n, outputs) of each network."""
-    # How each layer moves along each direction of the inputs' errors; others do not move.
-    moved: dict[int, Float64] = {
-        each.column: moves[:, number] for number, each in enumerate(uncertainty.inputs)
-    }
+    """Name and standard deviations (n, outputs) of each step."""
+    # How each layer moves along each direction of the input errors; missing layers do not move.
+    moved = {each.column: moves[:, number] for number, each in enumerate(uncertainty.inputs)}
     for step in steps:
         x = take_columns(rows, step.columns).astype(np.float64)
         factors = np.ones_like(x) if step.input_gains is None else step.input_gains.factors(x)
@@ -205,12 +193,12 @@ def _linear(
         still = np.zeros(moves.shape[::2])
         taken = np.stack([moved.get(column, still) for column in step.columns], axis=1)
         by_direction = derivatives @ taken
-        made = rows[:, step.output_columns].astype(np.float64)
-        gains = 1.0 if step.gains is None else step.gains.factors(made)
+        outputs = rows[:, step.output_columns].astype(np.float64)
+        gains = 1.0 if step.gains is None else step.gains.factors(outputs)
         for column, variable in enumerate(step.retrieval.outputs):
             gain = gains if isinstance(gains, float) else gains[:, column, np.newaxis]
             if not variable.spans_decades:
                 by_direction[:, column] *= gain
-            size = made[:, column, np.newaxis] * LN10 if variable.spans_decades else 1.0
+            size = outputs[:, column, np.newaxis] * LN10 if variable.spans_decades else 1.0
             moved[step.output_columns.start + column] = by_direction[:, column] * size
         yield step.name, np.sqrt(np.square(by_direction).sum(axis=2))

@@ -21,13 +21,7 @@ Floats = npt.NDArray[np.floating]
 
 
 def range_flags(retrieval: Retrieval, inputs_outside: Bool, y: Floats) -> npt.NDArray[np.uint8]:
-    """Return the range bits (n,) of computed pixels.
-
-    Args:
-        retrieval: the network or algorithm.
-        inputs_outside: which inputs are outside their training range, with shape (n, inputs).
-        y: outputs (n, outputs).
-    """
+    """Return the range bits (n,) from the inputs outside their range (n, inputs) and outputs y."""
     flags = np.zeros(len(y), dtype=np.uint8)
     flags[inputs_outside.any(axis=1)] |= INPUT_OUT_OF_RANGE
     outputs = transformed(retrieval.outputs, y.astype(np.float64))

@@ -15,13 +15,7 @@ import numpy.typing as npt
 from pipeline.networks import Retrieval
 from pipeline.networks.after import SCOPE, SCOPE_LIMIT, gained, scope_deviation
 from pipeline.networks.engines import SELF_CHECK_TOLERANCE, predict_with_uncertainty
-from pipeline.run.range_flags import (
-    at_limit_widths,
-    near_limits,
-    outside_range,
-    range_flags,
-    well_inside,
-)
+from pipeline.run import range_flags as ranges
 from pipeline.run.step import RetrievalStep, take_columns
 from pipeline.scene.quality import INPUT_MISSING, INPUT_NOT_POSITIVE, OUT_OF_SCOPE
 
@@ -56,12 +50,11 @@ class Retrieved(NamedTuple):
 
 
 def retrieve(step: RetrievalStep, rows: Float32, steps: Sequence[RetrievalStep] = ()) -> Retrieved:
-    """Run one step on unmasked pixels.
+    """Run one step on unmasked pixels, and write its outputs into their rows for later steps.
 
     Args:
         step: the step.
-        rows: a row of numbers for each pixel (n, layers), see ``Plan.layer_names``. The outputs
-            are written into it, for later steps.
+        rows: a row of numbers for each pixel (n, layers), see ``Plan.layer_names``.
         steps: all steps of the run, needed if this one takes outputs of others.
     """
     on_rows = StepOnRows(step, rows, steps)
@@ -147,14 +140,12 @@ class StepOnRows:
         if network.classes or SCOPE in network.after or self.step.gains is not None:
             return np.arange(len(x))
         margin = 2 * SELF_CHECK_TOLERANCE if self.step.upstream else ROUNDING
-        widths = at_limit_widths(network.outputs)
+        widths = ranges.at_limit_widths(network.outputs)
+        of_inputs = ranges.well_inside(network.inputs, margin)
+        of_outputs = ranges.well_inside(network.outputs, 2 * SELF_CHECK_TOLERANCE, widths)
         inside = np.ones(len(x), dtype=bool)
-        for values, ranges in (
-            (x, well_inside(network.inputs, margin)),
-            (y, well_inside(network.outputs, 2 * SELF_CHECK_TOLERANCE, widths)),
-        ):
-            for column, (low, high) in enumerate(ranges):
-                inside &= (values[:, column] >= low) & (values[:, column] <= high)
+        for column, (low, high) in zip((*x.T, *y.T), (*of_inputs, *of_outputs), strict=True):
+            inside &= (column >= low) & (column <= high)
         return np.flatnonzero(~inside)
 
     def _decide(self, computed: Rows, x: Float32, y: Floats) -> tuple[Flags, npt.NDArray[np.int64]]:
@@ -170,8 +161,8 @@ class StepOnRows:
             exact_y[near] = network.reference(exact_x[near])
             if network.classes:
                 y[near] = exact_y[near]  # rounding must not choose the class
-        outside = outside_range(network.inputs, exact_x)
-        flags = range_flags(network, outside, exact_y)
+        outside = ranges.outside_range(network.inputs, exact_x)
+        flags = ranges.range_flags(network, outside, exact_y)
         if SCOPE in network.after:
             deviation = scope_deviation(exact_x[:, _scope_columns(network)], exact_y)
             flags[deviation > SCOPE_LIMIT] |= OUT_OF_SCOPE
@@ -182,9 +173,9 @@ class StepOnRows:
     def _near_threshold(self, x: Float32, y: Floats) -> Bool:
         """Rows (n,) where rounding could change a flag, a class or a choice of gains."""
         network, gains = self.step.retrieval, self.step.gains
-        near = near_limits(network.outputs, y)
+        near = ranges.near_limits(network.outputs, y)
         if self.step.upstream:
-            near |= near_limits(network.inputs, x)
+            near |= ranges.near_limits(network.inputs, x)
         if network.classes:
             largest = np.sort(y, axis=1)[:, -2:]
             near |= largest[:, -1] - largest[:, 0] <= SELF_CHECK_TOLERANCE

@@ -1,7 +1,7 @@
-"""How uncertain the values are that a scene gives to networks, bound to its bands."""
+"""The uncertain inputs of a run: their standard deviations and correlations, bound to a scene."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,75 +15,76 @@ from pipeline.run.step import RetrievalStep
 from pipeline.scene.scene import SPECTRAL, Band, plain_variables, spectral_quantities, wavelengths
 
 SUFFIX = "_unc"
-# A band and its uncertainty are of the same band: their wavelengths are those of one file.
+# Largest distance between a band and its uncertainty; both wavelengths come from the same file.
 SAME_NM = 0.5
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
+Pixels = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class UncertainInput:
-    """A layer of the scene that is not exact."""
+    """A layer of the scene with a standard deviation."""
 
     column: int
-    """Position among ``Plan.layer_names``."""
+    """Position in ``Plan.layer_names``."""
     band: Band
-    brought: Band | None
-    """The layer of the scene that holds its standard deviation."""
+    from_scene: Band | None
+    """The layer of the scene that holds the standard deviation."""
     relative: float
+    """Standard deviation as a share of the value."""
     constant: float
+    """Standard deviation in units of the quantity."""
     is_positive: bool
-    """Whether a network takes its logarithm: then its distribution ends at zero."""
+    """Whether a network takes the logarithm or the root; then the distribution ends at zero."""
 
-    def deviation(self, block: xr.Dataset, pixels: npt.NDArray[np.intp]) -> Float32:
-        """The standard deviation on some pixels of a block, with shape (pixels,)."""
+    def deviation(self, block: xr.Dataset, pixels: Pixels) -> Float32:
+        """Return the standard deviation at some pixels of a block, with shape (pixels,)."""
         squares = np.full(pixels.size, np.float32(self.constant) ** 2)
         if self.relative:
-            squares += np.square(np.float32(self.relative) * _on(self.band, block, pixels))
-        if self.brought is not None:
-            brought = _on(self.brought, block, pixels)
-            squares += np.square(np.where(brought >= 0, brought, np.float32(np.nan)))
+            squares += np.square(np.float32(self.relative) * _at(self.band, block, pixels))
+        if self.from_scene is not None:
+            stated = _at(self.from_scene, block, pixels)
+            squares += np.square(np.where(stated >= 0, stated, np.float32(np.nan)))
         return np.sqrt(squares)
 
     def describe(self) -> dict[str, Any]:
-        """What it is made of, as plain data."""
-        made: dict[str, Any] = {"input": self.band.name}
-        if self.brought is not None:
-            made["brought"] = self.brought.name
-        for name in ("relative", "constant"):
-            if getattr(self, name):
-                made[name] = getattr(self, name)
-        return made
+        """Return the parts of the standard deviation as plain data."""
+        parts: dict[str, Any] = {"input": self.band.name}
+        if self.from_scene is not None:
+            parts["brought"] = self.from_scene.name
+        sizes = {"relative": self.relative, "constant": self.constant}
+        return parts | {name: size for name, size in sizes.items() if size}
 
 
-def _on(band: Band, block: xr.Dataset, pixels: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
+def _at(band: Band, block: xr.Dataset, pixels: Pixels) -> npt.NDArray[Any]:
     return np.take(band.values(block).reshape(-1), pixels)
 
 
 @dataclass(frozen=True, eq=False)
 class InputUncertainty:
-    """All that is not exact in a run, and how its errors go together."""
+    """All uncertain inputs of a run, and the correlation of their errors."""
 
     inputs: tuple[UncertainInput, ...]
     factor: Float64
-    """Lower triangular with shape (inputs, inputs); times its transpose it is the correlation."""
+    """Lower triangular Cholesky factor of the correlation, with shape (inputs, inputs)."""
     method: str
 
     @property
     def needs(self) -> tuple[Band, ...]:
-        """Layers of the scene beside those that networks take."""
-        return tuple(i.brought for i in self.inputs if i.brought is not None)
+        """Layers of the scene that hold standard deviations."""
+        return tuple(each.from_scene for each in self.inputs if each.from_scene is not None)
 
-    def deviations(self, block: xr.Dataset, pixels: npt.NDArray[np.intp]) -> Float32:
-        """Standard deviations of the inputs on some pixels, with shape (inputs, pixels).
+    def deviations(self, block: xr.Dataset, pixels: Pixels) -> Float32:
+        """Return the standard deviations at some pixels, with shape (inputs, pixels).
 
-        NaN where the scene brings none.
+        NaN where the scene has no standard deviation.
         """
         return np.stack([each.deviation(block, pixels) for each in self.inputs])
 
     def reached(self, steps: Sequence[RetrievalStep]) -> tuple[RetrievalStep, ...]:
-        """The networks that take something uncertain, directly or through others; not classes."""
+        """Return the steps with uncertain inputs, direct or through other steps; no classifiers."""
         uncertain = {each.column for each in self.inputs}
         found = []
         for step in steps:
@@ -94,24 +95,18 @@ class InputUncertainty:
 
     @property
     def correlation(self) -> Float64:
-        """With shape (inputs, inputs)."""
+        """Correlation of the errors, with shape (inputs, inputs)."""
         return np.asarray(self.factor @ self.factor.T)
 
 
 def make_uncertainty(
     science: Science, scene: xr.Dataset, inputs: Sequence[Band], steps: Sequence[RetrievalStep]
 ) -> InputUncertainty | None:
-    """The uncertainty that a configuration states, bound to the layers of a scene.
-
-    Args:
-        science: of the configuration.
-        scene: that is processed.
-        inputs: its layers that networks take.
-        steps: the networks.
+    """Bind the configured uncertainty to the layers of a scene that the steps take (``inputs``).
 
     Raises:
-        ConfigError: it is of a quantity that no network takes, or correlations contradict.
-        SceneError: the scene does not bring the uncertainty.
+        ConfigError: no network takes the quantity, or the correlations contradict each other.
+        SceneError: the scene does not have the uncertainty.
     """
     stated = science.uncertainty.inputs
     if not stated:
@@ -120,10 +115,15 @@ def make_uncertainty(
     unknown = sorted(set(stated) - taken)
     if unknown:
         raise ConfigError(
-            f"science.uncertainty.inputs states {', '.join(unknown)}, and the networks take "
-            f"{', '.join(sorted(taken))} of the scene. State one of these, or leave it out."
+            f"science.uncertainty.inputs contains {', '.join(unknown)}, but the networks take "
+            f"{', '.join(sorted(taken))} from the scene. Choose one of these, or remove the entry."
         )
-    positive = _taken_as_logarithm(steps)
+    positive = {
+        column
+        for step in steps
+        for column, variable in zip(step.columns, step.retrieval.inputs, strict=True)
+        if variable.transform.needs_positive or variable.transform.needs_non_negative
+    }
     found = tuple(
         _bound(column, band, stated[band.quantity], scene, column in positive)
         for column, band in enumerate(inputs)
@@ -136,10 +136,9 @@ def make_uncertainty(
 def with_uncertainties(
     steps: Sequence[RetrievalStep], uncertainty: InputUncertainty | None
 ) -> tuple[RetrievalStep, ...]:
-    """The networks, each with names for the uncertainties that there will be of its outputs.
+    """Name the uncertainties of each step that states them itself or has uncertain inputs.
 
-    There are some where it states them itself, or takes what is not exact; there are none of
-    classes, nor of what is not written.
+    Classes and outputs that are not written have none.
     """
     reached = () if uncertainty is None else uncertainty.reached(steps)
     return tuple(
@@ -150,25 +149,15 @@ def with_uncertainties(
     )
 
 
-def _taken_as_logarithm(steps: Sequence[RetrievalStep]) -> set[int]:
-    """Columns of which a network takes the logarithm, or a root."""
-    return {
-        column
-        for step in steps
-        for column, variable in zip(step.columns, step.retrieval.inputs, strict=True)
-        if variable.transform.needs_positive or variable.transform.needs_non_negative
-    }
-
-
 def _bound(
     column: int, band: Band, stated: QuantityUncertainty, scene: xr.Dataset, is_positive: bool
 ) -> UncertainInput:
-    brought = _brought(band, scene) if stated.from_scene else None
-    return UncertainInput(column, band, brought, stated.relative, stated.constant, is_positive)
+    in_scene = _uncertainty_of(band, scene) if stated.from_scene else None
+    return UncertainInput(column, band, in_scene, stated.relative, stated.constant, is_positive)
 
 
-def _brought(band: Band, scene: xr.Dataset) -> Band:
-    """The layer of the scene that holds the uncertainty of another."""
+def _uncertainty_of(band: Band, scene: xr.Dataset) -> Band:
+    """The layer of the scene that holds the standard deviation of another layer."""
     name = f"{band.quantity}{SUFFIX}"
     if band.wavelength_nm is None:
         if name in scene and scene[name].dims == ("y", "x"):
@@ -184,12 +173,13 @@ def _brought(band: Band, scene: xr.Dataset) -> Band:
         else:
             have = ", ".join(spectral_quantities(scene))
     raise SceneError(
-        f"science.uncertainty: the scene brings no uncertainty of {band.name} ({name}); it has "
-        f"{have}. State relative or constant instead of from_scene."
+        f"science.uncertainty: the scene has no uncertainty of {band.name} ({name}); it has "
+        f"{have}. Set relative or constant instead of from_scene."
     )
 
 
 def _factor(bands: Sequence[Band], correlation: Correlation | None) -> Float64:
+    """The Cholesky factor of the correlation between bands of the same quantity."""
     matrix = np.eye(len(bands))
     for i, first in enumerate(bands):
         for j, second in enumerate(bands[:i]):
@@ -213,5 +203,4 @@ def _correlated(first: Band, second: Band, correlation: Correlation) -> float:
         return float(np.exp(-abs(centres[0] - centres[1]) / correlation.length_nm))
     known = np.array(correlation.wavelengths_nm)
     row, column = (int(np.argmin(np.abs(known - nm))) for nm in centres)
-    matrix: Mapping[int, Any] = dict(enumerate(correlation.matrix or ()))
-    return float(matrix[row][column])
+    return float(np.array(correlation.matrix)[row, column])

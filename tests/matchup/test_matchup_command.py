@@ -13,8 +13,8 @@ from obpg_miniature import CLDICE, counts_of, write_obpg_l2
 from pipeline.cli import main
 from pipeline.config.matchup import load_matchup_config
 from pipeline.config.training import TrainingConfig
-from pipeline.matchup.coverage import Coverage
 from pipeline.matchup.criteria import least_valid
+from pipeline.matchup.scene_coverage import SceneCoverage
 from pipeline.tables import read_table
 from pipeline.training.recipe import load_recipe
 from pipeline.training.samples.samples import load_samples
@@ -146,7 +146,7 @@ def test_points_in_one_pixel(tmp_path):
     done = call("matchup", *made)
     read = read_table(tmp_path / "m.csv")
     assert read.numbers("points_in_pixel").tolist() == [2, 2, 1]
-    assert "2 of them are of several points in one pixel" in done.output
+    assert "2 of them have several points in one pixel" in done.output
     call("matchup", *made, "--average")
     read = read_table(tmp_path / "m.csv")
     assert read.labels("point").tolist() == ["2 3", "4"]
@@ -173,9 +173,9 @@ def test_what_is_said_of_brdf(tmp_path):
     with netCDF4.Dataset(path, "a") as file:
         file.createGroup("processing_control/input_parameters").brdf_opt = "7"
     made = points, path, "-o", tmp_path / "m.csv"
-    assert "scene is f/Q, of the in-situ data unknown" in call("matchup", *made).output
+    assert "scene is f/Q, that of the in-situ data is unknown" in call("matchup", *made).output
     said = call("matchup", *made, "--insitu-brdf", "none").output
-    assert "scene is f/Q, of the in-situ data none: correct one of them" in said
+    assert "that of the in-situ data is none. Correct one of them" in said
     assert "BRDF" not in call("matchup", *made, "--insitu-brdf", "f/Q").output
     read = read_table(tmp_path / "m.csv")
     assert read.labels("brdf_correction").tolist() == ["f/Q"]
@@ -244,7 +244,7 @@ def test_one_scene_twice_is_refused(tmp_path, places):
     scenes = path, tmp_path / "copy" / path.name
     done = call("matchup", table(tmp_path, places), *scenes, "-o", tmp_path / "m.csv")
     assert done.exit_code == 2
-    assert "scene.nc is there twice" in done.stderr
+    assert "scene.nc appears twice" in done.stderr
 
 
 def test_a_scene_far_away_in_time_is_not_read(tmp_path, monkeypatch):
@@ -283,7 +283,7 @@ def test_a_scene_far_away_in_time_is_not_read(tmp_path, monkeypatch):
 )
 def test_bounds_across_the_antimeridian(longitude, inside):
     """With a margin, and longitudes from -180 or from 0."""
-    coverage = Coverage(None, None, (-10.0, 10.0, 179.0, -179.0))
+    coverage = SceneCoverage(None, None, (-10.0, 10.0, 179.0, -179.0))
     assert coverage.may_hold(np.zeros(1), np.array([longitude]), 10.0).tolist() == [inside]
 
 

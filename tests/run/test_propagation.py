@@ -282,8 +282,8 @@ def _taking(path: Path, quantities: tuple[str, str]) -> Path:
 @pytest.mark.parametrize(
     ("uncertainty", "error", "said"),
     [
-        ({"inputs": {"rho_s": {"relative": 0.1}}}, ConfigError, "states rho_s"),
-        ({"inputs": {"Rrs": {"from_scene": True}}}, SceneError, "brings no uncertainty of Rrs_412"),
+        ({"inputs": {"rho_s": {"relative": 0.1}}}, ConfigError, "contains rho_s"),
+        ({"inputs": {"Rrs": {"from_scene": True}}}, SceneError, "has no uncertainty of Rrs_412"),
         ({"inputs": {"Rrs": {}}}, ConfigError, "give from_scene"),
         ({"inputs": {"Rrs": {"relative": -1}}}, ConfigError, "relative"),
         (

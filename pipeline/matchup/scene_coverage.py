@@ -1,4 +1,4 @@
-"""What the attributes of a scene say of its time and its bounds, before anything is read."""
+"""Time and bounds of a scene as its attributes state them, before anything is read."""
 
 import datetime
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pipeline.tables.table import Array
 
-# Names of south, north, west and east: ACDD, and the older ones of l2gen.
+# Attributes for south, north, west and east: those of ACDD, and older ones of l2gen.
 _BOUNDS = (
     ("geospatial_lat_min", "geospatial_lat_max", "geospatial_lon_min", "geospatial_lon_max"),
     (
@@ -22,32 +22,33 @@ KM_PER_DEGREE = 111.2
 
 
 @dataclass(frozen=True)
-class Coverage:
-    """When a scene was taken, and between which parallels and meridians it lies at most."""
+class SceneCoverage:
+    """When a scene was taken, and the bounding box that contains it."""
 
     start: np.datetime64 | None
+    """Start in UTC; None if the scene does not state it."""
     end: np.datetime64 | None
-    """UTC; None where the scene does not say it."""
+    """End in UTC; None if the scene does not state it."""
     bounds: tuple[float, float, float, float] | None
     """South, north, west, east in degrees; west > east crosses the antimeridian."""
 
     @classmethod
-    def of(cls, attributes: Mapping[Any, Any]) -> "Coverage":
-        """What the attributes of a scene say."""
+    def of(cls, attributes: Mapping[Any, Any]) -> "SceneCoverage":
+        """Read the coverage from the attributes of a scene."""
         start = _instant(attributes.get("time_coverage_start"))
         end = _instant(attributes.get("time_coverage_end"))
         return cls(start or end, end or start, _bounds(attributes))
 
     @property
     def middle(self) -> np.datetime64 | None:
-        """The time that stands for the scene."""
+        """Middle of the time coverage, which is taken as the time of the scene."""
         if self.start is None or self.end is None:
             return None
         return self.start + (self.end - self.start) // 2
 
     @property
     def hours(self) -> float:
-        """How long it took to take the scene; 0 where nothing is known."""
+        """Length of the time coverage; 0 if it is unknown."""
         if self.start is None or self.end is None:
             return 0.0
         return float((self.end - self.start) / np.timedelta64(1, "h"))
@@ -55,9 +56,9 @@ class Coverage:
     def may_hold(
         self, latitude: Array, longitude: Array, margin_km: float
     ) -> npt.NDArray[np.bool_]:
-        """True where a place may be in the scene or so near to it.
+        """Return True for each place that may be in the scene or within a margin of it.
 
-        Everywhere, where no bounds are known; near a pole every meridian is near.
+        True everywhere if the bounds are unknown. Near a pole every meridian counts as near.
         """
         if self.bounds is None:
             return np.ones(latitude.shape, dtype=bool)
@@ -75,10 +76,10 @@ class Coverage:
         )
 
 
-def _instant(said: Any) -> np.datetime64 | None:
-    """An attribute with a time in ISO 8601; UTC where it says no zone."""
+def _instant(attribute: Any) -> np.datetime64 | None:
+    """The time in an ISO 8601 attribute; UTC if it has no zone, None if it is not a time."""
     try:
-        parsed = datetime.datetime.fromisoformat(str(said).strip())
+        parsed = datetime.datetime.fromisoformat(str(attribute).strip())
     except ValueError:
         return None
     if parsed.tzinfo is not None:
@@ -87,7 +88,7 @@ def _instant(said: Any) -> np.datetime64 | None:
 
 
 def _bounds(attributes: Mapping[Any, Any]) -> tuple[float, float, float, float] | None:
-    """The first complete set that makes sense."""
+    """The first complete and valid set of bounds."""
     for names in _BOUNDS:
         try:
             south, north, west, east = (float(np.ravel(attributes[name])[0]) for name in names)
