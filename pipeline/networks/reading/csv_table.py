@@ -34,9 +34,7 @@ def read_table(path: Path) -> Array:
             )
         rows.append(row)
     if not rows:
-        raise NetworkError(
-            f"{path.name}: no numbers, expected rows of numbers with commas between."
-        )
+        raise NetworkError(f"{path.name}: no numbers, expected rows of numbers and commas.")
     return np.array(rows, dtype=np.float64)
 
 
@@ -66,7 +64,7 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise NetworkError(
             f"{path.name}: not a text file ({error.reason} at byte {error.start}), expected rows "
-            "of numbers with commas between."
+            "of numbers and commas."
         ) from None
 
 

@@ -91,7 +91,7 @@ def _transformed_range(transform_name: str, physical: list[float]) -> Range:
     if not (np.isfinite(ends).all() and np.allclose(back, physical, rtol=1e-6, atol=1e-6)):
         raise PydanticCustomError(
             "range",
-            "transform {transform} cannot take range [{low}, {high}]; give norm, the transformed range",
+            "transform {transform} cannot take range [{low}, {high}]; give norm instead",
             {"low": physical[0], "high": physical[1], "transform": transform_name},
         )
     low, high = ends if transform.increasing else ends[::-1]
@@ -208,9 +208,7 @@ def _parts(described: FileDescription, files: dict[str, Path]) -> Parts:
             "the model with model.save, or write its kernels and biases as CSV tables."
         )
     if described.activations is not None:
-        raise NetworkError(
-            f"{weights.name} stores its own activations. Remove the key activations."
-        )
+        raise NetworkError(f"{weights.name} has its own activations. Remove the key activations.")
     return _with_own_ranges(described, keras_layers(weights))
 
 
@@ -218,7 +216,7 @@ def _with_own_ranges(described: FileDescription, layers: tuple[Layer, ...]) -> P
     found, expected = layers[0].kernel.shape[0] if layers else 0, len(described.inputs)
     if found != expected:
         raise NetworkError(
-            f"the description has {expected} inputs, but the weights take {found}. Describe all of them."
+            f"the description has {expected} inputs, but the weights take {found}. Correct it."
         )
     outputs = described.outputs or ()
     for variable in (*described.inputs, *outputs):
@@ -241,8 +239,8 @@ def _ocsmart_parts(described: FileDescription, path: Path) -> Parts:
     given = [v for v in (*described.inputs, *(described.outputs or ())) if v.range or v.norm]
     if given:
         raise NetworkError(
-            f"{given[0].quantity} has range or norm, but {path.name} has Norm_in and Norm_out. Remove "
-            "range and norm."
+            f"{given[0].quantity} has range or norm, but {path.name} has Norm_in and Norm_out. "
+            "Remove range and norm."
         )
     return stored.parts(described, described.activations or [])
 
@@ -276,6 +274,6 @@ def _misfit(layer: DescribedLayer, kernel: Array, bias: Array, width: int, layou
         hint = f" The table is transposed: set kernel_layout: {other}."
     return (
         f"{layer.kernel} has {found[0]} rows and {found[1]} columns, expected {expected[0]} and "
-        f"{expected[1]} ({layout}: the layer takes {width} inputs, and {layer.bias} has {bias.size} "
-        f"numbers).{hint}"
+        f"{expected[1]} ({layout}: the layer takes {width} inputs, and {layer.bias} has "
+        f"{bias.size} numbers).{hint}"
     )

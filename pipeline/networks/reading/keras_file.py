@@ -40,7 +40,7 @@ SNAKE_CASE = {
 
 
 def is_keras(path: Path) -> bool:
-    """Return whether Keras saved a file: HDF5 with Keras' parts, or such a zip; it may be broken."""
+    """Return whether a file is a model of Keras, HDF5 or zip; it may be broken."""
     try:
         if h5py.is_hdf5(path):
             with h5py.File(path, "r") as file:
@@ -126,8 +126,8 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
         content = b"" if info.file_size > most else member.read(most + 1)
     if info.file_size > most or len(content) > most:
         raise NetworkError(
-            f"{name} has {max(info.file_size, len(content)):,} bytes, expected at most {most:,}. The "
-            "file is damaged or not a network of single pixels."
+            f"{name} has {max(info.file_size, len(content)):,} bytes, expected at most {most:,}. "
+            "Fetch the file again."
         )
     return content
 
@@ -167,14 +167,14 @@ class _Stored:
         return found
 
     def array(self, path: str) -> Array:
-        """Return one array, float64; refuse implausibly many numbers and those that are not finite."""
+        """Return one array, float64; refuse too many numbers and numbers that are not finite."""
         dataset = self._walk(path)
         if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
             raise _missing(path)
         if dataset.dtype.kind not in "iuf" or dataset.is_virtual or dataset.external:
             raise NetworkError(
-                f"weights {path} are {dataset.dtype}, expected numbers stored in the file itself. Save "
-                "the model again."
+                f"weights {path} are {dataset.dtype}, expected numbers stored in the file itself. "
+                "Save the model again."
             )
         self._left -= dataset.size
         if self._left < 0:

@@ -162,8 +162,8 @@ class _Stored:
         array = self._dataset(name)
         if array.ndim != 2 or array.shape[1] != 2:
             raise NetworkError(
-                f"{self._name}: {name} has shape {array.shape}, expected (n, 2). The file is damaged "
-                "or not of this layout."
+                f"{self._name}: {name} has shape {array.shape}, expected (n, 2). The file is "
+                "damaged or not of this layout."
             )
         return array
 
@@ -196,8 +196,8 @@ class _Stored:
             )
         if dataset.dtype.kind not in "iuf":
             raise NetworkError(
-                f"{self._name}: dataset {name} is {dataset.dtype}, expected numbers. The file is not "
-                "of this layout."
+                f"{self._name}: dataset {name} is {dataset.dtype}, expected numbers. The file is "
+                "damaged or not of this layout."
             )
         try:
             return np.asarray(dataset[...], dtype=np.float64)
