@@ -50,27 +50,27 @@ class Gains:
         A spectrum with a missing band or a negative value is coastal. If the smallest value is
         zero, the ratio is infinite.
         """
-        deciding = np.asarray(rrs, np.float64)[:, self._deciding]
-        largest, smallest = deciding.max(axis=1), deciding.min(axis=1)
-        is_first = largest == deciding[:, : self.first_bands].max(axis=1)
-        with np.errstate(all="ignore"):
-            return np.asarray((largest / smallest >= self.ratio) & is_first)
+        first, others, ratio = self._deciding(rrs)
+        return np.asarray((ratio >= self.ratio) & (first >= others))
 
     def near_decision(self, rrs: npt.NDArray[np.floating], margin: float) -> Bool:
         """Return where a relative change of ``margin`` may change the decision, with shape (n,)."""
         if self.mode != "ocsmart" or self.open_ocean == self.coastal:
             return np.zeros(len(rrs), dtype=bool)
-        deciding = np.asarray(rrs, np.float64)[:, self._deciding]
-        largest, smallest = deciding.max(axis=1), deciding.min(axis=1)
-        first = deciding[:, : self.first_bands].max(axis=1)
-        others = deciding[:, self.first_bands :].max(axis=1, initial=-np.inf)
+        first, others, ratio = self._deciding(rrs)
         with np.errstate(all="ignore"):
-            near_ratio = np.abs(largest / smallest - self.ratio) <= 2 * margin * self.ratio
-            return np.asarray(near_ratio | (np.abs(first - others) <= 2 * margin * np.abs(largest)))
+            near_ratio = np.abs(ratio - self.ratio) <= 2 * margin * self.ratio
+            near_other = np.abs(first - others) <= 2 * margin * np.abs(np.maximum(first, others))
+        return np.asarray(near_ratio | near_other)
 
-    @property
-    def _deciding(self) -> list[int]:
-        return [i for i, nm in enumerate(self.wavelengths_nm) if nm < LONGEST_DECIDING_NM]
+    def _deciding(self, rrs: npt.NDArray[np.floating]) -> tuple[Float64, Float64, Float64]:
+        """Return the largest Rrs of the first bands and of the others, and largest / smallest."""
+        columns = [i for i, nm in enumerate(self.wavelengths_nm) if nm < LONGEST_DECIDING_NM]
+        values = np.asarray(rrs, np.float64)[:, columns]
+        first = values[:, : self.first_bands].max(axis=1)
+        others = values[:, self.first_bands :].max(axis=1, initial=-np.inf)
+        with np.errstate(all="ignore"):
+            return first, others, values.max(axis=1) / values.min(axis=1)
 
 
 def gained(values: Any, gains: Gains | None) -> Any:

@@ -107,7 +107,8 @@ def _check_range(where: str, variable: Variable) -> None:
     if variable.scaling.needs_range and not np.isfinite((minimum, maximum)).all():
         raise NetworkError(
             f"{where} is [{minimum:g}, {maximum:g}], expected finite numbers minimum < maximum, "
-            f"which scaling {variable.scaling_name} needs. Give the range, or another scaling."
+            f"which scaling {variable.scaling_name} needs. Give range (physical units) or norm "
+            "(transformed), or another scaling."
         )
     if variable.transform.needs_non_negative and np.isfinite(minimum) and minimum < 0:
         raise NetworkError(

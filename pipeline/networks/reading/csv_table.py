@@ -39,11 +39,7 @@ def read_table(path: Path) -> Array:
 
 
 def read_vector(path: Path) -> Array:
-    """Return the numbers of a table of one row or one column, with shape (n,).
-
-    Raises:
-        NetworkError: as :func:`read_table`, or the table has several rows and columns.
-    """
+    """Return the numbers of a table of one row or one column, with shape (n,)."""
     table = read_table(path)
     if min(table.shape) != 1:
         raise NetworkError(

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.errors import NetworkError
-from pipeline.facts.quantities import band_name, quantities
+from pipeline.facts.quantities import quantities
 from pipeline.facts.shipped import shipped_configs
 from pipeline.machine.files import read_yaml, sha256_of_listing
 from pipeline.networks.description import Layer, Network
@@ -30,7 +30,7 @@ from pipeline.networks.reading.schema import (
     read_description,
 )
 from pipeline.networks.transforms import TRANSFORMS
-from pipeline.networks.variable import Array, Variable
+from pipeline.networks.variable import Variable
 
 SUFFIXES = (".yaml", ".yml")
 Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
@@ -218,19 +218,10 @@ def _with_own_ranges(described: FileDescription, layers: tuple[Layer, ...]) -> P
         raise NetworkError(
             f"the description has {expected} inputs, but the weights take {found}. Correct it."
         )
-    outputs = described.outputs or ()
-    for variable in (*described.inputs, *outputs):
-        if variable.scaling in ("minmax", "minmax_01") and variable.training_range() == (
-            UNKNOWN_RANGE
-        ):
-            raise NetworkError(
-                f"{band_name(variable.quantity, variable.wavelength_nm)}: scaling "
-                f"{variable.scaling} needs range (physical units) or norm (transformed)."
-            )
     return Parts(
         layers,
         [variable.training_range() for variable in described.inputs],
-        [variable.training_range() for variable in outputs],
+        [variable.training_range() for variable in described.outputs or ()],
     )
 
 
@@ -247,33 +238,27 @@ def _ocsmart_parts(described: FileDescription, path: Path) -> Parts:
 
 def _csv_layers(described: FileDescription, files: dict[str, Path]) -> tuple[Layer, ...]:
     layers: list[Layer] = []
-    width = len(described.inputs)
+    width, transposed = len(described.inputs), described.kernel_layout == "units_inputs"
     for layer in described.layers or ():
-        kernel = _csv_kernel(files[layer.kernel], described.kernel_layout)
-        bias = read_vector(files[layer.bias])
-        if kernel.shape != (width, bias.size):
-            raise NetworkError(_misfit(layer, kernel, bias, width, described.kernel_layout))
+        table, bias = read_table(files[layer.kernel]), read_vector(files[layer.bias])
+        expected = (bias.size, width) if transposed else (width, bias.size)
+        if table.shape != expected:
+            raise NetworkError(_misfit(layer, table.shape, expected, described.kernel_layout))
+        kernel = np.ascontiguousarray(table.T) if transposed else table
         layers.append(Layer(kernel, bias, layer.activation))
         width = bias.size
     return tuple(layers)
 
 
-def _csv_kernel(path: Path, layout: str) -> Array:
-    table = read_table(path)
-    return table if layout == "inputs_units" else np.ascontiguousarray(table.T)
-
-
-def _misfit(layer: DescribedLayer, kernel: Array, bias: Array, width: int, layout: str) -> str:
-    expected: Any = (width, bias.size)
-    found: Any = kernel.shape
-    if layout == "units_inputs":
-        expected, found = expected[::-1], found[::-1]
+def _misfit(
+    layer: DescribedLayer, found: tuple[int, ...], expected: tuple[int, ...], layout: str
+) -> str:
     hint = ""
     if found == expected[::-1]:
         other = "units_inputs" if layout == "inputs_units" else "inputs_units"
         hint = f" The table is transposed: set kernel_layout: {other}."
     return (
         f"{layer.kernel} has {found[0]} rows and {found[1]} columns, expected {expected[0]} and "
-        f"{expected[1]} ({layout}: the layer takes {width} inputs, and {layer.bias} has "
-        f"{bias.size} numbers).{hint}"
+        f"{expected[1]}, from the inputs of the layer, {layer.bias} and kernel_layout: {layout}."
+        f"{hint}"
     )

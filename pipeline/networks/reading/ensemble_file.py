@@ -1,5 +1,7 @@
 """A YAML file that describes an ensemble and names the files of its networks."""
 
+import dataclasses
+import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,14 +17,6 @@ from pipeline.networks.reading.described_yaml import names_members
 from pipeline.networks.reading.schema import Described, named_files, read_description
 
 
-class DescribedCalibration(Described):
-    """The fields of :class:`Calibration`."""
-
-    factor: tuple[float, ...]
-    floor: tuple[float, ...]
-    record: dict[str, Any] = Field(default_factory=dict)
-
-
 class EnsembleDescription(Described):
     """The keys of a YAML file that describes an ensemble."""
 
@@ -30,7 +24,7 @@ class EnsembleDescription(Described):
     name: str
     title: str = ""
     members: tuple[str, ...] = Field(min_length=2, max_length=MOST_MEMBERS)
-    calibration: DescribedCalibration | None = None
+    calibration: Calibration | None = None
     citation: str = ""
     licence: str = ""
     training: dict[str, Any] = Field(default_factory=dict)
@@ -40,31 +34,23 @@ def load_retrieval(path: str | Path) -> Network | Ensemble:
     """Read and check a network file or an ensemble file.
 
     Raises:
-        NetworkError: as :func:`load_network`, or the networks of an ensemble do not fit together.
+        NetworkError: a file is missing or broken, or the networks do not fit together.
     """
     path = Path(path)
     return read_ensemble(path) if names_members(path) else load_network(path)
 
 
 def read_ensemble(path: Path) -> Ensemble:
-    """Read the ensemble that a YAML file describes.
-
-    Raises:
-        NetworkError: the YAML is wrong, a network is missing or broken, or they do not fit.
-    """
+    """Read the ensemble that a YAML file describes; errors are those of :func:`load_retrieval`."""
     described = read_description(EnsembleDescription, path)
     files = named_files(described.members, path.parent, path, may_be_links=True)
     if len(files) < len(described.members):
         raise NetworkError(f"{path.name}: members names a network twice. Name each network once.")
-    calibration = None
-    if described.calibration is not None:
-        given = described.calibration
-        calibration = Calibration(given.factor, given.floor, given.record)
     return Ensemble.of(
         tuple(load_network(file) for file in files.values()),
         name=described.name,
         title=described.title,
-        calibration=calibration,
+        calibration=described.calibration,
         citation=described.citation,
         licence=described.licence,
         file_name=path.name,
@@ -91,10 +77,6 @@ def write_ensemble(path: Path, ensemble: Ensemble, members: list[Path]) -> None:
         "training": ensemble.training,
     }
     if ensemble.calibration is not None:
-        given = ensemble.calibration
-        content["calibration"] = {
-            "factor": list(given.factor),
-            "floor": list(given.floor),
-            "record": dict(given.record),
-        }
+        # YAML's plain data has lists, no tuples.
+        content["calibration"] = json.loads(json.dumps(dataclasses.asdict(ensemble.calibration)))
     path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")

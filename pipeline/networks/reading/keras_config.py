@@ -40,9 +40,6 @@ def model_layers(model: Config, allowed: Collection[str]) -> list[KerasLayer]:
     Args:
         model: the configuration of a Sequential or Functional model.
         allowed: the classes that a layer may have.
-
-    Raises:
-        NetworkError: a layer has another class, or the layers are not one chain.
     """
     class_name = model["class_name"]
     if class_name not in ("Sequential", "Functional", "Model") or not is_of_keras(model):

@@ -6,6 +6,7 @@ that needs code from the file (Lambda, custom classes, pickles) is refused.
 
 import io
 import json
+import re
 import zipfile
 import zlib
 from pathlib import Path
@@ -26,17 +27,7 @@ MOST_CONFIG_BYTES = 16 * 2**20
 MOST_WEIGHT_BYTES = 512 * 2**20
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-MEMBERS = {
-    CONFIG: MOST_CONFIG_BYTES,
-    METADATA: MOST_CONFIG_BYTES,
-    WEIGHTS: MOST_WEIGHT_BYTES,
-}
-
-SNAKE_CASE = {
-    "Dense": "dense",
-    "BatchNormalization": "batch_normalization",
-    "Normalization": "normalization",
-}
+MEMBERS = {CONFIG: MOST_CONFIG_BYTES, METADATA: MOST_CONFIG_BYTES, WEIGHTS: MOST_WEIGHT_BYTES}
 
 
 def is_keras(path: Path) -> bool:
@@ -138,7 +129,8 @@ def _by_order(stored: "_Stored") -> WeightsOf:
 
     def weights_of(layer: KerasLayer) -> list[Array]:
         counted = f"_{layer.index}" if layer.index else ""
-        where = f"{root}/{SNAKE_CASE[layer.class_name]}{counted}/vars"
+        snake_case = re.sub("(?<=[a-z])(?=[A-Z])", "_", layer.class_name).lower()
+        where = f"{root}/{snake_case}{counted}/vars"
         group = stored.group(where)
         name = _text(group.attrs.get("name", layer.name))
         if name != layer.name:

@@ -26,6 +26,9 @@ WeightsOf = Callable[[KerasLayer], list[Array]]
 
 # Merging linear layers squares their width: 8192 x 8192 numbers are 0.5 GB.
 MOST_WIDTH = 8192
+WITHOUT_EFFECT = (
+    "Dropout", "GaussianNoise", "GaussianDropout", "AlphaDropout", "ActivityRegularization",
+)  # fmt: skip
 # Keras' Normalization divides by this number where the standard deviation is smaller.
 SMALLEST_STD = 1e-7
 
@@ -36,9 +39,6 @@ def dense_layers(model: Config, weights_of: WeightsOf) -> tuple[Layer, ...]:
     Args:
         model: the configuration of a Sequential model, or of a Functional one that is a chain.
         weights_of: returns the arrays of a layer, in the order in which Keras saves them.
-
-    Raises:
-        NetworkError: a layer is not in the allow-list, layers branch, or a shape is wrong.
     """
     chain, readers = _Chain(), _readers()
     for layer in model_layers(model, readers):
@@ -247,16 +247,7 @@ READERS: dict[str, Reader] = {
     "BatchNormalization": _batch_normalization,
     "Rescaling": _rescaling,
     "Normalization": _normalization,
-    **dict.fromkeys(
-        (
-            "Dropout",
-            "GaussianNoise",
-            "GaussianDropout",
-            "AlphaDropout",
-            "ActivityRegularization",
-        ),
-        _nothing,
-    ),
+    **dict.fromkeys(WITHOUT_EFFECT, _nothing),
 }
 
 

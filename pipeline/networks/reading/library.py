@@ -62,11 +62,6 @@ def find_network(file: str, sensor: str, folders: tuple[Path, ...]) -> Path:
 def _in_folder(folder: Path, name: str) -> Path | None:
     if os.path.isfile(folder / name):  # noqa: PTH113 - False, not an error, for names too long
         return folder / name
-    if not folder.is_dir():
-        return None
     # One of OC-SMART's files ends in .H5.
-    return next((path for path in sorted(folder.iterdir()) if _is_called(path, name)), None)
-
-
-def _is_called(path: Path, name: str) -> bool:
-    return path.name.lower() == name.lower() and path.is_file()
+    alike = [p for p in sorted(folder.glob("*")) if p.name.lower() == name.lower() and p.is_file()]
+    return alike[0] if alike else None

@@ -66,11 +66,7 @@ class StoredWeights:
     """JSON text of the attribute that describes the file, if it has one."""
 
     def parts(self, described: NetworkDescription, activations: list[str]) -> Parts:
-        """Return the layers and ranges of the network that a description is about.
-
-        Raises:
-            NetworkError: the description has other numbers of inputs, outputs or layers.
-        """
+        """Return the layers and ranges, if the description has as many of each as the file."""
         for what, count, stored in (
             ("inputs", len(described.inputs), len(self.norm_in)),
             ("outputs", described.output_count, len(self.norm_out)),
@@ -94,24 +90,16 @@ def _ranges(norm: Array) -> list[Range]:
 
 
 def stored_weights(path: Path) -> StoredWeights:
-    """Read the numbers in a file of this layout.
-
-    Raises:
-        NetworkError: a dataset is missing or has a wrong shape.
-    """
+    """Read the numbers in a file of this layout."""
     with h5py.File(path, "r") as file:
         stored = _Stored(file, path.name)
-        kernels_and_biases = stored.layers()
-        norm_in, norm_out = stored.norm("Norm_in"), stored.norm("Norm_out")
-        if len(norm_in) != stored.sizes[0] or len(norm_out) != stored.sizes[-1]:
-            raise NetworkError(
-                f"{path.name}: Norm_in has {len(norm_in)} rows and Norm_out {len(norm_out)}, but "
-                f"Layers has {stored.sizes[0]} inputs and {stored.sizes[-1]} outputs. The file is "
-                "damaged; fetch it again."
-            )
-        text = file.attrs.get(ATTRIBUTE)
-        wavelengths = stored.optional("Wavelength")
-    return StoredWeights(kernels_and_biases, norm_in, norm_out, wavelengths, text)
+        return StoredWeights(
+            kernels_and_biases=stored.layers(),
+            norm_in=stored.shaped("Norm_in", (stored.sizes[0], 2)),
+            norm_out=stored.shaped("Norm_out", (stored.sizes[-1], 2)),
+            wavelengths=stored.optional("Wavelength"),
+            description=file.attrs.get(ATTRIBUTE),
+        )
 
 
 def read_ocsmart(path: Path, sha256: str) -> Network:
@@ -152,20 +140,10 @@ class _Stored:
         """Return the kernel (inputs, outputs) and bias (outputs,) of each layer."""
         pairs = []
         for k, (n_in, n_out) in enumerate(zip(self.sizes[:-1], self.sizes[1:], strict=True), 1):
-            weights = self._shaped(f"Weights/Layer{k}", (n_out, n_in))
-            bias = self._shaped(f"Bias/Layer{k}", (n_out, 1))
+            weights = self.shaped(f"Weights/Layer{k}", (n_out, n_in))
+            bias = self.shaped(f"Bias/Layer{k}", (n_out, 1))
             pairs.append((np.ascontiguousarray(weights.T), bias.reshape(-1)))
         return pairs
-
-    def norm(self, name: str) -> Array:
-        """Return minimum and maximum of each variable, with shape (variables, 2)."""
-        array = self._dataset(name)
-        if array.ndim != 2 or array.shape[1] != 2:
-            raise NetworkError(
-                f"{self._name}: {name} has shape {array.shape}, expected (n, 2). The file is "
-                "damaged or not of this layout."
-            )
-        return array
 
     def optional(self, name: str) -> Array | None:
         """Return a dataset of positive numbers, flattened, or None if the file lacks it."""
@@ -179,7 +157,8 @@ class _Stored:
             )
         return array
 
-    def _shaped(self, name: str, shape: tuple[int, ...]) -> Array:
+    def shaped(self, name: str, shape: tuple[int, ...]) -> Array:
+        """Return a dataset that has this shape."""
         array = self._dataset(name)
         if array.shape != shape:
             raise NetworkError(

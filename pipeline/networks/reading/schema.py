@@ -139,9 +139,6 @@ class NetworkDescription(Described):
             parts: its layers and training ranges.
             file_name: the file name for messages and products.
             sha256: the hash of all files that the network was read from.
-
-        Raises:
-            NetworkError: the golden spectra do not have the right shape.
         """
         classes = self.classes
         return Network(
