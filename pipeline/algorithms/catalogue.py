@@ -9,7 +9,7 @@ from pipeline.algorithms import band_ratio, color_index, qaa
 from pipeline.algorithms.description import Algorithm, Bound
 from pipeline.errors import ConfigError, NetworkError
 from pipeline.facts.sensors import find_sensor, sensors
-from pipeline.facts.shipped import read_table, shipped_configs
+from pipeline.facts.shipped import read_shipped, shipped_configs
 from pipeline.machine.files import sha256_of_listing
 from pipeline.networks import find_network, load_retrieval
 from pipeline.networks.retrieval import Retrieval
@@ -126,4 +126,4 @@ def _path(name: str) -> Path:
 
 
 def _definition(name: str) -> dict[str, Any]:
-    return {"name": name, **read_table(_path(name))}
+    return {"name": name, **read_shipped(_path(name))}

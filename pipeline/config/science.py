@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from pipeline.config.strict import Strict
 from pipeline.config.uncertainty import Uncertainty
-from pipeline.facts.shipped import read_table, shipped_configs
+from pipeline.facts.shipped import read_shipped, shipped_configs
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 # Sorted, so that the order in a file, which nobody minds, decides no bit and no byte of a product.
@@ -159,7 +159,7 @@ class MaskRules(Strict):
 def mask_presets() -> dict[str, dict[str, list[str]]]:
     """The shipped lists of flags, by name."""
     files = sorted((shipped_configs() / "masks").glob("*.yaml"))
-    return {file.stem: read_table(file) for file in files}
+    return {file.stem: read_shipped(file) for file in files}
 
 
 GainMode = Literal["none", "open", "coastal", "ocsmart"]

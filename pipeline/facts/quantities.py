@@ -3,7 +3,7 @@
 import functools
 from dataclasses import dataclass
 
-from pipeline.facts.shipped import read_table, shipped_configs
+from pipeline.facts.shipped import read_shipped, shipped_configs
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Quantity:
 @functools.cache
 def quantities() -> dict[str, Quantity]:
     """All known quantities by name."""
-    table = read_table(shipped_configs() / "quantities.yaml")
+    table = read_shipped(shipped_configs() / "quantities.yaml")
     return {name: Quantity(name=name, **entry) for name, entry in table.items()}
 
 

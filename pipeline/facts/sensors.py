@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import ConfigError
-from pipeline.facts.shipped import read_table, shipped_configs
+from pipeline.facts.shipped import read_shipped, shipped_configs
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def _sensor(table: dict[str, Any]) -> Sensor:
 def sensors() -> dict[str, Sensor]:
     """All sensors of ``configs/sensors``, by name."""
     files = sorted((shipped_configs() / "sensors").glob("*.yaml"))
-    tables = (read_table(file) for file in files)
+    tables = (read_shipped(file) for file in files)
     return {sensor.name: sensor for sensor in map(_sensor, tables)}
 
 

@@ -13,7 +13,7 @@ def shipped_configs() -> Path:
     return packaged if packaged.is_dir() else package.parent / "configs"
 
 
-def read_table(path: Path) -> dict[str, Any]:
+def read_shipped(path: Path) -> dict[str, Any]:
     """A shipped YAML file; with libyaml, where PyYAML has it, ten times as fast."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     table: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), loader)  # noqa: S506

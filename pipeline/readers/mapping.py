@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from pipeline.config import ReaderOptions, Strict, complaints_of
-from pipeline.facts.shipped import read_table, shipped_configs
+from pipeline.facts.shipped import read_shipped, shipped_configs
 
 Spectral = Literal["Rrs", "Rrs_unc", "Lrc", "rho_s", "rho_w"]
 
@@ -190,7 +190,7 @@ class NetcdfOptions(ReaderOptions):
 def presets() -> Mapping[str, dict[str, Any]]:
     """Return the shipped mappings by name, as plain data."""
     files = sorted((shipped_configs() / "formats" / "netcdf").glob("*.yaml"))
-    found = {file.stem: read_table(file) for file in files}
+    found = {file.stem: read_shipped(file) for file in files}
     for data in found.values():
         FileMapping.model_validate(data)  # a mistake in a shipped mapping fails at once
     return found

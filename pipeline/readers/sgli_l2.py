@@ -20,7 +20,7 @@ from pydantic import field_validator
 from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
 from pipeline.facts.sensors import find_sensor
-from pipeline.facts.shipped import read_table, shipped_configs
+from pipeline.facts.shipped import read_shipped, shipped_configs
 from pipeline.readers.attributes import as_text, iso_time
 from pipeline.readers.container import is_hdf5
 from pipeline.readers.damage import damaged
@@ -51,7 +51,7 @@ MOST_TIES_BEYOND = 2
 
 @functools.cache
 def _qa_table() -> dict[str, Any]:
-    return read_table(shipped_configs() / "formats" / "sgli_qa.yaml")
+    return read_shipped(shipped_configs() / "formats" / "sgli_qa.yaml")
 
 
 class SgliOptions(ReaderOptions):

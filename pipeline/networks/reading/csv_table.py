@@ -12,7 +12,7 @@ from pipeline.networks.variable import Array
 MOST_BYTES = 128 * 2**20
 
 
-def read_table(path: Path) -> Array:
+def read_matrix(path: Path) -> Array:
     """Return the numbers of a table, with shape (rows, columns).
 
     Raises:
@@ -40,7 +40,7 @@ def read_table(path: Path) -> Array:
 
 def read_vector(path: Path) -> Array:
     """Return the numbers of a table of one row or one column, with shape (n,)."""
-    table = read_table(path)
+    table = read_matrix(path)
     if min(table.shape) != 1:
         raise NetworkError(
             f"{path.name}: {table.shape[0]} rows and {table.shape[1]} columns, expected one row or "

@@ -16,7 +16,7 @@ from pipeline.facts.quantities import quantities
 from pipeline.facts.shipped import shipped_configs
 from pipeline.machine.files import read_yaml, sha256_of_listing
 from pipeline.networks.description import Layer, Network
-from pipeline.networks.reading.csv_table import read_table, read_vector
+from pipeline.networks.reading.csv_table import read_matrix, read_vector
 from pipeline.networks.reading.keras_file import is_keras, keras_layers
 from pipeline.networks.reading.ocsmart_h5 import is_ocsmart, stored_weights
 from pipeline.networks.reading.schema import (
@@ -240,7 +240,7 @@ def _csv_layers(described: FileDescription, files: dict[str, Path]) -> tuple[Lay
     layers: list[Layer] = []
     width, transposed = len(described.inputs), described.kernel_layout == "units_inputs"
     for layer in described.layers or ():
-        table, bias = read_table(files[layer.kernel]), read_vector(files[layer.bias])
+        table, bias = read_matrix(files[layer.kernel]), read_vector(files[layer.bias])
         expected = (bias.size, width) if transposed else (width, bias.size)
         if table.shape != expected:
             raise NetworkError(_misfit(layer, table.shape, expected, described.kernel_layout))

@@ -17,7 +17,7 @@ import numpy as np
 from pipeline.errors import DAMAGE, ConfigError, NetworkError
 from pipeline.facts.quantities import quantities
 from pipeline.facts.sensors import Sensor, find_sensor
-from pipeline.facts.shipped import read_table, shipped_configs
+from pipeline.facts.shipped import read_shipped, shipped_configs
 from pipeline.networks.description import Layer, Network
 from pipeline.networks.reading.schema import (
     NetworkDescription,
@@ -188,7 +188,7 @@ class _Stored:
 
 @functools.cache
 def _table() -> dict[str, Any]:
-    return read_table(shipped_configs() / "networks" / "ocsmart.yaml")
+    return read_shipped(shipped_configs() / "networks" / "ocsmart.yaml")
 
 
 def _kind_of(path: Path) -> tuple[Sensor, str]:
