@@ -8,7 +8,6 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -130,45 +129,39 @@ def _number(written: str, text: str) -> float:
 
 
 def activation_function(text: str) -> Function:
-    """Return the function of an activation: (n, units) -> (n, units), float64.
-
-    Raises:
-        NetworkError: as :func:`parse_activation`.
-    """
-    name, parameter = parse_activation(text)
-    return _with_parameter(ACTIVATIONS[name].function, parameter)
+    """Return the function of an activation: (n, units) -> (n, units), float64."""
+    row, parameter = _row(text)
+    return lambda x: row.function(x, *parameter)
 
 
 def activation_derivative(text: str) -> Function:
     """Return the derivative of an activation, as a function of the activation's output.
 
     Raises:
-        NetworkError: the activation mixes units (softmax), or as :func:`parse_activation`.
+        NetworkError: the activation mixes units (softmax) or is unknown.
     """
-    name, parameter = parse_activation(text)
-    derivative = ACTIVATIONS[name].derivative
+    row, parameter = _row(text)
+    derivative = row.derivative
     if derivative is None:
         raise NetworkError(
-            f"activation {name} has no derivative of single units. Set the method of the "
+            f"activation {text} has no derivative of single units. Set the method of the "
             "uncertainty to sigma_points."
         )
-    return _with_parameter(derivative, parameter)
+    return lambda y: derivative(y, *parameter)
 
 
 def keras_activation(text: str, keras: Any) -> Any:
     """Return what a Keras layer takes as this activation, from the module ``keras``."""
-    name, parameter = parse_activation(text)
-    make = ACTIVATIONS[name].keras
-    return name if make is None else _with_parameter(partial(make, keras), parameter)()
+    row, parameter = _row(text)
+    return text.strip() if row.keras is None else row.keras(keras, *parameter)
 
 
 def onnx_activation(text: str, operator: Function, tensor: str) -> str:
     """Add an activation to an ONNX graph; return the name of its output tensor."""
+    row, parameter = _row(text)
+    return str(row.onnx(operator, tensor, *parameter))
+
+
+def _row(text: str) -> tuple[Activation, tuple[float, ...]]:
     name, parameter = parse_activation(text)
-    return str(_with_parameter(partial(ACTIVATIONS[name].onnx, operator), parameter)(tensor))
-
-
-def _with_parameter(function: Function, parameter: float | None) -> Function:
-    if parameter is None:
-        return function
-    return lambda *arguments: function(*arguments, parameter)
+    return ACTIVATIONS[name], () if parameter is None else (parameter,)

@@ -1,6 +1,6 @@
-"""What may follow a network, by the name in its description: gains on its Rrs, a scope check.
+"""The steps that may follow a network: gains on its Rrs, and a scope check.
 
-Both are OC-SMART's (version 2.6.3; Fan et al. 2021, Remote Sens. Environ. 253, 112236).
+Both come from OC-SMART (version 2.6.3; Fan et al. 2021, Remote Sens. Environ. 253, 112236).
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ GAINS = "gains"
 SCOPE = "scope_check"
 AFTER = (GAINS, SCOPE)
 
-# Out of scope where the mean over bands of |reconstructed / given - 1| is larger.
+# A spectrum is out of scope if the mean over bands of |reconstructed / given - 1| is larger.
 SCOPE_LIMIT = 0.07
-# The bands that decide between open ocean and coast are below this wavelength (nm).
+# Only bands below this wavelength (nm) decide between open ocean and coast.
 LONGEST_DECIDING_NM = 700.0
 
 Float64 = npt.NDArray[np.float64]
@@ -27,17 +27,17 @@ class Gains:
     """Vicarious gains on remote sensing reflectance, one per band."""
 
     mode: str
-    """``open``, ``coastal``, or ``ocsmart``: open ocean or coast, decided for each pixel."""
+    """``open``, ``coastal``, or ``ocsmart`` (open ocean or coast, decided for each pixel)."""
     wavelengths_nm: tuple[float, ...]
     open_ocean: tuple[float, ...]
     coastal: tuple[float, ...]
     ratio: float
-    """Open ocean where the largest Rrs is at least so many times the smallest ..."""
+    """Smallest ratio of largest to smallest Rrs in the open ocean."""
     first_bands: int
-    """... and is one of so many bands at the blue end."""
+    """Number of blue bands, one of which has the largest Rrs in the open ocean."""
 
     def factors(self, rrs: npt.NDArray[np.floating]) -> Float64:
-        """The gain of every value, with the shape (n, bands) of ``rrs``."""
+        """Return the gain of every value, with the shape (n, bands) of ``rrs``."""
         if self.mode == "ocsmart":
             is_open = self.is_open_ocean(rrs)[:, np.newaxis]
             return np.where(is_open, np.array(self.open_ocean), np.array(self.coastal))
@@ -45,36 +45,36 @@ class Gains:
         return np.broadcast_to(np.array(chosen), rrs.shape)
 
     def is_open_ocean(self, rrs: npt.NDArray[np.floating]) -> Bool:
-        """Which spectra (n, bands) have the shape of the open ocean, with shape (n,).
+        """Return whether spectra (n, bands) have the shape of the open ocean, with shape (n,).
 
-        A spectrum with a missing band is none; where the smallest value is zero, the ratio is
-        infinite, and where it is negative, the spectrum is coastal.
+        A spectrum with a missing band or a negative value is coastal. If the smallest value is
+        zero, the ratio is infinite.
         """
-        deciding = np.asarray(rrs, np.float64)[:, self._deciding]
-        largest, smallest = deciding.max(axis=1), deciding.min(axis=1)
-        is_first = largest == deciding[:, : self.first_bands].max(axis=1)
-        with np.errstate(all="ignore"):
-            return np.asarray((largest / smallest >= self.ratio) & is_first)
+        first, others, ratio = self._deciding(rrs)
+        return np.asarray((ratio >= self.ratio) & (first >= others))
 
     def near_decision(self, rrs: npt.NDArray[np.floating], margin: float) -> Bool:
-        """Which spectra (n, bands) rounding by ``margin`` (relative) could decide."""
+        """Return where a relative change of ``margin`` may change the decision, with shape (n,)."""
         if self.mode != "ocsmart" or self.open_ocean == self.coastal:
             return np.zeros(len(rrs), dtype=bool)
-        deciding = np.asarray(rrs, np.float64)[:, self._deciding]
-        largest, smallest = deciding.max(axis=1), deciding.min(axis=1)
-        first = deciding[:, : self.first_bands].max(axis=1)
-        others = deciding[:, self.first_bands :].max(axis=1, initial=-np.inf)
+        first, others, ratio = self._deciding(rrs)
         with np.errstate(all="ignore"):
-            near_ratio = np.abs(largest / smallest - self.ratio) <= 2 * margin * self.ratio
-            return np.asarray(near_ratio | (np.abs(first - others) <= 2 * margin * np.abs(largest)))
+            near_ratio = np.abs(ratio - self.ratio) <= 2 * margin * self.ratio
+            near_other = np.abs(first - others) <= 2 * margin * np.abs(np.maximum(first, others))
+        return np.asarray(near_ratio | near_other)
 
-    @property
-    def _deciding(self) -> list[int]:
-        return [i for i, nm in enumerate(self.wavelengths_nm) if nm < LONGEST_DECIDING_NM]
+    def _deciding(self, rrs: npt.NDArray[np.floating]) -> tuple[Float64, Float64, Float64]:
+        """Return the largest Rrs of the first bands and of the others, and largest / smallest."""
+        columns = [i for i, nm in enumerate(self.wavelengths_nm) if nm < LONGEST_DECIDING_NM]
+        values = np.asarray(rrs, np.float64)[:, columns]
+        first = values[:, : self.first_bands].max(axis=1)
+        others = values[:, self.first_bands :].max(axis=1, initial=-np.inf)
+        with np.errstate(all="ignore"):
+            return first, others, values.max(axis=1) / values.min(axis=1)
 
 
 def gained(values: Any, gains: Gains | None) -> Any:
-    """Values (n, bands) times the gains, in their own precision."""
+    """Return values (n, bands) times the gains, in the precision of the values."""
     if gains is None:
         return values
     return (values * gains.factors(values)).astype(values.dtype)
@@ -83,7 +83,7 @@ def gained(values: Any, gains: Gains | None) -> Any:
 def scope_deviation(
     given: npt.NDArray[np.floating], reconstructed: npt.NDArray[np.floating]
 ) -> Float64:
-    """Mean over bands of |reconstructed / given - 1|, from shapes (n, bands), with shape (n,)."""
+    """Return the mean over bands of |reconstructed / given - 1|: (n, bands) -> (n,)."""
     with np.errstate(all="ignore"):
         ratio = np.asarray(reconstructed, np.float64) / np.asarray(given, np.float64)
     return np.asarray(np.abs(ratio - 1).mean(axis=1))

@@ -1,41 +1,40 @@
-"""Whether the parts of a description fit together, whatever file they came from."""
+"""Checks that the parts of a network fit together, whatever file they came from."""
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.errors import NetworkError
 from pipeline.networks.activations import parse_activation
 from pipeline.networks.after import GAINS, SCOPE
 from pipeline.networks.description import Layer, Network
 from pipeline.networks.transforms import TRANSFORMS
-from pipeline.networks.variable import SCALINGS, Variable
+from pipeline.networks.variable import SCALINGS, Array, Variable
 
-# A class map is stored in one byte, of which a few values are kept for what is no class.
+# A class map has one byte for each pixel, and a few of its values mean no class.
 MOST_CLASSES = 250
 
-# Golden spectra are stored as decimal text of float64, computed by whoever wrote the file.
+# Golden spectra are stored as decimal text of float64; another program may have computed them.
 GOLDEN_TOLERANCE = 1e-9
 
 
 def check_network(network: Network) -> Network:
-    """The network itself, if its parts fit together.
+    """Return the network itself if its parts fit together.
 
     Raises:
-        NetworkError: with the first thing that does not.
+        NetworkError: the first part that does not fit.
     """
-    _check_layers(network)
-    _check_variables(network)
-    _check_classes(network)
-    _check_names(network)
-    _check_after(network)
+    for check in (_check_layers, _check_variables, _check_classes, _check_names, _check_after):
+        check(network)
     return network
 
 
 def _check_layers(network: Network) -> None:
     if not network.layers:
-        raise NetworkError(f"{network.file_name}: it has no layers, expected one or more.")
+        raise NetworkError(f"{network.file_name}: no layers, expected one or more.")
     width = len(network.inputs)
     for number, layer in enumerate(network.layers, start=1):
         _check_layer(network.file_name, number, layer, width)
@@ -44,7 +43,7 @@ def _check_layers(network: Network) -> None:
         what = "classes" if network.classes else "outputs"
         raise NetworkError(
             f"{network.file_name}: the last layer has {width} units, but {len(network.outputs)} "
-            f"{what} are described."
+            f"{what} are described. Correct the description."
         )
 
 
@@ -62,20 +61,23 @@ def _check_layer(file_name: str, number: int, layer: Layer, width: int) -> None:
     for name, array in (("Weights", layer.kernel), ("Bias", layer.bias)):
         if not np.isfinite(array).all():
             raise NetworkError(
-                f"{file_name}: {name}/Layer{number} holds values that are not finite. "
+                f"{file_name}: {name}/Layer{number} has values that are not finite. "
                 "The file is damaged; fetch it again."
             )
 
 
 def _check_names(network: Network) -> None:
     for what, variables in (("inputs", network.inputs), ("outputs", network.outputs)):
-        names = [variable.name for variable in variables]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        twice = _repeated([variable.name for variable in variables])
         if twice:
             raise NetworkError(
-                f"{network.file_name}: two {what} are called {', '.join(twice)}. Describe them by "
+                f"{network.file_name}: two {what} have the name {twice}. Describe them with "
                 "different quantities or wavelengths."
             )
+
+
+def _repeated(names: Sequence[str]) -> str:
+    return ", ".join(sorted({name for name in names if names.count(name) > 1}))
 
 
 def _check_variables(network: Network) -> None:
@@ -93,7 +95,9 @@ def _check_functions(where: str, variable: Variable) -> None:
         ("scaling", variable.scaling_name, SCALINGS),
     ):
         if name not in known:
-            raise NetworkError(f"{where}: unknown {what} {name!r}; known are {', '.join(known)}.")
+            raise NetworkError(
+                f"{where}: unknown {what} {name!r}, expected one of {', '.join(known)}."
+            )
 
 
 def _check_range(where: str, variable: Variable) -> None:
@@ -102,9 +106,9 @@ def _check_range(where: str, variable: Variable) -> None:
         raise NetworkError(f"{where} is [{minimum:g}, {maximum:g}], expected minimum < maximum.")
     if variable.scaling.needs_range and not np.isfinite((minimum, maximum)).all():
         raise NetworkError(
-            f"{where} is [{minimum:g}, {maximum:g}], expected finite numbers minimum < maximum: "
-            f"scaling {variable.scaling_name} has no meaning without them. Give the range, or "
-            "another scaling."
+            f"{where} is [{minimum:g}, {maximum:g}], expected finite numbers minimum < maximum, "
+            f"which scaling {variable.scaling_name} needs. Give range (physical units) or norm "
+            "(transformed), or another scaling."
         )
     if variable.transform.needs_non_negative and np.isfinite(minimum) and minimum < 0:
         raise NetworkError(
@@ -119,27 +123,27 @@ def _check_parameters(where: str, variable: Variable) -> None:
         if given is not None:
             raise NetworkError(
                 f"{where}: mean and standard deviation are given, but the scaling is "
-                f"{variable.scaling_name}. Set scaling to zscore, or leave them out."
+                f"{variable.scaling_name}. Set scaling to zscore, or remove them."
             )
         return
     if given is None or not np.isfinite(given).all() or not given[1] > 0:
         found = "missing" if given is None else f"{given[0]:g} and {given[1]:g}"
         raise NetworkError(
             f"{where}: mean and standard deviation are {found}, expected finite numbers, the "
-            "second above 0, for scaling zscore."
+            "second above 0. Give both, or another scaling than zscore."
         )
 
 
 def check_class_names(where: str, quantity: str, classes: Sequence[str]) -> None:
-    """Refuse classes that a class map could not name, or has no room for.
+    """Refuse classes that a class map cannot name or has no room for.
 
     Args:
         where: file or configuration, for the message.
         quantity: the name of the class map.
-        classes: all of them.
+        classes: the names of all classes.
 
     Raises:
-        NetworkError: which of them.
+        NetworkError: a name has a wrong form or is repeated, or the classes are too many.
     """
     for name in (quantity, *classes):
         if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) is None:
@@ -147,12 +151,13 @@ def check_class_names(where: str, quantity: str, classes: Sequence[str]) -> None
                 f"{where}: class name or quantity {name!r}, expected a letter and then "
                 "letters, digits and underscores."
             )
-    twice = sorted({name for name in classes if classes.count(name) > 1})
+    twice = _repeated(classes)
     if twice:
-        raise NetworkError(f"{where}: two classes are called {', '.join(twice)}.")
+        raise NetworkError(f"{where}: two classes have the name {twice}. Rename one.")
     if len(classes) > MOST_CLASSES:
         raise NetworkError(
-            f"{where}: {len(classes)} classes, at most {MOST_CLASSES} fit into a class map."
+            f"{where}: {len(classes)} classes, expected at most {MOST_CLASSES}, which is all "
+            "that a class map can hold. Merge classes."
         )
 
 
@@ -168,44 +173,52 @@ def _check_classes(network: Network) -> None:
             "Describe outputs instead, or set the activation."
         )
     if classes != tuple(variable.name for variable in network.outputs):
-        raise NetworkError(f"{file_name}: the outputs are not the classes, one by one.")
+        raise NetworkError(
+            f"{file_name}: the outputs are not the classes in their order. Correct the description."
+        )
 
 
 def _check_after(network: Network) -> None:
-    """Gains are on Rrs; a scope check compares outputs with the inputs of the same names."""
+    """Check what may follow: gains need Rrs, a scope check needs inputs named as the outputs."""
     if GAINS in network.after and any(
         v.quantity != "Rrs" or v.wavelength_nm is None for v in network.outputs
     ):
         raise NetworkError(
-            f"{network.file_name}: after: {GAINS} is for networks that make Rrs alone; it makes "
-            f"{', '.join(v.name for v in network.outputs)}. Correct the description."
+            f"{network.file_name}: after: {GAINS} is for networks whose outputs are all Rrs, but "
+            f"these are {', '.join(v.name for v in network.outputs)}. Correct the description."
         )
     inputs = {variable.name for variable in network.inputs}
     missing = [v.name for v in network.outputs if v.name not in inputs]
     if SCOPE in network.after and missing:
         raise NetworkError(
-            f"{network.file_name}: after: {SCOPE} is for networks that reconstruct their inputs; "
-            f"{', '.join(missing)} is no input. Correct the description."
+            f"{network.file_name}: after: {SCOPE} is for networks that reconstruct their inputs, "
+            f"but {', '.join(missing)} is not an input. Correct the description."
         )
 
 
+def relative_error(found: npt.NDArray[Any], expected: Array) -> Array:
+    """Return |found - expected| relative to the expected outputs, all with shape (n, outputs).
+
+    An output may be near zero; there it is relative to 1/1000 of the output's largest value.
+    """
+    scale = np.maximum(np.abs(expected), 1e-3 * np.abs(expected).max(axis=0))
+    return np.asarray(np.abs(found - expected) / np.where(scale > 0, scale, 1.0))
+
+
 def check_golden(network: Network) -> None:
-    """Run the float64 reference on the file's golden spectra, if it has any.
+    """Recompute the file's golden spectra with the float64 reference, if it has any.
 
     Raises:
         NetworkError: an output differs from the stored one.
     """
     if network.golden is None:
         return
-    found = network.reference(network.golden.inputs)
-    expected = network.golden.outputs
-    # An output may be zero: what counts there is its size in the other spectra.
-    scale = np.maximum(np.abs(expected), 1e-3 * np.abs(expected).max(axis=0))
-    wrong = ~(np.abs(found - expected) <= GOLDEN_TOLERANCE * scale)
+    found, expected = network.reference(network.golden.inputs), network.golden.outputs
+    wrong = ~(relative_error(found, expected) <= GOLDEN_TOLERANCE)
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise NetworkError(
             f"{network.file_name}: golden spectrum {row} gives {network.outputs[column].name} = "
-            f"{found[row, column]:.9g}, the file says {expected[row, column]:.9g}. "
+            f"{found[row, column]:.9g}, but the file expects {expected[row, column]:.9g}. "
             "The weights or their description were changed; fetch the file again."
         )

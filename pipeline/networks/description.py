@@ -1,8 +1,8 @@
 """One description of every network, whatever file it came from: frozen, float64, checked.
 
-A network takes physical units and gives physical units. Between the two it applies to each input a
-transform (log10, cosine of degrees ...), scales it linearly (onto [-1, 1], by mean and standard
-deviation ...), runs dense layers, scales back and undoes the transform of each output.
+Inputs and outputs are in physical units. A network transforms each input (log10, cosine of degrees
+...), scales it linearly (onto [-1, 1], by mean and standard deviation ...), runs dense layers,
+scales the outputs back and undoes their transforms.
 """
 
 import hashlib
@@ -24,16 +24,16 @@ class Layer:
     """A dense layer: ``activation(x @ kernel + bias)``."""
 
     kernel: Array
-    """With shape (inputs, units), as Keras has it."""
+    """Weights with shape (inputs, units), as in Keras."""
     bias: Array
-    """With shape (units,)."""
+    """Offsets with shape (units,)."""
     activation: str
-    """``tanh``, ``leaky_relu(0.3)``: see :mod:`pipeline.networks.activations`."""
+    """Activation such as ``tanh`` or ``leaky_relu(0.3)``: :mod:`pipeline.networks.activations`."""
 
 
 @dataclass(frozen=True)
 class GoldenSpectra:
-    """A few inputs with the outputs they must give, in physical units."""
+    """A few inputs and the outputs that the network must give for them, in physical units."""
 
     inputs: Array
     outputs: Array
@@ -41,23 +41,19 @@ class GoldenSpectra:
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Network(Retrieval):
-    """A network as data; ``predict`` runs it with an engine."""
+    """A neural network as data; ``predict`` runs it with an engine."""
 
     layers: tuple[Layer, ...]
     training: dict[str, Any] = field(default_factory=dict)
-    """The record of its training, where the file has one."""
+    """The record of its training, if the file has one."""
     golden: GoldenSpectra | None = None
 
     kind: ClassVar[str] = "neural network"
 
     def reference(self, x: npt.ArrayLike) -> Array:
-        """The forward pass spelled out in float64; a negative input of log10, ln, sqrt gives NaN.
+        """Run the forward pass in float64, both ends in physical units.
 
-        Args:
-            x: inputs in physical units with shape (n, inputs).
-
-        Returns:
-            Outputs in physical units with shape (n, outputs).
+        A negative input of log10, ln or sqrt gives NaN.
         """
         with np.errstate(all="ignore"):
             signal = scaled(self.inputs, np.asarray(x, dtype=np.float64))
@@ -67,9 +63,9 @@ class Network(Retrieval):
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of all that decides its numbers: variables, ranges, layers.
+        """SHA-256 of everything that determines its numbers: variables, ranges, layers.
 
-        The sha256 of the file is not enough: what OC-SMART's files leave unsaid comes from tables.
+        The sha256 of the file is not enough: OC-SMART's files get their variables from tables.
         """
         digest = hashlib.sha256(repr((self.inputs, self.outputs, self.after)).encode())
         for layer in self.layers:
@@ -80,19 +76,19 @@ class Network(Retrieval):
 
     @property
     def shape_text(self) -> str:
-        """``7-100-75-50-25-7``."""
+        """The sizes of its layers: ``7-100-75-50-25-7``."""
         sizes = [len(self.inputs), *(layer.bias.size for layer in self.layers)]
         return "-".join(str(size) for size in sizes)
 
     @property
     def record(self) -> Mapping[str, str]:
-        """What a product says of how the numbers are computed."""
+        """What a product records about the computation: sizes and activations of the layers."""
         activations = ",".join(layer.activation for layer in self.layers)
         return {"layers": self.shape_text, "activations": activations}
 
 
 def class_outputs(classes: Sequence[str]) -> tuple[Variable, ...]:
-    """The outputs of a network that classifies: one probability for each class."""
+    """Return the outputs of a classifier: one probability for each class."""
     return tuple(
         Variable(
             quantity=name,

@@ -1,7 +1,7 @@
-"""Several networks that are one: their mean, and how far they lie apart.
+"""Several networks used as one: their mean and their spread.
 
-What spans decades (its transform is a logarithm) is averaged as log10, everything else as it is.
-Classes are averaged as probabilities.
+Outputs that span decades (their transform is a logarithm) are averaged as log10, all others as they
+are. Classifiers are averaged as probabilities.
 """
 
 import dataclasses
@@ -20,35 +20,37 @@ from pipeline.networks.description import Network
 from pipeline.networks.retrieval import Retrieval
 from pipeline.networks.variable import Array, Variable, in_decades, out_of_decades
 
-# The most networks of an ensemble: each is evaluated on every pixel.
+# The largest number of networks, because each is evaluated on every pixel.
 MOST_MEMBERS = 100
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How the spread of the members becomes the standard deviation of what is not known.
+    """How the spread of the members becomes a standard deviation.
 
-    Members agree on what all of them get wrong: ``sqrt((factor spread)**2 + floor**2)``, of log10
-    or in units of the output, fitted to measurements that the members did not see.
+    The spread misses errors that all members share. The standard deviation is therefore
+    ``sqrt((factor * spread)**2 + floor**2)``, of log10 or in units of the output, fitted to
+    measurements that the members did not see.
     """
 
     factor: tuple[float, ...]
-    """Of each output."""
+    """Factor on the spread of each output."""
     floor: tuple[float, ...]
+    """Smallest standard deviation of each output."""
     record: Mapping[str, Any] = field(default_factory=dict)
-    """What it was fitted to, and what share of it the intervals held."""
+    """The measurements of the fit, and the share of them that the intervals contain."""
 
     def __call__(self, spread: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The standard deviation of outputs (n, outputs), in the precision of the spread."""
+        """Return standard deviations (n, outputs), in the precision of the spread."""
         factor, floor = (np.asarray(each, spread.dtype) for each in (self.factor, self.floor))
         return np.asarray(np.hypot(factor * spread, floor))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Ensemble(Retrieval):
-    """Networks of the same inputs and outputs, used like one of them.
+    """Networks with the same inputs and outputs, used as one network.
 
-    Its ranges are the widest of its members.
+    Its training ranges are the widest of its members.
     """
 
     members: tuple[Network, ...]
@@ -71,23 +73,23 @@ class Ensemble(Retrieval):
         sha256: str = "",
         training: dict[str, Any] | None = None,
     ) -> "Ensemble":
-        """An ensemble; citation and licence are those of the members where none are given.
+        """Return an ensemble; without citation or licence, it has those of its members.
 
         Raises:
-            NetworkError: the members take or make different things, or the calibration is not one
-                of these outputs.
+            NetworkError: the members have different inputs or outputs, or the calibration does not
+                fit the outputs.
         """
         where = file_name or name
         _check_alike(members, where)
         first = members[0]
-        outputs = _joined([member.outputs for member in members])
+        outputs = _widest([member.outputs for member in members])
         if calibration is not None:
             _check_calibration(calibration, len(outputs), where)
         return cls(
             name=name,
             title=title or name,
             members=members,
-            inputs=_joined([member.inputs for member in members]),
+            inputs=_widest([member.inputs for member in members]),
             outputs=outputs,
             sensors=tuple(s for s in first.sensors if all(s in m.sensors for m in members)),
             classes=first.classes,
@@ -103,12 +105,12 @@ class Ensemble(Retrieval):
 
     @property
     def states_uncertainty(self) -> bool:
-        """Whether it gives a standard deviation of its outputs; of classes it does not."""
+        """True if it gives standard deviations of its outputs; classifiers do not."""
         return not self.classes
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of all that decides its numbers."""
+        """SHA-256 of everything that determines its numbers."""
         parts: list[Any] = [member.fingerprint for member in self.members]
         if self.calibration is not None:
             parts += [self.calibration.factor, self.calibration.floor]
@@ -116,13 +118,13 @@ class Ensemble(Retrieval):
 
     @property
     def shape_text(self) -> str:
-        """``5 x 7-32-16-1``."""
+        """The number of members and their sizes: ``5 x 7-32-16-1``."""
         shapes = list(dict.fromkeys(member.shape_text for member in self.members))
         return f"{len(self.members)} x {', '.join(shapes)}"
 
     @property
     def record(self) -> Mapping[str, str]:
-        """What a product says of how the numbers are computed."""
+        """What a product records about the computation: members, layers, calibration."""
         activations = dict.fromkeys(member.record["activations"] for member in self.members)
         calibration = "none"
         if self.calibration is not None:
@@ -135,30 +137,27 @@ class Ensemble(Retrieval):
         }
 
     def reference(self, x: npt.ArrayLike) -> Array:
-        """Outputs (n, outputs) of inputs (n, inputs), physical units, by the float64 reference."""
+        """Return mean outputs (n, outputs) of inputs (n, inputs) in float64, physical units."""
         return self.joined(member.reference(x) for member in self.members)[0]
 
     def predict_with_uncertainty(
         self, x: npt.ArrayLike, engine: str = "auto"
     ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Outputs, and their standard deviations: of log10 where the transform is a logarithm.
+        """Return outputs and standard deviations, each with shape (n, outputs).
 
-        Args:
-            x: inputs in physical units with shape (n, inputs), in the order of ``self.inputs``.
-            engine: as of a network.
-
-        Returns:
-            Two arrays with shape (n, outputs).
+        The arguments are those of :meth:`predict`. For outputs that span decades, the standard
+        deviation is that of log10.
         """
         return self.joined(member.predict(x, engine) for member in self.members)
 
     def joined(self, made: Iterable[npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Mean of what the members make, one after the other, and its standard deviation.
+        """Return the mean outputs of the members and their standard deviations.
 
-        The second is of log10 for what spans decades, and calibrated where there is a calibration.
+        Standard deviations are calibrated if the ensemble has a calibration, and those of log10 for
+        outputs that span decades.
 
         Args:
-            made: outputs (n, outputs) of each member in physical units.
+            made: outputs (n, outputs) of each member in physical units, one member after the other.
         """
         outputs, results = self.outputs, iter(made)
         with np.errstate(all="ignore"):
@@ -177,7 +176,7 @@ class Ensemble(Retrieval):
 def _check_alike(members: tuple[Network, ...], where: str) -> None:
     if not 2 <= len(members) <= MOST_MEMBERS:
         raise NetworkError(
-            f"{where}: an ensemble of {len(members)} networks, expected 2 to {MOST_MEMBERS}."
+            f"{where}: the ensemble has {len(members)} networks, expected 2 to {MOST_MEMBERS}."
         )
     first = _what(members[0])
     for member in members[1:]:
@@ -185,16 +184,18 @@ def _check_alike(members: tuple[Network, ...], where: str) -> None:
             found = _what(member)[what]
             if found != expected:
                 raise NetworkError(
-                    f"{where}: {what} of {member.file_name} are {_listed(found)}, those of "
-                    f"{members[0].file_name} {_listed(expected)}. Networks of an ensemble take and "
-                    "make the same."
+                    f"{where}: {what} of {member.file_name} are {_listed(found)}, expected those "
+                    f"of {members[0].file_name}: {_listed(expected)}. Combine networks with the "
+                    "same inputs and outputs."
                 )
     if not set.intersection(*(set(member.sensors) for member in members)):
-        raise NetworkError(f"{where}: its networks are for no sensor in common.")
+        raise NetworkError(
+            f"{where}: no sensor is common to its networks, expected one or more. Remove a network."
+        )
 
 
 def _what(network: Network) -> dict[str, tuple[Any, ...]]:
-    """What members must have in common."""
+    """Return what members must have in common."""
     found: dict[str, tuple[Any, ...]] = {
         what: tuple(f"{v.name} ({v.units}, {v.transform_name})" for v in variables)
         for what, variables in (("inputs", network.inputs), ("outputs", network.outputs))
@@ -211,14 +212,16 @@ def _check_calibration(calibration: Calibration, outputs: int, where: str) -> No
     if not len(calibration.factor) == len(calibration.floor) == outputs:
         raise NetworkError(
             f"{where}: calibration has {len(calibration.factor)} factors and "
-            f"{len(calibration.floor)} floors, expected {outputs}, one of each for every output."
+            f"{len(calibration.floor)} floors, expected {outputs} of each, one for every output."
         )
     if not all(np.isfinite(number) and number >= 0 for number in numbers):
-        raise NetworkError(f"{where}: calibration holds {min(numbers):g}, expected 0 or more.")
+        raise NetworkError(
+            f"{where}: calibration has {min(numbers):g}, expected finite numbers of 0 or more."
+        )
 
 
-def _joined(variables: list[tuple[Variable, ...]]) -> tuple[Variable, ...]:
-    """The variables with the widest of their ranges."""
+def _widest(variables: list[tuple[Variable, ...]]) -> tuple[Variable, ...]:
+    """Return the variables, each with the widest range of the members."""
     return tuple(
         dataclasses.replace(
             same[0],
@@ -230,5 +233,5 @@ def _joined(variables: list[tuple[Variable, ...]]) -> tuple[Variable, ...]:
 
 
 def _said(members: tuple[Network, ...], field_name: str) -> str:
-    """What the members say in a field, each once."""
+    """Return the different texts of the members in a field, joined."""
     return "; ".join(dict.fromkeys(filter(None, (getattr(m, field_name) for m in members))))

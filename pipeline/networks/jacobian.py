@@ -1,4 +1,4 @@
-"""Derivatives of what a network makes by what it takes, in float64."""
+"""Derivatives of the outputs of a network with respect to its inputs, in float64."""
 
 from collections.abc import Callable
 
@@ -12,24 +12,24 @@ from pipeline.networks.retrieval import Retrieval
 from pipeline.networks.transforms import LN10
 from pipeline.networks.variable import Array, in_decades, scale_factors, scaled
 
-# Numbers that are kept of a batch of rows between two layers.
+# Limit on the numbers in memory between two layers.
 NUMBERS_AT_ONCE = 1_000_000
-# Of a published algorithm, relative to the input: its formulas have kinks and tables.
+# Step relative to the input, for published algorithms: their formulas have kinks and tables.
 STEP = 1e-4
 
 
 def jacobian(retrieval: Retrieval, x: npt.ArrayLike) -> Array:
-    """Derivatives of the outputs, of log10 of those that span decades, by the inputs.
+    """Return the derivatives of the outputs (log10 of those that span decades) by the inputs.
 
     Args:
-        retrieval: a network, an ensemble of them, or a published algorithm.
+        retrieval: a network, an ensemble or a published algorithm.
         x: inputs in physical units with shape (n, inputs).
 
     Returns:
         Array with shape (n, outputs, inputs), per physical unit of the input.
 
     Raises:
-        NetworkError: a network that classifies.
+        NetworkError: the network is a classifier.
     """
     rows = np.asarray(x, dtype=np.float64)
     with np.errstate(all="ignore"):
@@ -42,17 +42,17 @@ def jacobian(retrieval: Retrieval, x: npt.ArrayLike) -> Array:
 
 
 def _by_layers(network: Network, x: Array) -> Array:
-    """From the outputs back to the inputs, some rows at a time."""
+    """Work back from the outputs to the inputs, some rows at a time."""
     widest = max(layer.kernel.shape[0] for layer in network.layers)
     step = max(NUMBERS_AT_ONCE // (widest * len(network.outputs)), 1)
     out = np.empty((len(x), len(network.outputs), len(network.inputs)))
     for start in range(0, len(x), step):
         part = slice(start, start + step)
-        out[part] = _of_rows(network, x[part])
+        out[part] = _derivatives(network, x[part])
     return out
 
 
-def _of_rows(network: Network, x: Array) -> Array:
+def _derivatives(network: Network, x: Array) -> Array:
     signal, slopes = scaled(network.inputs, x), []
     for layer in network.layers:
         signal = activation_function(layer.activation)(signal @ layer.kernel + layer.bias)
@@ -63,11 +63,11 @@ def _of_rows(network: Network, x: Array) -> Array:
     _, width_in = scale_factors(network.inputs)
     by_inputs = [v.transform.derivative(x[:, i]) for i, v in enumerate(network.inputs)]
     derivatives = derivatives * (np.stack(by_inputs, axis=1) / width_in)[:, np.newaxis, :]
-    return np.asarray(_of_outputs(network, signal)[:, :, np.newaxis] * derivatives)
+    return np.asarray(_output_derivatives(network, signal)[:, :, np.newaxis] * derivatives)
 
 
-def _of_outputs(network: Network, signal: Array) -> Array:
-    """Of what is stated (log10 of what spans decades) by what the last layer gives."""
+def _output_derivatives(network: Network, signal: Array) -> Array:
+    """Return the derivatives of the stated outputs by the signals of the last layer."""
     centre, width = scale_factors(network.outputs)
     values = signal * width + centre
     columns = []

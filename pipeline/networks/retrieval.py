@@ -1,4 +1,4 @@
-"""What turns numbers into numbers in a run: a network, an ensemble of networks or an algorithm."""
+"""The common base of networks, ensembles and published algorithms, and the protocol of engines."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -14,57 +14,57 @@ from pipeline.networks.variable import Array, Variable, in_short
 
 
 class Engine(Protocol):
-    """Evaluates one retrieval; safe to call from several threads."""
+    """Evaluates one retrieval; several threads may call it."""
 
     name: str
 
     def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Outputs (n, outputs) of inputs (n, inputs), both in physical units."""
+        """Return outputs (n, outputs) of inputs (n, inputs), both in physical units."""
         ...
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Retrieval(Shown):
-    """Everything that plans, blocks and products need to know of a network or an algorithm.
+    """What plans, blocks and products need to know about a network or an algorithm.
 
-    It takes physical units and gives physical units; angles are in degrees.
+    Inputs and outputs are in physical units, angles in degrees.
     """
 
     name: str
     title: str
     inputs: tuple[Variable, ...]
-    """The columns that it takes, in order."""
+    """The input columns in order."""
     outputs: tuple[Variable, ...]
-    """The columns that it gives, in order."""
+    """The output columns in order."""
     sensors: tuple[str, ...]
-    """Names of the sensors that it was made for."""
+    """Names of the sensors for which it was made."""
     citation: str
     licence: str
     file_name: str
-    """Name of the file that it was read from, for messages and products."""
+    """Name of the file from which it was read, for messages and products."""
     sha256: str
     """SHA-256 of that file."""
     classes: tuple[str, ...] = ()
-    """For a classifier, the classes whose probabilities the outputs are, in order."""
+    """For a classifier, the classes whose probabilities are the outputs, in order."""
     class_quantity: str = ""
-    """For a classifier, what is classified: ``water_type``."""
+    """For a classifier, the name of the class map, such as ``water_type``."""
     after: tuple[str, ...] = ()
-    """What may follow it, out of :data:`pipeline.networks.after.AFTER`."""
+    """Names of the steps that may follow it, from :data:`pipeline.networks.after.AFTER`."""
 
     kind: ClassVar[str]
     """``neural network``, ``network ensemble`` or ``published algorithm``."""
     may_fail: ClassVar[bool] = False
-    """Whether complete and allowed inputs can have no answer: the outputs are then NaN."""
+    """True if valid inputs may have no solution; the outputs are then NaN."""
 
     @property
     def states_uncertainty(self) -> bool:
-        """Whether it also gives a standard deviation of its outputs."""
+        """True if it also gives standard deviations of its outputs."""
         return False
 
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """SHA-256 of everything that decides its numbers."""
+        """SHA-256 of everything that determines its numbers."""
 
     @property
     @abstractmethod
@@ -74,14 +74,14 @@ class Retrieval(Shown):
     @property
     @abstractmethod
     def record(self) -> Mapping[str, str]:
-        """What a product records about how its numbers are computed."""
+        """What a product records about the computation."""
 
     def _heading(self) -> str:
-        """Name and size."""
+        """Return name, kind and size."""
         return f"{self.name}: {self.kind} {self.shape_text}"
 
     def _rows(self) -> Iterator[tuple[str, str]]:
-        """What a user wants to see of it first."""
+        """Yield the rows that a user wants to see first."""
         yield "title", self.title if self.title != self.name else ""
         yield "inputs", in_short(self.inputs)
         yield (
@@ -96,15 +96,15 @@ class Retrieval(Shown):
 
     @abstractmethod
     def reference(self, x: npt.ArrayLike) -> Array:
-        """Outputs (n, outputs) of inputs (n, inputs) in float64, by which engines are judged."""
+        """Return float64 outputs (n, outputs) of inputs (n, inputs); engines must match them."""
 
     def predict(self, x: npt.ArrayLike, engine: str = "auto") -> npt.NDArray[Any]:
-        """Outputs in physical units.
+        """Return the outputs in physical units.
 
         Args:
             x: inputs in physical units with shape (n, inputs), in the order of ``self.inputs``;
                 angles in degrees.
-            engine: ``auto`` (``tensorflow`` where a GPU is visible, else ``onnxruntime``),
+            engine: ``auto`` (``tensorflow`` if a GPU is visible, otherwise ``onnxruntime``),
                 ``onnxruntime`` (float32, CPU), ``tensorflow`` (float32, CPU or GPU) or ``numpy``
                 (float64, the reference). An algorithm always computes in float64.
 
@@ -113,23 +113,23 @@ class Retrieval(Shown):
 
         Raises:
             NetworkError: the shape of ``x`` does not fit, or the engine computes wrong numbers.
-            ConfigError: there is no engine of that name.
+            ConfigError: no engine has this name.
         """
         rows = np.asarray(x)
         if rows.ndim != 2 or rows.shape[1] != len(self.inputs):
             names = ", ".join(variable.name for variable in self.inputs)
             raise NetworkError(
                 f"{self.name}: x has shape {rows.shape}, expected (n, {len(self.inputs)}) with "
-                f"the columns {names}."
+                f"the columns {names}. Give one row for each pixel."
             )
         return _engine_makers[0](self, engine).predict(rows)
 
 
-# Engines know retrievals; a retrieval knows only that somebody makes its engine. The room of the
-# engines registers itself when the package is imported.
+# Engines import retrievals, so a retrieval cannot import the engines. pipeline.networks.engines
+# registers its function here when the package is imported.
 _engine_makers: list[Callable[[Retrieval, str], Engine]] = []
 
 
 def use_engines(make: Callable[[Retrieval, str], Engine]) -> None:
-    """Set the function that makes the engine of a retrieval from the name of the engine."""
+    """Set the function that makes the engine of a retrieval, given the engine's name."""
     _engine_makers[:] = [make]

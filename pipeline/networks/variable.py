@@ -1,4 +1,4 @@
-"""The inputs and outputs of a network, and the functions of columns of them.
+"""The inputs and outputs of a network, and functions of their columns.
 
 A physical value is transformed (log10, cosine of degrees ...), then scaled linearly:
 ``scaled = (transformed - centre) / width``.
@@ -22,18 +22,18 @@ MOST_BANDS_IN_SHORT = 16
 
 @dataclass(frozen=True)
 class Scaling:
-    """A linear scaling, as the centre and the width it takes from a variable."""
+    """A linear scaling, given by a centre and a width that it takes from a variable."""
 
     centre: Callable[["Variable"], float]
     width: Callable[["Variable"], float]
     needs_range: bool = False
-    """Whether it has no meaning without a training range."""
+    """True if the scaling needs a training range."""
     needs_parameters: bool = False
-    """Whether it has no meaning without mean and standard deviation."""
+    """True if the scaling needs mean and standard deviation."""
 
 
 SCALINGS: dict[str, Scaling] = {
-    # Onto [-1, 1], as OC-SMART.
+    # Onto [-1, 1], as in OC-SMART.
     "minmax": Scaling(
         lambda v: (v.minimum + v.maximum) / 2,
         lambda v: (v.maximum - v.minimum) / 2,
@@ -57,9 +57,9 @@ class Variable:
     units: str
     transform_name: str
     minimum: float
-    """Lower end of the training range, of the transformed quantity; -inf where none is known."""
+    """Lower end of the training range of the transformed quantity; -inf if unknown."""
     maximum: float
-    """Upper end; inf where none is known."""
+    """Upper end of the training range of the transformed quantity; inf if unknown."""
     long_name: str = ""
     standard_name: str | None = None
     scaling_name: str = "minmax"
@@ -68,7 +68,7 @@ class Variable:
 
     @property
     def name(self) -> str:
-        """``Rrs_443``, ``aph_443``, ``solar_zenith``."""
+        """Quantity and band as one name: ``Rrs_443``, ``aph_443``, ``solar_zenith``."""
         return band_name(self.quantity, self.wavelength_nm)
 
     @property
@@ -78,17 +78,17 @@ class Variable:
 
     @property
     def spans_decades(self) -> bool:
-        """Whether its transform is a logarithm: then its uncertainty is one of log10."""
+        """True if the transform is a logarithm; uncertainties are then those of log10."""
         return self.transform.ln_per_unit is not None
 
     @property
     def scaling(self) -> Scaling:
-        """The function between the transformed quantity and what the network sees."""
+        """The function between the transformed quantity and what the network gets."""
         return SCALINGS[self.scaling_name]
 
     @property
     def mean_and_std(self) -> tuple[float, float]:
-        """The parameters of ``zscore``; NaN, NaN where there are none."""
+        """The parameters of ``zscore``; NaN, NaN for other scalings."""
         return self.scaling_parameters or (float("nan"), float("nan"))
 
     @property
@@ -103,68 +103,69 @@ class Variable:
 
 
 def transformed(variables: tuple[Variable, ...], physical: Array) -> Array:
-    """Each column through its variable's transform; shapes (n, variables)."""
-    columns = [
-        variable.transform.forward(physical[:, index]) for index, variable in enumerate(variables)
-    ]
+    """Return each column after its variable's transform; shapes (n, variables)."""
+    columns = [v.transform.forward(physical[:, index]) for index, v in enumerate(variables)]
+    return np.stack(columns, axis=1)
+
+
+def untransformed(variables: tuple[Variable, ...], values: Array) -> Array:
+    """Return physical values from transformed ones; shapes (n, variables)."""
+    columns = [v.transform.inverse(values[:, index]) for index, v in enumerate(variables)]
     return np.stack(columns, axis=1)
 
 
 def limits(variables: tuple[Variable, ...]) -> tuple[Array, Array]:
-    """Minimum and maximum of the transformed variables, each with shape (variables,).
+    """Return minimum and maximum of the transformed variables, each with shape (variables,).
 
-    An end that is not known is infinite.
+    An unknown end is infinite.
     """
-    minimum = np.array([variable.minimum for variable in variables])
-    return minimum, np.array([variable.maximum for variable in variables])
+    return np.array([v.minimum for v in variables]), np.array([v.maximum for v in variables])
 
 
 def scale_factors(variables: tuple[Variable, ...]) -> tuple[Array, Array]:
-    """Centre and width of each variable's scaling, each with shape (variables,).
+    """Return centre and width of each variable's scaling, each with shape (variables,).
 
-    What the network sees is ``(transformed - centre) / width``.
+    A network gets ``(transformed - centre) / width``.
     """
     centre = np.array([variable.scaling.centre(variable) for variable in variables])
     return centre, np.array([variable.scaling.width(variable) for variable in variables])
 
 
 def scaled(variables: tuple[Variable, ...], physical: Array) -> Array:
-    """What a network sees of physical values with shape (n, variables)."""
+    """Return what a network gets for physical values with shape (n, variables)."""
     centre, width = scale_factors(variables)
     with np.errstate(all="ignore"):
         return (transformed(variables, physical) - centre) / width
 
 
 def unscaled(variables: tuple[Variable, ...], signal: Array) -> Array:
-    """Undo :func:`scaled`: physical values from what the last layer gives, (n, variables)."""
+    """Undo :func:`scaled`: return physical values from what the last layer gives."""
     centre, width = scale_factors(variables)
-    values = signal * width + centre
-    columns = [
-        variable.transform.inverse(values[:, index]) for index, variable in enumerate(variables)
-    ]
-    return np.stack(columns, axis=1)
+    return untransformed(variables, signal * width + centre)
 
 
 def in_decades(variables: tuple[Variable, ...], values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """log10 of the columns (n, variables) that span decades; the others as they are; a copy."""
-    out = np.array(values)
-    for column, variable in enumerate(variables):
-        if variable.spans_decades:
-            np.log10(values[:, column], out=out[:, column])
-    return out
+    """Return a copy of columns (n, variables) with log10 of those that span decades."""
+    return _decades(variables, values, np.log10)
 
 
 def out_of_decades(variables: tuple[Variable, ...], values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The inverse of :func:`in_decades`; a copy."""
-    out = np.array(values)
+    """Return a copy with the inverse of :func:`in_decades`."""
+    return _decades(variables, values, lambda x, out: np.power(values.dtype.type(10), x, out=out))
+
+
+def _decades(
+    variables: tuple[Variable, ...], values: npt.NDArray[Any], function: Callable[..., Any]
+) -> npt.NDArray[Any]:
+    result = np.array(values)
     for column, variable in enumerate(variables):
         if variable.spans_decades:
-            np.power(values.dtype.type(10), values[:, column], out=out[:, column])
-    return out
+            function(values[:, column], out=result[:, column])
+    return result
 
 
 def in_short(variables: tuple[Variable, ...]) -> str:
-    """``Rrs 412, 443, 488 nm (sr-1); solar_zenith (degrees)``; many bands by number and ends."""
+    """Return ``Rrs 412, 443 nm (sr-1); solar_zenith (degree)``; many bands become a range."""
     parts = []
     for (quantity, units), group in groupby(variables, lambda v: (v.quantity, v.units)):
         bands = [v.wavelength_nm for v in group if v.wavelength_nm is not None]

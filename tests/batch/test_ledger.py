@@ -411,6 +411,6 @@ def test_a_missing_ledger_or_folder(tmp_path):
     """Nothing is made where one only looks, nor where there is no folder."""
     with pytest.raises(LedgerError, match="no such ledger"):
         Ledger.read(tmp_path / "no.sqlite")
-    with pytest.raises(LedgerError, match="does not exist. Create it first"):
+    with pytest.raises(LedgerError, match=r"does not exist\. Create it first"):
         Ledger.open(tmp_path / "no" / "ledger.sqlite")
     assert list(tmp_path.iterdir()) == []

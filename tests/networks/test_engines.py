@@ -256,9 +256,9 @@ def test_a_gpu_without_memory_is_left_step_by_step(tmp_path, caplog, monkeypatch
     np.testing.assert_allclose(found, network.reference(x), rtol=1e-4)
     assert tried == [131072, 32768, 8192, 4096]
     assert [record.message.split(";")[1] for record in caplog.records] == [
-        " 32768 rows at a time from now on",
-        " 8192 rows at a time from now on",
-        " 4096 rows at a time from now on",
+        " calls have 32768 rows from now on",
+        " calls have 8192 rows from now on",
+        " calls have 4096 rows from now on",
         " the CPU takes over",
     ]
     with pytest.raises(tf.errors.ResourceExhaustedError):

@@ -1,4 +1,4 @@
-"""An ensemble by the engines of its networks, one after the other."""
+"""The engine of an ensemble: the engines of its networks, one after the other."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy.typing as npt
 from pipeline.networks.ensemble import Ensemble
 from pipeline.networks.retrieval import Engine
 
-# Rows at a time: what each member makes is let go of before the next one runs.
+# Rows at a time: the outputs of one member are freed before the next one runs.
 ROWS = 131072
 
 
@@ -20,13 +20,13 @@ class EnsembleEngine:
         self._ensemble, self._engines = ensemble, engines
 
     def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Mean outputs (n, outputs) of inputs (n, inputs), both in physical units."""
+        """Return mean outputs (n, outputs) of inputs (n, inputs), both in physical units."""
         return self.predict_with_uncertainty(x)[0]
 
     def predict_with_uncertainty(
         self, x: npt.NDArray[Any]
     ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Mean outputs and their standard deviations, see :meth:`Ensemble.joined`."""
+        """Return mean outputs and their standard deviations, see :meth:`Ensemble.joined`."""
         starts = range(0, max(len(x), 1), ROWS)
         parts = [self._joined(x[start : start + ROWS]) for start in starts]
         if len(parts) == 1:
@@ -39,5 +39,5 @@ class EnsembleEngine:
 
 
 def _stacked(parts: tuple[npt.NDArray[Any], ...]) -> npt.NDArray[Any]:
-    """One under the other; columns stay together in memory, as engines give them."""
+    """Stack parts by rows; each column stays contiguous in memory, as engines return it."""
     return np.concatenate([part.T for part in parts], axis=1).T

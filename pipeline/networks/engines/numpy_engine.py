@@ -1,4 +1,4 @@
-"""The float64 reference as an engine: the one by which the others are judged."""
+"""The numpy engine: the float64 reference, against which the other engines are checked."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from pipeline.networks.retrieval import Retrieval
 
-# Of the engine, at a time: what is between two layers stays in the cache, and memory small.
+# Rows per call: the signals between layers stay in the cache, and memory stays small.
 ROWS = 8192
 
 
@@ -20,7 +20,7 @@ class NumpyEngine:
         self._network = network
 
     def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """Outputs (n, outputs), float64, of inputs (n, inputs) in physical units."""
+        """Return outputs (n, outputs), float64, of inputs (n, inputs) in physical units."""
         out = np.empty((len(self._network.outputs), len(x)), dtype=np.float64)
         for start in range(0, len(x), ROWS):
             out[:, start : start + ROWS] = self._network.reference(x[start : start + ROWS]).T

@@ -8,10 +8,10 @@ import numpy.typing as npt
 from pipeline.networks.description import Network
 from pipeline.networks.engines.onnx_graph import INPUT, OUTPUT, build_graph
 
-# Rows per call: what passes between two layers (100 numbers a row) stays in the cache.
+# Rows per call: the signals between layers (100 numbers a row) stay in the cache.
 ROWS = 2048
-# The last call of a block is padded to a multiple: the library rounds a row otherwise where the
-# number of rows is not a multiple of 4, and the same row must have the same bits wherever it is.
+# The last call of a block is padded to a multiple: the library rounds rows differently if their
+# number is not a multiple of 4, and a row must have the same bits wherever it is.
 MULTIPLE = 64
 
 
@@ -24,7 +24,7 @@ class OnnxEngine:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        # Parallelism is over blocks; three threads and more in a call would change last bits, too.
+        # Blocks run in parallel; three or more threads in a call would also change the last bits.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
@@ -34,9 +34,9 @@ class OnnxEngine:
         self._outputs = len(network.outputs)
 
     def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Outputs (n, outputs), float32, of inputs (n, inputs) in physical units.
+        """Return outputs (n, outputs), float32, of inputs (n, inputs) in physical units.
 
-        Fastest where each column lies together in memory, as it does in what is returned.
+        This is fastest if each column is contiguous in memory, as it is in the result.
         """
         columns = np.asarray(x, dtype=np.float32).T
         out = np.empty((self._outputs, len(x)), dtype=np.float32)

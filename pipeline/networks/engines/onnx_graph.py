@@ -52,11 +52,9 @@ class _Builder:
             signal = self._node("Gemm", signal, kernel, bias)
             signal = onnx_activation(layer.activation, self._node, signal)
         signal = self._columnwise(signal, folded.output_functions, "onnx_inverse")
-        make = self._helper.make_node
-        if rows_first:
-            self._nodes.append(make("Identity", [signal], [OUTPUT]))
-        else:
-            self._nodes.append(make("Transpose", [signal], [OUTPUT], perm=[1, 0]))
+        last: dict[str, Any] = {} if rows_first else {"perm": [1, 0]}
+        name = "Identity" if rows_first else "Transpose"
+        self._nodes.append(self._helper.make_node(name, [signal], [OUTPUT], **last))
         ends = [
             self._helper.make_tensor_value_info(
                 name, TensorProto.FLOAT, ["rows", size] if rows_first else [size, "rows"]

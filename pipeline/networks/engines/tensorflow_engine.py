@@ -1,8 +1,8 @@
 """The tensorflow engine: one XLA-compiled function of one fixed shape per network.
 
-One shape means one compilation and the same bits wherever a row stands: without XLA a row's last
-bits depend on its position and on the number of threads. Blocks are in work on several threads, so
-that the host prepares one while the device evaluates another.
+One shape means one compilation and the same bits for a row wherever it is: without XLA, the last
+bits of a row depend on its position and on the number of threads. Several threads process blocks,
+so that the host prepares one block while the device evaluates another.
 """
 
 import logging
@@ -14,12 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.networks.description import Network
+from pipeline.networks.engines.keras_model import build_model
+from pipeline.networks.engines.onnx_engine import OnnxEngine
+from pipeline.networks.engines.tensorflow_setup import tensorflow
 
 log = logging.getLogger(__name__)
 
-# Rows per call; the last call of a block is padded with ones. On a CPU large enough that the cost
-# of a call (about 0.1 ms) vanishes, small enough that padding costs little on small blocks. A GPU
-# evaluates so many in the time that a call takes that only large calls fill it.
+# Rows per call; the last call of a block is padded with ones. On a CPU, calls are large enough to
+# hide their cost (about 0.1 ms) and small enough that padding costs little on small blocks. A GPU
+# is so fast that only large calls keep it busy.
 ROWS = 4096
 ROWS_ON_GPU = 131072
 
@@ -30,9 +33,6 @@ class TensorflowEngine:
     name = "tensorflow"
 
     def __init__(self, network: Network) -> None:
-        from pipeline.networks.engines.keras_model import build_model
-        from pipeline.networks.engines.tensorflow_setup import tensorflow
-
         self._tf = tensorflow()
         self._network = network
         self._inputs, self._outputs = len(network.inputs), len(network.outputs)
@@ -52,9 +52,9 @@ class TensorflowEngine:
         )
 
     def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Outputs (n, outputs), float32, of inputs (n, inputs) in physical units.
+        """Return outputs (n, outputs), float32, of inputs (n, inputs) in physical units.
 
-        Where the device's memory runs out, calls get smaller, and at last the CPU takes over.
+        If the device runs out of memory, calls become smaller; at last, the CPU takes over.
         """
         while True:
             rows, evaluate = self._call
@@ -76,7 +76,7 @@ class TensorflowEngine:
         return out
 
     def _fall_back(self, rows: int, error: Exception) -> None:
-        """Another way for the calls to come, unless another thread has found it already.
+        """Make later calls smaller or move them to the CPU, unless another thread has done so.
 
         Raises:
             ResourceExhaustedError: the CPU has no memory either.
@@ -88,12 +88,10 @@ class TensorflowEngine:
                 raise error
             if rows > ROWS:
                 smaller = max(rows // 4, ROWS)
-                log.warning("the GPU's memory ran out; %d rows at a time from now on", smaller)
+                log.warning("the GPU ran out of memory; calls have %d rows from now on", smaller)
                 self._set_rows(smaller)
                 return
-            log.warning("the GPU's memory ran out; the CPU takes over")
+            log.warning("the GPU ran out of memory; the CPU takes over")
             self._on_gpu = False
-            from pipeline.networks.engines.onnx_engine import OnnxEngine
-
             on_cpu = OnnxEngine(self._network)
             self._call = (ROWS - 1, lambda x: on_cpu.predict(np.asarray(x)))

@@ -1,4 +1,4 @@
-"""TensorFlow, imported late, once, quietly, and set up for right numbers."""
+"""TensorFlow, imported late, once and quietly, and set up for accurate numbers."""
 
 import contextlib
 import functools
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 @functools.cache
 def tensorflow() -> Any:
-    """The module: full float32 precision, one thread per operation, no greed for GPU memory."""
+    """Return TensorFlow with full float32 precision and one thread per operation."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _native_stderr_to_log():
         import tensorflow as tf
@@ -23,20 +23,20 @@ def tensorflow() -> Any:
     # TF32 on Ampere and later GPUs keeps 10 bits of mantissa: 2-3 % errors in these networks.
     tf.config.experimental.enable_tensor_float_32_execution(False)
     try:
-        # Parallelism is over blocks; threads inside an operation would fight with it.
+        # Blocks run in parallel; more threads inside an operation would compete with them.
         tf.config.threading.set_intra_op_parallelism_threads(1)
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
     except RuntimeError:
-        log.debug("TensorFlow was started before; its thread and memory settings stay")
+        log.debug("TensorFlow was already started; its thread and memory settings stay")
     return tf
 
 
 @contextlib.contextmanager
 def _native_stderr_to_log() -> Iterator[None]:
-    """Send what C++ code writes to stderr to the debug log instead.
+    """Send the text that C++ code writes to stderr to the debug log instead.
 
-    TensorFlow's start-up notes ignore TF_CPP_MIN_LOG_LEVEL since 2.19 (tensorflow issue 100442).
+    Since 2.19, TensorFlow's start-up notes ignore TF_CPP_MIN_LOG_LEVEL (tensorflow issue 100442).
     """
     sys.stderr.flush()
     with tempfile.TemporaryFile() as captured:

@@ -1,6 +1,7 @@
-"""Network file -> description: one format per file, one table of them all."""
+"""Read a network file into a description: one table of formats, one format per file."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import DAMAGE, NetworkError
@@ -18,8 +19,19 @@ from pipeline.networks.reading.keras_file import is_keras, keras_layers
 from pipeline.networks.reading.ocsmart_h5 import describes_itself, is_ocsmart, read_ocsmart
 
 
+@dataclass(frozen=True)
+class Format:
+    """A format of network files."""
+
+    recognises: Callable[[Path], bool]
+    """Tells from its content whether a file has this format; broken files may count."""
+    read: Callable[[Path], Network]
+    looks_like: str
+    """The content of such a file in a few words, for messages."""
+
+
 def _ocsmart(path: Path) -> Network:
-    """What is in the file beats what is beside it, and that beats what its name says."""
+    """Read OC-SMART's layout; the file's own description comes before a YAML's and its name."""
     beside = None if describes_itself(path) else description_of(path)
     if beside is not None:
         return read_described(beside, path)
@@ -33,43 +45,44 @@ def _keras(path: Path) -> Network:
     return read_described(described, path)
 
 
-# (recognises the content, reads the file); the first that recognises a file reads it.
-FORMATS: dict[str, tuple[Callable[[Path], bool], Callable[[Path], Network]]] = {
-    "ocsmart_h5": (is_ocsmart, _ocsmart),
-    "keras": (is_keras, _keras),
-    "yaml": (is_described, read_described),
+# The first format that recognises a file reads it.
+FORMATS: dict[str, Format] = {
+    "ocsmart_h5": Format(
+        is_ocsmart, _ocsmart, "HDF5 with Layers, Norm_in, Norm_out, Weights/LayerK and Bias/LayerK"
+    ),
+    "keras": Format(is_keras, _keras, "a model that model.save wrote"),
+    "yaml": Format(is_described, read_described, "a description of one of these, or of CSV tables"),
 }
 
 
 def load_network(path: str | Path) -> Network:
     """Read a network file and check it.
 
-    A file that carries golden spectra is run on them with the float64 reference: it proves itself.
+    If the file has golden spectra, the float64 reference recomputes them.
 
     Raises:
-        NetworkError: the file is missing, of no known format, or broken; the message names the
+        NetworkError: the file is missing, has no known format, or is broken; the message names the
             dataset.
     """
     path = Path(path)
     if not path.is_file():
         raise NetworkError(f"{path}: no such network file. Check the path.")
-    for recognises, read in FORMATS.values():
-        if recognises(path):
-            network = check_network(_read(read, path))
+    for known in FORMATS.values():
+        if known.recognises(path):
+            network = check_network(_read(known.read, path))
             check_golden(network)
             return network
     if path.suffix.lower() in SUFFIXES:
         if names_members(path):
             raise NetworkError(
-                f"{path.name} is an ensemble, expected a single network: name one of its members, "
+                f"{path.name} is an ensemble, expected a single network. Name one of its members, "
                 "or open it with load_retrieval."
             )
-        read_described(path)  # says what is wrong with it
+        read_described(path)  # raises the error that says what is wrong with the YAML
+    formats = "; ".join(f"{name} ({known.looks_like})" for name, known in FORMATS.items())
     raise NetworkError(
-        f"{path.name}: no known network format; known are {', '.join(FORMATS)}. An OC-SMART file "
-        "is HDF5 with Layers, Norm_in, Norm_out, Weights/LayerK and Bias/LayerK, a Keras file what "
-        "model.save wrote, and a YAML file describes either of them or CSV tables "
-        "(docs/networks.md). Pickles are never opened."
+        f"{path.name}: no known network format, expected one of {formats}. Save the network in one "
+        "of them (docs/networks.md); ocpipe never opens a pickle."
     )
 
 
@@ -83,19 +96,19 @@ def _read(read: Callable[[Path], Network], path: Path) -> Network:
 
 
 def is_network(path: Path) -> bool:
-    """Whether any network format recognises the content of a file."""
-    return any(recognises(path) for recognises, _ in FORMATS.values())
+    """Return whether any network format recognises the content of a file."""
+    return any(known.recognises(path) for known in FORMATS.values())
 
 
 def _undescribed(path: Path, layers: tuple[Layer, ...]) -> str:
-    """A Keras model does not say what its inputs mean: what to write so that something does."""
+    """Return the message for a Keras model without a description, with one to start from."""
     sizes = [layers[0].kernel.shape[0], *(layer.bias.size for layer in layers)] if layers else [0]
     activations = ", ".join(layer.activation for layer in layers)
     other = path.with_suffix(".yaml")
-    unused = f" ({other.name} is there, but its weights are not {path.name})"
+    unused = f" ({other.name} exists, but its weights are not {path.name})"
     variable = "wavelength_nm: 443, units: sr-1, transform: none, scaling: none}"
     return (
-        f"{path.name}: a Keras model {'-'.join(map(str, sizes))} ({activations}), but nothing says "
+        f"{path.name}: a Keras model {'-'.join(map(str, sizes))} ({activations}), but no file says "
         f"what its {sizes[0]} inputs and {sizes[-1]} outputs are. Write {path.stem}.yaml beside it"
         f"{unused if other.is_file() else ''} (docs/networks.md):\n"
         "schema: 1\n"

@@ -1,4 +1,4 @@
-"""Kernels and biases as CSV tables: numbers with commas between them, lines with # are comments."""
+"""Kernels and biases as CSV tables: numbers separated by commas, and comment lines with #."""
 
 import math
 from pathlib import Path
@@ -8,15 +8,15 @@ import numpy as np
 from pipeline.errors import NetworkError
 from pipeline.networks.variable import Array
 
-# 5 million weights; a table of text that is larger is not a network of single pixels.
+# About 5 million weights; networks of single pixels are far smaller.
 MOST_BYTES = 128 * 2**20
 
 
 def read_matrix(path: Path) -> Array:
-    """The numbers of a table, with shape (rows, columns).
+    """Return the numbers of a table, with shape (rows, columns).
 
     Raises:
-        NetworkError: a cell is no finite number, or rows are of different length; the message names
+        NetworkError: a cell is not a finite number, or the rows differ in length; the message names
             file, line and column.
     """
     rows: list[list[float]] = []
@@ -34,16 +34,12 @@ def read_matrix(path: Path) -> Array:
             )
         rows.append(row)
     if not rows:
-        raise NetworkError(f"{path.name}: no numbers, expected rows of numbers with commas.")
+        raise NetworkError(f"{path.name}: no numbers, expected rows of numbers and commas.")
     return np.array(rows, dtype=np.float64)
 
 
 def read_vector(path: Path) -> Array:
-    """The numbers of a table of one row or one column, with shape (n,).
-
-    Raises:
-        NetworkError: as :func:`read_matrix`, or there are several rows and columns.
-    """
+    """Return the numbers of a table of one row or one column, with shape (n,)."""
     table = read_matrix(path)
     if min(table.shape) != 1:
         raise NetworkError(
@@ -56,13 +52,15 @@ def read_vector(path: Path) -> Array:
 def _text(path: Path) -> str:
     size = path.stat().st_size
     if size > MOST_BYTES:
-        raise NetworkError(f"{path.name}: {size:,} bytes, at most {MOST_BYTES:,} are read.")
+        raise NetworkError(
+            f"{path.name} has {size:,} bytes, expected at most {MOST_BYTES:,}. Choose another file."
+        )
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise NetworkError(
             f"{path.name}: not a text file ({error.reason} at byte {error.start}), expected rows "
-            "of numbers with commas."
+            "of numbers and commas."
         ) from None
 
 

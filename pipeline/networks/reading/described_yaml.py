@@ -1,11 +1,10 @@
-"""A YAML file that is a network: it describes one and names the files of its weights.
+"""A YAML file that describes a network and names the files of its weights.
 
 The weights are a Keras file, a file in OC-SMART's layout, or CSV tables, always beside the YAML.
 """
 
 import dataclasses
-from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -13,7 +12,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.errors import NetworkError
-from pipeline.facts.quantities import band_name, quantities
+from pipeline.facts.quantities import quantities
 from pipeline.facts.shipped import shipped_configs
 from pipeline.machine.files import read_yaml, sha256_of_listing
 from pipeline.networks.description import Layer, Network
@@ -25,27 +24,28 @@ from pipeline.networks.reading.schema import (
     Described,
     DescribedVariable,
     NetworkDescription,
+    Parts,
     Range,
     known_in,
+    named_files,
     read_description,
 )
-from pipeline.networks.reading.self_description import activated, ranges
 from pipeline.networks.transforms import TRANSFORMS
-from pipeline.networks.variable import SCALINGS, Array, Variable
+from pipeline.networks.variable import SCALINGS, Variable
 
 SUFFIXES = (".yaml", ".yml")
 Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
 
 
 class RangedVariable(DescribedVariable):
-    """An input or output; where its training range is known, in one of two ways."""
+    """An input or output; its training range, if known, is given in one of two ways."""
 
-    # No default here: what is left out would give plausible numbers that are wrong.
+    # No default: a wrong scaling gives plausible numbers.
     scaling: Annotated[str, known_in(SCALINGS)]
     range: Pair | None = None
-    """In physical units."""
+    """Minimum and maximum in physical units."""
     norm: Pair | None = None
-    """Of the transformed quantity."""
+    """Minimum and maximum of the transformed quantity."""
 
     @model_validator(mode="after")
     def _one_range(self) -> "RangedVariable":
@@ -59,9 +59,12 @@ class RangedVariable(DescribedVariable):
         return self
 
     def variable(self, norm: Range) -> Variable:
-        """With the training range, and with names from the table of quantities where none is given.
+        """Return the variable, with missing names from the table of quantities.
 
-        A quantity in other units than the table's is not what the table names.
+        The table's names hold only for a quantity in the table's units.
+
+        Args:
+            norm: the training range of the transformed quantity.
         """
         made, known = super().variable(norm), quantities().get(self.quantity)
         if known is None or known.units != self.units:
@@ -73,7 +76,7 @@ class RangedVariable(DescribedVariable):
         )
 
     def training_range(self) -> Range:
-        """Of the transformed quantity; infinite where none is known."""
+        """Return the range of the transformed quantity; infinite if it is unknown."""
         if self.norm is not None:
             return self.norm[0], self.norm[1]
         if self.range is None:
@@ -89,7 +92,7 @@ def _transformed_range(transform_name: str, physical: list[float]) -> Range:
     if not (np.isfinite(ends).all() and np.allclose(back, physical, rtol=1e-6, atol=1e-6)):
         raise PydanticCustomError(
             "range",
-            "range [{low}, {high}] is not one of {transform}; give norm, the transformed range",
+            "transform {transform} cannot take range [{low}, {high}]; give norm instead",
             {"low": physical[0], "high": physical[1], "transform": transform_name},
         )
     low, high = ends if transform.increasing else ends[::-1]
@@ -105,7 +108,7 @@ class DescribedLayer(Described):
 
 
 class FileDescription(NetworkDescription):
-    """The keys of a YAML file."""
+    """The keys of a YAML file that describes a network."""
 
     inputs: tuple[RangedVariable, ...]
     outputs: tuple[RangedVariable, ...] | None = Field(default=None, validate_default=True)
@@ -121,48 +124,45 @@ class FileDescription(NetworkDescription):
         if self.layers is None and "kernel_layout" in self.model_fields_set:
             raise PydanticCustomError("exclusive", "kernel_layout belongs to layers in CSV tables")
         if self.layers is not None and self.activations is not None:
-            raise PydanticCustomError("exclusive", "activations belong into the layers")
+            raise PydanticCustomError("exclusive", "give the activations inside layers")
         return self
 
     @property
     def files(self) -> list[str]:
-        """All files it names, in the order of their mention."""
+        """The names of all weight files, in the order in which the YAML has them."""
         if self.weights is not None:
             return [self.weights]
         return [name for layer in self.layers or () for name in (layer.kernel, layer.bias)]
 
 
 def is_described(path: Path) -> bool:
-    """Whether a file is YAML that describes a network: it has ``schema`` and weights or layers."""
-    if path.suffix.lower() not in SUFFIXES:
-        return False
-    try:
-        data = read_yaml(path, NetworkError)
-    except NetworkError:
-        return False
-    return (
-        isinstance(data, dict)
-        and "schema" in data
-        and not data.keys().isdisjoint(("weights", "layers", "inputs", "outputs", "classes"))
-    )
+    """Return whether a file is YAML that describes a network: ``schema`` and a part of one."""
+    keys = _keys(path)
+    parts = ("weights", "layers", "inputs", "outputs", "classes")
+    return "schema" in keys and not keys.isdisjoint(parts)
 
 
 def names_members(path: Path) -> bool:
-    """Whether a file is YAML that names the networks of an ensemble."""
+    """Return whether a file is YAML that names the networks of an ensemble."""
+    return {"schema", "members"} <= _keys(path)
+
+
+def _keys(path: Path) -> set[Any]:
+    """Return the top keys of a YAML file; none if it is another file or broken."""
     if path.suffix.lower() not in SUFFIXES or not path.is_file():
-        return False
+        return set()
     try:
         data = read_yaml(path, NetworkError)
     except NetworkError:
-        return False
-    return isinstance(data, dict) and {"schema", "members"} <= data.keys()
+        return set()
+    return set(data) if isinstance(data, dict) else set()
 
 
 def description_of(weights: Path) -> Path | None:
-    """The YAML that describes a weight file: beside it, else a shipped one; or None.
+    """Return the YAML that describes a weight file: the one beside it, a shipped one, or None.
 
     Raises:
-        NetworkError: there is one of its name, but it cannot be read.
+        NetworkError: a YAML has the weight file's name, but cannot be read.
     """
     for folder in (weights.parent, shipped_configs() / "networks"):
         candidate = folder / f"{weights.stem}.yaml"
@@ -174,25 +174,22 @@ def description_of(weights: Path) -> Path | None:
 
 
 def read_described(path: Path, weights: Path | None = None) -> Network:
-    """The network that a YAML file describes.
+    """Read the network that a YAML file describes.
 
     Args:
         path: the YAML.
-        weights: the weight file that led to it, where the user named that; its folder is the one
-            the YAML's names are looked up in.
+        weights: the weight file, if the user named it instead of the YAML; the files that the YAML
+            names are then in its folder.
 
     Raises:
-        NetworkError: the YAML is wrong, a file it names is missing, or the two do not fit.
+        NetworkError: the YAML is wrong, a file that it names is missing, or the two do not fit.
     """
     described = read_description(FileDescription, path)
     folder = path.parent if weights is None else weights.parent
-    files = {name: _file(name, folder, path) for name in described.files}
+    files = named_files(described.files, folder, path)
     try:
-        parts = _parts(described, files)
         return described.assemble(
-            parts.layers,
-            parts.input_norms,
-            parts.output_norms,
+            _parts(described, files),
             path.name if weights is None else weights.name,
             sha256_of_listing({path.name: path, **files}),
         )
@@ -200,32 +197,7 @@ def read_described(path: Path, weights: Path | None = None) -> Network:
         raise NetworkError(f"{path.name}: {error}") from None
 
 
-def _file(name: str, folder: Path, path: Path) -> Path:
-    """A file beside the YAML, and nowhere else: a description from elsewhere opens no other."""
-    inside = (folder / name).resolve().is_relative_to(folder.resolve())
-    if PurePath(name).is_absolute() or ".." in PurePath(name).parts or not inside:
-        raise NetworkError(
-            f"{path.name}: {name!r} leads out of the folder of the file, expected one beside it. "
-            "Copy it there."
-        )
-    if not (folder / name).is_file():
-        raise NetworkError(
-            f"{path.name}: there is no {name} in '{folder}'. It belongs beside the description."
-        )
-    return folder / name
-
-
-# Weights
-
-
-@dataclass(frozen=True)
-class _Parts:
-    layers: tuple[Layer, ...]
-    input_norms: list[Range]
-    output_norms: list[Range]
-
-
-def _parts(described: FileDescription, files: dict[str, Path]) -> _Parts:
+def _parts(described: FileDescription, files: dict[str, Path]) -> Parts:
     if described.weights is None:
         return _with_own_ranges(described, _csv_layers(described, files))
     weights = files[described.weights]
@@ -237,79 +209,57 @@ def _parts(described: FileDescription, files: dict[str, Path]) -> _Parts:
             "the model with model.save, or write its kernels and biases as CSV tables."
         )
     if described.activations is not None:
-        raise NetworkError(f"leave activations out: those of {weights.name} are in the file.")
+        raise NetworkError(f"{weights.name} has its own activations. Remove the key activations.")
     return _with_own_ranges(described, keras_layers(weights))
 
 
-def _with_own_ranges(described: FileDescription, layers: tuple[Layer, ...]) -> _Parts:
+def _with_own_ranges(described: FileDescription, layers: tuple[Layer, ...]) -> Parts:
     found, expected = layers[0].kernel.shape[0] if layers else 0, len(described.inputs)
     if found != expected:
-        raise NetworkError(f"describes {expected} inputs, the weights take {found}.")
-    outputs = described.outputs or ()
-    for variable in (*described.inputs, *outputs):
-        if SCALINGS[variable.scaling].needs_range and variable.training_range() == (UNKNOWN_RANGE):
-            raise NetworkError(
-                f"{band_name(variable.quantity, variable.wavelength_nm)}: scaling "
-                f"{variable.scaling} needs range (physical units) or norm (transformed)."
-            )
-    return _Parts(
+        raise NetworkError(
+            f"the description has {expected} inputs, but the weights take {found}. Correct it."
+        )
+    return Parts(
         layers,
         [variable.training_range() for variable in described.inputs],
-        [variable.training_range() for variable in outputs],
+        [variable.training_range() for variable in described.outputs or ()],
     )
 
 
-def _ocsmart_parts(described: FileDescription, path: Path) -> _Parts:
+def _ocsmart_parts(described: FileDescription, path: Path) -> Parts:
     stored = stored_weights(path)
     given = [v for v in (*described.inputs, *(described.outputs or ())) if v.range or v.norm]
     if given:
         raise NetworkError(
-            f"leave out range and norm of {given[0].quantity}: {path.name} has Norm_in, Norm_out."
+            f"{given[0].quantity} has range or norm, but {path.name} has Norm_in and Norm_out. "
+            "Remove range and norm."
         )
-    activations = described.activations or []
-    for what, count, expected in (
-        ("inputs", len(described.inputs), len(stored.norm_in)),
-        ("outputs", described.output_count, len(stored.norm_out)),
-        ("activations", len(activations), len(stored.kernels_and_biases)),
-    ):
-        if count != expected:
-            raise NetworkError(f"describes {count} {what}, {path.name} has {expected}.")
-    return _Parts(
-        activated(stored.kernels_and_biases, activations),
-        ranges(stored.norm_in),
-        ranges(stored.norm_out),
-    )
+    return stored.parts(described, described.activations or [])
 
 
 def _csv_layers(described: FileDescription, files: dict[str, Path]) -> tuple[Layer, ...]:
     layers: list[Layer] = []
-    width = len(described.inputs)
+    width, transposed = len(described.inputs), described.kernel_layout == "units_inputs"
     for layer in described.layers or ():
-        kernel = _csv_kernel(files[layer.kernel], described.kernel_layout)
-        bias = read_vector(files[layer.bias])
-        if kernel.shape != (width, bias.size):
-            raise NetworkError(_misfit(layer, kernel, bias, width, described.kernel_layout))
+        table, bias = read_matrix(files[layer.kernel]), read_vector(files[layer.bias])
+        expected = (bias.size, width) if transposed else (width, bias.size)
+        if table.shape != expected:
+            raise NetworkError(_misfit(layer, table.shape, expected, described.kernel_layout))
+        kernel = np.ascontiguousarray(table.T) if transposed else table
         layers.append(Layer(kernel, bias, layer.activation))
         width = bias.size
     return tuple(layers)
 
 
-def _csv_kernel(path: Path, layout: str) -> Array:
-    table = read_matrix(path)
-    return table if layout == "inputs_units" else np.ascontiguousarray(table.T)
-
-
-def _misfit(layer: DescribedLayer, kernel: Array, bias: Array, width: int, layout: str) -> str:
-    expected: Any = (width, bias.size)
-    found: Any = kernel.shape
-    if layout == "units_inputs":
-        expected, found = expected[::-1], found[::-1]
+def _misfit(
+    layer: DescribedLayer, found: tuple[int, ...], expected: tuple[int, ...], layout: str
+) -> str:
     hint = ""
     if found == expected[::-1]:
         other = "units_inputs" if layout == "inputs_units" else "inputs_units"
-        hint = f" It is the other way round: set kernel_layout: {other}."
+        hint = f" The table is transposed: set kernel_layout: {other}."
     return (
         f"{layer.kernel} has {found[0]} rows and {found[1]} columns, expected {expected[0]} and "
-        f"{expected[1]} ({layout}: {width} inputs come from before, {layer.bias} has {bias.size} "
-        f"numbers).{hint}"
+        f"{expected[1]}, from the inputs of the layer, {layer.bias} and kernel_layout: {layout}."
+        f"{hint}"
     )

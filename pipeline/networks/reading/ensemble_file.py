@@ -1,6 +1,8 @@
-"""A YAML file that is an ensemble: it names the files of its networks, beside it or below."""
+"""A YAML file that describes an ensemble and names the files of its networks."""
 
-from pathlib import Path, PurePath
+import dataclasses
+import json
+from pathlib import Path
 from typing import Any, Literal
 
 import yaml
@@ -12,59 +14,43 @@ from pipeline.networks.description import Network
 from pipeline.networks.ensemble import MOST_MEMBERS, Calibration, Ensemble
 from pipeline.networks.reading import load_network
 from pipeline.networks.reading.described_yaml import names_members
-from pipeline.networks.reading.schema import Described, read_description
-
-
-class DescribedCalibration(Described):
-    """See :class:`Calibration`."""
-
-    factor: tuple[float, ...]
-    floor: tuple[float, ...]
-    record: dict[str, Any] = Field(default_factory=dict)
+from pipeline.networks.reading.schema import Described, named_files, read_description
 
 
 class EnsembleDescription(Described):
-    """The keys of the file."""
+    """The keys of a YAML file that describes an ensemble."""
 
     schema_: Literal[1] = Field(alias="schema")
     name: str
     title: str = ""
     members: tuple[str, ...] = Field(min_length=2, max_length=MOST_MEMBERS)
-    calibration: DescribedCalibration | None = None
+    calibration: Calibration | None = None
     citation: str = ""
     licence: str = ""
     training: dict[str, Any] = Field(default_factory=dict)
 
 
 def load_retrieval(path: str | Path) -> Network | Ensemble:
-    """Read and check a network file, or an ensemble of them.
+    """Read and check a network file or an ensemble file.
 
     Raises:
-        NetworkError: as :func:`load_network`, or the networks of an ensemble do not fit together.
+        NetworkError: a file is missing or broken, or the networks do not fit together.
     """
     path = Path(path)
     return read_ensemble(path) if names_members(path) else load_network(path)
 
 
 def read_ensemble(path: Path) -> Ensemble:
-    """The ensemble that a YAML file names.
-
-    Raises:
-        NetworkError: the YAML is wrong, a network is missing or broken, or they do not fit.
-    """
+    """Read the ensemble that a YAML file describes; errors are those of :func:`load_retrieval`."""
     described = read_description(EnsembleDescription, path)
-    files = {name: _file(name, path) for name in described.members}
+    files = named_files(described.members, path.parent, path, may_be_links=True)
     if len(files) < len(described.members):
-        raise NetworkError(f"{path.name}: a network is named twice among its members.")
-    calibration = None
-    if described.calibration is not None:
-        given = described.calibration
-        calibration = Calibration(given.factor, given.floor, given.record)
+        raise NetworkError(f"{path.name}: members names a network twice. Name each network once.")
     return Ensemble.of(
         tuple(load_network(file) for file in files.values()),
         name=described.name,
         title=described.title,
-        calibration=calibration,
+        calibration=described.calibration,
         citation=described.citation,
         licence=described.licence,
         file_name=path.name,
@@ -74,12 +60,12 @@ def read_ensemble(path: Path) -> Ensemble:
 
 
 def write_ensemble(path: Path, ensemble: Ensemble, members: list[Path]) -> None:
-    """Write the file of an ensemble whose networks are saved already.
+    """Write the YAML file of an ensemble whose networks are already saved.
 
     Args:
-        path: of the YAML.
-        ensemble: what it is.
-        members: files of its networks, in their order, in the folder of the YAML or below it.
+        path: the YAML to write.
+        ensemble: the ensemble.
+        members: the files of its networks in order, in the folder of the YAML or below it.
     """
     content: dict[str, Any] = {
         "schema": 1,
@@ -91,24 +77,6 @@ def write_ensemble(path: Path, ensemble: Ensemble, members: list[Path]) -> None:
         "training": ensemble.training,
     }
     if ensemble.calibration is not None:
-        given = ensemble.calibration
-        content["calibration"] = {
-            "factor": list(given.factor),
-            "floor": list(given.floor),
-            "record": dict(given.record),
-        }
+        # YAML's plain data has lists, no tuples.
+        content["calibration"] = json.loads(json.dumps(dataclasses.asdict(ensemble.calibration)))
     path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
-
-
-def _file(name: str, path: Path) -> Path:
-    """A file beside the YAML or below, and nowhere else."""
-    file = path.parent / name
-    parts = PurePath(name).parts
-    if PurePath(name).is_absolute() or ".." in parts:
-        raise NetworkError(
-            f"{path.name}: {name!r} leads out of the folder of the file, expected one beside it or "
-            "below. Copy it there."
-        )
-    if not file.is_file():
-        raise NetworkError(f"{path.name}: there is no {name} in '{path.parent}'. Copy it there.")
-    return file

@@ -1,14 +1,14 @@
-"""Files that Keras saves, read without Keras: ``.h5`` (Keras 2 and 3) and ``.keras`` (a zip).
+"""Read files that Keras saves, without Keras: ``.h5`` (Keras 2 and 3) and ``.keras`` (a zip).
 
-Read are JSON and arrays, with json, zipfile and h5py. Nothing in these files is run: a model whose
-meaning is code (Lambda, classes of one's own, pickles) is refused.
+Only JSON and arrays are read, with json, zipfile and h5py. Nothing in these files is run: a model
+that needs code from the file (Lambda, custom classes, pickles) is refused.
 """
 
 import io
 import json
+import re
 import zipfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +17,21 @@ import numpy as np
 
 from pipeline.errors import DAMAGE, NetworkError
 from pipeline.networks.description import Layer
-from pipeline.networks.reading.keras_layers import Config, KerasLayer, dense_layers
+from pipeline.networks.reading.keras_config import Config, KerasLayer
+from pipeline.networks.reading.keras_layers import WeightsOf, dense_layers
 from pipeline.networks.variable import Array
 
-# Far above any network of single pixels (OC-SMART's largest: 0.1 million), far below memory.
+# Far more than any network of single pixels (OC-SMART's largest: 0.1 million), far below memory.
 MOST_WEIGHTS = 50_000_000
 MOST_CONFIG_BYTES = 16 * 2**20
 MOST_WEIGHT_BYTES = 512 * 2**20
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-MEMBERS = {
-    CONFIG: MOST_CONFIG_BYTES,
-    METADATA: MOST_CONFIG_BYTES,
-    WEIGHTS: MOST_WEIGHT_BYTES,
-}
-
-SNAKE_CASE = {
-    "Dense": "dense",
-    "BatchNormalization": "batch_normalization",
-    "Normalization": "normalization",
-}
+MEMBERS = {CONFIG: MOST_CONFIG_BYTES, METADATA: MOST_CONFIG_BYTES, WEIGHTS: MOST_WEIGHT_BYTES}
 
 
 def is_keras(path: Path) -> bool:
-    """Whether a file is of Keras: HDF5 with its parts, or a zip that is one (broken or not)."""
+    """Return whether a file is a model of Keras, HDF5 or zip; it may be broken."""
     try:
         if h5py.is_hdf5(path):
             with h5py.File(path, "r") as file:
@@ -55,10 +46,10 @@ def is_keras(path: Path) -> bool:
 
 
 def keras_layers(path: Path) -> tuple[Layer, ...]:
-    """The model in a file as dense layers, float64.
+    """Read the model in a file as dense layers, float64.
 
     Raises:
-        NetworkError: the file is damaged, holds what is not allowed, or more than is plausible; the
+        NetworkError: the file is damaged, or its content is not allowed or implausibly large; the
             message names the layer.
     """
     read = _read_h5 if h5py.is_hdf5(path) else _read_zip
@@ -73,31 +64,25 @@ def keras_layers(path: Path) -> tuple[Layer, ...]:
         ) from error
 
 
-# .h5
-
-
 def _read_h5(path: Path) -> tuple[Layer, ...]:
     with h5py.File(path, "r") as file:
         text = file.attrs.get("model_config")
         if text is None:
             raise NetworkError(
-                "holds weights without a model (no attribute model_config). Save the whole model: "
-                "model.save, not save_weights."
+                "the file has weights but no model (no attribute model_config). Save the whole "
+                "model with model.save, not save_weights."
             )
         stored = _Stored(file)
         return dense_layers(_json(text, "attribute model_config"), _by_name(stored))
 
 
-def _by_name(stored: "_Stored") -> Callable[[KerasLayer], list[Array]]:
+def _by_name(stored: "_Stored") -> WeightsOf:
     def weights_of(layer: KerasLayer) -> list[Array]:
         where = f"model_weights/{layer.name}"
         names = stored.group(where).attrs.get("weight_names", ())
         return [stored.array(f"{where}/{_text(name)}") for name in names]
 
     return weights_of
-
-
-# .keras
 
 
 def _read_zip(path: Path) -> tuple[Layer, ...]:
@@ -114,48 +99,51 @@ def _check_members(archive: zipfile.ZipFile) -> None:
     unknown = sorted(set(names) - set(MEMBERS))
     if unknown:
         raise NetworkError(
-            f"holds {', '.join(repr(name) for name in unknown[:5])}, expected {CONFIG}, {METADATA} "
-            f"and {WEIGHTS} only. Nothing else is opened; save the model again with model.save."
+            f"the file contains {', '.join(repr(name) for name in unknown[:5])}, expected only "
+            f"{CONFIG}, {METADATA} and {WEIGHTS}. Save the model again with model.save."
         )
     if len(set(names)) != len(names):
-        raise NetworkError(f"holds a member twice: {', '.join(names)}. Fetch it again.")
+        raise NetworkError(
+            f"the file contains a member twice: {', '.join(names)}. Fetch the file again."
+        )
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """One member, never more bytes than plausible, whatever its header says."""
+    """Return one member; refuse more bytes than plausible, whatever its header says."""
     if name not in archive.namelist():
-        raise NetworkError(f"lacks {name}. The file is incomplete; fetch it again.")
+        raise NetworkError(f"the file lacks {name}. It is incomplete; fetch it again.")
     info, most = archive.getinfo(name), MEMBERS[name]
     with archive.open(info) as member:
         content = b"" if info.file_size > most else member.read(most + 1)
     if info.file_size > most or len(content) > most:
         raise NetworkError(
-            f"{name} has {max(info.file_size, len(content)):,} bytes, at most {most:,} are read."
+            f"{name} has {max(info.file_size, len(content)):,} bytes, expected at most {most:,}. "
+            "Fetch the file again."
         )
     return content
 
 
-def _by_order(stored: "_Stored") -> Callable[[KerasLayer], list[Array]]:
-    """Keras 3 counts the layers of each class; Keras 2 did so under another name."""
+def _by_order(stored: "_Stored") -> WeightsOf:
+    """Find weights by class and number of the layer; Keras 2 and 3 name the group differently."""
     root = "layers" if stored.has("layers") else "_layer_checkpoint_dependencies"
 
     def weights_of(layer: KerasLayer) -> list[Array]:
         counted = f"_{layer.index}" if layer.index else ""
-        where = f"{root}/{SNAKE_CASE[layer.class_name]}{counted}/vars"
+        snake_case = re.sub("(?<=[a-z])(?=[A-Z])", "_", layer.class_name).lower()
+        where = f"{root}/{snake_case}{counted}/vars"
         group = stored.group(where)
         name = _text(group.attrs.get("name", layer.name))
         if name != layer.name:
-            raise NetworkError(f"its weights at {where} belong to {name!r}. Save the model again.")
+            raise NetworkError(
+                f"the weights at {where} belong to layer {name!r}. Save the model again."
+            )
         return [stored.array(f"{where}/{number}") for number in range(len(group))]
 
     return weights_of
 
 
-# Arrays
-
-
 class _Stored:
-    """The weights of an open file, by path; links that lead out of it are not followed."""
+    """The weights of an open file by path; links are refused, because they may leave the file."""
 
     def __init__(self, file: h5py.File) -> None:
         self._file = file
@@ -167,28 +155,30 @@ class _Stored:
     def group(self, path: str) -> Any:
         found = self._walk(path)
         if not isinstance(found, h5py.Group):
-            raise NetworkError(
-                f"weights {path} are missing. The file is incomplete; fetch it again."
-            )
+            raise _missing(path)
         return found
 
     def array(self, path: str) -> Array:
-        """One array, float64, if it is made of plausibly many finite numbers."""
+        """Return one array, float64; refuse too many numbers and numbers that are not finite."""
         dataset = self._walk(path)
         if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
-            raise NetworkError(
-                f"weights {path} are missing. The file is incomplete; fetch it again."
-            )
+            raise _missing(path)
         if dataset.dtype.kind not in "iuf" or dataset.is_virtual or dataset.external:
             raise NetworkError(
-                f"weights {path} are {dataset.dtype}, expected numbers stored in the file itself."
+                f"weights {path} are {dataset.dtype}, expected numbers stored in the file itself. "
+                "Save the model again."
             )
         self._left -= dataset.size
         if self._left < 0:
-            raise NetworkError(f"more than {MOST_WEIGHTS:,} weights, at {path}: not plausible.")
+            raise NetworkError(
+                f"the file has more than {MOST_WEIGHTS:,} weights (reached at {path}), which is "
+                "implausible for a network of single pixels. Check the file."
+            )
         array = np.asarray(dataset[...], dtype=np.float64)
         if not np.isfinite(array).all():
-            raise NetworkError(f"weights {path} hold values that are not finite. Train it again.")
+            raise NetworkError(
+                f"weights {path} have values that are not finite. Train the network again."
+            )
         return array
 
     def _walk(self, path: str) -> Any:
@@ -197,22 +187,31 @@ class _Stored:
             if not isinstance(node, h5py.Group) or part not in node:
                 return None
             if not isinstance(node.get(part, getlink=True), h5py.HardLink):
-                raise NetworkError(f"weights {path} are a link, expected numbers stored in place.")
+                raise NetworkError(
+                    f"weights {path} are a link, expected numbers stored in the file itself. Save "
+                    "the model again."
+                )
             node = node[part]
         return node
 
 
+def _missing(path: str) -> NetworkError:
+    return NetworkError(f"weights {path} are missing. The file is incomplete; fetch it again.")
+
+
 def _json(text: Any, what: str) -> Config:
-    """A JSON object of plausible size."""
+    """Parse a JSON object of plausible size."""
     content = _text(text)
     if len(content) > MOST_CONFIG_BYTES:
-        raise NetworkError(f"{what} has {len(content):,} characters: not plausible.")
+        raise NetworkError(
+            f"{what} has {len(content):,} characters, expected at most {MOST_CONFIG_BYTES:,}."
+        )
     try:
         data = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise NetworkError(
-            f"{what} is not JSON ({error}). Nothing else is read: a pickle could run code. Save "
-            "the model again with model.save."
+            f"{what} is not JSON ({error}). ocpipe reads nothing else, because a pickle could run "
+            "code. Save the model again with model.save."
         ) from None
     if not isinstance(data, dict):
         raise NetworkError(f"{what} is a JSON {type(data).__name__}, expected an object.")
@@ -224,5 +223,5 @@ def _text(value: Any) -> str:
         try:
             return value.decode("utf-8")
         except UnicodeDecodeError:
-            return repr(value[:20])  # not JSON, and the message shows how it begins
+            return repr(value[:20])  # not JSON; the message then shows its beginning
     return str(value)

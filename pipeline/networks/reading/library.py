@@ -1,4 +1,4 @@
-"""Finding a network file: a path, or a name under the network folders."""
+"""Find a network file by its path, or by its name in the network folders."""
 
 import os
 from pathlib import Path
@@ -9,16 +9,16 @@ ENVIRONMENT_VARIABLE = "OCPIPE_NETWORKS"
 
 
 def network_folders(first: tuple[Path, ...]) -> tuple[Path, ...]:
-    """The folders to look in: those given, then those of OCPIPE_NETWORKS."""
+    """Return the folders to search: the given ones, then those of OCPIPE_NETWORKS."""
     listed = os.environ.get(ENVIRONMENT_VARIABLE, "")
     return (*first, *(Path(folder) for folder in listed.split(os.pathsep) if folder))
 
 
 def check_folders(folders: tuple[Path, ...]) -> None:
-    """Refuse a folder that does not exist, before networks are taken from another one.
+    """Refuse a missing folder, before a network of the same name is taken from another one.
 
     Raises:
-        ConfigError: there is no such folder.
+        ConfigError: a folder does not exist.
     """
     for folder in folders:
         if not folder.is_dir():
@@ -26,20 +26,20 @@ def check_folders(folders: tuple[Path, ...]) -> None:
 
 
 def find_network(file: str, sensor: str, folders: tuple[Path, ...]) -> Path:
-    """The path of a network file; ``{sensor}`` in its name is filled in.
+    """Return the path of a network file, with ``{sensor}`` in its name filled in.
 
     Args:
-        file: a path (``./net.h5``), or a path below one of the folders. A bare name is looked up
-            in the folders and nowhere else: what happens to lie in the current folder is not used.
-        sensor: name of the scene's sensor.
-        folders: where to look, first hit wins; letter case of the name does not matter.
+        file: a path (``./net.h5``), or a path below one of the folders. A bare name is searched for
+            in the folders only, never in the current folder.
+        sensor: the name of the scene's sensor.
+        folders: the folders to search, in order; the letter case of the name does not matter.
 
     Raises:
-        NetworkError: there is none; the message says where it was looked for.
+        NetworkError: no file was found; the message lists the folders.
     """
     if "{sensor}" in file and not sensor:
         raise NetworkError(
-            f"{file} needs a sensor, but the scene names none that is known. Set science.sensor."
+            f"{file} needs a sensor, but the scene names no known sensor. Set science.sensor."
         )
     name = file.format(sensor=sensor)
     path = Path(name).expanduser()
@@ -50,23 +50,18 @@ def find_network(file: str, sensor: str, folders: tuple[Path, ...]) -> Path:
         found = _in_folder(folder / path.parent, path.name)
         if found is not None:
             return found
-    searched = ", ".join(f"'{folder}'" for folder in folders) or "no folder (none is given)"
+    searched = ", ".join(f"'{folder}'" for folder in folders) or "no folder (none was given)"
     raise NetworkError(
-        f"no network {path} for sensor {sensor or 'unknown'}; looked in {searched}. "
-        f"Name its folder with --networks or {ENVIRONMENT_VARIABLE}, or give its path (with ./ "
-        "where it is in the current folder) in the configuration; if this sensor has no such "
-        "network, leave it out with --products."
+        f"no network {path} for sensor {sensor or 'unknown'}; searched {searched}. "
+        f"Give its folder with --networks or {ENVIRONMENT_VARIABLE}, or write its path in the "
+        "configuration (./name for the current folder). If this sensor has no such network, leave "
+        "it out with --products."
     )
 
 
 def _in_folder(folder: Path, name: str) -> Path | None:
     if os.path.isfile(folder / name):  # noqa: PTH113 - False, not an error, for names too long
         return folder / name
-    if not folder.is_dir():
-        return None
     # One of OC-SMART's files ends in .H5.
-    return next((path for path in sorted(folder.iterdir()) if _is_called(path, name)), None)
-
-
-def _is_called(path: Path, name: str) -> bool:
-    return path.name.lower() == name.lower() and path.is_file()
+    alike = [p for p in sorted(folder.glob("*")) if p.name.lower() == name.lower() and p.is_file()]
+    return alike[0] if alike else None

@@ -1,8 +1,8 @@
 """The HDF5 layout of OC-SMART: Layers, Norm_in, Norm_out, Weights/LayerK, Bias/LayerK.
 
-Kernels are stored (outputs, inputs), biases (outputs, 1). Neither activations nor the meaning of
-inputs and outputs are in OC-SMART's own files: those come from ``configs/networks/ocsmart.yaml`` by
-the file's name. A file with the attribute ``ocpipe_description`` says all of it itself.
+Kernels are stored (outputs, inputs), biases (outputs, 1). OC-SMART's own files hold neither the
+activations nor the meaning of inputs and outputs: ``configs/networks/ocsmart.yaml`` has both, by
+the file's name. A file with the attribute ``ocpipe_description`` describes itself.
 """
 
 import functools
@@ -18,15 +18,21 @@ from pipeline.errors import DAMAGE, ConfigError, NetworkError
 from pipeline.facts.quantities import quantities
 from pipeline.facts.sensors import Sensor, find_sensor
 from pipeline.facts.shipped import read_shipped, shipped_configs
-from pipeline.networks.description import Network
-from pipeline.networks.reading.self_description import ATTRIBUTE, SelfDescription, activated
+from pipeline.networks.description import Layer, Network
+from pipeline.networks.reading.schema import (
+    NetworkDescription,
+    Parts,
+    Range,
+    parse_description,
+)
+from pipeline.networks.reading.self_description import ATTRIBUTE, SelfDescription
 from pipeline.networks.variable import Array, Variable
 
 PARTS = ("Layers", "Norm_in", "Norm_out", "Weights", "Bias")
 
 
 def is_ocsmart(path: Path) -> bool:
-    """Whether the file is HDF5 with most of the layout's parts (a broken one is still one)."""
+    """Return whether a file is HDF5 with at least two of the layout's parts; it may be broken."""
     if not h5py.is_hdf5(path):
         return False
     try:
@@ -34,52 +40,70 @@ def is_ocsmart(path: Path) -> bool:
             return sum(part in file for part in PARTS) >= 2
     except DAMAGE as error:
         raise NetworkError(
-            f"{path.name}: an HDF5 file that cannot be opened ({error}). Fetch it again."
+            f"{path.name}: this HDF5 file cannot be opened ({error}). Fetch it again."
         ) from error
 
 
 def describes_itself(path: Path) -> bool:
-    """Whether a file of this layout has the attribute that describes it."""
+    """Return whether a file of this layout has the attribute that describes it."""
     with h5py.File(path, "r") as file:
         return ATTRIBUTE in file.attrs
 
 
 @dataclass(frozen=True)
 class StoredWeights:
-    """The numbers of one file of this layout, and what it says about itself."""
+    """The numbers and the description in one file of this layout."""
 
     kernels_and_biases: list[tuple[Array, Array]]
     """Kernels with shape (inputs, units), biases with shape (units,)."""
     norm_in: Array
-    """With shape (inputs, 2)."""
+    """Ranges of the transformed inputs, with shape (inputs, 2)."""
     norm_out: Array
-    """With shape (outputs, 2)."""
+    """Ranges of the transformed outputs, with shape (outputs, 2)."""
     wavelengths: Array | None
+    """Band wavelengths (nm), if the file has them."""
     description: str | bytes | None
+    """JSON text of the attribute that describes the file, if it has one."""
+
+    def parts(self, described: NetworkDescription, activations: list[str]) -> Parts:
+        """Return the layers and ranges, if the description has as many of each as the file."""
+        for what, count, stored in (
+            ("inputs", len(described.inputs), len(self.norm_in)),
+            ("outputs", described.output_count, len(self.norm_out)),
+            ("activations", len(activations), len(self.kernels_and_biases)),
+        ):
+            if count != stored:
+                raise NetworkError(
+                    f"the description has {count} {what}, but the file has {stored}. Correct the "
+                    "description."
+                )
+        return Parts(self.layers(activations), _ranges(self.norm_in), _ranges(self.norm_out))
+
+    def layers(self, activations: list[str]) -> tuple[Layer, ...]:
+        """Return the layers with one activation each."""
+        pairs = zip(self.kernels_and_biases, activations, strict=True)
+        return tuple(Layer(kernel, bias, activation) for (kernel, bias), activation in pairs)
+
+
+def _ranges(norm: Array) -> list[Range]:
+    return [(float(low), float(high)) for low, high in norm]
 
 
 def stored_weights(path: Path) -> StoredWeights:
-    """The numbers in a file of this layout.
-
-    Raises:
-        NetworkError: a dataset is missing or has a wrong shape.
-    """
+    """Read the numbers in a file of this layout."""
     with h5py.File(path, "r") as file:
         stored = _Stored(file, path.name)
-        kernels_and_biases = stored.layers()
-        norm_in, norm_out = stored.norm("Norm_in"), stored.norm("Norm_out")
-        if len(norm_in) != stored.sizes[0] or len(norm_out) != stored.sizes[-1]:
-            raise NetworkError(
-                f"{path.name}: Norm_in has {len(norm_in)} rows and Norm_out {len(norm_out)}, but "
-                f"Layers says {stored.sizes[0]} inputs and {stored.sizes[-1]} outputs."
-            )
-        text = file.attrs.get(ATTRIBUTE)
-        wavelengths = stored.optional("Wavelength")
-    return StoredWeights(kernels_and_biases, norm_in, norm_out, wavelengths, text)
+        return StoredWeights(
+            kernels_and_biases=stored.layers(),
+            norm_in=stored.shaped("Norm_in", (stored.sizes[0], 2)),
+            norm_out=stored.shaped("Norm_out", (stored.sizes[-1], 2)),
+            wavelengths=stored.optional("Wavelength"),
+            description=file.attrs.get(ATTRIBUTE),
+        )
 
 
 def read_ocsmart(path: Path, sha256: str) -> Network:
-    """The network in a file of this layout, described by itself or by its name.
+    """Read the network in a file of this layout, described by its attribute or by its name.
 
     Raises:
         NetworkError: a dataset is missing or has a wrong shape, or nothing describes the file.
@@ -87,54 +111,54 @@ def read_ocsmart(path: Path, sha256: str) -> Network:
     stored = stored_weights(path)
     if stored.description is None:
         return _described_by_name(path, sha256, stored)
-    described = SelfDescription.parse(stored.description, path.name)
-    return described.network(
-        stored.kernels_and_biases, stored.norm_in, stored.norm_out, path.name, sha256
-    )
+    where = f"{path.name}: attribute {ATTRIBUTE}"
+    described = parse_description(SelfDescription, stored.description, where)
+    try:
+        parts = stored.parts(described, described.activations)
+        return described.assemble(parts, path.name, sha256)
+    except NetworkError as error:
+        raise NetworkError(f"{where}: {error}") from None
 
 
 class _Stored:
-    """The datasets of one open file, with errors that name them."""
+    """The datasets of one open file; errors name the dataset."""
 
     def __init__(self, file: h5py.File, file_name: str) -> None:
         self._file = file
         self._name = file_name
-        # As float64 before any arithmetic: stored as int8, in which 100 + 100 overflows.
+        # Converted before any arithmetic: Layers is stored as int8, in which 100 + 100 overflows.
         sizes = self._dataset("Layers").reshape(-1)
         whole = np.isfinite(sizes) & (sizes >= 1) & (sizes == np.round(sizes))
         if sizes.size < 2 or not whole.all():
             raise NetworkError(
                 f"{file_name}: Layers is [{', '.join(f'{size:g}' for size in sizes)}], expected two"
-                " or more positive sizes in whole numbers. The file is damaged; fetch it again."
+                " or more positive whole numbers. The file is damaged; fetch it again."
             )
         self.sizes = [int(size) for size in sizes]
 
     def layers(self) -> list[tuple[Array, Array]]:
-        """Kernel (inputs, outputs) and bias (outputs,) of each layer."""
+        """Return the kernel (inputs, outputs) and bias (outputs,) of each layer."""
         pairs = []
         for k, (n_in, n_out) in enumerate(zip(self.sizes[:-1], self.sizes[1:], strict=True), 1):
-            weights = self._shaped(f"Weights/Layer{k}", (n_out, n_in))
-            bias = self._shaped(f"Bias/Layer{k}", (n_out, 1))
+            weights = self.shaped(f"Weights/Layer{k}", (n_out, n_in))
+            bias = self.shaped(f"Bias/Layer{k}", (n_out, 1))
             pairs.append((np.ascontiguousarray(weights.T), bias.reshape(-1)))
         return pairs
 
-    def norm(self, name: str) -> Array:
-        """Minimum and maximum of each variable, with shape (variables, 2)."""
-        array = self._dataset(name)
-        if array.ndim != 2 or array.shape[1] != 2:
-            raise NetworkError(f"{self._name}: {name} has shape {array.shape}, expected (n, 2).")
-        return array
-
     def optional(self, name: str) -> Array | None:
-        """A dataset of positive numbers flattened, or None where the file has none."""
+        """Return a dataset of positive numbers, flattened, or None if the file lacks it."""
         if name not in self._file:
             return None
         array = self._dataset(name).reshape(-1)
         if not np.all(np.isfinite(array) & (array > 0)):
-            raise NetworkError(f"{self._name}: {name} holds values that are not positive numbers.")
+            raise NetworkError(
+                f"{self._name}: {name} has values that are not finite numbers above 0. The file is "
+                "damaged; fetch it again."
+            )
         return array
 
-    def _shaped(self, name: str, shape: tuple[int, ...]) -> Array:
+    def shaped(self, name: str, shape: tuple[int, ...]) -> Array:
+        """Return a dataset that has this shape."""
         array = self._dataset(name)
         if array.shape != shape:
             raise NetworkError(
@@ -150,7 +174,10 @@ class _Stored:
                 f"{self._name}: dataset {name} is missing. The file is incomplete; fetch it again."
             )
         if dataset.dtype.kind not in "iuf":
-            raise NetworkError(f"{self._name}: dataset {name} is {dataset.dtype}, not numeric.")
+            raise NetworkError(
+                f"{self._name}: dataset {name} is {dataset.dtype}, expected numbers. The file is "
+                "damaged or not of this layout."
+            )
         try:
             return np.asarray(dataset[...], dtype=np.float64)
         except OSError as error:
@@ -161,20 +188,19 @@ class _Stored:
 
 @functools.cache
 def _table() -> dict[str, Any]:
-    path = shipped_configs() / "networks" / "ocsmart.yaml"
-    return read_shipped(path)
+    return read_shipped(shipped_configs() / "networks" / "ocsmart.yaml")
 
 
 def _kind_of(path: Path) -> tuple[Sensor, str]:
-    """Sensor and kind from a name such as ``MODIS-Aqua_Lrc_rrsNN.h5``."""
+    """Return sensor and kind from a file name such as ``MODIS-Aqua_Lrc_rrsNN.h5``."""
     kinds = _table()["kinds"]
     match = re.fullmatch(_table()["file_name"], path.name, re.IGNORECASE)
     by_lower = {kind.lower(): kind for kind in kinds}
     if match is None or match["kind"].lower() not in by_lower:
         raise NetworkError(
             f"{path.name}: the file does not describe itself (no attribute {ATTRIBUTE}), and its "
-            f"name is not <sensor>_<kind>.h5 with a kind of {', '.join(kinds)}. Rename it as "
-            "OC-SMART does, or add the attribute."
+            f"name is not <sensor>_<kind>.h5, where <kind> is one of {', '.join(kinds)}. Rename it "
+            "as OC-SMART does, or add the attribute."
         )
     try:
         return find_sensor(match["sensor"]), by_lower[match["kind"].lower()]
@@ -192,7 +218,7 @@ def _described_by_name(path: Path, sha256: str, stored: StoredWeights) -> Networ
         if len(names) != len(norm):
             raise NetworkError(
                 f"{path.name}: {dataset} has {len(norm)} rows, expected {len(names)} for {kind} of "
-                f"{sensor.name}. The file is of another sensor, or of another version."
+                f"{sensor.name}. The file is for another sensor, or of another version."
             )
     activations = [_table()["hidden_activation"]] * len(stored.kernels_and_biases)
     activations[-1] = _table()["output_activation"]
@@ -201,7 +227,7 @@ def _described_by_name(path: Path, sha256: str, stored: StoredWeights) -> Networ
         title=f"{entry['title']}, OC-SMART for {sensor.name}",
         inputs=tuple(_variable(*name, norm) for name, norm in zip(inputs, norm_in, strict=True)),
         outputs=tuple(_variable(*name, norm) for name, norm in zip(outputs, norm_out, strict=True)),
-        layers=activated(stored.kernels_and_biases, activations),
+        layers=stored.layers(activations),
         sensors=(sensor.name,),
         citation=_table()["citation"],
         licence=_table()["licence"],
@@ -212,9 +238,10 @@ def _described_by_name(path: Path, sha256: str, stored: StoredWeights) -> Networ
 
 
 def _expand(text: str, sensor: Sensor, wavelengths: Array | None) -> list[tuple[str, float | None]]:
-    """``Rrs:rrs`` -> the quantity at each of the sensor's Rrs bands; ``solar_zenith`` as it is.
+    """Return quantity and wavelength of each variable that a text in the table stands for.
 
-    Wavelengths in the file itself beat the table's.
+    ``Rrs:rrs`` stands for Rrs at each Rrs band of the sensor, ``solar_zenith`` for itself.
+    Wavelengths in the network file take precedence over the table's.
     """
     quantity, _, bands = text.partition(":")
     if not bands:

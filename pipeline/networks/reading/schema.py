@@ -1,11 +1,12 @@
-"""What a description of a network says, be it the JSON attribute of a file or a YAML file.
+"""The keys that every description of a network has, in a JSON attribute and in a YAML file.
 
-Both have these keys (docs/networks.md); each adds its own way to weights and ranges.
+Each kind of description adds its own keys for weights and ranges (docs/networks.md).
 """
 
 import json
-from collections.abc import Collection
-from pathlib import Path
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
@@ -45,8 +46,20 @@ def known_in(names: Collection[str]) -> AfterValidator:
     return AfterValidator(check)
 
 
+@dataclass(frozen=True)
+class Parts:
+    """The numbers of a network, which its description gives a meaning."""
+
+    layers: tuple[Layer, ...]
+    """The layers from the first to the last."""
+    input_norms: list[Range]
+    """The training range of each transformed input."""
+    output_norms: list[Range]
+    """The training range of each transformed output; unused for classes."""
+
+
 class Described(BaseModel):
-    """Frozen; an unknown key, NaN or infinity is an error."""
+    """A frozen model; an unknown key, NaN or infinity is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -67,11 +80,11 @@ class DescribedVariable(Described):
     @model_validator(mode="after")
     def _mean_with_std(self) -> "DescribedVariable":
         if (self.mean is None) != (self.std is None):
-            raise PydanticCustomError("pair", "mean and std belong together, give both or neither")
+            raise PydanticCustomError("pair", "mean and std belong together; give both or neither")
         return self
 
     def variable(self, norm: Range) -> Variable:
-        """With the training range of the transformed quantity."""
+        """Return the variable with this training range of the transformed quantity."""
         parameters = None if self.mean is None or self.std is None else (self.mean, self.std)
         return Variable(
             quantity=self.quantity,
@@ -88,21 +101,21 @@ class DescribedVariable(Described):
 
 
 class DescribedClasses(Described):
-    """The classes whose probabilities a network gives, in the order of its outputs."""
+    """The classes whose probabilities are the outputs of a network, in order."""
 
     quantity: str
     names: tuple[str, ...] = Field(min_length=1)
 
 
 class DescribedGolden(Described):
-    """Inputs and the outputs they must give."""
+    """Golden spectra: inputs and the outputs that the network must give for them."""
 
     inputs: list[list[float]]
     outputs: list[list[float]]
 
 
 class NetworkDescription(Described):
-    """What every description says."""
+    """The keys of every description."""
 
     schema_: Literal[1] = Field(alias="schema")
     name: str
@@ -115,7 +128,7 @@ class NetworkDescription(Described):
     licence: str = ""
     training: dict[str, Any] = {}
     after: tuple[Annotated[str, known_in(AFTER)], ...] = ()
-    """What may follow the network."""
+    """Steps that a configuration may let follow the network."""
     golden: DescribedGolden | None = None
 
     @field_validator("outputs")
@@ -130,42 +143,28 @@ class NetworkDescription(Described):
 
     @property
     def output_count(self) -> int:
-        """Number of outputs, or of classes."""
+        """The number of outputs, or of classes."""
         if self.classes is not None:
             return len(self.classes.names)
         return len(self.outputs or ())
 
-    def assemble(
-        self,
-        layers: tuple[Layer, ...],
-        input_norms: list[Range],
-        output_norms: list[Range],
-        file_name: str,
-        sha256: str,
-    ) -> Network:
-        """The network of these layers.
+    def assemble(self, parts: Parts, file_name: str, sha256: str) -> Network:
+        """Return the network with these parts.
 
         Args:
-            layers: from the first to the last.
-            input_norms: the training range of each transformed input.
-            output_norms: the same of the outputs; classes have none.
-            file_name: for messages and products.
-            sha256: of what the network was read from.
-
-        Raises:
-            NetworkError: the golden spectra are not tables of the right shape.
+            parts: its layers and training ranges.
+            file_name: the file name for messages and products.
+            sha256: the hash of all files that the network was read from.
         """
         classes = self.classes
         return Network(
             name=self.name,
             title=self.title,
-            inputs=tuple(v.variable(n) for v, n in zip(self.inputs, input_norms, strict=True)),
+            inputs=_variables(self.inputs, parts.input_norms),
             outputs=class_outputs(classes.names)
             if classes is not None
-            else tuple(
-                v.variable(n) for v, n in zip(self.outputs or (), output_norms, strict=True)
-            ),
-            layers=layers,
+            else _variables(self.outputs or (), parts.output_norms),
+            layers=parts.layers,
             sensors=tuple(self.sensors),
             citation=self.citation,
             licence=self.licence,
@@ -185,10 +184,16 @@ class NetworkDescription(Described):
         rows, shapes = len(inputs), (inputs.shape, outputs.shape)
         if rows == 0 or shapes != ((rows, len(self.inputs)), (rows, self.output_count)):
             raise NetworkError(
-                f"golden spectra are not tables of {len(self.inputs)} inputs and "
-                f"{self.output_count} outputs, row by row."
+                f"golden spectra are not tables of rows, expected {len(self.inputs)} inputs and "
+                f"{self.output_count} outputs in each row."
             )
         return GoldenSpectra(inputs, outputs)
+
+
+def _variables(
+    described: tuple[DescribedVariable, ...], norms: list[Range]
+) -> tuple[Variable, ...]:
+    return tuple(v.variable(norm) for v, norm in zip(described, norms, strict=True))
 
 
 def _table(rows: list[list[float]]) -> Array:
@@ -205,7 +210,8 @@ def read_description(model: type[Description], path: Path) -> Description:
     """Return the description in a YAML file.
 
     Raises:
-        NetworkError: it is not YAML, not plain data, or not of this schema; all complaints at once.
+        NetworkError: the file is not YAML, not plain data, or does not fit the schema; the message
+            has all complaints.
     """
     data = read_yaml(path, NetworkError)
     try:
@@ -214,15 +220,16 @@ def read_description(model: type[Description], path: Path) -> Description:
         raise NetworkError(
             f"{path.name}: {error}. Write finite numbers, texts, lists and mappings only."
         ) from None
-    # Judged as JSON, so that one schema serves both kinds of file.
+    # Checked as JSON, so that one schema serves both kinds of file.
     return parse_description(model, text, path.name)
 
 
 def parse_description(model: type[Description], text: str | bytes, where: str) -> Description:
-    """A description from JSON text.
+    """Return a description from JSON text.
 
     Raises:
-        NetworkError: it is not JSON, or not of this schema; all complaints at once.
+        NetworkError: the text is not JSON or does not fit the schema; the message has all
+            complaints.
     """
     try:
         return model.model_validate_json(text)
@@ -231,4 +238,33 @@ def parse_description(model: type[Description], text: str | bytes, where: str) -
             f"{'.'.join(str(part) for part in entry['loc']) or 'text'}: {entry['msg']}"
             for entry in error.errors()
         )
-        raise NetworkError(f"{where} is wrong: {complaints}.") from None
+        raise NetworkError(f"{where} is not a valid description: {complaints}.") from None
+
+
+def named_files(
+    names: Iterable[str], folder: Path, yaml: Path, *, may_be_links: bool = False
+) -> dict[str, Path]:
+    """Return the files that a YAML names, all of them in the folder or below.
+
+    A description from elsewhere must not open any other file.
+
+    Args:
+        names: relative paths of the files.
+        folder: the folder that must hold them.
+        yaml: the YAML, for messages.
+        may_be_links: allow links that lead out of the folder.
+
+    Raises:
+        NetworkError: a file is missing or outside the folder.
+    """
+    files = {name: folder / name for name in names}
+    for name, file in files.items():
+        inside = may_be_links or file.resolve().is_relative_to(folder.resolve())
+        if PurePath(name).is_absolute() or ".." in PurePath(name).parts or not inside:
+            raise NetworkError(
+                f"{yaml.name}: {name!r} leads out of the folder of the file, expected a file "
+                "beside it or below. Copy the file there."
+            )
+        if not file.is_file():
+            raise NetworkError(f"{yaml.name}: {name} is not in '{folder}'. Copy it there.")
+    return files

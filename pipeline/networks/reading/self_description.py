@@ -1,74 +1,22 @@
-"""The JSON attribute by which a file in OC-SMART's layout describes itself (docs/networks.md)."""
+"""The JSON attribute with which a file in OC-SMART's layout describes itself (docs/networks.md)."""
 
 from typing import Any
 
-from pipeline.errors import NetworkError
-from pipeline.networks.description import Layer, Network
-from pipeline.networks.reading.schema import NetworkDescription, Range, parse_description
-from pipeline.networks.variable import Array, Variable
+from pipeline.networks.description import Network
+from pipeline.networks.reading.schema import NetworkDescription
+from pipeline.networks.variable import Variable
 
 ATTRIBUTE = "ocpipe_description"
 
 
 class SelfDescription(NetworkDescription):
-    """What the layout itself leaves out; training ranges are in Norm_in and Norm_out."""
+    """The keys of the attribute; training ranges are in Norm_in and Norm_out."""
 
     activations: list[str]
 
-    @classmethod
-    def parse(cls, text: str | bytes, file_name: str) -> "SelfDescription":
-        """From the attribute's text.
-
-        Raises:
-            NetworkError: it is not JSON, or not of this schema.
-        """
-        return parse_description(cls, text, f"{file_name}: attribute {ATTRIBUTE}")
-
-    def network(
-        self,
-        kernels_and_biases: list[tuple[Array, Array]],
-        norm_in: Array,
-        norm_out: Array,
-        file_name: str,
-        sha256: str,
-    ) -> Network:
-        """The network with these weights and ranges.
-
-        Raises:
-            NetworkError: it describes other numbers of inputs, outputs or layers than the file has.
-        """
-        where = f"{file_name}: attribute {ATTRIBUTE}"
-        for what, described, stored in (
-            ("inputs", len(self.inputs), len(norm_in)),
-            ("outputs", self.output_count, len(norm_out)),
-            ("activations", len(self.activations), len(kernels_and_biases)),
-        ):
-            if described != stored:
-                raise NetworkError(f"{where} lists {described} {what}, the file has {stored}.")
-        layers = activated(kernels_and_biases, self.activations)
-        try:
-            return self.assemble(layers, ranges(norm_in), ranges(norm_out), file_name, sha256)
-        except NetworkError as error:
-            raise NetworkError(f"{where}: {error}") from None
-
-
-def activated(
-    kernels_and_biases: list[tuple[Array, Array]], activations: list[str]
-) -> tuple[Layer, ...]:
-    """Layers of stored weights, one activation each."""
-    return tuple(
-        Layer(kernel, bias, activation)
-        for (kernel, bias), activation in zip(kernels_and_biases, activations, strict=True)
-    )
-
-
-def ranges(norm: Array) -> list[Range]:
-    """The rows of Norm_in or Norm_out with shape (n, 2), as pairs."""
-    return [(float(low), float(high)) for low, high in norm]
-
 
 def self_description(network: Network) -> dict[str, Any]:
-    """What the attribute says of a network, as plain data; training ranges are elsewhere."""
+    """Return the content of the attribute for a network, as plain data without training ranges."""
     described: dict[str, Any] = {
         "schema": 1,
         "name": network.name,

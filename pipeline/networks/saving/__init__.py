@@ -1,4 +1,4 @@
-"""A network -> its file: OC-SMART's layout, Keras, ONNX; one table of them, by ending."""
+"""Save a network in OC-SMART's layout, for Keras or as ONNX: one table of formats by ending."""
 
 import secrets
 from collections.abc import Callable
@@ -12,7 +12,8 @@ from pipeline.networks.saving.onnx_file import save_onnx
 
 __all__ = ["SAVERS", "beyond_ocsmart", "check_savable", "save_network"]
 
-# Write under a partial name what will be called as the third argument says; the files made.
+# Each writes a network to a temporary path and returns the files made; the third argument is the
+# final file name.
 SAVERS: dict[str, Callable[[Path, Network, str], list[Path]]] = {
     ".h5": save_ocsmart,
     ".keras": save_keras,
@@ -21,39 +22,39 @@ SAVERS: dict[str, Callable[[Path, Network, str], list[Path]]] = {
 
 
 def check_savable(path: Path, network: Network, *, for_ocsmart_only: bool = True) -> None:
-    """Refuse what cannot be saved under this name, before any work.
+    """Refuse a network that cannot be saved under this name, before any work.
 
     Raises:
-        NetworkError: the ending is not known, or OC-SMART's program could not run the network.
+        NetworkError: the ending is unknown, or OC-SMART's program could not run the network.
     """
     if path.suffix not in SAVERS:
         raise NetworkError(
-            f"{path.name}: found the ending {path.suffix or 'none'!r}, expected one of "
-            f"{', '.join(SAVERS)}. Rename it."
+            f"{path.name}: the ending is {path.suffix or 'none'!r}, expected one of "
+            f"{', '.join(SAVERS)}. Choose another name."
         )
     reasons = beyond_ocsmart(network) if path.suffix == ".h5" and for_ocsmart_only else []
     if reasons:
         raise NetworkError(
             f"{path.name}: OC-SMART's program could not run this network: {'; '.join(reasons)}. "
-            "Change that, save it as .keras or .onnx, or ask for the layout all the same "
-            "(--beyond-ocsmart; ocpipe runs it, OC-SMART does not)."
+            "Change that, save it as .keras or .onnx, or force this layout (--beyond-ocsmart). "
+            "Then ocpipe can run the file, but OC-SMART cannot."
         )
 
 
 def save_network(path: Path, network: Network) -> list[Path]:
-    """Save a network; files appear when they are complete.
+    """Save a network; each file appears only when it is complete.
 
     Args:
-        path: ``.h5`` (OC-SMART's layout, which describes itself), ``.keras`` (with a ``.yaml``
-            beside it that describes it) or ``.onnx``.
-        network: any; in OC-SMART's layout any, too (see :func:`check_savable`).
+        path: ``.h5`` (OC-SMART's layout, with a description), ``.keras`` (described by a ``.yaml``
+            beside it) or ``.onnx``.
+        network: any network, even one that OC-SMART's program could not run.
 
     Returns:
         The files that were made.
 
     Raises:
-        NetworkError: the ending is not known.
-        OutputError: a file cannot be written; nothing of it is left behind.
+        NetworkError: the ending is unknown.
+        OutputError: a file cannot be written; no part of it is left behind.
     """
     check_savable(path, network, for_ocsmart_only=False)
     partial = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
@@ -66,7 +67,7 @@ def save_network(path: Path, network: Network) -> list[Path]:
     except OSError as error:
         raise OutputError(
             f"{path}: the network cannot be written ({error.strerror or error}). Check that the "
-            "folder exists, may be written to and has room."
+            "folder exists, is writable and has room."
         ) from error
     finally:
         for file in (partial, *made):

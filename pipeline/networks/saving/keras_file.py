@@ -1,4 +1,4 @@
-"""A Keras file of the layers, float64, and beside it the YAML that says what they mean."""
+"""Save the layers as a Keras file, float64, with a YAML beside it that describes them."""
 
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,14 @@ from pipeline.networks.variable import Variable
 
 
 def save_keras(path: Path, network: Network, name: str) -> list[Path]:
-    """Write the model, scaled inputs -> scaled outputs, and the YAML that names it."""
+    """Write the model (scaled inputs -> scaled outputs) and the YAML that describes it."""
     dense_model(network).save(path)
     beside = path.with_suffix(".yaml")
     described = self_description(network)
-    del described["activations"]  # in the file itself
+    del described["activations"]  # the Keras file has them
     described["weights"] = name
     for key, variables in (("inputs", network.inputs), ("outputs", network.outputs)):
-        if key not in described:  # classes say nothing of theirs
+        if key not in described:  # a classifier describes classes, not outputs
             continue
         for entry, variable in zip(described[key], variables, strict=True):
             entry["scaling"] = variable.scaling_name

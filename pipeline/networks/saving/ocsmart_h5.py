@@ -1,7 +1,6 @@
-"""OC-SMART's layout, with the attribute by which a file describes itself.
+"""Save a network in OC-SMART's layout, with the attribute that describes the file.
 
-Kernels are stored (outputs, inputs), biases (outputs, 1), sizes as int8 where they fit; what that
-program cannot run is named by :func:`beyond_ocsmart`.
+Kernels are stored (outputs, inputs), biases (outputs, 1), and sizes as int8 if they fit.
 """
 
 import json
@@ -15,18 +14,19 @@ import numpy.typing as npt
 from pipeline.networks.description import Network
 from pipeline.networks.reading.self_description import ATTRIBUTE, self_description
 from pipeline.networks.rescaling import rescaled, scaled_as
+from pipeline.networks.variable import Array, Variable, limits
 
-# What ``Layers`` holds as int8, in which OC-SMART's program computes with it.
+# The largest size in int8, the type of ``Layers`` in OC-SMART's program.
 MOST_UNITS = 127
 LONGEST_IN_OLD_LAYOUT = 60_000
 ANGLES = ("solar_zenith", "sensor_zenith", "relative_azimuth")
 
 
 def beyond_ocsmart(network: Network) -> list[str]:
-    """Why OC-SMART's program could not run a network; empty where it could.
+    """Return the reasons why OC-SMART's program could not run a network; none if it could.
 
-    It knows tanh and a linear last layer, log10 of everything but three leading cosines, ranges of
-    all variables, and sizes of one byte.
+    The program knows tanh in hidden layers, a linear last layer, log10 of all variables but three
+    leading cosines of angles, and sizes of one byte.
     """
     reasons = []
     *hidden, last = [layer.activation for layer in network.layers]
@@ -34,20 +34,20 @@ def beyond_ocsmart(network: Network) -> list[str]:
     if other or network.classes:
         reasons.append(
             f"it has {', '.join(other) or 'classes'}, expected tanh in hidden layers and a linear "
-            "last one"
+            "last layer"
         )
     sizes = [len(network.inputs), *(layer.bias.size for layer in network.layers)]
     if max(sizes) > MOST_UNITS:
-        reasons.append(f"a layer of {max(sizes)} units, at most {MOST_UNITS} fit its int8")
+        reasons.append(f"a layer has {max(sizes)} units, expected at most {MOST_UNITS} (int8)")
     odd = [v.name for v in network.inputs[_angles(network) :] if v.transform_name != "log10"]
     odd += [v.name for v in network.outputs if v.transform_name != "log10"]
     if odd:
-        reasons.append(f"{', '.join(odd)} without log10")
+        reasons.append(f"{', '.join(odd)} have no transform log10")
     return reasons
 
 
 def _angles(network: Network) -> int:
-    """How many leading inputs are the cosines of the three angles."""
+    """Return the number of leading inputs that are cosines of the angles: all three or none."""
     first = network.inputs[: len(ANGLES)]
     are_angles = tuple(v.quantity for v in first) == ANGLES and all(
         v.transform_name == "cos_degrees" for v in first
@@ -56,9 +56,9 @@ def _angles(network: Network) -> int:
 
 
 def save_ocsmart(path: Path, network: Network, _: str) -> list[Path]:
-    """Write the file; equal networks are equal bytes.
+    """Write the file; equal networks give equal bytes.
 
-    Scalings other than onto [-1, 1] go into the first and the last layer, where ranges are known.
+    If ranges are known, the first and the last layer take up any scaling but that onto [-1, 1].
     """
     network = _with_minmax(network)
     sizes = np.array([len(network.inputs), *(layer.bias.size for layer in network.layers)])
@@ -71,7 +71,7 @@ def save_ocsmart(path: Path, network: Network, _: str) -> list[Path]:
         datasets[f"Weights/Layer{number}"] = layer.kernel.T
         datasets[f"Bias/Layer{number}"] = layer.bias[:, np.newaxis]
     described = json.dumps(self_description(network))
-    # The oldest layout of HDF5, which all read, has no room for a longer attribute.
+    # The oldest format of HDF5, which every program reads, has no room for a longer attribute.
     layout = None if len(described) < LONGEST_IN_OLD_LAYOUT else ("v108", "v108")
     with h5py.File(path, "w", libver=layout) as file:
         file.attrs[ATTRIBUTE] = described
@@ -81,17 +81,12 @@ def save_ocsmart(path: Path, network: Network, _: str) -> list[Path]:
 
 
 def _with_minmax(network: Network) -> Network:
-    inputs, outputs = network.inputs, network.outputs
-    if _has_ranges(inputs):
-        inputs = scaled_as(inputs, "minmax")
-    if _has_ranges(outputs):
-        outputs = scaled_as(outputs, "minmax")
-    return rescaled(network, inputs, outputs)
+    ends = [
+        scaled_as(variables, "minmax") if np.isfinite(_norm(variables)).all() else variables
+        for variables in (network.inputs, network.outputs)
+    ]
+    return rescaled(network, *ends)
 
 
-def _has_ranges(variables: tuple[Any, ...]) -> bool:
-    return bool(np.isfinite([(v.minimum, v.maximum) for v in variables]).all())
-
-
-def _norm(variables: tuple[Any, ...]) -> npt.NDArray[np.float64]:
-    return np.array([(v.minimum, v.maximum) for v in variables], dtype=np.float64)
+def _norm(variables: tuple[Variable, ...]) -> Array:
+    return np.stack(limits(variables), axis=1)

@@ -1,4 +1,4 @@
-"""An ONNX file: (n, inputs) -> (n, outputs) in physical units, float32, for other programs."""
+"""Save an ONNX file for other programs: (n, inputs) -> (n, outputs), physical units, float32."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from pipeline.networks.reading.self_description import ATTRIBUTE, self_descripti
 
 
 def save_onnx(path: Path, network: Network, _: str) -> list[Path]:
-    """Write the graph, its description among its metadata."""
+    """Write the graph with the description in its metadata."""
     import onnx
 
     model = build_graph(network, rows_first=True)
