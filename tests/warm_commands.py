@@ -84,10 +84,16 @@ class Server:
         self._commands: dict[int, Command] = {}
         self._numbers = itertools.count()
 
+    def run(self, *arguments: object, **how: Any) -> subprocess.CompletedProcess[str]:
+        """A command, to its end; the keywords are those of ``start``."""
+        command = self.start(*arguments, **how)
+        stdout, stderr = command.communicate()
+        return subprocess.CompletedProcess(arguments, command.wait(), stdout, stderr)
+
     def start(
         self,
         *arguments: object,
-        env: Mapping[str, str],
+        env: Mapping[str, str] = os.environ,
         cwd: Path | None = None,
         largest_file: int | None = None,
     ) -> Command:
