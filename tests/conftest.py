@@ -1,6 +1,7 @@
 """What several tests share: where the real files are, and small scenes to work on."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"real_data", "modis_scene", "ocsmart"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.real_data)
+
+
+def pytest_sessionfinish() -> None:
+    """End the servers of commands, where a test started one."""
+    if "warm_commands" in sys.modules:
+        sys.modules["warm_commands"].close()

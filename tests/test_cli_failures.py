@@ -1,24 +1,17 @@
 """What a user gets when something is wrong: an exit code, one message, and nothing left behind.
 
 Each command is a process with files of its own for stdout and stderr, so that what a library prints
-past Python is seen as well. Importing the libraries takes seconds: a process that has done so forks
-for each command and the child runs the installed script, which the first test compares with what a
-shell starts.
+past Python is seen as well.
 """
 
 import contextlib
-import gc
 import hashlib
-import importlib
 import json
 import os
 import re
-import resource
-import runpy
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,12 +22,13 @@ import h5py
 import netCDF4
 import numpy as np
 import pytest
+import warm_commands
+from faults import KNOWS_FAULTS, Gate
+from warm_commands import OCPIPE
 
-OCPIPE = Path(sys.executable).parent / "ocpipe"
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (?P<level>\w+) (?P<message>.*)")
 NOISE = ("Traceback", "HDF5-DIAG", "Exception ignored", "error in file", "core dumped")
 SCENE_FAILED, WRONG_USE = 1, 2
-LONGEST_S = 60
 
 NETWORKS = "networks: [{name: iops, file: demo_iops.h5}]"
 CONFIG = f"""\
@@ -84,76 +78,28 @@ def shell(*arguments: object) -> Outcome:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
         check=False,
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
-
-
-def serve() -> None:
-    """Run each job that comes as a line of JSON in a fork, and answer its exit code."""
-    for library in ("pipeline.process", "pipeline.inspection", "h5netcdf", "matplotlib.figure"):
-        importlib.import_module(library)
-    gc.freeze()  # a fork then shares what was imported, and ends without visiting it
-    for line in sys.stdin:
-        job = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            for number, path in enumerate((os.devnull, job["stdout"], job["stderr"])):
-                os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)
-            os.environ |= job["env"]
-            if job["largest_file"] is not None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (job["largest_file"],) * 2)
-            signal.alarm(LONGEST_S)
-            sys.argv = job["argv"]
-            runpy.run_path(sys.argv[0], run_name="__main__")
-            sys.exit(0)
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201 - the answer
 
 
 Run = Callable[..., Outcome]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        [sys.executable, __file__],
-        cwd=tmp_path_factory.mktemp("here"),
-        env=environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        yield process
-        assert process.stdin is not None
-        process.stdin.close()
-
-
-@pytest.fixture(scope="module")
-def ocpipe(server, tmp_path_factory) -> Run:
-    """Run a command; the files it writes may be limited in size, and a minute ends it."""
-    folder = tmp_path_factory.mktemp("printed")
+def ocpipe(tmp_path_factory) -> Run:
+    """Run a command in a folder of its own; the files that it writes may be limited in size."""
+    here = tmp_path_factory.mktemp("here")
 
     def run(
         *arguments: object,
         env: Mapping[str, str] | None = None,
         largest_file: int | None = None,
     ) -> Outcome:
-        streams = [folder / name for name in ("stdout", "stderr")]
-        for stream in streams:
-            stream.write_text("")
-        job = {
-            "argv": [str(OCPIPE), *map(str, arguments)],
-            "stdout": str(streams[0]),
-            "stderr": str(streams[1]),
-            "env": dict(env or {}),
-            "largest_file": largest_file,
-        }
-        server.stdin.write(json.dumps(job) + "\n")
-        server.stdin.flush()
-        code = int(server.stdout.readline())
-        return Outcome(code, *(stream.read_text() for stream in streams))
+        done = warm_commands.scenes.run(
+            *arguments, env=environment(**(env or {})), cwd=here, largest_file=largest_file
+        )
+        return Outcome(done.returncode, done.stdout, done.stderr)
 
     return run
 
@@ -861,9 +807,11 @@ def test_ended_by_a_signal(sample_scene, sample_networks, tmp_path, number, code
     out = tmp_path / "out"
     config = write_config(tmp_path, CONFIG + "  output: {chunk: [8, 8]}\n")
     given = ("-c", config, "--networks", sample_networks, "--engine", "numpy", "-o", out)
+    gate = Gate(tmp_path / "gate.nc", sample_scene)
+    gate.close()
     process = subprocess.Popen(
-        [OCPIPE, "run", sample_scene, *given],
-        env=environment(),
+        [OCPIPE, "run", gate.path, *given],
+        env=environment(**KNOWS_FAULTS),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -871,13 +819,13 @@ def test_ended_by_a_signal(sample_scene, sample_networks, tmp_path, number, code
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     )
     try:
-        until = time.monotonic() + 60
-        while not (out.is_dir() and names_in(out)) and time.monotonic() < until:
+        while not gate.is_reached() and process.poll() is None:
             time.sleep(0.01)
         (partial,) = names_in(out)
         assert partial.endswith(".partial")
         process.send_signal(number)
-        printed, errors = process.communicate(timeout=60)
+        gate.open()
+        printed, errors = process.communicate()
     finally:
         process.kill()
     assert code == process.returncode
@@ -958,7 +906,3 @@ def test_quicklook_says_what_is_wrong(ocpipe, product, tmp_path, wrong):
     outcome = ocpipe("quicklook", tmp_path / "bad.nc", *options)
     assert_one_message(outcome, SCENE_FAILED, error, *words)
     assert set(names_in(tmp_path)) <= {"bad.nc"}
-
-
-if __name__ == "__main__":
-    serve()

@@ -110,7 +110,8 @@ class Loop:
             self._give_up()
             if self._is_dask:  # a lost worker left its files; its scene was done elsewhere
                 clear_partials(output, self._holder.token)
-            self._ledger.leave(self._holder, state, heart.elapsed)
+            if output.is_dir():  # else the next call clears what is left in it
+                self._ledger.leave(self._holder, state, heart.elapsed)
         return self._summary
 
     def _description(self) -> str:

@@ -5,7 +5,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,11 +17,11 @@ import numpy as np
 import yaml
 from obpg_miniature import CLDICE, counts_of, write_obpg_l2
 from small_network import BANDS, write_network
+from warm_commands import OCPIPE, Command, scenes
 
-OCPIPE = Path(sys.executable).parent / "ocpipe"
 EPOCH = "1700000000"
-# Seconds until a test gives up waiting.
-PATIENCE = 120
+# Seconds until a test gives up waiting: what hangs is found, what is slow is not blamed.
+PATIENCE = 500
 
 
 def write_scene(path: Path, shape: tuple[int, int] = (20, 30), seed: int = 0) -> Path:
@@ -79,7 +78,12 @@ def environment(**changes: str | None) -> dict[str, str]:
     return {name: value for name, value in changed.items() if value is not None}
 
 
-def start(*arguments: object, **changes: str | None) -> subprocess.Popen[str]:
+def start(*arguments: object, **changes: str | None) -> Command:
+    """The command at work in the background, its libraries imported before."""
+    return scenes.start(*arguments, env=environment(**changes))
+
+
+def start_cold(*arguments: object, **changes: str | None) -> subprocess.Popen[str]:
     """The command as a shell starts it, in the background."""
     return subprocess.Popen(
         [str(OCPIPE), *map(str, arguments)],
@@ -92,8 +96,17 @@ def start(*arguments: object, **changes: str | None) -> subprocess.Popen[str]:
 
 
 def run(*arguments: object, **changes: str | None) -> Ended:
-    """The command, to its end."""
-    process = start(*arguments, **changes)
+    """The command, to its end, its libraries imported before."""
+    return ended(start(*arguments, **changes))
+
+
+def run_cold(*arguments: object, **changes: str | None) -> Ended:
+    """The command as a shell starts it, to its end."""
+    return ended(start_cold(*arguments, **changes))
+
+
+def ended(process: subprocess.Popen[str] | Command) -> Ended:
+    """What a command leaves, once it has ended; it is given time, as machines are busy."""
     try:
         stdout, stderr = process.communicate(timeout=PATIENCE)
     except subprocess.TimeoutExpired:
@@ -154,8 +167,20 @@ def quality_lines(output: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (output / "quality.jsonl").read_text().splitlines()]
 
 
-def end(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> Ended:
+def end(process: subprocess.Popen[str] | Command, number: int = signal.SIGTERM) -> Ended:
     """Send a signal and wait for the end."""
     process.send_signal(number)
-    stdout, stderr = process.communicate(timeout=PATIENCE)
-    return Ended(process.returncode, stdout, stderr)
+    return ended(process)
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process started."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            found.append(int(stat.parent.name))
+    return found

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,18 +12,25 @@ from pathlib import Path
 
 import pytest
 from batches import (
+    PATIENCE,
     copies,
+    end,
+    ended,
     leavings,
     products,
     quality_lines,
     run,
+    run_cold,
     start,
     states,
     wait_for,
     write_config,
 )
+from faults import KNOWS_FAULTS, Gate
 
-SCENES = 40
+SCENES = 14
+# After four scenes.
+GATES = ("S003g.nc", "S003h.nc")
 DASK = Path(sys.executable).parent / "dask"
 # Of a scene: task, result, and what scheduler and workers tell each other meanwhile (bytes).
 MOST_BYTES = 60_000
@@ -37,7 +45,7 @@ class Counting:
         self.nbytes = 0
         self._ready = threading.Event()
         threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True).start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(PATIENCE)
 
     async def _serve(self) -> None:
         server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
@@ -78,10 +86,18 @@ class Cluster:
     def _begin(self, *arguments: object) -> subprocess.Popen[bytes]:
         with (self._folder / f"{arguments[0]}.log").open("ab") as log:
             process = subprocess.Popen(
-                [str(DASK), *map(str, arguments)], stdout=log, stderr=log, cwd=self._folder
+                [str(DASK), *map(str, arguments)],
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                env=os.environ | KNOWS_FAULTS,
             )
         self._processes.append(process)
         return process
+
+    def kill_first_worker(self) -> None:
+        self.workers[0].send_signal(signal.SIGKILL)
+        self.workers[0].wait()
 
     def close(self) -> None:
         for process in self._processes:
@@ -93,17 +109,30 @@ class Cluster:
 def folder(tmp_path_factory):
     """Scenes, and the products of local processes."""
     made = tmp_path_factory.mktemp("dask")
-    copies(made / "in", SCENES, (400, 500))
-    local = run("batch", write_config(made), made / "in", "-o", made / "local")
+    good = copies(made / "in", SCENES - len(GATES), (400, 500))[0]
+    for name in GATES:
+        Gate(made / "in" / name, good)
+    local = run_cold("batch", write_config(made), made / "in", "-o", made / "local", **KNOWS_FAULTS)
     assert local.code == 0, local.stderr
     return made
 
 
-@pytest.fixture
-def cluster(tmp_path):
-    made = Cluster(tmp_path, 2)
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    made = Cluster(tmp_path_factory.mktemp("cluster"), 2)
     yield made
     made.close()
+
+
+@pytest.fixture
+def gates(folder):
+    """Closed: both workers come to one, in the middle of a product, and wait."""
+    made = [Gate(folder / "in" / name, folder / "in" / "S000.nc") for name in GATES]
+    for gate in made:
+        gate.close()
+    yield made
+    for gate in made:
+        gate.open()
 
 
 def call(folder, cluster, output):
@@ -116,8 +145,8 @@ def call(folder, cluster, output):
 def test_a_cluster_makes_the_same_products(folder, cluster, tmp_path):
     """Byte for byte; and through the scheduler go neither arrays nor models."""
     before = cluster.counter.nbytes
-    ended = run(*call(folder, cluster, tmp_path / "out"), SOURCE_DATE_EPOCH="1700000000")
-    assert ended.code == 0, ended.stderr
+    left = run(*call(folder, cluster, tmp_path / "out"), SOURCE_DATE_EPOCH="1700000000")
+    assert left.code == 0, left.stderr
     assert products(tmp_path / "out") == products(folder / "local")
     assert states(tmp_path / "out") == {"done": SCENES}
     travelled = cluster.counter.nbytes - before
@@ -126,30 +155,35 @@ def test_a_cluster_makes_the_same_products(folder, cluster, tmp_path):
     assert travelled < SCENES * MOST_BYTES < made / 4
 
 
-def test_a_worker_that_is_killed_costs_nothing(folder, cluster, tmp_path):
+def test_a_worker_that_is_killed_costs_nothing(folder, cluster, gates, tmp_path):
     """While both write; its scene is done by the other, its child dies, nothing is left."""
     output = tmp_path / "out"
     process = start(*call(folder, cluster, output))
-    wait_for(lambda: len(list(output.glob("*.nc"))) >= 8 and len(leavings(output)) == 2)
-    cluster.workers[0].send_signal(signal.SIGKILL)
-    _, stderr = process.communicate(timeout=120)
-    assert process.returncode == 0, stderr
+    wait_for(lambda: all(gate.is_reached() for gate in gates))
+    assert len(leavings(output)) == 2
+    cluster.kill_first_worker()
+    for gate in gates:
+        gate.open()
+    left = ended(process)
+    assert left.code == 0, left.stderr
     assert products(tmp_path / "out") == products(folder / "local")
     assert len({line["scene"] for line in quality_lines(tmp_path / "out")}) == SCENES
     assert leavings(tmp_path / "out") == []
+    cluster.workers[0] = cluster._worker()
 
 
-def test_a_batch_on_a_cluster_that_is_stopped(folder, cluster, tmp_path):
+def test_a_batch_on_a_cluster_that_is_stopped(folder, cluster, gates, tmp_path):
     """The workers' children end with it, so that nothing is written behind its back."""
     process = start(*call(folder, cluster, tmp_path / "out"))
-    wait_for(lambda: len(list((tmp_path / "out").glob("*.nc"))) >= 4)
-    process.send_signal(signal.SIGTERM)
-    _, stderr = process.communicate(timeout=20)
-    assert process.returncode == 75, stderr
+    wait_for(lambda: all(gate.is_reached() for gate in gates))
+    left = end(process)
+    assert left.code == 75, left.stderr
     found = states(tmp_path / "out")
     assert found["running"] == found["failed"] == 0
     assert found["done"] == len(products(tmp_path / "out"))
     assert leavings(tmp_path / "out") == []
+    for gate in gates:
+        gate.open()
     again = run(*call(folder, cluster, tmp_path / "out"))
     assert again.code == 0, again.stderr
     assert products(tmp_path / "out") == products(folder / "local")
@@ -164,18 +198,18 @@ def test_workers_that_come_later_are_waited_for(folder, tmp_path):
         time.sleep(2)
         assert process.poll() is None
         cluster._worker()
-        _, stderr = process.communicate(timeout=60)
+        left = ended(process)
     finally:
         cluster.close()
-    assert process.returncode == 0, stderr
-    assert "waiting: the cluster has no workers yet" in stderr
+    assert left.code == 0, left.stderr
+    assert "waiting: the cluster has no workers yet" in left.stderr
     assert states(tmp_path / "out") == {"done": 3, "pending": SCENES - 3}
 
 
 def test_no_scheduler_there(folder, tmp_path):
     """Is wrong use, said in words, and nothing is done."""
     arguments = ("batch", folder / "test.yaml", folder / "in", "-o", tmp_path / "out")
-    ended = run(*arguments, "--scheduler", "tcp://127.0.0.1:9")
-    assert ended.code == 2
-    assert "no Dask scheduler answers at tcp://127.0.0.1:9" in ended.stderr
+    left = run(*arguments, "--scheduler", "tcp://127.0.0.1:9")
+    assert left.code == 2
+    assert "no Dask scheduler answers at tcp://127.0.0.1:9" in left.stderr
     assert states(tmp_path / "out") == {"pending": SCENES}

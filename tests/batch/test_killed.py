@@ -1,26 +1,31 @@
 """A batch that is killed again and again ends as one that was not."""
 
+import contextlib
 import functools
+import os
 import random
 import signal
 import time
 
 import pytest
 from batches import (
+    children,
     copies,
     leavings,
     products,
     quality_lines,
     run,
+    run_cold,
     scenes_by_name,
     start,
+    start_cold,
     states,
     wait_for,
     write_config,
 )
 
 SCENES, KILLS, LATE_KILLS = 40, 30, 10
-SHAPE = (600, 700)
+SHAPE = (300, 350)
 # A product with its first chunks is larger than the file with none (bytes).
 FIRST_CHUNKS = 60_000
 
@@ -31,7 +36,7 @@ def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("killed")
     copies(made / "in", SCENES, SHAPE)
     config = write_config(made)
-    undisturbed = run("batch", config, made / "in", "-o", made / "undisturbed")
+    undisturbed = run_cold("batch", config, made / "in", "-o", made / "undisturbed")
     assert undisturbed.code == 0, undisturbed.stderr
     return made
 
@@ -52,6 +57,25 @@ def has_products(output, count):
     return len(list(output.glob("*.nc"))) >= count
 
 
+def kill_while_it_writes(process, output):
+    """Freeze it where a product has its first chunks, look whether that is so, and kill it."""
+    while process.poll() is None:
+        wait_for(lambda: largest_partial(output) > FIRST_CHUNKS or process.poll() is not None)
+        frozen = [process.pid, *children(process.pid)]
+        for one in frozen:
+            _signal(one, signal.SIGSTOP)
+        if largest_partial(output) > FIRST_CHUNKS:
+            process.send_signal(signal.SIGKILL)
+            return
+        for one in frozen:
+            _signal(one, signal.SIGCONT)
+
+
+def _signal(pid, number):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
 def test_killed_at_random_moments(folder):
     """30 times over 40 scenes, at least 10 between the first chunk and the rename of a product."""
     seed = random.SystemRandom().randrange(2**32)
@@ -60,16 +84,18 @@ def test_killed_at_random_moments(folder):
     late = set(drawn.sample(range(KILLS), 2 * LATE_KILLS))
     output, caught = folder / "killed", 0
     for kill in range(KILLS):
-        process = start("batch", folder / "test.yaml", folder / "in", "-o", output)
+        # Some as a shell starts them: they are killed while they begin, too.
+        begin = start_cold if kill % 6 == 5 else start
+        process = begin("batch", folder / "test.yaml", folder / "in", "-o", output)
         if kill in late:
-            wait_for(lambda: largest_partial(output) > FIRST_CHUNKS)
+            kill_while_it_writes(process, output)
         else:
             wait_for(functools.partial(has_products, output, kill * SCENES // KILLS))
             time.sleep(drawn.uniform(0, 1.5))
-        process.send_signal(signal.SIGKILL)
+            process.send_signal(signal.SIGKILL)
         process.communicate()
         caught += largest_partial(output) > FIRST_CHUNKS
-    assert caught >= 5, f"seed {seed}: only {caught} kills between first chunk and rename"
+    assert caught >= LATE_KILLS, f"seed {seed}: {caught} kills between first chunk and rename"
     last = run("batch", folder / "test.yaml", folder / "in", "-o", output)
     assert last.code == 0, f"seed {seed}: {last.stderr}"
     expected = products(folder / "undisturbed")

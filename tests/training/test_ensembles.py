@@ -2,8 +2,6 @@
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import netCDF4
@@ -11,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 from sample_tables import nomad
+from warm_commands import training
 
 from pipeline.config import SplitsConfig
 from pipeline.config.training import EnsembleConfig, TrainingConfig
@@ -25,7 +24,6 @@ from pipeline.training.samples.samples import load_samples
 from pipeline.training.samples.splits import Split, make_folds
 from pipeline.training.train import train
 
-OCPIPE = Path(sys.executable).parent / "ocpipe"
 NOISE = 0.1
 
 
@@ -140,8 +138,7 @@ def test_commands(tmp_path, sample_scene):
     (tmp_path / "net.yaml").write_text(yaml.safe_dump(settings(tmp_path, fit={"epochs": 5})))
 
     def call(*arguments):
-        return subprocess.run([OCPIPE, *map(str, arguments)], cwd=tmp_path, capture_output=True,
-                              text=True, check=False)  # fmt: skip
+        return training.run(*arguments, cwd=tmp_path)
 
     made = call("train", "net.yaml", "--members", 3, "-o", "trained")
     assert made.returncode == 0, made.stderr

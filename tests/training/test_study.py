@@ -3,13 +3,12 @@
 import contextlib
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from warm_commands import training
 
 from pipeline.config.study import StudyConfig, hidden_of, parse_study
 from pipeline.config.training import TrainingConfig
@@ -24,8 +23,6 @@ from pipeline.training.samples.splits import make_split
 from pipeline.training.study import row_losses, study
 from pipeline.training.study_files import write_study
 from pipeline.training.train import train
-
-OCPIPE = Path(sys.executable).parent / "ocpipe"
 
 
 class Silent:
@@ -284,10 +281,9 @@ def test_the_command_studies_and_trains(tmp_path):
     """Text on the terminal, and beside the study what ``train`` saves."""
     config = recipe(tmp_path, fit={"epochs": 5, "batch_size": 64})
     (tmp_path / "waves.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json")))
-    ended = subprocess.run(
-        [str(OCPIPE), "train", "waves.yaml", "--study", "sizes=2,8", "--study", "folds=2",
-         "-o", "out"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
+    ended = training.run(
+        "train", "waves.yaml", "--study", "sizes=2,8", "--study", "folds=2", "-o", "out",
+        cwd=tmp_path,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     assert "chosen: " in ended.stdout
@@ -295,9 +291,6 @@ def test_the_command_studies_and_trains(tmp_path):
     hidden = yaml.safe_load((tmp_path / "out" / "training.yaml").read_text())["network"]["hidden"]
     network = load_network(tmp_path / "out" / "waves.h5")
     assert [layer.bias.size for layer in network.layers] == [*hidden, 1]
-    wrong = subprocess.run(
-        [str(OCPIPE), "train", "waves.yaml", "--study", "sizes=2", "-o", "other"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    wrong = training.run("train", "waves.yaml", "--study", "sizes=2", "-o", "other", cwd=tmp_path)
     assert (wrong.returncode, (tmp_path / "other").exists()) == (2, False)
     assert "Traceback" not in wrong.stderr

@@ -1,9 +1,7 @@
-"""Commands in a row, in a shell: simulate, train, evaluate, finetune, export, run."""
+"""Commands in a row, as in a shell: simulate, train, evaluate, finetune, export, run."""
 
 import dataclasses
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import netCDF4
@@ -11,16 +9,13 @@ import numpy as np
 import pytest
 import yaml
 from miniatures.cases import CASES
+from warm_commands import training
 
 from pipeline.networks import load_network
 
-OCPIPE = Path(sys.executable).parent / "ocpipe"
-
 
 def call(*arguments, cwd):
-    return subprocess.run(
-        [str(OCPIPE), *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False
-    )
+    return training.run(*arguments, cwd=cwd)
 
 
 def sgli_scene(folder):
