@@ -11,6 +11,8 @@ from small_network import write_network
 import pipeline
 from pipeline.algorithms import algorithm
 from pipeline.networks import Ensemble
+from pipeline.process import plan_scene
+from pipeline.product.reading import ProductFile
 
 PUBLIC = {"__version__", "load_network", "load_retrieval", "open_scene", "process_scene"}
 
@@ -81,6 +83,23 @@ def test_a_retrieval_fits_on_a_screen(tmp_path):
         assert any("Rrs" in line for line in lines)
         assert html.escape(retrieval.name) in retrieval._repr_html_()
     assert "172 bands, 400 to 571 nm" in repr(retrievals(tmp_path)[1])
+
+
+def test_a_plan_and_a_product_fit_on_a_screen(tmp_path, sample_scene, sample_networks):
+    """Scene, networks and what is made of them; nothing of arrays or whole configurations."""
+    science = {"networks": [{"name": "iops", "file": "demo_iops.h5"}]}
+    execution = {"network_dirs": [str(sample_networks)], "output": str(tmp_path)}
+    settings = {"name": "seen", "science": science, "execution": execution}
+    plan = plan_scene(sample_scene, settings)
+    with ProductFile(pipeline.process_scene(sample_scene, settings)) as product:
+        for shown in (plan, product):
+            lines = repr(shown).splitlines()
+            assert len(lines) <= 24
+            assert max(map(len, lines)) <= 100
+            assert sample_scene.stem in lines[0]
+            assert "421 lines x 339 pixels" in lines[0]
+            assert any(line.split()[0] == "iops" and "aph_443" in line for line in lines)
+            assert sample_scene.stem in shown._repr_html_()
 
 
 def test_what_a_file_says_cannot_write_into_a_notebook(tmp_path):

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from pipeline.config import RunConfig, load_config
 from pipeline.errors import DAMAGE, ConfigError, SceneError
+from pipeline.machine.screen import Shown
 from pipeline.product.provenance import SOFTWARE
 from pipeline.scene.grid import BlockGrid
 from pipeline.writers.group import Group
@@ -46,7 +47,7 @@ def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-class ProductFile(contextlib.AbstractContextManager["ProductFile"]):
+class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
     """An open product, to be used as a context manager.
 
     Raises:
@@ -116,6 +117,20 @@ class ProductFile(contextlib.AbstractContextManager["ProductFile"]):
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+    def _heading(self) -> str:
+        return f"{self.path.name}: {self.shape[0]} lines x {self.shape[1]} pixels"
+
+    def _rows(self) -> Iterator[tuple[str, str]]:
+        yield "title", str(self.attributes["title"])
+        yield "scene", f"{self.scene['file']} ({self.scene['sensor']}, {self.scene['reader']})"
+        for name, group in self.networks.items():
+            yield name, f"{group.attributes['file']} -> {group.attributes['variables']}"
+        yield "made", f"{self.attributes['date_created']} by version {self._version}"
+
+    @property
+    def _version(self) -> str:
+        return str(self.control.attributes["software_version"])
 
     @property
     def attributes(self) -> Mapping[str, Any]:

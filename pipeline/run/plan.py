@@ -1,6 +1,6 @@
 """The plan of a run: everything that is decided before a pixel is touched."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from pipeline.config import NetworkChoice, RunConfig
 from pipeline.errors import ConfigError, NetworkError, SceneError
 from pipeline.facts.sensors import find_sensor
 from pipeline.machine.resources import default_limit
+from pipeline.machine.screen import Shown
 from pipeline.masks import Dilated, MaskRule, make_rules
 from pipeline.masks.expression import parse_condition
 from pipeline.networks import load_retrieval
@@ -40,8 +41,8 @@ from pipeline.scene.window import Extent, find_extent
 from pipeline.writers.netcdf import default_chunk
 
 
-@dataclass(frozen=True, eq=False)
-class Plan:
+@dataclass(frozen=True, eq=False, repr=False)
+class Plan(Shown):
     """What a run will do with one scene."""
 
     scene_name: str
@@ -64,6 +65,21 @@ class Plan:
     """Whether the scene has coordinates along its lines and pixels."""
     uncertainty: InputUncertainty | None = None
     """The uncertain inputs; None if all inputs are taken as exact."""
+
+    def _heading(self) -> str:
+        return f"{self.scene_name}: {self.shape[0]} lines x {self.shape[1]} pixels"
+
+    def _rows(self) -> Iterator[tuple[str, str]]:
+        yield "sensor", self.sensor
+        yield "window", "" if self.extent.is_whole else str(self.extent)
+        yield "inputs", ", ".join(band.name for band in self.inputs)
+        yield "masks", ", ".join(rule.name for rule in self.rules)
+        for step in self.steps:
+            retrieval = step.retrieval
+            made = f"{retrieval.name} {retrieval.shape_text}, {step.engine}"
+            yield step.name, f"{made} -> {', '.join(step.written) or 'nothing written'}"
+        yield "uncertain", self.uncertainty.method if self.uncertainty is not None else ""
+        yield "blocks", f"{self.grid.count} of {self.chunk[0]} x {self.chunk[1]} pixels"
 
     @property
     def shape(self) -> tuple[int, int]:
