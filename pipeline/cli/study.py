@@ -9,7 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from pipeline.config.training import TrainingConfig
-    from pipeline.training.fitting import Listener
+    from pipeline.training.fitting import EpochListener
 
 study_option = click.option(
     "--study",
@@ -25,7 +25,7 @@ def choose_size(
     recipe: "TrainingConfig",
     said: tuple[str, ...],
     output: Path,
-    listening: Callable[[str, Path, bool], "AbstractContextManager[Listener]"],
+    listening: Callable[[str, Path, bool], "AbstractContextManager[EpochListener]"],
 ) -> "tuple[TrainingConfig, Path]":
     """The recipe with the size that a study chooses, and the folder for its checkpoints.
 
@@ -45,7 +45,7 @@ def choose_size(
     from pipeline.training.study import study
     from pipeline.training.study_files import write_study
 
-    def quiet(name: str) -> "AbstractContextManager[Listener]":
+    def quiet(name: str) -> "AbstractContextManager[EpochListener]":
         return listening(name, output, False)
 
     studied = study(recipe, parse_study(said), quiet, checkpoints / "study")

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from pipeline.config.training import Recipe
     from pipeline.networks import Ensemble, Network
     from pipeline.training.fitting import Epoch
-    from pipeline.training.fitting.tensorboard import Board
-    from pipeline.training.samples.preparation import Prepared
-    from pipeline.training.train import Trained
+    from pipeline.training.fitting.tensorboard import TensorBoardLog
+    from pipeline.training.samples.preparation import PreparedSamples
+    from pipeline.training.train import TrainingResult
 
 Kind = TypeVar("Kind", bound="Recipe")
 log = logging.getLogger("pipeline")
@@ -196,7 +196,9 @@ def export(
     _guarded(work)
 
 
-def _train(recipe: "Kind", output: Path, fit: "Callable[..., Trained]", checkpoints: Path) -> None:
+def _train(
+    recipe: "Kind", output: Path, fit: "Callable[..., TrainingResult]", checkpoints: Path
+) -> None:
     """Fit one network, or all of an ensemble, and write what came of it.
 
     ``fit`` takes the recipe, a listener, a folder for checkpoints and prepared samples.
@@ -206,7 +208,9 @@ def _train(recipe: "Kind", output: Path, fit: "Callable[..., Trained]", checkpoi
     from pipeline.training.results import write_results
     from pipeline.training.samples.preparation import prepare
 
-    def one(own: "Kind", prepared: "Prepared | None", checkpoints: Path | None) -> "Trained":
+    def one(
+        own: "Kind", prepared: "PreparedSamples | None", checkpoints: Path | None
+    ) -> "TrainingResult":
         with _listening(own.name, output, own.fit.tensorboard) as listener:
             return fit(own, listener, checkpoints, prepared)
 
@@ -277,14 +281,16 @@ def _listening(name: str, output: Path, tensorboard: bool) -> "Iterator[_Listene
     with contextlib.ExitStack() as stack:
         board = None
         if tensorboard:
-            from pipeline.training.fitting.tensorboard import Board
+            from pipeline.training.fitting.tensorboard import TensorBoardLog
 
-            board = stack.enter_context(contextlib.closing(Board(output / "tensorboard")))
+            board = stack.enter_context(contextlib.closing(TensorBoardLog(output / "tensorboard")))
         yield _Listener(stack.enter_context(epoch_progress(name)), board)
 
 
 class _Listener:
-    def __init__(self, tell: Callable[[int, int, str], None], board: "Board | None") -> None:
+    def __init__(
+        self, tell: Callable[[int, int, str], None], board: "TensorBoardLog | None"
+    ) -> None:
         self._tell, self._board = tell, board
 
     def epoch(self, epoch: "Epoch", epochs: int) -> None:

@@ -15,7 +15,7 @@ from pipeline.cli.session import importing, start
 from pipeline.cli.train import _guarded, _listening, samples_option
 
 if TYPE_CHECKING:
-    from pipeline.training.fitting import Epoch, Listener
+    from pipeline.training.fitting import Epoch, EpochListener
 
 log = logging.getLogger("pipeline")
 
@@ -63,7 +63,7 @@ def tune(
     _guarded(work)
 
 
-def _progress(output: Path) -> "Callable[[str], contextlib.AbstractContextManager[Listener]]":
+def _progress(output: Path) -> "Callable[[str], contextlib.AbstractContextManager[EpochListener]]":
     """What is told of the epochs of a trial: a bar on a terminal, else few lines."""
     if sys.stderr.isatty():
         return lambda name: _listening(name, output, tensorboard=False)

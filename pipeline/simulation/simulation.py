@@ -11,7 +11,7 @@ from pipeline.facts.optical_tables import Array
 from pipeline.facts.quantities import Quantity, band_name, quantities
 from pipeline.simulation.bio_optics import REFERENCES, Optics, Water, check_wavelengths, forward
 from pipeline.simulation.noise import HIGHEST_FACTOR, add_noise
-from pipeline.simulation.waters import Waters, draw_water, shipped_waters
+from pipeline.simulation.waters import WaterDistributions, draw_water, shipped_waters
 from pipeline.tables.writing import SampleTable
 from pipeline.version import __version__
 
@@ -39,7 +39,7 @@ def simulate_samples(
     seed: int = 1,
     noise: float = 1.0,
     outputs: Sequence[str] = OUTPUTS,
-    waters: Waters | None = None,
+    waters: WaterDistributions | None = None,
 ) -> SampleTable:
     """So many simulated waters; the same arguments give the same numbers.
 
@@ -71,7 +71,7 @@ def simulate_samples(
 
 
 def _batches(
-    bands: Array, seed: int, noise: float, outputs: Sequence[str], waters: Waters
+    bands: Array, seed: int, noise: float, outputs: Sequence[str], waters: WaterDistributions
 ) -> Iterator[dict[str, Array]]:
     """Columns of one batch after the other, without end."""
     # Noise has numbers of its own, so that other noise, and other bands, are of the same waters.
@@ -91,7 +91,7 @@ def select(water: Water, kept: Kept) -> Water:
     return Water(**{name: value[kept] if value.ndim else value for name, value in values.items()})
 
 
-def _within_limits(water: Water, waters: Waters) -> Kept:
+def _within_limits(water: Water, waters: WaterDistributions) -> Kept:
     """Which waters are within the limits; Rrs is looked at where it is brightest, in the green."""
     lowest, highest = waters.limits.chlorophyll
     green = forward(water, np.array([490.0, 560.0, 580.0, 600.0])).rrs.max(axis=-1)

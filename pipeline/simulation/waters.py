@@ -76,7 +76,7 @@ class NoiseLevel(Strict):
     lowest_share: Share
 
 
-class Waters(Strict):
+class WaterDistributions(Strict):
     """All of the file."""
 
     types: tuple[WaterType, ...]
@@ -104,13 +104,13 @@ class Waters(Strict):
 
 
 @functools.cache
-def shipped_waters() -> Waters:
+def shipped_waters() -> WaterDistributions:
     """The distributions that ship with the program."""
     path = shipped_configs() / "training" / "optics" / "waters.yaml"
-    return Waters.model_validate(read_shipped(path))
+    return WaterDistributions.model_validate(read_table(path))
 
 
-def draw_water(count: int, rng: np.random.Generator, waters: Waters) -> Water:
+def draw_water(count: int, rng: np.random.Generator, waters: WaterDistributions) -> Water:
     """So many waters, each field with shape (count,), always drawn in the same order."""
     kinds = rng.choice(len(waters.types), count, p=_shares(waters))
     river, own = rng.standard_normal((2, count))
@@ -159,7 +159,7 @@ def draw_water(count: int, rng: np.random.Generator, waters: Waters) -> Water:
 
 
 def _phytoplankton(
-    chlorophyll: Array, waters: Waters, rng: np.random.Generator
+    chlorophyll: Array, waters: WaterDistributions, rng: np.random.Generator
 ) -> tuple[Array, Array]:
     """Absorption at 443 nm, and the chlorophyll whose spectrum has the same shape."""
     level, own = rng.standard_normal((2, len(chlorophyll)))
@@ -172,7 +172,7 @@ def _phytoplankton(
 
 
 def _organic_backscattering(
-    chlorophyll: Array, waters: Waters, with_chlorophyll: Array, background: Array
+    chlorophyll: Array, waters: WaterDistributions, with_chlorophyll: Array, background: Array
 ) -> Array:
     """What goes with chlorophyll and what does not, from standard normal deviates, at 550 nm."""
     follows, stays = waters.organic_backscattering, waters.background_backscattering
@@ -181,7 +181,7 @@ def _organic_backscattering(
     return varying + _spread(stays.median, stays.spread, background)
 
 
-def _shares(waters: Waters) -> Array:
+def _shares(waters: WaterDistributions) -> Array:
     shares = np.array([kind.share for kind in waters.types])
     normalised: Array = shares / shares.sum()
     return normalised

@@ -16,7 +16,7 @@ FLOORS = (0.0, *np.logspace(-1.5, 2.0, 60).tolist())
 
 
 @dataclass(frozen=True)
-class Unseen:
+class UnseenRows:
     """What networks make of rows that they did not learn from."""
 
     observed: Array
@@ -27,7 +27,7 @@ class Unseen:
     """Standard deviation of all networks."""
 
 
-def calibrate(outputs: tuple[Variable, ...], unseen: Unseen) -> Calibration:
+def calibrate(outputs: tuple[Variable, ...], unseen: UnseenRows) -> Calibration:
     """Factor and floor of each output.
 
     Their ratio is the most likely one if errors are normal with that standard deviation. Errors

@@ -16,16 +16,17 @@ import numpy.typing as npt
 from pipeline.config.training import EnsembleConfig, Recipe
 from pipeline.evaluation.coverage import coverage
 from pipeline.networks import Ensemble
-from pipeline.networks.variable import Array, in_decades
-from pipeline.training.calibration import Unseen, calibrate
-from pipeline.training.samples.preparation import Prepared
+from pipeline.networks.decades import in_decades
+from pipeline.networks.description import Array
+from pipeline.training.calibration import UnseenRows, calibrate
+from pipeline.training.samples.preparation import PreparedSamples
 from pipeline.training.samples.splits import Split, make_folds
-from pipeline.training.train import Trained
+from pipeline.training.train import TrainingResult
 from pipeline.version import __version__
 
 Rows = npt.NDArray[np.int64]
 Kind = TypeVar("Kind", bound=Recipe)
-Fit = Callable[[Kind, Prepared, Path | None], Trained]
+Fit = Callable[[Kind, PreparedSamples, Path | None], TrainingResult]
 """Fits one network: its recipe, its samples, the folder for its checkpoints."""
 
 
@@ -34,15 +35,15 @@ class TrainedEnsemble:
     """What came of it."""
 
     ensemble: Ensemble
-    members: tuple[Trained, ...]
-    prepared: Prepared
+    members: tuple[TrainingResult, ...]
+    prepared: PreparedSamples
     """Samples with the parts of the recipe; members have others."""
 
 
 def train_ensemble(
     config: Kind,
     settings: EnsembleConfig,
-    prepared: Prepared,
+    prepared: PreparedSamples,
     fit: Fit[Kind],
     checkpoints: Path | None = None,
 ) -> TrainedEnsemble:
@@ -66,7 +67,9 @@ def train_ensemble(
         unseen = folds[number % len(folds)]
         own = Split(np.setdiff1d(pool, unseen), unseen, split.test)
         folder = None if checkpoints is None else checkpoints / f"{number + 1:02d}"
-        members.append(fit(_of_member(config, number), Prepared(prepared.samples, own), folder))
+        members.append(
+            fit(_of_member(config, number), PreparedSamples(prepared.samples, own), folder)
+        )
     networks = tuple(member.network for member in members)
     ensemble = Ensemble.of(networks, name=config.name, title=config.title)
     if not ensemble.classes:
@@ -82,7 +85,7 @@ def train_ensemble(
     )
 
 
-def held_on(ensemble: Ensemble, prepared: Prepared, rows: Rows) -> Mapping[str, Any]:
+def held_on(ensemble: Ensemble, prepared: PreparedSamples, rows: Rows) -> Mapping[str, Any]:
     """By output, what share of observed values the ensemble's intervals hold on some rows."""
     chosen = prepared.samples.take(rows)
     modelled, deviation = ensemble.predict_with_uncertainty(chosen.x, "numpy")
@@ -95,7 +98,7 @@ def held_on(ensemble: Ensemble, prepared: Prepared, rows: Rows) -> Mapping[str, 
 
 
 def _folds(
-    config: Recipe, settings: EnsembleConfig, prepared: Prepared, pool: Rows
+    config: Recipe, settings: EnsembleConfig, prepared: PreparedSamples, pool: Rows
 ) -> Sequence[Rows]:
     """Places of the rows that a member does not learn from, fold by fold."""
     splits = config.splits.model_copy(update={"folds": settings.folds})
@@ -108,7 +111,9 @@ def _of_member(config: Kind, number: int) -> Kind:
     return config.model_copy(update={"name": name, "fit": fit, "ensemble": None})
 
 
-def _unseen(ensemble: Ensemble, prepared: Prepared, pool: Rows, folds: Sequence[Rows]) -> Unseen:
+def _unseen(
+    ensemble: Ensemble, prepared: PreparedSamples, pool: Rows, folds: Sequence[Rows]
+) -> UnseenRows:
     """The pool's rows, each by the mean of the members that did not see it."""
     outputs = ensemble.outputs
     x, y = prepared.samples.x[pool], prepared.samples.y[pool]
@@ -119,10 +124,10 @@ def _unseen(ensemble: Ensemble, prepared: Prepared, pool: Rows, folds: Sequence[
     for number, fold in enumerate(folds):
         rows = np.searchsorted(pool, fold)
         modelled[rows] = made[number :: len(folds), rows].mean(axis=0)
-    return Unseen(observed, modelled, np.asarray(made.std(axis=0, ddof=1)))
+    return UnseenRows(observed, modelled, np.asarray(made.std(axis=0, ddof=1)))
 
 
-def _held(ensemble: Ensemble, unseen: Unseen) -> Mapping[str, Any]:
+def _held(ensemble: Ensemble, unseen: UnseenRows) -> Mapping[str, Any]:
     calibration = ensemble.calibration
     deviation: Array = unseen.spread if calibration is None else calibration(unseen.spread)
     return {
@@ -139,7 +144,7 @@ def _covered(observed: Array, modelled: Array, deviation: Array, column: int) ->
     }
 
 
-def _record(config: Recipe, prepared: Prepared) -> dict[str, Any]:
+def _record(config: Recipe, prepared: PreparedSamples) -> dict[str, Any]:
     """How the ensemble was made, as plain data for its file."""
     return {
         "software": f"ocpipe {__version__}",

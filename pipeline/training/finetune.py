@@ -13,14 +13,13 @@ from pipeline.errors import ConfigError
 from pipeline.networks.description import Layer, Network
 from pipeline.networks.ensemble import Ensemble
 from pipeline.networks.rescaling import rescaled, with_outputs
-from pipeline.networks.variable import Variable, scaled
-from pipeline.training.fitting import Checkpoints, Data, Fitted, Listener, Trainer
-from pipeline.training.fitting.checkpoints import State
+from pipeline.training.fitting import Checkpoints, EpochListener, FitData, FitResult, Trainer
+from pipeline.training.fitting.checkpoints import FitState
 from pipeline.training.fitting.model import decorrelation, dense_layers, layers_of, model_of
 from pipeline.training.fitting.setup import set_up
-from pipeline.training.samples.preparation import Prepared, prepare
+from pipeline.training.samples.preparation import PreparedSamples, prepare
 from pipeline.training.train import (
-    Trained,
+    TrainingResult,
     as_network,
     check_classes,
     check_finite,
@@ -56,10 +55,10 @@ class Beginning:
 def finetune(
     start: Network,
     config: FinetuneConfig,
-    listener: Listener,
+    listener: EpochListener,
     checkpoints: Path | None = None,
-    prepared: Prepared | None = None,
-) -> Trained:
+    prepared: PreparedSamples | None = None,
+) -> TrainingResult:
     """Go on from a network.
 
     Args:
@@ -90,7 +89,7 @@ def finetune(
         "start": {"name": start.name, "file": start.file_name, "sha256": start.sha256}
     }
     network = remembering(replace(network, training=record), beginning.first)
-    return Trained(network, fitted, prepared, beginning.before)
+    return TrainingResult(network, fitted, prepared, beginning.before)
 
 
 def with_inputs_of(start: Network | Ensemble, config: FinetuneConfig) -> FinetuneConfig:
@@ -127,7 +126,7 @@ def with_inputs_of(start: Network | Ensemble, config: FinetuneConfig) -> Finetun
     )
 
 
-def begin(start: Network, config: FinetuneConfig, prepared: Prepared) -> Beginning:
+def begin(start: Network, config: FinetuneConfig, prepared: PreparedSamples) -> Beginning:
     """The model before its first step.
 
     With ``head: keep`` it gives the numbers of the start network, in any scaling.
@@ -167,7 +166,7 @@ def begin(start: Network, config: FinetuneConfig, prepared: Prepared) -> Beginni
 
 
 def _decorrelation(
-    start: Network, config: FinetuneConfig, prepared: Prepared, inputs: tuple[Variable, ...]
+    start: Network, config: FinetuneConfig, prepared: PreparedSamples, inputs: tuple[Variable, ...]
 ) -> Layer:
     """That of the start network where it remembers one, else that of the new samples."""
     known = start.training.get("decorrelation")
@@ -182,7 +181,7 @@ def _trained_layers(network: Network) -> tuple[Any, ...]:
     return (*before, replace(last, activation="linear") if network.classes else last)
 
 
-def _columns(start: Network, prepared: Prepared, tolerance_nm: float) -> list[int]:
+def _columns(start: Network, prepared: PreparedSamples, tolerance_nm: float) -> list[int]:
     """Which outputs of the network the targets are.
 
     Raises:
@@ -233,10 +232,10 @@ def stage_fit(fit: Fit, stage: Stage) -> Fit:
 def _fit_stages(
     beginning: Beginning,
     config: FinetuneConfig,
-    prepared: Prepared,
-    listener: Listener,
+    prepared: PreparedSamples,
+    listener: EpochListener,
     checkpoints: Checkpoints | None,
-) -> Fitted:
+) -> FitResult:
     by_output = prepared.output_weights(config.fit)
     train, validation = (
         prepared.data(rows, beginning.inputs, beginning.outputs, by_output=by_output)
@@ -249,7 +248,7 @@ def _fit_stages(
         log.info("going on after epoch %d", state.history[-1].number)
     dense = dense_layers(beginning.model)
     start = {v.path: v.numpy() for layer in dense[: beginning.kept_layers] for v in layer.variables}
-    fitted = Fitted((), 0, stopped_early=False)
+    fitted = FitResult((), 0, stopped_early=False)
     for number, stage in enumerate(config.finetune.stages, start=1):
         if state is not None and state.history[-1].stage > number:
             continue  # done; its last weights are where the next one went on from
@@ -266,15 +265,15 @@ def _fit_stages(
 def _fit_stage(
     beginning: Beginning,
     config: FinetuneConfig,
-    data: tuple[Data, Data | None],
+    data: tuple[FitData, FitData | None],
     number: int,
     stage: Stage,
     start: dict[str, Any],
-    listener: Listener,
+    listener: EpochListener,
     checkpoints: Checkpoints | None,
-    state: State | None,
-    before: Fitted,
-) -> Fitted:
+    state: FitState | None,
+    before: FitResult,
+) -> FitResult:
     trainer = Trainer(
         beginning.model,
         stage_fit(config.fit, stage),

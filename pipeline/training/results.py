@@ -23,17 +23,17 @@ from pipeline.networks import Ensemble, Network, load_network
 from pipeline.networks.saving import save_network
 from pipeline.networks.variable import Array
 from pipeline.training.baselines import baseline_classes, baseline_outputs
-from pipeline.training.fitting import Fitted
+from pipeline.training.fitting import FitResult
 from pipeline.training.fitting.history import write_history
-from pipeline.training.samples.preparation import Prepared
-from pipeline.training.train import Trained
+from pipeline.training.samples.preparation import PreparedSamples
+from pipeline.training.train import TrainingResult
 
 Rows = npt.NDArray[np.int64]
 PARTS = ("train", "validation", "test")
 LIBRARIES = ("tensorflow", "keras", "numpy")
 
 
-def write_results(folder: Path, config: Recipe, trained: Trained) -> list[Path]:
+def write_results(folder: Path, config: Recipe, trained: TrainingResult) -> list[Path]:
     """Save the network, its history, its evaluation on what was held out, and its model card.
 
     Args:
@@ -86,7 +86,7 @@ def write_results(folder: Path, config: Recipe, trained: Trained) -> list[Path]:
 def evaluate_part(
     network: Network | Ensemble,
     config: Recipe,
-    prepared: Prepared,
+    prepared: PreparedSamples,
     part: str,
     before: Network | None = None,
     others: Sequence[Network | Ensemble] = (),
@@ -166,7 +166,7 @@ def measured(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
     return found
 
 
-def model_card(network: Network | Ensemble, config: Recipe, prepared: Prepared) -> ModelCard:
+def model_card(network: Network | Ensemble, config: Recipe, prepared: PreparedSamples) -> ModelCard:
     """What is stated about a network and the samples it was trained with."""
     samples, split = prepared.samples, prepared.split
     parts = {part: len(getattr(split, part)) for part in PARTS}
@@ -196,7 +196,7 @@ def model_card(network: Network | Ensemble, config: Recipe, prepared: Prepared) 
     )
 
 
-def _curves(fitted: Fitted, config: Recipe) -> History:
+def _curves(fitted: FitResult, config: Recipe) -> History:
     validation = [epoch.validation_loss for epoch in fitted.history]
     return History(
         loss=tuple(epoch.loss for epoch in fitted.history),
@@ -222,7 +222,7 @@ def write_yaml(path: Path, data: Mapping[str, Any]) -> None:
     )
 
 
-def write_split(path: Path, prepared: Prepared) -> None:
+def write_split(path: Path, prepared: PreparedSamples) -> None:
     """Which row of which file was in which part."""
     samples = prepared.samples
     with path.open("w", encoding="utf-8", newline="") as file:

@@ -14,17 +14,16 @@ from pipeline.errors import ConfigError, DivergedError
 from pipeline.evaluation.capacity import CapacityStudy, SizeRuns, judge
 from pipeline.networks.description import Network
 from pipeline.networks.engines.tensorflow_setup import tensorflow
-from pipeline.networks.variable import Array, scaled
-from pipeline.training.fitting import Listener
+from pipeline.training.fitting import EpochListener
 from pipeline.training.fitting.losses import loss_function
 from pipeline.training.samples.divisions import divisions, outside_test
-from pipeline.training.samples.preparation import Prepared, Rows
-from pipeline.training.samples.samples import Samples, load_samples
-from pipeline.training.train import Trained, check_savable_now, train
+from pipeline.training.samples.preparation import PreparedSamples, Rows
+from pipeline.training.samples.samples import SampleSet, load_samples
+from pipeline.training.train import TrainingResult, check_savable_now, train
 
 log = logging.getLogger(__name__)
 
-Listening = Callable[[str], AbstractContextManager[Listener]]
+Listening = Callable[[str], AbstractContextManager[EpochListener]]
 """What is told of the epochs of a training, by the training's name."""
 
 FEW_UNITS = 500
@@ -33,7 +32,7 @@ FOLDS_OF_FEW = 5
 
 
 @dataclass(frozen=True)
-class Studied:
+class StudyResult:
     """What came of a study."""
 
     capacity: CapacityStudy
@@ -43,7 +42,7 @@ class Studied:
 
 def study(
     config: TrainingConfig, sizes: StudyConfig, listening: Listening, folder: Path | None = None
-) -> Studied:
+) -> StudyResult:
     """Train each size on the same divisions with the same seeds, and choose one.
 
     Every training runs all epochs, so that it is seen whether a validation loss rises again; the
@@ -86,7 +85,7 @@ def study(
         rows=sum(map(len, rows)),
         grouped_by=config.samples.group or "row",
     )
-    return Studied(capacity, recipes[capacity.chosen])
+    return StudyResult(capacity, recipes[capacity.chosen])
 
 
 def _of_size(config: TrainingConfig, size: str) -> TrainingConfig:
@@ -103,7 +102,7 @@ def _of_size(config: TrainingConfig, size: str) -> TrainingConfig:
     return config.model_copy(update={"network": config.network.model_copy(update=changed)})
 
 
-def _default_folds(samples: Samples, config: TrainingConfig) -> int:
+def _default_folds(samples: SampleSet, config: TrainingConfig) -> int:
     rest = outside_test(samples, config.splits)
     units = len(rest) if rest.groups is None else len(np.unique(rest.groups))
     folds = FOLDS_OF_FEW if units < FEW_UNITS else 1
@@ -118,10 +117,10 @@ def _one(
     seed: int,
     number: int,
     count: int,
-    part: Prepared,
+    part: PreparedSamples,
     listening: Listening,
     folder: Path | None,
-) -> Trained:
+) -> TrainingResult:
     """One training, all epochs of it."""
     fit = recipe.fit.model_copy(
         update={"early_stopping": None, "seed": recipe.fit.seed + seed, "keep_every": None}
@@ -138,9 +137,9 @@ def _one(
 def _runs(
     name: str,
     recipe: TrainingConfig,
-    parts: Sequence[Prepared],
-    trained: Sequence[Sequence[Trained]],
-) -> SizeRuns:
+    parts: Sequence[PreparedSamples],
+    trained: Sequence[Sequence[TrainingResult]],
+) -> Runs:
     every = [one for of_part in trained for one in of_part]
     first = every[0].network
     held_out = [
@@ -168,7 +167,9 @@ def _runs(
     )
 
 
-def row_losses(recipe: TrainingConfig, network: Network, part: Prepared, rows: Rows) -> Array:
+def row_losses(
+    recipe: TrainingConfig, network: Network, part: PreparedSamples, rows: Rows
+) -> Array:
     """The loss of each target of each row, weighted so that their mean is the loss of the rows.
 
     With shape (n targets,), row after row; of classes (n,), their cross-entropy.
@@ -187,7 +188,7 @@ def row_losses(recipe: TrainingConfig, network: Network, part: Prepared, rows: R
     return weighted
 
 
-def _groups(part: Prepared, values: int) -> Array:
+def _groups(part: PreparedSamples, values: int) -> Array:
     """The group of each held-out value, so many of a row."""
     rows = part.split.test
     groups = rows.astype(np.str_) if part.samples.groups is None else part.samples.groups[rows]

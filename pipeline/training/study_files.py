@@ -8,10 +8,10 @@ from pipeline.evaluation.capacity_report import capacity_csv, capacity_json, cap
 from pipeline.evaluation.files import replace_file
 from pipeline.evaluation.pictures import png
 from pipeline.evaluation.pictures.capacity import capacity_picture
-from pipeline.training.study import Studied
+from pipeline.training.study import StudyResult
 
 
-def write_study(folder: Path, studied: Studied) -> None:
+def write_study(folder: Path, studied: StudyResult) -> None:
     """``study.txt``, ``study.csv``, ``study.json``, ``study.png``, and the recipe that is chosen.
 
     Raises:

@@ -16,10 +16,10 @@ from pipeline.networks.checks import check_class_names, check_network
 from pipeline.networks.description import GoldenSpectra, Layer, Network
 from pipeline.networks.variable import Variable
 from pipeline.training.baselines import baseline_classes
-from pipeline.training.fitting import Checkpoints, Fitted, Listener, Trainer
+from pipeline.training.fitting import Checkpoints, EpochListener, FitResult, Trainer
 from pipeline.training.fitting.model import decorrelation, layers_of, new_model
 from pipeline.training.fitting.setup import set_up
-from pipeline.training.samples.preparation import Prepared, prepare
+from pipeline.training.samples.preparation import PreparedSamples, prepare
 from pipeline.version import __version__
 
 if TYPE_CHECKING:
@@ -38,22 +38,22 @@ MOST_REMEMBERED = 20
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """What came of it."""
 
     network: Network
-    fitted: Fitted
-    prepared: Prepared
+    fitted: FitResult
+    prepared: PreparedSamples
     before: Network | None = None
     """The network that fine-tuning began with, on the same outputs."""
 
 
 def train(
     config: TrainingConfig,
-    listener: Listener,
+    listener: EpochListener,
     checkpoints: Path | None = None,
-    prepared: Prepared | None = None,
-) -> Trained:
+    prepared: PreparedSamples | None = None,
+) -> TrainingResult:
     """Train a network anew.
 
     Args:
@@ -105,7 +105,7 @@ def train(
     check_finite(fitted)
     layers = head.layers(model, config.network.activations)
     network = as_network(config, prepared, inputs, outputs, layers, fitted)
-    return Trained(remembering(network, first), fitted, prepared)
+    return TrainingResult(remembering(network, first), fitted, prepared)
 
 
 def remembering(network: Network, first: Layer | None) -> Network:
@@ -139,7 +139,7 @@ class Head:
     classes: int
 
     @classmethod
-    def of(cls, prepared: Prepared) -> "Head":
+    def of(cls, prepared: PreparedSamples) -> "Head":
         """For these samples."""
         return cls(len(prepared.samples.classes))
 
@@ -173,11 +173,11 @@ class Head:
 
 def as_network(
     config: Recipe,
-    prepared: Prepared,
+    prepared: PreparedSamples,
     inputs: tuple[Variable, ...],
     outputs: tuple[Variable, ...],
     layers: tuple[Layer, ...],
-    fitted: Fitted,
+    fitted: FitResult,
 ) -> Network:
     """The network of a fit, with its record and golden spectra."""
     samples = prepared.samples
@@ -201,7 +201,7 @@ def as_network(
     return replace(network, golden=GoldenSpectra(x, network.reference(x)))
 
 
-def record_of(config: Recipe, prepared: Prepared, fitted: Fitted) -> dict[str, Any]:
+def record_of(config: Recipe, prepared: PreparedSamples, fitted: FitResult) -> dict[str, Any]:
     """How it was trained, as plain data that goes into its file."""
     best = next(e for e in fitted.history if e.number == fitted.best_epoch)
     split = prepared.split
@@ -235,7 +235,7 @@ def _number(value: float) -> float | None:
 
 
 def kept_at(
-    folder: Path | None, config: Recipe, prepared: Prepared, start: str = ""
+    folder: Path | None, config: Recipe, prepared: PreparedSamples, start: str = ""
 ) -> Checkpoints | None:
     """Checkpoints in a folder, for this configuration, these samples and this start alone.
 
@@ -261,7 +261,7 @@ def kept_at(
     return Checkpoints(folder, digest.hexdigest(), config.fit.keep_every)
 
 
-def check_finite(fitted: Fitted) -> None:
+def check_finite(fitted: FitResult) -> None:
     """Refuse a fit that left the numbers.
 
     Raises:
@@ -275,7 +275,7 @@ def check_finite(fitted: Fitted) -> None:
         )
 
 
-def check_classes(config: Recipe, prepared: Prepared, inputs: tuple[Variable, ...]) -> None:
+def check_classes(config: Recipe, prepared: PreparedSamples, inputs: tuple[Variable, ...]) -> None:
     """Refuse classes and thresholds that could not be used in the end, before hours of training.
 
     Raises:
@@ -323,7 +323,7 @@ def check_savable_later(
     check_savable(Path(f"{config.name}.h5"), sketch)
 
 
-def check_savable_now(config: TrainingConfig, prepared: Prepared) -> None:
+def check_savable_now(config: TrainingConfig, prepared: PreparedSamples) -> None:
     """Refuse a recipe whose network could not be saved as asked, where many are to be trained.
 
     Raises:

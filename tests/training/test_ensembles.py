@@ -16,10 +16,9 @@ from pipeline.config.training import EnsembleConfig, TrainingConfig
 from pipeline.errors import ConfigError
 from pipeline.evaluation.coverage import coverage
 from pipeline.networks import Variable, load_retrieval
-from pipeline.training.calibration import Unseen, calibrate
+from pipeline.training.calibration import UnseenRows, calibrate
 from pipeline.training.ensemble import train_ensemble
-from pipeline.training.recipe import load_recipe
-from pipeline.training.samples.preparation import Prepared, prepare
+from pipeline.training.samples.preparation import PreparedSamples, prepare
 from pipeline.training.samples.samples import load_samples
 from pipeline.training.samples.splits import Split, make_folds
 from pipeline.training.train import train
@@ -118,7 +117,7 @@ def test_calibration_finds_what_was_planted(factor, floor):
     deviation = np.hypot(factor * spread, floor)
     errors = deviation * drawn.standard_normal(spread.shape)
     output = Variable("aph", 443.0, "m-1", "log10", -3.0, 1.0)
-    found = calibrate((output,), Unseen(np.zeros_like(errors), errors, spread))
+    found = calibrate((output,), UnseenRows(np.zeros_like(errors), errors, spread))
     assert np.percentile(np.abs(found(spread) / deviation - 1), 95) < 0.1
     held = coverage(np.zeros(len(errors)), errors[:, 0], found(spread)[:, 0], log=False)
     assert held.held_68 == pytest.approx(0.6827, abs=0.01)
@@ -197,7 +196,7 @@ def test_nomad(real_data):
     made = {"observed": [], "modelled": [], "deviation": []}
     for fold in make_folds(loaded, SplitsConfig(folds=5, seed=1)):
         rest = np.sort(np.concatenate([fold.train, fold.validation]))
-        prepared = Prepared(loaded, Split(rest, np.array([], dtype=np.int64), fold.test))
+        prepared = PreparedSamples(loaded, Split(rest, np.array([], dtype=np.int64), fold.test))
         ensemble = train_ensemble(
             recipe, EnsembleConfig(members=5, folds=5), prepared,
             lambda own, parts, _: train(own, Silent(), None, parts),

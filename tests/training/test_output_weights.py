@@ -12,7 +12,7 @@ from pipeline.networks import load_network
 from pipeline.networks.saving import save_network
 from pipeline.training.recipe import load_recipe
 from pipeline.training.samples.output_weights import output_weights, sums_of_classes
-from pipeline.training.train import Trained, train
+from pipeline.training.train import TrainingResult, train
 
 LABELS = np.array([0, 0, 0, 0, 0, 0, 1, 1, 2, 2])
 
@@ -85,7 +85,7 @@ def recipe(folder: Path, **changes: object) -> TrainingConfig:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory) -> tuple[Trained, Path]:
+def trained(tmp_path_factory) -> tuple[TrainingResult, Path]:
     folder = tmp_path_factory.mktemp("weights")
     made = train(recipe(folder), Silent())
     for ending in ("h5", "keras"):
@@ -93,7 +93,7 @@ def trained(tmp_path_factory) -> tuple[Trained, Path]:
     return made, folder
 
 
-def test_the_loss_is_weighted(trained: tuple[Trained, Path]) -> None:
+def test_the_loss_is_weighted(trained: tuple[TrainingResult, Path]) -> None:
     """The validation loss is the mean of -ln p by the weights of samples and of their classes."""
     made, _ = trained
     samples, split = made.prepared.samples, made.prepared.split
@@ -109,7 +109,7 @@ def test_the_loss_is_weighted(trained: tuple[Trained, Path]) -> None:
     assert expected != pytest.approx(-np.log(shares).mean(), rel=1e-3)
 
 
-def test_weights_are_recorded(trained: tuple[Trained, Path]) -> None:
+def test_weights_are_recorded(trained: tuple[TrainingResult, Path]) -> None:
     """The choice and the numbers it gave, in the file of the network."""
     _, folder = trained
     record = load_network(folder / "types.h5").training
@@ -118,7 +118,7 @@ def test_weights_are_recorded(trained: tuple[Trained, Path]) -> None:
     assert record["class_weights"]["clear"] > record["class_weights"]["rich"]
 
 
-def test_dropout_learns_and_is_gone(trained: tuple[Trained, Path], tmp_path: Path) -> None:
+def test_dropout_learns_and_is_gone(trained: tuple[TrainingResult, Path], tmp_path: Path) -> None:
     """It changes what is learned; the saved model has dense layers alone, the network no noise."""
     made, folder = trained
     import keras

@@ -14,7 +14,7 @@ from sample_tables import nomad, small_samples
 
 from pipeline.config import SplitsConfig
 from pipeline.errors import ConfigError
-from pipeline.training.samples.samples import Samples, load_samples
+from pipeline.training.samples.samples import SampleSet, load_samples
 from pipeline.training.samples.splits import Split, check_no_leakage, make_folds, make_split
 
 # Each at least four times, so that there is something to deal, and some much more often.
@@ -26,7 +26,7 @@ def parts(split: Split) -> list[np.ndarray[Any, Any]]:
     return [split.train, split.validation, split.test]
 
 
-def assert_complete(split: Split, samples: Samples) -> None:
+def assert_complete(split: Split, samples: SampleSet) -> None:
     assert list(range(len(samples))) == sorted(np.concatenate(parts(split)).tolist())
 
 

@@ -2,6 +2,6 @@
 
 from pipeline.training.fitting.checkpoints import Checkpoints
 from pipeline.training.fitting.history import Epoch, History
-from pipeline.training.fitting.trainer import Data, Fitted, Listener, Trainer
+from pipeline.training.fitting.trainer import EpochListener, FitData, FitResult, Trainer
 
-__all__ = ["Checkpoints", "Data", "Epoch", "Fitted", "History", "Listener", "Trainer"]
+__all__ = ["Checkpoints", "Epoch", "EpochListener", "FitData", "FitResult", "History", "Trainer"]

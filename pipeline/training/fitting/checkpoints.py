@@ -17,7 +17,7 @@ LAST, BEST = "last.npz", "best.npz"
 
 
 @dataclass
-class State:
+class FitState:
     """Where a fit stands after an epoch."""
 
     variables: Arrays
@@ -40,7 +40,7 @@ class Checkpoints:
     """Hash of configuration and samples: a checkpoint of others is no start."""
     keep_every: int | None = None
 
-    def save(self, state: State) -> None:
+    def save(self, state: FitState) -> None:
         """After an epoch; a file appears when it is complete.
 
         Raises:
@@ -65,7 +65,7 @@ class Checkpoints:
                 "choose another output folder."
             ) from error
 
-    def load(self) -> State | None:
+    def load(self) -> FitState | None:
         """The last epoch; None where there is none.
 
         Raises:
@@ -90,7 +90,7 @@ class Checkpoints:
         return state
 
 
-def _packed(state: State, key: str) -> Mapping[str, Any]:
+def _packed(state: FitState, key: str) -> Mapping[str, Any]:
     said = {
         "history": [asdict(epoch) for epoch in state.history],
         "waited": state.waited,
@@ -103,14 +103,14 @@ def _packed(state: State, key: str) -> Mapping[str, Any]:
     return arrays
 
 
-def _unpacked(arrays: Mapping[str, npt.NDArray[Any]]) -> State:
+def _unpacked(arrays: Mapping[str, npt.NDArray[Any]]) -> FitState:
     said = json.loads(str(arrays["said"]))
     lists = {
         name: [arrays[key] for key in sorted(arrays) if key.startswith(f"{name}_")]
         for name in ("variables", "optimizer", "best_weights")
     }
     plateau = said["plateau"]
-    return State(
+    return FitState(
         history=[Epoch(**epoch) for epoch in said["history"]],
         waited=said["waited"],
         plateau=None if plateau is None else (plateau[0], plateau[1], plateau[2]),

@@ -8,7 +8,7 @@ from pipeline.networks.engines.tensorflow_setup import tensorflow
 from pipeline.training.fitting.history import Epoch
 
 
-class Board:
+class TensorBoardLog:
     """Writes losses and the learning rate by epoch.
 
     Raises:

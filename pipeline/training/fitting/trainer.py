@@ -14,8 +14,7 @@ import numpy as np
 
 from pipeline.config.training import Fit
 from pipeline.networks.engines.tensorflow_setup import tensorflow
-from pipeline.networks.variable import Array
-from pipeline.training.fitting.checkpoints import Checkpoints, State
+from pipeline.training.fitting.checkpoints import Checkpoints, FitState
 from pipeline.training.fitting.history import Epoch, History
 from pipeline.training.fitting.losses import loss_function
 from pipeline.training.fitting.model import dense_layers
@@ -29,7 +28,7 @@ ROWS = 65_536
 
 
 @dataclass(frozen=True, eq=False)
-class Data:
+class FitData:
     """Samples as the model sees them."""
 
     x: Array
@@ -44,7 +43,7 @@ class Data:
         return len(self.x)
 
 
-class Listener(Protocol):
+class EpochListener(Protocol):
     """Told after each epoch."""
 
     def epoch(self, epoch: Epoch, epochs: int) -> None:
@@ -53,7 +52,7 @@ class Listener(Protocol):
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FitResult:
     """How a fit went; the model has the weights of the best epoch."""
 
     history: History
@@ -68,8 +67,8 @@ class Trainer:
         self,
         model: "keras.Model",
         fit: Fit,
-        train: Data,
-        validation: Data | None = None,
+        train: FitData,
+        validation: FitData | None = None,
         *,
         is_classifier: bool = False,
         l2_to_start: float = 0.0,
@@ -114,11 +113,11 @@ class Trainer:
 
     def fit(
         self,
-        listener: Listener,
+        listener: EpochListener,
         checkpoints: Checkpoints | None = None,
         history: History = (),
-        resume: State | None = None,
-    ) -> Fitted:
+        resume: FitState | None = None,
+    ) -> FitResult:
         """Epoch after epoch, until the last one or until nothing gets better.
 
         Args:
@@ -127,7 +126,7 @@ class Trainer:
             history: epochs of the stages before.
             resume: state to go on from, with epochs of this stage.
         """
-        state = resume if resume is not None else State([], [], list(history))
+        state = resume if resume is not None else FitState([], [], list(history))
         first_epoch = 1 + sum(epoch.stage < self._stage for epoch in state.history)
         if resume is not None:
             self._restore(resume)
@@ -155,7 +154,7 @@ class Trainer:
         if state.best_weights:
             self._model.set_weights(state.best_weights)
         best_epoch = next((e.number for e in reversed(here) if e.is_best), here[-1].number)
-        return Fitted(tuple(state.history), best_epoch, here[-1].number < last)
+        return FitResult(tuple(state.history), best_epoch, here[-1].number < last)
 
     def _is_over(self, here: list[Epoch], last: int, waited: int) -> bool:
         stopping = self._fit.early_stopping
@@ -236,7 +235,7 @@ class Trainer:
         graph: Callable[[], Any] = tf.function(run)
         return graph
 
-    def _constants(self, data: Data) -> tuple[Any, Any, Any]:
+    def _constants(self, data: FitData) -> tuple[Any, Any, Any]:
         x, y, weights = (
             self._tf.constant(part, self._dtype) for part in (data.x, data.y, data.weights)
         )
@@ -266,12 +265,12 @@ class Trainer:
 
     # State
 
-    def _capture(self, state: State) -> None:
+    def _capture(self, state: FitState) -> None:
         state.variables = [v.numpy() for v in self._model.variables]
         state.optimizer = [v.numpy() for v in self._optimizer.variables]
         state.plateau = None if self._plateau is None else self._plateau.state()
 
-    def _restore(self, state: State) -> None:
+    def _restore(self, state: FitState) -> None:
         for kept, variables in (
             (state.variables, self._model.variables),
             (state.optimizer, self._optimizer.variables),

@@ -6,14 +6,14 @@ What was chosen by rows is not to be judged by them, so these are divisions of t
 import numpy as np
 
 from pipeline.config import SplitsConfig
-from pipeline.training.samples.preparation import Prepared
-from pipeline.training.samples.samples import Samples
+from pipeline.training.samples.preparation import PreparedSamples
+from pipeline.training.samples.samples import SampleSet
 from pipeline.training.samples.splits import Split, make_folds, make_split
 
 NONE = np.array([], dtype=np.int64)
 
 
-def outside_test(samples: Samples, config: SplitsConfig) -> Samples:
+def outside_test(samples: SampleSet, config: SplitsConfig) -> SampleSet:
     """All samples but those of the test part.
 
     Raises:
@@ -25,7 +25,7 @@ def outside_test(samples: Samples, config: SplitsConfig) -> Samples:
     return samples.take(np.sort(np.concatenate([split.train, split.validation])))
 
 
-def divisions(samples: Samples, config: SplitsConfig, folds: int) -> list[Prepared]:
+def divisions(samples: SampleSet, config: SplitsConfig, folds: int) -> list[PreparedSamples]:
     """Divisions into what trains, what stops and what is held out (``test``).
 
     Args:
@@ -42,10 +42,12 @@ def divisions(samples: Samples, config: SplitsConfig, folds: int) -> list[Prepar
         splits = [make_split(rest, config.model_copy(update={**alone, "folds": None}))]
     else:
         splits = make_folds(rest, config.model_copy(update={"folds": folds}))
-    return [Prepared(rest, split) for split in splits]
+    return [PreparedSamples(rest, split) for split in splits]
 
 
-def folds_that_stop(samples: Samples, config: SplitsConfig, folds: int | None) -> list[Prepared]:
+def folds_that_stop(
+    samples: SampleSet, config: SplitsConfig, folds: int | None
+) -> list[PreparedSamples]:
     """Divisions into what trains and what stops and judges at once (``validation``).
 
     Args:
@@ -58,9 +60,9 @@ def folds_that_stop(samples: Samples, config: SplitsConfig, folds: int | None) -
     """
     if folds is None:
         split = make_split(samples, config)
-        return [Prepared(samples, Split(split.train, split.validation, NONE))]
+        return [PreparedSamples(samples, Split(split.train, split.validation, NONE))]
     return [
-        Prepared(
+        PreparedSamples(
             one.samples,
             Split(
                 np.sort(np.concatenate([one.split.train, one.split.validation])),

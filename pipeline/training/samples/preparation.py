@@ -8,11 +8,11 @@ import numpy.typing as npt
 
 from pipeline.config.samples import SamplesConfig, SplitsConfig
 from pipeline.config.training import Fit
-from pipeline.networks.description import class_outputs
-from pipeline.networks.variable import Array, Variable, scaled
-from pipeline.training.fitting import Data
+from pipeline.networks.description import Array, Variable, class_outputs
+from pipeline.networks.engines.numpy_engine import scaled
+from pipeline.training.fitting import FitData
 from pipeline.training.samples.output_weights import output_weights, sums_of_classes
-from pipeline.training.samples.samples import Samples, load_samples
+from pipeline.training.samples.samples import SampleSet, load_samples
 from pipeline.training.samples.scaling import fit_variables
 from pipeline.training.samples.splits import Split, make_split
 
@@ -22,10 +22,10 @@ Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class PreparedSamples:
     """Samples with their parts."""
 
-    samples: Samples
+    samples: SampleSet
     split: Split
 
     def inputs(self) -> tuple[Variable, ...]:
@@ -68,7 +68,7 @@ class Prepared:
         outputs: tuple[Variable, ...],
         one_logit: bool = False,
         by_output: Array | None = None,
-    ) -> Data | None:
+    ) -> FitData | None:
         """Some rows as a model with such variables sees them; None where there are none.
 
         Args:
@@ -87,11 +87,11 @@ class Prepared:
             y = np.eye(len(part.classes))[part.labels]
             if by_output is not None:
                 weights = weights * by_output[part.labels]
-            return Data(x, y[:, 1:] if one_logit else y, weights[:, np.newaxis])
+            return FitData(x, y[:, 1:] if one_logit else y, weights[:, np.newaxis])
         known = np.isfinite(part.y)
         y = np.where(known, scaled(outputs, part.y), 0.0)
         of_targets = 1.0 if by_output is None else by_output
-        return Data(x, y, weights[:, np.newaxis] * known * of_targets)
+        return FitData(x, y, weights[:, np.newaxis] * known * of_targets)
 
     def golden_inputs(self, count: int = 5) -> Array:
         """A few training spectra from end to end, by their mean transformed value."""
@@ -102,7 +102,7 @@ class Prepared:
         return chosen
 
 
-def prepare(samples: SamplesConfig, splits: SplitsConfig) -> Prepared:
+def prepare(samples: SamplesConfig, splits: SplitsConfig) -> PreparedSamples:
     """Read samples and part them.
 
     Raises:
@@ -112,4 +112,4 @@ def prepare(samples: SamplesConfig, splits: SplitsConfig) -> Prepared:
     split = make_split(loaded, splits)
     for message in (*loaded.told, *split.told):
         log.info("samples: %s", message)
-    return Prepared(loaded, split)
+    return PreparedSamples(loaded, split)

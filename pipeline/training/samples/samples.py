@@ -20,13 +20,13 @@ from pipeline.training.samples.row_values import RowValues, read_row_values
 from pipeline.training.samples.usable_rows import usable_rows
 from pipeline.training.samples.variables import SampleVariable
 
-__all__ = ["SampleVariable", "Samples", "load_samples"]
+__all__ = ["SampleSet", "SampleVariable", "load_samples"]
 
 Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Samples:
+class SampleSet:
     """Samples in physical units, with where each of them comes from."""
 
     inputs: tuple[SampleVariable, ...]
@@ -57,7 +57,7 @@ class Samples:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def take(self, indices: npt.ArrayLike) -> "Samples":
+    def take(self, indices: npt.ArrayLike) -> "SampleSet":
         """Some of the samples, by their places in this one or by a mask."""
         names = ("x", "y", "labels", "weights", "groups", "times", "rows", "files")
         chosen = np.asarray(indices)
@@ -90,7 +90,7 @@ class _Part:
     values: RowValues
 
 
-def load_samples(config: SamplesConfig) -> Samples:
+def load_samples(config: SamplesConfig) -> SampleSet:
     """The usable samples of all files of a configuration.
 
     Raises:
@@ -244,13 +244,13 @@ def _joined(
     classes: tuple[str, ...],
     config: SamplesConfig,
     told: tuple[str, ...],
-) -> Samples:
+) -> SampleSet:
     def join(name: str) -> Any:
         arrays = [getattr(part.values, name) for part in parts]
         return None if arrays[0] is None else np.concatenate(arrays)
 
     counts = [len(part.table) for part in parts]
-    return Samples(
+    return SampleSet(
         inputs=parts[0].inputs,
         targets=parts[0].targets,
         x=np.concatenate([part.x for part in parts]),

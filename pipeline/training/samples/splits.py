@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pipeline.config import SplitsConfig
 from pipeline.errors import ConfigError
 from pipeline.tables.table import NAMED_ROWS, listed, table_error
-from pipeline.training.samples.samples import Samples
+from pipeline.training.samples.samples import SampleSet
 
 Integers = npt.NDArray[np.int64]
 # Fewer rows give no training.
@@ -36,7 +36,7 @@ class Split:
         return parts
 
 
-def make_split(samples: Samples, config: SplitsConfig) -> Split:
+def make_split(samples: SampleSet, config: SplitsConfig) -> Split:
     """One division of the samples; the same seed gives the same.
 
     Raises:
@@ -58,7 +58,7 @@ def make_split(samples: Samples, config: SplitsConfig) -> Split:
     return _checked(samples, config, masks["validation"], masks["test"])
 
 
-def make_folds(samples: Samples, config: SplitsConfig) -> list[Split]:
+def make_folds(samples: SampleSet, config: SplitsConfig) -> list[Split]:
     """So many divisions that each sample is in the test part of exactly one.
 
     Raises:
@@ -88,12 +88,12 @@ def make_folds(samples: Samples, config: SplitsConfig) -> list[Split]:
     ]
 
 
-def _free(samples: Samples) -> Integers:
+def _free(samples: SampleSet) -> Integers:
     """Places of the samples whose file says no part."""
     return np.flatnonzero(samples.fixed_parts == "").astype(np.int64)
 
 
-def check_no_leakage(samples: Samples, split: Split, *, groups: bool = True) -> None:
+def check_no_leakage(samples: SampleSet, split: Split, *, groups: bool = True) -> None:
     """Refuse a division by which one part knows something of another.
 
     Args:
@@ -126,7 +126,7 @@ def check_no_leakage(samples: Samples, split: Split, *, groups: bool = True) -> 
         raise table_error("splits", *complaints)
 
 
-def _units(samples: Samples, config: SplitsConfig) -> Integers:
+def _units(samples: SampleSet, config: SplitsConfig) -> Integers:
     """What is not divided: the number of each sample's group, time (in order) or spectrum.
 
     Numbers are in the order of values, so that parts do not depend on the order of rows.
@@ -217,7 +217,7 @@ def _blocks(sizes: Integers, folds: int) -> Integers:
 
 
 def _fold(
-    samples: Samples,
+    samples: SampleSet,
     config: SplitsConfig,
     free: Integers,
     units: Integers,
@@ -236,7 +236,7 @@ def _fold(
 
 
 def _checked(
-    samples: Samples,
+    samples: SampleSet,
     config: SplitsConfig,
     validation: npt.NDArray[np.bool_],
     test: npt.NDArray[np.bool_],
@@ -258,7 +258,7 @@ def _checked(
     return split
 
 
-def _told(samples: Samples, config: SplitsConfig) -> tuple[str, ...]:
+def _told(samples: SampleSet, config: SplitsConfig) -> tuple[str, ...]:
     told = []
     if samples.groups is not None and config.by != "group":
         told.append(
@@ -273,7 +273,7 @@ def _told(samples: Samples, config: SplitsConfig) -> tuple[str, ...]:
     return tuple(told)
 
 
-def _too_few(samples: Samples, config: SplitsConfig, split: Split) -> list[str]:
+def _too_few(samples: SampleSet, config: SplitsConfig, split: Split) -> list[str]:
     wanted = [name for name in _PARTS if name != "test" or config.test or config.folds]
     counts = {name: len(getattr(split, name)) for name in wanted}
     if counts["train"] >= FEWEST_TRAINING_ROWS and all(counts.values()):
@@ -288,7 +288,7 @@ def _too_few(samples: Samples, config: SplitsConfig, split: Split) -> list[str]:
     return [complaint]
 
 
-def _spectra(samples: Samples) -> Integers:
+def _spectra(samples: SampleSet) -> Integers:
     """The number of each sample's input spectrum, the same for exactly the same."""
     if not samples.inputs:
         return np.arange(len(samples), dtype=np.int64)

@@ -13,13 +13,13 @@ from pipeline.evaluation.files import replace_file
 from pipeline.evaluation.pictures import png
 from pipeline.evaluation.pictures.trials import TrialPoint, trials_picture
 from pipeline.training.tuning.trial import Trial, Value
-from pipeline.training.tuning.tune import Tuned
+from pipeline.training.tuning.tune import TuningResult
 
 SHOWN = 20
 BEST = "best.yaml"
 
 
-def write_tuned(folder: Path, tuned: Tuned) -> None:
+def write_tuned(folder: Path, tuned: TuningResult) -> None:
     """``trials.csv``, ``trials.txt``, ``trials.png`` and ``best.yaml``.
 
     Raises:
@@ -53,8 +53,9 @@ def _finite(objective: float | None) -> float:
     return math.nan if objective is None else objective
 
 
-def trials_text(tuned: Tuned, shown: int = SHOWN) -> str:
-    """Return a table of the best trials, with up to ``shown`` rows, and the best trial."""
+def trials_text(tuned: TuningResult, shown: int = SHOWN) -> str:
+    """The best trials first, so many of them, and what is best."""
+    names = _names(tuned)
     ordered = sorted(tuned.trials, key=lambda trial: (trial.loss, trial.number))
     columns: list[Column[Trial]] = [
         Column("trial", lambda trial: trial.number),
@@ -86,20 +87,21 @@ def _short(value: Value | None) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def trials_csv(tuned: Tuned) -> str:
-    """Return one line for each trial, in order of their numbers, with all digits."""
-    columns: list[Column[Trial]] = [
-        Column("trial", lambda trial: trial.number),
-        Column("objective", lambda trial: trial.objective),
-        Column("epochs", lambda trial: trial.epochs),
-        Column("best_epoch", lambda trial: trial.best_epoch),
-        Column("continues", lambda trial: trial.continues),
-        *(_value(name, lambda value: value) for name in _names(tuned)),
-    ]
-    return csv_text(columns, tuned.trials)
+def trials_csv(tuned: TuningResult) -> str:
+    """A line for each trial, in their order, with all digits."""
+    names = _names(tuned)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("trial", "objective", "epochs", "best_epoch", "continues", *names))
+    for trial in tuned.trials:
+        writer.writerow(
+            [trial.number, trial.objective, trial.epochs, trial.best_epoch, trial.continues]
+            + [trial.values.get(name) for name in names]
+        )
+    return text.getvalue()
 
 
-def best_yaml(tuned: Tuned) -> str:
+def best_yaml(tuned: TuningResult) -> str:
     """The recipe of the best trial, with where it comes from in front."""
     best = tuned.best
     divisions = f", mean of {tuned.folds} divisions" if tuned.folds > 1 else ""
@@ -114,12 +116,12 @@ def best_yaml(tuned: Tuned) -> str:
     )
 
 
-def _method(tuned: Tuned) -> str:
+def _method(tuned: TuningResult) -> str:
     config = tuned.recipe.tune
     return "" if config is None else f"{config.method}, seed {config.seed}"
 
 
-def _names(tuned: Tuned) -> list[str]:
+def _names(tuned: TuningResult) -> list[str]:
     """Of all hyperparameters, in the order of the space; units of the first layer first."""
     order = list(Space.model_fields)
 

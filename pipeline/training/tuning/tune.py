@@ -14,9 +14,9 @@ from pipeline.config.training import TrainingConfig
 from pipeline.config.tuning import TuningConfig
 from pipeline.errors import ConfigError, DivergedError
 from pipeline.networks.engines.tensorflow_setup import tensorflow
-from pipeline.training.fitting import Listener
+from pipeline.training.fitting import EpochListener
 from pipeline.training.samples.divisions import folds_that_stop
-from pipeline.training.samples.preparation import Prepared
+from pipeline.training.samples.preparation import PreparedSamples
 from pipeline.training.samples.samples import load_samples
 from pipeline.training.train import check_savable_now, train
 from pipeline.training.tuning.journal import open_journal
@@ -25,13 +25,13 @@ from pipeline.training.tuning.trial import Outcome, Proposal, Trial, best_of
 
 log = logging.getLogger(__name__)
 
-Listening = Callable[[str], contextlib.AbstractContextManager[Listener]]
+Listening = Callable[[str], contextlib.AbstractContextManager[EpochListener]]
 """What is told of the epochs of a training, by the training's name."""
 CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TuningResult:
     """What came of a search."""
 
     recipe: TrainingConfig
@@ -47,7 +47,7 @@ class Tuned:
         return with_values(self.recipe, self.best.values)
 
 
-def tune(config: TrainingConfig, folder: Path, listening: Listening) -> Tuned:
+def tune(config: TrainingConfig, folder: Path, listening: Listening) -> TuningResult:
     """Search for hyperparameters.
 
     The objective is the least validation loss of a trial, the mean over divisions where there are
@@ -98,14 +98,14 @@ def tune(config: TrainingConfig, folder: Path, listening: Listening) -> Tuned:
             f"training ran away in each of {len(trials)} trials. Lower the learning rates in "
             "tune.space, or set fit.optimizer.clip_norm."
         )
-    return Tuned(config, tuple(trials), best, len(parts))
+    return TuningResult(config, tuple(trials), best, len(parts))
 
 
 def _try(
     config: TrainingConfig,
     proposal: Proposal,
     epochs: int,
-    parts: Sequence[Prepared],
+    parts: Sequence[PreparedSamples],
     checkpoints: Path,
     listening: Listening,
 ) -> Outcome:
@@ -139,7 +139,7 @@ def _for_trial(recipe: TrainingConfig, epochs: int, longest: int) -> TrainingCon
     return recipe.model_copy(update={"fit": fit})
 
 
-def _key(config: TrainingConfig, epochs: int, parts: Sequence[Prepared]) -> str:
+def _key(config: TrainingConfig, epochs: int, parts: Sequence[PreparedSamples]) -> str:
     """Hash of all that a trial depends on; a search may go on for longer."""
     record = config.model_dump(
         mode="json",
