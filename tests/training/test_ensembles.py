@@ -98,13 +98,13 @@ def test_stated_deviation_is_that_of_the_errors(trained):
     """The table's errors are normal with 0.1 decades: that is what is stated, and what is held."""
     made, prepared, _ = trained
     test = prepared.samples.take(prepared.split.test)
-    modelled, deviation = made.ensemble.predict_with_uncertainty(test.x, "numpy")
+    modelled, deviation = made.network.predict_with_uncertainty(test.x, "numpy")
     assert np.median(deviation) == pytest.approx(NOISE, rel=0.2)
     held = coverage(test.y[:, 0], modelled[:, 0], deviation[:, 0], log=True)
     assert held.rows == len(test.y)
     assert 0.5 < held.held_68 < 0.85
     assert held.held_95 > 0.88
-    record = made.ensemble.calibration.record
+    record = made.network.calibration.record
     assert record["test"]["aph_443"]["held_68"] == pytest.approx(held.held_68, abs=1e-3)
     assert record["unseen"]["aph_443"]["rows"] == len(prepared.samples) - len(test.y)
 
@@ -200,7 +200,7 @@ def test_nomad(real_data):
         ensemble = train_ensemble(
             recipe, EnsembleConfig(members=5, folds=5), prepared,
             lambda own, parts, _: train(own, Silent(), None, parts),
-        ).ensemble  # fmt: skip
+        ).network  # fmt: skip
         modelled, deviation = ensemble.predict_with_uncertainty(loaded.x[fold.test], "numpy")
         for name, values in (
             ("observed", loaded.y[fold.test]), ("modelled", modelled), ("deviation", deviation)

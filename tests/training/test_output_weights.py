@@ -10,9 +10,9 @@ from pipeline.config.training import TrainingConfig
 from pipeline.errors import ConfigError, NetworkError
 from pipeline.networks import load_network
 from pipeline.networks.saving import save_network
-from pipeline.training.recipe import load_recipe
-from pipeline.training.samples.output_weights import output_weights, sums_of_classes
-from pipeline.training.train import TrainingResult, train
+from pipeline.training.fit_network import TrainingResult
+from pipeline.training.samples.output_weights import output_weights
+from pipeline.training.train import train
 
 LABELS = np.array([0, 0, 0, 0, 0, 0, 1, 1, 2, 2])
 
@@ -24,7 +24,7 @@ class Silent:
 
 def of_classes(choice, classes, weights):
     weights = np.ones(len(LABELS)) if weights is None else weights
-    sums = sums_of_classes(LABELS, weights, len(classes))
+    sums = np.bincount(LABELS, weights=weights, minlength=len(classes))
     return output_weights("fit.class_weights", choice, classes, sums)
 
 

@@ -70,7 +70,7 @@ def test_a_feather_file_is_read_at_the_nearest_wavelengths(real_data: Path) -> N
     )
     assert [variable.column for variable in samples.inputs] == ["ps_rrs442.1", "ps_rrs554.3"]
     assert len(samples) == 1464
-    assert any("'ps_rrs442.1'" in text for text in samples.told)
+    assert any("'ps_rrs442.1'" in text for text in samples.notes)
 
 
 def test_all_that_is_asked_for_is_read(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_all_that_is_asked_for_is_read(tmp_path: Path) -> None:
     assert tuple(variable.name for variable in samples.inputs) == ("Rrs_443", "Rrs_555")
     assert samples.inputs[0].units == "sr-1"
     assert samples.targets[0].units == "mg m-3"
-    assert samples.told == (
+    assert samples.notes == (
         "samples.csv: no units are said of Rrs_443 (sr-1), Rrs_555 (sr-1), taken as these",
         "samples.csv: no units are said of chlor_a (mg m-3), taken as these",
     )
@@ -123,7 +123,7 @@ def test_units_are_converted_and_told(tmp_path: Path) -> None:
     table["chlor_a [g m-3]"] = table.pop("chlor_a")
     samples = load(tmp_path, table)
     np.testing.assert_allclose(samples.y[:, 0], 1e3 * np.array(table["chlor_a [g m-3]"]))
-    assert any("converted from g m-3 to mg m-3" in text for text in samples.told)
+    assert any("converted from g m-3 to mg m-3" in text for text in samples.notes)
 
 
 def test_files_in_different_units_are_not_mixed(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_values_a_transform_does_not_take_are_missing(tmp_path: Path) -> None:
     table["Rrs_443"][5] = -0.001
     samples = load(tmp_path, table)
     assert len(samples) == 39
-    assert any("1 values of Rrs_443 are 0 or less" in text for text in samples.told)
+    assert any("1 values of Rrs_443 are 0 or less" in text for text in samples.notes)
     plain = [RRS | {"transform": "none"}]
     assert len(load(tmp_path, table, inputs=plain)) == 40
 
@@ -235,7 +235,7 @@ def test_simulated_samples_bring_their_units(tmp_path: Path, ending: str) -> Non
     write_samples(path, table)
     samples = load_samples(config(path, targets=[{"quantity": "water_mineral"}]))
     assert samples.targets[0].units == "g m-3"
-    assert samples.told == ()
+    assert samples.notes == ()
     np.testing.assert_allclose(samples.x[:, 1], table.columns["Rrs_555"], rtol=1e-6)
 
 

@@ -104,10 +104,10 @@ def test_a_group_larger_than_its_share_is_used() -> None:
 def test_a_random_split_of_groups_tells_that_it_leaks() -> None:
     """Rows of one cruise in two parts make errors look small."""
     samples = small_samples([row % 9 for row in range(90)])
-    assert "errors look smaller" in make_split(samples, SplitsConfig(by="random")).told[0]
-    assert make_split(samples, SplitsConfig()).told == ()
+    assert "errors look smaller" in make_split(samples, SplitsConfig(by="random")).notes[0]
+    assert make_split(samples, SplitsConfig()).notes == ()
     bare = dataclasses.replace(samples, groups=None)
-    assert make_split(bare, SplitsConfig(by="random")).told == ()
+    assert make_split(bare, SplitsConfig(by="random")).notes == ()
 
 
 def test_the_same_spectrum_in_two_groups_is_refused() -> None:
@@ -128,7 +128,7 @@ def test_random_parts_share_no_spectrum(copies: list[int], seed: int) -> None:
     split = make_split(samples, SplitsConfig(by="random", seed=seed))
     assert_complete(split, samples)
     check_no_leakage(samples, split)
-    assert split.told == (
+    assert split.notes == (
         f"{len(copies)} rows have exactly the inputs of another row: they stay in one part with it",
     )
 
@@ -204,6 +204,6 @@ def test_nomad_splits_by_cruise(real_data: Path) -> None:
     samples = load_samples(nomad(real_data))
     split = make_split(samples, SplitsConfig())
     assert [len(part) for part in parts(split)] == [491, 163, 163]
-    told = make_split(samples, SplitsConfig(by="random")).told
+    told = make_split(samples, SplitsConfig(by="random")).notes
     assert "errors look smaller" in told[0]
     assert told[1].startswith("10 rows have exactly the inputs of another row")

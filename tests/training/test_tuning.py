@@ -21,7 +21,7 @@ from pipeline.training.train import train
 from pipeline.training.tuning.journal import NAME, open_journal
 from pipeline.training.tuning.report import best_yaml, trials_csv, trials_text, write_tuned
 from pipeline.training.tuning.space import check_space, with_values
-from pipeline.training.tuning.trial import Outcome, Trial, best_of
+from pipeline.training.tuning.trial import Trial, best_of
 from pipeline.training.tuning.tune import tune
 
 
@@ -57,7 +57,7 @@ def planted(proposal):
     values = proposal.values
     loss = 0.05 + (math.log10(values["learning_rate"]) + 2) ** 2
     loss += abs(values["layers"] - 2) + (values.get("activation", "tanh") != "tanh")
-    return Outcome(loss + 1 / proposal.epochs, proposal.epochs)
+    return proposal.done(loss + 1 / proposal.epochs, proposal.epochs)
 
 
 @pytest.mark.parametrize("method", ["hyperband", "random"])
@@ -204,7 +204,7 @@ def test_a_training_that_runs_away_is_a_bad_trial(tmp_path):
 
     def run(proposal):
         if proposal.values["learning_rate"] > 0.01:
-            return Outcome(None, None)
+            return proposal.done(None, None)
         return planted(proposal)
 
     trials = search_in(tmp_path, tuning(), run)

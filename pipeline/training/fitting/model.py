@@ -1,7 +1,7 @@
-"""Keras models that learn, on scaled quantities: made anew, or from a network's layers; and back.
+"""Make Keras models, new or from the layers of a network, and turn them back into layers.
 
-Between scaled inputs and scaled outputs a model is a chain of dense layers. Batch normalisation and
-decorrelation of the inputs are folded into them when the model becomes a network again.
+A model is a chain of dense layers from scaled inputs to scaled outputs. Batch normalisation and
+decorrelation of the inputs are folded into these layers when the model becomes a network.
 """
 
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 DENSE, NORMALISATION, ACTIVATION, DROPOUT = "dense", "normalisation", "activation", "dropout"
 DECORRELATION = "decorrelation"
-# Variances of principal components below this share of the largest one are taken as that.
+# Smaller variances of principal components are raised to this share of the largest one.
 SMALLEST_VARIANCE = 1e-6
 
 
 def keras_module() -> Any:
-    """Keras, on a TensorFlow that was set up."""
+    """Import Keras after TensorFlow is set up."""
     tensorflow()
     import keras
 
@@ -33,7 +33,7 @@ def keras_module() -> Any:
 
 
 def decorrelation(x: Array) -> Layer:
-    """The linear layer to the principal components of inputs (n, inputs), each of variance 1."""
+    """Return the layer from inputs (n, inputs) to principal components with variance 1."""
     mean = x.mean(axis=0)
     variances, directions = np.linalg.eigh(np.cov(x - mean, rowvar=False).reshape(2 * x.shape[1:]))
     kernel = directions / np.sqrt(np.maximum(variances, SMALLEST_VARIANCE * variances.max()))
@@ -50,16 +50,16 @@ def new_model(
     dtype: str,
     first: Layer | None = None,
 ) -> "keras.Model":
-    """A model with initial weights from a seed (Glorot and Bengio 2010; of ReLU: He et al. 2015).
+    """Make a model with random weights (Glorot and Bengio 2010; for ReLU: He et al. 2015).
 
     Args:
         inputs: number of inputs.
         outputs: number of outputs or classes.
-        architecture: the hidden layers.
+        architecture: hidden layers.
         last: activation of the last layer, ``linear`` or ``softmax``.
-        seed: of initial weights and dropout.
+        seed: seed of initial weights and dropout.
         dtype: float32 or float64.
-        first: decorrelation of the inputs, which does not learn.
+        first: decorrelation of the inputs, a layer that does not learn.
     """
     builder = _Builder(inputs, dtype, seed, first)
     for units, activation in zip(architecture.hidden, architecture.activations, strict=True):
@@ -78,15 +78,15 @@ def model_of(
     dtype: str = "float64",
     first: Layer | None = None,
 ) -> "keras.Model":
-    """A model with the weights of layers, and new layers behind them if some are wanted.
+    """Make a model with the weights of existing layers and, if asked, new layers behind them.
 
     Args:
-        layers: those that are kept, from the input on.
-        new: units and activation of layers behind them, with initial weights from the seed.
-        dropout: behind every hidden layer.
-        seed: of new weights and dropout.
-        dtype: float64 keeps the bits of the weights.
-        first: decorrelation of the inputs, which the first layer is turned back by.
+        layers: existing layers, from the input on.
+        new: units and activation of each new layer, whose weights are random.
+        dropout: share of units that dropout leaves out behind every hidden layer.
+        seed: seed of new weights and dropout.
+        dtype: float32, or float64 to keep the weights bit by bit.
+        first: decorrelation of the inputs; the first layer is changed to undo it.
     """
     if first is not None:
         layers = [_unfolded(first, layers[0]), *layers[1:]]
@@ -105,7 +105,7 @@ def model_of(
 
 
 class _Builder:
-    """Stacks layers with names that say what they are, and a seed for each."""
+    """Stacks layers, each with a descriptive name and a seed of its own."""
 
     def __init__(self, inputs: int, dtype: str, seed: int, first: Layer | None) -> None:
         self._keras = keras_module()
@@ -118,7 +118,7 @@ class _Builder:
             )
 
     def dense(self, units: int, activation: str, l2: float = 0.0, normalised: bool = False) -> None:
-        """A dense layer with its activation behind it."""
+        """Add a dense layer and its activation."""
         layers, self._number = self._keras.layers, self._number + 1
         initializers, regularizers = self._keras.initializers, self._keras.regularizers
         kind = initializers.HeNormal if "relu" in activation else initializers.GlorotUniform
@@ -144,7 +144,7 @@ class _Builder:
         )
 
     def dropout(self, share: float) -> None:
-        """Leave out a share of the units before, while the model learns."""
+        """Add dropout of a share of the units of the layer before."""
         if share:
             self._stack.append(
                 self._keras.layers.Dropout(
@@ -156,7 +156,7 @@ class _Builder:
             )
 
     def model(self) -> "keras.Model":
-        """The layers, one after the other."""
+        """Return the model of all layers so far."""
         model = self._keras.Sequential(self._stack, name="network")
         if self._first is not None:
             model.get_layer(DECORRELATION).set_weights([self._first.kernel, self._first.bias])
@@ -164,21 +164,21 @@ class _Builder:
 
 
 def _plain(activation: str) -> str:
-    """An activation as part of a layer's name."""
+    """Return an activation as part of a layer's name."""
     return "".join(char if char.isalnum() else "_" for char in activation)
 
 
 def dense_layers(model: "keras.Model") -> list[Any]:
-    """The dense layers of a model, from the input on."""
+    """Return the dense layers of a model, from the input on."""
     return [layer for layer in model.layers if layer.name.startswith(f"{DENSE}_")]
 
 
 def layers_of(model: "keras.Model", activations: Sequence[str]) -> tuple[Layer, ...]:
-    """The layers of a network: batch normalisation folded in, dropout gone, float64.
+    """Return the layers of a network, in float64: normalisation folded in, without dropout.
 
     Args:
-        model: one of this module.
-        activations: of its dense layers, as a network writes them.
+        model: model made by this module.
+        activations: activations of its dense layers, as networks name them.
     """
     by_number: dict[int, list[Any]] = {}
     for layer in model.layers:
@@ -202,13 +202,13 @@ def layers_of(model: "keras.Model", activations: Sequence[str]) -> tuple[Layer, 
 
 
 def _unfolded(first: Layer, layer: Layer) -> Layer:
-    """What gives the same numbers behind the first layer as the layer does by itself."""
+    """Return a layer that gives, behind the first one, the same numbers as ``layer`` alone."""
     kernel = np.asarray(np.linalg.solve(first.kernel, layer.kernel), dtype=np.float64)
     return Layer(kernel, layer.bias - first.bias @ kernel, layer.activation)
 
 
 def _folded(kernel: Array, bias: Array, normalisation: Any) -> tuple[Array, Array]:
-    """Dense and batch normalisation as one: (x - mean) / sqrt(variance + epsilon) gamma + beta."""
+    """Fold batch normalisation into dense: (x - mean) / sqrt(variance + epsilon) * gamma + beta."""
     gamma, beta, mean, variance = (
         np.asarray(w, dtype=np.float64) for w in normalisation.get_weights()
     )

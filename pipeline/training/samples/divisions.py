@@ -1,6 +1,6 @@
-"""Divisions of samples to choose between networks with: the test part of a recipe stays out.
+"""Divide samples to choose between networks, without the test part of a recipe.
 
-What was chosen by rows is not to be judged by them, so these are divisions of the other rows.
+Rows that a choice was based on cannot judge it. So these divisions are of the other rows.
 """
 
 import numpy as np
@@ -14,10 +14,10 @@ NONE = np.array([], dtype=np.int64)
 
 
 def outside_test(samples: SampleSet, config: SplitsConfig) -> SampleSet:
-    """All samples but those of the test part.
+    """Return all samples but those of the test part.
 
     Raises:
-        ConfigError: as :func:`pipeline.training.samples.splits.make_split`.
+        ConfigError: see :func:`pipeline.training.samples.splits.make_split`.
     """
     if not config.test:
         return samples
@@ -26,20 +26,22 @@ def outside_test(samples: SampleSet, config: SplitsConfig) -> SampleSet:
 
 
 def divisions(samples: SampleSet, config: SplitsConfig, folds: int) -> list[PreparedSamples]:
-    """Divisions into what trains, what stops and what is held out (``test``).
+    """Return divisions into rows to train, rows to stop by and held-out rows (``test``).
 
     Args:
-        samples: all of them; those of the recipe's test part are in no division.
-        config: of the recipe; the share of what stops is its ``validation``.
-        folds: each row is held out once; of 1, as many rows as stop are held out.
+        samples: all samples; those in the test part of the recipe are in no division.
+        config: splits of the recipe; ``validation`` is the share of rows to stop by.
+        folds: number of divisions; each row is held out once. For 1, as many rows are held out
+            as there are to stop by.
 
     Raises:
         ConfigError: there are too few groups or rows.
     """
     rest = outside_test(samples, config)
     if folds == 1:
-        alone = {"test": min(config.validation, 0.4), "validation": min(config.validation, 0.4)}
-        splits = [make_split(rest, config.model_copy(update={**alone, "folds": None}))]
+        share = min(config.validation, 0.4)
+        changed = {"test": share, "validation": share, "folds": None}
+        splits = [make_split(rest, config.model_copy(update=changed))]
     else:
         splits = make_folds(rest, config.model_copy(update={"folds": folds}))
     return [PreparedSamples(rest, split) for split in splits]
@@ -48,12 +50,12 @@ def divisions(samples: SampleSet, config: SplitsConfig, folds: int) -> list[Prep
 def folds_that_stop(
     samples: SampleSet, config: SplitsConfig, folds: int | None
 ) -> list[PreparedSamples]:
-    """Divisions into what trains and what stops and judges at once (``validation``).
+    """Return divisions into rows to train and rows to both stop by and judge (``validation``).
 
     Args:
-        samples: as above.
-        config: of the recipe.
-        folds: each row outside the test part validates once; None for the recipe's own parts.
+        samples: all samples; those in the test part of the recipe are in no division.
+        config: splits of the recipe.
+        folds: number of divisions; each row validates once. None for the split of the recipe.
 
     Raises:
         ConfigError: there are too few groups or rows.

@@ -1,4 +1,4 @@
-"""Which samples train, which choose when to stop, and which judge."""
+"""Split samples into those that train, those that decide when to stop, and those that judge."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,38 +12,38 @@ from pipeline.tables.table import NAMED_ROWS, listed, table_error
 from pipeline.training.samples.samples import SampleSet
 
 Integers = npt.NDArray[np.int64]
-# Fewer rows give no training.
+# Fewer rows are too few to train on.
 FEWEST_TRAINING_ROWS = 10
-_PARTS = ("train", "validation", "test")
+PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Places of samples, each in one of three parts; sorted."""
+    """Places of samples in three parts, each sorted."""
 
     train: Integers
     validation: Integers
     test: Integers
-    """Empty where none was asked for."""
-    told: tuple[str, ...] = ()
-    """What is to be known about it."""
+    """Test part; empty if the configuration has none."""
+    notes: tuple[str, ...] = ()
+    """Notes on risks of the split, for the log."""
 
     def part_of_each(self, count: int) -> Integers:
-        """0, 1 or 2 for a sample that trains, validates or tests; with shape (count,)."""
+        """Return 0, 1, 2 for training, validation, test samples, -1 for others; (count,)."""
         parts = np.full(count, -1, dtype=np.int64)
-        for number, name in enumerate(_PARTS):
+        for number, name in enumerate(PARTS):
             parts[getattr(self, name)] = number
         return parts
 
 
 def make_split(samples: SampleSet, config: SplitsConfig) -> Split:
-    """One division of the samples; the same seed gives the same.
+    """Split the samples; the same seed gives the same split.
 
     Raises:
-        ConfigError: it is by something that the samples lack, a part is empty or too few rows
-            train, or a part knows something of another.
+        ConfigError: the samples lack the column to split by, a part is empty, too few rows train,
+            or a group or spectrum is in two parts.
     """
-    masks = {part: samples.fixed_parts == part for part in _PARTS}
+    masks = {part: samples.fixed_parts == part for part in PARTS}
     free = _free(samples)
     if free.size:
         units = _units(samples.take(free), config)
@@ -59,18 +59,18 @@ def make_split(samples: SampleSet, config: SplitsConfig) -> Split:
 
 
 def make_folds(samples: SampleSet, config: SplitsConfig) -> list[Split]:
-    """So many divisions that each sample is in the test part of exactly one.
+    """Return ``splits.folds`` splits, such that each sample is in the test part of exactly one.
 
     Raises:
-        ConfigError: as :func:`make_split`, or ``splits.folds`` says no number.
+        ConfigError: see :func:`make_split`; or ``splits.folds`` is not set.
     """
     if config.folds is None:
-        raise table_error("splits.folds", "no number of folds, expected 2 or more. Set it")
+        raise table_error("splits.folds", "no number of folds, expected 2 or more. Set the number")
     free = _free(samples)
     if free.size < len(samples) and "test" in samples.fixed_parts:
         raise table_error(
             "splits.folds",
-            "a file is all test, and each row is to be tested once, in turn. Leave out its part",
+            "a file has part: test, but folds test every row once. Remove its part",
         )
     units = _units(samples.take(free), config)
     sizes = _sizes(units)
@@ -89,17 +89,17 @@ def make_folds(samples: SampleSet, config: SplitsConfig) -> list[Split]:
 
 
 def _free(samples: SampleSet) -> Integers:
-    """Places of the samples whose file says no part."""
+    """Return the places of the samples whose file prescribes no part."""
     return np.flatnonzero(samples.fixed_parts == "").astype(np.int64)
 
 
 def check_no_leakage(samples: SampleSet, split: Split, *, groups: bool = True) -> None:
-    """Refuse a division by which one part knows something of another.
+    """Refuse a split in which two parts share information.
 
     Args:
-        samples: with or without groups.
-        split: of them.
-        groups: whether a group in two parts counts, or only the same input spectrum.
+        samples: samples with or without groups.
+        split: split of these samples.
+        groups: whether to check groups, too, or only equal input spectra.
 
     Raises:
         ConfigError: a group, or exactly the same input spectrum, is in two parts.
@@ -118,18 +118,19 @@ def check_no_leakage(samples: SampleSet, split: Split, *, groups: bool = True) -
     if shared:
         named = [" and ".join(samples.place(row) for row in rows) for rows in shared]
         complaints.append(
-            f"{len(shared)} input spectra are in two parts, exactly the same "
-            f"({listed(named, NAMED_ROWS)}). Remove the copies, or give each spectrum and its "
-            "copies one value of a column and set samples.group to it and splits.by: group"
+            f"{len(shared)} input spectra are exactly the same in two parts "
+            f"({listed(named, NAMED_ROWS)}). Remove the copies, or mark each spectrum and its "
+            "copies by the same value in a column, set samples.group to that column and "
+            "splits.by: group"
         )
     if complaints:
         raise table_error("splits", *complaints)
 
 
 def _units(samples: SampleSet, config: SplitsConfig) -> Integers:
-    """What is not divided: the number of each sample's group, time (in order) or spectrum.
+    """Return the number of each sample's group, time or spectrum, which a split keeps together.
 
-    Numbers are in the order of values, so that parts do not depend on the order of rows.
+    Numbers are in the order of values, so the parts do not depend on the order of rows.
     """
     if config.by == "random":
         return _spectra(samples)
@@ -137,8 +138,8 @@ def _units(samples: SampleSet, config: SplitsConfig) -> Integers:
     if values is None:
         raise table_error(
             "splits.by",
-            f"{config.by}, but the samples have no column for it. Set samples.{config.by} to one, "
-            "or splits.by: random if no two rows belong together",
+            f"{config.by}, but samples.{config.by} names no column. Set it, or set splits.by: "
+            "random if no two rows belong together",
         )
     return np.asarray(np.unique(values, return_inverse=True)[1], dtype=np.int64)
 
@@ -152,10 +153,10 @@ def _word(config: SplitsConfig) -> str:
 
 
 def _dealt(sizes: Integers, shares: Sequence[float], rng: np.random.Generator) -> list[Integers]:
-    """Units of each share of the rows, drawn so that no part is larger than its share.
+    """Draw units for each part, such that no part gets more rows than its share.
 
-    In random order, each goes to the first part that still has room for it. A part that nothing
-    fits into gets the smallest unit that is left.
+    In random order, each unit goes to the first part that has room for it. A part into which no
+    unit fits gets the smallest remaining unit.
     """
     total = int(sizes.sum())
     room = [share * total for share in shares]
@@ -176,7 +177,7 @@ def _dealt(sizes: Integers, shares: Sequence[float], rng: np.random.Generator) -
 
 
 def _latest(sizes: Integers, shares: Sequence[float]) -> list[Integers]:
-    """The last units for the first share, those before them for the next; at least one each."""
+    """Give the last units to the first part, those before to the next; at least one to each."""
     total, end = int(sizes.sum()), len(sizes)
     chosen = []
     for share in shares:
@@ -189,13 +190,13 @@ def _latest(sizes: Integers, shares: Sequence[float]) -> list[Integers]:
 
 
 def _nearer(sizes: Integers, start: int, end: int, rows: float) -> bool:
-    """Whether one unit more, before the others, comes nearer to so many rows."""
+    """Return whether one more unit, before the others, brings the count nearer to ``rows``."""
     now = int(sizes[start:end].sum())
     return abs(now + int(sizes[start - 1]) - rows) < abs(now - rows)
 
 
 def _even(sizes: Integers, folds: int, rng: np.random.Generator) -> Integers:
-    """The fold of each unit: the largest first, each to the fold with the fewest rows."""
+    """Return the fold of each unit: the largest first, each to the fold with the fewest rows."""
     order = rng.permutation(len(sizes))
     order = order[np.argsort(-sizes[order], kind="stable")]
     rows = np.zeros(folds, dtype=np.int64)
@@ -207,11 +208,11 @@ def _even(sizes: Integers, folds: int, rng: np.random.Generator) -> Integers:
 
 
 def _blocks(sizes: Integers, folds: int) -> Integers:
-    """The fold of each unit: stretches of time with about as many rows each, none empty."""
+    """Return the fold of each unit: periods with about the same number of rows, none empty."""
     middle = np.cumsum(sizes) - sizes / 2
     fold_of = np.minimum((middle / sizes.sum() * folds).astype(np.int64), folds - 1)
     if len(np.unique(fold_of)) < folds:
-        # A time with very many rows took the place of others: as many times each instead.
+        # One time with very many rows left a fold empty, so count times instead of rows.
         fold_of = np.arange(len(sizes)) * folds // len(sizes)
     return np.asarray(fold_of, dtype=np.int64)
 
@@ -226,7 +227,7 @@ def _fold(
 ) -> Split:
     others = np.setdiff1d(np.unique(units), test_units)
     sizes = _sizes(units)[others]
-    # Of what this fold does not test, which is less than usual where a large group is tested.
+    # A share of the rows not tested here, which are fewer than usual if a large group is tested.
     share = [config.validation / (1 - 1 / (config.folds or 2))]
     chosen = _latest(sizes, share) if config.by == "time" else _dealt(sizes, share, rng)
     validation, test = samples.fixed_parts == "validation", np.zeros(len(samples), dtype=bool)
@@ -241,12 +242,12 @@ def _checked(
     validation: npt.NDArray[np.bool_],
     test: npt.NDArray[np.bool_],
 ) -> Split:
-    """The split of these rows, unless there is something wrong with it."""
+    """Return the split of these rows after all checks."""
     split = Split(
         train=np.flatnonzero(~validation & ~test).astype(np.int64),
         validation=np.flatnonzero(validation).astype(np.int64),
         test=np.flatnonzero(test).astype(np.int64),
-        told=_told(samples, config),
+        notes=_notes(samples, config),
     )
     complaints = _too_few(samples, config, split)
     try:
@@ -258,38 +259,38 @@ def _checked(
     return split
 
 
-def _told(samples: SampleSet, config: SplitsConfig) -> tuple[str, ...]:
-    told = []
+def _notes(samples: SampleSet, config: SplitsConfig) -> tuple[str, ...]:
+    notes = []
     if samples.groups is not None and config.by != "group":
-        told.append(
-            f"splits.by: {config.by} may put rows of one group into two parts: what is tested is "
-            "then partly known from training, and errors look smaller than they are"
+        notes.append(
+            f"splits.by: {config.by} may put rows of one group into two parts. The test samples "
+            "are then partly known from training, and errors look smaller than they are"
         )
     copies = len(samples) - len(np.unique(_spectra(samples)))
     if copies and config.by == "random":
-        told.append(
-            f"{copies} rows have exactly the inputs of another row: they stay in one part with it"
+        notes.append(
+            f"{copies} rows have exactly the inputs of another row; they stay in the same part"
         )
-    return tuple(told)
+    return tuple(notes)
 
 
 def _too_few(samples: SampleSet, config: SplitsConfig, split: Split) -> list[str]:
-    wanted = [name for name in _PARTS if name != "test" or config.test or config.folds]
+    wanted = [name for name in PARTS if name != "test" or config.test or config.folds]
     counts = {name: len(getattr(split, name)) for name in wanted}
     if counts["train"] >= FEWEST_TRAINING_ROWS and all(counts.values()):
         return []
     found = ", ".join(f"{name} {count}" for name, count in counts.items())
     count = len(_sizes(_units(samples, config)))
     complaint = (
-        f"{len(samples)} rows with {count} {_word(config)} give {found}, expected "
-        f"{FEWEST_TRAINING_ROWS} or more to train and no part empty. Use more rows, or change "
+        f"{len(samples)} rows with {count} {_word(config)} give {found}; expected "
+        f"{FEWEST_TRAINING_ROWS} or more rows to train and no empty part. Use more rows, or change "
         "splits.validation and splits.test"
     )
     return [complaint]
 
 
 def _spectra(samples: SampleSet) -> Integers:
-    """The number of each sample's input spectrum, the same for exactly the same."""
+    """Return a number for each sample's input spectrum, equal for equal spectra."""
     if not samples.inputs:
         return np.arange(len(samples), dtype=np.int64)
     number = np.unique(samples.x, axis=0, return_inverse=True)[1]
@@ -297,7 +298,7 @@ def _spectra(samples: SampleSet) -> Integers:
 
 
 def _shared(numbers: npt.NDArray[np.integer], parts: Integers) -> list[tuple[int, int]]:
-    """Two rows, in different parts, of each number that is in more than one."""
+    """Return, for each number found in two parts, one row in each of them."""
     order = np.lexsort((parts, numbers))
     order = order[parts[order] >= 0]
     same = numbers[order][1:] == numbers[order][:-1]
