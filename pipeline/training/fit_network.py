@@ -12,9 +12,10 @@ import numpy as np
 
 from pipeline.config.training import Fit, Recipe, Stage
 from pipeline.errors import ConfigError, DivergedError
-from pipeline.networks.checks import check_network
+from pipeline.facts.sensors import find_sensor
+from pipeline.networks.checks import check_class_names, check_network
 from pipeline.networks.description import GoldenSpectra, Layer, Network, Variable
-from pipeline.training.checks import check_classes, check_savable_layers, check_sensors
+from pipeline.training.baselines import baseline_classes
 from pipeline.training.fitting import Checkpoints, EpochListener, FitData, FitResult, Trainer
 from pipeline.training.fitting.checkpoints import FitState
 from pipeline.training.fitting.model import dense_layers, layers_of
@@ -125,32 +126,43 @@ def fit_network(
 ) -> TrainingResult:
     """Check everything, fit stage after stage, and return the network with its record.
 
-    Args:
-        config: recipe whose samples name their inputs.
-        begin: makes the model from the samples.
-        stages: parts of the fit, one after the other.
-        listener: receives each epoch.
-        checkpoints: folder of checkpoints; the fit resumes if they belong to the same
-            configuration, samples and start network.
-        prepared: samples that are already read and split.
-        start: network that is fine-tuned.
-
     Raises:
-        ConfigError: the configuration or the samples are wrong, found before any training; or the
-            loss became infinite or NaN.
+        ConfigError: the configuration or the samples are wrong, found before any training.
+        DivergedError: the loss became infinite or NaN.
     """
-    check_sensors(config)
     set_up(config.fit)
     prepared = prepared or prepare(config.samples, config.splits)
     learner = begin(prepared)
-    hidden = [layer.units for layer in dense_layers(learner.model)[:-1]]
-    sizes = (*hidden, len(learner.outputs))
-    check_savable_layers(config, sizes, learner.activations, learner.inputs, learner.outputs)
-    check_classes(config, prepared.samples, learner.inputs)
+    check_learner(config, prepared, learner)
     kept = _checkpoints(checkpoints, config, prepared, "" if start is None else start.fingerprint)
     fitted = _fit_stages(learner, stages, config.fit, prepared, listener, kept)
-    network = _as_network(config, prepared, learner, fitted, start)
+    record = _record(config, prepared, fitted) | _start_record(learner, start)
+    network = replace(_bare_network(config, prepared, learner), training=record)
+    x = prepared.golden_inputs()
+    network = replace(network, golden=GoldenSpectra(x, network.reference(x)))
     return TrainingResult(network, fitted, prepared, learner.before)
+
+
+def check_learner(config: Recipe, prepared: PreparedSamples, learner: Learner) -> None:
+    """Refuse, before hours of training, a network that cannot be used or saved as asked.
+
+    Raises:
+        NetworkError: a class map cannot name a class, or OC-SMART's program cannot run the network
+            although the recipe saves in its layout.
+        ConfigError: a sensor is unknown, or a threshold of ``class_baselines`` cannot be computed.
+    """
+    from pipeline.networks.saving import check_savable
+
+    samples = prepared.samples
+    if samples.classes:
+        check_class_names("samples.classes", samples.class_quantity, samples.classes)
+        baseline_classes(
+            config.class_baselines, config.sensors[0], learner.inputs, samples.classes,
+            samples.x[:1],
+        )  # fmt: skip
+    network = _bare_network(config, prepared, learner)
+    if "h5" in config.save and not config.beyond_ocsmart:
+        check_savable(Path(f"{config.name}.h5"), network)
 
 
 def source_record(prepared: PreparedSamples) -> dict[str, Any]:
@@ -236,33 +248,24 @@ def _checkpoints(
     return Checkpoints(folder, digest.hexdigest(), config.fit.keep_every)
 
 
-def _as_network(
-    config: Recipe,
-    prepared: PreparedSamples,
-    learner: Learner,
-    fitted: FitResult,
-    start: Network | None,
-) -> Network:
-    """Return the finished network, with its record and golden spectra."""
-    samples = prepared.samples
+def _bare_network(config: Recipe, prepared: PreparedSamples, learner: Learner) -> Network:
+    """Return the network as it is now, still without record and golden spectra."""
     network = Network(
         name=config.name,
         title=config.title or config.name,
         inputs=learner.inputs,
         outputs=learner.outputs,
         layers=learner.layers(),
-        sensors=check_sensors(config),
+        sensors=tuple(find_sensor(sensor).name for sensor in config.sensors),
         citation=config.citation,
         licence=config.licence,
         file_name=f"{config.name}.{config.save[0]}",
         sha256="",
-        training=_record(config, prepared, fitted) | _start_record(learner, start),
-        classes=samples.classes,
-        class_quantity=samples.class_quantity,
+        classes=prepared.samples.classes,
+        class_quantity=prepared.samples.class_quantity,
     )
     check_network(network)
-    x = prepared.golden_inputs()
-    return replace(network, golden=GoldenSpectra(x, network.reference(x)))
+    return network
 
 
 def _record(config: Recipe, prepared: PreparedSamples, fitted: FitResult) -> dict[str, Any]:

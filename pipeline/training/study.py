@@ -14,14 +14,13 @@ from pipeline.evaluation.capacity import Capacity, Runs, judge
 from pipeline.networks.description import Array, Network
 from pipeline.networks.engines.numpy_engine import scaled
 from pipeline.networks.engines.tensorflow_setup import tensorflow
-from pipeline.training.checks import check_savable_recipe
 from pipeline.training.fit_network import TrainingResult
 from pipeline.training.fitting import OpenListener
 from pipeline.training.fitting.losses import loss_function
 from pipeline.training.samples.divisions import divisions, outside_test
 from pipeline.training.samples.preparation import PreparedSamples, Rows
 from pipeline.training.samples.samples import SampleSet, load_samples
-from pipeline.training.train import train
+from pipeline.training.train import check_trainable, train
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +65,7 @@ def study(
     samples.log_notes()
     parts = divisions(samples, config.splits, sizes.folds or _default_folds(samples, config))
     for recipe in recipes.values():
-        check_savable_recipe(recipe, parts[0])
+        check_trainable(recipe, parts[0])
     every = []
     for size, recipe in recipes.items():
         one_size = _OneSize(size, recipe, open_listener, folder)

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from pipeline.config.training import Stage, TrainingConfig
 from pipeline.networks.engines.numpy_engine import scaled
-from pipeline.training.fit_network import Learner, TrainingResult, fit_network
+from pipeline.training.fit_network import Learner, TrainingResult, check_learner, fit_network
 from pipeline.training.fitting import EpochListener
 from pipeline.training.fitting.model import decorrelation, new_model
+from pipeline.training.fitting.setup import set_up
 from pipeline.training.samples.preparation import PreparedSamples
 
 
@@ -30,8 +31,18 @@ def train(
             loss became infinite or NaN.
     """
     return fit_network(
-        config, lambda part: _begin(config, part), (Stage(),), listener, checkpoints, prepared
+        config, lambda samples: _begin(config, samples), (Stage(),), listener, checkpoints, prepared
     )
+
+
+def check_trainable(config: TrainingConfig, prepared: PreparedSamples) -> None:
+    """Refuse a recipe whose network cannot be used or saved as asked.
+
+    Raises:
+        PipelineError: see :func:`pipeline.training.fit_network.check_learner`.
+    """
+    set_up(config.fit)
+    check_learner(config, prepared, _begin(config, prepared))
 
 
 def _begin(config: TrainingConfig, prepared: PreparedSamples) -> Learner:

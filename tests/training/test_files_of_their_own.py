@@ -73,7 +73,7 @@ def test_folds_divide_the_other_files(tmp_path: Path) -> None:
     assert sorted(tested.tolist()) == list(range(40))
     assert all(set(range(40, 80)) <= set(fold.train.tolist()) for fold in folds)
     whole = load_samples(two_files(tmp_path, part="test"))
-    with pytest.raises(ConfigError, match="a file is all test"):
+    with pytest.raises(ConfigError, match="a file has part: test"):
         make_folds(whole, SplitsConfig(folds=3, validation=0.2))
 
 

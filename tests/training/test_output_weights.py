@@ -51,7 +51,7 @@ def test_by_name_and_none() -> None:
 
 def test_what_cannot_be_weighed() -> None:
     """A name that is no class, and a class without a training sample."""
-    with pytest.raises(ConfigError, match="murky: no such class; there are a, b, c"):
+    with pytest.raises(ConfigError, match="found murky, expected a class: a, b, c"):
         of_classes({"murky": 2.0}, ("a", "b", "c"), None)
     with pytest.raises(ConfigError, match="no training sample counts for d"):
         of_classes("balanced", ("a", "b", "c", "d"), None)
@@ -167,7 +167,7 @@ def test_a_class_that_a_map_could_not_name_is_told_before_training(tmp_path: Pat
     ("rules", "words"),
     [
         ({"clear": "Rrs_488 > 0"}, "class_baselines.simple.rules.clear: no column 'Rrs_488'"),
-        ({"blue": "Rrs_443 > 0"}, "class_baselines.simple: blue: no such class; there are clear"),
+        ({"blue": "Rrs_443 > 0"}, "class_baselines.simple: found the classes blue, expected clear"),
     ],
 )
 def test_thresholds_that_cannot_be(tmp_path: Path, rules: dict[str, str], words: str) -> None:
@@ -204,5 +204,5 @@ def test_targets_that_few_rows_have(tmp_path: Path) -> None:
     known = np.isfinite(samples.y[rows]).sum(axis=0)
     np.testing.assert_allclose(list(weights.values()), known.sum() / (2 * known))
     data["fit"]["target_weights"] = {"chl": 2.0}
-    with pytest.raises(ConfigError, match="chl: no such target; there are chlor_a, aph_443"):
+    with pytest.raises(ConfigError, match="found chl, expected a target: chlor_a, aph_443"):
         train(load_recipe(data, TrainingConfig), Silent())

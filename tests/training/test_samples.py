@@ -87,8 +87,8 @@ def test_all_that_is_asked_for_is_read(tmp_path: Path) -> None:
     assert samples.inputs[0].units == "sr-1"
     assert samples.targets[0].units == "mg m-3"
     assert samples.notes == (
-        "samples.csv: no units are said of Rrs_443 (sr-1), Rrs_555 (sr-1), taken as these",
-        "samples.csv: no units are said of chlor_a (mg m-3), taken as these",
+        "samples.csv: columns without units are taken as Rrs_443 (sr-1), Rrs_555 (sr-1)",
+        "samples.csv: columns without units are taken as chlor_a (mg m-3)",
     )
 
 
@@ -249,13 +249,13 @@ def bad_cell(column: str, value: Any) -> dict[str, list[Any]]:
     ("table", "keys", "message"),
     [
         (columns(), {"targets": [{"quantity": "chlora", "units": "m"}]}, "no column 'chlora'; did"),
-        (columns(), {"inputs": [RRS | {"wavelengths_nm": [490]}]}, "within 3 nm of 490 nm; there"),
+        (columns(), {"inputs": [RRS | {"wavelengths_nm": [490]}]}, "within 3 nm of 490 nm; found"),
         (columns(), {"inputs": [RRS | {"quantity": "Rrz", "units": "1"}]}, "no column 'Rrz_443'"),
-        (columns(), {"inputs": [RRS, RRS]}, "Rrs_443 is asked for twice"),
+        (columns(), {"inputs": [RRS, RRS]}, "Rrs_443 is given twice"),
         (columns(), {"inputs": [RRS | {"wavelengths_nm": [442, 444]}]}, "nearest to Rrs_442 and"),
         (columns(), {"units": {"chlor_a": "m-1"}}, "'chlor_a' is in 'm-1', expected 'mg m-3'"),
         (columns(), {"units": {"nothing": "m-1"}}, "samples.units: no file has a column nothing"),
-        (columns(), {"targets": [{"quantity": "weight"}]}, "units of column 'weight' are not know"),
+        (columns(), {"targets": [{"quantity": "weight"}]}, "units of column 'weight' are unknow"),
         (columns(), {"targets": [CHL | {"column": "cruise"}]}, "'cruise' has 'c0', 'c1', 'c2' in"),
         (columns(), {"group": "cruises"}, "samples.group: no column 'cruises'; did you mean cruis"),
         (bad_cell("cruise", None), {"group": "cruise"}, r"1 rows have no value in group .*line 4"),
@@ -287,7 +287,7 @@ def bad_cell(column: str, value: Any) -> dict[str, list[Any]]:
         (columns(), {"classes": {"column": "water", "names": ["clear", "turbid", "icy"]}},
          "expected also icy"),
         (bad_cell("water", None), {"classes": {"column": "water"}}, r"no water.*drop, or correct"),
-        (columns() | {"Rrs_443": [None] * 40}, {}, "no row of 40 has all it needs; missing are"),
+        (columns() | {"Rrs_443": [None] * 40}, {}, "none of 40 rows is complete; missing are"),
     ],
 )  # fmt: skip
 def test_mistakes_are_told(
@@ -326,7 +326,7 @@ def test_all_missing_files_are_named(tmp_path: Path) -> None:
 def test_a_file_twice_is_refused(tmp_path: Path) -> None:
     """A copy of a file would be trained on and tested with."""
     first, second = write(tmp_path, columns()), write(tmp_path, columns(), "copy.csv")
-    with pytest.raises(ConfigError, match=r"copy.csv is the same as samples.csv"):
+    with pytest.raises(ConfigError, match=r"copy.csv and samples.csv are the same file"):
         load_samples(config(first, files=[first, second]))
 
 

@@ -115,7 +115,7 @@ def test_the_same_spectrum_in_two_groups_is_refused() -> None:
     samples = small_samples([row % 20 for row in range(200)])
     samples.x[100:] = samples.x[:100]
     samples.groups[100:] = samples.groups[100:][::-1]
-    with pytest.raises(ConfigError, match=r"spectra are in two parts.*a\.csv \d+ and a\.csv \d+"):
+    with pytest.raises(ConfigError, match=r"spectra are exactly the same in two parts.*a\.csv \d+ and a\.csv \d+"):
         make_split(samples, SplitsConfig())
 
 
@@ -129,7 +129,7 @@ def test_random_parts_share_no_spectrum(copies: list[int], seed: int) -> None:
     assert_complete(split, samples)
     check_no_leakage(samples, split)
     assert split.notes == (
-        f"{len(copies)} rows have exactly the inputs of another row: they stay in one part with it",
+        f"{len(copies)} rows have exactly the inputs of another row; they stay in the same part",
     )
 
 
@@ -172,7 +172,7 @@ def test_a_group_in_two_parts_is_refused() -> None:
         ([0] * 100, {}, "100 rows with 1 groups give train 0"),
         ([0, 1, 2], {}, "expected 10 or more to train"),
         ([row % 3 for row in range(90)], {"folds": 3}, "3 groups for 3 folds, expected 4 or more"),
-        ([row % 9 for row in range(90)], {"by": "time"}, "no column for it. Set samples.time"),
+        ([row % 9 for row in range(90)], {"by": "time"}, "samples.time names no column"),
     ],
 )
 def test_too_little_to_split_is_refused(

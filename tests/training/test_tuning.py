@@ -170,14 +170,14 @@ def test_a_journal_of_another_search_is_refused(tmp_path):
     """And so is one that another process works with, or that is no journal."""
     with (
         open_journal(tmp_path, "key"),
-        pytest.raises(ConfigError, match="another search works"),
+        pytest.raises(ConfigError, match="another search uses"),
         open_journal(tmp_path, "key"),
     ):
         pass
     with pytest.raises(ConfigError, match="of another configuration"), open_journal(tmp_path, "k"):
         pass
     (tmp_path / NAME).write_text('{"key": "key"}\nnonsense\n')
-    with pytest.raises(ConfigError, match="damaged journal"), open_journal(tmp_path, "key"):
+    with pytest.raises(ConfigError, match="journal is damaged"), open_journal(tmp_path, "key"):
         pass
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError), open_journal(tmp_path / "file", "key"):
@@ -230,7 +230,7 @@ def test_a_mistake_in_a_trial_ends_the_search(tmp_path):
 def test_hyperband_refuses_a_space_with_few_points(tmp_path):
     """It would end in the midst of a bracket."""
     config = TuningConfig.model_validate({"space": {"layers": [1, 2], "units": [4, 8]}})
-    with pytest.raises(ConfigError, match="6 combinations, and hyperband draws 49"):
+    with pytest.raises(ConfigError, match="6 combinations, expected at least 98, because hyperband draws 49"):
         search_in(tmp_path, config, planted)
 
 
@@ -395,7 +395,7 @@ def test_a_killed_command_ends_as_an_undisturbed_one(tmp_path):
     found = [json.loads(line) for line in journal.read_text().splitlines()[1:]]
     assert [Trial(**one) for one in found] == list(undisturbed.trials)
     done = kept.count(b"\n") - 1
-    assert f"going on after {done} trials" in ended.stderr
+    assert f"resuming after {done} trials" in ended.stderr
     assert "best: trial" in ended.stdout
     assert (tmp_path / "killed" / "best.yaml").read_text() == best_yaml(undisturbed)
 

@@ -13,12 +13,11 @@ from pipeline.config.training import TrainingConfig
 from pipeline.config.tuning import TuningConfig
 from pipeline.errors import ConfigError, DivergedError
 from pipeline.networks.engines.tensorflow_setup import tensorflow
-from pipeline.training.checks import check_savable_recipe
 from pipeline.training.fitting import OpenListener
 from pipeline.training.samples.divisions import folds_that_stop
 from pipeline.training.samples.preparation import PreparedSamples
 from pipeline.training.samples.samples import load_samples
-from pipeline.training.train import train
+from pipeline.training.train import check_trainable, train
 from pipeline.training.tuning.journal import open_journal
 from pipeline.training.tuning.space import check_space, largest, with_values
 from pipeline.training.tuning.trial import Proposal, Trial, best_of
@@ -69,7 +68,7 @@ def tune(config: TrainingConfig, folder: Path, open_listener: OpenListener) -> T
     samples.log_notes()
     parts = folds_that_stop(samples, config.splits, chosen.folds)
     for recipe in largest(config, chosen.space):
-        check_savable_recipe(recipe, parts[0])
+        check_trainable(recipe, parts[0])
     epochs = chosen.epochs or config.fit.epochs
     tensorflow()  # set up before Keras Tuner imports it
     from pipeline.training.tuning.search import search
