@@ -133,7 +133,7 @@ def judged(
         hidden = np.isin(samples.groups, np.unique(samples.groups[test]))
         split = Split(np.flatnonzero(~hidden), NONE, test)
         logs = [
-            np.log10(forward(fit(member, PreparedSamples(samples, split)), samples.x[test])[:, 0])
+            np.log10(fit(member, PreparedSamples(samples, split)).reference(samples.x[test])[:, 0])
             for member in range(members)
         ]
         found[test] = np.mean(logs, axis=0)

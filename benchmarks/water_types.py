@@ -72,7 +72,7 @@ def by_folds(recipe: TrainingConfig, samples: SampleSet, seed: int, which: str) 
         if which == "simulated":
             split = replace(split, test=measured_rows(samples))
         network = train(recipe, Silent(), prepared=PreparedSamples(samples, split)).network
-        found[split.test] = forward(network, samples.x[split.test])
+        found[split.test] = network.reference(samples.x[split.test])
         if which == "simulated":
             break
     return found[measured_rows(samples)]

@@ -16,8 +16,7 @@ import numpy as np
 from pipeline.config.training import EnsembleConfig, Recipe
 from pipeline.evaluation.coverage import coverage
 from pipeline.networks import Ensemble
-from pipeline.networks.decades import in_decades
-from pipeline.networks.description import Array
+from pipeline.networks.variable import Array, in_decades
 from pipeline.training.calibration import UnseenRows, calibrate
 from pipeline.training.fit_network import TrainingResult, source_record
 from pipeline.training.samples.preparation import PreparedSamples, Rows

@@ -11,6 +11,7 @@ from pipeline.errors import ConfigError
 from pipeline.networks.description import Layer, Network
 from pipeline.networks.ensemble import Ensemble
 from pipeline.networks.rescaling import rescaled, with_outputs
+from pipeline.networks.variable import Variable, scaled
 from pipeline.training.fit_network import Learner, TrainingResult, fit_network
 from pipeline.training.fitting import EpochListener
 from pipeline.training.fitting.model import decorrelation, model_of

@@ -14,7 +14,8 @@ from pipeline.config.training import Fit, Recipe, Stage
 from pipeline.errors import ConfigError, DivergedError
 from pipeline.facts.sensors import find_sensor
 from pipeline.networks.checks import check_class_names, check_network
-from pipeline.networks.description import GoldenSpectra, Layer, Network, Variable
+from pipeline.networks.description import GoldenSpectra, Layer, Network
+from pipeline.networks.variable import Variable
 from pipeline.training.baselines import baseline_classes
 from pipeline.training.fitting import Checkpoints, EpochListener, FitData, FitResult, Trainer
 from pipeline.training.fitting.checkpoints import FitState

@@ -11,9 +11,9 @@ from pipeline.config.study import StudyConfig, hidden_of
 from pipeline.config.training import TrainingConfig
 from pipeline.errors import ConfigError, DivergedError
 from pipeline.evaluation.capacity import Capacity, Runs, judge
-from pipeline.networks.description import Array, Network
-from pipeline.networks.engines.numpy_engine import scaled
+from pipeline.networks.description import Network
 from pipeline.networks.engines.tensorflow_setup import tensorflow
+from pipeline.networks.variable import Array, scaled
 from pipeline.training.fit_network import TrainingResult
 from pipeline.training.fitting import OpenListener
 from pipeline.training.fitting.losses import loss_function

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.config.training import Stage, TrainingConfig
-from pipeline.networks.engines.numpy_engine import scaled
+from pipeline.networks.variable import scaled
 from pipeline.training.fit_network import Learner, TrainingResult, check_learner, fit_network
 from pipeline.training.fitting import EpochListener
 from pipeline.training.fitting.model import decorrelation, new_model

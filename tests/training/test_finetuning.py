@@ -160,7 +160,10 @@ def test_a_stopped_fine_tuning_goes_on(start, samples, tmp_path):
     [
         ({"stages": [{"freeze": 5}]}, "freeze: 5 of 5 layers leaves no layer"),
         ({"head": "new", "drop_layers": 5}, "nothing of SGLI_aphNN would be left"),
-        ({"decorrelate": True, "stages": [{"freeze": 1}]}, "decorrelate changes the weights of the first layer"),
+        (
+            {"decorrelate": True, "stages": [{"freeze": 1}]},
+            "decorrelate changes the weights of the first layer",
+        ),
     ],
 )
 def test_what_cannot_be_is_said(start, samples, changes, words):

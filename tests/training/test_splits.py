@@ -115,7 +115,9 @@ def test_the_same_spectrum_in_two_groups_is_refused() -> None:
     samples = small_samples([row % 20 for row in range(200)])
     samples.x[100:] = samples.x[:100]
     samples.groups[100:] = samples.groups[100:][::-1]
-    with pytest.raises(ConfigError, match=r"spectra are exactly the same in two parts.*a\.csv \d+ and a\.csv \d+"):
+    with pytest.raises(
+        ConfigError, match=r"spectra are exactly the same in two parts.*a\.csv \d+ and a\.csv \d+"
+    ):
         make_split(samples, SplitsConfig())
 
 

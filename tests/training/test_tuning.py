@@ -230,7 +230,9 @@ def test_a_mistake_in_a_trial_ends_the_search(tmp_path):
 def test_hyperband_refuses_a_space_with_few_points(tmp_path):
     """It would end in the midst of a bracket."""
     config = TuningConfig.model_validate({"space": {"layers": [1, 2], "units": [4, 8]}})
-    with pytest.raises(ConfigError, match="6 combinations, expected at least 98, because hyperband draws 49"):
+    with pytest.raises(
+        ConfigError, match="6 combinations, expected at least 98, because hyperband draws 49"
+    ):
         search_in(tmp_path, config, planted)
 
 

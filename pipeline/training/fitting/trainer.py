@@ -15,6 +15,7 @@ import numpy as np
 
 from pipeline.config.training import Fit
 from pipeline.networks.engines.tensorflow_setup import tensorflow
+from pipeline.networks.variable import Array
 from pipeline.training.fitting.checkpoints import Checkpoints, FitState
 from pipeline.training.fitting.history import Epoch
 from pipeline.training.fitting.losses import loss_function

@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from pipeline.config.samples import SamplesConfig, SplitsConfig
 from pipeline.config.training import Fit
-from pipeline.networks.description import Array, Variable, class_outputs
-from pipeline.networks.engines.numpy_engine import scaled
+from pipeline.networks.description import class_outputs
+from pipeline.networks.variable import Array, Variable, scaled
 from pipeline.training.fitting import FitData
 from pipeline.training.samples.output_weights import output_weights
 from pipeline.training.samples.samples import SampleSet, load_samples
