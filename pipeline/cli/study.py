@@ -23,12 +23,7 @@ study_option = click.option(
 def choose_size(
     recipe: "TrainingConfig", options: tuple[str, ...], output: Path
 ) -> "tuple[TrainingConfig, Path]":
-    """Run a capacity study; write and show its report.
-
-    Args:
-        recipe: recipe of the network.
-        options: values of ``--study``; without any, nothing is compared.
-        output: folder for the report.
+    """Run a capacity study if ``--study`` has options, and write and show its report.
 
     Returns:
         The recipe with the chosen size, and the folder for its checkpoints.

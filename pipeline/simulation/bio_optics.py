@@ -162,5 +162,4 @@ def fluorescence(water: Water, bands: Array) -> Array:
     """Return the contribution of chlorophyll fluorescence to Rrs in sr-1, shape (..., band)."""
     cdom_400 = absorption.exponential_decay(water.cdom_443, water.cdom_slope, np.array([400.0]))
     line = reflectance.fluorescence(bands, water.chlorophyll, cdom_400[..., 0], water.mineral)
-    brightness: Array = np.asarray(water.fluorescence_yield)[..., np.newaxis] * line
-    return brightness
+    return np.asarray(np.asarray(water.fluorescence_yield)[..., np.newaxis] * line)

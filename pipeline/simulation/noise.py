@@ -45,5 +45,4 @@ def _noisy(
     common, offset = rng.standard_normal((2, len(rrs), 1))
     share = level.band_share * rng.standard_normal(rrs.shape) + level.common_share * common
     residual = level.offset_412 * (wavelength_nm / OFFSET_NM) ** level.offset_exponent
-    noisy: Array = rrs * (1.0 + factor * share) + factor * offset * residual
-    return noisy
+    return np.asarray(rrs * (1.0 + factor * share) + factor * offset * residual)

@@ -95,14 +95,13 @@ def _within_limits(water: Water, waters: WaterDistributions) -> Kept:
     """Return which waters are within the limits; Rrs is checked in the green, where it peaks."""
     lowest, highest = waters.limits.chlorophyll
     green = forward(water, np.array([490.0, 560.0, 580.0, 600.0])).rrs.max(axis=-1)
-    kept: Kept = (
+    return np.asarray(
         (water.chlorophyll >= lowest)
         & (water.chlorophyll <= highest)
         & (water.cdom_443 <= waters.limits.highest_cdom_443)
         & (np.asarray(water.mineral) <= waters.limits.highest_mineral)
         & (green <= waters.limits.highest_rrs)
     )
-    return kept
 
 
 def _columns(water: Water, optics: Optics, rrs: Array, outputs: Sequence[str]) -> dict[str, Array]:

@@ -190,11 +190,9 @@ def _of_kind(of_types: list[LogNormal], kinds: npt.NDArray[np.int64], normal: Ar
 
 
 def _spread(median: Array | float, spread: Array | float, normal: Array) -> Array:
-    value: Array = median * 10.0 ** (spread * normal)
-    return value
+    return np.asarray(median * 10.0 ** (spread * normal))
 
 
 def _correlated(first: Array, second: Array, correlation: float) -> Array:
     """Return standard normal deviates that correlate with the first ones."""
-    mixed: Array = correlation * first + np.sqrt(1.0 - correlation**2) * second
-    return mixed
+    return np.asarray(correlation * first + np.sqrt(1.0 - correlation**2) * second)

@@ -31,12 +31,9 @@ def baseline_outputs(
         names: names of algorithms.
         sensor: sensor whose coefficients are used.
         inputs: variables in the columns of ``x``.
-        outputs: wanted variables.
+        outputs: variables in the columns of the result; NaN where an algorithm has no value.
         x: physical values with shape (n, inputs).
         tolerance_nm: largest distance between a wanted wavelength and that of the algorithm.
-
-    Returns:
-        Arrays with shape (n, outputs); NaN where an algorithm fails or lacks the output.
 
     Raises:
         ConfigError: an algorithm lacks bands, or has none of the outputs.
@@ -66,12 +63,8 @@ def baseline_classes(
 ) -> dict[str, npt.NDArray[np.int64]]:
     """Return the class of each row (n,) by the rules of each baseline; -1 where none holds.
 
-    Args:
-        baselines: baselines of a recipe, by name.
-        sensor: sensor whose coefficients the algorithms use.
-        inputs: variables in the columns of ``x``.
-        classes: names of classes, in the order of their numbers.
-        x: physical values with shape (n, inputs).
+    ``classes`` are in the order of their numbers; the other arguments are those of
+    :func:`baseline_outputs`.
 
     Raises:
         ConfigError: an algorithm lacks bands, or a rule uses an unknown name or class.

@@ -46,18 +46,14 @@ def train_ensemble(
 ) -> TrainedEnsemble:
     """Train the members of an ensemble and calibrate its uncertainty.
 
-    Args:
-        config: recipe of every member; the seeds of members count up from its seed.
-        settings: number of members and of folds.
-        prepared: samples and their split; the test part is not used for training.
-        train_member: trains one member.
-        checkpoints: folder for the checkpoints of all members.
+    All members have the same recipe; their seeds count up from its seed. No member learns from the
+    test part.
 
     Raises:
         ConfigError: there are too few groups or rows for the folds, or a fit failed.
     """
     split = prepared.split
-    pool = np.sort(np.concatenate([split.train, split.validation]))
+    pool = split.not_test
     splits = config.splits.model_copy(update={"folds": settings.folds})
     folds = [pool[fold.test] for fold in make_folds(prepared.samples.take(pool), splits)]
     members = []

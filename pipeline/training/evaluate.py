@@ -43,7 +43,7 @@ def evaluate_networks(
         networks: networks with the same inputs and outputs.
         config: training or fine-tuning configuration; its samples, splits and baselines are used.
         part: ``train``, ``validation``, ``test`` or ``all``.
-        output: folder for pictures, tables and the model card; None for the text only.
+        output: folder for pictures, tables and the model card; None for none.
         files: tables of samples, instead of those of the configuration.
 
     Returns:
@@ -77,13 +77,8 @@ def evaluate_part(
 ) -> Evaluation:
     """Evaluate a network on one part of the samples, beside algorithms and other networks.
 
-    Args:
-        network: network to evaluate.
-        config: recipe that names the algorithms to compare with.
-        prepared: samples and their split.
-        part: ``train``, ``validation``, ``test`` or ``all``.
-        before: the network before fine-tuning, on the same outputs.
-        others: more networks with the same inputs and outputs.
+    ``part`` is ``train``, ``validation``, ``test`` or ``all``. The other networks, and the one
+    ``before`` fine-tuning, have the same inputs and outputs.
     """
     rows = np.arange(len(prepared.samples)) if part == "all" else getattr(prepared.split, part)
     chosen, sensor = prepared.samples.take(rows), config.sensors[0]

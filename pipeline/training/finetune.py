@@ -26,20 +26,9 @@ def finetune(
     checkpoints: Path | None = None,
     prepared: PreparedSamples | None = None,
 ) -> TrainingResult:
-    """Continue training a network.
+    """Continue training a network; the samples need not name the inputs, which the network has.
 
-    Args:
-        start: network to start from, in any format that can be read.
-        config: fine-tuning configuration; its samples may leave out the inputs, which are then
-            those of the network.
-        listener: receives each epoch.
-        checkpoints: folder of checkpoints; fine-tuning resumes if they belong to the same
-            configuration, samples and start network.
-        prepared: samples that are already read and split.
-
-    Raises:
-        ConfigError: the configuration or the samples are wrong, found before any training; or the
-            loss became infinite or NaN.
+    The other arguments and the errors are those of :func:`pipeline.training.train.train`.
     """
     config = with_inputs_of(start, config)
     return fit_network(
@@ -157,11 +146,7 @@ def _decorrelation(
 
 
 def _columns(start: Network, prepared: PreparedSamples, tolerance_nm: float) -> list[int]:
-    """Return which output of the network each target is.
-
-    Raises:
-        ConfigError: a target is not an output of the network, or has other units.
-    """
+    """Return which output of the network each target is; all must be outputs, in the same units."""
     samples = prepared.samples
     if samples.classes or start.classes:
         if samples.classes != start.classes:

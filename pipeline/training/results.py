@@ -36,10 +36,7 @@ def write_results(
 ) -> list[Path]:
     """Save one network or an ensemble, with its evaluation on held-out samples and its model card.
 
-    Args:
-        folder: output folder; files of the same names are replaced.
-        config: recipe of the training.
-        trained: result of the training.
+    Files of the same names are replaced.
 
     Returns:
         The files of the networks; the file of an ensemble comes last.

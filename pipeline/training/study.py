@@ -50,11 +50,7 @@ def study(
     weights of its best epoch are then judged on rows that were used neither for training nor for
     choosing that epoch. No training uses the test part of the recipe.
 
-    Args:
-        config: recipe of the network.
-        sizes: sizes to compare, and the number of divisions and seeds.
-        open_listener: opens a listener for the epochs of one training.
-        folder: folder of checkpoints, from which a stopped study resumes.
+    ``folder`` is for checkpoints, from which a stopped study resumes.
 
     Raises:
         ConfigError: the recipe or the samples are wrong.

@@ -22,13 +22,12 @@ def train(
     Args:
         config: training configuration.
         listener: receives each epoch.
-        checkpoints: folder of checkpoints; training resumes if they belong to the same
-            configuration and samples.
+        checkpoints: folder of checkpoints, from which a stopped training resumes.
         prepared: samples that are already read and split.
 
     Raises:
-        ConfigError: the configuration or the samples are wrong, found before any training; or the
-            loss became infinite or NaN.
+        ConfigError: the configuration or the samples are wrong, found before any training.
+        DivergedError: the loss became infinite or NaN.
     """
     return fit_network(
         config, lambda samples: _begin(config, samples), (Stage(),), listener, checkpoints, prepared
@@ -36,11 +35,7 @@ def train(
 
 
 def check_trainable(config: TrainingConfig, prepared: PreparedSamples) -> None:
-    """Refuse a recipe whose network cannot be used or saved as asked.
-
-    Raises:
-        PipelineError: see :func:`pipeline.training.fit_network.check_learner`.
-    """
+    """Refuse a recipe whose network cannot be used or saved as asked; see ``check_learner``."""
     set_up(config.fit)
     check_learner(config, prepared, _begin(config, prepared))
 
@@ -56,7 +51,6 @@ def _begin(config: TrainingConfig, prepared: PreparedSamples) -> Learner:
         len(inputs),
         1 if one_logit else len(outputs),
         config.network,
-        last="linear",
         seed=config.fit.seed,
         dtype=config.fit.precision,
         first=first,

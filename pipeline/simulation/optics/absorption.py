@@ -60,8 +60,7 @@ def phytoplankton_spectrum(chlorophyll: Array | float, wavelength_nm: Array) -> 
     """Return amplitude * chlorophyll ** exponent of Bricaud et al. 1998, shape (..., band)."""
     amplitude = interpolate("phytoplankton", "amplitude", wavelength_nm)
     exponent = interpolate("phytoplankton", "exponent", wavelength_nm)
-    spectrum: Array = amplitude * per_band(chlorophyll) ** exponent
-    return spectrum
+    return np.asarray(amplitude * per_band(chlorophyll) ** exponent)
 
 
 def phytoplankton_absorption(
@@ -88,8 +87,7 @@ def phytoplankton_absorption(
     below_violet = np.exp(-0.5 * (from_violet / VIOLET_WIDTH_NM) ** 2)
     change = per_band(carotenoids) * around_490 + per_band(violet) * below_violet
     spectrum = mean * np.exp(change)
-    scaled: Array = per_band(at_443) * spectrum[..., :-1] / spectrum[..., -1:]
-    return scaled
+    return np.asarray(per_band(at_443) * spectrum[..., :-1] / spectrum[..., -1:])
 
 
 def marine_cdom_443(chlorophyll: Array, newer: Array | float = 1.0) -> Array:

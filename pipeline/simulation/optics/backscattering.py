@@ -40,5 +40,4 @@ def power_law(
     value: Array | float, at_nm: float, exponent: Array | float, wavelength_nm: Array
 ) -> Array:
     """Extrapolate a value at one wavelength to others by a power law, shape (..., band)."""
-    carried: Array = per_band(value) * (wavelength_nm / at_nm) ** -per_band(exponent)
-    return carried
+    return np.asarray(per_band(value) * (wavelength_nm / at_nm) ** -per_band(exponent))

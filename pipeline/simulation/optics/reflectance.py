@@ -44,10 +44,9 @@ def elastic_reflectance(
     """
     molecules = bbw / (a + bbw + bbp)
     particles = bbp / (a + bbw + bbp)
-    rrs: Array = (MOLECULES[0] + MOLECULES[1] * molecules) * molecules + per_band(
-        particle_factor
-    ) * (PARTICLES[0] + PARTICLES[1] * particles) * particles
-    return rrs
+    by_molecules = (MOLECULES[0] + MOLECULES[1] * molecules) * molecules
+    factor = per_band(particle_factor) * (PARTICLES[0] + PARTICLES[1] * particles)
+    return np.asarray(by_molecules + factor * particles)
 
 
 def raman_share(wavelength_nm: Array, blue: Array, green: Array) -> Array:
@@ -58,8 +57,7 @@ def raman_share(wavelength_nm: Array, blue: Array, green: Array) -> Array:
     alpha, beta_1, beta_2 = (
         interpolate("raman", name, wavelength_nm) for name in ("alpha", "beta_1", "beta_2")
     )
-    share: Array = alpha * per_band(blue / green) + beta_1 * per_band(green) ** beta_2
-    return share
+    return np.asarray(alpha * per_band(blue / green) + beta_1 * per_band(green) ** beta_2)
 
 
 def fluorescence(
@@ -75,5 +73,4 @@ def fluorescence(
     )
     peak = FLUORESCENCE_PER_CHLOROPHYLL * np.asarray(chlorophyll) / loss / IRRADIANCE_685
     away = (wavelength_nm - FLUORESCENCE_NM) / FLUORESCENCE_WIDTH_NM
-    line: Array = per_band(peak) * np.exp(-0.5 * away**2)
-    return line
+    return np.asarray(per_band(peak) * np.exp(-0.5 * away**2))

@@ -24,14 +24,6 @@ DECORRELATION = "decorrelation"
 SMALLEST_VARIANCE = 1e-6
 
 
-def keras_module() -> Any:
-    """Import Keras after TensorFlow is set up."""
-    tensorflow()
-    import keras
-
-    return keras
-
-
 def decorrelation(x: Array) -> Layer:
     """Return the layer from inputs (n, inputs) to principal components with variance 1."""
     mean = x.mean(axis=0)
@@ -45,7 +37,6 @@ def new_model(
     outputs: int,
     architecture: Architecture,
     *,
-    last: str,
     seed: int,
     dtype: str,
     first: Layer | None = None,
@@ -54,19 +45,23 @@ def new_model(
 
     Args:
         inputs: number of inputs.
-        outputs: number of outputs or classes.
+        outputs: number of units of the last layer, which is linear.
         architecture: hidden layers.
-        last: activation of the last layer, ``linear`` or ``softmax``.
         seed: seed of initial weights and dropout.
         dtype: float32 or float64.
         first: decorrelation of the inputs, a layer that does not learn.
     """
-    builder = _Builder(inputs, dtype, seed, first)
-    for units, activation in zip(architecture.hidden, architecture.activations, strict=True):
-        builder.dense(units, activation, architecture.l2, architecture.batch_normalisation)
-        builder.dropout(architecture.dropout)
-    builder.dense(outputs, last, architecture.l2)
-    return builder.model()
+    hidden = zip(architecture.hidden, architecture.activations, strict=True)
+    return _stacked(
+        inputs,
+        [*hidden, (outputs, "linear")],
+        seed=seed,
+        dtype=dtype,
+        first=first,
+        dropout=architecture.dropout,
+        l2=architecture.l2,
+        normalised=architecture.batch_normalisation,
+    )
 
 
 def model_of(
@@ -90,77 +85,56 @@ def model_of(
     """
     if first is not None:
         layers = [_unfolded(first, layers[0]), *layers[1:]]
-    builder = _Builder(layers[0].kernel.shape[0], dtype, seed, first)
-    count = len(layers) + len(new)
-    for number, layer in enumerate(layers, start=1):
-        builder.dense(layer.bias.size, layer.activation)
-        builder.dropout(dropout if number < count else 0.0)
-    for number, (units, activation) in enumerate(new, start=len(layers) + 1):
-        builder.dense(units, activation)
-        builder.dropout(dropout if number < count else 0.0)
-    model = builder.model()
+    known = [(layer.bias.size, layer.activation) for layer in layers]
+    model = _stacked(
+        len(layers[0].kernel), [*known, *new], seed=seed, dtype=dtype, first=first, dropout=dropout
+    )
     for layer, made in zip(layers, dense_layers(model), strict=False):
         made.set_weights([layer.kernel, layer.bias])
     return model
 
 
-class _Builder:
-    """Stacks layers, each with a descriptive name and a seed of its own."""
+def _stacked(
+    inputs: int,
+    layers: Sequence[tuple[int, str]],
+    *,
+    seed: int,
+    dtype: str,
+    first: Layer | None,
+    dropout: float,
+    l2: float = 0.0,
+    normalised: bool = False,
+) -> "keras.Model":
+    """Stack layers, given by units and activation, each with a name and a seed of its own."""
+    tensorflow()  # set up before Keras is imported
+    import keras
 
-    def __init__(self, inputs: int, dtype: str, seed: int, first: Layer | None) -> None:
-        self._keras = keras_module()
-        self._dtype, self._seed, self._first = dtype, seed, first
-        self._stack: list[Any] = [self._keras.Input((inputs,), dtype=dtype, name="scaled_inputs")]
-        self._number = 0
-        if first is not None:
-            self._stack.append(
-                self._keras.layers.Dense(inputs, dtype=dtype, trainable=False, name=DECORRELATION)
-            )
-
-    def dense(self, units: int, activation: str, l2: float = 0.0, normalised: bool = False) -> None:
-        """Add a dense layer and its activation."""
-        layers, self._number = self._keras.layers, self._number + 1
-        initializers, regularizers = self._keras.initializers, self._keras.regularizers
-        kind = initializers.HeNormal if "relu" in activation else initializers.GlorotUniform
-        self._stack.append(
-            layers.Dense(
-                units,
-                kernel_initializer=kind(seed=1000 * self._seed + self._number),
-                kernel_regularizer=regularizers.L2(l2) if l2 else None,
-                dtype=self._dtype,
-                name=f"{DENSE}_{self._number}",
-            )
+    make, kinds = keras.layers, keras.initializers
+    stack: list[Any] = [keras.Input((inputs,), dtype=dtype, name="scaled_inputs")]
+    if first is not None:
+        stack.append(make.Dense(inputs, dtype=dtype, trainable=False, name=DECORRELATION))
+    for number, (units, activation) in enumerate(layers, start=1):
+        kind = kinds.HeNormal if "relu" in activation else kinds.GlorotUniform
+        own_seed, is_hidden = 1000 * seed + number, number < len(layers)
+        dense = make.Dense(
+            units,
+            kernel_initializer=kind(seed=own_seed),
+            kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
+            dtype=dtype,
+            name=f"{DENSE}_{number}",
         )
-        if normalised:
-            self._stack.append(
-                layers.BatchNormalization(dtype=self._dtype, name=f"{NORMALISATION}_{self._number}")
-            )
-        self._stack.append(
-            layers.Activation(
-                keras_activation(activation, self._keras),
-                dtype=self._dtype,
-                name=f"{ACTIVATION}_{self._number}_{_plain(activation)}",
-            )
-        )
-
-    def dropout(self, share: float) -> None:
-        """Add dropout of a share of the units of the layer before."""
-        if share:
-            self._stack.append(
-                self._keras.layers.Dropout(
-                    share,
-                    seed=1000 * self._seed + self._number,
-                    dtype=self._dtype,
-                    name=f"{DROPOUT}_{self._number}",
-                )
-            )
-
-    def model(self) -> "keras.Model":
-        """Return the model of all layers so far."""
-        model = self._keras.Sequential(self._stack, name="network")
-        if self._first is not None:
-            model.get_layer(DECORRELATION).set_weights([self._first.kernel, self._first.bias])
-        return model
+        stack.append(dense)
+        if normalised and is_hidden:
+            stack.append(make.BatchNormalization(dtype=dtype, name=f"{NORMALISATION}_{number}"))
+        name = f"{ACTIVATION}_{number}_{_plain(activation)}"
+        stack.append(make.Activation(keras_activation(activation), dtype=dtype, name=name))
+        if dropout and is_hidden:
+            name = f"{DROPOUT}_{number}"
+            stack.append(make.Dropout(dropout, seed=own_seed, dtype=dtype, name=name))
+    model = keras.Sequential(stack, name="network")
+    if first is not None:
+        model.get_layer(DECORRELATION).set_weights([first.kernel, first.bias])
+    return model
 
 
 def _plain(activation: str) -> str:
@@ -191,13 +165,10 @@ def layers_of(model: "keras.Model", activations: Sequence[str]) -> tuple[Layer, 
         for normalisation in others:
             kernel, bias = _folded(kernel, bias, normalisation)
         made.append(Layer(kernel, bias, activation))
-    for layer in model.layers[:1]:
-        if layer.name == DECORRELATION:
-            turned, shift = (np.asarray(w, dtype=np.float64) for w in layer.get_weights())
-            first = made[0]
-            made[0] = Layer(
-                turned @ first.kernel, first.bias + shift @ first.kernel, first.activation
-            )
+    if model.layers[0].name == DECORRELATION:
+        turned, shift = (np.asarray(w, dtype=np.float64) for w in model.layers[0].get_weights())
+        kernel, bias = made[0].kernel, made[0].bias
+        made[0] = Layer(turned @ kernel, bias + shift @ kernel, made[0].activation)
     return tuple(made)
 
 

@@ -22,17 +22,14 @@ def outside_test(samples: SampleSet, config: SplitsConfig) -> SampleSet:
     if not config.test:
         return samples
     split = make_split(samples, config)
-    return samples.take(np.sort(np.concatenate([split.train, split.validation])))
+    return samples.take(split.not_test)
 
 
 def divisions(samples: SampleSet, config: SplitsConfig, folds: int) -> list[PreparedSamples]:
     """Return divisions into rows to train, rows to stop by and held-out rows (``test``).
 
-    Args:
-        samples: all samples; those in the test part of the recipe are in no division.
-        config: splits of the recipe; ``validation`` is the share of rows to stop by.
-        folds: number of divisions; each row is held out once. For 1, as many rows are held out
-            as there are to stop by.
+    Each row outside the test part of the recipe is held out once. With ``folds`` 1, there is one
+    division, with as many rows held out as there are to stop by.
 
     Raises:
         ConfigError: there are too few groups or rows.
@@ -52,10 +49,7 @@ def folds_that_stop(
 ) -> list[PreparedSamples]:
     """Return divisions into rows to train and rows to both stop by and judge (``validation``).
 
-    Args:
-        samples: all samples; those in the test part of the recipe are in no division.
-        config: splits of the recipe.
-        folds: number of divisions; each row validates once. None for the split of the recipe.
+    With ``folds``, each row validates once; None means the split of the recipe.
 
     Raises:
         ConfigError: there are too few groups or rows.
@@ -64,13 +58,6 @@ def folds_that_stop(
         split = make_split(samples, config)
         return [PreparedSamples(samples, Split(split.train, split.validation, NONE))]
     return [
-        PreparedSamples(
-            one.samples,
-            Split(
-                np.sort(np.concatenate([one.split.train, one.split.validation])),
-                one.split.test,
-                NONE,
-            ),
-        )
+        PreparedSamples(one.samples, Split(one.split.not_test, one.split.test, NONE))
         for one in divisions(samples, config, folds)
     ]

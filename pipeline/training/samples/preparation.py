@@ -32,19 +32,11 @@ class PreparedSamples:
         return "softmax" if self.samples.classes else "linear"
 
     def inputs(self) -> tuple[Variable, ...]:
-        """Return the inputs, scaled by the training part.
-
-        Raises:
-            ConfigError: an input is constant.
-        """
+        """Return the inputs, scaled by the training part; a constant one is a ConfigError."""
         return fit_variables(self.samples.inputs, self.samples.x, self.split.train)
 
     def outputs(self) -> tuple[Variable, ...]:
-        """Return the targets, scaled by the training part, or the probabilities of classes.
-
-        Raises:
-            ConfigError: a target is constant.
-        """
+        """Return the targets, scaled as the inputs are, or the probabilities of classes."""
         if self.samples.classes:
             return class_outputs(self.samples.classes)
         return fit_variables(self.samples.targets, self.samples.y, self.split.train)

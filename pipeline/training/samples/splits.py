@@ -28,6 +28,11 @@ class Split:
     notes: tuple[str, ...] = ()
     """Notes on risks of the split, for the log."""
 
+    @property
+    def not_test(self) -> Integers:
+        """Training and validation part together, sorted."""
+        return np.sort(np.concatenate([self.train, self.validation]))
+
     def part_of_each(self, count: int) -> Integers:
         """Return 0, 1, 2 for training, validation, test samples, -1 for others; (count,)."""
         parts = np.full(count, -1, dtype=np.int64)
@@ -47,7 +52,7 @@ def make_split(samples: SampleSet, config: SplitsConfig) -> Split:
     free = _free(samples)
     if free.size:
         units = _units(samples.take(free), config)
-        sizes = _sizes(units)
+        sizes = np.bincount(units)
         shares = [config.test, config.validation]
         if config.by == "time":
             chosen = _latest(sizes, shares)
@@ -73,7 +78,7 @@ def make_folds(samples: SampleSet, config: SplitsConfig) -> list[Split]:
             "a file has part: test, but folds test every row once. Remove its part",
         )
     units = _units(samples.take(free), config)
-    sizes = _sizes(units)
+    sizes = np.bincount(units)
     if len(sizes) < config.folds + 1:
         raise table_error(
             "splits",
@@ -96,13 +101,8 @@ def _free(samples: SampleSet) -> Integers:
 def check_no_leakage(samples: SampleSet, split: Split, *, groups: bool = True) -> None:
     """Refuse a split in which two parts share information.
 
-    Args:
-        samples: samples with or without groups.
-        split: split of these samples.
-        groups: whether to check groups, too, or only equal input spectra.
-
     Raises:
-        ConfigError: a group, or exactly the same input spectrum, is in two parts.
+        ConfigError: exactly the same input spectrum or, with ``groups``, a group is in two parts.
     """
     parts = split.part_of_each(len(samples))
     complaints = []
@@ -142,10 +142,6 @@ def _units(samples: SampleSet, config: SplitsConfig) -> Integers:
             "random if no two rows belong together",
         )
     return np.asarray(np.unique(values, return_inverse=True)[1], dtype=np.int64)
-
-
-def _sizes(units: Integers) -> Integers:
-    return np.bincount(units).astype(np.int64)
 
 
 def _word(config: SplitsConfig) -> str:
@@ -226,7 +222,7 @@ def _fold(
     rng: np.random.Generator,
 ) -> Split:
     others = np.setdiff1d(np.unique(units), test_units)
-    sizes = _sizes(units)[others]
+    sizes = np.bincount(units)[others]
     # A share of the rows not tested here, which are fewer than usual if a large group is tested.
     share = [config.validation / (1 - 1 / (config.folds or 2))]
     chosen = _latest(sizes, share) if config.by == "time" else _dealt(sizes, share, rng)
@@ -280,7 +276,7 @@ def _too_few(samples: SampleSet, config: SplitsConfig, split: Split) -> list[str
     if counts["train"] >= FEWEST_TRAINING_ROWS and all(counts.values()):
         return []
     found = ", ".join(f"{name} {count}" for name, count in counts.items())
-    count = len(_sizes(_units(samples, config)))
+    count = len(np.bincount(_units(samples, config)))
     complaint = (
         f"{len(samples)} rows with {count} {_word(config)} give {found}; expected "
         f"{FEWEST_TRAINING_ROWS} or more rows to train and no empty part. Use more rows, or change "

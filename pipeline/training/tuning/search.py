@@ -49,9 +49,9 @@ def search(
     Args:
         config: method, seed and space.
         epochs: epochs of the longest training.
-        layers: hidden layers of the recipe, if the space does not vary them.
+        layers: number of hidden layers if the space does not vary it.
         run: runs one trial.
-        journal: journal with the trials that are done; new ones are added.
+        journal: journal with the trials that are done, for new trials, too.
         report: receives each trial, and whether it came from the journal.
 
     Raises:

@@ -12,12 +12,7 @@ UNITS = "units_"
 
 
 def check_space(recipe: TrainingConfig, space: Space) -> None:
-    """Refuse a space that does not fit its recipe.
-
-    Raises:
-        ConfigError: the optimizer has no weight decay to vary, or the number of layers is varied
-            while they have different activations.
-    """
+    """Raise a ConfigError if a space does not fit its recipe."""
     kind = recipe.fit.optimizer.kind
     if space.weight_decay is not None and kind != "adamw":
         raise ConfigError(

@@ -51,10 +51,7 @@ def tune(config: TrainingConfig, folder: Path, open_listener: OpenListener) -> T
     several. No trial uses the test part of the recipe. A trial that continues another one starts
     from the checkpoint of that one; all trials follow the same schedule of the learning rate.
 
-    Args:
-        config: recipe, whose section ``tune`` names the hyperparameters to vary.
-        folder: folder for the journal and checkpoints, from which a stopped search resumes.
-        open_listener: opens a listener for the epochs of one trial.
+    ``folder`` is for the journal and checkpoints, from which a stopped search resumes.
 
     Raises:
         ConfigError: the recipe, the space or the samples are wrong, or every training diverged.
