@@ -9,20 +9,20 @@ from pipeline.evaluation.coverage import DEVIATIONS
 from pipeline.networks.ensemble import Calibration
 from pipeline.networks.variable import Array, Variable
 
-# With fewer rows a quantile is not determined.
+# Fewer rows are too few to estimate a quantile.
 FEWEST = 20
-# Floors to try, in units of the median spread: from none to almost only the floor.
+# Floors to try, in units of the median spread: from no floor to almost only the floor.
 FLOORS = (0.0, *np.logspace(-1.5, 2.0, 60).tolist())
 
 
 @dataclass(frozen=True)
 class UnseenRows:
-    """Results of networks on rows that they did not learn from; log10 of outputs over decades."""
+    """Results on rows that a network did not learn from, in log10 if an output spans decades."""
 
     observed: Array
     """Observed values, with shape (n, outputs)."""
     modelled: Array
-    """Values of the networks that did not learn from the row, with shape (n, outputs)."""
+    """Mean of the networks that did not learn from the row, with shape (n, outputs)."""
     spread: Array
     """Standard deviation over all networks, with shape (n, outputs)."""
 

@@ -1,4 +1,4 @@
-"""Train several networks by one recipe, each without a different part of the samples.
+"""Train several networks by one recipe; each leaves out a different part of the samples.
 
 The training and validation parts together are divided into folds. A member learns from all folds
 but one, and that fold decides when it stops. So for every row there are members that did not learn
@@ -74,7 +74,7 @@ def train_ensemble(
 
 
 def held_on(ensemble: Ensemble, prepared: PreparedSamples, rows: Rows) -> Mapping[str, Any]:
-    """Return, by output, which share of observed values the intervals of the ensemble hold."""
+    """Return for each output the share of observed values inside the ensemble's intervals."""
     chosen = prepared.samples.take(rows)
     modelled, deviation = ensemble.predict_with_uncertainty(chosen.x, "numpy")
     with np.errstate(all="ignore"):
@@ -91,7 +91,7 @@ def _member_recipe(config: Kind, number: int) -> Kind:
 def _calibrated(
     ensemble: Ensemble, prepared: PreparedSamples, pool: Rows, folds: Sequence[Rows]
 ) -> Ensemble:
-    """Return the ensemble with its calibration, and a record of how well that holds."""
+    """Return the ensemble with its calibration and a record of its coverage."""
     unseen = _unseen(ensemble, prepared, pool, folds)
     calibration = calibrate(ensemble.outputs, unseen)
     ensemble = replace(ensemble, calibration=calibration)
@@ -120,7 +120,7 @@ def _unseen(
 def _held(
     ensemble: Ensemble, observed: Array, modelled: Array, deviation: Array
 ) -> Mapping[str, Any]:
-    """Return the coverage of each output, to four digits; arrays are in decades where log10."""
+    """Return the coverage of each output, rounded to four digits."""
     columns = {
         variable.name: coverage(
             observed[:, column], modelled[:, column], deviation[:, column], log=False

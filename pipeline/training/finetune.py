@@ -26,7 +26,7 @@ def finetune(
     checkpoints: Path | None = None,
     prepared: PreparedSamples | None = None,
 ) -> TrainingResult:
-    """Continue training a network; the samples need not name the inputs, which the network has.
+    """Continue training a network; if the samples name no inputs, those of the network are used.
 
     The other arguments and the errors are those of :func:`pipeline.training.train.train`.
     """
@@ -136,7 +136,7 @@ def _decorrelation(
     prepared: PreparedSamples,
     inputs: tuple[Variable, ...],
 ) -> Layer | None:
-    """Return the decorrelation that the start network was trained with, else a new one."""
+    """Return the decorrelation that the start network was trained with, otherwise a new one."""
     if not config.finetune.decorrelate:
         return None
     known = start.training.get("decorrelation")
@@ -146,7 +146,7 @@ def _decorrelation(
 
 
 def _columns(start: Network, prepared: PreparedSamples, tolerance_nm: float) -> list[int]:
-    """Return which output of the network each target is; all must be outputs, in the same units."""
+    """Return the place of each target among the outputs of the network."""
     samples = prepared.samples
     if samples.classes or start.classes:
         if samples.classes != start.classes:

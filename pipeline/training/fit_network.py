@@ -62,7 +62,7 @@ class Learner:
     decorrelation: Layer | None
     """Layer in front that decorrelates the inputs and does not learn."""
     one_logit: bool = False
-    """Whether two classes are learned by one logit; the network has a softmax over it and zero."""
+    """Whether one logit learns two classes; the network gets a softmax of zero and the logit."""
     kept_layers: int = 0
     """Number of layers that come from the start network."""
     before: Network | None = None
@@ -94,7 +94,7 @@ class Learner:
         return train, validation
 
     def freeze(self, stage: Stage) -> None:
-        """Fix the first layers as a stage asks, and let the layers behind them learn.
+        """Freeze the first layers as a stage asks; the layers behind them learn.
 
         Raises:
             ConfigError: no layer is left to learn, or the first layer cannot be frozen.
@@ -231,7 +231,7 @@ def _check_finite(fitted: FitResult) -> None:
 def _checkpoints(
     folder: Path | None, config: Recipe, prepared: PreparedSamples, start: str
 ) -> Checkpoints | None:
-    """Return the checkpoints in a folder, keyed by configuration, samples and start network.
+    """Return the checkpoints in a folder for this configuration, samples and start network.
 
     The number of epochs and the patience are not part of the key, so a fit can be extended.
     """

@@ -1,4 +1,4 @@
-"""Write what a training or a capacity study produced: networks, evaluation, model card, recipe."""
+"""Write the results of a training or a capacity study: networks, evaluation, card, recipe."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
@@ -110,7 +110,7 @@ def _save_ensemble(folder: Path, config: Recipe, ensemble: Ensemble) -> list[Pat
 def _histories(
     trained: TrainingResult | TrainedEnsemble, files: Sequence[Path]
 ) -> dict[str, str | bytes]:
-    """Return the epochs of each network as CSV, by the name of the file."""
+    """Return the epochs of each network as CSV texts, by file name."""
     if isinstance(trained, TrainingResult):
         return {"history.csv": history_csv(trained.fitted.history)}
     return {
@@ -120,7 +120,7 @@ def _histories(
 
 
 def metrics_record(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
-    """Return the metrics of each part for the record of a network, without those by group."""
+    """Return the metrics of each part, without groups, for the record of a network."""
     found: dict[str, Any] = {}
     for evaluation in evaluations:
         content = as_dict(evaluation)
@@ -153,7 +153,7 @@ def run_config(network: Network | Ensemble, file: Path) -> Mapping[str, Any]:
 
 
 def split_csv(prepared: PreparedSamples) -> str:
-    """Return as CSV which row of which file is in which part."""
+    """Return a CSV with the file, row, group and part of each sample."""
     samples, rows = prepared.samples, [("file", "row", "group", "part")]
     for part in PARTS:
         for row in getattr(prepared.split, part):

@@ -171,7 +171,7 @@ def row_losses(
 ) -> Array:
     """Return the loss of each target of each row; their mean is the loss of the rows.
 
-    With shape (n targets,), row after row; for classes the cross-entropy, with shape (n,).
+    The shape is (n targets,), row after row. For classes it is the cross-entropy, with shape (n,).
     """
     found = network.reference(part.samples.x[rows])
     data = part.data(rows, network.inputs, network.outputs)
@@ -188,7 +188,7 @@ def row_losses(
 
 
 def _groups(part: PreparedSamples, values: int) -> Array:
-    """Return the group of each held-out value, where each row has this number of values."""
+    """Return the group of each held-out value; each row has ``values`` of them."""
     rows = part.split.test
     groups = rows.astype(np.str_) if part.samples.groups is None else part.samples.groups[rows]
     return np.repeat(groups, values)

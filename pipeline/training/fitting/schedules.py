@@ -1,4 +1,4 @@
-"""Learning rates that depend on the step (by Keras) or on the validation loss."""
+"""Learning rates that change with the step (by Keras) or with the validation loss."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,4 +1,4 @@
-"""The epoch loop. An epoch is one call of a TensorFlow graph; Keras optimises.
+"""Run the epochs of a fit. An epoch is one call of a TensorFlow graph; Keras optimises.
 
 The order of samples depends on the seed and the epoch only. So a fit that resumes from a checkpoint
 ends with the same weights as one that was never stopped.
@@ -199,7 +199,7 @@ class Trainer:
         return graph
 
     def _step(self, x: Any, y: Any, weights: Any) -> tuple[Any, Any]:
-        """Make one step; return the mean loss and the weight of the batch."""
+        """Make one optimizer step; return the mean loss and the weight of the batch."""
         tf, model = self._tf, self._model
         with tf.GradientTape() as tape:
             weight = tf.reduce_sum(weights)

@@ -63,7 +63,7 @@ def classes_by_rules(
 
 
 def _truth(table: Table, rule: str) -> tuple[Rows, Rows]:
-    """Return where a rule holds, and where a value that it needs is missing; each (rows,)."""
+    """Return where a rule holds, and where a value that it needs is missing, with shape (rows,)."""
     holds = np.asarray(evaluate(rule, table.columns))
     if holds.dtype.kind != "b":
         raise ConfigError(f"{rule!r} gives no true or false; write a comparison: aph_443 > 0.01")

@@ -32,11 +32,11 @@ class PreparedSamples:
         return "softmax" if self.samples.classes else "linear"
 
     def inputs(self) -> tuple[Variable, ...]:
-        """Return the inputs, scaled by the training part; a constant one is a ConfigError."""
+        """Return the inputs with ranges of the training part; none may be constant."""
         return fit_variables(self.samples.inputs, self.samples.x, self.split.train)
 
     def outputs(self) -> tuple[Variable, ...]:
-        """Return the targets, scaled as the inputs are, or the probabilities of classes."""
+        """Return the targets with ranges of the training part, or the probabilities of classes."""
         if self.samples.classes:
             return class_outputs(self.samples.classes)
         return fit_variables(self.samples.targets, self.samples.y, self.split.train)
@@ -63,7 +63,7 @@ class PreparedSamples:
         one_logit: bool = False,
         by_output: Array | None = None,
     ) -> FitData | None:
-        """Return some rows as a model takes them; None if there are no rows.
+        """Return some rows as arrays for a model; None if there are no rows.
 
         Args:
             rows: places of the samples.
@@ -87,7 +87,7 @@ class PreparedSamples:
         return FitData(x, y, weights[:, np.newaxis] * known * of_targets)
 
     def golden_inputs(self, count: int = 5) -> Array:
-        """Return a few training spectra, evenly chosen by their mean transformed value."""
+        """Return a few training spectra, evenly spaced in order of their mean transformed value."""
         rows = self.split.train
         level = scaled(self.inputs(), self.samples.x[rows]).mean(axis=1)
         places = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)

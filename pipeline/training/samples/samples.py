@@ -47,7 +47,7 @@ class SampleSet:
     times: npt.NDArray[np.datetime64] | None
     """Time of each sample in UTC, with shape (n,)."""
     rows: Integers
-    """Position in the file: line of a text file, otherwise number of the row, from 1; (n,)."""
+    """Line of each sample in a text file, otherwise its row, from 1; with shape (n,)."""
     files: Integers
     """File of each sample, as its place in ``sources``, with shape (n,)."""
     sources: tuple[Mapping[str, Any], ...]
@@ -74,7 +74,7 @@ class SampleSet:
 
     @property
     def fixed_parts(self) -> npt.NDArray[np.str_]:
-        """The part that the file of each sample prescribes, "" if it prescribes none; (n,)."""
+        """The part of each sample if its file fixes it, otherwise ""; with shape (n,)."""
         of_file = np.array([source.get("part", "") for source in self.sources], dtype=np.str_)
         return of_file[self.files]
 

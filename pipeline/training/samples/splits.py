@@ -1,4 +1,7 @@
-"""Split samples into those that train, those that decide when to stop, and those that judge."""
+"""Split samples into those that train, those that decide when to stop, and those that judge.
+
+A unit is what a split keeps together: a group, a time or a spectrum.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,7 +97,7 @@ def make_folds(samples: SampleSet, config: SplitsConfig) -> list[Split]:
 
 
 def _free(samples: SampleSet) -> Integers:
-    """Return the places of the samples whose file prescribes no part."""
+    """Return the places of the samples whose file does not fix their part."""
     return np.flatnonzero(samples.fixed_parts == "").astype(np.int64)
 
 
@@ -128,7 +131,7 @@ def check_no_leakage(samples: SampleSet, split: Split, *, groups: bool = True) -
 
 
 def _units(samples: SampleSet, config: SplitsConfig) -> Integers:
-    """Return the number of each sample's group, time or spectrum, which a split keeps together.
+    """Return the number of each sample's unit.
 
     Numbers are in the order of values, so the parts do not depend on the order of rows.
     """
@@ -173,7 +176,7 @@ def _dealt(sizes: Integers, shares: Sequence[float], rng: np.random.Generator) -
 
 
 def _latest(sizes: Integers, shares: Sequence[float]) -> list[Integers]:
-    """Give the last units to the first part, those before to the next; at least one to each."""
+    """Give the last units to the first part and the units before them to the next part."""
     total, end = int(sizes.sum()), len(sizes)
     chosen = []
     for share in shares:

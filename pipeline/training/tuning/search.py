@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 OWN = "tuner/"
 """Prefix of the names of Keras Tuner's own values."""
 SEEDS_APART, TRIALS_APART = 10_000_019, 1_000
-"""Distances between seeds: Keras Tuner counts up from its seed, so neighbours would overlap."""
+"""Distance between the seeds of searches and of trials: Keras Tuner counts up from its seed."""
 MOST_SEEDS = 2**32
 LEAST_LOSS = 1e-30
 WORSE = 1.0
@@ -131,7 +131,7 @@ class _Hyperband(_Unsaved, keras_tuner.oracles.HyperbandOracle):  # type: ignore
         return sum(self._get_size(n, 0) for n in range(self._get_num_brackets()))
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """Propose the next trial; for a known one, too, because it needs its place in a bracket.
+        """Propose the next trial, even if it is known, because it needs its place in a bracket.
 
         Raises:
             FatalError: caused by a ConfigError; the journal has the trial in another place.
