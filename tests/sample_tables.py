@@ -79,7 +79,7 @@ def small_samples(groups: list[int], times: list[int] | None = None) -> SampleSe
         rows=np.arange(1, count + 1),
         files=np.zeros(count, dtype=np.int64),
         sources=({"name": "a.csv", "sha256": "", "rows": count},),
-        told=(),
+        notes=(),
     )
 
 

@@ -172,7 +172,7 @@ def test_a_group_in_two_parts_is_refused() -> None:
     ("groups", "keys", "message"),
     [
         ([0] * 100, {}, "100 rows with 1 groups give train 0"),
-        ([0, 1, 2], {}, "expected 10 or more to train"),
+        ([0, 1, 2], {}, "expected 10 or more rows to train"),
         ([row % 3 for row in range(90)], {"folds": 3}, "3 groups for 3 folds, expected 4 or more"),
         ([row % 9 for row in range(90)], {"by": "time"}, "samples.time names no column"),
     ],
