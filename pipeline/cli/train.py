@@ -126,7 +126,7 @@ def finetune(
     "-c",
     "--config",
     required=True,
-    help="Training configuration with samples, splits and baselines: a file or a shipped name.",
+    help="Training configuration (file or shipped name), for samples, splits and baselines.",
 )
 @samples_option
 @click.option("-o", "--output", type=EXISTING, default=None, help="Folder for the report.")

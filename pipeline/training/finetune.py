@@ -166,8 +166,8 @@ def _columns(start: Network, prepared: PreparedSamples, tolerance_nm: float) -> 
             )
         if start.outputs[nearest].units != target.units:
             raise ConfigError(
-                f"target {target.name} is in {target.units}, but in {start.name} in "
-                f"{start.outputs[nearest].units}. Convert it by samples.columns."
+                f"target {target.name} is in {target.units}, expected "
+                f"{start.outputs[nearest].units} as in {start.name}. Convert it by samples.columns."
             )
         columns.append(nearest)
     return columns

@@ -52,7 +52,9 @@ def with_new_columns(
     table = _with_columns(table, "samples.files.columns", file.columns, findings)
     unknown = [name for name in file.units if name not in table.columns]
     if unknown:
-        findings.complain(f"{table.name}: samples.files.units: no column {listed(unknown)}")
+        findings.complain(
+            f"{table.name}: samples.files.units: no column {listed(unknown)}. Correct the name"
+        )
     table = _with_units(table, file.units)
     table = _with_columns(table, "samples.columns", config.columns, findings)
     return _with_units(table, config.units)

@@ -160,7 +160,9 @@ def _check_units(tables: Sequence[Table], config: SamplesConfig, findings: Findi
     columns = {column for table in tables for column in table.columns}
     unknown = [name for name in config.units if name not in columns]
     if tables and unknown:
-        findings.complain(f"samples.units: no file has a column {listed(unknown)}")
+        findings.complain(
+            f"samples.units: no file has a column {listed(unknown)}. Correct the name"
+        )
 
 
 def _check_same_units(parts: Sequence[_FileSamples], findings: Findings) -> None:
