@@ -94,15 +94,12 @@ def wrong_use(error: PipelineError) -> NoReturn:
     sys.exit(2)
 
 
-def guarded(work: Callable[[], None]) -> None:
-    """Run the work of a command: exit code 2 for wrong use, 1 for other errors, no traceback."""
+@contextlib.contextmanager
+def guarded() -> Iterator[None]:
+    """End a command on training without a traceback at an error or at Ctrl-C."""
     try:
-        work()
-    except (ConfigError, NetworkError) as error:
-        wrong_use(error)
-    except PipelineError as error:
-        failure(error)
-        sys.exit(1)
+        with exit_on_error(ConfigError, NetworkError):
+            yield
     except KeyboardInterrupt:
         stopped(signal.SIGINT)
 

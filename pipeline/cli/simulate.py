@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import EXISTING, log_level_option, names
+from pipeline.cli.options import EXISTING, POSITIVE, log_level_option, names, option
 from pipeline.cli.session import guarded, importing, start
 from pipeline.errors import ConfigError
 
@@ -16,19 +16,9 @@ NOISE = {"on": 1.0, "none": 0.0}
 
 
 @click.command()
-@click.option(
-    "--sensor", default=None, show_default="none", help="Sensor whose Rrs bands are simulated."
-)
-@click.option(
-    "--bands",
-    default=None,
-    metavar="NM,NM",
-    show_default="those of the sensor",
-    help="Wavelengths in nm, from 350 to 900.",
-)
-@click.option(
-    "-n", "--samples", type=click.IntRange(min=1), default=10_000, help="Number of samples."
-)
+@option("--sensor", "Sensor whose Rrs bands are simulated.", "none")
+@option("--bands", "Wavelengths in nm, from 350 to 900.", "those of the sensor", metavar="NM,NM")
+@click.option("-n", "--samples", type=POSITIVE, default=10_000, help="Number of samples.")
 @click.option(
     "-o",
     "--output",
@@ -37,12 +27,11 @@ NOISE = {"on": 1.0, "none": 0.0}
     help="Table to write: .nc, .csv, .parquet or .feather.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=1, help="Seed of the random numbers.")
-@click.option(
+@option(
     "--outputs",
-    default=None,
+    "Quantities in the table in addition to Rrs.",
+    "aph,adg,bbp,chlor_a",
     metavar="NAME,NAME",
-    show_default="aph,adg,bbp,chlor_a",
-    help="Quantities in the table in addition to Rrs.",
 )
 @click.option(
     "--noise",
@@ -71,7 +60,7 @@ def simulate(
         from pipeline.simulation.simulation import OUTPUTS, simulate_samples
         from pipeline.tables.writing import write_samples, writer_for
 
-    def work() -> None:
+    with guarded():
         writer_for(output)
         table = simulate_samples(
             samples,
@@ -82,8 +71,6 @@ def simulate(
         )
         write_samples(output, table)
         click.echo("\n".join(_summary(output, table)))
-
-    guarded(work)
 
 
 def _bands(sensor: str | None, bands: str | None) -> tuple[float, ...]:

@@ -5,18 +5,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.options import option
 from pipeline.cli.session import listening
 
 if TYPE_CHECKING:
     from pipeline.config.training import TrainingConfig
 
-study_option = click.option(
+study_option = option(
     "--study",
-    multiple=True,
-    metavar="KEY=VALUE",
-    show_default="none",
-    help="First compare several sizes of the network, then train the smallest that is good enough: "
+    "First compare several sizes of the network, then train the smallest that is good enough: "
     "sizes=tiny,small,medium,large (or units such as 16-8,64-64); folds=N; seeds=N. Repeatable.",
+    "none",
+    metavar="KEY=VALUE",
+    multiple=True,
 )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from pipeline.cli.options import EXISTING, log_level_option, networks_option
+from pipeline.cli.options import EXISTING, log_level_option, networks_option, option
 from pipeline.cli.session import guarded, importing, listening, start
 from pipeline.cli.study import choose_size, study_option
 from pipeline.errors import NetworkError
@@ -27,13 +27,13 @@ output_option = click.option(
 restart_option = click.option(
     "--restart", is_flag=True, help="Start over instead of resuming an earlier call."
 )
-samples_option = click.option(
+samples_option = option(
     "--samples",
-    multiple=True,
-    type=EXISTING,
+    "Table of samples; repeatable.",
+    "samples.files",
+    EXISTING,
     metavar="FILE",
-    show_default="samples.files",
-    help="Table of samples; repeatable.",
+    multiple=True,
 )
 members_option = click.option(
     "--members",
@@ -71,13 +71,11 @@ def train(
         from pipeline.training.recipe import load_recipe
         from pipeline.training.train import train as fit
 
-    def work() -> None:
+    with guarded():
         recipe = load_recipe(config, TrainingConfig).reading(samples).with_members(members)
         _forget(output, restart)
         recipe, checkpoints = choose_size(recipe, study, output)
         _train(recipe, output, fit, checkpoints)
-
-    guarded(work)
 
 
 @click.command()
@@ -110,14 +108,12 @@ def finetune(
         from pipeline.training.finetune import with_inputs_of
         from pipeline.training.recipe import load_recipe
 
-    def work() -> None:
+    with guarded():
         recipe = load_recipe(config, FinetuneConfig).reading(samples).with_members(members)
         start_network = _single(network, networks)
         _forget(output, restart)
         fit_it = functools.partial(fit, start_network)
         _train(with_inputs_of(start_network, recipe), output, fit_it, output / "checkpoints")
-
-    guarded(work)
 
 
 @click.command()
@@ -152,11 +148,9 @@ def evaluate(
     with importing():
         from pipeline.training.evaluate import evaluate_networks
 
-    def work() -> None:
+    with guarded():
         found = [_network(file, networks) for file in network_files]
         click.echo(evaluate_networks(found, config, part, output, samples))
-
-    guarded(work)
 
 
 @click.command()
@@ -183,13 +177,11 @@ def export(
     with importing():
         from pipeline.networks.saving import check_savable, save_network
 
-    def work() -> None:
+    with guarded():
         found = _single(network, networks)
         check_savable(output, found, for_ocsmart_only=not beyond_ocsmart)
         for file in save_network(output, found):
             click.echo(file)
-
-    guarded(work)
 
 
 def _train(

@@ -51,7 +51,7 @@ def tune(
         from pipeline.training.tuning.tune import CHECKPOINTS
         from pipeline.training.tuning.tune import tune as search
 
-    def work() -> None:
+    with guarded():
         recipe = load_recipe(config, TrainingConfig).reading(samples)
         if restart:
             (output / NAME).unlink(missing_ok=True)
@@ -61,8 +61,6 @@ def tune(
         write_tuned(output, tuned)
         click.echo(trials_text(tuned))
         click.echo(output / BEST)
-
-    guarded(work)
 
 
 def _progress(output: Path) -> "OpenListener":

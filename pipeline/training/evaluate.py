@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.config.strict import read_yaml
+from pipeline.config.strict import read_mapping
 from pipeline.config.training import (
     FinetuneConfig,
     Recipe,

@@ -127,7 +127,7 @@ def _stacked(
         if normalised and is_hidden:
             stack.append(make.BatchNormalization(dtype=dtype, name=f"{NORMALISATION}_{number}"))
         name = f"{ACTIVATION}_{number}_{_plain(activation)}"
-        stack.append(make.Activation(keras_activation(activation), dtype=dtype, name=name))
+        stack.append(make.Activation(keras_activation(activation, keras), dtype=dtype, name=name))
         if dropout and is_hidden:
             name = f"{DROPOUT}_{number}"
             stack.append(make.Dropout(dropout, seed=own_seed, dtype=dtype, name=name))
