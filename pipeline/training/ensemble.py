@@ -18,7 +18,8 @@ from pipeline.evaluation.coverage import coverage
 from pipeline.networks import Ensemble
 from pipeline.networks.variable import Array, in_decades
 from pipeline.training.calibration import UnseenRows, calibrate
-from pipeline.training.fit_network import TrainingResult, source_record
+from pipeline.training.fit_network import TrainingResult
+from pipeline.training.record import source_record
 from pipeline.training.samples.preparation import PreparedSamples, Rows
 from pipeline.training.samples.splits import Split, make_folds
 

@@ -24,7 +24,6 @@ from pipeline.networks import Ensemble, Network
 from pipeline.training.baselines import baseline_classes, baseline_outputs
 from pipeline.training.finetune import with_inputs_of
 from pipeline.training.samples.preparation import PreparedSamples, prepare
-from pipeline.training.samples.splits import PARTS
 from pipeline.training.samples.variables import variables_of
 
 LIBRARIES = ("tensorflow", "keras", "numpy")
@@ -111,8 +110,7 @@ def evaluate_part(
 
 def model_card(network: Network | Ensemble, config: Recipe, prepared: PreparedSamples) -> ModelCard:
     """Return the statements of the model card about a network and its samples."""
-    samples, split = prepared.samples, prepared.split
-    groups = ""
+    samples, groups = prepared.samples, ""
     if samples.groups is not None:
         groups = f"{config.samples.group}: {len(set(samples.groups))} groups"
     settings = config.model_dump(
@@ -130,7 +128,7 @@ def model_card(network: Network | Ensemble, config: Recipe, prepared: PreparedSa
         ),
         filters=(*((config.samples.filter,) if config.samples.filter else ()), *samples.notes),
         split=f"by {config.splits.by}, seed {config.splits.seed}",
-        parts={part: len(getattr(split, part)) for part in PARTS},
+        parts=prepared.split.counts,
         groups=groups,
         settings=settings,
         limits=config.limits,

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,8 +21,8 @@ from pipeline.training.fitting import Checkpoints, EpochListener, FitData, FitRe
 from pipeline.training.fitting.checkpoints import FitState
 from pipeline.training.fitting.model import dense_layers, layers_of
 from pipeline.training.fitting.setup import set_up
+from pipeline.training.record import fit_record, start_record
 from pipeline.training.samples.preparation import PreparedSamples, prepare
-from pipeline.version import __version__
 
 if TYPE_CHECKING:
     import keras
@@ -34,9 +34,6 @@ NOT_OF_A_FIT = (
     "title", "save", "citation", "licence", "limits", "baselines", "class_baselines", "tune",
     "ensemble",
 )  # fmt: skip
-
-# With more inputs, their principal components are too many numbers for an attribute of a file.
-MOST_REMEMBERED = 20
 
 
 @dataclass(frozen=True)
@@ -137,7 +134,7 @@ def fit_network(
     check_learner(config, prepared, learner)
     kept = _checkpoints(checkpoints, config, prepared, "" if start is None else start.fingerprint)
     fitted = _fit_stages(learner, stages, config.fit, prepared, listener, kept)
-    record = _record(config, prepared, fitted) | _start_record(learner, start)
+    record = fit_record(config, prepared, fitted) | start_record(start, learner.decorrelation)
     network = replace(_bare_network(config, prepared, learner), training=record)
     x = prepared.golden_inputs()
     network = replace(network, golden=GoldenSpectra(x, network.reference(x)))
@@ -164,14 +161,6 @@ def check_learner(config: Recipe, prepared: PreparedSamples, learner: Learner) -
     network = _bare_network(config, prepared, learner)
     if "h5" in config.save and not config.beyond_ocsmart:
         check_savable(Path(f"{config.name}.h5"), network)
-
-
-def source_record(prepared: PreparedSamples) -> dict[str, Any]:
-    """Return which program and which files of samples a network comes from, as plain data."""
-    return {
-        "software": f"ocpipe {__version__}",
-        "data": [dict(source) for source in prepared.samples.sources],
-    }
 
 
 def stage_fit(fit: Fit, stage: Stage) -> Fit:
@@ -267,45 +256,3 @@ def _bare_network(config: Recipe, prepared: PreparedSamples, learner: Learner) -
     )
     check_network(network)
     return network
-
-
-def _record(config: Recipe, prepared: PreparedSamples, fitted: FitResult) -> dict[str, Any]:
-    """Return how the network was trained, as plain data for its file."""
-    best = next(e for e in fitted.history if e.number == fitted.best_epoch)
-    split, samples = prepared.split, prepared.samples
-    record = source_record(prepared) | {
-        "rows": {
-            "train": len(split.train),
-            "validation": len(split.validation),
-            "test": len(split.test),
-        },
-        "configuration": config.model_dump(
-            mode="json", exclude={"title", "citation", "licence", "tune"}
-        ),
-        "epochs": len(fitted.history),
-        "best_epoch": fitted.best_epoch,
-        "loss": _number(best.loss),
-        "validation_loss": _number(best.validation_loss),
-    }
-    by_output = prepared.output_weights(config.fit)
-    if by_output is not None:
-        names = samples.classes or [v.name for v in samples.targets]
-        key = "class_weights" if samples.classes else "target_weights"
-        record[key] = dict(zip(names, by_output.tolist(), strict=True))
-    return record
-
-
-def _number(value: float) -> float | None:
-    """Return None for NaN and infinity, which JSON does not have."""
-    return float(value) if np.isfinite(value) else None
-
-
-def _start_record(learner: Learner, start: Network | None) -> dict[str, Any]:
-    """Return which network was fine-tuned, and the decorrelation for a later fine-tuning."""
-    record: dict[str, Any] = {}
-    if start is not None:
-        record["start"] = {"name": start.name, "file": start.file_name, "sha256": start.sha256}
-    first = learner.decorrelation
-    if first is not None and len(learner.inputs) <= MOST_REMEMBERED:
-        record["decorrelation"] = {"kernel": first.kernel.tolist(), "bias": first.bias.tolist()}
-    return record

@@ -45,7 +45,7 @@ def write_results(
         OutputError: the folder cannot be written to.
     """
     prepared, retrieval, before, history = trained.prepared, trained.network, None, None
-    parts = [part for part in PARTS if len(getattr(prepared.split, part))]
+    parts = [part for part, count in prepared.split.counts.items() if count]
     if isinstance(trained, TrainedEnsemble):
         # Some members learned from each validation row.
         parts = [part for part in parts if part != "validation"]
@@ -54,20 +54,10 @@ def write_results(
     evaluations = [evaluate_part(retrieval, config, prepared, part, before) for part in parts]
     record = retrieval.training | {"metrics": metrics_record(evaluations)}
     retrieval = replace(retrieval, training=record)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if isinstance(retrieval, Ensemble):
-            files = _save_ensemble(folder, config, retrieval)
-        else:
-            paths = [folder / f"{config.name}.{ending}" for ending in config.save]
-            files = [file for path in paths for file in save_network(path, retrieval)]
-    except OSError as error:
-        raise OutputError(
-            f"{folder} cannot be written to ({error.strerror or error}). Free space, or choose "
-            "another output folder."
-        ) from error
-    write_folder(folder, _histories(trained, files) | {"split.csv": split_csv(prepared)})
-    write_folder(folder, {"training.yaml": yaml_text(config.model_dump(mode="json"))})
+    files = _save_networks(folder, config, retrieval)
+    recipe = yaml_text(config.model_dump(mode="json"))
+    contents = {"split.csv": split_csv(prepared), "training.yaml": recipe}
+    write_folder(folder, _histories(trained, files) | contents)
     used = files[-1] if isinstance(retrieval, Ensemble) else files[0]
     if used.suffix != ".onnx":
         write_folder(folder, {"run.yaml": yaml_text(run_config(retrieval, used))})
@@ -96,15 +86,27 @@ def write_study(folder: Path, studied: StudyResult) -> None:
     write_folder(folder, contents)
 
 
-def _save_ensemble(folder: Path, config: Recipe, ensemble: Ensemble) -> list[Path]:
-    (folder / MEMBERS).mkdir(exist_ok=True)
-    files = [
-        save_network(folder / MEMBERS / f"{member.name}.{config.save[0]}", member)[0]
-        for member in ensemble.members
-    ]
-    path = folder / f"{config.name}.yaml"
-    write_ensemble(path, ensemble, files)
-    return [*files, path]
+def _save_networks(folder: Path, config: Recipe, retrieval: Network | Ensemble) -> list[Path]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if isinstance(retrieval, Network):
+            paths = [folder / f"{config.name}.{ending}" for ending in config.save]
+            files = [file for path in paths for file in save_network(path, retrieval)]
+        else:
+            (folder / MEMBERS).mkdir(exist_ok=True)
+            files = [
+                save_network(folder / MEMBERS / f"{member.name}.{config.save[0]}", member)[0]
+                for member in retrieval.members
+            ]
+            path = folder / f"{config.name}.yaml"
+            write_ensemble(path, retrieval, files)
+            files.append(path)
+    except OSError as error:
+        raise OutputError(
+            f"{folder} cannot be written to ({error.strerror or error}). Free space, or choose "
+            "another output folder."
+        ) from error
+    return files
 
 
 def _histories(

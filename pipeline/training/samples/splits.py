@@ -32,6 +32,11 @@ class Split:
     """Notes on risks of the split, for the log."""
 
     @property
+    def counts(self) -> dict[str, int]:
+        """Number of samples in each part."""
+        return {part: len(getattr(self, part)) for part in PARTS}
+
+    @property
     def not_test(self) -> Integers:
         """Training and validation part together, sorted."""
         return np.sort(np.concatenate([self.train, self.validation]))
@@ -274,8 +279,8 @@ def _notes(samples: SampleSet, config: SplitsConfig) -> tuple[str, ...]:
 
 
 def _too_few(samples: SampleSet, config: SplitsConfig, split: Split) -> list[str]:
-    wanted = [name for name in PARTS if name != "test" or config.test or config.folds]
-    counts = {name: len(getattr(split, name)) for name in wanted}
+    is_tested = config.test or config.folds
+    counts = {name: n for name, n in split.counts.items() if name != "test" or is_tested}
     if counts["train"] >= FEWEST_TRAINING_ROWS and all(counts.values()):
         return []
     found = ", ".join(f"{name} {count}" for name, count in counts.items())
