@@ -24,8 +24,8 @@ from pipeline.simulation.simulation import simulate_samples
 from pipeline.tables.writing import write_samples
 from pipeline.training.finetune import finetune
 from pipeline.training.fitting import Epoch
-from pipeline.training.samples.preparation import Prepared
-from pipeline.training.samples.samples import Samples, load_samples
+from pipeline.training.samples.preparation import PreparedSamples
+from pipeline.training.samples.samples import SampleSet, load_samples
 from pipeline.training.samples.splits import Split, make_folds
 from pipeline.training.train import train
 
@@ -110,7 +110,7 @@ def alone(samples: dict[str, Any], seed: int) -> TrainingConfig:
     )  # fmt: skip
 
 
-def hplc_else_fluorometric(samples: Samples) -> Samples:
+def hplc_else_fluorometric(samples: SampleSet) -> SampleSet:
     """Chlorophyll, the first target, by HPLC where it was measured so, else by the last one."""
     hplc, other = samples.y[:, 0], samples.y[:, -1]
     y = samples.y[:, :-1].copy()
@@ -119,10 +119,10 @@ def hplc_else_fluorometric(samples: Samples) -> Samples:
 
 
 def judged(
-    samples: Samples,
+    samples: SampleSet,
     judged_rows: Rows,
     fold_seed: int,
-    fit: Callable[[int, Prepared], Network],
+    fit: Callable[[int, PreparedSamples], Network],
     members: int,
 ) -> Array:
     """log10 of the first output on every judged row, by an ensemble that did not see its cruise."""
@@ -133,7 +133,7 @@ def judged(
         hidden = np.isin(samples.groups, np.unique(samples.groups[test]))
         split = Split(np.flatnonzero(~hidden), NONE, test)
         logs = [
-            np.log10(fit(member, Prepared(samples, split)).reference(samples.x[test])[:, 0])
+            np.log10(fit(member, PreparedSamples(samples, split)).reference(samples.x[test])[:, 0])
             for member in range(members)
         ]
         found[test] = np.mean(logs, axis=0)
@@ -149,8 +149,8 @@ def line(name: str, observed: Array, modelled: Array) -> None:
 
 def study(
     name: str,
-    samples: Samples,
-    wide: Samples,
+    samples: SampleSet,
+    wide: SampleSet,
     baseline: str,
     starts: list[Network],
     fold_seeds: list[int],

@@ -22,8 +22,8 @@ from pipeline.simulation.simulation import simulate_samples
 from pipeline.tables.writing import write_samples
 from pipeline.training.baselines import baseline_classes
 from pipeline.training.fitting import Epoch
-from pipeline.training.samples.preparation import Prepared
-from pipeline.training.samples.samples import Samples, load_samples
+from pipeline.training.samples.preparation import PreparedSamples
+from pipeline.training.samples.samples import SampleSet, load_samples
 from pipeline.training.samples.splits import Split, make_folds
 from pipeline.training.train import train
 
@@ -40,12 +40,12 @@ class Silent:
         """An epoch is done."""
 
 
-def measured_rows(samples: Samples) -> Rows:
+def measured_rows(samples: SampleSet) -> Rows:
     """Those that are not simulated."""
     return np.flatnonzero(samples.fixed_parts == "")
 
 
-def folds(samples: Samples, seed: int) -> list[Split]:
+def folds(samples: SampleSet, seed: int) -> list[Split]:
     """All simulated rows and most cruises train, the other cruises test; no early stopping."""
     made = make_folds(samples, SplitsConfig(folds=FOLDS, validation=0.1, seed=seed))
     return [
@@ -54,7 +54,7 @@ def folds(samples: Samples, seed: int) -> list[Split]:
     ]
 
 
-def by_folds(recipe: TrainingConfig, samples: Samples, seed: int, which: str) -> Array:
+def by_folds(recipe: TrainingConfig, samples: SampleSet, seed: int, which: str) -> Array:
     """Probabilities (rows, classes) of the measured rows by networks that saw other cruises.
 
     Args:
@@ -71,7 +71,7 @@ def by_folds(recipe: TrainingConfig, samples: Samples, seed: int, which: str) ->
         split = replace(fold, train=chosen)
         if which == "simulated":
             split = replace(split, test=measured_rows(samples))
-        network = train(recipe, Silent(), prepared=Prepared(samples, split)).network
+        network = train(recipe, Silent(), prepared=PreparedSamples(samples, split)).network
         found[split.test] = network.reference(samples.x[split.test])
         if which == "simulated":
             break
@@ -84,11 +84,11 @@ def with_fit(recipe: TrainingConfig, **changes: object) -> TrainingConfig:
 
 
 def judged(
-    recipe: TrainingConfig, samples: Samples, models: dict[str, Array], main: str
+    recipe: TrainingConfig, samples: SampleSet, models: dict[str, Array], main: str
 ) -> Evaluation:
     """The models on the measured rows, beside the thresholds of the recipe."""
     rows = samples.take(measured_rows(samples))
-    inputs = Prepared(samples, Split(np.arange(len(samples)), NONE, NONE)).inputs()
+    inputs = PreparedSamples(samples, Split(np.arange(len(samples)), NONE, NONE)).inputs()
     others = baseline_classes(
         recipe.class_baselines, recipe.sensors[0], inputs, samples.classes, rows.x
     )

@@ -1,7 +1,7 @@
 """Independent float64 answers of published algorithms, pixel by pixel in plain Python.
 
 Written from the publications that ``configs/algorithms`` names; shares no code and no table with
-the product, but for pure water, whose own tests are in ``tests/training``.
+the product, but for pure water, whose own tests are in ``tests/simulation``.
 """
 
 import math

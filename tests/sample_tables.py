@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.config import SamplesConfig
-from pipeline.training.samples.samples import Samples, load_samples
+from pipeline.training.samples.samples import SampleSet, load_samples
 
 RRS = {"quantity": "Rrs", "wavelengths_nm": [443, 555]}
 CHL = {"quantity": "chlor_a"}
@@ -60,10 +60,10 @@ def config(path: Path, **keys: Any) -> SamplesConfig:
     return SamplesConfig.model_validate(said)
 
 
-def small_samples(groups: list[int], times: list[int] | None = None) -> Samples:
+def small_samples(groups: list[int], times: list[int] | None = None) -> SampleSet:
     """Samples of these groups and days without a file."""
     count = len(groups)
-    return Samples(
+    return SampleSet(
         inputs=(_variable(),),
         targets=(),
         x=np.arange(1.0, count + 1)[:, None],
@@ -79,7 +79,7 @@ def small_samples(groups: list[int], times: list[int] | None = None) -> Samples:
         rows=np.arange(1, count + 1),
         files=np.zeros(count, dtype=np.int64),
         sources=({"name": "a.csv", "sha256": "", "rows": count},),
-        told=(),
+        notes=(),
     )
 
 
@@ -89,6 +89,6 @@ def _variable() -> Any:
     return SampleVariable("Rrs", 443.0, "sr-1", "log10", "minmax", "", None, "Rrs_443")
 
 
-def load(folder: Path, table: dict[str, list[Any]], **keys: Any) -> Samples:
+def load(folder: Path, table: dict[str, list[Any]], **keys: Any) -> SampleSet:
     """The samples of a table."""
     return load_samples(config(write(folder, table), **keys))

@@ -1,4 +1,4 @@
-"""What every command does: logging, signals, imports, and how it ends."""
+"""What every command shares: logging, signals, imports, progress of training, exit codes."""
 
 import atexit
 import contextlib
@@ -7,19 +7,25 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from typing import NoReturn
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
-from pipeline.errors import PipelineError
+from pipeline.errors import ConfigError, NetworkError, PipelineError
+
+if TYPE_CHECKING:
+    from pipeline.training.fitting import Epoch
+    from pipeline.training.fitting.tensorboard import TensorBoardLog
 
 log = logging.getLogger("pipeline")
 
 
 @contextlib.contextmanager
 def importing() -> Iterator[None]:
-    """While the libraries of a command are imported; once, before its work.
+    """Switch the garbage collector off while a command imports its libraries.
 
-    The collector would go through everything again and again meanwhile, and once more at the end:
-    together a third of a second, for objects that stay to the end anyway.
+    It would go through all objects again and again, and once more at the end: together a third of
+    a second, for objects that stay until the end anyway.
     """
     gc.disable()
     yield
@@ -29,13 +35,13 @@ def importing() -> Iterator[None]:
 
 
 def start(level: str, log_json: bool = False) -> None:
-    """Show messages from a level on, and end in order on SIGTERM."""
+    """Start logging at a level, and end cleanly on SIGTERM."""
     from pipeline.cli.terminal import start_logging
     from pipeline.machine.resources import use_one_thread_each
 
     use_one_thread_each()
     start_logging(level, log_json)
-    # So that a scheduler's SIGTERM, too, leaves no half-written file.
+    # So that a SIGTERM of a scheduler leaves no half-written file either.
     signal.signal(signal.SIGTERM, lambda number, _: stopped(number))
 
 
@@ -43,7 +49,7 @@ _signals: list[int] = []
 
 
 def stopped(number: int) -> NoReturn:
-    """End on a signal with the exit code a shell expects; another one does not disturb that."""
+    """End with the exit code that a shell expects after a signal; ignore further signals."""
     _signals.append(number)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -52,7 +58,7 @@ def stopped(number: int) -> NoReturn:
 
 
 def unless_stopped(progress: Callable[[int, int], None]) -> Callable[[int, int], None]:
-    """Ends the run at the next block where a signal came while nobody listened.
+    """Return a progress callback that ends the run at the next block after a lost signal.
 
     Python drops an exception that a signal handler raises inside a finalizer.
     """
@@ -66,7 +72,7 @@ def unless_stopped(progress: Callable[[int, int], None]) -> Callable[[int, int],
 
 
 def failure(error: PipelineError) -> None:
-    """Say what went wrong."""
+    """Log an error."""
     log.error("%s: %s", type(error).__name__, error)
 
 
@@ -83,6 +89,46 @@ def exit_on_error(*wrong: type[PipelineError]) -> Iterator[None]:
 
 
 def wrong_use(error: PipelineError) -> NoReturn:
-    """Say what is wrong with the call or the configuration, and end."""
+    """Log an error in the call or the configuration, and exit with code 2."""
     failure(error)
     sys.exit(2)
+
+
+@contextlib.contextmanager
+def guarded() -> Iterator[None]:
+    """End a command on training without a traceback at an error or at Ctrl-C."""
+    try:
+        with exit_on_error(ConfigError, NetworkError):
+            yield
+    except KeyboardInterrupt:
+        stopped(signal.SIGINT)
+
+
+@contextlib.contextmanager
+def listening(name: str, output: Path, tensorboard: bool = False) -> "Iterator[TrainingProgress]":
+    """Show the epochs of a training on the terminal and, if asked, log them for TensorBoard."""
+    from pipeline.cli.terminal import epoch_progress
+
+    with contextlib.ExitStack() as stack:
+        board = None
+        if tensorboard:
+            from pipeline.training.fitting.tensorboard import TensorBoardLog
+
+            board = stack.enter_context(contextlib.closing(TensorBoardLog(output / "tensorboard")))
+        yield TrainingProgress(stack.enter_context(epoch_progress(name)), board)
+
+
+@dataclass(frozen=True)
+class TrainingProgress:
+    """Shows each epoch of a training."""
+
+    show: Callable[[int, int, str], None]
+    board: "TensorBoardLog | None"
+
+    def epoch(self, epoch: "Epoch", epochs: int) -> None:
+        """Show an epoch that is done."""
+        best = " (best)" if epoch.is_best else ""
+        losses = f"loss {epoch.loss:.4g}, validation {epoch.validation_loss:.4g}{best}"
+        self.show(epoch.number, epochs, losses)
+        if self.board is not None:
+            self.board.epoch(epoch)

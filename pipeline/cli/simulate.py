@@ -1,14 +1,13 @@
 """``ocpipe simulate``: tables of simulated water to train networks with."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import EXISTING, log_level_option, names
-from pipeline.cli.session import failure, importing, start, wrong_use
-from pipeline.errors import ConfigError, PipelineError
+from pipeline.cli.options import EXISTING, POSITIVE, log_level_option, names, option
+from pipeline.cli.session import guarded, importing, start
+from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from pipeline.tables.writing import SampleTable
@@ -17,37 +16,28 @@ NOISE = {"on": 1.0, "none": 0.0}
 
 
 @click.command()
-@click.option("--sensor", default=None, show_default="none", help="Whose Rrs bands to simulate.")
-@click.option(
-    "--bands",
-    default=None,
-    metavar="NM,NM",
-    show_default="those of the sensor",
-    help="Wavelengths in nm, from 350 to 900.",
-)
-@click.option(
-    "-n", "--samples", type=click.IntRange(min=1), default=10_000, help="How many waters."
-)
+@option("--sensor", "Sensor whose Rrs bands are simulated.", "none")
+@option("--bands", "Wavelengths in nm, from 350 to 900.", "those of the sensor", metavar="NM,NM")
+@click.option("-n", "--samples", type=POSITIVE, default=10_000, help="Number of samples.")
 @click.option(
     "-o",
     "--output",
     type=EXISTING,
     required=True,
-    help="The table: .nc, .csv, .parquet or .feather.",
+    help="Table to write: .nc, .csv, .parquet or .feather.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=1, help="Of the random numbers.")
-@click.option(
+@click.option("--seed", type=click.IntRange(min=0), default=1, help="Seed of the random numbers.")
+@option(
     "--outputs",
-    default=None,
+    "Quantities in the table in addition to Rrs.",
+    "aph,adg,bbp,chlor_a",
     metavar="NAME,NAME",
-    show_default="aph,adg,bbp,chlor_a",
-    help="What the table holds besides Rrs.",
 )
 @click.option(
     "--noise",
     default="on",
     metavar="on|none|FACTOR",
-    help="Sensor noise on Rrs: the usual one, none, or so many times the usual.",
+    help="Sensor noise on Rrs: the usual noise, none, or a multiple of the usual noise.",
 )
 @log_level_option
 def simulate(
@@ -62,15 +52,15 @@ def simulate(
 ) -> None:
     """Simulate the world's waters: Rrs at the bands of a sensor, aph, adg, bbp, chlorophyll.
 
-    A published bio-optical model and realistic distributions of what is in the water; the same call
-    makes the same table.
+    Simulation uses a published bio-optical model and realistic distributions of what the water
+    contains. The same call makes the same table.
     """
     start(log_level)
     with importing():
         from pipeline.simulation.simulation import OUTPUTS, simulate_samples
         from pipeline.tables.writing import write_samples, writer_for
 
-    try:
+    with guarded():
         writer_for(output)
         table = simulate_samples(
             samples,
@@ -80,16 +70,11 @@ def simulate(
             outputs=OUTPUTS if outputs is None else names(outputs),
         )
         write_samples(output, table)
-    except ConfigError as error:
-        wrong_use(error)
-    except PipelineError as error:
-        failure(error)
-        sys.exit(1)
-    click.echo("\n".join(_summary(output, table)))
+        click.echo("\n".join(_summary(output, table)))
 
 
 def _bands(sensor: str | None, bands: str | None) -> tuple[float, ...]:
-    """The wavelengths of a call: given ones, else the Rrs bands of the sensor."""
+    """Return the given wavelengths, otherwise those of the Rrs bands of the sensor."""
     from pipeline.facts.sensors import find_sensor, sensors
 
     known = find_sensor(sensor) if sensor is not None else None
@@ -108,7 +93,7 @@ def _bands(sensor: str | None, bands: str | None) -> tuple[float, ...]:
 
 
 def _factor(noise: str) -> float:
-    """The factor that ``--noise`` means."""
+    """Return the factor that a value of ``--noise`` means."""
     try:
         return NOISE[noise] if noise in NOISE else float(noise)
     except ValueError:
@@ -118,15 +103,14 @@ def _factor(noise: str) -> float:
 
 
 def _summary(output: Path, table: "SampleTable") -> list[str]:
-    """What was written, and between which values most of each kind lies."""
+    """Return lines on what was written and on the range of each quantity."""
     import numpy as np
 
     kinds: dict[str, list[str]] = {}
     for name in table.columns:
         if not name.startswith("water_"):
-            kinds.setdefault(name.rpartition("_")[0] if name[-1].isdigit() else name, []).append(
-                name
-            )
+            kind = name.rpartition("_")[0] if name[-1].isdigit() else name
+            kinds.setdefault(kind, []).append(name)
     lines = [f"{output}: {len(table)} samples, {len(table.columns)} columns"]
     for kind, columns in kinds.items():
         values = np.concatenate([table.columns[name] for name in columns])

@@ -1,55 +1,45 @@
-"""``ocpipe train --study``: several sizes, the choice between them, and the chosen one trained."""
+"""``ocpipe train --study``: compare several sizes of a network and choose one."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.options import option
+from pipeline.cli.session import listening
+
 if TYPE_CHECKING:
     from pipeline.config.training import TrainingConfig
-    from pipeline.training.fitting import Listener
 
-study_option = click.option(
+study_option = option(
     "--study",
-    multiple=True,
+    "First compare several sizes of the network, then train the smallest that is good enough: "
+    "sizes=tiny,small,medium,large (or units such as 16-8,64-64); folds=N; seeds=N. Repeatable.",
+    "none",
     metavar="KEY=VALUE",
-    show_default="none",
-    help="First compare sizes of the network and train the smallest that is good enough: "
-    "sizes=tiny,small,medium,large or such as 16-8,64-64; folds=N; seeds=N. Repeatable.",
+    multiple=True,
 )
 
 
 def choose_size(
-    recipe: "TrainingConfig",
-    said: tuple[str, ...],
-    output: Path,
-    listening: Callable[[str, Path, bool], "AbstractContextManager[Listener]"],
+    recipe: "TrainingConfig", options: tuple[str, ...], output: Path
 ) -> "tuple[TrainingConfig, Path]":
-    """The recipe with the size that a study chooses, and the folder for its checkpoints.
+    """Run a capacity study if ``--study`` has options, and write and show its report.
 
-    The report of the study is written and shown.
-
-    Args:
-        recipe: what is studied.
-        said: values of ``--study``; with none the recipe stays as it is.
-        output: folder of the report.
-        listening: what is told of epochs, by name, folder and whether TensorBoard is, too.
+    Returns:
+        The recipe with the chosen size, and the folder for its checkpoints.
     """
     checkpoints = output / "checkpoints"
-    if not said:
+    if not options:
         return recipe, checkpoints
     from pipeline.config.study import parse_study
     from pipeline.evaluation.capacity_report import capacity_text
+    from pipeline.training.results import write_study
     from pipeline.training.study import study
-    from pipeline.training.study_files import write_study
 
-    def quiet(name: str) -> "AbstractContextManager[Listener]":
-        return listening(name, output, False)
-
-    studied = study(recipe, parse_study(said), quiet, checkpoints / "study")
+    sizes = parse_study(options)
+    studied = study(recipe, sizes, lambda name: listening(name, output), checkpoints / "study")
     write_study(output, studied)
     click.echo(capacity_text(studied.capacity))
-    # Of each size its own: another study in the same folder may choose another one.
+    # One folder per size, because another study in this folder may choose another size.
     return studied.recipe, checkpoints / f"chosen_{studied.capacity.chosen}"

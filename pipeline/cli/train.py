@@ -1,51 +1,45 @@
-"""Commands that make and judge networks: ``train``, ``finetune``, ``evaluate``, ``export``."""
+"""Commands that make and evaluate networks: ``train``, ``finetune``, ``evaluate``, ``export``."""
 
-import contextlib
 import functools
-import logging
-import signal
-import sys
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from pipeline.cli.options import EXISTING, log_level_option, networks_option
-from pipeline.cli.session import failure, importing, start, stopped, wrong_use
+from pipeline.cli.options import EXISTING, log_level_option, networks_option, option
+from pipeline.cli.session import guarded, importing, listening, start
 from pipeline.cli.study import choose_size, study_option
-from pipeline.errors import ConfigError, NetworkError, PipelineError
+from pipeline.errors import NetworkError
 
 if TYPE_CHECKING:
     from pipeline.config.training import Recipe
     from pipeline.networks import Ensemble, Network
-    from pipeline.training.fitting import Epoch
-    from pipeline.training.fitting.tensorboard import Board
-    from pipeline.training.samples.preparation import Prepared
-    from pipeline.training.train import Trained
+    from pipeline.training.fit_network import TrainingResult
+    from pipeline.training.samples.preparation import PreparedSamples
 
 Kind = TypeVar("Kind", bound="Recipe")
-log = logging.getLogger("pipeline")
 
 output_option = click.option(
     "-o", "--output", type=EXISTING, required=True, help="Folder for the network and its reports."
 )
 restart_option = click.option(
-    "--restart", is_flag=True, help="Begin anew where there are checkpoints of an earlier call."
+    "--restart", is_flag=True, help="Start over instead of resuming an earlier call."
 )
-samples_option = click.option(
+samples_option = option(
     "--samples",
-    multiple=True,
-    type=EXISTING,
+    "Table of samples; repeatable.",
+    "samples.files",
+    EXISTING,
     metavar="FILE",
-    show_default="samples.files",
-    help="Table of samples; repeatable.",
+    multiple=True,
 )
 members_option = click.option(
     "--members",
     type=int,
     metavar="N",
-    help="Train so many networks, which are run as one that states its uncertainty.",
+    help="Train N networks and run them as one ensemble, which states its uncertainty.",
 )
 PARTS = ("test", "validation", "train", "all")
 
@@ -69,7 +63,7 @@ def train(
 ) -> None:
     """Train a network as CONFIG says, and save it with its evaluation and model card.
 
-    Stopped and called again, it goes on after the last whole epoch.
+    If training was stopped, the same command resumes it after the last complete epoch.
     """
     start(log_level)
     with importing():
@@ -77,13 +71,11 @@ def train(
         from pipeline.training.recipe import load_recipe
         from pipeline.training.train import train as fit
 
-    def work() -> None:
+    with guarded():
         recipe = load_recipe(config, TrainingConfig).reading(samples).with_members(members)
-        _begin(output, restart)
-        recipe, checkpoints = choose_size(recipe, study, output, _listening)
+        _forget(output, restart)
+        recipe, checkpoints = choose_size(recipe, study, output)
         _train(recipe, output, fit, checkpoints)
-
-    _guarded(work)
 
 
 @click.command()
@@ -105,9 +97,9 @@ def finetune(
     restart: bool,
     log_level: str,
 ) -> None:
-    """Let NETWORK go on learning as CONFIG says: all of it, its last layers, or a new head.
+    """Continue training NETWORK as CONFIG says: all of it, its last layers, or a new head.
 
-    NETWORK is any file that ocpipe reads, an OC-SMART file above all.
+    NETWORK is any network file that ocpipe reads, such as an OC-SMART file.
     """
     start(log_level)
     with importing():
@@ -116,14 +108,12 @@ def finetune(
         from pipeline.training.finetune import with_inputs_of
         from pipeline.training.recipe import load_recipe
 
-    def work() -> None:
+    with guarded():
         recipe = load_recipe(config, FinetuneConfig).reading(samples).with_members(members)
-        beginning = _single(network, networks)
-        _begin(output, restart)
-        fit_it = functools.partial(fit, beginning)
-        _train(with_inputs_of(beginning, recipe), output, fit_it, output / "checkpoints")
-
-    _guarded(work)
+        start_network = _single(network, networks)
+        _forget(output, restart)
+        fit_it = functools.partial(fit, start_network)
+        _train(with_inputs_of(start_network, recipe), output, fit_it, output / "checkpoints")
 
 
 @click.command()
@@ -132,11 +122,13 @@ def finetune(
     "-c",
     "--config",
     required=True,
-    help="Training configuration, or name of a shipped one: its samples, splits and baselines.",
+    help="Training configuration (file or shipped name), for samples, splits and baselines.",
 )
 @samples_option
 @click.option("-o", "--output", type=EXISTING, default=None, help="Folder for the report.")
-@click.option("--part", type=click.Choice(PARTS), default="test", help="Which samples.")
+@click.option(
+    "--part", type=click.Choice(PARTS), default="test", help="Part of the samples to use."
+)
 @networks_option
 @log_level_option
 def evaluate(
@@ -148,19 +140,17 @@ def evaluate(
     networks: tuple[Path, ...],
     log_level: str,
 ) -> None:
-    """Judge NETWORKs on the samples of a training configuration, beside published algorithms.
+    """Evaluate NETWORK on the samples of a training configuration, beside published algorithms.
 
-    The first one is judged; the others are compared with it on the same rows.
+    Further NETWORKs are compared with the first one on the same rows.
     """
     start(log_level)
     with importing():
         from pipeline.training.evaluate import evaluate_networks
 
-    def work() -> None:
+    with guarded():
         found = [_network(file, networks) for file in network_files]
         click.echo(evaluate_networks(found, config, part, output, samples))
-
-    _guarded(work)
 
 
 @click.command()
@@ -170,53 +160,55 @@ def evaluate(
     "--output",
     type=EXISTING,
     required=True,
-    help="The file: .h5 (OC-SMART's layout), .keras (with a .yaml beside it) or .onnx.",
+    help="File to write: .h5 (OC-SMART's layout), .keras (with a .yaml beside it) or .onnx.",
 )
 @click.option(
     "--beyond-ocsmart",
     is_flag=True,
-    help="Save in OC-SMART's layout also what its program cannot run, such as ReLU.",
+    help="Allow .h5 for networks that OC-SMART's own program cannot run, such as with ReLU.",
 )
 @networks_option
 @log_level_option
 def export(
     network: Path, output: Path, beyond_ocsmart: bool, networks: tuple[Path, ...], log_level: str
 ) -> None:
-    """Save NETWORK in another format; all formats give the same numbers."""
+    """Save NETWORK in another format; it gives the same numbers in all formats."""
     start(log_level)
     with importing():
         from pipeline.networks.saving import check_savable, save_network
 
-    def work() -> None:
+    with guarded():
         found = _single(network, networks)
         check_savable(output, found, for_ocsmart_only=not beyond_ocsmart)
         for file in save_network(output, found):
             click.echo(file)
 
-    _guarded(work)
 
-
-def _train(recipe: "Kind", output: Path, fit: "Callable[..., Trained]", checkpoints: Path) -> None:
-    """Fit one network, or all of an ensemble, and write what came of it.
+def _train(
+    recipe: "Kind", output: Path, fit: "Callable[..., TrainingResult]", checkpoints: Path
+) -> None:
+    """Train one network, or all of an ensemble, and write the results.
 
     ``fit`` takes the recipe, a listener, a folder for checkpoints and prepared samples.
     """
     from pipeline.training.ensemble import train_ensemble
-    from pipeline.training.ensemble_results import write_ensemble_results
     from pipeline.training.results import write_results
     from pipeline.training.samples.preparation import prepare
 
-    def one(own: "Kind", prepared: "Prepared | None", checkpoints: Path | None) -> "Trained":
-        with _listening(own.name, output, own.fit.tensorboard) as listener:
+    def train_one(
+        own: "Kind", prepared: "PreparedSamples | None", checkpoints: Path | None
+    ) -> "TrainingResult":
+        with listening(own.name, output, own.fit.tensorboard) as listener:
             return fit(own, listener, checkpoints, prepared)
 
     if recipe.ensemble is None:
-        files = write_results(output, recipe, one(recipe, None, checkpoints))
+        files = write_results(output, recipe, train_one(recipe, None, checkpoints))
     else:
         prepared = prepare(recipe.samples, recipe.splits)
-        trained = train_ensemble(recipe, recipe.ensemble, prepared, one, checkpoints)
-        files = write_ensemble_results(output, recipe, trained)
-    _conclude(files, output)
+        trained = train_ensemble(recipe, recipe.ensemble, prepared, train_one, checkpoints)
+        files = write_results(output, recipe, trained)
+    for file in (*files, output / "card.html"):
+        click.echo(file)
 
 
 def _network(file: Path, folders: tuple[Path, ...]) -> "Network | Ensemble":
@@ -226,10 +218,10 @@ def _network(file: Path, folders: tuple[Path, ...]) -> "Network | Ensemble":
 
 
 def _single(file: Path, folders: tuple[Path, ...]) -> "Network":
-    """One network.
+    """Load a single network.
 
     Raises:
-        NetworkError: it is an ensemble of several.
+        NetworkError: the file is an ensemble of several networks.
     """
     from pipeline.networks import Network
 
@@ -242,58 +234,7 @@ def _single(file: Path, folders: tuple[Path, ...]) -> "Network":
     return found
 
 
-def _begin(output: Path, restart: bool) -> None:
+def _forget(output: Path, restart: bool) -> None:
+    """Remove the checkpoints of an earlier call, if asked."""
     if restart and (output / "checkpoints").is_dir():
-        import shutil
-
         shutil.rmtree(output / "checkpoints")
-
-
-def _conclude(files: list[Path], output: Path) -> None:
-    for file in files:
-        click.echo(file)
-    if (output / "card.html").is_file():
-        click.echo(output / "card.html")
-
-
-def _guarded(work: Callable[[], None]) -> None:
-    """Exit code 2 for wrong use, 1 for what could not be done; no traceback for either."""
-    try:
-        work()
-    except (ConfigError, NetworkError) as error:
-        wrong_use(error)
-    except PipelineError as error:
-        failure(error)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        stopped(signal.SIGINT)
-
-
-@contextlib.contextmanager
-def _listening(name: str, output: Path, tensorboard: bool) -> "Iterator[_Listener]":
-    """Tells the terminal, and TensorBoard if wanted, of each epoch."""
-    from pipeline.cli.terminal import epoch_progress
-
-    with contextlib.ExitStack() as stack:
-        board = None
-        if tensorboard:
-            from pipeline.training.fitting.tensorboard import Board
-
-            board = stack.enter_context(contextlib.closing(Board(output / "tensorboard")))
-        yield _Listener(stack.enter_context(epoch_progress(name)), board)
-
-
-class _Listener:
-    def __init__(self, tell: Callable[[int, int, str], None], board: "Board | None") -> None:
-        self._tell, self._board = tell, board
-
-    def epoch(self, epoch: "Epoch", epochs: int) -> None:
-        """An epoch is done."""
-        best = " (best)" if epoch.is_best else ""
-        self._tell(
-            epoch.number,
-            epochs,
-            f"loss {epoch.loss:.4g}, validation {epoch.validation_loss:.4g}{best}",
-        )
-        if self._board is not None:
-            self._board.epoch(epoch)

@@ -1,96 +1,86 @@
-"""``ocpipe tune``: a search for hyperparameters, and the best as a recipe."""
+"""``ocpipe tune``: search for hyperparameters, and write the best ones as a recipe."""
 
 import contextlib
 import logging
+import shutil
 import sys
 import time
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.cli.options import EXISTING, log_level_option
-from pipeline.cli.session import importing, start
-from pipeline.cli.train import _guarded, _listening, samples_option
+from pipeline.cli.session import guarded, importing, listening, start
+from pipeline.cli.train import restart_option, samples_option
 
 if TYPE_CHECKING:
-    from pipeline.training.fitting import Epoch, Listener
+    from pipeline.training.fitting import Epoch, OpenListener
 
 log = logging.getLogger("pipeline")
 
 BETWEEN_LINES = 10.0
-"""Seconds; there are many short trainings, each of which has a line when it is done."""
+"""Seconds between log lines on epochs; each of the many short trainings has a line at its end."""
 
 
 @click.command()
 @click.argument("config")
 @samples_option
 @click.option(
-    "-o", "--output", type=EXISTING, required=True, help="Folder for the trials and the best."
+    "-o", "--output", type=EXISTING, required=True, help="Folder for the trials and best.yaml."
 )
-@click.option(
-    "--restart", is_flag=True, help="Begin anew where there are trials of an earlier call."
-)
+@restart_option
 @log_level_option
 def tune(
     config: str, samples: tuple[Path, ...], output: Path, restart: bool, log_level: str
 ) -> None:
-    """Search for hyperparameters as the section tune of CONFIG says; the best becomes best.yaml.
+    """Search for hyperparameters as the section tune of CONFIG says, and write best.yaml.
 
-    Stopped, or killed, and called again, it goes on with the trial that was in work. The result is
-    a training configuration: ocpipe train FOLDER/best.yaml.
+    If a search was stopped or killed, the same command resumes it with the unfinished trial. The
+    result is a training configuration: ocpipe train FOLDER/best.yaml.
     """
     start(log_level)
     if log_level == "info":
-        # It would tell of each trial that goes on with another one.
-        logging.getLogger("pipeline.training.train").setLevel(logging.WARNING)
+        # Otherwise there would be a line for each trial that continues another one.
+        logging.getLogger("pipeline.training.fit_network").setLevel(logging.WARNING)
     with importing():
-        from pipeline.config.training import TrainingConfig
-        from pipeline.training.recipe import load_recipe
+        from pipeline.config.training import TrainingConfig, load_recipe
+        from pipeline.training.tuning.journal import NAME
         from pipeline.training.tuning.report import BEST, trials_text, write_tuned
+        from pipeline.training.tuning.tune import CHECKPOINTS
         from pipeline.training.tuning.tune import tune as search
 
-    def work() -> None:
+    with guarded():
         recipe = load_recipe(config, TrainingConfig).reading(samples)
         if restart:
-            _forget(output)
+            (output / NAME).unlink(missing_ok=True)
+            if (output / CHECKPOINTS).is_dir():
+                shutil.rmtree(output / CHECKPOINTS)
         tuned = search(recipe, output, _progress(output))
         write_tuned(output, tuned)
         click.echo(trials_text(tuned))
         click.echo(output / BEST)
 
-    _guarded(work)
 
-
-def _progress(output: Path) -> "Callable[[str], contextlib.AbstractContextManager[Listener]]":
-    """What is told of the epochs of a trial: a bar on a terminal, else few lines."""
+def _progress(output: Path) -> "OpenListener":
+    """Return a listener for the epochs of trials: a bar on a terminal, otherwise few log lines."""
     if sys.stderr.isatty():
-        return lambda name: _listening(name, output, tensorboard=False)
-    said = [time.monotonic()]
-    return lambda name: contextlib.nullcontext(_FewLines(name, said))
+        return lambda name: listening(name, output)
+    last = [time.monotonic()]
+    return lambda name: contextlib.nullcontext(_FewLines(name, last))
 
 
+@dataclass(frozen=True)
 class _FewLines:
-    """Tells of epochs now and then, through all trainings."""
+    """Logs an epoch now and then, over all trainings."""
 
-    def __init__(self, name: str, said: list[float]) -> None:
-        self._name, self._said = name, said
+    name: str
+    last: list[float]
+    """Time of the last line in seconds, shared by all trainings."""
 
     def epoch(self, epoch: "Epoch", epochs: int) -> None:
-        """An epoch is done."""
-        if time.monotonic() - self._said[0] > BETWEEN_LINES:
-            self._said[0] = time.monotonic()
-            log.info("%s: epoch %d of %d", self._name, epoch.number, epochs)
-
-
-def _forget(output: Path) -> None:
-    """Remove the journal and the checkpoints of an earlier call."""
-    import shutil
-
-    from pipeline.training.tuning.journal import NAME
-    from pipeline.training.tuning.tune import CHECKPOINTS
-
-    (output / NAME).unlink(missing_ok=True)
-    if (output / CHECKPOINTS).is_dir():
-        shutil.rmtree(output / CHECKPOINTS)
+        """Log an epoch, if the last line is old enough."""
+        if time.monotonic() - self.last[0] > BETWEEN_LINES:
+            self.last[0] = time.monotonic()
+            log.info("%s: epoch %d of %d", self.name, epoch.number, epochs)

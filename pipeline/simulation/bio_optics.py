@@ -1,7 +1,7 @@
-"""A published bio-optical forward model: what is in the water -> absorption, backscattering, Rrs.
+"""A published bio-optical model: from the content of water to absorption, backscattering and Rrs.
 
-Pure NumPy in float64, at any wavelengths from 350 to 900 nm. The relations and their sources are in
-:mod:`pipeline.simulation.optics`, the tables in ``configs/training/optics``.
+It is pure NumPy in float64, for any wavelengths from 350 to 900 nm. The relations and their sources
+are in :mod:`pipeline.simulation.optics`, the tables in ``configs/training/optics``.
 """
 
 from dataclasses import dataclass
@@ -29,28 +29,28 @@ REFERENCES = (
 
 @dataclass(frozen=True)
 class Water:
-    """What a body of sea water contains; every field has the same shape, or broadcasts to it."""
+    """The content of sea water; all fields have the same shape or broadcast to it."""
 
     chlorophyll: Array
     """Chlorophyll-a concentration, mg m-3."""
     aph_443: Array
     """Absorption of phytoplankton at 443 nm, m-1."""
     shape_chlorophyll: Array
-    """The chlorophyll (mg m-3) whose mean absorption spectrum has the shape of this one."""
+    """Chlorophyll (mg m-3) for which the mean absorption spectrum has the shape of this one."""
     cdom_443: Array
     """Absorption of coloured dissolved organic matter at 443 nm, m-1."""
     detritus_443: Array
-    """Absorption of the non-algal particles that go with phytoplankton at 443 nm, m-1."""
+    """Absorption at 443 nm of the non-algal particles that accompany phytoplankton, m-1."""
     organic_bbp_550: Array
     """Backscattering of all particles but minerals at 550 nm, m-1."""
     organic_exponent: Array
-    """Spectral exponent of that."""
+    """Spectral exponent of the backscattering of these particles."""
     carotenoids: Array | float = 0.0
-    """Logarithm of how much stronger than in the mean phytoplankton absorbs around 490 nm."""
+    """Natural logarithm of phytoplankton absorption around 490 nm relative to the mean."""
     violet: Array | float = 0.0
-    """The same below 410 nm."""
+    """Natural logarithm of phytoplankton absorption below 410 nm relative to the mean."""
     mineral: Array | float = 0.0
-    """Load of mineral particles, g m-3."""
+    """Concentration of mineral particles, g m-3."""
     cdom_slope: Array | float = absorption.CDOM_SLOPE
     """Exponential slope of CDOM absorption, nm-1."""
     non_algal_slope: Array | float = absorption.NON_ALGAL_SLOPE
@@ -60,11 +60,11 @@ class Water:
     mineral_backscattering: Array | float = backscattering.MINERAL_BACKSCATTERING_650
     """Backscattering of minerals by mass at 650 nm, m2 g-1."""
     mineral_exponent: Array | float = backscattering.MINERAL_EXPONENT
-    """Spectral exponent of that."""
+    """Spectral exponent of the backscattering of minerals."""
     particle_factor: Array | float = 1.0
-    """How much more than on average its particles scatter to the sensor."""
+    """Scattering of particles towards the sensor relative to the average."""
     fluorescence_yield: Array | float = 1.0
-    """Quantum yield of chlorophyll fluorescence in percent."""
+    """Quantum yield of chlorophyll fluorescence, percent."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Optics:
     """Inherent optical properties in m-1 and reflectance in sr-1, with shape (..., band)."""
 
     wavelength_nm: Array
-    """With shape (band,)."""
+    """Wavelengths in nm, with shape (band,)."""
     a: Array
     """Total absorption, water included."""
     aph: Array
@@ -88,7 +88,7 @@ class Optics:
 
 
 def mean_water(chlorophyll: Array | float) -> Water:
-    """Open ocean with the published mean of everything at this chlorophyll (mg m-3)."""
+    """Return open ocean water with the published mean values for this chlorophyll (mg m-3)."""
     chl = np.asarray(chlorophyll, dtype=np.float64)
     aph_443 = absorption.phytoplankton_443(chl)
     return Water(
@@ -103,18 +103,14 @@ def mean_water(chlorophyll: Array | float) -> Water:
 
 
 def forward(water: Water, wavelength_nm: Array) -> Optics:
-    """Optical properties and Rrs of the given water.
-
-    Args:
-        water: fields with shape (...).
-        wavelength_nm: from 350 to 900, in any order, with shape (band,).
+    """Return optical properties and Rrs, (..., band), of water whose fields have shape (...).
 
     Raises:
-        ConfigError: a wavelength is outside of what the tables hold.
+        ConfigError: a wavelength is not from 350 to 900 nm.
     """
     asked = np.asarray(wavelength_nm, dtype=np.float64)
     check_wavelengths(asked)
-    # Raman scattering depends on Rrs at two wavelengths: they are carried along as the last ones.
+    # Raman scattering depends on Rrs at two wavelengths, which are appended as the last bands.
     bands = np.append(asked, (reflectance.RAMAN_BLUE_NM, reflectance.RAMAN_GREEN_NM))
     aph = phytoplankton(water, bands)
     adg = dissolved_and_non_algal(water, bands)
@@ -128,31 +124,31 @@ def forward(water: Water, wavelength_nm: Array) -> Optics:
 
 
 def check_wavelengths(wavelength_nm: Array) -> None:
-    """Raise a ConfigError where a wavelength is outside of what the tables hold."""
+    """Raise a ConfigError if a wavelength is not from 350 to 900 nm."""
     outside = [f"{nm:g}" for nm in np.ravel(wavelength_nm) if not SHORTEST_NM <= nm <= LONGEST_NM]
     if outside:
         raise ConfigError(
-            f"no water can be simulated at {', '.join(outside)} nm: the coefficients reach from "
+            f"water cannot be simulated at {', '.join(outside)} nm: the coefficients reach from "
             f"{SHORTEST_NM:g} to {LONGEST_NM:g} nm. Leave these bands out."
         )
 
 
 def phytoplankton(water: Water, bands: Array) -> Array:
-    """Absorption of phytoplankton in m-1, with shape (..., band)."""
+    """Return the absorption of phytoplankton in m-1, with shape (..., band)."""
     return absorption.phytoplankton_absorption(
         water.aph_443, water.shape_chlorophyll, bands, water.carotenoids, water.violet
     )
 
 
 def dissolved_and_non_algal(water: Water, bands: Array) -> Array:
-    """Absorption of CDOM, detritus and minerals in m-1, with shape (..., band)."""
+    """Return the absorption of CDOM, detritus and minerals in m-1, with shape (..., band)."""
     non_algal_443 = water.detritus_443 + np.asarray(water.mineral) * water.mineral_absorption
     cdom = absorption.exponential_decay(water.cdom_443, water.cdom_slope, bands)
     return cdom + absorption.exponential_decay(non_algal_443, water.non_algal_slope, bands)
 
 
 def particles(water: Water, bands: Array) -> Array:
-    """Backscattering of all particles in m-1, with shape (..., band)."""
+    """Return the backscattering of all particles in m-1, with shape (..., band)."""
     mineral_650 = np.asarray(water.mineral) * water.mineral_backscattering
     organic = backscattering.power_law(
         water.organic_bbp_550, backscattering.ORGANIC_NM, water.organic_exponent, bands
@@ -163,8 +159,7 @@ def particles(water: Water, bands: Array) -> Array:
 
 
 def fluorescence(water: Water, bands: Array) -> Array:
-    """What chlorophyll fluorescence adds to Rrs, sr-1, with shape (..., band)."""
+    """Return the contribution of chlorophyll fluorescence to Rrs in sr-1, shape (..., band)."""
     cdom_400 = absorption.exponential_decay(water.cdom_443, water.cdom_slope, np.array([400.0]))
     line = reflectance.fluorescence(bands, water.chlorophyll, cdom_400[..., 0], water.mineral)
-    brightness: Array = np.asarray(water.fluorescence_yield)[..., np.newaxis] * line
-    return brightness
+    return np.asarray(np.asarray(water.fluorescence_yield)[..., np.newaxis] * line)

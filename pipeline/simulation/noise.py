@@ -1,4 +1,4 @@
-"""Rrs as a sensor gives it: noise of the bands, of calibration, of what corrects the atmosphere."""
+"""Add sensor noise to Rrs: noise of bands, of calibration and of atmospheric correction."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from pipeline.facts.optical_tables import Array
 from pipeline.simulation.waters import NoiseLevel
 
 HIGHEST_FACTOR = 10.0
-"""So many times the shipped noise at most: beyond, a share of the signal would be all of it."""
+"""Largest multiple of the shipped noise: with more, the noise would exceed the signal."""
 OFFSET_NM = 412.0
 
 
@@ -17,18 +17,18 @@ def add_noise(
     level: NoiseLevel,
     factor: float = 1.0,
 ) -> Array:
-    """Noisy Rrs in sr-1, in no band below ``lowest_share`` of what it is, (sample, band).
+    """Return noisy Rrs in sr-1, at least ``lowest_share`` of the true value in each band.
 
-    A network takes the logarithm of Rrs, so it never sees a pixel with a band at or below zero: the
-    noise of such a one is drawn again. The darkest waters therefore come out a little brighter, as
-    they do among the valid pixels of a scene.
+    A network takes the logarithm of Rrs, so it never sees a pixel with a band at or below zero.
+    For such a sample the noise is drawn again. So the darkest waters get a little brighter on
+    average, as among the valid pixels of a scene.
 
     Args:
-        rrs: without noise, positive, sr-1, with shape (sample, band).
-        wavelength_nm: with shape (band,).
-        rng: drawn from, in an order that depends on the values.
-        level: the noise.
-        factor: how many times that, 0 for none.
+        rrs: positive Rrs without noise, sr-1, with shape (sample, band).
+        wavelength_nm: wavelengths, with shape (band,).
+        rng: random generator; the order of draws depends on the values.
+        level: noise of one pixel.
+        factor: multiple of that noise, 0 for none.
     """
     if factor == 0.0:
         return rrs
@@ -45,5 +45,4 @@ def _noisy(
     common, offset = rng.standard_normal((2, len(rrs), 1))
     share = level.band_share * rng.standard_normal(rrs.shape) + level.common_share * common
     residual = level.offset_412 * (wavelength_nm / OFFSET_NM) ** level.offset_exponent
-    noisy: Array = rrs * (1.0 + factor * share) + factor * offset * residual
-    return noisy
+    return np.asarray(rrs * (1.0 + factor * share) + factor * offset * residual)

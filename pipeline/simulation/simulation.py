@@ -1,4 +1,4 @@
-"""Simulated water as a table: Rrs as a sensor sees it, and the properties that made it."""
+"""Simulate tables of water: Rrs as a sensor sees it, and the properties of the water."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
@@ -11,7 +11,7 @@ from pipeline.facts.optical_tables import Array
 from pipeline.facts.quantities import Quantity, band_name, quantities
 from pipeline.simulation.bio_optics import REFERENCES, Optics, Water, check_wavelengths, forward
 from pipeline.simulation.noise import HIGHEST_FACTOR, add_noise
-from pipeline.simulation.waters import Waters, draw_water, shipped_waters
+from pipeline.simulation.waters import WaterDistributions, draw_water, shipped_waters
 from pipeline.tables.writing import SampleTable
 from pipeline.version import __version__
 
@@ -19,10 +19,10 @@ Column = npt.NDArray[np.float32]
 Kept = npt.NDArray[np.bool_]
 
 BATCH = 10_000
-"""Waters drawn at a time: fixed, so that fewer samples are the first of more."""
+"""Waters drawn at a time: fixed, so that a small table is the beginning of a large one."""
 SPECTRAL = ("aph", "adg", "bbp")
 OUTPUTS = (*SPECTRAL, "chlor_a")
-# What a sample's water contained: field of Water -> units and what it is.
+# Fields of Water that become columns, with their units and long names.
 CONSTITUENTS = {
     "chlorophyll": ("mg m-3", "chlorophyll-a concentration"),
     "aph_443": ("m-1", "absorption by phytoplankton at 443 nm"),
@@ -39,20 +39,20 @@ def simulate_samples(
     seed: int = 1,
     noise: float = 1.0,
     outputs: Sequence[str] = OUTPUTS,
-    waters: Waters | None = None,
+    waters: WaterDistributions | None = None,
 ) -> SampleTable:
-    """So many simulated waters; the same arguments give the same numbers.
+    """Simulate samples of water; the same arguments give the same numbers.
 
     Args:
         count: number of samples.
-        wavelength_nm: bands, from 350 to 900 nm; all spectral columns are at these.
-        seed: of the random numbers.
-        noise: on Rrs, as a multiple of the shipped noise; 0 for none.
-        outputs: which of aph, adg, bbp and chlor_a the table has besides Rrs.
-        waters: the distributions, the shipped ones if None.
+        wavelength_nm: bands of all spectral columns, from 350 to 900 nm.
+        seed: seed of the random numbers.
+        noise: noise on Rrs, as a multiple of the shipped noise; 0 for none.
+        outputs: columns in addition to Rrs, of aph, adg, bbp and chlor_a.
+        waters: distributions to draw from; None for the shipped ones.
 
     Raises:
-        ConfigError: a band is out of reach or there twice, an output or the noise is not known.
+        ConfigError: a band is out of range or given twice, or another argument is invalid.
     """
     bands = _checked_bands(wavelength_nm)
     _check_request(count, seed, noise, outputs)
@@ -71,10 +71,10 @@ def simulate_samples(
 
 
 def _batches(
-    bands: Array, seed: int, noise: float, outputs: Sequence[str], waters: Waters
+    bands: Array, seed: int, noise: float, outputs: Sequence[str], waters: WaterDistributions
 ) -> Iterator[dict[str, Array]]:
-    """Columns of one batch after the other, without end."""
-    # Noise has numbers of its own, so that other noise, and other bands, are of the same waters.
+    """Yield the columns of one batch after the other, without end."""
+    # Noise has its own random numbers, so that a change of noise or bands keeps the waters.
     water_rng, noise_rng = (np.random.default_rng((seed, part)) for part in (0, 1))
     while True:
         drawn = draw_water(BATCH, water_rng, waters)
@@ -86,27 +86,26 @@ def _batches(
 
 
 def select(water: Water, kept: Kept) -> Water:
-    """The waters that are kept; fields without a shape stay as they are."""
+    """Return the waters that are kept; scalar fields stay as they are."""
     values = {field.name: np.asarray(getattr(water, field.name)) for field in fields(water)}
     return Water(**{name: value[kept] if value.ndim else value for name, value in values.items()})
 
 
-def _within_limits(water: Water, waters: Waters) -> Kept:
-    """Which waters are within the limits; Rrs is looked at where it is brightest, in the green."""
+def _within_limits(water: Water, waters: WaterDistributions) -> Kept:
+    """Return which waters are within the limits; Rrs is checked in the green, where it peaks."""
     lowest, highest = waters.limits.chlorophyll
     green = forward(water, np.array([490.0, 560.0, 580.0, 600.0])).rrs.max(axis=-1)
-    kept: Kept = (
+    return np.asarray(
         (water.chlorophyll >= lowest)
         & (water.chlorophyll <= highest)
         & (water.cdom_443 <= waters.limits.highest_cdom_443)
         & (np.asarray(water.mineral) <= waters.limits.highest_mineral)
         & (green <= waters.limits.highest_rrs)
     )
-    return kept
 
 
 def _columns(water: Water, optics: Optics, rrs: Array, outputs: Sequence[str]) -> dict[str, Array]:
-    """The columns of a batch by name, each with shape (sample,)."""
+    """Return the columns of a batch by name, each with shape (sample,)."""
     spectra = {"Rrs": rrs} | {name: getattr(optics, name) for name in SPECTRAL if name in outputs}
     columns = {
         band_name(quantity, nm): spectrum[:, index]
@@ -119,7 +118,7 @@ def _columns(water: Water, optics: Optics, rrs: Array, outputs: Sequence[str]) -
 
 
 def _meanings(bands: Array, outputs: Sequence[str]) -> dict[str, Quantity]:
-    """What each column is, in the order of the table."""
+    """Return name, units and long name of each column, in the order of the table."""
     known = quantities()
     meanings = {
         band_name(name, nm): Quantity(
@@ -151,13 +150,13 @@ def _attributes(count: int, bands: Array, seed: int, noise: float) -> dict[str, 
 def _checked_bands(wavelength_nm: Sequence[float]) -> Array:
     bands = np.asarray(wavelength_nm, dtype=np.float64)
     if bands.size == 0:
-        raise ConfigError("no bands to simulate; name at least one wavelength in nm.")
+        raise ConfigError("no bands to simulate; give at least one wavelength in nm.")
     check_wavelengths(bands)
     names = [band_name("Rrs", nm) for nm in bands]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ConfigError(
-            f"bands would share the names {', '.join(twice)}, which are in whole nanometres. "
+            f"several bands would share the names {', '.join(twice)}, because names have whole nm. "
             "Give each band once."
         )
     return bands
@@ -165,12 +164,13 @@ def _checked_bands(wavelength_nm: Sequence[float]) -> Array:
 
 def _check_request(count: int, seed: int, noise: float, outputs: Sequence[str]) -> None:
     if count < 1:
-        raise ConfigError(f"found {count} samples, expected 1 or more.")
+        raise ConfigError(f"found {count} samples, expected 1 or more. Give a larger number.")
     if seed < 0:
-        raise ConfigError(f"found seed {seed}, expected 0 or more.")
+        raise ConfigError(f"found seed {seed}, expected 0 or more. Give another seed.")
     if not 0.0 <= noise <= HIGHEST_FACTOR:
         raise ConfigError(
-            f"found noise {noise:g}, expected 0 to {HIGHEST_FACTOR:g} times the usual noise."
+            f"found noise {noise:g}, expected 0 to {HIGHEST_FACTOR:g} times the usual noise. Give "
+            "another factor."
         )
     unknown = [name for name in outputs if name not in OUTPUTS]
     if unknown:

@@ -1,4 +1,4 @@
-"""Which waters there are: the distributions of ``configs/training/optics/waters.yaml``, drawn."""
+"""Draw waters from the distributions in ``configs/training/optics/waters.yaml``."""
 
 import functools
 from typing import Annotated
@@ -19,36 +19,36 @@ Correlation = Annotated[float, Field(ge=-1, le=1)]
 
 
 class LogNormal(Strict):
-    """A quantity whose logarithm is normal; the spread is of log10."""
+    """A log-normal quantity; the spread is the standard deviation of log10."""
 
     median: Positive
     spread: Positive
 
 
 class Exponent(Strict):
-    """How an exponent spreads around a mean that depends on the water."""
+    """The spread of an exponent around a mean that depends on the water."""
 
     spread: Positive
     lowest: float
     highest: float
 
     def around(self, mean: Array | float, normal: Array) -> Array:
-        """Values with standard normal deviates, kept within the limits."""
+        """Return values for standard normal deviates, clipped to the limits."""
         return np.clip(mean + self.spread * normal, self.lowest, self.highest)
 
 
 class Normal(Exponent):
-    """A normal quantity with limits."""
+    """A normally distributed quantity with limits."""
 
     mean: float
 
     def values(self, normal: Array) -> Array:
-        """Values with standard normal deviates, kept within the limits."""
+        """Return values for standard normal deviates, clipped to the limits."""
         return self.around(self.mean, normal)
 
 
 class WaterType(Strict):
-    """One kind of water among others."""
+    """One type of water, with its share of all waters."""
 
     name: str
     share: Share
@@ -58,7 +58,7 @@ class WaterType(Strict):
 
 
 class Limits(Strict):
-    """What is drawn anew beyond."""
+    """Limits of waters; a water beyond them is dropped."""
 
     chlorophyll: tuple[Positive, Positive]
     highest_cdom_443: Positive
@@ -67,7 +67,7 @@ class Limits(Strict):
 
 
 class NoiseLevel(Strict):
-    """The noise of one pixel, see :mod:`pipeline.simulation.noise`."""
+    """The noise of one pixel; :mod:`pipeline.simulation.noise` applies it."""
 
     band_share: Share
     common_share: Share
@@ -76,8 +76,8 @@ class NoiseLevel(Strict):
     lowest_share: Share
 
 
-class Waters(Strict):
-    """All of the file."""
+class WaterDistributions(Strict):
+    """The content of ``waters.yaml``."""
 
     types: tuple[WaterType, ...]
     mineral_per_chlorophyll: float
@@ -104,15 +104,16 @@ class Waters(Strict):
 
 
 @functools.cache
-def shipped_waters() -> Waters:
-    """The distributions that ship with the program."""
+def shipped_waters() -> WaterDistributions:
+    """Return the distributions that ship with the program."""
     path = shipped_configs() / "training" / "optics" / "waters.yaml"
-    return Waters.model_validate(read_shipped(path))
+    return WaterDistributions.model_validate(read_table(path))
 
 
-def draw_water(count: int, rng: np.random.Generator, waters: Waters) -> Water:
-    """So many waters, each field with shape (count,), always drawn in the same order."""
-    kinds = rng.choice(len(waters.types), count, p=_shares(waters))
+def draw_water(count: int, rng: np.random.Generator, waters: WaterDistributions) -> Water:
+    """Draw ``count`` waters, each field with shape (count,), always in the same order."""
+    shares = np.array([kind.share for kind in waters.types])
+    kinds = rng.choice(len(waters.types), count, p=shares / shares.sum())
     river, own = rng.standard_normal((2, count))
     chlorophyll = _of_kind([t.chlorophyll for t in waters.types], kinds, rng.standard_normal(count))
     aph_443, shape = _phytoplankton(chlorophyll, waters, rng)
@@ -159,9 +160,9 @@ def draw_water(count: int, rng: np.random.Generator, waters: Waters) -> Water:
 
 
 def _phytoplankton(
-    chlorophyll: Array, waters: Waters, rng: np.random.Generator
+    chlorophyll: Array, waters: WaterDistributions, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Absorption at 443 nm, and the chlorophyll whose spectrum has the same shape."""
+    """Return absorption at 443 nm, and the chlorophyll whose spectrum has the same shape."""
     level, own = rng.standard_normal((2, len(chlorophyll)))
     mean = absorption.phytoplankton_443(chlorophyll, newer=rng.random(len(chlorophyll)))
     shape = _correlated(level, own, waters.shape_correlation)
@@ -172,34 +173,26 @@ def _phytoplankton(
 
 
 def _organic_backscattering(
-    chlorophyll: Array, waters: Waters, with_chlorophyll: Array, background: Array
+    chlorophyll: Array, waters: WaterDistributions, with_chlorophyll: Array, background: Array
 ) -> Array:
-    """What goes with chlorophyll and what does not, from standard normal deviates, at 550 nm."""
+    """Return backscattering at 550 nm: a part that follows chlorophyll, and a background."""
     follows, stays = waters.organic_backscattering, waters.background_backscattering
     mean = backscattering.organic_backscattering_550(chlorophyll)
     varying = _spread(mean * follows.median, follows.spread, with_chlorophyll)
     return varying + _spread(stays.median, stays.spread, background)
 
 
-def _shares(waters: Waters) -> Array:
-    shares = np.array([kind.share for kind in waters.types])
-    normalised: Array = shares / shares.sum()
-    return normalised
-
-
 def _of_kind(of_types: list[LogNormal], kinds: npt.NDArray[np.int64], normal: Array) -> Array:
-    """Each water's value from the distribution of its type and its standard normal deviate."""
+    """Return each water's value, from the distribution of its type and a normal deviate."""
     medians = np.array([one.median for one in of_types])[kinds]
     spreads = np.array([one.spread for one in of_types])[kinds]
     return _spread(medians, spreads, normal)
 
 
 def _spread(median: Array | float, spread: Array | float, normal: Array) -> Array:
-    value: Array = median * 10.0 ** (spread * normal)
-    return value
+    return np.asarray(median * 10.0 ** (spread * normal))
 
 
 def _correlated(first: Array, second: Array, correlation: float) -> Array:
-    """Standard normal deviates with a correlation with the first ones."""
-    mixed: Array = correlation * first + np.sqrt(1.0 - correlation**2) * second
-    return mixed
+    """Return standard normal deviates that correlate with the first ones."""
+    return np.asarray(correlation * first + np.sqrt(1.0 - correlation**2) * second)

@@ -1,1 +1,1 @@
-"""Samples -> network: what a network is trained on, how it is fitted, and how well it does."""
+"""From samples to a network: prepare the samples, fit the network, evaluate it."""

@@ -1,4 +1,4 @@
-"""Published algorithms and thresholds on the inputs of samples, to compare a network with."""
+"""Apply published algorithms and thresholds to samples, to compare a network with them."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +14,7 @@ from pipeline.networks.variable import Array, Variable
 from pipeline.tables import Table
 from pipeline.training.samples.class_rules import classes_by_rules
 from pipeline.training.samples.columns import Findings
+from pipeline.training.samples.variables import nearest_variable
 
 
 def baseline_outputs(
@@ -24,34 +25,32 @@ def baseline_outputs(
     x: Array,
     tolerance_nm: float,
 ) -> dict[str, Array]:
-    """What algorithms give for outputs, by their name.
+    """Return the outputs of algorithms, by the name of the algorithm.
 
     Args:
-        names: of algorithms.
-        sensor: whose coefficients are used.
-        inputs: what the columns of ``x`` are.
-        outputs: what is wanted.
+        names: names of algorithms.
+        sensor: sensor whose coefficients are used.
+        inputs: variables in the columns of ``x``.
+        outputs: variables in the columns of the result; NaN where an algorithm has no value.
         x: physical values with shape (n, inputs).
-        tolerance_nm: how far a wavelength may be from the one asked for.
-
-    Returns:
-        Arrays with shape (n, outputs); NaN where an algorithm fails or has no such output.
+        tolerance_nm: largest distance between a wanted wavelength and that of the algorithm.
 
     Raises:
         ConfigError: an algorithm lacks bands, or has none of the outputs.
     """
     found = {}
     for name in names:
-        made, values = _algorithm(f"baselines: {name}", name, sensor, inputs, x)
-        found[name] = np.full((len(x), len(outputs)), np.nan)
-        pairs = _matched(outputs, made.outputs, tolerance_nm)
-        if not pairs:
+        bound, values = _apply(f"baselines: {name}", name, sensor, inputs, x)
+        places = [nearest_variable(one, bound.outputs, tolerance_nm) for one in outputs]
+        if all(place is None for place in places):
             raise ConfigError(
-                f"baselines: {name} makes {', '.join(v.name for v in made.outputs)}, and the "
-                f"network {', '.join(v.name for v in outputs)}. Leave it out."
+                f"baselines: {name} has the outputs {', '.join(v.name for v in bound.outputs)}, "
+                f"but the network has {', '.join(v.name for v in outputs)}. Remove it from "
+                "baselines."
             )
-        for wanted, there in pairs:
-            found[name][:, wanted] = values[:, there]
+        lacking = np.full(len(x), np.nan)
+        columns = [lacking if place is None else values[:, place] for place in places]
+        found[name] = np.stack(columns, axis=1)
     return found
 
 
@@ -62,31 +61,27 @@ def baseline_classes(
     classes: Sequence[str],
     x: Array,
 ) -> dict[str, npt.NDArray[np.int64]]:
-    """The class that thresholds name for each row (n,), -1 for none, by the name of the baseline.
+    """Return the class of each row (n,) by the rules of each baseline; -1 where none holds.
 
-    Args:
-        baselines: of a recipe.
-        sensor: whose coefficients algorithms use.
-        inputs: what the columns of ``x`` are.
-        classes: in the order of their numbers.
-        x: physical values with shape (n, inputs).
+    ``classes`` are in the order of their numbers; the other arguments are those of
+    :func:`baseline_outputs`.
 
     Raises:
-        ConfigError: an algorithm lacks bands, a rule names what is not there, or another class.
+        ConfigError: an algorithm lacks bands, or a rule uses an unknown name or class.
     """
     found = {}
     for name, baseline in baselines.items():
         key = f"class_baselines.{name}"
         columns = {variable.name: x[:, place] for place, variable in enumerate(inputs)}
         for one in baseline.algorithms:
-            made, values = _algorithm(f"{key}: {one}", one, sensor, inputs, x)
-            columns |= {v.name: values[:, place] for place, v in enumerate(made.outputs)}
-        named = {*baseline.rules, *([baseline.otherwise] if baseline.otherwise else [])}
-        unknown = sorted(named - set(classes))
+            bound, values = _apply(f"{key}: {one}", one, sensor, inputs, x)
+            columns |= {v.name: values[:, place] for place, v in enumerate(bound.outputs)}
         findings = Findings()
+        named = (*baseline.rules, baseline.otherwise)
+        unknown = sorted(one for one in named if one and one not in classes)
         if unknown:
             findings.complain(
-                f"{key}: {', '.join(unknown)}: no such class; there are {', '.join(classes)}"
+                f"{key}: found the classes {', '.join(unknown)}, expected {', '.join(classes)}"
             )
         table = Table(Path("inputs"), "", columns, {}, np.arange(len(x)))
         texts = classes_by_rules(table, baseline.rules, baseline.otherwise, findings, key)
@@ -96,30 +91,14 @@ def baseline_classes(
     return found
 
 
-def _algorithm(
+def _apply(
     where: str, name: str, sensor: str, inputs: tuple[Variable, ...], x: Array
 ) -> tuple[Retrieval, Array]:
-    """An algorithm bound to the bands among the inputs, and its outputs (n, outputs)."""
+    """Return an algorithm bound to the bands among the inputs, and its outputs (n, outputs)."""
     bands = {v.wavelength_nm: i for i, v in enumerate(inputs) if v.quantity == "Rrs"}
     try:
-        made = algorithm(name, sensor=sensor, wavelengths_nm=[nm for nm in bands if nm is not None])
+        known = [nm for nm in bands if nm is not None]
+        bound = algorithm(name, sensor=sensor, wavelengths_nm=known)
     except NetworkError as error:
         raise ConfigError(f"{where}: {error}") from None
-    return made, made.predict(x[:, [bands[variable.wavelength_nm] for variable in made.inputs]])
-
-
-def _matched(
-    wanted: tuple[Variable, ...], made: tuple[Variable, ...], tolerance_nm: float
-) -> list[tuple[int, int]]:
-    """Which output of an algorithm stands for which output that is wanted."""
-    pairs = []
-    for place, variable in enumerate(wanted):
-        distances = {
-            i: abs((v.wavelength_nm or 0.0) - (variable.wavelength_nm or 0.0))
-            for i, v in enumerate(made)
-            if v.quantity == variable.quantity
-        }
-        nearest = min(distances, key=lambda i: distances[i], default=None)
-        if nearest is not None and distances[nearest] <= tolerance_nm:
-            pairs.append((place, nearest))
-    return pairs
+    return bound, bound.predict(x[:, [bands[variable.wavelength_nm] for variable in bound.inputs]])

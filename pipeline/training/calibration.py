@@ -1,4 +1,4 @@
-"""From how far networks lie apart, and how far they are off, to a standard deviation."""
+"""Calibrate an ensemble: from the spread and the errors of networks to a standard deviation."""
 
 from dataclasses import dataclass
 
@@ -9,30 +9,30 @@ from pipeline.evaluation.coverage import DEVIATIONS
 from pipeline.networks.ensemble import Calibration
 from pipeline.networks.variable import Array, Variable
 
-# Fewer rows leave a quantile open.
+# Fewer rows are too few to estimate a quantile.
 FEWEST = 20
-# Floors that are tried, in units of the median spread: from none to nearly nothing but the floor.
+# Floors to try, in units of the median spread: from no floor to almost only the floor.
 FLOORS = (0.0, *np.logspace(-1.5, 2.0, 60).tolist())
 
 
 @dataclass(frozen=True)
-class Unseen:
-    """What networks make of rows that they did not learn from."""
+class UnseenRows:
+    """Results on rows that a network did not learn from, in log10 if an output spans decades."""
 
     observed: Array
-    """With shape (n, outputs), as the uncertainty is stated (log10 of what spans decades)."""
+    """Observed values, with shape (n, outputs)."""
     modelled: Array
-    """The same of networks that did not see the row."""
+    """Mean of the networks that did not learn from the row, with shape (n, outputs)."""
     spread: Array
-    """Standard deviation of all networks."""
+    """Standard deviation over all networks, with shape (n, outputs)."""
 
 
-def calibrate(outputs: tuple[Variable, ...], unseen: Unseen) -> Calibration:
-    """Factor and floor of each output.
+def calibrate(outputs: tuple[Variable, ...], unseen: UnseenRows) -> Calibration:
+    """Return the factor and the floor of each output.
 
-    Their ratio is the most likely one if errors are normal with that standard deviation. Errors
-    have longer tails than that, so their size is between the one by which 68.27 % are within one
-    standard deviation and the one by which 95 % are within 1.96 (the geometric mean).
+    Their ratio is the most likely one for normal errors of that standard deviation. Real errors
+    have longer tails. So their size is the geometric mean of two sizes: the one at which 68.27 %
+    of errors are within one standard deviation, and the one at which 95 % are within 1.96.
 
     Raises:
         ConfigError: an output has too few rows.
@@ -63,7 +63,7 @@ def _factor_and_floor(error: Array, spread: Array) -> tuple[float, float]:
 
 
 def _surprise(error: Array, shape: Array) -> float:
-    """Negative log-likelihood of normal errors of this shape, at its most likely size."""
+    """Return the negative log-likelihood of normal errors of this shape, at the best size."""
     if not (shape > 0).all():
         return float("inf")
     size = np.sqrt(np.mean(np.square(error / shape)))

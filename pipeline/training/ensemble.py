@@ -1,8 +1,9 @@
-"""Several networks by one recipe, each of which did not see a part of the samples.
+"""Train several networks by one recipe; each leaves out a different part of the samples.
 
-The training and validation parts together are divided into folds; a member learns from all folds
-but one, which chooses when it stops. So every row has members that did not learn from it: their
-errors there, and how far all members lie apart, calibrate the uncertainty that the ensemble states.
+The training and validation parts together are divided into folds. A member learns from all folds
+but one, and that fold decides when it stops. So for every row there are members that did not learn
+from it. Their errors on such rows, and the spread of all members, calibrate the uncertainty that
+the ensemble states.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,138 +12,123 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.config.training import EnsembleConfig, Recipe
 from pipeline.evaluation.coverage import coverage
 from pipeline.networks import Ensemble
 from pipeline.networks.variable import Array, in_decades
-from pipeline.training.calibration import Unseen, calibrate
-from pipeline.training.samples.preparation import Prepared
+from pipeline.training.calibration import UnseenRows, calibrate
+from pipeline.training.fit_network import TrainingResult
+from pipeline.training.record import source_record
+from pipeline.training.samples.preparation import PreparedSamples, Rows
 from pipeline.training.samples.splits import Split, make_folds
-from pipeline.training.train import Trained
-from pipeline.version import __version__
 
-Rows = npt.NDArray[np.int64]
 Kind = TypeVar("Kind", bound=Recipe)
-Fit = Callable[[Kind, Prepared, Path | None], Trained]
-"""Fits one network: its recipe, its samples, the folder for its checkpoints."""
+TrainMember = Callable[[Kind, PreparedSamples, Path | None], TrainingResult]
+"""Trains one network, from its recipe, its samples and the folder for its checkpoints."""
 
 
 @dataclass(frozen=True, eq=False)
 class TrainedEnsemble:
-    """What came of it."""
+    """The result of training an ensemble."""
 
-    ensemble: Ensemble
-    members: tuple[Trained, ...]
-    prepared: Prepared
-    """Samples with the parts of the recipe; members have others."""
+    network: Ensemble
+    members: tuple[TrainingResult, ...]
+    prepared: PreparedSamples
+    """Samples with the split of the recipe; each member has its own split."""
 
 
 def train_ensemble(
     config: Kind,
     settings: EnsembleConfig,
-    prepared: Prepared,
-    fit: Fit[Kind],
+    prepared: PreparedSamples,
+    train_member: TrainMember[Kind],
     checkpoints: Path | None = None,
 ) -> TrainedEnsemble:
-    """Train the members of an ensemble and calibrate what it states of its uncertainty.
+    """Train the members of an ensemble and calibrate its uncertainty.
 
-    Args:
-        config: the recipe of every member; seeds count up from its seed.
-        settings: how many, on how many folds.
-        prepared: samples with their parts; the test part is left alone.
-        fit: makes a member.
-        checkpoints: folder for those of all members.
+    All members have the same recipe; their seeds count up from its seed. No member learns from the
+    test part.
 
     Raises:
-        ConfigError: there are too few groups or rows for so many folds, or a fit failed.
+        ConfigError: there are too few groups or rows for the folds, or a fit failed.
     """
     split = prepared.split
-    pool = np.sort(np.concatenate([split.train, split.validation]))
-    folds = _folds(config, settings, prepared, pool)
+    pool = split.not_test
+    splits = config.splits.model_copy(update={"folds": settings.folds})
+    folds = [pool[fold.test] for fold in make_folds(prepared.samples.take(pool), splits)]
     members = []
     for number in range(settings.members):
         unseen = folds[number % len(folds)]
-        own = Split(np.setdiff1d(pool, unseen), unseen, split.test)
+        part = PreparedSamples(
+            prepared.samples, Split(np.setdiff1d(pool, unseen), unseen, split.test)
+        )
         folder = None if checkpoints is None else checkpoints / f"{number + 1:02d}"
-        members.append(fit(_of_member(config, number), Prepared(prepared.samples, own), folder))
+        members.append(train_member(_member_recipe(config, number), part, folder))
     networks = tuple(member.network for member in members)
     ensemble = Ensemble.of(networks, name=config.name, title=config.title)
     if not ensemble.classes:
-        unseen_rows = _unseen(ensemble, prepared, pool, folds)
-        calibration = calibrate(ensemble.outputs, unseen_rows)
-        ensemble = replace(ensemble, calibration=calibration)
-        record = {"unseen": _held(ensemble, unseen_rows)}
-        if len(split.test):
-            record["test"] = held_on(ensemble, prepared, split.test)
-        ensemble = replace(ensemble, calibration=replace(calibration, record=record))
-    return TrainedEnsemble(
-        replace(ensemble, training=_record(config, prepared)), tuple(members), prepared
-    )
+        ensemble = _calibrated(ensemble, prepared, pool, folds)
+    configuration = config.model_dump(mode="json", exclude={"title", "citation", "licence"})
+    record = source_record(prepared) | {"configuration": configuration}
+    return TrainedEnsemble(replace(ensemble, training=record), tuple(members), prepared)
 
 
-def held_on(ensemble: Ensemble, prepared: Prepared, rows: Rows) -> Mapping[str, Any]:
-    """By output, what share of observed values the ensemble's intervals hold on some rows."""
+def held_on(ensemble: Ensemble, prepared: PreparedSamples, rows: Rows) -> Mapping[str, Any]:
+    """Return for each output the share of observed values inside the ensemble's intervals."""
     chosen = prepared.samples.take(rows)
     modelled, deviation = ensemble.predict_with_uncertainty(chosen.x, "numpy")
     with np.errstate(all="ignore"):
         observed, modelled = (in_decades(ensemble.outputs, v) for v in (chosen.y, modelled))
-    return {
-        variable.name: _covered(observed, modelled, deviation, column)
-        for column, variable in enumerate(ensemble.outputs)
-    }
+    return _held(ensemble, observed, modelled, deviation)
 
 
-def _folds(
-    config: Recipe, settings: EnsembleConfig, prepared: Prepared, pool: Rows
-) -> Sequence[Rows]:
-    """Places of the rows that a member does not learn from, fold by fold."""
-    splits = config.splits.model_copy(update={"folds": settings.folds})
-    return [pool[fold.test] for fold in make_folds(prepared.samples.take(pool), splits)]
-
-
-def _of_member(config: Kind, number: int) -> Kind:
+def _member_recipe(config: Kind, number: int) -> Kind:
     fit = config.fit.model_copy(update={"seed": config.fit.seed + number})
     name = f"{config.name}_{number + 1:02d}"
     return config.model_copy(update={"name": name, "fit": fit, "ensemble": None})
 
 
-def _unseen(ensemble: Ensemble, prepared: Prepared, pool: Rows, folds: Sequence[Rows]) -> Unseen:
-    """The pool's rows, each by the mean of the members that did not see it."""
-    outputs = ensemble.outputs
+def _calibrated(
+    ensemble: Ensemble, prepared: PreparedSamples, pool: Rows, folds: Sequence[Rows]
+) -> Ensemble:
+    """Return the ensemble with its calibration and a record of its coverage."""
+    unseen = _unseen(ensemble, prepared, pool, folds)
+    calibration = calibrate(ensemble.outputs, unseen)
+    ensemble = replace(ensemble, calibration=calibration)
+    deviation = calibration(unseen.spread)
+    record = {"unseen": _held(ensemble, unseen.observed, unseen.modelled, deviation)}
+    if len(prepared.split.test):
+        record["test"] = held_on(ensemble, prepared, prepared.split.test)
+    return replace(ensemble, calibration=replace(calibration, record=record))
+
+
+def _unseen(
+    ensemble: Ensemble, prepared: PreparedSamples, pool: Rows, folds: Sequence[Rows]
+) -> UnseenRows:
+    """Return for each row of the pool the mean of the members that did not learn from it."""
     x, y = prepared.samples.x[pool], prepared.samples.y[pool]
     with np.errstate(all="ignore"):
-        made = np.stack([in_decades(outputs, m.reference(x)) for m in ensemble.members])
-        observed = in_decades(outputs, y)
+        made = np.stack([in_decades(ensemble.outputs, m.reference(x)) for m in ensemble.members])
+        observed = in_decades(ensemble.outputs, y)
     modelled = np.full_like(observed, np.nan)
     for number, fold in enumerate(folds):
         rows = np.searchsorted(pool, fold)
         modelled[rows] = made[number :: len(folds), rows].mean(axis=0)
-    return Unseen(observed, modelled, np.asarray(made.std(axis=0, ddof=1)))
+    return UnseenRows(observed, modelled, np.asarray(made.std(axis=0, ddof=1)))
 
 
-def _held(ensemble: Ensemble, unseen: Unseen) -> Mapping[str, Any]:
-    calibration = ensemble.calibration
-    deviation: Array = unseen.spread if calibration is None else calibration(unseen.spread)
-    return {
-        variable.name: _covered(unseen.observed, unseen.modelled, deviation, column)
+def _held(
+    ensemble: Ensemble, observed: Array, modelled: Array, deviation: Array
+) -> Mapping[str, Any]:
+    """Return the coverage of each output, rounded to four digits."""
+    columns = {
+        variable.name: coverage(
+            observed[:, column], modelled[:, column], deviation[:, column], log=False
+        )
         for column, variable in enumerate(ensemble.outputs)
     }
-
-
-def _covered(observed: Array, modelled: Array, deviation: Array, column: int) -> dict[str, Any]:
-    """Of one output, in decades where it spans them."""
-    held = coverage(observed[:, column], modelled[:, column], deviation[:, column], log=False)
     return {
-        name: v if isinstance(v, int) else float(f"{v:.4g}") for name, v in asdict(held).items()
-    }
-
-
-def _record(config: Recipe, prepared: Prepared) -> dict[str, Any]:
-    """How the ensemble was made, as plain data for its file."""
-    return {
-        "software": f"ocpipe {__version__}",
-        "data": [dict(source) for source in prepared.samples.sources],
-        "configuration": config.model_dump(mode="json", exclude={"title", "citation", "licence"}),
+        output: {k: v if isinstance(v, int) else float(f"{v:.4g}") for k, v in asdict(c).items()}
+        for output, c in columns.items()
     }

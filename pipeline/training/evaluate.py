@@ -1,18 +1,32 @@
-"""Networks on the samples of a training configuration, as a text and as a folder of reports."""
+"""Evaluate networks on the samples of a training configuration, beside published algorithms."""
 
+import importlib.metadata
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.config.strict import read_mapping
-from pipeline.config.training import FinetuneConfig, Recipe, TrainingConfig
+from pipeline.config.training import (
+    FinetuneConfig,
+    Recipe,
+    TrainingConfig,
+    find_recipe,
+    load_recipe,
+)
 from pipeline.errors import ConfigError
+from pipeline.evaluation.card import DataFile, ModelCard, card_of_network
+from pipeline.evaluation.class_comparison import modelled_classes
 from pipeline.evaluation.files import write_evaluation
+from pipeline.evaluation.report import Evaluation, evaluate_arrays, evaluate_classes
 from pipeline.evaluation.tables import to_text
 from pipeline.networks import Ensemble, Network
+from pipeline.training.baselines import baseline_classes, baseline_outputs
 from pipeline.training.finetune import with_inputs_of
-from pipeline.training.recipe import find_recipe, load_recipe
-from pipeline.training.results import evaluate_part, model_card
-from pipeline.training.samples.preparation import prepare
+from pipeline.training.samples.preparation import PreparedSamples, prepare
+from pipeline.training.samples.variables import variables_of
+
+LIBRARIES = ("tensorflow", "keras", "numpy")
 
 
 def evaluate_networks(
@@ -22,17 +36,20 @@ def evaluate_networks(
     output: Path | None,
     files: tuple[Path, ...] = (),
 ) -> str:
-    """The first network on a part of the samples, beside the others and published algorithms.
+    """Evaluate the first network and compare the others and published algorithms with it.
 
     Args:
-        networks: of the same inputs and outputs.
-        config: of training or fine-tuning; its samples, splits and baselines are used.
+        networks: networks with the same inputs and outputs.
+        config: training or fine-tuning configuration; its samples, splits and baselines are used.
         part: ``train``, ``validation``, ``test`` or ``all``.
-        output: folder for pictures, tables and model card; None for the text alone.
-        files: of samples, in place of those of the configuration.
+        output: folder for pictures, tables and the model card; None for none.
+        files: tables of samples, instead of those of the configuration.
+
+    Returns:
+        The tables as text.
 
     Raises:
-        ConfigError: what is wrong with configuration or samples, or the part is empty.
+        ConfigError: the configuration or the samples are wrong, or the part is empty.
         OutputError: the folder cannot be written to.
     """
     network, *others = networks
@@ -40,11 +57,97 @@ def evaluate_networks(
     prepared = prepare(recipe.samples, recipe.splits)
     _check_fit(networks, recipe, prepared.samples.x.shape[1])
     if part != "all" and not len(getattr(prepared.split, part)):
-        raise ConfigError(f"the {part} part is empty; see splits, or choose another with --part.")
+        raise ConfigError(
+            f"the {part} part is empty. Change splits, or choose another part with --part."
+        )
     evaluation = evaluate_part(network, recipe, prepared, part, others=others)
     if output is not None:
         write_evaluation(output, evaluation, card=model_card(network, recipe, prepared))
     return to_text(evaluation)
+
+
+def evaluate_part(
+    network: Network | Ensemble,
+    config: Recipe,
+    prepared: PreparedSamples,
+    part: str,
+    before: Network | None = None,
+    others: Sequence[Network | Ensemble] = (),
+) -> Evaluation:
+    """Evaluate a network on one part of the samples, beside algorithms and other networks.
+
+    ``part`` is ``train``, ``validation``, ``test`` or ``all``. The other networks, and the one
+    ``before`` fine-tuning, have the same inputs and outputs.
+    """
+    rows = np.arange(len(prepared.samples)) if part == "all" else getattr(prepared.split, part)
+    chosen, sensor = prepared.samples.take(rows), config.sensors[0]
+    modelled = network.reference(chosen.x)
+    if chosen.labels is not None:
+        classes = baseline_classes(
+            config.class_baselines, sensor, network.inputs, network.classes, chosen.x
+        )
+        for name, other in _named_apart(before, others, (*classes, network.name)):
+            classes[name] = modelled_classes(other.reference(chosen.x))
+        return evaluate_classes(
+            network.inputs, network.classes, chosen.x, chosen.labels, modelled,
+            groups=chosen.groups, baselines=classes, part=part, model=network.name,
+        )  # fmt: skip
+    baselines = baseline_outputs(
+        config.baselines, sensor, network.inputs, network.outputs, chosen.x,
+        config.samples.tolerance_nm,
+    )  # fmt: skip
+    for name, other in _named_apart(before, others, (*baselines, network.name)):
+        baselines[name] = other.reference(chosen.x)
+    deviation = None
+    if isinstance(network, Ensemble):
+        deviation = np.asarray(network.predict_with_uncertainty(chosen.x, "numpy")[1])
+    return evaluate_arrays(
+        network.inputs, network.outputs, chosen.x, chosen.y, modelled,
+        groups=chosen.groups, baselines=baselines, part=part, model=network.name,
+        deviation=deviation,
+    )  # fmt: skip
+
+
+def model_card(network: Network | Ensemble, config: Recipe, prepared: PreparedSamples) -> ModelCard:
+    """Return the statements of the model card about a network and its samples."""
+    samples, groups = prepared.samples, ""
+    if samples.groups is not None:
+        groups = f"{config.samples.group}: {len(set(samples.groups))} groups"
+    settings = config.model_dump(
+        mode="json", include={"network", "finetune", "fit"}, exclude_none=True
+    )
+    if config.samples.classes is not None:
+        classes = config.samples.classes.model_dump(mode="json", exclude_defaults=True)
+        settings = {"classes": classes} | settings
+    shown = ("best_epoch", "epochs", "start", "class_weights")
+    settings |= {name: value for name, value in network.training.items() if name in shown}
+    return card_of_network(
+        network,
+        files=tuple(
+            DataFile(str(s["name"]), str(s["sha256"]), int(s["rows"])) for s in samples.sources
+        ),
+        filters=(*((config.samples.filter,) if config.samples.filter else ()), *samples.notes),
+        split=f"by {config.splits.by}, seed {config.splits.seed}",
+        parts=prepared.split.counts,
+        groups=groups,
+        settings=settings,
+        limits=config.limits,
+        software={name: importlib.metadata.version(name) for name in LIBRARIES},
+    )
+
+
+def _named_apart(
+    before: Network | None, others: Sequence[Network | Ensemble], taken: Sequence[str]
+) -> list[tuple[str, Network | Ensemble]]:
+    """Return the networks to compare with, each under a name of its own."""
+    named: list[tuple[str, Network | Ensemble]] = (
+        [] if before is None else [(f"{before.name} before", before)]
+    )
+    for other in others:
+        used = (*taken, *(name for name, _ in named))
+        numbered = (f"{other.name} ({number})" for number in range(2, len(used) + 3))
+        named.append((next(n for n in (other.name, *numbered) if n not in used), other))
+    return named
 
 
 def _recipe(config: str, network: Network | Ensemble) -> Recipe:
@@ -54,22 +157,19 @@ def _recipe(config: str, network: Network | Ensemble) -> Recipe:
 
 
 def _check_fit(networks: Sequence[Network | Ensemble], recipe: Recipe, inputs: int) -> None:
-    named = [
-        (variable.quantity, nm)
-        for variable in recipe.samples.inputs
-        for nm in (variable.wavelengths_nm or (None,))
-    ]
+    """Refuse networks that do not take the inputs of the samples, or make different outputs."""
+    named = [(choice.quantity, nm) for choice, nm in variables_of(recipe.samples.inputs)]
     first = networks[0]
     for network in networks:
         own = [(v.quantity, v.wavelength_nm) for v in network.inputs]
         if own != named or len(own) != inputs:
             raise ConfigError(
-                f"{network.name} takes {', '.join(v.name for v in network.inputs)}; the samples "
-                "have other inputs. Choose the configuration that it was trained with."
+                f"{network.name} takes {', '.join(v.name for v in network.inputs)}, but the "
+                "samples have other inputs. Choose the configuration that it was trained with."
             )
         if [v.name for v in network.outputs] != [v.name for v in first.outputs]:
             raise ConfigError(
-                f"{network.name} makes {', '.join(v.name for v in network.outputs)}, and "
-                f"{first.name} {', '.join(v.name for v in first.outputs)}. Compare networks of the "
-                "same outputs."
+                f"{network.name} has the outputs {', '.join(v.name for v in network.outputs)}, but "
+                f"{first.name} has {', '.join(v.name for v in first.outputs)}. Compare networks "
+                "with the same outputs."
             )

@@ -1,114 +1,59 @@
-"""A network that is there goes on learning: all of it or its last layers, in stages."""
+"""Continue training an existing network: all of it or its last layers, in stages."""
 
-import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipeline.config.samples import VariableConfig
-from pipeline.config.training import FinetuneConfig, Fit, Stage
+from pipeline.config.training import FinetuneConfig
 from pipeline.errors import ConfigError
 from pipeline.networks.description import Layer, Network
 from pipeline.networks.ensemble import Ensemble
 from pipeline.networks.rescaling import rescaled, with_outputs
 from pipeline.networks.variable import Variable, scaled
-from pipeline.training.fitting import Checkpoints, Data, Fitted, Listener, Trainer
-from pipeline.training.fitting.checkpoints import State
-from pipeline.training.fitting.model import decorrelation, dense_layers, layers_of, model_of
-from pipeline.training.fitting.setup import set_up
-from pipeline.training.samples.preparation import Prepared, prepare
-from pipeline.training.train import (
-    Trained,
-    as_network,
-    check_classes,
-    check_finite,
-    check_savable_later,
-    check_sensors,
-    kept_at,
-    remembering,
-)
-
-if TYPE_CHECKING:
-    import keras
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Beginning:
-    """What learns, before the first step."""
-
-    model: "keras.Model"
-    inputs: tuple[Variable, ...]
-    outputs: tuple[Variable, ...]
-    activations: tuple[str, ...]
-    """Of all layers, as the network will have them."""
-    kept_layers: int
-    """How many layers are those of the start network."""
-    before: Network | None
-    """The start network on the same outputs; None where its head is new."""
-    first: Layer | None
-    """Decorrelation of the inputs."""
+from pipeline.training.fit_network import Learner, TrainingResult, fit_network
+from pipeline.training.fitting import EpochListener
+from pipeline.training.fitting.model import decorrelation, model_of
+from pipeline.training.samples.preparation import PreparedSamples
+from pipeline.training.samples.variables import nearest_variable, variables_of
 
 
 def finetune(
     start: Network,
     config: FinetuneConfig,
-    listener: Listener,
+    listener: EpochListener,
     checkpoints: Path | None = None,
-    prepared: Prepared | None = None,
-) -> Trained:
-    """Go on from a network.
+    prepared: PreparedSamples | None = None,
+) -> TrainingResult:
+    """Continue training a network; if the samples name no inputs, those of the network are used.
 
-    Args:
-        start: any network that can be read.
-        config: all of it; samples take the inputs of the network where they name none.
-        listener: told after each epoch.
-        checkpoints: folder for them; where it holds some of the same configuration, samples and
-            start, training goes on from there.
-        prepared: samples that are read and parted already.
-
-    Raises:
-        ConfigError: what is wrong with configuration or samples, before any training; or the loss
-            is not finite any more.
+    The other arguments and the errors are those of :func:`pipeline.training.train.train`.
     """
-    check_sensors(config)
-    set_up(config.fit)
     config = with_inputs_of(start, config)
-    prepared = prepared or prepare(config.samples, config.splits)
-    beginning = begin(start, config, prepared)
-    sizes = tuple(layer.units for layer in dense_layers(beginning.model))
-    check_savable_later(config, beginning.activations, beginning.inputs, beginning.outputs, sizes)
-    check_classes(config, prepared, beginning.inputs)
-    kept = kept_at(checkpoints, config, prepared, start.fingerprint)
-    fitted = _fit_stages(beginning, config, prepared, listener, kept)
-    layers = layers_of(beginning.model, beginning.activations)
-    network = as_network(config, prepared, beginning.inputs, beginning.outputs, layers, fitted)
-    record = network.training | {
-        "start": {"name": start.name, "file": start.file_name, "sha256": start.sha256}
-    }
-    network = remembering(replace(network, training=record), beginning.first)
-    return Trained(network, fitted, prepared, beginning.before)
+    return fit_network(
+        config,
+        lambda samples: begin(start, config, samples),
+        config.finetune.stages,
+        listener,
+        checkpoints,
+        prepared,
+        start,
+    )
 
 
 def with_inputs_of(start: Network | Ensemble, config: FinetuneConfig) -> FinetuneConfig:
-    """The configuration with the inputs of the network, where it names none.
+    """Return the configuration with the inputs of the network.
 
     Raises:
-        ConfigError: it names others.
+        ConfigError: the configuration names other inputs.
     """
-    named = [
-        (variable.quantity, nm)
-        for variable in config.samples.inputs
-        for nm in (variable.wavelengths_nm or (None,))
-    ]
-    own = [(v.quantity, v.wavelength_nm) for v in start.inputs]
-    if named and named != own:
+    named = [(choice.quantity, nm) for choice, nm in variables_of(config.samples.inputs)]
+    if named and named != [(v.quantity, v.wavelength_nm) for v in start.inputs]:
         raise ConfigError(
             f"samples.inputs are other inputs than those of {start.name}: "
-            f"{', '.join(v.name for v in start.inputs)}. Leave them out: the network's are taken."
+            f"{', '.join(v.name for v in start.inputs)}. Remove samples.inputs: the inputs of the "
+            "network are used."
         )
     inputs = tuple(
         VariableConfig.model_validate(
@@ -122,189 +67,107 @@ def with_inputs_of(start: Network | Ensemble, config: FinetuneConfig) -> Finetun
         )
         for v in start.inputs
     )
-    return config.model_copy(
-        update={"samples": config.samples.model_copy(update={"inputs": inputs})}
+    samples = config.samples.model_copy(update={"inputs": inputs})
+    return config.model_copy(update={"samples": samples})
+
+
+def begin(start: Network, config: FinetuneConfig, prepared: PreparedSamples) -> Learner:
+    """Return the model before its first step.
+
+    With ``head: keep`` it gives the same numbers as the start network, whatever the scaling.
+
+    Raises:
+        ConfigError: a target is not an output of the network, or no layer of it would be left.
+    """
+    refit = config.finetune.scaling == "refit"
+    inputs = prepared.inputs() if refit else start.inputs
+    first = _decorrelation(start, config, prepared, inputs)
+    if config.finetune.head == "new":
+        return _new_head(start, config, prepared, inputs, first)
+    before = with_outputs(start, _columns(start, prepared, config.samples.tolerance_nm))
+    outputs = prepared.outputs() if refit and not start.classes else before.outputs
+    begun = rescaled(before, inputs, outputs)
+    *hidden, last = begun.layers
+    model = model_of(
+        (*hidden, replace(last, activation="linear") if start.classes else last),
+        dropout=config.finetune.dropout,
+        seed=config.fit.seed,
+        dtype=config.fit.precision,
+        first=first,
+    )
+    activations = tuple(layer.activation for layer in begun.layers)
+    return Learner(
+        model, inputs, outputs, activations, first, kept_layers=len(begun.layers), before=before
     )
 
 
-def begin(start: Network, config: FinetuneConfig, prepared: Prepared) -> Beginning:
-    """The model before its first step.
-
-    With ``head: keep`` it gives the numbers of the start network, in any scaling.
-
-    Raises:
-        ConfigError: targets are not among the network's outputs, or layers that are not there.
-    """
-    chosen, fit = config.finetune, config.fit
-    seed, dtype = fit.seed, fit.precision
-    refit = chosen.scaling == "refit"
-    inputs = prepared.inputs() if refit else start.inputs
-    first = _decorrelation(start, config, prepared, inputs) if chosen.decorrelate else None
-    if chosen.head == "keep":
-        before = with_outputs(start, _columns(start, prepared, config.samples.tolerance_nm))
-        outputs = prepared.outputs() if refit and not start.classes else before.outputs
-        begun = rescaled(before, inputs, outputs)
-        model = model_of(
-            _trained_layers(begun), dropout=chosen.dropout, seed=seed, dtype=dtype, first=first
-        )
-        activations = tuple(layer.activation for layer in begun.layers)
-        return Beginning(model, inputs, outputs, activations, len(begun.layers), before, first)
-    if chosen.drop_layers >= len(start.layers):
+def _new_head(
+    start: Network,
+    config: FinetuneConfig,
+    prepared: PreparedSamples,
+    inputs: tuple[Variable, ...],
+    first: Layer | None,
+) -> Learner:
+    chosen, outputs = config.finetune, prepared.outputs()
+    left = len(start.layers) - chosen.drop_layers
+    if left < 1:
         raise ConfigError(
             f"finetune.drop_layers: {chosen.drop_layers} of {len(start.layers)} layers; nothing of "
             f"{start.name} would be left. Use ocpipe train, or drop fewer."
         )
-    kept = rescaled(start, inputs, start.outputs).layers[: len(start.layers) - chosen.drop_layers]
-    outputs = prepared.outputs()
-    last = "softmax" if prepared.samples.classes else "linear"
+    kept = rescaled(start, inputs, start.outputs).layers[:left]
     hidden = kept[-1].activation
-    new = [*((units, hidden) for units in chosen.new_hidden), (len(outputs), "linear")]
-    model = model_of(kept, new=new, dropout=chosen.dropout, seed=seed, dtype=dtype, first=first)
-    activations = (
-        *(layer.activation for layer in kept), *(hidden for _ in chosen.new_hidden), last
-    )  # fmt: skip
-    return Beginning(model, inputs, outputs, activations, len(kept), None, first)
+    model = model_of(
+        kept,
+        new=[*((units, hidden) for units in chosen.new_hidden), (len(outputs), "linear")],
+        dropout=chosen.dropout,
+        seed=config.fit.seed,
+        dtype=config.fit.precision,
+        first=first,
+    )
+    before = (layer.activation for layer in kept)
+    activations = (*before, *(hidden for _ in chosen.new_hidden), prepared.output_activation)
+    return Learner(model, inputs, outputs, activations, first, kept_layers=left)
 
 
 def _decorrelation(
-    start: Network, config: FinetuneConfig, prepared: Prepared, inputs: tuple[Variable, ...]
-) -> Layer:
-    """That of the start network where it remembers one, else that of the new samples."""
+    start: Network,
+    config: FinetuneConfig,
+    prepared: PreparedSamples,
+    inputs: tuple[Variable, ...],
+) -> Layer | None:
+    """Return the decorrelation that the start network was trained with, otherwise a new one."""
+    if not config.finetune.decorrelate:
+        return None
     known = start.training.get("decorrelation")
     if known is not None and config.finetune.scaling == "keep":
         return Layer(np.array(known["kernel"]), np.array(known["bias"]), "linear")
     return decorrelation(scaled(inputs, prepared.samples.x[prepared.split.train]))
 
 
-def _trained_layers(network: Network) -> tuple[Any, ...]:
-    """The layers, a classifier's last one as logits."""
-    *before, last = network.layers
-    return (*before, replace(last, activation="linear") if network.classes else last)
-
-
-def _columns(start: Network, prepared: Prepared, tolerance_nm: float) -> list[int]:
-    """Which outputs of the network the targets are.
-
-    Raises:
-        ConfigError: one is not among them.
-    """
+def _columns(start: Network, prepared: PreparedSamples, tolerance_nm: float) -> list[int]:
+    """Return the place of each target among the outputs of the network."""
     samples = prepared.samples
     if samples.classes or start.classes:
         if samples.classes != start.classes:
             raise ConfigError(
-                f"the classes are {', '.join(samples.classes) or 'none'}, those of {start.name} "
-                f"{', '.join(start.classes) or 'none'}. Set finetune.head: new."
+                f"the classes of the samples are {', '.join(samples.classes) or 'none'}, those of "
+                f"{start.name} are {', '.join(start.classes) or 'none'}. Set finetune.head: new."
             )
         return list(range(len(start.classes)))
     columns = []
     for target in samples.targets:
-        distances = {
-            i: abs((v.wavelength_nm or 0.0) - (target.wavelength_nm or 0.0))
-            for i, v in enumerate(start.outputs)
-            if v.quantity == target.quantity
-        }
-        nearest = min(distances, key=lambda i: distances[i], default=None)
-        if nearest is None or distances[nearest] > tolerance_nm:
+        nearest = nearest_variable(target, start.outputs, tolerance_nm)
+        if nearest is None:
             raise ConfigError(
-                f"target {target.name} is no output of {start.name}, which has "
-                f"{', '.join(v.name for v in start.outputs)}. Set finetune.head: new, or leave it "
-                "out."
+                f"target {target.name} is not an output of {start.name}, which has "
+                f"{', '.join(v.name for v in start.outputs)}. Set finetune.head: new, or remove "
+                "the target."
             )
         if start.outputs[nearest].units != target.units:
             raise ConfigError(
-                f"target {target.name} is in {target.units}, in {start.name} in "
-                f"{start.outputs[nearest].units}. Convert it (samples.columns)."
+                f"target {target.name} is in {target.units}, expected "
+                f"{start.outputs[nearest].units} as in {start.name}. Convert it by samples.columns."
             )
         columns.append(nearest)
     return columns
-
-
-def stage_fit(fit: Fit, stage: Stage) -> Fit:
-    """The settings of a stage: its own, else those of the whole."""
-    own = stage.model_dump(
-        include={"schedule", "epochs", "batch_size", "early_stopping"}, exclude_none=True
-    )
-    data = fit.model_dump() | own
-    if stage.learning_rate is not None:
-        data["optimizer"] = data["optimizer"] | {"learning_rate": stage.learning_rate}
-    return Fit.model_validate(data)
-
-
-def _fit_stages(
-    beginning: Beginning,
-    config: FinetuneConfig,
-    prepared: Prepared,
-    listener: Listener,
-    checkpoints: Checkpoints | None,
-) -> Fitted:
-    by_output = prepared.output_weights(config.fit)
-    train, validation = (
-        prepared.data(rows, beginning.inputs, beginning.outputs, by_output=by_output)
-        for rows in (prepared.split.train, prepared.split.validation)
-    )
-    if train is None:
-        raise ConfigError("no training samples are left. Make the validation and test parts less.")
-    state = checkpoints.load() if checkpoints is not None else None
-    if state is not None:
-        log.info("going on after epoch %d", state.history[-1].number)
-    dense = dense_layers(beginning.model)
-    start = {v.path: v.numpy() for layer in dense[: beginning.kept_layers] for v in layer.variables}
-    fitted = Fitted((), 0, stopped_early=False)
-    for number, stage in enumerate(config.finetune.stages, start=1):
-        if state is not None and state.history[-1].stage > number:
-            continue  # done; its last weights are where the next one went on from
-        freeze(beginning, stage)
-        fitted = _fit_stage(
-            beginning, config, (train, validation), number, stage, start,
-            listener, checkpoints, state, fitted,
-        )  # fmt: skip
-        state = None
-        check_finite(fitted)
-    return fitted
-
-
-def _fit_stage(
-    beginning: Beginning,
-    config: FinetuneConfig,
-    data: tuple[Data, Data | None],
-    number: int,
-    stage: Stage,
-    start: dict[str, Any],
-    listener: Listener,
-    checkpoints: Checkpoints | None,
-    state: State | None,
-    before: Fitted,
-) -> Fitted:
-    trainer = Trainer(
-        beginning.model,
-        stage_fit(config.fit, stage),
-        *data,
-        is_classifier=bool(beginning.outputs and beginning.activations[-1] == "softmax"),
-        l2_to_start=stage.l2_to_start,
-        start=start,
-        stage=number,
-    )
-    return trainer.fit(listener, checkpoints, before.history, state)
-
-
-def freeze(beginning: Beginning, stage: Stage) -> None:
-    """Let the layers behind the frozen ones learn, and no others.
-
-    Raises:
-        ConfigError: there are no layers left that learn.
-    """
-    dense = dense_layers(beginning.model)
-    frozen = {"none": 0, "base": beginning.kept_layers}.get(str(stage.freeze), stage.freeze)
-    count = int(frozen)
-    if count >= len(dense):
-        raise ConfigError(
-            f"finetune.stages: freeze: {stage.freeze} of {len(dense)} layers leaves none that "
-            "learns. Freeze fewer."
-        )
-    if count and beginning.first is not None:
-        raise ConfigError(
-            "finetune.decorrelate turns the first layer, and it is to stay as it is (freeze: "
-            f"{stage.freeze}). Leave one of them out."
-        )
-    for place, layer in enumerate(dense):
-        layer.trainable = place >= count

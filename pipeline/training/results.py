@@ -1,159 +1,128 @@
-"""The folder of a training: the network, how it was made, and what the field wants to see of it."""
+"""Write the results of a training or a capacity study: networks, evaluation, card, recipe."""
 
-import csv
-import importlib.metadata
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import yaml
 
 from pipeline.config.training import Recipe
 from pipeline.errors import OutputError
-from pipeline.evaluation.card import DataFile, ModelCard, card_of_network
-from pipeline.evaluation.class_comparison import modelled_classes
+from pipeline.evaluation.album import History
+from pipeline.evaluation.capacity_report import capacity_csv, capacity_json, capacity_text
 from pipeline.evaluation.files import write_evaluation
-from pipeline.evaluation.pictures import History
-from pipeline.evaluation.report import Evaluation, evaluate_arrays, evaluate_classes
+from pipeline.evaluation.pictures import png
+from pipeline.evaluation.pictures.capacity import capacity_picture
+from pipeline.evaluation.report import Evaluation
 from pipeline.evaluation.tables import as_dict
-from pipeline.networks import Ensemble, Network, load_network
+from pipeline.networks import Ensemble, Network, load_retrieval
+from pipeline.networks.reading.ensemble_file import write_ensemble
 from pipeline.networks.saving import save_network
-from pipeline.networks.variable import Array
-from pipeline.training.baselines import baseline_classes, baseline_outputs
-from pipeline.training.fitting import Fitted
-from pipeline.training.fitting.history import write_history
-from pipeline.training.samples.preparation import Prepared
-from pipeline.training.train import Trained
+from pipeline.training.ensemble import TrainedEnsemble
+from pipeline.training.evaluate import evaluate_part, model_card
+from pipeline.training.fit_network import TrainingResult
+from pipeline.training.fitting import Epoch, FitResult
+from pipeline.training.folder import csv_text, write_folder, yaml_text
+from pipeline.training.samples.preparation import PreparedSamples
+from pipeline.training.samples.splits import PARTS
+from pipeline.training.study import StudyResult
 
-Rows = npt.NDArray[np.int64]
-PARTS = ("train", "validation", "test")
-LIBRARIES = ("tensorflow", "keras", "numpy")
+MEMBERS = "members"
 
 
-def write_results(folder: Path, config: Recipe, trained: Trained) -> list[Path]:
-    """Save the network, its history, its evaluation on what was held out, and its model card.
+def write_results(
+    folder: Path, config: Recipe, trained: TrainingResult | TrainedEnsemble
+) -> list[Path]:
+    """Save one network or an ensemble, with its evaluation on held-out samples and its model card.
 
-    Args:
-        folder: where all of it goes; files of the same names are replaced.
-        config: by which it was trained.
-        trained: what came of it.
+    Files of the same names are replaced.
 
     Returns:
-        The files of the network.
+        The files of the networks; the file of an ensemble comes last.
 
     Raises:
         OutputError: the folder cannot be written to.
     """
-    evaluations = [
-        evaluate_part(trained.network, config, trained.prepared, part, trained.before)
-        for part in PARTS
-        if len(getattr(trained.prepared.split, part))
-    ]
-    record = trained.network.training | {"metrics": measured(evaluations)}
-    network = replace(trained.network, training=record)
+    prepared, retrieval, before, history = trained.prepared, trained.network, None, None
+    parts = [part for part, count in prepared.split.counts.items() if count]
+    if isinstance(trained, TrainedEnsemble):
+        # Some members learned from each validation row.
+        parts = [part for part in parts if part != "validation"]
+    else:
+        before, history = trained.before, _learning_curves(trained.fitted, config)
+    evaluations = [evaluate_part(retrieval, config, prepared, part, before) for part in parts]
+    record = retrieval.training | {"metrics": metrics_record(evaluations)}
+    retrieval = replace(retrieval, training=record)
+    files = _save_networks(folder, config, retrieval)
+    recipe = yaml_text(config.model_dump(mode="json"))
+    contents = {"split.csv": split_csv(prepared), "training.yaml": recipe}
+    write_folder(folder, _histories(trained, files) | contents)
+    used = files[-1] if isinstance(retrieval, Ensemble) else files[0]
+    if used.suffix != ".onnx":
+        write_folder(folder, {"run.yaml": yaml_text(run_config(retrieval, used))})
+        retrieval = load_retrieval(used)  # as it will be used; also checks the golden spectra
+    *others, last = evaluations
+    card = model_card(retrieval, config, prepared)
+    write_evaluation(folder, last, card=card, history=history, other_parts=others)
+    return files
+
+
+def write_study(folder: Path, studied: StudyResult) -> None:
+    """Write ``study.txt``, ``study.csv``, ``study.json``, ``study.png`` and ``training.yaml``.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    capacity, recipe = studied.capacity, studied.recipe
+    title = f"Capacity study of {recipe.name}, chosen: {capacity.chosen}"
+    contents: dict[str, str | bytes] = {
+        "study.csv": capacity_csv(capacity),
+        "study.json": capacity_json(capacity),
+        "study.png": png(capacity_picture(capacity, title)),
+        "study.txt": capacity_text(capacity),
+        "training.yaml": yaml_text(recipe.model_dump(mode="json")),
+    }
+    write_folder(folder, contents)
+
+
+def _save_networks(folder: Path, config: Recipe, retrieval: Network | Ensemble) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        saved = [
-            file
-            for ending in config.save
-            for file in save_network(folder / f"{config.name}.{ending}", network)
-        ]
-        write_history(folder / "history.csv", trained.fitted.history)
-        write_split(folder / "split.csv", trained.prepared)
-        write_yaml(folder / "training.yaml", config.model_dump(mode="json"))
-        if saved[0].suffix != ".onnx":
-            write_yaml(folder / "run.yaml", run_config(network, saved[0]))
-            network = load_network(saved[0])  # as it will be used, golden spectra checked
+        if isinstance(retrieval, Network):
+            paths = [folder / f"{config.name}.{ending}" for ending in config.save]
+            files = [file for path in paths for file in save_network(path, retrieval)]
+        else:
+            (folder / MEMBERS).mkdir(exist_ok=True)
+            files = [
+                save_network(folder / MEMBERS / f"{member.name}.{config.save[0]}", member)[0]
+                for member in retrieval.members
+            ]
+            path = folder / f"{config.name}.yaml"
+            write_ensemble(path, retrieval, files)
+            files.append(path)
     except OSError as error:
         raise OutputError(
-            f"{folder}: cannot be written to ({error.strerror or error}). Free space, or choose "
+            f"{folder} cannot be written to ({error.strerror or error}). Free space, or choose "
             "another output folder."
         ) from error
-    *others, last = evaluations
-    write_evaluation(
-        folder,
-        last,
-        card=model_card(network, config, trained.prepared),
-        history=_curves(trained.fitted, config),
-        other_parts=others,
-    )
-    return saved
+    return files
 
 
-def evaluate_part(
-    network: Network | Ensemble,
-    config: Recipe,
-    prepared: Prepared,
-    part: str,
-    before: Network | None = None,
-    others: Sequence[Network | Ensemble] = (),
-) -> Evaluation:
-    """A network on one part of the samples, beside published algorithms and other networks.
-
-    Args:
-        network: what is judged.
-        config: says which algorithms it is compared with.
-        prepared: samples with their parts.
-        part: ``train``, ``validation``, ``test`` or ``all``.
-        before: the network before fine-tuning, on the same outputs.
-        others: more networks of the same inputs and outputs.
-    """
-    rows = np.arange(len(prepared.samples)) if part == "all" else getattr(prepared.split, part)
-    chosen = prepared.samples.take(rows)
-    modelled = network.reference(chosen.x)
-    if chosen.labels is not None:
-        classes = baseline_classes(
-            config.class_baselines, config.sensors[0], network.inputs, network.classes, chosen.x
-        )
-        for name, other in _named_apart(before, others, (*classes, network.name)):
-            classes[name] = modelled_classes(other.reference(chosen.x))
-        return evaluate_classes(
-            network.inputs, network.classes, chosen.x, chosen.labels, modelled,
-            groups=chosen.groups, baselines=classes, part=part, model=network.name,
-        )  # fmt: skip
-    baselines = baseline_outputs(
-        config.baselines, config.sensors[0], network.inputs, network.outputs, chosen.x,
-        config.samples.tolerance_nm,
-    )  # fmt: skip
-    for name, other in _named_apart(before, others, (*baselines, network.name)):
-        baselines[name] = other.reference(chosen.x)
-    return evaluate_arrays(
-        network.inputs, network.outputs, chosen.x, chosen.y, modelled,
-        groups=chosen.groups, baselines=baselines, part=part, model=network.name,
-        deviation=_deviation(network, chosen.x),
-    )  # fmt: skip
+def _histories(
+    trained: TrainingResult | TrainedEnsemble, files: Sequence[Path]
+) -> dict[str, str | bytes]:
+    """Return the epochs of each network as CSV texts, by file name."""
+    if isinstance(trained, TrainingResult):
+        return {"history.csv": history_csv(trained.fitted.history)}
+    return {
+        f"{MEMBERS}/{file.stem}_history.csv": history_csv(member.fitted.history)
+        for file, member in zip(files, trained.members, strict=False)
+    }
 
 
-def _deviation(network: Network | Ensemble, x: Array) -> Array | None:
-    """What an ensemble states of its uncertainty; a network states nothing."""
-    if isinstance(network, Ensemble):
-        return np.asarray(network.predict_with_uncertainty(x, "numpy")[1])
-    return None
-
-
-def _named_apart(
-    before: Network | None, others: Sequence[Network | Ensemble], taken: Sequence[str]
-) -> list[tuple[str, Network | Ensemble]]:
-    """What a network is compared with, each by a name of its own."""
-    named: list[tuple[str, Network | Ensemble]] = (
-        [] if before is None else [(f"{before.name} before", before)]
-    )
-    for other in others:
-        named.append((_unused(other.name, (*taken, *(name for name, _ in named))), other))
-    return named
-
-
-def _unused(name: str, taken: Sequence[str]) -> str:
-    """The name, with a number where there is one already."""
-    tried = (f"{name} ({number})" if number > 1 else name for number in range(1, len(taken) + 2))
-    return next(one for one in tried if one not in taken)
-
-
-def measured(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
-    """Metrics of each part, for the record of a network; by group they are in metrics.json."""
+def metrics_record(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+    """Return the metrics of each part, without groups, for the record of a network."""
     found: dict[str, Any] = {}
     for evaluation in evaluations:
         content = as_dict(evaluation)
@@ -166,37 +135,7 @@ def measured(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
     return found
 
 
-def model_card(network: Network | Ensemble, config: Recipe, prepared: Prepared) -> ModelCard:
-    """What is stated about a network and the samples it was trained with."""
-    samples, split = prepared.samples, prepared.split
-    parts = {part: len(getattr(split, part)) for part in PARTS}
-    groups = ""
-    if samples.groups is not None:
-        groups = f"{config.samples.group}: {len(set(samples.groups))} groups"
-    settings = config.model_dump(
-        mode="json", include={"network", "finetune", "fit"}, exclude_none=True
-    )
-    if config.samples.classes is not None:
-        classes = config.samples.classes.model_dump(mode="json", exclude_defaults=True)
-        settings = {"classes": classes} | settings
-    told = ("best_epoch", "epochs", "start", "class_weights")
-    settings |= {name: value for name, value in network.training.items() if name in told}
-    return card_of_network(
-        network,
-        files=tuple(
-            DataFile(str(s["name"]), str(s["sha256"]), int(s["rows"])) for s in samples.sources
-        ),
-        filters=(*((config.samples.filter,) if config.samples.filter else ()), *samples.told),
-        split=f"by {config.splits.by}, seed {config.splits.seed}",
-        parts=parts,
-        groups=groups,
-        settings=settings,
-        limits=config.limits,
-        software={name: importlib.metadata.version(name) for name in LIBRARIES},
-    )
-
-
-def _curves(fitted: Fitted, config: Recipe) -> History:
+def _learning_curves(fitted: FitResult, config: Recipe) -> History:
     validation = [epoch.validation_loss for epoch in fitted.history]
     return History(
         loss=tuple(epoch.loss for epoch in fitted.history),
@@ -208,28 +147,26 @@ def _curves(fitted: Fitted, config: Recipe) -> History:
 
 
 def run_config(network: Network | Ensemble, file: Path) -> Mapping[str, Any]:
-    """With which ``ocpipe run`` takes the network at once."""
+    """Return a configuration with which ``ocpipe run`` applies the network."""
     plain = "".join(c if c.isalnum() else "_" for c in network.name)
     name = plain if plain[0].isalpha() else f"network_{plain}"
     choice = {"name": name, "file": str(file.absolute())}
     return {"name": name, "title": network.title, "science": {"networks": [choice]}}
 
 
-def write_yaml(path: Path, data: Mapping[str, Any]) -> None:
-    """Plain data, in its order."""
-    path.write_text(
-        yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True), encoding="utf-8"
-    )
+def split_csv(prepared: PreparedSamples) -> str:
+    """Return a CSV with the file, row, group and part of each sample."""
+    samples, rows = prepared.samples, [("file", "row", "group", "part")]
+    for part in PARTS:
+        for row in getattr(prepared.split, part):
+            group = "" if samples.groups is None else samples.groups[row]
+            source = samples.sources[samples.files[row]]["name"]
+            rows.append((source, samples.rows[row], group, part))
+    return csv_text(rows)
 
 
-def write_split(path: Path, prepared: Prepared) -> None:
-    """Which row of which file was in which part."""
-    samples = prepared.samples
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("file", "row", "group", "part"))
-        for part in PARTS:
-            for row in getattr(prepared.split, part):
-                group = "" if samples.groups is None else samples.groups[row]
-                source = samples.sources[samples.files[row]]["name"]
-                writer.writerow((source, samples.rows[row], group, part))
+def history_csv(history: Sequence[Epoch]) -> str:
+    """Return the epochs of a fit as CSV, one line per epoch."""
+    head = [field.name for field in fields(Epoch)]
+    rows = [(asdict(epoch) | {"is_best": int(epoch.is_best)}).values() for epoch in history]
+    return csv_text([head, *rows])

@@ -1,8 +1,7 @@
-"""A recipe with networks of several sizes: which underfits, which overfits, which is enough."""
+"""Compare network sizes: which one underfits, which one overfits, and which one is enough."""
 
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,91 +10,88 @@ import numpy as np
 from pipeline.config.study import StudyConfig, hidden_of
 from pipeline.config.training import TrainingConfig
 from pipeline.errors import ConfigError, DivergedError
-from pipeline.evaluation.capacity import CapacityStudy, SizeRuns, judge
+from pipeline.evaluation.capacity import Capacity, Runs, judge
 from pipeline.networks.description import Network
 from pipeline.networks.engines.tensorflow_setup import tensorflow
 from pipeline.networks.variable import Array, scaled
-from pipeline.training.fitting import Listener
+from pipeline.training.fit_network import TrainingResult
+from pipeline.training.fitting import OpenListener
 from pipeline.training.fitting.losses import loss_function
 from pipeline.training.samples.divisions import divisions, outside_test
-from pipeline.training.samples.preparation import Prepared, Rows
-from pipeline.training.samples.samples import Samples, load_samples
-from pipeline.training.train import Trained, check_savable_now, train
+from pipeline.training.samples.preparation import PreparedSamples, Rows
+from pipeline.training.samples.samples import SampleSet, load_samples
+from pipeline.training.train import check_trainable, train
 
 log = logging.getLogger(__name__)
 
-Listening = Callable[[str], AbstractContextManager[Listener]]
-"""What is told of the epochs of a training, by the training's name."""
-
 FEW_UNITS = 500
-"""Fewer groups (or rows without groups) than this are divided several times."""
+"""Samples with fewer groups (or rows without groups) than this are divided several times."""
 FOLDS_OF_FEW = 5
 
 
 @dataclass(frozen=True)
-class Studied:
-    """What came of a study."""
+class StudyResult:
+    """The result of a capacity study."""
 
     capacity: CapacityStudy
     recipe: TrainingConfig
-    """With the chosen size."""
+    """The recipe with the chosen size."""
 
 
 def study(
-    config: TrainingConfig, sizes: StudyConfig, listening: Listening, folder: Path | None = None
-) -> Studied:
+    config: TrainingConfig,
+    sizes: StudyConfig,
+    open_listener: OpenListener,
+    folder: Path | None = None,
+) -> StudyResult:
     """Train each size on the same divisions with the same seeds, and choose one.
 
-    Every training runs all epochs, so that it is seen whether a validation loss rises again; the
-    weights of its best epoch are judged, on rows that neither trained it nor told which epoch that
-    was. The test part of the recipe is touched by none of them.
+    Every training runs through all epochs, to show whether the validation loss rises again. The
+    weights of its best epoch are then judged on rows that were used neither for training nor for
+    choosing that epoch. No training uses the test part of the recipe.
 
-    Args:
-        config: the recipe.
-        sizes: what is compared.
-        listening: told of epochs.
-        folder: for checkpoints, from which a study that was stopped goes on.
+    ``folder`` is for checkpoints, from which a stopped study resumes.
 
     Raises:
-        ConfigError: something is wrong with the recipe or the samples.
-        NetworkError: a network of one of the sizes could not be saved as the recipe asks.
+        ConfigError: the recipe or the samples are wrong.
+        NetworkError: a network of one of the sizes cannot be saved as the recipe asks.
     """
     recipes = {name: _of_size(config, name) for name in sizes.sizes}
     samples = load_samples(config.samples)
-    for message in samples.told:
-        log.info("samples: %s", message)
+    samples.log_notes()
     parts = divisions(samples, config.splits, sizes.folds or _default_folds(samples, config))
     for recipe in recipes.values():
-        check_savable_now(recipe, parts[0])
-    made = []
-    for name, recipe in recipes.items():
+        check_trainable(recipe, parts[0])
+    every = []
+    for size, recipe in recipes.items():
+        one_size = _OneSize(size, recipe, open_listener, folder)
         trained = [
             [
-                _one(recipe, name, seed, number, len(parts), part, listening, folder)
+                one_size.train_on(part, recipe.fit.seed + seed, f"division_{number}", len(parts))
                 for seed in range(sizes.seeds)
             ]
             for number, part in enumerate(parts, start=1)
         ]
-        made.append(_runs(name, recipe, parts, trained))
-    rows = [part.split.test for part in parts]
-    groups = [_groups(part, len(made[0].held_out) // sum(map(len, rows))) for part in parts]
+        every.append(one_size.runs(parts, trained))
+    rows = sum(len(part.split.test) for part in parts)
+    groups = [_groups(part, len(every[0].held_out) // rows) for part in parts]
     capacity = judge(
-        made,
+        every,
         np.concatenate(groups),
         loss_name="cross-entropy" if config.samples.classes else config.fit.loss,
-        rows=sum(map(len, rows)),
+        rows=rows,
         grouped_by=config.samples.group or "row",
     )
-    return Studied(capacity, recipes[capacity.chosen])
+    return StudyResult(capacity, recipes[capacity.chosen])
 
 
 def _of_size(config: TrainingConfig, size: str) -> TrainingConfig:
-    """The recipe with other hidden layers."""
+    """Return the recipe with other hidden layers."""
     activations = list(dict.fromkeys(config.network.activations))
     if len(activations) > 1:
         raise ConfigError(
             f"network.activation: found {', '.join(config.network.activations)}, expected one for "
-            "all hidden layers, for a study changes how many there are. Name one."
+            "all hidden layers, because a study changes their number. Name one."
         )
     changed: dict[str, object] = {"hidden": hidden_of(size)}
     if activations:
@@ -103,75 +99,79 @@ def _of_size(config: TrainingConfig, size: str) -> TrainingConfig:
     return config.model_copy(update={"network": config.network.model_copy(update=changed)})
 
 
-def _default_folds(samples: Samples, config: TrainingConfig) -> int:
+def _default_folds(samples: SampleSet, config: TrainingConfig) -> int:
     rest = outside_test(samples, config.splits)
     units = len(rest) if rest.groups is None else len(np.unique(rest.groups))
     folds = FOLDS_OF_FEW if units < FEW_UNITS else 1
-    what = "rows" if rest.groups is None else "groups"
-    log.info("study: %d %s, so %d division%s", units, what, folds, "s" if folds > 1 else "")
+    kind = "rows" if rest.groups is None else "groups"
+    log.info("study: %d division%s of %d %s", folds, "s" if folds > 1 else "", units, kind)
     return folds
 
 
-def _one(
-    recipe: TrainingConfig,
-    size: str,
-    seed: int,
-    number: int,
-    count: int,
-    part: Prepared,
-    listening: Listening,
-    folder: Path | None,
-) -> Trained:
-    """One training, all epochs of it."""
-    fit = recipe.fit.model_copy(
-        update={"early_stopping": None, "seed": recipe.fit.seed + seed, "keep_every": None}
-    )
-    kept = None if folder is None else folder / f"{size}_division_{number}_seed_{fit.seed}"
-    name = f"{recipe.name} {size}, division {number} of {count}, seed {fit.seed}"
-    with listening(name) as listener:
-        try:
-            return train(recipe.model_copy(update={"fit": fit}), listener, kept, part)
-        except DivergedError as error:
-            raise DivergedError(f"{name}: {error}") from None
+@dataclass(frozen=True)
+class _OneSize:
+    """The trainings of one size."""
 
+    name: str
+    recipe: TrainingConfig
+    open_listener: OpenListener
+    folder: Path | None
 
-def _runs(
-    name: str,
-    recipe: TrainingConfig,
-    parts: Sequence[Prepared],
-    trained: Sequence[Sequence[Trained]],
-) -> SizeRuns:
-    every = [one for of_part in trained for one in of_part]
-    first = every[0].network
-    held_out = [
-        np.mean([row_losses(recipe, one.network, part, part.split.test) for one in of_part], axis=0)
-        for part, of_part in zip(parts, trained, strict=True)
-    ]
-    learned = [
-        row_losses(recipe, one.network, one.prepared, one.prepared.split.train).mean()
-        for one in every
-    ]
-    return SizeRuns(
-        name=name,
-        hidden=hidden_of(name),
-        weights=sum(layer.kernel.size + layer.bias.size for layer in first.layers),
-        curves=tuple(
-            (
-                np.array([epoch.loss for epoch in one.fitted.history]),
-                np.array([epoch.validation_loss for epoch in one.fitted.history]),
+    def train_on(
+        self, part: PreparedSamples, seed: int, division: str, count: int
+    ) -> TrainingResult:
+        """Train on one division through all epochs."""
+        fit = self.recipe.fit.model_copy(
+            update={"early_stopping": None, "seed": seed, "keep_every": None}
+        )
+        kept = None if self.folder is None else self.folder / f"{self.name}_{division}_seed_{seed}"
+        words = f"{division.replace('_', ' ')} of {count}, seed {seed}"
+        name = f"{self.recipe.name} {self.name}, {words}"
+        with self.open_listener(name) as listener:
+            try:
+                return train(self.recipe.model_copy(update={"fit": fit}), listener, kept, part)
+            except DivergedError as error:
+                raise DivergedError(f"{name}: {error}") from None
+
+    def runs(
+        self, parts: Sequence[PreparedSamples], trained: Sequence[Sequence[TrainingResult]]
+    ) -> Runs:
+        """Return the losses of all trainings; several seeds of a division are averaged."""
+        recipe, every = self.recipe, [one for of_part in trained for one in of_part]
+        held_out = [
+            np.mean(
+                [row_losses(recipe, one.network, part, part.split.test) for one in of_part], axis=0
             )
+            for part, of_part in zip(parts, trained, strict=True)
+        ]
+        learned = [
+            row_losses(recipe, one.network, one.prepared, one.prepared.split.train).mean()
             for one in every
-        ),
-        best_epochs=tuple(one.fitted.best_epoch for one in every),
-        training_loss=float(np.mean(learned)),
-        held_out=np.concatenate(held_out),
-    )
+        ]
+        histories = [one.fitted.history for one in every]
+        return Runs(
+            name=self.name,
+            hidden=hidden_of(self.name),
+            weights=sum(layer.kernel.size + layer.bias.size for layer in every[0].network.layers),
+            curves=tuple(
+                (
+                    np.array([epoch.loss for epoch in history]),
+                    np.array([epoch.validation_loss for epoch in history]),
+                )
+                for history in histories
+            ),
+            best_epochs=tuple(one.fitted.best_epoch for one in every),
+            training_loss=float(np.mean(learned)),
+            held_out=np.concatenate(held_out),
+        )
 
 
-def row_losses(recipe: TrainingConfig, network: Network, part: Prepared, rows: Rows) -> Array:
-    """The loss of each target of each row, weighted so that their mean is the loss of the rows.
+def row_losses(
+    recipe: TrainingConfig, network: Network, part: PreparedSamples, rows: Rows
+) -> Array:
+    """Return the loss of each target of each row; their mean is the loss of the rows.
 
-    With shape (n targets,), row after row; of classes (n,), their cross-entropy.
+    The shape is (n targets,), row after row. For classes it is the cross-entropy, with shape (n,).
     """
     found = network.reference(part.samples.x[rows])
     data = part.data(rows, network.inputs, network.outputs)
@@ -187,8 +187,8 @@ def row_losses(recipe: TrainingConfig, network: Network, part: Prepared, rows: R
     return weighted
 
 
-def _groups(part: Prepared, values: int) -> Array:
-    """The group of each held-out value, so many of a row."""
+def _groups(part: PreparedSamples, values: int) -> Array:
+    """Return the group of each held-out value; each row has ``values`` of them."""
     rows = part.split.test
     groups = rows.astype(np.str_) if part.samples.groups is None else part.samples.groups[rows]
     return np.repeat(groups, values)

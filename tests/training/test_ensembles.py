@@ -16,10 +16,9 @@ from pipeline.config.training import EnsembleConfig, TrainingConfig
 from pipeline.errors import ConfigError
 from pipeline.evaluation.coverage import coverage
 from pipeline.networks import Variable, load_retrieval
-from pipeline.training.calibration import Unseen, calibrate
+from pipeline.training.calibration import UnseenRows, calibrate
 from pipeline.training.ensemble import train_ensemble
-from pipeline.training.recipe import load_recipe
-from pipeline.training.samples.preparation import Prepared, prepare
+from pipeline.training.samples.preparation import PreparedSamples, prepare
 from pipeline.training.samples.samples import load_samples
 from pipeline.training.samples.splits import Split, make_folds
 from pipeline.training.train import train
@@ -99,13 +98,13 @@ def test_stated_deviation_is_that_of_the_errors(trained):
     """The table's errors are normal with 0.1 decades: that is what is stated, and what is held."""
     made, prepared, _ = trained
     test = prepared.samples.take(prepared.split.test)
-    modelled, deviation = made.ensemble.predict_with_uncertainty(test.x, "numpy")
+    modelled, deviation = made.network.predict_with_uncertainty(test.x, "numpy")
     assert np.median(deviation) == pytest.approx(NOISE, rel=0.2)
     held = coverage(test.y[:, 0], modelled[:, 0], deviation[:, 0], log=True)
     assert held.rows == len(test.y)
     assert 0.5 < held.held_68 < 0.85
     assert held.held_95 > 0.88
-    record = made.ensemble.calibration.record
+    record = made.network.calibration.record
     assert record["test"]["aph_443"]["held_68"] == pytest.approx(held.held_68, abs=1e-3)
     assert record["unseen"]["aph_443"]["rows"] == len(prepared.samples) - len(test.y)
 
@@ -118,7 +117,7 @@ def test_calibration_finds_what_was_planted(factor, floor):
     deviation = np.hypot(factor * spread, floor)
     errors = deviation * drawn.standard_normal(spread.shape)
     output = Variable("aph", 443.0, "m-1", "log10", -3.0, 1.0)
-    found = calibrate((output,), Unseen(np.zeros_like(errors), errors, spread))
+    found = calibrate((output,), UnseenRows(np.zeros_like(errors), errors, spread))
     assert np.percentile(np.abs(found(spread) / deviation - 1), 95) < 0.1
     held = coverage(np.zeros(len(errors)), errors[:, 0], found(spread)[:, 0], log=False)
     assert held.held_68 == pytest.approx(0.6827, abs=0.01)
@@ -197,11 +196,11 @@ def test_nomad(real_data):
     made = {"observed": [], "modelled": [], "deviation": []}
     for fold in make_folds(loaded, SplitsConfig(folds=5, seed=1)):
         rest = np.sort(np.concatenate([fold.train, fold.validation]))
-        prepared = Prepared(loaded, Split(rest, np.array([], dtype=np.int64), fold.test))
+        prepared = PreparedSamples(loaded, Split(rest, np.array([], dtype=np.int64), fold.test))
         ensemble = train_ensemble(
             recipe, EnsembleConfig(members=5, folds=5), prepared,
             lambda own, parts, _: train(own, Silent(), None, parts),
-        ).ensemble  # fmt: skip
+        ).network  # fmt: skip
         modelled, deviation = ensemble.predict_with_uncertainty(loaded.x[fold.test], "numpy")
         for name, values in (
             ("observed", loaded.y[fold.test]), ("modelled", modelled), ("deviation", deviation)

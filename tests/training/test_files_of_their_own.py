@@ -9,8 +9,7 @@ from sample_tables import RRS, columns, write
 from pipeline.config import SamplesConfig, SplitsConfig
 from pipeline.config.training import TrainingConfig
 from pipeline.errors import ConfigError
-from pipeline.training.recipe import load_recipe
-from pipeline.training.samples.samples import Samples, load_samples
+from pipeline.training.samples.samples import SampleSet, load_samples
 from pipeline.training.samples.splits import make_folds, make_split
 
 
@@ -74,14 +73,14 @@ def test_folds_divide_the_other_files(tmp_path: Path) -> None:
     assert sorted(tested.tolist()) == list(range(40))
     assert all(set(range(40, 80)) <= set(fold.train.tolist()) for fold in folds)
     whole = load_samples(two_files(tmp_path, part="test"))
-    with pytest.raises(ConfigError, match="a file is all test"):
+    with pytest.raises(ConfigError, match="a file has part: test"):
         make_folds(whole, SplitsConfig(folds=3, validation=0.2))
 
 
 def test_no_group_is_in_two_parts(tmp_path: Path) -> None:
     """A file that trains must not hold a group that is tested."""
     config = two_files(tmp_path, part="train")
-    samples: Samples = load_samples(config)
+    samples: SampleSet = load_samples(config)
     samples.groups[samples.files == 1] = "c1"
     with pytest.raises(ConfigError, match=r"1 groups are in two parts \(c1\)"):
         make_split(
@@ -89,7 +88,7 @@ def test_no_group_is_in_two_parts(tmp_path: Path) -> None:
         )
 
 
-def _seed_testing_c1(samples: Samples) -> int:
+def _seed_testing_c1(samples: SampleSet) -> int:
     """A seed by which cruise c1 does not train."""
     plain = samples.take(samples.files == 0)
     for seed in range(50):

@@ -158,9 +158,12 @@ def test_a_stopped_fine_tuning_goes_on(start, samples, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"stages": [{"freeze": 5}]}, "freeze: 5 of 5 layers leaves none"),
+        ({"stages": [{"freeze": 5}]}, "freeze: 5 of 5 layers leaves no layer"),
         ({"head": "new", "drop_layers": 5}, "nothing of SGLI_aphNN would be left"),
-        ({"decorrelate": True, "stages": [{"freeze": 1}]}, "decorrelate turns the first layer"),
+        (
+            {"decorrelate": True, "stages": [{"freeze": 1}]},
+            "decorrelate changes the weights of the first layer",
+        ),
     ],
 )
 def test_what_cannot_be_is_said(start, samples, changes, words):
@@ -175,7 +178,7 @@ def test_targets_that_the_network_has_not(start, samples):
     """Are named, with the way out."""
     data = recipe(samples).model_dump()
     data["samples"] |= {"targets": [{"quantity": "chlor_a"}]}
-    with pytest.raises(ConfigError, match=r"chlor_a is no output of SGLI_aphNN.*head: new"):
+    with pytest.raises(ConfigError, match=r"chlor_a is not an output of SGLI_aphNN.*head: new"):
         finetune(start, load_recipe(data, FinetuneConfig), Told())
     data["samples"] |= {"inputs": [{"quantity": "Rrs", "wavelengths_nm": [412]}]}
     with pytest.raises(ConfigError, match="other inputs than those of SGLI_aphNN"):

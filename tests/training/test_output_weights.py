@@ -10,9 +10,9 @@ from pipeline.config.training import TrainingConfig
 from pipeline.errors import ConfigError, NetworkError
 from pipeline.networks import load_network
 from pipeline.networks.saving import save_network
-from pipeline.training.recipe import load_recipe
-from pipeline.training.samples.output_weights import output_weights, sums_of_classes
-from pipeline.training.train import Trained, train
+from pipeline.training.fit_network import TrainingResult
+from pipeline.training.samples.output_weights import output_weights
+from pipeline.training.train import train
 
 LABELS = np.array([0, 0, 0, 0, 0, 0, 1, 1, 2, 2])
 
@@ -24,7 +24,7 @@ class Silent:
 
 def of_classes(choice, classes, weights):
     weights = np.ones(len(LABELS)) if weights is None else weights
-    sums = sums_of_classes(LABELS, weights, len(classes))
+    sums = np.bincount(LABELS, weights=weights, minlength=len(classes))
     return output_weights("fit.class_weights", choice, classes, sums)
 
 
@@ -51,7 +51,7 @@ def test_by_name_and_none() -> None:
 
 def test_what_cannot_be_weighed() -> None:
     """A name that is no class, and a class without a training sample."""
-    with pytest.raises(ConfigError, match="murky: no such class; there are a, b, c"):
+    with pytest.raises(ConfigError, match="found murky, expected a class: a, b, c"):
         of_classes({"murky": 2.0}, ("a", "b", "c"), None)
     with pytest.raises(ConfigError, match="no training sample counts for d"):
         of_classes("balanced", ("a", "b", "c", "d"), None)
@@ -85,7 +85,7 @@ def recipe(folder: Path, **changes: object) -> TrainingConfig:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory) -> tuple[Trained, Path]:
+def trained(tmp_path_factory) -> tuple[TrainingResult, Path]:
     folder = tmp_path_factory.mktemp("weights")
     made = train(recipe(folder), Silent())
     for ending in ("h5", "keras"):
@@ -93,7 +93,7 @@ def trained(tmp_path_factory) -> tuple[Trained, Path]:
     return made, folder
 
 
-def test_the_loss_is_weighted(trained: tuple[Trained, Path]) -> None:
+def test_the_loss_is_weighted(trained: tuple[TrainingResult, Path]) -> None:
     """The validation loss is the mean of -ln p by the weights of samples and of their classes."""
     made, _ = trained
     samples, split = made.prepared.samples, made.prepared.split
@@ -109,7 +109,7 @@ def test_the_loss_is_weighted(trained: tuple[Trained, Path]) -> None:
     assert expected != pytest.approx(-np.log(shares).mean(), rel=1e-3)
 
 
-def test_weights_are_recorded(trained: tuple[Trained, Path]) -> None:
+def test_weights_are_recorded(trained: tuple[TrainingResult, Path]) -> None:
     """The choice and the numbers it gave, in the file of the network."""
     _, folder = trained
     record = load_network(folder / "types.h5").training
@@ -118,7 +118,7 @@ def test_weights_are_recorded(trained: tuple[Trained, Path]) -> None:
     assert record["class_weights"]["clear"] > record["class_weights"]["rich"]
 
 
-def test_dropout_learns_and_is_gone(trained: tuple[Trained, Path], tmp_path: Path) -> None:
+def test_dropout_learns_and_is_gone(trained: tuple[TrainingResult, Path], tmp_path: Path) -> None:
     """It changes what is learned; the saved model has dense layers alone, the network no noise."""
     made, folder = trained
     import keras
@@ -167,7 +167,7 @@ def test_a_class_that_a_map_could_not_name_is_told_before_training(tmp_path: Pat
     ("rules", "words"),
     [
         ({"clear": "Rrs_488 > 0"}, "class_baselines.simple.rules.clear: no column 'Rrs_488'"),
-        ({"blue": "Rrs_443 > 0"}, "class_baselines.simple: blue: no such class; there are clear"),
+        ({"blue": "Rrs_443 > 0"}, "class_baselines.simple: found the classes blue, expected clear"),
     ],
 )
 def test_thresholds_that_cannot_be(tmp_path: Path, rules: dict[str, str], words: str) -> None:
@@ -204,5 +204,5 @@ def test_targets_that_few_rows_have(tmp_path: Path) -> None:
     known = np.isfinite(samples.y[rows]).sum(axis=0)
     np.testing.assert_allclose(list(weights.values()), known.sum() / (2 * known))
     data["fit"]["target_weights"] = {"chl": 2.0}
-    with pytest.raises(ConfigError, match="chl: no such target; there are chlor_a, aph_443"):
+    with pytest.raises(ConfigError, match="found chl, expected a target: chlor_a, aph_443"):
         train(load_recipe(data, TrainingConfig), Silent())

@@ -70,7 +70,7 @@ def test_a_feather_file_is_read_at_the_nearest_wavelengths(real_data: Path) -> N
     )
     assert [variable.column for variable in samples.inputs] == ["ps_rrs442.1", "ps_rrs554.3"]
     assert len(samples) == 1464
-    assert any("'ps_rrs442.1'" in text for text in samples.told)
+    assert any("'ps_rrs442.1'" in text for text in samples.notes)
 
 
 def test_all_that_is_asked_for_is_read(tmp_path: Path) -> None:
@@ -86,9 +86,9 @@ def test_all_that_is_asked_for_is_read(tmp_path: Path) -> None:
     assert tuple(variable.name for variable in samples.inputs) == ("Rrs_443", "Rrs_555")
     assert samples.inputs[0].units == "sr-1"
     assert samples.targets[0].units == "mg m-3"
-    assert samples.told == (
-        "samples.csv: no units are said of Rrs_443 (sr-1), Rrs_555 (sr-1), taken as these",
-        "samples.csv: no units are said of chlor_a (mg m-3), taken as these",
+    assert samples.notes == (
+        "samples.csv: columns without units are taken as Rrs_443 (sr-1), Rrs_555 (sr-1)",
+        "samples.csv: columns without units are taken as chlor_a (mg m-3)",
     )
 
 
@@ -123,7 +123,7 @@ def test_units_are_converted_and_told(tmp_path: Path) -> None:
     table["chlor_a [g m-3]"] = table.pop("chlor_a")
     samples = load(tmp_path, table)
     np.testing.assert_allclose(samples.y[:, 0], 1e3 * np.array(table["chlor_a [g m-3]"]))
-    assert any("converted from g m-3 to mg m-3" in text for text in samples.told)
+    assert any("converted from g m-3 to mg m-3" in text for text in samples.notes)
 
 
 def test_files_in_different_units_are_not_mixed(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_values_a_transform_does_not_take_are_missing(tmp_path: Path) -> None:
     table["Rrs_443"][5] = -0.001
     samples = load(tmp_path, table)
     assert len(samples) == 39
-    assert any("1 values of Rrs_443 are 0 or less" in text for text in samples.told)
+    assert any("1 values of Rrs_443 are 0 or less" in text for text in samples.notes)
     plain = [RRS | {"transform": "none"}]
     assert len(load(tmp_path, table, inputs=plain)) == 40
 
@@ -235,7 +235,7 @@ def test_simulated_samples_bring_their_units(tmp_path: Path, ending: str) -> Non
     write_samples(path, table)
     samples = load_samples(config(path, targets=[{"quantity": "water_mineral"}]))
     assert samples.targets[0].units == "g m-3"
-    assert samples.told == ()
+    assert samples.notes == ()
     np.testing.assert_allclose(samples.x[:, 1], table.columns["Rrs_555"], rtol=1e-6)
 
 
@@ -249,13 +249,13 @@ def bad_cell(column: str, value: Any) -> dict[str, list[Any]]:
     ("table", "keys", "message"),
     [
         (columns(), {"targets": [{"quantity": "chlora", "units": "m"}]}, "no column 'chlora'; did"),
-        (columns(), {"inputs": [RRS | {"wavelengths_nm": [490]}]}, "within 3 nm of 490 nm; there"),
+        (columns(), {"inputs": [RRS | {"wavelengths_nm": [490]}]}, "within 3 nm of 490 nm; found"),
         (columns(), {"inputs": [RRS | {"quantity": "Rrz", "units": "1"}]}, "no column 'Rrz_443'"),
-        (columns(), {"inputs": [RRS, RRS]}, "Rrs_443 is asked for twice"),
+        (columns(), {"inputs": [RRS, RRS]}, "Rrs_443 is given twice"),
         (columns(), {"inputs": [RRS | {"wavelengths_nm": [442, 444]}]}, "nearest to Rrs_442 and"),
         (columns(), {"units": {"chlor_a": "m-1"}}, "'chlor_a' is in 'm-1', expected 'mg m-3'"),
         (columns(), {"units": {"nothing": "m-1"}}, "samples.units: no file has a column nothing"),
-        (columns(), {"targets": [{"quantity": "weight"}]}, "units of column 'weight' are not know"),
+        (columns(), {"targets": [{"quantity": "weight"}]}, "units of column 'weight' are unknow"),
         (columns(), {"targets": [CHL | {"column": "cruise"}]}, "'cruise' has 'c0', 'c1', 'c2' in"),
         (columns(), {"group": "cruises"}, "samples.group: no column 'cruises'; did you mean cruis"),
         (bad_cell("cruise", None), {"group": "cruise"}, r"1 rows have no value in group .*line 4"),
@@ -287,7 +287,7 @@ def bad_cell(column: str, value: Any) -> dict[str, list[Any]]:
         (columns(), {"classes": {"column": "water", "names": ["clear", "turbid", "icy"]}},
          "expected also icy"),
         (bad_cell("water", None), {"classes": {"column": "water"}}, r"no water.*drop, or correct"),
-        (columns() | {"Rrs_443": [None] * 40}, {}, "no row of 40 has all it needs; missing are"),
+        (columns() | {"Rrs_443": [None] * 40}, {}, "none of 40 rows is complete; missing are"),
     ],
 )  # fmt: skip
 def test_mistakes_are_told(
@@ -326,7 +326,7 @@ def test_all_missing_files_are_named(tmp_path: Path) -> None:
 def test_a_file_twice_is_refused(tmp_path: Path) -> None:
     """A copy of a file would be trained on and tested with."""
     first, second = write(tmp_path, columns()), write(tmp_path, columns(), "copy.csv")
-    with pytest.raises(ConfigError, match=r"copy.csv is the same as samples.csv"):
+    with pytest.raises(ConfigError, match=r"copy.csv and samples.csv are the same file"):
         load_samples(config(first, files=[first, second]))
 
 

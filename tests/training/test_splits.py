@@ -14,7 +14,7 @@ from sample_tables import nomad, small_samples
 
 from pipeline.config import SplitsConfig
 from pipeline.errors import ConfigError
-from pipeline.training.samples.samples import Samples, load_samples
+from pipeline.training.samples.samples import SampleSet, load_samples
 from pipeline.training.samples.splits import Split, check_no_leakage, make_folds, make_split
 
 # Each at least four times, so that there is something to deal, and some much more often.
@@ -26,7 +26,7 @@ def parts(split: Split) -> list[np.ndarray[Any, Any]]:
     return [split.train, split.validation, split.test]
 
 
-def assert_complete(split: Split, samples: Samples) -> None:
+def assert_complete(split: Split, samples: SampleSet) -> None:
     assert list(range(len(samples))) == sorted(np.concatenate(parts(split)).tolist())
 
 
@@ -104,10 +104,10 @@ def test_a_group_larger_than_its_share_is_used() -> None:
 def test_a_random_split_of_groups_tells_that_it_leaks() -> None:
     """Rows of one cruise in two parts make errors look small."""
     samples = small_samples([row % 9 for row in range(90)])
-    assert "errors look smaller" in make_split(samples, SplitsConfig(by="random")).told[0]
-    assert make_split(samples, SplitsConfig()).told == ()
+    assert "errors look smaller" in make_split(samples, SplitsConfig(by="random")).notes[0]
+    assert make_split(samples, SplitsConfig()).notes == ()
     bare = dataclasses.replace(samples, groups=None)
-    assert make_split(bare, SplitsConfig(by="random")).told == ()
+    assert make_split(bare, SplitsConfig(by="random")).notes == ()
 
 
 def test_the_same_spectrum_in_two_groups_is_refused() -> None:
@@ -115,7 +115,9 @@ def test_the_same_spectrum_in_two_groups_is_refused() -> None:
     samples = small_samples([row % 20 for row in range(200)])
     samples.x[100:] = samples.x[:100]
     samples.groups[100:] = samples.groups[100:][::-1]
-    with pytest.raises(ConfigError, match=r"spectra are in two parts.*a\.csv \d+ and a\.csv \d+"):
+    with pytest.raises(
+        ConfigError, match=r"spectra are exactly the same in two parts.*a\.csv \d+ and a\.csv \d+"
+    ):
         make_split(samples, SplitsConfig())
 
 
@@ -128,8 +130,8 @@ def test_random_parts_share_no_spectrum(copies: list[int], seed: int) -> None:
     split = make_split(samples, SplitsConfig(by="random", seed=seed))
     assert_complete(split, samples)
     check_no_leakage(samples, split)
-    assert split.told == (
-        f"{len(copies)} rows have exactly the inputs of another row: they stay in one part with it",
+    assert split.notes == (
+        f"{len(copies)} rows have exactly the inputs of another row; they stay in the same part",
     )
 
 
@@ -170,9 +172,9 @@ def test_a_group_in_two_parts_is_refused() -> None:
     ("groups", "keys", "message"),
     [
         ([0] * 100, {}, "100 rows with 1 groups give train 0"),
-        ([0, 1, 2], {}, "expected 10 or more to train"),
+        ([0, 1, 2], {}, "expected 10 or more rows to train"),
         ([row % 3 for row in range(90)], {"folds": 3}, "3 groups for 3 folds, expected 4 or more"),
-        ([row % 9 for row in range(90)], {"by": "time"}, "no column for it. Set samples.time"),
+        ([row % 9 for row in range(90)], {"by": "time"}, "samples.time names no column"),
     ],
 )
 def test_too_little_to_split_is_refused(
@@ -204,6 +206,6 @@ def test_nomad_splits_by_cruise(real_data: Path) -> None:
     samples = load_samples(nomad(real_data))
     split = make_split(samples, SplitsConfig())
     assert [len(part) for part in parts(split)] == [491, 163, 163]
-    told = make_split(samples, SplitsConfig(by="random")).told
+    told = make_split(samples, SplitsConfig(by="random")).notes
     assert "errors look smaller" in told[0]
     assert told[1].startswith("10 rows have exactly the inputs of another row")

@@ -16,12 +16,11 @@ from pipeline.errors import ConfigError, NetworkError
 from pipeline.evaluation.capacity import SizeRuns, judge, risen
 from pipeline.evaluation.capacity_report import capacity_csv, capacity_text
 from pipeline.networks import load_network
-from pipeline.training.recipe import load_recipe
+from pipeline.training.results import write_study
 from pipeline.training.samples.divisions import divisions, folds_that_stop
 from pipeline.training.samples.samples import load_samples
 from pipeline.training.samples.splits import make_split
 from pipeline.training.study import row_losses, study
-from pipeline.training.study_files import write_study
 from pipeline.training.train import train
 
 

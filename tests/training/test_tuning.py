@@ -21,7 +21,7 @@ from pipeline.training.train import train
 from pipeline.training.tuning.journal import NAME, open_journal
 from pipeline.training.tuning.report import best_yaml, trials_csv, trials_text, write_tuned
 from pipeline.training.tuning.space import check_space, with_values
-from pipeline.training.tuning.trial import Outcome, Trial, best_of
+from pipeline.training.tuning.trial import Trial, best_of
 from pipeline.training.tuning.tune import tune
 
 
@@ -57,7 +57,7 @@ def planted(proposal):
     values = proposal.values
     loss = 0.05 + (math.log10(values["learning_rate"]) + 2) ** 2
     loss += abs(values["layers"] - 2) + (values.get("activation", "tanh") != "tanh")
-    return Outcome(loss + 1 / proposal.epochs, proposal.epochs)
+    return proposal.done(loss + 1 / proposal.epochs, proposal.epochs)
 
 
 @pytest.mark.parametrize("method", ["hyperband", "random"])
@@ -170,14 +170,14 @@ def test_a_journal_of_another_search_is_refused(tmp_path):
     """And so is one that another process works with, or that is no journal."""
     with (
         open_journal(tmp_path, "key"),
-        pytest.raises(ConfigError, match="another search works"),
+        pytest.raises(ConfigError, match="another search uses"),
         open_journal(tmp_path, "key"),
     ):
         pass
     with pytest.raises(ConfigError, match="of another configuration"), open_journal(tmp_path, "k"):
         pass
     (tmp_path / NAME).write_text('{"key": "key"}\nnonsense\n')
-    with pytest.raises(ConfigError, match="damaged journal"), open_journal(tmp_path, "key"):
+    with pytest.raises(ConfigError, match="journal is damaged"), open_journal(tmp_path, "key"):
         pass
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError), open_journal(tmp_path / "file", "key"):
@@ -204,7 +204,7 @@ def test_a_training_that_runs_away_is_a_bad_trial(tmp_path):
 
     def run(proposal):
         if proposal.values["learning_rate"] > 0.01:
-            return Outcome(None, None)
+            return proposal.done(None, None)
         return planted(proposal)
 
     trials = search_in(tmp_path, tuning(), run)
@@ -230,7 +230,9 @@ def test_a_mistake_in_a_trial_ends_the_search(tmp_path):
 def test_hyperband_refuses_a_space_with_few_points(tmp_path):
     """It would end in the midst of a bracket."""
     config = TuningConfig.model_validate({"space": {"layers": [1, 2], "units": [4, 8]}})
-    with pytest.raises(ConfigError, match="6 combinations, and hyperband draws 49"):
+    with pytest.raises(
+        ConfigError, match="6 combinations, expected at least 98, because hyperband draws 49"
+    ):
         search_in(tmp_path, config, planted)
 
 
@@ -395,7 +397,7 @@ def test_a_killed_command_ends_as_an_undisturbed_one(tmp_path):
     found = [json.loads(line) for line in journal.read_text().splitlines()[1:]]
     assert [Trial(**one) for one in found] == list(undisturbed.trials)
     done = kept.count(b"\n") - 1
-    assert f"going on after {done} trials" in ended.stderr
+    assert f"resuming after {done} trials" in ended.stderr
     assert "best: trial" in ended.stdout
     assert (tmp_path / "killed" / "best.yaml").read_text() == best_yaml(undisturbed)
 

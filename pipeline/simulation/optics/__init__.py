@@ -1,1 +1,1 @@
-"""What water, phytoplankton, dissolved matter and particles do to light: one idea per module."""
+"""Optics of water, phytoplankton, dissolved matter and particles."""

@@ -16,8 +16,8 @@ MINERAL_ABSORPTION_443 = 0.041
 # Bricaud et al. 1998 (abstract): non-algal particles are 25 to 30 % of particle absorption.
 DETRITUS_PER_PHYTOPLANKTON = 0.275 / (1.0 - 0.275)
 
-# Morel and Maritorena 2001, J. Geophys. Res. 106, 7163: CDOM absorbs a fifth of what water and
-# particles do at 440 nm, the latter 0.06 chl**0.65.
+# Morel and Maritorena 2001, J. Geophys. Res. 106, 7163: at 440 nm, CDOM absorbs a fifth of what
+# water and particles absorb; particles absorb 0.06 chl**0.65.
 CDOM_SHARE = 0.2
 PARTICLES_440 = (0.06, 0.65)
 
@@ -26,8 +26,8 @@ PARTICLES_440 = (0.06, 0.65)
 MARINE_CDOM_AMPLITUDE = 0.032
 MARINE_CDOM_EXPONENT = 0.63
 
-# Where pigments beside chlorophyll a absorb, by the specific spectra that Bricaud et al. 2004 use
-# (read from ocpy, data/phytoplankton/Bricaud_2004.csv); centres and widths are ours.
+# Wavelengths at which other pigments than chlorophyll a absorb, after the specific spectra that
+# Bricaud et al. 2004 use (ocpy, data/phytoplankton/Bricaud_2004.csv); centres and widths are ours.
 CAROTENOID_NM = 490.0
 CAROTENOID_WIDTH_NM = 22.0
 VIOLET_NM = 405.0
@@ -40,16 +40,16 @@ NEWER_EXPONENT = 0.728
 
 
 def phytoplankton_443(chlorophyll: Array, newer: Array | float = 0.0) -> Array:
-    """Mean absorption of phytoplankton at 443 nm.
+    """Return the mean absorption of phytoplankton at 443 nm, m-1.
 
     Args:
-        chlorophyll: mg m-3, of any shape.
-        newer: 0 is the relation of Bricaud et al. 1998, 1 that of Bricaud et al. 2004, which is
-            higher by a factor of 1.7 at 1 mg m-3; between them in the logarithm.
+        chlorophyll: chlorophyll in mg m-3, of any shape.
+        newer: 0 for the relation of Bricaud et al. 1998, 1 for that of Bricaud et al. 2004, which
+            is higher by a factor of 1.7 at 1 mg m-3; in between, the logarithm is interpolated.
     """
     chlorophyll = np.asarray(chlorophyll, dtype=np.float64)
     older = phytoplankton_spectrum(chlorophyll, np.array([REFERENCE_NM]))[..., 0]
-    # The measure of the two is at 440 nm; the older relation knows the step to 443 nm.
+    # The newer relation is for 440 nm; the older one gives the step to 443 nm.
     step = older / phytoplankton_spectrum(chlorophyll, np.array([440.0]))[..., 0]
     ratio = step * NEWER_AMPLITUDE * chlorophyll**NEWER_EXPONENT / older
     mean: Array = older * ratio**newer
@@ -57,11 +57,10 @@ def phytoplankton_443(chlorophyll: Array, newer: Array | float = 0.0) -> Array:
 
 
 def phytoplankton_spectrum(chlorophyll: Array | float, wavelength_nm: Array) -> Array:
-    """Bricaud et al. 1998, amplitude * chlorophyll ** exponent, with shape (..., band)."""
+    """Return amplitude * chlorophyll ** exponent of Bricaud et al. 1998, shape (..., band)."""
     amplitude = interpolate("phytoplankton", "amplitude", wavelength_nm)
     exponent = interpolate("phytoplankton", "exponent", wavelength_nm)
-    spectrum: Array = amplitude * per_band(chlorophyll) ** exponent
-    return spectrum
+    return np.asarray(amplitude * per_band(chlorophyll) ** exponent)
 
 
 def phytoplankton_absorption(
@@ -71,14 +70,14 @@ def phytoplankton_absorption(
     carotenoids: Array | float = 0.0,
     violet: Array | float = 0.0,
 ) -> Array:
-    """Phytoplankton of a given absorption at 443 nm and a given spectral shape; (..., band).
+    """Return the absorption of phytoplankton in m-1, with shape (..., band).
 
     Args:
-        at_443: m-1.
-        shape_chlorophyll: mg m-3; the shape is the mean one at this chlorophyll, for pigments and
-            the package effect of larger cells flatten it as chlorophyll rises.
-        wavelength_nm: with shape (band,).
-        carotenoids: logarithm of how much stronger than in the mean it is around 490 nm.
+        at_443: absorption at 443 nm, m-1.
+        shape_chlorophyll: chlorophyll (mg m-3) whose mean spectrum gives the shape. The shape
+            flattens as chlorophyll rises, by pigments and the package effect of larger cells.
+        wavelength_nm: wavelengths, with shape (band,).
+        carotenoids: natural logarithm of the absorption around 490 nm relative to the mean.
         violet: the same below 410 nm, where phaeopigments and UV screens absorb.
     """
     bands = np.append(wavelength_nm, REFERENCE_NM)
@@ -88,17 +87,16 @@ def phytoplankton_absorption(
     below_violet = np.exp(-0.5 * (from_violet / VIOLET_WIDTH_NM) ** 2)
     change = per_band(carotenoids) * around_490 + per_band(violet) * below_violet
     spectrum = mean * np.exp(change)
-    scaled: Array = per_band(at_443) * spectrum[..., :-1] / spectrum[..., -1:]
-    return scaled
+    return np.asarray(per_band(at_443) * spectrum[..., :-1] / spectrum[..., -1:])
 
 
 def marine_cdom_443(chlorophyll: Array, newer: Array | float = 1.0) -> Array:
-    """Mean absorption at 443 nm of the CDOM that goes with chlorophyll in the open ocean.
+    """Return the mean absorption of CDOM at 443 nm in the open ocean, m-1.
 
     Args:
-        chlorophyll: mg m-3, of any shape.
-        newer: 0 is the relation of Morel and Maritorena 2001, 1 that of Morel and Gentili 2009,
-            about twice as high; between them in the logarithm.
+        chlorophyll: chlorophyll in mg m-3, of any shape.
+        newer: 0 for the relation of Morel and Maritorena 2001, 1 for that of Morel and Gentili
+            2009, about twice as high; in between, the logarithm is interpolated.
     """
     chlorophyll = np.asarray(chlorophyll, dtype=np.float64)
     particles = PARTICLES_440[0] * chlorophyll ** PARTICLES_440[1]
@@ -109,9 +107,9 @@ def marine_cdom_443(chlorophyll: Array, newer: Array | float = 1.0) -> Array:
 
 
 def exponential_decay(at_443: Array | float, slope: Array | float, wavelength_nm: Array) -> Array:
-    """The spectrum of CDOM and of non-algal particles, with shape (..., band); slope in nm-1.
+    """Return the spectrum of CDOM or non-algal particles, with shape (..., band); slope in nm-1.
 
-    Slopes were fitted from 350 (CDOM) or 380 nm (particles) to 500 or 730 nm: below and beyond,
+    Slopes were fitted from 350 (CDOM) or 380 nm (particles) to 500 or 730 nm. Outside this range
     the law is extrapolated.
     """
     decayed: Array = per_band(at_443) * np.exp(-per_band(slope) * (wavelength_nm - REFERENCE_NM))

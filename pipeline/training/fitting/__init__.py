@@ -1,7 +1,15 @@
-"""Fitting a Keras model to samples: epochs, checkpoints, and who is told."""
+"""Fit a Keras model to samples: epochs, checkpoints, losses, learning rates."""
 
 from pipeline.training.fitting.checkpoints import Checkpoints
-from pipeline.training.fitting.history import Epoch, History
-from pipeline.training.fitting.trainer import Data, Fitted, Listener, Trainer
+from pipeline.training.fitting.history import Epoch
+from pipeline.training.fitting.trainer import (
+    EpochListener,
+    FitData,
+    FitResult,
+    OpenListener,
+    Trainer,
+)
 
-__all__ = ["Checkpoints", "Data", "Epoch", "Fitted", "History", "Listener", "Trainer"]
+__all__ = [
+    "Checkpoints", "Epoch", "EpochListener", "FitData", "FitResult", "OpenListener", "Trainer",
+]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The state of a fit on disk, after each epoch: all that the epochs to come depend on."""
+"""Save the state of a fit after each epoch: everything that later epochs depend on."""
 
 import json
 from collections.abc import Mapping
@@ -17,31 +17,31 @@ LAST, BEST = "last.npz", "best.npz"
 
 
 @dataclass
-class State:
-    """Where a fit stands after an epoch."""
+class FitState:
+    """The state of a fit after an epoch."""
 
     variables: Arrays
-    """Of the model: weights, and the state of random numbers of dropout."""
+    """Variables of the model: weights, and the random state of dropout."""
     optimizer: Arrays
-    """Momenta and the number of steps."""
+    """Variables of the optimizer: momenta and the number of steps."""
     history: list[Epoch] = field(default_factory=list)
     best_weights: Arrays = field(default_factory=list)
     waited: int = 0
-    """Epochs without a better validation loss."""
+    """Number of epochs since the last better validation loss."""
     plateau: tuple[float, float, int] | None = None
 
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """A folder with the last epoch, the best one, and those that stay."""
+    """A folder with the last epoch, the best epoch and every ``keep_every``-th epoch."""
 
     folder: Path
     key: str
-    """Hash of configuration and samples: a checkpoint of others is no start."""
+    """Hash of configuration and samples; a fit resumes only from checkpoints with the same key."""
     keep_every: int | None = None
 
-    def save(self, state: State) -> None:
-        """After an epoch; a file appears when it is complete.
+    def save(self, state: FitState) -> None:
+        """Save the state after an epoch; a file appears when it is complete.
 
         Raises:
             OutputError: the folder cannot be written to.
@@ -61,15 +61,15 @@ class Checkpoints:
                 partial.replace(self.folder / name)
         except OSError as error:
             raise OutputError(
-                f"{self.folder}: checkpoints cannot be written ({error.strerror}). Free space, or "
+                f"{self.folder}: cannot write checkpoints ({error.strerror}). Free space, or "
                 "choose another output folder."
             ) from error
 
-    def load(self) -> State | None:
-        """The last epoch; None where there is none.
+    def load(self) -> FitState | None:
+        """Return the state after the last epoch; None without a checkpoint.
 
         Raises:
-            ConfigError: it is damaged, or of another configuration or of other samples.
+            ConfigError: it is damaged, or belongs to another configuration or other samples.
         """
         path = self.folder / LAST
         if not path.is_file():
@@ -80,39 +80,39 @@ class Checkpoints:
             key, state = str(arrays["key"]), _unpacked(arrays)
         except DAMAGE as error:
             raise ConfigError(
-                f"{path}: a damaged checkpoint ({error}). Remove {self.folder} to begin anew."
+                f"{path}: the checkpoint is damaged ({error}). Remove {self.folder} to start over."
             ) from error
         if key != self.key:
             raise ConfigError(
                 f"{self.folder} holds checkpoints of another configuration or of other samples. "
-                "Choose another output folder, or begin anew with --restart."
+                "Choose another output folder, or start over with --restart."
             )
         return state
 
 
-def _packed(state: State, key: str) -> Mapping[str, Any]:
-    said = {
+def _packed(state: FitState, key: str) -> Mapping[str, Any]:
+    scalars = {
         "history": [asdict(epoch) for epoch in state.history],
         "waited": state.waited,
         "plateau": state.plateau,
     }
-    arrays: dict[str, Any] = {"key": np.array(key), "said": np.array(json.dumps(said))}
+    arrays: dict[str, Any] = {"key": np.array(key), "said": np.array(json.dumps(scalars))}
     for name in ("variables", "optimizer", "best_weights"):
         for number, array in enumerate(getattr(state, name)):
             arrays[f"{name}_{number:04d}"] = array
     return arrays
 
 
-def _unpacked(arrays: Mapping[str, npt.NDArray[Any]]) -> State:
-    said = json.loads(str(arrays["said"]))
+def _unpacked(arrays: Mapping[str, npt.NDArray[Any]]) -> FitState:
+    scalars = json.loads(str(arrays["said"]))
     lists = {
         name: [arrays[key] for key in sorted(arrays) if key.startswith(f"{name}_")]
         for name in ("variables", "optimizer", "best_weights")
     }
-    plateau = said["plateau"]
-    return State(
-        history=[Epoch(**epoch) for epoch in said["history"]],
-        waited=said["waited"],
+    plateau = scalars["plateau"]
+    return FitState(
+        history=[Epoch(**epoch) for epoch in scalars["history"]],
+        waited=scalars["waited"],
         plateau=None if plateau is None else (plateau[0], plateau[1], plateau[2]),
         **lists,
     )

@@ -1,7 +1,7 @@
-"""Losses of each target of each sample; weights are for who calls.
+"""Losses of each target of each sample, without weights.
 
-Regression is on scaled, transformed targets: of log10 where the target's transform is log10.
-Classifiers end in logits, from which cross-entropy is stable.
+Regression uses scaled, transformed targets: log10 of the target if its transform is log10.
+Classifiers end in logits, for which cross-entropy is numerically stable.
 """
 
 import math
@@ -12,11 +12,11 @@ from pipeline.config.training import Fit
 from pipeline.networks.engines.tensorflow_setup import tensorflow
 
 Loss = Callable[[Any, Any], Any]
-"""(targets, what the model gave), both (n, outputs) -> (n, outputs); of classes (n, 1)."""
+"""Takes targets and model outputs (n, outputs), returns losses (n, outputs); for classes (n, 1)."""
 
 
 def loss_function(fit: Fit, is_classifier: bool) -> Loss:
-    """The loss that a fit asks for; of a classifier, cross-entropy of one logit or of several."""
+    """Return the loss of a fit; for a classifier, the cross-entropy of one logit or several."""
     if is_classifier:
         return _cross_entropy
     tf = tensorflow()

@@ -1,7 +1,7 @@
-"""Keras models that learn, on scaled quantities: made anew, or from a network's layers; and back.
+"""Make Keras models, new or from the layers of a network, and turn them back into layers.
 
-Between scaled inputs and scaled outputs a model is a chain of dense layers. Batch normalisation and
-decorrelation of the inputs are folded into them when the model becomes a network again.
+A model is a chain of dense layers from scaled inputs to scaled outputs. Batch normalisation and
+decorrelation of the inputs are folded into these layers when the model becomes a network.
 """
 
 from collections.abc import Sequence
@@ -20,20 +20,12 @@ if TYPE_CHECKING:
 
 DENSE, NORMALISATION, ACTIVATION, DROPOUT = "dense", "normalisation", "activation", "dropout"
 DECORRELATION = "decorrelation"
-# Variances of principal components below this share of the largest one are taken as that.
+# Smaller variances of principal components are raised to this share of the largest one.
 SMALLEST_VARIANCE = 1e-6
 
 
-def keras_module() -> Any:
-    """Keras, on a TensorFlow that was set up."""
-    tensorflow()
-    import keras
-
-    return keras
-
-
 def decorrelation(x: Array) -> Layer:
-    """The linear layer to the principal components of inputs (n, inputs), each of variance 1."""
+    """Return the layer from inputs (n, inputs) to principal components with variance 1."""
     mean = x.mean(axis=0)
     variances, directions = np.linalg.eigh(np.cov(x - mean, rowvar=False).reshape(2 * x.shape[1:]))
     kernel = directions / np.sqrt(np.maximum(variances, SMALLEST_VARIANCE * variances.max()))
@@ -45,28 +37,31 @@ def new_model(
     outputs: int,
     architecture: Architecture,
     *,
-    last: str,
     seed: int,
     dtype: str,
     first: Layer | None = None,
 ) -> "keras.Model":
-    """A model with initial weights from a seed (Glorot and Bengio 2010; of ReLU: He et al. 2015).
+    """Make a model with random weights (Glorot and Bengio 2010; for ReLU: He et al. 2015).
 
     Args:
         inputs: number of inputs.
-        outputs: number of outputs or classes.
-        architecture: the hidden layers.
-        last: activation of the last layer, ``linear`` or ``softmax``.
-        seed: of initial weights and dropout.
+        outputs: number of units of the last layer, which is linear.
+        architecture: hidden layers.
+        seed: seed of initial weights and dropout.
         dtype: float32 or float64.
-        first: decorrelation of the inputs, which does not learn.
+        first: decorrelation of the inputs, a layer that does not learn.
     """
-    builder = _Builder(inputs, dtype, seed, first)
-    for units, activation in zip(architecture.hidden, architecture.activations, strict=True):
-        builder.dense(units, activation, architecture.l2, architecture.batch_normalisation)
-        builder.dropout(architecture.dropout)
-    builder.dense(outputs, last, architecture.l2)
-    return builder.model()
+    hidden = zip(architecture.hidden, architecture.activations, strict=True)
+    return _stacked(
+        inputs,
+        [*hidden, (outputs, "linear")],
+        seed=seed,
+        dtype=dtype,
+        first=first,
+        dropout=architecture.dropout,
+        l2=architecture.l2,
+        normalised=architecture.batch_normalisation,
+    )
 
 
 def model_of(
@@ -78,107 +73,86 @@ def model_of(
     dtype: str = "float64",
     first: Layer | None = None,
 ) -> "keras.Model":
-    """A model with the weights of layers, and new layers behind them if some are wanted.
+    """Make a model with the weights of existing layers and, if asked, new layers behind them.
 
     Args:
-        layers: those that are kept, from the input on.
-        new: units and activation of layers behind them, with initial weights from the seed.
-        dropout: behind every hidden layer.
-        seed: of new weights and dropout.
-        dtype: float64 keeps the bits of the weights.
-        first: decorrelation of the inputs, which the first layer is turned back by.
+        layers: existing layers, from the input on.
+        new: units and activation of each new layer, whose weights are random.
+        dropout: share of units that dropout leaves out behind every hidden layer.
+        seed: seed of new weights and dropout.
+        dtype: float32, or float64 to keep the weights bit by bit.
+        first: decorrelation of the inputs; the first layer is changed to undo it.
     """
     if first is not None:
         layers = [_unfolded(first, layers[0]), *layers[1:]]
-    builder = _Builder(layers[0].kernel.shape[0], dtype, seed, first)
-    count = len(layers) + len(new)
-    for number, layer in enumerate(layers, start=1):
-        builder.dense(layer.bias.size, layer.activation)
-        builder.dropout(dropout if number < count else 0.0)
-    for number, (units, activation) in enumerate(new, start=len(layers) + 1):
-        builder.dense(units, activation)
-        builder.dropout(dropout if number < count else 0.0)
-    model = builder.model()
+    known = [(layer.bias.size, layer.activation) for layer in layers]
+    model = _stacked(
+        len(layers[0].kernel), [*known, *new], seed=seed, dtype=dtype, first=first, dropout=dropout
+    )
     for layer, made in zip(layers, dense_layers(model), strict=False):
         made.set_weights([layer.kernel, layer.bias])
     return model
 
 
-class _Builder:
-    """Stacks layers with names that say what they are, and a seed for each."""
+def _stacked(
+    inputs: int,
+    layers: Sequence[tuple[int, str]],
+    *,
+    seed: int,
+    dtype: str,
+    first: Layer | None,
+    dropout: float,
+    l2: float = 0.0,
+    normalised: bool = False,
+) -> "keras.Model":
+    """Stack layers, given by units and activation, each with a name and a seed of its own."""
+    tensorflow()  # set up before Keras is imported
+    import keras
 
-    def __init__(self, inputs: int, dtype: str, seed: int, first: Layer | None) -> None:
-        self._keras = keras_module()
-        self._dtype, self._seed, self._first = dtype, seed, first
-        self._stack: list[Any] = [self._keras.Input((inputs,), dtype=dtype, name="scaled_inputs")]
-        self._number = 0
-        if first is not None:
-            self._stack.append(
-                self._keras.layers.Dense(inputs, dtype=dtype, trainable=False, name=DECORRELATION)
-            )
-
-    def dense(self, units: int, activation: str, l2: float = 0.0, normalised: bool = False) -> None:
-        """A dense layer with its activation behind it."""
-        layers, self._number = self._keras.layers, self._number + 1
-        initializers, regularizers = self._keras.initializers, self._keras.regularizers
-        kind = initializers.HeNormal if "relu" in activation else initializers.GlorotUniform
-        self._stack.append(
-            layers.Dense(
-                units,
-                kernel_initializer=kind(seed=1000 * self._seed + self._number),
-                kernel_regularizer=regularizers.L2(l2) if l2 else None,
-                dtype=self._dtype,
-                name=f"{DENSE}_{self._number}",
-            )
+    make, kinds = keras.layers, keras.initializers
+    stack: list[Any] = [keras.Input((inputs,), dtype=dtype, name="scaled_inputs")]
+    if first is not None:
+        stack.append(make.Dense(inputs, dtype=dtype, trainable=False, name=DECORRELATION))
+    for number, (units, activation) in enumerate(layers, start=1):
+        kind = kinds.HeNormal if "relu" in activation else kinds.GlorotUniform
+        own_seed, is_hidden = 1000 * seed + number, number < len(layers)
+        dense = make.Dense(
+            units,
+            kernel_initializer=kind(seed=own_seed),
+            kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
+            dtype=dtype,
+            name=f"{DENSE}_{number}",
         )
-        if normalised:
-            self._stack.append(
-                layers.BatchNormalization(dtype=self._dtype, name=f"{NORMALISATION}_{self._number}")
-            )
-        self._stack.append(
-            layers.Activation(
-                keras_activation(activation, self._keras),
-                dtype=self._dtype,
-                name=f"{ACTIVATION}_{self._number}_{_plain(activation)}",
-            )
-        )
-
-    def dropout(self, share: float) -> None:
-        """Leave out a share of the units before, while the model learns."""
-        if share:
-            self._stack.append(
-                self._keras.layers.Dropout(
-                    share,
-                    seed=1000 * self._seed + self._number,
-                    dtype=self._dtype,
-                    name=f"{DROPOUT}_{self._number}",
-                )
-            )
-
-    def model(self) -> "keras.Model":
-        """The layers, one after the other."""
-        model = self._keras.Sequential(self._stack, name="network")
-        if self._first is not None:
-            model.get_layer(DECORRELATION).set_weights([self._first.kernel, self._first.bias])
-        return model
+        stack.append(dense)
+        if normalised and is_hidden:
+            stack.append(make.BatchNormalization(dtype=dtype, name=f"{NORMALISATION}_{number}"))
+        name = f"{ACTIVATION}_{number}_{_plain(activation)}"
+        stack.append(make.Activation(keras_activation(activation, keras), dtype=dtype, name=name))
+        if dropout and is_hidden:
+            name = f"{DROPOUT}_{number}"
+            stack.append(make.Dropout(dropout, seed=own_seed, dtype=dtype, name=name))
+    model = keras.Sequential(stack, name="network")
+    if first is not None:
+        model.get_layer(DECORRELATION).set_weights([first.kernel, first.bias])
+    return model
 
 
 def _plain(activation: str) -> str:
-    """An activation as part of a layer's name."""
+    """Return an activation as part of a layer's name."""
     return "".join(char if char.isalnum() else "_" for char in activation)
 
 
 def dense_layers(model: "keras.Model") -> list[Any]:
-    """The dense layers of a model, from the input on."""
+    """Return the dense layers of a model, from the input on."""
     return [layer for layer in model.layers if layer.name.startswith(f"{DENSE}_")]
 
 
 def layers_of(model: "keras.Model", activations: Sequence[str]) -> tuple[Layer, ...]:
-    """The layers of a network: batch normalisation folded in, dropout gone, float64.
+    """Return the layers of a network, in float64: normalisation folded in, without dropout.
 
     Args:
-        model: one of this module.
-        activations: of its dense layers, as a network writes them.
+        model: model made by this module.
+        activations: activations of its dense layers, as networks name them.
     """
     by_number: dict[int, list[Any]] = {}
     for layer in model.layers:
@@ -191,24 +165,21 @@ def layers_of(model: "keras.Model", activations: Sequence[str]) -> tuple[Layer, 
         for normalisation in others:
             kernel, bias = _folded(kernel, bias, normalisation)
         made.append(Layer(kernel, bias, activation))
-    for layer in model.layers[:1]:
-        if layer.name == DECORRELATION:
-            turned, shift = (np.asarray(w, dtype=np.float64) for w in layer.get_weights())
-            first = made[0]
-            made[0] = Layer(
-                turned @ first.kernel, first.bias + shift @ first.kernel, first.activation
-            )
+    if model.layers[0].name == DECORRELATION:
+        turned, shift = (np.asarray(w, dtype=np.float64) for w in model.layers[0].get_weights())
+        kernel, bias = made[0].kernel, made[0].bias
+        made[0] = Layer(turned @ kernel, bias + shift @ kernel, made[0].activation)
     return tuple(made)
 
 
 def _unfolded(first: Layer, layer: Layer) -> Layer:
-    """What gives the same numbers behind the first layer as the layer does by itself."""
+    """Return a layer that gives, behind the first one, the same numbers as ``layer`` alone."""
     kernel = np.asarray(np.linalg.solve(first.kernel, layer.kernel), dtype=np.float64)
     return Layer(kernel, layer.bias - first.bias @ kernel, layer.activation)
 
 
 def _folded(kernel: Array, bias: Array, normalisation: Any) -> tuple[Array, Array]:
-    """Dense and batch normalisation as one: (x - mean) / sqrt(variance + epsilon) gamma + beta."""
+    """Fold batch normalisation into dense: (x - mean) / sqrt(variance + epsilon) * gamma + beta."""
     gamma, beta, mean, variance = (
         np.asarray(w, dtype=np.float64) for w in normalisation.get_weights()
     )

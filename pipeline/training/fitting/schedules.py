@@ -1,4 +1,4 @@
-"""Learning rates by step (of Keras) and by what the validation loss does."""
+"""Learning rates that change with the step (by Keras) or with the validation loss."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,13 +7,13 @@ from pipeline.config.training import Schedule
 
 
 def rate_of(schedule: Schedule, rate: float, epochs: int, steps: int) -> Any:
-    """What a Keras optimizer takes as its learning rate: a number, or a schedule by step.
+    """Return the learning rate for a Keras optimizer: a number, or a schedule by step.
 
     Args:
-        schedule: how it goes down.
-        rate: at the start.
-        epochs: of the whole fit, over which it goes down where nothing else is said.
-        steps: per epoch.
+        schedule: schedule of the configuration.
+        rate: learning rate at the start.
+        epochs: epochs of the fit; the default of ``decay_epochs``.
+        steps: steps per epoch.
     """
     from keras.optimizers import schedules
 
@@ -30,11 +30,11 @@ def rate_of(schedule: Schedule, rate: float, epochs: int, steps: int) -> Any:
 
 @dataclass
 class Plateau:
-    """A learning rate that is lowered where the validation loss does not fall any more."""
+    """A learning rate that is lowered when the validation loss stops falling."""
 
     schedule: Schedule
     start: float
-    """The first rate."""
+    """Learning rate at the start."""
     rate: float = field(default=0.0)
     best: float = float("inf")
     waited: int = 0
@@ -43,7 +43,7 @@ class Plateau:
         self.rate = self.rate or self.start
 
     def next_rate(self, loss: float) -> float:
-        """The rate of the next epoch, told the loss of this one."""
+        """Return the rate of the next epoch, given the loss of this epoch."""
         if loss < self.best:
             self.best, self.waited = loss, 0
             return self.rate
@@ -55,9 +55,9 @@ class Plateau:
         return self.rate
 
     def state(self) -> tuple[float, float, int]:
-        """What a checkpoint holds of it."""
+        """Return the state for a checkpoint."""
         return self.rate, self.best, self.waited
 
     def restore(self, state: tuple[float, float, int]) -> None:
-        """Go on from a checkpoint."""
+        """Resume from the state of a checkpoint."""
         self.rate, self.best, self.waited = float(state[0]), float(state[1]), int(state[2])

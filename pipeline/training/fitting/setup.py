@@ -1,4 +1,4 @@
-"""TensorFlow as training wants it: all cores, the same numbers every time, seeds."""
+"""Set up TensorFlow for training: all cores, reproducible numbers, seeds."""
 
 import logging
 
@@ -10,12 +10,12 @@ log = logging.getLogger(__name__)
 
 
 def set_up(fit: Fit) -> None:
-    """Before a model is made; what was used before in this process keeps its threads."""
+    """Set up TensorFlow before a model is made; if it already runs, its threads stay."""
     tf = tensorflow()
     try:
         tf.config.threading.set_intra_op_parallelism_threads(available_cores())
     except RuntimeError:
-        log.debug("TensorFlow was started before; its threads stay")
+        log.debug("TensorFlow is already running; its number of threads stays")
     if not tf.config.list_physical_devices("GPU"):
         tf.config.experimental.enable_op_determinism()  # on a GPU several times slower
     logging.getLogger("tensorflow").addFilter(_is_news)
@@ -23,5 +23,5 @@ def set_up(fit: Fit) -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Every training has graphs of its own, which TensorFlow warns of where there are several."""
+    """Drop the warning about new graphs: every training in a process makes its own."""
     return "triggered tf.function retracing" not in record.getMessage()

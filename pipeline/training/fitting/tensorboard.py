@@ -1,4 +1,4 @@
-"""Logs of training for TensorBoard."""
+"""Write logs of training for TensorBoard."""
 
 from pathlib import Path
 from typing import Any
@@ -8,8 +8,8 @@ from pipeline.networks.engines.tensorflow_setup import tensorflow
 from pipeline.training.fitting.history import Epoch
 
 
-class Board:
-    """Writes losses and the learning rate by epoch.
+class TensorBoardLog:
+    """A log of losses and learning rate by epoch.
 
     Raises:
         ConfigError: TensorBoard is not installed.
@@ -26,7 +26,7 @@ class Board:
         self._writer: Any = None
 
     def epoch(self, epoch: Epoch) -> None:
-        """An epoch is done; the folder is made with the first."""
+        """Write an epoch; the first one creates the folder."""
         tf = tensorflow()
         if self._writer is None:
             self._writer = tf.summary.create_file_writer(str(self._folder))
@@ -36,6 +36,6 @@ class Board:
             tf.summary.scalar("learning_rate", epoch.learning_rate)
 
     def close(self) -> None:
-        """All is written."""
+        """Close the log, if there is one."""
         if self._writer is not None:
             self._writer.close()

@@ -1,11 +1,12 @@
-"""The epoch loop. An epoch is one call of a TensorFlow graph; Keras differentiates and optimises.
+"""Run the epochs of a fit. An epoch is one call of a TensorFlow graph; Keras optimises.
 
-The order of samples is a function of seed and epoch, so that a fit that was stopped and goes on
-from a checkpoint ends with the weights of one that was not.
+The order of samples depends on the seed and the epoch only. So a fit that resumes from a checkpoint
+ends with the same weights as one that was never stopped.
 """
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,8 +16,8 @@ import numpy as np
 from pipeline.config.training import Fit
 from pipeline.networks.engines.tensorflow_setup import tensorflow
 from pipeline.networks.variable import Array
-from pipeline.training.fitting.checkpoints import Checkpoints, State
-from pipeline.training.fitting.history import Epoch, History
+from pipeline.training.fitting.checkpoints import Checkpoints, FitState
+from pipeline.training.fitting.history import Epoch
 from pipeline.training.fitting.losses import loss_function
 from pipeline.training.fitting.model import dense_layers
 from pipeline.training.fitting.schedules import Plateau, rate_of
@@ -24,52 +25,56 @@ from pipeline.training.fitting.schedules import Plateau, rate_of
 if TYPE_CHECKING:
     import keras
 
-# Rows of validation samples at a time.
+# Validation samples per call of the model.
 ROWS = 65_536
 
 
 @dataclass(frozen=True, eq=False)
-class Data:
-    """Samples as the model sees them."""
+class FitData:
+    """Samples as a model takes them."""
 
     x: Array
-    """Scaled inputs with shape (n, inputs)."""
+    """Scaled inputs, with shape (n, inputs)."""
     y: Array
-    """Scaled targets with shape (n, outputs), anything where the weight is 0; of classes, ones and
-    zeros."""
+    """Scaled targets, with shape (n, outputs), arbitrary where the weight is 0; ones and zeros for
+    classes."""
     weights: Array
-    """How much each target counts, with shape (n, outputs); of classes (n, 1)."""
+    """Weight of each target, with shape (n, outputs); for classes (n, 1)."""
 
     def __len__(self) -> int:
         return len(self.x)
 
 
-class Listener(Protocol):
-    """Told after each epoch."""
+class EpochListener(Protocol):
+    """Receives the progress of a training."""
 
     def epoch(self, epoch: Epoch, epochs: int) -> None:
-        """An epoch is done, of at most so many."""
+        """Receive an epoch that is done; ``epochs`` is the largest possible number of epochs."""
         ...
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """How a fit went; the model has the weights of the best epoch."""
+OpenListener = Callable[[str], AbstractContextManager[EpochListener]]
+"""Opens a listener for one training, given its name."""
 
-    history: History
+
+@dataclass(frozen=True)
+class FitResult:
+    """The result of a fit; the model then has the weights of the best epoch."""
+
+    history: tuple[Epoch, ...]
     best_epoch: int
     stopped_early: bool
 
 
 class Trainer:
-    """One model, one set of samples, one stage."""
+    """Fits one model to one set of samples in one stage."""
 
     def __init__(
         self,
         model: "keras.Model",
         fit: Fit,
-        train: Data,
-        validation: Data | None = None,
+        train: FitData,
+        validation: FitData | None = None,
         *,
         is_classifier: bool = False,
         l2_to_start: float = 0.0,
@@ -79,13 +84,13 @@ class Trainer:
         """Prepare the graphs.
 
         Args:
-            model: of :mod:`pipeline.training.fitting.model`; what it may learn is set.
-            fit: how.
-            train: what it learns from.
-            validation: what tells when it is best.
-            is_classifier: whether it gives logits of classes.
+            model: model of :mod:`pipeline.training.fitting.model`, with frozen layers marked.
+            fit: settings of the fit.
+            train: training samples.
+            validation: validation samples, which decide the best epoch.
+            is_classifier: whether the model returns logits of classes.
             l2_to_start: weight of the squared distance from ``start`` in the objective.
-            start: values by the path of the variable.
+            start: start values, by the path of the variable.
             stage: number of this stage, from 1.
         """
         self._model, self._fit, self._stage = model, fit, stage
@@ -93,10 +98,8 @@ class Trainer:
         self._dtype = tf.as_dtype(fit.precision)
         self._batch = min(fit.batch_size, len(train))
         self._steps = math.ceil(len(train) / self._batch)
-        self._train, self._validation = self._constants(train), None
-        self._count = len(train)
-        if validation is not None:
-            self._validation = self._constants(validation)
+        self._train, self._count = self._constants(train), len(train)
+        self._validation = None if validation is None else self._constants(validation)
         self._loss = loss_function(fit, is_classifier)
         self._plateau = (
             Plateau(fit.schedule, fit.optimizer.learning_rate)
@@ -114,30 +117,30 @@ class Trainer:
 
     def fit(
         self,
-        listener: Listener,
+        listener: EpochListener,
         checkpoints: Checkpoints | None = None,
-        history: History = (),
-        resume: State | None = None,
-    ) -> Fitted:
-        """Epoch after epoch, until the last one or until nothing gets better.
+        history: tuple[Epoch, ...] = (),
+        resume: FitState | None = None,
+    ) -> FitResult:
+        """Run epoch after epoch, until the last one or until the loss stops falling.
 
         Args:
-            listener: told after each epoch.
-            checkpoints: where the state is kept.
-            history: epochs of the stages before.
-            resume: state to go on from, with epochs of this stage.
+            listener: receives each epoch.
+            checkpoints: checkpoints to save the state in.
+            history: epochs of earlier stages.
+            resume: state to resume from, with epochs of this stage.
         """
-        state = resume if resume is not None else State([], [], list(history))
+        state = resume if resume is not None else FitState([], [], list(history))
         first_epoch = 1 + sum(epoch.stage < self._stage for epoch in state.history)
         if resume is not None:
             self._restore(resume)
-        # Epochs of the stages before are kept in the history, and judge nothing here.
+        # Epochs of earlier stages stay in the history, but do not decide the best epoch here.
         here = [epoch for epoch in state.history if epoch.stage == self._stage]
         best = min((epoch.judged_by for epoch in here), default=math.inf)
         last = first_epoch + self._fit.epochs - 1
         while not self._is_over(here, last, state.waited):
             number = here[-1].number + 1 if here else first_epoch
-            epoch = self._one(number)
+            epoch = self._run_one(number)
             stopping = self._fit.early_stopping
             is_best = epoch.judged_by < best - (stopping.min_delta if stopping else 0.0)
             epoch = replace(epoch, is_best=is_best)
@@ -155,32 +158,28 @@ class Trainer:
         if state.best_weights:
             self._model.set_weights(state.best_weights)
         best_epoch = next((e.number for e in reversed(here) if e.is_best), here[-1].number)
-        return Fitted(tuple(state.history), best_epoch, here[-1].number < last)
+        return FitResult(tuple(state.history), best_epoch, here[-1].number < last)
 
     def _is_over(self, here: list[Epoch], last: int, waited: int) -> bool:
         stopping = self._fit.early_stopping
         if not here:
             return False
         if not math.isfinite(here[-1].loss):
-            return True  # it will never come back
+            return True  # it would stay infinite or NaN
         has_stopped = (
             stopping is not None and self._validation is not None and waited >= stopping.patience
         )
         return here[-1].number >= last or has_stopped
 
-    def _one(self, number: int) -> Epoch:
+    def _run_one(self, number: int) -> Epoch:
         order = np.random.default_rng((self._fit.seed, number)).permutation(self._count)
         loss = float(self._run_epoch(self._tf.constant(order)))
-        validation = math.nan
-        if self._validation is not None:
-            validation = float(self._run_validation())
+        validation = float(self._run_validation())
         rate = float(np.asarray(self._optimizer.learning_rate))
+        epoch = Epoch(number, self._stage, rate, loss, validation)
         if self._plateau is not None:
-            judged = loss if math.isnan(validation) else validation
-            self._optimizer.learning_rate = self._plateau.next_rate(judged)
-        return Epoch(number, self._stage, rate, loss, validation)
-
-    # Graphs
+            self._optimizer.learning_rate = self._plateau.next_rate(epoch.judged_by)
+        return epoch
 
     def _epoch_graph(self) -> Callable[[Any], Any]:
         tf, (x, y, weights) = self._tf, self._train
@@ -200,7 +199,7 @@ class Trainer:
         return graph
 
     def _step(self, x: Any, y: Any, weights: Any) -> tuple[Any, Any]:
-        """One step of the optimizer; the mean loss, and how much the batch weighs."""
+        """Make one optimizer step; return the mean loss and the weight of the batch."""
         tf, model = self._tf, self._model
         with tf.GradientTape() as tape:
             weight = tf.reduce_sum(weights)
@@ -236,7 +235,7 @@ class Trainer:
         graph: Callable[[], Any] = tf.function(run)
         return graph
 
-    def _constants(self, data: Data) -> tuple[Any, Any, Any]:
+    def _constants(self, data: FitData) -> tuple[Any, Any, Any]:
         x, y, weights = (
             self._tf.constant(part, self._dtype) for part in (data.x, data.y, data.weights)
         )
@@ -264,14 +263,12 @@ class Trainer:
             optimizer.exclude_from_weight_decay(var_list=others)
         return optimizer
 
-    # State
-
-    def _capture(self, state: State) -> None:
+    def _capture(self, state: FitState) -> None:
         state.variables = [v.numpy() for v in self._model.variables]
         state.optimizer = [v.numpy() for v in self._optimizer.variables]
         state.plateau = None if self._plateau is None else self._plateau.state()
 
-    def _restore(self, state: State) -> None:
+    def _restore(self, state: FitState) -> None:
         for kept, variables in (
             (state.variables, self._model.variables),
             (state.optimizer, self._optimizer.variables),

@@ -1,1 +1,1 @@
-"""From tables of samples to scaled arrays: columns, usable rows, parts, ranges."""
+"""From tables of samples to scaled arrays: columns, usable rows, splits, ranges."""

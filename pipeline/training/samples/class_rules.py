@@ -1,4 +1,4 @@
-"""Classes of samples by rules over their columns: the first rule that holds says the class."""
+"""Assign classes by rules over columns: the first rule that holds decides."""
 
 from collections.abc import Mapping
 
@@ -21,17 +21,17 @@ def classes_by_rules(
     findings: Findings,
     key: str = "samples.classes",
 ) -> Texts:
-    """The class of each row; "" where it has none, which is told.
+    """Return the class of each row; "" for a row without a class, which gets a note.
 
-    A comparison with a missing value is false, so that a row with one would fall through to the
-    rules below: it has no class, unless a rule held before the value was asked for.
+    A comparison with a missing value is false, so a row with a missing value would fall through to
+    later rules. Such a row has no class, unless a rule holds before the missing value is needed.
 
     Args:
-        table: its columns are what rules may name.
-        rules: expression of each class, in order.
-        otherwise: the class of rows for which no rule holds.
-        findings: told of, and complained to.
-        key: where the rules stand in the configuration.
+        table: table whose columns the rules use.
+        rules: expression of each class, in the order of evaluation.
+        otherwise: class of rows for which no rule holds.
+        findings: receives errors and notes.
+        key: key of the rules in the configuration, for messages.
     """
     classes = np.full(len(table), "", dtype=f"U{max(map(len, (*rules, otherwise or '')))}")
     decided = np.zeros(len(table), dtype=bool)
@@ -47,25 +47,26 @@ def classes_by_rules(
         classes[~decided & holds] = name
         decided |= holds
     if lacking:
-        findings.told.append(
-            f"{table.name}: {lacking} rows lack a value that a rule of {key} asks for: they have "
-            "no class"
+        findings.notes.append(
+            f"{table.name}: {lacking} rows lack a value that a rule of {key} needs; they have no "
+            "class"
         )
     left = ~decided
     if otherwise is not None:
         classes[left] = otherwise
     elif left.any():
-        findings.told.append(
-            f"{table.name}: no rule of {key} holds for {np.count_nonzero(left)} rows: they have no "
+        findings.notes.append(
+            f"{table.name}: no rule of {key} holds for {np.count_nonzero(left)} rows; they have no "
             "class"
         )
     return classes
 
 
 def _truth(table: Table, rule: str) -> tuple[Rows, Rows]:
-    """Where a rule holds, and where a value that it asks for is missing; each (rows,)."""
-    expression = parse_over(table.columns, rule)
-    holds = expression.condition(table.columns)
+    """Return where a rule holds, and where a value that it needs is missing, with shape (rows,)."""
+    holds = np.asarray(evaluate(rule, table.columns))
+    if holds.dtype.kind != "b":
+        raise ConfigError(f"{rule!r} gives no true or false; write a comparison: aph_443 > 0.01")
     missing = np.zeros(len(table), dtype=bool)
     for column in expression.names:
         missing |= table.labels(column) == ""

@@ -1,8 +1,8 @@
-"""From a table to the columns a configuration asks for: found by name, in the units it works in."""
+"""Find the columns of a table that a configuration names, and convert them to its units."""
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,27 +14,32 @@ from pipeline.tables import Table
 from pipeline.tables.expressions import near, parse_over
 from pipeline.tables.table import Column, listed, table_error
 from pipeline.tables.units import factor_between, says_units
-from pipeline.training.samples.variables import SampleVariable, expected_units, sample_variable
+from pipeline.training.samples.variables import (
+    SampleVariable,
+    expected_units,
+    sample_variable,
+    variables_of,
+)
 
 
 @dataclass
 class Findings:
-    """What is wrong with samples, collected to be said at once, and what is worth telling."""
+    """Errors in samples, collected for one message, and notes for the log."""
 
     complaints: list[str] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def complain(self, error: ConfigError | str) -> None:
-        """Note what is wrong, once."""
+        """Add an error, unless it is there already."""
         text = str(error).removesuffix(".")
         if text not in self.complaints:
             self.complaints.append(text)
 
     def raise_complaints(self) -> None:
-        """Stop here if anything is wrong.
+        """Stop here if there are errors.
 
         Raises:
-            ConfigError: with all complaints so far.
+            ConfigError: lists all errors so far.
         """
         if self.complaints:
             raise table_error("samples", *self.complaints)
@@ -43,11 +48,13 @@ class Findings:
 def with_new_columns(
     table: Table, file: FileConfig, config: SamplesConfig, findings: Findings
 ) -> Table:
-    """The table with the columns and units that are said of its file, then those said of all."""
+    """Return the table with the new columns and units for its file, then those for all files."""
     table = _with_columns(table, "samples.files.columns", file.columns, findings)
     unknown = [name for name in file.units if name not in table.columns]
     if unknown:
-        findings.complain(f"{table.name}: samples.files.units: no column {listed(unknown)}")
+        findings.complain(
+            f"{table.name}: samples.files.units: no column {listed(unknown)}. Correct the name"
+        )
     table = _with_units(table, file.units)
     table = _with_columns(table, "samples.columns", config.columns, findings)
     return _with_units(table, config.units)
@@ -62,19 +69,19 @@ def _with_columns(
             columns[name] = _column(parse_over(columns, expression).value(columns), len(table))
         except ConfigError as error:
             findings.complain(f"{table.name}: {key}.{name}: {error}")
-            # What uses it is not to be complained about as well.
+            # So that columns that use it cause no further errors.
             columns[name] = np.full(len(table), np.nan)
         units.pop(name, None)
     return dataclasses.replace(table, columns=columns, units=units)
 
 
-def _with_units(table: Table, said: Mapping[str, str]) -> Table:
-    known = {name: units for name, units in said.items() if name in table.columns}
+def _with_units(table: Table, given: Mapping[str, str]) -> Table:
+    known = {name: units for name, units in given.items() if name in table.columns}
     return dataclasses.replace(table, units=dict(table.units) | known)
 
 
 def filtered(table: Table, file: FileConfig, config: SamplesConfig, findings: Findings) -> Table:
-    """The rows where ``filter``, of its file and of all files, is true."""
+    """Return the rows that pass the ``filter`` of the file and the ``filter`` of all files."""
     table = _filtered(table, "samples.files.filter", file.filter, findings)
     return _filtered(table, "samples.filter", config.filter, findings)
 
@@ -88,7 +95,7 @@ def _filtered(table: Table, key: str, condition: str | None, findings: Findings)
         findings.complain(f"{table.name}: {key}: {error}")
         return table
     kept = np.flatnonzero(np.broadcast_to(passes, len(table)))
-    findings.told.append(f"{table.name}: {len(kept)} of {len(table)} rows pass {_word(key)}")
+    findings.notes.append(f"{table.name}: {len(kept)} of {len(table)} rows pass {_word(key)}")
     return take_rows(table, kept)
 
 
@@ -97,7 +104,7 @@ def _word(key: str) -> str:
 
 
 def take_rows(table: Table, indices: Sequence[int] | Column) -> Table:
-    """Some rows of a table."""
+    """Return some rows of a table."""
     columns = {name: values[indices] for name, values in table.columns.items()}
     return dataclasses.replace(table, columns=columns, rows=table.rows[indices])
 
@@ -105,9 +112,9 @@ def take_rows(table: Table, indices: Sequence[int] | Column) -> Table:
 def read_variables(
     table: Table, wanted: Sequence[VariableConfig], config: SamplesConfig, findings: Findings
 ) -> tuple[tuple[SampleVariable, ...], Array]:
-    """Variables with their values, float64 with shape (rows, variables), NaN where missing."""
+    """Return variables and their values, float64 (rows, variables), NaN where missing."""
     variables, values = [], []
-    for choice, wavelength_nm in _each(wanted):
+    for choice, wavelength_nm in variables_of(wanted):
         try:
             column = _find(table, choice, wavelength_nm, config.tolerance_nm)
             units, factor = _units(table, column, choice)
@@ -116,17 +123,17 @@ def read_variables(
         except ConfigError as error:
             findings.complain(error)
             continue
-        findings.told += _conversion(table, variable, factor)
+        findings.notes += _conversion(table, variable, factor)
         values.append(_valid(table, variable, numbers, findings))
         variables.append(variable)
     _refuse_twice(table, variables, findings)
-    findings.told += _taken_units(table, variables)
+    findings.notes += _taken_units(table, variables)
     shape = len(table), len(variables)
     return tuple(variables), np.stack(values, axis=1) if values else np.empty(shape)
 
 
 def existing(table: Table, key: str, column: str | None, findings: Findings) -> str | None:
-    """The column named under a key of ``samples``; None where none is, or there is no such."""
+    """Return the column that a key of ``samples`` names; None if it names none or a missing one."""
     if column is None or column in table.columns:
         return column
     findings.complain(
@@ -136,7 +143,7 @@ def existing(table: Table, key: str, column: str | None, findings: Findings) -> 
 
 
 def _column(result: Column, rows: int) -> Column:
-    """An expression's result as a column: truth is 0 and 1, infinity is no value."""
+    """Return an expression's result as a column: truth as 0 and 1, infinity as NaN."""
     values = np.array(np.broadcast_to(result, rows))
     if values.dtype.kind == "U":
         return values
@@ -144,16 +151,10 @@ def _column(result: Column, rows: int) -> Column:
     return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
-def _each(wanted: Sequence[VariableConfig]) -> Iterator[tuple[VariableConfig, float | None]]:
-    for choice in wanted:
-        for wavelength_nm in choice.wavelengths_nm or (None,):
-            yield choice, wavelength_nm
-
-
 def _find(
     table: Table, choice: VariableConfig, wavelength_nm: float | None, tolerance_nm: float
 ) -> str:
-    """The column of a variable: of exactly its name, or of the nearest wavelength."""
+    """Return the column of a variable: the one with its name, or with the nearest wavelength."""
     stem = choice.column or choice.quantity
     only_one = wavelength_nm is None or len(choice.wavelengths_nm or ()) == 1
     if stem in table.columns and only_one and (wavelength_nm is None or choice.column):
@@ -169,73 +170,74 @@ def _find(
         found = listed([f"{nm:g}" for nm in sorted(bands.values())], 20)
         raise table_error(
             table.name,
-            f"no column of {stem} within {tolerance_nm:g} nm of {wavelength_nm:g} nm; there are "
-            f"{found}. Ask for one of these, or set samples.tolerance_nm",
+            f"no column of {stem} within {tolerance_nm:g} nm of {wavelength_nm:g} nm; found "
+            f"{found}. Use one of these, or set samples.tolerance_nm",
         )
     return nearest
 
 
 def bands_of(stem: str, columns: Mapping[str, Column]) -> dict[str, float]:
-    """Columns ``Rrs_443``, ``Rrs_442.5`` or ``Rrs443`` of a name, with their wavelengths (nm)."""
+    """Return columns such as ``Rrs_443``, ``Rrs_442.5`` or ``Rrs443``, with wavelengths in nm."""
     pattern = re.compile(re.escape(stem) + r"_?(\d+(?:\.\d+)?)")
     matches = {column: pattern.fullmatch(column) for column in columns}
     return {column: float(match[1]) for column, match in matches.items() if match}
 
 
 def _units(table: Table, column: str, choice: VariableConfig) -> tuple[str, float]:
-    """Units a variable is in, and the factor from those of its column."""
-    wanted, said = expected_units(choice), table.units.get(column, "")
-    if wanted is None and not says_units(said):
+    """Return the units of a variable, and the factor from the units of its column."""
+    wanted, found = expected_units(choice), table.units.get(column, "")
+    if wanted is None and not says_units(found):
         raise table_error(
             table.name,
-            f"{choice.quantity}: the units of column {column!r} are not known. Say them under "
-            "units of the variable",
+            f"{choice.quantity}: the units of column {column!r} are unknown. Set units of the "
+            "variable",
         )
-    if wanted is None or not says_units(said):
-        return wanted or said, 1.0
-    factor = factor_between(said, wanted)
+    if wanted is None or not says_units(found):
+        return wanted or found, 1.0
+    factor = factor_between(found, wanted)
     if factor is None:
         raise table_error(
             table.name,
-            f"column {column!r} is in {said!r}, expected {wanted!r} for {choice.quantity}. Correct "
-            "the units of the variable, or name those of the column under samples.units if the "
-            "file is wrong",
+            f"column {column!r} is in {found!r}, expected {wanted!r} for {choice.quantity}. "
+            "Correct units of the variable, or set the units of the column under samples.units if "
+            "the file is wrong",
         )
     return wanted, factor
 
 
 def _taken_units(table: Table, variables: Sequence[SampleVariable]) -> list[str]:
-    """What is told of columns whose units nothing says."""
+    """Return a note on columns without units."""
     silent = [v for v in variables if not says_units(table.units.get(v.column, ""))]
     named = listed([f"{v.column} ({v.units})" for v in silent], 12)
-    return [f"{table.name}: no units are said of {named}, taken as these"] if silent else []
+    return [f"{table.name}: columns without units are taken as {named}"] if silent else []
 
 
 def _conversion(table: Table, variable: SampleVariable, factor: float) -> list[str]:
-    """What was taken in another way than asked for."""
-    told = []
+    """Return notes on a conversion of units, and on a column at another wavelength."""
+    notes = []
     if factor != 1.0:
-        said = table.units[variable.column]
-        told.append(
-            f"{table.name}: column {variable.column!r} is converted from {said} to {variable.units}"
+        found = table.units[variable.column]
+        notes.append(
+            f"{table.name}: column {variable.column!r} is converted from {found} to "
+            f"{variable.units}"
         )
     at = re.search(r"(\d+(?:\.\d+)?)$", variable.column)
     if variable.wavelength_nm is not None and at and float(at[1]) != variable.wavelength_nm:
-        told.append(
+        notes.append(
             f"{table.name}: {variable.quantity} at {variable.wavelength_nm:g} nm is column "
             f"{variable.column!r}"
         )
-    return told
+    return notes
 
 
 def _valid(table: Table, variable: SampleVariable, numbers: Array, findings: Findings) -> Array:
-    """The numbers, NaN where infinite or outside what the transform takes."""
+    """Return the numbers, NaN where infinite or where the transform is not defined."""
     outside = variable.outside(numbers)
     if outside.any():
         bound = "0 or less" if variable.transform.needs_positive else "below 0"
-        findings.told.append(
-            f"{table.name}: {outside.sum()} values of {variable.name} are {bound}, which "
-            f"{variable.transform_name} does not take: they count as missing"
+        findings.notes.append(
+            f"{table.name}: {outside.sum()} values of {variable.name} are {bound}, for which "
+            f"{variable.transform_name} is not defined; they count as missing"
         )
     return np.where(outside | ~np.isfinite(numbers), np.nan, numbers)
 
@@ -245,10 +247,10 @@ def _refuse_twice(table: Table, variables: Sequence[SampleVariable], findings: F
     columns = [variable.column for variable in variables]
     for variable in variables:
         if names.count(variable.name) > 1:
-            findings.complain(f"{variable.name} is asked for twice (wavelengths in whole nm)")
+            findings.complain(f"{variable.name} is given twice (names have whole nm). Give it once")
         elif columns.count(variable.column) > 1:
             sharing = [v.name for v in variables if v.column == variable.column]
             findings.complain(
                 f"{table.name}: column {variable.column!r} is the nearest to "
-                f"{' and '.join(sharing)}. Ask for one of them, or lower samples.tolerance_nm"
+                f"{' and '.join(sharing)}. Keep one of them, or lower samples.tolerance_nm"
             )

@@ -1,72 +1,63 @@
-"""Divisions of samples to choose between networks with: the test part of a recipe stays out.
+"""Divide samples to choose between networks, without the test part of a recipe.
 
-What was chosen by rows is not to be judged by them, so these are divisions of the other rows.
+Rows that a choice was based on cannot judge it. So these divisions are of the other rows.
 """
 
 import numpy as np
 
 from pipeline.config import SplitsConfig
-from pipeline.training.samples.preparation import Prepared
-from pipeline.training.samples.samples import Samples
+from pipeline.training.samples.preparation import PreparedSamples
+from pipeline.training.samples.samples import SampleSet
 from pipeline.training.samples.splits import Split, make_folds, make_split
 
 NONE = np.array([], dtype=np.int64)
 
 
-def outside_test(samples: Samples, config: SplitsConfig) -> Samples:
-    """All samples but those of the test part.
+def outside_test(samples: SampleSet, config: SplitsConfig) -> SampleSet:
+    """Return all samples but those of the test part.
 
     Raises:
-        ConfigError: as :func:`pipeline.training.samples.splits.make_split`.
+        ConfigError: see :func:`pipeline.training.samples.splits.make_split`.
     """
     if not config.test:
         return samples
     split = make_split(samples, config)
-    return samples.take(np.sort(np.concatenate([split.train, split.validation])))
+    return samples.take(split.not_test)
 
 
-def divisions(samples: Samples, config: SplitsConfig, folds: int) -> list[Prepared]:
-    """Divisions into what trains, what stops and what is held out (``test``).
+def divisions(samples: SampleSet, config: SplitsConfig, folds: int) -> list[PreparedSamples]:
+    """Return divisions into rows to train, rows to stop by and held-out rows (``test``).
 
-    Args:
-        samples: all of them; those of the recipe's test part are in no division.
-        config: of the recipe; the share of what stops is its ``validation``.
-        folds: each row is held out once; of 1, as many rows as stop are held out.
+    Each row outside the test part of the recipe is held out once. With ``folds`` 1, there is one
+    division, with as many rows held out as there are to stop by.
 
     Raises:
         ConfigError: there are too few groups or rows.
     """
     rest = outside_test(samples, config)
     if folds == 1:
-        alone = {"test": min(config.validation, 0.4), "validation": min(config.validation, 0.4)}
-        splits = [make_split(rest, config.model_copy(update={**alone, "folds": None}))]
+        share = min(config.validation, 0.4)
+        changed = {"test": share, "validation": share, "folds": None}
+        splits = [make_split(rest, config.model_copy(update=changed))]
     else:
         splits = make_folds(rest, config.model_copy(update={"folds": folds}))
-    return [Prepared(rest, split) for split in splits]
+    return [PreparedSamples(rest, split) for split in splits]
 
 
-def folds_that_stop(samples: Samples, config: SplitsConfig, folds: int | None) -> list[Prepared]:
-    """Divisions into what trains and what stops and judges at once (``validation``).
+def folds_that_stop(
+    samples: SampleSet, config: SplitsConfig, folds: int | None
+) -> list[PreparedSamples]:
+    """Return divisions into rows to train and rows to both stop by and judge (``validation``).
 
-    Args:
-        samples: as above.
-        config: of the recipe.
-        folds: each row outside the test part validates once; None for the recipe's own parts.
+    With ``folds``, each row validates once; None means the split of the recipe.
 
     Raises:
         ConfigError: there are too few groups or rows.
     """
     if folds is None:
         split = make_split(samples, config)
-        return [Prepared(samples, Split(split.train, split.validation, NONE))]
+        return [PreparedSamples(samples, Split(split.train, split.validation, NONE))]
     return [
-        Prepared(
-            one.samples,
-            Split(
-                np.sort(np.concatenate([one.split.train, one.split.validation])),
-                one.split.test,
-                NONE,
-            ),
-        )
+        PreparedSamples(one.samples, Split(one.split.not_test, one.split.test, NONE))
         for one in divisions(samples, config, folds)
     ]

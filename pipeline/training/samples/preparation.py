@@ -1,7 +1,7 @@
-"""Samples -> what a model learns from: scaled, in parts, with a weight for each target."""
+"""Prepare samples for a model: split them, scale them, and weight each target."""
 
-import logging
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,54 +10,48 @@ from pipeline.config.samples import SamplesConfig, SplitsConfig
 from pipeline.config.training import Fit
 from pipeline.networks.description import class_outputs
 from pipeline.networks.variable import Array, Variable, scaled
-from pipeline.training.fitting import Data
-from pipeline.training.samples.output_weights import output_weights, sums_of_classes
-from pipeline.training.samples.samples import Samples, load_samples
+from pipeline.training.fitting import FitData
+from pipeline.training.samples.output_weights import output_weights
+from pipeline.training.samples.samples import SampleSet, load_samples
 from pipeline.training.samples.scaling import fit_variables
 from pipeline.training.samples.splits import Split, make_split
-
-log = logging.getLogger(__name__)
 
 Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
-    """Samples with their parts."""
+class PreparedSamples:
+    """Samples and their split into training, validation and test part."""
 
-    samples: Samples
+    samples: SampleSet
     split: Split
 
-    def inputs(self) -> tuple[Variable, ...]:
-        """The inputs, scaled by the training part.
+    @property
+    def output_activation(self) -> str:
+        """The activation of the last layer of a network for these samples."""
+        return "softmax" if self.samples.classes else "linear"
 
-        Raises:
-            ConfigError: one is constant.
-        """
+    def inputs(self) -> tuple[Variable, ...]:
+        """Return the inputs with ranges of the training part; none may be constant."""
         return fit_variables(self.samples.inputs, self.samples.x, self.split.train)
 
     def outputs(self) -> tuple[Variable, ...]:
-        """The targets, scaled by the training part; of classes their probabilities.
-
-        Raises:
-            ConfigError: one is constant.
-        """
+        """Return the targets with ranges of the training part, or the probabilities of classes."""
         if self.samples.classes:
             return class_outputs(self.samples.classes)
         return fit_variables(self.samples.targets, self.samples.y, self.split.train)
 
     def output_weights(self, fit: Fit) -> Array | None:
-        """How much each class or target counts in a fit, by the training part; None where alike.
+        """Return the weight of each class or target in a fit; None if all are the same.
 
         Raises:
-            ConfigError: the fit names one that is not there, or one cannot be balanced.
+            ConfigError: the fit names an unknown class or target, or cannot balance one.
         """
         part = self.samples.take(self.split.train)
-        weights = np.ones(len(part)) if part.weights is None else part.weights
         if part.labels is not None:
-            sums = sums_of_classes(part.labels, weights, len(part.classes))
+            sums = np.bincount(part.labels, part.row_weights, len(part.classes)).astype(np.float64)
             return output_weights("fit.class_weights", fit.class_weights, part.classes, sums)
-        sums = (weights[:, np.newaxis] * np.isfinite(part.y)).sum(axis=0)
+        sums = (part.row_weights[:, np.newaxis] * np.isfinite(part.y)).sum(axis=0)
         names = [variable.name for variable in part.targets]
         return output_weights("fit.target_weights", fit.target_weights, names, sums)
 
@@ -68,48 +62,55 @@ class Prepared:
         outputs: tuple[Variable, ...],
         one_logit: bool = False,
         by_output: Array | None = None,
-    ) -> Data | None:
-        """Some rows as a model with such variables sees them; None where there are none.
+    ) -> FitData | None:
+        """Return some rows as arrays for a model; None if there are no rows.
 
         Args:
-            rows: which.
-            inputs: of the model.
-            outputs: of the model, in the order of the targets.
-            one_logit: whether two classes are one column: 1 is the second class.
-            by_output: how much each class or target counts besides the weights of samples.
+            rows: places of the samples.
+            inputs: inputs of the model.
+            outputs: outputs of the model, in the order of the targets.
+            one_logit: whether two classes share one column, in which 1 is the second class.
+            by_output: factors of each class or target on the weights of samples.
         """
         if not len(rows):
             return None
         part = self.samples.take(rows)
-        weights = np.ones(len(rows)) if part.weights is None else part.weights
-        x = scaled(inputs, part.x)
+        weights, x = part.row_weights, scaled(inputs, part.x)
         if part.labels is not None:
             y = np.eye(len(part.classes))[part.labels]
             if by_output is not None:
                 weights = weights * by_output[part.labels]
-            return Data(x, y[:, 1:] if one_logit else y, weights[:, np.newaxis])
+            return FitData(x, y[:, 1:] if one_logit else y, weights[:, np.newaxis])
         known = np.isfinite(part.y)
         y = np.where(known, scaled(outputs, part.y), 0.0)
         of_targets = 1.0 if by_output is None else by_output
-        return Data(x, y, weights[:, np.newaxis] * known * of_targets)
+        return FitData(x, y, weights[:, np.newaxis] * known * of_targets)
 
     def golden_inputs(self, count: int = 5) -> Array:
-        """A few training spectra from end to end, by their mean transformed value."""
+        """Return a few training spectra, evenly spaced in order of their mean transformed value."""
         rows = self.split.train
         level = scaled(self.inputs(), self.samples.x[rows]).mean(axis=1)
         places = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
         chosen: Array = self.samples.x[rows[np.argsort(level, kind="stable")[places]]]
         return chosen
 
+    def add_to(self, digest: Any) -> None:
+        """Add all that a fit depends on to a hash."""
+        samples, split = self.samples, self.split
+        for array in (
+            samples.x, samples.y, samples.labels, samples.weights, split.train, split.validation,
+        ):  # fmt: skip
+            if array is not None:
+                digest.update(np.ascontiguousarray(array).tobytes())
 
-def prepare(samples: SamplesConfig, splits: SplitsConfig) -> Prepared:
-    """Read samples and part them.
+
+def prepare(samples: SamplesConfig, splits: SplitsConfig) -> PreparedSamples:
+    """Read the samples and split them.
 
     Raises:
-        ConfigError: what is wrong with the tables or with the parts.
+        ConfigError: the tables or the split are not usable.
     """
     loaded = load_samples(samples)
     split = make_split(loaded, splits)
-    for message in (*loaded.told, *split.told):
-        log.info("samples: %s", message)
-    return Prepared(loaded, split)
+    loaded.log_notes(split.notes)
+    return PreparedSamples(loaded, split)

@@ -1,4 +1,4 @@
-"""What a row of samples has besides inputs and targets: class, group, time and weight."""
+"""Read the class, group, time and weight of each row of samples."""
 
 from dataclasses import dataclass, fields
 
@@ -19,24 +19,24 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class RowValues:
-    """Each with shape (rows,), or None where a configuration does not ask for it."""
+    """Values of rows, each with shape (rows,); None if the configuration names no column."""
 
     classes: Texts | None
-    """"" where there is none."""
+    """Class names; "" where missing."""
     groups: Texts | None
-    """"" where there is none."""
+    """Group names; "" where missing."""
     times: Times | None
-    """NaT where there is none."""
+    """Times in UTC; NaT where missing."""
     weights: Array | None
-    """NaN where there is none."""
+    """Weights; NaN where missing."""
 
     def take(self, rows: Rows) -> "RowValues":
-        """Some of the rows."""
+        """Return the values of some rows."""
         values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         return RowValues(**{n: None if v is None else v[rows] for n, v in values.items()})
 
     def check(self, table: Table, rows: Rows, config: SamplesConfig, findings: Findings) -> None:
-        """Complain about usable rows without a group, time or weight, or with a negative one."""
+        """Report usable rows without group, time or weight, or with a negative weight."""
         if self.groups is not None:
             lacking = rows[self.groups[rows] == ""]
             _complain(table, lacking, f"no value in group column {config.group!r}", findings)
@@ -53,7 +53,7 @@ class RowValues:
 
 
 def read_row_values(table: Table, config: SamplesConfig, findings: Findings) -> RowValues:
-    """The columns that a configuration names for these; columns it has not are complained about."""
+    """Read the columns that the configuration names, and report missing ones."""
     group_column = existing(table, "group", config.group, findings)
     time_column = existing(table, "time", config.time, findings)
     weight_column = existing(table, "weight", config.weight, findings)
@@ -66,7 +66,7 @@ def read_row_values(table: Table, config: SamplesConfig, findings: Findings) -> 
 
 
 def _classes(table: Table, config: ClassesConfig, findings: Findings) -> Texts | None:
-    """By a column, None where it is not there, or by rules."""
+    """Return classes by rules or from a column; None if the column does not exist."""
     if config.rules:
         return classes_by_rules(table, config.rules, config.otherwise, findings)
     column = existing(table, "classes.column", config.column, findings)
@@ -74,7 +74,7 @@ def _classes(table: Table, config: ClassesConfig, findings: Findings) -> Texts |
 
 
 def _class_names(table: Table, column: str, findings: Findings) -> Texts:
-    """Text or whole numbers; what is measured, such as chlorophyll, is no class."""
+    """Return classes from text or whole numbers; a measured quantity is not a class."""
     if not table.is_text(column):
         values = table.columns[column]
         broken = np.flatnonzero(np.isfinite(values) & (values != np.round(values)))
@@ -82,7 +82,7 @@ def _class_names(table: Table, column: str, findings: Findings) -> Texts:
             findings.complain(
                 f"{table.name}: class column {column!r} has {values[broken[0]]:g} "
                 f"({table.places(broken)}), expected text or whole numbers. Name another column, "
-                "or make classes of it by samples.columns: floor(log10(chl))"
+                "or compute classes in samples.columns: floor(log10(chl))"
             )
     return table.labels(column)
 
@@ -95,9 +95,9 @@ def _numbers(table: Table, column: str, findings: Findings) -> Array | None:
         return None
 
 
-def _complain(table: Table, rows: Rows, what: str, findings: Findings) -> None:
+def _complain(table: Table, rows: Rows, problem: str, findings: Findings) -> None:
     if rows.size:
         findings.complain(
-            f"{table.name}: {rows.size} rows have {what} ({table.places(rows)}). Correct them, or "
-            "leave them out by samples.filter"
+            f"{table.name}: {rows.size} rows have {problem} ({table.places(rows)}). Correct them, "
+            "or exclude them by samples.filter"
         )

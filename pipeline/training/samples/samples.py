@@ -1,6 +1,7 @@
-"""Tables of samples as the arrays that a network is trained with."""
+"""Load tables of samples as the arrays that a network is trained with."""
 
 import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,45 +21,45 @@ from pipeline.training.samples.row_values import RowValues, read_row_values
 from pipeline.training.samples.usable_rows import usable_rows
 from pipeline.training.samples.variables import SampleVariable
 
-__all__ = ["SampleVariable", "Samples", "load_samples"]
+log = logging.getLogger(__name__)
 
 Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Samples:
-    """Samples in physical units, with where each of them comes from."""
+class SampleSet:
+    """Samples in physical units, and the place in a file where each comes from."""
 
     inputs: tuple[SampleVariable, ...]
     targets: tuple[SampleVariable, ...]
     x: Array
-    """With shape (n, inputs)."""
+    """Inputs, with shape (n, inputs)."""
     y: Array
-    """With shape (n, targets); NaN where a target is masked."""
+    """Targets, with shape (n, targets); NaN where a target is masked."""
     labels: Integers | None
-    """Place in ``classes`` of each sample, with shape (n,)."""
+    """Class of each sample, as its place in ``classes``, with shape (n,)."""
     classes: tuple[str, ...]
     class_quantity: str
     weights: Array | None
-    """With shape (n,)."""
+    """Weight of each sample, with shape (n,)."""
     groups: npt.NDArray[np.str_] | None
-    """With shape (n,)."""
+    """Group of each sample, with shape (n,)."""
     times: npt.NDArray[np.datetime64] | None
-    """UTC, with shape (n,)."""
+    """Time of each sample in UTC, with shape (n,)."""
     rows: Integers
-    """Where a sample stands in its file: line of a text, else number of the row, from 1."""
+    """Line of each sample in a text file, otherwise its row, from 1; with shape (n,)."""
     files: Integers
-    """Place of its file in ``sources``."""
+    """File of each sample, as its place in ``sources``, with shape (n,)."""
     sources: tuple[Mapping[str, Any], ...]
-    """Name, sha256 and number of rows of each file; its licence and its part, where one is said."""
-    told: tuple[str, ...]
-    """What was converted, left out or taken in another way than written."""
+    """Name, sha256 and number of rows of each file, and its licence and part if it has them."""
+    notes: tuple[str, ...]
+    """Notes on values that were converted, left out or read differently than written."""
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def take(self, indices: npt.ArrayLike) -> "Samples":
-        """Some of the samples, by their places in this one or by a mask."""
+    def take(self, indices: npt.ArrayLike) -> "SampleSet":
+        """Return some of the samples, chosen by their places or by a mask."""
         names = ("x", "y", "labels", "weights", "groups", "times", "rows", "files")
         chosen = np.asarray(indices)
         chosen = chosen if chosen.dtype == np.bool_ else chosen.astype(np.int64)
@@ -67,18 +68,28 @@ class Samples:
         return dataclasses.replace(self, **taken)
 
     @property
+    def row_weights(self) -> Array:
+        """The weight of each sample, 1 without weights; with shape (n,)."""
+        return np.ones(len(self)) if self.weights is None else self.weights
+
+    @property
     def fixed_parts(self) -> npt.NDArray[np.str_]:
-        """The part that a sample is in because its file is, "" where a split decides; (n,)."""
+        """The part of each sample if its file fixes it, otherwise ""; with shape (n,)."""
         of_file = np.array([source.get("part", "") for source in self.sources], dtype=np.str_)
         return of_file[self.files]
 
     def place(self, index: int) -> str:
-        """``match_ups.csv 86``: file and line, or row, of a sample."""
+        """Return file and line, or row, of a sample: ``match_ups.csv 86``."""
         return f"{self.sources[self.files[index]]['name']} {self.rows[index]}"
+
+    def log_notes(self, more: Sequence[str] = ()) -> None:
+        """Log the notes of the samples, and more notes after them."""
+        for note in (*self.notes, *more):
+            log.info("samples: %s", note)
 
 
 @dataclass(frozen=True, eq=False)
-class _Part:
+class _FileSamples:
     """The samples of one file."""
 
     file: FileConfig
@@ -90,12 +101,12 @@ class _Part:
     values: RowValues
 
 
-def load_samples(config: SamplesConfig) -> Samples:
-    """The usable samples of all files of a configuration.
+def load_samples(config: SamplesConfig) -> SampleSet:
+    """Load the usable samples of all files of a configuration.
 
     Raises:
-        ConfigError: a file cannot be read, a column is missing or not what was expected, or no
-            row is left; one message with all complaints.
+        ConfigError: a file cannot be read, a column is missing or wrong, or no row is left; one
+            message lists all problems.
     """
     findings = Findings()
     read = [(file, _read(file.path, config, findings)) for file in config.files]
@@ -104,7 +115,7 @@ def load_samples(config: SamplesConfig) -> Samples:
     whole = [(file, with_new_columns(table, file, config, findings)) for file, table in tables]
     _check_units([table for _, table in whole], config, findings)
     parts = [
-        _part(file, filtered(table, file, config, findings), config, findings)
+        _read_samples(file, filtered(table, file, config, findings), config, findings)
         for file, table in whole
     ]
     findings.raise_complaints()
@@ -115,7 +126,7 @@ def load_samples(config: SamplesConfig) -> Samples:
     labels, classes = _classes(kept, config.classes, findings)
     findings.raise_complaints()
     lengths = [len(table) for _, table in tables]
-    return _joined(kept, lengths, labels, classes, config, tuple(findings.told))
+    return _joined(kept, lengths, labels, classes, config, tuple(findings.notes))
 
 
 def _read(path: Path, config: SamplesConfig, findings: Findings) -> Table | None:
@@ -130,16 +141,18 @@ def _read(path: Path, config: SamplesConfig, findings: Findings) -> Table | None
     except ConfigError as error:
         findings.complain(error)
         return None
-    findings.told += [f"{table.name}: {text}" for text in table.told]
+    findings.notes += [f"{table.name}: {text}" for text in table.told]
     return table
 
 
 def _check_twice(tables: Sequence[Table], findings: Findings) -> None:
-    """The same samples twice would be in two parts of a split."""
+    """Refuse a file given twice: its samples would be in two parts of a split."""
     seen: dict[str, str] = {}
     for table in tables:
         if table.sha256 in seen:
-            findings.complain(f"{table.name} is the same as {seen[table.sha256]}. Name it once")
+            findings.complain(
+                f"{table.name} and {seen[table.sha256]} are the same file. Give it once"
+            )
         seen[table.sha256] = table.name
 
 
@@ -147,11 +160,13 @@ def _check_units(tables: Sequence[Table], config: SamplesConfig, findings: Findi
     columns = {column for table in tables for column in table.columns}
     unknown = [name for name in config.units if name not in columns]
     if tables and unknown:
-        findings.complain(f"samples.units: no file has a column {listed(unknown)}")
+        findings.complain(
+            f"samples.units: no file has a column {listed(unknown)}. Correct the name"
+        )
 
 
-def _check_same_units(parts: Sequence[_Part], findings: Findings) -> None:
-    """Where nothing says which units are wanted, all files must have the same."""
+def _check_same_units(parts: Sequence[_FileSamples], findings: Findings) -> None:
+    """Refuse different units in different files, unless the wanted units are known."""
     first = parts[0]
     for part in parts[1:]:
         pairs = zip((*first.inputs, *first.targets), (*part.inputs, *part.targets), strict=True)
@@ -159,19 +174,22 @@ def _check_same_units(parts: Sequence[_Part], findings: Findings) -> None:
             if factor_between(one.units, other.units) != 1.0:
                 findings.complain(
                     f"{one.name} is in {one.units!r} in {first.table.name}, but in "
-                    f"{other.units!r} in {part.table.name}. Say under units of the variable which "
-                    "of them is wanted"
+                    f"{other.units!r} in {part.table.name}. Set the wanted units of the variable"
                 )
 
 
-def _part(file: FileConfig, table: Table, config: SamplesConfig, findings: Findings) -> _Part:
+def _read_samples(
+    file: FileConfig, table: Table, config: SamplesConfig, findings: Findings
+) -> _FileSamples:
     inputs, x = read_variables(table, config.inputs, config, findings)
     targets, y = read_variables(table, config.targets, config, findings)
-    return _Part(file, table, inputs, targets, x, y, read_row_values(table, config, findings))
+    return _FileSamples(
+        file, table, inputs, targets, x, y, read_row_values(table, config, findings)
+    )
 
 
-def _usable(part: _Part, config: SamplesConfig, findings: Findings) -> _Part:
-    """The rows of a part that have what they need; their groups, times and weights are checked."""
+def _usable(part: _FileSamples, config: SamplesConfig, findings: Findings) -> _FileSamples:
+    """Return the usable rows of a file, and check their groups, times and weights."""
     classes = part.values.classes
     y = part.y if classes is None else np.where(classes == "", np.nan, 0.0)[:, None]
     names = [v.name for v in part.targets]
@@ -188,11 +206,13 @@ def _usable(part: _Part, config: SamplesConfig, findings: Findings) -> _Part:
     )
 
 
-def _check_left(parts: Sequence[_Part], kept: Sequence[_Part], findings: Findings) -> None:
+def _check_left(
+    parts: Sequence[_FileSamples], kept: Sequence[_FileSamples], findings: Findings
+) -> None:
     if any(len(part.table) for part in kept):
         return
     if not any(len(part.table) for part in parts):
-        findings.complain("no row passes samples.filter. Correct it")
+        findings.complain("no row passes samples.filter. Correct the filter")
         return
     counts: dict[str, int] = {}
     for part in parts:
@@ -201,15 +221,15 @@ def _check_left(parts: Sequence[_Part], kept: Sequence[_Part], findings: Finding
     lacking = listed([f"{name} in {count}" for name, count in counts.items() if count])
     rows = sum(len(part.table) for part in parts)
     findings.complain(
-        f"no row of {rows} has all it needs; missing are {lacking or 'targets'}. Leave out inputs "
-        "that are rare, or use other files"
+        f"none of {rows} rows is complete; missing are {lacking or 'targets'}. Remove rare inputs, "
+        "or use other files"
     )
 
 
 def _classes(
-    parts: Sequence[_Part], config: ClassesConfig | None, findings: Findings
+    parts: Sequence[_FileSamples], config: ClassesConfig | None, findings: Findings
 ) -> tuple[Integers | None, tuple[str, ...]]:
-    """The class of each sample as its place among the names of classes."""
+    """Return the class of each sample, as its place among the class names, and these names."""
     if config is None or findings.complaints:
         return None, ()
     texts = np.concatenate([part.values.classes for part in parts])
@@ -219,38 +239,39 @@ def _classes(
     if unknown:
         findings.complain(
             f"{config.origin} has {listed(unknown, 10)}, expected {listed(names)}. Add "
-            "them to samples.classes.names, or leave them out by samples.filter"
+            "them to samples.classes.names, or exclude them by samples.filter"
         )
         return None, names
     absent = [name for name in names if name not in found]
     if absent or len(names) < 2:
         findings.complain(
-            f"{config.origin}: rows are of {listed(found, 10)}, expected "
-            f"{f'also {listed(absent)}' if absent else 'at least two classes'}"
+            f"{config.origin}: found the classes {listed(found, 10)}, expected "
+            f"{f'also {listed(absent)}' if absent else 'at least two'}. Correct the names, or use "
+            "other samples"
         )
     place = {name: index for index, name in enumerate(names)}
     return np.array([place[text] for text in texts.tolist()], dtype=np.int64), names
 
 
 def _in_order(name: str) -> tuple[float, str]:
-    """Numbers by their size, before all other names."""
+    """Sort numbers by size, before all other names."""
     return (float(name), name) if is_number(name) else (np.inf, name)
 
 
 def _joined(
-    parts: Sequence[_Part],
+    parts: Sequence[_FileSamples],
     lengths: Sequence[int],
     labels: Integers | None,
     classes: tuple[str, ...],
     config: SamplesConfig,
-    told: tuple[str, ...],
-) -> Samples:
+    notes: tuple[str, ...],
+) -> SampleSet:
     def join(name: str) -> Any:
         arrays = [getattr(part.values, name) for part in parts]
         return None if arrays[0] is None else np.concatenate(arrays)
 
     counts = [len(part.table) for part in parts]
-    return Samples(
+    return SampleSet(
         inputs=parts[0].inputs,
         targets=parts[0].targets,
         x=np.concatenate([part.x for part in parts]),
@@ -269,5 +290,5 @@ def _joined(
             | ({"part": part.file.part} if part.file.part else {})
             for part, length in zip(parts, lengths, strict=True)
         ),
-        told=told,
+        notes=notes,
     )

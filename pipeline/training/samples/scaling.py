@@ -1,4 +1,4 @@
-"""The range of each variable over the rows a network trains on, and on no others."""
+"""Determine the range of each variable over the training rows, and over no others."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,22 +10,22 @@ from pipeline.networks.variable import Array, Variable
 from pipeline.tables.table import table_error
 from pipeline.training.samples.variables import SampleVariable
 
-# Values that differ by less, relative to their size, differ by rounding only.
+# A smaller relative difference between values is only rounding.
 CONSTANT = 1e-9
 
 
 def fit_variables(
     variables: Sequence[SampleVariable], values: Array, rows: npt.NDArray[np.int64]
 ) -> tuple[Variable, ...]:
-    """Variables of a network with the range, and for ``zscore`` mean and std, of their values.
+    """Return variables of a network with their range and, for ``zscore``, their mean and std.
 
     Args:
-        variables: what the columns of ``values`` are.
-        values: physical units with shape (n, variables); NaN where there is none.
-        rows: the rows that train; validation and test must not decide a scaling.
+        variables: variables in the columns of ``values``.
+        values: physical values with shape (n, variables); NaN where missing.
+        rows: training rows; validation and test rows must not decide a scaling.
 
     Raises:
-        ConfigError: a column has no value in these rows, or the same in all.
+        ConfigError: a variable has no value in these rows, or the same value in all.
     """
     fitted, complaints = [], []
     for index, variable in enumerate(variables):
@@ -44,12 +44,12 @@ def fit_variables(
 def _complaint(variable: SampleVariable, seen: Array) -> str | None:
     where = f"{variable.name} (column {variable.column!r})"
     if not seen.size:
-        return f"{where} has no value in any of them. Remove it, or split in another way"
+        return f"{where} has no value in any of them. Remove it, or use another split"
     if np.ptp(seen) <= CONSTANT * np.abs(seen).max():
         value = variable.transform.inverse(seen[0])
         return (
             f"{where} is {value:g} in all {seen.size} of them, expected values that differ. "
-            "Remove it, or split in another way"
+            "Remove it, or use another split"
         )
     return None
 

@@ -1,4 +1,7 @@
-"""Which samples train, which choose when to stop, and which judge."""
+"""Split samples into those that train, those that decide when to stop, and those that judge.
+
+A unit is what a split keeps together: a group, a time or a spectrum.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,45 +12,55 @@ import numpy.typing as npt
 from pipeline.config import SplitsConfig
 from pipeline.errors import ConfigError
 from pipeline.tables.table import NAMED_ROWS, listed, table_error
-from pipeline.training.samples.samples import Samples
+from pipeline.training.samples.samples import SampleSet
 
 Integers = npt.NDArray[np.int64]
-# Fewer rows give no training.
+# Fewer rows are too few to train on.
 FEWEST_TRAINING_ROWS = 10
-_PARTS = ("train", "validation", "test")
+PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Places of samples, each in one of three parts; sorted."""
+    """Places of samples in three parts, each sorted."""
 
     train: Integers
     validation: Integers
     test: Integers
-    """Empty where none was asked for."""
-    told: tuple[str, ...] = ()
-    """What is to be known about it."""
+    """Test part; empty if the configuration has none."""
+    notes: tuple[str, ...] = ()
+    """Notes on risks of the split, for the log."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of samples in each part."""
+        return {part: len(getattr(self, part)) for part in PARTS}
+
+    @property
+    def not_test(self) -> Integers:
+        """Training and validation part together, sorted."""
+        return np.sort(np.concatenate([self.train, self.validation]))
 
     def part_of_each(self, count: int) -> Integers:
-        """0, 1 or 2 for a sample that trains, validates or tests; with shape (count,)."""
+        """Return 0, 1, 2 for training, validation, test samples, -1 for others; (count,)."""
         parts = np.full(count, -1, dtype=np.int64)
-        for number, name in enumerate(_PARTS):
+        for number, name in enumerate(PARTS):
             parts[getattr(self, name)] = number
         return parts
 
 
-def make_split(samples: Samples, config: SplitsConfig) -> Split:
-    """One division of the samples; the same seed gives the same.
+def make_split(samples: SampleSet, config: SplitsConfig) -> Split:
+    """Split the samples; the same seed gives the same split.
 
     Raises:
-        ConfigError: it is by something that the samples lack, a part is empty or too few rows
-            train, or a part knows something of another.
+        ConfigError: the samples lack the column to split by, a part is empty, too few rows train,
+            or a group or spectrum is in two parts.
     """
-    masks = {part: samples.fixed_parts == part for part in _PARTS}
+    masks = {part: samples.fixed_parts == part for part in PARTS}
     free = _free(samples)
     if free.size:
         units = _units(samples.take(free), config)
-        sizes = _sizes(units)
+        sizes = np.bincount(units)
         shares = [config.test, config.validation]
         if config.by == "time":
             chosen = _latest(sizes, shares)
@@ -58,22 +71,22 @@ def make_split(samples: Samples, config: SplitsConfig) -> Split:
     return _checked(samples, config, masks["validation"], masks["test"])
 
 
-def make_folds(samples: Samples, config: SplitsConfig) -> list[Split]:
-    """So many divisions that each sample is in the test part of exactly one.
+def make_folds(samples: SampleSet, config: SplitsConfig) -> list[Split]:
+    """Return ``splits.folds`` splits, such that each sample is in the test part of exactly one.
 
     Raises:
-        ConfigError: as :func:`make_split`, or ``splits.folds`` says no number.
+        ConfigError: see :func:`make_split`; or ``splits.folds`` is not set.
     """
     if config.folds is None:
-        raise table_error("splits.folds", "no number of folds, expected 2 or more. Set it")
+        raise table_error("splits.folds", "no number of folds, expected 2 or more. Set the number")
     free = _free(samples)
     if free.size < len(samples) and "test" in samples.fixed_parts:
         raise table_error(
             "splits.folds",
-            "a file is all test, and each row is to be tested once, in turn. Leave out its part",
+            "a file has part: test, but folds test every row once. Remove its part",
         )
     units = _units(samples.take(free), config)
-    sizes = _sizes(units)
+    sizes = np.bincount(units)
     if len(sizes) < config.folds + 1:
         raise table_error(
             "splits",
@@ -88,21 +101,16 @@ def make_folds(samples: Samples, config: SplitsConfig) -> list[Split]:
     ]
 
 
-def _free(samples: Samples) -> Integers:
-    """Places of the samples whose file says no part."""
+def _free(samples: SampleSet) -> Integers:
+    """Return the places of the samples whose file does not fix their part."""
     return np.flatnonzero(samples.fixed_parts == "").astype(np.int64)
 
 
-def check_no_leakage(samples: Samples, split: Split, *, groups: bool = True) -> None:
-    """Refuse a division by which one part knows something of another.
-
-    Args:
-        samples: with or without groups.
-        split: of them.
-        groups: whether a group in two parts counts, or only the same input spectrum.
+def check_no_leakage(samples: SampleSet, split: Split, *, groups: bool = True) -> None:
+    """Refuse a split in which two parts share information.
 
     Raises:
-        ConfigError: a group, or exactly the same input spectrum, is in two parts.
+        ConfigError: exactly the same input spectrum or, with ``groups``, a group is in two parts.
     """
     parts = split.part_of_each(len(samples))
     complaints = []
@@ -118,18 +126,19 @@ def check_no_leakage(samples: Samples, split: Split, *, groups: bool = True) -> 
     if shared:
         named = [" and ".join(samples.place(row) for row in rows) for rows in shared]
         complaints.append(
-            f"{len(shared)} input spectra are in two parts, exactly the same "
-            f"({listed(named, NAMED_ROWS)}). Remove the copies, or give each spectrum and its "
-            "copies one value of a column and set samples.group to it and splits.by: group"
+            f"{len(shared)} input spectra are exactly the same in two parts "
+            f"({listed(named, NAMED_ROWS)}). Remove the copies, or mark each spectrum and its "
+            "copies by the same value in a column, set samples.group to that column and "
+            "splits.by: group"
         )
     if complaints:
         raise table_error("splits", *complaints)
 
 
-def _units(samples: Samples, config: SplitsConfig) -> Integers:
-    """What is not divided: the number of each sample's group, time (in order) or spectrum.
+def _units(samples: SampleSet, config: SplitsConfig) -> Integers:
+    """Return the number of each sample's unit.
 
-    Numbers are in the order of values, so that parts do not depend on the order of rows.
+    Numbers are in the order of values, so the parts do not depend on the order of rows.
     """
     if config.by == "random":
         return _spectra(samples)
@@ -137,14 +146,10 @@ def _units(samples: Samples, config: SplitsConfig) -> Integers:
     if values is None:
         raise table_error(
             "splits.by",
-            f"{config.by}, but the samples have no column for it. Set samples.{config.by} to one, "
-            "or splits.by: random if no two rows belong together",
+            f"{config.by}, but samples.{config.by} names no column. Set it, or set splits.by: "
+            "random if no two rows belong together",
         )
     return np.asarray(np.unique(values, return_inverse=True)[1], dtype=np.int64)
-
-
-def _sizes(units: Integers) -> Integers:
-    return np.bincount(units).astype(np.int64)
 
 
 def _word(config: SplitsConfig) -> str:
@@ -152,10 +157,10 @@ def _word(config: SplitsConfig) -> str:
 
 
 def _dealt(sizes: Integers, shares: Sequence[float], rng: np.random.Generator) -> list[Integers]:
-    """Units of each share of the rows, drawn so that no part is larger than its share.
+    """Draw units for each part, such that no part gets more rows than its share.
 
-    In random order, each goes to the first part that still has room for it. A part that nothing
-    fits into gets the smallest unit that is left.
+    In random order, each unit goes to the first part that has room for it. A part into which no
+    unit fits gets the smallest remaining unit.
     """
     total = int(sizes.sum())
     room = [share * total for share in shares]
@@ -176,7 +181,7 @@ def _dealt(sizes: Integers, shares: Sequence[float], rng: np.random.Generator) -
 
 
 def _latest(sizes: Integers, shares: Sequence[float]) -> list[Integers]:
-    """The last units for the first share, those before them for the next; at least one each."""
+    """Give the last units to the first part and the units before them to the next part."""
     total, end = int(sizes.sum()), len(sizes)
     chosen = []
     for share in shares:
@@ -189,13 +194,13 @@ def _latest(sizes: Integers, shares: Sequence[float]) -> list[Integers]:
 
 
 def _nearer(sizes: Integers, start: int, end: int, rows: float) -> bool:
-    """Whether one unit more, before the others, comes nearer to so many rows."""
+    """Return whether one more unit, before the others, brings the count nearer to ``rows``."""
     now = int(sizes[start:end].sum())
     return abs(now + int(sizes[start - 1]) - rows) < abs(now - rows)
 
 
 def _even(sizes: Integers, folds: int, rng: np.random.Generator) -> Integers:
-    """The fold of each unit: the largest first, each to the fold with the fewest rows."""
+    """Return the fold of each unit: the largest first, each to the fold with the fewest rows."""
     order = rng.permutation(len(sizes))
     order = order[np.argsort(-sizes[order], kind="stable")]
     rows = np.zeros(folds, dtype=np.int64)
@@ -207,17 +212,17 @@ def _even(sizes: Integers, folds: int, rng: np.random.Generator) -> Integers:
 
 
 def _blocks(sizes: Integers, folds: int) -> Integers:
-    """The fold of each unit: stretches of time with about as many rows each, none empty."""
+    """Return the fold of each unit: periods with about the same number of rows, none empty."""
     middle = np.cumsum(sizes) - sizes / 2
     fold_of = np.minimum((middle / sizes.sum() * folds).astype(np.int64), folds - 1)
     if len(np.unique(fold_of)) < folds:
-        # A time with very many rows took the place of others: as many times each instead.
+        # One time with very many rows left a fold empty, so count times instead of rows.
         fold_of = np.arange(len(sizes)) * folds // len(sizes)
     return np.asarray(fold_of, dtype=np.int64)
 
 
 def _fold(
-    samples: Samples,
+    samples: SampleSet,
     config: SplitsConfig,
     free: Integers,
     units: Integers,
@@ -225,8 +230,8 @@ def _fold(
     rng: np.random.Generator,
 ) -> Split:
     others = np.setdiff1d(np.unique(units), test_units)
-    sizes = _sizes(units)[others]
-    # Of what this fold does not test, which is less than usual where a large group is tested.
+    sizes = np.bincount(units)[others]
+    # A share of the rows not tested here, which are fewer than usual if a large group is tested.
     share = [config.validation / (1 - 1 / (config.folds or 2))]
     chosen = _latest(sizes, share) if config.by == "time" else _dealt(sizes, share, rng)
     validation, test = samples.fixed_parts == "validation", np.zeros(len(samples), dtype=bool)
@@ -236,17 +241,17 @@ def _fold(
 
 
 def _checked(
-    samples: Samples,
+    samples: SampleSet,
     config: SplitsConfig,
     validation: npt.NDArray[np.bool_],
     test: npt.NDArray[np.bool_],
 ) -> Split:
-    """The split of these rows, unless there is something wrong with it."""
+    """Return the split of these rows after all checks."""
     split = Split(
         train=np.flatnonzero(~validation & ~test).astype(np.int64),
         validation=np.flatnonzero(validation).astype(np.int64),
         test=np.flatnonzero(test).astype(np.int64),
-        told=_told(samples, config),
+        notes=_notes(samples, config),
     )
     complaints = _too_few(samples, config, split)
     try:
@@ -258,38 +263,38 @@ def _checked(
     return split
 
 
-def _told(samples: Samples, config: SplitsConfig) -> tuple[str, ...]:
-    told = []
+def _notes(samples: SampleSet, config: SplitsConfig) -> tuple[str, ...]:
+    notes = []
     if samples.groups is not None and config.by != "group":
-        told.append(
-            f"splits.by: {config.by} may put rows of one group into two parts: what is tested is "
-            "then partly known from training, and errors look smaller than they are"
+        notes.append(
+            f"splits.by: {config.by} may put rows of one group into two parts. The test samples "
+            "are then partly known from training, and errors look smaller than they are"
         )
     copies = len(samples) - len(np.unique(_spectra(samples)))
     if copies and config.by == "random":
-        told.append(
-            f"{copies} rows have exactly the inputs of another row: they stay in one part with it"
+        notes.append(
+            f"{copies} rows have exactly the inputs of another row; they stay in the same part"
         )
-    return tuple(told)
+    return tuple(notes)
 
 
-def _too_few(samples: Samples, config: SplitsConfig, split: Split) -> list[str]:
-    wanted = [name for name in _PARTS if name != "test" or config.test or config.folds]
-    counts = {name: len(getattr(split, name)) for name in wanted}
+def _too_few(samples: SampleSet, config: SplitsConfig, split: Split) -> list[str]:
+    is_tested = config.test or config.folds
+    counts = {name: n for name, n in split.counts.items() if name != "test" or is_tested}
     if counts["train"] >= FEWEST_TRAINING_ROWS and all(counts.values()):
         return []
     found = ", ".join(f"{name} {count}" for name, count in counts.items())
-    count = len(_sizes(_units(samples, config)))
+    count = len(np.bincount(_units(samples, config)))
     complaint = (
-        f"{len(samples)} rows with {count} {_word(config)} give {found}, expected "
-        f"{FEWEST_TRAINING_ROWS} or more to train and no part empty. Use more rows, or change "
+        f"{len(samples)} rows with {count} {_word(config)} give {found}; expected "
+        f"{FEWEST_TRAINING_ROWS} or more rows to train and no empty part. Use more rows, or change "
         "splits.validation and splits.test"
     )
     return [complaint]
 
 
-def _spectra(samples: Samples) -> Integers:
-    """The number of each sample's input spectrum, the same for exactly the same."""
+def _spectra(samples: SampleSet) -> Integers:
+    """Return a number for each sample's input spectrum, equal for equal spectra."""
     if not samples.inputs:
         return np.arange(len(samples), dtype=np.int64)
     number = np.unique(samples.x, axis=0, return_inverse=True)[1]
@@ -297,7 +302,7 @@ def _spectra(samples: Samples) -> Integers:
 
 
 def _shared(numbers: npt.NDArray[np.integer], parts: Integers) -> list[tuple[int, int]]:
-    """Two rows, in different parts, of each number that is in more than one."""
+    """Return, for each number found in two parts, one row in each of them."""
     order = np.lexsort((parts, numbers))
     order = order[parts[order] >= 0]
     same = numbers[order][1:] == numbers[order][:-1]

@@ -1,4 +1,4 @@
-"""Which rows of a table have the values that training needs."""
+"""Find the rows of a table that have all values that training needs."""
 
 from collections.abc import Sequence
 
@@ -23,9 +23,9 @@ def usable_rows(
     config: SamplesConfig,
     findings: Findings,
 ) -> npt.NDArray[np.int64]:
-    """The rows that are kept, counted from 0; what is missing is told or complained about.
+    """Return the rows to keep, counted from 0; missing values become notes or errors.
 
-    Rows without an input are left out first: their targets do not matter.
+    Rows without an input are left out first, because their targets do not matter.
     """
     lacks_input: Missing = np.asarray(np.isnan(x).any(axis=1))
     if lacks_input.any():
@@ -33,10 +33,10 @@ def usable_rows(
         if config.missing_inputs == "error":
             findings.complain(
                 f"{_where(table, np.isnan(x), names)}. Set samples.missing_inputs: drop, or "
-                "correct them"
+                "correct the rows"
             )
         else:
-            findings.told.append(
+            findings.notes.append(
                 f"{table.name}: {lacks_input.sum()} of {len(table)} rows lack an input and are "
                 "left out"
             )
@@ -46,29 +46,28 @@ def usable_rows(
         ways = "drop" if config.classes is not None else "drop or mask"
         findings.complain(
             f"{_where(table, missing, target_names)}. Set samples.missing_targets: {ways}, or "
-            "correct them"
+            "correct the rows"
         )
     elif lacks_target.any():
         which = "all targets" if config.missing_targets == "mask" else "a target"
-        findings.told.append(
+        findings.notes.append(
             f"{table.name}: {lacks_target.sum()} rows lack {which} and are left out"
         )
     return np.flatnonzero(~lacks_input & ~lacks_target).astype(np.int64)
 
 
 def _lacks_target(missing: Missing, config: SamplesConfig) -> Missing:
-    """Rows that no loss can be computed of, or not of each target."""
+    """Return the rows without any target if targets are masked, else those that lack one."""
     if config.missing_targets == "mask":
         return np.asarray(missing.all(axis=1))
     return np.asarray(missing.any(axis=1))
 
 
 def _where(table: Table, missing: Missing, names: Sequence[str]) -> str:
-    """``rows.csv: 12 of 30 rows have no aph_443 (lines 3, 5, 7 and 9 more)``."""
+    """Return ``rows.csv: 12 of 30 rows have no aph_443 ... (lines 3, 5, 7 and 9 more)``."""
     rows = np.flatnonzero(missing.any(axis=1))
     lacking = [name for name, column in zip(names, missing.T, strict=True) if column.any()]
     return (
-        f"{table.name}: {len(rows)} of {len(table)} rows have no {' or no '.join(lacking)}, or "
-        f"one that its transform does not take "
-        f"({table.places(rows)})"
+        f"{table.name}: {len(rows)} of {len(table)} rows have no {' or no '.join(lacking)}, or a "
+        f"value for which the transform is not defined ({table.places(rows)})"
     )

@@ -1,5 +1,6 @@
-"""What a column of samples is to a network: its quantity, units, transform and scaling."""
+"""Variables of samples: quantity, wavelength, units, transform and scaling of a column."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from pipeline.networks.variable import SCALINGS, Array, Variable
 
 @dataclass(frozen=True)
 class SampleVariable:
-    """One input or target of samples, without the range that training gives it."""
+    """One input or target of samples, still without the range that training gives it."""
 
     quantity: str
     wavelength_nm: float | None
@@ -24,11 +25,11 @@ class SampleVariable:
     long_name: str
     standard_name: str | None
     column: str
-    """Where the first file has it."""
+    """Name of its column in the first file."""
 
     @property
     def name(self) -> str:
-        """``Rrs_443``, ``chlor_a``."""
+        """The name of the variable, such as ``Rrs_443`` or ``chlor_a``."""
         return band_name(self.quantity, self.wavelength_nm)
 
     @property
@@ -37,12 +38,12 @@ class SampleVariable:
         return TRANSFORMS[self.transform_name]
 
     def transformed(self, values: Array) -> Array:
-        """The transformed quantity; NaN stays NaN."""
+        """Return the transformed quantity; NaN stays NaN."""
         with np.errstate(all="ignore"):
             return np.asarray(self.transform.forward(values), dtype=np.float64)
 
     def outside(self, values: Array) -> npt.NDArray[np.bool_]:
-        """Where a value is outside what the transform takes; NaN is not."""
+        """Return True where the transform is not defined for a value; False for NaN."""
         if self.transform.needs_positive:
             return np.asarray(values <= 0)
         if self.transform.needs_non_negative:
@@ -50,7 +51,7 @@ class SampleVariable:
         return np.zeros(np.shape(values), dtype=np.bool_)
 
     def described(self, minimum: float, maximum: float) -> Variable:
-        """As a variable of a network, with the range of the transformed quantity."""
+        """Return the variable of a network, with the range of the transformed quantity."""
         return Variable(
             quantity=self.quantity,
             wavelength_nm=self.wavelength_nm,
@@ -64,8 +65,34 @@ class SampleVariable:
         )
 
 
+def variables_of(
+    choices: Sequence[VariableConfig],
+) -> Iterator[tuple[VariableConfig, float | None]]:
+    """Yield each variable of a configuration with its wavelength; None if it has none."""
+    for choice in choices:
+        for wavelength_nm in choice.wavelengths_nm or (None,):
+            yield choice, wavelength_nm
+
+
+def nearest_variable(
+    wanted: Variable | SampleVariable, among: Sequence[Variable], tolerance_nm: float
+) -> int | None:
+    """Return the place of the variable with the same quantity and the nearest wavelength.
+
+    Returns:
+        None if no variable has the quantity, or none is within ``tolerance_nm``.
+    """
+    distances = {
+        place: abs((variable.wavelength_nm or 0.0) - (wanted.wavelength_nm or 0.0))
+        for place, variable in enumerate(among)
+        if variable.quantity == wanted.quantity
+    }
+    nearest = min(distances, key=lambda place: distances[place], default=None)
+    return None if nearest is None or distances[nearest] > tolerance_nm else nearest
+
+
 def expected_units(config: VariableConfig) -> str | None:
-    """Units a variable is wanted in; None where neither the configuration nor a table says."""
+    """Return the wanted units of a variable; None if neither configuration nor table has any."""
     known = quantities().get(config.quantity)
     return config.units or (known.units if known else None)
 
@@ -73,15 +100,7 @@ def expected_units(config: VariableConfig) -> str | None:
 def sample_variable(
     config: VariableConfig, wavelength_nm: float | None, column: str, units: str
 ) -> SampleVariable:
-    """A variable of a configuration, named as ``configs/quantities.yaml`` has it."""
-    for key, name, table in (
-        ("transform", config.transform, TRANSFORMS),
-        ("scaling", config.scaling, SCALINGS),
-    ):
-        if name not in table:
-            raise ConfigError(
-                f"{config.quantity}: unknown {key} {name!r}, expected one of {', '.join(table)}"
-            )
+    """Return a variable of a configuration, with names from ``configs/quantities.yaml``."""
     known = quantities().get(config.quantity)
     long_name = config.long_name
     if long_name is None:

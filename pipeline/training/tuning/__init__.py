@@ -1,1 +1,1 @@
-"""The search for hyperparameters: Keras Tuner proposes, the own trainer tries."""
+"""Search for hyperparameters: Keras Tuner proposes trials, and our trainer runs each of them."""

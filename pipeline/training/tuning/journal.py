@@ -1,8 +1,8 @@
-"""The trials of a search on disk: one line each, appended when a trial is done.
+"""The journal of a search: one line per trial, appended when the trial is done.
 
-It is all that a search leaves, and all that it needs to go on: what Keras Tuner proposes follows
-from its seed and from what came of the trials before, so a search that goes on is told of these
-again and is where it was. A line that was being written when the machine stopped is cut off.
+A search needs nothing else to resume, because the proposals of Keras Tuner depend only on its seed
+and on the results of earlier trials. A line that was incomplete when the machine stopped is cut
+off.
 """
 
 import fcntl
@@ -21,7 +21,7 @@ NAME = "trials.jsonl"
 
 
 class Journal:
-    """The file, held by one search at a time; made by :func:`open_journal`."""
+    """An open journal, locked for one search; made by :func:`open_journal`."""
 
     def __init__(self, path: Path, descriptor: int, trials: list[Trial]) -> None:
         self.path, self._descriptor = path, descriptor
@@ -29,18 +29,18 @@ class Journal:
 
     @property
     def trials(self) -> list[Trial]:
-        """What is done, by number."""
+        """The trials that are done, ordered by number."""
         return [self._trials[number] for number in sorted(self._trials)]
 
     def get(self, number: int) -> Trial | None:
-        """A trial, if it is done."""
+        """Return a trial; None if it is not done."""
         return self._trials.get(number)
 
     def append(self, trial: Trial) -> None:
-        """Keep a trial; it is on disk when this returns.
+        """Append a trial; it is on disk when this returns.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: the journal cannot be written.
         """
         _write(self._descriptor, self.path, asdict(trial))
         self._trials[trial.number] = trial
@@ -48,14 +48,14 @@ class Journal:
 
 @contextmanager
 def open_journal(folder: Path, key: str) -> Iterator[Journal]:
-    """The journal in a folder, made where there is none.
+    """Open the journal in a folder; folder and journal are created if they are missing.
 
     Args:
-        folder: made where it is missing.
-        key: hash of all that trials depend on; trials of another key are not taken.
+        folder: folder of the search.
+        key: hash of all that trials depend on; a journal with another key is refused.
 
     Raises:
-        ConfigError: it is of another search, is damaged, or another process works with it.
+        ConfigError: the journal belongs to another search, is damaged, or is in use.
         OutputError: the folder cannot be written to.
     """
     path = folder / NAME
@@ -69,7 +69,7 @@ def open_journal(folder: Path, key: str) -> Iterator[Journal]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigError(
-                f"{path}: another search works with it. Wait for it, or choose another folder."
+                f"{path}: another search uses this journal. Wait for it, or choose another folder."
             ) from None
         lines = _whole_lines(path, descriptor)
         if not lines:
@@ -80,7 +80,7 @@ def open_journal(folder: Path, key: str) -> Iterator[Journal]:
 
 
 def _whole_lines(path: Path, descriptor: int) -> list[bytes]:
-    """The lines that were written to their end; what is behind them is cut off."""
+    """Return the complete lines, and cut off what follows them."""
     content = path.read_bytes()
     whole = content.rfind(b"\n") + 1
     if whole < len(content):
@@ -97,13 +97,13 @@ def _trials(path: Path, lines: list[bytes], key: str) -> list[Trial]:
         trials = [Trial(**one) for one in rest]
     except (ValueError, TypeError, KeyError) as error:
         raise ConfigError(
-            f"{path}: a damaged journal ({error}). Begin anew with --restart, or choose another "
-            "folder."
+            f"{path}: the journal is damaged ({error}). Start over with --restart, or choose "
+            "another folder."
         ) from error
     if found != key:
         raise ConfigError(
             f"{path} holds trials of another configuration or of other samples. Choose another "
-            "output folder, or begin anew with --restart."
+            "output folder, or start over with --restart."
         )
     return trials
 
@@ -120,6 +120,6 @@ def _write(descriptor: int, path: Path, content: dict[str, Any]) -> None:
 
 def _unwritable(path: Path, error: OSError) -> OutputError:
     return OutputError(
-        f"{path} cannot be written ({error.strerror or error}). Check that the folder may be "
-        "written to and has room."
+        f"{path} cannot be written ({error.strerror or error}). Check the permissions of the "
+        "folder and the free space."
     )

@@ -1,126 +1,117 @@
-"""The folder of a search: tables of trials, their picture, and the recipe of the best."""
+"""Write the folder of a search: tables of trials, their picture, and the recipe of the best."""
 
 import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from pipeline.config.tuning import Space
-from pipeline.evaluation.columns import Column, aligned, csv_text, table
-from pipeline.evaluation.files import replace_file
+from pipeline.config.tuning import Space, TuningConfig
+from pipeline.evaluation.formatting import aligned
 from pipeline.evaluation.pictures import png
 from pipeline.evaluation.pictures.trials import TrialPoint, trials_picture
+from pipeline.training.folder import csv_text, write_folder, yaml_text
 from pipeline.training.tuning.trial import Trial, Value
-from pipeline.training.tuning.tune import Tuned
+from pipeline.training.tuning.tune import TuningResult
 
 SHOWN = 20
 BEST = "best.yaml"
 
 
-def write_tuned(folder: Path, tuned: Tuned) -> None:
-    """``trials.csv``, ``trials.txt``, ``trials.png`` and ``best.yaml``.
+def write_tuned(folder: Path, tuned: TuningResult) -> None:
+    """Write ``trials.csv``, ``trials.txt``, ``trials.png`` and ``best.yaml``.
 
     Raises:
         OutputError: a file cannot be written.
     """
     recipe = tuned.recipe
     points = [
-        TrialPoint(t.number, _finite(t.objective), t.epochs, dict(t.values), t is tuned.best)
+        TrialPoint(
+            t.number,
+            math.nan if t.objective is None else t.objective,
+            t.epochs,
+            dict(t.values),
+            t is tuned.best,
+        )
         for t in tuned.trials
     ]
     loss = "cross-entropy" if recipe.samples.classes else recipe.fit.loss
-    logarithmic = [
-        name
-        for name, one in (recipe.tune.space.numeric if recipe.tune else {}).items()
-        if one.scale == "log"
-    ]
+    dimensions = _config(tuned).space.numeric
     picture = trials_picture(
-        points, _names(tuned), logarithmic, f"validation loss ({loss})",
+        points,
+        _names(tuned),
+        [name for name, one in dimensions.items() if one.scale == "log"],
+        f"validation loss ({loss})",
         title=f"Trials of {recipe.name}: {_method(tuned)}",
-    )  # fmt: skip
-    for name, content in {
+    )
+    contents: dict[str, str | bytes] = {
         "trials.csv": trials_csv(tuned),
         "trials.txt": trials_text(tuned, len(tuned.trials)),
         BEST: best_yaml(tuned),
-    }.items():
-        replace_file(folder / name, content.encode())
-    replace_file(folder / "trials.png", png(picture))
+        "trials.png": png(picture),
+    }
+    write_folder(folder, contents)
 
 
-def _finite(objective: float | None) -> float:
-    return math.nan if objective is None else objective
-
-
-def trials_text(tuned: Tuned, shown: int = SHOWN) -> str:
-    """Return a table of the best trials, with up to ``shown`` rows, and the best trial."""
+def trials_text(tuned: TuningResult, shown: int = SHOWN) -> str:
+    """Return a table of the ``shown`` best trials, the best first."""
+    names = _names(tuned)
     ordered = sorted(tuned.trials, key=lambda trial: (trial.loss, trial.number))
-    columns: list[Column[Trial]] = [
-        Column("trial", lambda trial: trial.number),
-        Column("loss", _loss),
-        Column("epochs", lambda trial: trial.epochs),
-        Column("best epoch", lambda trial: _short(trial.best_epoch)),
-        Column("goes on", lambda trial: _short(trial.continues)),
-        *(_value(name, _short) for name in _names(tuned)),
-    ]
+    head = ["trial", "loss", "epochs", "best epoch", "continues", *names]
+    table = aligned(head, [_cells(trial, names) for trial in ordered[:shown]])
     rest = len(ordered) - shown
-    more = f"\n... and {rest} worse ones" if rest > 0 else ""
-    return (
-        f"{aligned(table(columns, ordered[:shown]))}{more}\n"
-        f"best: trial {tuned.best.number} of {len(ordered)}, {_method(tuned)}\n"
-    )
+    more = f"\n... and {rest} worse trials" if rest > 0 else ""
+    return f"{table}{more}\nbest: trial {tuned.best.number} of {len(ordered)}, {_method(tuned)}\n"
 
 
-def _loss(trial: Trial) -> str:
-    return "diverged" if trial.objective is None else f"{trial.objective:.4g}"
+def _cells(trial: Trial, names: list[str]) -> list[str]:
+    loss = "diverged" if trial.objective is None else f"{trial.objective:.4g}"
+    return [
+        str(trial.number), loss, str(trial.epochs), _cell(trial.best_epoch),
+        _cell(trial.continues), *(_cell(trial.values.get(name)) for name in names),
+    ]  # fmt: skip
 
 
-def _value(name: str, written: Callable[[Value | None], Any]) -> Column[Trial]:
-    return Column(name, lambda trial: written(trial.values.get(name)))
-
-
-def _short(value: Value | None) -> str:
+def _cell(value: Value | None) -> str:
     if value is None:
         return ""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def trials_csv(tuned: Tuned) -> str:
-    """Return one line for each trial, in order of their numbers, with all digits."""
-    columns: list[Column[Trial]] = [
-        Column("trial", lambda trial: trial.number),
-        Column("objective", lambda trial: trial.objective),
-        Column("epochs", lambda trial: trial.epochs),
-        Column("best_epoch", lambda trial: trial.best_epoch),
-        Column("continues", lambda trial: trial.continues),
-        *(_value(name, lambda value: value) for name in _names(tuned)),
+def trials_csv(tuned: TuningResult) -> str:
+    """Return a CSV with one line per trial, in order of their numbers, with all digits."""
+    names = _names(tuned)
+    head = ("trial", "objective", "epochs", "best_epoch", "continues", *names)
+    rows = [
+        [t.number, t.objective, t.epochs, t.best_epoch, t.continues, *map(t.values.get, names)]
+        for t in tuned.trials
     ]
-    return csv_text(columns, tuned.trials)
+    return csv_text([head, *rows])
 
 
-def best_yaml(tuned: Tuned) -> str:
-    """The recipe of the best trial, with where it comes from in front."""
+def best_yaml(tuned: TuningResult) -> str:
+    """Return the recipe of the best trial as YAML, with comments on its origin."""
     best = tuned.best
     divisions = f", mean of {tuned.folds} divisions" if tuned.folds > 1 else ""
-    values = ", ".join(f"{name} {_short(value)}" for name, value in best.values.items())
-    content = tuned.best_recipe.model_dump(mode="json", exclude={"tune"})
+    values = ", ".join(f"{name} {_cell(value)}" for name, value in best.values.items())
     return (
         f"# The best of {len(tuned.trials)} trials of ocpipe tune: {_method(tuned)}.\n"
         f"# Trial {best.number}: {values};\n"
         f"# validation loss {best.objective:.6g}{divisions}, after epoch {best.best_epoch} of "
         f"{best.epochs}. All trials: trials.csv.\n"
-        + yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+        + yaml_text(tuned.best_recipe.model_dump(mode="json", exclude={"tune"}))
     )
 
 
-def _method(tuned: Tuned) -> str:
-    config = tuned.recipe.tune
-    return "" if config is None else f"{config.method}, seed {config.seed}"
+def _config(tuned: TuningResult) -> TuningConfig:
+    return tuned.recipe.tune or TuningConfig()
 
 
-def _names(tuned: Tuned) -> list[str]:
-    """Of all hyperparameters, in the order of the space; units of the first layer first."""
+def _method(tuned: TuningResult) -> str:
+    return f"{_config(tuned).method}, seed {_config(tuned).seed}"
+
+
+def _names(tuned: TuningResult) -> list[str]:
+    """Return all hyperparameters in the order of the space, units of the first layer first."""
     order = list(Space.model_fields)
 
     def place(name: str) -> tuple[int, int]:

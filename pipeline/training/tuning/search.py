@@ -1,10 +1,10 @@
-"""Keras Tuner's Hyperband, random and Bayesian search, told of trials from a journal.
+"""Run Keras Tuner's Hyperband, random and Bayesian search, with results from a journal.
 
-Keras Tuner keeps its state in several JSON files that it overwrites in turn, so that a process that
-is killed may leave half of one, or files that do not go together. None of them is written here:
-what is proposed follows from the seed and from what came of the trials before (its trials have
-numbers, its random numbers a counter), so a search that goes on proposes the same again, and a
-trial that the journal holds is answered from there.
+Keras Tuner keeps its state in several JSON files, which it overwrites one after the other. If the
+process is killed, it may leave half a file, or files that do not match. So none of them is written
+here. Proposals depend only on the seed and on the results of earlier trials (trials are numbered,
+and random numbers have a counter). So a search that resumes makes the same proposals, and takes
+the results that it has from the journal.
 """
 
 import logging
@@ -22,54 +22,54 @@ from pipeline.config.tuning import Numbers, Space, TuningConfig, WholeNumbers
 from pipeline.errors import ConfigError
 from pipeline.training.tuning.journal import Journal
 from pipeline.training.tuning.space import UNITS
-from pipeline.training.tuning.trial import Outcome, Proposal, Runner, Trial, Value, Values
+from pipeline.training.tuning.trial import Proposal, RunTrial, Trial, Value, Values
 
 log = logging.getLogger(__name__)
 
 OWN = "tuner/"
-"""Begins the names of values that are Keras Tuner's own."""
+"""Prefix of the names of Keras Tuner's own values."""
 SEEDS_APART, TRIALS_APART = 10_000_019, 1_000
-"""Keras Tuner counts up from its seed, so that neighbours would draw the same numbers."""
+"""Distance between the seeds of searches and of trials: Keras Tuner counts up from its seed."""
 MOST_SEEDS = 2**32
 LEAST_LOSS = 1e-30
 WORSE = 1.0
-"""A training that ran away counts as ten times as bad as the worst that did not."""
+"""A training that diverged counts as ten times as bad as the worst one that did not."""
 
 
 def search(
     config: TuningConfig,
     epochs: int,
     layers: int,
-    run: Runner,
+    run: RunTrial,
     journal: Journal,
-    told: Callable[[Trial, bool], None],
+    report: Callable[[Trial, bool], None],
 ) -> list[Trial]:
-    """Try until the method has no more to propose.
+    """Run trials until the method has no more proposals.
 
     Args:
         config: method, seed and space.
-        epochs: of the longest training.
-        layers: of the recipe, where they are not varied.
-        run: tries.
-        journal: what is there already, and what comes.
-        told: of each trial, and whether it came from the journal.
+        epochs: epochs of the longest training.
+        layers: number of hidden layers if the space does not vary it.
+        run: runs one trial.
+        journal: journal with the trials that are done, for new trials, too.
+        report: receives each trial, and whether it came from the journal.
 
     Raises:
-        ConfigError: the journal does not go with what is proposed, a library is missing, or the
-            space has too few values.
+        ConfigError: the journal does not match the proposals, a library is missing, or the space
+            has too few values.
     """
     oracle = _oracle(config, epochs, layers, journal)
-    tuner = _Tuner(oracle, run, journal, told, epochs)
+    tuner = _Tuner(oracle, run, journal, report, epochs)
     try:
         tuner.search()
     except FatalError as error:
-        # Keras Tuner takes other exceptions for a trial that went wrong.
+        # Keras Tuner would treat any other exception as a failed trial.
         raise error.__cause__ or error from None
     return tuner.trials
 
 
 def hyperparameters(space: Space, layers: int) -> Any:
-    """The space as Keras Tuner knows it; units of a layer only where there are so many layers."""
+    """Return the space for Keras Tuner; a layer's units exist only if the layer does."""
     made = keras_tuner.HyperParameters()
     depths = list(range(1, layers + 1))
     if space.layers is not None:
@@ -102,19 +102,19 @@ def _add(made: Any, name: str, one: WholeNumbers | Numbers) -> None:
 
 
 class _Unsaved:
-    """An oracle without files, whose trials are those of the journal where that has them."""
+    """An oracle that writes no files and takes trials from the journal where it can."""
 
     journal: Journal
     dimensions: Mapping[str, WholeNumbers | Numbers]
 
     def save(self) -> None:
-        """The journal is all that is kept."""
+        """Do nothing: only the journal is kept."""
 
     def _save_trial(self, trial: Any) -> None:
         pass
 
     def _proposed(self, trial_id: str) -> dict[str, Any]:
-        """What Keras Tuner proposes, within the space: it rounds whole numbers beyond their end."""
+        """Return a proposal, limited to the space: Keras Tuner may round beyond its ends."""
         proposed: dict[str, Any] = super().populate_space(trial_id)  # type: ignore[misc]
         values = proposed.get("values") or {}
         for name, value in values.items():
@@ -127,14 +127,14 @@ class _Unsaved:
 
 class _Hyperband(_Unsaved, keras_tuner.oracles.HyperbandOracle):  # type: ignore[misc]
     def drawn(self) -> int:
-        """How many trials are drawn at random in one iteration."""
+        """Return the number of trials that one iteration draws at random."""
         return sum(self._get_size(n, 0) for n in range(self._get_num_brackets()))
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """What to try next; also of what is done the proposal is made, for its place in brackets.
+        """Propose the next trial, even if it is known, because it needs its place in a bracket.
 
         Raises:
-            FatalError: from a ConfigError, for the journal has it at another place.
+            FatalError: caused by a ConfigError; the journal has the trial in another place.
         """
         proposed = self._proposed(trial_id)
         done = self.journal.get(int(trial_id) + 1)
@@ -143,20 +143,20 @@ class _Hyperband(_Unsaved, keras_tuner.oracles.HyperbandOracle):  # type: ignore
         own = {k: v for k, v in proposed["values"].items() if k.startswith(OWN)}
         if (own[f"{OWN}epochs"], _continued(own)) != (done.epochs, done.continues):
             raise FatalError from ConfigError(
-                f"{self.journal.path}: trial {done.number} was trained for {done.epochs} epochs "
-                f"after trial {done.continues}, and {own[f'{OWN}epochs']} after "
-                f"{_continued(own)} would be expected: it was made by another version of Keras "
-                "Tuner. Begin anew with --restart, or choose another folder."
+                f"{self.journal.path}: found trial {done.number} with {done.epochs} epochs after "
+                f"trial {done.continues}, expected {own[f'{OWN}epochs']} epochs after "
+                f"{_continued(own)}. Another version of Keras Tuner made it. Start over with "
+                "--restart, or choose another folder."
             )
-        # What was tried is what counts, should a library draw other numbers now.
+        # The values that were really tried count, even if a library now draws other numbers.
         return proposed | {"values": {**done.values, **own}}
 
 
 class _ByNumber(_Unsaved):
-    """What is proposed depends on what is done and on the number of the trial, on nothing else."""
+    """An oracle whose proposals depend only on earlier results and the number of the trial."""
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """What to try next."""
+        """Propose the next trial."""
         done = self.journal.get(int(trial_id) + 1)
         if done is not None:
             return {"status": "RUNNING", "values": dict(done.values)}
@@ -174,24 +174,27 @@ class _Bayesian(_ByNumber, keras_tuner.oracles.BayesianOptimizationOracle):  # t
 
 
 def _oracle(config: TuningConfig, epochs: int, layers: int, journal: Journal) -> Any:
-    said: dict[str, Any] = {
-        "seed": (1 + SEEDS_APART * config.seed) % MOST_SEEDS or 1,  # 0 is no seed for Keras Tuner
+    options: dict[str, Any] = {
+        "seed": (1 + SEEDS_APART * config.seed) % MOST_SEEDS or 1,  # Keras Tuner ignores 0
         "hyperparameters": hyperparameters(config.space, layers),
         "allow_new_entries": False,
         "tune_new_entries": False,
     }
     if config.method == "hyperband":
         oracle = _Hyperband(
-            max_epochs=epochs, factor=config.factor, hyperband_iterations=config.iterations, **said
+            max_epochs=epochs,
+            factor=config.factor,
+            hyperband_iterations=config.iterations,
+            **options,
         )
         _check_room(config.space.combinations(layers), oracle.drawn() * config.iterations)
     elif config.method == "random":
-        oracle = _Random(max_trials=config.trials, **said)
+        oracle = _Random(max_trials=config.trials, **options)
     else:
         dimensions = len(config.space.numeric) + (config.space.activation is not None)
         try:
             oracle = _Bayesian(
-                max_trials=config.trials, num_initial_points=2 * dimensions + 2, **said
+                max_trials=config.trials, num_initial_points=2 * dimensions + 2, **options
             )
         except ImportError:
             raise ConfigError(
@@ -203,40 +206,40 @@ def _oracle(config: TuningConfig, epochs: int, layers: int, journal: Journal) ->
 
 
 def _check_room(combinations: float, drawn: int) -> None:
-    """Hyperband ends in the midst of a bracket where it finds nothing new to draw."""
+    """Refuse a small space: Hyperband stops inside a bracket when it finds nothing new to draw."""
     if combinations < 2 * drawn:
         raise ConfigError(
-            f"tune.space has {combinations:.0f} combinations, and hyperband draws {drawn} "
-            f"different ones; expected at least {2 * drawn} to draw from. Vary more, give ranges, "
-            "lower tune.epochs or raise tune.factor, or use method: random."
+            f"tune.space has {combinations:.0f} combinations, expected at least {2 * drawn}, "
+            f"because hyperband draws {drawn} different ones. Vary more, give ranges, lower "
+            "tune.epochs, raise tune.factor, or use method: random."
         )
 
 
 class _Tuner(BaseTuner):  # type: ignore[misc]
-    """Keras Tuner's loop, with trials from the journal or from a runner."""
+    """Keras Tuner's loop, with trials from the journal or run now."""
 
     def __init__(
         self,
         oracle: Any,
-        run: Runner,
+        run: RunTrial,
         journal: Journal,
-        told: Callable[[Trial, bool], None],
+        report: Callable[[Trial, bool], None],
         epochs: int,
     ) -> None:
         super().__init__(oracle, directory=str(journal.path.parent), project_name=".")
-        self._run, self._journal, self._told, self._epochs = run, journal, told, epochs
+        self._run, self._journal, self._report, self._epochs = run, journal, report, epochs
         self._roots: dict[int, int] = {}
         self._worst = 0.0
         self.trials: list[Trial] = []
 
     def save(self) -> None:
-        """The journal is all that is kept."""
+        """Do nothing: only the journal is kept."""
 
     def _get_tuner_fname(self) -> str:
-        return str(Path(self.directory) / "of_keras_tuner_there_is_none.json")
+        return str(Path(self.directory) / "keras_tuner_writes_no_file.json")
 
     def run_trial(self, trial: Any) -> float:
-        """The logarithm of the objective: losses span decades."""
+        """Return the logarithm of the objective, because losses span decades."""
         try:
             done = self._done(_proposal(trial, self._epochs, self._roots))
         except Exception as error:
@@ -249,22 +252,15 @@ class _Tuner(BaseTuner):  # type: ignore[misc]
         return level
 
     def _done(self, proposal: Proposal) -> Trial:
-        """The trial, from the journal or from now."""
+        """Return the trial from the journal, or run it now."""
         self._roots[proposal.number] = proposal.root
         known = self._journal.get(proposal.number)
-        done = known or _trial(proposal, self._run(proposal))
+        done = known or self._run(proposal)
         if known is None:
             self._journal.append(done)
         self.trials.append(done)
-        self._told(done, known is not None)
+        self._report(done, known is not None)
         return done
-
-
-def _trial(proposal: Proposal, outcome: Outcome) -> Trial:
-    return Trial(
-        proposal.number, proposal.values, proposal.epochs, proposal.continues,
-        outcome.objective, outcome.best_epoch,
-    )  # fmt: skip
 
 
 def _proposal(trial: Any, epochs: int, roots: dict[int, int]) -> Proposal:
@@ -281,6 +277,6 @@ def _proposal(trial: Any, epochs: int, roots: dict[int, int]) -> Proposal:
 
 
 def _continued(own: Values) -> int | None:
-    """The number of the trial that is gone on with."""
+    """Return the number of the trial that is continued."""
     before = own.get(f"{OWN}trial_id")
     return None if before is None else int(before) + 1

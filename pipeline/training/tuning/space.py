@@ -1,4 +1,4 @@
-"""Values of hyperparameters -> a recipe."""
+"""Put values of hyperparameters into a recipe."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,11 +12,7 @@ UNITS = "units_"
 
 
 def check_space(recipe: TrainingConfig, space: Space) -> None:
-    """Refuse a space that does not go with its recipe.
-
-    Raises:
-        ConfigError: it varies what the optimizer lacks, or an activation that is not one for all.
-    """
+    """Raise a ConfigError if a space does not fit its recipe."""
     kind = recipe.fit.optimizer.kind
     if space.weight_decay is not None and kind != "adamw":
         raise ConfigError(
@@ -28,12 +24,12 @@ def check_space(recipe: TrainingConfig, space: Space) -> None:
         if len(activations) > 1:
             raise ConfigError(
                 f"network.activation: found {', '.join(activations)}, expected one for all hidden "
-                "layers where tune.space varies their number. Name one, or vary activation."
+                "layers, because tune.space varies their number. Name one, or vary activation."
             )
 
 
 def largest(recipe: TrainingConfig, space: Space) -> Iterator[TrainingConfig]:
-    """The largest network of a space with each activation, to see whether it can be saved."""
+    """Yield the largest network of a space, with each activation, to check that it can be saved."""
     values: dict[str, Any] = {}
     layers = len(recipe.network.hidden)
     if space.layers is not None:
@@ -47,7 +43,7 @@ def largest(recipe: TrainingConfig, space: Space) -> Iterator[TrainingConfig]:
 
 
 def with_values(recipe: TrainingConfig, values: Values) -> TrainingConfig:
-    """The recipe with values instead of its own; without its section ``tune``."""
+    """Return the recipe with these values, without its section ``tune``."""
     data = recipe.model_dump(exclude={"tune"})
     network, fit = data["network"], data["fit"]
     hidden = list(recipe.network.hidden)

@@ -1,4 +1,4 @@
-"""What is to be tried, and what came of it."""
+"""A proposed trial, and a trial that is done."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -6,22 +6,6 @@ from dataclasses import dataclass
 
 Value = int | float | str
 Values = Mapping[str, Value]
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A trial that is to be run."""
-
-    number: int
-    """From 1."""
-    values: Values
-    """Of the hyperparameters."""
-    epochs: int
-    """Up to which it is trained."""
-    continues: int | None = None
-    """The trial whose training goes on, for which ``values`` are the same."""
-    root: int = 0
-    """The trial with which this training began; itself where it continues none."""
 
 
 @dataclass(frozen=True)
@@ -33,28 +17,40 @@ class Trial:
     epochs: int
     continues: int | None
     objective: float | None
-    """Least validation loss, mean over divisions; None where training ran away."""
+    """Lowest validation loss, mean over divisions; None if training diverged."""
     best_epoch: int | None
-    """Where it was least, median over divisions."""
+    """Epoch with the lowest validation loss, median over divisions."""
 
     @property
     def loss(self) -> float:
-        """The objective, infinite where there is none."""
+        """The objective; infinite if training diverged."""
         return math.inf if self.objective is None else self.objective
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a runner says."""
+class Proposal:
+    """A trial to run."""
 
-    objective: float | None
-    best_epoch: int | None
+    number: int
+    """Number of the trial, from 1."""
+    values: Values
+    """Values of the hyperparameters."""
+    epochs: int
+    """Number of the last epoch of its training."""
+    continues: int | None = None
+    """Number of the trial whose training it continues, with the same values."""
+    root: int = 0
+    """Number of the trial with which the training began; its own if it continues none."""
+
+    def done(self, objective: float | None, best_epoch: int | None) -> Trial:
+        """Return the trial with its result."""
+        return Trial(self.number, self.values, self.epochs, self.continues, objective, best_epoch)
 
 
-Runner = Callable[[Proposal], Outcome]
+RunTrial = Callable[[Proposal], Trial]
 
 
 def best_of(trials: Sequence[Trial]) -> Trial | None:
-    """The trial with the least objective, the first of equals; None where all ran away."""
+    """Return the trial with the lowest objective, the first of equals; None if all diverged."""
     done = [trial for trial in trials if trial.objective is not None]
     return min(done, key=lambda trial: (trial.loss, trial.number), default=None)

@@ -1,0 +1,34 @@
+"""Write the folder of a training, a capacity study or a search."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.evaluation.files import replace_file
+
+
+def write_folder(folder: Path, contents: Mapping[str, str | bytes]) -> None:
+    """Write files by their names; each appears when it is complete.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    for name, content in contents.items():
+        replace_file(folder / name, content.encode() if isinstance(content, str) else content)
+
+
+def yaml_text(data: Mapping[str, Any]) -> str:
+    """Return plain data as YAML, in its own order."""
+    text: str = yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True)
+    return text
+
+
+def csv_text(rows: Iterable[Iterable[Any]]) -> str:
+    """Return rows, of which the first is the header, as CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

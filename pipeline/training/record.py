@@ -1,0 +1,59 @@
+"""The record of a training in the file of a network, as plain data."""
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.config.training import Recipe
+from pipeline.networks.description import Layer, Network
+from pipeline.training.fitting import FitResult
+from pipeline.training.samples.preparation import PreparedSamples
+from pipeline.version import __version__
+
+# With more inputs, their principal components are too many numbers for an attribute of a file.
+MOST_REMEMBERED = 20
+
+
+def source_record(prepared: PreparedSamples) -> dict[str, Any]:
+    """Return which program and which files of samples a network comes from."""
+    return {
+        "software": f"ocpipe {__version__}",
+        "data": [dict(source) for source in prepared.samples.sources],
+    }
+
+
+def fit_record(config: Recipe, prepared: PreparedSamples, fitted: FitResult) -> dict[str, Any]:
+    """Return how the network was trained."""
+    best = next(e for e in fitted.history if e.number == fitted.best_epoch)
+    samples = prepared.samples
+    record = source_record(prepared) | {
+        "rows": prepared.split.counts,
+        "configuration": config.model_dump(
+            mode="json", exclude={"title", "citation", "licence", "tune"}
+        ),
+        "epochs": len(fitted.history),
+        "best_epoch": fitted.best_epoch,
+        "loss": _number(best.loss),
+        "validation_loss": _number(best.validation_loss),
+    }
+    by_output = prepared.output_weights(config.fit)
+    if by_output is not None:
+        names = samples.classes or [v.name for v in samples.targets]
+        key = "class_weights" if samples.classes else "target_weights"
+        record[key] = dict(zip(names, by_output.tolist(), strict=True))
+    return record
+
+
+def _number(value: float) -> float | None:
+    """Return None for NaN and infinity, which JSON does not have."""
+    return float(value) if np.isfinite(value) else None
+
+
+def start_record(start: Network | None, first: Layer | None) -> dict[str, Any]:
+    """Return which network was fine-tuned, and the decorrelation for a later fine-tuning."""
+    record: dict[str, Any] = {}
+    if start is not None:
+        record["start"] = {"name": start.name, "file": start.file_name, "sha256": start.sha256}
+    if first is not None and len(first.kernel) <= MOST_REMEMBERED:
+        record["decorrelation"] = {"kernel": first.kernel.tolist(), "bias": first.bias.tolist()}
+    return record
