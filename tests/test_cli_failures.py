@@ -405,7 +405,7 @@ NETWORK_EDITS: dict[str, tuple[Callable[[h5py.File], None], tuple[str, ...]]] = 
     ),
     "a range too few": (
         replaced("Norm_out", lambda ranges: ranges[:2]),
-        ("Norm_out 2", "3 outputs"),
+        ("Norm_out has shape (2, 2)", "expected (3, 2)"),
     ),
     "a size is NaN": (
         replaced("Layers", with_value((1,), np.nan)),
@@ -413,7 +413,7 @@ NETWORK_EDITS: dict[str, tuple[Callable[[h5py.File], None], tuple[str, ...]]] = 
     ),
     "other weights than described": (
         replaced("Weights/Layer2", with_value((0, 0), 0.1)),
-        ("golden spectrum", "the file says", "fetch the file again"),
+        ("golden spectrum", "the file expects", "fetch the file again"),
     ),
     "golden spectra of another shape": (
         described(golden={"inputs": [[0.01] * 4] * 2, "outputs": [[1.0] * 3] * 2}),
@@ -479,7 +479,7 @@ def test_no_network_found(refused, tmp_path):
     (tmp_path / "empty").mkdir()
     words = (
         "no network demo_iops.h5",
-        f"looked in '{tmp_path}/empty'",
+        f"searched '{tmp_path}/empty'",
         "--networks",
         "--products",
     )

@@ -171,7 +171,7 @@ def test_classes_take_the_place_of_outputs(tmp_path):
     ("options", "says"),
     [
         ({"classes": CLASSES | {"names": ["a", "b"]}}, "3 units, but 2 classes"),
-        ({"classes": CLASSES | {"names": ["a", "b", "a"]}}, "two classes are called a"),
+        ({"classes": CLASSES | {"names": ["a", "b", "a"]}}, "two classes have the name a"),
         ({"classes": CLASSES | {"names": ["a", "b", "c-d"]}}, "'c-d'"),
         ({"classes": CLASSES | {"names": [True, "b", "c"]}}, "classes.names.0"),
         ({"activation": "linear"}, "expected softmax"),
@@ -194,12 +194,15 @@ MISTAKES = {
     "no transform": (inputs(transform=None), "inputs.0.transform: Field required"),
     "unknown transform": (inputs(transform="log2"), "inputs.0.transform"),
     "unknown scaling": (inputs(scaling="robust"), "inputs.0.scaling"),
-    "minmax without range": (inputs(range=None), "Rrs_443: scaling minmax needs range"),
+    "minmax without range": (inputs(range=None), "(Rrs_443) is [-inf, inf], expected finite"),
     "two ranges": (inputs(norm=[-3, -1]), "not both"),
-    "a range that is none of the transform": (inputs(range=[0, 0.1]), "is not one of log10"),
+    "a range that is none of the transform": (
+        inputs(range=[0, 0.1]),
+        "transform log10 cannot take range [0.0, 0.1]",
+    ),
     "a range of angles beyond 180": (
         inputs(transform="cos_degrees", range=[-180, 180]),
-        "is not one of cos_degrees",
+        "transform cos_degrees cannot take range [-180.0, 180.0]",
     ),
     "a range the wrong way round": (inputs(range=[0.1, 0.001]), "[minimum, maximum]"),
     "half a range": (inputs(range=[0.1]), "inputs.0.range"),
@@ -212,21 +215,21 @@ MISTAKES = {
     "another schema": ({"schema": 2}, "schema"),
     "weights and layers": ({"weights": "w1.csv"}, "either weights or layers"),
     "outputs and classes": ({"classes": CLASSES}, "not both"),
-    "activations of layers": ({"activations": ["tanh"]}, "belong into the layers"),
-    "no layers": ({"layers": []}, "describes 2 inputs, the weights take 0"),
+    "activations of layers": ({"activations": ["tanh"]}, "give the activations inside layers"),
+    "no layers": ({"layers": []}, "the description has 2 inputs, but the weights take 0"),
     "an unknown activation": (
         {"layers": [DESCRIPTION["layers"][0], DESCRIPTION["layers"][1] | {"activation": "gelu"}]},
         "Layer2: unknown activation 'gelu'",
     ),
     "a missing table": (
         {"layers": [DESCRIPTION["layers"][0] | {"kernel": "w9.csv"}]},
-        "there is no w9.csv in",
+        "w9.csv is not in",
     ),
     "too many inputs": ({"inputs": [band(443), band(488), band(547)]}, "expected 3 and 3"),
     "too many outputs": ({"outputs": [*DESCRIPTION["outputs"],
                                       DESCRIPTION["outputs"][0] | {"wavelength_nm": 488}]},
                          "last layer has 1 units"),
-    "two of a name": ({"inputs": [band(443), band(443)]}, "called Rrs_443"),
+    "two of a name": ({"inputs": [band(443), band(443)]}, "two inputs have the name Rrs_443"),
     "bytes": ({"training": {"seed": b"\x80"}}, "not JSON serializable"),
 }  # fmt: skip
 
@@ -363,7 +366,7 @@ def test_a_description_of_something_else_does_not_count(tmp_path):
     """A YAML beside it must name the file; the message says that it does not."""
     weights = keras_model(tmp_path / "net.keras")
     write_for(weights, {"weights": "other.keras"})
-    assert "net.yaml is there, but its weights are not net.keras" in refused(weights)
+    assert "net.yaml exists, but its weights are not net.keras" in refused(weights)
 
 
 def test_a_broken_description_beside_a_keras_file_is_named(tmp_path):
@@ -378,9 +381,9 @@ def test_a_broken_description_beside_a_keras_file_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"inputs": [band(443)]}, "describes 1 inputs, the weights take 2"),
-        ({"activations": ["tanh", "linear"]}, "leave activations out"),
-        ({"weights": "net.csv"}, "there is no net.csv"),
+        ({"inputs": [band(443)]}, "the description has 1 inputs, but the weights take 2"),
+        ({"activations": ["tanh", "linear"]}, "Remove the key activations"),
+        ({"weights": "net.csv"}, "net.csv is not in"),
         ({"kernel_layout": "units_inputs"}, "kernel_layout belongs to layers"),
     ],
 )
@@ -426,9 +429,12 @@ def test_a_file_in_the_layout_of_ocsmart_may_be_described(tmp_path, given):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"inputs": [band(443), band(547)]}, "leave out range and norm of Rrs"),
-        ({"activations": ["tanh"]}, "describes 1 activations, net.h5 has 2"),
-        ({"inputs": WITHOUT_RANGES["inputs"][:1]}, "describes 1 inputs, net.h5 has 2"),
+        ({"inputs": [band(443), band(547)]}, "Rrs has range or norm, but net.h5 has Norm_in"),
+        ({"activations": ["tanh"]}, "the description has 1 activations, but the file has 2"),
+        (
+            {"inputs": WITHOUT_RANGES["inputs"][:1]},
+            "the description has 1 inputs, but the file has 2",
+        ),
     ],
 )
 def test_a_description_that_does_not_fit_the_layout(tmp_path, changes, says):

@@ -157,12 +157,15 @@ def test_inspect_tells_what_it_is(tmp_path):
     ("keys", "said"),
     [
         ({"members": ["members/0.h5"]}, "members"),
-        ({"members": ["members/0.h5", "members/0.h5"]}, "named twice"),
-        ({"members": ["members/0.h5", "members/none.h5"]}, "there is no members/none.h5"),
+        ({"members": ["members/0.h5", "members/0.h5"]}, "names a network twice"),
+        ({"members": ["members/0.h5", "members/none.h5"]}, "members/none.h5 is not in"),
         ({"members": ["members/0.h5", "../other.h5"]}, "leads out of the folder"),
         ({"members": ["members/0.h5", "other.h5"]}, "outputs of other.h5 are"),
         ({"calibration": {"factor": [1], "floor": [1]}}, "expected 2"),
-        ({"calibration": {"factor": [1, -1], "floor": [1, 1]}}, "expected 0 or more"),
+        (
+            {"calibration": {"factor": [1, -1], "floor": [1, 1]}},
+            "has -1, expected finite numbers of 0 or more",
+        ),
         ({"name": None}, "name: Field required"),
         ({"averaged": "yes"}, "averaged"),
     ],

@@ -263,15 +263,18 @@ def broken(**changes):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"minimum": -np.inf}, "has no meaning without"),
-        ({"scaling_name": "minmax_01", "maximum": np.inf}, "has no meaning without"),
+        ({"minimum": -np.inf}, "expected finite numbers minimum < maximum, which"),
+        (
+            {"scaling_name": "minmax_01", "maximum": np.inf},
+            "expected finite numbers minimum < maximum, which",
+        ),
         ({"scaling_name": "none", "minimum": np.nan}, "minimum < maximum"),
         ({"scaling_name": "zscore"}, "mean and standard deviation are missing"),
         ({"scaling_name": "zscore", "scaling_parameters": (0.0, 0.0)}, "0 and 0"),
         ({"scaling_name": "zscore", "scaling_parameters": (np.nan, 1.0)}, "nan and 1"),
         ({"scaling_parameters": (0.0, 1.0)}, "Set scaling to zscore"),
-        ({"scaling_name": "robust"}, "known are minmax, minmax_01, zscore, none"),
-        ({"transform_name": "log2"}, "known are none, log10, ln, sqrt, cos_degrees"),
+        ({"scaling_name": "robust"}, "expected one of minmax, minmax_01, zscore, none"),
+        ({"transform_name": "log2"}, "expected one of none, log10, ln, sqrt, cos_degrees"),
         ({"transform_name": "sqrt", "minimum": -0.1}, "after the transform sqrt, expected 0"),
     ],
 )
@@ -310,7 +313,7 @@ def test_a_network_that_classifies_gives_probabilities():
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"classes": ("clear", "clear")}, "called clear"),
+        ({"classes": ("clear", "clear")}, "have the name clear"),
         ({"classes": ("clear", "very turbid")}, "'very turbid'"),
         ({"classes": ("clear", "1st")}, "'1st'"),
         ({"classes": ("clear", "")}, "''"),
@@ -332,7 +335,7 @@ def test_more_classes_than_a_class_map_holds():
     names = tuple(f"class_{number}" for number in range(251))
     net = classifier(names)
     many = Layer(np.zeros((4, 251)), np.zeros(251), "softmax")
-    with pytest.raises(NetworkError, match="251 classes, at most 250"):
+    with pytest.raises(NetworkError, match="251 classes, expected at most 250"):
         check_network(dataclasses.replace(net, layers=(net.layers[0], many)))
 
 

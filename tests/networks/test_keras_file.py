@@ -327,7 +327,7 @@ def test_what_would_fill_the_memory_is_refused(saved, monkeypatch, name):
     monkeypatch.setitem(keras_file.MEMBERS, name, 1_000_000)
     members(path=saved, **{name: bytes(2_000_000)})
     assert saved.stat().st_size < 100_000
-    assert "at most 1,000,000 are read" in refused(saved)
+    assert "expected at most 1,000,000" in refused(saved)
 
 
 def changed_config(path, change):
@@ -347,17 +347,17 @@ def _dense(**changes):
 
 
 CONFIGURATIONS = {
-    "a module": (_wrap({"module": "os"}), "a Dense of os, a class of"),
-    "a registered name": (_wrap({"registered_name": "mine>Dense"}), "class of somebody's own"),
-    "a recurrent layer": (_wrap({"class_name": "LSTM"}), "LSTM, which is not among those"),
+    "a module": (_wrap({"module": "os"}), "a Dense of os, a custom class"),
+    "a registered name": (_wrap({"registered_name": "mine>Dense"}), "a custom class"),
+    "a recurrent layer": (_wrap({"class_name": "LSTM"}), "LSTM, which ocpipe cannot read"),
     "a model in the model": (_wrap({"class_name": "Functional"}), "a model within the model"),
     "another model": (lambda c, _: c.update(class_name="MyModel"), "the model is a MyModel"),
     "another module": (lambda c, _: c.update(module="mine"), "the model is a Sequential of mine"),
-    "an activation": (_dense(activation="gelu"), "activation 'gelu' is not among"),
-    "an activation's brackets": (_dense(activation="elu(0.5)"), "'elu(0.5)' is not among"),
+    "an activation": (_dense(activation="gelu"), "activation 'gelu' cannot be read"),
+    "an activation's brackets": (_dense(activation="elu(0.5)"), "'elu(0.5)' cannot be read"),
     "a function": (
         _dense(activation={"module": "builtins", "class_name": "function", "config": "f"}),
-        "activation 'function' is not among",
+        "activation 'function' cannot be read",
     ),
     "somebody's activation": (
         _dense(activation={"module": "mine", "class_name": "ReLU", "config": {}}),
@@ -371,10 +371,10 @@ CONFIGURATIONS = {
     "quantization": (_dense(quantization_config={"mode": "int8"}), "quantized"),
     "more units": (_dense(units=5), r"expected (inputs, 5)"),
     "no bias": (_dense(use_bias=False), "has 2 arrays of weights, expected 1"),
-    "another name": (_dense(name="other"), "belong to"),
+    "another name": (_dense(name="other"), "belong to layer"),
     "more inputs": (
         lambda _, layers: layers[0]["config"].update(batch_shape=[None, 7]),
-        "takes 3 values, but 7 come from before",
+        "takes 3 values, but the layer before gives 7",
     ),
     "a row of rows": (
         lambda _, layers: layers[0]["config"].update(batch_shape=[None, 4, 3]),

@@ -191,7 +191,7 @@ FAULTS = {
     "kernel flat": ({"Weights/Layer2": np.zeros(45)}, r"Weights/Layer2 has shape \(45,\)"),
     "bias flat": ({"Bias/Layer2": np.zeros(5)}, r"Bias/Layer2 has shape \(5,\)"),
     "bias as a row": ({"Bias/Layer3": np.zeros((1, 6))}, r"Bias/Layer3 has shape \(1, 6\)"),
-    "norms flat": ({"Norm_in": np.zeros(7)}, r"Norm_in has shape \(7,\), expected \(n, 2\)"),
+    "norms flat": ({"Norm_in": np.zeros(7)}, r"Norm_in has shape \(7,\), expected \(7, 2\)"),
     "norms transposed": ({"Norm_out": np.zeros((2, 6))}, r"Norm_out has shape \(2, 6\)"),
     "NaN weight": ({"Weights/Layer2": nan_at("Weights/Layer2")}, "Weights/Layer2"),
     "infinite weight": ({"Weights/Layer1": nan_at("Weights/Layer1", -np.inf)}, "Weights/Layer1"),
@@ -200,11 +200,11 @@ FAULTS = {
     "minimum above maximum": ({"Norm_in": row("Norm_in", -1, -2)}, r"Norm_in row 2 \(Rrs_490\)"),
     "NaN norm": ({"Norm_out": nan_at("Norm_out")}, r"Norm_out row 5 \(aph_670\)"),
     "infinite norm": ({"Norm_out": nan_at("Norm_out", np.inf)}, r"Norm_out row 5 \(aph_670\)"),
-    "Layers of text": ({"Layers": "7 9 5 6"}, "Layers is object, not numeric"),
-    "Layers of bytes": ({"Layers": np.array([b"7", b"9"])}, "Layers is .*, not numeric"),
-    "weights of text": ({"Weights/Layer1": "zero"}, "Weights/Layer1 is .*, not numeric"),
+    "Layers of text": ({"Layers": "7 9 5 6"}, "Layers is object, expected numbers"),
+    "Layers of bytes": ({"Layers": np.array([b"7", b"9"])}, "Layers is .*, expected numbers"),
+    "weights of text": ({"Weights/Layer1": "zero"}, "Weights/Layer1 is .*, expected numbers"),
     "complex weights": ({"Weights/Layer1": np.zeros((9, 7), "c16")}, "Weights/Layer1 is complex"),
-    "wavelengths of text": ({"Wavelength": "412 443"}, "Wavelength is .*, not numeric"),
+    "wavelengths of text": ({"Wavelength": "412 443"}, "Wavelength is .*, expected numbers"),
     "NaN wavelength": ({"Wavelength": np.array([412, 443, 490, 510, 555, 670, np.nan])},
                        "Wavelength"),
     "193 in an int8": ({"Layers": np.array([7, 193 - 256, 5, 6], np.int8)}, r"Layers.*-63"),
@@ -218,8 +218,14 @@ FAULTS = {
     "half a neuron": ({"Layers": np.array([7, 9.5, 5, 6])}, "Layers"),
     "an empty dataset": ({"Norm_in": h5py.Empty("f8")}, "Norm_in"),
     "fewer layers than sizes": ({"Layers": np.array([7, 9, 5, 6, 6], np.int8)}, "Weights/Layer4"),
-    "more inputs than norms": ({"Norm_in": datasets()["Norm_in"][:-1]}, "Norm_in has 6 rows"),
-    "more norms than outputs": ({"Norm_out": np.zeros((7, 2))}, "Norm_out 7"),
+    "more inputs than norms": (
+        {"Norm_in": datasets()["Norm_in"][:-1]},
+        r"Norm_in has shape \(6, 2\), expected \(7, 2\)",
+    ),
+    "more norms than outputs": (
+        {"Norm_out": np.zeros((7, 2))},
+        r"Norm_out has shape \(7, 2\), expected \(6, 2\)",
+    ),
 }  # fmt: skip
 
 
@@ -265,7 +271,7 @@ def test_what_is_no_hdf5_is_no_network(tmp_path, content):
     path = tmp_path / NAME
     path.write_bytes(content)
     assert not is_network(path)
-    assert "no known network format; known are ocsmart_h5" in message(path)
+    assert "no known network format, expected one of ocsmart_h5" in message(path)
 
 
 def test_an_hdf5_file_of_something_else_is_no_network(tmp_path):
@@ -286,8 +292,8 @@ def test_a_path_without_a_file(tmp_path, name):
     ("name", "says"),
     [
         ("MERIS_aphNN.h5", "unknown sensor 'MERIS'"),
-        ("SeaWiFS_chlNN.h5", "with a kind of Lrc_aaNN, Lrc_aodNN"),
-        ("SeaWiFS_aph.h5", "with a kind of"),
+        ("SeaWiFS_chlNN.h5", "<kind> is one of Lrc_aaNN, Lrc_aodNN"),
+        ("SeaWiFS_aph.h5", "<kind> is one of"),
         ("aphNN.h5", "<sensor>_<kind>.h5"),
         ("SeaWiFS_aphNN_v2.h5", "<sensor>_<kind>.h5"),
         ("SeaWiFS aphNN.h5", "<sensor>_<kind>.h5"),
@@ -394,7 +400,7 @@ def test_the_description_may_be_stored_as_text_or_bytes(tmp_path, kind):
 def test_a_description_that_is_no_json(tmp_path, text, says):
     """The message names the attribute."""
     found = message(write(tmp_path / "x.h5", small_datasets(), text))
-    assert f"attribute {ATTRIBUTE} is wrong" in found
+    assert f"attribute {ATTRIBUTE} is not a valid description" in found
     assert says in found
 
 
@@ -409,10 +415,10 @@ def test_a_description_that_is_no_json(tmp_path, text, says):
         ({"activations": None}, "activations: "),
         ({"inputs": [{"quantity": "Rrs"}] * 3}, "inputs.0.units: Field required"),
         ({"inputs": [band("Rrs", 443, "sr-1") | {"transform": "log2"}] * 3}, "inputs.0.transform"),
-        ({"inputs": DESCRIPTION["inputs"][:2]}, "lists 2 inputs, the file has 3"),
-        ({"outputs": DESCRIPTION["outputs"] * 2}, "lists 4 outputs, the file has 2"),
-        ({"activations": ["tanh"]}, "lists 1 activations, the file has 2"),
-        ({"activations": ["gelu", "linear"]}, "Layer1: unknown activation 'gelu'; known are"),
+        ({"inputs": DESCRIPTION["inputs"][:2]}, "has 2 inputs, but the file has 3"),
+        ({"outputs": DESCRIPTION["outputs"] * 2}, "has 4 outputs, but the file has 2"),
+        ({"activations": ["tanh"]}, "has 1 activations, but the file has 2"),
+        ({"activations": ["gelu", "linear"]}, "Layer1: unknown activation 'gelu', expected one of"),
         ({"activations": ["tanh", "swish"]}, "Layer2: unknown activation 'swish'"),
     ],
 )  # fmt: skip
@@ -444,7 +450,7 @@ def test_a_changed_number_does_not_reproduce_golden_spectra(tmp_path, golden, pa
     content[part][0, 0] *= 1 + 1e-6
     found = message(write(tmp_path / "x.h5", content, DESCRIPTION | {"golden": golden}))
     assert "golden spectrum" in found
-    assert "the file says" in found
+    assert "the file expects" in found
 
 
 @pytest.mark.parametrize(

@@ -254,12 +254,13 @@ def _csv_layers(described: FileDescription, files: dict[str, Path]) -> tuple[Lay
 def _misfit(
     layer: DescribedLayer, found: tuple[int, ...], expected: tuple[int, ...], layout: str
 ) -> str:
+    inputs, units = expected if layout == "inputs_units" else expected[::-1]
     hint = ""
     if found == expected[::-1]:
         other = "units_inputs" if layout == "inputs_units" else "inputs_units"
         hint = f" The table is transposed: set kernel_layout: {other}."
     return (
         f"{layer.kernel} has {found[0]} rows and {found[1]} columns, expected {expected[0]} and "
-        f"{expected[1]}, from the inputs of the layer, {layer.bias} and kernel_layout: {layout}."
-        f"{hint}"
+        f"{expected[1]}: the layer takes {inputs} inputs, {layer.bias} has {units} numbers, and "
+        f"kernel_layout is {layout}.{hint}"
     )
