@@ -188,11 +188,7 @@ def check_reader(choice: ReaderChoice) -> Reader | None:
 
 @functools.cache
 def added_readers() -> dict[str, ReaderType]:
-    """Return the readers that other packages add; a name in READERS takes precedence.
-
-    Raises:
-        ConfigError: one of them cannot be imported.
-    """
+    """Return the readers that other packages add; a name in READERS takes precedence."""
     found: dict[str, ReaderType] = {}
     for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
         try:
@@ -212,11 +208,7 @@ def _known() -> Iterator[str]:
 
 
 def _recognised(path: Path, name: str, chosen: Reader | None) -> tuple[str, Reader]:
-    """Return the name of a file's reader, and the reader.
-
-    Raises:
-        SceneError: the file is not of the chosen format, or not of any known format.
-    """
+    """Return the reader of a file and its name; refuse a file of another or unknown format."""
     content = describe_content(path)  # raises if the container itself is damaged
     if chosen is not None:
         if chosen.recognises(path):

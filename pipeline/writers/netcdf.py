@@ -223,11 +223,10 @@ def _define(file: netCDF4.Dataset, products: xr.Dataset, layout: StorageLayout) 
         file.createDimension(dim, products.sizes[dim])
     chunk = _chunk(products, layout)
     for name, variable in products.data_vars.items():
-        dtype: Any = variable.dtype.newbyteorder("=")
         level: Any = layout.compression_level
         made = file.createVariable(
             str(name),
-            dtype,
+            variable.dtype.newbyteorder("="),
             ("y", "x"),
             chunksizes=chunk,
             zlib=level > 0,
