@@ -40,7 +40,7 @@ class PixelWindow:
 
 @dataclass(frozen=True, eq=False)
 class WindowReader:
-    """Reads windows of one scene; nothing is read before."""
+    """Reads windows of one scene on request."""
 
     scene: xr.Dataset
     bands: tuple[Band, ...]

@@ -148,7 +148,7 @@ class Plan:
 
 
 def check_config(config: RunConfig) -> None:
-    """Check what can be checked in a configuration without a scene.
+    """Check a configuration as far as possible without a scene.
 
     Raises:
         ConfigError: an expression is not allowed, or a sensor, a reader or an algorithm is unknown.
@@ -165,9 +165,9 @@ def check_config(config: RunConfig) -> None:
 
 
 def locate(scene: xr.Dataset, config: RunConfig) -> tuple[xr.Dataset, Extent]:
-    """Return the scene with the configured constants, and the part of it in the window.
+    """Return the scene with the configured constants, and the extent of its window.
 
-    With a bounding box this reads geolocation; the extent keeps its part of it.
+    With a bounding box this reads geolocation, and the extent keeps the part in the window.
 
     Raises:
         SceneError: the window contains nothing of the scene, or a constant is not needed.
@@ -190,7 +190,7 @@ def make_plan(
         scene_name: base name of the scene.
         config: the configuration.
         extent: the part to process; the whole scene by default.
-        network_paths: files of networks by name, where they are not those of the configuration.
+        network_paths: paths of networks by name, to use instead of the configured files.
 
     Raises:
         NetworkError: a network is missing, broken, or for another sensor.

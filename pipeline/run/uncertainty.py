@@ -37,7 +37,7 @@ class UncertainInput:
     constant: float
     """Standard deviation in units of the quantity."""
     is_positive: bool
-    """Whether a network takes the logarithm or the root; then the distribution ends at zero."""
+    """Whether a network takes its logarithm or root, so that its distribution ends at zero."""
 
     def deviation(self, block: xr.Dataset, pixels: Pixels) -> Float32:
         """Return the standard deviation at some pixels of a block, with shape (pixels,)."""
