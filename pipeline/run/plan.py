@@ -10,7 +10,7 @@ import xarray as xr
 from pipeline.algorithms import find_retrieval, is_algorithm
 from pipeline.algorithms.catalogue import PREFIX, check_name
 from pipeline.config import NetworkChoice, RunConfig
-from pipeline.errors import ConfigError, NetworkError, SceneError
+from pipeline.errors import ConfigError, NetworkError, SceneError, repeated
 from pipeline.facts.sensors import find_sensor
 from pipeline.machine.resources import default_limit
 from pipeline.masks import Dilated, MaskRule, make_rules
@@ -279,10 +279,10 @@ def _refuse_clashing_variables(steps: Sequence[RetrievalStep], scene: xr.Dataset
     names += [QUALITY_FLAGS, *GEOLOCATION, *AXES]
     if SOURCE_FLAGS in scene:
         names.append(source_flags_name(scene))
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = repeated(names)
     if twice:
         raise ConfigError(
-            f"two variables of the product would have the same name ({', '.join(twice)}). Rename "
+            f"two variables of the product would have the same name ({twice}). Rename "
             "the network, set write: false for one of them, or run networks with the same outputs "
             "in separate configurations."
         )
