@@ -4,6 +4,8 @@ Every message says what was found, what was expected and what to do; the command
 without a traceback.
 """
 
+from collections.abc import Sequence
+
 # What the HDF5 libraries raise on a damaged file, depending on where the damage is.
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, AttributeError, TypeError, IndexError)
 
@@ -46,3 +48,8 @@ class ProductExistsError(PipelineError):
 
 class LedgerError(PipelineError):
     """The ledger of a batch cannot be used."""
+
+
+def repeated(names: Sequence[str]) -> str:
+    """Return the names that occur more than once, as a list for a message."""
+    return ", ".join(sorted({name for name in names if names.count(name) > 1}))

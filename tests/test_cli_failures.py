@@ -377,7 +377,7 @@ def described_as(text: str) -> Callable[[h5py.File], None]:
 NETWORK_EDITS: dict[str, tuple[Callable[[h5py.File], None], tuple[str, ...]]] = {
     "of another sensor": (
         described(sensors=["SGLI", "VIIRS"]),
-        ("trained for SGLI, VIIRS", "scene is of MODIS-Aqua", "Choose a network for this sensor"),
+        ("trained for SGLI, VIIRS", "scene is from MODIS-Aqua", "Choose a network for this sensor"),
     ),
     "of no sensor": (described(sensors=[]), ("ocpipe_description", "sensors")),
     "a bias is missing": (without("Bias/Layer2"), ("dataset Bias/Layer2 is missing", FETCH)),
@@ -491,7 +491,7 @@ def test_real_network_of_another_sensor(refused, modis_scene, ocsmart, tmp_path)
     config = write_config(
         tmp_path, "name: demo\nscience: {networks: [{name: aph, file: SGLI_aphNN.h5}]}\n"
     )
-    words = ("SGLI_aphNN.h5 was trained for SGLI", "scene is of MODIS-Aqua", "allow_other_sensor")
+    words = ("SGLI_aphNN.h5 was trained for SGLI", "scene is from MODIS-Aqua", "allow_other_sensor")
     given = {"scene": modis_scene, "networks": ocsmart, "config": config}
     refused(SCENE_FAILED, "NetworkError", words, **given)
     (tmp_path / "renamed").mkdir()

@@ -13,7 +13,7 @@ from pydantic import (
 
 from pipeline.config.science import Name
 from pipeline.config.strict import Strict, names_from_tables
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, repeated
 
 Text = Annotated[str, Field(min_length=1)]
 # Classes may be numbers in the file, and are then numbers in YAML, too.
@@ -59,9 +59,9 @@ class ClassesConfig(Strict):
     @field_validator("names")
     @classmethod
     def _are_unique(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        twice = sorted({name for name in names or () if (names or ()).count(name) > 1})
+        twice = repeated(names or ())
         if twice:
-            raise ValueError(f"named twice: {', '.join(twice)}")
+            raise ValueError(f"named twice: {twice}")
         return names
 
     @model_validator(mode="after")

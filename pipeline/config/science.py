@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from pipeline.config.strict import Strict
 from pipeline.config.uncertainty import Uncertainty
+from pipeline.errors import repeated
 from pipeline.facts.shipped import read_shipped, shipped_configs
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
@@ -235,8 +236,7 @@ class Science(Strict):
     @field_validator("networks")
     @classmethod
     def _names_are_unique(cls, networks: tuple[NetworkChoice, ...]) -> tuple[NetworkChoice, ...]:
-        names = [network.name for network in networks]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        twice = repeated([network.name for network in networks])
         if twice:
-            raise ValueError(f"network name used twice: {', '.join(twice)}")
+            raise ValueError(f"network name used twice: {twice}")
         return networks

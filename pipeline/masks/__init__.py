@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 import xarray as xr
 
 from pipeline.config import MaskRules
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, repeated
 from pipeline.masks.dilation import Dilated
 from pipeline.masks.expression import ExpressionRule
 from pipeline.masks.flags import FlagIsSet
@@ -45,10 +45,10 @@ def make_rules(
     request = Request(rules, scene, tuple(inputs), tolerance_nm)
     bound = [rule for requested in RULES.values() for rule in requested(request)]
     names = [rule.name for rule in bound]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = repeated(names)
     if twice:
         raise ConfigError(
-            f"two mask rules are called {', '.join(twice)}, but the name of a rule is the name of "
+            f"two mask rules are called {twice}, but the name of a rule is the name of "
             "its bit. Rename the expression, or leave one out."
         )
     unknown = sorted(set(rules.dilate) - set(names) - set(rules.flags_if_present))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.config.matchup import MatchupConfig
-from pipeline.errors import ConfigError, SceneError
+from pipeline.errors import ConfigError, SceneError, repeated
 from pipeline.matchup.in_scene import match_scene
 from pipeline.matchup.pairs import Match, Rejection
 from pipeline.matchup.points import Points
@@ -82,11 +82,10 @@ def find_matchups(
 
 
 def _refuse_same_names(scenes: Sequence[Path]) -> None:
-    names = [path.name for path in scenes]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = repeated([path.name for path in scenes])
     if twice:
         raise ConfigError(
-            f"scenes need different file names, but {', '.join(twice)} appears twice. List each "
+            f"scenes need different file names, but {twice} appears twice. List each "
             "scene once, or rename one."
         )
 

@@ -85,7 +85,7 @@ def _errors_name(path: Path) -> Iterator[None]:
 
 
 def hours_after(times: Times, coverage: SceneCoverage) -> Array:
-    """Return how many hours after the middle of a scene points are; NaN where unknown."""
+    """Return the hours from the middle of a scene to each time; NaN where unknown."""
     if coverage.middle is None:
         return np.full(times.shape, np.nan)
     return np.asarray((times - coverage.middle) / np.timedelta64(1, "h"))

@@ -56,7 +56,7 @@ def time_columns(table: Table, configured: TimeColumns) -> dict[str, str]:
 
 
 def usual_column(table: Table, names: Iterable[str]) -> str | None:
-    """Return the first column that has one of these names (in lower case), in any case."""
+    """Return the column for the first of some lower-case names that the table has, in any case."""
     by_lower = {name.lower(): name for name in reversed(list(table.columns))}
     return next((by_lower[name] for name in names if name in by_lower), None)
 

@@ -40,7 +40,7 @@ def summary_lines(found: Matchups, points: Points, config: MatchupConfig) -> Ite
 
 
 def warnings_of(found: Matchups, config: MatchupConfig) -> Iterator[str]:
-    """Return warnings for users of the match-ups: unjudged criteria, different or unknown BRDF."""
+    """Return warnings about criteria that were not judged and about BRDF corrections."""
     first = [row.matches[0] for row in found.rows]
     missing = Counter(name for match in first for name in match.judgement.not_applied)
     for name, count in missing.items():

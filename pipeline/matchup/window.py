@@ -8,7 +8,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from pipeline.config.matchup import MatchupConfig
-from pipeline.errors import SceneError
+from pipeline.errors import SceneError, repeated
 from pipeline.masks import Dilated, MaskRule, make_rules
 from pipeline.masks.flags import FlagIsSet
 from pipeline.scene.scene import SOURCE_FLAGS, Band, plain_variables, wavelengths
@@ -40,7 +40,7 @@ class PixelWindow:
 
 @dataclass(frozen=True, eq=False)
 class WindowReader:
-    """Reads windows of one scene; nothing is read before."""
+    """Reads windows of one scene on request."""
 
     scene: xr.Dataset
     bands: tuple[Band, ...]
@@ -116,12 +116,10 @@ def _bands(scene: xr.Dataset, quantity: str, span: tuple[float, float]) -> tuple
             f"no band of {quantity} from {span[0]:g} to {span[1]:g} nm. Choose another quantity "
             "or wavelengths_nm."
         )
-    names = [band.name for band in bands]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = repeated([band.name for band in bands])
     if twice:
         raise SceneError(
-            f"two bands have the same name ({', '.join(twice)}) in whole nanometres. Narrow "
-            "wavelengths_nm."
+            f"two bands have the same name ({twice}) in whole nanometres. Narrow wavelengths_nm."
         )
     return bands
 

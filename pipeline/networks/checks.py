@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.errors import NetworkError
+from pipeline.errors import NetworkError, repeated
 from pipeline.networks.activations import parse_activation
 from pipeline.networks.after import GAINS, SCOPE
 from pipeline.networks.description import Layer, Network
@@ -68,16 +68,12 @@ def _check_layer(file_name: str, number: int, layer: Layer, width: int) -> None:
 
 def _check_names(network: Network) -> None:
     for what, variables in (("inputs", network.inputs), ("outputs", network.outputs)):
-        twice = _repeated([variable.name for variable in variables])
+        twice = repeated([variable.name for variable in variables])
         if twice:
             raise NetworkError(
                 f"{network.file_name}: two {what} have the name {twice}. Describe them with "
                 "different quantities or wavelengths."
             )
-
-
-def _repeated(names: Sequence[str]) -> str:
-    return ", ".join(sorted({name for name in names if names.count(name) > 1}))
 
 
 def _check_variables(network: Network) -> None:
@@ -151,7 +147,7 @@ def check_class_names(where: str, quantity: str, classes: Sequence[str]) -> None
                 f"{where}: class name or quantity {name!r}, expected a letter and then "
                 "letters, digits and underscores."
             )
-    twice = _repeated(classes)
+    twice = repeated(classes)
     if twice:
         raise NetworkError(f"{where}: two classes have the name {twice}. Rename one.")
     if len(classes) > MOST_CLASSES:

@@ -44,8 +44,8 @@ def process_block(block: xr.Dataset, plan: "Plan") -> xr.Dataset:
     Returns:
         Variables on (y, x): ``quality_flags`` and, for each step, its values (float32, NaN where
         nothing was computed, or a class map), its uncertainties if it has any, and its flags.
-        Attributes of the flags of a step count its computed pixels (``COMPUTED``) and, for each
-        input, those of them that are outside the training range (``INPUTS_OUTSIDE``).
+        The attributes of a step's flags hold the number of computed pixels (``COMPUTED``) and, for
+        each input, how many of them are outside the training range (``INPUTS_OUTSIDE``).
     """
     quality = pixel_quality(block, plan)
     unmasked = np.flatnonzero(quality < (1 << FIRST_MASK_BIT))
@@ -109,7 +109,7 @@ def _gather(block: xr.Dataset, plan: "Plan", pixels: Pixels) -> Float32:
 
 
 def _scatter(values: npt.NDArray[Any], pixels: Pixels, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """Values in an array of a shape, at some of its pixels; elsewhere NaN, no class or no flag."""
+    """Put values at some pixels of a new array; the others get NaN, no class or no flag."""
     fill = np.float32(np.nan) if values.dtype.kind == "f" else np.uint8(NO_CLASS)
     full = np.full(shape, fill)
     full.reshape(-1)[pixels] = values

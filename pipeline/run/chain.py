@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -54,14 +53,9 @@ def make_chain(
     found = [chain.sources_of(number) for number in range(len(loaded))]
     bands = [source for sources in found for source in sources if isinstance(source, Band)]
     inputs = tuple(dict.fromkeys(bands))
-    sizes = (len(each.retrieval.outputs) for each in loaded)
-    firsts = tuple(accumulate(sizes, initial=len(inputs)))
     steps: list[RetrievalStep] = []
     for number, sources in enumerate(found):
-        makers = dict.fromkeys(s.step for s in sources if isinstance(s, _StepOutput))
-        flags = [n for maker in makers for n in (steps[maker].flags_name, *steps[maker].upstream)]
-        placed = tuple(chain.placed(source, inputs, firsts) for source in sources)
-        steps.append(chain.step(number, placed, firsts[number], tuple(dict.fromkeys(flags))))
+        steps.append(chain.bind(number, sources, inputs, steps))
     return inputs, tuple(steps)
 
 
@@ -89,34 +83,26 @@ class _Chain:
                 )
         return sources
 
-    def placed(
-        self, source: Band | _StepOutput, inputs: tuple[Band, ...], firsts: Sequence[int]
-    ) -> InputSource:
-        """Return a source with its position among the layers of a row."""
-        if isinstance(source, Band):
-            return InputSource(inputs.index(source), source.name)
-        maker = self.loaded[source.step]
-        name = f"{maker.choice.name}: {maker.retrieval.outputs[source.output].name}"
-        return InputSource(firsts[source.step] + source.output, name)
-
-    def step(
+    def bind(
         self,
         number: int,
-        sources: tuple[InputSource, ...],
-        first_output: int,
-        upstream: tuple[str, ...],
+        sources: Sequence[Band | _StepOutput],
+        inputs: tuple[Band, ...],
+        earlier: Sequence[RetrievalStep],
     ) -> RetrievalStep:
-        """Return one step with all that is decided about it."""
+        """Bind a network or an algorithm to the layers of a row: bands, then earlier outputs."""
         choice, retrieval = self.loaded[number].choice, self.loaded[number].retrieval
         gains = GainFinder(choice, retrieval, self.sensor, self.science.bands.tolerance_nm)
+        makers = dict.fromkeys(earlier[s.step] for s in sources if isinstance(s, _StepOutput))
+        upstream = dict.fromkeys(n for maker in makers for n in (maker.flags_name, *maker.upstream))
         return RetrievalStep(
             name=choice.name,
             path=self.loaded[number].path,
             retrieval=retrieval,
             engine=engine_for(retrieval, self.science.engine),
-            sources=sources,
-            first_output=first_output,
-            upstream=upstream,
+            sources=tuple(_placed(source, inputs, earlier) for source in sources),
+            first_output=earlier[-1].output_columns.stop if earlier else len(inputs),
+            upstream=tuple(upstream),
             variables=_variables(retrieval) if choice.write else (),
             flags=_flags(retrieval),
             gains=gains.of_outputs(),
@@ -158,6 +144,17 @@ class _Chain:
             return Band(quantity)
         index = nearest_band(self.scene, quantity, nm, self.science.bands.tolerance_nm)
         return Band(quantity, float(wavelengths(self.scene, quantity)[index]))
+
+
+def _placed(
+    source: Band | _StepOutput, inputs: tuple[Band, ...], earlier: Sequence[RetrievalStep]
+) -> InputSource:
+    """A source with its position among the layers of a row."""
+    if isinstance(source, Band):
+        return InputSource(inputs.index(source), source.name)
+    maker = earlier[source.step]
+    name = f"{maker.name}: {maker.retrieval.outputs[source.output].name}"
+    return InputSource(maker.first_output + source.output, name)
 
 
 def _output_of(maker: Retrieval, variable: Variable, tolerance_nm: float) -> int:

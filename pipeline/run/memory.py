@@ -1,8 +1,8 @@
 """Estimate the memory that a run needs, and choose threads and pixels that stay within a limit.
 
 The limit covers what a run needs in addition to the program itself (libraries and networks, about
-0.2 GB). It decides how many blocks are processed at the same time and how many pixels of a block
-are between input and product at a time. It never changes the product.
+0.2 GB). It decides how many blocks are processed at the same time, and how many pixels of a block
+are computed at the same time. It never changes the product.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ PIXELS_AT_ONCE = (262144, 131072, 65536, 32768, 16384, 8192, 4096)
 # Bytes that a thread needs whatever the number of pixels: a chunk that is being compressed, rows in
 # double precision, the network's own memory.
 WORKSPACE = 24_000_000
-# Bytes of the run as a whole: open files, memory that is free but not given back.
+# Bytes of the run as a whole: open files, memory that was freed but not returned.
 OVERHEAD = 40_000_000
 
 
@@ -33,13 +33,13 @@ class Work:
 
     threads: int
     pixels_at_once: int
-    """Pixels of a block that are between input and product at a time."""
+    """Pixels of a block that a thread computes at the same time."""
     peak_bytes: int
     """Estimated peak memory, without the program itself."""
 
 
 def choose_work(estimate: Callable[[int, int], int], threads: int, limit: int) -> Work | None:
-    """Return the most threads, then the most pixels at once, whose bytes stay within a limit.
+    """Choose the most threads, then the most pixels at once, that stay within a limit (bytes).
 
     None if even one thread with the fewest pixels exceeds the limit.
     """
@@ -63,7 +63,7 @@ def working_pixel_bytes(
     steps: Sequence[RetrievalStep],
     uncertainty: InputUncertainty | None,
 ) -> int:
-    """Estimate the bytes of one pixel between input and product."""
+    """Estimate the working memory per pixel, in bytes."""
     outputs = sum(len(step.retrieval.outputs) for step in steps)
     uncertain = sum(len(step.uncertainties) for step in steps)
     values = 13 * layers_read + 12 * outputs + 100
@@ -85,7 +85,7 @@ class MemoryEstimate:
     product_bytes: int
     """Bytes per product pixel, all variables together."""
     pixel_bytes: int
-    """Bytes per pixel between input and product."""
+    """Bytes per pixel while it is computed."""
 
     def work_within(self, limit: int, threads: int) -> Work:
         """Return the threads and pixels at once that stay within a limit (bytes).

@@ -10,7 +10,7 @@ import xarray as xr
 from pipeline.algorithms import find_retrieval, is_algorithm
 from pipeline.algorithms.catalogue import PREFIX, check_name
 from pipeline.config import NetworkChoice, RunConfig
-from pipeline.errors import ConfigError, NetworkError, SceneError
+from pipeline.errors import ConfigError, NetworkError, SceneError, repeated
 from pipeline.facts.sensors import find_sensor
 from pipeline.machine.resources import default_limit
 from pipeline.machine.screen import Shown
@@ -164,7 +164,7 @@ class Plan(Shown):
 
 
 def check_config(config: RunConfig) -> None:
-    """Check what can be checked in a configuration without a scene.
+    """Check a configuration as far as possible without a scene.
 
     Raises:
         ConfigError: an expression is not allowed, or a sensor, a reader or an algorithm is unknown.
@@ -181,9 +181,9 @@ def check_config(config: RunConfig) -> None:
 
 
 def locate(scene: xr.Dataset, config: RunConfig) -> tuple[xr.Dataset, Extent]:
-    """Return the scene with the configured constants, and the part of it in the window.
+    """Return the scene with the configured constants, and the extent of its window.
 
-    With a bounding box this reads geolocation; the extent keeps its part of it.
+    With a bounding box this reads geolocation, and the extent keeps the part in the window.
 
     Raises:
         SceneError: the window contains nothing of the scene, or a constant is not needed.
@@ -206,7 +206,7 @@ def make_plan(
         scene_name: base name of the scene.
         config: the configuration.
         extent: the part to process; the whole scene by default.
-        network_paths: files of networks by name, where they are not those of the configuration.
+        network_paths: paths of networks by name, to use instead of the configured files.
 
     Raises:
         NetworkError: a network is missing, broken, or for another sensor.
@@ -295,10 +295,10 @@ def _refuse_clashing_variables(steps: Sequence[RetrievalStep], scene: xr.Dataset
     names += [QUALITY_FLAGS, *GEOLOCATION, *AXES]
     if SOURCE_FLAGS in scene:
         names.append(source_flags_name(scene))
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = repeated(names)
     if twice:
         raise ConfigError(
-            f"two variables of the product would have the same name ({', '.join(twice)}). Rename "
+            f"two variables of the product would have the same name ({twice}). Rename "
             "the network, set write: false for one of them, or run networks with the same outputs "
             "in separate configurations."
         )

@@ -109,11 +109,11 @@ def moved_value(value: Float32, deviation: Float32, z: float, is_positive: bool)
 
 @functools.lru_cache(maxsize=4096)
 def _truncated_quantiles(z: float) -> tuple[Float64, Float64]:
-    """The quantile of z in a normal distribution that is cut off at zero, as a table.
+    """Tabulate where the normal quantile z lies if the distribution is cut off at zero.
 
     Returns:
-        The mean in standard deviations, and the distance from it, in standard deviations, of the
-        value with the same share of the distribution below it.
+        Means of the distribution, and for each the distance of the quantile from the mean; both in
+        standard deviations.
     """
     ratios = np.linspace(0.0, 6.0 + abs(z), NODES)
     below = _NORMAL.cdf(z)

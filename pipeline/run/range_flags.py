@@ -46,7 +46,7 @@ def _outside_limits(variables: tuple[Variable, ...], values: Float64) -> Bool:
 
 
 def at_limit_widths(variables: tuple[Variable, ...]) -> Float64:
-    """Return how close to a limit sets OUTPUT_AT_LIMIT, per transformed variable.
+    """Return the distance to a limit, in transformed units, that sets OUTPUT_AT_LIMIT.
 
     Variables without a logarithm get -1, so that the bit is never set.
     """

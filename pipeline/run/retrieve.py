@@ -24,7 +24,7 @@ ROUNDING = 1e-7
 
 # How many inputs and outputs are in double precision at a time, in about ten arrays each.
 NUMBERS_AT_ONCE = 250_000
-# Fewer rows than this are rounded differently.
+# At least this many rows at a time, because fewer rows are rounded differently.
 FEWEST_ROWS = 1024
 
 Bool = npt.NDArray[np.bool_]
@@ -135,7 +135,7 @@ class StepOnRows:
         return np.asarray(np.where(decades, deviation, deviation * gains.factors(y)))
 
     def doubtful(self, x: Float32, y: Floats) -> Rows:
-        """Return the rows that need a full look: not well inside all ranges, or with other bits."""
+        """Return the rows that need a closer look because a range bit or another bit may be set."""
         network = self.step.retrieval
         if network.classes or SCOPE in network.after or self.step.gains is not None:
             return np.arange(len(x))

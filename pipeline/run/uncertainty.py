@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from pipeline.config import Correlation, QuantityUncertainty, Science
+from pipeline.config import Correlation, Science
 from pipeline.errors import ConfigError, SceneError
 from pipeline.run.step import RetrievalStep
 from pipeline.scene.scene import SPECTRAL, Band, plain_variables, spectral_quantities, wavelengths
@@ -37,7 +37,7 @@ class UncertainInput:
     constant: float
     """Standard deviation in units of the quantity."""
     is_positive: bool
-    """Whether a network takes the logarithm or the root; then the distribution ends at zero."""
+    """Whether a network takes its logarithm or root, so that its distribution ends at zero."""
 
     def deviation(self, block: xr.Dataset, pixels: Pixels) -> Float32:
         """Return the standard deviation at some pixels of a block, with shape (pixels,)."""
@@ -124,13 +124,14 @@ def make_uncertainty(
         for column, variable in zip(step.columns, step.retrieval.inputs, strict=True)
         if variable.transform.needs_positive or variable.transform.needs_non_negative
     }
-    found = tuple(
-        _bound(column, band, stated[band.quantity], scene, column in positive)
-        for column, band in enumerate(inputs)
-        if band.quantity in stated
-    )
+    found = []
+    for column, band in enumerate(inputs):
+        if (given := stated.get(band.quantity)) is not None:
+            in_scene = _uncertainty_of(band, scene) if given.from_scene else None
+            sizes = given.relative, given.constant
+            found.append(UncertainInput(column, band, in_scene, *sizes, column in positive))
     factor = _factor([each.band for each in found], science.uncertainty.correlation)
-    return InputUncertainty(found, factor, science.uncertainty.method)
+    return InputUncertainty(tuple(found), factor, science.uncertainty.method)
 
 
 def with_uncertainties(
@@ -147,13 +148,6 @@ def with_uncertainties(
         else step
         for step in steps
     )
-
-
-def _bound(
-    column: int, band: Band, stated: QuantityUncertainty, scene: xr.Dataset, is_positive: bool
-) -> UncertainInput:
-    in_scene = _uncertainty_of(band, scene) if stated.from_scene else None
-    return UncertainInput(column, band, in_scene, stated.relative, stated.constant, is_positive)
 
 
 def _uncertainty_of(band: Band, scene: xr.Dataset) -> Band:

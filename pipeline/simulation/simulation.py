@@ -6,7 +6,7 @@ from dataclasses import fields
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, repeated
 from pipeline.facts.optical_tables import Array
 from pipeline.facts.quantities import Quantity, band_name, quantities
 from pipeline.simulation.bio_optics import REFERENCES, Optics, Water, check_wavelengths, forward
@@ -152,11 +152,10 @@ def _checked_bands(wavelength_nm: Sequence[float]) -> Array:
     if bands.size == 0:
         raise ConfigError("no bands to simulate; give at least one wavelength in nm.")
     check_wavelengths(bands)
-    names = [band_name("Rrs", nm) for nm in bands]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = repeated([band_name("Rrs", nm) for nm in bands])
     if twice:
         raise ConfigError(
-            f"several bands would share the names {', '.join(twice)}, because names have whole nm. "
+            f"several bands would share the names {twice}, because names have whole nm. "
             "Give each band once."
         )
     return bands

@@ -504,7 +504,7 @@ REFUSED = {
     "two sensors": (
         [choice("rrs"), {"name": "aph", "file": "MODIS-Aqua_aphNN.h5"}],
         NetworkError,
-        "MODIS-Aqua_aphNN.h5 was trained for MODIS-Aqua, the scene is of SGLI",
+        "MODIS-Aqua_aphNN.h5 was trained for MODIS-Aqua, the scene is from SGLI",
     ),
     "two sensors, allowed": (
         [
@@ -512,7 +512,7 @@ REFUSED = {
             {"name": "aph", "file": "MODIS-Aqua_aphNN.h5", "allow_other_sensor": True},
         ],
         NetworkError,
-        "Choose networks of one sensor",
+        "Choose networks of the same sensor",
     ),
     "gains on optical properties": (
         [choice("rrs"), choice("aph", gains="coastal")],
