@@ -118,6 +118,6 @@ def _green_shift(definition: Mapping[str, Any], green_nm: float) -> GreenShift |
             return GreenShift(**{key: entry[key] for key in entry if key != "from_nm"})
     known = ", ".join(f"{entry['from_nm']:g}" for entry in definition["green_shifts"])
     raise NetworkError(
-        f"{definition['name']}: the green band is at {green_nm:g} nm; conversions to 555 nm exist "
-        f"for {known} nm, +-{near:g}, only. Choose the band ratio alone."
+        f"{definition['name']}: found the green band {green_nm:g} nm, but conversions to 555 nm "
+        f"are known for {known} nm, +-{near:g}, only. Choose the band ratio alone."
     )

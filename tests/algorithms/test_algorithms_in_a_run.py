@@ -144,8 +144,8 @@ def test_the_batch_knows_the_fingerprint():
 def test_an_unknown_algorithm_is_found_before_any_scene(tmp_path):
     """By check-config, with the names that there are."""
     config = load_config(settings(tmp_path, {"name": "x", "file": "algorithm:oc9"}))
-    message = f"'oc9', expected one of {ALGORITHMS[0]}"
-    with pytest.raises(pipeline.errors.ConfigError, match=message):
+    first = ALGORITHMS[0]
+    with pytest.raises(pipeline.errors.ConfigError, match=f"'oc9', expected one of {first}"):
         check_config(config)
 
 
