@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pipeline.config.strict import Strict
 from pipeline.facts.optical_tables import Array
-from pipeline.facts.shipped import read_shipped, shipped_configs
+from pipeline.facts.shipped import shipped_configs
 from pipeline.simulation.bio_optics import Water
 from pipeline.simulation.optics import absorption, backscattering
 

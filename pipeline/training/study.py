@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.config.study import StudyConfig, hidden_of
 from pipeline.config.training import TrainingConfig
 from pipeline.errors import ConfigError, DivergedError
-from pipeline.evaluation.capacity import Capacity, Runs, judge
+from pipeline.evaluation.capacity import Runs, judge
 from pipeline.networks.description import Network
 from pipeline.networks.engines.tensorflow_setup import tensorflow
 from pipeline.networks.variable import Array, scaled

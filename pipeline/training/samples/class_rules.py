@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 from pipeline.errors import ConfigError
 from pipeline.tables import Table
-from pipeline.tables.expressions import parse_over
 from pipeline.tables.table import Texts
 from pipeline.training.samples.columns import Findings
 

@@ -7,10 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.config import VariableConfig
-from pipeline.errors import ConfigError
 from pipeline.facts.quantities import band_name, quantities
 from pipeline.networks.transforms import TRANSFORMS, Transform
-from pipeline.networks.variable import SCALINGS, Array, Variable
+from pipeline.networks.variable import Array, Variable
 
 
 @dataclass(frozen=True)

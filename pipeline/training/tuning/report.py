@@ -1,9 +1,7 @@
 """Write the folder of a search: tables of trials, their picture, and the recipe of the best."""
 
 import math
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from pipeline.config.tuning import Space, TuningConfig
 from pipeline.evaluation.formatting import aligned
