@@ -36,11 +36,7 @@ _building = threading.Lock()
 
 
 def resolve_engine(name: str) -> str:
-    """Return the engine that a name stands for on this machine; only ``auto`` changes.
-
-    Raises:
-        ConfigError: no engine has this name.
-    """
+    """Return the engine that a name stands for on this machine; only ``auto`` changes."""
     if name == "auto":
         return "tensorflow" if is_gpu_visible() else "onnxruntime"
     if name not in ENGINES:
