@@ -97,8 +97,7 @@ def parse_activation(text: str) -> tuple[str, float | None]:
     """Return the name and the parameter of an activation; None if it takes no parameter.
 
     Raises:
-        NetworkError: the name is unknown, the parameter is not a finite number, or the activation
-            takes no parameter.
+        NetworkError: the name is unknown, or the parameter is not one that it takes.
     """
     match = _WRITTEN.fullmatch(text.strip())
     if match is None or match["name"] not in ACTIVATIONS:

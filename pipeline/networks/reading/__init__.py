@@ -61,8 +61,7 @@ def load_network(path: str | Path) -> Network:
     If the file has golden spectra, the float64 reference recomputes them.
 
     Raises:
-        NetworkError: the file is missing, has no known format, or is broken; the message names the
-            dataset.
+        NetworkError: the file is missing, of unknown format, or broken; the message says where.
     """
     path = Path(path)
     if not path.is_file():

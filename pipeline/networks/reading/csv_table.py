@@ -16,8 +16,7 @@ def read_matrix(path: Path) -> Array:
     """Return the numbers of a table, with shape (rows, columns).
 
     Raises:
-        NetworkError: a cell is not a finite number, or the rows differ in length; the message names
-            file, line and column.
+        NetworkError: a cell is not a finite number, or the rows differ in length.
     """
     rows: list[list[float]] = []
     for line_number, line in enumerate(_text(path).splitlines(), start=1):
