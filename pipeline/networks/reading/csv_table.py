@@ -33,7 +33,7 @@ def read_matrix(path: Path) -> Array:
             )
         rows.append(row)
     if not rows:
-        raise NetworkError(f"{path.name}: no numbers, expected rows of numbers and commas.")
+        raise NetworkError(f"{path.name}: no numbers, expected numbers separated by commas.")
     return np.array(rows, dtype=np.float64)
 
 
@@ -59,7 +59,7 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise NetworkError(
             f"{path.name}: not a text file ({error.reason} at byte {error.start}), expected rows "
-            "of numbers and commas."
+            "of numbers separated by commas."
         ) from None
 
 

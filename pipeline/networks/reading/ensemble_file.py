@@ -39,7 +39,9 @@ def read_ensemble(path: Path) -> Ensemble:
     described = read_description(EnsembleDescription, path)
     files = named_files(described.members, path.parent, path, may_be_links=True)
     if len(files) < len(described.members):
-        raise NetworkError(f"{path.name}: members names a network twice. Name each network once.")
+        raise NetworkError(
+            f"{path.name}: the list of members names a network twice. Name each network once."
+        )
     return Ensemble.of(
         tuple(load_network(file) for file in files.values()),
         name=described.name,

@@ -34,11 +34,11 @@ UNKNOWN_RANGE: Range = (-np.inf, np.inf)
 
 
 def known_in(names: Collection[str]) -> AfterValidator:
-    """Return a validator of names: only those of a table are taken."""
+    """Return a validator that accepts only names from a table."""
 
     def check(name: str) -> str:
         if name not in names:
-            # The names may hold braces, so they come in as a value.
+            # Passed as values, because the names may contain braces.
             words = {"known": ", ".join(names), "name": name}
             raise PydanticCustomError("unknown", "expected one of {known}, found '{name}'", words)
         return name
@@ -48,7 +48,7 @@ def known_in(names: Collection[str]) -> AfterValidator:
 
 @dataclass(frozen=True)
 class Parts:
-    """The numbers of a network, which its description gives a meaning."""
+    """The layers and training ranges of a network, without its description."""
 
     layers: tuple[Layer, ...]
     """The layers from the first to the last."""
@@ -188,7 +188,7 @@ class NetworkDescription(NamedDescription):
         if rows == 0 or shapes != ((rows, len(self.inputs)), (rows, self.output_count)):
             raise NetworkError(
                 f"golden spectra are not tables of rows, expected {len(self.inputs)} inputs and "
-                f"{self.output_count} outputs in each row."
+                f"{self.output_count} outputs in each row. Correct them."
             )
         return GoldenSpectra(inputs, outputs)
 
