@@ -1,4 +1,4 @@
-"""Networks: what they are, how their files are read and written, and the engines that run them."""
+"""Networks: their descriptions, their files, and the engines that run them."""
 
 from pipeline.networks.description import Layer, Network
 from pipeline.networks.engines import get_engine

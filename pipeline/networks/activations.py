@@ -1,7 +1,7 @@
-"""Activation functions of a layer: one row each, with all that engines and files need of it.
+"""The activation functions of layers: one row each, with all that engines and files need.
 
 A layer names its activation in text: ``tanh``, or with a parameter ``leaky_relu(0.3)``. The NumPy
-functions are stable in float64. Keras and ONNX come in as arguments: nothing heavy is imported.
+functions are stable in float64. Keras and ONNX are arguments, so that nothing heavy is imported.
 """
 
 import math
@@ -31,18 +31,14 @@ class Activation:
     default: float | None = None
     """The parameter if the text gives none, as in Keras; None for activations without one."""
     keras: Function | None = None
-    """``keras(module, parameter)`` -> activation of a Keras layer; None if its name is enough."""
+    """``keras(module, parameter)`` -> activation of a layer; None if Keras knows the name."""
     keras_layers: Mapping[str, Callable[[Mapping[str, Any]], Any]] = field(default_factory=dict)
-    """Keras layer classes of this activation; each function finds the parameter in a config."""
+    """Keras layer classes that compute it, each with a function: config -> parameter."""
 
 
 def _softmax(x: Any) -> Any:
     powers = np.exp(x - np.max(x, axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
-
-
-def _no_parameter(_: Mapping[str, Any]) -> None:
-    return None
 
 
 ACTIVATIONS: dict[str, Activation] = {
@@ -60,7 +56,7 @@ ACTIVATIONS: dict[str, Activation] = {
         lambda x: np.maximum(x, 0),
         onnx=lambda op, x: op("Relu", x),
         derivative=lambda y: np.where(y > 0, 1.0, 0.0),
-        keras_layers={"ReLU": _no_parameter},
+        keras_layers={"ReLU": lambda _: None},
     ),
     "leaky_relu": Activation(
         lambda x, slope: np.where(x >= 0, x, slope * x),
@@ -86,7 +82,7 @@ ACTIVATIONS: dict[str, Activation] = {
         derivative=lambda y: -np.expm1(-y),
     ),
     "softmax": Activation(
-        _softmax, onnx=lambda op, x: op("Softmax", x), keras_layers={"Softmax": _no_parameter}
+        _softmax, onnx=lambda op, x: op("Softmax", x), keras_layers={"Softmax": lambda _: None}
     ),
 }
 
@@ -97,8 +93,7 @@ def parse_activation(text: str) -> tuple[str, float | None]:
     """Return the name and the parameter of an activation; None if it takes no parameter.
 
     Raises:
-        NetworkError: the name is unknown, the parameter is not a finite number, or the activation
-            takes no parameter.
+        NetworkError: the name is unknown, or the parameter is not one that it takes.
     """
     match = _WRITTEN.fullmatch(text.strip())
     if match is None or match["name"] not in ACTIVATIONS:
@@ -144,7 +139,7 @@ def activation_derivative(text: str) -> Function:
     derivative = row.derivative
     if derivative is None:
         raise NetworkError(
-            f"activation {text} has no derivative of single units. Set the method of the "
+            f"activation {text} has no derivative, because it mixes units. Set the method of the "
             "uncertainty to sigma_points."
         )
     return lambda y: derivative(y, *parameter)

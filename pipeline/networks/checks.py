@@ -56,7 +56,7 @@ def _check_layer(file_name: str, number: int, layer: Layer, width: int) -> None:
     if layer.bias.ndim != 1 or layer.kernel.shape != (width, layer.bias.size):
         raise NetworkError(
             f"{where}: kernel has shape {layer.kernel.shape} and bias {layer.bias.shape}, "
-            f"expected ({width}, units) and (units,)."
+            f"expected ({width}, units) and (units,). The file is damaged; fetch it again."
         )
     for name, array in (("Weights", layer.kernel), ("Bias", layer.bias)):
         if not np.isfinite(array).all():
@@ -99,7 +99,9 @@ def _check_functions(where: str, variable: Variable) -> None:
 def _check_range(where: str, variable: Variable) -> None:
     minimum, maximum = variable.minimum, variable.maximum
     if not minimum < maximum:  # NaN, too
-        raise NetworkError(f"{where} is [{minimum:g}, {maximum:g}], expected minimum < maximum.")
+        raise NetworkError(
+            f"{where} is [{minimum:g}, {maximum:g}], expected minimum < maximum. Correct the range."
+        )
     if variable.scaling.needs_range and not np.isfinite((minimum, maximum)).all():
         raise NetworkError(
             f"{where} is [{minimum:g}, {maximum:g}], expected finite numbers minimum < maximum, "
@@ -145,7 +147,7 @@ def check_class_names(where: str, quantity: str, classes: Sequence[str]) -> None
         if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) is None:
             raise NetworkError(
                 f"{where}: class name or quantity {name!r}, expected a letter and then "
-                "letters, digits and underscores."
+                "letters, digits and underscores. Rename it."
             )
     twice = repeated(classes)
     if twice:
@@ -175,7 +177,7 @@ def _check_classes(network: Network) -> None:
 
 
 def _check_after(network: Network) -> None:
-    """Check what may follow: gains need Rrs, a scope check needs inputs named as the outputs."""
+    """Check the steps that may follow: gains need Rrs, a scope check needs inputs as outputs."""
     if GAINS in network.after and any(
         v.quantity != "Rrs" or v.wavelength_nm is None for v in network.outputs
     ):
@@ -202,7 +204,7 @@ def relative_error(found: npt.NDArray[Any], expected: Array) -> Array:
 
 
 def check_golden(network: Network) -> None:
-    """Recompute the file's golden spectra with the float64 reference, if it has any.
+    """Recompute the golden spectra of a network, if it has any, with the float64 reference.
 
     Raises:
         NetworkError: an output differs from the stored one.

@@ -76,8 +76,7 @@ class Ensemble(Retrieval):
         """Return an ensemble; without citation or licence, it has those of its members.
 
         Raises:
-            NetworkError: the members have different inputs or outputs, or the calibration does not
-                fit the outputs.
+            NetworkError: the members or the calibration do not fit together.
         """
         where = file_name or name
         _check_alike(members, where)

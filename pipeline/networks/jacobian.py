@@ -1,7 +1,5 @@
 """Derivatives of the outputs of a network with respect to its inputs, in float64."""
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 
@@ -81,16 +79,11 @@ def _output_derivatives(network: Network, signal: Array) -> Array:
 
 
 def _by_differences(retrieval: Retrieval, x: Array) -> Array:
-    def evaluate(rows: Array) -> Array:
-        return in_decades(retrieval.outputs, retrieval.reference(rows))
-
-    columns = [_difference(evaluate, x, column) for column in range(x.shape[1])]
+    columns = []
+    for column in range(x.shape[1]):
+        step = np.zeros_like(x)
+        step[:, column] = STEP * np.abs(x[:, column])
+        ends = (retrieval.reference(rows) for rows in (x + step, x - step))
+        above, below = (in_decades(retrieval.outputs, end) for end in ends)
+        columns.append((above - below) / (2 * step[:, column, np.newaxis]))
     return np.stack(columns, axis=2)
-
-
-def _difference(evaluate: Callable[[Array], Array], x: Array, column: int) -> Array:
-    step = STEP * np.abs(x[:, column])
-    above, below = x.copy(), x.copy()
-    above[:, column] += step
-    below[:, column] -= step
-    return np.asarray((evaluate(above) - evaluate(below)) / (2 * step)[:, np.newaxis])

@@ -25,7 +25,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Retrieval(Shown):
-    """What plans, blocks and products need to know about a network or an algorithm.
+    """The properties of a network or an algorithm that plans, blocks and products need.
 
     Inputs and outputs are in physical units, angles in degrees.
     """
@@ -52,7 +52,7 @@ class Retrieval(Shown):
     """Names of the steps that may follow it, from :data:`pipeline.networks.after.AFTER`."""
 
     kind: ClassVar[str]
-    """``neural network``, ``network ensemble`` or ``published algorithm``."""
+    """Kind of retrieval: ``neural network``, ``network ensemble`` or ``published algorithm``."""
     may_fail: ClassVar[bool] = False
     """True if valid inputs may have no solution; the outputs are then NaN."""
 

@@ -1,6 +1,6 @@
 """Transforms between a physical quantity and the one that a network scales: one row each.
 
-Keras and ONNX come in as arguments: nothing heavy is imported.
+Keras and ONNX are arguments, so that nothing heavy is imported.
 """
 
 import math
@@ -59,13 +59,13 @@ class Transform:
     derivative: Callable[[Any], Any]
     """The derivative of ``forward``, as a function of the physical quantity."""
     graph: GraphFunction
-    """The function in float32 graphs, up to ``graph_factor``."""
+    """The function in float32 graphs; ``forward`` is this times ``graph_factor``."""
     graph_factor: float = 1.0
-    """``forward`` divided by the graph's function; folded into the weights in float64."""
+    """A factor that is folded into the weights in float64."""
     needs_positive: bool = False
     """True if the function has no value at zero and below."""
     needs_non_negative: bool = False
-    """True if the function has a value at zero, but none below: there it gives NaN."""
+    """True if the function has a value at zero, but gives NaN below."""
     increasing: bool = True
     """True if the function keeps the order of values."""
     ln_per_unit: float | None = None

@@ -132,14 +132,14 @@ def scale_factors(variables: tuple[Variable, ...]) -> tuple[Array, Array]:
 
 
 def scaled(variables: tuple[Variable, ...], physical: Array) -> Array:
-    """Return what a network gets for physical values with shape (n, variables)."""
+    """Return the scaled values that a network gets for physical ones, both (n, variables)."""
     centre, width = scale_factors(variables)
     with np.errstate(all="ignore"):
         return (transformed(variables, physical) - centre) / width
 
 
 def unscaled(variables: tuple[Variable, ...], signal: Array) -> Array:
-    """Undo :func:`scaled`: return physical values from what the last layer gives."""
+    """Return physical values from scaled ones: the inverse of :func:`scaled`."""
     centre, width = scale_factors(variables)
     return untransformed(variables, signal * width + centre)
 

@@ -21,8 +21,8 @@ from pipeline.networks.ensemble import Ensemble
 from pipeline.networks.retrieval import Engine, Retrieval, use_engines
 from pipeline.networks.variable import Variable, untransformed
 
-# Wrong numbers of a device or library are far off (TF32 on a GPU: 2-3 %); the rounding of float32
-# stays below 1e-4.
+# A device or library that computes wrong numbers is far off (TF32 on a GPU: 2-3 %), while the
+# rounding of float32 stays below 1e-4.
 SELF_CHECK_TOLERANCE = 1e-3
 SELF_CHECK_ROWS = 64
 
@@ -36,11 +36,7 @@ _building = threading.Lock()
 
 
 def resolve_engine(name: str) -> str:
-    """Return the engine that a name stands for on this machine; only ``auto`` changes.
-
-    Raises:
-        ConfigError: no engine has this name.
-    """
+    """Return the name of a known engine; ``auto`` becomes the fastest one on this machine."""
     if name == "auto":
         return "tensorflow" if is_gpu_visible() else "onnxruntime"
     if name not in ENGINES:
@@ -55,7 +51,7 @@ def is_gpu_visible() -> bool:
 
 
 def engine_for(retrieval: Retrieval, name: str) -> str:
-    """Return the engine that a name stands for; a published algorithm always has the same."""
+    """Return the name of the engine that runs a network; algorithms always run with numpy."""
     is_network = isinstance(retrieval, Network | Ensemble)
     return resolve_engine(name) if is_network else NumpyEngine.name
 
@@ -84,7 +80,7 @@ def get_engine(network: Retrieval, name: str = "auto") -> Engine:
 def predict_with_uncertainty(
     network: Retrieval, name: str, x: npt.NDArray[Any]
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
-    """Return outputs (n, outputs) of inputs (n, inputs), and standard deviations if it states any.
+    """Return outputs (n, outputs) of inputs (n, inputs), and their standard deviations or None.
 
     For variables that span decades, the standard deviation is that of log10.
     """

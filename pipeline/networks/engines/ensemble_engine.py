@@ -27,15 +27,14 @@ class EnsembleEngine:
         self, x: npt.NDArray[Any]
     ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Return mean outputs and their standard deviations, see :meth:`Ensemble.joined`."""
-        starts = range(0, max(len(x), 1), ROWS)
-        parts = [self._joined(x[start : start + ROWS]) for start in starts]
+        parts = [
+            self._ensemble.joined(engine.predict(rows) for engine in self._engines)
+            for rows in np.split(x, list(range(ROWS, len(x), ROWS)))
+        ]
         if len(parts) == 1:
             return parts[0]
         means, deviations = zip(*parts, strict=True)
         return _stacked(means), _stacked(deviations)
-
-    def _joined(self, x: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        return self._ensemble.joined(engine.predict(x) for engine in self._engines)
 
 
 def _stacked(parts: tuple[npt.NDArray[Any], ...]) -> npt.NDArray[Any]:

@@ -24,14 +24,14 @@ class Format:
     """A format of network files."""
 
     recognises: Callable[[Path], bool]
-    """Tells from its content whether a file has this format; broken files may count."""
+    """Returns whether a file has this format, judged by its content; it may be broken."""
     read: Callable[[Path], Network]
     looks_like: str
     """The content of such a file in a few words, for messages."""
 
 
 def _ocsmart(path: Path) -> Network:
-    """Read OC-SMART's layout; the file's own description comes before a YAML's and its name."""
+    """Read OC-SMART's layout, described by the file itself, else by a YAML, else by its name."""
     beside = None if describes_itself(path) else description_of(path)
     if beside is not None:
         return read_described(beside, path)
@@ -61,8 +61,7 @@ def load_network(path: str | Path) -> Network:
     If the file has golden spectra, the float64 reference recomputes them.
 
     Raises:
-        NetworkError: the file is missing, has no known format, or is broken; the message names the
-            dataset.
+        NetworkError: the file is missing, of unknown format, or broken; the message says where.
     """
     path = Path(path)
     if not path.is_file():
@@ -101,7 +100,7 @@ def is_network(path: Path) -> bool:
 
 
 def _undescribed(path: Path, layers: tuple[Layer, ...]) -> str:
-    """Return the message for a Keras model without a description, with one to start from."""
+    """Return the message for a Keras model without a description, with a draft of one."""
     sizes = [layers[0].kernel.shape[0], *(layer.bias.size for layer in layers)] if layers else [0]
     activations = ", ".join(layer.activation for layer in layers)
     other = path.with_suffix(".yaml")

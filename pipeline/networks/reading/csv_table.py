@@ -16,8 +16,7 @@ def read_matrix(path: Path) -> Array:
     """Return the numbers of a table, with shape (rows, columns).
 
     Raises:
-        NetworkError: a cell is not a finite number, or the rows differ in length; the message names
-            file, line and column.
+        NetworkError: a cell is not a finite number, or the rows differ in length.
     """
     rows: list[list[float]] = []
     for line_number, line in enumerate(_text(path).splitlines(), start=1):
@@ -34,7 +33,7 @@ def read_matrix(path: Path) -> Array:
             )
         rows.append(row)
     if not rows:
-        raise NetworkError(f"{path.name}: no numbers, expected rows of numbers and commas.")
+        raise NetworkError(f"{path.name}: no numbers, expected numbers separated by commas.")
     return np.array(rows, dtype=np.float64)
 
 
@@ -60,7 +59,7 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise NetworkError(
             f"{path.name}: not a text file ({error.reason} at byte {error.start}), expected rows "
-            "of numbers and commas."
+            "of numbers separated by commas."
         ) from None
 
 

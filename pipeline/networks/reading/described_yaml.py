@@ -159,11 +159,7 @@ def _keys(path: Path) -> set[Any]:
 
 
 def description_of(weights: Path) -> Path | None:
-    """Return the YAML that describes a weight file: the one beside it, a shipped one, or None.
-
-    Raises:
-        NetworkError: a YAML has the weight file's name, but cannot be read.
-    """
+    """Return the YAML that describes a weight file: the one beside it, a shipped one, or None."""
     for folder in (weights.parent, shipped_configs() / "networks"):
         candidate = folder / f"{weights.stem}.yaml"
         if candidate.is_file():

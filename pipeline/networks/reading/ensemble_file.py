@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import Field
@@ -14,20 +14,14 @@ from pipeline.networks.description import Network
 from pipeline.networks.ensemble import MOST_MEMBERS, Calibration, Ensemble
 from pipeline.networks.reading import load_network
 from pipeline.networks.reading.described_yaml import names_members
-from pipeline.networks.reading.schema import Described, named_files, read_description
+from pipeline.networks.reading.schema import NamedDescription, named_files, read_description
 
 
-class EnsembleDescription(Described):
+class EnsembleDescription(NamedDescription):
     """The keys of a YAML file that describes an ensemble."""
 
-    schema_: Literal[1] = Field(alias="schema")
-    name: str
-    title: str = ""
     members: tuple[str, ...] = Field(min_length=2, max_length=MOST_MEMBERS)
     calibration: Calibration | None = None
-    citation: str = ""
-    licence: str = ""
-    training: dict[str, Any] = Field(default_factory=dict)
 
 
 def load_retrieval(path: str | Path) -> Network | Ensemble:
@@ -45,7 +39,9 @@ def read_ensemble(path: Path) -> Ensemble:
     described = read_description(EnsembleDescription, path)
     files = named_files(described.members, path.parent, path, may_be_links=True)
     if len(files) < len(described.members):
-        raise NetworkError(f"{path.name}: members names a network twice. Name each network once.")
+        raise NetworkError(
+            f"{path.name}: the list of members names a network twice. Name each network once."
+        )
     return Ensemble.of(
         tuple(load_network(file) for file in files.values()),
         name=described.name,

@@ -109,7 +109,7 @@ def _check_members(archive: zipfile.ZipFile) -> None:
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Return one member; refuse more bytes than plausible, whatever its header says."""
+    """Return one member; refuse implausibly many bytes, even if its header says fewer."""
     if name not in archive.namelist():
         raise NetworkError(f"the file lacks {name}. It is incomplete; fetch it again.")
     info, most = archive.getinfo(name), MEMBERS[name]
@@ -204,7 +204,8 @@ def _json(text: Any, what: str) -> Config:
     content = _text(text)
     if len(content) > MOST_CONFIG_BYTES:
         raise NetworkError(
-            f"{what} has {len(content):,} characters, expected at most {MOST_CONFIG_BYTES:,}."
+            f"{what} has {len(content):,} characters, expected at most {MOST_CONFIG_BYTES:,}. "
+            "Fetch the file again."
         )
     try:
         data = json.loads(content)
@@ -214,7 +215,9 @@ def _json(text: Any, what: str) -> Config:
             "code. Save the model again with model.save."
         ) from None
     if not isinstance(data, dict):
-        raise NetworkError(f"{what} is a JSON {type(data).__name__}, expected an object.")
+        raise NetworkError(
+            f"{what} is a JSON {type(data).__name__}, expected an object. Save the model again."
+        )
     return data
 
 

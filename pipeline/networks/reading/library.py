@@ -15,11 +15,7 @@ def network_folders(first: tuple[Path, ...]) -> tuple[Path, ...]:
 
 
 def check_folders(folders: tuple[Path, ...]) -> None:
-    """Refuse a missing folder, before a network of the same name is taken from another one.
-
-    Raises:
-        ConfigError: a folder does not exist.
-    """
+    """Refuse a missing folder, before a network of the same name is taken from another one."""
     for folder in folders:
         if not folder.is_dir():
             raise ConfigError(f"{folder}: no such folder of networks. Correct --networks.")

@@ -34,11 +34,11 @@ UNKNOWN_RANGE: Range = (-np.inf, np.inf)
 
 
 def known_in(names: Collection[str]) -> AfterValidator:
-    """Return a validator of names: only those of a table are taken."""
+    """Return a validator that accepts only names from a table."""
 
     def check(name: str) -> str:
         if name not in names:
-            # The names may hold braces, so they come in as a value.
+            # Passed as values, because the names may contain braces.
             words = {"known": ", ".join(names), "name": name}
             raise PydanticCustomError("unknown", "expected one of {known}, found '{name}'", words)
         return name
@@ -48,7 +48,7 @@ def known_in(names: Collection[str]) -> AfterValidator:
 
 @dataclass(frozen=True)
 class Parts:
-    """The numbers of a network, which its description gives a meaning."""
+    """The layers and training ranges of a network, without its description."""
 
     layers: tuple[Layer, ...]
     """The layers from the first to the last."""
@@ -114,19 +114,24 @@ class DescribedGolden(Described):
     outputs: list[list[float]]
 
 
-class NetworkDescription(Described):
-    """The keys of every description."""
+class NamedDescription(Described):
+    """The keys that networks and ensembles have in common."""
 
     schema_: Literal[1] = Field(alias="schema")
     name: str
     title: str = ""
+    citation: str = ""
+    licence: str = ""
+    training: dict[str, Any] = {}
+
+
+class NetworkDescription(NamedDescription):
+    """The keys of every description of a network."""
+
     sensors: list[str] = Field(min_length=1)
     inputs: tuple[DescribedVariable, ...]
     classes: DescribedClasses | None = None
     outputs: tuple[DescribedVariable, ...] | None = Field(default=None, validate_default=True)
-    citation: str = ""
-    licence: str = ""
-    training: dict[str, Any] = {}
     after: tuple[Annotated[str, known_in(AFTER)], ...] = ()
     """Steps that a configuration may let follow the network."""
     golden: DescribedGolden | None = None
@@ -144,9 +149,7 @@ class NetworkDescription(Described):
     @property
     def output_count(self) -> int:
         """The number of outputs, or of classes."""
-        if self.classes is not None:
-            return len(self.classes.names)
-        return len(self.outputs or ())
+        return len(self.outputs or () if self.classes is None else self.classes.names)
 
     def assemble(self, parts: Parts, file_name: str, sha256: str) -> Network:
         """Return the network with these parts.
@@ -185,7 +188,7 @@ class NetworkDescription(Described):
         if rows == 0 or shapes != ((rows, len(self.inputs)), (rows, self.output_count)):
             raise NetworkError(
                 f"golden spectra are not tables of rows, expected {len(self.inputs)} inputs and "
-                f"{self.output_count} outputs in each row."
+                f"{self.output_count} outputs in each row. Correct them."
             )
         return GoldenSpectra(inputs, outputs)
 
@@ -207,12 +210,7 @@ Description = TypeVar("Description", bound=Described)
 
 
 def read_description(model: type[Description], path: Path) -> Description:
-    """Return the description in a YAML file.
-
-    Raises:
-        NetworkError: the file is not YAML, not plain data, or does not fit the schema; the message
-            has all complaints.
-    """
+    """Return the description in a YAML file; errors are those of :func:`parse_description`."""
     data = read_yaml(path, NetworkError)
     try:
         text = json.dumps(data, allow_nan=False)
@@ -228,8 +226,7 @@ def parse_description(model: type[Description], text: str | bytes, where: str) -
     """Return a description from JSON text.
 
     Raises:
-        NetworkError: the text is not JSON or does not fit the schema; the message has all
-            complaints.
+        NetworkError: the description is not valid; the message has all complaints.
     """
     try:
         return model.model_validate_json(text)
@@ -246,16 +243,8 @@ def named_files(
 ) -> dict[str, Path]:
     """Return the files that a YAML names, all of them in the folder or below.
 
-    A description from elsewhere must not open any other file.
-
-    Args:
-        names: relative paths of the files.
-        folder: the folder that must hold them.
-        yaml: the YAML, for messages.
-        may_be_links: allow links that lead out of the folder.
-
-    Raises:
-        NetworkError: a file is missing or outside the folder.
+    A YAML from elsewhere must not open any other file. Links may lead out of the folder only if
+    ``may_be_links``.
     """
     files = {name: folder / name for name in names}
     for name, file in files.items():

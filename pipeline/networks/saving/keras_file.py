@@ -1,7 +1,6 @@
 """Save the layers as a Keras file, float64, with a YAML beside it that describes them."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import yaml
@@ -9,7 +8,6 @@ import yaml
 from pipeline.networks.description import Network
 from pipeline.networks.engines.keras_model import dense_model
 from pipeline.networks.reading.self_description import self_description
-from pipeline.networks.variable import Variable
 
 
 def save_keras(path: Path, network: Network, name: str) -> list[Path]:
@@ -24,11 +22,8 @@ def save_keras(path: Path, network: Network, name: str) -> list[Path]:
             continue
         for entry, variable in zip(described[key], variables, strict=True):
             entry["scaling"] = variable.scaling_name
-            entry.update(_range(variable))
+            ends = [variable.minimum, variable.maximum]
+            if np.isfinite(ends).all():
+                entry["norm"] = ends
     beside.write_text(yaml.safe_dump(described, sort_keys=False), encoding="utf-8")
     return [path, beside]
-
-
-def _range(variable: Variable) -> dict[str, Any]:
-    ends = [variable.minimum, variable.maximum]
-    return {"norm": ends} if np.isfinite(ends).all() else {}

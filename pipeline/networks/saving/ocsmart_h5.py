@@ -58,7 +58,7 @@ def _angles(network: Network) -> int:
 def save_ocsmart(path: Path, network: Network, _: str) -> list[Path]:
     """Write the file; equal networks give equal bytes.
 
-    If ranges are known, the first and the last layer take up any scaling but that onto [-1, 1].
+    If ranges are known, the first and the last layer absorb every scaling but minmax.
     """
     network = _with_minmax(network)
     sizes = np.array([len(network.inputs), *(layer.bias.size for layer in network.layers)])
