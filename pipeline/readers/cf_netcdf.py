@@ -141,19 +141,19 @@ def _has_known_units(scene_name: str, variable: Stored) -> bool:
     known = quantities().get(scene_name)
     if known is None:
         return True
-    said = as_text(variable.attrs.get("units", ""))
+    stated = as_text(variable.attrs.get("units", ""))
     # The file's own products have the names of outputs; only angles and humidity are inputs.
-    return known.units in ("degree", "percent") and factor_between(said, known.units) == 1.0
+    return known.units in ("degree", "percent") and factor_between(stated, known.units) == 1.0
 
 
 def _check_plain_units(scene_name: str, name: str, variable: xr.Variable) -> None:
     """Refuse a variable whose units in the file differ from those of the scene's quantity."""
     known = quantities().get(scene_name)
-    said = as_text(variable.attrs.get("units", "")).strip().lower()
-    if known is None or not said or factor_between(said, known.units) == 1.0:
+    stated = as_text(variable.attrs.get("units", "")).strip().lower()
+    if known is None or not stated or factor_between(stated, known.units) == 1.0:
         return
     raise SceneError(
-        f"{name} has units {said!r}, expected {known.units!r} for {scene_name}. Remove it from "
+        f"{name} has units {stated!r}, expected {known.units!r} for {scene_name}. Remove it from "
         "reader.options.mapping.plain."
     )
 

@@ -101,14 +101,14 @@ class GeoTiff:
     def _check_units(self, opened: xr.DataArray) -> None:
         quantity = self._options.stored_as or self._options.quantity
         expected = quantities()[quantity].units
-        said = self._options.units
-        if said is None:
+        stated = self._options.units
+        if stated is None:
             in_file = opened.attrs.get("units", "")
             texts = {str(text) for text in (in_file if isinstance(in_file, tuple) else (in_file,))}
-            said = texts.pop() if len(texts) == 1 else ""
-        if factor_between(said, expected) != 1.0:
+            stated = texts.pop() if len(texts) == 1 else ""
+        if factor_between(stated, expected) != 1.0:
             raise SceneError(
-                f"the bands have {f'units {said!r}' if said else 'no units'}, expected "
+                f"the bands have {f'units {stated!r}' if stated else 'no units'}, expected "
                 f"{expected!r} for {quantity}. State them as reader: {{format: geotiff, options: "
                 f"{{units: {expected}}}}} for {quantity}, or with {{stored_as: rho_w, units: '1'}} "
                 "for water-leaving reflectance, which becomes Rrs by 1/pi."

@@ -83,11 +83,11 @@ def _layer(
 
 def _check_units(name: str, variable: Stored, entry: SpectralVariables, stored_as: str) -> None:
     """Refuse a variable that is not in the units of the quantity it is mapped to."""
-    said = entry.units if entry.units is not None else variable.attrs.get("units")
+    stated = entry.units if entry.units is not None else variable.attrs.get("units")
     expected = quantities()[stored_as].units
-    if said is not None and factor_between(as_text(said), expected) == 1.0:
+    if stated is not None and factor_between(as_text(stated), expected) == 1.0:
         return
-    found = "no units" if said in (None, "") else f"units {as_text(said)!r}"
+    found = "no units" if stated in (None, "") else f"units {as_text(stated)!r}"
     raise SceneError(
         f"{name} has {found}, expected {expected!r} for {stored_as}. State what it is in "
         f"reader.options.mapping under spectral: units: {expected} if it is {stored_as} and the "
