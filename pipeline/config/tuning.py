@@ -24,8 +24,7 @@ Number = TypeVar("Number", int, float)
 
 
 class Dimension(Strict, Generic[Number]):
-    """One dimension of the space: a list of values, or a range ``{min: 8, max: 120, scale:
-    log}``."""
+    """A dimension of the space: a list of values, or a range ``{min: 8, max: 120, scale: log}``."""
 
     scale: Literal["linear", "log"] = "linear"
     """How values of a range are drawn."""
