@@ -1,29 +1,29 @@
-"""What can go wrong for a user, one class per kind.
+"""The errors that a user may see, one class per kind.
 
-Every message says what was found, what was expected and what to do; the command line shows it
+Every message says what was found, what was expected and what to do. The command line shows it
 without a traceback.
 """
 
 from collections.abc import Sequence
 
-# What the HDF5 libraries raise on a damaged file, depending on where the damage is.
+# Exceptions that the HDF5 libraries raise for damaged files; the place of the damage decides which.
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, AttributeError, TypeError, IndexError)
 
 
 class PipelineError(Exception):
-    """Base of every error that is about the user's input and not about this program."""
+    """Base class of all errors in the user's input, as opposed to errors in this program."""
 
 
 class ConfigError(PipelineError):
-    """The configuration or the call is wrong; nothing was started."""
+    """The configuration or the call is wrong; no work was started."""
 
 
 class DivergedError(ConfigError):
-    """Training ran away: its loss is not a finite number any more."""
+    """A training diverged: its loss is no longer a finite number."""
 
 
 class SceneError(PipelineError):
-    """A scene cannot be read or lacks what the run needs."""
+    """A scene cannot be read, or does not have what the run needs."""
 
 
 class UnknownFormatError(SceneError):
@@ -31,19 +31,19 @@ class UnknownFormatError(SceneError):
 
 
 class NetworkError(PipelineError):
-    """A network file is missing, broken, or made for something else."""
+    """A network file is missing, broken, or made for another purpose."""
 
 
 class WriteError(PipelineError):
-    """A product could not be written; nothing of it was left behind."""
+    """A product could not be written; no part of it was left behind."""
 
 
 class OutputError(WriteError):
-    """The folder of the products or its disk cannot be used, which concerns every scene."""
+    """The folder of the products or its disk cannot be used, so every scene would fail."""
 
 
 class ProductExistsError(PipelineError):
-    """There is a product already, and it was to be kept."""
+    """The product already exists, and the configuration says to keep it."""
 
 
 class LedgerError(PipelineError):

@@ -1,8 +1,8 @@
-"""The run configuration: what YAML may say, typed, with every unknown key an error.
+"""The configurations that users write in YAML, as typed models; an unknown key is an error.
 
-``science`` decides what is in a product and is written into it; ``execution`` decides how and where
-the work is done, ``batch`` how many scenes are, and ``qc`` which of them are suspect; these never
-leave a trace in a product.
+``science`` decides the content of a product and is recorded in it. ``execution`` decides how and
+where the work is done, ``batch`` how many scenes are processed, and ``qc`` which of them are
+suspect; these three leave no trace in a product.
 """
 
 from pipeline.config.batch import Batch, DaskCluster, IfExists, QualityControl

@@ -1,4 +1,4 @@
-"""How many scenes are worked through, and which of them are suspect; never part of a product."""
+"""How a batch processes many scenes, and which are suspect; not part of any product."""
 
 from typing import Annotated, Any, Literal
 
@@ -11,36 +11,35 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class DaskCluster(Strict):
-    """A Dask cluster whose workers are jobs of a scheduler, by dask-jobqueue."""
+    """A Dask cluster whose workers are jobs of a job scheduler, started by dask-jobqueue."""
 
     kind: Literal["slurm", "pbs", "lsf", "sge", "htcondor", "oar", "moab"]
     jobs: int = Field(default=1, ge=1)
-    """How many are submitted."""
+    """Number of submitted jobs."""
     options: dict[str, Any] = {}
-    """What dask-jobqueue's cluster class takes: queue, cores, memory, walltime ..."""
+    """Arguments of dask-jobqueue's cluster class: queue, cores, memory, walltime ..."""
 
 
 class Batch(Strict):
-    """How a batch is worked through."""
+    """How a batch processes its scenes."""
 
     inputs: tuple[str, ...] = ()
-    """Scenes, folders, patterns and @lists, where the command line names none."""
+    """Scenes, folders, patterns and @lists, used if the command line names none."""
     executor: Literal["processes", "inline", "dask"] = "processes"
-    """Local processes; this process, which isolates nothing; or a Dask cluster."""
+    """Local processes; this process, without isolation; or a Dask cluster."""
     workers: int | None = Field(default=None, ge=1)
-    """Scenes at once; chosen for the cores and the memory there are where nothing is said."""
+    """Number of scenes that run at the same time; by default the cores and the memory decide."""
     scheduler: str | None = None
-    """Address of a Dask scheduler, tcp://host:port; a cluster on this machine where none is
-    given."""
+    """Address of a Dask scheduler, tcp://host:port; by default a cluster on this machine."""
     cluster: DaskCluster | None = None
-    """A Dask cluster to start by a job scheduler."""
+    """A Dask cluster that a job scheduler starts."""
     timeout_s: float = Field(default=3600, gt=0)
-    """Seconds after which a scene is given up."""
+    """Time limit of a scene in seconds."""
     max_attempts: int = Field(default=2, ge=1)
-    """How often a scene is tried that times out, exhausts memory, or kills its process. What is
-    wrong with a scene itself is not tried again."""
+    """Number of attempts for a scene that times out, exhausts memory, or kills its process. A scene
+    that is itself at fault gets one attempt."""
     if_exists: IfExists = "overwrite"
-    """What becomes of a file in the place of a product that the ledger does not know."""
+    """Treatment of a file that has a product's name and that the ledger does not know."""
     min_free_space: ByteSize = ByteSize(100_000_000)
     """Bytes that must stay free on the disk of the products."""
 
@@ -54,12 +53,12 @@ class Batch(Strict):
 
 
 class QualityControl(Strict):
-    """What makes a finished scene suspect."""
+    """Limits beyond which a finished scene is suspect."""
 
     valid_fraction_min: Share | None = None
-    """Least share of all pixels that every network must have been computed on."""
+    """Smallest share of all pixels for which every network must have been computed."""
     input_out_of_range_max: Share | None = None
-    """Largest share of a network's pixels with any one input outside its training range."""
+    """Largest share of a network's pixels for which an input is outside its training range."""
     flag_fraction_max: dict[str, Share] = {}
-    """Flag (``CLDICE`` of any variable, or ``aph_flags.output_out_of_range``) -> largest share of
-    all pixels."""
+    """Largest share of all pixels with a flag, by flag: ``CLDICE`` of any flags variable, or
+    ``aph_flags.output_out_of_range``."""

@@ -1,15 +1,14 @@
-"""How in-situ points are matched with scenes: window, time, and what a window must be like."""
+"""How in-situ points are matched with scenes: time, window, and conditions on the window."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from pipeline.config.samples import TableFormat, Text
 from pipeline.config.science import MaskRules, Name, ReaderChoice
-from pipeline.config.strict import Strict, complaints_of, read_mapping
-from pipeline.errors import ConfigError
+from pipeline.config.strict import Strict, read_mapping, validated
 from pipeline.facts.shipped import shipped_configs
 
 BrdfState = Literal["none", "f/Q", "unknown"]
@@ -20,14 +19,14 @@ DEFAULT_PRESET = "nasa"
 
 
 class TimeColumns(Strict):
-    """Columns that say when a point was measured, in UTC; found by their usual names if none is."""
+    """Columns of the time (UTC) of a point; by default found by their usual names."""
 
     instant: Text | None = None
-    """Date and time together, ISO 8601."""
+    """Column of date and time together, in ISO 8601."""
     date: Text | None = None
-    """yyyymmdd or ISO 8601, beside ``time``."""
+    """Column of dates as yyyymmdd or ISO 8601, used with ``time``."""
     time: Text | None = None
-    """hh:mm or hh:mm:ss."""
+    """Column of times as hh:mm or hh:mm:ss."""
     year: Text | None = None
     month: Text | None = None
     day: Text | None = None
@@ -47,54 +46,54 @@ class TimeColumns(Strict):
         if not complete:
             raise ValueError(
                 "expected instant, or date and time, or year, month, day and hour (with minute "
-                f"and second where there are such); found {', '.join(sorted(said))}"
+                f"and second if these exist); found {', '.join(sorted(said))}"
             )
         return self
 
 
 class PointsConfig(Strict):
-    """What the table of points says, and how."""
+    """The table of points and its columns."""
 
     format: TableFormat = "auto"
     delimiter: Text | None = None
-    """Of text, where it is not the one its header shows."""
+    """Delimiter of a text table; by default the one in its header line."""
     sample_dimension: Text | None = None
-    """Of netCDF, where it is not clear."""
+    """Dimension of the points in netCDF, if several could be it."""
     missing: tuple[float, ...] = ()
-    """Numbers that mean no value, besides those the format knows."""
+    """Numbers that stand for a missing value, in addition to those of the format."""
     units: dict[Text, Text] = {}
-    """Units of columns, where a file does not say them or says them wrongly."""
+    """Units of columns, if a file does not state them or states wrong ones."""
     latitude: Text | None = None
     longitude: Text | None = None
-    """Columns, in degrees; found by their usual names where nothing is said."""
+    """Columns of latitude and longitude in degrees; by default found by their usual names."""
     time: TimeColumns = TimeColumns()
     brdf_correction: BrdfState = "unknown"
-    """Of the in-situ reflectances."""
+    """BRDF correction of the in-situ reflectances."""
 
 
 class Valid(Strict):
-    """How many pixels of a window must be valid.
+    """The number of pixels of a window that must be valid.
 
-    A valid pixel is unmasked and has a value in every band of ``uniformity``.
+    A valid pixel is not masked and has a value in every band of ``uniformity``.
     """
 
     share: float = Field(default=0.5, ge=0, le=1)
-    """Of the pixels that count."""
+    """Smallest share of valid pixels among the pixels that count."""
     more_than: bool = False
-    """Whether it must be more than the share (50 % + 1 pixel), not just as much."""
+    """Whether more pixels than this share must be valid (50 % + 1 pixel)."""
     uncounted_flags: tuple[str, ...] = ()
-    """Pixels with one of these flags (LAND) do not count, where the scene has such flags."""
+    """Flags (LAND) whose pixels do not count; flags that the scene does not have are ignored."""
 
 
 class Uniformity(Strict):
-    """How much a window may vary: standard deviation / mean of its bands, after outliers went."""
+    """Largest variation of a window: standard deviation / mean of its bands without outliers."""
 
     wavelengths_nm: Span = (405.0, 570.0)
-    """Bands of ``quantity`` from here to there, ends included."""
+    """Shortest and longest wavelength of the bands of ``quantity``, both included."""
     also: tuple[Name, ...] = ()
-    """Plain variables that join these bands, those of them that a scene has."""
+    """Names of other 2-D variables that are used like these bands if the scene has them."""
     statistic: Literal["median", "max"] = "median"
-    """Of the coefficients of variation of all of these."""
+    """Statistic of the coefficients of variation of all bands."""
     limit: Positive = 0.15
 
     @model_validator(mode="after")
@@ -105,59 +104,60 @@ class Uniformity(Strict):
 
 
 class Considered(Strict):
-    """Which pairs of point and scene are listed with the reason why they were not used."""
+    """Which unused pairs of a point and a scene are listed with the reason."""
 
     hours: Positive = 24.0
-    """The point was measured within so many hours of the scene."""
+    """Largest difference in time between point and scene."""
     km: Positive = 10.0
-    """It lies in the scene, or so near to one of its pixels."""
+    """Largest distance of a point outside the scene from the nearest pixel."""
 
 
 class MatchupConfig(Strict):
-    """How match-ups are made."""
+    """The configuration of match-ups."""
 
     preset: str | None = None
-    """Name of a shipped protocol; what is said beside it replaces what it says."""
+    """Name of a shipped protocol; the other keys replace its settings."""
     points: PointsConfig = PointsConfig()
     reader: ReaderChoice = ReaderChoice()
     quantity: Literal["Rrs", "rho_s", "rho_w", "Lrc"] = "Rrs"
     wavelengths_nm: Span = (380.0, 720.0)
-    """Bands of the quantity that are taken from the scenes, ends included."""
+    """Shortest and longest wavelength of the bands taken from the scenes, both included."""
     plain: tuple[Name, ...] = ()
-    """Other 2-D variables (chlor_a, aot_869) that are taken, too, where a scene has them."""
+    """Other 2-D variables (chlor_a, aot_869) taken from the scenes that have them."""
     hours: Positive = 3.0
     """Largest difference between a point and the middle of the scene's time coverage."""
     window: int = Field(default=5, ge=1, le=99)
-    """Lines and pixels of the window around the pixel that is nearest to a point; odd."""
+    """Size of the window in lines and pixels (odd), around the pixel nearest to a point."""
     masks: MaskRules = MaskRules()
-    """Which pixels are not valid."""
+    """Masks; masked pixels are not valid."""
     valid: Valid = Valid()
     outlier_deviations: Positive | None = 1.5
-    """Values farther from the window's mean than so many standard deviations go; null for none."""
+    """Largest distance of a value from the window's mean, in standard deviations; values beyond it
+    are removed. null keeps all values."""
     value: Literal["mean", "median"] = "mean"
-    """What of the remaining values stands for the window."""
+    """Statistic of the remaining values that becomes the value of the window."""
     uniformity: Uniformity | None = Uniformity()
     solar_zenith_max: Angle | None = 75.0
     sensor_zenith_max: Angle | None = 60.0
-    """Degrees, at the pixel nearest to the point; null for no limit."""
+    """Largest angles in degrees at the pixel nearest to the point; null for no limit."""
     distance_max_km: Positive | None = None
-    """From the point to its pixel; the diagonal of that pixel where nothing is said."""
+    """Largest distance from the point to its pixel; by default the diagonal of that pixel."""
     scenes: Literal["nearest", "all"] = "nearest"
-    """Of several scenes with a good window for a point: the nearest in time, or all."""
+    """Scenes used for a point with good windows in several: the nearest in time, or all."""
     same_pixel: Literal["keep", "average"] = "keep"
-    """Several points in one pixel of a scene: a row each, or one row of their means."""
+    """Rows for several points in one pixel of a scene: one each, or one with their means."""
     considered: Considered = Considered()
 
     @model_validator(mode="before")
     @classmethod
     def _with_preset(cls, data: Any) -> Any:
-        """The protocol's settings below the configuration's own, stated in full."""
+        """Add the settings of the protocol that the configuration does not replace."""
         if not isinstance(data, Mapping) or data.get("preset") is None:
             return data
         presets = sorted(file.stem for file in (shipped_configs() / "matchup").glob("*.yaml"))
         if data["preset"] not in presets:
             raise ValueError(f"unknown preset {data['preset']!r}; known are {', '.join(presets)}")
-        return _over(_shipped(data["preset"]), data)
+        return _over(read_mapping(shipped_configs() / "matchup" / f"{data['preset']}.yaml"), data)
 
     @model_validator(mode="after")
     def _window_has_a_middle(self) -> "MatchupConfig":
@@ -169,44 +169,29 @@ class MatchupConfig(Strict):
 def load_matchup_config(
     source: str | Path | Mapping[str, Any] | None = None, changes: Mapping[str, Any] | None = None
 ) -> MatchupConfig:
-    """A configuration of match-ups, from a file, a shipped protocol's name, or plain data.
+    """Return a configuration of match-ups from a file, a shipped protocol's name, or plain data.
 
     Args:
-        source: the configuration; NASA's protocol holds where it names no other.
-        changes: what the command line says instead.
+        source: the configuration; if it names no protocol, NASA's is used.
+        changes: settings of the command line, which replace those of the configuration.
 
     Raises:
-        ConfigError: it cannot be read, or says something unknown; all complaints at once.
+        ConfigError: it cannot be read, or a key or value is wrong; all complaints at once.
     """
-    said: Mapping[str, Any] = {}
+    given: Mapping[str, Any] = {}
     origin = "command line"
     if isinstance(source, Mapping):
-        said, origin = source, "configuration"
+        given, origin = source, "configuration"
     elif source is not None:
-        said, origin = _read(source), Path(source).name
-    data = _over({"preset": DEFAULT_PRESET, **said}, changes or {})
-    try:
-        return MatchupConfig.model_validate(data)
-    except ValidationError as error:
-        complaints = "\n".join(f"  {line}" for line in complaints_of(error, MatchupConfig))
-        raise ConfigError(
-            f"{origin} is not a valid configuration of match-ups:\n{complaints}"
-        ) from None
-
-
-def _read(source: str | Path) -> Mapping[str, Any]:
-    path = Path(source)
-    if path.is_file() or path.parent != Path() or path.suffix:
-        return read_mapping(path)
-    return {"preset": path.name}
-
-
-def _shipped(name: str) -> Mapping[str, Any]:
-    return read_mapping(shipped_configs() / "matchup" / f"{name}.yaml")
+        path = Path(source)
+        is_file = path.is_file() or path.parent != Path() or path.suffix
+        given, origin = read_mapping(path) if is_file else {"preset": path.name}, path.name
+    data = _over({"preset": DEFAULT_PRESET, **given}, changes or {})
+    return validated(MatchupConfig, data, origin, "configuration of match-ups")
 
 
 def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of both; where both say something, those above, section by section."""
+    """Return the settings of both; the second replaces the first, section by section."""
     joined = dict(below)
     for key, value in above.items():
         under = joined.get(key)

@@ -1,4 +1,4 @@
-"""What a product is called: a template filled with what is known of its scene."""
+"""The names of products: a template, filled with facts of the scene."""
 
 import datetime
 import functools
@@ -22,15 +22,15 @@ DEFAULT_TIME = "%Y%m%dT%H%M%S"
 
 @dataclass(frozen=True)
 class NameTemplate:
-    """Where below the output folder a product goes: ``{start:%Y/%m/%d}/{stem}.{name}.nc``.
+    """The path of a product below the output folder: ``{start:%Y/%m/%d}/{stem}.{name}.nc``.
 
-    ``{stem}`` is the scene's file name without its ending, ``{parent}`` the name of its folder,
-    ``{name}`` that of the configuration; ``{sensor}``, ``{platform}``, ``{instrument}``,
-    ``{start}`` and ``{end}`` come from the scene itself. Slashes make folders only where the
-    template has them, never where a field has.
+    ``{stem}`` is the scene's file name without its ending, ``{parent}`` the name of its folder, and
+    ``{name}`` the name of the configuration. ``{sensor}``, ``{platform}``, ``{instrument}``,
+    ``{start}`` and ``{end}`` come from the scene itself. Only slashes of the template make folders;
+    slashes in the values of fields do not.
 
     Raises:
-        ValueError: the template is none, or could lead out of the folder.
+        ValueError: the text is not a template, or could lead out of the folder.
     """
 
     text: str
@@ -59,17 +59,17 @@ class NameTemplate:
     def fill(
         self, source: str | Path, config_name: str, scene: Mapping[str, Any] | None = None
     ) -> str:
-        """The product's path, relative to the output folder.
+        """Return the path of a product, relative to the output folder.
 
         Args:
             source: the file of the scene.
-            config_name: of the configuration.
-            scene: the scene's attributes, where the template needs them.
+            config_name: name of the configuration.
+            scene: attributes of the scene, if the template needs them.
 
         Raises:
-            SceneError: the scene does not say what the template needs.
+            SceneError: the scene does not have an attribute that the template needs.
         """
-        # Texts, for a batch names products by the hundred thousand.
+        # Texts are faster than paths: a batch names hundreds of thousands of products.
         folder, name = os.path.split(os.path.abspath(source))
         of_path = {
             "stem": os.path.splitext(name)[0],
@@ -96,8 +96,8 @@ def _of_scene(field: str, spec: str, scene: Mapping[str, Any]) -> str:
     said = str(scene.get(attribute, "")).strip()
     if not said:
         raise SceneError(
-            f"the scene does not say its {field} ({attribute}), which the name of the product "
-            "needs. Choose another template (execution.product)."
+            f"the scene has no {field} ({attribute}), which the name of the product needs. Choose "
+            "another template (execution.product)."
         )
     if field not in TIME_FIELDS:
         return _plain(said)
@@ -113,5 +113,5 @@ def _of_scene(field: str, spec: str, scene: Mapping[str, Any]) -> str:
 
 
 def _plain(text: str) -> str:
-    """What a file says, as a part of a name: no slash, no hidden or parent folder."""
+    """Return a text of a file as part of a name: without slash, hidden or parent folder."""
     return re.sub(r"^\.+", "_", re.sub(r"[^\w.+@=-]", "_", text))

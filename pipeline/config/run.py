@@ -1,4 +1,4 @@
-"""A whole run configuration, where it comes from, and what the command line changes in it."""
+"""A whole run configuration: where it comes from, and how the command line changes it."""
 
 import json
 import os
@@ -7,33 +7,35 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import ByteSize, Field, ValidationError, field_validator
+from pydantic import ByteSize, Field, field_validator
 
 from pipeline.config.batch import Batch, QualityControl
 from pipeline.config.naming import NameTemplate
 from pipeline.config.science import Name, Science
-from pipeline.config.strict import Strict, complaints_of, read_mapping
+from pipeline.config.strict import Strict, read_mapping, validated
 from pipeline.errors import ConfigError
 from pipeline.facts.shipped import shipped_configs
 from pipeline.machine.files import sha256_of_text
 from pipeline.machine.resources import available_cores
+
+_WORDS = "run configuration"
 
 
 class Execution(Strict):
     """How and where the work is done."""
 
     output: Path = Path()
-    """Folder the products are written to."""
+    """Folder of the products."""
     network_dirs: tuple[Path, ...] = ()
     """Folders in which networks are looked up, before those of OCPIPE_NETWORKS."""
     product: str = "{stem}.{name}.nc"
-    """Where below the output folder a product goes, by fields of the scene, see pipeline.naming."""
+    """Path of a product below the output folder, as a :class:`NameTemplate`."""
     threads: int | None = Field(default=None, ge=1)
-    """At most so many blocks of a scene are in work together; one per core where nothing is said,
-    which scenes at once share."""
+    """Largest number of blocks of a scene that are computed at the same time; by default one per
+    core. Scenes that run at the same time share the cores."""
     memory_limit: Annotated[ByteSize, Field(gt=0)] | None = None
-    """Memory (1GB, 512MiB, bytes) that a run may use beside the program itself; half of what is
-    left on the machine where nothing is said. Scenes at once share it."""
+    """Memory (1GB, 512MiB, bytes) that a run may use in addition to the program itself; by default
+    half of the free memory. Scenes that run at the same time share it."""
 
     @field_validator("product")
     @classmethod
@@ -43,12 +45,16 @@ class Execution(Strict):
 
     @property
     def most_threads(self) -> int:
-        """Threads where nothing is said: one per core."""
+        """Largest number of threads: the configured one, else one per core."""
         return self.threads or available_cores()
 
 
 class RunConfig(Strict):
-    """A whole run configuration."""
+    """A whole run configuration.
+
+    Its methods return a changed copy. A setting that is None stays as it is. They raise a
+    ConfigError if a setting is unknown or not valid.
+    """
 
     name: Name
     title: str = ""
@@ -58,11 +64,7 @@ class RunConfig(Strict):
     qc: QualityControl = QualityControl()
 
     def selecting(self, products: tuple[str, ...]) -> "RunConfig":
-        """This configuration with only the named networks, in the configuration's order.
-
-        Raises:
-            ConfigError: a name is not among the networks.
-        """
+        """Keep only the named networks, in the order of the configuration."""
         known = [network.name for network in self.science.networks]
         unknown = [name for name in products if name not in known]
         if unknown:
@@ -71,96 +73,84 @@ class RunConfig(Strict):
                 f"{', '.join(known)}. Choose among these or add a network to the configuration."
             )
         if not products:
-            raise ConfigError(f"--products names nothing; choose among {', '.join(known)}.")
+            raise ConfigError(f"--products names no network. Choose among {', '.join(known)}.")
         chosen = [n.model_dump() for n in self.science.networks if n.name in products]
         return self._changed("science", {"networks": chosen})
 
     def executing(self, **changes: Any) -> "RunConfig":
-        """This configuration with other execution settings; None keeps what there is.
-
-        Raises:
-            ConfigError: a setting is not valid.
-        """
-        return self._changed("execution", {k: v for k, v in changes.items() if v is not None})
+        """Change settings of the execution."""
+        return self._changed("execution", changes)
 
     def batching(self, **changes: Any) -> "RunConfig":
-        """This configuration with other settings of batches; None keeps what there is.
-
-        Raises:
-            ConfigError: a setting is not valid.
-        """
-        return self._changed("batch", {k: v for k, v in changes.items() if v is not None})
+        """Change settings of batches."""
+        return self._changed("batch", changes)
 
     def with_window(self, **changes: Any) -> "RunConfig":
-        """This configuration with another window; None keeps what there is.
-
-        Raises:
-            ConfigError: the window is not valid.
-        """
-        said = {key: value for key, value in changes.items() if value is not None}
-        window = self.science.window.model_dump() | said
-        return self._changed("science", {"window": window}) if said else self
+        """Change the window."""
+        window = self.science.window.model_dump() | _given(changes)
+        return self._changed("science", {"window": window}) if _given(changes) else self
 
     def with_chunk(self, chunk: tuple[int, int]) -> "RunConfig":
-        """This configuration with the storage chunk of its products stated."""
-        return self._changed(
-            "science", {"output": self.science.output.model_dump() | {"chunk": chunk}}
-        )
+        """State the storage chunk of the products."""
+        output = self.science.output.model_dump() | {"chunk": chunk}
+        return self._changed("science", {"output": output})
 
     def with_engine(self, engine: str) -> "RunConfig":
-        """This configuration with another engine.
-
-        Raises:
-            ConfigError: there is no such engine.
-        """
+        """Change the engine."""
         return self._changed("science", {"engine": engine}, "--engine")
 
     def _changed(
         self, section: str, changes: Mapping[str, Any], origin: str = "command line"
     ) -> "RunConfig":
         data = self.model_dump()
-        data[section] |= changes
-        return _validated(data, origin)
+        data[section] |= _given(changes)
+        return validated(RunConfig, data, origin, _WORDS)
 
     def science_record(self) -> dict[str, Any]:
-        """The science part as plain data, network paths as base names: what a product records."""
+        """Return the record of the science that a product keeps: plain data, files without folders.
+
+        The lists of masks hold the flags of the preset, so the record has no preset.
+        """
         record: dict[str, Any] = self.science.model_dump(mode="json")
         for network in record["networks"]:
             network["file"] = Path(network["file"]).name
-        record["masks"]["preset"] = None  # its flags are stated in full
+        record["masks"]["preset"] = None
         return {"name": self.name, "title": self.title, "science": record}
 
 
+def _given(changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in changes.items() if value is not None}
+
+
 def hash_of(record: Mapping[str, Any]) -> str:
-    """SHA-256 of plain data, independent of the order of its keys."""
-    text = json.dumps(record, sort_keys=True, separators=(",", ":"))
-    return sha256_of_text(text)
+    """Return the SHA-256 of plain data, independent of the order of its keys."""
+    return sha256_of_text(json.dumps(record, sort_keys=True, separators=(",", ":")))
 
 
 def load_config(source: "str | Path | Mapping[str, Any] | RunConfig") -> RunConfig:
-    """A run configuration from a file, from the name of a shipped one, or from plain data.
+    """Return a run configuration from a file, a shipped one by its name, or plain data.
 
     Raises:
-        ConfigError: it cannot be found or read, or says something unknown; all complaints at once.
+        ConfigError: it cannot be found or read, or a key or value is wrong; all complaints at once.
     """
     if isinstance(source, RunConfig):
         return source
     if isinstance(source, Mapping):
-        return _validated(source, "configuration")
+        return validated(RunConfig, source, "configuration", _WORDS)
     path = find_config(source)
-    return _validated(read_mapping(path), path.name)
+    return validated(RunConfig, read_mapping(path), path.name, _WORDS)
 
 
 def as_yaml(config: RunConfig) -> str:
-    """The configuration as YAML, all defaults filled in."""
+    """Return the configuration as YAML, with all defaults."""
     return str(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
 
 
 def find_config(source: str | Path) -> Path:
-    """The file itself, or the shipped run configuration of that name.
+    """Return the file itself, or the shipped run configuration of that name.
 
     Raises:
-        ConfigError: there is neither.
+        ConfigError: neither exists.
     """
     path = Path(source)
     if os.path.isfile(path):  # noqa: PTH113 - False, not an error, for names that are too long
@@ -177,11 +167,3 @@ def find_config(source: str | Path) -> Path:
         f"{source}: no such configuration file, and no shipped configuration of that name. "
         f"Give a path or one of {names}."
     )
-
-
-def _validated(data: Mapping[str, Any], origin: str) -> RunConfig:
-    try:
-        return RunConfig.model_validate(dict(data))
-    except ValidationError as error:
-        complaints = "\n".join(f"  {line}" for line in complaints_of(error, RunConfig))
-        raise ConfigError(f"{origin} is not a valid run configuration:\n{complaints}") from None

@@ -1,4 +1,4 @@
-"""Which tables of samples a network learns from, and which of their rows it is judged by."""
+"""The samples of a training: tables, their columns, and how their rows are split."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -16,23 +16,23 @@ from pipeline.config.strict import Strict, names_from_tables
 from pipeline.errors import ConfigError, repeated
 
 Text = Annotated[str, Field(min_length=1)]
-# Classes may be numbers in the file, and are then numbers in YAML, too.
+# Classes may be numbers in a file, and then they are numbers in YAML, too.
 ClassName = Annotated[str, Field(min_length=1, coerce_numbers_to_str=True)]
 TableFormat = Literal["auto", "csv", "parquet", "feather", "netcdf", "seabass", "nomad"]
 
 
 class VariableConfig(Strict):
-    """One quantity, at one or more wavelengths or at none."""
+    """One quantity, at one or more wavelengths or without any."""
 
     quantity: Name
     wavelengths_nm: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = Field(
         default=None, min_length=1
     )
-    """One variable for each; without, the quantity is one variable."""
+    """Wavelengths, one variable for each; without any, the quantity is one variable."""
     column: Text | None = None
-    """Column it is in, or the name before its wavelengths, where that is not the quantity's."""
+    """Name of the column, or of the columns without their wavelengths; by default the quantity."""
     units: Text | None = None
-    """Units the network works in; those of ``configs/quantities.yaml`` where nothing is said."""
+    """Units of the network's variable; by default those of ``configs/quantities.yaml``."""
     transform: str = "log10"
     scaling: str = "minmax"
     long_name: str | None = None
@@ -42,25 +42,23 @@ class VariableConfig(Strict):
 
 
 class ClassesConfig(Strict):
-    """Classes to be told apart: what a column says, or the first of some rules that holds."""
+    """The classes of a classifier: the values of a column, or the first rule that is true."""
 
     column: Text | None = None
     quantity: Name = "class"
     names: tuple[ClassName, ...] | None = Field(default=None, min_length=2)
-    """Of a column's classes, in the order of the network's outputs; all it has, sorted, if nothing
-    is said."""
+    """Classes of the column, in the order of the network's outputs; by default all, sorted."""
     rules: dict[ClassName, Text] = {}
-    """Instead of a column: name and expression of each class, in the order of the outputs. A row is
-    of the first class whose expression is true; it is of none where a value is missing that is
-    asked for before that."""
+    """Expressions by class, instead of a column, in the order of the network's outputs. A row gets
+    the first class whose expression is true. It gets no class if an expression before that needs
+    a missing value."""
     otherwise: ClassName | None = None
-    """The class, the last one, of rows for which no rule holds; without, they have none."""
+    """The last class: that of rows for which no rule is true; by default they have no class."""
 
     @field_validator("names")
     @classmethod
     def _are_unique(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        twice = repeated(names or ())
-        if twice:
+        if twice := repeated(names or ()):
             raise ValueError(f"named twice: {twice}")
         return names
 
@@ -69,18 +67,18 @@ class ClassesConfig(Strict):
         if (self.column is None) == (not self.rules):
             raise ValueError("give column or rules, one of the two")
         if self.column is not None and self.otherwise is not None:
-            raise ValueError("otherwise belongs to rules, and the classes are those of a column")
+            raise ValueError("otherwise belongs to rules, but the classes come from a column")
         if self.rules and self.names is not None:
-            raise ValueError("names are of a column's classes; rules name their own")
+            raise ValueError("names are for classes of a column; rules name their own classes")
         if self.otherwise in self.rules:
             raise ValueError(f"otherwise: {self.otherwise} has a rule already")
         if self.rules and len(self.order or ()) < 2:
-            raise ValueError("one class alone; give another rule, or otherwise")
+            raise ValueError("one class alone: add a rule, or otherwise")
         return self
 
     @property
     def order(self) -> tuple[str, ...] | None:
-        """The classes in the order of the network's outputs; None where the column decides."""
+        """The classes in the order of the network's outputs; None if the column decides."""
         if not self.rules:
             return self.names
         return (*self.rules, *(() if self.otherwise is None else (self.otherwise,)))
@@ -92,18 +90,18 @@ class ClassesConfig(Strict):
 
 
 class FileConfig(Strict):
-    """One table of samples; the path alone says as much as ``{path: ...}``."""
+    """One table of samples; a path alone means ``{path: ...}``."""
 
     path: Path
-    """Relative to the current folder."""
+    """Path of the table, relative to the current folder."""
     columns: dict[Text, Text] = {}
-    """New columns of this file by expressions, before those that all files get."""
+    """Expressions for new columns of this file; they are computed before those of all files."""
     units: dict[Text, Text] = {}
-    """Units of columns of this file."""
+    """Units of columns, for this file."""
     filter: Text | None = None
-    """Only rows of this file where this is true, besides the filter of all files."""
+    """Expression: only rows of this file for which it is true are used."""
     part: Literal["train", "validation", "test"] | None = None
-    """Where all its rows go; ``splits`` divides the rows of the other files."""
+    """The part that gets all rows of this file; ``splits`` divides the rows of the other files."""
 
     @model_validator(mode="before")
     @classmethod
@@ -117,57 +115,57 @@ class FileConfig(Strict):
 
     @property
     def says_more(self) -> bool:
-        """Whether anything is said besides the path."""
+        """Whether the configuration of the file is more than its path."""
         return self != FileConfig(path=self.path)
 
 
 class SamplesConfig(Strict):
-    """Tables of samples, and what of them goes in and out of a network."""
+    """The tables of samples, and which of their columns are inputs and targets of a network."""
 
     files: tuple[FileConfig, ...] = Field(min_length=1)
     format: TableFormat = "auto"
     delimiter: Text | None = None
-    """Of text, where it is not the one its header shows."""
+    """Delimiter of a text table; by default the one in its header line."""
     sample_dimension: Text | None = None
-    """Of netCDF, where it is not clear."""
+    """Dimension of the samples in netCDF, if several could be it."""
     missing: tuple[float, ...] = ()
-    """Numbers that mean no value, besides those the format knows."""
+    """Numbers that stand for a missing value, in addition to those of the format."""
     columns: dict[Text, Text] = {}
-    """New columns by expressions over columns, in this order, before all else."""
+    """Expressions for new columns, computed in this order before anything else."""
     units: dict[Text, Text] = {}
-    """Units of columns, where a file does not say them or says them wrongly."""
+    """Units of columns, if a file does not state them or states wrong ones."""
     inputs: tuple[VariableConfig, ...] = ()
-    """Empty where a network that is trained further says them."""
+    """Inputs of the network; none in fine-tuning, where the network has them."""
     targets: tuple[VariableConfig, ...] = ()
     classes: ClassesConfig | None = None
-    """Instead of targets."""
+    """Classes, instead of targets."""
     tolerance_nm: float = Field(default=3.0, ge=0, le=50)
-    """How far the wavelength of a column may be from the one asked for."""
+    """Largest distance of a column's wavelength from the configured one."""
     filter: Text | None = None
-    """Only rows where this expression is true."""
+    """Expression: only rows for which it is true are used."""
     group: Text | None = None
-    """Column whose values stay together in a split: cruise, station, scene."""
+    """Column (cruise, station, scene); rows with the same value stay in the same part."""
     time: Text | None = None
-    """Column of times: ISO 8601 text, or dates as yyyymmdd."""
+    """Column of times: text in ISO 8601, or dates as yyyymmdd."""
     weight: Text | None = None
     """Column of weights, 0 or more."""
     missing_inputs: Literal["drop", "error"] = "drop"
     missing_targets: Literal["error", "drop", "mask"] = "error"
-    """``drop`` leaves out a row without all targets, ``mask`` one without any."""
+    """``drop`` leaves out rows that lack a target, ``mask`` only rows that lack all of them."""
 
     @model_validator(mode="after")
     def _targets_or_classes(self) -> "SamplesConfig":
         if bool(self.targets) == (self.classes is not None):
             raise ValueError("give targets or classes, one of the two")
         if self.classes is not None and self.missing_targets == "mask":
-            raise ValueError("missing_targets: mask is for targets; classes know error and drop")
+            raise ValueError("missing_targets: mask is for targets; classes take error or drop")
         return self
 
     def reading(self, paths: tuple[Path, ...]) -> Self:
-        """The same of other files, which take the places of those that are named.
+        """Return these settings with other files instead of the configured ones.
 
         Raises:
-            ConfigError: files are told apart, and there are more or fewer of the others.
+            ConfigError: the configured files have columns of their own, and their number differs.
         """
         if not any(file.says_more for file in self.files):
             files = tuple(FileConfig(path=path) for path in paths)
@@ -177,22 +175,22 @@ class SamplesConfig(Strict):
         else:
             named = ", ".join(file.path.name for file in self.files)
             raise ConfigError(
-                f"found {len(paths)} files of samples, expected {len(self.files)} in place of "
-                f"{named}, in this order: the configuration says of each what its columns are."
+                f"found {len(paths)} files of samples, expected {len(self.files)} instead of "
+                f"{named}, in this order: the configuration has columns for each of them."
             )
         return self.model_copy(update={"files": files})
 
 
 class SplitsConfig(Strict):
-    """Which rows train, which choose when to stop, and which judge."""
+    """How rows are divided into training, validation (early stopping) and test."""
 
     by: Literal["group", "time", "random"] = "group"
     validation: float = Field(default=0.2, gt=0, lt=1)
-    """Share of all rows."""
+    """Share of all rows for validation."""
     test: float = Field(default=0.2, ge=0, lt=1)
-    """Share of all rows; 0 for none."""
+    """Share of all rows for the test; 0 for no test."""
     folds: int | None = Field(default=None, ge=2, le=100)
-    """Parts that are the test part in turn, instead of one of the size above."""
+    """Number of parts, each of which is the test part once; replaces the share for the test."""
     seed: int = Field(default=1, ge=0)
 
     @model_validator(mode="after")

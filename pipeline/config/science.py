@@ -1,4 +1,4 @@
-"""What is computed: the part of a configuration that goes into the product and into its key."""
+"""The science of a run: what decides the content of a product, and is recorded in it."""
 
 import functools
 import json
@@ -6,59 +6,40 @@ import string
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from pipeline.config.strict import Strict
+from pipeline.config.strict import SORTED, Strict
 from pipeline.config.uncertainty import Uncertainty
 from pipeline.errors import repeated
 from pipeline.facts.shipped import read_shipped, shipped_configs
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
-# Sorted, so that the order in a file, which nobody minds, decides no bit and no byte of a product.
-SortedDict = Annotated[
-    dict[Name, str], AfterValidator(lambda entries: dict(sorted(entries.items())))
-]
+SortedDict = Annotated[dict[Name, str], SORTED]
 
-# Global attributes that a product states by itself; the configuration adds others (license,
-# institution, creator_name ...) and may word title, summary and keywords.
+# Global attributes that every product states itself. The configuration adds others (license,
+# institution, creator_name ...) and may replace title, summary and keywords.
 FACTS = frozenset(
     (
-        "Conventions",
-        "brdf_correction",
-        "cdm_data_type",
-        "date_created",
-        "geospatial_lat_max",
-        "geospatial_lat_min",
-        "geospatial_lat_units",
-        "geospatial_lon_max",
-        "geospatial_lon_min",
-        "geospatial_lon_units",
-        "history",
-        "id",
-        "instrument",
-        "naming_authority",
-        "platform",
-        "processing_level",
-        "processing_version",
-        "product_name",
-        "source",
-        "standard_name_vocabulary",
-        "time_coverage_end",
-        "time_coverage_start",
+        *("Conventions", "brdf_correction", "cdm_data_type", "date_created", "history", "id"),
+        *("geospatial_lat_max", "geospatial_lat_min", "geospatial_lat_units"),
+        *("geospatial_lon_max", "geospatial_lon_min", "geospatial_lon_units"),
+        *("instrument", "naming_authority", "platform", "processing_level", "processing_version"),
+        *("product_name", "source", "standard_name_vocabulary"),
+        *("time_coverage_end", "time_coverage_start"),
     )
 )
 
 
 class ReaderOptions(Strict):
-    """What a format leaves open; a reader with options of its own extends this."""
+    """The options of a reader; a reader that has any extends this class."""
 
 
 class ReaderChoice(Strict):
-    """Which reader opens the scenes; ``auto`` recognises the format from the content."""
+    """The reader that opens the scenes; ``auto`` recognises the format from the content."""
 
     format: str = "auto"
     options: dict[str, Any] = {}
-    """What the format leaves open; which keys there are depends on the format."""
+    """Options of the reader; the format decides which keys exist."""
 
     @field_validator("options")
     @classmethod
@@ -66,32 +47,32 @@ class ReaderChoice(Strict):
         try:
             json.dumps(options)
         except (TypeError, ValueError):
-            raise ValueError("holds something that is not plain text, numbers or lists") from None
+            raise ValueError("expected plain text, numbers, lists and mappings only") from None
         return options
 
     @model_validator(mode="after")
     def _options_are_of_a_format(self) -> "ReaderChoice":
         if self.options and self.format == "auto":
-            raise ValueError("options need a format: name the reader they are for under format")
+            raise ValueError("options need a format: name the reader under format")
         return self
 
 
 class Bands(Strict):
-    """How scene bands are matched to network inputs."""
+    """How bands of the scene are matched to inputs of networks."""
 
     tolerance_nm: float = Field(default=3.0, ge=0, le=50)
 
 
 class Window(Strict):
-    """The part of a scene that is processed; the whole scene where nothing is said."""
+    """The part of a scene that is processed; by default the whole scene."""
 
     bbox: tuple[float, float, float, float] | None = None
-    """West, south, east, north in degrees; west > east means across the antimeridian. The window
-    is the smallest rectangle of lines and pixels that holds every pixel centre inside."""
+    """West, south, east, north in degrees; a box with west > east crosses the antimeridian. The
+    window is the smallest rectangle of lines and pixels that holds every pixel centre inside."""
     lines: tuple[int, int] | None = None
-    """First line and the line after the last, counted from 0."""
+    """The first line, and the line after the last one, counted from 0."""
     pixels: tuple[int, int] | None = None
-    """First pixel of a line and the one after the last, counted from 0."""
+    """The first pixel of a line, and the pixel after the last one, counted from 0."""
 
     @field_validator("bbox")
     @classmethod
@@ -105,7 +86,7 @@ class Window(Strict):
             if not (-180 <= west <= 360 and -180 <= east <= 360):
                 raise ValueError("expected west and east from -180 to 360")
             if (east - west) % 360 == 0 and east <= west:
-                raise ValueError("expected different west and east; they are the same meridian")
+                raise ValueError("expected west and east to be different meridians")
         return bbox
 
     @field_validator("lines", "pixels")
@@ -117,32 +98,32 @@ class Window(Strict):
 
 
 class MaskRules(Strict):
-    """Which pixels are excluded from every network."""
+    """The pixels that are excluded from every network."""
 
     preset: str | None = None
-    """Name of a shipped list of flags, to which the lists below are added."""
+    """Name of a shipped list of flags; the lists below add to it."""
     flags: tuple[str, ...] = ()
-    """Excluded where one of these flags of the file is set."""
+    """Flags of the file: a pixel is excluded if one of them is set."""
     flags_if_present: tuple[str, ...] = ()
-    """The same, for flags that not every file has."""
+    """The same, for flags that some files do not have."""
     keep_flags: tuple[str, ...] = ()
-    """Excluded where none of these flags of the file is set."""
+    """Flags of the file: a pixel is excluded if none of them is set."""
     expressions: SortedDict = {}
-    """Excluded where the expression is true, e.g. ``low_sun: solar_zenith > 70``; by name."""
+    """Expressions by name, e.g. ``low_sun: solar_zenith > 70``: a pixel is excluded if one of them
+    is true."""
     values: tuple[
         Literal["missing", "zero", "negative", "saturated", "outside_valid_range"], ...
     ] = ()
-    """Excluded where any input band of the run is so (networks do their own check besides)."""
-    dilate: Annotated[
-        dict[str, Annotated[int, Field(ge=1, le=100)]],
-        AfterValidator(lambda entries: dict(sorted(entries.items()))),
-    ] = {}
-    """Rule (a flag, an expression's name ...) -> pixels by which its area grows on every side."""
+    """A pixel is excluded if an input band of the run has such a value. Networks always check their
+    own inputs, too."""
+    dilate: Annotated[dict[str, Annotated[int, Field(ge=1, le=100)]], SORTED] = {}
+    """Number of pixels by which the excluded area grows on every side, by the name of the rule (a
+    flag, the name of an expression ...)."""
 
     @model_validator(mode="before")
     @classmethod
     def _with_preset(cls, data: Any) -> Any:
-        """The preset's flags in front of the configuration's own, each once: stated in full."""
+        """Put the preset's flags in front of the configuration's own flags, each of them once."""
         if not isinstance(data, Mapping) or data.get("preset") is None:
             return data
         presets = mask_presets()
@@ -158,7 +139,7 @@ class MaskRules(Strict):
 
 @functools.cache
 def mask_presets() -> dict[str, dict[str, list[str]]]:
-    """The shipped lists of flags, by name."""
+    """Return the shipped lists of flags, by name."""
     files = sorted((shipped_configs() / "masks").glob("*.yaml"))
     return {file.stem: read_shipped(file) for file in files}
 
@@ -171,14 +152,15 @@ class NetworkChoice(Strict):
 
     name: Name
     file: str
-    """A path, or a file name to look up in the network folders; ``{sensor}`` is filled in."""
+    """A path, or a file name to look up in the network folders; ``{sensor}`` stands for the scene's
+    sensor."""
     allow_other_sensor: bool = False
     gains: GainMode = "none"
-    """Vicarious gains on the Rrs that the network makes; ``ocsmart`` chooses for each pixel."""
+    """Vicarious gains for the Rrs that the network computes; ``ocsmart`` chooses for each pixel."""
     input_gains: GainMode = "none"
-    """Vicarious gains on the Rrs that the network takes from the scene."""
+    """Vicarious gains for the Rrs that the network takes from the scene."""
     write: bool = True
-    """Whether its values are written; its flags always are."""
+    """Whether the values of the network are written; its flags are always written."""
 
     @field_validator("file")
     @classmethod
@@ -198,24 +180,21 @@ class Output(Strict):
     """The layout of a product."""
 
     chunk: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
-    """Lines and pixels of a storage chunk; by the number of variables where nothing is said."""
+    """Lines and pixels of a storage chunk; by default the number of variables decides."""
     compression_level: int = Field(default=4, ge=0, le=9)
     source_flags: bool = True
-    """Whether the scene's own flags are carried into the product."""
+    """Whether the scene's own flags are copied into the product."""
 
 
 class Science(Strict):
-    """What is computed."""
+    """What decides the content of a product."""
 
     reader: ReaderChoice = ReaderChoice()
     sensor: str | None = None
-    """Overrides the sensor a scene names."""
+    """Name of the sensor; overrides the sensor that the scene names."""
     window: Window = Window()
-    constants: Annotated[
-        dict[Name, Annotated[float, Field(allow_inf_nan=False)]],
-        AfterValidator(lambda entries: dict(sorted(entries.items()))),
-    ] = {}
-    """Values of quantities that the scene lacks, the same on every pixel: relative_humidity."""
+    constants: Annotated[dict[Name, Annotated[float, Field(allow_inf_nan=False)]], SORTED] = {}
+    """Values of quantities that the scene does not have, the same on every pixel."""
     bands: Bands = Bands()
     masks: MaskRules = MaskRules()
     networks: tuple[NetworkChoice, ...] = Field(min_length=1)
@@ -230,13 +209,12 @@ class Science(Strict):
     def _facts_stay(cls, metadata: dict[str, str]) -> dict[str, str]:
         taken = sorted(FACTS & set(metadata))
         if taken:
-            raise ValueError(f"{', '.join(taken)} cannot be set: every product says so itself")
+            raise ValueError(f"{', '.join(taken)} cannot be set: every product states it itself")
         return metadata
 
     @field_validator("networks")
     @classmethod
     def _names_are_unique(cls, networks: tuple[NetworkChoice, ...]) -> tuple[NetworkChoice, ...]:
-        twice = repeated([network.name for network in networks])
-        if twice:
+        if twice := repeated([network.name for network in networks]):
             raise ValueError(f"network name used twice: {twice}")
         return networks

@@ -1,27 +1,65 @@
-"""What every configuration shares: YAML in which nothing is said twice, and complaints in words."""
+"""What all configurations share: strict models, and complaints that a person understands."""
 
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from pipeline.errors import ConfigError
 from pipeline.machine.files import read_yaml
 
+# The order of keys in a file must decide no bit and no byte of a product.
+SORTED = AfterValidator(lambda entries: dict(sorted(entries.items())))
+
 
 class Strict(BaseModel):
-    """Frozen, and an unknown key is an error."""
+    """A frozen model that refuses unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def names_from_tables(*fields: str) -> Any:
-    """Return a validator of fields whose values are names from tables of another room.
+Model = TypeVar("Model", bound=BaseModel)
 
-    The caller of ``model_validate`` gives the names as ``context={field: names}``; without them
-    every name is accepted.
+
+def validated(
+    model: type[Model],
+    data: Mapping[str, Any],
+    origin: str,
+    words: str,
+    names: Mapping[str, Sequence[str]] | None = None,
+) -> Model:
+    """Return plain data as a model.
+
+    Args:
+        model: the model.
+        data: the plain data.
+        origin: where the data come from, for the message.
+        words: what the data should be, for the message.
+        names: the names that :func:`names_from_tables` accepts, by field.
+
+    Raises:
+        ConfigError: the data do not fit the model; the message has all complaints.
+    """
+    try:
+        return model.model_validate(dict(data), context=names)
+    except ValidationError as error:
+        complaints = "\n".join(f"  {line}" for line in complaints_of(error, model))
+        raise ConfigError(f"{origin} is not a valid {words}:\n{complaints}") from None
+
+
+def names_from_tables(*fields: str) -> Any:
+    """Return a validator of fields whose values are names in tables of another room.
+
+    The names come from :func:`validated`; without them, every name is accepted.
     """
 
     def check(cls: type[BaseModel], value: Any, info: ValidationInfo) -> Any:  # noqa: ARG001
@@ -38,7 +76,7 @@ def read_mapping(path: Path) -> Mapping[str, Any]:
     """Return the mapping in a YAML file.
 
     Raises:
-        ConfigError: the file cannot be read, is not YAML, or holds something else.
+        ConfigError: the file cannot be read, is not YAML, or does not hold a mapping.
     """
     data = read_yaml(path, ConfigError)
     if not isinstance(data, Mapping):
@@ -49,12 +87,12 @@ def read_mapping(path: Path) -> Mapping[str, Any]:
 
 
 def complaints_of(error: ValidationError, root: type[BaseModel]) -> list[str]:
-    """What is wrong, one line each, in words for a person."""
+    """Return what is wrong, in words for a person, one line for each mistake."""
     return [_complaint(entry, root) for entry in _innermost(error.errors())]
 
 
 def _innermost(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Without what only follows from a mistake further inside."""
+    """Leave out complaints that only follow from a mistake further inside."""
     places = [entry["loc"] for entry in entries]
     return [
         entry
@@ -71,19 +109,19 @@ def _complaint(entry: Mapping[str, Any], root: type[BaseModel]) -> str:
     if entry["type"] == "extra_forbidden":
         known = list(_model_at(location[:-1], root).model_fields)
         close = difflib.get_close_matches(str(location[-1]), known, n=1)
-        listed = f"known keys are {', '.join(known)}." if known else "there are none."
+        listed = f"known keys are {', '.join(known)}." if known else "no keys are known here."
         hint = f"did you mean {close[0]!r}?" if close else listed
         return f"{where}: unknown key; {hint}"
     if entry["type"] == "missing":
         return f"{where}: missing; give it a value."
     message = str(entry["msg"]).removeprefix("Value error, ")
-    # A mistake inside a part is told by its message, not by showing all of the part.
+    # The message names a mistake inside a section, so the whole section need not be shown.
     found = "" if isinstance(entry["input"], Mapping) else f" (found {entry['input']!r})"
     return f"{where}: {message}{found}"
 
 
 def _model_at(location: tuple[Any, ...], root: type[BaseModel]) -> type[BaseModel]:
-    """The model class at a place of the configuration, to name its keys."""
+    """Return the model at a place of the configuration, to name its keys."""
     model = root
     for part in location:
         if isinstance(part, int):

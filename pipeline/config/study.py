@@ -1,4 +1,4 @@
-"""A capacity study: which sizes of a network are compared, and on how many divisions."""
+"""A capacity study: the sizes of a network that are compared, and on how many divisions."""
 
 import re
 from collections.abc import Sequence
@@ -14,20 +14,20 @@ SIZES: dict[str, tuple[int, ...]] = {
     "medium": (64, 64),
     "large": (120, 120, 120, 120),
 }
-"""Units of the hidden layers; at most the 127 that OC-SMART's program can run."""
+"""Units of the hidden layers of each preset; OC-SMART's program runs at most 127."""
 _EXPLICIT = re.compile(r"[1-9]\d{0,3}(-[1-9]\d{0,3})*")
 
 
 class StudyConfig(Strict):
-    """What is compared; all of it but the sizes of the layers is as in the recipe."""
+    """The sizes that are compared; all other settings are those of the recipe."""
 
     sizes: tuple[str, ...] = Field(default=tuple(SIZES), min_length=2)
-    """Names of presets, or units such as ``64-32``."""
+    """Names of presets, or units of the hidden layers such as ``64-32``."""
     folds: int | None = Field(default=None, ge=1, le=100)
-    """Divisions with other held-out rows; 1 for one division. Nothing said: 5 where there are few
-    groups, else 1."""
+    """Number of divisions with different held-out rows; by default 5 if there are few groups, else
+    1."""
     seeds: int = Field(default=1, ge=1, le=100)
-    """Trainings on each division, with initial weights of their own."""
+    """Number of trainings on each division, each with different initial weights."""
 
     @field_validator("sizes")
     @classmethod
@@ -40,20 +40,20 @@ class StudyConfig(Strict):
         layers = [hidden_of(name) for name in sizes]
         twice = [name for name in sizes if layers.count(hidden_of(name)) > 1]
         if twice:
-            raise ValueError(f"the same size twice: {', '.join(twice)}")
+            raise ValueError(f"these have the same layers: {', '.join(twice)}")
         return sizes
 
 
 def hidden_of(size: str) -> tuple[int, ...]:
-    """The hidden layers of a preset, or of units with ``-`` between them."""
+    """Return the hidden layers of a preset, or of units with ``-`` between them."""
     return SIZES.get(size) or tuple(int(units) for units in size.split("-"))
 
 
 def parse_study(said: Sequence[str]) -> StudyConfig:
-    """A study from ``sizes=tiny,small``, ``folds=5`` and ``seeds=2``.
+    """Return the study that ``sizes=tiny,small``, ``folds=5`` and ``seeds=2`` describe.
 
     Raises:
-        ConfigError: something is not of that form, or is not known.
+        ConfigError: a text does not have this form, or a key or size is unknown.
     """
     values: dict[str, object] = {}
     for one in said:

@@ -1,4 +1,4 @@
-"""How a network is made: its layers, and how they are fitted."""
+"""The configuration of a training: samples, layers of the network, and how they are fitted."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -17,25 +17,25 @@ Units = Annotated[int, Field(ge=1, le=8192)]
 
 
 class Architecture(Strict):
-    """The hidden layers of a multilayer perceptron; its last layer is linear, of classes softmax.
+    """The hidden layers of a multilayer perceptron; the last layer is linear (classes: softmax).
 
-    Each hidden layer is dense, batch normalisation (if wanted), activation, dropout.
+    Each hidden layer is dense, then batch normalisation (optional), activation and dropout.
     """
 
     hidden: tuple[Units, ...] = (32, 16)
-    """Units of each hidden layer."""
+    """Number of units of each hidden layer."""
     activation: str | tuple[str, ...] = "tanh"
-    """One for all hidden layers, or one for each."""
+    """Activation of all hidden layers, or one for each of them."""
     dropout: Share = 0.0
-    """Share of a hidden layer's units that are left out at random while it learns."""
+    """Share of a hidden layer's units that are left out at random during training."""
     l2: NotNegative = 0.0
-    """Added to the loss: so many times the sum of the squared weights of all kernels."""
+    """Factor of the sum of squared weights of all kernels, which is added to the loss."""
     batch_normalisation: bool = False
-    """Folded into the dense layers when the network is saved."""
+    """Whether batches are normalised; folded into the dense layers of the saved network."""
     decorrelate: bool = False
-    """Whether it learns from the principal components of the scaled inputs, each of variance 1: the
-    bands of a spectrum go together, and what tells waters apart is small. Folded into the first
-    layer when the network is saved."""
+    """Whether the network learns from the principal components of the scaled inputs, each with
+    variance 1: the bands of a spectrum are correlated, and waters differ little from each other.
+    Folded into the first layer of the saved network."""
 
     @field_validator("activation", mode="before")
     @classmethod
@@ -55,24 +55,24 @@ class Architecture(Strict):
 
     @property
     def activations(self) -> tuple[str, ...]:
-        """Of each hidden layer."""
+        """The activation of each hidden layer."""
         if isinstance(self.activation, tuple):
             return self.activation
         return (self.activation,) * len(self.hidden)
 
 
 class Schedule(Strict):
-    """How the learning rate goes down; e is epochs since the start, counted in steps.
+    """How the learning rate decreases; e is the number of epochs since the start, step by step.
 
     constant: rate. inverse_time: rate / (1 + decay_rate e / decay_epochs). exponential:
-    rate decay_rate^(e / decay_epochs). cosine: from the rate down to ``final_share`` of it along
-    half a cosine over decay_epochs, then constant. plateau: times ``factor`` after ``patience``
+    rate decay_rate^(e / decay_epochs). cosine: half a cosine over decay_epochs, from the rate down
+    to ``final_share`` of it, then constant. plateau: multiplied by ``factor`` after ``patience``
     epochs without a better validation loss, never below ``final_share`` of the rate.
     """
 
     kind: Literal["constant", "inverse_time", "exponential", "cosine", "plateau"] = "constant"
     decay_epochs: Positive | None = None
-    """All epochs where nothing is said."""
+    """Length of the decay in epochs; by default all epochs."""
     decay_rate: Positive = 0.5
     final_share: Share = 0.0
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
@@ -80,77 +80,76 @@ class Schedule(Strict):
 
 
 class Optimizer(Strict):
-    """Which of Keras' optimizers, and its learning rate at the start."""
+    """The optimizer of Keras, and its learning rate at the start."""
 
     kind: Literal["adam", "adamw", "nadam", "rmsprop", "sgd"] = "adam"
     learning_rate: Positive = 1e-3
     weight_decay: NotNegative = 0.0
-    """Decoupled from the gradient, on kernels only; of adamw."""
+    """Weight decay of adamw, decoupled from the gradient, for kernels only."""
     momentum: Share = 0.0
-    """Of sgd."""
+    """Momentum of sgd."""
     clip_norm: Positive | None = None
-    """Gradients of a step are scaled down to this norm."""
+    """Largest norm of the gradients of a step; longer gradients are scaled down to it."""
 
     @model_validator(mode="after")
     def _belongs(self) -> "Optimizer":
         if self.weight_decay and self.kind != "adamw":
-            raise ValueError(f"weight_decay is for adamw; of {self.kind} use network.l2")
+            raise ValueError(f"weight_decay is for adamw; with {self.kind} use network.l2")
         if self.momentum and self.kind != "sgd":
-            raise ValueError(f"momentum is for sgd, and the optimizer is {self.kind}")
+            raise ValueError(f"momentum is for sgd, but the optimizer is {self.kind}")
         return self
 
 
 class EarlyStopping(Strict):
-    """When to stop before the last epoch; the weights of the best epoch are kept in any case."""
+    """When a training stops before its last epoch; the best epoch's weights are always kept."""
 
     patience: int = Field(default=20, ge=1)
-    """So many epochs without a better validation loss."""
+    """Number of epochs without a better validation loss after which the training stops."""
     min_delta: NotNegative = 0.0
-    """By how much a loss must be smaller to be better."""
+    """Smallest decrease of the loss that counts as better."""
 
 
 class Fit(Strict):
-    """How weights are fitted to samples."""
+    """How the weights are fitted to the samples."""
 
     loss: Literal["mse", "mae", "huber", "log_cosh"] = "mse"
-    """Of scaled, transformed targets (of log10 where the target's transform is); classes have
-    cross-entropy, which softens nothing."""
+    """Loss of the transformed and scaled targets; for classes it is always the cross-entropy."""
     huber_delta: Positive = 1.0
     class_weights: Literal["none", "balanced"] | dict[ClassName, Positive] = "none"
-    """How much a sample of a class counts, besides its own weight. balanced: all samples divided by
-    the number of classes and by the samples of the class, of the training part. By name: classes
-    that are not named count 1. Probabilities are then those of waters that come so often."""
+    """Factor of a sample's weight, by its class; 1 for classes that are not named. balanced: the
+    number of training samples, divided by the number of classes and by the samples of the class.
+    Probabilities are then those of waters in which the classes are as frequent as weighted."""
     target_weights: Literal["none", "balanced"] | dict[Text, Positive] = "none"
-    """How much a value of a target counts (by its name: ``aph_443``), besides the weight of its
-    sample. balanced: each target the same, whatever number of training samples has it."""
+    """Factor of a sample's weight, by the name of the target (``aph_443``). balanced: all targets
+    count the same, whatever the number of training samples that have them."""
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     epochs: int = Field(default=200, ge=1)
     batch_size: int = Field(default=256, ge=1)
     early_stopping: EarlyStopping | None = EarlyStopping()
     seed: int = Field(default=1, ge=0)
-    """Of initial weights, the order of samples, dropout."""
+    """Seed of the initial weights, the order of the samples and dropout."""
     precision: Literal["float32", "float64"] = "float32"
     keep_every: int | None = Field(default=None, ge=1)
-    """A checkpoint of every so many epochs stays, beside the last and the best."""
+    """Interval in epochs of the checkpoints that are kept, beside the last and the best."""
     tensorboard: bool = False
     """Whether logs for TensorBoard are written."""
 
 
 class Stage(Strict):
-    """One part of fine-tuning; what is not said is as in ``fit``."""
+    """One stage of fine-tuning; settings that are not given are those of ``fit``."""
 
     freeze: int | Literal["none", "base"] = "none"
-    """So many layers from the input on keep their weights, bit by bit; base: all of the start
-    network's that were kept, so that only a new head learns."""
+    """Number of layers, counted from the input, whose weights do not change. base: all layers kept
+    from the start network, so that only a new head learns."""
     learning_rate: Positive | None = None
     schedule: Schedule | None = None
     epochs: int | None = Field(default=None, ge=1)
     batch_size: int | None = Field(default=None, ge=1)
     early_stopping: EarlyStopping | None = None
     l2_to_start: NotNegative = 0.0
-    """Added to the loss: so many times the sum of squared distances of kernels and biases that
-    learn from their values at the start of fine-tuning."""
+    """Factor of a sum that is added to the loss: the squared distances of learning kernels and
+    biases from their values at the start of fine-tuning."""
 
     @field_validator("freeze")
     @classmethod
@@ -161,20 +160,21 @@ class Stage(Strict):
 
 
 class Finetuning(Strict):
-    """What becomes of a network that is there."""
+    """How an existing network is changed for fine-tuning."""
 
     head: Literal["keep", "new"] = "keep"
-    """keep: its outputs, or those of them that are targets. new: a new last layer, and before it
-    new hidden ones if ``new_hidden`` names some, for targets of any kind."""
+    """keep: the outputs stay, or those of them that are targets. new: a new last layer for any
+    targets, with new hidden layers before it if ``new_hidden`` has any."""
     new_hidden: tuple[Units, ...] = ()
+    """Units of the new hidden layers."""
     drop_layers: int = Field(default=1, ge=1)
-    """With a new head: so many of the last layers go."""
+    """Number of last layers that a new head replaces."""
     scaling: Literal["keep", "refit"] = "keep"
-    """refit: scaling and training ranges are those of the new training samples; the first and the
-    last layer take up the difference, so that the numbers at the start are the same."""
+    """refit: scaling and training ranges become those of the new training samples; the first and
+    last layers are changed so that the network's values at the start are the same."""
     decorrelate: bool = False
-    """As ``network.decorrelate`` of training: by the components that the network was trained with,
-    where its record holds them and scaling is kept, else by those of the new training samples."""
+    """Like ``network.decorrelate`` of training. The components are those of the network's training,
+    if its record holds them and scaling is kept, else those of the new training samples."""
     dropout: Share = 0.0
     stages: tuple[Stage, ...] = Field(default=(Stage(),), min_length=1)
 
@@ -186,43 +186,42 @@ class Finetuning(Strict):
 
 
 class EnsembleConfig(Strict):
-    """Several networks by one recipe, run as one that states its uncertainty."""
+    """An ensemble: several networks by one recipe, used as one that states its uncertainty."""
 
     members: int = Field(default=5, ge=2, le=100)
     folds: int = Field(default=5, ge=2, le=100)
-    """Parts of the training and validation samples, by group where splits are; each member leaves
-    one of them out, by which it is stopped and the uncertainty calibrated."""
+    """Number of parts of the training and validation samples, divided by group if the split is.
+    Each member leaves one part out, which stops its training and calibrates the uncertainty."""
 
     @model_validator(mode="after")
     def _every_row_is_unseen(self) -> "EnsembleConfig":
         if self.members < self.folds:
             raise ValueError(
-                f"{self.members} members on {self.folds} folds; expected as many members as folds "
-                "or more, for every row needs one that did not learn from it"
+                f"{self.members} members on {self.folds} folds; expected at least as many members "
+                "as folds, because every row needs a member that did not learn from it"
             )
         return self
 
 
 class RuleBaseline(Strict):
-    """Classes by thresholds, to compare a classifier with."""
+    """A classification by thresholds, with which a classifier is compared."""
 
     rules: dict[ClassName, Text] = Field(min_length=1)
-    """As ``samples.classes.rules``, over the inputs by name (``Rrs_443``) and what algorithms
-    make."""
+    """Like ``samples.classes.rules``, over inputs (``Rrs_443``) and outputs of ``algorithms``."""
     otherwise: ClassName | None = None
-    """The class where no rule holds; without, none is named."""
+    """The class of rows for which no rule is true; by default they have none."""
     algorithms: tuple[str, ...] = ()
-    """Published algorithms (``qaa_v6``), whose outputs at the sensor's bands the rules may name."""
+    """Published algorithms (``qaa_v6``); rules may name their outputs at the sensor's bands."""
 
 
 class Recipe(Strict):
-    """What training anew and fine-tuning share."""
+    """The settings that training and fine-tuning share."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-    """Of the network, and of its files."""
+    """Name of the network and of its files."""
     title: str = ""
     sensors: tuple[str, ...] = Field(min_length=1)
-    """Whose scenes the network is for."""
+    """Sensors for whose scenes the network is made."""
     samples: SamplesConfig
     splits: SplitsConfig = SplitsConfig()
     fit: Fit = Fit()
@@ -230,15 +229,15 @@ class Recipe(Strict):
     baselines: tuple[str, ...] = ()
     """Published algorithms (``oci_2019``, ``qaa_v6``) to compare with on the same rows."""
     class_baselines: dict[Annotated[str, Field(min_length=1)], RuleBaseline] = {}
-    """By name, for classes."""
+    """Thresholds to compare a classifier with, by name."""
     save: tuple[Literal["h5", "keras", "onnx"], ...] = Field(default=("h5",), min_length=1)
-    """h5 is OC-SMART's layout."""
+    """Formats of the saved network; h5 is OC-SMART's layout."""
     beyond_ocsmart: bool = False
-    """Whether that layout may hold what OC-SMART's program cannot run, such as ReLU."""
+    """Whether a file in OC-SMART's layout may hold what its program cannot run, such as ReLU."""
     citation: str = ""
     licence: str = ""
     limits: str = ""
-    """What the network is not for, in words, for the model card."""
+    """Uses for which the network is not made, for the model card."""
 
     @model_validator(mode="after")
     def _belong_to_classes(self) -> Self:
@@ -249,16 +248,16 @@ class Recipe(Strict):
                 raise ValueError("fit.target_weights are for targets; classes have class_weights")
             return self
         if self.fit.class_weights != "none":
-            raise ValueError("fit.class_weights are for classes, and the samples have targets")
+            raise ValueError("fit.class_weights are for classes, but the samples have targets")
         if self.class_baselines:
-            raise ValueError("class_baselines are for classes, and the samples have targets")
+            raise ValueError("class_baselines are for classes, but the samples have targets")
         return self
 
     def with_members(self, members: int | None) -> Self:
-        """This recipe for so many networks instead of its own number; with None it stays as it is.
+        """Return this recipe with another number of networks; None keeps its own.
 
         Raises:
-            ConfigError: it is no number for an ensemble.
+            ConfigError: an ensemble cannot have this number of networks.
         """
         if members is None:
             return self
@@ -271,10 +270,10 @@ class Recipe(Strict):
         return self.model_copy(update={"ensemble": settings})
 
     def reading(self, files: tuple[Path, ...]) -> Self:
-        """This recipe with other files of samples; with none it stays as it is.
+        """Return this recipe with other files of samples; without any it keeps its own.
 
         Raises:
-            ConfigError: the recipe says of each file what its columns are, and there are others.
+            ConfigError: as :meth:`SamplesConfig.reading`.
         """
         if not files:
             return self
@@ -282,14 +281,14 @@ class Recipe(Strict):
 
 
 class TrainingConfig(Recipe):
-    """A network made anew."""
+    """The training of a new network."""
 
     network: Architecture = Architecture()
     tune: TuningConfig | None = None
-    """How ``ocpipe tune`` searches for better hyperparameters; nothing that training looks at."""
+    """How ``ocpipe tune`` searches for better hyperparameters; training ignores it."""
 
 
 class FinetuneConfig(Recipe):
-    """A network that goes on learning."""
+    """The further training of an existing network."""
 
     finetune: Finetuning = Finetuning()

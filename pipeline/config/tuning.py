@@ -1,14 +1,14 @@
-"""A search for hyperparameters: by which method, for how long, and in which space."""
+"""A search for hyperparameters: its method, its length, and its space."""
 
 import math
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import Generic, Literal, Self, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.strict import Strict, names_from_tables
 
-# What each dimension may be: the least and the most, both included.
+# The smallest and the largest value that each dimension may have.
 BOUNDS: dict[str, tuple[float, float]] = {
     "layers": (1, 20),
     "units": (1, 8192),
@@ -20,97 +20,80 @@ BOUNDS: dict[str, tuple[float, float]] = {
 }
 
 
-class _Dimension(Strict):
-    """A list of values, or a range: ``{min: 8, max: 120, scale: log}``."""
+Number = TypeVar("Number", int, float)
+
+
+class Dimension(Strict, Generic[Number]):
+    """A dimension of the space: a list of values, or a range ``{min: 8, max: 120, scale: log}``."""
 
     scale: Literal["linear", "log"] = "linear"
     """How values of a range are drawn."""
+    values: tuple[Number, ...] = ()
+    min: Number | None = None
+    max: Number | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _listed(cls, said: object) -> object:
-        if isinstance(said, list | tuple):
-            return {"values": said}
-        return said if isinstance(said, Mapping) else {"values": [said]}
+    def _listed(cls, given: object) -> object:
+        if isinstance(given, list | tuple):
+            return {"values": given}
+        return given if isinstance(given, Mapping) else {"values": [given]}
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
-        values, low, high = self.said
+        values, low, high = self.values, self.min, self.max
         if bool(values) == (low is not None and high is not None) or (low is None) != (
             high is None
         ):
             raise ValueError("expected a list of values, or min and max of a range")
         if len(set(values)) != len(values):
-            raise ValueError(f"the same value twice in {list(values)}")
+            raise ValueError(f"the same value appears twice in {list(values)}")
         if low is not None and high is not None and not low < high:
             raise ValueError(f"expected min below max, found {low:g} and {high:g}")
         if self.scale == "log" and (low is None or low <= 0):
-            raise ValueError("scale: log is for a range whose min is above 0")
+            raise ValueError("scale: log needs a range with min above 0")
         return self
 
     @property
-    def said(self) -> tuple[tuple[float, ...], float | None, float | None]:
-        """Values, least and most."""
-        raise NotImplementedError
-
-    @property
     def ends(self) -> tuple[float, float]:
-        """The least and the most value."""
-        values, low, high = self.said
-        return (min(values), max(values)) if values else (low or 0.0, high or 0.0)
+        """The smallest and the largest value."""
+        if self.values:
+            return min(self.values), max(self.values)
+        return self.min or 0.0, self.max or 0.0
 
     @property
     def count(self) -> float:
-        """How many values there are; infinitely many of a range of numbers."""
-        return len(self.said[0]) or math.inf
+        """Number of values; infinite for a range of real numbers."""
+        return len(self.values) or math.inf
 
 
-class WholeNumbers(_Dimension):
-    """Such as units of a layer."""
-
-    values: tuple[int, ...] = ()
-    min: int | None = None
-    max: int | None = None
-
-    @property
-    def said(self) -> tuple[tuple[float, ...], float | None, float | None]:
-        """Values, least and most."""
-        return self.values, self.min, self.max
+class WholeNumbers(Dimension[int]):
+    """A dimension of whole numbers, such as the units of a layer."""
 
     @property
     def count(self) -> float:
-        """How many values there are."""
+        """Number of values."""
         low, high = self.ends
         return len(self.values) or high - low + 1
 
 
-class Numbers(_Dimension):
-    """Such as learning rates."""
-
-    values: tuple[float, ...] = ()
-    min: float | None = None
-    max: float | None = None
-
-    @property
-    def said(self) -> tuple[tuple[float, ...], float | None, float | None]:
-        """Values, least and most."""
-        return self.values, self.min, self.max
+Numbers = Dimension[float]
 
 
 class Space(Strict):
-    """What is varied; what is not named stays as the recipe has it."""
+    """The hyperparameters that vary; all others stay as in the recipe."""
 
     layers: WholeNumbers | None = None
-    """Hidden layers."""
+    """Number of hidden layers."""
     units: WholeNumbers | None = None
-    """Of each hidden layer, drawn for each of them."""
+    """Units of a hidden layer, drawn for each layer."""
     activation: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """Of all hidden layers."""
+    """Activation of all hidden layers."""
     dropout: Numbers | None = None
     learning_rate: Numbers | None = None
     l2: Numbers | None = None
     weight_decay: Numbers | None = None
-    """Of adamw."""
+    """Weight decay of adamw."""
     batch_size: WholeNumbers | None = None
 
     @field_validator("activation", mode="before")
@@ -141,14 +124,14 @@ class Space(Strict):
 
     @property
     def numeric(self) -> dict[str, WholeNumbers | Numbers]:
-        """The dimensions of numbers that are varied, by name."""
+        """The dimensions of numbers that vary, by name."""
         return {name: one for name in BOUNDS if (one := getattr(self, name)) is not None}
 
     def combinations(self, layers: int) -> float:
-        """How many different networks and fits there are.
+        """Return the number of different networks and fits.
 
         Args:
-            layers: of the recipe, where they are not varied.
+            layers: number of hidden layers of the recipe, used if it does not vary.
         """
         count = math.prod(
             one.count for name, one in self.numeric.items() if name not in ("layers", "units")
@@ -170,26 +153,27 @@ USUAL = Space.model_validate(
         "l2": [0.0, 1e-6, 1e-5, 1e-4],
     }
 )
-"""What is varied where nothing is said; its networks are such that OC-SMART's program runs them."""
+"""The default space; OC-SMART's program can run all of its networks."""
 
 
 class TuningConfig(Strict):
-    """How hyperparameters are searched for."""
+    """How ``ocpipe tune`` searches for hyperparameters."""
 
     method: Literal["hyperband", "random", "bayesian"] = "hyperband"
-    """hyperband (Li et al. 2018, JMLR 18): many short trainings, of which the best go on. bayesian:
-    a Gaussian process proposes what to try next."""
+    """hyperband (Li et al. 2018, JMLR 18): many short trainings, of which the best continue.
+    bayesian: a Gaussian process proposes the next trial."""
     trials: int = Field(default=40, ge=1, le=100_000)
-    """Of random and bayesian; hyperband follows from epochs and factor."""
+    """Number of trials for random and bayesian; for hyperband it follows from epochs and factor."""
     epochs: int | None = Field(default=None, ge=1)
-    """Of the longest training; nothing said: fit.epochs."""
+    """Epochs of the longest training; by default fit.epochs."""
     factor: int = Field(default=3, ge=2, le=100)
-    """Of hyperband: the best of so many go on, for so many times the epochs."""
+    """For hyperband: one of this many trainings continues, for this many times the epochs."""
     iterations: int = Field(default=1, ge=1, le=1000)
-    """Of hyperband: how often all of it is done, with other draws."""
+    """For hyperband: number of repetitions of the whole search, with other draws."""
     folds: int | None = Field(default=None, ge=2, le=100)
-    """Each trial is trained on so many divisions, each row outside the test part judging once, and
-    judged by the mean; nothing said: once, by the validation part of the recipe."""
+    """Number of divisions on which each trial is trained; its score is the mean. Each row outside
+    the test part validates once. By default a trial is trained once, with the recipe's
+    validation."""
     seed: int = Field(default=1, ge=0)
-    """Of what is drawn."""
+    """Seed of the draws."""
     space: Space = USUAL

@@ -1,10 +1,10 @@
-"""How uncertain a scene's values are, and how that goes through the networks of a run."""
+"""The uncertainty of a scene's values, and how it propagates through the networks of a run."""
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from pipeline.config.strict import Strict
+from pipeline.config.strict import SORTED, Strict
 
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -12,14 +12,14 @@ Correlated = Annotated[float, Field(ge=-1, le=1)]
 
 
 class QuantityUncertainty(Strict):
-    """The standard deviation of a quantity of the scene; what is given adds as squares."""
+    """The standard deviation of a quantity of the scene; its parts add in squares."""
 
     from_scene: bool = False
-    """That which the scene brings: ``Rrs_unc`` for Rrs."""
+    """Whether the scene's own uncertainty is used: ``Rrs_unc`` for Rrs."""
     relative: NotNegative = 0.0
-    """Share of the value."""
+    """Uncertainty as a share of the value."""
     constant: NotNegative = 0.0
-    """In units of the quantity."""
+    """Uncertainty in units of the quantity."""
 
     @model_validator(mode="after")
     def _is_something(self) -> "QuantityUncertainty":
@@ -29,14 +29,14 @@ class QuantityUncertainty(Strict):
 
 
 class Correlation(Strict):
-    """How errors of the bands of a quantity go together; one of three ways, none without any."""
+    """The correlation of errors between the bands of a quantity, given in one of three ways."""
 
     equal: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """The same between any two bands."""
+    """Correlation of any two bands."""
     length_nm: Positive | None = None
-    """exp(-distance / length), by the wavelengths of two bands."""
+    """Length in exp(-distance / length), with the distance of two bands in nm."""
     matrix: tuple[tuple[Correlated, ...], ...] | None = None
-    """Row by row, at ``wavelengths_nm``; bands of the scene take the nearest."""
+    """Rows of the matrix at ``wavelengths_nm``; a band of the scene uses the nearest wavelength."""
     wavelengths_nm: tuple[Positive, ...] = ()
 
     @model_validator(mode="after")
@@ -57,22 +57,19 @@ class Correlation(Strict):
             raise ValueError(f"expected {size} rows of {size} numbers, one for each wavelength")
         for i, row in enumerate(self.matrix):
             if row[i] != 1 or any(row[j] != self.matrix[j][i] for j in range(size)):
-                raise ValueError("expected 1 on the diagonal, and the same above it as below")
+                raise ValueError("expected 1 on the diagonal, and a symmetric matrix")
         return self
 
 
 class Uncertainty(Strict):
-    """What the uncertainty of products is made of, and how it is written."""
+    """The sources of the uncertainty of products, and the form in which it is written."""
 
-    inputs: Annotated[
-        dict[str, QuantityUncertainty],
-        AfterValidator(lambda entries: dict(sorted(entries.items()))),
-    ] = {}
-    """By quantity of the scene: Rrs, relative_humidity ... Others are taken as exact."""
+    inputs: Annotated[dict[str, QuantityUncertainty], SORTED] = {}
+    """Uncertainty by quantity of the scene (Rrs, relative_humidity ...); others count as exact."""
     correlation: Correlation | None = None
-    """Between the bands of one quantity; without, errors of bands are independent."""
+    """Correlation between the bands of a quantity; by default errors of bands are independent."""
     method: Literal["sigma_points", "jacobian"] = "sigma_points"
-    """sigma_points: the networks on 2n points beside the values, n the uncertain inputs. jacobian:
-    linear, by derivatives, for many inputs."""
+    """sigma_points: the networks run on 2n more points, for n uncertain inputs. jacobian: linear,
+    by derivatives, for many inputs."""
     written_as: Literal["log10", "factor"] = "log10"
-    """Of what spans decades: standard deviation of log10, or ten to its power."""
+    """Form for outputs that span decades: the standard deviation of log10, or 10 to its power."""

@@ -1,1 +1,1 @@
-"""The tables of `configs/`: quantities, sensors, sea water, optical tables, as typed objects."""
+"""The tables of `configs/` as typed objects: quantities, sensors, sea water, optical tables."""

@@ -1,4 +1,4 @@
-"""The coefficient tables of ``configs/training/optics``; each names its source in its header."""
+"""The coefficient tables of ``configs/training/optics``; their headers name the sources."""
 
 import functools
 
@@ -12,7 +12,7 @@ Array = npt.NDArray[np.float64]
 
 @functools.cache
 def read_columns(table: str) -> dict[str, Array]:
-    """The columns of a table by name, each with shape (row,); rows rise with ``wavelength``."""
+    """Return the columns of a table by name, each with shape (row,), sorted by ``wavelength``."""
     path = shipped_configs() / "training" / "optics" / f"{table}.csv"
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line[:1] != "#"]
     values = np.array([line.split(",") for line in lines[1:]], dtype=np.float64)
@@ -20,11 +20,11 @@ def read_columns(table: str) -> dict[str, Array]:
 
 
 def interpolate(table: str, column: str, wavelength_nm: Array) -> Array:
-    """A column at the given wavelengths, linear between rows, constant beyond the ends."""
+    """Interpolate a column to wavelengths: linear between rows, constant beyond the ends."""
     columns = read_columns(table)
     return np.interp(wavelength_nm, columns["wavelength"], columns[column])
 
 
 def per_band(value: Array | float) -> Array:
-    """A value of each water, ready to be combined with a spectrum: shape (..., 1)."""
+    """Return a value of each water with shape (..., 1), to be combined with a spectrum."""
     return np.asarray(value, dtype=np.float64)[..., np.newaxis]

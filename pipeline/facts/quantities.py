@@ -1,4 +1,4 @@
-"""What a physical quantity is called and measured in, from ``configs/quantities.yaml``."""
+"""Names and units of physical quantities, from ``configs/quantities.yaml``."""
 
 import functools
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from pipeline.facts.shipped import read_shipped, shipped_configs
 
 @dataclass(frozen=True)
 class Quantity:
-    """A quantity with its units, its long name and, where CF has one, its standard name."""
+    """A quantity with its units, its long name and its CF standard name, if it has one."""
 
     name: str
     units: str
@@ -16,7 +16,7 @@ class Quantity:
     standard_name: str | None = None
 
     def attributes(self) -> dict[str, str]:
-        """The CF attributes of a variable of this quantity."""
+        """Return the CF attributes of a variable of this quantity."""
         attributes = {"long_name": self.long_name, "units": self.units}
         if self.standard_name:
             attributes["standard_name"] = self.standard_name
@@ -25,14 +25,14 @@ class Quantity:
 
 @functools.cache
 def quantities() -> dict[str, Quantity]:
-    """All known quantities by name."""
+    """Return all known quantities by name."""
     table = read_shipped(shipped_configs() / "quantities.yaml")
     return {name: Quantity(name=name, **entry) for name, entry in table.items()}
 
 
 def band_name(quantity: str, wavelength_nm: float | None) -> str:
-    """``Rrs_443`` for a band, ``solar_zenith`` for what has no wavelength.
+    """Return the name of a band (``Rrs_443``), or the quantity if it has no wavelength.
 
-    Wavelengths are rounded to whole nanometres, as NASA names its bands.
+    Wavelengths are rounded to whole nanometres, as in NASA's names of bands.
     """
     return quantity if wavelength_nm is None else f"{quantity}_{wavelength_nm:.0f}"

@@ -1,8 +1,8 @@
-"""Sea water itself: absorption from a table, scattering from thermodynamics.
+"""Optical properties of pure sea water: absorption from a table, scattering from thermodynamics.
 
-Scattering by fluctuations of density and of salt: Zhang, Hu and He 2009, Opt. Express 17, 5698, on
-Zhang and Hu 2009, Opt. Express 17, 1671. The properties of water that it needs have their sources
-at the functions.
+Scattering comes from fluctuations of density and of salt: Zhang, Hu and He 2009, Opt. Express 17,
+5698, based on Zhang and Hu 2009, Opt. Express 17, 1671. The docstrings of the functions name the
+sources of the properties of water.
 """
 
 import numpy as np
@@ -10,32 +10,33 @@ import numpy as np
 from pipeline.facts.optical_tables import Array, interpolate
 
 SALINITY = 35.0
-"""g kg-1, of the surface of the ocean."""
+"""Salinity of the ocean surface in g kg-1."""
 TEMPERATURE = 20.0
-"""Degrees Celsius, at which the absorption was measured, too."""
+"""Temperature in degrees Celsius; the absorption was measured at the same one."""
 
 DEPOLARIZATION = 0.039
-"""Farinato and Rowell 1976, J. Chem. Phys. 65, 593; chosen by Zhang and Hu 2009."""
+"""Depolarization ratio: Farinato and Rowell 1976, J. Chem. Phys. 65, 593, as in Zhang and Hu
+2009."""
 BOLTZMANN = 1.380649e-23
 AVOGADRO = 6.02214076e23
 MOLAR_MASS_OF_WATER = 0.018
-"""kg mol-1"""
+"""Molar mass of water in kg mol-1."""
 
 
 def water_absorption(wavelength_nm: Array) -> Array:
-    """Absorption of pure water in m-1, with shape (band,); salt adds little from 350 to 900 nm."""
+    """Return the absorption of pure water in m-1 (band,); salt adds little from 350 to 900 nm."""
     return interpolate("pure_water", "absorption", wavelength_nm)
 
 
 def water_backscattering(
     wavelength_nm: Array, temperature: float = TEMPERATURE, salinity: float = SALINITY
 ) -> Array:
-    """Backscattering of sea water in m-1, with shape (band,): half of its scattering.
+    """Return the backscattering of sea water in m-1 (band,): half of its scattering.
 
     Args:
-        wavelength_nm: in air.
-        temperature: degrees Celsius.
-        salinity: g kg-1; 0 is pure water.
+        wavelength_nm: wavelength in air.
+        temperature: temperature in degrees Celsius.
+        salinity: salinity in g kg-1; 0 for pure water.
     """
     at_90_degrees = scattering_at_90_degrees(wavelength_nm, temperature, salinity)
     ratio = (2.0 + DEPOLARIZATION) / (1.0 + DEPOLARIZATION)
@@ -44,7 +45,7 @@ def water_backscattering(
 
 
 def scattering_at_90_degrees(wavelength_nm: Array, temperature: float, salinity: float) -> Array:
-    """Volume scattering function at 90 degrees in m-1 sr-1, with shape (band,)."""
+    """Return the volume scattering function at 90 degrees in m-1 sr-1 (band,)."""
     index, index_per_salinity = refractive_index(wavelength_nm, temperature, salinity)
     kelvin = temperature + 273.15
     density_fluctuation = (
@@ -62,9 +63,9 @@ def scattering_at_90_degrees(wavelength_nm: Array, temperature: float, salinity:
 def refractive_index(
     wavelength_nm: Array, temperature: float, salinity: float
 ) -> tuple[Array, Array]:
-    """Refractive index against vacuum, and its change per g kg-1 of salinity.
+    """Return the refractive index against vacuum, and its change per g kg-1 of salinity.
 
-    Quan and Fry 1995, Appl. Opt. 34, 3477, against air; air: Ciddor 1996, Appl. Opt. 35, 1566.
+    Against air: Quan and Fry 1995, Appl. Opt. 34, 3477. Of air: Ciddor 1996, Appl. Opt. 35, 1566.
     """
     t, s, nm = temperature, salinity, wavelength_nm
     per_micrometre = (1e3 / nm) ** 2
@@ -78,7 +79,7 @@ def refractive_index(
 
 
 def compressibility(temperature: float, salinity: float) -> float:
-    """Isothermal compressibility in Pa-1; UNESCO secant bulk modulus, Millero et al. 1980."""
+    """Return the isothermal compressibility in Pa-1; UNESCO bulk modulus, Millero et al. 1980."""
     t, s = temperature, salinity
     pure = _polynomial(t, 19652.21, 148.4206, -2.327105, 1.360477e-2, -5.155288e-5)
     salt = _polynomial(t, 54.6746, -0.603459, 1.09987e-2, -6.167e-5)
@@ -89,7 +90,7 @@ def compressibility(temperature: float, salinity: float) -> float:
 
 
 def density(temperature: float, salinity: float) -> float:
-    """Density in kg m-3; UNESCO 1981, Technical Papers in Marine Science 38."""
+    """Return the density in kg m-3; UNESCO 1981, Technical Papers in Marine Science 38."""
     t, s = temperature, salinity
     pure = _polynomial(
         t, 999.842594, 6.793952e-2, -9.09529e-3, 1.001685e-4, -1.120083e-6, 6.536332e-9
@@ -101,7 +102,7 @@ def density(temperature: float, salinity: float) -> float:
 
 
 def _activity_slope(temperature: float, salinity: float) -> float:
-    """Derivative of the logarithm of the activity of water by salinity; Zhang, Hu and He 2009."""
+    """Return the derivative of ln(activity of water) by salinity; Zhang, Hu and He 2009."""
     t, s = temperature, salinity
     linear = _polynomial(t, -5.58651e-4, 2.40452e-7, -3.12165e-9, 2.40808e-11)
     root = _polynomial(t, 1.79613e-5, -9.9422e-8, 2.08919e-9, -1.39872e-11)
@@ -111,7 +112,7 @@ def _activity_slope(temperature: float, salinity: float) -> float:
 
 
 def _density_derivative(index: Array) -> Array:
-    """Density times the derivative of the squared index by density (Proutiere et al. 1992)."""
+    """Return density times the derivative of the squared index by it (Proutiere et al. 1992)."""
     squared = index**2
     correction = 2.0 / 3.0 * (squared + 2.0) * ((index - 1.0 / index) / 3.0) ** 2
     result: Array = (squared - 1.0) * (1.0 + correction)

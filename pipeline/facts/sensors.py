@@ -1,4 +1,4 @@
-"""The sensors the shipped tables know: names, platforms, and the bands of their networks."""
+"""The sensors of ``configs/sensors``: names, platforms, and the bands of their networks."""
 
 import functools
 import re
@@ -12,7 +12,7 @@ from pipeline.facts.shipped import read_shipped, shipped_configs
 
 @dataclass(frozen=True)
 class OcsmartBands:
-    """The bands of one sensor's OC-SMART networks, in the order of their inputs."""
+    """The bands of a sensor's OC-SMART networks, in the order of their inputs."""
 
     lrc_bands_nm: tuple[float, ...]
     rrs_count: int
@@ -20,26 +20,26 @@ class OcsmartBands:
     gain_open: tuple[float, ...]
     gain_coastal: tuple[float, ...]
     open_ocean_ratio: float
-    """Open ocean where the largest Rrs below 700 nm is at least so many times the smallest ..."""
+    """Smallest ratio of the largest to the smallest Rrs below 700 nm for open ocean."""
     open_ocean_bands: int
-    """... and is among so many bands at the blue end."""
+    """Number of bands at the blue end; the largest Rrs of open ocean is in one of them."""
 
     def bands(self, kind: str) -> tuple[float, ...]:
-        """Wavelengths (nm) of ``lrc``, ``rrs`` or ``iop``: each a prefix of the one before."""
+        """Return the wavelengths (nm) of ``lrc``, ``rrs`` or ``iop``, each the start of ``lrc``."""
         count = {"lrc": len(self.lrc_bands_nm), "rrs": self.rrs_count, "iop": self.iop_count}[kind]
         return self.lrc_bands_nm[:count]
 
 
 @dataclass(frozen=True)
 class Sensor:
-    """One instrument on its platforms, by the name that networks use."""
+    """An instrument on its platforms, with the name that networks use."""
 
     name: str
     instruments: tuple[str, ...]
     platforms: tuple[str, ...]
     ocsmart: OcsmartBands
     channels: Mapping[str, float]
-    """Band centre (nm) by the file's name of a band, where that does not say it."""
+    """Band centres (nm) by the names of bands in files, if the names do not contain them."""
 
 
 def _plain(name: str) -> str:
@@ -68,17 +68,17 @@ def _sensor(table: dict[str, Any]) -> Sensor:
 
 @functools.cache
 def sensors() -> dict[str, Sensor]:
-    """All sensors of ``configs/sensors``, by name."""
+    """Return all sensors of ``configs/sensors`` by name."""
     files = sorted((shipped_configs() / "sensors").glob("*.yaml"))
     tables = (read_shipped(file) for file in files)
     return {sensor.name: sensor for sensor in map(_sensor, tables)}
 
 
 def find_sensor(name: str) -> Sensor:
-    """The sensor of that name (case and punctuation are ignored).
+    """Return the sensor of a name; case and punctuation are ignored.
 
     Raises:
-        ConfigError: no table has it.
+        ConfigError: no table has this sensor.
     """
     for sensor in sensors().values():
         if _plain(sensor.name) == _plain(name):
@@ -90,7 +90,7 @@ def find_sensor(name: str) -> Sensor:
 
 
 def identify_sensor(platform: str, instrument: str) -> str:
-    """Name of the sensor that a file's ``platform`` and ``instrument`` attributes mean, or ''."""
+    """Return the name of the sensor for a file's ``platform`` and ``instrument``, or ''."""
     for sensor in sensors().values():
         platforms = {_plain(known) for known in sensor.platforms}
         instruments = {_plain(known) for known in sensor.instruments}

@@ -1,1 +1,1 @@
-"""What the computer gives: cores and memory, threads in order, bytes of files."""
+"""The computer: cores and memory, threads in order, bytes and YAML of files."""

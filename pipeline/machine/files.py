@@ -1,4 +1,4 @@
-"""Files as bytes and as YAML: their hashes, whether they changed, and the data in them."""
+"""Reads files as bytes and as YAML: hashes, signs of a change, and plain data."""
 
 import hashlib
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
-"""Work done by several threads and handed over in one order, with a bound on what waits.
+"""Runs work in several threads and returns the results in order, with a bound on waiting results.
 
-The order decides where chunks lie in a product: with it, two runs give the same bytes. The bound is
-what keeps memory small: Dask's schedulers reach the first block of many late, and until then all
-others wait.
+The order decides where chunks lie in a product, so two runs give the same bytes. The bound keeps
+memory small: Dask's schedulers may run the first of many blocks late, and until then the results of
+all others would wait.
 """
 
 from collections import deque
@@ -14,16 +14,16 @@ T = TypeVar("T")
 
 
 def ahead_of(threads: int) -> int:
-    """How many pieces of work are begun before the first of them is handed over."""
+    """Return how many pieces of work start before the first result is returned."""
     return threads + (threads > 1)
 
 
 def in_order(work: Callable[[int], T], count: int, threads: int) -> Iterator[T]:
-    """The results of ``work(0)``, ``work(1)`` ... one after the other.
+    """Yield the results of ``work(0)``, ``work(1)`` ... one after the other.
 
-    Work is begun in the same order, and never more of it than ``ahead_of(threads)`` before its
-    result is asked for. The first failure is raised here in its turn; what was begun by then is
-    waited for, what was not is not begun.
+    Work starts in the same order. At most ``ahead_of(threads)`` pieces are started and not yet
+    returned. A failure is raised when its result is due; then work that has started is finished,
+    and no other work starts.
     """
     with ThreadPoolExecutor(threads, thread_name_prefix="block") as pool:
         begun: deque[Future[T]] = deque()

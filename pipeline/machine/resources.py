@@ -1,7 +1,7 @@
-"""What there is for this process: cores and memory of the machine, and of the container or job.
+"""Resources available to this process: cores and memory of the machine, the container or the job.
 
-A job of a scheduler has a control group of its own, below the one that ``/sys/fs/cgroup`` shows;
-``/proc/self/cgroup`` names it, and every group above it may be narrower still.
+A job of a scheduler has its own control group below the one that ``/sys/fs/cgroup`` shows.
+``/proc/self/cgroup`` names it, and every group above it may have a lower limit.
 """
 
 import contextlib
@@ -10,9 +10,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-# Where libraries of linear algebra look for the number of their threads. Blocks and scenes are
-# what is done in parallel here: threads of their own would only wait for one another (a second core
-# went into that), and their number decides the last bits of float64.
+# Variables in which libraries of linear algebra look for their number of threads. Blocks and scenes
+# run in parallel here, so threads of the libraries would only wait for each other (which cost a
+# second core), and their number would change the last bits of float64.
 ONE_THREAD = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
@@ -21,8 +21,7 @@ ONE_THREAD = {
     "VECLIB_MAXIMUM_THREADS": "1",
 }
 
-# Without a limit, a run takes at most this share of what the machine has left, and never less than
-# the second number (bytes).
+# Without a limit, a run uses this share of the free memory, but at least the second number (bytes).
 SHARE = 0.5
 LEAST = 256_000_000
 
@@ -32,13 +31,13 @@ MEMINFO = Path("/proc/meminfo")
 
 
 def use_one_thread_each() -> None:
-    """For libraries of linear algebra that are imported from now on, in this process."""
+    """Make libraries of linear algebra that are imported later use one thread in this process."""
     for name, number in ONE_THREAD.items():
         os.environ.setdefault(name, number)
 
 
 def available_cores() -> int:
-    """Cores that may be used: of the affinity of this process, and of its control groups."""
+    """Return the number of cores that the affinity and control groups of this process allow."""
     limits = [len(os.sched_getaffinity(0))]
     for group in _groups("cpu"):
         quota, period = _cpu_quota(group)
@@ -48,10 +47,10 @@ def available_cores() -> int:
 
 
 def available_memory() -> int:
-    """Bytes that are left: of the machine, and of every control group of this process."""
+    """Return the free bytes: the smallest number of the machine and of all control groups."""
     left = [_of_machine()]
     for group in _groups("memory"):
-        # Version 2, then version 1, which says a huge number for no limit.
+        # Version 2, then version 1, where a huge number means no limit.
         for most, now in (
             ("memory.max", "memory.current"),
             ("memory.limit_in_bytes", "memory.usage_in_bytes"),
@@ -63,11 +62,11 @@ def available_memory() -> int:
 
 
 def keep_freed_memory() -> None:
-    """Let the C library of Linux use memory again that was freed, for the rest of the process.
+    """Let the C library of Linux reuse freed memory, for the rest of the process.
 
-    It gives every large array back to the system and gets the next one anew, page by page: a tenth
-    of a run's time. It still gives back what is more than 128 MB, and all threads share what is
-    free. Elsewhere nothing is changed.
+    By default it returns every large array to the system and gets the next one page by page, which
+    takes a tenth of a run's time. With these settings it still returns more than 128 MB of free
+    memory, and all threads share the rest. On other systems nothing changes.
     """
     trim_threshold, mmap_threshold, arena_max = -1, -3, -8  # names of <malloc.h>
     with contextlib.suppress(OSError, AttributeError):
@@ -78,17 +77,17 @@ def keep_freed_memory() -> None:
 
 
 def default_limit() -> int:
-    """Half of the memory that the machine, or the container or job on it, has left."""
+    """Return half of the free memory of the machine, or of the container or job, in bytes."""
     return max(int(SHARE * available_memory()), LEAST)
 
 
 def in_words(nbytes: float) -> str:
-    """``310 MB``, ``1.2 GB``."""
+    """Return a number of bytes as text: ``310 MB``, ``1.2 GB``."""
     return f"{nbytes / 1e9:.1f} GB" if nbytes >= 1e9 else f"{nbytes / 1e6:.0f} MB"
 
 
 def _groups(controller: str) -> Iterator[Path]:
-    """The control group of this process and those above it, of both versions."""
+    """Yield the control group of this process and those above it, of both versions."""
     try:
         own = OWN_GROUPS.read_text().splitlines()
     except OSError:
@@ -114,7 +113,7 @@ def _cpu_quota(group: Path) -> tuple[int | None, int]:
 
 
 def _reclaimable(group: Path) -> int:
-    """Bytes of files in memory, which the kernel gives back when they are needed."""
+    """Return the bytes of cached files, which the kernel frees if memory is needed."""
     try:
         lines = (group / "memory.stat").read_text().splitlines()
     except OSError:
@@ -124,7 +123,7 @@ def _reclaimable(group: Path) -> int:
 
 
 def _of_machine() -> int:
-    """What Linux says is available; elsewhere, half of what there is."""
+    """Return the available bytes according to Linux; elsewhere, half of all memory."""
     try:
         lines = MEMINFO.read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Mask rules: which pixels of a block are excluded, one named rule per bit of ``quality_flags``."""
+"""Mask rules: the pixels of a block that are excluded, one rule per bit of ``quality_flags``."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -17,7 +17,7 @@ from pipeline.scene.scene import Band
 
 __all__ = ["RULES", "Dilated", "MaskRule", "Request", "describe_rule", "make_rules"]
 
-# Key of the configuration -> the rules of one class that it asks for; bits are in this order.
+# The rules of each class that a configuration requests, by key; bits are in this order.
 RULES: dict[str, Callable[[Request], Iterator[MaskRule]]] = {
     "flags": FlagIsSet.requested,
     "keep_flags": KeepFlags.requested,
@@ -38,8 +38,7 @@ def make_rules(
         tolerance_nm: largest distance (nm) of a band in an expression from one of the scene.
 
     Raises:
-        SceneError: a flag, a band or a variable is not in the scene; the message lists those
-            that are.
+        SceneError: the scene lacks a flag, a band or a variable; the message lists what it has.
         ConfigError: an expression uses something that is not allowed, or two rules have one name.
     """
     request = Request(rules, scene, tuple(inputs), tolerance_nm)
@@ -54,13 +53,13 @@ def make_rules(
     unknown = sorted(set(rules.dilate) - set(names) - set(rules.flags_if_present))
     if unknown:
         raise ConfigError(
-            f"masks.dilate names {', '.join(unknown)}; the mask rules are "
+            f"masks.dilate names {', '.join(unknown)}, but the mask rules are "
             f"{', '.join(names) or 'none'}. Name one of these, or add the rule."
         )
     if len(bound) > MOST_MASK_RULES:
         raise ConfigError(
             f"{len(bound)} mask rules, at most {MOST_MASK_RULES} fit into quality_flags. "
-            "Join some of them in one expression or list flags under keep_flags."
+            "Join some of them in one expression, or list flags under keep_flags."
         )
     return tuple(
         Dilated(rule, rules.dilate[rule.name]) if rule.name in rules.dilate else rule
@@ -69,7 +68,7 @@ def make_rules(
 
 
 def describe_rule(rule: MaskRule) -> str:
-    """The layers of the scene that a rule reads, and what is done with them, in words."""
+    """Describe the layers of the scene that a rule reads, and how its area grows."""
     if isinstance(rule, Dilated):
         pixels = "pixel" if rule.radius == 1 else "pixels"
         return f"{describe_rule(rule.rule)}, grown by {rule.radius} {pixels}"

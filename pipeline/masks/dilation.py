@@ -1,4 +1,4 @@
-"""A mask rule whose area grows: clouds and land have blurred edges."""
+"""A mask rule whose area grows, because clouds and land have blurred edges."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ Bool = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Dilated:
-    """Excludes every pixel within ``radius`` lines and pixels of one that a rule excludes.
+    """Excludes every pixel within ``radius`` lines and pixels of a pixel that a rule excludes.
 
-    A pixel's neighbours may be in another block or outside the window, so the grown mask is a layer
-    of its own that is made before there are blocks.
+    The neighbours of a pixel may be in another block or outside the window. So the grown mask is a
+    layer of its own, made before the scene is divided into blocks.
     """
 
     rule: MaskRule
@@ -27,7 +27,7 @@ class Dilated:
 
     @property
     def name(self) -> str:
-        """That of the rule that grows."""
+        """Name of the rule that grows."""
         return self.rule.name
 
     @property
@@ -41,11 +41,11 @@ class Dilated:
         return (Band(self.layer),)
 
     def excluded(self, block: xr.Dataset) -> Bool:
-        """True where the grown mask is, with shape (y, x)."""
+        """Return the grown mask of a block, with shape (y, x)."""
         return np.asarray(block[self.layer].values, dtype=bool)
 
     def grown(self, scene: xr.Dataset) -> xr.DataArray:
-        """The grown mask, lazily, on (y, x): it looks ``radius`` beyond what is asked for."""
+        """Return the lazy grown mask (y, x); it reads ``radius`` pixels beyond a requested part."""
         layers = self._layers(scene)
         shape = (scene.sizes["y"], scene.sizes["x"])
 
@@ -81,17 +81,17 @@ class Dilated:
 
 @dataclass(frozen=True, eq=False)
 class _Grown(Generated):
-    """A mask made from layers that are stored in chunks."""
+    """A grown mask, computed from layers that are stored in chunks."""
 
     chunks: tuple[StoredChunks, ...]
 
     def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:  # noqa: ARG002
-        """Those of the layers."""
+        """Return the chunks of the layers."""
         return iter(self.chunks)
 
 
 def dilate(mask: Bool, radius: int) -> Bool:
-    """True within ``radius`` lines and pixels (a square) of where a mask (y, x) is true."""
+    """Return True within ``radius`` lines and pixels (a square) of the true pixels of a mask."""
     grown = np.asarray(mask, dtype=bool)
     for axis in (0, 1):
         grown = _along(grown, radius, axis)

@@ -1,4 +1,4 @@
-"""What a mask rule is, and what it is made from."""
+"""The interface of mask rules, and the request that they are made from."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,9 +17,9 @@ class Request:
 
     rules: MaskRules
     scene: xr.Dataset
-    """Names in the rules are looked up in it."""
+    """The scene in which the names of the rules are looked up."""
     inputs: tuple[Band, ...]
-    """The bands that the networks of the run take, for rules about values."""
+    """Bands that the networks of the run take, for rules about values."""
     tolerance_nm: float
     """Largest distance (nm) of a band named in an expression from a band of the scene."""
 

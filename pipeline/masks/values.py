@@ -12,7 +12,7 @@ from pipeline.masks.rule import Request
 from pipeline.scene.quality import STATE_OUTSIDE_VALID_RANGE, STATE_SATURATED
 from pipeline.scene.scene import Band
 
-# (values, states) of one band -> True where the pixel is excluded.
+# Returns True for excluded pixels, from the values and states of one band.
 Condition = Callable[[npt.NDArray[Any], Any], npt.NDArray[np.bool_]]
 
 VALUE_RULES: dict[str, Condition] = {

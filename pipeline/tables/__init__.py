@@ -1,4 +1,4 @@
-"""Files of samples -> one :class:`Table`, whatever their format."""
+"""Tables of samples or points in files of any format, each read as a :class:`Table`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from pipeline.tables.text import read_text
 __all__ = ["Format", "Table", "read_table", "recognise"]
 
 Format = Literal["csv", "seabass", "nomad", "parquet", "feather", "netcdf"]
-# First bytes of a file -> its format.
+# The format of a file by its first bytes.
 _SIGNATURES: dict[bytes, Format] = {
     PARQUET: "parquet",
     b"ARROW1": "feather",
@@ -33,17 +33,17 @@ def read_table(
     delimiter: str | None = None,
     sample_dimension: str | None = None,
 ) -> Table:
-    """The table in a file.
+    """Return the table in a file.
 
     Args:
         path: the file.
-        file_format: of it; recognised from its content where ``auto``.
-        missing: numbers that stand for a missing value, besides those the format knows.
-        delimiter: of text, where it is not the one its header shows.
-        sample_dimension: of netCDF, where it is not clear.
+        file_format: format of the file; ``auto`` recognises it from the content.
+        missing: numbers that stand for a missing value, in addition to those of the format.
+        delimiter: delimiter of a text table; by default the one in its header line.
+        sample_dimension: dimension of the samples in netCDF, if several could be it.
 
     Raises:
-        ConfigError: there is no such file, it cannot be read, or it has no rows.
+        ConfigError: the file does not exist, cannot be read, or has no rows.
     """
     path = Path(path)
     if not path.is_file():
@@ -62,12 +62,12 @@ def read_table(
         case "netcdf":
             table = read_netcdf(path, missing, sample_dimension)
     if not len(table):
-        raise table_error(table.name, "has a header but no rows, expected at least one")
+        raise table_error(table.name, "has a header but no rows, expected at least one row")
     return table
 
 
 def recognise(path: Path) -> Format:
-    """The format of a file, from its content.
+    """Return the format of a file, from its content.
 
     Raises:
         ConfigError: the file is empty or cannot be read.

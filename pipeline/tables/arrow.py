@@ -1,5 +1,6 @@
-"""Parquet and Feather, by pyarrow; which it is, the first bytes of the file say."""
+"""Reads Parquet and Feather with pyarrow."""
 
+import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ PARQUET = b"PAR1"
 
 
 def read_arrow(path: Path, missing: Sequence[float] = ()) -> Table:
-    """A Parquet or Feather file; times become ISO 8601 text in UTC, truth values 0 and 1.
+    """Return the table in a Parquet or Feather file.
 
-    Columns of lists, structures and bytes are left out, and told.
+    Times become ISO 8601 text in UTC, truth values become 0 and 1. Columns of lists, structures and
+    bytes are left out, with a message.
 
     Raises:
         ConfigError: pyarrow is not installed, or the file is damaged.
@@ -48,39 +50,48 @@ def read_arrow(path: Path, missing: Sequence[float] = ()) -> Table:
 
 
 def _licence(metadata: Mapping[bytes, bytes]) -> str:
-    """What the metadata of a schema say of it."""
     said = metadata.get(b"license") or metadata.get(b"licence") or b""
     return _decoded(said).strip()
 
 
 def _decoded(said: bytes) -> str:
-    """UTF-8, else Latin-1, in which a micro sign is one byte."""
+    """Return bytes as text: UTF-8, else Latin-1, in which a micro sign is one byte."""
     try:
         return said.decode("utf-8")
     except UnicodeDecodeError:
         return said.decode("latin-1")
 
 
-def _open(path: Path) -> Any:
+def pyarrow_for(path: Path) -> Any:
+    """Return the package pyarrow with its modules for Parquet and Feather.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
     try:
-        import pyarrow as pa
-        from pyarrow import feather, parquet
+        for part in ("parquet", "feather"):
+            importlib.import_module(f"pyarrow.{part}")
+        return importlib.import_module("pyarrow")
     except ImportError:
         raise table_error(
             path.name,
             "Parquet and Feather files need pyarrow, which is not installed here. Run "
-            "'pip install pyarrow', or save the table as CSV or netCDF",
+            "'pip install pyarrow', or use CSV or netCDF (.csv, .nc)",
         ) from None
+
+
+def _open(path: Path) -> Any:
+    arrow = pyarrow_for(path)
     with path.open("rb") as file:
         is_parquet = file.read(len(PARQUET)) == PARQUET
     try:
-        return parquet.read_table(path) if is_parquet else feather.read_table(path)
-    except (pa.ArrowException, OSError, ValueError) as error:
+        return (arrow.parquet if is_parquet else arrow.feather).read_table(path)
+    except (arrow.ArrowException, OSError, ValueError) as error:
         raise table_error(path.name, f"cannot be read ({error}). Fetch or write it again") from None
 
 
 def _column(values: Any) -> Column | None:
-    """As float64 or text; None where it is neither."""
+    """Return values as float64 or text; None if they are neither."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -88,7 +99,7 @@ def _column(values: Any) -> Column | None:
     if pa.types.is_dictionary(kind):
         return _column(values.cast(kind.value_type))
     if pa.types.is_timestamp(kind):
-        # Nanoseconds are cut off: pyarrow refuses to lose them unless told.
+        # pyarrow refuses to cut off nanoseconds unless safe is False.
         instants = values.cast(pa.timestamp("us", tz=kind.tz), safe=False)
         return _texts(pc.strftime(instants.cast(pa.timestamp("us")), format="%Y-%m-%dT%H:%M:%S"))
     if pa.types.is_date(kind) or pa.types.is_time(kind):

@@ -1,4 +1,4 @@
-"""Lines of text -> typed columns: which cells are numbers, which are missing, which are text."""
+"""Reads lines of text as typed columns: numbers, text and missing values."""
 
 import csv
 import gzip
@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.tables.table import Column, is_number, places, table_error
 
-# Written by spreadsheets, R, pandas and databases where there is no value.
+# Spreadsheets, R, pandas and databases write these for a missing value.
 NO_VALUE = frozenset(("", "nan", "na", "n/a", "null", "none", "nat"))
 GZIP = b"\x1f\x8b"
 _BRACKETED_UNITS = re.compile(r"(.*\S)\s*(?:\[([^\]]*)\]|\(([^)]*)\))")
@@ -24,10 +24,10 @@ NumberedRow = tuple[int, list[str]]
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a text file, gzipped or not; UTF-8, else Latin-1, which old files are in.
+    """Return the lines of a text file, gzipped or not, in UTF-8 or else Latin-1 (old files).
 
     Raises:
-        ConfigError: it is damaged, or holds bytes that no text has.
+        ConfigError: the file is damaged, or holds zero bytes.
     """
     data = path.read_bytes()
     try:
@@ -37,8 +37,8 @@ def read_lines(path: Path) -> list[str]:
     if b"\0" in data:
         raise table_error(
             path.name,
-            "holds zero bytes, expected text. Name its format under samples.format if it is "
-            "another, or save it as UTF-8",
+            "holds zero bytes, expected text. If it is not text, name its format under "
+            "samples.format; else save it as UTF-8",
         )
     try:
         return data.decode("utf-8-sig").splitlines()
@@ -47,18 +47,18 @@ def read_lines(path: Path) -> list[str]:
 
 
 def licence_in(comments: Sequence[str]) -> str:
-    """What comments say of a licence, or of the use that is allowed; "" where nothing."""
+    """Return the licence or the allowed use that comments state; "" if they state none."""
     said = [match for line in comments if (match := _LICENCE.match(line))]
     return " ".join((match["text"] or match["line"]).strip() for match in said)
 
 
 def delimiter_of(header: str) -> str | None:
-    """The delimiter a header line uses; None means any white space."""
+    """Return the delimiter of a header line; None means any white space."""
     return next((mark for mark in ("\t", ";", ",") if mark in header), None)
 
 
 def split_cells(line: str, delimiter: str | None) -> list[str]:
-    """The cells of a line, without the blanks around them."""
+    """Return the cells of a line, without blanks around them."""
     if delimiter is None:
         return line.split()
     return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
@@ -67,10 +67,10 @@ def split_cells(line: str, delimiter: str | None) -> list[str]:
 def split_rows(
     name: str, lines: Sequence[NumberedLine], delimiter: str | None, width: int
 ) -> list[NumberedRow]:
-    """The cells of each line, with its number.
+    """Return the number and the cells of each line that is not blank.
 
     Raises:
-        ConfigError: lines with more or fewer cells than the header; the first of them are named.
+        ConfigError: lines have more or fewer cells than the header; the message names the first.
     """
     rows = [(number, split_cells(line, delimiter)) for number, line in lines if line.strip()]
     wrong = [(number, len(cells)) for number, cells in rows if len(cells) != width]
@@ -88,7 +88,7 @@ def split_rows(
 def typed_columns(
     names: Sequence[str], rows: Sequence[NumberedRow], missing: Sequence[float]
 ) -> dict[str, Column]:
-    """Each column as float64 where all its cells are numbers or missing, else as text."""
+    """Return the columns: float64 if all cells are numbers or missing, else text."""
     return {
         name: typed([cells[index] for _, cells in rows], missing)
         for index, name in enumerate(names)
@@ -96,7 +96,7 @@ def typed_columns(
 
 
 def typed(cells: Sequence[str], missing: Sequence[float]) -> Column:
-    """A column of cells; NaN or "" where a value is missing."""
+    """Return cells as one column; missing values are NaN or ""."""
     present = [cell if cell.lower() not in NO_VALUE else "" for cell in cells]
     if all(not cell or is_number(cell) for cell in present):
         return without(np.array([float(cell or "nan") for cell in present]), missing)
@@ -107,17 +107,17 @@ def typed(cells: Sequence[str], missing: Sequence[float]) -> Column:
 
 
 def without(values: Column, missing: Sequence[float]) -> Column:
-    """Numbers with NaN in place of the values that mean missing."""
+    """Return numbers with NaN instead of the values that stand for a missing one."""
     if not missing or values.dtype.kind != "f":
         return values
     return np.where(np.isin(values, list(missing)), np.nan, values)
 
 
 def check_names(name: str, columns: Sequence[str]) -> list[str]:
-    """Names of columns; one without a name (an index, as pandas writes it) is called by its place.
+    """Return the names of columns; a column without a name (pandas' index) is named by its place.
 
     Raises:
-        ConfigError: a name appears twice, or all of them are numbers.
+        ConfigError: a name appears twice, or all names are numbers.
     """
     named = [column or f"column_{place}" for place, column in enumerate(columns, start=1)]
     if all(is_number(column) for column in named):
@@ -133,6 +133,6 @@ def check_names(name: str, columns: Sequence[str]) -> list[str]:
 
 
 def split_units(column: str) -> tuple[str, str]:
-    """``Rrs_443 [1/sr]`` -> ``Rrs_443`` and ``1/sr``; "" where a header says no units."""
+    """Split ``Rrs_443 [1/sr]`` into ``Rrs_443`` and ``1/sr``; units are "" if there are none."""
     match = _BRACKETED_UNITS.fullmatch(column)
     return (column, "") if match is None else (match[1], (match[2] or match[3] or "").strip())

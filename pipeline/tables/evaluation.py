@@ -1,8 +1,8 @@
-"""The values of the nodes of an expression: the one allow-list of what an expression may use.
+"""Evaluates expressions: the allow-list of everything that they may use.
 
-Whatever is not named here is refused, so nothing in an expression is ever executed. Expressions
-over :data:`COLUMNS` of tables may use text and more operators than those over :data:`PIXELS` of
-scenes.
+Everything else is refused, and nothing in an expression is executed as Python code. Expressions
+over :data:`COLUMNS` of tables may use text and more operators than expressions over :data:`PIXELS`
+of scenes.
 """
 
 import ast
@@ -58,10 +58,10 @@ _KINDS = {"U": TEXT, "b": CONDITION}
 
 @dataclass(frozen=True)
 class Grammar:
-    """What the expressions of one kind may use."""
+    """The operators and functions that one kind of expression may use."""
 
     allowed: str
-    """All of it, in words."""
+    """Everything that is allowed, in words."""
     arithmetic: Mapping[type[ast.operator], Function]
     functions: Mapping[str, np.ufunc]
     of_columns: bool = False
@@ -86,18 +86,18 @@ COLUMNS = Grammar(
 
 @dataclass(frozen=True)
 class _Part:
-    """A part of an expression, with its value."""
+    """A part of an expression with its value."""
 
     node: ast.expr
     value: Any
 
     @property
     def kind(self) -> str:
-        """What the part holds, in words."""
+        """The kind of the value: numbers, text, or true or false."""
         return kind_of(self.value)
 
     def holding(self, kind: str) -> Any:
-        """Return the value; it must be of this kind."""
+        """Return the value; another kind is an error."""
         if self.kind != kind:
             raise ConfigError(f"{_quote(self.node)} holds {self.kind}, expected {kind}")
         return self.value
@@ -105,7 +105,7 @@ class _Part:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Evaluates parts of an expression on arrays."""
+    """Evaluates the parts of an expression on arrays."""
 
     arrays: Arrays
     grammar: Grammar
@@ -115,10 +115,10 @@ class Evaluation:
         return _Part(node, self.value(node))
 
     def value(self, node: ast.expr) -> Any:
-        """Return the value of a node; whatever is not named here is refused.
+        """Return the value of a node; a node that is not named here is refused.
 
-        Numbers become Python's floats, which take on the precision of an array: so
-        ``Rrs_443 == 0.003`` is true where the float32 value is the one nearest to 0.003.
+        Numbers are Python floats, which adopt the precision of an array. So ``Rrs_443 == 0.003`` is
+        true for the float32 value nearest to 0.003.
         """
         match node:
             case ast.Constant(value=bool() | str() as value):
@@ -184,7 +184,7 @@ class Evaluation:
         if kinds == {TEXT} and isinstance(op, ast.Add):
             return np.char.add(left.value, right.value)
         if kinds == {CONDITION} and isinstance(op, ast.Add | ast.Mult) and self.grammar.of_columns:
-            # NumPy's sum of conditions is true where one is, their product where both are.
+            # In NumPy, the sum of two conditions is their "or", the product their "and".
             return function(np.asarray(left.value), np.asarray(right.value))
         if kinds == {CONDITION}:
             left.holding(NUMBERS)
@@ -200,12 +200,12 @@ class Evaluation:
 
 
 def kind_of(value: Any) -> str:
-    """Return what a value holds: :data:`NUMBERS`, :data:`TEXT` or :data:`CONDITION`."""
+    """Return the kind of a value: :data:`NUMBERS`, :data:`TEXT` or :data:`CONDITION`."""
     return _KINDS.get(np.asarray(value).dtype.kind, NUMBERS)
 
 
 def _apply(function: Function, *operands: Any) -> Any:
-    """Calculate; of numbers alone in NumPy's float64, where Python would raise or take for ever."""
+    """Apply a function; to numbers alone in NumPy's float64, as Python would raise or never end."""
     if any(isinstance(operand, np.ndarray) for operand in operands):
         return function(*operands)
     result = function(*map(np.float64, operands))
@@ -215,7 +215,7 @@ def _apply(function: Function, *operands: Any) -> Any:
 
 
 def _is_finite(value: float) -> bool:
-    """Tell whether a number is finite as float64; ``float`` of a long whole number raises."""
+    """Tell whether a number is finite in float64; ``float`` of a long whole number raises."""
     return abs(value) <= sys.float_info.max
 
 

@@ -14,7 +14,7 @@ from pipeline.errors import ConfigError
 from pipeline.tables.evaluation import COLUMNS, CONDITION, Arrays, Evaluation, Grammar, kind_of
 from pipeline.tables.table import Column, listed
 
-# Far beyond what a person writes; deeper nesting would exhaust the interpreter's stack.
+# Far more than a person writes; deeper nesting would exhaust the interpreter's stack.
 MOST_CHARACTERS = 10_000
 DEEPEST = 320
 NEAR = 5
@@ -23,23 +23,23 @@ _QUOTED = re.compile(r"""'[^']*'|"[^"]*"|`(?P<name>[^`]+)`|(?P<sign>[&|])""")
 
 @dataclass(frozen=True)
 class Expression:
-    """A parsed text, ready to be evaluated."""
+    """A parsed expression, ready to be evaluated."""
 
     text: str
     tree: ast.expr
     names: tuple[str, ...]
-    """The names of arrays in it, each once."""
+    """Names of arrays in the expression, each once."""
     grammar: Grammar
 
     @classmethod
     def parse(cls, text: str, grammar: Grammar) -> "Expression":
-        """Parse a text; evaluation then refuses what is not on the allow-list.
+        """Parse a text; evaluation then refuses everything that is not on the allow-list.
 
         Raises:
-            ConfigError: a syntax error, or the text is too long or too deeply nested.
+            ConfigError: the syntax is wrong, or the text is too long or too deeply nested.
         """
         if len(text) > MOST_CHARACTERS:
-            raise ConfigError(f"{text[:40]}... has more than {MOST_CHARACTERS} characters")
+            raise ConfigError(f"{text[:40]}... exceeds {MOST_CHARACTERS} characters. Split it")
         plain, quoted = _without_quotes(text) if grammar.of_columns else (text, {})
         try:
             tree = ast.parse(plain.strip(), mode="eval").body
@@ -59,15 +59,15 @@ class Expression:
         return cls(text, tree, tuple(dict.fromkeys(names)), grammar)
 
     def value(self, arrays: Arrays) -> npt.NDArray[Any]:
-        """Return the value of the expression, with the shape of the arrays, or () without any.
+        """Return the value of the expression: the shape of the arrays, or () without any names.
 
         Args:
-            arrays: an array for each name, all of one shape. NaN compares as in NumPy: only ``!=``
-                is true.
+            arrays: an array for each name, all of one shape. A comparison with NaN is false, except
+                for ``!=``.
 
         Raises:
-            ConfigError: a part is not on the allow-list or of the wrong kind, or numbers alone
-                have no finite value.
+            ConfigError: a part is not on the allow-list or has the wrong kind, or numbers alone
+                have no finite result.
         """
         try:
             with np.errstate(all="ignore"):
@@ -76,10 +76,10 @@ class Expression:
             raise ConfigError(f"{self.text!r} cannot be calculated: {error}") from None
 
     def condition(self, arrays: Arrays) -> npt.NDArray[np.bool_]:
-        """Return where the expression is true; shape and errors as of :meth:`value`.
+        """Return True where the expression is true, with the shape of :meth:`value`.
 
         Raises:
-            ConfigError: the expression is not a condition.
+            ConfigError: as :meth:`value`, or the expression is not a condition.
         """
         value = self.value(arrays)
         if kind_of(value) != CONDITION:
@@ -90,9 +90,9 @@ class Expression:
 
 
 def _without_quotes(text: str) -> tuple[str, dict[str, str]]:
-    """Return the text as Python takes it, and the columns that its new names stand for.
+    """Return the text as Python code, and the column of each new name in it.
 
-    Names in backticks become plain ones, ``&`` and ``|`` become ``and`` and ``or``.
+    Names in backticks get plain names; ``&`` and ``|`` become ``and`` and ``or``.
     """
     quoted: dict[str, str] = {}
 
@@ -101,7 +101,7 @@ def _without_quotes(text: str) -> tuple[str, dict[str, str]]:
             return " and " if match["sign"] == "&" else " or "
         if not match["name"]:
             return match[0]
-        # No other name has these digits.
+        # No other name contains these digits.
         name = f"quoted_{match['name'].encode(errors='surrogatepass').hex()}"
         quoted[name] = match["name"]
         return name
@@ -110,7 +110,7 @@ def _without_quotes(text: str) -> tuple[str, dict[str, str]]:
 
 
 def _nodes(tree: ast.expr, text: str) -> Iterator[ast.AST]:
-    """Yield the nodes of a tree level by level; it must not be too deep to be walked."""
+    """Yield the nodes of a tree level by level; a tree that is too deep is an error."""
     level: list[ast.AST] = [tree]
     for _ in range(DEEPEST):
         yield from level
@@ -122,10 +122,10 @@ def _nodes(tree: ast.expr, text: str) -> Iterator[ast.AST]:
 def parse_over(columns: Mapping[str, Column], text: str) -> Expression:
     """Parse an expression over the columns of a table.
 
-    A name that Python would not take, such as ``Rrs_442.5``, stands in backticks.
+    A name that is not one in Python, such as ``Rrs_442.5``, stands in backticks.
 
     Raises:
-        ConfigError: it is not an expression, or names a column that the table does not have.
+        ConfigError: the text is not an expression, or the table does not have one of its columns.
     """
     parsed = Expression.parse(text, COLUMNS)
     unknown = [name for name in parsed.names if name not in columns]
@@ -137,9 +137,9 @@ def parse_over(columns: Mapping[str, Column], text: str) -> Expression:
 
 
 def near(name: str, known: Sequence[str]) -> str:
-    """``; did you mean chl_a, chl?``: the names like this one, or the first of all."""
+    """Return a hint such as ``; did you mean chl_a, chl?``: similar names, or the first names."""
     by_lower = {column.lower(): column for column in known}
     close = difflib.get_close_matches(name.lower(), list(by_lower), n=NEAR)
     if close:
         return f"; did you mean {', '.join(by_lower[column] for column in close)}?"
-    return f"; there are {listed(known, 20)}"
+    return f"; the columns are {listed(known, 20)}"

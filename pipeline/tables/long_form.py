@@ -1,4 +1,4 @@
-"""Tables with a row for each wavelength, as spectra are often archived -> one row per spectrum."""
+"""Turns tables with a row for each wavelength into tables with a row for each spectrum."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pipeline.tables.table import Column, Table, table_error
 
 WAVELENGTH = "wavelength"
-# Columns that tell spectra apart; all others have a value for each wavelength.
+# Columns that identify a spectrum; all others have a value for each wavelength.
 KEYS = frozenset(
     (
         *("cruise", "experiment", "station", "cast", "sample", "id", "bottle"),
@@ -21,7 +21,9 @@ KEYS = frozenset(
 
 
 def widen(table: Table) -> Table:
-    """One row per spectrum, ``Rrs`` at 443 in column ``Rrs_443``; other tables as they are.
+    """Return a table with one row per spectrum, where ``Rrs`` at 443 nm is column ``Rrs_443``.
+
+    A table without a column of wavelengths is returned as it is.
 
     Raises:
         ConfigError: a spectrum has a wavelength twice, or a wavelength is missing.
@@ -51,7 +53,7 @@ def widen(table: Table) -> Table:
 
 
 def _spectra(table: Table, keys: list[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """To which spectrum each row belongs, in the order of their first rows; and these rows."""
+    """Return the number of the spectrum of each row, and the first row of each spectrum."""
     numbers: dict[tuple[str, ...], int] = {}
     labels = [table.labels(key) for key in keys]
     spectra = np.array(
@@ -74,9 +76,9 @@ def _refuse_twice(
         raise table_error(
             table.name,
             f"{table.places(again)}: a wavelength appears twice in one spectrum "
-            f"({wavelengths[again[0]]:g} nm). Spectra are told apart by "
-            f"{', '.join(n for n in table.columns if n.lower() in KEYS) or 'nothing'}; add a "
-            "column station or id",
+            f"({wavelengths[again[0]]:g} nm). Columns that identify a spectrum: "
+            f"{', '.join(n for n in table.columns if n.lower() in KEYS) or 'none'}. Add a column "
+            "station or id",
         )
 
 

@@ -1,4 +1,4 @@
-"""netCDF: variables along one dimension of samples, or along samples and wavelengths."""
+"""Reads netCDF: variables along one dimension of samples, or along samples and wavelengths."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,16 +17,15 @@ from pipeline.tables.units import nanometres_per
 def read_netcdf(
     path: Path, missing: Sequence[float] = (), sample_dimension: str | None = None
 ) -> Table:
-    """A netCDF file; ``Rrs(sample, wavelength)`` becomes columns ``Rrs_443`` ...
+    """Return the table in a netCDF file; ``Rrs(sample, wavelength)`` becomes ``Rrs_443`` ...
 
     Args:
-        path: the file; variables in groups count as those of the root.
-        missing: numbers that stand for a missing value besides the file's own fill values.
-        sample_dimension: along which a sample is a position; the only one that is not of
-            wavelengths where nothing is said.
+        path: the file; variables in groups are read like those of the root.
+        missing: numbers that stand for a missing value, in addition to the file's fill values.
+        sample_dimension: dimension of the samples; by default the only one without wavelengths.
 
     Raises:
-        ConfigError: it cannot be read, or which dimension is that of the samples is not clear.
+        ConfigError: the file cannot be read, or several dimensions could be that of the samples.
     """
     try:
         with netCDF4.Dataset(path) as file:
@@ -56,8 +55,9 @@ def _table(path: Path, file: Any, missing: Sequence[float], sample_dimension: st
     if not columns:
         raise table_error(
             path.name,
-            f"no variable along dimension {samples!r}; there are {listed(left_out) or 'none'}. "
-            "Name the dimension of the samples under samples.sample_dimension",
+            f"no variable along dimension {samples!r}; the variables are "
+            f"{listed(left_out) or 'none'}. Name the dimension of the samples under "
+            "samples.sample_dimension",
         )
     count = len(next(iter(columns.values())))
     told = (f"left out, not along {samples!r}: {listed(left_out)}",) if left_out else ()
@@ -73,7 +73,7 @@ def _variables(group: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _wavelengths(variables: Mapping[str, Any]) -> dict[str, list[float]]:
-    """Wavelengths (nm) of each dimension that has them, in order."""
+    """Return the wavelengths (nm) along each dimension of wavelengths."""
     found: dict[str, list[float]] = {}
     for name, variable in variables.items():
         scale = nanometres_per(str(getattr(variable, "units", "")))
@@ -94,8 +94,8 @@ def _sample_dimension(name: str, variables: Mapping[str, Any], bands: set[str]) 
         raise table_error(
             name,
             f"{len(found)} dimensions could be that of the samples ({', '.join(sorted(found))}), "
-            "expected one. Name it under samples.sample_dimension; a dimension of wavelengths "
-            "has a variable of its name, in nm",
+            "expected one. Name it under samples.sample_dimension. A dimension of wavelengths has "
+            "a variable of its name, in nm",
         )
     return str(found.pop())
 
@@ -103,7 +103,7 @@ def _sample_dimension(name: str, variables: Mapping[str, Any], bands: set[str]) 
 def _columns(
     name: str, variable: Any, samples: str, bands: Mapping[str, Sequence[float]]
 ) -> dict[str, Column] | None:
-    """The columns of a variable; None where it is not along samples, or samples and bands."""
+    """Return the columns of a variable; None if it is not along samples, or samples and bands."""
     dimensions = variable.dimensions
     if dimensions and dimensions[0] == samples and (len(dimensions) == 1 or _is_text(variable)):
         return {name: _decoded(variable)}
@@ -122,12 +122,12 @@ def _is_text(variable: Any) -> bool:
 
 
 def _kind(variable: Any) -> str:
-    """As NumPy has it; netCDF4 gives the type ``str`` for variables of strings."""
+    """Return NumPy's kind of a variable; netCDF4 has the type ``str`` for strings."""
     return "U" if variable.dtype is str else str(variable.dtype.kind)
 
 
 def _decoded(variable: Any) -> Column:
-    """Float64 with NaN for fill values, text, or times as ISO 8601 text."""
+    """Return a variable as float64 (NaN for fill values) or text; times are ISO 8601 text."""
     raw = variable[:]
     if variable.dtype == str:
         return np.array([str(text) for text in raw], dtype=np.str_)

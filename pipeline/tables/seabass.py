@@ -1,4 +1,4 @@
-"""Files of NASA's SeaBASS: ``.sb`` with ``/fields=``, and NOMAD, a CSV below ``!`` comments."""
+"""Reads files of NASA's SeaBASS (``.sb`` with ``/fields=``) and NOMAD (CSV with ``!`` comments)."""
 
 import dataclasses
 import re
@@ -22,13 +22,13 @@ from pipeline.tables.table import Column, Table, is_number, table_error
 from pipeline.tables.text import table_of_lines
 from pipeline.tables.units import SAYS_NOTHING
 
-# What NOMAD 2.0 writes for no value, and what SeaBASS recommends.
+# NOMAD 2.0 writes this for a missing value, as SeaBASS recommends.
 NOMAD_MISSING = (-999.0,)
 _DELIMITERS = {"comma": ",", "tab": "\t", "space": None}
 # "lw     ~ spectral water-leaving radiance (uW cm-2 nm-1 sr-1)" in NOMAD's comments.
 _DESCRIBED = re.compile(r"!\s*(\w+)\s+~ .*\(([^()]+)\)\s*")
 _BAND = re.compile(r"([A-Za-z_]+?)_?\d+(?:\.\d+)?")
-# Headers that are true of each row, where no column says it.
+# Header entries that hold for all rows, used if no column has the same name.
 _CONSTANT_TEXTS = ("cruise", "experiment", "station")
 _CONSTANT_NUMBERS = {
     "lat": ("north_latitude", "south_latitude"),
@@ -38,12 +38,12 @@ _CONSTANT_NUMBERS = {
 
 
 def read_nomad(path: Path, missing: Sequence[float] = (), delimiter: str | None = None) -> Table:
-    """A CSV below comment lines with ``!``; -999 is missing.
+    """Return the table in a NOMAD file: a CSV below comment lines with ``!``; -999 is missing.
 
-    Units are those its comments say: ``lw ~ ... (uW cm-2 nm-1 sr-1)`` holds for lw411, lw443 ...
+    Units come from its comments: ``lw ~ ... (uW cm-2 nm-1 sr-1)`` holds for lw411, lw443 ...
 
     Raises:
-        ConfigError: no header, a name twice, or lines of different length.
+        ConfigError: the header is missing or repeats a name, or lines have different lengths.
     """
     numbered = list(enumerate(read_lines(path), start=1))
     lines = [(n, line) for n, line in numbered if line.strip() and not line.startswith("!")]
@@ -64,15 +64,15 @@ def _units_by_column(columns: Sequence[str], units: Mapping[str, str]) -> dict[s
 
 
 def read_seabass(path: Path, missing: Sequence[float] = (), delimiter: str | None = None) -> Table:
-    """A SeaBASS file, with or without a ``wavelength`` column (one spectrum in many rows).
+    """Return the table in a SeaBASS file; a ``wavelength`` column means one spectrum in many rows.
 
     Raises:
-        ConfigError: the header lacks what is needed, or lines are of different length.
+        ConfigError: the header is not complete, or lines have different lengths.
     """
     lines = read_lines(path)
     end = next((n for n, line in enumerate(lines) if line.lower().startswith("/end_header")), None)
     if end is None:
-        raise table_error(path.name, "no /end_header, expected a complete SeaBASS header")
+        raise table_error(path.name, "no /end_header, expected a complete SeaBASS header. Add it")
     header = _header(lines[:end])
     names, units = _fields(path.name, header)
     mark = delimiter or _delimiter(path.name, header)
@@ -97,20 +97,20 @@ def read_seabass(path: Path, missing: Sequence[float] = (), delimiter: str | Non
 
 
 def _header(lines: Sequence[str]) -> dict[str, str]:
-    """``/key=value`` lines, keys in lower case."""
+    """Return the entries of lines ``/key=value``, with keys in lower case."""
     pairs = [line[1:].split("=", 1) for line in lines if line.startswith("/") and "=" in line]
     return {key.strip().lower(): value.strip() for key, value in pairs}
 
 
 def _fields(name: str, header: Mapping[str, str]) -> tuple[list[str], list[str]]:
     if not header.get("fields"):
-        raise table_error(name, "no /fields= in the header, expected the names of its columns")
+        raise table_error(name, "no /fields= in the header, expected names of columns. Add them")
     fields = check_names(name, split_cells(header["fields"], ","))
     units = split_cells(header["units"], ",") if header.get("units") else [""] * len(fields)
     if len(units) != len(fields):
         raise table_error(
             name,
-            f"/units= has {len(units)} entries, expected {len(fields)} as /fields=. Correct the "
+            f"/units= has {len(units)} entries, expected {len(fields)} like /fields=. Correct the "
             "header",
         )
     return fields, units
@@ -122,7 +122,7 @@ def _delimiter(name: str, header: Mapping[str, str]) -> str | None:
         raise table_error(
             name,
             f"/delimiter={said}, expected one of {', '.join(_DELIMITERS)}. Correct the header, or "
-            "name it under samples.delimiter",
+            "name the delimiter under samples.delimiter",
         )
     return _DELIMITERS[said]
 
@@ -138,7 +138,7 @@ def _numbers(name: str, header: Mapping[str, str], *keys: str) -> tuple[float, .
 def _without_limits(
     name: str, header: Mapping[str, str], columns: dict[str, Column]
 ) -> tuple[dict[str, Column], list[str]]:
-    """What is only known to lie beyond a detection limit is no value to train on."""
+    """Replace values beyond a detection limit by NaN: a network cannot learn from them."""
     missing = _numbers(name, header, "missing")
     limits = _numbers(name, header, "below_detection_limit", "above_detection_limit")
     limits = tuple(limit for limit in limits if limit not in missing)
@@ -154,7 +154,7 @@ def _without_limits(
 def _constants(
     header: Mapping[str, str], columns: Mapping[str, Column], rows: int
 ) -> dict[str, Column]:
-    """Columns of what the header says of all rows, where no column says it."""
+    """Return columns of header entries that hold for all rows, if the table lacks them."""
     texts = {key: header[key] for key in _CONSTANT_TEXTS if header.get(key)}
     constants: dict[str, Column] = {key: np.full(rows, text) for key, text in texts.items()}
     for name, keys in _CONSTANT_NUMBERS.items():

@@ -1,4 +1,4 @@
-"""CSV and its kin: a header line, delimiter found in it, lines with ``#`` are comments."""
+"""Reads CSV and similar text tables: a header line, rows, and comment lines with ``#``."""
 
 import dataclasses
 import re
@@ -24,20 +24,16 @@ from pipeline.tables.table import Table, table_error
 _NAMED_UNITS = re.compile(r"([^\s,;]+) \[([^\]]*)\]")
 
 
-def read_text(
-    path: Path,
-    missing: Sequence[float] = (),
-    delimiter: str | None = None,
-) -> Table:
-    """A table of text: comma, tab, semicolon or blanks between cells, gzipped or not.
+def read_text(path: Path, missing: Sequence[float] = (), delimiter: str | None = None) -> Table:
+    """Return a table of text: comma, tab, semicolon or blanks between cells, gzipped or not.
 
     Args:
         path: the file.
         missing: numbers that stand for a missing value.
-        delimiter: between cells; found in the header where nothing is said.
+        delimiter: delimiter of the cells; by default the one in the header line.
 
     Raises:
-        ConfigError: no header, a name twice, or lines of different length.
+        ConfigError: the header is missing or repeats a name, or lines have different lengths.
     """
     numbered = list(enumerate(read_lines(path), start=1))
     lines = [(n, line) for n, line in numbered if line.strip() and not line.startswith("#")]
@@ -51,7 +47,7 @@ def read_text(
 
 
 def _units_in(comments: Sequence[str], columns: Container[str]) -> dict[str, str]:
-    """Units of columns that a comment ``# units: Rrs_443 [sr-1], ...`` says, as we write it."""
+    """Return units of columns from a comment ``# units: Rrs_443 [sr-1], ...``, as we write it."""
     said = [line for line in comments if line.lstrip("# ").lower().startswith("units:")]
     pairs = [pair for line in said for pair in _NAMED_UNITS.findall(line)]
     return {name: units for name, units in pairs if name in columns}
@@ -62,9 +58,8 @@ def table_of_lines(
     lines: Sequence[NumberedLine],
     missing: Sequence[float],
     delimiter: str | None = None,
-    told: tuple[str, ...] = (),
 ) -> Table:
-    """A table of a header line and the lines below it, all with their numbers in the file."""
+    """Return the table of a header line and the lines below it, given with their line numbers."""
     if not lines:
         raise table_error(path.name, "no header line, expected names of columns and rows below it")
     header = lines[0][1]
@@ -79,5 +74,4 @@ def table_of_lines(
         units={name: units for name, (_, units) in zip(names, titles, strict=True) if units},
         rows=np.array([number for number, _ in rows], dtype=np.int64),
         row_word="line",
-        told=told,
     )

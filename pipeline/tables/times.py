@@ -1,4 +1,4 @@
-"""Times of samples: instants in UTC from the text of a column."""
+"""Reads times of samples: instants in UTC from the text of a column."""
 
 from typing import Any
 
@@ -8,16 +8,16 @@ import numpy.typing as npt
 from pipeline.tables.table import Texts
 
 Times = npt.NDArray[np.datetime64]
-"""Microseconds in UTC, NaT where there is none."""
+"""Instants in microseconds and UTC, with shape (rows,); NaT if unknown."""
 
 
 def instants(texts: Texts) -> Times:
-    """Instants from ISO 8601 or yyyymmdd; NaT where a text is neither."""
+    """Return instants from texts in ISO 8601 or yyyymmdd; NaT for all other texts."""
     import pandas as pd
 
     def parsed(**how: Any) -> Any:
         return pd.to_datetime(pd.Series(texts), errors="coerce", utc=True, **how)
 
-    # Eight digits first: ISO 8601 has them, too, but older pandas takes them as nanoseconds.
+    # Eight digits come first: ISO 8601 allows them too, but older pandas reads nanoseconds.
     found = parsed(format="%Y%m%d").fillna(parsed(format="ISO8601"))
     return np.asarray(found.dt.tz_localize(None).to_numpy(), dtype="datetime64[us]")

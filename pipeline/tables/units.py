@@ -1,4 +1,4 @@
-"""Units by pint, in the spellings of files: ``1/sr``, ``sr^-1`` and ``sr-1`` are the same."""
+"""Converts units in the spellings of files: ``1/sr``, ``sr^-1`` and ``sr-1`` are the same."""
 
 import functools
 import logging
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 SAYS_NOTHING = frozenset(("", "none", "unknown", "n/a", "na", "-", "?"))
-# Other spellings of units, in files and here; pint, which takes a second to load, is not needed for
-# them. SNAP writes dl where there is no dimension, which pint would take for decilitres.
+# Common spellings of units; they do not need pint, which takes a second to load. SNAP writes dl for
+# dimensionless values, which pint would read as decilitres.
 _SAME = {
     **dict.fromkeys(("sr^-1", "sr**-1", "1/sr", "1 sr-1", "steradian-1"), "sr-1"),
     **dict.fromkeys(("dl", "none", "dimensionless"), "1"),
@@ -37,7 +37,7 @@ _POWER = re.compile(r"(?<=[A-Za-z])([+-]?\d{1,2})(?![\d.])")
 _DOT = re.compile(r"\.(?=[A-Za-z])")
 _PLAIN = re.compile(r"[A-Za-z0-9_ ./*+-]+")
 _TOWER = re.compile(r"\*\*\s*[+-]?[\d.]+\s*\*\*")
-# In pint solid and plane angles are numbers, by which a reflectance would pass for Rrs.
+# For pint, angles and solid angles are numbers, so a reflectance would count as Rrs.
 _DEFINITIONS = (
     "steradian = [solid_angle] = sr",
     "radian = [plane_angle] = rad",
@@ -50,7 +50,7 @@ _DEFINITIONS = (
 
 
 def says_units(text: str) -> bool:
-    """Whether a text says any units."""
+    """Tell whether a text names any units."""
     return text.strip().lower() not in SAYS_NOTHING
 
 
@@ -70,25 +70,25 @@ def factor_between(said: str, wanted: str) -> float | None:
     try:
         factor = float(found.to(expected.units).magnitude / expected.magnitude)
     except (pint.PintError, ArithmeticError):
-        return None  # degrees C and K differ by more than a factor
+        return None  # such as degrees C and K, which also differ by an offset
     return 1.0 if math.isclose(factor, 1.0, rel_tol=1e-9) else factor
 
 
 def nanometres_per(text: str) -> float | None:
-    """Nanometres in one of these units; None where they are no length below a millimetre."""
+    """Return the nanometres in a unit of length below a millimetre; None for other units."""
     factor = factor_between(text, "nm") if says_units(text) else None
     return factor if factor is not None and factor < 1e6 else None
 
 
 @functools.cache
 def _registry() -> Any:
-    """Of pint, which takes a while to load."""
+    """Return pint's units with our definitions; loading pint takes a second."""
     import pint
 
-    # Begun empty: what a whole registry knows of a unit, it would not learn anew.
+    # A complete registry would not accept new definitions of units that it has.
     registry: Any = pint.UnitRegistry(None)
     registry.load_definitions(Path(pint.__file__).with_name("default_en.txt"))
-    # Each definition replaces one on purpose; pint warns of it.
+    # Each definition replaces one on purpose, and pint would warn about it.
     log = logging.getLogger("pint.util")
     level = log.level
     log.setLevel(logging.ERROR)
@@ -100,10 +100,10 @@ def _registry() -> Any:
 
 @functools.lru_cache(maxsize=1024)
 def _parsed(text: str) -> Any:
-    """A quantity of pint; None where the text is no units."""
+    """Return units as a quantity of pint; None if the text is not a unit."""
     plain = _BRACKETED_POWER.sub(r"\1", text.translate(_SPELLINGS).replace("^", "**"))
     plain = _POWER.sub(r"**\1", _DOT.sub(" ", plain)).strip()
-    # A tower of powers, 9**9**9**9, would be calculated for ever.
+    # A tower of powers, 9**9**9**9, would never finish.
     if len(plain) > _LONGEST or not _PLAIN.fullmatch(plain) or _TOWER.search(plain):
         return None
     import pint

@@ -1,7 +1,7 @@
-"""Tables of samples -> files: netCDF, CSV, Parquet, Feather, by the ending of the name.
+"""Writes tables of samples as netCDF, CSV, Parquet or Feather, by the ending of the file name.
 
-A file appears under its name when it is complete, and no time of writing goes in, so equal tables
-are equal bytes (with the same versions of the libraries).
+A file gets its name when it is complete. It holds no time of writing, so equal tables give equal
+bytes with the same versions of the libraries.
 """
 
 import csv
@@ -15,22 +15,23 @@ from typing import Any
 
 from pipeline.errors import ConfigError, OutputError
 from pipeline.facts.quantities import Quantity
+from pipeline.tables.arrow import pyarrow_for
 from pipeline.tables.table import Column
 
 CSV_ROWS = 5_000
-"""Rows formatted at a time."""
+"""Number of rows that are formatted at a time."""
 
 
 @dataclass(frozen=True)
 class SampleTable:
-    """Columns of samples with what they mean."""
+    """Columns of samples, with their units and long names."""
 
     columns: Mapping[str, Column]
-    """float32, float64, whole numbers or text, each with shape (sample,)."""
+    """Columns by name: float32, float64, whole numbers or text, each with shape (sample,)."""
     meanings: Mapping[str, Quantity]
     """Units and long name of each column."""
     attributes: Mapping[str, str | int | float]
-    """How the table was made."""
+    """Global attributes that say how the table was made."""
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
@@ -40,8 +41,8 @@ def write_samples(path: Path, table: SampleTable) -> None:
     """Write the table, replacing a file of the same name.
 
     Raises:
-        ConfigError: the ending is not known, or pyarrow is missing for it.
-        OutputError: the file cannot be written; nothing of it is left behind.
+        ConfigError: the ending is unknown, or needs pyarrow, which is not installed.
+        OutputError: the file cannot be written; no part of it is left behind.
     """
     write = writer_for(path)
     partial = path.with_name(f".{path.name}.partial")
@@ -51,17 +52,17 @@ def write_samples(path: Path, table: SampleTable) -> None:
     except OSError as error:
         raise OutputError(
             f"{path} cannot be written ({error.strerror or error}). Check that the folder exists, "
-            "may be written to and has room."
+            "is writable and has free space."
         ) from error
     finally:
         partial.unlink(missing_ok=True)
 
 
 def writer_for(path: Path) -> Callable[[Path, SampleTable], None]:
-    """What writes files of this ending; asked first, so that nobody simulates for nothing.
+    """Return the function that writes files with this ending; call it before a long simulation.
 
     Raises:
-        ConfigError: the ending is not known, or pyarrow is missing for it.
+        ConfigError: the ending is unknown, or needs pyarrow, which is not installed.
     """
     ending = path.suffix.lower()
     if ending not in WRITERS:
@@ -70,12 +71,12 @@ def writer_for(path: Path) -> Callable[[Path, SampleTable], None]:
             f"{', '.join(WRITERS)}. Rename the output."
         )
     if ending in (".parquet", ".feather"):
-        _arrow(path)
+        pyarrow_for(path)
     return WRITERS[ending]
 
 
 def write_netcdf(path: Path, table: SampleTable) -> None:
-    """One variable per column along the dimension ``sample``."""
+    """Write one variable per column along the dimension ``sample``."""
     import netCDF4
 
     with netCDF4.Dataset(path, "w", format="NETCDF4") as file:
@@ -84,7 +85,7 @@ def write_netcdf(path: Path, table: SampleTable) -> None:
         for name, values in table.columns.items():
             is_text = values.dtype.kind == "U"
             kind: Any = str if is_text else values.dtype
-            packed = not is_text  # the library packs no text of free length
+            packed = not is_text  # the library does not compress text of variable length
             variable = file.createVariable(
                 name, kind, ("sample",), zlib=packed, complevel=2, shuffle=packed
             )
@@ -93,9 +94,9 @@ def write_netcdf(path: Path, table: SampleTable) -> None:
 
 
 def write_csv(path: Path, table: SampleTable) -> None:
-    """Comment lines with ``#`` (attributes, units), a header, rows.
+    """Write comment lines with ``#`` (attributes, units), a header line and rows.
 
-    float32 has seven digits, float64 as many as give the same number again.
+    float32 gets seven digits, float64 as many as restore the same number.
     """
     names = list(table.columns)
     said = [(name, table.meanings[name].units) for name in names]
@@ -109,7 +110,7 @@ def write_csv(path: Path, table: SampleTable) -> None:
 
 
 def _cells(values: Column) -> list[str]:
-    """The cells of a column of CSV."""
+    """Return a column as cells of CSV."""
     match values.dtype.str[1:]:
         case "f4":
             return [f"{value:.7g}" for value in values.tolist()]
@@ -122,30 +123,30 @@ def _cells(values: Column) -> list[str]:
 
 
 def _shortest(value: float) -> str:
-    """``0.1`` and ``3``: no digit more than the number needs."""
+    """Return a number with as few digits as restore it: ``0.1``, ``3``."""
     text = f"{value:.15g}"
     return text if float(text) == value or math.isnan(value) else repr(value)
 
 
 def _csv_line(cells: Sequence[str]) -> str:
-    """Cells with commas between them, in quotes where they need it; line breaks become blanks."""
+    """Join cells with commas, in quotes if they need them; line breaks become blanks."""
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow([" ".join(cell.splitlines()) for cell in cells])
     return line.getvalue()
 
 
 def write_parquet(path: Path, table: SampleTable) -> None:
-    """Parquet with units and long names in the metadata of each column."""
-    _arrow(path).parquet.write_table(_arrow_table(path, table), path)
+    """Write Parquet with units and long names in the metadata of each column."""
+    pyarrow_for(path).parquet.write_table(_arrow_table(path, table), path)
 
 
 def write_feather(path: Path, table: SampleTable) -> None:
-    """Feather with units and long names in the metadata of each column."""
-    _arrow(path).feather.write_feather(_arrow_table(path, table), str(path))
+    """Write Feather with units and long names in the metadata of each column."""
+    pyarrow_for(path).feather.write_feather(_arrow_table(path, table), str(path))
 
 
 def _arrow_table(path: Path, table: SampleTable) -> Any:
-    arrow, meanings = _arrow(path), table.meanings
+    arrow, meanings = pyarrow_for(path), table.meanings
     schema = arrow.schema(
         [
             arrow.field(name, _arrow_type(arrow, values), metadata=meanings[name].attributes())
@@ -158,21 +159,6 @@ def _arrow_table(path: Path, table: SampleTable) -> Any:
 
 def _arrow_type(arrow: Any, values: Column) -> Any:
     return arrow.string() if values.dtype.kind == "U" else arrow.from_numpy_dtype(values.dtype)
-
-
-def _arrow(path: Path) -> Any:
-    """The package pyarrow with its parts for files."""
-    import importlib
-
-    try:
-        for part in ("parquet", "feather"):
-            importlib.import_module(f"pyarrow.{part}")
-        return importlib.import_module("pyarrow")
-    except ImportError:
-        raise ConfigError(
-            f"{path.name}: Parquet and Feather files need pyarrow, which is not installed here. "
-            "Run 'pip install pyarrow', or let the name end in .nc or .csv."
-        ) from None
 
 
 WRITERS: dict[str, Callable[[Path, SampleTable], None]] = {

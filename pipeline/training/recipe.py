@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
-from pipeline.config.strict import complaints_of, read_mapping
+from pipeline.config.strict import read_mapping, validated
 from pipeline.config.training import FinetuneConfig, Recipe, TrainingConfig
 from pipeline.errors import ConfigError
 from pipeline.facts.shipped import shipped_configs
@@ -36,11 +34,7 @@ def load_recipe(source: str | Path | Mapping[str, Any], kind: type[Kind]) -> Kin
         # Softmax mixes units, so it is for the last layer alone.
         "activation": tuple(n for n, row in ACTIVATIONS.items() if row.derivative is not None),
     }
-    try:
-        return kind.model_validate(dict(data), context=known)
-    except ValidationError as error:
-        complaints = "\n".join(f"  {line}" for line in complaints_of(error, kind))
-        raise ConfigError(f"{origin} is not a valid {_WORDS[kind]}:\n{complaints}") from None
+    return validated(kind, data, origin, _WORDS[kind], known)
 
 
 def find_recipe(source: str | Path) -> Path:

@@ -279,7 +279,7 @@ def bad_cell(column: str, value: Any) -> dict[str, list[Any]]:
         (columns(), {"columns": {"a": "9**9**9**9"}}, "cannot be calculated"),
         (columns(), {"columns": {"a": "1" + "0" * 400}}, "10000.* is not allowed"),
         (columns(), {"columns": {"a": "chlor_a + 1j"}}, "1j is not allowed"),
-        (columns(), {"columns": {"a": "-" * 10_001 + "1"}}, "more than 10000 characters"),
+        (columns(), {"columns": {"a": "-" * 10_001 + "1"}}, "exceeds 10000 characters"),
         (columns(), {"classes": {"column": "chlor_a"}}, r"has 0.1 \(lines 2, 3, 4 and .* whole"),
         (columns(), {"classes": {"column": "waters"}}, "samples.classes.column: no column 'waters"),
         (bad_cell("water", "murky"), {"classes": {"column": "water", "names": ["clear", "turbid"]}},

@@ -93,7 +93,7 @@ def hyperparameters(space: Space, layers: int) -> Any:
 
 
 def _add(made: Any, name: str, one: WholeNumbers | Numbers) -> None:
-    values, low, high = one.said
+    values, low, high = one.values, one.min, one.max
     if values:
         made.Choice(name, sorted(values))
     else:
