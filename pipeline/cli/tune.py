@@ -45,7 +45,8 @@ def tune(
         # Otherwise there would be a line for each trial that continues another one.
         logging.getLogger("pipeline.training.fit_network").setLevel(logging.WARNING)
     with importing():
-        from pipeline.config.training import TrainingConfig, load_recipe
+        from pipeline.config.training import TrainingConfig
+        from pipeline.training.recipe import load_recipe
         from pipeline.training.tuning.journal import NAME
         from pipeline.training.tuning.report import BEST, trials_text, write_tuned
         from pipeline.training.tuning.tune import CHECKPOINTS

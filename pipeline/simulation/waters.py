@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pipeline.config.strict import Strict
 from pipeline.facts.optical_tables import Array
-from pipeline.facts.shipped import shipped_configs
+from pipeline.facts.shipped import read_shipped, shipped_configs
 from pipeline.simulation.bio_optics import Water
 from pipeline.simulation.optics import absorption, backscattering
 
@@ -107,7 +107,7 @@ class WaterDistributions(Strict):
 def shipped_waters() -> WaterDistributions:
     """Return the distributions that ship with the program."""
     path = shipped_configs() / "training" / "optics" / "waters.yaml"
-    return WaterDistributions.model_validate(read_table(path))
+    return WaterDistributions.model_validate(read_shipped(path))
 
 
 def draw_water(count: int, rng: np.random.Generator, waters: WaterDistributions) -> Water:

@@ -7,13 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.config.strict import read_mapping
-from pipeline.config.training import (
-    FinetuneConfig,
-    Recipe,
-    TrainingConfig,
-    find_recipe,
-    load_recipe,
-)
+from pipeline.config.training import FinetuneConfig, Recipe, TrainingConfig
 from pipeline.errors import ConfigError
 from pipeline.evaluation.card import DataFile, ModelCard, card_of_network
 from pipeline.evaluation.class_comparison import modelled_classes
@@ -23,6 +17,7 @@ from pipeline.evaluation.tables import to_text
 from pipeline.networks import Ensemble, Network
 from pipeline.training.baselines import baseline_classes, baseline_outputs
 from pipeline.training.finetune import with_inputs_of
+from pipeline.training.recipe import find_recipe, load_recipe
 from pipeline.training.samples.preparation import PreparedSamples, prepare
 from pipeline.training.samples.variables import variables_of
 

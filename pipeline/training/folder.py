@@ -1,8 +1,6 @@
 """Write the folder of a training, a capacity study or a search."""
 
-import csv
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +23,3 @@ def yaml_text(data: Mapping[str, Any]) -> str:
     """Return plain data as YAML, in its own order."""
     text: str = yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True)
     return text
-
-
-def csv_text(rows: Iterable[Iterable[Any]]) -> str:
-    """Return rows, of which the first is the header, as CSV."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()

@@ -9,10 +9,10 @@ import numpy as np
 
 from pipeline.config.training import Recipe
 from pipeline.errors import OutputError
-from pipeline.evaluation.album import History
 from pipeline.evaluation.capacity_report import capacity_csv, capacity_json, capacity_text
+from pipeline.evaluation.columns import Column, csv_text, keyed
 from pipeline.evaluation.files import write_evaluation
-from pipeline.evaluation.pictures import png
+from pipeline.evaluation.pictures import History, png
 from pipeline.evaluation.pictures.capacity import capacity_picture
 from pipeline.evaluation.report import Evaluation
 from pipeline.evaluation.tables import as_dict
@@ -23,7 +23,7 @@ from pipeline.training.ensemble import TrainedEnsemble
 from pipeline.training.evaluate import evaluate_part, model_card
 from pipeline.training.fit_network import TrainingResult
 from pipeline.training.fitting import Epoch, FitResult
-from pipeline.training.folder import csv_text, write_folder, yaml_text
+from pipeline.training.folder import write_folder, yaml_text
 from pipeline.training.samples.preparation import PreparedSamples
 from pipeline.training.samples.splits import PARTS
 from pipeline.training.study import StudyResult
@@ -156,17 +156,18 @@ def run_config(network: Network | Ensemble, file: Path) -> Mapping[str, Any]:
 
 def split_csv(prepared: PreparedSamples) -> str:
     """Return a CSV with the file, row, group and part of each sample."""
-    samples, rows = prepared.samples, [("file", "row", "group", "part")]
-    for part in PARTS:
-        for row in getattr(prepared.split, part):
-            group = "" if samples.groups is None else samples.groups[row]
-            source = samples.sources[samples.files[row]]["name"]
-            rows.append((source, samples.rows[row], group, part))
-    return csv_text(rows)
+    samples, split = prepared.samples, prepared.split
+    groups = samples.groups
+    columns: list[Column[tuple[str, int]]] = [
+        Column("file", lambda one: samples.sources[samples.files[one[1]]]["name"]),
+        Column("row", lambda one: samples.rows[one[1]]),
+        Column("group", lambda one: "" if groups is None else groups[one[1]]),
+        Column("part", lambda one: one[0]),
+    ]
+    return csv_text(columns, [(part, row) for part in PARTS for row in getattr(split, part)])
 
 
 def history_csv(history: Sequence[Epoch]) -> str:
     """Return the epochs of a fit as CSV, one line per epoch."""
-    head = [field.name for field in fields(Epoch)]
-    rows = [(asdict(epoch) | {"is_best": int(epoch.is_best)}).values() for epoch in history]
-    return csv_text([head, *rows])
+    columns = [keyed(field.name) for field in fields(Epoch)]
+    return csv_text(columns, [asdict(epoch) | {"is_best": int(epoch.is_best)} for epoch in history])

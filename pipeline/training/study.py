@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.config.study import StudyConfig, hidden_of
 from pipeline.config.training import TrainingConfig
 from pipeline.errors import ConfigError, DivergedError
-from pipeline.evaluation.capacity import Runs, judge
+from pipeline.evaluation.capacity import CapacityStudy, SizeRuns, judge
 from pipeline.networks.description import Network
 from pipeline.networks.engines.tensorflow_setup import tensorflow
 from pipeline.networks.variable import Array, scaled
@@ -135,7 +135,7 @@ class _OneSize:
 
     def runs(
         self, parts: Sequence[PreparedSamples], trained: Sequence[Sequence[TrainingResult]]
-    ) -> Runs:
+    ) -> SizeRuns:
         """Return the losses of all trainings; several seeds of a division are averaged."""
         recipe, every = self.recipe, [one for of_part in trained for one in of_part]
         held_out = [
@@ -149,7 +149,7 @@ class _OneSize:
             for one in every
         ]
         histories = [one.fitted.history for one in every]
-        return Runs(
+        return SizeRuns(
             name=self.name,
             hidden=hidden_of(self.name),
             weights=sum(layer.kernel.size + layer.bias.size for layer in every[0].network.layers),

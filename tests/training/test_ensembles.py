@@ -18,6 +18,7 @@ from pipeline.evaluation.coverage import coverage
 from pipeline.networks import Variable, load_retrieval
 from pipeline.training.calibration import UnseenRows, calibrate
 from pipeline.training.ensemble import train_ensemble
+from pipeline.training.recipe import load_recipe
 from pipeline.training.samples.preparation import PreparedSamples, prepare
 from pipeline.training.samples.samples import load_samples
 from pipeline.training.samples.splits import Split, make_folds

@@ -9,6 +9,7 @@ from sample_tables import RRS, columns, write
 from pipeline.config import SamplesConfig, SplitsConfig
 from pipeline.config.training import TrainingConfig
 from pipeline.errors import ConfigError
+from pipeline.training.recipe import load_recipe
 from pipeline.training.samples.samples import SampleSet, load_samples
 from pipeline.training.samples.splits import make_folds, make_split
 

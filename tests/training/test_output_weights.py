@@ -11,6 +11,7 @@ from pipeline.errors import ConfigError, NetworkError
 from pipeline.networks import load_network
 from pipeline.networks.saving import save_network
 from pipeline.training.fit_network import TrainingResult
+from pipeline.training.recipe import load_recipe
 from pipeline.training.samples.output_weights import output_weights
 from pipeline.training.train import train
 

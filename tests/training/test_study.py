@@ -16,6 +16,7 @@ from pipeline.errors import ConfigError, NetworkError
 from pipeline.evaluation.capacity import SizeRuns, judge, risen
 from pipeline.evaluation.capacity_report import capacity_csv, capacity_text
 from pipeline.networks import load_network
+from pipeline.training.recipe import load_recipe
 from pipeline.training.results import write_study
 from pipeline.training.samples.divisions import divisions, folds_that_stop
 from pipeline.training.samples.samples import load_samples

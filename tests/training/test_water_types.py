@@ -12,6 +12,7 @@ from pipeline.networks.saving import save_network
 from pipeline.simulation.simulation import simulate_samples
 from pipeline.tables.writing import write_samples
 from pipeline.training.evaluate import evaluate_part
+from pipeline.training.recipe import load_recipe
 from pipeline.training.train import train
 from pipeline.writers.quicklook import draw_quicklook
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from pipeline.errors import ConfigError
 from pipeline.tables import Table
+from pipeline.tables.expressions import parse_over
 from pipeline.tables.table import Texts
 from pipeline.training.samples.columns import Findings
 
@@ -63,9 +64,8 @@ def classes_by_rules(
 
 def _truth(table: Table, rule: str) -> tuple[Rows, Rows]:
     """Return where a rule holds, and where a value that it needs is missing, with shape (rows,)."""
-    holds = np.asarray(evaluate(rule, table.columns))
-    if holds.dtype.kind != "b":
-        raise ConfigError(f"{rule!r} gives no true or false; write a comparison: aph_443 > 0.01")
+    expression = parse_over(table.columns, rule)
+    holds = expression.condition(table.columns)
     missing = np.zeros(len(table), dtype=bool)
     for column in expression.names:
         missing |= table.labels(column) == ""

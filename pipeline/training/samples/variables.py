@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.config import VariableConfig
+from pipeline.errors import ConfigError
 from pipeline.facts.quantities import band_name, quantities
 from pipeline.networks.transforms import TRANSFORMS, Transform
-from pipeline.networks.variable import Array, Variable
+from pipeline.networks.variable import SCALINGS, Array, Variable
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,14 @@ def sample_variable(
     config: VariableConfig, wavelength_nm: float | None, column: str, units: str
 ) -> SampleVariable:
     """Return a variable of a configuration, with names from ``configs/quantities.yaml``."""
+    for key, name, table in (
+        ("transform", config.transform, TRANSFORMS),
+        ("scaling", config.scaling, SCALINGS),
+    ):
+        if name not in table:
+            raise ConfigError(
+                f"{config.quantity}: unknown {key} {name!r}, expected one of {', '.join(table)}"
+            )
     known = quantities().get(config.quantity)
     long_name = config.long_name
     if long_name is None:

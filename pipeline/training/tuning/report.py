@@ -4,10 +4,10 @@ import math
 from pathlib import Path
 
 from pipeline.config.tuning import Space, TuningConfig
-from pipeline.evaluation.formatting import aligned
+from pipeline.evaluation.columns import Column, aligned, csv_text, keyed, table
 from pipeline.evaluation.pictures import png
 from pipeline.evaluation.pictures.trials import TrialPoint, trials_picture
-from pipeline.training.folder import csv_text, write_folder, yaml_text
+from pipeline.training.folder import write_folder, yaml_text
 from pipeline.training.tuning.trial import Trial, Value
 from pipeline.training.tuning.tune import TuningResult
 
@@ -52,24 +52,25 @@ def write_tuned(folder: Path, tuned: TuningResult) -> None:
 
 def trials_text(tuned: TuningResult, shown: int = SHOWN) -> str:
     """Return a table of the ``shown`` best trials, the best first."""
-    names = _names(tuned)
     ordered = sorted(tuned.trials, key=lambda trial: (trial.loss, trial.number))
-    head = ["trial", "loss", "epochs", "best epoch", "continues", *names]
-    table = aligned(head, [_cells(trial, names) for trial in ordered[:shown]])
+    columns: list[Column[Trial]] = [
+        Column("trial", lambda t: t.number),
+        Column("loss", lambda t: "diverged" if t.objective is None else f"{t.objective:.4g}"),
+        Column("epochs", lambda t: t.epochs),
+        Column("best epoch", lambda t: _short(t.best_epoch)),
+        Column("continues", lambda t: _short(t.continues)),
+    ]
+    columns += [
+        Column(name, lambda t, name=name: _short(t.values.get(name)))  # type: ignore[misc]
+        for name in _names(tuned)
+    ]
     rest = len(ordered) - shown
     more = f"\n... and {rest} worse trials" if rest > 0 else ""
-    return f"{table}{more}\nbest: trial {tuned.best.number} of {len(ordered)}, {_method(tuned)}\n"
+    best = f"best: trial {tuned.best.number} of {len(ordered)}, {_method(tuned)}"
+    return f"{aligned(table(columns, ordered[:shown]))}{more}\n{best}\n"
 
 
-def _cells(trial: Trial, names: list[str]) -> list[str]:
-    loss = "diverged" if trial.objective is None else f"{trial.objective:.4g}"
-    return [
-        str(trial.number), loss, str(trial.epochs), _cell(trial.best_epoch),
-        _cell(trial.continues), *(_cell(trial.values.get(name)) for name in names),
-    ]  # fmt: skip
-
-
-def _cell(value: Value | None) -> str:
+def _short(value: Value | None) -> str:
     if value is None:
         return ""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
@@ -77,20 +78,19 @@ def _cell(value: Value | None) -> str:
 
 def trials_csv(tuned: TuningResult) -> str:
     """Return a CSV with one line per trial, in order of their numbers, with all digits."""
-    names = _names(tuned)
-    head = ("trial", "objective", "epochs", "best_epoch", "continues", *names)
+    own = ("objective", "epochs", "best_epoch", "continues")
     rows = [
-        [t.number, t.objective, t.epochs, t.best_epoch, t.continues, *map(t.values.get, names)]
+        {"trial": t.number, **{name: getattr(t, name) for name in own}, **t.values}
         for t in tuned.trials
     ]
-    return csv_text([head, *rows])
+    return csv_text([keyed(name) for name in ("trial", *own, *_names(tuned))], rows)
 
 
 def best_yaml(tuned: TuningResult) -> str:
     """Return the recipe of the best trial as YAML, with comments on its origin."""
     best = tuned.best
     divisions = f", mean of {tuned.folds} divisions" if tuned.folds > 1 else ""
-    values = ", ".join(f"{name} {_cell(value)}" for name, value in best.values.items())
+    values = ", ".join(f"{name} {_short(value)}" for name, value in best.values.items())
     return (
         f"# The best of {len(tuned.trials)} trials of ocpipe tune: {_method(tuned)}.\n"
         f"# Trial {best.number}: {values};\n"
