@@ -54,7 +54,7 @@ def drawn_again(truth, modelled, groups, seed=1, times=1500):
 
 
 def test_intervals_are_those_of_the_plain_bootstrap():
-    """Accuracy, mean recall and the precision of a class have the intervals of a plain bootstrap."""
+    """Accuracy, mean recall and precisions have the intervals of a plain bootstrap."""
     truth, modelled, groups = cruises()
     found = class_intervals(truth, modelled, 3, groups)
     expected = shares_of(truth, modelled)
