@@ -1,4 +1,4 @@
-"""Made-up but likely results of a network, for the tests of evaluations."""
+"""Invented but realistic results of a network, for the tests of evaluations."""
 
 import numpy as np
 

@@ -33,7 +33,7 @@ def settings(folder, *networks, engine="auto"):
 
 
 def stored(path):
-    """Every 2-D variable of a product, floats with NaN for fill."""
+    """Return every 2-D variable of a product, with NaN for fill values."""
     with netCDF4.Dataset(path) as file:
         file.set_auto_maskandscale(False)
         found = {n: v[...] for n, v in file.variables.items() if v.ndim == 2}
@@ -44,13 +44,13 @@ def stored(path):
 
 @pytest.fixture(scope="module")
 def made(sample_scene, tmp_path_factory):
-    """The product of both algorithms and the sample scene."""
+    """Return the product of both algorithms, and the sample scene."""
     folder = tmp_path_factory.mktemp("algorithms")
     return pipeline.process_scene(sample_scene, settings(folder, CHL, IOP))
 
 
 def test_values_are_those_of_the_arrays(made, sample_scene):
-    """What a run writes is what the algorithm gives for the scene's reflectance, as float32."""
+    """A run writes the results of the algorithm for the scene's reflectance, as float32."""
     found = stored(made)
     scene = pipeline.open_scene(sample_scene)
     for name in ("oci_2019", "qaa_v6"):
@@ -63,7 +63,7 @@ def test_values_are_those_of_the_arrays(made, sample_scene):
 
 
 def test_what_failed_is_missing_and_flagged(made):
-    """Where inputs are there and positive, a missing output and only that sets the bit."""
+    """Where inputs are present and positive, only a missing output sets the bit."""
     found = stored(made)
     iops = np.stack([found[n] for n in found if n[:3] in ("aph", "adg", "bbp")])
     computed = (found["quality_flags"] < 256) & (found["iop_flags"] & 3 == 0)
@@ -75,7 +75,7 @@ def test_what_failed_is_missing_and_flagged(made):
 
 
 def test_a_product_says_what_made_it(made):
-    """Kind, version, fingerprint, every coefficient, and whom to cite."""
+    """A product records kind, version, fingerprint, every coefficient, and the citation."""
     with netCDF4.Dataset(made) as file:
         recorded = file["processing_control/networks/chl"]
         one = algorithm("oci_2019", sensor="MODIS-Aqua")
@@ -93,14 +93,14 @@ def test_a_product_says_what_made_it(made):
 
 
 def test_verify_computes_it_again(made, sample_scene):
-    """A product passes, and its algorithms are among the findings."""
+    """A product passes, and the findings list its algorithms."""
     found = list(verify_product(made, scenes=[sample_scene]))
     assert [finding.text for finding in found if not finding.passed] == []
     assert [f.what for f in found].count("algorithm") == 2
 
 
 def test_verify_names_an_algorithm_with_other_coefficients(sample_scene, tmp_path):
-    """A fingerprint that was not recorded is the end of it."""
+    """A different fingerprint ends the verification."""
     path = pipeline.process_scene(sample_scene, settings(tmp_path, CHL))
     with netCDF4.Dataset(path, "a") as file:
         file["processing_control/networks/chl"].fingerprint = "0" * 64
@@ -125,7 +125,7 @@ def test_beside_a_network_the_engine_is_the_networks(sample_scene, tmp_path):
 
 
 def test_the_engine_decides_no_bit(made, sample_scene, tmp_path):
-    """Algorithms are float64 whatever engine networks would have."""
+    """Algorithms are computed in float64 with every engine."""
     other = pipeline.process_scene(sample_scene, settings(tmp_path, CHL, IOP, engine="tensorflow"))
     first, second = stored(made), stored(other)
     for name, values in first.items():
@@ -133,7 +133,7 @@ def test_the_engine_decides_no_bit(made, sample_scene, tmp_path):
 
 
 def test_the_batch_knows_the_fingerprint():
-    """A changed coefficient makes scenes pending again; another sensor is its own matter."""
+    """The batch compares fingerprints, so a changed coefficient makes scenes pending again."""
     config = load_config("published_algorithms")
     now = networks_now(config, "MODIS-Aqua")
     assert now["chl"] == algorithm("oci_2019", sensor="MODIS-Aqua").fingerprint
@@ -142,7 +142,7 @@ def test_the_batch_knows_the_fingerprint():
 
 
 def test_an_unknown_algorithm_is_found_before_any_scene(tmp_path):
-    """By check-config, with the names that there are."""
+    """Checking a configuration names the existing algorithms."""
     config = load_config(settings(tmp_path, {"name": "x", "file": "algorithm:oc9"}))
     first = ALGORITHMS[0]
     with pytest.raises(pipeline.errors.ConfigError, match=f"'oc9', expected one of {first}"):
@@ -151,7 +151,7 @@ def test_an_unknown_algorithm_is_found_before_any_scene(tmp_path):
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_inspect_shows_every_algorithm(name):
-    """Sensors and bands, numbers, citation."""
+    """The text has sensors, bands, coefficients and citation."""
     result = CliRunner().invoke(main, ["inspect", f"algorithm:{name}"])
     assert result.exit_code == 0
     assert f"{name}: " in result.output
@@ -160,7 +160,7 @@ def test_inspect_shows_every_algorithm(name):
 
 
 def test_inspect_shows_a_product_of_algorithms(made):
-    """Its algorithms by name and version."""
+    """The text names algorithms and versions."""
     result = CliRunner().invoke(main, ["inspect", str(made)])
     assert "algorithm    iop: qaa_v6 (5 bands, version 6 (2014)), numpy" in result.output
 

@@ -43,7 +43,7 @@ def bands_of(found):
 
 @pytest.mark.parametrize(("name", "sensor", "coefficients"), RATIOS)
 def test_the_band_ratio_is_the_oracles(name, sensor, coefficients):
-    """Values and failures of 4,000 spectra."""
+    """Values and failures agree for 4,000 spectra."""
     found = algorithm(name, sensor=sensor)
     rrs = spectra(bands_of(found))
     expected = [oracle.ocx(row[:-1], row[-1], coefficients) for row in rrs.tolist()]
@@ -53,7 +53,7 @@ def test_the_band_ratio_is_the_oracles(name, sensor, coefficients):
 
 @pytest.mark.parametrize(("name", "sensor", "coefficients", "index", "green_nm"), INDICES)
 def test_the_blend_is_the_oracles(name, sensor, coefficients, index, green_nm):
-    """Index, blend and ratio of 4,000 spectra, hundreds of each."""
+    """Index, blend and ratio agree for 4,000 spectra, hundreds of each."""
     found = algorithm(name, sensor=sensor)
     rrs = spectra(bands_of(found))
     rows = rrs.tolist()
@@ -69,7 +69,7 @@ def test_the_blend_is_the_oracles(name, sensor, coefficients, index, green_nm):
 
 
 def test_a_clear_and_a_green_spectrum_by_hand():
-    """OC4 v6 where the ratio is 10 and where it is 1, worked out on paper."""
+    """OC4 v6 agrees with values computed by hand at the ratios 10 and 1."""
     found = algorithm("ocx_v6", sensor="SeaWiFS")
     chlorophyll = found.predict([[0.010, 0.006, 0.003, 0.001], [0.002, 0.003, 0.004, 0.004]])
     by_hand = [10 ** (0.3272 - 2.9940 + 2.7218 - 1.2259 - 0.5683), 10**0.3272]
@@ -85,19 +85,19 @@ def test_slightly_negative_blue_counts_and_strongly_negative_does_not():
 
 @pytest.mark.parametrize("green", [0.0, -0.0001, np.nan, np.inf])
 def test_a_green_band_that_is_not_positive_has_no_answer(green):
-    """Neither infinity nor a number of thousands."""
+    """The answer is NaN, neither infinity nor thousands."""
     found = algorithm("oci_2019", sensor="MODIS-Aqua")
     assert np.isnan(found.predict([[0.004, 0.004, green, 0.0005]])).all()
 
 
 def test_values_end_at_the_published_limits():
-    """Where the polynomial says less than 0.001 mg m-3, that is the answer."""
+    """Where the polynomial gives less than 0.001 mg m-3, the answer is 0.001 mg m-3."""
     found = algorithm("ocx_v6", sensor="MODIS-Aqua")
     assert found.predict([[0.025, 0.02, 0.001]]).tolist() == [[0.001]]
 
 
 def test_bands_without_a_sensor_choose_the_nearest_coefficients():
-    """Those of NOMAD are SeaWiFS's, and of two with the same distance the first is taken."""
+    """Bands of NOMAD are nearest to SeaWiFS; of two equally near sensors the first is chosen."""
     nomad = [411, 443, 489, 510, 555, 665]
     found = algorithm("oci_2019", wavelengths_nm=nomad)
     assert found.sensors == ("SeaWiFS",)
@@ -107,7 +107,7 @@ def test_bands_without_a_sensor_choose_the_nearest_coefficients():
 
 
 def test_a_sensor_on_given_bands_keeps_its_coefficients():
-    """The inputs are the given bands, the coefficients the sensor's."""
+    """The inputs are the given bands, the coefficients are those of the sensor."""
     found = algorithm("ocx_2019", sensor="VIIRS", wavelengths_nm=[445, 489, 556, 667])
     assert bands_of(found) == [445, 489, 556]
     assert found.parameters["coefficients"] == oracle.OC3_2019_VIIRS
@@ -129,19 +129,19 @@ def test_a_sensor_on_given_bands_keeps_its_coefficients():
     ],
 )
 def test_what_cannot_be_bound_says_why(chosen, error, text):
-    """What was found, and what there is."""
+    """The error says what was found and what was expected."""
     with pytest.raises(error, match=text):
         algorithm("oci_2019", **chosen)
 
 
 def test_a_wrong_shape_is_refused():
-    """The message names the columns."""
+    """The error names the columns."""
     with pytest.raises(NetworkError, match=r"shape \(2,\).*Rrs_443, Rrs_488, Rrs_547"):
         algorithm("ocx_2019", sensor="MODIS-Aqua").predict([0.1, 0.2])
 
 
 def test_the_fingerprint_is_of_bands_and_coefficients():
-    """Equal for equal numbers, different for another sensor or version."""
+    """Fingerprints are equal for equal numbers, and differ for another sensor or version."""
     prints = {
         algorithm(name, sensor=sensor).fingerprint
         for name in ("ocx_v6", "ocx_2019")

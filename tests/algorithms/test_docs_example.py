@@ -9,7 +9,7 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "algorithms.md"
 
 
 def test_every_shown_result_is_what_the_statement_before_it_gives():
-    """Comments below a line hold its value."""
+    """A comment below a line holds its value."""
     (program,) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
     names, shown = {}, 0
     lines = program.splitlines()
@@ -23,6 +23,6 @@ def test_every_shown_result_is_what_the_statement_before_it_gives():
 
 
 def test_the_table_has_every_algorithm():
-    """One row for each that is shipped."""
+    """The table has one row for each algorithm."""
     text = DOCUMENT.read_text(encoding="utf-8")
     assert [name for name in ALGORITHMS if f"| `{name}` | `" not in text] == []

@@ -22,7 +22,7 @@ def spectra(count=3000, seed=1):
 
 
 def test_three_thousand_spectra_are_the_oracles():
-    """aph, adg and bbp, with the reference at 547 nm and at 667 nm, and every failure."""
+    """aph, adg and bbp agree, with the reference at 547 and 667 nm, failures included."""
     rrs = spectra()
     found = algorithm("qaa_v6", sensor="MODIS-Aqua").predict(rrs)
     expected = np.array([oracle.qaa_v6(row) for row in rrs.tolist()])[:, :, :4].reshape(-1, 12)
@@ -34,7 +34,7 @@ def test_three_thousand_spectra_are_the_oracles():
 
 
 def test_outputs_have_quantities_and_wavelengths():
-    """So that columns can be matched: three quantities at four bands each."""
+    """Outputs are three quantities at four bands each."""
     found = algorithm("qaa_v6", sensor="SeaWiFS")
     names = [variable.name for variable in found.outputs]
     assert names[:4] == ["aph_412", "aph_443", "aph_490", "aph_555"]
@@ -44,7 +44,7 @@ def test_outputs_have_quantities_and_wavelengths():
 
 
 def test_a_row_does_not_depend_on_its_company():
-    """Single rows give the bits of a block, and a broken one spoils no other."""
+    """Single rows give the bits of a block, and an invalid row affects no other."""
     rrs = spectra(50)
     found = algorithm("qaa_v6", sensor="MODIS-Aqua")
     unbroken = found.predict(rrs)
@@ -57,19 +57,19 @@ def test_a_row_does_not_depend_on_its_company():
 
 
 def test_modis_uses_the_band_made_for_water():
-    """547 nm, also where bands of the land at 469 and 555 nm are there."""
+    """On MODIS, green is 547 nm, even with the land bands at 469 and 555 nm."""
     found = algorithm("qaa_v6", wavelengths_nm=[412, 443, 469, 488, 531, 547, 555, 645, 667, 678])
     assert [v.wavelength_nm for v in found.inputs] == [412, 443, 488, 547, 667]
 
 
 def test_a_missing_band_is_named():
-    """Without 412 nm there is no way to tell phytoplankton from the rest."""
+    """Data without 412 nm are refused."""
     with pytest.raises(NetworkError, match=r"412 \+-6.*found bands at 443, 482, 561, 655"):
         algorithm("qaa_v6", sensor="OLI")
 
 
 def test_a_slightly_negative_red_band_is_no_obstacle():
-    """In clear water it is noise about zero."""
+    """Red Rrs may be negative, as noise in clear water."""
     found = algorithm("qaa_v6", sensor="MODIS-Aqua")
     clear = [0.008, 0.007, 0.0055, 0.002]
     values = found.predict([[*clear, -1e-5], [*clear, 1e-5]])

@@ -1,4 +1,4 @@
-"""Intervals of the bootstrap: right metrics, right width, groups and not rows."""
+"""Bootstrap intervals: correct metrics and widths, from groups and not from rows."""
 
 import math
 
@@ -22,7 +22,7 @@ def pair(count=300, seed=0):
 @pytest.mark.parametrize("log", [True, False])
 @pytest.mark.parametrize("metric", [one.name for one in METRICS.values() if one.of_sums])
 def test_values_are_the_metrics_of_common_rows(metric, log):
-    """What is resampled as sums has the value of the metric itself, within its interval."""
+    """A metric from sums equals the metric itself and lies within its interval."""
     observed, first, second = pair()
     first[:20] = np.nan
     rows = common_rows(observed, first, second, log=log)
@@ -35,7 +35,7 @@ def test_values_are_the_metrics_of_common_rows(metric, log):
 
 
 def test_resamples_are_of_whole_groups():
-    """A resample is the metric of the rows of groups drawn with replacement, done the slow way."""
+    """Resamples equal the metric of the rows of groups drawn with replacement."""
     observed, first, _ = pair(30)
     groups = np.repeat(np.arange(6), 5)
     interval = bootstrap_metric(observed, {"m": first}, groups, resamples=50, seed=7)["m"]
@@ -50,7 +50,7 @@ def test_resamples_are_of_whole_groups():
 
 
 def test_a_seed_is_an_interval():
-    """Equal seeds give equal intervals, others not."""
+    """Equal seeds give equal intervals; other seeds do not."""
     observed, first, second = pair()
     once = bootstrap_difference(observed, first, second, seed=1)
     assert once == bootstrap_difference(observed, first, second, seed=1)
@@ -58,7 +58,7 @@ def test_a_seed_is_an_interval():
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say():
-    """Of 300 intervals of 90 %, about 90 % hold the bias that was put in."""
+    """About 90 % of 300 intervals with level 90 % contain the true bias."""
     rng = np.random.default_rng(11)
     held = 0
     for trial in range(300):
@@ -75,7 +75,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
 
 
 def test_rows_of_one_group_promise_no_more_than_one():
-    """Rows that are copies of each other leave an interval as wide as their groups alone give."""
+    """Copies of rows do not make the interval narrower."""
     observed, first, _ = pair(40)
     alone = bootstrap_metric(observed, {"m": first})["m"]
     groups = np.repeat([f"{group:02d}" for group in range(40)], 25)
@@ -88,7 +88,7 @@ def test_rows_of_one_group_promise_no_more_than_one():
 
 
 def test_a_paired_difference_is_surer_than_two_intervals():
-    """A model that is always a little worse is told from another, though both vary widely."""
+    """A model that is always a little worse is recognised, though both vary widely."""
     rng = np.random.default_rng(5)
     observed = np.ones(60)
     error = np.abs(0.3 * rng.standard_normal(60))
@@ -100,7 +100,7 @@ def test_a_paired_difference_is_surer_than_two_intervals():
 
 
 def test_many_groups_are_drawn_as_handfuls(monkeypatch):
-    """Groups put together at random leave the interval as wide as it was."""
+    """Pooling groups at random keeps the width of the interval."""
     observed, first, _ = pair(20_000)
     pooled = bootstrap_metric(observed, {"m": first})["m"]
     monkeypatch.setattr(bootstrap, "MOST_UNITS", 20_000)
@@ -113,7 +113,7 @@ def test_many_groups_are_drawn_as_handfuls(monkeypatch):
 
 
 def test_one_group_leaves_no_interval():
-    """From a single group, or from no row, nothing can be drawn."""
+    """A single group, or no row, gives no interval."""
     observed, first, second = pair(10)
     one = bootstrap_difference(observed, first, second, ["only"] * 10)
     assert math.isfinite(one.value)
@@ -126,6 +126,6 @@ def test_one_group_leaves_no_interval():
 
 
 def test_metrics_that_cannot_be_resampled_are_named():
-    """Asking for a median is an error that says what there is."""
+    """A metric without sums is an error that lists the possible ones."""
     with pytest.raises(ConfigError, match="expected one of bias, mae, rmse, r2"):
         bootstrap_metric([1.0], {"m": [1.0]}, metric="median")

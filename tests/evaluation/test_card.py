@@ -1,4 +1,4 @@
-"""The model card: whole in itself, escaped, and honest about what is not stated."""
+"""The model card: self-contained, escaped, and explicit about missing statements."""
 
 import base64
 import dataclasses
@@ -19,7 +19,7 @@ EVIL = "<script>alert('x')</script>"
 
 
 class Page(HTMLParser):
-    """What is on a page, and whether each element ends where it should."""
+    """The content of a page; it checks that each element ends where it should."""
 
     def __init__(self, html):
         super().__init__()
@@ -80,7 +80,7 @@ def full_card():
 
 
 def test_all_that_is_known_is_on_the_card():
-    """Statements, tables of all parts, baselines, groups, ranges and pictures are there."""
+    """The card has statements, tables of all parts, baselines, groups, ranges and pictures."""
     parts = [evaluation("training"), evaluation("test")]
     pictures = draw_pictures(parts[-1])
     page = Page(render_card(full_card(), parts, pictures))
@@ -108,7 +108,7 @@ def test_all_that_is_known_is_on_the_card():
 
 
 def test_the_card_needs_no_other_file():
-    """Pictures are inside, and nothing is fetched: no scripts, links, fonts or imports."""
+    """Pictures are embedded, and the page loads no scripts, links, fonts or imports."""
     picture = Picture("p", "scatter", "a picture", b"\x89PNG bytes")
     html = render_card(full_card(), [evaluation()], [picture])
     page = Page(html)
@@ -123,14 +123,14 @@ def test_the_card_needs_no_other_file():
     [one.name for one in dataclasses.fields(ModelCard) if one.type in {"str", str}],
 )
 def test_text_is_text(field):
-    """Whatever is stated is shown as it was written, and never becomes part of the page."""
+    """Statements are shown as text and never become markup."""
     html = render_card(dataclasses.replace(full_card(), **{field: EVIL}))
     assert "<script" not in html
     assert EVIL in Page(html).text
 
 
 def test_names_of_files_groups_models_and_settings_are_text_too():
-    """Names that come with the data are escaped like all else, in attributes as well."""
+    """Names from the data are escaped, in attributes as well."""
     x, observed, modelled, _ = samples(40, 1)
     outputs = [variable(EVIL, 443.0, EVIL)]
     result = evaluate_arrays(
@@ -160,7 +160,7 @@ def test_names_of_files_groups_models_and_settings_are_text_too():
 
 
 def test_what_is_not_stated_is_said():
-    """A card of which little is known says so, and has no empty tables."""
+    """A card with few statements says so, and has no empty tables."""
     page = Page(render_card(ModelCard("n", "", INPUTS, APH)))
     assert page.text.count("Not stated.") == 5
     assert "How well it does" not in page.text
@@ -174,7 +174,16 @@ def test_a_card_knows_what_the_network_says():
         Layer(np.zeros((4, 2)), np.zeros(2), "linear"),
     )
     network = Network(
-        "n", "Title", INPUTS, APH[:2], layers, ("SGLI",), "Doe", "MIT", "n.keras", "ab" * 32
+        name="n",
+        title="Title",
+        inputs=INPUTS,
+        outputs=APH[:2],
+        layers=layers,
+        sensors=("SGLI",),
+        citation="Doe",
+        licence="MIT",
+        file_name="n.keras",
+        sha256="ab" * 32,
     )
     card = card_of_network(network, limits="None known.")
     assert card.weights == 3 * 4 + 4 + 4 * 2 + 2
@@ -193,7 +202,7 @@ def test_a_classification_on_the_card():
 
 
 def test_many_pictures_of_a_kind_stay_beside_the_card():
-    """Of twenty residuals eight are embedded, and the card tells that there are more."""
+    """The card embeds eight of twenty residuals and mentions the others."""
     pictures = [Picture(f"r{i}", "residuals", f"caption {i}", b"png") for i in range(20)]
     page = Page(render_card(full_card(), [evaluation()], pictures))
     assert page.tags.count("img") == 8
@@ -201,7 +210,7 @@ def test_many_pictures_of_a_kind_stay_beside_the_card():
 
 
 def test_wide_tables_of_groups_are_split():
-    """Thirteen outputs by group are three tables of six at most."""
+    """Thirteen outputs by group give three tables of at most six."""
     page = Page(render_card(full_card(), [evaluation(outputs=13)]))
     heads = [word for word in page.words if word == "group"]
     assert len(heads) == 3

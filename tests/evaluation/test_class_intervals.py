@@ -1,4 +1,4 @@
-"""Intervals of classifications, groups, and classifiers beside each other."""
+"""Intervals of classifications, metrics by group, and comparisons of classifiers."""
 
 import csv
 import io
@@ -25,7 +25,7 @@ CLASSES = ("clear", "turbid", "green")
 
 
 def cruises(seed=0, count=30):
-    """Cruises of which some are easy and some are not: rows of one are alike."""
+    """Return cruises with similar rows, some easy and some difficult to classify."""
     rng = np.random.default_rng(seed)
     sizes = rng.integers(5, 30, count)
     groups = np.repeat(np.arange(count), sizes)
@@ -54,7 +54,7 @@ def drawn_again(truth, modelled, groups, seed=1, times=1500):
 
 
 def test_intervals_are_those_of_the_plain_bootstrap():
-    """By groups, of accuracy, mean recall and the precision of a class."""
+    """Accuracy, mean recall and precisions have the intervals of a plain bootstrap."""
     truth, modelled, groups = cruises()
     found = class_intervals(truth, modelled, 3, groups)
     expected = shares_of(truth, modelled)
@@ -92,7 +92,7 @@ def test_a_difference_is_paired():
 
 
 def test_one_group_has_no_interval():
-    """And a class that is not there has no share."""
+    """A single group gives no interval, and an absent class has no recall."""
     found = class_intervals(np.array([0, 0]), np.array([0, 1]), 3, ["a", "a"])
     accuracy = found.metrics["accuracy"]
     assert (accuracy.value, accuracy.groups) == (0.5, 1)
@@ -101,7 +101,7 @@ def test_one_group_has_no_interval():
 
 
 def test_each_group_is_judged():
-    """By its own rows; failures are left out of it."""
+    """A group is judged by its own rows, without failures."""
     probabilities = np.eye(3)[[0, 1, 1, 2]]
     probabilities[3] = np.nan
     result = classification([0, 1, 0, 2], probabilities, CLASSES, ["b", "a", "a", "a"])
@@ -113,7 +113,7 @@ def test_each_group_is_judged():
 
 
 def test_models_are_compared_where_all_name_a_class():
-    """Failures are counted, and leave no advantage."""
+    """Failures are counted and give no advantage."""
     observed = np.array([0, 1, 2, 2, -1])
     models = {"own": np.array([0, 1, 2, 0, 0]), "thresholds": np.array([0, -1, 1, 2, 0])}
     own, thresholds = compare_classes(observed, models, 3)
@@ -126,7 +126,7 @@ def test_models_are_compared_where_all_name_a_class():
 
 
 def test_no_class_of_what_is_not_finite():
-    """Where any probability is missing, none is named."""
+    """A row with a missing probability has no class."""
     found = modelled_classes(np.array([[0.1, 0.7, 0.2], [np.nan, 0.5, 0.5]]))
     assert found.tolist() == [1, -1]
 
@@ -143,7 +143,7 @@ def evaluation():
 
 
 def test_an_evaluation_tells_groups_and_models(evaluation):
-    """In words: intervals, thresholds, and what a constant answer would reach."""
+    """The text has intervals, thresholds, and the result of a constant answer."""
     text = to_text(evaluation)
     assert "rows, 30 groups" in text
     accuracy = evaluation.classification.overall.metrics["accuracy"]
@@ -196,7 +196,7 @@ def test_pictures_have_a_line_for_each_class_model_and_group(evaluation):
 
 
 def test_a_baseline_must_not_have_the_name_of_the_network():
-    """The tables could not tell them apart."""
+    """A baseline with the name of the network is refused."""
     with pytest.raises(ConfigError, match="a baseline named 'net'"):
         evaluate_classes(
             INPUTS, CLASSES, samples(1, 1)[0], [0], np.eye(3)[:1], model="net",

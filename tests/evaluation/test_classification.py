@@ -1,4 +1,4 @@
-"""Classification against numbers worked out by hand."""
+"""Classification against numbers computed by hand."""
 
 import math
 
@@ -12,7 +12,7 @@ CLASSES = ("clear", "turbid", "ice")
 
 
 def test_by_hand():
-    """Two clear rows right, one turbid row right and one taken for clear, never any ice."""
+    """Two clear rows and one turbid row are right, one turbid row is modelled as clear."""
     observed = [0, 0, 1, 1]
     probabilities = [[0.8, 0.1, 0.1], [0.5, 0.3, 0.2], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1]]
     result = classification(observed, probabilities, CLASSES)
@@ -37,13 +37,13 @@ def test_failures_and_unknown_classes():
 
 
 def test_the_impossible_costs_much_but_not_everything():
-    """A class held impossible that is there leaves a finite loss."""
+    """An observed class with probability zero gives a finite loss."""
     result = classification([2], [[0.5, 0.5, 0.0]], CLASSES)
     assert result.overall.log_loss == pytest.approx(-math.log(1e-15))
 
 
 def test_nothing_to_compare():
-    """Without a row the shares are NaN."""
+    """Without rows the metrics are NaN."""
     result = classification([-1], [[1.0, 0.0, 0.0]], CLASSES)
     assert result.overall.n == 0
     assert math.isnan(result.overall.metrics["accuracy"])

@@ -1,4 +1,4 @@
-"""Metrics against numbers worked out by hand and against formulas written in another way."""
+"""Metrics against numbers computed by hand and against independent formulas."""
 
 import csv
 import io
@@ -97,7 +97,7 @@ def test_failures_are_rows_with_an_observation_only():
 
 
 def test_nothing_to_compare_is_not_a_number():
-    """Without a row all but the counts are NaN, and no warning is given."""
+    """Without rows, all numbers but the counts are NaN, without a warning."""
     result = metrics([1.0, 2.0], [-1.0, np.nan])
     assert (result.observed, result.n, result.failures) == (2, 0, 1.0)
     assert math.isnan(result["bias"])
@@ -106,7 +106,7 @@ def test_nothing_to_compare_is_not_a_number():
 
 @pytest.mark.parametrize("log", [True, False])
 def test_constant_values_have_no_line(log):
-    """A model that always says the same has errors but no correlation and no slope."""
+    """A constant model has errors, but no correlation and no slope."""
     result = metrics([0.1, 0.2, 0.4], [0.1, 0.1, 0.1], log)
     assert math.isnan(result["r2"])
     assert math.isnan(result["slope"])
@@ -114,7 +114,7 @@ def test_constant_values_have_no_line(log):
 
 
 def test_observed_zeros_have_no_percentage():
-    """Without logarithms a zero is compared but has no share of itself."""
+    """Without logarithms, an observed zero is compared but has no percentage."""
     result = metrics([0.0, 2.0], [1.0, 3.0], log=False)
     assert (result.n, result["mae"]) == (2, 1.0)
     assert result["median_percentage"] == pytest.approx(50.0)
@@ -122,7 +122,7 @@ def test_observed_zeros_have_no_percentage():
 
 
 def test_each_group_is_as_if_alone():
-    """Groups come by name, each with the metrics of its rows."""
+    """Groups are in alphabetical order, each with the metrics of its rows."""
     rng = np.random.default_rng(5)
     observed = 10 ** rng.standard_normal(100)
     modelled = observed * 10 ** (0.1 * rng.standard_normal(100))
@@ -134,7 +134,7 @@ def test_each_group_is_as_if_alone():
 
 
 def test_groups_may_be_anything_with_a_name():
-    """Numbers and text are groups alike, and each row has one."""
+    """Groups can be numbers or text; each row needs one."""
     rows = rows_by_group([2, "x", 2, None], 4)
     assert list(rows) == ["2", "None", "x"]
     assert [list(of_group) for of_group in rows.values()] == [[0, 2], [3], [1]]
@@ -144,7 +144,7 @@ def test_groups_may_be_anything_with_a_name():
 
 
 def test_common_rows_are_those_all_models_answer():
-    """A row counts where there is an observation and no model fails."""
+    """Common rows have an observation and a value of every model."""
     observed = np.array([1.0, 1.0, 1.0, np.nan, 1.0])
     first = np.array([1.0, -1.0, 1.0, 1.0, 1.0])
     second = np.array([1.0, 1.0, np.nan, 1.0, 2.0])
@@ -153,14 +153,14 @@ def test_common_rows_are_those_all_models_answer():
 
 
 def test_residuals_are_missing_where_nothing_is_compared():
-    """A residual is a difference of logarithms in its row, NaN elsewhere."""
+    """A residual is a difference of logarithms, NaN where a row cannot be compared."""
     left = residual([1.0, 1.0, np.nan], [10.0, -1.0, 1.0])
     assert left[0] == pytest.approx(1.0)
     assert np.isnan(left[1:]).all()
 
 
 def test_shapes_that_do_not_fit_are_refused():
-    """Two columns at once or other rows are an error that names both shapes."""
+    """Two columns, or different numbers of rows, are an error that names both shapes."""
     with pytest.raises(ConfigError, match=r"\(2,\) and modelled \(3,\)"):
         metrics([1.0, 1.0], [1.0, 1.0, 1.0])
     with pytest.raises(ConfigError, match=r"expected \(n,\)"):

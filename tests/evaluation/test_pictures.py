@@ -1,4 +1,4 @@
-"""Pictures: not blank, with units, equal bytes, and nothing breaks on odd data."""
+"""Pictures: not blank, with units and equal bytes, also for unusual data."""
 
 import io
 import subprocess
@@ -86,7 +86,7 @@ def labels(figure):
 
 @pytest.mark.parametrize("draw", DRAWN)
 def test_equal_data_are_equal_bytes(draw):
-    """A picture drawn twice is the same file, which bears no date and no version."""
+    """A picture drawn twice is the same file, without date and version."""
     content = png(draw())
     assert content == png(draw())
     assert b"Software" not in content
@@ -105,7 +105,7 @@ def test_pictures_show_something_in_grey_too(draw):
 
 
 def test_a_matplotlibrc_of_the_user_changes_nothing():
-    """Settings of the user do not show, and are as they were afterwards."""
+    """The user's settings do not affect pictures, and stay unchanged."""
     import matplotlib as mpl
 
     expected = png(draw_scatter())
@@ -115,7 +115,7 @@ def test_a_matplotlibrc_of_the_user_changes_nothing():
 
 
 def test_axes_say_their_units():
-    """Observed and modelled values, inputs, errors and residuals bear units."""
+    """Axes of values, inputs, errors and residuals have units."""
     assert labels(draw_scatter()) == ["observed (m⁻¹)", "modelled (m⁻¹)"] * 2
     assert labels(draw_residuals()) == [
         "log₁₀(modelled / observed)\nof aph_412 (decades)",
@@ -132,7 +132,7 @@ def test_axes_say_their_units():
 
 
 def test_metrics_are_in_the_corner():
-    """A scatter tells its metrics, and how many rows failed."""
+    """A scatter plot shows its metrics and the number of failed rows."""
     _, observed, modelled, _ = samples(100, 1)
     modelled[:7] = -1.0
     figure = scatter(observed, modelled, APH[:1])
@@ -143,7 +143,7 @@ def test_metrics_are_in_the_corner():
 
 
 def test_one_wild_value_does_not_rule_the_axes():
-    """A value far off is counted and left out, the others fill the panel."""
+    """An extreme value is left out and counted; the others fill the panel."""
     _, observed, modelled, _ = samples(200, 1)
     modelled[0] = 1e-30
     axes = scatter(observed, modelled, APH[:1]).axes[0]
@@ -198,7 +198,7 @@ def test_odd_losses_are_drawn(losses):
 
 
 def test_small_groups_are_put_together():
-    """The 30 largest groups have a dot each, the others one in common, with their rows."""
+    """The 30 largest groups have a dot each, all others share one."""
     sizes = [100 - i for i in range(60)]
     groups = np.repeat([f"station {i} of a long-term programme" for i in range(60)], sizes)
     _, observed, modelled, _ = samples(len(groups), 1)
@@ -210,13 +210,13 @@ def test_small_groups_are_put_together():
 
 
 def test_long_group_names_keep_their_ends():
-    """What tells cruises apart often comes last."""
+    """The end of a name, which often tells cruises apart, is kept."""
     assert middle_cut("Observations of the northern ocean, cruise 17", 24).endswith("cruise 17")
     assert len(middle_cut("x" * 99, 24)) == 24
 
 
 def test_bins_have_equal_counts():
-    """Medians and quartiles are those of slices of the sorted rows."""
+    """Medians and quartiles are those of equal slices of the sorted rows."""
     x = np.arange(1.0, 101.0)[::-1]
     middles, quartiles = binned_quartiles(x, x, log=False)
     assert middles.size == 10
@@ -236,7 +236,7 @@ def test_names_and_units_in_print():
 
 
 def test_limits_are_never_equal():
-    """Constants and nothing have an axis, too."""
+    """Constant values and no values have an axis, too."""
     for values in (np.array([]), np.array([0.0, 0.0]), np.array([5.0])):
         low, high = limits(values, log=False)
         assert low < high
@@ -245,7 +245,7 @@ def test_limits_are_never_equal():
 
 
 def test_no_window_and_no_global_state():
-    """Nothing draws with pyplot, which keeps figures and looks for a screen."""
+    """Pictures do not use pyplot, which keeps figures and looks for a screen."""
     script = (
         "import sys; import pipeline.evaluation.files; "
         "from pipeline.evaluation.pictures import History, learning_curves, png; "

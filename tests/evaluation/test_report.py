@@ -54,7 +54,7 @@ def test_metrics_of_each_output_and_group(evaluation):
 
 
 def test_baselines_stand_beside_on_common_rows(evaluation):
-    """Models are compared where all answer; one that never gives an output is left out there."""
+    """Models are compared on common rows; a model without an output is left out for it."""
     _, observed, modelled, _ = samples(COUNT, 2)
     modelled[10:15, 1] = -1.0
     first, second = evaluation.outputs
@@ -71,7 +71,7 @@ def test_baselines_stand_beside_on_common_rows(evaluation):
 
 
 def test_how_far_inputs_leave_the_training_range(evaluation):
-    """Shares are of the transformed quantity; an input without a range has none."""
+    """Ranges apply to the transformed quantity; an input without a range has no share."""
     x, *_ = samples(COUNT, 2)
     bounded, unknown, angle = evaluation.inputs
     outside_first = (x[:, 0] < 1e-3) | (x[:, 0] > 1e-2)
@@ -84,7 +84,7 @@ def test_how_far_inputs_leave_the_training_range(evaluation):
 
 
 def test_ends_that_are_not_known_exclude_nothing():
-    """With one end known only what is beyond it is outside; missing values are not."""
+    """With one known end, only values beyond it are outside; missing values are not."""
     upper = variable("Rrs", 443.0, "sr-1", high=-2.0)
     values = np.array([1e-9, 0.5, np.nan, 0.0, -0.1])
     # Where there is no logarithm there is no place in the range.
@@ -93,7 +93,7 @@ def test_ends_that_are_not_known_exclude_nothing():
 
 
 def test_outputs_without_logarithm_are_compared_in_units():
-    """What the network gives as it is has an additive bias; the caller may say otherwise."""
+    """Outputs without a transform have an additive bias, unless the caller asks for logarithms."""
     x, observed, modelled, _ = samples(50, 1)
     linear = [variable("temperature", None, "degree", "none")]
     result = evaluate_arrays(INPUTS, linear, x, observed, modelled)
@@ -105,7 +105,7 @@ def test_outputs_without_logarithm_are_compared_in_units():
 
 
 def test_what_does_not_fit_is_named():
-    """Rows, columns and names that do not fit are errors that say which."""
+    """Rows, columns and names that do not fit are named in the error."""
     with pytest.raises(ConfigError, match="x has 400 rows, but groups has 2"):
         evaluate(groups=["a", "b"])
     with pytest.raises(ConfigError, match=r"QAA has shape \(400,\), expected \(n, 2\)"):
@@ -115,7 +115,7 @@ def test_what_does_not_fit_is_named():
 
 
 def test_json_has_all_numbers_and_null_for_the_unknown(evaluation):
-    """JSON is strict: what is not known is null."""
+    """JSON is strict: unknown numbers are null."""
     content = json.loads(to_json([evaluate("training"), evaluation]))
     assert list(content) == ["training", "test"]
     test = content["test"]
@@ -127,7 +127,7 @@ def test_json_has_all_numbers_and_null_for_the_unknown(evaluation):
 
 
 def test_csv_has_a_line_for_each_output_model_and_group(evaluation):
-    """Lines tell part, output, model, rows and group; the numbers can be read back."""
+    """Lines have part, output, model, rows and group; the numbers can be read back."""
     lines = list(csv.DictReader(io.StringIO(to_csv([evaluation]))))
     whole = [line for line in lines if line["group"] == "all"]
     # Three models and two, the baselines on their own rows besides, and the network alone.
@@ -150,7 +150,7 @@ def test_text_is_aligned(evaluation):
 
 
 def test_numbers_for_people():
-    """Digits follow the size, and little is not nothing."""
+    """Digits depend on the size, and a small share is not shown as zero."""
     assert [number(v) for v in (1.23456, 12.3456, 123.456, 0.00123456, math.nan)] == [
         "1.235",
         "12.35",
@@ -162,7 +162,7 @@ def test_numbers_for_people():
 
 
 def test_files_are_complete_and_equal(tmp_path, evaluation):
-    """Numbers, tables and pictures are written, nothing partial stays, and again they are equal."""
+    """Numbers, tables and pictures are written completely, and twice with equal bytes."""
     history = History((0.3, 0.2), (0.4, 0.3), (1e-3, 1e-3), 2)
     other = [evaluate("training")]
     paths = write_evaluation(tmp_path / "a", evaluation, history=history, other_parts=other)
@@ -185,7 +185,7 @@ def test_files_are_complete_and_equal(tmp_path, evaluation):
 
 
 def test_a_folder_that_cannot_be_used_is_an_error(tmp_path, evaluation):
-    """Where a file stands in the way the error names it, and it stays as it was."""
+    """A file in the place of the folder is named in the error and stays unchanged."""
     (tmp_path / "taken").write_text("mine")
     with pytest.raises(OutputError, match="taken"):
         write_evaluation(tmp_path / "taken", evaluation)
@@ -193,7 +193,7 @@ def test_a_folder_that_cannot_be_used_is_an_error(tmp_path, evaluation):
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, evaluation, monkeypatch):
-    """When a file cannot be completed the one before stays, and nothing partial is left."""
+    """When writing fails, the old file stays and no partial file is left."""
     from pathlib import Path
 
     (tmp_path / "metrics.json").write_text("before")
@@ -209,7 +209,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, evaluation, monkeypatch):
 
 
 def test_many_outputs_are_continued_on_another_picture():
-    """Scatter plots of more than 20 outputs are several pictures."""
+    """Scatter plots of more than 20 outputs fill several pictures."""
     x, observed, modelled, _ = samples(30, 23)
     outputs = [variable("aph", 400.0 + i) for i in range(23)]
     result = evaluate_arrays((), outputs, x[:, :0], observed, modelled)
@@ -217,7 +217,7 @@ def test_many_outputs_are_continued_on_another_picture():
 
 
 def test_a_classification_has_classes_instead_of_outputs():
-    """Accuracy and confusion are told in JSON, text and pictures."""
+    """JSON, text and pictures show accuracy and confusion."""
     rng = np.random.default_rng(0)
     x, *_ = samples(100, 1)
     shares = rng.random((100, 3))
