@@ -11,7 +11,8 @@ import xarray as xr
 import yaml
 from pydantic import ValidationError
 
-from pipeline.config import RunConfig, as_yaml, find_config, hash_of, load_config
+from pipeline.config import RunConfig, as_yaml, hash_of, load_config
+from pipeline.config.strict import find_shipped
 from pipeline.errors import ConfigError
 from pipeline.facts.shipped import shipped_configs
 from pipeline.masks import make_rules
@@ -291,7 +292,9 @@ def test_a_path_may_have_any_characters(name, tmp_path):
 def test_a_shipped_configuration_is_found_by_name(source, tmp_path, monkeypatch):
     """From any folder, as it is called or as its path in the repository."""
     monkeypatch.chdir(tmp_path)
-    assert shipped_configs() / "runs" / "demo.yaml" == find_config(source)
+    assert shipped_configs() / "runs" / "demo.yaml" == find_shipped(
+        source, "runs", "run configuration"
+    )
 
 
 def test_a_file_beats_a_shipped_configuration_of_its_name(tmp_path, monkeypatch):
@@ -306,7 +309,7 @@ def test_what_cannot_be_found_lists_the_shipped_ones(source, tmp_path, monkeypat
     """A path that is wrong never means a shipped configuration by accident."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match="demo, ocsmart_chain, ocsmart_iops"):
-        find_config(source)
+        find_shipped(source, "runs", "run configuration")
 
 
 # The object

@@ -10,7 +10,6 @@ from pipeline.config.run import (
     Execution,
     RunConfig,
     as_yaml,
-    find_config,
     hash_of,
     load_config,
 )
@@ -59,7 +58,6 @@ __all__ = [
     "Window",
     "as_yaml",
     "complaints_of",
-    "find_config",
     "hash_of",
     "load_config",
     "mask_presets",

@@ -1,7 +1,6 @@
 """A whole run configuration: where it comes from, and how the command line changes it."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,9 +11,8 @@ from pydantic import ByteSize, Field, field_validator
 from pipeline.config.batch import Batch, QualityControl
 from pipeline.config.naming import NameTemplate
 from pipeline.config.science import Name, Science
-from pipeline.config.strict import Strict, read_mapping, validated
+from pipeline.config.strict import Strict, find_shipped, read_mapping, validated
 from pipeline.errors import ConfigError
-from pipeline.facts.shipped import shipped_configs
 from pipeline.machine.files import sha256_of_text
 from pipeline.machine.resources import available_cores
 
@@ -137,33 +135,10 @@ def load_config(source: "str | Path | Mapping[str, Any] | RunConfig") -> RunConf
         return source
     if isinstance(source, Mapping):
         return validated(RunConfig, source, "configuration", _WORDS)
-    path = find_config(source)
+    path = find_shipped(source, "runs", _WORDS)
     return validated(RunConfig, read_mapping(path), path.name, _WORDS)
 
 
 def as_yaml(config: RunConfig) -> str:
     """Return the configuration as YAML, with all defaults."""
     return str(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
-
-
-def find_config(source: str | Path) -> Path:
-    """Return the file itself, or the shipped run configuration of that name.
-
-    Raises:
-        ConfigError: neither exists.
-    """
-    path = Path(source)
-    if os.path.isfile(path):  # noqa: PTH113 - False, not an error, for names that are too long
-        return path
-    shipped = shipped_configs() / "runs"
-    name = path.stem if path.suffix in {".yaml", ".yml"} else path.name
-    candidate = shipped / f"{name}.yaml"
-    if os.path.isfile(candidate) and (  # noqa: PTH113
-        path.parent == Path() or path.parent.name == "runs"
-    ):
-        return candidate
-    names = ", ".join(sorted(file.stem for file in shipped.glob("*.yaml")))
-    raise ConfigError(
-        f"{source}: no such configuration file, and no shipped configuration of that name. "
-        f"Give a path or one of {names}."
-    )

@@ -1,6 +1,7 @@
 """What all configurations share: strict models, and complaints that a person understands."""
 
 import difflib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from pydantic import (
 )
 
 from pipeline.errors import ConfigError
+from pipeline.facts.shipped import shipped_configs
 from pipeline.machine.files import read_yaml
 
 # The order of keys in a file must decide no bit and no byte of a product.
@@ -70,6 +72,32 @@ def names_from_tables(*fields: str) -> Any:
         return value
 
     return field_validator(*fields)(check)
+
+
+def find_shipped(source: str | Path, folder: str, words: str) -> Path:
+    """Return the file itself, or the shipped one of that name.
+
+    Args:
+        source: a path, or the name of a shipped file, with or without its ending.
+        folder: folder of the shipped files below ``configs``.
+        words: what the file is, for the message.
+
+    Raises:
+        ConfigError: neither exists.
+    """
+    path, shipped = Path(source), shipped_configs() / folder
+    if os.path.isfile(path):  # noqa: PTH113 - False, not an error, for names that are too long
+        return path
+    name = path.stem if path.suffix in {".yaml", ".yml"} else path.name
+    candidate = shipped / f"{name}.yaml"
+    is_bare = path.parent == Path() or path.parent.name == folder
+    if is_bare and os.path.isfile(candidate):  # noqa: PTH113
+        return candidate
+    names = ", ".join(sorted(file.stem for file in shipped.glob("*.yaml")))
+    raise ConfigError(
+        f"{source}: no such {words}, and no shipped one has that name. Give a path or one of "
+        f"{names}."
+    )
 
 
 def read_mapping(path: Path) -> Mapping[str, Any]:

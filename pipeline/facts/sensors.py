@@ -3,11 +3,17 @@
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import field
+from typing import Annotated
+
+from pydantic import Field, SkipValidation, ValidationInfo, field_validator
+from pydantic.dataclasses import dataclass
 
 from pipeline.errors import ConfigError
 from pipeline.facts.shipped import read_shipped, shipped_configs
+
+# Not converted: products record gains as the tables have them, 1 or 1.0.
+Gain = Annotated[float, SkipValidation]
 
 
 @dataclass(frozen=True)
@@ -17,12 +23,19 @@ class OcsmartBands:
     lrc_bands_nm: tuple[float, ...]
     rrs_count: int
     iop_count: int
-    gain_open: tuple[float, ...]
-    gain_coastal: tuple[float, ...]
-    open_ocean_ratio: float
+    gain_open: tuple[Gain, ...] = Field(default=(), validate_default=True)
+    """Gains for each band of ``lrc_bands_nm``; by default 1."""
+    gain_coastal: tuple[Gain, ...] = Field(default=(), validate_default=True)
+    """The same for coastal water."""
+    open_ocean_ratio: float = 70.0
     """Smallest ratio of the largest to the smallest Rrs below 700 nm for open ocean."""
-    open_ocean_bands: int
+    open_ocean_bands: int = 1
     """Number of bands at the blue end; the largest Rrs of open ocean is in one of them."""
+
+    @field_validator("gain_open", "gain_coastal")
+    @classmethod
+    def _one_by_default(cls, gains: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
+        return gains or (1.0,) * len(info.data["lrc_bands_nm"])
 
     def bands(self, kind: str) -> tuple[float, ...]:
         """Return the wavelengths (nm) of ``lrc``, ``rrs`` or ``iop``, each the start of ``lrc``."""
@@ -38,7 +51,7 @@ class Sensor:
     instruments: tuple[str, ...]
     platforms: tuple[str, ...]
     ocsmart: OcsmartBands
-    channels: Mapping[str, float]
+    channels: Mapping[str, float] = field(default_factory=dict)
     """Band centres (nm) by the names of bands in files, if the names do not contain them."""
 
 
@@ -46,32 +59,12 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def _sensor(table: dict[str, Any]) -> Sensor:
-    bands = table["ocsmart"]
-    ones = [1.0] * len(bands["lrc_bands_nm"])
-    return Sensor(
-        name=table["name"],
-        instruments=tuple(table["instruments"]),
-        platforms=tuple(table["platforms"]),
-        channels={name: float(nm) for name, nm in table.get("channels", {}).items()},
-        ocsmart=OcsmartBands(
-            lrc_bands_nm=tuple(float(nm) for nm in bands["lrc_bands_nm"]),
-            rrs_count=bands["rrs_count"],
-            iop_count=bands["iop_count"],
-            gain_open=tuple(bands.get("gain_open", ones)),
-            gain_coastal=tuple(bands.get("gain_coastal", ones)),
-            open_ocean_ratio=float(bands.get("open_ocean_ratio", 70)),
-            open_ocean_bands=int(bands.get("open_ocean_bands", 1)),
-        ),
-    )
-
-
 @functools.cache
 def sensors() -> dict[str, Sensor]:
     """Return all sensors of ``configs/sensors`` by name."""
     files = sorted((shipped_configs() / "sensors").glob("*.yaml"))
-    tables = (read_shipped(file) for file in files)
-    return {sensor.name: sensor for sensor in map(_sensor, tables)}
+    found = (Sensor(**read_shipped(file)) for file in files)
+    return {sensor.name: sensor for sensor in found}
 
 
 def find_sensor(name: str) -> Sensor:

@@ -8,8 +8,7 @@ from pipeline.config import MaskRules
 from pipeline.errors import ConfigError, repeated
 from pipeline.masks.dilation import Dilated
 from pipeline.masks.expression import ExpressionRule
-from pipeline.masks.flags import FlagIsSet
-from pipeline.masks.keep_flags import KeepFlags
+from pipeline.masks.flags import FlagRule
 from pipeline.masks.rule import MaskRule, Request
 from pipeline.masks.values import ValueRule
 from pipeline.scene.quality import MOST_MASK_RULES
@@ -17,10 +16,9 @@ from pipeline.scene.scene import Band
 
 __all__ = ["RULES", "Dilated", "MaskRule", "Request", "describe_rule", "make_rules"]
 
-# The rules of each class that a configuration requests, by key; bits are in this order.
+# Yields the requested rules of each class; bits are in this order.
 RULES: dict[str, Callable[[Request], Iterator[MaskRule]]] = {
-    "flags": FlagIsSet.requested,
-    "keep_flags": KeepFlags.requested,
+    "flags": FlagRule.requested,
     "expressions": ExpressionRule.requested,
     "values": ValueRule.requested,
 }

@@ -9,7 +9,8 @@ import xarray as xr
 
 from pipeline.masks.rule import MaskRule
 from pipeline.scene.lazy import Generated, StoredChunks, lazy
-from pipeline.scene.scene import AXES, SPECTRAL, Band, state_name, storage_of, wavelength_dim
+from pipeline.scene.scene import Band, storage_of
+from pipeline.scene.selection import select_layers
 
 Bool = npt.NDArray[np.bool_]
 
@@ -46,7 +47,7 @@ class Dilated:
 
     def grown(self, scene: xr.Dataset) -> xr.DataArray:
         """Return the lazy grown mask (y, x); it reads ``radius`` pixels beyond a requested part."""
-        layers = self._layers(scene)
+        layers = select_layers(scene, self.rule.needs, with_states=self.rule.needs)
         shape = (scene.sizes["y"], scene.sizes["x"])
 
         def excluded(lines: slice, pixels: slice) -> Bool:
@@ -65,18 +66,6 @@ class Dilated:
 
     def _around(self, part: slice, size: int) -> slice:
         return slice(max(part.start - self.radius, 0), min(part.stop + self.radius, size))
-
-    def _layers(self, scene: xr.Dataset) -> xr.Dataset:
-        """What the rule reads, nothing else."""
-        names = {band.quantity for band in self.rule.needs}
-        names |= {state_name(name) for name in names if state_name(name) in scene}
-        layers = scene[sorted(names)].drop_vars(AXES, errors="ignore").reset_coords()
-        layers = layers[sorted(names)]
-        for quantity in SPECTRAL:
-            wanted = {b.wavelength_nm or 0 for b in self.rule.needs if b.quantity == quantity}
-            if wanted:
-                layers = layers.sel({wavelength_dim(quantity): sorted(wanted)})
-        return layers
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Masks by the name of a flag, decoded from the file's own flag_masks and flag_meanings."""
+"""Masks by the names of flags, decoded from the file's own flag_masks and flag_meanings."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,35 +13,36 @@ from pipeline.scene.source_flags import SourceFlags
 
 
 @dataclass(frozen=True)
-class FlagIsSet:
-    """Excludes a pixel where a flag is set."""
+class FlagRule:
+    """Excludes a pixel where one of some flags is set, or where none of them is set."""
 
     name: str
     mask: int
+    """Bits of the flags."""
+    keep: bool = False
+    """True if pixels with one of the flags are kept, and all others excluded."""
     needs: tuple[Band, ...] = (Band(SOURCE_FLAGS),)
 
     @classmethod
-    def requested(cls, request: Request) -> Iterator["FlagIsSet"]:
-        """Yield a rule for each flag that must exist, then for each optional flag that exists.
+    def requested(cls, request: Request) -> Iterator["FlagRule"]:
+        """Yield a rule for each flag, then one (``unless_WATER_or_ICE``) for all kept flags.
 
         Raises:
             SceneError: the scene does not have a flag; the message lists those it has.
         """
-        flags, optional = request.rules.flags, request.rules.flags_if_present
-        if not flags and not (optional and SOURCE_FLAGS in request.scene):
+        rules, optional = request.rules, request.rules.flags_if_present
+        if not (rules.flags or rules.keep_flags or (optional and SOURCE_FLAGS in request.scene)):
             return
         table = SourceFlags.of(request.scene)
-        present = [name for name in optional if name in table.named and name not in flags]
-        for name in (*flags, *present):
+        present = [name for name in optional if name in table.named and name not in rules.flags]
+        for name in (*rules.flags, *present):
             yield cls(name, table.mask(name))
+        if kept := rules.keep_flags:
+            yield cls("unless_" + "_or_".join(kept), table.mask_of_any(kept), keep=True)
 
     def excluded(self, block: xr.Dataset) -> npt.NDArray[np.bool_]:
-        """Return True where the flag is set, with shape (y, x)."""
-        return is_any_set(block, self.mask)
-
-
-def is_any_set(block: xr.Dataset, mask: int) -> npt.NDArray[np.bool_]:
-    """Return True where any bit of a mask is set in the flags of the scene, with shape (y, x)."""
-    flags = np.asarray(block[SOURCE_FLAGS].values)
-    unsigned = flags.view(flags.dtype.str.replace("i", "u"))
-    return np.asarray((unsigned & unsigned.dtype.type(mask)) != 0)
+        """Return True where a pixel is excluded, with shape (y, x)."""
+        flags = np.asarray(block[SOURCE_FLAGS].values)
+        unsigned = flags.view(flags.dtype.str.replace("i", "u"))
+        is_set = (unsigned & unsigned.dtype.type(self.mask)) != 0
+        return np.asarray(is_set != self.keep)

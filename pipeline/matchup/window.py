@@ -10,7 +10,7 @@ import xarray as xr
 from pipeline.config.matchup import MatchupConfig
 from pipeline.errors import SceneError, repeated
 from pipeline.masks import Dilated, MaskRule, make_rules
-from pipeline.masks.flags import FlagIsSet
+from pipeline.masks.flags import FlagRule
 from pipeline.scene.scene import SOURCE_FLAGS, Band, plain_variables, wavelengths
 from pipeline.scene.selection import select_layers
 from pipeline.scene.source_flags import SourceFlags
@@ -49,7 +49,7 @@ class WindowReader:
     plain: tuple[Band, ...]
     """Other 2-D variables."""
     rules: tuple[MaskRule, ...]
-    uncounted: tuple[FlagIsSet, ...]
+    uncounted: tuple[FlagRule, ...]
     """Flags of pixels that do not count."""
     zeniths: tuple[str, ...]
     """Zenith angles that the scene has."""
@@ -124,9 +124,9 @@ def _bands(scene: xr.Dataset, quantity: str, span: tuple[float, float]) -> tuple
     return bands
 
 
-def _flags(scene: xr.Dataset, names: Sequence[str]) -> tuple[FlagIsSet, ...]:
+def _flags(scene: xr.Dataset, names: Sequence[str]) -> tuple[FlagRule, ...]:
     """The flags that the scene has, out of some names."""
     if not names or SOURCE_FLAGS not in scene:
         return ()
     known = SourceFlags.of(scene).named
-    return tuple(FlagIsSet(name, known[name]) for name in names if name in known)
+    return tuple(FlagRule(name, known[name]) for name in names if name in known)

@@ -85,34 +85,11 @@ COLUMNS = Grammar(
 
 
 @dataclass(frozen=True)
-class _Part:
-    """A part of an expression with its value."""
-
-    node: ast.expr
-    value: Any
-
-    @property
-    def kind(self) -> str:
-        """The kind of the value: numbers, text, or true or false."""
-        return kind_of(self.value)
-
-    def holding(self, kind: str) -> Any:
-        """Return the value; another kind is an error."""
-        if self.kind != kind:
-            raise ConfigError(f"{_quote(self.node)} holds {self.kind}, expected {kind}")
-        return self.value
-
-
-@dataclass(frozen=True)
 class Evaluation:
-    """Evaluates the parts of an expression on arrays."""
+    """Evaluates the nodes of an expression on arrays."""
 
     arrays: Arrays
     grammar: Grammar
-
-    def part(self, node: ast.expr) -> _Part:
-        """Return a node with its value."""
-        return _Part(node, self.value(node))
 
     def value(self, node: ast.expr) -> Any:
         """Return the value of a node; a node that is not named here is refused.
@@ -124,84 +101,91 @@ class Evaluation:
             case ast.Constant(value=bool() | str() as value):
                 if self.grammar.of_columns:
                     return value
-            case ast.Constant(value=int() | float() as value) if _is_finite(value):
+            # The comparison is exact; float() of a very long whole number would raise.
+            case ast.Constant(value=int() | float() as value) if abs(value) <= sys.float_info.max:
                 return float(value)
             case ast.Name(id=name) if name in self.arrays:
                 return self.arrays[name]
             case ast.BinOp(left=left, op=op, right=right) if type(op) in self.grammar.arithmetic:
-                return self._arithmetic(op, self.part(left), self.part(right))
+                return self._arithmetic(op, self.value(left), self.value(right))
             case ast.UnaryOp(op=ast.Not(), operand=inner):
-                return np.logical_not(self.part(inner).holding(CONDITION))
+                return np.logical_not(_expect(CONDITION, self.value(inner)))
             case ast.UnaryOp(op=ast.Invert(), operand=inner) if self.grammar.of_columns:
-                return np.logical_not(self.part(inner).holding(CONDITION))
+                return np.logical_not(_expect(CONDITION, self.value(inner)))
             case ast.UnaryOp(op=op, operand=inner) if type(op) in _SIGN:
-                return _apply(_SIGN[type(op)], self.part(inner).holding(NUMBERS))
+                return _apply(_SIGN[type(op)], _expect(NUMBERS, self.value(inner)))
             case ast.BoolOp(op=op, values=inners):
-                truths = [self.part(inner).holding(CONDITION) for inner in inners]
+                truths = [_expect(CONDITION, self.value(inner)) for inner in inners]
                 return functools.reduce(_JOIN[type(op)], truths)
             case ast.Compare(left=left, ops=ops, comparators=comparators):
-                return self._chain(self.part(left), ops, comparators)
+                return self._chain(self.value(left), ops, comparators)
             case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
                 function = self.grammar.functions.get(name)
                 if function is not None and function.nin == len(args):
-                    return _apply(function, *[self._number(self.part(arg)) for arg in args])
-        raise self._refusal(_quote(node))
+                    return _apply(function, *[self._number(self.value(arg)) for arg in args])
+        raise self._refusal(node)
 
-    def _chain(self, left: _Part, ops: list[ast.cmpop], comparators: list[ast.expr]) -> Any:
+    def _chain(self, left: Any, ops: list[ast.cmpop], comparators: list[ast.expr]) -> Any:
         """Compare pairwise, as Python does: ``0 < Rrs_443 < 0.01``."""
         result: Any = True
         for op, node in zip(ops, comparators, strict=True):
-            if isinstance(op, ast.In | ast.NotIn) and self.grammar.of_columns:
-                holds = self._is_in(left, node)
-                result = np.logical_and(result, holds if isinstance(op, ast.In) else ~holds)
-            elif type(op) in _COMPARE:
-                right = self.part(node)
-                result = np.logical_and(result, self._compare(op, left, right))
-                left = right
+            if type(op) in _COMPARE:
+                right = self.value(node)
+                holds, left = self._compare(op, left, right), right
+            elif (
+                self.grammar.of_columns
+                and isinstance(op, ast.In | ast.NotIn)
+                and isinstance(node, ast.List | ast.Tuple)
+            ):
+                equal = [self._compare(ast.Eq(), left, self.value(each)) for each in node.elts]
+                found = functools.reduce(np.logical_or, equal, np.False_)
+                holds = found if isinstance(op, ast.In) else ~found
             else:
-                raise self._refusal(f"'{type(op).__name__.lower()}'")
+                raise self._refusal(node)
+            result = np.logical_and(result, holds)
         return result
 
-    def _is_in(self, left: _Part, node: ast.expr) -> Any:
-        if not isinstance(node, ast.List | ast.Tuple):
-            raise ConfigError(f"{_quote(node)} after in is not a list such as [1, 2]")
-        equal = [self._compare(ast.Eq(), left, self.part(each)) for each in node.elts]
-        return functools.reduce(np.logical_or, equal, np.False_)
-
-    def _compare(self, op: ast.cmpop, left: _Part, right: _Part) -> Any:
-        kinds = {left.kind, right.kind}
+    def _compare(self, op: ast.cmpop, left: Any, right: Any) -> Any:
+        kinds = {kind_of(left), kind_of(right)}
         if kinds == {TEXT}:
-            return _COMPARE[type(op)](left.value, right.value)
+            return _COMPARE[type(op)](left, right)
         if TEXT in kinds and isinstance(op, ast.Eq | ast.NotEq):
             # A text equals no number.
-            shape = np.broadcast_shapes(np.shape(left.value), np.shape(right.value))
+            shape = np.broadcast_shapes(np.shape(left), np.shape(right))
             return np.full(shape, isinstance(op, ast.NotEq))
         return _COMPARE[type(op)](self._number(left), self._number(right))
 
-    def _arithmetic(self, op: ast.operator, left: _Part, right: _Part) -> Any:
-        function = self.grammar.arithmetic[type(op)]
-        kinds = {left.kind, right.kind}
+    def _arithmetic(self, op: ast.operator, left: Any, right: Any) -> Any:
+        function, kinds = self.grammar.arithmetic[type(op)], {kind_of(left), kind_of(right)}
         if kinds == {TEXT} and isinstance(op, ast.Add):
-            return np.char.add(left.value, right.value)
-        if kinds == {CONDITION} and isinstance(op, ast.Add | ast.Mult) and self.grammar.of_columns:
-            # In NumPy, the sum of two conditions is their "or", the product their "and".
-            return function(np.asarray(left.value), np.asarray(right.value))
+            return np.char.add(left, right)
         if kinds == {CONDITION}:
-            left.holding(NUMBERS)
+            # In NumPy, the sum of two conditions is their "or", the product their "and".
+            if not (self.grammar.of_columns and isinstance(op, ast.Add | ast.Mult)):
+                _expect(NUMBERS, left)
+            return function(np.asarray(left), np.asarray(right))
         return _apply(function, self._number(left), self._number(right))
 
-    def _number(self, part: _Part) -> Any:
-        if self.grammar.of_columns and part.kind == CONDITION:
-            return np.asarray(part.value, dtype=np.float64)
-        return part.holding(NUMBERS)
+    def _number(self, value: Any) -> Any:
+        if self.grammar.of_columns and kind_of(value) == CONDITION:
+            return np.asarray(value, dtype=np.float64)
+        return _expect(NUMBERS, value)
 
-    def _refusal(self, part: str) -> ConfigError:
-        return ConfigError(f"{part} is not allowed. Allowed: {self.grammar.allowed}")
+    def _refusal(self, node: ast.expr) -> ConfigError:
+        return ConfigError(
+            f"{ast.unparse(node)[:60]} is not allowed. Allowed: {self.grammar.allowed}"
+        )
 
 
 def kind_of(value: Any) -> str:
     """Return the kind of a value: :data:`NUMBERS`, :data:`TEXT` or :data:`CONDITION`."""
     return _KINDS.get(np.asarray(value).dtype.kind, NUMBERS)
+
+
+def _expect(kind: str, value: Any) -> Any:
+    if kind_of(value) != kind:
+        raise ConfigError(f"found {kind_of(value)}, expected {kind}")
+    return value
 
 
 def _apply(function: Function, *operands: Any) -> Any:
@@ -212,16 +196,3 @@ def _apply(function: Function, *operands: Any) -> Any:
     if not np.isfinite(result):
         raise ConfigError("it combines numbers without a finite result, such as 1 / 0")
     return float(result) if isinstance(result, np.floating) else result
-
-
-def _is_finite(value: float) -> bool:
-    """Tell whether a number is finite in float64; ``float`` of a long whole number raises."""
-    return abs(value) <= sys.float_info.max
-
-
-def _quote(node: ast.expr) -> str:
-    try:
-        text = ast.unparse(node)
-    except RecursionError:
-        return "a part of it"
-    return text if len(text) <= 60 else f"{text[:57]}..."

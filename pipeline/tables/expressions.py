@@ -11,7 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import ConfigError
-from pipeline.tables.evaluation import COLUMNS, CONDITION, Arrays, Evaluation, Grammar, kind_of
+from pipeline.tables.evaluation import (
+    COLUMNS,
+    CONDITION,
+    TEXT,
+    Arrays,
+    Evaluation,
+    Grammar,
+    kind_of,
+)
 from pipeline.tables.table import Column, listed
 
 # Far more than a person writes; deeper nesting would exhaust the interpreter's stack.
@@ -73,7 +81,9 @@ class Expression:
             with np.errstate(all="ignore"):
                 return np.asarray(Evaluation(arrays, self.grammar).value(self.tree))
         except (ConfigError, TypeError, ValueError, RecursionError) as error:
-            raise ConfigError(f"{self.text!r} cannot be calculated: {error}") from None
+            texts = [name for name in self.names if kind_of(arrays.get(name, 0)) == TEXT]
+            hint = f"; {listed(texts)} holds text" if texts else ""
+            raise ConfigError(f"{self.text!r} cannot be calculated: {error}{hint}") from None
 
     def condition(self, arrays: Arrays) -> npt.NDArray[np.bool_]:
         """Return True where the expression is true, with the shape of :meth:`value`.

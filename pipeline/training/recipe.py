@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pipeline.config.strict import read_mapping, validated
+from pipeline.config.strict import find_shipped, read_mapping, validated
 from pipeline.config.training import FinetuneConfig, Recipe, TrainingConfig
-from pipeline.errors import ConfigError
-from pipeline.facts.shipped import shipped_configs
 from pipeline.networks.activations import ACTIVATIONS
 from pipeline.networks.transforms import TRANSFORMS
 from pipeline.networks.variable import SCALINGS
@@ -43,14 +41,4 @@ def find_recipe(source: str | Path) -> Path:
     Raises:
         ConfigError: neither exists.
     """
-    path = Path(source)
-    shipped = shipped_configs() / "training" / f"{path.name}.yaml"
-    if path.is_file() or path.parent != Path():
-        return path
-    if shipped.is_file():
-        return shipped
-    names = ", ".join(sorted(file.stem for file in shipped.parent.glob("*.yaml")))
-    raise ConfigError(
-        f"{source}: no such training configuration, and no shipped one of that name. Give a path "
-        f"or one of {names}."
-    )
+    return find_shipped(source, "training", _WORDS[TrainingConfig])

@@ -9,8 +9,7 @@ import xarray as xr
 from pipeline.config import MaskRules, load_config
 from pipeline.errors import PipelineError, SceneError
 from pipeline.masks import make_rules
-from pipeline.masks.flags import FlagIsSet
-from pipeline.masks.keep_flags import KeepFlags
+from pipeline.masks.flags import FlagRule
 from pipeline.readers import open_scene
 from pipeline.scene.scene import SOURCE_FLAGS, Band
 from pipeline.scene.source_flags import SourceFlags
@@ -67,9 +66,7 @@ def test_every_bit_of_every_type_is_found_by_name(dtype, attributes):
         assert 1 << number == flags.mask(name)
         expected = np.zeros(len(pixels), bool)
         expected[[number, -1]] = True
-        np.testing.assert_array_equal(
-            FlagIsSet(name, flags.mask(name)).excluded(block)[0], expected
-        )
+        np.testing.assert_array_equal(FlagRule(name, flags.mask(name)).excluded(block)[0], expected)
 
 
 def test_the_last_obpg_mask_is_bit_31():
@@ -105,7 +102,7 @@ def test_a_single_flag_has_a_scalar_mask():
     flags = table_of(np.int32(4), "WATER", np.int32)
     assert flags.mask("WATER") == 4
     block = block_of(np.array([0, 4, 5, 3], np.int32))
-    found = FlagIsSet("WATER", flags.mask("WATER")).excluded(block)
+    found = FlagRule("WATER", flags.mask("WATER")).excluded(block)
     assert found.tolist() == [[False, True, True, False]]
 
 
@@ -173,7 +170,7 @@ def test_keep_flags_excludes_where_none_is_set():
         flag_meanings="WATER INLAND_WATER CLOUD",
     )
     names = ("WATER", "INLAND_WATER")
-    rule = KeepFlags(names, SourceFlags.of(block).mask_of_any(names))
+    (rule,) = make_rules(MaskRules(keep_flags=names), block, (), 3.0)
     assert rule.name == "unless_WATER_or_INLAND_WATER"
     expected = [[True, False, False, False, True, False, False]]
     assert expected == rule.excluded(block).tolist()
@@ -190,7 +187,7 @@ def test_flags_of_the_real_scene(modis_scene):
         assert expected == flags.masks
         loaded = scene[[SOURCE_FLAGS]].compute()
         for name in sorted(set(expected) - {"SPARE"}):
-            found = FlagIsSet(name, flags.mask(name)).excluded(loaded)
+            found = FlagRule(name, flags.mask(name)).excluded(loaded)
             np.testing.assert_array_equal(found, (stored & np.uint32(expected[name])) != 0)
 
 

@@ -1,7 +1,7 @@
 """Tables of samples become training arrays; what is wrong with them is said at once."""
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from sample_tables import CHL, NOMAD, NOMAD_BANDS, RRS, columns, config, load, nomad, write
 
 from pipeline.config import SamplesConfig, SplitsConfig
-from pipeline.config import samples as samples_config
 from pipeline.errors import ConfigError
 from pipeline.networks.transforms import TRANSFORMS
 from pipeline.networks.variable import SCALINGS
@@ -348,10 +347,16 @@ def test_configurations_that_contradict_themselves(keys: dict[str, Any]) -> None
         SamplesConfig.model_validate(said)
 
 
-def test_configuration_knows_all_transforms_and_scalings() -> None:
-    """The configuration's words are those of networks."""
-    assert set(TRANSFORMS) == set(get_args(samples_config.Transform))
-    assert set(SCALINGS) == set(get_args(samples_config.Scaling))
+@pytest.mark.parametrize(("key", "table"), [("transform", TRANSFORMS), ("scaling", SCALINGS)])
+def test_samples_know_the_tables_of_networks(
+    tmp_path: Path, key: str, table: dict[str, Any]
+) -> None:
+    """Every name in them is one for samples, too; another one is refused with all of these."""
+    for name in table:
+        samples = load(tmp_path, columns(), targets=[CHL | {key: name}])
+        assert getattr(samples.targets[0], f"{key}_name") == name
+    with pytest.raises(ConfigError, match=f"unknown {key} 'odd', expected one of .*{name}"):
+        load(tmp_path, columns(), targets=[CHL | {key: "odd"}])
 
 
 def test_the_example_of_the_documentation_is_a_configuration(real_data: Path) -> None:
