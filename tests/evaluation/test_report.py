@@ -41,6 +41,13 @@ def evaluation():
     return evaluate()
 
 
+@pytest.fixture(scope="module")
+def few_pictures():
+    """One output, without groups and baselines."""
+    x, observed, modelled, _ = samples(50, 1)
+    return evaluate_arrays(INPUTS, APH[:1], x, observed, modelled)
+
+
 def test_metrics_of_each_output_and_group(evaluation):
     """Every output has the metrics of its columns, as a whole and by group."""
     _, observed, modelled, groups = samples(COUNT, 2)
@@ -184,16 +191,16 @@ def test_files_are_complete_and_equal(tmp_path, evaluation):
         assert first.read_bytes() == second.read_bytes(), first.name
 
 
-def test_a_folder_that_cannot_be_used_is_an_error(tmp_path, evaluation):
-    """A file in the place of the folder is named in the error and stays unchanged."""
+def test_a_folder_that_cannot_be_used_is_an_error(tmp_path, few_pictures):
+    """Where a file stands in the way the error names it, and it stays as it was."""
     (tmp_path / "taken").write_text("mine")
     with pytest.raises(OutputError, match="taken"):
-        write_evaluation(tmp_path / "taken", evaluation)
+        write_evaluation(tmp_path / "taken", few_pictures)
     assert (tmp_path / "taken").read_text() == "mine"
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path, evaluation, monkeypatch):
-    """When writing fails, the old file stays and no partial file is left."""
+def test_a_failed_write_leaves_the_old_file(tmp_path, few_pictures, monkeypatch):
+    """When a file cannot be completed the one before stays, and nothing partial is left."""
     from pathlib import Path
 
     (tmp_path / "metrics.json").write_text("before")
@@ -203,15 +210,15 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, evaluation, monkeypatch):
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OutputError, match="No space left"):
-        write_evaluation(tmp_path, evaluation)
+        write_evaluation(tmp_path, few_pictures)
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.json"]
     assert (tmp_path / "metrics.json").read_text() == "before"
 
 
 def test_many_outputs_are_continued_on_another_picture():
-    """Scatter plots of more than 20 outputs fill several pictures."""
-    x, observed, modelled, _ = samples(30, 23)
-    outputs = [variable("aph", 400.0 + i) for i in range(23)]
+    """Scatter plots of more than 20 outputs are several pictures."""
+    x, observed, modelled, _ = samples(30, 21)
+    outputs = [variable("aph", 400.0 + i) for i in range(21)]
     result = evaluate_arrays((), outputs, x[:, :0], observed, modelled)
     assert [one.name for one in draw_pictures(result)] == ["scatter_1", "scatter_2"]
 

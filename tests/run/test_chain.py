@@ -257,19 +257,18 @@ def edges(ocsmart):
         masks = [(name, bit) for name in ("aa", "rrs", *oracle_chain.IOPS) for bit in (4, 8, 16)]
         masks.append(("aa", 32))
         decided = bits_of(answer(ocsmart, sensor, rows, "ocsmart"), masks)
-        found, random = [], np.random.default_rng(70)
+        random, pairs = np.random.default_rng(70), []
         for column, decision in enumerate(decided.T):
-            if not 2 <= decision.sum() <= decision.size - 2:
-                continue
-            yes, no = (random.choice(np.flatnonzero(d), 24) for d in (decision, ~decision))
-            yes, no = rows[yes], rows[no]
-            for _ in range(45):
-                middle = yes + 0.5 * (no - yes)
-                result = answer(ocsmart, sensor, middle, "ocsmart")
-                is_yes = bits_of(result, masks)[:, column, np.newaxis]
-                yes, no = np.where(is_yes, middle, yes), np.where(is_yes, no, middle)
-            found.append(yes.astype(np.float32).astype(np.float64))
-        made[sensor] = np.concatenate(found)
+            if 2 <= decision.sum() <= decision.size - 2:
+                yes, no = (random.choice(np.flatnonzero(d), 24) for d in (decision, ~decision))
+                pairs.append((rows[yes], rows[no], np.full(24, column)))
+        yes, no, column = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+        for _ in range(45):
+            middle = yes + 0.5 * (no - yes)
+            decided = bits_of(answer(ocsmart, sensor, middle, "ocsmart"), masks)
+            is_yes = np.take_along_axis(decided, column[:, np.newaxis], axis=1)
+            yes, no = np.where(is_yes, middle, yes), np.where(is_yes, no, middle)
+        made[sensor] = yes.astype(np.float32).astype(np.float64)
     return made
 
 

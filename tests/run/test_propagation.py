@@ -19,7 +19,7 @@ from pipeline.process import plan_scene
 from pipeline.run.propagation import moved_value, propagate, sigma_points
 from pipeline.run.uncertainty import InputUncertainty
 
-DRAWS, SPECTRA = 20_000, 200
+DRAWS, SPECTRA = 5_000, 100
 IOPS = ("aph", "adg")  # the most curved ones
 
 
