@@ -105,7 +105,7 @@ class MaskRules(Strict):
     flags: tuple[str, ...] = ()
     """Flags of the file: a pixel is excluded if one of them is set."""
     flags_if_present: tuple[str, ...] = ()
-    """The same, for flags that some files do not have."""
+    """Like ``flags``, for flags that some files do not have."""
     keep_flags: tuple[str, ...] = ()
     """Flags of the file: a pixel is excluded if none of them is set."""
     expressions: SortedDict = {}

@@ -31,11 +31,11 @@ class Architecture(Strict):
     l2: NotNegative = 0.0
     """Factor of the sum of squared weights of all kernels, which is added to the loss."""
     batch_normalisation: bool = False
-    """Whether batches are normalised; folded into the dense layers of the saved network."""
+    """Whether batches are normalised; saving folds this into the dense layers."""
     decorrelate: bool = False
     """Whether the network learns from the principal components of the scaled inputs, each with
     variance 1: the bands of a spectrum are correlated, and waters differ little from each other.
-    Folded into the first layer of the saved network."""
+    Saving folds this into the first layer."""
 
     @field_validator("activation", mode="before")
     @classmethod
@@ -118,7 +118,7 @@ class Fit(Strict):
     class_weights: Literal["none", "balanced"] | dict[ClassName, Positive] = "none"
     """Factor of a sample's weight, by its class; 1 for classes that are not named. balanced: the
     number of training samples, divided by the number of classes and by the samples of the class.
-    Probabilities are then those of waters in which the classes are as frequent as weighted."""
+    The probabilities then hold for waters in which the classes are as frequent as their weights."""
     target_weights: Literal["none", "balanced"] | dict[Text, Positive] = "none"
     """Factor of a sample's weight, by the name of the target (``aph_443``). balanced: all targets
     count the same, whatever the number of training samples that have them."""

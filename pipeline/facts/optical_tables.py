@@ -26,5 +26,5 @@ def interpolate(table: str, column: str, wavelength_nm: Array) -> Array:
 
 
 def per_band(value: Array | float) -> Array:
-    """Return a value of each water with shape (..., 1), to be combined with a spectrum."""
+    """Return values of waters with shape (..., 1), so that they combine with spectra."""
     return np.asarray(value, dtype=np.float64)[..., np.newaxis]

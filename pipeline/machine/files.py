@@ -13,7 +13,7 @@ MOST_YAML_BYTES = 16 * 2**20
 
 
 def sha256_of(source: Path) -> str:
-    """Return the SHA-256 of a file's bytes; of a folder, that of the names and bytes in it."""
+    """Return the SHA-256 of a file's bytes, or of the names and bytes of all files in a folder."""
     if not source.is_dir():
         with source.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -30,7 +30,7 @@ def sha256_of_listing(files: Mapping[str, Path]) -> str:
     """Return the SHA-256 of the lines that ``sha256sum net.yaml w1.csv ...`` prints.
 
     Args:
-        files: the files by their names in these lines, in order.
+        files: the files by name, in the order of the lines.
     """
     return sha256_of_text("".join(f"{sha256_of(path)}  {name}\n" for name, path in files.items()))
 

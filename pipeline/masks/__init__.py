@@ -16,7 +16,7 @@ from pipeline.scene.scene import Band
 
 __all__ = ["RULES", "Dilated", "MaskRule", "Request", "describe_rule", "make_rules"]
 
-# Yields the requested rules of each class; bits are in this order.
+# One row per class of rules: yields those that a configuration requests. Bits are in this order.
 RULES: dict[str, Callable[[Request], Iterator[MaskRule]]] = {
     "flags": FlagRule.requested,
     "expressions": ExpressionRule.requested,

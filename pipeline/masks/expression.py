@@ -24,12 +24,12 @@ from pipeline.tables.expressions import Expression
 
 @dataclass(frozen=True)
 class ExpressionRule:
-    """Excludes a pixel where an expression is true; NaN compares as in NumPy: only != is true."""
+    """Excludes a pixel where an expression is true; with NaN, only the comparison != is true."""
 
     name: str
     expression: Expression
     bands: Mapping[str, Band]
-    """The layer that each name in the expression stands for."""
+    """The layers of the names in the expression."""
 
     @classmethod
     def requested(cls, request: Request) -> Iterator["ExpressionRule"]:
@@ -49,12 +49,13 @@ class ExpressionRule:
 
         Raises:
             ConfigError: as :func:`parse_condition`, or it names nothing of the scene.
-            SceneError: a name that the scene does not have; the message lists those it has.
+            SceneError: the scene does not have a name; the message lists those it has.
         """
         expression, where = parse_condition(name, text), f"masks.expressions.{name}: {text!r}"
         if not expression.names:
             raise ConfigError(
-                f"{where} names nothing of the scene, so it cannot tell pixels apart."
+                f"{where} names nothing of the scene, so it is the same for all pixels. Use a name "
+                "such as solar_zenith."
             )
         found = {each: _find(each, scene, tolerance_nm, where) for each in expression.names}
         return cls(name, expression, found)
@@ -78,7 +79,7 @@ def parse_condition(name: str, text: str) -> Expression:
     """
     try:
         expression = Expression.parse(text, PIXELS)
-        # Evaluated without a pixel, it shows what would go wrong in the first block.
+        # An evaluation without pixels finds what would fail in the first block.
         expression.condition({each: np.empty((0, 0)) for each in expression.names})
     except ConfigError as error:
         raise ConfigError(f"masks.expressions.{name}: {error}.") from None

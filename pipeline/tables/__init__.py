@@ -76,9 +76,11 @@ def recognise(path: Path) -> Format:
         with path.open("rb") as file:
             start = file.read(8)
     except OSError as error:
-        raise table_error(path.name, f"cannot be read ({error.strerror})") from None
+        raise table_error(
+            path.name, f"cannot be read ({error.strerror}). Check its permissions"
+        ) from None
     if not start:
-        raise table_error(path.name, "the file is empty, expected a table")
+        raise table_error(path.name, "the file is empty, expected a table. Correct samples.files")
     if not start.startswith(GZIP):
         for signature, file_format in _SIGNATURES.items():
             if start.startswith(signature):

@@ -189,7 +189,7 @@ def _expect(kind: str, value: Any) -> Any:
 
 
 def _apply(function: Function, *operands: Any) -> Any:
-    """Apply a function; to numbers alone in NumPy's float64, as Python would raise or never end."""
+    """Apply a function; numbers alone use NumPy's float64, as Python could raise or never end."""
     if any(isinstance(operand, np.ndarray) for operand in operands):
         return function(*operands)
     result = function(*map(np.float64, operands))

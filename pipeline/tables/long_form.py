@@ -34,7 +34,9 @@ def widen(table: Table) -> Table:
     wavelengths = table.numbers(names[WAVELENGTH])
     if not np.isfinite(wavelengths).all():
         missing = np.flatnonzero(~np.isfinite(wavelengths))
-        raise table_error(table.name, f"no wavelength in {table.places(missing)}")
+        raise table_error(
+            table.name, f"no wavelength in {table.places(missing)}. Add it, or remove the rows"
+        )
     keys = [name for name in table.columns if name.lower() in KEYS]
     spectral = [n for n in table.columns if n not in {*keys, names[WAVELENGTH]}]
     spectra, first = _spectra(table, keys)

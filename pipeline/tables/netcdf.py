@@ -33,7 +33,9 @@ def read_netcdf(
             file.set_auto_chartostring(True)
             return _table(path, file, missing, sample_dimension)
     except DAMAGE as error:
-        raise table_error(path.name, f"cannot be read as netCDF ({error})") from None
+        raise table_error(
+            path.name, f"cannot be read as netCDF ({error}). Fetch it again"
+        ) from None
 
 
 def _table(path: Path, file: Any, missing: Sequence[float], sample_dimension: str | None) -> Table:
