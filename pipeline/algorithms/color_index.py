@@ -51,7 +51,7 @@ class ColorIndex:
     index_nm: tuple[float, float, float]
     """Wavelengths; the index is the height of the second above the line from first to third."""
     blend: tuple[float, float]
-    """Chlorophyll (mg m-3) up to which the index is used alone, and from which the ratio is."""
+    """Chlorophyll (mg m-3) below which only the index is used, and above which only the ratio."""
     green_shift: GreenShift | None
     """Conversion to 555 nm; None where the green band is at 555 nm."""
     band_ratio: BandRatio

@@ -163,7 +163,7 @@ class Finetuning(Strict):
     """How an existing network is changed for fine-tuning."""
 
     head: Literal["keep", "new"] = "keep"
-    """keep: the outputs stay, or those of them that are targets. new: a new last layer for any
+    """keep: the network keeps the outputs that are targets. new: a new last layer for any
     targets, with new hidden layers before it if ``new_hidden`` has any."""
     new_hidden: tuple[Units, ...] = ()
     """Units of the new hidden layers."""

@@ -167,7 +167,7 @@ class TuningConfig(Strict):
     epochs: int | None = Field(default=None, ge=1)
     """Epochs of the longest training; by default fit.epochs."""
     factor: int = Field(default=3, ge=2, le=100)
-    """For hyperband: one of this many trainings continues, for this many times the epochs."""
+    """For hyperband: the best of this many trainings continues, with this many times the epochs."""
     iterations: int = Field(default=1, ge=1, le=1000)
     """For hyperband: number of repetitions of the whole search, with other draws."""
     folds: int | None = Field(default=None, ge=2, le=100)

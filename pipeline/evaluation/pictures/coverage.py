@@ -24,7 +24,8 @@ FEWEST_IN_A_BIN = 8
 def coverage_picture(results: Mapping[str, tuple[Array, Array]]) -> "Figure":
     """Draw the share of rows inside stated intervals, and errors against stated uncertainties.
 
-    The results of an output are absolute errors in standard deviations, and these deviations.
+    For each output, ``results`` holds the absolute errors divided by the stated standard
+    deviations, and the standard deviations.
     """
     figure = style.new_figure(7.2, 3.5, "Stated and actual uncertainty")
     left, right = figure.subplots(1, 2)

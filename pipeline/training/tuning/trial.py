@@ -51,6 +51,6 @@ RunTrial = Callable[[Proposal], Trial]
 
 
 def best_of(trials: Sequence[Trial]) -> Trial | None:
-    """Return the trial with the lowest objective, the first of equals; None if all diverged."""
+    """Return the trial with the lowest objective, or None if all diverged."""
     done = [trial for trial in trials if trial.objective is not None]
     return min(done, key=lambda trial: (trial.loss, trial.number), default=None)
