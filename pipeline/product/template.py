@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from pipeline.product.attributes import describe_variables
+from pipeline.product.variable_attributes import describe_variables
 from pipeline.run.plan import Plan
 from pipeline.scene.quality import QUALITY_FLAGS
 from pipeline.scene.scene import GEOLOCATION, SOURCE_FLAGS, source_flags_name
