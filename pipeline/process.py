@@ -110,11 +110,7 @@ def _write(
 
 
 def plan_scene(source: str | Path, config: AnyConfig) -> Plan:
-    """Return what ``process_scene`` would do, without doing it.
-
-    Raises:
-        PipelineError: for any reason of ``process_scene`` that shows before a pixel is read.
-    """
+    """Return what ``process_scene`` would do; raise any error that shows before a pixel is read."""
     path, run = _resolved(source, config)
     with open_scene(path, run.science.reader) as scene:
         return locate_and_plan(scene, path.name, run)[1]

@@ -33,12 +33,7 @@ MEMORY_FOR_ALL = 2_000_000_000
 
 
 def plan_batch(request: BatchRequest) -> list[LedgerEntry]:
-    """Return the scenes of a call with their states; pending scenes would be processed.
-
-    Raises:
-        ConfigError: the call is wrong.
-        LedgerError: the ledger cannot be read.
-    """
+    """Return the scenes of a call with their states; pending scenes would be processed."""
     path = request.ledger_path
     open_one = Ledger.open if path.exists() else Ledger.instead_of
     with open_one(path, request.output) as ledger:

@@ -67,11 +67,7 @@ class _Progress:
 
 
 def read_status(path: Path) -> list[LedgerStatus]:
-    """Read a ledger, or every ledger in a folder.
-
-    Raises:
-        LedgerError: there is no ledger.
-    """
+    """Read a ledger, or every ledger in a folder; raise LedgerError if there is none."""
     if not path.is_dir():
         return [_status_of(path)]
     found = sorted(path.glob(f"{LEDGER_STEM}*{LEDGER_SUFFIX}"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.options import (
-    EXISTING,
+    PATH,
     POSITIVE,
     Numbers,
     configured,
@@ -50,7 +50,7 @@ class _Shard(Numbers):
     "--ledger",
     "File that records which scenes are done; it must be on a local disk.",
     "in the output folder",
-    EXISTING,
+    PATH,
 )
 @click.option("--dry-run", is_flag=True, help="List the scenes, what would be done, and why.")
 @click.option("--retry-failed", is_flag=True, help="Retry scenes that failed in earlier calls.")
@@ -200,7 +200,7 @@ def _exit_code(summary: "BatchSummary", new_failures_only: bool) -> int:
 
 
 @click.command()
-@click.argument("ledger", metavar="[LEDGER | FOLDER]", type=EXISTING, default=Path())
+@click.argument("ledger", metavar="[LEDGER | FOLDER]", type=PATH, default=Path())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @log_level_option
 def status(ledger: Path, as_json: bool, log_level: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from pipeline.cli.options import (
-    EXISTING,
+    PATH,
     POSITIVE,
     log_level_option,
     names,
@@ -18,7 +18,7 @@ from pipeline.errors import ConfigError
 
 
 @click.command()
-@click.argument("file", type=EXISTING)
+@click.argument("file", type=PATH)
 @option(
     "-c --config",
     "Configuration whose science.reader opens the scene, if the file alone is not enough.",
@@ -39,12 +39,12 @@ def inspect(file: Path, config: str | None, log_level: str) -> None:
 
 
 @click.command()
-@click.argument("product", type=EXISTING)
+@click.argument("product", type=PATH)
 @option(
     "--scene scenes",
     "Input scene, or a folder that holds it; repeatable.",
     "the product's folder, and .",
-    EXISTING,
+    PATH,
     metavar="PATH",
     multiple=True,
 )
@@ -111,8 +111,8 @@ def check(config: str, log_level: str) -> None:
 
 
 @click.command()
-@click.argument("product", type=EXISTING)
-@option("-o --output", "File of the picture.", "PRODUCT with .png", EXISTING)
+@click.argument("product", type=PATH)
+@option("-o --output", "File of the picture.", "PRODUCT with .png", PATH)
 @option(
     "--variables",
     "Variables to draw.",

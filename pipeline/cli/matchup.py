@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.options import EXISTING, log_level_option, option
+from pipeline.cli.options import PATH, log_level_option, option
 from pipeline.cli.session import failure, importing, start, wrong_use
 from pipeline.errors import ConfigError, PipelineError
 
@@ -17,11 +17,11 @@ CONFIGS = "CONFIG's"
 
 
 @click.command()
-@click.argument("points_file", metavar="POINTS", type=EXISTING)
+@click.argument("points_file", metavar="POINTS", type=PATH)
 @click.argument("scenes", metavar="SCENE...", nargs=-1, required=True)
 @click.option(
     *("-o", "--output"),
-    type=EXISTING,
+    type=PATH,
     required=True,
     help="Table of match-ups: .csv, .nc, .parquet or .feather.",
 )
@@ -29,7 +29,7 @@ CONFIGS = "CONFIG's"
     "--rejected",
     "Table of pairs that were not used, with the reasons.",
     "OUTPUT with _rejected before its suffix",
-    EXISTING,
+    PATH,
 )
 @option(
     "-c --config",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 LEVELS = ("debug", "info", "warning", "error")
-EXISTING = click.Path(path_type=Path)
+PATH = click.Path(path_type=Path)
 POSITIVE = click.IntRange(min=1)
 
 
@@ -51,7 +51,7 @@ networks_option = option(
     "--networks",
     "Folder with network files; repeatable. OCPIPE_NETWORKS is searched next.",
     "none",
-    EXISTING,
+    PATH,
     metavar="DIR",
     multiple=True,
 )
@@ -62,7 +62,7 @@ log_level_option = click.option(
     help="Show messages of this level and above.",
 )
 _RUN_OPTIONS = (
-    option("-o --output", "Folder for the products.", "execution.output, else .", EXISTING),
+    option("-o --output", "Folder for the products.", "execution.output, else .", PATH),
     networks_option,
     option("--products", "Networks of CONFIG to run.", "all", metavar="NAME,NAME"),
     option(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.options import (
-    EXISTING,
+    PATH,
     POSITIVE,
     configured,
     log_level_option,
@@ -26,7 +26,7 @@ log = logging.getLogger("pipeline")
 
 
 @click.command()
-@click.argument("scenes", metavar="SCENE...", nargs=-1, required=True, type=EXISTING)
+@click.argument("scenes", metavar="SCENE...", nargs=-1, required=True, type=PATH)
 @click.option("-c", "--config", required=True, help="Configuration file, or name of a shipped one.")
 @run_options
 @option(

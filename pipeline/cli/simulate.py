@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import EXISTING, POSITIVE, log_level_option, names, option
+from pipeline.cli.options import PATH, POSITIVE, log_level_option, names, option
 from pipeline.cli.session import guarded, importing, start
 from pipeline.errors import ConfigError
 
@@ -22,7 +22,7 @@ NOISE = {"on": 1.0, "none": 0.0}
 @click.option(
     "-o",
     "--output",
-    type=EXISTING,
+    type=PATH,
     required=True,
     help="Table to write: .nc, .csv, .parquet or .feather.",
 )

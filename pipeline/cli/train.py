@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from pipeline.cli.options import EXISTING, log_level_option, networks_option, option
+from pipeline.cli.options import PATH, log_level_option, networks_option, option
 from pipeline.cli.session import guarded, importing, listening, start
 from pipeline.cli.study import choose_size, study_option
 from pipeline.errors import NetworkError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Kind = TypeVar("Kind", bound="Recipe")
 
 output_option = click.option(
-    "-o", "--output", type=EXISTING, required=True, help="Folder for the network and its reports."
+    "-o", "--output", type=PATH, required=True, help="Folder for the network and its reports."
 )
 restart_option = click.option(
     "--restart", is_flag=True, help="Start over instead of resuming an earlier call."
@@ -31,7 +31,7 @@ samples_option = option(
     "--samples",
     "Table of samples; repeatable.",
     "samples.files",
-    EXISTING,
+    PATH,
     metavar="FILE",
     multiple=True,
 )
@@ -79,7 +79,7 @@ def train(
 
 
 @click.command()
-@click.argument("network", type=EXISTING)
+@click.argument("network", type=PATH)
 @click.argument("config")
 @samples_option
 @output_option
@@ -117,7 +117,7 @@ def finetune(
 
 
 @click.command()
-@click.argument("network_files", metavar="NETWORK...", nargs=-1, required=True, type=EXISTING)
+@click.argument("network_files", metavar="NETWORK...", nargs=-1, required=True, type=PATH)
 @click.option(
     "-c",
     "--config",
@@ -125,7 +125,7 @@ def finetune(
     help="Training configuration (file or shipped name), for samples, splits and baselines.",
 )
 @samples_option
-@click.option("-o", "--output", type=EXISTING, default=None, help="Folder for the report.")
+@click.option("-o", "--output", type=PATH, default=None, help="Folder for the report.")
 @click.option(
     "--part", type=click.Choice(PARTS), default="test", help="Part of the samples to use."
 )
@@ -154,11 +154,11 @@ def evaluate(
 
 
 @click.command()
-@click.argument("network", type=EXISTING)
+@click.argument("network", type=PATH)
 @click.option(
     "-o",
     "--output",
-    type=EXISTING,
+    type=PATH,
     required=True,
     help="File to write: .h5 (OC-SMART's layout), .keras (with a .yaml beside it) or .onnx.",
 )

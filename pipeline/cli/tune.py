@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import EXISTING, log_level_option
+from pipeline.cli.options import PATH, log_level_option
 from pipeline.cli.session import guarded, importing, listening, start
 from pipeline.cli.train import restart_option, samples_option
 
@@ -28,7 +28,7 @@ BETWEEN_LINES = 10.0
 @click.argument("config")
 @samples_option
 @click.option(
-    "-o", "--output", type=EXISTING, required=True, help="Folder for the trials and best.yaml."
+    "-o", "--output", type=PATH, required=True, help="Folder for the trials and best.yaml."
 )
 @restart_option
 @log_level_option

@@ -158,11 +158,7 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
         return dict(json.loads(self.control.groups["input_parameters"].attributes["configuration"]))
 
     def run_config(self, **execution: Any) -> RunConfig:
-        """Return the recorded configuration, ready to run.
-
-        Raises:
-            SceneError: this version does not know some of its keys.
-        """
+        """Return the recorded configuration; raise SceneError if this version cannot run it."""
         try:
             return load_config({**self.configuration, "execution": execution})
         except ConfigError as error:
@@ -192,11 +188,7 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
         return _attributes(self._file.variables[name])
 
     def stored(self, name: str, region: Any = ...) -> npt.NDArray[Any]:
-        """Return the numbers of a variable as stored, including fill values.
-
-        Raises:
-            SceneError: they cannot be read.
-        """
+        """Return the stored numbers, including fill values; raise SceneError if damaged."""
         try:
             return np.asarray(self._file.variables[name][region])
         except DAMAGE as error:
