@@ -14,7 +14,7 @@ from pipeline.batch.executors import EventQueue, JobEvent
 from pipeline.batch.job import Job, JobOutcome
 from pipeline.batch.slots import LEAST_SCENE, Slots
 from pipeline.batch.supervisor import Supervisor
-from pipeline.config import Batch, DaskCluster
+from pipeline.config.batch import Batch, DaskCluster
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.config import QualityControl
+from pipeline.config.batch import QualityControl
 
 
 def suspicions(record: Mapping[str, Any], limits: QualityControl) -> list[str]:

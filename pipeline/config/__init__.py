@@ -5,60 +5,21 @@ where the work is done, ``batch`` how many scenes are processed, and ``qc`` whic
 suspect; these three leave no trace in a product.
 """
 
-from pipeline.config.batch import Batch, DaskCluster, IfExists, QualityControl
-from pipeline.config.run import (
-    Execution,
-    RunConfig,
-    as_yaml,
-    hash_of,
-    load_config,
-)
-from pipeline.config.samples import (
-    ClassesConfig,
-    FileConfig,
-    SamplesConfig,
-    SplitsConfig,
-    VariableConfig,
-)
-from pipeline.config.science import (
-    GainMode,
-    MaskRules,
-    NetworkChoice,
-    ReaderChoice,
-    ReaderOptions,
-    Science,
-    Window,
-    mask_presets,
-)
-from pipeline.config.strict import Strict, complaints_of
-from pipeline.config.uncertainty import Correlation, QuantityUncertainty, Uncertainty
+from pipeline.config.run import RunConfig, as_yaml, hash_of, load_config
+from pipeline.config.samples import SamplesConfig, SplitsConfig
+from pipeline.config.science import MaskRules, NetworkChoice, ReaderChoice, ReaderOptions
+from pipeline.config.strict import complaints_of
 
 __all__ = [
-    "Batch",
-    "ClassesConfig",
-    "Correlation",
-    "DaskCluster",
-    "Execution",
-    "FileConfig",
-    "GainMode",
-    "IfExists",
     "MaskRules",
     "NetworkChoice",
-    "QualityControl",
-    "QuantityUncertainty",
     "ReaderChoice",
     "ReaderOptions",
     "RunConfig",
     "SamplesConfig",
-    "Science",
     "SplitsConfig",
-    "Strict",
-    "Uncertainty",
-    "VariableConfig",
-    "Window",
     "as_yaml",
     "complaints_of",
     "hash_of",
     "load_config",
-    "mask_presets",
 ]

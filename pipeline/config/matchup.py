@@ -8,11 +8,10 @@ from pydantic import Field, model_validator
 
 from pipeline.config.samples import TableFormat, Text
 from pipeline.config.science import MaskRules, Name, ReaderChoice
-from pipeline.config.strict import Strict, read_mapping, validated
+from pipeline.config.strict import Positive, Strict, read_mapping, validated
 from pipeline.facts.shipped import shipped_configs
 
 BrdfState = Literal["none", "f/Q", "unknown"]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Angle = Annotated[float, Field(gt=0, le=90)]
 Span = tuple[Positive, Positive]
 DEFAULT_PRESET = "nasa"

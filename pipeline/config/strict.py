@@ -4,12 +4,13 @@ import difflib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Field,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -19,6 +20,8 @@ from pipeline.errors import ConfigError
 from pipeline.facts.shipped import shipped_configs
 from pipeline.machine.files import read_yaml
 
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 # The order of keys in a file must decide no bit and no byte of a product.
 SORTED = AfterValidator(lambda entries: dict(sorted(entries.items())))
 

@@ -6,12 +6,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from pipeline.config.samples import ClassName, SamplesConfig, SplitsConfig, Text
-from pipeline.config.strict import Strict, complaints_of, names_from_tables
+from pipeline.config.strict import NotNegative, Positive, Strict, complaints_of, names_from_tables
 from pipeline.config.tuning import TuningConfig
 from pipeline.errors import ConfigError
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Units = Annotated[int, Field(ge=1, le=8192)]
 

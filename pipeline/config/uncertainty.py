@@ -4,10 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.config.strict import SORTED, Strict
+from pipeline.config.strict import SORTED, NotNegative, Positive, Strict
 
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Correlated = Annotated[float, Field(ge=-1, le=1)]
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import IfExists, RunConfig
+from pipeline.config import RunConfig
+from pipeline.config.batch import IfExists
 from pipeline.config.naming import NameTemplate
 from pipeline.errors import ConfigError, OutputError, ProductExistsError, WriteError
 from pipeline.machine.resources import in_words

@@ -19,7 +19,8 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.config import ReaderOptions, Strict, complaints_of
+from pipeline.config import ReaderOptions, complaints_of
+from pipeline.config.strict import Strict
 from pipeline.facts.shipped import read_shipped, shipped_configs
 from pipeline.scene.scene import SPECTRAL
 

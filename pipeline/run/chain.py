@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from pipeline.config import NetworkChoice, Science
+from pipeline.config import NetworkChoice
+from pipeline.config.science import Science
 from pipeline.errors import NetworkError, SceneError
 from pipeline.networks import Retrieval, Variable
 from pipeline.networks.after import SCOPE

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.config import GainMode, NetworkChoice
+from pipeline.config import NetworkChoice
+from pipeline.config.science import GainMode
 from pipeline.errors import ConfigError
 from pipeline.facts.sensors import find_sensor
 from pipeline.networks import Retrieval, Variable

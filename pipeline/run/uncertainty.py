@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from pipeline.config import Correlation, Science
+from pipeline.config.science import Science
+from pipeline.config.uncertainty import Correlation
 from pipeline.errors import ConfigError, SceneError
 from pipeline.run.step import RetrievalStep
 from pipeline.scene.scene import SPECTRAL, Band, plain_variables, spectral_quantities, wavelengths

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from pipeline.config import Window
+from pipeline.config.science import Window
 from pipeline.errors import SceneError
 from pipeline.scene.lazy import strips
 from pipeline.scene.scene import AXES, GEOLOCATION

@@ -19,7 +19,7 @@ from pipeline.tables.cells import (
 )
 from pipeline.tables.long_form import widen
 from pipeline.tables.table import Column, Table, is_number, table_error
-from pipeline.tables.text import table_of_lines
+from pipeline.tables.text import commented_table
 from pipeline.tables.units import SAYS_NOTHING
 
 # NOMAD 2.0 writes this for a missing value, as SeaBASS recommends.
@@ -45,16 +45,11 @@ def read_nomad(path: Path, missing: Sequence[float] = (), delimiter: str | None 
     Raises:
         ConfigError: the header is missing or repeats a name, or lines have different lengths.
     """
-    numbered = list(enumerate(read_lines(path), start=1))
-    lines = [(n, line) for n, line in numbered if line.strip() and not line.startswith("!")]
-    table = table_of_lines(path, lines, (*NOMAD_MISSING, *missing), delimiter)
-    said = [_DESCRIBED.fullmatch(line) for _, line in numbered]
-    units = {match[1]: match[2] for match in said if match}
-    return dataclasses.replace(
-        table,
-        units=_units_by_column(list(table.columns), units) | dict(table.units),
-        licence=licence_in([line for _, line in numbered if line.startswith("!")]),
-    )
+    table, comments = commented_table(path, "!", (*NOMAD_MISSING, *missing), delimiter)
+    described = [match for line in comments if (match := _DESCRIBED.fullmatch(line))]
+    units = {match[1]: match[2] for match in described}
+    own = _units_by_column(list(table.columns), units)
+    return dataclasses.replace(table, units=own | dict(table.units))
 
 
 def _units_by_column(columns: Sequence[str], units: Mapping[str, str]) -> dict[str, str]:

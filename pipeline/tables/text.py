@@ -9,7 +9,6 @@ import numpy as np
 
 from pipeline.machine.files import sha256_of
 from pipeline.tables.cells import (
-    NumberedLine,
     check_names,
     delimiter_of,
     licence_in,
@@ -35,15 +34,8 @@ def read_text(path: Path, missing: Sequence[float] = (), delimiter: str | None =
     Raises:
         ConfigError: the header is missing or repeats a name, or lines have different lengths.
     """
-    numbered = list(enumerate(read_lines(path), start=1))
-    lines = [(n, line) for n, line in numbered if line.strip() and not line.startswith("#")]
-    comments = [line for _, line in numbered if line.startswith("#")]
-    table = table_of_lines(path, lines, missing, delimiter)
-    return dataclasses.replace(
-        table,
-        units=_units_in(comments, table.columns) | dict(table.units),
-        licence=licence_in(comments),
-    )
+    table, comments = commented_table(path, "#", missing, delimiter)
+    return dataclasses.replace(table, units=_units_in(comments, table.columns) | dict(table.units))
 
 
 def _units_in(comments: Sequence[str], columns: Container[str]) -> dict[str, str]:
@@ -53,13 +45,13 @@ def _units_in(comments: Sequence[str], columns: Container[str]) -> dict[str, str
     return {name: units for name, units in pairs if name in columns}
 
 
-def table_of_lines(
-    path: Path,
-    lines: Sequence[NumberedLine],
-    missing: Sequence[float],
-    delimiter: str | None = None,
-) -> Table:
-    """Return the table of a header line and the lines below it, given with their line numbers."""
+def commented_table(
+    path: Path, mark: str, missing: Sequence[float], delimiter: str | None
+) -> tuple[Table, list[str]]:
+    """Return the table in a text file, and its comment lines, which begin with a mark."""
+    numbered = list(enumerate(read_lines(path), start=1))
+    comments = [line for _, line in numbered if line.startswith(mark)]
+    lines = [(n, line) for n, line in numbered if line.strip() and not line.startswith(mark)]
     if not lines:
         raise table_error(path.name, "no header line, expected names of columns and rows below it")
     header = lines[0][1]
@@ -67,11 +59,13 @@ def table_of_lines(
     titles = [split_units(cell) for cell in split_cells(header, delimiter)]
     names = check_names(path.name, [name for name, _ in titles])
     rows = split_rows(path.name, lines[1:], delimiter, len(names))
-    return Table(
+    table = Table(
         path=path,
         sha256=sha256_of(path),
         columns=typed_columns(names, rows, missing),
         units={name: units for name, (_, units) in zip(names, titles, strict=True) if units},
         rows=np.array([number for number, _ in rows], dtype=np.int64),
         row_word="line",
+        licence=licence_in(comments),
     )
+    return table, comments

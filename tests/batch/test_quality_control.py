@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.batch.quality_control import suspicions
-from pipeline.config import QualityControl
+from pipeline.config.batch import QualityControl
 
 RECORD = {
     "valid_fraction": {"aph": 0.04, "adg": 0.2},

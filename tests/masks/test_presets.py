@@ -12,7 +12,8 @@ from miniatures.truth import image_of_coordinates
 from small_runs import flag_bit, network_for, product_of, run_settings
 
 from pipeline.cli import main
-from pipeline.config import as_yaml, load_config, mask_presets
+from pipeline.config import as_yaml, load_config
+from pipeline.config.science import mask_presets
 from pipeline.errors import ConfigError, SceneError
 from pipeline.process import plan_scene
 from pipeline.readers import open_scene

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.config import FileConfig, SamplesConfig, VariableConfig
+from pipeline.config import SamplesConfig
+from pipeline.config.samples import FileConfig, VariableConfig
 from pipeline.errors import ConfigError
 from pipeline.networks.variable import Array
 from pipeline.tables import Table

@@ -5,7 +5,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.config import ClassesConfig, SamplesConfig
+from pipeline.config import SamplesConfig
+from pipeline.config.samples import ClassesConfig
 from pipeline.errors import ConfigError
 from pipeline.networks.variable import Array
 from pipeline.tables import Table

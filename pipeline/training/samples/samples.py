@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.config import ClassesConfig, FileConfig, SamplesConfig
+from pipeline.config import SamplesConfig
+from pipeline.config.samples import ClassesConfig, FileConfig
 from pipeline.errors import ConfigError
 from pipeline.networks.variable import Array
 from pipeline.tables import Table, read_table

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.config import VariableConfig
+from pipeline.config.samples import VariableConfig
 from pipeline.errors import ConfigError
 from pipeline.facts.quantities import band_name, quantities
 from pipeline.networks.transforms import TRANSFORMS, Transform
