@@ -8,7 +8,7 @@ UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.lock)
 DEMO_SCENE := sample_data/scenes/AQUA_MODIS.20240615T183500.L2.OC.nc
 DEMO_PRODUCT := demo/AQUA_MODIS.20240615T183500.L2.OC.demo.nc
 
-.PHONY: help install demo bench test test-slurm fuzz same-bytes check lint types imports wheel-smoke lock sample-data clean
+.PHONY: help install demo bench quick test test-slurm fuzz same-bytes check lint types imports wheel-smoke lock sample-data clean
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
@@ -30,8 +30,11 @@ demo: install  ## a sample scene through the demonstration network, and a pictur
 	$(BIN)/ocpipe run $(DEMO_SCENE) -c demo --networks sample_data/networks -o demo
 	$(BIN)/ocpipe quicklook $(DEMO_PRODUCT)
 
-test: install  ## the tests
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+quick: install  ## the tests that a change usually breaks, in a minute
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m quick $$(grep -rl mark.quick tests --include 'test_*.py')
+
+test: install  ## all tests, and which 30 were slowest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --durations 30
 
 test-slurm: install  ## the job files of examples/ on a Slurm of one node, installed where absent
 	tests/slurm/run.sh $(BIN)/ocpipe
