@@ -33,7 +33,7 @@ def is_product(path: Path) -> bool:
 
 
 def scene_of(path: Path) -> tuple[str, str] | None:
-    """Return base name and SHA-256 of a product's scene; None if the file is not a product."""
+    """Return base name and SHA-256 of a product's scene, or None if the file is no product."""
     if not is_product(path):
         return None
     with h5py.File(path, "r") as file:

@@ -64,7 +64,7 @@ class Plan(Shown):
     is_map: bool
     """Whether the scene has coordinates along its lines and pixels."""
     uncertainty: InputUncertainty | None = None
-    """The uncertain inputs; None if all inputs are taken as exact."""
+    """The uncertain inputs, or None if all inputs are taken as exact."""
 
     def _heading(self) -> str:
         return f"{self.scene_name}: {self.shape[0]} lines x {self.shape[1]} pixels"
@@ -183,10 +183,10 @@ def check_config(config: RunConfig) -> None:
 def locate(scene: xr.Dataset, config: RunConfig) -> tuple[xr.Dataset, Extent]:
     """Return the scene with the configured constants, and the extent of its window.
 
-    With a bounding box this reads geolocation, and the extent keeps the part in the window.
+    With a bounding box, geolocation is read; the extent keeps the part in the window.
 
     Raises:
-        SceneError: the window contains nothing of the scene, or a constant is not needed.
+        SceneError: no pixel of the scene is in the window, or a constant is not needed.
     """
     scene = with_constants(scene, config.science.constants)
     return scene, find_extent(scene, config.science.window)
@@ -263,7 +263,7 @@ def _layers(
 def _storage(
     scene: xr.Dataset, layers: Sequence[Band], rules: Sequence[MaskRule], extent: Extent
 ) -> tuple[StoredChunks, ...]:
-    """Storage chunks of these layers; a mask that grows reads the layers that its rule needs."""
+    """Storage chunks of these layers; a mask that grows stands for the layers of its rule."""
     grown = {Band(rule.layer): rule.rule.needs for rule in rules if isinstance(rule, Dilated)}
     read = [source for layer in layers for source in grown.get(layer, (layer,))]
     if extent.places is not None:
