@@ -191,7 +191,7 @@ def _networks(
 def _network(
     name: str, recorded: Mapping[str, Any], folders: Sequence[Path]
 ) -> tuple[Finding, Path | None]:
-    """Search for a network file; return its path if the product was made with it."""
+    """Search for a network file; return its path if the product was made with this file."""
     file, expected = str(recorded["file"]), str(recorded["sha256"])
     hashes, right, problem = list[str](), None, ""
     for path in dict.fromkeys(folder / file for folder in folders):

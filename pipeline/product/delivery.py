@@ -41,7 +41,7 @@ class Delivery:
     first_seen: int | None = None
     """Date of the product in seconds since 1970, or None for the present time."""
     announce: Callable[[Path], None] = lambda _: None
-    """Called with the path before anything is written there; it may raise an error to refuse."""
+    """Called with the path before anything is written there; the function may raise an error."""
 
     @classmethod
     def of(cls, config: RunConfig, **how: Any) -> "Delivery":

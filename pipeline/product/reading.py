@@ -188,7 +188,8 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
         return _attributes(self._file.variables[name])
 
     def stored(self, name: str, region: Any = ...) -> npt.NDArray[Any]:
-        """Return the stored numbers, including fill values; raise SceneError if damaged."""
+        """Return the stored numbers, including fill values; raise SceneError if they are
+        damaged."""
         try:
             return np.asarray(self._file.variables[name][region])
         except DAMAGE as error:

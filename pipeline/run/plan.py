@@ -116,7 +116,7 @@ class Plan(Shown):
 
     @cached_property
     def work(self) -> Work:
-        """The threads and pixels at once that stay within the memory limit.
+        """The numbers of threads and of pixels at once that stay within the memory limit.
 
         Raises:
             SceneError: even the smallest amount of work exceeds the limit.
