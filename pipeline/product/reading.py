@@ -188,8 +188,7 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
         return _attributes(self._file.variables[name])
 
     def stored(self, name: str, region: Any = ...) -> npt.NDArray[Any]:
-        """Return the stored numbers, including fill values; raise SceneError if they are
-        damaged."""
+        """Return the stored numbers, including fill values; raise SceneError for damaged data."""
         try:
             return np.asarray(self._file.variables[name][region])
         except DAMAGE as error:
