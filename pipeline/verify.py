@@ -78,7 +78,7 @@ def verify_product(
         scenes: the input scene, or folders that may hold it; the product's folder and the current
             folder are searched as well.
         network_dirs: folders to search for networks, before those of OCPIPE_NETWORKS.
-        sample: number of pixels to recompute; None for all of them.
+        sample: number of pixels to recompute, or None for all pixels.
         seed: seed of the choice of pixels.
 
     Raises:

@@ -32,9 +32,9 @@ class Gains:
     open_ocean: tuple[float, ...]
     coastal: tuple[float, ...]
     ratio: float
-    """In the open ocean, the largest Rrs is at least this many times the smallest Rrs."""
+    """Smallest ratio (largest / smallest Rrs) at which a spectrum counts as open ocean."""
     first_bands: int
-    """In the open ocean, the largest Rrs is in one of this number of first bands."""
+    """Number of first bands, one of which has the largest Rrs of an open-ocean spectrum."""
 
     def factors(self, rrs: npt.NDArray[np.floating]) -> Float64:
         """Return the gain of every value of ``rrs``, as an array (n, bands)."""

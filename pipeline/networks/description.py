@@ -41,7 +41,7 @@ class GoldenSpectra:
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Network(Retrieval):
-    """A neural network as data; ``predict`` runs it with an engine."""
+    """A neural network as data, which ``predict`` runs with an engine."""
 
     layers: tuple[Layer, ...]
     training: dict[str, Any] = field(default_factory=dict)

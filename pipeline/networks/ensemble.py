@@ -1,7 +1,7 @@
 """Several networks used as one: their mean and their spread.
 
-Outputs that span decades (their transform is a logarithm) are averaged as log10, all others as they
-are. Classifiers are averaged as probabilities.
+Outputs that span decades (their transform is a logarithm) are averaged as log10, and all other
+outputs as they are. Classifiers are averaged as probabilities.
 """
 
 import dataclasses

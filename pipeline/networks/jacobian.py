@@ -17,7 +17,7 @@ STEP = 1e-4
 
 
 def jacobian(retrieval: Retrieval, x: npt.ArrayLike) -> Array:
-    """Return the derivatives of the outputs (of log10 if they span decades) by the inputs.
+    """Return derivatives of the outputs (of log10 if they span decades) with respect to inputs.
 
     Args:
         retrieval: a network, an ensemble or a published algorithm.

@@ -78,7 +78,7 @@ class Variable:
 
     @property
     def spans_decades(self) -> bool:
-        """True if the transform is a logarithm; uncertainties are then those of log10."""
+        """True if the transform is a logarithm; uncertainties are then uncertainties of log10."""
         return self.transform.ln_per_unit is not None
 
     @property

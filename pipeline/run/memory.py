@@ -85,7 +85,7 @@ class MemoryEstimate:
     product_bytes: int
     """Bytes per product pixel, all variables together."""
     pixel_bytes: int
-    """Bytes per pixel while it is computed."""
+    """Bytes per pixel while the pixel is computed."""
 
     def work_within(self, limit: int, threads: int) -> Work:
         """Return the numbers of threads and of pixels at once that stay within a limit (bytes).

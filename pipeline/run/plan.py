@@ -139,7 +139,7 @@ class Plan(Shown):
         return lines * pixels * product_pixel_bytes(self.steps, self.source_flags_bytes)
 
     def select(self, scene: xr.Dataset) -> xr.Dataset:
-        """Return the layers that the run needs, in its window, lazily.
+        """Return, lazily, the layers that the run needs, cut to its window.
 
         Other bands are not read.
         """

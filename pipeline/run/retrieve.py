@@ -43,14 +43,14 @@ class Retrieved(NamedTuple):
     flags: Flags
     """Flags (n,)."""
     outside: npt.NDArray[np.int64]
-    """For each input, the number of computed pixels outside its training range."""
+    """For each input, the number of computed pixels where the input is out of range."""
     deviation: Float32 | None
     """Standard deviations (n, outputs) that the network states itself (of log10 for outputs that
     span decades)."""
 
 
 def retrieve(step: RetrievalStep, rows: Float32, steps: Sequence[RetrievalStep] = ()) -> Retrieved:
-    """Run one step on unmasked pixels, and write its outputs into their rows for later steps.
+    """Run one step on unmasked pixels, and write the outputs into the pixels' rows for later steps.
 
     Args:
         step: the step.

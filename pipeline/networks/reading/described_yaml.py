@@ -136,7 +136,7 @@ class FileDescription(NetworkDescription):
 
 
 def is_described(path: Path) -> bool:
-    """Return whether a file is YAML with the keys of a network: ``schema`` and one more."""
+    """Return whether a file is YAML with ``schema`` and another key of a network."""
     keys = _keys(path)
     parts = ("weights", "layers", "inputs", "outputs", "classes")
     return "schema" in keys and not keys.isdisjoint(parts)

@@ -124,7 +124,7 @@ def _branched(what: str) -> str:
 
 
 def _ends(stored: Any, what: str) -> list[str]:
-    """Return the names of the input or output layers; Keras 3 stores one name without list."""
+    """Return the names of the input or output layers, stored as a list or as a single name."""
     listed = [stored] if isinstance(stored[0], str) else stored
     if len(listed) != 1:
         raise NetworkError(_branched(f"the model has {len(listed)} {what}, expected one"))

@@ -252,5 +252,5 @@ READERS: dict[str, Reader] = {
 
 
 def _readers() -> dict[str, Reader]:
-    """Return the reader of each allowed class: ``READERS`` and those of activation layers."""
+    """Return the reader of each allowed class, including the classes of activation layers."""
     return READERS | dict.fromkeys(_activation_layers(), _activation_layer)
