@@ -1,6 +1,6 @@
 """ocpipe: neural networks on whole ocean-colour scenes.
 
-Everything is imported when it is first used::
+Each name is imported when it is first used::
 
     scene = pipeline.open_scene("AQUA_MODIS.20110910T190602.L2.OC.nc")
     product = pipeline.process_scene("AQUA_MODIS.20110910T190602.L2.OC.nc", "run.yaml")

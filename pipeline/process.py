@@ -110,14 +110,14 @@ def _write(
 
 
 def plan_scene(source: str | Path, config: AnyConfig) -> Plan:
-    """Return what ``process_scene`` would do; raise any error that shows before a pixel is read."""
+    """Return the plan of ``process_scene``; raise errors that are found before a pixel is read."""
     path, run = _resolved(source, config)
     with open_scene(path, run.science.reader) as scene:
         return locate_and_plan(scene, path.name, run)[1]
 
 
 def _resolved(source: str | Path, config: AnyConfig) -> tuple[Path, RunConfig]:
-    """Return the path with the scene's name, also for ``.``, and the loaded configuration."""
+    """Return the path, which ends in the scene's name even for ``.``, and the configuration."""
     path = Path(source)
     if path.name in ("", ".."):
         path = Path(os.path.abspath(path))  # noqa: PTH100 - a link keeps its name
@@ -165,7 +165,7 @@ def _blocks(
 def compute_block(
     selected: xr.Dataset, plan: Plan, region: tuple[slice, slice]
 ) -> tuple[dict[str, npt.NDArray[Any]], InputTally]:
-    """Compute the variables of one block, each on (y, x), and count their inputs.
+    """Compute the variables of one block, each on (y, x), and count inputs out of range.
 
     ``selected`` is the result of ``plan.select``; ``region`` counts lines and pixels from the
     window's origin. The block is computed a few lines at a time, so that intermediate arrays stay

@@ -1,7 +1,7 @@
 """Checks a product against its own record.
 
-The input and the networks are compared by SHA-256, the stored numbers by their checksums, every
-attribute with what this version would write, and a sample of pixels with the float64 reference.
+Input and networks are checked by SHA-256, and stored numbers by checksums. Attributes are compared
+with those that this version would write, and a sample of pixels with the float64 reference.
 """
 
 import datetime
@@ -78,7 +78,7 @@ def verify_product(
         scenes: the input scene, or folders that may hold it; the product's folder and the current
             folder are searched as well.
         network_dirs: folders to search for networks, before those of OCPIPE_NETWORKS.
-        sample: number of pixels to recompute; None for all of them.
+        sample: number of pixels to recompute, or None for all pixels.
         seed: seed of the choice of pixels.
 
     Raises:
@@ -111,7 +111,7 @@ def _version(product: ProductFile) -> Iterator[Finding]:
 
 
 def _count(product: ProductFile) -> Tally:
-    """Count the numbers in the file as the writer did."""
+    """Count and hash the numbers in the file as the writer did."""
     chunk = product.configuration["science"]["output"]["chunk"]
     tables = {
         name: FlagTable.from_attributes(attributes, product.stored(name, (slice(0, 1),)).dtype)
@@ -144,7 +144,7 @@ def _checksums(product: ProductFile, tally: Tally) -> Iterator[Finding]:
 
 
 def _input(product: ProductFile, scenes: Sequence[Path]) -> Generator[Finding, None, Path | None]:
-    """Yield the finding about the input; return its path if it is the right file."""
+    """Yield the finding about the input; return the path of the input if it is the right file."""
     name, expected = str(product.scene["file"]), str(product.scene["sha256"])
     places = [*scenes, product.path.parent, Path()]
     candidates = [c for place in places for c in (place, place / name) if c.name == name]
@@ -170,7 +170,7 @@ def _quoted(places: Sequence[Path]) -> str:
 def _networks(
     product: ProductFile, network_dirs: Sequence[Path], source: Path | None
 ) -> Generator[Finding, None, dict[str, Path] | None]:
-    """Yield findings about networks; return the paths of the files if all are the right ones."""
+    """Yield findings about networks; return their paths if every file is the right one."""
     science = product.configuration["science"]
     files = {choice["name"]: str(choice["file"]) for choice in science["networks"]}
     beside = [product.path.parent, *([source.parent] if source else []), Path()]
@@ -191,7 +191,7 @@ def _networks(
 def _network(
     name: str, recorded: Mapping[str, Any], folders: Sequence[Path]
 ) -> tuple[Finding, Path | None]:
-    """Search for a network file; return its path if the product was made with it."""
+    """Search for a network file; return its path if the product was made with this file."""
     file, expected = str(recorded["file"]), str(recorded["sha256"])
     hashes, right, problem = list[str](), None, ""
     for path in dict.fromkeys(folder / file for folder in folders):
@@ -282,7 +282,7 @@ def _compared(found: Mapping[str, Any], expected: Mapping[str, Any], place: str)
 
 
 def _same(found: Any, wanted: Any) -> bool:
-    """Return whether two attributes are equal; netCDF reads an array of one as a number."""
+    """Return whether two attributes are equal; netCDF reads an array of one value as a number."""
     first, second = np.ravel(found), np.ravel(wanted)
     is_float = first.dtype.kind == "f" and second.dtype.kind == "f"
     return first.dtype == second.dtype and np.array_equal(first, second, equal_nan=is_float)
@@ -339,7 +339,7 @@ def _has_value(product: ProductFile, plan: Plan) -> npt.NDArray[np.bool_]:
 def _chosen(
     has_value: npt.NDArray[np.bool_], sample: int | None, seed: int
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Choose lines and pixels of the sample: four fifths with values, if enough exist."""
+    """Choose the pixels of the sample; four fifths have values, if the product has enough."""
     places = np.arange(has_value.size)
     if sample is not None and sample < has_value.size:
         drawn = np.random.default_rng(seed)

@@ -1,7 +1,8 @@
-"""The activation functions of layers: one row each, with all that engines and files need.
+"""The activation functions of layers, as a table with one row for each function.
 
-A layer names its activation in text: ``tanh``, or with a parameter ``leaky_relu(0.3)``. The NumPy
-functions are stable in float64. Keras and ONNX are arguments, so that nothing heavy is imported.
+A layer states its activation as a text, such as ``tanh`` or (with a parameter) ``leaky_relu(0.3)``.
+The NumPy functions are stable in float64. Keras and ONNX are passed as arguments, so that this
+module imports nothing heavy.
 """
 
 import math
@@ -15,7 +16,7 @@ import numpy as np
 from pipeline.errors import NetworkError
 
 Function = Callable[..., Any]
-"""A function of an array, and of the parameter where the activation takes one."""
+"""A function of an array, and of the parameter if the activation takes one."""
 
 
 @dataclass(frozen=True)
@@ -23,17 +24,17 @@ class Activation:
     """An activation: its function, its derivative, and how Keras and ONNX express it."""
 
     function: Function
-    """(n, units) -> (n, units) in NumPy; NaN stays NaN, because it marks missing values."""
+    """The NumPy function of an array (n, units); NaN marks missing values and stays NaN."""
     onnx: Function
-    """Add its operators to a graph: ``onnx(operator, tensor) -> tensor``."""
+    """``onnx(operator, tensor) -> tensor`` adds the operators of the activation to a graph."""
     derivative: Function | None = None
-    """The derivative as a function of the activation's output; None where units are mixed."""
+    """The derivative as a function of the activation's output, or None if units are mixed."""
     default: float | None = None
-    """The parameter if the text gives none, as in Keras; None for activations without one."""
+    """The default of the parameter, as in Keras, or None if there is no parameter."""
     keras: Function | None = None
-    """``keras(module, parameter)`` -> activation of a layer; None if Keras knows the name."""
+    """``keras(module, parameter)`` returns the activation; not needed if Keras knows the name."""
     keras_layers: Mapping[str, Callable[[Mapping[str, Any]], Any]] = field(default_factory=dict)
-    """Keras layer classes that compute it, each with a function: config -> parameter."""
+    """Keras layer classes for this activation, each with a function config -> parameter."""
 
 
 def _softmax(x: Any) -> Any:
@@ -90,10 +91,10 @@ _WRITTEN = re.compile(r"(?P<name>[A-Za-z_]\w*)(\((?P<parameter>[^()]*)\))?")
 
 
 def parse_activation(text: str) -> tuple[str, float | None]:
-    """Return the name and the parameter of an activation; None if it takes no parameter.
+    """Return the name and the parameter (None if there is none) of an activation.
 
     Raises:
-        NetworkError: the name is unknown, or the parameter is not one that it takes.
+        NetworkError: the name is unknown, or the activation does not take this parameter.
     """
     match = _WRITTEN.fullmatch(text.strip())
     if match is None or match["name"] not in ACTIVATIONS:
@@ -124,7 +125,7 @@ def _number(written: str, text: str) -> float:
 
 
 def activation_function(text: str) -> Function:
-    """Return the function of an activation: (n, units) -> (n, units), float64."""
+    """Return the function of an activation for float64 arrays (n, units)."""
     row, parameter = _row(text)
     return lambda x: row.function(x, *parameter)
 
@@ -146,7 +147,7 @@ def activation_derivative(text: str) -> Function:
 
 
 def keras_activation(text: str, keras: Any) -> Any:
-    """Return what a Keras layer takes as this activation, from the module ``keras``."""
+    """Return the activation in the form that a layer of the module ``keras`` takes."""
     row, parameter = _row(text)
     return text.strip() if row.keras is None else row.keras(keras, *parameter)
 

@@ -32,12 +32,12 @@ class Gains:
     open_ocean: tuple[float, ...]
     coastal: tuple[float, ...]
     ratio: float
-    """Smallest ratio of largest to smallest Rrs in the open ocean."""
+    """Smallest ratio (largest / smallest Rrs) at which a spectrum counts as open ocean."""
     first_bands: int
-    """Number of blue bands, one of which has the largest Rrs in the open ocean."""
+    """Number of first bands, one of which has the largest Rrs of an open-ocean spectrum."""
 
     def factors(self, rrs: npt.NDArray[np.floating]) -> Float64:
-        """Return the gain of every value, with the shape (n, bands) of ``rrs``."""
+        """Return the gain of every value of ``rrs``, as an array (n, bands)."""
         if self.mode == "ocsmart":
             is_open = self.is_open_ocean(rrs)[:, np.newaxis]
             return np.where(is_open, np.array(self.open_ocean), np.array(self.coastal))
@@ -45,7 +45,7 @@ class Gains:
         return np.broadcast_to(np.array(chosen), rrs.shape)
 
     def is_open_ocean(self, rrs: npt.NDArray[np.floating]) -> Bool:
-        """Return whether spectra (n, bands) have the shape of the open ocean, with shape (n,).
+        """Return which of the spectra (n, bands) are typical of the open ocean, as an array (n,).
 
         A spectrum with a missing band or a negative value is coastal. If the smallest value is
         zero, the ratio is infinite.
@@ -54,7 +54,7 @@ class Gains:
         return np.asarray((ratio >= self.ratio) & (first >= others))
 
     def near_decision(self, rrs: npt.NDArray[np.floating], margin: float) -> Bool:
-        """Return where a relative change of ``margin`` may change the decision, with shape (n,)."""
+        """Return for which rows a relative change of ``margin`` may change the decision."""
         if self.mode != "ocsmart" or self.open_ocean == self.coastal:
             return np.zeros(len(rrs), dtype=bool)
         first, others, ratio = self._deciding(rrs)
@@ -64,7 +64,7 @@ class Gains:
         return np.asarray(near_ratio | near_other)
 
     def _deciding(self, rrs: npt.NDArray[np.floating]) -> tuple[Float64, Float64, Float64]:
-        """Return the largest Rrs of the first bands and of the others, and largest / smallest."""
+        """Return the largest Rrs of the first bands and of the others, and the ratio max / min."""
         columns = [i for i, nm in enumerate(self.wavelengths_nm) if nm < LONGEST_DECIDING_NM]
         values = np.asarray(rrs, np.float64)[:, columns]
         first = values[:, : self.first_bands].max(axis=1)
@@ -74,7 +74,7 @@ class Gains:
 
 
 def gained(values: Any, gains: Gains | None) -> Any:
-    """Return values (n, bands) times the gains, in the precision of the values."""
+    """Return values (n, bands) multiplied by the gains; their precision stays the same."""
     if gains is None:
         return values
     return (values * gains.factors(values)).astype(values.dtype)

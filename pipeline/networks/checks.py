@@ -1,4 +1,4 @@
-"""Checks that the parts of a network fit together, whatever file they came from."""
+"""Checks whether the parts of a network fit together, for every file format."""
 
 import re
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def check_network(network: Network) -> Network:
     """Return the network itself if its parts fit together.
 
     Raises:
-        NetworkError: the first part that does not fit.
+        NetworkError: a part does not fit; the message names the first such part.
     """
     for check in (_check_layers, _check_variables, _check_classes, _check_names, _check_after):
         check(network)
@@ -133,10 +133,10 @@ def _check_parameters(where: str, variable: Variable) -> None:
 
 
 def check_class_names(where: str, quantity: str, classes: Sequence[str]) -> None:
-    """Refuse classes that a class map cannot name or has no room for.
+    """Refuse invalid or repeated names of classes, and more classes than a class map can hold.
 
     Args:
-        where: file or configuration, for the message.
+        where: name of the file or configuration, for the message.
         quantity: the name of the class map.
         classes: the names of all classes.
 
@@ -177,7 +177,7 @@ def _check_classes(network: Network) -> None:
 
 
 def _check_after(network: Network) -> None:
-    """Check the steps that may follow: gains need Rrs, a scope check needs inputs as outputs."""
+    """Check ``after``: gains need Rrs as outputs, and a scope check needs inputs as outputs."""
     if GAINS in network.after and any(
         v.quantity != "Rrs" or v.wavelength_nm is None for v in network.outputs
     ):
@@ -197,7 +197,7 @@ def _check_after(network: Network) -> None:
 def relative_error(found: npt.NDArray[Any], expected: Array) -> Array:
     """Return |found - expected| relative to the expected outputs, all with shape (n, outputs).
 
-    An output may be near zero; there it is relative to 1/1000 of the output's largest value.
+    For outputs near zero, the error is relative to 1/1000 of the output's largest value.
     """
     scale = np.maximum(np.abs(expected), 1e-3 * np.abs(expected).max(axis=0))
     return np.asarray(np.abs(found - expected) / np.where(scale > 0, scale, 1.0))

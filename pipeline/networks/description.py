@@ -1,4 +1,4 @@
-"""One description of every network, whatever file it came from: frozen, float64, checked.
+"""The description of a network, the same for every file format: frozen, float64, checked.
 
 Inputs and outputs are in physical units. A network transforms each input (log10, cosine of degrees
 ...), scales it linearly (onto [-1, 1], by mean and standard deviation ...), runs dense layers,
@@ -33,7 +33,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class GoldenSpectra:
-    """A few inputs and the outputs that the network must give for them, in physical units."""
+    """A few inputs and the outputs that the network must compute from them, in physical units."""
 
     inputs: Array
     outputs: Array
@@ -41,17 +41,17 @@ class GoldenSpectra:
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Network(Retrieval):
-    """A neural network as data; ``predict`` runs it with an engine."""
+    """A neural network as data, which ``predict`` runs with an engine."""
 
     layers: tuple[Layer, ...]
     training: dict[str, Any] = field(default_factory=dict)
-    """The record of its training, if the file has one."""
+    """The record of the network's training, if the file has one."""
     golden: GoldenSpectra | None = None
 
     kind: ClassVar[str] = "neural network"
 
     def reference(self, x: npt.ArrayLike) -> Array:
-        """Run the forward pass in float64, both ends in physical units.
+        """Run the forward pass in float64, with inputs and outputs in physical units.
 
         A negative input of log10, ln or sqrt gives NaN.
         """
@@ -63,9 +63,9 @@ class Network(Retrieval):
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of everything that determines its numbers: variables, ranges, layers.
+        """SHA-256 of everything that determines the network's numbers: variables, ranges, layers.
 
-        The sha256 of the file is not enough: OC-SMART's files get their variables from tables.
+        The sha256 of the file is not enough, as OC-SMART's files get their variables from tables.
         """
         digest = hashlib.sha256(repr((self.inputs, self.outputs, self.after)).encode())
         for layer in self.layers:
@@ -76,7 +76,7 @@ class Network(Retrieval):
 
     @property
     def shape_text(self) -> str:
-        """The sizes of its layers: ``7-100-75-50-25-7``."""
+        """The sizes of the layers, such as ``7-100-75-50-25-7``."""
         sizes = [len(self.inputs), *(layer.bias.size for layer in self.layers)]
         return "-".join(str(size) for size in sizes)
 

@@ -1,7 +1,7 @@
 """Several networks used as one: their mean and their spread.
 
-Outputs that span decades (their transform is a logarithm) are averaged as log10, all others as they
-are. Classifiers are averaged as probabilities.
+Outputs that span decades (their transform is a logarithm) are averaged as log10, and all other
+outputs as they are. Classifiers are averaged as probabilities.
 """
 
 import dataclasses
@@ -28,9 +28,9 @@ MOST_MEMBERS = 100
 class Calibration:
     """How the spread of the members becomes a standard deviation.
 
-    The spread misses errors that all members share. The standard deviation is therefore
-    ``sqrt((factor * spread)**2 + floor**2)``, of log10 or in units of the output, fitted to
-    measurements that the members did not see.
+    The spread misses errors that all members share. The standard deviation (of log10, or in units
+    of the output) is therefore ``sqrt((factor * spread)**2 + floor**2)``, fitted to measurements
+    that the members did not see.
     """
 
     factor: tuple[float, ...]
@@ -38,7 +38,7 @@ class Calibration:
     floor: tuple[float, ...]
     """Smallest standard deviation of each output."""
     record: Mapping[str, Any] = field(default_factory=dict)
-    """The measurements of the fit, and the share of them that the intervals contain."""
+    """The measurements used for the fit, and the share of measurements in the intervals."""
 
     def __call__(self, spread: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return standard deviations (n, outputs), in the precision of the spread."""
@@ -50,7 +50,7 @@ class Calibration:
 class Ensemble(Retrieval):
     """Networks with the same inputs and outputs, used as one network.
 
-    Its training ranges are the widest of its members.
+    The training range of a variable is the widest one among the members.
     """
 
     members: tuple[Network, ...]
@@ -73,7 +73,7 @@ class Ensemble(Retrieval):
         sha256: str = "",
         training: dict[str, Any] | None = None,
     ) -> "Ensemble":
-        """Return an ensemble; without citation or licence, it has those of its members.
+        """Return an ensemble; a missing citation or licence is taken from its members.
 
         Raises:
             NetworkError: the members or the calibration do not fit together.
@@ -104,12 +104,12 @@ class Ensemble(Retrieval):
 
     @property
     def states_uncertainty(self) -> bool:
-        """True if it gives standard deviations of its outputs; classifiers do not."""
+        """True for all ensembles except classifiers, which give no standard deviations."""
         return not self.classes
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of everything that determines its numbers."""
+        """SHA-256 of everything that determines the ensemble's numbers."""
         parts: list[Any] = [member.fingerprint for member in self.members]
         if self.calibration is not None:
             parts += [self.calibration.factor, self.calibration.floor]
@@ -117,7 +117,7 @@ class Ensemble(Retrieval):
 
     @property
     def shape_text(self) -> str:
-        """The number of members and their sizes: ``5 x 7-32-16-1``."""
+        """The number of members and their sizes, such as ``5 x 7-32-16-1``."""
         shapes = list(dict.fromkeys(member.shape_text for member in self.members))
         return f"{len(self.members)} x {', '.join(shapes)}"
 
@@ -145,15 +145,15 @@ class Ensemble(Retrieval):
         """Return outputs and standard deviations, each with shape (n, outputs).
 
         The arguments are those of :meth:`predict`. For outputs that span decades, the standard
-        deviation is that of log10.
+        deviation is that of their log10.
         """
         return self.joined(member.predict(x, engine) for member in self.members)
 
     def joined(self, made: Iterable[npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Return the mean outputs of the members and their standard deviations.
 
-        Standard deviations are calibrated if the ensemble has a calibration, and those of log10 for
-        outputs that span decades.
+        Standard deviations are calibrated if the ensemble has a calibration. For outputs that span
+        decades, the standard deviations are those of log10.
 
         Args:
             made: outputs (n, outputs) of each member in physical units, one member after the other.
@@ -194,7 +194,7 @@ def _check_alike(members: tuple[Network, ...], where: str) -> None:
 
 
 def _what(network: Network) -> dict[str, tuple[Any, ...]]:
-    """Return what members must have in common."""
+    """Return the properties that all members must have in common."""
     found: dict[str, tuple[Any, ...]] = {
         what: tuple(f"{v.name} ({v.units}, {v.transform_name})" for v in variables)
         for what, variables in (("inputs", network.inputs), ("outputs", network.outputs))
@@ -220,7 +220,7 @@ def _check_calibration(calibration: Calibration, outputs: int, where: str) -> No
 
 
 def _widest(variables: list[tuple[Variable, ...]]) -> tuple[Variable, ...]:
-    """Return the variables, each with the widest range of the members."""
+    """Return the variables, each with the widest training range among the members."""
     return tuple(
         dataclasses.replace(
             same[0],
@@ -232,5 +232,5 @@ def _widest(variables: list[tuple[Variable, ...]]) -> tuple[Variable, ...]:
 
 
 def _said(members: tuple[Network, ...], field_name: str) -> str:
-    """Return the different texts of the members in a field, joined."""
+    """Return the different texts that the members have in a field, joined."""
     return "; ".join(dict.fromkeys(filter(None, (getattr(m, field_name) for m in members))))

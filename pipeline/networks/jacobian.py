@@ -17,7 +17,7 @@ STEP = 1e-4
 
 
 def jacobian(retrieval: Retrieval, x: npt.ArrayLike) -> Array:
-    """Return the derivatives of the outputs (log10 of those that span decades) by the inputs.
+    """Return derivatives of the outputs (of log10 if they span decades) with respect to inputs.
 
     Args:
         retrieval: a network, an ensemble or a published algorithm.
@@ -65,7 +65,7 @@ def _derivatives(network: Network, x: Array) -> Array:
 
 
 def _output_derivatives(network: Network, signal: Array) -> Array:
-    """Return the derivatives of the stated outputs by the signals of the last layer."""
+    """Return the derivatives of the outputs with respect to the signals of the last layer."""
     centre, width = scale_factors(network.outputs)
     values = signal * width + centre
     columns = []

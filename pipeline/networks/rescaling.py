@@ -1,4 +1,4 @@
-"""The same function of the physical quantities with other scalings, in float64."""
+"""Changes the scalings of a network without changing its physical outputs, in float64."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ from pipeline.networks.variable import Array, Variable, scale_factors
 def rescaled(
     network: Network, inputs: tuple[Variable, ...], outputs: tuple[Variable, ...]
 ) -> Network:
-    """Return a network with other scalings and training ranges that gives the same numbers.
+    """Return the network with other scalings and training ranges; its outputs stay the same.
 
-    The first and the last layer take up the difference. If the outputs are scaled differently and
-    the last layer is not linear, a linear one is appended.
+    The weights of the first and the last layer are adapted. If the outputs are scaled differently
+    and the last layer is not linear, a linear layer is appended.
 
     Args:
         network: any network.
-        inputs: its inputs with the new scalings.
-        outputs: its outputs with the new scalings.
+        inputs: the network's inputs with the new scalings.
+        outputs: the network's outputs with the new scalings.
     """
     (old_centre, old_width), (centre, width) = map(scale_factors, (network.inputs, inputs))
     first, *others = network.layers
@@ -35,9 +35,9 @@ def rescaled(
 
 
 def with_output_scaling(layers: Sequence[Layer], slope: Array, shift: Array) -> tuple[Layer, ...]:
-    """Return layers whose outputs are multiplied by ``slope`` and shifted, each (outputs,).
+    """Return layers with outputs multiplied by ``slope`` and shifted by ``shift``.
 
-    The last layer takes this up if it is linear; otherwise a linear one is appended.
+    If the last layer is linear, its weights are adapted; otherwise a linear layer is appended.
     """
     if np.all(slope == 1) and np.all(shift == 0):
         return tuple(layers)
@@ -49,7 +49,7 @@ def with_output_scaling(layers: Sequence[Layer], slope: Array, shift: Array) -> 
 
 
 def scaled_as(variables: tuple[Variable, ...], scaling: str) -> tuple[Variable, ...]:
-    """Return variables with another scaling, one that needs only their training range."""
+    """Return variables with another scaling that needs no parameters but the training range."""
     return tuple(
         dataclasses.replace(v, scaling_name=scaling, scaling_parameters=None) for v in variables
     )

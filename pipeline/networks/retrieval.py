@@ -37,11 +37,11 @@ class Retrieval(Shown):
     outputs: tuple[Variable, ...]
     """The output columns in order."""
     sensors: tuple[str, ...]
-    """Names of the sensors for which it was made."""
+    """Names of the sensors for which the retrieval was made."""
     citation: str
     licence: str
     file_name: str
-    """Name of the file from which it was read, for messages and products."""
+    """Name of the file from which the retrieval was read, for messages and products."""
     sha256: str
     """SHA-256 of that file."""
     classes: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Retrieval(Shown):
     class_quantity: str = ""
     """For a classifier, the name of the class map, such as ``water_type``."""
     after: tuple[str, ...] = ()
-    """Names of the steps that may follow it, from :data:`pipeline.networks.after.AFTER`."""
+    """Names of steps that may follow the retrieval: :data:`pipeline.networks.after.AFTER`."""
 
     kind: ClassVar[str]
     """Kind of retrieval: ``neural network``, ``network ensemble`` or ``published algorithm``."""
@@ -58,18 +58,18 @@ class Retrieval(Shown):
 
     @property
     def states_uncertainty(self) -> bool:
-        """True if it also gives standard deviations of its outputs."""
+        """True if the retrieval also gives standard deviations of its outputs."""
         return False
 
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """SHA-256 of everything that determines its numbers."""
+        """SHA-256 of everything that determines the retrieval's numbers."""
 
     @property
     @abstractmethod
     def shape_text(self) -> str:
-        """Its size in a few characters: ``7-100-75-50-25-7``."""
+        """The size in a few characters, such as ``7-100-75-50-25-7``."""
 
     @property
     @abstractmethod

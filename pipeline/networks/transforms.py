@@ -1,6 +1,6 @@
-"""Transforms between a physical quantity and the one that a network scales: one row each.
+"""Transforms between a physical quantity and the quantity that a network scales: a table.
 
-Keras and ONNX are arguments, so that nothing heavy is imported.
+Keras and ONNX are passed as arguments, so that this module imports nothing heavy.
 """
 
 import math
@@ -17,14 +17,14 @@ RADIANS = np.float32(np.pi / 180)
 
 @dataclass(frozen=True)
 class GraphFunction:
-    """A function and its inverse as operations of Keras and of ONNX, of float32 columns."""
+    """A function of float32 columns and its inverse, as operations of Keras and of ONNX."""
 
     keras: Callable[[Any, Any], Any]
     """``keras(keras.ops, tensor) -> tensor``."""
     keras_inverse: Callable[[Any, Any], Any]
     """The inverse of ``keras``, with the same arguments."""
     onnx: Callable[[Any, str], str]
-    """Add operators to a graph: ``onnx(operator, tensor) -> tensor``; numbers become constants."""
+    """``onnx(operator, tensor) -> tensor`` adds operators; numbers become constants."""
     onnx_inverse: Callable[[Any, str], str]
     """The inverse of ``onnx``, with the same arguments."""
 
@@ -52,24 +52,24 @@ COS_DEGREES = GraphFunction(
 
 @dataclass(frozen=True)
 class Transform:
-    """A function, its inverse and its derivative, of float64 arrays of any shape."""
+    """A function of float64 arrays of any shape, with its inverse and its derivative."""
 
     forward: Callable[[Any], Any]
     inverse: Callable[[Any], Any]
     derivative: Callable[[Any], Any]
     """The derivative of ``forward``, as a function of the physical quantity."""
     graph: GraphFunction
-    """The function in float32 graphs; ``forward`` is this times ``graph_factor``."""
+    """The function in float32 graphs, which equals ``forward`` divided by ``graph_factor``."""
     graph_factor: float = 1.0
     """A factor that is folded into the weights in float64."""
     needs_positive: bool = False
     """True if the function has no value at zero and below."""
     needs_non_negative: bool = False
-    """True if the function has a value at zero, but gives NaN below."""
+    """True if the function has a value at zero, but gives NaN below zero."""
     increasing: bool = True
     """True if the function keeps the order of values."""
     ln_per_unit: float | None = None
-    """For logarithms, ln units of the physical quantity per unit of the transformed one."""
+    """For logarithms, the change of ln(physical) per unit of the transformed quantity."""
 
 
 TRANSFORMS: dict[str, Transform] = {

@@ -22,7 +22,7 @@ MOST_BANDS_IN_SHORT = 16
 
 @dataclass(frozen=True)
 class Scaling:
-    """A linear scaling, given by a centre and a width that it takes from a variable."""
+    """A linear scaling by a centre and a width, which are computed from a variable."""
 
     centre: Callable[["Variable"], float]
     width: Callable[["Variable"], float]
@@ -78,17 +78,17 @@ class Variable:
 
     @property
     def spans_decades(self) -> bool:
-        """True if the transform is a logarithm; uncertainties are then those of log10."""
+        """True if the transform is a logarithm; uncertainties are then uncertainties of log10."""
         return self.transform.ln_per_unit is not None
 
     @property
     def scaling(self) -> Scaling:
-        """The function between the transformed quantity and what the network gets."""
+        """The function between the transformed quantity and the value that the network gets."""
         return SCALINGS[self.scaling_name]
 
     @property
     def mean_and_std(self) -> tuple[float, float]:
-        """The parameters of ``zscore``; NaN, NaN for other scalings."""
+        """Mean and standard deviation for ``zscore``, or twice NaN for other scalings."""
         return self.scaling_parameters or (float("nan"), float("nan"))
 
     @property
@@ -109,7 +109,7 @@ def transformed(variables: tuple[Variable, ...], physical: Array) -> Array:
 
 
 def untransformed(variables: tuple[Variable, ...], values: Array) -> Array:
-    """Return physical values from transformed ones; shapes (n, variables)."""
+    """Return physical values from transformed values; shapes (n, variables)."""
     columns = [v.transform.inverse(values[:, index]) for index, v in enumerate(variables)]
     return np.stack(columns, axis=1)
 
@@ -132,25 +132,25 @@ def scale_factors(variables: tuple[Variable, ...]) -> tuple[Array, Array]:
 
 
 def scaled(variables: tuple[Variable, ...], physical: Array) -> Array:
-    """Return the scaled values that a network gets for physical ones, both (n, variables)."""
+    """Return the scaled values that a network gets for physical values, both (n, variables)."""
     centre, width = scale_factors(variables)
     with np.errstate(all="ignore"):
         return (transformed(variables, physical) - centre) / width
 
 
 def unscaled(variables: tuple[Variable, ...], signal: Array) -> Array:
-    """Return physical values from scaled ones: the inverse of :func:`scaled`."""
+    """Return physical values from scaled values: the inverse of :func:`scaled`."""
     centre, width = scale_factors(variables)
     return untransformed(variables, signal * width + centre)
 
 
 def in_decades(variables: tuple[Variable, ...], values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a copy of columns (n, variables) with log10 of those that span decades."""
+    """Return a copy of columns (n, variables) with log10 applied to those that span decades."""
     return _decades(variables, values, np.log10)
 
 
 def out_of_decades(variables: tuple[Variable, ...], values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a copy with the inverse of :func:`in_decades`."""
+    """Return a copy of columns (n, variables) with :func:`in_decades` undone."""
     return _decades(variables, values, lambda x, out: np.power(values.dtype.type(10), x, out=out))
 
 

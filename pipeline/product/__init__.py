@@ -1,1 +1,1 @@
-"""What is known about a product: attributes, record, place, report; and how to read it back."""
+"""A product's attributes, record, place and report, and how a product is read back."""

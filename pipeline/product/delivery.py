@@ -1,6 +1,6 @@
-"""Where a product is written, whether it may be, and its temporary name until it is complete.
+"""Where a product is written, whether that is allowed, and its name until it is complete.
 
-Of all this, only the date is recorded in the product.
+Of a delivery, only the date is recorded in the product.
 """
 
 import contextlib
@@ -30,18 +30,18 @@ class Delivery:
     template: NameTemplate
     config_name: str
     makes_folder: bool = True
-    """Whether to create a missing folder. In a batch, it is a sign of an unmounted disk."""
+    """Whether to create a missing folder, which in a batch is a sign of an unmounted disk."""
     if_exists: IfExists = "overwrite"
     owned: Path | None = None
     """An earlier product of this scene, which may always be replaced."""
     spare: int | None = None
-    """Bytes that must stay free after the product is written; None for no check."""
+    """Bytes that must stay free after the product is written, or None for no check."""
     lease: str = ""
     """Part of the temporary name; a batch uses it to find the files of a dead process."""
     first_seen: int | None = None
-    """Date of the product in seconds since 1970; None for now."""
+    """Date of the product in seconds since 1970, or None for the present time."""
     announce: Callable[[Path], None] = lambda _: None
-    """Called with the path before anything is written there; it may raise an error to refuse."""
+    """Called with the path before anything is written there; the function may raise an error."""
 
     @classmethod
     def of(cls, config: RunConfig, **how: Any) -> "Delivery":
@@ -77,7 +77,7 @@ class Delivery:
         return target
 
     def prepare(self, target: Path, nbytes: int) -> None:
-        """Create the folder; raise OutputError without space for about this many bytes."""
+        """Create the folder; raise OutputError if it has no room for about ``nbytes`` bytes."""
         if self.makes_folder:
             make_folder(self.folder)
         else:
@@ -98,7 +98,7 @@ def check_folder(folder: Path) -> None:
 
 
 def check_space(folder: Path, nbytes: int) -> None:
-    """Raise OutputError if fewer bytes are free, or if the folder cannot be reached."""
+    """Raise OutputError if less than ``nbytes`` are free, or the folder cannot be reached."""
     try:
         free = shutil.disk_usage(folder).free
     except OSError as error:
@@ -168,8 +168,8 @@ def creation_time(first_seen: int | None = None) -> datetime.datetime:
     """Return the date of a product: SOURCE_DATE_EPOCH if set, else ``first_seen``, else now.
 
     Args:
-        first_seen: seconds since 1970 when a batch first saw the scene. With it, a scene that is
-            processed again after a failure gives the same file.
+        first_seen: time (seconds since 1970) at which a batch first saw the scene. With this time,
+            a scene that is processed again after a failure gives the same file.
 
     Raises:
         ConfigError: SOURCE_DATE_EPOCH is not a number of seconds.

@@ -83,7 +83,7 @@ def _keywords(plan: Plan) -> str:
 
 
 def _distinct(plan: Plan, field: str) -> list[str]:
-    """Return what the networks state in a field, each text once, in the order of the run."""
+    """Return the texts of all networks in a field, each text once, in the order of the run."""
     said = [getattr(step.retrieval, field) or "not given" for step in plan.steps]
     return list(dict.fromkeys(said))
 
@@ -104,5 +104,5 @@ def _bounds(tally: Tally) -> dict[str, Any]:
 
 
 def _level(scene: Mapping[str, Any]) -> str:
-    """Return the level of the input: the product of an average is an average."""
+    """Return the product's processing level: level 3 if the input is level 3, else level 2."""
     return "L3" if str(scene.get("processing_level", "")).startswith(("L3", "Level-3")) else "L2"

@@ -1,7 +1,7 @@
 """The inputs of a product: everything that decides its numbers, as one key and as plain data.
 
-It is only the bytes of the scene, the networks, the science part of the configuration and the
-versions of the software. So two runs can be compared byte by byte.
+Only the bytes of the scene, the networks, the science part of the configuration and the versions of
+the software decide the numbers. So products of two runs can be compared byte by byte.
 """
 
 import datetime

@@ -33,7 +33,7 @@ def is_product(path: Path) -> bool:
 
 
 def scene_of(path: Path) -> tuple[str, str] | None:
-    """Return base name and SHA-256 of a product's scene; None if the file is not a product."""
+    """Return base name and SHA-256 of a product's scene, or None if the file is no product."""
     if not is_product(path):
         return None
     with h5py.File(path, "r") as file:
@@ -188,7 +188,7 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
         return _attributes(self._file.variables[name])
 
     def stored(self, name: str, region: Any = ...) -> npt.NDArray[Any]:
-        """Return the stored numbers, including fill values; raise SceneError if damaged."""
+        """Return the stored numbers, including fill values; raise SceneError for damaged data."""
         try:
             return np.asarray(self._file.variables[name][region])
         except DAMAGE as error:

@@ -78,7 +78,7 @@ def _scene(provenance: Provenance) -> dict[str, Any]:
 
 
 def _uncertainty(plan: Plan) -> dict[str, Group]:
-    """Describe the uncertain inputs; empty if there are none."""
+    """Describe the uncertain inputs; the result is empty if there are none."""
     uncertainty = plan.uncertainty
     if uncertainty is None:
         return {}

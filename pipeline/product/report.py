@@ -40,10 +40,10 @@ class InputTally:
     computed: dict[str, int] = field(default_factory=dict)
     """Number of computed pixels, by the name of the network."""
     outside: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
-    """Number of computed pixels with each input (inputs,) out of range, by network."""
+    """Numbers of computed pixels with an input out of range, one for each input, by network."""
 
     def add(self, products: xr.Dataset, plan: Plan) -> None:
-        """Add the counts of ``process_block`` in a block."""
+        """Add the counts that ``process_block`` stored with a block."""
         for step in plan.steps:
             counts = products[step.flags_name].attrs
             self._add(step.name, counts[COMPUTED], counts[INPUTS_OUTSIDE])
@@ -75,7 +75,7 @@ class SceneReport:
         return {step.name: step.retrieval.fingerprint for step in self.plan.steps}
 
     def record(self) -> dict[str, Any]:
-        """Return the report as plain data; shares are from 0 to 1."""
+        """Return the report as plain data; shares are numbers between 0 and 1."""
         pixels, computed = self.tally.pixels, self.inputs.computed
         written = {name for step in self.plan.steps for name in step.variables}
         return {
@@ -101,7 +101,7 @@ class SceneReport:
         }
 
     def _outside(self, step: RetrievalStep) -> dict[str, float]:
-        """Return the share of computed pixels with each input out of range."""
+        """Return, for each input, the share of computed pixels where it is out of range."""
         computed = max(self.inputs.computed.get(step.name, 0), 1)
         counts = self.inputs.outside.get(step.name, np.zeros(len(step.sources)))
         names = (variable.name for variable in step.retrieval.inputs)

@@ -1,4 +1,4 @@
-"""Everything that happens to a pixel, as a pure function of one block: no file, Dask or thread."""
+"""Everything that happens to a pixel, in one pure function without files, Dask or threads."""
 
 import functools
 from collections.abc import Iterator, Mapping
@@ -42,10 +42,10 @@ def process_block(block: xr.Dataset, plan: "Plan") -> xr.Dataset:
         plan: the plan of the run.
 
     Returns:
-        Variables on (y, x): ``quality_flags`` and, for each step, its values (float32, NaN where
-        nothing was computed, or a class map), its uncertainties if it has any, and its flags.
-        The attributes of a step's flags hold the number of computed pixels (``COMPUTED``) and, for
-        each input, how many of them are outside the training range (``INPUTS_OUTSIDE``).
+        Variables on (y, x): ``quality_flags`` and, for each step, values (float32 with NaN where
+        nothing was computed, or a class map), uncertainties if there are any, and flags. The
+        attributes of a step's flags hold the number of computed pixels (``COMPUTED``) and, for each
+        input, how many of them are outside the training range (``INPUTS_OUTSIDE``).
     """
     quality = pixel_quality(block, plan)
     unmasked = np.flatnonzero(quality < (1 << FIRST_MASK_BIT))
@@ -98,7 +98,7 @@ def _geolocation_invalid(block: xr.Dataset) -> npt.NDArray[np.bool_]:
 
 
 def _gather(block: xr.Dataset, plan: "Plan", pixels: Pixels) -> Float32:
-    """Rows of the chosen pixels (pixels, layers): the bands, then space for all outputs.
+    """A row for each chosen pixel (pixels, layers): the bands, then space for all outputs.
 
     The values of a layer are contiguous in memory, because the steps work layer by layer.
     """
@@ -109,7 +109,7 @@ def _gather(block: xr.Dataset, plan: "Plan", pixels: Pixels) -> Float32:
 
 
 def _scatter(values: npt.NDArray[Any], pixels: Pixels, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """Put values at some pixels of a new array; the others get NaN, no class or no flag."""
+    """Put values at some pixels of a new array; other pixels get NaN, no class or no flag."""
     fill = np.float32(np.nan) if values.dtype.kind == "f" else np.uint8(NO_CLASS)
     full = np.full(shape, fill)
     full.reshape(-1)[pixels] = values

@@ -42,8 +42,8 @@ def make_chain(
 ) -> tuple[tuple[Band, ...], tuple[RetrievalStep, ...]]:
     """Return the bands of the scene that the steps need, each once, and the steps bound to them.
 
-    The nearest earlier step that computes the quantity provides an input; if there is none, the
-    scene does. A network that reconstructs its own inputs (a scope check) feeds no other step.
+    An input comes from the nearest earlier step that computes its quantity, or else from the scene.
+    A network that reconstructs its own inputs (a scope check) feeds no other step.
 
     Raises:
         SceneError: a band or a variable is not in the scene.
@@ -111,7 +111,7 @@ class _Chain:
         )
 
     def _source(self, variable: Variable, number: int) -> Band | _StepOutput:
-        """Where an input of a step comes from, in the same units."""
+        """Source of an input of a step; source and input have the same units."""
         taker = self.loaded[number].retrieval
         for earlier in reversed(range(number)):
             maker = self.loaded[earlier].retrieval
@@ -131,8 +131,8 @@ class _Chain:
         quantity, nm = variable.quantity, variable.wavelength_nm
         if (nm is not None) != (quantity in SPECTRAL):
             raise NetworkError(
-                f"input {variable.name} is described with wavelength {nm}; only "
-                f"{', '.join(SPECTRAL)} have one, and they must. Correct the description."
+                f"input {variable.name} is described with wavelength {nm}; {', '.join(SPECTRAL)} "
+                "need a wavelength, and other inputs have none. Correct the description."
             )
         if nm is None:
             if quantity not in self.scene:

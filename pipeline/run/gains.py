@@ -25,7 +25,7 @@ class GainFinder:
     """Largest distance between a band of the network and a band with a known gain."""
 
     def of_outputs(self) -> Gains | None:
-        """Return the gains on the outputs; None if none are requested."""
+        """Return the gains on the outputs, or None if no gains are requested."""
         mode = self.choice.gains
         if mode == "none":
             return None
@@ -37,7 +37,7 @@ class GainFinder:
         return self._gains(mode, self.network.outputs)
 
     def of_inputs(self, takes_outputs: bool) -> Gains | None:
-        """Return the gains on the inputs; None if none are requested.
+        """Return the gains on the inputs, or None if no gains are requested.
 
         Args:
             takes_outputs: whether the network takes outputs of an earlier step.

@@ -39,9 +39,9 @@ class Work:
 
 
 def choose_work(estimate: Callable[[int, int], int], threads: int, limit: int) -> Work | None:
-    """Choose the most threads, then the most pixels at once, that stay within a limit (bytes).
+    """Choose the largest number of threads, then of pixels at once, within a limit (bytes).
 
-    None if even one thread with the fewest pixels exceeds the limit.
+    The result is None if even one thread with the fewest pixels exceeds the limit.
     """
     for number in range(threads, 0, -1):
         for pixels in PIXELS_AT_ONCE:
@@ -85,10 +85,10 @@ class MemoryEstimate:
     product_bytes: int
     """Bytes per product pixel, all variables together."""
     pixel_bytes: int
-    """Bytes per pixel while it is computed."""
+    """Bytes per pixel while the pixel is computed."""
 
     def work_within(self, limit: int, threads: int) -> Work:
-        """Return the threads and pixels at once that stay within a limit (bytes).
+        """Return the numbers of threads and of pixels at once that stay within a limit (bytes).
 
         Raises:
             SceneError: even the smallest amount of work exceeds the limit.
@@ -114,7 +114,7 @@ class MemoryEstimate:
         return self._input_bytes(begun) + waiting + working + OVERHEAD
 
     def _input_bytes(self, blocks: int) -> int:
-        """Bytes of the storage chunks that a number of blocks keep in memory."""
+        """Bytes of the storage chunks that the given number of blocks keeps in memory."""
         shapes = Counter((chunks.lines, chunks.pixels) for chunks in self.storage)
         most = {shape: self.grid.most_chunks(*shape, blocks) for shape in shapes}
         chunks = sum(most[stored.lines, stored.pixels] * stored.nbytes for stored in self.storage)

@@ -64,7 +64,7 @@ class Plan(Shown):
     is_map: bool
     """Whether the scene has coordinates along its lines and pixels."""
     uncertainty: InputUncertainty | None = None
-    """The uncertain inputs; None if all inputs are taken as exact."""
+    """The uncertain inputs, or None if all inputs are taken as exact."""
 
     def _heading(self) -> str:
         return f"{self.scene_name}: {self.shape[0]} lines x {self.shape[1]} pixels"
@@ -116,7 +116,7 @@ class Plan(Shown):
 
     @cached_property
     def work(self) -> Work:
-        """The threads and pixels at once that stay within the memory limit.
+        """The numbers of threads and of pixels at once that stay within the memory limit.
 
         Raises:
             SceneError: even the smallest amount of work exceeds the limit.
@@ -139,7 +139,7 @@ class Plan(Shown):
         return lines * pixels * product_pixel_bytes(self.steps, self.source_flags_bytes)
 
     def select(self, scene: xr.Dataset) -> xr.Dataset:
-        """Return the layers that the run needs, in its window, lazily.
+        """Return, lazily, the layers that the run needs, cut to its window.
 
         Other bands are not read.
         """
@@ -183,10 +183,10 @@ def check_config(config: RunConfig) -> None:
 def locate(scene: xr.Dataset, config: RunConfig) -> tuple[xr.Dataset, Extent]:
     """Return the scene with the configured constants, and the extent of its window.
 
-    With a bounding box this reads geolocation, and the extent keeps the part in the window.
+    With a bounding box, geolocation is read; the extent keeps the part in the window.
 
     Raises:
-        SceneError: the window contains nothing of the scene, or a constant is not needed.
+        SceneError: no pixel of the scene is in the window, or a constant is not needed.
     """
     scene = with_constants(scene, config.science.constants)
     return scene, find_extent(scene, config.science.window)
@@ -263,7 +263,7 @@ def _layers(
 def _storage(
     scene: xr.Dataset, layers: Sequence[Band], rules: Sequence[MaskRule], extent: Extent
 ) -> tuple[StoredChunks, ...]:
-    """Storage chunks of these layers; a mask that grows reads the layers that its rule needs."""
+    """Storage chunks of these layers; a mask that grows stands for the layers of its rule."""
     grown = {Band(rule.layer): rule.rule.needs for rule in rules if isinstance(rule, Dilated)}
     read = [source for layer in layers for source in grown.get(layer, (layer,))]
     if extent.places is not None:

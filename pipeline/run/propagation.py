@@ -30,7 +30,7 @@ _NORMAL = NormalDist()
 def propagate(
     uncertainty: InputUncertainty, steps: Steps, rows: Float32, deviations: Float32
 ) -> dict[str, Float32]:
-    """Return the standard deviations of the outputs, of log10 for variables that span decades.
+    """Return the standard deviations of outputs (of log10 for outputs that span decades).
 
     Args:
         uncertainty: the uncertain inputs and the method.
@@ -39,7 +39,7 @@ def propagate(
         deviations: standard deviations of the uncertain inputs, with shape (inputs, n).
 
     Returns:
-        An array (n, outputs) for each step whose uncertainty is written, and for some others.
+        An array (n, outputs) for each step whose uncertainty is written, and for some other steps.
     """
     method = _by_derivatives if uncertainty.method == "jacobian" else _by_sigma_points
     return method(uncertainty, _needed(uncertainty.reached(steps)), rows, deviations)
@@ -61,11 +61,11 @@ def _needed(steps: Steps) -> tuple[RetrievalStep, ...]:
 def _by_sigma_points(
     uncertainty: InputUncertainty, steps: Steps, rows: Float32, deviations: Float32
 ) -> dict[str, Float32]:
-    """The spread of outputs over 2n points that have mean and covariance of the inputs.
+    """The spread of outputs over 2n points with the mean and covariance of the inputs.
 
     The spherical cubature rule of Arasaratnam and Haykin 2009 (IEEE Trans. Autom. Control 54,
-    1254), rotated so that every point moves every input a little. A point on an axis would be the
-    square root of n deviations away, where Rrs is often negative.
+    1254), rotated so that every point moves every input a little. Without rotation, a point would
+    move one input by sqrt(n) deviations, to where Rrs is often negative.
     """
     spreads = {step.name: _Spread() for step in steps}
     moved = np.array(rows, order="K")
@@ -82,7 +82,7 @@ def _by_sigma_points(
 
 
 def sigma_points(factor: Float64) -> Iterator[Float64]:
-    """Yield 2n points (n,) of equal weight, with mean zero and covariance factor factor'.
+    """Yield 2n points (n,) of equal weight, with mean zero and covariance ``factor @ factor.T``.
 
     Their directions are rows of the orthogonal matrix of the discrete Hartley transform.
     """
@@ -95,10 +95,10 @@ def sigma_points(factor: Float64) -> Iterator[Float64]:
 
 
 def moved_value(value: Float32, deviation: Float32, z: float, is_positive: bool) -> Float32:
-    """Return values moved by z standard deviations, by the quantiles of their distribution.
+    """Return values moved by z standard deviations, as quantiles of the distribution.
 
-    The distribution is normal. For positive quantities it is cut off at zero, so that no point is
-    below zero.
+    The distribution is normal. For positive quantities, the distribution is cut off at zero, so
+    that no point is below zero.
     """
     if not is_positive:
         return value + np.float32(z) * deviation
@@ -109,11 +109,11 @@ def moved_value(value: Float32, deviation: Float32, z: float, is_positive: bool)
 
 @functools.lru_cache(maxsize=4096)
 def _truncated_quantiles(z: float) -> tuple[Float64, Float64]:
-    """Tabulate where the normal quantile z lies if the distribution is cut off at zero.
+    """Tabulate the place of the normal quantile z in a distribution that is cut off at zero.
 
     Returns:
-        Means of the distribution, and for each the distance of the quantile from the mean; both in
-        standard deviations.
+        Means of the distribution, and for each mean the distance of the quantile from the mean,
+        both in standard deviations.
     """
     ratios = np.linspace(0.0, 6.0 + abs(z), NODES)
     below = _NORMAL.cdf(z)

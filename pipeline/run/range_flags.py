@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.floating]
 
 
 def range_flags(retrieval: Retrieval, inputs_outside: Bool, y: Floats) -> npt.NDArray[np.uint8]:
-    """Return the range bits (n,) from the inputs outside their range (n, inputs) and outputs y."""
+    """Return the range bits (n,), from outputs y and from which inputs are out of range."""
     flags = np.zeros(len(y), dtype=np.uint8)
     flags[inputs_outside.any(axis=1)] |= INPUT_OUT_OF_RANGE
     outputs = transformed(retrieval.outputs, y.astype(np.float64))
@@ -36,7 +36,7 @@ def range_flags(retrieval: Retrieval, inputs_outside: Bool, y: Floats) -> npt.ND
 
 
 def outside_range(variables: tuple[Variable, ...], physical: Floats) -> Bool:
-    """Return where values (n, variables) are outside the training range, with the same shape."""
+    """Return which values (n, variables) are outside the training range, as a boolean array."""
     return _outside_limits(variables, transformed(variables, physical.astype(np.float64)))
 
 
@@ -46,9 +46,9 @@ def _outside_limits(variables: tuple[Variable, ...], values: Float64) -> Bool:
 
 
 def at_limit_widths(variables: tuple[Variable, ...]) -> Float64:
-    """Return the distance to a limit, in transformed units, that sets OUTPUT_AT_LIMIT.
+    """Return the distance to a limit (in transformed units) that sets OUTPUT_AT_LIMIT.
 
-    Variables without a logarithm get -1, so that the bit is never set.
+    Variables without a logarithm get a distance of -1, so that the bit is never set.
     """
     per_unit = [variable.transform.ln_per_unit for variable in variables]
     return np.array([-1.0 if ln is None else AT_LIMIT_LN / ln for ln in per_unit])
@@ -69,12 +69,12 @@ def near_limits(variables: tuple[Variable, ...], physical: Floats) -> Bool:
 def well_inside(
     variables: tuple[Variable, ...], margin: float, widths: Float64 | None = None
 ) -> list[tuple[float, float]]:
-    """Return, for each variable, the physical values that certainly set no range bit.
+    """Return, for each variable, the range of physical values that certainly set no range bit.
 
     Args:
         variables: the inputs or the outputs of a network.
-        margin: distance to a limit within which a transformed value is uncertain; relative for
-            limits above 1.
+        margin: distance to a limit within which a transformed value is uncertain; for limits above
+            1, the distance is relative.
         widths: distance to a limit within which OUTPUT_AT_LIMIT is set.
     """
     ranges = []

@@ -1,4 +1,4 @@
-"""Run one step on rows of pixels: values, flags and the standard deviations that it states.
+"""Runs one step on rows of pixels: values, flags and, if stated, standard deviations.
 
 Engines differ in the last digits of float32. Where these digits could change a flag, the float64
 reference computes the row again, through all steps before this one, so that every engine sets the
@@ -43,19 +43,19 @@ class Retrieved(NamedTuple):
     flags: Flags
     """Flags (n,)."""
     outside: npt.NDArray[np.int64]
-    """Computed pixels outside the training range, for each input."""
+    """For each input, the number of computed pixels where the input is out of range."""
     deviation: Float32 | None
-    """Standard deviations (n, outputs) that the network states itself, of log10 for variables that
-    span decades."""
+    """Standard deviations (n, outputs) that the network states itself (of log10 for outputs that
+    span decades)."""
 
 
 def retrieve(step: RetrievalStep, rows: Float32, steps: Sequence[RetrievalStep] = ()) -> Retrieved:
-    """Run one step on unmasked pixels, and write its outputs into their rows for later steps.
+    """Run one step on unmasked pixels, and write the outputs into the pixels' rows for later steps.
 
     Args:
         step: the step.
         rows: a row of numbers for each pixel (n, layers), see ``Plan.layer_names``.
-        steps: all steps of the run, needed if this one takes outputs of others.
+        steps: all steps of the run, needed if this step takes outputs of other steps.
     """
     on_rows = StepOnRows(step, rows, steps)
     flags = on_rows.input_flags()
@@ -127,7 +127,7 @@ class StepOnRows:
         return np.asarray((layers if every else np.take(layers, computed, axis=1)).T)
 
     def _gained_deviation(self, deviation: Floats, y: Floats) -> Floats:
-        """Apply the gains to standard deviations that are not of log10."""
+        """Apply the gains to standard deviations, except to those of log10."""
         gains = self.step.gains
         if gains is None:
             return deviation
@@ -149,7 +149,7 @@ class StepOnRows:
         return np.flatnonzero(~inside)
 
     def _decide(self, computed: Rows, x: Float32, y: Floats) -> tuple[Flags, npt.NDArray[np.int64]]:
-        """Return the range flags of rows and, for each input, the rows outside its range.
+        """Return the range flags of rows and, for each input, the number of rows out of range.
 
         Changes ``y`` in place: gains are applied, and the reference chooses the class.
         """
@@ -188,7 +188,7 @@ class StepOnRows:
 
 
 def _exact_inputs(step: RetrievalStep, steps: Sequence[RetrievalStep], rows: Float32) -> Float64:
-    """The inputs (n, inputs) in float64; the reference computes outputs of earlier steps."""
+    """The inputs (n, inputs) in float64, with outputs of earlier steps from the reference."""
     x = rows[:, step.columns].astype(np.float64)
     columns = np.array(step.columns)
     for maker in steps:

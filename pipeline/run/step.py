@@ -28,7 +28,7 @@ class RetrievalStep:
 
     name: str
     path: Path
-    """File of the network or algorithm; never written into a product."""
+    """File of the network or algorithm; the path is never written into a product."""
     retrieval: Retrieval
     engine: str
     sources: tuple[InputSource, ...]
@@ -36,7 +36,7 @@ class RetrievalStep:
     first_output: int
     """Position of the first output in ``Plan.layer_names``."""
     upstream: tuple[str, ...]
-    """Names of the flag variables of all steps that feed this one, nearest first."""
+    """Names of the flag variables of all steps that feed this step, the nearest step first."""
     variables: tuple[str, ...]
     """Names of the product variables; empty if the values are not written."""
     flags: FlagTable
@@ -69,7 +69,7 @@ class RetrievalStep:
 
     @property
     def classes(self) -> FlagTable | None:
-        """The classes of the class map; None unless the network is a classifier."""
+        """The classes of the class map, or None if the network is not a classifier."""
         return class_map(self.retrieval.classes) if self.retrieval.classes else None
 
 

@@ -38,7 +38,7 @@ class UncertainInput:
     constant: float
     """Standard deviation in units of the quantity."""
     is_positive: bool
-    """Whether a network takes its logarithm or root, so that its distribution ends at zero."""
+    """Whether a network takes the logarithm or root, so that the distribution ends at zero."""
 
     def deviation(self, block: xr.Dataset, pixels: Pixels) -> Float32:
         """Return the standard deviation at some pixels of a block, with shape (pixels,)."""
@@ -80,12 +80,12 @@ class InputUncertainty:
     def deviations(self, block: xr.Dataset, pixels: Pixels) -> Float32:
         """Return the standard deviations at some pixels, with shape (inputs, pixels).
 
-        NaN where the scene has no standard deviation.
+        Standard deviations that the scene does not have are NaN.
         """
         return np.stack([each.deviation(block, pixels) for each in self.inputs])
 
     def reached(self, steps: Sequence[RetrievalStep]) -> tuple[RetrievalStep, ...]:
-        """Return the steps with uncertain inputs, direct or through other steps; no classifiers."""
+        """Return the steps (no classifiers) that use uncertain inputs or outputs of such steps."""
         uncertain = {each.column for each in self.inputs}
         found = []
         for step in steps:
@@ -140,7 +140,7 @@ def with_uncertainties(
 ) -> tuple[RetrievalStep, ...]:
     """Name the uncertainties of each step that states them itself or has uncertain inputs.
 
-    Classes and outputs that are not written have none.
+    No uncertainty is named for classes and for outputs that are not written.
     """
     reached = () if uncertainty is None else uncertainty.reached(steps)
     return tuple(

@@ -1,4 +1,4 @@
-"""The engines that run networks: one table; each engine is built and checked once per process."""
+"""The table of engines that run networks; each engine is built and checked once per process."""
 
 import math
 import os
@@ -36,7 +36,7 @@ _building = threading.Lock()
 
 
 def resolve_engine(name: str) -> str:
-    """Return the name of a known engine; ``auto`` becomes the fastest one on this machine."""
+    """Return the name of an engine; for ``auto``, that of the fastest engine on this machine."""
     if name == "auto":
         return "tensorflow" if is_gpu_visible() else "onnxruntime"
     if name not in ENGINES:
@@ -80,9 +80,9 @@ def get_engine(network: Retrieval, name: str = "auto") -> Engine:
 def predict_with_uncertainty(
     network: Retrieval, name: str, x: npt.NDArray[Any]
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
-    """Return outputs (n, outputs) of inputs (n, inputs), and their standard deviations or None.
+    """Return outputs (n, outputs) of inputs (n, inputs), and standard deviations or None.
 
-    For variables that span decades, the standard deviation is that of log10.
+    For outputs that span decades, the standard deviation is that of their log10.
     """
     engine = get_engine(network, name)
     if isinstance(engine, EnsembleEngine) and network.states_uncertainty:
@@ -91,9 +91,9 @@ def predict_with_uncertainty(
 
 
 def example_inputs(network: Retrieval, rows: int, seed: int = 0) -> npt.NDArray[np.float64]:
-    """Draw inputs in physical units with shape (rows, inputs), uniform after the transforms.
+    """Draw inputs (rows, inputs) in physical units that are uniform after the transforms.
 
-    They are within the training range, or within a plausible range if it is unknown.
+    The inputs are within the training range, or within a plausible range if none is known.
     """
     low, high = np.transpose([_plausible_range(variable) for variable in network.inputs])
     drawn = np.random.default_rng(seed).uniform(low, high, (rows, len(network.inputs)))

@@ -1,7 +1,7 @@
 """A network rebuilt as a Keras model; transforms and scaling are part of the model.
 
-``set_weights`` fills in the weights, kernels as (inputs, units), because ``Constant`` initializers
-take one value and not a matrix.
+``set_weights`` sets the weights (a kernel has the shape (inputs, units)), because a ``Constant``
+initializer takes one value and not a matrix.
 """
 
 import os
@@ -43,7 +43,7 @@ def build_model(network: Network) -> "keras.Model":
 
 
 def dense_model(network: Network) -> "keras.Model":
-    """Return the layers alone, (n, inputs) -> (n, outputs) of scaled quantities, float64."""
+    """Return a Keras model of the layers alone, scaled inputs -> scaled outputs, float64."""
     keras = _keras()
     model = keras.Sequential(name=_model_name(network.name))
     model.add(keras.Input((len(network.inputs),), dtype="float64"))

@@ -36,7 +36,7 @@ class OnnxEngine:
     def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return outputs (n, outputs), float32, of inputs (n, inputs) in physical units.
 
-        This is fastest if each column is contiguous in memory, as it is in the result.
+        Inputs with contiguous columns are fastest; the columns of the result are contiguous.
         """
         columns = np.asarray(x, dtype=np.float32).T
         out = np.empty((self._outputs, len(x)), dtype=np.float32)

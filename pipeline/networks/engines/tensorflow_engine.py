@@ -1,8 +1,8 @@
-"""The tensorflow engine: one XLA-compiled function of one fixed shape per network.
+"""The tensorflow engine: for each network, one XLA-compiled function with one fixed shape.
 
-One shape means one compilation and the same bits for a row wherever it is: without XLA, the last
-bits of a row depend on its position and on the number of threads. Several threads process blocks,
-so that the host prepares one block while the device evaluates another.
+With one shape, a function is compiled once, and a row has the same bits at every position. Without
+XLA, the last bits depend on the position of a row and on the number of threads. Several threads
+process blocks, so that the host prepares one block while the device evaluates another.
 """
 
 import logging
@@ -54,7 +54,7 @@ class TensorflowEngine:
     def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return outputs (n, outputs), float32, of inputs (n, inputs) in physical units.
 
-        If the device runs out of memory, calls become smaller; at last, the CPU takes over.
+        If the device runs out of memory, calls get fewer rows; finally, the CPU takes over.
         """
         while True:
             rows, evaluate = self._call
@@ -79,7 +79,7 @@ class TensorflowEngine:
         """Make later calls smaller or move them to the CPU, unless another thread has done so.
 
         Raises:
-            ResourceExhaustedError: the CPU has no memory either.
+            ResourceExhaustedError: the CPU, too, ran out of memory.
         """
         with self._falling_back:
             if self._call[0] != rows:

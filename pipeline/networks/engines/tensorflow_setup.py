@@ -1,4 +1,4 @@
-"""TensorFlow, imported late, once and quietly, and set up for accurate numbers."""
+"""Imports TensorFlow late, once and without its messages, and sets it up for accurate numbers."""
 
 import contextlib
 import functools
@@ -36,7 +36,7 @@ def tensorflow() -> Any:
 def _native_stderr_to_log() -> Iterator[None]:
     """Send the text that C++ code writes to stderr to the debug log instead.
 
-    Since 2.19, TensorFlow's start-up notes ignore TF_CPP_MIN_LOG_LEVEL (tensorflow issue 100442).
+    TF_CPP_MIN_LOG_LEVEL does not silence TensorFlow 2.19 and later (tensorflow issue 100442).
     """
     sys.stderr.flush()
     with tempfile.TemporaryFile() as captured:

@@ -1,4 +1,4 @@
-"""Read a network file into a description: one table of formats, one format per file."""
+"""Reads a network file into a description; a table lists the formats of such files."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ class Format:
     """A format of network files."""
 
     recognises: Callable[[Path], bool]
-    """Returns whether a file has this format, judged by its content; it may be broken."""
+    """Returns whether a file has this format, judged by its content; the file may be broken."""
     read: Callable[[Path], Network]
     looks_like: str
-    """The content of such a file in a few words, for messages."""
+    """What a file of this format contains, in a few words, for messages."""
 
 
 def _ocsmart(path: Path) -> Network:
-    """Read OC-SMART's layout, described by the file itself, else by a YAML, else by its name."""
+    """Read OC-SMART's layout, described by the file, else by a YAML, else by the file's name."""
     beside = None if describes_itself(path) else description_of(path)
     if beside is not None:
         return read_described(beside, path)
@@ -100,7 +100,7 @@ def is_network(path: Path) -> bool:
 
 
 def _undescribed(path: Path, layers: tuple[Layer, ...]) -> str:
-    """Return the message for a Keras model without a description, with a draft of one."""
+    """Return the message for a Keras model without a description; it drafts a description."""
     sizes = [layers[0].kernel.shape[0], *(layer.bias.size for layer in layers)] if layers else [0]
     activations = ", ".join(layer.activation for layer in layers)
     other = path.with_suffix(".yaml")

@@ -59,9 +59,9 @@ class RangedVariable(DescribedVariable):
         return self
 
     def variable(self, norm: Range) -> Variable:
-        """Return the variable, with missing names from the table of quantities.
+        """Return the variable; names that it lacks are taken from the table of quantities.
 
-        The table's names hold only for a quantity in the table's units.
+        Names from the table are used only if the units are also those of the table.
 
         Args:
             norm: the training range of the transformed quantity.
@@ -136,7 +136,7 @@ class FileDescription(NetworkDescription):
 
 
 def is_described(path: Path) -> bool:
-    """Return whether a file is YAML that describes a network: ``schema`` and a part of one."""
+    """Return whether a file is YAML with ``schema`` and another key of a network."""
     keys = _keys(path)
     parts = ("weights", "layers", "inputs", "outputs", "classes")
     return "schema" in keys and not keys.isdisjoint(parts)
@@ -148,7 +148,7 @@ def names_members(path: Path) -> bool:
 
 
 def _keys(path: Path) -> set[Any]:
-    """Return the top keys of a YAML file; none if it is another file or broken."""
+    """Return the top keys of a YAML file; no keys if the file is broken or not YAML."""
     if path.suffix.lower() not in SUFFIXES or not path.is_file():
         return set()
     try:
@@ -174,11 +174,11 @@ def read_described(path: Path, weights: Path | None = None) -> Network:
 
     Args:
         path: the YAML.
-        weights: the weight file, if the user named it instead of the YAML; the files that the YAML
-            names are then in its folder.
+        weights: the weight file, if the user named it instead of the YAML; all files that the YAML
+            names are then in the folder of the weight file.
 
     Raises:
-        NetworkError: the YAML is wrong, a file that it names is missing, or the two do not fit.
+        NetworkError: the YAML is wrong, a named file is missing, or the files do not fit together.
     """
     described = read_description(FileDescription, path)
     folder = path.parent if weights is None else weights.parent

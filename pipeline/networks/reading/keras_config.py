@@ -124,7 +124,7 @@ def _branched(what: str) -> str:
 
 
 def _ends(stored: Any, what: str) -> list[str]:
-    """Return the names of the input or output layers; Keras 3 stores one without a list."""
+    """Return the names of the input or output layers, stored as a list or as a single name."""
     listed = [stored] if isinstance(stored[0], str) else stored
     if len(listed) != 1:
         raise NetworkError(_branched(f"the model has {len(listed)} {what}, expected one"))
@@ -132,7 +132,7 @@ def _ends(stored: Any, what: str) -> list[str]:
 
 
 def _parents(entry: Config) -> list[str]:
-    """Return the names of the layers that feed a layer: none for an input, otherwise one."""
+    """Return the names of the layers that feed a layer: none for an input layer, else one."""
     name, nodes = entry["name"], entry["inbound_nodes"]
     if entry["class_name"] == "InputLayer" and not nodes:
         return []
@@ -161,7 +161,7 @@ def _histories(name: str, node: Any) -> Iterator[list[Any]]:
 
 
 def _check_arguments(name: str, arguments: Config) -> None:
-    """Refuse arguments of a call: ``training=True`` keeps dropout active, a mask hides inputs."""
+    """Refuse arguments of a call: ``training=True`` keeps dropout, and a mask hides inputs."""
     given = [key for key, value in arguments.items() if value is not None and value is not False]
     if given:
         raise NetworkError(

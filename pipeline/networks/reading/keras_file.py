@@ -31,7 +31,7 @@ MEMBERS = {CONFIG: MOST_CONFIG_BYTES, METADATA: MOST_CONFIG_BYTES, WEIGHTS: MOST
 
 
 def is_keras(path: Path) -> bool:
-    """Return whether a file is a model of Keras, HDF5 or zip; it may be broken."""
+    """Return whether a file is a Keras model (HDF5 or zip); the file may be broken."""
     try:
         if h5py.is_hdf5(path):
             with h5py.File(path, "r") as file:
@@ -109,7 +109,7 @@ def _check_members(archive: zipfile.ZipFile) -> None:
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Return one member; refuse implausibly many bytes, even if its header says fewer."""
+    """Return one member of the zip; refuse too many bytes, even if its header states fewer."""
     if name not in archive.namelist():
         raise NetworkError(f"the file lacks {name}. It is incomplete; fetch it again.")
     info, most = archive.getinfo(name), MEMBERS[name]
@@ -143,7 +143,7 @@ def _by_order(stored: "_Stored") -> WeightsOf:
 
 
 class _Stored:
-    """The weights of an open file by path; links are refused, because they may leave the file."""
+    """The weights of an open file by path; links are refused, as they may leave the file."""
 
     def __init__(self, file: h5py.File) -> None:
         self._file = file

@@ -144,7 +144,7 @@ def _activation_layer(chain: _Chain, layer: KerasLayer, _: WeightsOf) -> None:
 
 
 def _activation_text(stored: Any) -> str:
-    """Return the activation that a configuration stores: as a name, or as an activation layer."""
+    """Return the activation in a configuration, which is a name or an activation layer."""
     if stored is None:
         return "linear"
     if isinstance(stored, str) and stored in ACTIVATIONS:
@@ -160,7 +160,7 @@ def _activation_text(stored: Any) -> str:
 
 
 def _activation_layers() -> dict[str, str]:
-    """Return the activation for each class of activation layers."""
+    """Return the name of the activation for each Keras class of activation layers."""
     return {layer: name for name, row in ACTIVATIONS.items() for layer in row.keras_layers}
 
 
@@ -222,14 +222,14 @@ def _arrays(layer: KerasLayer, weights_of: WeightsOf, expected: int) -> list[Arr
 
 
 def _check_axis(axis: Any) -> None:
-    """Refuse an axis other than the last: rows have only this one besides the axis of pixels."""
+    """Refuse an axis other than the last, because the only other axis is that of pixels."""
     listed = axis if isinstance(axis, list) else [axis]
     if listed not in ([-1], [1]):
         raise NetworkError(f"works along axis {axis}, expected the last. {WAYS_OUT}")
 
 
 def _numbers(stored: Any) -> Array:
-    """Return the numbers in a configuration: one, a list, or an array as Keras writes it."""
+    """Return numbers of a configuration: one number, a list, or an array in Keras' form."""
     if isinstance(stored, dict) and stored.get("class_name") == "__numpy__":
         stored = stored["config"]["value"]
     numbers = np.array(stored, dtype=np.float64)
@@ -252,5 +252,5 @@ READERS: dict[str, Reader] = {
 
 
 def _readers() -> dict[str, Reader]:
-    """Return how to read each allowed class: the rows above and the activation layers."""
+    """Return the reader of each allowed class, including the classes of activation layers."""
     return READERS | dict.fromkeys(_activation_layers(), _activation_layer)

@@ -15,7 +15,7 @@ def network_folders(first: tuple[Path, ...]) -> tuple[Path, ...]:
 
 
 def check_folders(folders: tuple[Path, ...]) -> None:
-    """Refuse a missing folder, before a network of the same name is taken from another one."""
+    """Refuse a missing folder; otherwise a network from another folder would be used."""
     for folder in folders:
         if not folder.is_dir():
             raise ConfigError(f"{folder}: no such folder of networks. Correct --networks.")

@@ -1,8 +1,8 @@
 """The HDF5 layout of OC-SMART: Layers, Norm_in, Norm_out, Weights/LayerK, Bias/LayerK.
 
-Kernels are stored (outputs, inputs), biases (outputs, 1). OC-SMART's own files hold neither the
-activations nor the meaning of inputs and outputs: ``configs/networks/ocsmart.yaml`` has both, by
-the file's name. A file with the attribute ``ocpipe_description`` describes itself.
+A stored kernel has the shape (outputs, inputs), a bias (outputs, 1). OC-SMART's own files lack
+activations and the meaning of inputs and outputs. ``configs/networks/ocsmart.yaml`` describes such
+files by their names. A file with the attribute ``ocpipe_description`` describes itself.
 """
 
 import functools
@@ -32,7 +32,7 @@ PARTS = ("Layers", "Norm_in", "Norm_out", "Weights", "Bias")
 
 
 def is_ocsmart(path: Path) -> bool:
-    """Return whether a file is HDF5 with at least two of the layout's parts; it may be broken."""
+    """Return whether a file is HDF5 with two parts of the layout or more; it may be damaged."""
     if not h5py.is_hdf5(path):
         return False
     try:
@@ -66,7 +66,7 @@ class StoredWeights:
     """JSON text of the attribute that describes the file, if it has one."""
 
     def parts(self, described: NetworkDescription, activations: list[str]) -> Parts:
-        """Return the layers and ranges, if the description has as many of each as the file."""
+        """Return the layers and ranges; refuse a description with other counts than the file."""
         for what, count, stored in (
             ("inputs", len(described.inputs), len(self.norm_in)),
             ("outputs", described.output_count, len(self.norm_out)),
@@ -80,7 +80,7 @@ class StoredWeights:
         return Parts(self.layers(activations), _ranges(self.norm_in), _ranges(self.norm_out))
 
     def layers(self, activations: list[str]) -> tuple[Layer, ...]:
-        """Return the layers with one activation each."""
+        """Return the layers, each with its activation."""
         pairs = zip(self.kernels_and_biases, activations, strict=True)
         return tuple(Layer(kernel, bias, activation) for (kernel, bias), activation in pairs)
 
@@ -238,7 +238,7 @@ def _described_by_name(path: Path, sha256: str, stored: StoredWeights) -> Networ
 
 
 def _expand(text: str, sensor: Sensor, wavelengths: Array | None) -> list[tuple[str, float | None]]:
-    """Return quantity and wavelength of each variable that a text in the table stands for.
+    """Return quantity and wavelength of each variable that a text in the table means.
 
     ``Rrs:rrs`` stands for Rrs at each Rrs band of the sensor, ``solar_zenith`` for itself.
     Wavelengths in the network file take precedence over the table's.

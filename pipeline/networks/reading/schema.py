@@ -1,4 +1,4 @@
-"""The keys that every description of a network has, in a JSON attribute and in a YAML file.
+"""The keys of every description of a network, whether a JSON attribute or a YAML file.
 
 Each kind of description adds its own keys for weights and ranges (docs/networks.md).
 """
@@ -108,7 +108,7 @@ class DescribedClasses(Described):
 
 
 class DescribedGolden(Described):
-    """Golden spectra: inputs and the outputs that the network must give for them."""
+    """Golden spectra: inputs and the outputs that the network must compute from them."""
 
     inputs: list[list[float]]
     outputs: list[list[float]]
@@ -133,7 +133,7 @@ class NetworkDescription(NamedDescription):
     classes: DescribedClasses | None = None
     outputs: tuple[DescribedVariable, ...] | None = Field(default=None, validate_default=True)
     after: tuple[Annotated[str, known_in(AFTER)], ...] = ()
-    """Steps that a configuration may let follow the network."""
+    """Steps that a configuration may add after the network."""
     golden: DescribedGolden | None = None
 
     @field_validator("outputs")
@@ -155,7 +155,7 @@ class NetworkDescription(NamedDescription):
         """Return the network with these parts.
 
         Args:
-            parts: its layers and training ranges.
+            parts: the layers and training ranges of the network.
             file_name: the file name for messages and products.
             sha256: the hash of all files that the network was read from.
         """
@@ -226,7 +226,7 @@ def parse_description(model: type[Description], text: str | bytes, where: str) -
     """Return a description from JSON text.
 
     Raises:
-        NetworkError: the description is not valid; the message has all complaints.
+        NetworkError: the description is not valid; the message lists everything that is wrong.
     """
     try:
         return model.model_validate_json(text)
@@ -241,7 +241,7 @@ def parse_description(model: type[Description], text: str | bytes, where: str) -
 def named_files(
     names: Iterable[str], folder: Path, yaml: Path, *, may_be_links: bool = False
 ) -> dict[str, Path]:
-    """Return the files that a YAML names, all of them in the folder or below.
+    """Return the files that a YAML names; refuse files outside the folder.
 
     A YAML from elsewhere must not open any other file. Links may lead out of the folder only if
     ``may_be_links``.

@@ -1,4 +1,4 @@
-"""Save the layers as a Keras file, float64, with a YAML beside it that describes them."""
+"""Saves a network as a Keras file of its layers (float64) and a YAML that describes it."""
 
 from pathlib import Path
 

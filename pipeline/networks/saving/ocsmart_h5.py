@@ -1,6 +1,6 @@
 """Save a network in OC-SMART's layout, with the attribute that describes the file.
 
-Kernels are stored (outputs, inputs), biases (outputs, 1), and sizes as int8 if they fit.
+A stored kernel has the shape (outputs, inputs), a bias (outputs, 1). Sizes are int8 if they fit.
 """
 
 import json
@@ -23,10 +23,10 @@ ANGLES = ("solar_zenith", "sensor_zenith", "relative_azimuth")
 
 
 def beyond_ocsmart(network: Network) -> list[str]:
-    """Return the reasons why OC-SMART's program could not run a network; none if it could.
+    """Return the reasons why OC-SMART's program could not run a network; empty if it could.
 
-    The program knows tanh in hidden layers, a linear last layer, log10 of all variables but three
-    leading cosines of angles, and sizes of one byte.
+    The program supports tanh in hidden layers, a linear last layer, and layer sizes of one byte.
+    All variables must have the transform log10, except three leading cosines of angles.
     """
     reasons = []
     *hidden, last = [layer.activation for layer in network.layers]
@@ -47,7 +47,7 @@ def beyond_ocsmart(network: Network) -> list[str]:
 
 
 def _angles(network: Network) -> int:
-    """Return the number of leading inputs that are cosines of the angles: all three or none."""
+    """Return the number of leading inputs that are cosines of the angles: three or zero."""
     first = network.inputs[: len(ANGLES)]
     are_angles = tuple(v.quantity for v in first) == ANGLES and all(
         v.transform_name == "cos_degrees" for v in first
@@ -58,7 +58,7 @@ def _angles(network: Network) -> int:
 def save_ocsmart(path: Path, network: Network, _: str) -> list[Path]:
     """Write the file; equal networks give equal bytes.
 
-    If ranges are known, the first and the last layer absorb every scaling but minmax.
+    If the ranges are known, all scalings become minmax, and the weights are adapted.
     """
     network = _with_minmax(network)
     sizes = np.array([len(network.inputs), *(layer.bias.size for layer in network.layers)])
