@@ -1,4 +1,4 @@
-"""Finds algorithms by name, and the algorithm or network that a configuration names."""
+"""Finds an algorithm by its name, and the algorithm or network that a configuration names."""
 
 import contextlib
 from collections.abc import Sequence
@@ -32,9 +32,10 @@ def algorithm(
 
     Args:
         name: one of :data:`ALGORITHMS`.
-        sensor: the sensor whose coefficients are used, and whose bands where none are given.
-        wavelengths_nm: the available bands; those the algorithm uses become its ``inputs``. Without
-            a sensor, the coefficients are those of the sensor with the nearest bands.
+        sensor: the sensor whose coefficients are used; without ``wavelengths_nm``, also its bands.
+        wavelengths_nm: the available bands; the bands that the algorithm uses become its
+            ``inputs``. Without a sensor, the coefficients are those of the sensor with the nearest
+            bands.
 
     Raises:
         ConfigError: the algorithm does not exist, or neither sensor nor bands are given.
