@@ -33,9 +33,8 @@ def algorithm(
     Args:
         name: one of :data:`ALGORITHMS`.
         sensor: the sensor whose coefficients are used; without ``wavelengths_nm``, also its bands.
-        wavelengths_nm: the available bands; the bands that the algorithm uses become its
-            ``inputs``. Without a sensor, the coefficients are those of the sensor with the nearest
-            bands.
+        wavelengths_nm: the available bands; the bands that are used become the ``inputs``. Without
+            a sensor, the coefficients of the sensor with the nearest bands are used.
 
     Raises:
         ConfigError: the algorithm does not exist, or neither sensor nor bands are given.

@@ -23,7 +23,7 @@ from pipeline.evaluation.metrics import (
 )
 
 MOST_UNITS = 2_000
-"""Largest number of units to draw from; if there are more groups, they are pooled into units."""
+"""Largest number of units to draw from; more groups than this are pooled into units at random."""
 BATCH_BYTES = 64_000_000
 """Memory (bytes) for the draws that are made at the same time."""
 RESAMPLES = 2_000

@@ -189,7 +189,7 @@ def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, s
 
 
 def _metrics(evaluations: Sequence[Evaluation]) -> TextTable | None:
-    """Return a table of the metrics of all outputs; the parts of an output are below each other."""
+    """Return the metrics of all outputs as a table with one row for each output and part."""
     pairs = [(evaluation.part, one) for evaluation in evaluations for one in evaluation.outputs]
     order = list(dict.fromkeys(one.variable.name for _, one in pairs))
     columns: list[Column[tuple[str, OutputResult]]] = [

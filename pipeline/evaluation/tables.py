@@ -33,7 +33,7 @@ CSV_HEAD = ("part", "output", "units", "model", "rows", "group")
 
 
 def to_json(evaluations: Sequence[Evaluation]) -> str:
-    """Return all numbers of each part as JSON, by the name of the part; unknown ones are null."""
+    """Return the numbers of each part as JSON, by the name of the part; null if unknown."""
     content = {evaluation.part: as_dict(evaluation) for evaluation in evaluations}
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -147,7 +147,7 @@ def _section(heading: str | None, content: TextTable) -> list[str]:
 
 
 def metric_columns() -> list[Column[Metrics]]:
-    """Return a column for each metric, between the number of rows and the failures."""
+    """Return a column for each metric, between those of the row number and of the failures."""
     return [
         Column("n", lambda numbers: f"{numbers.n:,}"),
         *(_metric_column(metric) for metric in METRICS.values()),
