@@ -32,7 +32,7 @@ def algorithm(
 
     Args:
         name: one of :data:`ALGORITHMS`.
-        sensor: the sensor whose coefficients are used; without ``wavelengths_nm``, also its bands.
+        sensor: the source of the coefficients and, without ``wavelengths_nm``, of the bands.
         wavelengths_nm: the available bands; the bands that are used become the ``inputs``. Without
             a sensor, the coefficients of the sensor with the nearest bands are used.
 
@@ -81,7 +81,7 @@ def on_every_sensor(name: str) -> dict[str, Algorithm]:
 
 
 def check_name(name: str) -> None:
-    """Raise a ConfigError where no algorithm has this name."""
+    """Raise a ConfigError if no algorithm has this name."""
     if name not in ALGORITHMS:
         raise ConfigError(f"found the algorithm {name!r}, expected one of {', '.join(ALGORITHMS)}.")
 

@@ -49,7 +49,7 @@ class ColorIndex:
     index_coefficients: tuple[float, float]
     """log10 of chlorophyll at index 0, and the change of log10 per sr-1 of the index."""
     index_nm: tuple[float, float, float]
-    """Three wavelengths; the index is Rrs at the second minus the line from first to third."""
+    """Three wavelengths; the index is Rrs at the second minus a line through the other two."""
     blend: tuple[float, float]
     """Chlorophyll (mg m-3) up to which only the index is used, and from which only the ratio is."""
     green_shift: GreenShift | None

@@ -86,7 +86,7 @@ class Algorithm(Retrieval):
         return sha256_of_text(repr(what))
 
     def reference(self, x: npt.ArrayLike) -> Array:
-        """Return outputs (n, outputs) in physical units, float64; NaN without a valid result.
+        """Return outputs (n, outputs) in physical units, float64; NaN if an output is not valid.
 
         Args:
             x: inputs in physical units, with shape (n, inputs).

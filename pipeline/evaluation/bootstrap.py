@@ -43,7 +43,7 @@ class Interval:
     level: float
     """Share of the resampled values between low and high."""
     groups: int
-    """Number of groups to draw from; with fewer than two, low and high are NaN."""
+    """Number of groups to draw from; with fewer than two groups, low and high are NaN."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +182,7 @@ def _sum_by_unit(values: Array, units: npt.NDArray[np.intp]) -> Array:
 
 
 def resample(by_unit: Array, groups: int, seed: int, resamples: int = RESAMPLES) -> Resampled:
-    """Draw units with replacement; ``by_unit`` has their sums with shape (unit, model, ...)."""
+    """Draw units with replacement; ``by_unit`` holds the sums of each unit (unit, model, ...)."""
     count, *rest = by_unit.shape
     flat = by_unit.reshape(count, math.prod(rest))
     sums = np.full((resamples, flat.shape[1]), np.nan)

@@ -72,9 +72,9 @@ class CapacityStudy:
     """The result of a capacity study."""
 
     results: tuple[SizeResult, ...]
-    """Sizes from few weights to many."""
+    """Results of the sizes, from few weights to many."""
     runs: tuple[SizeRuns, ...]
-    """Trainings of the sizes, in the same order."""
+    """Trainings of each size, in the order of ``results``."""
     best: str
     """Name of the size with the lowest held-out loss."""
     chosen: str

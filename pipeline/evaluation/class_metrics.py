@@ -26,7 +26,7 @@ class ClassificationMetric:
     """A number that measures how well classes are told apart."""
 
     name: str
-    """Key in JSON and head of the column in CSV."""
+    """Key in JSON files, and head of the column in CSV files."""
     label: str
     """Name in tables and sentences."""
     of_counts: Callable[[ClassCounts], Array]

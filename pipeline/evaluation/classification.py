@@ -20,12 +20,12 @@ from pipeline.evaluation.class_metrics import (
 from pipeline.evaluation.metrics import NAN, Array, rows_by_group
 
 LOWEST_PROBABILITY = 1e-15
-"""Lowest probability in the loss: an observed class with probability 0 would make it infinite."""
+"""Smallest probability in the log loss; with probability 0, the log loss could be infinite."""
 
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """Metrics of one class against all others; NaN if it was never observed or never modelled."""
+    """Metrics of one class against all others; NaN if the class was never observed or modelled."""
 
     name: str
     observed: int

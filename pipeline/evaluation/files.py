@@ -23,7 +23,7 @@ def write_evaluation(
 ) -> tuple[Path, ...]:
     """Write ``metrics.json``, ``metrics.csv``, pictures and, with a card, ``card.html``.
 
-    The files record no time and no place, so equal evaluations give equal bytes.
+    The files contain neither times nor paths, so equal evaluations give equal bytes.
 
     Args:
         folder: folder for the files; it is created, and files with the same names are replaced.

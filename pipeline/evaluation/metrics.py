@@ -54,11 +54,11 @@ class Metric:
     """A number that measures how well modelled values agree with observed ones."""
 
     name: str
-    """Key in JSON and head of the column in CSV."""
+    """Key in JSON files, and head of the column in CSV files."""
     label: str
     """Head of the column in tables."""
     of_rows: Callable[[ComparedRows], float]
-    """Computes the metric from at least one row; NaN if the rows do not determine it."""
+    """Computes the metric from at least one row; NaN if the rows do not determine the metric."""
     of_sums: Callable[[Array, bool], Array] | None = None
     """Computes the metric from sums of moments (..., moment) and ``log``; None for no intervals."""
     units: str = ""
@@ -78,7 +78,7 @@ class Metrics:
     failures: float
     """Share of the observed rows whose modelled value cannot be compared."""
     values: Mapping[str, float]
-    """Metrics by name; NaN if there are too few rows or all values are equal."""
+    """Metrics by name; NaN if there are too few rows, or if the values are constant."""
 
     def __getitem__(self, name: str) -> float:
         return self.values[name]
@@ -156,7 +156,7 @@ def group_index(groups: Iterable[object], count: int) -> tuple[list[str], npt.ND
 
 
 def largest_first(rows: Mapping[str, int]) -> list[str]:
-    """Return the groups with rows, the largest first, equally large ones in alphabetical order."""
+    """Return the groups with rows, the largest first; equally large groups are sorted by name."""
     return [name for name in sorted(rows, key=lambda name: (-rows[name], name)) if rows[name]]
 
 
@@ -172,7 +172,7 @@ def common_rows(observed: npt.ArrayLike, *models: npt.ArrayLike, log: bool = Tru
 
 
 def usable(values: Array, log: bool) -> Rows:
-    """Return which values can be compared: finite ones and, for logarithms, positive ones."""
+    """Return which values can be compared: finite values, which must be positive for logarithms."""
     finite = np.isfinite(values)
     return finite & (values > 0) if log else finite
 
@@ -238,7 +238,7 @@ def _median_percentage(rows: ComparedRows) -> float:
 
 
 _ROWS = (
-    # With logarithms a factor, which is 1 at best; else a difference in units, which is 0 at best.
+    # For logarithms, a factor (1 at best); else a difference in units (0 at best).
     Metric(
         "bias",
         "bias",

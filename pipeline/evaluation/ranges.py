@@ -25,7 +25,7 @@ class InputRange:
 
 
 def is_log(variable: Variable) -> bool:
-    """Return whether a variable is compared as a logarithm, because the network uses that."""
+    """Return True if the network uses the logarithm of a variable; then logarithms are compared."""
     return variable.transform.ln_per_unit is not None
 
 

@@ -49,7 +49,7 @@ class EvaluationArrays:
     baselines: Mapping[str, Array]
     """Values of other models by the name of the model, each with shape (n, outputs)."""
     deviation: Array | None
-    """Standard deviations that the network states; of log10 if logarithms are compared."""
+    """Standard deviations that the network states (of log10 if logarithms are compared)."""
 
     def column(self, i: int) -> tuple[Array, Array]:
         """Return the observed and modelled values of one output."""
@@ -82,7 +82,7 @@ class OutputResult:
     comparison: tuple[ModelComparison, ...]
     """The network first, then the baselines with this output; empty without such baselines."""
     coverage: IntervalCoverage | None = None
-    """Result of the check of stated uncertainties; None if the network states none."""
+    """Result of the check of stated uncertainties; None if the network states no uncertainty."""
 
 
 @dataclass(frozen=True, eq=False)

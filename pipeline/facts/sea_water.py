@@ -1,8 +1,8 @@
 """Optical properties of pure sea water: absorption from a table, scattering from thermodynamics.
 
 Scattering comes from fluctuations of density and of salt: Zhang, Hu and He 2009, Opt. Express 17,
-5698, based on Zhang and Hu 2009, Opt. Express 17, 1671. The docstring of each function names the
-source of its formula.
+5698, based on Zhang and Hu 2009, Opt. Express 17, 1671. The functions for the properties of water
+name their sources.
 """
 
 import numpy as np
@@ -112,7 +112,7 @@ def _activity_slope(temperature: float, salinity: float) -> float:
 
 
 def _density_derivative(index: Array) -> Array:
-    """Return rho d(n**2)/d(rho) of density rho and refractive index n (Proutiere et al. 1992)."""
+    """Return rho d(n**2)/d(rho) for density rho and refractive index n (Proutiere et al. 1992)."""
     squared = index**2
     correction = 2.0 / 3.0 * (squared + 2.0) * ((index - 1.0 / index) / 3.0) ** 2
     result: Array = (squared - 1.0) * (1.0 + correction)

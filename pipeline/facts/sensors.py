@@ -38,7 +38,7 @@ class OcsmartBands:
         return gains or (1.0,) * len(info.data["lrc_bands_nm"])
 
     def bands(self, kind: str) -> tuple[float, ...]:
-        """Return the wavelengths (nm) of ``lrc``, ``rrs`` or ``iop``: the first ones of ``lrc``."""
+        """Return the bands (nm) of ``lrc``, ``rrs`` or ``iop``: the first bands of ``lrc``."""
         count = {"lrc": len(self.lrc_bands_nm), "rrs": self.rrs_count, "iop": self.iop_count}[kind]
         return self.lrc_bands_nm[:count]
 
@@ -68,7 +68,7 @@ def sensors() -> dict[str, Sensor]:
 
 
 def find_sensor(name: str) -> Sensor:
-    """Return the sensor with a name; case and punctuation are ignored.
+    """Return the sensor with this name; case and punctuation are ignored.
 
     Raises:
         ConfigError: no table has this sensor.

@@ -21,9 +21,9 @@ def ahead_of(threads: int) -> int:
 def in_order(work: Callable[[int], T], count: int, threads: int) -> Iterator[T]:
     """Yield the results of ``work(0)``, ``work(1)`` and so on, in this order.
 
-    Work starts in the same order. At most ``ahead_of(threads)`` pieces of work have started without
-    a returned result. The exception of a failed piece is raised when its result is due; then work
-    that has started is finished, and no other work starts.
+    Work starts in the same order. At most ``ahead_of(threads)`` results are computed or wait at a
+    time. If a piece of work fails, its exception is raised when its result is due; work that has
+    started is then finished, and no other work starts.
     """
     with ThreadPoolExecutor(threads, thread_name_prefix="block") as pool:
         begun: deque[Future[T]] = deque()

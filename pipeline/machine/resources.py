@@ -47,7 +47,7 @@ def available_cores() -> int:
 
 
 def available_memory() -> int:
-    """Return the free memory in bytes: the least of the machine and of all control groups."""
+    """Return the free memory in bytes: the smallest value of the machine and all control groups."""
     left = [_of_machine()]
     for group in _groups("memory"):
         # Version 2, then version 1, where a huge number means no limit.
@@ -65,8 +65,8 @@ def keep_freed_memory() -> None:
     """Let the C library of Linux reuse freed memory, for the rest of the process.
 
     By default, the library returns every large array to the system and gets the next array page by
-    page, which takes a tenth of a run's time. With these settings, it still returns free memory
-    above 128 MB, and all threads share the rest. On other systems nothing changes.
+    page, which takes a tenth of a run's time. With these settings, the library still returns free
+    memory above 128 MB, and all threads share the rest. On other systems nothing changes.
     """
     trim_threshold, mmap_threshold, arena_max = -1, -3, -8  # names of <malloc.h>
     with contextlib.suppress(OSError, AttributeError):
@@ -87,7 +87,7 @@ def in_words(nbytes: float) -> str:
 
 
 def _groups(controller: str) -> Iterator[Path]:
-    """Yield the control group of this process and all groups above it, of versions 1 and 2."""
+    """Yield the control group of this process and its parents, for versions 1 and 2."""
     try:
         own = OWN_GROUPS.read_text().splitlines()
     except OSError:

@@ -48,8 +48,8 @@ class ExpressionRule:
         """Parse a text and find its names in a scene.
 
         Raises:
-            ConfigError: see :func:`parse_condition`; or the text uses no variable.
-            SceneError: the scene lacks a name in the text; the message lists the names it has.
+            ConfigError: see :func:`parse_condition`, or the text uses no variable of the scene.
+            SceneError: the scene lacks a name in the text; the message lists the known names.
         """
         expression, where = parse_condition(name, text), f"masks.expressions.{name}: {text!r}"
         if not expression.names:

@@ -48,7 +48,7 @@ def log_limits(
 ) -> tuple[float, float]:
     """Return the ends of a logarithmic axis that shows every positive value.
 
-    The values are followed at each end by room: a ``share`` of their decades, and a ``factor``.
+    Each end lies beyond the values by a ``share`` of their decades, and by a ``factor``.
     """
     every = np.concatenate([np.asarray(each, dtype=np.float64).reshape(-1) for each in values])
     known = every[np.isfinite(every) & (every > 0)]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LINE_INCHES = 0.32
 APART = 0.16
-"""Distance of the two dots of a line from the middle of the line; lines are 1 apart."""
+"""Distance of each dot from the middle of its line; the distance between lines is 1."""
 
 
 @style.own_style()

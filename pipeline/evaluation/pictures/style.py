@@ -59,7 +59,7 @@ TITLE_SIZE = 10.5
 
 TIMES = "\u00d7"
 FACTOR = "factor"
-"""Text in the place of units for metrics of logarithms."""
+"""Text that replaces the units in metrics of logarithms."""
 DASHES = (0, (4, 1.5))
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -154,7 +154,7 @@ def shortened(text: str, width: int, lines: int = 1) -> str:
 
 
 def middle_cut(text: str, width: int) -> str:
-    """Shorten a text to ``width`` letters but keep both ends: many cruise names differ at the end."""
+    """Shorten a text to ``width`` letters but keep both ends: cruise names differ at the end."""
     if len(text) <= width:
         return text
     behind = (width - 1) // 2
