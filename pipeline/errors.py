@@ -1,12 +1,12 @@
 """The errors that a user may see, one class per kind.
 
-Every message says what was found, what was expected and what to do. The command line shows it
+Every message says what was found, what was expected and what to do. The command line shows messages
 without a traceback.
 """
 
 from collections.abc import Sequence
 
-# Exceptions that the HDF5 libraries raise for damaged files; the place of the damage decides which.
+# The HDF5 libraries raise these for damaged files; which one depends on the place of the damage.
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, AttributeError, TypeError, IndexError)
 
 
@@ -39,7 +39,7 @@ class WriteError(PipelineError):
 
 
 class OutputError(WriteError):
-    """The folder of the products or its disk cannot be used, so every scene would fail."""
+    """The folder for products, or its disk, cannot be used, so every scene would fail."""
 
 
 class ProductExistsError(PipelineError):
@@ -51,5 +51,5 @@ class LedgerError(PipelineError):
 
 
 def repeated(names: Sequence[str]) -> str:
-    """Return the names that occur more than once, as a list for a message."""
+    """Return the names that occur more than once, as one text with commas."""
     return ", ".join(sorted({name for name in names if names.count(name) > 1}))

@@ -1,6 +1,6 @@
 """Chlorophyll-a from the maximum band ratio: OC2, OC3 and OC4.
 
-O'Reilly et al. 1998, J. Geophys. Res. 103, 24937; the limits are those of NASA's l2gen.
+O'Reilly et al. 1998, J. Geophys. Res. 103, 24937. The limits are those of NASA's l2gen.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,22 +14,22 @@ from pipeline.algorithms.description import Array, BoundFormula
 from pipeline.errors import NetworkError
 from pipeline.networks import Variable
 
-# Largest distance of a band from the one the coefficients were fitted for: 665 nm serves for 670.
+# Largest distance from the band for which coefficients were fitted, so that 665 nm serves for 670.
 TOLERANCE_NM = 6.0
 
 
 @dataclass(frozen=True)
 class BandRatio:
-    """A polynomial of log10 of the ratio of the largest blue Rrs to the green Rrs."""
+    """A polynomial in log10 of a ratio: the largest blue Rrs divided by the green Rrs."""
 
     coefficients: tuple[float, ...]
-    """Coefficients of the polynomial, the constant first."""
+    """Coefficients of the polynomial; the constant comes first."""
     ratio_limits: tuple[float, float]
-    """Limits of the ratio; outside of them there is no answer."""
+    """Lowest and highest ratio; outside these limits, chlorophyll is NaN."""
     least_blue: float
-    """Lowest blue Rrs (sr-1) that gives an answer."""
+    """Lowest blue Rrs (sr-1) for which chlorophyll is computed."""
     chlorophyll_limits: tuple[float, float]
-    """Lowest and highest answer (mg m-3); answers beyond them are set to them."""
+    """Lowest and highest chlorophyll (mg m-3); a value beyond a limit is set to that limit."""
 
     def __call__(self, x: Array) -> Array:
         """Return chlorophyll (n, 1) for Rrs (n, blue bands and the green band)."""
@@ -44,14 +44,14 @@ class BandRatio:
 
 @dataclass(frozen=True)
 class SensorBands:
-    """The coefficients of one sensor and the bands (nm) they were fitted for."""
+    """The coefficients of one sensor, and the bands (nm) for which they were fitted."""
 
     sensor: str
     blue_nm: tuple[float, ...]
     green_nm: float
     coefficients: tuple[float, ...]
     red_nm: float | None = None
-    """Red band (nm); None for algorithms without one."""
+    """Red band (nm); None for algorithms without a red band."""
 
     @property
     def bands_nm(self) -> tuple[float, ...]:
@@ -95,7 +95,7 @@ def band_ratio(definition: Mapping[str, Any], coefficients: tuple[float, ...]) -
 
 
 def blue_and_green(bands_nm: Sequence[float]) -> tuple[Variable, ...]:
-    """Return the inputs; of the blue bands only the longest must be positive, as in l2gen."""
+    """Return the inputs; the longest blue and the green band must be positive, as in l2gen."""
     *blue, green = bands_nm
     return (
         *(reflectance(nm, positive=nm == blue[-1]) for nm in blue),
@@ -115,10 +115,10 @@ def on_bands(
     sensor: str | None,
     wavelengths_nm: Sequence[float] | None,
 ) -> tuple[SensorBands, tuple[float, ...]]:
-    """Choose coefficients, and the bands (nm) to use them on.
+    """Choose coefficients, and the bands (nm) to which they are applied.
 
-    Without a sensor, the coefficients whose bands are nearest on average are chosen; of equally
-    near ones those with more bands, then the first in the table.
+    Without a sensor, choose the coefficients whose bands are nearest on average. If several are
+    equally near, choose those with more bands, then the first in the table.
 
     Raises:
         NetworkError: the table has no coefficients for the sensor, or none for these bands.
@@ -151,7 +151,7 @@ def on_bands(
 
 
 def _distance(entry: SensorBands, wavelengths_nm: Sequence[float]) -> float | None:
-    """Return the mean distance (nm) of the nearest bands; None where a band is missing."""
+    """Return the mean distance (nm) to the nearest bands, or None if a band is missing."""
     found = [nearest(wavelengths_nm, nm, TOLERANCE_NM) for nm in entry.bands_nm]
     if None in found or len(set(found)) < len(found):
         return None

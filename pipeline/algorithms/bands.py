@@ -10,7 +10,7 @@ from pipeline.networks import Variable
 def nearest(wavelengths_nm: Sequence[float], target_nm: float, tolerance_nm: float) -> float | None:
     """Return the wavelength nearest to a target, the shorter of two equally near ones.
 
-    It is None where no wavelength is within the tolerance.
+    The result is None if no wavelength is within the tolerance.
     """
     best = min(sorted(map(float, wavelengths_nm)), key=lambda nm: abs(nm - target_nm), default=None)
     return best if best is not None and abs(best - target_nm) <= tolerance_nm else None
@@ -19,10 +19,10 @@ def nearest(wavelengths_nm: Sequence[float], target_nm: float, tolerance_nm: flo
 def choose(
     wavelengths_nm: Sequence[float], wanted: Sequence[tuple[float, float]], who: str
 ) -> tuple[float, ...]:
-    """Return the nearest band for each wanted wavelength and tolerance (nm).
+    """Return the nearest band for each wanted wavelength (nm) with its tolerance (nm).
 
     Raises:
-        NetworkError: no band is within a tolerance, or two wanted bands would be the same.
+        NetworkError: a wavelength has no band within its tolerance, or two have the same band.
     """
     found = [nearest(wavelengths_nm, target, tolerance) for target, tolerance in wanted]
     chosen = [nm for nm in found if nm is not None]
@@ -37,7 +37,7 @@ def choose(
 
 
 def reflectance(wavelength_nm: float, *, positive: bool) -> Variable:
-    """Return Rrs as an input; with ``positive``, rows where it is not above zero are left out."""
+    """Return Rrs as an input; with ``positive``, rows with zero or negative Rrs are left out."""
     return _variable("Rrs", wavelength_nm, "log10" if positive else "none")
 
 

@@ -1,4 +1,4 @@
-"""Finds algorithms by name, and the algorithm or network that a configuration names."""
+"""Finds an algorithm by its name, and the algorithm or network that a configuration names."""
 
 import contextlib
 from collections.abc import Sequence
@@ -32,9 +32,9 @@ def algorithm(
 
     Args:
         name: one of :data:`ALGORITHMS`.
-        sensor: the sensor whose coefficients are used, and whose bands where none are given.
-        wavelengths_nm: the available bands; those the algorithm uses become its ``inputs``. Without
-            a sensor, the coefficients are those of the sensor with the nearest bands.
+        sensor: the source of the coefficients and, without ``wavelengths_nm``, of the bands.
+        wavelengths_nm: the available bands; the bands that are used become the ``inputs``. Without
+            a sensor, the coefficients of the sensor with the nearest bands are used.
 
     Raises:
         ConfigError: the algorithm does not exist, or neither sensor nor bands are given.
@@ -81,7 +81,7 @@ def on_every_sensor(name: str) -> dict[str, Algorithm]:
 
 
 def check_name(name: str) -> None:
-    """Raise a ConfigError where no algorithm has this name."""
+    """Raise a ConfigError if no algorithm has this name."""
     if name not in ALGORITHMS:
         raise ConfigError(f"found the algorithm {name!r}, expected one of {', '.join(ALGORITHMS)}.")
 

@@ -27,10 +27,10 @@ from pipeline.errors import NetworkError
 
 @dataclass(frozen=True)
 class GreenShift:
-    """Converts Rrs of another green band to Rrs at 555 nm: a power law for low Rrs, else a line."""
+    """Converts Rrs of a green band to Rrs at 555 nm: by a power law for low Rrs, else linearly."""
 
     below: float
-    """Rrs (sr-1) below which the power law holds."""
+    """Rrs (sr-1) below which the power law is used."""
     exponent: float
     log10_factor: float
     slope: float
@@ -44,16 +44,16 @@ class GreenShift:
 
 @dataclass(frozen=True)
 class ColorIndex:
-    """The band ratio, replaced by the color index where that finds little chlorophyll."""
+    """Uses the color index where it gives low chlorophyll, and the band ratio elsewhere."""
 
     index_coefficients: tuple[float, float]
-    """log10 of chlorophyll at index 0, and its change per sr-1 of the index."""
+    """log10 of chlorophyll at index 0, and the change of log10 per sr-1 of the index."""
     index_nm: tuple[float, float, float]
-    """Wavelengths; the index is the height of the second above the line from first to third."""
+    """Three wavelengths; the index is Rrs at the second minus a line through the other two."""
     blend: tuple[float, float]
-    """Chlorophyll (mg m-3) below which only the index is used, and above which only the ratio."""
+    """Chlorophyll (mg m-3) up to which only the index is used, and from which only the ratio is."""
     green_shift: GreenShift | None
-    """Conversion to 555 nm; None where the green band is at 555 nm."""
+    """Conversion to 555 nm; None if the green band is at 555 nm."""
     band_ratio: BandRatio
 
     def __call__(self, x: Array) -> Array:
@@ -71,7 +71,7 @@ class ColorIndex:
         at_555 = green if self.green_shift is None else self.green_shift(green)
         first, middle, last = self.index_nm
         line = blue + (middle - first) / (last - first) * (red - blue)
-        # Blue Rrs that is not positive, or an index above 0, mean water with more chlorophyll.
+        # Zero or negative blue Rrs, or an index above 0, means water with more chlorophyll.
         index = np.where(blue > 0, np.minimum(at_555 - line, 0.0), 0.0)
         constant, slope = self.index_coefficients
         return np.clip(10.0 ** (constant + slope * index), *self.band_ratio.chlorophyll_limits)
@@ -119,5 +119,5 @@ def _green_shift(definition: Mapping[str, Any], green_nm: float) -> GreenShift |
     known = ", ".join(f"{entry['from_nm']:g}" for entry in definition["green_shifts"])
     raise NetworkError(
         f"{definition['name']}: found the green band {green_nm:g} nm, but conversions to 555 nm "
-        f"are known for {known} nm, +-{near:g}, only. Choose the band ratio alone."
+        f"exist only within {near:g} nm of {known} nm. Choose the band ratio alone."
     )

@@ -19,14 +19,14 @@ Array = npt.NDArray[np.float64]
 
 
 class Formula(Protocol):
-    """Computes outputs from inputs; a frozen dataclass whose fields are its coefficients."""
+    """Computes outputs from inputs; it is a frozen dataclass whose fields are the coefficients."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def __call__(self, x: Array) -> Array:
         """Return outputs (n, outputs) for inputs (n, inputs), both in physical units, float64.
 
-        Where the formula has no answer, the output is NaN, infinite, zero or negative.
+        Where the formula has no valid result, the output is NaN, infinite, zero or negative.
         """
         ...
 
@@ -39,15 +39,15 @@ class BoundFormula:
     inputs: tuple[Variable, ...]
     outputs: tuple[Variable, ...]
     sensors: tuple[str, ...]
-    """Names of the sensors that its coefficients are for."""
+    """Names of the sensors for which the coefficients were made."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Algorithm(Retrieval):
-    """A published algorithm; it is computed in float64 with every engine.
+    """A published algorithm; it is computed in float64, whatever engine is chosen.
 
     Inputs whose transform is log10 must be positive. ``file_name`` is the name of the algorithm,
-    and ``sha256`` covers all files of its coefficients.
+    and ``sha256`` covers all files with its coefficients.
     """
 
     version: str
@@ -72,7 +72,7 @@ class Algorithm(Retrieval):
 
     @property
     def record(self) -> Mapping[str, str]:
-        """Statements for products about how the outputs are computed."""
+        """How the outputs are computed, as texts for products."""
         return {
             "layers": self.shape_text,
             "version": self.version,
@@ -81,12 +81,12 @@ class Algorithm(Retrieval):
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of everything that decides the outputs: bands and coefficients, not comments."""
+        """SHA-256 of the formula's name, bands and coefficients, but not of comments."""
         what = (type(self.formula).__name__, self.inputs, self.outputs, self.record["parameters"])
         return sha256_of_text(repr(what))
 
     def reference(self, x: npt.ArrayLike) -> Array:
-        """Return outputs (n, outputs) in physical units, float64; NaN where there is no answer.
+        """Return outputs (n, outputs) in physical units, float64; NaN if an output is not valid.
 
         Args:
             x: inputs in physical units, with shape (n, inputs).

@@ -24,7 +24,7 @@ ROLES = ("violet", "blue", "cyan", "green", "red")
 
 @dataclass(frozen=True)
 class QuasiAnalytical:
-    """Computes absorption by phytoplankton and other matter, and backscattering, from five Rrs."""
+    """Computes aph, adg and bbp (absorption and backscattering) from Rrs at five bands."""
 
     wavelengths_nm: tuple[float, ...]
     water_absorption: tuple[float, ...]
@@ -32,25 +32,25 @@ class QuasiAnalytical:
     water_backscattering: tuple[float, ...]
     """Backscattering by water at these wavelengths, in m-1."""
     surface: tuple[float, float]
-    """s0 and s1 in Rrs = s0 rrs / (1 - s1 rrs), where rrs is below the surface."""
+    """s0 and s1 in Rrs = s0 rrs / (1 - s1 rrs), where rrs is the reflectance below the surface."""
     reflectance: tuple[float, float]
     """g0 and g1 in rrs = g0 u + g1 u**2, where u = bb / (a + bb)."""
     least_red: float
-    """Red Rrs (sr-1) from which the red band is the reference instead of the green band."""
+    """Red Rrs (sr-1) at or above which the reference is the red band, not the green band."""
     green_reference: tuple[float, float, float]
-    """Polynomial of chi that gives log10 of the absorption at the green band, without water."""
+    """Polynomial in chi; its value is log10 of the absorption at the green band, without water."""
     green_reference_red: float
     """Weight of the red band in chi."""
     red_reference: tuple[float, float]
-    """Factor and exponent of a ratio of Rrs that gives the absorption at the red band."""
+    """Factor and exponent by which a ratio of Rrs gives the absorption at the red band."""
     backscattering_exponent: tuple[float, float, float]
     """e0, e1 and e2 in eta = e0 (1 - e1 exp(-e2 rrs(blue) / rrs(green)))."""
     phytoplankton_ratio: tuple[float, float, float]
     """z0, z1 and z2 in aph(violet) / aph(blue) = z0 + z1 / (z2 + rrs(blue) / rrs(green))."""
     slope: tuple[float, float, float]
-    """The same three numbers for the slope of adg, in nm-1."""
+    """n0, n1 and n2 in slope of adg (nm-1) = n0 + n1 / (n2 + rrs(blue) / rrs(green))."""
     bands: tuple[int, ...]
-    """Columns of the inputs at whose wavelengths there are outputs."""
+    """Columns of the inputs; outputs are computed at the wavelengths of these columns."""
 
     def __call__(self, x: Array) -> Array:
         """Return aph, adg and bbp, each at ``bands``, with shape (n, 3 x bands), for Rrs (n, 5)."""
@@ -91,7 +91,7 @@ class QuasiAnalytical:
         return absorption
 
     def _at_red(self, x: Array) -> Array:
-        """Return the absorption at the red band in m-1, from Rrs above the surface as published."""
+        """Return the absorption at the red band in m-1, from Rrs above the surface."""
         factor, exponent = self.red_reference
         ratio = x[:, RED] / (x[:, BLUE] + x[:, CYAN])
         absorption: Array = self.water_absorption[RED] + factor * ratio**exponent

@@ -12,9 +12,9 @@ from pipeline.evaluation.pictures import History, png
 from pipeline.evaluation.report import Evaluation, EvaluationArrays, OutputResult
 
 MOST_CURVES = 3
-"""Most outputs in the picture of uncertainty; readers could not tell more curves apart."""
+"""Largest number of outputs in the picture of uncertainty; more curves would look alike."""
 PANELS = 20
-"""Most outputs in one picture; the others follow in the next."""
+"""Largest number of outputs in one picture; further outputs are in the next picture."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def _classes(evaluation: Evaluation) -> Iterator[Picture]:
 
 
 def _pages(outputs: Sequence[OutputResult]) -> Iterator[tuple[str, slice]]:
-    """Yield the number of each page, as the end of a file name, and its outputs."""
+    """Yield for each page its number (the end of a file name) and its outputs."""
     for start in range(0, len(outputs), PANELS):
         number = f"_{start // PANELS + 1}" if len(outputs) > PANELS else ""
         yield number, slice(start, start + PANELS)

@@ -1,7 +1,7 @@
 """Bootstrap intervals of metrics and of differences between models.
 
 Rows of one cruise are alike, so intervals from single rows would be too narrow. Whole groups are
-drawn, and the same ones for every model, so that differences are paired.
+drawn. All models get the same groups, so differences between models are paired.
 """
 
 import math
@@ -23,9 +23,9 @@ from pipeline.evaluation.metrics import (
 )
 
 MOST_UNITS = 2_000
-"""Most units to draw from; more groups are pooled at random, which keeps the spread."""
+"""Largest number of units to draw from; more groups than this are pooled into units at random."""
 BATCH_BYTES = 64_000_000
-"""Bytes of memory for the draws that are made at a time."""
+"""Memory (bytes) for the draws that are made at the same time."""
 RESAMPLES = 2_000
 LEVEL = 0.95
 
@@ -43,7 +43,7 @@ class Interval:
     level: float
     """Share of the resampled values between low and high."""
     groups: int
-    """Number of groups to draw from; with fewer than two, low and high are NaN."""
+    """Number of groups to draw from; with fewer than two groups, low and high are NaN."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,14 +80,14 @@ def bootstrap_metric(
     level: float = LEVEL,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """Return a metric of each model, with its interval, on the rows where all give a value.
+    """Return a metric of each model with its interval, on rows where all models give a value.
 
     Args:
         observed: observed values with shape (n,).
         models: modelled values by the name of the model, each with shape (n,).
         groups: the group of each row; without groups, rows are drawn one by one.
         metric: a name in ``METRICS``.
-        log: as for :func:`pipeline.evaluation.metrics.metrics`.
+        log: see :func:`pipeline.evaluation.metrics.metrics`.
         resamples: how many times groups are drawn.
         level: share of the resampled values in the interval.
         seed: equal seeds give equal intervals.
@@ -162,27 +162,27 @@ def _resample_moments(
 def units_of(
     groups: Iterable[object] | None, rows: npt.NDArray[np.bool_], seed: int
 ) -> tuple[npt.NDArray[np.intp], int]:
-    """Return the unit of each common row, which the bootstrap draws, and the number of groups."""
+    """Return for each common row the unit that is drawn with it, and the number of groups."""
     if groups is None:
         index = np.arange(int(rows.sum()))
     else:
         _, index = np.unique(group_index(groups, rows.size)[1][rows], return_inverse=True)
     count = int(index.max()) + 1 if index.size else 0
     if count > MOST_UNITS:
-        # Sums over random pools of independent groups vary as the groups do.
+        # Random pools of independent groups keep the spread: their sums vary as the groups do.
         index = (np.random.default_rng(seed).permutation(count) % MOST_UNITS)[index]
     return index.astype(np.intp), count
 
 
 def _sum_by_unit(values: Array, units: npt.NDArray[np.intp]) -> Array:
-    """Return sums with shape (unit, moment)."""
+    """Return the sums of ``values`` by unit, with shape (unit, moment)."""
     count = int(units.max()) + 1 if units.size else 0
     sums = [np.bincount(units, weights=column, minlength=count) for column in values.T]
     return np.stack(sums, axis=1)
 
 
 def resample(by_unit: Array, groups: int, seed: int, resamples: int = RESAMPLES) -> Resampled:
-    """Draw units with replacement from sums by unit (unit, model, ...)."""
+    """Draw units with replacement; ``by_unit`` holds the sums of each unit (unit, model, ...)."""
     count, *rest = by_unit.shape
     flat = by_unit.reshape(count, math.prod(rest))
     sums = np.full((resamples, flat.shape[1]), np.nan)

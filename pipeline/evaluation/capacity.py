@@ -1,6 +1,6 @@
-"""Comparison of networks of several sizes on rows that they have not seen.
+"""Comparison of networks of several sizes on rows that the networks have not seen.
 
-Sizes are compared by their losses on the same rows, in pairs. The bootstrap draws whole groups
+Sizes are compared in pairs, by their losses on the same rows. The bootstrap draws whole groups
 (``bootstrap.py``), because rows of one cruise are alike.
 """
 
@@ -14,11 +14,11 @@ from pipeline.evaluation.bootstrap import LEVEL, Interval, bootstrap_difference,
 from pipeline.evaluation.metrics import Array
 
 ONE_STANDARD_ERROR = 0.6827
-"""Level of an interval of plus and minus one standard error, for normal errors."""
+"""Level of an interval that extends one standard error to each side, for normal errors."""
 RISE = 0.05
-"""A validation loss has risen where it ends higher than its minimum by this share of it."""
+"""A validation loss has risen if it ends above its minimum by this share of the minimum."""
 GAP = 2.0
-"""A larger size overfits where its gap is this many times the gap of the best size."""
+"""A size larger than the best one overfits if its gap is this many times that of the best size."""
 SMOOTHED = 0.05
 """Share of the epochs over which a validation loss is averaged before it is judged."""
 
@@ -29,15 +29,15 @@ class SizeRuns:
 
     name: str
     hidden: tuple[int, ...]
-    """Units of each hidden layer."""
+    """Number of units of each hidden layer."""
     weights: int
     """Number of trained weights and biases."""
     curves: tuple[tuple[Array, Array], ...]
     """Training and validation loss of each epoch, for each training."""
     best_epochs: tuple[int, ...]
-    """Epoch of the least validation loss, for each training."""
+    """Epoch with the lowest validation loss, for each training."""
     training_loss: float
-    """Loss of the kept weights on their training rows, mean over trainings."""
+    """Training loss of the kept weights, mean over trainings."""
     held_out: Array
     """Loss of each held-out value, mean over seeds, with shape (n,)."""
 
@@ -50,19 +50,19 @@ class SizeResult:
     hidden: tuple[int, ...]
     weights: int
     best_epoch: int
-    """Epoch of the least validation loss, median over trainings."""
+    """Epoch with the lowest validation loss, median over trainings."""
     training_loss: float
     held_out: Interval
     difference: Interval
-    """Its held-out loss minus the best size's, paired."""
+    """Held-out loss of this size minus that of the best size, as a paired difference."""
     within_one_error: bool
-    """Whether its loss is at most one standard error of the difference above the best size's."""
+    """Whether the held-out loss exceeds that of the best size by at most one standard error."""
     rise: float
     """Rise of the validation loss from its minimum to the end, as a share of the minimum."""
     turning_epoch: int
-    """Epoch at which the validation loss was least."""
+    """Epoch at which the mean validation loss was lowest."""
     gap: float
-    """Validation loss over training loss at the end."""
+    """Validation loss divided by training loss at the end of the training."""
     verdict: str
     """``underfits``, ``overfits`` or empty."""
 
@@ -72,20 +72,20 @@ class CapacityStudy:
     """The result of a capacity study."""
 
     results: tuple[SizeResult, ...]
-    """Sizes from few weights to many."""
+    """Results of the sizes, from few weights to many."""
     runs: tuple[SizeRuns, ...]
-    """Trainings of the sizes, in the same order."""
+    """Trainings of each size, in the order of ``results``."""
     best: str
-    """Name of the size with the least held-out loss."""
+    """Name of the size with the lowest held-out loss."""
     chosen: str
-    """Name of the smallest size within one standard error of the best."""
+    """Name of the smallest size whose loss is within one standard error of the lowest loss."""
     loss_name: str
     trainings: int
     """Number of trainings of each size."""
     rows: int
     """Number of held-out rows."""
     grouped_by: str
-    """What the bootstrap draws: the column of groups, or rows."""
+    """Name of the column whose groups the bootstrap draws, or ``rows``."""
 
     def result(self, name: str) -> SizeResult:
         """Return the result for one size."""
@@ -106,8 +106,8 @@ def judge(
     Args:
         runs: the trainings of each size, on the same held-out values.
         groups: the group of each held-out value, with shape (n,).
-        loss_name: the loss that is compared.
-        rows: how many rows were held out.
+        loss_name: name of the compared loss.
+        rows: number of held-out rows.
         grouped_by: name of the column of groups, or ``rows``.
         seed: seed of the bootstrap.
     """
@@ -158,7 +158,7 @@ def _verdict(
 
 
 def risen(curves: Sequence[Array]) -> tuple[float, int]:
-    """Return the rise of the mean validation loss above its minimum, and the minimum's epoch.
+    """Return how far the mean validation loss ends above its minimum, and the minimum's epoch.
 
     Losses go up and down from epoch to epoch, so they are first averaged over trainings and over a
     few epochs.
@@ -169,7 +169,7 @@ def risen(curves: Sequence[Array]) -> tuple[float, int]:
 
 
 def gap_of(runs: SizeRuns) -> float:
-    """Return the validation loss over the training loss in the last epochs."""
+    """Return the validation loss divided by the training loss, both in the last epochs."""
     learned, validation = (
         _smoothed(list(curves))[0][-1] for curves in zip(*runs.curves, strict=True)
     )
@@ -177,14 +177,14 @@ def gap_of(runs: SizeRuns) -> float:
 
 
 def _smoothed(curves: Sequence[Array]) -> tuple[Array, int]:
-    """Return the mean over trainings and over some epochs, and the number of those epochs."""
+    """Return losses averaged over trainings and some epochs, and the number of these epochs."""
     mean = mean_curve(curves)
     width = max(1, round(SMOOTHED * mean.size))
     return np.convolve(mean, np.full(width, 1 / width), mode="valid"), width
 
 
 def mean_curve(curves: Sequence[Array]) -> Array:
-    """Return the mean over all trainings, up to the epoch that all of them reached."""
+    """Return the mean loss of all trainings, up to the last epoch that every training reached."""
     shortest = min(curve.size for curve in curves)
     mean: Array = np.mean([curve[:shortest] for curve in curves], axis=0)
     return mean

@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 MOST_OF_A_KIND = 8
-"""Most pictures of one kind (residuals of each output) on a card; others are files beside it."""
+"""Largest number of pictures of one kind on a card; further ones are files beside the card."""
 MOST_GROUPS = 30
-"""Most groups in a table."""
+"""Largest number of groups in a table."""
 OUTPUTS_ACROSS = 6
-"""Most outputs side by side in a table of groups."""
+"""Largest number of outputs side by side in a table of groups."""
 NOT_STATED = "Not stated."
 
 
@@ -66,7 +66,7 @@ class ModelCard:
     sensors: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     shape_text: str = ""
-    """Units of each layer: ``7-100-75-50-25-7``."""
+    """Number of units in each layer: ``7-100-75-50-25-7``."""
     activations: tuple[str, ...] = ()
     """Activation of each layer."""
     weights: int | None = None
@@ -81,9 +81,9 @@ class ModelCard:
     parts: Mapping[str, int] = field(default_factory=dict)
     """Number of rows of each part."""
     groups: str = ""
-    """What the rows were grouped by, and the number of groups."""
+    """The column by which the rows were grouped, and the number of groups."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """Settings of the training; may be nested."""
+    """Settings of the training; mappings in them may be nested."""
     intended_use: str = ""
     limits: str = ""
     licence: str = ""
@@ -94,7 +94,7 @@ class ModelCard:
 
 
 def card_of_network(network: Network | Ensemble, **stated: Any) -> ModelCard:
-    """Return a card with what a network says about itself, and with further statements."""
+    """Return a card with the statements in a network file, and with further statements."""
     parts = network.members if isinstance(network, Ensemble) else (network,)
     same = ("name", "title", "inputs", "outputs", "sensors", "classes", "shape_text", "sha256")
     known = {name: getattr(network, name) for name in (*same, "licence", "citation")}
@@ -112,8 +112,8 @@ def render_card(
 
     Args:
         card: statements about the network.
-        evaluations: one for each part, in the order in which they are shown; groups, inputs and
-            comparison are those of the last one, the test part.
+        evaluations: one for each part, in the order of the card; groups, inputs and comparison are
+            taken from the last one, the test part.
         pictures: pictures to embed, in this order.
     """
     last = evaluations[-1] if evaluations else None
@@ -160,7 +160,7 @@ def _facts(card: ModelCard) -> Iterator[tuple[str, str]]:
 
 
 def _runs(names: Sequence[str]) -> Iterator[str]:
-    """Yield ``3 x tanh`` and ``linear``: equal neighbours are counted."""
+    """Yield texts such as ``3 x tanh`` and ``linear``; equal neighbours are counted together."""
     for name, equal in itertools.groupby(names):
         count = len(list(equal))
         yield name if count == 1 else f"{count} x {name}"
@@ -178,7 +178,7 @@ def _variables(variables: Sequence[Variable]) -> TextTable:
 
 
 def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Yield names and values of nested settings; a name is ``optimizer.learning_rate``."""
+    """Yield names and values of nested settings; a name looks like ``optimizer.learning_rate``."""
     for name, value in settings.items():
         full = f"{above}.{name}" if above else str(name)
         if isinstance(value, Mapping):
@@ -189,7 +189,7 @@ def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, s
 
 
 def _metrics(evaluations: Sequence[Evaluation]) -> TextTable | None:
-    """Return the metrics of all outputs, with all parts of an output one below the other."""
+    """Return the metrics of all outputs as a table with one row for each output and part."""
     pairs = [(evaluation.part, one) for evaluation in evaluations for one in evaluation.outputs]
     order = list(dict.fromkeys(one.variable.name for _, one in pairs))
     columns: list[Column[tuple[str, OutputResult]]] = [
@@ -231,7 +231,7 @@ def _group_tables(evaluation: Evaluation) -> Iterator[TextTable]:
 
 
 def _group_column(output: OutputResult) -> Column[str]:
-    """Return the mean absolute error of an output, by the name of the group."""
+    """Return a column with the mean absolute error of an output in each group."""
 
     def cell(name: str) -> str:
         numbers = output.by_group[name]

@@ -19,13 +19,13 @@ from pipeline.evaluation.metrics import NAN
 
 @dataclass(frozen=True)
 class ClassifierComparison:
-    """One model on the rows for which all models name a class."""
+    """Results of one model on the rows for which all models name a class."""
 
     model: str
     n: int
-    """Number of those rows."""
+    """Number of rows for which all models name a class."""
     failures: float
-    """Share of the rows with a known class for which this model names none."""
+    """Share of the rows with a known class for which this model names no class."""
     metrics: dict[str, Interval]
     """Metrics of this model, by name."""
     difference: dict[str, Interval] | None
@@ -40,13 +40,13 @@ def compare_classes(
     *,
     seed: int = 0,
 ) -> tuple[ClassifierComparison, ...]:
-    """Compare each model with the first one.
+    """Compare each model with the first model.
 
-    Class numbers are -1 where no class is known, or where a model names none; other arguments are
-    those of :func:`pipeline.evaluation.class_metrics.class_intervals`.
+    Class numbers are -1 where no class is known, or where a model names no class. Other arguments
+    are those of :func:`pipeline.evaluation.class_metrics.class_intervals`.
 
     Raises:
-        ConfigError: a model has another number of rows.
+        ConfigError: the number of rows of a model differs from that of the observations.
     """
     wrong = [
         f"{name} has shape {named.shape}"
@@ -87,7 +87,7 @@ def most_frequent(observed: ClassNumbers, count: int) -> ClassNumbers:
 
 
 def modelled_classes(probabilities: npt.NDArray[np.float64]) -> ClassNumbers:
-    """Return the most probable class (n,) from (n, classes); -1 where one is not finite."""
+    """Return the most probable class (n,) from (n, classes); -1 if a probability is not finite."""
     named: ClassNumbers = probabilities.argmax(axis=1).astype(np.int64)
     named[~np.isfinite(probabilities).all(axis=1)] = NO_CLASS
     return named

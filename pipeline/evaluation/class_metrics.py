@@ -14,11 +14,11 @@ from pipeline.evaluation.bootstrap import Interval, Resampled, Statistic, resamp
 from pipeline.evaluation.metrics import Array
 
 ClassNumbers = npt.NDArray[np.int64]
-"""Number of the class of each row, from 0, with shape (n,)."""
+"""Class number of each row, counted from 0, with shape (n,)."""
 ClassCounts = npt.NDArray[np.int64] | Array
 """Confusion matrices with shape (..., observed, modelled)."""
 NO_CLASS = -1
-"""Stands for the number of an unknown class."""
+"""Class number of a row whose class is unknown."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class ClassificationMetric:
     """A number that measures how well classes are told apart."""
 
     name: str
-    """Key in JSON and head of the column in CSV."""
+    """Key in JSON files, and head of the column in CSV files."""
     label: str
     """Name in tables and sentences."""
     of_counts: Callable[[ClassCounts], Array]
     """Computes the metric of each confusion matrix, with shape (...); NaN without rows."""
     has_interval_column: bool = False
-    """Whether tables that compare models show its interval in a column of its own."""
+    """Whether tables that compare models show the interval of the metric in a separate column."""
 
     def of_one(self, counts: ClassCounts) -> float:
         """Compute the metric from one confusion matrix."""
@@ -43,18 +43,18 @@ class ClassificationMetric:
 def confusion_matrix(
     observed: ClassNumbers, modelled: ClassNumbers, count: int
 ) -> npt.NDArray[np.int64]:
-    """Count how often each class was modelled as which, with shape (observed, modelled)."""
+    """Count rows by observed and modelled class; the result has shape (observed, modelled)."""
     pairs = np.bincount(observed * count + modelled, minlength=count * count)
     return pairs.reshape(count, count).astype(np.int64)
 
 
 def precisions(counts: ClassCounts) -> Array:
-    """Return the share of the rows modelled as each class that belong to it, (..., class)."""
+    """Return the precision of each class, with shape (..., class)."""
     return np.asarray(_hits(counts) / counts.sum(axis=-2))
 
 
 def recalls(counts: ClassCounts) -> Array:
-    """Return the share of the rows of each class that were modelled as it, (..., class)."""
+    """Return the recall of each class, with shape (..., class)."""
     return np.asarray(_hits(counts) / counts.sum(axis=-1))
 
 
@@ -74,7 +74,7 @@ def _mean_recall(counts: ClassCounts) -> Array:
 
 _ROWS = (
     ClassificationMetric("accuracy", "accuracy", _accuracy, has_interval_column=True),
-    # The mean over the observed classes: rare ones count as much as frequent ones.
+    # The mean over the observed classes: rare classes count as much as frequent ones.
     ClassificationMetric("mean_recall", "mean recall", _mean_recall),
 )
 CLASSIFICATION_METRICS: dict[str, ClassificationMetric] = {metric.name: metric for metric in _ROWS}
@@ -103,8 +103,8 @@ def class_intervals(
 ) -> ClassIntervals:
     """Return the metrics of a classification with intervals.
 
-    ``observed`` and ``modelled`` are numbers of classes from 0, with shape (n,); ``count`` is the
-    number of classes. The bootstrap draws groups, or rows where there are no groups.
+    ``observed`` and ``modelled`` are class numbers from 0, with shape (n,); ``count`` is the
+    number of classes. The bootstrap draws groups, or rows if there are no groups.
     """
     drawn = _resample_counts(observed, [modelled], count, groups, seed)
     return ClassIntervals(
@@ -126,7 +126,7 @@ def class_differences(
     *,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """Return each metric of the first model minus that of the second, paired.
+    """Return the paired difference of each metric: first model minus second model.
 
     Arguments are those of :func:`class_intervals`.
     """
@@ -142,7 +142,7 @@ def class_differences(
 
 
 def _of_first(of_counts: Callable[[Array], Array], place: int | None = None) -> Statistic:
-    """Return the metric of the first model, for the class at ``place`` where each class has one."""
+    """Return the metric of the first model; for metrics of classes, that of the class ``place``."""
     chosen = () if place is None else (place,)
     return lambda counts: np.asarray(of_counts(counts[..., 0, :, :])[(..., *chosen)])
 

@@ -1,4 +1,4 @@
-"""Tables of how well classes are told apart."""
+"""Tables of the metrics of a classification."""
 
 import math
 from collections.abc import Iterator, Sequence

@@ -20,20 +20,20 @@ from pipeline.evaluation.class_metrics import (
 from pipeline.evaluation.metrics import NAN, Array, rows_by_group
 
 LOWEST_PROBABILITY = 1e-15
-"""Floor of a probability: an observed class with probability 0 would make the loss infinite."""
+"""Smallest probability in the log loss; with probability 0, the log loss could be infinite."""
 
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """One class against all others; NaN where it was never observed, or never modelled."""
+    """Metrics of one class against all others; NaN if the class was never observed or modelled."""
 
     name: str
     observed: int
     modelled: int
     precision: float
-    """Share of the rows modelled as this class that belong to it."""
+    """Precision: of the rows modelled as this class, the share that belongs to the class."""
     recall: float
-    """Share of the rows of this class that were modelled as it."""
+    """Recall: of the rows of this class, the share that was modelled as the class."""
     f1: float
     """Harmonic mean of precision and recall."""
 
@@ -48,7 +48,7 @@ class ClassificationMetrics:
     log_loss: float
 
     def numbers(self) -> dict[str, float]:
-        """Return all numbers by name, in the order of JSON and CSV."""
+        """Return all numbers by name, in the order of the JSON and CSV files."""
         return {"n": self.n, **self.metrics, "log_loss": self.log_loss}
 
 
@@ -62,11 +62,11 @@ class Classification:
     observed: int
     """Number of rows with a known class."""
     failures: float
-    """Share of those rows without finite probabilities."""
+    """Share of the rows with a known class whose probabilities are not finite."""
     overall: ClassificationMetrics
     """Metrics of all rows with a known class and finite probabilities."""
     intervals: ClassIntervals
-    """Bootstrap intervals over groups, or over rows where there are no groups."""
+    """Intervals from a bootstrap over groups, or over rows if there are no groups."""
     by_group: Mapping[str, ClassificationMetrics]
     """Metrics of each group; empty without groups."""
 
@@ -82,10 +82,10 @@ def classification(
     """Compare modelled probabilities with observed classes.
 
     Args:
-        observed: number of the observed class from 0, -1 where it is not known, with shape (n,).
+        observed: class numbers from 0, -1 where the class is unknown, with shape (n,).
         probabilities: modelled probabilities with shape (n, classes).
         classes: names of the classes.
-        groups: the group of each row (cruise, site, date), n of them.
+        groups: the group of each row (cruise, site, date), with length n.
         seed: seed of the bootstrap.
 
     Raises:

@@ -19,15 +19,15 @@ class Column(Generic[T]):
 
     head: str
     cell: Callable[[T], Any]
-    """The cell of one item."""
+    """Returns the value of the column for one item."""
 
     def within(self, part: Callable[[U], T]) -> "Column[U]":
-        """Return this column for larger items, of which ``part`` takes what it describes."""
+        """Return this column for larger items; the column describes ``part`` of each item."""
         return Column(self.head, lambda item: self.cell(part(item)))
 
 
 def keyed(name: str) -> Column[Mapping[str, Any]]:
-    """Return the column of a key of mappings; its cell is empty where the key is missing."""
+    """Return a column for a key of mappings; the cell is empty if a mapping lacks the key."""
     return Column(name, lambda item: item.get(name, ""))
 
 
@@ -40,7 +40,7 @@ def table(columns: Sequence[Column[T]], items: Iterable[T]) -> TextTable:
 def csv_text(
     columns: Sequence[Column[T]], items: Iterable[T], written: Callable[[Any], Any] = lambda v: v
 ) -> str:
-    """Return a CSV file with one line per item; ``written`` formats a cell, by default in full."""
+    """Return a CSV file with one line per item; ``written`` formats a cell, by default as it is."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow([column.head for column in columns])

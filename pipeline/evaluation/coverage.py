@@ -8,12 +8,12 @@ import numpy.typing as npt
 from pipeline.evaluation.metrics import NAN, Array, comparable, usable
 
 DEVIATIONS = {0.6827: 1.0, 0.95: 1.96}
-"""Shares of a normal distribution, and the standard deviations within which they lie."""
+"""Shares of a normal distribution, and the numbers of standard deviations that contain them."""
 
 
 @dataclass(frozen=True)
 class IntervalCoverage:
-    """Shares of the observed values that lie in the stated intervals around modelled ones."""
+    """Shares of the observed values that lie in the stated intervals around modelled values."""
 
     rows: int
     held_68: float
@@ -29,7 +29,7 @@ def coverage(
 ) -> IntervalCoverage:
     """Count how often observed values lie in the stated intervals.
 
-    All arrays have shape (n,). Deviations are those of log10 where logarithms are compared.
+    All arrays have shape (n,). If logarithms are compared, the deviations are those of log10.
     """
     ratio, size = ratios(observed, modelled, deviation, log)
     if not ratio.size:
@@ -41,7 +41,7 @@ def coverage(
 def ratios(
     observed: npt.ArrayLike, modelled: npt.ArrayLike, deviation: npt.ArrayLike, log: bool
 ) -> tuple[Array, Array]:
-    """Return absolute errors in standard deviations, and the deviations, of complete rows."""
+    """Return, for complete rows, absolute errors in standard deviations, and the deviations."""
     o, m, d = (np.asarray(each, dtype=np.float64) for each in (observed, modelled, deviation))
     rows = usable(o, log) & usable(m, log) & np.isfinite(d) & (d > 0)
     return np.abs(comparable(m[rows], log) - comparable(o[rows], log)) / d[rows], d[rows]

@@ -23,10 +23,10 @@ def write_evaluation(
 ) -> tuple[Path, ...]:
     """Write ``metrics.json``, ``metrics.csv``, pictures and, with a card, ``card.html``.
 
-    The files record no time and no place, so equal evaluations give equal bytes.
+    The files contain neither times nor paths, so equal evaluations give equal bytes.
 
     Args:
-        folder: where the files go; it is created, and files of the same names are replaced.
+        folder: folder for the files; it is created, and files with the same names are replaced.
         evaluation: evaluation of the most important part, usually the test part.
         card: statements about the network.
         history: losses of the training by epoch.
@@ -52,7 +52,7 @@ def write_evaluation(
 
 
 def replace_file(path: Path, content: bytes) -> Path:
-    """Write a file so that it appears only when complete; its folder is created where missing.
+    """Write a file so that it appears only when complete; a missing folder is created.
 
     Raises:
         OutputError: the file cannot be written.
@@ -68,7 +68,7 @@ def replace_file(path: Path, content: bytes) -> Path:
             "writable and has free space."
         ) from error
     finally:
-        # Where the folder cannot be used at all, the first error already says so.
+        # If the folder cannot be used at all, the first error already says so.
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
     return path

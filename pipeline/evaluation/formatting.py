@@ -6,13 +6,13 @@ from typing import Any
 from pipeline.evaluation.bootstrap import Interval
 
 ALL_ROWS = "all"
-"""Stands for the name of a group or class in CSV rows about all of them."""
+"""Name in CSV rows about all groups or all classes together."""
 DASH = "-"
-"""Stands for an unknown number."""
+"""Text for an unknown number."""
 
 
 def range_text(low: float, high: float) -> str:
-    """Return ``0.001 to 0.03``; an unknown end is infinite."""
+    """Return a range as ``0.001 to 0.03``; an infinite limit counts as unknown."""
     if math.isfinite(low) and math.isfinite(high):
         return f"{number(low)} to {number(high)}"
     if math.isfinite(low):
@@ -21,7 +21,7 @@ def range_text(low: float, high: float) -> str:
 
 
 def number(value: float, units: str = "") -> str:
-    """Return a number with about three digits, or a dash where it is not finite."""
+    """Return a number with about three digits, or a dash if the number is not finite."""
     if not math.isfinite(value):
         return DASH
     places = 3 if abs(value) < 10 else 2 if abs(value) < 100 else 1
@@ -30,7 +30,7 @@ def number(value: float, units: str = "") -> str:
 
 
 def csv_number(value: Any) -> str:
-    """Return a CSV cell: a number with 8 digits, ``true`` or ``false``; empty where not finite."""
+    """Return a CSV cell: ``true``, ``false`` or a number with 8 digits; empty if not finite."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
@@ -51,7 +51,7 @@ def interval_text(one: Interval) -> str:
 
 
 def difference_text(one: Interval | None) -> str:
-    """Return ``+0.120 (+0.080 to +0.150)``, or a dash where nothing was compared."""
+    """Return ``+0.120 (+0.080 to +0.150)``, or a dash if nothing was compared."""
     if one is None:
         return DASH
     value = _signed(one.value)

@@ -18,7 +18,7 @@ Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.bool_]
 NAN = float("nan")
 COUNT, DIFFERENCE, ABSOLUTE, SQUARE, X, Y, XX, YY, XY = range(9)
-"""Columns of :func:`moments`."""
+"""Numbers of the columns that :func:`moments` returns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,7 @@ class ComparedRows:
     modelled: Array
     """Modelled values in physical units, with shape (n,)."""
     log: bool
-    """True where logarithms to base 10 are compared, False where the values themselves are."""
+    """True if logarithms to base 10 are compared, False if the values themselves are compared."""
 
     @cached_property
     def difference(self) -> Array:
@@ -54,11 +54,11 @@ class Metric:
     """A number that measures how well modelled values agree with observed ones."""
 
     name: str
-    """Key in JSON and head of the column in CSV."""
+    """Key in JSON files, and head of the column in CSV files."""
     label: str
     """Head of the column in tables."""
     of_rows: Callable[[ComparedRows], float]
-    """Computes the metric from one row or more; NaN where the rows do not determine it."""
+    """Computes the metric from at least one row; NaN if the rows do not determine the metric."""
     of_sums: Callable[[Array, bool], Array] | None = None
     """Computes the metric from sums of moments (..., moment) and ``log``; None for no intervals."""
     units: str = ""
@@ -70,27 +70,27 @@ class Metrics:
     """The metrics of one quantity; ``metrics["mae"]`` is one of them."""
 
     log: bool
-    """True where logarithms to base 10 were compared, False where the values themselves were."""
+    """True if logarithms to base 10 were compared, False if the values themselves were compared."""
     observed: int
     """Number of rows with an observation that can be compared."""
     n: int
-    """Number of those rows in which the modelled value can be compared, too."""
+    """Number of rows in which both the observed and the modelled value can be compared."""
     failures: float
     """Share of the observed rows whose modelled value cannot be compared."""
     values: Mapping[str, float]
-    """Metrics by name; NaN where there are too few rows or the values are constant."""
+    """Metrics by name; NaN if there are too few rows, or if the values are constant."""
 
     def __getitem__(self, name: str) -> float:
         return self.values[name]
 
     def numbers(self) -> dict[str, float | int | bool]:
-        """Return all numbers by name, in the order of JSON and CSV."""
+        """Return all numbers by name, in the order of the JSON and CSV files."""
         counts = (self.log, self.observed, self.n, self.failures)
         return dict(zip(number_names(), (*counts, *self.values.values()), strict=True))
 
 
 def number_names() -> list[str]:
-    """Return the names of the numbers of :class:`Metrics`, in the order of JSON and CSV."""
+    """Return the names of the numbers of :class:`Metrics`, in the order of the files."""
     return ["log", "observed", "n", "failures", *METRICS]
 
 
@@ -100,7 +100,7 @@ def metrics(observed: npt.ArrayLike, modelled: npt.ArrayLike, log: bool = True) 
     Args:
         observed: observed values with shape (n,), NaN where there is no observation.
         modelled: modelled values with shape (n,).
-        log: compare logarithms; False for quantities that may be zero or negative.
+        log: True to compare logarithms, False for quantities that may be zero or negative.
 
     Raises:
         ConfigError: the two shapes differ.
@@ -124,7 +124,7 @@ def metrics_by_group(
 ) -> dict[str, Metrics]:
     """Return the metrics of each group (a cruise, a site), in alphabetical order of the groups.
 
-    There is one group for each row; other arguments are those of :func:`metrics`.
+    ``groups`` is the group of each row; other arguments are those of :func:`metrics`.
     """
     o, m = _pair(observed, modelled)
     rows = rows_by_group(groups, o.size)
@@ -141,7 +141,7 @@ def rows_by_group(groups: Iterable[object], count: int) -> dict[str, npt.NDArray
 
 
 def group_index(groups: Iterable[object], count: int) -> tuple[list[str], npt.NDArray[np.intp]]:
-    """Return the names of the groups in alphabetical order, and the index of each row's group.
+    """Return the group names in alphabetical order, and for each row the index of its group.
 
     Raises:
         ConfigError: the number of groups is not the number of rows.
@@ -156,14 +156,14 @@ def group_index(groups: Iterable[object], count: int) -> tuple[list[str], npt.ND
 
 
 def largest_first(rows: Mapping[str, int]) -> list[str]:
-    """Return the groups that have rows, the largest first, equal ones in alphabetical order."""
+    """Return the groups with rows, the largest first; equally large groups are sorted by name."""
     return [name for name in sorted(rows, key=lambda name: (-rows[name], name)) if rows[name]]
 
 
 def common_rows(observed: npt.ArrayLike, *models: npt.ArrayLike, log: bool = True) -> Rows:
-    """Return the rows (n,) with an observation in which every model gives a usable value.
+    """Return which rows (n,) have an observation and a usable value of every model.
 
-    Comparing all models on these rows gives no advantage to a model that fails on difficult ones.
+    Comparing all models on these rows gives no advantage to a model that fails on difficult rows.
     """
     rows = usable(np.asarray(observed, dtype=np.float64), log)
     for model in models:
@@ -172,7 +172,7 @@ def common_rows(observed: npt.ArrayLike, *models: npt.ArrayLike, log: bool = Tru
 
 
 def usable(values: Array, log: bool) -> Rows:
-    """Return which values can be compared: finite ones and, for logarithms, positive ones."""
+    """Return which values can be compared: finite values, which must be positive for logarithms."""
     finite = np.isfinite(values)
     return finite & (values > 0) if log else finite
 
@@ -194,7 +194,7 @@ def residual(observed: npt.ArrayLike, modelled: npt.ArrayLike, log: bool = True)
 def moments(a: Array, b: Array) -> Array:
     """Return the moments of compared values, with shape (row, moment)."""
     difference = b - a
-    # Centred, because sums of squares lose digits far from zero.
+    # Values are centred, because sums of squares of values far from zero lose digits.
     x, y = (a - a.mean(), b - b.mean()) if a.size else (a, b)
     columns = (np.ones_like(a), difference, np.abs(difference), np.square(difference))
     return np.stack((*columns, x, y, x * x, y * y, x * y), axis=1)
@@ -238,7 +238,7 @@ def _median_percentage(rows: ComparedRows) -> float:
 
 
 _ROWS = (
-    # A factor, 1 at best, where logarithms are compared; else a difference in units, 0 at best.
+    # For logarithms, a factor (1 at best); else a difference in units (0 at best).
     Metric(
         "bias",
         "bias",
@@ -251,7 +251,7 @@ _ROWS = (
         lambda rows: _mean(np.abs(rows.difference), rows.log),
         lambda sums, log: _mean_of_sums(sums, ABSOLUTE, log),
     ),
-    # In decades where logarithms are compared, else in units.
+    # In decades if logarithms are compared, else in units of the quantity.
     Metric(
         "rmse",
         "RMSE",
@@ -260,7 +260,7 @@ _ROWS = (
     ),
     # Square of Pearson's correlation.
     Metric("r2", "R2", lambda rows: rows.line[0], lambda sums, _: _r2_of_sums(sums)),
-    # Median of 100 |m - o| / |o|, of the values themselves in either case.
+    # Median of 100 |m - o| / |o|, always of the values themselves, not of logarithms.
     Metric("median_percentage", "MdAPD", _median_percentage, units="%"),
     # The reduced major axis (type II) counts the errors of both sides.
     Metric("slope", "slope", lambda rows: rows.line[1]),

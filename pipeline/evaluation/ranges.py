@@ -25,7 +25,7 @@ class InputRange:
 
 
 def is_log(variable: Variable) -> bool:
-    """Return whether a variable is compared as a logarithm: the network uses its logarithm."""
+    """Return True if the network uses the logarithm of a variable; then logarithms are compared."""
     return variable.transform.ln_per_unit is not None
 
 
@@ -36,7 +36,7 @@ def input_ranges(
 
     Returns:
         The result for each input, and the share of the rows with at least one input outside its
-        range; None if all ranges are unknown.
+        range. The share is None if all ranges are unknown.
     """
     outside = [outside_range(variable, x[:, i]) for i, variable in enumerate(inputs)]
     ranges = tuple(_input_range(variable, x[:, i], outside[i]) for i, variable in enumerate(inputs))
@@ -49,15 +49,15 @@ def input_ranges(
 def outside_range(variable: Variable, values: Array) -> npt.NDArray[np.bool_] | None:
     """Return which values are outside the training range, or None if the range is unknown.
 
-    Missing values are not outside. A value that the transform cannot take (the logarithm of zero)
-    is outside of any range.
+    Missing values are not outside. A value that cannot be transformed (zero, for a logarithm) is
+    outside any range.
     """
     if np.isinf(variable.minimum) and np.isinf(variable.maximum):
         return None
     with np.errstate(divide="ignore", invalid="ignore"):
         transformed = variable.transform.forward(values)
     within = (transformed >= variable.minimum) & (transformed <= variable.maximum)
-    # An unknown end is infinite, and so is the logarithm of zero.
+    # An unknown limit of a range is infinite, and so is the logarithm of zero.
     outside: npt.NDArray[np.bool_] = np.isfinite(values) & ~(within & np.isfinite(transformed))
     return outside
 

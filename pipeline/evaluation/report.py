@@ -29,7 +29,7 @@ from pipeline.evaluation.ranges import InputRange, input_ranges, is_log
 from pipeline.networks.variable import Variable
 
 METRIC = "mae"
-"""The metric that models are compared by, with intervals."""
+"""The metric by which models are compared, with intervals."""
 ALWAYS = "most frequent class"
 """Name of the baseline that always names the most frequent class."""
 
@@ -45,11 +45,11 @@ class EvaluationArrays:
     modelled: Array
     """Modelled values with shape (n, outputs)."""
     groups: tuple[str, ...] | None
-    """The group of each row."""
+    """Group of each row."""
     baselines: Mapping[str, Array]
     """Values of other models by the name of the model, each with shape (n, outputs)."""
     deviation: Array | None
-    """Standard deviations stated by the network, of log10 where logarithms are compared."""
+    """Standard deviations that the network states (of log10 if logarithms are compared)."""
 
     def column(self, i: int) -> tuple[Array, Array]:
         """Return the observed and modelled values of one output."""
@@ -58,7 +58,7 @@ class EvaluationArrays:
 
 @dataclass(frozen=True)
 class ModelComparison:
-    """One model for one output."""
+    """Results of one model for one output."""
 
     model: str
     own: Metrics
@@ -68,21 +68,21 @@ class ModelComparison:
     interval: Interval
     """Mean absolute error on the common rows."""
     difference: Interval | None
-    """Mean absolute error minus the network's: above zero where this model is worse."""
+    """Mean absolute error minus that of the network; above zero if this model is worse."""
 
 
 @dataclass(frozen=True)
 class OutputResult:
-    """One output of the network."""
+    """Results for one output of the network."""
 
     variable: Variable
     metrics: Metrics
     by_group: Mapping[str, Metrics]
     """Metrics of each group; empty without groups."""
     comparison: tuple[ModelComparison, ...]
-    """The network first, then the baselines that give this output; empty without baselines."""
+    """The network first, then the baselines with this output; empty without such baselines."""
     coverage: IntervalCoverage | None = None
-    """Result of the check of stated uncertainties; None where the network states none."""
+    """Result of the check of stated uncertainties; None if the network states no uncertainty."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,11 +97,11 @@ class Evaluation:
     """Number of groups."""
     inputs: tuple[InputRange, ...]
     outside_any: float | None
-    """Share of the rows with an input outside its range; None if all ranges are unknown."""
+    """Share of the rows with any input outside its range; None if all ranges are unknown."""
     outputs: tuple[OutputResult, ...] = ()
     classification: Classification | None = None
     class_comparison: tuple[ClassifierComparison, ...] = ()
-    """The classifier first, then the models it is compared with."""
+    """The classifier first, then the models with which it is compared."""
     arrays: EvaluationArrays | None = field(default=None, repr=False)
 
 
@@ -126,15 +126,15 @@ def evaluate_arrays(
         inputs: the columns of ``x``.
         outputs: the columns of ``observed`` and ``modelled``.
         x: inputs in physical units, with shape (n, inputs).
-        observed: observed values, NaN where there is none, with shape (n, outputs).
+        observed: observed values with shape (n, outputs), NaN where there is no observation.
         modelled: modelled values with shape (n, outputs).
-        groups: the group of each row (cruise, site, date), n of them.
+        groups: the group of each row (cruise, site, date), with length n.
         baselines: values of other models by the name of the model, each with shape (n, outputs),
-            NaN where a model gives none.
-        deviation: standard deviations that the network states, with shape (n, outputs), of log10
-            where logarithms are compared.
-        logs: which outputs are compared as logarithms; by default those whose logarithm the network
-            gives.
+            NaN where a model gives no value.
+        deviation: standard deviations that the network states, with shape (n, outputs); they are
+            those of log10 if logarithms are compared.
+        logs: which outputs are compared as logarithms; by default, outputs whose logarithm the
+            network gives.
         part: name of the part of the data.
         model: name of the network in tables.
         seed: seed of the bootstrap.
@@ -179,8 +179,8 @@ def evaluate_classes(
     """Evaluate a network that names classes, and compare it with the most frequent class.
 
     ``classes`` are the columns of ``probabilities`` (n, classes). Observed values and baselines are
-    numbers of classes (n,) from 0, -1 where no class is known or named. Other arguments, and
-    errors, are those of :func:`evaluate_arrays`.
+    class numbers (n,) from 0, or -1 where no class is known or named. Other arguments, and errors,
+    are those of :func:`evaluate_arrays`.
     """
     _check_names(model, baselines or {})
     values = _matrix("x", x, len(inputs))
@@ -233,7 +233,7 @@ def _compare(
 ) -> tuple[ModelComparison, ...]:
     common = common_rows(observed, *models.values(), log=log)
     intervals = bootstrap_metric(observed, models, groups, metric=METRIC, log=log, seed=seed)
-    # The common rows of all models, not of each pair, so that differences add up.
+    # These are the common rows of all models, not of each pair, so that differences add up.
     on_common = np.where(common, observed, np.nan)
     first = next(iter(models))
     return tuple(

@@ -33,7 +33,7 @@ CSV_HEAD = ("part", "output", "units", "model", "rows", "group")
 
 
 def to_json(evaluations: Sequence[Evaluation]) -> str:
-    """Return all numbers of each part as JSON, by the name of the part; unknown ones are null."""
+    """Return all numbers of each part as JSON, by the name of the part; NaN becomes null."""
     content = {evaluation.part: as_dict(evaluation) for evaluation in evaluations}
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -142,12 +142,12 @@ def to_text(evaluation: Evaluation) -> str:
 
 
 def _section(heading: str | None, content: TextTable) -> list[str]:
-    """Return a heading and a table, or nothing where the table has no rows."""
+    """Return a heading and a table, or nothing if the table has no rows."""
     return [*([heading] if heading else []), aligned(content)] if content[1] else []
 
 
 def metric_columns() -> list[Column[Metrics]]:
-    """Return a column for each metric, between the number of rows and the failures."""
+    """Return columns for the number of rows, for each metric, and for the share of failures."""
     return [
         Column("n", lambda numbers: f"{numbers.n:,}"),
         *(_metric_column(metric) for metric in METRICS.values()),

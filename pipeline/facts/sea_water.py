@@ -1,8 +1,8 @@
 """Optical properties of pure sea water: absorption from a table, scattering from thermodynamics.
 
 Scattering comes from fluctuations of density and of salt: Zhang, Hu and He 2009, Opt. Express 17,
-5698, based on Zhang and Hu 2009, Opt. Express 17, 1671. The docstrings of the functions name the
-sources of the properties of water.
+5698, based on Zhang and Hu 2009, Opt. Express 17, 1671. The functions for the properties of water
+name their sources.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from pipeline.facts.optical_tables import Array, interpolate
 SALINITY = 35.0
 """Salinity of the ocean surface in g kg-1."""
 TEMPERATURE = 20.0
-"""Temperature in degrees Celsius; the absorption was measured at the same one."""
+"""Temperature in degrees Celsius; the absorption was measured at the same temperature."""
 
 DEPOLARIZATION = 0.039
 """Depolarization ratio: Farinato and Rowell 1976, J. Chem. Phys. 65, 593, as in Zhang and Hu
@@ -63,7 +63,7 @@ def scattering_at_90_degrees(wavelength_nm: Array, temperature: float, salinity:
 def refractive_index(
     wavelength_nm: Array, temperature: float, salinity: float
 ) -> tuple[Array, Array]:
-    """Return the refractive index against vacuum, and its change per g kg-1 of salinity.
+    """Return the refractive index relative to vacuum, and its change per g kg-1 of salinity.
 
     Against air: Quan and Fry 1995, Appl. Opt. 34, 3477. Of air: Ciddor 1996, Appl. Opt. 35, 1566.
     """
@@ -102,7 +102,7 @@ def density(temperature: float, salinity: float) -> float:
 
 
 def _activity_slope(temperature: float, salinity: float) -> float:
-    """Return the derivative of ln(activity of water) by salinity; Zhang, Hu and He 2009."""
+    """Return d ln(activity of water) / d(salinity), as in Zhang, Hu and He 2009."""
     t, s = temperature, salinity
     linear = _polynomial(t, -5.58651e-4, 2.40452e-7, -3.12165e-9, 2.40808e-11)
     root = _polynomial(t, 1.79613e-5, -9.9422e-8, 2.08919e-9, -1.39872e-11)
@@ -112,7 +112,7 @@ def _activity_slope(temperature: float, salinity: float) -> float:
 
 
 def _density_derivative(index: Array) -> Array:
-    """Return density times the derivative of the squared index by it (Proutiere et al. 1992)."""
+    """Return rho d(n**2)/d(rho) for density rho and refractive index n (Proutiere et al. 1992)."""
     squared = index**2
     correction = 2.0 / 3.0 * (squared + 2.0) * ((index - 1.0 / index) / 3.0) ** 2
     result: Array = (squared - 1.0) * (1.0 + correction)

@@ -12,25 +12,25 @@ from pydantic.dataclasses import dataclass
 from pipeline.errors import ConfigError
 from pipeline.facts.shipped import read_shipped, shipped_configs
 
-# Not converted: products record gains as the tables have them, 1 or 1.0.
+# Gains are not converted: products record them as the tables have them, 1 or 1.0.
 Gain = Annotated[float, SkipValidation]
 
 
 @dataclass(frozen=True)
 class OcsmartBands:
-    """The bands of a sensor's OC-SMART networks, in the order of their inputs."""
+    """The bands of a sensor's OC-SMART networks, in the order of the network inputs."""
 
     lrc_bands_nm: tuple[float, ...]
     rrs_count: int
     iop_count: int
     gain_open: tuple[Gain, ...] = Field(default=(), validate_default=True)
-    """Gains for each band of ``lrc_bands_nm``; by default 1."""
+    """Gains in open-ocean water for each band of ``lrc_bands_nm``; by default 1."""
     gain_coastal: tuple[Gain, ...] = Field(default=(), validate_default=True)
-    """The same for coastal water."""
+    """Gains in coastal water for each band of ``lrc_bands_nm``; by default 1."""
     open_ocean_ratio: float = 70.0
-    """Smallest ratio of the largest to the smallest Rrs below 700 nm for open ocean."""
+    """In open ocean, the largest Rrs below 700 nm is at least this many times the smallest."""
     open_ocean_bands: int = 1
-    """Number of bands at the blue end; the largest Rrs of open ocean is in one of them."""
+    """Number of bands at the blue end; in open ocean, the largest Rrs is in one of these bands."""
 
     @field_validator("gain_open", "gain_coastal")
     @classmethod
@@ -38,21 +38,21 @@ class OcsmartBands:
         return gains or (1.0,) * len(info.data["lrc_bands_nm"])
 
     def bands(self, kind: str) -> tuple[float, ...]:
-        """Return the wavelengths (nm) of ``lrc``, ``rrs`` or ``iop``, each the start of ``lrc``."""
+        """Return the bands (nm) of ``lrc``, ``rrs`` or ``iop``: the first bands of ``lrc``."""
         count = {"lrc": len(self.lrc_bands_nm), "rrs": self.rrs_count, "iop": self.iop_count}[kind]
         return self.lrc_bands_nm[:count]
 
 
 @dataclass(frozen=True)
 class Sensor:
-    """An instrument on its platforms, with the name that networks use."""
+    """An instrument and its platforms, with the name that networks use."""
 
     name: str
     instruments: tuple[str, ...]
     platforms: tuple[str, ...]
     ocsmart: OcsmartBands
     channels: Mapping[str, float] = field(default_factory=dict)
-    """Band centres (nm) by the names of bands in files, if the names do not contain them."""
+    """Band centres (nm) by the names of bands in files, for names that do not contain a centre."""
 
 
 def _plain(name: str) -> str:
@@ -68,7 +68,7 @@ def sensors() -> dict[str, Sensor]:
 
 
 def find_sensor(name: str) -> Sensor:
-    """Return the sensor of a name; case and punctuation are ignored.
+    """Return the sensor with this name; case and punctuation are ignored.
 
     Raises:
         ConfigError: no table has this sensor.

@@ -1,1 +1,1 @@
-"""The computer: cores and memory, threads in order, bytes and YAML of files."""
+"""The computer: cores and memory, threads with ordered results, files as bytes and as YAML."""

@@ -1,4 +1,4 @@
-"""Reads files as bytes and as YAML: hashes, signs of a change, and plain data."""
+"""Reads files: their hashes, their sizes and times, and the plain data of YAML files."""
 
 import hashlib
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ def sha256_of_listing(files: Mapping[str, Path]) -> str:
 
 
 def identity_of(source: Path) -> tuple[int, int]:
-    """Return the total size (bytes) and the latest change (ns) of a file or folder."""
+    """Return the total size (bytes) and the time of the latest change (ns) of a file or folder."""
     found = [path.stat() for path in (_files(source) if source.is_dir() else [source])]
     return sum(s.st_size for s in found), max((s.st_mtime_ns for s in found), default=0)
 
@@ -53,8 +53,8 @@ def read_yaml(path: Path, error: type[PipelineError]) -> Any:
         error: the class of error to raise.
 
     Raises:
-        PipelineError: of the given class; the file cannot be read, is too large, is not YAML, or
-            has a repeated key or an alias.
+        PipelineError: the file cannot be read, is too large, is not YAML, or has a repeated key or
+            an alias; the error has the given class.
     """
     try:
         size = path.stat().st_size
@@ -82,7 +82,7 @@ class _StrictLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            # A few aliases of aliases can stand for more data than there is memory.
+            # A few aliases of aliases can stand for more data than fit into memory.
             line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
             raise yaml.YAMLError(f"an alias (line {line}) is not allowed; write its content out")
         return super().compose_node(parent, index)

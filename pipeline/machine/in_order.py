@@ -2,7 +2,7 @@
 
 The order decides where chunks lie in a product, so two runs give the same bytes. The bound keeps
 memory small: Dask's schedulers may run the first of many blocks late, and until then the results of
-all others would wait.
+all other blocks would wait.
 """
 
 from collections import deque
@@ -19,11 +19,11 @@ def ahead_of(threads: int) -> int:
 
 
 def in_order(work: Callable[[int], T], count: int, threads: int) -> Iterator[T]:
-    """Yield the results of ``work(0)``, ``work(1)`` ... one after the other.
+    """Yield the results of ``work(0)``, ``work(1)`` and so on, in this order.
 
-    Work starts in the same order. At most ``ahead_of(threads)`` pieces are started and not yet
-    returned. A failure is raised when its result is due; then work that has started is finished,
-    and no other work starts.
+    Work starts in the same order. At most ``ahead_of(threads)`` results are computed or wait at a
+    time. If a piece of work fails, its exception is raised when its result is due; work that has
+    started is then finished, and no other work starts.
     """
     with ThreadPoolExecutor(threads, thread_name_prefix="block") as pool:
         begun: deque[Future[T]] = deque()

@@ -1,7 +1,7 @@
 """Resources available to this process: cores and memory of the machine, the container or the job.
 
 A job of a scheduler has its own control group below the one that ``/sys/fs/cgroup`` shows.
-``/proc/self/cgroup`` names it, and every group above it may have a lower limit.
+``/proc/self/cgroup`` names the group of a job, and every group above may have a lower limit.
 """
 
 import contextlib
@@ -10,9 +10,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-# Variables in which libraries of linear algebra look for their number of threads. Blocks and scenes
-# run in parallel here, so threads of the libraries would only wait for each other (which cost a
-# second core), and their number would change the last bits of float64.
+# Linear-algebra libraries read their number of threads from these variables. Blocks and scenes run
+# in parallel here, so threads of a library would only wait for each other (and took a second core),
+# and their number would change the last bits of float64.
 ONE_THREAD = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
@@ -21,7 +21,7 @@ ONE_THREAD = {
     "VECLIB_MAXIMUM_THREADS": "1",
 }
 
-# Without a limit, a run uses this share of the free memory, but at least the second number (bytes).
+# Without a limit, a run uses SHARE of the free memory, but at least LEAST bytes.
 SHARE = 0.5
 LEAST = 256_000_000
 
@@ -31,7 +31,7 @@ MEMINFO = Path("/proc/meminfo")
 
 
 def use_one_thread_each() -> None:
-    """Make libraries of linear algebra that are imported later use one thread in this process."""
+    """Limit linear-algebra libraries that are imported later to one thread in this process."""
     for name, number in ONE_THREAD.items():
         os.environ.setdefault(name, number)
 
@@ -47,7 +47,7 @@ def available_cores() -> int:
 
 
 def available_memory() -> int:
-    """Return the free bytes: the smallest number of the machine and of all control groups."""
+    """Return the free memory in bytes: the smallest value of the machine and all control groups."""
     left = [_of_machine()]
     for group in _groups("memory"):
         # Version 2, then version 1, where a huge number means no limit.
@@ -64,9 +64,9 @@ def available_memory() -> int:
 def keep_freed_memory() -> None:
     """Let the C library of Linux reuse freed memory, for the rest of the process.
 
-    By default it returns every large array to the system and gets the next one page by page, which
-    takes a tenth of a run's time. With these settings it still returns more than 128 MB of free
-    memory, and all threads share the rest. On other systems nothing changes.
+    By default, the library returns every large array to the system and gets the next array page by
+    page, which takes a tenth of a run's time. With these settings, the library still returns free
+    memory above 128 MB, and all threads share the rest. On other systems nothing changes.
     """
     trim_threshold, mmap_threshold, arena_max = -1, -3, -8  # names of <malloc.h>
     with contextlib.suppress(OSError, AttributeError):
@@ -87,7 +87,7 @@ def in_words(nbytes: float) -> str:
 
 
 def _groups(controller: str) -> Iterator[Path]:
-    """Yield the control group of this process and those above it, of both versions."""
+    """Yield the control group of this process and its parents, for versions 1 and 2."""
     try:
         own = OWN_GROUPS.read_text().splitlines()
     except OSError:
@@ -123,7 +123,7 @@ def _reclaimable(group: Path) -> int:
 
 
 def _of_machine() -> int:
-    """Return the available bytes according to Linux; elsewhere, half of all memory."""
+    """Return the free memory (bytes) that Linux reports; on other systems, half of all memory."""
     try:
         lines = MEMINFO.read_text().splitlines()
     except OSError:

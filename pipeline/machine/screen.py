@@ -9,7 +9,7 @@ LABEL = 12
 
 
 class Shown:
-    """Gives an object ``repr`` and ``_repr_html_`` from its rows; they fit on a screen."""
+    """Gives an object ``repr`` and ``_repr_html_`` made of a few rows that fit on a screen."""
 
     def _heading(self) -> str:
         """The first line."""

@@ -1,4 +1,4 @@
-"""Mask rules: the pixels of a block that are excluded, one rule per bit of ``quality_flags``."""
+"""Mask rules: each rule excludes pixels of a block and has its own bit in ``quality_flags``."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -16,7 +16,7 @@ from pipeline.scene.scene import Band
 
 __all__ = ["RULES", "Dilated", "MaskRule", "Request", "describe_rule", "make_rules"]
 
-# One row per class of rules: yields those that a configuration requests. Bits are in this order.
+# Each entry yields the rules of one class that a configuration requests. Bits are in this order.
 RULES: dict[str, Callable[[Request], Iterator[MaskRule]]] = {
     "flags": FlagRule.requested,
     "expressions": ExpressionRule.requested,
@@ -32,12 +32,12 @@ def make_rules(
     Args:
         rules: the masks of the configuration.
         scene: the scene that the rules will be applied to.
-        inputs: the bands that the networks of the run take, for rules about values.
-        tolerance_nm: largest distance (nm) of a band in an expression from one of the scene.
+        inputs: input bands of the networks of the run, for rules about values.
+        tolerance_nm: largest distance (nm) between a band in an expression and one in the scene.
 
     Raises:
         SceneError: the scene lacks a flag, a band or a variable; the message lists what it has.
-        ConfigError: an expression uses something that is not allowed, or two rules have one name.
+        ConfigError: an expression uses something that is not allowed, or two rules share a name.
     """
     request = Request(rules, scene, tuple(inputs), tolerance_nm)
     bound = [rule for requested in RULES.values() for rule in requested(request)]
@@ -56,7 +56,7 @@ def make_rules(
         )
     if len(bound) > MOST_MASK_RULES:
         raise ConfigError(
-            f"{len(bound)} mask rules, at most {MOST_MASK_RULES} fit into quality_flags. "
+            f"found {len(bound)} mask rules, at most {MOST_MASK_RULES} fit into quality_flags. "
             "Join some of them in one expression, or list flags under keep_flags."
         )
     return tuple(

@@ -46,7 +46,7 @@ class Dilated:
         return np.asarray(block[self.layer].values, dtype=bool)
 
     def grown(self, scene: xr.Dataset) -> xr.DataArray:
-        """Return the lazy grown mask (y, x); it reads ``radius`` pixels beyond a requested part."""
+        """Return the lazy grown mask (y, x); a part reads ``radius`` more pixels on each side."""
         layers = select_layers(scene, self.rule.needs, with_states=self.rule.needs)
         shape = (scene.sizes["y"], scene.sizes["x"])
 

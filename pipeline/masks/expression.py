@@ -29,14 +29,14 @@ class ExpressionRule:
     name: str
     expression: Expression
     bands: Mapping[str, Band]
-    """The layers of the names in the expression."""
+    """The layer of each name in the expression."""
 
     @classmethod
     def requested(cls, request: Request) -> Iterator["ExpressionRule"]:
         """Yield a rule for each expression of a configuration.
 
         Raises:
-            ConfigError, SceneError: as :meth:`parse`.
+            ConfigError, SceneError: see :meth:`parse`.
         """
         for name, text in request.rules.expressions.items():
             yield cls.parse(name, text, request.scene, request.tolerance_nm)
@@ -48,8 +48,8 @@ class ExpressionRule:
         """Parse a text and find its names in a scene.
 
         Raises:
-            ConfigError: as :func:`parse_condition`, or it names nothing of the scene.
-            SceneError: the scene does not have a name; the message lists those it has.
+            ConfigError: see :func:`parse_condition`, or the text uses no variable of the scene.
+            SceneError: the scene lacks a name in the text; the message lists the known names.
         """
         expression, where = parse_condition(name, text), f"masks.expressions.{name}: {text!r}"
         if not expression.names:
@@ -72,10 +72,10 @@ class ExpressionRule:
 
 
 def parse_condition(name: str, text: str) -> Expression:
-    """Parse an expression; it must be a condition in which everything is allowed.
+    """Parse an expression; it must be a condition and use only what is allowed.
 
     Raises:
-        ConfigError: a syntax error, or something outside the allow-list.
+        ConfigError: the text has a syntax error, or uses something that is not allowed.
     """
     try:
         expression = Expression.parse(text, PIXELS)

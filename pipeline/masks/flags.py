@@ -14,21 +14,21 @@ from pipeline.scene.source_flags import SourceFlags
 
 @dataclass(frozen=True)
 class FlagRule:
-    """Excludes a pixel where one of some flags is set, or where none of them is set."""
+    """Excludes pixels with at least one of the given flags, or pixels with none of these flags."""
 
     name: str
     mask: int
     """Bits of the flags."""
     keep: bool = False
-    """True if pixels with one of the flags are kept, and all others excluded."""
+    """True if pixels with at least one of the flags are kept, and all other pixels excluded."""
     needs: tuple[Band, ...] = (Band(SOURCE_FLAGS),)
 
     @classmethod
     def requested(cls, request: Request) -> Iterator["FlagRule"]:
-        """Yield a rule for each flag, then one (``unless_WATER_or_ICE``) for all kept flags.
+        """Yield a rule for each flag, then one rule (``unless_WATER_or_ICE``) for all kept flags.
 
         Raises:
-            SceneError: the scene does not have a flag; the message lists those it has.
+            SceneError: the scene lacks a flag; the message lists the flags of the scene.
         """
         rules, optional = request.rules, request.rules.flags_if_present
         if not (rules.flags or rules.keep_flags or (optional and SOURCE_FLAGS in request.scene)):

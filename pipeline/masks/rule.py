@@ -13,13 +13,13 @@ from pipeline.scene.scene import Band
 
 @dataclass(frozen=True)
 class Request:
-    """The masks of a configuration, and the scene they are for."""
+    """The masks of a configuration, and the scene to which they are applied."""
 
     rules: MaskRules
     scene: xr.Dataset
     """The scene in which the names of the rules are looked up."""
     inputs: tuple[Band, ...]
-    """Bands that the networks of the run take, for rules about values."""
+    """Input bands of the networks of the run, for rules about values."""
     tolerance_nm: float
     """Largest distance (nm) of a band named in an expression from a band of the scene."""
 

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 Which = Literal["x", "y"]
 TAIL = 0.01
-"""Share of the values at each end that may lie outside an axis."""
+"""Share of the values that may lie outside an axis at each of its ends."""
 REACH = 0.6
-"""Room beyond the middle 98 % of the values for extreme ones, in spans of that middle."""
+"""Room for extreme values on each side of the middle 98 %, as a multiple of their span."""
 PADDING = 0.04
 LEAST_DECADES = 0.5
 
 
 def limits(values: Array, log: bool, least_decades: float = LEAST_DECADES) -> tuple[float, float]:
-    """Return the ends of an axis that shows usable values; they are never equal."""
+    """Return the ends of an axis that shows usable values; the two ends are never equal."""
     if values.size == 0:
         return (0.1, 10.0) if log else (0.0, 1.0)
     shown = np.log10(values) if log else values
@@ -48,7 +48,7 @@ def log_limits(
 ) -> tuple[float, float]:
     """Return the ends of a logarithmic axis that shows every positive value.
 
-    Each end has room for a ``share`` of the decades that the values span, and for a ``factor``.
+    Each end lies beyond the values by a ``share`` of their decades, and by a ``factor``.
     """
     every = np.concatenate([np.asarray(each, dtype=np.float64).reshape(-1) for each in values])
     known = every[np.isfinite(every) & (every > 0)]
@@ -82,11 +82,11 @@ def scale(axes: "Axes", which: Which, ends: tuple[float, float], log: bool, most
 
 
 def log_ticks(axis: object, low: float, high: float, most: int = 6) -> None:
-    """Set ticks at round values; they are powers of ten where numbers would be long."""
+    """Set ticks at round values; if numbers would be long, the ticks are powers of ten."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
     marks = _marks(low, high, most)
-    # Long labels such as 0.0001 fit only where there are few.
+    # Long labels such as 0.0001 fit only if there are few labels.
     shortest = 0.9e-4 if len(marks) <= 4 else 0.9e-3
     plain = bool(marks) and marks[0] >= shortest and marks[-1] < 1.1e4
     axis.set_major_locator(FixedLocator(marks))  # type: ignore[attr-defined]
@@ -100,7 +100,7 @@ def log_ticks(axis: object, low: float, high: float, most: int = 6) -> None:
 
 
 def power_of_ten(value: float) -> str:
-    """Return ``10⁻⁴``, or ``2 x 10⁻⁴`` between powers, as mathematical text."""
+    """Return a tick label as mathematical text: ``10⁻⁴``, or ``2 x 10⁻⁴`` between powers of ten."""
     exponent = math.floor(math.log10(value) + 1e-9)
     factor = value / 10.0**exponent
     front = "" if abs(factor - 1) < 1e-6 else rf"{factor:g}\times "
@@ -108,7 +108,7 @@ def power_of_ten(value: float) -> str:
 
 
 def _marks(low: float, high: float, most: int) -> list[float]:
-    """Return the densest set of round values between low and high with at most ``most``."""
+    """Return the densest set of at most ``most`` round values between low and high."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     for factors in (_TENTHS, _FIFTHS, (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
         marks = [f * 10.0**e for e in range(first, last + 1) for f in factors]
@@ -125,13 +125,13 @@ _TENTHS = tuple(n / 10 for n in range(10, 20)) + tuple(n / 10 for n in range(20,
 
 
 def name_lines(axes: "Axes", names: Sequence[str]) -> None:
-    """Name the horizontal lines of a panel, the first on top."""
+    """Label the horizontal lines of a panel; the first line is on top."""
     axes.set_yticks(range(len(names)), labels=names)
     axes.set_ylim(max(len(names), 1) - 0.4, -0.6)
 
 
 def one_to_one(axes: "Axes", ends: tuple[float, float], above: bool) -> None:
-    """Draw the 1:1 line, visible on light and dark, above the data or below them."""
+    """Draw the 1:1 line above or below the data; it is visible on light and dark colours."""
     from matplotlib.patheffects import Normal, Stroke
 
     axes.plot(

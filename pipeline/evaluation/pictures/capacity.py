@@ -90,7 +90,7 @@ def _losses(axes: "Axes", study: CapacityStudy) -> None:
 
 
 def _differences(axes: "Axes", study: CapacityStudy) -> None:
-    """Draw the excess of the held-out loss over the best size's, in percent, paired."""
+    """Draw by how many percent the held-out loss of each size exceeds that of the best size."""
     best = study.result(study.best).held_out.value
     axes.axhline(0, color=style.INK, linewidth=0.9)
     weights = np.array([one.weights for one in study.results], dtype=np.float64)

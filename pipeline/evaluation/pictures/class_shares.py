@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LINE_INCHES = 0.32
 APART = 0.16
-"""Distance of the two dots of a line from its middle, in lines."""
+"""Distance of each dot from the middle of its line; the distance between lines is 1."""
 
 
 @style.own_style()
@@ -43,7 +43,7 @@ def class_shares(result: Classification, models: Sequence[ClassifierComparison] 
 
 @style.own_style()
 def class_groups(result: Classification) -> "Figure":
-    """Draw the accuracy of each group, the largest on top, and of the small ones together."""
+    """Draw the accuracy of each group, the largest on top; small groups are drawn as one."""
     order = largest_first({name: one.n for name, one in result.by_group.items()})
     found = [(name, result.by_group[name]) for name in order]
     large = [entry for entry in found if entry[1].n >= FEWEST_ROWS][:MOST_GROUPS]

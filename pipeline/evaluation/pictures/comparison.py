@@ -26,7 +26,7 @@ NAMES = 1.7
 def comparison(outputs: Sequence[OutputResult], title: str) -> "Figure":
     """Draw the mean absolute error with its interval: a panel per output, a line per model.
 
-    The first model of an output is drawn as a filled dot, the others are hollow.
+    The first model of an output is drawn as a filled dot, the others as hollow dots.
     """
     models = list(dict.fromkeys(one.model for output in outputs for one in output.comparison))
     columns = max(1, min(MOST_COLUMNS, math.ceil(math.sqrt(len(outputs) * 1.5)), len(outputs)))

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_WITH_SHARES = 12
-"""With more classes, cells have no room for shares."""
+"""Largest number of classes for which the cells have room for shares."""
 MOST_WITH_COUNTS = 25
-"""With more classes, cells have no room for counts."""
+"""Largest number of classes for which the cells have room for counts."""
 
 
 @style.own_style()
@@ -60,7 +60,7 @@ def _names(axes: "Axes", result: Classification) -> None:
 
 
 def _texts(axes: "Axes", counts: "np.ndarray", shares: "np.ndarray") -> None:
-    """Write counts into the cells, with shares where there is room, light on dark."""
+    """Write counts into the cells, and shares if there is room; the text is light on dark cells."""
     size = len(counts)
     if size > MOST_WITH_COUNTS:
         return

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MOST_GROUPS = 30
 FEWEST_ROWS = 3
-"""Fewest rows of a group shown on its own; metrics of fewer rows would be chance."""
+"""Smallest number of rows of a group shown on its own; with fewer rows, metrics are chance."""
 
 
 GROUP = style.marker("o", 5, style.DARK, width=1.0)
@@ -44,8 +44,8 @@ def groups_picture(
 ) -> "Figure":
     """Draw bias and mean absolute error of each group, the largest group on top.
 
-    Logarithms are compared where ``log`` is true; by default where the network gives the logarithm
-    of the output.
+    Logarithms are compared if ``log`` is true; by default, they are compared if the network gives
+    the logarithm of the output.
     """
     as_log = is_log(output) if log is None else log
     o = np.asarray(observed, dtype=np.float64)
@@ -76,7 +76,7 @@ def _dots(observed: Array, modelled: Array, groups: Iterable[object], log: bool)
     shown = [name for name in order if found[name].n >= FEWEST_ROWS][:MOST_GROUPS]
     rest = [name for name in order if name not in set(shown)]
     if not shown:
-        # All groups are small: each one by itself says more than all of them together.
+        # If all groups are small, each group by itself says more than all groups together.
         shown, rest = order[:MOST_GROUPS], order[MOST_GROUPS:]
     if len(rest) == 1:
         shown, rest = shown + rest, []

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FEW_EPOCHS = 12
-"""Up to this many epochs, each one is marked."""
+"""Largest number of epochs for which every epoch is marked."""
 
 
 @dataclass(frozen=True)

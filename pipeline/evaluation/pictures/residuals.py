@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 MOST_COLUMNS = 4
 MOST_POINTS = 4_000
-"""Most points in a panel; medians and quartiles use all rows."""
+"""Largest number of points in a panel; medians and quartiles use all rows."""
 MOST_BINS = 14
 LEAST_IN_BIN = 10
 FEW_BINS = 4
-"""With fewer bins, quartiles are drawn as bars and not as a band."""
+"""Smallest number of bins for a band of quartiles; with fewer bins, quartiles are bars."""
 
 
 @style.own_style()
@@ -37,8 +37,8 @@ def residuals(
 ) -> "Figure":
     """Draw residuals against every input, with medians and quartiles of bins of equal counts.
 
-    The columns of ``x`` (n, inputs) are the inputs in physical units. Logarithms are compared where
-    ``log`` is true; by default where the network gives the logarithm of the output.
+    The columns of ``x`` (n, inputs) are the inputs in physical units. Logarithms are compared if
+    ``log`` is true; by default, if the network gives the logarithm of the output.
     """
     as_log = is_log(output) if log is None else log
     left = residual(observed, modelled, as_log)

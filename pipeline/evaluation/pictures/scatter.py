@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_POINTS = 1_000
-"""More rows than this are drawn as counts in hexagons."""
+"""Largest number of rows drawn as points; more rows are drawn as counts in hexagons."""
 MOST_COLUMNS = 5
 SIDE = 3.05
 """Side of a panel in inches."""
@@ -38,7 +38,7 @@ def scatter(
     """Draw modelled against observed values of every output, with 1:1 line and metrics.
 
     The columns of ``observed`` and ``modelled`` (n, outputs) are the outputs. ``logs`` tells which
-    are compared as logarithms; by default those whose logarithm the network gives.
+    outputs are compared as logarithms; by default, those whose logarithm the network gives.
     """
     o = np.asarray(observed, dtype=np.float64)
     m = np.asarray(modelled, dtype=np.float64)
@@ -75,7 +75,7 @@ def _panel(
         axes.scatter(o, m, s=size, color=style.DARK, alpha=alpha, linewidths=0, zorder=3)
     else:
         cloud = _hexagons(axes, o, m, ends, log)
-    # After the hexagons, which set their own scales and ticks.
+    # This comes after the hexagons, because they set their own scales and ticks.
     scale(axes, "x", ends, log)
     scale(axes, "y", ends, log)
     axes.set_box_aspect(1)

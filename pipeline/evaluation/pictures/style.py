@@ -25,10 +25,10 @@ RULE = "#555555"
 GRID = "#e3e3e3"
 INK = "#222222"
 DENSITY = "viridis"
-"""Colour map of counts; low counts are dark, so that a single row shows on white."""
+"""Colour map of counts; low counts are dark, so that a single row is visible on white."""
 
 Look = dict[str, Any]
-"""Arguments of matplotlib that say how something looks."""
+"""Arguments of matplotlib that define how lines, markers or texts look."""
 SETTINGS: Look = {
     "font.family": ["DejaVu Sans"],  # part of matplotlib, so pictures are the same everywhere
     "font.size": 8.0,
@@ -59,7 +59,7 @@ TITLE_SIZE = 10.5
 
 TIMES = "\u00d7"
 FACTOR = "factor"
-"""Stands for the units in metrics of logarithms."""
+"""Text that replaces the units in metrics of logarithms."""
 DASHES = (0, (4, 1.5))
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -154,7 +154,7 @@ def shortened(text: str, width: int, lines: int = 1) -> str:
 
 
 def middle_cut(text: str, width: int) -> str:
-    """Shorten a text to ``width`` letters but keep both ends: cruises often differ at the end."""
+    """Shorten a text to ``width`` letters but keep both ends: cruise names differ at the end."""
     if len(text) <= width:
         return text
     behind = (width - 1) // 2
@@ -177,7 +177,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def label_of(variable: "Variable", width: int = 40, lines: int = 2) -> str:
-    """Return the label of an axis: name and units, on one line where they fit."""
+    """Return the label of an axis: name and units, on one line if they fit."""
     name = shortened(variable.name, width, lines)
     units = pretty_units(variable.units)
     joined = f"{name} ({units})"

@@ -26,7 +26,7 @@ class TrialPoint:
 
     number: int
     objective: float
-    """Validation loss; NaN where training diverged."""
+    """Validation loss; NaN if the training diverged."""
     epochs: int
     values: dict[str, int | float | str]
     """Hyperparameters by name."""
@@ -41,12 +41,12 @@ def trials_picture(
     objective: str,
     title: str = "Trials",
 ) -> "Figure":
-    """Draw the objective by trial, with the best so far, and by each hyperparameter.
+    """Draw the objective by trial, with the best value so far, and by each hyperparameter.
 
     Args:
         trials: the trials in order of their numbers.
         names: names of the hyperparameters.
-        logarithmic: hyperparameters with a logarithmic axis; ``units`` stands for ``units_1``, too.
+        logarithmic: hyperparameters with a logarithmic axis; ``units`` includes ``units_1``.
         objective: label of the axis of the objective.
         title: title of the figure.
     """
@@ -114,7 +114,7 @@ def _by_value(axes: "Axes", name: str, trials: Sequence[TrialPoint], norm: "LogN
 
 
 def _points(axes: "Axes", x: list[float], trials: Sequence[TrialPoint], norm: "LogNorm") -> None:
-    """Draw trials as dots coloured by epochs, the best one as a diamond."""
+    """Draw trials as dots coloured by their number of epochs, and the best trial as a diamond."""
     y = [trial.objective for trial in trials]
     axes.scatter(
         x, y, c=[trial.epochs for trial in trials], cmap=COLOURS, norm=norm, s=18, zorder=3,
@@ -133,7 +133,7 @@ def _norm(trials: Sequence[TrialPoint]) -> "LogNorm":
 
 
 def _legend(figure: "Figure", trials: Sequence[TrialPoint], norm: "LogNorm") -> None:
-    """Explain the colours of the epochs, the best trial and the line of the best so far."""
+    """Add a legend for the number of epochs, the best trial and the line of best values so far."""
     import matplotlib as mpl
     from matplotlib.colors import to_hex
 
