@@ -2,9 +2,9 @@
 
     python -m pipeline.batch.child REQUESTS REPLIES LIFELINE
 
-Requests and replies are lines of JSON on these file descriptors. The supervisor holds the other end
-of the lifeline and never writes to it. When the supervisor dies, for whatever reason, the kernel
-kills this process, even if it hangs inside a library.
+The arguments are file descriptors. Each request and each reply is one line of JSON. The supervisor
+holds the other end of the lifeline and never writes to it. When the supervisor dies, for whatever
+reason, the kernel kills this process, even if it hangs inside a library.
 """
 
 import contextlib
@@ -98,7 +98,7 @@ def _warm_up() -> None:
 
 @contextlib.contextmanager
 def _limited(memory_cap: int) -> Iterator[None]:
-    """Let the kernel refuse allocations that exceed the present memory by more than the cap."""
+    """Limit the memory of this process to its present memory plus the cap."""
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     limit = _status("VmData") + memory_cap
     resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
@@ -109,7 +109,7 @@ def _limited(memory_cap: int) -> Iterator[None]:
 
 
 def _estimate(job: Job) -> int | None:
-    """Return the bytes that the scene needs on one thread, besides the program; None if unknown."""
+    """Return the bytes that the scene alone needs on one thread, or None if unknown."""
     from pipeline.config import load_config
     from pipeline.process import plan_scene
 
@@ -204,7 +204,7 @@ def _progress(reply: Reply) -> Progress:
 def _announced(target: Path, job: Job, template: "NameTemplate", reply: Reply) -> None:
     """Report the path of the product; refuse to replace the product of another scene.
 
-    If the name depends only on the scene's path, the ledger has already checked this.
+    If the name depends only on the scene's path, the ledger has already checked the name.
     """
     from pipeline.machine.files import sha256_of
     from pipeline.product.reading import scene_of
