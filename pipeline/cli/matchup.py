@@ -58,7 +58,7 @@ def matchup(
     """Match the in-situ POINTS of a table with satellite SCENEs.
 
     POINTS is a table with latitude, longitude and time, in a format that samples may have. Each
-    SCENE is a file, a folder, a pattern, or an @list of these. A second table lists the nearby pairs
+    SCENE is a file, a folder, a pattern, or an @list of these. A second table lists nearby pairs
     that are not used, with the reasons.
     """
     start(log_level)

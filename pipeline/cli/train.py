@@ -165,7 +165,7 @@ def evaluate(
 @click.option(
     "--beyond-ocsmart",
     is_flag=True,
-    help="Allow .h5 for networks that OC-SMART's own program cannot run (ReLU ...).",
+    help="Allow .h5 for networks that OC-SMART's own program cannot run, such as ReLU networks.",
 )
 @networks_option
 @log_level_option

@@ -1,4 +1,4 @@
-"""A search for hyperparameters: its method, its length, and its space."""
+"""A search for hyperparameters: the method, the length and the space of the search."""
 
 import math
 from collections.abc import Mapping
@@ -131,7 +131,7 @@ class Space(Strict):
         """Return the number of different networks and fits.
 
         Args:
-            layers: number of hidden layers of the recipe, used if it does not vary.
+            layers: number of hidden layers of the recipe, used if the number does not vary.
         """
         count = math.prod(
             one.count for name, one in self.numeric.items() if name not in ("layers", "units")
@@ -153,7 +153,7 @@ USUAL = Space.model_validate(
         "l2": [0.0, 1e-6, 1e-5, 1e-4],
     }
 )
-"""The default space; OC-SMART's program can run all of its networks."""
+"""The default space; OC-SMART's program can run every network of this space."""
 
 
 class TuningConfig(Strict):
@@ -167,13 +167,13 @@ class TuningConfig(Strict):
     epochs: int | None = Field(default=None, ge=1)
     """Epochs of the longest training; by default fit.epochs."""
     factor: int = Field(default=3, ge=2, le=100)
-    """For hyperband: the best of this many trainings continues, with this many times the epochs."""
+    """For hyperband: one training in ``factor`` continues, with ``factor`` times the epochs."""
     iterations: int = Field(default=1, ge=1, le=1000)
     """For hyperband: number of repetitions of the whole search, with other draws."""
     folds: int | None = Field(default=None, ge=2, le=100)
-    """Number of divisions on which each trial is trained; its score is the mean. Each row outside
-    the test part validates once. By default a trial is trained once, with the recipe's
-    validation."""
+    """Number of divisions on which each trial is trained; the mean over all divisions is its score.
+    Each row outside the test part is used for validation once. By default a trial is trained once,
+    with the recipe's validation part."""
     seed: int = Field(default=1, ge=0)
-    """Seed of the draws."""
+    """Seed of the random draws."""
     space: Space = USUAL
