@@ -175,8 +175,8 @@ class SamplesConfig(Strict):
         else:
             named = ", ".join(file.path.name for file in self.files)
             raise ConfigError(
-                f"found {len(paths)} files of samples, expected {len(self.files)} instead of "
-                f"{named}, in this order: the configuration has columns for each of them."
+                f"found {len(paths)} files of samples, expected {len(self.files)} in place of "
+                f"{named}, in this order, because these files have settings of their own."
             )
         return self.model_copy(update={"files": files})
 
