@@ -50,7 +50,7 @@ _KINDS: dict[type[errors.PipelineError], str] = {
 
 
 def main(requests: int, replies: int, lifeline: int) -> None:
-    """Answer requests until the supervisor closes their pipe."""
+    """Answer requests until the supervisor closes the pipe of requests."""
     _die_with(lifeline)
     faulthandler.enable()
     for number in HANDED_TO_ALL:
@@ -242,7 +242,7 @@ def _messages() -> Iterator[list[tuple[str, str]]]:
 
 
 def _status(name: str) -> int:
-    """Return a value of /proc/self/status in bytes; 0 if it is missing."""
+    """Return a value of /proc/self/status in bytes, or 0 if the value is missing."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         for line in Path("/proc/self/status").read_text().splitlines():
             key, _, value = line.partition(":")

@@ -59,7 +59,7 @@ class DaskExecutor(EventQueue):
         return event
 
     def stop(self) -> None:
-        """Make the workers kill the children of these jobs, and forget the jobs."""
+        """Let the workers kill the child processes of these jobs, then forget the jobs."""
         leases = list(self._futures)
         with contextlib.suppress(Exception):  # a cluster that is gone has no children left
             self._client.run(stop_supervised, leases)

@@ -19,7 +19,7 @@ class JobEvent:
     job: Job
     outcome: JobOutcome | None = None
     progress: tuple[int, int] | None = None
-    """Number of finished blocks and of all blocks."""
+    """Number of finished blocks, and number of all blocks."""
 
 
 class Executor(Protocol):
@@ -76,11 +76,11 @@ class InlineExecutor:
         self._stopping = True
 
     def close(self) -> None:
-        """Do nothing: there are no other processes."""
+        """Do nothing, because there are no other processes."""
 
 
 class _Interrupted(BaseException):
-    """Ends a job; not an Exception, because it is not a failure of the scene."""
+    """Ends a job; this class is not an Exception, because the scene did not fail."""
 
 
 class EventQueue:

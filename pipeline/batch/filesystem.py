@@ -21,7 +21,7 @@ FUSE_NETWORK = (
 
 
 def file_system(path: Path) -> str:
-    """Return the file system type of an existing folder; empty if unknown.
+    """Return the file system type of an existing folder, or an empty text if unknown.
 
     Bind mounts and links are followed; of two mounts at one place, the later one counts.
     """

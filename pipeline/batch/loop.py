@@ -41,10 +41,10 @@ class BatchListener(Protocol):
         """A scene starts."""
 
     def progress(self, path: str, done: int, total: int) -> None:
-        """A block of a scene is finished: ``done`` of ``total``."""
+        """The number of finished blocks of a scene is now ``done`` of ``total``."""
 
     def scene_ended(self, path: str, state: str, outcome: JobOutcome, suspect: str | None) -> None:
-        """A scene ends as done, failed or skipped, or is pending again."""
+        """A scene ends as done, failed or skipped, or becomes pending again."""
 
     def waiting(self, why: str) -> None:
         """The batch waits for other processes."""

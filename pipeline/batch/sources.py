@@ -27,7 +27,7 @@ class FoundScene:
     path: str
     """Absolute path; links are not resolved."""
     size: int | None
-    """Size in bytes; None if the file does not exist."""
+    """Size in bytes, or None if the file does not exist."""
     mtime_ns: int | None
 
     @property

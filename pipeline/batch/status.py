@@ -37,7 +37,7 @@ class LedgerStatus:
 
     @property
     def scenes_per_minute(self) -> float | None:
-        """Rate of the present workers, or of the last worker; None if no scene was done."""
+        """Rate of the present workers (else of the last one), or None if no scene was done."""
         measured = self.workers or ([self.last] if self.last is not None else [])
         rates = [60 * h.done / h.elapsed for h in measured if h.elapsed > 0 and h.done]
         return sum(rates) or None

@@ -211,7 +211,7 @@ class _Child:
         return reply
 
     def resident_bytes(self) -> int:
-        """Return the memory of the process in bytes; 0 if it is gone."""
+        """Return the memory of the process in bytes, or 0 if the process is gone."""
         try:
             pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
         except (OSError, IndexError):
@@ -224,7 +224,7 @@ class _Child:
             self._process.kill()
 
     def wait(self) -> int | None:
-        """Return the exit code (a signal as a negative number), or None if it does not end."""
+        """Return the exit code (a signal as a negative number), or None if the process hangs."""
         try:
             return self._process.wait(10)
         except subprocess.TimeoutExpired:
@@ -246,7 +246,7 @@ class _Child:
 
 
 def _frames(dump: str) -> Iterator[str]:
-    """Yield faulthandler's frames, innermost first: ``read_chunk (hdf5_chunks.py, line 117)``."""
+    """Yield faulthandler's frames as ``read_chunk (hdf5_chunks.py, line 117)``, innermost first."""
     _, current, after = dump.rpartition("Current thread")
     for line in (after if current else "").splitlines():
         words = line.strip()

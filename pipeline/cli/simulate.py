@@ -74,7 +74,7 @@ def simulate(
 
 
 def _bands(sensor: str | None, bands: str | None) -> tuple[float, ...]:
-    """Return the given wavelengths, otherwise those of the Rrs bands of the sensor."""
+    """Return the given wavelengths, or by default the wavelengths of the sensor's Rrs bands."""
     from pipeline.facts.sensors import find_sensor, sensors
 
     known = find_sensor(sensor) if sensor is not None else None

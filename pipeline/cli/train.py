@@ -140,7 +140,7 @@ def evaluate(
     networks: tuple[Path, ...],
     log_level: str,
 ) -> None:
-    """Evaluate NETWORK on the samples of a training configuration, beside published algorithms.
+    """Evaluate NETWORK and published algorithms on the samples of a training configuration.
 
     Further NETWORKs are compared with the first one on the same rows.
     """

@@ -1,4 +1,4 @@
-"""How a batch processes many scenes, and which scenes are suspect; products do not record it."""
+"""How a batch processes many scenes, and which scenes are suspect; products record neither."""
 
 from typing import Annotated, Any, Literal
 

@@ -103,7 +103,7 @@ class Uniformity(Strict):
 
 
 class Considered(Strict):
-    """Which unused pairs of a point and a scene are listed with the reason."""
+    """Limits within which unused pairs of a point and a scene are listed with the reason."""
 
     hours: Positive = 24.0
     """Largest difference in time between point and scene."""
@@ -128,7 +128,7 @@ class MatchupConfig(Strict):
     window: int = Field(default=5, ge=1, le=99)
     """Size of the window in lines and pixels (odd), around the pixel nearest to a point."""
     masks: MaskRules = MaskRules()
-    """Masks; masked pixels are not valid."""
+    """Masks that apply to the window; masked pixels are not valid."""
     valid: Valid = Valid()
     outlier_deviations: Positive | None = 1.5
     """Largest distance of a value from the window's mean, in standard deviations; values beyond it
@@ -140,7 +140,7 @@ class MatchupConfig(Strict):
     sensor_zenith_max: Angle | None = 60.0
     """Largest angles in degrees at the pixel nearest to the point; null for no limit."""
     distance_max_km: Positive | None = None
-    """Largest distance from a point to the nearest pixel; by default the pixel's diagonal."""
+    """Largest distance from a point to the nearest pixel; by default the diagonal of the pixel."""
     scenes: Literal["nearest", "all"] = "nearest"
     """Scenes to use if several have a good window for a point: the nearest in time, or all."""
     same_pixel: Literal["keep", "average"] = "keep"
@@ -150,7 +150,7 @@ class MatchupConfig(Strict):
     @model_validator(mode="before")
     @classmethod
     def _with_preset(cls, data: Any) -> Any:
-        """Add the settings of the protocol that the configuration does not replace."""
+        """Add those settings of the protocol that the configuration does not replace."""
         if not isinstance(data, Mapping) or data.get("preset") is None:
             return data
         presets = sorted(file.stem for file in (shipped_configs() / "matchup").glob("*.yaml"))
@@ -190,7 +190,7 @@ def load_matchup_config(
 
 
 def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the combined settings; the second replace the first, section by section."""
+    """Merge two sets of settings, section by section; the second set has priority."""
     joined = dict(below)
     for key, value in above.items():
         under = joined.get(key)

@@ -22,7 +22,7 @@ DEFAULT_TIME = "%Y%m%dT%H%M%S"
 
 @dataclass(frozen=True)
 class NameTemplate:
-    """The path of a product below the output folder: ``{start:%Y/%m/%d}/{stem}.{name}.nc``.
+    """A template for the paths of products, such as ``{start:%Y/%m/%d}/{stem}.{name}.nc``.
 
     ``{stem}`` is the scene's file name without its ending, ``{parent}`` the name of its folder, and
     ``{name}`` the name of the configuration. ``{sensor}``, ``{platform}``, ``{instrument}``,
@@ -30,7 +30,7 @@ class NameTemplate:
     slashes in the values of fields are replaced.
 
     Raises:
-        ValueError: the text is not a template, or could lead out of the folder.
+        ValueError: the text is not a template, or could lead out of the output folder.
     """
 
     text: str

@@ -129,7 +129,7 @@ def load_config(source: "str | Path | Mapping[str, Any] | RunConfig") -> RunConf
     """Return a run configuration from a file, a shipped one by its name, or plain data.
 
     Raises:
-        ConfigError: there is no such file, or keys or values are wrong (the message names all).
+        ConfigError: the configuration cannot be read, or keys or values are wrong (all are named).
     """
     if isinstance(source, RunConfig):
         return source

@@ -78,7 +78,7 @@ class ClassesConfig(Strict):
 
     @property
     def order(self) -> tuple[str, ...] | None:
-        """The classes in the order of the network's outputs; None if the column decides."""
+        """The classes in the order of the network's outputs, or None if the column decides."""
         if not self.rules:
             return self.names
         return (*self.rules, *(() if self.otherwise is None else (self.otherwise,)))

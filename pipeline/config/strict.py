@@ -64,7 +64,7 @@ def validated(
 def names_from_tables(*fields: str) -> Any:
     """Return a validator of fields whose values are names in tables of another package.
 
-    The names come from :func:`validated`; without them, every name is accepted.
+    The names come from :func:`validated`; if it has no names for a field, every name is accepted.
     """
 
     def check(cls: type[BaseModel], value: Any, info: ValidationInfo) -> Any:  # noqa: ARG001

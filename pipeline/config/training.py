@@ -1,4 +1,4 @@
-"""The configuration of a training: samples, layers of the network, and how they are fitted."""
+"""The configuration of a training: the samples, the layers of the network, and the fit."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -27,7 +27,7 @@ class Architecture(Strict):
     dropout: Share = 0.0
     """Share of a hidden layer's units that are left out at random during training."""
     l2: NotNegative = 0.0
-    """Factor of a term in the loss, which is the sum of the squared weights of all kernels."""
+    """Factor of the term in the loss that sums the squared weights of all kernels."""
     batch_normalisation: bool = False
     """Whether batches are normalised; saving folds the normalisation into the dense layers."""
     decorrelate: bool = False
@@ -115,8 +115,8 @@ class Fit(Strict):
     huber_delta: Positive = 1.0
     class_weights: Literal["none", "balanced"] | dict[ClassName, Positive] = "none"
     """Factor of a sample's weight, by class; other classes have 1. balanced: the factor is the
-    number of training samples / (number of classes x number of samples of the class). With weights,
-    the probabilities hold for waters in which classes occur as often as their weighted samples."""
+    number of training samples / (number of classes x number of samples of the class). The
+    probabilities then hold for waters with the class frequencies of the weighted samples."""
     target_weights: Literal["none", "balanced"] | dict[Text, Positive] = "none"
     """Factor of a sample's weight, by the name of the target (``aph_443``). balanced: all targets
     count the same, whatever the number of training samples that have them."""
@@ -184,12 +184,12 @@ class Finetuning(Strict):
 
 
 class EnsembleConfig(Strict):
-    """An ensemble: several networks trained by one recipe, used as one with an uncertainty."""
+    """An ensemble: several networks of one recipe that give a value and its uncertainty."""
 
     members: int = Field(default=5, ge=2, le=100)
     folds: int = Field(default=5, ge=2, le=100)
     """Number of parts of the training and validation samples, by group if the split is by group.
-    Each member leaves out one part, which stops its training and calibrates its uncertainty."""
+    Each member leaves out one part; this part stops its training and calibrates its uncertainty."""
 
     @model_validator(mode="after")
     def _every_row_is_unseen(self) -> "EnsembleConfig":
@@ -225,13 +225,13 @@ class Recipe(Strict):
     fit: Fit = Fit()
     ensemble: EnsembleConfig | None = None
     baselines: tuple[str, ...] = ()
-    """Published algorithms (``oci_2019``, ``qaa_v6``) to compare with on the same rows."""
+    """Published algorithms (``oci_2019``, ``qaa_v6``) that are compared on the same rows."""
     class_baselines: dict[Annotated[str, Field(min_length=1)], RuleBaseline] = {}
     """Classifications by thresholds to compare a classifier with, by name."""
     save: tuple[Literal["h5", "keras", "onnx"], ...] = Field(default=("h5",), min_length=1)
     """Formats of the saved network; h5 is OC-SMART's layout."""
     beyond_ocsmart: bool = False
-    """Whether OC-SMART's layout may be used for networks that its program cannot run (ReLU)."""
+    """Whether OC-SMART's layout may be used for networks that OC-SMART cannot run (ReLU)."""
     citation: str = ""
     licence: str = ""
     limits: str = ""
@@ -252,7 +252,7 @@ class Recipe(Strict):
         return self
 
     def with_members(self, members: int | None) -> Self:
-        """Return this recipe with another number of networks, or unchanged for None.
+        """Return this recipe with another number of networks, or unchanged if none is given.
 
         Raises:
             ConfigError: an ensemble cannot have this number of networks.

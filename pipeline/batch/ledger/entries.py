@@ -17,7 +17,7 @@ class Lease:
     known_sha256: str | None
     """Hash of the scene file, if the scene is pending only because of a new size or file time."""
     owned: str | None
-    """Path of an earlier product of this scene, which may be replaced."""
+    """Path of an earlier product of this scene; that product may be replaced."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class SceneCounts:
     skipped: int = 0
     failed: int = 0
     suspect: int = 0
-    """Number of suspect scenes among those that are done."""
+    """Number of finished scenes that are suspect."""
 
     @property
     def total(self) -> int:

@@ -81,7 +81,7 @@ class Ledger(Database):
     ) -> str | None:
         """Enter the outcome of a scene; return its new state.
 
-        The state is None if another holder has taken over the scene.
+        The new state is None if another holder has taken over the scene.
         """
         state = _state_after(outcome, lease.attempt < max_attempts)
         kind = None if outcome.kind in kinds.SUCCESS else outcome.kind
@@ -143,7 +143,7 @@ class Ledger(Database):
             )
 
     def leave(self, holder: Holder, state: str, elapsed: float) -> None:
-        """Set the final state of a holder: ``ended``, ``interrupted`` or ``lost``.
+        """End a holder with the state ``ended``, ``interrupted`` or ``lost``.
 
         The running scenes of the holder become pending again, and their attempts do not count.
         """
@@ -169,7 +169,7 @@ class Ledger(Database):
         return self._entries(_IS_CHOSEN)
 
     def failures(self, run: str | None = None, last: int | None = None) -> list[LedgerEntry]:
-        """Return failed scenes (the latest ``last``, or all) of one configuration or of all."""
+        """Return the latest failed scenes (at most ``last``) of one configuration or of all."""
         where, given = "state = 'failed' AND run = coalesce(?, run)", (run,)
         if last is None:
             return self._entries(where, given)

@@ -133,7 +133,7 @@ def _fail_at_once(database: Database) -> None:
 
 
 def _stale_networks(database: Database, queue: SceneQueue) -> Iterable[tuple[int]]:
-    """Yield the ids of recorded sets of networks in which a network has changed since."""
+    """Yield the ids of recorded sets of networks in which a network has changed."""
     used = database.execute(
         "SELECT id, sensor, fingerprints FROM networks WHERE id IN (SELECT networks FROM scene "
         "WHERE run = ?)",
