@@ -13,7 +13,7 @@ class BatchRequest:
 
     config: RunConfig
     inputs: tuple[str, ...]
-    """Files, folders, patterns, lists; by default the inputs in the configuration or ledger."""
+    """Files, folders, patterns, lists; by default those of the configuration or ledger."""
     ledger: Path | None = None
     """Path of the ledger, or None for a ledger in the output folder."""
     shard: tuple[int, int] | None = None

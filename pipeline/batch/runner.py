@@ -33,7 +33,7 @@ MEMORY_FOR_ALL = 2_000_000_000
 
 
 def plan_batch(request: BatchRequest) -> list[LedgerEntry]:
-    """Return the scenes that a call selects, with their states; a run processes pending ones."""
+    """Return the scenes that a call selects, with their states; only pending scenes would run."""
     path = request.ledger_path
     open_one = Ledger.open if path.exists() else Ledger.instead_of
     with open_one(path, request.output) as ledger:
@@ -117,7 +117,7 @@ def networks_now(config: RunConfig, sensor: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _executor(request: BatchRequest, ledger: Ledger) -> Iterator[tuple[Executor, Slots]]:
-    """Yield the executor, and the resources of each scene."""
+    """Yield the executor and the resources of each scene."""
     batch, execution = request.config.batch, request.config.execution
     memory = execution.memory_limit or default_limit()
     # Other runners on this ledger already use some of the cores.

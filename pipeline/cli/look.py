@@ -57,7 +57,7 @@ def inspect(file: Path, config: str | None, log_level: str) -> None:
     help="Number of pixels to recompute with the float64 reference.",
 )
 @click.option("--all", "everything", is_flag=True, help="Recompute every pixel.")
-@click.option("--seed", type=int, default=0, metavar="N", help="Seed for the random choice.")
+@click.option("--seed", type=int, default=0, metavar="N", help="Seed for the choice of pixels.")
 @log_level_option
 def verify(
     product: Path,

@@ -68,8 +68,7 @@ class Window(Strict):
 
     bbox: tuple[float, float, float, float] | None = None
     """West, south, east, north in degrees; a box with west > east crosses the antimeridian. The
-    window is the smallest rectangle of lines and pixels that holds every pixel centre in the
-    box."""
+    window is the smallest rectangle of lines and pixels with every pixel centre in the box."""
     lines: tuple[int, int] | None = None
     """The first line, and the line after the last one, counted from 0."""
     pixels: tuple[int, int] | None = None

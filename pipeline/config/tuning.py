@@ -163,16 +163,15 @@ class TuningConfig(Strict):
     """hyperband (Li et al. 2018, JMLR 18): many short trainings, of which the best continue.
     bayesian: a Gaussian process proposes the next trial."""
     trials: int = Field(default=40, ge=1, le=100_000)
-    """Number of trials for random and bayesian; in hyperband, it follows from epochs and factor."""
+    """Number of trials for random and bayesian; hyperband derives it from epochs and factor."""
     epochs: int | None = Field(default=None, ge=1)
     """Epochs of the longest training; by default fit.epochs."""
     factor: int = Field(default=3, ge=2, le=100)
-    """For hyperband: the best of ``factor`` trainings continues, with ``factor`` times the
-    epochs."""
+    """hyperband: the best of ``factor`` trainings continues, with ``factor`` times the epochs."""
     iterations: int = Field(default=1, ge=1, le=1000)
-    """For hyperband: number of repetitions of the whole search, with other draws."""
+    """hyperband: number of repetitions of the whole search, with other random draws."""
     folds: int | None = Field(default=None, ge=2, le=100)
-    """Number of divisions on which each trial is trained; the score is the mean over all of these.
+    """Number of divisions on which each trial is trained; the score is the mean over all divisions.
     Each row outside the test part is used for validation once. By default a trial is trained once,
     with the recipe's validation part."""
     seed: int = Field(default=1, ge=0)
