@@ -2,9 +2,9 @@
 
     python -m pipeline.batch.child REQUESTS REPLIES LIFELINE
 
-Requests and replies are lines of JSON on these file descriptors. The supervisor holds the other end
-of the lifeline and never writes to it. When the supervisor dies, for whatever reason, the kernel
-kills this process, even if it hangs inside a library.
+The arguments are file descriptors. Each request and each reply is one line of JSON. The supervisor
+holds the other end of the lifeline and never writes to it. When the supervisor dies, for whatever
+reason, the kernel kills this process, even if it hangs inside a library.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ _KINDS: dict[type[errors.PipelineError], str] = {
 
 
 def main(requests: int, replies: int, lifeline: int) -> None:
-    """Answer requests until the supervisor closes their pipe."""
+    """Answer requests until the supervisor closes the pipe of requests."""
     _die_with(lifeline)
     faulthandler.enable()
     for number in HANDED_TO_ALL:
@@ -98,7 +98,7 @@ def _warm_up() -> None:
 
 @contextlib.contextmanager
 def _limited(memory_cap: int) -> Iterator[None]:
-    """Let the kernel refuse allocations that exceed the present memory by more than the cap."""
+    """Limit the memory of this process to its present memory plus the cap."""
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     limit = _status("VmData") + memory_cap
     resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
@@ -109,7 +109,7 @@ def _limited(memory_cap: int) -> Iterator[None]:
 
 
 def _estimate(job: Job) -> int | None:
-    """Return the bytes that the scene needs on one thread, besides the program; None if unknown."""
+    """Return the bytes that the scene alone needs on one thread, or None if unknown."""
     from pipeline.config import load_config
     from pipeline.process import plan_scene
 
@@ -204,7 +204,7 @@ def _progress(reply: Reply) -> Progress:
 def _announced(target: Path, job: Job, template: "NameTemplate", reply: Reply) -> None:
     """Report the path of the product; refuse to replace the product of another scene.
 
-    If the name depends only on the scene's path, the ledger has already checked this.
+    If the name depends only on the scene's path, the ledger has already checked the name.
     """
     from pipeline.machine.files import sha256_of
     from pipeline.product.reading import scene_of
@@ -242,7 +242,7 @@ def _messages() -> Iterator[list[tuple[str, str]]]:
 
 
 def _status(name: str) -> int:
-    """Return a value of /proc/self/status in bytes; 0 if it is missing."""
+    """Return a value of /proc/self/status in bytes, or 0 if the value is missing."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         for line in Path("/proc/self/status").read_text().splitlines():
             key, _, value = line.partition(":")

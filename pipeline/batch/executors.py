@@ -1,4 +1,4 @@
-"""Executors do the jobs of a batch: in this process, or in child processes of it."""
+"""Executors do the jobs of a batch: in this process or in child processes."""
 
 import contextlib
 import queue
@@ -19,7 +19,7 @@ class JobEvent:
     job: Job
     outcome: JobOutcome | None = None
     progress: tuple[int, int] | None = None
-    """Number of finished blocks and of all blocks."""
+    """Number of finished blocks, and number of all blocks."""
 
 
 class Executor(Protocol):
@@ -33,7 +33,7 @@ class Executor(Protocol):
         """Start a job. The caller never starts more jobs than there are slots."""
 
     def event(self, timeout: float) -> JobEvent | None:
-        """Wait for the next event; return None if none comes in time (seconds)."""
+        """Wait up to ``timeout`` seconds for the next event; return None if no event comes."""
 
     def stop(self) -> None:
         """Stop all running jobs at once; each of them still gets an outcome."""
@@ -43,7 +43,7 @@ class Executor(Protocol):
 
 
 class InlineExecutor:
-    """Does one job after the other in this process: no isolation, no time limit. For debugging."""
+    """Does one job after the other in this process, without protection, for debugging."""
 
     slots = 1
 
@@ -56,7 +56,7 @@ class InlineExecutor:
         self._waiting.append(job)
 
     def event(self, timeout: float) -> JobEvent | None:  # noqa: ARG002 - it takes as long as it takes
-        """Do the job, to its end or until the batch is stopped."""
+        """Do the job until it is finished or the batch is stopped."""
         from pipeline.batch.child import do
 
         if not self._waiting:
@@ -76,11 +76,11 @@ class InlineExecutor:
         self._stopping = True
 
     def close(self) -> None:
-        """Do nothing: there are no other processes."""
+        """Do nothing, because there are no other processes."""
 
 
 class _Interrupted(BaseException):
-    """Ends a job; not an Exception, because it is not a failure of the scene."""
+    """Ends a job; this class is not an Exception, because the scene did not fail."""
 
 
 class EventQueue:
@@ -90,7 +90,7 @@ class EventQueue:
         self._events: queue.SimpleQueue[JobEvent] = queue.SimpleQueue()
 
     def event(self, timeout: float) -> JobEvent | None:
-        """Wait for the next event; return None if none comes in time (seconds)."""
+        """Wait up to ``timeout`` seconds for the next event; return None if no event comes."""
         with contextlib.suppress(queue.Empty):
             return self._events.get(timeout=timeout)
         return None
@@ -99,7 +99,7 @@ class EventQueue:
 class ProcessExecutor(EventQueue):
     """Does jobs in child processes, each watched by a supervisor in a thread.
 
-    A child starts with its first job, so ``slots`` may be lowered before.
+    Each child starts with its first job, so ``slots`` may be lowered before that.
     """
 
     def __init__(self, slots: int) -> None:
@@ -110,7 +110,7 @@ class ProcessExecutor(EventQueue):
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="slot")
 
     def estimate(self, job: Job) -> int | None:
-        """Ask the child that gets the first job how much memory a scene needs (bytes)."""
+        """Return the bytes that a scene needs; the child that gets the first job estimates them."""
         return self._idle[-1].estimate(job)
 
     def submit(self, job: Job) -> None:

@@ -1,4 +1,4 @@
-"""Finds the type of a file system: a ledger needs one that only this machine uses."""
+"""Finds the type of a file system; only this machine may use the file system of a ledger."""
 
 import os
 from pathlib import Path
@@ -21,9 +21,9 @@ FUSE_NETWORK = (
 
 
 def file_system(path: Path) -> str:
-    """Return the file system type of an existing folder; empty if unknown.
+    """Return the file system type of an existing folder, or an empty text if unknown.
 
-    Bind mounts and links are followed; of several mounts at one place, the last one counts.
+    Bind mounts and links are followed; of two mounts at one place, the later one counts.
     """
     try:
         mounts = MOUNTS.read_text()

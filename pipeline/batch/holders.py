@@ -1,4 +1,4 @@
-"""The holders of scenes: their heartbeats, and cleaning up after dead ones."""
+"""Writes the heartbeats of holders of scenes, and cleans up after holders that died."""
 
 import contextlib
 import logging
@@ -19,7 +19,7 @@ PATIENCE = 60.0
 
 
 class Heart(threading.Thread):
-    """Writes heartbeats while the runner is busy, with a database connection of its own."""
+    """Writes heartbeats through its own database connection while the runner is busy."""
 
     def __init__(self, ledger: Path, holder: Holder) -> None:
         super().__init__(name="heartbeat", daemon=True)
@@ -34,7 +34,7 @@ class Heart(threading.Thread):
         return time.monotonic() - self._begun
 
     def run(self) -> None:
-        """Beat until the end, or until the ledger fails."""
+        """Write heartbeats until the end, or until the ledger fails."""
         try:
             with Ledger.open(self._path) as ledger:
                 while not self._ended.wait(BEAT):
@@ -50,7 +50,7 @@ class Heart(threading.Thread):
 
 
 class Watch:
-    """Measures how long holders have shown no sign of life, by the observer's clock."""
+    """Measures by the observer's clock how long holders have shown no sign of life."""
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[int, float]] = {}

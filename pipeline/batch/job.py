@@ -22,11 +22,11 @@ class Job:
     first_seen: int
     """Date of the product, in seconds since 1970."""
     owned: str | None = None
-    """An earlier product of this scene, which may be replaced."""
+    """Path of an earlier product of this scene; the job may replace that product."""
     known_sha256: str | None = None
-    """Hash of the scene file when it was last processed; if it is the same, nothing is done."""
+    """Hash of the scene file at its last processing; if the hash is the same, nothing is done."""
     memory_limit: int | None = None
-    """Bytes besides the program's own; None for a share of a Dask worker's memory."""
+    """Bytes that the scene may use; by default a share of a Dask worker's memory."""
     program_bytes: int = 350_000_000
     """Bytes that the program itself needs."""
     timeout_s: float = 3600.0
@@ -44,7 +44,7 @@ class JobOutcome:
     """Hash of the scene file."""
     sensor: str = ""
     networks: Mapping[str, str] = field(default_factory=dict)
-    """Fingerprint of each network, by the name in the configuration."""
+    """Fingerprints of the networks, by the name of the network in the configuration."""
     record: Mapping[str, Any] = field(default_factory=dict)
     """Content of the scene's line in ``quality.jsonl``."""
     seconds: float = 0.0

@@ -1,4 +1,4 @@
-"""The kinds of outcomes of a job. The ledger stores them."""
+"""The kinds of outcomes of a job. The ledger stores these kinds."""
 
 # Kinds of success.
 DONE, UNCHANGED, SKIPPED = "done", "unchanged", "skipped"

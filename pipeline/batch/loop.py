@@ -41,10 +41,10 @@ class BatchListener(Protocol):
         """A scene starts."""
 
     def progress(self, path: str, done: int, total: int) -> None:
-        """A block of a scene is finished: ``done`` of ``total``."""
+        """The number of finished blocks of a scene is now ``done`` of ``total``."""
 
     def scene_ended(self, path: str, state: str, outcome: JobOutcome, suspect: str | None) -> None:
-        """A scene ends as done, failed or skipped, or is pending again."""
+        """A scene ends as done, failed or skipped, or becomes pending again."""
 
     def waiting(self, why: str) -> None:
         """The batch waits for other processes."""
@@ -55,7 +55,7 @@ class BatchSummary:
     """The result of one call of ``ocpipe batch``."""
 
     counts: SceneCounts = field(default_factory=SceneCounts)
-    """States of the requested scenes at the end."""
+    """Number of requested scenes in each state at the end."""
     done: int = 0
     """Number of scenes processed in this call."""
     failed: int = 0
@@ -68,7 +68,7 @@ class BatchSummary:
 
     @property
     def did_something(self) -> bool:
-        """Whether the call is worth a record."""
+        """Whether the call did anything that is worth a record."""
         return bool(self.done or self.failed or self.skipped or self.problem or self.interrupted)
 
 
@@ -160,7 +160,7 @@ class Loop:
         )
 
     def _is_worth_waiting(self) -> bool:
-        """Return whether scenes may become pending, although none is running here."""
+        """Return whether to wait for scenes or workers although no scene is running here."""
         if self._request.limit is not None and self._claimed >= self._request.limit:
             return False
         elsewhere = self._ledger.held_by_others(self._holder)
@@ -236,7 +236,7 @@ class Loop:
             self._summary.done += 1
 
     def _give_up(self) -> None:
-        """Stop running jobs; their scenes are pending again and the attempt does not count."""
+        """Stop running jobs; their scenes become pending again, and the attempts do not count."""
         if not self._leases:
             return
         self._executor.stop()

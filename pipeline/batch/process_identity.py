@@ -1,7 +1,7 @@
 """Identifies a process, so that another process can tell later whether it still runs.
 
-A process number alone is not enough: it is used again later, and it means nothing in another
-container or after a restart of the machine.
+A process number alone is not enough: the system uses the same number again later, and a number
+means nothing in another container or after a restart of the machine.
 """
 
 import os
@@ -15,7 +15,7 @@ def mine() -> str:
 
 
 def is_dead(identity: str) -> bool | None:
-    """Return whether a process is gone; None if that cannot be told from here."""
+    """Return whether a process is gone, or None if this process cannot find out."""
     boot, namespace, pid, start = identity.split("/")
     if boot != _boot():
         return True  # the machine was restarted
@@ -39,7 +39,7 @@ def _namespace() -> str:
 
 
 def _start(pid: int) -> str:
-    """Return the start time of a process; ``gone`` if it has ended, even if not yet reaped."""
+    """Return the start time of a process, or the word ``gone`` if the process has ended."""
     try:
         # The name, in brackets, may contain any character.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -13,9 +13,9 @@ class BatchRequest:
 
     config: RunConfig
     inputs: tuple[str, ...]
-    """Files, folders, patterns, lists; if empty, those of the configuration or of the ledger."""
+    """Files, folders, patterns, lists; by default those of the configuration or ledger."""
     ledger: Path | None = None
-    """Path of the ledger; None for the output folder."""
+    """Path of the ledger, or None for a ledger in the output folder."""
     shard: tuple[int, int] | None = None
     retry_failed: bool = False
     limit: int | None = None

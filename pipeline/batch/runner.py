@@ -33,7 +33,7 @@ MEMORY_FOR_ALL = 2_000_000_000
 
 
 def plan_batch(request: BatchRequest) -> list[LedgerEntry]:
-    """Return the scenes of a call with their states; pending scenes would be processed."""
+    """Return the scenes that a call selects, with their states; only pending scenes would run."""
     path = request.ledger_path
     open_one = Ledger.open if path.exists() else Ledger.instead_of
     with open_one(path, request.output) as ledger:
@@ -48,7 +48,7 @@ def run_batch(
     Args:
         request: the scenes and the configuration.
         listener: receives the progress.
-        stop: ends the batch within seconds when it is set; running scenes become pending again.
+        stop: an event that ends the batch within seconds; running scenes become pending again.
 
     Raises:
         ConfigError: the call or the configuration is wrong.
@@ -102,7 +102,7 @@ def recipe_of(config: RunConfig) -> str:
 
 
 def networks_now(config: RunConfig, sensor: str) -> dict[str, str]:
-    """Return the fingerprint of each network that a scene of this sensor would get now."""
+    """Return the fingerprint of each network that a run would now use for this sensor."""
     from pipeline.algorithms import find_retrieval
 
     folders = network_folders(config.execution.network_dirs)
@@ -117,7 +117,7 @@ def networks_now(config: RunConfig, sensor: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _executor(request: BatchRequest, ledger: Ledger) -> Iterator[tuple[Executor, Slots]]:
-    """Yield the executor, and the resources of each scene."""
+    """Yield the executor and the resources of each scene."""
     batch, execution = request.config.batch, request.config.execution
     memory = execution.memory_limit or default_limit()
     # Other runners on this ledger already use some of the cores.
@@ -149,7 +149,7 @@ def _executor(request: BatchRequest, ledger: Ledger) -> Iterator[tuple[Executor,
 
 
 def _wanted(request: BatchRequest, ledger: Ledger, processes: ProcessExecutor) -> int | None:
-    """Return the bytes that a scene needs on one thread, besides the program's own."""
+    """Return the bytes that a scene alone, without the program, needs on one thread."""
     pending = [entry.path for entry in ledger.chosen() if entry.state == "pending"]
     data = job_config(request.config, 1)
     for path in pending[:3]:

@@ -1,4 +1,4 @@
-"""Chooses how many scenes run at the same time, and their threads, by cores and memory."""
+"""Chooses the number of scenes at the same time, and of threads, by cores and memory."""
 
 from dataclasses import dataclass
 
@@ -7,30 +7,30 @@ from pipeline.machine.resources import in_words
 # Memory of a process before its first scene, by engine (bytes).
 PROGRAM = {"tensorflow": 1_000_000_000}
 PROGRAM_OTHERWISE = 350_000_000
-# Assumed memory of a scene without an estimate (bytes besides the program).
+# Assumed memory of a scene without an estimate (bytes, without the program).
 USUAL_SCENE = 250_000_000
-# Less than this is not enough for a scene of usual size (bytes besides the program).
+# Less than this is not enough for a scene of usual size (bytes, without the program).
 LEAST_SCENE = 120_000_000
 
 
 @dataclass(frozen=True)
 class Slots:
-    """Number of scenes at the same time, and the resources of each."""
+    """Number of scenes that run at the same time, and the resources of each scene."""
 
     count: int
     threads: int
     """Threads per scene."""
     memory_limit: int
-    """Bytes per scene, besides the program's own."""
+    """Bytes per scene, without those of the program."""
     program_bytes: int
-    """Bytes of the program itself, with its engine."""
+    """Bytes that the program itself needs, together with its engine."""
 
     def __str__(self) -> str:
-        """Return ``2 scenes at a time, 1 thread and 800 MB each``."""
+        """Return a text such as ``2 scenes at a time, 1 thread and 800 MB each``."""
         return f"{self.in_words(self.count)} and {in_words(self.memory_limit)} each"
 
     def in_words(self, count: int) -> str:
-        """Return ``2 scenes at a time, 1 thread`` for any number of scenes."""
+        """Return a text such as ``2 scenes at a time, 1 thread`` for this number of scenes."""
         scenes = "1 scene" if count == 1 else f"{count} scenes"
         return f"{scenes} at a time, {self.threads} thread{'s' * (self.threads != 1)}"
 
@@ -43,13 +43,13 @@ def choose_slots(
     workers: int | None = None,
     threads: int | None = None,
 ) -> Slots:
-    """Choose as many scenes as cores and memory allow: one thread per scene wastes least.
+    """Choose as many scenes as cores and memory allow, because one thread each wastes least.
 
     Args:
         cores: number of usable cores.
         memory: bytes for the whole batch.
         engine: name of the engine.
-        scene_bytes: bytes that a scene needs on one thread, besides the program's own.
+        scene_bytes: bytes that a scene alone, without the program, needs on one thread.
         workers: the requested number of scenes, if any.
         threads: the requested number of threads per scene, if any.
     """

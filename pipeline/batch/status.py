@@ -27,7 +27,7 @@ class LedgerStatus:
 
     ledger: Path
     runs: dict[str, SceneCounts]
-    """Scenes by state, by the name of the configuration."""
+    """Number of scenes in each state, for each configuration by its name."""
     workers: list[Holder]
     """Processes that work now."""
     last: Holder | None
@@ -37,7 +37,7 @@ class LedgerStatus:
 
     @property
     def scenes_per_minute(self) -> float | None:
-        """Rate of the present workers, else of the last one; None if too little was done."""
+        """Rate of the present workers (else of the last one), or None if no scene was done."""
         measured = self.workers or ([self.last] if self.last is not None else [])
         rates = [60 * h.done / h.elapsed for h in measured if h.elapsed > 0 and h.done]
         return sum(rates) or None
@@ -53,7 +53,7 @@ class _Progress:
     left: int
     """Number of scenes that are not done yet."""
     seconds_left: float | None
-    """Estimate of the remaining time; None if no process works or the rate is unknown."""
+    """Estimated remaining seconds, or None if no process works or the rate is unknown."""
 
     @classmethod
     def of(cls, found: Sequence[LedgerStatus]) -> "_Progress":
@@ -151,7 +151,7 @@ def _worker(holder: Holder) -> str:
 
 
 def in_time(seconds: float) -> str:
-    """Return ``40 s``, ``12 min`` or ``3 h 5 min``."""
+    """Return a time in words such as ``40 s``, ``12 min`` or ``3 h 5 min``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

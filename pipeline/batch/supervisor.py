@@ -72,7 +72,7 @@ class Supervisor:
         return found
 
     def stop(self) -> None:
-        """Give up the current scene, from any thread; ``run`` then returns within a moment."""
+        """Give up the current scene so that ``run`` returns soon; any thread may call this."""
         self._stopping.set()
         child = self._child
         if child is not None:
@@ -197,7 +197,7 @@ class _Child:
             left = left[os.write(self._to_child, left) :]
 
     def message(self, deadline: float) -> dict[str, Any] | None:
-        """Return the next reply, or None if none comes in time; raise _DiedError if none can."""
+        """Return the next reply, or None at the deadline; raise _DiedError if the child died."""
         while b"\n" not in self._received:
             left = max(deadline - time.monotonic(), 0.0)
             if not self._poll.poll(left * 1000):
@@ -211,7 +211,7 @@ class _Child:
         return reply
 
     def resident_bytes(self) -> int:
-        """Return the memory of the process in bytes; 0 if it is gone."""
+        """Return the memory of the process in bytes, or 0 if the process is gone."""
         try:
             pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
         except (OSError, IndexError):
@@ -219,19 +219,19 @@ class _Child:
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
     def kill(self) -> None:
-        """End the process at once, from any thread."""
+        """End the process at once; any thread may call this."""
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
 
     def wait(self) -> int | None:
-        """Return the exit code, or minus the signal; None if the process does not end."""
+        """Return the exit code (a signal as a negative number), or None if the process hangs."""
         try:
             return self._process.wait(10)
         except subprocess.TimeoutExpired:
             return None
 
     def last_words(self) -> str:
-        """Return where Python was when the process crashed, if that is known."""
+        """Return the place in the Python code where the process crashed, if it is known."""
         self._stderr.seek(0, os.SEEK_END)
         self._stderr.seek(max(0, self._stderr.tell() - 20_000))
         frames = list(_frames(self._stderr.read().decode(errors="replace")))
@@ -246,7 +246,7 @@ class _Child:
 
 
 def _frames(dump: str) -> Iterator[str]:
-    """Yield ``read_direct_chunk (hdf5_chunks.py, line 117)`` of faulthandler, innermost first."""
+    """Yield faulthandler's frames as ``read_chunk (hdf5_chunks.py, line 117)``, innermost first."""
     _, current, after = dump.rpartition("Current thread")
     for line in (after if current else "").splitlines():
         words = line.strip()

@@ -56,7 +56,7 @@ class _Shard(Numbers):
 @click.option("--retry-failed", is_flag=True, help="Retry scenes that failed in earlier calls.")
 @option(
     "--max-attempts",
-    "Attempts per scene that crashes, hangs or runs out of memory.",
+    "Attempts for a scene that crashes, hangs or runs out of memory.",
     "batch.max_attempts, else 2",
     POSITIVE,
 )

@@ -1,4 +1,4 @@
-"""Commands that look at files: ``inspect``, ``verify``, ``check-config``, ``quicklook``."""
+"""The commands ``inspect``, ``verify``, ``check-config`` and ``quicklook``."""
 
 import sys
 from pathlib import Path
@@ -57,7 +57,7 @@ def inspect(file: Path, config: str | None, log_level: str) -> None:
     help="Number of pixels to recompute with the float64 reference.",
 )
 @click.option("--all", "everything", is_flag=True, help="Recompute every pixel.")
-@click.option("--seed", type=int, default=0, metavar="N", help="Seed of the choice of pixels.")
+@click.option("--seed", type=int, default=0, metavar="N", help="Seed for the choice of pixels.")
 @log_level_option
 def verify(
     product: Path,
@@ -97,7 +97,7 @@ def verify(
 def check(config: str, log_level: str) -> None:
     """Check a configuration and print it with all defaults filled in.
 
-    Bands, flags and networks need a scene to be checked: use ocpipe run --dry-run.
+    To check bands, flags and networks too, use ocpipe run SCENE --dry-run.
     """
     start(log_level)
     with importing():

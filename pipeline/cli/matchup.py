@@ -57,9 +57,9 @@ def matchup(
 ) -> None:
     """Match the in-situ POINTS of a table with satellite SCENEs.
 
-    POINTS is a table with latitude, longitude and time in any format of samples. Each SCENE is a
-    file, a folder, a pattern, or an @list of these. Every nearby pair that is not used is listed
-    with its reasons.
+    POINTS is a table with latitude, longitude and time, in a format that samples may have. Each
+    SCENE is a file, a folder, a pattern, or an @list of these. A second table lists nearby pairs
+    that are not used, with the reasons.
     """
     start(log_level)
     with importing():
@@ -108,7 +108,7 @@ def _refuse_to_overwrite(points: Path, output: Path, rejected: Path) -> None:
 def _changes(
     masks: str | None, insitu_brdf: str | None, all_scenes: bool, average: bool, **values: Any
 ) -> dict[str, Any]:
-    """What the options change in a configuration; ``values`` have the names of its keys."""
+    """Return the settings that the options change (``values`` by the key of the configuration)."""
     changes = {key: value for key, value in values.items() if value is not None}
     if masks is not None:
         changes["masks"] = {} if masks == "none" else {"preset": masks}

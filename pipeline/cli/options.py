@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they change in a configuration."""
+"""The options that several commands share, and the settings that these options change."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -43,13 +43,13 @@ SPAN = Numbers("first:end in whole numbers", ":", 2, int)
 def option(
     flags: str, text: str, otherwise: str, kind: Any = None, **how: Any
 ) -> Callable[[Command], Command]:
-    """Declare an option with a help text; ``otherwise`` is what the help shows as its default."""
+    """Declare an option with a help text, which shows ``otherwise`` as the default."""
     return click.option(*flags.split(), type=kind, show_default=otherwise, help=text, **how)
 
 
 networks_option = option(
     "--networks",
-    "Folder with network files; repeatable. OCPIPE_NETWORKS is searched next.",
+    "Folder with network files, searched before OCPIPE_NETWORKS; repeatable.",
     "none",
     PATH,
     metavar="DIR",
@@ -93,7 +93,7 @@ _RUN_OPTIONS = (
 
 
 def run_options(command: Command) -> Command:
-    """Add the options that ``configured`` reads, but for threads and memory."""
+    """Add the options that ``configured`` reads, except those for threads and memory."""
     for add in reversed(_RUN_OPTIONS):
         command = add(command)
     return command

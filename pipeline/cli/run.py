@@ -34,8 +34,8 @@ log = logging.getLogger("pipeline")
 )
 @option(
     "--memory-limit",
-    "Memory (512MB, 2GiB) besides the program's own; it decides the number of threads and of "
-    "pixels at a time.",
+    "Memory (512MB, 2GiB) in addition to that of the program; it limits the number of threads and "
+    "of pixels at a time.",
     "execution.memory_limit, else half of the free memory",
     metavar="SIZE",
 )

@@ -24,8 +24,8 @@ log = logging.getLogger("pipeline")
 def importing() -> Iterator[None]:
     """Switch the garbage collector off while a command imports its libraries.
 
-    It would go through all objects again and again, and once more at the end: together a third of
-    a second, for objects that stay until the end anyway.
+    The collector would go through all objects many times, which takes a third of a second, although
+    these objects stay until the end anyway.
     """
     gc.disable()
     yield
@@ -60,7 +60,7 @@ def stopped(number: int) -> NoReturn:
 def unless_stopped(progress: Callable[[int, int], None]) -> Callable[[int, int], None]:
     """Return a progress callback that ends the run at the next block after a lost signal.
 
-    Python drops an exception that a signal handler raises inside a finalizer.
+    A signal is lost if it arrives inside a finalizer, because Python drops exceptions there.
     """
 
     def checked(done: int, total: int) -> None:
@@ -78,7 +78,7 @@ def failure(error: PipelineError) -> None:
 
 @contextlib.contextmanager
 def exit_on_error(*wrong: type[PipelineError]) -> Iterator[None]:
-    """End the command at an error: with exit code 2 for these kinds, with 1 for any other."""
+    """End the command at an error, with exit code 2 for these kinds and 1 for other errors."""
     try:
         yield
     except wrong as error:
@@ -96,7 +96,7 @@ def wrong_use(error: PipelineError) -> NoReturn:
 
 @contextlib.contextmanager
 def guarded() -> Iterator[None]:
-    """End a command on training without a traceback at an error or at Ctrl-C."""
+    """End a training command at an error or at Ctrl-C, without a traceback."""
     try:
         with exit_on_error(ConfigError, NetworkError):
             yield

@@ -1,4 +1,4 @@
-"""``ocpipe simulate``: tables of simulated water to train networks with."""
+"""``ocpipe simulate``: make tables of simulated waters to train networks."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,10 +50,10 @@ def simulate(
     noise: str,
     log_level: str,
 ) -> None:
-    """Simulate the world's waters: Rrs at the bands of a sensor, aph, adg, bbp, chlorophyll.
+    """Simulate the world's waters (Rrs at the bands of a sensor, aph, adg, bbp, chlorophyll).
 
-    Simulation uses a published bio-optical model and realistic distributions of what the water
-    contains. The same call makes the same table.
+    The simulation uses a published bio-optical model and realistic distributions of the water
+    constituents. The same call always makes the same table.
     """
     start(log_level)
     with importing():
@@ -74,7 +74,7 @@ def simulate(
 
 
 def _bands(sensor: str | None, bands: str | None) -> tuple[float, ...]:
-    """Return the given wavelengths, otherwise those of the Rrs bands of the sensor."""
+    """Return the given wavelengths, or by default the wavelengths of the sensor's Rrs bands."""
     from pipeline.facts.sensors import find_sensor, sensors
 
     known = find_sensor(sensor) if sensor is not None else None
@@ -93,7 +93,7 @@ def _bands(sensor: str | None, bands: str | None) -> tuple[float, ...]:
 
 
 def _factor(noise: str) -> float:
-    """Return the factor that a value of ``--noise`` means."""
+    """Return the noise factor for a value of ``--noise``."""
     try:
         return NOISE[noise] if noise in NOISE else float(noise)
     except ValueError:
@@ -103,7 +103,7 @@ def _factor(noise: str) -> float:
 
 
 def _summary(output: Path, table: "SampleTable") -> list[str]:
-    """Return lines on what was written and on the range of each quantity."""
+    """Return lines that describe the written table and the range of each quantity."""
     import numpy as np
 
     kinds: dict[str, list[str]] = {}

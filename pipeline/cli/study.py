@@ -24,7 +24,7 @@ study_option = option(
 def choose_size(
     recipe: "TrainingConfig", options: tuple[str, ...], output: Path
 ) -> "tuple[TrainingConfig, Path]":
-    """Run a capacity study if ``--study`` has options, and write and show its report.
+    """Run a capacity study if ``--study`` has options, and write and show the report of the study.
 
     Returns:
         The recipe with the chosen size, and the folder for its checkpoints.

@@ -16,7 +16,7 @@ BETWEEN_LINES = 2.0
 
 
 class _Lines(logging.Formatter):
-    """``12:00:01 warning message``: one line per message, with the date in log files."""
+    """Formats a message as ``12:00:01 warning message``, in log files with the date."""
 
     def __init__(self) -> None:
         dated = "" if sys.stderr.isatty() else "%Y-%m-%d "
@@ -40,7 +40,7 @@ class _CurrentStderr(logging.StreamHandler[TextIO]):
 
 
 class _JsonLines(logging.Formatter):
-    """A JSON object per message: time (UTC), level, message, and the facts given with it."""
+    """Writes a JSON object per message: time (UTC), level, text, and the facts of the message."""
 
     # Attributes of every record; any other was given with the message.
     _USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "taskName"}
@@ -63,7 +63,7 @@ class _JsonLines(logging.Formatter):
 
 
 def start_logging(level: str, as_json: bool = False) -> None:
-    """Show messages of this program from a level on, and warnings and errors of libraries."""
+    """Show this program's messages of a level and above, and warnings and errors of libraries."""
     handler = _CurrentStderr()
     handler.setFormatter(_JsonLines() if as_json else _Lines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
@@ -74,7 +74,7 @@ def start_logging(level: str, as_json: bool = False) -> None:
 def block_progress(name: str) -> Iterator[Callable[[int, int], None]]:
     """Yield a function that shows the number of finished blocks and of all blocks.
 
-    It moves a bar on a terminal, and writes debug messages elsewhere.
+    The function moves a bar on a terminal, and writes debug messages elsewhere.
     """
     if not sys.stderr.isatty():
         yield lambda done, total: log.debug("%s: block %d of %d", name, done, total)
@@ -87,10 +87,10 @@ def block_progress(name: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextlib.contextmanager
 def epoch_progress(name: str) -> Iterator[Callable[[int, int, str], None]]:
-    """Yield a function that shows the epoch, the last epoch, and how training goes.
+    """Yield a function that shows the epoch, the last epoch, and the progress in words.
 
-    It moves a bar on a terminal. Elsewhere it writes a line at most every two seconds, and one for
-    the last epoch.
+    The function moves a bar on a terminal. Elsewhere it writes lines, at most one every two
+    seconds, and always a line for the last epoch.
     """
     if not sys.stderr.isatty():
         shown = float("-inf")

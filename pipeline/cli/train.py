@@ -1,4 +1,4 @@
-"""Commands that make and evaluate networks: ``train``, ``finetune``, ``evaluate``, ``export``."""
+"""The commands ``train``, ``finetune``, ``evaluate`` and ``export``."""
 
 import functools
 import shutil
@@ -140,7 +140,7 @@ def evaluate(
     networks: tuple[Path, ...],
     log_level: str,
 ) -> None:
-    """Evaluate NETWORK on the samples of a training configuration, beside published algorithms.
+    """Evaluate NETWORK and published algorithms on the samples of a training configuration.
 
     Further NETWORKs are compared with the first one on the same rows.
     """
@@ -165,7 +165,7 @@ def evaluate(
 @click.option(
     "--beyond-ocsmart",
     is_flag=True,
-    help="Allow .h5 for networks that OC-SMART's own program cannot run, such as with ReLU.",
+    help="Allow .h5 for networks that OC-SMART's own program cannot run, such as ReLU networks.",
 )
 @networks_option
 @log_level_option
@@ -187,7 +187,7 @@ def export(
 def _train(
     recipe: "Kind", output: Path, fit: "Callable[..., TrainingResult]", checkpoints: Path
 ) -> None:
-    """Train one network, or all of an ensemble, and write the results.
+    """Train one network or all networks of an ensemble, and write the results.
 
     ``fit`` takes the recipe, a listener, a folder for checkpoints and prepared samples.
     """
@@ -235,6 +235,6 @@ def _single(file: Path, folders: tuple[Path, ...]) -> "Network":
 
 
 def _forget(output: Path, restart: bool) -> None:
-    """Remove the checkpoints of an earlier call, if asked."""
+    """Remove the checkpoints of an earlier call, if the user wants a new start."""
     if restart and (output / "checkpoints").is_dir():
         shutil.rmtree(output / "checkpoints")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("pipeline")
 
 BETWEEN_LINES = 10.0
-"""Seconds between log lines on epochs; each of the many short trainings has a line at its end."""
+"""Seconds between log lines about epochs; the end of each short training also has a line."""
 
 
 @click.command()
@@ -65,7 +65,7 @@ def tune(
 
 
 def _progress(output: Path) -> "OpenListener":
-    """Return a listener for the epochs of trials: a bar on a terminal, otherwise few log lines."""
+    """Return a listener for the epochs of trials: a bar on a terminal, otherwise log lines."""
     if sys.stderr.isatty():
         return lambda name: listening(name, output)
     last = [time.monotonic()]
@@ -74,14 +74,14 @@ def _progress(output: Path) -> "OpenListener":
 
 @dataclass(frozen=True)
 class _FewLines:
-    """Logs an epoch now and then, over all trainings."""
+    """Logs an epoch from time to time, whichever training the epoch belongs to."""
 
     name: str
     last: list[float]
-    """Time of the last line in seconds, shared by all trainings."""
+    """Time of the last log line in seconds, shared by all trainings."""
 
     def epoch(self, epoch: "Epoch", epochs: int) -> None:
-        """Log an epoch, if the last line is old enough."""
+        """Log an epoch if the last log line is old enough."""
         if time.monotonic() - self.last[0] > BETWEEN_LINES:
             self.last[0] = time.monotonic()
             log.info("%s: epoch %d of %d", self.name, epoch.number, epochs)

@@ -1,4 +1,4 @@
-"""How a batch processes many scenes, and which are suspect; not part of any product."""
+"""How a batch processes many scenes, and which scenes are suspect; products record neither."""
 
 from typing import Annotated, Any, Literal
 
@@ -26,9 +26,9 @@ class Batch(Strict):
     inputs: tuple[str, ...] = ()
     """Scenes, folders, patterns and @lists, used if the command line names none."""
     executor: Literal["processes", "inline", "dask"] = "processes"
-    """Local processes; this process, without isolation; or a Dask cluster."""
+    """Where scenes run: in local processes, in this process (unprotected), or on a Dask cluster."""
     workers: int | None = Field(default=None, ge=1)
-    """Number of scenes that run at the same time; by default the cores and the memory decide."""
+    """Number of scenes that run at the same time; by default as many as cores and memory allow."""
     scheduler: str | None = None
     """Address of a Dask scheduler, tcp://host:port; by default a cluster on this machine."""
     cluster: DaskCluster | None = None
@@ -39,7 +39,7 @@ class Batch(Strict):
     """Number of attempts for a scene that times out, exhausts memory, or kills its process. A scene
     that is itself at fault gets one attempt."""
     if_exists: IfExists = "overwrite"
-    """Treatment of a file that has a product's name and that the ledger does not know."""
+    """What to do if a file with the name of a product exists and is not in the ledger."""
     min_free_space: ByteSize = ByteSize(100_000_000)
     """Bytes that must stay free on the disk of the products."""
 
@@ -56,9 +56,9 @@ class QualityControl(Strict):
     """Limits beyond which a finished scene is suspect."""
 
     valid_fraction_min: Share | None = None
-    """Smallest share of all pixels for which every network must have been computed."""
+    """Smallest accepted share of pixels on which a network is computed, out of all pixels."""
     input_out_of_range_max: Share | None = None
-    """Largest share of a network's pixels for which an input is outside its training range."""
+    """Largest accepted share of a network's pixels with an input outside its training range."""
     flag_fraction_max: dict[str, Share] = {}
-    """Largest share of all pixels with a flag, by flag: ``CLDICE`` of any flags variable, or
-    ``aph_flags.output_out_of_range``."""
+    """Largest accepted share of all pixels with a flag, by the name of the flag, with or without
+    the name of its variable (``CLDICE``, ``aph_flags.output_out_of_range``)."""

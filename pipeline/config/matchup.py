@@ -18,7 +18,7 @@ DEFAULT_PRESET = "nasa"
 
 
 class TimeColumns(Strict):
-    """Columns of the time (UTC) of a point; by default found by their usual names."""
+    """Columns with the time (UTC) of a point; by default the columns with the usual names."""
 
     instant: Text | None = None
     """Column of date and time together, in ISO 8601."""
@@ -57,14 +57,14 @@ class PointsConfig(Strict):
     delimiter: Text | None = None
     """Delimiter of a text table; by default the one in its header line."""
     sample_dimension: Text | None = None
-    """Dimension of the points in netCDF, if several could be it."""
+    """Dimension of the points in a netCDF file, if several dimensions are possible."""
     missing: tuple[float, ...] = ()
     """Numbers that stand for a missing value, in addition to those of the format."""
     units: dict[Text, Text] = {}
     """Units of columns, if a file does not state them or states wrong ones."""
     latitude: Text | None = None
     longitude: Text | None = None
-    """Columns of latitude and longitude in degrees; by default found by their usual names."""
+    """Columns of latitude and longitude in degrees; by default those with the usual names."""
     time: TimeColumns = TimeColumns()
     brdf_correction: BrdfState = "unknown"
     """BRDF correction of the in-situ reflectances."""
@@ -77,22 +77,22 @@ class Valid(Strict):
     """
 
     share: float = Field(default=0.5, ge=0, le=1)
-    """Smallest share of valid pixels among the pixels that count."""
+    """Smallest share of valid pixels, out of the pixels that count."""
     more_than: bool = False
     """Whether more pixels than this share must be valid (50 % + 1 pixel)."""
     uncounted_flags: tuple[str, ...] = ()
-    """Flags (LAND) whose pixels do not count; flags that the scene does not have are ignored."""
+    """Flags such as LAND whose pixels do not count; flags that a scene lacks are ignored."""
 
 
 class Uniformity(Strict):
-    """Largest variation of a window: standard deviation / mean of its bands without outliers."""
+    """Limit for the variation of a band in the window: standard deviation / mean, no outliers."""
 
     wavelengths_nm: Span = (405.0, 570.0)
     """Shortest and longest wavelength of the bands of ``quantity``, both included."""
     also: tuple[Name, ...] = ()
-    """Names of other 2-D variables that are used like these bands if the scene has them."""
+    """Names of other 2-D variables that are used like the bands if the scene has them."""
     statistic: Literal["median", "max"] = "median"
-    """Statistic of the coefficients of variation of all bands."""
+    """Statistic that combines the coefficients of variation of all bands."""
     limit: Positive = 0.15
 
     @model_validator(mode="after")
@@ -103,12 +103,12 @@ class Uniformity(Strict):
 
 
 class Considered(Strict):
-    """Which unused pairs of a point and a scene are listed with the reason."""
+    """Limits within which unused pairs of a point and a scene are listed with the reason."""
 
     hours: Positive = 24.0
     """Largest difference in time between point and scene."""
     km: Positive = 10.0
-    """Largest distance of a point outside the scene from the nearest pixel."""
+    """Largest distance from a point outside the scene to the nearest pixel."""
 
 
 class MatchupConfig(Strict):
@@ -124,11 +124,11 @@ class MatchupConfig(Strict):
     plain: tuple[Name, ...] = ()
     """Other 2-D variables (chlor_a, aot_869) taken from the scenes that have them."""
     hours: Positive = 3.0
-    """Largest difference between a point and the middle of the scene's time coverage."""
+    """Largest difference in time between a point and the middle of the scene's coverage."""
     window: int = Field(default=5, ge=1, le=99)
     """Size of the window in lines and pixels (odd), around the pixel nearest to a point."""
     masks: MaskRules = MaskRules()
-    """Masks; masked pixels are not valid."""
+    """Masks that apply to the window; masked pixels are not valid."""
     valid: Valid = Valid()
     outlier_deviations: Positive | None = 1.5
     """Largest distance of a value from the window's mean, in standard deviations; values beyond it
@@ -140,17 +140,17 @@ class MatchupConfig(Strict):
     sensor_zenith_max: Angle | None = 60.0
     """Largest angles in degrees at the pixel nearest to the point; null for no limit."""
     distance_max_km: Positive | None = None
-    """Largest distance from the point to its pixel; by default the diagonal of that pixel."""
+    """Largest distance from a point to the nearest pixel; by default the diagonal of the pixel."""
     scenes: Literal["nearest", "all"] = "nearest"
-    """Scenes used for a point with good windows in several: the nearest in time, or all."""
+    """Scenes to use if several have a good window for a point: the nearest in time, or all."""
     same_pixel: Literal["keep", "average"] = "keep"
-    """Rows for several points in one pixel of a scene: one each, or one with their means."""
+    """Rows to write for several points in one pixel of a scene: one per point, or one of means."""
     considered: Considered = Considered()
 
     @model_validator(mode="before")
     @classmethod
     def _with_preset(cls, data: Any) -> Any:
-        """Add the settings of the protocol that the configuration does not replace."""
+        """Add those settings of the protocol that the configuration does not replace."""
         if not isinstance(data, Mapping) or data.get("preset") is None:
             return data
         presets = sorted(file.stem for file in (shipped_configs() / "matchup").glob("*.yaml"))
@@ -175,7 +175,7 @@ def load_matchup_config(
         changes: settings of the command line, which replace those of the configuration.
 
     Raises:
-        ConfigError: it cannot be read, or a key or value is wrong; all complaints at once.
+        ConfigError: the configuration cannot be read, or keys or values are wrong (all are named).
     """
     given: Mapping[str, Any] = {}
     origin = "command line"
@@ -190,7 +190,7 @@ def load_matchup_config(
 
 
 def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of both; the second replaces the first, section by section."""
+    """Merge two sets of settings, section by section; the second set has priority."""
     joined = dict(below)
     for key, value in above.items():
         under = joined.get(key)

@@ -22,15 +22,15 @@ DEFAULT_TIME = "%Y%m%dT%H%M%S"
 
 @dataclass(frozen=True)
 class NameTemplate:
-    """The path of a product below the output folder: ``{start:%Y/%m/%d}/{stem}.{name}.nc``.
+    """A template for the paths of products, such as ``{start:%Y/%m/%d}/{stem}.{name}.nc``.
 
     ``{stem}`` is the scene's file name without its ending, ``{parent}`` the name of its folder, and
     ``{name}`` the name of the configuration. ``{sensor}``, ``{platform}``, ``{instrument}``,
     ``{start}`` and ``{end}`` come from the scene itself. Only slashes of the template make folders;
-    slashes in the values of fields do not.
+    slashes in the values of fields are replaced.
 
     Raises:
-        ValueError: the text is not a template, or could lead out of the folder.
+        ValueError: the text is not a template, or could lead out of the output folder.
     """
 
     text: str
@@ -113,5 +113,5 @@ def _of_scene(field: str, spec: str, scene: Mapping[str, Any]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a text of a file as part of a name: without slash, hidden or parent folder."""
+    """Return a text from a scene as a safe part of a file name (no slash, no dot at the start)."""
     return re.sub(r"^\.+", "_", re.sub(r"[^\w.+@=-]", "_", text))

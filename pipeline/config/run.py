@@ -33,7 +33,7 @@ class Execution(Strict):
     core. Scenes that run at the same time share the cores."""
     memory_limit: Annotated[ByteSize, Field(gt=0)] | None = None
     """Memory (1GB, 512MiB, bytes) that a run may use in addition to the program itself; by default
-    half of the free memory. Scenes that run at the same time share it."""
+    half of the free memory. Scenes that run at the same time share this memory."""
 
     @field_validator("product")
     @classmethod
@@ -50,8 +50,8 @@ class Execution(Strict):
 class RunConfig(Strict):
     """A whole run configuration.
 
-    Its methods return a changed copy. A setting that is None stays as it is. They raise a
-    ConfigError if a setting is unknown or not valid.
+    Methods that change settings return a changed copy; a setting that is None stays as it is. These
+    methods raise a ConfigError if a setting is unknown or not valid.
     """
 
     name: Name
@@ -89,7 +89,7 @@ class RunConfig(Strict):
         return self._changed("science", {"window": window}) if _given(changes) else self
 
     def with_chunk(self, chunk: tuple[int, int]) -> "RunConfig":
-        """State the storage chunk of the products."""
+        """Set the storage chunk of the products."""
         output = self.science.output.model_dump() | {"chunk": chunk}
         return self._changed("science", {"output": output})
 
@@ -105,9 +105,9 @@ class RunConfig(Strict):
         return validated(RunConfig, data, origin, _WORDS)
 
     def science_record(self) -> dict[str, Any]:
-        """Return the record of the science that a product keeps: plain data, files without folders.
+        """Return the science section as a product records it: plain data, files without folders.
 
-        The lists of masks hold the flags of the preset, so the record has no preset.
+        The lists of masks already hold the flags of the preset, so the preset is left out.
         """
         record: dict[str, Any] = self.science.model_dump(mode="json")
         for network in record["networks"]:
@@ -129,7 +129,7 @@ def load_config(source: "str | Path | Mapping[str, Any] | RunConfig") -> RunConf
     """Return a run configuration from a file, a shipped one by its name, or plain data.
 
     Raises:
-        ConfigError: it cannot be found or read, or a key or value is wrong; all complaints at once.
+        ConfigError: the configuration cannot be read, or keys or values are wrong (all are named).
     """
     if isinstance(source, RunConfig):
         return source

@@ -22,15 +22,15 @@ TableFormat = Literal["auto", "csv", "parquet", "feather", "netcdf", "seabass", 
 
 
 class VariableConfig(Strict):
-    """One quantity, at one or more wavelengths or without any."""
+    """One quantity, with several wavelengths, with one, or without a wavelength."""
 
     quantity: Name
     wavelengths_nm: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = Field(
         default=None, min_length=1
     )
-    """Wavelengths, one variable for each; without any, the quantity is one variable."""
+    """Wavelengths, one variable for each; without wavelengths, the quantity is one variable."""
     column: Text | None = None
-    """Name of the column, or of the columns without their wavelengths; by default the quantity."""
+    """Name of the column (without the wavelength if there are several); by default the quantity."""
     units: Text | None = None
     """Units of the network's variable; by default those of ``configs/quantities.yaml``."""
     transform: str = "log10"
@@ -47,13 +47,13 @@ class ClassesConfig(Strict):
     column: Text | None = None
     quantity: Name = "class"
     names: tuple[ClassName, ...] | None = Field(default=None, min_length=2)
-    """Classes of the column, in the order of the network's outputs; by default all, sorted."""
+    """Classes in the order of the network's outputs; by default the column's values, sorted."""
     rules: dict[ClassName, Text] = {}
     """Expressions by class, instead of a column, in the order of the network's outputs. A row gets
-    the first class whose expression is true. It gets no class if an expression before that needs
-    a missing value."""
+    the first class whose expression is true, but no class if an earlier expression needs a missing
+    value."""
     otherwise: ClassName | None = None
-    """The last class: that of rows for which no rule is true; by default they have no class."""
+    """The last class, for rows for which no rule is true; by default such rows have no class."""
 
     @field_validator("names")
     @classmethod
@@ -78,14 +78,14 @@ class ClassesConfig(Strict):
 
     @property
     def order(self) -> tuple[str, ...] | None:
-        """The classes in the order of the network's outputs; None if the column decides."""
+        """The classes in the order of the network's outputs, or None if the column decides."""
         if not self.rules:
             return self.names
         return (*self.rules, *(() if self.otherwise is None else (self.otherwise,)))
 
     @property
     def origin(self) -> str:
-        """Where the classes come from, for messages."""
+        """Source of the classes, for messages."""
         return "samples.classes.rules" if self.column is None else f"column {self.column!r}"
 
 
@@ -95,13 +95,13 @@ class FileConfig(Strict):
     path: Path
     """Path of the table, relative to the current folder."""
     columns: dict[Text, Text] = {}
-    """Expressions for new columns of this file; they are computed before those of all files."""
+    """Expressions for new columns of this file, computed before the new columns of all files."""
     units: dict[Text, Text] = {}
     """Units of columns, for this file."""
     filter: Text | None = None
-    """Expression: only rows of this file for which it is true are used."""
+    """Expression that must be true for the rows of this file that are used."""
     part: Literal["train", "validation", "test"] | None = None
-    """The part that gets all rows of this file; ``splits`` divides the rows of the other files."""
+    """Part that gets all rows of this file; by default ``splits`` divides the rows of the file."""
 
     @model_validator(mode="before")
     @classmethod
@@ -115,7 +115,7 @@ class FileConfig(Strict):
 
     @property
     def says_more(self) -> bool:
-        """Whether the configuration of the file is more than its path."""
+        """Whether the file has settings other than its path."""
         return self != FileConfig(path=self.path)
 
 
@@ -127,7 +127,7 @@ class SamplesConfig(Strict):
     delimiter: Text | None = None
     """Delimiter of a text table; by default the one in its header line."""
     sample_dimension: Text | None = None
-    """Dimension of the samples in netCDF, if several could be it."""
+    """Dimension of the samples in a netCDF file, if several dimensions are possible."""
     missing: tuple[float, ...] = ()
     """Numbers that stand for a missing value, in addition to those of the format."""
     columns: dict[Text, Text] = {}
@@ -135,16 +135,16 @@ class SamplesConfig(Strict):
     units: dict[Text, Text] = {}
     """Units of columns, if a file does not state them or states wrong ones."""
     inputs: tuple[VariableConfig, ...] = ()
-    """Inputs of the network; none in fine-tuning, where the network has them."""
+    """Inputs of the network; fine-tuning names none, because the network has its inputs."""
     targets: tuple[VariableConfig, ...] = ()
     classes: ClassesConfig | None = None
-    """Classes, instead of targets."""
+    """Classes, which replace the targets."""
     tolerance_nm: float = Field(default=3.0, ge=0, le=50)
     """Largest distance of a column's wavelength from the configured one."""
     filter: Text | None = None
-    """Expression: only rows for which it is true are used."""
+    """Expression that must be true for the rows that are used."""
     group: Text | None = None
-    """Column (cruise, station, scene); rows with the same value stay in the same part."""
+    """Column of groups (cruise, station, scene); rows of one group stay in the same part."""
     time: Text | None = None
     """Column of times: text in ISO 8601, or dates as yyyymmdd."""
     weight: Text | None = None
@@ -165,7 +165,7 @@ class SamplesConfig(Strict):
         """Return these settings with other files instead of the configured ones.
 
         Raises:
-            ConfigError: the configured files have columns of their own, and their number differs.
+            ConfigError: the configured files define their own columns, and the number differs.
         """
         if not any(file.says_more for file in self.files):
             files = tuple(FileConfig(path=path) for path in paths)
@@ -175,8 +175,8 @@ class SamplesConfig(Strict):
         else:
             named = ", ".join(file.path.name for file in self.files)
             raise ConfigError(
-                f"found {len(paths)} files of samples, expected {len(self.files)} instead of "
-                f"{named}, in this order: the configuration has columns for each of them."
+                f"found {len(paths)} files of samples, expected {len(self.files)} in place of "
+                f"{named}, in this order, because these files have settings of their own."
             )
         return self.model_copy(update={"files": files})
 
@@ -190,7 +190,7 @@ class SplitsConfig(Strict):
     test: float = Field(default=0.2, ge=0, lt=1)
     """Share of all rows for the test; 0 for no test."""
     folds: int | None = Field(default=None, ge=2, le=100)
-    """Number of parts, each of which is the test part once; replaces the share for the test."""
+    """Number of parts, each of which is the test part once; then ``test`` is not used."""
     seed: int = Field(default=1, ge=0)
 
     @model_validator(mode="after")

@@ -31,7 +31,7 @@ FACTS = frozenset(
 
 
 class ReaderOptions(Strict):
-    """The options of a reader; a reader that has any extends this class."""
+    """The options of a reader; each reader with options extends this class."""
 
 
 class ReaderChoice(Strict):
@@ -68,7 +68,7 @@ class Window(Strict):
 
     bbox: tuple[float, float, float, float] | None = None
     """West, south, east, north in degrees; a box with west > east crosses the antimeridian. The
-    window is the smallest rectangle of lines and pixels that holds every pixel centre inside."""
+    window is the smallest rectangle of lines and pixels with every pixel centre in the box."""
     lines: tuple[int, int] | None = None
     """The first line, and the line after the last one, counted from 0."""
     pixels: tuple[int, int] | None = None
@@ -101,7 +101,7 @@ class MaskRules(Strict):
     """The pixels that are excluded from every network."""
 
     preset: str | None = None
-    """Name of a shipped list of flags; the lists below add to it."""
+    """Name of a shipped list of flags; the other keys add to this list."""
     flags: tuple[str, ...] = ()
     """Flags of the file: a pixel is excluded if one of them is set."""
     flags_if_present: tuple[str, ...] = ()
@@ -109,13 +109,13 @@ class MaskRules(Strict):
     keep_flags: tuple[str, ...] = ()
     """Flags of the file: a pixel is excluded if none of them is set."""
     expressions: SortedDict = {}
-    """Expressions by name, e.g. ``low_sun: solar_zenith > 70``: a pixel is excluded if one of them
-    is true."""
+    """Expressions by name, e.g. ``low_sun: solar_zenith > 70``: a pixel is excluded if one of these
+    expressions is true."""
     values: tuple[
         Literal["missing", "zero", "negative", "saturated", "outside_valid_range"], ...
     ] = ()
-    """A pixel is excluded if an input band of the run has such a value. Networks always check their
-    own inputs, too."""
+    """A pixel is excluded if an input band of the run has one of these values. Networks check their
+    own inputs in any case."""
     dilate: Annotated[dict[str, Annotated[int, Field(ge=1, le=100)]], SORTED] = {}
     """Number of pixels by which the excluded area grows on every side, by the name of the rule (a
     flag, the name of an expression ...)."""
@@ -156,7 +156,7 @@ class NetworkChoice(Strict):
     sensor."""
     allow_other_sensor: bool = False
     gains: GainMode = "none"
-    """Vicarious gains for the Rrs that the network computes; ``ocsmart`` chooses for each pixel."""
+    """Vicarious gains for the Rrs that the network computes; ``ocsmart`` selects gains by pixel."""
     input_gains: GainMode = "none"
     """Vicarious gains for the Rrs that the network takes from the scene."""
     write: bool = True
@@ -194,7 +194,7 @@ class Science(Strict):
     """Name of the sensor; overrides the sensor that the scene names."""
     window: Window = Window()
     constants: Annotated[dict[Name, Annotated[float, Field(allow_inf_nan=False)]], SORTED] = {}
-    """Values of quantities that the scene does not have, the same on every pixel."""
+    """Constant values for quantities that the scene does not have."""
     bands: Bands = Bands()
     masks: MaskRules = MaskRules()
     networks: tuple[NetworkChoice, ...] = Field(min_length=1)

@@ -1,4 +1,4 @@
-"""What all configurations share: strict models, and complaints that a person understands."""
+"""Strict models for all configurations, and messages that a person understands."""
 
 import difflib
 import os
@@ -52,7 +52,7 @@ def validated(
         names: the names that :func:`names_from_tables` accepts, by field.
 
     Raises:
-        ConfigError: the data do not fit the model; the message has all complaints.
+        ConfigError: the data do not fit the model; the message names all mistakes.
     """
     try:
         return model.model_validate(dict(data), context=names)
@@ -62,9 +62,9 @@ def validated(
 
 
 def names_from_tables(*fields: str) -> Any:
-    """Return a validator of fields whose values are names in tables of another room.
+    """Return a validator of fields whose values are names in tables of another package.
 
-    The names come from :func:`validated`; without them, every name is accepted.
+    The names come from :func:`validated`; if it has no names for a field, every name is accepted.
     """
 
     def check(cls: type[BaseModel], value: Any, info: ValidationInfo) -> Any:  # noqa: ARG001
@@ -78,7 +78,7 @@ def names_from_tables(*fields: str) -> Any:
 
 
 def find_shipped(source: str | Path, folder: str, words: str) -> Path:
-    """Return the file itself, or the shipped one of that name.
+    """Return the path of a file, or of the shipped file with that name.
 
     Args:
         source: a path, or the name of a shipped file, with or without its ending.
@@ -118,12 +118,12 @@ def read_mapping(path: Path) -> Mapping[str, Any]:
 
 
 def complaints_of(error: ValidationError, root: type[BaseModel]) -> list[str]:
-    """Return what is wrong, in words for a person, one line for each mistake."""
+    """Return the mistakes in words for a person, one line for each mistake."""
     return [_complaint(entry, root) for entry in _innermost(error.errors())]
 
 
 def _innermost(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Leave out complaints that only follow from a mistake further inside."""
+    """Leave out mistakes that only follow from a mistake in a nested key."""
     places = [entry["loc"] for entry in entries]
     return [
         entry
@@ -152,7 +152,7 @@ def _complaint(entry: Mapping[str, Any], root: type[BaseModel]) -> str:
 
 
 def _model_at(location: tuple[Any, ...], root: type[BaseModel]) -> type[BaseModel]:
-    """Return the model at a place of the configuration, to name its keys."""
+    """Return the model at a place of the configuration, so that messages can list its keys."""
     model = root
     for part in location:
         if isinstance(part, int):

@@ -1,4 +1,4 @@
-"""A capacity study: the sizes of a network that are compared, and on how many divisions."""
+"""A capacity study: the sizes of a network that are compared, and the number of divisions."""
 
 import re
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ SIZES: dict[str, tuple[int, ...]] = {
     "medium": (64, 64),
     "large": (120, 120, 120, 120),
 }
-"""Units of the hidden layers of each preset; OC-SMART's program runs at most 127."""
+"""Units of the hidden layers of each preset, at most 127, as OC-SMART's program requires."""
 _EXPLICIT = re.compile(r"[1-9]\d{0,3}(-[1-9]\d{0,3})*")
 
 
@@ -24,8 +24,7 @@ class StudyConfig(Strict):
     sizes: tuple[str, ...] = Field(default=tuple(SIZES), min_length=2)
     """Names of presets, or units of the hidden layers such as ``64-32``."""
     folds: int | None = Field(default=None, ge=1, le=100)
-    """Number of divisions with different held-out rows; by default 5 if there are few groups, else
-    1."""
+    """Number of divisions, each with other held-out rows; by default 5 for few groups, else 1."""
     seeds: int = Field(default=1, ge=1, le=100)
     """Number of trainings on each division, each with different initial weights."""
 
@@ -45,7 +44,7 @@ class StudyConfig(Strict):
 
 
 def hidden_of(size: str) -> tuple[int, ...]:
-    """Return the hidden layers of a preset, or of units with ``-`` between them."""
+    """Return the units of the hidden layers for the name of a preset or a text like ``64-32``."""
     return SIZES.get(size) or tuple(int(units) for units in size.split("-"))
 
 

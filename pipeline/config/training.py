@@ -1,4 +1,4 @@
-"""The configuration of a training: samples, layers of the network, and how they are fitted."""
+"""The configuration of a training: the samples, the layers of the network, and the fit."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -15,7 +15,7 @@ Units = Annotated[int, Field(ge=1, le=8192)]
 
 
 class Architecture(Strict):
-    """The hidden layers of a multilayer perceptron; the last layer is linear (classes: softmax).
+    """The hidden layers of a multilayer perceptron; the last layer is linear (for classes softmax).
 
     Each hidden layer is dense, then batch normalisation (optional), activation and dropout.
     """
@@ -27,13 +27,13 @@ class Architecture(Strict):
     dropout: Share = 0.0
     """Share of a hidden layer's units that are left out at random during training."""
     l2: NotNegative = 0.0
-    """Factor of the sum of squared weights of all kernels, which is added to the loss."""
+    """Factor of the term in the loss that sums the squared weights of all kernels."""
     batch_normalisation: bool = False
-    """Whether batches are normalised; saving folds this into the dense layers."""
+    """Whether batches are normalised; saving folds the normalisation into the dense layers."""
     decorrelate: bool = False
     """Whether the network learns from the principal components of the scaled inputs, each with
-    variance 1: the bands of a spectrum are correlated, and waters differ little from each other.
-    Saving folds this into the first layer."""
+    variance 1. The bands of a spectrum are correlated, and waters differ little from each other.
+    Saving folds the transformation into the first layer."""
 
     @field_validator("activation", mode="before")
     @classmethod
@@ -60,12 +60,12 @@ class Architecture(Strict):
 
 
 class Schedule(Strict):
-    """How the learning rate decreases; e is the number of epochs since the start, step by step.
+    """How the learning rate decreases; e is the number of epochs since the start (with fractions).
 
     constant: rate. inverse_time: rate / (1 + decay_rate e / decay_epochs). exponential:
     rate decay_rate^(e / decay_epochs). cosine: half a cosine over decay_epochs, from the rate down
-    to ``final_share`` of it, then constant. plateau: multiplied by ``factor`` after ``patience``
-    epochs without a better validation loss, never below ``final_share`` of the rate.
+    to ``final_share`` of it, then constant. plateau: the rate is multiplied by ``factor`` after
+    ``patience`` epochs without a better validation loss, down to ``final_share`` of its start.
     """
 
     kind: Literal["constant", "inverse_time", "exponential", "cosine", "plateau"] = "constant"
@@ -114,9 +114,9 @@ class Fit(Strict):
     """Loss of the transformed and scaled targets; for classes it is always the cross-entropy."""
     huber_delta: Positive = 1.0
     class_weights: Literal["none", "balanced"] | dict[ClassName, Positive] = "none"
-    """Factor of a sample's weight, by its class; 1 for classes that are not named. balanced: the
-    number of training samples, divided by the number of classes and by the samples of the class.
-    The probabilities then hold for waters in which the classes are as frequent as their weights."""
+    """Factor of a sample's weight, by class; other classes have 1. balanced: the factor is the
+    number of training samples / (number of classes x number of samples of the class). The
+    probabilities then hold for waters with the class frequencies of the weighted samples."""
     target_weights: Literal["none", "balanced"] | dict[Text, Positive] = "none"
     """Factor of a sample's weight, by the name of the target (``aph_443``). balanced: all targets
     count the same, whatever the number of training samples that have them."""
@@ -129,7 +129,7 @@ class Fit(Strict):
     """Seed of the initial weights, the order of the samples and dropout."""
     precision: Literal["float32", "float64"] = "float32"
     keep_every: int | None = Field(default=None, ge=1)
-    """Interval in epochs of the checkpoints that are kept, beside the last and the best."""
+    """Interval in epochs between kept checkpoints; the last and the best are kept in any case."""
     tensorboard: bool = False
     """Whether logs for TensorBoard are written."""
 
@@ -138,16 +138,16 @@ class Stage(Strict):
     """One stage of fine-tuning; settings that are not given are those of ``fit``."""
 
     freeze: int | Literal["none", "base"] = "none"
-    """Number of layers, counted from the input, whose weights do not change. base: all layers kept
-    from the start network, so that only a new head learns."""
+    """Number of layers, counted from the input, whose weights do not change. base: layers of the
+    start network do not change, so that only a new head learns."""
     learning_rate: Positive | None = None
     schedule: Schedule | None = None
     epochs: int | None = Field(default=None, ge=1)
     batch_size: int | None = Field(default=None, ge=1)
     early_stopping: EarlyStopping | None = None
     l2_to_start: NotNegative = 0.0
-    """Factor of a sum that is added to the loss: the squared distances of learning kernels and
-    biases from their values at the start of fine-tuning."""
+    """Factor of a term in the loss: the sum of the squared changes of trainable kernels and biases
+    since the start of fine-tuning."""
 
     @field_validator("freeze")
     @classmethod
@@ -161,18 +161,18 @@ class Finetuning(Strict):
     """How an existing network is changed for fine-tuning."""
 
     head: Literal["keep", "new"] = "keep"
-    """keep: the network keeps the outputs that are targets. new: a new last layer for any
-    targets, with new hidden layers before it if ``new_hidden`` has any."""
+    """keep: the network keeps the outputs that are targets. new: the network gets a new last layer
+    for any targets, after the hidden layers of ``new_hidden``."""
     new_hidden: tuple[Units, ...] = ()
     """Units of the new hidden layers."""
     drop_layers: int = Field(default=1, ge=1)
     """Number of last layers that a new head replaces."""
     scaling: Literal["keep", "refit"] = "keep"
-    """refit: scaling and training ranges become those of the new training samples; the first and
-    last layers are changed so that the network's values at the start are the same."""
+    """refit: scaling and training ranges are those of the new training samples. The first and last
+    layers are adapted, so that the network starts with the same values."""
     decorrelate: bool = False
-    """Like ``network.decorrelate`` of training. The components are those of the network's training,
-    if its record holds them and scaling is kept, else those of the new training samples."""
+    """Whether inputs are decorrelated. The components are those of the network's training, if its
+    record holds them and scaling is kept, else those of the new training samples."""
     dropout: Share = 0.0
     stages: tuple[Stage, ...] = Field(default=(Stage(),), min_length=1)
 
@@ -184,12 +184,12 @@ class Finetuning(Strict):
 
 
 class EnsembleConfig(Strict):
-    """An ensemble: several networks by one recipe, used as one that states its uncertainty."""
+    """An ensemble: several networks of one recipe that give a value and its uncertainty."""
 
     members: int = Field(default=5, ge=2, le=100)
     folds: int = Field(default=5, ge=2, le=100)
-    """Number of parts of the training and validation samples, divided by group if the split is.
-    Each member leaves one part out, which stops its training and calibrates the uncertainty."""
+    """Number of parts of the training and validation samples, by group if the split is by group.
+    Each member leaves out one part; this part stops its training and calibrates its uncertainty."""
 
     @model_validator(mode="after")
     def _every_row_is_unseen(self) -> "EnsembleConfig":
@@ -205,9 +205,9 @@ class RuleBaseline(Strict):
     """A classification by thresholds, with which a classifier is compared."""
 
     rules: dict[ClassName, Text] = Field(min_length=1)
-    """Like ``samples.classes.rules``, over inputs (``Rrs_443``) and outputs of ``algorithms``."""
+    """Rules like those of ``samples.classes``, over inputs and outputs of ``algorithms``."""
     otherwise: ClassName | None = None
-    """The class of rows for which no rule is true; by default they have none."""
+    """The class of rows for which no rule is true; by default such rows have no class."""
     algorithms: tuple[str, ...] = ()
     """Published algorithms (``qaa_v6``); rules may name their outputs at the sensor's bands."""
 
@@ -225,17 +225,17 @@ class Recipe(Strict):
     fit: Fit = Fit()
     ensemble: EnsembleConfig | None = None
     baselines: tuple[str, ...] = ()
-    """Published algorithms (``oci_2019``, ``qaa_v6``) to compare with on the same rows."""
+    """Published algorithms (``oci_2019``, ``qaa_v6``) that are compared on the same rows."""
     class_baselines: dict[Annotated[str, Field(min_length=1)], RuleBaseline] = {}
-    """Thresholds to compare a classifier with, by name."""
+    """Classifications by thresholds to compare a classifier with, by name."""
     save: tuple[Literal["h5", "keras", "onnx"], ...] = Field(default=("h5",), min_length=1)
     """Formats of the saved network; h5 is OC-SMART's layout."""
     beyond_ocsmart: bool = False
-    """Whether a file in OC-SMART's layout may hold what its program cannot run, such as ReLU."""
+    """Whether OC-SMART's layout may be used for networks that OC-SMART cannot run (ReLU)."""
     citation: str = ""
     licence: str = ""
     limits: str = ""
-    """Uses for which the network is not made, for the model card."""
+    """Uses for which the network is not made; the model card lists these uses."""
 
     @model_validator(mode="after")
     def _belong_to_classes(self) -> Self:
@@ -252,7 +252,7 @@ class Recipe(Strict):
         return self
 
     def with_members(self, members: int | None) -> Self:
-        """Return this recipe with another number of networks; None keeps its own.
+        """Return this recipe with another number of networks, or unchanged if none is given.
 
         Raises:
             ConfigError: an ensemble cannot have this number of networks.
@@ -268,10 +268,10 @@ class Recipe(Strict):
         return self.model_copy(update={"ensemble": settings})
 
     def reading(self, files: tuple[Path, ...]) -> Self:
-        """Return this recipe with other files of samples; without any it keeps its own.
+        """Return this recipe with other files of samples, or unchanged if no files are given.
 
         Raises:
-            ConfigError: as :meth:`SamplesConfig.reading`.
+            ConfigError: the files do not fit, see :meth:`SamplesConfig.reading`.
         """
         if not files:
             return self

@@ -1,4 +1,4 @@
-"""A search for hyperparameters: its method, its length, and its space."""
+"""A search for hyperparameters: the method, the length and the space of the search."""
 
 import math
 from collections.abc import Mapping
@@ -131,7 +131,7 @@ class Space(Strict):
         """Return the number of different networks and fits.
 
         Args:
-            layers: number of hidden layers of the recipe, used if it does not vary.
+            layers: number of hidden layers of the recipe, used if the number does not vary.
         """
         count = math.prod(
             one.count for name, one in self.numeric.items() if name not in ("layers", "units")
@@ -153,7 +153,7 @@ USUAL = Space.model_validate(
         "l2": [0.0, 1e-6, 1e-5, 1e-4],
     }
 )
-"""The default space; OC-SMART's program can run all of its networks."""
+"""The default space; OC-SMART's program can run every network of this space."""
 
 
 class TuningConfig(Strict):
@@ -163,17 +163,17 @@ class TuningConfig(Strict):
     """hyperband (Li et al. 2018, JMLR 18): many short trainings, of which the best continue.
     bayesian: a Gaussian process proposes the next trial."""
     trials: int = Field(default=40, ge=1, le=100_000)
-    """Number of trials for random and bayesian; for hyperband it follows from epochs and factor."""
+    """Number of trials for random and bayesian; hyperband derives it from epochs and factor."""
     epochs: int | None = Field(default=None, ge=1)
     """Epochs of the longest training; by default fit.epochs."""
     factor: int = Field(default=3, ge=2, le=100)
-    """For hyperband: the best of this many trainings continues, with this many times the epochs."""
+    """hyperband: the best of ``factor`` trainings continues, with ``factor`` times the epochs."""
     iterations: int = Field(default=1, ge=1, le=1000)
-    """For hyperband: number of repetitions of the whole search, with other draws."""
+    """hyperband: number of repetitions of the whole search, with other random draws."""
     folds: int | None = Field(default=None, ge=2, le=100)
-    """Number of divisions on which each trial is trained; its score is the mean. Each row outside
-    the test part validates once. By default a trial is trained once, with the recipe's
-    validation."""
+    """Number of divisions on which each trial is trained; the score is the mean over all divisions.
+    Each row outside the test part is used for validation once. By default a trial is trained once,
+    with the recipe's validation part."""
     seed: int = Field(default=1, ge=0)
-    """Seed of the draws."""
+    """Seed of the random draws."""
     space: Space = USUAL

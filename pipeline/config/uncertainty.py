@@ -10,14 +10,14 @@ Correlated = Annotated[float, Field(ge=-1, le=1)]
 
 
 class QuantityUncertainty(Strict):
-    """The standard deviation of a quantity of the scene; its parts add in squares."""
+    """The standard deviation of a quantity of the scene; the squares of all parts are added."""
 
     from_scene: bool = False
-    """Whether the scene's own uncertainty is used: ``Rrs_unc`` for Rrs."""
+    """Whether the uncertainty in the scene is used, such as ``Rrs_unc`` for Rrs."""
     relative: NotNegative = 0.0
     """Uncertainty as a share of the value."""
     constant: NotNegative = 0.0
-    """Uncertainty in units of the quantity."""
+    """Uncertainty in the units of the quantity."""
 
     @model_validator(mode="after")
     def _is_something(self) -> "QuantityUncertainty":
@@ -32,7 +32,7 @@ class Correlation(Strict):
     equal: Annotated[float, Field(ge=0, lt=1)] | None = None
     """Correlation of any two bands."""
     length_nm: Positive | None = None
-    """Length in exp(-distance / length), with the distance of two bands in nm."""
+    """Length in nm; two bands have the correlation exp(-distance / length)."""
     matrix: tuple[tuple[Correlated, ...], ...] | None = None
     """Rows of the matrix at ``wavelengths_nm``; a band of the scene uses the nearest wavelength."""
     wavelengths_nm: tuple[Positive, ...] = ()
@@ -63,11 +63,11 @@ class Uncertainty(Strict):
     """The sources of the uncertainty of products, and the form in which it is written."""
 
     inputs: Annotated[dict[str, QuantityUncertainty], SORTED] = {}
-    """Uncertainty by quantity of the scene (Rrs, relative_humidity ...); others count as exact."""
+    """Uncertainty by quantity of the scene (such as Rrs); other quantities count as exact."""
     correlation: Correlation | None = None
     """Correlation between the bands of a quantity; by default errors of bands are independent."""
     method: Literal["sigma_points", "jacobian"] = "sigma_points"
-    """sigma_points: the networks run on 2n more points, for n uncertain inputs. jacobian: linear,
-    by derivatives, for many inputs."""
+    """sigma_points: for n uncertain inputs, the networks run on 2n additional points. jacobian:
+    linear propagation by derivatives, for many inputs."""
     written_as: Literal["log10", "factor"] = "log10"
-    """Form for outputs that span decades: the standard deviation of log10, or 10 to its power."""
+    """Form for outputs that span decades: the standard deviation of log10, or 10 to this power."""

@@ -1,9 +1,9 @@
 """The ledger records which scenes are done, running or failed, in one shared SQLite file.
 
-A scene is identified by its path and the name of the configuration. It stays pending until it was
-processed with the present input, configuration, version and networks. A process that works on
-scenes is a holder. It counts heartbeats, and other holders take over its scenes when the count
-stops or the process is gone. No clocks are compared.
+A scene is identified by its path and the name of the configuration. A scene stays pending until it
+has been processed with the present input, configuration, version and networks. A process that works
+on scenes is a holder. A holder counts its heartbeats. When its count stops or its process is gone,
+other holders take over its scenes. The clocks of processes are never compared.
 """
 
 from pipeline.batch.ledger.database import LEDGER_STEM, LEDGER_SUFFIX, ledger_path

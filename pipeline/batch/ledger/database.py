@@ -167,7 +167,7 @@ class Database:
 
     @contextlib.contextmanager
     def writing(self, keep: bool = True) -> Iterator[None]:
-        """Write all changes or none, while other processes wait; ``keep=False`` undoes all."""
+        """Write all changes or none (``keep=False``: none) while other processes wait."""
         self.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -178,7 +178,7 @@ class Database:
         self.execute("COMMIT" if keep else "ROLLBACK")
 
     def stored(self, product: str) -> str:
-        """Return a product's path relative to the output folder, which may be moved."""
+        """Return a product's path relative to the output folder, so that users may move both."""
         return os.path.relpath(product, self._products)
 
     def located(self, product: str) -> str:
@@ -220,7 +220,7 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Switch the file to WAL. If several processes do so together, SQLite itself does not wait."""
+    """Switch the file to WAL with retries, because SQLite does not wait for other processes."""
     deadline = time.monotonic() + PATIENCE
     while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         try:
@@ -253,16 +253,16 @@ def naming_errors(path: Path) -> Iterator[None]:
 def _what_to_do(error: sqlite3.Error) -> str:
     text = str(error)
     if "full" in text:
-        return "Free some space on its disk, then start the batch again."
+        return "Free some space on the disk of the ledger, then start the batch again."
     if "readonly" in text or "read-only" in text or "unable to open" in text:
-        return "Its folder must be writable: choose another one, or give a ledger with --ledger."
+        return "Choose a folder that is writable, or give another ledger with --ledger."
     if "not a database" in text or "malformed" in text:
-        return "Move it away. A new one will be made, and all scenes will be processed again."
+        return "Move the file away. A new ledger will be made, and every scene processed again."
     if "locked" in text:
         return "Another process locks it. Find and end that process, then start the batch again."
-    return "Check its disk, then start the batch again."
+    return "Check the disk of the ledger, then start the batch again."
 
 
 def stamp() -> str:
-    """Return the present time, for people."""
+    """Return the present time as text for people."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -15,22 +15,22 @@ class Lease:
     attempt: int
     first_seen: int
     known_sha256: str | None
-    """Hash of the scene file, if only its size or time of change made the scene pending."""
+    """Hash of the scene file, if the scene is pending only because of a new size or file time."""
     owned: str | None
-    """Path of an earlier product of this scene, which may be replaced."""
+    """Path of an earlier product of this scene; that product may be replaced."""
 
 
 @dataclass(frozen=True)
 class SceneQueue:
-    """The scenes of one call, and what decides whether they are up to date."""
+    """The scenes of one call, and the facts that decide whether these scenes are up to date."""
 
     run: str
     recipe: str
     found: Sequence[FoundScene]
     product_of: Callable[[str], str | None]
-    """Returns the product's path in the output folder; None if it depends on the content."""
+    """Returns the product's path in the output folder, or None if the path needs the content."""
     networks_now: Callable[[str], Mapping[str, str]]
-    """Returns the fingerprints of the present networks for a sensor, by name."""
+    """Returns the fingerprints of the present networks for a sensor, by network name."""
     retry_failed: bool = False
 
 
@@ -44,7 +44,7 @@ class SceneCounts:
     skipped: int = 0
     failed: int = 0
     suspect: int = 0
-    """Number of suspect scenes among those that are done."""
+    """Number of finished scenes that are suspect."""
 
     @property
     def total(self) -> int:

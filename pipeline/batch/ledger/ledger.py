@@ -1,4 +1,4 @@
-"""A ledger: enter scenes, claim them, settle their outcomes, and look them up."""
+"""A ledger, in which scenes are entered, claimed, settled with an outcome and looked up."""
 
 import json
 import os
@@ -26,7 +26,7 @@ class Ledger(Database):
     """An open ledger, to be used by one thread."""
 
     def enqueue(self, queue: SceneQueue) -> None:
-        """Enter new scenes, make outdated ones pending again, and choose all of them.
+        """Enter new scenes, set outdated scenes back to pending, and choose all given scenes.
 
         On this connection, ``claim`` and ``counts_of_chosen`` then refer to these scenes only.
         """
@@ -34,7 +34,7 @@ class Ledger(Database):
             enter_queue(self, queue)
 
     def dry_run(self, queue: SceneQueue) -> list[LedgerEntry]:
-        """Return the scenes of a queue as ``enqueue`` would leave them, and change nothing."""
+        """Return the scenes of a queue in the states that ``enqueue`` would set; change nothing."""
         with self.writing(keep=False):
             enter_queue(self, queue)
             return self.chosen()
@@ -51,7 +51,7 @@ class Ledger(Database):
         return holder
 
     def claim(self, holder: Holder) -> Lease | None:
-        """Claim a pending scene for this holder; scenes with fewest attempts come first."""
+        """Claim a pending scene for this holder; scenes with the fewest attempts come first."""
         with self.writing():
             row = self.execute(
                 "UPDATE scene SET state = 'running', holder = ?, attempts = attempts + 1 WHERE id "
@@ -81,7 +81,7 @@ class Ledger(Database):
     ) -> str | None:
         """Enter the outcome of a scene; return its new state.
 
-        The state is None if another holder has taken over the scene.
+        The new state is None if another holder has taken over the scene.
         """
         state = _state_after(outcome, lease.attempt < max_attempts)
         kind = None if outcome.kind in kinds.SUCCESS else outcome.kind
@@ -111,7 +111,7 @@ class Ledger(Database):
         return state
 
     def release(self, holder: Holder, lease: Lease) -> None:
-        """Make a scene pending again; the attempt does not count."""
+        """Set a scene back to pending; the attempt does not count."""
         with self.writing():
             self.execute(
                 "UPDATE scene SET state = 'pending', holder = NULL, attempts = attempts - 1 "
@@ -120,7 +120,7 @@ class Ledger(Database):
             )
 
     def take_back(self, lease: Lease, product: str) -> bool:
-        """Return whether a product was that of another scene; make that scene pending again."""
+        """Return whether a product belonged to another scene; set that scene back to pending."""
         with self.writing():
             found = self.execute(
                 "UPDATE scene SET state = 'pending', attempts = 0, sha256 = NULL, why = 'another "
@@ -143,9 +143,9 @@ class Ledger(Database):
             )
 
     def leave(self, holder: Holder, state: str, elapsed: float) -> None:
-        """End a holder as ``ended``, ``interrupted`` or ``lost``, after this time (seconds).
+        """End a holder with the state ``ended``, ``interrupted`` or ``lost``.
 
-        Its running scenes are pending again, and the attempt does not count.
+        The running scenes of the holder become pending again, and their attempts do not count.
         """
         with self.writing():
             self.execute(
@@ -169,7 +169,7 @@ class Ledger(Database):
         return self._entries(_IS_CHOSEN)
 
     def failures(self, run: str | None = None, last: int | None = None) -> list[LedgerEntry]:
-        """Return failed scenes of one configuration or of all; with ``last`` the latest ones."""
+        """Return the latest failed scenes (at most ``last``) of one configuration or of all."""
         where, given = "state = 'failed' AND run = coalesce(?, run)", (run,)
         if last is None:
             return self._entries(where, given)

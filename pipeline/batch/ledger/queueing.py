@@ -1,6 +1,6 @@
 """Decides which scenes are pending: new scenes, and scenes that are out of date.
 
-``enter_queue`` runs inside a transaction of its caller, so that a dry run can undo all of it.
+``enter_queue`` runs inside a transaction of its caller, so that a dry run can undo its changes.
 """
 
 import json
@@ -17,7 +17,7 @@ _FOUND = "FROM found f WHERE f.path = scene.path"
 
 
 def enter_queue(database: Database, queue: SceneQueue) -> None:
-    """Enter and choose the scenes of a call, and make those pending that must be processed."""
+    """Enter and choose the scenes of a call; scenes that must be processed become pending."""
     _enter_found(database, queue)
     _enter_new(database, queue)
     _choose(database, queue)
@@ -95,7 +95,7 @@ def _make_pending(database: Database, queue: SceneQueue) -> None:
 def _again(
     database: Database, why: str, condition: str, given: Sequence[Any] = (), also: str = ""
 ) -> None:
-    """Make the chosen scenes that meet a condition pending again; ``also`` assigns more columns."""
+    """Set the chosen scenes back to pending if a condition is true (``also`` sets more columns)."""
     database.execute(
         "UPDATE scene SET state = 'pending', attempts = 0, kind = NULL, reason = NULL, "
         f"why = '{why}'{also} WHERE {_IS_CHOSEN} AND {condition}",
@@ -114,7 +114,7 @@ def _name_products(database: Database) -> None:
 
 
 def _fail_at_once(database: Database) -> None:
-    """Fail scenes without a file, and scenes whose product would be that of another scene."""
+    """Mark a scene as failed if it has no file, or if another scene has the same product."""
     database.execute(
         "UPDATE scene SET state = 'failed', kind = ?, reason = path || ': no such file. Check the "
         f"path.' WHERE {_IS_CHOSEN} AND state = 'pending' AND size IS NULL",
@@ -133,7 +133,7 @@ def _fail_at_once(database: Database) -> None:
 
 
 def _stale_networks(database: Database, queue: SceneQueue) -> Iterable[tuple[int]]:
-    """Yield the ids of recorded sets of networks that have changed since then."""
+    """Yield the ids of recorded sets of networks in which a network has changed."""
     used = database.execute(
         "SELECT id, sensor, fingerprints FROM networks WHERE id IN (SELECT networks FROM scene "
         "WHERE run = ?)",
