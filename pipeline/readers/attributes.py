@@ -7,7 +7,7 @@ import numpy as np
 
 
 def as_text(value: Any, separator: str = ", ") -> str:
-    """Return an attribute as text, whether it is stored as text, as bytes or as their array."""
+    """Return an attribute as text; it may be stored as text, bytes or an array of either."""
     items = [value] if isinstance(value, str | bytes) else np.ravel(value).tolist()
     texts = (
         item.decode(errors="replace") if isinstance(item, bytes) else str(item) for item in items
@@ -16,7 +16,7 @@ def as_text(value: Any, separator: str = ", ") -> str:
 
 
 def iso_time(text: str, pattern: str | None = None) -> str:
-    """Return a time as ISO 8601 in UTC; a text that is not such a time is unchanged.
+    """Return a time as ISO 8601 in UTC; a text in another form is returned unchanged.
 
     Args:
         text: the time, which is in UTC if it has no time zone.

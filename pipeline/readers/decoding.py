@@ -1,10 +1,9 @@
 """Exact decoding of stored numbers to physical values.
 
 xarray and netCDF4 decode int16 with float32 attributes in float32. NASA's offset of 0.05 sr-1 then
-cancels near zero, and dark bands are up to 64 % wrong. Here a value is ``count *
-float64(scale_factor) + float64(add_offset)``, computed from the attributes as stored and rounded
-once, to float32. A value nearer to zero than half a scale factor becomes zero, because counts
-cannot resolve it.
+cancels near zero, and dark bands are up to 64 % wrong. A value here is computed from the attributes
+as stored, and rounded once, to float32: ``count * float64(scale_factor) + float64(add_offset)``. A
+value nearer to zero than half a scale factor becomes zero, because counts cannot resolve it.
 """
 
 import functools

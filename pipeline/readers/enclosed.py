@@ -1,9 +1,9 @@
 """Check that an HDF5 file refers to no other file, and that no group contains itself.
 
 HDF5 lets a file refer to other files by links, external storage or virtual variables. The numbers
-of other files then look like its own. A product records the hash of one file, so no other file may
-be read for it. A group that contains itself makes a walk through the groups endless, and a
-recursion that fails inside h5py never releases the lock of h5py.
+of other files then look like numbers of this file. A product records the hash of one file, so no
+other file may be read for it. A group that contains itself makes a walk through the groups endless,
+and a recursion that fails inside h5py never releases h5py's lock.
 """
 
 from dataclasses import dataclass, field

@@ -62,7 +62,7 @@ class SpectralVariables(Strict):
     """Quantity in the scene."""
     variables: str
     """Regular expression for the variables' names. Its group is the wavelength, unless another key
-    states the wavelength. If it matches one name, the variable may be 3-D."""
+    states the wavelength. A pattern for one name may mean a 3-D variable."""
     stored_as: Spectral | None = None
     """Quantity in the file, if not that of the scene: rho_w times 1 / pi becomes Rrs."""
     units: str | None = None
@@ -168,7 +168,7 @@ class NetcdfOptions(ReaderOptions):
         return mapping
 
     def resolved(self, recognised: str | None = None) -> FileMapping:
-        """Return the mapping of these options; ``recognised`` is its default preset."""
+        """Return the mapping of these options; ``recognised`` is the preset if none is named."""
         name = self.preset or (None if self.mapping and "spectral" in self.mapping else recognised)
         data = presets()[name] if name else {}
         mapping = FileMapping.model_validate({**data, **self.mapping})

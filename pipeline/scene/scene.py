@@ -50,7 +50,7 @@ class Band:
         return self._layer(block, self.quantity)
 
     def states(self, block: xr.Dataset) -> npt.NDArray[np.uint8] | None:
-        """Return the ``STATE_*`` bits of the values, with shape (y, x); None without such bits."""
+        """Return the ``STATE_*`` bits of the values (y, x); None if there are no such bits."""
         state = state_name(self.quantity)
         return self._layer(block, state) if state in block.variables else None
 

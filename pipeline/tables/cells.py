@@ -70,8 +70,7 @@ def split_rows(
     """Return the number and the cells of each line that is not blank.
 
     Raises:
-        ConfigError: lines have more or fewer cells than the header; the message names the first
-            such lines.
+        ConfigError: lines have more or fewer cells than the header; the message names them.
     """
     rows = [(number, split_cells(line, delimiter)) for number, line in lines if line.strip()]
     wrong = [(number, len(cells)) for number, cells in rows if len(cells) != width]

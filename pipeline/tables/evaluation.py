@@ -1,6 +1,6 @@
 """Evaluates expressions that use only operators and functions of an allow-list.
 
-Everything that is not on the list is refused, and no part of an expression is executed as Python
+Everything that is not on the allow-list is refused; nothing in an expression is executed as Python
 code. Expressions over :data:`COLUMNS` of tables may use text and more operators than expressions
 over :data:`PIXELS` of scenes.
 """
@@ -189,7 +189,7 @@ def _expect(kind: str, value: Any) -> Any:
 
 
 def _apply(function: Function, *operands: Any) -> Any:
-    """Apply a function; plain numbers become float64, as Python's could raise or never end."""
+    """Apply a function; plain numbers become float64, as Python's may raise errors or never end."""
     if any(isinstance(operand, np.ndarray) for operand in operands):
         return function(*operands)
     result = function(*map(np.float64, operands))

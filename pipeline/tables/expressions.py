@@ -67,7 +67,7 @@ class Expression:
         return cls(text, tree, tuple(dict.fromkeys(names)), grammar)
 
     def value(self, arrays: Arrays) -> npt.NDArray[Any]:
-        """Return the value of the expression, with the shape of the arrays (without names: ()).
+        """Return the value of the expression, in the shape of the arrays (0-D without names).
 
         Args:
             arrays: an array for each name, all of one shape. A comparison with NaN is false, except

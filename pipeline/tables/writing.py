@@ -59,7 +59,7 @@ def write_samples(path: Path, table: SampleTable) -> None:
 
 
 def writer_for(path: Path) -> Callable[[Path, SampleTable], None]:
-    """Return the function that writes files with this ending; call this before a long job.
+    """Return the function that writes files with this ending; call it before a simulation.
 
     Raises:
         ConfigError: the ending is unknown, or needs pyarrow, which is not installed.

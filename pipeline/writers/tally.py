@@ -144,7 +144,7 @@ class Tally:
         return self.moments.get(name, Moments()).count
 
     def range_of(self, name: str) -> tuple[float, float] | None:
-        """Return the least and greatest finite value; None if it has none."""
+        """Return the least and greatest finite value; None if all values are missing."""
         return self._ranges.get(name)
 
     def longitude_range(self) -> tuple[float, float] | None:
