@@ -93,7 +93,7 @@ def _boxes(pixels: Array) -> tuple[Array, Array]:
 def _search(
     pixels: Array, lowest: Array, highest: Array, place: Array, best: float
 ) -> tuple[float, int, int] | None:
-    """Return squared chord, line and pixel of a pixel nearer than ``best``; None if none is."""
+    """Return squared chord, line and pixel of a pixel nearer than ``best``, or None."""
     outside = np.maximum(np.maximum(lowest - place, place - highest), 0)
     bounds = (outside**2).sum(axis=-1)
     found = None

@@ -95,7 +95,7 @@ def without_single(variable: xr.Variable) -> xr.Variable:
 
 
 def _placed(variable: xr.Variable, y: str, x: str, shape: tuple[int, int]) -> Stored | None:
-    """Return a variable as (y, x) or (bands, y, x); None if it has other dimensions."""
+    """Return a variable as (y, x) or (bands, y, x); None for other dimensions."""
     if y not in variable.dims or x not in variable.dims:
         # Plain HDF5 has no names of dimensions, so there the shape decides.
         is_plain = variable.shape == shape and str(variable.dims[0]).startswith("phony_dim")

@@ -100,7 +100,7 @@ class Stored:
         return self._ordered(whole, shape).astype(self.dtype, copy=False)
 
     def _ordered(self, piece: Array, size: tuple[int, ...]) -> Array:
-        """Reorder the axes of a chunk or of the whole array; ``size`` is its uncut size."""
+        """Reorder the axes of a chunk or of the whole array; ``size`` is the full size."""
         others = [axis for axis in range(piece.ndim) if axis not in self.axes]
         ordered = piece.transpose((*others, *self.axes))
         for axis in others:
