@@ -24,7 +24,7 @@ class Judgement:
     counted: int
     """Number of pixels that are not land."""
     variation: float
-    """Coefficient of variation that decides on uniformity; NaN if it was not judged."""
+    """Coefficient of variation that decides on uniformity; NaN if uniformity was not judged."""
     middle: Mapping[str, float]
     """Zenith angles of the middle pixel, in degrees."""
     reasons: tuple[Reason, ...]
@@ -34,7 +34,7 @@ class Judgement:
 
 
 def judge(window: PixelWindow, bands: tuple[Band, ...], config: MatchupConfig) -> Judgement:
-    """Judge a window by all criteria; uniformity only if enough pixels are valid."""
+    """Judge a window by all criteria; judge uniformity only if enough pixels are valid."""
     counted, valid = int(window.counted.sum()), int(window.valid.sum())
     needed = least_valid(counted, config)
     statistics = {
@@ -56,14 +56,14 @@ def judge(window: PixelWindow, bands: tuple[Band, ...], config: MatchupConfig) -
 
 
 def least_valid(counted: int, config: MatchupConfig) -> int:
-    """Return the number of valid pixels that a window needs; at least one."""
+    """Return how many valid pixels a window needs, at least one."""
     share = counted * config.valid.share
     least = math.floor(share) + 1 if config.valid.more_than else math.ceil(share)
     return max(least, 1)
 
 
 def _excluded_counts(window: PixelWindow) -> str:
-    """``LAND 14, CLDICE 6, no value 2``: how many pixels each mask excludes."""
+    """Return how many pixels each mask excludes, as ``LAND 14, CLDICE 6, no value 2``."""
     counts = {name: int(mask.sum()) for name, mask in window.excluded.items()}
     masked = np.logical_or.reduce([~window.counted, *window.excluded.values()])
     counts["not counted"] = int((~window.counted).sum())
@@ -73,7 +73,7 @@ def _excluded_counts(window: PixelWindow) -> str:
 
 
 def _zeniths(window: PixelWindow, config: MatchupConfig) -> tuple[list[Reason], list[str]]:
-    """Reasons from zenith angles, and the names of angles that the scene lacks."""
+    """Return the reasons against the zenith angles, and the angles that the scene lacks."""
     reasons, not_applied = [], []
     for name in ZENITHS:
         limit: float | None = getattr(config, f"{name}_max")
@@ -90,7 +90,7 @@ def _zeniths(window: PixelWindow, config: MatchupConfig) -> tuple[list[Reason], 
 def _variation(
     statistics: Mapping[str, Statistic], bands: tuple[Band, ...], uniformity: Uniformity
 ) -> tuple[float, list[str]]:
-    """The coefficient of variation that decides, and the criteria that could not be judged."""
+    """Return the coefficient of variation for uniformity, and the criteria not judged."""
     low, high = uniformity.wavelengths_nm
     names = [band.name for band in bands if low <= (band.wavelength_nm or 0) <= high]
     also = [name for name in uniformity.also if name in statistics]

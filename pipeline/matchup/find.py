@@ -44,7 +44,7 @@ def find_matchups(
         points: the points.
         scenes: files of the scenes.
         config: the criteria of a match-up.
-        report: receives the error of each scene that cannot be read; the others are processed.
+        report: called with the error of each unreadable scene; other scenes are processed.
 
     Raises:
         ConfigError: a reader or a mask is unknown, or two scenes have the same name.
@@ -91,7 +91,7 @@ def _refuse_same_names(scenes: Sequence[Path]) -> None:
 
 
 def _incomplete(points: Points) -> list[Rejection]:
-    """Rejections of points without a position or a time, one for each point."""
+    """Return one rejection for each point without a position or a time."""
     found = []
     placed, timed = points.placed, points.timed
     for point in np.flatnonzero(~(placed & timed)):

@@ -32,7 +32,7 @@ from pipeline.tables.times import Times
 def match_scene(
     path: Path, points: Points, config: MatchupConfig
 ) -> tuple[list[Match], list[Rejection]]:
-    """Return the good windows of a scene, and the pairs that were considered and not used.
+    """Return the good windows of a scene, and the pairs considered but not used.
 
     Geolocation is read only if a point is near in time and may be within the bounds of the scene;
     bands are read only around the nearest pixels.
@@ -85,7 +85,7 @@ def _errors_name(path: Path) -> Iterator[None]:
 
 
 def hours_after(times: Times, coverage: SceneCoverage) -> Array:
-    """Return the hours from the middle of a scene to each time; NaN where unknown."""
+    """Return the hours from the middle time of a scene to each time; NaN where unknown."""
     if coverage.middle is None:
         return np.full(times.shape, np.nan)
     return np.asarray((times - coverage.middle) / np.timedelta64(1, "h"))
@@ -94,7 +94,7 @@ def hours_after(times: Times, coverage: SceneCoverage) -> Array:
 def _pairs(
     scene: xr.Dataset, facts: SceneFacts, points: Points, config: MatchupConfig
 ) -> Iterator[Pair]:
-    """Pairs with points that are near in time and may be near in place, with nearest pixels."""
+    """Yield pairs whose point is near in time and may be near in place, with the nearest pixel."""
     hours = hours_after(points.times, facts.coverage)
     near = points.placed & points.timed
     near &= np.isnan(hours) | (np.abs(hours) <= max(config.considered.hours, config.hours))
@@ -117,7 +117,7 @@ def _pairs(
 
 
 def _time_reasons(pair: Pair, config: MatchupConfig) -> list[Reason]:
-    """Reasons against a pair that follow from its times."""
+    """Return the reasons to reject a pair because of its times."""
     if math.isnan(pair.hours):
         return [Reason(SCENE_WITHOUT_TIME)]
     reasons = []
@@ -129,7 +129,7 @@ def _time_reasons(pair: Pair, config: MatchupConfig) -> list[Reason]:
 
 
 def _judged(pair: Pair, reader: WindowReader, config: MatchupConfig) -> Match | list[Reason]:
-    """A match if the window of a pair is good, else the reasons against it."""
+    """Return a match if the window of a pair is good, else the reasons against it."""
     window = reader.read(pair.line, pair.pixel, config.window)
     if window is None:
         lines, pixels = reader.scene.sizes["y"], reader.scene.sizes["x"]

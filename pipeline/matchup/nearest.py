@@ -1,8 +1,8 @@
 """Find the pixel of a scene that is nearest to a place, by great-circle distance.
 
 Pixels are points on a sphere in three dimensions, so the antimeridian and the poles need no special
-treatment. Each tile of pixels has a bounding box in three dimensions; only tiles whose box may
-contain a pixel nearer than the best so far are searched.
+treatment. Each tile of pixels has a bounding box in three dimensions. A tile is searched only if
+its box may contain a pixel nearer than the nearest one found so far.
 """
 
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ from pipeline.tables.table import Array
 EARTH_RADIUS_KM = 6371.0
 """Mean radius of the Earth."""
 TILE = 32
-"""Lines and pixels of a tile."""
+"""Number of lines of a tile, and of pixels in each line."""
 NUMBERS_AT_ONCE = 1_000_000
-"""How many latitudes and longitudes together are in memory at a time."""
+"""Approximate number of latitudes plus longitudes in memory at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,13 +73,13 @@ def distances_km(one: Array, other: Array) -> Array:
 
 
 def _arc_km(squared_chord: Array) -> Array:
-    """Distance along the sphere; a chord, unlike a cosine, is exact for short distances."""
+    """Return distances along the sphere from chords; cosines are inexact if they are short."""
     half = np.sqrt(squared_chord) / 2
     return np.where(np.isinf(half), np.inf, 2 * EARTH_RADIUS_KM * np.arcsin(np.minimum(half, 1)))
 
 
 def _boxes(pixels: Array) -> tuple[Array, Array]:
-    """The corners of the box around each tile, with shape (tiles down, tiles across, 3)."""
+    """Return the corners of the box around each tile, shape (tiles down, tiles across, 3)."""
     starts = [np.arange(0, size, TILE) for size in pixels.shape[:2]]
 
     def reduced(function: np.ufunc) -> Array:
@@ -93,7 +93,7 @@ def _boxes(pixels: Array) -> tuple[Array, Array]:
 def _search(
     pixels: Array, lowest: Array, highest: Array, place: Array, best: float
 ) -> tuple[float, int, int] | None:
-    """Squared chord, line and pixel of a pixel that is nearer than the best so far, else None."""
+    """Return squared chord, line and pixel of a pixel nearer than ``best``, or None."""
     outside = np.maximum(np.maximum(lowest - place, place - highest), 0)
     bounds = (outside**2).sum(axis=-1)
     found = None

@@ -1,4 +1,4 @@
-"""Tables of match-ups and rejections, with the meaning of each column and how they were made."""
+"""Tables of match-ups and rejections, which state the meaning of each column and the settings."""
 
 import json
 import re
@@ -23,9 +23,9 @@ from pipeline.tables.writing import SampleTable
 from pipeline.version import __version__
 
 INSITU = "insitu_"
-"""Prefix of a column of the points whose name clashes with a column from the scenes."""
+"""Prefix for a column of the points if a column from the scenes has the same name."""
 BETWEEN = " | "
-"""Separator between different texts of points that are averaged."""
+"""Separator that joins the different texts of averaged points."""
 _BAND = re.compile(r"(.+)_(\d+)")
 
 
@@ -39,7 +39,7 @@ class DescribedColumn:
 
 
 def matchup_table(found: Matchups, points: Points, config: MatchupConfig) -> SampleTable:
-    """Return a row for each match-up: first the scene's values, then the columns of the points."""
+    """Return a row for each match-up: first values of the scene, then the columns of the points."""
     columns = _facts(found.rows, points, config) | _scene_values(found.rows, config.quantity)
     clashing = re.compile(rf"{re.escape(config.quantity)}_?\d.*")
     for name, values in points.carried.items():
@@ -51,7 +51,7 @@ def matchup_table(found: Matchups, points: Points, config: MatchupConfig) -> Sam
 
 
 def rejection_table(found: Matchups, points: Points, config: MatchupConfig) -> SampleTable:
-    """Return a row for each reason against a pair that was considered and not used."""
+    """Return a row for each reason against a pair that was considered but not used."""
     listed = [(rejection, reason) for rejection in found.rejections for reason in rejection.reasons]
     reasons = [reason for _, reason in listed]
     at = [rejection.point for rejection, _ in listed]
@@ -133,7 +133,7 @@ def _place_and_time(
 
 
 def _pair_columns(pairs: Sequence[Pair | None]) -> dict[str, DescribedColumn]:
-    """The columns about pixel and scene; empty for a point that is itself incomplete."""
+    """Return the columns about pixel and scene; empty for a point without position or time."""
     middles = [pair.scene.coverage.middle if pair else None for pair in pairs]
     times = np.array([np.datetime64("NaT") if m is None else m for m in middles], "datetime64[us]")
     hours = (p.hours if p else np.nan for p in pairs)
@@ -149,7 +149,7 @@ def _pair_columns(pairs: Sequence[Pair | None]) -> dict[str, DescribedColumn]:
 
 
 def _scene_values(rows: Sequence[MatchupRow], quantity: str) -> dict[str, DescribedColumn]:
-    """Value, standard deviation and number of pixels for each layer that any scene has."""
+    """Return value, standard deviation and number of pixels for each layer of any scene."""
     found = [row.matches[0].judgement.statistics for row in rows]
     names = {name for statistics in found for name in statistics}
     columns: dict[str, DescribedColumn] = {}
@@ -180,12 +180,12 @@ def _meaning(name: str, quantity: str) -> tuple[str, str]:
 
 
 def _row_of(points: Points, chosen: Sequence[int]) -> str:
-    """``86``, or ``86 90`` for points that are averaged."""
+    """Return a point's row in its table, such as ``86``; ``86 90`` for averaged points."""
     return " ".join(str(points.table.rows[point]) for point in chosen)
 
 
 def _mean_place(points: Points, at: list[int]) -> tuple[float, float]:
-    """Latitude and longitude (degrees) of a point, or of the middle of several on the sphere."""
+    """Return latitude and longitude (degrees) of a point, or of the centre of several points."""
     if len(at) == 1:
         return float(points.latitude[at[0]]), float(points.longitude[at[0]])
     x, y, z = unit_vectors(points.latitude[at], points.longitude[at]).mean(axis=0)
@@ -197,7 +197,7 @@ def _mean_time(times: Any) -> np.datetime64:
 
 
 def _mean_pair(row: MatchupRow) -> Pair:
-    """The pair of a row; for several points, with their mean distance and time."""
+    """Return the pair of a row; if points are averaged, with their mean distance and time."""
     pairs = [match.pair for match in row.matches]
     first = pairs[0]
     if len(pairs) == 1:
@@ -208,7 +208,7 @@ def _mean_pair(row: MatchupRow) -> Pair:
 
 
 def _of_points(values: Column, rows: Sequence[MatchupRow]) -> Column:
-    """A column of the points for each row; averages numbers and joins different texts."""
+    """Return a points' column row by row; average the numbers and join different texts."""
     chosen = [values[row.points] for row in rows]
     if values.dtype.kind == "U":
         joined = [BETWEEN.join(dict.fromkeys(text for text in c if text)) for c in chosen]
@@ -230,6 +230,6 @@ def _counts(values: Iterable[int], long_name: str) -> DescribedColumn:
 
 
 def _times(times: Times, long_name: str) -> DescribedColumn:
-    """ISO 8601 in UTC to the second; an empty text for NaT."""
+    """Return times as ISO 8601 in UTC, to the second; NaT gives an empty text."""
     texts = ("" if np.isnat(time) else f"{time.astype('datetime64[s]')}Z" for time in times)
     return _texts(texts, long_name)

@@ -30,7 +30,7 @@ class Pair:
     """Column of the nearest pixel."""
     distance_km: float
     hours: float
-    """Time of the point minus middle of the scene; NaN if the scene states no time."""
+    """Time of the point minus the scene's middle time; NaN if the scene states no time."""
 
 
 @dataclass(frozen=True)
@@ -47,5 +47,5 @@ class Rejection:
 
     point: int
     pair: Pair | None
-    """None if the point itself is incomplete."""
+    """None if the point lacks a position or a time."""
     reasons: tuple[Reason, ...]

@@ -56,18 +56,18 @@ def time_columns(table: Table, configured: TimeColumns) -> dict[str, str]:
 
 
 def usual_column(table: Table, names: Iterable[str]) -> str | None:
-    """Return the column for the first of some lower-case names that the table has, in any case."""
+    """Return the column that has the first matching lower-case name, in any case."""
     by_lower = {name.lower(): name for name in reversed(list(table.columns))}
     return next((by_lower[name] for name in names if name in by_lower), None)
 
 
 def read_times(table: Table, columns: Mapping[str, str]) -> tuple[Times, Texts]:
-    """Return times in UTC with shape (points,), NaT where missing, and the texts of the table.
+    """Return times in UTC with shape (points,), NaT where missing, and their texts in the table.
 
     A date without a time of day gives NaT, because its distance in time from a scene is unknown.
 
     Raises:
-        ConfigError: a part of a date is text.
+        ConfigError: a column with a part of the date holds text.
     """
     if "instant" in columns:
         texts = table.labels(columns["instant"])
@@ -101,7 +101,7 @@ def _since_midnight(hours: Array, minutes: Array, seconds: Array) -> Any:
 
 
 def _from_parts(table: Table, columns: Mapping[str, str]) -> tuple[Times, Texts]:
-    """Times from year, month, day and hour; minutes and seconds are 0 without such a column."""
+    """Return times from year, month, day and hour; without a column, minute or second is 0."""
     parts = {key: table.numbers(column) for key, column in columns.items()}
     none = np.zeros(len(table))
     clock = _since_midnight(parts["hour"], *(parts.get(key, none) for key in OPTIONAL))
@@ -113,7 +113,7 @@ def _from_parts(table: Table, columns: Mapping[str, str]) -> tuple[Times, Texts]
 
 
 def _eight_digits(year: float, month: float, day: float) -> str:
-    """``20030415``; "" where a part is missing or not a whole number."""
+    """Return a date as ``20030415``, or "" if a part is missing or not a whole number."""
     parts = (year, month, day)
     if not all(np.isfinite(part) and part == round(part) for part in parts):
         return ""

@@ -26,13 +26,13 @@ class Points:
     latitude: Array
     """Latitude in degrees; NaN where missing."""
     longitude: Array
-    """Longitude in degrees as written, from -180 or from 0; NaN where missing."""
+    """Longitude in degrees as in the table, from -180 or from 0 on; NaN where missing."""
     times: Times
     """Times in UTC; NaT where missing."""
     time_text: npt.NDArray[np.str_]
     """Times as the table writes them, for messages."""
     place_and_time_columns: frozenset[str]
-    """Columns of the table that the arrays above were read from."""
+    """Columns of the table from which position and time were read."""
 
     def __len__(self) -> int:
         return len(self.table)
@@ -50,7 +50,7 @@ class Points:
 
     @property
     def carried(self) -> dict[str, Column]:
-        """The other columns of the table."""
+        """All columns of the table except those of position and time."""
         own = self.place_and_time_columns
         return {name: values for name, values in self.table.columns.items() if name not in own}
 
@@ -95,7 +95,7 @@ def read_points(path: Path | str, config: PointsConfig) -> Points:
 
 
 def _place_column(table: Table, key: str, configured: str | None) -> str:
-    """The configured column of latitude or longitude, else one with a usual name in any case."""
+    """Return the configured latitude or longitude column, else one with a usual name (any case)."""
     if configured is not None and configured in table.columns:
         return configured
     columns = f"the table has {listed(list(table.columns), 20)}"

@@ -43,6 +43,6 @@ class Reason:
     found: float = float("nan")
     """The number that decided; NaN for reasons without a number."""
     limit: float = float("nan")
-    """The limit that ``found`` had to keep."""
+    """The limit with which ``found`` was compared."""
     detail: str = ""
     """Further explanation."""

@@ -1,4 +1,4 @@
-"""Time and bounds of a scene as its attributes state them, before anything is read."""
+"""Time and bounds of a scene, taken from its attributes before any values are read."""
 
 import datetime
 from collections.abc import Mapping
@@ -26,11 +26,11 @@ class SceneCoverage:
     """When a scene was taken, and the bounding box that contains it."""
 
     start: np.datetime64 | None
-    """Start in UTC; None if the scene does not state it."""
+    """Start in UTC; None if the scene does not state its start."""
     end: np.datetime64 | None
-    """End in UTC; None if the scene does not state it."""
+    """End in UTC; None if the scene does not state its end."""
     bounds: tuple[float, float, float, float] | None
-    """South, north, west, east in degrees; west > east crosses the antimeridian."""
+    """South, north, west, east in degrees; if west > east, the box crosses the antimeridian."""
 
     @classmethod
     def of(cls, attributes: Mapping[Any, Any]) -> "SceneCoverage":
@@ -58,7 +58,7 @@ class SceneCoverage:
     ) -> npt.NDArray[np.bool_]:
         """Return True for each place that may be in the scene or within a margin of it.
 
-        True everywhere if the bounds are unknown. Near a pole every meridian counts as near.
+        All places may be in a scene with unknown bounds. Near a pole, all longitudes count as near.
         """
         if self.bounds is None:
             return np.ones(latitude.shape, dtype=bool)
@@ -77,7 +77,7 @@ class SceneCoverage:
 
 
 def _instant(attribute: Any) -> np.datetime64 | None:
-    """The time in an ISO 8601 attribute; UTC if it has no zone, None if it is not a time."""
+    """Return the time of an ISO 8601 attribute, in UTC by default, or None if it is not a time."""
     try:
         parsed = datetime.datetime.fromisoformat(str(attribute).strip())
     except ValueError:
@@ -88,7 +88,7 @@ def _instant(attribute: Any) -> np.datetime64 | None:
 
 
 def _bounds(attributes: Mapping[Any, Any]) -> tuple[float, float, float, float] | None:
-    """The first complete and valid set of bounds."""
+    """Return the first complete and valid set of bounds."""
     for names in _BOUNDS:
         try:
             south, north, west, east = (float(np.ravel(attributes[name])[0]) for name in names)

@@ -14,7 +14,7 @@ class MatchupRow:
     """A row of the table of match-ups."""
 
     matches: tuple[Match, ...]
-    """One match, or those of several points in one pixel that are averaged."""
+    """One match, or the matches of several points in one pixel, to be averaged."""
     points_in_pixel: int
     """Number of points with a match-up in this pixel of this scene."""
 
@@ -27,7 +27,7 @@ class MatchupRow:
 def nearest_in_time(matches: Sequence[Match]) -> tuple[list[Match], list[Rejection]]:
     """Return the match nearest in time for each point, and rejections of the others.
 
-    Ties go to the match nearest in place, then to the scene that was named first.
+    Of matches equally near in time, the nearest in place is kept, then the first scene's.
     """
     by_point: dict[int, list[Match]] = defaultdict(list)
     for match in matches:
@@ -45,7 +45,7 @@ def nearest_in_time(matches: Sequence[Match]) -> tuple[list[Match], list[Rejecti
 
 
 def rows_of(matches: Sequence[Match], same_pixel: Literal["keep", "average"]) -> list[MatchupRow]:
-    """Return a row for each match or, if averaged, for each pixel, in the order of the points."""
+    """Return a row per match, or per pixel if points are averaged, in the order of the points."""
     by_pixel: dict[tuple[str, int, int], list[Match]] = defaultdict(list)
     ordered = sorted(matches, key=lambda match: match.pair.point)
     for match in ordered:

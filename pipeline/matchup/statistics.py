@@ -37,9 +37,9 @@ def statistic_of(
 
     Args:
         values: a band's values at the valid pixels, with shape (pixels,).
-        least: number of finite values, one or more, below which the value is NaN.
-        outlier_deviations: values farther from the mean than this number of standard deviations
-            are removed, once; None removes none.
+        least: required number of finite values, at least one; with fewer, the value is NaN.
+        outlier_deviations: number of standard deviations; values farther than this from the mean
+            are removed, once. None keeps all values.
         kind: the statistic to use as the value.
     """
     kept = values[np.isfinite(values)]

@@ -10,7 +10,7 @@ from pipeline.matchup.reasons import MEANINGS
 
 
 def summary_lines(found: Matchups, points: Points, config: MatchupConfig) -> Iterator[str]:
-    """Return counts of points, scenes, match-ups and reasons, line by line."""
+    """Return the counts of points, scenes, match-ups and reasons as lines of text."""
     matches = [match for row in found.rows for match in row.matches]
     matched = {match.pair.point for match in matches}
     used = {match.pair.scene.name for match in matches}
@@ -57,8 +57,8 @@ def warnings_of(found: Matchups, config: MatchupConfig) -> Iterator[str]:
         )
         if "unknown" in (state, insitu):
             yield (
-                f"{corrections}, so it is unknown whether they are comparable. State that of the "
-                "points with --insitu-brdf or points.brdf_correction"
+                f"{corrections}, so it is unknown whether the two are comparable. State the "
+                "correction of the points with --insitu-brdf or points.brdf_correction"
             )
         elif state != insitu:
             yield f"{corrections}. Correct one of them before you compare reflectances"

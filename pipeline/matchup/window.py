@@ -35,7 +35,7 @@ class PixelWindow:
     valid: Bool
     """True for unmasked pixels with a value in every required band."""
     middle: Mapping[str, float]
-    """Zenith angles (degree) of the middle pixel, as far as the scene has them."""
+    """Zenith angles (degree) of the middle pixel; only the angles that the scene has."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +81,7 @@ class WindowReader:
         )
 
     def read(self, line: int, pixel: int, size: int) -> PixelWindow | None:
-        """Return the window around a pixel; None if it goes beyond the edge of the scene."""
+        """Return the window around a pixel; None if the window goes beyond the edge."""
         half = size // 2
         lines, pixels = (slice(at - half, at + half + 1) for at in (line, pixel))
         if min(lines.start, pixels.start) < 0:
@@ -107,7 +107,7 @@ class WindowReader:
 
 
 def _bands(scene: xr.Dataset, quantity: str, span: tuple[float, float]) -> tuple[Band, ...]:
-    """The bands of a quantity in a wavelength range (nm)."""
+    """Return the bands of a quantity in a wavelength range (nm)."""
     bands = tuple(
         Band(quantity, float(nm)) for nm in wavelengths(scene, quantity) if span[0] <= nm <= span[1]
     )
@@ -125,7 +125,7 @@ def _bands(scene: xr.Dataset, quantity: str, span: tuple[float, float]) -> tuple
 
 
 def _flags(scene: xr.Dataset, names: Sequence[str]) -> tuple[FlagRule, ...]:
-    """The flags that the scene has, out of some names."""
+    """Return those of the named flags that the scene has."""
     if not names or SOURCE_FLAGS not in scene:
         return ()
     known = SourceFlags.of(scene).named

@@ -86,10 +86,10 @@ def open_scene(
 
     Args:
         path: the file of the scene, or its folder if the format is a folder.
-        reader: a name in READERS, ``auto`` to recognise the format from the content, or a choice
+        reader: a name in READERS, ``auto`` to recognise the format from the content, or a format
             with options.
         chunks: for Dask arrays, their chunk sizes by dimension; ``{}`` for the chunks of the file.
-            Without it, variables are read when their values are needed.
+            Without chunks, variables are read when their values are needed.
 
     Raises:
         UnknownFormatError: no reader recognises the content.
@@ -208,7 +208,7 @@ def _known() -> Iterator[str]:
 
 
 def _recognised(path: Path, name: str, chosen: Reader | None) -> tuple[str, Reader]:
-    """Return the reader of a file and its name; refuse a file of another or unknown format."""
+    """Return the reader of a file and the reader's name; refuse another or an unknown format."""
     content = describe_content(path)  # raises if the container itself is damaged
     if chosen is not None:
         if chosen.recognises(path):

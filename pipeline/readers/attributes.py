@@ -7,7 +7,7 @@ import numpy as np
 
 
 def as_text(value: Any, separator: str = ", ") -> str:
-    """Return an attribute as text, whether stored as text, bytes or an array of them."""
+    """Return an attribute as text; it may be stored as text, bytes or an array of either."""
     items = [value] if isinstance(value, str | bytes) else np.ravel(value).tolist()
     texts = (
         item.decode(errors="replace") if isinstance(item, bytes) else str(item) for item in items
@@ -16,11 +16,11 @@ def as_text(value: Any, separator: str = ", ") -> str:
 
 
 def iso_time(text: str, pattern: str | None = None) -> str:
-    """Return a time as ISO 8601 in UTC; a text that does not match is returned unchanged.
+    """Return a time as ISO 8601 in UTC; a text in another form is returned unchanged.
 
     Args:
-        text: the time; without a time zone it is in UTC.
-        pattern: its format, as in ``strptime``; None for ISO 8601.
+        text: the time, which is in UTC if it has no time zone.
+        pattern: the format of the text, as in ``strptime``; None for ISO 8601.
     """
     try:
         if pattern is None:

@@ -85,7 +85,7 @@ class CfNetcdf:
             return assembled(layers, attributes, opened, _reference(file))
 
     def _check_wavelengths(self, file: FileVariables) -> None:
-        """Refuse stated wavelengths of variables that the file does not have."""
+        """Refuse wavelengths configured for variables that the file does not have."""
         unknown = sorted(set(self._options.wavelengths) - set(file.on_scene))
         if unknown:
             raise SceneError(
@@ -107,7 +107,7 @@ class CfNetcdf:
 
 
 def _plain_variables(file: FileVariables, mapping: FileMapping) -> dict[str, xr.DataArray]:
-    """Return the mapped 2-D variables, also from tie points, and all others by their own names."""
+    """Return the mapped 2-D variables (tie points interpolated), and all others by their names."""
     for scene_name, name in mapping.plain.items():
         if name in file.all:
             _check_plain_units(scene_name, name, file.all[name])
@@ -137,7 +137,7 @@ def _is_plain(name: str, variable: Stored, mapping: FileMapping) -> bool:
 
 
 def _has_known_units(scene_name: str, variable: Stored) -> bool:
-    """Whether a variable that the mapping does not name is in the units that its name implies."""
+    """Whether an unmapped variable has the units that its name implies."""
     known = quantities().get(scene_name)
     if known is None:
         return True
@@ -159,7 +159,7 @@ def _check_plain_units(scene_name: str, name: str, variable: xr.Variable) -> Non
 
 
 def _from_tie_points(ties: xr.Variable, file: FileVariables, *, wraps: bool) -> LazyArray:
-    """Interpolate a tie-point grid of SNAP: every ``subsampling`` pixels from ``offset`` on."""
+    """Interpolate a tie-point grid of SNAP, with a point every ``subsampling`` pixels."""
     interval, offset = (
         (float(ties.attrs[f"{what}_y"]), float(ties.attrs[f"{what}_x"]))
         for what in ("subsampling", "offset")
@@ -195,7 +195,7 @@ def _along(stored: Stored, axis: int, shape: tuple[int, int]) -> LazyArray:
 
 
 def _reference(file: FileVariables) -> dict[str, xr.DataArray]:
-    """Return the coordinates of a map and their reference system; empty if it is not a map."""
+    """Return a map's coordinates and their reference system; empty if the file is not a map."""
     latitude, longitude = without_single(file.latitude), without_single(file.longitude)
     if latitude.ndim == 1:
         return geographic_reference(
@@ -243,7 +243,7 @@ def _flags(file: FileVariables, flags: FlagVariable | None) -> dict[str, xr.Data
 
 
 def _masks(flags: FlagVariable, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """Return the stated masks in the stored type, where the sign bit is like any other bit."""
+    """Return the configured masks in the flags' type, in which the sign bit may be a flag too."""
     if dtype.kind not in "iu":
         raise SceneError(
             f"{flags.variable} is {dtype}, expected integers for flags. Correct "

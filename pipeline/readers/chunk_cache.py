@@ -1,9 +1,9 @@
 """Storage chunks in memory, from the first block that needs them to the last.
 
 A storage chunk is read and decompressed once, by the first thread that asks for it. Other threads
-that need it load their other chunks first and wait for it at the end. In a run, the cache knows the
-order of the blocks and drops a chunk when the last block that needs it is done. Without a run, it
-keeps the chunks that were used last.
+that need the chunk load their other chunks first, and then wait. In a run, the cache knows the
+order of the blocks and drops a chunk when the last block that needs it is done. Outside a run, the
+cache keeps the chunks that were used last.
 """
 
 import threading
@@ -56,11 +56,11 @@ class ChunkCache:
         self._next = 0
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "ChunkCache":
-        """Return itself: copies of a scene read the same file."""
+        """Return the same cache: copies of a scene read the same file."""
         return self
 
     def fetch(self, chunks: Sequence[Chunk]) -> list[Array]:
-        """Return the numbers of all chunks; load those that are not in memory."""
+        """Return the arrays of all these chunks; load the chunks that are not in memory."""
         entries = []
         for chunk in chunks:
             with self._lock:
@@ -98,7 +98,7 @@ class ChunkCache:
                     del self._entries[key]
 
     def follow(self, grid: BlockGrid) -> None:
-        """Expect the blocks of this grid in its order; forget all chunks."""
+        """Forget all chunks, then expect the blocks of this grid in its order."""
         with self._lock:
             self._grid, self._done, self._next = grid, set(), 0
             self._entries.clear()

@@ -7,7 +7,7 @@ MOST_LINES, MOST_PIXELS = 10_000_000, 30_000_000_000
 
 
 def damaged(found: str) -> SceneError:
-    """Return the error for a damaged file; ``found`` has no full stop at its end."""
+    """Return the error for a damaged file; ``found`` must not end with a full stop."""
     return SceneError(f"{found}. The file is damaged or incomplete; fetch it again.")
 
 

@@ -1,10 +1,9 @@
 """Exact decoding of stored numbers to physical values.
 
 xarray and netCDF4 decode int16 with float32 attributes in float32. NASA's offset of 0.05 sr-1 then
-cancels near zero, and dark bands are up to 64 % wrong. Here a value is
-``count * float64(scale_factor) + float64(add_offset)``, with the attributes as stored, rounded once
-to float32. A value nearer to zero than half a scale factor becomes zero, because counts cannot
-resolve it.
+cancels near zero, and dark bands are up to 64 % wrong. A value here is computed from the attributes
+as stored, and rounded once, to float32: ``count * float64(scale_factor) + float64(add_offset)``. A
+value nearer to zero than half a scale factor becomes zero, because counts cannot resolve it.
 """
 
 import functools
@@ -36,7 +35,7 @@ class Decoder:
     unsigned: bool = False
     packed_integer: bool = False
     saturated: float | None = None
-    """Lowest stored number that is saturated; such values are kept."""
+    """Lowest stored number that counts as saturated; saturated values are kept."""
     factor: float = 1.0
     """Factor from the file's quantity to the scene's, e.g. 1 / pi from reflectance to Rrs."""
     states_fill: bool = False
@@ -49,7 +48,7 @@ class Decoder:
         dtype: np.dtype[Any],
         called: Mapping[str, str] = MappingProxyType({}),
     ) -> "Decoder":
-        """Make a decoder from CF attributes; their limits and fill values are stored numbers.
+        """Make a decoder from CF attributes, which state limits and fill values as stored numbers.
 
         Args:
             attributes: attributes of the variable, with CF's names.
@@ -92,7 +91,7 @@ class Decoder:
         return any(limit is not None for limit in limits)
 
     def values(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Return physical values, float32, any shape; NaN for fill and outside the valid range."""
+        """Return physical values, float32, any shape; NaN for fill and invalid values."""
         if _is_small_integer(stored.dtype):
             return np.asarray(_tables(self, stored.dtype)[0][_positions(stored)])
         return self._compute(stored)
@@ -169,8 +168,8 @@ def _positions(stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def _as_stored(fill: float, dtype: np.dtype[Any]) -> npt.NDArray[Any] | None:
     """Return a fill value in the stored type; None if no stored number can equal it.
 
-    Comparing in the stored type also matches -32767 in an unsigned variable, and a float32 fill
-    value that the file states in float64.
+    The comparison is made in the stored type. So it also finds the fill value if the file states
+    -32767 for an unsigned variable, or a float64 number for a float32 variable.
     """
     if dtype.kind == "f":
         with np.errstate(over="ignore"):
@@ -184,7 +183,7 @@ def _as_stored(fill: float, dtype: np.dtype[Any]) -> npt.NDArray[Any] | None:
 
 @dataclass(frozen=True)
 class _Attributes:
-    """Attributes of a variable, checked for the numbers that they should hold."""
+    """Attributes of a variable that must hold numbers; other content is refused."""
 
     of: Mapping[str, Any]
     called: Mapping[str, str]
@@ -215,7 +214,7 @@ class _Attributes:
     def _limits(
         self, name: str, count: int, unsigned: bool, default: float | None = None
     ) -> list[float | None]:
-        """Return limits; those of an unsigned variable are stored signed, like its values."""
+        """Return limits; an unsigned variable's limits are stored as signed numbers."""
         if name not in self.of:
             return [default] * count
         if len(self.numbers(name)) != count:

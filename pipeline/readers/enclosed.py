@@ -1,9 +1,9 @@
 """Check that an HDF5 file refers to no other file, and that no group contains itself.
 
-HDF5 lets a file refer to other files, whose numbers then look like its own: by links, as external
-storage, or as parts of a virtual variable. A product records the hash of one file, so no other file
-may be read for it. A group that contains itself makes a walk through the groups endless, and a
-recursion that fails inside h5py never releases its lock.
+HDF5 lets a file refer to other files by links, external storage or virtual variables. The numbers
+of other files then look like numbers of this file. A product records the hash of one file, so no
+other file may be read for it. A group that contains itself makes a walk through the groups endless,
+and a recursion that fails inside h5py never releases h5py's lock.
 """
 
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ class _Walk:
     again: set[int] = field(default_factory=set)
     """Addresses of objects with several names."""
     soft: list[bytes] = field(default_factory=list)
-    """Names of soft links, which may lead to nothing."""
+    """Names of soft links, whose targets may be missing."""
 
     def of_link(self, name: bytes, link: h5l.LinkInfo) -> str | None:
         """Check a link; note its address or, if it is soft, its name."""
@@ -67,7 +67,7 @@ class _Walk:
         return _second_name(name) if is_group else None
 
     def of_root(self) -> str | None:
-        """Check the root group, which no link should name."""
+        """Check the root group, to which no link should point."""
         return _second_name(b"/") if h5o.get_info(self.file.id).addr in self.again else None
 
     def of_object(self, name: bytes, found: h5o.ObjInfo) -> str | None:

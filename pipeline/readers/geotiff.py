@@ -40,15 +40,15 @@ class GeoTiffOptions(ReaderOptions):
 
     quantity: Spectral = "Rrs"
     stored_as: Spectral | None = None
-    """Quantity in the file, if it is another one: rho_w becomes Rrs by 1 / pi."""
+    """Quantity in the file, if not that of the scene: rho_w times 1 / pi becomes Rrs."""
     units: str | None = None
     """Units of the bands; required if the file does not state them."""
     wavelengths: tuple[Wavelength, ...] = ()
     """Wavelength (nm) of each band in the file's order; required if its metadata lack them."""
     scale: float | None = None
-    """Value of one count; overrides the file."""
+    """Scale factor, the value of one count; overrides the file."""
     offset: float | None = None
-    """Value of count 0; overrides the file."""
+    """Offset, the value of count 0; overrides the file."""
     nodata: float | None = None
     """Stored number that means missing; overrides the file."""
     sensor: str = ""
@@ -141,10 +141,10 @@ class GeoTiff:
 
 
 def _nothing_beside() -> Any:
-    """Return a context in which GDAL reads a file without any file beside it.
+    """Return a context in which GDAL ignores all files beside the one that it reads.
 
-    Otherwise GDAL takes scale, place and overviews from ``.aux.xml``, ``.tfw``, ``.ovr`` and more,
-    whose hashes a product does not record.
+    Otherwise GDAL takes scale, place and overviews from ``.aux.xml``, ``.tfw``, ``.ovr`` and other
+    files, whose hashes a product does not record.
     """
     import rasterio
 
@@ -162,7 +162,7 @@ class _RasterFacts:
     shape: tuple[int, int]
     """Lines and pixels."""
     block: tuple[int, int]
-    """Lines and pixels of a tile or strip."""
+    """Size of a tile or strip, in lines and pixels."""
     bands_together: bool
     """Whether a tile holds all bands."""
     scales: tuple[float, ...]
@@ -200,7 +200,7 @@ class _Raster(InOnePiece):
     """The bands of a file, read in regions."""
 
     def load(self, offsets: tuple[int, ...]) -> npt.NDArray[Any]:
-        """Read a region; a failure is reported with its cause, which rasterio hides."""
+        """Read a region; an error states its cause, which rasterio hides."""
         try:
             return super().load(offsets)
         except OSError as error:
@@ -208,9 +208,9 @@ class _Raster(InOnePiece):
 
 
 def _stored(facts: _RasterFacts, opened: xr.DataArray) -> list[Stored]:
-    """Return the bands (y, x), read by whole tiles or strips, several at once if they are small.
+    """Return the bands (y, x), read by whole tiles or strips (several small ones at once).
 
-    If a tile holds all bands, they are read together, otherwise one by one.
+    All bands are read together if a tile holds all of them, otherwise one by one.
     """
     together = opened.sizes["band"] if facts.bands_together else 1
     lines, pixels = (

@@ -1,10 +1,10 @@
 """Storage chunks of HDF5 files, decompressed outside the lock of the HDF5 library.
 
 HDF5 does everything under one lock, including decompression, so a second thread gains nothing. Here
-only the compressed bytes are fetched under that lock. It must be h5py's own lock, which h5py below
-3.16 does not take by itself for direct chunks. The calling thread inflates and unshuffles the
-bytes. The HDF5 library reads chunks with any other filter. libdeflate inflates zlib streams faster
-than the other libraries measured here (twice as fast as ISA-L), and imagecodecs is the
+only the compressed bytes are fetched under that lock. This module takes h5py's own lock, because
+h5py below 3.16 does not do so for direct chunks. The calling thread inflates and unshuffles the
+bytes. Chunks with any other filter are read by the HDF5 library. libdeflate inflates zlib streams
+faster than the other libraries measured here (twice as fast as ISA-L), and imagecodecs is the
 best-maintained package that contains it.
 """
 
@@ -42,7 +42,7 @@ class Hdf5Chunks:
         self._is_direct = self.dtype.kind in "iuf" and is_plain and known
 
     def load(self, offsets: tuple[int, ...]) -> Array:
-        """Read the chunk that begins at these offsets, without what lies beyond the array."""
+        """Read the chunk that begins at these offsets, without its part beyond the array."""
         place = inside(offsets, self.chunk, self.shape)
         compressed = self._compressed(offsets) if self._is_direct else None
         if compressed is None:
@@ -69,10 +69,10 @@ class Hdf5Chunks:
         return int(math.prod(self.chunk) * self.dtype.itemsize)
 
     def _compressed(self, offsets: tuple[int, ...]) -> tuple[int, bytes] | None:
-        """Return the mask of skipped filters and the bytes; None if the HDF5 library must read.
+        """Return the mask of skipped filters and the bytes; None if HDF5 must read the chunk.
 
-        It must read a chunk that was never written. It must also read a chunk at the array's edge
-        that may be stored without its filters, because the mask does not show that.
+        HDF5 must read a chunk that was never written. HDF5 must also read a chunk at the array's
+        edge that may be stored unfiltered, because the mask does not show this.
         """
         ends = (start + size for start, size in zip(offsets, self.chunk, strict=True))
         is_edge = any(end > size for end, size in zip(ends, self.shape, strict=True))
@@ -120,7 +120,7 @@ def inside(
 
 
 def read_direct_chunk(dataset: h5py.Dataset, offsets: tuple[int, ...]) -> tuple[int, bytes]:
-    """Return the filter mask and the stored bytes of a chunk; call it under ``phil``."""
+    """Return the filter mask and the stored bytes of a chunk; the caller holds h5py's lock."""
     mask, stored = dataset.id.read_direct_chunk(offsets)
     return int(mask), stored
 

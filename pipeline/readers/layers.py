@@ -84,7 +84,7 @@ def spectrum(
 def cube(
     quantity: str, wavelengths_nm: Sequence[float], layer: DecodedLayer, **attributes: Any
 ) -> dict[str, xr.DataArray]:
-    """Return a spectral quantity and its state, from one layer with shape (bands, y, x)."""
+    """Return a spectral quantity and its state, from an array with shape (bands, y, x)."""
     centres = np.asarray(wavelengths_nm, dtype=np.float64)
     if np.unique(centres).size < centres.size:
         listed = ", ".join(f"{nm:g}" for nm in centres)
@@ -103,7 +103,7 @@ def cube(
 
 
 def plane(name: str, values: LazyArray, attributes: Mapping[str, Any]) -> xr.DataArray:
-    """Return a 2-D variable of the scene, with the attributes of its quantity if it is a known one.
+    """Return a 2-D variable of the scene; a known quantity gets its usual attributes.
 
     Longitudes up to 360 are brought to [-180, 180].
     """
@@ -119,7 +119,7 @@ def _to_180(longitude: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def descriptive(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the attributes that still hold after a variable is decoded."""
+    """Return the attributes that remain true after a variable is decoded."""
     kept = ("long_name", "units", "standard_name")
     return {key: attributes[key] for key in kept if isinstance(attributes.get(key), str)}
 
@@ -134,7 +134,7 @@ def source_flags(flags: Stored, name: str, **described: Any) -> xr.DataArray:
 
 
 def _check_flags(name: str, dtype: np.dtype[Any], attributes: Mapping[str, Any]) -> None:
-    """Refuse a wrong description of the bits; ``check_scene`` refuses a missing one."""
+    """Refuse a wrong description of the bits; ``check_scene`` refuses a missing description."""
     if dtype.kind not in "iu":
         raise damaged(f"{name} is {dtype}, expected integers")
     if not {"flag_masks", "flag_meanings"} <= set(attributes):

@@ -39,7 +39,7 @@ CONVERSIONS: dict[tuple[str, str], float] = {("rho_w", "Rrs"): 1 / math.pi}
 
 
 def conversion(stored_as: str | None, quantity: str) -> float:
-    """Return the factor from a quantity in the file (None for the same) to one in the scene."""
+    """Return the factor from the file's quantity (None: the same) to the scene's quantity."""
     if stored_as in (None, quantity):
         return 1.0
     if (stored_as, quantity) not in CONVERSIONS:
@@ -61,12 +61,12 @@ class SpectralVariables(Strict):
     quantity: Spectral
     """Quantity in the scene."""
     variables: str
-    """Regular expression of their names. Its group is the wavelength, unless a key below gives it.
-    A single name may be that of a 3-D variable."""
+    """Regular expression for the variables' names. Its group is the wavelength, unless another key
+    states the wavelength. A pattern for one name may mean a 3-D variable."""
     stored_as: Spectral | None = None
-    """Quantity in the file, if it is another one: rho_w becomes Rrs by 1 / pi."""
+    """Quantity in the file, if not that of the scene: rho_w times 1 / pi becomes Rrs."""
     units: str | None = None
-    """Their units, if those in the file are missing or wrong."""
+    """Units of the variables, if the units in the file are missing or wrong."""
     wavelength_attribute: str | None = None
     """Name of the attribute that holds the wavelength (nm) of each variable."""
     wavelength_variable: str | None = None
@@ -91,7 +91,7 @@ class FlagVariable(Strict):
 
 
 class Recognition(Strict):
-    """Conditions that a file of this mapping meets, all of them."""
+    """Conditions of a mapping; a file fits the mapping if it meets all of them."""
 
     attributes: dict[str, str] = Field(default_factory=dict)
     """Global attribute -> regular expression that its text matches."""
@@ -142,7 +142,7 @@ class NetcdfOptions(ReaderOptions):
     """Options that choose a mapping and change it."""
 
     preset: str | None = None
-    """Name of a shipped mapping. Without it and without a mapping, the content decides."""
+    """Name of a shipped mapping. With no preset and no mapping, the file's content decides."""
     mapping: dict[str, Any] = Field(default_factory=dict)
     """A whole mapping, or the keys that differ from the preset."""
     wavelengths: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
@@ -168,7 +168,7 @@ class NetcdfOptions(ReaderOptions):
         return mapping
 
     def resolved(self, recognised: str | None = None) -> FileMapping:
-        """Return the mapping of these options; ``recognised`` is the preset if they name none."""
+        """Return the mapping of these options; ``recognised`` is the preset if none is named."""
         name = self.preset or (None if self.mapping and "spectral" in self.mapping else recognised)
         data = presets()[name] if name else {}
         mapping = FileMapping.model_validate({**data, **self.mapping})

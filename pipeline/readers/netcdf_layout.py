@@ -14,7 +14,7 @@ from pipeline.readers.stored import Stored
 
 @dataclass(frozen=True)
 class FileVariables:
-    """The numeric variables of a netCDF file by name, those of a group as ``group/name``."""
+    """The numeric variables of a netCDF file, by ``name`` or, in a group, ``group/name``."""
 
     latitude: xr.Variable
     longitude: xr.Variable
@@ -95,7 +95,7 @@ def without_single(variable: xr.Variable) -> xr.Variable:
 
 
 def _placed(variable: xr.Variable, y: str, x: str, shape: tuple[int, int]) -> Stored | None:
-    """Return a variable as (y, x) or (bands, y, x); None if it is on other dimensions."""
+    """Return a variable as (y, x) or (bands, y, x); None for other dimensions."""
     if y not in variable.dims or x not in variable.dims:
         # Plain HDF5 has no names of dimensions, so there the shape decides.
         is_plain = variable.shape == shape and str(variable.dims[0]).startswith("phony_dim")

@@ -125,7 +125,7 @@ def _wavelengths_by_name(data: Mapping[str, Stored], prefix: str) -> dict[str, f
 
 
 def _wavelengths(path: Path, count: int) -> list[float]:
-    """Return the wavelengths (nm) of 3-D variables; ``wavelength`` is for the other bands."""
+    """Return the wavelengths (nm) of 3-D variables; ``wavelength`` is for all other bands."""
     with h5py.File(path, "r") as file:
         stored = file.get(f"sensor_band_parameters/{BANDS}")
         size = stored.size if isinstance(stored, h5py.Dataset) else 0
@@ -167,7 +167,7 @@ def _navigation(
 
 
 def _control_points(path: Path, tie_shape: tuple[int, ...], pixels: int) -> TiePoints:
-    """Return the control points: on every line, at the columns that the file counts from 1."""
+    """Return the control points, on every line, in the columns that the file states (from 1)."""
     lines, count = tie_shape
     with h5py.File(path, "r") as file:
         places = [

@@ -2,8 +2,8 @@
 
 ``OaNN_reflectance.nc`` holds the water-leaving reflectance rho_w, which becomes Rrs = rho_w / pi.
 ``geo_coordinates.nc`` holds latitude and longitude at every pixel, ``tie_geometries.nc`` angles on
-tie points, and ``wqsf.nc`` the flags WQSF. Their bits differ between processing baselines, so the
-file's own masks decode them.
+tie points, and ``wqsf.nc`` the flags WQSF. The bits of the flags differ between processing
+baselines, so the flags are decoded with the file's own masks.
 """
 
 import re
@@ -109,7 +109,7 @@ class _Folder:
         return opened
 
     def optional(self, name: str) -> xr.Dataset | None:
-        """Open a file of the folder; None if it is missing."""
+        """Open a file of the folder; None if the file is missing."""
         return self.file(name) if (self.path / name).is_file() else None
 
 
@@ -178,7 +178,7 @@ def _is_in_percent(variable: xr.DataArray) -> bool:
 
 
 def _everywhere(file: xr.Dataset, name: str, shape: tuple[int, int], *, wraps: bool) -> LazyArray:
-    """Interpolate a variable to every pixel, from tie points at the intervals in the file."""
+    """Interpolate a variable from tie points, whose intervals the file states, to every pixel."""
     ties = chunked(file[name].variable)
     interval = (
         float(file.attrs.get("al_subsampling_factor", 1)),

@@ -50,7 +50,7 @@ def assembled(
 
 
 def open_undecoded(path: Path, group: str | None = None, engine: str = "h5netcdf") -> xr.Dataset:
-    """Open the variables of a group as stored; ``chunked`` reads those on lines and pixels."""
+    """Open the variables of a group as stored; use ``chunked`` for those on (y, x)."""
     is_hdf5 = engine == "h5netcdf"
     options: dict[str, Any] = {"phony_dims": "sort"} if is_hdf5 else {}
     with contextlib.ExitStack() as closers:
@@ -74,9 +74,9 @@ def open_undecoded(path: Path, group: str | None = None, engine: str = "h5netcdf
 
 
 def _check_group(file: h5py.File | None, name: str | None) -> None:
-    """Refuse a missing group, and coordinates that are too long: xarray reads them whole.
+    """Refuse a missing group, and too long coordinates, because xarray reads them whole.
 
-    Without an HDF5 file it is classic netCDF, which has no groups.
+    ``file`` is None for classic netCDF, which has no groups.
     """
     group = file if name is None or file is None else file.get(name)
     if name is not None and not isinstance(group, h5py.Group):
@@ -90,7 +90,7 @@ def _check_group(file: h5py.File | None, name: str | None) -> None:
 
 
 def chunked(variable: xr.Variable | xr.DataArray) -> Stored:
-    """Return a variable of ``open_undecoded``, to be read by its storage chunks."""
+    """Return a variable of ``open_undecoded`` that is read by its storage chunks."""
     file, place, cache = variable.encoding["pieces"]
     in_xarray = variable.variable if isinstance(variable, xr.DataArray) else variable
     dataset = file[place] if file is not None else in_xarray

@@ -58,7 +58,7 @@ class SgliOptions(ReaderOptions):
     """Options for what an SGLI file may leave out."""
 
     qa_layout: str | None = None
-    """Name of the layout of QA_flag's bits; used only if the file does not list them itself."""
+    """Name of the bit layout of QA_flag; used only if the file does not list the bits itself."""
 
     @field_validator("qa_layout")
     @classmethod
@@ -155,7 +155,7 @@ def _shape(image: xr.Dataset) -> tuple[int, int]:
 
 
 def _one(attributes: Mapping[str, Any], name: str) -> float | None:
-    """Return the one number of an attribute; None if it is missing or something else."""
+    """Return the one number of an attribute; None if it is missing or not one number."""
     found = np.ravel(attributes.get(name, ()))
     is_number = found.size == 1 and found.dtype.kind in "iuf" and np.isfinite(found[0])
     return float(found[0]) if is_number else None

@@ -32,12 +32,12 @@ class ChunkedArray(Protocol):
     chunk: tuple[int, ...]
 
     def load(self, offsets: tuple[int, ...]) -> Array:
-        """Read the chunk that begins at these offsets, without what lies beyond the array."""
+        """Read the chunk that begins at these offsets, without its part beyond the array."""
         ...
 
 
 class InOnePiece:
-    """A variable without storage chunks, or one that its library reads, divided into regions."""
+    """A variable read in regions, as it has no storage chunks or only its library can read it."""
 
     def __init__(self, name: str, variable: Any, chunk: tuple[int, ...] | None = None) -> None:
         self._variable = variable
@@ -100,7 +100,7 @@ class Stored:
         return self._ordered(whole, shape).astype(self.dtype, copy=False)
 
     def _ordered(self, piece: Array, size: tuple[int, ...]) -> Array:
-        """Reorder the axes of a chunk, or of the whole array, whose full size is given."""
+        """Reorder the axes of a chunk or of the whole array; ``size`` is the full size."""
         others = [axis for axis in range(piece.ndim) if axis not in self.axes]
         ordered = piece.transpose((*others, *self.axes))
         for axis in others:
@@ -151,7 +151,7 @@ class Stored:
         )
 
     def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:
-        """Yield one array of chunks, or one for each chunk along the bands."""
+        """Yield the array of chunks, or one array for each chunk along the bands."""
         lines, pixels = (self.chunks.chunk[axis] for axis in self.axes[-2:])
         if self.ndim == 3:
             places = sorted({band // self.chunks.chunk[self.axes[0]] for band in bands})
@@ -186,7 +186,7 @@ def _met(index: Index, size: int, chunk: int) -> Iterator[tuple[int, Index, Inde
 
 
 def _as_slice(positions: npt.NDArray[np.intp]) -> Index:
-    """Return consecutive positions as a slice, which NumPy copies much faster; others as given."""
+    """Return consecutive positions as a slice, which NumPy copies much faster, others unchanged."""
     first, last = int(positions[0]), int(positions[-1])
     if np.array_equal(positions, np.arange(first, last + 1)):
         return slice(first, last + 1)

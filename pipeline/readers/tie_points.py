@@ -36,7 +36,7 @@ class TiePoints:
         shape: tuple[int, int],
         offset: tuple[float, float] = (0.0, 0.0),
     ) -> "TiePoints":
-        """Return tie points at regular intervals from ``offset`` on, which cover the scene."""
+        """Return tie points that cover the scene, at regular intervals from ``offset`` on."""
         check_size(tie_shape[0], tie_shape[1])
         lines, pixels = (
             np.arange(count, dtype=np.float64) * step + start
@@ -64,7 +64,7 @@ class TiePoints:
         """Interpolate values at the tie points to every pixel, float32.
 
         Args:
-            ties: values with shape (lines, pixels); all are read once, with the first pixel.
+            ties: values with shape (lines, pixels); all are read when the first pixel is needed.
             wraps: whether the values are degrees that wrap at 360; the result is then in
                 [-180, 180).
         """
@@ -108,7 +108,7 @@ class TiePoints:
 
 
 def geometry_planes(layers: Mapping[str, LazyArray]) -> dict[str, xr.DataArray]:
-    """Return geolocation and angles as scene variables, given by their scene names.
+    """Return geolocation and angles, given by scene name, as variables of the scene.
 
     The azimuths of sensor and sun become ``relative_azimuth``: sensor - 180 - sun, in [-180, 180).
     """
@@ -137,7 +137,7 @@ class _Once:
 
 
 def _cells(ties: Float64, positions: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], Float64]:
-    """Return the cell of each position and the place in it (0 to 1; beyond the last cell, more)."""
+    """Return each position's cell and place in the cell (0 to 1; above 1 beyond the last cell)."""
     cell = np.clip(np.searchsorted(ties, positions, side="right") - 1, 0, max(ties.size - 2, 0))
     if ties.size == 1:
         return cell, np.zeros(positions.size)

@@ -17,7 +17,7 @@ from xarray.core import indexing
 
 Index = slice | npt.NDArray[np.intp]
 Region = tuple[Index, ...]
-"""Slices with step 1 along y and x; along bands, which come first, a slice or positions."""
+"""Index of a region: a slice or positions along bands, if any; slices of step 1 along y and x."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Generated:
     """Values that a function computes from the position of a pixel, not from a file."""
 
     function: Callable[..., npt.NDArray[Any]]
-    """(slice of lines, slice of pixels) -> values; with bands, their index comes first."""
+    """(slice of lines, slice of pixels) -> values; an index of bands, if any, comes first."""
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
@@ -149,7 +149,7 @@ class _Indexable(BackendArray):
         self.array, self.shape, self.dtype = array, array.shape, array.dtype
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "_Indexable":
-        """Return itself: an open file cannot be copied, and is only read."""
+        """Return the same object: an open file cannot be copied, and is only read."""
         return self
 
     def __dask_tokenize__(self) -> tuple[str, int]:
@@ -209,11 +209,11 @@ def lazy_array_of(variable: xr.Variable | xr.DataArray) -> LazyArray | None:
 
 
 def strips(dataset: xr.Dataset, numbers: int = 4_000_000) -> Iterator[tuple[slice, xr.Dataset]]:
-    """Yield lazy variables on (..., y, x) in memory, some lines at a time.
+    """Load lazy variables on (..., y, x) and yield them, some lines at a time.
 
     Args:
         dataset: the variables.
-        numbers: approximate limit of numbers in memory, over all variables.
+        numbers: approximate limit of values in memory, all variables together.
     """
     per_line = sum(variable.size for variable in dataset.values()) // max(dataset.sizes["y"], 1)
     lines = max(1, numbers // max(per_line, 1))

@@ -110,7 +110,7 @@ def network_flags(
 ) -> FlagTable:
     """Return the table of a network's flags; it has no bits for ranges that the network lacks.
 
-    A step that may fail has ``output_out_of_range`` anyway: a missing output is outside any range.
+    A step that may fail always has ``output_out_of_range``, which also marks a missing output.
     """
     bits = {"input_missing": INPUT_MISSING}
     if limited_inputs:

@@ -50,7 +50,7 @@ class Band:
         return self._layer(block, self.quantity)
 
     def states(self, block: xr.Dataset) -> npt.NDArray[np.uint8] | None:
-        """Return the ``STATE_*`` bits of the values, with shape (y, x); None if there are none."""
+        """Return the ``STATE_*`` bits of the values (y, x); None if there are no such bits."""
         state = state_name(self.quantity)
         return self._layer(block, state) if state in block.variables else None
 
@@ -64,7 +64,7 @@ class Band:
 
 
 def source_flags_name(scene: xr.Dataset) -> str:
-    """Return the name of the flags in the file, which the product keeps."""
+    """Return the file's own name for its flags; the product keeps this name."""
     return str(scene[SOURCE_FLAGS].attrs.get("source_name", SOURCE_FLAGS))
 
 
@@ -156,10 +156,10 @@ def storage_of(scene: xr.Dataset, layers: Iterable[Band]) -> list[StoredChunks]:
 
 
 def check_scene(scene: xr.Dataset) -> xr.Dataset:
-    """Return the scene, if it is as this module describes.
+    """Return the scene if it agrees with the description in this module.
 
     Raises:
-        SceneError: dimensions, units, types or attributes are wrong; the message lists all of them.
+        SceneError: dimensions, units, types or attributes are wrong; the message lists all faults.
     """
     complaints = [*_check_attributes(scene), *_check_variables(scene), *_check_states(scene)]
     if complaints:

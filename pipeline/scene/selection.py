@@ -15,7 +15,7 @@ def select_layers(
     Args:
         scene: the scene.
         layers: the layers.
-        with_states: those of them whose ``STATE_*`` bits are needed too, where the scene has any.
+        with_states: layers whose ``STATE_*`` bits are also returned, if the scene has them.
     """
     states = {state_name(band.quantity) for band in with_states}
     names = sorted({band.quantity for band in layers} | {str(n) for n in states if n in scene})

@@ -30,7 +30,7 @@ class Extent:
     shape: tuple[int, int]
     scene_shape: tuple[int, int]
     places: Places | None = None
-    """Latitude and longitude of the rectangle, if the search for it read and kept them."""
+    """Latitude and longitude of the rectangle, if they were kept when it was searched."""
 
     @classmethod
     def whole(cls, scene: xr.Dataset) -> "Extent":
@@ -60,7 +60,7 @@ class Extent:
 def find_extent(scene: xr.Dataset, window: Window) -> Extent:
     """Find the rectangle of a window in a scene.
 
-    For a bounding box, geolocation is read; its part inside the window is kept if it is small.
+    For a bounding box, geolocation is read; the part in the window is kept if it is small.
 
     Raises:
         SceneError: no pixel of the scene is inside the window.
@@ -118,7 +118,7 @@ def _inside_box(
 
 
 def _joined(kept: list[tuple[slice, Places]], lines: slice, pixels: slice) -> Places | None:
-    """Cut the geolocation of a window out of strips; None if a strip in between was not kept."""
+    """Cut the geolocation of a window out of strips; None if any of the strips was not kept."""
     if any(strip.stop != following.start for (strip, _), (following, _) in pairwise(kept)):
         return None
     top = kept[0][0].start

@@ -66,7 +66,7 @@ def pyarrow_for(path: Path) -> Any:
     """Return the package pyarrow with its modules for Parquet and Feather.
 
     Raises:
-        ConfigError: it is not installed.
+        ConfigError: pyarrow is not installed.
     """
     try:
         for part in ("parquet", "feather"):
@@ -91,7 +91,7 @@ def _open(path: Path) -> Any:
 
 
 def _column(values: Any) -> Column | None:
-    """Return values as float64 or text; None if they are neither."""
+    """Return values as float64 or text; None if they are neither numbers nor text."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

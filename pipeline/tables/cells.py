@@ -47,7 +47,7 @@ def read_lines(path: Path) -> list[str]:
 
 
 def licence_in(comments: Sequence[str]) -> str:
-    """Return the licence or the allowed use that comments state; "" if they state none."""
+    """Return the licence or the allowed use that comments state; "" if neither is stated."""
     said = [match for line in comments if (match := _LICENCE.match(line))]
     return " ".join((match["text"] or match["line"]).strip() for match in said)
 
@@ -70,7 +70,7 @@ def split_rows(
     """Return the number and the cells of each line that is not blank.
 
     Raises:
-        ConfigError: lines have more or fewer cells than the header; the message names the first.
+        ConfigError: lines have more or fewer cells than the header; the message names them.
     """
     rows = [(number, split_cells(line, delimiter)) for number, line in lines if line.strip()]
     wrong = [(number, len(cells)) for number, cells in rows if len(cells) != width]
@@ -107,14 +107,14 @@ def typed(cells: Sequence[str], missing: Sequence[float]) -> Column:
 
 
 def without(values: Column, missing: Sequence[float]) -> Column:
-    """Return numbers with NaN instead of the values that stand for a missing one."""
+    """Return numbers, with NaN for the values that stand for missing."""
     if not missing or values.dtype.kind != "f":
         return values
     return np.where(np.isin(values, list(missing)), np.nan, values)
 
 
 def check_names(name: str, columns: Sequence[str]) -> list[str]:
-    """Return the names of columns; a column without a name (pandas' index) is named by its place.
+    """Return the names of columns; one without a name (pandas' index) is named by its position.
 
     Raises:
         ConfigError: a name appears twice, or all names are numbers.

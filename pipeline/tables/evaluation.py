@@ -1,8 +1,8 @@
-"""Evaluates expressions: the allow-list of everything that they may use.
+"""Evaluates expressions that use only operators and functions of an allow-list.
 
-Everything else is refused, and nothing in an expression is executed as Python code. Expressions
-over :data:`COLUMNS` of tables may use text and more operators than expressions over :data:`PIXELS`
-of scenes.
+Everything that is not on the allow-list is refused; nothing in an expression is executed as Python
+code. Expressions over :data:`COLUMNS` of tables may use text and more operators than expressions
+over :data:`PIXELS` of scenes.
 """
 
 import ast
@@ -189,7 +189,7 @@ def _expect(kind: str, value: Any) -> Any:
 
 
 def _apply(function: Function, *operands: Any) -> Any:
-    """Apply a function; numbers alone use NumPy's float64, as Python could raise or never end."""
+    """Apply a function; plain numbers become float64, as Python's may raise errors or never end."""
     if any(isinstance(operand, np.ndarray) for operand in operands):
         return function(*operands)
     result = function(*map(np.float64, operands))

@@ -67,15 +67,15 @@ class Expression:
         return cls(text, tree, tuple(dict.fromkeys(names)), grammar)
 
     def value(self, arrays: Arrays) -> npt.NDArray[Any]:
-        """Return the value of the expression, with the shape of the arrays; () if it has no names.
+        """Return the value of the expression, in the shape of the arrays (0-D without names).
 
         Args:
             arrays: an array for each name, all of one shape. A comparison with NaN is false, except
                 for ``!=``.
 
         Raises:
-            ConfigError: a part is not on the allow-list or has the wrong kind, or numbers alone
-                have no finite result.
+            ConfigError: a part is not on the allow-list or has the wrong kind, or its numbers have
+                no finite result.
         """
         try:
             with np.errstate(all="ignore"):
@@ -89,7 +89,7 @@ class Expression:
         """Return True where the expression is true, with the shape of :meth:`value`.
 
         Raises:
-            ConfigError: as :meth:`value`, or the expression is not a condition.
+            ConfigError: as for :meth:`value`, or the expression is not a condition.
         """
         value = self.value(arrays)
         if kind_of(value) != CONDITION:
@@ -132,10 +132,10 @@ def _nodes(tree: ast.expr, text: str) -> Iterator[ast.AST]:
 def parse_over(columns: Mapping[str, Column], text: str) -> Expression:
     """Parse an expression over the columns of a table.
 
-    A name that is not one in Python, such as ``Rrs_442.5``, stands in backticks.
+    A column whose name is not valid in Python, such as ``Rrs_442.5``, stands in backticks.
 
     Raises:
-        ConfigError: the text is not an expression, or the table does not have one of its columns.
+        ConfigError: the text is not an expression, or the table lacks a column that it uses.
     """
     parsed = Expression.parse(text, COLUMNS)
     unknown = [name for name in parsed.names if name not in columns]

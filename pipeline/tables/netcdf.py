@@ -22,7 +22,7 @@ def read_netcdf(
     Args:
         path: the file; variables in groups are read like those of the root.
         missing: numbers that stand for a missing value, in addition to the file's fill values.
-        sample_dimension: dimension of the samples; by default the only one without wavelengths.
+        sample_dimension: dimension of the samples; by default the only one besides wavelengths.
 
     Raises:
         ConfigError: the file cannot be read, or several dimensions could be that of the samples.
@@ -105,7 +105,7 @@ def _sample_dimension(name: str, variables: Mapping[str, Any], bands: set[str]) 
 def _columns(
     name: str, variable: Any, samples: str, bands: Mapping[str, Sequence[float]]
 ) -> dict[str, Column] | None:
-    """Return the columns of a variable; None if it is not along samples, or samples and bands."""
+    """Return the columns of a variable along samples (and bands); None for other dimensions."""
     dimensions = variable.dimensions
     if dimensions and dimensions[0] == samples and (len(dimensions) == 1 or _is_text(variable)):
         return {name: _decoded(variable)}

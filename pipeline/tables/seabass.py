@@ -40,7 +40,7 @@ _CONSTANT_NUMBERS = {
 def read_nomad(path: Path, missing: Sequence[float] = (), delimiter: str | None = None) -> Table:
     """Return the table in a NOMAD file: a CSV below comment lines with ``!``; -999 is missing.
 
-    Units come from its comments: ``lw ~ ... (uW cm-2 nm-1 sr-1)`` holds for lw411, lw443 ...
+    Units come from the comments: ``lw ~ ... (uW cm-2 nm-1 sr-1)`` holds for lw411, lw443 ...
 
     Raises:
         ConfigError: the header is missing or repeats a name, or lines have different lengths.
@@ -59,7 +59,7 @@ def _units_by_column(columns: Sequence[str], units: Mapping[str, str]) -> dict[s
 
 
 def read_seabass(path: Path, missing: Sequence[float] = (), delimiter: str | None = None) -> Table:
-    """Return the table in a SeaBASS file; a ``wavelength`` column means one spectrum in many rows.
+    """Return the table in a SeaBASS file; with a ``wavelength`` column, a spectrum has many rows.
 
     Raises:
         ConfigError: the header is not complete, or lines have different lengths.
@@ -149,7 +149,7 @@ def _without_limits(
 def _constants(
     header: Mapping[str, str], columns: Mapping[str, Column], rows: int
 ) -> dict[str, Column]:
-    """Return columns of header entries that hold for all rows, if the table lacks them."""
+    """Return columns for header entries that hold for all rows, if the table lacks the columns."""
     texts = {key: header[key] for key in _CONSTANT_TEXTS if header.get(key)}
     constants: dict[str, Column] = {key: np.full(rows, text) for key, text in texts.items()}
     for name, keys in _CONSTANT_NUMBERS.items():

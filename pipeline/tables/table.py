@@ -29,7 +29,7 @@ class Table:
     units: Mapping[str, str]
     """Units by column, as the file spells them; only for columns with units in the file."""
     rows: Rows
-    """Place of each row in the file, with shape (rows,): line of a text, else row, from 1."""
+    """Place of each row in the file, with shape (rows,): line of a text file, else row, from 1."""
     row_word: str = "row"
     told: tuple[str, ...] = field(default=())
     """Messages about what the reader left out or changed."""
@@ -87,13 +87,13 @@ def places(word: str, numbers: Sequence[int]) -> str:
 
 
 def listed(names: Sequence[str], most: int = 40) -> str:
-    """Join names with commas; of very many, name the first and count the others."""
+    """Join names with commas; if there are very many, show the first and count the others."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def table_error(where: str, *complaints: str) -> ConfigError:
-    """Return one error about a file or a configuration of samples, with all complaints."""
+    """Return one error that lists all complaints about a file or a configuration of samples."""
     if len(complaints) == 1:
         return ConfigError(f"{where}: {complaints[0].removesuffix('.')}.")
     lines = "\n".join(f"  {complaint.removesuffix('.')}." for complaint in complaints)

@@ -24,7 +24,7 @@ _NAMED_UNITS = re.compile(r"([^\s,;]+) \[([^\]]*)\]")
 
 
 def read_text(path: Path, missing: Sequence[float] = (), delimiter: str | None = None) -> Table:
-    """Return a table of text: comma, tab, semicolon or blanks between cells, gzipped or not.
+    """Return the table in a text file (gzipped or not), with commas, tabs, semicolons or blanks.
 
     Args:
         path: the file.
@@ -39,7 +39,7 @@ def read_text(path: Path, missing: Sequence[float] = (), delimiter: str | None =
 
 
 def _units_in(comments: Sequence[str], columns: Container[str]) -> dict[str, str]:
-    """Return units of columns from a comment ``# units: Rrs_443 [sr-1], ...``, as we write it."""
+    """Return units of columns from our comment ``# units:`` with ``Rrs_443 [sr-1], ...``."""
     said = [line for line in comments if line.lstrip("# ").lower().startswith("units:")]
     pairs = [pair for line in said for pair in _NAMED_UNITS.findall(line)]
     return {name: units for name, units in pairs if name in columns}

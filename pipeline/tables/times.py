@@ -8,7 +8,7 @@ import numpy.typing as npt
 from pipeline.tables.table import Texts
 
 Times = npt.NDArray[np.datetime64]
-"""Instants in microseconds and UTC, with shape (rows,); NaT if unknown."""
+"""Instants in UTC to the microsecond, with shape (rows,); NaT if unknown."""
 
 
 def instants(texts: Texts) -> Times:

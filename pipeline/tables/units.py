@@ -55,9 +55,9 @@ def says_units(text: str) -> bool:
 
 
 def factor_between(said: str, wanted: str) -> float | None:
-    """Return the factor from one unit to another; None if no factor leads from one to the other.
+    """Return the factor from one unit to another; None if a factor cannot convert them.
 
-    An unknown unit (PSU) equals only its own spelling.
+    An unknown unit (PSU) matches only the same spelling.
     """
     plain = [text.strip().lower() for text in (said, wanted)]
     if _SAME.get(plain[0], plain[0]) == _SAME.get(plain[1], plain[1]):
@@ -75,7 +75,7 @@ def factor_between(said: str, wanted: str) -> float | None:
 
 
 def nanometres_per(text: str) -> float | None:
-    """Return the nanometres in a unit of length below a millimetre; None for other units."""
+    """Return how many nm a unit of length below a millimetre has; None for other units."""
     factor = factor_between(text, "nm") if says_units(text) else None
     return factor if factor is not None and factor < 1e6 else None
 

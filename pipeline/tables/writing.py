@@ -1,7 +1,7 @@
 """Writes tables of samples as netCDF, CSV, Parquet or Feather, by the ending of the file name.
 
-A file gets its name when it is complete. It holds no time of writing, so equal tables give equal
-bytes with the same versions of the libraries.
+A file gets its final name when it is complete. No time of writing is stored, so equal tables give
+equal bytes with the same versions of the libraries.
 """
 
 import csv
@@ -59,7 +59,7 @@ def write_samples(path: Path, table: SampleTable) -> None:
 
 
 def writer_for(path: Path) -> Callable[[Path, SampleTable], None]:
-    """Return the function that writes files with this ending; call it before a long simulation.
+    """Return the function that writes files with this ending; call it before a simulation.
 
     Raises:
         ConfigError: the ending is unknown, or needs pyarrow, which is not installed.
@@ -96,7 +96,7 @@ def write_netcdf(path: Path, table: SampleTable) -> None:
 def write_csv(path: Path, table: SampleTable) -> None:
     """Write comment lines with ``#`` (attributes, units), a header line and rows.
 
-    float32 gets seven digits, float64 as many as restore the same number.
+    float32 is written with seven digits, float64 with as many digits as restore the number.
     """
     names = list(table.columns)
     said = [(name, table.meanings[name].units) for name in names]
@@ -123,7 +123,7 @@ def _cells(values: Column) -> list[str]:
 
 
 def _shortest(value: float) -> str:
-    """Return a number with as few digits as restore it: ``0.1``, ``3``."""
+    """Return the shortest text from which the number can be restored: ``0.1``, ``3``."""
     text = f"{value:.15g}"
     return text if float(text) == value or math.isnan(value) else repr(value)
 

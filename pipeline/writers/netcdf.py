@@ -1,8 +1,8 @@
-"""The product as netCDF-4: 2-D variables, chunked, shuffle + deflate, complete or absent.
+"""The product as netCDF-4 with chunked, compressed 2-D variables; a file is complete or absent.
 
 The netCDF library creates the file with its dimensions, variables and attributes. Then h5py stores
 the chunks, which are compressed already, in the order of the blocks. Attributes that depend on
-counts come last. The file has a temporary name until it is complete.
+counts are written last. The file has a temporary name until it is complete.
 """
 
 import contextlib
@@ -46,7 +46,7 @@ MANY = 30
 
 
 def default_chunk(variables: int) -> tuple[int, int]:
-    """Return lines and pixels of a chunk, for a number of variables computed by networks."""
+    """Return lines and pixels of a chunk for a product with this number of network outputs."""
     return CHUNK if variables <= MANY else CHUNK_OF_MANY
 
 
@@ -56,7 +56,7 @@ EncodedBlock = Mapping[str, EncodedChunk]
 
 @dataclass(frozen=True)
 class StorageLayout:
-    """Chunks and compression of a product; part of ``science``, as they decide its bytes."""
+    """Chunks and compression of a product; part of ``science``, as they affect its bytes."""
 
     chunk: tuple[int, int]
     compression_level: int
@@ -91,14 +91,14 @@ def write_product(
     """Write a product block by block, as the blocks arrive.
 
     Args:
-        products: the variables on (y, x) with their attributes, whose values are not used, and the
+        products: variables on (y, x) with their attributes (their values are not used), and the
             coordinates of a map.
         target: final name of the file; an existing file is replaced.
         layout: chunks and compression.
         blocks: encoded chunks of all variables, block after block.
         describe: returns the file's attributes and groups after all pixels are counted.
         progress: called with the number of written blocks and of all blocks.
-        lease: part of the temporary name, to find what a dead process left behind.
+        lease: text in the temporary name, by which files of a dead process are found.
 
     Raises:
         WriteError: the file cannot be written; nothing is left behind.
@@ -262,7 +262,7 @@ def _write_group(parent: Any, group: Group) -> None:
 
 
 def storable(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert attributes, which a scene may have in any form, to what netCDF can hold."""
+    """Convert attributes of a scene, which may have any type, to types that netCDF can hold."""
     stored = {_storable_name(name): _storable_value(v) for name, v in attributes.items()}
     return {name: value for name, value in stored.items() if value is not None}
 

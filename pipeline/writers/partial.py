@@ -8,7 +8,7 @@ PARTIAL_SUFFIX = ".partial"
 
 
 def partial_path(target: Path, lease: str = "") -> Path:
-    """Return a new temporary name for a product; it contains the lease, else the process number."""
+    """Return a new temporary name for a product; it contains the lease or the process number."""
     holder = lease or str(os.getpid())
     return target.with_name(f".{target.name}.{holder}-{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
 

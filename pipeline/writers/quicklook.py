@@ -26,12 +26,12 @@ MOST_COLUMNS = 3
 
 @dataclass(frozen=True)
 class Background:
-    """Pixels that have no value for one reason, drawn in one colour below the values."""
+    """One reason why pixels have no value, and the colour in which they are drawn."""
 
     label: str
     colour: str
     mask_names: tuple[str, ...] = ()
-    """Parts of names of mask bits whose pixels belong to this background."""
+    """A pixel belongs here if the name of one of its mask bits contains one of these texts."""
 
 
 # Later ones cover earlier ones. They differ in grey as well: land is darker than any water.
@@ -47,7 +47,7 @@ def draw_quicklook(product: Path, picture: Path, variables: tuple[str, ...] = ()
     Args:
         product: a file that this program wrote.
         picture: the PNG file to write.
-        variables: names; by default, the variable nearest 443 nm of up to four quantities.
+        variables: names; by default, for up to four quantities, the variable nearest to 443 nm.
 
     Raises:
         SceneError: the product cannot be read, or does not have the variables.
@@ -203,7 +203,7 @@ def _plain_ticks(bar: Any) -> None:
 
 
 def _subdivisions(low: float, high: float) -> tuple[float, ...]:
-    """Return the labels per decade that have room next to each other."""
+    """Return the positions in a decade at which tick labels do not overlap."""
     decades = math.log10(high / low)
     return (1.0, 2.0, 5.0) if decades < 1.7 else (1.0, 3.0) if decades < 2.7 else (1.0,)
 

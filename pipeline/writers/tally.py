@@ -18,7 +18,7 @@ _POSSIBLE = {"latitude": 90.0, "longitude": 180.0}
 
 @dataclass(frozen=True)
 class Moments:
-    """Number, mean and sum of squared deviations of values, which can be joined.
+    """Number, mean and sum of squared deviations of values; two sets of moments can be joined.
 
     By Chan, Golub & LeVeque 1983, Am. Stat. 37, 242: plain sums of squares lose digits if values
     vary little.
@@ -64,7 +64,7 @@ class ChunkCounts:
     moments: Moments | None = None
     """Moments of the valid values."""
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """Least and greatest valid value, by name; longitude also from 0 to 360."""
+    """Least and greatest valid value, by name; for longitude also those counted from 0 to 360."""
 
     @classmethod
     def of(
@@ -144,11 +144,11 @@ class Tally:
         return self.moments.get(name, Moments()).count
 
     def range_of(self, name: str) -> tuple[float, float] | None:
-        """Return the least and greatest finite value; None if there is none."""
+        """Return the least and greatest finite value; None if all values are missing."""
         return self._ranges.get(name)
 
     def longitude_range(self) -> tuple[float, float] | None:
-        """Return west and east bound (degrees); west > east means across the antimeridian."""
+        """Return west and east bound (degrees); if west > east, they cross the antimeridian."""
         straight, around = self._ranges.get("longitude"), self._ranges.get("longitude_from_0")
         if straight is None or around is None:
             return None
