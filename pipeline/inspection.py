@@ -197,7 +197,7 @@ def _flags(scene: xr.Dataset) -> Iterator[str]:
 
 def _product(path: Path) -> Iterator[str]:
     with ProductFile(path) as product:
-        root, control, scene = product.variable_attributes, product.control, product.scene
+        root, control, scene = product.attributes, product.control, product.scene
         lines, pixels = product.shape
         yield f"product      {path.name}: {root['title']}"
         version = control.attributes["software_version"]

@@ -116,7 +116,7 @@ def _count(product: ProductFile) -> Tally:
     tables = {
         name: FlagTable.from_attributes(attributes, product.stored(name, (slice(0, 1),)).dtype)
         for name in product.variables
-        if "flag_meanings" in (attributes := product.variable_attributes_of(name))
+        if "flag_meanings" in (attributes := product.attributes_of(name))
     }
     tally = Tally(product.shape[0] * product.shape[1], tables)
     for name in product.variables:
@@ -235,7 +235,7 @@ def _attributes(
     product: ProductFile, source: Path, scene: xr.Dataset, plan: Plan, tally: Tally
 ) -> Iterator[Finding]:
     """Compare every attribute of the file and its variables with what this version writes."""
-    created = datetime.datetime.fromisoformat(str(product.variable_attributes["date_created"]))
+    created = datetime.datetime.fromisoformat(str(product.attributes["date_created"]))
     provenance = Provenance.of(source, scene.attrs, plan, created)
     expected = product_template(scene, plan)
     differing = [*_differences(product.root, record_of(provenance, tally), "")]
@@ -246,7 +246,7 @@ def _attributes(
         wanted = dict(variable.attrs)
         if name in expected.data_vars and fill_of(variable) is not False:
             wanted["_FillValue"] = fill_of(variable)
-        differing += _compared(product.variable_attributes_of(str(name)), wanted, str(name))
+        differing += _compared(product.attributes_of(str(name)), wanted, str(name))
         if name in expected.coords and not _same(product.stored(str(name)), variable.values):
             differing.append(f"the values of {name}")
     known = {str(name) for name in expected.variables}

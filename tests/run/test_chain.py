@@ -318,7 +318,7 @@ def test_a_value_out_of_scope_is_kept_and_flagged(products, scenes, answers, sen
     out = ((expected.flags["aa"] & 32) != 0) & ~scenes[sensor].masked.ravel()
     assert np.isfinite(product.values("Rrs", oracle_chain.RRS_BANDS[sensor])[out]).all()
     assert np.isfinite(product.values("aph", IOP_BANDS[sensor])[out]).all()
-    meanings = {name: a.get("flag_meanings", "") for name, a in product.variable_attributes.items()}
+    meanings = {name: a.get("flag_meanings", "") for name, a in product.attributes.items()}
     assert [name for name in meanings if "out_of_scope" in meanings[name]] == ["aa_flags"]
 
 
@@ -369,7 +369,7 @@ def test_intermediate_values_need_not_be_written(scenes, answers, ocsmart, tmp_p
     assert not [name for name in product.variables if name.startswith("Rrs_")]
     found = product.values("aph", IOP_BANDS["MODIS-Aqua"])
     assert_values(found, expected.iops["aph"], scene.masked, 1e-5)
-    ancillary = product.variable_attributes["aph_443"]["ancillary_variables"].split()
+    ancillary = product.attributes["aph_443"]["ancillary_variables"].split()
     assert ancillary == ["aph_flags", "rrs_flags", "quality_flags"]
 
 
