@@ -1,4 +1,4 @@
-"""Continue training an existing network: all of it or its last layers, in stages."""
+"""Continue training an existing network in stages: all of its layers, or only the last ones."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,9 +26,9 @@ def finetune(
     checkpoints: Path | None = None,
     prepared: PreparedSamples | None = None,
 ) -> TrainingResult:
-    """Continue training a network; if the samples name no inputs, those of the network are used.
+    """Continue training a network; its own inputs are used if the configuration names no inputs.
 
-    The other arguments and the errors are those of :func:`pipeline.training.train.train`.
+    The other arguments and the errors are as in :func:`pipeline.training.train.train`.
     """
     config = with_inputs_of(start, config)
     return fit_network(
@@ -74,10 +74,10 @@ def with_inputs_of(start: Network | Ensemble, config: FinetuneConfig) -> Finetun
 def begin(start: Network, config: FinetuneConfig, prepared: PreparedSamples) -> Learner:
     """Return the model before its first step.
 
-    With ``head: keep`` it gives the same numbers as the start network, whatever the scaling.
+    With ``head: keep`` the model gives the same numbers as the start network, for any scaling.
 
     Raises:
-        ConfigError: a target is not an output of the network, or no layer of it would be left.
+        ConfigError: a target is not an output of the network, or all layers would be dropped.
     """
     refit = config.finetune.scaling == "refit"
     inputs = prepared.inputs() if refit else start.inputs
@@ -136,7 +136,7 @@ def _decorrelation(
     prepared: PreparedSamples,
     inputs: tuple[Variable, ...],
 ) -> Layer | None:
-    """Return the decorrelation that the start network was trained with, otherwise a new one."""
+    """Return the decorrelation in the start network if it still fits, otherwise a new one."""
     if not config.finetune.decorrelate:
         return None
     known = start.training.get("decorrelation")

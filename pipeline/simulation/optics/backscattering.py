@@ -27,10 +27,10 @@ def organic_backscattering_550(chlorophyll: Array) -> Array:
 
 
 def organic_exponent(chlorophyll: Array) -> Array:
-    """Return the mean spectral exponent: about 2 for small particles, lower with chlorophyll.
+    """Return the mean spectral exponent: about 2 for small particles, lower as chlorophyll rises.
 
-    The formula is ours. Its range, 0 to 2, and its trend are those that Loisel et al. 2006,
-    J. Geophys. Res. 111, C09024, describe for the ocean (both from memory of the paper).
+    The formula is ours. Its range (0 to 2) and its trend follow the description of the ocean in
+    Loisel et al. 2006, J. Geophys. Res. 111, C09024 (both from memory of the paper).
     """
     mean: Array = 1.0 - 0.5 * np.log10(np.asarray(chlorophyll, dtype=np.float64))
     return np.clip(mean, 0.0, 2.0)
@@ -39,5 +39,5 @@ def organic_exponent(chlorophyll: Array) -> Array:
 def power_law(
     value: Array | float, at_nm: float, exponent: Array | float, wavelength_nm: Array
 ) -> Array:
-    """Extrapolate a value at one wavelength to others by a power law, shape (..., band)."""
+    """Extrapolate a value to other wavelengths by a power law, with shape (..., band)."""
     return np.asarray(per_band(value) * (wavelength_nm / at_nm) ** -per_band(exponent))
