@@ -155,7 +155,7 @@ def _checked_bands(wavelength_nm: Sequence[float]) -> Array:
     twice = repeated([band_name("Rrs", nm) for nm in bands])
     if twice:
         raise ConfigError(
-            f"several bands would share the names {twice}, because names have whole nm. "
+            f"several bands would share the names {twice}, because names contain whole nm. "
             "Give each band once."
         )
     return bands

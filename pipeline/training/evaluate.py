@@ -160,7 +160,7 @@ def _check_fit(networks: Sequence[Network | Ensemble], recipe: Recipe, inputs: i
         if own != named or len(own) != inputs:
             raise ConfigError(
                 f"{network.name} takes {', '.join(v.name for v in network.inputs)}, but the "
-                "samples have other inputs. Choose the configuration that it was trained with."
+                "samples have other inputs. Choose the configuration of its training."
             )
         if [v.name for v in network.outputs] != [v.name for v in first.outputs]:
             raise ConfigError(

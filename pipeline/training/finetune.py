@@ -51,7 +51,7 @@ def with_inputs_of(start: Network | Ensemble, config: FinetuneConfig) -> Finetun
     named = [(choice.quantity, nm) for choice, nm in variables_of(config.samples.inputs)]
     if named and named != [(v.quantity, v.wavelength_nm) for v in start.inputs]:
         raise ConfigError(
-            f"samples.inputs are other inputs than those of {start.name}: "
+            f"samples.inputs lists other inputs than those of {start.name}: "
             f"{', '.join(v.name for v in start.inputs)}. Remove samples.inputs: the inputs of the "
             "network are used."
         )
@@ -112,8 +112,8 @@ def _new_head(
     left = len(start.layers) - chosen.drop_layers
     if left < 1:
         raise ConfigError(
-            f"finetune.drop_layers: {chosen.drop_layers} of {len(start.layers)} layers; nothing of "
-            f"{start.name} would be left. Use ocpipe train, or drop fewer."
+            f"finetune.drop_layers: found {chosen.drop_layers}, but {start.name} has {len(start.layers)} "
+            "layers, so no layer would be left. Use ocpipe train, or drop fewer layers."
         )
     kept = rescaled(start, inputs, start.outputs).layers[:left]
     hidden = kept[-1].activation
@@ -167,7 +167,7 @@ def _columns(start: Network, prepared: PreparedSamples, tolerance_nm: float) -> 
         if start.outputs[nearest].units != target.units:
             raise ConfigError(
                 f"target {target.name} is in {target.units}, expected "
-                f"{start.outputs[nearest].units} as in {start.name}. Convert it by samples.columns."
+                f"{start.outputs[nearest].units} as in {start.name}. Convert it in samples.columns."
             )
         columns.append(nearest)
     return columns

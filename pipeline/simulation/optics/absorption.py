@@ -75,8 +75,7 @@ def phytoplankton_absorption(
     Args:
         at_443: absorption at 443 nm, m-1.
         shape_chlorophyll: chlorophyll (mg m-3) whose mean spectrum gives the shape. The spectrum
-            gets flatter as chlorophyll rises, due to pigments and the package effect of larger
-            cells.
+            flattens as chlorophyll rises, due to pigments and the package effect of larger cells.
         wavelength_nm: wavelengths, with shape (band,).
         carotenoids: natural logarithm of the ratio of absorption to its mean, around 490 nm.
         violet: natural logarithm of the ratio of absorption to its mean, below 410 nm, where

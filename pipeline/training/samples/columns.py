@@ -248,7 +248,9 @@ def _refuse_twice(table: Table, variables: Sequence[SampleVariable], findings: F
     columns = [variable.column for variable in variables]
     for variable in variables:
         if names.count(variable.name) > 1:
-            findings.complain(f"{variable.name} is given twice (names have whole nm). Give it once")
+            findings.complain(
+                f"{variable.name} is given twice (names contain whole nm). Give it once"
+            )
         elif columns.count(variable.column) > 1:
             sharing = [v.name for v in variables if v.column == variable.column]
             findings.complain(
