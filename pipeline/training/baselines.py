@@ -36,7 +36,7 @@ def baseline_outputs(
         tolerance_nm: largest distance of an algorithm's wavelength from the wanted wavelength.
 
     Raises:
-        ConfigError: the bands of an algorithm are missing, or it has none of the outputs.
+        ConfigError: the bands of an algorithm are missing, or an algorithm has none of the outputs.
     """
     found = {}
     for name in names:

@@ -112,8 +112,9 @@ def _new_head(
     left = len(start.layers) - chosen.drop_layers
     if left < 1:
         raise ConfigError(
-            f"finetune.drop_layers: found {chosen.drop_layers}, but {start.name} has {len(start.layers)} "
-            "layers, so no layer would be left. Use ocpipe train, or drop fewer layers."
+            f"finetune.drop_layers: found {chosen.drop_layers}, but {start.name} has "
+            f"{len(start.layers)} layers, so no layer would be left. Use ocpipe train, or drop "
+            "fewer layers."
         )
     kept = rescaled(start, inputs, start.outputs).layers[:left]
     hidden = kept[-1].activation

@@ -165,7 +165,7 @@ def check_learner(config: Recipe, prepared: PreparedSamples, learner: Learner) -
 
 
 def stage_fit(fit: Fit, stage: Stage) -> Fit:
-    """Return the settings of one stage; settings that the stage lacks are those of the fit."""
+    """Return the settings of one stage; the fit gives the settings that the stage lacks."""
     own = stage.model_dump(
         include={"schedule", "epochs", "batch_size", "early_stopping"}, exclude_none=True
     )

@@ -1,4 +1,4 @@
-"""Make the record of a training that is saved in the file of a network, as plain data."""
+"""Make the record of a training, as plain data for the file of a network."""
 
 from typing import Any
 

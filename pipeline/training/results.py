@@ -112,7 +112,7 @@ def _save_networks(folder: Path, config: Recipe, retrieval: Network | Ensemble) 
 def _histories(
     trained: TrainingResult | TrainedEnsemble, files: Sequence[Path]
 ) -> dict[str, str | bytes]:
-    """Return a CSV with the epochs of each network, with file names as keys."""
+    """Return CSV texts with the epochs of each network; file names are the keys."""
     if isinstance(trained, TrainingResult):
         return {"history.csv": history_csv(trained.fitted.history)}
     return {

@@ -25,7 +25,7 @@ from pipeline.training.train import check_trainable, train
 log = logging.getLogger(__name__)
 
 FEW_UNITS = 500
-"""Smallest number of groups (or of rows, without groups) for which one division is enough."""
+"""Smallest number of groups (or rows if there are no groups) for which one division is enough."""
 FOLDS_OF_FEW = 5
 
 

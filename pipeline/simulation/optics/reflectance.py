@@ -40,7 +40,7 @@ def elastic_reflectance(
         bbw: backscattering of sea water, m-1, with shape (band,).
         bbp: backscattering of particles, m-1, with shape (..., band).
         particle_factor: factor on the scattering of particles towards the sensor, with shape (...);
-            1 is average. It depends on the shape of the phase function of the particles.
+            1 is average. The factor depends on the shape of the phase function of the particles.
     """
     molecules = bbw / (a + bbw + bbp)
     particles = bbp / (a + bbw + bbp)

@@ -69,7 +69,7 @@ class Checkpoints:
         """Return the state after the last epoch; None if there is no checkpoint.
 
         Raises:
-            ConfigError: the checkpoint is damaged, or of another configuration or other samples.
+            ConfigError: the checkpoint is damaged, or is of another configuration or other samples.
         """
         path = self.folder / LAST
         if not path.is_file():

@@ -12,7 +12,7 @@ from pipeline.config.training import Fit
 from pipeline.networks.engines.tensorflow_setup import tensorflow
 
 Loss = Callable[[Any, Any], Any]
-"""Returns losses, (n, outputs), from targets and model outputs; losses of classes are (n, 1)."""
+"""Returns losses with shape (n, outputs), or (n, 1) for classes, from targets and model outputs."""
 
 
 def loss_function(fit: Fit, is_classifier: bool) -> Loss:

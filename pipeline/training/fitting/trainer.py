@@ -128,7 +128,7 @@ class Trainer:
             listener: receives each epoch.
             checkpoints: checkpoints to save the state in.
             history: epochs of earlier stages.
-            resume: state of this stage to resume from.
+            resume: saved state of this stage, from which the fit resumes.
         """
         state = resume if resume is not None else FitState([], [], list(history))
         first_epoch = 1 + sum(epoch.stage < self._stage for epoch in state.history)

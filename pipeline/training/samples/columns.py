@@ -113,7 +113,7 @@ def take_rows(table: Table, indices: Sequence[int] | Column) -> Table:
 def read_variables(
     table: Table, wanted: Sequence[VariableConfig], config: SamplesConfig, findings: Findings
 ) -> tuple[tuple[SampleVariable, ...], Array]:
-    """Return variables and their values, with shape (rows, variables), NaN where missing."""
+    """Return variables and their float64 values (rows, variables), with NaN for missing values."""
     variables, values = [], []
     for choice, wavelength_nm in variables_of(wanted):
         try:
@@ -248,9 +248,7 @@ def _refuse_twice(table: Table, variables: Sequence[SampleVariable], findings: F
     columns = [variable.column for variable in variables]
     for variable in variables:
         if names.count(variable.name) > 1:
-            findings.complain(
-                f"{variable.name} is given twice (names contain whole nm). Give it once"
-            )
+            findings.complain(f"{variable.name} is given twice (names have whole nm). Give it once")
         elif columns.count(variable.column) > 1:
             sharing = [v.name for v in variables if v.column == variable.column]
             findings.complain(

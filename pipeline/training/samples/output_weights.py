@@ -11,7 +11,7 @@ from pipeline.networks.variable import Array
 def output_weights(
     key: str, choice: str | Mapping[str, float], names: Sequence[str], sums: Array
 ) -> Array | None:
-    """Return a weight for each class or target, with shape (names,); None if all are equal.
+    """Return the weight of each class or target, (names,); None if all weights are equal.
 
     Args:
         key: key of the configuration, for messages: ``fit.class_weights``.

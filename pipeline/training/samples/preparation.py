@@ -45,7 +45,7 @@ class PreparedSamples:
         """Return the weight of each class or target in a fit; None if all weights are equal.
 
         Raises:
-            ConfigError: a class or target of the fit is unknown, or has no sample to balance it by.
+            ConfigError: a class or target of the fit is unknown, or one to balance has no samples.
         """
         part = self.samples.take(self.split.train)
         if part.labels is not None:

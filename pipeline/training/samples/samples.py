@@ -75,7 +75,7 @@ class SampleSet:
 
     @property
     def fixed_parts(self) -> npt.NDArray[np.str_]:
-        """The part that its file fixes for each sample, with shape (n,); "" if it fixes none."""
+        """The part of each sample, (n,), if its file fixes one; "" if the file fixes none."""
         of_file = np.array([source.get("part", "") for source in self.sources], dtype=np.str_)
         return of_file[self.files]
 

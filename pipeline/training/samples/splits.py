@@ -1,6 +1,6 @@
 """Split samples into three parts: to train a network, to stop the training, and to judge it.
 
-A unit is a set of samples that a split keeps together: those of a group, time or spectrum.
+A unit is a set of samples that a split keeps together: a group, a time or a spectrum.
 """
 
 from collections.abc import Sequence
@@ -75,7 +75,7 @@ def make_folds(samples: SampleSet, config: SplitsConfig) -> list[Split]:
     """Return ``splits.folds`` splits; each sample is in the test part of exactly one of them.
 
     Raises:
-        ConfigError: ``splits.folds`` is not set, or for the reasons of :func:`make_split`.
+        ConfigError: ``splits.folds`` is not set, or :func:`make_split` would raise an error.
     """
     if config.folds is None:
         raise table_error("splits.folds", "no number of folds, expected 2 or more. Set the number")

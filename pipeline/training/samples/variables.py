@@ -92,7 +92,7 @@ def nearest_variable(
 
 
 def expected_units(config: VariableConfig) -> str | None:
-    """Return the wanted units of a variable; None if no units are configured or known for it."""
+    """Return the wanted units of a variable; None if no units are configured or known."""
     known = quantities().get(config.quantity)
     return config.units or (known.units if known else None)
 

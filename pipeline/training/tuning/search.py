@@ -69,7 +69,7 @@ def search(
 
 
 def hyperparameters(space: Space, layers: int) -> Any:
-    """Return the space for Keras Tuner; the units of a layer are drawn only if it exists."""
+    """Return the space for Keras Tuner; units are drawn only for layers that exist."""
     made = keras_tuner.HyperParameters()
     depths = list(range(1, layers + 1))
     if space.layers is not None:

@@ -121,7 +121,7 @@ def _run(
 
 
 def _trial_recipe(recipe: TrainingConfig, epochs: int, longest: int) -> TrainingConfig:
-    """Return the recipe for some epochs, with the learning rates of the longest training."""
+    """Return the recipe for a number of epochs, with the learning rates of the longest training."""
     schedule = recipe.fit.schedule
     if schedule.decay_epochs is None:
         schedule = schedule.model_copy(update={"decay_epochs": float(longest)})
