@@ -1,8 +1,7 @@
 """Compute absorption, backscattering and Rrs from the content of water, by published relations.
 
-The model is pure NumPy in float64 and takes any wavelengths from 350 to 900 nm. The relations and
-their sources are in :mod:`pipeline.simulation.optics`; the tables are in
-``configs/training/optics``.
+The model is pure NumPy in float64, for wavelengths from 350 to 900 nm. The relations and sources
+are in :mod:`pipeline.simulation.optics`, and the tables are in ``configs/training/optics``.
 """
 
 from dataclasses import dataclass

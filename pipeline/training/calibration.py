@@ -31,9 +31,8 @@ def calibrate(outputs: tuple[Variable, ...], unseen: UnseenRows) -> Calibration:
     """Return the factor and the floor of each output.
 
     The ratio of floor to factor is the most likely one for normal errors. Real errors have longer
-    tails than normal errors. So the size of the standard deviation is the geometric mean of two
-    sizes. With the first size, 68.27 % of errors are within one standard deviation. With the second
-    size, 95 % of errors are within 1.96 standard deviations.
+    tails. So the deviation is scaled by the geometric mean of two factors: the first puts 68.27 %
+    of errors within 1 deviation, the second puts 95 % of errors within 1.96 deviations.
 
     Raises:
         ConfigError: an output has too few rows.

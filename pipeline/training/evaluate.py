@@ -37,7 +37,7 @@ def evaluate_networks(
         networks: networks with the same inputs and outputs.
         config: training or fine-tuning configuration; its samples, splits and baselines are used.
         part: ``train``, ``validation``, ``test`` or ``all``.
-        output: folder for pictures, tables and the model card; None to write no files.
+        output: folder for pictures, tables and the model card, or None to write no files.
         files: tables of samples to use instead of the tables of the configuration.
 
     Returns:
@@ -160,7 +160,7 @@ def _check_fit(networks: Sequence[Network | Ensemble], recipe: Recipe, inputs: i
         if own != named or len(own) != inputs:
             raise ConfigError(
                 f"{network.name} takes {', '.join(v.name for v in network.inputs)}, but the "
-                "samples have other inputs. Choose the configuration of its training."
+                "samples have other inputs. Choose the configuration that trained the network."
             )
         if [v.name for v in network.outputs] != [v.name for v in first.outputs]:
             raise ConfigError(

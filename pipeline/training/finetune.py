@@ -113,8 +113,7 @@ def _new_head(
     if left < 1:
         raise ConfigError(
             f"finetune.drop_layers: found {chosen.drop_layers}, but {start.name} has "
-            f"{len(start.layers)} layers, so no layer would be left. Use ocpipe train, or drop "
-            "fewer layers."
+            f"{len(start.layers)} layers, so no layer is left. Use ocpipe train, or drop fewer."
         )
     kept = rescaled(start, inputs, start.outputs).layers[:left]
     hidden = kept[-1].activation

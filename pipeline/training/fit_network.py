@@ -59,8 +59,7 @@ class Learner:
     decorrelation: Layer | None
     """First layer of the model, which decorrelates the inputs and does not learn."""
     one_logit: bool = False
-    """Whether the model has one logit for two classes; the network then has one output per
-    class."""
+    """Whether one logit stands for two classes; the network then has one output per class."""
     kept_layers: int = 0
     """Number of layers that come from the start network."""
     before: Network | None = None

@@ -171,8 +171,7 @@ def row_losses(
 ) -> Array:
     """Return the loss of each target of each row; the mean of these losses is the loss of the rows.
 
-    The shape is (rows * targets,), row after row. For classes the loss is the cross-entropy, with
-    shape (rows,).
+    The shape is (rows * targets,), row after row. Classes have one cross-entropy per row.
     """
     found = network.reference(part.samples.x[rows])
     data = part.data(rows, network.inputs, network.outputs)

@@ -78,8 +78,7 @@ def phytoplankton_absorption(
             flattens as chlorophyll rises, due to pigments and the package effect of larger cells.
         wavelength_nm: wavelengths, with shape (band,).
         carotenoids: natural logarithm of the ratio of absorption to its mean, around 490 nm.
-        violet: natural logarithm of the ratio of absorption to its mean, below 410 nm, where
-            phaeopigments and UV screens absorb.
+        violet: like ``carotenoids``, but below 410 nm, where phaeopigments and UV screens absorb.
     """
     bands = np.append(wavelength_nm, REFERENCE_NM)
     mean = phytoplankton_spectrum(shape_chlorophyll, bands)

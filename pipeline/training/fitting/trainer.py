@@ -36,8 +36,8 @@ class FitData:
     x: Array
     """Scaled inputs, with shape (n, inputs)."""
     y: Array
-    """Scaled targets, or ones and zeros for classes, with shape (n, outputs). Where the weight is
-    0, values are arbitrary."""
+    """Scaled targets, or ones and zeros for classes, (n, outputs); arbitrary where the weight is
+    0."""
     weights: Array
     """Weight of each target, with shape (n, outputs), or (n, 1) for classes."""
 
