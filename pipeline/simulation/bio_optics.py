@@ -1,7 +1,7 @@
-"""A published bio-optical model: from the content of water to absorption, backscattering and Rrs.
+"""Compute absorption, backscattering and Rrs from the content of water, by published relations.
 
-It is pure NumPy in float64, for any wavelengths from 350 to 900 nm. The relations and their sources
-are in :mod:`pipeline.simulation.optics`, the tables in ``configs/training/optics``.
+The model is pure NumPy in float64, for wavelengths from 350 to 900 nm. The relations and sources
+are in :mod:`pipeline.simulation.optics`, and the tables are in ``configs/training/optics``.
 """
 
 from dataclasses import dataclass
@@ -36,19 +36,19 @@ class Water:
     aph_443: Array
     """Absorption of phytoplankton at 443 nm, m-1."""
     shape_chlorophyll: Array
-    """Chlorophyll (mg m-3) for which the mean absorption spectrum has the shape of this one."""
+    """Chlorophyll (mg m-3) whose mean spectrum gives the shape of the phytoplankton absorption."""
     cdom_443: Array
     """Absorption of coloured dissolved organic matter at 443 nm, m-1."""
     detritus_443: Array
     """Absorption at 443 nm of the non-algal particles that accompany phytoplankton, m-1."""
     organic_bbp_550: Array
-    """Backscattering of all particles but minerals at 550 nm, m-1."""
+    """Backscattering at 550 nm of all particles except minerals, m-1."""
     organic_exponent: Array
-    """Spectral exponent of the backscattering of these particles."""
+    """Spectral exponent of the backscattering of all particles except minerals."""
     carotenoids: Array | float = 0.0
-    """Natural logarithm of phytoplankton absorption around 490 nm relative to the mean."""
+    """Natural logarithm of the ratio of phytoplankton absorption to its mean, around 490 nm."""
     violet: Array | float = 0.0
-    """Natural logarithm of phytoplankton absorption below 410 nm relative to the mean."""
+    """Natural logarithm of the ratio of phytoplankton absorption to its mean, below 410 nm."""
     mineral: Array | float = 0.0
     """Concentration of mineral particles, g m-3."""
     cdom_slope: Array | float = absorption.CDOM_SLOPE
@@ -56,13 +56,13 @@ class Water:
     non_algal_slope: Array | float = absorption.NON_ALGAL_SLOPE
     """Exponential slope of the absorption of detritus and minerals, nm-1."""
     mineral_absorption: Array | float = absorption.MINERAL_ABSORPTION_443
-    """Absorption of minerals by mass at 443 nm, m2 g-1."""
+    """Absorption at 443 nm per mass of minerals, m2 g-1."""
     mineral_backscattering: Array | float = backscattering.MINERAL_BACKSCATTERING_650
-    """Backscattering of minerals by mass at 650 nm, m2 g-1."""
+    """Backscattering at 650 nm per mass of minerals, m2 g-1."""
     mineral_exponent: Array | float = backscattering.MINERAL_EXPONENT
     """Spectral exponent of the backscattering of minerals."""
     particle_factor: Array | float = 1.0
-    """Scattering of particles towards the sensor relative to the average."""
+    """Factor on the scattering of particles towards the sensor; 1 is average."""
     fluorescence_yield: Array | float = 1.0
     """Quantum yield of chlorophyll fluorescence, percent."""
 
@@ -103,10 +103,10 @@ def mean_water(chlorophyll: Array | float) -> Water:
 
 
 def forward(water: Water, wavelength_nm: Array) -> Optics:
-    """Return optical properties and Rrs, (..., band), of water whose fields have shape (...).
+    """Return optical properties and Rrs with shape (..., band), from fields with shape (...).
 
     Raises:
-        ConfigError: a wavelength is not from 350 to 900 nm.
+        ConfigError: a wavelength is below 350 or above 900 nm.
     """
     asked = np.asarray(wavelength_nm, dtype=np.float64)
     check_wavelengths(asked)
@@ -124,7 +124,7 @@ def forward(water: Water, wavelength_nm: Array) -> Optics:
 
 
 def check_wavelengths(wavelength_nm: Array) -> None:
-    """Raise a ConfigError if a wavelength is not from 350 to 900 nm."""
+    """Raise a ConfigError if a wavelength is below 350 or above 900 nm."""
     outside = [f"{nm:g}" for nm in np.ravel(wavelength_nm) if not SHORTEST_NM <= nm <= LONGEST_NM]
     if outside:
         raise ConfigError(

@@ -6,7 +6,7 @@ from pipeline.facts.optical_tables import Array
 from pipeline.simulation.waters import NoiseLevel
 
 HIGHEST_FACTOR = 10.0
-"""Largest multiple of the shipped noise: with more, the noise would exceed the signal."""
+"""Largest factor on the shipped noise; with a larger factor, the noise would exceed the signal."""
 OFFSET_NM = 412.0
 
 
@@ -19,16 +19,16 @@ def add_noise(
 ) -> Array:
     """Return noisy Rrs in sr-1, at least ``lowest_share`` of the true value in each band.
 
-    A network takes the logarithm of Rrs, so it never sees a pixel with a band at or below zero.
-    For such a sample the noise is drawn again. So the darkest waters get a little brighter on
-    average, as among the valid pixels of a scene.
+    If a band of a sample falls below ``lowest_share``, the noise of that sample is drawn again,
+    because networks take the logarithm of Rrs. So the darkest waters get a little brighter on
+    average, as in the valid pixels of a scene.
 
     Args:
         rrs: positive Rrs without noise, sr-1, with shape (sample, band).
         wavelength_nm: wavelengths, with shape (band,).
         rng: random generator; the order of draws depends on the values.
         level: noise of one pixel.
-        factor: multiple of that noise, 0 for none.
+        factor: factor on the noise; 0 for no noise.
     """
     if factor == 0.0:
         return rrs

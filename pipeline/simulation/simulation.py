@@ -1,4 +1,4 @@
-"""Simulate tables of water: Rrs as a sensor sees it, and the properties of the water."""
+"""Simulate tables with the properties of waters and with Rrs as a sensor sees it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
@@ -19,7 +19,7 @@ Column = npt.NDArray[np.float32]
 Kept = npt.NDArray[np.bool_]
 
 BATCH = 10_000
-"""Waters drawn at a time: fixed, so that a small table is the beginning of a large one."""
+"""Number of waters drawn at a time; fixed, so that a small table is the start of a large one."""
 SPECTRAL = ("aph", "adg", "bbp")
 OUTPUTS = (*SPECTRAL, "chlor_a")
 # Fields of Water that become columns, with their units and long names.
@@ -47,9 +47,9 @@ def simulate_samples(
         count: number of samples.
         wavelength_nm: bands of all spectral columns, from 350 to 900 nm.
         seed: seed of the random numbers.
-        noise: noise on Rrs, as a multiple of the shipped noise; 0 for none.
-        outputs: columns in addition to Rrs, of aph, adg, bbp and chlor_a.
-        waters: distributions to draw from; None for the shipped ones.
+        noise: factor on the shipped noise of Rrs; 0 for no noise.
+        outputs: columns in addition to Rrs: any of aph, adg, bbp and chlor_a.
+        waters: distributions to draw from, or None for the shipped distributions.
 
     Raises:
         ConfigError: a band is out of range or given twice, or another argument is invalid.
@@ -73,7 +73,7 @@ def simulate_samples(
 def _batches(
     bands: Array, seed: int, noise: float, outputs: Sequence[str], waters: WaterDistributions
 ) -> Iterator[dict[str, Array]]:
-    """Yield the columns of one batch after the other, without end."""
+    """Yield batches of columns without end."""
     # Noise has its own random numbers, so that a change of noise or bands keeps the waters.
     water_rng, noise_rng = (np.random.default_rng((seed, part)) for part in (0, 1))
     while True:
@@ -92,7 +92,7 @@ def select(water: Water, kept: Kept) -> Water:
 
 
 def _within_limits(water: Water, waters: WaterDistributions) -> Kept:
-    """Return which waters are within the limits; Rrs is checked in the green, where it peaks."""
+    """Return True for waters within the limits; Rrs is checked in the green, where it peaks."""
     lowest, highest = waters.limits.chlorophyll
     green = forward(water, np.array([490.0, 560.0, 580.0, 600.0])).rrs.max(axis=-1)
     return np.asarray(
@@ -155,7 +155,7 @@ def _checked_bands(wavelength_nm: Sequence[float]) -> Array:
     twice = repeated([band_name("Rrs", nm) for nm in bands])
     if twice:
         raise ConfigError(
-            f"several bands would share the names {twice}, because names have whole nm. "
+            f"several bands would share the names {twice}, because names contain whole nm. "
             "Give each band once."
         )
     return bands

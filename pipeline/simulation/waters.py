@@ -58,7 +58,7 @@ class WaterType(Strict):
 
 
 class Limits(Strict):
-    """Limits of waters; a water beyond them is dropped."""
+    """Limits of waters; a water outside these limits is dropped."""
 
     chlorophyll: tuple[Positive, Positive]
     highest_cdom_443: Positive
@@ -111,7 +111,7 @@ def shipped_waters() -> WaterDistributions:
 
 
 def draw_water(count: int, rng: np.random.Generator, waters: WaterDistributions) -> Water:
-    """Draw ``count`` waters, each field with shape (count,), always in the same order."""
+    """Draw ``count`` waters; each field has shape (count,), and the order of draws is fixed."""
     shares = np.array([kind.share for kind in waters.types])
     kinds = rng.choice(len(waters.types), count, p=shares / shares.sum())
     river, own = rng.standard_normal((2, count))
@@ -162,7 +162,7 @@ def draw_water(count: int, rng: np.random.Generator, waters: WaterDistributions)
 def _phytoplankton(
     chlorophyll: Array, waters: WaterDistributions, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Return absorption at 443 nm, and the chlorophyll whose spectrum has the same shape."""
+    """Return absorption at 443 nm, and the chlorophyll that sets the shape of the spectrum."""
     level, own = rng.standard_normal((2, len(chlorophyll)))
     mean = absorption.phytoplankton_443(chlorophyll, newer=rng.random(len(chlorophyll)))
     shape = _correlated(level, own, waters.shape_correlation)
@@ -175,7 +175,7 @@ def _phytoplankton(
 def _organic_backscattering(
     chlorophyll: Array, waters: WaterDistributions, with_chlorophyll: Array, background: Array
 ) -> Array:
-    """Return backscattering at 550 nm: a part that follows chlorophyll, and a background."""
+    """Return backscattering at 550 nm: a part that depends on chlorophyll, plus a background."""
     follows, stays = waters.organic_backscattering, waters.background_backscattering
     mean = backscattering.organic_backscattering_550(chlorophyll)
     varying = _spread(mean * follows.median, follows.spread, with_chlorophyll)
@@ -183,7 +183,7 @@ def _organic_backscattering(
 
 
 def _of_kind(of_types: list[LogNormal], kinds: npt.NDArray[np.int64], normal: Array) -> Array:
-    """Return each water's value, from the distribution of its type and a normal deviate."""
+    """Return one value per water, from the distribution of its water type and a normal deviate."""
     medians = np.array([one.median for one in of_types])[kinds]
     spreads = np.array([one.spread for one in of_types])[kinds]
     return _spread(medians, spreads, normal)

@@ -1,4 +1,4 @@
-"""Apply published algorithms and thresholds to samples, to compare a network with them."""
+"""Apply published algorithms and thresholds to samples, for comparison with a network."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ def baseline_outputs(
     x: Array,
     tolerance_nm: float,
 ) -> dict[str, Array]:
-    """Return the outputs of algorithms, by the name of the algorithm.
+    """Return the outputs of each algorithm, with the names of algorithms as keys.
 
     Args:
         names: names of algorithms.
@@ -33,10 +33,10 @@ def baseline_outputs(
         inputs: variables in the columns of ``x``.
         outputs: variables in the columns of the result; NaN where an algorithm has no value.
         x: physical values with shape (n, inputs).
-        tolerance_nm: largest distance between a wanted wavelength and that of the algorithm.
+        tolerance_nm: largest distance of an algorithm's wavelength from the wanted wavelength.
 
     Raises:
-        ConfigError: an algorithm lacks bands, or has none of the outputs.
+        ConfigError: the bands of an algorithm are missing, or an algorithm has none of the outputs.
     """
     found = {}
     for name in names:
@@ -61,13 +61,13 @@ def baseline_classes(
     classes: Sequence[str],
     x: Array,
 ) -> dict[str, npt.NDArray[np.int64]]:
-    """Return the class of each row (n,) by the rules of each baseline; -1 where none holds.
+    """Return the class of each row by each baseline, with shape (n,); -1 where no rule holds.
 
-    ``classes`` are in the order of their numbers; the other arguments are those of
+    ``classes`` are class names in the order of their numbers. The other arguments are as in
     :func:`baseline_outputs`.
 
     Raises:
-        ConfigError: an algorithm lacks bands, or a rule uses an unknown name or class.
+        ConfigError: the bands of an algorithm are missing, or a rule uses an unknown name or class.
     """
     found = {}
     for name, baseline in baselines.items():
@@ -94,7 +94,7 @@ def baseline_classes(
 def _apply(
     where: str, name: str, sensor: str, inputs: tuple[Variable, ...], x: Array
 ) -> tuple[Retrieval, Array]:
-    """Return an algorithm bound to the bands among the inputs, and its outputs (n, outputs)."""
+    """Return an algorithm for the bands of the inputs, and its outputs with shape (n, outputs)."""
     bands = {v.wavelength_nm: i for i, v in enumerate(inputs) if v.quantity == "Rrs"}
     try:
         known = [nm for nm in bands if nm is not None]

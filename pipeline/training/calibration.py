@@ -1,4 +1,4 @@
-"""Calibrate an ensemble: from the spread and the errors of networks to a standard deviation."""
+"""Calibrate an ensemble, so that its standard deviation fits the errors of its networks."""
 
 from dataclasses import dataclass
 
@@ -17,12 +17,12 @@ FLOORS = (0.0, *np.logspace(-1.5, 2.0, 60).tolist())
 
 @dataclass(frozen=True)
 class UnseenRows:
-    """Results on rows that a network did not learn from, in log10 if an output spans decades."""
+    """Results of networks on rows unseen in training; in log10 for outputs that span decades."""
 
     observed: Array
     """Observed values, with shape (n, outputs)."""
     modelled: Array
-    """Mean of the networks that did not learn from the row, with shape (n, outputs)."""
+    """Mean of the networks that did not learn from that row, with shape (n, outputs)."""
     spread: Array
     """Standard deviation over all networks, with shape (n, outputs)."""
 
@@ -30,9 +30,9 @@ class UnseenRows:
 def calibrate(outputs: tuple[Variable, ...], unseen: UnseenRows) -> Calibration:
     """Return the factor and the floor of each output.
 
-    Their ratio is the most likely one for normal errors of that standard deviation. Real errors
-    have longer tails. So their size is the geometric mean of two sizes: the one at which 68.27 %
-    of errors are within one standard deviation, and the one at which 95 % are within 1.96.
+    The ratio of floor to factor is the most likely one for normal errors. Real errors have longer
+    tails. So the deviation is scaled by the geometric mean of two factors: the first puts 68.27 %
+    of errors within 1 deviation, the second puts 95 % of errors within 1.96 deviations.
 
     Raises:
         ConfigError: an output has too few rows.
@@ -63,7 +63,7 @@ def _factor_and_floor(error: Array, spread: Array) -> tuple[float, float]:
 
 
 def _surprise(error: Array, shape: Array) -> float:
-    """Return the negative log-likelihood of normal errors of this shape, at the best size."""
+    """Return the negative log-likelihood of normal errors for the best deviation of this shape."""
     if not (shape > 0).all():
         return float("inf")
     size = np.sqrt(np.mean(np.square(error / shape)))

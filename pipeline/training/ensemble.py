@@ -1,9 +1,9 @@
-"""Train several networks by one recipe; each leaves out a different part of the samples.
+"""Train several networks by one recipe; each network leaves out a different part of the samples.
 
-The training and validation parts together are divided into folds. A member learns from all folds
-but one, and that fold decides when it stops. So for every row there are members that did not learn
-from it. Their errors on such rows, and the spread of all members, calibrate the uncertainty that
-the ensemble states.
+The training and validation parts together are divided into folds. A member of the ensemble learns
+from all folds except one; the left-out fold decides when training stops. So every row is left out
+by some members. The errors of members on the rows that they left out, and the spread of all
+members, calibrate the uncertainty of the ensemble.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ from pipeline.training.samples.splits import Split, make_folds
 
 Kind = TypeVar("Kind", bound=Recipe)
 TrainMember = Callable[[Kind, PreparedSamples, Path | None], TrainingResult]
-"""Trains one network, from its recipe, its samples and the folder for its checkpoints."""
+"""Function that trains one network, given its recipe, samples and folder of checkpoints."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +47,8 @@ def train_ensemble(
 ) -> TrainedEnsemble:
     """Train the members of an ensemble and calibrate its uncertainty.
 
-    All members have the same recipe; their seeds count up from its seed. No member learns from the
-    test part.
+    All members have the same recipe but different seeds, which count up from the seed of the
+    recipe. No member learns from the test part.
 
     Raises:
         ConfigError: there are too few groups or rows for the folds, or a fit failed.
@@ -75,7 +75,7 @@ def train_ensemble(
 
 
 def held_on(ensemble: Ensemble, prepared: PreparedSamples, rows: Rows) -> Mapping[str, Any]:
-    """Return for each output the share of observed values inside the ensemble's intervals."""
+    """Return, for each output, the share of observed values inside the ensemble's intervals."""
     chosen = prepared.samples.take(rows)
     modelled, deviation = ensemble.predict_with_uncertainty(chosen.x, "numpy")
     with np.errstate(all="ignore"):
@@ -106,7 +106,7 @@ def _calibrated(
 def _unseen(
     ensemble: Ensemble, prepared: PreparedSamples, pool: Rows, folds: Sequence[Rows]
 ) -> UnseenRows:
-    """Return for each row of the pool the mean of the members that did not learn from it."""
+    """Return, for each row of the pool, the mean of the members that left out that row."""
     x, y = prepared.samples.x[pool], prepared.samples.y[pool]
     with np.errstate(all="ignore"):
         made = np.stack([in_decades(ensemble.outputs, m.reference(x)) for m in ensemble.members])

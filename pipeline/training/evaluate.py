@@ -1,4 +1,4 @@
-"""Evaluate networks on the samples of a training configuration, beside published algorithms."""
+"""Evaluate networks and published algorithms on the samples of a training configuration."""
 
 import importlib.metadata
 from collections.abc import Sequence
@@ -31,14 +31,14 @@ def evaluate_networks(
     output: Path | None,
     files: tuple[Path, ...] = (),
 ) -> str:
-    """Evaluate the first network and compare the others and published algorithms with it.
+    """Evaluate the first network; compare the other networks and published algorithms with it.
 
     Args:
         networks: networks with the same inputs and outputs.
         config: training or fine-tuning configuration; its samples, splits and baselines are used.
         part: ``train``, ``validation``, ``test`` or ``all``.
-        output: folder for pictures, tables and the model card; None for none.
-        files: tables of samples, instead of those of the configuration.
+        output: folder for pictures, tables and the model card, or None to write no files.
+        files: tables of samples to use instead of the tables of the configuration.
 
     Returns:
         The tables as text.
@@ -69,10 +69,10 @@ def evaluate_part(
     before: Network | None = None,
     others: Sequence[Network | Ensemble] = (),
 ) -> Evaluation:
-    """Evaluate a network on one part of the samples, beside algorithms and other networks.
+    """Evaluate a network, algorithms and other networks on one part of the samples.
 
-    ``part`` is ``train``, ``validation``, ``test`` or ``all``. The other networks, and the one
-    ``before`` fine-tuning, have the same inputs and outputs.
+    ``part`` is ``train``, ``validation``, ``test`` or ``all``. The other networks, and the network
+    ``before`` fine-tuning, must have the same inputs and outputs as ``network``.
     """
     rows = np.arange(len(prepared.samples)) if part == "all" else getattr(prepared.split, part)
     chosen, sensor = prepared.samples.take(rows), config.sensors[0]
@@ -134,7 +134,7 @@ def model_card(network: Network | Ensemble, config: Recipe, prepared: PreparedSa
 def _named_apart(
     before: Network | None, others: Sequence[Network | Ensemble], taken: Sequence[str]
 ) -> list[tuple[str, Network | Ensemble]]:
-    """Return the networks to compare with, each under a name of its own."""
+    """Return the networks to compare with, each under a unique name."""
     named: list[tuple[str, Network | Ensemble]] = (
         [] if before is None else [(f"{before.name} before", before)]
     )
@@ -152,7 +152,7 @@ def _recipe(config: str, network: Network | Ensemble) -> Recipe:
 
 
 def _check_fit(networks: Sequence[Network | Ensemble], recipe: Recipe, inputs: int) -> None:
-    """Refuse networks that do not take the inputs of the samples, or make different outputs."""
+    """Refuse networks that do not have the inputs of the samples, or that differ in outputs."""
     named = [(choice.quantity, nm) for choice, nm in variables_of(recipe.samples.inputs)]
     first = networks[0]
     for network in networks:
@@ -160,7 +160,7 @@ def _check_fit(networks: Sequence[Network | Ensemble], recipe: Recipe, inputs: i
         if own != named or len(own) != inputs:
             raise ConfigError(
                 f"{network.name} takes {', '.join(v.name for v in network.inputs)}, but the "
-                "samples have other inputs. Choose the configuration that it was trained with."
+                "samples have other inputs. Choose the configuration that trained the network."
             )
         if [v.name for v in network.outputs] != [v.name for v in first.outputs]:
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""Continue training an existing network: all of it or its last layers, in stages."""
+"""Continue training an existing network in stages: all of its layers, or only the last ones."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,9 +26,9 @@ def finetune(
     checkpoints: Path | None = None,
     prepared: PreparedSamples | None = None,
 ) -> TrainingResult:
-    """Continue training a network; if the samples name no inputs, those of the network are used.
+    """Continue training a network; its own inputs are used if the configuration names no inputs.
 
-    The other arguments and the errors are those of :func:`pipeline.training.train.train`.
+    The other arguments and the errors are as in :func:`pipeline.training.train.train`.
     """
     config = with_inputs_of(start, config)
     return fit_network(
@@ -51,7 +51,7 @@ def with_inputs_of(start: Network | Ensemble, config: FinetuneConfig) -> Finetun
     named = [(choice.quantity, nm) for choice, nm in variables_of(config.samples.inputs)]
     if named and named != [(v.quantity, v.wavelength_nm) for v in start.inputs]:
         raise ConfigError(
-            f"samples.inputs are other inputs than those of {start.name}: "
+            f"samples.inputs lists other inputs than those of {start.name}: "
             f"{', '.join(v.name for v in start.inputs)}. Remove samples.inputs: the inputs of the "
             "network are used."
         )
@@ -74,10 +74,10 @@ def with_inputs_of(start: Network | Ensemble, config: FinetuneConfig) -> Finetun
 def begin(start: Network, config: FinetuneConfig, prepared: PreparedSamples) -> Learner:
     """Return the model before its first step.
 
-    With ``head: keep`` it gives the same numbers as the start network, whatever the scaling.
+    With ``head: keep`` the model gives the same numbers as the start network, for any scaling.
 
     Raises:
-        ConfigError: a target is not an output of the network, or no layer of it would be left.
+        ConfigError: a target is not an output of the network, or all layers would be dropped.
     """
     refit = config.finetune.scaling == "refit"
     inputs = prepared.inputs() if refit else start.inputs
@@ -112,8 +112,8 @@ def _new_head(
     left = len(start.layers) - chosen.drop_layers
     if left < 1:
         raise ConfigError(
-            f"finetune.drop_layers: {chosen.drop_layers} of {len(start.layers)} layers; nothing of "
-            f"{start.name} would be left. Use ocpipe train, or drop fewer."
+            f"finetune.drop_layers: found {chosen.drop_layers}, but {start.name} has "
+            f"{len(start.layers)} layers, so no layer is left. Use ocpipe train, or drop fewer."
         )
     kept = rescaled(start, inputs, start.outputs).layers[:left]
     hidden = kept[-1].activation
@@ -136,7 +136,7 @@ def _decorrelation(
     prepared: PreparedSamples,
     inputs: tuple[Variable, ...],
 ) -> Layer | None:
-    """Return the decorrelation that the start network was trained with, otherwise a new one."""
+    """Return the decorrelation in the start network if it still fits, otherwise a new one."""
     if not config.finetune.decorrelate:
         return None
     known = start.training.get("decorrelation")
@@ -167,7 +167,7 @@ def _columns(start: Network, prepared: PreparedSamples, tolerance_nm: float) -> 
         if start.outputs[nearest].units != target.units:
             raise ConfigError(
                 f"target {target.name} is in {target.units}, expected "
-                f"{start.outputs[nearest].units} as in {start.name}. Convert it by samples.columns."
+                f"{start.outputs[nearest].units} as in {start.name}. Convert it in samples.columns."
             )
         columns.append(nearest)
     return columns

@@ -1,4 +1,4 @@
-"""Fit a model and make a network of it: the steps that training and fine-tuning share."""
+"""Fit a model and turn it into a network: the steps that training and fine-tuning share."""
 
 import hashlib
 import json
@@ -44,12 +44,12 @@ class TrainingResult:
     fitted: FitResult
     prepared: PreparedSamples
     before: Network | None = None
-    """The network before fine-tuning, reduced to the same outputs."""
+    """The network before fine-tuning, reduced to the outputs of the fine-tuned network."""
 
 
 @dataclass(frozen=True)
 class Learner:
-    """A model before its first step, and what is needed to make a network of it."""
+    """A model before its first training step, and what is needed to turn it into a network."""
 
     model: "keras.Model"
     inputs: tuple[Variable, ...]
@@ -57,16 +57,16 @@ class Learner:
     activations: tuple[str, ...]
     """Activation of each layer of the finished network."""
     decorrelation: Layer | None
-    """Layer in front that decorrelates the inputs and does not learn."""
+    """First layer of the model, which decorrelates the inputs and does not learn."""
     one_logit: bool = False
-    """Whether one logit learns two classes; the network gets a softmax of zero and the logit."""
+    """Whether one logit stands for two classes; the network then has one output per class."""
     kept_layers: int = 0
     """Number of layers that come from the start network."""
     before: Network | None = None
-    """The start network on the same outputs; None if the head is new."""
+    """The start network, reduced to the outputs of the model; None if the head is new."""
 
     def layers(self) -> tuple[Layer, ...]:
-        """Return the layers of the network, with the weights that the model has now."""
+        """Return the layers of the network, with the current weights of the model."""
         *hidden, last = layers_of(self.model, self.activations)
         if self.one_logit:
             zero = np.zeros_like(last.kernel)
@@ -74,7 +74,7 @@ class Learner:
         return (*hidden, last)
 
     def parts(self, prepared: PreparedSamples, fit: Fit) -> tuple[FitData, FitData | None]:
-        """Return the training and the validation samples as the model takes them.
+        """Return the training and the validation samples as arrays for the model.
 
         Raises:
             ConfigError: no training samples are left.
@@ -91,7 +91,7 @@ class Learner:
         return train, validation
 
     def freeze(self, stage: Stage) -> None:
-        """Freeze the first layers as a stage asks; the layers behind them learn.
+        """Freeze as many of the first layers as a stage says; all later layers learn.
 
         Raises:
             ConfigError: no layer is left to learn, or the first layer cannot be frozen.
@@ -125,7 +125,7 @@ def fit_network(
     """Check everything, fit stage after stage, and return the network with its record.
 
     Raises:
-        ConfigError: the configuration or the samples are wrong, found before any training.
+        ConfigError: the configuration or the samples are wrong; both are checked before training.
         DivergedError: the loss became infinite or NaN.
     """
     set_up(config.fit)
@@ -142,11 +142,11 @@ def fit_network(
 
 
 def check_learner(config: Recipe, prepared: PreparedSamples, learner: Learner) -> None:
-    """Refuse, before hours of training, a network that cannot be used or saved as asked.
+    """Refuse, before hours of training, a network that could not be used or saved afterwards.
 
     Raises:
-        NetworkError: a class map cannot name a class, or OC-SMART's program cannot run the network
-            although the recipe saves in its layout.
+        NetworkError: a class name cannot be used in a class map, or the recipe saves in OC-SMART's
+            layout but OC-SMART's program cannot run the network.
         ConfigError: a sensor is unknown, or a threshold of ``class_baselines`` cannot be computed.
     """
     from pipeline.networks.saving import check_savable
@@ -164,7 +164,7 @@ def check_learner(config: Recipe, prepared: PreparedSamples, learner: Learner) -
 
 
 def stage_fit(fit: Fit, stage: Stage) -> Fit:
-    """Return the settings of one stage: its own where it has them, otherwise those of the fit."""
+    """Return the settings of one stage; the fit gives the settings that the stage lacks."""
     own = stage.model_dump(
         include={"schedule", "epochs", "batch_size", "early_stopping"}, exclude_none=True
     )
@@ -239,7 +239,7 @@ def _checkpoints(
 
 
 def _bare_network(config: Recipe, prepared: PreparedSamples, learner: Learner) -> Network:
-    """Return the network as it is now, still without record and golden spectra."""
+    """Return the network with the current weights, without record and golden spectra."""
     network = Network(
         name=config.name,
         title=config.title or config.name,

@@ -1,4 +1,4 @@
-"""Reads training configurations; the names that they may use come from the tables of networks."""
+"""Read training configurations; allowed names come from the tables in ``pipeline.networks``."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,10 +19,10 @@ _WORDS: dict[type[Recipe], str] = {
 
 
 def load_recipe(source: str | Path | Mapping[str, Any], kind: type[Kind]) -> Kind:
-    """Return a training configuration from a file, a shipped one by its name, or plain data.
+    """Return a training configuration from a file, the name of a shipped one, or plain data.
 
     Raises:
-        ConfigError: it cannot be read, or a key or value is wrong; all complaints at once.
+        ConfigError: the file cannot be read, or a key or value is wrong; all errors are listed.
     """
     data = source if isinstance(source, Mapping) else read_mapping(find_recipe(source))
     origin = "configuration" if isinstance(source, Mapping) else Path(source).name
@@ -36,9 +36,9 @@ def load_recipe(source: str | Path | Mapping[str, Any], kind: type[Kind]) -> Kin
 
 
 def find_recipe(source: str | Path) -> Path:
-    """Return the file itself, or the shipped training configuration of that name.
+    """Return the file itself, or the shipped training configuration with that name.
 
     Raises:
-        ConfigError: neither exists.
+        ConfigError: there is neither such a file nor such a shipped configuration.
     """
     return find_shipped(source, "training", _WORDS[TrainingConfig])

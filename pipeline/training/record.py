@@ -1,4 +1,4 @@
-"""The record of a training in the file of a network, as plain data."""
+"""Make the record of a training, as plain data for the file of a network."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ MOST_REMEMBERED = 20
 
 
 def source_record(prepared: PreparedSamples) -> dict[str, Any]:
-    """Return which program and which files of samples a network comes from."""
+    """Return the program version and the files of samples that a network comes from."""
     return {
         "software": f"ocpipe {__version__}",
         "data": [dict(source) for source in prepared.samples.sources],
@@ -50,7 +50,7 @@ def _number(value: float) -> float | None:
 
 
 def start_record(start: Network | None, first: Layer | None) -> dict[str, Any]:
-    """Return which network was fine-tuned, and the decorrelation for a later fine-tuning."""
+    """Return the network that was fine-tuned, and the decorrelation for a later fine-tuning."""
     record: dict[str, Any] = {}
     if start is not None:
         record["start"] = {"name": start.name, "file": start.file_name, "sha256": start.sha256}

@@ -36,7 +36,7 @@ def write_results(
 ) -> list[Path]:
     """Save one network or an ensemble, with its evaluation on held-out samples and its model card.
 
-    Files of the same names are replaced.
+    Existing files with the same names are replaced.
 
     Returns:
         The files of the networks; the file of an ensemble comes last.
@@ -112,7 +112,7 @@ def _save_networks(folder: Path, config: Recipe, retrieval: Network | Ensemble) 
 def _histories(
     trained: TrainingResult | TrainedEnsemble, files: Sequence[Path]
 ) -> dict[str, str | bytes]:
-    """Return the epochs of each network as CSV texts, by file name."""
+    """Return CSV texts with the epochs of each network; file names are the keys."""
     if isinstance(trained, TrainingResult):
         return {"history.csv": history_csv(trained.fitted.history)}
     return {

@@ -25,7 +25,7 @@ from pipeline.training.train import check_trainable, train
 log = logging.getLogger(__name__)
 
 FEW_UNITS = 500
-"""Samples with fewer groups (or rows without groups) than this are divided several times."""
+"""Smallest number of groups (or rows if there are no groups) for which one division is enough."""
 FOLDS_OF_FEW = 5
 
 
@@ -47,10 +47,10 @@ def study(
     """Train each size on the same divisions with the same seeds, and choose one.
 
     Every training runs through all epochs, to show whether the validation loss rises again. The
-    weights of its best epoch are then judged on rows that were used neither for training nor for
+    weights of the best epoch are then judged on rows that were used neither for training nor for
     choosing that epoch. No training uses the test part of the recipe.
 
-    ``folder`` is for checkpoints, from which a stopped study resumes.
+    ``folder`` holds the checkpoints from which a stopped study resumes.
 
     Raises:
         ConfigError: the recipe or the samples are wrong.
@@ -86,7 +86,7 @@ def study(
 
 
 def _of_size(config: TrainingConfig, size: str) -> TrainingConfig:
-    """Return the recipe with other hidden layers."""
+    """Return the recipe with the hidden layers of a size."""
     activations = list(dict.fromkeys(config.network.activations))
     if len(activations) > 1:
         raise ConfigError(
@@ -136,7 +136,7 @@ class _OneSize:
     def runs(
         self, parts: Sequence[PreparedSamples], trained: Sequence[Sequence[TrainingResult]]
     ) -> SizeRuns:
-        """Return the losses of all trainings; several seeds of a division are averaged."""
+        """Return the losses of all trainings; held-out losses are averaged over seeds."""
         recipe, every = self.recipe, [one for of_part in trained for one in of_part]
         held_out = [
             np.mean(
@@ -169,9 +169,9 @@ class _OneSize:
 def row_losses(
     recipe: TrainingConfig, network: Network, part: PreparedSamples, rows: Rows
 ) -> Array:
-    """Return the loss of each target of each row; their mean is the loss of the rows.
+    """Return the loss of each target of each row; the mean of these losses is the loss of the rows.
 
-    The shape is (n targets,), row after row. For classes it is the cross-entropy, with shape (n,).
+    The shape is (rows * targets,), row after row. Classes have one cross-entropy per row.
     """
     found = network.reference(part.samples.x[rows])
     data = part.data(rows, network.inputs, network.outputs)
@@ -188,7 +188,7 @@ def row_losses(
 
 
 def _groups(part: PreparedSamples, values: int) -> Array:
-    """Return the group of each held-out value; each row has ``values`` of them."""
+    """Return the group of each held-out value; each row has ``values`` values."""
     rows = part.split.test
     groups = rows.astype(np.str_) if part.samples.groups is None else part.samples.groups[rows]
     return np.repeat(groups, values)

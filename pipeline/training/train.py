@@ -1,4 +1,4 @@
-"""Train a network from the first step, as a training configuration says."""
+"""Train a new network by a training configuration."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def train(
         prepared: samples that are already read and split.
 
     Raises:
-        ConfigError: the configuration or the samples are wrong, found before any training.
+        ConfigError: the configuration or the samples are wrong; both are checked before training.
         DivergedError: the loss became infinite or NaN.
     """
     return fit_network(
@@ -35,13 +35,13 @@ def train(
 
 
 def check_trainable(config: TrainingConfig, prepared: PreparedSamples) -> None:
-    """Refuse a recipe whose network cannot be used or saved as asked; see ``check_learner``."""
+    """Refuse a recipe whose network could not be used or saved; see ``check_learner``."""
     set_up(config.fit)
     check_learner(config, prepared, _begin(config, prepared))
 
 
 def _begin(config: TrainingConfig, prepared: PreparedSamples) -> Learner:
-    """Return a model with initial weights; it ends in logits if it learns classes."""
+    """Return a model with initial weights; a model of classes ends in logits."""
     inputs, outputs = prepared.inputs(), prepared.outputs()
     one_logit = len(prepared.samples.classes) == 2
     first = None

@@ -159,7 +159,7 @@ def test_a_stopped_fine_tuning_goes_on(start, samples, tmp_path):
     ("changes", "words"),
     [
         ({"stages": [{"freeze": 5}]}, "freeze: 5 of 5 layers leaves no layer"),
-        ({"head": "new", "drop_layers": 5}, "nothing of SGLI_aphNN would be left"),
+        ({"head": "new", "drop_layers": 5}, "SGLI_aphNN has 5 layers, so no layer is left"),
         (
             {"decorrelate": True, "stages": [{"freeze": 1}]},
             "decorrelate changes the weights of the first layer",

@@ -44,8 +44,8 @@ def phytoplankton_443(chlorophyll: Array, newer: Array | float = 0.0) -> Array:
 
     Args:
         chlorophyll: chlorophyll in mg m-3, of any shape.
-        newer: 0 for the relation of Bricaud et al. 1998, 1 for that of Bricaud et al. 2004, which
-            is higher by a factor of 1.7 at 1 mg m-3; in between, the logarithm is interpolated.
+        newer: weight of the newer relation: 0 for Bricaud et al. 1998, 1 for Bricaud et al. 2004
+            (higher by a factor of 1.7 at 1 mg m-3); between 0 and 1, the logarithm is interpolated.
     """
     chlorophyll = np.asarray(chlorophyll, dtype=np.float64)
     older = phytoplankton_spectrum(chlorophyll, np.array([REFERENCE_NM]))[..., 0]
@@ -57,7 +57,7 @@ def phytoplankton_443(chlorophyll: Array, newer: Array | float = 0.0) -> Array:
 
 
 def phytoplankton_spectrum(chlorophyll: Array | float, wavelength_nm: Array) -> Array:
-    """Return amplitude * chlorophyll ** exponent of Bricaud et al. 1998, shape (..., band)."""
+    """Return amplitude * chlorophyll ** exponent of Bricaud et al. 1998, with shape (..., band)."""
     amplitude = interpolate("phytoplankton", "amplitude", wavelength_nm)
     exponent = interpolate("phytoplankton", "exponent", wavelength_nm)
     return np.asarray(amplitude * per_band(chlorophyll) ** exponent)
@@ -74,11 +74,11 @@ def phytoplankton_absorption(
 
     Args:
         at_443: absorption at 443 nm, m-1.
-        shape_chlorophyll: chlorophyll (mg m-3) whose mean spectrum gives the shape. The shape
-            flattens as chlorophyll rises, by pigments and the package effect of larger cells.
+        shape_chlorophyll: chlorophyll (mg m-3) whose mean spectrum gives the shape. The spectrum
+            flattens as chlorophyll rises, due to pigments and the package effect of larger cells.
         wavelength_nm: wavelengths, with shape (band,).
-        carotenoids: natural logarithm of the absorption around 490 nm relative to the mean.
-        violet: the same below 410 nm, where phaeopigments and UV screens absorb.
+        carotenoids: natural logarithm of the ratio of absorption to its mean, around 490 nm.
+        violet: like ``carotenoids``, but below 410 nm, where phaeopigments and UV screens absorb.
     """
     bands = np.append(wavelength_nm, REFERENCE_NM)
     mean = phytoplankton_spectrum(shape_chlorophyll, bands)
@@ -95,8 +95,8 @@ def marine_cdom_443(chlorophyll: Array, newer: Array | float = 1.0) -> Array:
 
     Args:
         chlorophyll: chlorophyll in mg m-3, of any shape.
-        newer: 0 for the relation of Morel and Maritorena 2001, 1 for that of Morel and Gentili
-            2009, about twice as high; in between, the logarithm is interpolated.
+        newer: weight of the newer relation: 0 for Morel and Maritorena 2001, 1 for Morel and
+            Gentili 2009 (about twice as high); between 0 and 1, the logarithm is interpolated.
     """
     chlorophyll = np.asarray(chlorophyll, dtype=np.float64)
     particles = PARTICLES_440[0] * chlorophyll ** PARTICLES_440[1]
@@ -107,10 +107,10 @@ def marine_cdom_443(chlorophyll: Array, newer: Array | float = 1.0) -> Array:
 
 
 def exponential_decay(at_443: Array | float, slope: Array | float, wavelength_nm: Array) -> Array:
-    """Return the spectrum of CDOM or non-algal particles, with shape (..., band); slope in nm-1.
+    """Return the absorption of CDOM or non-algal particles in m-1, with shape (..., band).
 
-    Slopes were fitted from 350 (CDOM) or 380 nm (particles) to 500 or 730 nm. Outside this range
-    the law is extrapolated.
+    ``slope`` is in nm-1. Slopes were fitted from 350 to 500 nm (CDOM) and from 380 to 730 nm
+    (particles). Outside these ranges the exponential law is extrapolated.
     """
     decayed: Array = per_band(at_443) * np.exp(-per_band(slope) * (wavelength_nm - REFERENCE_NM))
     return decayed

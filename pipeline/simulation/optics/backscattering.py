@@ -17,8 +17,8 @@ MINERAL_EXPONENT = 0.65
 def organic_backscattering_550(chlorophyll: Array) -> Array:
     """Return mean backscattering at 550 nm of phytoplankton and the particles that accompany it.
 
-    Chlorophyll is in mg m-3. Morel and Maritorena 2001, J. Geophys. Res. 106, 7163: scattering
-    0.416 chl**0.766 times a backscattering ratio that falls with chlorophyll.
+    Scattering of 0.416 chl**0.766 is multiplied by a backscattering ratio that falls with
+    chlorophyll in mg m-3 (Morel and Maritorena 2001, J. Geophys. Res. 106, 7163).
     """
     log_chl = np.log10(np.asarray(chlorophyll, dtype=np.float64))
     ratio = 0.002 + 0.01 * (0.50 - 0.25 * log_chl)
@@ -27,10 +27,10 @@ def organic_backscattering_550(chlorophyll: Array) -> Array:
 
 
 def organic_exponent(chlorophyll: Array) -> Array:
-    """Return the mean spectral exponent: about 2 for small particles, lower with chlorophyll.
+    """Return the mean spectral exponent: about 2 for small particles, lower as chlorophyll rises.
 
-    The formula is ours. Its range, 0 to 2, and its trend are those that Loisel et al. 2006,
-    J. Geophys. Res. 111, C09024, describe for the ocean (both from memory of the paper).
+    The formula is ours. The range (0 to 2) and the trend of the formula are those of the ocean in
+    Loisel et al. 2006 (J. Geophys. Res. 111, C09024; from memory of the paper).
     """
     mean: Array = 1.0 - 0.5 * np.log10(np.asarray(chlorophyll, dtype=np.float64))
     return np.clip(mean, 0.0, 2.0)
@@ -39,5 +39,5 @@ def organic_exponent(chlorophyll: Array) -> Array:
 def power_law(
     value: Array | float, at_nm: float, exponent: Array | float, wavelength_nm: Array
 ) -> Array:
-    """Extrapolate a value at one wavelength to others by a power law, shape (..., band)."""
+    """Extrapolate a value to other wavelengths by a power law, with shape (..., band)."""
     return np.asarray(per_band(value) * (wavelength_nm / at_nm) ** -per_band(exponent))

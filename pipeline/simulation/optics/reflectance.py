@@ -39,8 +39,8 @@ def elastic_reflectance(
         a: total absorption, m-1, with shape (..., band).
         bbw: backscattering of sea water, m-1, with shape (band,).
         bbp: backscattering of particles, m-1, with shape (..., band).
-        particle_factor: scattering of particles towards the sensor relative to the average, which
-            depends on the shape of their phase function; with shape (...).
+        particle_factor: factor on the scattering of particles towards the sensor, with shape (...);
+            1 is average. The factor depends on the shape of the phase function of the particles.
     """
     molecules = bbw / (a + bbw + bbp)
     particles = bbp / (a + bbw + bbp)
@@ -50,7 +50,7 @@ def elastic_reflectance(
 
 
 def raman_share(wavelength_nm: Array, blue: Array, green: Array) -> Array:
-    """Return the Raman part of Rrs relative to the elastic part, with shape (..., band).
+    """Return the ratio of the Raman part of Rrs to the elastic part, with shape (..., band).
 
     ``blue`` and ``green`` are Rrs at 440 and 550 nm, with shape (...).
     """

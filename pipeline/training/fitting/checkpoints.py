@@ -27,7 +27,7 @@ class FitState:
     history: list[Epoch] = field(default_factory=list)
     best_weights: Arrays = field(default_factory=list)
     waited: int = 0
-    """Number of epochs since the last better validation loss."""
+    """Number of epochs since the validation loss last improved."""
     plateau: tuple[float, float, int] | None = None
 
 
@@ -41,7 +41,7 @@ class Checkpoints:
     keep_every: int | None = None
 
     def save(self, state: FitState) -> None:
-        """Save the state after an epoch; a file appears when it is complete.
+        """Save the state after an epoch; each file appears only when it is complete.
 
         Raises:
             OutputError: the folder cannot be written to.
@@ -66,10 +66,10 @@ class Checkpoints:
             ) from error
 
     def load(self) -> FitState | None:
-        """Return the state after the last epoch; None without a checkpoint.
+        """Return the state after the last epoch; None if there is no checkpoint.
 
         Raises:
-            ConfigError: it is damaged, or belongs to another configuration or other samples.
+            ConfigError: the checkpoint is damaged, or is of another configuration or other samples.
         """
         path = self.folder / LAST
         if not path.is_file():

@@ -17,11 +17,11 @@ class Epoch:
     loss: float
     """Mean loss of the training samples during the epoch, with dropout."""
     validation_loss: float
-    """Loss of the validation samples after the epoch; NaN without validation samples."""
+    """Loss of the validation samples after the epoch; NaN if there are no validation samples."""
     is_best: bool = False
     """Whether no earlier epoch of the stage had a smaller validation loss."""
 
     @property
     def judged_by(self) -> float:
-        """The validation loss; the training loss without validation samples."""
+        """The validation loss, or the training loss if there are no validation samples."""
         return self.loss if math.isnan(self.validation_loss) else self.validation_loss

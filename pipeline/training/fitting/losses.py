@@ -1,7 +1,7 @@
-"""Losses of each target of each sample, without weights.
+"""Unweighted losses of each target of each sample.
 
 Regression uses scaled, transformed targets: log10 of the target if its transform is log10.
-Classifiers end in logits, for which cross-entropy is numerically stable.
+Classifiers end in logits, because cross-entropy is numerically stable for logits.
 """
 
 import math
@@ -12,11 +12,11 @@ from pipeline.config.training import Fit
 from pipeline.networks.engines.tensorflow_setup import tensorflow
 
 Loss = Callable[[Any, Any], Any]
-"""Takes targets and model outputs (n, outputs), returns losses (n, outputs); for classes (n, 1)."""
+"""Returns losses with shape (n, outputs), or (n, 1) for classes, from targets and model outputs."""
 
 
 def loss_function(fit: Fit, is_classifier: bool) -> Loss:
-    """Return the loss of a fit; for a classifier, the cross-entropy of one logit or several."""
+    """Return the loss function of a fit; classifiers use cross-entropy of one or more logits."""
     if is_classifier:
         return _cross_entropy
     tf = tensorflow()

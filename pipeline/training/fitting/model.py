@@ -1,4 +1,4 @@
-"""Make Keras models, new or from the layers of a network, and turn them back into layers.
+"""Make Keras models, new or from the layers of a network, and turn models back into layers.
 
 A model is a chain of dense layers from scaled inputs to scaled outputs. Batch normalisation and
 decorrelation of the inputs are folded into these layers when the model becomes a network.
@@ -25,7 +25,7 @@ SMALLEST_VARIANCE = 1e-6
 
 
 def decorrelation(x: Array) -> Layer:
-    """Return the layer from inputs (n, inputs) to principal components with variance 1."""
+    """Return the layer that turns inputs (n, inputs) into principal components of variance 1."""
     mean = x.mean(axis=0)
     variances, directions = np.linalg.eigh(np.cov(x - mean, rowvar=False).reshape(2 * x.shape[1:]))
     kernel = directions / np.sqrt(np.maximum(variances, SMALLEST_VARIANCE * variances.max()))
@@ -49,7 +49,7 @@ def new_model(
         architecture: hidden layers.
         seed: seed of initial weights and dropout.
         dtype: float32 or float64.
-        first: decorrelation of the inputs, a layer that does not learn.
+        first: layer that decorrelates the inputs and does not learn.
     """
     hidden = zip(architecture.hidden, architecture.activations, strict=True)
     return _stacked(
@@ -73,15 +73,15 @@ def model_of(
     dtype: str = "float64",
     first: Layer | None = None,
 ) -> "keras.Model":
-    """Make a model with the weights of existing layers and, if asked, new layers behind them.
+    """Make a model from existing layers with their weights, and optional new layers after them.
 
     Args:
-        layers: existing layers, from the input on.
+        layers: existing layers, from first to last.
         new: units and activation of each new layer, whose weights are random.
-        dropout: share of units that dropout leaves out behind every hidden layer.
+        dropout: share of units that dropout leaves out after every hidden layer.
         seed: seed of new weights and dropout.
         dtype: float32, or float64 to keep the weights bit by bit.
-        first: decorrelation of the inputs; the first layer is changed to undo it.
+        first: decorrelation of the inputs; the first existing layer is changed to undo it.
     """
     if first is not None:
         layers = [_unfolded(first, layers[0]), *layers[1:]]
@@ -105,7 +105,7 @@ def _stacked(
     l2: float = 0.0,
     normalised: bool = False,
 ) -> "keras.Model":
-    """Stack layers, given by units and activation, each with a name and a seed of its own."""
+    """Stack layers, given by units and activation; each layer has its own name and seed."""
     tensorflow()  # set up before Keras is imported
     import keras
 
@@ -143,16 +143,16 @@ def _plain(activation: str) -> str:
 
 
 def dense_layers(model: "keras.Model") -> list[Any]:
-    """Return the dense layers of a model, from the input on."""
+    """Return the dense layers of a model, from first to last."""
     return [layer for layer in model.layers if layer.name.startswith(f"{DENSE}_")]
 
 
 def layers_of(model: "keras.Model", activations: Sequence[str]) -> tuple[Layer, ...]:
-    """Return the layers of a network, in float64: normalisation folded in, without dropout.
+    """Return a model as network layers in float64, with normalisation folded in, without dropout.
 
     Args:
         model: model made by this module.
-        activations: activations of its dense layers, as networks name them.
+        activations: activations of the dense layers, by their names in networks.
     """
     by_number: dict[int, list[Any]] = {}
     for layer in model.layers:
@@ -173,13 +173,13 @@ def layers_of(model: "keras.Model", activations: Sequence[str]) -> tuple[Layer, 
 
 
 def _unfolded(first: Layer, layer: Layer) -> Layer:
-    """Return a layer that gives, behind the first one, the same numbers as ``layer`` alone."""
+    """Return a layer that, after ``first``, gives the same numbers as ``layer`` alone."""
     kernel = np.asarray(np.linalg.solve(first.kernel, layer.kernel), dtype=np.float64)
     return Layer(kernel, layer.bias - first.bias @ kernel, layer.activation)
 
 
 def _folded(kernel: Array, bias: Array, normalisation: Any) -> tuple[Array, Array]:
-    """Fold batch normalisation into dense: (x - mean) / sqrt(variance + epsilon) * gamma + beta."""
+    """Fold the normalisation (x - mean) / sqrt(variance + epsilon) * gamma + beta into a layer."""
     gamma, beta, mean, variance = (
         np.asarray(w, dtype=np.float64) for w in normalisation.get_weights()
     )

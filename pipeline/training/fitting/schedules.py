@@ -12,7 +12,7 @@ def rate_of(schedule: Schedule, rate: float, epochs: int, steps: int) -> Any:
     Args:
         schedule: schedule of the configuration.
         rate: learning rate at the start.
-        epochs: epochs of the fit; the default of ``decay_epochs``.
+        epochs: number of epochs of the fit, which is the default of ``decay_epochs``.
         steps: steps per epoch.
     """
     from keras.optimizers import schedules

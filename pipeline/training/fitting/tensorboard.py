@@ -26,7 +26,7 @@ class TensorBoardLog:
         self._writer: Any = None
 
     def epoch(self, epoch: Epoch) -> None:
-        """Write an epoch; the first one creates the folder."""
+        """Write an epoch; the first epoch creates the folder."""
         tf = tensorflow()
         if self._writer is None:
             self._writer = tf.summary.create_file_writer(str(self._folder))

@@ -1,7 +1,7 @@
 """Run the epochs of a fit. An epoch is one call of a TensorFlow graph; Keras optimises.
 
-The order of samples depends on the seed and the epoch only. So a fit that resumes from a checkpoint
-ends with the same weights as one that was never stopped.
+The order of samples depends only on the seed and the epoch. So a fit that resumes from a checkpoint
+ends with the same weights as a fit that was never stopped.
 """
 
 import math
@@ -36,10 +36,10 @@ class FitData:
     x: Array
     """Scaled inputs, with shape (n, inputs)."""
     y: Array
-    """Scaled targets, with shape (n, outputs), arbitrary where the weight is 0; ones and zeros for
-    classes."""
+    """Scaled targets, or ones and zeros for classes, (n, outputs); arbitrary where the weight is
+    0."""
     weights: Array
-    """Weight of each target, with shape (n, outputs); for classes (n, 1)."""
+    """Weight of each target, with shape (n, outputs), or (n, 1) for classes."""
 
     def __len__(self) -> int:
         return len(self.x)
@@ -90,7 +90,7 @@ class Trainer:
             validation: validation samples, which decide the best epoch.
             is_classifier: whether the model returns logits of classes.
             l2_to_start: weight of the squared distance from ``start`` in the objective.
-            start: start values, by the path of the variable.
+            start: start values of variables, with their paths as keys.
             stage: number of this stage, from 1.
         """
         self._model, self._fit, self._stage = model, fit, stage
@@ -122,13 +122,13 @@ class Trainer:
         history: tuple[Epoch, ...] = (),
         resume: FitState | None = None,
     ) -> FitResult:
-        """Run epoch after epoch, until the last one or until the loss stops falling.
+        """Run epoch after epoch, up to the last epoch or until the loss stops falling.
 
         Args:
             listener: receives each epoch.
             checkpoints: checkpoints to save the state in.
             history: epochs of earlier stages.
-            resume: state to resume from, with epochs of this stage.
+            resume: saved state of this stage, from which the fit resumes.
         """
         state = resume if resume is not None else FitState([], [], list(history))
         first_epoch = 1 + sum(epoch.stage < self._stage for epoch in state.history)

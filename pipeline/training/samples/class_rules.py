@@ -21,10 +21,10 @@ def classes_by_rules(
     findings: Findings,
     key: str = "samples.classes",
 ) -> Texts:
-    """Return the class of each row; "" for a row without a class, which gets a note.
+    """Return the class of each row; rows without a class have "" and are counted in a note.
 
     A comparison with a missing value is false, so a row with a missing value would fall through to
-    later rules. Such a row has no class, unless a rule holds before the missing value is needed.
+    later rules. So a row has no class if a missing value is needed before any rule holds.
 
     Args:
         table: table whose columns the rules use.
@@ -63,7 +63,7 @@ def classes_by_rules(
 
 
 def _truth(table: Table, rule: str) -> tuple[Rows, Rows]:
-    """Return where a rule holds, and where a value that it needs is missing, with shape (rows,)."""
+    """Return two masks with shape (rows,): where a rule holds, and where it lacks a value."""
     expression = parse_over(table.columns, rule)
     holds = expression.condition(table.columns)
     missing = np.zeros(len(table), dtype=bool)

@@ -31,16 +31,16 @@ class Findings:
     notes: list[str] = field(default_factory=list)
 
     def complain(self, error: ConfigError | str) -> None:
-        """Add an error, unless it is there already."""
+        """Add an error, unless it was added before."""
         text = str(error).removesuffix(".")
         if text not in self.complaints:
             self.complaints.append(text)
 
     def raise_complaints(self) -> None:
-        """Stop here if there are errors.
+        """Raise the collected errors, if there are any.
 
         Raises:
-            ConfigError: lists all errors so far.
+            ConfigError: there are errors; the message lists all of them.
         """
         if self.complaints:
             raise table_error("samples", *self.complaints)
@@ -49,7 +49,7 @@ class Findings:
 def with_new_columns(
     table: Table, file: FileConfig, config: SamplesConfig, findings: Findings
 ) -> Table:
-    """Return the table with the new columns and units for its file, then those for all files."""
+    """Add new columns and units to a table: first those for its file, then those for all files."""
     table = _with_columns(table, "samples.files.columns", file.columns, findings)
     unknown = [name for name in file.units if name not in table.columns]
     if unknown:
@@ -113,7 +113,7 @@ def take_rows(table: Table, indices: Sequence[int] | Column) -> Table:
 def read_variables(
     table: Table, wanted: Sequence[VariableConfig], config: SamplesConfig, findings: Findings
 ) -> tuple[tuple[SampleVariable, ...], Array]:
-    """Return variables and their values, float64 (rows, variables), NaN where missing."""
+    """Return variables and their float64 values (rows, variables), with NaN for missing values."""
     variables, values = [], []
     for choice, wavelength_nm in variables_of(wanted):
         try:
@@ -134,7 +134,7 @@ def read_variables(
 
 
 def existing(table: Table, key: str, column: str | None, findings: Findings) -> str | None:
-    """Return the column that a key of ``samples`` names; None if it names none or a missing one."""
+    """Return the column that a key of ``samples`` names; None if there is no such column."""
     if column is None or column in table.columns:
         return column
     findings.complain(
@@ -144,7 +144,7 @@ def existing(table: Table, key: str, column: str | None, findings: Findings) -> 
 
 
 def _column(result: Column, rows: int) -> Column:
-    """Return an expression's result as a column: truth as 0 and 1, infinity as NaN."""
+    """Return the result of an expression as a column; false is 0, true is 1, infinity is NaN."""
     values = np.array(np.broadcast_to(result, rows))
     if values.dtype.kind == "U":
         return values
@@ -155,7 +155,7 @@ def _column(result: Column, rows: int) -> Column:
 def _find(
     table: Table, choice: VariableConfig, wavelength_nm: float | None, tolerance_nm: float
 ) -> str:
-    """Return the column of a variable: the one with its name, or with the nearest wavelength."""
+    """Return the column with the name of a variable, or the one with the nearest wavelength."""
     stem = choice.column or choice.quantity
     only_one = wavelength_nm is None or len(choice.wavelengths_nm or ()) == 1
     if stem in table.columns and only_one and (wavelength_nm is None or choice.column):
@@ -178,14 +178,14 @@ def _find(
 
 
 def bands_of(stem: str, columns: Mapping[str, Column]) -> dict[str, float]:
-    """Return columns such as ``Rrs_443``, ``Rrs_442.5`` or ``Rrs443``, with wavelengths in nm."""
+    """Return the wavelengths in nm of columns such as ``Rrs_443``, ``Rrs_442.5`` or ``Rrs443``."""
     pattern = re.compile(re.escape(stem) + r"_?(\d+(?:\.\d+)?)")
     matches = {column: pattern.fullmatch(column) for column in columns}
     return {column: float(match[1]) for column, match in matches.items() if match}
 
 
 def _units(table: Table, column: str, choice: VariableConfig) -> tuple[str, float]:
-    """Return the units of a variable, and the factor from the units of its column."""
+    """Return the units of a variable, and the factor that converts its column to these units."""
     wanted, found = expected_units(choice), table.units.get(column, "")
     if wanted is None and not says_units(found):
         raise table_error(
@@ -232,7 +232,7 @@ def _conversion(table: Table, variable: SampleVariable, factor: float) -> list[s
 
 
 def _valid(table: Table, variable: SampleVariable, numbers: Array, findings: Findings) -> Array:
-    """Return the numbers, NaN where infinite or where the transform is not defined."""
+    """Return the numbers, with NaN for infinity and where the transform is not defined."""
     outside = variable.outside(numbers)
     if outside.any():
         bound = "0 or less" if variable.transform.needs_positive else "below 0"

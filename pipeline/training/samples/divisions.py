@@ -1,6 +1,6 @@
-"""Divide samples to choose between networks, without the test part of a recipe.
+"""Divide the samples outside the test part of a recipe, to choose between networks.
 
-Rows that a choice was based on cannot judge it. So these divisions are of the other rows.
+The test part judges the chosen network, so the choice must not be based on its rows.
 """
 
 import numpy as np
@@ -14,10 +14,10 @@ NONE = np.array([], dtype=np.int64)
 
 
 def outside_test(samples: SampleSet, config: SplitsConfig) -> SampleSet:
-    """Return all samples but those of the test part.
+    """Return all samples except the test part.
 
     Raises:
-        ConfigError: see :func:`pipeline.training.samples.splits.make_split`.
+        ConfigError: as in :func:`pipeline.training.samples.splits.make_split`.
     """
     if not config.test:
         return samples
@@ -26,10 +26,10 @@ def outside_test(samples: SampleSet, config: SplitsConfig) -> SampleSet:
 
 
 def divisions(samples: SampleSet, config: SplitsConfig, folds: int) -> list[PreparedSamples]:
-    """Return divisions into rows to train, rows to stop by and held-out rows (``test``).
+    """Return divisions into training, validation and held-out rows (``test``).
 
     Each row outside the test part of the recipe is held out once. With ``folds`` 1, there is one
-    division, with as many rows held out as there are to stop by.
+    division, whose held-out and validation rows have equal shares.
 
     Raises:
         ConfigError: there are too few groups or rows.
@@ -47,9 +47,9 @@ def divisions(samples: SampleSet, config: SplitsConfig, folds: int) -> list[Prep
 def folds_that_stop(
     samples: SampleSet, config: SplitsConfig, folds: int | None
 ) -> list[PreparedSamples]:
-    """Return divisions into rows to train and rows to both stop by and judge (``validation``).
+    """Return divisions into training rows and validation rows, which stop and judge a training.
 
-    With ``folds``, each row validates once; None means the split of the recipe.
+    With ``folds``, each row is a validation row once; None means the split of the recipe.
 
     Raises:
         ConfigError: there are too few groups or rows.

@@ -11,13 +11,13 @@ from pipeline.networks.variable import Array
 def output_weights(
     key: str, choice: str | Mapping[str, float], names: Sequence[str], sums: Array
 ) -> Array | None:
-    """Return the weight of each class or target, with shape (names,); None if all are the same.
+    """Return the weight of each class or target, (names,); None if all weights are equal.
 
     Args:
         key: key of the configuration, for messages: ``fit.class_weights``.
         choice: value of the key: none, balanced, or numbers by name.
         names: names of the classes or targets.
-        sums: sum of the weights of the training samples of each, with shape (names,).
+        sums: sum of the weights of training samples for each name, with shape (names,).
 
     Raises:
         ConfigError: a name is unknown, or a class or target to balance has no training sample.

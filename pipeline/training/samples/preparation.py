@@ -32,20 +32,20 @@ class PreparedSamples:
         return "softmax" if self.samples.classes else "linear"
 
     def inputs(self) -> tuple[Variable, ...]:
-        """Return the inputs with ranges of the training part; none may be constant."""
+        """Return the inputs with ranges from the training part; no input may be constant there."""
         return fit_variables(self.samples.inputs, self.samples.x, self.split.train)
 
     def outputs(self) -> tuple[Variable, ...]:
-        """Return the targets with ranges of the training part, or the probabilities of classes."""
+        """Return the targets with ranges from the training part, or an output for each class."""
         if self.samples.classes:
             return class_outputs(self.samples.classes)
         return fit_variables(self.samples.targets, self.samples.y, self.split.train)
 
     def output_weights(self, fit: Fit) -> Array | None:
-        """Return the weight of each class or target in a fit; None if all are the same.
+        """Return the weight of each class or target in a fit; None if all weights are equal.
 
         Raises:
-            ConfigError: the fit names an unknown class or target, or cannot balance one.
+            ConfigError: a class or target of the fit is unknown, or one to balance has no samples.
         """
         part = self.samples.take(self.split.train)
         if part.labels is not None:
@@ -66,11 +66,11 @@ class PreparedSamples:
         """Return some rows as arrays for a model; None if there are no rows.
 
         Args:
-            rows: places of the samples.
+            rows: indices of the samples.
             inputs: inputs of the model.
             outputs: outputs of the model, in the order of the targets.
             one_logit: whether two classes share one column, in which 1 is the second class.
-            by_output: factors of each class or target on the weights of samples.
+            by_output: factor on the weights of samples for each class or target.
         """
         if not len(rows):
             return None
@@ -87,7 +87,7 @@ class PreparedSamples:
         return FitData(x, y, weights[:, np.newaxis] * known * of_targets)
 
     def golden_inputs(self, count: int = 5) -> Array:
-        """Return a few training spectra, evenly spaced in order of their mean transformed value."""
+        """Return a few training spectra, at even steps in the order of their mean scaled values."""
         rows = self.split.train
         level = scaled(self.inputs(), self.samples.x[rows]).mean(axis=1)
         places = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
@@ -95,7 +95,7 @@ class PreparedSamples:
         return chosen
 
     def add_to(self, digest: Any) -> None:
-        """Add all that a fit depends on to a hash."""
+        """Update a hash with everything that a fit depends on."""
         samples, split = self.samples, self.split
         for array in (
             samples.x, samples.y, samples.labels, samples.weights, split.train, split.validation,

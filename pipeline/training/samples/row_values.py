@@ -20,7 +20,7 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class RowValues:
-    """Values of rows, each with shape (rows,); None if the configuration names no column."""
+    """Class, group, time and weight of each row; None if the configuration names no column."""
 
     classes: Texts | None
     """Class names; "" where missing."""

@@ -29,7 +29,7 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class SampleSet:
-    """Samples in physical units, and the place in a file where each comes from."""
+    """Samples in physical units, each with the file and the row that it comes from."""
 
     inputs: tuple[SampleVariable, ...]
     targets: tuple[SampleVariable, ...]
@@ -38,7 +38,7 @@ class SampleSet:
     y: Array
     """Targets, with shape (n, targets); NaN where a target is masked."""
     labels: Integers | None
-    """Class of each sample, as its place in ``classes``, with shape (n,)."""
+    """Class of each sample, as an index into ``classes``, with shape (n,)."""
     classes: tuple[str, ...]
     class_quantity: str
     weights: Array | None
@@ -48,11 +48,11 @@ class SampleSet:
     times: npt.NDArray[np.datetime64] | None
     """Time of each sample in UTC, with shape (n,)."""
     rows: Integers
-    """Line of each sample in a text file, otherwise its row, from 1; with shape (n,)."""
+    """Line (text files) or row (other files) of each sample, from 1, with shape (n,)."""
     files: Integers
-    """File of each sample, as its place in ``sources``, with shape (n,)."""
+    """File of each sample, as an index into ``sources``, with shape (n,)."""
     sources: tuple[Mapping[str, Any], ...]
-    """Name, sha256 and number of rows of each file, and its licence and part if it has them."""
+    """Name, sha256 and number of rows of each file, and its licence and part if they are known."""
     notes: tuple[str, ...]
     """Notes on values that were converted, left out or read differently than written."""
 
@@ -60,7 +60,7 @@ class SampleSet:
         return len(self.rows)
 
     def take(self, indices: npt.ArrayLike) -> "SampleSet":
-        """Return some of the samples, chosen by their places or by a mask."""
+        """Return some of the samples, chosen by indices or by a mask."""
         names = ("x", "y", "labels", "weights", "groups", "times", "rows", "files")
         chosen = np.asarray(indices)
         chosen = chosen if chosen.dtype == np.bool_ else chosen.astype(np.int64)
@@ -70,21 +70,21 @@ class SampleSet:
 
     @property
     def row_weights(self) -> Array:
-        """The weight of each sample, 1 without weights; with shape (n,)."""
+        """The weight of each sample, with shape (n,); 1 if the samples have no weights."""
         return np.ones(len(self)) if self.weights is None else self.weights
 
     @property
     def fixed_parts(self) -> npt.NDArray[np.str_]:
-        """The part of each sample if its file fixes it, otherwise ""; with shape (n,)."""
+        """The part of each sample, (n,), if its file fixes one; "" if the file fixes none."""
         of_file = np.array([source.get("part", "") for source in self.sources], dtype=np.str_)
         return of_file[self.files]
 
     def place(self, index: int) -> str:
-        """Return file and line, or row, of a sample: ``match_ups.csv 86``."""
+        """Return the file and the line or row of a sample, such as ``match_ups.csv 86``."""
         return f"{self.sources[self.files[index]]['name']} {self.rows[index]}"
 
     def log_notes(self, more: Sequence[str] = ()) -> None:
-        """Log the notes of the samples, and more notes after them."""
+        """Log the notes of the samples, then further notes."""
         for note in (*self.notes, *more):
             log.info("samples: %s", note)
 
@@ -147,7 +147,7 @@ def _read(path: Path, config: SamplesConfig, findings: Findings) -> Table | None
 
 
 def _check_twice(tables: Sequence[Table], findings: Findings) -> None:
-    """Refuse a file given twice: its samples would be in two parts of a split."""
+    """Refuse a file given twice, because its samples could be in two parts of a split."""
     seen: dict[str, str] = {}
     for table in tables:
         if table.sha256 in seen:
@@ -167,7 +167,7 @@ def _check_units(tables: Sequence[Table], config: SamplesConfig, findings: Findi
 
 
 def _check_same_units(parts: Sequence[_FileSamples], findings: Findings) -> None:
-    """Refuse different units in different files, unless the wanted units are known."""
+    """Refuse a variable with different units in different files if its wanted units are unknown."""
     first = parts[0]
     for part in parts[1:]:
         pairs = zip((*first.inputs, *first.targets), (*part.inputs, *part.targets), strict=True)
@@ -230,7 +230,7 @@ def _check_left(
 def _classes(
     parts: Sequence[_FileSamples], config: ClassesConfig | None, findings: Findings
 ) -> tuple[Integers | None, tuple[str, ...]]:
-    """Return the class of each sample, as its place among the class names, and these names."""
+    """Return the class of each sample, as an index into the class names, and the class names."""
     if config is None or findings.complaints:
         return None, ()
     texts = np.concatenate([part.values.classes for part in parts])
@@ -255,7 +255,7 @@ def _classes(
 
 
 def _in_order(name: str) -> tuple[float, str]:
-    """Sort numbers by size, before all other names."""
+    """Return a sort key: numbers by size, before all other names."""
     return (float(name), name) if is_number(name) else (np.inf, name)
 
 

@@ -1,4 +1,4 @@
-"""Determine the range of each variable over the training rows, and over no others."""
+"""Determine the range of each variable over the training rows only."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ CONSTANT = 1e-9
 def fit_variables(
     variables: Sequence[SampleVariable], values: Array, rows: npt.NDArray[np.int64]
 ) -> tuple[Variable, ...]:
-    """Return variables of a network with their range and, for ``zscore``, their mean and std.
+    """Return variables of a network with ranges and, for ``zscore``, means and standard deviations.
 
     Args:
         variables: variables in the columns of ``values``.
@@ -25,7 +25,7 @@ def fit_variables(
         rows: training rows; validation and test rows must not decide a scaling.
 
     Raises:
-        ConfigError: a variable has no value in these rows, or the same value in all.
+        ConfigError: a variable has no value in the training rows, or the same value in all of them.
     """
     fitted, complaints = [], []
     for index, variable in enumerate(variables):

@@ -1,6 +1,6 @@
-"""Split samples into those that train, those that decide when to stop, and those that judge.
+"""Split samples into three parts: to train a network, to stop the training, and to judge it.
 
-A unit is what a split keeps together: a group, a time or a spectrum.
+A unit is a set of samples that a split keeps together: a group, a time or a spectrum.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ PARTS = ("train", "validation", "test")
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Places of samples in three parts, each sorted."""
+    """Indices of the samples in three parts, sorted in each part."""
 
     train: Integers
     validation: Integers
@@ -38,11 +38,11 @@ class Split:
 
     @property
     def not_test(self) -> Integers:
-        """Training and validation part together, sorted."""
+        """Indices of the training and validation parts together, sorted."""
         return np.sort(np.concatenate([self.train, self.validation]))
 
     def part_of_each(self, count: int) -> Integers:
-        """Return 0, 1, 2 for training, validation, test samples, -1 for others; (count,)."""
+        """Return the part of each sample, (count,): 0 training, 1 validation, 2 test, -1 none."""
         parts = np.full(count, -1, dtype=np.int64)
         for number, name in enumerate(PARTS):
             parts[getattr(self, name)] = number
@@ -53,8 +53,8 @@ def make_split(samples: SampleSet, config: SplitsConfig) -> Split:
     """Split the samples; the same seed gives the same split.
 
     Raises:
-        ConfigError: the samples lack the column to split by, a part is empty, too few rows train,
-            or a group or spectrum is in two parts.
+        ConfigError: the samples lack the column to split by, a part is empty, too few rows are left
+            for training, or one group or spectrum is in more than one part.
     """
     masks = {part: samples.fixed_parts == part for part in PARTS}
     free = _free(samples)
@@ -72,10 +72,10 @@ def make_split(samples: SampleSet, config: SplitsConfig) -> Split:
 
 
 def make_folds(samples: SampleSet, config: SplitsConfig) -> list[Split]:
-    """Return ``splits.folds`` splits, such that each sample is in the test part of exactly one.
+    """Return ``splits.folds`` splits; each sample is in the test part of exactly one of them.
 
     Raises:
-        ConfigError: see :func:`make_split`; or ``splits.folds`` is not set.
+        ConfigError: ``splits.folds`` is not set, or :func:`make_split` would raise an error.
     """
     if config.folds is None:
         raise table_error("splits.folds", "no number of folds, expected 2 or more. Set the number")
@@ -83,7 +83,7 @@ def make_folds(samples: SampleSet, config: SplitsConfig) -> list[Split]:
     if free.size < len(samples) and "test" in samples.fixed_parts:
         raise table_error(
             "splits.folds",
-            "a file has part: test, but folds test every row once. Remove its part",
+            "a file has part: test, but folds test every row once. Remove that key",
         )
     units = _units(samples.take(free), config)
     sizes = np.bincount(units)
@@ -102,7 +102,7 @@ def make_folds(samples: SampleSet, config: SplitsConfig) -> list[Split]:
 
 
 def _free(samples: SampleSet) -> Integers:
-    """Return the places of the samples whose file does not fix their part."""
+    """Return the indices of the samples whose file does not fix their part."""
     return np.flatnonzero(samples.fixed_parts == "").astype(np.int64)
 
 
@@ -110,7 +110,7 @@ def check_no_leakage(samples: SampleSet, split: Split, *, groups: bool = True) -
     """Refuse a split in which two parts share information.
 
     Raises:
-        ConfigError: exactly the same input spectrum or, with ``groups``, a group is in two parts.
+        ConfigError: two parts share an identical input spectrum or, with ``groups``, a group.
     """
     parts = split.part_of_each(len(samples))
     complaints = []
@@ -138,7 +138,7 @@ def check_no_leakage(samples: SampleSet, split: Split, *, groups: bool = True) -
 def _units(samples: SampleSet, config: SplitsConfig) -> Integers:
     """Return the number of each sample's unit.
 
-    Numbers are in the order of values, so the parts do not depend on the order of rows.
+    Units are numbered in the order of their values, so the parts do not depend on the row order.
     """
     if config.by == "random":
         return _spectra(samples)
@@ -181,7 +181,7 @@ def _dealt(sizes: Integers, shares: Sequence[float], rng: np.random.Generator) -
 
 
 def _latest(sizes: Integers, shares: Sequence[float]) -> list[Integers]:
-    """Give the last units to the first part and the units before them to the next part."""
+    """Fill the parts in turn, each with the latest units that are still free."""
     total, end = int(sizes.sum()), len(sizes)
     chosen = []
     for share in shares:
@@ -194,13 +194,13 @@ def _latest(sizes: Integers, shares: Sequence[float]) -> list[Integers]:
 
 
 def _nearer(sizes: Integers, start: int, end: int, rows: float) -> bool:
-    """Return whether one more unit, before the others, brings the count nearer to ``rows``."""
+    """Return whether the number of rows gets nearer to ``rows`` with the unit before ``start``."""
     now = int(sizes[start:end].sum())
     return abs(now + int(sizes[start - 1]) - rows) < abs(now - rows)
 
 
 def _even(sizes: Integers, folds: int, rng: np.random.Generator) -> Integers:
-    """Return the fold of each unit: the largest first, each to the fold with the fewest rows."""
+    """Return the fold of each unit; large units go first, each into the smallest fold so far."""
     order = rng.permutation(len(sizes))
     order = order[np.argsort(-sizes[order], kind="stable")]
     rows = np.zeros(folds, dtype=np.int64)
@@ -212,7 +212,7 @@ def _even(sizes: Integers, folds: int, rng: np.random.Generator) -> Integers:
 
 
 def _blocks(sizes: Integers, folds: int) -> Integers:
-    """Return the fold of each unit: periods with about the same number of rows, none empty."""
+    """Return the fold of each unit; folds are periods with similar numbers of rows, none empty."""
     middle = np.cumsum(sizes) - sizes / 2
     fold_of = np.minimum((middle / sizes.sum() * folds).astype(np.int64), folds - 1)
     if len(np.unique(fold_of)) < folds:
@@ -294,7 +294,7 @@ def _too_few(samples: SampleSet, config: SplitsConfig, split: Split) -> list[str
 
 
 def _spectra(samples: SampleSet) -> Integers:
-    """Return a number for each sample's input spectrum, equal for equal spectra."""
+    """Return a number for each sample's input spectrum; equal spectra have equal numbers."""
     if not samples.inputs:
         return np.arange(len(samples), dtype=np.int64)
     number = np.unique(samples.x, axis=0, return_inverse=True)[1]
@@ -302,7 +302,7 @@ def _spectra(samples: SampleSet) -> Integers:
 
 
 def _shared(numbers: npt.NDArray[np.integer], parts: Integers) -> list[tuple[int, int]]:
-    """Return, for each number found in two parts, one row in each of them."""
+    """Return, for each number found in two parts, one row from each of these parts."""
     order = np.lexsort((parts, numbers))
     order = order[parts[order] >= 0]
     same = numbers[order][1:] == numbers[order][:-1]

@@ -25,7 +25,7 @@ def usable_rows(
 ) -> npt.NDArray[np.int64]:
     """Return the rows to keep, counted from 0; missing values become notes or errors.
 
-    Rows without an input are left out first, because their targets do not matter.
+    Rows that lack an input are left out first, because their targets do not matter.
     """
     lacks_input: Missing = np.asarray(np.isnan(x).any(axis=1))
     if lacks_input.any():
@@ -57,7 +57,7 @@ def usable_rows(
 
 
 def _lacks_target(missing: Missing, config: SamplesConfig) -> Missing:
-    """Return the rows without any target if targets are masked, else those that lack one."""
+    """Return the rows that lack a target; if targets are masked, those that lack all targets."""
     if config.missing_targets == "mask":
         return np.asarray(missing.all(axis=1))
     return np.asarray(missing.any(axis=1))

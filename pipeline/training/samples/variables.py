@@ -15,7 +15,7 @@ from pipeline.networks.variable import SCALINGS, Array, Variable
 
 @dataclass(frozen=True)
 class SampleVariable:
-    """One input or target of samples, still without the range that training gives it."""
+    """One input or target of samples, before its range is determined from the training rows."""
 
     quantity: str
     wavelength_nm: float | None
@@ -25,7 +25,7 @@ class SampleVariable:
     long_name: str
     standard_name: str | None
     column: str
-    """Name of its column in the first file."""
+    """Name of the variable's column in the first file."""
 
     @property
     def name(self) -> str:
@@ -34,7 +34,7 @@ class SampleVariable:
 
     @property
     def transform(self) -> Transform:
-        """The function between the physical and the transformed quantity."""
+        """The transform that turns the physical quantity into the transformed one."""
         return TRANSFORMS[self.transform_name]
 
     def transformed(self, values: Array) -> Array:
@@ -68,7 +68,7 @@ class SampleVariable:
 def variables_of(
     choices: Sequence[VariableConfig],
 ) -> Iterator[tuple[VariableConfig, float | None]]:
-    """Yield each variable of a configuration with its wavelength; None if it has none."""
+    """Yield each variable of a configuration with its wavelength, or None for no wavelength."""
     for choice in choices:
         for wavelength_nm in choice.wavelengths_nm or (None,):
             yield choice, wavelength_nm
@@ -77,10 +77,10 @@ def variables_of(
 def nearest_variable(
     wanted: Variable | SampleVariable, among: Sequence[Variable], tolerance_nm: float
 ) -> int | None:
-    """Return the place of the variable with the same quantity and the nearest wavelength.
+    """Return the index of the variable with the same quantity and the nearest wavelength.
 
     Returns:
-        None if no variable has the quantity, or none is within ``tolerance_nm``.
+        The index, or None if no variable with this quantity is within ``tolerance_nm``.
     """
     distances = {
         place: abs((variable.wavelength_nm or 0.0) - (wanted.wavelength_nm or 0.0))
@@ -92,7 +92,7 @@ def nearest_variable(
 
 
 def expected_units(config: VariableConfig) -> str | None:
-    """Return the wanted units of a variable; None if neither configuration nor table has any."""
+    """Return the wanted units of a variable; None if no units are configured or known."""
     known = quantities().get(config.quantity)
     return config.units or (known.units if known else None)
 

@@ -1,8 +1,8 @@
 """The journal of a search: one line per trial, appended when the trial is done.
 
 A search needs nothing else to resume, because the proposals of Keras Tuner depend only on its seed
-and on the results of earlier trials. A line that was incomplete when the machine stopped is cut
-off.
+and on the results of earlier trials. If the last line is incomplete because the machine stopped, it
+is cut off.
 """
 
 import fcntl
@@ -33,11 +33,11 @@ class Journal:
         return [self._trials[number] for number in sorted(self._trials)]
 
     def get(self, number: int) -> Trial | None:
-        """Return a trial; None if it is not done."""
+        """Return a trial; None if the trial is not done."""
         return self._trials.get(number)
 
     def append(self, trial: Trial) -> None:
-        """Append a trial; it is on disk when this returns.
+        """Append a trial; it is on disk when this method returns.
 
         Raises:
             OutputError: the journal cannot be written.
@@ -52,7 +52,7 @@ def open_journal(folder: Path, key: str) -> Iterator[Journal]:
 
     Args:
         folder: folder of the search.
-        key: hash of all that trials depend on; a journal with another key is refused.
+        key: hash of everything that trials depend on; a journal with another key is refused.
 
     Raises:
         ConfigError: the journal belongs to another search, is damaged, or is in use.
@@ -80,7 +80,7 @@ def open_journal(folder: Path, key: str) -> Iterator[Journal]:
 
 
 def _whole_lines(path: Path, descriptor: int) -> list[bytes]:
-    """Return the complete lines, and cut off what follows them."""
+    """Return the complete lines, and cut off an incomplete last line."""
     content = path.read_bytes()
     whole = content.rfind(b"\n") + 1
     if whole < len(content):

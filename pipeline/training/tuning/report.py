@@ -1,4 +1,4 @@
-"""Write the folder of a search: tables of trials, their picture, and the recipe of the best."""
+"""Write the folder of a search: tables and a picture of trials, and the best trial's recipe."""
 
 import math
 from pathlib import Path
@@ -77,7 +77,7 @@ def _short(value: Value | None) -> str:
 
 
 def trials_csv(tuned: TuningResult) -> str:
-    """Return a CSV with one line per trial, in order of their numbers, with all digits."""
+    """Return a CSV with one line per trial, in the order of trial numbers, with all digits."""
     own = ("objective", "epochs", "best_epoch", "continues")
     rows = [
         {"trial": t.number, **{name: getattr(t, name) for name in own}, **t.values}
@@ -109,7 +109,7 @@ def _method(tuned: TuningResult) -> str:
 
 
 def _names(tuned: TuningResult) -> list[str]:
-    """Return all hyperparameters in the order of the space, units of the first layer first."""
+    """Return all hyperparameters in the order of the space; units in the order of layers."""
     order = list(Space.model_fields)
 
     def place(name: str) -> tuple[int, int]:

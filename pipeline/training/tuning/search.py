@@ -1,10 +1,10 @@
 """Run Keras Tuner's Hyperband, random and Bayesian search, with results from a journal.
 
-Keras Tuner keeps its state in several JSON files, which it overwrites one after the other. If the
-process is killed, it may leave half a file, or files that do not match. So none of them is written
-here. Proposals depend only on the seed and on the results of earlier trials (trials are numbered,
-and random numbers have a counter). So a search that resumes makes the same proposals, and takes
-the results that it has from the journal.
+Keras Tuner keeps its state in several JSON files, which it overwrites one after the other. A killed
+process may leave half a file, or files that do not match each other. So this module does not write
+Keras Tuner's files. Proposals depend only on the seed and on the results of earlier trials (trials
+are numbered, and random numbers have a counter). So a resumed search makes the same proposals and
+takes known results from the journal.
 """
 
 import logging
@@ -29,11 +29,11 @@ log = logging.getLogger(__name__)
 OWN = "tuner/"
 """Prefix of the names of Keras Tuner's own values."""
 SEEDS_APART, TRIALS_APART = 10_000_019, 1_000
-"""Distance between the seeds of searches and of trials: Keras Tuner counts up from its seed."""
+"""Distances between the seeds of searches and of trials; Keras Tuner counts up from a seed."""
 MOST_SEEDS = 2**32
 LEAST_LOSS = 1e-30
 WORSE = 1.0
-"""A training that diverged counts as ten times as bad as the worst one that did not."""
+"""Step in log10: a diverged training counts as ten times as bad as the worst other training."""
 
 
 def search(
@@ -51,7 +51,7 @@ def search(
         epochs: epochs of the longest training.
         layers: number of hidden layers if the space does not vary it.
         run: runs one trial.
-        journal: journal with the trials that are done, for new trials, too.
+        journal: journal of the trials that are done; new trials are appended.
         report: receives each trial, and whether it came from the journal.
 
     Raises:
@@ -69,7 +69,7 @@ def search(
 
 
 def hyperparameters(space: Space, layers: int) -> Any:
-    """Return the space for Keras Tuner; a layer's units exist only if the layer does."""
+    """Return the space for Keras Tuner; units are drawn only for layers that exist."""
     made = keras_tuner.HyperParameters()
     depths = list(range(1, layers + 1))
     if space.layers is not None:
@@ -102,19 +102,19 @@ def _add(made: Any, name: str, one: WholeNumbers | Numbers) -> None:
 
 
 class _Unsaved:
-    """An oracle that writes no files and takes trials from the journal where it can."""
+    """A Keras Tuner oracle that writes no files and limits proposals to the space."""
 
     journal: Journal
     dimensions: Mapping[str, WholeNumbers | Numbers]
 
     def save(self) -> None:
-        """Do nothing: only the journal is kept."""
+        """Do nothing, because only the journal is saved."""
 
     def _save_trial(self, trial: Any) -> None:
         pass
 
     def _proposed(self, trial_id: str) -> dict[str, Any]:
-        """Return a proposal, limited to the space: Keras Tuner may round beyond its ends."""
+        """Return a proposal, clipped to the space; Keras Tuner may round beyond the limits."""
         proposed: dict[str, Any] = super().populate_space(trial_id)  # type: ignore[misc]
         values = proposed.get("values") or {}
         for name, value in values.items():
@@ -131,10 +131,10 @@ class _Hyperband(_Unsaved, keras_tuner.oracles.HyperbandOracle):  # type: ignore
         return sum(self._get_size(n, 0) for n in range(self._get_num_brackets()))
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """Propose the next trial, even if it is known, because it needs its place in a bracket.
+        """Propose the next trial, even a known trial, because each trial has a place in a bracket.
 
         Raises:
-            FatalError: caused by a ConfigError; the journal has the trial in another place.
+            FatalError: the journal has the trial in another place; the cause is a ConfigError.
         """
         proposed = self._proposed(trial_id)
         done = self.journal.get(int(trial_id) + 1)
@@ -206,7 +206,7 @@ def _oracle(config: TuningConfig, epochs: int, layers: int, journal: Journal) ->
 
 
 def _check_room(combinations: float, drawn: int) -> None:
-    """Refuse a small space: Hyperband stops inside a bracket when it finds nothing new to draw."""
+    """Refuse a space so small that Hyperband would find nothing new to draw and stop early."""
     if combinations < 2 * drawn:
         raise ConfigError(
             f"tune.space has {combinations:.0f} combinations, expected at least {2 * drawn}, "
@@ -216,7 +216,7 @@ def _check_room(combinations: float, drawn: int) -> None:
 
 
 class _Tuner(BaseTuner):  # type: ignore[misc]
-    """Keras Tuner's loop, with trials from the journal or run now."""
+    """Keras Tuner's loop, in which each trial comes from the journal or is run now."""
 
     def __init__(
         self,
@@ -233,7 +233,7 @@ class _Tuner(BaseTuner):  # type: ignore[misc]
         self.trials: list[Trial] = []
 
     def save(self) -> None:
-        """Do nothing: only the journal is kept."""
+        """Do nothing, because only the journal is saved."""
 
     def _get_tuner_fname(self) -> str:
         return str(Path(self.directory) / "keras_tuner_writes_no_file.json")

@@ -17,9 +17,9 @@ class Trial:
     epochs: int
     continues: int | None
     objective: float | None
-    """Lowest validation loss, mean over divisions; None if training diverged."""
+    """Lowest validation loss, averaged over divisions; None if training diverged."""
     best_epoch: int | None
-    """Epoch with the lowest validation loss, median over divisions."""
+    """Median over divisions of the epoch with the lowest validation loss."""
 
     @property
     def loss(self) -> float:
@@ -36,11 +36,11 @@ class Proposal:
     values: Values
     """Values of the hyperparameters."""
     epochs: int
-    """Number of the last epoch of its training."""
+    """Number of the last epoch of the trial's training."""
     continues: int | None = None
-    """Number of the trial whose training it continues, with the same values."""
+    """Number of the trial whose training this trial continues, with the same values."""
     root: int = 0
-    """Number of the trial with which the training began; its own if it continues none."""
+    """Number of the trial that began the training; the trial's own number if it began it."""
 
     def done(self, objective: float | None, best_epoch: int | None) -> Trial:
         """Return the trial with its result."""
@@ -51,6 +51,6 @@ RunTrial = Callable[[Proposal], Trial]
 
 
 def best_of(trials: Sequence[Trial]) -> Trial | None:
-    """Return the trial with the lowest objective, or None if all diverged."""
+    """Return the trial with the lowest objective, or None if all trials diverged."""
     done = [trial for trial in trials if trial.objective is not None]
     return min(done, key=lambda trial: (trial.loss, trial.number), default=None)

@@ -48,10 +48,10 @@ def tune(config: TrainingConfig, folder: Path, open_listener: OpenListener) -> T
     """Search for hyperparameters.
 
     The objective is the lowest validation loss of a trial, averaged over divisions if there are
-    several. No trial uses the test part of the recipe. A trial that continues another one starts
-    from the checkpoint of that one; all trials follow the same schedule of the learning rate.
+    several. No trial uses the test part of the recipe. A trial that continues another trial starts
+    from the checkpoint of that trial. All trials follow the same schedule of the learning rate.
 
-    ``folder`` is for the journal and checkpoints, from which a stopped search resumes.
+    ``folder`` holds the journal and the checkpoints from which a stopped search resumes.
 
     Raises:
         ConfigError: the recipe, the space or the samples are wrong, or every training diverged.
@@ -101,7 +101,7 @@ def _run(
     checkpoints: Path,
     open_listener: OpenListener,
 ) -> Trial:
-    """Train on each division up to the epochs of the trial."""
+    """Train on each division, up to the last epoch of the trial."""
     recipe = _trial_recipe(with_values(config, proposal.values), proposal.epochs, epochs)
     losses, best_epochs = [], []
     for number, part in enumerate(parts, start=1):
@@ -121,7 +121,7 @@ def _run(
 
 
 def _trial_recipe(recipe: TrainingConfig, epochs: int, longest: int) -> TrainingConfig:
-    """Return the recipe up to some epochs, with the learning rates of the longest training."""
+    """Return the recipe for a number of epochs, with the learning rates of the longest training."""
     schedule = recipe.fit.schedule
     if schedule.decay_epochs is None:
         schedule = schedule.model_copy(update={"decay_epochs": float(longest)})
@@ -132,7 +132,7 @@ def _trial_recipe(recipe: TrainingConfig, epochs: int, longest: int) -> Training
 
 
 def _key(config: TrainingConfig, epochs: int, parts: Sequence[PreparedSamples]) -> str:
-    """Return a hash of all that a trial depends on; not of the length of the search."""
+    """Return a hash of everything that a trial depends on, without the length of the search."""
     record = config.model_dump(
         mode="json",
         include={"sensors", "samples", "splits", "network", "fit", "tune"},
