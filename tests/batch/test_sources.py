@@ -10,6 +10,8 @@ import pytest
 from pipeline.batch.sources import find_scenes, shard_of
 from pipeline.errors import ConfigError
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def tree(tmp_path):

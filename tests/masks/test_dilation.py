@@ -39,6 +39,7 @@ def test_a_mask_grows_as_a_loop_over_pixels_says(lines, pixels, radius, seed, sh
     np.testing.assert_array_equal(mask, before)
 
 
+@pytest.mark.quick
 def test_one_pixel_grows_to_a_square():
     """Diagonals included: the distance is the larger of that in lines and in pixels."""
     mask = np.zeros((7, 8), bool)
@@ -138,6 +139,7 @@ def test_what_a_file_says_itself_does_not_grow(tmp_path, network, scene):
     np.testing.assert_array_equal(plain["quality_flags"] & 255, grown["quality_flags"] & 255)
 
 
+@pytest.mark.quick
 def test_flags_to_keep_grow_where_they_are_not_set(tmp_path, network, scene):
     """Growing "unless ..." grows what is excluded, not what is kept."""
     name = "unless_LAND_or_CLDICE"
@@ -230,6 +232,7 @@ def test_a_radius_that_is_none_is_refused(tmp_path, network, radius):
         load_config(run_settings(tmp_path, network, masks=masks))
 
 
+@pytest.mark.quick
 def test_the_plan_and_the_product_say_what_grows(tmp_path, network, scene):
     """By how many pixels, in the dry run and in processing_control."""
     masks = {"flags": ["LAND", "CLDICE"], "dilate": {"LAND": 1, "CLDICE": 12}}

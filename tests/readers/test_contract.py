@@ -26,6 +26,7 @@ def case(request):
     return CASES[request.param]
 
 
+@pytest.mark.quick
 def test_every_reader_is_tested():
     """The table of miniatures keeps up with the table of readers."""
     assert {case.reader for case in CASES.values()} == set(READERS)
@@ -94,6 +95,7 @@ def test_stored_bands_are_in_the_chunks_of_the_file(case, tmp_path):
         assert scene.Rrs.chunks[-2:] == ((8, 8, 5), (10, 10, 6))
 
 
+@pytest.mark.quick
 def test_every_value_is_at_its_own_line_and_pixel(case, tmp_path):
     """The image of coordinates comes out as it was written; fill and invalid are NaN."""
     written = case.written(tmp_path)
@@ -103,6 +105,7 @@ def test_every_value_is_at_its_own_line_and_pixel(case, tmp_path):
             np.testing.assert_allclose(found, expected, atol=case.tolerance, rtol=1e-7)
 
 
+@pytest.mark.quick
 def test_geolocation(case, tmp_path):
     """Every pixel is within 1e-4 degree of where it was written."""
     written = case.written(tmp_path)
@@ -122,6 +125,7 @@ def test_what_a_value_is_beside_its_number(case, tmp_path):
         assert not states[:, written.missing].any()
 
 
+@pytest.mark.quick
 def test_flags_are_found_by_name(case, tmp_path):
     """Each flag is set where it was raised, and nowhere else."""
     written = case.written(tmp_path)

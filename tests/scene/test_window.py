@@ -81,6 +81,7 @@ def assert_as_the_oracle(tmp_path, network, scene, box):
 # Lines and pixels
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("window", "expected"),
     [
@@ -168,6 +169,7 @@ def test_a_box_on_a_swath(tmp_path, network, where, seed):
         assert_as_the_oracle(tmp_path, network, scene, box)
 
 
+@pytest.mark.quick
 def test_a_box_across_the_antimeridian(tmp_path, network):
     """West above east; written in 0..360 the same box means the same."""
     scene = swath(tmp_path, antimeridian=True).path
