@@ -14,6 +14,8 @@ from pipeline.networks import Ensemble
 from pipeline.process import plan_scene
 from pipeline.product.reading import ProductFile
 
+pytestmark = pytest.mark.quick
+
 PUBLIC = {"__version__", "load_network", "load_retrieval", "open_scene", "process_scene"}
 
 

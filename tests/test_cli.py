@@ -6,6 +6,8 @@ from click.testing import CliRunner
 
 from pipeline.cli import main
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def ocpipe():

@@ -17,6 +17,8 @@ from pipeline.errors import ConfigError
 from pipeline.facts.shipped import shipped_configs
 from pipeline.masks import make_rules
 
+pytestmark = pytest.mark.quick
+
 SHIPPED = sorted((shipped_configs() / "runs").glob("*.yaml"))
 SMALL = {"name": "small", "science": {"networks": [{"name": "aph", "file": "aph.h5"}]}}
 FULL = {

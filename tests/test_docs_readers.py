@@ -15,6 +15,8 @@ from pipeline.config import ReaderChoice
 from pipeline.errors import ConfigError
 from pipeline.readers.mapping import presets
 
+pytestmark = pytest.mark.quick
+
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "readers.md"
 LINE, PIXEL = np.mgrid[0:5, 0:4].astype(np.float64)
 

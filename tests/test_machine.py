@@ -4,6 +4,8 @@ import pytest
 
 from pipeline.machine import resources
 
+pytestmark = pytest.mark.quick
+
 GB = 1_000_000_000
 
 

@@ -48,6 +48,7 @@ def test_there_are_21_product_variables(product):
     assert len(names) == 21
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("network", NETWORKS)
 def test_every_value_equals_the_oracle(product, expected, network):
     """The same 15,326 pixels are valid, and float32 differs by rounding only."""
@@ -58,6 +59,7 @@ def test_every_value_equals_the_oracle(product, expected, network):
     assert found.percentile_99_9 <= 2e-5
 
 
+@pytest.mark.quick
 def test_every_flag_bit_equals_the_oracle(product, expected):
     """Bits of the pixel and of each network, at every pixel."""
     np.testing.assert_array_equal(product["quality_flags"][:], expected.quality_flags)

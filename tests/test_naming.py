@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from pipeline.config.naming import NameTemplate
 from pipeline.errors import SceneError
 
+pytestmark = pytest.mark.quick
+
 SOURCE = Path("/data/2024/AQUA_MODIS.20240615T183500.L2.OC.nc")
 SCENE = {
     "sensor": "MODIS-Aqua",

@@ -98,6 +98,7 @@ def test_condition_gives_bits_and_value(conditions, condition):
     assert (product["aph_443"][0, pixel] != PRODUCT_FILL) == has_value
 
 
+@pytest.mark.quick
 def test_conditions_equal_the_oracle(conditions):
     """All flags, output bits included, and all values of the table's scene."""
     scene, network, product = conditions
@@ -164,6 +165,7 @@ def coordinate_scene(tmp_path):
     )
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("chunk", [(512, 512), (7, 4), (1, 17), (23, 1)])
 def test_nothing_flips_or_shifts(tmp_path, coordinate_scene, chunk):
     """Pixel (y, x) of the product belongs to line y and pixel x, in odd blocks, too."""

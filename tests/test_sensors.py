@@ -8,6 +8,8 @@ from pipeline.errors import ConfigError
 from pipeline.facts.sensors import find_sensor, identify_sensor, sensors
 from pipeline.facts.shipped import shipped_configs
 
+pytestmark = pytest.mark.quick
+
 # Inputs of the Lrc networks, Rrs outputs, IOP outputs: the sizes of OC-SMART's own files.
 COUNTS = {
     "SGLI": (8, 7, 7),

@@ -147,6 +147,7 @@ def test_the_scene_has_all_kinds_of_pixels(expected):
     assert np.ptp(expected.written.longitude) > 350
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("network", NETWORKS)
 def test_every_value_equals_the_oracle(product, expected, network):
     """The same pixels are computed, float64 to 1e-6 and float32 to 1e-4."""

@@ -54,6 +54,7 @@ def findings(product, **options):
     return {finding.what: finding for finding in found}
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_the_product_of_every_format_passes(tmp_path, name):
     """All pixels computed again agree, hashes and attributes are equal; maps keep their axes."""
@@ -93,6 +94,7 @@ def computed_pixel(path):
         return tuple(np.argwhere(~np.ma.getmaskarray(file["aph_443"][:]))[0])
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("variable", ["aph_443", "net_flags", "quality_flags", "l2_flags"])
 def test_one_changed_number_is_found(product, variable):
     """By its checksum, and by computing the pixel again."""

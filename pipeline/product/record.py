@@ -1,5 +1,6 @@
 """The record of a product: its global attributes, and the group ``processing_control``."""
 
+import functools
 import importlib.metadata
 import json
 import platform
@@ -130,13 +131,18 @@ def _network(step: RetrievalStep) -> Group:
 def _software(plan: Plan) -> dict[str, str]:
     engines = {step.engine for step in plan.steps}
     of_engines = (lib for e in sorted(engines) for lib in _ENGINE_LIBRARIES.get(e, ()))
-    versions = {name: importlib.metadata.version(name) for name in (*_LIBRARIES, *of_engines)}
+    versions = {name: _version(name) for name in (*_LIBRARIES, *of_engines)}
     native = {
         "netcdf_c": netCDF4.__netcdf4libversion__,
         "hdf5": netCDF4.__hdf5libversion__,
         "machine": platform.machine(),  # float32 rounds differently on another architecture
     }
     return {SOFTWARE: __version__, "python": platform.python_version(), **versions, **native}
+
+
+@functools.cache
+def _version(library: str) -> str:
+    return importlib.metadata.version(library)  # parses a file of the library
 
 
 def _extent(extent: Extent) -> dict[str, np.int64]:

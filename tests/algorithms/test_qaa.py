@@ -21,6 +21,7 @@ def spectra(count=3000, seed=1):
     return rrs + 10 ** drawn.uniform(-5, -3.5, (count, 1))
 
 
+@pytest.mark.quick
 def test_three_thousand_spectra_are_the_oracles():
     """aph, adg and bbp agree, with the reference at 547 and 667 nm, failures included."""
     rrs = spectra()

@@ -42,6 +42,7 @@ def batch(folder, *options, inputs=None, config="test.yaml", code=0, out="out", 
     return ended
 
 
+@pytest.mark.quick
 def test_a_second_call_has_nothing_to_do(folder):
     """And changes no file but its own ledger's."""
     first = batch(folder)
@@ -240,6 +241,7 @@ def test_messages_as_json(folder):
     assert (failed["kind"], failed["level"]) == ("scene", "error")
 
 
+@pytest.mark.quick
 def test_exit_codes_of_failures(folder):
     """1 as long as a scene is failed, unless only new failures count; 0 once it is mended."""
     bad = folder / "in" / "bad.nc"

@@ -80,6 +80,7 @@ def test_new_scenes_are_pending_and_done_ones_are_not(batch):
     assert batch.do_all() == []
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("change", "why", "keeps_date", "keeps_hash"),
     [
@@ -265,6 +266,7 @@ def test_an_unchanged_scene_keeps_what_is_known_of_it(batch):
     assert batch.enqueue() == SceneCounts(pending=3)
 
 
+@pytest.mark.quick
 def test_no_scene_is_handed_out_twice(batch):
     """Two holders get different ones, and settle only their own."""
     batch.enqueue()

@@ -4,6 +4,8 @@ import pytest
 
 from pipeline.batch.slots import PROGRAM, PROGRAM_OTHERWISE, Slots, choose_slots
 
+pytestmark = pytest.mark.quick
+
 GB = 1_000_000_000
 
 

@@ -10,6 +10,8 @@ import pytest
 from pipeline.batch.sources import find_scenes, shard_of
 from pipeline.errors import ConfigError
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def tree(tmp_path):
@@ -71,7 +73,9 @@ def test_a_file_whose_name_looks_like_a_pattern(tree):
     assert found.size == 2
 
 
-@pytest.mark.parametrize(("item", "words"), [("@no", "cannot be read"), ("@list", "another list")])
+@pytest.mark.parametrize(
+    ("item", "words"), [("@no", "cannot read the list"), ("@list", "another list")]
+)
 def test_a_list_that_is_wrong_is_refused(tree, monkeypatch, item, words):
     """It is about all scenes, not about one."""
     monkeypatch.chdir(tree)

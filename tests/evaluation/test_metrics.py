@@ -27,6 +27,8 @@ from pipeline.evaluation.metrics import (
 from pipeline.evaluation.report import evaluate_arrays
 from pipeline.evaluation.tables import to_csv, to_json, to_text
 
+pytestmark = pytest.mark.quick
+
 
 def test_by_hand():
     """One value ten times too high, one right, one ten times too low, one twice that."""

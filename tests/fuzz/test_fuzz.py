@@ -63,6 +63,7 @@ def test_a_whole_file(trials, base, seed):
 # What the trials rest on
 
 
+@pytest.mark.quick
 def test_every_reader_and_every_mutation_is_tried():
     """The tables keep up with each other."""
     assert set(READERS) == {case.reader for case in CASES.values()}
@@ -104,6 +105,7 @@ def test_a_canary_has_numbers_that_the_file_has_not(tmp_path, name):
     assert compared > 3
 
 
+@pytest.mark.quick
 def test_the_checksum_is_that_of_the_library(tmp_path):
     """Of the headers that the netCDF library wrote."""
     stored = Base("pace_oci", tmp_path).path.read_bytes()

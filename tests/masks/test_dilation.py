@@ -39,6 +39,7 @@ def test_a_mask_grows_as_a_loop_over_pixels_says(lines, pixels, radius, seed, sh
     np.testing.assert_array_equal(mask, before)
 
 
+@pytest.mark.quick
 def test_one_pixel_grows_to_a_square():
     """Diagonals included: the distance is the larger of that in lines and in pixels."""
     mask = np.zeros((7, 8), bool)
@@ -95,8 +96,12 @@ def product(tmp_path, network, scene, masks, **options):
     return product_of(scene, run_settings(tmp_path, network, masks=masks, **options))
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("radius", [1, 4, 7, 40, 100])
+# Every rule, and one of each kind by every radius.
+ALONE = [(name, 4) for name in NAMES]
+ALONE += [(name, radius) for name in ("CLDICE", "green", "zero") for radius in (1, 7, 40, 100)]
+
+
+@pytest.mark.parametrize(("name", "radius"), ALONE)
 def test_a_rule_grows_alone(tmp_path, network, scene, name, radius):
     """Radii within a block, beyond a storage chunk, and beyond the image; other rules stay."""
     path = product(tmp_path, network, scene.path, {**RULES, "dilate": {name: radius}}, chunk=(7, 4))
@@ -138,6 +143,7 @@ def test_what_a_file_says_itself_does_not_grow(tmp_path, network, scene):
     np.testing.assert_array_equal(plain["quality_flags"] & 255, grown["quality_flags"] & 255)
 
 
+@pytest.mark.quick
 def test_flags_to_keep_grow_where_they_are_not_set(tmp_path, network, scene):
     """Growing "unless ..." grows what is excluded, not what is kept."""
     name = "unless_LAND_or_CLDICE"
@@ -230,6 +236,7 @@ def test_a_radius_that_is_none_is_refused(tmp_path, network, radius):
         load_config(run_settings(tmp_path, network, masks=masks))
 
 
+@pytest.mark.quick
 def test_the_plan_and_the_product_say_what_grows(tmp_path, network, scene):
     """By how many pixels, in the dry run and in processing_control."""
     masks = {"flags": ["LAND", "CLDICE"], "dilate": {"LAND": 1, "CLDICE": 12}}

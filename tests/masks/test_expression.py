@@ -131,6 +131,7 @@ NUMPY = [
 ]
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(("text", "in_numpy"), NUMPY, ids=[text for text, _ in NUMPY])
 def test_equals_plain_numpy(text, in_numpy):
     """Every operator and function, its precedence and its side, pixel by pixel."""
@@ -292,6 +293,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.quick
 @pytest.mark.filterwarnings("ignore::SyntaxWarning")
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_the_allow_list_lacks_is_refused(text):

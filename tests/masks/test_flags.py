@@ -14,6 +14,8 @@ from pipeline.readers import open_scene
 from pipeline.scene.scene import SOURCE_FLAGS, Band
 from pipeline.scene.source_flags import SourceFlags
 
+pytestmark = pytest.mark.quick
+
 # As OBPG writes them: 32 names for 32 bits of a signed int32, bits without a meaning all SPARE.
 OBPG = (
     "ATMFAIL LAND PRODWARN HIGLINT HILT HISATZEN COASTZ SPARE STRAYLIGHT CLDICE COCCOLITH TURBIDW "

@@ -14,6 +14,8 @@ from pipeline.masks import RULES, Request, make_rules
 from pipeline.masks.values import VALUE_RULES
 from pipeline.scene.scene import Band
 
+pytestmark = pytest.mark.quick
+
 LINES = np.repeat(np.arange(4.0)[:, np.newaxis], 3, axis=1)
 SCENE = xr.Dataset({"solar_zenith": (("y", "x"), LINES)})
 

@@ -10,6 +10,8 @@ from pipeline.masks.values import VALUE_RULES, ValueRule
 from pipeline.scene.quality import STATE_OUTSIDE_VALID_RANGE, STATE_SATURATED
 from pipeline.scene.scene import Band
 
+pytestmark = pytest.mark.quick
+
 #                  value   zero  minus zero  negative  NaN   outside   saturated
 VALUES = np.array([0.002, 0.0, -0.0, -0.001, np.nan, np.nan, 0.05], np.float32)
 STATES = np.array([0, 0, 0, 0, 0, STATE_OUTSIDE_VALID_RANGE, STATE_SATURATED], np.uint8)

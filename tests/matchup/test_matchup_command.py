@@ -125,6 +125,7 @@ def test_it_trains_and_judges(tmp_path, places, monkeypatch):
     assert "30 rows" in judged.output
 
 
+@pytest.mark.quick
 def test_names_of_both_sides(tmp_path):
     """In-situ columns that are called as those of the scene are told apart."""
     points = table(tmp_path, [place(9, 9)], ",Rrs_442,line,depth", ",0.0042,station7,3")

@@ -9,6 +9,8 @@ from miniatures.truth import image_of_coordinates, map_of_coordinates
 from pipeline.matchup import nearest
 from pipeline.matchup.nearest import nearest_pixels, pixel_diagonal_km
 
+pytestmark = pytest.mark.quick
+
 SHAPE = (75, 70)  # neither is a multiple of a tile
 GRIDS = {
     "swath": image_of_coordinates(*SHAPE, [443]),

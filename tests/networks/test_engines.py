@@ -149,6 +149,7 @@ def test_permuted_rows_give_the_same_bits(ocsmart, rows, engine):
     np.testing.assert_array_equal(network.predict(x[order], engine), whole[order])
 
 
+@pytest.mark.quick
 def test_demo_network_proves_itself(sample_networks):
     """Golden spectra are recomputed on every load, and each engine gives them."""
     network = load_network(sample_networks / "demo_iops.h5")
@@ -172,6 +173,7 @@ def test_no_rows_give_no_rows(sample_networks):
         assert network.predict(np.empty((0, 8)), engine).shape == (0, 3)
 
 
+@pytest.mark.quick
 def test_unknown_engine_lists_the_known(sample_networks):
     """The message names auto and the engines."""
     with pytest.raises(ConfigError, match="auto, numpy, onnxruntime, tensorflow"):

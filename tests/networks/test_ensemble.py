@@ -43,6 +43,7 @@ def expected(folder: Path, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return 10 ** np.mean(made, axis=0), np.std(made, axis=0, ddof=1)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("engine", ["numpy", "onnxruntime", "tensorflow"])
 def test_mean_and_calibrated_spread(engine, tmp_path):
     write_members(tmp_path)

@@ -8,6 +8,8 @@ import pytest
 from pipeline.errors import NetworkError
 from pipeline.networks.reading.library import ENVIRONMENT_VARIABLE, find_network, network_folders
 
+pytestmark = pytest.mark.quick
+
 
 def touched(path):
     path.parent.mkdir(parents=True, exist_ok=True)

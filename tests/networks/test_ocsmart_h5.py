@@ -77,6 +77,7 @@ def test_a_file_without_self_description_is_known_by_its_name(tmp_path):
     assert network.golden is None
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("transform", [np.asarray, np.float32])
 def test_values_equal_the_oracle(tmp_path, transform):
     """Kernels are transposed, biases flattened, hidden layers tanh; float32 weights are fine."""
@@ -511,6 +512,7 @@ def test_the_shipped_network_proves_itself(sample_networks):
         assert network.licence
 
 
+@pytest.mark.quick
 def test_real_files_are_described_by_their_names(ocsmart):
     """All of them load; hyperspectral or not, their sizes fit the tables."""
     for path in sorted(ocsmart.iterdir()):

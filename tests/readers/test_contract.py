@@ -26,6 +26,7 @@ def case(request):
     return CASES[request.param]
 
 
+@pytest.mark.quick
 def test_every_reader_is_tested():
     """The table of miniatures keeps up with the table of readers."""
     assert {case.reader for case in CASES.values()} == set(READERS)
@@ -34,6 +35,23 @@ def test_every_reader_is_tested():
 def opened(case, written, chunks=None):
     """The scene of a miniature."""
     return open_scene(written.path, case.choice, chunks)
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory):
+    """What was written of a case, and its scene, which is opened once for all who only look."""
+    made = {}
+
+    def of(case):
+        key = id(case)
+        if key not in made:
+            written = case.written(tmp_path_factory.mktemp("case"))
+            made[key] = written, opened(case, written)
+        return made[key]
+
+    yield of
+    for _, scene in made.values():
+        scene.close()
 
 
 def test_recognised_from_the_content(case, tmp_path):
@@ -59,14 +77,14 @@ def test_the_reader_is_made_once(case, tmp_path, monkeypatch):
     assert len(made) == 1
 
 
-def test_names_dims_units_and_types(case, tmp_path):
+def test_names_dims_units_and_types(case, unchanged):
     """check_scene has no complaint; bands are at their wavelengths, in order."""
-    with opened(case, case.written(tmp_path)) as scene:
-        check_scene(scene)
-        expected = sorted(case.named_as.get(nm, nm) for nm in case.bands)
-        assert wavelengths(scene, "Rrs").tolist() == expected
-        assert scene.Rrs.attrs["units"] == "sr-1"
-        assert (scene.sizes["y"], scene.sizes["x"]) == (LINES, PIXELS)
+    _, scene = unchanged(case)
+    check_scene(scene)
+    expected = sorted(case.named_as.get(nm, nm) for nm in case.bands)
+    assert wavelengths(scene, "Rrs").tolist() == expected
+    assert scene.Rrs.attrs["units"] == "sr-1"
+    assert (scene.sizes["y"], scene.sizes["x"]) == (LINES, PIXELS)
 
 
 def test_everything_is_lazy(case, tmp_path):
@@ -94,47 +112,46 @@ def test_stored_bands_are_in_the_chunks_of_the_file(case, tmp_path):
         assert scene.Rrs.chunks[-2:] == ((8, 8, 5), (10, 10, 6))
 
 
-def test_every_value_is_at_its_own_line_and_pixel(case, tmp_path):
+@pytest.mark.quick
+def test_every_value_is_at_its_own_line_and_pixel(case, unchanged):
     """The image of coordinates comes out as it was written; fill and invalid are NaN."""
-    written = case.written(tmp_path)
-    with opened(case, written) as scene:
-        for nm, expected in written.rrs.items():
-            found = scene.Rrs.sel(Rrs_wavelength=case.named_as.get(nm, nm)).values
-            np.testing.assert_allclose(found, expected, atol=case.tolerance, rtol=1e-7)
+    written, scene = unchanged(case)
+    for nm, expected in written.rrs.items():
+        found = scene.Rrs.sel(Rrs_wavelength=case.named_as.get(nm, nm)).values
+        np.testing.assert_allclose(found, expected, atol=case.tolerance, rtol=1e-7)
 
 
-def test_geolocation(case, tmp_path):
+@pytest.mark.quick
+def test_geolocation(case, unchanged):
     """Every pixel is within 1e-4 degree of where it was written."""
-    written = case.written(tmp_path)
-    with opened(case, written) as scene:
-        np.testing.assert_allclose(scene.latitude.values, written.latitude, atol=1e-4)
-        away = (scene.longitude.values - written.longitude + 180) % 360 - 180
-        assert np.abs(away).max() <= 1e-4
+    written, scene = unchanged(case)
+    np.testing.assert_allclose(scene.latitude.values, written.latitude, atol=1e-4)
+    away = (scene.longitude.values - written.longitude + 180) % 360 - 180
+    assert np.abs(away).max() <= 1e-4
 
 
-def test_what_a_value_is_beside_its_number(case, tmp_path):
+def test_what_a_value_is_beside_its_number(case, unchanged):
     """Outside the valid range and saturated are states, fill is none."""
-    written = case.written(tmp_path)
-    with opened(case, written) as scene:
-        states = scene[state_name("Rrs")].values
-        np.testing.assert_array_equal(((states & 1) != 0).any(axis=0), written.outside)
-        np.testing.assert_array_equal(((states & 2) != 0).any(axis=0), written.saturated)
-        assert not states[:, written.missing].any()
+    written, scene = unchanged(case)
+    states = scene[state_name("Rrs")].values
+    np.testing.assert_array_equal(((states & 1) != 0).any(axis=0), written.outside)
+    np.testing.assert_array_equal(((states & 2) != 0).any(axis=0), written.saturated)
+    assert not states[:, written.missing].any()
 
 
-def test_flags_are_found_by_name(case, tmp_path):
+@pytest.mark.quick
+def test_flags_are_found_by_name(case, unchanged):
     """Each flag is set where it was raised, and nowhere else."""
-    written = case.written(tmp_path)
-    with opened(case, written) as scene:
-        if not case.flags:
-            assert "source_flags" not in scene
-            return
-        stored = scene.source_flags.values
-        unsigned = stored.view(f"u{stored.dtype.itemsize}")
-        table = SourceFlags.of(scene)
-        for name in case.flags:
-            found = (unsigned & unsigned.dtype.type(table.mask(name))) != 0
-            np.testing.assert_array_equal(found, written.flags[name], err_msg=name)
+    written, scene = unchanged(case)
+    if not case.flags:
+        assert "source_flags" not in scene
+        return
+    stored = scene.source_flags.values
+    unsigned = stored.view(f"u{stored.dtype.itemsize}")
+    table = SourceFlags.of(scene)
+    for name in case.flags:
+        found = (unsigned & unsigned.dtype.type(table.mask(name))) != 0
+        np.testing.assert_array_equal(found, written.flags[name], err_msg=name)
 
 
 def test_a_scene_without_a_valid_pixel(case, tmp_path):

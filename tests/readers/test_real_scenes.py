@@ -76,6 +76,7 @@ def test_pace_l2_to_the_last_bit(pace_l2, quantity):
     assert np.isfinite(found).all(axis=0).sum() == 11
 
 
+@pytest.mark.quick
 def test_pace_l2_is_of_oci(pace_l2):
     """Sensor, reader, geolocation and flags of the file."""
     with open_scene(pace_l2) as scene:
@@ -178,6 +179,7 @@ def test_gdal_finds_the_map_where_it_is(l3m_product, pace_l3m):
     np.testing.assert_array_equal(values, stored(l3m_product[0], "aph_443"))
 
 
+@pytest.mark.quick
 def test_c2rcc_bands(c2rcc):
     """16 bands of OLCI from 400 to 1020 nm, each the file's own numbers."""
     indices = (*range(1, 13), 16, 17, 18, 21)

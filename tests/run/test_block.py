@@ -177,6 +177,7 @@ def test_outputs_at_their_limits(transform, minimum, maximum, engine, monkeypatc
         assert (flags & OUTPUT_AT_LIMIT).any()
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("engine", ["numpy", "onnxruntime"])
 @pytest.mark.parametrize("transform", ["none", "log10", "ln", "sqrt", "cos_degrees"])
 def test_small_networks(tmp_path, transform, engine, monkeypatch):
@@ -209,6 +210,7 @@ def test_columns_in_any_order(tmp_path, order, monkeypatch):
     np.testing.assert_array_equal(flags[computed], expected)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("engine", ["numpy", "onnxruntime"])
 @pytest.mark.parametrize("with_gains", [False, True])
 def test_a_chain(tmp_path, engine, with_gains, monkeypatch):
@@ -238,6 +240,7 @@ def _many_inside(network):
     return np.stack([_inside(v, 5000, drawn) for v in network.inputs], axis=1)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("engine", ["numpy", "onnxruntime"])
 @pytest.mark.parametrize("kind", ["aph", "adg", "bbp", "ap", "bp"])
 @pytest.mark.parametrize("sensor", ["MODIS-Aqua", "SGLI"])

@@ -299,6 +299,7 @@ def test_rounding_decides_nothing(edges, ocsmart, tmp_path, sensor, engine):
         assert_values(found, expected.iops[name], nowhere, ENGINES[engine])
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("sensor", SENSORS)
 def test_bits_of_the_pixel(products, scenes, sensor):
     """NaN in Lrc, an angle or the humidity is no_data; rules have the bits from 256 on."""

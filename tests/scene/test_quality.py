@@ -9,6 +9,8 @@ import pytest
 from pipeline.scene import quality
 from pipeline.scene.quality import FlagTable, network_flags, pixel_flags
 
+pytestmark = pytest.mark.quick
+
 DOCUMENT = Path(__file__).resolve().parent.parent.parent / "docs" / "quality.md"
 RANGES = dict.fromkeys(
     ("limited_inputs", "input_ranges", "output_ranges", "log_outputs", "scope_check"), True

@@ -16,6 +16,8 @@ from pipeline.scene.scene import (
     wavelengths,
 )
 
+pytestmark = pytest.mark.quick
+
 WAVELENGTHS = [411.6, 443.0, 489.5, 667.0]
 SHAPE = (3, 5)
 

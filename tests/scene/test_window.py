@@ -81,6 +81,7 @@ def assert_as_the_oracle(tmp_path, network, scene, box):
 # Lines and pixels
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("window", "expected"),
     [
@@ -168,6 +169,7 @@ def test_a_box_on_a_swath(tmp_path, network, where, seed):
         assert_as_the_oracle(tmp_path, network, scene, box)
 
 
+@pytest.mark.quick
 def test_a_box_across_the_antimeridian(tmp_path, network):
     """West above east; written in 0..360 the same box means the same."""
     scene = swath(tmp_path, antimeridian=True).path
@@ -471,7 +473,14 @@ WINDOWS = {
 }
 
 
-@pytest.mark.parametrize("chunk", [(512, 512), (7, 4), (8, 10), (1, 33)], ids=str)
+# Blocks of any size on one engine; what it computes is asked of the others.
+ENGINES_AND_CHUNKS = [("numpy", chunk) for chunk in ((512, 512), (7, 4), (8, 10), (1, 33))]
+ENGINES_AND_CHUNKS += [(engine, (7, 4)) for engine in ("onnxruntime", "tensorflow")]
+
+
+@pytest.mark.parametrize(
+    ("whole_run", "chunk"), ENGINES_AND_CHUNKS, indirect=["whole_run"], ids=str
+)
 @pytest.mark.parametrize("window", WINDOWS)
 def test_a_window_has_the_bits_of_the_whole(tmp_path, whole_run, window, chunk):
     """Values, classes, flags, positions and the scene's own flags, in blocks of any size."""

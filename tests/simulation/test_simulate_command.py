@@ -16,6 +16,7 @@ def run(*arguments):
     return CliRunner().invoke(simulate, [str(argument) for argument in arguments])
 
 
+@pytest.mark.quick
 def test_netcdf_of_a_sensor(tmp_path):
     """Bands of the sensor by its name in any case; units, long names and the recipe in the file."""
     output = tmp_path / "water.nc"

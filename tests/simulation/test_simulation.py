@@ -20,6 +20,7 @@ def table():
     return simulate_samples(20_000, NOMAD_BANDS)
 
 
+@pytest.mark.quick
 def test_columns_and_their_units(table):
     """Rrs first, then outputs at every band, chlorophyll, and what was in the water."""
     spectral = [f"{q}_{nm:.0f}" for q in ("Rrs", "aph", "adg", "bbp") for nm in NOMAD_BANDS]
@@ -62,6 +63,7 @@ def test_waters_do_not_depend_on_bands_or_noise(table):
     assert not np.array_equal(other.columns["Rrs_443"], table.columns["Rrs_443"])
 
 
+@pytest.mark.quick
 def test_without_noise_rrs_is_the_model():
     """Without noise, Rrs is what the forward model gives for the drawn water."""
     waters = shipped_waters()

@@ -76,6 +76,7 @@ WRITERS = {
 }
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("kind", WRITERS)
 def test_formats_give_the_same_table(tmp_path: Path, kind: str) -> None:
     """Numbers, missing values, text and units are the same, and the format is recognised."""

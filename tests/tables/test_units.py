@@ -7,6 +7,8 @@ import pytest
 
 from pipeline.tables.units import factor_between, nanometres_per, says_units
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize(
     ("said", "wanted", "factor"),

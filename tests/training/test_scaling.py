@@ -8,6 +8,8 @@ from pipeline.networks.variable import scale_factors, transformed
 from pipeline.training.samples.scaling import fit_variables
 from pipeline.training.samples.variables import SampleVariable
 
+pytestmark = pytest.mark.quick
+
 
 def variable(transform: str = "log10", scaling: str = "minmax") -> SampleVariable:
     return SampleVariable("aph", 443.0, "m-1", transform, scaling, "absorption", None, "aph_443")

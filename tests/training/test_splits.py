@@ -17,6 +17,8 @@ from pipeline.errors import ConfigError
 from pipeline.training.samples.samples import SampleSet, load_samples
 from pipeline.training.samples.splits import Split, check_no_leakage, make_folds, make_split
 
+pytestmark = pytest.mark.quick
+
 # Each at least four times, so that there is something to deal, and some much more often.
 GROUPS = st.lists(st.integers(0, 14), max_size=100).map(lambda more: [*range(15)] * 4 + more)
 TIMES = st.lists(st.integers(0, 49), max_size=80).map(lambda more: [*range(50)] * 2 + more)

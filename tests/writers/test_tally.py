@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from pipeline.scene.quality import FlagTable
 from pipeline.writers.tally import Tally
 
+pytestmark = pytest.mark.quick
+
 NAN = np.nan
 QUALITY = FlagTable(("no_data", "saturated", "masked_LAND"), (1, 4, 256), np.dtype(np.uint32))
 NETWORK = FlagTable(("input_missing", "output_at_limit"), (1, 16), np.dtype(np.uint8))
