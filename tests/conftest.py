@@ -4,7 +4,14 @@ import os
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# How long an example takes is a matter of the machine and of what else it does.
+hypothesis.settings.register_profile(
+    "busy machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("busy machine")
 
 ROOT = Path(__file__).resolve().parent.parent
 MODIS_SCENE = "scenes/AQUA_MODIS.20110910T190602.L2.OC.nc"

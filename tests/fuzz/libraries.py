@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fuzz.expectation import Seen, Wanted, seen
 
-PATIENCE = 60.0
+PATIENCE = 300.0
 
 
 class Libraries:

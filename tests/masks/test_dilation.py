@@ -30,7 +30,7 @@ STORED = (6, 5)
     seed=st.integers(0, 2**32 - 1),
     share=st.sampled_from([0.02, 0.2, 1.0]),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_mask_grows_as_a_loop_over_pixels_says(lines, pixels, radius, seed, share):
     """Any size and radius; the mask given is left as it is."""
     mask = np.random.default_rng(seed).random((lines, pixels)) < share

@@ -497,7 +497,7 @@ values = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=conditions, pixel=st.lists(values, min_size=5, max_size=5))
 def test_random_expressions_equal_pythons_own_eval(text, pixel):
     """Whatever the allowed grammar can say, for whatever pixel."""

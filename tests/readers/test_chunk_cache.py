@@ -16,7 +16,7 @@ from pipeline.readers import chunk_cache
 from pipeline.readers.chunk_cache import Chunk, ChunkCache
 from pipeline.scene.grid import BlockGrid
 
-PATIENCE = 30  # seconds until a thread that never comes fails a test
+PATIENCE = 300  # seconds until a thread that never comes fails a test
 EVERYWHERE = slice(0, 1)
 
 
@@ -232,7 +232,7 @@ def schedule(count, at_once, draw):
             yield "finish", block
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(grid=GRIDS, size=SMALL, at_once=st.integers(1, 5), data=st.data())
 def test_in_a_run_chunks_are_there_exactly_while_they_are_needed(grid, size, at_once, data):
     """Each is loaded once, and let go of with the last block that needs it, whichever ends last."""
@@ -260,7 +260,6 @@ def test_in_a_run_chunks_are_there_exactly_while_they_are_needed(grid, size, at_
     assert loads.counts == dict.fromkeys(last, 1)
 
 
-@settings(deadline=None)
 @given(grid=GRIDS, size=SMALL, at_once=st.integers(1, 6))
 def test_most_chunks_are_those_that_can_be_in_memory(grid, size, at_once):
     """All blocks that may be in work together have read, none has ended."""

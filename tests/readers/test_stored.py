@@ -140,7 +140,7 @@ def test_edges(file, shape, maximum):
     assert_reads(stored_of(file.create_dataset("v", data=numbers, **options)), numbers)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(data=st.data())
 def test_any_region_of_any_chunks(tmp_path_factory, data):
     """Of any array with any chunks, when few of them fit into memory together."""
@@ -374,7 +374,7 @@ def test_a_chunk_of_another_length_is_an_error(file, name, more):
         Hdf5Chunks(dataset).load((4, 5))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.binary(min_size=1, max_size=200), header=st.booleans())
 def test_any_bytes_at_all_are_an_error(tmp_path_factory, data, header):
     """Noise, also behind the first bytes of a stream, is never a chunk and never a crash."""

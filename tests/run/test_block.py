@@ -279,7 +279,7 @@ def test_usual_rows_are_decided_quickly(tmp_path):
     assert evaluation.doubtful(x, y).tolist() == [0, 3]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     case=st.sampled_from(CASES),
     margin=st.sampled_from((1e-7, 2e-3)),

@@ -95,7 +95,7 @@ def _indices(names=DIMS):
 
 
 @pytest.mark.parametrize("name", SOURCES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(indices=_indices())
 def test_any_part_is_what_numpy_gives(name, indices):
     """Positions, slices with steps, arrays of places, masks, on every axis and together."""
@@ -107,7 +107,7 @@ def test_any_part_is_what_numpy_gives(name, indices):
 
 
 @pytest.mark.parametrize("name", SOURCES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(outer=_indices(), inner=_indices(), data=st.data())
 def test_a_part_of_a_part(name, outer, inner, data):
     """What is left of one selection is selected from again before anything is read."""
@@ -122,7 +122,7 @@ def test_a_part_of_a_part(name, outer, inner, data):
 
 
 @pytest.mark.parametrize("name", ["strict", "bands", "plane"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     places=st.lists(st.tuples(st.integers(-7, 6), st.integers(-9, 8)), max_size=5),
     back=st.booleans(),
@@ -217,7 +217,7 @@ def test_arrays_without_lines_or_pixels(shape):
     np.testing.assert_array_equal(array.chunk({}).values, values)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     lines=st.integers(0, 12),
     pixels=st.integers(0, 5),

@@ -187,19 +187,19 @@ def test_nomad(real_data):
         {
             "name": "nomad", "sensors": ["SeaWiFS"], "samples": samples.model_dump(mode="json"),
             "network": {"hidden": [32, 16]},
-            "fit": {"epochs": 200, "batch_size": 100_000, "early_stopping": None,
-                    "optimizer": {"kind": "adamw", "learning_rate": 0.005, "weight_decay": 1e-4},
+            "fit": {"epochs": 100, "batch_size": 100_000, "early_stopping": None,
+                    "optimizer": {"kind": "adamw", "learning_rate": 0.01, "weight_decay": 1e-4},
                     "schedule": {"kind": "cosine"}},
         },
         TrainingConfig,
     )  # fmt: skip
     loaded = load_samples(samples)
     made = {"observed": [], "modelled": [], "deviation": []}
-    for fold in make_folds(loaded, SplitsConfig(folds=5, seed=1)):
+    for fold in make_folds(loaded, SplitsConfig(folds=3, seed=1)):
         rest = np.sort(np.concatenate([fold.train, fold.validation]))
         prepared = PreparedSamples(loaded, Split(rest, np.array([], dtype=np.int64), fold.test))
         ensemble = train_ensemble(
-            recipe, EnsembleConfig(members=5, folds=5), prepared,
+            recipe, EnsembleConfig(members=4, folds=4), prepared,
             lambda own, parts, _: train(own, Silent(), None, parts),
         ).network  # fmt: skip
         modelled, deviation = ensemble.predict_with_uncertainty(loaded.x[fold.test], "numpy")

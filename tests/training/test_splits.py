@@ -32,7 +32,7 @@ def assert_complete(split: Split, samples: SampleSet) -> None:
     assert list(range(len(samples))) == sorted(np.concatenate(parts(split)).tolist())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(groups=GROUPS, seed=st.integers(0, 99))
 def test_a_group_is_in_one_part(groups: list[int], seed: int) -> None:
     """All rows are dealt, groups whole, no part larger than its share unless one group is."""
@@ -47,7 +47,7 @@ def test_a_group_is_in_one_part(groups: list[int], seed: int) -> None:
         assert len(part) <= 0.2 * len(groups) + 0.5 or len(groups_of_part) == 1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(groups=GROUPS, seed=st.integers(0, 99), by=st.sampled_from(["group", "time", "random"]))
 def test_folds_test_each_row_once(groups: list[int], seed: int, by: str) -> None:
     """Test parts of folds are disjoint and complete, and each fold deals all rows."""
@@ -60,7 +60,7 @@ def test_folds_test_each_row_once(groups: list[int], seed: int, by: str) -> None
         assert_complete(fold, samples)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(times=TIMES)
 def test_the_latest_rows_are_the_test(times: list[int]) -> None:
     """Training ends before validation begins, which ends before the test; ties stay together."""
@@ -123,7 +123,7 @@ def test_the_same_spectrum_in_two_groups_is_refused() -> None:
         make_split(samples, SplitsConfig())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(copies=st.lists(st.integers(0, 59), min_size=1, max_size=40), seed=st.integers(0, 99))
 def test_random_parts_share_no_spectrum(copies: list[int], seed: int) -> None:
     """Rows with exactly the same inputs are dealt together, and told."""
@@ -137,7 +137,7 @@ def test_random_parts_share_no_spectrum(copies: list[int], seed: int) -> None:
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(order=st.permutations(range(80)), by=st.sampled_from(["group", "time", "random"]))
 def test_the_order_of_rows_does_not_matter(order: list[int], by: str) -> None:
     """The same rows are tested, and folds are the same, however the rows are sorted."""
