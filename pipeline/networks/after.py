@@ -1,7 +1,6 @@
 """The steps that may follow a network: gains on its Rrs, and a scope check.
 
-Gains and scope check come from OC-SMART (version 2.6.3; Fan et al. 2021, Remote Sens. Environ. 253,
-112236).
+Both come from OC-SMART (version 2.6.3; Fan et al. 2021, Remote Sens. Environ. 253, 112236).
 """
 
 from dataclasses import dataclass

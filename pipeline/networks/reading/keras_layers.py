@@ -38,8 +38,7 @@ def dense_layers(model: Config, weights_of: WeightsOf) -> tuple[Layer, ...]:
 
     Args:
         model: the configuration of a Sequential model, or of a Functional model that is a chain.
-        weights_of: function that returns the arrays of a layer, in the order in which Keras saves
-        them.
+        weights_of: function that returns the arrays of a layer in the order of the file.
     """
     chain, readers = _Chain(), _readers()
     for layer in model_layers(model, readers):

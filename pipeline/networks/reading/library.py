@@ -25,10 +25,10 @@ def find_network(file: str, sensor: str, folders: tuple[Path, ...]) -> Path:
     """Return the path of a network file, with ``{sensor}`` in its name filled in.
 
     Args:
-        file: a path (``./net.h5``), or a path below one of the folders. A file name without a
-        folder is searched for only in ``folders``, never in the current folder. sensor: the name of
-        the scene's sensor. folders: the folders to search, in order; the letter case of the name
-        does not matter.
+        file: a path (``./net.h5``), or a path below one of ``folders``. A name without a folder is
+            searched for only in ``folders``, never in the current folder.
+        sensor: the name of the scene's sensor.
+        folders: the folders to search, in order; the letter case of ``file`` does not matter.
 
     Raises:
         NetworkError: no file was found; the message lists the folders.
