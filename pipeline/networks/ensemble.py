@@ -104,12 +104,12 @@ class Ensemble(Retrieval):
 
     @property
     def states_uncertainty(self) -> bool:
-        """True for all ensembles except classifiers, which give no standard deviations."""
+        """True for all ensembles except classifiers, which have no standard deviations."""
         return not self.classes
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of everything that determines the ensemble's numbers."""
+        """SHA-256 of everything that the ensemble's outputs depend on."""
         parts: list[Any] = [member.fingerprint for member in self.members]
         if self.calibration is not None:
             parts += [self.calibration.factor, self.calibration.floor]
@@ -144,8 +144,8 @@ class Ensemble(Retrieval):
     ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Return outputs and standard deviations, each with shape (n, outputs).
 
-        The arguments are those of :meth:`predict`. For outputs that span decades, the standard
-        deviation is that of their log10.
+        The method has the same arguments as :meth:`predict`. For outputs that span decades, the
+        standard deviation is that of their log10.
         """
         return self.joined(member.predict(x, engine) for member in self.members)
 

@@ -64,7 +64,7 @@ class Retrieval(Shown):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """SHA-256 of everything that determines the retrieval's numbers."""
+        """SHA-256 of everything that the retrieval's outputs depend on."""
 
     @property
     @abstractmethod

@@ -35,7 +35,7 @@ Pixels = npt.NDArray[np.intp]
 
 
 def process_block(block: xr.Dataset, plan: "Plan") -> xr.Dataset:
-    """Return the products of one block.
+    """Return the product variables of one block.
 
     Args:
         block: a piece of the scene as ``plan.select`` returns it, in memory.

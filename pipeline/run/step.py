@@ -32,7 +32,7 @@ class RetrievalStep:
     retrieval: Retrieval
     engine: str
     sources: tuple[InputSource, ...]
-    """One source for each input."""
+    """For each input, the source that it is taken from."""
     first_output: int
     """Position of the first output in ``Plan.layer_names``."""
     upstream: tuple[str, ...]

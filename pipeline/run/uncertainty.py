@@ -51,7 +51,7 @@ class UncertainInput:
         return np.sqrt(squares)
 
     def describe(self) -> dict[str, Any]:
-        """Return the parts of the standard deviation as plain data."""
+        """Return, as plain data, the parts that make up the standard deviation."""
         parts: dict[str, Any] = {"input": self.band.name}
         if self.from_scene is not None:
             parts["brought"] = self.from_scene.name
@@ -80,7 +80,7 @@ class InputUncertainty:
     def deviations(self, block: xr.Dataset, pixels: Pixels) -> Float32:
         """Return the standard deviations at some pixels, with shape (inputs, pixels).
 
-        Standard deviations that the scene does not have are NaN.
+        Standard deviations that are missing in the scene are NaN.
         """
         return np.stack([each.deviation(block, pixels) for each in self.inputs])
 

@@ -28,7 +28,7 @@ ROWS_ON_GPU = 131072
 
 
 class TensorflowEngine:
-    """Runs the Keras model of a network, in float32, on a GPU or the CPU."""
+    """Runs a network's Keras model in float32, on a GPU or on the CPU."""
 
     name = "tensorflow"
 
