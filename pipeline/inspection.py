@@ -155,7 +155,7 @@ def _geolocation(scene: xr.Dataset) -> Iterator[str]:
 
 
 def _valid_pixels(scene: xr.Dataset) -> Iterator[str]:
-    """Count valid pixels a few lines at a time, so that the whole scene is never in memory."""
+    """Count valid pixels; a few lines are read at a time, so that memory holds no whole scene."""
     for quantity in spectral_quantities(scene):
         centres = wavelengths(scene, quantity)
         complete, by_band, positive = 0, np.zeros(centres.size), np.zeros(centres.size)

@@ -1,4 +1,4 @@
-"""Process one scene: open it, plan, compute block by block, write the product."""
+"""Processes one scene: opens it, plans, computes block by block and writes the product."""
 
 import contextlib
 import functools
@@ -36,7 +36,7 @@ from pipeline.writers.tally import Tally
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
-"""A function that receives the number of finished blocks and of all blocks."""
+"""A function that receives two numbers: of finished blocks and of all blocks."""
 AnyConfig = str | Path | Mapping[str, Any] | RunConfig
 """A configuration, its file, the name of a shipped one, or plain data."""
 
@@ -47,7 +47,7 @@ def process_scene(source: str | Path, config: AnyConfig, progress: Progress | No
     Args:
         source: the scene file.
         config: a configuration, its file, the name of a shipped one, or plain data.
-        progress: called after each finished block.
+        progress: function that is called after each finished block.
 
     Returns:
         Path of the product: in ``execution.output``, named by ``execution.product``.
@@ -110,14 +110,14 @@ def _write(
 
 
 def plan_scene(source: str | Path, config: AnyConfig) -> Plan:
-    """Return the plan of ``process_scene``; raise errors that are found before a pixel is read."""
+    """Return the plan of ``process_scene``; raise errors that are found before pixels are read."""
     path, run = _resolved(source, config)
     with open_scene(path, run.science.reader) as scene:
         return locate_and_plan(scene, path.name, run)[1]
 
 
 def _resolved(source: str | Path, config: AnyConfig) -> tuple[Path, RunConfig]:
-    """Return the path, which ends in the scene's name even for ``.``, and the configuration."""
+    """Return the configuration, and the path, which ends in the scene's name even for ``.``."""
     path = Path(source)
     if path.name in ("", ".."):
         path = Path(os.path.abspath(path))  # noqa: PTH100 - a link keeps its name
@@ -130,7 +130,7 @@ def locate_and_plan(
     config: RunConfig,
     network_paths: Mapping[str, Path] | None = None,
 ) -> tuple[xr.Dataset, Plan]:
-    """Cut the whole scene to its window and plan the run.
+    """Find the window in the whole scene and plan the run.
 
     ``network_paths`` gives paths of networks by their names in the configuration. Other networks
     are searched for as the configuration says.
@@ -145,7 +145,7 @@ def locate_and_plan(
 def _blocks(
     scene: xr.Dataset, plan: Plan, encoders: Mapping[str, ChunkEncoder], inputs: InputTally
 ) -> Generator[dict[str, EncodedChunk], None, None]:
-    """Yield the product's chunks, block by block; one thread computes and compresses a block."""
+    """Yield the product's chunks, block by block; one thread does all the work of a block."""
     selected, grid = plan.select(scene), plan.grid
     caches = chunk_caches(scene)
     for cache in caches:
@@ -165,7 +165,7 @@ def _blocks(
 def compute_block(
     selected: xr.Dataset, plan: Plan, region: tuple[slice, slice]
 ) -> tuple[dict[str, npt.NDArray[Any]], InputTally]:
-    """Compute the variables of one block, each on (y, x), and count inputs out of range.
+    """Compute the variables (y, x) of one block, and count the inputs that are out of range.
 
     ``selected`` is the result of ``plan.select``; ``region`` counts lines and pixels from the
     window's origin. The block is computed a few lines at a time, so that intermediate arrays stay
@@ -198,9 +198,9 @@ def compute_block(
 def map_scene(scene: xr.Dataset, plan: Plan) -> xr.Dataset:
     """Return the product as Dask arrays in the plan's blocks, without writing a file.
 
-    The scene should have Dask arrays (``open_scene(path, chunks={})``). Each block is one call of
-    ``process_block``; geolocation and the scene's own flags are copied. ``process_scene`` does not
-    use Dask, because Dask neither bounds memory nor keeps the order of the blocks.
+    The scene should have Dask arrays (``open_scene(path, chunks={})``). One ``process_block`` call
+    computes a block; geolocation and scene flags are copied. ``process_scene`` does not use Dask,
+    because Dask neither bounds memory nor keeps the order of the blocks.
     """
     selected = plan.select(scene)
     lines, pixels = plan.chunk

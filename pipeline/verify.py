@@ -1,7 +1,7 @@
 """Checks a product against its own record.
 
 Input and networks are checked by SHA-256, and stored numbers by checksums. Attributes are compared
-with those that this version would write, and a sample of pixels with the float64 reference.
+with those that this version would write. The float64 reference recomputes a sample of pixels.
 """
 
 import datetime
@@ -59,7 +59,7 @@ class Finding:
 
     @classmethod
     def of(cls, what: str, problem: str, good: str) -> "Finding":
-        """Return a failure if there is a problem, else a success with the other text."""
+        """Return a failed finding with the text ``problem``; without problem, a passed one."""
         return cls(what, not problem, problem or good)
 
 
@@ -111,7 +111,7 @@ def _version(product: ProductFile) -> Iterator[Finding]:
 
 
 def _count(product: ProductFile) -> Tally:
-    """Count and hash the numbers in the file as the writer did."""
+    """Count and hash the numbers in the file in the same way as the writer."""
     chunk = product.configuration["science"]["output"]["chunk"]
     tables = {
         name: FlagTable.from_attributes(attributes, product.stored(name, (slice(0, 1),)).dtype)
@@ -127,7 +127,7 @@ def _count(product: ProductFile) -> Tally:
 
 
 def _values(stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return stored numbers with NaN for fill values."""
+    """Return stored numbers, with fill values replaced by NaN."""
     if stored.dtype.kind != "f":
         return stored
     return np.where(stored == FILL, np.float32(np.nan), stored)
@@ -220,7 +220,7 @@ def _network(
 
 
 def _algorithm(name: str, file: str, sensor: str, recorded: Group) -> Finding:
-    """Compare bands and coefficients of a published algorithm with the recorded ones."""
+    """Compare the bands and coefficients of a published algorithm with the recorded values."""
     try:
         _, found = find_retrieval(file, sensor, ())
     except PipelineError as error:
@@ -328,7 +328,7 @@ def _within(places: npt.NDArray[np.intp], part: slice) -> npt.NDArray[np.bool_]:
 
 
 def _has_value(product: ProductFile, plan: Plan) -> npt.NDArray[np.bool_]:
-    """Return the pixels (y, x) on which any network has a value."""
+    """Return the pixels (y, x) on which at least one network has a value."""
     has_value = np.zeros(product.shape, dtype=bool)
     for step in plan.steps:
         for name in step.variables[-1:]:
@@ -339,7 +339,7 @@ def _has_value(product: ProductFile, plan: Plan) -> npt.NDArray[np.bool_]:
 def _chosen(
     has_value: npt.NDArray[np.bool_], sample: int | None, seed: int
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Choose the pixels of the sample; four fifths have values, if the product has enough."""
+    """Choose the pixels of the sample; four fifths have values if there are enough such pixels."""
     places = np.arange(has_value.size)
     if sample is not None and sample < has_value.size:
         drawn = np.random.default_rng(seed)
@@ -352,7 +352,7 @@ def _chosen(
 
 
 def _scales(plan: Plan) -> dict[str, float]:
-    """Return the absolute tolerance of each variable that may pass through zero."""
+    """Return an absolute tolerance for each variable whose values may be near zero."""
     scales: dict[str, float] = {}
     for step in plan.steps:
         network = step.retrieval
@@ -372,7 +372,7 @@ def _scales(plan: Plan) -> dict[str, float]:
 def _as_row(
     block: xr.Dataset, lines: npt.NDArray[np.intp], pixels: npt.NDArray[np.intp]
 ) -> xr.Dataset:
-    """Put some pixels of a block into one line; a pixel's result needs no other pixel."""
+    """Put some pixels of a block into one line; no pixel's result depends on other pixels."""
     points = block.isel(y=xr.DataArray(lines, dims="point"), x=xr.DataArray(pixels, dims="point"))
     row = points.rename(point="x").expand_dims(y=1)
     return row.transpose(..., "y", "x")

@@ -1,4 +1,4 @@
-"""The activation functions of layers, as a table with one row for each function.
+"""Table of the activation functions of layers, with one row for each function.
 
 A layer states its activation as a text, such as ``tanh`` or (with a parameter) ``leaky_relu(0.3)``.
 The NumPy functions are stable in float64. Keras and ONNX are passed as arguments, so that this
@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.errors import NetworkError
 
 Function = Callable[..., Any]
-"""A function of an array, and of the parameter if the activation takes one."""
+"""A function of an array and, if the activation has a parameter, of this parameter."""
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,15 @@ class Activation:
     function: Function
     """The NumPy function of an array (n, units); NaN marks missing values and stays NaN."""
     onnx: Function
-    """``onnx(operator, tensor) -> tensor`` adds the operators of the activation to a graph."""
+    """``onnx(operator, tensor) -> tensor`` adds the activation's operators to an ONNX graph."""
     derivative: Function | None = None
-    """The derivative as a function of the activation's output, or None if units are mixed."""
+    """The derivative as a function of the activation's output, or None for softmax."""
     default: float | None = None
-    """The default of the parameter, as in Keras, or None if there is no parameter."""
+    """The default of the parameter, as in Keras; None if the activation has no parameter."""
     keras: Function | None = None
-    """``keras(module, parameter)`` returns the activation; not needed if Keras knows the name."""
+    """``keras(module, parameter)`` returns the activation; None if Keras accepts its name."""
     keras_layers: Mapping[str, Callable[[Mapping[str, Any]], Any]] = field(default_factory=dict)
-    """Keras layer classes for this activation, each with a function config -> parameter."""
+    """Classes of Keras layers for it, each with a function from layer config to parameter."""
 
 
 def _softmax(x: Any) -> Any:
@@ -125,13 +125,13 @@ def _number(written: str, text: str) -> float:
 
 
 def activation_function(text: str) -> Function:
-    """Return the function of an activation for float64 arrays (n, units)."""
+    """Return the function that applies an activation to float64 arrays (n, units)."""
     row, parameter = _row(text)
     return lambda x: row.function(x, *parameter)
 
 
 def activation_derivative(text: str) -> Function:
-    """Return the derivative of an activation, as a function of the activation's output.
+    """Return the function that computes an activation's derivative from the activation's output.
 
     Raises:
         NetworkError: the activation mixes units (softmax) or is unknown.

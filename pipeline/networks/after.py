@@ -34,7 +34,7 @@ class Gains:
     ratio: float
     """Smallest ratio (largest / smallest Rrs) at which a spectrum counts as open ocean."""
     first_bands: int
-    """Number of first bands, one of which has the largest Rrs of an open-ocean spectrum."""
+    """Number of first bands among which an open-ocean spectrum has its largest Rrs."""
 
     def factors(self, rrs: npt.NDArray[np.floating]) -> Float64:
         """Return the gain of every value of ``rrs``, as an array (n, bands)."""
@@ -45,7 +45,7 @@ class Gains:
         return np.broadcast_to(np.array(chosen), rrs.shape)
 
     def is_open_ocean(self, rrs: npt.NDArray[np.floating]) -> Bool:
-        """Return which of the spectra (n, bands) are typical of the open ocean, as an array (n,).
+        """Return, for each spectrum (n, bands), whether it is typical of the open ocean.
 
         A spectrum with a missing band or a negative value is coastal. If the smallest value is
         zero, the ratio is infinite.
@@ -54,7 +54,7 @@ class Gains:
         return np.asarray((ratio >= self.ratio) & (first >= others))
 
     def near_decision(self, rrs: npt.NDArray[np.floating], margin: float) -> Bool:
-        """Return for which rows a relative change of ``margin`` may change the decision."""
+        """Return the rows where a relative change of ``margin`` may change the choice of gains."""
         if self.mode != "ocsmart" or self.open_ocean == self.coastal:
             return np.zeros(len(rrs), dtype=bool)
         first, others, ratio = self._deciding(rrs)
@@ -64,7 +64,7 @@ class Gains:
         return np.asarray(near_ratio | near_other)
 
     def _deciding(self, rrs: npt.NDArray[np.floating]) -> tuple[Float64, Float64, Float64]:
-        """Return the largest Rrs of the first bands and of the others, and the ratio max / min."""
+        """Return the largest Rrs of the first and of the other bands, and the ratio max / min."""
         columns = [i for i, nm in enumerate(self.wavelengths_nm) if nm < LONGEST_DECIDING_NM]
         values = np.asarray(rrs, np.float64)[:, columns]
         first = values[:, : self.first_bands].max(axis=1)
@@ -74,7 +74,7 @@ class Gains:
 
 
 def gained(values: Any, gains: Gains | None) -> Any:
-    """Return values (n, bands) multiplied by the gains; their precision stays the same."""
+    """Return values (n, bands) multiplied by the gains; the values keep their precision."""
     if gains is None:
         return values
     return (values * gains.factors(values)).astype(values.dtype)
@@ -83,7 +83,7 @@ def gained(values: Any, gains: Gains | None) -> Any:
 def scope_deviation(
     given: npt.NDArray[np.floating], reconstructed: npt.NDArray[np.floating]
 ) -> Float64:
-    """Return the mean over bands of |reconstructed / given - 1|: (n, bands) -> (n,)."""
+    """Return, for each row (n, bands), the mean over bands of |reconstructed / given - 1|."""
     with np.errstate(all="ignore"):
         ratio = np.asarray(reconstructed, np.float64) / np.asarray(given, np.float64)
     return np.asarray(np.abs(ratio - 1).mean(axis=1))

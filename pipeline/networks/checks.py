@@ -136,7 +136,7 @@ def check_class_names(where: str, quantity: str, classes: Sequence[str]) -> None
     """Refuse invalid or repeated names of classes, and more classes than a class map can hold.
 
     Args:
-        where: name of the file or configuration, for the message.
+        where: name of the file or configuration that the message states.
         quantity: the name of the class map.
         classes: the names of all classes.
 
@@ -177,7 +177,7 @@ def _check_classes(network: Network) -> None:
 
 
 def _check_after(network: Network) -> None:
-    """Check ``after``: gains need Rrs as outputs, and a scope check needs inputs as outputs."""
+    """Check ``after``: the outputs must be Rrs for gains, and inputs for a scope check."""
     if GAINS in network.after and any(
         v.quantity != "Rrs" or v.wavelength_nm is None for v in network.outputs
     ):
@@ -195,16 +195,16 @@ def _check_after(network: Network) -> None:
 
 
 def relative_error(found: npt.NDArray[Any], expected: Array) -> Array:
-    """Return |found - expected| relative to the expected outputs, all with shape (n, outputs).
+    """Return |found - expected| / |expected|, all with shape (n, outputs).
 
-    For outputs near zero, the error is relative to 1/1000 of the output's largest value.
+    If an expected value is near zero, 1/1000 of its output's largest value is the divisor.
     """
     scale = np.maximum(np.abs(expected), 1e-3 * np.abs(expected).max(axis=0))
     return np.asarray(np.abs(found - expected) / np.where(scale > 0, scale, 1.0))
 
 
 def check_golden(network: Network) -> None:
-    """Recompute the golden spectra of a network, if it has any, with the float64 reference.
+    """Recompute a network's golden spectra, if it has any, with the float64 reference.
 
     Raises:
         NetworkError: an output differs from the stored one.

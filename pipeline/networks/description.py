@@ -28,7 +28,7 @@ class Layer:
     bias: Array
     """Offsets with shape (units,)."""
     activation: str
-    """Activation such as ``tanh`` or ``leaky_relu(0.3)``: :mod:`pipeline.networks.activations`."""
+    """``tanh``, ``leaky_relu(0.3)`` or another of :mod:`pipeline.networks.activations`."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,9 @@ class Network(Retrieval):
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of everything that determines the network's numbers: variables, ranges, layers.
+        """SHA-256 of variables, ranges and layers, which together determine the network's numbers.
 
-        The sha256 of the file is not enough, as OC-SMART's files get their variables from tables.
+        The file's sha256 is not enough, because the variables of OC-SMART's files are in tables.
         """
         digest = hashlib.sha256(repr((self.inputs, self.outputs, self.after)).encode())
         for layer in self.layers:
@@ -82,7 +82,7 @@ class Network(Retrieval):
 
     @property
     def record(self) -> Mapping[str, str]:
-        """What a product records about the computation: sizes and activations of the layers."""
+        """The sizes and activations of the layers, which a product records."""
         activations = ",".join(layer.activation for layer in self.layers)
         return {"layers": self.shape_text, "activations": activations}
 

@@ -1,4 +1,4 @@
-"""Several networks used as one: their mean and their spread.
+"""Ensembles: several networks whose mean and spread are used like the output of one network.
 
 Outputs that span decades (their transform is a logarithm) are averaged as log10, and all other
 outputs as they are. Classifiers are averaged as probabilities.
@@ -26,7 +26,7 @@ MOST_MEMBERS = 100
 
 @dataclass(frozen=True)
 class Calibration:
-    """How the spread of the members becomes a standard deviation.
+    """Calibration that turns the spread of the members into a standard deviation.
 
     The spread misses errors that all members share. The standard deviation (of log10, or in units
     of the output) is therefore ``sqrt((factor * spread)**2 + floor**2)``, fitted to measurements
@@ -104,12 +104,12 @@ class Ensemble(Retrieval):
 
     @property
     def states_uncertainty(self) -> bool:
-        """True for all ensembles except classifiers, which give no standard deviations."""
+        """True for all ensembles except classifiers, which have no standard deviations."""
         return not self.classes
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of everything that determines the ensemble's numbers."""
+        """SHA-256 of everything that the ensemble's outputs depend on."""
         parts: list[Any] = [member.fingerprint for member in self.members]
         if self.calibration is not None:
             parts += [self.calibration.factor, self.calibration.floor]
@@ -123,7 +123,7 @@ class Ensemble(Retrieval):
 
     @property
     def record(self) -> Mapping[str, str]:
-        """What a product records about the computation: members, layers, calibration."""
+        """The members, layers and calibration, which a product records."""
         activations = dict.fromkeys(member.record["activations"] for member in self.members)
         calibration = "none"
         if self.calibration is not None:
@@ -144,8 +144,8 @@ class Ensemble(Retrieval):
     ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Return outputs and standard deviations, each with shape (n, outputs).
 
-        The arguments are those of :meth:`predict`. For outputs that span decades, the standard
-        deviation is that of their log10.
+        The method has the same arguments as :meth:`predict`. For outputs that span decades, the
+        standard deviation is that of their log10.
         """
         return self.joined(member.predict(x, engine) for member in self.members)
 
@@ -194,7 +194,7 @@ def _check_alike(members: tuple[Network, ...], where: str) -> None:
 
 
 def _what(network: Network) -> dict[str, tuple[Any, ...]]:
-    """Return the properties that all members must have in common."""
+    """Return the properties that must be equal for all members."""
     found: dict[str, tuple[Any, ...]] = {
         what: tuple(f"{v.name} ({v.units}, {v.transform_name})" for v in variables)
         for what, variables in (("inputs", network.inputs), ("outputs", network.outputs))
@@ -232,5 +232,5 @@ def _widest(variables: list[tuple[Variable, ...]]) -> tuple[Variable, ...]:
 
 
 def _said(members: tuple[Network, ...], field_name: str) -> str:
-    """Return the different texts that the members have in a field, joined."""
+    """Return, joined, the different texts that the members have in one field."""
     return "; ".join(dict.fromkeys(filter(None, (getattr(m, field_name) for m in members))))

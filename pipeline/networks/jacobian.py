@@ -17,7 +17,7 @@ STEP = 1e-4
 
 
 def jacobian(retrieval: Retrieval, x: npt.ArrayLike) -> Array:
-    """Return derivatives of the outputs (of log10 if they span decades) with respect to inputs.
+    """Return derivatives of outputs (of their log10 if they span decades) with respect to inputs.
 
     Args:
         retrieval: a network, an ensemble or a published algorithm.
@@ -40,7 +40,7 @@ def jacobian(retrieval: Retrieval, x: npt.ArrayLike) -> Array:
 
 
 def _by_layers(network: Network, x: Array) -> Array:
-    """Work back from the outputs to the inputs, some rows at a time."""
+    """Compute derivatives backwards, from the outputs to the inputs, some rows at a time."""
     widest = max(layer.kernel.shape[0] for layer in network.layers)
     step = max(NUMBERS_AT_ONCE // (widest * len(network.outputs)), 1)
     out = np.empty((len(x), len(network.outputs), len(network.inputs)))

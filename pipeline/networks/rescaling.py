@@ -35,7 +35,7 @@ def rescaled(
 
 
 def with_output_scaling(layers: Sequence[Layer], slope: Array, shift: Array) -> tuple[Layer, ...]:
-    """Return layers with outputs multiplied by ``slope`` and shifted by ``shift``.
+    """Return layers whose outputs are multiplied by ``slope`` and shifted by ``shift``.
 
     If the last layer is linear, its weights are adapted; otherwise a linear layer is appended.
     """
@@ -49,7 +49,7 @@ def with_output_scaling(layers: Sequence[Layer], slope: Array, shift: Array) -> 
 
 
 def scaled_as(variables: tuple[Variable, ...], scaling: str) -> tuple[Variable, ...]:
-    """Return variables with another scaling that needs no parameters but the training range."""
+    """Return variables with another scaling, whose only parameters are the training range."""
     return tuple(
         dataclasses.replace(v, scaling_name=scaling, scaling_parameters=None) for v in variables
     )

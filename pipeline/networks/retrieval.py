@@ -25,7 +25,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Retrieval(Shown):
-    """The properties of a network or an algorithm that plans, blocks and products need.
+    """What plans, blocks and products need to know about a network or an algorithm.
 
     Inputs and outputs are in physical units, angles in degrees.
     """
@@ -49,12 +49,12 @@ class Retrieval(Shown):
     class_quantity: str = ""
     """For a classifier, the name of the class map, such as ``water_type``."""
     after: tuple[str, ...] = ()
-    """Names of steps that may follow the retrieval: :data:`pipeline.networks.after.AFTER`."""
+    """Names, from :data:`pipeline.networks.after.AFTER`, of steps that may follow the retrieval."""
 
     kind: ClassVar[str]
     """Kind of retrieval: ``neural network``, ``network ensemble`` or ``published algorithm``."""
     may_fail: ClassVar[bool] = False
-    """True if valid inputs may have no solution; the outputs are then NaN."""
+    """True if some valid inputs may have no solution, for which the outputs are NaN."""
 
     @property
     def states_uncertainty(self) -> bool:
@@ -64,7 +64,7 @@ class Retrieval(Shown):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """SHA-256 of everything that determines the retrieval's numbers."""
+        """SHA-256 of everything that the retrieval's outputs depend on."""
 
     @property
     @abstractmethod
@@ -96,7 +96,7 @@ class Retrieval(Shown):
 
     @abstractmethod
     def reference(self, x: npt.ArrayLike) -> Array:
-        """Return float64 outputs (n, outputs) of inputs (n, inputs); engines must match them."""
+        """Return float64 outputs (n, outputs) of inputs (n, inputs), for engines to match."""
 
     def predict(self, x: npt.ArrayLike, engine: str = "auto") -> npt.NDArray[Any]:
         """Return the outputs in physical units.
@@ -131,5 +131,5 @@ _engine_makers: list[Callable[[Retrieval, str], Engine]] = []
 
 
 def use_engines(make: Callable[[Retrieval, str], Engine]) -> None:
-    """Set the function that makes the engine of a retrieval, given the engine's name."""
+    """Set the function that makes an engine from a retrieval and the name of the engine."""
     _engine_makers[:] = [make]

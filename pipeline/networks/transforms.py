@@ -1,4 +1,4 @@
-"""Transforms between a physical quantity and the quantity that a network scales: a table.
+"""Table of the transforms, which convert a physical quantity before a network scales it.
 
 Keras and ONNX are passed as arguments, so that this module imports nothing heavy.
 """
@@ -17,14 +17,14 @@ RADIANS = np.float32(np.pi / 180)
 
 @dataclass(frozen=True)
 class GraphFunction:
-    """A function of float32 columns and its inverse, as operations of Keras and of ONNX."""
+    """A float32 function of columns, and its inverse, as operations of Keras and of ONNX."""
 
     keras: Callable[[Any, Any], Any]
     """``keras(keras.ops, tensor) -> tensor``."""
     keras_inverse: Callable[[Any, Any], Any]
     """The inverse of ``keras``, with the same arguments."""
     onnx: Callable[[Any, str], str]
-    """``onnx(operator, tensor) -> tensor`` adds operators; numbers become constants."""
+    """``onnx(operator, tensor) -> tensor`` adds operators to a graph, and numbers as constants."""
     onnx_inverse: Callable[[Any, str], str]
     """The inverse of ``onnx``, with the same arguments."""
 
@@ -63,11 +63,11 @@ class Transform:
     graph_factor: float = 1.0
     """A factor that is folded into the weights in float64."""
     needs_positive: bool = False
-    """True if the function has no value at zero and below."""
+    """True if the function is undefined at zero and below."""
     needs_non_negative: bool = False
-    """True if the function has a value at zero, but gives NaN below zero."""
+    """True if the function is defined at zero but undefined below zero."""
     increasing: bool = True
-    """True if the function keeps the order of values."""
+    """True if the function is increasing."""
     ln_per_unit: float | None = None
     """For logarithms, the change of ln(physical) per unit of the transformed quantity."""
 

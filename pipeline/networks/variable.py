@@ -1,4 +1,4 @@
-"""The inputs and outputs of a network, and functions of their columns.
+"""The inputs and outputs of a network, and functions that convert their values.
 
 A physical value is transformed (log10, cosine of degrees ...), then scaled linearly:
 ``scaled = (transformed - centre) / width``.
@@ -22,14 +22,14 @@ MOST_BANDS_IN_SHORT = 16
 
 @dataclass(frozen=True)
 class Scaling:
-    """A linear scaling by a centre and a width, which are computed from a variable."""
+    """A linear scaling; its centre and its width are computed from a variable."""
 
     centre: Callable[["Variable"], float]
     width: Callable[["Variable"], float]
     needs_range: bool = False
-    """True if the scaling needs a training range."""
+    """True if the scaling is computed from a training range."""
     needs_parameters: bool = False
-    """True if the scaling needs mean and standard deviation."""
+    """True if the scaling is computed from mean and standard deviation."""
 
 
 SCALINGS: dict[str, Scaling] = {
@@ -88,12 +88,12 @@ class Variable:
 
     @property
     def mean_and_std(self) -> tuple[float, float]:
-        """Mean and standard deviation for ``zscore``, or twice NaN for other scalings."""
+        """Mean and standard deviation for ``zscore``; both are NaN for other scalings."""
         return self.scaling_parameters or (float("nan"), float("nan"))
 
     @property
     def physical_range(self) -> tuple[float, float]:
-        """The training range in physical units, low to high; an unknown end is infinite."""
+        """The training range in physical units, low end first; an unknown end is infinite."""
         ends = self.minimum, self.maximum
         low, high = ends if self.transform.increasing else reversed(ends)
         return self._untransformed(low, -np.inf), self._untransformed(high, np.inf)
@@ -103,19 +103,19 @@ class Variable:
 
 
 def transformed(variables: tuple[Variable, ...], physical: Array) -> Array:
-    """Return each column after its variable's transform; shapes (n, variables)."""
+    """Return transformed values of physical values, both with shape (n, variables)."""
     columns = [v.transform.forward(physical[:, index]) for index, v in enumerate(variables)]
     return np.stack(columns, axis=1)
 
 
 def untransformed(variables: tuple[Variable, ...], values: Array) -> Array:
-    """Return physical values from transformed values; shapes (n, variables)."""
+    """Return physical values of transformed values, both with shape (n, variables)."""
     columns = [v.transform.inverse(values[:, index]) for index, v in enumerate(variables)]
     return np.stack(columns, axis=1)
 
 
 def limits(variables: tuple[Variable, ...]) -> tuple[Array, Array]:
-    """Return minimum and maximum of the transformed variables, each with shape (variables,).
+    """Return the minimum and maximum of each transformed variable, each with shape (variables,).
 
     An unknown end is infinite.
     """
@@ -132,7 +132,7 @@ def scale_factors(variables: tuple[Variable, ...]) -> tuple[Array, Array]:
 
 
 def scaled(variables: tuple[Variable, ...], physical: Array) -> Array:
-    """Return the scaled values that a network gets for physical values, both (n, variables)."""
+    """Return the scaled values, for a network, of physical values, both (n, variables)."""
     centre, width = scale_factors(variables)
     with np.errstate(all="ignore"):
         return (transformed(variables, physical) - centre) / width
@@ -145,12 +145,12 @@ def unscaled(variables: tuple[Variable, ...], signal: Array) -> Array:
 
 
 def in_decades(variables: tuple[Variable, ...], values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a copy of columns (n, variables) with log10 applied to those that span decades."""
+    """Return a copy of columns (n, variables) with log10 of the variables that span decades."""
     return _decades(variables, values, np.log10)
 
 
 def out_of_decades(variables: tuple[Variable, ...], values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a copy of columns (n, variables) with :func:`in_decades` undone."""
+    """Return a copy of columns (n, variables) with the log10 of :func:`in_decades` undone."""
     return _decades(variables, values, lambda x, out: np.power(values.dtype.type(10), x, out=out))
 
 
@@ -165,7 +165,7 @@ def _decades(
 
 
 def in_short(variables: tuple[Variable, ...]) -> str:
-    """Return ``Rrs 412, 443 nm (sr-1); solar_zenith (degree)``; many bands become a range."""
+    """Return e.g. ``Rrs 412, 443 nm (sr-1); solar_zenith (degree)``; many bands become a range."""
     parts = []
     for (quantity, units), group in groupby(variables, lambda v: (v.quantity, v.units)):
         bands = [v.wavelength_nm for v in group if v.wavelength_nm is not None]

@@ -1,1 +1,1 @@
-"""A product's attributes, record, place and report, and how a product is read back."""
+"""The attributes, record, place, report and reader of a product."""

@@ -1,4 +1,4 @@
-"""Where a product is written, whether that is allowed, and its name until it is complete.
+"""Where a product is written, whether it may be, and what its temporary name contains.
 
 Of a delivery, only the date is recorded in the product.
 """
@@ -30,22 +30,22 @@ class Delivery:
     template: NameTemplate
     config_name: str
     makes_folder: bool = True
-    """Whether to create a missing folder, which in a batch is a sign of an unmounted disk."""
+    """Whether to create a missing folder; a batch does not, as a disk may be unmounted."""
     if_exists: IfExists = "overwrite"
     owned: Path | None = None
     """An earlier product of this scene, which may always be replaced."""
     spare: int | None = None
-    """Bytes that must stay free after the product is written, or None for no check."""
+    """Bytes that must stay free after the product is written; None if this is not checked."""
     lease: str = ""
-    """Part of the temporary name; a batch uses it to find the files of a dead process."""
+    """Part of the temporary name, by which a batch finds the files of a dead process."""
     first_seen: int | None = None
-    """Date of the product in seconds since 1970, or None for the present time."""
+    """Date of the product in seconds since 1970; if None, the present time is used."""
     announce: Callable[[Path], None] = lambda _: None
-    """Called with the path before anything is written there; the function may raise an error."""
+    """Function called with the path before a file is written there; it may raise an error."""
 
     @classmethod
     def of(cls, config: RunConfig, **how: Any) -> "Delivery":
-        """Take folder and names from a configuration, and the rest from the arguments."""
+        """Return a delivery: folder and names from a configuration, the rest from ``how``."""
         execution = config.execution
         return cls(execution.output, NameTemplate(execution.product), config.name, **how)
 
@@ -62,9 +62,9 @@ class Delivery:
         """Return the path of the product of a scene file with these attributes.
 
         Raises:
-            SceneError: the scene lacks an attribute that the name needs.
-            ProductExistsError: the file exists and is to be kept.
-            WriteError: the file exists, and the configuration makes that an error.
+            SceneError: the scene lacks an attribute that is part of the product's name.
+            ProductExistsError: the file exists, and the configuration says to keep it.
+            WriteError: the file exists, and the configuration says that this is an error.
         """
         target = self.folder / self.template.fill(source, self.config_name, scene)
         if self.if_exists != "overwrite" and target != self.owned and target.exists():
@@ -98,7 +98,7 @@ def check_folder(folder: Path) -> None:
 
 
 def check_space(folder: Path, nbytes: int) -> None:
-    """Raise OutputError if less than ``nbytes`` are free, or the folder cannot be reached."""
+    """Raise OutputError if fewer than ``nbytes`` bytes are free or the folder cannot be reached."""
     try:
         free = shutil.disk_usage(folder).free
     except OSError as error:
@@ -113,7 +113,7 @@ def check_space(folder: Path, nbytes: int) -> None:
 
 
 def check_writable(folder: Path, spare: int) -> None:
-    """Raise OutputError if files cannot be created, or if less than ``spare`` bytes are free."""
+    """Raise OutputError if files cannot be created or fewer than ``spare`` bytes are free."""
     check_space(folder, spare)
     probe = folder / f".ocpipe-probe-{os.getpid()}-{threading.get_ident()}"
     try:
@@ -147,7 +147,7 @@ def make_folder(folder: Path) -> None:
 def check_distinct(sources: Iterable[str | Path], config: RunConfig) -> None:
     """Raise ConfigError if two products would have the same name.
 
-    Names that depend on the content of a scene are not checked.
+    Names that depend on attributes in the scene file are not checked.
     """
     template = NameTemplate(config.execution.product)
     if template.needs_scene:

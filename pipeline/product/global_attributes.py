@@ -23,7 +23,7 @@ _CARRIED = (
 
 
 def global_attributes(provenance: Provenance, tally: Tally) -> dict[str, Any]:
-    """Return the global attributes of a product, once its pixels are counted."""
+    """Return the global attributes of a product whose pixels have been counted."""
     plan, scene, key = provenance.plan, provenance.scene_attributes, provenance.key
     name, config = provenance.scene_name, provenance.plan.config
     date = provenance.created.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -83,13 +83,13 @@ def _keywords(plan: Plan) -> str:
 
 
 def _distinct(plan: Plan, field: str) -> list[str]:
-    """Return the texts of all networks in a field, each text once, in the order of the run."""
+    """Return the different texts that the networks have in one field, in the order of the run."""
     said = [getattr(step.retrieval, field) or "not given" for step in plan.steps]
     return list(dict.fromkeys(said))
 
 
 def _bounds(tally: Tally) -> dict[str, Any]:
-    """Return the geospatial bounds; west is larger than east across the antimeridian."""
+    """Return the geospatial bounds; if they cross the antimeridian, west is larger than east."""
     latitude, longitude = tally.range_of("latitude"), tally.longitude_range()
     if latitude is None or longitude is None:
         return {}

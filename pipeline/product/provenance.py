@@ -1,7 +1,7 @@
-"""The inputs of a product: everything that decides its numbers, as one key and as plain data.
+"""Everything that the numbers of a product depend on, as one key and as plain data.
 
-Only the bytes of the scene, the networks, the science part of the configuration and the versions of
-the software decide the numbers. So products of two runs can be compared byte by byte.
+The numbers depend only on the bytes of the scene, the networks, the science part of the
+configuration and the software versions. So products of two runs can be compared byte by byte.
 """
 
 import datetime
@@ -38,7 +38,7 @@ class Provenance:
     def of(
         cls, source: Path, scene: Mapping[str, Any], plan: Plan, created: datetime.datetime
     ) -> "Provenance":
-        """Hash the scene file of a run; ``scene`` are the attributes of the opened scene."""
+        """Hash the scene file of a run; ``scene`` holds the attributes of the opened scene."""
         return cls(source, identity_of(source), sha256_of(source), dict(scene), plan, created)
 
     @property
@@ -48,7 +48,7 @@ class Provenance:
 
     @property
     def key(self) -> str:
-        """Hash of everything that decides the numbers of the product."""
+        """Hash of everything that the numbers of the product depend on."""
         steps = self.plan.steps
         return hash_of(
             {
@@ -75,7 +75,7 @@ class Provenance:
         return record
 
     def check_scene_unchanged(self) -> None:
-        """Raise SceneError if the size or the time of change of the scene file is different."""
+        """Raise SceneError if the size or the modification time of the scene file has changed."""
         if identity_of(self.scene) != self.scene_identity:
             raise SceneError(
                 f"{self.scene_name}: the file changed while it was processed. Run it again when it "

@@ -33,7 +33,7 @@ def is_product(path: Path) -> bool:
 
 
 def scene_of(path: Path) -> tuple[str, str] | None:
-    """Return base name and SHA-256 of a product's scene, or None if the file is no product."""
+    """Return base name and SHA-256 of a product's scene, or None if the file is not a product."""
     if not is_product(path):
         return None
     with h5py.File(path, "r") as file:
@@ -79,7 +79,7 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
             )
 
     def _missing(self) -> list[str]:
-        """Return what is missing from the record."""
+        """Return the names of the parts that are missing from the record."""
         expected = {
             "": ("title", "id", "date_created"),
             "processing_control": ("software_version", "key"),
@@ -170,7 +170,7 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Number of lines and of pixels."""
+        """Number of lines, and number of pixels in a line."""
         return self._file.dimensions["y"].size, self._file.dimensions["x"].size
 
     @property
@@ -180,7 +180,7 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
 
     @property
     def axes(self) -> list[str]:
-        """Names of all other variables: the coordinates and reference system of a map."""
+        """Names of all other variables, which are the coordinates and reference system of a map."""
         return [n for n, v in self._file.variables.items() if v.dimensions != ("y", "x")]
 
     def attributes_of(self, name: str) -> dict[str, Any]:

@@ -28,7 +28,7 @@ _ENGINE_LIBRARIES = {"tensorflow": ("tensorflow", "keras"), "onnxruntime": ("onn
 
 
 def record_of(provenance: Provenance, tally: Tally) -> Group:
-    """Return the global attributes and the group ``processing_control``, after the last pixel.
+    """Return the global attributes and the group ``processing_control`` of a finished product.
 
     Raises:
         SceneError: the scene file changed since it was hashed.
@@ -146,7 +146,7 @@ def _version(library: str) -> str:
 
 
 def _extent(extent: Extent) -> dict[str, np.int64]:
-    """Locate the product in the scene; lines and pixels are counted from 0."""
+    """Describe where the product lies in the scene; lines and pixels are counted from 0."""
     names = ("scene_lines", "scene_pixels", "first_line", "first_pixel", "lines", "pixels")
     places = (*extent.scene_shape, extent.first_line, extent.first_pixel, *extent.shape)
     return {name: np.int64(place) for name, place in zip(names, places, strict=True)}

@@ -1,4 +1,4 @@
-"""The report of a processed scene: shares of flags, statistics, times."""
+"""The report of a processed scene, with shares of flags, statistics and times."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -19,13 +19,13 @@ from pipeline.writers.tally import Tally
 
 @dataclass
 class Stopwatch:
-    """Measures the parts of a run, in seconds."""
+    """Measures how many seconds each part of a run takes."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Measure one part, as a context manager."""
+        """Context manager that measures one part."""
         begun = time.perf_counter()
         try:
             yield
@@ -38,9 +38,9 @@ class InputTally:
     """Counts how often the inputs of each network were outside their training range."""
 
     computed: dict[str, int] = field(default_factory=dict)
-    """Number of computed pixels, by the name of the network."""
+    """Number of computed pixels, for each network by name."""
     outside: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
-    """Numbers of computed pixels with an input out of range, one for each input, by network."""
+    """For each network and input, the number of computed pixels with this input out of range."""
 
     def add(self, products: xr.Dataset, plan: Plan) -> None:
         """Add the counts that ``process_block`` stored with a block."""
@@ -71,7 +71,7 @@ class SceneReport:
 
     @property
     def networks(self) -> dict[str, str]:
-        """Fingerprint of each network, by the name in the configuration."""
+        """Fingerprint of each network, by the network's name in the configuration."""
         return {step.name: step.retrieval.fingerprint for step in self.plan.steps}
 
     def record(self) -> dict[str, Any]:

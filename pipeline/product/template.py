@@ -33,14 +33,14 @@ def product_template(scene: xr.Dataset, plan: Plan) -> xr.Dataset:
 
 
 def with_attributes(products: xr.Dataset, selected: xr.Dataset, plan: Plan) -> xr.Dataset:
-    """Add the attributes of all variables; those of the scene's own flags come from the scene."""
+    """Add the attributes of all variables; the scene's own flags keep their attributes."""
     for name, layer in passed_variables(selected, plan).items():
         products[name].attrs = dict(selected[layer].attrs)
     return describe_variables(products, plan)
 
 
 def computed_types(plan: Plan) -> dict[str, Any]:
-    """Return the types of the variables that ``process_block`` makes."""
+    """Return the data types of the variables that ``process_block`` computes."""
     dtypes: dict[str, Any] = {QUALITY_FLAGS: np.uint32}
     for step in plan.steps:
         dtypes |= dict.fromkeys((*step.variables, *step.uncertainties), np.float32)

@@ -78,7 +78,7 @@ def _attributes_of_uncertainties(step: RetrievalStep, plan: Plan) -> dict[str, d
 
 
 def _made_of(step: RetrievalStep, plan: Plan) -> str:
-    """Return the comment on what an uncertainty covers."""
+    """Return the comment that says which errors an uncertainty covers."""
     parts = []
     uncertainty = plan.uncertainty
     if uncertainty is not None and step in uncertainty.reached(plan.steps):

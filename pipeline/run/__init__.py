@@ -1,1 +1,1 @@
-"""A run: what is decided before a pixel is touched, and what then happens to pixels."""
+"""A run: the plan that is made before a pixel is read, and the steps that run on pixels."""

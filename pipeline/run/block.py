@@ -1,4 +1,4 @@
-"""Everything that happens to a pixel, in one pure function without files, Dask or threads."""
+"""Does everything that happens to a pixel, in a pure function without files, Dask or threads."""
 
 import functools
 from collections.abc import Iterator, Mapping
@@ -35,7 +35,7 @@ Pixels = npt.NDArray[np.intp]
 
 
 def process_block(block: xr.Dataset, plan: "Plan") -> xr.Dataset:
-    """Return the products of one block.
+    """Return the product variables of one block.
 
     Args:
         block: a piece of the scene as ``plan.select`` returns it, in memory.
@@ -98,7 +98,7 @@ def _geolocation_invalid(block: xr.Dataset) -> npt.NDArray[np.bool_]:
 
 
 def _gather(block: xr.Dataset, plan: "Plan", pixels: Pixels) -> Float32:
-    """A row for each chosen pixel (pixels, layers): the bands, then space for all outputs.
+    """Return a row (pixels, layers) for each chosen pixel: its bands, then space for all outputs.
 
     The values of a layer are contiguous in memory, because the steps work layer by layer.
     """
@@ -109,7 +109,7 @@ def _gather(block: xr.Dataset, plan: "Plan", pixels: Pixels) -> Float32:
 
 
 def _scatter(values: npt.NDArray[Any], pixels: Pixels, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """Put values at some pixels of a new array; other pixels get NaN, no class or no flag."""
+    """Put values at some pixels of a new array; other pixels get NaN, or 0 for no class or flag."""
     fill = np.float32(np.nan) if values.dtype.kind == "f" else np.uint8(NO_CLASS)
     full = np.full(shape, fill)
     full.reshape(-1)[pixels] = values
@@ -117,7 +117,7 @@ def _scatter(values: npt.NDArray[Any], pixels: Pixels, shape: tuple[int, ...]) -
 
 
 def _product_columns(step: RetrievalStep, values: Float32) -> list[npt.NDArray[Any]]:
-    """The columns (n,) of the product variables, from outputs (n, outputs)."""
+    """Return the column (n,) of each product variable, computed from outputs (n, outputs)."""
     if step.classes is None:
         return list(values.T)
     computed = np.isfinite(values).all(axis=1)
@@ -134,7 +134,7 @@ def _uncertainties(
     rows: Float32,
     results: Mapping[str, Retrieved],
 ) -> Iterator[tuple[str, Float32]]:
-    """Name and column (pixels,) of each variable that holds an uncertainty."""
+    """Yield name and column (pixels,) of each variable that holds an uncertainty."""
     steps = [step for step in plan.steps if step.uncertainties]
     if not steps:
         return

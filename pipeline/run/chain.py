@@ -1,4 +1,4 @@
-"""The steps of a run in their order: each input comes from the scene or from an earlier step."""
+"""Makes the steps of a run; each input comes from the scene or from an earlier step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,22 +33,22 @@ class _StepOutput:
     """An output of an earlier step."""
 
     step: int
-    """Position of the step in the run."""
+    """Position of this earlier step in the run."""
     output: int
 
 
 def make_chain(
     loaded: Sequence[LoadedRetrieval], scene: xr.Dataset, sensor: str, science: Science
 ) -> tuple[tuple[Band, ...], tuple[RetrievalStep, ...]]:
-    """Return the bands of the scene that the steps need, each once, and the steps bound to them.
+    """Return the scene's bands that the steps take, each once, and the steps bound to these bands.
 
     An input comes from the nearest earlier step that computes its quantity, or else from the scene.
     A network that reconstructs its own inputs (a scope check) feeds no other step.
 
     Raises:
         SceneError: a band or a variable is not in the scene.
-        NetworkError: units differ, or a description is wrong.
-        ConfigError: the requested gains do not exist.
+        NetworkError: an input and its source have different units, or a description is wrong.
+        ConfigError: there are no gains as requested.
     """
     chain = _Chain(tuple(loaded), scene, sensor, science)
     found = [chain.sources_of(number) for number in range(len(loaded))]
@@ -70,7 +70,7 @@ class _Chain:
     science: Science
 
     def sources_of(self, number: int) -> list[Band | _StepOutput]:
-        """Return where each input of a step comes from; units are checked."""
+        """Return the source of each input of a step, after a check of the units."""
         retrieval = self.loaded[number].retrieval
         sources = [self._source(variable, number) for variable in retrieval.inputs]
         for source in sources:
@@ -91,7 +91,7 @@ class _Chain:
         inputs: tuple[Band, ...],
         earlier: Sequence[RetrievalStep],
     ) -> RetrievalStep:
-        """Bind a network or an algorithm to the layers of a row: bands, then earlier outputs."""
+        """Bind a network or an algorithm to the layers of a row (bands, then earlier outputs)."""
         choice, retrieval = self.loaded[number].choice, self.loaded[number].retrieval
         gains = GainFinder(choice, retrieval, self.sensor, self.science.bands.tolerance_nm)
         makers = dict.fromkeys(earlier[s.step] for s in sources if isinstance(s, _StepOutput))
@@ -111,7 +111,7 @@ class _Chain:
         )
 
     def _source(self, variable: Variable, number: int) -> Band | _StepOutput:
-        """Source of an input of a step; source and input have the same units."""
+        """Return the source of an input of a step; source and input have the same units."""
         taker = self.loaded[number].retrieval
         for earlier in reversed(range(number)):
             maker = self.loaded[earlier].retrieval
@@ -127,7 +127,7 @@ class _Chain:
         return band
 
     def _band_of(self, variable: Variable) -> Band:
-        """The layer of the scene that provides an input."""
+        """Return the layer of the scene that provides an input."""
         quantity, nm = variable.quantity, variable.wavelength_nm
         if (nm is not None) != (quantity in SPECTRAL):
             raise NetworkError(
@@ -150,7 +150,7 @@ class _Chain:
 def _placed(
     source: Band | _StepOutput, inputs: tuple[Band, ...], earlier: Sequence[RetrievalStep]
 ) -> InputSource:
-    """A source with its position among the layers of a row."""
+    """Return a source with its position among the layers of a row."""
     if isinstance(source, Band):
         return InputSource(inputs.index(source), source.name)
     maker = earlier[source.step]
@@ -159,7 +159,7 @@ def _placed(
 
 
 def _output_of(maker: Retrieval, variable: Variable, tolerance_nm: float) -> int:
-    """Index of the output that provides an input of a later step."""
+    """Return the index of the output that provides an input of a later step."""
     same = [i for i, output in enumerate(maker.outputs) if output.quantity == variable.quantity]
     names = ", ".join(maker.outputs[i].name for i in same)
     if variable.wavelength_nm is None:
@@ -189,7 +189,7 @@ def _check_units(variable: Variable, taker: Retrieval, units: str, origin: str) 
 
 
 def _flags(retrieval: Retrieval) -> FlagTable:
-    """The bits that the flags of a step can have."""
+    """Return the table of the bits that the flags of a step can have."""
     inputs, outputs = retrieval.inputs, retrieval.outputs
     transforms = [variable.transform for variable in inputs]
     return network_flags(
@@ -203,7 +203,7 @@ def _flags(retrieval: Retrieval) -> FlagTable:
 
 
 def _variables(retrieval: Retrieval) -> tuple[str, ...]:
-    """Names of the product variables of a step."""
+    """Return the names of the product variables of a step."""
     if retrieval.classes:
         return retrieval.class_quantity, f"{retrieval.class_quantity}_probability"
     return tuple(variable.name for variable in retrieval.outputs)

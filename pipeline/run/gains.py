@@ -25,7 +25,7 @@ class GainFinder:
     """Largest distance between a band of the network and a band with a known gain."""
 
     def of_outputs(self) -> Gains | None:
-        """Return the gains on the outputs, or None if no gains are requested."""
+        """Return the gains for the network's outputs, or None if no gains are requested."""
         mode = self.choice.gains
         if mode == "none":
             return None
@@ -37,7 +37,7 @@ class GainFinder:
         return self._gains(mode, self.network.outputs)
 
     def of_inputs(self, takes_outputs: bool) -> Gains | None:
-        """Return the gains on the inputs, or None if no gains are requested.
+        """Return the gains for the network's inputs, or None if no gains are requested.
 
         Args:
             takes_outputs: whether the network takes outputs of an earlier step.
@@ -53,7 +53,7 @@ class GainFinder:
         return self._gains(mode, self.network.inputs)
 
     def _gains(self, mode: GainMode, variables: Sequence[Variable]) -> Gains:
-        """The gains of the network's sensor at the wavelengths of these Rrs variables."""
+        """Return the gains of the network's sensor at the wavelengths of these Rrs variables."""
         table = find_sensor(self._sensor()).ocsmart
         centres = [float(variable.wavelength_nm or np.nan) for variable in variables]
         known = table.lrc_bands_nm
@@ -68,7 +68,7 @@ class GainFinder:
         )
 
     def _sensor(self) -> str:
-        """The sensor of the scene if the network supports it, else the network's only sensor."""
+        """Return the scene's sensor if the network supports it, else the network's only sensor."""
         if self.sensor in self.network.sensors:
             return self.sensor
         if len(self.network.sensors) > 1:
@@ -80,7 +80,7 @@ class GainFinder:
         return self.network.sensors[0]
 
     def _nearest(self, known: Sequence[float], nm: float) -> int:
-        """Index of the band with a known gain that is nearest to a wavelength."""
+        """Return the index of the nearest band with a known gain to a wavelength."""
         best = min(range(len(known)), key=lambda index: abs(known[index] - nm))
         if not abs(known[best] - nm) <= self.tolerance_nm:
             raise ConfigError(

@@ -1,8 +1,8 @@
-"""Estimate the memory that a run needs, and choose threads and pixels that stay within a limit.
+"""Estimates the memory of a run, and chooses how many threads and pixels stay within a limit.
 
 The limit covers what a run needs in addition to the program itself (libraries and networks, about
-0.2 GB). It decides how many blocks are processed at the same time, and how many pixels of a block
-are computed at the same time. It never changes the product.
+0.2 GB). Within the limit, several blocks, and many pixels of each, are processed at the same time.
+The product does not depend on the limit.
 """
 
 from collections import Counter
@@ -35,11 +35,11 @@ class Work:
     pixels_at_once: int
     """Pixels of a block that a thread computes at the same time."""
     peak_bytes: int
-    """Estimated peak memory, without the program itself."""
+    """Estimated peak memory in bytes, without the program itself."""
 
 
 def choose_work(estimate: Callable[[int, int], int], threads: int, limit: int) -> Work | None:
-    """Choose the largest number of threads, then of pixels at once, within a limit (bytes).
+    """Choose the most threads, then the most pixels at once, that stay within a limit (bytes).
 
     The result is None if even one thread with the fewest pixels exceeds the limit.
     """
@@ -52,7 +52,7 @@ def choose_work(estimate: Callable[[int, int], int], threads: int, limit: int) -
 
 
 def product_pixel_bytes(steps: Sequence[RetrievalStep], source_flags_bytes: int) -> int:
-    """Return the bytes of one product pixel, all variables together."""
+    """Return how many bytes one product pixel takes, in all variables together."""
     variables = sum(4 * len(step.written) + 1 for step in steps)
     return variables + source_flags_bytes + 12  # quality_flags, latitude, longitude
 
@@ -79,11 +79,11 @@ class MemoryEstimate:
 
     grid: BlockGrid
     storage: tuple[StoredChunks, ...]
-    """Storage chunks of the layers that are read."""
+    """Storage chunks of the layers that the run reads."""
     kept_bytes: int
     """Bytes that are in memory during the whole run."""
     product_bytes: int
-    """Bytes per product pixel, all variables together."""
+    """Bytes per product pixel in all variables together."""
     pixel_bytes: int
     """Bytes per pixel while the pixel is computed."""
 
@@ -114,14 +114,14 @@ class MemoryEstimate:
         return self._input_bytes(begun) + waiting + working + OVERHEAD
 
     def _input_bytes(self, blocks: int) -> int:
-        """Bytes of the storage chunks that the given number of blocks keeps in memory."""
+        """Return the bytes of the storage chunks that this number of blocks keeps in memory."""
         shapes = Counter((chunks.lines, chunks.pixels) for chunks in self.storage)
         most = {shape: self.grid.most_chunks(*shape, blocks) for shape in shapes}
         chunks = sum(most[stored.lines, stored.pixels] * stored.nbytes for stored in self.storage)
         return chunks + self.kept_bytes
 
     def _largest_part(self, least: int) -> str:
-        """A sentence that names the largest part of the memory."""
+        """Return a sentence that names the largest part of the memory."""
         inputs, (lines, pixels) = self._input_bytes(1), self.grid.chunk
         if inputs * 2 < least:
             return f"Blocks of {lines} x {pixels} have many variables."

@@ -1,4 +1,4 @@
-"""The plan of a run: everything that is decided before a pixel is touched."""
+"""Makes the plan of a run, in which everything is decided before a pixel is read."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class Plan(Shown):
     config: RunConfig
     extent: Extent
     chunk: tuple[int, int]
-    """Storage chunk of the product; blocks have the same size."""
+    """Size of the product's storage chunks, and so of the blocks, in lines and pixels."""
     inputs: tuple[Band, ...]
     """The layers of the scene that the steps take, each once."""
     rules: tuple[MaskRule, ...]
@@ -58,9 +58,9 @@ class Plan(Shown):
     layers: tuple[Band, ...]
     """The layers of the scene that the run reads, each once."""
     storage: tuple[StoredChunks, ...]
-    """Storage chunks of the layers that are read."""
+    """Storage chunks of the layers that the run reads."""
     source_flags_bytes: int
-    """Bytes per pixel of the scene's own flags; 0 if the product does not get them."""
+    """Bytes per pixel of the scene's own flags; 0 if they are not copied into the product."""
     is_map: bool
     """Whether the scene has coordinates along its lines and pixels."""
     uncertainty: InputUncertainty | None = None
@@ -99,7 +99,7 @@ class Plan(Shown):
 
     @property
     def carries_source_flags(self) -> bool:
-        """Whether the scene's own flags go into the product."""
+        """Whether the scene's own flags are copied into the product."""
         return self.source_flags_bytes > 0
 
     @property
@@ -134,15 +134,12 @@ class Plan(Shown):
 
     @property
     def product_bytes(self) -> int:
-        """Size of the product before compression."""
+        """Size of the product in bytes before compression."""
         lines, pixels = self.shape
         return lines * pixels * product_pixel_bytes(self.steps, self.source_flags_bytes)
 
     def select(self, scene: xr.Dataset) -> xr.Dataset:
-        """Return, lazily, the layers that the run needs, cut to its window.
-
-        Other bands are not read.
-        """
+        """Return only the layers that the run needs, as lazy arrays cut to the run's window."""
         grown = {
             rule.layer: rule.grown(scene).isel(self.extent.slices)
             for rule in self.rules
@@ -183,10 +180,10 @@ def check_config(config: RunConfig) -> None:
 def locate(scene: xr.Dataset, config: RunConfig) -> tuple[xr.Dataset, Extent]:
     """Return the scene with the configured constants, and the extent of its window.
 
-    With a bounding box, geolocation is read; the extent keeps the part in the window.
+    For a bounding box, geolocation is read; the extent keeps the geolocation in the window.
 
     Raises:
-        SceneError: no pixel of the scene is in the window, or a constant is not needed.
+        SceneError: no pixel is in the window, or a constant is already in the scene or unknown.
     """
     scene = with_constants(scene, config.science.constants)
     return scene, find_extent(scene, config.science.window)
@@ -199,14 +196,14 @@ def make_plan(
     extent: Extent | None = None,
     network_paths: Mapping[str, Path] | None = None,
 ) -> Plan:
-    """Match networks and masks to a scene; reads network files but no pixel.
+    """Match networks and masks to a scene; network files are read, but no pixels.
 
     Args:
         scene: the scene with constants, as ``locate`` returns it.
         scene_name: base name of the scene.
         config: the configuration.
         extent: the part to process; the whole scene by default.
-        network_paths: paths of networks by name, to use instead of the configured files.
+        network_paths: paths of networks by name, which replace the configured files.
 
     Raises:
         NetworkError: a network is missing, broken, or for another sensor.
@@ -252,7 +249,7 @@ def _layers(
     with_flags: bool,
     uncertainty: InputUncertainty | None,
 ) -> tuple[Band, ...]:
-    """Layers for networks and masks, geolocation, and the scene's flags; each once."""
+    """Return the layers for networks and masks, geolocation and the scene's flags, each once."""
     needed = [band for rule in rules for band in rule.needs]
     if uncertainty is not None:
         needed += uncertainty.needs
@@ -263,7 +260,7 @@ def _layers(
 def _storage(
     scene: xr.Dataset, layers: Sequence[Band], rules: Sequence[MaskRule], extent: Extent
 ) -> tuple[StoredChunks, ...]:
-    """Storage chunks of these layers; a mask that grows stands for the layers of its rule."""
+    """Return the storage chunks of these layers; for a grown mask, those of its rule's layers."""
     grown = {Band(rule.layer): rule.rule.needs for rule in rules if isinstance(rule, Dilated)}
     read = [source for layer in layers for source in grown.get(layer, (layer,))]
     if extent.places is not None:

@@ -10,7 +10,7 @@ from pipeline.run.uncertainty import InputUncertainty
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:
-    """Describe a plan, line by line."""
+    """Yield the lines of text that describe a plan."""
     lines, pixels = plan.extent.scene_shape
     yield f"scene     {plan.scene_name}: {lines} lines x {pixels} pixels, {plan.sensor or '?'}"
     if not plan.extent.is_whole:

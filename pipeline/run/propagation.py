@@ -1,4 +1,4 @@
-"""Propagate uncertain inputs through the steps of a run, chains included, pixel by pixel."""
+"""Propagates the uncertainty of inputs through all steps of a run, pixel by pixel."""
 
 import functools
 from collections.abc import Iterator, Sequence
@@ -39,14 +39,14 @@ def propagate(
         deviations: standard deviations of the uncertain inputs, with shape (inputs, n).
 
     Returns:
-        An array (n, outputs) for each step whose uncertainty is written, and for some other steps.
+        Arrays (n, outputs) for each step whose uncertainty is written and the steps that feed it.
     """
     method = _by_derivatives if uncertainty.method == "jacobian" else _by_sigma_points
     return method(uncertainty, _needed(uncertainty.reached(steps)), rows, deviations)
 
 
 def _needed(steps: Steps) -> tuple[RetrievalStep, ...]:
-    """The steps whose uncertainty is written, and the earlier steps that feed them."""
+    """Return the steps whose uncertainty is written, and the earlier steps that feed them."""
     needed: list[RetrievalStep] = []
     for step in reversed(steps):
         outputs = range(step.output_columns.start, step.output_columns.stop)
@@ -61,9 +61,9 @@ def _needed(steps: Steps) -> tuple[RetrievalStep, ...]:
 def _by_sigma_points(
     uncertainty: InputUncertainty, steps: Steps, rows: Float32, deviations: Float32
 ) -> dict[str, Float32]:
-    """The spread of outputs over 2n points with the mean and covariance of the inputs.
+    """Return the spread of outputs over 2n points that have the inputs' mean and covariance.
 
-    The spherical cubature rule of Arasaratnam and Haykin 2009 (IEEE Trans. Autom. Control 54,
+    Uses the spherical cubature rule of Arasaratnam and Haykin 2009 (IEEE Trans. Autom. Control 54,
     1254), rotated so that every point moves every input a little. Without rotation, a point would
     move one input by sqrt(n) deviations, to where Rrs is often negative.
     """
@@ -95,7 +95,7 @@ def sigma_points(factor: Float64) -> Iterator[Float64]:
 
 
 def moved_value(value: Float32, deviation: Float32, z: float, is_positive: bool) -> Float32:
-    """Return values moved by z standard deviations, as quantiles of the distribution.
+    """Return quantiles: values moved by z standard deviations.
 
     The distribution is normal. For positive quantities, the distribution is cut off at zero, so
     that no point is below zero.
@@ -109,7 +109,7 @@ def moved_value(value: Float32, deviation: Float32, z: float, is_positive: bool)
 
 @functools.lru_cache(maxsize=4096)
 def _truncated_quantiles(z: float) -> tuple[Float64, Float64]:
-    """Tabulate the place of the normal quantile z in a distribution that is cut off at zero.
+    """Tabulate where the quantile z of a normal distribution lies if it is cut off at zero.
 
     Returns:
         Means of the distribution, and for each mean the distance of the quantile from the mean,
@@ -136,7 +136,7 @@ def _outputs(step: RetrievalStep, rows: Float32) -> Float32:
 
 
 class _Spread:
-    """Running standard deviation of arrays of equal weight."""
+    """Standard deviation of arrays of equal weight, updated with each array."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -166,7 +166,7 @@ class _Spread:
 def _by_derivatives(
     uncertainty: InputUncertainty, steps: Steps, rows: Float32, deviations: Float32
 ) -> dict[str, Float32]:
-    """Linear propagation by the chain rule in float64, some rows at a time."""
+    """Propagate linearly by the chain rule, in float64 and some rows at a time."""
     sizes = {step.name: len(step.retrieval.outputs) for step in steps}
     found = {name: np.empty((n, len(rows)), dtype=np.float32).T for name, n in sizes.items()}
     size = max(DERIVATIVES_AT_ONCE // (sum(sizes.values()) * len(uncertainty.inputs)), 1)
@@ -183,7 +183,7 @@ def _by_derivatives(
 def _linear(
     uncertainty: InputUncertainty, steps: Steps, rows: Float32, moves: Float64
 ) -> Iterator[tuple[str, Float64]]:
-    """Name and standard deviations (n, outputs) of each step."""
+    """Yield the name and the standard deviations (n, outputs) of each step."""
     # How each layer moves along each direction of the input errors; missing layers do not move.
     moved = {each.column: moves[:, number] for number, each in enumerate(uncertainty.inputs)}
     for step in steps:

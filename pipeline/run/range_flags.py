@@ -1,4 +1,4 @@
-"""Flags about training ranges: when they are set, and where rounding could change them."""
+"""Sets the flags about training ranges, and finds where rounding could change such a flag."""
 
 import math
 
@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.floating]
 
 
 def range_flags(retrieval: Retrieval, inputs_outside: Bool, y: Floats) -> npt.NDArray[np.uint8]:
-    """Return the range bits (n,), from outputs y and from which inputs are out of range."""
+    """Return the range bits (n,), given which inputs are out of range, and the outputs ``y``."""
     flags = np.zeros(len(y), dtype=np.uint8)
     flags[inputs_outside.any(axis=1)] |= INPUT_OUT_OF_RANGE
     outputs = transformed(retrieval.outputs, y.astype(np.float64))
@@ -36,7 +36,7 @@ def range_flags(retrieval: Retrieval, inputs_outside: Bool, y: Floats) -> npt.ND
 
 
 def outside_range(variables: tuple[Variable, ...], physical: Floats) -> Bool:
-    """Return which values (n, variables) are outside the training range, as a boolean array."""
+    """Return for each value (n, variables) whether it is outside its training range."""
     return _outside_limits(variables, transformed(variables, physical.astype(np.float64)))
 
 
@@ -46,7 +46,7 @@ def _outside_limits(variables: tuple[Variable, ...], values: Float64) -> Bool:
 
 
 def at_limit_widths(variables: tuple[Variable, ...]) -> Float64:
-    """Return the distance to a limit (in transformed units) that sets OUTPUT_AT_LIMIT.
+    """Return the distance to a limit within which OUTPUT_AT_LIMIT is set (transformed units).
 
     Variables without a logarithm get a distance of -1, so that the bit is never set.
     """
@@ -69,12 +69,12 @@ def near_limits(variables: tuple[Variable, ...], physical: Floats) -> Bool:
 def well_inside(
     variables: tuple[Variable, ...], margin: float, widths: Float64 | None = None
 ) -> list[tuple[float, float]]:
-    """Return, for each variable, the range of physical values that certainly set no range bit.
+    """Return, for each variable, a range of physical values that certainly do not set a range bit.
 
     Args:
         variables: the inputs or the outputs of a network.
-        margin: distance to a limit within which a transformed value is uncertain; for limits above
-            1, the distance is relative.
+        margin: distance to a limit within which rounding of a transformed value could matter; the
+            distance is relative for limits above 1.
         widths: distance to a limit within which OUTPUT_AT_LIMIT is set.
     """
     ranges = []

@@ -1,4 +1,4 @@
-"""Runs one step on rows of pixels: values, flags and, if stated, standard deviations.
+"""Runs one step on rows of pixels, to get values, flags and, if stated, standard deviations.
 
 Engines differ in the last digits of float32. Where these digits could change a flag, the float64
 reference computes the row again, through all steps before this one, so that every engine sets the
@@ -39,7 +39,7 @@ class Retrieved(NamedTuple):
     """The result of one step on rows of pixels."""
 
     values: Float32
-    """Outputs (n, outputs), NaN where they were not computed."""
+    """Outputs (n, outputs); outputs that were not computed are NaN."""
     flags: Flags
     """Flags (n,)."""
     outside: npt.NDArray[np.int64]
@@ -91,7 +91,7 @@ class StepOnRows:
     steps: Sequence[RetrievalStep]
 
     def input_flags(self) -> Flags:
-        """Return the bits (n,) that keep a row from being computed."""
+        """Return, for each row (n,), the bits because of which the row is not computed."""
         flags = np.zeros(len(self.rows), dtype=np.uint8)
         for column, variable in zip(self.step.columns, self.step.retrieval.inputs, strict=True):
             x = self.rows[:, column]
@@ -121,13 +121,13 @@ class StepOnRows:
         return Retrieved(y.astype(np.float32, copy=False), flags, outside, deviation)
 
     def _inputs(self, computed: Rows) -> Float32:
-        """The inputs (n, inputs) of some rows; each column is contiguous in memory."""
+        """Return the inputs (n, inputs) of some rows; each column is contiguous in memory."""
         layers = take_columns(self.rows, self.step.columns).T
         every = computed.size == len(self.rows)
         return np.asarray((layers if every else np.take(layers, computed, axis=1)).T)
 
     def _gained_deviation(self, deviation: Floats, y: Floats) -> Floats:
-        """Apply the gains to standard deviations, except to those of log10."""
+        """Return standard deviations with gains; standard deviations of log10 get no gains."""
         gains = self.step.gains
         if gains is None:
             return deviation
@@ -135,7 +135,7 @@ class StepOnRows:
         return np.asarray(np.where(decades, deviation, deviation * gains.factors(y)))
 
     def doubtful(self, x: Float32, y: Floats) -> Rows:
-        """Return the rows that need a closer look because a range bit or another bit may be set."""
+        """Return the rows for a closer look, because a range bit or another bit may be set."""
         network = self.step.retrieval
         if network.classes or SCOPE in network.after or self.step.gains is not None:
             return np.arange(len(x))
@@ -151,7 +151,7 @@ class StepOnRows:
     def _decide(self, computed: Rows, x: Float32, y: Floats) -> tuple[Flags, npt.NDArray[np.int64]]:
         """Return the range flags of rows and, for each input, the number of rows out of range.
 
-        Changes ``y`` in place: gains are applied, and the reference chooses the class.
+        ``y`` is changed in place: gains are applied, and the reference chooses doubtful classes.
         """
         network, gains = self.step.retrieval, self.step.gains
         near = self._near_threshold(x, y)
@@ -171,7 +171,7 @@ class StepOnRows:
         return flags, outside.sum(axis=0)
 
     def _near_threshold(self, x: Float32, y: Floats) -> Bool:
-        """Rows (n,) where rounding could change a flag, a class or a choice of gains."""
+        """Return the rows (n,) where rounding could change a flag, a class or a choice of gains."""
         network, gains = self.step.retrieval, self.step.gains
         near = ranges.near_limits(network.outputs, y)
         if self.step.upstream:
@@ -188,7 +188,7 @@ class StepOnRows:
 
 
 def _exact_inputs(step: RetrievalStep, steps: Sequence[RetrievalStep], rows: Float32) -> Float64:
-    """The inputs (n, inputs) in float64, with outputs of earlier steps from the reference."""
+    """Return float64 inputs (n, inputs); those from earlier steps are recomputed in float64."""
     x = rows[:, step.columns].astype(np.float64)
     columns = np.array(step.columns)
     for maker in steps:
@@ -200,6 +200,6 @@ def _exact_inputs(step: RetrievalStep, steps: Sequence[RetrievalStep], rows: Flo
 
 
 def _scope_columns(network: Retrieval) -> list[int]:
-    """The inputs that a network reconstructs, in the order of its outputs."""
+    """Return the positions of the inputs that a network reconstructs, in the outputs' order."""
     names = [variable.name for variable in network.inputs]
     return [names.index(variable.name) for variable in network.outputs]

@@ -32,7 +32,7 @@ class RetrievalStep:
     retrieval: Retrieval
     engine: str
     sources: tuple[InputSource, ...]
-    """One source for each input."""
+    """For each input, the source that it is taken from."""
     first_output: int
     """Position of the first output in ``Plan.layer_names``."""
     upstream: tuple[str, ...]
@@ -45,16 +45,16 @@ class RetrievalStep:
     input_gains: Gains | None = None
     """Gains on the inputs."""
     uncertainties: tuple[str, ...] = ()
-    """Names of the variables with the uncertainties of the outputs; empty if none are known."""
+    """Names of the variables that hold the outputs' uncertainties; empty if none are known."""
 
     @property
     def flags_name(self) -> str:
-        """Name of the variable with the flags of this step."""
+        """Name of the product variable that holds the flags of this step."""
         return f"{self.name}_flags"
 
     @property
     def written(self) -> tuple[str, ...]:
-        """Names of the variables with values and uncertainties."""
+        """Names of the product variables that hold values and uncertainties."""
         return (*self.variables, *self.uncertainties)
 
     @property

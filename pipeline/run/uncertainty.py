@@ -38,7 +38,7 @@ class UncertainInput:
     constant: float
     """Standard deviation in units of the quantity."""
     is_positive: bool
-    """Whether a network takes the logarithm or root, so that the distribution ends at zero."""
+    """Whether a network takes the input's logarithm or root; its distribution then ends at zero."""
 
     def deviation(self, block: xr.Dataset, pixels: Pixels) -> Float32:
         """Return the standard deviation at some pixels of a block, with shape (pixels,)."""
@@ -51,7 +51,7 @@ class UncertainInput:
         return np.sqrt(squares)
 
     def describe(self) -> dict[str, Any]:
-        """Return the parts of the standard deviation as plain data."""
+        """Return, as plain data, the parts that make up the standard deviation."""
         parts: dict[str, Any] = {"input": self.band.name}
         if self.from_scene is not None:
             parts["brought"] = self.from_scene.name
@@ -80,12 +80,12 @@ class InputUncertainty:
     def deviations(self, block: xr.Dataset, pixels: Pixels) -> Float32:
         """Return the standard deviations at some pixels, with shape (inputs, pixels).
 
-        Standard deviations that the scene does not have are NaN.
+        Standard deviations that are missing in the scene are NaN.
         """
         return np.stack([each.deviation(block, pixels) for each in self.inputs])
 
     def reached(self, steps: Sequence[RetrievalStep]) -> tuple[RetrievalStep, ...]:
-        """Return the steps (no classifiers) that use uncertain inputs or outputs of such steps."""
+        """Return the steps (no classifiers) that take uncertain inputs or outputs of such steps."""
         uncertain = {each.column for each in self.inputs}
         found = []
         for step in steps:
@@ -96,18 +96,18 @@ class InputUncertainty:
 
     @property
     def correlation(self) -> Float64:
-        """Correlation of the errors, with shape (inputs, inputs)."""
+        """Correlation of the errors of the inputs, with shape (inputs, inputs)."""
         return np.asarray(self.factor @ self.factor.T)
 
 
 def make_uncertainty(
     science: Science, scene: xr.Dataset, inputs: Sequence[Band], steps: Sequence[RetrievalStep]
 ) -> InputUncertainty | None:
-    """Bind the configured uncertainty to the layers of a scene that the steps take (``inputs``).
+    """Bind the configured uncertainty to the scene layers that the steps take (``inputs``).
 
     Raises:
         ConfigError: no network takes the quantity, or the correlations contradict each other.
-        SceneError: the scene does not have the uncertainty.
+        SceneError: the scene lacks an uncertainty that the configuration takes from it.
     """
     stated = science.uncertainty.inputs
     if not stated:
@@ -138,7 +138,7 @@ def make_uncertainty(
 def with_uncertainties(
     steps: Sequence[RetrievalStep], uncertainty: InputUncertainty | None
 ) -> tuple[RetrievalStep, ...]:
-    """Name the uncertainties of each step that states them itself or has uncertain inputs.
+    """Name the uncertainties of each step that states uncertainties itself or has uncertain inputs.
 
     No uncertainty is named for classes and for outputs that are not written.
     """
@@ -152,7 +152,7 @@ def with_uncertainties(
 
 
 def _uncertainty_of(band: Band, scene: xr.Dataset) -> Band:
-    """The layer of the scene that holds the standard deviation of another layer."""
+    """Return the layer of the scene that holds the standard deviation of another layer."""
     name = f"{band.quantity}{SUFFIX}"
     if band.wavelength_nm is None:
         if name in scene and scene[name].dims == ("y", "x"):
@@ -174,7 +174,7 @@ def _uncertainty_of(band: Band, scene: xr.Dataset) -> Band:
 
 
 def _factor(bands: Sequence[Band], correlation: Correlation | None) -> Float64:
-    """The Cholesky factor of the correlation between bands of the same quantity."""
+    """Return the Cholesky factor of the correlation between bands of the same quantity."""
     matrix = np.eye(len(bands))
     for i, first in enumerate(bands):
         for j, second in enumerate(bands[:i]):

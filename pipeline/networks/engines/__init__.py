@@ -1,4 +1,4 @@
-"""The table of engines that run networks; each engine is built and checked once per process."""
+"""Table of the engines that run networks; a process builds and checks each engine once."""
 
 import math
 import os
@@ -36,7 +36,7 @@ _building = threading.Lock()
 
 
 def resolve_engine(name: str) -> str:
-    """Return the name of an engine; for ``auto``, that of the fastest engine on this machine."""
+    """Return the name of an engine; ``auto`` is replaced by the fastest engine on this machine."""
     if name == "auto":
         return "tensorflow" if is_gpu_visible() else "onnxruntime"
     if name not in ENGINES:
@@ -80,7 +80,7 @@ def get_engine(network: Retrieval, name: str = "auto") -> Engine:
 def predict_with_uncertainty(
     network: Retrieval, name: str, x: npt.NDArray[Any]
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
-    """Return outputs (n, outputs) of inputs (n, inputs), and standard deviations or None.
+    """Return the outputs (n, outputs) of inputs (n, inputs), and their standard deviations or None.
 
     For outputs that span decades, the standard deviation is that of their log10.
     """
@@ -91,9 +91,9 @@ def predict_with_uncertainty(
 
 
 def example_inputs(network: Retrieval, rows: int, seed: int = 0) -> npt.NDArray[np.float64]:
-    """Draw inputs (rows, inputs) in physical units that are uniform after the transforms.
+    """Draw inputs (rows, inputs) in physical units; the transformed inputs are uniform.
 
-    The inputs are within the training range, or within a plausible range if none is known.
+    The inputs are within the training range or, if it is unknown, within a plausible range.
     """
     low, high = np.transpose([_plausible_range(variable) for variable in network.inputs])
     drawn = np.random.default_rng(seed).uniform(low, high, (rows, len(network.inputs)))
@@ -101,7 +101,7 @@ def example_inputs(network: Retrieval, rows: int, seed: int = 0) -> npt.NDArray[
 
 
 def _plausible_range(variable: Variable) -> tuple[float, float]:
-    """Return the training range of the transformed quantity, with a guess for unknown ends."""
+    """Return the training range of the transformed quantity; unknown ends are guessed."""
     low, high = variable.minimum, variable.maximum
     least, most = 0.01, 0.1  # a reflectance or any transform of one: no function fails there
     if variable.scaling_parameters is not None:

@@ -13,7 +13,7 @@ ROWS = 131072
 
 
 class EnsembleEngine:
-    """Runs every member on the same rows."""
+    """Runs every member of an ensemble on the same rows."""
 
     def __init__(self, ensemble: Ensemble, engines: list[Engine]) -> None:
         self.name = engines[0].name
@@ -38,5 +38,5 @@ class EnsembleEngine:
 
 
 def _stacked(parts: tuple[npt.NDArray[Any], ...]) -> npt.NDArray[Any]:
-    """Stack parts by rows; each column stays contiguous in memory, as engines return it."""
+    """Join arrays row after row; each column stays contiguous in memory, as engines return it."""
     return np.concatenate([part.T for part in parts], axis=1).T

@@ -1,4 +1,4 @@
-"""Folds scaling into the first and last layer, in float64, before anything becomes float32.
+"""Folds the scaling into the first and last layer in float64, before float32 is used.
 
 A float32 graph that computes ``(x - min) / (max - min)`` loses half of the digits. With folding,
 the worst relative error of OC-SMART's networks falls from 6e-5 to about 1.4e-5.
@@ -18,7 +18,7 @@ from pipeline.networks.variable import Array, Variable, scale_factors
 
 @dataclass(frozen=True)
 class Folded:
-    """A network as functions of the inputs, dense layers, and inverse functions of the outputs."""
+    """A network with folded scaling: functions of inputs, dense layers, functions of outputs."""
 
     input_functions: tuple[GraphFunction, ...]
     layers: tuple[Layer, ...]
@@ -26,10 +26,10 @@ class Folded:
 
 
 def fold(network: Network) -> Folded:
-    """Return the network's mapping with the scaling inside the first and the last layer.
+    """Return the network with its scaling folded into the first and the last layer.
 
-    If the last layer is linear, the scaling of the outputs is folded into it. If not, a linear
-    layer is appended, unless the outputs have no scaling (probabilities of classes).
+    If the last layer is linear, the scaling of the outputs is folded into it. Otherwise a linear
+    layer is appended, except for outputs without scaling (probabilities of classes).
     """
     first, *others = network.layers
     layers = [_fold_input(network, first), *others]

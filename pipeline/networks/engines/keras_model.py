@@ -43,7 +43,7 @@ def build_model(network: Network) -> "keras.Model":
 
 
 def dense_model(network: Network) -> "keras.Model":
-    """Return a Keras model of the layers alone, scaled inputs -> scaled outputs, float64."""
+    """Return a float64 Keras model of the layers alone, from scaled inputs to scaled outputs."""
     keras = _keras()
     model = keras.Sequential(name=_model_name(network.name))
     model.add(keras.Input((len(network.inputs),), dtype="float64"))
@@ -55,7 +55,7 @@ def dense_model(network: Network) -> "keras.Model":
 
 
 def _keras() -> Any:
-    """Import Keras; with its TensorFlow backend, set up TensorFlow first."""
+    """Import Keras; if its backend is TensorFlow, set up TensorFlow first."""
     if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
         tensorflow()
     import keras

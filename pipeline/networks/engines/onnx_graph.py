@@ -21,7 +21,7 @@ IR_VERSION = 9
 def build_graph(network: Network, *, rows_first: bool = False) -> "onnx.ModelProto":
     """Return the graph (inputs, n) -> (outputs, n) in physical units, float32.
 
-    The first axis is that of the columns, because bands follow each other in memory.
+    The columns are on the first axis, because bands follow each other in memory.
 
     Args:
         network: any network.
@@ -67,7 +67,7 @@ class _Builder:
         )
 
     def _columnwise(self, tensor: str, functions: tuple[GraphFunction, ...], way: str) -> str:
-        """Transform each run of columns by its function, ``onnx`` or ``onnx_inverse`` (``way``)."""
+        """Apply ``onnx`` or ``onnx_inverse`` (``way``) of each function to its own columns."""
         runs, parts = list(columns_of(functions)), []
         for function, columns in runs:
             part = tensor if len(runs) == 1 else self._columns(tensor, columns.start, columns.stop)

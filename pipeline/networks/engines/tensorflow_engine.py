@@ -1,8 +1,8 @@
 """The tensorflow engine: for each network, one XLA-compiled function with one fixed shape.
 
-With one shape, a function is compiled once, and a row has the same bits at every position. Without
-XLA, the last bits depend on the position of a row and on the number of threads. Several threads
-process blocks, so that the host prepares one block while the device evaluates another.
+With one shape, a function is compiled once, and a row's result does not depend on its position.
+Without XLA, the last bits depend on the position of a row and on the number of threads. Several
+threads process blocks, so that the host prepares one block while the device evaluates another.
 """
 
 import logging
@@ -28,7 +28,7 @@ ROWS_ON_GPU = 131072
 
 
 class TensorflowEngine:
-    """Runs the Keras model of a network, in float32, on a GPU or the CPU."""
+    """Runs a network's Keras model in float32, on a GPU or on the CPU."""
 
     name = "tensorflow"
 
@@ -54,7 +54,7 @@ class TensorflowEngine:
     def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return outputs (n, outputs), float32, of inputs (n, inputs) in physical units.
 
-        If the device runs out of memory, calls get fewer rows; finally, the CPU takes over.
+        If the device runs out of memory, calls get fewer rows; if that fails, the CPU takes over.
         """
         while True:
             rows, evaluate = self._call
@@ -79,7 +79,7 @@ class TensorflowEngine:
         """Make later calls smaller or move them to the CPU, unless another thread has done so.
 
         Raises:
-            ResourceExhaustedError: the CPU, too, ran out of memory.
+            ResourceExhaustedError: the CPU ran out of memory as well.
         """
         with self._falling_back:
             if self._call[0] != rows:

@@ -1,4 +1,4 @@
-"""Reads a network file into a description; a table lists the formats of such files."""
+"""Reads a network file into a description; ``FORMATS`` is the table of file formats."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ class Format:
     """A format of network files."""
 
     recognises: Callable[[Path], bool]
-    """Returns whether a file has this format, judged by its content; the file may be broken."""
+    """Function that judges by its content whether a file, even a broken one, has this format."""
     read: Callable[[Path], Network]
     looks_like: str
-    """What a file of this format contains, in a few words, for messages."""
+    """A few words for messages about what a file of this format contains."""
 
 
 def _ocsmart(path: Path) -> Network:
-    """Read OC-SMART's layout, described by the file, else by a YAML, else by the file's name."""
+    """Read a file in OC-SMART's layout; its attribute, a YAML or else its name describes it."""
     beside = None if describes_itself(path) else description_of(path)
     if beside is not None:
         return read_described(beside, path)
@@ -61,7 +61,7 @@ def load_network(path: str | Path) -> Network:
     If the file has golden spectra, the float64 reference recomputes them.
 
     Raises:
-        NetworkError: the file is missing, of unknown format, or broken; the message says where.
+        NetworkError: the file is missing, broken (the message says where), or of unknown format.
     """
     path = Path(path)
     if not path.is_file():
@@ -100,7 +100,7 @@ def is_network(path: Path) -> bool:
 
 
 def _undescribed(path: Path, layers: tuple[Layer, ...]) -> str:
-    """Return the message for a Keras model without a description; it drafts a description."""
+    """Return the message for a Keras model without a description, with a draft of a description."""
     sizes = [layers[0].kernel.shape[0], *(layer.bias.size for layer in layers)] if layers else [0]
     activations = ", ".join(layer.activation for layer in layers)
     other = path.with_suffix(".yaml")

@@ -1,4 +1,4 @@
-"""Kernels and biases as CSV tables: numbers separated by commas, and comment lines with #."""
+"""Reads kernels and biases from CSV tables: numbers separated by commas, comment lines with #."""
 
 import math
 from pathlib import Path
@@ -38,7 +38,7 @@ def read_matrix(path: Path) -> Array:
 
 
 def read_vector(path: Path) -> Array:
-    """Return the numbers of a table of one row or one column, with shape (n,)."""
+    """Return the numbers of a table that has one row or one column, with shape (n,)."""
     table = read_matrix(path)
     if min(table.shape) != 1:
         raise NetworkError(

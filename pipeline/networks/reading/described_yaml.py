@@ -59,9 +59,9 @@ class RangedVariable(DescribedVariable):
         return self
 
     def variable(self, norm: Range) -> Variable:
-        """Return the variable; names that it lacks are taken from the table of quantities.
+        """Return the variable; if names are missing, they are taken from the table of quantities.
 
-        Names from the table are used only if the units are also those of the table.
+        This is done only if the units of the variable and of the table are equal.
 
         Args:
             norm: the training range of the transformed quantity.
@@ -76,7 +76,7 @@ class RangedVariable(DescribedVariable):
         )
 
     def training_range(self) -> Range:
-        """Return the range of the transformed quantity; infinite if it is unknown."""
+        """Return the training range of the transformed quantity; an unknown range is infinite."""
         if self.norm is not None:
             return self.norm[0], self.norm[1]
         if self.range is None:
@@ -129,14 +129,14 @@ class FileDescription(NetworkDescription):
 
     @property
     def files(self) -> list[str]:
-        """The names of all weight files, in the order in which the YAML has them."""
+        """The names of all weight files, in the order of the YAML."""
         if self.weights is not None:
             return [self.weights]
         return [name for layer in self.layers or () for name in (layer.kernel, layer.bias)]
 
 
 def is_described(path: Path) -> bool:
-    """Return whether a file is YAML with ``schema`` and another key of a network."""
+    """Return whether a file is YAML with the key ``schema`` and another key of a network."""
     keys = _keys(path)
     parts = ("weights", "layers", "inputs", "outputs", "classes")
     return "schema" in keys and not keys.isdisjoint(parts)
@@ -148,7 +148,7 @@ def names_members(path: Path) -> bool:
 
 
 def _keys(path: Path) -> set[Any]:
-    """Return the top keys of a YAML file; no keys if the file is broken or not YAML."""
+    """Return the top keys of a YAML file, or an empty set if the file is broken or not YAML."""
     if path.suffix.lower() not in SUFFIXES or not path.is_file():
         return set()
     try:
@@ -159,7 +159,7 @@ def _keys(path: Path) -> set[Any]:
 
 
 def description_of(weights: Path) -> Path | None:
-    """Return the YAML that describes a weight file: the one beside it, a shipped one, or None."""
+    """Return the YAML that describes a weight file: beside the file, else shipped, else None."""
     for folder in (weights.parent, shipped_configs() / "networks"):
         candidate = folder / f"{weights.stem}.yaml"
         if candidate.is_file():

@@ -35,7 +35,7 @@ def load_retrieval(path: str | Path) -> Network | Ensemble:
 
 
 def read_ensemble(path: Path) -> Ensemble:
-    """Read the ensemble that a YAML file describes; errors are those of :func:`load_retrieval`."""
+    """Read the ensemble that a YAML file describes; raise the errors of :func:`load_retrieval`."""
     described = read_description(EnsembleDescription, path)
     files = named_files(described.members, path.parent, path, may_be_links=True)
     if len(files) < len(described.members):
@@ -61,7 +61,7 @@ def write_ensemble(path: Path, ensemble: Ensemble, members: list[Path]) -> None:
     Args:
         path: the YAML to write.
         ensemble: the ensemble.
-        members: the files of its networks in order, in the folder of the YAML or below it.
+        members: the network files in order; each is in the folder of the YAML or below it.
     """
     content: dict[str, Any] = {
         "schema": 1,

@@ -1,6 +1,6 @@
-"""A Keras model's configuration -> its layers in order, each of an allowed class of Keras.
+"""Reads the layers, each of an allowed Keras class, from the configuration of a Keras model.
 
-The configuration is data: nothing in it is imported, called or deserialised.
+The configuration is only data; nothing in it is imported, called or deserialised.
 """
 
 from collections.abc import Collection, Iterator
@@ -25,7 +25,7 @@ REASONS = {
 
 @dataclass(frozen=True)
 class KerasLayer:
-    """One layer of a model: its class, its name, its configuration."""
+    """The class, name and configuration of one layer of a model."""
 
     class_name: str
     name: str
@@ -61,13 +61,13 @@ def model_layers(model: Config, allowed: Collection[str]) -> list[KerasLayer]:
 
 
 def class_text(entry: Config) -> str:
-    """Return the class of a stored object for messages: ``Lambda``, ``MyDense of my_package``."""
+    """Return an object's class for messages, such as ``Lambda`` or ``MyDense of my_package``."""
     is_foreign = entry.get("module") and not is_of_keras(entry)
     return f"{entry.get('class_name')}" + (f" of {entry['module']}" if is_foreign else "")
 
 
 def is_of_keras(entry: Config) -> bool:
-    """Return whether a stored object is of one of Keras' own classes."""
+    """Return whether the class of a stored object is one of Keras' own classes."""
     module, registered = entry.get("module"), entry.get("registered_name")
     is_module = module is None or module == "keras" or str(module).startswith("keras.")
     return is_module and registered in (None, entry.get("class_name"))
@@ -99,7 +99,7 @@ def _check_dtype(entry: Config) -> None:
 
 
 def _chain_order(config: Config, entries: list[Config]) -> list[int]:
-    """Return the positions of a Functional model's layers from its one input to its one output."""
+    """Return the positions of a Functional model's layers, from its one input to its one output."""
     names = [entry["name"] for entry in entries]
     child: dict[str, str] = {}
     for entry in entries:
@@ -132,7 +132,7 @@ def _ends(stored: Any, what: str) -> list[str]:
 
 
 def _parents(entry: Config) -> list[str]:
-    """Return the names of the layers that feed a layer: none for an input layer, else one."""
+    """Return the names of the layers that feed a layer; only an input layer has none."""
     name, nodes = entry["name"], entry["inbound_nodes"]
     if entry["class_name"] == "InputLayer" and not nodes:
         return []
@@ -145,7 +145,7 @@ def _parents(entry: Config) -> list[str]:
 
 
 def _histories(name: str, node: Any) -> Iterator[list[Any]]:
-    """Yield (layer, node, tensor) for each input of a node, as Keras 2 and Keras 3 store it."""
+    """Yield (layer, node, tensor) for each input of a node that Keras 2 or Keras 3 has stored."""
     if isinstance(node, dict):
         _check_arguments(name, node.get("kwargs") or {})
         for tensor in node["args"]:
@@ -161,7 +161,7 @@ def _histories(name: str, node: Any) -> Iterator[list[Any]]:
 
 
 def _check_arguments(name: str, arguments: Config) -> None:
-    """Refuse arguments of a call: ``training=True`` keeps dropout, and a mask hides inputs."""
+    """Refuse call arguments, because ``training=True`` keeps dropout and a mask hides inputs."""
     given = [key for key, value in arguments.items() if value is not None and value is not False]
     if given:
         raise NetworkError(

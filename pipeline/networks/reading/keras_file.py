@@ -1,4 +1,4 @@
-"""Read files that Keras saves, without Keras: ``.h5`` (Keras 2 and 3) and ``.keras`` (a zip).
+"""Reads Keras files, ``.h5`` (Keras 2 and 3) and ``.keras`` (a zip), without the Keras library.
 
 Only JSON and arrays are read, with json, zipfile and h5py. Nothing in these files is run: a model
 that needs code from the file (Lambda, custom classes, pickles) is refused.
@@ -46,7 +46,7 @@ def is_keras(path: Path) -> bool:
 
 
 def keras_layers(path: Path) -> tuple[Layer, ...]:
-    """Read the model in a file as dense layers, float64.
+    """Read the model in a file; return it as float64 dense layers.
 
     Raises:
         NetworkError: the file is damaged, or its content is not allowed or implausibly large; the
@@ -109,7 +109,7 @@ def _check_members(archive: zipfile.ZipFile) -> None:
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Return one member of the zip; refuse too many bytes, even if its header states fewer."""
+    """Return one file in the zip; refuse too many bytes, even if the header states fewer."""
     if name not in archive.namelist():
         raise NetworkError(f"the file lacks {name}. It is incomplete; fetch it again.")
     info, most = archive.getinfo(name), MEMBERS[name]
@@ -124,7 +124,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _by_order(stored: "_Stored") -> WeightsOf:
-    """Find weights by class and number of the layer; Keras 2 and 3 name the group differently."""
+    """Find weights by the layer's class and number; Keras 2 and 3 name their group differently."""
     root = "layers" if stored.has("layers") else "_layer_checkpoint_dependencies"
 
     def weights_of(layer: KerasLayer) -> list[Array]:
@@ -143,7 +143,7 @@ def _by_order(stored: "_Stored") -> WeightsOf:
 
 
 class _Stored:
-    """The weights of an open file by path; links are refused, as they may leave the file."""
+    """Finds weights in an open file by path; refuses links, which may lead out of the file."""
 
     def __init__(self, file: h5py.File) -> None:
         self._file = file
@@ -159,7 +159,7 @@ class _Stored:
         return found
 
     def array(self, path: str) -> Array:
-        """Return one array, float64; refuse too many numbers and numbers that are not finite."""
+        """Return one float64 array; refuse too many numbers and numbers that are not finite."""
         dataset = self._walk(path)
         if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
             raise _missing(path)

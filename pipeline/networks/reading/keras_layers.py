@@ -1,4 +1,4 @@
-"""A Keras model's layers and weights -> dense layers, by an allow-list of layer classes.
+"""Converts the layers and weights of a Keras model to dense layers; only listed classes pass.
 
 Layers without effect on a prediction (dropout) are left out; a linear layer is merged in float64
 into the dense layer beside it.
@@ -37,8 +37,8 @@ def dense_layers(model: Config, weights_of: WeightsOf) -> tuple[Layer, ...]:
     """Return dense layers that compute the same as a Keras model.
 
     Args:
-        model: the configuration of a Sequential model, or of a Functional one that is a chain.
-        weights_of: returns the arrays of a layer, in the order in which Keras saves them.
+        model: the configuration of a Sequential model, or of a Functional model that is a chain.
+        weights_of: function that returns the arrays of a layer in the order of the file.
     """
     chain, readers = _Chain(), _readers()
     for layer in model_layers(model, readers):
@@ -50,16 +50,16 @@ def dense_layers(model: Config, weights_of: WeightsOf) -> tuple[Layer, ...]:
 
 
 class _Chain:
-    """Dense layers under construction; linear steps wait until an activation closes the layer."""
+    """Builds dense layers; linear steps wait until an activation completes the layer."""
 
     def __init__(self) -> None:
         self._layers: list[Layer] = []
         self._waiting: list[tuple[Array, Array]] = []
-        """Linear steps since the last activation: kernels and biases, or slopes and shifts."""
+        """Linear steps since the last activation, as kernels and biases or slopes and shifts."""
         self._width: int | None = None
 
     def expect_width(self, width: int | None) -> None:
-        """Refuse a width that does not fit the layer before, or is not plausible."""
+        """Refuse a width that does not fit the previous layer or is implausible."""
         if width is not None and not 1 <= width <= MOST_WIDTH:
             raise NetworkError(f"takes {width:,} values, expected 1 to {MOST_WIDTH:,}.")
         if width is not None and self._width is not None and width != self._width:
@@ -144,7 +144,7 @@ def _activation_layer(chain: _Chain, layer: KerasLayer, _: WeightsOf) -> None:
 
 
 def _activation_text(stored: Any) -> str:
-    """Return the activation in a configuration, which is a name or an activation layer."""
+    """Return the activation that a configuration states by name or as an activation layer."""
     if stored is None:
         return "linear"
     if isinstance(stored, str) and stored in ACTIVATIONS:
@@ -160,7 +160,7 @@ def _activation_text(stored: Any) -> str:
 
 
 def _activation_layers() -> dict[str, str]:
-    """Return the name of the activation for each Keras class of activation layers."""
+    """Map each Keras class of activation layers to the name of its activation."""
     return {layer: name for name, row in ACTIVATIONS.items() for layer in row.keras_layers}
 
 
@@ -222,14 +222,14 @@ def _arrays(layer: KerasLayer, weights_of: WeightsOf, expected: int) -> list[Arr
 
 
 def _check_axis(axis: Any) -> None:
-    """Refuse an axis other than the last, because the only other axis is that of pixels."""
+    """Refuse an axis other than the last, because the only other axis holds the pixels."""
     listed = axis if isinstance(axis, list) else [axis]
     if listed not in ([-1], [1]):
         raise NetworkError(f"works along axis {axis}, expected the last. {WAYS_OUT}")
 
 
 def _numbers(stored: Any) -> Array:
-    """Return numbers of a configuration: one number, a list, or an array in Keras' form."""
+    """Return numbers that a configuration holds as a number, a list or an array in Keras' form."""
     if isinstance(stored, dict) and stored.get("class_name") == "__numpy__":
         stored = stored["config"]["value"]
     numbers = np.array(stored, dtype=np.float64)
@@ -252,5 +252,5 @@ READERS: dict[str, Reader] = {
 
 
 def _readers() -> dict[str, Reader]:
-    """Return the reader of each allowed class, including the classes of activation layers."""
+    """Map each allowed class of layers, including activation layers, to its reader."""
     return READERS | dict.fromkeys(_activation_layers(), _activation_layer)

@@ -1,4 +1,4 @@
-"""Find a network file by its path, or by its name in the network folders."""
+"""Finds a network file by its path, or by its name in the network folders."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ ENVIRONMENT_VARIABLE = "OCPIPE_NETWORKS"
 
 
 def network_folders(first: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Return the folders to search: the given ones, then those of OCPIPE_NETWORKS."""
+    """Return the folders to search: first the given folders, then those of OCPIPE_NETWORKS."""
     listed = os.environ.get(ENVIRONMENT_VARIABLE, "")
     return (*first, *(Path(folder) for folder in listed.split(os.pathsep) if folder))
 
@@ -25,10 +25,10 @@ def find_network(file: str, sensor: str, folders: tuple[Path, ...]) -> Path:
     """Return the path of a network file, with ``{sensor}`` in its name filled in.
 
     Args:
-        file: a path (``./net.h5``), or a path below one of the folders. A bare name is searched for
-            in the folders only, never in the current folder.
+        file: a path (``./net.h5``), or a path below one of ``folders``. A name without a folder is
+            searched for only in ``folders``, never in the current folder.
         sensor: the name of the scene's sensor.
-        folders: the folders to search, in order; the letter case of the name does not matter.
+        folders: the folders to search, in order; the letter case of ``file`` does not matter.
 
     Raises:
         NetworkError: no file was found; the message lists the folders.

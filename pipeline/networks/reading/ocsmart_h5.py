@@ -1,8 +1,8 @@
-"""The HDF5 layout of OC-SMART: Layers, Norm_in, Norm_out, Weights/LayerK, Bias/LayerK.
+"""Reads OC-SMART's HDF5 layout: Layers, Norm_in, Norm_out, Weights/LayerK, Bias/LayerK.
 
-A stored kernel has the shape (outputs, inputs), a bias (outputs, 1). OC-SMART's own files lack
-activations and the meaning of inputs and outputs. ``configs/networks/ocsmart.yaml`` describes such
-files by their names. A file with the attribute ``ocpipe_description`` describes itself.
+A stored kernel has the shape (outputs, inputs), a bias (outputs, 1). OC-SMART's own files do not
+state activations or the meaning of inputs and outputs. ``configs/networks/ocsmart.yaml`` describes
+such files by their names. A file with the attribute ``ocpipe_description`` describes itself.
 """
 
 import functools
@@ -32,7 +32,7 @@ PARTS = ("Layers", "Norm_in", "Norm_out", "Weights", "Bias")
 
 
 def is_ocsmart(path: Path) -> bool:
-    """Return whether a file is HDF5 with two parts of the layout or more; it may be damaged."""
+    """Return whether a file, even a damaged one, is HDF5 with at least two parts of the layout."""
     if not h5py.is_hdf5(path):
         return False
     try:
@@ -57,16 +57,16 @@ class StoredWeights:
     kernels_and_biases: list[tuple[Array, Array]]
     """Kernels with shape (inputs, units), biases with shape (units,)."""
     norm_in: Array
-    """Ranges of the transformed inputs, with shape (inputs, 2)."""
+    """Training ranges of the transformed inputs, with shape (inputs, 2)."""
     norm_out: Array
-    """Ranges of the transformed outputs, with shape (outputs, 2)."""
+    """Training ranges of the transformed outputs, with shape (outputs, 2)."""
     wavelengths: Array | None
     """Band wavelengths (nm), if the file has them."""
     description: str | bytes | None
     """JSON text of the attribute that describes the file, if it has one."""
 
     def parts(self, described: NetworkDescription, activations: list[str]) -> Parts:
-        """Return the layers and ranges; refuse a description with other counts than the file."""
+        """Return layers and ranges; refuse a description whose counts differ from the file's."""
         for what, count, stored in (
             ("inputs", len(described.inputs), len(self.norm_in)),
             ("outputs", described.output_count, len(self.norm_out)),
@@ -121,7 +121,7 @@ def read_ocsmart(path: Path, sha256: str) -> Network:
 
 
 class _Stored:
-    """The datasets of one open file; errors name the dataset."""
+    """Reads the datasets of one open file; error messages name the dataset."""
 
     def __init__(self, file: h5py.File, file_name: str) -> None:
         self._file = file
@@ -238,10 +238,10 @@ def _described_by_name(path: Path, sha256: str, stored: StoredWeights) -> Networ
 
 
 def _expand(text: str, sensor: Sensor, wavelengths: Array | None) -> list[tuple[str, float | None]]:
-    """Return quantity and wavelength of each variable that a text in the table means.
+    """Return quantity and wavelength of each variable that a text in the table stands for.
 
     ``Rrs:rrs`` stands for Rrs at each Rrs band of the sensor, ``solar_zenith`` for itself.
-    Wavelengths in the network file take precedence over the table's.
+    If the network file states wavelengths, they are used instead of those of the table.
     """
     quantity, _, bands = text.partition(":")
     if not bands:

@@ -1,4 +1,4 @@
-"""The keys of every description of a network, whether a JSON attribute or a YAML file.
+"""The keys that every description of a network has, in a JSON attribute or in a YAML file.
 
 Each kind of description adds its own keys for weights and ranges (docs/networks.md).
 """
@@ -59,7 +59,7 @@ class Parts:
 
 
 class Described(BaseModel):
-    """A frozen model; an unknown key, NaN or infinity is an error."""
+    """Base class of frozen models that refuse an unknown key, NaN and infinity."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -133,7 +133,7 @@ class NetworkDescription(NamedDescription):
     classes: DescribedClasses | None = None
     outputs: tuple[DescribedVariable, ...] | None = Field(default=None, validate_default=True)
     after: tuple[Annotated[str, known_in(AFTER)], ...] = ()
-    """Steps that a configuration may add after the network."""
+    """Names of the steps that a configuration may add after the network."""
     golden: DescribedGolden | None = None
 
     @field_validator("outputs")
@@ -152,7 +152,7 @@ class NetworkDescription(NamedDescription):
         return len(self.outputs or () if self.classes is None else self.classes.names)
 
     def assemble(self, parts: Parts, file_name: str, sha256: str) -> Network:
-        """Return the network with these parts.
+        """Build the network that this description and ``parts`` define.
 
         Args:
             parts: the layers and training ranges of the network.
@@ -210,7 +210,7 @@ Description = TypeVar("Description", bound=Described)
 
 
 def read_description(model: type[Description], path: Path) -> Description:
-    """Return the description in a YAML file; errors are those of :func:`parse_description`."""
+    """Return the description in a YAML file; raise the errors of :func:`parse_description`."""
     data = read_yaml(path, NetworkError)
     try:
         text = json.dumps(data, allow_nan=False)
@@ -241,10 +241,10 @@ def parse_description(model: type[Description], text: str | bytes, where: str) -
 def named_files(
     names: Iterable[str], folder: Path, yaml: Path, *, may_be_links: bool = False
 ) -> dict[str, Path]:
-    """Return the files that a YAML names; refuse files outside the folder.
+    """Return the files that a YAML names; refuse files outside ``folder``.
 
-    A YAML from elsewhere must not open any other file. Links may lead out of the folder only if
-    ``may_be_links``.
+    A YAML from another source must not open any other file. Links may lead out of the
+    folder only if ``may_be_links``.
     """
     files = {name: folder / name for name in names}
     for name, file in files.items():

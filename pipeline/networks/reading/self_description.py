@@ -16,7 +16,7 @@ class SelfDescription(NetworkDescription):
 
 
 def self_description(network: Network) -> dict[str, Any]:
-    """Return the content of the attribute for a network, as plain data without training ranges."""
+    """Return the description for the attribute as plain data, without training ranges."""
     described: dict[str, Any] = {
         "schema": 1,
         "name": network.name,

@@ -1,4 +1,4 @@
-"""Saves a network in OC-SMART's layout, for Keras or as ONNX; the ending decides the format."""
+"""Saves a network in OC-SMART's layout, for Keras or as ONNX, according to the file's ending."""
 
 import secrets
 from collections.abc import Callable
@@ -22,7 +22,7 @@ SAVERS: dict[str, Callable[[Path, Network, str], list[Path]]] = {
 
 
 def check_savable(path: Path, network: Network, *, for_ocsmart_only: bool = True) -> None:
-    """Refuse a network that cannot be saved under this name, before other work is done.
+    """Refuse, before other work is done, a network that cannot be saved under this name.
 
     Raises:
         NetworkError: the ending is unknown, or OC-SMART's program could not run the network.

@@ -1,6 +1,6 @@
-"""Save a network in OC-SMART's layout, with the attribute that describes the file.
+"""Saves a network in OC-SMART's layout, with the attribute that describes the file.
 
-A stored kernel has the shape (outputs, inputs), a bias (outputs, 1). Sizes are int8 if they fit.
+A stored kernel has the shape (outputs, inputs), a bias (outputs, 1). Sizes are int8 if all fit.
 """
 
 import json
@@ -23,7 +23,7 @@ ANGLES = ("solar_zenith", "sensor_zenith", "relative_azimuth")
 
 
 def beyond_ocsmart(network: Network) -> list[str]:
-    """Return the reasons why OC-SMART's program could not run a network; empty if it could.
+    """Return the reasons why OC-SMART's program cannot run a network; none if it can.
 
     The program supports tanh in hidden layers, a linear last layer, and layer sizes of one byte.
     All variables must have the transform log10, except three leading cosines of angles.
@@ -47,7 +47,7 @@ def beyond_ocsmart(network: Network) -> list[str]:
 
 
 def _angles(network: Network) -> int:
-    """Return the number of leading inputs that are cosines of the angles: three or zero."""
+    """Return how many inputs, three or zero, are leading cosines of the angles."""
     first = network.inputs[: len(ANGLES)]
     are_angles = tuple(v.quantity for v in first) == ANGLES and all(
         v.transform_name == "cos_degrees" for v in first

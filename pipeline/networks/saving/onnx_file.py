@@ -1,4 +1,4 @@
-"""Save an ONNX file for other programs: (n, inputs) -> (n, outputs), physical units, float32."""
+"""Saves a float32 ONNX file for other programs: (n, inputs) -> (n, outputs), physical units."""
 
 import json
 from pathlib import Path
