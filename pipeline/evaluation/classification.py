@@ -20,7 +20,7 @@ from pipeline.evaluation.class_metrics import (
 from pipeline.evaluation.metrics import NAN, Array, rows_by_group
 
 LOWEST_PROBABILITY = 1e-15
-"""Smallest probability in the log loss; with probability 0, the log loss could be infinite."""
+"""Smaller probabilities count as this one in the log loss, which at 0 would be infinite."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class ClassMetrics:
 
 @dataclass(frozen=True)
 class ClassificationMetrics:
-    """Metrics of a set of rows; NaN where no row can be compared."""
+    """Metrics of a set of rows; NaN if no row can be compared."""
 
     n: int
     metrics: dict[str, float]

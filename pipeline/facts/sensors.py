@@ -24,9 +24,9 @@ class OcsmartBands:
     rrs_count: int
     iop_count: int
     gain_open: tuple[Gain, ...] = Field(default=(), validate_default=True)
-    """Gains in open-ocean water for each band of ``lrc_bands_nm``; by default 1."""
+    """Gains in open-ocean water for each band of ``lrc_bands_nm``; by default, each gain is 1."""
     gain_coastal: tuple[Gain, ...] = Field(default=(), validate_default=True)
-    """Gains in coastal water for each band of ``lrc_bands_nm``; by default 1."""
+    """Gains in coastal water for each band of ``lrc_bands_nm``; by default, each gain is 1."""
     open_ocean_ratio: float = 70.0
     """In open ocean, the largest Rrs below 700 nm is at least this many times the smallest."""
     open_ocean_bands: int = 1
@@ -38,14 +38,14 @@ class OcsmartBands:
         return gains or (1.0,) * len(info.data["lrc_bands_nm"])
 
     def bands(self, kind: str) -> tuple[float, ...]:
-        """Return the bands (nm) of ``lrc``, ``rrs`` or ``iop``: the first bands of ``lrc``."""
+        """Return the bands (nm) of ``lrc``, or those first ones that ``rrs`` or ``iop`` uses."""
         count = {"lrc": len(self.lrc_bands_nm), "rrs": self.rrs_count, "iop": self.iop_count}[kind]
         return self.lrc_bands_nm[:count]
 
 
 @dataclass(frozen=True)
 class Sensor:
-    """An instrument and its platforms, with the name that networks use."""
+    """An instrument, its platforms, and the name by which networks call it."""
 
     name: str
     instruments: tuple[str, ...]
