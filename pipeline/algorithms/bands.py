@@ -22,8 +22,7 @@ def choose(
     """Return the nearest band for each pair of a wanted wavelength and a tolerance (nm).
 
     Raises:
-        NetworkError: a wavelength has no band within its tolerance, or two share their nearest
-    band.
+        NetworkError: a wavelength has no band within its tolerance, or two have the same band.
     """
     found = [nearest(wavelengths_nm, target, tolerance) for target, tolerance in wanted]
     chosen = [nm for nm in found if nm is not None]

@@ -49,9 +49,9 @@ class ColorIndex:
     index_coefficients: tuple[float, float]
     """log10 of chlorophyll where the index is 0, and the change of this log10 per sr-1 of index."""
     index_nm: tuple[float, float, float]
-    """Three wavelengths; the index is Rrs at the second minus a line through the other two."""
+    """Three wavelengths; the index is Rrs at the second above the line between the others."""
     blend: tuple[float, float]
-    """Chlorophyll (mg m-3) up to which only the index is used, and from which only the ratio is."""
+    """Only the index is used up to the first value (mg m-3), only the ratio from the second on."""
     green_shift: GreenShift | None
     """Conversion to 555 nm; None if the green band is at 555 nm."""
     band_ratio: BandRatio

@@ -36,7 +36,7 @@ class QuasiAnalytical:
     reflectance: tuple[float, float]
     """g0 and g1 in rrs = g0 u + g1 u**2, where u = bb / (a + bb)."""
     least_red: float
-    """Red Rrs (sr-1) at or above which the reference is the red band, not the green band."""
+    """If red Rrs (sr-1) is at least this value, the red band is the reference, else the green."""
     green_reference: tuple[float, float, float]
     """Polynomial in chi for log10 of the absorption at the green band, excluding that by water."""
     green_reference_red: float

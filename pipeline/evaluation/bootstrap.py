@@ -1,7 +1,7 @@
 """Bootstrap intervals of metrics and of differences between models.
 
 Rows of one cruise are alike, so intervals from single rows would be too narrow. Therefore, whole
-groups are drawn. All models are resampled with the same groups, so differences between models are
+groups are drawn. All models get the same drawn groups, so differences between models are
 paired.
 """
 
