@@ -20,7 +20,7 @@ TOLERANCE_NM = 6.0
 
 @dataclass(frozen=True)
 class BandRatio:
-    """Chlorophyll as a polynomial in log10 of the largest blue Rrs divided by the green Rrs."""
+    """Chlorophyll from a polynomial in log10 of the largest blue Rrs divided by green Rrs."""
 
     coefficients: tuple[float, ...]
     """Coefficients of the polynomial; the constant comes first."""
@@ -63,7 +63,7 @@ class SensorBands:
 def bind(
     definition: Mapping[str, Any], sensor: str | None, wavelengths_nm: Sequence[float] | None
 ) -> BoundFormula:
-    """Bind an algorithm of ``configs/algorithms`` to the bands of a sensor, or to given bands."""
+    """Return an algorithm of ``configs/algorithms`` for the bands of a sensor, or given bands."""
     table = sensor_bands(definition)
     chosen, bands = on_bands(table, definition["name"], sensor, wavelengths_nm)
     formula = band_ratio(definition, chosen.coefficients)
@@ -118,7 +118,7 @@ def on_bands(
     """Choose coefficients, and the bands (nm) to which they are applied.
 
     Without a sensor, choose the coefficients whose bands are on average nearest to the given bands.
-    Of equally near ones, choose those with the most bands, then the first in the table.
+    Of equally near coefficients, choose those with the most bands, then the first in the table.
 
     Raises:
         NetworkError: the table has no coefficients for the sensor, or none for these bands.

@@ -49,9 +49,9 @@ class ColorIndex:
     index_coefficients: tuple[float, float]
     """log10 of chlorophyll where the index is 0, and the change of this log10 per sr-1 of index."""
     index_nm: tuple[float, float, float]
-    """Three wavelengths; the index is Rrs at the second above the line between the others."""
+    """Three wavelengths; the index is Rrs at the second minus a line through the outer two."""
     blend: tuple[float, float]
-    """Only the index is used up to the first value (mg m-3), only the ratio from the second on."""
+    """Limits of chlorophyll (mg m-3): the index is used below both, the band ratio above both."""
     green_shift: GreenShift | None
     """Conversion to 555 nm; None if the green band is at 555 nm."""
     band_ratio: BandRatio
@@ -83,7 +83,7 @@ def bind(
     sensor: str | None,
     wavelengths_nm: Sequence[float] | None,
 ) -> BoundFormula:
-    """Bind an algorithm of ``configs/algorithms`` to the bands of a sensor, or to given bands."""
+    """Return an algorithm of ``configs/algorithms`` for the bands of a sensor, or given bands."""
     table = _with_red(sensor_bands(ratio_definition), definition["red_nm"])
     chosen, bands = on_bands(table, definition["name"], sensor, wavelengths_nm)
     formula = ColorIndex(

@@ -36,9 +36,9 @@ class QuasiAnalytical:
     reflectance: tuple[float, float]
     """g0 and g1 in rrs = g0 u + g1 u**2, where u = bb / (a + bb)."""
     least_red: float
-    """If red Rrs (sr-1) is at least this value, the red band is the reference, else the green."""
+    """If red Rrs (sr-1) is at least this, the red band is the reference, else the green band."""
     green_reference: tuple[float, float, float]
-    """Polynomial in chi for log10 of the absorption at the green band, excluding that by water."""
+    """Polynomial in chi for log10 of absorption at the green band, absorption by water excluded."""
     green_reference_red: float
     """Weight of the red band in chi."""
     red_reference: tuple[float, float]

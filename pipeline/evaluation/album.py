@@ -12,7 +12,7 @@ from pipeline.evaluation.pictures import History, png
 from pipeline.evaluation.report import Evaluation, EvaluationArrays, OutputResult
 
 MOST_CURVES = 3
-"""Largest number of outputs in the picture of uncertainty; further curves would look alike."""
+"""Largest number of outputs in the picture of uncertainty; more curves could not be told apart."""
 PANELS = 20
 """Largest number of outputs in one picture; further outputs are in the next picture."""
 

@@ -1,8 +1,7 @@
 """Bootstrap intervals of metrics and of differences between models.
 
-Rows of one cruise are alike, so intervals from single rows would be too narrow. Therefore, whole
-groups are drawn. All models get the same drawn groups, so differences between models are
-paired.
+Rows of one cruise are alike, so intervals from single rows would be too narrow. Hence whole groups
+are drawn. All models get the same groups, so differences between models are paired.
 """
 
 import math
@@ -81,7 +80,7 @@ def bootstrap_metric(
     level: float = LEVEL,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """Return a metric of each model with its interval, on rows for which all models have one.
+    """Return a metric of each model and its interval, on the rows where all models have a value.
 
     Args:
         observed: observed values with shape (n,).

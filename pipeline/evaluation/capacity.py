@@ -18,7 +18,7 @@ ONE_STANDARD_ERROR = 0.6827
 RISE = 0.05
 """A validation loss counts as risen if it ends above its minimum by more than this share."""
 GAP = 2.0
-"""A larger size overfits if its loss ratio is this many times the loss ratio of the best size."""
+"""A size overfits if it is larger than the best one and its gap is this many times as large."""
 SMOOTHED = 0.05
 """A validation loss is averaged over this share of the epochs before it is judged."""
 
@@ -158,7 +158,7 @@ def _verdict(
 
 
 def risen(curves: Sequence[Array]) -> tuple[float, int]:
-    """Return how far the mean validation loss ends above its minimum, and its epoch.
+    """Return how far the mean validation loss ends above its minimum, and the epoch of the minimum.
 
     Losses go up and down from epoch to epoch, so they are first averaged over trainings and over a
     few epochs.
@@ -177,14 +177,14 @@ def gap_of(runs: SizeRuns) -> float:
 
 
 def _smoothed(curves: Sequence[Array]) -> tuple[Array, int]:
-    """Return losses averaged over trainings and some epochs, and how many epochs these are."""
+    """Return losses averaged over trainings and a window of epochs, and the window's length."""
     mean = mean_curve(curves)
     width = max(1, round(SMOOTHED * mean.size))
     return np.convolve(mean, np.full(width, 1 / width), mode="valid"), width
 
 
 def mean_curve(curves: Sequence[Array]) -> Array:
-    """Return the loss of each epoch, averaged over trainings, as far as all trainings went."""
+    """Return the loss of each epoch, averaged over trainings, up to the last common epoch."""
     shortest = min(curve.size for curve in curves)
     mean: Array = np.mean([curve[:shortest] for curve in curves], axis=0)
     return mean

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 MOST_OF_A_KIND = 8
-"""Largest number of pictures of one kind on a card; further pictures are files beside it."""
+"""Largest number of pictures of one kind on a card; further pictures are separate files."""
 MOST_GROUPS = 30
 """Largest number of groups in a table."""
 OUTPUTS_ACROSS = 6
@@ -112,8 +112,8 @@ def render_card(
 
     Args:
         card: statements about the network.
-        evaluations: one for each part, in the order of the card; groups, inputs and comparison are
-            taken from the last one, the test part.
+        evaluations: the evaluation of each part, in the order of the card; groups, inputs and
+            comparison are taken from the last one, the test part.
         pictures: pictures to embed, in this order.
     """
     last = evaluations[-1] if evaluations else None
@@ -160,7 +160,7 @@ def _facts(card: ModelCard) -> Iterator[tuple[str, str]]:
 
 
 def _runs(names: Sequence[str]) -> Iterator[str]:
-    """Yield texts such as ``3 x tanh`` and ``linear``; equal successive layers are joined."""
+    """Yield texts such as ``3 x tanh`` and ``linear``; equal layers in a row form one text."""
     for name, equal in itertools.groupby(names):
         count = len(list(equal))
         yield name if count == 1 else f"{count} x {name}"

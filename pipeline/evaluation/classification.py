@@ -20,7 +20,7 @@ from pipeline.evaluation.class_metrics import (
 from pipeline.evaluation.metrics import NAN, Array, rows_by_group
 
 LOWEST_PROBABILITY = 1e-15
-"""Smaller probabilities count as this one in the log loss, which at 0 would be infinite."""
+"""Smallest probability that the log loss uses; the log loss of probability 0 is infinite."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Classification:
     observed: int
     """Number of rows with a known class."""
     failures: float
-    """Share of the rows with a known class whose probabilities are not finite."""
+    """Of the rows with a known class, the share whose probabilities are not finite."""
     overall: ClassificationMetrics
     """Metrics of all rows with a known class and finite probabilities."""
     intervals: ClassIntervals

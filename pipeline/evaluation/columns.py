@@ -22,12 +22,12 @@ class Column(Generic[T]):
     """Returns the value of the column for one item."""
 
     def within(self, part: Callable[[U], T]) -> "Column[U]":
-        """Return a column that applies this column to ``part(item)`` of each item."""
+        """Return a column for larger items; this column is applied to ``part(item)``."""
         return Column(self.head, lambda item: self.cell(part(item)))
 
 
 def keyed(name: str) -> Column[Mapping[str, Any]]:
-    """Return a column with the value of a key in each mapping; a missing key is an empty cell."""
+    """Return a column with the value of a key in each mapping; without the key, a cell is empty."""
     return Column(name, lambda item: item.get(name, ""))
 
 

@@ -60,7 +60,7 @@ class Metric:
     of_rows: Callable[[ComparedRows], float]
     """Computes the metric from at least one row; NaN if the rows do not determine the metric."""
     of_sums: Callable[[Array, bool], Array] | None = None
-    """Computes the metric from sums of moments (..., moment) and ``log``; None: no intervals."""
+    """Computes the metric from sums (..., moment) and ``log``; None if it has no intervals."""
     units: str = ""
     """Units that tables write after the number."""
 
@@ -156,7 +156,7 @@ def group_index(groups: Iterable[object], count: int) -> tuple[list[str], npt.ND
 
 
 def largest_first(rows: Mapping[str, int]) -> list[str]:
-    """Return the groups that have rows, the largest first, and equally large ones by name."""
+    """Return the non-empty groups, the largest first; equally large groups are sorted by name."""
     return [name for name in sorted(rows, key=lambda name: (-rows[name], name)) if rows[name]]
 
 
@@ -172,7 +172,7 @@ def common_rows(observed: npt.ArrayLike, *models: npt.ArrayLike, log: bool = Tru
 
 
 def usable(values: Array, log: bool) -> Rows:
-    """Return whether each value can be compared: finite and, for logarithms, positive."""
+    """Return for each value whether it is finite and, if logarithms are compared, positive."""
     finite = np.isfinite(values)
     return finite & (values > 0) if log else finite
 

@@ -68,7 +68,7 @@ class ModelComparison:
     interval: Interval
     """Mean absolute error on the common rows."""
     difference: Interval | None
-    """Mean absolute error minus that of the network; above zero if this model is worse."""
+    """Mean absolute error of this model minus that of the network; above zero if it is worse."""
 
 
 @dataclass(frozen=True)

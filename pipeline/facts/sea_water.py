@@ -31,7 +31,7 @@ def water_absorption(wavelength_nm: Array) -> Array:
 def water_backscattering(
     wavelength_nm: Array, temperature: float = TEMPERATURE, salinity: float = SALINITY
 ) -> Array:
-    """Return the backscattering of sea water in m-1 (band,), half of its scattering.
+    """Return the backscattering of sea water in m-1 (band,), which is half its scattering.
 
     Args:
         wavelength_nm: wavelength in air.

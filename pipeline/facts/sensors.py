@@ -38,21 +38,21 @@ class OcsmartBands:
         return gains or (1.0,) * len(info.data["lrc_bands_nm"])
 
     def bands(self, kind: str) -> tuple[float, ...]:
-        """Return the bands (nm) of ``lrc``, or those first ones that ``rrs`` or ``iop`` uses."""
+        """Return the bands (nm) of a kind: all for ``lrc``, the first ones for ``rrs``, ``iop``."""
         count = {"lrc": len(self.lrc_bands_nm), "rrs": self.rrs_count, "iop": self.iop_count}[kind]
         return self.lrc_bands_nm[:count]
 
 
 @dataclass(frozen=True)
 class Sensor:
-    """An instrument, its platforms, and the name by which networks call it."""
+    """An instrument, its platforms, and the name that networks use for it."""
 
     name: str
     instruments: tuple[str, ...]
     platforms: tuple[str, ...]
     ocsmart: OcsmartBands
     channels: Mapping[str, float] = field(default_factory=dict)
-    """Band centres (nm) by the names of bands in files, for names that do not contain a centre."""
+    """Centres (nm) of bands by name in files, for names that do not contain the centre."""
 
 
 def _plain(name: str) -> str:
@@ -83,7 +83,7 @@ def find_sensor(name: str) -> Sensor:
 
 
 def identify_sensor(platform: str, instrument: str) -> str:
-    """Return the name of the sensor for a file's ``platform`` and ``instrument``, or ''."""
+    """Return the sensor's name for a file's ``platform`` and ``instrument``, or an empty text."""
     for sensor in sensors().values():
         platforms = {_plain(known) for known in sensor.platforms}
         instruments = {_plain(known) for known in sensor.instruments}

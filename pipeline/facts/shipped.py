@@ -1,4 +1,4 @@
-"""Reads the shipped configuration, beside the package in a checkout, else inside the package."""
+"""Reads the shipped configuration, which is beside the package in a checkout, else inside it."""
 
 from pathlib import Path
 from typing import Any

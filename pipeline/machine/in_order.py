@@ -1,8 +1,8 @@
 """Runs work in several threads and returns the results in order, with a bound on waiting results.
 
-Chunks are written to a product in this order, so two runs write the same bytes. The bound keeps
-memory small: Dask's schedulers may run the first of many blocks late, and the results of all other
-blocks would wait in memory until then.
+Written in order, chunks always lie at the same places in a product, and two runs write the same
+bytes. The bound keeps memory small: Dask's schedulers may run the first of many blocks late, and
+the results of all other blocks would wait in memory until then.
 """
 
 from collections import deque

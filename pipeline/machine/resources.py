@@ -47,7 +47,7 @@ def available_cores() -> int:
 
 
 def available_memory() -> int:
-    """Return the free memory in bytes: the least of the machine and all control groups."""
+    """Return the free memory (bytes) that the machine and all control groups allow."""
     left = [_of_machine()]
     for group in _groups("memory"):
         # Version 2, then version 1, where a huge number means no limit.

@@ -46,7 +46,7 @@ class Dilated:
         return np.asarray(block[self.layer].values, dtype=bool)
 
     def grown(self, scene: xr.Dataset) -> xr.DataArray:
-        """Return the grown mask (y, x), computed when used from ``radius`` more pixels around."""
+        """Return the grown mask (y, x) as a lazy array, read with a margin of ``radius``."""
         layers = select_layers(scene, self.rule.needs, with_states=self.rule.needs)
         shape = (scene.sizes["y"], scene.sizes["x"])
 

@@ -24,7 +24,7 @@ from pipeline.tables.expressions import Expression
 
 @dataclass(frozen=True)
 class ExpressionRule:
-    """Excludes a pixel where an expression is true; comparisons with NaN are false, but not !=."""
+    """Excludes a pixel where an expression is true; with NaN, every comparison but != is false."""
 
     name: str
     expression: Expression

@@ -38,8 +38,7 @@ def residuals(
     """Draw residuals against every input, with medians and quartiles of bins of equal counts.
 
     The columns of ``x`` (n, inputs) are the inputs in physical units. Logarithms are compared if
-    ``log`` is true; by default, they are compared if the network computes the logarithm of the
-    output.
+    ``log`` is true; by default, if the network computes the logarithm of the output.
     """
     as_log = is_log(output) if log is None else log
     left = residual(observed, modelled, as_log)

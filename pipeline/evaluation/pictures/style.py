@@ -129,7 +129,7 @@ def marker(shape: str, size: float, fill: str, edge: str = DARK, width: float = 
 
 
 def level_text(intervals: Iterable[Interval]) -> str:
-    """Return the level of intervals as ``95% ``, or an empty text without intervals."""
+    """Return the level of intervals as ``95% ``, or an empty text if there are none."""
     level = max((one.level for one in intervals), default=None)
     return "" if level is None else f"{level:.0%} "
 
