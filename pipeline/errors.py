@@ -23,7 +23,7 @@ class DivergedError(ConfigError):
 
 
 class SceneError(PipelineError):
-    """A scene cannot be read, or does not have what the run needs."""
+    """A scene cannot be read, or lacks data that the run uses."""
 
 
 class UnknownFormatError(SceneError):
@@ -35,7 +35,7 @@ class NetworkError(PipelineError):
 
 
 class WriteError(PipelineError):
-    """A product could not be written; no part of it was left behind."""
+    """A product could not be written; no part of the product was left behind."""
 
 
 class OutputError(WriteError):
@@ -43,7 +43,7 @@ class OutputError(WriteError):
 
 
 class ProductExistsError(PipelineError):
-    """The product already exists, and the configuration says to keep it."""
+    """The product already exists, and the configuration says to keep existing products."""
 
 
 class LedgerError(PipelineError):

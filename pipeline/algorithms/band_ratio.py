@@ -20,7 +20,7 @@ TOLERANCE_NM = 6.0
 
 @dataclass(frozen=True)
 class BandRatio:
-    """A polynomial in log10 of a ratio: the largest blue Rrs divided by the green Rrs."""
+    """Chlorophyll from a polynomial in log10 of the largest blue Rrs divided by green Rrs."""
 
     coefficients: tuple[float, ...]
     """Coefficients of the polynomial; the constant comes first."""
@@ -51,7 +51,7 @@ class SensorBands:
     green_nm: float
     coefficients: tuple[float, ...]
     red_nm: float | None = None
-    """Red band (nm); None for algorithms without a red band."""
+    """Red band (nm); None if the algorithm has no red band."""
 
     @property
     def bands_nm(self) -> tuple[float, ...]:
@@ -63,7 +63,7 @@ class SensorBands:
 def bind(
     definition: Mapping[str, Any], sensor: str | None, wavelengths_nm: Sequence[float] | None
 ) -> BoundFormula:
-    """Bind an algorithm of ``configs/algorithms`` to the bands of a sensor, or to given bands."""
+    """Return an algorithm of ``configs/algorithms`` for the bands of a sensor, or given bands."""
     table = sensor_bands(definition)
     chosen, bands = on_bands(table, definition["name"], sensor, wavelengths_nm)
     formula = band_ratio(definition, chosen.coefficients)
@@ -84,7 +84,7 @@ def sensor_bands(definition: Mapping[str, Any]) -> dict[str, SensorBands]:
 
 
 def band_ratio(definition: Mapping[str, Any], coefficients: tuple[float, ...]) -> BandRatio:
-    """Return the formula with the limits of a definition."""
+    """Return the formula with the limits that a definition states."""
     limits = definition["limits"]
     return BandRatio(
         coefficients=coefficients,
@@ -117,8 +117,8 @@ def on_bands(
 ) -> tuple[SensorBands, tuple[float, ...]]:
     """Choose coefficients, and the bands (nm) to which they are applied.
 
-    Without a sensor, choose the coefficients whose bands are nearest on average. If several are
-    equally near, choose those with more bands, then the first in the table.
+    Without a sensor, choose the coefficients whose bands are on average nearest to the given bands.
+    Of equally near coefficients, choose those with the most bands, then the first in the table.
 
     Raises:
         NetworkError: the table has no coefficients for the sensor, or none for these bands.
@@ -151,7 +151,7 @@ def on_bands(
 
 
 def _distance(entry: SensorBands, wavelengths_nm: Sequence[float]) -> float | None:
-    """Return the mean distance (nm) to the nearest bands, or None if a band is missing."""
+    """Return the mean distance (nm) from fitted to given bands, or None if a band is missing."""
     found = [nearest(wavelengths_nm, nm, TOLERANCE_NM) for nm in entry.bands_nm]
     if None in found or len(set(found)) < len(found):
         return None

@@ -8,7 +8,7 @@ from pipeline.networks import Variable
 
 
 def nearest(wavelengths_nm: Sequence[float], target_nm: float, tolerance_nm: float) -> float | None:
-    """Return the wavelength nearest to a target, the shorter of two equally near ones.
+    """Return the wavelength nearest to a target; of two equally near ones, the shorter one.
 
     The result is None if no wavelength is within the tolerance.
     """
@@ -19,7 +19,7 @@ def nearest(wavelengths_nm: Sequence[float], target_nm: float, tolerance_nm: flo
 def choose(
     wavelengths_nm: Sequence[float], wanted: Sequence[tuple[float, float]], who: str
 ) -> tuple[float, ...]:
-    """Return the nearest band for each wanted wavelength (nm) with its tolerance (nm).
+    """Return the nearest band for each pair of a wanted wavelength and a tolerance (nm).
 
     Raises:
         NetworkError: a wavelength has no band within its tolerance, or two have the same band.

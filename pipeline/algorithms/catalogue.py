@@ -32,7 +32,7 @@ def algorithm(
 
     Args:
         name: one of :data:`ALGORITHMS`.
-        sensor: the source of the coefficients and, without ``wavelengths_nm``, of the bands.
+        sensor: name of the sensor whose coefficients (by default also whose bands) are used.
         wavelengths_nm: the available bands; the bands that are used become the ``inputs``. Without
             a sensor, the coefficients of the sensor with the nearest bands are used.
 
@@ -68,7 +68,7 @@ def algorithm(
 
 
 def on_every_sensor(name: str) -> dict[str, Algorithm]:
-    """Return an algorithm for the bands of each sensor it supports, by the sensor's name.
+    """Return the algorithm for each sensor that it supports, by the name of the sensor.
 
     Raises:
         ConfigError: the algorithm does not exist.

@@ -37,21 +37,21 @@ class GreenShift:
     offset: float
 
     def __call__(self, green: Array) -> Array:
-        """Return Rrs at 555 nm, with the same shape."""
+        """Return Rrs at 555 nm for Rrs of the green band; both have the same shape."""
         dark = 10.0 ** (self.exponent * np.log10(green) + self.log10_factor)
         return np.where(green < self.below, dark, self.slope * green + self.offset)
 
 
 @dataclass(frozen=True)
 class ColorIndex:
-    """Uses the color index where it gives low chlorophyll, and the band ratio elsewhere."""
+    """Chlorophyll from the color index where this chlorophyll is low, else from the band ratio."""
 
     index_coefficients: tuple[float, float]
-    """log10 of chlorophyll at index 0, and the change of log10 per sr-1 of the index."""
+    """log10 of chlorophyll where the index is 0, and the change of this log10 per sr-1 of index."""
     index_nm: tuple[float, float, float]
-    """Three wavelengths; the index is Rrs at the second minus a line through the other two."""
+    """Three wavelengths; the index is Rrs at the second minus a line through the outer two."""
     blend: tuple[float, float]
-    """Chlorophyll (mg m-3) up to which only the index is used, and from which only the ratio is."""
+    """Limits of chlorophyll (mg m-3): the index is used below both, the band ratio above both."""
     green_shift: GreenShift | None
     """Conversion to 555 nm; None if the green band is at 555 nm."""
     band_ratio: BandRatio
@@ -83,7 +83,7 @@ def bind(
     sensor: str | None,
     wavelengths_nm: Sequence[float] | None,
 ) -> BoundFormula:
-    """Bind an algorithm of ``configs/algorithms`` to the bands of a sensor, or to given bands."""
+    """Return an algorithm of ``configs/algorithms`` for the bands of a sensor, or given bands."""
     table = _with_red(sensor_bands(ratio_definition), definition["red_nm"])
     chosen, bands = on_bands(table, definition["name"], sensor, wavelengths_nm)
     formula = ColorIndex(

@@ -19,7 +19,7 @@ Array = npt.NDArray[np.float64]
 
 
 class Formula(Protocol):
-    """Computes outputs from inputs; it is a frozen dataclass whose fields are the coefficients."""
+    """Computes outputs from inputs; each formula is a frozen dataclass of its coefficients."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -72,7 +72,7 @@ class Algorithm(Retrieval):
 
     @property
     def record(self) -> Mapping[str, str]:
-        """How the outputs are computed, as texts for products."""
+        """Texts for products that state how the outputs are computed."""
         return {
             "layers": self.shape_text,
             "version": self.version,

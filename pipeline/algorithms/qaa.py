@@ -36,13 +36,13 @@ class QuasiAnalytical:
     reflectance: tuple[float, float]
     """g0 and g1 in rrs = g0 u + g1 u**2, where u = bb / (a + bb)."""
     least_red: float
-    """Red Rrs (sr-1) at or above which the reference is the red band, not the green band."""
+    """If red Rrs (sr-1) is at least this, the red band is the reference, else the green band."""
     green_reference: tuple[float, float, float]
-    """Polynomial in chi; its value is log10 of the absorption at the green band, without water."""
+    """Polynomial in chi for log10 of absorption at the green band, absorption by water excluded."""
     green_reference_red: float
     """Weight of the red band in chi."""
     red_reference: tuple[float, float]
-    """Factor and exponent by which a ratio of Rrs gives the absorption at the red band."""
+    """Factor and exponent of the power law from a ratio of Rrs to absorption at the red band."""
     backscattering_exponent: tuple[float, float, float]
     """e0, e1 and e2 in eta = e0 (1 - e1 exp(-e2 rrs(blue) / rrs(green)))."""
     phytoplankton_ratio: tuple[float, float, float]
@@ -50,7 +50,7 @@ class QuasiAnalytical:
     slope: tuple[float, float, float]
     """n0, n1 and n2 in slope of adg (nm-1) = n0 + n1 / (n2 + rrs(blue) / rrs(green))."""
     bands: tuple[int, ...]
-    """Columns of the inputs; outputs are computed at the wavelengths of these columns."""
+    """Numbers of the input columns at whose wavelengths the outputs are computed."""
 
     def __call__(self, x: Array) -> Array:
         """Return aph, adg and bbp, each at ``bands``, with shape (n, 3 x bands), for Rrs (n, 5)."""
@@ -117,7 +117,7 @@ def _hyperbola(parameters: tuple[float, float, float], x: Array) -> Array:
 def bind(
     definition: Mapping[str, Any], sensor: str | None, wavelengths_nm: Sequence[float] | None
 ) -> BoundFormula:
-    """Bind an algorithm of ``configs/algorithms`` to the bands of a sensor, or to given bands.
+    """Return an algorithm of ``configs/algorithms`` for the bands of a sensor, or for given bands.
 
     Raises:
         NetworkError: one of the five bands is missing, or the sensor is unknown.
@@ -157,7 +157,7 @@ def _outputs(formula: QuasiAnalytical) -> tuple[Variable, ...]:
 
 
 def _bands_of(sensor: str | None, name: str) -> tuple[float, ...]:
-    """Return the wavelengths (nm) of Rrs in the table of the sensor."""
+    """Return the wavelengths (nm) of the Rrs bands in the sensor's table."""
     if sensor not in sensors():
         raise NetworkError(
             f"{name} needs the bands of a sensor, but the sensor of the scene is unknown. Set "

@@ -12,7 +12,7 @@ from pipeline.evaluation.pictures import History, png
 from pipeline.evaluation.report import Evaluation, EvaluationArrays, OutputResult
 
 MOST_CURVES = 3
-"""Largest number of outputs in the picture of uncertainty; more curves would look alike."""
+"""Largest number of outputs in the picture of uncertainty; more curves could not be told apart."""
 PANELS = 20
 """Largest number of outputs in one picture; further outputs are in the next picture."""
 
@@ -30,7 +30,7 @@ class Picture:
 
 
 def draw_pictures(evaluation: Evaluation, history: History | None = None) -> tuple[Picture, ...]:
-    """Draw all pictures that the evaluation has data for, in reading order."""
+    """Draw all pictures for which the evaluation has data, in reading order."""
     drawn: list[Picture] = []
     arrays = evaluation.arrays
     if arrays is not None:
@@ -70,7 +70,7 @@ def _classes(evaluation: Evaluation) -> Iterator[Picture]:
 
 
 def _pages(outputs: Sequence[OutputResult]) -> Iterator[tuple[str, slice]]:
-    """Yield for each page its number (the end of a file name) and its outputs."""
+    """Yield the number of each page (the end of a file name), and the outputs on the page."""
     for start in range(0, len(outputs), PANELS):
         number = f"_{start // PANELS + 1}" if len(outputs) > PANELS else ""
         yield number, slice(start, start + PANELS)

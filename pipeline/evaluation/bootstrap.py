@@ -1,7 +1,7 @@
 """Bootstrap intervals of metrics and of differences between models.
 
-Rows of one cruise are alike, so intervals from single rows would be too narrow. Whole groups are
-drawn. All models get the same groups, so differences between models are paired.
+Rows of one cruise are alike, so intervals from single rows would be too narrow. Hence whole groups
+are drawn. All models get the same groups, so differences between models are paired.
 """
 
 import math
@@ -53,12 +53,12 @@ class Resampled:
     whole: Array
     """Sums over all rows, with shape (model, ...)."""
     resampled: Array
-    """Sums over drawn groups, with shape (resample, model, ...)."""
+    """Sums over the groups of each draw, with shape (resample, model, ...)."""
     groups: int
     """Number of groups to draw from."""
 
     def interval(self, statistic: Statistic, level: float = LEVEL) -> Interval:
-        """Return a statistic of all rows with its interval."""
+        """Return a statistic of all rows, and its interval from the resamples."""
         # Without rows, or with constant values, a statistic is NaN, and so is its interval.
         with np.errstate(divide="ignore", invalid="ignore"):
             value, resampled = float(statistic(self.whole)), statistic(self.resampled)
@@ -80,7 +80,7 @@ def bootstrap_metric(
     level: float = LEVEL,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """Return a metric of each model with its interval, on rows where all models give a value.
+    """Return a metric of each model and its interval, on the rows where all models have a value.
 
     Args:
         observed: observed values with shape (n,).
@@ -162,7 +162,7 @@ def _resample_moments(
 def units_of(
     groups: Iterable[object] | None, rows: npt.NDArray[np.bool_], seed: int
 ) -> tuple[npt.NDArray[np.intp], int]:
-    """Return for each common row the unit that is drawn with it, and the number of groups."""
+    """Return the number of the drawn unit to which each common row belongs, and the group count."""
     if groups is None:
         index = np.arange(int(rows.sum()))
     else:

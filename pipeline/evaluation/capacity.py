@@ -14,13 +14,13 @@ from pipeline.evaluation.bootstrap import LEVEL, Interval, bootstrap_difference,
 from pipeline.evaluation.metrics import Array
 
 ONE_STANDARD_ERROR = 0.6827
-"""Level of an interval that extends one standard error to each side, for normal errors."""
+"""Level of the interval from one standard error below to one above, if errors are normal."""
 RISE = 0.05
-"""A validation loss has risen if it ends above its minimum by this share of the minimum."""
+"""A validation loss counts as risen if it ends above its minimum by more than this share."""
 GAP = 2.0
-"""A size larger than the best one overfits if its gap is this many times that of the best size."""
+"""A size overfits if it is larger than the best one and its gap is this many times as large."""
 SMOOTHED = 0.05
-"""Share of the epochs over which a validation loss is averaged before it is judged."""
+"""A validation loss is averaged over this share of the epochs before it is judged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class SizeRuns:
     training_loss: float
     """Training loss of the kept weights, mean over trainings."""
     held_out: Array
-    """Loss of each held-out value, mean over seeds, with shape (n,)."""
+    """Loss of each held-out value, averaged over seeds, with shape (n,)."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class SizeResult:
     training_loss: float
     held_out: Interval
     difference: Interval
-    """Held-out loss of this size minus that of the best size, as a paired difference."""
+    """Held-out loss of this size minus the loss of the best size, as a paired difference."""
     within_one_error: bool
     """Whether the held-out loss exceeds that of the best size by at most one standard error."""
     rise: float
@@ -62,9 +62,9 @@ class SizeResult:
     turning_epoch: int
     """Epoch at which the mean validation loss was lowest."""
     gap: float
-    """Validation loss divided by training loss at the end of the training."""
+    """Ratio of the validation loss to the training loss at the end of the training."""
     verdict: str
-    """``underfits``, ``overfits`` or empty."""
+    """``underfits``, ``overfits``, or empty if the size does neither."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,7 @@ class CapacityStudy:
     rows: int
     """Number of held-out rows."""
     grouped_by: str
-    """Name of the column whose groups the bootstrap draws, or ``rows``."""
+    """Name of the column whose groups the bootstrap draws, or ``rows`` if it draws rows."""
 
     def result(self, name: str) -> SizeResult:
         """Return the result for one size."""
@@ -108,7 +108,7 @@ def judge(
         groups: the group of each held-out value, with shape (n,).
         loss_name: name of the compared loss.
         rows: number of held-out rows.
-        grouped_by: name of the column of groups, or ``rows``.
+        grouped_by: name of the column of groups, or ``rows`` if there are no groups.
         seed: seed of the bootstrap.
     """
     ordered = sorted(runs, key=lambda one: (one.weights, one.name))
@@ -158,7 +158,7 @@ def _verdict(
 
 
 def risen(curves: Sequence[Array]) -> tuple[float, int]:
-    """Return how far the mean validation loss ends above its minimum, and the minimum's epoch.
+    """Return how far the mean validation loss ends above its minimum, and the epoch of the minimum.
 
     Losses go up and down from epoch to epoch, so they are first averaged over trainings and over a
     few epochs.
@@ -177,14 +177,14 @@ def gap_of(runs: SizeRuns) -> float:
 
 
 def _smoothed(curves: Sequence[Array]) -> tuple[Array, int]:
-    """Return losses averaged over trainings and some epochs, and the number of these epochs."""
+    """Return losses averaged over trainings and a window of epochs, and the window's length."""
     mean = mean_curve(curves)
     width = max(1, round(SMOOTHED * mean.size))
     return np.convolve(mean, np.full(width, 1 / width), mode="valid"), width
 
 
 def mean_curve(curves: Sequence[Array]) -> Array:
-    """Return the mean loss of all trainings, up to the last epoch that every training reached."""
+    """Return the loss of each epoch, averaged over trainings, up to the last common epoch."""
     shortest = min(curve.size for curve in curves)
     mean: Array = np.mean([curve[:shortest] for curve in curves], axis=0)
     return mean

@@ -22,7 +22,7 @@ the best size's"""
 
 
 def capacity_text(study: CapacityStudy) -> str:
-    """Return the table of sizes, the choice and the rules."""
+    """Return the table of sizes, the chosen size, and the rules of the choice."""
     chosen, best = study.result(study.chosen), study.result(study.best)
     said = f"chosen: {chosen.name} ({_hidden(chosen)}, {chosen.weights:,} weights)"
     if chosen is best:
@@ -97,7 +97,7 @@ def _record(study: CapacityStudy, one: SizeResult) -> dict[str, Any]:
 
 
 def capacity_json(study: CapacityStudy) -> str:
-    """Return all numbers with the learning curves."""
+    """Return all numbers, the learning curves included."""
     content = {
         "loss": study.loss_name, "rows": study.rows, "grouped_by": study.grouped_by,
         "groups": study.results[0].held_out.groups, "trainings": study.trainings,

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 MOST_OF_A_KIND = 8
-"""Largest number of pictures of one kind on a card; further ones are files beside the card."""
+"""Largest number of pictures of one kind on a card; further pictures are separate files."""
 MOST_GROUPS = 30
 """Largest number of groups in a table."""
 OUTPUTS_ACROSS = 6
@@ -83,7 +83,7 @@ class ModelCard:
     groups: str = ""
     """The column by which the rows were grouped, and the number of groups."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """Settings of the training; mappings in them may be nested."""
+    """Settings of the training; a setting may itself be a mapping."""
     intended_use: str = ""
     limits: str = ""
     licence: str = ""
@@ -108,12 +108,12 @@ def card_of_network(network: Network | Ensemble, **stated: Any) -> ModelCard:
 def render_card(
     card: ModelCard, evaluations: Sequence[Evaluation] = (), pictures: Sequence[Picture] = ()
 ) -> str:
-    """Return the card as HTML that needs no other file.
+    """Return the card as a single HTML file that loads no other file.
 
     Args:
         card: statements about the network.
-        evaluations: one for each part, in the order of the card; groups, inputs and comparison are
-            taken from the last one, the test part.
+        evaluations: the evaluation of each part, in the order of the card; groups, inputs and
+            comparison are taken from the last one, the test part.
         pictures: pictures to embed, in this order.
     """
     last = evaluations[-1] if evaluations else None
@@ -160,7 +160,7 @@ def _facts(card: ModelCard) -> Iterator[tuple[str, str]]:
 
 
 def _runs(names: Sequence[str]) -> Iterator[str]:
-    """Yield texts such as ``3 x tanh`` and ``linear``; equal neighbours are counted together."""
+    """Yield texts such as ``3 x tanh`` and ``linear``; equal layers in a row form one text."""
     for name, equal in itertools.groupby(names):
         count = len(list(equal))
         yield name if count == 1 else f"{count} x {name}"
@@ -207,7 +207,7 @@ def _compared(output: OutputResult) -> str:
 
 
 def _classifications(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, str, TextTable]]:
-    """Yield for each part its name, a sentence and the table of classes."""
+    """Yield the name of each part, a sentence about the part, and its table of classes."""
     for one in evaluations:
         if one.classification is not None:
             sentence = classification_sentence(one.classification)

@@ -25,11 +25,11 @@ class ClassifierComparison:
     n: int
     """Number of rows for which all models name a class."""
     failures: float
-    """Share of the rows with a known class for which this model names no class."""
+    """Of the rows with a known class, the share for which this model names no class."""
     metrics: dict[str, Interval]
     """Metrics of this model, by name."""
     difference: dict[str, Interval] | None
-    """Metrics of this model minus those of the network; None for the network itself."""
+    """Metrics of this model minus those of the network; None if this model is the network."""
 
 
 def compare_classes(

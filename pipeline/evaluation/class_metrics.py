@@ -142,7 +142,7 @@ def class_differences(
 
 
 def _of_first(of_counts: Callable[[Array], Array], place: int | None = None) -> Statistic:
-    """Return the metric of the first model; for metrics of classes, that of the class ``place``."""
+    """Return the function that computes the first model's metric, for class ``place`` if given."""
     chosen = () if place is None else (place,)
     return lambda counts: np.asarray(of_counts(counts[..., 0, :, :])[(..., *chosen)])
 

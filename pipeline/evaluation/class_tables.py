@@ -56,7 +56,7 @@ def class_rows(result: Classification) -> TextTable:
 
 
 def class_model_rows(evaluation: Evaluation) -> TextTable:
-    """Return the table of models on common rows."""
+    """Return the table that compares the models on the rows they have in common."""
     minus = f"minus {evaluation.model}'s"
     columns: list[Column[ClassifierComparison]] = [
         Column("model", lambda one: one.model),

@@ -20,7 +20,7 @@ from pipeline.evaluation.class_metrics import (
 from pipeline.evaluation.metrics import NAN, Array, rows_by_group
 
 LOWEST_PROBABILITY = 1e-15
-"""Smallest probability in the log loss; with probability 0, the log loss could be infinite."""
+"""Smallest probability that the log loss uses; the log loss of probability 0 is infinite."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class ClassMetrics:
 
 @dataclass(frozen=True)
 class ClassificationMetrics:
-    """Metrics of a set of rows; NaN where no row can be compared."""
+    """Metrics of a set of rows; NaN if no row can be compared."""
 
     n: int
     metrics: dict[str, float]
@@ -62,7 +62,7 @@ class Classification:
     observed: int
     """Number of rows with a known class."""
     failures: float
-    """Share of the rows with a known class whose probabilities are not finite."""
+    """Of the rows with a known class, the share whose probabilities are not finite."""
     overall: ClassificationMetrics
     """Metrics of all rows with a known class and finite probabilities."""
     intervals: ClassIntervals

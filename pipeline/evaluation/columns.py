@@ -22,12 +22,12 @@ class Column(Generic[T]):
     """Returns the value of the column for one item."""
 
     def within(self, part: Callable[[U], T]) -> "Column[U]":
-        """Return this column for larger items; the column describes ``part`` of each item."""
+        """Return a column for larger items; this column is applied to ``part(item)``."""
         return Column(self.head, lambda item: self.cell(part(item)))
 
 
 def keyed(name: str) -> Column[Mapping[str, Any]]:
-    """Return a column for a key of mappings; the cell is empty if a mapping lacks the key."""
+    """Return a column with the value of a key in each mapping; without the key, a cell is empty."""
     return Column(name, lambda item: item.get(name, ""))
 
 
@@ -40,7 +40,7 @@ def table(columns: Sequence[Column[T]], items: Iterable[T]) -> TextTable:
 def csv_text(
     columns: Sequence[Column[T]], items: Iterable[T], written: Callable[[Any], Any] = lambda v: v
 ) -> str:
-    """Return a CSV file with one line per item; ``written`` formats a cell, by default as it is."""
+    """Return a CSV file with one line per item; ``written`` may format the cells."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow([column.head for column in columns])

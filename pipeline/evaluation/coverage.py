@@ -41,7 +41,7 @@ def coverage(
 def ratios(
     observed: npt.ArrayLike, modelled: npt.ArrayLike, deviation: npt.ArrayLike, log: bool
 ) -> tuple[Array, Array]:
-    """Return, for complete rows, absolute errors in standard deviations, and the deviations."""
+    """Return absolute errors divided by deviations, and these deviations, for complete rows."""
     o, m, d = (np.asarray(each, dtype=np.float64) for each in (observed, modelled, deviation))
     rows = usable(o, log) & usable(m, log) & np.isfinite(d) & (d > 0)
     return np.abs(comparable(m[rows], log) - comparable(o[rows], log)) / d[rows], d[rows]

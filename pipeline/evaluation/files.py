@@ -26,7 +26,7 @@ def write_evaluation(
     The files contain neither times nor paths, so equal evaluations give equal bytes.
 
     Args:
-        folder: folder for the files; it is created, and files with the same names are replaced.
+        folder: folder for the files, created if missing; files with the same names are replaced.
         evaluation: evaluation of the most important part, usually the test part.
         card: statements about the network.
         history: losses of the training by epoch.

@@ -6,7 +6,7 @@ from typing import Any
 from pipeline.evaluation.bootstrap import Interval
 
 ALL_ROWS = "all"
-"""Name in CSV rows about all groups or all classes together."""
+"""Name of the group or class in CSV rows that cover all groups or all classes."""
 DASH = "-"
 """Text for an unknown number."""
 

@@ -60,14 +60,14 @@ class Metric:
     of_rows: Callable[[ComparedRows], float]
     """Computes the metric from at least one row; NaN if the rows do not determine the metric."""
     of_sums: Callable[[Array, bool], Array] | None = None
-    """Computes the metric from sums of moments (..., moment) and ``log``; None for no intervals."""
+    """Computes the metric from sums (..., moment) and ``log``; None if it has no intervals."""
     units: str = ""
     """Units that tables write after the number."""
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """The metrics of one quantity; ``metrics["mae"]`` is one of them."""
+    """The metrics of one quantity; ``metrics["mae"]`` is the mean absolute error."""
 
     log: bool
     """True if logarithms to base 10 were compared, False if the values themselves were compared."""
@@ -78,7 +78,7 @@ class Metrics:
     failures: float
     """Share of the observed rows whose modelled value cannot be compared."""
     values: Mapping[str, float]
-    """Metrics by name; NaN if there are too few rows, or if the values are constant."""
+    """Metrics by name; a metric is NaN if there are too few rows, or if the values are constant."""
 
     def __getitem__(self, name: str) -> float:
         return self.values[name]
@@ -156,14 +156,14 @@ def group_index(groups: Iterable[object], count: int) -> tuple[list[str], npt.ND
 
 
 def largest_first(rows: Mapping[str, int]) -> list[str]:
-    """Return the groups with rows, the largest first; equally large groups are sorted by name."""
+    """Return the non-empty groups, the largest first; equally large groups are sorted by name."""
     return [name for name in sorted(rows, key=lambda name: (-rows[name], name)) if rows[name]]
 
 
 def common_rows(observed: npt.ArrayLike, *models: npt.ArrayLike, log: bool = True) -> Rows:
-    """Return which rows (n,) have an observation and a usable value of every model.
+    """Return for each row (n,) whether it has an observation and a usable value of every model.
 
-    Comparing all models on these rows gives no advantage to a model that fails on difficult rows.
+    If models are compared on these rows, a model that fails on difficult rows has no advantage.
     """
     rows = usable(np.asarray(observed, dtype=np.float64), log)
     for model in models:
@@ -172,7 +172,7 @@ def common_rows(observed: npt.ArrayLike, *models: npt.ArrayLike, log: bool = Tru
 
 
 def usable(values: Array, log: bool) -> Rows:
-    """Return which values can be compared: finite values, which must be positive for logarithms."""
+    """Return for each value whether it is finite and, if logarithms are compared, positive."""
     finite = np.isfinite(values)
     return finite & (values > 0) if log else finite
 

@@ -15,7 +15,7 @@ class InputRange:
 
     variable: Variable
     missing: float
-    """Share of the rows without a value."""
+    """Share of the rows that have no value of this input."""
     lowest: float
     """Lowest value in physical units."""
     highest: float
@@ -47,10 +47,10 @@ def input_ranges(
 
 
 def outside_range(variable: Variable, values: Array) -> npt.NDArray[np.bool_] | None:
-    """Return which values are outside the training range, or None if the range is unknown.
+    """Return whether each value is outside the training range, or None if the range is unknown.
 
-    Missing values are not outside. A value that cannot be transformed (zero, for a logarithm) is
-    outside any range.
+    Missing values do not count as outside. A value that cannot be transformed (such as zero, which
+    has no logarithm) counts as outside.
     """
     if np.isinf(variable.minimum) and np.isinf(variable.maximum):
         return None

@@ -29,7 +29,7 @@ from pipeline.evaluation.ranges import InputRange, input_ranges, is_log
 from pipeline.networks.variable import Variable
 
 METRIC = "mae"
-"""The metric by which models are compared, with intervals."""
+"""Key of the metric by which models are compared."""
 ALWAYS = "most frequent class"
 """Name of the baseline that always names the most frequent class."""
 
@@ -68,7 +68,7 @@ class ModelComparison:
     interval: Interval
     """Mean absolute error on the common rows."""
     difference: Interval | None
-    """Mean absolute error minus that of the network; above zero if this model is worse."""
+    """Mean absolute error of this model minus that of the network; above zero if it is worse."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class OutputResult:
     by_group: Mapping[str, Metrics]
     """Metrics of each group; empty without groups."""
     comparison: tuple[ModelComparison, ...]
-    """The network first, then the baselines with this output; empty without such baselines."""
+    """Results of the network, then of each baseline with this output; empty without baselines."""
     coverage: IntervalCoverage | None = None
     """Result of the check of stated uncertainties; None if the network states no uncertainty."""
 
@@ -101,7 +101,7 @@ class Evaluation:
     outputs: tuple[OutputResult, ...] = ()
     classification: Classification | None = None
     class_comparison: tuple[ClassifierComparison, ...] = ()
-    """The classifier first, then the models with which it is compared."""
+    """Results of the classifier, then of each model with which the classifier is compared."""
     arrays: EvaluationArrays | None = field(default=None, repr=False)
 
 
@@ -120,7 +120,7 @@ def evaluate_arrays(
     model: str = "network",
     seed: int = 0,
 ) -> Evaluation:
-    """Evaluate a network that gives quantities.
+    """Evaluate a network whose outputs are quantities.
 
     Args:
         inputs: the columns of ``x``.
@@ -134,7 +134,7 @@ def evaluate_arrays(
         deviation: standard deviations that the network states, with shape (n, outputs); they are
             those of log10 if logarithms are compared.
         logs: which outputs are compared as logarithms; by default, outputs whose logarithm the
-            network gives.
+            network computes.
         part: name of the part of the data.
         model: name of the network in tables.
         seed: seed of the bootstrap.
@@ -176,7 +176,7 @@ def evaluate_classes(
     model: str = "network",
     seed: int = 0,
 ) -> Evaluation:
-    """Evaluate a network that names classes, and compare it with the most frequent class.
+    """Evaluate a network that names classes; one baseline always names the most frequent class.
 
     ``classes`` are the columns of ``probabilities`` (n, classes). Observed values and baselines are
     class numbers (n,) from 0, or -1 where no class is known or named. Other arguments, and errors,

@@ -170,7 +170,7 @@ def metric_rows(evaluation: Evaluation) -> TextTable:
 
 
 def compared_in(output: OutputResult) -> str:
-    """Return ``log10``, or the units of the differences."""
+    """Return ``log10`` if logarithms are compared, else the units of the differences."""
     return "log10" if output.metrics.log else output.variable.units
 
 
@@ -188,7 +188,7 @@ def coverage_rows(evaluation: Evaluation) -> TextTable:
 
 
 def comparison_rows(evaluation: Evaluation) -> TextTable:
-    """Return the table of models on common rows."""
+    """Return the table that compares the models on the rows they have in common."""
     columns: Sequence[Column[ModelComparison]] = (
         Column("model", lambda model: model.model),
         Column("n", lambda model: f"{model.common.n:,}"),

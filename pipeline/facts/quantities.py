@@ -31,7 +31,7 @@ def quantities() -> dict[str, Quantity]:
 
 
 def band_name(quantity: str, wavelength_nm: float | None) -> str:
-    """Return the name of a band (``Rrs_443``), or the quantity if it has no wavelength.
+    """Return the name of a band (``Rrs_443``), or of a quantity without wavelength.
 
     Wavelengths are rounded to whole nanometres, as in NASA's names of bands.
     """

@@ -1,8 +1,8 @@
 """Optical properties of pure sea water: absorption from a table, scattering from thermodynamics.
 
 Scattering comes from fluctuations of density and of salt: Zhang, Hu and He 2009, Opt. Express 17,
-5698, based on Zhang and Hu 2009, Opt. Express 17, 1671. The functions for the properties of water
-name their sources.
+5698, based on Zhang and Hu 2009, Opt. Express 17, 1671. Functions for other properties of water
+cite their own sources.
 """
 
 import numpy as np
@@ -31,7 +31,7 @@ def water_absorption(wavelength_nm: Array) -> Array:
 def water_backscattering(
     wavelength_nm: Array, temperature: float = TEMPERATURE, salinity: float = SALINITY
 ) -> Array:
-    """Return the backscattering of sea water in m-1 (band,): half of its scattering.
+    """Return the backscattering of sea water in m-1 (band,), which is half its scattering.
 
     Args:
         wavelength_nm: wavelength in air.

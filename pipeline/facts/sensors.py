@@ -24,9 +24,9 @@ class OcsmartBands:
     rrs_count: int
     iop_count: int
     gain_open: tuple[Gain, ...] = Field(default=(), validate_default=True)
-    """Gains in open-ocean water for each band of ``lrc_bands_nm``; by default 1."""
+    """Gains in open-ocean water for each band of ``lrc_bands_nm``; by default, each gain is 1."""
     gain_coastal: tuple[Gain, ...] = Field(default=(), validate_default=True)
-    """Gains in coastal water for each band of ``lrc_bands_nm``; by default 1."""
+    """Gains in coastal water for each band of ``lrc_bands_nm``; by default, each gain is 1."""
     open_ocean_ratio: float = 70.0
     """In open ocean, the largest Rrs below 700 nm is at least this many times the smallest."""
     open_ocean_bands: int = 1
@@ -38,21 +38,21 @@ class OcsmartBands:
         return gains or (1.0,) * len(info.data["lrc_bands_nm"])
 
     def bands(self, kind: str) -> tuple[float, ...]:
-        """Return the bands (nm) of ``lrc``, ``rrs`` or ``iop``: the first bands of ``lrc``."""
+        """Return the bands (nm) of a kind: all for ``lrc``, the first ones for ``rrs``, ``iop``."""
         count = {"lrc": len(self.lrc_bands_nm), "rrs": self.rrs_count, "iop": self.iop_count}[kind]
         return self.lrc_bands_nm[:count]
 
 
 @dataclass(frozen=True)
 class Sensor:
-    """An instrument and its platforms, with the name that networks use."""
+    """An instrument, its platforms, and the name that networks use for it."""
 
     name: str
     instruments: tuple[str, ...]
     platforms: tuple[str, ...]
     ocsmart: OcsmartBands
     channels: Mapping[str, float] = field(default_factory=dict)
-    """Band centres (nm) by the names of bands in files, for names that do not contain a centre."""
+    """Centres (nm) of bands by name in files, for names that do not contain the centre."""
 
 
 def _plain(name: str) -> str:
@@ -83,7 +83,7 @@ def find_sensor(name: str) -> Sensor:
 
 
 def identify_sensor(platform: str, instrument: str) -> str:
-    """Return the name of the sensor for a file's ``platform`` and ``instrument``, or ''."""
+    """Return the sensor's name for a file's ``platform`` and ``instrument``, or an empty text."""
     for sensor in sensors().values():
         platforms = {_plain(known) for known in sensor.platforms}
         instruments = {_plain(known) for known in sensor.instruments}

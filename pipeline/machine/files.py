@@ -54,7 +54,7 @@ def read_yaml(path: Path, error: type[PipelineError]) -> Any:
 
     Raises:
         PipelineError: the file cannot be read, is too large, is not YAML, or has a repeated key or
-            an alias; the error has the given class.
+            an alias; the exception has the class ``error``.
     """
     try:
         size = path.stat().st_size

@@ -1,8 +1,8 @@
 """Runs work in several threads and returns the results in order, with a bound on waiting results.
 
-The order decides where chunks lie in a product, so two runs give the same bytes. The bound keeps
-memory small: Dask's schedulers may run the first of many blocks late, and until then the results of
-all other blocks would wait.
+Written in order, chunks always lie at the same places in a product, and two runs write the same
+bytes. The bound keeps memory small: Dask's schedulers may run the first of many blocks late, and
+the results of all other blocks would wait in memory until then.
 """
 
 from collections import deque
@@ -21,9 +21,9 @@ def ahead_of(threads: int) -> int:
 def in_order(work: Callable[[int], T], count: int, threads: int) -> Iterator[T]:
     """Yield the results of ``work(0)``, ``work(1)`` and so on, in this order.
 
-    Work starts in the same order. At most ``ahead_of(threads)`` results are computed or wait at a
-    time. If a piece of work fails, its exception is raised when its result is due; work that has
-    started is then finished, and no other work starts.
+    Work starts in the same order. At any time, at most ``ahead_of(threads)`` results are being
+    computed or are waiting. If a piece of work fails, its exception is raised when its result is
+    due; work that has started is then finished, and no other work starts.
     """
     with ThreadPoolExecutor(threads, thread_name_prefix="block") as pool:
         begun: deque[Future[T]] = deque()

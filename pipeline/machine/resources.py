@@ -1,7 +1,7 @@
 """Resources available to this process: cores and memory of the machine, the container or the job.
 
 A job of a scheduler has its own control group below the one that ``/sys/fs/cgroup`` shows.
-``/proc/self/cgroup`` names the group of a job, and every group above may have a lower limit.
+``/proc/self/cgroup`` names the group of a job, and every parent of it may have a lower limit.
 """
 
 import contextlib
@@ -47,7 +47,7 @@ def available_cores() -> int:
 
 
 def available_memory() -> int:
-    """Return the free memory in bytes: the smallest value of the machine and all control groups."""
+    """Return the free memory (bytes) that the machine and all control groups allow."""
     left = [_of_machine()]
     for group in _groups("memory"):
         # Version 2, then version 1, where a huge number means no limit.
@@ -87,7 +87,7 @@ def in_words(nbytes: float) -> str:
 
 
 def _groups(controller: str) -> Iterator[Path]:
-    """Yield the control group of this process and its parents, for versions 1 and 2."""
+    """Yield the control group (version 1 or 2) of this process, and the parents of the group."""
     try:
         own = OWN_GROUPS.read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""How an object shows itself: a few rows of text at a prompt, a small table in a notebook."""
+"""Displays an object as a few rows of text at a prompt, or as a small table in a notebook."""
 
 import html
 import textwrap
@@ -9,7 +9,7 @@ LABEL = 12
 
 
 class Shown:
-    """Gives an object ``repr`` and ``_repr_html_`` made of a few rows that fit on a screen."""
+    """Base class whose ``repr`` and ``_repr_html_`` show a few rows that fit on a screen."""
 
     def _heading(self) -> str:
         """The first line."""

@@ -19,8 +19,8 @@ Bool = npt.NDArray[np.bool_]
 class Dilated:
     """Excludes every pixel within ``radius`` lines and pixels of a pixel that a rule excludes.
 
-    The neighbours of a pixel may be in another block or outside the window. So the grown mask is a
-    layer of its own, made before the scene is divided into blocks.
+    The neighbours of a pixel may be in another block or outside the window. Therefore, the grown
+    mask is a separate layer, made before the scene is divided into blocks.
     """
 
     rule: MaskRule
@@ -46,7 +46,7 @@ class Dilated:
         return np.asarray(block[self.layer].values, dtype=bool)
 
     def grown(self, scene: xr.Dataset) -> xr.DataArray:
-        """Return the lazy grown mask (y, x); a part reads ``radius`` more pixels on each side."""
+        """Return the grown mask (y, x) as a lazy array, read with a margin of ``radius``."""
         layers = select_layers(scene, self.rule.needs, with_states=self.rule.needs)
         shape = (scene.sizes["y"], scene.sizes["x"])
 

@@ -24,7 +24,7 @@ from pipeline.tables.expressions import Expression
 
 @dataclass(frozen=True)
 class ExpressionRule:
-    """Excludes a pixel where an expression is true; with NaN, only the comparison != is true."""
+    """Excludes a pixel where an expression is true; with NaN, every comparison but != is false."""
 
     name: str
     expression: Expression

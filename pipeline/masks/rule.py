@@ -29,7 +29,7 @@ class MaskRule(Protocol):
 
     @property
     def name(self) -> str:
-        """The rule's name: ``LAND`` gives the bit ``masked_LAND``."""
+        """The rule's name: the bit of the rule ``LAND`` is ``masked_LAND``."""
         ...
 
     @property

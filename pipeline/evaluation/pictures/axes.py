@@ -16,7 +16,7 @@ Which = Literal["x", "y"]
 TAIL = 0.01
 """Share of the values that may lie outside an axis at each of its ends."""
 REACH = 0.6
-"""Room for extreme values on each side of the middle 98 %, as a multiple of their span."""
+"""An axis extends beyond the middle 98 % of the values by at most this multiple of their span."""
 PADDING = 0.04
 LEAST_DECADES = 0.5
 
@@ -48,7 +48,7 @@ def log_limits(
 ) -> tuple[float, float]:
     """Return the ends of a logarithmic axis that shows every positive value.
 
-    Each end lies beyond the values by a ``share`` of their decades, and by a ``factor``.
+    Each end lies beyond the values by a ``share`` of their decades, times a ``factor``.
     """
     every = np.concatenate([np.asarray(each, dtype=np.float64).reshape(-1) for each in values])
     known = every[np.isfinite(every) & (every > 0)]
@@ -131,7 +131,7 @@ def name_lines(axes: "Axes", names: Sequence[str]) -> None:
 
 
 def one_to_one(axes: "Axes", ends: tuple[float, float], above: bool) -> None:
-    """Draw the 1:1 line above or below the data; it is visible on light and dark colours."""
+    """Draw the 1:1 line above or below the data; the line shows on light and dark colours."""
     from matplotlib.patheffects import Normal, Stroke
 
     axes.plot(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MOST_COLUMNS = 5
 ROOM = 1.06
-"""Room at each end of an axis of losses, as a factor."""
+"""Factor by which an axis of losses extends beyond the losses at each end."""
 
 
 @style.own_style()
@@ -90,7 +90,7 @@ def _losses(axes: "Axes", study: CapacityStudy) -> None:
 
 
 def _differences(axes: "Axes", study: CapacityStudy) -> None:
-    """Draw by how many percent the held-out loss of each size exceeds that of the best size."""
+    """Draw how many percent larger each size's held-out loss is than the loss of the best size."""
     best = study.result(study.best).held_out.value
     axes.axhline(0, color=style.INK, linewidth=0.9)
     weights = np.array([one.weights for one in study.results], dtype=np.float64)

@@ -43,7 +43,7 @@ def class_shares(result: Classification, models: Sequence[ClassifierComparison] 
 
 @style.own_style()
 def class_groups(result: Classification) -> "Figure":
-    """Draw the accuracy of each group, the largest on top; small groups are drawn as one."""
+    """Draw the accuracy of each group, the largest group on top; small groups are pooled."""
     order = largest_first({name: one.n for name, one in result.by_group.items()})
     found = [(name, result.by_group[name]) for name in order]
     large = [entry for entry in found if entry[1].n >= FEWEST_ROWS][:MOST_GROUPS]
@@ -71,7 +71,7 @@ def _together(groups: Sequence[ClassificationMetrics]) -> tuple[str, float]:
 
 
 def _panel(axes: "Axes", names: list[str], shares: Mapping[str, Sequence[Interval]]) -> None:
-    """Draw a line for each name, with a dot and a bar for each of two shares."""
+    """Draw a line for each name; each of the two shares on a line is a dot with a bar."""
     looks = ((style.DARK, "o", -APART), (style.LIGHT, "D", APART))
     for (what, intervals), (colour, marker, shift) in zip(shares.items(), looks, strict=True):
         for place, one in enumerate(intervals):

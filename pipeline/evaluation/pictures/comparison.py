@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST_COLUMNS = 4
 BAR: style.Look = {"color": style.DARK, "linewidth": 1.4, "marker": "|", "markersize": 7}
 NAMES = 1.7
-"""Width of the names of the models in inches."""
+"""Width in inches of the space for the names of the models."""
 
 
 @style.own_style()

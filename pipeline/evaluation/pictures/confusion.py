@@ -19,7 +19,7 @@ MOST_WITH_COUNTS = 25
 
 @style.own_style()
 def confusion(result: Classification) -> "Figure":
-    """Draw counts by observed (down) and modelled class (across)."""
+    """Draw counts; the rows are observed classes, and the columns are modelled classes."""
     counts = np.array(result.confusion, dtype=np.float64)
     count = len(result.classes)
     side = max(2.6, min(9.5, (0.62 if count <= MOST_WITH_SHARES else 0.42) * count))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MOST_GROUPS = 30
 FEWEST_ROWS = 3
-"""Smallest number of rows of a group shown on its own; with fewer rows, metrics are chance."""
+"""Smallest number of rows for a group to be drawn alone; metrics of fewer rows are chance."""
 
 
 GROUP = style.marker("o", 5, style.DARK, width=1.0)
@@ -44,8 +44,8 @@ def groups_picture(
 ) -> "Figure":
     """Draw bias and mean absolute error of each group, the largest group on top.
 
-    Logarithms are compared if ``log`` is true; by default, they are compared if the network gives
-    the logarithm of the output.
+    Logarithms are compared if ``log`` is true; by default, they are compared if the network
+    computes the logarithm of the output.
     """
     as_log = is_log(output) if log is None else log
     o = np.asarray(observed, dtype=np.float64)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FEW_EPOCHS = 12
-"""Largest number of epochs for which every epoch is marked."""
+"""Every epoch is marked if there are at most this many epochs."""
 
 
 @dataclass(frozen=True)

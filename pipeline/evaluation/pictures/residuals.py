@@ -23,7 +23,7 @@ MOST_POINTS = 4_000
 MOST_BINS = 14
 LEAST_IN_BIN = 10
 FEW_BINS = 4
-"""Smallest number of bins for a band of quartiles; with fewer bins, quartiles are bars."""
+"""If there are at least this many bins, quartiles are drawn as a band, else as bars."""
 
 
 @style.own_style()
@@ -38,7 +38,7 @@ def residuals(
     """Draw residuals against every input, with medians and quartiles of bins of equal counts.
 
     The columns of ``x`` (n, inputs) are the inputs in physical units. Logarithms are compared if
-    ``log`` is true; by default, if the network gives the logarithm of the output.
+    ``log`` is true; by default, if the network computes the logarithm of the output.
     """
     as_log = is_log(output) if log is None else log
     left = residual(observed, modelled, as_log)
@@ -66,7 +66,7 @@ def _residual_label(output: Variable, log: bool) -> str:
 
 
 def _residual_limits(left: Array) -> tuple[float, float]:
-    """Return limits around zero that hold 99 % of the residuals."""
+    """Return limits, equally far from zero, that enclose at least 99 % of the residuals."""
     if left.size == 0:
         return -1.0, 1.0
     share = 0.99 if left.size > 100 else 1.0

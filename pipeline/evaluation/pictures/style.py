@@ -129,7 +129,7 @@ def marker(shape: str, size: float, fill: str, edge: str = DARK, width: float = 
 
 
 def level_text(intervals: Iterable[Interval]) -> str:
-    """Return the level of intervals as ``95% ``, or an empty text without intervals."""
+    """Return the level of intervals as ``95% ``, or an empty text if there are none."""
     level = max((one.level for one in intervals), default=None)
     return "" if level is None else f"{level:.0%} "
 
@@ -154,7 +154,7 @@ def shortened(text: str, width: int, lines: int = 1) -> str:
 
 
 def middle_cut(text: str, width: int) -> str:
-    """Shorten a text to ``width`` letters but keep both ends: cruise names differ at the end."""
+    """Shorten a text to ``width`` letters but keep both ends, as cruise names end differently."""
     if len(text) <= width:
         return text
     behind = (width - 1) // 2
