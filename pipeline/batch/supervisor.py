@@ -197,7 +197,7 @@ class _Child:
             left = left[os.write(self._to_child, left) :]
 
     def message(self, deadline: float) -> dict[str, Any] | None:
-        """Return the next reply, or None at the deadline; raise _DiedError if the child has died."""
+        """Return the next reply, or None at the deadline; raise _DiedError if the child died."""
         while b"\n" not in self._received:
             left = max(deadline - time.monotonic(), 0.0)
             if not self._poll.poll(left * 1000):

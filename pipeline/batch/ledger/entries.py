@@ -28,7 +28,7 @@ class SceneQueue:
     recipe: str
     found: Sequence[FoundScene]
     product_of: Callable[[str], str | None]
-    """Returns the path of a product, or None if the path depends on attributes in the scene file."""
+    """Returns a product's path, or None if the path depends on attributes in the scene file."""
     networks_now: Callable[[str], Mapping[str, str]]
     """Returns, for a sensor, the fingerprint that each network has now, by network name."""
     retry_failed: bool = False

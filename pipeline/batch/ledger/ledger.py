@@ -34,7 +34,7 @@ class Ledger(Database):
             enter_queue(self, queue)
 
     def dry_run(self, queue: SceneQueue) -> list[LedgerEntry]:
-        """Return the scenes with the states that ``enqueue`` would set; do not change the ledger."""
+        """Return the scenes with the states that ``enqueue`` would set; change nothing."""
         with self.writing(keep=False):
             enter_queue(self, queue)
             return self.chosen()
