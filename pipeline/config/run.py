@@ -105,7 +105,7 @@ class RunConfig(Strict):
         return validated(RunConfig, data, origin, _WORDS)
 
     def science_record(self) -> dict[str, Any]:
-        """Return the science section as plain data, as a product records it, without file folders.
+        """Return the science section as a product records it, with file names instead of paths.
 
         The lists of masks already hold the flags of the preset, so the preset is left out.
         """

@@ -52,7 +52,7 @@ class ClassesConfig(Strict):
     """An expression for each class, in the order of the network's outputs. A row has the first
     class whose expression is true, but no class if a value is missing for an earlier expression."""
     otherwise: ClassName | None = None
-    """Class of the rows for which no rule is true; by default such rows have no class."""
+    """The last class, which is for rows for which no rule is true; by default there is none."""
 
     @field_validator("names")
     @classmethod

@@ -88,7 +88,7 @@ class Space(Strict):
     units: WholeNumbers | None = None
     """Number of units of a hidden layer, drawn separately for each layer."""
     activation: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """Activation of all hidden layers."""
+    """Activations to try; all hidden layers of a network have the same one."""
     dropout: Numbers | None = None
     learning_rate: Numbers | None = None
     l2: Numbers | None = None
