@@ -56,7 +56,7 @@ class QualityControl(Strict):
     """Limits beyond which a finished scene is suspect."""
 
     valid_fraction_min: Share | None = None
-    """Smallest accepted share of all pixels on which each network is computed."""
+    """Each network must be computed on at least this share of all pixels."""
     input_out_of_range_max: Share | None = None
     """Largest accepted share of a network's pixels with an input outside its training range."""
     flag_fraction_max: dict[str, Share] = {}

@@ -77,11 +77,11 @@ class Valid(Strict):
     """
 
     share: float = Field(default=0.5, ge=0, le=1)
-    """Smallest share of the pixels that must be valid, without those of ``uncounted_flags``."""
+    """Smallest share of valid pixels among the pixels without ``uncounted_flags``."""
     more_than: bool = False
-    """Whether more pixels than ``share`` must be valid, such as 50 % and one pixel."""
+    """Whether more than ``share`` of the pixels must be valid, for example 50 % + 1 pixel."""
     uncounted_flags: tuple[str, ...] = ()
-    """Flags such as LAND: pixels with these flags are not counted. A scene may lack such flags."""
+    """Flags such as LAND; pixels with these flags are not counted. A scene may lack the flags."""
 
 
 class Uniformity(Strict):
@@ -103,7 +103,7 @@ class Uniformity(Strict):
 
 
 class Considered(Strict):
-    """Limits: pairs of a point and a scene within them are listed even if they are not used."""
+    """An unused pair of a point and a scene is listed, with the reason, within these limits."""
 
     hours: Positive = 24.0
     """Largest difference in time between point and scene."""

@@ -50,8 +50,8 @@ class Execution(Strict):
 class RunConfig(Strict):
     """A whole run configuration.
 
-    Methods that change settings return a changed copy; an argument None changes nothing. These
-    methods raise a ConfigError if a setting is unknown or not valid.
+    Methods that change settings return a changed copy; an argument that is None changes
+    nothing. These methods raise a ConfigError if a setting is unknown or not valid.
     """
 
     name: Name

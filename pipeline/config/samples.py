@@ -52,7 +52,7 @@ class ClassesConfig(Strict):
     """An expression for each class, in the order of the network's outputs. A row has the first
     class whose expression is true, but no class if a value is missing for an earlier expression."""
     otherwise: ClassName | None = None
-    """The last class, which is for rows for which no rule is true; by default there is none."""
+    """The last class, for rows for which no rule is true; by default such rows have no class."""
 
     @field_validator("names")
     @classmethod
@@ -94,11 +94,11 @@ class FileConfig(Strict):
     path: Path
     """Path of the table, relative to the current folder."""
     columns: dict[Text, Text] = {}
-    """Expressions for new columns of this file, before new columns of all files are computed."""
+    """Expressions for new columns of this file; new columns of all files are computed later."""
     units: dict[Text, Text] = {}
     """Units by column, for this file only."""
     filter: Text | None = None
-    """Expression; only the rows of this file for which it is true are used."""
+    """An expression; only rows of this file for which this expression is true are used."""
     part: Literal["train", "validation", "test"] | None = None
     """Part to which all rows of this file belong; by default ``splits`` divides these rows."""
 
@@ -141,7 +141,7 @@ class SamplesConfig(Strict):
     tolerance_nm: float = Field(default=3.0, ge=0, le=50)
     """Largest difference in nm between the wavelengths of a column and of a variable."""
     filter: Text | None = None
-    """Expression; only the rows for which it is true are used."""
+    """An expression; only rows for which this expression is true are used."""
     group: Text | None = None
     """Column that names a row's group (cruise, station, scene); a group is never divided."""
     time: Text | None = None

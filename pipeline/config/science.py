@@ -160,7 +160,7 @@ class NetworkChoice(Strict):
     input_gains: GainMode = "none"
     """Vicarious gains for the Rrs that the network takes from the scene."""
     write: bool = True
-    """Whether the product contains the values of the network; it always contains the flags."""
+    """Whether the network's values are written to the product; its flags are always written."""
 
     @field_validator("file")
     @classmethod

@@ -99,7 +99,7 @@ class Optimizer(Strict):
 
 
 class EarlyStopping(Strict):
-    """When a training stops early; in any case, the weights of the best epoch are kept."""
+    """When a training stops early; the weights of the best epoch are kept in any case."""
 
     patience: int = Field(default=20, ge=1)
     """Number of epochs without a better validation loss after which the training stops."""
@@ -184,7 +184,7 @@ class Finetuning(Strict):
 
 
 class EnsembleConfig(Strict):
-    """An ensemble of networks from one recipe, which estimates values and their uncertainty."""
+    """Several networks of one recipe, which together estimate values and their uncertainty."""
 
     members: int = Field(default=5, ge=2, le=100)
     folds: int = Field(default=5, ge=2, le=100)
@@ -210,7 +210,7 @@ class RuleBaseline(Strict):
     otherwise: ClassName | None = None
     """Class of the rows for which no rule is true; by default such rows have no class."""
     algorithms: tuple[str, ...] = ()
-    """Published algorithms (``qaa_v6``) whose outputs at the sensor's bands rules may use."""
+    """Published algorithms (``qaa_v6``); the rules may use their outputs at the sensor's bands."""
 
 
 class Recipe(Strict):
@@ -253,7 +253,7 @@ class Recipe(Strict):
         return self
 
     def with_members(self, members: int | None) -> Self:
-        """Return a recipe for an ensemble of ``members`` networks; None changes nothing.
+        """Return this recipe for an ensemble of ``members`` networks, or unchanged if that is None.
 
         Raises:
             ConfigError: an ensemble cannot have this number of networks.

@@ -163,7 +163,7 @@ class TuningConfig(Strict):
     """hyperband (Li et al. 2018, JMLR 18) runs many short trainings, and continues the best.
     bayesian: a Gaussian process proposes the next trial."""
     trials: int = Field(default=40, ge=1, le=100_000)
-    """Number of trials, except for hyperband, whose number follows from epochs and factor."""
+    """Number of trials for random and bayesian; for hyperband it follows from epochs and factor."""
     epochs: int | None = Field(default=None, ge=1)
     """Epochs of the longest training; by default fit.epochs."""
     factor: int = Field(default=3, ge=2, le=100)
