@@ -32,7 +32,7 @@ GIVE_UP = 8.0
 
 
 class BatchListener(Protocol):
-    """Is told the progress of a batch; all methods are called from the same thread."""
+    """Receives the progress of a batch; all its methods are called from the same thread."""
 
     def begun(self, slots: str, counts: SceneCounts) -> None:
         """The batch begins to process the pending scenes."""

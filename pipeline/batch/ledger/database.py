@@ -167,7 +167,7 @@ class Database:
 
     @contextlib.contextmanager
     def writing(self, keep: bool = True) -> Iterator[None]:
-        """Write all changes, or none after an error or if ``keep`` is False; others must wait."""
+        """Write all changes, or none after an error or if ``keep`` is False."""
         self.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -220,7 +220,7 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Switch the file to SQLite's WAL mode; retry, because SQLite does not wait for others here."""
+    """Switch the file to WAL mode; retry, because SQLite does not wait for other processes here."""
     deadline = time.monotonic() + PATIENCE
     while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         try:
