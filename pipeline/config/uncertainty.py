@@ -70,4 +70,4 @@ class Uncertainty(Strict):
     """sigma_points: for n uncertain inputs, the networks run on 2n additional points. jacobian:
     linear propagation by derivatives, for many inputs."""
     written_as: Literal["log10", "factor"] = "log10"
-    """Form for outputs that span decades. log10: standard deviation s of the log10. factor: 10^s."""
+    """Form for outputs that span decades. log10: standard deviation s of log10. factor: 10^s."""
