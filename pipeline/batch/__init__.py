@@ -1,1 +1,1 @@
-"""Batches of scenes: a ledger of what is done, workers that survive crashes, and a runner."""
+"""Processes batches of scenes; a ledger records which scenes are done."""

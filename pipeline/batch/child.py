@@ -1,10 +1,10 @@
-"""The child process that processes scenes, one after the other, as its supervisor requests.
+"""The program of a child process, which processes the scenes that its supervisor requests.
 
     python -m pipeline.batch.child REQUESTS REPLIES LIFELINE
 
 The arguments are file descriptors. Each request and each reply is one line of JSON. The supervisor
-holds the other end of the lifeline and never writes to it. When the supervisor dies, for whatever
-reason, the kernel kills this process, even if it hangs inside a library.
+holds the other end of the lifeline and never writes to it. When the supervisor dies for any reason,
+the kernel kills this process, even if it hangs inside a library.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ _KINDS: dict[type[errors.PipelineError], str] = {
 
 
 def main(requests: int, replies: int, lifeline: int) -> None:
-    """Answer requests until the supervisor closes the pipe of requests."""
+    """Answer the supervisor's requests until it closes the pipe."""
     _die_with(lifeline)
     faulthandler.enable()
     for number in HANDED_TO_ALL:
@@ -98,7 +98,7 @@ def _warm_up() -> None:
 
 @contextlib.contextmanager
 def _limited(memory_cap: int) -> Iterator[None]:
-    """Limit the memory of this process to its present memory plus the cap."""
+    """Limit this process to ``memory_cap`` bytes in addition to the memory that it uses now."""
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     limit = _status("VmData") + memory_cap
     resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
@@ -109,7 +109,7 @@ def _limited(memory_cap: int) -> Iterator[None]:
 
 
 def _estimate(job: Job) -> int | None:
-    """Return the bytes that the scene alone needs on one thread, or None if unknown."""
+    """Return how many bytes a scene takes on one thread, without the program; None if unknown."""
     from pipeline.config import load_config
     from pipeline.process import plan_scene
 
@@ -121,7 +121,7 @@ def _estimate(job: Job) -> int | None:
 
 
 def do(job: Job, reply: Reply) -> JobOutcome:
-    """Process a scene; every exception becomes an outcome."""
+    """Process a scene and return the outcome, also after an exception."""
     begun = time.perf_counter()
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # so that each scene has a peak of its own
@@ -202,9 +202,9 @@ def _progress(reply: Reply) -> Progress:
 
 
 def _announced(target: Path, job: Job, template: "NameTemplate", reply: Reply) -> None:
-    """Report the path of the product; refuse to replace the product of another scene.
+    """Report the path of the product, or raise an error if another scene's product is there.
 
-    If the name depends only on the scene's path, the ledger has already checked the name.
+    If the product name depends only on the scene's path, the ledger has already checked it.
     """
     from pipeline.machine.files import sha256_of
     from pipeline.product.reading import scene_of
@@ -242,7 +242,7 @@ def _messages() -> Iterator[list[tuple[str, str]]]:
 
 
 def _status(name: str) -> int:
-    """Return a value of /proc/self/status in bytes, or 0 if the value is missing."""
+    """Return a value from /proc/self/status in bytes, or 0 if the file lacks this value."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         for line in Path("/proc/self/status").read_text().splitlines():
             key, _, value = line.partition(":")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class DaskExecutor(EventQueue):
-    """Does one job per thread on the workers of a Dask cluster; each task has a supervisor."""
+    """Does jobs on the workers of a Dask cluster, one per thread; a supervisor watches each job."""
 
     # Time between two questions for the size of the cluster (seconds).
     LOOK_EVERY = 2.0
@@ -36,7 +36,7 @@ class DaskExecutor(EventQueue):
 
     @property
     def slots(self) -> int:
-        """Number of threads of all current workers."""
+        """Number of threads that all present workers have together."""
         if time.monotonic() - self._looked > self.LOOK_EVERY:
             self._size = sum(self._client.nthreads().values())
             self._looked = time.monotonic()
@@ -59,14 +59,14 @@ class DaskExecutor(EventQueue):
         return event
 
     def stop(self) -> None:
-        """Let the workers kill the child processes of these jobs, then forget the jobs."""
+        """Let the workers kill the child processes of all running jobs, then forget these jobs."""
         leases = list(self._futures)
         with contextlib.suppress(Exception):  # a cluster that is gone has no children left
             self._client.run(stop_supervised, leases)
             self._client.cancel(list(self._futures.values()), force=True)
 
     def close(self) -> None:
-        """Leave the cluster, and end the cluster if this process started it."""
+        """Disconnect from the cluster; if this process started the cluster, end it."""
         with contextlib.suppress(Exception):
             self._client.run(close_idle)
         with contextlib.suppress(Exception):
@@ -93,7 +93,7 @@ _lock = threading.Lock()
 
 
 def supervised(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Do a job as a task of a Dask worker, in a child process that is kept for the next task."""
+    """Do a job on a Dask worker, in a child process that the next job uses again."""
     job = Job(**data)
     with _lock:
         supervisor = _working[job.lease] = _idle.pop() if _idle else Supervisor()
@@ -113,7 +113,7 @@ def supervised(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def stop_supervised(leases: list[str]) -> None:
-    """End the child processes of these jobs on the worker that calls this."""
+    """End the child processes of these jobs on the Dask worker that calls this function."""
     with _lock:
         ending = [_working[lease] for lease in leases if lease in _working]
     for supervisor in ending:
@@ -121,7 +121,7 @@ def stop_supervised(leases: list[str]) -> None:
 
 
 def close_idle() -> None:
-    """End the child processes without a job on the worker that calls this."""
+    """End the idle child processes on the Dask worker that calls this function."""
     with _lock:
         ending, _idle[:] = list(_idle), []
     for supervisor in ending:
@@ -129,7 +129,7 @@ def close_idle() -> None:
 
 
 def _share_of_worker(program_bytes: int) -> int | None:
-    """Return the bytes per thread of this worker without the program, or None if unlimited."""
+    """Return this worker's memory per thread without the program, in bytes; None if unlimited."""
     from distributed import get_worker
 
     worker = get_worker()
@@ -140,7 +140,7 @@ def _share_of_worker(program_bytes: int) -> int | None:
 
 
 def connect(batch: Batch, slots: Slots) -> DaskExecutor:
-    """Connect to the configured Dask cluster, or start one with these slots on this machine."""
+    """Connect to the configured Dask cluster, or start one on this machine with these slots."""
     from distributed import Client, LocalCluster
 
     logging.getLogger("distributed").setLevel(logging.WARNING)  # it reports every connection

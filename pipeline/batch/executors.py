@@ -14,7 +14,7 @@ from pipeline.batch.supervisor import Supervisor
 
 @dataclass(frozen=True)
 class JobEvent:
-    """The progress of a job, or its outcome."""
+    """An event of a running job: its progress or its outcome."""
 
     job: Job
     outcome: JobOutcome | None = None
@@ -27,7 +27,7 @@ class Executor(Protocol):
 
     @property
     def slots(self) -> int:
-        """Largest number of jobs at the same time; it may change while a cluster grows."""
+        """Largest number of jobs that run at the same time; it may grow with a cluster."""
 
     def submit(self, job: Job) -> None:
         """Start a job. The caller never starts more jobs than there are slots."""
@@ -36,14 +36,14 @@ class Executor(Protocol):
         """Wait up to ``timeout`` seconds for the next event; return None if no event comes."""
 
     def stop(self) -> None:
-        """Stop all running jobs at once; each of them still gets an outcome."""
+        """Stop all running jobs at once; an outcome follows for each of these jobs."""
 
     def close(self) -> None:
         """End all processes."""
 
 
 class InlineExecutor:
-    """Does one job after the other in this process, without protection, for debugging."""
+    """Does jobs one after the other in this process, for debugging; a crash ends the batch."""
 
     slots = 1
 
@@ -76,11 +76,11 @@ class InlineExecutor:
         self._stopping = True
 
     def close(self) -> None:
-        """Do nothing, because there are no other processes."""
+        """Do nothing, because this executor started no processes."""
 
 
 class _Interrupted(BaseException):
-    """Ends a job; this class is not an Exception, because the scene did not fail."""
+    """Ends a job that is stopped; not a subclass of Exception, because the scene did not fail."""
 
 
 class EventQueue:
@@ -97,9 +97,9 @@ class EventQueue:
 
 
 class ProcessExecutor(EventQueue):
-    """Does jobs in child processes, each watched by a supervisor in a thread.
+    """Does jobs in child processes; a supervisor in a thread watches each child process.
 
-    Each child starts with its first job, so ``slots`` may be lowered before that.
+    A child process starts with its first job, so ``slots`` may be lowered before the first job.
     """
 
     def __init__(self, slots: int) -> None:
@@ -110,7 +110,7 @@ class ProcessExecutor(EventQueue):
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="slot")
 
     def estimate(self, job: Job) -> int | None:
-        """Return the bytes that a scene needs; the child that gets the first job estimates them."""
+        """Let a child process estimate how many bytes a scene takes, and return this number."""
         return self._idle[-1].estimate(job)
 
     def submit(self, job: Job) -> None:
@@ -132,7 +132,7 @@ class ProcessExecutor(EventQueue):
             supervisor.stop()
 
     def close(self) -> None:
-        """Kill the children and wait for the threads."""
+        """Kill the child processes and wait until the threads end."""
         self.stop()
         self._threads.shutdown()
         for supervisor in self._supervisors:

@@ -1,4 +1,4 @@
-"""Finds the type of a file system; only this machine may use the file system of a ledger."""
+"""Finds the type of a file system, because a ledger must not be on a network file system."""
 
 import os
 from pathlib import Path
@@ -23,7 +23,7 @@ FUSE_NETWORK = (
 def file_system(path: Path) -> str:
     """Return the file system type of an existing folder, or an empty text if unknown.
 
-    Bind mounts and links are followed; of two mounts at one place, the later one counts.
+    Bind mounts and links are followed. If two mounts have the same place, the later one counts.
     """
     try:
         mounts = MOUNTS.read_text()
@@ -43,14 +43,14 @@ def file_system(path: Path) -> str:
 
 
 def is_network(kind: str) -> bool:
-    """Return whether several machines may use a file system of this type."""
+    """Return whether several machines can share a file system of this type."""
     if kind.startswith("fuse."):
         return kind.removeprefix("fuse.").startswith(FUSE_NETWORK)
     return kind in NETWORK_TYPES
 
 
 def _unescaped(text: str) -> str:
-    """Decode the octal codes of spaces and other characters in the table of mounts."""
+    """Replace the octal codes in the table of mounts by the characters that they stand for."""
     for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
         text = text.replace(code, character)
     return text

@@ -1,4 +1,4 @@
-"""Writes the heartbeats of holders of scenes, and cleans up after holders that died."""
+"""Writes the heartbeats of processes that work on scenes, and cleans up after dead processes."""
 
 import contextlib
 import logging
@@ -34,7 +34,7 @@ class Heart(threading.Thread):
         return time.monotonic() - self._begun
 
     def run(self) -> None:
-        """Write heartbeats until the end, or until the ledger fails."""
+        """Write heartbeats until the runner ends, or until the ledger fails."""
         try:
             with Ledger.open(self._path) as ledger:
                 while not self._ended.wait(BEAT):
@@ -50,13 +50,13 @@ class Heart(threading.Thread):
 
 
 class Watch:
-    """Measures by the observer's clock how long holders have shown no sign of life."""
+    """Measures, with the clock of this process, for how long other holders wrote no heartbeat."""
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[int, float]] = {}
 
     def is_dead(self, holder: Holder) -> bool:
-        """Return whether the process is gone, or its heartbeat has stopped for too long."""
+        """Return whether the holder's process is gone, or wrote no heartbeat for too long."""
         if process_identity.is_dead(holder.process):
             return True
         now = time.monotonic()
@@ -68,7 +68,7 @@ class Watch:
 
 
 def bury_the_dead(ledger: Ledger, watch: Watch, me: Holder | None = None) -> None:
-    """Take over the scenes of holders that died, and remove their temporary files."""
+    """Set the scenes of dead holders back to pending, and remove the holders' temporary files."""
     for holder in ledger.holders(running=True):
         if (me is None or holder.id != me.id) and watch.is_dead(holder):
             log.warning(

@@ -1,6 +1,6 @@
-"""A job for a worker and its outcome: small plain data, the same for every executor.
+"""The data that every executor exchanges with its workers: jobs and their outcomes.
 
-Neither arrays nor models travel: a job names files, an outcome holds counts.
+Arrays and models are not sent: a job contains the names of files, an outcome contains counts.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,19 +16,19 @@ class Job:
 
     path: str
     config: Mapping[str, Any]
-    """Configuration of the run, as plain data."""
+    """Configuration of the run, as dictionaries and lists."""
     lease: str
-    """Part of the names of temporary files."""
+    """Text that the names of this job's temporary files contain."""
     first_seen: int
     """Date of the product, in seconds since 1970."""
     owned: str | None = None
     """Path of an earlier product of this scene; the job may replace that product."""
     known_sha256: str | None = None
-    """Hash of the scene file at its last processing; if the hash is the same, nothing is done."""
+    """Hash of the scene file when it was last processed; a file with this hash is skipped."""
     memory_limit: int | None = None
-    """Bytes that the scene may use; by default a share of a Dask worker's memory."""
+    """Memory for the scene in bytes; by default a share of the Dask worker's memory."""
     program_bytes: int = 350_000_000
-    """Bytes that the program itself needs."""
+    """Memory in bytes that the program itself takes."""
     timeout_s: float = 3600.0
 
 
@@ -44,12 +44,12 @@ class JobOutcome:
     """Hash of the scene file."""
     sensor: str = ""
     networks: Mapping[str, str] = field(default_factory=dict)
-    """Fingerprints of the networks, by the name of the network in the configuration."""
+    """Fingerprint of each network, by the name of the network in the configuration."""
     record: Mapping[str, Any] = field(default_factory=dict)
     """Content of the scene's line in ``quality.jsonl``."""
     seconds: float = 0.0
     messages: tuple[tuple[str, str], ...] = ()
-    """Log messages of the job: level and text."""
+    """Log messages of the job; each has a level and a text."""
 
     def data(self) -> dict[str, Any]:
         """Return the outcome as plain data."""
@@ -63,4 +63,4 @@ class JobOutcome:
 
 
 Progress = Callable[[int, int], None]
-"""A function that receives the number of finished blocks and of all blocks of a scene."""
+"""A function that is called with two numbers: a scene's finished blocks, and all its blocks."""

@@ -1,4 +1,4 @@
-"""The main loop of a batch: claim scenes, submit them, settle their outcomes."""
+"""The main loop of a batch, which claims scenes, submits them and records their outcomes."""
 
 import contextlib
 import logging
@@ -32,10 +32,10 @@ GIVE_UP = 8.0
 
 
 class BatchListener(Protocol):
-    """Receives the progress of a batch; all calls come from one thread."""
+    """Receives the progress of a batch; all its methods are called from the same thread."""
 
     def begun(self, slots: str, counts: SceneCounts) -> None:
-        """Work on the pending scenes begins."""
+        """The batch begins to process the pending scenes."""
 
     def scene_begun(self, path: str, attempt: int) -> None:
         """A scene starts."""
@@ -44,10 +44,10 @@ class BatchListener(Protocol):
         """The number of finished blocks of a scene is now ``done`` of ``total``."""
 
     def scene_ended(self, path: str, state: str, outcome: JobOutcome, suspect: str | None) -> None:
-        """A scene ends as done, failed or skipped, or becomes pending again."""
+        """The scene is now done, failed or skipped, or is pending again."""
 
     def waiting(self, why: str) -> None:
-        """The batch waits for other processes."""
+        """The batch now waits for other processes."""
 
 
 @dataclass
@@ -62,13 +62,13 @@ class BatchSummary:
     skipped: int = 0
     interrupted: bool = False
     problem: str = ""
-    """Why the call ended early, other than by a signal."""
+    """Reason why the call ended early; empty if it did not, or if a signal ended it."""
     seconds: float = 0.0
     suspects: list[str] = field(default_factory=list)
 
     @property
     def did_something(self) -> bool:
-        """Whether the call did anything that is worth a record."""
+        """Whether the call did anything that the records must mention."""
         return bool(self.done or self.failed or self.skipped or self.problem or self.interrupted)
 
 
@@ -160,7 +160,7 @@ class Loop:
         )
 
     def _is_worth_waiting(self) -> bool:
-        """Return whether to wait for scenes or workers although no scene is running here."""
+        """Return whether the batch waits for scenes or workers while it runs no scene itself."""
         if self._request.limit is not None and self._claimed >= self._request.limit:
             return False
         elsewhere = self._ledger.held_by_others(self._holder)
@@ -213,7 +213,7 @@ class Loop:
         self._listener.scene_ended(lease.path, state, outcome, suspect)
 
     def _is_about_all(self, outcome: JobOutcome) -> bool:
-        """Return whether a failure concerns every scene and so ends the batch."""
+        """Return whether a failure would occur for every scene, so that the batch must end."""
         if outcome.kind == kinds.CONFIGURATION and self._summary.done == 0:
             raise ConfigError(outcome.reason.removeprefix("ConfigError: "))
         if outcome.kind == kinds.OUTPUT:
@@ -236,7 +236,7 @@ class Loop:
             self._summary.done += 1
 
     def _give_up(self) -> None:
-        """Stop running jobs; their scenes become pending again, and the attempts do not count."""
+        """Stop all running jobs and set their scenes to pending; these attempts do not count."""
         if not self._leases:
             return
         self._executor.stop()

@@ -1,4 +1,4 @@
-"""Identifies a process, so that another process can tell later whether it still runs.
+"""Identifies a process, so that another process can later find out whether it still runs.
 
 A process number alone is not enough: the system uses the same number again later, and a number
 means nothing in another container or after a restart of the machine.
@@ -15,7 +15,7 @@ def mine() -> str:
 
 
 def is_dead(identity: str) -> bool | None:
-    """Return whether a process is gone, or None if this process cannot find out."""
+    """Return whether a process has ended, or None if this process cannot find out."""
     boot, namespace, pid, start = identity.split("/")
     if boot != _boot():
         return True  # the machine was restarted

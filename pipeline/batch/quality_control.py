@@ -1,4 +1,4 @@
-"""Checks a finished scene: compares its record with the thresholds of the configuration."""
+"""Compares the record of a finished scene with the limits in the configuration."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from pipeline.config.batch import QualityControl
 
 
 def suspicions(record: Mapping[str, Any], limits: QualityControl) -> list[str]:
-    """Return the reasons why a scene with this ``SceneReport.record`` is suspect."""
+    """Return the reasons why a scene is suspect, found from its ``SceneReport.record``."""
     return [*_valid_fraction(record, limits), *_inputs(record, limits), *_flags(record, limits)]
 
 

@@ -1,6 +1,6 @@
-"""The files that a batch writes next to its products: quality lines, failures, a summary.
+"""Writes the files next to the products of a batch: quality lines, failures and a summary.
 
-All functions raise an OutputError if the file cannot be written.
+All functions raise an OutputError if they cannot write the file.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ def append_line(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def write_failures(path: Path, failures: Iterable[LedgerEntry]) -> None:
-    """Write every failed scene as a table with a header."""
+    """Write a table of all failed scenes, with a header."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(FAILURE_COLUMNS)
@@ -49,7 +49,7 @@ def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file completely or not at all."""
+    """Write a file completely, or leave it unchanged."""
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
         partial.write_text(text, encoding="utf-8", errors="surrogateescape")

@@ -13,13 +13,13 @@ class BatchRequest:
 
     config: RunConfig
     inputs: tuple[str, ...]
-    """Files, folders, patterns, lists; by default those of the configuration or ledger."""
+    """Scenes to process; if there are none, the scenes of the configuration or of the ledger."""
     ledger: Path | None = None
     """Path of the ledger, or None for a ledger in the output folder."""
     shard: tuple[int, int] | None = None
     retry_failed: bool = False
     limit: int | None = None
-    """Largest number of scenes to start."""
+    """Largest number of scenes that the call starts."""
 
     @property
     def output(self) -> Path:
@@ -32,7 +32,7 @@ class BatchRequest:
         return self.ledger or ledger_path(self.output, self.shard)
 
     def record(self, name: str) -> Path:
-        """Return the path of a record in the output folder; a shard adds its number to the name."""
+        """Return the path of a record file; if there are shards, its name contains the shard."""
         stem = self.ledger_path.stem
         part = stem.partition(LEDGER_STEM)[2] if "-of-" in stem else ""
         path = self.output / name

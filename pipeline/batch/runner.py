@@ -1,6 +1,6 @@
-"""Runs a batch: fills the ledger, chooses an executor, processes pending scenes, writes records.
+"""Runs a batch: fills the ledger, processes the pending scenes, and writes the records.
 
-Several runners may work on one ledger; each claims a scene when it has a free slot.
+Several processes may run batches with one ledger; each claims a scene when a slot is free.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ MEMORY_FOR_ALL = 2_000_000_000
 
 
 def plan_batch(request: BatchRequest) -> list[LedgerEntry]:
-    """Return the scenes that a call selects, with their states; only pending scenes would run."""
+    """Return the scenes that a call selects; a run would process those whose state is pending."""
     path = request.ledger_path
     open_one = Ledger.open if path.exists() else Ledger.instead_of
     with open_one(path, request.output) as ledger:
@@ -48,7 +48,7 @@ def run_batch(
     Args:
         request: the scenes and the configuration.
         listener: receives the progress.
-        stop: an event that ends the batch within seconds; running scenes become pending again.
+        stop: setting this event ends the batch within seconds; running scenes become pending.
 
     Raises:
         ConfigError: the call or the configuration is wrong.
@@ -96,7 +96,7 @@ def _queue(request: BatchRequest, ledger: Ledger) -> SceneQueue:
 
 
 def recipe_of(config: RunConfig) -> str:
-    """Return a hash of the configuration, the version and the name template."""
+    """Return a hash of the science section, the version of ocpipe and the template of names."""
     name = config.execution.product
     return hash_of({"science": config.science_record(), "version": __version__, "product": name})
 
@@ -117,7 +117,7 @@ def networks_now(config: RunConfig, sensor: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _executor(request: BatchRequest, ledger: Ledger) -> Iterator[tuple[Executor, Slots]]:
-    """Yield the executor and the resources of each scene."""
+    """Yield the executor of the batch, and the resources for each scene."""
     batch, execution = request.config.batch, request.config.execution
     memory = execution.memory_limit or default_limit()
     # Other runners on this ledger already use some of the cores.
@@ -149,7 +149,7 @@ def _executor(request: BatchRequest, ledger: Ledger) -> Iterator[tuple[Executor,
 
 
 def _wanted(request: BatchRequest, ledger: Ledger, processes: ProcessExecutor) -> int | None:
-    """Return the bytes that a scene alone, without the program, needs on one thread."""
+    """Return how many bytes a scene takes on one thread, without the program; None if unknown."""
     pending = [entry.path for entry in ledger.chosen() if entry.state == "pending"]
     data = job_config(request.config, 1)
     for path in pending[:3]:

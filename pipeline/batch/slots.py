@@ -1,4 +1,4 @@
-"""Chooses the number of scenes at the same time, and of threads, by cores and memory."""
+"""Chooses how many scenes run at the same time, by the number of cores and the memory."""
 
 from dataclasses import dataclass
 
@@ -21,9 +21,9 @@ class Slots:
     threads: int
     """Threads per scene."""
     memory_limit: int
-    """Bytes per scene, without those of the program."""
+    """Memory per scene in bytes, without the program itself."""
     program_bytes: int
-    """Bytes that the program itself needs, together with its engine."""
+    """Memory in bytes that the program itself takes, with its engine."""
 
     def __str__(self) -> str:
         """Return a text such as ``2 scenes at a time, 1 thread and 800 MB each``."""
@@ -43,15 +43,15 @@ def choose_slots(
     workers: int | None = None,
     threads: int | None = None,
 ) -> Slots:
-    """Choose as many scenes as cores and memory allow, because one thread each wastes least.
+    """Choose as many scenes as cores and memory allow; one thread per scene wastes least time.
 
     Args:
         cores: number of usable cores.
         memory: bytes for the whole batch.
         engine: name of the engine.
-        scene_bytes: bytes that a scene alone, without the program, needs on one thread.
-        workers: the requested number of scenes, if any.
-        threads: the requested number of threads per scene, if any.
+        scene_bytes: bytes that a scene takes on one thread, without the program.
+        workers: number of scenes at the same time, if the user requests one.
+        threads: number of threads per scene, if the user requests one.
     """
     program = PROGRAM.get(engine, PROGRAM_OTHERWISE)
     fitting = max(memory // (program + (scene_bytes or USUAL_SCENE)), 1)

@@ -27,7 +27,7 @@ class FoundScene:
     path: str
     """Absolute path; links are not resolved."""
     size: int | None
-    """Size in bytes, or None if the file does not exist."""
+    """Size of the file in bytes, or None if the file does not exist."""
     mtime_ns: int | None
 
     @property
@@ -42,10 +42,10 @@ def find_scenes(
     """Return all scenes, each once, sorted by path.
 
     Args:
-        inputs: files, folders, patterns, ``@file`` with one of these per line, or ``-`` for such
-            lines on standard input.
+        inputs: files, folders, patterns, ``@file`` for a file with one of these per line, or ``-``
+            for lines on standard input.
         output: the output folder, which is not searched for scenes.
-        config_name: name of the configuration; in the output folder it marks products, not scenes.
+        config_name: name of the configuration; by this name, the search recognises products.
         shard: the part of the scenes to return, as its number (from 1) and the number of parts. The
             shard of a scene depends only on its file name.
 
@@ -62,7 +62,7 @@ def find_scenes(
 
 
 def shard_of(path: str, count: int) -> int:
-    """Return the shard (from 1) of a scene by its file name alone, because folders may move."""
+    """Return the shard (from 1) of a scene, from its file name only, because folders may move."""
     digest = hashlib.blake2b(os.path.basename(path).encode(errors="surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") % count + 1
 

@@ -29,15 +29,15 @@ class LedgerStatus:
     runs: dict[str, SceneCounts]
     """Number of scenes in each state, for each configuration by its name."""
     workers: list[Holder]
-    """Processes that work now."""
+    """Processes that work on scenes now."""
     last: Holder | None
     """The process that started last."""
     failures: list[LedgerEntry]
-    """The last failed scenes."""
+    """The scenes that failed last."""
 
     @property
     def scenes_per_minute(self) -> float | None:
-        """Rate of the present workers (else of the last one), or None if no scene was done."""
+        """Scenes per minute of the present processes, else of the last process; None if unknown."""
         measured = self.workers or ([self.last] if self.last is not None else [])
         rates = [60 * h.done / h.elapsed for h in measured if h.elapsed > 0 and h.done]
         return sum(rates) or None
@@ -49,9 +49,9 @@ class _Progress:
 
     counts: SceneCounts
     rate: float | None
-    """Scenes per minute of all workers, or of the last workers if none works now."""
+    """Scenes per minute of all processes together; if none works now, of those that worked last."""
     left: int
-    """Number of scenes that are not done yet."""
+    """Number of scenes that are pending or running."""
     seconds_left: float | None
     """Estimated remaining seconds, or None if no process works or the rate is unknown."""
 
@@ -67,7 +67,7 @@ class _Progress:
 
 
 def read_status(path: Path) -> list[LedgerStatus]:
-    """Read a ledger, or every ledger in a folder; raise LedgerError if there is none."""
+    """Read one ledger or all ledgers of a folder; raise LedgerError if no ledger exists."""
     if not path.is_dir():
         return [_status_of(path)]
     found = sorted(path.glob(f"{LEDGER_STEM}*{LEDGER_SUFFIX}"))
@@ -93,7 +93,7 @@ def _status_of(path: Path) -> LedgerStatus:
 
 
 def lines(found: Sequence[LedgerStatus]) -> Iterator[str]:
-    """Yield lines that describe the progress."""
+    """Yield lines of text that describe the progress."""
     for status in found:
         yield str(status.ledger)
         yield from (f"  {run:<14}{_counted(counts)}" for run, counts in status.runs.items())

@@ -1,7 +1,7 @@
-"""A supervisor keeps one child process, limits its time and memory, and explains its death.
+"""A supervisor limits the time and memory of a child process, and explains why it ended.
 
-An exception, a hang, a lack of memory, a kill or a crash inside a library costs only the current
-scene. The same supervisor runs in a thread here and in a task of a Dask worker.
+If the child fails, hangs, crashes, is killed or lacks memory, only the current scene is lost.
+Supervisors run in threads of the batch process or in tasks of Dask workers.
 """
 
 import contextlib
@@ -39,14 +39,14 @@ class _DiedError(Exception):
 
 
 class Supervisor:
-    """Processes scenes in a child, which starts with the first scene and is replaced if it dies."""
+    """Processes scenes in a child process, starts this child, and replaces it when it dies."""
 
     def __init__(self) -> None:
         self._child: _Child | None = None
         self._stopping = threading.Event()
 
     def run(self, job: Job, progress: Progress = lambda _done, _all: None) -> JobOutcome:
-        """Process a scene in the child; always return an outcome, within the job's time limit."""
+        """Process a scene in the child process; always return an outcome within the time limit."""
         begun = time.monotonic()
         outcome, target = self._run(job, progress, begun + job.timeout_s)
         if outcome.kind in (kinds.CRASH, kinds.TIMEOUT, kinds.MEMORY, kinds.STOPPED, kinds.DEFECT):
@@ -58,7 +58,7 @@ class Supervisor:
         return replace(outcome, seconds=time.monotonic() - begun)
 
     def estimate(self, job: Job) -> int | None:
-        """Return the bytes that a scene needs on one thread (without the program), or None."""
+        """Return the bytes that a scene takes on one thread (without the program), or None."""
         try:
             child = self._started()
             child.send({"do": "estimate", "job": asdict(job)})
@@ -72,7 +72,7 @@ class Supervisor:
         return found
 
     def stop(self) -> None:
-        """Give up the current scene so that ``run`` returns soon; any thread may call this."""
+        """Stop the current scene, so that ``run`` returns soon; any thread may call this method."""
         self._stopping.set()
         child = self._child
         if child is not None:
@@ -135,7 +135,7 @@ class Supervisor:
         return None
 
     def _death(self) -> str:
-        """Explain why the child ended."""
+        """Return a text that says why the child process ended."""
         child = self._child
         if child is None:
             return "its process could not be started. Check the free memory of the machine."
@@ -219,12 +219,12 @@ class _Child:
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
     def kill(self) -> None:
-        """End the process at once; any thread may call this."""
+        """End the child process at once; any thread may call this method."""
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
 
     def wait(self) -> int | None:
-        """Return the exit code (a signal as a negative number), or None if the process hangs."""
+        """Return the child's exit code (-n after signal n), or None if the child does not end."""
         try:
             return self._process.wait(10)
         except subprocess.TimeoutExpired:
@@ -238,7 +238,7 @@ class _Child:
         return f" in {frames[0]}" if frames else ""
 
     def close(self) -> None:
-        """Close the pipes once the process is gone."""
+        """Close the pipes after the child process has ended."""
         self.wait()
         for number in (self._to_child, self._from_child, self._lifeline):
             os.close(number)
@@ -246,7 +246,7 @@ class _Child:
 
 
 def _frames(dump: str) -> Iterator[str]:
-    """Yield faulthandler's frames as ``read_chunk (hdf5_chunks.py, line 117)``, innermost first."""
+    """Yield the frames of a crash as ``read_chunk (hdf5_chunks.py, line 117)``, innermost first."""
     _, current, after = dump.rpartition("Current thread")
     for line in (after if current else "").splitlines():
         words = line.strip()

@@ -1,4 +1,4 @@
-"""The command ``ocpipe``: parse, load the configuration, make one library call, exit with a code.
+"""The command ``ocpipe``, which only parses its arguments and calls the library.
 
 Heavy libraries are imported only when a command needs them.
 """

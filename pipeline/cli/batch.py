@@ -1,4 +1,4 @@
-"""``ocpipe batch`` and ``ocpipe status``: process many scenes, and show the progress."""
+"""The commands ``ocpipe batch``, for many scenes, and ``ocpipe status``, for their progress."""
 
 import logging
 import signal

@@ -1,4 +1,4 @@
-"""The display of a batch on stderr: bars on a terminal, one line per scene elsewhere."""
+"""Shows a batch on stderr, with bars on a terminal, otherwise with one line per scene."""
 
 import logging
 import os
@@ -20,10 +20,10 @@ _LEVELS = {"warning": logging.WARNING, "error": logging.ERROR, "critical": loggi
 
 
 class LineDisplay:
-    """One line per scene, for log files and programs."""
+    """Writes one line per scene, for log files and other programs."""
 
     done_level = logging.INFO
-    """Level of the line for a scene without problems."""
+    """Log level of the line for a scene that has no problem."""
 
     def __init__(self) -> None:
         self._counts, self._ended, self._waiting_for = SceneCounts(), 0, ""
@@ -35,7 +35,7 @@ class LineDisplay:
         pass
 
     def begun(self, slots: str, counts: SceneCounts) -> None:
-        """Show the number of scenes and the resources for them."""
+        """Show the number of scenes, and the resources that the scenes get."""
         self._counts = counts
         log.info(
             "%d scenes to process (%d done before, %d failed before); %s",
@@ -52,7 +52,7 @@ class LineDisplay:
         log.debug("%s: block %d of %d", _name(path), done, total, extra={"scene": path})
 
     def scene_ended(self, path: str, state: str, outcome: JobOutcome, suspect: str | None) -> None:
-        """Show how a scene ended: done, failed, skipped, or pending again."""
+        """Show the state of a scene at its end: done, failed, skipped, or pending again."""
         facts = {"scene": path, "state": state, "seconds": round(outcome.seconds, 3)}
         for level, text in outcome.messages:
             log.log(_LEVELS.get(level, logging.DEBUG), "%s", text, extra={"scene": path})
@@ -71,14 +71,14 @@ class LineDisplay:
             log.warning("%s: suspect: %s", _name(path), suspect, extra={"scene": path})
 
     def waiting(self, why: str) -> None:
-        """Show once why the batch waits."""
+        """Show the reason why the batch waits; show each reason only once."""
         if why != self._waiting_for:
             log.info("waiting: %s", why)
         self._waiting_for = why
 
 
 class BarDisplay(LineDisplay):
-    """A bar for the batch with rate and remaining time, and a bar per running scene.
+    """Shows a bar for the batch (with rate and remaining time) and a bar for each running scene.
 
     Scenes that fail, are tried again or are suspect appear as lines above the bars.
     """
@@ -138,7 +138,7 @@ class BarDisplay(LineDisplay):
 
 
 def display() -> LineDisplay:
-    """Return bars if stderr is a terminal, lines otherwise."""
+    """Return a listener that shows bars if stderr is a terminal, and lines otherwise."""
     return BarDisplay() if sys.stderr.isatty() else LineDisplay()
 
 

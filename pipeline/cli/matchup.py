@@ -1,4 +1,4 @@
-"""``ocpipe matchup``: match in-situ points with scenes, to train and to validate networks."""
+"""The command ``ocpipe matchup``, which matches in-situ points with scenes."""
 
 import logging
 import sys
@@ -108,7 +108,7 @@ def _refuse_to_overwrite(points: Path, output: Path, rejected: Path) -> None:
 def _changes(
     masks: str | None, insitu_brdf: str | None, all_scenes: bool, average: bool, **values: Any
 ) -> dict[str, Any]:
-    """Return the settings that the options change (``values`` by the key of the configuration)."""
+    """Return the settings that the options change; ``values`` holds each option by its key."""
     changes = {key: value for key, value in values.items() if value is not None}
     if masks is not None:
         changes["masks"] = {} if masks == "none" else {"preset": masks}

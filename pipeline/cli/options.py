@@ -17,14 +17,14 @@ POSITIVE = click.IntRange(min=1)
 
 
 class Numbers(click.ParamType):  # type: ignore[type-arg]  # generic in its stubs only
-    """Numbers with a separator between them."""
+    """A type of options: several numbers with a separator between them."""
 
     def __init__(self, name: str, separator: str, count: int, number: type) -> None:
         self.name = name
         self._separator, self._count, self._number = separator, count, number
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Return the numbers of a text; return numbers unchanged."""
+        """Return the numbers in a text; if ``value`` is a tuple already, return it unchanged."""
         if isinstance(value, tuple):
             return value
         try:
@@ -43,7 +43,7 @@ SPAN = Numbers("first:end in whole numbers", ":", 2, int)
 def option(
     flags: str, text: str, otherwise: str, kind: Any = None, **how: Any
 ) -> Callable[[Command], Command]:
-    """Declare an option with a help text, which shows ``otherwise`` as the default."""
+    """Declare an option; the help text shows ``otherwise`` as its default."""
     return click.option(*flags.split(), type=kind, show_default=otherwise, help=text, **how)
 
 
@@ -100,7 +100,7 @@ def run_options(command: Command) -> Command:
 
 
 def configured(config: str, **options: Any) -> "RunConfig":
-    """Load a configuration and change it as the options say.
+    """Load a configuration, and replace settings by the options of the command line.
 
     Raises:
         ConfigError: the configuration or an option is wrong.

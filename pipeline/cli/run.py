@@ -1,4 +1,4 @@
-"""``ocpipe run``: process scenes one after the other."""
+"""The command ``ocpipe run``, which processes scenes one after the other."""
 
 import logging
 import signal
@@ -68,7 +68,7 @@ def run(
 
 
 def _run_one(scene: Path, settings: "RunConfig", dry_run: bool) -> bool:
-    """Process a scene or print its plan; report a failure and return whether all went well."""
+    """Process a scene or print its plan; report a failure, and return whether it succeeded."""
     from pipeline.cli.terminal import block_progress
     from pipeline.process import plan_scene, process_scene
     from pipeline.run.plan_text import plan_lines

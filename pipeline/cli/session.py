@@ -1,4 +1,4 @@
-"""What every command shares: logging, signals, imports, progress of training, exit codes."""
+"""Functions that commands share, for logging, signals, imports, progress and exit codes."""
 
 import atexit
 import contextlib
@@ -22,7 +22,7 @@ log = logging.getLogger("pipeline")
 
 @contextlib.contextmanager
 def importing() -> Iterator[None]:
-    """Switch the garbage collector off while a command imports its libraries.
+    """Turn the garbage collector off while a command imports its libraries.
 
     The collector would go through all objects many times, which takes a third of a second, although
     these objects stay until the end anyway.
@@ -49,7 +49,7 @@ _signals: list[int] = []
 
 
 def stopped(number: int) -> NoReturn:
-    """End with the exit code that a shell expects after a signal; ignore further signals."""
+    """End the program with the exit code 128 + ``number`` of the signal; ignore later signals."""
     _signals.append(number)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -58,7 +58,7 @@ def stopped(number: int) -> NoReturn:
 
 
 def unless_stopped(progress: Callable[[int, int], None]) -> Callable[[int, int], None]:
-    """Return a progress callback that ends the run at the next block after a lost signal.
+    """Return a function like ``progress`` that also ends the program if a signal was lost.
 
     A signal is lost if it arrives inside a finalizer, because Python drops exceptions there.
     """
@@ -78,7 +78,7 @@ def failure(error: PipelineError) -> None:
 
 @contextlib.contextmanager
 def exit_on_error(*wrong: type[PipelineError]) -> Iterator[None]:
-    """End the command at an error, with exit code 2 for these kinds and 1 for other errors."""
+    """End the command after an error, with exit code 2 for these kinds and 1 for other errors."""
     try:
         yield
     except wrong as error:
@@ -96,7 +96,7 @@ def wrong_use(error: PipelineError) -> NoReturn:
 
 @contextlib.contextmanager
 def guarded() -> Iterator[None]:
-    """End a training command at an error or at Ctrl-C, without a traceback."""
+    """End a training command without a traceback after an error or Ctrl-C."""
     try:
         with exit_on_error(ConfigError, NetworkError):
             yield
@@ -126,7 +126,7 @@ class TrainingProgress:
     board: "TensorBoardLog | None"
 
     def epoch(self, epoch: "Epoch", epochs: int) -> None:
-        """Show an epoch that is done."""
+        """Show an epoch that has just ended."""
         best = " (best)" if epoch.is_best else ""
         losses = f"loss {epoch.loss:.4g}, validation {epoch.validation_loss:.4g}{best}"
         self.show(epoch.number, epochs, losses)

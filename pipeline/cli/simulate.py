@@ -1,4 +1,4 @@
-"""``ocpipe simulate``: make tables of simulated waters to train networks."""
+"""The command ``ocpipe simulate``, which makes tables of simulated waters for training."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

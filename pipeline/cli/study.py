@@ -1,4 +1,4 @@
-"""``ocpipe train --study``: compare several sizes of a network and choose one."""
+"""The option ``ocpipe train --study``, which compares several sizes of a network."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,10 +24,10 @@ study_option = option(
 def choose_size(
     recipe: "TrainingConfig", options: tuple[str, ...], output: Path
 ) -> "tuple[TrainingConfig, Path]":
-    """Run a capacity study if ``--study`` has options, and write and show the report of the study.
+    """If ``--study`` is given, run a capacity study, and write and show its report.
 
     Returns:
-        The recipe with the chosen size, and the folder for its checkpoints.
+        The recipe with the chosen size, and the folder for the checkpoints of its training.
     """
     checkpoints = output / "checkpoints"
     if not options:

@@ -1,4 +1,4 @@
-"""Messages and progress on stderr: bars on a terminal, plain lines elsewhere."""
+"""Shows messages and progress on stderr: bars on a terminal, otherwise lines of text."""
 
 import contextlib
 import datetime
@@ -16,7 +16,7 @@ BETWEEN_LINES = 2.0
 
 
 class _Lines(logging.Formatter):
-    """Formats a message as ``12:00:01 warning message``, in log files with the date."""
+    """Formats a message as ``12:00:01 warning message``; in log files, the date is added."""
 
     def __init__(self) -> None:
         dated = "" if sys.stderr.isatty() else "%Y-%m-%d "
@@ -28,7 +28,7 @@ class _Lines(logging.Formatter):
 
 
 class _CurrentStderr(logging.StreamHandler[TextIO]):
-    """Writes to the current ``sys.stderr``, so that a progress bar moves out of the way."""
+    """Writes to the current ``sys.stderr``, so that messages appear above a progress bar."""
 
     @property
     def stream(self) -> TextIO:
@@ -40,7 +40,7 @@ class _CurrentStderr(logging.StreamHandler[TextIO]):
 
 
 class _JsonLines(logging.Formatter):
-    """Writes a JSON object per message: time (UTC), level, text, and the facts of the message."""
+    """Writes each message as a JSON object with time (UTC), level, text and facts."""
 
     # Attributes of every record; any other was given with the message.
     _USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "taskName"}
@@ -63,7 +63,7 @@ class _JsonLines(logging.Formatter):
 
 
 def start_logging(level: str, as_json: bool = False) -> None:
-    """Show this program's messages of a level and above, and warnings and errors of libraries."""
+    """Show this program's messages from a level on, and warnings and errors of libraries."""
     handler = _CurrentStderr()
     handler.setFormatter(_JsonLines() if as_json else _Lines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
@@ -72,9 +72,9 @@ def start_logging(level: str, as_json: bool = False) -> None:
 
 @contextlib.contextmanager
 def block_progress(name: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function that shows the number of finished blocks and of all blocks.
+    """Yield a function that shows how many of all blocks are finished.
 
-    The function moves a bar on a terminal, and writes debug messages elsewhere.
+    On a terminal, the function moves a bar; elsewhere, it writes debug messages.
     """
     if not sys.stderr.isatty():
         yield lambda done, total: log.debug("%s: block %d of %d", name, done, total)
@@ -89,8 +89,8 @@ def block_progress(name: str) -> Iterator[Callable[[int, int], None]]:
 def epoch_progress(name: str) -> Iterator[Callable[[int, int, str], None]]:
     """Yield a function that shows the epoch, the last epoch, and the progress in words.
 
-    The function moves a bar on a terminal. Elsewhere it writes lines, at most one every two
-    seconds, and always a line for the last epoch.
+    On a terminal, the function moves a bar. Elsewhere it writes a line for the last epoch, and
+    before that at most one line every two seconds.
     """
     if not sys.stderr.isatty():
         shown = float("-inf")
@@ -115,7 +115,7 @@ def epoch_progress(name: str) -> Iterator[Callable[[int, int, str], None]]:
 
 @contextlib.contextmanager
 def _moving(name: str, *columns: Any, **fields: Any) -> Iterator[Callable[..., None]]:
-    """Yield a function that moves a bar; the bar disappears at the end."""
+    """Yield a function that moves a progress bar; the bar disappears at the end."""
     from rich.console import Console
     from rich.progress import Progress
 

@@ -187,9 +187,9 @@ def export(
 def _train(
     recipe: "Kind", output: Path, fit: "Callable[..., TrainingResult]", checkpoints: Path
 ) -> None:
-    """Train one network or all networks of an ensemble, and write the results.
+    """Train one network, or all networks of an ensemble, and write the results.
 
-    ``fit`` takes the recipe, a listener, a folder for checkpoints and prepared samples.
+    The arguments of ``fit`` are a recipe, a listener, a folder for checkpoints, and samples.
     """
     from pipeline.training.ensemble import train_ensemble
     from pipeline.training.results import write_results
@@ -235,6 +235,6 @@ def _single(file: Path, folders: tuple[Path, ...]) -> "Network":
 
 
 def _forget(output: Path, restart: bool) -> None:
-    """Remove the checkpoints of an earlier call, if the user wants a new start."""
+    """If ``restart`` is true, remove the checkpoints of an earlier call."""
     if restart and (output / "checkpoints").is_dir():
         shutil.rmtree(output / "checkpoints")

@@ -1,4 +1,4 @@
-"""``ocpipe tune``: search for hyperparameters, and write the best ones as a recipe."""
+"""The command ``ocpipe tune``, which searches for hyperparameters and writes a recipe."""
 
 import contextlib
 import logging
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("pipeline")
 
 BETWEEN_LINES = 10.0
-"""Seconds between log lines about epochs; the end of each short training also has a line."""
+"""Seconds between log lines about epochs; another line is written when a training ends."""
 
 
 @click.command()
@@ -65,7 +65,7 @@ def tune(
 
 
 def _progress(output: Path) -> "OpenListener":
-    """Return a listener for the epochs of trials: a bar on a terminal, otherwise log lines."""
+    """Return a function that makes a listener for a training, which shows a bar or log lines."""
     if sys.stderr.isatty():
         return lambda name: listening(name, output)
     last = [time.monotonic()]
@@ -74,14 +74,14 @@ def _progress(output: Path) -> "OpenListener":
 
 @dataclass(frozen=True)
 class _FewLines:
-    """Logs an epoch from time to time, whichever training the epoch belongs to."""
+    """Logs an epoch from time to time; all trainings share the time of the last log line."""
 
     name: str
     last: list[float]
     """Time of the last log line in seconds, shared by all trainings."""
 
     def epoch(self, epoch: "Epoch", epochs: int) -> None:
-        """Log an epoch if the last log line is old enough."""
+        """Log an epoch if enough time has passed since the last log line."""
         if time.monotonic() - self.last[0] > BETWEEN_LINES:
             self.last[0] = time.monotonic()
             log.info("%s: epoch %d of %d", self.name, epoch.number, epochs)

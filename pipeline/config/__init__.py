@@ -1,8 +1,8 @@
 """The configurations that users write in YAML, as typed models; an unknown key is an error.
 
-``science`` decides the content of a product and is recorded in it. ``execution`` decides how and
-where the work is done, ``batch`` how many scenes are processed, and ``qc`` which of them are
-suspect; these three leave no trace in a product.
+The content of a product depends on ``science``, which is recorded in it. ``execution`` says how and
+where the work is done, ``batch`` says how many scenes are processed, and ``qc`` says which of these
+scenes are suspect; a product does not contain these three sections.
 """
 
 from pipeline.config.run import RunConfig, as_yaml, hash_of, load_config

@@ -1,4 +1,4 @@
-"""How a batch processes many scenes, and which scenes are suspect; products record neither."""
+"""How a batch processes many scenes, and which scenes are suspect; products do not record this."""
 
 from typing import Annotated, Any, Literal
 
@@ -15,7 +15,7 @@ class DaskCluster(Strict):
 
     kind: Literal["slurm", "pbs", "lsf", "sge", "htcondor", "oar", "moab"]
     jobs: int = Field(default=1, ge=1)
-    """Number of submitted jobs."""
+    """Number of jobs to submit."""
     options: dict[str, Any] = {}
     """Arguments of dask-jobqueue's cluster class: queue, cores, memory, walltime ..."""
 
@@ -24,20 +24,20 @@ class Batch(Strict):
     """How a batch processes its scenes."""
 
     inputs: tuple[str, ...] = ()
-    """Scenes, folders, patterns and @lists, used if the command line names none."""
+    """Scenes, folders, patterns and @lists to process if the command line names no scenes."""
     executor: Literal["processes", "inline", "dask"] = "processes"
     """Where scenes run: in local processes, in this process (unprotected), or on a Dask cluster."""
     workers: int | None = Field(default=None, ge=1)
     """Number of scenes that run at the same time; by default as many as cores and memory allow."""
     scheduler: str | None = None
-    """Address of a Dask scheduler, tcp://host:port; by default a cluster on this machine."""
+    """Address (tcp://host:port) of a Dask scheduler; by default a local cluster is started."""
     cluster: DaskCluster | None = None
     """A Dask cluster that a job scheduler starts."""
     timeout_s: float = Field(default=3600, gt=0)
     """Time limit of a scene in seconds."""
     max_attempts: int = Field(default=2, ge=1)
     """Number of attempts for a scene that times out, exhausts memory, or kills its process. A scene
-    that is itself at fault gets one attempt."""
+    whose file is at fault has one attempt."""
     if_exists: IfExists = "overwrite"
     """What to do if a file with the name of a product exists and is not in the ledger."""
     min_free_space: ByteSize = ByteSize(100_000_000)
@@ -56,9 +56,9 @@ class QualityControl(Strict):
     """Limits beyond which a finished scene is suspect."""
 
     valid_fraction_min: Share | None = None
-    """Smallest accepted share of pixels on which a network is computed, out of all pixels."""
+    """Each network must be computed on at least this share of all pixels."""
     input_out_of_range_max: Share | None = None
     """Largest accepted share of a network's pixels with an input outside its training range."""
     flag_fraction_max: dict[str, Share] = {}
-    """Largest accepted share of all pixels with a flag, by the name of the flag, with or without
-    the name of its variable (``CLDICE``, ``aph_flags.output_out_of_range``)."""
+    """For each flag, the largest accepted share of all pixels that have this flag. A flag is given
+    alone or after the name of its variable (``CLDICE``, ``aph_flags.output_out_of_range``)."""

@@ -18,14 +18,14 @@ DEFAULT_PRESET = "nasa"
 
 
 class TimeColumns(Strict):
-    """Columns with the time (UTC) of a point; by default the columns with the usual names."""
+    """Columns that contain a point's time (UTC); by default the columns with the usual names."""
 
     instant: Text | None = None
-    """Column of date and time together, in ISO 8601."""
+    """Column that contains date and time together, in ISO 8601."""
     date: Text | None = None
-    """Column of dates as yyyymmdd or ISO 8601, used with ``time``."""
+    """Column that contains the date as yyyymmdd or in ISO 8601; ``time`` names the other column."""
     time: Text | None = None
-    """Column of times as hh:mm or hh:mm:ss."""
+    """Column that contains the time of day as hh:mm or hh:mm:ss."""
     year: Text | None = None
     month: Text | None = None
     day: Text | None = None
@@ -51,23 +51,23 @@ class TimeColumns(Strict):
 
 
 class PointsConfig(Strict):
-    """The table of points and its columns."""
+    """The table of in-situ points, and the names of its columns."""
 
     format: TableFormat = "auto"
     delimiter: Text | None = None
-    """Delimiter of a text table; by default the one in its header line."""
+    """Delimiter of a text table; by default the delimiter in the header line of the table."""
     sample_dimension: Text | None = None
-    """Dimension of the points in a netCDF file, if several dimensions are possible."""
+    """Name of the dimension that counts the points, if a netCDF file has several dimensions."""
     missing: tuple[float, ...] = ()
-    """Numbers that stand for a missing value, in addition to those of the format."""
+    """Numbers that mean that a value is missing, in addition to the usual numbers of the format."""
     units: dict[Text, Text] = {}
-    """Units of columns, if a file does not state them or states wrong ones."""
+    """Units by column, if a file does not state the units or states wrong units."""
     latitude: Text | None = None
     longitude: Text | None = None
-    """Columns of latitude and longitude in degrees; by default those with the usual names."""
+    """Columns of latitude and longitude in degrees; by default columns with the usual names."""
     time: TimeColumns = TimeColumns()
     brdf_correction: BrdfState = "unknown"
-    """BRDF correction of the in-situ reflectances."""
+    """The BRDF correction that the in-situ reflectances already have."""
 
 
 class Valid(Strict):
@@ -77,20 +77,20 @@ class Valid(Strict):
     """
 
     share: float = Field(default=0.5, ge=0, le=1)
-    """Smallest share of valid pixels, out of the pixels that count."""
+    """Smallest share of valid pixels among the pixels without ``uncounted_flags``."""
     more_than: bool = False
-    """Whether more pixels than this share must be valid (50 % + 1 pixel)."""
+    """Whether more than ``share`` of the pixels must be valid, for example 50 % + 1 pixel."""
     uncounted_flags: tuple[str, ...] = ()
-    """Flags such as LAND whose pixels do not count; flags that a scene lacks are ignored."""
+    """Flags such as LAND; pixels with these flags are not counted. A scene may lack the flags."""
 
 
 class Uniformity(Strict):
-    """Limit for the variation of a band in the window: standard deviation / mean, no outliers."""
+    """Limit for the coefficient of variation of the bands in a window, without outliers."""
 
     wavelengths_nm: Span = (405.0, 570.0)
-    """Shortest and longest wavelength of the bands of ``quantity``, both included."""
+    """Shortest and longest wavelength (both included) of the bands of ``quantity`` to check."""
     also: tuple[Name, ...] = ()
-    """Names of other 2-D variables that are used like the bands if the scene has them."""
+    """Names of other 2-D variables, which are checked like the bands if the scene has them."""
     statistic: Literal["median", "max"] = "median"
     """Statistic that combines the coefficients of variation of all bands."""
     limit: Positive = 0.15
@@ -103,7 +103,7 @@ class Uniformity(Strict):
 
 
 class Considered(Strict):
-    """Limits within which unused pairs of a point and a scene are listed with the reason."""
+    """An unused pair of a point and a scene is listed, with the reason, within these limits."""
 
     hours: Positive = 24.0
     """Largest difference in time between point and scene."""
@@ -115,42 +115,42 @@ class MatchupConfig(Strict):
     """The configuration of match-ups."""
 
     preset: str | None = None
-    """Name of a shipped protocol; the other keys replace its settings."""
+    """Name of a shipped protocol; the other keys replace settings of the protocol."""
     points: PointsConfig = PointsConfig()
     reader: ReaderChoice = ReaderChoice()
     quantity: Literal["Rrs", "rho_s", "rho_w", "Lrc"] = "Rrs"
     wavelengths_nm: Span = (380.0, 720.0)
     """Shortest and longest wavelength of the bands taken from the scenes, both included."""
     plain: tuple[Name, ...] = ()
-    """Other 2-D variables (chlor_a, aot_869) taken from the scenes that have them."""
+    """Other 2-D variables (chlor_a, aot_869) to take from scenes that have such variables."""
     hours: Positive = 3.0
     """Largest difference in time between a point and the middle of the scene's coverage."""
     window: int = Field(default=5, ge=1, le=99)
     """Size of the window in lines and pixels (odd), around the pixel nearest to a point."""
     masks: MaskRules = MaskRules()
-    """Masks that apply to the window; masked pixels are not valid."""
+    """Masks for the pixels of the window; a masked pixel is not valid."""
     valid: Valid = Valid()
     outlier_deviations: Positive | None = 1.5
-    """Largest distance of a value from the window's mean, in standard deviations; values beyond it
-    are removed. null keeps all values."""
+    """Values are removed if they differ from the window's mean by more than this number of standard
+    deviations; with null, all values are kept."""
     value: Literal["mean", "median"] = "mean"
-    """Statistic of the remaining values that becomes the value of the window."""
+    """Statistic of the remaining values that is used as the value of the window."""
     uniformity: Uniformity | None = Uniformity()
     solar_zenith_max: Angle | None = 75.0
     sensor_zenith_max: Angle | None = 60.0
-    """Largest angles in degrees at the pixel nearest to the point; null for no limit."""
+    """Largest angles in degrees at the pixel nearest to the point; null means no limit."""
     distance_max_km: Positive | None = None
     """Largest distance from a point to the nearest pixel; by default the diagonal of the pixel."""
     scenes: Literal["nearest", "all"] = "nearest"
     """Scenes to use if several have a good window for a point: the nearest in time, or all."""
     same_pixel: Literal["keep", "average"] = "keep"
-    """Rows to write for several points in one pixel of a scene: one per point, or one of means."""
+    """keep: one row for each point. average: one row of means for all points in the same pixel."""
     considered: Considered = Considered()
 
     @model_validator(mode="before")
     @classmethod
     def _with_preset(cls, data: Any) -> Any:
-        """Add those settings of the protocol that the configuration does not replace."""
+        """Add the settings of the protocol that the configuration itself does not contain."""
         if not isinstance(data, Mapping) or data.get("preset") is None:
             return data
         presets = sorted(file.stem for file in (shipped_configs() / "matchup").glob("*.yaml"))
@@ -171,8 +171,8 @@ def load_matchup_config(
     """Return a configuration of match-ups from a file, a shipped protocol's name, or plain data.
 
     Args:
-        source: the configuration; if it names no protocol, NASA's is used.
-        changes: settings of the command line, which replace those of the configuration.
+        source: the configuration; if it names no protocol, NASA's protocol is used.
+        changes: settings of the command line, which replace settings of the configuration.
 
     Raises:
         ConfigError: the configuration cannot be read, or keys or values are wrong (all are named).
@@ -190,7 +190,7 @@ def load_matchup_config(
 
 
 def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge two sets of settings, section by section; the second set has priority."""
+    """Merge two sets of settings, section by section; settings of the second set have priority."""
     joined = dict(below)
     for key, value in above.items():
         under = joined.get(key)

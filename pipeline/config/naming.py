@@ -1,4 +1,4 @@
-"""The names of products: a template, filled with facts of the scene."""
+"""Makes the names of products from a template and facts of the scene."""
 
 import datetime
 import functools
@@ -26,7 +26,7 @@ class NameTemplate:
 
     ``{stem}`` is the scene's file name without its ending, ``{parent}`` the name of its folder, and
     ``{name}`` the name of the configuration. ``{sensor}``, ``{platform}``, ``{instrument}``,
-    ``{start}`` and ``{end}`` come from the scene itself. Only slashes of the template make folders;
+    ``{start}`` and ``{end}`` come from the scene itself. Slashes in the template separate folders;
     slashes in the values of fields are replaced.
 
     Raises:
@@ -53,7 +53,7 @@ class NameTemplate:
 
     @property
     def needs_scene(self) -> bool:
-        """Whether the scene must be opened to know the name."""
+        """Whether the scene must be opened before the name of its product is known."""
         return any(field in (*SCENE_FIELDS, *TIME_FIELDS) for _, field, _ in self._parts)
 
     def fill(
@@ -64,10 +64,10 @@ class NameTemplate:
         Args:
             source: the file of the scene.
             config_name: name of the configuration.
-            scene: attributes of the scene, if the template needs them.
+            scene: attributes of the scene, if the template contains fields for them.
 
         Raises:
-            SceneError: the scene does not have an attribute that the template needs.
+            SceneError: the scene lacks an attribute for a field of the template.
         """
         # Texts are faster than paths: a batch names hundreds of thousands of products.
         folder, name = os.path.split(os.path.abspath(source))
@@ -113,5 +113,5 @@ def _of_scene(field: str, spec: str, scene: Mapping[str, Any]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a text from a scene as a safe part of a file name (no slash, no dot at the start)."""
+    """Make a text from a scene safe for a file name: without slashes or a dot at the start."""
     return re.sub(r"^\.+", "_", re.sub(r"[^\w.+@=-]", "_", text))

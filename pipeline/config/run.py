@@ -1,4 +1,4 @@
-"""A whole run configuration: where it comes from, and how the command line changes it."""
+"""Loads a run configuration, and changes it by the options of the command line."""
 
 import json
 from collections.abc import Mapping
@@ -20,12 +20,12 @@ _WORDS = "run configuration"
 
 
 class Execution(Strict):
-    """How and where the work is done."""
+    """The settings that say how and where the work is done."""
 
     output: Path = Path()
     """Folder of the products."""
     network_dirs: tuple[Path, ...] = ()
-    """Folders in which networks are looked up, before those of OCPIPE_NETWORKS."""
+    """Folders in which networks are looked up, before the folders of OCPIPE_NETWORKS."""
     product: str = "{stem}.{name}.nc"
     """Path of a product below the output folder, as a :class:`NameTemplate`."""
     threads: int | None = Field(default=None, ge=1)
@@ -43,15 +43,15 @@ class Execution(Strict):
 
     @property
     def most_threads(self) -> int:
-        """Largest number of threads: the configured one, else one per core."""
+        """Largest number of threads, as configured; by default one per core."""
         return self.threads or available_cores()
 
 
 class RunConfig(Strict):
     """A whole run configuration.
 
-    Methods that change settings return a changed copy; a setting that is None stays as it is. These
-    methods raise a ConfigError if a setting is unknown or not valid.
+    Methods that change settings return a changed copy; an argument that is None changes
+    nothing. These methods raise a ConfigError if a setting is unknown or not valid.
     """
 
     name: Name
@@ -76,11 +76,11 @@ class RunConfig(Strict):
         return self._changed("science", {"networks": chosen})
 
     def executing(self, **changes: Any) -> "RunConfig":
-        """Change settings of the execution."""
+        """Return a copy with other settings of the section ``execution``."""
         return self._changed("execution", changes)
 
     def batching(self, **changes: Any) -> "RunConfig":
-        """Change settings of batches."""
+        """Return a copy with other settings of the section ``batch``."""
         return self._changed("batch", changes)
 
     def with_window(self, **changes: Any) -> "RunConfig":
@@ -89,7 +89,7 @@ class RunConfig(Strict):
         return self._changed("science", {"window": window}) if _given(changes) else self
 
     def with_chunk(self, chunk: tuple[int, int]) -> "RunConfig":
-        """Set the storage chunk of the products."""
+        """Return a copy with another size of the products' storage chunks."""
         output = self.science.output.model_dump() | {"chunk": chunk}
         return self._changed("science", {"output": output})
 
@@ -105,7 +105,7 @@ class RunConfig(Strict):
         return validated(RunConfig, data, origin, _WORDS)
 
     def science_record(self) -> dict[str, Any]:
-        """Return the science section as a product records it: plain data, files without folders.
+        """Return the science section as a product records it, with file names instead of paths.
 
         The lists of masks already hold the flags of the preset, so the preset is left out.
         """
@@ -126,7 +126,7 @@ def hash_of(record: Mapping[str, Any]) -> str:
 
 
 def load_config(source: "str | Path | Mapping[str, Any] | RunConfig") -> RunConfig:
-    """Return a run configuration from a file, a shipped one by its name, or plain data.
+    """Return a run configuration from a file, the name of a shipped configuration, or plain data.
 
     Raises:
         ConfigError: the configuration cannot be read, or keys or values are wrong (all are named).

@@ -22,17 +22,17 @@ TableFormat = Literal["auto", "csv", "parquet", "feather", "netcdf", "seabass", 
 
 
 class VariableConfig(Strict):
-    """One quantity, with several wavelengths, with one, or without a wavelength."""
+    """One quantity with its wavelengths; a quantity may also have no wavelength."""
 
     quantity: Name
     wavelengths_nm: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = Field(
         default=None, min_length=1
     )
-    """Wavelengths, one variable for each; without wavelengths, the quantity is one variable."""
+    """Each wavelength makes one variable; without wavelengths, the quantity is one variable."""
     column: Text | None = None
-    """Name of the column (without the wavelength if there are several); by default the quantity."""
+    """Name of the column, without the wavelengths if there are several; by default ``quantity``."""
     units: Text | None = None
-    """Units of the network's variable; by default those of ``configs/quantities.yaml``."""
+    """Units of the network's variable; by default the units in ``configs/quantities.yaml``."""
     transform: str = "log10"
     scaling: str = "minmax"
     long_name: str | None = None
@@ -42,16 +42,15 @@ class VariableConfig(Strict):
 
 
 class ClassesConfig(Strict):
-    """The classes of a classifier: the values of a column, or the first rule that is true."""
+    """Where the classes of samples come from: the values of a column, or rules."""
 
     column: Text | None = None
     quantity: Name = "class"
     names: tuple[ClassName, ...] | None = Field(default=None, min_length=2)
     """Classes in the order of the network's outputs; by default the column's values, sorted."""
     rules: dict[ClassName, Text] = {}
-    """Expressions by class, instead of a column, in the order of the network's outputs. A row gets
-    the first class whose expression is true, but no class if an earlier expression needs a missing
-    value."""
+    """An expression for each class, in the order of the network's outputs. A row has the first
+    class whose expression is true, but no class if a value is missing for an earlier expression."""
     otherwise: ClassName | None = None
     """The last class, for rows for which no rule is true; by default such rows have no class."""
 
@@ -78,30 +77,30 @@ class ClassesConfig(Strict):
 
     @property
     def order(self) -> tuple[str, ...] | None:
-        """The classes in the order of the network's outputs, or None if the column decides."""
+        """The classes in the order of the outputs; None if they must be found in the column."""
         if not self.rules:
             return self.names
         return (*self.rules, *(() if self.otherwise is None else (self.otherwise,)))
 
     @property
     def origin(self) -> str:
-        """Source of the classes, for messages."""
+        """A text for messages that says where the classes come from."""
         return "samples.classes.rules" if self.column is None else f"column {self.column!r}"
 
 
 class FileConfig(Strict):
-    """One table of samples; a path alone means ``{path: ...}``."""
+    """One table of samples; the configuration may also give only its path."""
 
     path: Path
     """Path of the table, relative to the current folder."""
     columns: dict[Text, Text] = {}
-    """Expressions for new columns of this file, computed before the new columns of all files."""
+    """Expressions for new columns of this file; new columns of all files are computed later."""
     units: dict[Text, Text] = {}
-    """Units of columns, for this file."""
+    """Units by column, for this file only."""
     filter: Text | None = None
-    """Expression that must be true for the rows of this file that are used."""
+    """An expression; only rows of this file for which this expression is true are used."""
     part: Literal["train", "validation", "test"] | None = None
-    """Part that gets all rows of this file; by default ``splits`` divides the rows of the file."""
+    """Part to which all rows of this file belong; by default ``splits`` divides these rows."""
 
     @model_validator(mode="before")
     @classmethod
@@ -120,38 +119,38 @@ class FileConfig(Strict):
 
 
 class SamplesConfig(Strict):
-    """The tables of samples, and which of their columns are inputs and targets of a network."""
+    """The tables of samples, and the columns for the inputs and targets of a network."""
 
     files: tuple[FileConfig, ...] = Field(min_length=1)
     format: TableFormat = "auto"
     delimiter: Text | None = None
-    """Delimiter of a text table; by default the one in its header line."""
+    """Delimiter of a text table; by default the delimiter in the header line of the table."""
     sample_dimension: Text | None = None
-    """Dimension of the samples in a netCDF file, if several dimensions are possible."""
+    """Name of the dimension that counts the samples, if a netCDF file has several dimensions."""
     missing: tuple[float, ...] = ()
-    """Numbers that stand for a missing value, in addition to those of the format."""
+    """Numbers that mean that a value is missing, in addition to the usual numbers of the format."""
     columns: dict[Text, Text] = {}
-    """Expressions for new columns, computed in this order before anything else."""
+    """Expressions for new columns, which are computed first, in the given order."""
     units: dict[Text, Text] = {}
-    """Units of columns, if a file does not state them or states wrong ones."""
+    """Units by column, if a file does not state the units or states wrong units."""
     inputs: tuple[VariableConfig, ...] = ()
-    """Inputs of the network; fine-tuning names none, because the network has its inputs."""
+    """Inputs of a new network; for fine-tuning this is empty, because the network has inputs."""
     targets: tuple[VariableConfig, ...] = ()
     classes: ClassesConfig | None = None
-    """Classes, which replace the targets."""
+    """The classes of a classifier, which has classes instead of targets."""
     tolerance_nm: float = Field(default=3.0, ge=0, le=50)
-    """Largest distance of a column's wavelength from the configured one."""
+    """Largest difference in nm between the wavelengths of a column and of a variable."""
     filter: Text | None = None
-    """Expression that must be true for the rows that are used."""
+    """An expression; only rows for which this expression is true are used."""
     group: Text | None = None
-    """Column of groups (cruise, station, scene); rows of one group stay in the same part."""
+    """Column that names a row's group (cruise, station, scene); a group is never divided."""
     time: Text | None = None
-    """Column of times: text in ISO 8601, or dates as yyyymmdd."""
+    """Column that contains times as texts in ISO 8601, or dates as yyyymmdd."""
     weight: Text | None = None
-    """Column of weights, 0 or more."""
+    """Column that contains the weights of the rows; a weight is 0 or more."""
     missing_inputs: Literal["drop", "error"] = "drop"
     missing_targets: Literal["error", "drop", "mask"] = "error"
-    """``drop`` leaves out rows that lack a target, ``mask`` only rows that lack all of them."""
+    """drop: rows that lack a target are not used. mask: rows that lack all targets are not used."""
 
     @model_validator(mode="after")
     def _targets_or_classes(self) -> "SamplesConfig":
@@ -162,10 +161,10 @@ class SamplesConfig(Strict):
         return self
 
     def reading(self, paths: tuple[Path, ...]) -> Self:
-        """Return these settings with other files instead of the configured ones.
+        """Return a copy of these settings with other files.
 
         Raises:
-            ConfigError: the configured files define their own columns, and the number differs.
+            ConfigError: configured files have their own settings, and the number of files differs.
         """
         if not any(file.says_more for file in self.files):
             files = tuple(FileConfig(path=path) for path in paths)
@@ -182,15 +181,15 @@ class SamplesConfig(Strict):
 
 
 class SplitsConfig(Strict):
-    """How rows are divided into training, validation (early stopping) and test."""
+    """How the samples are divided into parts for training, validation and test."""
 
     by: Literal["group", "time", "random"] = "group"
     validation: float = Field(default=0.2, gt=0, lt=1)
-    """Share of all rows for validation."""
+    """Share of all rows that are used for validation."""
     test: float = Field(default=0.2, ge=0, lt=1)
-    """Share of all rows for the test; 0 for no test."""
+    """Share of all rows that are used for the test; with 0, there is no test."""
     folds: int | None = Field(default=None, ge=2, le=100)
-    """Number of parts, each of which is the test part once; then ``test`` is not used."""
+    """Number of parts; each of them is the test part once, and ``test`` is ignored."""
     seed: int = Field(default=1, ge=0)
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""The science of a run: what decides the content of a product, and is recorded in it."""
+"""The science section of a configuration, on which the content of a product depends."""
 
 import functools
 import json
@@ -31,7 +31,7 @@ FACTS = frozenset(
 
 
 class ReaderOptions(Strict):
-    """The options of a reader; each reader with options extends this class."""
+    """Base class for the options of a reader; each reader with options has its own class."""
 
 
 class ReaderChoice(Strict):
@@ -39,7 +39,7 @@ class ReaderChoice(Strict):
 
     format: str = "auto"
     options: dict[str, Any] = {}
-    """Options of the reader; the format decides which keys exist."""
+    """Options of the reader; each format has its own options."""
 
     @field_validator("options")
     @classmethod
@@ -68,7 +68,7 @@ class Window(Strict):
 
     bbox: tuple[float, float, float, float] | None = None
     """West, south, east, north in degrees; a box with west > east crosses the antimeridian. The
-    window is the smallest rectangle of lines and pixels with every pixel centre in the box."""
+    window is the smallest rectangle of lines and pixels that holds all pixel centres in the box."""
     lines: tuple[int, int] | None = None
     """The first line, and the line after the last one, counted from 0."""
     pixels: tuple[int, int] | None = None
@@ -98,14 +98,14 @@ class Window(Strict):
 
 
 class MaskRules(Strict):
-    """The pixels that are excluded from every network."""
+    """Rules for excluding pixels from the computation of every network."""
 
     preset: str | None = None
     """Name of a shipped list of flags; the other keys add to this list."""
     flags: tuple[str, ...] = ()
     """Flags of the file: a pixel is excluded if one of them is set."""
     flags_if_present: tuple[str, ...] = ()
-    """Like ``flags``, for flags that some files do not have."""
+    """Like ``flags``, but a file may lack these flags."""
     keep_flags: tuple[str, ...] = ()
     """Flags of the file: a pixel is excluded if none of them is set."""
     expressions: SortedDict = {}
@@ -114,16 +114,16 @@ class MaskRules(Strict):
     values: tuple[
         Literal["missing", "zero", "negative", "saturated", "outside_valid_range"], ...
     ] = ()
-    """A pixel is excluded if an input band of the run has one of these values. Networks check their
-    own inputs in any case."""
+    """A pixel is excluded if an input band of the run has one of these values. In addition, each
+    network checks its own inputs."""
     dilate: Annotated[dict[str, Annotated[int, Field(ge=1, le=100)]], SORTED] = {}
-    """Number of pixels by which the excluded area grows on every side, by the name of the rule (a
-    flag, the name of an expression ...)."""
+    """For each named rule (a flag, the name of an expression ...), the number of pixels by which
+    the excluded area grows on every side."""
 
     @model_validator(mode="before")
     @classmethod
     def _with_preset(cls, data: Any) -> Any:
-        """Put the preset's flags in front of the configuration's own flags, each of them once."""
+        """Put the flags of the preset in front of the configured flags; keep each flag once."""
         if not isinstance(data, Mapping) or data.get("preset") is None:
             return data
         presets = mask_presets()
@@ -160,7 +160,7 @@ class NetworkChoice(Strict):
     input_gains: GainMode = "none"
     """Vicarious gains for the Rrs that the network takes from the scene."""
     write: bool = True
-    """Whether the values of the network are written; its flags are always written."""
+    """Whether the network's values are written to the product; its flags are always written."""
 
     @field_validator("file")
     @classmethod
@@ -180,18 +180,18 @@ class Output(Strict):
     """The layout of a product."""
 
     chunk: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
-    """Lines and pixels of a storage chunk; by default the number of variables decides."""
+    """Lines and pixels of a storage chunk; the default depends on the number of variables."""
     compression_level: int = Field(default=4, ge=0, le=9)
     source_flags: bool = True
     """Whether the scene's own flags are copied into the product."""
 
 
 class Science(Strict):
-    """What decides the content of a product."""
+    """The settings on which the content of a product depends."""
 
     reader: ReaderChoice = ReaderChoice()
     sensor: str | None = None
-    """Name of the sensor; overrides the sensor that the scene names."""
+    """Name of the sensor, used instead of the sensor that the scene names."""
     window: Window = Window()
     constants: Annotated[dict[Name, Annotated[float, Field(allow_inf_nan=False)]], SORTED] = {}
     """Constant values for quantities that the scene does not have."""

@@ -1,4 +1,4 @@
-"""Strict models for all configurations, and messages that a person understands."""
+"""Strict models for all configurations, and error messages that users understand."""
 
 import difflib
 import os
@@ -27,7 +27,7 @@ SORTED = AfterValidator(lambda entries: dict(sorted(entries.items())))
 
 
 class Strict(BaseModel):
-    """A frozen model that refuses unknown keys."""
+    """Base class of models that cannot be changed and that accept no unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -42,14 +42,14 @@ def validated(
     words: str,
     names: Mapping[str, Sequence[str]] | None = None,
 ) -> Model:
-    """Return plain data as a model.
+    """Make a model from plain data, and check the data.
 
     Args:
         model: the model.
         data: the plain data.
         origin: where the data come from, for the message.
-        words: what the data should be, for the message.
-        names: the names that :func:`names_from_tables` accepts, by field.
+        words: what the data should be, such as "configuration", for the message.
+        names: for each field of :func:`names_from_tables`, the names that are accepted.
 
     Raises:
         ConfigError: the data do not fit the model; the message names all mistakes.
@@ -62,9 +62,9 @@ def validated(
 
 
 def names_from_tables(*fields: str) -> Any:
-    """Return a validator of fields whose values are names in tables of another package.
+    """Return a validator for fields whose values must be names from a table elsewhere.
 
-    The names come from :func:`validated`; if it has no names for a field, every name is accepted.
+    The caller of :func:`validated` gives these names; without names, all values are accepted.
     """
 
     def check(cls: type[BaseModel], value: Any, info: ValidationInfo) -> Any:  # noqa: ARG001
@@ -78,12 +78,12 @@ def names_from_tables(*fields: str) -> Any:
 
 
 def find_shipped(source: str | Path, folder: str, words: str) -> Path:
-    """Return the path of a file, or of the shipped file with that name.
+    """Return ``source`` as the path of a file, or the path of the shipped file with this name.
 
     Args:
         source: a path, or the name of a shipped file, with or without its ending.
-        folder: folder of the shipped files below ``configs``.
-        words: what the file is, for the message.
+        folder: the folder below ``configs`` that contains the shipped files.
+        words: what kind of file is wanted, for the message.
 
     Raises:
         ConfigError: neither exists.
@@ -104,7 +104,7 @@ def find_shipped(source: str | Path, folder: str, words: str) -> Path:
 
 
 def read_mapping(path: Path) -> Mapping[str, Any]:
-    """Return the mapping in a YAML file.
+    """Return the mapping that a YAML file contains.
 
     Raises:
         ConfigError: the file cannot be read, is not YAML, or does not hold a mapping.
@@ -123,7 +123,7 @@ def complaints_of(error: ValidationError, root: type[BaseModel]) -> list[str]:
 
 
 def _innermost(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Leave out mistakes that only follow from a mistake in a nested key."""
+    """Leave out mistakes that are only a consequence of a mistake in a nested key."""
     places = [entry["loc"] for entry in entries]
     return [
         entry

@@ -1,4 +1,4 @@
-"""A capacity study: the sizes of a network that are compared, and the number of divisions."""
+"""The settings of a capacity study, which compares several sizes of a network."""
 
 import re
 from collections.abc import Sequence
@@ -14,19 +14,19 @@ SIZES: dict[str, tuple[int, ...]] = {
     "medium": (64, 64),
     "large": (120, 120, 120, 120),
 }
-"""Units of the hidden layers of each preset, at most 127, as OC-SMART's program requires."""
+"""Units of the hidden layers by preset; OC-SMART's program allows 127 units or fewer."""
 _EXPLICIT = re.compile(r"[1-9]\d{0,3}(-[1-9]\d{0,3})*")
 
 
 class StudyConfig(Strict):
-    """The sizes that are compared; all other settings are those of the recipe."""
+    """The sizes to compare; all other settings come from the recipe."""
 
     sizes: tuple[str, ...] = Field(default=tuple(SIZES), min_length=2)
     """Names of presets, or units of the hidden layers such as ``64-32``."""
     folds: int | None = Field(default=None, ge=1, le=100)
     """Number of divisions, each with other held-out rows; by default 5 for few groups, else 1."""
     seeds: int = Field(default=1, ge=1, le=100)
-    """Number of trainings on each division, each with different initial weights."""
+    """Number of trainings for each division; each training starts with other initial weights."""
 
     @field_validator("sizes")
     @classmethod
@@ -52,7 +52,7 @@ def parse_study(said: Sequence[str]) -> StudyConfig:
     """Return the study that ``sizes=tiny,small``, ``folds=5`` and ``seeds=2`` describe.
 
     Raises:
-        ConfigError: a text does not have this form, or a key or size is unknown.
+        ConfigError: a text does not have the form KEY=VALUE, or a key or size is unknown.
     """
     values: dict[str, object] = {}
     for one in said:

@@ -15,25 +15,25 @@ Units = Annotated[int, Field(ge=1, le=8192)]
 
 
 class Architecture(Strict):
-    """The hidden layers of a multilayer perceptron; the last layer is linear (for classes softmax).
+    """The layers of a multilayer perceptron; the last layer is linear (softmax for classes).
 
-    Each hidden layer is dense, then batch normalisation (optional), activation and dropout.
+    A hidden layer consists of a dense layer, batch normalisation, activation and dropout.
     """
 
     hidden: tuple[Units, ...] = (32, 16)
     """Number of units of each hidden layer."""
     activation: str | tuple[str, ...] = "tanh"
-    """Activation of all hidden layers, or one for each of them."""
+    """One activation for all hidden layers, or a list with one activation for each layer."""
     dropout: Share = 0.0
     """Share of a hidden layer's units that are left out at random during training."""
     l2: NotNegative = 0.0
-    """Factor of the term in the loss that sums the squared weights of all kernels."""
+    """The loss contains the sum of all squared kernel weights, multiplied by this factor."""
     batch_normalisation: bool = False
-    """Whether batches are normalised; saving folds the normalisation into the dense layers."""
+    """Whether batches are normalised; a saved network has the normalisation in its dense layers."""
     decorrelate: bool = False
     """Whether the network learns from the principal components of the scaled inputs, each with
     variance 1. The bands of a spectrum are correlated, and waters differ little from each other.
-    Saving folds the transformation into the first layer."""
+    A saved network has the transformation in its first layer."""
 
     @field_validator("activation", mode="before")
     @classmethod
@@ -53,7 +53,7 @@ class Architecture(Strict):
 
     @property
     def activations(self) -> tuple[str, ...]:
-        """The activation of each hidden layer."""
+        """The activations of the hidden layers, one for each layer."""
         if isinstance(self.activation, tuple):
             return self.activation
         return (self.activation,) * len(self.hidden)
@@ -62,15 +62,15 @@ class Architecture(Strict):
 class Schedule(Strict):
     """How the learning rate decreases; e is the number of epochs since the start (with fractions).
 
-    constant: rate. inverse_time: rate / (1 + decay_rate e / decay_epochs). exponential:
-    rate decay_rate^(e / decay_epochs). cosine: half a cosine over decay_epochs, from the rate down
-    to ``final_share`` of it, then constant. plateau: the rate is multiplied by ``factor`` after
+    constant: rate. inverse_time: rate / (1 + decay_rate * e / decay_epochs). exponential:
+    rate * decay_rate^(e / decay_epochs). cosine: half a cosine over decay_epochs, from the rate to
+    ``final_share`` of it, then constant. plateau: the rate is multiplied by ``factor`` after
     ``patience`` epochs without a better validation loss, down to ``final_share`` of its start.
     """
 
     kind: Literal["constant", "inverse_time", "exponential", "cosine", "plateau"] = "constant"
     decay_epochs: Positive | None = None
-    """Length of the decay in epochs; by default all epochs."""
+    """Number of epochs that the decay takes; by default all epochs."""
     decay_rate: Positive = 0.5
     final_share: Share = 0.0
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
@@ -83,11 +83,11 @@ class Optimizer(Strict):
     kind: Literal["adam", "adamw", "nadam", "rmsprop", "sgd"] = "adam"
     learning_rate: Positive = 1e-3
     weight_decay: NotNegative = 0.0
-    """Weight decay of adamw, decoupled from the gradient, for kernels only."""
+    """Weight decay of the optimizer adamw; it applies to kernels only."""
     momentum: Share = 0.0
     """Momentum of sgd."""
     clip_norm: Positive | None = None
-    """Largest norm of the gradients of a step; longer gradients are scaled down to it."""
+    """Largest norm of the gradients of a step; larger gradients are scaled to this norm."""
 
     @model_validator(mode="after")
     def _belongs(self) -> "Optimizer":
@@ -99,27 +99,27 @@ class Optimizer(Strict):
 
 
 class EarlyStopping(Strict):
-    """When a training stops before its last epoch; the best epoch's weights are always kept."""
+    """When a training stops early; the weights of the best epoch are kept in any case."""
 
     patience: int = Field(default=20, ge=1)
     """Number of epochs without a better validation loss after which the training stops."""
     min_delta: NotNegative = 0.0
-    """Smallest decrease of the loss that counts as better."""
+    """Smallest decrease of the validation loss that counts as better."""
 
 
 class Fit(Strict):
     """How the weights are fitted to the samples."""
 
     loss: Literal["mse", "mae", "huber", "log_cosh"] = "mse"
-    """Loss of the transformed and scaled targets; for classes it is always the cross-entropy."""
+    """Loss of the transformed and scaled targets; for classes the loss is the cross-entropy."""
     huber_delta: Positive = 1.0
     class_weights: Literal["none", "balanced"] | dict[ClassName, Positive] = "none"
-    """Factor of a sample's weight, by class; other classes have 1. balanced: the factor is the
-    number of training samples / (number of classes x number of samples of the class). The
+    """Factor for the weights of a class's samples; the default factor is 1. balanced: the factor is
+    the number of training samples / (number of classes x number of samples of the class). The
     probabilities then hold for waters with the class frequencies of the weighted samples."""
     target_weights: Literal["none", "balanced"] | dict[Text, Positive] = "none"
-    """Factor of a sample's weight, by the name of the target (``aph_443``). balanced: all targets
-    count the same, whatever the number of training samples that have them."""
+    """Factor of a target's weight in the loss, by the name of the target (``aph_443``). balanced:
+    all targets count the same, even if fewer training samples have one of the targets."""
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     epochs: int = Field(default=200, ge=1)
@@ -129,25 +129,25 @@ class Fit(Strict):
     """Seed of the initial weights, the order of the samples and dropout."""
     precision: Literal["float32", "float64"] = "float32"
     keep_every: int | None = Field(default=None, ge=1)
-    """Interval in epochs between kept checkpoints; the last and the best are kept in any case."""
+    """Number of epochs between kept checkpoints; the last and best checkpoints are always kept."""
     tensorboard: bool = False
     """Whether logs for TensorBoard are written."""
 
 
 class Stage(Strict):
-    """One stage of fine-tuning; settings that are not given are those of ``fit``."""
+    """One stage of fine-tuning; settings that are not given come from ``fit``."""
 
     freeze: int | Literal["none", "base"] = "none"
-    """Number of layers, counted from the input, whose weights do not change. base: layers of the
-    start network do not change, so that only a new head learns."""
+    """Number of layers, counted from the input, whose weights do not change. base: the weights of
+    the start network do not change; only a new head learns."""
     learning_rate: Positive | None = None
     schedule: Schedule | None = None
     epochs: int | None = Field(default=None, ge=1)
     batch_size: int | None = Field(default=None, ge=1)
     early_stopping: EarlyStopping | None = None
     l2_to_start: NotNegative = 0.0
-    """Factor of a term in the loss: the sum of the squared changes of trainable kernels and biases
-    since the start of fine-tuning."""
+    """The loss contains the sum of squared changes of trainable kernels and biases since the start
+    of fine-tuning, multiplied by this factor."""
 
     @field_validator("freeze")
     @classmethod
@@ -161,18 +161,18 @@ class Finetuning(Strict):
     """How an existing network is changed for fine-tuning."""
 
     head: Literal["keep", "new"] = "keep"
-    """keep: the network keeps the outputs that are targets. new: the network gets a new last layer
-    for any targets, after the hidden layers of ``new_hidden``."""
+    """keep: the network keeps those of its outputs that are targets. new: the network gets a new
+    last layer for any targets, after the hidden layers of ``new_hidden``."""
     new_hidden: tuple[Units, ...] = ()
     """Units of the new hidden layers."""
     drop_layers: int = Field(default=1, ge=1)
-    """Number of last layers that a new head replaces."""
+    """Number of layers at the end of the network that a new head replaces."""
     scaling: Literal["keep", "refit"] = "keep"
-    """refit: scaling and training ranges are those of the new training samples. The first and last
-    layers are adapted, so that the network starts with the same values."""
+    """refit: scaling and training ranges are computed from the new training samples. The first and
+    last layers are adapted, so that the network starts with the same values."""
     decorrelate: bool = False
-    """Whether inputs are decorrelated. The components are those of the network's training, if its
-    record holds them and scaling is kept, else those of the new training samples."""
+    """Whether inputs are decorrelated. The components come from the record of the network's
+    training, if it has them and the scaling is kept, else from the new training samples."""
     dropout: Share = 0.0
     stages: tuple[Stage, ...] = Field(default=(Stage(),), min_length=1)
 
@@ -184,12 +184,13 @@ class Finetuning(Strict):
 
 
 class EnsembleConfig(Strict):
-    """An ensemble: several networks of one recipe that give a value and its uncertainty."""
+    """Several networks of one recipe, which together estimate values and their uncertainty."""
 
     members: int = Field(default=5, ge=2, le=100)
     folds: int = Field(default=5, ge=2, le=100)
-    """Number of parts of the training and validation samples, by group if the split is by group.
-    Each member leaves out one part; this part stops its training and calibrates its uncertainty."""
+    """Number of parts into which the training and validation samples are divided, by group if the
+    split is by group. Each member is trained without one part, which is used for early stopping
+    and for calibrating the uncertainty."""
 
     @model_validator(mode="after")
     def _every_row_is_unseen(self) -> "EnsembleConfig":
@@ -205,11 +206,11 @@ class RuleBaseline(Strict):
     """A classification by thresholds, with which a classifier is compared."""
 
     rules: dict[ClassName, Text] = Field(min_length=1)
-    """Rules like those of ``samples.classes``, over inputs and outputs of ``algorithms``."""
+    """An expression for each class, with inputs of the network and outputs of ``algorithms``."""
     otherwise: ClassName | None = None
-    """The class of rows for which no rule is true; by default such rows have no class."""
+    """Class of the rows for which no rule is true; by default such rows have no class."""
     algorithms: tuple[str, ...] = ()
-    """Published algorithms (``qaa_v6``); rules may name their outputs at the sensor's bands."""
+    """Published algorithms (``qaa_v6``); the rules may use their outputs at the sensor's bands."""
 
 
 class Recipe(Strict):
@@ -225,7 +226,7 @@ class Recipe(Strict):
     fit: Fit = Fit()
     ensemble: EnsembleConfig | None = None
     baselines: tuple[str, ...] = ()
-    """Published algorithms (``oci_2019``, ``qaa_v6``) that are compared on the same rows."""
+    """Published algorithms (``oci_2019``, ``qaa_v6``) to compare the network with."""
     class_baselines: dict[Annotated[str, Field(min_length=1)], RuleBaseline] = {}
     """Classifications by thresholds to compare a classifier with, by name."""
     save: tuple[Literal["h5", "keras", "onnx"], ...] = Field(default=("h5",), min_length=1)
@@ -235,7 +236,7 @@ class Recipe(Strict):
     citation: str = ""
     licence: str = ""
     limits: str = ""
-    """Uses for which the network is not made; the model card lists these uses."""
+    """Uses for which the network is not suitable; the model card contains this text."""
 
     @model_validator(mode="after")
     def _belong_to_classes(self) -> Self:
@@ -252,7 +253,7 @@ class Recipe(Strict):
         return self
 
     def with_members(self, members: int | None) -> Self:
-        """Return this recipe with another number of networks, or unchanged if none is given.
+        """Return this recipe for an ensemble of ``members`` networks, or unchanged if that is None.
 
         Raises:
             ConfigError: an ensemble cannot have this number of networks.
@@ -268,7 +269,7 @@ class Recipe(Strict):
         return self.model_copy(update={"ensemble": settings})
 
     def reading(self, files: tuple[Path, ...]) -> Self:
-        """Return this recipe with other files of samples, or unchanged if no files are given.
+        """Return this recipe with other files of samples; without ``files``, nothing changes.
 
         Raises:
             ConfigError: the files do not fit, see :meth:`SamplesConfig.reading`.

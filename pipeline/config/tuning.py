@@ -1,4 +1,4 @@
-"""A search for hyperparameters: the method, the length and the space of the search."""
+"""The settings of a search for hyperparameters: its method, its length and its space."""
 
 import math
 from collections.abc import Mapping
@@ -24,10 +24,10 @@ Number = TypeVar("Number", int, float)
 
 
 class Dimension(Strict, Generic[Number]):
-    """A dimension of the space: a list of values, or a range ``{min: 8, max: 120, scale: log}``."""
+    """A list of values or a range, such as ``{min: 8, max: 120, scale: log}``."""
 
     scale: Literal["linear", "log"] = "linear"
-    """How values of a range are drawn."""
+    """Whether the values of a range are drawn on a linear or on a logarithmic scale."""
     values: tuple[Number, ...] = ()
     min: Number | None = None
     max: Number | None = None
@@ -63,12 +63,12 @@ class Dimension(Strict, Generic[Number]):
 
     @property
     def count(self) -> float:
-        """Number of values; infinite for a range of real numbers."""
+        """Number of possible values; infinite for a range of real numbers."""
         return len(self.values) or math.inf
 
 
 class WholeNumbers(Dimension[int]):
-    """A dimension of whole numbers, such as the units of a layer."""
+    """A list or range of whole numbers, such as the units of a layer."""
 
     @property
     def count(self) -> float:
@@ -81,19 +81,19 @@ Numbers = Dimension[float]
 
 
 class Space(Strict):
-    """The hyperparameters that vary; all others stay as in the recipe."""
+    """The hyperparameters to search; all other hyperparameters stay as in the recipe."""
 
     layers: WholeNumbers | None = None
     """Number of hidden layers."""
     units: WholeNumbers | None = None
-    """Units of a hidden layer, drawn for each layer."""
+    """Number of units of a hidden layer, drawn separately for each layer."""
     activation: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """Activation of all hidden layers."""
+    """Activations to try; all hidden layers of a network have the same one."""
     dropout: Numbers | None = None
     learning_rate: Numbers | None = None
     l2: Numbers | None = None
     weight_decay: Numbers | None = None
-    """Weight decay of adamw."""
+    """Weight decay of the optimizer adamw."""
     batch_size: WholeNumbers | None = None
 
     @field_validator("activation", mode="before")
@@ -124,14 +124,14 @@ class Space(Strict):
 
     @property
     def numeric(self) -> dict[str, WholeNumbers | Numbers]:
-        """The dimensions of numbers that vary, by name."""
+        """The numerical hyperparameters to search, by name."""
         return {name: one for name in BOUNDS if (one := getattr(self, name)) is not None}
 
     def combinations(self, layers: int) -> float:
         """Return the number of different networks and fits.
 
         Args:
-            layers: number of hidden layers of the recipe, used if the number does not vary.
+            layers: number of hidden layers in the recipe, used if the search does not change it.
         """
         count = math.prod(
             one.count for name, one in self.numeric.items() if name not in ("layers", "units")
@@ -160,16 +160,16 @@ class TuningConfig(Strict):
     """How ``ocpipe tune`` searches for hyperparameters."""
 
     method: Literal["hyperband", "random", "bayesian"] = "hyperband"
-    """hyperband (Li et al. 2018, JMLR 18): many short trainings, of which the best continue.
+    """hyperband (Li et al. 2018, JMLR 18) runs many short trainings, and continues the best.
     bayesian: a Gaussian process proposes the next trial."""
     trials: int = Field(default=40, ge=1, le=100_000)
-    """Number of trials for random and bayesian; hyperband derives it from epochs and factor."""
+    """Number of trials for random and bayesian; for hyperband it follows from epochs and factor."""
     epochs: int | None = Field(default=None, ge=1)
     """Epochs of the longest training; by default fit.epochs."""
     factor: int = Field(default=3, ge=2, le=100)
-    """hyperband: the best of ``factor`` trainings continues, with ``factor`` times the epochs."""
+    """hyperband: one in ``factor`` trainings continues, for ``factor`` times as many epochs."""
     iterations: int = Field(default=1, ge=1, le=1000)
-    """hyperband: number of repetitions of the whole search, with other random draws."""
+    """hyperband: how often the whole search is run, each time with other random draws."""
     folds: int | None = Field(default=None, ge=2, le=100)
     """Number of divisions on which each trial is trained; the score is the mean over all divisions.
     Each row outside the test part is used for validation once. By default a trial is trained once,

@@ -1,4 +1,4 @@
-"""The uncertainty of a scene's values, and how it propagates through the networks of a run."""
+"""The uncertainty of a scene's values, and how it is propagated through the networks."""
 
 from typing import Annotated, Literal
 
@@ -10,10 +10,10 @@ Correlated = Annotated[float, Field(ge=-1, le=1)]
 
 
 class QuantityUncertainty(Strict):
-    """The standard deviation of a quantity of the scene; the squares of all parts are added."""
+    """The standard deviation of a quantity: the root of the sum of the squares of its parts."""
 
     from_scene: bool = False
-    """Whether the uncertainty in the scene is used, such as ``Rrs_unc`` for Rrs."""
+    """Whether the uncertainty that the scene contains (``Rrs_unc`` for Rrs) is used."""
     relative: NotNegative = 0.0
     """Uncertainty as a share of the value."""
     constant: NotNegative = 0.0
@@ -32,9 +32,9 @@ class Correlation(Strict):
     equal: Annotated[float, Field(ge=0, lt=1)] | None = None
     """Correlation of any two bands."""
     length_nm: Positive | None = None
-    """Length in nm; two bands have the correlation exp(-distance / length)."""
+    """Length in nm; the correlation of two bands is exp(-distance in nm / length)."""
     matrix: tuple[tuple[Correlated, ...], ...] | None = None
-    """Rows of the matrix at ``wavelengths_nm``; a band of the scene uses the nearest wavelength."""
+    """Correlation matrix at ``wavelengths_nm``; for a band, the nearest wavelength is used."""
     wavelengths_nm: tuple[Positive, ...] = ()
 
     @model_validator(mode="after")
@@ -60,14 +60,14 @@ class Correlation(Strict):
 
 
 class Uncertainty(Strict):
-    """The sources of the uncertainty of products, and the form in which it is written."""
+    """Where the uncertainty of products comes from, and in which form it is written."""
 
     inputs: Annotated[dict[str, QuantityUncertainty], SORTED] = {}
-    """Uncertainty by quantity of the scene (such as Rrs); other quantities count as exact."""
+    """Uncertainty of quantities of the scene such as Rrs; all other quantities count as exact."""
     correlation: Correlation | None = None
-    """Correlation between the bands of a quantity; by default errors of bands are independent."""
+    """Correlation of errors between bands; by default the errors of bands are independent."""
     method: Literal["sigma_points", "jacobian"] = "sigma_points"
     """sigma_points: for n uncertain inputs, the networks run on 2n additional points. jacobian:
     linear propagation by derivatives, for many inputs."""
     written_as: Literal["log10", "factor"] = "log10"
-    """Form for outputs that span decades: the standard deviation of log10, or 10 to this power."""
+    """Form for outputs that span decades. log10: standard deviation s of log10. factor: 10^s."""

@@ -1,4 +1,4 @@
-"""The database file of a ledger: its place, tables, transactions and error messages.
+"""Opens the database file of a ledger, with its tables, transactions and error messages.
 
 Every method raises a LedgerError if the file cannot be used.
 """
@@ -167,7 +167,7 @@ class Database:
 
     @contextlib.contextmanager
     def writing(self, keep: bool = True) -> Iterator[None]:
-        """Write all changes or none (``keep=False``: none) while other processes wait."""
+        """Write all changes, or none after an error or if ``keep`` is False."""
         self.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -178,15 +178,15 @@ class Database:
         self.execute("COMMIT" if keep else "ROLLBACK")
 
     def stored(self, product: str) -> str:
-        """Return a product's path relative to the output folder, so that users may move both."""
+        """Return a product's path relative to the output folder, so that it can be moved."""
         return os.path.relpath(product, self._products)
 
     def located(self, product: str) -> str:
-        """Return the full path of a stored product."""
+        """Return the full path of a product, whose relative path the ledger stores."""
         return os.path.normpath(os.path.join(self._products, product))
 
     def is_there(self, product: str) -> bool:
-        """Return whether the file of a stored product exists."""
+        """Return whether the product file exists whose relative path the ledger stores."""
         return os.path.exists(self.located(product))
 
     def _lay_out(self) -> None:
@@ -220,7 +220,7 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Switch the file to WAL with retries, because SQLite does not wait for other processes."""
+    """Switch the file to WAL mode; retry, because SQLite does not wait for other processes here."""
     deadline = time.monotonic() + PATIENCE
     while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         try:
@@ -241,7 +241,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 @contextlib.contextmanager
 def naming_errors(path: Path) -> Iterator[None]:
-    """Turn errors of SQLite into a LedgerError that says what to do."""
+    """Raise a LedgerError that says what to do if SQLite reports an error."""
     try:
         yield
     except sqlite3.Error as error:
@@ -264,5 +264,5 @@ def _what_to_do(error: sqlite3.Error) -> str:
 
 
 def stamp() -> str:
-    """Return the present time as text for people."""
+    """Return the present time as a text that people can read."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

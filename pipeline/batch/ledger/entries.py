@@ -1,4 +1,4 @@
-"""The plain data that go into a ledger and come out of it."""
+"""The data that are written to a ledger and read from it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Lease:
     attempt: int
     first_seen: int
     known_sha256: str | None
-    """Hash of the scene file, if the scene is pending only because of a new size or file time."""
+    """Hash of the scene file, if the scene is pending only because of a new file size or time."""
     owned: str | None
     """Path of an earlier product of this scene; that product may be replaced."""
 
@@ -28,9 +28,9 @@ class SceneQueue:
     recipe: str
     found: Sequence[FoundScene]
     product_of: Callable[[str], str | None]
-    """Returns the product's path in the output folder, or None if the path needs the content."""
+    """Returns a product's path, or None if the path depends on attributes in the scene file."""
     networks_now: Callable[[str], Mapping[str, str]]
-    """Returns the fingerprints of the present networks for a sensor, by network name."""
+    """Returns, for a sensor, the fingerprint that each network has now, by network name."""
     retry_failed: bool = False
 
 

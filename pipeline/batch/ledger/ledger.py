@@ -1,4 +1,4 @@
-"""A ledger, in which scenes are entered, claimed, settled with an outcome and looked up."""
+"""The ledger of a batch; its methods enter, claim, finish and look up scenes."""
 
 import json
 import os
@@ -28,13 +28,13 @@ class Ledger(Database):
     def enqueue(self, queue: SceneQueue) -> None:
         """Enter new scenes, set outdated scenes back to pending, and choose all given scenes.
 
-        On this connection, ``claim`` and ``counts_of_chosen`` then refer to these scenes only.
+        After this call, ``claim`` and ``counts_of_chosen`` of this object use these scenes only.
         """
         with self.writing():
             enter_queue(self, queue)
 
     def dry_run(self, queue: SceneQueue) -> list[LedgerEntry]:
-        """Return the scenes of a queue in the states that ``enqueue`` would set; change nothing."""
+        """Return the scenes with the states that ``enqueue`` would set; change nothing."""
         with self.writing(keep=False):
             enter_queue(self, queue)
             return self.chosen()
@@ -51,7 +51,7 @@ class Ledger(Database):
         return holder
 
     def claim(self, holder: Holder) -> Lease | None:
-        """Claim a pending scene for this holder; scenes with the fewest attempts come first."""
+        """Reserve a pending scene for this holder; scenes with the fewest attempts come first."""
         with self.writing():
             row = self.execute(
                 "UPDATE scene SET state = 'running', holder = ?, attempts = attempts + 1 WHERE id "
@@ -79,7 +79,7 @@ class Ledger(Database):
         max_attempts: int,
         suspect: str | None,
     ) -> str | None:
-        """Enter the outcome of a scene; return its new state.
+        """Enter the outcome of a scene, and return the new state of the scene.
 
         The new state is None if another holder has taken over the scene.
         """
@@ -111,7 +111,7 @@ class Ledger(Database):
         return state
 
     def release(self, holder: Holder, lease: Lease) -> None:
-        """Set a scene back to pending; the attempt does not count."""
+        """Set a scene back to pending; the present attempt does not count."""
         with self.writing():
             self.execute(
                 "UPDATE scene SET state = 'pending', holder = NULL, attempts = attempts - 1 "
@@ -159,7 +159,7 @@ class Ledger(Database):
             )
 
     def holders(self, running: bool = False) -> list[Holder]:
-        """Return all holders, or only those that still work."""
+        """Return all holders, or only the holders that still work."""
         where = "WHERE state = 'running'" if running else ""
         rows = self.execute(f"SELECT {_HOLDER} FROM holder {where} ORDER BY id").fetchall()
         return [Holder(*row) for row in rows]
@@ -169,7 +169,7 @@ class Ledger(Database):
         return self._entries(_IS_CHOSEN)
 
     def failures(self, run: str | None = None, last: int | None = None) -> list[LedgerEntry]:
-        """Return the latest failed scenes (at most ``last``) of one configuration or of all."""
+        """Return the scenes that failed last (at most ``last``), of one configuration or of all."""
         where, given = "state = 'failed' AND run = coalesce(?, run)", (run,)
         if last is None:
             return self._entries(where, given)

@@ -1,4 +1,4 @@
-"""Decides which scenes are pending: new scenes, and scenes that are out of date.
+"""Decides which scenes must be processed: new scenes, and scenes with an outdated product.
 
 ``enter_queue`` runs inside a transaction of its caller, so that a dry run can undo its changes.
 """
@@ -17,7 +17,7 @@ _FOUND = "FROM found f WHERE f.path = scene.path"
 
 
 def enter_queue(database: Database, queue: SceneQueue) -> None:
-    """Enter and choose the scenes of a call; scenes that must be processed become pending."""
+    """Enter and choose the scenes of a call; set those that must be processed to pending."""
     _enter_found(database, queue)
     _enter_new(database, queue)
     _choose(database, queue)
@@ -104,7 +104,7 @@ def _again(
 
 
 def _name_products(database: Database) -> None:
-    """Set the product path of pending scenes, except where another scene has that product."""
+    """Set the product path of pending scenes, except paths that another scene's product has."""
     database.execute(
         f"UPDATE OR IGNORE scene SET product = (SELECT f.product {_FOUND}), ours = 0 "
         f"WHERE {_IS_CHOSEN} AND state = 'pending' "
@@ -133,7 +133,7 @@ def _fail_at_once(database: Database) -> None:
 
 
 def _stale_networks(database: Database, queue: SceneQueue) -> Iterable[tuple[int]]:
-    """Yield the ids of recorded sets of networks in which a network has changed."""
+    """Yield the id of each recorded set of networks that contains a changed network."""
     used = database.execute(
         "SELECT id, sensor, fingerprints FROM networks WHERE id IN (SELECT networks FROM scene "
         "WHERE run = ?)",
