@@ -1,6 +1,6 @@
 """Exact decoding of stored numbers to physical values.
 
-xarray and netCDF4 compute in float32 if the attributes of int16 numbers are float32. NASA's offset
+If int16 numbers have float32 attributes, other libraries decode in float32. NASA's offset
 of 0.05 sr-1 then cancels near zero, and dark bands are up to 64 % wrong. Here, values are computed
 from the stored attributes and rounded once, to float32: ``count * float64(scale_factor) +
 float64(add_offset)``. A value nearer to zero than half a scale factor becomes zero, because counts

@@ -126,7 +126,7 @@ class FileMapping(Strict):
     longitude: str = "longitude"
     spectral: tuple[SpectralVariables, ...] = Field(min_length=1)
     plain: dict[str, str] = Field(default_factory=dict)
-    """Scene name -> variable, for angles and other inputs of networks or expressions."""
+    """Name in the scene -> variable, for angles and other inputs of networks or expressions."""
     flags: FlagVariable | None = None
     missing: tuple[float, ...] = ()
     """Stored numbers that mean missing in spectral variables, in addition to fill values."""
