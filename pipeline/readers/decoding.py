@@ -1,10 +1,9 @@
 """Exact decoding of stored numbers to physical values.
 
-If int16 numbers have float32 attributes, other libraries decode in float32. NASA's offset
-of 0.05 sr-1 then cancels near zero, and dark bands are up to 64 % wrong. Here, values are computed
-from the stored attributes and rounded once, to float32: ``count * float64(scale_factor) +
-float64(add_offset)``. A value nearer to zero than half a scale factor becomes zero, because counts
-cannot resolve it.
+If int16 numbers have float32 attributes, xarray and netCDF4 decode in float32; NASA's offset of
+0.05 sr-1 then cancels near zero, and dark bands are up to 64 % wrong. Here, values are rounded to
+float32 only once: ``count * float64(scale_factor) + float64(add_offset)``. Values nearer to zero
+than half a scale factor become zero, because counts cannot resolve them.
 """
 
 import functools

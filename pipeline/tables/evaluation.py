@@ -189,7 +189,7 @@ def _expect(kind: str, value: Any) -> Any:
 
 
 def _apply(function: Function, *operands: Any) -> Any:
-    """Apply a function; plain numbers become float64, as with Python's it may fail or never end."""
+    """Apply a function; plain numbers become float64, as Python's own may fail or never end."""
     if any(isinstance(operand, np.ndarray) for operand in operands):
         return function(*operands)
     result = function(*map(np.float64, operands))
