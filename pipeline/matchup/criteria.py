@@ -24,11 +24,11 @@ class Judgement:
     counted: int
     """Number of pixels that are not land."""
     variation: float
-    """Coefficient of variation that decides on uniformity; NaN if uniformity was not judged."""
+    """Coefficient of variation of the window; NaN if uniformity was not judged."""
     middle: Mapping[str, float]
     """Zenith angles of the middle pixel, in degrees."""
     reasons: tuple[Reason, ...]
-    """Reasons to reject the window; empty for a good one."""
+    """Reasons to reject the window; empty if the window is good."""
     not_applied: tuple[str, ...]
     """Criteria that could not be judged because the scene lacks the data."""
 
@@ -56,7 +56,7 @@ def judge(window: PixelWindow, bands: tuple[Band, ...], config: MatchupConfig) -
 
 
 def least_valid(counted: int, config: MatchupConfig) -> int:
-    """Return how many valid pixels a window needs, at least one."""
+    """Return how many pixels of a window must be valid: at least one."""
     share = counted * config.valid.share
     least = math.floor(share) + 1 if config.valid.more_than else math.ceil(share)
     return max(least, 1)
@@ -73,7 +73,7 @@ def _excluded_counts(window: PixelWindow) -> str:
 
 
 def _zeniths(window: PixelWindow, config: MatchupConfig) -> tuple[list[Reason], list[str]]:
-    """Return the reasons against the zenith angles, and the angles that the scene lacks."""
+    """Return the zenith angles that are too large as reasons, and the angles that are missing."""
     reasons, not_applied = [], []
     for name in ZENITHS:
         limit: float | None = getattr(config, f"{name}_max")
@@ -90,7 +90,7 @@ def _zeniths(window: PixelWindow, config: MatchupConfig) -> tuple[list[Reason], 
 def _variation(
     statistics: Mapping[str, Statistic], bands: tuple[Band, ...], uniformity: Uniformity
 ) -> tuple[float, list[str]]:
-    """Return the coefficient of variation for uniformity, and the criteria not judged."""
+    """Return the coefficient of variation, and the criteria that could not be judged."""
     low, high = uniformity.wavelengths_nm
     names = [band.name for band in bands if low <= (band.wavelength_nm or 0) <= high]
     also = [name for name in uniformity.also if name in statistics]

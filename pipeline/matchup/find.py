@@ -24,7 +24,7 @@ class Matchups:
 
     rows: list[MatchupRow]
     rejections: list[Rejection]
-    """Rejections in the order of the points, then of the scenes."""
+    """Rejections, sorted by point and then by scene."""
     scenes: int
     failed: int
     """Number of scenes that could not be read."""

@@ -32,7 +32,7 @@ from pipeline.tables.times import Times
 def match_scene(
     path: Path, points: Points, config: MatchupConfig
 ) -> tuple[list[Match], list[Rejection]]:
-    """Return the good windows of a scene, and the pairs considered but not used.
+    """Return the good windows of a scene, and the rejected pairs.
 
     Geolocation is read only if a point is near in time and may be within the bounds of the scene;
     bands are read only around the nearest pixels.
@@ -72,7 +72,7 @@ def match_scene(
 
 @contextlib.contextmanager
 def _errors_name(path: Path) -> Iterator[None]:
-    """Name the scene in every error."""
+    """Add the name of the scene to every error that occurs in this context."""
     try:
         yield
     except SceneError as error:
@@ -85,7 +85,7 @@ def _errors_name(path: Path) -> Iterator[None]:
 
 
 def hours_after(times: Times, coverage: SceneCoverage) -> Array:
-    """Return the hours from the middle time of a scene to each time; NaN where unknown."""
+    """Return how many hours each time is after the middle time of a scene; NaN where unknown."""
     if coverage.middle is None:
         return np.full(times.shape, np.nan)
     return np.asarray((times - coverage.middle) / np.timedelta64(1, "h"))
@@ -129,7 +129,7 @@ def _time_reasons(pair: Pair, config: MatchupConfig) -> list[Reason]:
 
 
 def _judged(pair: Pair, reader: WindowReader, config: MatchupConfig) -> Match | list[Reason]:
-    """Return a match if the window of a pair is good, else the reasons against it."""
+    """Return a match if the window of a pair is good, else the reasons to reject the pair."""
     window = reader.read(pair.line, pair.pixel, config.window)
     if window is None:
         lines, pixels = reader.scene.sizes["y"], reader.scene.sizes["x"]

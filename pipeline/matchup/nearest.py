@@ -19,9 +19,9 @@ from pipeline.tables.table import Array
 EARTH_RADIUS_KM = 6371.0
 """Mean radius of the Earth."""
 TILE = 32
-"""Number of lines of a tile, and of pixels in each line."""
+"""Number of lines in a tile, and number of pixels in each line of a tile."""
 NUMBERS_AT_ONCE = 1_000_000
-"""Approximate number of latitudes plus longitudes in memory at a time."""
+"""Approximate number of latitudes and longitudes together that are in memory at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class NearestPixels:
 
 
 def nearest_pixels(scene: xr.Dataset, latitude: Array, longitude: Array) -> NearestPixels:
-    """Return the pixel nearest to each place (degrees); ties go to the first line and pixel.
+    """Return the pixel nearest to each place (degrees); of equally near pixels, the first.
 
     Geolocation is read some lines at a time; pixels without a position are skipped.
     """
@@ -73,7 +73,7 @@ def distances_km(one: Array, other: Array) -> Array:
 
 
 def _arc_km(squared_chord: Array) -> Array:
-    """Return distances along the sphere from chords; cosines are inexact if they are short."""
+    """Convert chords to distances along the sphere; for short chords, cosines would be inexact."""
     half = np.sqrt(squared_chord) / 2
     return np.where(np.isinf(half), np.inf, 2 * EARTH_RADIUS_KM * np.arcsin(np.minimum(half, 1)))
 
@@ -93,7 +93,7 @@ def _boxes(pixels: Array) -> tuple[Array, Array]:
 def _search(
     pixels: Array, lowest: Array, highest: Array, place: Array, best: float
 ) -> tuple[float, int, int] | None:
-    """Return squared chord, line and pixel of a pixel nearer than ``best``, or None."""
+    """Return squared chord, line and pixel of a pixel; None if no pixel is nearer than ``best``."""
     outside = np.maximum(np.maximum(lowest - place, place - highest), 0)
     bounds = (outside**2).sum(axis=-1)
     found = None

@@ -31,7 +31,7 @@ _BAND = re.compile(r"(.+)_(\d+)")
 
 @dataclass(frozen=True, eq=False)
 class DescribedColumn:
-    """A column with its meaning."""
+    """The values of a column, with their units and their meaning."""
 
     values: Column
     units: str
@@ -39,7 +39,7 @@ class DescribedColumn:
 
 
 def matchup_table(found: Matchups, points: Points, config: MatchupConfig) -> SampleTable:
-    """Return a row for each match-up: first values of the scene, then the columns of the points."""
+    """Return a row for each match-up: first the scene's columns, then the points'."""
     columns = _facts(found.rows, points, config) | _scene_values(found.rows, config.quantity)
     clashing = re.compile(rf"{re.escape(config.quantity)}_?\d.*")
     for name, values in points.carried.items():
@@ -51,7 +51,7 @@ def matchup_table(found: Matchups, points: Points, config: MatchupConfig) -> Sam
 
 
 def rejection_table(found: Matchups, points: Points, config: MatchupConfig) -> SampleTable:
-    """Return a row for each reason against a pair that was considered but not used."""
+    """Return a row for each reason to reject a pair, or a point without position or time."""
     listed = [(rejection, reason) for rejection in found.rejections for reason in rejection.reasons]
     reasons = [reason for _, reason in listed]
     at = [rejection.point for rejection, _ in listed]
@@ -133,7 +133,7 @@ def _place_and_time(
 
 
 def _pair_columns(pairs: Sequence[Pair | None]) -> dict[str, DescribedColumn]:
-    """Return the columns about pixel and scene; empty for a point without position or time."""
+    """Return the columns about scene and pixel; where there is no pair, their cells are empty."""
     middles = [pair.scene.coverage.middle if pair else None for pair in pairs]
     times = np.array([np.datetime64("NaT") if m is None else m for m in middles], "datetime64[us]")
     hours = (p.hours if p else np.nan for p in pairs)
@@ -149,7 +149,7 @@ def _pair_columns(pairs: Sequence[Pair | None]) -> dict[str, DescribedColumn]:
 
 
 def _scene_values(rows: Sequence[MatchupRow], quantity: str) -> dict[str, DescribedColumn]:
-    """Return value, standard deviation and number of pixels for each layer of any scene."""
+    """Return columns for each layer: its value, its standard deviation and its number of pixels."""
     found = [row.matches[0].judgement.statistics for row in rows]
     names = {name for statistics in found for name in statistics}
     columns: dict[str, DescribedColumn] = {}
@@ -180,7 +180,7 @@ def _meaning(name: str, quantity: str) -> tuple[str, str]:
 
 
 def _row_of(points: Points, chosen: Sequence[int]) -> str:
-    """Return a point's row in its table, such as ``86``; ``86 90`` for averaged points."""
+    """Return the row of a point as ``86``, or the rows of averaged points as ``86 90``."""
     return " ".join(str(points.table.rows[point]) for point in chosen)
 
 
@@ -197,7 +197,7 @@ def _mean_time(times: Any) -> np.datetime64:
 
 
 def _mean_pair(row: MatchupRow) -> Pair:
-    """Return the pair of a row; if points are averaged, with their mean distance and time."""
+    """Return the pair of a row; for averaged points, it has their mean distance and time."""
     pairs = [match.pair for match in row.matches]
     first = pairs[0]
     if len(pairs) == 1:
@@ -208,7 +208,7 @@ def _mean_pair(row: MatchupRow) -> Pair:
 
 
 def _of_points(values: Column, rows: Sequence[MatchupRow]) -> Column:
-    """Return a points' column row by row; average the numbers and join different texts."""
+    """Return a column of the points for these rows; average numbers, and join different texts."""
     chosen = [values[row.points] for row in rows]
     if values.dtype.kind == "U":
         joined = [BETWEEN.join(dict.fromkeys(text for text in c if text)) for c in chosen]
@@ -230,6 +230,6 @@ def _counts(values: Iterable[int], long_name: str) -> DescribedColumn:
 
 
 def _times(times: Times, long_name: str) -> DescribedColumn:
-    """Return times as ISO 8601 in UTC, to the second; NaT gives an empty text."""
+    """Return times as ISO 8601 in UTC, to the second; NaT becomes an empty text."""
     texts = ("" if np.isnat(time) else f"{time.astype('datetime64[s]')}Z" for time in times)
     return _texts(texts, long_name)

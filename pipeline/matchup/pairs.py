@@ -9,7 +9,7 @@ from pipeline.matchup.scene_coverage import SceneCoverage
 
 @dataclass(frozen=True)
 class SceneFacts:
-    """The facts about a scene that every row of the tables repeats."""
+    """Facts about a scene, which are repeated in every row about this scene."""
 
     name: str
     sensor: str
@@ -47,5 +47,5 @@ class Rejection:
 
     point: int
     pair: Pair | None
-    """None if the point lacks a position or a time."""
+    """The rejected pair; None if the point lacks a position or a time."""
     reasons: tuple[Reason, ...]

@@ -56,7 +56,7 @@ def time_columns(table: Table, configured: TimeColumns) -> dict[str, str]:
 
 
 def usual_column(table: Table, names: Iterable[str]) -> str | None:
-    """Return the column that has the first matching lower-case name, in any case."""
+    """Return the column for the first of these lower-case names that the table has, in any case."""
     by_lower = {name.lower(): name for name in reversed(list(table.columns))}
     return next((by_lower[name] for name in names if name in by_lower), None)
 
@@ -64,7 +64,7 @@ def usual_column(table: Table, names: Iterable[str]) -> str | None:
 def read_times(table: Table, columns: Mapping[str, str]) -> tuple[Times, Texts]:
     """Return times in UTC with shape (points,), NaT where missing, and their texts in the table.
 
-    A date without a time of day gives NaT, because its distance in time from a scene is unknown.
+    A date without a time of day becomes NaT, because its distance in time from a scene is unknown.
 
     Raises:
         ConfigError: a column with a part of the date holds text.
@@ -101,7 +101,7 @@ def _since_midnight(hours: Array, minutes: Array, seconds: Array) -> Any:
 
 
 def _from_parts(table: Table, columns: Mapping[str, str]) -> tuple[Times, Texts]:
-    """Return times from year, month, day and hour; without a column, minute or second is 0."""
+    """Return times from year, month, day and hour; minutes and seconds without a column are 0."""
     parts = {key: table.numbers(column) for key, column in columns.items()}
     none = np.zeros(len(table))
     clock = _since_midnight(parts["hour"], *(parts.get(key, none) for key in OPTIONAL))

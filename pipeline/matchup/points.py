@@ -26,7 +26,7 @@ class Points:
     latitude: Array
     """Latitude in degrees; NaN where missing."""
     longitude: Array
-    """Longitude in degrees as in the table, from -180 or from 0 on; NaN where missing."""
+    """Longitude in degrees as in the table, up to 180 or up to 360; NaN where missing."""
     times: Times
     """Times in UTC; NaT where missing."""
     time_text: npt.NDArray[np.str_]
@@ -50,7 +50,7 @@ class Points:
 
     @property
     def carried(self) -> dict[str, Column]:
-        """All columns of the table except those of position and time."""
+        """All columns of the table, except the columns of position and time."""
         own = self.place_and_time_columns
         return {name: values for name, values in self.table.columns.items() if name not in own}
 
@@ -59,7 +59,7 @@ def read_points(path: Path | str, config: PointsConfig) -> Points:
     """Read the points from a file in any format of samples.
 
     Raises:
-        ConfigError: the file cannot be read, a column is missing, or a number is text.
+        ConfigError: the file cannot be read, a column is missing, or holds text instead of numbers.
     """
     table = read_table(
         path,

@@ -36,12 +36,12 @@ MEANINGS = {
 
 @dataclass(frozen=True)
 class Reason:
-    """One reason, with the number that decided."""
+    """One reason, with the number that was compared with a limit."""
 
     name: str
     """A key of ``MEANINGS``."""
     found: float = float("nan")
-    """The number that decided; NaN for reasons without a number."""
+    """The number that was compared with ``limit``; NaN for reasons without a number."""
     limit: float = float("nan")
     """The limit with which ``found`` was compared."""
     detail: str = ""

@@ -58,7 +58,7 @@ class SceneCoverage:
     ) -> npt.NDArray[np.bool_]:
         """Return True for each place that may be in the scene or within a margin of it.
 
-        All places may be in a scene with unknown bounds. Near a pole, all longitudes count as near.
+        True for all places if the bounds are unknown. Near a pole, all longitudes count as near.
         """
         if self.bounds is None:
             return np.ones(latitude.shape, dtype=bool)

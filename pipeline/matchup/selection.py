@@ -20,14 +20,14 @@ class MatchupRow:
 
     @property
     def points(self) -> list[int]:
-        """Rows of the points in their table, from 0."""
+        """Rows of the points in their table, counted from 0."""
         return [match.pair.point for match in self.matches]
 
 
 def nearest_in_time(matches: Sequence[Match]) -> tuple[list[Match], list[Rejection]]:
-    """Return the match nearest in time for each point, and rejections of the others.
+    """Return the match of each point that is nearest in time, and reject its other matches.
 
-    Of matches equally near in time, the nearest in place is kept, then the first scene's.
+    If several are equally near in time, the nearest in place is kept, or else the first.
     """
     by_point: dict[int, list[Match]] = defaultdict(list)
     for match in matches:

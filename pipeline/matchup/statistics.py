@@ -15,7 +15,7 @@ class Statistic:
     value: float
     """Mean or median; NaN if there are too few values."""
     deviation: float
-    """Sample standard deviation (n - 1); NaN for fewer than two values."""
+    """Sample standard deviation (n - 1); NaN if there are fewer than two values."""
     count: int
     """Number of values used."""
 
@@ -39,8 +39,8 @@ def statistic_of(
         values: a band's values at the valid pixels, with shape (pixels,).
         least: required number of finite values, at least one; with fewer, the value is NaN.
         outlier_deviations: number of standard deviations; values farther than this from the mean
-            are removed, once. None keeps all values.
-        kind: the statistic to use as the value.
+            are removed, once. With None, all values are kept.
+        kind: the statistic to compute as ``value``.
     """
     kept = values[np.isfinite(values)]
     if kept.size < least:

@@ -29,9 +29,9 @@ class PixelWindow:
     values: Mapping[str, Array]
     """Values of bands and plain variables; NaN where missing."""
     excluded: Mapping[str, Bool]
-    """True where a mask rule excludes the pixel, by the name of the rule."""
+    """For each mask rule, by its name: True where the rule excludes the pixel."""
     counted: Bool
-    """False on land and on other pixels that do not count."""
+    """False for pixels that are not counted, such as land."""
     valid: Bool
     """True for unmasked pixels with a value in every required band."""
     middle: Mapping[str, float]
@@ -50,13 +50,13 @@ class WindowReader:
     """Other 2-D variables."""
     rules: tuple[MaskRule, ...]
     uncounted: tuple[FlagRule, ...]
-    """Flags of pixels that do not count."""
+    """Flags of pixels that are not counted, such as land."""
     zeniths: tuple[str, ...]
     """Zenith angles that the scene has."""
 
     @classmethod
     def of(cls, scene: xr.Dataset, config: MatchupConfig) -> "WindowReader":
-        """Bind a configuration to a scene.
+        """Prepare to read windows of a scene by a configuration.
 
         Raises:
             SceneError: the wavelength range contains no band, or the scene lacks a flag.
@@ -81,7 +81,7 @@ class WindowReader:
         )
 
     def read(self, line: int, pixel: int, size: int) -> PixelWindow | None:
-        """Return the window around a pixel; None if the window goes beyond the edge."""
+        """Return the window around a pixel; None if it goes beyond the edge of the scene."""
         half = size // 2
         lines, pixels = (slice(at - half, at + half + 1) for at in (line, pixel))
         if min(lines.start, pixels.start) < 0:
@@ -125,7 +125,7 @@ def _bands(scene: xr.Dataset, quantity: str, span: tuple[float, float]) -> tuple
 
 
 def _flags(scene: xr.Dataset, names: Sequence[str]) -> tuple[FlagRule, ...]:
-    """Return those of the named flags that the scene has."""
+    """Return the named flags, without the flags that the scene lacks."""
     if not names or SOURCE_FLAGS not in scene:
         return ()
     known = SourceFlags.of(scene).named

@@ -1,4 +1,4 @@
-"""Files -> scenes: one format per module, all of them in one table."""
+"""Readers, which open files as scenes: one module for each format, listed in one table."""
 
 import contextlib
 import functools
@@ -31,7 +31,7 @@ class Reader(Protocol):
     """Opens scenes of one format, with options that are bound when the reader is made."""
 
     def recognises(self, path: Path) -> bool:
-        """Whether the content of the file (never its name) is of this format."""
+        """Whether the file is of this format, judged by its content and never by its name."""
         ...
 
     def open(self, path: Path) -> xr.Dataset:
@@ -88,7 +88,7 @@ def open_scene(
         path: the file of the scene, or its folder if the format is a folder.
         reader: a name in READERS, ``auto`` to recognise the format from the content, or a format
             with options.
-        chunks: for Dask arrays, their chunk sizes by dimension; ``{}`` for the chunks of the file.
+        chunks: chunk sizes by dimension, to get Dask arrays; ``{}`` uses the chunks of the file.
             Without chunks, variables are read when their values are needed.
 
     Raises:
@@ -132,7 +132,7 @@ def _errors_naming(path: Path, reader: str) -> Iterator[None]:
 
 
 def _printable(text: str) -> str:
-    """Escape control characters in a message that may quote a file, and limit its length."""
+    """Escape control characters in a message, which may quote a file, and limit its length."""
     shown = "".join(
         sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
     )
@@ -188,7 +188,7 @@ def check_reader(choice: ReaderChoice) -> Reader | None:
 
 @functools.cache
 def added_readers() -> dict[str, ReaderType]:
-    """Return the readers that other packages add; a name in READERS takes precedence."""
+    """Return the readers that other packages add; they never replace a reader in READERS."""
     found: dict[str, ReaderType] = {}
     for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
         try:
@@ -208,7 +208,7 @@ def _known() -> Iterator[str]:
 
 
 def _recognised(path: Path, name: str, chosen: Reader | None) -> tuple[str, Reader]:
-    """Return the reader of a file and the reader's name; refuse another or an unknown format."""
+    """Return the reader's name and the reader of a file; refuse a wrong or unknown format."""
     content = describe_content(path)  # raises if the container itself is damaged
     if chosen is not None:
         if chosen.recognises(path):

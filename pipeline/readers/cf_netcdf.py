@@ -1,4 +1,4 @@
-"""Any netCDF (or plain HDF5) file, by a mapping that says what its variables are.
+"""Reader of any netCDF (or plain HDF5) file, with a mapping that says what its variables are.
 
 Shipped mappings: ACOLITE, SNAP/C2RCC, POLYMER, PACE and OC-CCI Level-3 mapped
 (``configs/formats/netcdf``). Lines and pixels are the dimensions of latitude and longitude, which
@@ -107,7 +107,7 @@ class CfNetcdf:
 
 
 def _plain_variables(file: FileVariables, mapping: FileMapping) -> dict[str, xr.DataArray]:
-    """Return the mapped 2-D variables (tie points interpolated), and all others by their names."""
+    """Return all 2-D variables: mapped ones (tie points interpolated), others by their names."""
     for scene_name, name in mapping.plain.items():
         if name in file.all:
             _check_plain_units(scene_name, name, file.all[name])
@@ -243,7 +243,7 @@ def _flags(file: FileVariables, flags: FlagVariable | None) -> dict[str, xr.Data
 
 
 def _masks(flags: FlagVariable, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """Return the configured masks in the flags' type, in which the sign bit may be a flag too."""
+    """Return the configured masks in the type of the flags, whose sign bit may also be a flag."""
     if dtype.kind not in "iu":
         raise SceneError(
             f"{flags.variable} is {dtype}, expected integers for flags. Correct "

@@ -1,7 +1,7 @@
-"""Storage chunks in memory, from the first block that needs them to the last.
+"""Cache of storage chunks, which stay in memory from the first block that reads them to the last.
 
 A storage chunk is read and decompressed once, by the first thread that asks for it. Other threads
-that need the chunk load their other chunks first, and then wait. In a run, the cache knows the
+that need this chunk first load the rest of their chunks, then wait. In a run, the cache knows the
 order of the blocks and drops a chunk when the last block that needs it is done. Outside a run, the
 cache keeps the chunks that were used last.
 """
@@ -56,7 +56,7 @@ class ChunkCache:
         self._next = 0
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "ChunkCache":
-        """Return the same cache: copies of a scene read the same file."""
+        """Return this cache itself, because copies of a scene read the same file."""
         return self
 
     def fetch(self, chunks: Sequence[Chunk]) -> list[Array]:
@@ -98,13 +98,13 @@ class ChunkCache:
                     del self._entries[key]
 
     def follow(self, grid: BlockGrid) -> None:
-        """Forget all chunks, then expect the blocks of this grid in its order."""
+        """Drop all chunks, and prepare for the blocks of this grid in their order."""
         with self._lock:
             self._grid, self._done, self._next = grid, set(), 0
             self._entries.clear()
 
     def finished(self, block: int) -> None:
-        """Note that a block is done, and drop the chunks that no later block needs."""
+        """Record that a block is done, and drop the chunks that no later block needs."""
         with self._lock:
             self._done.add(block)
             while self._next in self._done:

@@ -34,7 +34,7 @@ def is_tiff(path: Path) -> bool:
 
 
 def describe_content(path: Path) -> str:
-    """Describe the content in words for a message; refuse a file that cannot be a scene."""
+    """Describe a file's content in words for a message; refuse a file that cannot be a scene."""
     if path.is_dir():
         return "a folder"
     if not path.is_file():

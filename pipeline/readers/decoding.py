@@ -1,9 +1,9 @@
 """Exact decoding of stored numbers to physical values.
 
-xarray and netCDF4 decode int16 with float32 attributes in float32. NASA's offset of 0.05 sr-1 then
-cancels near zero, and dark bands are up to 64 % wrong. A value here is computed from the attributes
-as stored, and rounded once, to float32: ``count * float64(scale_factor) + float64(add_offset)``. A
-value nearer to zero than half a scale factor becomes zero, because counts cannot resolve it.
+If int16 numbers have float32 attributes, xarray and netCDF4 decode in float32; NASA's offset of
+0.05 sr-1 then cancels near zero, and dark bands are up to 64 % wrong. Here, values are rounded to
+float32 only once: ``count * float64(scale_factor) + float64(add_offset)``. Values nearer to zero
+than half a scale factor become zero, because counts cannot resolve them.
 """
 
 import functools
@@ -154,14 +154,14 @@ def _is_small_integer(dtype: np.dtype[Any]) -> bool:
 def _tables(
     decoder: Decoder, dtype: np.dtype[Any]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
-    """Return the value and the state of every bit pattern of a small integer type."""
+    """Return two tables: the value and the state of every bit pattern of a small integer type."""
     patterns = np.arange(1 << (8 * dtype.itemsize), dtype=np.uint32).astype(f"u{dtype.itemsize}")
     stored = patterns.view(dtype)
     return decoder._compute(stored), decoder._find_states(stored)  # noqa: SLF001 - same module
 
 
 def _positions(stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return the bit patterns as unsigned positions in the table."""
+    """Return stored numbers as positions in the table: their bits, read as unsigned integers."""
     return stored.view(f"u{stored.dtype.itemsize}")
 
 
@@ -183,7 +183,7 @@ def _as_stored(fill: float, dtype: np.dtype[Any]) -> npt.NDArray[Any] | None:
 
 @dataclass(frozen=True)
 class _Attributes:
-    """Attributes of a variable that must hold numbers; other content is refused."""
+    """The attributes of a variable, read as numbers; an attribute without numbers is refused."""
 
     of: Mapping[str, Any]
     called: Mapping[str, str]
@@ -214,7 +214,7 @@ class _Attributes:
     def _limits(
         self, name: str, count: int, unsigned: bool, default: float | None = None
     ) -> list[float | None]:
-        """Return limits; an unsigned variable's limits are stored as signed numbers."""
+        """Return limits; those of an unsigned variable may be stored as signed numbers."""
         if name not in self.of:
             return [default] * count
         if len(self.numbers(name)) != count:

@@ -1,9 +1,9 @@
 """Check that an HDF5 file refers to no other file, and that no group contains itself.
 
-HDF5 lets a file refer to other files by links, external storage or virtual variables. The numbers
+An HDF5 file can refer to other files by links, external storage or virtual variables. The numbers
 of other files then look like numbers of this file. A product records the hash of one file, so no
-other file may be read for it. A group that contains itself makes a walk through the groups endless,
-and a recursion that fails inside h5py never releases h5py's lock.
+other file may be read for it. A walk through the groups never ends if one contains itself, and a
+recursion that fails inside h5py never releases h5py's lock.
 """
 
 from dataclasses import dataclass, field
@@ -30,18 +30,18 @@ def check_enclosed(file: h5py.File) -> None:
 
 @dataclass
 class _Walk:
-    """A walk through the links and objects of a file; its steps return a complaint or None."""
+    """A walk through the links and objects of a file; each step returns a complaint or None."""
 
     file: h5py.File
     addresses: set[int]
-    """Addresses of objects with a name."""
+    """Addresses of the objects that a name was found for."""
     again: set[int] = field(default_factory=set)
-    """Addresses of objects with several names."""
+    """Addresses of the objects that have several names."""
     soft: list[bytes] = field(default_factory=list)
     """Names of soft links, whose targets may be missing."""
 
     def of_link(self, name: bytes, link: h5l.LinkInfo) -> str | None:
-        """Check a link; note its address or, if it is soft, its name."""
+        """Check a link, and keep the address of its target; for a soft link, keep its name."""
         if link.type == h5l.TYPE_SOFT:
             self.soft.append(name)
         elif link.type == h5l.TYPE_HARD:

@@ -36,23 +36,23 @@ Wavelength = Annotated[float, Field(gt=0)]
 
 
 class GeoTiffOptions(ReaderOptions):
-    """Options for what a GeoTIFF may leave out about its bands."""
+    """Options that state what a GeoTIFF may leave out about its bands."""
 
     quantity: Spectral = "Rrs"
     stored_as: Spectral | None = None
-    """Quantity in the file, if not that of the scene: rho_w times 1 / pi becomes Rrs."""
+    """Quantity in the file, if the scene's is another: rho_w is multiplied by 1 / pi to get Rrs."""
     units: str | None = None
     """Units of the bands; required if the file does not state them."""
     wavelengths: tuple[Wavelength, ...] = ()
-    """Wavelength (nm) of each band in the file's order; required if its metadata lack them."""
+    """Wavelengths (nm) of the bands in the file's order; required if the metadata lack them."""
     scale: float | None = None
-    """Scale factor, the value of one count; overrides the file."""
+    """Scale factor (the value of one count), used instead of the file's."""
     offset: float | None = None
-    """Offset, the value of count 0; overrides the file."""
+    """Offset (the value of count 0), used instead of the file's."""
     nodata: float | None = None
-    """Stored number that means missing; overrides the file."""
+    """Stored number that means missing, used instead of the file's."""
     sensor: str = ""
-    """Name in the sensor tables."""
+    """Name of the sensor in the sensor tables."""
 
     @model_validator(mode="after")
     def _is_convertible(self) -> "GeoTiffOptions":
@@ -173,7 +173,7 @@ class _RasterFacts:
 
     @classmethod
     def of(cls, path: Path) -> "_RasterFacts":
-        """Read the metadata; refuse several rasters in one file."""
+        """Read the metadata; refuse a file that holds several rasters."""
         import rasterio
 
         with rasterio.open(path, **_ONLY_THE_FILE) as file:

@@ -1,9 +1,9 @@
 """Storage chunks of HDF5 files, decompressed outside the lock of the HDF5 library.
 
-HDF5 does everything under one lock, including decompression, so a second thread gains nothing. Here
+HDF5 does everything under one lock, including decompression, so a second thread is no help. Here
 only the compressed bytes are fetched under that lock. This module takes h5py's own lock, because
 h5py below 3.16 does not do so for direct chunks. The calling thread inflates and unshuffles the
-bytes. Chunks with any other filter are read by the HDF5 library. libdeflate inflates zlib streams
+bytes. The HDF5 library reads chunks with any other filter. libdeflate inflates zlib streams
 faster than the other libraries measured here (twice as fast as ISA-L), and imagecodecs is the
 best-maintained package that contains it.
 """
@@ -42,7 +42,7 @@ class Hdf5Chunks:
         self._is_direct = self.dtype.kind in "iuf" and is_plain and known
 
     def load(self, offsets: tuple[int, ...]) -> Array:
-        """Read the chunk that begins at these offsets, without its part beyond the array."""
+        """Read the chunk that begins at these offsets, cut at the edge of the array."""
         place = inside(offsets, self.chunk, self.shape)
         compressed = self._compressed(offsets) if self._is_direct else None
         if compressed is None:
@@ -65,11 +65,11 @@ class Hdf5Chunks:
 
     @property
     def _nbytes(self) -> int:
-        """Bytes of a whole chunk."""
+        """Size of a whole chunk in bytes."""
         return int(math.prod(self.chunk) * self.dtype.itemsize)
 
     def _compressed(self, offsets: tuple[int, ...]) -> tuple[int, bytes] | None:
-        """Return the mask of skipped filters and the bytes; None if HDF5 must read the chunk.
+        """Return the mask of skipped filters and the bytes; None if the HDF5 library must read it.
 
         HDF5 must read a chunk that was never written. HDF5 must also read a chunk at the array's
         edge that may be stored unfiltered, because the mask does not show this.
@@ -131,7 +131,7 @@ def inflated(stored: bytes, expected: int, _itemsize: int) -> bytes:
 
 
 def unshuffled(stored: bytes, _expected: int, itemsize: int) -> Any:
-    """Undo HDF5's shuffle, which stores the first bytes of all numbers, then the second ones."""
+    """Undo HDF5's shuffle, which stores the first bytes of all numbers, then all second bytes."""
     if itemsize == 1:
         return stored
     count = len(stored) // itemsize

@@ -20,7 +20,7 @@ from pipeline.scene.scene import state_name, wavelength_dim
 
 @dataclass(frozen=True)
 class DecodedLayer:
-    """Values and states of one stored variable, of the same shape."""
+    """The values of one stored variable and the states of these values, in the same shape."""
 
     values: LazyArray
     """Physical values, float32; NaN where missing."""
@@ -55,7 +55,7 @@ def decoder_of(stored: Stored, attributes: Mapping[str, Any]) -> Decoder:
 
 @contextlib.contextmanager
 def about(variable: str) -> Iterator[None]:
-    """Name the variable in an error about it."""
+    """Add the name of a variable to the errors about it."""
     try:
         yield
     except SceneError as error:

@@ -1,4 +1,4 @@
-"""Mappings from the variables of a netCDF file to a scene: typed, from YAML.
+"""Mappings from the variables of a netCDF file to a scene, read from YAML into typed classes.
 
 Presets are in ``configs/formats/netcdf``. A run configuration may give a whole mapping, or change
 some keys of a preset.
@@ -39,7 +39,7 @@ CONVERSIONS: dict[tuple[str, str], float] = {("rho_w", "Rrs"): 1 / math.pi}
 
 
 def conversion(stored_as: str | None, quantity: str) -> float:
-    """Return the factor from the file's quantity (None: the same) to the scene's quantity."""
+    """Return the factor from the quantity in the file (1 if it is None) to that in the scene."""
     if stored_as in (None, quantity):
         return 1.0
     if (stored_as, quantity) not in CONVERSIONS:
@@ -61,10 +61,10 @@ class SpectralVariables(Strict):
     quantity: Spectral
     """Quantity in the scene."""
     variables: str
-    """Regular expression for the variables' names. Its group is the wavelength, unless another key
-    states the wavelength. A pattern for one name may mean a 3-D variable."""
+    """Regular expression for the variables' names. The group in it matches the wavelength, unless
+    another key states the wavelength. A pattern that is one name may stand for a 3-D variable."""
     stored_as: Spectral | None = None
-    """Quantity in the file, if not that of the scene: rho_w times 1 / pi becomes Rrs."""
+    """Quantity in the file, if the scene's is another: rho_w is multiplied by 1 / pi to get Rrs."""
     units: str | None = None
     """Units of the variables, if the units in the file are missing or wrong."""
     wavelength_attribute: str | None = None
@@ -94,9 +94,9 @@ class Recognition(Strict):
     """Conditions of a mapping; a file fits the mapping if it meets all of them."""
 
     attributes: dict[str, str] = Field(default_factory=dict)
-    """Global attribute -> regular expression that its text matches."""
+    """Global attribute -> regular expression that its text must match."""
     variables: tuple[str, ...] = ()
-    """Regular expressions, each of which matches a variable."""
+    """Regular expressions, each of which must match the name of a variable."""
 
 
 class TimeAttribute(Strict):
@@ -126,7 +126,7 @@ class FileMapping(Strict):
     longitude: str = "longitude"
     spectral: tuple[SpectralVariables, ...] = Field(min_length=1)
     plain: dict[str, str] = Field(default_factory=dict)
-    """Scene name -> variable, for angles and other inputs of networks or expressions."""
+    """Name in the scene -> variable, for angles and other inputs of networks or expressions."""
     flags: FlagVariable | None = None
     missing: tuple[float, ...] = ()
     """Stored numbers that mean missing in spectral variables, in addition to fill values."""
@@ -168,7 +168,7 @@ class NetcdfOptions(ReaderOptions):
         return mapping
 
     def resolved(self, recognised: str | None = None) -> FileMapping:
-        """Return the mapping of these options; ``recognised`` is the preset if none is named."""
+        """Return the mapping of these options; if they name no preset, ``recognised`` is used."""
         name = self.preset or (None if self.mapping and "spectral" in self.mapping else recognised)
         data = presets()[name] if name else {}
         mapping = FileMapping.model_validate({**data, **self.mapping})

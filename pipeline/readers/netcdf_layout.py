@@ -1,4 +1,4 @@
-"""Find the dimensions of a netCDF file that are lines and pixels, and the variables on them."""
+"""Find which dimensions of a netCDF file are lines and pixels, and which variables have them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ class FileVariables:
     on_scene: Mapping[str, Stored]
     """Variables on lines and pixels, as (y, x) or (bands, y, x)."""
     all: Mapping[str, xr.Variable]
-    """All variables, on any dimensions."""
+    """All variables, whatever their dimensions are."""
     shape: tuple[int, int]
     """Lines and pixels."""
 
     @classmethod
     def of(cls, opened: Mapping[str | None, xr.Dataset], mapping: FileMapping) -> "FileVariables":
-        """Collect the variables of opened groups, on the dimensions of latitude and longitude."""
+        """Collect the variables of opened groups; latitude and longitude show lines and pixels."""
         variables = {
             f"{group}/{name}" if group else str(name): variable
             for group, dataset in opened.items()
@@ -87,7 +87,7 @@ def _dims(variable: xr.Variable) -> str:
 
 
 def without_single(variable: xr.Variable) -> xr.Variable:
-    """Drop dimensions of size one, but keep two dimensions: a scene may be one pixel wide."""
+    """Drop dimensions of size one, but keep two, because a scene may be one pixel wide."""
     spare = [dim for dim, size in variable.sizes.items() if size == 1]
     while spare and variable.ndim > 2:
         variable = variable.isel({spare.pop(0): 0})
@@ -95,7 +95,7 @@ def without_single(variable: xr.Variable) -> xr.Variable:
 
 
 def _placed(variable: xr.Variable, y: str, x: str, shape: tuple[int, int]) -> Stored | None:
-    """Return a variable as (y, x) or (bands, y, x); None for other dimensions."""
+    """Return a variable as (y, x) or (bands, y, x); None if its dimensions are others."""
     if y not in variable.dims or x not in variable.dims:
         # Plain HDF5 has no names of dimensions, so there the shape decides.
         is_plain = variable.shape == shape and str(variable.dims[0]).startswith("phony_dim")

@@ -125,7 +125,7 @@ def _wavelengths_by_name(data: Mapping[str, Stored], prefix: str) -> dict[str, f
 
 
 def _wavelengths(path: Path, count: int) -> list[float]:
-    """Return the wavelengths (nm) of 3-D variables; ``wavelength`` is for all other bands."""
+    """Return the wavelengths (nm) of 3-D variables; ``wavelength`` lists those of other bands."""
     with h5py.File(path, "r") as file:
         stored = file.get(f"sensor_band_parameters/{BANDS}")
         size = stored.size if isinstance(stored, h5py.Dataset) else 0

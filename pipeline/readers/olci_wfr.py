@@ -109,7 +109,7 @@ class _Folder:
         return opened
 
     def optional(self, name: str) -> xr.Dataset | None:
-        """Open a file of the folder; None if the file is missing."""
+        """Open a file of the folder, or return None if the file is missing."""
         return self.file(name) if (self.path / name).is_file() else None
 
 

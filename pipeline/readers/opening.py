@@ -20,7 +20,7 @@ from pipeline.scene.scene import GEOLOCATION
 def opening() -> Iterator[list[Any]]:
     """Provide a list for opened files, and close all of them if the scene cannot be made.
 
-    The garbage collector would close them late, in the middle of the next scene.
+    The garbage collector would close them late, while the next scene is processed.
     """
     opened: list[Any] = []
     try:
@@ -50,7 +50,7 @@ def assembled(
 
 
 def open_undecoded(path: Path, group: str | None = None, engine: str = "h5netcdf") -> xr.Dataset:
-    """Open the variables of a group as stored; use ``chunked`` for those on (y, x)."""
+    """Open the variables of a group as stored; ``chunked`` prepares those on (y, x)."""
     is_hdf5 = engine == "h5netcdf"
     options: dict[str, Any] = {"phony_dims": "sort"} if is_hdf5 else {}
     with contextlib.ExitStack() as closers:
@@ -74,7 +74,7 @@ def open_undecoded(path: Path, group: str | None = None, engine: str = "h5netcdf
 
 
 def _check_group(file: h5py.File | None, name: str | None) -> None:
-    """Refuse a missing group, and too long coordinates, because xarray reads them whole.
+    """Refuse a missing group, and coordinates that are too long for xarray, which reads them whole.
 
     ``file`` is None for classic netCDF, which has no groups.
     """
@@ -90,7 +90,7 @@ def _check_group(file: h5py.File | None, name: str | None) -> None:
 
 
 def chunked(variable: xr.Variable | xr.DataArray) -> Stored:
-    """Return a variable of ``open_undecoded`` that is read by its storage chunks."""
+    """Change a variable of ``open_undecoded`` so that it is read by whole storage chunks."""
     file, place, cache = variable.encoding["pieces"]
     in_xarray = variable.variable if isinstance(variable, xr.DataArray) else variable
     dataset = file[place] if file is not None else in_xarray

@@ -55,7 +55,7 @@ def _qa_table() -> dict[str, Any]:
 
 
 class SgliOptions(ReaderOptions):
-    """Options for what an SGLI file may leave out."""
+    """Options that state what an SGLI file may leave out."""
 
     qa_layout: str | None = None
     """Name of the bit layout of QA_flag; used only if the file does not list the bits itself."""
@@ -127,7 +127,7 @@ class SgliL2:
 
 
 def _described_bits(attributes: Mapping[str, Any]) -> dict[int, str]:
-    """Return bit -> name from the file's own list; empty if it has none."""
+    """Return the name of each bit from the file's own list; empty if the file has no list."""
     text = as_text(attributes.get("Data_description", ""), "\n")
     _, *parts = re.split(r"Bit\s*(\d+)\s*[:=]", text)  # bit, text, bit, text ...
     listed = zip(map(int, parts[::2]), parts[1::2], strict=True)

@@ -1,4 +1,4 @@
-"""Read variables region by region, by the storage chunks of their file, each chunk once."""
+"""Read variables region by region from the storage chunks of their file, each chunk once."""
 
 import itertools
 import math
@@ -53,7 +53,7 @@ class InOnePiece:
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """A variable as its file stores it, read by whole storage chunks, each of them once."""
+    """A variable as its file stores it; whole storage chunks are read, each of them once."""
 
     dims: tuple[str, ...]
     attrs: Mapping[str, Any]
@@ -63,7 +63,7 @@ class Stored:
     axes: tuple[int, ...]
     """For each dimension, its axis in the stored array."""
     at: tuple[int, ...] = ()
-    """Position along each axis of the stored array that is not a dimension; empty means 0."""
+    """Position along each axis of the stored array that is not a dimension; if empty, all are 0."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -86,7 +86,7 @@ class Stored:
 
     @property
     def values(self) -> Array:
-        """The whole array, if it is small, such as wavelengths; a large one is refused."""
+        """The whole array of a small variable, such as wavelengths; a large variable is refused."""
         shape, chunk = self.chunks.shape, self.chunks.chunk
         if math.prod(shape) > MOST_LINES:
             raise damaged(
@@ -111,7 +111,7 @@ class Stored:
         return self.at[axis] if self.at else 0
 
     def read(self, region: Region) -> Array:
-        """Read a region of (..., y, x), as stored."""
+        """Read a region, with dimensions (..., y, x), as stored."""
         out = np.empty(region_shape(region, self.shape), self.dtype)
         if out.size == 0:
             return out
@@ -131,7 +131,7 @@ class Stored:
     def _pieces(
         self, region: Region
     ) -> Iterator[tuple[Chunk, tuple[Index, ...], tuple[Index, ...]]]:
-        """Yield the chunks that a region meets: chunk, part of the chunk, part of the region."""
+        """Yield each chunk that a region meets, with the parts of the chunk and of the region."""
         along = [
             list(_met(index, self.chunks.shape[axis], self.chunks.chunk[axis]))
             for index, axis in zip(region, self.axes, strict=True)

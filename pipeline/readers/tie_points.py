@@ -1,4 +1,4 @@
-"""Bilinear interpolation of geolocation and angles from tie points, safe across 180 degrees."""
+"""Bilinear interpolation of geolocation and angles from tie points, also across 180 degrees."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -64,7 +64,7 @@ class TiePoints:
         """Interpolate values at the tie points to every pixel, float32.
 
         Args:
-            ties: values with shape (lines, pixels); all are read when the first pixel is needed.
+            ties: values with shape (lines, pixels); all are read as soon as a pixel is needed.
             wraps: whether the values are degrees that wrap at 360; the result is then in
                 [-180, 180).
         """

@@ -54,7 +54,7 @@ class BlockGrid:
         return self._span(lines, 0)[0] * self.columns + self._span(pixels, 1)[0]
 
     def most_chunks(self, lines: int, pixels: int, at_once: int) -> int:
-        """Return the largest number of storage chunks of one array in memory at the same time.
+        """Return how many storage chunks of one array can be in memory at the same time.
 
         Args:
             lines: lines of a storage chunk; the first chunk begins at the scene's origin.
@@ -77,7 +77,7 @@ class BlockGrid:
         return int(np.cumsum(change).max(initial=0))
 
     def _span(self, part: slice, axis: int) -> tuple[int, int]:
-        """Return the first and last row (or column) of blocks whose halo overlaps a part."""
+        """Return the first and last row (or column) of blocks whose halo overlaps these lines."""
         size, origin = self.chunk[axis], self.origin[axis]
         first = (part.start - origin - self.halo) // size
         last = (part.stop - 1 - origin + self.halo) // size

@@ -1,7 +1,7 @@
 """Arrays that are read region by region, and xarray variables made of them.
 
 A scene consists of lazily indexed variables, which xarray reads when their values are needed.
-``open_scene(..., chunks={})`` turns them into Dask arrays; the blocks of a run are read directly,
+``open_scene(..., chunks={})`` turns them into Dask arrays. A run reads its blocks without Dask,
 because a Dask graph does not limit memory.
 """
 
@@ -17,7 +17,7 @@ from xarray.core import indexing
 
 Index = slice | npt.NDArray[np.intp]
 Region = tuple[Index, ...]
-"""Index of a region: a slice or positions along bands, if any; slices of step 1 along y and x."""
+"""Index of a region: slices of step 1 along y and x; before them, any index of bands."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class LazyArray(Protocol):
         ...
 
     def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:
-        """Yield the storage chunks of some bands; a layer without bands is band 0."""
+        """Yield the storage chunks of some bands; a layer without bands counts as band 0."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Computed:
-    """Values computed from other arrays, element by element."""
+    """An array whose values are computed from other arrays, element by element."""
 
     function: Callable[..., npt.NDArray[Any]]
     arrays: tuple[LazyArray, ...]
@@ -79,7 +79,7 @@ class Computed:
 
 @dataclass(frozen=True, eq=False)
 class Generated:
-    """Values that a function computes from the position of a pixel, not from a file."""
+    """An array whose values a function computes from the positions of pixels, not from a file."""
 
     function: Callable[..., npt.NDArray[Any]]
     """(slice of lines, slice of pixels) -> values; an index of bands, if any, comes first."""
@@ -149,7 +149,7 @@ class _Indexable(BackendArray):
         self.array, self.shape, self.dtype = array, array.shape, array.dtype
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "_Indexable":
-        """Return the same object: an open file cannot be copied, and is only read."""
+        """Return this object itself, because an open file cannot be copied, and is only read."""
         return self
 
     def __dask_tokenize__(self) -> tuple[str, int]:
@@ -203,7 +203,7 @@ def lazy(
 
 
 def lazy_array_of(variable: xr.Variable | xr.DataArray) -> LazyArray | None:
-    """Return the lazy array behind a variable of ``lazy``, or behind a part of one; else None."""
+    """Return the lazy array behind a variable (or a part of it) that ``lazy`` made; else None."""
     indexable = variable.encoding.get("lazy_array")
     return indexable.array if isinstance(indexable, _Indexable) else None
 
@@ -213,7 +213,7 @@ def strips(dataset: xr.Dataset, numbers: int = 4_000_000) -> Iterator[tuple[slic
 
     Args:
         dataset: the variables.
-        numbers: approximate limit of values in memory, all variables together.
+        numbers: approximate limit of values in memory, counted over all variables.
     """
     per_line = sum(variable.size for variable in dataset.values()) // max(dataset.sizes["y"], 1)
     lines = max(1, numbers // max(per_line, 1))

@@ -1,6 +1,6 @@
-"""Quality bits: named, OR-ed together, described by CF ``flag_masks`` and ``flag_meanings``.
+"""Quality bits, which CF ``flag_masks`` and ``flag_meanings`` describe; a pixel may have several.
 
-``quality_flags`` describes the pixel; each network has its own flags. docs/quality.md lists all
+``quality_flags`` is about the pixel; each network has its own flags. docs/quality.md lists all
 conditions, bits and values.
 """
 
@@ -62,7 +62,7 @@ class FlagTable:
 
     @property
     def masks_attribute(self) -> str:
-        """CF's name of the attribute with the masks."""
+        """Name (in CF) of the attribute that holds the masks."""
         return "flag_values" if self.exclusive else "flag_masks"
 
     @classmethod

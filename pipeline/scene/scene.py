@@ -50,7 +50,7 @@ class Band:
         return self._layer(block, self.quantity)
 
     def states(self, block: xr.Dataset) -> npt.NDArray[np.uint8] | None:
-        """Return the ``STATE_*`` bits of the values (y, x); None if there are no such bits."""
+        """Return the ``STATE_*`` bits of the values (y, x); None if it has no such bits."""
         state = state_name(self.quantity)
         return self._layer(block, state) if state in block.variables else None
 
@@ -109,7 +109,7 @@ def band_names(scene: xr.Dataset) -> list[str]:
 
 
 def parse_band(name: str) -> tuple[str, float] | None:
-    """Split ``Rrs_443`` into ``("Rrs", 443.0)``; None if the name is not that of a band."""
+    """Split ``Rrs_443`` into ``("Rrs", 443.0)``; None if it is not the name of a band."""
     match = re.fullmatch(r"(.+)_(\d+(?:\.\d+)?)", name)
     if match is None or match.group(1) not in SPECTRAL:
         return None
@@ -226,7 +226,7 @@ def with_constants(scene: xr.Dataset, constants: Mapping[str, float]) -> xr.Data
     """Add quantities that the scene lacks, with the same value on every pixel.
 
     Raises:
-        SceneError: the scene has such a quantity already, or the quantity is not a known 2-D one.
+        SceneError: the scene has such a quantity already, or it is not a known 2-D quantity.
     """
     added = {}
     for name, value in constants.items():
@@ -256,5 +256,5 @@ def geographic_reference(
 
 
 def is_projected(attributes: Mapping[str, Any], dim: str) -> bool:
-    """Whether the attributes are those of a projected map coordinate along a dimension."""
+    """Whether attributes describe a projected map coordinate along a dimension."""
     return attributes.get("standard_name") == f"projection_{dim}_coordinate"

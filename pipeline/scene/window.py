@@ -30,7 +30,7 @@ class Extent:
     shape: tuple[int, int]
     scene_shape: tuple[int, int]
     places: Places | None = None
-    """Latitude and longitude of the rectangle, if they were kept when it was searched."""
+    """Latitude and longitude of the rectangle, if they were kept during the search for it."""
 
     @classmethod
     def whole(cls, scene: xr.Dataset) -> "Extent":

@@ -40,7 +40,7 @@ def read_table(
         file_format: format of the file; ``auto`` recognises it from the content.
         missing: numbers that stand for a missing value, in addition to those of the format.
         delimiter: delimiter of a text table; by default the one in its header line.
-        sample_dimension: netCDF dimension of the samples, needed if several are possible.
+        sample_dimension: netCDF dimension of the samples, required if several are possible.
 
     Raises:
         ConfigError: the file does not exist, cannot be read, or has no rows.

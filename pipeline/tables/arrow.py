@@ -55,7 +55,7 @@ def _licence(metadata: Mapping[bytes, bytes]) -> str:
 
 
 def _decoded(said: bytes) -> str:
-    """Return bytes as text: UTF-8, else Latin-1, in which a micro sign is one byte."""
+    """Decode bytes as UTF-8 or else as Latin-1, in which a micro sign is one byte."""
     try:
         return said.decode("utf-8")
     except UnicodeDecodeError:

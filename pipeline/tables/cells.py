@@ -67,7 +67,7 @@ def split_cells(line: str, delimiter: str | None) -> list[str]:
 def split_rows(
     name: str, lines: Sequence[NumberedLine], delimiter: str | None, width: int
 ) -> list[NumberedRow]:
-    """Return the number and the cells of each line that is not blank.
+    """Return the line number and the cells of each line that is not blank.
 
     Raises:
         ConfigError: lines have more or fewer cells than the header; the message names them.
@@ -96,7 +96,7 @@ def typed_columns(
 
 
 def typed(cells: Sequence[str], missing: Sequence[float]) -> Column:
-    """Return cells as one column; missing values are NaN or ""."""
+    """Return cells as one column; missing values are NaN (numbers) or "" (text)."""
     present = [cell if cell.lower() not in NO_VALUE else "" for cell in cells]
     if all(not cell or is_number(cell) for cell in present):
         return without(np.array([float(cell or "nan") for cell in present]), missing)

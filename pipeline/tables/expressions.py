@@ -102,7 +102,7 @@ class Expression:
 def _without_quotes(text: str) -> tuple[str, dict[str, str]]:
     """Return the text as Python code, and the column of each new name in it.
 
-    Names in backticks get plain names; ``&`` and ``|`` become ``and`` and ``or``.
+    Names in backticks are replaced by plain names; ``&`` and ``|`` become ``and`` and ``or``.
     """
     quoted: dict[str, str] = {}
 
@@ -135,7 +135,7 @@ def parse_over(columns: Mapping[str, Column], text: str) -> Expression:
     A column whose name is not valid in Python, such as ``Rrs_442.5``, stands in backticks.
 
     Raises:
-        ConfigError: the text is not an expression, or the table lacks a column that it uses.
+        ConfigError: the text is not an expression, or uses a column that the table lacks.
     """
     parsed = Expression.parse(text, COLUMNS)
     unknown = [name for name in parsed.names if name not in columns]

@@ -22,10 +22,10 @@ def read_netcdf(
     Args:
         path: the file; variables in groups are read like those of the root.
         missing: numbers that stand for a missing value, in addition to the file's fill values.
-        sample_dimension: dimension of the samples; by default the only one besides wavelengths.
+        sample_dimension: dimension of the samples; by default the only one without wavelengths.
 
     Raises:
-        ConfigError: the file cannot be read, or several dimensions could be that of the samples.
+        ConfigError: the file cannot be read, or several dimensions may be the samples.
     """
     try:
         with netCDF4.Dataset(path) as file:

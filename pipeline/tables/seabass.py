@@ -133,7 +133,7 @@ def _numbers(name: str, header: Mapping[str, str], *keys: str) -> tuple[float, .
 def _without_limits(
     name: str, header: Mapping[str, str], columns: dict[str, Column]
 ) -> tuple[dict[str, Column], list[str]]:
-    """Replace values beyond a detection limit by NaN: a network cannot learn from them."""
+    """Replace values beyond a detection limit by NaN, because a network cannot learn from them."""
     missing = _numbers(name, header, "missing")
     limits = _numbers(name, header, "below_detection_limit", "above_detection_limit")
     limits = tuple(limit for limit in limits if limit not in missing)

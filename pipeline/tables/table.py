@@ -27,7 +27,7 @@ class Table:
     sha256: str
     columns: Mapping[str, Column]
     units: Mapping[str, str]
-    """Units by column, as the file spells them; only for columns with units in the file."""
+    """Units by column, as spelled in the file; columns without units in the file are left out."""
     rows: Rows
     """Place of each row in the file, with shape (rows,): line of a text file, else row, from 1."""
     row_word: str = "row"
@@ -79,7 +79,7 @@ class Table:
 
 
 def places(word: str, numbers: Sequence[int]) -> str:
-    """Name the first few numbers of rows, and count the others."""
+    """List the first few row numbers, and say how many others there are."""
     named = ", ".join(str(number) for number in numbers[:NAMED_ROWS])
     more = len(numbers) - NAMED_ROWS
     plural = "" if len(numbers) == 1 else "s"

@@ -39,7 +39,7 @@ def read_text(path: Path, missing: Sequence[float] = (), delimiter: str | None =
 
 
 def _units_in(comments: Sequence[str], columns: Container[str]) -> dict[str, str]:
-    """Return units of columns from our comment ``# units:`` with ``Rrs_443 [sr-1], ...``."""
+    """Return units of columns from a comment of ours: ``# units: Rrs_443 [sr-1], ...``."""
     said = [line for line in comments if line.lstrip("# ").lower().startswith("units:")]
     pairs = [pair for line in said for pair in _NAMED_UNITS.findall(line)]
     return {name: units for name, units in pairs if name in columns}
@@ -48,7 +48,7 @@ def _units_in(comments: Sequence[str], columns: Container[str]) -> dict[str, str
 def commented_table(
     path: Path, mark: str, missing: Sequence[float], delimiter: str | None
 ) -> tuple[Table, list[str]]:
-    """Return the table in a text file, and its comment lines, which begin with a mark."""
+    """Return the table in a text file, and its comment lines, which begin with ``mark``."""
     numbered = list(enumerate(read_lines(path), start=1))
     comments = [line for _, line in numbered if line.startswith(mark)]
     lines = [(n, line) for n, line in numbered if line.strip() and not line.startswith(mark)]

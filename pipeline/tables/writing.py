@@ -59,7 +59,7 @@ def write_samples(path: Path, table: SampleTable) -> None:
 
 
 def writer_for(path: Path) -> Callable[[Path, SampleTable], None]:
-    """Return the function that writes files with this ending; call it before a simulation.
+    """Return the function that writes files with this ending, or refuse the ending.
 
     Raises:
         ConfigError: the ending is unknown, or needs pyarrow, which is not installed.
@@ -96,7 +96,7 @@ def write_netcdf(path: Path, table: SampleTable) -> None:
 def write_csv(path: Path, table: SampleTable) -> None:
     """Write comment lines with ``#`` (attributes, units), a header line and rows.
 
-    float32 is written with seven digits, float64 with as many digits as restore the number.
+    float32 is written with seven digits, float64 with as many digits as are required to restore it.
     """
     names = list(table.columns)
     said = [(name, table.meanings[name].units) for name in names]

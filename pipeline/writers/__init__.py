@@ -1,1 +1,1 @@
-"""Products -> files: one format per module."""
+"""Writers of products: one module for each format."""

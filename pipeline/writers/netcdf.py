@@ -96,7 +96,7 @@ def write_product(
         target: final name of the file; an existing file is replaced.
         layout: chunks and compression.
         blocks: encoded chunks of all variables, block after block.
-        describe: returns the file's attributes and groups after all pixels are counted.
+        describe: called when all pixels are counted; returns the file's attributes and groups.
         progress: called with the number of written blocks and of all blocks.
         lease: text in the temporary name, by which files of a dead process are found.
 
@@ -217,7 +217,7 @@ def _what_to_do(folder: Path, number: int | None) -> tuple[type[WriteError], str
 
 
 def _define(file: netCDF4.Dataset, products: xr.Dataset, layout: StorageLayout) -> None:
-    """Create dimensions, and variables with their attributes, before any data."""
+    """Create dimensions, and variables with their attributes, before any data are written."""
     file.set_fill_off()  # every chunk is written
     for dim in ("y", "x"):
         file.createDimension(dim, products.sizes[dim])
@@ -243,7 +243,7 @@ def _define(file: netCDF4.Dataset, products: xr.Dataset, layout: StorageLayout) 
 
 
 def fill_of(variable: xr.DataArray) -> Any:
-    """Return the fill value of a product variable; False for none."""
+    """Return the fill value of a product variable; False if it has no fill value."""
     if variable.dtype.kind == "f":
         return FILL
     return NO_CLASS if "flag_values" in variable.attrs else False

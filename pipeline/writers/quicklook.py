@@ -193,7 +193,7 @@ def _draw_colour_bar(figure: "Figure", panel: "Axes", mesh: Any, label: str) -> 
 
 
 def _plain_ticks(bar: Any) -> None:
-    """Label ticks as 0.05, 0.1, 0.2, because powers of ten overlap in less than a decade."""
+    """Label ticks as 0.05, 0.1, 0.2, because labels with powers of ten would overlap."""
     from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 
     if bar.ax.get_xscale() == "log":
