@@ -9,7 +9,7 @@ from pipeline.training.fitting.history import Epoch
 
 
 class TensorBoardLog:
-    """A log of losses and learning rate by epoch.
+    """A log of the losses and the learning rate of each epoch.
 
     Raises:
         ConfigError: TensorBoard is not installed.

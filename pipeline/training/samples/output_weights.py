@@ -1,4 +1,4 @@
-"""Weights of classes or targets, so that rare ones can count as much as others."""
+"""Weights of classes or targets; with these, rare classes or targets can count like others."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,7 +17,7 @@ def output_weights(
         key: key of the configuration, for messages: ``fit.class_weights``.
         choice: value of the key: none, balanced, or numbers by name.
         names: names of the classes or targets.
-        sums: sum of the weights of training samples for each name, with shape (names,).
+        sums: for each name, the sum of the weights of its training samples, with shape (names,).
 
     Raises:
         ConfigError: a name is unknown, or a class or target to balance has no training sample.

@@ -43,7 +43,7 @@ class SampleVariable:
             return np.asarray(self.transform.forward(values), dtype=np.float64)
 
     def outside(self, values: Array) -> npt.NDArray[np.bool_]:
-        """Return True where the transform is not defined for a value; False for NaN."""
+        """Return True for values for which the transform is not defined; False for NaN."""
         if self.transform.needs_positive:
             return np.asarray(values <= 0)
         if self.transform.needs_non_negative:
@@ -68,7 +68,7 @@ class SampleVariable:
 def variables_of(
     choices: Sequence[VariableConfig],
 ) -> Iterator[tuple[VariableConfig, float | None]]:
-    """Yield each variable of a configuration with its wavelength, or None for no wavelength."""
+    """Yield each variable of a configuration with its wavelength; None if it has no wavelength."""
     for choice in choices:
         for wavelength_nm in choice.wavelengths_nm or (None,):
             yield choice, wavelength_nm
@@ -92,7 +92,7 @@ def nearest_variable(
 
 
 def expected_units(config: VariableConfig) -> str | None:
-    """Return the wanted units of a variable; None if no units are configured or known."""
+    """Return the wanted units of a variable, or None if units are neither configured nor known."""
     known = quantities().get(config.quantity)
     return config.units or (known.units if known else None)
 

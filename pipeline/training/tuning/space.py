@@ -1,4 +1,4 @@
-"""Put values of hyperparameters into a recipe."""
+"""Put proposed values of hyperparameters into a recipe."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -43,7 +43,7 @@ def largest(recipe: TrainingConfig, space: Space) -> Iterator[TrainingConfig]:
 
 
 def with_values(recipe: TrainingConfig, values: Values) -> TrainingConfig:
-    """Return the recipe with these values, without its section ``tune``."""
+    """Return the recipe with these values of hyperparameters and without its section ``tune``."""
     data = recipe.model_dump(exclude={"tune"})
     network, fit = data["network"], data["fit"]
     hidden = list(recipe.network.hidden)
