@@ -25,13 +25,13 @@ from pipeline.training.samples.variables import (
 
 @dataclass
 class Findings:
-    """Errors in samples, collected for one message, and notes for the log."""
+    """Errors in samples, which are raised in one message, and notes, which are logged."""
 
     complaints: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def complain(self, error: ConfigError | str) -> None:
-        """Add an error, unless it was added before."""
+        """Add an error to the collection, unless it was added before."""
         text = str(error).removesuffix(".")
         if text not in self.complaints:
             self.complaints.append(text)

@@ -28,7 +28,7 @@ class PreparedSamples:
 
     @property
     def output_activation(self) -> str:
-        """The activation of the last layer of a network for these samples."""
+        """The activation of the last layer of a network that is trained on these samples."""
         return "softmax" if self.samples.classes else "linear"
 
     def inputs(self) -> tuple[Variable, ...]:
@@ -42,10 +42,10 @@ class PreparedSamples:
         return fit_variables(self.samples.targets, self.samples.y, self.split.train)
 
     def output_weights(self, fit: Fit) -> Array | None:
-        """Return the weight of each class or target in a fit; None if all weights are equal.
+        """Return the weight of each class or target in a fit, or None if all weights are equal.
 
         Raises:
-            ConfigError: a class or target of the fit is unknown, or one to balance has no samples.
+            ConfigError: a class or target is unknown, or is to be balanced without samples.
         """
         part = self.samples.take(self.split.train)
         if part.labels is not None:
@@ -63,7 +63,7 @@ class PreparedSamples:
         one_logit: bool = False,
         by_output: Array | None = None,
     ) -> FitData | None:
-        """Return some rows as arrays for a model; None if there are no rows.
+        """Return the chosen rows as arrays for a model, or None if there are no rows.
 
         Args:
             rows: indices of the samples.

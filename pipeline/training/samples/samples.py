@@ -29,7 +29,7 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class SampleSet:
-    """Samples in physical units, each with the file and the row that it comes from."""
+    """Samples in physical units; for each sample, its file and row are recorded."""
 
     inputs: tuple[SampleVariable, ...]
     targets: tuple[SampleVariable, ...]

@@ -22,7 +22,7 @@ PARTS = ("train", "validation", "test")
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Indices of the samples in three parts, sorted in each part."""
+    """Indices of the samples in each of three parts; the indices of a part are sorted."""
 
     train: Integers
     validation: Integers

@@ -1,4 +1,4 @@
-"""Variables of samples: quantity, wavelength, units, transform and scaling of a column."""
+"""Describe variables of samples: their quantity, wavelength, units, transform and scaling."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from pipeline.networks.variable import SCALINGS, Array, Variable
 
 @dataclass(frozen=True)
 class SampleVariable:
-    """One input or target of samples, before its range is determined from the training rows."""
+    """One input or target of samples; its range is determined later, from the training rows."""
 
     quantity: str
     wavelength_nm: float | None
@@ -34,7 +34,7 @@ class SampleVariable:
 
     @property
     def transform(self) -> Transform:
-        """The transform that turns the physical quantity into the transformed one."""
+        """The transform from the physical quantity to the transformed quantity."""
         return TRANSFORMS[self.transform_name]
 
     def transformed(self, values: Array) -> Array:
@@ -51,7 +51,7 @@ class SampleVariable:
         return np.zeros(np.shape(values), dtype=np.bool_)
 
     def described(self, minimum: float, maximum: float) -> Variable:
-        """Return the variable of a network, with the range of the transformed quantity."""
+        """Return this variable for a network, with the range of the transformed quantity."""
         return Variable(
             quantity=self.quantity,
             wavelength_nm=self.wavelength_nm,

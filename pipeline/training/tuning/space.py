@@ -12,7 +12,7 @@ UNITS = "units_"
 
 
 def check_space(recipe: TrainingConfig, space: Space) -> None:
-    """Raise a ConfigError if a space does not fit its recipe."""
+    """Raise a ConfigError if the recipe does not allow the space."""
     kind = recipe.fit.optimizer.kind
     if space.weight_decay is not None and kind != "adamw":
         raise ConfigError(
@@ -29,7 +29,7 @@ def check_space(recipe: TrainingConfig, space: Space) -> None:
 
 
 def largest(recipe: TrainingConfig, space: Space) -> Iterator[TrainingConfig]:
-    """Yield the largest network of a space, with each activation, to check that it can be saved."""
+    """Yield a recipe of the largest network of a space for each activation, to check these first."""
     values: dict[str, Any] = {}
     layers = len(recipe.network.hidden)
     if space.layers is not None:
