@@ -36,7 +36,7 @@ class Water:
     aph_443: Array
     """Absorption of phytoplankton at 443 nm, m-1."""
     shape_chlorophyll: Array
-    """Chlorophyll (mg m-3) whose mean spectrum gives the shape of the phytoplankton absorption."""
+    """Chlorophyll (mg m-3) for which the mean absorption spectrum has the wanted shape."""
     cdom_443: Array
     """Absorption of coloured dissolved organic matter at 443 nm, m-1."""
     detritus_443: Array

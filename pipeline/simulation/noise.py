@@ -20,8 +20,8 @@ def add_noise(
     """Return noisy Rrs in sr-1, at least ``lowest_share`` of the true value in each band.
 
     If a band of a sample falls below ``lowest_share``, the noise of that sample is drawn again,
-    because networks take the logarithm of Rrs. So noise makes the darkest waters a little
-    brighter on average, as in the valid pixels of a scene.
+    because networks take the logarithm of Rrs. So the darkest waters become a little brighter
+    on average, as in the valid pixels of a scene.
 
     Args:
         rrs: positive Rrs without noise, sr-1, with shape (sample, band).

@@ -91,7 +91,7 @@ class Learner:
         return train, validation
 
     def freeze(self, stage: Stage) -> None:
-        """Freeze the first layers, as many as a stage asks for; all later layers learn.
+        """Freeze the first layers; a stage sets their number. All later layers learn.
 
         Raises:
             ConfigError: no layer is left to learn, or the first layer cannot be frozen.

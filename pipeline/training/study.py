@@ -54,7 +54,7 @@ def study(
 
     Raises:
         ConfigError: the recipe or the samples are wrong.
-        NetworkError: a network of one size cannot be saved in a format that the recipe asks for.
+        NetworkError: the network of some size cannot be saved in a format that the recipe lists.
     """
     recipes = {name: _of_size(config, name) for name in sizes.sizes}
     samples = load_samples(config.samples)

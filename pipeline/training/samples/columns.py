@@ -49,7 +49,7 @@ class Findings:
 def with_new_columns(
     table: Table, file: FileConfig, config: SamplesConfig, findings: Findings
 ) -> Table:
-    """Add columns and units to a table, from settings of its file, then from those of all files."""
+    """Add new columns and units to a table; settings of its file come before general settings."""
     table = _with_columns(table, "samples.files.columns", file.columns, findings)
     unknown = [name for name in file.units if name not in table.columns]
     if unknown:

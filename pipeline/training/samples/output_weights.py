@@ -20,7 +20,7 @@ def output_weights(
         sums: for each name, the sum of the weights of its training samples, with shape (names,).
 
     Raises:
-        ConfigError: a name is unknown, or a class or target to balance has no training sample.
+        ConfigError: a name is unknown, or balanced weights are wanted but a name has no samples.
     """
     if choice == "none":
         return None

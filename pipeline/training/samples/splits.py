@@ -50,7 +50,7 @@ class Split:
 
 
 def make_split(samples: SampleSet, config: SplitsConfig) -> Split:
-    """Split the samples; the same seed gives the same split.
+    """Split the samples; with the same seed, the split is the same.
 
     Raises:
         ConfigError: the samples lack the column to split by, a part is empty, too few rows are left
@@ -72,7 +72,7 @@ def make_split(samples: SampleSet, config: SplitsConfig) -> Split:
 
 
 def make_folds(samples: SampleSet, config: SplitsConfig) -> list[Split]:
-    """Return ``splits.folds`` splits; each sample without a fixed part is tested in one.
+    """Return ``splits.folds`` splits; each sample without a fixed part is tested once.
 
     Raises:
         ConfigError: the folds are not set or lack units, or a split is refused (``make_split``).

@@ -55,7 +55,7 @@ def tune(config: TrainingConfig, folder: Path, open_listener: OpenListener) -> T
 
     Raises:
         ConfigError: the recipe, the space or the samples are wrong, or every training diverged.
-        NetworkError: a network of the space cannot be saved in a format that the recipe asks for.
+        NetworkError: a network of the space cannot be saved in a format that the recipe lists.
         OutputError: the folder cannot be written to.
     """
     chosen = config.tune or TuningConfig()
