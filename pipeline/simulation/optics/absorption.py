@@ -74,8 +74,8 @@ def phytoplankton_absorption(
 
     Args:
         at_443: absorption at 443 nm, m-1.
-        shape_chlorophyll: chlorophyll (mg m-3) whose mean spectrum has the wanted shape. The spectrum
-            flattens as chlorophyll rises, due to pigments and the package effect of larger cells.
+        shape_chlorophyll: chlorophyll (mg m-3) whose mean spectrum has the wanted shape. Spectra
+            flatten as chlorophyll rises, due to pigments and the package effect of larger cells.
         wavelength_nm: wavelengths, with shape (band,).
         carotenoids: natural logarithm, around 490 nm, of the ratio of absorption to its mean.
         violet: like ``carotenoids``, but below 410 nm, where phaeopigments and UV screens absorb.
