@@ -1,1 +1,1 @@
-"""Simulated waters as a sensor sees them, to train networks with."""
+"""Simulate waters as a sensor sees them, for training networks."""

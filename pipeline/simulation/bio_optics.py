@@ -1,4 +1,4 @@
-"""Compute absorption, backscattering and Rrs from the content of water, by published relations.
+"""Compute absorption, backscattering and Rrs of waters from their content, as published.
 
 The model is pure NumPy in float64, for wavelengths from 350 to 900 nm. The relations and sources
 are in :mod:`pipeline.simulation.optics`, and the tables are in ``configs/training/optics``.
@@ -36,7 +36,7 @@ class Water:
     aph_443: Array
     """Absorption of phytoplankton at 443 nm, m-1."""
     shape_chlorophyll: Array
-    """Chlorophyll (mg m-3) whose mean spectrum gives the shape of the phytoplankton absorption."""
+    """Chlorophyll (mg m-3) for which the mean absorption spectrum has the wanted shape."""
     cdom_443: Array
     """Absorption of coloured dissolved organic matter at 443 nm, m-1."""
     detritus_443: Array
@@ -46,9 +46,9 @@ class Water:
     organic_exponent: Array
     """Spectral exponent of the backscattering of all particles except minerals."""
     carotenoids: Array | float = 0.0
-    """Natural logarithm of the ratio of phytoplankton absorption to its mean, around 490 nm."""
+    """Natural logarithm, around 490 nm, of the ratio of phytoplankton absorption to its mean."""
     violet: Array | float = 0.0
-    """Natural logarithm of the ratio of phytoplankton absorption to its mean, below 410 nm."""
+    """Natural logarithm, below 410 nm, of the ratio of phytoplankton absorption to its mean."""
     mineral: Array | float = 0.0
     """Concentration of mineral particles, g m-3."""
     cdom_slope: Array | float = absorption.CDOM_SLOPE
@@ -62,7 +62,7 @@ class Water:
     mineral_exponent: Array | float = backscattering.MINERAL_EXPONENT
     """Spectral exponent of the backscattering of minerals."""
     particle_factor: Array | float = 1.0
-    """Factor on the scattering of particles towards the sensor; 1 is average."""
+    """Factor on the scattering of particles towards the sensor; the average factor is 1."""
     fluorescence_yield: Array | float = 1.0
     """Quantum yield of chlorophyll fluorescence, percent."""
 
@@ -88,7 +88,7 @@ class Optics:
 
 
 def mean_water(chlorophyll: Array | float) -> Water:
-    """Return open ocean water with the published mean values for this chlorophyll (mg m-3)."""
+    """Return water of the open ocean, with published mean values for a chlorophyll in mg m-3."""
     chl = np.asarray(chlorophyll, dtype=np.float64)
     aph_443 = absorption.phytoplankton_443(chl)
     return Water(
@@ -103,7 +103,7 @@ def mean_water(chlorophyll: Array | float) -> Water:
 
 
 def forward(water: Water, wavelength_nm: Array) -> Optics:
-    """Return optical properties and Rrs with shape (..., band), from fields with shape (...).
+    """Return optical properties and Rrs with shape (..., band) for a water with shape (...).
 
     Raises:
         ConfigError: a wavelength is below 350 or above 900 nm.

@@ -1,4 +1,4 @@
-"""Add sensor noise to Rrs: noise of bands, of calibration and of atmospheric correction."""
+"""Add noise to Rrs: noise of each band, of calibration and of atmospheric correction."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from pipeline.facts.optical_tables import Array
 from pipeline.simulation.waters import NoiseLevel
 
 HIGHEST_FACTOR = 10.0
-"""Largest factor on the shipped noise; with a larger factor, the noise would exceed the signal."""
+"""Largest factor on the shipped noise; with larger factors, noise would exceed the signal."""
 OFFSET_NM = 412.0
 
 
@@ -20,14 +20,14 @@ def add_noise(
     """Return noisy Rrs in sr-1, at least ``lowest_share`` of the true value in each band.
 
     If a band of a sample falls below ``lowest_share``, the noise of that sample is drawn again,
-    because networks take the logarithm of Rrs. So the darkest waters get a little brighter on
-    average, as in the valid pixels of a scene.
+    because networks take the logarithm of Rrs. So the darkest waters become a little brighter
+    on average, as in the valid pixels of a scene.
 
     Args:
         rrs: positive Rrs without noise, sr-1, with shape (sample, band).
         wavelength_nm: wavelengths, with shape (band,).
-        rng: random generator; the order of draws depends on the values.
-        level: noise of one pixel.
+        rng: random generator; how often it is used depends on the values of Rrs.
+        level: size of the noise of one pixel.
         factor: factor on the noise; 0 for no noise.
     """
     if factor == 0.0:

@@ -1,4 +1,4 @@
-"""Simulate tables with the properties of waters and with Rrs as a sensor sees it."""
+"""Simulate tables of waters, with their properties and with Rrs as a sensor measures it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
@@ -19,10 +19,10 @@ Column = npt.NDArray[np.float32]
 Kept = npt.NDArray[np.bool_]
 
 BATCH = 10_000
-"""Number of waters drawn at a time; fixed, so that a small table is the start of a large one."""
+"""Number of waters per draw; this is fixed, so that a small table is the start of a large table."""
 SPECTRAL = ("aph", "adg", "bbp")
 OUTPUTS = (*SPECTRAL, "chlor_a")
-# Fields of Water that become columns, with their units and long names.
+# Fields of ``Water`` that are written as columns, with their units and long names.
 CONSTITUENTS = {
     "chlorophyll": ("mg m-3", "chlorophyll-a concentration"),
     "aph_443": ("m-1", "absorption by phytoplankton at 443 nm"),
@@ -41,14 +41,14 @@ def simulate_samples(
     outputs: Sequence[str] = OUTPUTS,
     waters: WaterDistributions | None = None,
 ) -> SampleTable:
-    """Simulate samples of water; the same arguments give the same numbers.
+    """Simulate samples of water; a call with the same arguments returns the same numbers.
 
     Args:
         count: number of samples.
         wavelength_nm: bands of all spectral columns, from 350 to 900 nm.
         seed: seed of the random numbers.
         noise: factor on the shipped noise of Rrs; 0 for no noise.
-        outputs: columns in addition to Rrs: any of aph, adg, bbp and chlor_a.
+        outputs: columns in addition to Rrs; they can be aph, adg, bbp and chlor_a.
         waters: distributions to draw from, or None for the shipped distributions.
 
     Raises:
@@ -73,8 +73,8 @@ def simulate_samples(
 def _batches(
     bands: Array, seed: int, noise: float, outputs: Sequence[str], waters: WaterDistributions
 ) -> Iterator[dict[str, Array]]:
-    """Yield batches of columns without end."""
-    # Noise has its own random numbers, so that a change of noise or bands keeps the waters.
+    """Yield one batch of columns after the other, without end."""
+    # Noise has its own random generator, so waters stay the same if noise or bands change.
     water_rng, noise_rng = (np.random.default_rng((seed, part)) for part in (0, 1))
     while True:
         drawn = draw_water(BATCH, water_rng, waters)
@@ -86,13 +86,13 @@ def _batches(
 
 
 def select(water: Water, kept: Kept) -> Water:
-    """Return the waters that are kept; scalar fields stay as they are."""
+    """Return the waters for which ``kept`` is true; scalar fields stay as they are."""
     values = {field.name: np.asarray(getattr(water, field.name)) for field in fields(water)}
     return Water(**{name: value[kept] if value.ndim else value for name, value in values.items()})
 
 
 def _within_limits(water: Water, waters: WaterDistributions) -> Kept:
-    """Return True for waters within the limits; Rrs is checked in the green, where it peaks."""
+    """Return True for waters within the limits; Rrs is checked at 490 to 600 nm, where it peaks."""
     lowest, highest = waters.limits.chlorophyll
     green = forward(water, np.array([490.0, 560.0, 580.0, 600.0])).rrs.max(axis=-1)
     return np.asarray(
@@ -105,7 +105,7 @@ def _within_limits(water: Water, waters: WaterDistributions) -> Kept:
 
 
 def _columns(water: Water, optics: Optics, rrs: Array, outputs: Sequence[str]) -> dict[str, Array]:
-    """Return the columns of a batch by name, each with shape (sample,)."""
+    """Return a dictionary from names to the columns of a batch, each with shape (sample,)."""
     spectra = {"Rrs": rrs} | {name: getattr(optics, name) for name in SPECTRAL if name in outputs}
     columns = {
         band_name(quantity, nm): spectrum[:, index]
@@ -118,7 +118,7 @@ def _columns(water: Water, optics: Optics, rrs: Array, outputs: Sequence[str]) -
 
 
 def _meanings(bands: Array, outputs: Sequence[str]) -> dict[str, Quantity]:
-    """Return name, units and long name of each column, in the order of the table."""
+    """Return the name, units and long name of each column, in the order of the columns."""
     known = quantities()
     meanings = {
         band_name(name, nm): Quantity(

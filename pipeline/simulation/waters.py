@@ -26,14 +26,14 @@ class LogNormal(Strict):
 
 
 class Exponent(Strict):
-    """The spread of an exponent around a mean that depends on the water."""
+    """The spread and limits of an exponent; its mean depends on the water."""
 
     spread: Positive
     lowest: float
     highest: float
 
     def around(self, mean: Array | float, normal: Array) -> Array:
-        """Return values for standard normal deviates, clipped to the limits."""
+        """Return values around a mean, from standard normal deviates; clipped to the limits."""
         return np.clip(mean + self.spread * normal, self.lowest, self.highest)
 
 
@@ -43,7 +43,7 @@ class Normal(Exponent):
     mean: float
 
     def values(self, normal: Array) -> Array:
-        """Return values for standard normal deviates, clipped to the limits."""
+        """Return values made from standard normal deviates and clipped to the limits."""
         return self.around(self.mean, normal)
 
 
@@ -58,7 +58,7 @@ class WaterType(Strict):
 
 
 class Limits(Strict):
-    """Limits of waters; a water outside these limits is dropped."""
+    """Limits of the simulated waters; waters outside these limits are left out."""
 
     chlorophyll: tuple[Positive, Positive]
     highest_cdom_443: Positive
@@ -111,7 +111,7 @@ def shipped_waters() -> WaterDistributions:
 
 
 def draw_water(count: int, rng: np.random.Generator, waters: WaterDistributions) -> Water:
-    """Draw ``count`` waters; each field has shape (count,), and the order of draws is fixed."""
+    """Draw ``count`` waters in a fixed order of draws; each field has shape (count,)."""
     shares = np.array([kind.share for kind in waters.types])
     kinds = rng.choice(len(waters.types), count, p=shares / shares.sum())
     river, own = rng.standard_normal((2, count))
@@ -162,7 +162,7 @@ def draw_water(count: int, rng: np.random.Generator, waters: WaterDistributions)
 def _phytoplankton(
     chlorophyll: Array, waters: WaterDistributions, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Return absorption at 443 nm, and the chlorophyll that sets the shape of the spectrum."""
+    """Return absorption at 443 nm, and a chlorophyll whose mean spectrum has the wanted shape."""
     level, own = rng.standard_normal((2, len(chlorophyll)))
     mean = absorption.phytoplankton_443(chlorophyll, newer=rng.random(len(chlorophyll)))
     shape = _correlated(level, own, waters.shape_correlation)
@@ -175,7 +175,7 @@ def _phytoplankton(
 def _organic_backscattering(
     chlorophyll: Array, waters: WaterDistributions, with_chlorophyll: Array, background: Array
 ) -> Array:
-    """Return backscattering at 550 nm: a part that depends on chlorophyll, plus a background."""
+    """Return backscattering at 550 nm; one part depends on chlorophyll, the rest is background."""
     follows, stays = waters.organic_backscattering, waters.background_backscattering
     mean = backscattering.organic_backscattering_550(chlorophyll)
     varying = _spread(mean * follows.median, follows.spread, with_chlorophyll)
@@ -183,7 +183,7 @@ def _organic_backscattering(
 
 
 def _of_kind(of_types: list[LogNormal], kinds: npt.NDArray[np.int64], normal: Array) -> Array:
-    """Return one value per water, from the distribution of its water type and a normal deviate."""
+    """Return a value for each water, from the distribution for its type and a normal deviate."""
     medians = np.array([one.median for one in of_types])[kinds]
     spreads = np.array([one.spread for one in of_types])[kinds]
     return _spread(medians, spreads, normal)
@@ -194,5 +194,5 @@ def _spread(median: Array | float, spread: Array | float, normal: Array) -> Arra
 
 
 def _correlated(first: Array, second: Array, correlation: float) -> Array:
-    """Return standard normal deviates that correlate with the first ones."""
+    """Return standard normal deviates that are correlated with ``first``."""
     return np.asarray(correlation * first + np.sqrt(1.0 - correlation**2) * second)

@@ -25,18 +25,18 @@ def baseline_outputs(
     x: Array,
     tolerance_nm: float,
 ) -> dict[str, Array]:
-    """Return the outputs of each algorithm, with the names of algorithms as keys.
+    """Return a dictionary from the name of each algorithm to the outputs of the algorithm.
 
     Args:
         names: names of algorithms.
         sensor: sensor whose coefficients are used.
         inputs: variables in the columns of ``x``.
-        outputs: variables in the columns of the result; NaN where an algorithm has no value.
-        x: physical values with shape (n, inputs).
+        outputs: variables in the columns of each result; NaN where an algorithm has no value.
+        x: physical values of the inputs, with shape (n, inputs).
         tolerance_nm: largest distance of an algorithm's wavelength from the wanted wavelength.
 
     Raises:
-        ConfigError: the bands of an algorithm are missing, or an algorithm has none of the outputs.
+        ConfigError: an algorithm lacks a band among the inputs, or computes none of the outputs.
     """
     found = {}
     for name in names:
@@ -61,7 +61,7 @@ def baseline_classes(
     classes: Sequence[str],
     x: Array,
 ) -> dict[str, npt.NDArray[np.int64]]:
-    """Return the class of each row by each baseline, with shape (n,); -1 where no rule holds.
+    """Return, for each baseline, the class of each row with shape (n,); -1 where no rule holds.
 
     ``classes`` are class names in the order of their numbers. The other arguments are as in
     :func:`baseline_outputs`.
@@ -94,7 +94,7 @@ def baseline_classes(
 def _apply(
     where: str, name: str, sensor: str, inputs: tuple[Variable, ...], x: Array
 ) -> tuple[Retrieval, Array]:
-    """Return an algorithm for the bands of the inputs, and its outputs with shape (n, outputs)."""
+    """Return an algorithm for the input bands, and its results with shape (n, outputs)."""
     bands = {v.wavelength_nm: i for i, v in enumerate(inputs) if v.quantity == "Rrs"}
     try:
         known = [nm for nm in bands if nm is not None]

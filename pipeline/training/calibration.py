@@ -1,4 +1,4 @@
-"""Calibrate an ensemble, so that its standard deviation fits the errors of its networks."""
+"""Calibrate an ensemble, so that its standard deviation agrees with the errors of its networks."""
 
 from dataclasses import dataclass
 
@@ -9,30 +9,30 @@ from pipeline.evaluation.coverage import DEVIATIONS
 from pipeline.networks.ensemble import Calibration
 from pipeline.networks.variable import Array, Variable
 
-# Fewer rows are too few to estimate a quantile.
+# Smallest number of rows from which a quantile is estimated.
 FEWEST = 20
-# Floors to try, in units of the median spread: from no floor to almost only the floor.
+# Floors to try, in units of the median spread. With the largest floor, the spread hardly matters.
 FLOORS = (0.0, *np.logspace(-1.5, 2.0, 60).tolist())
 
 
 @dataclass(frozen=True)
 class UnseenRows:
-    """Results of networks on rows unseen in training; in log10 for outputs that span decades."""
+    """Results for rows that some networks did not learn from; in log10 if outputs span decades."""
 
     observed: Array
     """Observed values, with shape (n, outputs)."""
     modelled: Array
-    """Mean of the networks that did not learn from that row, with shape (n, outputs)."""
+    """Mean of the networks that did not learn from the row, with shape (n, outputs)."""
     spread: Array
     """Standard deviation over all networks, with shape (n, outputs)."""
 
 
 def calibrate(outputs: tuple[Variable, ...], unseen: UnseenRows) -> Calibration:
-    """Return the factor and the floor of each output.
+    """Return the calibration, which has a factor and a floor for each output.
 
-    The ratio of floor to factor is the most likely one for normal errors. Real errors have longer
-    tails. So the deviation is scaled by the geometric mean of two factors: the first puts 68.27 %
-    of errors within 1 deviation, the second puts 95 % of errors within 1.96 deviations.
+    The ratio of floor to factor is the most likely ratio if errors are normal. Real errors have
+    longer tails. So the deviation is scaled by the geometric mean of two factors: with the first,
+    68.27 % of errors are within 1 deviation; with the second, 95 % are within 1.96 deviations.
 
     Raises:
         ConfigError: an output has too few rows.
@@ -63,7 +63,7 @@ def _factor_and_floor(error: Array, spread: Array) -> tuple[float, float]:
 
 
 def _surprise(error: Array, shape: Array) -> float:
-    """Return the negative log-likelihood of normal errors for the best deviation of this shape."""
+    """Return the negative log-likelihood of normal errors whose best deviation has this shape."""
     if not (shape > 0).all():
         return float("inf")
     size = np.sqrt(np.mean(np.square(error / shape)))

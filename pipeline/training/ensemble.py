@@ -1,9 +1,9 @@
 """Train several networks by one recipe; each network leaves out a different part of the samples.
 
 The training and validation parts together are divided into folds. A member of the ensemble learns
-from all folds except one; the left-out fold decides when training stops. So every row is left out
-by some members. The errors of members on the rows that they left out, and the spread of all
-members, calibrate the uncertainty of the ensemble.
+from all folds except one. Its training stops when the loss on the left-out fold stops falling. So
+every row is left out by some members. The uncertainty of the ensemble is calibrated with the spread
+of all members and with the errors of the members on the rows that they left out.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ from pipeline.training.samples.splits import Split, make_folds
 
 Kind = TypeVar("Kind", bound=Recipe)
 TrainMember = Callable[[Kind, PreparedSamples, Path | None], TrainingResult]
-"""Function that trains one network, given its recipe, samples and folder of checkpoints."""
+"""Function that trains one network from a recipe, samples and a folder of checkpoints."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ def train_ensemble(
 
 
 def held_on(ensemble: Ensemble, prepared: PreparedSamples, rows: Rows) -> Mapping[str, Any]:
-    """Return, for each output, the share of observed values inside the ensemble's intervals."""
+    """Return, for each output, the shares of observed values inside the ensemble's intervals."""
     chosen = prepared.samples.take(rows)
     modelled, deviation = ensemble.predict_with_uncertainty(chosen.x, "numpy")
     with np.errstate(all="ignore"):
@@ -106,7 +106,7 @@ def _calibrated(
 def _unseen(
     ensemble: Ensemble, prepared: PreparedSamples, pool: Rows, folds: Sequence[Rows]
 ) -> UnseenRows:
-    """Return, for each row of the pool, the mean of the members that left out that row."""
+    """Return, for each row of the pool, the mean of the members that left out the row."""
     x, y = prepared.samples.x[pool], prepared.samples.y[pool]
     with np.errstate(all="ignore"):
         made = np.stack([in_decades(ensemble.outputs, m.reference(x)) for m in ensemble.members])

@@ -38,7 +38,7 @@ def evaluate_networks(
         config: training or fine-tuning configuration; its samples, splits and baselines are used.
         part: ``train``, ``validation``, ``test`` or ``all``.
         output: folder for pictures, tables and the model card, or None to write no files.
-        files: tables of samples to use instead of the tables of the configuration.
+        files: tables of samples that replace the tables of the configuration.
 
     Returns:
         The tables as text.
@@ -69,7 +69,7 @@ def evaluate_part(
     before: Network | None = None,
     others: Sequence[Network | Ensemble] = (),
 ) -> Evaluation:
-    """Evaluate a network, algorithms and other networks on one part of the samples.
+    """Evaluate a network on one part of the samples; compare algorithms and other networks with it.
 
     ``part`` is ``train``, ``validation``, ``test`` or ``all``. The other networks, and the network
     ``before`` fine-tuning, must have the same inputs and outputs as ``network``.
@@ -104,7 +104,7 @@ def evaluate_part(
 
 
 def model_card(network: Network | Ensemble, config: Recipe, prepared: PreparedSamples) -> ModelCard:
-    """Return the statements of the model card about a network and its samples."""
+    """Return the model card of a network, with facts about the network and its samples."""
     samples, groups = prepared.samples, ""
     if samples.groups is not None:
         groups = f"{config.samples.group}: {len(set(samples.groups))} groups"
@@ -134,7 +134,7 @@ def model_card(network: Network | Ensemble, config: Recipe, prepared: PreparedSa
 def _named_apart(
     before: Network | None, others: Sequence[Network | Ensemble], taken: Sequence[str]
 ) -> list[tuple[str, Network | Ensemble]]:
-    """Return the networks to compare with, each under a unique name."""
+    """Return the networks to compare, each with a unique name."""
     named: list[tuple[str, Network | Ensemble]] = (
         [] if before is None else [(f"{before.name} before", before)]
     )

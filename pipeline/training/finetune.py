@@ -1,4 +1,4 @@
-"""Continue training an existing network in stages: all of its layers, or only the last ones."""
+"""Continue training an existing network in stages; a stage trains all layers or only the last."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ def finetune(
     checkpoints: Path | None = None,
     prepared: PreparedSamples | None = None,
 ) -> TrainingResult:
-    """Continue training a network; its own inputs are used if the configuration names no inputs.
+    """Continue training a network; if the configuration names no inputs, the network's are used.
 
     The other arguments and the errors are as in :func:`pipeline.training.train.train`.
     """
@@ -43,10 +43,10 @@ def finetune(
 
 
 def with_inputs_of(start: Network | Ensemble, config: FinetuneConfig) -> FinetuneConfig:
-    """Return the configuration with the inputs of the network.
+    """Return the configuration with its inputs set to the inputs of the network.
 
     Raises:
-        ConfigError: the configuration names other inputs.
+        ConfigError: the configuration names inputs that are not those of the network.
     """
     named = [(choice.quantity, nm) for choice, nm in variables_of(config.samples.inputs)]
     if named and named != [(v.quantity, v.wavelength_nm) for v in start.inputs]:
@@ -72,9 +72,9 @@ def with_inputs_of(start: Network | Ensemble, config: FinetuneConfig) -> Finetun
 
 
 def begin(start: Network, config: FinetuneConfig, prepared: PreparedSamples) -> Learner:
-    """Return the model before its first step.
+    """Return the model before its first training step.
 
-    With ``head: keep`` the model gives the same numbers as the start network, for any scaling.
+    With ``head: keep`` the model computes the same numbers as the start network, for any scaling.
 
     Raises:
         ConfigError: a target is not an output of the network, or all layers would be dropped.
@@ -136,7 +136,7 @@ def _decorrelation(
     prepared: PreparedSamples,
     inputs: tuple[Variable, ...],
 ) -> Layer | None:
-    """Return the decorrelation in the start network if it still fits, otherwise a new one."""
+    """Return the decorrelation stored in the start network if the scaling is kept, or a new one."""
     if not config.finetune.decorrelate:
         return None
     known = start.training.get("decorrelation")

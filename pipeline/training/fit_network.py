@@ -1,4 +1,4 @@
-"""Fit a model and turn it into a network: the steps that training and fine-tuning share."""
+"""Fit a model and turn it into a network; training and fine-tuning share these steps."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# A change of these keys of a recipe does not change the fit, so its checkpoints stay valid.
+# These keys of a recipe do not affect the fit; if they change, checkpoints stay valid.
 NOT_OF_A_FIT = (
     "title", "save", "citation", "licence", "limits", "baselines", "class_baselines", "tune",
     "ensemble",
@@ -49,7 +49,7 @@ class TrainingResult:
 
 @dataclass(frozen=True)
 class Learner:
-    """A model before its first training step, and what is needed to turn it into a network."""
+    """A model before its first training step, and all that is used to turn it into a network."""
 
     model: "keras.Model"
     inputs: tuple[Variable, ...]
@@ -59,7 +59,7 @@ class Learner:
     decorrelation: Layer | None
     """First layer of the model, which decorrelates the inputs and does not learn."""
     one_logit: bool = False
-    """Whether one logit stands for two classes; the network then has one output per class."""
+    """Whether the model has one logit for two classes; the network has one output per class."""
     kept_layers: int = 0
     """Number of layers that come from the start network."""
     before: Network | None = None
@@ -91,7 +91,7 @@ class Learner:
         return train, validation
 
     def freeze(self, stage: Stage) -> None:
-        """Freeze as many of the first layers as a stage says; all later layers learn.
+        """Freeze the first layers; a stage sets their number. All later layers learn.
 
         Raises:
             ConfigError: no layer is left to learn, or the first layer cannot be frozen.
@@ -122,7 +122,7 @@ def fit_network(
     prepared: PreparedSamples | None,
     start: Network | None = None,
 ) -> TrainingResult:
-    """Check everything, fit stage after stage, and return the network with its record.
+    """Check the configuration and samples, fit each stage, and return the network with its record.
 
     Raises:
         ConfigError: the configuration or the samples are wrong; both are checked before training.
@@ -142,12 +142,12 @@ def fit_network(
 
 
 def check_learner(config: Recipe, prepared: PreparedSamples, learner: Learner) -> None:
-    """Refuse, before hours of training, a network that could not be used or saved afterwards.
+    """Refuse a network that could not be used or saved after hours of training.
 
     Raises:
         NetworkError: a class name cannot be used in a class map, or the recipe saves in OC-SMART's
             layout but OC-SMART's program cannot run the network.
-        ConfigError: a sensor is unknown, or a threshold of ``class_baselines`` cannot be computed.
+        ConfigError: a sensor is unknown, or a baseline of ``class_baselines`` cannot be computed.
     """
     from pipeline.networks.saving import check_savable
 
@@ -164,7 +164,7 @@ def check_learner(config: Recipe, prepared: PreparedSamples, learner: Learner) -
 
 
 def stage_fit(fit: Fit, stage: Stage) -> Fit:
-    """Return the settings of one stage; the fit gives the settings that the stage lacks."""
+    """Return the settings of one stage; settings that the stage lacks are taken from the fit."""
     own = stage.model_dump(
         include={"schedule", "epochs", "batch_size", "early_stopping"}, exclude_none=True
     )
@@ -191,7 +191,7 @@ def _fit_stages(
     fitted = FitResult((), 0, stopped_early=False)
     for number, stage in enumerate(stages, start=1):
         if state is not None and state.history[-1].stage > number:
-            continue  # this stage is done; its last weights are where the next one started
+            continue  # this stage is done; the next stage started from its last weights
         learner.freeze(stage)
         trainer = Trainer(
             learner.model,
@@ -239,7 +239,7 @@ def _checkpoints(
 
 
 def _bare_network(config: Recipe, prepared: PreparedSamples, learner: Learner) -> Network:
-    """Return the network with the current weights, without record and golden spectra."""
+    """Return the network with the current weights, but without a record and golden spectra."""
     network = Network(
         name=config.name,
         title=config.title or config.name,

@@ -10,7 +10,7 @@ from pipeline.evaluation.files import replace_file
 
 
 def write_folder(folder: Path, contents: Mapping[str, str | bytes]) -> None:
-    """Write files, given by name and content; each file appears only when it is complete.
+    """Write each content to the file with its name; a file appears only when it is complete.
 
     Raises:
         OutputError: a file cannot be written.
@@ -20,6 +20,6 @@ def write_folder(folder: Path, contents: Mapping[str, str | bytes]) -> None:
 
 
 def yaml_text(data: Mapping[str, Any]) -> str:
-    """Return plain data as YAML; keys keep their order."""
+    """Return plain data as YAML text; the keys keep their order."""
     text: str = yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True)
     return text

@@ -1,4 +1,4 @@
-"""Read training configurations; allowed names come from the tables in ``pipeline.networks``."""
+"""Read training configurations; ``pipeline.networks`` has the tables of allowed names."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ _WORDS: dict[type[Recipe], str] = {
 
 
 def load_recipe(source: str | Path | Mapping[str, Any], kind: type[Kind]) -> Kind:
-    """Return a training configuration from a file, the name of a shipped one, or plain data.
+    """Return a training configuration, read from a file, a shipped configuration or plain data.
 
     Raises:
         ConfigError: the file cannot be read, or a key or value is wrong; all errors are listed.
@@ -29,16 +29,16 @@ def load_recipe(source: str | Path | Mapping[str, Any], kind: type[Kind]) -> Kin
     known = {
         "transform": tuple(TRANSFORMS),
         "scaling": tuple(SCALINGS),
-        # Softmax mixes units, so it is for the last layer alone.
+        # Softmax mixes units, so only the last layer may use it.
         "activation": tuple(n for n, row in ACTIVATIONS.items() if row.derivative is not None),
     }
     return validated(kind, data, origin, _WORDS[kind], known)
 
 
 def find_recipe(source: str | Path) -> Path:
-    """Return the file itself, or the shipped training configuration with that name.
+    """Return the path of the file, or of the shipped training configuration with this name.
 
     Raises:
-        ConfigError: there is neither such a file nor such a shipped configuration.
+        ConfigError: no file and no shipped configuration has this name.
     """
     return find_shipped(source, "training", _WORDS[TrainingConfig])

@@ -1,4 +1,4 @@
-"""Make the record of a training, as plain data for the file of a network."""
+"""Make the record of a training: plain data that is stored in the file of the network."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from pipeline.training.fitting import FitResult
 from pipeline.training.samples.preparation import PreparedSamples
 from pipeline.version import __version__
 
-# With more inputs, their principal components are too many numbers for an attribute of a file.
+# If there are more inputs, their principal components have too many numbers for a file attribute.
 MOST_REMEMBERED = 20
 
 
@@ -23,7 +23,7 @@ def source_record(prepared: PreparedSamples) -> dict[str, Any]:
 
 
 def fit_record(config: Recipe, prepared: PreparedSamples, fitted: FitResult) -> dict[str, Any]:
-    """Return how the network was trained."""
+    """Return the record of how a network was trained."""
     best = next(e for e in fitted.history if e.number == fitted.best_epoch)
     samples = prepared.samples
     record = source_record(prepared) | {
@@ -45,12 +45,12 @@ def fit_record(config: Recipe, prepared: PreparedSamples, fitted: FitResult) -> 
 
 
 def _number(value: float) -> float | None:
-    """Return None for NaN and infinity, which JSON does not have."""
+    """Return a number, or None for NaN and infinity, which JSON cannot store."""
     return float(value) if np.isfinite(value) else None
 
 
 def start_record(start: Network | None, first: Layer | None) -> dict[str, Any]:
-    """Return the network that was fine-tuned, and the decorrelation for a later fine-tuning."""
+    """Return records of the start network, and of the decorrelation for a later fine-tuning."""
     record: dict[str, Any] = {}
     if start is not None:
         record["start"] = {"name": start.name, "file": start.file_name, "sha256": start.sha256}

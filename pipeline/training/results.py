@@ -1,4 +1,4 @@
-"""Write the results of a training or a capacity study: networks, evaluation, card, recipe."""
+"""Write the results of a training or capacity study: networks, evaluation, model card, recipe."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
@@ -34,12 +34,12 @@ MEMBERS = "members"
 def write_results(
     folder: Path, config: Recipe, trained: TrainingResult | TrainedEnsemble
 ) -> list[Path]:
-    """Save one network or an ensemble, with its evaluation on held-out samples and its model card.
+    """Save a network or an ensemble, with its evaluation on each part and its model card.
 
     Existing files with the same names are replaced.
 
     Returns:
-        The files of the networks; the file of an ensemble comes last.
+        The paths of the saved networks; if there is an ensemble, its file is the last.
 
     Raises:
         OutputError: the folder cannot be written to.
@@ -47,7 +47,7 @@ def write_results(
     prepared, retrieval, before, history = trained.prepared, trained.network, None, None
     parts = [part for part, count in prepared.split.counts.items() if count]
     if isinstance(trained, TrainedEnsemble):
-        # Some members learned from each validation row.
+        # Each validation row was a training row of some members.
         parts = [part for part in parts if part != "validation"]
     else:
         before, history = trained.before, _learning_curves(trained.fitted, config)
@@ -61,7 +61,7 @@ def write_results(
     used = files[-1] if isinstance(retrieval, Ensemble) else files[0]
     if used.suffix != ".onnx":
         write_folder(folder, {"run.yaml": yaml_text(run_config(retrieval, used))})
-        retrieval = load_retrieval(used)  # as it will be used; also checks the golden spectra
+        retrieval = load_retrieval(used)  # as users load it; also checks the golden spectra
     *others, last = evaluations
     card = model_card(retrieval, config, prepared)
     write_evaluation(folder, last, card=card, history=history, other_parts=others)
@@ -112,7 +112,7 @@ def _save_networks(folder: Path, config: Recipe, retrieval: Network | Ensemble) 
 def _histories(
     trained: TrainingResult | TrainedEnsemble, files: Sequence[Path]
 ) -> dict[str, str | bytes]:
-    """Return CSV texts with the epochs of each network; file names are the keys."""
+    """Return a dictionary from file names to CSV texts with the epochs of each network."""
     if isinstance(trained, TrainingResult):
         return {"history.csv": history_csv(trained.fitted.history)}
     return {
@@ -122,7 +122,7 @@ def _histories(
 
 
 def metrics_record(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
-    """Return the metrics of each part, without groups, for the record of a network."""
+    """Return the metrics of each part (not of single groups) for the record of a network."""
     found: dict[str, Any] = {}
     for evaluation in evaluations:
         content = as_dict(evaluation)
@@ -155,7 +155,7 @@ def run_config(network: Network | Ensemble, file: Path) -> Mapping[str, Any]:
 
 
 def split_csv(prepared: PreparedSamples) -> str:
-    """Return a CSV with the file, row, group and part of each sample."""
+    """Return a CSV text with the file, row, group and part of each sample."""
     samples, split = prepared.samples, prepared.split
     groups = samples.groups
     columns: list[Column[tuple[str, int]]] = [
@@ -168,6 +168,6 @@ def split_csv(prepared: PreparedSamples) -> str:
 
 
 def history_csv(history: Sequence[Epoch]) -> str:
-    """Return the epochs of a fit as CSV, one line per epoch."""
+    """Return a CSV text with one line per epoch of a fit."""
     columns = [keyed(field.name) for field in fields(Epoch)]
     return csv_text(columns, [asdict(epoch) | {"is_best": int(epoch.is_best)} for epoch in history])

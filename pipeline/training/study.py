@@ -1,4 +1,4 @@
-"""Compare network sizes: which one underfits, which one overfits, and which one is enough."""
+"""Compare network sizes: which sizes underfit, which sizes overfit, and which size is enough."""
 
 import logging
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from pipeline.training.train import check_trainable, train
 log = logging.getLogger(__name__)
 
 FEW_UNITS = 500
-"""Smallest number of groups (or rows if there are no groups) for which one division is enough."""
+"""With this many groups (rows if there are no groups) or more, one division is enough."""
 FOLDS_OF_FEW = 5
 
 
@@ -44,17 +44,17 @@ def study(
     open_listener: OpenListener,
     folder: Path | None = None,
 ) -> StudyResult:
-    """Train each size on the same divisions with the same seeds, and choose one.
+    """Train each size on the same divisions with the same seeds, and choose one size.
 
     Every training runs through all epochs, to show whether the validation loss rises again. The
     weights of the best epoch are then judged on rows that were used neither for training nor for
-    choosing that epoch. No training uses the test part of the recipe.
+    choosing the best epoch. No training uses the test part of the recipe.
 
-    ``folder`` holds the checkpoints from which a stopped study resumes.
+    ``folder`` is the folder of the checkpoints from which a stopped study resumes.
 
     Raises:
         ConfigError: the recipe or the samples are wrong.
-        NetworkError: a network of one of the sizes cannot be saved as the recipe asks.
+        NetworkError: the network of some size cannot be saved in a format that the recipe lists.
     """
     recipes = {name: _of_size(config, name) for name in sizes.sizes}
     samples = load_samples(config.samples)
@@ -86,7 +86,7 @@ def study(
 
 
 def _of_size(config: TrainingConfig, size: str) -> TrainingConfig:
-    """Return the recipe with the hidden layers of a size."""
+    """Return the recipe, changed to the hidden layers of a size."""
     activations = list(dict.fromkeys(config.network.activations))
     if len(activations) > 1:
         raise ConfigError(
@@ -120,7 +120,7 @@ class _OneSize:
     def train_on(
         self, part: PreparedSamples, seed: int, division: str, count: int
     ) -> TrainingResult:
-        """Train on one division through all epochs."""
+        """Train a network on one division, through all epochs without an early stop."""
         fit = self.recipe.fit.model_copy(
             update={"early_stopping": None, "seed": seed, "keep_every": None}
         )
@@ -136,7 +136,7 @@ class _OneSize:
     def runs(
         self, parts: Sequence[PreparedSamples], trained: Sequence[Sequence[TrainingResult]]
     ) -> SizeRuns:
-        """Return the losses of all trainings; held-out losses are averaged over seeds."""
+        """Return the losses of all trainings; held-out losses are averaged over the seeds."""
         recipe, every = self.recipe, [one for of_part in trained for one in of_part]
         held_out = [
             np.mean(
@@ -169,9 +169,9 @@ class _OneSize:
 def row_losses(
     recipe: TrainingConfig, network: Network, part: PreparedSamples, rows: Rows
 ) -> Array:
-    """Return the loss of each target of each row; the mean of these losses is the loss of the rows.
+    """Return the loss of each target of each row; the mean of all values is the loss of the rows.
 
-    The shape is (rows * targets,), row after row. Classes have one cross-entropy per row.
+    The shape is (rows * targets,), row after row. For classes, there is one cross-entropy per row.
     """
     found = network.reference(part.samples.x[rows])
     data = part.data(rows, network.inputs, network.outputs)
@@ -188,7 +188,7 @@ def row_losses(
 
 
 def _groups(part: PreparedSamples, values: int) -> Array:
-    """Return the group of each held-out value; each row has ``values`` values."""
+    """Return the group of each held-out loss; there are ``values`` losses per row."""
     rows = part.split.test
     groups = rows.astype(np.str_) if part.samples.groups is None else part.samples.groups[rows]
     return np.repeat(groups, values)

@@ -1,4 +1,4 @@
-"""Train a new network by a training configuration."""
+"""Train a new network as a training configuration says."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def train(
         config: training configuration.
         listener: receives each epoch.
         checkpoints: folder of checkpoints, from which a stopped training resumes.
-        prepared: samples that are already read and split.
+        prepared: samples that are already read and split; if None, they are read and split now.
 
     Raises:
         ConfigError: the configuration or the samples are wrong; both are checked before training.
@@ -35,13 +35,13 @@ def train(
 
 
 def check_trainable(config: TrainingConfig, prepared: PreparedSamples) -> None:
-    """Refuse a recipe whose network could not be used or saved; see ``check_learner``."""
+    """Refuse a recipe if its network could not be used or saved; see ``check_learner``."""
     set_up(config.fit)
     check_learner(config, prepared, _begin(config, prepared))
 
 
 def _begin(config: TrainingConfig, prepared: PreparedSamples) -> Learner:
-    """Return a model with initial weights; a model of classes ends in logits."""
+    """Return a model with initial weights; a model for classes returns logits."""
     inputs, outputs = prepared.inputs(), prepared.outputs()
     one_logit = len(prepared.samples.classes) == 2
     first = None

@@ -1,4 +1,4 @@
-"""Absorption by phytoplankton, dissolved matter and particles without pigment, in m-1."""
+"""Absorption by phytoplankton, by dissolved matter and by non-algal particles, in m-1."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ CDOM_SLOPE = 0.0176
 NON_ALGAL_SLOPE = 0.0123
 MINERAL_ABSORPTION_443 = 0.041
 
-# Bricaud et al. 1998 (abstract): non-algal particles are 25 to 30 % of particle absorption.
+# Bricaud et al. 1998 (abstract): 25 to 30 % of particle absorption is by non-algal particles.
 DETRITUS_PER_PHYTOPLANKTON = 0.275 / (1.0 - 0.275)
 
 # Morel and Maritorena 2001, J. Geophys. Res. 106, 7163: at 440 nm, CDOM absorbs a fifth of what
@@ -21,20 +21,20 @@ DETRITUS_PER_PHYTOPLANKTON = 0.275 / (1.0 - 0.275)
 CDOM_SHARE = 0.2
 PARTICLES_440 = (0.06, 0.65)
 
-# Morel and Gentili 2009, Remote Sens. Environ. 113, 998: CDOM of the open ocean at 440 nm; both
-# from memory of the paper.
+# Morel and Gentili 2009, Remote Sens. Environ. 113, 998: CDOM of the open ocean at 440 nm;
+# both numbers are from memory of the paper.
 MARINE_CDOM_AMPLITUDE = 0.032
 MARINE_CDOM_EXPONENT = 0.63
 
-# Wavelengths at which other pigments than chlorophyll a absorb, after the specific spectra that
-# Bricaud et al. 2004 use (ocpy, data/phytoplankton/Bricaud_2004.csv); centres and widths are ours.
+# Wavelengths at which pigments other than chlorophyll a absorb, from the specific spectra that
+# Bricaud et al. 2004 use (ocpy, data/phytoplankton/Bricaud_2004.csv); we set centres and widths.
 CAROTENOID_NM = 490.0
 CAROTENOID_WIDTH_NM = 22.0
 VIOLET_NM = 405.0
 VIOLET_WIDTH_NM = 18.0
 
 # Bricaud, Claustre, Ras and Oubelkheir 2004, J. Geophys. Res. 109, C11010: phytoplankton at 440 nm
-# in another, newer set of cruises; both from memory of the paper.
+# in another, newer set of cruises; both numbers are from memory of the paper.
 NEWER_AMPLITUDE = 0.0654
 NEWER_EXPONENT = 0.728
 
@@ -49,7 +49,7 @@ def phytoplankton_443(chlorophyll: Array, newer: Array | float = 0.0) -> Array:
     """
     chlorophyll = np.asarray(chlorophyll, dtype=np.float64)
     older = phytoplankton_spectrum(chlorophyll, np.array([REFERENCE_NM]))[..., 0]
-    # The newer relation is for 440 nm; the older one gives the step to 443 nm.
+    # The newer relation is for 440 nm; the step to 443 nm is computed by the older relation.
     step = older / phytoplankton_spectrum(chlorophyll, np.array([440.0]))[..., 0]
     ratio = step * NEWER_AMPLITUDE * chlorophyll**NEWER_EXPONENT / older
     mean: Array = older * ratio**newer
@@ -57,7 +57,7 @@ def phytoplankton_443(chlorophyll: Array, newer: Array | float = 0.0) -> Array:
 
 
 def phytoplankton_spectrum(chlorophyll: Array | float, wavelength_nm: Array) -> Array:
-    """Return amplitude * chlorophyll ** exponent of Bricaud et al. 1998, with shape (..., band)."""
+    """Return amplitude * chlorophyll ** exponent (Bricaud et al. 1998), with shape (..., band)."""
     amplitude = interpolate("phytoplankton", "amplitude", wavelength_nm)
     exponent = interpolate("phytoplankton", "exponent", wavelength_nm)
     return np.asarray(amplitude * per_band(chlorophyll) ** exponent)
@@ -74,10 +74,10 @@ def phytoplankton_absorption(
 
     Args:
         at_443: absorption at 443 nm, m-1.
-        shape_chlorophyll: chlorophyll (mg m-3) whose mean spectrum gives the shape. The spectrum
-            flattens as chlorophyll rises, due to pigments and the package effect of larger cells.
+        shape_chlorophyll: chlorophyll (mg m-3) whose mean spectrum has the wanted shape. Spectra
+            flatten as chlorophyll rises, due to pigments and the package effect of larger cells.
         wavelength_nm: wavelengths, with shape (band,).
-        carotenoids: natural logarithm of the ratio of absorption to its mean, around 490 nm.
+        carotenoids: natural logarithm, around 490 nm, of the ratio of absorption to its mean.
         violet: like ``carotenoids``, but below 410 nm, where phaeopigments and UV screens absorb.
     """
     bands = np.append(wavelength_nm, REFERENCE_NM)

@@ -8,17 +8,17 @@ ORGANIC_NM = 550.0
 MINERAL_NM = 650.0
 
 # Neukermans et al. 2012, Limnol. Oceanogr. 57, 124: inorganic particles backscatter 0.012 m2 g-1
-# (measured at 650 nm). The exponent is the middle of the 0.1 to 1.2 that Doxaran et al. 2007,
-# Opt. Express 15, 12834, found for scattering in three estuaries.
+# (measured at 650 nm). The exponent is the middle of the range 0.1 to 1.2, which Doxaran et
+# al. 2007, Opt. Express 15, 12834, found for scattering in three estuaries.
 MINERAL_BACKSCATTERING_650 = 0.012
 MINERAL_EXPONENT = 0.65
 
 
 def organic_backscattering_550(chlorophyll: Array) -> Array:
-    """Return mean backscattering at 550 nm of phytoplankton and the particles that accompany it.
+    """Return mean backscattering, at 550 nm, by phytoplankton and particles that accompany it.
 
-    Scattering of 0.416 chl**0.766 is multiplied by a backscattering ratio that falls with
-    chlorophyll in mg m-3 (Morel and Maritorena 2001, J. Geophys. Res. 106, 7163).
+    The scattering, 0.416 chl**0.766, is multiplied by a backscattering ratio, which falls as
+    chlorophyll (mg m-3) rises (Morel and Maritorena 2001, J. Geophys. Res. 106, 7163).
     """
     log_chl = np.log10(np.asarray(chlorophyll, dtype=np.float64))
     ratio = 0.002 + 0.01 * (0.50 - 0.25 * log_chl)
@@ -29,8 +29,8 @@ def organic_backscattering_550(chlorophyll: Array) -> Array:
 def organic_exponent(chlorophyll: Array) -> Array:
     """Return the mean spectral exponent: about 2 for small particles, lower as chlorophyll rises.
 
-    The formula is ours. The range (0 to 2) and the trend of the formula are those of the ocean in
-    Loisel et al. 2006 (J. Geophys. Res. 111, C09024; from memory of the paper).
+    The formula is ours. Its range (0 to 2) and its trend are as Loisel et al. 2006 found for the
+    ocean (J. Geophys. Res. 111, C09024; from memory of the paper).
     """
     mean: Array = 1.0 - 0.5 * np.log10(np.asarray(chlorophyll, dtype=np.float64))
     return np.clip(mean, 0.0, 2.0)

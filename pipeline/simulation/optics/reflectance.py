@@ -1,7 +1,7 @@
-"""Compute reflectance above the surface in sr-1 from absorption and backscattering.
+"""Compute the reflectance above the surface, in sr-1, from absorption and backscattering.
 
-Water is deep and well mixed; sun and view angles are averaged. There is no bottom reflectance and
-no bidirectional effect.
+Water is deep and well mixed; sun and view angles are averaged. Reflection from the bottom
+and bidirectional effects are not modelled.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from pipeline.facts.optical_tables import Array, interpolate, per_band
 
 # Lee, Du, Voss, Zibordi, Lubac, Arnone and Weidemann 2011, Appl. Opt. 50, 3155; numbers as in
 # bio_optics (CMLandOcean/bio_optics, Rrs_deep), for a nadir view, with the transmission through the
-# surface. Molecules scatter more to the sensor than particles do, so each has its own factors.
+# surface. Molecules scatter more to the sensor than particles do, so both have their own factors.
 MOLECULES = (0.05881474, 0.05062697)
 PARTICLES = (0.03997009, 0.1398902)
 
@@ -20,8 +20,8 @@ RAMAN_GREEN_NM = 550.0
 # Gilerson et al. 2007, Opt. Express 15, 15702, from memory of the paper: radiance of chlorophyll
 # fluorescence at 685 nm in coastal water, W m-2 um-1 sr-1; chlorophyll in mg m-3, CDOM at 400 nm in
 # m-1, minerals in g m-3. The line is a Gaussian with a standard deviation of 10.6 nm (Mobley 1994,
-# Light and Water). The irradiance that turns radiance into reflectance is ours: a clear sky with
-# the sun about 35 degrees from the zenith.
+# Light and Water). We set the irradiance that turns radiance into reflectance, for a clear sky
+# with the sun about 35 degrees from the zenith.
 FLUORESCENCE_PER_CHLOROPHYLL = 0.0375
 FLUORESCENCE_LOSS = (0.32, 0.01, 0.032)
 FLUORESCENCE_NM = 685.0
@@ -52,7 +52,7 @@ def elastic_reflectance(
 def raman_share(wavelength_nm: Array, blue: Array, green: Array) -> Array:
     """Return the ratio of the Raman part of Rrs to the elastic part, with shape (..., band).
 
-    ``blue`` and ``green`` are Rrs at 440 and 550 nm, with shape (...).
+    ``blue`` is Rrs at 440 nm and ``green`` is Rrs at 550 nm; both have shape (...).
     """
     alpha, beta_1, beta_2 = (
         interpolate("raman", name, wavelength_nm) for name in ("alpha", "beta_1", "beta_2")
@@ -66,7 +66,7 @@ def fluorescence(
     cdom_400: Array | float,
     mineral: Array | float,
 ) -> Array:
-    """Return Rrs from chlorophyll fluorescence at a quantum yield of 1 %, shape (..., band)."""
+    """Return the Rrs of chlorophyll fluorescence at a quantum yield of 1 %, shape (..., band)."""
     loss = 1.0 + sum(
         factor * np.asarray(value)
         for factor, value in zip(FLUORESCENCE_LOSS, (cdom_400, mineral, chlorophyll), strict=True)

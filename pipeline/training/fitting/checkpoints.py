@@ -1,4 +1,4 @@
-"""Save the state of a fit after each epoch: everything that later epochs depend on."""
+"""Save the state of a fit after each epoch. Later epochs depend only on this state."""
 
 import json
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ class FitState:
     """The state of a fit after an epoch."""
 
     variables: Arrays
-    """Variables of the model: weights, and the random state of dropout."""
+    """Variables of the model: its weights and the random state of its dropout."""
     optimizer: Arrays
     """Variables of the optimizer: momenta and the number of steps."""
     history: list[Epoch] = field(default_factory=list)
@@ -33,11 +33,11 @@ class FitState:
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """A folder with the last epoch, the best epoch and every ``keep_every``-th epoch."""
+    """A folder with the states after the last, the best and every ``keep_every``-th epoch."""
 
     folder: Path
     key: str
-    """Hash of configuration and samples; a fit resumes only from checkpoints with the same key."""
+    """Hash of the configuration and samples; a fit resumes only from checkpoints with its key."""
     keep_every: int | None = None
 
     def save(self, state: FitState) -> None:
@@ -66,10 +66,10 @@ class Checkpoints:
             ) from error
 
     def load(self) -> FitState | None:
-        """Return the state after the last epoch; None if there is no checkpoint.
+        """Return the state after the last epoch, or None if there is no checkpoint.
 
         Raises:
-            ConfigError: the checkpoint is damaged, or is of another configuration or other samples.
+            ConfigError: the checkpoint is damaged, or has another configuration or other samples.
         """
         path = self.folder / LAST
         if not path.is_file():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training samples; losses do not include regularisation."""
+    """Losses of one pass over the training samples; regularisation is not included."""
 
     number: int
     """Number of the epoch, from 1, counted through all stages."""
@@ -15,11 +15,11 @@ class Epoch:
     learning_rate: float
     """Learning rate at the end of the epoch."""
     loss: float
-    """Mean loss of the training samples during the epoch, with dropout."""
+    """Mean loss of the training samples during the epoch, computed with dropout."""
     validation_loss: float
-    """Loss of the validation samples after the epoch; NaN if there are no validation samples."""
+    """Loss of the validation samples after the epoch, or NaN if there are no such samples."""
     is_best: bool = False
-    """Whether no earlier epoch of the stage had a smaller validation loss."""
+    """Whether this epoch is better than all earlier epochs of its stage."""
 
     @property
     def judged_by(self) -> float:

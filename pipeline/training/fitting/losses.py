@@ -1,7 +1,7 @@
-"""Unweighted losses of each target of each sample.
+"""Compute the unweighted loss of each target of each sample.
 
-Regression uses scaled, transformed targets: log10 of the target if its transform is log10.
-Classifiers end in logits, because cross-entropy is numerically stable for logits.
+Losses of regression compare scaled, transformed targets, for example log10 of the target.
+Models for classes return logits, because cross-entropy is numerically stable for logits.
 """
 
 import math
@@ -12,11 +12,11 @@ from pipeline.config.training import Fit
 from pipeline.networks.engines.tensorflow_setup import tensorflow
 
 Loss = Callable[[Any, Any], Any]
-"""Returns losses with shape (n, outputs), or (n, 1) for classes, from targets and model outputs."""
+"""Turns targets and model outputs into losses with shape (n, outputs), or (n, 1) for classes."""
 
 
 def loss_function(fit: Fit, is_classifier: bool) -> Loss:
-    """Return the loss function of a fit; classifiers use cross-entropy of one or more logits."""
+    """Return the loss function of a fit; for classifiers, it is the cross-entropy of the logits."""
     if is_classifier:
         return _cross_entropy
     tf = tensorflow()

@@ -1,4 +1,4 @@
-"""Make Keras models, new or from the layers of a network, and turn models back into layers.
+"""Make new Keras models or models from network layers, and turn models back into layers.
 
 A model is a chain of dense layers from scaled inputs to scaled outputs. Batch normalisation and
 decorrelation of the inputs are folded into these layers when the model becomes a network.
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 DENSE, NORMALISATION, ACTIVATION, DROPOUT = "dense", "normalisation", "activation", "dropout"
 DECORRELATION = "decorrelation"
-# Smaller variances of principal components are raised to this share of the largest one.
+# Variances of principal components are raised to at least this share of the largest variance.
 SMALLEST_VARIANCE = 1e-6
 
 
 def decorrelation(x: Array) -> Layer:
-    """Return the layer that turns inputs (n, inputs) into principal components of variance 1."""
+    """Return a layer that turns inputs (n, inputs) into principal components of variance 1."""
     mean = x.mean(axis=0)
     variances, directions = np.linalg.eigh(np.cov(x - mean, rowvar=False).reshape(2 * x.shape[1:]))
     kernel = directions / np.sqrt(np.maximum(variances, SMALLEST_VARIANCE * variances.max()))
@@ -77,11 +77,11 @@ def model_of(
 
     Args:
         layers: existing layers, from first to last.
-        new: units and activation of each new layer, whose weights are random.
+        new: units and activation of each new layer; weights of new layers are random.
         dropout: share of units that dropout leaves out after every hidden layer.
         seed: seed of new weights and dropout.
         dtype: float32, or float64 to keep the weights bit by bit.
-        first: decorrelation of the inputs; the first existing layer is changed to undo it.
+        first: layer that decorrelates the inputs; the first existing layer is changed to undo this.
     """
     if first is not None:
         layers = [_unfolded(first, layers[0]), *layers[1:]]
@@ -105,7 +105,7 @@ def _stacked(
     l2: float = 0.0,
     normalised: bool = False,
 ) -> "keras.Model":
-    """Stack layers, given by units and activation; each layer has its own name and seed."""
+    """Make a model of layers with these units and activations; each has its own name and seed."""
     tensorflow()  # set up before Keras is imported
     import keras
 
@@ -138,7 +138,7 @@ def _stacked(
 
 
 def _plain(activation: str) -> str:
-    """Return an activation as part of a layer's name."""
+    """Return the name of an activation in a form that is allowed in a layer's name."""
     return "".join(char if char.isalnum() else "_" for char in activation)
 
 
@@ -148,11 +148,11 @@ def dense_layers(model: "keras.Model") -> list[Any]:
 
 
 def layers_of(model: "keras.Model", activations: Sequence[str]) -> tuple[Layer, ...]:
-    """Return a model as network layers in float64, with normalisation folded in, without dropout.
+    """Return the network layers of a model in float64, with normalisation folded in, no dropout.
 
     Args:
         model: model made by this module.
-        activations: activations of the dense layers, by their names in networks.
+        activations: activations of the dense layers, with the names that networks use.
     """
     by_number: dict[int, list[Any]] = {}
     for layer in model.layers:
@@ -173,7 +173,7 @@ def layers_of(model: "keras.Model", activations: Sequence[str]) -> tuple[Layer, 
 
 
 def _unfolded(first: Layer, layer: Layer) -> Layer:
-    """Return a layer that, after ``first``, gives the same numbers as ``layer`` alone."""
+    """Return a layer such that ``first`` and this layer compute the same as ``layer`` alone."""
     kernel = np.asarray(np.linalg.solve(first.kernel, layer.kernel), dtype=np.float64)
     return Layer(kernel, layer.bias - first.bias @ kernel, layer.activation)
 

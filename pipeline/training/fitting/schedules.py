@@ -1,4 +1,4 @@
-"""Learning rates that change with the step (by Keras) or with the validation loss."""
+"""Learning rates that depend on the step (a schedule of Keras) or on the validation loss."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,12 +7,12 @@ from pipeline.config.training import Schedule
 
 
 def rate_of(schedule: Schedule, rate: float, epochs: int, steps: int) -> Any:
-    """Return the learning rate for a Keras optimizer: a number, or a schedule by step.
+    """Return the learning rate for a Keras optimizer: a number, or a function of the step.
 
     Args:
         schedule: schedule of the configuration.
         rate: learning rate at the start.
-        epochs: number of epochs of the fit, which is the default of ``decay_epochs``.
+        epochs: number of epochs of the fit; used if the schedule has no ``decay_epochs``.
         steps: steps per epoch.
     """
     from keras.optimizers import schedules
@@ -43,7 +43,7 @@ class Plateau:
         self.rate = self.rate or self.start
 
     def next_rate(self, loss: float) -> float:
-        """Return the rate of the next epoch, given the loss of this epoch."""
+        """Return the learning rate of the next epoch; it depends on the loss of this epoch."""
         if loss < self.best:
             self.best, self.waited = loss, 0
             return self.rate

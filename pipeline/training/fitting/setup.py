@@ -1,4 +1,4 @@
-"""Set up TensorFlow for training: all cores, reproducible numbers, seeds."""
+"""Set up TensorFlow for training, with all cores, reproducible numbers and seeds."""
 
 import logging
 
@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 
 def set_up(fit: Fit) -> None:
-    """Set up TensorFlow before a model is made; the threads of a running TensorFlow stay."""
+    """Set up TensorFlow before a model is made; if it already runs, its threads stay."""
     tf = tensorflow()
     try:
         tf.config.threading.set_intra_op_parallelism_threads(available_cores())
@@ -23,5 +23,5 @@ def set_up(fit: Fit) -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Drop the warning about new graphs, because every training makes its own graph."""
+    """Drop the warning about many new graphs, because every training makes its own graph."""
     return "triggered tf.function retracing" not in record.getMessage()

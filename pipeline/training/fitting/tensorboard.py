@@ -1,4 +1,4 @@
-"""Write logs of training for TensorBoard."""
+"""Write logs of a training for TensorBoard."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from pipeline.training.fitting.history import Epoch
 
 
 class TensorBoardLog:
-    """A log of losses and learning rate by epoch.
+    """A log of the losses and the learning rate of each epoch.
 
     Raises:
         ConfigError: TensorBoard is not installed.
@@ -17,7 +17,7 @@ class TensorBoardLog:
 
     def __init__(self, folder: Path) -> None:
         try:
-            import tensorboard  # noqa: F401 - TensorFlow's summaries need it
+            import tensorboard  # noqa: F401 - TensorFlow writes logs with it
         except ImportError:
             raise ConfigError(
                 "fit.tensorboard needs TensorBoard: pip install 'ocpipe[tensorboard]'."
@@ -26,7 +26,7 @@ class TensorBoardLog:
         self._writer: Any = None
 
     def epoch(self, epoch: Epoch) -> None:
-        """Write an epoch; the first epoch creates the folder."""
+        """Write an epoch to the log; the folder is created at the first epoch."""
         tf = tensorflow()
         if self._writer is None:
             self._writer = tf.summary.create_file_writer(str(self._folder))
@@ -36,6 +36,6 @@ class TensorBoardLog:
             tf.summary.scalar("learning_rate", epoch.learning_rate)
 
     def close(self) -> None:
-        """Close the log, if there is one."""
+        """Close the log, if it was opened."""
         if self._writer is not None:
             self._writer.close()

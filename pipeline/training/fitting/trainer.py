@@ -1,4 +1,4 @@
-"""Run the epochs of a fit. An epoch is one call of a TensorFlow graph; Keras optimises.
+"""Run the epochs of a fit. Each epoch is one call of a TensorFlow graph with a Keras optimizer.
 
 The order of samples depends only on the seed and the epoch. So a fit that resumes from a checkpoint
 ends with the same weights as a fit that was never stopped.
@@ -25,19 +25,19 @@ from pipeline.training.fitting.schedules import Plateau, rate_of
 if TYPE_CHECKING:
     import keras
 
-# Validation samples per call of the model.
+# Number of validation samples per call of the model.
 ROWS = 65_536
 
 
 @dataclass(frozen=True, eq=False)
 class FitData:
-    """Samples as a model takes them."""
+    """Samples as arrays for a model."""
 
     x: Array
     """Scaled inputs, with shape (n, inputs)."""
     y: Array
-    """Scaled targets, or ones and zeros for classes, (n, outputs); arbitrary where the weight is
-    0."""
+    """Scaled targets, or 1 and 0 for classes, with shape (n, outputs). Values with weight 0 are
+    arbitrary."""
     weights: Array
     """Weight of each target, with shape (n, outputs), or (n, 1) for classes."""
 
@@ -49,12 +49,12 @@ class EpochListener(Protocol):
     """Receives the progress of a training."""
 
     def epoch(self, epoch: Epoch, epochs: int) -> None:
-        """Receive an epoch that is done; ``epochs`` is the largest possible number of epochs."""
+        """Receive a finished epoch; ``epochs`` is the number of the last possible epoch."""
         ...
 
 
 OpenListener = Callable[[str], AbstractContextManager[EpochListener]]
-"""Opens a listener for one training, given its name."""
+"""Function that opens a listener for the training with a given name."""
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,13 @@ class Trainer:
         """Prepare the graphs.
 
         Args:
-            model: model of :mod:`pipeline.training.fitting.model`, with frozen layers marked.
+            model: model of :mod:`pipeline.training.fitting.model`; its frozen layers are marked.
             fit: settings of the fit.
             train: training samples.
-            validation: validation samples, which decide the best epoch.
+            validation: validation samples; their loss shows which epoch is the best.
             is_classifier: whether the model returns logits of classes.
             l2_to_start: weight of the squared distance from ``start`` in the objective.
-            start: start values of variables, with their paths as keys.
+            start: start value of each variable; keys are the paths of the variables.
             stage: number of this stage, from 1.
         """
         self._model, self._fit, self._stage = model, fit, stage
@@ -126,7 +126,7 @@ class Trainer:
 
         Args:
             listener: receives each epoch.
-            checkpoints: checkpoints to save the state in.
+            checkpoints: checkpoints in which the state is saved after each epoch.
             history: epochs of earlier stages.
             resume: saved state of this stage, from which the fit resumes.
         """
@@ -134,7 +134,7 @@ class Trainer:
         first_epoch = 1 + sum(epoch.stage < self._stage for epoch in state.history)
         if resume is not None:
             self._restore(resume)
-        # Epochs of earlier stages stay in the history, but do not decide the best epoch here.
+        # The history includes epochs of earlier stages; the best epoch is one of this stage.
         here = [epoch for epoch in state.history if epoch.stage == self._stage]
         best = min((epoch.judged_by for epoch in here), default=math.inf)
         last = first_epoch + self._fit.epochs - 1
@@ -165,7 +165,7 @@ class Trainer:
         if not here:
             return False
         if not math.isfinite(here[-1].loss):
-            return True  # it would stay infinite or NaN
+            return True  # the loss would stay infinite or NaN
         has_stopped = (
             stopping is not None and self._validation is not None and waited >= stopping.patience
         )
@@ -199,7 +199,7 @@ class Trainer:
         return graph
 
     def _step(self, x: Any, y: Any, weights: Any) -> tuple[Any, Any]:
-        """Make one optimizer step; return the mean loss and the weight of the batch."""
+        """Make one optimizer step on a batch; return the batch's mean loss and total weight."""
         tf, model = self._tf, self._model
         with tf.GradientTape() as tape:
             weight = tf.reduce_sum(weights)

@@ -1,4 +1,4 @@
-"""Assign classes by rules over columns: the first rule that holds decides."""
+"""Assign classes by rules over columns; each row has the class of the first rule that holds."""
 
 from collections.abc import Mapping
 
@@ -21,10 +21,10 @@ def classes_by_rules(
     findings: Findings,
     key: str = "samples.classes",
 ) -> Texts:
-    """Return the class of each row; rows without a class have "" and are counted in a note.
+    """Return the class of each row, or "" for a row without a class; a note counts these rows.
 
     A comparison with a missing value is false, so a row with a missing value would fall through to
-    later rules. So a row has no class if a missing value is needed before any rule holds.
+    later rules. So a row has no class if a rule uses a missing value before any rule holds.
 
     Args:
         table: table whose columns the rules use.
@@ -63,7 +63,7 @@ def classes_by_rules(
 
 
 def _truth(table: Table, rule: str) -> tuple[Rows, Rows]:
-    """Return two masks with shape (rows,): where a rule holds, and where it lacks a value."""
+    """Return two masks with shape (rows,): rows where a rule holds, and rows that lack a value."""
     expression = parse_over(table.columns, rule)
     holds = expression.condition(table.columns)
     missing = np.zeros(len(table), dtype=bool)

@@ -1,4 +1,4 @@
-"""Find the columns of a table that a configuration names, and convert them to its units."""
+"""Find the columns that a configuration names in a table, and convert them to wanted units."""
 
 import dataclasses
 import re
@@ -25,13 +25,13 @@ from pipeline.training.samples.variables import (
 
 @dataclass
 class Findings:
-    """Errors in samples, collected for one message, and notes for the log."""
+    """Errors in samples, which are raised in one message, and notes, which are logged."""
 
     complaints: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def complain(self, error: ConfigError | str) -> None:
-        """Add an error, unless it was added before."""
+        """Add an error to the collection, unless it was added before."""
         text = str(error).removesuffix(".")
         if text not in self.complaints:
             self.complaints.append(text)
@@ -49,7 +49,7 @@ class Findings:
 def with_new_columns(
     table: Table, file: FileConfig, config: SamplesConfig, findings: Findings
 ) -> Table:
-    """Add new columns and units to a table: first those for its file, then those for all files."""
+    """Add new columns and units to a table; settings of its file come before general settings."""
     table = _with_columns(table, "samples.files.columns", file.columns, findings)
     unknown = [name for name in file.units if name not in table.columns]
     if unknown:
@@ -70,7 +70,7 @@ def _with_columns(
             columns[name] = _column(parse_over(columns, expression).value(columns), len(table))
         except ConfigError as error:
             findings.complain(f"{table.name}: {key}.{name}: {error}")
-            # So that columns that use it cause no further errors.
+            # With this column, other columns that use it cause no further errors.
             columns[name] = np.full(len(table), np.nan)
         units.pop(name, None)
     return dataclasses.replace(table, columns=columns, units=units)
@@ -105,7 +105,7 @@ def _word(key: str) -> str:
 
 
 def take_rows(table: Table, indices: Sequence[int] | Column) -> Table:
-    """Return some rows of a table."""
+    """Return a table with some of the rows."""
     columns = {name: values[indices] for name, values in table.columns.items()}
     return dataclasses.replace(table, columns=columns, rows=table.rows[indices])
 
@@ -113,7 +113,7 @@ def take_rows(table: Table, indices: Sequence[int] | Column) -> Table:
 def read_variables(
     table: Table, wanted: Sequence[VariableConfig], config: SamplesConfig, findings: Findings
 ) -> tuple[tuple[SampleVariable, ...], Array]:
-    """Return variables and their float64 values (rows, variables), with NaN for missing values."""
+    """Return variables and their values, float64 (rows, variables); missing values are NaN."""
     variables, values = [], []
     for choice, wavelength_nm in variables_of(wanted):
         try:
@@ -134,7 +134,7 @@ def read_variables(
 
 
 def existing(table: Table, key: str, column: str | None, findings: Findings) -> str | None:
-    """Return the column that a key of ``samples`` names; None if there is no such column."""
+    """Return the column that a key of ``samples`` names; None if the key or column is missing."""
     if column is None or column in table.columns:
         return column
     findings.complain(
@@ -155,7 +155,7 @@ def _column(result: Column, rows: int) -> Column:
 def _find(
     table: Table, choice: VariableConfig, wavelength_nm: float | None, tolerance_nm: float
 ) -> str:
-    """Return the column with the name of a variable, or the one with the nearest wavelength."""
+    """Return the name of a variable's column, or of the column with the nearest wavelength."""
     stem = choice.column or choice.quantity
     only_one = wavelength_nm is None or len(choice.wavelengths_nm or ()) == 1
     if stem in table.columns and only_one and (wavelength_nm is None or choice.column):
@@ -207,7 +207,7 @@ def _units(table: Table, column: str, choice: VariableConfig) -> tuple[str, floa
 
 
 def _taken_units(table: Table, variables: Sequence[SampleVariable]) -> list[str]:
-    """Return a note on columns without units."""
+    """Return a note that lists the columns without units."""
     silent = [v for v in variables if not says_units(table.units.get(v.column, ""))]
     named = listed([f"{v.column} ({v.units})" for v in silent], 12)
     return [f"{table.name}: columns without units are taken as {named}"] if silent else []
@@ -232,7 +232,7 @@ def _conversion(table: Table, variable: SampleVariable, factor: float) -> list[s
 
 
 def _valid(table: Table, variable: SampleVariable, numbers: Array, findings: Findings) -> Array:
-    """Return the numbers, with NaN for infinity and where the transform is not defined."""
+    """Return the values; infinity, and values without a defined transform, become NaN."""
     outside = variable.outside(numbers)
     if outside.any():
         bound = "0 or less" if variable.transform.needs_positive else "below 0"

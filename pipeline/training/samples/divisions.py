@@ -1,6 +1,6 @@
 """Divide the samples outside the test part of a recipe, to choose between networks.
 
-The test part judges the chosen network, so the choice must not be based on its rows.
+The rows of the test part judge the chosen network, so the choice must not depend on these rows.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ NONE = np.array([], dtype=np.int64)
 
 
 def outside_test(samples: SampleSet, config: SplitsConfig) -> SampleSet:
-    """Return all samples except the test part.
+    """Return all samples that are not in the test part.
 
     Raises:
         ConfigError: as in :func:`pipeline.training.samples.splits.make_split`.
@@ -28,8 +28,8 @@ def outside_test(samples: SampleSet, config: SplitsConfig) -> SampleSet:
 def divisions(samples: SampleSet, config: SplitsConfig, folds: int) -> list[PreparedSamples]:
     """Return divisions into training, validation and held-out rows (``test``).
 
-    Each row outside the test part of the recipe is held out once. With ``folds`` 1, there is one
-    division, whose held-out and validation rows have equal shares.
+    With several folds, each row outside the test part of the recipe is held out once. With
+    ``folds`` 1, there is one division, with as many held-out rows as validation rows.
 
     Raises:
         ConfigError: there are too few groups or rows.
@@ -47,9 +47,9 @@ def divisions(samples: SampleSet, config: SplitsConfig, folds: int) -> list[Prep
 def folds_that_stop(
     samples: SampleSet, config: SplitsConfig, folds: int | None
 ) -> list[PreparedSamples]:
-    """Return divisions into training rows and validation rows, which stop and judge a training.
+    """Return divisions into training and validation rows; the latter stop and judge a training.
 
-    With ``folds``, each row is a validation row once; None means the split of the recipe.
+    With ``folds``, each row is a validation row once; if None, the split of the recipe is used.
 
     Raises:
         ConfigError: there are too few groups or rows.

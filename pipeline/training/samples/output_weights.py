@@ -1,4 +1,4 @@
-"""Weights of classes or targets, so that rare ones can count as much as others."""
+"""Compute weights with which rare classes or targets count as much as others."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,16 +11,16 @@ from pipeline.networks.variable import Array
 def output_weights(
     key: str, choice: str | Mapping[str, float], names: Sequence[str], sums: Array
 ) -> Array | None:
-    """Return the weight of each class or target, (names,); None if all weights are equal.
+    """Return the weight of each class or target, (names,), or None if all weights are equal.
 
     Args:
         key: key of the configuration, for messages: ``fit.class_weights``.
-        choice: value of the key: none, balanced, or numbers by name.
+        choice: value of this key: None, ``balanced``, or a number for each name.
         names: names of the classes or targets.
-        sums: sum of the weights of training samples for each name, with shape (names,).
+        sums: for each name, the sum of the weights of its training samples, with shape (names,).
 
     Raises:
-        ConfigError: a name is unknown, or a class or target to balance has no training sample.
+        ConfigError: a name is unknown, or balanced weights are wanted but a name has no samples.
     """
     if choice == "none":
         return None

@@ -21,31 +21,31 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class PreparedSamples:
-    """Samples and their split into training, validation and test part."""
+    """Samples, with their split into a training, a validation and a test part."""
 
     samples: SampleSet
     split: Split
 
     @property
     def output_activation(self) -> str:
-        """The activation of the last layer of a network for these samples."""
+        """The activation of the last layer of a network that is trained on these samples."""
         return "softmax" if self.samples.classes else "linear"
 
     def inputs(self) -> tuple[Variable, ...]:
-        """Return the inputs with ranges from the training part; no input may be constant there."""
+        """Return the inputs with ranges from the training part; constant inputs are an error."""
         return fit_variables(self.samples.inputs, self.samples.x, self.split.train)
 
     def outputs(self) -> tuple[Variable, ...]:
-        """Return the targets with ranges from the training part, or an output for each class."""
+        """Return the targets with ranges from the training part, or one output for each class."""
         if self.samples.classes:
             return class_outputs(self.samples.classes)
         return fit_variables(self.samples.targets, self.samples.y, self.split.train)
 
     def output_weights(self, fit: Fit) -> Array | None:
-        """Return the weight of each class or target in a fit; None if all weights are equal.
+        """Return the weight of each class or target in a fit, or None if all weights are equal.
 
         Raises:
-            ConfigError: a class or target of the fit is unknown, or one to balance has no samples.
+            ConfigError: a class or target is unknown, or has no samples to balance it.
         """
         part = self.samples.take(self.split.train)
         if part.labels is not None:
@@ -63,14 +63,14 @@ class PreparedSamples:
         one_logit: bool = False,
         by_output: Array | None = None,
     ) -> FitData | None:
-        """Return some rows as arrays for a model; None if there are no rows.
+        """Return the chosen rows as arrays for a model, or None if there are no rows.
 
         Args:
             rows: indices of the samples.
             inputs: inputs of the model.
             outputs: outputs of the model, in the order of the targets.
-            one_logit: whether two classes share one column, in which 1 is the second class.
-            by_output: factor on the weights of samples for each class or target.
+            one_logit: whether two classes share one column, with 1 for the second class.
+            by_output: for each class or target, a factor on the weights of samples.
         """
         if not len(rows):
             return None
@@ -87,7 +87,7 @@ class PreparedSamples:
         return FitData(x, y, weights[:, np.newaxis] * known * of_targets)
 
     def golden_inputs(self, count: int = 5) -> Array:
-        """Return a few training spectra, at even steps in the order of their mean scaled values."""
+        """Return a few training spectra, evenly spaced in the order of their mean scaled values."""
         rows = self.split.train
         level = scaled(self.inputs(), self.samples.x[rows]).mean(axis=1)
         places = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
@@ -95,7 +95,7 @@ class PreparedSamples:
         return chosen
 
     def add_to(self, digest: Any) -> None:
-        """Update a hash with everything that a fit depends on."""
+        """Add to a hash all values of the samples that a fit depends on."""
         samples, split = self.samples, self.split
         for array in (
             samples.x, samples.y, samples.labels, samples.weights, split.train, split.validation,

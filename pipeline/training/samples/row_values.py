@@ -20,7 +20,7 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class RowValues:
-    """Class, group, time and weight of each row; None if the configuration names no column."""
+    """Class, group, time and weight of each row; a field is None if it has no column."""
 
     classes: Texts | None
     """Class names; "" where missing."""
@@ -37,7 +37,7 @@ class RowValues:
         return RowValues(**{n: None if v is None else v[rows] for n, v in values.items()})
 
     def check(self, table: Table, rows: Rows, config: SamplesConfig, findings: Findings) -> None:
-        """Report usable rows without group, time or weight, or with a negative weight."""
+        """Report usable rows that lack a group, time or weight, or that have a negative weight."""
         if self.groups is not None:
             lacking = rows[self.groups[rows] == ""]
             _complain(table, lacking, f"no value in group column {config.group!r}", findings)
@@ -54,7 +54,7 @@ class RowValues:
 
 
 def read_row_values(table: Table, config: SamplesConfig, findings: Findings) -> RowValues:
-    """Read the columns that the configuration names, and report missing ones."""
+    """Read the columns that the configuration names, and report columns that do not exist."""
     group_column = existing(table, "group", config.group, findings)
     time_column = existing(table, "time", config.time, findings)
     weight_column = existing(table, "weight", config.weight, findings)
@@ -67,7 +67,7 @@ def read_row_values(table: Table, config: SamplesConfig, findings: Findings) -> 
 
 
 def _classes(table: Table, config: ClassesConfig, findings: Findings) -> Texts | None:
-    """Return classes by rules or from a column; None if the column does not exist."""
+    """Return classes, found by rules or read from a column; None if the column does not exist."""
     if config.rules:
         return classes_by_rules(table, config.rules, config.otherwise, findings)
     column = existing(table, "classes.column", config.column, findings)
@@ -75,7 +75,7 @@ def _classes(table: Table, config: ClassesConfig, findings: Findings) -> Texts |
 
 
 def _class_names(table: Table, column: str, findings: Findings) -> Texts:
-    """Return classes from text or whole numbers; a measured quantity is not a class."""
+    """Return class names from text or whole numbers; other numbers are reported as an error."""
     if not table.is_text(column):
         values = table.columns[column]
         broken = np.flatnonzero(np.isfinite(values) & (values != np.round(values)))

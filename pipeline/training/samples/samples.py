@@ -1,4 +1,4 @@
-"""Load tables of samples as the arrays that a network is trained with."""
+"""Load tables of samples as arrays for training a network."""
 
 import dataclasses
 import logging
@@ -29,14 +29,14 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class SampleSet:
-    """Samples in physical units, each with the file and the row that it comes from."""
+    """Samples in physical units; for each sample, its file and row are recorded."""
 
     inputs: tuple[SampleVariable, ...]
     targets: tuple[SampleVariable, ...]
     x: Array
     """Inputs, with shape (n, inputs)."""
     y: Array
-    """Targets, with shape (n, targets); NaN where a target is masked."""
+    """Targets, with shape (n, targets); masked values are NaN."""
     labels: Integers | None
     """Class of each sample, as an index into ``classes``, with shape (n,)."""
     classes: tuple[str, ...]
@@ -48,13 +48,13 @@ class SampleSet:
     times: npt.NDArray[np.datetime64] | None
     """Time of each sample in UTC, with shape (n,)."""
     rows: Integers
-    """Line (text files) or row (other files) of each sample, from 1, with shape (n,)."""
+    """Number of the line (text files) or row (other files) of each sample, from 1, shape (n,)."""
     files: Integers
     """File of each sample, as an index into ``sources``, with shape (n,)."""
     sources: tuple[Mapping[str, Any], ...]
-    """Name, sha256 and number of rows of each file, and its licence and part if they are known."""
+    """Name, sha256 and number of rows of each file; also its licence and part, if known."""
     notes: tuple[str, ...]
-    """Notes on values that were converted, left out or read differently than written."""
+    """Notes on values that were converted or left out, or that were not read as written."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -75,7 +75,7 @@ class SampleSet:
 
     @property
     def fixed_parts(self) -> npt.NDArray[np.str_]:
-        """The part of each sample, (n,), if its file fixes one; "" if the file fixes none."""
+        """The part of each sample, (n,), as set for its file; "" if no part is set."""
         of_file = np.array([source.get("part", "") for source in self.sources], dtype=np.str_)
         return of_file[self.files]
 
@@ -167,7 +167,7 @@ def _check_units(tables: Sequence[Table], config: SamplesConfig, findings: Findi
 
 
 def _check_same_units(parts: Sequence[_FileSamples], findings: Findings) -> None:
-    """Refuse a variable with different units in different files if its wanted units are unknown."""
+    """Refuse a variable whose units differ between files, unless its wanted units are known."""
     first = parts[0]
     for part in parts[1:]:
         pairs = zip((*first.inputs, *first.targets), (*part.inputs, *part.targets), strict=True)
@@ -255,7 +255,7 @@ def _classes(
 
 
 def _in_order(name: str) -> tuple[float, str]:
-    """Return a sort key: numbers by size, before all other names."""
+    """Return a key for sorting names: numbers come first, by size, then all other names."""
     return (float(name), name) if is_number(name) else (np.inf, name)
 
 

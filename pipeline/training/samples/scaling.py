@@ -10,7 +10,7 @@ from pipeline.networks.variable import Array, Variable
 from pipeline.tables.table import table_error
 from pipeline.training.samples.variables import SampleVariable
 
-# A smaller relative difference between values is only rounding.
+# Smaller relative differences between values are taken as rounding.
 CONSTANT = 1e-9
 
 
@@ -22,10 +22,10 @@ def fit_variables(
     Args:
         variables: variables in the columns of ``values``.
         values: physical values with shape (n, variables); NaN where missing.
-        rows: training rows; validation and test rows must not decide a scaling.
+        rows: training rows; a scaling must not depend on validation or test rows.
 
     Raises:
-        ConfigError: a variable has no value in the training rows, or the same value in all of them.
+        ConfigError: a variable has no value, or only one value, in all training rows.
     """
     fitted, complaints = [], []
     for index, variable in enumerate(variables):

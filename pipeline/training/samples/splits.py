@@ -15,19 +15,19 @@ from pipeline.tables.table import NAMED_ROWS, listed, table_error
 from pipeline.training.samples.samples import SampleSet
 
 Integers = npt.NDArray[np.int64]
-# Fewer rows are too few to train on.
+# Smallest number of rows to train on.
 FEWEST_TRAINING_ROWS = 10
 PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Indices of the samples in three parts, sorted in each part."""
+    """Indices of the samples in each of three parts; the indices of a part are sorted."""
 
     train: Integers
     validation: Integers
     test: Integers
-    """Test part; empty if the configuration has none."""
+    """Test part; empty if the configuration has no test part."""
     notes: tuple[str, ...] = ()
     """Notes on risks of the split, for the log."""
 
@@ -50,11 +50,11 @@ class Split:
 
 
 def make_split(samples: SampleSet, config: SplitsConfig) -> Split:
-    """Split the samples; the same seed gives the same split.
+    """Split the samples; with the same seed, the split is the same.
 
     Raises:
         ConfigError: the samples lack the column to split by, a part is empty, too few rows are left
-            for training, or one group or spectrum is in more than one part.
+            for training, or the same group or spectrum is in more than one part.
     """
     masks = {part: samples.fixed_parts == part for part in PARTS}
     free = _free(samples)
@@ -72,10 +72,10 @@ def make_split(samples: SampleSet, config: SplitsConfig) -> Split:
 
 
 def make_folds(samples: SampleSet, config: SplitsConfig) -> list[Split]:
-    """Return ``splits.folds`` splits; each sample is in the test part of exactly one of them.
+    """Return ``splits.folds`` splits; each sample without a fixed part is tested once.
 
     Raises:
-        ConfigError: ``splits.folds`` is not set, or :func:`make_split` would raise an error.
+        ConfigError: the folds are not set or lack units, or a split is refused (``make_split``).
     """
     if config.folds is None:
         raise table_error("splits.folds", "no number of folds, expected 2 or more. Set the number")
@@ -102,12 +102,12 @@ def make_folds(samples: SampleSet, config: SplitsConfig) -> list[Split]:
 
 
 def _free(samples: SampleSet) -> Integers:
-    """Return the indices of the samples whose file does not fix their part."""
+    """Return the indices of the samples for which the file sets no part."""
     return np.flatnonzero(samples.fixed_parts == "").astype(np.int64)
 
 
 def check_no_leakage(samples: SampleSet, split: Split, *, groups: bool = True) -> None:
-    """Refuse a split in which two parts share information.
+    """Refuse a split if two parts share a spectrum or a group.
 
     Raises:
         ConfigError: two parts share an identical input spectrum or, with ``groups``, a group.
@@ -136,7 +136,7 @@ def check_no_leakage(samples: SampleSet, split: Split, *, groups: bool = True) -
 
 
 def _units(samples: SampleSet, config: SplitsConfig) -> Integers:
-    """Return the number of each sample's unit.
+    """Return, for each sample, the number of the unit that it belongs to.
 
     Units are numbered in the order of their values, so the parts do not depend on the row order.
     """
@@ -159,8 +159,8 @@ def _word(config: SplitsConfig) -> str:
 def _dealt(sizes: Integers, shares: Sequence[float], rng: np.random.Generator) -> list[Integers]:
     """Draw units for each part, such that no part gets more rows than its share.
 
-    In random order, each unit goes to the first part that has room for it. A part into which no
-    unit fits gets the smallest remaining unit.
+    In random order, each unit goes to the first part that has room for it. If no unit fits into a
+    part, the part gets the smallest unit that is left.
     """
     total = int(sizes.sum())
     room = [share * total for share in shares]
@@ -181,7 +181,7 @@ def _dealt(sizes: Integers, shares: Sequence[float], rng: np.random.Generator) -
 
 
 def _latest(sizes: Integers, shares: Sequence[float]) -> list[Integers]:
-    """Fill the parts in turn, each with the latest units that are still free."""
+    """Fill one part after the other, each with the latest units that are still free."""
     total, end = int(sizes.sum()), len(sizes)
     chosen = []
     for share in shares:
@@ -194,13 +194,13 @@ def _latest(sizes: Integers, shares: Sequence[float]) -> list[Integers]:
 
 
 def _nearer(sizes: Integers, start: int, end: int, rows: float) -> bool:
-    """Return whether the number of rows gets nearer to ``rows`` with the unit before ``start``."""
+    """Return whether adding the unit before ``start`` brings the row count nearer to ``rows``."""
     now = int(sizes[start:end].sum())
     return abs(now + int(sizes[start - 1]) - rows) < abs(now - rows)
 
 
 def _even(sizes: Integers, folds: int, rng: np.random.Generator) -> Integers:
-    """Return the fold of each unit; large units go first, each into the smallest fold so far."""
+    """Return the fold of each unit. Units are placed by size, each in the smallest fold so far."""
     order = rng.permutation(len(sizes))
     order = order[np.argsort(-sizes[order], kind="stable")]
     rows = np.zeros(folds, dtype=np.int64)
@@ -212,11 +212,11 @@ def _even(sizes: Integers, folds: int, rng: np.random.Generator) -> Integers:
 
 
 def _blocks(sizes: Integers, folds: int) -> Integers:
-    """Return the fold of each unit; folds are periods with similar numbers of rows, none empty."""
+    """Return the fold of each unit; folds are periods with similar numbers of rows."""
     middle = np.cumsum(sizes) - sizes / 2
     fold_of = np.minimum((middle / sizes.sum() * folds).astype(np.int64), folds - 1)
     if len(np.unique(fold_of)) < folds:
-        # One time with very many rows left a fold empty, so count times instead of rows.
+        # A time with very many rows leaves a fold empty, so folds get equal numbers of times.
         fold_of = np.arange(len(sizes)) * folds // len(sizes)
     return np.asarray(fold_of, dtype=np.int64)
 
@@ -231,7 +231,7 @@ def _fold(
 ) -> Split:
     others = np.setdiff1d(np.unique(units), test_units)
     sizes = np.bincount(units)[others]
-    # A share of the rows not tested here, which are fewer than usual if a large group is tested.
+    # Share of the rows that are not tested in this fold; a large tested group leaves fewer rows.
     share = [config.validation / (1 - 1 / (config.folds or 2))]
     chosen = _latest(sizes, share) if config.by == "time" else _dealt(sizes, share, rng)
     validation, test = samples.fixed_parts == "validation", np.zeros(len(samples), dtype=bool)
@@ -246,7 +246,7 @@ def _checked(
     validation: npt.NDArray[np.bool_],
     test: npt.NDArray[np.bool_],
 ) -> Split:
-    """Return the split of these rows after all checks."""
+    """Return the split with these validation and test rows, if it passes all checks."""
     split = Split(
         train=np.flatnonzero(~validation & ~test).astype(np.int64),
         validation=np.flatnonzero(validation).astype(np.int64),
@@ -294,7 +294,7 @@ def _too_few(samples: SampleSet, config: SplitsConfig, split: Split) -> list[str
 
 
 def _spectra(samples: SampleSet) -> Integers:
-    """Return a number for each sample's input spectrum; equal spectra have equal numbers."""
+    """Return the number of each sample's input spectrum; equal spectra have equal numbers."""
     if not samples.inputs:
         return np.arange(len(samples), dtype=np.int64)
     number = np.unique(samples.x, axis=0, return_inverse=True)[1]
@@ -302,7 +302,7 @@ def _spectra(samples: SampleSet) -> Integers:
 
 
 def _shared(numbers: npt.NDArray[np.integer], parts: Integers) -> list[tuple[int, int]]:
-    """Return, for each number found in two parts, one row from each of these parts."""
+    """Return, for each number that occurs in two parts, a pair of rows, one from each part."""
     order = np.lexsort((parts, numbers))
     order = order[parts[order] >= 0]
     same = numbers[order][1:] == numbers[order][:-1]

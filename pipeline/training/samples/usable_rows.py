@@ -1,4 +1,4 @@
-"""Find the rows of a table that have all values that training needs."""
+"""Find the rows of a table in which no value for training is missing."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ def usable_rows(
     config: SamplesConfig,
     findings: Findings,
 ) -> npt.NDArray[np.int64]:
-    """Return the rows to keep, counted from 0; missing values become notes or errors.
+    """Return the indices of the rows to keep; missing values are reported as notes or errors.
 
     Rows that lack an input are left out first, because their targets do not matter.
     """
@@ -57,7 +57,7 @@ def usable_rows(
 
 
 def _lacks_target(missing: Missing, config: SamplesConfig) -> Missing:
-    """Return the rows that lack a target; if targets are masked, those that lack all targets."""
+    """Return the rows that lack a target; if targets are masked, the rows that lack all targets."""
     if config.missing_targets == "mask":
         return np.asarray(missing.all(axis=1))
     return np.asarray(missing.any(axis=1))

@@ -1,4 +1,4 @@
-"""Variables of samples: quantity, wavelength, units, transform and scaling of a column."""
+"""Describe variables of samples: their quantity, wavelength, units, transform and scaling."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from pipeline.networks.variable import SCALINGS, Array, Variable
 
 @dataclass(frozen=True)
 class SampleVariable:
-    """One input or target of samples, before its range is determined from the training rows."""
+    """One input or target of samples; its range is determined later, from the training rows."""
 
     quantity: str
     wavelength_nm: float | None
@@ -34,7 +34,7 @@ class SampleVariable:
 
     @property
     def transform(self) -> Transform:
-        """The transform that turns the physical quantity into the transformed one."""
+        """The transform from the physical quantity to the transformed quantity."""
         return TRANSFORMS[self.transform_name]
 
     def transformed(self, values: Array) -> Array:
@@ -43,7 +43,7 @@ class SampleVariable:
             return np.asarray(self.transform.forward(values), dtype=np.float64)
 
     def outside(self, values: Array) -> npt.NDArray[np.bool_]:
-        """Return True where the transform is not defined for a value; False for NaN."""
+        """Return True for values for which the transform is not defined; False for NaN."""
         if self.transform.needs_positive:
             return np.asarray(values <= 0)
         if self.transform.needs_non_negative:
@@ -51,7 +51,7 @@ class SampleVariable:
         return np.zeros(np.shape(values), dtype=np.bool_)
 
     def described(self, minimum: float, maximum: float) -> Variable:
-        """Return the variable of a network, with the range of the transformed quantity."""
+        """Return this variable for a network, with the range of the transformed quantity."""
         return Variable(
             quantity=self.quantity,
             wavelength_nm=self.wavelength_nm,
@@ -68,7 +68,7 @@ class SampleVariable:
 def variables_of(
     choices: Sequence[VariableConfig],
 ) -> Iterator[tuple[VariableConfig, float | None]]:
-    """Yield each variable of a configuration with its wavelength, or None for no wavelength."""
+    """Yield each variable of a configuration with its wavelength; None if it has no wavelength."""
     for choice in choices:
         for wavelength_nm in choice.wavelengths_nm or (None,):
             yield choice, wavelength_nm
@@ -92,7 +92,7 @@ def nearest_variable(
 
 
 def expected_units(config: VariableConfig) -> str | None:
-    """Return the wanted units of a variable; None if no units are configured or known."""
+    """Return the wanted units of a variable, or None if units are neither configured nor known."""
     known = quantities().get(config.quantity)
     return config.units or (known.units if known else None)
 

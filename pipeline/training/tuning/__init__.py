@@ -1,1 +1,1 @@
-"""Search for hyperparameters: Keras Tuner proposes trials, and our trainer runs each of them."""
+"""Search for hyperparameters: Keras Tuner proposes trials, and our trainer runs each trial."""

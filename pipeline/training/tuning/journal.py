@@ -1,8 +1,8 @@
 """The journal of a search: one line per trial, appended when the trial is done.
 
-A search needs nothing else to resume, because the proposals of Keras Tuner depend only on its seed
-and on the results of earlier trials. If the last line is incomplete because the machine stopped, it
-is cut off.
+A search resumes from the journal alone, because the proposals of Keras Tuner depend only on its
+seed and on the results of earlier trials. If the last line is incomplete because the machine
+stopped, this line is cut off.
 """
 
 import fcntl
@@ -21,7 +21,7 @@ NAME = "trials.jsonl"
 
 
 class Journal:
-    """An open journal, locked for one search; made by :func:`open_journal`."""
+    """An open journal that only one search can use; :func:`open_journal` opens it."""
 
     def __init__(self, path: Path, descriptor: int, trials: list[Trial]) -> None:
         self.path, self._descriptor = path, descriptor
@@ -33,11 +33,11 @@ class Journal:
         return [self._trials[number] for number in sorted(self._trials)]
 
     def get(self, number: int) -> Trial | None:
-        """Return a trial; None if the trial is not done."""
+        """Return a finished trial, or None if there is no finished trial with this number."""
         return self._trials.get(number)
 
     def append(self, trial: Trial) -> None:
-        """Append a trial; it is on disk when this method returns.
+        """Append a trial to the journal; when this method returns, the trial is on disk.
 
         Raises:
             OutputError: the journal cannot be written.
@@ -80,7 +80,7 @@ def open_journal(folder: Path, key: str) -> Iterator[Journal]:
 
 
 def _whole_lines(path: Path, descriptor: int) -> list[bytes]:
-    """Return the complete lines, and cut off an incomplete last line."""
+    """Return the complete lines of the journal; cut off its last line if this is incomplete."""
     content = path.read_bytes()
     whole = content.rfind(b"\n") + 1
     if whole < len(content):

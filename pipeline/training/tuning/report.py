@@ -51,7 +51,7 @@ def write_tuned(folder: Path, tuned: TuningResult) -> None:
 
 
 def trials_text(tuned: TuningResult, shown: int = SHOWN) -> str:
-    """Return a table of the ``shown`` best trials, the best first."""
+    """Return a text table of the best trials, the best trial first; ``shown`` is their number."""
     ordered = sorted(tuned.trials, key=lambda trial: (trial.loss, trial.number))
     columns: list[Column[Trial]] = [
         Column("trial", lambda t: t.number),
@@ -77,7 +77,7 @@ def _short(value: Value | None) -> str:
 
 
 def trials_csv(tuned: TuningResult) -> str:
-    """Return a CSV with one line per trial, in the order of trial numbers, with all digits."""
+    """Return a CSV text with one line per trial in the order of numbers; values have all digits."""
     own = ("objective", "epochs", "best_epoch", "continues")
     rows = [
         {"trial": t.number, **{name: getattr(t, name) for name in own}, **t.values}
@@ -109,7 +109,7 @@ def _method(tuned: TuningResult) -> str:
 
 
 def _names(tuned: TuningResult) -> list[str]:
-    """Return all hyperparameters in the order of the space; units in the order of layers."""
+    """Return all hyperparameters in the order of the space, units in the order of layers."""
     order = list(Space.model_fields)
 
     def place(name: str) -> tuple[int, int]:

@@ -1,10 +1,10 @@
-"""Run Keras Tuner's Hyperband, random and Bayesian search, with results from a journal.
+"""Run Keras Tuner's Hyperband, random or Bayesian search; a journal keeps the results.
 
 Keras Tuner keeps its state in several JSON files, which it overwrites one after the other. A killed
 process may leave half a file, or files that do not match each other. So this module does not write
-Keras Tuner's files. Proposals depend only on the seed and on the results of earlier trials (trials
-are numbered, and random numbers have a counter). So a resumed search makes the same proposals and
-takes known results from the journal.
+Keras Tuner's files. Proposals depend only on the seed, the number of the trial and the results of
+earlier trials. So a resumed search makes the same proposals again, and takes the results of
+finished trials from the journal.
 """
 
 import logging
@@ -27,13 +27,13 @@ from pipeline.training.tuning.trial import Proposal, RunTrial, Trial, Value, Val
 log = logging.getLogger(__name__)
 
 OWN = "tuner/"
-"""Prefix of the names of Keras Tuner's own values."""
+"""Names of values that Keras Tuner adds for itself begin with this prefix."""
 SEEDS_APART, TRIALS_APART = 10_000_019, 1_000
-"""Distances between the seeds of searches and of trials; Keras Tuner counts up from a seed."""
+"""Distances between seeds of searches and of trials, because Keras Tuner counts up from a seed."""
 MOST_SEEDS = 2**32
 LEAST_LOSS = 1e-30
 WORSE = 1.0
-"""Step in log10: a diverged training counts as ten times as bad as the worst other training."""
+"""Step in log10; 1 means that a diverged trial counts as ten times as bad as the worst other."""
 
 
 def search(
@@ -50,9 +50,9 @@ def search(
         config: method, seed and space.
         epochs: epochs of the longest training.
         layers: number of hidden layers if the space does not vary it.
-        run: runs one trial.
-        journal: journal of the trials that are done; new trials are appended.
-        report: receives each trial, and whether it came from the journal.
+        run: function that runs one trial.
+        journal: journal of finished trials; new trials are appended to it.
+        report: function that receives each trial, and whether the trial came from the journal.
 
     Raises:
         ConfigError: the journal does not match the proposals, a library is missing, or the space
@@ -69,7 +69,7 @@ def search(
 
 
 def hyperparameters(space: Space, layers: int) -> Any:
-    """Return the space for Keras Tuner; units are drawn only for layers that exist."""
+    """Return a space in the form of Keras Tuner; units are drawn only for layers that exist."""
     made = keras_tuner.HyperParameters()
     depths = list(range(1, layers + 1))
     if space.layers is not None:
@@ -102,7 +102,7 @@ def _add(made: Any, name: str, one: WholeNumbers | Numbers) -> None:
 
 
 class _Unsaved:
-    """A Keras Tuner oracle that writes no files and limits proposals to the space."""
+    """A Keras Tuner oracle that writes no files and keeps proposals inside the space."""
 
     journal: Journal
     dimensions: Mapping[str, WholeNumbers | Numbers]
@@ -114,7 +114,7 @@ class _Unsaved:
         pass
 
     def _proposed(self, trial_id: str) -> dict[str, Any]:
-        """Return a proposal, clipped to the space; Keras Tuner may round beyond the limits."""
+        """Return a proposal, clipped to the space: Keras Tuner may round beyond the limits."""
         proposed: dict[str, Any] = super().populate_space(trial_id)  # type: ignore[misc]
         values = proposed.get("values") or {}
         for name, value in values.items():
@@ -131,7 +131,7 @@ class _Hyperband(_Unsaved, keras_tuner.oracles.HyperbandOracle):  # type: ignore
         return sum(self._get_size(n, 0) for n in range(self._get_num_brackets()))
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """Propose the next trial, even a known trial, because each trial has a place in a bracket.
+        """Propose the next trial, even if it is known, because each trial has a place in a bracket.
 
         Raises:
             FatalError: the journal has the trial in another place; the cause is a ConfigError.
@@ -148,7 +148,7 @@ class _Hyperband(_Unsaved, keras_tuner.oracles.HyperbandOracle):  # type: ignore
                 f"{_continued(own)}. Another version of Keras Tuner made it. Start over with "
                 "--restart, or choose another folder."
             )
-        # The values that were really tried count, even if a library now draws other numbers.
+        # The values in the journal are used, even if a library now draws other numbers.
         return proposed | {"values": {**done.values, **own}}
 
 
@@ -206,7 +206,7 @@ def _oracle(config: TuningConfig, epochs: int, layers: int, journal: Journal) ->
 
 
 def _check_room(combinations: float, drawn: int) -> None:
-    """Refuse a space so small that Hyperband would find nothing new to draw and stop early."""
+    """Refuse a space so small that Hyperband would run out of new combinations and stop early."""
     if combinations < 2 * drawn:
         raise ConfigError(
             f"tune.space has {combinations:.0f} combinations, expected at least {2 * drawn}, "
@@ -216,7 +216,7 @@ def _check_room(combinations: float, drawn: int) -> None:
 
 
 class _Tuner(BaseTuner):  # type: ignore[misc]
-    """Keras Tuner's loop, in which each trial comes from the journal or is run now."""
+    """Keras Tuner's loop; it takes each trial from the journal, or runs the trial now."""
 
     def __init__(
         self,
@@ -239,7 +239,7 @@ class _Tuner(BaseTuner):  # type: ignore[misc]
         return str(Path(self.directory) / "keras_tuner_writes_no_file.json")
 
     def run_trial(self, trial: Any) -> float:
-        """Return the logarithm of the objective, because losses span decades."""
+        """Run a trial and return the logarithm of its objective, because losses span decades."""
         try:
             done = self._done(_proposal(trial, self._epochs, self._roots))
         except Exception as error:
@@ -252,7 +252,7 @@ class _Tuner(BaseTuner):  # type: ignore[misc]
         return level
 
     def _done(self, proposal: Proposal) -> Trial:
-        """Return the trial from the journal, or run it now."""
+        """Return the finished trial from the journal, or run the trial now."""
         self._roots[proposal.number] = proposal.root
         known = self._journal.get(proposal.number)
         done = known or self._run(proposal)
@@ -277,6 +277,6 @@ def _proposal(trial: Any, epochs: int, roots: dict[int, int]) -> Proposal:
 
 
 def _continued(own: Values) -> int | None:
-    """Return the number of the trial that is continued."""
+    """Return the number of the trial that is continued, or None if no trial is continued."""
     before = own.get(f"{OWN}trial_id")
     return None if before is None else int(before) + 1

@@ -1,4 +1,4 @@
-"""Put values of hyperparameters into a recipe."""
+"""Put proposed values of hyperparameters into a recipe."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ UNITS = "units_"
 
 
 def check_space(recipe: TrainingConfig, space: Space) -> None:
-    """Raise a ConfigError if a space does not fit its recipe."""
+    """Raise a ConfigError if the recipe does not allow the space."""
     kind = recipe.fit.optimizer.kind
     if space.weight_decay is not None and kind != "adamw":
         raise ConfigError(
@@ -29,7 +29,7 @@ def check_space(recipe: TrainingConfig, space: Space) -> None:
 
 
 def largest(recipe: TrainingConfig, space: Space) -> Iterator[TrainingConfig]:
-    """Yield the largest network of a space, with each activation, to check that it can be saved."""
+    """Yield, for each activation, a recipe of the largest network of a space, to check it first."""
     values: dict[str, Any] = {}
     layers = len(recipe.network.hidden)
     if space.layers is not None:
@@ -43,7 +43,7 @@ def largest(recipe: TrainingConfig, space: Space) -> Iterator[TrainingConfig]:
 
 
 def with_values(recipe: TrainingConfig, values: Values) -> TrainingConfig:
-    """Return the recipe with these values, without its section ``tune``."""
+    """Return the recipe with these values of hyperparameters and without its section ``tune``."""
     data = recipe.model_dump(exclude={"tune"})
     network, fit = data["network"], data["fit"]
     hidden = list(recipe.network.hidden)

@@ -1,4 +1,4 @@
-"""A proposed trial, and a trial that is done."""
+"""Trials of a search, before and after they are run."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -10,20 +10,20 @@ Values = Mapping[str, Value]
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial that is done."""
+    """A finished trial."""
 
     number: int
     values: Values
     epochs: int
     continues: int | None
     objective: float | None
-    """Lowest validation loss, averaged over divisions; None if training diverged."""
+    """Lowest validation loss, averaged over divisions, or None if a training diverged."""
     best_epoch: int | None
-    """Median over divisions of the epoch with the lowest validation loss."""
+    """Epoch with the lowest validation loss; with several divisions, the median of their epochs."""
 
     @property
     def loss(self) -> float:
-        """The objective; infinite if training diverged."""
+        """The objective, or infinity if a training diverged."""
         return math.inf if self.objective is None else self.objective
 
 
@@ -36,14 +36,14 @@ class Proposal:
     values: Values
     """Values of the hyperparameters."""
     epochs: int
-    """Number of the last epoch of the trial's training."""
+    """Number of the last epoch that this trial is trained for."""
     continues: int | None = None
-    """Number of the trial whose training this trial continues, with the same values."""
+    """Number of the trial whose training this trial continues; both have the same values."""
     root: int = 0
-    """Number of the trial that began the training; the trial's own number if it began it."""
+    """Number of the trial that began the training; for a new training, the trial's own number."""
 
     def done(self, objective: float | None, best_epoch: int | None) -> Trial:
-        """Return the trial with its result."""
+        """Return this trial as a finished trial with its result."""
         return Trial(self.number, self.values, self.epochs, self.continues, objective, best_epoch)
 
 

@@ -1,4 +1,4 @@
-"""Search for hyperparameters: train the trials that a method proposes, and find the best."""
+"""Search for hyperparameters: train the trials that a method proposes, and find the best trial."""
 
 import hashlib
 import json
@@ -40,7 +40,7 @@ class TuningResult:
 
     @property
     def best_recipe(self) -> TrainingConfig:
-        """The recipe with the values of the best trial."""
+        """The recipe of the search with the values of the best trial."""
         return with_values(self.recipe, self.best.values)
 
 
@@ -55,7 +55,7 @@ def tune(config: TrainingConfig, folder: Path, open_listener: OpenListener) -> T
 
     Raises:
         ConfigError: the recipe, the space or the samples are wrong, or every training diverged.
-        NetworkError: a network of the space cannot be saved as the recipe asks.
+        NetworkError: a network of the space cannot be saved in a format that the recipe lists.
         OutputError: the folder cannot be written to.
     """
     chosen = config.tune or TuningConfig()
@@ -101,7 +101,7 @@ def _run(
     checkpoints: Path,
     open_listener: OpenListener,
 ) -> Trial:
-    """Train on each division, up to the last epoch of the trial."""
+    """Run a trial: train a network on each division, up to the last epoch of the trial."""
     recipe = _trial_recipe(with_values(config, proposal.values), proposal.epochs, epochs)
     losses, best_epochs = [], []
     for number, part in enumerate(parts, start=1):
@@ -121,7 +121,7 @@ def _run(
 
 
 def _trial_recipe(recipe: TrainingConfig, epochs: int, longest: int) -> TrainingConfig:
-    """Return the recipe for a number of epochs, with the learning rates of the longest training."""
+    """Return a recipe for ``epochs`` epochs; learning rates are those of the longest training."""
     schedule = recipe.fit.schedule
     if schedule.decay_epochs is None:
         schedule = schedule.model_copy(update={"decay_epochs": float(longest)})
@@ -132,7 +132,7 @@ def _trial_recipe(recipe: TrainingConfig, epochs: int, longest: int) -> Training
 
 
 def _key(config: TrainingConfig, epochs: int, parts: Sequence[PreparedSamples]) -> str:
-    """Return a hash of everything that a trial depends on, without the length of the search."""
+    """Return a hash of everything that a trial depends on; the number of trials is not included."""
     record = config.model_dump(
         mode="json",
         include={"sensors", "samples", "splits", "network", "fit", "tune"},
