@@ -17,7 +17,7 @@ Bool = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Dilated:
-    """Excludes every pixel within ``radius`` lines and pixels of a pixel that a rule excludes.
+    """Excludes pixels at most ``radius`` lines and columns away from a pixel that a rule excludes.
 
     The neighbours of a pixel may be in another block or outside the window. Therefore, the grown
     mask is a separate layer, made before the scene is divided into blocks.

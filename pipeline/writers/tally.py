@@ -136,7 +136,7 @@ class Tally:
 
     @property
     def checksums(self) -> dict[str, str]:
-        """For each variable, SHA-256 over the SHA-256 of every chunk's numbers in block order."""
+        """SHA-256 of each variable: the chunks are hashed, then these hashes in block order."""
         return {name: digest.hexdigest() for name, digest in self._digests.items()}
 
     def valid_count(self, name: str) -> int:
