@@ -16,10 +16,9 @@ from test_cli_failures import (
     assert_one_message,
     names_in,
     ocpipe,
-    server,
 )
 
-__all__ = ["ocpipe", "server"]  # fixtures
+__all__ = ["ocpipe"]  # a fixture
 
 NOMINAL = (412, 443, 490)
 
@@ -62,7 +61,7 @@ def network(tmp_path):
 def test_the_network_of_another_sensor(refused, sgli, tmp_path):
     """Names both sensors and the three ways out."""
     other = write_network(tmp_path / "olci.h5", bands=NOMINAL, sensors=("OLCI",))
-    words = (sgli.name, "olci.h5 was trained for OLCI", "of SGLI", "allow_other_sensor: true")
+    words = (sgli.name, "olci.h5 was trained for OLCI", "from SGLI", "allow_other_sensor: true")
     refused(SCENE_FAILED, "NetworkError", words, sgli, other)
 
 
@@ -117,7 +116,7 @@ def test_surface_reflectance_that_is_no_rrs(refused, tmp_path, network):
     scene = acolite_l2r.write(tmp_path, image_of_coordinates(9, 8, (443, 560, 665))).path
     spectral = [{"quantity": "rho_s", "variables": r"rhos_(\d+)", "units": "1"}]
     options = {"preset": "acolite_l2r", "mapping": {"spectral": spectral}}
-    words = (scene.name, "no Rrs in the scene", "rho_s")
+    words = (scene.name, "the scene has no Rrs", "rho_s")
     reader = {"format": "cf_netcdf", "options": options}
     refused(SCENE_FAILED, "SceneError", words, scene, network, reader=reader, sensor="SGLI")
 

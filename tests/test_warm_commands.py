@@ -51,13 +51,13 @@ def test_a_command_is_ended_by_signals(tmp_path, number):
     assert not (output / "S000g.test.nc").exists()
 
 
-def test_folder_environment_and_size_of_files(tmp_path):
+def test_folder_environment_and_size_of_files(tmp_path, sample_scene):
     """As they were given."""
     (tmp_path / "no scene.nc").write_text("text")
     done = scenes.run("inspect", "no scene.nc", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert "no scene.nc" in done.stderr
     assert "no such file" not in done.stderr
-    given = ("run", "no scene.nc", "-c", "demo")
+    given = ("run", sample_scene, "-c", "demo")
     there = scenes.run(*given, cwd=tmp_path, env={"OCPIPE_NETWORKS": "/no/such/folder"})
     assert "/no/such/folder" in there.stderr

@@ -35,7 +35,7 @@ def _flags(record: Mapping[str, Any], limits: QualityControl) -> Iterator[str]:
             if flag in of_flags and variable in ("", name)
         }
         if not shares:
-            yield f"qc.flag_fraction_max names {wanted}, but the product has no such flag"
+            yield f"qc.flag_fraction_max names {wanted}, which the product does not have"
         for name, share in shares.items():
             if share > most:
                 yield f"{name}.{flag} on {share:.2%} of the pixels, more than {most:.2%}"

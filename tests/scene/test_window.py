@@ -120,7 +120,7 @@ def test_lines_and_pixels(tmp_path, network, window, expected):
         ({"bbox": [5, -91, 6, 30]}, ("science.window.bbox", "-90 to 90")),
         ({"bbox": [-181, 0, 6, 30]}, ("science.window.bbox", "-180 to 360")),
         ({"bbox": [0, 0, 361, 30]}, ("science.window.bbox", "-180 to 360")),
-        ({"bbox": [7, 0, 7, 30]}, ("science.window.bbox", "different west and east")),
+        ({"bbox": [7, 0, 7, 30]}, ("science.window.bbox", "west and east to be different")),
         ({"bbox": [float("nan"), 0, 7, 30]}, ("science.window.bbox", "-180 to 360")),
         ({"bbox": [0, float("nan"), 7, 30]}, ("science.window.bbox", "south < north")),
         ({"line": [0, 3]}, ("science.window.line", "did you mean 'lines'")),
