@@ -102,6 +102,7 @@ def check_space(folder: Path, nbytes: int) -> None:
     try:
         free = shutil.disk_usage(folder).free
     except OSError as error:
+        check_folder(folder)
         raise OutputError(
             f"{folder}: the folder cannot be reached ({error.strerror}). Check its disk."
         ) from error

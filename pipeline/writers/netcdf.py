@@ -204,6 +204,8 @@ def _write_errors(path: Path) -> Iterator[None]:
 
 def _what_to_do(folder: Path, number: int | None) -> tuple[type[WriteError], str]:
     """Return the class of the error (OutputError if it concerns all products), and advice."""
+    if not folder.is_dir():
+        return OutputError, "The folder no longer exists. Mount it or create it, then start again."
     try:
         free = shutil.disk_usage(folder).free
     except OSError:
