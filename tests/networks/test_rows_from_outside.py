@@ -4,7 +4,6 @@ import dataclasses
 import json
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import yaml
@@ -262,6 +261,8 @@ def test_a_keras_layer(monkeypatch, tmp_path):
     monkeypatch.setitem(
         READERS, "UnitNormalization", lambda chain, *_: chain.linear(np.array(2.0), np.array(0.0))
     )
+    import keras  # late, for it takes seconds
+
     layers = keras.layers
     model = keras.Sequential([keras.Input((3,)), layers.Dense(2), layers.UnitNormalization()])
     model.save(tmp_path / "model.keras")

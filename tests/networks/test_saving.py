@@ -4,7 +4,6 @@ import dataclasses
 import json
 
 import h5py
-import keras
 import numpy as np
 import onnxruntime
 import oracle
@@ -72,6 +71,8 @@ def test_all_formats_give_the_same_numbers(network, tmp_path):
 
 def test_keras_loads_what_was_saved_for_it(network, tmp_path):
     """And gives the scaled outputs of the scaled inputs."""
+    import keras  # late, for it takes seconds: quick runs need not load it
+
     save_network(tmp_path / "aph.keras", network)
     model = keras.models.load_model(tmp_path / "aph.keras")
     middle = np.zeros((1, 7))
