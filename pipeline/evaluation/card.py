@@ -56,7 +56,7 @@ class DataFile:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """Statements about a network; measured numbers come from evaluations."""
+    """Statements about a network; the measured numbers are in the evaluations."""
 
     name: str
     title: str
@@ -112,8 +112,8 @@ def render_card(
 
     Args:
         card: statements about the network.
-        evaluations: the evaluation of each part, in the order of the card; groups, inputs and
-            comparison are taken from the last one, the test part.
+        evaluations: the evaluation of each part, in the order of the card; the tables of groups,
+            inputs and models are about the last part, the test part.
         pictures: pictures to embed, in this order.
     """
     last = evaluations[-1] if evaluations else None

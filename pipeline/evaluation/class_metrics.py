@@ -142,7 +142,10 @@ def class_differences(
 
 
 def _of_first(of_counts: Callable[[Array], Array], place: int | None = None) -> Statistic:
-    """Return the function that computes the first model's metric, for class ``place`` if given."""
+    """Return the function that computes the metric of the first model.
+
+    With ``place``, it is the metric of the class with this number.
+    """
     chosen = () if place is None else (place,)
     return lambda counts: np.asarray(of_counts(counts[..., 0, :, :])[(..., *chosen)])
 

@@ -68,7 +68,7 @@ class Classification:
     intervals: ClassIntervals
     """Intervals from a bootstrap over groups, or over rows if there are no groups."""
     by_group: Mapping[str, ClassificationMetrics]
-    """Metrics of each group; empty without groups."""
+    """Metrics of each group; empty if there are no groups."""
 
 
 def classification(

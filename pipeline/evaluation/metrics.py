@@ -18,7 +18,7 @@ Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.bool_]
 NAN = float("nan")
 COUNT, DIFFERENCE, ABSOLUTE, SQUARE, X, Y, XX, YY, XY = range(9)
-"""Numbers of the columns that :func:`moments` returns."""
+"""Indices of the columns in the array that :func:`moments` returns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,8 @@ class Metric:
     of_rows: Callable[[ComparedRows], float]
     """Computes the metric from at least one row; NaN if the rows do not determine the metric."""
     of_sums: Callable[[Array, bool], Array] | None = None
-    """Computes the metric from sums (..., moment) and ``log``; None if it has no intervals."""
+    """Computes the metric from sums (..., moment) and ``log``; None if the metric has no confidence
+    interval."""
     units: str = ""
     """Units that tables write after the number."""
 

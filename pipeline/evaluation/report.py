@@ -78,9 +78,10 @@ class OutputResult:
     variable: Variable
     metrics: Metrics
     by_group: Mapping[str, Metrics]
-    """Metrics of each group; empty without groups."""
+    """Metrics of each group; empty if there are no groups."""
     comparison: tuple[ModelComparison, ...]
-    """Results of the network, then of each baseline with this output; empty without baselines."""
+    """Results of the network and of each baseline with this output; empty if there is no
+    baseline."""
     coverage: IntervalCoverage | None = None
     """Result of the check of stated uncertainties; None if the network states no uncertainty."""
 
@@ -133,8 +134,8 @@ def evaluate_arrays(
             NaN where a model gives no value.
         deviation: standard deviations that the network states, with shape (n, outputs); they are
             those of log10 if logarithms are compared.
-        logs: which outputs are compared as logarithms; by default, outputs whose logarithm the
-            network computes.
+        logs: which outputs are compared as logarithms; by default, these are the outputs whose
+            logarithm the network computes.
         part: name of the part of the data.
         model: name of the network in tables.
         seed: seed of the bootstrap.

@@ -232,5 +232,5 @@ def _widest(variables: list[tuple[Variable, ...]]) -> tuple[Variable, ...]:
 
 
 def _said(members: tuple[Network, ...], field_name: str) -> str:
-    """Return, joined, the different texts that the members have in one field."""
+    """Return one text that joins the different texts of a field in the members."""
     return "; ".join(dict.fromkeys(filter(None, (getattr(m, field_name) for m in members))))

@@ -183,7 +183,7 @@ def _organic_backscattering(
 
 
 def _of_kind(of_types: list[LogNormal], kinds: npt.NDArray[np.int64], normal: Array) -> Array:
-    """Return a value for each water, from the distribution for its type and a normal deviate."""
+    """Return a value for each water, from a normal deviate and the distribution for its type."""
     medians = np.array([one.median for one in of_types])[kinds]
     spreads = np.array([one.spread for one in of_types])[kinds]
     return _spread(medians, spreads, normal)

@@ -26,9 +26,10 @@ def finetune(
     checkpoints: Path | None = None,
     prepared: PreparedSamples | None = None,
 ) -> TrainingResult:
-    """Continue training a network; if the configuration names no inputs, the network's are used.
+    """Continue training a network.
 
-    The other arguments and the errors are as in :func:`pipeline.training.train.train`.
+    If the configuration names no inputs, the inputs of the network are used. The other
+    arguments and the errors are as in :func:`pipeline.training.train.train`.
     """
     config = with_inputs_of(start, config)
     return fit_network(

@@ -101,13 +101,13 @@ class Learner:
         count = int(frozen)
         if count >= len(dense):
             raise ConfigError(
-                f"finetune.stages: freeze: {stage.freeze} of {len(dense)} layers leaves no layer "
-                "that learns. Freeze fewer."
+                f"finetune.stages: found freeze: {stage.freeze}, but the network has {len(dense)} "
+                "layers, so no layer is left to learn. Freeze fewer layers."
             )
         if count and self.decorrelation is not None:
             raise ConfigError(
                 "finetune.decorrelate changes the weights of the first layer, but freeze: "
-                f"{stage.freeze} keeps them. Remove one of the two."
+                f"{stage.freeze} does not allow this. Remove one of these keys."
             )
         for place, layer in enumerate(dense):
             layer.trainable = place >= count

@@ -158,7 +158,7 @@ def test_a_stopped_fine_tuning_goes_on(start, samples, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"stages": [{"freeze": 5}]}, "freeze: 5 of 5 layers leaves no layer"),
+        ({"stages": [{"freeze": 5}]}, "freeze: 5, but the network has 5 layers"),
         ({"head": "new", "drop_layers": 5}, "SGLI_aphNN has 5 layers, so no layer is left"),
         (
             {"decorrelate": True, "stages": [{"freeze": 1}]},

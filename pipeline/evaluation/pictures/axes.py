@@ -48,7 +48,8 @@ def log_limits(
 ) -> tuple[float, float]:
     """Return the ends of a logarithmic axis that shows every positive value.
 
-    Each end lies beyond the values by a ``share`` of their decades, times a ``factor``.
+    The axis extends beyond the values, at each end, by a ``share`` of their decades.
+    This distance is then multiplied by ``factor``.
     """
     every = np.concatenate([np.asarray(each, dtype=np.float64).reshape(-1) for each in values])
     known = every[np.isfinite(every) & (every > 0)]
@@ -131,7 +132,7 @@ def name_lines(axes: "Axes", names: Sequence[str]) -> None:
 
 
 def one_to_one(axes: "Axes", ends: tuple[float, float], above: bool) -> None:
-    """Draw the 1:1 line above or below the data; the line shows on light and dark colours."""
+    """Draw the 1:1 line above or below the data; it is visible on light and dark colours."""
     from matplotlib.patheffects import Normal, Stroke
 
     axes.plot(

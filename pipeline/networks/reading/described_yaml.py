@@ -122,9 +122,9 @@ class FileDescription(NetworkDescription):
         if (self.weights is None) == (self.layers is None):
             raise PydanticCustomError("exclusive", "give either weights or layers")
         if self.layers is None and "kernel_layout" in self.model_fields_set:
-            raise PydanticCustomError("exclusive", "kernel_layout belongs to layers in CSV tables")
+            raise PydanticCustomError("exclusive", "kernel_layout is only for layers in CSV tables")
         if self.layers is not None and self.activations is not None:
-            raise PydanticCustomError("exclusive", "give the activations inside layers")
+            raise PydanticCustomError("exclusive", "give the activation of each layer under layers")
         return self
 
     @property
@@ -159,7 +159,7 @@ def _keys(path: Path) -> set[Any]:
 
 
 def description_of(weights: Path) -> Path | None:
-    """Return the YAML that describes a weight file: beside the file, else shipped, else None."""
+    """Return the YAML that describes a weight file (beside it or shipped), or None."""
     for folder in (weights.parent, shipped_configs() / "networks"):
         candidate = folder / f"{weights.stem}.yaml"
         if candidate.is_file():

@@ -114,7 +114,7 @@ def _chain_order(config: Config, entries: list[Config]) -> list[int]:
         order.append(child[order[-1]])
     if sorted(order) != sorted(names) or order[-1] != last:
         raise NetworkError(
-            _branched(f"the way from {first!r} to {last!r} does not pass through every layer")
+            _branched(f"the path from {first!r} to {last!r} does not pass through every layer")
         )
     return [names.index(name) for name in order]
 

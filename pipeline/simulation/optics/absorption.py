@@ -109,8 +109,8 @@ def marine_cdom_443(chlorophyll: Array, newer: Array | float = 1.0) -> Array:
 def exponential_decay(at_443: Array | float, slope: Array | float, wavelength_nm: Array) -> Array:
     """Return the absorption of CDOM or non-algal particles in m-1, with shape (..., band).
 
-    ``slope`` is in nm-1. Slopes were fitted from 350 to 500 nm (CDOM) and from 380 to 730 nm
-    (particles). Outside these ranges the exponential law is extrapolated.
+    ``slope`` is in nm-1. The slope of CDOM was fitted from 350 to 500 nm, and the slope of
+    particles from 380 to 730 nm. Outside these ranges the exponential law is extrapolated.
     """
     decayed: Array = per_band(at_443) * np.exp(-per_band(slope) * (wavelength_nm - REFERENCE_NM))
     return decayed

@@ -222,8 +222,8 @@ def _check_left(
     lacking = listed([f"{name} in {count}" for name, count in counts.items() if count])
     rows = sum(len(part.table) for part in parts)
     findings.complain(
-        f"none of {rows} rows is complete; missing are {lacking or 'targets'}. Remove rare inputs, "
-        "or use other files"
+        f"none of {rows} rows is complete; missing are {lacking or 'targets'}. Remove inputs "
+        "that few rows have, or use other files"
     )
 
 

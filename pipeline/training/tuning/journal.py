@@ -69,7 +69,8 @@ def open_journal(folder: Path, key: str) -> Iterator[Journal]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigError(
-                f"{path}: another search uses this journal. Wait for it, or choose another folder."
+                f"{path}: another search uses this journal. Wait until it ends, or choose another "
+                "folder."
             ) from None
         lines = _whole_lines(path, descriptor)
         if not lines:
