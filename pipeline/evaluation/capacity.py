@@ -14,7 +14,7 @@ from pipeline.evaluation.bootstrap import LEVEL, Interval, bootstrap_difference,
 from pipeline.evaluation.metrics import Array
 
 ONE_STANDARD_ERROR = 0.6827
-"""Level of an interval of plus or minus one standard error, if errors are normal."""
+"""Share of normally distributed errors that are within one standard error."""
 RISE = 0.05
 """A validation loss has risen if its last value exceeds its minimum by more than this share."""
 GAP = 2.0

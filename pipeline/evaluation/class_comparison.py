@@ -29,7 +29,7 @@ class ClassifierComparison:
     metrics: dict[str, Interval]
     """Metrics of this model, by name."""
     difference: dict[str, Interval] | None
-    """Metrics of this model minus those of the network; None if this model is the network."""
+    """Differences of the metrics, this model minus the network; None for the network itself."""
 
 
 def compare_classes(

@@ -68,7 +68,8 @@ class ModelComparison:
     interval: Interval
     """Mean absolute error on the common rows."""
     difference: Interval | None
-    """Mean absolute error of this model minus that of the network; above zero if it is worse."""
+    """Mean absolute error of this model minus the error of the network; above zero if the model
+    is worse."""
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,8 @@ def _check_after(network: Network) -> None:
     ):
         raise NetworkError(
             f"{network.file_name}: after: {GAINS} is for networks whose outputs are all Rrs, but "
-            f"these are {', '.join(v.name for v in network.outputs)}. Correct the description."
+            f"the outputs are {', '.join(v.name for v in network.outputs)}. Correct the "
+            "description."
         )
     inputs = {variable.name for variable in network.inputs}
     missing = [v.name for v in network.outputs if v.name not in inputs]

@@ -183,9 +183,9 @@ def _check_alike(members: tuple[Network, ...], where: str) -> None:
             found = _what(member)[what]
             if found != expected:
                 raise NetworkError(
-                    f"{where}: {what} of {member.file_name} are {_listed(found)}, expected those "
-                    f"of {members[0].file_name}: {_listed(expected)}. Combine networks with the "
-                    "same inputs and outputs."
+                    f"{where}: {what} of {member.file_name} are {_listed(found)}, expected the "
+                    f"same as in {members[0].file_name}: {_listed(expected)}. Combine networks with "
+                    "the same inputs and outputs."
                 )
     if not set.intersection(*(set(member.sensors) for member in members)):
         raise NetworkError(

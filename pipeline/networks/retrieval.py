@@ -14,7 +14,7 @@ from pipeline.networks.variable import Array, Variable, in_short
 
 
 class Engine(Protocol):
-    """Evaluates one retrieval; several threads may call it."""
+    """Computes the outputs of one retrieval; several threads may use an engine at the same time."""
 
     name: str
 
@@ -54,7 +54,7 @@ class Retrieval(Shown):
     kind: ClassVar[str]
     """Kind of retrieval: ``neural network``, ``network ensemble`` or ``published algorithm``."""
     may_fail: ClassVar[bool] = False
-    """True if some valid inputs may have no solution, for which the outputs are NaN."""
+    """True if some valid inputs may have no solution; their outputs are then NaN."""
 
     @property
     def states_uncertainty(self) -> bool:

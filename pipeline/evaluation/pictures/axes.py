@@ -68,7 +68,7 @@ def _ends(shown: Array) -> tuple[float, float]:
 
 
 def scale(axes: "Axes", which: Which, ends: tuple[float, float], log: bool, most: int = 6) -> None:
-    """Set limits and scale of one axis, with at most ``most`` ticks so that they do not overlap."""
+    """Set limits and scale of one axis; it gets at most ``most`` ticks, which do not overlap."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     set_limits = axes.set_xlim if which == "x" else axes.set_ylim
     set_scale = axes.set_xscale if which == "x" else axes.set_yscale
@@ -109,7 +109,7 @@ def power_of_ten(value: float) -> str:
 
 
 def _marks(low: float, high: float, most: int) -> list[float]:
-    """Return the densest set of at most ``most`` round values between low and high."""
+    """Return round values between low and high: as many as possible, but at most ``most``."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     for factors in (_TENTHS, _FIFTHS, (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
         marks = [f * 10.0**e for e in range(first, last + 1) for f in factors]

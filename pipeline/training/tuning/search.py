@@ -145,8 +145,8 @@ class _Hyperband(_Unsaved, keras_tuner.oracles.HyperbandOracle):  # type: ignore
             raise FatalError from ConfigError(
                 f"{self.journal.path}: found trial {done.number} with {done.epochs} epochs after "
                 f"trial {done.continues}, expected {own[f'{OWN}epochs']} epochs after "
-                f"{_continued(own)}. Another version of Keras Tuner made it. Start over with "
-                "--restart, or choose another folder."
+                f"{_continued(own)}. Another version of Keras Tuner made this trial. Start over "
+                "with --restart, or choose another folder."
             )
         # The values in the journal are used, even if a library now draws other numbers.
         return proposed | {"values": {**done.values, **own}}
