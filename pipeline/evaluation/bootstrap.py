@@ -117,9 +117,9 @@ def bootstrap_difference(
     level: float = LEVEL,
     seed: int = 0,
 ) -> Interval:
-    """Return the metric of the first model minus that of the second, on their common rows.
+    """Return the metric of the first model minus the metric of the second, on common rows.
 
-    Arguments and errors are those of :func:`bootstrap_metric`.
+    Arguments and errors are the same as in :func:`bootstrap_metric`.
     """
     of_sums = _statistic(metric, log)
     models = {"first": first, "second": second}

@@ -57,7 +57,7 @@ class SizeResult:
     difference: Interval
     """Held-out loss of this size minus the loss of the best size, as a paired difference."""
     within_one_error: bool
-    """Whether the held-out loss exceeds that of the best size by at most one standard error."""
+    """Whether the held-out loss is at most one standard error above the loss of the best size."""
     rise: float
     """Rise of the validation loss from its minimum to the end, as a share of the minimum."""
     turning_epoch: int

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 MOST_OF_A_KIND = 8
-"""Largest number of pictures of one kind on a card; further pictures are separate files."""
+"""Largest number of pictures of one kind on a card; more pictures are only in separate files."""
 MOST_GROUPS = 30
 """Largest number of groups in a table."""
 OUTPUTS_ACROSS = 6

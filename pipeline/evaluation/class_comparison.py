@@ -43,10 +43,10 @@ def compare_classes(
     """Compare each model with the first model.
 
     Class numbers are -1 where no class is known, or where a model names no class. Other arguments
-    are those of :func:`pipeline.evaluation.class_metrics.class_intervals`.
+    are the same as in :func:`pipeline.evaluation.class_metrics.class_intervals`.
 
     Raises:
-        ConfigError: the number of rows of a model differs from that of the observations.
+        ConfigError: a model and the observations differ in their number of rows.
     """
     wrong = [
         f"{name} has shape {named.shape}"

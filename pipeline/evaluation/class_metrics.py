@@ -128,7 +128,7 @@ def class_differences(
 ) -> dict[str, Interval]:
     """Return the paired difference of each metric: first model minus second model.
 
-    Arguments are those of :func:`class_intervals`.
+    Arguments are the same as in :func:`class_intervals`.
     """
     drawn = _resample_counts(observed, [first, second], count, groups, seed)
 

@@ -125,7 +125,7 @@ def metrics_by_group(
 ) -> dict[str, Metrics]:
     """Return the metrics of each group (a cruise, a site), in alphabetical order of the groups.
 
-    ``groups`` is the group of each row; other arguments are those of :func:`metrics`.
+    ``groups`` is the group of each row; other arguments are the same as in :func:`metrics`.
     """
     o, m = _pair(observed, modelled)
     rows = rows_by_group(groups, o.size)
@@ -162,7 +162,7 @@ def largest_first(rows: Mapping[str, int]) -> list[str]:
 
 
 def common_rows(observed: npt.ArrayLike, *models: npt.ArrayLike, log: bool = True) -> Rows:
-    """Return for each row (n,) whether it has an observation and a usable value of every model.
+    """Return, for each row, whether the observation and the values of all models are usable.
 
     If models are compared on these rows, a model that fails on difficult rows has no advantage.
     """

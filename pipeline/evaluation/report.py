@@ -134,7 +134,7 @@ def evaluate_arrays(
         baselines: values of other models by the name of the model, each with shape (n, outputs),
             NaN where a model gives no value.
         deviation: standard deviations that the network states, with shape (n, outputs); they are
-            those of log10 if logarithms are compared.
+            deviations of log10 if logarithms are compared.
         logs: which outputs are compared as logarithms; by default, these are the outputs whose
             logarithm the network computes.
         part: name of the part of the data.
@@ -182,7 +182,7 @@ def evaluate_classes(
 
     ``classes`` are the columns of ``probabilities`` (n, classes). Observed values and baselines are
     class numbers (n,) from 0, or -1 where no class is known or named. Other arguments, and errors,
-    are those of :func:`evaluate_arrays`.
+    are the same as in :func:`evaluate_arrays`.
     """
     _check_names(model, baselines or {})
     values = _matrix("x", x, len(inputs))

@@ -133,7 +133,7 @@ def _check_parameters(where: str, variable: Variable) -> None:
 
 
 def check_class_names(where: str, quantity: str, classes: Sequence[str]) -> None:
-    """Refuse invalid or repeated names of classes, and more classes than a class map can hold.
+    """Refuse class names that are invalid or repeated, and too many classes for a class map.
 
     Args:
         where: name of the file or configuration that the message states.

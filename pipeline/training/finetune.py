@@ -52,7 +52,7 @@ def with_inputs_of(start: Network | Ensemble, config: FinetuneConfig) -> Finetun
     named = [(choice.quantity, nm) for choice, nm in variables_of(config.samples.inputs)]
     if named and named != [(v.quantity, v.wavelength_nm) for v in start.inputs]:
         raise ConfigError(
-            f"samples.inputs lists other inputs than those of {start.name}: "
+            f"samples.inputs differs from the inputs of {start.name}: "
             f"{', '.join(v.name for v in start.inputs)}. Remove samples.inputs: the inputs of the "
             "network are used."
         )

@@ -59,7 +59,8 @@ class Learner:
     decorrelation: Layer | None
     """First layer of the model, which decorrelates the inputs and does not learn."""
     one_logit: bool = False
-    """Whether the model has one logit for two classes; the network has one output per class."""
+    """Whether the model has one logit for two classes; the network always has one output per
+    class."""
     kept_layers: int = 0
     """Number of layers that come from the start network."""
     before: Network | None = None

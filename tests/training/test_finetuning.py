@@ -181,5 +181,5 @@ def test_targets_that_the_network_has_not(start, samples):
     with pytest.raises(ConfigError, match=r"chlor_a is not an output of SGLI_aphNN.*head: new"):
         finetune(start, load_recipe(data, FinetuneConfig), Told())
     data["samples"] |= {"inputs": [{"quantity": "Rrs", "wavelengths_nm": [412]}]}
-    with pytest.raises(ConfigError, match="other inputs than those of SGLI_aphNN"):
+    with pytest.raises(ConfigError, match="differs from the inputs of SGLI_aphNN"):
         finetune(start, load_recipe(data, FinetuneConfig), Told())

@@ -16,7 +16,7 @@ Which = Literal["x", "y"]
 TAIL = 0.01
 """Share of the values that may lie outside an axis at each of its ends."""
 REACH = 0.6
-"""An axis extends beyond the middle 98 % of the values by at most this multiple of their span."""
+"""Beyond the middle 98 % of the values, an axis extends by at most this multiple of their span."""
 PADDING = 0.04
 LEAST_DECADES = 0.5
 

@@ -76,7 +76,7 @@ class TensorflowEngine:
         return out
 
     def _fall_back(self, rows: int, error: Exception) -> None:
-        """Make later calls smaller or move them to the CPU, unless another thread has done so.
+        """Give later calls fewer rows or use the CPU, unless another thread has already done so.
 
         Raises:
             ResourceExhaustedError: the CPU ran out of memory as well.

@@ -151,7 +151,7 @@ def _histories(name: str, node: Any) -> Iterator[list[Any]]:
         for tensor in node["args"]:
             if not isinstance(tensor, dict) or tensor.get("class_name") != "__keras_tensor__":
                 raise NetworkError(
-                    f"layer {name!r} takes an input that is not the output of a layer. {WAYS_OUT}"
+                    f"layer {name!r} has an input that is not the output of a layer. {WAYS_OUT}"
                 )
             yield tensor["config"]["keras_history"]
         return

@@ -238,7 +238,7 @@ def _described_by_name(path: Path, sha256: str, stored: StoredWeights) -> Networ
 
 
 def _expand(text: str, sensor: Sensor, wavelengths: Array | None) -> list[tuple[str, float | None]]:
-    """Return quantity and wavelength of each variable that a text in the table stands for.
+    """Return quantity and wavelength of each variable that a text in the table means.
 
     ``Rrs:rrs`` stands for Rrs at each Rrs band of the sensor, ``solar_zenith`` for itself.
     If the network file states wavelengths, they are used instead of the wavelengths in the table.

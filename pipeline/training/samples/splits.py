@@ -137,7 +137,7 @@ def check_no_leakage(samples: SampleSet, split: Split, *, groups: bool = True) -
 
 
 def _units(samples: SampleSet, config: SplitsConfig) -> Integers:
-    """Return, for each sample, the number of the unit that it belongs to.
+    """Return, for each sample, the number of its unit.
 
     Units are numbered in the order of their values, so the parts do not depend on the row order.
     """

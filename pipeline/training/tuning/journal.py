@@ -55,7 +55,7 @@ def open_journal(folder: Path, key: str) -> Iterator[Journal]:
         key: hash of everything that trials depend on; a journal with another key is refused.
 
     Raises:
-        ConfigError: the journal belongs to another search, is damaged, or is in use.
+        ConfigError: the journal was made by another search, is damaged, or is in use.
         OutputError: the folder cannot be written to.
     """
     path = folder / NAME

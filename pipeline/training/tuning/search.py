@@ -277,6 +277,6 @@ def _proposal(trial: Any, epochs: int, roots: dict[int, int]) -> Proposal:
 
 
 def _continued(own: Values) -> int | None:
-    """Return the number of the trial that is continued, or None if no trial is continued."""
+    """Return the number of the trial that this trial continues, or None if it is a new training."""
     before = own.get(f"{OWN}trial_id")
     return None if before is None else int(before) + 1
