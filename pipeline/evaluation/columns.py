@@ -22,7 +22,8 @@ class Column(Generic[T]):
     """Returns the value of the column for one item."""
 
     def within(self, part: Callable[[U], T]) -> "Column[U]":
-        """Return a column whose cell for an item is the cell of this column for ``part(item)``."""
+        """Return this column for larger items; the cell of an item shows its part
+        ``part(item)``."""
         return Column(self.head, lambda item: self.cell(part(item)))
 
 

@@ -152,7 +152,8 @@ def _recipe(config: str, network: Network | Ensemble) -> Recipe:
 
 
 def _check_fit(networks: Sequence[Network | Ensemble], recipe: Recipe, inputs: int) -> None:
-    """Refuse networks whose inputs differ from the samples, or whose outputs differ."""
+    """Refuse a network with other inputs than the samples, or other outputs than the first
+    network."""
     named = [(choice.quantity, nm) for choice, nm in variables_of(recipe.samples.inputs)]
     first = networks[0]
     for network in networks:

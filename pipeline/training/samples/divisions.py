@@ -47,7 +47,7 @@ def divisions(samples: SampleSet, config: SplitsConfig, folds: int) -> list[Prep
 def folds_that_stop(
     samples: SampleSet, config: SplitsConfig, folds: int | None
 ) -> list[PreparedSamples]:
-    """Return divisions into training rows, and validation rows that stop and judge a training.
+    """Return divisions into training rows and validation rows, which stop and judge a training.
 
     With ``folds``, each row is a validation row once; if None, the split of the recipe is used.
 
