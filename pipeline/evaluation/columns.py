@@ -22,8 +22,7 @@ class Column(Generic[T]):
     """Returns the value of the column for one item."""
 
     def within(self, part: Callable[[U], T]) -> "Column[U]":
-        """Return this column for larger items; the cell of an item shows its part
-        ``part(item)``."""
+        """Return this column for larger items; the cell of an item shows ``part(item)``."""
         return Column(self.head, lambda item: self.cell(part(item)))
 
 
