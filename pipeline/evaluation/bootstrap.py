@@ -23,7 +23,8 @@ from pipeline.evaluation.metrics import (
 )
 
 MOST_UNITS = 2_000
-"""Largest number of units to draw from; more groups than this are pooled into units at random."""
+"""Largest number of units to draw from. If there are more groups, they are joined at random
+into this many units."""
 BATCH_BYTES = 64_000_000
 """Memory (bytes) for the draws that are made at the same time."""
 RESAMPLES = 2_000
@@ -80,7 +81,7 @@ def bootstrap_metric(
     level: float = LEVEL,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """Return a metric of each model and its interval, on the rows where all models have a value.
+    """Return the metric and its interval for each model, on rows where all models have a value.
 
     Args:
         observed: observed values with shape (n,).
@@ -116,9 +117,9 @@ def bootstrap_difference(
     level: float = LEVEL,
     seed: int = 0,
 ) -> Interval:
-    """Return the metric of the first model minus that of the second, on their common rows.
+    """Return the metric of the first model minus the metric of the second, on common rows.
 
-    Arguments and errors are those of :func:`bootstrap_metric`.
+    Arguments and errors are the same as in :func:`bootstrap_metric`.
     """
     of_sums = _statistic(metric, log)
     models = {"first": first, "second": second}
@@ -162,7 +163,7 @@ def _resample_moments(
 def units_of(
     groups: Iterable[object] | None, rows: npt.NDArray[np.bool_], seed: int
 ) -> tuple[npt.NDArray[np.intp], int]:
-    """Return the number of the drawn unit to which each common row belongs, and the group count."""
+    """Return the unit number of each common row, and the number of groups."""
     if groups is None:
         index = np.arange(int(rows.sum()))
     else:
@@ -175,7 +176,7 @@ def units_of(
 
 
 def _sum_by_unit(values: Array, units: npt.NDArray[np.intp]) -> Array:
-    """Return the sums of ``values`` by unit, with shape (unit, moment)."""
+    """Return the sums of ``values`` in each unit, with shape (unit, moment)."""
     count = int(units.max()) + 1 if units.size else 0
     sums = [np.bincount(units, weights=column, minlength=count) for column in values.T]
     return np.stack(sums, axis=1)

@@ -14,11 +14,12 @@ from pipeline.evaluation.bootstrap import LEVEL, Interval, bootstrap_difference,
 from pipeline.evaluation.metrics import Array
 
 ONE_STANDARD_ERROR = 0.6827
-"""Level of the interval from one standard error below to one above, if errors are normal."""
+"""Share of normally distributed errors that are within one standard error."""
 RISE = 0.05
-"""A validation loss counts as risen if it ends above its minimum by more than this share."""
+"""A validation loss has risen if its last value exceeds its minimum by more than this share."""
 GAP = 2.0
-"""A size overfits if it is larger than the best one and its gap is this many times as large."""
+"""A size overfits if it is larger than the best size and its gap is at least this many times
+the gap of the best size."""
 SMOOTHED = 0.05
 """A validation loss is averaged over this share of the epochs before it is judged."""
 
@@ -56,7 +57,7 @@ class SizeResult:
     difference: Interval
     """Held-out loss of this size minus the loss of the best size, as a paired difference."""
     within_one_error: bool
-    """Whether the held-out loss exceeds that of the best size by at most one standard error."""
+    """Whether the held-out loss is at most one standard error above the loss of the best size."""
     rise: float
     """Rise of the validation loss from its minimum to the end, as a share of the minimum."""
     turning_epoch: int
@@ -177,7 +178,7 @@ def gap_of(runs: SizeRuns) -> float:
 
 
 def _smoothed(curves: Sequence[Array]) -> tuple[Array, int]:
-    """Return losses averaged over trainings and a window of epochs, and the window's length."""
+    """Return mean losses over trainings and a window of epochs, and the length of the window."""
     mean = mean_curve(curves)
     width = max(1, round(SMOOTHED * mean.size))
     return np.convolve(mean, np.full(width, 1 / width), mode="valid"), width

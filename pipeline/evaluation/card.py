@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 MOST_OF_A_KIND = 8
-"""Largest number of pictures of one kind on a card; further pictures are separate files."""
+"""Largest number of pictures of one kind on a card; more pictures are only in separate files."""
 MOST_GROUPS = 30
 """Largest number of groups in a table."""
 OUTPUTS_ACROSS = 6
@@ -56,7 +56,7 @@ class DataFile:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """Statements about a network; measured numbers come from evaluations."""
+    """Statements about a network; the measured numbers are in the evaluations."""
 
     name: str
     title: str
@@ -112,8 +112,8 @@ def render_card(
 
     Args:
         card: statements about the network.
-        evaluations: the evaluation of each part, in the order of the card; groups, inputs and
-            comparison are taken from the last one, the test part.
+        evaluations: the evaluation of each part, in the order of the card; the tables of groups,
+            inputs and models are about the last part, the test part.
         pictures: pictures to embed, in this order.
     """
     last = evaluations[-1] if evaluations else None

@@ -29,7 +29,7 @@ class ClassifierComparison:
     metrics: dict[str, Interval]
     """Metrics of this model, by name."""
     difference: dict[str, Interval] | None
-    """Metrics of this model minus those of the network; None if this model is the network."""
+    """Differences of the metrics, this model minus the network; None for the network itself."""
 
 
 def compare_classes(
@@ -43,10 +43,10 @@ def compare_classes(
     """Compare each model with the first model.
 
     Class numbers are -1 where no class is known, or where a model names no class. Other arguments
-    are those of :func:`pipeline.evaluation.class_metrics.class_intervals`.
+    are the same as in :func:`pipeline.evaluation.class_metrics.class_intervals`.
 
     Raises:
-        ConfigError: the number of rows of a model differs from that of the observations.
+        ConfigError: a model and the observations differ in their number of rows.
     """
     wrong = [
         f"{name} has shape {named.shape}"

@@ -128,7 +128,7 @@ def class_differences(
 ) -> dict[str, Interval]:
     """Return the paired difference of each metric: first model minus second model.
 
-    Arguments are those of :func:`class_intervals`.
+    Arguments are the same as in :func:`class_intervals`.
     """
     drawn = _resample_counts(observed, [first, second], count, groups, seed)
 
@@ -142,7 +142,10 @@ def class_differences(
 
 
 def _of_first(of_counts: Callable[[Array], Array], place: int | None = None) -> Statistic:
-    """Return the function that computes the first model's metric, for class ``place`` if given."""
+    """Return the function that computes the metric of the first model.
+
+    With ``place``, it is the metric of the class with this number.
+    """
     chosen = () if place is None else (place,)
     return lambda counts: np.asarray(of_counts(counts[..., 0, :, :])[(..., *chosen)])
 

@@ -31,9 +31,9 @@ class ClassMetrics:
     observed: int
     modelled: int
     precision: float
-    """Precision: of the rows modelled as this class, the share that belongs to the class."""
+    """Precision: share of the rows modelled as this class whose observed class is this class."""
     recall: float
-    """Recall: of the rows of this class, the share that was modelled as the class."""
+    """Recall: share of the rows observed as this class whose modelled class is this class."""
     f1: float
     """Harmonic mean of precision and recall."""
 
@@ -68,7 +68,7 @@ class Classification:
     intervals: ClassIntervals
     """Intervals from a bootstrap over groups, or over rows if there are no groups."""
     by_group: Mapping[str, ClassificationMetrics]
-    """Metrics of each group; empty without groups."""
+    """Metrics of each group; empty if there are no groups."""
 
 
 def classification(

@@ -22,12 +22,12 @@ class Column(Generic[T]):
     """Returns the value of the column for one item."""
 
     def within(self, part: Callable[[U], T]) -> "Column[U]":
-        """Return a column for larger items; this column is applied to ``part(item)``."""
+        """Return this column for larger items; the cell of an item shows ``part(item)``."""
         return Column(self.head, lambda item: self.cell(part(item)))
 
 
 def keyed(name: str) -> Column[Mapping[str, Any]]:
-    """Return a column with the value of a key in each mapping; without the key, a cell is empty."""
+    """Return a column with the value of a key; if an item lacks the key, its cell is empty."""
     return Column(name, lambda item: item.get(name, ""))
 
 
@@ -40,7 +40,7 @@ def table(columns: Sequence[Column[T]], items: Iterable[T]) -> TextTable:
 def csv_text(
     columns: Sequence[Column[T]], items: Iterable[T], written: Callable[[Any], Any] = lambda v: v
 ) -> str:
-    """Return a CSV file with one line per item; ``written`` may format the cells."""
+    """Return a CSV file with one line per item; the function ``written`` formats each cell."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow([column.head for column in columns])

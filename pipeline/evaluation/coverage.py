@@ -29,7 +29,7 @@ def coverage(
 ) -> IntervalCoverage:
     """Count how often observed values lie in the stated intervals.
 
-    All arrays have shape (n,). If logarithms are compared, the deviations are those of log10.
+    All arrays have shape (n,). If logarithms are compared, the deviations are deviations of log10.
     """
     ratio, size = ratios(observed, modelled, deviation, log)
     if not ratio.size:

@@ -30,7 +30,7 @@ def number(value: float, units: str = "") -> str:
 
 
 def csv_number(value: Any) -> str:
-    """Return a CSV cell: ``true``, ``false`` or a number with 8 digits; empty if not finite."""
+    """Return ``true``, ``false``, a number with 8 digits, or "" for a number that is not finite."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

@@ -18,7 +18,7 @@ Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.bool_]
 NAN = float("nan")
 COUNT, DIFFERENCE, ABSOLUTE, SQUARE, X, Y, XX, YY, XY = range(9)
-"""Numbers of the columns that :func:`moments` returns."""
+"""Indices of the columns in the array that :func:`moments` returns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,8 @@ class Metric:
     of_rows: Callable[[ComparedRows], float]
     """Computes the metric from at least one row; NaN if the rows do not determine the metric."""
     of_sums: Callable[[Array, bool], Array] | None = None
-    """Computes the metric from sums (..., moment) and ``log``; None if it has no intervals."""
+    """Computes the metric from sums (..., moment) and ``log``; None if the metric has no confidence
+    interval."""
     units: str = ""
     """Units that tables write after the number."""
 
@@ -124,7 +125,7 @@ def metrics_by_group(
 ) -> dict[str, Metrics]:
     """Return the metrics of each group (a cruise, a site), in alphabetical order of the groups.
 
-    ``groups`` is the group of each row; other arguments are those of :func:`metrics`.
+    ``groups`` is the group of each row; other arguments are the same as in :func:`metrics`.
     """
     o, m = _pair(observed, modelled)
     rows = rows_by_group(groups, o.size)
@@ -161,7 +162,7 @@ def largest_first(rows: Mapping[str, int]) -> list[str]:
 
 
 def common_rows(observed: npt.ArrayLike, *models: npt.ArrayLike, log: bool = True) -> Rows:
-    """Return for each row (n,) whether it has an observation and a usable value of every model.
+    """Return, for each row, whether the observation and the values of all models are usable.
 
     If models are compared on these rows, a model that fails on difficult rows has no advantage.
     """

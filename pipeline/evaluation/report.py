@@ -68,7 +68,8 @@ class ModelComparison:
     interval: Interval
     """Mean absolute error on the common rows."""
     difference: Interval | None
-    """Mean absolute error of this model minus that of the network; above zero if it is worse."""
+    """Mean absolute error of this model minus the error of the network; above zero if the model
+    is worse."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,10 @@ class OutputResult:
     variable: Variable
     metrics: Metrics
     by_group: Mapping[str, Metrics]
-    """Metrics of each group; empty without groups."""
+    """Metrics of each group; empty if there are no groups."""
     comparison: tuple[ModelComparison, ...]
-    """Results of the network, then of each baseline with this output; empty without baselines."""
+    """Results of the network and of each baseline with this output; empty if there is no
+    baseline."""
     coverage: IntervalCoverage | None = None
     """Result of the check of stated uncertainties; None if the network states no uncertainty."""
 
@@ -132,9 +134,9 @@ def evaluate_arrays(
         baselines: values of other models by the name of the model, each with shape (n, outputs),
             NaN where a model gives no value.
         deviation: standard deviations that the network states, with shape (n, outputs); they are
-            those of log10 if logarithms are compared.
-        logs: which outputs are compared as logarithms; by default, outputs whose logarithm the
-            network computes.
+            deviations of log10 if logarithms are compared.
+        logs: which outputs are compared as logarithms; by default, these are the outputs whose
+            logarithm the network computes.
         part: name of the part of the data.
         model: name of the network in tables.
         seed: seed of the bootstrap.
@@ -180,7 +182,7 @@ def evaluate_classes(
 
     ``classes`` are the columns of ``probabilities`` (n, classes). Observed values and baselines are
     class numbers (n,) from 0, or -1 where no class is known or named. Other arguments, and errors,
-    are those of :func:`evaluate_arrays`.
+    are the same as in :func:`evaluate_arrays`.
     """
     _check_names(model, baselines or {})
     values = _matrix("x", x, len(inputs))

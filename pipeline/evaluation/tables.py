@@ -170,7 +170,7 @@ def metric_rows(evaluation: Evaluation) -> TextTable:
 
 
 def compared_in(output: OutputResult) -> str:
-    """Return ``log10`` if logarithms are compared, else the units of the differences."""
+    """Return ``log10`` if logarithms are compared, otherwise the units of the differences."""
     return "log10" if output.metrics.log else output.variable.units
 
 

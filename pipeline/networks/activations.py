@@ -34,7 +34,8 @@ class Activation:
     keras: Function | None = None
     """``keras(module, parameter)`` returns the activation; None if Keras accepts its name."""
     keras_layers: Mapping[str, Callable[[Mapping[str, Any]], Any]] = field(default_factory=dict)
-    """Classes of Keras layers for it, each with a function from layer config to parameter."""
+    """Classes of Keras layers that compute this activation. For each class, a function reads the
+    parameter from the configuration of the layer."""
 
 
 def _softmax(x: Any) -> Any:
@@ -134,14 +135,15 @@ def activation_derivative(text: str) -> Function:
     """Return the function that computes an activation's derivative from the activation's output.
 
     Raises:
-        NetworkError: the activation mixes units (softmax) or is unknown.
+        NetworkError: the activation is unknown, or it is softmax, which combines the values of all
+            units.
     """
     row, parameter = _row(text)
     derivative = row.derivative
     if derivative is None:
         raise NetworkError(
-            f"activation {text} has no derivative, because it mixes units. Set the method of the "
-            "uncertainty to sigma_points."
+            f"activation {text} combines all units of a layer, so single units have no derivative. "
+            "Set the method of the uncertainty to sigma_points."
         )
     return lambda y: derivative(y, *parameter)
 

@@ -34,7 +34,7 @@ class Gains:
     ratio: float
     """Smallest ratio (largest / smallest Rrs) at which a spectrum counts as open ocean."""
     first_bands: int
-    """Number of first bands among which an open-ocean spectrum has its largest Rrs."""
+    """The largest Rrs of an open-ocean spectrum is in one of this many first bands."""
 
     def factors(self, rrs: npt.NDArray[np.floating]) -> Float64:
         """Return the gain of every value of ``rrs``, as an array (n, bands)."""
@@ -54,7 +54,7 @@ class Gains:
         return np.asarray((ratio >= self.ratio) & (first >= others))
 
     def near_decision(self, rrs: npt.NDArray[np.floating], margin: float) -> Bool:
-        """Return the rows where a relative change of ``margin`` may change the choice of gains."""
+        """Return the rows where a relative change of Rrs by ``margin`` may lead to other gains."""
         if self.mode != "ocsmart" or self.open_ocean == self.coastal:
             return np.zeros(len(rrs), dtype=bool)
         first, others, ratio = self._deciding(rrs)
@@ -64,7 +64,7 @@ class Gains:
         return np.asarray(near_ratio | near_other)
 
     def _deciding(self, rrs: npt.NDArray[np.floating]) -> tuple[Float64, Float64, Float64]:
-        """Return the largest Rrs of the first and of the other bands, and the ratio max / min."""
+        """Return the maximum of the first bands, the maximum of the others, and max / min."""
         columns = [i for i, nm in enumerate(self.wavelengths_nm) if nm < LONGEST_DECIDING_NM]
         values = np.asarray(rrs, np.float64)[:, columns]
         first = values[:, : self.first_bands].max(axis=1)

@@ -104,8 +104,8 @@ def _check_range(where: str, variable: Variable) -> None:
         )
     if variable.scaling.needs_range and not np.isfinite((minimum, maximum)).all():
         raise NetworkError(
-            f"{where} is [{minimum:g}, {maximum:g}], expected finite numbers minimum < maximum, "
-            f"which scaling {variable.scaling_name} needs. Give range (physical units) or norm "
+            f"{where} is [{minimum:g}, {maximum:g}], expected finite numbers with minimum < "
+            f"maximum for scaling {variable.scaling_name}. Give range (physical units) or norm "
             "(transformed), or another scaling."
         )
     if variable.transform.needs_non_negative and np.isfinite(minimum) and minimum < 0:
@@ -127,13 +127,13 @@ def _check_parameters(where: str, variable: Variable) -> None:
     if given is None or not np.isfinite(given).all() or not given[1] > 0:
         found = "missing" if given is None else f"{given[0]:g} and {given[1]:g}"
         raise NetworkError(
-            f"{where}: mean and standard deviation are {found}, expected finite numbers, the "
-            "second above 0. Give both, or another scaling than zscore."
+            f"{where}: mean and standard deviation are {found}, expected finite numbers "
+            "and a standard deviation above 0. Give both, or another scaling than zscore."
         )
 
 
 def check_class_names(where: str, quantity: str, classes: Sequence[str]) -> None:
-    """Refuse invalid or repeated names of classes, and more classes than a class map can hold.
+    """Refuse class names that are invalid or repeated, and too many classes for a class map.
 
     Args:
         where: name of the file or configuration that the message states.
@@ -177,13 +177,14 @@ def _check_classes(network: Network) -> None:
 
 
 def _check_after(network: Network) -> None:
-    """Check ``after``: the outputs must be Rrs for gains, and inputs for a scope check."""
+    """Check ``after``: with gains, outputs must be Rrs; with a scope check, they must be inputs."""
     if GAINS in network.after and any(
         v.quantity != "Rrs" or v.wavelength_nm is None for v in network.outputs
     ):
         raise NetworkError(
             f"{network.file_name}: after: {GAINS} is for networks whose outputs are all Rrs, but "
-            f"these are {', '.join(v.name for v in network.outputs)}. Correct the description."
+            f"the outputs are {', '.join(v.name for v in network.outputs)}. Correct the "
+            "description."
         )
     inputs = {variable.name for variable in network.inputs}
     missing = [v.name for v in network.outputs if v.name not in inputs]
@@ -197,7 +198,7 @@ def _check_after(network: Network) -> None:
 def relative_error(found: npt.NDArray[Any], expected: Array) -> Array:
     """Return |found - expected| / |expected|, all with shape (n, outputs).
 
-    If an expected value is near zero, 1/1000 of its output's largest value is the divisor.
+    If an expected value is near zero, the divisor is 1/1000 of the largest value of its column.
     """
     scale = np.maximum(np.abs(expected), 1e-3 * np.abs(expected).max(axis=0))
     return np.asarray(np.abs(found - expected) / np.where(scale > 0, scale, 1.0))

@@ -41,7 +41,7 @@ class GoldenSpectra:
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Network(Retrieval):
-    """A neural network as data, which ``predict`` runs with an engine."""
+    """A neural network as data; the method ``predict`` runs it with an engine."""
 
     layers: tuple[Layer, ...]
     training: dict[str, Any] = field(default_factory=dict)
@@ -63,9 +63,9 @@ class Network(Retrieval):
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of variables, ranges and layers, which together determine the network's numbers.
+        """SHA-256 of variables, ranges and layers, which together determine the network's results.
 
-        The file's sha256 is not enough, because the variables of OC-SMART's files are in tables.
+        The sha256 of the file is not enough: OC-SMART's files do not describe their variables.
         """
         digest = hashlib.sha256(repr((self.inputs, self.outputs, self.after)).encode())
         for layer in self.layers:

@@ -144,16 +144,16 @@ class Ensemble(Retrieval):
     ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Return outputs and standard deviations, each with shape (n, outputs).
 
-        The method has the same arguments as :meth:`predict`. For outputs that span decades, the
-        standard deviation is that of their log10.
+        The method has the same arguments as :meth:`predict`. If an output spans decades, its
+        standard deviation is a deviation of log10.
         """
         return self.joined(member.predict(x, engine) for member in self.members)
 
     def joined(self, made: Iterable[npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Return the mean outputs of the members and their standard deviations.
 
-        Standard deviations are calibrated if the ensemble has a calibration. For outputs that span
-        decades, the standard deviations are those of log10.
+        Standard deviations are calibrated if the ensemble has a calibration. If an output spans
+        decades, its standard deviation is a deviation of log10.
 
         Args:
             made: outputs (n, outputs) of each member in physical units, one member after the other.
@@ -183,9 +183,9 @@ def _check_alike(members: tuple[Network, ...], where: str) -> None:
             found = _what(member)[what]
             if found != expected:
                 raise NetworkError(
-                    f"{where}: {what} of {member.file_name} are {_listed(found)}, expected those "
-                    f"of {members[0].file_name}: {_listed(expected)}. Combine networks with the "
-                    "same inputs and outputs."
+                    f"{where}: {what} of {member.file_name} are {_listed(found)}, expected the "
+                    f"same as in {members[0].file_name}: {_listed(expected)}. Combine networks "
+                    "with the same inputs and outputs."
                 )
     if not set.intersection(*(set(member.sensors) for member in members)):
         raise NetworkError(
@@ -232,5 +232,5 @@ def _widest(variables: list[tuple[Variable, ...]]) -> tuple[Variable, ...]:
 
 
 def _said(members: tuple[Network, ...], field_name: str) -> str:
-    """Return, joined, the different texts that the members have in one field."""
+    """Return one text that joins the different texts of a field in the members."""
     return "; ".join(dict.fromkeys(filter(None, (getattr(m, field_name) for m in members))))

@@ -49,7 +49,7 @@ def with_output_scaling(layers: Sequence[Layer], slope: Array, shift: Array) -> 
 
 
 def scaled_as(variables: tuple[Variable, ...], scaling: str) -> tuple[Variable, ...]:
-    """Return variables with another scaling, whose only parameters are the training range."""
+    """Return the variables with another scaling, which uses only their training range."""
     return tuple(
         dataclasses.replace(v, scaling_name=scaling, scaling_parameters=None) for v in variables
     )

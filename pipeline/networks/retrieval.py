@@ -14,7 +14,7 @@ from pipeline.networks.variable import Array, Variable, in_short
 
 
 class Engine(Protocol):
-    """Evaluates one retrieval; several threads may call it."""
+    """Computes the outputs of one retrieval; several threads may use an engine at the same time."""
 
     name: str
 
@@ -25,7 +25,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Retrieval(Shown):
-    """What plans, blocks and products need to know about a network or an algorithm.
+    """A network, ensemble or algorithm, with the properties that the other modules use.
 
     Inputs and outputs are in physical units, angles in degrees.
     """
@@ -43,7 +43,7 @@ class Retrieval(Shown):
     file_name: str
     """Name of the file from which the retrieval was read, for messages and products."""
     sha256: str
-    """SHA-256 of that file."""
+    """SHA-256 of the file from which the retrieval was read."""
     classes: tuple[str, ...] = ()
     """For a classifier, the classes whose probabilities are the outputs, in order."""
     class_quantity: str = ""
@@ -54,7 +54,7 @@ class Retrieval(Shown):
     kind: ClassVar[str]
     """Kind of retrieval: ``neural network``, ``network ensemble`` or ``published algorithm``."""
     may_fail: ClassVar[bool] = False
-    """True if some valid inputs may have no solution, for which the outputs are NaN."""
+    """True if some valid inputs may have no solution; their outputs are then NaN."""
 
     @property
     def states_uncertainty(self) -> bool:
@@ -96,7 +96,7 @@ class Retrieval(Shown):
 
     @abstractmethod
     def reference(self, x: npt.ArrayLike) -> Array:
-        """Return float64 outputs (n, outputs) of inputs (n, inputs), for engines to match."""
+        """Return float64 outputs (n, outputs) of inputs (n, inputs): the reference for engines."""
 
     def predict(self, x: npt.ArrayLike, engine: str = "auto") -> npt.NDArray[Any]:
         """Return the outputs in physical units.
@@ -131,5 +131,5 @@ _engine_makers: list[Callable[[Retrieval, str], Engine]] = []
 
 
 def use_engines(make: Callable[[Retrieval, str], Engine]) -> None:
-    """Set the function that makes an engine from a retrieval and the name of the engine."""
+    """Set the function that makes an engine; it gets a retrieval and the name of an engine."""
     _engine_makers[:] = [make]

@@ -132,7 +132,7 @@ def scale_factors(variables: tuple[Variable, ...]) -> tuple[Array, Array]:
 
 
 def scaled(variables: tuple[Variable, ...], physical: Array) -> Array:
-    """Return the scaled values, for a network, of physical values, both (n, variables)."""
+    """Return the scaled values that a network gets for physical values, both (n, variables)."""
     centre, width = scale_factors(variables)
     with np.errstate(all="ignore"):
         return (transformed(variables, physical) - centre) / width
@@ -145,12 +145,12 @@ def unscaled(variables: tuple[Variable, ...], signal: Array) -> Array:
 
 
 def in_decades(variables: tuple[Variable, ...], values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a copy of columns (n, variables) with log10 of the variables that span decades."""
+    """Return a copy of columns (n, variables); variables that span decades are given as log10."""
     return _decades(variables, values, np.log10)
 
 
 def out_of_decades(variables: tuple[Variable, ...], values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a copy of columns (n, variables) with the log10 of :func:`in_decades` undone."""
+    """Return physical values from columns (n, variables) that :func:`in_decades` returned."""
     return _decades(variables, values, lambda x, out: np.power(values.dtype.type(10), x, out=out))
 
 

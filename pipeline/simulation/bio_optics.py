@@ -103,7 +103,7 @@ def mean_water(chlorophyll: Array | float) -> Water:
 
 
 def forward(water: Water, wavelength_nm: Array) -> Optics:
-    """Return optical properties and Rrs with shape (..., band) for a water with shape (...).
+    """Return optical properties and Rrs (..., band) of water whose fields have shape (...).
 
     Raises:
         ConfigError: a wavelength is below 350 or above 900 nm.

@@ -17,7 +17,7 @@ def add_noise(
     level: NoiseLevel,
     factor: float = 1.0,
 ) -> Array:
-    """Return noisy Rrs in sr-1, at least ``lowest_share`` of the true value in each band.
+    """Return noisy Rrs in sr-1; each value is at least ``lowest_share`` of the true value.
 
     If a band of a sample falls below ``lowest_share``, the noise of that sample is drawn again,
     because networks take the logarithm of Rrs. So the darkest waters become a little brighter
@@ -26,7 +26,7 @@ def add_noise(
     Args:
         rrs: positive Rrs without noise, sr-1, with shape (sample, band).
         wavelength_nm: wavelengths, with shape (band,).
-        rng: random generator; how often it is used depends on the values of Rrs.
+        rng: random generator; the number of draws depends on the values of Rrs.
         level: size of the noise of one pixel.
         factor: factor on the noise; 0 for no noise.
     """

@@ -19,7 +19,8 @@ Column = npt.NDArray[np.float32]
 Kept = npt.NDArray[np.bool_]
 
 BATCH = 10_000
-"""Number of waters per draw; this is fixed, so that a small table is the start of a large table."""
+"""Number of waters per draw. It is fixed, so that a small table equals the first rows of a large
+one with the same seed."""
 SPECTRAL = ("aph", "adg", "bbp")
 OUTPUTS = (*SPECTRAL, "chlor_a")
 # Fields of ``Water`` that are written as columns, with their units and long names.
@@ -155,8 +156,8 @@ def _checked_bands(wavelength_nm: Sequence[float]) -> Array:
     twice = repeated([band_name("Rrs", nm) for nm in bands])
     if twice:
         raise ConfigError(
-            f"several bands would share the names {twice}, because names contain whole nm. "
-            "Give each band once."
+            f"several bands would share the names {twice}, because wavelengths in names are whole "
+            "nm. Give each band once."
         )
     return bands
 

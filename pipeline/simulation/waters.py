@@ -43,7 +43,7 @@ class Normal(Exponent):
     mean: float
 
     def values(self, normal: Array) -> Array:
-        """Return values made from standard normal deviates and clipped to the limits."""
+        """Return values from standard normal deviates, clipped to the limits."""
         return self.around(self.mean, normal)
 
 
@@ -111,7 +111,7 @@ def shipped_waters() -> WaterDistributions:
 
 
 def draw_water(count: int, rng: np.random.Generator, waters: WaterDistributions) -> Water:
-    """Draw ``count`` waters in a fixed order of draws; each field has shape (count,)."""
+    """Draw ``count`` waters, always in the same order of draws; each field has shape (count,)."""
     shares = np.array([kind.share for kind in waters.types])
     kinds = rng.choice(len(waters.types), count, p=shares / shares.sum())
     river, own = rng.standard_normal((2, count))
@@ -183,7 +183,7 @@ def _organic_backscattering(
 
 
 def _of_kind(of_types: list[LogNormal], kinds: npt.NDArray[np.int64], normal: Array) -> Array:
-    """Return a value for each water, from the distribution for its type and a normal deviate."""
+    """Return a value for each water, from a normal deviate and the distribution for its type."""
     medians = np.array([one.median for one in of_types])[kinds]
     spreads = np.array([one.spread for one in of_types])[kinds]
     return _spread(medians, spreads, normal)

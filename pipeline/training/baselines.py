@@ -94,7 +94,7 @@ def baseline_classes(
 def _apply(
     where: str, name: str, sensor: str, inputs: tuple[Variable, ...], x: Array
 ) -> tuple[Retrieval, Array]:
-    """Return an algorithm for the input bands, and its results with shape (n, outputs)."""
+    """Return an algorithm that uses the input bands, and its results with shape (n, outputs)."""
     bands = {v.wavelength_nm: i for i, v in enumerate(inputs) if v.quantity == "Rrs"}
     try:
         known = [nm for nm in bands if nm is not None]

@@ -63,7 +63,7 @@ def _factor_and_floor(error: Array, spread: Array) -> tuple[float, float]:
 
 
 def _surprise(error: Array, shape: Array) -> float:
-    """Return the negative log-likelihood of normal errors whose best deviation has this shape."""
+    """Return the negative log-likelihood of errors; their deviation is a multiple of ``shape``."""
     if not (shape > 0).all():
         return float("inf")
     size = np.sqrt(np.mean(np.square(error / shape)))

@@ -152,7 +152,7 @@ def _recipe(config: str, network: Network | Ensemble) -> Recipe:
 
 
 def _check_fit(networks: Sequence[Network | Ensemble], recipe: Recipe, inputs: int) -> None:
-    """Refuse networks that do not have the inputs of the samples, or that differ in outputs."""
+    """Refuse networks with other inputs than the samples, or with different outputs."""
     named = [(choice.quantity, nm) for choice, nm in variables_of(recipe.samples.inputs)]
     first = networks[0]
     for network in networks:

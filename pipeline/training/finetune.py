@@ -26,9 +26,10 @@ def finetune(
     checkpoints: Path | None = None,
     prepared: PreparedSamples | None = None,
 ) -> TrainingResult:
-    """Continue training a network; if the configuration names no inputs, the network's are used.
+    """Continue training a network.
 
-    The other arguments and the errors are as in :func:`pipeline.training.train.train`.
+    If the configuration names no inputs, the inputs of the network are used. The other
+    arguments and the errors are as in :func:`pipeline.training.train.train`.
     """
     config = with_inputs_of(start, config)
     return fit_network(
@@ -46,12 +47,12 @@ def with_inputs_of(start: Network | Ensemble, config: FinetuneConfig) -> Finetun
     """Return the configuration with its inputs set to the inputs of the network.
 
     Raises:
-        ConfigError: the configuration names inputs that are not those of the network.
+        ConfigError: the configuration names other inputs than the network has.
     """
     named = [(choice.quantity, nm) for choice, nm in variables_of(config.samples.inputs)]
     if named and named != [(v.quantity, v.wavelength_nm) for v in start.inputs]:
         raise ConfigError(
-            f"samples.inputs lists other inputs than those of {start.name}: "
+            f"samples.inputs differs from the inputs of {start.name}: "
             f"{', '.join(v.name for v in start.inputs)}. Remove samples.inputs: the inputs of the "
             "network are used."
         )
@@ -151,8 +152,9 @@ def _columns(start: Network, prepared: PreparedSamples, tolerance_nm: float) -> 
     if samples.classes or start.classes:
         if samples.classes != start.classes:
             raise ConfigError(
-                f"the classes of the samples are {', '.join(samples.classes) or 'none'}, those of "
-                f"{start.name} are {', '.join(start.classes) or 'none'}. Set finetune.head: new."
+                f"the classes of the samples are {', '.join(samples.classes) or 'none'}, but the "
+                f"classes of {start.name} are {', '.join(start.classes) or 'none'}. Set "
+                "finetune.head: new."
             )
         return list(range(len(start.classes)))
     columns = []

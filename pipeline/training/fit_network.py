@@ -59,7 +59,8 @@ class Learner:
     decorrelation: Layer | None
     """First layer of the model, which decorrelates the inputs and does not learn."""
     one_logit: bool = False
-    """Whether the model has one logit for two classes; the network has one output per class."""
+    """Whether the model has one logit for two classes; the network always has one output per
+    class."""
     kept_layers: int = 0
     """Number of layers that come from the start network."""
     before: Network | None = None
@@ -101,13 +102,13 @@ class Learner:
         count = int(frozen)
         if count >= len(dense):
             raise ConfigError(
-                f"finetune.stages: freeze: {stage.freeze} of {len(dense)} layers leaves no layer "
-                "that learns. Freeze fewer."
+                f"finetune.stages: found freeze: {stage.freeze}, but the network has {len(dense)} "
+                "layers, so no layer is left to learn. Freeze fewer layers."
             )
         if count and self.decorrelation is not None:
             raise ConfigError(
                 "finetune.decorrelate changes the weights of the first layer, but freeze: "
-                f"{stage.freeze} keeps them. Remove one of the two."
+                f"{stage.freeze} does not allow this. Remove one of these keys."
             )
         for place, layer in enumerate(dense):
             layer.trainable = place >= count

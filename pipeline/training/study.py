@@ -25,7 +25,7 @@ from pipeline.training.train import check_trainable, train
 log = logging.getLogger(__name__)
 
 FEW_UNITS = 500
-"""With this many groups (rows if there are no groups) or more, one division is enough."""
+"""One division is enough if there are at least this many groups (rows if there are no groups)."""
 FOLDS_OF_FEW = 5
 
 

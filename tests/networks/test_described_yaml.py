@@ -207,7 +207,7 @@ MISTAKES = {
     "a range the wrong way round": (inputs(range=[0.1, 0.001]), "[minimum, maximum]"),
     "half a range": (inputs(range=[0.1]), "inputs.0.range"),
     "an endless range": (inputs(range=[0.1, math.inf]), "Out of range float"),
-    "half of the statistics": (inputs(scaling="zscore", mean=1.0), "mean and std belong together"),
+    "half of the statistics": (inputs(scaling="zscore", mean=1.0), "only one of mean and std"),
     "zscore without statistics": (inputs(scaling="zscore"), "are missing"),
     "statistics without zscore": (inputs(mean=1.0, std=1.0), "Set scaling to zscore"),
     "no deviation": (inputs(scaling="zscore", mean=1.0, std=0.0), "above 0"),
@@ -215,7 +215,7 @@ MISTAKES = {
     "another schema": ({"schema": 2}, "schema"),
     "weights and layers": ({"weights": "w1.csv"}, "either weights or layers"),
     "outputs and classes": ({"classes": CLASSES}, "not both"),
-    "activations of layers": ({"activations": ["tanh"]}, "give the activations inside layers"),
+    "activations of layers": ({"activations": ["tanh"]}, "activation of each layer under layers"),
     "no layers": ({"layers": []}, "the description has 2 inputs, but the weights take 0"),
     "an unknown activation": (
         {"layers": [DESCRIPTION["layers"][0], DESCRIPTION["layers"][1] | {"activation": "gelu"}]},
@@ -245,7 +245,7 @@ def test_a_description_that_does_not_fit(tmp_path, changes, says):
 def test_outputs_or_classes_are_required(tmp_path):
     """One of them, and all that is missing is said at once."""
     found = refused(write(tmp_path, without=["outputs", "sensors"]))
-    assert "outputs: Field required, or classes" in found
+    assert "outputs: Field required, unless classes" in found
     assert "sensors: Field required" in found
 
 
@@ -384,7 +384,7 @@ def test_a_broken_description_beside_a_keras_file_is_named(tmp_path):
         ({"inputs": [band(443)]}, "the description has 1 inputs, but the weights take 2"),
         ({"activations": ["tanh", "linear"]}, "Remove the key activations"),
         ({"weights": "net.csv"}, "net.csv is not in"),
-        ({"kernel_layout": "units_inputs"}, "kernel_layout belongs to layers"),
+        ({"kernel_layout": "units_inputs"}, "kernel_layout is only for layers"),
     ],
 )
 def test_a_description_that_does_not_fit_its_keras_file(tmp_path, changes, says):

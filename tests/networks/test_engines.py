@@ -258,10 +258,10 @@ def test_a_gpu_without_memory_is_left_step_by_step(tmp_path, caplog, monkeypatch
     np.testing.assert_allclose(found, network.reference(x), rtol=1e-4)
     assert tried == [131072, 32768, 8192, 4096]
     assert [record.message.split(";")[1] for record in caplog.records] == [
-        " calls have 32768 rows from now on",
-        " calls have 8192 rows from now on",
-        " calls have 4096 rows from now on",
-        " the CPU takes over",
+        " each later call gets 32768 rows",
+        " each later call gets 8192 rows",
+        " each later call gets 4096 rows",
+        " the CPU is used instead",
     ]
     with pytest.raises(tf.errors.ResourceExhaustedError):
         engine._fall_back(engine._call[0], tf.errors.ResourceExhaustedError(None, None, "again"))

@@ -263,10 +263,10 @@ def broken(**changes):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"minimum": -np.inf}, "expected finite numbers minimum < maximum, which"),
+        ({"minimum": -np.inf}, "expected finite numbers with minimum < maximum for scaling"),
         (
             {"scaling_name": "minmax_01", "maximum": np.inf},
-            "expected finite numbers minimum < maximum, which",
+            "expected finite numbers with minimum < maximum for scaling",
         ),
         ({"scaling_name": "none", "minimum": np.nan}, "minimum < maximum"),
         ({"scaling_name": "zscore"}, "mean and standard deviation are missing"),

@@ -371,7 +371,7 @@ CONFIGURATIONS = {
     "quantization": (_dense(quantization_config={"mode": "int8"}), "quantized"),
     "more units": (_dense(units=5), r"expected (inputs, 5)"),
     "no bias": (_dense(use_bias=False), "has 2 arrays of weights, expected 1"),
-    "another name": (_dense(name="other"), "belong to layer"),
+    "another name": (_dense(name="other"), "expected 'other'. Save the model"),
     "more inputs": (
         lambda _, layers: layers[0]["config"].update(batch_shape=[None, 7]),
         "takes 3 values, but the layer before gives 7",

@@ -151,7 +151,7 @@ def test_what_ocsmart_cannot_run_is_refused(network, tmp_path):
     assert beyond_ocsmart(network) == []
     with pytest.raises(NetworkError) as refused:
         check_savable(tmp_path / "other.h5", other)
-    for part in ("relu", "200 units, expected at most 127", "aph_380", "no transform log10"):
+    for part in ("relu", "200 units, expected at most 127", "aph_380", "the transform log10"):
         assert part in str(refused.value)
     check_savable(tmp_path / "other.keras", other)
     save_network(tmp_path / "other.h5", other)

@@ -158,7 +158,7 @@ def test_a_stopped_fine_tuning_goes_on(start, samples, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"stages": [{"freeze": 5}]}, "freeze: 5 of 5 layers leaves no layer"),
+        ({"stages": [{"freeze": 5}]}, "freeze: 5, but the network has 5 layers"),
         ({"head": "new", "drop_layers": 5}, "SGLI_aphNN has 5 layers, so no layer is left"),
         (
             {"decorrelate": True, "stages": [{"freeze": 1}]},
@@ -181,5 +181,5 @@ def test_targets_that_the_network_has_not(start, samples):
     with pytest.raises(ConfigError, match=r"chlor_a is not an output of SGLI_aphNN.*head: new"):
         finetune(start, load_recipe(data, FinetuneConfig), Told())
     data["samples"] |= {"inputs": [{"quantity": "Rrs", "wavelengths_nm": [412]}]}
-    with pytest.raises(ConfigError, match="other inputs than those of SGLI_aphNN"):
+    with pytest.raises(ConfigError, match="differs from the inputs of SGLI_aphNN"):
         finetune(start, load_recipe(data, FinetuneConfig), Told())

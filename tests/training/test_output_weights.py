@@ -54,7 +54,7 @@ def test_what_cannot_be_weighed() -> None:
     """A name that is no class, and a class without a training sample."""
     with pytest.raises(ConfigError, match="found murky, expected a class: a, b, c"):
         of_classes({"murky": 2.0}, ("a", "b", "c"), None)
-    with pytest.raises(ConfigError, match="no training sample counts for d"):
+    with pytest.raises(ConfigError, match="but d has none"):
         of_classes("balanced", ("a", "b", "c", "d"), None)
 
 

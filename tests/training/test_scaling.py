@@ -54,5 +54,5 @@ def test_scaled_training_rows_have_the_scale_promised(transform: str, scaling: s
 def test_constant_and_empty_columns_are_all_named() -> None:
     """A column without differences, or without values, teaches nothing."""
     constant, empty = np.full(4, 0.5), np.full(4, np.nan)
-    with pytest.raises(ConfigError, match=r"(?s)is 0.5 in all 3 of them.*has no value in any"):
+    with pytest.raises(ConfigError, match=r"(?s)is 0.5 in all 3 rows.*has no value in any"):
         fit_variables([variable(), variable()], np.stack([constant, empty], axis=1), ROWS)

@@ -16,7 +16,7 @@ Which = Literal["x", "y"]
 TAIL = 0.01
 """Share of the values that may lie outside an axis at each of its ends."""
 REACH = 0.6
-"""An axis extends beyond the middle 98 % of the values by at most this multiple of their span."""
+"""Beyond the middle 98 % of the values, an axis extends by at most this multiple of their span."""
 PADDING = 0.04
 LEAST_DECADES = 0.5
 
@@ -48,7 +48,8 @@ def log_limits(
 ) -> tuple[float, float]:
     """Return the ends of a logarithmic axis that shows every positive value.
 
-    Each end lies beyond the values by a ``share`` of their decades, times a ``factor``.
+    The axis extends beyond the values, at each end, by a ``share`` of their decades.
+    This distance is then multiplied by ``factor``.
     """
     every = np.concatenate([np.asarray(each, dtype=np.float64).reshape(-1) for each in values])
     known = every[np.isfinite(every) & (every > 0)]
@@ -67,7 +68,7 @@ def _ends(shown: Array) -> tuple[float, float]:
 
 
 def scale(axes: "Axes", which: Which, ends: tuple[float, float], log: bool, most: int = 6) -> None:
-    """Set limits and scale of one axis, with at most ``most`` ticks so that they do not overlap."""
+    """Set limits and scale of one axis; it gets at most ``most`` ticks, which do not overlap."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     set_limits = axes.set_xlim if which == "x" else axes.set_ylim
     set_scale = axes.set_xscale if which == "x" else axes.set_yscale
@@ -108,7 +109,7 @@ def power_of_ten(value: float) -> str:
 
 
 def _marks(low: float, high: float, most: int) -> list[float]:
-    """Return the densest set of at most ``most`` round values between low and high."""
+    """Return round values between low and high: as many as possible, but at most ``most``."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     for factors in (_TENTHS, _FIFTHS, (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
         marks = [f * 10.0**e for e in range(first, last + 1) for f in factors]
@@ -131,7 +132,7 @@ def name_lines(axes: "Axes", names: Sequence[str]) -> None:
 
 
 def one_to_one(axes: "Axes", ends: tuple[float, float], above: bool) -> None:
-    """Draw the 1:1 line above or below the data; the line shows on light and dark colours."""
+    """Draw the 1:1 line above or below the data; it is visible on light and dark colours."""
     from matplotlib.patheffects import Normal, Stroke
 
     axes.plot(

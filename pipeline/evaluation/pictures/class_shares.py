@@ -71,7 +71,7 @@ def _together(groups: Sequence[ClassificationMetrics]) -> tuple[str, float]:
 
 
 def _panel(axes: "Axes", names: list[str], shares: Mapping[str, Sequence[Interval]]) -> None:
-    """Draw a line for each name; each of the two shares on a line is a dot with a bar."""
+    """Draw a line for each name, with two dots (one for each share) and their error bars."""
     looks = ((style.DARK, "o", -APART), (style.LIGHT, "D", APART))
     for (what, intervals), (colour, marker, shift) in zip(shares.items(), looks, strict=True):
         for place, one in enumerate(intervals):

@@ -24,7 +24,7 @@ NAMES = 1.7
 
 @style.own_style()
 def comparison(outputs: Sequence[OutputResult], title: str) -> "Figure":
-    """Draw the mean absolute error with its interval: a panel per output, a line per model.
+    """Draw mean absolute errors with intervals; each output has a panel, each model has a line.
 
     The first model of an output is drawn as a filled dot, the others as hollow dots.
     """

@@ -24,8 +24,8 @@ FEWEST_IN_A_BIN = 8
 def coverage_picture(results: Mapping[str, tuple[Array, Array]]) -> "Figure":
     """Draw the share of rows inside stated intervals, and errors against stated uncertainties.
 
-    For each output, ``results`` holds the absolute errors divided by the stated standard
-    deviations, and the standard deviations.
+    For each output, ``results`` holds two arrays: the absolute errors divided by the stated
+    standard deviations, and these standard deviations.
     """
     figure = style.new_figure(7.2, 3.5, "Stated and actual uncertainty")
     left, right = figure.subplots(1, 2)

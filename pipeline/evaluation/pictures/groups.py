@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MOST_GROUPS = 30
 FEWEST_ROWS = 3
-"""Smallest number of rows for a group to be drawn alone; metrics of fewer rows are chance."""
+"""A group with at least this many rows is drawn alone; metrics of fewer rows are due to chance."""
 
 
 GROUP = style.marker("o", 5, style.DARK, width=1.0)

@@ -23,7 +23,7 @@ MOST_POINTS = 4_000
 MOST_BINS = 14
 LEAST_IN_BIN = 10
 FEW_BINS = 4
-"""If there are at least this many bins, quartiles are drawn as a band, else as bars."""
+"""Quartiles of at least this many bins are drawn as a band; quartiles of fewer bins, as bars."""
 
 
 @style.own_style()

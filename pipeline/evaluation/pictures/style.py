@@ -154,7 +154,7 @@ def shortened(text: str, width: int, lines: int = 1) -> str:
 
 
 def middle_cut(text: str, width: int) -> str:
-    """Shorten a text to ``width`` letters but keep both ends, as cruise names end differently."""
+    """Shorten a text to ``width`` letters by a cut in the middle; names often differ at the end."""
     if len(text) <= width:
         return text
     behind = (width - 1) // 2
@@ -162,7 +162,7 @@ def middle_cut(text: str, width: int) -> str:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """Break a text at spaces, else after underscores, else anywhere."""
+    """Break a text at spaces; without spaces, after underscores; without both, anywhere."""
     lines: list[str] = []
     line = ""
     for piece in re.findall(r"[^\s_]*_+|[^\s_]+\s*|\s+", text):

@@ -82,7 +82,7 @@ def predict_with_uncertainty(
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
     """Return the outputs (n, outputs) of inputs (n, inputs), and their standard deviations or None.
 
-    For outputs that span decades, the standard deviation is that of their log10.
+    If an output spans decades, its standard deviation is a deviation of log10.
     """
     engine = get_engine(network, name)
     if isinstance(engine, EnsembleEngine) and network.states_uncertainty:
@@ -91,7 +91,7 @@ def predict_with_uncertainty(
 
 
 def example_inputs(network: Retrieval, rows: int, seed: int = 0) -> npt.NDArray[np.float64]:
-    """Draw inputs (rows, inputs) in physical units; the transformed inputs are uniform.
+    """Draw inputs (rows, inputs) in physical units; the transformed inputs are evenly distributed.
 
     The inputs are within the training range or, if it is unknown, within a plausible range.
     """

@@ -38,5 +38,5 @@ class EnsembleEngine:
 
 
 def _stacked(parts: tuple[npt.NDArray[Any], ...]) -> npt.NDArray[Any]:
-    """Join arrays row after row; each column stays contiguous in memory, as engines return it."""
+    """Join the rows of all arrays; each column is contiguous in memory, as engines return it."""
     return np.concatenate([part.T for part in parts], axis=1).T

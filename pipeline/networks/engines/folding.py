@@ -43,7 +43,7 @@ def fold(network: Network) -> Folded:
 
 
 def columns_of(functions: tuple[GraphFunction, ...]) -> Iterator[tuple[GraphFunction, slice]]:
-    """Yield each function and the neighbouring columns to which it applies."""
+    """Yield each function and the adjacent columns to which it is applied."""
     start = 0
     for function, run in groupby(functions):
         stop = start + len(list(run))

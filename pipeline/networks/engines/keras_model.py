@@ -1,7 +1,7 @@
 """A network rebuilt as a Keras model; transforms and scaling are part of the model.
 
-``set_weights`` sets the weights (a kernel has the shape (inputs, units)), because a ``Constant``
-initializer takes one value and not a matrix.
+Weights are set with ``set_weights``; a kernel has the shape (inputs, units). A ``Constant``
+initializer cannot be used, because it takes one value and not a matrix.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The onnxruntime engine: one graph per network, one thread per call; the fastest on a CPU."""
+"""The onnxruntime engine, the fastest on a CPU: one graph per network, one thread per call."""
 
 from typing import Any
 

@@ -67,7 +67,7 @@ class _Builder:
         )
 
     def _columnwise(self, tensor: str, functions: tuple[GraphFunction, ...], way: str) -> str:
-        """Apply ``onnx`` or ``onnx_inverse`` (``way``) of each function to its own columns."""
+        """Apply each function to its own columns; ``way`` is ``onnx`` or ``onnx_inverse``."""
         runs, parts = list(columns_of(functions)), []
         for function, columns in runs:
             part = tensor if len(runs) == 1 else self._columns(tensor, columns.start, columns.stop)

@@ -54,7 +54,7 @@ class TensorflowEngine:
     def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return outputs (n, outputs), float32, of inputs (n, inputs) in physical units.
 
-        If the device runs out of memory, calls get fewer rows; if that fails, the CPU takes over.
+        If the device runs out of memory, calls get fewer rows; if that fails, the CPU is used.
         """
         while True:
             rows, evaluate = self._call
@@ -76,7 +76,7 @@ class TensorflowEngine:
         return out
 
     def _fall_back(self, rows: int, error: Exception) -> None:
-        """Make later calls smaller or move them to the CPU, unless another thread has done so.
+        """Give later calls fewer rows or use the CPU, unless another thread has already done so.
 
         Raises:
             ResourceExhaustedError: the CPU ran out of memory as well.
@@ -88,10 +88,10 @@ class TensorflowEngine:
                 raise error
             if rows > ROWS:
                 smaller = max(rows // 4, ROWS)
-                log.warning("the GPU ran out of memory; calls have %d rows from now on", smaller)
+                log.warning("the GPU ran out of memory; each later call gets %d rows", smaller)
                 self._set_rows(smaller)
                 return
-            log.warning("the GPU ran out of memory; the CPU takes over")
+            log.warning("the GPU ran out of memory; the CPU is used instead")
             self._on_gpu = False
             on_cpu = OnnxEngine(self._network)
             self._call = (ROWS - 1, lambda x: on_cpu.predict(np.asarray(x)))

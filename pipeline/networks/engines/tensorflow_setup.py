@@ -28,7 +28,7 @@ def tensorflow() -> Any:
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
     except RuntimeError:
-        log.debug("TensorFlow was already started; its thread and memory settings stay")
+        log.debug("TensorFlow was already started; its thread and memory settings are kept")
     return tf
 
 

@@ -24,14 +24,14 @@ class Format:
     """A format of network files."""
 
     recognises: Callable[[Path], bool]
-    """Function that judges by its content whether a file, even a broken one, has this format."""
+    """Function that judges from the content of a file, even a broken one, if it has this format."""
     read: Callable[[Path], Network]
     looks_like: str
     """A few words for messages about what a file of this format contains."""
 
 
 def _ocsmart(path: Path) -> Network:
-    """Read a file in OC-SMART's layout; its attribute, a YAML or else its name describes it."""
+    """Read a file in OC-SMART's layout, described by its attribute, else by a YAML or its name."""
     beside = None if describes_itself(path) else description_of(path)
     if beside is not None:
         return read_described(beside, path)

@@ -55,7 +55,7 @@ class RangedVariable(DescribedVariable):
             )
         low, high = self.training_range()
         if not low < high:
-            raise PydanticCustomError("order", "range and norm are [minimum, maximum]")
+            raise PydanticCustomError("order", "expected [minimum, maximum] with minimum < maximum")
         return self
 
     def variable(self, norm: Range) -> Variable:
@@ -122,9 +122,9 @@ class FileDescription(NetworkDescription):
         if (self.weights is None) == (self.layers is None):
             raise PydanticCustomError("exclusive", "give either weights or layers")
         if self.layers is None and "kernel_layout" in self.model_fields_set:
-            raise PydanticCustomError("exclusive", "kernel_layout belongs to layers in CSV tables")
+            raise PydanticCustomError("exclusive", "kernel_layout is only for layers in CSV tables")
         if self.layers is not None and self.activations is not None:
-            raise PydanticCustomError("exclusive", "give the activations inside layers")
+            raise PydanticCustomError("exclusive", "give the activation of each layer under layers")
         return self
 
     @property
@@ -159,7 +159,7 @@ def _keys(path: Path) -> set[Any]:
 
 
 def description_of(weights: Path) -> Path | None:
-    """Return the YAML that describes a weight file: beside the file, else shipped, else None."""
+    """Return the YAML that describes a weight file (beside it or shipped), or None."""
     for folder in (weights.parent, shipped_configs() / "networks"):
         candidate = folder / f"{weights.stem}.yaml"
         if candidate.is_file():
@@ -174,8 +174,8 @@ def read_described(path: Path, weights: Path | None = None) -> Network:
 
     Args:
         path: the YAML.
-        weights: the weight file, if the user named it instead of the YAML; all files that the YAML
-            names are then in the folder of the weight file.
+        weights: the weight file, if the user named it instead of the YAML; then all files that the
+            YAML names are searched for in the folder of the weight file.
 
     Raises:
         NetworkError: the YAML is wrong, a named file is missing, or the files do not fit together.

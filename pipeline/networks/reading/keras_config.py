@@ -114,7 +114,7 @@ def _chain_order(config: Config, entries: list[Config]) -> list[int]:
         order.append(child[order[-1]])
     if sorted(order) != sorted(names) or order[-1] != last:
         raise NetworkError(
-            _branched(f"the way from {first!r} to {last!r} does not pass through every layer")
+            _branched(f"the path from {first!r} to {last!r} does not pass through every layer")
         )
     return [names.index(name) for name in order]
 
@@ -151,7 +151,7 @@ def _histories(name: str, node: Any) -> Iterator[list[Any]]:
         for tensor in node["args"]:
             if not isinstance(tensor, dict) or tensor.get("class_name") != "__keras_tensor__":
                 raise NetworkError(
-                    f"layer {name!r} takes an input that is not the output of a layer. {WAYS_OUT}"
+                    f"layer {name!r} has an input that is not the output of a layer. {WAYS_OUT}"
                 )
             yield tensor["config"]["keras_history"]
         return

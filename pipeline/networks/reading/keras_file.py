@@ -135,7 +135,8 @@ def _by_order(stored: "_Stored") -> WeightsOf:
         name = _text(group.attrs.get("name", layer.name))
         if name != layer.name:
             raise NetworkError(
-                f"the weights at {where} belong to layer {name!r}. Save the model again."
+                f"the weights at {where} are of layer {name!r}, expected {layer.name!r}. "
+                "Save the model again."
             )
         return [stored.array(f"{where}/{number}") for number in range(len(group))]
 

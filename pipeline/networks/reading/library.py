@@ -9,7 +9,7 @@ ENVIRONMENT_VARIABLE = "OCPIPE_NETWORKS"
 
 
 def network_folders(first: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Return the folders to search: first the given folders, then those of OCPIPE_NETWORKS."""
+    """Return the folders to search: the given folders, then the folders in OCPIPE_NETWORKS."""
     listed = os.environ.get(ENVIRONMENT_VARIABLE, "")
     return (*first, *(Path(folder) for folder in listed.split(os.pathsep) if folder))
 
@@ -35,7 +35,8 @@ def find_network(file: str, sensor: str, folders: tuple[Path, ...]) -> Path:
     """
     if "{sensor}" in file and not sensor:
         raise NetworkError(
-            f"{file} needs a sensor, but the scene names no known sensor. Set science.sensor."
+            f"{file}: no sensor to fill in, because the scene names no known sensor. "
+            "Set science.sensor."
         )
     name = file.format(sensor=sensor)
     path = Path(name).expanduser()
@@ -51,7 +52,7 @@ def find_network(file: str, sensor: str, folders: tuple[Path, ...]) -> Path:
         f"no network {path} for sensor {sensor or 'unknown'}; searched {searched}. "
         f"Give its folder with --networks or {ENVIRONMENT_VARIABLE}, or write its path in the "
         "configuration (./name for the current folder). If this sensor has no such network, leave "
-        "it out with --products."
+        "out its product with --products."
     )
 
 

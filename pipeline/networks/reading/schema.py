@@ -80,7 +80,9 @@ class DescribedVariable(Described):
     @model_validator(mode="after")
     def _mean_with_std(self) -> "DescribedVariable":
         if (self.mean is None) != (self.std is None):
-            raise PydanticCustomError("pair", "mean and std belong together; give both or neither")
+            raise PydanticCustomError(
+                "pair", "only one of mean and std is given; give both or neither"
+            )
         return self
 
     def variable(self, norm: Range) -> Variable:
@@ -141,7 +143,7 @@ class NetworkDescription(NamedDescription):
     def _outputs_or_classes(cls, value: Any, info: ValidationInfo) -> Any:
         has_classes = info.data.get("classes") is not None
         if value is None and not has_classes and "classes" in info.data:
-            raise PydanticCustomError("missing", "Field required, or classes")
+            raise PydanticCustomError("missing", "Field required, unless classes are given")
         if value is not None and has_classes:
             raise PydanticCustomError("exclusive", "give outputs or classes, not both")
         return value

@@ -36,8 +36,8 @@ def check_savable(path: Path, network: Network, *, for_ocsmart_only: bool = True
     if reasons:
         raise NetworkError(
             f"{path.name}: OC-SMART's program could not run this network: {'; '.join(reasons)}. "
-            "Change that, save it as .keras or .onnx, or force this layout (--beyond-ocsmart). "
-            "Then ocpipe can run the file, but OC-SMART cannot."
+            "Change the network, save it as .keras or .onnx, or force this layout "
+            "(--beyond-ocsmart). In a forced layout, ocpipe can run it, but OC-SMART cannot."
         )
 
 

@@ -1,6 +1,7 @@
 """Saves a network in OC-SMART's layout, with the attribute that describes the file.
 
-A stored kernel has the shape (outputs, inputs), a bias (outputs, 1). Sizes are int8 if all fit.
+A stored kernel has the shape (outputs, inputs), a bias (outputs, 1). Layer sizes are
+stored as int8 if all fit.
 """
 
 import json
@@ -25,8 +26,8 @@ ANGLES = ("solar_zenith", "sensor_zenith", "relative_azimuth")
 def beyond_ocsmart(network: Network) -> list[str]:
     """Return the reasons why OC-SMART's program cannot run a network; none if it can.
 
-    The program supports tanh in hidden layers, a linear last layer, and layer sizes of one byte.
-    All variables must have the transform log10, except three leading cosines of angles.
+    The program supports tanh in hidden layers, a linear last layer, and at most 127 units a layer.
+    All variables must have the transform log10. The first three inputs may be cosines of angles.
     """
     reasons = []
     *hidden, last = [layer.activation for layer in network.layers]
@@ -42,12 +43,12 @@ def beyond_ocsmart(network: Network) -> list[str]:
     odd = [v.name for v in network.inputs[_angles(network) :] if v.transform_name != "log10"]
     odd += [v.name for v in network.outputs if v.transform_name != "log10"]
     if odd:
-        reasons.append(f"{', '.join(odd)} have no transform log10")
+        reasons.append(f"{', '.join(odd)} do not have the transform log10")
     return reasons
 
 
 def _angles(network: Network) -> int:
-    """Return how many inputs, three or zero, are leading cosines of the angles."""
+    """Return 3 if the first three inputs are the cosines of the angles, otherwise 0."""
     first = network.inputs[: len(ANGLES)]
     are_angles = tuple(v.quantity for v in first) == ANGLES and all(
         v.transform_name == "cos_degrees" for v in first

@@ -44,8 +44,9 @@ def phytoplankton_443(chlorophyll: Array, newer: Array | float = 0.0) -> Array:
 
     Args:
         chlorophyll: chlorophyll in mg m-3, of any shape.
-        newer: weight of the newer relation: 0 for Bricaud et al. 1998, 1 for Bricaud et al. 2004
-            (higher by a factor of 1.7 at 1 mg m-3); between 0 and 1, the logarithm is interpolated.
+        newer: weight of the newer relation. With 0, Bricaud et al. 1998 is used; with 1, Bricaud et
+            al. 2004 (higher by a factor of 1.7 at 1 mg m-3). Between 0 and 1, the logarithm is
+            interpolated.
     """
     chlorophyll = np.asarray(chlorophyll, dtype=np.float64)
     older = phytoplankton_spectrum(chlorophyll, np.array([REFERENCE_NM]))[..., 0]
@@ -78,7 +79,8 @@ def phytoplankton_absorption(
             flatten as chlorophyll rises, due to pigments and the package effect of larger cells.
         wavelength_nm: wavelengths, with shape (band,).
         carotenoids: natural logarithm, around 490 nm, of the ratio of absorption to its mean.
-        violet: like ``carotenoids``, but below 410 nm, where phaeopigments and UV screens absorb.
+        violet: natural logarithm, below 410 nm, of the ratio of absorption to its mean; it stands
+            for phaeopigments and for substances that screen UV light.
     """
     bands = np.append(wavelength_nm, REFERENCE_NM)
     mean = phytoplankton_spectrum(shape_chlorophyll, bands)
@@ -95,8 +97,9 @@ def marine_cdom_443(chlorophyll: Array, newer: Array | float = 1.0) -> Array:
 
     Args:
         chlorophyll: chlorophyll in mg m-3, of any shape.
-        newer: weight of the newer relation: 0 for Morel and Maritorena 2001, 1 for Morel and
-            Gentili 2009 (about twice as high); between 0 and 1, the logarithm is interpolated.
+        newer: weight of the newer relation. With 0, Morel and Maritorena 2001 is used; with 1,
+            Morel and Gentili 2009 (about twice as high). Between 0 and 1, the logarithm is
+            interpolated.
     """
     chlorophyll = np.asarray(chlorophyll, dtype=np.float64)
     particles = PARTICLES_440[0] * chlorophyll ** PARTICLES_440[1]
@@ -109,8 +112,8 @@ def marine_cdom_443(chlorophyll: Array, newer: Array | float = 1.0) -> Array:
 def exponential_decay(at_443: Array | float, slope: Array | float, wavelength_nm: Array) -> Array:
     """Return the absorption of CDOM or non-algal particles in m-1, with shape (..., band).
 
-    ``slope`` is in nm-1. Slopes were fitted from 350 to 500 nm (CDOM) and from 380 to 730 nm
-    (particles). Outside these ranges the exponential law is extrapolated.
+    ``slope`` is in nm-1. The slope of CDOM was fitted from 350 to 500 nm, and the slope of
+    particles from 380 to 730 nm. Outside these ranges the exponential law is extrapolated.
     """
     decayed: Array = per_band(at_443) * np.exp(-per_band(slope) * (wavelength_nm - REFERENCE_NM))
     return decayed

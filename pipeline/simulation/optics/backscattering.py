@@ -29,7 +29,7 @@ def organic_backscattering_550(chlorophyll: Array) -> Array:
 def organic_exponent(chlorophyll: Array) -> Array:
     """Return the mean spectral exponent: about 2 for small particles, lower as chlorophyll rises.
 
-    The formula is ours. Its range (0 to 2) and its trend are as Loisel et al. 2006 found for the
+    The formula is ours. Loisel et al. 2006 found the same range (0 to 2) and trend for the
     ocean (J. Geophys. Res. 111, C09024; from memory of the paper).
     """
     mean: Array = 1.0 - 0.5 * np.log10(np.asarray(chlorophyll, dtype=np.float64))

@@ -105,7 +105,7 @@ def _stacked(
     l2: float = 0.0,
     normalised: bool = False,
 ) -> "keras.Model":
-    """Make a model of layers with these units and activations; each has its own name and seed."""
+    """Make a model of layers with these units and activations; layers differ in name and seed."""
     tensorflow()  # set up before Keras is imported
     import keras
 
@@ -148,7 +148,7 @@ def dense_layers(model: "keras.Model") -> list[Any]:
 
 
 def layers_of(model: "keras.Model", activations: Sequence[str]) -> tuple[Layer, ...]:
-    """Return the network layers of a model in float64, with normalisation folded in, no dropout.
+    """Return the network layers of a model in float64, with folded normalisation, without dropout.
 
     Args:
         model: model made by this module.

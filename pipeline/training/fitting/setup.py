@@ -10,12 +10,12 @@ log = logging.getLogger(__name__)
 
 
 def set_up(fit: Fit) -> None:
-    """Set up TensorFlow before a model is made; if it is already running, its threads are kept."""
+    """Set up TensorFlow before a model is made; a running TensorFlow keeps its threads."""
     tf = tensorflow()
     try:
         tf.config.threading.set_intra_op_parallelism_threads(available_cores())
     except RuntimeError:
-        log.debug("TensorFlow is already running; its number of threads stays")
+        log.debug("TensorFlow is already running; its number of threads is kept")
     if not tf.config.list_physical_devices("GPU"):
         tf.config.experimental.enable_op_determinism()  # on a GPU several times slower
     logging.getLogger("tensorflow").addFilter(_is_news)

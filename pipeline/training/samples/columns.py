@@ -49,7 +49,7 @@ class Findings:
 def with_new_columns(
     table: Table, file: FileConfig, config: SamplesConfig, findings: Findings
 ) -> Table:
-    """Add new columns and units to a table; settings of its file come before general settings."""
+    """Add new columns and units to a table; settings of the file override general settings."""
     table = _with_columns(table, "samples.files.columns", file.columns, findings)
     unknown = [name for name in file.units if name not in table.columns]
     if unknown:
@@ -248,7 +248,9 @@ def _refuse_twice(table: Table, variables: Sequence[SampleVariable], findings: F
     columns = [variable.column for variable in variables]
     for variable in variables:
         if names.count(variable.name) > 1:
-            findings.complain(f"{variable.name} is given twice (names have whole nm). Give it once")
+            findings.complain(
+                f"{variable.name} is given twice (wavelengths in names are whole nm). Give it once"
+            )
         elif columns.count(variable.column) > 1:
             sharing = [v.name for v in variables if v.column == variable.column]
             findings.complain(

@@ -29,7 +29,7 @@ def divisions(samples: SampleSet, config: SplitsConfig, folds: int) -> list[Prep
     """Return divisions into training, validation and held-out rows (``test``).
 
     With several folds, each row outside the test part of the recipe is held out once. With
-    ``folds`` 1, there is one division, with as many held-out rows as validation rows.
+    ``folds=1``, there is one division with as many held-out rows as validation rows.
 
     Raises:
         ConfigError: there are too few groups or rows.
@@ -47,7 +47,7 @@ def divisions(samples: SampleSet, config: SplitsConfig, folds: int) -> list[Prep
 def folds_that_stop(
     samples: SampleSet, config: SplitsConfig, folds: int | None
 ) -> list[PreparedSamples]:
-    """Return divisions into training and validation rows; the latter stop and judge a training.
+    """Return divisions into training rows and validation rows, which stop and judge a training.
 
     With ``folds``, each row is a validation row once; if None, the split of the recipe is used.
 

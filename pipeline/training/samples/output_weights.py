@@ -11,7 +11,7 @@ from pipeline.networks.variable import Array
 def output_weights(
     key: str, choice: str | Mapping[str, float], names: Sequence[str], sums: Array
 ) -> Array | None:
-    """Return the weight of each class or target, (names,), or None if all weights are equal.
+    """Return the weights (names,) of the classes or targets, or None if all weights are equal.
 
     Args:
         key: key of the configuration, for messages: ``fit.class_weights``.
@@ -35,7 +35,7 @@ def output_weights(
     empty = [name for name, total in zip(names, sums, strict=True) if total == 0]
     if empty:
         raise ConfigError(
-            f"{key}: balanced, but no training sample counts for {', '.join(empty)}. "
+            f"{key}: balanced needs samples of positive weight, but {', '.join(empty)} has none. "
             f"Use another split (splits.seed), or remove the {kind}."
         )
     balanced: Array = sums.sum() / (len(names) * sums)

@@ -45,7 +45,7 @@ class PreparedSamples:
         """Return the weight of each class or target in a fit, or None if all weights are equal.
 
         Raises:
-            ConfigError: a class or target is unknown, or has no samples to balance it.
+            ConfigError: a class or target is unknown, or has no samples for a balanced weight.
         """
         part = self.samples.take(self.split.train)
         if part.labels is not None:

@@ -167,7 +167,7 @@ def _check_units(tables: Sequence[Table], config: SamplesConfig, findings: Findi
 
 
 def _check_same_units(parts: Sequence[_FileSamples], findings: Findings) -> None:
-    """Refuse a variable whose units differ between files, unless its wanted units are known."""
+    """Refuse a variable with different units in two files, unless its wanted units are known."""
     first = parts[0]
     for part in parts[1:]:
         pairs = zip((*first.inputs, *first.targets), (*part.inputs, *part.targets), strict=True)
@@ -222,8 +222,8 @@ def _check_left(
     lacking = listed([f"{name} in {count}" for name, count in counts.items() if count])
     rows = sum(len(part.table) for part in parts)
     findings.complain(
-        f"none of {rows} rows is complete; missing are {lacking or 'targets'}. Remove rare inputs, "
-        "or use other files"
+        f"none of {rows} rows is complete; missing are {lacking or 'targets'}. Remove inputs "
+        "that few rows have, or use other files"
     )
 
 

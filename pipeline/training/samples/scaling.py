@@ -44,12 +44,12 @@ def fit_variables(
 def _complaint(variable: SampleVariable, seen: Array) -> str | None:
     where = f"{variable.name} (column {variable.column!r})"
     if not seen.size:
-        return f"{where} has no value in any of them. Remove it, or use another split"
+        return f"{where} has no value in any row. Remove this variable, or use another split"
     if np.ptp(seen) <= CONSTANT * np.abs(seen).max():
         value = variable.transform.inverse(seen[0])
         return (
-            f"{where} is {value:g} in all {seen.size} of them, expected values that differ. "
-            "Remove it, or use another split"
+            f"{where} is {value:g} in all {seen.size} rows, expected values that differ. "
+            "Remove this variable, or use another split"
         )
     return None
 

@@ -75,7 +75,8 @@ def make_folds(samples: SampleSet, config: SplitsConfig) -> list[Split]:
     """Return ``splits.folds`` splits; each sample without a fixed part is tested once.
 
     Raises:
-        ConfigError: the folds are not set or lack units, or a split is refused (``make_split``).
+        ConfigError: ``splits.folds`` is not set, there are too few units, or a split is not
+            allowed.
     """
     if config.folds is None:
         raise table_error("splits.folds", "no number of folds, expected 2 or more. Set the number")
@@ -102,7 +103,7 @@ def make_folds(samples: SampleSet, config: SplitsConfig) -> list[Split]:
 
 
 def _free(samples: SampleSet) -> Integers:
-    """Return the indices of the samples for which the file sets no part."""
+    """Return the indices of the samples whose file has no key ``part``."""
     return np.flatnonzero(samples.fixed_parts == "").astype(np.int64)
 
 
@@ -136,7 +137,7 @@ def check_no_leakage(samples: SampleSet, split: Split, *, groups: bool = True) -
 
 
 def _units(samples: SampleSet, config: SplitsConfig) -> Integers:
-    """Return, for each sample, the number of the unit that it belongs to.
+    """Return, for each sample, the number of its unit.
 
     Units are numbered in the order of their values, so the parts do not depend on the row order.
     """
@@ -146,8 +147,8 @@ def _units(samples: SampleSet, config: SplitsConfig) -> Integers:
     if values is None:
         raise table_error(
             "splits.by",
-            f"{config.by}, but samples.{config.by} names no column. Set it, or set splits.by: "
-            "random if no two rows belong together",
+            f"{config.by}, but samples.{config.by} names no column. Name one, or set splits.by: "
+            "random if all rows are independent",
         )
     return np.asarray(np.unique(values, return_inverse=True)[1], dtype=np.int64)
 
@@ -200,7 +201,7 @@ def _nearer(sizes: Integers, start: int, end: int, rows: float) -> bool:
 
 
 def _even(sizes: Integers, folds: int, rng: np.random.Generator) -> Integers:
-    """Return the fold of each unit. Units are placed by size, each in the smallest fold so far."""
+    """Return the fold of each unit; large units go first, always into the smallest fold so far."""
     order = rng.permutation(len(sizes))
     order = order[np.argsort(-sizes[order], kind="stable")]
     rows = np.zeros(folds, dtype=np.int64)

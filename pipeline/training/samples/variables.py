@@ -80,7 +80,7 @@ def nearest_variable(
     """Return the index of the variable with the same quantity and the nearest wavelength.
 
     Returns:
-        The index, or None if no variable with this quantity is within ``tolerance_nm``.
+        The index, or None if no variable of this quantity is within ``tolerance_nm``.
     """
     distances = {
         place: abs((variable.wavelength_nm or 0.0) - (wanted.wavelength_nm or 0.0))

@@ -55,7 +55,7 @@ def open_journal(folder: Path, key: str) -> Iterator[Journal]:
         key: hash of everything that trials depend on; a journal with another key is refused.
 
     Raises:
-        ConfigError: the journal belongs to another search, is damaged, or is in use.
+        ConfigError: the journal was made by another search, is damaged, or is in use.
         OutputError: the folder cannot be written to.
     """
     path = folder / NAME
@@ -69,7 +69,8 @@ def open_journal(folder: Path, key: str) -> Iterator[Journal]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigError(
-                f"{path}: another search uses this journal. Wait for it, or choose another folder."
+                f"{path}: another search uses this journal. Wait until it ends, or choose another "
+                "folder."
             ) from None
         lines = _whole_lines(path, descriptor)
         if not lines:

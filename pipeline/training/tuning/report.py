@@ -77,7 +77,7 @@ def _short(value: Value | None) -> str:
 
 
 def trials_csv(tuned: TuningResult) -> str:
-    """Return a CSV text with one line per trial in the order of numbers; values have all digits."""
+    """Return a CSV text with one line per trial, ordered by number; values have all digits."""
     own = ("objective", "epochs", "best_epoch", "continues")
     rows = [
         {"trial": t.number, **{name: getattr(t, name) for name in own}, **t.values}

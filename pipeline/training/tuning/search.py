@@ -33,7 +33,7 @@ SEEDS_APART, TRIALS_APART = 10_000_019, 1_000
 MOST_SEEDS = 2**32
 LEAST_LOSS = 1e-30
 WORSE = 1.0
-"""Step in log10; 1 means that a diverged trial counts as ten times as bad as the worst other."""
+"""A diverged trial counts as worse than all others by this step in log10 (1 is a factor of 10)."""
 
 
 def search(
@@ -131,10 +131,10 @@ class _Hyperband(_Unsaved, keras_tuner.oracles.HyperbandOracle):  # type: ignore
         return sum(self._get_size(n, 0) for n in range(self._get_num_brackets()))
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """Propose the next trial, even if it is known, because each trial has a place in a bracket.
+        """Propose the next trial, even if the journal has it: each trial has a place in a bracket.
 
         Raises:
-            FatalError: the journal has the trial in another place; the cause is a ConfigError.
+            FatalError: the trial in the journal does not fit here; the cause is a ConfigError.
         """
         proposed = self._proposed(trial_id)
         done = self.journal.get(int(trial_id) + 1)
@@ -145,8 +145,8 @@ class _Hyperband(_Unsaved, keras_tuner.oracles.HyperbandOracle):  # type: ignore
             raise FatalError from ConfigError(
                 f"{self.journal.path}: found trial {done.number} with {done.epochs} epochs after "
                 f"trial {done.continues}, expected {own[f'{OWN}epochs']} epochs after "
-                f"{_continued(own)}. Another version of Keras Tuner made it. Start over with "
-                "--restart, or choose another folder."
+                f"{_continued(own)}. Another version of Keras Tuner made this trial. Start over "
+                "with --restart, or choose another folder."
             )
         # The values in the journal are used, even if a library now draws other numbers.
         return proposed | {"values": {**done.values, **own}}
@@ -210,8 +210,8 @@ def _check_room(combinations: float, drawn: int) -> None:
     if combinations < 2 * drawn:
         raise ConfigError(
             f"tune.space has {combinations:.0f} combinations, expected at least {2 * drawn}, "
-            f"because hyperband draws {drawn} different ones. Vary more, give ranges, lower "
-            "tune.epochs, raise tune.factor, or use method: random."
+            f"because hyperband draws {drawn} different ones. Vary more settings, give ranges, "
+            "lower tune.epochs, raise tune.factor, or use method: random."
         )
 
 
@@ -277,6 +277,6 @@ def _proposal(trial: Any, epochs: int, roots: dict[int, int]) -> Proposal:
 
 
 def _continued(own: Values) -> int | None:
-    """Return the number of the trial that is continued, or None if no trial is continued."""
+    """Return the number of the trial that this trial continues, or None if it is a new training."""
     before = own.get(f"{OWN}trial_id")
     return None if before is None else int(before) + 1

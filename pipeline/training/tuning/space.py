@@ -29,7 +29,7 @@ def check_space(recipe: TrainingConfig, space: Space) -> None:
 
 
 def largest(recipe: TrainingConfig, space: Space) -> Iterator[TrainingConfig]:
-    """Yield, for each activation, a recipe of the largest network of a space, to check it first."""
+    """Yield, for each activation, a recipe of the largest network in a space, for early checks."""
     values: dict[str, Any] = {}
     layers = len(recipe.network.hidden)
     if space.layers is not None:
