@@ -24,7 +24,7 @@ from pipeline.tables.expressions import Expression
 
 @dataclass(frozen=True)
 class ExpressionRule:
-    """Excludes a pixel where an expression is true; with NaN, every comparison but != is false."""
+    """Excludes pixels where an expression is true; comparisons with NaN are false, except !=."""
 
     name: str
     expression: Expression
@@ -49,7 +49,7 @@ class ExpressionRule:
 
         Raises:
             ConfigError: see :func:`parse_condition`, or the text uses no variable of the scene.
-            SceneError: the scene lacks a name in the text; the message lists the known names.
+            SceneError: the text has a name that the scene lacks; the message lists the known names.
         """
         expression, where = parse_condition(name, text), f"masks.expressions.{name}: {text!r}"
         if not expression.names:

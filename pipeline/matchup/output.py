@@ -39,7 +39,7 @@ class DescribedColumn:
 
 
 def matchup_table(found: Matchups, points: Points, config: MatchupConfig) -> SampleTable:
-    """Return a row for each match-up: first the scene's columns, then the points'."""
+    """Return a table with a row per match-up: columns of the scene, then columns of the points."""
     columns = _facts(found.rows, points, config) | _scene_values(found.rows, config.quantity)
     clashing = re.compile(rf"{re.escape(config.quantity)}_?\d.*")
     for name, values in points.carried.items():
@@ -197,7 +197,7 @@ def _mean_time(times: Any) -> np.datetime64:
 
 
 def _mean_pair(row: MatchupRow) -> Pair:
-    """Return the pair of a row; for averaged points, it has their mean distance and time."""
+    """Return the pair of a row; for several points, a pair with their mean distance and time."""
     pairs = [match.pair for match in row.matches]
     first = pairs[0]
     if len(pairs) == 1:

@@ -56,7 +56,7 @@ class WindowReader:
 
     @classmethod
     def of(cls, scene: xr.Dataset, config: MatchupConfig) -> "WindowReader":
-        """Prepare to read windows of a scene by a configuration.
+        """Prepare to read windows of a scene, as the configuration of a match-up requests.
 
         Raises:
             SceneError: the wavelength range contains no band, or the scene lacks a flag.

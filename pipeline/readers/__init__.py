@@ -38,7 +38,7 @@ class Reader(Protocol):
         """Open the scene lazily: only metadata is read.
 
         Raises:
-            SceneError: the file is damaged, or lacks what its format promises.
+            SceneError: the file is damaged, or lacks something that its format requires.
         """
         ...
 
@@ -93,7 +93,7 @@ def open_scene(
 
     Raises:
         UnknownFormatError: no reader recognises the content.
-        SceneError: the file is missing, damaged, or lacks what its format promises.
+        SceneError: the file is missing or damaged, or lacks something that its format requires.
         ConfigError: the reader does not exist, or does not have these options.
     """
     path = Path(path)

@@ -107,7 +107,7 @@ class CfNetcdf:
 
 
 def _plain_variables(file: FileVariables, mapping: FileMapping) -> dict[str, xr.DataArray]:
-    """Return all 2-D variables: mapped ones (tie points interpolated), others by their names."""
+    """Return all 2-D variables, mapped or not; variables on tie points are interpolated."""
     for scene_name, name in mapping.plain.items():
         if name in file.all:
             _check_plain_units(scene_name, name, file.all[name])
@@ -159,7 +159,7 @@ def _check_plain_units(scene_name: str, name: str, variable: xr.Variable) -> Non
 
 
 def _from_tie_points(ties: xr.Variable, file: FileVariables, *, wraps: bool) -> LazyArray:
-    """Interpolate a tie-point grid of SNAP, with a point every ``subsampling`` pixels."""
+    """Interpolate a tie-point grid of SNAP, which has a point every ``subsampling`` pixels."""
     interval, offset = (
         (float(ties.attrs[f"{what}_y"]), float(ties.attrs[f"{what}_x"]))
         for what in ("subsampling", "offset")
@@ -243,7 +243,7 @@ def _flags(file: FileVariables, flags: FlagVariable | None) -> dict[str, xr.Data
 
 
 def _masks(flags: FlagVariable, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """Return the configured masks in the type of the flags, whose sign bit may also be a flag."""
+    """Return the configured masks in the type of the flag variable; its sign bit may be a flag."""
     if dtype.kind not in "iu":
         raise SceneError(
             f"{flags.variable} is {dtype}, expected integers for flags. Correct "

@@ -82,7 +82,7 @@ def _layer(
 
 
 def _check_units(name: str, variable: Stored, entry: SpectralVariables, stored_as: str) -> None:
-    """Refuse a variable whose units are not those of its quantity."""
+    """Refuse a variable whose units differ from the units of its quantity."""
     stated = entry.units if entry.units is not None else variable.attrs.get("units")
     expected = quantities()[stored_as].units
     if stated is not None and factor_between(as_text(stated), expected) == 1.0:

@@ -1,7 +1,7 @@
 """GCOM-C/SGLI Level-2 water-leaving radiance (NWLR), HDF5, at 250 m and 1 km.
 
 ``Image_data/NWLR_380`` ... hold counts with two linear scales: ``Slope`` and ``Offset`` give
-radiance, ``Rrs_slope`` and ``Rrs_offset`` give remote sensing reflectance, which we read.
+radiance, ``Rrs_slope`` and ``Rrs_offset`` give remote sensing reflectance, which is read here.
 Geolocation and angles are on tie points in ``Geometry_data``.
 """
 

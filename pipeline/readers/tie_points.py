@@ -108,7 +108,7 @@ class TiePoints:
 
 
 def geometry_planes(layers: Mapping[str, LazyArray]) -> dict[str, xr.DataArray]:
-    """Return geolocation and angles, given by scene name, as variables of the scene.
+    """Return geolocation and angles, given by their names in the scene, as variables of the scene.
 
     The azimuths of sensor and sun become ``relative_azimuth``: sensor - 180 - sun, in [-180, 180).
     """
@@ -137,7 +137,7 @@ class _Once:
 
 
 def _cells(ties: Float64, positions: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], Float64]:
-    """Return each position's cell and place in the cell (0 to 1; above 1 beyond the last cell)."""
+    """Return cell and place in the cell (0 to 1; above 1 beyond the last cell) of each position."""
     cell = np.clip(np.searchsorted(ties, positions, side="right") - 1, 0, max(ties.size - 2, 0))
     if ties.size == 1:
         return cell, np.zeros(positions.size)

@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class BlockGrid:
-    """Blocks of ``chunk`` lines and pixels; those of the last row and column may be smaller."""
+    """Blocks of ``chunk`` lines and pixels; blocks in the last row or column may be smaller."""
 
     origin: tuple[int, int]
     """First line and pixel of the window in the scene."""

@@ -27,7 +27,7 @@ def read_lines(path: Path) -> list[str]:
     """Return the lines of a text file, gzipped or not, in UTF-8 or else Latin-1 (old files).
 
     Raises:
-        ConfigError: the file is damaged, or holds zero bytes.
+        ConfigError: the file is damaged, or contains null bytes.
     """
     data = path.read_bytes()
     try:
@@ -70,7 +70,7 @@ def split_rows(
     """Return the line number and the cells of each line that is not blank.
 
     Raises:
-        ConfigError: lines have more or fewer cells than the header; the message names them.
+        ConfigError: lines have more or fewer cells than the header; the message lists these lines.
     """
     rows = [(number, split_cells(line, delimiter)) for number, line in lines if line.strip()]
     wrong = [(number, len(cells)) for number, cells in rows if len(cells) != width]

@@ -92,7 +92,7 @@ class Evaluation:
     grammar: Grammar
 
     def value(self, node: ast.expr) -> Any:
-        """Return the value of a node; a node of any other kind is refused.
+        """Return the value of a node; a node that is not allowed is refused.
 
         Numbers are Python floats, which adopt the precision of an array. So ``Rrs_443 == 0.003`` is
         true for the float32 value nearest to 0.003.
@@ -189,7 +189,7 @@ def _expect(kind: str, value: Any) -> Any:
 
 
 def _apply(function: Function, *operands: Any) -> Any:
-    """Apply a function; plain numbers become float64, as Python's own may fail or never end."""
+    """Apply a function; plain numbers become float64, as Python's numbers may overflow or hang."""
     if any(isinstance(operand, np.ndarray) for operand in operands):
         return function(*operands)
     result = function(*map(np.float64, operands))

@@ -22,10 +22,11 @@ def read_netcdf(
     Args:
         path: the file; variables in groups are read like those of the root.
         missing: numbers that stand for a missing value, in addition to the file's fill values.
-        sample_dimension: dimension of the samples; by default the only one without wavelengths.
+        sample_dimension: dimension of the samples; by default, the only one that is not
+            wavelengths.
 
     Raises:
-        ConfigError: the file cannot be read, or several dimensions may be the samples.
+        ConfigError: the file cannot be read, or the dimension of the samples is ambiguous.
     """
     try:
         with netCDF4.Dataset(path) as file:
@@ -105,7 +106,7 @@ def _sample_dimension(name: str, variables: Mapping[str, Any], bands: set[str]) 
 def _columns(
     name: str, variable: Any, samples: str, bands: Mapping[str, Sequence[float]]
 ) -> dict[str, Column] | None:
-    """Return the columns of a variable along samples (and bands); None for other dimensions."""
+    """Return columns of a variable along samples (and bands); None if it has other dimensions."""
     dimensions = variable.dimensions
     if dimensions and dimensions[0] == samples and (len(dimensions) == 1 or _is_text(variable)):
         return {name: _decoded(variable)}

@@ -31,7 +31,7 @@ class Background:
     label: str
     colour: str
     mask_names: tuple[str, ...] = ()
-    """A pixel belongs here if the name of one of its mask bits contains one of these texts."""
+    """A pixel has this reason if the name of one of its mask bits contains one of these texts."""
 
 
 # Later ones cover earlier ones. They differ in grey as well: land is darker than any water.
