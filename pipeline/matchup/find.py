@@ -63,7 +63,7 @@ def find_matchups(
             continue
         near = len(found) + len(rejected)
         if near:
-            log.info("%s: %d points near, %d good windows", path.name, near, len(found))
+            log.info("%s: %d points are near, %d windows are good", path.name, near, len(found))
         considered += near
         matches += found
         rejections += rejected

@@ -213,7 +213,7 @@ def _recognised(path: Path, name: str, chosen: Reader | None) -> tuple[str, Read
     if chosen is not None:
         if chosen.recognises(path):
             return name, chosen
-        hint = "name a preset or give a mapping in its options" if name == "cf_netcdf" else ""
+        hint = "or name a preset or a mapping in reader.options" if name == "cf_netcdf" else ""
         raise SceneError(
             f"the file is not of this format; it is {content}. Correct reader.format, "
             f"{hint or 'or set it to auto'}."

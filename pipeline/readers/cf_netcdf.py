@@ -223,8 +223,8 @@ def _flags(file: FileVariables, flags: FlagVariable | None) -> dict[str, xr.Data
         return {}
     if flags.variable not in file.on_scene:
         raise SceneError(
-            f"no variable {flags.variable!r} for flags on lines and pixels; the variables there "
-            f"are {listed(file.on_scene)}. Correct reader.options.mapping.flags, or set it to "
+            f"no flag variable {flags.variable!r} on lines and pixels; the variables there are "
+            f"{listed(file.on_scene)}. Correct reader.options.mapping.flags, or set it to "
             "null for a scene without flags."
         )
     variable = file.on_scene[flags.variable]

@@ -111,7 +111,7 @@ class GeoTiff:
                 f"the bands have {f'units {stated!r}' if stated else 'no units'}, expected "
                 f"{expected!r} for {quantity}. State them as reader: {{format: geotiff, options: "
                 f"{{units: {expected}}}}} for {quantity}, or with {{stored_as: rho_w, units: '1'}} "
-                "for water-leaving reflectance, which becomes Rrs by 1/pi."
+                "for water-leaving reflectance, which is multiplied by 1/pi to get Rrs."
             )
 
     def _decoder(self, facts: "_RasterFacts", band: int, dtype: np.dtype[Any]) -> Decoder:
@@ -133,9 +133,9 @@ class GeoTiff:
         known = [nm for nm in found if nm > 0]
         if len(known) != count or len(found) != count:
             raise SceneError(
-                f"the file has {count} bands, but the wavelengths of {len(known)} are known. State "
-                "them in the file's order: reader: {format: geotiff, options: {wavelengths: [412, "
-                "443, ...]}}."
+                f"the file has {count} bands, but only {len(known)} wavelengths are known. State "
+                "all of them in the file's order: reader: {format: geotiff, options: {wavelengths: "
+                "[412, 443, ...]}}."
             )
         return found
 

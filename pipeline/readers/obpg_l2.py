@@ -177,7 +177,7 @@ def _control_points(path: Path, tie_shape: tuple[int, ...], pixels: int) -> TieP
     if found is None or np.size(found) != count:
         raise SceneError(
             f"navigation has {count} control points for {pixels} pixels, but the file does not say "
-            "where they are (cntl_pt_cols). Process the scene with a control point per pixel."
+            "where they are (cntl_pt_cols). Make a file with a control point for each pixel."
         )
     columns = np.ravel(found).astype(np.float64) - 1
     return TiePoints(np.arange(lines, dtype=np.float64), columns, (lines, pixels)).checked()

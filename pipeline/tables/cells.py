@@ -37,7 +37,7 @@ def read_lines(path: Path) -> list[str]:
     if b"\0" in data:
         raise table_error(
             path.name,
-            "holds zero bytes, expected text. If it is not text, name its format under "
+            "contains null bytes, expected text. If it is not text, name its format under "
             "samples.format; else save it as UTF-8",
         )
     try:

@@ -96,9 +96,9 @@ def _sample_dimension(name: str, variables: Mapping[str, Any], bands: set[str]) 
     if len(found) != 1:
         raise table_error(
             name,
-            f"{len(found)} dimensions could be that of the samples ({', '.join(sorted(found))}), "
-            "expected one. Name it under samples.sample_dimension. A dimension of wavelengths has "
-            "a variable of its name, in nm",
+            f"{len(found)} dimensions may be the samples ({', '.join(sorted(found))}), expected "
+            "one. Name this one under samples.sample_dimension. A dimension counts as wavelengths if a "
+            "variable with the same name holds them in nm",
         )
     return str(found.pop())
 

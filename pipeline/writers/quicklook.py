@@ -63,8 +63,8 @@ def draw_quicklook(product: Path, picture: Path, variables: tuple[str, ...] = ()
             loaded = _thinned(data)[[*names, "quality_flags", *GEOLOCATION]].load()
     except DAMAGE as error:
         raise SceneError(
-            f"{product.name}: cannot be read ({error}). Give a product of ocpipe run; if it "
-            "is one, it is damaged: make it again."
+            f"{product.name}: cannot be read ({error}). Give a product of ocpipe run. If it "
+            "is one, it is damaged; make it again."
         ) from error
     figure = _draw(loaded, names)
     try:
