@@ -17,7 +17,7 @@ Bool = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Dilated:
-    """Excludes pixels that lie at most ``radius`` lines and columns from one that a rule excludes.
+    """Excludes pixels at most ``radius`` lines and columns away from a pixel that a rule excludes.
 
     The neighbours of a pixel may be in another block or outside the window. Therefore, the grown
     mask is a separate layer, made before the scene is divided into blocks.
@@ -80,7 +80,7 @@ class _Grown(Generated):
 
 
 def dilate(mask: Bool, radius: int) -> Bool:
-    """Grow a mask: pixels at most ``radius`` lines and columns from a true pixel become True."""
+    """Grow a mask: all pixels within ``radius`` lines and columns of a true pixel become True."""
     grown = np.asarray(mask, dtype=bool)
     for axis in (0, 1):
         grown = _along(grown, radius, axis)

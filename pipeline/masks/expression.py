@@ -24,7 +24,7 @@ from pipeline.tables.expressions import Expression
 
 @dataclass(frozen=True)
 class ExpressionRule:
-    """Excludes pixels where an expression is true; comparisons with NaN are false, except !=."""
+    """Excludes pixels where an expression is true; with NaN, only the comparison != is true."""
 
     name: str
     expression: Expression

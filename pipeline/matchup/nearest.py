@@ -37,7 +37,7 @@ class NearestPixels:
 
 
 def nearest_pixels(scene: xr.Dataset, latitude: Array, longitude: Array) -> NearestPixels:
-    """Return the pixel nearest to each place (degrees), or the first of several equally near.
+    """Return the pixel nearest to each place (degrees); the first if several are equally near.
 
     Geolocation is read some lines at a time; pixels without a position are skipped.
     """

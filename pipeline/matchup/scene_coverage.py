@@ -77,7 +77,7 @@ class SceneCoverage:
 
 
 def _instant(attribute: Any) -> np.datetime64 | None:
-    """Return the time in an ISO 8601 attribute (UTC if no zone is given); None if it is no time."""
+    """Return the time in an ISO 8601 attribute (UTC if no zone is given); None if not a time."""
     try:
         parsed = datetime.datetime.fromisoformat(str(attribute).strip())
     except ValueError:

@@ -147,7 +147,7 @@ def _has_known_units(scene_name: str, variable: Stored) -> bool:
 
 
 def _check_plain_units(scene_name: str, name: str, variable: xr.Variable) -> None:
-    """Refuse a variable whose units in the file differ from those of the scene's quantity."""
+    """Refuse a variable whose units differ from the units of the quantity in the scene."""
     known = quantities().get(scene_name)
     stated = as_text(variable.attrs.get("units", "")).strip().lower()
     if known is None or not stated or factor_between(stated, known.units) == 1.0:

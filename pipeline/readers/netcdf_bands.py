@@ -90,9 +90,9 @@ def _check_units(name: str, variable: Stored, entry: SpectralVariables, stored_a
     found = "no units" if stated in (None, "") else f"units {as_text(stated)!r}"
     raise SceneError(
         f"{name} has {found}, expected {expected!r} for {stored_as}. Correct "
-        f"reader.options.mapping.spectral. If it is {stored_as} and its units in the file are wrong "
-        f"or missing, set units: {expected}. If it is water-leaving reflectance, set stored_as: "
-        "rho_w and units: '1'; it is then multiplied by 1/pi to get Rrs."
+        f"reader.options.mapping.spectral. If it is {stored_as} and the file's units are wrong or "
+        f"missing, set units: {expected}. If it is water-leaving reflectance, set stored_as: rho_w "
+        "and units: '1'; it is then multiplied by 1/pi to get Rrs."
     )
 
 

@@ -63,7 +63,7 @@ class Stored:
     axes: tuple[int, ...]
     """For each dimension, its axis in the stored array."""
     at: tuple[int, ...] = ()
-    """Position on each stored axis, used if the axis is not a dimension; if empty, all are 0."""
+    """Position on each stored axis, used only for axes that are not dimensions; () means all 0."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -81,7 +81,7 @@ class Stored:
         return dict(zip(self.dims, self.shape, strict=True))
 
     def on(self, *dims: str) -> "Stored":
-        """Return the variable with its dimensions in this order, without those of size one."""
+        """Return the variable with its dimensions in this order, without dimensions of size one."""
         return replace(self, dims=dims, axes=tuple(self.axes[self.dims.index(dim)] for dim in dims))
 
     @property
@@ -131,7 +131,7 @@ class Stored:
     def _pieces(
         self, region: Region
     ) -> Iterator[tuple[Chunk, tuple[Index, ...], tuple[Index, ...]]]:
-        """Yield each chunk that a region needs, and their common part as indices of both."""
+        """Yield each chunk that overlaps a region, with the place of the overlap in both."""
         along = [
             list(_met(index, self.chunks.shape[axis], self.chunks.chunk[axis]))
             for index, axis in zip(region, self.axes, strict=True)
@@ -173,7 +173,7 @@ def _loaded(chunks: ChunkedArray, offsets: tuple[int, ...]) -> Array:
 
 
 def _met(index: Index, size: int, chunk: int) -> Iterator[tuple[int, Index, Index]]:
-    """Yield, along an axis, the start of each chunk to read, and the parts of chunk and region."""
+    """Yield the start, the part in the chunk and the part in the region of each chunk to read."""
     if isinstance(index, slice):
         start, stop, _ = index.indices(size)
         for first in range(start // chunk * chunk, stop, chunk):
@@ -186,7 +186,7 @@ def _met(index: Index, size: int, chunk: int) -> Iterator[tuple[int, Index, Inde
 
 
 def _as_slice(positions: npt.NDArray[np.intp]) -> Index:
-    """Return a slice if positions are consecutive, because NumPy copies slices much faster."""
+    """Return positions as a slice if they are consecutive: NumPy copies slices much faster."""
     first, last = int(positions[0]), int(positions[-1])
     if np.array_equal(positions, np.arange(first, last + 1)):
         return slice(first, last + 1)

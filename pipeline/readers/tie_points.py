@@ -47,7 +47,7 @@ class TiePoints:
     def checked(self) -> "TiePoints":
         """Return the tie points; refuse them if they do not cover the scene.
 
-        Every pixel must lie between tie points, or less than one interval beyond the last ones.
+        Every pixel must lie between tie points, or less than one interval beyond the last of them.
         """
         for what, ties, size in zip(
             ("lines", "pixels"), (self.lines, self.pixels), self.shape, strict=True
@@ -137,7 +137,7 @@ class _Once:
 
 
 def _cells(ties: Float64, positions: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], Float64]:
-    """Return cell and place in the cell (0 to 1; above 1 beyond the last cell) of each position."""
+    """Return the cell of each position, and its place there (0 to 1; more after the last cell)."""
     cell = np.clip(np.searchsorted(ties, positions, side="right") - 1, 0, max(ties.size - 2, 0))
     if ties.size == 1:
         return cell, np.zeros(positions.size)

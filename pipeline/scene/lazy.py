@@ -203,7 +203,7 @@ def lazy(
 
 
 def lazy_array_of(variable: xr.Variable | xr.DataArray) -> LazyArray | None:
-    """Return the lazy array behind a variable (or a part of it) that ``lazy`` made; else None."""
+    """Return the lazy array of a variable (or part of it) made by ``lazy``; None for others."""
     indexable = variable.encoding.get("lazy_array")
     return indexable.array if isinstance(indexable, _Indexable) else None
 

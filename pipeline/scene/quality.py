@@ -51,7 +51,7 @@ class FlagTable:
     masks: tuple[int, ...]
     dtype: np.dtype[Any]
     exclusive: bool = False
-    """Whether the masks are the values of a class map; each pixel has exactly one of them."""
+    """Whether the masks are values of a class map, in which each pixel has exactly one value."""
 
     def attributes(self) -> dict[str, Any]:
         """Return the CF attributes of the variable; the masks have the variable's type."""

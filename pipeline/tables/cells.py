@@ -107,14 +107,14 @@ def typed(cells: Sequence[str], missing: Sequence[float]) -> Column:
 
 
 def without(values: Column, missing: Sequence[float]) -> Column:
-    """Return numbers, with NaN for the values that stand for missing."""
+    """Return numbers, with NaN in place of the numbers that mean missing."""
     if not missing or values.dtype.kind != "f":
         return values
     return np.where(np.isin(values, list(missing)), np.nan, values)
 
 
 def check_names(name: str, columns: Sequence[str]) -> list[str]:
-    """Return the names of columns; one without a name (pandas' index) is named by its position.
+    """Return the names of columns; a column without a name is named by its position.
 
     Raises:
         ConfigError: a name appears twice, or all names are numbers.

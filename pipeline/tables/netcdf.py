@@ -20,10 +20,9 @@ def read_netcdf(
     """Return the table in a netCDF file; ``Rrs(sample, wavelength)`` becomes ``Rrs_443`` ...
 
     Args:
-        path: the file; variables in groups are read like those of the root.
+        path: the file; variables in groups are read like variables in the root group.
         missing: numbers that stand for a missing value, in addition to the file's fill values.
-        sample_dimension: dimension of the samples; by default, the only one that is not
-            wavelengths.
+        sample_dimension: dimension of the samples; by default the only one without wavelengths.
 
     Raises:
         ConfigError: the file cannot be read, or the dimension of the samples is ambiguous.
@@ -97,8 +96,8 @@ def _sample_dimension(name: str, variables: Mapping[str, Any], bands: set[str]) 
         raise table_error(
             name,
             f"{len(found)} dimensions may be the samples ({', '.join(sorted(found))}), expected "
-            "one. Name this one under samples.sample_dimension. A dimension counts as wavelengths if a "
-            "variable with the same name holds them in nm",
+            "one. Name this one under samples.sample_dimension. A dimension counts as wavelengths "
+            "if a variable with the same name holds them in nm",
         )
     return str(found.pop())
 
