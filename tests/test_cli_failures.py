@@ -608,7 +608,7 @@ CONFIGS_SEEN_WITH_A_SCENE = {
     "unknown sensor": (CONFIG + "  sensor: MODS\n", ("'MODS'", "known are EPIC", "MODIS-Aqua")),
     "unknown reader": (
         CONFIG + "  reader: {format: obgp}\n",
-        ("'obgp'", "known are auto, obpg_l2"),
+        ("'obgp'", "known readers are auto, obpg_l2"),
     ),
     "two networks with the same outputs": (
         CONFIG.replace("]", ", {name: again, file: demo_iops.h5}]"),

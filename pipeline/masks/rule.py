@@ -1,4 +1,4 @@
-"""The interface of mask rules, and the request that they are made from."""
+"""The interface of mask rules, and the request from which they are made."""
 
 from dataclasses import dataclass
 from typing import Protocol

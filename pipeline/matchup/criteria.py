@@ -63,7 +63,7 @@ def least_valid(counted: int, config: MatchupConfig) -> int:
 
 
 def _excluded_counts(window: PixelWindow) -> str:
-    """Return how many pixels each mask excludes, as text: ``LAND 14, CLDICE 6, no value 2``."""
+    """Return how many pixels each mask excludes, such as ``LAND 14, CLDICE 6, no value 2``."""
     counts = {name: int(mask.sum()) for name, mask in window.excluded.items()}
     masked = np.logical_or.reduce([~window.counted, *window.excluded.values()])
     counts["not counted"] = int((~window.counted).sum())

@@ -1,4 +1,4 @@
-"""Tables of match-ups and rejections, which state the meaning of each column and the settings."""
+"""Tables of match-ups and rejections, with the meaning of each column and the settings."""
 
 import json
 import re
@@ -51,7 +51,7 @@ def matchup_table(found: Matchups, points: Points, config: MatchupConfig) -> Sam
 
 
 def rejection_table(found: Matchups, points: Points, config: MatchupConfig) -> SampleTable:
-    """Return a row for each reason to reject a pair, or a point without position or time."""
+    """Return a table with a row for each reason to reject a pair or an incomplete point."""
     listed = [(rejection, reason) for rejection in found.rejections for reason in rejection.reasons]
     reasons = [reason for _, reason in listed]
     at = [rejection.point for rejection, _ in listed]

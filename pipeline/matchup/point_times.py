@@ -50,8 +50,8 @@ def time_columns(table: Table, configured: TimeColumns) -> dict[str, str]:
             return {key: column for key in keys if (column := usual[key]) is not None}
     raise table_error(
         table.name,
-        "no columns of time: expected datetime, or date and time, or year, month, day and hour; "
-        f"{columns}. Name them in points.time",
+        "no columns with the time: expected datetime, or date and time, or year, month, day and "
+        f"hour; {columns}. Name them in points.time",
     )
 
 

@@ -175,7 +175,7 @@ def check_reader(choice: ReaderChoice) -> Reader | None:
         return None
     if name not in READERS and name not in added_readers():
         raise ConfigError(
-            f"unknown reader {name!r}; known are auto, {', '.join(_known())}. Correct "
+            f"unknown reader {name!r}; known readers are auto, {', '.join(_known())}. Correct "
             "reader.format."
         )
     reader = READERS[name] if name in READERS else added_readers()[name]

@@ -4,7 +4,7 @@ HDF5 does everything under one lock, including decompression, so a second thread
 only the compressed bytes are fetched under that lock. This module takes h5py's own lock, because
 h5py below 3.16 reads direct chunks without it. The calling thread inflates and unshuffles the
 bytes. Chunks with any other filter are read by the HDF5 library. libdeflate inflates zlib streams
-faster than the other libraries measured here (twice as fast as ISA-L), and imagecodecs is the
+faster than all other libraries that were measured (twice as fast as ISA-L); imagecodecs is the
 best-maintained package that contains it.
 """
 
@@ -60,7 +60,7 @@ class Hdf5Chunks:
                 raise
             raise OSError(
                 f"{self.name} is compressed by HDF5 filter {', '.join(missing)}, which is not "
-                "installed; h5repack -f GZIP=4 rewrites the file without it"
+                "installed; to rewrite the file without this filter, use h5repack -f GZIP=4"
             ) from error
 
     @property

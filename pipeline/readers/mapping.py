@@ -121,7 +121,7 @@ class FileMapping(Strict):
     title: str = ""
     recognise: Recognition | None = None
     groups: tuple[str, ...] = ()
-    """Groups whose variables are read as well, as ``group/variable``."""
+    """Groups whose variables are also read, under names such as ``group/variable``."""
     latitude: str = "latitude"
     longitude: str = "longitude"
     spectral: tuple[SpectralVariables, ...] = Field(min_length=1)
@@ -152,7 +152,7 @@ class NetcdfOptions(ReaderOptions):
     @classmethod
     def _is_known(cls, name: str | None) -> str | None:
         if name is not None and name not in presets():
-            raise ValueError(f"unknown preset; known are {', '.join(presets())}")
+            raise ValueError(f"unknown preset; known presets are {', '.join(presets())}")
         return name
 
     @field_validator("mapping")

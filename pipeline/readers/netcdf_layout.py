@@ -75,7 +75,7 @@ def _lines_and_pixels(
     if is_2d and flat[0].dims[0] != flat[0].dims[1]:
         return str(flat[0].dims[0]), str(flat[0].dims[1]), (flat[0].shape[0], flat[0].shape[1])
     raise SceneError(
-        f"{mapping.latitude} is on {_dims(latitude)} and {mapping.longitude} on "
+        f"{mapping.latitude} is on {_dims(latitude)}, and {mapping.longitude} is on "
         f"{_dims(longitude)}. Expected 1-D variables on two different dimensions (a map), or 2-D "
         "variables on the same two dimensions (a swath). Station data cannot be read; for other "
         "files, correct reader.options.mapping."

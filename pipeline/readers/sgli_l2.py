@@ -64,7 +64,7 @@ class SgliOptions(ReaderOptions):
     @classmethod
     def _is_known(cls, name: str | None) -> str | None:
         if name is not None and name not in _qa_table()["layouts"]:
-            raise ValueError(f"unknown layout; known are {', '.join(_qa_table()['layouts'])}")
+            raise ValueError(f"unknown layout, expected one of {', '.join(_qa_table()['layouts'])}")
         return name
 
 

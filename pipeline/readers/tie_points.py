@@ -64,7 +64,7 @@ class TiePoints:
         """Interpolate values at the tie points to every pixel, float32.
 
         Args:
-            ties: values with shape (lines, pixels); all are read as soon as a pixel is needed.
+            ties: values with shape (lines, pixels), all read as soon as a pixel is needed.
             wraps: whether the values are degrees that wrap at 360; the result is then in
                 [-180, 180).
         """

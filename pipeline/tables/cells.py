@@ -37,8 +37,8 @@ def read_lines(path: Path) -> list[str]:
     if b"\0" in data:
         raise table_error(
             path.name,
-            "contains null bytes, expected text. If it is not text, name its format under "
-            "samples.format; else save it as UTF-8",
+            "contains null bytes, expected text. If it is text, save it as UTF-8; if it is not, "
+            "name its format under samples.format",
         )
     try:
         return data.decode("utf-8-sig").splitlines()

@@ -75,7 +75,7 @@ PIXELS = Grammar(
     _FUNCTIONS,
 )
 COLUMNS = Grammar(
-    "names of columns (in `backticks` if they hold other signs than _), numbers, 'text', "
+    "names of columns (in `backticks` if they contain signs other than _), numbers, 'text', "
     "+ - * / // % **, < <= > >= == !=, in ['a', 'b'], and, or, not, "
     + ", ".join(_FUNCTIONS_OF_COLUMNS),
     _ARITHMETIC | {ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod},
@@ -189,7 +189,7 @@ def _expect(kind: str, value: Any) -> Any:
 
 
 def _apply(function: Function, *operands: Any) -> Any:
-    """Apply a function; plain numbers become float64, as Python's numbers may overflow or hang."""
+    """Apply a function; plain numbers become float64, because Python's may fail or take forever."""
     if any(isinstance(operand, np.ndarray) for operand in operands):
         return function(*operands)
     result = function(*map(np.float64, operands))

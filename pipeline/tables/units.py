@@ -1,4 +1,4 @@
-"""Converts units in the spellings of files: ``1/sr``, ``sr^-1`` and ``sr-1`` are the same."""
+"""Converts units in the spellings that files use: ``1/sr``, ``sr^-1`` and ``sr-1`` are the same."""
 
 import functools
 import logging

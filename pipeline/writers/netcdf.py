@@ -88,7 +88,7 @@ def write_product(
     progress: Callable[[int, int], None] | None = None,
     lease: str = "",
 ) -> Tally:
-    """Write a product block by block, as the blocks arrive.
+    """Write a product block by block, in the order in which the blocks arrive.
 
     Args:
         products: variables on (y, x) with their attributes (their values are not used), and the
