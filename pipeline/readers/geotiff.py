@@ -40,7 +40,7 @@ class GeoTiffOptions(ReaderOptions):
 
     quantity: Spectral = "Rrs"
     stored_as: Spectral | None = None
-    """Quantity in the file, if the scene has another; rho_w is converted by Rrs = rho_w / pi."""
+    """Quantity in the file, if it is not ``quantity``; rho_w is converted by Rrs = rho_w / pi."""
     units: str | None = None
     """Units of the bands; required if the file does not state them."""
     wavelengths: tuple[Wavelength, ...] = ()
@@ -133,9 +133,9 @@ class GeoTiff:
         known = [nm for nm in found if nm > 0]
         if len(known) != count or len(found) != count:
             raise SceneError(
-                f"the file has {count} bands, but only {len(known)} wavelengths are known. State "
-                "all of them in the file's order: reader: {format: geotiff, options: {wavelengths: "
-                "[412, 443, ...]}}."
+                f"the file has {count} bands, but {len(known)} wavelengths are known. State one "
+                "for each band, in the file's order: reader: {format: geotiff, options: "
+                "{wavelengths: [412, 443, ...]}}."
             )
         return found
 

@@ -189,7 +189,7 @@ def _expect(kind: str, value: Any) -> Any:
 
 
 def _apply(function: Function, *operands: Any) -> Any:
-    """Apply a function; plain numbers become float64, because Python's may fail or take forever."""
+    """Apply a function; plain numbers become float64, because Python's own may fail or hang."""
     if any(isinstance(operand, np.ndarray) for operand in operands):
         return function(*operands)
     result = function(*map(np.float64, operands))
