@@ -586,7 +586,7 @@ EXPRESSIONS = {
     "text": ("Rrs_443 > 'a'", "not allowed"),
     "syntax": ("Rrs_443 >", "not an expression"),
     "no condition": ("Rrs_443 + 1", "not a condition"),
-    "no name": ("1 > 0", "names nothing of the scene"),
+    "no name": ("1 > 0", "uses no variable of the scene"),
     "very deep": ("-" * 5000 + "Rrs_443 > 0", "not an expression"),
 }
 
@@ -608,7 +608,7 @@ CONFIGS_SEEN_WITH_A_SCENE = {
     "unknown sensor": (CONFIG + "  sensor: MODS\n", ("'MODS'", "known are EPIC", "MODIS-Aqua")),
     "unknown reader": (
         CONFIG + "  reader: {format: obgp}\n",
-        ("'obgp'", "known are auto, obpg_l2"),
+        ("'obgp'", "known readers are auto, obpg_l2"),
     ),
     "two networks with the same outputs": (
         CONFIG.replace("]", ", {name: again, file: demo_iops.h5}]"),

@@ -45,8 +45,8 @@ def make_rules(
     twice = repeated(names)
     if twice:
         raise ConfigError(
-            f"two mask rules are called {twice}, but the name of a rule is the name of "
-            "its bit. Rename the expression, or leave one out."
+            f"two mask rules are called {twice}, but every rule must have its own name. "
+            "Rename the expression, or remove one of the two rules."
         )
     unknown = sorted(set(rules.dilate) - set(names) - set(rules.flags_if_present))
     if unknown:
@@ -56,8 +56,8 @@ def make_rules(
         )
     if len(bound) > MOST_MASK_RULES:
         raise ConfigError(
-            f"found {len(bound)} mask rules, at most {MOST_MASK_RULES} fit into quality_flags. "
-            "Join some of them in one expression, or list flags under keep_flags."
+            f"found {len(bound)} mask rules, but at most {MOST_MASK_RULES} fit into "
+            "quality_flags. Join some of them in one expression, or list flags under keep_flags."
         )
     return tuple(
         Dilated(rule, rules.dilate[rule.name]) if rule.name in rules.dilate else rule

@@ -28,7 +28,7 @@ class Dilated:
 
     @property
     def name(self) -> str:
-        """Name of the rule that grows."""
+        """Name of the rule whose mask grows."""
         return self.rule.name
 
     @property
@@ -46,7 +46,7 @@ class Dilated:
         return np.asarray(block[self.layer].values, dtype=bool)
 
     def grown(self, scene: xr.Dataset) -> xr.DataArray:
-        """Return the grown mask (y, x) as a lazy array, read with a margin of ``radius``."""
+        """Return the grown mask (y, x), lazily; its layers are read with a margin of ``radius``."""
         layers = select_layers(scene, self.rule.needs, with_states=self.rule.needs)
         shape = (scene.sizes["y"], scene.sizes["x"])
 
@@ -80,7 +80,7 @@ class _Grown(Generated):
 
 
 def dilate(mask: Bool, radius: int) -> Bool:
-    """Return True within ``radius`` lines and pixels (a square) of the true pixels of a mask."""
+    """Grow a mask: all pixels within ``radius`` lines and columns of a true pixel become True."""
     grown = np.asarray(mask, dtype=bool)
     for axis in (0, 1):
         grown = _along(grown, radius, axis)

@@ -24,7 +24,7 @@ from pipeline.tables.expressions import Expression
 
 @dataclass(frozen=True)
 class ExpressionRule:
-    """Excludes a pixel where an expression is true; with NaN, every comparison but != is false."""
+    """Excludes pixels where an expression is true; with NaN, only the comparison != is true."""
 
     name: str
     expression: Expression
@@ -49,13 +49,13 @@ class ExpressionRule:
 
         Raises:
             ConfigError: see :func:`parse_condition`, or the text uses no variable of the scene.
-            SceneError: the scene lacks a name in the text; the message lists the known names.
+            SceneError: the text has a name that the scene lacks; the message lists the known names.
         """
         expression, where = parse_condition(name, text), f"masks.expressions.{name}: {text!r}"
         if not expression.names:
             raise ConfigError(
-                f"{where} names nothing of the scene, so it is the same for all pixels. Use a name "
-                "such as solar_zenith."
+                f"{where} uses no variable of the scene, so its result is the same for all pixels. "
+                "Use a name such as solar_zenith."
             )
         found = {each: _find(each, scene, tolerance_nm, where) for each in expression.names}
         return cls(name, expression, found)
@@ -99,5 +99,5 @@ def _find(name: str, scene: xr.Dataset, tolerance_nm: float, where: str) -> Band
     hint = next((f" Did you mean {other}?" for other in known if other.lower() in close), "")
     raise SceneError(
         f"{where}: unknown name {name!r}; the scene has {', '.join(known)}.{hint} "
-        "Flags are named under masks.flags."
+        "To mask by flags, list them under masks.flags."
     )

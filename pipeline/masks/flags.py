@@ -25,7 +25,7 @@ class FlagRule:
 
     @classmethod
     def requested(cls, request: Request) -> Iterator["FlagRule"]:
-        """Yield a rule for each flag, then one rule (``unless_WATER_or_ICE``) for all kept flags.
+        """Yield a rule for each flag, and one rule (``unless_WATER_or_ICE``) for ``keep_flags``.
 
         Raises:
             SceneError: the scene lacks a flag; the message lists the flags of the scene.

@@ -1,4 +1,4 @@
-"""The interface of mask rules, and the request that they are made from."""
+"""The interface of mask rules, and the request from which they are made."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,7 +21,7 @@ class Request:
     inputs: tuple[Band, ...]
     """Input bands of the networks of the run, for rules about values."""
     tolerance_nm: float
-    """Largest distance (nm) of a band named in an expression from a band of the scene."""
+    """Largest allowed distance (nm) between a band in an expression and a band of the scene."""
 
 
 class MaskRule(Protocol):
@@ -29,7 +29,7 @@ class MaskRule(Protocol):
 
     @property
     def name(self) -> str:
-        """The rule's name: the bit of the rule ``LAND`` is ``masked_LAND``."""
+        """Name of the rule; the bit of a rule ``LAND`` is called ``masked_LAND``."""
         ...
 
     @property

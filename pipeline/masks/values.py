@@ -26,7 +26,7 @@ VALUE_RULES: dict[str, Condition] = {
 
 @dataclass(frozen=True)
 class ValueRule:
-    """Excludes a pixel where any input band of the run meets a condition."""
+    """Excludes pixels at which any input band of the run meets a condition."""
 
     name: str
     condition: Condition

@@ -34,7 +34,7 @@ class Judgement:
 
 
 def judge(window: PixelWindow, bands: tuple[Band, ...], config: MatchupConfig) -> Judgement:
-    """Judge a window by all criteria; judge uniformity only if enough pixels are valid."""
+    """Judge a window by all criteria; uniformity is judged only if enough pixels are valid."""
     counted, valid = int(window.counted.sum()), int(window.valid.sum())
     needed = least_valid(counted, config)
     statistics = {
@@ -56,14 +56,14 @@ def judge(window: PixelWindow, bands: tuple[Band, ...], config: MatchupConfig) -
 
 
 def least_valid(counted: int, config: MatchupConfig) -> int:
-    """Return how many pixels of a window must be valid: at least one."""
+    """Return how many pixels of a window must be valid; the number is never below one."""
     share = counted * config.valid.share
     least = math.floor(share) + 1 if config.valid.more_than else math.ceil(share)
     return max(least, 1)
 
 
 def _excluded_counts(window: PixelWindow) -> str:
-    """Return how many pixels each mask excludes, as ``LAND 14, CLDICE 6, no value 2``."""
+    """Return how many pixels each mask excludes, such as ``LAND 14, CLDICE 6, no value 2``."""
     counts = {name: int(mask.sum()) for name, mask in window.excluded.items()}
     masked = np.logical_or.reduce([~window.counted, *window.excluded.values()])
     counts["not counted"] = int((~window.counted).sum())
@@ -73,7 +73,7 @@ def _excluded_counts(window: PixelWindow) -> str:
 
 
 def _zeniths(window: PixelWindow, config: MatchupConfig) -> tuple[list[Reason], list[str]]:
-    """Return the zenith angles that are too large as reasons, and the angles that are missing."""
+    """Return a reason for each zenith angle that is too large, and the names of missing angles."""
     reasons, not_applied = [], []
     for name in ZENITHS:
         limit: float | None = getattr(config, f"{name}_max")

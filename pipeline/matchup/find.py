@@ -29,7 +29,7 @@ class Matchups:
     failed: int
     """Number of scenes that could not be read."""
     not_considered: int
-    """Number of pairs too far apart to be listed."""
+    """Number of pairs that are not listed because point and scene are too far apart."""
 
 
 def find_matchups(
@@ -44,7 +44,7 @@ def find_matchups(
         points: the points.
         scenes: files of the scenes.
         config: the criteria of a match-up.
-        report: called with the error of each unreadable scene; other scenes are processed.
+        report: called with the error of each unreadable scene; all other scenes are used.
 
     Raises:
         ConfigError: a reader or a mask is unknown, or two scenes have the same name.
@@ -63,7 +63,7 @@ def find_matchups(
             continue
         near = len(found) + len(rejected)
         if near:
-            log.info("%s: %d points near, %d good windows", path.name, near, len(found))
+            log.info("%s: %d points are near, %d windows are good", path.name, near, len(found))
         considered += near
         matches += found
         rejections += rejected

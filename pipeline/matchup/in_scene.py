@@ -94,7 +94,7 @@ def hours_after(times: Times, coverage: SceneCoverage) -> Array:
 def _pairs(
     scene: xr.Dataset, facts: SceneFacts, points: Points, config: MatchupConfig
 ) -> Iterator[Pair]:
-    """Yield pairs whose point is near in time and may be near in place, with the nearest pixel."""
+    """Yield the pairs near in time and possibly near in place, each with its nearest pixel."""
     hours = hours_after(points.times, facts.coverage)
     near = points.placed & points.timed
     near &= np.isnan(hours) | (np.abs(hours) <= max(config.considered.hours, config.hours))
@@ -117,7 +117,7 @@ def _pairs(
 
 
 def _time_reasons(pair: Pair, config: MatchupConfig) -> list[Reason]:
-    """Return the reasons to reject a pair because of its times."""
+    """Return the reasons to reject a pair because of the times of its point and its scene."""
     if math.isnan(pair.hours):
         return [Reason(SCENE_WITHOUT_TIME)]
     reasons = []

@@ -21,7 +21,7 @@ EARTH_RADIUS_KM = 6371.0
 TILE = 32
 """Number of lines in a tile, and number of pixels in each line of a tile."""
 NUMBERS_AT_ONCE = 1_000_000
-"""Approximate number of latitudes and longitudes together that are in memory at a time."""
+"""Approximate number of values (latitudes plus longitudes) that are in memory at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class NearestPixels:
 
 
 def nearest_pixels(scene: xr.Dataset, latitude: Array, longitude: Array) -> NearestPixels:
-    """Return the pixel nearest to each place (degrees); of equally near pixels, the first.
+    """Return the pixel nearest to each place (degrees); the first if several are equally near.
 
     Geolocation is read some lines at a time; pixels without a position are skipped.
     """
@@ -79,7 +79,7 @@ def _arc_km(squared_chord: Array) -> Array:
 
 
 def _boxes(pixels: Array) -> tuple[Array, Array]:
-    """Return the corners of the box around each tile, shape (tiles down, tiles across, 3)."""
+    """Return two corners of the box around each tile, shape (tiles down, tiles across, 3)."""
     starts = [np.arange(0, size, TILE) for size in pixels.shape[:2]]
 
     def reduced(function: np.ufunc) -> Array:
@@ -93,7 +93,7 @@ def _boxes(pixels: Array) -> tuple[Array, Array]:
 def _search(
     pixels: Array, lowest: Array, highest: Array, place: Array, best: float
 ) -> tuple[float, int, int] | None:
-    """Return squared chord, line and pixel of a pixel; None if no pixel is nearer than ``best``."""
+    """Return squared chord, line and column of the nearest pixel; None if ``best`` is nearer."""
     outside = np.maximum(np.maximum(lowest - place, place - highest), 0)
     bounds = (outside**2).sum(axis=-1)
     found = None
@@ -113,7 +113,7 @@ def _search(
 
 
 def pixel_diagonal_km(scene: xr.Dataset, line: int, pixel: int) -> float:
-    """Return the diagonal of a pixel: the largest distance to one of its neighbours.
+    """Return the largest distance (km) between a pixel and one of its neighbours.
 
     NaN if no neighbour has a position.
     """

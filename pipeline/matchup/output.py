@@ -1,4 +1,4 @@
-"""Tables of match-ups and rejections, which state the meaning of each column and the settings."""
+"""Tables of match-ups and rejections, with the meaning of each column and the settings."""
 
 import json
 import re
@@ -39,7 +39,7 @@ class DescribedColumn:
 
 
 def matchup_table(found: Matchups, points: Points, config: MatchupConfig) -> SampleTable:
-    """Return a row for each match-up: first the scene's columns, then the points'."""
+    """Return a table with a row per match-up: columns of the scene, then columns of the points."""
     columns = _facts(found.rows, points, config) | _scene_values(found.rows, config.quantity)
     clashing = re.compile(rf"{re.escape(config.quantity)}_?\d.*")
     for name, values in points.carried.items():
@@ -51,7 +51,7 @@ def matchup_table(found: Matchups, points: Points, config: MatchupConfig) -> Sam
 
 
 def rejection_table(found: Matchups, points: Points, config: MatchupConfig) -> SampleTable:
-    """Return a row for each reason to reject a pair, or a point without position or time."""
+    """Return a table with a row for each reason to reject a pair or an incomplete point."""
     listed = [(rejection, reason) for rejection in found.rejections for reason in rejection.reasons]
     reasons = [reason for _, reason in listed]
     at = [rejection.point for rejection, _ in listed]
@@ -197,7 +197,7 @@ def _mean_time(times: Any) -> np.datetime64:
 
 
 def _mean_pair(row: MatchupRow) -> Pair:
-    """Return the pair of a row; for averaged points, it has their mean distance and time."""
+    """Return the pair of a row; for several points, a pair with their mean distance and time."""
     pairs = [match.pair for match in row.matches]
     first = pairs[0]
     if len(pairs) == 1:

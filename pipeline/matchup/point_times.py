@@ -50,19 +50,19 @@ def time_columns(table: Table, configured: TimeColumns) -> dict[str, str]:
             return {key: column for key in keys if (column := usual[key]) is not None}
     raise table_error(
         table.name,
-        "no columns of time: expected datetime, or date and time, or year, month, day and hour; "
-        f"{columns}. Name them in points.time",
+        "no columns with the time: expected datetime, or date and time, or year, month, day and "
+        f"hour; {columns}. Name them in points.time",
     )
 
 
 def usual_column(table: Table, names: Iterable[str]) -> str | None:
-    """Return the column for the first of these lower-case names that the table has, in any case."""
+    """Return the column for the first of these names that exists; ``LAT`` counts as ``lat``."""
     by_lower = {name.lower(): name for name in reversed(list(table.columns))}
     return next((by_lower[name] for name in names if name in by_lower), None)
 
 
 def read_times(table: Table, columns: Mapping[str, str]) -> tuple[Times, Texts]:
-    """Return times in UTC with shape (points,), NaT where missing, and their texts in the table.
+    """Return times (UTC, NaT if missing) and their texts in the table, each with shape (points,).
 
     A date without a time of day becomes NaT, because its distance in time from a scene is unknown.
 
@@ -101,7 +101,7 @@ def _since_midnight(hours: Array, minutes: Array, seconds: Array) -> Any:
 
 
 def _from_parts(table: Table, columns: Mapping[str, str]) -> tuple[Times, Texts]:
-    """Return times from year, month, day and hour; minutes and seconds without a column are 0."""
+    """Return times from year, month, day and hour; minutes or seconds are 0 without a column."""
     parts = {key: table.numbers(column) for key, column in columns.items()}
     none = np.zeros(len(table))
     clock = _since_midnight(parts["hour"], *(parts.get(key, none) for key in OPTIONAL))

@@ -56,10 +56,10 @@ class Points:
 
 
 def read_points(path: Path | str, config: PointsConfig) -> Points:
-    """Read the points from a file in any format of samples.
+    """Read the points from a file in any of the formats for samples.
 
     Raises:
-        ConfigError: the file cannot be read, a column is missing, or holds text instead of numbers.
+        ConfigError: the file cannot be read, or a column is missing or holds text, not numbers.
     """
     table = read_table(
         path,
@@ -95,7 +95,7 @@ def read_points(path: Path | str, config: PointsConfig) -> Points:
 
 
 def _place_column(table: Table, key: str, configured: str | None) -> str:
-    """Return the configured latitude or longitude column, else one with a usual name (any case)."""
+    """Return the configured latitude or longitude column, or else a column with a usual name."""
     if configured is not None and configured in table.columns:
         return configured
     columns = f"the table has {listed(list(table.columns), 20)}"

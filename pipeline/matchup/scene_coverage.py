@@ -77,7 +77,7 @@ class SceneCoverage:
 
 
 def _instant(attribute: Any) -> np.datetime64 | None:
-    """Return the time of an ISO 8601 attribute, in UTC by default, or None if it is not a time."""
+    """Return the time in an ISO 8601 attribute (UTC if no zone is given); None if not a time."""
     try:
         parsed = datetime.datetime.fromisoformat(str(attribute).strip())
     except ValueError:

@@ -25,9 +25,9 @@ class MatchupRow:
 
 
 def nearest_in_time(matches: Sequence[Match]) -> tuple[list[Match], list[Rejection]]:
-    """Return the match of each point that is nearest in time, and reject its other matches.
+    """For each point, return the match nearest in time and reject the other matches.
 
-    If several are equally near in time, the nearest in place is kept, or else the first.
+    If several matches are equally near in time, the one nearest in place is kept, or the first.
     """
     by_point: dict[int, list[Match]] = defaultdict(list)
     for match in matches:

@@ -21,7 +21,7 @@ class Statistic:
 
     @property
     def variation(self) -> float:
-        """Coefficient of variation, deviation / abs(value); infinite if the value is zero."""
+        """Coefficient of variation (deviation / abs(value)); infinite if the value is zero."""
         if self.value == 0:
             return float("inf") if self.deviation > 0 else float("nan")
         return self.deviation / abs(self.value)
@@ -37,9 +37,9 @@ def statistic_of(
 
     Args:
         values: a band's values at the valid pixels, with shape (pixels,).
-        least: required number of finite values, at least one; with fewer, the value is NaN.
-        outlier_deviations: number of standard deviations; values farther than this from the mean
-            are removed, once. With None, all values are kept.
+        least: required number of finite values, at least one; ``value`` is NaN if there are fewer.
+        outlier_deviations: values more than this number of standard deviations from the mean are
+            removed, once. With None, all values are kept.
         kind: the statistic to compute as ``value``.
     """
     kept = values[np.isfinite(values)]

@@ -46,14 +46,14 @@ def warnings_of(found: Matchups, config: MatchupConfig) -> Iterator[str]:
     for name, count in missing.items():
         yield (
             f"{name} could not be judged in {_plural(count, 'match-up')} because the scene lacks "
-            "the data (column not_applied)"
+            "the data (see column not_applied)"
         )
     insitu = config.points.brdf_correction
     states = Counter(match.pair.scene.brdf_correction for match in first)
     for state, count in states.items():
         corrections = (
-            f"{_plural(count, 'match-up')}: the BRDF correction of the scene is {state}, that of "
-            f"the in-situ data is {insitu}"
+            f"{_plural(count, 'match-up')}: the BRDF correction is {state} in the scene and "
+            f"{insitu} in the in-situ data"
         )
         if "unknown" in (state, insitu):
             yield (

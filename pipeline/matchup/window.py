@@ -56,7 +56,7 @@ class WindowReader:
 
     @classmethod
     def of(cls, scene: xr.Dataset, config: MatchupConfig) -> "WindowReader":
-        """Prepare to read windows of a scene by a configuration.
+        """Prepare to read windows of a scene, as the configuration of a match-up requests.
 
         Raises:
             SceneError: the wavelength range contains no band, or the scene lacks a flag.
@@ -119,7 +119,8 @@ def _bands(scene: xr.Dataset, quantity: str, span: tuple[float, float]) -> tuple
     twice = repeated([band.name for band in bands])
     if twice:
         raise SceneError(
-            f"two bands have the same name ({twice}) in whole nanometres. Narrow wavelengths_nm."
+            f"two bands have the same name ({twice}) after rounding to whole nanometres. Choose a "
+            "smaller range of wavelengths_nm."
         )
     return bands
 

@@ -38,7 +38,7 @@ class Reader(Protocol):
         """Open the scene lazily: only metadata is read.
 
         Raises:
-            SceneError: the file is damaged, or lacks what its format promises.
+            SceneError: the file is damaged, or lacks something that its format requires.
         """
         ...
 
@@ -93,7 +93,7 @@ def open_scene(
 
     Raises:
         UnknownFormatError: no reader recognises the content.
-        SceneError: the file is missing, damaged, or lacks what its format promises.
+        SceneError: the file is missing or damaged, or lacks something that its format requires.
         ConfigError: the reader does not exist, or does not have these options.
     """
     path = Path(path)
@@ -175,7 +175,7 @@ def check_reader(choice: ReaderChoice) -> Reader | None:
         return None
     if name not in READERS and name not in added_readers():
         raise ConfigError(
-            f"unknown reader {name!r}; known are auto, {', '.join(_known())}. Correct "
+            f"unknown reader {name!r}; known readers are auto, {', '.join(_known())}. Correct "
             "reader.format."
         )
     reader = READERS[name] if name in READERS else added_readers()[name]
@@ -213,7 +213,7 @@ def _recognised(path: Path, name: str, chosen: Reader | None) -> tuple[str, Read
     if chosen is not None:
         if chosen.recognises(path):
             return name, chosen
-        hint = "name a preset or give a mapping in its options" if name == "cf_netcdf" else ""
+        hint = "or name a preset or a mapping in reader.options" if name == "cf_netcdf" else ""
         raise SceneError(
             f"the file is not of this format; it is {content}. Correct reader.format, "
             f"{hint or 'or set it to auto'}."

@@ -107,7 +107,7 @@ class CfNetcdf:
 
 
 def _plain_variables(file: FileVariables, mapping: FileMapping) -> dict[str, xr.DataArray]:
-    """Return all 2-D variables: mapped ones (tie points interpolated), others by their names."""
+    """Return all 2-D variables, mapped or not; variables on tie points are interpolated."""
     for scene_name, name in mapping.plain.items():
         if name in file.all:
             _check_plain_units(scene_name, name, file.all[name])
@@ -147,7 +147,7 @@ def _has_known_units(scene_name: str, variable: Stored) -> bool:
 
 
 def _check_plain_units(scene_name: str, name: str, variable: xr.Variable) -> None:
-    """Refuse a variable whose units in the file differ from those of the scene's quantity."""
+    """Refuse a variable whose units differ from the units of the quantity in the scene."""
     known = quantities().get(scene_name)
     stated = as_text(variable.attrs.get("units", "")).strip().lower()
     if known is None or not stated or factor_between(stated, known.units) == 1.0:
@@ -159,7 +159,7 @@ def _check_plain_units(scene_name: str, name: str, variable: xr.Variable) -> Non
 
 
 def _from_tie_points(ties: xr.Variable, file: FileVariables, *, wraps: bool) -> LazyArray:
-    """Interpolate a tie-point grid of SNAP, with a point every ``subsampling`` pixels."""
+    """Interpolate a tie-point grid of SNAP, which has a point every ``subsampling`` pixels."""
     interval, offset = (
         (float(ties.attrs[f"{what}_y"]), float(ties.attrs[f"{what}_x"]))
         for what in ("subsampling", "offset")
@@ -223,8 +223,8 @@ def _flags(file: FileVariables, flags: FlagVariable | None) -> dict[str, xr.Data
         return {}
     if flags.variable not in file.on_scene:
         raise SceneError(
-            f"no variable {flags.variable!r} for flags on lines and pixels; the variables there "
-            f"are {listed(file.on_scene)}. Correct reader.options.mapping.flags, or set it to "
+            f"no flag variable {flags.variable!r} on lines and pixels; the variables there are "
+            f"{listed(file.on_scene)}. Correct reader.options.mapping.flags, or set it to "
             "null for a scene without flags."
         )
     variable = file.on_scene[flags.variable]
@@ -243,7 +243,7 @@ def _flags(file: FileVariables, flags: FlagVariable | None) -> dict[str, xr.Data
 
 
 def _masks(flags: FlagVariable, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """Return the configured masks in the type of the flags, whose sign bit may also be a flag."""
+    """Return the configured masks in the type of the flag variable; its sign bit may be a flag."""
     if dtype.kind not in "iu":
         raise SceneError(
             f"{flags.variable} is {dtype}, expected integers for flags. Correct "

@@ -1,9 +1,9 @@
 """Cache of storage chunks, which stay in memory from the first block that reads them to the last.
 
-A storage chunk is read and decompressed once, by the first thread that asks for it. Other threads
-that need this chunk first load the rest of their chunks, then wait. In a run, the cache knows the
-order of the blocks and drops a chunk when the last block that needs it is done. Outside a run, the
-cache keeps the chunks that were used last.
+A storage chunk is read and decompressed once, by the first thread that asks for it. Another thread
+that needs this chunk first loads its other chunks, then waits. In a run, the cache knows the order
+of the blocks and drops a chunk when the last block that needs it is done. Outside a run, the cache
+keeps the chunks that were used last.
 """
 
 import threading
@@ -118,6 +118,6 @@ class ChunkCache:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the chunks in memory."""
+        """Size of all chunks in memory, in bytes."""
         with self._lock:
             return sum(entry.nbytes for entry in self._entries.values())

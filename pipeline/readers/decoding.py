@@ -1,9 +1,9 @@
 """Exact decoding of stored numbers to physical values.
 
-If int16 numbers have float32 attributes, xarray and netCDF4 decode in float32; NASA's offset of
-0.05 sr-1 then cancels near zero, and dark bands are up to 64 % wrong. Here, values are rounded to
-float32 only once: ``count * float64(scale_factor) + float64(add_offset)``. Values nearer to zero
-than half a scale factor become zero, because counts cannot resolve them.
+If int16 numbers have float32 attributes, xarray and netCDF4 decode in float32. Near zero, NASA's
+offset of 0.05 sr-1 then cancels most digits, and dark bands are up to 64 % wrong. Here, values are
+rounded to float32 only once: ``count * float64(scale_factor) + float64(add_offset)``. Values nearer
+to zero than half a scale factor become zero, because counts cannot resolve them.
 """
 
 import functools
@@ -53,7 +53,7 @@ class Decoder:
         Args:
             attributes: attributes of the variable, with CF's names.
             dtype: type of the stored numbers.
-            called: CF's name -> the file's name, for messages, if the file does not follow CF.
+            called: name of an attribute in CF -> its name in the file, for messages.
 
         Raises:
             SceneError: the variable or an attribute does not hold the expected numbers.
@@ -161,15 +161,15 @@ def _tables(
 
 
 def _positions(stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return stored numbers as positions in the table: their bits, read as unsigned integers."""
+    """Return the bits of stored numbers as unsigned integers, which are positions in the table."""
     return stored.view(f"u{stored.dtype.itemsize}")
 
 
 def _as_stored(fill: float, dtype: np.dtype[Any]) -> npt.NDArray[Any] | None:
     """Return a fill value in the stored type; None if no stored number can equal it.
 
-    The comparison is made in the stored type. So it also finds the fill value if the file states
-    -32767 for an unsigned variable, or a float64 number for a float32 variable.
+    The fill value is converted, so it is found even if the file states it as -32767 for an unsigned
+    variable, or as a float64 number for a float32 variable.
     """
     if dtype.kind == "f":
         with np.errstate(over="ignore"):
@@ -189,7 +189,7 @@ class _Attributes:
     called: Mapping[str, str]
 
     def numbers(self, name: str) -> tuple[float, ...]:
-        """Return all numbers of an attribute, integers exactly; empty if it is missing."""
+        """Return all numbers of an attribute (integers stay exact), or () if it is missing."""
         value = self._values(name)
         if value.dtype.kind not in "iufb":
             raise self._unexpected(name, "numbers")
@@ -214,7 +214,7 @@ class _Attributes:
     def _limits(
         self, name: str, count: int, unsigned: bool, default: float | None = None
     ) -> list[float | None]:
-        """Return limits; those of an unsigned variable may be stored as signed numbers."""
+        """Return limits; limits of an unsigned variable may be stored as signed numbers."""
         if name not in self.of:
             return [default] * count
         if len(self.numbers(name)) != count:

@@ -2,8 +2,8 @@
 
 An HDF5 file can refer to other files by links, external storage or virtual variables. The numbers
 of other files then look like numbers of this file. A product records the hash of one file, so no
-other file may be read for it. A walk through the groups never ends if one contains itself, and a
-recursion that fails inside h5py never releases h5py's lock.
+other file may be read for it. A walk through the groups never ends if a group contains itself, and
+a recursion that fails inside h5py never releases h5py's lock.
 """
 
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class _Walk:
 
     file: h5py.File
     addresses: set[int]
-    """Addresses of the objects that a name was found for."""
+    """Addresses of the objects for which a name was found."""
     again: set[int] = field(default_factory=set)
     """Addresses of the objects that have several names."""
     soft: list[bytes] = field(default_factory=list)

@@ -1,8 +1,8 @@
 """Multiband GeoTIFF: one band per wavelength, on a map.
 
 The file says little about itself, so options may state quantity, units, wavelengths and scale.
-Otherwise wavelengths come from band descriptions (``Rrs_443``, ``443 nm``) or a band's
-``wavelength`` tag. The product keeps the reference system and the coordinates of the map.
+Without options, wavelengths come from band descriptions (``Rrs_443``, ``443 nm``) or ``wavelength``
+tags. The product keeps the reference system and the coordinates of the map.
 """
 
 import math
@@ -40,17 +40,17 @@ class GeoTiffOptions(ReaderOptions):
 
     quantity: Spectral = "Rrs"
     stored_as: Spectral | None = None
-    """Quantity in the file, if the scene's is another: rho_w is multiplied by 1 / pi to get Rrs."""
+    """Quantity in the file, if it is not ``quantity``; rho_w is converted by Rrs = rho_w / pi."""
     units: str | None = None
     """Units of the bands; required if the file does not state them."""
     wavelengths: tuple[Wavelength, ...] = ()
     """Wavelengths (nm) of the bands in the file's order; required if the metadata lack them."""
     scale: float | None = None
-    """Scale factor (the value of one count), used instead of the file's."""
+    """Scale factor (the value of one count); replaces the scale factor in the file."""
     offset: float | None = None
-    """Offset (the value of count 0), used instead of the file's."""
+    """Offset (the value of count 0); replaces the offset in the file."""
     nodata: float | None = None
-    """Stored number that means missing, used instead of the file's."""
+    """Stored number that means missing; replaces the one that the file states."""
     sensor: str = ""
     """Name of the sensor in the sensor tables."""
 
@@ -111,7 +111,7 @@ class GeoTiff:
                 f"the bands have {f'units {stated!r}' if stated else 'no units'}, expected "
                 f"{expected!r} for {quantity}. State them as reader: {{format: geotiff, options: "
                 f"{{units: {expected}}}}} for {quantity}, or with {{stored_as: rho_w, units: '1'}} "
-                "for water-leaving reflectance, which becomes Rrs by 1/pi."
+                "for water-leaving reflectance, which is multiplied by 1/pi to get Rrs."
             )
 
     def _decoder(self, facts: "_RasterFacts", band: int, dtype: np.dtype[Any]) -> Decoder:
@@ -133,15 +133,15 @@ class GeoTiff:
         known = [nm for nm in found if nm > 0]
         if len(known) != count or len(found) != count:
             raise SceneError(
-                f"the file has {count} bands, but the wavelengths of {len(known)} are known. State "
-                "them in the file's order: reader: {format: geotiff, options: {wavelengths: [412, "
-                "443, ...]}}."
+                f"the file has {count} bands, but {len(known)} wavelengths are known. State one "
+                "for each band, in the file's order: reader: {format: geotiff, options: "
+                "{wavelengths: [412, 443, ...]}}."
             )
         return found
 
 
 def _nothing_beside() -> Any:
-    """Return a context in which GDAL ignores all files beside the one that it reads.
+    """Return a context in which GDAL ignores all files other than the one that it reads.
 
     Otherwise GDAL takes scale, place and overviews from ``.aux.xml``, ``.tfw``, ``.ovr`` and other
     files, whose hashes a product does not record.
@@ -169,7 +169,7 @@ class _RasterFacts:
     offsets: tuple[float, ...]
     nodata: float | None
     wavelengths: tuple[float, ...]
-    """Wavelength (nm) from each band's ``wavelength`` tag, else its description; NaN if unknown."""
+    """Wavelength (nm) of each band, from its ``wavelength`` tag or description; NaN if unknown."""
 
     @classmethod
     def of(cls, path: Path) -> "_RasterFacts":
@@ -200,7 +200,7 @@ class _Raster(InOnePiece):
     """The bands of a file, read in regions."""
 
     def load(self, offsets: tuple[int, ...]) -> npt.NDArray[Any]:
-        """Read a region; an error states its cause, which rasterio hides."""
+        """Read a region; if this fails, the error states the cause, which rasterio hides."""
         try:
             return super().load(offsets)
         except OSError as error:
@@ -208,7 +208,7 @@ class _Raster(InOnePiece):
 
 
 def _stored(facts: _RasterFacts, opened: xr.DataArray) -> list[Stored]:
-    """Return the bands (y, x), read by whole tiles or strips (several small ones at once).
+    """Return the bands (y, x); whole tiles or strips are read, several at once if they are small.
 
     All bands are read together if a tile holds all of them, otherwise one by one.
     """

@@ -1,10 +1,10 @@
 """Storage chunks of HDF5 files, decompressed outside the lock of the HDF5 library.
 
-HDF5 does everything under one lock, including decompression, so a second thread is no help. Here
+HDF5 does everything under one lock, including decompression, so a second thread gains nothing. Here
 only the compressed bytes are fetched under that lock. This module takes h5py's own lock, because
-h5py below 3.16 does not do so for direct chunks. The calling thread inflates and unshuffles the
-bytes. The HDF5 library reads chunks with any other filter. libdeflate inflates zlib streams
-faster than the other libraries measured here (twice as fast as ISA-L), and imagecodecs is the
+h5py below 3.16 reads direct chunks without it. The calling thread inflates and unshuffles the
+bytes. Chunks with any other filter are read by the HDF5 library. libdeflate inflates zlib streams
+faster than all other libraries that were measured (twice as fast as ISA-L); imagecodecs is the
 best-maintained package that contains it.
 """
 
@@ -60,7 +60,7 @@ class Hdf5Chunks:
                 raise
             raise OSError(
                 f"{self.name} is compressed by HDF5 filter {', '.join(missing)}, which is not "
-                "installed; h5repack -f GZIP=4 rewrites the file without it"
+                "installed; to rewrite the file without this filter, use h5repack -f GZIP=4"
             ) from error
 
     @property
@@ -69,7 +69,7 @@ class Hdf5Chunks:
         return int(math.prod(self.chunk) * self.dtype.itemsize)
 
     def _compressed(self, offsets: tuple[int, ...]) -> tuple[int, bytes] | None:
-        """Return the mask of skipped filters and the bytes; None if the HDF5 library must read it.
+        """Return the filter mask and the bytes of a chunk; None if the HDF5 library must read it.
 
         HDF5 must read a chunk that was never written. HDF5 must also read a chunk at the array's
         edge that may be stored unfiltered, because the mask does not show this.

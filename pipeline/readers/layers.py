@@ -1,4 +1,4 @@
-"""Stored variables -> decoded layers of a scene: spectral quantities, plain variables, flags."""
+"""Decode stored variables into layers of a scene: spectral quantities, plain variables, flags."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence

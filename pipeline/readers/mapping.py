@@ -39,7 +39,7 @@ CONVERSIONS: dict[tuple[str, str], float] = {("rho_w", "Rrs"): 1 / math.pi}
 
 
 def conversion(stored_as: str | None, quantity: str) -> float:
-    """Return the factor from the quantity in the file (1 if it is None) to that in the scene."""
+    """Return the factor from the stored quantity to the scene's quantity; 1 if they are equal."""
     if stored_as in (None, quantity):
         return 1.0
     if (stored_as, quantity) not in CONVERSIONS:
@@ -62,9 +62,9 @@ class SpectralVariables(Strict):
     """Quantity in the scene."""
     variables: str
     """Regular expression for the variables' names. The group in it matches the wavelength, unless
-    another key states the wavelength. A pattern that is one name may stand for a 3-D variable."""
+    another key states the wavelength. A pattern may also match a single 3-D variable."""
     stored_as: Spectral | None = None
-    """Quantity in the file, if the scene's is another: rho_w is multiplied by 1 / pi to get Rrs."""
+    """Quantity in the file, if it is not ``quantity``; rho_w is converted by Rrs = rho_w / pi."""
     units: str | None = None
     """Units of the variables, if the units in the file are missing or wrong."""
     wavelength_attribute: str | None = None
@@ -121,7 +121,7 @@ class FileMapping(Strict):
     title: str = ""
     recognise: Recognition | None = None
     groups: tuple[str, ...] = ()
-    """Groups whose variables are read as well, as ``group/variable``."""
+    """Groups whose variables are also read, under names such as ``group/variable``."""
     latitude: str = "latitude"
     longitude: str = "longitude"
     spectral: tuple[SpectralVariables, ...] = Field(min_length=1)
@@ -142,7 +142,7 @@ class NetcdfOptions(ReaderOptions):
     """Options that choose a mapping and change it."""
 
     preset: str | None = None
-    """Name of a shipped mapping. With no preset and no mapping, the file's content decides."""
+    """Name of a shipped mapping; by default, the shipped mapping that fits the file's content."""
     mapping: dict[str, Any] = Field(default_factory=dict)
     """A whole mapping, or the keys that differ from the preset."""
     wavelengths: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
@@ -152,7 +152,7 @@ class NetcdfOptions(ReaderOptions):
     @classmethod
     def _is_known(cls, name: str | None) -> str | None:
         if name is not None and name not in presets():
-            raise ValueError(f"unknown preset; known are {', '.join(presets())}")
+            raise ValueError(f"unknown preset; known presets are {', '.join(presets())}")
         return name
 
     @field_validator("mapping")

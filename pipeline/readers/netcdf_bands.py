@@ -82,17 +82,17 @@ def _layer(
 
 
 def _check_units(name: str, variable: Stored, entry: SpectralVariables, stored_as: str) -> None:
-    """Refuse a variable whose units are not those of its quantity."""
+    """Refuse a variable whose units differ from the units of its quantity."""
     stated = entry.units if entry.units is not None else variable.attrs.get("units")
     expected = quantities()[stored_as].units
     if stated is not None and factor_between(as_text(stated), expected) == 1.0:
         return
     found = "no units" if stated in (None, "") else f"units {as_text(stated)!r}"
     raise SceneError(
-        f"{name} has {found}, expected {expected!r} for {stored_as}. State what it is in "
-        f"reader.options.mapping under spectral: units: {expected} if it is {stored_as} and the "
-        "file's units are missing or wrong; stored_as: rho_w with units: '1' if it is "
-        "water-leaving reflectance, which becomes Rrs by 1/pi."
+        f"{name} has {found}, expected {expected!r} for {stored_as}. Correct "
+        f"reader.options.mapping.spectral. If it is {stored_as} and the file's units are wrong or "
+        f"missing, set units: {expected}. If it is water-leaving reflectance, set stored_as: rho_w "
+        "and units: '1'; it is then multiplied by 1/pi to get Rrs."
     )
 
 
@@ -111,8 +111,8 @@ def _wavelength(
     if not wavelength > 0:
         raise SceneError(
             f"the wavelength of {name} is unknown. State it as reader.options.wavelengths: "
-            f"{{{name}: ...}}, or give mapping.spectral a pattern with a group, "
-            "wavelength_attribute or wavelength_variable."
+            f"{{{name}: ...}}, or set in mapping.spectral either wavelength_attribute, or "
+            "wavelength_variable, or a pattern with a group for the wavelength."
         )
     return wavelength
 

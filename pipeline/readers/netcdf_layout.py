@@ -27,7 +27,7 @@ class FileVariables:
 
     @classmethod
     def of(cls, opened: Mapping[str | None, xr.Dataset], mapping: FileMapping) -> "FileVariables":
-        """Collect the variables of opened groups; latitude and longitude show lines and pixels."""
+        """Collect variables of opened groups; latitude and longitude define lines and pixels."""
         variables = {
             f"{group}/{name}" if group else str(name): variable
             for group, dataset in opened.items()
@@ -75,7 +75,7 @@ def _lines_and_pixels(
     if is_2d and flat[0].dims[0] != flat[0].dims[1]:
         return str(flat[0].dims[0]), str(flat[0].dims[1]), (flat[0].shape[0], flat[0].shape[1])
     raise SceneError(
-        f"{mapping.latitude} is on {_dims(latitude)} and {mapping.longitude} on "
+        f"{mapping.latitude} is on {_dims(latitude)}, and {mapping.longitude} is on "
         f"{_dims(longitude)}. Expected 1-D variables on two different dimensions (a map), or 2-D "
         "variables on the same two dimensions (a swath). Station data cannot be read; for other "
         "files, correct reader.options.mapping."
@@ -87,7 +87,7 @@ def _dims(variable: xr.Variable) -> str:
 
 
 def without_single(variable: xr.Variable) -> xr.Variable:
-    """Drop dimensions of size one, but keep two, because a scene may be one pixel wide."""
+    """Drop dimensions of size one, but keep at least two: a scene may be one pixel wide."""
     spare = [dim for dim, size in variable.sizes.items() if size == 1]
     while spare and variable.ndim > 2:
         variable = variable.isel({spare.pop(0): 0})
@@ -95,7 +95,7 @@ def without_single(variable: xr.Variable) -> xr.Variable:
 
 
 def _placed(variable: xr.Variable, y: str, x: str, shape: tuple[int, int]) -> Stored | None:
-    """Return a variable as (y, x) or (bands, y, x); None if its dimensions are others."""
+    """Return a variable as (y, x) or (bands, y, x); None if it has other dimensions."""
     if y not in variable.dims or x not in variable.dims:
         # Plain HDF5 has no names of dimensions, so there the shape decides.
         is_plain = variable.shape == shape and str(variable.dims[0]).startswith("phony_dim")

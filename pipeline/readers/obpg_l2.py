@@ -1,9 +1,9 @@
 """NASA OBPG Level-2 (l2gen): MODIS, VIIRS, SeaWiFS, PACE OCI, OLCI, HICO and others.
 
-The file is netCDF-4 on ``number_of_lines`` x ``pixels_per_line``. The group ``geophysical_data``
-holds ``l2_flags`` and 2-D bands (``Rrs_412`` ...), or a 3-D ``Rrs`` whose last dimension has the
-wavelengths of ``sensor_band_parameters/wavelength_3d``. The group ``navigation_data`` holds
-``latitude`` and ``longitude``.
+The file is netCDF-4 with dimensions ``number_of_lines`` and ``pixels_per_line``. The group
+``geophysical_data`` holds ``l2_flags`` and 2-D bands (``Rrs_412`` ...), or a 3-D ``Rrs`` whose last
+dimension has the wavelengths of ``sensor_band_parameters/wavelength_3d``. The group
+``navigation_data`` holds ``latitude`` and ``longitude``.
 """
 
 import re
@@ -125,7 +125,7 @@ def _wavelengths_by_name(data: Mapping[str, Stored], prefix: str) -> dict[str, f
 
 
 def _wavelengths(path: Path, count: int) -> list[float]:
-    """Return the wavelengths (nm) of 3-D variables; ``wavelength`` lists those of other bands."""
+    """Return the wavelengths (nm) of the bands of 3-D variables, from ``wavelength_3d``."""
     with h5py.File(path, "r") as file:
         stored = file.get(f"sensor_band_parameters/{BANDS}")
         size = stored.size if isinstance(stored, h5py.Dataset) else 0
@@ -167,7 +167,7 @@ def _navigation(
 
 
 def _control_points(path: Path, tie_shape: tuple[int, ...], pixels: int) -> TiePoints:
-    """Return the control points, on every line, in the columns that the file states (from 1)."""
+    """Return the control points; they are on every line, in columns that the file counts from 1."""
     lines, count = tie_shape
     with h5py.File(path, "r") as file:
         places = [
@@ -177,7 +177,7 @@ def _control_points(path: Path, tie_shape: tuple[int, ...], pixels: int) -> TieP
     if found is None or np.size(found) != count:
         raise SceneError(
             f"navigation has {count} control points for {pixels} pixels, but the file does not say "
-            "where they are (cntl_pt_cols). Process the scene with a control point per pixel."
+            "where they are (cntl_pt_cols). Make a file with a control point for each pixel."
         )
     columns = np.ravel(found).astype(np.float64) - 1
     return TiePoints(np.arange(lines, dtype=np.float64), columns, (lines, pixels)).checked()

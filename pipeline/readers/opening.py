@@ -20,7 +20,7 @@ from pipeline.scene.scene import GEOLOCATION
 def opening() -> Iterator[list[Any]]:
     """Provide a list for opened files, and close all of them if the scene cannot be made.
 
-    The garbage collector would close them late, while the next scene is processed.
+    Otherwise, the garbage collector would close the files late, during the next scene.
     """
     opened: list[Any] = []
     try:
@@ -50,7 +50,7 @@ def assembled(
 
 
 def open_undecoded(path: Path, group: str | None = None, engine: str = "h5netcdf") -> xr.Dataset:
-    """Open the variables of a group as stored; ``chunked`` prepares those on (y, x)."""
+    """Open the variables of a group as stored, for use with :func:`chunked`."""
     is_hdf5 = engine == "h5netcdf"
     options: dict[str, Any] = {"phony_dims": "sort"} if is_hdf5 else {}
     with contextlib.ExitStack() as closers:

@@ -1,7 +1,7 @@
 """GCOM-C/SGLI Level-2 water-leaving radiance (NWLR), HDF5, at 250 m and 1 km.
 
 ``Image_data/NWLR_380`` ... hold counts with two linear scales: ``Slope`` and ``Offset`` give
-radiance, ``Rrs_slope`` and ``Rrs_offset`` give remote sensing reflectance, which we read.
+radiance, ``Rrs_slope`` and ``Rrs_offset`` give remote sensing reflectance, which is read here.
 Geolocation and angles are on tie points in ``Geometry_data``.
 """
 
@@ -64,7 +64,7 @@ class SgliOptions(ReaderOptions):
     @classmethod
     def _is_known(cls, name: str | None) -> str | None:
         if name is not None and name not in _qa_table()["layouts"]:
-            raise ValueError(f"unknown layout; known are {', '.join(_qa_table()['layouts'])}")
+            raise ValueError(f"unknown layout, expected one of {', '.join(_qa_table()['layouts'])}")
         return name
 
 

@@ -37,7 +37,7 @@ class ChunkedArray(Protocol):
 
 
 class InOnePiece:
-    """A variable read in regions, as it has no storage chunks or only its library can read it."""
+    """A variable read region by region: it has no chunks, or only its library can read them."""
 
     def __init__(self, name: str, variable: Any, chunk: tuple[int, ...] | None = None) -> None:
         self._variable = variable
@@ -63,7 +63,7 @@ class Stored:
     axes: tuple[int, ...]
     """For each dimension, its axis in the stored array."""
     at: tuple[int, ...] = ()
-    """Position along each axis of the stored array that is not a dimension; if empty, all are 0."""
+    """Position on each stored axis, used only for axes that are not dimensions; () means all 0."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -81,7 +81,7 @@ class Stored:
         return dict(zip(self.dims, self.shape, strict=True))
 
     def on(self, *dims: str) -> "Stored":
-        """Return the variable with its dimensions in this order, without those of size one."""
+        """Return the variable with its dimensions in this order, without dimensions of size one."""
         return replace(self, dims=dims, axes=tuple(self.axes[self.dims.index(dim)] for dim in dims))
 
     @property
@@ -131,7 +131,7 @@ class Stored:
     def _pieces(
         self, region: Region
     ) -> Iterator[tuple[Chunk, tuple[Index, ...], tuple[Index, ...]]]:
-        """Yield each chunk that a region meets, with the parts of the chunk and of the region."""
+        """Yield each chunk that overlaps a region, with the place of the overlap in both."""
         along = [
             list(_met(index, self.chunks.shape[axis], self.chunks.chunk[axis]))
             for index, axis in zip(region, self.axes, strict=True)
@@ -151,7 +151,7 @@ class Stored:
         )
 
     def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:
-        """Yield the array of chunks, or one array for each chunk along the bands."""
+        """Yield the size of the storage chunks, once for each chunk along the bands."""
         lines, pixels = (self.chunks.chunk[axis] for axis in self.axes[-2:])
         if self.ndim == 3:
             places = sorted({band // self.chunks.chunk[self.axes[0]] for band in bands})
@@ -173,7 +173,7 @@ def _loaded(chunks: ChunkedArray, offsets: tuple[int, ...]) -> Array:
 
 
 def _met(index: Index, size: int, chunk: int) -> Iterator[tuple[int, Index, Index]]:
-    """Yield the chunks that an index meets along an axis: start, part of chunk, part of region."""
+    """Yield the start, the part in the chunk and the part in the region of each chunk to read."""
     if isinstance(index, slice):
         start, stop, _ = index.indices(size)
         for first in range(start // chunk * chunk, stop, chunk):
@@ -186,7 +186,7 @@ def _met(index: Index, size: int, chunk: int) -> Iterator[tuple[int, Index, Inde
 
 
 def _as_slice(positions: npt.NDArray[np.intp]) -> Index:
-    """Return consecutive positions as a slice, which NumPy copies much faster, others unchanged."""
+    """Return positions as a slice if they are consecutive: NumPy copies slices much faster."""
     first, last = int(positions[0]), int(positions[-1])
     if np.array_equal(positions, np.arange(first, last + 1)):
         return slice(first, last + 1)

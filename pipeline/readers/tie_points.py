@@ -47,7 +47,7 @@ class TiePoints:
     def checked(self) -> "TiePoints":
         """Return the tie points; refuse them if they do not cover the scene.
 
-        Every pixel must lie between tie points, or less than one interval beyond the last ones.
+        Every pixel must lie between tie points, or less than one interval beyond the last of them.
         """
         for what, ties, size in zip(
             ("lines", "pixels"), (self.lines, self.pixels), self.shape, strict=True
@@ -64,7 +64,7 @@ class TiePoints:
         """Interpolate values at the tie points to every pixel, float32.
 
         Args:
-            ties: values with shape (lines, pixels); all are read as soon as a pixel is needed.
+            ties: values with shape (lines, pixels), all read as soon as a pixel is needed.
             wraps: whether the values are degrees that wrap at 360; the result is then in
                 [-180, 180).
         """
@@ -108,7 +108,7 @@ class TiePoints:
 
 
 def geometry_planes(layers: Mapping[str, LazyArray]) -> dict[str, xr.DataArray]:
-    """Return geolocation and angles, given by scene name, as variables of the scene.
+    """Return geolocation and angles, given by their names in the scene, as variables of the scene.
 
     The azimuths of sensor and sun become ``relative_azimuth``: sensor - 180 - sun, in [-180, 180).
     """
@@ -137,7 +137,7 @@ class _Once:
 
 
 def _cells(ties: Float64, positions: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], Float64]:
-    """Return each position's cell and place in the cell (0 to 1; above 1 beyond the last cell)."""
+    """Return the cell of each position, and its place there (0 to 1; more after the last cell)."""
     cell = np.clip(np.searchsorted(ties, positions, side="right") - 1, 0, max(ties.size - 2, 0))
     if ties.size == 1:
         return cell, np.zeros(positions.size)

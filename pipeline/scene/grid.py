@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class BlockGrid:
-    """Blocks of ``chunk`` lines and pixels; those of the last row and column may be smaller."""
+    """Blocks of ``chunk`` lines and pixels; blocks in the last row or column may be smaller."""
 
     origin: tuple[int, int]
     """First line and pixel of the window in the scene."""
@@ -42,7 +42,7 @@ class BlockGrid:
         return lines, pixels
 
     def last_user(self, lines: slice, pixels: slice) -> int:
-        """Return the last block that reads from a rectangle of the scene; -1 if none does."""
+        """Return the last block that reads from a rectangle of the scene; -1 if no block does."""
         first_row, last_row = self._span(lines, 0)
         first_column, last_column = self._span(pixels, 1)
         if first_row > last_row or first_column > last_column:

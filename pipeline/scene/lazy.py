@@ -17,7 +17,7 @@ from xarray.core import indexing
 
 Index = slice | npt.NDArray[np.intp]
 Region = tuple[Index, ...]
-"""Index of a region: slices of step 1 along y and x; before them, any index of bands."""
+"""Index of a region: slices with step 1 along y and x, preceded by any index of bands."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class StoredChunks:
     lines: int
     pixels: int
     nbytes: int
-    """Bytes of one chunk in memory."""
+    """Size of one chunk in memory, in bytes."""
 
 
 class LazyArray(Protocol):
@@ -143,13 +143,13 @@ def region_shape(region: Region, shape: Sequence[int]) -> tuple[int, ...]:
 
 
 class _Indexable(BackendArray):
-    """A lazy array with the interface that xarray indexes."""
+    """A lazy array with the interface that xarray requires."""
 
     def __init__(self, array: LazyArray) -> None:
         self.array, self.shape, self.dtype = array, array.shape, array.dtype
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "_Indexable":
-        """Return this object itself, because an open file cannot be copied, and is only read."""
+        """Return this object itself: an open file cannot be copied, and nothing changes it."""
         return self
 
     def __dask_tokenize__(self) -> tuple[str, int]:
@@ -203,7 +203,7 @@ def lazy(
 
 
 def lazy_array_of(variable: xr.Variable | xr.DataArray) -> LazyArray | None:
-    """Return the lazy array behind a variable (or a part of it) that ``lazy`` made; else None."""
+    """Return the lazy array of a variable (or part of it) made by ``lazy``; None for others."""
     indexable = variable.encoding.get("lazy_array")
     return indexable.array if isinstance(indexable, _Indexable) else None
 

@@ -51,7 +51,7 @@ class FlagTable:
     masks: tuple[int, ...]
     dtype: np.dtype[Any]
     exclusive: bool = False
-    """Whether the masks are values of a class map, of which a pixel has exactly one."""
+    """Whether the masks are values of a class map, in which each pixel has exactly one value."""
 
     def attributes(self) -> dict[str, Any]:
         """Return the CF attributes of the variable; the masks have the variable's type."""
@@ -81,7 +81,7 @@ class FlagTable:
 
 
 def pixel_flags(mask_rules: Iterable[str]) -> FlagTable:
-    """Return the table of ``quality_flags``; mask rules are in the configuration's order."""
+    """Return the table of ``quality_flags``; mask rules keep the order of the configuration."""
     rules = tuple(mask_rules)
     names = ("no_data", "outside_valid_range", "saturated", "geolocation_invalid")
     masks = (NO_DATA, OUTSIDE_VALID_RANGE, SATURATED, GEOLOCATION_INVALID)

@@ -1,9 +1,9 @@
 """A scene: one ``xr.Dataset`` with the same names and units for every file format.
 
-Dimensions are ``(y, x)``. In front of them, a spectral quantity has its own dimension, whose
-coordinate holds the band centres in nm: ``Rrs`` has ``(Rrs_wavelength, y, x)``. NaN means missing.
-``<quantity>_state`` (uint8) holds the ``STATE_*`` bits of :mod:`pipeline.scene.quality` for each
-value. ``source_flags`` holds the file's own flags with its ``flag_masks`` and ``flag_meanings``.
+Dimensions are ``(y, x)``. A spectral quantity has a further dimension, whose coordinate holds the
+band centres in nm: ``Rrs`` has ``(Rrs_wavelength, y, x)``. NaN means missing. ``<quantity>_state``
+(uint8) holds the ``STATE_*`` bits of :mod:`pipeline.scene.quality` for each value. ``source_flags``
+holds the file's own flags with its ``flag_masks`` and ``flag_meanings``.
 """
 
 import re
@@ -50,7 +50,7 @@ class Band:
         return self._layer(block, self.quantity)
 
     def states(self, block: xr.Dataset) -> npt.NDArray[np.uint8] | None:
-        """Return the ``STATE_*`` bits of the values (y, x); None if it has no such bits."""
+        """Return the ``STATE_*`` bits of the values (y, x); None if the layer has no bits."""
         state = state_name(self.quantity)
         return self._layer(block, state) if state in block.variables else None
 
@@ -79,7 +79,7 @@ def state_name(quantity: str) -> str:
 
 
 def wavelengths(scene: xr.Dataset, quantity: str) -> npt.NDArray[np.float64]:
-    """Return a quantity's band centres (nm), shape (bands,); empty if the scene lacks it."""
+    """Return the band centres (nm) of a quantity, shape (bands,); empty if it is missing."""
     if quantity not in scene:
         return np.empty(0)
     return np.asarray(scene[wavelength_dim(quantity)].values, dtype=np.float64)
@@ -100,7 +100,7 @@ def plain_variables(scene: xr.Dataset) -> list[str]:
 
 
 def band_names(scene: xr.Dataset) -> list[str]:
-    """Return the names of the bands, such as ``Rrs_412``, rounded to whole nanometres."""
+    """Return the names of the bands, such as ``Rrs_412``; wavelengths are rounded to whole nm."""
     return [
         f"{quantity}_{nm:.0f}"
         for quantity in spectral_quantities(scene)

@@ -31,8 +31,8 @@ class SourceFlags:
         """
         if SOURCE_FLAGS not in scene:
             raise SceneError(
-                "the masks name flags, but the scene has none. Remove masks.preset, masks.flags "
-                "and masks.keep_flags, or use expressions instead."
+                "the masks use flags of the scene, but the scene has none. Remove masks.preset, "
+                "masks.flags and masks.keep_flags, or use expressions instead."
             )
         return cls.from_attributes(scene[SOURCE_FLAGS].attrs, scene[SOURCE_FLAGS].dtype)
 

@@ -38,7 +38,7 @@ def read_table(
     Args:
         path: the file.
         file_format: format of the file; ``auto`` recognises it from the content.
-        missing: numbers that stand for a missing value, in addition to those of the format.
+        missing: numbers that stand for a missing value, besides those that the format defines.
         delimiter: delimiter of a text table; by default the one in its header line.
         sample_dimension: netCDF dimension of the samples, required if several are possible.
 

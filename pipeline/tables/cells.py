@@ -27,7 +27,7 @@ def read_lines(path: Path) -> list[str]:
     """Return the lines of a text file, gzipped or not, in UTF-8 or else Latin-1 (old files).
 
     Raises:
-        ConfigError: the file is damaged, or holds zero bytes.
+        ConfigError: the file is damaged, or contains null bytes.
     """
     data = path.read_bytes()
     try:
@@ -37,8 +37,8 @@ def read_lines(path: Path) -> list[str]:
     if b"\0" in data:
         raise table_error(
             path.name,
-            "holds zero bytes, expected text. If it is not text, name its format under "
-            "samples.format; else save it as UTF-8",
+            "contains null bytes, expected text. If it is text, save it as UTF-8; if it is not, "
+            "name its format under samples.format",
         )
     try:
         return data.decode("utf-8-sig").splitlines()
@@ -70,7 +70,7 @@ def split_rows(
     """Return the line number and the cells of each line that is not blank.
 
     Raises:
-        ConfigError: lines have more or fewer cells than the header; the message names them.
+        ConfigError: lines have more or fewer cells than the header; the message lists these lines.
     """
     rows = [(number, split_cells(line, delimiter)) for number, line in lines if line.strip()]
     wrong = [(number, len(cells)) for number, cells in rows if len(cells) != width]
@@ -107,14 +107,14 @@ def typed(cells: Sequence[str], missing: Sequence[float]) -> Column:
 
 
 def without(values: Column, missing: Sequence[float]) -> Column:
-    """Return numbers, with NaN for the values that stand for missing."""
+    """Return numbers, with NaN in place of the numbers that mean missing."""
     if not missing or values.dtype.kind != "f":
         return values
     return np.where(np.isin(values, list(missing)), np.nan, values)
 
 
 def check_names(name: str, columns: Sequence[str]) -> list[str]:
-    """Return the names of columns; one without a name (pandas' index) is named by its position.
+    """Return the names of columns; a column without a name is named by its position.
 
     Raises:
         ConfigError: a name appears twice, or all names are numbers.

@@ -75,7 +75,7 @@ PIXELS = Grammar(
     _FUNCTIONS,
 )
 COLUMNS = Grammar(
-    "names of columns (in `backticks` if they hold other signs than _), numbers, 'text', "
+    "names of columns (in `backticks` if they contain signs other than _), numbers, 'text', "
     "+ - * / // % **, < <= > >= == !=, in ['a', 'b'], and, or, not, "
     + ", ".join(_FUNCTIONS_OF_COLUMNS),
     _ARITHMETIC | {ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod},
@@ -92,7 +92,7 @@ class Evaluation:
     grammar: Grammar
 
     def value(self, node: ast.expr) -> Any:
-        """Return the value of a node; a node of any other kind is refused.
+        """Return the value of a node; a node that is not allowed is refused.
 
         Numbers are Python floats, which adopt the precision of an array. So ``Rrs_443 == 0.003`` is
         true for the float32 value nearest to 0.003.
@@ -189,10 +189,10 @@ def _expect(kind: str, value: Any) -> Any:
 
 
 def _apply(function: Function, *operands: Any) -> Any:
-    """Apply a function; plain numbers become float64, as Python's own may fail or never end."""
+    """Apply a function; plain numbers become float64, because Python's own may fail or hang."""
     if any(isinstance(operand, np.ndarray) for operand in operands):
         return function(*operands)
     result = function(*map(np.float64, operands))
     if not np.isfinite(result):
-        raise ConfigError("it combines numbers without a finite result, such as 1 / 0")
+        raise ConfigError("a part of it, such as 1 / 0, has no finite result")
     return float(result) if isinstance(result, np.floating) else result

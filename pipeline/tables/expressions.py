@@ -67,15 +67,15 @@ class Expression:
         return cls(text, tree, tuple(dict.fromkeys(names)), grammar)
 
     def value(self, arrays: Arrays) -> npt.NDArray[Any]:
-        """Return the value of the expression, in the shape of the arrays (0-D without names).
+        """Return the value of the expression, in the shape of the arrays (0-D if it has no names).
 
         Args:
             arrays: an array for each name, all of one shape. A comparison with NaN is false, except
                 for ``!=``.
 
         Raises:
-            ConfigError: a part is not on the allow-list or has the wrong kind, or its numbers have
-                no finite result.
+            ConfigError: a part of the expression is not allowed or has the wrong kind, or a
+                calculation such as 1 / 0 has no finite result.
         """
         try:
             with np.errstate(all="ignore"):
@@ -132,7 +132,7 @@ def _nodes(tree: ast.expr, text: str) -> Iterator[ast.AST]:
 def parse_over(columns: Mapping[str, Column], text: str) -> Expression:
     """Parse an expression over the columns of a table.
 
-    A column whose name is not valid in Python, such as ``Rrs_442.5``, stands in backticks.
+    A column whose name is not valid in Python, such as ``Rrs_442.5``, is written in backticks.
 
     Raises:
         ConfigError: the text is not an expression, or uses a column that the table lacks.

@@ -55,7 +55,7 @@ def widen(table: Table) -> Table:
 
 
 def _spectra(table: Table, keys: list[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the number of each row's spectrum, and the first row of each spectrum."""
+    """Return the spectrum number of each row, and the first row of each spectrum."""
     numbers: dict[tuple[str, ...], int] = {}
     labels = [table.labels(key) for key in keys]
     spectra = np.array(

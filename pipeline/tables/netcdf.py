@@ -20,12 +20,12 @@ def read_netcdf(
     """Return the table in a netCDF file; ``Rrs(sample, wavelength)`` becomes ``Rrs_443`` ...
 
     Args:
-        path: the file; variables in groups are read like those of the root.
+        path: the file; variables in groups are read like variables in the root group.
         missing: numbers that stand for a missing value, in addition to the file's fill values.
         sample_dimension: dimension of the samples; by default the only one without wavelengths.
 
     Raises:
-        ConfigError: the file cannot be read, or several dimensions may be the samples.
+        ConfigError: the file cannot be read, or the dimension of the samples is ambiguous.
     """
     try:
         with netCDF4.Dataset(path) as file:
@@ -95,9 +95,9 @@ def _sample_dimension(name: str, variables: Mapping[str, Any], bands: set[str]) 
     if len(found) != 1:
         raise table_error(
             name,
-            f"{len(found)} dimensions could be that of the samples ({', '.join(sorted(found))}), "
-            "expected one. Name it under samples.sample_dimension. A dimension of wavelengths has "
-            "a variable of its name, in nm",
+            f"{len(found)} dimensions may be the samples ({', '.join(sorted(found))}), expected "
+            "one. Name this one under samples.sample_dimension. A dimension counts as wavelengths "
+            "if a variable with the same name holds them in nm",
         )
     return str(found.pop())
 
@@ -105,7 +105,7 @@ def _sample_dimension(name: str, variables: Mapping[str, Any], bands: set[str]) 
 def _columns(
     name: str, variable: Any, samples: str, bands: Mapping[str, Sequence[float]]
 ) -> dict[str, Column] | None:
-    """Return the columns of a variable along samples (and bands); None for other dimensions."""
+    """Return columns of a variable along samples (and bands); None if it has other dimensions."""
     dimensions = variable.dimensions
     if dimensions and dimensions[0] == samples and (len(dimensions) == 1 or _is_text(variable)):
         return {name: _decoded(variable)}

@@ -38,9 +38,9 @@ _CONSTANT_NUMBERS = {
 
 
 def read_nomad(path: Path, missing: Sequence[float] = (), delimiter: str | None = None) -> Table:
-    """Return the table in a NOMAD file: a CSV below comment lines with ``!``; -999 is missing.
+    """Return the table in a NOMAD file: a CSV below comment lines with ``!``; -999 means missing.
 
-    Units come from the comments: ``lw ~ ... (uW cm-2 nm-1 sr-1)`` holds for lw411, lw443 ...
+    Units come from the comments: ``lw ~ ... (uW cm-2 nm-1 sr-1)`` states the units of lw411 ...
 
     Raises:
         ConfigError: the header is missing or repeats a name, or lines have different lengths.

@@ -39,7 +39,7 @@ def read_text(path: Path, missing: Sequence[float] = (), delimiter: str | None =
 
 
 def _units_in(comments: Sequence[str], columns: Container[str]) -> dict[str, str]:
-    """Return units of columns from a comment of ours: ``# units: Rrs_443 [sr-1], ...``."""
+    """Return units of columns from a comment that we wrote: ``# units: Rrs_443 [sr-1], ...``."""
     said = [line for line in comments if line.lstrip("# ").lower().startswith("units:")]
     pairs = [pair for line in said for pair in _NAMED_UNITS.findall(line)]
     return {name: units for name, units in pairs if name in columns}

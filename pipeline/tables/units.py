@@ -1,4 +1,4 @@
-"""Converts units in the spellings of files: ``1/sr``, ``sr^-1`` and ``sr-1`` are the same."""
+"""Converts units in the spellings that files use: ``1/sr``, ``sr^-1`` and ``sr-1`` are the same."""
 
 import functools
 import logging
@@ -75,7 +75,7 @@ def factor_between(said: str, wanted: str) -> float | None:
 
 
 def nanometres_per(text: str) -> float | None:
-    """Return how many nm a unit of length below a millimetre has; None for other units."""
+    """Return the size in nm of a unit of length below 1 mm; None for other units."""
     factor = factor_between(text, "nm") if says_units(text) else None
     return factor if factor is not None and factor < 1e6 else None
 

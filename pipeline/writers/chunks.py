@@ -1,8 +1,8 @@
 """Turn values into the bytes and counts of a storage chunk: fill values, shuffle, deflate.
 
 HDF5 compresses under one global lock. Here the thread that computed a block also compresses it.
-ISA-L is used, which is several times faster than zlib at the same size. The result is the plain
-format that every netCDF library reads: a zlib stream of shuffled bytes.
+It uses ISA-L, which is several times faster than zlib at the same compressed size. The result is
+the plain format that every netCDF library reads: a zlib stream of shuffled bytes.
 """
 
 import zlib

@@ -65,5 +65,5 @@ def _colours(count: int) -> list[Any]:
 
 
 def _percent(share: float) -> str:
-    """Format a share as ``12 %``, a small one as ``< 1 %`` instead of ``0 %``."""
+    """Format a share as ``12 %``; a small share becomes ``< 1 %`` instead of ``0 %``."""
     return "< 1 %" if 0 < share < 0.005 else f"{share:.0%}".replace("%", " %")

@@ -56,7 +56,7 @@ EncodedBlock = Mapping[str, EncodedChunk]
 
 @dataclass(frozen=True)
 class StorageLayout:
-    """Chunks and compression of a product; part of ``science``, as they affect its bytes."""
+    """Chunks and compression of a product; part of ``science``: they change the product's bytes."""
 
     chunk: tuple[int, int]
     compression_level: int
@@ -88,7 +88,7 @@ def write_product(
     progress: Callable[[int, int], None] | None = None,
     lease: str = "",
 ) -> Tally:
-    """Write a product block by block, as the blocks arrive.
+    """Write a product block by block, in the order in which the blocks arrive.
 
     Args:
         products: variables on (y, x) with their attributes (their values are not used), and the
@@ -97,8 +97,8 @@ def write_product(
         layout: chunks and compression.
         blocks: encoded chunks of all variables, block after block.
         describe: called when all pixels are counted; returns the file's attributes and groups.
-        progress: called with the number of written blocks and of all blocks.
-        lease: text in the temporary name, by which files of a dead process are found.
+        progress: called with the number of written blocks and the number of all blocks.
+        lease: text in the temporary name, by which the files of a process that ended are found.
 
     Raises:
         WriteError: the file cannot be written; nothing is left behind.

@@ -31,7 +31,7 @@ class Background:
     label: str
     colour: str
     mask_names: tuple[str, ...] = ()
-    """A pixel belongs here if the name of one of its mask bits contains one of these texts."""
+    """A pixel has this reason if the name of one of its mask bits contains one of these texts."""
 
 
 # Later ones cover earlier ones. They differ in grey as well: land is darker than any water.
@@ -63,8 +63,8 @@ def draw_quicklook(product: Path, picture: Path, variables: tuple[str, ...] = ()
             loaded = _thinned(data)[[*names, "quality_flags", *GEOLOCATION]].load()
     except DAMAGE as error:
         raise SceneError(
-            f"{product.name}: cannot be read ({error}). Give a product of ocpipe run; if it "
-            "is one, it is damaged: make it again."
+            f"{product.name}: cannot be read ({error}). Give a product of ocpipe run. If it "
+            "is one, it is damaged; make it again."
         ) from error
     figure = _draw(loaded, names)
     try:

@@ -104,7 +104,7 @@ class ChunkCounts:
 
 @dataclass
 class Tally:
-    """Counts of a product: flag bits, and ranges and numbers of valid values."""
+    """Counts of a product: pixels with each flag bit, and number and range of valid values."""
 
     pixels: int
     flag_tables: Mapping[str, FlagTable]
@@ -136,7 +136,7 @@ class Tally:
 
     @property
     def checksums(self) -> dict[str, str]:
-        """SHA-256 of each variable: the chunks are hashed, then these hashes in block order."""
+        """SHA-256 of each variable: each chunk is hashed, then all these hashes, in block order."""
         return {name: digest.hexdigest() for name, digest in self._digests.items()}
 
     def valid_count(self, name: str) -> int:

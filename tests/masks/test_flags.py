@@ -223,7 +223,7 @@ def test_as_many_rules_as_there_are_bits():
         return MaskRules(expressions={f"rule{n}": f"solar_zenith > {n}" for n in range(count)})
 
     assert len(make_rules(rules(23), obpg_block([0]), (), 3.0)) == 23
-    with pytest.raises(PipelineError, match="24 mask rules, at most 23"):
+    with pytest.raises(PipelineError, match="24 mask rules, but at most 23"):
         make_rules(rules(24), obpg_block([0]), (), 3.0)
 
 

@@ -174,9 +174,9 @@ def test_what_is_said_of_brdf(tmp_path):
     with netCDF4.Dataset(path, "a") as file:
         file.createGroup("processing_control/input_parameters").brdf_opt = "7"
     made = points, path, "-o", tmp_path / "m.csv"
-    assert "scene is f/Q, that of the in-situ data is unknown" in call("matchup", *made).output
+    assert "is f/Q in the scene and unknown in the in-situ data" in call("matchup", *made).output
     said = call("matchup", *made, "--insitu-brdf", "none").output
-    assert "that of the in-situ data is none. Correct one of them" in said
+    assert "in the scene and none in the in-situ data. Correct one of them" in said
     assert "BRDF" not in call("matchup", *made, "--insitu-brdf", "f/Q").output
     read = read_table(tmp_path / "m.csv")
     assert read.labels("brdf_correction").tolist() == ["f/Q"]

@@ -86,7 +86,7 @@ def test_places(tmp_path, place, placed):
     ("header", "config", "words"),
     [
         ("lat,x,time", {}, ("no column longitude or lon", "points.longitude")),
-        ("lat,lon,when", {}, ("no columns of time", "points.time")),
+        ("lat,lon,when", {}, ("no columns with the time", "points.time")),
         ("lat,lon,time", {"latitude": "north"}, ("points.latitude", "'north'")),
         ("lat,lon,time", {"time": {"instant": "day"}}, ("points.time", "day")),
         ("lat,lon,time", {"units": {"chl": "m"}}, ("points.units", "chl")),

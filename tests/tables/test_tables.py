@@ -190,7 +190,7 @@ def test_netcdf_spectra_are_columns(tmp_path: Path) -> None:
         (b"a,a\n1,2\n", "columns a appear twice"),
         (b"1,2\n3,4\n", "expected names of columns"),
         (b"a,b\n1,2,3\n", r"line 2: found 3 cells, expected 2"),
-        (b"a\0b", "holds zero bytes"),
+        (b"a\0b", "contains null bytes"),
         (b"\x1f\x8bnonsense", "damaged gzip"),
         (b"PAR1nonsense", "cannot be read"),
         (b"ARROW1nonsense", "cannot be read"),
