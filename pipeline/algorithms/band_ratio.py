@@ -64,7 +64,7 @@ class SensorBands:
 def bind(
     definition: Mapping[str, Any], sensor: str | None, wavelengths_nm: Sequence[float] | None
 ) -> BoundFormula:
-    """Return an algorithm of ``configs/algorithms`` for the bands of a sensor or for given bands."""
+    """Return an algorithm of ``configs/algorithms`` for a sensor's bands or for given bands."""
     table = sensor_bands(definition)
     chosen, bands = on_bands(table, definition["name"], sensor, wavelengths_nm)
     formula = band_ratio(definition, chosen.coefficients)

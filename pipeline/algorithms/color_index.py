@@ -83,7 +83,7 @@ def bind(
     sensor: str | None,
     wavelengths_nm: Sequence[float] | None,
 ) -> BoundFormula:
-    """Return an algorithm of ``configs/algorithms`` for the bands of a sensor or for given bands."""
+    """Return an algorithm of ``configs/algorithms`` for a sensor's bands or for given bands."""
     table = _with_red(sensor_bands(ratio_definition), definition["red_nm"])
     chosen, bands = on_bands(table, definition["name"], sensor, wavelengths_nm)
     formula = ColorIndex(

@@ -131,8 +131,8 @@ class _Chain:
         quantity, nm = variable.quantity, variable.wavelength_nm
         if (nm is not None) != (quantity in SPECTRAL):
             raise NetworkError(
-                f"input {variable.name} is described with wavelength {nm}; {', '.join(SPECTRAL)} "
-                "need a wavelength, and other inputs have none. Correct the description."
+                f"input {variable.name} is described with wavelength {nm}, expected a wavelength "
+                f"for {', '.join(SPECTRAL)}, and None for other inputs. Correct the description."
             )
         if nm is None:
             if quantity not in self.scene:

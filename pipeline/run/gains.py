@@ -48,8 +48,8 @@ class GainFinder:
             return None
         if takes_outputs or {variable.quantity for variable in self.network.inputs} != {"Rrs"}:
             raise ConfigError(
-                f"network {self.choice.name}: input_gains: {mode} needs a network whose inputs are "
-                f"Rrs of the scene, but {self.network.file_name} takes other inputs. Remove input_gains."
+                f"network {self.choice.name}: input_gains: {mode} needs Rrs of the scene as inputs, "
+                f"but {self.network.file_name} takes other inputs. Remove input_gains."
             )
         return self._gains(mode, self.network.inputs)
 
