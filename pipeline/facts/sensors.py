@@ -52,7 +52,7 @@ class Sensor:
     platforms: tuple[str, ...]
     ocsmart: OcsmartBands
     channels: Mapping[str, float] = field(default_factory=dict)
-    """Centres (nm) of bands, by their names in files that do not contain the wavelength."""
+    """Centres (nm) of bands by their names in files, if these names do not contain the centre."""
 
 
 def _plain(name: str) -> str:

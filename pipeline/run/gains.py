@@ -48,7 +48,7 @@ class GainFinder:
             return None
         if takes_outputs or {variable.quantity for variable in self.network.inputs} != {"Rrs"}:
             raise ConfigError(
-                f"network {self.choice.name}: input_gains: {mode} needs Rrs of the scene as inputs, "
+                f"network {self.choice.name}: input_gains: {mode} needs Rrs of the scene as input, "
                 f"but {self.network.file_name} takes other inputs. Remove input_gains."
             )
         return self._gains(mode, self.network.inputs)
@@ -81,7 +81,7 @@ class GainFinder:
         return self.network.sensors[0]
 
     def _nearest(self, known: Sequence[float], nm: float) -> int:
-        """Return the index of the band that is nearest to a wavelength and has a known gain."""
+        """Return the index of the nearest band to a wavelength, among bands with a known gain."""
         best = min(range(len(known)), key=lambda index: abs(known[index] - nm))
         if not abs(known[best] - nm) <= self.tolerance_nm:
             raise ConfigError(

@@ -66,7 +66,7 @@ def _by_sigma_points(
 
     Uses the spherical cubature rule of Arasaratnam and Haykin 2009 (IEEE Trans. Autom. Control 54,
     1254), rotated so that every point moves every input a little. Without rotation, a point would
-    move one input by sqrt(n) standard deviations, where Rrs is often negative.
+    move one input by sqrt(n) standard deviations, so that Rrs would often be negative.
     """
     spreads = {step.name: _Spread() for step in steps}
     moved = np.array(rows, order="K")

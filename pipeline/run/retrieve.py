@@ -1,4 +1,4 @@
-"""Runs one step on rows of pixels; gives values, flags and any stated standard deviations.
+"""Runs one step on rows of pixels; returns values, flags and (if stated) standard deviations.
 
 Engines differ in the last digits of float32. Where these digits could change a flag, the float64
 reference computes the row again, through all steps before this one, so that every engine sets the
