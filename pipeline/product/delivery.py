@@ -30,7 +30,7 @@ class Delivery:
     template: NameTemplate
     config_name: str
     makes_folder: bool = True
-    """Whether to create a missing folder; a batch does not, as the folder's disk may be unmounted."""
+    """Whether to create a missing folder; a batch does not, as the disk may be unmounted."""
     if_exists: IfExists = "overwrite"
     owned: Path | None = None
     """An earlier product of this scene, which may always be replaced."""

@@ -85,7 +85,7 @@ class InputUncertainty:
         return np.stack([each.deviation(block, pixels) for each in self.inputs])
 
     def reached(self, steps: Sequence[RetrievalStep]) -> tuple[RetrievalStep, ...]:
-        """Return steps with uncertain inputs (of the scene or earlier steps), except classifiers."""
+        """Return steps with uncertain inputs (of scene or earlier steps), except classifiers."""
         uncertain = {each.column for each in self.inputs}
         found = []
         for step in steps:
