@@ -45,7 +45,7 @@ def process_block(block: xr.Dataset, plan: "Plan") -> xr.Dataset:
         Variables on (y, x): ``quality_flags`` and, for each step, values (float32 with NaN where
         nothing was computed, or a class map), uncertainties if there are any, and flags. The
         attributes of a step's flags hold the number of computed pixels (``COMPUTED``) and, for each
-        input, how many of them are outside the training range (``INPUTS_OUTSIDE``).
+        input, the number of these pixels with this input out of range (``INPUTS_OUTSIDE``).
     """
     quality = pixel_quality(block, plan)
     unmasked = np.flatnonzero(quality < (1 << FIRST_MASK_BIT))

@@ -180,7 +180,7 @@ def check_config(config: RunConfig) -> None:
 def locate(scene: xr.Dataset, config: RunConfig) -> tuple[xr.Dataset, Extent]:
     """Return the scene with the configured constants, and the extent of its window.
 
-    For a bounding box, geolocation is read; the extent keeps the geolocation in the window.
+    For a bounding box, geolocation is read; the extent then holds geolocation of the window.
 
     Raises:
         SceneError: the window has no pixels, or a constant is unknown or already in the scene.
