@@ -1,6 +1,7 @@
 """Chlorophyll-a from the maximum band ratio: OC2, OC3 and OC4.
 
-O'Reilly et al. 1998, J. Geophys. Res. 103, 24937. The limits are those of NASA's l2gen.
+O'Reilly et al. 1998, J. Geophys. Res. 103, 24937. The limits of chlorophyll and of the
+band ratio are those of NASA's l2gen.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,7 @@ class BandRatio:
     """Chlorophyll from a polynomial in log10 of the largest blue Rrs divided by green Rrs."""
 
     coefficients: tuple[float, ...]
-    """Coefficients of the polynomial; the constant comes first."""
+    """Coefficients of the polynomial; the constant term comes first."""
     ratio_limits: tuple[float, float]
     """Lowest and highest ratio; outside these limits, chlorophyll is NaN."""
     least_blue: float
@@ -63,7 +64,7 @@ class SensorBands:
 def bind(
     definition: Mapping[str, Any], sensor: str | None, wavelengths_nm: Sequence[float] | None
 ) -> BoundFormula:
-    """Return an algorithm of ``configs/algorithms`` for the bands of a sensor, or given bands."""
+    """Return an algorithm of ``configs/algorithms`` for a sensor's bands or for given bands."""
     table = sensor_bands(definition)
     chosen, bands = on_bands(table, definition["name"], sensor, wavelengths_nm)
     formula = band_ratio(definition, chosen.coefficients)
@@ -118,10 +119,11 @@ def on_bands(
     """Choose coefficients, and the bands (nm) to which they are applied.
 
     Without a sensor, choose the coefficients whose bands are on average nearest to the given bands.
-    Of equally near coefficients, choose those with the most bands, then the first in the table.
+    If several coefficients are equally near, choose those with the most bands, or else the first
+    ones in the table.
 
     Raises:
-        NetworkError: the table has no coefficients for the sensor, or none for these bands.
+        NetworkError: the table has no coefficients for the sensor or for these bands.
     """
     if sensor is not None:
         if sensor not in table:
@@ -151,7 +153,7 @@ def on_bands(
 
 
 def _distance(entry: SensorBands, wavelengths_nm: Sequence[float]) -> float | None:
-    """Return the mean distance (nm) from fitted to given bands, or None if a band is missing."""
+    """Return the mean distance (nm) of fitted and given bands, or None if a band is missing."""
     found = [nearest(wavelengths_nm, nm, TOLERANCE_NM) for nm in entry.bands_nm]
     if None in found or len(set(found)) < len(found):
         return None

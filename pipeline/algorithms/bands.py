@@ -8,7 +8,7 @@ from pipeline.networks import Variable
 
 
 def nearest(wavelengths_nm: Sequence[float], target_nm: float, tolerance_nm: float) -> float | None:
-    """Return the wavelength nearest to a target; of two equally near ones, the shorter one.
+    """Return the wavelength nearest to a target; if two are equally near, the shorter one.
 
     The result is None if no wavelength is within the tolerance.
     """
@@ -22,7 +22,7 @@ def choose(
     """Return the nearest band for each pair of a wanted wavelength and a tolerance (nm).
 
     Raises:
-        NetworkError: a wavelength has no band within its tolerance, or two have the same band.
+        NetworkError: a wavelength has no band within its tolerance, or one band fits two of them.
     """
     found = [nearest(wavelengths_nm, target, tolerance) for target, tolerance in wanted]
     chosen = [nm for nm in found if nm is not None]

@@ -32,7 +32,7 @@ def algorithm(
 
     Args:
         name: one of :data:`ALGORITHMS`.
-        sensor: name of the sensor whose coefficients (by default also whose bands) are used.
+        sensor: name of the sensor whose coefficients are used; by default, its bands are used too.
         wavelengths_nm: the available bands; the bands that are used become the ``inputs``. Without
             a sensor, the coefficients of the sensor with the nearest bands are used.
 

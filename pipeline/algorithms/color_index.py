@@ -1,4 +1,4 @@
-"""Chlorophyll-a from the color index in clear water, blended into the band ratio: OCI.
+"""OCI: chlorophyll-a from the color index in clear water, from the band ratio in other water.
 
 Hu, Lee and Franz 2012, J. Geophys. Res. 117, C01011; Hu et al. 2019, J. Geophys. Res. Oceans 124,
 1524; implemented as in NASA's l2gen.
@@ -51,7 +51,7 @@ class ColorIndex:
     index_nm: tuple[float, float, float]
     """Three wavelengths; the index is Rrs at the second minus a line through the outer two."""
     blend: tuple[float, float]
-    """Limits of chlorophyll (mg m-3): the index is used below both, the band ratio above both."""
+    """Limits (mg m-3): the index is used below the lower limit, the band ratio above the upper."""
     green_shift: GreenShift | None
     """Conversion to 555 nm; None if the green band is at 555 nm."""
     band_ratio: BandRatio
@@ -83,7 +83,7 @@ def bind(
     sensor: str | None,
     wavelengths_nm: Sequence[float] | None,
 ) -> BoundFormula:
-    """Return an algorithm of ``configs/algorithms`` for the bands of a sensor, or given bands."""
+    """Return an algorithm of ``configs/algorithms`` for a sensor's bands or for given bands."""
     table = _with_red(sensor_bands(ratio_definition), definition["red_nm"])
     chosen, bands = on_bands(table, definition["name"], sensor, wavelengths_nm)
     formula = ColorIndex(

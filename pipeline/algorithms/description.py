@@ -19,7 +19,7 @@ Array = npt.NDArray[np.float64]
 
 
 class Formula(Protocol):
-    """Computes outputs from inputs; each formula is a frozen dataclass of its coefficients."""
+    """Computes outputs from inputs; it is a frozen dataclass, whose fields are the coefficients."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -72,7 +72,7 @@ class Algorithm(Retrieval):
 
     @property
     def record(self) -> Mapping[str, str]:
-        """Texts for products that state how the outputs are computed."""
+        """Texts that a product contains; they say how the outputs are computed."""
         return {
             "layers": self.shape_text,
             "version": self.version,
@@ -81,7 +81,7 @@ class Algorithm(Retrieval):
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the formula's name, bands and coefficients, but not of comments."""
+        """SHA-256 of the formula's name, bands and coefficients; comments do not affect it."""
         what = (type(self.formula).__name__, self.inputs, self.outputs, self.record["parameters"])
         return sha256_of_text(repr(what))
 

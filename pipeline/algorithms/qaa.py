@@ -36,13 +36,13 @@ class QuasiAnalytical:
     reflectance: tuple[float, float]
     """g0 and g1 in rrs = g0 u + g1 u**2, where u = bb / (a + bb)."""
     least_red: float
-    """If red Rrs (sr-1) is at least this, the red band is the reference, else the green band."""
+    """Lowest red Rrs (sr-1) at which the red band is the reference, instead of the green band."""
     green_reference: tuple[float, float, float]
-    """Polynomial in chi for log10 of absorption at the green band, absorption by water excluded."""
+    """Polynomial in chi, which gives log10 of absorption at the green band (without water)."""
     green_reference_red: float
     """Weight of the red band in chi."""
     red_reference: tuple[float, float]
-    """Factor and exponent of the power law from a ratio of Rrs to absorption at the red band."""
+    """Factor and exponent of the power law that converts a ratio of Rrs to red absorption."""
     backscattering_exponent: tuple[float, float, float]
     """e0, e1 and e2 in eta = e0 (1 - e1 exp(-e2 rrs(blue) / rrs(green)))."""
     phytoplankton_ratio: tuple[float, float, float]

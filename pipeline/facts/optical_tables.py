@@ -26,5 +26,5 @@ def interpolate(table: str, column: str, wavelength_nm: Array) -> Array:
 
 
 def per_band(value: Array | float) -> Array:
-    """Return one value per water, with shape (..., 1), so that spectra can be combined with it."""
+    """Return one value per water, in an array (..., 1) that can be combined with spectra."""
     return np.asarray(value, dtype=np.float64)[..., np.newaxis]

@@ -24,7 +24,7 @@ MOLAR_MASS_OF_WATER = 0.018
 
 
 def water_absorption(wavelength_nm: Array) -> Array:
-    """Return the absorption of pure water in m-1 (band,); salt adds little from 350 to 900 nm."""
+    """Return the absorption of water in m-1 (band,); salt hardly changes it from 350 to 900 nm."""
     return interpolate("pure_water", "absorption", wavelength_nm)
 
 
@@ -79,7 +79,7 @@ def refractive_index(
 
 
 def compressibility(temperature: float, salinity: float) -> float:
-    """Return the isothermal compressibility in Pa-1; UNESCO bulk modulus, Millero et al. 1980."""
+    """Return the isothermal compressibility in Pa-1, from Millero et al. 1980 (UNESCO)."""
     t, s = temperature, salinity
     pure = _polynomial(t, 19652.21, 148.4206, -2.327105, 1.360477e-2, -5.155288e-5)
     salt = _polynomial(t, 54.6746, -0.603459, 1.09987e-2, -6.167e-5)
@@ -90,7 +90,7 @@ def compressibility(temperature: float, salinity: float) -> float:
 
 
 def density(temperature: float, salinity: float) -> float:
-    """Return the density in kg m-3; UNESCO 1981, Technical Papers in Marine Science 38."""
+    """Return the density in kg m-3, as in UNESCO 1981, Technical Papers in Marine Science 38."""
     t, s = temperature, salinity
     pure = _polynomial(
         t, 999.842594, 6.793952e-2, -9.09529e-3, 1.001685e-4, -1.120083e-6, 6.536332e-9

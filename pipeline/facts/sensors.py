@@ -38,7 +38,7 @@ class OcsmartBands:
         return gains or (1.0,) * len(info.data["lrc_bands_nm"])
 
     def bands(self, kind: str) -> tuple[float, ...]:
-        """Return the bands (nm) of a kind: all for ``lrc``, the first ones for ``rrs``, ``iop``."""
+        """Return the bands (nm) for a kind of network: for ``rrs`` and ``iop``, only the first."""
         count = {"lrc": len(self.lrc_bands_nm), "rrs": self.rrs_count, "iop": self.iop_count}[kind]
         return self.lrc_bands_nm[:count]
 
@@ -52,7 +52,7 @@ class Sensor:
     platforms: tuple[str, ...]
     ocsmart: OcsmartBands
     channels: Mapping[str, float] = field(default_factory=dict)
-    """Centres (nm) of bands by name in files, for names that do not contain the centre."""
+    """Centres (nm) of bands by their names in files, if these names do not contain the centre."""
 
 
 def _plain(name: str) -> str:

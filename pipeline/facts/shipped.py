@@ -1,4 +1,4 @@
-"""Reads the shipped configuration, which is beside the package in a checkout, else inside it."""
+"""Reads the shipped configuration, inside the package or (in a source checkout) beside it."""
 
 from pathlib import Path
 from typing import Any

@@ -1,1 +1,1 @@
-"""The attributes, record, place, report and reader of a product."""
+"""The attributes, record, output path, report and reader of a product."""

@@ -1,6 +1,6 @@
-"""Where a product is written, whether it may be, and what its temporary name contains.
+"""Where a product is written, whether this is allowed, and what its temporary name contains.
 
-Of a delivery, only the date is recorded in the product.
+The date is the only part of a delivery that is recorded in the product.
 """
 
 import contextlib
@@ -30,14 +30,14 @@ class Delivery:
     template: NameTemplate
     config_name: str
     makes_folder: bool = True
-    """Whether to create a missing folder; a batch does not, as a disk may be unmounted."""
+    """Whether to create a missing folder; a batch does not, as the disk may be unmounted."""
     if_exists: IfExists = "overwrite"
     owned: Path | None = None
     """An earlier product of this scene, which may always be replaced."""
     spare: int | None = None
-    """Bytes that must stay free after the product is written; None if this is not checked."""
+    """Bytes that must stay free after the product is written; None if space is not checked."""
     lease: str = ""
-    """Part of the temporary name, by which a batch finds the files of a dead process."""
+    """Part of the temporary name; a batch uses it to find the files of a dead process."""
     first_seen: int | None = None
     """Date of the product in seconds since 1970; if None, the present time is used."""
     announce: Callable[[Path], None] = lambda _: None
@@ -45,7 +45,7 @@ class Delivery:
 
     @classmethod
     def of(cls, config: RunConfig, **how: Any) -> "Delivery":
-        """Return a delivery: folder and names from a configuration, the rest from ``how``."""
+        """Return a delivery with the folder and names of a configuration; ``how`` sets the rest."""
         execution = config.execution
         return cls(execution.output, NameTemplate(execution.product), config.name, **how)
 
@@ -159,8 +159,8 @@ def check_distinct(sources: Iterable[str | Path], config: RunConfig) -> None:
         other = first.setdefault(target, source)
         if other is not source:
             raise ConfigError(
-                f"{other} and {source} would both become {Path(target).name}. Run them separately "
-                "with different output folders, or put the folder into the product name "
+                f"{other} and {source} would both get the product {Path(target).name}. Run them "
+                "separately with different output folders, or put the folder into the product name "
                 "(execution.product: '{parent}/{stem}.{name}.nc')."
             )
 
@@ -183,5 +183,6 @@ def creation_time(first_seen: int | None = None) -> datetime.datetime:
         return datetime.datetime.fromtimestamp(int(epoch), datetime.UTC)
     except (ValueError, OverflowError, OSError):
         raise ConfigError(
-            f"SOURCE_DATE_EPOCH is {epoch!r}, expected seconds since 1970. Correct or unset it."
+            f"SOURCE_DATE_EPOCH is {epoch!r}, expected seconds since 1970. Correct the "
+            "variable, or unset it."
         ) from None

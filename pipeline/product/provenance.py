@@ -78,8 +78,8 @@ class Provenance:
         """Raise SceneError if the size or the modification time of the scene file has changed."""
         if identity_of(self.scene) != self.scene_identity:
             raise SceneError(
-                f"{self.scene_name}: the file changed while it was processed. Run it again when it "
-                "is complete."
+                f"{self.scene_name}: the file changed while it was processed. When the file is "
+                "complete, process it again."
             )
 
 

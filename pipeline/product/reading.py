@@ -74,8 +74,8 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
         if missing:
             self._file.close()
             raise SceneError(
-                f"{path.name}: its record lacks {', '.join(missing)}. Another version wrote it, "
-                "or it was changed later. Make it again with this version."
+                f"{path.name}: its record lacks {', '.join(missing)}. Another version wrote "
+                "the product, or it was changed later. Make the product again with this version."
             )
 
     def _missing(self) -> list[str]:

@@ -190,7 +190,7 @@ def _json(data: Any) -> str:
 
 
 def _flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flatten a record for people: join nested keys by underscores and lists by commas."""
+    """Make a record easy to read: join nested keys by underscores, and lists by commas."""
     flat: dict[str, Any] = {}
     for key, value in record.items():
         name = f"{prefix}{key}"

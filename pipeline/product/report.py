@@ -25,7 +25,7 @@ class Stopwatch:
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Context manager that measures one part."""
+        """Context manager that measures how long one part of a run takes."""
         begun = time.perf_counter()
         try:
             yield

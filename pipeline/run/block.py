@@ -45,7 +45,7 @@ def process_block(block: xr.Dataset, plan: "Plan") -> xr.Dataset:
         Variables on (y, x): ``quality_flags`` and, for each step, values (float32 with NaN where
         nothing was computed, or a class map), uncertainties if there are any, and flags. The
         attributes of a step's flags hold the number of computed pixels (``COMPUTED``) and, for each
-        input, how many of them are outside the training range (``INPUTS_OUTSIDE``).
+        input, the number of these pixels with this input out of range (``INPUTS_OUTSIDE``).
     """
     quality = pixel_quality(block, plan)
     unmasked = np.flatnonzero(quality < (1 << FIRST_MASK_BIT))
@@ -98,7 +98,7 @@ def _geolocation_invalid(block: xr.Dataset) -> npt.NDArray[np.bool_]:
 
 
 def _gather(block: xr.Dataset, plan: "Plan", pixels: Pixels) -> Float32:
-    """Return a row (pixels, layers) for each chosen pixel: its bands, then space for all outputs.
+    """Return rows (pixels, layers) of chosen pixels: their bands, then space for all outputs.
 
     The values of a layer are contiguous in memory, because the steps work layer by layer.
     """
@@ -109,7 +109,7 @@ def _gather(block: xr.Dataset, plan: "Plan", pixels: Pixels) -> Float32:
 
 
 def _scatter(values: npt.NDArray[Any], pixels: Pixels, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """Put values at some pixels of a new array; other pixels get NaN, or 0 for no class or flag."""
+    """Make an array with values at some pixels; elsewhere it is NaN, or 0 for classes and flags."""
     fill = np.float32(np.nan) if values.dtype.kind == "f" else np.uint8(NO_CLASS)
     full = np.full(shape, fill)
     full.reshape(-1)[pixels] = values

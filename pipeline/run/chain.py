@@ -40,7 +40,7 @@ class _StepOutput:
 def make_chain(
     loaded: Sequence[LoadedRetrieval], scene: xr.Dataset, sensor: str, science: Science
 ) -> tuple[tuple[Band, ...], tuple[RetrievalStep, ...]]:
-    """Return the scene's bands that the steps take, each once, and the steps bound to these bands.
+    """Return the scene's bands that the steps need, each once, and the steps bound to the bands.
 
     An input comes from the nearest earlier step that computes its quantity, or else from the scene.
     A network that reconstructs its own inputs (a scope check) feeds no other step.
@@ -48,7 +48,7 @@ def make_chain(
     Raises:
         SceneError: a band or a variable is not in the scene.
         NetworkError: an input and its source have different units, or a description is wrong.
-        ConfigError: there are no gains as requested.
+        ConfigError: the requested gains do not exist.
     """
     chain = _Chain(tuple(loaded), scene, sensor, science)
     found = [chain.sources_of(number) for number in range(len(loaded))]
@@ -131,8 +131,8 @@ class _Chain:
         quantity, nm = variable.quantity, variable.wavelength_nm
         if (nm is not None) != (quantity in SPECTRAL):
             raise NetworkError(
-                f"input {variable.name} is described with wavelength {nm}; {', '.join(SPECTRAL)} "
-                "need a wavelength, and other inputs have none. Correct the description."
+                f"input {variable.name} is described with wavelength {nm}, expected a wavelength "
+                f"for {', '.join(SPECTRAL)}, and None for other inputs. Correct the description."
             )
         if nm is None:
             if quantity not in self.scene:

@@ -31,8 +31,9 @@ class GainFinder:
             return None
         if GAINS not in self.network.after:
             raise ConfigError(
-                f"network {self.choice.name}: gains: {mode}, but {self.network.file_name} makes no "
-                "Rrs with known gains. Remove gains; use input_gains for the network's inputs."
+                f"network {self.choice.name}: gains: {mode} needs a network that computes Rrs with "
+                f"known gains, but {self.network.file_name} does not. Remove gains. For gains on "
+                "the network's inputs, use input_gains."
             )
         return self._gains(mode, self.network.outputs)
 
@@ -47,8 +48,8 @@ class GainFinder:
             return None
         if takes_outputs or {variable.quantity for variable in self.network.inputs} != {"Rrs"}:
             raise ConfigError(
-                f"network {self.choice.name}: input_gains: {mode} works on Rrs of the scene, but "
-                f"{self.network.file_name} takes other inputs. Remove input_gains."
+                f"network {self.choice.name}: input_gains: {mode} needs Rrs of the scene as input, "
+                f"but {self.network.file_name} takes other inputs. Remove input_gains."
             )
         return self._gains(mode, self.network.inputs)
 
@@ -80,7 +81,7 @@ class GainFinder:
         return self.network.sensors[0]
 
     def _nearest(self, known: Sequence[float], nm: float) -> int:
-        """Return the index of the nearest band with a known gain to a wavelength."""
+        """Return the index of the nearest band to a wavelength, among bands with a known gain."""
         best = min(range(len(known)), key=lambda index: abs(known[index] - nm))
         if not abs(known[best] - nm) <= self.tolerance_nm:
             raise ConfigError(

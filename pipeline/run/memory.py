@@ -39,7 +39,7 @@ class Work:
 
 
 def choose_work(estimate: Callable[[int, int], int], threads: int, limit: int) -> Work | None:
-    """Choose the most threads, then the most pixels at once, that stay within a limit (bytes).
+    """Choose as many threads, then as many pixels at once, as fit into a limit (bytes).
 
     The result is None if even one thread with the fewest pixels exceeds the limit.
     """

@@ -50,7 +50,7 @@ class Plan(Shown):
     config: RunConfig
     extent: Extent
     chunk: tuple[int, int]
-    """Size of the product's storage chunks, and so of the blocks, in lines and pixels."""
+    """Lines and pixels of a storage chunk of the product; a block has the same size."""
     inputs: tuple[Band, ...]
     """The layers of the scene that the steps take, each once."""
     rules: tuple[MaskRule, ...]
@@ -180,10 +180,10 @@ def check_config(config: RunConfig) -> None:
 def locate(scene: xr.Dataset, config: RunConfig) -> tuple[xr.Dataset, Extent]:
     """Return the scene with the configured constants, and the extent of its window.
 
-    For a bounding box, geolocation is read; the extent keeps the geolocation in the window.
+    For a bounding box, geolocation is read; the extent then holds geolocation of the window.
 
     Raises:
-        SceneError: no pixel is in the window, or a constant is already in the scene or unknown.
+        SceneError: the window has no pixels, or a constant is unknown or already in the scene.
     """
     scene = with_constants(scene, config.science.constants)
     return scene, find_extent(scene, config.science.window)
@@ -203,10 +203,10 @@ def make_plan(
         scene_name: base name of the scene.
         config: the configuration.
         extent: the part to process; the whole scene by default.
-        network_paths: paths of networks by name, which replace the configured files.
+        network_paths: path of a network by its name; this path replaces the configured file.
 
     Raises:
-        NetworkError: a network is missing, broken, or for another sensor.
+        NetworkError: a network is missing, damaged, or made for another sensor.
         SceneError: a band, a variable or a flag is not in the scene.
         ConfigError: an expression is not allowed, or two networks make the same variable.
     """
@@ -260,7 +260,7 @@ def _layers(
 def _storage(
     scene: xr.Dataset, layers: Sequence[Band], rules: Sequence[MaskRule], extent: Extent
 ) -> tuple[StoredChunks, ...]:
-    """Return the storage chunks of these layers; for a grown mask, those of its rule's layers."""
+    """Return the storage chunks of layers; for a grown mask, of the layers that its rule uses."""
     grown = {Band(rule.layer): rule.rule.needs for rule in rules if isinstance(rule, Dilated)}
     read = [source for layer in layers for source in grown.get(layer, (layer,))]
     if extent.places is not None:

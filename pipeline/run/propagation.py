@@ -39,7 +39,8 @@ def propagate(
         deviations: standard deviations of the uncertain inputs, with shape (inputs, n).
 
     Returns:
-        Arrays (n, outputs) for each step whose uncertainty is written and the steps that feed it.
+        An array (n, outputs) for each step whose uncertainty is written, and for each step that
+        feeds such a step.
     """
     method = _by_derivatives if uncertainty.method == "jacobian" else _by_sigma_points
     return method(uncertainty, _needed(uncertainty.reached(steps)), rows, deviations)
@@ -61,11 +62,11 @@ def _needed(steps: Steps) -> tuple[RetrievalStep, ...]:
 def _by_sigma_points(
     uncertainty: InputUncertainty, steps: Steps, rows: Float32, deviations: Float32
 ) -> dict[str, Float32]:
-    """Return the spread of outputs over 2n points that have the inputs' mean and covariance.
+    """Return the spread of outputs at 2n points, which have the mean and covariance of the inputs.
 
     Uses the spherical cubature rule of Arasaratnam and Haykin 2009 (IEEE Trans. Autom. Control 54,
     1254), rotated so that every point moves every input a little. Without rotation, a point would
-    move one input by sqrt(n) deviations, to where Rrs is often negative.
+    move one input by sqrt(n) standard deviations, so that Rrs would often be negative.
     """
     spreads = {step.name: _Spread() for step in steps}
     moved = np.array(rows, order="K")
@@ -95,7 +96,7 @@ def sigma_points(factor: Float64) -> Iterator[Float64]:
 
 
 def moved_value(value: Float32, deviation: Float32, z: float, is_positive: bool) -> Float32:
-    """Return quantiles: values moved by z standard deviations.
+    """Return values moved by z standard deviations; each is a quantile of a distribution.
 
     The distribution is normal. For positive quantities, the distribution is cut off at zero, so
     that no point is below zero.
@@ -109,11 +110,11 @@ def moved_value(value: Float32, deviation: Float32, z: float, is_positive: bool)
 
 @functools.lru_cache(maxsize=4096)
 def _truncated_quantiles(z: float) -> tuple[Float64, Float64]:
-    """Tabulate where the quantile z of a normal distribution lies if it is cut off at zero.
+    """Tabulate the quantile z of normal distributions that are cut off at zero.
 
     Returns:
-        Means of the distribution, and for each mean the distance of the quantile from the mean,
-        both in standard deviations.
+        Means of the distributions, and for each mean the distance of the quantile from the mean.
+        Both are in standard deviations.
     """
     ratios = np.linspace(0.0, 6.0 + abs(z), NODES)
     below = _NORMAL.cdf(z)
@@ -166,7 +167,7 @@ class _Spread:
 def _by_derivatives(
     uncertainty: InputUncertainty, steps: Steps, rows: Float32, deviations: Float32
 ) -> dict[str, Float32]:
-    """Propagate linearly by the chain rule, in float64 and some rows at a time."""
+    """Propagate uncertainty linearly by the chain rule, in float64 and some rows at a time."""
     sizes = {step.name: len(step.retrieval.outputs) for step in steps}
     found = {name: np.empty((n, len(rows)), dtype=np.float32).T for name, n in sizes.items()}
     size = max(DERIVATIVES_AT_ONCE // (sum(sizes.values()) * len(uncertainty.inputs)), 1)

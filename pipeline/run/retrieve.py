@@ -1,4 +1,4 @@
-"""Runs one step on rows of pixels, to get values, flags and, if stated, standard deviations.
+"""Runs one step on rows of pixels; returns values, flags and (if stated) standard deviations.
 
 Engines differ in the last digits of float32. Where these digits could change a flag, the float64
 reference computes the row again, through all steps before this one, so that every engine sets the
@@ -91,7 +91,7 @@ class StepOnRows:
     steps: Sequence[RetrievalStep]
 
     def input_flags(self) -> Flags:
-        """Return, for each row (n,), the bits because of which the row is not computed."""
+        """Return flag bits (n,) for missing or non-positive inputs; these rows are not computed."""
         flags = np.zeros(len(self.rows), dtype=np.uint8)
         for column, variable in zip(self.step.columns, self.step.retrieval.inputs, strict=True):
             x = self.rows[:, column]
@@ -127,7 +127,7 @@ class StepOnRows:
         return np.asarray((layers if every else np.take(layers, computed, axis=1)).T)
 
     def _gained_deviation(self, deviation: Floats, y: Floats) -> Floats:
-        """Return standard deviations with gains; standard deviations of log10 get no gains."""
+        """Apply gains to standard deviations, except to standard deviations of log10."""
         gains = self.step.gains
         if gains is None:
             return deviation
@@ -135,7 +135,7 @@ class StepOnRows:
         return np.asarray(np.where(decades, deviation, deviation * gains.factors(y)))
 
     def doubtful(self, x: Float32, y: Floats) -> Rows:
-        """Return the rows for a closer look, because a range bit or another bit may be set."""
+        """Return the rows where a flag bit may be set; the bits of all other rows are 0."""
         network = self.step.retrieval
         if network.classes or SCOPE in network.after or self.step.gains is not None:
             return np.arange(len(x))
@@ -151,7 +151,8 @@ class StepOnRows:
     def _decide(self, computed: Rows, x: Float32, y: Floats) -> tuple[Flags, npt.NDArray[np.int64]]:
         """Return the range flags of rows and, for each input, the number of rows out of range.
 
-        ``y`` is changed in place: gains are applied, and the reference chooses doubtful classes.
+        ``y`` is changed in place: gains are applied, and where rounding could change the class,
+        the float64 reference chooses the class.
         """
         network, gains = self.step.retrieval, self.step.gains
         near = self._near_threshold(x, y)
@@ -188,7 +189,7 @@ class StepOnRows:
 
 
 def _exact_inputs(step: RetrievalStep, steps: Sequence[RetrievalStep], rows: Float32) -> Float64:
-    """Return float64 inputs (n, inputs); those from earlier steps are recomputed in float64."""
+    """Return float64 inputs (n, inputs); outputs of earlier steps are recomputed in float64."""
     x = rows[:, step.columns].astype(np.float64)
     columns = np.array(step.columns)
     for maker in steps:

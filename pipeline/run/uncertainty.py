@@ -38,7 +38,7 @@ class UncertainInput:
     constant: float
     """Standard deviation in units of the quantity."""
     is_positive: bool
-    """Whether a network takes the input's logarithm or root; its distribution then ends at zero."""
+    """Whether a network takes the input's logarithm or root, so that no point may be negative."""
 
     def deviation(self, block: xr.Dataset, pixels: Pixels) -> Float32:
         """Return the standard deviation at some pixels of a block, with shape (pixels,)."""
@@ -85,7 +85,7 @@ class InputUncertainty:
         return np.stack([each.deviation(block, pixels) for each in self.inputs])
 
     def reached(self, steps: Sequence[RetrievalStep]) -> tuple[RetrievalStep, ...]:
-        """Return the steps (no classifiers) that take uncertain inputs or outputs of such steps."""
+        """Return steps with uncertain inputs (of scene or earlier steps), except classifiers."""
         uncertain = {each.column for each in self.inputs}
         found = []
         for step in steps:
@@ -138,9 +138,9 @@ def make_uncertainty(
 def with_uncertainties(
     steps: Sequence[RetrievalStep], uncertainty: InputUncertainty | None
 ) -> tuple[RetrievalStep, ...]:
-    """Name the uncertainties of each step that states uncertainties itself or has uncertain inputs.
+    """Name the uncertainty variables of steps that state uncertainties or have uncertain inputs.
 
-    No uncertainty is named for classes and for outputs that are not written.
+    Classes, and outputs that are not written, get no uncertainty variable.
     """
     reached = () if uncertainty is None else uncertainty.reached(steps)
     return tuple(
