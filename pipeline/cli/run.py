@@ -30,12 +30,15 @@ log = logging.getLogger("pipeline")
 @click.option("-c", "--config", required=True, help="Configuration file, or name of a shipped one.")
 @run_options
 @option(
-    "--threads", "Blocks processed at a time.", "execution.threads, else one per core", POSITIVE
+    "--threads",
+    "Number of blocks at the same time.",
+    "execution.threads, else one per core",
+    POSITIVE,
 )
 @option(
     "--memory-limit",
-    "Memory (512MB, 2GiB) in addition to that of the program; it limits the number of threads and "
-    "of pixels at a time.",
+    "Memory for the data, such as 512MB or 2GiB; the program itself takes more. With less memory, "
+    "fewer threads and smaller parts of a block are computed at the same time.",
     "execution.memory_limit, else half of the free memory",
     metavar="SIZE",
 )

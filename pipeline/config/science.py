@@ -53,7 +53,9 @@ class ReaderChoice(Strict):
     @model_validator(mode="after")
     def _options_are_of_a_format(self) -> "ReaderChoice":
         if self.options and self.format == "auto":
-            raise ValueError("options need a format: name the reader under format")
+            raise ValueError(
+                "options need a reader; give the name of the reader under the key format"
+            )
         return self
 
 
@@ -152,8 +154,8 @@ class NetworkChoice(Strict):
 
     name: Name
     file: str
-    """A path, or a file name to look up in the network folders; ``{sensor}`` stands for the scene's
-    sensor."""
+    """A path, or the name of a file in one of the network folders; ``{sensor}`` stands for the
+    scene's sensor."""
     allow_other_sensor: bool = False
     gains: GainMode = "none"
     """Vicarious gains for the Rrs that the network computes; ``ocsmart`` selects gains by pixel."""
@@ -191,7 +193,7 @@ class Science(Strict):
 
     reader: ReaderChoice = ReaderChoice()
     sensor: str | None = None
-    """Name of the sensor, used instead of the sensor that the scene names."""
+    """Name of the sensor; it replaces the name in the scene."""
     window: Window = Window()
     constants: Annotated[dict[Name, Annotated[float, Field(allow_inf_nan=False)]], SORTED] = {}
     """Constant values for quantities that the scene does not have."""
@@ -209,7 +211,7 @@ class Science(Strict):
     def _facts_stay(cls, metadata: dict[str, str]) -> dict[str, str]:
         taken = sorted(FACTS & set(metadata))
         if taken:
-            raise ValueError(f"{', '.join(taken)} cannot be set: every product states it itself")
+            raise ValueError(f"remove {', '.join(taken)}: ocpipe sets this in every product itself")
         return metadata
 
     @field_validator("networks")

@@ -310,7 +310,7 @@ def test_status_says_what_is_left_and_what_failed(folder):
         (["--workers", "0"], "--workers"),
         (["--memory-limit", "lots"], "memory_limit"),
         (["--networks", "no-such-folder"], "no such folder of networks"),
-        (["--scheduler", "tcp://x", "--executor", "inline"], "executor: dask"),
+        (["--scheduler", "tcp://x", "--executor", "inline"], "set executor to dask"),
         (["--products", "adg"], "adg"),
     ],
 )
