@@ -117,7 +117,7 @@ def plan_scene(source: str | Path, config: AnyConfig) -> Plan:
 
 
 def _resolved(source: str | Path, config: AnyConfig) -> tuple[Path, RunConfig]:
-    """Return the path, which ends in the scene's name even for ``.``, and the configuration."""
+    """Return the path and the configuration; even for ``.``, the path ends in the scene's name."""
     path = Path(source)
     if path.name in ("", ".."):
         path = Path(os.path.abspath(path))  # noqa: PTH100 - a link keeps its name

@@ -59,7 +59,7 @@ class Finding:
 
     @classmethod
     def of(cls, what: str, problem: str, good: str) -> "Finding":
-        """Return a failed finding with the text ``problem``; if this is empty, a passed finding."""
+        """Return a failed finding about ``problem``; without a problem, return a passed finding."""
         return cls(what, not problem, problem or good)
 
 
@@ -139,7 +139,7 @@ def _checksums(product: ProductFile, tally: Tally) -> Iterator[Finding]:
     changed = [name for name in recorded if found.get(name) != recorded[name]]
     changed += [name for name in found if name not in recorded]
     problem = f"after writing, the numbers of these variables changed: {', '.join(changed)}"
-    good = f"the numbers of {len(found)} variables are as written"
+    good = f"the numbers of {len(found)} variables are unchanged"
     yield Finding.of("checksums", problem if changed else "", good)
 
 
@@ -157,7 +157,7 @@ def _input(product: ProductFile, scenes: Sequence[Path]) -> Generator[Finding, N
     elif source is None:
         problem = (
             f"{name} is not the file the product was made from: its sha256 is "
-            f"{' or '.join(hashes.values())}, recorded is {expected}"
+            f"{' or '.join(hashes.values())}, but the product records {expected}"
         )
     yield Finding.of("input", problem, f"{name}, sha256 equal")
     return source
@@ -170,7 +170,7 @@ def _quoted(places: Sequence[Path]) -> str:
 def _networks(
     product: ProductFile, network_dirs: Sequence[Path], source: Path | None
 ) -> Generator[Finding, None, dict[str, Path] | None]:
-    """Yield findings about networks; return their paths if the product was made with them."""
+    """Yield findings about networks; return their paths if the product was made with these."""
     science = product.configuration["science"]
     files = {choice["name"]: str(choice["file"]) for choice in science["networks"]}
     beside = [product.path.parent, *([source.parent] if source else []), Path()]
@@ -211,7 +211,7 @@ def _network(
     if not problem and right is None:
         problem = (
             f"{file} is not the file the product was made with: its sha256 is "
-            f"{' or '.join(dict.fromkeys(hashes))}, recorded is {expected}"
+            f"{' or '.join(dict.fromkeys(hashes))}, but the product records {expected}"
             if hashes
             else f"{file} not found in {_quoted(folders)}. Give its folder with --networks."
         )
@@ -319,11 +319,11 @@ def _pixels(
                 line, pixel = lines[first] + region[0].start, pixels[first] + region[1].start
                 wrong[name] = (
                     f"{name} at line {line}, pixel {pixel} is {found[first]}, "
-                    f"recomputed {expected[first]}"
+                    f"but the recomputed value is {expected[first]}"
                 )
     more = f" (and other variables: {', '.join(list(wrong)[1:])})" if len(wrong) > 1 else ""
     valued = int(np.count_nonzero(has_value[chosen]))
-    good = f"{compared} of {has_value.size} recomputed ({valued} with values), all agree"
+    good = f"{compared} of {has_value.size} pixels recomputed ({valued} with values), all agree"
     yield Finding.of("pixels", next(iter(wrong.values()), "") + more, good)
 
 

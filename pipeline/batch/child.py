@@ -109,7 +109,7 @@ def _limited(memory_cap: int) -> Iterator[None]:
 
 
 def _estimate(job: Job) -> int | None:
-    """Return the bytes that a scene takes on one thread, without the program; None if unknown."""
+    """Return a scene's memory in bytes on one thread, without the program; None if unknown."""
     from pipeline.config import load_config
     from pipeline.process import plan_scene
 

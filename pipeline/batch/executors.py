@@ -80,7 +80,7 @@ class InlineExecutor:
 
 
 class _Interrupted(BaseException):
-    """Stops a job. This is not a subclass of Exception, because the scene did not fail."""
+    """Stops a job. The class is not a kind of Exception, because the scene did not fail."""
 
 
 class EventQueue:

@@ -114,7 +114,7 @@ def _is_scene_folder(path: str) -> bool:
 
 
 def _in_folder(folder: str, output: Path, config_name: str) -> Iterator[str]:
-    """Yield scenes at any depth; skip hidden files, hidden folders and products."""
+    """Yield the scenes in a folder, at any depth; skip hidden files and folders, and products."""
     root, products = os.path.realpath(folder), os.path.realpath(output)
     # If scenes are in the output folder itself, only the names tell products from scenes.
     mixed = root == products or root.startswith(f"{products}/")

@@ -33,7 +33,7 @@ class LedgerStatus:
     last: Holder | None
     """The process that started last."""
     failures: list[LedgerEntry]
-    """The most recent failed scenes."""
+    """The scenes that failed most recently."""
 
     @property
     def scenes_per_minute(self) -> float | None:
@@ -108,7 +108,7 @@ def lines(found: Sequence[LedgerStatus]) -> Iterator[str]:
     if progress.seconds_left:
         yield f"time left       about {in_time(progress.seconds_left)}"
     elif progress.left and not any(status.workers for status in found):
-        yield f"nobody works    {progress.left} scenes are left; call ocpipe batch to continue"
+        yield f"stopped         {progress.left} scenes are left; call ocpipe batch to continue"
     failures = [entry for status in found for entry in status.failures]
     if failures:
         yield "last failures"

@@ -42,7 +42,7 @@ def inspect(file: Path, config: str | None, log_level: str) -> None:
 @click.argument("product", type=PATH)
 @option(
     "--scene scenes",
-    "Input scene of the product, or the folder of this scene; repeatable.",
+    "Input scene of the product, or a folder that contains it; repeatable.",
     "the product's folder and the current folder",
     PATH,
     metavar="PATH",

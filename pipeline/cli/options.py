@@ -49,7 +49,7 @@ def option(
 
 networks_option = option(
     "--networks",
-    "Folder with network files, searched before those of OCPIPE_NETWORKS; repeatable.",
+    "Folder with network files, searched before the folders of OCPIPE_NETWORKS; repeatable.",
     "none",
     PATH,
     metavar="DIR",

@@ -31,7 +31,7 @@ log = logging.getLogger("pipeline")
 @run_options
 @option(
     "--threads",
-    "Number of blocks at the same time.",
+    "Number of blocks to compute at the same time.",
     "execution.threads, else one per core",
     POSITIVE,
 )

@@ -122,7 +122,7 @@ def finetune(
     "-c",
     "--config",
     required=True,
-    help="Training configuration (file or shipped name), for samples, splits and baselines.",
+    help="Training configuration (file or shipped name) with samples, splits and baselines.",
 )
 @samples_option
 @click.option("-o", "--output", type=PATH, default=None, help="Folder for the report.")

@@ -150,7 +150,7 @@ class MatchupConfig(Strict):
     @model_validator(mode="before")
     @classmethod
     def _with_preset(cls, data: Any) -> Any:
-        """Add the settings of the protocol that the configuration itself does not contain."""
+        """Take every setting that the configuration does not contain from its protocol."""
         if not isinstance(data, Mapping) or data.get("preset") is None:
             return data
         presets = sorted(file.stem for file in (shipped_configs() / "matchup").glob("*.yaml"))

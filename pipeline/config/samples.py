@@ -50,9 +50,9 @@ class ClassesConfig(Strict):
     """Classes in the order of the network's outputs; by default the column's values, sorted."""
     rules: dict[ClassName, Text] = {}
     """An expression for each class, in the order of the network's outputs. A row has the first
-    class whose expression is true. It has no class if an earlier expression lacks a value."""
+    class whose expression is true. The row has no class if an earlier expression lacks a value."""
     otherwise: ClassName | None = None
-    """Name of the last class, for rows where no rule is true; by default, they have no class."""
+    """The last class, for rows where no rule is true; by default, such rows have no class."""
 
     @field_validator("names")
     @classmethod
@@ -81,7 +81,7 @@ class ClassesConfig(Strict):
 
     @property
     def order(self) -> tuple[str, ...] | None:
-        """The classes in the order of the outputs; None if the values of the column decide."""
+        """The classes in the order of the outputs; None if the column's values are the classes."""
         if not self.rules:
             return self.names
         return (*self.rules, *(() if self.otherwise is None else (self.otherwise,)))
@@ -138,7 +138,7 @@ class SamplesConfig(Strict):
     units: dict[Text, Text] = {}
     """Units by column name; needed if a file states no units or wrong units."""
     inputs: tuple[VariableConfig, ...] = ()
-    """Inputs of a new network; empty for fine-tuning, because that network already has inputs."""
+    """Inputs of a new network; empty for fine-tuning, because the network already has inputs."""
     targets: tuple[VariableConfig, ...] = ()
     classes: ClassesConfig | None = None
     """The classes of a classifier, which has classes instead of targets."""

@@ -70,11 +70,11 @@ class Window(Strict):
 
     bbox: tuple[float, float, float, float] | None = None
     """West, south, east, north in degrees; a box with west > east crosses the antimeridian. The
-    window is the smallest rectangle of lines and pixels that holds all pixel centres in the box."""
+    window is the smallest rectangle of lines and pixels that has all pixel centres in the box."""
     lines: tuple[int, int] | None = None
-    """The first line, and the line after the last one, counted from 0."""
+    """First line of the window, and first line after it, counted from 0."""
     pixels: tuple[int, int] | None = None
-    """The first pixel of a line, and the pixel after the last one, counted from 0."""
+    """First pixel of the window in a line, and first pixel after the window, counted from 0."""
 
     @field_validator("bbox")
     @classmethod
@@ -105,11 +105,11 @@ class MaskRules(Strict):
     preset: str | None = None
     """Name of a shipped list of flags; the other keys add to this list."""
     flags: tuple[str, ...] = ()
-    """Flags of the file: a pixel is excluded if one of them is set."""
+    """Flags of the file; a pixel is excluded if one of these flags is set."""
     flags_if_present: tuple[str, ...] = ()
     """Like ``flags``, but a file may lack these flags."""
     keep_flags: tuple[str, ...] = ()
-    """Flags of the file: a pixel is excluded if none of them is set."""
+    """Flags of the file; a pixel is excluded if none of these flags is set."""
     expressions: SortedDict = {}
     """Expressions by name, e.g. ``low_sun: solar_zenith > 70``: a pixel is excluded if one of these
     expressions is true."""
@@ -211,7 +211,7 @@ class Science(Strict):
     def _facts_stay(cls, metadata: dict[str, str]) -> dict[str, str]:
         taken = sorted(FACTS & set(metadata))
         if taken:
-            raise ValueError(f"remove {', '.join(taken)}: ocpipe sets this in every product itself")
+            raise ValueError(f"remove {', '.join(taken)}: ocpipe itself sets this in every product")
         return metadata
 
     @field_validator("networks")

@@ -148,14 +148,14 @@ class Stage(Strict):
     batch_size: int | None = Field(default=None, ge=1)
     early_stopping: EarlyStopping | None = None
     l2_to_start: NotNegative = 0.0
-    """This factor times a sum is added to the loss: the sum of the squared changes of all trainable
-    kernels and biases since the start of fine-tuning."""
+    """This factor times the sum of the squared changes of all trainable kernels and biases is added
+    to the loss. A change is the difference from the value at the start of fine-tuning."""
 
     @field_validator("freeze")
     @classmethod
     def _not_negative(cls, freeze: int | str) -> int | str:
         if isinstance(freeze, int) and freeze < 0:
-            raise ValueError("expected 0 or more layers, none, or base")
+            raise ValueError("expected a number of layers (0 or more), 'none' or 'base'")
         return freeze
 
 
@@ -208,7 +208,7 @@ class RuleBaseline(Strict):
     """A classification by thresholds, with which a classifier is compared."""
 
     rules: dict[ClassName, Text] = Field(min_length=1)
-    """An expression for each class, with inputs of the network and outputs of ``algorithms``."""
+    """An expression for each class; it may use network inputs and outputs of ``algorithms``."""
     otherwise: ClassName | None = None
     """Class of the rows for which no rule is true; by default such rows have no class."""
     algorithms: tuple[str, ...] = ()

@@ -163,11 +163,11 @@ class TuningConfig(Strict):
     """hyperband (Li et al. 2018, JMLR 18) runs many short trainings, and continues the best.
     bayesian: a Gaussian process proposes the next trial."""
     trials: int = Field(default=40, ge=1, le=100_000)
-    """Number of trials; ``hyperband`` ignores it and computes it from ``epochs`` and ``factor``."""
+    """Number of trials for random and bayesian; hyperband computes it from epochs and factor."""
     epochs: int | None = Field(default=None, ge=1)
     """Epochs of the longest training; by default fit.epochs."""
     factor: int = Field(default=3, ge=2, le=100)
-    """hyperband: the best 1/``factor`` of the trials continue, for ``factor`` times the epochs."""
+    """hyperband: one trial in ``factor`` continues, up to ``factor`` times as many epochs."""
     iterations: int = Field(default=1, ge=1, le=1000)
     """hyperband: number of times that the whole search is run, with other random draws."""
     folds: int | None = Field(default=None, ge=2, le=100)

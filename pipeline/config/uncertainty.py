@@ -10,7 +10,7 @@ Correlated = Annotated[float, Field(ge=-1, le=1)]
 
 
 class QuantityUncertainty(Strict):
-    """The parts of a quantity's standard deviation, which is the root of their sum of squares."""
+    """The parts of a standard deviation, which is the square root of the sum of their squares."""
 
     from_scene: bool = False
     """Whether the uncertainty that the scene contains (``Rrs_unc`` for Rrs) is used."""

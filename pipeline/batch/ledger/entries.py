@@ -15,7 +15,7 @@ class Lease:
     attempt: int
     first_seen: int
     known_sha256: str | None
-    """Hash of the scene file when it was last processed; given if its size or time has changed."""
+    """Hash of the scene file when it was last processed; set only if its size or time changed."""
     owned: str | None
     """Path of an earlier product of this scene; that product may be replaced."""
 
