@@ -253,11 +253,7 @@ def _attributes(
     others = [*product.variables, *product.axes]
     differing += [f"variable {n} is unknown" for n in others if n not in known]
     more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
-    problem = (
-        f"differs from what this version writes: {'; '.join(differing[:5])}{more}"
-        if differing
-        else ""
-    )
+    problem = f"not as this version writes: {'; '.join(differing[:5])}{more}" if differing else ""
     yield Finding.of("attributes", problem, "all as this version writes them")
 
 

@@ -87,12 +87,7 @@ class _Shard(Numbers):
     "batch.scheduler",
     metavar="tcp://HOST:PORT",
 )
-@option(
-    "--workers",
-    "Number of scenes to process at the same time.",
-    "as cores and memory allow",
-    POSITIVE,
-)
+@option("--workers", "Number of scenes at a time.", "as cores and memory allow", POSITIVE)
 @option("--threads", "Number of threads per scene.", "as cores and memory allow", POSITIVE)
 @option(
     "--memory-limit",

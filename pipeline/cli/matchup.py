@@ -44,7 +44,7 @@ CONFIGS = "CONFIG's"
 @click.option(
     "--all-scenes",
     is_flag=True,
-    help="Use all good scenes of a point, not only the nearest in time.",
+    help="Use all good scenes per point, not only the nearest in time.",
 )
 @click.option("--average", is_flag=True, help="Average all points that lie in the same pixel.")
 @log_level_option

@@ -44,9 +44,7 @@ class NameTemplate:
         if unknown:
             raise ValueError(f"unknown field {{{unknown[0]}}}; known are {', '.join(FIELDS)}")
         if any(spec and field not in TIME_FIELDS for _, field, spec in parts):
-            raise ValueError(
-                "only the fields start and end may have a format, such as {start:%Y/%m/%d}"
-            )
+            raise ValueError("only the fields start and end may have a format ({start:%Y/%m/%d})")
         if not self.text.endswith(SUFFIX):
             raise ValueError(f"expected a name that ends with {SUFFIX}")
         fixed = "".join(f"{literal}{spec if field else ''}x" for literal, field, spec in parts)

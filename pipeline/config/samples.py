@@ -68,13 +68,9 @@ class ClassesConfig(Strict):
         if self.column is not None and self.otherwise is not None:
             raise ValueError("the key 'otherwise' needs rules, but the classes come from a column")
         if self.rules and self.names is not None:
-            raise ValueError(
-                "the key 'names' needs a column; with rules, each rule names its class"
-            )
+            raise ValueError("the key 'names' needs a column; rules name their classes themselves")
         if self.otherwise in self.rules:
-            raise ValueError(
-                f"'otherwise' names the class {self.otherwise}, which already has a rule"
-            )
+            raise ValueError(f"the class {self.otherwise} of 'otherwise' already has a rule")
         if self.rules and len(self.order or ()) < 2:
             raise ValueError("found one class, expected two or more; add a rule or 'otherwise'")
         return self

@@ -53,9 +53,7 @@ class ReaderChoice(Strict):
     @model_validator(mode="after")
     def _options_are_of_a_format(self) -> "ReaderChoice":
         if self.options and self.format == "auto":
-            raise ValueError(
-                "options need a reader; give the name of the reader under the key format"
-            )
+            raise ValueError("options need a reader; set format to the name of the reader")
         return self
 
 

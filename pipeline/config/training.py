@@ -171,7 +171,7 @@ class Finetuning(Strict):
     """Number of layers at the end of the network that a new head replaces."""
     scaling: Literal["keep", "refit"] = "keep"
     """refit: scaling and training ranges are computed from the new training samples. The first and
-    last layers are adapted, so that the network gives the same values as before."""
+    last layers are adapted, so that the network at first gives the same values as before."""
     decorrelate: bool = False
     """Whether inputs are decorrelated. If the scaling is kept and the network's record of training
     contains the components, these are used; else they are computed from the new samples."""

@@ -41,9 +41,7 @@ class Correlation(Strict):
     def _one_way(self) -> "Correlation":
         given = [self.equal is not None, self.length_nm is not None, self.matrix is not None]
         if sum(given) != 1:
-            raise ValueError(
-                "give exactly one key: equal, length_nm, or matrix (with wavelengths_nm)"
-            )
+            raise ValueError("give exactly one: equal, length_nm, or matrix with wavelengths_nm")
         if (self.matrix is not None) != bool(self.wavelengths_nm):
             raise ValueError("give both matrix and wavelengths_nm, or neither")
         return self

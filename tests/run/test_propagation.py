@@ -289,7 +289,7 @@ def _taking(path: Path, quantities: tuple[str, str]) -> Path:
         (
             {"inputs": {"Rrs": {"relative": 0.1}}, "correlation": {"equal": 0.5, "length_nm": 5}},
             ConfigError,
-            "give exactly one key: equal",
+            "give exactly one: equal",
         ),
         (
             {

@@ -86,8 +86,8 @@ def test_rules_that_cannot_be(tmp_path: Path, classes: dict[str, Any], words: st
         ({}, "expected either the key column or the key rules"),
         ({"column": "water", "rules": RULES}, "expected either the key column or the key rules"),
         ({"column": "water", "otherwise": "rest"}, "the key 'otherwise' needs rules"),
-        ({"rules": RULES, "names": ["low", "blue"]}, "each rule names its class"),
-        ({"rules": RULES, "otherwise": "low"}, "the class low, which already has a rule"),
+        ({"rules": RULES, "names": ["low", "blue"]}, "rules name their classes"),
+        ({"rules": RULES, "otherwise": "low"}, "the class low of 'otherwise' already has a rule"),
         ({"rules": {"low": "chlor_a < 1"}}, "found one class, expected two or more"),
     ],
 )
