@@ -155,7 +155,7 @@ def _geolocation(scene: xr.Dataset) -> Iterator[str]:
 
 
 def _valid_pixels(scene: xr.Dataset) -> Iterator[str]:
-    """Count valid pixels; a few lines are read at a time, so that memory holds no whole scene."""
+    """Count valid pixels; read a few lines at a time, so that the whole scene is not in memory."""
     for quantity in spectral_quantities(scene):
         centres = wavelengths(scene, quantity)
         complete, by_band, positive = 0, np.zeros(centres.size), np.zeros(centres.size)
@@ -168,7 +168,7 @@ def _valid_pixels(scene: xr.Dataset) -> Iterator[str]:
             positive += np.count_nonzero(values > 0, axis=(1, 2))
         percent = 100 / max(scene.sizes["y"] * scene.sizes["x"], 1)
         share = f"{percent * complete:.1f} %"
-        yield f"valid        {quantity}: {share} of pixels have every band; by band:"
+        yield f"valid        {quantity}: {share} of pixels have a value in every band; by band:"
         for nm, present, above_zero in zip(centres, by_band, positive, strict=True):
             yield (
                 f"             {nm:g} nm {percent * present:.1f} %, "

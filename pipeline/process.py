@@ -36,9 +36,9 @@ from pipeline.writers.tally import Tally
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
-"""A function that receives two numbers: of finished blocks and of all blocks."""
+"""A function that receives the number of finished blocks and the number of all blocks."""
 AnyConfig = str | Path | Mapping[str, Any] | RunConfig
-"""A configuration, its file, the name of a shipped one, or plain data."""
+"""A configuration, its file, the name of a shipped configuration, or plain data."""
 
 
 def process_scene(source: str | Path, config: AnyConfig, progress: Progress | None = None) -> Path:
@@ -46,11 +46,11 @@ def process_scene(source: str | Path, config: AnyConfig, progress: Progress | No
 
     Args:
         source: the scene file.
-        config: a configuration, its file, the name of a shipped one, or plain data.
+        config: a configuration, its file, the name of a shipped configuration, or plain data.
         progress: function that is called after each finished block.
 
     Returns:
-        Path of the product: in ``execution.output``, named by ``execution.product``.
+        Path of the product, in the folder ``execution.output``, named by ``execution.product``.
 
     Raises:
         ConfigError: the configuration is wrong.
@@ -65,10 +65,10 @@ def process_scene(source: str | Path, config: AnyConfig, progress: Progress | No
 def deliver_scene(
     source: Path, config: RunConfig, delivery: Delivery, progress: Progress | None = None
 ) -> SceneReport:
-    """Process a scene with the given delivery, and report counts and times.
+    """Process a scene, deliver the product as ``delivery`` says, and report counts and times.
 
     Raises:
-        PipelineError: for the reasons of ``process_scene``.
+        PipelineError: the errors that ``process_scene`` raises.
         ProductExistsError: a product already existed and was kept.
     """
     watch = Stopwatch()
@@ -117,7 +117,7 @@ def plan_scene(source: str | Path, config: AnyConfig) -> Plan:
 
 
 def _resolved(source: str | Path, config: AnyConfig) -> tuple[Path, RunConfig]:
-    """Return the configuration, and the path, which ends in the scene's name even for ``.``."""
+    """Return the path and the configuration; even for ``.``, the path ends in the scene's name."""
     path = Path(source)
     if path.name in ("", ".."):
         path = Path(os.path.abspath(path))  # noqa: PTH100 - a link keeps its name
@@ -132,8 +132,8 @@ def locate_and_plan(
 ) -> tuple[xr.Dataset, Plan]:
     """Find the window in the whole scene and plan the run.
 
-    ``network_paths`` gives paths of networks by their names in the configuration. Other networks
-    are searched for as the configuration says.
+    ``network_paths`` gives paths of networks by their names in the configuration. All other
+    networks are searched for as the configuration says.
     """
     try:
         scene, extent = locate(opened, config)
@@ -168,8 +168,8 @@ def compute_block(
     """Compute the variables (y, x) of one block, and count the inputs that are out of range.
 
     ``selected`` is the result of ``plan.select``; ``region`` counts lines and pixels from the
-    window's origin. The block is computed a few lines at a time, so that intermediate arrays stay
-    small.
+    start of the window. The block is computed a few lines at a time, so that intermediate arrays
+    stay small.
     """
     lines, pixels = region
     shape = (lines.stop - lines.start, pixels.stop - pixels.start)
@@ -198,9 +198,10 @@ def compute_block(
 def map_scene(scene: xr.Dataset, plan: Plan) -> xr.Dataset:
     """Return the product as Dask arrays in the plan's blocks, without writing a file.
 
-    The scene should have Dask arrays (``open_scene(path, chunks={})``). One ``process_block`` call
-    computes a block; geolocation and scene flags are copied. ``process_scene`` does not use Dask,
-    because Dask neither bounds memory nor keeps the order of the blocks.
+    The scene should have Dask arrays (``open_scene(path, chunks={})``). Each block is
+    computed by one call of ``process_block``; geolocation and scene flags are copied.
+    ``process_scene`` does not use Dask, because Dask neither limits the memory nor keeps the order
+    of the blocks.
     """
     selected = plan.select(scene)
     lines, pixels = plan.chunk

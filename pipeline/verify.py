@@ -59,7 +59,7 @@ class Finding:
 
     @classmethod
     def of(cls, what: str, problem: str, good: str) -> "Finding":
-        """Return a failed finding with the text ``problem``; without problem, a passed one."""
+        """Return a failed finding about ``problem``; without a problem, return a passed finding."""
         return cls(what, not problem, problem or good)
 
 
@@ -75,11 +75,11 @@ def verify_product(
 
     Args:
         path: the product.
-        scenes: the input scene, or folders that may hold it; the product's folder and the current
+        scenes: the input scene, or folders to search for it; the product's folder and the current
             folder are searched as well.
         network_dirs: folders to search for networks, before those of OCPIPE_NETWORKS.
         sample: number of pixels to recompute, or None for all pixels.
-        seed: seed of the choice of pixels.
+        seed: seed for the random choice of pixels.
 
     Raises:
         SceneError: the product cannot be read.
@@ -138,13 +138,13 @@ def _checksums(product: ProductFile, tally: Tally) -> Iterator[Finding]:
     found = tally.checksums
     changed = [name for name in recorded if found.get(name) != recorded[name]]
     changed += [name for name in found if name not in recorded]
-    problem = f"numbers changed after the product was written: {', '.join(changed)}"
-    good = f"the numbers of {len(found)} variables are as written"
+    problem = f"after writing, the numbers of these variables changed: {', '.join(changed)}"
+    good = f"the numbers of {len(found)} variables are unchanged"
     yield Finding.of("checksums", problem if changed else "", good)
 
 
 def _input(product: ProductFile, scenes: Sequence[Path]) -> Generator[Finding, None, Path | None]:
-    """Yield the finding about the input; return the path of the input if it is the right file."""
+    """Yield the finding about the input; return its path if the product was made from this file."""
     name, expected = str(product.scene["file"]), str(product.scene["sha256"])
     places = [*scenes, product.path.parent, Path()]
     candidates = [c for place in places for c in (place, place / name) if c.name == name]
@@ -157,7 +157,7 @@ def _input(product: ProductFile, scenes: Sequence[Path]) -> Generator[Finding, N
     elif source is None:
         problem = (
             f"{name} is not the file the product was made from: its sha256 is "
-            f"{' or '.join(hashes.values())}, recorded is {expected}"
+            f"{' or '.join(hashes.values())}, but the product records {expected}"
         )
     yield Finding.of("input", problem, f"{name}, sha256 equal")
     return source
@@ -170,7 +170,7 @@ def _quoted(places: Sequence[Path]) -> str:
 def _networks(
     product: ProductFile, network_dirs: Sequence[Path], source: Path | None
 ) -> Generator[Finding, None, dict[str, Path] | None]:
-    """Yield findings about networks; return their paths if every file is the right one."""
+    """Yield findings about networks; return their paths if the product was made with these."""
     science = product.configuration["science"]
     files = {choice["name"]: str(choice["file"]) for choice in science["networks"]}
     beside = [product.path.parent, *([source.parent] if source else []), Path()]
@@ -206,12 +206,12 @@ def _network(
         if network.sha256 == expected:
             right = path
             if network.fingerprint != recorded["fingerprint"]:
-                problem = f"the description of {file} differs from the recorded one"
+                problem = f"{file} has another description than the product records"
             break
     if not problem and right is None:
         problem = (
             f"{file} is not the file the product was made with: its sha256 is "
-            f"{' or '.join(dict.fromkeys(hashes))}, recorded is {expected}"
+            f"{' or '.join(dict.fromkeys(hashes))}, but the product records {expected}"
             if hashes
             else f"{file} not found in {_quoted(folders)}. Give its folder with --networks."
         )
@@ -227,7 +227,7 @@ def _algorithm(name: str, file: str, sensor: str, recorded: Group) -> Finding:
         return Finding("algorithm", False, f"{name}: {error}")
     text, problem = f"{name}: {found.file_name}", ""
     if found.fingerprint != recorded.attributes["fingerprint"]:
-        problem = f"{text} has other bands or coefficients than the recorded ones"
+        problem = f"{text} has other bands or coefficients than the product records"
     return Finding.of("algorithm", problem, f"{text}, coefficients equal")
 
 
@@ -253,7 +253,7 @@ def _attributes(
     others = [*product.variables, *product.axes]
     differing += [f"variable {n} is unknown" for n in others if n not in known]
     more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
-    problem = f"not as written: {'; '.join(differing[:5])}{more}" if differing else ""
+    problem = f"not as this version writes: {'; '.join(differing[:5])}{more}" if differing else ""
     yield Finding.of("attributes", problem, "all as this version writes them")
 
 
@@ -315,11 +315,11 @@ def _pixels(
                 line, pixel = lines[first] + region[0].start, pixels[first] + region[1].start
                 wrong[name] = (
                     f"{name} at line {line}, pixel {pixel} is {found[first]}, "
-                    f"recomputed {expected[first]}"
+                    f"but the recomputed value is {expected[first]}"
                 )
     more = f" (and other variables: {', '.join(list(wrong)[1:])})" if len(wrong) > 1 else ""
     valued = int(np.count_nonzero(has_value[chosen]))
-    good = f"{compared} of {has_value.size} recomputed ({valued} with values), all agree"
+    good = f"{compared} of {has_value.size} pixels recomputed ({valued} with values), all agree"
     yield Finding.of("pixels", next(iter(wrong.values()), "") + more, good)
 
 
@@ -372,7 +372,7 @@ def _scales(plan: Plan) -> dict[str, float]:
 def _as_row(
     block: xr.Dataset, lines: npt.NDArray[np.intp], pixels: npt.NDArray[np.intp]
 ) -> xr.Dataset:
-    """Put some pixels of a block into one line; no pixel's result depends on other pixels."""
+    """Put some pixels of a block into one line; the result of a pixel depends on no other pixel."""
     points = block.isel(y=xr.DataArray(lines, dims="point"), x=xr.DataArray(pixels, dims="point"))
     row = points.rename(point="x").expand_dims(y=1)
     return row.transpose(..., "y", "x")

@@ -48,7 +48,7 @@ def test_a_time_of_another_zone_is_turned_to_utc():
         ("{stem}", "ends with .nc"),
         ("{stem}.txt", "ends with .nc"),
         ("{steam}.nc", "unknown field {steam}"),
-        ("{stem:>20}.nc", "only start and end take a format"),
+        ("{stem:>20}.nc", "only the fields start and end may have a format"),
         ("{stem.nc", "unbalanced braces"),
         ("/abs/{stem}.nc", "inside the output folder"),
         ("../{stem}.nc", "inside the output folder"),

@@ -156,7 +156,7 @@ def test_an_unknown_key_deep_in_a_mapping(refused, sgli, network):
 def test_options_without_a_format(refused, sgli, network):
     """Options of an unknown reader mean nothing: the message says to name it."""
     reader = {"options": {"qa_layout": "nwlr"}}
-    words = ("run.yaml", "science.reader", "options need a format")
+    words = ("run.yaml", "science.reader", "options need a reader")
     refused(WRONG_USE, "ConfigError", words, sgli, network, reader=reader)
 
 

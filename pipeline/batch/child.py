@@ -109,7 +109,7 @@ def _limited(memory_cap: int) -> Iterator[None]:
 
 
 def _estimate(job: Job) -> int | None:
-    """Return how many bytes a scene takes on one thread, without the program; None if unknown."""
+    """Return a scene's memory in bytes on one thread, without the program; None if unknown."""
     from pipeline.config import load_config
     from pipeline.process import plan_scene
 
@@ -202,9 +202,9 @@ def _progress(reply: Reply) -> Progress:
 
 
 def _announced(target: Path, job: Job, template: "NameTemplate", reply: Reply) -> None:
-    """Report the path of the product, or raise an error if another scene's product is there.
+    """Report the path of the product, or raise an error if another scene's product has this path.
 
-    If the product name depends only on the scene's path, the ledger has already checked it.
+    If the product name depends only on the scene's path, the ledger has already checked the name.
     """
     from pipeline.machine.files import sha256_of
     from pipeline.product.reading import scene_of
@@ -214,9 +214,9 @@ def _announced(target: Path, job: Job, template: "NameTemplate", reply: Reply) -
         there = scene_of(target)
         if there is not None and there != (source.name, sha256_of(source)):
             raise errors.WriteError(
-                f"{source.name} would become {target}, which is the product of {there[0]} (sha256 "
-                f"{there[1][:12]}...). Choose a product name that differs between the two scenes "
-                "(execution.product), or remove that product."
+                f"{source.name}: the product would be {target}, but this file is the product of "
+                f"{there[0]} (sha256 {there[1][:12]}...). Choose a product name that differs "
+                "between the two scenes (execution.product), or remove that product."
             )
     reply({"target": str(target)})
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class DaskExecutor(EventQueue):
-    """Does jobs on the workers of a Dask cluster, one per thread; a supervisor watches each job."""
+    """Does one job on each thread of a Dask cluster's workers; a supervisor watches each job."""
 
     # Time between two questions for the size of the cluster (seconds).
     LOOK_EVERY = 2.0
@@ -36,7 +36,7 @@ class DaskExecutor(EventQueue):
 
     @property
     def slots(self) -> int:
-        """Number of threads that all present workers have together."""
+        """Total number of threads of the workers that the cluster has now."""
         if time.monotonic() - self._looked > self.LOOK_EVERY:
             self._size = sum(self._client.nthreads().values())
             self._looked = time.monotonic()
@@ -93,7 +93,7 @@ _lock = threading.Lock()
 
 
 def supervised(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Do a job on a Dask worker, in a child process that the next job uses again."""
+    """Do a job in a child process of a Dask worker; the next job uses the same child process."""
     job = Job(**data)
     with _lock:
         supervisor = _working[job.lease] = _idle.pop() if _idle else Supervisor()
@@ -129,7 +129,7 @@ def close_idle() -> None:
 
 
 def _share_of_worker(program_bytes: int) -> int | None:
-    """Return this worker's memory per thread without the program, in bytes; None if unlimited."""
+    """Return this worker's memory in bytes per thread, without the program; None if unlimited."""
     from distributed import get_worker
 
     worker = get_worker()
@@ -149,8 +149,8 @@ def connect(batch: Batch, slots: Slots) -> DaskExecutor:
             return DaskExecutor(Client(batch.scheduler, timeout=10, name="ocpipe"), lambda: None)
         except (OSError, ValueError) as error:
             raise ConfigError(
-                f"no Dask scheduler answers at {batch.scheduler} ({error}). Start one, or correct "
-                "--scheduler."
+                f"no Dask scheduler answers at {batch.scheduler} ({error}). Start a scheduler, "
+                "or correct --scheduler."
             ) from error
     cluster: Any
     if batch.cluster:

@@ -27,7 +27,7 @@ class Executor(Protocol):
 
     @property
     def slots(self) -> int:
-        """Largest number of jobs that run at the same time; it may grow with a cluster."""
+        """Largest number of jobs that run at the same time; on a cluster, it may change."""
 
     def submit(self, job: Job) -> None:
         """Start a job. The caller never starts more jobs than there are slots."""
@@ -36,7 +36,7 @@ class Executor(Protocol):
         """Wait up to ``timeout`` seconds for the next event; return None if no event comes."""
 
     def stop(self) -> None:
-        """Stop all running jobs at once; an outcome follows for each of these jobs."""
+        """Stop all running jobs immediately; ``event`` then returns an outcome for each of them."""
 
     def close(self) -> None:
         """End all processes."""
@@ -80,7 +80,7 @@ class InlineExecutor:
 
 
 class _Interrupted(BaseException):
-    """Ends a job that is stopped; not a subclass of Exception, because the scene did not fail."""
+    """Stops a job. The class is not a kind of Exception, because the scene did not fail."""
 
 
 class EventQueue:

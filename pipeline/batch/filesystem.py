@@ -21,9 +21,9 @@ FUSE_NETWORK = (
 
 
 def file_system(path: Path) -> str:
-    """Return the file system type of an existing folder, or an empty text if unknown.
+    """Return the file system type of an existing folder, or an empty text if it is unknown.
 
-    Bind mounts and links are followed. If two mounts have the same place, the later one counts.
+    Bind mounts and links are followed. If one folder is mounted twice, the later mount counts.
     """
     try:
         mounts = MOUNTS.read_text()

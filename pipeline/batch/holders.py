@@ -50,13 +50,13 @@ class Heart(threading.Thread):
 
 
 class Watch:
-    """Measures, with the clock of this process, for how long other holders wrote no heartbeat."""
+    """Measures how long other holders have written no heartbeat, by the clock of this process."""
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[int, float]] = {}
 
     def is_dead(self, holder: Holder) -> bool:
-        """Return whether the holder's process is gone, or wrote no heartbeat for too long."""
+        """Return whether the holder's process is gone, or has written no heartbeat for too long."""
         if process_identity.is_dead(holder.process):
             return True
         now = time.monotonic()
@@ -72,7 +72,7 @@ def bury_the_dead(ledger: Ledger, watch: Watch, me: Holder | None = None) -> Non
     for holder in ledger.holders(running=True):
         if (me is None or holder.id != me.id) and watch.is_dead(holder):
             log.warning(
-                "process %d on %s, started %s, died at work; its scenes are pending again",
+                "process %d on %s, started %s, died; its unfinished scenes are pending again",
                 holder.pid, holder.host, holder.started,
             )  # fmt: skip
             clear_partials(Path(holder.output), holder.token)

@@ -1,6 +1,6 @@
 """The data that every executor exchanges with its workers: jobs and their outcomes.
 
-Arrays and models are not sent: a job contains the names of files, an outcome contains counts.
+A job contains the names of files, and an outcome contains counts; no array or model is sent.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,13 +18,13 @@ class Job:
     config: Mapping[str, Any]
     """Configuration of the run, as dictionaries and lists."""
     lease: str
-    """Text that the names of this job's temporary files contain."""
+    """Text in the names of this job's temporary files."""
     first_seen: int
     """Date of the product, in seconds since 1970."""
     owned: str | None = None
     """Path of an earlier product of this scene; the job may replace that product."""
     known_sha256: str | None = None
-    """Hash of the scene file when it was last processed; a file with this hash is skipped."""
+    """Hash of the scene file when it was last processed; an unchanged file is skipped."""
     memory_limit: int | None = None
     """Memory for the scene in bytes; by default a share of the Dask worker's memory."""
     program_bytes: int = 350_000_000
@@ -63,4 +63,4 @@ class JobOutcome:
 
 
 Progress = Callable[[int, int], None]
-"""A function that is called with two numbers: a scene's finished blocks, and all its blocks."""
+"""A function that is called with a scene's number of finished blocks and number of all blocks."""

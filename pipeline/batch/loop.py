@@ -41,7 +41,7 @@ class BatchListener(Protocol):
         """A scene starts."""
 
     def progress(self, path: str, done: int, total: int) -> None:
-        """The number of finished blocks of a scene is now ``done`` of ``total``."""
+        """Of the ``total`` blocks of a scene, ``done`` are now finished."""
 
     def scene_ended(self, path: str, state: str, outcome: JobOutcome, suspect: str | None) -> None:
         """The scene is now done, failed or skipped, or is pending again."""
@@ -62,7 +62,7 @@ class BatchSummary:
     skipped: int = 0
     interrupted: bool = False
     problem: str = ""
-    """Reason why the call ended early; empty if it did not, or if a signal ended it."""
+    """Reason why the call ended early; empty if the call was completed or ended by a signal."""
     seconds: float = 0.0
     suspects: list[str] = field(default_factory=list)
 
@@ -160,7 +160,7 @@ class Loop:
         )
 
     def _is_worth_waiting(self) -> bool:
-        """Return whether the batch waits for scenes or workers while it runs no scene itself."""
+        """Return whether to wait for scenes of other processes, or for workers of the cluster."""
         if self._request.limit is not None and self._claimed >= self._request.limit:
             return False
         elsewhere = self._ledger.held_by_others(self._holder)
@@ -197,7 +197,7 @@ class Loop:
         if outcome.kind == kinds.DONE and self._ledger.take_back(lease, outcome.product or ""):
             outcome = JobOutcome(
                 kinds.NAME,
-                f"{lease.path} became {outcome.product}, which is the product of another scene. "
+                f"{lease.path} and another scene have the same product, {outcome.product}. "
                 "Choose a product name that differs between the two scenes (execution.product).",
             )
         suspect = None
@@ -236,7 +236,7 @@ class Loop:
             self._summary.done += 1
 
     def _give_up(self) -> None:
-        """Stop all running jobs and set their scenes to pending; these attempts do not count."""
+        """Stop all running jobs and set their scenes to pending; these attempts are not counted."""
         if not self._leases:
             return
         self._executor.stop()

@@ -1,6 +1,6 @@
 """Runs a batch: fills the ledger, processes the pending scenes, and writes the records.
 
-Several processes may run batches with one ledger; each claims a scene when a slot is free.
+Several processes may run batches with one ledger. A process with a free slot claims a scene.
 """
 
 import contextlib
@@ -96,7 +96,7 @@ def _queue(request: BatchRequest, ledger: Ledger) -> SceneQueue:
 
 
 def recipe_of(config: RunConfig) -> str:
-    """Return a hash of the science section, the version of ocpipe and the template of names."""
+    """Return a hash of the science section, the version and the template of product names."""
     name = config.execution.product
     return hash_of({"science": config.science_record(), "version": __version__, "product": name})
 
@@ -149,7 +149,7 @@ def _executor(request: BatchRequest, ledger: Ledger) -> Iterator[tuple[Executor,
 
 
 def _wanted(request: BatchRequest, ledger: Ledger, processes: ProcessExecutor) -> int | None:
-    """Return how many bytes a scene takes on one thread, without the program; None if unknown."""
+    """Return a scene's memory in bytes on one thread, without the program; None if unknown."""
     pending = [entry.path for entry in ledger.chosen() if entry.state == "pending"]
     data = job_config(request.config, 1)
     for path in pending[:3]:

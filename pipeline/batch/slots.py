@@ -50,8 +50,8 @@ def choose_slots(
         memory: bytes for the whole batch.
         engine: name of the engine.
         scene_bytes: bytes that a scene takes on one thread, without the program.
-        workers: number of scenes at the same time, if the user requests one.
-        threads: number of threads per scene, if the user requests one.
+        workers: number of scenes at the same time, if the user gives this number.
+        threads: number of threads per scene, if the user gives this number.
     """
     program = PROGRAM.get(engine, PROGRAM_OTHERWISE)
     fitting = max(memory // (program + (scene_bytes or USUAL_SCENE)), 1)

@@ -42,11 +42,11 @@ def find_scenes(
     """Return all scenes, each once, sorted by path.
 
     Args:
-        inputs: files, folders, patterns, ``@file`` for a file with one of these per line, or ``-``
-            for lines on standard input.
+        inputs: files, folders or patterns; ``@file`` is a file with one of these per line, and
+            ``-`` means such a list on standard input.
         output: the output folder, which is not searched for scenes.
         config_name: name of the configuration; by this name, the search recognises products.
-        shard: the part of the scenes to return, as its number (from 1) and the number of parts. The
+        shard: the number (from 1) of the part of the scenes to return, and the number of parts. The
             shard of a scene depends only on its file name.
 
     Raises:
@@ -62,7 +62,7 @@ def find_scenes(
 
 
 def shard_of(path: str, count: int) -> int:
-    """Return the shard (from 1) of a scene, from its file name only, because folders may move."""
+    """Return a scene's shard (from 1), which depends on its file name, because folders may move."""
     digest = hashlib.blake2b(os.path.basename(path).encode(errors="surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") % count + 1
 
@@ -103,8 +103,8 @@ def _listed(lines: Iterable[str], name: str, output: Path, config_name: str) -> 
             continue
         if entry == STDIN or entry.startswith("@"):
             raise ConfigError(
-                f"{name}: a list cannot contain another list ({entry!r}). Give both on the "
-                "command line."
+                f"{name}: a list cannot contain another list ({entry!r}). Give both lists "
+                "on the command line."
             )
         yield from _expanded(entry, output, config_name)
 
@@ -114,7 +114,7 @@ def _is_scene_folder(path: str) -> bool:
 
 
 def _in_folder(folder: str, output: Path, config_name: str) -> Iterator[str]:
-    """Yield scenes at any depth; skip hidden files, hidden folders and products."""
+    """Yield the scenes in a folder, at any depth; skip hidden files and folders, and products."""
     root, products = os.path.realpath(folder), os.path.realpath(output)
     # If scenes are in the output folder itself, only the names tell products from scenes.
     mixed = root == products or root.startswith(f"{products}/")

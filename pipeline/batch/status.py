@@ -1,4 +1,4 @@
-"""Shows the progress of batches: of one ledger, or of all ledgers in a folder together."""
+"""Shows the progress of batches, from one ledger or from all ledgers in a folder."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -33,11 +33,11 @@ class LedgerStatus:
     last: Holder | None
     """The process that started last."""
     failures: list[LedgerEntry]
-    """The scenes that failed last."""
+    """The scenes that failed most recently."""
 
     @property
     def scenes_per_minute(self) -> float | None:
-        """Scenes per minute of the present processes, else of the last process; None if unknown."""
+        """Scenes per minute of the running processes, or of the last process if none is running."""
         measured = self.workers or ([self.last] if self.last is not None else [])
         rates = [60 * h.done / h.elapsed for h in measured if h.elapsed > 0 and h.done]
         return sum(rates) or None
@@ -49,11 +49,11 @@ class _Progress:
 
     counts: SceneCounts
     rate: float | None
-    """Scenes per minute of all processes together; if none works now, of those that worked last."""
+    """Scenes per minute of all running processes, else of the last process of each ledger."""
     left: int
     """Number of scenes that are pending or running."""
     seconds_left: float | None
-    """Estimated remaining seconds, or None if no process works or the rate is unknown."""
+    """Estimated remaining seconds, or None if no process is running or the rate is unknown."""
 
     @classmethod
     def of(cls, found: Sequence[LedgerStatus]) -> "_Progress":
@@ -108,7 +108,7 @@ def lines(found: Sequence[LedgerStatus]) -> Iterator[str]:
     if progress.seconds_left:
         yield f"time left       about {in_time(progress.seconds_left)}"
     elif progress.left and not any(status.workers for status in found):
-        yield f"nobody works    {progress.left} scenes are left; call ocpipe batch to continue"
+        yield f"stopped         {progress.left} scenes are left; call ocpipe batch to continue"
     failures = [entry for status in found for entry in status.failures]
     if failures:
         yield "last failures"

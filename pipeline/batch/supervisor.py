@@ -1,4 +1,4 @@
-"""A supervisor limits the time and memory of a child process, and explains why it ended.
+"""A supervisor limits the time and memory of a child process, and says why the process ended.
 
 If the child fails, hangs, crashes, is killed or lacks memory, only the current scene is lost.
 Supervisors run in threads of the batch process or in tasks of Dask workers.
@@ -39,7 +39,7 @@ class _DiedError(Exception):
 
 
 class Supervisor:
-    """Processes scenes in a child process, starts this child, and replaces it when it dies."""
+    """Processes scenes in a child process; if the child process dies, a new one is started."""
 
     def __init__(self) -> None:
         self._child: _Child | None = None
@@ -123,8 +123,8 @@ class Supervisor:
         if time.monotonic() >= deadline:
             return JobOutcome(
                 kinds.TIMEOUT,
-                f"{name}: not finished after {job.timeout_s:g} s. Raise --timeout if it only "
-                "needs more time; otherwise its file makes a library hang.",
+                f"{name}: not finished after {job.timeout_s:g} s. Raise --timeout if "
+                "the scene only needs more time. Otherwise, its file makes a library hang.",
             )
         if used > cap:
             return JobOutcome(
@@ -146,7 +146,7 @@ class Supervisor:
         if -code == signal.SIGKILL:
             return (
                 f"its process was killed (SIGKILL){last}. Usually the machine, or the job on it, "
-                "ran out of memory: process fewer scenes at the same time (--workers)."
+                "ran out of memory. Process fewer scenes at the same time (--workers)."
             )
         return f"its process crashed ({name}){last}. {DAMAGED}"
 

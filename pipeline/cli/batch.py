@@ -52,11 +52,11 @@ class _Shard(Numbers):
     "in the output folder",
     PATH,
 )
-@click.option("--dry-run", is_flag=True, help="List the scenes, what would be done, and why.")
+@click.option("--dry-run", is_flag=True, help="Only list which scenes would be processed, and why.")
 @click.option("--retry-failed", is_flag=True, help="Retry scenes that failed in earlier calls.")
 @option(
     "--max-attempts",
-    "Attempts for a scene that crashes, hangs or runs out of memory.",
+    "Number of attempts for a scene that crashes, hangs or runs out of memory.",
     "batch.max_attempts, else 2",
     POSITIVE,
 )
@@ -70,7 +70,7 @@ class _Shard(Numbers):
 @option("--limit", "Largest number of scenes to start.", "none", POSITIVE)
 @option(
     "--shard",
-    "Process one part of the scenes, with a ledger of its own: 1/8 is the first of eight parts.",
+    "Process one part of the scenes, with a ledger of its own; 1/8 is the first of eight parts.",
     "all",
     _Shard("a shard: the first of eight is 1/8, the last 8/8", "/", 2, int),
     metavar="I/N",
@@ -87,11 +87,11 @@ class _Shard(Numbers):
     "batch.scheduler",
     metavar="tcp://HOST:PORT",
 )
-@option("--workers", "Scenes processed at a time.", "by cores and memory", POSITIVE)
-@option("--threads", "Threads per scene.", "by cores and memory", POSITIVE)
+@option("--workers", "Number of scenes at a time.", "as cores and memory allow", POSITIVE)
+@option("--threads", "Number of threads per scene.", "as cores and memory allow", POSITIVE)
 @option(
     "--memory-limit",
-    "Memory (4GB, 2GiB) for the whole batch.",
+    "Memory for the whole batch, such as 4GB or 2GiB.",
     "half of the free memory",
     metavar="SIZE",
 )
@@ -117,13 +117,13 @@ def batch(
     log_level: str,
     **options: Any,
 ) -> None:
-    """Process every scene that is not done yet; safe to call again.
+    """Process every scene that is not done yet; the command may be repeated at any time.
 
-    Scenes are files, folders (searched to any depth), patterns in quotes, lists of these
-    (@FILE, one per line), or - for a list on standard input. A ledger next to the products records
-    what is done. A scene is processed again when its file, a network, the configuration or the
-    version changes. A scene that fails, hangs, crashes or runs out of memory does not stop the
-    others.
+    Give scenes as files, folders (searched to any depth) or patterns in quotes. @FILE is a list
+    with one of these per line, and - reads such a list from standard input. A ledger next to the
+    products records which scenes are done. A scene is processed again when its file, a network, the
+    configuration or the version changes. A scene that fails, hangs, crashes or runs out of memory
+    does not stop the others.
 
     Exit codes: 0 nothing failed, 1 some scenes failed, 2 wrong use, 75 interrupted (SIGTERM,
     Ctrl-C): call again to continue.
@@ -166,7 +166,7 @@ def _print_plan(entries: "Sequence[LedgerEntry]") -> None:
         if entry.state == "pending":
             why = entry.why
         elif entry.state == "running":
-            why = "another process works on it"
+            why = "another process is processing this scene"
         elif entry.state == "failed":
             hint = "" if entry.kind in ("missing", "name") else "; --retry-failed retries it"
             why = f"failed: {entry.reason}{hint}"
@@ -204,7 +204,7 @@ def _exit_code(summary: "BatchSummary", new_failures_only: bool) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @log_level_option
 def status(ledger: Path, as_json: bool, log_level: str) -> None:
-    """Show the progress of a batch: of one LEDGER, or of all ledgers in a FOLDER."""
+    """Show the progress of batches, from one LEDGER or from all ledgers in a FOLDER."""
     start(log_level)
     from pipeline.batch import status as statuses
 

@@ -42,8 +42,8 @@ def inspect(file: Path, config: str | None, log_level: str) -> None:
 @click.argument("product", type=PATH)
 @option(
     "--scene scenes",
-    "Input scene, or a folder that holds it; repeatable.",
-    "the product's folder, and .",
+    "Input scene of the product, or a folder that contains it; repeatable.",
+    "the product's folder and the current folder",
     PATH,
     metavar="PATH",
     multiple=True,

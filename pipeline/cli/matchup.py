@@ -37,14 +37,16 @@ CONFIGS = "CONFIG's"
     "nasa",
 )
 @option("--preset", "Protocol for everything that CONFIG does not set.", "none")
-@option("--window", "Lines and pixels of a window.", CONFIGS, int)
-@option("--hours", "Largest difference in time.", CONFIGS, float)
-@option("--masks", "Preset of masks, or none to mask nothing.", CONFIGS)
+@option("--window", "Size of the window in lines and pixels.", CONFIGS, int)
+@option("--hours", "Largest difference in time between point and scene.", CONFIGS, float)
+@option("--masks", "Name of a preset of masks; with none, no pixel is masked.", CONFIGS)
 @option("--insitu-brdf", "BRDF correction of the in-situ reflectances.", CONFIGS, BRDF)
 @click.option(
-    "--all-scenes", is_flag=True, help="Keep all good scenes of a point, not only the nearest."
+    "--all-scenes",
+    is_flag=True,
+    help="Use all good scenes per point, not only the nearest in time.",
 )
-@click.option("--average", is_flag=True, help="Write one row of means for all points of a pixel.")
+@click.option("--average", is_flag=True, help="Average all points that lie in the same pixel.")
 @log_level_option
 def matchup(
     points_file: Path,
@@ -57,9 +59,9 @@ def matchup(
 ) -> None:
     """Match the in-situ POINTS of a table with satellite SCENEs.
 
-    POINTS is a table with latitude, longitude and time, in a format that samples may have. Each
-    SCENE is a file, a folder, a pattern, or an @list of these. A second table lists nearby pairs
-    that are not used, with the reasons.
+    POINTS is a table with latitude, longitude and time, in any format for tables of samples. Each
+    SCENE is a file, a folder, a pattern, or an @list of these. A second table lists nearby points
+    and scenes that are not used, with the reasons.
     """
     start(log_level)
     with importing():
@@ -108,7 +110,7 @@ def _refuse_to_overwrite(points: Path, output: Path, rejected: Path) -> None:
 def _changes(
     masks: str | None, insitu_brdf: str | None, all_scenes: bool, average: bool, **values: Any
 ) -> dict[str, Any]:
-    """Return the settings that the options change; ``values`` holds each option by its key."""
+    """Return the settings that the options change; ``values`` contains all other options."""
     changes = {key: value for key, value in values.items() if value is not None}
     if masks is not None:
         changes["masks"] = {} if masks == "none" else {"preset": masks}

@@ -17,7 +17,7 @@ POSITIVE = click.IntRange(min=1)
 
 
 class Numbers(click.ParamType):  # type: ignore[type-arg]  # generic in its stubs only
-    """A type of options: several numbers with a separator between them."""
+    """The type of an option whose value is several numbers with a separator between them."""
 
     def __init__(self, name: str, separator: str, count: int, number: type) -> None:
         self.name = name
@@ -49,7 +49,7 @@ def option(
 
 networks_option = option(
     "--networks",
-    "Folder with network files, searched before OCPIPE_NETWORKS; repeatable.",
+    "Folder with network files, searched before the folders of OCPIPE_NETWORKS; repeatable.",
     "none",
     PATH,
     metavar="DIR",
@@ -73,8 +73,8 @@ _RUN_OPTIONS = (
     ),
     option(
         "--bbox",
-        "Process only the lines and pixels around this box (degrees; W > E crosses the "
-        "antimeridian).",
+        "Process only the lines and pixels around this box in degrees. A box with W > E crosses "
+        "the antimeridian.",
         "the whole scene",
         BBOX,
         metavar="W,S,E,N",

@@ -30,12 +30,12 @@ log = logging.getLogger("pipeline")
 @click.option("-c", "--config", required=True, help="Configuration file, or name of a shipped one.")
 @run_options
 @option(
-    "--threads", "Blocks processed at a time.", "execution.threads, else one per core", POSITIVE
+    "--threads", "Number of blocks at a time.", "execution.threads, else one per core", POSITIVE
 )
 @option(
     "--memory-limit",
-    "Memory (512MB, 2GiB) in addition to that of the program; it limits the number of threads and "
-    "of pixels at a time.",
+    "Memory that a scene may take in addition to the program, such as 512MB or 2GiB. It limits how "
+    "many threads run, and how many pixels are computed at the same time.",
     "execution.memory_limit, else half of the free memory",
     metavar="SIZE",
 )

@@ -24,8 +24,8 @@ log = logging.getLogger("pipeline")
 def importing() -> Iterator[None]:
     """Turn the garbage collector off while a command imports its libraries.
 
-    The collector would go through all objects many times, which takes a third of a second, although
-    these objects stay until the end anyway.
+    Otherwise, the collector searches all objects many times. This takes a third of a second and
+    finds nothing, because these objects are needed until the end.
     """
     gc.disable()
     yield
@@ -78,7 +78,7 @@ def failure(error: PipelineError) -> None:
 
 @contextlib.contextmanager
 def exit_on_error(*wrong: type[PipelineError]) -> Iterator[None]:
-    """End the command after an error, with exit code 2 for these kinds and 1 for other errors."""
+    """End the command after an error, with exit code 2 for the ``wrong`` errors, 1 for others."""
     try:
         yield
     except wrong as error:

@@ -17,7 +17,7 @@ NOISE = {"on": 1.0, "none": 0.0}
 
 @click.command()
 @option("--sensor", "Sensor whose Rrs bands are simulated.", "none")
-@option("--bands", "Wavelengths in nm, from 350 to 900.", "those of the sensor", metavar="NM,NM")
+@option("--bands", "Wavelengths in nm, from 350 to 900.", "bands of the sensor", metavar="NM,NM")
 @click.option("-n", "--samples", type=POSITIVE, default=10_000, help="Number of samples.")
 @click.option(
     "-o",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 study_option = option(
     "--study",
-    "First compare several sizes of the network, then train the smallest that is good enough: "
+    "Compare several sizes of the network, then train the smallest size that is good enough. Keys: "
     "sizes=tiny,small,medium,large (or units such as 16-8,64-64); folds=N; seeds=N. Repeatable.",
     "none",
     metavar="KEY=VALUE",

@@ -63,7 +63,7 @@ class _JsonLines(logging.Formatter):
 
 
 def start_logging(level: str, as_json: bool = False) -> None:
-    """Show this program's messages from a level on, and warnings and errors of libraries."""
+    """Show this program's messages of ``level`` and above; show libraries' warnings and errors."""
     handler = _CurrentStderr()
     handler.setFormatter(_JsonLines() if as_json else _Lines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
@@ -89,8 +89,8 @@ def block_progress(name: str) -> Iterator[Callable[[int, int], None]]:
 def epoch_progress(name: str) -> Iterator[Callable[[int, int, str], None]]:
     """Yield a function that shows the epoch, the last epoch, and the progress in words.
 
-    On a terminal, the function moves a bar. Elsewhere it writes a line for the last epoch, and
-    before that at most one line every two seconds.
+    On a terminal, the function moves a bar. Without a terminal, the function writes a line for the
+    last epoch, and before that at most one line every two seconds.
     """
     if not sys.stderr.isatty():
         shown = float("-inf")

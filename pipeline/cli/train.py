@@ -39,7 +39,7 @@ members_option = click.option(
     "--members",
     type=int,
     metavar="N",
-    help="Train N networks and run them as one ensemble, which states its uncertainty.",
+    help="Train N networks and run them as one ensemble, which also estimates its uncertainty.",
 )
 PARTS = ("test", "validation", "train", "all")
 
@@ -97,7 +97,7 @@ def finetune(
     restart: bool,
     log_level: str,
 ) -> None:
-    """Continue training NETWORK as CONFIG says: all of it, its last layers, or a new head.
+    """Train NETWORK further as CONFIG says: all its layers, its last layers, or a new head.
 
     NETWORK is any network file that ocpipe reads, such as an OC-SMART file.
     """
@@ -122,7 +122,7 @@ def finetune(
     "-c",
     "--config",
     required=True,
-    help="Training configuration (file or shipped name), for samples, splits and baselines.",
+    help="Training configuration (file or shipped name) with samples, splits and baselines.",
 )
 @samples_option
 @click.option("-o", "--output", type=PATH, default=None, help="Folder for the report.")

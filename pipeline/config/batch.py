@@ -26,9 +26,9 @@ class Batch(Strict):
     inputs: tuple[str, ...] = ()
     """Scenes, folders, patterns and @lists to process if the command line names no scenes."""
     executor: Literal["processes", "inline", "dask"] = "processes"
-    """Where scenes run: in local processes, in this process (unprotected), or on a Dask cluster."""
+    """Where scenes are processed: in local processes, in this process, or on a Dask cluster."""
     workers: int | None = Field(default=None, ge=1)
-    """Number of scenes that run at the same time; by default as many as cores and memory allow."""
+    """Number of scenes at the same time; by default as many as cores and memory allow."""
     scheduler: str | None = None
     """Address (tcp://host:port) of a Dask scheduler; by default a local cluster is started."""
     cluster: DaskCluster | None = None
@@ -37,7 +37,7 @@ class Batch(Strict):
     """Time limit of a scene in seconds."""
     max_attempts: int = Field(default=2, ge=1)
     """Number of attempts for a scene that times out, exhausts memory, or kills its process. A scene
-    whose file is at fault has one attempt."""
+    that fails because its file is faulty is tried only once."""
     if_exists: IfExists = "overwrite"
     """What to do if a file with the name of a product exists and is not in the ledger."""
     min_free_space: ByteSize = ByteSize(100_000_000)
@@ -46,9 +46,9 @@ class Batch(Strict):
     @model_validator(mode="after")
     def _one_cluster(self) -> "Batch":
         if self.scheduler and self.cluster:
-            raise ValueError("name a scheduler or a cluster, not both")
+            raise ValueError("expected a scheduler or a cluster, found both; remove one of the two")
         if (self.scheduler or self.cluster) and self.executor != "dask":
-            raise ValueError("a scheduler or a cluster needs executor: dask")
+            raise ValueError("a scheduler or a cluster is given; set executor to dask")
         return self
 
 
@@ -60,5 +60,5 @@ class QualityControl(Strict):
     input_out_of_range_max: Share | None = None
     """Largest accepted share of a network's pixels with an input outside its training range."""
     flag_fraction_max: dict[str, Share] = {}
-    """For each flag, the largest accepted share of all pixels that have this flag. A flag is given
-    alone or after the name of its variable (``CLDICE``, ``aph_flags.output_out_of_range``)."""
+    """For each flag, the largest accepted share of all pixels that have this flag. Give a flag
+    alone (``CLDICE``) or after the name of its variable (``aph_flags.output_out_of_range``)."""

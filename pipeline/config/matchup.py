@@ -23,7 +23,7 @@ class TimeColumns(Strict):
     instant: Text | None = None
     """Column that contains date and time together, in ISO 8601."""
     date: Text | None = None
-    """Column that contains the date as yyyymmdd or in ISO 8601; ``time`` names the other column."""
+    """Column that contains the date as yyyymmdd or in ISO 8601, without the time of day."""
     time: Text | None = None
     """Column that contains the time of day as hh:mm or hh:mm:ss."""
     year: Text | None = None
@@ -44,8 +44,8 @@ class TimeColumns(Strict):
         )
         if not complete:
             raise ValueError(
-                "expected instant, or date and time, or year, month, day and hour (with minute "
-                f"and second if these exist); found {', '.join(sorted(said))}"
+                "expected the key instant, or the keys date and time, or year, month, day and hour "
+                f"(minute and second may be added); found {', '.join(sorted(said))}"
             )
         return self
 
@@ -61,17 +61,17 @@ class PointsConfig(Strict):
     missing: tuple[float, ...] = ()
     """Numbers that mean that a value is missing, in addition to the usual numbers of the format."""
     units: dict[Text, Text] = {}
-    """Units by column, if a file does not state the units or states wrong units."""
+    """Units by column name; needed if a file states no units or wrong units."""
     latitude: Text | None = None
     longitude: Text | None = None
     """Columns of latitude and longitude in degrees; by default columns with the usual names."""
     time: TimeColumns = TimeColumns()
     brdf_correction: BrdfState = "unknown"
-    """The BRDF correction that the in-situ reflectances already have."""
+    """The BRDF correction that was applied to the in-situ reflectances."""
 
 
 class Valid(Strict):
-    """The number of pixels of a window that must be valid.
+    """How many pixels of a window must be valid.
 
     A valid pixel is not masked and has a value in every band of ``uniformity``.
     """
@@ -85,12 +85,12 @@ class Valid(Strict):
 
 
 class Uniformity(Strict):
-    """Limit for the coefficient of variation of the bands in a window, without outliers."""
+    """Limit for the coefficients of variation of the bands in a window, without outliers."""
 
     wavelengths_nm: Span = (405.0, 570.0)
     """Shortest and longest wavelength (both included) of the bands of ``quantity`` to check."""
     also: tuple[Name, ...] = ()
-    """Names of other 2-D variables, which are checked like the bands if the scene has them."""
+    """Names of other 2-D variables; if the scene has them, they are checked like the bands."""
     statistic: Literal["median", "max"] = "median"
     """Statistic that combines the coefficients of variation of all bands."""
     limit: Positive = 0.15
@@ -103,7 +103,7 @@ class Uniformity(Strict):
 
 
 class Considered(Strict):
-    """An unused pair of a point and a scene is listed, with the reason, within these limits."""
+    """Limits within which unused pairs of a point and a scene are listed, with the reasons."""
 
     hours: Positive = 24.0
     """Largest difference in time between point and scene."""
@@ -134,7 +134,7 @@ class MatchupConfig(Strict):
     """Values are removed if they differ from the window's mean by more than this number of standard
     deviations; with null, all values are kept."""
     value: Literal["mean", "median"] = "mean"
-    """Statistic of the remaining values that is used as the value of the window."""
+    """Statistic of the window's remaining values; its result is the value of the window."""
     uniformity: Uniformity | None = Uniformity()
     solar_zenith_max: Angle | None = 75.0
     sensor_zenith_max: Angle | None = 60.0
@@ -144,13 +144,13 @@ class MatchupConfig(Strict):
     scenes: Literal["nearest", "all"] = "nearest"
     """Scenes to use if several have a good window for a point: the nearest in time, or all."""
     same_pixel: Literal["keep", "average"] = "keep"
-    """keep: one row for each point. average: one row of means for all points in the same pixel."""
+    """keep: each point has a row. average: all points in one pixel have one row with means."""
     considered: Considered = Considered()
 
     @model_validator(mode="before")
     @classmethod
     def _with_preset(cls, data: Any) -> Any:
-        """Add the settings of the protocol that the configuration itself does not contain."""
+        """Take every setting that the configuration does not contain from its protocol."""
         if not isinstance(data, Mapping) or data.get("preset") is None:
             return data
         presets = sorted(file.stem for file in (shipped_configs() / "matchup").glob("*.yaml"))
@@ -175,7 +175,7 @@ def load_matchup_config(
         changes: settings of the command line, which replace settings of the configuration.
 
     Raises:
-        ConfigError: the configuration cannot be read, or keys or values are wrong (all are named).
+        ConfigError: the configuration cannot be read or is wrong; the message names all mistakes.
     """
     given: Mapping[str, Any] = {}
     origin = "command line"

@@ -30,7 +30,7 @@ class NameTemplate:
     slashes in the values of fields are replaced.
 
     Raises:
-        ValueError: the text is not a template, or could lead out of the output folder.
+        ValueError: the text is not a template, or a path could lie outside the output folder.
     """
 
     text: str
@@ -44,7 +44,7 @@ class NameTemplate:
         if unknown:
             raise ValueError(f"unknown field {{{unknown[0]}}}; known are {', '.join(FIELDS)}")
         if any(spec and field not in TIME_FIELDS for _, field, spec in parts):
-            raise ValueError("only start and end take a format, such as {start:%Y/%m/%d}")
+            raise ValueError("only the fields start and end may have a format ({start:%Y/%m/%d})")
         if not self.text.endswith(SUFFIX):
             raise ValueError(f"expected a name that ends with {SUFFIX}")
         fixed = "".join(f"{literal}{spec if field else ''}x" for literal, field, spec in parts)
@@ -96,8 +96,8 @@ def _of_scene(field: str, spec: str, scene: Mapping[str, Any]) -> str:
     said = str(scene.get(attribute, "")).strip()
     if not said:
         raise SceneError(
-            f"the scene has no {field} ({attribute}), which the name of the product needs. Choose "
-            "another template (execution.product)."
+            f"the scene has no attribute {attribute}, which the name of the product contains as "
+            f"{{{field}}}. Choose another template (execution.product)."
         )
     if field not in TIME_FIELDS:
         return _plain(said)
@@ -105,8 +105,8 @@ def _of_scene(field: str, spec: str, scene: Mapping[str, Any]) -> str:
         time = datetime.datetime.fromisoformat(said)
     except ValueError:
         raise SceneError(
-            f"{attribute} of the scene is {said!r}, expected a time in ISO 8601, which the name of "
-            "the product needs. Choose another template (execution.product)."
+            f"{attribute} of the scene is {said!r}, expected a time in ISO 8601 for the name of "
+            "the product. Choose another template (execution.product)."
         ) from None
     aware = time if time.tzinfo else time.replace(tzinfo=datetime.UTC)
     return aware.astimezone(datetime.UTC).strftime(spec or DEFAULT_TIME)

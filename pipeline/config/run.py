@@ -32,8 +32,8 @@ class Execution(Strict):
     """Largest number of blocks of a scene that are computed at the same time; by default one per
     core. Scenes that run at the same time share the cores."""
     memory_limit: Annotated[ByteSize, Field(gt=0)] | None = None
-    """Memory (1GB, 512MiB, bytes) that a run may use in addition to the program itself; by default
-    half of the free memory. Scenes that run at the same time share this memory."""
+    """Memory (1GB, 512MiB, or bytes) that a run may use in addition to the program itself; by
+    default half of the free memory. Scenes that run at the same time share this memory."""
 
     @field_validator("product")
     @classmethod
@@ -129,7 +129,7 @@ def load_config(source: "str | Path | Mapping[str, Any] | RunConfig") -> RunConf
     """Return a run configuration from a file, the name of a shipped configuration, or plain data.
 
     Raises:
-        ConfigError: the configuration cannot be read, or keys or values are wrong (all are named).
+        ConfigError: the configuration cannot be read or is wrong; the message names all mistakes.
     """
     if isinstance(source, RunConfig):
         return source

@@ -28,7 +28,7 @@ class VariableConfig(Strict):
     wavelengths_nm: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = Field(
         default=None, min_length=1
     )
-    """Each wavelength makes one variable; without wavelengths, the quantity is one variable."""
+    """Each wavelength is a variable of its own; without wavelengths there is only one variable."""
     column: Text | None = None
     """Name of the column, without the wavelengths if there are several; by default ``quantity``."""
     units: Text | None = None
@@ -50,9 +50,9 @@ class ClassesConfig(Strict):
     """Classes in the order of the network's outputs; by default the column's values, sorted."""
     rules: dict[ClassName, Text] = {}
     """An expression for each class, in the order of the network's outputs. A row has the first
-    class whose expression is true, but no class if a value is missing for an earlier expression."""
+    class whose expression is true. The row has no class if an earlier expression lacks a value."""
     otherwise: ClassName | None = None
-    """The last class, for rows for which no rule is true; by default such rows have no class."""
+    """The last class, for rows where no rule is true; by default, such rows have no class."""
 
     @field_validator("names")
     @classmethod
@@ -64,20 +64,20 @@ class ClassesConfig(Strict):
     @model_validator(mode="after")
     def _column_or_rules(self) -> Self:
         if (self.column is None) == (not self.rules):
-            raise ValueError("give column or rules, one of the two")
+            raise ValueError("expected either the key column or the key rules; give exactly one")
         if self.column is not None and self.otherwise is not None:
-            raise ValueError("otherwise belongs to rules, but the classes come from a column")
+            raise ValueError("the key 'otherwise' needs rules, but the classes come from a column")
         if self.rules and self.names is not None:
-            raise ValueError("names are for classes of a column; rules name their own classes")
+            raise ValueError("the key 'names' needs a column; rules name their classes themselves")
         if self.otherwise in self.rules:
-            raise ValueError(f"otherwise: {self.otherwise} has a rule already")
+            raise ValueError(f"the class {self.otherwise} of 'otherwise' already has a rule")
         if self.rules and len(self.order or ()) < 2:
-            raise ValueError("one class alone: add a rule, or otherwise")
+            raise ValueError("found one class, expected two or more; add a rule or 'otherwise'")
         return self
 
     @property
     def order(self) -> tuple[str, ...] | None:
-        """The classes in the order of the outputs; None if they must be found in the column."""
+        """The classes in the order of the outputs; None if the column's values are the classes."""
         if not self.rules:
             return self.names
         return (*self.rules, *(() if self.otherwise is None else (self.otherwise,)))
@@ -94,13 +94,13 @@ class FileConfig(Strict):
     path: Path
     """Path of the table, relative to the current folder."""
     columns: dict[Text, Text] = {}
-    """Expressions for new columns of this file; new columns of all files are computed later."""
+    """Expressions for new columns of this file, computed before the new columns of all files."""
     units: dict[Text, Text] = {}
-    """Units by column, for this file only."""
+    """Units by column name, for this file only."""
     filter: Text | None = None
     """An expression; only rows of this file for which this expression is true are used."""
     part: Literal["train", "validation", "test"] | None = None
-    """Part to which all rows of this file belong; by default ``splits`` divides these rows."""
+    """The part that gets all rows of this file; by default ``splits`` divides the rows."""
 
     @model_validator(mode="before")
     @classmethod
@@ -132,9 +132,9 @@ class SamplesConfig(Strict):
     columns: dict[Text, Text] = {}
     """Expressions for new columns, which are computed first, in the given order."""
     units: dict[Text, Text] = {}
-    """Units by column, if a file does not state the units or states wrong units."""
+    """Units by column name; needed if a file states no units or wrong units."""
     inputs: tuple[VariableConfig, ...] = ()
-    """Inputs of a new network; for fine-tuning this is empty, because the network has inputs."""
+    """Inputs of a new network; empty for fine-tuning, because the network already has inputs."""
     targets: tuple[VariableConfig, ...] = ()
     classes: ClassesConfig | None = None
     """The classes of a classifier, which has classes instead of targets."""
@@ -143,7 +143,7 @@ class SamplesConfig(Strict):
     filter: Text | None = None
     """An expression; only rows for which this expression is true are used."""
     group: Text | None = None
-    """Column that names a row's group (cruise, station, scene); a group is never divided."""
+    """Column with each row's group (cruise, station, scene); splits never divide a group."""
     time: Text | None = None
     """Column that contains times as texts in ISO 8601, or dates as yyyymmdd."""
     weight: Text | None = None
@@ -155,16 +155,16 @@ class SamplesConfig(Strict):
     @model_validator(mode="after")
     def _targets_or_classes(self) -> "SamplesConfig":
         if bool(self.targets) == (self.classes is not None):
-            raise ValueError("give targets or classes, one of the two")
+            raise ValueError("expected either targets or classes; give exactly one of the two")
         if self.classes is not None and self.missing_targets == "mask":
-            raise ValueError("missing_targets: mask is for targets; classes take error or drop")
+            raise ValueError("with classes, set missing_targets to error or drop, not to mask")
         return self
 
     def reading(self, paths: tuple[Path, ...]) -> Self:
         """Return a copy of these settings with other files.
 
         Raises:
-            ConfigError: configured files have their own settings, and the number of files differs.
+            ConfigError: configured files have their own settings, and ``paths`` has another length.
         """
         if not any(file.says_more for file in self.files):
             files = tuple(FileConfig(path=path) for path in paths)
@@ -189,7 +189,7 @@ class SplitsConfig(Strict):
     test: float = Field(default=0.2, ge=0, lt=1)
     """Share of all rows that are used for the test; with 0, there is no test."""
     folds: int | None = Field(default=None, ge=2, le=100)
-    """Number of parts; each of them is the test part once, and ``test`` is ignored."""
+    """Number of parts, each of which is the test part once; ``test`` is then ignored."""
     seed: int = Field(default=1, ge=0)
 
     @model_validator(mode="after")
@@ -197,6 +197,6 @@ class SplitsConfig(Strict):
         taken = self.validation + (1 / self.folds if self.folds else self.test)
         if taken > 0.9:
             raise ValueError(
-                f"validation and test take {taken:.0%} of the rows; leave 10 % or more to train"
+                f"validation and test take {taken:.0%} of the rows; leave 10 % or more for training"
             )
         return self

@@ -53,7 +53,7 @@ class ReaderChoice(Strict):
     @model_validator(mode="after")
     def _options_are_of_a_format(self) -> "ReaderChoice":
         if self.options and self.format == "auto":
-            raise ValueError("options need a format: name the reader under format")
+            raise ValueError("options need a reader; set format to the name of the reader")
         return self
 
 
@@ -68,11 +68,11 @@ class Window(Strict):
 
     bbox: tuple[float, float, float, float] | None = None
     """West, south, east, north in degrees; a box with west > east crosses the antimeridian. The
-    window is the smallest rectangle of lines and pixels that holds all pixel centres in the box."""
+    window is the smallest rectangle of lines and pixels that has all pixel centres in the box."""
     lines: tuple[int, int] | None = None
-    """The first line, and the line after the last one, counted from 0."""
+    """First line of the window, and first line after it, counted from 0."""
     pixels: tuple[int, int] | None = None
-    """The first pixel of a line, and the pixel after the last one, counted from 0."""
+    """First pixel of the window in a line, and first pixel after the window, counted from 0."""
 
     @field_validator("bbox")
     @classmethod
@@ -103,11 +103,11 @@ class MaskRules(Strict):
     preset: str | None = None
     """Name of a shipped list of flags; the other keys add to this list."""
     flags: tuple[str, ...] = ()
-    """Flags of the file: a pixel is excluded if one of them is set."""
+    """Flags of the file; a pixel is excluded if one of these flags is set."""
     flags_if_present: tuple[str, ...] = ()
     """Like ``flags``, but a file may lack these flags."""
     keep_flags: tuple[str, ...] = ()
-    """Flags of the file: a pixel is excluded if none of them is set."""
+    """Flags of the file; a pixel is excluded if none of these flags is set."""
     expressions: SortedDict = {}
     """Expressions by name, e.g. ``low_sun: solar_zenith > 70``: a pixel is excluded if one of these
     expressions is true."""
@@ -152,8 +152,8 @@ class NetworkChoice(Strict):
 
     name: Name
     file: str
-    """A path, or a file name to look up in the network folders; ``{sensor}`` stands for the scene's
-    sensor."""
+    """A path, or the name of a file in one of the network folders; ``{sensor}`` stands for the
+    scene's sensor."""
     allow_other_sensor: bool = False
     gains: GainMode = "none"
     """Vicarious gains for the Rrs that the network computes; ``ocsmart`` selects gains by pixel."""
@@ -191,7 +191,7 @@ class Science(Strict):
 
     reader: ReaderChoice = ReaderChoice()
     sensor: str | None = None
-    """Name of the sensor, used instead of the sensor that the scene names."""
+    """Name of the sensor; it replaces the name in the scene."""
     window: Window = Window()
     constants: Annotated[dict[Name, Annotated[float, Field(allow_inf_nan=False)]], SORTED] = {}
     """Constant values for quantities that the scene does not have."""
@@ -209,7 +209,7 @@ class Science(Strict):
     def _facts_stay(cls, metadata: dict[str, str]) -> dict[str, str]:
         taken = sorted(FACTS & set(metadata))
         if taken:
-            raise ValueError(f"{', '.join(taken)} cannot be set: every product states it itself")
+            raise ValueError(f"remove {', '.join(taken)}: ocpipe itself sets this in every product")
         return metadata
 
     @field_validator("networks")

@@ -47,9 +47,9 @@ def validated(
     Args:
         model: the model.
         data: the plain data.
-        origin: where the data come from, for the message.
-        words: what the data should be, such as "configuration", for the message.
-        names: for each field of :func:`names_from_tables`, the names that are accepted.
+        origin: text for messages that says where the data come from.
+        words: text for messages that says what the data should be, such as "configuration".
+        names: the accepted names for each field that :func:`names_from_tables` checks.
 
     Raises:
         ConfigError: the data do not fit the model; the message names all mistakes.
@@ -62,7 +62,7 @@ def validated(
 
 
 def names_from_tables(*fields: str) -> Any:
-    """Return a validator for fields whose values must be names from a table elsewhere.
+    """Return a validator for fields whose values must be names in a table outside the model.
 
     The caller of :func:`validated` gives these names; without names, all values are accepted.
     """
@@ -83,7 +83,7 @@ def find_shipped(source: str | Path, folder: str, words: str) -> Path:
     Args:
         source: a path, or the name of a shipped file, with or without its ending.
         folder: the folder below ``configs`` that contains the shipped files.
-        words: what kind of file is wanted, for the message.
+        words: text for messages that says what kind of file is expected.
 
     Raises:
         ConfigError: neither exists.
@@ -107,7 +107,7 @@ def read_mapping(path: Path) -> Mapping[str, Any]:
     """Return the mapping that a YAML file contains.
 
     Raises:
-        ConfigError: the file cannot be read, is not YAML, or does not hold a mapping.
+        ConfigError: the file cannot be read, is not YAML, or does not contain a mapping.
     """
     data = read_yaml(path, ConfigError)
     if not isinstance(data, Mapping):
@@ -118,7 +118,7 @@ def read_mapping(path: Path) -> Mapping[str, Any]:
 
 
 def complaints_of(error: ValidationError, root: type[BaseModel]) -> list[str]:
-    """Return the mistakes in words for a person, one line for each mistake."""
+    """Return a list of the mistakes, with one line of text that users understand for each."""
     return [_complaint(entry, root) for entry in _innermost(error.errors())]
 
 
@@ -144,7 +144,7 @@ def _complaint(entry: Mapping[str, Any], root: type[BaseModel]) -> str:
         hint = f"did you mean {close[0]!r}?" if close else listed
         return f"{where}: unknown key; {hint}"
     if entry["type"] == "missing":
-        return f"{where}: missing; give it a value."
+        return f"{where}: missing key; give it a value."
     message = str(entry["msg"]).removeprefix("Value error, ")
     # The message names a mistake inside a section, so the whole section need not be shown.
     found = "" if isinstance(entry["input"], Mapping) else f" (found {entry['input']!r})"

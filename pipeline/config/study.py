@@ -14,7 +14,7 @@ SIZES: dict[str, tuple[int, ...]] = {
     "medium": (64, 64),
     "large": (120, 120, 120, 120),
 }
-"""Units of the hidden layers by preset; OC-SMART's program allows 127 units or fewer."""
+"""Units of the hidden layers for each preset; OC-SMART allows at most 127 units per layer."""
 _EXPLICIT = re.compile(r"[1-9]\d{0,3}(-[1-9]\d{0,3})*")
 
 
@@ -24,7 +24,7 @@ class StudyConfig(Strict):
     sizes: tuple[str, ...] = Field(default=tuple(SIZES), min_length=2)
     """Names of presets, or units of the hidden layers such as ``64-32``."""
     folds: int | None = Field(default=None, ge=1, le=100)
-    """Number of divisions, each with other held-out rows; by default 5 for few groups, else 1."""
+    """Number of divisions; each holds out other rows. The default is 5 for few groups, else 1."""
     seeds: int = Field(default=1, ge=1, le=100)
     """Number of trainings for each division; each training starts with other initial weights."""
 
@@ -39,7 +39,7 @@ class StudyConfig(Strict):
         layers = [hidden_of(name) for name in sizes]
         twice = [name for name in sizes if layers.count(hidden_of(name)) > 1]
         if twice:
-            raise ValueError(f"these have the same layers: {', '.join(twice)}")
+            raise ValueError(f"these sizes have the same layers: {', '.join(twice)}")
         return sizes
 
 

@@ -25,15 +25,15 @@ class Architecture(Strict):
     activation: str | tuple[str, ...] = "tanh"
     """One activation for all hidden layers, or a list with one activation for each layer."""
     dropout: Share = 0.0
-    """Share of a hidden layer's units that are left out at random during training."""
+    """Share of the units of each hidden layer that training leaves out at random."""
     l2: NotNegative = 0.0
-    """The loss contains the sum of all squared kernel weights, multiplied by this factor."""
+    """This factor times the sum of all squared kernel weights is added to the loss."""
     batch_normalisation: bool = False
-    """Whether batches are normalised; a saved network has the normalisation in its dense layers."""
+    """Whether batches are normalised; in a saved network, the dense layers do the normalisation."""
     decorrelate: bool = False
     """Whether the network learns from the principal components of the scaled inputs, each with
     variance 1. The bands of a spectrum are correlated, and waters differ little from each other.
-    A saved network has the transformation in its first layer."""
+    In a saved network, the first layer does the transformation."""
 
     @field_validator("activation", mode="before")
     @classmethod
@@ -63,9 +63,10 @@ class Schedule(Strict):
     """How the learning rate decreases; e is the number of epochs since the start (with fractions).
 
     constant: rate. inverse_time: rate / (1 + decay_rate * e / decay_epochs). exponential:
-    rate * decay_rate^(e / decay_epochs). cosine: half a cosine over decay_epochs, from the rate to
-    ``final_share`` of it, then constant. plateau: the rate is multiplied by ``factor`` after
-    ``patience`` epochs without a better validation loss, down to ``final_share`` of its start.
+    rate * decay_rate^(e / decay_epochs). cosine: during decay_epochs, the rate falls like half a
+    cosine to ``final_share`` of its first value; it is constant afterwards. plateau: after
+    ``patience`` epochs without a better validation loss, the rate is multiplied by ``factor``, but
+    it never falls below ``final_share`` of its first value.
     """
 
     kind: Literal["constant", "inverse_time", "exponential", "cosine", "plateau"] = "constant"
@@ -92,9 +93,9 @@ class Optimizer(Strict):
     @model_validator(mode="after")
     def _belongs(self) -> "Optimizer":
         if self.weight_decay and self.kind != "adamw":
-            raise ValueError(f"weight_decay is for adamw; with {self.kind} use network.l2")
+            raise ValueError(f"weight_decay is only for adamw; with {self.kind}, use network.l2")
         if self.momentum and self.kind != "sgd":
-            raise ValueError(f"momentum is for sgd, but the optimizer is {self.kind}")
+            raise ValueError(f"momentum is only for sgd, but the optimizer is {self.kind}")
         return self
 
 
@@ -114,19 +115,20 @@ class Fit(Strict):
     """Loss of the transformed and scaled targets; for classes the loss is the cross-entropy."""
     huber_delta: Positive = 1.0
     class_weights: Literal["none", "balanced"] | dict[ClassName, Positive] = "none"
-    """Factor for the weights of a class's samples; the default factor is 1. balanced: the factor is
-    the number of training samples / (number of classes x number of samples of the class). The
-    probabilities then hold for waters with the class frequencies of the weighted samples."""
+    """For each class, a factor for the weights of its samples, by default 1. balanced: the factor
+    is the number of training samples / (number of classes x number of samples of the class). The
+    network's probabilities hold for waters where each class has the same share as in the weighted
+    samples."""
     target_weights: Literal["none", "balanced"] | dict[Text, Positive] = "none"
-    """Factor of a target's weight in the loss, by the name of the target (``aph_443``). balanced:
-    all targets count the same, even if fewer training samples have one of the targets."""
+    """For each target, by name (``aph_443``), a factor for its weight in the loss. balanced: all
+    targets count the same, even if some targets are missing in many training samples."""
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     epochs: int = Field(default=200, ge=1)
     batch_size: int = Field(default=256, ge=1)
     early_stopping: EarlyStopping | None = EarlyStopping()
     seed: int = Field(default=1, ge=0)
-    """Seed of the initial weights, the order of the samples and dropout."""
+    """Seed of the random numbers for initial weights, order of the samples and dropout."""
     precision: Literal["float32", "float64"] = "float32"
     keep_every: int | None = Field(default=None, ge=1)
     """Number of epochs between kept checkpoints; the last and best checkpoints are always kept."""
@@ -139,21 +141,21 @@ class Stage(Strict):
 
     freeze: int | Literal["none", "base"] = "none"
     """Number of layers, counted from the input, whose weights do not change. base: the weights of
-    the start network do not change; only a new head learns."""
+    the existing network do not change; only a new head learns."""
     learning_rate: Positive | None = None
     schedule: Schedule | None = None
     epochs: int | None = Field(default=None, ge=1)
     batch_size: int | None = Field(default=None, ge=1)
     early_stopping: EarlyStopping | None = None
     l2_to_start: NotNegative = 0.0
-    """The loss contains the sum of squared changes of trainable kernels and biases since the start
-    of fine-tuning, multiplied by this factor."""
+    """This factor times the sum of the squared changes of all trainable kernels and biases is added
+    to the loss. A change is the difference from the value at the start of fine-tuning."""
 
     @field_validator("freeze")
     @classmethod
     def _not_negative(cls, freeze: int | str) -> int | str:
         if isinstance(freeze, int) and freeze < 0:
-            raise ValueError("expected 0 or more layers, none, or base")
+            raise ValueError("expected a number of layers (0 or more), 'none' or 'base'")
         return freeze
 
 
@@ -161,25 +163,25 @@ class Finetuning(Strict):
     """How an existing network is changed for fine-tuning."""
 
     head: Literal["keep", "new"] = "keep"
-    """keep: the network keeps those of its outputs that are targets. new: the network gets a new
-    last layer for any targets, after the hidden layers of ``new_hidden``."""
+    """keep: the network keeps only those outputs that are targets. new: the network gets the hidden
+    layers of ``new_hidden`` and a new last layer, for any targets."""
     new_hidden: tuple[Units, ...] = ()
     """Units of the new hidden layers."""
     drop_layers: int = Field(default=1, ge=1)
     """Number of layers at the end of the network that a new head replaces."""
     scaling: Literal["keep", "refit"] = "keep"
     """refit: scaling and training ranges are computed from the new training samples. The first and
-    last layers are adapted, so that the network starts with the same values."""
+    last layers are adapted, so that the network at first gives the same values as before."""
     decorrelate: bool = False
-    """Whether inputs are decorrelated. The components come from the record of the network's
-    training, if it has them and the scaling is kept, else from the new training samples."""
+    """Whether inputs are decorrelated. If the scaling is kept and the network's record of training
+    contains the components, these are used; else they are computed from the new samples."""
     dropout: Share = 0.0
     stages: tuple[Stage, ...] = Field(default=(Stage(),), min_length=1)
 
     @model_validator(mode="after")
     def _new_head(self) -> "Finetuning":
         if self.head == "keep" and (self.new_hidden or self.drop_layers != 1):
-            raise ValueError("new_hidden and drop_layers belong to head: new")
+            raise ValueError("new_hidden and drop_layers need a new head; set head to new")
         return self
 
 
@@ -189,15 +191,15 @@ class EnsembleConfig(Strict):
     members: int = Field(default=5, ge=2, le=100)
     folds: int = Field(default=5, ge=2, le=100)
     """Number of parts into which the training and validation samples are divided, by group if the
-    split is by group. Each member is trained without one part, which is used for early stopping
-    and for calibrating the uncertainty."""
+    split is by group. Each member is trained without one part; this part is used for early
+    stopping and for calibrating the uncertainty."""
 
     @model_validator(mode="after")
     def _every_row_is_unseen(self) -> "EnsembleConfig":
         if self.members < self.folds:
             raise ValueError(
-                f"{self.members} members on {self.folds} folds; expected at least as many members "
-                "as folds, because every row needs a member that did not learn from it"
+                f"found {self.members} members and {self.folds} folds, expected at least as many "
+                "members as folds, because every row needs a member that did not learn from it"
             )
         return self
 
@@ -206,7 +208,7 @@ class RuleBaseline(Strict):
     """A classification by thresholds, with which a classifier is compared."""
 
     rules: dict[ClassName, Text] = Field(min_length=1)
-    """An expression for each class, with inputs of the network and outputs of ``algorithms``."""
+    """An expression for each class; it may use network inputs and outputs of ``algorithms``."""
     otherwise: ClassName | None = None
     """Class of the rows for which no rule is true; by default such rows have no class."""
     algorithms: tuple[str, ...] = ()
@@ -220,7 +222,7 @@ class Recipe(Strict):
     """Name of the network and of its files."""
     title: str = ""
     sensors: tuple[str, ...] = Field(min_length=1)
-    """Sensors for whose scenes the network is made."""
+    """Sensors whose scenes the network can process."""
     samples: SamplesConfig
     splits: SplitsConfig = SplitsConfig()
     fit: Fit = Fit()
@@ -228,7 +230,7 @@ class Recipe(Strict):
     baselines: tuple[str, ...] = ()
     """Published algorithms (``oci_2019``, ``qaa_v6``) to compare the network with."""
     class_baselines: dict[Annotated[str, Field(min_length=1)], RuleBaseline] = {}
-    """Classifications by thresholds to compare a classifier with, by name."""
+    """Classifications by thresholds, by name; a classifier is compared with them."""
     save: tuple[Literal["h5", "keras", "onnx"], ...] = Field(default=("h5",), min_length=1)
     """Formats of the saved network; h5 is OC-SMART's layout."""
     beyond_ocsmart: bool = False
@@ -242,9 +244,13 @@ class Recipe(Strict):
     def _belong_to_classes(self) -> Self:
         if self.samples.classes is not None:
             if self.baselines:
-                raise ValueError("baselines are for targets; classes have class_baselines")
+                raise ValueError(
+                    "baselines are only for targets; with classes, use class_baselines"
+                )
             if self.fit.target_weights != "none":
-                raise ValueError("fit.target_weights are for targets; classes have class_weights")
+                raise ValueError(
+                    "fit.target_weights are for targets; with classes, use class_weights"
+                )
             return self
         if self.fit.class_weights != "none":
             raise ValueError("fit.class_weights are for classes, but the samples have targets")
@@ -253,7 +259,7 @@ class Recipe(Strict):
         return self
 
     def with_members(self, members: int | None) -> Self:
-        """Return this recipe for an ensemble of ``members`` networks, or unchanged if that is None.
+        """Return this recipe for an ensemble of ``members`` networks; with None, change nothing.
 
         Raises:
             ConfigError: an ensemble cannot have this number of networks.
@@ -272,7 +278,7 @@ class Recipe(Strict):
         """Return this recipe with other files of samples; without ``files``, nothing changes.
 
         Raises:
-            ConfigError: the files do not fit, see :meth:`SamplesConfig.reading`.
+            ConfigError: the number of files is wrong, see :meth:`SamplesConfig.reading`.
         """
         if not files:
             return self
@@ -284,7 +290,7 @@ class TrainingConfig(Recipe):
 
     network: Architecture = Architecture()
     tune: TuningConfig | None = None
-    """How ``ocpipe tune`` searches for better hyperparameters; training ignores it."""
+    """How ``ocpipe tune`` searches for better hyperparameters; training ignores this section."""
 
 
 class FinetuneConfig(Recipe):

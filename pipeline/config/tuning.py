@@ -45,13 +45,13 @@ class Dimension(Strict, Generic[Number]):
         if bool(values) == (low is not None and high is not None) or (low is None) != (
             high is None
         ):
-            raise ValueError("expected a list of values, or min and max of a range")
+            raise ValueError("expected a list of values, or a range with the keys min and max")
         if len(set(values)) != len(values):
             raise ValueError(f"the same value appears twice in {list(values)}")
         if low is not None and high is not None and not low < high:
-            raise ValueError(f"expected min below max, found {low:g} and {high:g}")
+            raise ValueError(f"expected min below max, found min {low:g} and max {high:g}")
         if self.scale == "log" and (low is None or low <= 0):
-            raise ValueError("scale: log needs a range with min above 0")
+            raise ValueError("a logarithmic scale needs a range with min above 0")
         return self
 
     @property
@@ -119,7 +119,7 @@ class Space(Strict):
     @model_validator(mode="after")
     def _something(self) -> Self:
         if not self.numeric and self.activation is None:
-            raise ValueError("name at least one dimension, such as learning_rate")
+            raise ValueError("expected at least one hyperparameter, such as learning_rate")
         return self
 
     @property
@@ -131,7 +131,7 @@ class Space(Strict):
         """Return the number of different networks and fits.
 
         Args:
-            layers: number of hidden layers in the recipe, used if the search does not change it.
+            layers: number of hidden layers in the recipe; used if the search keeps this number.
         """
         count = math.prod(
             one.count for name, one in self.numeric.items() if name not in ("layers", "units")
@@ -153,7 +153,7 @@ USUAL = Space.model_validate(
         "l2": [0.0, 1e-6, 1e-5, 1e-4],
     }
 )
-"""The default space; OC-SMART's program can run every network of this space."""
+"""The space that is searched by default; OC-SMART can run every network of this space."""
 
 
 class TuningConfig(Strict):
@@ -163,17 +163,17 @@ class TuningConfig(Strict):
     """hyperband (Li et al. 2018, JMLR 18) runs many short trainings, and continues the best.
     bayesian: a Gaussian process proposes the next trial."""
     trials: int = Field(default=40, ge=1, le=100_000)
-    """Number of trials for random and bayesian; for hyperband it follows from epochs and factor."""
+    """Number of trials for random and bayesian; hyperband computes it from epochs and factor."""
     epochs: int | None = Field(default=None, ge=1)
     """Epochs of the longest training; by default fit.epochs."""
     factor: int = Field(default=3, ge=2, le=100)
-    """hyperband: one in ``factor`` trainings continues, for ``factor`` times as many epochs."""
+    """hyperband: one trial in ``factor`` continues, up to ``factor`` times as many epochs."""
     iterations: int = Field(default=1, ge=1, le=1000)
-    """hyperband: how often the whole search is run, each time with other random draws."""
+    """hyperband: number of times that the whole search is run, with other random draws."""
     folds: int | None = Field(default=None, ge=2, le=100)
-    """Number of divisions on which each trial is trained; the score is the mean over all divisions.
-    Each row outside the test part is used for validation once. By default a trial is trained once,
-    with the recipe's validation part."""
+    """Number of divisions for which each trial is trained; its score is the mean of all divisions.
+    Each row outside the test part is used for validation once. By default, a trial is trained only
+    once, with the recipe's validation part."""
     seed: int = Field(default=1, ge=0)
     """Seed of the random draws."""
     space: Space = USUAL

@@ -10,7 +10,7 @@ Correlated = Annotated[float, Field(ge=-1, le=1)]
 
 
 class QuantityUncertainty(Strict):
-    """The standard deviation of a quantity: the root of the sum of the squares of its parts."""
+    """The parts of a standard deviation, which is the square root of the sum of their squares."""
 
     from_scene: bool = False
     """Whether the uncertainty that the scene contains (``Rrs_unc`` for Rrs) is used."""
@@ -22,7 +22,7 @@ class QuantityUncertainty(Strict):
     @model_validator(mode="after")
     def _is_something(self) -> "QuantityUncertainty":
         if not (self.from_scene or self.relative or self.constant):
-            raise ValueError("give from_scene: true, relative, constant, or several of them")
+            raise ValueError("set from_scene to true, or give a number for relative or constant")
         return self
 
 
@@ -41,9 +41,9 @@ class Correlation(Strict):
     def _one_way(self) -> "Correlation":
         given = [self.equal is not None, self.length_nm is not None, self.matrix is not None]
         if sum(given) != 1:
-            raise ValueError("give one of equal, length_nm, and matrix with wavelengths_nm")
+            raise ValueError("give exactly one: equal, length_nm, or matrix with wavelengths_nm")
         if (self.matrix is not None) != bool(self.wavelengths_nm):
-            raise ValueError("matrix and wavelengths_nm belong together")
+            raise ValueError("give both matrix and wavelengths_nm, or neither")
         return self
 
     @model_validator(mode="after")
@@ -63,7 +63,7 @@ class Uncertainty(Strict):
     """Where the uncertainty of products comes from, and in which form it is written."""
 
     inputs: Annotated[dict[str, QuantityUncertainty], SORTED] = {}
-    """Uncertainty of quantities of the scene such as Rrs; all other quantities count as exact."""
+    """Uncertainty of quantities of the scene such as Rrs; other quantities are taken as exact."""
     correlation: Correlation | None = None
     """Correlation of errors between bands; by default the errors of bands are independent."""
     method: Literal["sigma_points", "jacobian"] = "sigma_points"

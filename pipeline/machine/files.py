@@ -46,15 +46,15 @@ def _files(folder: Path) -> list[Path]:
 
 
 def read_yaml(path: Path, error: type[PipelineError]) -> Any:
-    """Return the content of a YAML file as plain data; dates stay text.
+    """Return the content of a YAML file as plain data; dates remain text.
 
     Args:
         path: the file.
         error: the class of error to raise.
 
     Raises:
-        PipelineError: the file cannot be read, is too large, is not YAML, or has a repeated key or
-            an alias; the exception has the class ``error``.
+        PipelineError: the file cannot be read, is too large, is not YAML, or contains an alias or a
+            repeated key. This exception has the class ``error``.
     """
     try:
         size = path.stat().st_size
@@ -84,7 +84,7 @@ class _StrictLoader(yaml.SafeLoader):
         if self.check_event(yaml.AliasEvent):
             # A few aliases of aliases can stand for more data than fit into memory.
             line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
-            raise yaml.YAMLError(f"an alias (line {line}) is not allowed; write its content out")
+            raise yaml.YAMLError(f"an alias (line {line}) is not allowed; repeat its content")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

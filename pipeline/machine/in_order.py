@@ -1,8 +1,8 @@
 """Runs work in several threads and returns the results in order, with a bound on waiting results.
 
-Written in order, chunks always lie at the same places in a product, and two runs write the same
-bytes. The bound keeps memory small: Dask's schedulers may run the first of many blocks late, and
-the results of all other blocks would wait in memory until then.
+Because of the order, chunks always lie at the same places in a product, and two runs write the
+same bytes. The bound limits memory. Dask's schedulers have no such bound: they may run the first of
+many blocks late, and the results of all other blocks wait in memory until then.
 """
 
 from collections import deque
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def ahead_of(threads: int) -> int:
-    """Return how many pieces of work start before the first result is returned."""
+    """Return the number of pieces of work that start before the first result is returned."""
     return threads + (threads > 1)
 
 
@@ -23,7 +23,7 @@ def in_order(work: Callable[[int], T], count: int, threads: int) -> Iterator[T]:
 
     Work starts in the same order. At any time, at most ``ahead_of(threads)`` results are being
     computed or are waiting. If a piece of work fails, its exception is raised when its result is
-    due; work that has started is then finished, and no other work starts.
+    due. Work that has started is then finished, and no other work starts.
     """
     with ThreadPoolExecutor(threads, thread_name_prefix="block") as pool:
         begun: deque[Future[T]] = deque()

@@ -1,7 +1,7 @@
 """Resources available to this process: cores and memory of the machine, the container or the job.
 
-A job of a scheduler has its own control group below the one that ``/sys/fs/cgroup`` shows.
-``/proc/self/cgroup`` names the group of a job, and every parent of it may have a lower limit.
+A job of a scheduler has its own control group below the group that ``/sys/fs/cgroup`` shows.
+``/proc/self/cgroup`` names the group of a job. Every parent of this group may have a lower limit.
 """
 
 import contextlib

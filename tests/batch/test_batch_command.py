@@ -297,7 +297,7 @@ def test_status_says_what_is_left_and_what_failed(folder):
     assert re.search(r"test +4 scenes: 2 done, 1 failed, 1 pending", text) or re.search(
         r"test +4 scenes: 1 done, 1 failed, 2 pending", text
     )
-    assert "nobody works" in text
+    assert "scenes are left; call ocpipe batch to continue" in text
     assert "no reader recognises" in text
 
 
@@ -310,7 +310,7 @@ def test_status_says_what_is_left_and_what_failed(folder):
         (["--workers", "0"], "--workers"),
         (["--memory-limit", "lots"], "memory_limit"),
         (["--networks", "no-such-folder"], "no such folder of networks"),
-        (["--scheduler", "tcp://x", "--executor", "inline"], "executor: dask"),
+        (["--scheduler", "tcp://x", "--executor", "inline"], "set executor to dask"),
         (["--products", "adg"], "adg"),
     ],
 )

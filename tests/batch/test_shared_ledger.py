@@ -95,7 +95,7 @@ def test_one_dies_and_the_other_finishes_its_scenes(folder, number):
     assert len(products(folder / "out")) == count
     assert leavings(folder / "out") == []
     if number == signal.SIGKILL:
-        assert "died at work" in left.stderr
+        assert "its unfinished scenes are pending again" in left.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -284,12 +284,12 @@ def _taking(path: Path, quantities: tuple[str, str]) -> Path:
     [
         ({"inputs": {"rho_s": {"relative": 0.1}}}, ConfigError, "contains rho_s"),
         ({"inputs": {"Rrs": {"from_scene": True}}}, SceneError, "has no uncertainty of Rrs_412"),
-        ({"inputs": {"Rrs": {}}}, ConfigError, "give from_scene"),
+        ({"inputs": {"Rrs": {}}}, ConfigError, "set from_scene to true"),
         ({"inputs": {"Rrs": {"relative": -1}}}, ConfigError, "relative"),
         (
             {"inputs": {"Rrs": {"relative": 0.1}}, "correlation": {"equal": 0.5, "length_nm": 5}},
             ConfigError,
-            "give one of equal",
+            "give exactly one: equal",
         ),
         (
             {

@@ -83,12 +83,12 @@ def test_rules_that_cannot_be(tmp_path: Path, classes: dict[str, Any], words: st
 @pytest.mark.parametrize(
     ("classes", "words"),
     [
-        ({}, "give column or rules"),
-        ({"column": "water", "rules": RULES}, "give column or rules"),
-        ({"column": "water", "otherwise": "rest"}, "otherwise belongs to rules"),
-        ({"rules": RULES, "names": ["low", "blue"]}, "rules name their own"),
-        ({"rules": RULES, "otherwise": "low"}, "low has a rule already"),
-        ({"rules": {"low": "chlor_a < 1"}}, "one class alone"),
+        ({}, "expected either the key column or the key rules"),
+        ({"column": "water", "rules": RULES}, "expected either the key column or the key rules"),
+        ({"column": "water", "otherwise": "rest"}, "the key 'otherwise' needs rules"),
+        ({"rules": RULES, "names": ["low", "blue"]}, "rules name their classes"),
+        ({"rules": RULES, "otherwise": "low"}, "the class low of 'otherwise' already has a rule"),
+        ({"rules": {"low": "chlor_a < 1"}}, "found one class, expected two or more"),
     ],
 )
 def test_classes_that_contradict_themselves(classes: dict[str, Any], words: str) -> None:

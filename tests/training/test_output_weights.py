@@ -136,7 +136,7 @@ def test_dropout_learns_and_is_gone(trained: tuple[TrainingResult, Path], tmp_pa
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"baselines": ["qaa_v6"]}, "classes have class_baselines"),
+        ({"baselines": ["qaa_v6"]}, "with classes, use class_baselines"),
         ({"fit": {"class_weights": "equal"}}, "class_weights"),
         ({"fit": {"class_weights": {"clear": -1}}}, "greater than 0"),
         ({"samples": {"files": ["a.csv"], "targets": [{"quantity": "aph"}]}}, "are for classes"),

@@ -114,7 +114,7 @@ def test_a_loss_that_goes_up_and_down_has_not_risen():
     [
         (["sizes=tiny,huge"], "found huge, expected tiny"),
         (["sizes=tiny"], "at least 2"),
-        (["sizes=tiny,4"], "these have the same layers: tiny, 4"),
+        (["sizes=tiny,4"], "these sizes have the same layers: tiny, 4"),
         (["size=tiny,small"], "did you mean 'sizes'"),
         (["tiny,small"], "expected each of sizes="),
         (["sizes=tiny,small", "folds=none"], "folds"),

@@ -241,7 +241,7 @@ def test_hyperband_refuses_a_space_with_few_points(tmp_path):
     [
         ({"units": {"min": 0, "max": 8, "scale": "log"}}, "above 0"),
         ({"units": {"min": 9, "max": 8}}, "min below max"),
-        ({"units": {"min": 9}}, "a list of values, or min and max"),
+        ({"units": {"min": 9}}, "a list of values, or a range with the keys min and max"),
         ({"units": [8, 8]}, "the same value appears twice"),
         ({"units": [0.5]}, "integer"),
         ({"dropout": [0.0, 1.0]}, "expected 0 to 0.9"),

@@ -99,10 +99,10 @@ class Database:
         kind = file_system(folder)
         if is_network(kind):
             raise LedgerError(
-                f"{path}: a ledger cannot be on a network file system ({kind}), because SQLite "
-                "supports only one machine. Give a file on a disk of this machine with --ledger; "
-                "or give each machine a part of the scenes (--shard i/n) and a ledger of its own; "
-                "or let one machine distribute the scenes (--executor dask)."
+                f"{path}: a ledger cannot be on a network file system ({kind}), because only "
+                "processes on one machine can share a SQLite file. Give a file on a disk of this "
+                "machine with --ledger; or give each machine a part of the scenes (--shard i/n) "
+                "and its own ledger; or let one machine distribute the scenes (--executor dask)."
             )
         with naming_errors(path):
             ledger = cls(path, _connected(path), products)
@@ -167,7 +167,7 @@ class Database:
 
     @contextlib.contextmanager
     def writing(self, keep: bool = True) -> Iterator[None]:
-        """Write all changes, or none after an error or if ``keep`` is False."""
+        """Write all changes of the block; write none after an error, or if ``keep`` is False."""
         self.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -178,15 +178,15 @@ class Database:
         self.execute("COMMIT" if keep else "ROLLBACK")
 
     def stored(self, product: str) -> str:
-        """Return a product's path relative to the output folder, so that it can be moved."""
+        """Return a product's path relative to the output folder, which may be moved later."""
         return os.path.relpath(product, self._products)
 
     def located(self, product: str) -> str:
-        """Return the full path of a product, whose relative path the ledger stores."""
+        """Return a product's full path from the relative path that the ledger stores."""
         return os.path.normpath(os.path.join(self._products, product))
 
     def is_there(self, product: str) -> bool:
-        """Return whether the product file exists whose relative path the ledger stores."""
+        """Return whether a product exists; ``product`` is the path that the ledger stores."""
         return os.path.exists(self.located(product))
 
     def _lay_out(self) -> None:
@@ -220,7 +220,7 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Switch the file to WAL mode; retry, because SQLite does not wait for other processes here."""
+    """Switch the file to WAL mode; SQLite does not wait for other processes here, so retry."""
     deadline = time.monotonic() + PATIENCE
     while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         try:
@@ -241,7 +241,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 @contextlib.contextmanager
 def naming_errors(path: Path) -> Iterator[None]:
-    """Raise a LedgerError that says what to do if SQLite reports an error."""
+    """If SQLite reports an error, raise a LedgerError that says what to do."""
     try:
         yield
     except sqlite3.Error as error:
@@ -257,9 +257,9 @@ def _what_to_do(error: sqlite3.Error) -> str:
     if "readonly" in text or "read-only" in text or "unable to open" in text:
         return "Choose a folder that is writable, or give another ledger with --ledger."
     if "not a database" in text or "malformed" in text:
-        return "Move the file away. A new ledger will be made, and every scene processed again."
+        return "Move the file away. A new ledger is then made, and every scene is processed again."
     if "locked" in text:
-        return "Another process locks it. Find and end that process, then start the batch again."
+        return "Another process locks the ledger. End that process, then start the batch again."
     return "Check the disk of the ledger, then start the batch again."
 
 

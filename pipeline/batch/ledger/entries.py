@@ -1,4 +1,4 @@
-"""The data that are written to a ledger and read from it."""
+"""The kinds of data that a ledger stores, receives and returns."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Lease:
     attempt: int
     first_seen: int
     known_sha256: str | None
-    """Hash of the scene file, if the scene is pending only because of a new file size or time."""
+    """Hash of the scene file when it was last processed; set only if its size or time changed."""
     owned: str | None
     """Path of an earlier product of this scene; that product may be replaced."""
 
@@ -30,7 +30,7 @@ class SceneQueue:
     product_of: Callable[[str], str | None]
     """Returns a product's path, or None if the path depends on attributes in the scene file."""
     networks_now: Callable[[str], Mapping[str, str]]
-    """Returns, for a sensor, the fingerprint that each network has now, by network name."""
+    """Returns the present fingerprints of the networks for a sensor, by network name."""
     retry_failed: bool = False
 
 

@@ -28,13 +28,13 @@ class Ledger(Database):
     def enqueue(self, queue: SceneQueue) -> None:
         """Enter new scenes, set outdated scenes back to pending, and choose all given scenes.
 
-        After this call, ``claim`` and ``counts_of_chosen`` of this object use these scenes only.
+        After this call, ``claim`` and ``counts_of_chosen`` of this object use only these scenes.
         """
         with self.writing():
             enter_queue(self, queue)
 
     def dry_run(self, queue: SceneQueue) -> list[LedgerEntry]:
-        """Return the scenes with the states that ``enqueue`` would set; change nothing."""
+        """Return the scenes and the states that ``enqueue`` would set; the ledger is unchanged."""
         with self.writing(keep=False):
             enter_queue(self, queue)
             return self.chosen()
@@ -111,7 +111,7 @@ class Ledger(Database):
         return state
 
     def release(self, holder: Holder, lease: Lease) -> None:
-        """Set a scene back to pending; the present attempt does not count."""
+        """Set a scene back to pending; the present attempt is not counted."""
         with self.writing():
             self.execute(
                 "UPDATE scene SET state = 'pending', holder = NULL, attempts = attempts - 1 "
@@ -120,7 +120,7 @@ class Ledger(Database):
             )
 
     def take_back(self, lease: Lease, product: str) -> bool:
-        """Return whether a product belonged to another scene; set that scene back to pending."""
+        """Return whether another scene has this product; if that scene is done, make it pending."""
         with self.writing():
             found = self.execute(
                 "UPDATE scene SET state = 'pending', attempts = 0, sha256 = NULL, why = 'another "
@@ -145,12 +145,12 @@ class Ledger(Database):
     def leave(self, holder: Holder, state: str, elapsed: float) -> None:
         """End a holder with the state ``ended``, ``interrupted`` or ``lost``.
 
-        The running scenes of the holder become pending again, and their attempts do not count.
+        The running scenes of the holder become pending again, and these attempts are not counted.
         """
         with self.writing():
             self.execute(
                 "UPDATE scene SET state = 'pending', holder = NULL, attempts = attempts - 1, why = "
-                "'was in work when a batch ended' WHERE holder = ? AND state = 'running'",
+                "'a batch ended before the scene was done' WHERE holder = ? AND state = 'running'",
                 (holder.id,),
             )
             self.execute(
@@ -159,7 +159,7 @@ class Ledger(Database):
             )
 
     def holders(self, running: bool = False) -> list[Holder]:
-        """Return all holders, or only the holders that still work."""
+        """Return all holders, or only the holders that are still running."""
         where = "WHERE state = 'running'" if running else ""
         rows = self.execute(f"SELECT {_HOLDER} FROM holder {where} ORDER BY id").fetchall()
         return [Holder(*row) for row in rows]
@@ -169,7 +169,7 @@ class Ledger(Database):
         return self._entries(_IS_CHOSEN)
 
     def failures(self, run: str | None = None, last: int | None = None) -> list[LedgerEntry]:
-        """Return the scenes that failed last (at most ``last``), of one configuration or of all."""
+        """Return the failed scenes of one or all configurations; ``last`` limits their number."""
         where, given = "state = 'failed' AND run = coalesce(?, run)", (run,)
         if last is None:
             return self._entries(where, given)
@@ -189,11 +189,11 @@ class Ledger(Database):
         return [name for (name,) in self.execute("SELECT DISTINCT run FROM scene ORDER BY run")]
 
     def counts(self, run: str | None = None) -> SceneCounts:
-        """Count scenes by state, of one configuration or of all."""
+        """Count the scenes in each state, of one configuration or of all configurations."""
         return self._counted("run = coalesce(?, run)", (run,))
 
     def counts_of_chosen(self) -> SceneCounts:
-        """Count the chosen scenes by state."""
+        """Count the chosen scenes in each state."""
         return self._counted(_IS_CHOSEN)
 
     def held_by_others(self, holder: Holder) -> int:

@@ -17,7 +17,7 @@ _FOUND = "FROM found f WHERE f.path = scene.path"
 
 
 def enter_queue(database: Database, queue: SceneQueue) -> None:
-    """Enter and choose the scenes of a call; set those that must be processed to pending."""
+    """Enter and choose the scenes of a call; set all scenes that must be processed to pending."""
     _enter_found(database, queue)
     _enter_new(database, queue)
     _choose(database, queue)
@@ -73,7 +73,7 @@ def _make_pending(database: Database, queue: SceneQueue) -> None:
     is_gone = "state = 'done' AND id IN (SELECT id FROM gone)"
     _again(database, "the product is missing", is_gone, also=", sha256 = NULL")
     is_moved = f"state = 'done' AND EXISTS (SELECT 1 {_FOUND} AND f.product != scene.product)"
-    _again(database, "the product goes elsewhere now", is_moved, also=", sha256 = NULL")
+    _again(database, "the product now has another path", is_moved, also=", sha256 = NULL")
     # A changed input keeps its hash: if its bytes are the same, nothing needs to be done.
     _again(
         database,
@@ -95,7 +95,7 @@ def _make_pending(database: Database, queue: SceneQueue) -> None:
 def _again(
     database: Database, why: str, condition: str, given: Sequence[Any] = (), also: str = ""
 ) -> None:
-    """Set the chosen scenes back to pending if a condition is true (``also`` sets more columns)."""
+    """Set those chosen scenes back to pending that meet a condition; ``also`` sets more columns."""
     database.execute(
         "UPDATE scene SET state = 'pending', attempts = 0, kind = NULL, reason = NULL, "
         f"why = '{why}'{also} WHERE {_IS_CHOSEN} AND {condition}",
@@ -104,7 +104,7 @@ def _again(
 
 
 def _name_products(database: Database) -> None:
-    """Set the product path of pending scenes, except paths that another scene's product has."""
+    """Set the product path of each pending scene, unless another scene has the same path."""
     database.execute(
         f"UPDATE OR IGNORE scene SET product = (SELECT f.product {_FOUND}), ours = 0 "
         f"WHERE {_IS_CHOSEN} AND state = 'pending' "
@@ -114,16 +114,16 @@ def _name_products(database: Database) -> None:
 
 
 def _fail_at_once(database: Database) -> None:
-    """Mark a scene as failed if it has no file, or if another scene has the same product."""
+    """Mark a scene as failed if its file is missing, or if another scene has the same product."""
     database.execute(
         "UPDATE scene SET state = 'failed', kind = ?, reason = path || ': no such file. Check the "
         f"path.' WHERE {_IS_CHOSEN} AND state = 'pending' AND size IS NULL",
         (kinds.MISSING,),
     )
     database.execute(
-        "UPDATE scene SET state = 'failed', kind = ?, reason = scene.path || ' would become ' || "
-        "f.product || ', which is the product of ' || s.path || '. Use separate output folders, or "
-        "put the folder into the product name (execution.product: "
+        "UPDATE scene SET state = 'failed', kind = ?, reason = scene.path || ': the product would "
+        "be ' || f.product || ', but this file is the product of ' || s.path || '. Use separate "
+        "output folders, or put the folder into the product name (execution.product: "
         "''{parent}/{stem}.{name}.nc'').' "
         "FROM found f JOIN scene s ON s.product = f.product "
         f"WHERE f.path = scene.path AND s.id != scene.id AND {_IS_CHOSEN} "
