@@ -242,6 +242,9 @@ def bits_of(result, masks) -> np.ndarray:
     return np.stack([*columns, result.open_ocean], axis=1)
 
 
+PAIRS = 10  # rows on the edge of each decision
+
+
 @pytest.fixture(scope="module")
 def edges(ocsmart):
     """Rows within about 1e-7 of a threshold: a bit of a network's flags, or the choice of gains.
@@ -260,8 +263,8 @@ def edges(ocsmart):
         random, pairs = np.random.default_rng(70), []
         for column, decision in enumerate(decided.T):
             if 2 <= decision.sum() <= decision.size - 2:
-                yes, no = (random.choice(np.flatnonzero(d), 24) for d in (decision, ~decision))
-                pairs.append((rows[yes], rows[no], np.full(24, column)))
+                yes, no = (random.choice(np.flatnonzero(d), PAIRS) for d in (decision, ~decision))
+                pairs.append((rows[yes], rows[no], np.full(PAIRS, column)))
         yes, no, column = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
         for _ in range(45):
             middle = yes + 0.5 * (no - yes)
@@ -280,7 +283,7 @@ def test_rounding_decides_nothing(edges, ocsmart, tmp_path, sensor, engine):
     inputs = oracle_chain.ChainInputs(
         *rows.T[:3], rows[:, 3:-1], rows[:, -1], np.full(len(rows), "edge")
     )
-    shape = (len(rows) // 24, 24)
+    shape = (len(rows) // PAIRS, PAIRS)
     path = oracle_chain.write_lrc_scene(
         tmp_path / "edges.nc", sensor, inputs, shape, flags=np.zeros(shape)
     )
@@ -649,7 +652,7 @@ def test_blocks_and_threads_leave_no_trace(scenes, ocsmart, tmp_path, monkeypatc
 
 @pytest.mark.parametrize("method", ["sigma_points", "jacobian"])
 def test_uncertain_lrc_reaches_the_end_of_the_chain(method, scenes, ocsmart, tmp_path):
-    """0.2 % of Lrc, gains in between: within a quarter of what 4000 draws give, on the median."""
+    """0.2 % of Lrc, gains in between: within a quarter of what 1000 draws give, on the median."""
     scene, mode = scenes["MODIS-Aqua"], "ocsmart"
     networks = [choice("rrs", gains=mode), choice("aph")]
     stated = {"inputs": {"Lrc": {"relative": 0.002}}, "method": method}
@@ -666,12 +669,12 @@ def test_uncertain_lrc_reaches_the_end_of_the_chain(method, scenes, ocsmart, tmp
     assert pixels.size == 25
     away = []
     for pixel in pixels:
-        noise = 1 + 0.002 * drawn.standard_normal((4000, x.lrc.shape[1]))
+        noise = 1 + 0.002 * drawn.standard_normal((1000, x.lrc.shape[1]))
         angles = [
-            np.full(4000, each[pixel])
+            np.full(1000, each[pixel])
             for each in (x.solar_zenith, x.sensor_zenith, x.relative_azimuth)
         ]
-        humidity = np.full(4000, x.relative_humidity[pixel])
+        humidity = np.full(1000, x.relative_humidity[pixel])
         made = oracle_chain.run_chain(
             ocsmart, scene.sensor, *angles, x.lrc[pixel] * noise, humidity, mode
         )
