@@ -47,7 +47,7 @@ class ColorIndex:
     """Chlorophyll from the color index where this chlorophyll is low, else from the band ratio."""
 
     index_coefficients: tuple[float, float]
-    """log10 of chlorophyll where the index is 0, and the change of this log10 per sr-1 of index."""
+    """Intercept and slope (sr) of log10(chlorophyll) as a linear function of the index."""
     index_nm: tuple[float, float, float]
     """Three wavelengths; the index is Rrs at the second minus a line through the outer two."""
     blend: tuple[float, float]
@@ -57,7 +57,10 @@ class ColorIndex:
     band_ratio: BandRatio
 
     def __call__(self, x: Array) -> Array:
-        """Return chlorophyll (n, 1) for Rrs (n, blue bands, green band and red band)."""
+        """Return chlorophyll, with shape (n, 1), for Rrs with shape (n, bands).
+
+        The columns are the blue bands, then the green band, then the red band.
+        """
         by_ratio = self.band_ratio(x[:, :-1])[:, 0]
         by_index = self.by_index(x[:, 0], x[:, -2], x[:, -1])
         start, end = self.blend
@@ -67,7 +70,7 @@ class ColorIndex:
         return np.where(by_index <= start, by_index, chosen)[:, np.newaxis]
 
     def by_index(self, blue: Array, green: Array, red: Array) -> Array:
-        """Return chlorophyll (n,) from the color index alone."""
+        """Return chlorophyll, with shape (n,), from the color index alone."""
         at_555 = green if self.green_shift is None else self.green_shift(green)
         first, middle, last = self.index_nm
         line = blue + (middle - first) / (last - first) * (red - blue)

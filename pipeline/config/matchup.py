@@ -85,10 +85,13 @@ class Valid(Strict):
 
 
 class Uniformity(Strict):
-    """Limit for the coefficients of variation of the bands in a window, without outliers."""
+    """Limit for the coefficients of variation of the bands in a window.
+
+    The coefficients are computed without outliers.
+    """
 
     wavelengths_nm: Span = (405.0, 570.0)
-    """Shortest and longest wavelength (both included) of the bands of ``quantity`` to check."""
+    """The bands of ``quantity`` between these two wavelengths (both included) are checked."""
     also: tuple[Name, ...] = ()
     """Names of other 2-D variables; if the scene has them, they are checked like the bands."""
     statistic: Literal["median", "max"] = "median"
@@ -150,7 +153,7 @@ class MatchupConfig(Strict):
     @model_validator(mode="before")
     @classmethod
     def _with_preset(cls, data: Any) -> Any:
-        """Take every setting that the configuration does not contain from its protocol."""
+        """Take from the protocol every setting that is missing in the configuration."""
         if not isinstance(data, Mapping) or data.get("preset") is None:
             return data
         presets = sorted(file.stem for file in (shipped_configs() / "matchup").glob("*.yaml"))

@@ -167,7 +167,8 @@ class TuningConfig(Strict):
     epochs: int | None = Field(default=None, ge=1)
     """Epochs of the longest training; by default fit.epochs."""
     factor: int = Field(default=3, ge=2, le=100)
-    """hyperband: one trial in ``factor`` continues, up to ``factor`` times as many epochs."""
+    """hyperband: one trial in ``factor`` continues, and is trained for up to ``factor`` times as
+    many epochs as before."""
     iterations: int = Field(default=1, ge=1, le=1000)
     """hyperband: number of times that the whole search is run, with other random draws."""
     folds: int | None = Field(default=None, ge=2, le=100)

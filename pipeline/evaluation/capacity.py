@@ -178,7 +178,10 @@ def gap_of(runs: SizeRuns) -> float:
 
 
 def _smoothed(curves: Sequence[Array]) -> tuple[Array, int]:
-    """Return mean losses over trainings and a window of epochs, and the length of the window."""
+    """Return smoothed losses, and the number of epochs in the window that smooths them.
+
+    The losses are averaged over all trainings, then over the window.
+    """
     mean = mean_curve(curves)
     width = max(1, round(SMOOTHED * mean.size))
     return np.convolve(mean, np.full(width, 1 / width), mode="valid"), width

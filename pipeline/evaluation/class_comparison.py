@@ -87,7 +87,10 @@ def most_frequent(observed: ClassNumbers, count: int) -> ClassNumbers:
 
 
 def modelled_classes(probabilities: npt.NDArray[np.float64]) -> ClassNumbers:
-    """Return the most probable class (n,) from (n, classes); -1 if a probability is not finite."""
+    """Return the most probable class of each row, with shape (n,).
+
+    ``probabilities`` has shape (n, classes). The class is -1 if a probability is not finite.
+    """
     named: ClassNumbers = probabilities.argmax(axis=1).astype(np.int64)
     named[~np.isfinite(probabilities).all(axis=1)] = NO_CLASS
     return named

@@ -22,7 +22,10 @@ class Column(Generic[T]):
     """Returns the value of the column for one item."""
 
     def within(self, part: Callable[[U], T]) -> "Column[U]":
-        """Return this column for larger items; the cell of an item shows ``part(item)``."""
+        """Return this column for items that contain the present items.
+
+        The function ``part`` returns the present item that a new item contains.
+        """
         return Column(self.head, lambda item: self.cell(part(item)))
 
 

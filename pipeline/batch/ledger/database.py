@@ -220,7 +220,10 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Switch the file to WAL mode; SQLite does not wait for other processes here, so retry."""
+    """Switch the file to WAL mode.
+
+    SQLite does not wait for a locked file when it changes the mode, so this function retries.
+    """
     deadline = time.monotonic() + PATIENCE
     while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         try:
