@@ -27,7 +27,10 @@ from pipeline.errors import NetworkError
 
 @dataclass(frozen=True)
 class GreenShift:
-    """Converts Rrs of a green band to Rrs at 555 nm: by a power law for low Rrs, else linearly."""
+    """Converts Rrs of a green band to Rrs at 555 nm.
+
+    Low Rrs is converted by a power law, and higher Rrs by a linear function.
+    """
 
     below: float
     """Rrs (sr-1) below which the power law is used."""
@@ -44,12 +47,13 @@ class GreenShift:
 
 @dataclass(frozen=True)
 class ColorIndex:
-    """Chlorophyll from the color index where this chlorophyll is low, else from the band ratio."""
+    """Chlorophyll from the color index if this value is low, else from the band ratio."""
 
     index_coefficients: tuple[float, float]
     """Intercept and slope (sr) of log10(chlorophyll) as a linear function of the index."""
     index_nm: tuple[float, float, float]
-    """Three wavelengths; the index is Rrs at the second minus a line through the outer two."""
+    """Three wavelengths. A straight line joins Rrs at the first and at the third wavelength. The
+    index is Rrs at the second wavelength minus this line."""
     blend: tuple[float, float]
     """Limits (mg m-3): the index is used below the lower limit, the band ratio above the upper."""
     green_shift: GreenShift | None

@@ -21,7 +21,7 @@ class Slots:
     threads: int
     """Threads per scene."""
     memory_limit: int
-    """Memory per scene in bytes, without the program itself."""
+    """Memory per scene in bytes; the memory of the program itself is not included."""
     program_bytes: int
     """Memory in bytes that the program itself takes, with its engine."""
 

@@ -39,7 +39,7 @@ members_option = click.option(
     "--members",
     type=int,
     metavar="N",
-    help="Train N networks and run them as one ensemble, which also estimates its uncertainty.",
+    help="Train N networks and run them as one ensemble, which also estimates uncertainties.",
 )
 PARTS = ("test", "validation", "train", "all")
 

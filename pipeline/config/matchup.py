@@ -44,8 +44,9 @@ class TimeColumns(Strict):
         )
         if not complete:
             raise ValueError(
-                "expected the key instant, or the keys date and time, or year, month, day and hour "
-                f"(minute and second may be added); found {', '.join(sorted(said))}"
+                "expected the key instant, or the keys date and time, or the keys year, month, day "
+                "and hour, to which minute and second may be added; found the keys "
+                f"{', '.join(sorted(said))}"
             )
         return self
 
@@ -79,7 +80,8 @@ class Valid(Strict):
     share: float = Field(default=0.5, ge=0, le=1)
     """Smallest share of valid pixels among the pixels without ``uncounted_flags``."""
     more_than: bool = False
-    """Whether more than ``share`` of the pixels must be valid, for example 50 % + 1 pixel."""
+    """Whether the share of valid pixels must be larger than ``share``. Otherwise, it may be equal
+    to ``share``."""
     uncounted_flags: tuple[str, ...] = ()
     """Flags such as LAND; pixels with these flags are not counted. A scene may lack the flags."""
 

@@ -25,7 +25,7 @@ class StudyConfig(Strict):
     """Names of presets, or units of the hidden layers such as ``64-32``."""
     folds: int | None = Field(default=None, ge=1, le=100)
     """Number of divisions of the samples; each division holds out different rows. The default is 5
-    if there are few groups (or few rows without groups), else 1."""
+    if there are fewer than 500 groups (or rows, if there are no groups), else 1."""
     seeds: int = Field(default=1, ge=1, le=100)
     """Number of trainings for each division; each training starts with other initial weights."""
 

@@ -159,7 +159,9 @@ def _verdict(
 
 
 def risen(curves: Sequence[Array]) -> tuple[float, int]:
-    """Return how far the mean validation loss ends above its minimum, and the epoch of the minimum.
+    """Return the rise of the mean validation loss after its minimum, and the minimum's epoch.
+
+    The rise is the last loss divided by the smallest loss, minus 1.
 
     Losses go up and down from epoch to epoch, so they are first averaged over trainings and over a
     few epochs.

@@ -29,7 +29,8 @@ class ClassifierComparison:
     metrics: dict[str, Interval]
     """Metrics of this model, by name."""
     difference: dict[str, Interval] | None
-    """Differences of the metrics, this model minus the network; None for the network itself."""
+    """For each metric, the value of this model minus the value of the network; None if this model
+    is the network itself."""
 
 
 def compare_classes(

@@ -22,9 +22,9 @@ class Column(Generic[T]):
     """Returns the value of the column for one item."""
 
     def within(self, part: Callable[[U], T]) -> "Column[U]":
-        """Return this column for items that contain the present items.
+        """Return the same column for a table of larger items.
 
-        The function ``part`` returns the present item that a new item contains.
+        From each larger item, ``part`` takes the item for which this column is computed.
         """
         return Column(self.head, lambda item: self.cell(part(item)))
 

@@ -8,8 +8,8 @@ import numpy.typing as npt
 from pipeline.evaluation.metrics import NAN, Array, comparable, usable
 
 DEVIATIONS = {0.6827: 1.0, 0.95: 1.96}
-"""Numbers of standard deviations, by share: in a normal distribution, this share of the values is
-within this number of standard deviations of the mean."""
+"""For each share of a normal distribution, the half-width of the central interval with this share.
+The half-width is in standard deviations."""
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ class Sensor:
     platforms: tuple[str, ...]
     ocsmart: OcsmartBands
     channels: Mapping[str, float] = field(default_factory=dict)
-    """Centre (nm) of each band whose name in files does not contain the centre, by this name."""
+    """Centre (nm) of a band by its name in files. Names that contain the centre are not listed."""
 
 
 def _plain(name: str) -> str:

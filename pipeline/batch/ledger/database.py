@@ -125,7 +125,7 @@ class Database:
 
     @classmethod
     def instead_of(cls, path: Path, products: Path) -> Self:
-        """Make a ledger in memory for a dry run without a ledger file."""
+        """Make a ledger in memory; a dry run uses it if there is no ledger file."""
         ledger = cls(path, sqlite3.connect(":memory:", isolation_level=None), products)
         ledger._lay_out()
         return ledger
