@@ -551,7 +551,7 @@ CONFIGS: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "tab": ("name: demo\n\tscience: 1\n", ("not valid YAML", "line 2")),
     "key twice": (CONFIG + f"  {NETWORKS}\n", ("not valid YAML", "'networks'", "twice", "line")),
     "list": ("- name: demo\n", ("found list", "expected a mapping")),
-    "nothing": ("", ("expected a mapping with name and science",)),
+    "nothing": ("", ("expected a mapping of keys to values",)),
     "not UTF-8": (b"name: \xff\xfe\n", ("not valid YAML", "utf-8")),
 }
 

@@ -96,7 +96,10 @@ def band_ratio(definition: Mapping[str, Any], coefficients: tuple[float, ...]) -
 
 
 def blue_and_green(bands_nm: Sequence[float]) -> tuple[Variable, ...]:
-    """Return the inputs; the longest blue and the green band must be positive, as in l2gen."""
+    """Return the inputs.
+
+    As in l2gen, Rrs of the longest blue band and Rrs of the green band must be positive.
+    """
     *blue, green = bands_nm
     return (
         *(reflectance(nm, positive=nm == blue[-1]) for nm in blue),
@@ -153,7 +156,7 @@ def on_bands(
 
 
 def _distance(entry: SensorBands, wavelengths_nm: Sequence[float]) -> float | None:
-    """Return the mean distance (nm) of fitted and given bands, or None if a band is missing."""
+    """Return the mean distance (nm) from fitted to given bands, or None if a band is missing."""
     found = [nearest(wavelengths_nm, nm, TOLERANCE_NM) for nm in entry.bands_nm]
     if None in found or len(set(found)) < len(found):
         return None

@@ -22,7 +22,8 @@ def choose(
     """Return the nearest band for each pair of a wanted wavelength and a tolerance (nm).
 
     Raises:
-        NetworkError: a wavelength has no band within its tolerance, or one band fits two of them.
+        NetworkError: a wavelength has no band within its tolerance, or two wavelengths have the
+            same nearest band.
     """
     found = [nearest(wavelengths_nm, target, tolerance) for target, tolerance in wanted]
     chosen = [nm for nm in found if nm is not None]

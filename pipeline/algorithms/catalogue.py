@@ -32,9 +32,10 @@ def algorithm(
 
     Args:
         name: one of :data:`ALGORITHMS`.
-        sensor: name of the sensor whose coefficients are used; by default, its bands are used too.
-        wavelengths_nm: the available bands; the bands that are used become the ``inputs``. Without
-            a sensor, the coefficients of the sensor with the nearest bands are used.
+        sensor: name of the sensor whose coefficients are used. By default, these are the
+            coefficients of the sensor whose bands are nearest to ``wavelengths_nm``.
+        wavelengths_nm: the available bands; by default, the bands of the sensor. The bands that the
+            algorithm uses become its ``inputs``.
 
     Raises:
         ConfigError: the algorithm does not exist, or neither sensor nor bands are given.

@@ -27,7 +27,10 @@ from pipeline.errors import NetworkError
 
 @dataclass(frozen=True)
 class GreenShift:
-    """Converts Rrs of a green band to Rrs at 555 nm: by a power law for low Rrs, else linearly."""
+    """Converts Rrs of a green band to Rrs at 555 nm.
+
+    Low Rrs is converted by a power law, and higher Rrs by a linear function.
+    """
 
     below: float
     """Rrs (sr-1) below which the power law is used."""
@@ -44,12 +47,13 @@ class GreenShift:
 
 @dataclass(frozen=True)
 class ColorIndex:
-    """Chlorophyll from the color index where this chlorophyll is low, else from the band ratio."""
+    """Chlorophyll from the color index if this value is low, else from the band ratio."""
 
     index_coefficients: tuple[float, float]
-    """log10 of chlorophyll where the index is 0, and the change of this log10 per sr-1 of index."""
+    """Intercept and slope (sr) of log10(chlorophyll) as a linear function of the index."""
     index_nm: tuple[float, float, float]
-    """Three wavelengths; the index is Rrs at the second minus a line through the outer two."""
+    """Three wavelengths. A straight line joins Rrs at the first and at the third wavelength. The
+    index is Rrs at the second wavelength minus this line."""
     blend: tuple[float, float]
     """Limits (mg m-3): the index is used below the lower limit, the band ratio above the upper."""
     green_shift: GreenShift | None
@@ -57,7 +61,10 @@ class ColorIndex:
     band_ratio: BandRatio
 
     def __call__(self, x: Array) -> Array:
-        """Return chlorophyll (n, 1) for Rrs (n, blue bands, green band and red band)."""
+        """Return chlorophyll, with shape (n, 1), for Rrs with shape (n, bands).
+
+        The columns are the blue bands, then the green band, then the red band.
+        """
         by_ratio = self.band_ratio(x[:, :-1])[:, 0]
         by_index = self.by_index(x[:, 0], x[:, -2], x[:, -1])
         start, end = self.blend
@@ -67,7 +74,7 @@ class ColorIndex:
         return np.where(by_index <= start, by_index, chosen)[:, np.newaxis]
 
     def by_index(self, blue: Array, green: Array, red: Array) -> Array:
-        """Return chlorophyll (n,) from the color index alone."""
+        """Return chlorophyll, with shape (n,), from the color index alone."""
         at_555 = green if self.green_shift is None else self.green_shift(green)
         first, middle, last = self.index_nm
         line = blue + (middle - first) / (last - first) * (red - blue)

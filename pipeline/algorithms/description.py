@@ -19,14 +19,18 @@ Array = npt.NDArray[np.float64]
 
 
 class Formula(Protocol):
-    """Computes outputs from inputs; it is a frozen dataclass, whose fields are the coefficients."""
+    """Computes outputs from inputs.
+
+    Every formula is a frozen dataclass, and its fields are the coefficients.
+    """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def __call__(self, x: Array) -> Array:
-        """Return outputs (n, outputs) for inputs (n, inputs), both in physical units, float64.
+        """Return outputs with shape (n, outputs) for inputs with shape (n, inputs).
 
-        Where the formula has no valid result, the output is NaN, infinite, zero or negative.
+        Inputs and outputs are in physical units, in float64. Where the formula has no valid result,
+        the output is NaN, infinite, zero or negative.
         """
         ...
 
@@ -86,7 +90,9 @@ class Algorithm(Retrieval):
         return sha256_of_text(repr(what))
 
     def reference(self, x: npt.ArrayLike) -> Array:
-        """Return outputs (n, outputs) in physical units, float64; NaN if an output is not valid.
+        """Return outputs in physical units, in float64, with shape (n, outputs).
+
+        An output that is not valid is NaN.
 
         Args:
             x: inputs in physical units, with shape (n, inputs).

@@ -42,7 +42,7 @@ class QuasiAnalytical:
     green_reference_red: float
     """Weight of the red band in chi."""
     red_reference: tuple[float, float]
-    """Factor and exponent of the power law that converts a ratio of Rrs to red absorption."""
+    """Factor and exponent of the power law that gives red absorption from a ratio of Rrs."""
     backscattering_exponent: tuple[float, float, float]
     """e0, e1 and e2 in eta = e0 (1 - e1 exp(-e2 rrs(blue) / rrs(green)))."""
     phytoplankton_ratio: tuple[float, float, float]
@@ -50,10 +50,13 @@ class QuasiAnalytical:
     slope: tuple[float, float, float]
     """n0, n1 and n2 in slope of adg (nm-1) = n0 + n1 / (n2 + rrs(blue) / rrs(green))."""
     bands: tuple[int, ...]
-    """Numbers of the input columns at whose wavelengths the outputs are computed."""
+    """Indices of input columns; the outputs are computed at the wavelengths of these columns."""
 
     def __call__(self, x: Array) -> Array:
-        """Return aph, adg and bbp, each at ``bands``, with shape (n, 3 x bands), for Rrs (n, 5)."""
+        """Return aph, adg and bbp at ``bands``, with shape (n, 3 x bands).
+
+        The argument is Rrs with shape (n, 5).
+        """
         rrs = x / (self.surface[0] + self.surface[1] * x)
         g0, g1 = self.reflectance
         u: Array = (-g0 + np.sqrt(g0**2 + 4.0 * g1 * rrs)) / (2.0 * g1)

@@ -109,7 +109,10 @@ def _limited(memory_cap: int) -> Iterator[None]:
 
 
 def _estimate(job: Job) -> int | None:
-    """Return a scene's memory in bytes on one thread, without the program; None if unknown."""
+    """Return the bytes of memory that a scene takes on one thread; None if unknown.
+
+    The memory of the program itself is not included.
+    """
     from pipeline.config import load_config
     from pipeline.process import plan_scene
 

@@ -129,7 +129,10 @@ def close_idle() -> None:
 
 
 def _share_of_worker(program_bytes: int) -> int | None:
-    """Return this worker's memory in bytes per thread, without the program; None if unlimited."""
+    """Return the bytes of memory for a scene on each thread of this worker; None if unlimited.
+
+    The memory of the program itself is not included.
+    """
     from distributed import get_worker
 
     worker = get_worker()

@@ -27,7 +27,7 @@ class Executor(Protocol):
 
     @property
     def slots(self) -> int:
-        """Largest number of jobs that run at the same time; on a cluster, it may change."""
+        """Largest number of jobs that run at the same time; on a cluster, the number may change."""
 
     def submit(self, job: Job) -> None:
         """Start a job. The caller never starts more jobs than there are slots."""
@@ -80,7 +80,7 @@ class InlineExecutor:
 
 
 class _Interrupted(BaseException):
-    """Stops a job. The class is not a kind of Exception, because the scene did not fail."""
+    """Stops a job. The class does not inherit from Exception, because the scene did not fail."""
 
 
 class EventQueue:

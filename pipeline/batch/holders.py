@@ -50,7 +50,10 @@ class Heart(threading.Thread):
 
 
 class Watch:
-    """Measures how long other holders have written no heartbeat, by the clock of this process."""
+    """Measures how long other holders have written no heartbeat.
+
+    The time is measured with the clock of this process.
+    """
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[int, float]] = {}
@@ -80,7 +83,7 @@ def bury_the_dead(ledger: Ledger, watch: Watch, me: Holder | None = None) -> Non
 
 
 def clear_partials(output: Path, token: str) -> None:
-    """Remove the temporary files of a holder, anywhere in the output folder."""
+    """Remove a holder's temporary files from the output folder and all its subfolders."""
     for here, _, files in os.walk(output):
         for name in files:
             if name.startswith(".") and f".{token}_" in name and name.endswith(".partial"):

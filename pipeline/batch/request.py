@@ -13,7 +13,8 @@ class BatchRequest:
 
     config: RunConfig
     inputs: tuple[str, ...]
-    """Scenes to process; if there are none, the scenes of the configuration or of the ledger."""
+    """Scenes to process. If none are given, the scenes of the configuration or of the ledger are
+    processed."""
     ledger: Path | None = None
     """Path of the ledger, or None for a ledger in the output folder."""
     shard: tuple[int, int] | None = None

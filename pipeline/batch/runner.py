@@ -149,7 +149,10 @@ def _executor(request: BatchRequest, ledger: Ledger) -> Iterator[tuple[Executor,
 
 
 def _wanted(request: BatchRequest, ledger: Ledger, processes: ProcessExecutor) -> int | None:
-    """Return a scene's memory in bytes on one thread, without the program; None if unknown."""
+    """Return the bytes of memory that a scene takes on one thread; None if unknown.
+
+    The memory of the program itself is not included.
+    """
     pending = [entry.path for entry in ledger.chosen() if entry.state == "pending"]
     data = job_config(request.config, 1)
     for path in pending[:3]:

@@ -21,7 +21,7 @@ class Slots:
     threads: int
     """Threads per scene."""
     memory_limit: int
-    """Memory per scene in bytes, without the program itself."""
+    """Memory per scene in bytes; the memory of the program itself is not included."""
     program_bytes: int
     """Memory in bytes that the program itself takes, with its engine."""
 
@@ -47,9 +47,9 @@ def choose_slots(
 
     Args:
         cores: number of usable cores.
-        memory: bytes for the whole batch.
+        memory: memory in bytes for the whole batch.
         engine: name of the engine.
-        scene_bytes: bytes that a scene takes on one thread, without the program.
+        scene_bytes: bytes that a scene takes on one thread; the program itself is not included.
         workers: number of scenes at the same time, if the user gives this number.
         threads: number of threads per scene, if the user gives this number.
     """

@@ -46,8 +46,8 @@ def find_scenes(
             ``-`` means such a list on standard input.
         output: the output folder, which is not searched for scenes.
         config_name: name of the configuration; by this name, the search recognises products.
-        shard: the number (from 1) of the part of the scenes to return, and the number of parts. The
-            shard of a scene depends only on its file name.
+        shard: the part of the scenes to return, as two numbers: the number of this part (from 1)
+            and the number of all parts. The part of a scene depends only on its file name.
 
     Raises:
         ConfigError: a list cannot be read.
@@ -62,7 +62,10 @@ def find_scenes(
 
 
 def shard_of(path: str, count: int) -> int:
-    """Return a scene's shard (from 1), which depends on its file name, because folders may move."""
+    """Return the number of a scene's shard, from 1.
+
+    The shard depends only on the file name, because folders may move.
+    """
     digest = hashlib.blake2b(os.path.basename(path).encode(errors="surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") % count + 1
 

@@ -27,7 +27,7 @@ class LedgerStatus:
 
     ledger: Path
     runs: dict[str, SceneCounts]
-    """Number of scenes in each state, for each configuration by its name."""
+    """For each configuration (by name), the number of scenes in each state."""
     workers: list[Holder]
     """Processes that work on scenes now."""
     last: Holder | None
@@ -49,7 +49,8 @@ class _Progress:
 
     counts: SceneCounts
     rate: float | None
-    """Scenes per minute of all running processes, else of the last process of each ledger."""
+    """Scenes per minute of all running processes. If no process is running, this is the rate of the
+    last process of each ledger, summed over the ledgers."""
     left: int
     """Number of scenes that are pending or running."""
     seconds_left: float | None

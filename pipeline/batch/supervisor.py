@@ -58,7 +58,10 @@ class Supervisor:
         return replace(outcome, seconds=time.monotonic() - begun)
 
     def estimate(self, job: Job) -> int | None:
-        """Return the bytes that a scene takes on one thread (without the program), or None."""
+        """Return the bytes of memory that a scene takes on one thread; None if unknown.
+
+        The memory of the program itself is not included.
+        """
         try:
             child = self._started()
             child.send({"do": "estimate", "job": asdict(job)})

@@ -21,7 +21,7 @@ from pipeline.errors import ConfigError
 @click.argument("file", type=PATH)
 @option(
     "-c --config",
-    "Configuration whose science.reader opens the scene, if the file alone is not enough.",
+    "Configuration whose science.reader opens the scene; needed if the format is not recognised.",
     "none",
 )
 @log_level_option

@@ -39,7 +39,7 @@ CONFIGS = "CONFIG's"
 @option("--preset", "Protocol for everything that CONFIG does not set.", "none")
 @option("--window", "Size of the window in lines and pixels.", CONFIGS, int)
 @option("--hours", "Largest difference in time between point and scene.", CONFIGS, float)
-@option("--masks", "Name of a preset of masks; with none, no pixel is masked.", CONFIGS)
+@option("--masks", "Name of a preset of masks, or the word none to mask no pixels.", CONFIGS)
 @option("--insitu-brdf", "BRDF correction of the in-situ reflectances.", CONFIGS, BRDF)
 @click.option(
     "--all-scenes",

@@ -39,7 +39,7 @@ members_option = click.option(
     "--members",
     type=int,
     metavar="N",
-    help="Train N networks and run them as one ensemble, which also estimates its uncertainty.",
+    help="Train N networks and run them as one ensemble, which also estimates uncertainties.",
 )
 PARTS = ("test", "validation", "train", "all")
 
@@ -172,7 +172,7 @@ def evaluate(
 def export(
     network: Path, output: Path, beyond_ocsmart: bool, networks: tuple[Path, ...], log_level: str
 ) -> None:
-    """Save NETWORK in another format; it gives the same numbers in all formats."""
+    """Save NETWORK in another format; the network gives the same numbers in all formats."""
     start(log_level)
     with importing():
         from pipeline.networks.saving import check_savable, save_network

@@ -38,7 +38,7 @@ def tune(
     """Search for hyperparameters as the section tune of CONFIG says, and write best.yaml.
 
     If a search was stopped or killed, the same command resumes it with the unfinished trial. The
-    result is a training configuration: ocpipe train FOLDER/best.yaml.
+    result is a training configuration; use it with ocpipe train FOLDER/best.yaml.
     """
     start(log_level)
     if log_level == "info":

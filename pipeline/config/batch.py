@@ -1,4 +1,7 @@
-"""How a batch processes many scenes, and which scenes are suspect; products do not record this."""
+"""How a batch processes many scenes, and which scenes are suspect.
+
+Products do not record these settings.
+"""
 
 from typing import Annotated, Any, Literal
 

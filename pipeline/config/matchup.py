@@ -44,8 +44,9 @@ class TimeColumns(Strict):
         )
         if not complete:
             raise ValueError(
-                "expected the key instant, or the keys date and time, or year, month, day and hour "
-                f"(minute and second may be added); found {', '.join(sorted(said))}"
+                "expected the key instant, or the keys date and time, or the keys year, month, day "
+                "and hour, to which minute and second may be added; found the keys "
+                f"{', '.join(sorted(said))}"
             )
         return self
 
@@ -79,16 +80,20 @@ class Valid(Strict):
     share: float = Field(default=0.5, ge=0, le=1)
     """Smallest share of valid pixels among the pixels without ``uncounted_flags``."""
     more_than: bool = False
-    """Whether more than ``share`` of the pixels must be valid, for example 50 % + 1 pixel."""
+    """Whether the share of valid pixels must be larger than ``share``. Otherwise, it may be equal
+    to ``share``."""
     uncounted_flags: tuple[str, ...] = ()
     """Flags such as LAND; pixels with these flags are not counted. A scene may lack the flags."""
 
 
 class Uniformity(Strict):
-    """Limit for the coefficients of variation of the bands in a window, without outliers."""
+    """Limit for the coefficients of variation of the bands in a window.
+
+    The coefficients are computed without outliers.
+    """
 
     wavelengths_nm: Span = (405.0, 570.0)
-    """Shortest and longest wavelength (both included) of the bands of ``quantity`` to check."""
+    """The bands of ``quantity`` between these two wavelengths (both included) are checked."""
     also: tuple[Name, ...] = ()
     """Names of other 2-D variables; if the scene has them, they are checked like the bands."""
     statistic: Literal["median", "max"] = "median"
@@ -150,7 +155,7 @@ class MatchupConfig(Strict):
     @model_validator(mode="before")
     @classmethod
     def _with_preset(cls, data: Any) -> Any:
-        """Take every setting that the configuration does not contain from its protocol."""
+        """Take from the protocol every setting that is missing in the configuration."""
         if not isinstance(data, Mapping) or data.get("preset") is None:
             return data
         presets = sorted(file.stem for file in (shipped_configs() / "matchup").glob("*.yaml"))

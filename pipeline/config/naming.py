@@ -49,7 +49,7 @@ class NameTemplate:
             raise ValueError(f"expected a name that ends with {SUFFIX}")
         fixed = "".join(f"{literal}{spec if field else ''}x" for literal, field, spec in parts)
         if fixed.startswith("/") or ".." in PurePosixPath(fixed).parts or "\0" in fixed:
-            raise ValueError("expected a path inside the output folder, without ..")
+            raise ValueError("expected a path inside the output folder; '..' is not allowed")
 
     @property
     def needs_scene(self) -> bool:

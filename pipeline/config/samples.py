@@ -30,7 +30,8 @@ class VariableConfig(Strict):
     )
     """Each wavelength is a variable of its own; without wavelengths there is only one variable."""
     column: Text | None = None
-    """Name of the column, without the wavelengths if there are several; by default ``quantity``."""
+    """Name of the column; if there are several wavelengths, the name without the wavelength. The
+    default is ``quantity``."""
     units: Text | None = None
     """Units of the network's variable; by default the units in ``configs/quantities.yaml``."""
     transform: str = "log10"
@@ -50,7 +51,8 @@ class ClassesConfig(Strict):
     """Classes in the order of the network's outputs; by default the column's values, sorted."""
     rules: dict[ClassName, Text] = {}
     """An expression for each class, in the order of the network's outputs. A row has the first
-    class whose expression is true. The row has no class if an earlier expression lacks a value."""
+    class whose expression is true. If an expression before this one has no value, the row has no
+    class."""
     otherwise: ClassName | None = None
     """The last class, for rows where no rule is true; by default, such rows have no class."""
 
@@ -94,7 +96,8 @@ class FileConfig(Strict):
     path: Path
     """Path of the table, relative to the current folder."""
     columns: dict[Text, Text] = {}
-    """Expressions for new columns of this file, computed before the new columns of all files."""
+    """Expressions for new columns of this file. They are computed before the expressions in
+    ``samples.columns``, which are for all files."""
     units: dict[Text, Text] = {}
     """Units by column name, for this file only."""
     filter: Text | None = None
@@ -130,7 +133,8 @@ class SamplesConfig(Strict):
     missing: tuple[float, ...] = ()
     """Numbers that mean that a value is missing, in addition to the usual numbers of the format."""
     columns: dict[Text, Text] = {}
-    """Expressions for new columns, which are computed first, in the given order."""
+    """Expressions for new columns of all files. They are computed in the given order, before rows
+    are filtered."""
     units: dict[Text, Text] = {}
     """Units by column name; needed if a file states no units or wrong units."""
     inputs: tuple[VariableConfig, ...] = ()
@@ -164,7 +168,8 @@ class SamplesConfig(Strict):
         """Return a copy of these settings with other files.
 
         Raises:
-            ConfigError: configured files have their own settings, and ``paths`` has another length.
+            ConfigError: configured files have their own settings, and ``paths`` has more or fewer
+                files.
         """
         if not any(file.says_more for file in self.files):
             files = tuple(FileConfig(path=path) for path in paths)
@@ -175,7 +180,8 @@ class SamplesConfig(Strict):
             named = ", ".join(file.path.name for file in self.files)
             raise ConfigError(
                 f"found {len(paths)} files of samples, expected {len(self.files)} in place of "
-                f"{named}, in this order, because these files have settings of their own."
+                f"{named}. These configured files have settings of their own, so give one file for "
+                "each of them, in the same order."
             )
         return self.model_copy(update={"files": files})
 

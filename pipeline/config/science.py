@@ -68,7 +68,8 @@ class Window(Strict):
 
     bbox: tuple[float, float, float, float] | None = None
     """West, south, east, north in degrees; a box with west > east crosses the antimeridian. The
-    window is the smallest rectangle of lines and pixels that has all pixel centres in the box."""
+    window is the smallest rectangle of lines and pixels that contains all pixels whose centre is in
+    the box."""
     lines: tuple[int, int] | None = None
     """First line of the window, and first line after it, counted from 0."""
     pixels: tuple[int, int] | None = None

@@ -112,7 +112,7 @@ def read_mapping(path: Path) -> Mapping[str, Any]:
     data = read_yaml(path, ConfigError)
     if not isinstance(data, Mapping):
         raise ConfigError(
-            f"{path.name}: found {type(data).__name__}, expected a mapping with name and science."
+            f"{path.name}: found {type(data).__name__}, expected a mapping of keys to values."
         )
     return data
 

@@ -24,7 +24,8 @@ class StudyConfig(Strict):
     sizes: tuple[str, ...] = Field(default=tuple(SIZES), min_length=2)
     """Names of presets, or units of the hidden layers such as ``64-32``."""
     folds: int | None = Field(default=None, ge=1, le=100)
-    """Number of divisions; each holds out other rows. The default is 5 for few groups, else 1."""
+    """Number of divisions of the samples; each division holds out different rows. The default is 5
+    if there are fewer than 500 groups (or rows, if there are no groups), else 1."""
     seeds: int = Field(default=1, ge=1, le=100)
     """Number of trainings for each division; each training starts with other initial weights."""
 
@@ -59,8 +60,8 @@ def parse_study(said: Sequence[str]) -> StudyConfig:
         key, equals, value = one.partition("=")
         if not equals or key in values:
             raise ConfigError(
-                f"--study: found {one!r}, expected each of sizes=NAME,NAME, folds=N and seeds=N "
-                "once."
+                f"--study: found {one!r}, expected sizes=NAME,NAME or folds=N or seeds=N, and each "
+                "key at most once."
             )
         parts = tuple(part.strip() for part in value.split(",") if part.strip())
         values[key] = parts if key == "sizes" else value

@@ -117,8 +117,8 @@ class Fit(Strict):
     class_weights: Literal["none", "balanced"] | dict[ClassName, Positive] = "none"
     """For each class, a factor for the weights of its samples, by default 1. balanced: the factor
     is the number of training samples / (number of classes x number of samples of the class). The
-    network's probabilities hold for waters where each class has the same share as in the weighted
-    samples."""
+    network's probabilities are then correct only for waters in which the classes have the same
+    shares as in the weighted samples."""
     target_weights: Literal["none", "balanced"] | dict[Text, Positive] = "none"
     """For each target, by name (``aph_443``), a factor for its weight in the loss. balanced: all
     targets count the same, even if some targets are missing in many training samples."""
@@ -168,7 +168,7 @@ class Finetuning(Strict):
     new_hidden: tuple[Units, ...] = ()
     """Units of the new hidden layers."""
     drop_layers: int = Field(default=1, ge=1)
-    """Number of layers at the end of the network that a new head replaces."""
+    """A new head replaces this number of layers at the end of the network."""
     scaling: Literal["keep", "refit"] = "keep"
     """refit: scaling and training ranges are computed from the new training samples. The first and
     last layers are adapted, so that the network at first gives the same values as before."""

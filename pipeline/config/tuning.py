@@ -167,13 +167,14 @@ class TuningConfig(Strict):
     epochs: int | None = Field(default=None, ge=1)
     """Epochs of the longest training; by default fit.epochs."""
     factor: int = Field(default=3, ge=2, le=100)
-    """hyperband: one trial in ``factor`` continues, up to ``factor`` times as many epochs."""
+    """hyperband: one trial in ``factor`` continues, and is trained for up to ``factor`` times as
+    many epochs as before."""
     iterations: int = Field(default=1, ge=1, le=1000)
     """hyperband: number of times that the whole search is run, with other random draws."""
     folds: int | None = Field(default=None, ge=2, le=100)
-    """Number of divisions for which each trial is trained; its score is the mean of all divisions.
-    Each row outside the test part is used for validation once. By default, a trial is trained only
-    once, with the recipe's validation part."""
+    """Number of divisions for which each trial is trained; the score of the trial is the mean over
+    all divisions. Each row outside the test part is used for validation once. By default, a trial
+    is trained only once, with the recipe's validation part."""
     seed: int = Field(default=1, ge=0)
     """Seed of the random draws."""
     space: Space = USUAL

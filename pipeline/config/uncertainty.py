@@ -70,4 +70,5 @@ class Uncertainty(Strict):
     """sigma_points: for n uncertain inputs, the networks run on 2n additional points. jacobian:
     linear propagation by derivatives, for many inputs."""
     written_as: Literal["log10", "factor"] = "log10"
-    """Form for outputs that span decades. log10: standard deviation s of log10. factor: 10^s."""
+    """Form for outputs that span several powers of ten. log10: the standard deviation s of the
+    output's decimal logarithm. factor: 10^s."""

@@ -70,7 +70,7 @@ def _classes(evaluation: Evaluation) -> Iterator[Picture]:
 
 
 def _pages(outputs: Sequence[OutputResult]) -> Iterator[tuple[str, slice]]:
-    """Yield, for each page, the end of its file name (a number), and the outputs on it."""
+    """For each page, yield the number at the end of its file name, and the outputs on the page."""
     for start in range(0, len(outputs), PANELS):
         number = f"_{start // PANELS + 1}" if len(outputs) > PANELS else ""
         yield number, slice(start, start + PANELS)

@@ -183,7 +183,10 @@ def _sum_by_unit(values: Array, units: npt.NDArray[np.intp]) -> Array:
 
 
 def resample(by_unit: Array, groups: int, seed: int, resamples: int = RESAMPLES) -> Resampled:
-    """Draw units with replacement; ``by_unit`` holds the sums of each unit (unit, model, ...)."""
+    """Draw units with replacement.
+
+    ``by_unit`` holds the sums of each unit, with shape (unit, model, ...).
+    """
     count, *rest = by_unit.shape
     flat = by_unit.reshape(count, math.prod(rest))
     sums = np.full((resamples, flat.shape[1]), np.nan)

@@ -159,7 +159,9 @@ def _verdict(
 
 
 def risen(curves: Sequence[Array]) -> tuple[float, int]:
-    """Return how far the mean validation loss ends above its minimum, and the epoch of the minimum.
+    """Return the rise of the mean validation loss after its minimum, and the minimum's epoch.
+
+    The rise is the last loss divided by the smallest loss, minus 1.
 
     Losses go up and down from epoch to epoch, so they are first averaged over trainings and over a
     few epochs.
@@ -178,7 +180,10 @@ def gap_of(runs: SizeRuns) -> float:
 
 
 def _smoothed(curves: Sequence[Array]) -> tuple[Array, int]:
-    """Return mean losses over trainings and a window of epochs, and the length of the window."""
+    """Return smoothed losses, and the number of epochs in the window that smooths them.
+
+    The losses are averaged over all trainings, then over the window.
+    """
     mean = mean_curve(curves)
     width = max(1, round(SMOOTHED * mean.size))
     return np.convolve(mean, np.full(width, 1 / width), mode="valid"), width

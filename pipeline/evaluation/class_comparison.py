@@ -29,7 +29,8 @@ class ClassifierComparison:
     metrics: dict[str, Interval]
     """Metrics of this model, by name."""
     difference: dict[str, Interval] | None
-    """Differences of the metrics, this model minus the network; None for the network itself."""
+    """For each metric, the value of this model minus the value of the network; None if this model
+    is the network itself."""
 
 
 def compare_classes(
@@ -87,7 +88,10 @@ def most_frequent(observed: ClassNumbers, count: int) -> ClassNumbers:
 
 
 def modelled_classes(probabilities: npt.NDArray[np.float64]) -> ClassNumbers:
-    """Return the most probable class (n,) from (n, classes); -1 if a probability is not finite."""
+    """Return the most probable class of each row, with shape (n,).
+
+    ``probabilities`` has shape (n, classes). The class is -1 if a probability is not finite.
+    """
     named: ClassNumbers = probabilities.argmax(axis=1).astype(np.int64)
     named[~np.isfinite(probabilities).all(axis=1)] = NO_CLASS
     return named

@@ -31,9 +31,9 @@ class ClassMetrics:
     observed: int
     modelled: int
     precision: float
-    """Precision: share of the rows modelled as this class whose observed class is this class."""
+    """Of the rows modelled as this class, the share that is also observed as this class."""
     recall: float
-    """Recall: share of the rows observed as this class whose modelled class is this class."""
+    """Of the rows observed as this class, the share that is also modelled as this class."""
     f1: float
     """Harmonic mean of precision and recall."""
 
@@ -130,7 +130,7 @@ def _together(truth: ClassNumbers, shares: Array) -> ClassificationMetrics:
 def checked_classes(
     observed: npt.ArrayLike, probabilities: npt.ArrayLike, classes: tuple[str, ...]
 ) -> tuple[ClassNumbers, Array]:
-    """Return the class numbers (n,) and probabilities (n, classes) as arrays.
+    """Return class numbers with shape (n,), and probabilities with shape (n, classes).
 
     Raises:
         ConfigError: the shapes do not fit, or an observed class has no name.

@@ -22,7 +22,10 @@ class Column(Generic[T]):
     """Returns the value of the column for one item."""
 
     def within(self, part: Callable[[U], T]) -> "Column[U]":
-        """Return this column for larger items; the cell of an item shows ``part(item)``."""
+        """Return the same column for a table of larger items.
+
+        From each larger item, ``part`` takes the item for which this column is computed.
+        """
         return Column(self.head, lambda item: self.cell(part(item)))
 
 

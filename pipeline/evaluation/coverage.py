@@ -8,7 +8,8 @@ import numpy.typing as npt
 from pipeline.evaluation.metrics import NAN, Array, comparable, usable
 
 DEVIATIONS = {0.6827: 1.0, 0.95: 1.96}
-"""Shares of a normal distribution, and the numbers of standard deviations that contain them."""
+"""For each share of a normal distribution, the half-width of the central interval with this share.
+The half-width is in standard deviations."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ def coverage(
 ) -> IntervalCoverage:
     """Count how often observed values lie in the stated intervals.
 
-    All arrays have shape (n,). If logarithms are compared, the deviations are deviations of log10.
+    All arrays have shape (n,). ``deviation`` is the standard deviation of the modelled value, or of
+    its decimal logarithm if logarithms are compared.
     """
     ratio, size = ratios(observed, modelled, deviation, log)
     if not ratio.size:
@@ -41,7 +43,10 @@ def coverage(
 def ratios(
     observed: npt.ArrayLike, modelled: npt.ArrayLike, deviation: npt.ArrayLike, log: bool
 ) -> tuple[Array, Array]:
-    """Return absolute errors divided by deviations, and these deviations, for complete rows."""
+    """Return two arrays: absolute errors divided by standard deviations, and these deviations.
+
+    Rows without a valid error or a valid standard deviation are left out.
+    """
     o, m, d = (np.asarray(each, dtype=np.float64) for each in (observed, modelled, deviation))
     rows = usable(o, log) & usable(m, log) & np.isfinite(d) & (d > 0)
     return np.abs(comparable(m[rows], log) - comparable(o[rows], log)) / d[rows], d[rows]

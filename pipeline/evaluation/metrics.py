@@ -1,8 +1,8 @@
 """Metrics of modelled against observed values, as usual in ocean colour.
 
 Bias and mean absolute error follow Seegers et al. 2018 (Optics Express 26, 7404,
-doi:10.1364/OE.26.007404): quantities that span decades are compared as logarithms, and the mean
-difference is given as a factor. To add a metric, add a row to ``METRICS``.
+doi:10.1364/OE.26.007404): quantities that span several powers of ten are compared as
+logarithms, and the mean difference is given as a factor. To add a metric, add a row to ``METRICS``.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -34,7 +34,7 @@ class ComparedRows:
 
     @cached_property
     def difference(self) -> Array:
-        """Modelled minus observed values, or the difference of their logarithms, (n,)."""
+        """Modelled minus observed values (or differences of their logarithms), with shape (n,)."""
         return comparable(self.modelled, self.log) - comparable(self.observed, self.log)
 
     @cached_property
@@ -60,8 +60,8 @@ class Metric:
     of_rows: Callable[[ComparedRows], float]
     """Computes the metric from at least one row; NaN if the rows do not determine the metric."""
     of_sums: Callable[[Array, bool], Array] | None = None
-    """Computes the metric from sums (..., moment) and ``log``; None if the metric has no confidence
-    interval."""
+    """Computes the metric from ``log`` and sums with shape (..., moment); None if the metric has no
+    confidence interval."""
     units: str = ""
     """Units that tables write after the number."""
 
@@ -184,7 +184,10 @@ def comparable(values: Array, log: bool) -> Array:
 
 
 def residual(observed: npt.ArrayLike, modelled: npt.ArrayLike, log: bool = True) -> Array:
-    """Return ``log10 m - log10 o`` or ``m - o`` (n,), NaN in rows that cannot be compared."""
+    """Return ``log10(modelled) - log10(observed)`` or ``modelled - observed``, with shape (n,).
+
+    A row that cannot be compared is NaN.
+    """
     o, m = _pair(observed, modelled)
     rows = usable(o, log) & usable(m, log)
     difference = np.full(o.shape, np.nan)

@@ -49,7 +49,8 @@ class EvaluationArrays:
     baselines: Mapping[str, Array]
     """Values of other models by the name of the model, each with shape (n, outputs)."""
     deviation: Array | None
-    """Standard deviations that the network states (of log10 if logarithms are compared)."""
+    """Standard deviations that the network states. If logarithms are compared, they are standard
+    deviations of the decimal logarithm."""
 
     def column(self, i: int) -> tuple[Array, Array]:
         """Return the observed and modelled values of one output."""
@@ -133,8 +134,8 @@ def evaluate_arrays(
         groups: the group of each row (cruise, site, date), with length n.
         baselines: values of other models by the name of the model, each with shape (n, outputs),
             NaN where a model gives no value.
-        deviation: standard deviations that the network states, with shape (n, outputs); they are
-            deviations of log10 if logarithms are compared.
+        deviation: standard deviations that the network states, with shape (n, outputs); if
+            logarithms are compared, they are standard deviations of the decimal logarithm.
         logs: which outputs are compared as logarithms; by default, these are the outputs whose
             logarithm the network computes.
         part: name of the part of the data.
@@ -180,9 +181,10 @@ def evaluate_classes(
 ) -> Evaluation:
     """Evaluate a network that names classes; one baseline always names the most frequent class.
 
-    ``classes`` are the columns of ``probabilities`` (n, classes). Observed values and baselines are
-    class numbers (n,) from 0, or -1 where no class is known or named. Other arguments, and errors,
-    are the same as in :func:`evaluate_arrays`.
+    ``probabilities`` has shape (n, classes), with a column for each of ``classes``. Observed values
+    and baselines are class numbers with shape (n,), counted from 0. The number is -1 if no class is
+    observed, or if a baseline names no class. Other arguments, and errors, are the same as in
+    :func:`evaluate_arrays`.
     """
     _check_names(model, baselines or {})
     values = _matrix("x", x, len(inputs))

@@ -26,5 +26,8 @@ def interpolate(table: str, column: str, wavelength_nm: Array) -> Array:
 
 
 def per_band(value: Array | float) -> Array:
-    """Return one value per water, in an array (..., 1) that can be combined with spectra."""
+    """Return one value per water, with shape (..., 1).
+
+    Such an array can be combined with spectra, whose last dimension is the band.
+    """
     return np.asarray(value, dtype=np.float64)[..., np.newaxis]

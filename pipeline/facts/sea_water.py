@@ -24,14 +24,19 @@ MOLAR_MASS_OF_WATER = 0.018
 
 
 def water_absorption(wavelength_nm: Array) -> Array:
-    """Return the absorption of water in m-1 (band,); salt hardly changes it from 350 to 900 nm."""
+    """Return the absorption of water in m-1, with shape (band,).
+
+    From 350 to 900 nm, salt hardly changes the absorption.
+    """
     return interpolate("pure_water", "absorption", wavelength_nm)
 
 
 def water_backscattering(
     wavelength_nm: Array, temperature: float = TEMPERATURE, salinity: float = SALINITY
 ) -> Array:
-    """Return the backscattering of sea water in m-1 (band,), which is half its scattering.
+    """Return the backscattering of sea water in m-1, with shape (band,).
+
+    Backscattering by water is half of its scattering.
 
     Args:
         wavelength_nm: wavelength in air.
@@ -45,7 +50,7 @@ def water_backscattering(
 
 
 def scattering_at_90_degrees(wavelength_nm: Array, temperature: float, salinity: float) -> Array:
-    """Return the volume scattering function at 90 degrees in m-1 sr-1 (band,)."""
+    """Return the volume scattering function at 90 degrees in m-1 sr-1, with shape (band,)."""
     index, index_per_salinity = refractive_index(wavelength_nm, temperature, salinity)
     kelvin = temperature + 273.15
     density_fluctuation = (
@@ -65,7 +70,8 @@ def refractive_index(
 ) -> tuple[Array, Array]:
     """Return the refractive index relative to vacuum, and its change per g kg-1 of salinity.
 
-    Against air: Quan and Fry 1995, Appl. Opt. 34, 3477. Of air: Ciddor 1996, Appl. Opt. 35, 1566.
+    The index relative to air comes from Quan and Fry 1995, Appl. Opt. 34, 3477. The index of air
+    comes from Ciddor 1996, Appl. Opt. 35, 1566.
     """
     t, s, nm = temperature, salinity, wavelength_nm
     per_micrometre = (1e3 / nm) ** 2

@@ -38,7 +38,10 @@ class OcsmartBands:
         return gains or (1.0,) * len(info.data["lrc_bands_nm"])
 
     def bands(self, kind: str) -> tuple[float, ...]:
-        """Return the bands (nm) for a kind of network: for ``rrs`` and ``iop``, only the first."""
+        """Return the bands (nm) for a kind of network.
+
+        The networks ``rrs`` and ``iop`` use only the first bands.
+        """
         count = {"lrc": len(self.lrc_bands_nm), "rrs": self.rrs_count, "iop": self.iop_count}[kind]
         return self.lrc_bands_nm[:count]
 
@@ -52,7 +55,7 @@ class Sensor:
     platforms: tuple[str, ...]
     ocsmart: OcsmartBands
     channels: Mapping[str, float] = field(default_factory=dict)
-    """Centres (nm) of bands by their names in files, if these names do not contain the centre."""
+    """Centre (nm) of a band by its name in files. Names that contain the centre are not listed."""
 
 
 def _plain(name: str) -> str:

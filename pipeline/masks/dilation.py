@@ -46,7 +46,10 @@ class Dilated:
         return np.asarray(block[self.layer].values, dtype=bool)
 
     def grown(self, scene: xr.Dataset) -> xr.DataArray:
-        """Return the grown mask (y, x), lazily; its layers are read with a margin of ``radius``."""
+        """Return the grown mask as a lazy array with shape (y, x).
+
+        To compute a part of the mask, ``radius`` more pixels on each side are read.
+        """
         layers = select_layers(scene, self.rule.needs, with_states=self.rule.needs)
         shape = (scene.sizes["y"], scene.sizes["x"])
 

@@ -94,7 +94,10 @@ def hours_after(times: Times, coverage: SceneCoverage) -> Array:
 def _pairs(
     scene: xr.Dataset, facts: SceneFacts, points: Points, config: MatchupConfig
 ) -> Iterator[Pair]:
-    """Yield the pairs near in time and possibly near in place, each with its nearest pixel."""
+    """Yield the pairs that are near in time and may be near in place.
+
+    Each pair contains the pixel nearest to its point.
+    """
     hours = hours_after(points.times, facts.coverage)
     near = points.placed & points.timed
     near &= np.isnan(hours) | (np.abs(hours) <= max(config.considered.hours, config.hours))

@@ -68,7 +68,10 @@ def unit_vectors(latitude: Array, longitude: Array) -> Array:
 
 
 def distances_km(one: Array, other: Array) -> Array:
-    """Return the great-circle distances (km) between points on the unit sphere (..., 3)."""
+    """Return the great-circle distances (km) between points on the unit sphere.
+
+    Both arrays of points have x, y, z as the last dimension.
+    """
     return _arc_km(((one - other) ** 2).sum(axis=-1))
 
 
@@ -79,7 +82,10 @@ def _arc_km(squared_chord: Array) -> Array:
 
 
 def _boxes(pixels: Array) -> tuple[Array, Array]:
-    """Return two corners of the box around each tile, shape (tiles down, tiles across, 3)."""
+    """Return the lowest and the highest corner of the box around each tile.
+
+    Both arrays have shape (tiles down, tiles across, 3).
+    """
     starts = [np.arange(0, size, TILE) for size in pixels.shape[:2]]
 
     def reduced(function: np.ufunc) -> Array:
@@ -93,7 +99,10 @@ def _boxes(pixels: Array) -> tuple[Array, Array]:
 def _search(
     pixels: Array, lowest: Array, highest: Array, place: Array, best: float
 ) -> tuple[float, int, int] | None:
-    """Return squared chord, line and column of the nearest pixel; None if ``best`` is nearer."""
+    """Return the nearest pixel: the square of its chord, its line and its column.
+
+    The result is None if no pixel is nearer than ``best``, which is the square of a chord.
+    """
     outside = np.maximum(np.maximum(lowest - place, place - highest), 0)
     bounds = (outside**2).sum(axis=-1)
     found = None

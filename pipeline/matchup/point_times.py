@@ -101,7 +101,7 @@ def _since_midnight(hours: Array, minutes: Array, seconds: Array) -> Any:
 
 
 def _from_parts(table: Table, columns: Mapping[str, str]) -> tuple[Times, Texts]:
-    """Return times from year, month, day and hour; minutes or seconds are 0 without a column."""
+    """Return times from year, month, day and hour; minutes and seconds without a column are 0."""
     parts = {key: table.numbers(column) for key, column in columns.items()}
     none = np.zeros(len(table))
     clock = _since_midnight(parts["hour"], *(parts.get(key, none) for key in OPTIONAL))

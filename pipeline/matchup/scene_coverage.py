@@ -77,7 +77,10 @@ class SceneCoverage:
 
 
 def _instant(attribute: Any) -> np.datetime64 | None:
-    """Return the time in an ISO 8601 attribute (UTC if no zone is given); None if not a time."""
+    """Return the time that an attribute states in ISO 8601, or None if the text is not a time.
+
+    A time without a time zone is in UTC.
+    """
     try:
         parsed = datetime.datetime.fromisoformat(str(attribute).strip())
     except ValueError:

@@ -116,7 +116,7 @@ def test_a_loss_that_goes_up_and_down_has_not_risen():
         (["sizes=tiny"], "at least 2"),
         (["sizes=tiny,4"], "these sizes have the same layers: tiny, 4"),
         (["size=tiny,small"], "did you mean 'sizes'"),
-        (["tiny,small"], "expected each of sizes="),
+        (["tiny,small"], "expected sizes=NAME,NAME or folds=N"),
         (["sizes=tiny,small", "folds=none"], "folds"),
     ],
 )

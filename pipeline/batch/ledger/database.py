@@ -125,7 +125,7 @@ class Database:
 
     @classmethod
     def instead_of(cls, path: Path, products: Path) -> Self:
-        """Make a ledger in memory for a dry run without a ledger file."""
+        """Make a ledger in memory; a dry run uses it if there is no ledger file."""
         ledger = cls(path, sqlite3.connect(":memory:", isolation_level=None), products)
         ledger._lay_out()
         return ledger
@@ -220,7 +220,10 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Switch the file to WAL mode; SQLite does not wait for other processes here, so retry."""
+    """Switch the file to WAL mode.
+
+    SQLite does not wait for a locked file when it changes the mode, so this function retries.
+    """
     deadline = time.monotonic() + PATIENCE
     while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         try:

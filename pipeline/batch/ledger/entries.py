@@ -15,7 +15,8 @@ class Lease:
     attempt: int
     first_seen: int
     known_sha256: str | None
-    """Hash of the scene file when it was last processed; set only if its size or time changed."""
+    """Hash of the scene file when it was last processed. It is set only if the size or the time of
+    the file has changed since then."""
     owned: str | None
     """Path of an earlier product of this scene; that product may be replaced."""
 

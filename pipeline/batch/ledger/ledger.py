@@ -34,7 +34,10 @@ class Ledger(Database):
             enter_queue(self, queue)
 
     def dry_run(self, queue: SceneQueue) -> list[LedgerEntry]:
-        """Return the scenes and the states that ``enqueue`` would set; the ledger is unchanged."""
+        """Return the scenes with the states that ``enqueue`` would set.
+
+        The ledger is not changed.
+        """
         with self.writing(keep=False):
             enter_queue(self, queue)
             return self.chosen()

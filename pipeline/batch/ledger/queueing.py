@@ -17,7 +17,7 @@ _FOUND = "FROM found f WHERE f.path = scene.path"
 
 
 def enter_queue(database: Database, queue: SceneQueue) -> None:
-    """Enter and choose the scenes of a call; set all scenes that must be processed to pending."""
+    """Enter and choose the scenes of a call; make a scene pending if it must be processed."""
     _enter_found(database, queue)
     _enter_new(database, queue)
     _choose(database, queue)
@@ -95,7 +95,10 @@ def _make_pending(database: Database, queue: SceneQueue) -> None:
 def _again(
     database: Database, why: str, condition: str, given: Sequence[Any] = (), also: str = ""
 ) -> None:
-    """Set those chosen scenes back to pending that meet a condition; ``also`` sets more columns."""
+    """Set chosen scenes back to pending if they meet a condition.
+
+    ``also`` sets more columns of these scenes.
+    """
     database.execute(
         "UPDATE scene SET state = 'pending', attempts = 0, kind = NULL, reason = NULL, "
         f"why = '{why}'{also} WHERE {_IS_CHOSEN} AND {condition}",

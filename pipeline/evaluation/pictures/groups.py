@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MOST_GROUPS = 30
 FEWEST_ROWS = 3
-"""A group with at least this many rows is drawn alone; metrics of fewer rows are due to chance."""
+"""A group with at least this many rows is drawn alone; smaller groups are pooled."""
 
 
 GROUP = style.marker("o", 5, style.DARK, width=1.0)

@@ -23,7 +23,7 @@ MOST_POINTS = 4_000
 MOST_BINS = 14
 LEAST_IN_BIN = 10
 FEW_BINS = 4
-"""Quartiles of at least this many bins are drawn as a band; quartiles of fewer bins, as bars."""
+"""With at least this many bins, quartiles are drawn as a band; with fewer bins, as bars."""
 
 
 @style.own_style()
@@ -37,7 +37,7 @@ def residuals(
 ) -> "Figure":
     """Draw residuals against every input, with medians and quartiles of bins of equal counts.
 
-    The columns of ``x`` (n, inputs) are the inputs in physical units. Logarithms are compared if
+    ``x`` contains the inputs in physical units, with shape (n, inputs). Logarithms are compared if
     ``log`` is true; by default, if the network computes the logarithm of the output.
     """
     as_log = is_log(output) if log is None else log
@@ -119,7 +119,10 @@ def _binned(axes: "Axes", x: Array, left: Array, log: bool) -> None:
 
 
 def binned_quartiles(x: Array, left: Array, log: bool) -> tuple[Array, Array]:
-    """Return the middles (bins,) and quartiles (3, bins) of bins with equal counts."""
+    """Return the middles and the quartiles of bins with equal counts.
+
+    The middles have shape (bins,), and the quartiles have shape (3, bins).
+    """
     bins = min(MOST_BINS, x.size // LEAST_IN_BIN)
     if bins == 0:
         return np.empty(0), np.empty((3, 0))

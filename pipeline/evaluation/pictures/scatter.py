@@ -37,9 +37,8 @@ def scatter(
 ) -> "Figure":
     """Draw modelled against observed values of every output, with 1:1 line and metrics.
 
-    The columns of ``observed`` and ``modelled`` (n, outputs) are the outputs. ``logs`` tells which
-    outputs are compared as logarithms; by default, these are the outputs whose logarithm the
-    network computes.
+    ``observed`` and ``modelled`` have shape (n, outputs). ``logs`` tells which outputs are compared
+    as logarithms; by default, these are the outputs whose logarithm the network computes.
     """
     o = np.asarray(observed, dtype=np.float64)
     m = np.asarray(modelled, dtype=np.float64)

@@ -162,7 +162,7 @@ def middle_cut(text: str, width: int) -> str:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """Break a text at spaces; without spaces, after underscores; without both, anywhere."""
+    """Break a text at spaces or after underscores; a longer piece is broken anywhere."""
     lines: list[str] = []
     line = ""
     for piece in re.findall(r"[^\s_]*_+|[^\s_]+\s*|\s+", text):
