@@ -63,8 +63,8 @@ def draw_quicklook(product: Path, picture: Path, variables: tuple[str, ...] = ()
             loaded = _thinned(data)[[*names, "quality_flags", *GEOLOCATION]].load()
     except DAMAGE as error:
         raise SceneError(
-            f"{product.name}: cannot be read ({error}). Give a product of ocpipe run. If it "
-            "is one, it is damaged; make it again."
+            f"{product.name}: cannot be read ({error}). Give a product of ocpipe run. If the "
+            "file is such a product, it is damaged; make the product again."
         ) from error
     figure = _draw(loaded, names)
     try:
@@ -239,7 +239,7 @@ def _filled(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _backgrounds(data: xr.Dataset) -> list[tuple[Background, npt.NDArray[np.bool_]]]:
-    """Return the backgrounds from the bottom up, each with its pixels (y, x)."""
+    """Return the backgrounds from the bottom up, each with a mask of shape (y, x)."""
     flags = data["quality_flags"]
     names = str(flags.attrs["flag_meanings"]).split()
     bits = dict.fromkeys((OTHER_MASK, CLOUD, LAND), np.uint32(0))

@@ -54,12 +54,12 @@ class EpochListener(Protocol):
 
 
 OpenListener = Callable[[str], AbstractContextManager[EpochListener]]
-"""Function that opens a listener for the training with a given name."""
+"""Function that opens a listener for a training; its argument is the name of the training."""
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """The result of a fit; the model then has the weights of the best epoch."""
+    """The result of a fit; after the fit, the model has the weights of the best epoch."""
 
     history: tuple[Epoch, ...]
     best_epoch: int

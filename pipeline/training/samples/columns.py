@@ -113,7 +113,10 @@ def take_rows(table: Table, indices: Sequence[int] | Column) -> Table:
 def read_variables(
     table: Table, wanted: Sequence[VariableConfig], config: SamplesConfig, findings: Findings
 ) -> tuple[tuple[SampleVariable, ...], Array]:
-    """Return variables and their values, float64 (rows, variables); missing values are NaN."""
+    """Return variables, and their values in float64 with shape (rows, variables).
+
+    Missing values are NaN.
+    """
     variables, values = [], []
     for choice, wavelength_nm in variables_of(wanted):
         try:

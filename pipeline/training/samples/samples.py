@@ -75,7 +75,7 @@ class SampleSet:
 
     @property
     def fixed_parts(self) -> npt.NDArray[np.str_]:
-        """The part of each sample, (n,), as set for its file; "" if no part is set."""
+        """The part of each sample, as set for its file, with shape (n,); "" if no part is set."""
         of_file = np.array([source.get("part", "") for source in self.sources], dtype=np.str_)
         return of_file[self.files]
 
@@ -240,7 +240,7 @@ def _classes(
     if unknown:
         findings.complain(
             f"{config.origin} has {listed(unknown, 10)}, expected {listed(names)}. Add "
-            "them to samples.classes.names, or exclude them by samples.filter"
+            "the found classes to samples.classes.names, or exclude their rows by samples.filter"
         )
         return None, names
     absent = [name for name in names if name not in found]

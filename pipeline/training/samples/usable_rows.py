@@ -1,4 +1,4 @@
-"""Find the rows of a table in which no value for training is missing."""
+"""Find the rows of a table that have all values needed for training."""
 
 from collections.abc import Sequence
 
