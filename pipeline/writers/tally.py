@@ -20,8 +20,8 @@ _POSSIBLE = {"latitude": 90.0, "longitude": 180.0}
 class Moments:
     """Number, mean and sum of squared deviations of values; two sets of moments can be joined.
 
-    By Chan, Golub & LeVeque 1983, Am. Stat. 37, 242: plain sums of squares lose digits if values
-    vary little.
+    The method is from Chan, Golub & LeVeque 1983, Am. Stat. 37, 242. Plain sums of squares would
+    lose digits if values vary little.
     """
 
     count: int = 0
