@@ -77,7 +77,7 @@ def draw_quicklook(product: Path, picture: Path, variables: tuple[str, ...] = ()
 
 def _names_to_draw(product: str, data: xr.Dataset, variables: tuple[str, ...]) -> tuple[str, ...]:
     if "quality_flags" not in data:
-        raise SceneError(f"{product} is not a product of ocpipe. Make one with ocpipe run.")
+        raise SceneError(f"{product} is not a product of ocpipe. Make a product with ocpipe run.")
     drawable = _drawable(data)
     unknown = [name for name in variables if name not in drawable]
     if unknown or not drawable:

@@ -175,7 +175,7 @@ def _find(
         raise table_error(
             table.name,
             f"no column of {stem} within {tolerance_nm:g} nm of {wavelength_nm:g} nm; found "
-            f"{found}. Use one of these, or set samples.tolerance_nm",
+            f"{found}. Use one of these wavelengths, or set samples.tolerance_nm",
         )
     return nearest
 
@@ -258,5 +258,6 @@ def _refuse_twice(table: Table, variables: Sequence[SampleVariable], findings: F
             sharing = [v.name for v in variables if v.column == variable.column]
             findings.complain(
                 f"{table.name}: column {variable.column!r} is the nearest to "
-                f"{' and '.join(sharing)}. Keep one of them, or lower samples.tolerance_nm"
+                f"{' and '.join(sharing)}. Keep one of these variables, or lower "
+                "samples.tolerance_nm"
             )
