@@ -105,7 +105,7 @@ def verify_product(
 def _version(product: ProductFile) -> Iterator[Finding]:
     made_by = product.control.attributes["software_version"]
     if made_by != __version__:
-        text = f"the product was made by version {made_by}, this is version {__version__}; "
+        text = f"the product was made by version {made_by}, but this is version {__version__}; "
         advice = f"attributes may differ. Verify with version {made_by}."
         yield Finding("version", False, text + advice)
 
@@ -170,7 +170,7 @@ def _quoted(places: Sequence[Path]) -> str:
 def _networks(
     product: ProductFile, network_dirs: Sequence[Path], source: Path | None
 ) -> Generator[Finding, None, dict[str, Path] | None]:
-    """Yield findings about networks; return their paths if the product was made with these."""
+    """Yield findings about networks; return their paths if these networks made the product."""
     science = product.configuration["science"]
     files = {choice["name"]: str(choice["file"]) for choice in science["networks"]}
     beside = [product.path.parent, *([source.parent] if source else []), Path()]
@@ -253,8 +253,8 @@ def _attributes(
     others = [*product.variables, *product.axes]
     differing += [f"variable {n} is unknown" for n in others if n not in known]
     more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
-    problem = f"not as this version writes: {'; '.join(differing[:5])}{more}" if differing else ""
-    yield Finding.of("attributes", problem, "all as this version writes them")
+    problem = f"differs from this version: {'; '.join(differing[:5])}{more}" if differing else ""
+    yield Finding.of("attributes", problem, "equal to what this version writes")
 
 
 def _differences(found: Group, expected: Group, place: str) -> Iterator[str]:
@@ -328,7 +328,7 @@ def _within(places: npt.NDArray[np.intp], part: slice) -> npt.NDArray[np.bool_]:
 
 
 def _has_value(product: ProductFile, plan: Plan) -> npt.NDArray[np.bool_]:
-    """Return the pixels (y, x) on which at least one network has a value."""
+    """Return a mask with shape (y, x): pixels on which at least one network has a value."""
     has_value = np.zeros(product.shape, dtype=bool)
     for step in plan.steps:
         for name in step.variables[-1:]:

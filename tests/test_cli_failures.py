@@ -779,7 +779,7 @@ def test_full_disk(ocpipe, sample_scene, sample_networks, product, mounted, tmp_
         "cannot be written",
         "MB are free",
         "Nothing was left behind",
-        "Free space",
+        "Free some disk space",
     )
     assert_one_message(outcome, SCENE_FAILED, "OutputError", *words)
     assert names_in(folder) == []

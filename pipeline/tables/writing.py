@@ -110,7 +110,7 @@ def write_csv(path: Path, table: SampleTable) -> None:
 
 
 def _cells(values: Column) -> list[str]:
-    """Return a column as cells of CSV."""
+    """Return the values of a column as CSV cells."""
     match values.dtype.str[1:]:
         case "f4":
             return [f"{value:.7g}" for value in values.tolist()]
@@ -129,7 +129,7 @@ def _shortest(value: float) -> str:
 
 
 def _csv_line(cells: Sequence[str]) -> str:
-    """Join cells with commas, in quotes if they need them; line breaks become blanks."""
+    """Join cells with commas; quote a cell if needed, and turn line breaks into blanks."""
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow([" ".join(cell.splitlines()) for cell in cells])
     return line.getvalue()

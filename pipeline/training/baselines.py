@@ -61,7 +61,7 @@ def baseline_classes(
     classes: Sequence[str],
     x: Array,
 ) -> dict[str, npt.NDArray[np.int64]]:
-    """Return, for each baseline, the class of each row with shape (n,); -1 where no rule holds.
+    """Return, for each baseline, the classes of all rows, with shape (n,); -1 where no rule holds.
 
     ``classes`` are class names in the order of their numbers. The other arguments are as in
     :func:`baseline_outputs`.

@@ -17,7 +17,10 @@ FLOORS = (0.0, *np.logspace(-1.5, 2.0, 60).tolist())
 
 @dataclass(frozen=True)
 class UnseenRows:
-    """Results for rows that some networks did not learn from; in log10 if outputs span decades."""
+    """Results for rows that some networks did not learn from.
+
+    If the transform of an output is a logarithm, the numbers are log10 of the output.
+    """
 
     observed: Array
     """Observed values, with shape (n, outputs)."""
@@ -30,9 +33,10 @@ class UnseenRows:
 def calibrate(outputs: tuple[Variable, ...], unseen: UnseenRows) -> Calibration:
     """Return the calibration, which has a factor and a floor for each output.
 
-    The ratio of floor to factor is the most likely ratio if errors are normal. Real errors have
-    longer tails. So the deviation is scaled by the geometric mean of two factors: with the first,
-    68.27 % of errors are within 1 deviation; with the second, 95 % are within 1.96 deviations.
+    The ratio of floor to factor has the highest likelihood for normally distributed errors. Real
+    errors have longer tails. So the deviation is scaled by the geometric mean of two factors: with
+    the first, 68.27 % of errors are within 1 deviation; with the second, 95 % are within 1.96
+    deviations.
 
     Raises:
         ConfigError: an output has too few rows.
@@ -44,7 +48,7 @@ def calibrate(outputs: tuple[Variable, ...], unseen: UnseenRows) -> Calibration:
         known = np.isfinite(error) & np.isfinite(spread)
         if known.sum() < FEWEST:
             raise ConfigError(
-                f"{variable.name}: {known.sum()} rows to calibrate an ensemble on, expected "
+                f"{variable.name}: found {known.sum()} rows to calibrate the ensemble, expected "
                 f"{FEWEST} or more. Give more samples, or train a single network."
             )
         pairs.append(_factor_and_floor(error[known], spread[known]))
@@ -63,7 +67,7 @@ def _factor_and_floor(error: Array, spread: Array) -> tuple[float, float]:
 
 
 def _surprise(error: Array, shape: Array) -> float:
-    """Return the negative log-likelihood of errors; their deviation is a multiple of ``shape``."""
+    """Return the negative log-likelihood of errors whose deviation is proportional to ``shape``."""
     if not (shape > 0).all():
         return float("inf")
     size = np.sqrt(np.mean(np.square(error / shape)))

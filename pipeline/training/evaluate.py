@@ -152,7 +152,10 @@ def _recipe(config: str, network: Network | Ensemble) -> Recipe:
 
 
 def _check_fit(networks: Sequence[Network | Ensemble], recipe: Recipe, inputs: int) -> None:
-    """Refuse networks with other inputs than the samples, or with different outputs."""
+    """Refuse networks with other inputs than the samples have.
+
+    Networks with other outputs than the first network has are refused too.
+    """
     named = [(choice.quantity, nm) for choice, nm in variables_of(recipe.samples.inputs)]
     first = networks[0]
     for network in networks:

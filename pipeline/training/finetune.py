@@ -114,7 +114,8 @@ def _new_head(
     if left < 1:
         raise ConfigError(
             f"finetune.drop_layers: found {chosen.drop_layers}, but {start.name} has "
-            f"{len(start.layers)} layers, so no layer is left. Use ocpipe train, or drop fewer."
+            f"{len(start.layers)} layers, so no layer is left. Use ocpipe train, or drop "
+            "fewer layers."
         )
     kept = rescaled(start, inputs, start.outputs).layers[:left]
     hidden = kept[-1].activation

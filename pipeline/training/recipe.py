@@ -1,4 +1,7 @@
-"""Read training configurations; ``pipeline.networks`` has the tables of allowed names."""
+"""Read training configurations.
+
+The allowed transforms, scalings and activations are in tables of ``pipeline.networks``.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -15,7 +15,7 @@ MOST_REMEMBERED = 20
 
 
 def source_record(prepared: PreparedSamples) -> dict[str, Any]:
-    """Return the program version and the files of samples that a network comes from."""
+    """Return the program version, and the sample files that a network was trained on."""
     return {
         "software": f"ocpipe {__version__}",
         "data": [dict(source) for source in prepared.samples.sources],

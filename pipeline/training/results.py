@@ -1,4 +1,4 @@
-"""Write the results of a training or capacity study: networks, evaluation, model card, recipe."""
+"""Write the results of a training or a capacity study: networks, evaluation, card, recipe."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
@@ -103,8 +103,8 @@ def _save_networks(folder: Path, config: Recipe, retrieval: Network | Ensemble) 
             files.append(path)
     except OSError as error:
         raise OutputError(
-            f"{folder} cannot be written to ({error.strerror or error}). Free space, or choose "
-            "another output folder."
+            f"{folder} cannot be written to ({error.strerror or error}). Free some disk "
+            "space, or choose another output folder."
         ) from error
     return files
 

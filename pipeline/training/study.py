@@ -25,7 +25,7 @@ from pipeline.training.train import check_trainable, train
 log = logging.getLogger(__name__)
 
 FEW_UNITS = 500
-"""One division is enough if there are at least this many groups (rows if there are no groups)."""
+"""With at least this many groups, one division is enough; without groups, rows are counted."""
 FOLDS_OF_FEW = 5
 
 
@@ -54,7 +54,7 @@ def study(
 
     Raises:
         ConfigError: the recipe or the samples are wrong.
-        NetworkError: the network of some size cannot be saved in a format that the recipe lists.
+        NetworkError: the network of one size cannot be saved in a format that the recipe lists.
     """
     recipes = {name: _of_size(config, name) for name in sizes.sizes}
     samples = load_samples(config.samples)
@@ -90,8 +90,9 @@ def _of_size(config: TrainingConfig, size: str) -> TrainingConfig:
     activations = list(dict.fromkeys(config.network.activations))
     if len(activations) > 1:
         raise ConfigError(
-            f"network.activation: found {', '.join(config.network.activations)}, expected one for "
-            "all hidden layers, because a study changes their number. Name one."
+            f"network.activation: found {', '.join(config.network.activations)}, expected one "
+            "activation for all hidden layers, because a study changes the number of layers. "
+            "Name one activation."
         )
     changed: dict[str, object] = {"hidden": hidden_of(size)}
     if activations:
@@ -171,7 +172,8 @@ def row_losses(
 ) -> Array:
     """Return the loss of each target of each row; the mean of all values is the loss of the rows.
 
-    The shape is (rows * targets,), row after row. For classes, there is one cross-entropy per row.
+    The shape is (rows * targets,): first all targets of the first row, then those of the next row.
+    For classes, there is one cross-entropy per row.
     """
     found = network.reference(part.samples.x[rows])
     data = part.data(rows, network.inputs, network.outputs)

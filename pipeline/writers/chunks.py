@@ -1,8 +1,8 @@
 """Turn values into the bytes and counts of a storage chunk: fill values, shuffle, deflate.
 
-HDF5 compresses under one global lock. Here the thread that computed a block also compresses it.
-It uses ISA-L, which is several times faster than zlib at the same compressed size. The result is
-the plain format that every netCDF library reads: a zlib stream of shuffled bytes.
+HDF5 compresses under one global lock. In ocpipe, the thread that computed a block also compresses
+it. This thread uses ISA-L, which is several times faster than zlib at the same compressed size. The
+result is the plain format that every netCDF library reads: a zlib stream of shuffled bytes.
 """
 
 import zlib
@@ -53,7 +53,7 @@ class ChunkEncoder:
     flags: FlagTable | None
 
     def encode(self, values: npt.NDArray[Any]) -> EncodedChunk:
-        """Encode values (y, x) as a chunk; an array at an edge may be smaller."""
+        """Encode values with shape (y, x) as a chunk; an array at an edge may be smaller."""
         stored = as_stored(values).astype(self.dtype, copy=False)
         counts = ChunkCounts.of(self.name, values, stored, self.flags)
         if stored.shape != self.chunk:
@@ -72,7 +72,7 @@ def as_stored(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def deflated(numbers: npt.NDArray[Any], level: int) -> bytes:
-    """Shuffle and deflate contiguous numbers like HDF5's filters; level 0 changes nothing."""
+    """Shuffle and deflate contiguous numbers as HDF5's filters do; level 0 changes nothing."""
     if level == 0:
         return numbers.tobytes()
     planes: Any = _shuffled(numbers)

@@ -56,7 +56,10 @@ EncodedBlock = Mapping[str, EncodedChunk]
 
 @dataclass(frozen=True)
 class StorageLayout:
-    """Chunks and compression of a product; part of ``science``: they change the product's bytes."""
+    """Chunks and compression of a product.
+
+    They are part of ``science``, because they change the bytes of the product.
+    """
 
     chunk: tuple[int, int]
     compression_level: int
@@ -98,7 +101,7 @@ def write_product(
         blocks: encoded chunks of all variables, block after block.
         describe: called when all pixels are counted; returns the file's attributes and groups.
         progress: called with the number of written blocks and the number of all blocks.
-        lease: text in the temporary name, by which the files of a process that ended are found.
+        lease: text in the temporary name; it shows which files a dead process left behind.
 
     Raises:
         WriteError: the file cannot be written; nothing is left behind.
@@ -130,7 +133,7 @@ def write_product(
 
 
 def write_direct_chunk(dataset: h5py.Dataset, corner: tuple[int, ...], data: bytes) -> None:
-    """Store the bytes of a chunk under h5py's lock, which h5py below 3.16 does not take here."""
+    """Store the bytes of a chunk under h5py's lock; h5py below 3.16 does not lock this call."""
     with phil:
         dataset.id.write_direct_chunk(corner, data)
 
@@ -212,7 +215,8 @@ def _what_to_do(folder: Path, number: int | None) -> tuple[type[WriteError], str
         return OutputError, "The folder cannot be reached. Choose another output folder."
     if free < LITTLE_SPACE or number in _NO_SPACE:
         advice = (
-            f"Only {free / 1e6:.1f} MB are free. Free space there, or choose another output folder."
+            f"Only {free / 1e6:.1f} MB are free. Free some disk space, or choose another output "
+            "folder."
         )
         return OutputError, advice
     return OutputError if number in _UNUSABLE else WriteError, "Choose another output folder."

@@ -63,8 +63,8 @@ def draw_quicklook(product: Path, picture: Path, variables: tuple[str, ...] = ()
             loaded = _thinned(data)[[*names, "quality_flags", *GEOLOCATION]].load()
     except DAMAGE as error:
         raise SceneError(
-            f"{product.name}: cannot be read ({error}). Give a product of ocpipe run. If it "
-            "is one, it is damaged; make it again."
+            f"{product.name}: cannot be read ({error}). Give a product of ocpipe run. If the "
+            "file is such a product, it is damaged; make the product again."
         ) from error
     figure = _draw(loaded, names)
     try:
@@ -77,7 +77,7 @@ def draw_quicklook(product: Path, picture: Path, variables: tuple[str, ...] = ()
 
 def _names_to_draw(product: str, data: xr.Dataset, variables: tuple[str, ...]) -> tuple[str, ...]:
     if "quality_flags" not in data:
-        raise SceneError(f"{product} is not a product of ocpipe. Make one with ocpipe run.")
+        raise SceneError(f"{product} is not a product of ocpipe. Make a product with ocpipe run.")
     drawable = _drawable(data)
     unknown = [name for name in variables if name not in drawable]
     if unknown or not drawable:
@@ -203,7 +203,7 @@ def _plain_ticks(bar: Any) -> None:
 
 
 def _subdivisions(low: float, high: float) -> tuple[float, ...]:
-    """Return the positions in a decade at which tick labels do not overlap."""
+    """Return the leading digits (1 to 9) at which tick labels do not overlap."""
     decades = math.log10(high / low)
     return (1.0, 2.0, 5.0) if decades < 1.7 else (1.0, 3.0) if decades < 2.7 else (1.0,)
 
@@ -239,7 +239,7 @@ def _filled(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _backgrounds(data: xr.Dataset) -> list[tuple[Background, npt.NDArray[np.bool_]]]:
-    """Return the backgrounds from the bottom up, each with its pixels (y, x)."""
+    """Return the backgrounds from the bottom up, each with a mask of shape (y, x)."""
     flags = data["quality_flags"]
     names = str(flags.attrs["flag_meanings"]).split()
     bits = dict.fromkeys((OTHER_MASK, CLOUD, LAND), np.uint32(0))

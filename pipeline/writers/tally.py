@@ -20,8 +20,8 @@ _POSSIBLE = {"latitude": 90.0, "longitude": 180.0}
 class Moments:
     """Number, mean and sum of squared deviations of values; two sets of moments can be joined.
 
-    By Chan, Golub & LeVeque 1983, Am. Stat. 37, 242: plain sums of squares lose digits if values
-    vary little.
+    The method is from Chan, Golub & LeVeque 1983, Am. Stat. 37, 242. Plain sums of squares would
+    lose digits if values vary little.
     """
 
     count: int = 0
@@ -64,7 +64,7 @@ class ChunkCounts:
     moments: Moments | None = None
     """Moments of the valid values."""
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """Least and greatest valid value, by name; for longitude, also with values from 0 to 360."""
+    """Least and greatest valid value, by name; longitude has a second range, from 0 to 360."""
 
     @classmethod
     def of(
@@ -115,11 +115,11 @@ class Tally:
     _digests: dict[str, Any] = field(default_factory=dict)
 
     def add(self, name: str, values: npt.NDArray[Any], stored: npt.NDArray[Any]) -> None:
-        """Count one chunk of a variable; call it in the order of the blocks."""
+        """Count one chunk of a variable; chunks must come in the order of the blocks."""
         self.merge(name, ChunkCounts.of(name, values, stored, self.flag_tables.get(name)))
 
     def merge(self, name: str, counts: ChunkCounts) -> None:
-        """Add the counts of one chunk; call it in the order of the blocks."""
+        """Add the counts of one chunk; chunks must come in the order of the blocks."""
         self._digests.setdefault(name, hashlib.sha256()).update(counts.digest)
         if counts.flags is not None:
             self.flag_counts[name] = self.flag_counts.get(name, np.int64(0)) + counts.flags
@@ -136,7 +136,7 @@ class Tally:
 
     @property
     def checksums(self) -> dict[str, str]:
-        """SHA-256 of each variable: each chunk is hashed, then all these hashes, in block order."""
+        """SHA-256 of each variable: the hash of the hashes of its chunks, in block order."""
         return {name: digest.hexdigest() for name, digest in self._digests.items()}
 
     def valid_count(self, name: str) -> int:

@@ -198,7 +198,7 @@ def test_several_activations_are_refused(tmp_path):
     config = recipe(
         tmp_path, network={"hidden": [8, 8], "activation": ["tanh", "relu"]}, save=["keras"]
     )
-    with pytest.raises(ConfigError, match="expected one for all hidden layers"):
+    with pytest.raises(ConfigError, match="expected one activation for all hidden layers"):
         study(config, StudyConfig(sizes=("tiny", "small")), quiet)
 
 

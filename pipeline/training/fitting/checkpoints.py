@@ -61,15 +61,16 @@ class Checkpoints:
                 partial.replace(self.folder / name)
         except OSError as error:
             raise OutputError(
-                f"{self.folder}: cannot write checkpoints ({error.strerror}). Free space, or "
-                "choose another output folder."
+                f"{self.folder}: cannot write checkpoints ({error.strerror}). Free some "
+                "disk space, or choose another output folder."
             ) from error
 
     def load(self) -> FitState | None:
         """Return the state after the last epoch, or None if there is no checkpoint.
 
         Raises:
-            ConfigError: the checkpoint is damaged, or has another configuration or other samples.
+            ConfigError: the checkpoint is damaged, or belongs to another configuration or to other
+                samples.
         """
         path = self.folder / LAST
         if not path.is_file():

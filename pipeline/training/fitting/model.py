@@ -25,7 +25,7 @@ SMALLEST_VARIANCE = 1e-6
 
 
 def decorrelation(x: Array) -> Layer:
-    """Return a layer that turns inputs (n, inputs) into principal components of variance 1."""
+    """Return a layer that turns inputs into principal components of variance 1."""
     mean = x.mean(axis=0)
     variances, directions = np.linalg.eigh(np.cov(x - mean, rowvar=False).reshape(2 * x.shape[1:]))
     kernel = directions / np.sqrt(np.maximum(variances, SMALLEST_VARIANCE * variances.max()))

@@ -54,12 +54,12 @@ class EpochListener(Protocol):
 
 
 OpenListener = Callable[[str], AbstractContextManager[EpochListener]]
-"""Function that opens a listener for the training with a given name."""
+"""Function that opens a listener for a training; its argument is the name of the training."""
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """The result of a fit; the model then has the weights of the best epoch."""
+    """The result of a fit; after the fit, the model has the weights of the best epoch."""
 
     history: tuple[Epoch, ...]
     best_epoch: int
@@ -89,7 +89,7 @@ class Trainer:
             train: training samples.
             validation: validation samples; their loss shows which epoch is the best.
             is_classifier: whether the model returns logits of classes.
-            l2_to_start: weight of the squared distance from ``start`` in the objective.
+            l2_to_start: factor of the squared distance from ``start``, which is added to the loss.
             start: start value of each variable; keys are the paths of the variables.
             stage: number of this stage, from 1.
         """

@@ -21,10 +21,11 @@ def classes_by_rules(
     findings: Findings,
     key: str = "samples.classes",
 ) -> Texts:
-    """Return the class of each row, or "" for a row without a class; a note counts these rows.
+    """Return the class of each row, or "" if the row has no class; a note counts such rows.
 
     A comparison with a missing value is false, so a row with a missing value would fall through to
-    later rules. So a row has no class if a rule uses a missing value before any rule holds.
+    later rules. Therefore, if a rule uses a missing value and no earlier rule holds, the row has no
+    class.
 
     Args:
         table: table whose columns the rules use.

@@ -113,7 +113,10 @@ def take_rows(table: Table, indices: Sequence[int] | Column) -> Table:
 def read_variables(
     table: Table, wanted: Sequence[VariableConfig], config: SamplesConfig, findings: Findings
 ) -> tuple[tuple[SampleVariable, ...], Array]:
-    """Return variables and their values, float64 (rows, variables); missing values are NaN."""
+    """Return variables, and their values in float64 with shape (rows, variables).
+
+    Missing values are NaN.
+    """
     variables, values = [], []
     for choice, wavelength_nm in variables_of(wanted):
         try:
@@ -172,7 +175,7 @@ def _find(
         raise table_error(
             table.name,
             f"no column of {stem} within {tolerance_nm:g} nm of {wavelength_nm:g} nm; found "
-            f"{found}. Use one of these, or set samples.tolerance_nm",
+            f"{found}. Use one of these wavelengths, or set samples.tolerance_nm",
         )
     return nearest
 
@@ -232,7 +235,7 @@ def _conversion(table: Table, variable: SampleVariable, factor: float) -> list[s
 
 
 def _valid(table: Table, variable: SampleVariable, numbers: Array, findings: Findings) -> Array:
-    """Return the values; infinity, and values without a defined transform, become NaN."""
+    """Return the values, with NaN for infinity and for values without a defined transform."""
     outside = variable.outside(numbers)
     if outside.any():
         bound = "0 or less" if variable.transform.needs_positive else "below 0"
@@ -255,5 +258,6 @@ def _refuse_twice(table: Table, variables: Sequence[SampleVariable], findings: F
             sharing = [v.name for v in variables if v.column == variable.column]
             findings.complain(
                 f"{table.name}: column {variable.column!r} is the nearest to "
-                f"{' and '.join(sharing)}. Keep one of them, or lower samples.tolerance_nm"
+                f"{' and '.join(sharing)}. Keep one of these variables, or lower "
+                "samples.tolerance_nm"
             )

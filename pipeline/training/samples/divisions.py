@@ -1,6 +1,7 @@
 """Divide the samples outside the test part of a recipe, to choose between networks.
 
-The rows of the test part judge the chosen network, so the choice must not depend on these rows.
+The chosen network is judged on the rows of the test part. So the choice must not depend on these
+rows.
 """
 
 import numpy as np
@@ -47,9 +48,10 @@ def divisions(samples: SampleSet, config: SplitsConfig, folds: int) -> list[Prep
 def folds_that_stop(
     samples: SampleSet, config: SplitsConfig, folds: int | None
 ) -> list[PreparedSamples]:
-    """Return divisions into training rows and validation rows, which stop and judge a training.
+    """Return divisions into training rows and validation rows.
 
-    With ``folds``, each row is a validation row once; if None, the split of the recipe is used.
+    The validation rows show when to stop a training, and how good its network is. With ``folds``,
+    each row is a validation row once; if None, the split of the recipe is used.
 
     Raises:
         ConfigError: there are too few groups or rows.

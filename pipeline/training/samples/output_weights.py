@@ -11,7 +11,9 @@ from pipeline.networks.variable import Array
 def output_weights(
     key: str, choice: str | Mapping[str, float], names: Sequence[str], sums: Array
 ) -> Array | None:
-    """Return the weights (names,) of the classes or targets, or None if all weights are equal.
+    """Return the weights of the classes or targets, or None if all weights are equal.
+
+    The weights have the shape (names,).
 
     Args:
         key: key of the configuration, for messages: ``fit.class_weights``.

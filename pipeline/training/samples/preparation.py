@@ -69,8 +69,9 @@ class PreparedSamples:
             rows: indices of the samples.
             inputs: inputs of the model.
             outputs: outputs of the model, in the order of the targets.
-            one_logit: whether two classes share one column, with 1 for the second class.
-            by_output: for each class or target, a factor on the weights of samples.
+            one_logit: whether two classes share one column, which is 1 for the second class and 0
+                for the first class.
+            by_output: for each class or target, a factor that multiplies the weights of samples.
         """
         if not len(rows):
             return None

@@ -48,7 +48,7 @@ class SampleSet:
     times: npt.NDArray[np.datetime64] | None
     """Time of each sample in UTC, with shape (n,)."""
     rows: Integers
-    """Number of the line (text files) or row (other files) of each sample, from 1, shape (n,)."""
+    """Line number (text files) or row number (others) of each sample, from 1, with shape (n,)."""
     files: Integers
     """File of each sample, as an index into ``sources``, with shape (n,)."""
     sources: tuple[Mapping[str, Any], ...]
@@ -75,7 +75,7 @@ class SampleSet:
 
     @property
     def fixed_parts(self) -> npt.NDArray[np.str_]:
-        """The part of each sample, (n,), as set for its file; "" if no part is set."""
+        """The part of each sample, as set for its file, with shape (n,); "" if no part is set."""
         of_file = np.array([source.get("part", "") for source in self.sources], dtype=np.str_)
         return of_file[self.files]
 
@@ -240,7 +240,7 @@ def _classes(
     if unknown:
         findings.complain(
             f"{config.origin} has {listed(unknown, 10)}, expected {listed(names)}. Add "
-            "them to samples.classes.names, or exclude them by samples.filter"
+            "the found classes to samples.classes.names, or exclude their rows by samples.filter"
         )
         return None, names
     absent = [name for name in names if name not in found]

@@ -25,7 +25,7 @@ def fit_variables(
         rows: training rows; a scaling must not depend on validation or test rows.
 
     Raises:
-        ConfigError: a variable has no value, or only one value, in all training rows.
+        ConfigError: a variable has no value in the training rows, or the same value in all of them.
     """
     fitted, complaints = [], []
     for index, variable in enumerate(variables):

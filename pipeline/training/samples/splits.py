@@ -1,4 +1,4 @@
-"""Split samples into three parts: to train a network, to stop the training, and to judge it.
+"""Split samples into three parts: to train a network, to stop its training, to judge the network.
 
 A unit is a set of samples that a split keeps together: a group, a time or a spectrum.
 """
@@ -42,7 +42,10 @@ class Split:
         return np.sort(np.concatenate([self.train, self.validation]))
 
     def part_of_each(self, count: int) -> Integers:
-        """Return the part of each sample, (count,): 0 training, 1 validation, 2 test, -1 none."""
+        """Return the part of each sample as a number, with shape (count,).
+
+        0 is training, 1 is validation, 2 is test, and -1 is no part.
+        """
         parts = np.full(count, -1, dtype=np.int64)
         for number, name in enumerate(PARTS):
             parts[getattr(self, name)] = number
@@ -128,8 +131,8 @@ def check_no_leakage(samples: SampleSet, split: Split, *, groups: bool = True) -
         named = [" and ".join(samples.place(row) for row in rows) for rows in shared]
         complaints.append(
             f"{len(shared)} input spectra are exactly the same in two parts "
-            f"({listed(named, NAMED_ROWS)}). Remove the copies, or mark each spectrum and its "
-            "copies by the same value in a column, set samples.group to that column and "
+            f"({listed(named, NAMED_ROWS)}). Remove the copies. Or give each spectrum and its "
+            "copies the same value in a column, set samples.group to this column, and set "
             "splits.by: group"
         )
     if complaints:
@@ -147,8 +150,8 @@ def _units(samples: SampleSet, config: SplitsConfig) -> Integers:
     if values is None:
         raise table_error(
             "splits.by",
-            f"{config.by}, but samples.{config.by} names no column. Name one, or set splits.by: "
-            "random if all rows are independent",
+            f"{config.by}, but samples.{config.by} names no column. Name a column, or set "
+            "splits.by: random if all rows are independent",
         )
     return np.asarray(np.unique(values, return_inverse=True)[1], dtype=np.int64)
 

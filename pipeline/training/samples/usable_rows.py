@@ -1,4 +1,4 @@
-"""Find the rows of a table in which no value for training is missing."""
+"""Find the rows of a table that have all values needed for training."""
 
 from collections.abc import Sequence
 
@@ -68,6 +68,6 @@ def _where(table: Table, missing: Missing, names: Sequence[str]) -> str:
     rows = np.flatnonzero(missing.any(axis=1))
     lacking = [name for name, column in zip(names, missing.T, strict=True) if column.any()]
     return (
-        f"{table.name}: {len(rows)} of {len(table)} rows have no {' or no '.join(lacking)}, or a "
-        f"value for which the transform is not defined ({table.places(rows)})"
+        f"{table.name}: {len(rows)} of {len(table)} rows have no {' or no '.join(lacking)}, or "
+        f"have a value for which the transform is not defined ({table.places(rows)})"
     )

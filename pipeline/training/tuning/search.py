@@ -27,13 +27,15 @@ from pipeline.training.tuning.trial import Proposal, RunTrial, Trial, Value, Val
 log = logging.getLogger(__name__)
 
 OWN = "tuner/"
-"""Names of values that Keras Tuner adds for itself begin with this prefix."""
+"""Prefix of the names of values that Keras Tuner adds for its own use."""
 SEEDS_APART, TRIALS_APART = 10_000_019, 1_000
-"""Distances between seeds of searches and of trials, because Keras Tuner counts up from a seed."""
+"""Distance between the seeds of two searches, and between the seeds of two trials.
+
+The seeds lie far apart, because Keras Tuner counts up from a seed."""
 MOST_SEEDS = 2**32
 LEAST_LOSS = 1e-30
 WORSE = 1.0
-"""A diverged trial counts as worse than all others by this step in log10 (1 is a factor of 10)."""
+"""A diverged trial gets the worst log10 of an objective plus this step; 1 is a factor of 10."""
 
 
 def search(
@@ -114,7 +116,10 @@ class _Unsaved:
         pass
 
     def _proposed(self, trial_id: str) -> dict[str, Any]:
-        """Return a proposal, clipped to the space: Keras Tuner may round beyond the limits."""
+        """Return a proposal, clipped to the space.
+
+        Keras Tuner may round values beyond the limits of the space.
+        """
         proposed: dict[str, Any] = super().populate_space(trial_id)  # type: ignore[misc]
         values = proposed.get("values") or {}
         for name, value in values.items():
@@ -131,10 +136,13 @@ class _Hyperband(_Unsaved, keras_tuner.oracles.HyperbandOracle):  # type: ignore
         return sum(self._get_size(n, 0) for n in range(self._get_num_brackets()))
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """Propose the next trial, even if the journal has it: each trial has a place in a bracket.
+        """Propose the next trial, even if the trial is already in the journal.
+
+        Hyperband needs every proposal, because each trial has a place in a bracket.
 
         Raises:
-            FatalError: the trial in the journal does not fit here; the cause is a ConfigError.
+            FatalError: the trial in the journal does not fit the proposal. The cause of this error
+                is a ConfigError.
         """
         proposed = self._proposed(trial_id)
         done = self.journal.get(int(trial_id) + 1)
@@ -143,8 +151,8 @@ class _Hyperband(_Unsaved, keras_tuner.oracles.HyperbandOracle):  # type: ignore
         own = {k: v for k, v in proposed["values"].items() if k.startswith(OWN)}
         if (own[f"{OWN}epochs"], _continued(own)) != (done.epochs, done.continues):
             raise FatalError from ConfigError(
-                f"{self.journal.path}: found trial {done.number} with {done.epochs} epochs after "
-                f"trial {done.continues}, expected {own[f'{OWN}epochs']} epochs after "
+                f"{self.journal.path}: trial {done.number} has {done.epochs} epochs and continues "
+                f"trial {done.continues}, expected {own[f'{OWN}epochs']} epochs and trial "
                 f"{_continued(own)}. Another version of Keras Tuner made this trial. Start over "
                 "with --restart, or choose another folder."
             )
@@ -210,8 +218,8 @@ def _check_room(combinations: float, drawn: int) -> None:
     if combinations < 2 * drawn:
         raise ConfigError(
             f"tune.space has {combinations:.0f} combinations, expected at least {2 * drawn}, "
-            f"because hyperband draws {drawn} different ones. Vary more settings, give ranges, "
-            "lower tune.epochs, raise tune.factor, or use method: random."
+            f"because hyperband draws {drawn} different combinations. Vary more settings, give "
+            "ranges, lower tune.epochs, raise tune.factor, or use method: random."
         )
 
 
@@ -239,7 +247,7 @@ class _Tuner(BaseTuner):  # type: ignore[misc]
         return str(Path(self.directory) / "keras_tuner_writes_no_file.json")
 
     def run_trial(self, trial: Any) -> float:
-        """Run a trial and return the logarithm of its objective, because losses span decades."""
+        """Run a trial and return log10 of its objective, because losses differ by powers of ten."""
         try:
             done = self._done(_proposal(trial, self._epochs, self._roots))
         except Exception as error:

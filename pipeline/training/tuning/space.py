@@ -17,14 +17,15 @@ def check_space(recipe: TrainingConfig, space: Space) -> None:
     if space.weight_decay is not None and kind != "adamw":
         raise ConfigError(
             f"tune.space.weight_decay: found the optimizer {kind}, expected adamw. Set "
-            "fit.optimizer.kind: adamw, or vary l2."
+            "fit.optimizer.kind: adamw, or vary l2 instead of weight_decay."
         )
     if space.layers is not None and space.activation is None:
         activations = sorted(set(recipe.network.activations))
         if len(activations) > 1:
             raise ConfigError(
-                f"network.activation: found {', '.join(activations)}, expected one for all hidden "
-                "layers, because tune.space varies their number. Name one, or vary activation."
+                f"network.activation: found {', '.join(activations)}, expected one activation "
+                "for all hidden layers, because tune.space varies the number of layers. Name one "
+                "activation, or add activation to tune.space."
             )
 
 

@@ -36,7 +36,7 @@ class Proposal:
     values: Values
     """Values of the hyperparameters."""
     epochs: int
-    """Number of the last epoch that this trial is trained for."""
+    """Number of the last epoch of this trial."""
     continues: int | None = None
     """Number of the trial whose training this trial continues; both have the same values."""
     root: int = 0
