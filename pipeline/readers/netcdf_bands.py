@@ -1,4 +1,4 @@
-"""The spectral quantities of a netCDF file, by its mapping."""
+"""Read the spectral quantities of a netCDF file as its mapping describes them."""
 
 import math
 import re
@@ -36,9 +36,9 @@ def bands_of(file: FileVariables, mapping: FileMapping) -> dict[str, xr.DataArra
     if not bands:
         wanted = " or ".join(entry.variables for entry in mapping.spectral)
         raise SceneError(
-            f"no variable matches {wanted} on the lines and pixels of {mapping.latitude}; the "
-            f"variables there are {listed(file.on_scene)}. Correct reader.options, or choose "
-            "another product."
+            f"no variable matches {wanted} on the lines and pixels of {mapping.latitude}. "
+            f"Variables on lines and pixels are {listed(file.on_scene)}. Correct reader.options, "
+            "or choose another product."
         )
     return bands
 
@@ -111,8 +111,8 @@ def _wavelength(
     if not wavelength > 0:
         raise SceneError(
             f"the wavelength of {name} is unknown. State it as reader.options.wavelengths: "
-            f"{{{name}: ...}}, or set in mapping.spectral either wavelength_attribute, or "
-            "wavelength_variable, or a pattern with a group for the wavelength."
+            f"{{{name}: ...}}. Other ways are mapping.spectral.wavelength_attribute, "
+            "mapping.spectral.wavelength_variable, and a pattern with a group for the wavelength."
         )
     return wavelength
 

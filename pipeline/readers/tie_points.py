@@ -137,7 +137,10 @@ class _Once:
 
 
 def _cells(ties: Float64, positions: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], Float64]:
-    """Return the cell of each position, and its place there (0 to 1; more after the last cell)."""
+    """Return the cell of each position, and the position within the cell.
+
+    A position within a cell is between 0 and 1; after the last cell, it is larger than 1.
+    """
     cell = np.clip(np.searchsorted(ties, positions, side="right") - 1, 0, max(ties.size - 2, 0))
     if ties.size == 1:
         return cell, np.zeros(positions.size)

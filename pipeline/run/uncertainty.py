@@ -85,7 +85,10 @@ class InputUncertainty:
         return np.stack([each.deviation(block, pixels) for each in self.inputs])
 
     def reached(self, steps: Sequence[RetrievalStep]) -> tuple[RetrievalStep, ...]:
-        """Return steps with uncertain inputs (of scene or earlier steps), except classifiers."""
+        """Return the steps, except classifiers, that have uncertain inputs.
+
+        An input is also uncertain if an earlier step computes it from uncertain inputs.
+        """
         uncertain = {each.column for each in self.inputs}
         found = []
         for step in steps:

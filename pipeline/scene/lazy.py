@@ -149,7 +149,7 @@ class _Indexable(BackendArray):
         self.array, self.shape, self.dtype = array, array.shape, array.dtype
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "_Indexable":
-        """Return this object itself: an open file cannot be copied, and nothing changes it."""
+        """Return this object itself: it never changes, and an open file cannot be copied."""
         return self
 
     def __dask_tokenize__(self) -> tuple[str, int]:
@@ -213,7 +213,7 @@ def strips(dataset: xr.Dataset, numbers: int = 4_000_000) -> Iterator[tuple[slic
 
     Args:
         dataset: the variables.
-        numbers: approximate limit of values in memory, counted over all variables.
+        numbers: approximate largest number of values in memory, all variables together.
     """
     per_line = sum(variable.size for variable in dataset.values()) // max(dataset.sizes["y"], 1)
     lines = max(1, numbers // max(per_line, 1))

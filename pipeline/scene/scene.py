@@ -143,7 +143,7 @@ def nearest_band(
 
 
 def storage_of(scene: xr.Dataset, layers: Iterable[Band]) -> list[StoredChunks]:
-    """Return the arrays of storage chunks that hold layers of a lazy scene, each array once."""
+    """Return the storage chunks of layers; layers stored in the same chunks count once."""
     found: dict[str, StoredChunks] = {}
     for layer in layers:
         array = lazy_array_of(scene[layer.quantity])

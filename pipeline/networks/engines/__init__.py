@@ -82,7 +82,7 @@ def predict_with_uncertainty(
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
     """Return the outputs (n, outputs) of inputs (n, inputs), and their standard deviations or None.
 
-    If an output spans decades, its standard deviation is a deviation of log10.
+    If the transform of an output is a logarithm, the standard deviation is that of log10(output).
     """
     engine = get_engine(network, name)
     if isinstance(engine, EnsembleEngine) and network.states_uncertainty:

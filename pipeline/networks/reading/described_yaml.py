@@ -59,9 +59,9 @@ class RangedVariable(DescribedVariable):
         return self
 
     def variable(self, norm: Range) -> Variable:
-        """Return the variable; if names are missing, they are taken from the table of quantities.
+        """Return the variable; missing long and standard names come from the table of quantities.
 
-        This is done only if the units of the variable and of the table are equal.
+        The table is used only if it states the same units as the description.
 
         Args:
             norm: the training range of the transformed quantity.
