@@ -27,7 +27,7 @@ class Gains:
     """Vicarious gains on remote sensing reflectance, one per band."""
 
     mode: str
-    """``open``, ``coastal``, or ``ocsmart`` (open ocean or coast, decided for each pixel)."""
+    """Which gains apply: ``open``, ``coastal``, or ``ocsmart`` (chosen for each pixel)."""
     wavelengths_nm: tuple[float, ...]
     open_ocean: tuple[float, ...]
     coastal: tuple[float, ...]
@@ -78,7 +78,7 @@ class Gains:
 
 
 def gained(values: Any, gains: Gains | None) -> Any:
-    """Return values (n, bands) multiplied by the gains; the values keep their precision."""
+    """Return values (n, bands) multiplied by the gains, in the precision of the values."""
     if gains is None:
         return values
     return (values * gains.factors(values)).astype(values.dtype)

@@ -128,7 +128,7 @@ def _check_parameters(where: str, variable: Variable) -> None:
         found = "missing" if given is None else f"{given[0]:g} and {given[1]:g}"
         raise NetworkError(
             f"{where}: mean and standard deviation are {found}, expected finite numbers "
-            "and a standard deviation above 0. Give both, or another scaling than zscore."
+            "and a standard deviation above 0. Give both numbers, or choose another scaling."
         )
 
 

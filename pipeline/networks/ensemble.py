@@ -1,7 +1,7 @@
 """Ensembles: several networks whose mean and spread are used like the output of one network.
 
-Outputs that span decades (their transform is a logarithm) are averaged as log10, and all other
-outputs as they are. Classifiers are averaged as probabilities.
+Outputs whose transform is a logarithm are averaged as log10, and all other outputs are averaged as
+they are. Classifiers are averaged as probabilities.
 """
 
 import dataclasses

@@ -159,9 +159,9 @@ def check_distinct(sources: Iterable[str | Path], config: RunConfig) -> None:
         other = first.setdefault(target, source)
         if other is not source:
             raise ConfigError(
-                f"{other} and {source} would both get the product {Path(target).name}. Run them "
-                "separately with different output folders, or put the folder into the product name "
-                "(execution.product: '{parent}/{stem}.{name}.nc')."
+                f"the products of {other} and {source} would both be named {Path(target).name}. "
+                "Process the scenes separately with different output folders, or put the folder "
+                "into the product name (execution.product: '{parent}/{stem}.{name}.nc')."
             )
 
 

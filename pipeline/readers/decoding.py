@@ -37,7 +37,7 @@ class Decoder:
     saturated: float | None = None
     """Lowest stored number that counts as saturated; saturated values are kept."""
     factor: float = 1.0
-    """Factor from the file's quantity to the scene's, e.g. 1 / pi from reflectance to Rrs."""
+    """Factor that converts the file's quantity to the scene's quantity, e.g. 1 / pi to get Rrs."""
     states_fill: bool = False
     """Whether the file states its fill value."""
 

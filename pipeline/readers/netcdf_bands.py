@@ -57,8 +57,9 @@ def _quantity(
         return spectrum(entry.quantity, centres, list(layers.values()), **converted)
     if len(found) > 1:
         raise SceneError(
-            f"{', '.join(found)} all match {entry.variables!r}, but {cubes[0]} is 3-D and must be "
-            "the only one. Correct the pattern in reader.options.mapping.spectral.variables."
+            f"{', '.join(found)} all match {entry.variables!r}, but {cubes[0]} is 3-D. If a 3-D "
+            "variable matches, no other variable may match. Correct the pattern in "
+            "reader.options.mapping.spectral.variables."
         )
     (name,) = cubes
     centres = _wavelengths_of_cube(file, name, entry)

@@ -108,7 +108,9 @@ class TiePoints:
 
 
 def geometry_planes(layers: Mapping[str, LazyArray]) -> dict[str, xr.DataArray]:
-    """Return geolocation and angles, given by their names in the scene, as variables of the scene.
+    """Return geolocation and angles as variables of the scene.
+
+    ``layers`` holds the values by their names in the scene.
 
     The azimuths of sensor and sun become ``relative_azimuth``: sensor - 180 - sun, in [-180, 180).
     """

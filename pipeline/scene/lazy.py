@@ -203,7 +203,7 @@ def lazy(
 
 
 def lazy_array_of(variable: xr.Variable | xr.DataArray) -> LazyArray | None:
-    """Return the lazy array of a variable (or part of it) made by ``lazy``; None for others."""
+    """Return the lazy array in a variable that ``lazy`` made; None for other variables."""
     indexable = variable.encoding.get("lazy_array")
     return indexable.array if isinstance(indexable, _Indexable) else None
 

@@ -197,5 +197,5 @@ def _apply(function: Function, *operands: Any) -> Any:
         return function(*operands)
     result = function(*map(np.float64, operands))
     if not np.isfinite(result):
-        raise ConfigError("a part of it, such as 1 / 0, has no finite result")
+        raise ConfigError("a part of the expression, such as 1 / 0, has no finite result")
     return float(result) if isinstance(result, np.floating) else result

@@ -174,8 +174,8 @@ def read_described(path: Path, weights: Path | None = None) -> Network:
 
     Args:
         path: the YAML.
-        weights: the weight file, if the user named it instead of the YAML; then all files that the
-            YAML names are searched for in the folder of the weight file.
+        weights: the weight file, if the user named it instead of the YAML. All files that the YAML
+            names are then searched for in the folder of the weight file.
 
     Raises:
         NetworkError: the YAML is wrong, a named file is missing, or the files do not fit together.

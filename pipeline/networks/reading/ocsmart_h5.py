@@ -2,7 +2,7 @@
 
 A stored kernel has the shape (outputs, inputs), a bias (outputs, 1). OC-SMART's own files do not
 state activations or the meaning of inputs and outputs. ``configs/networks/ocsmart.yaml`` describes
-such files by their names. A file with the attribute ``ocpipe_description`` describes itself.
+OC-SMART's files by their names. A file with the attribute ``ocpipe_description`` describes itself.
 """
 
 import functools

@@ -246,7 +246,7 @@ def named_files(
     """Return the files that a YAML names; refuse files outside ``folder``.
 
     A YAML from another source must not open any other file. Links may lead out of the
-    folder only if ``may_be_links``.
+    folder only if ``may_be_links`` is true.
     """
     files = {name: folder / name for name in names}
     for name, file in files.items():
