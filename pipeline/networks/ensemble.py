@@ -38,7 +38,7 @@ class Calibration:
     floor: tuple[float, ...]
     """Smallest standard deviation of each output."""
     record: Mapping[str, Any] = field(default_factory=dict)
-    """What the fit used, and the share of measurements inside the calibrated intervals."""
+    """Share of measurements in the calibrated intervals, for unseen rows and for test rows."""
 
     def __call__(self, spread: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return standard deviations (n, outputs), in the precision of the spread."""
@@ -233,5 +233,5 @@ def _widest(variables: list[tuple[Variable, ...]]) -> tuple[Variable, ...]:
 
 
 def _said(members: tuple[Network, ...], field_name: str) -> str:
-    """Join the texts of a field in all members; use equal texts once."""
+    """Join the texts of a field in all members, without repeating equal texts."""
     return "; ".join(dict.fromkeys(filter(None, (getattr(m, field_name) for m in members))))

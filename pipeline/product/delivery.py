@@ -30,7 +30,7 @@ class Delivery:
     template: NameTemplate
     config_name: str
     makes_folder: bool = True
-    """Whether to create a missing folder; a batch does not, as the disk may be unmounted."""
+    """Whether to create a missing folder; False in a batch, because the disk may be unmounted."""
     if_exists: IfExists = "overwrite"
     owned: Path | None = None
     """An earlier product of this scene, which may always be replaced."""
@@ -45,7 +45,7 @@ class Delivery:
 
     @classmethod
     def of(cls, config: RunConfig, **how: Any) -> "Delivery":
-        """Return a delivery with the folder and names of a configuration; ``how`` sets the rest."""
+        """Return a delivery with the folder and names of a configuration, and fields ``how``."""
         execution = config.execution
         return cls(execution.output, NameTemplate(execution.product), config.name, **how)
 

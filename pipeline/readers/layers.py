@@ -108,7 +108,7 @@ def cube(
 def plane(name: str, values: LazyArray, attributes: Mapping[str, Any]) -> xr.DataArray:
     """Return a 2-D variable of the scene; a known quantity gets its usual attributes.
 
-    Longitudes up to 360 are brought to [-180, 180].
+    Longitudes up to 360 are converted to [-180, 180].
     """
     known = quantities().get(name)
     if name == "longitude":

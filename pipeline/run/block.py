@@ -98,7 +98,7 @@ def _geolocation_invalid(block: xr.Dataset) -> npt.NDArray[np.bool_]:
 
 
 def _gather(block: xr.Dataset, plan: "Plan", pixels: Pixels) -> Float32:
-    """Return rows (pixels, layers) of chosen pixels: their bands, then space for all outputs.
+    """Return rows (pixels, layers); a row holds a pixel's bands, then space for all outputs.
 
     The values of a layer are contiguous in memory, because the steps work layer by layer.
     """

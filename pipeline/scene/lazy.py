@@ -25,7 +25,7 @@ class StoredChunks:
     """The size of the storage chunks that hold a layer, for estimates of memory."""
 
     name: str
-    """Identifies the array of chunks; layers that share it are read from the same chunks."""
+    """Name of the array of chunks; layers with the same name are read from the same chunks."""
     lines: int
     pixels: int
     nbytes: int
