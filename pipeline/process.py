@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
 """A function that receives the number of finished blocks and the number of all blocks."""
 AnyConfig = str | Path | Mapping[str, Any] | RunConfig
-"""A configuration, its file, the name of a shipped configuration, or plain data."""
+"""A configuration as an object, a mapping, a file, or the name of a shipped one."""
 
 
 def process_scene(source: str | Path, config: AnyConfig, progress: Progress | None = None) -> Path:
@@ -46,7 +46,7 @@ def process_scene(source: str | Path, config: AnyConfig, progress: Progress | No
 
     Args:
         source: the scene file.
-        config: a configuration, its file, the name of a shipped configuration, or plain data.
+        config: a configuration as an object, a mapping, a file, or the name of a shipped one.
         progress: function that is called after each finished block.
 
     Returns:

@@ -57,11 +57,11 @@ def warnings_of(found: Matchups, config: MatchupConfig) -> Iterator[str]:
         )
         if "unknown" in (state, insitu):
             yield (
-                f"{corrections}, so it is unknown whether the two are comparable. State the "
-                "correction of the points with --insitu-brdf or points.brdf_correction"
+                f"{corrections}, so it is unknown whether scene and points are comparable. State "
+                "the correction of the points with --insitu-brdf or points.brdf_correction"
             )
         elif state != insitu:
-            yield f"{corrections}. Correct one of them before you compare reflectances"
+            yield f"{corrections}. Correct the scene or the points before you compare reflectances"
 
 
 def _plural(count: int, what: str) -> str:

@@ -1,4 +1,4 @@
-"""Windows of pixels in a scene: their layers, and which of their pixels are valid."""
+"""Read windows of pixels from a scene, and find which pixels are valid."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -126,7 +126,7 @@ def _bands(scene: xr.Dataset, quantity: str, span: tuple[float, float]) -> tuple
 
 
 def _flags(scene: xr.Dataset, names: Sequence[str]) -> tuple[FlagRule, ...]:
-    """Return the named flags, without the flags that the scene lacks."""
+    """Return the rules of the named flags; a flag that the scene lacks gets no rule."""
     if not names or SOURCE_FLAGS not in scene:
         return ()
     known = SourceFlags.of(scene).named

@@ -27,14 +27,14 @@ class Gains:
     """Vicarious gains on remote sensing reflectance, one per band."""
 
     mode: str
-    """``open``, ``coastal``, or ``ocsmart`` (open ocean or coast, decided for each pixel)."""
+    """Which gains apply: ``open``, ``coastal``, or ``ocsmart`` (chosen for each pixel)."""
     wavelengths_nm: tuple[float, ...]
     open_ocean: tuple[float, ...]
     coastal: tuple[float, ...]
     ratio: float
     """Smallest ratio (largest / smallest Rrs) at which a spectrum counts as open ocean."""
     first_bands: int
-    """The largest Rrs of an open-ocean spectrum is in one of this many first bands."""
+    """How many of the first bands may have the largest Rrs of an open-ocean spectrum."""
 
     def factors(self, rrs: npt.NDArray[np.floating]) -> Float64:
         """Return the gain of every value of ``rrs``, as an array (n, bands)."""
@@ -54,7 +54,7 @@ class Gains:
         return np.asarray((ratio >= self.ratio) & (first >= others))
 
     def near_decision(self, rrs: npt.NDArray[np.floating], margin: float) -> Bool:
-        """Return the rows where a relative change of Rrs by ``margin`` may lead to other gains."""
+        """Return the rows whose gains may change if Rrs changes by the relative ``margin``."""
         if self.mode != "ocsmart" or self.open_ocean == self.coastal:
             return np.zeros(len(rrs), dtype=bool)
         first, others, ratio = self._deciding(rrs)
@@ -64,7 +64,11 @@ class Gains:
         return np.asarray(near_ratio | near_other)
 
     def _deciding(self, rrs: npt.NDArray[np.floating]) -> tuple[Float64, Float64, Float64]:
-        """Return the maximum of the first bands, the maximum of the others, and max / min."""
+        """Return three numbers for each spectrum.
+
+        They are the maximum of the first bands, the maximum of the other bands, and the ratio of
+        the largest to the smallest value.
+        """
         columns = [i for i, nm in enumerate(self.wavelengths_nm) if nm < LONGEST_DECIDING_NM]
         values = np.asarray(rrs, np.float64)[:, columns]
         first = values[:, : self.first_bands].max(axis=1)
@@ -74,7 +78,7 @@ class Gains:
 
 
 def gained(values: Any, gains: Gains | None) -> Any:
-    """Return values (n, bands) multiplied by the gains; the values keep their precision."""
+    """Return values (n, bands) multiplied by the gains, in the precision of the values."""
     if gains is None:
         return values
     return (values * gains.factors(values)).astype(values.dtype)
@@ -83,7 +87,10 @@ def gained(values: Any, gains: Gains | None) -> Any:
 def scope_deviation(
     given: npt.NDArray[np.floating], reconstructed: npt.NDArray[np.floating]
 ) -> Float64:
-    """Return, for each row (n, bands), the mean over bands of |reconstructed / given - 1|."""
+    """Return the mean of |reconstructed / given - 1| over the bands of each row.
+
+    Both arguments have shape (n, bands), and the result has shape (n,).
+    """
     with np.errstate(all="ignore"):
         ratio = np.asarray(reconstructed, np.float64) / np.asarray(given, np.float64)
     return np.asarray(np.abs(ratio - 1).mean(axis=1))

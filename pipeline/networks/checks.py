@@ -106,7 +106,7 @@ def _check_range(where: str, variable: Variable) -> None:
         raise NetworkError(
             f"{where} is [{minimum:g}, {maximum:g}], expected finite numbers with minimum < "
             f"maximum for scaling {variable.scaling_name}. Give range (physical units) or norm "
-            "(transformed), or another scaling."
+            "(transformed), or choose another scaling."
         )
     if variable.transform.needs_non_negative and np.isfinite(minimum) and minimum < 0:
         raise NetworkError(
@@ -128,7 +128,7 @@ def _check_parameters(where: str, variable: Variable) -> None:
         found = "missing" if given is None else f"{given[0]:g} and {given[1]:g}"
         raise NetworkError(
             f"{where}: mean and standard deviation are {found}, expected finite numbers "
-            "and a standard deviation above 0. Give both, or another scaling than zscore."
+            "and a standard deviation above 0. Give both numbers, or choose another scaling."
         )
 
 
@@ -136,12 +136,12 @@ def check_class_names(where: str, quantity: str, classes: Sequence[str]) -> None
     """Refuse class names that are invalid or repeated, and too many classes for a class map.
 
     Args:
-        where: name of the file or configuration that the message states.
+        where: the file or configuration to name in the message.
         quantity: the name of the class map.
         classes: the names of all classes.
 
     Raises:
-        NetworkError: a name has a wrong form or is repeated, or the classes are too many.
+        NetworkError: a name is invalid or repeated, or there are too many classes.
     """
     for name in (quantity, *classes):
         if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) is None:
@@ -177,7 +177,11 @@ def _check_classes(network: Network) -> None:
 
 
 def _check_after(network: Network) -> None:
-    """Check ``after``: with gains, outputs must be Rrs; with a scope check, they must be inputs."""
+    """Check that the outputs fit the steps in ``after``.
+
+    Gains require that all outputs are Rrs. A scope check requires that each output is also an
+    input.
+    """
     if GAINS in network.after and any(
         v.quantity != "Rrs" or v.wavelength_nm is None for v in network.outputs
     ):
@@ -196,7 +200,7 @@ def _check_after(network: Network) -> None:
 
 
 def relative_error(found: npt.NDArray[Any], expected: Array) -> Array:
-    """Return |found - expected| / |expected|, all with shape (n, outputs).
+    """Return |found - expected| / |expected|; each array has shape (n, outputs).
 
     If an expected value is near zero, the divisor is 1/1000 of the largest value of its column.
     """

@@ -1,4 +1,6 @@
-"""The description of a network, the same for every file format: frozen, float64, checked.
+"""The description of a network, which is the same for every file format.
+
+A description is checked and cannot be changed; its numbers are float64.
 
 Inputs and outputs are in physical units. A network transforms each input (log10, cosine of degrees
 ...), scales it linearly (onto [-1, 1], by mean and standard deviation ...), runs dense layers,
@@ -82,7 +84,7 @@ class Network(Retrieval):
 
     @property
     def record(self) -> Mapping[str, str]:
-        """The sizes and activations of the layers, which a product records."""
+        """The entries that a product records: sizes and activations of the layers."""
         activations = ",".join(layer.activation for layer in self.layers)
         return {"layers": self.shape_text, "activations": activations}
 

@@ -1,7 +1,7 @@
 """Ensembles: several networks whose mean and spread are used like the output of one network.
 
-Outputs that span decades (their transform is a logarithm) are averaged as log10, and all other
-outputs as they are. Classifiers are averaged as probabilities.
+Outputs whose transform is a logarithm are averaged as log10, and all other outputs are averaged as
+they are. Classifiers are averaged as probabilities.
 """
 
 import dataclasses
@@ -29,8 +29,8 @@ class Calibration:
     """Calibration that turns the spread of the members into a standard deviation.
 
     The spread misses errors that all members share. The standard deviation (of log10, or in units
-    of the output) is therefore ``sqrt((factor * spread)**2 + floor**2)``, fitted to measurements
-    that the members did not see.
+    of the output) is therefore ``sqrt((factor * spread)**2 + floor**2)``. Factor and floor are
+    fitted to measurements that the members did not see.
     """
 
     factor: tuple[float, ...]
@@ -38,7 +38,7 @@ class Calibration:
     floor: tuple[float, ...]
     """Smallest standard deviation of each output."""
     record: Mapping[str, Any] = field(default_factory=dict)
-    """The measurements used for the fit, and the share of measurements in the intervals."""
+    """Share of measurements in the calibrated intervals, for unseen rows and for test rows."""
 
     def __call__(self, spread: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return standard deviations (n, outputs), in the precision of the spread."""
@@ -144,16 +144,16 @@ class Ensemble(Retrieval):
     ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Return outputs and standard deviations, each with shape (n, outputs).
 
-        The method has the same arguments as :meth:`predict`. If an output spans decades, its
-        standard deviation is a deviation of log10.
+        The method has the same arguments as :meth:`predict`. If the transform of an
+        output is a logarithm, the standard deviation is that of log10(output).
         """
         return self.joined(member.predict(x, engine) for member in self.members)
 
     def joined(self, made: Iterable[npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Return the mean outputs of the members and their standard deviations.
 
-        Standard deviations are calibrated if the ensemble has a calibration. If an output spans
-        decades, its standard deviation is a deviation of log10.
+        Standard deviations are calibrated if the ensemble has a calibration. If the transform of
+        an output is a logarithm, the standard deviation is that of log10(output).
 
         Args:
             made: outputs (n, outputs) of each member in physical units, one member after the other.
@@ -189,7 +189,8 @@ def _check_alike(members: tuple[Network, ...], where: str) -> None:
                 )
     if not set.intersection(*(set(member.sensors) for member in members)):
         raise NetworkError(
-            f"{where}: no sensor is common to its networks, expected one or more. Remove a network."
+            f"{where}: its networks have no sensor in common, expected at least one. "
+            "Remove a network."
         )
 
 
@@ -232,5 +233,5 @@ def _widest(variables: list[tuple[Variable, ...]]) -> tuple[Variable, ...]:
 
 
 def _said(members: tuple[Network, ...], field_name: str) -> str:
-    """Return one text that joins the different texts of a field in the members."""
+    """Join the texts of a field in all members, without repeating equal texts."""
     return "; ".join(dict.fromkeys(filter(None, (getattr(m, field_name) for m in members))))

@@ -17,7 +17,9 @@ STEP = 1e-4
 
 
 def jacobian(retrieval: Retrieval, x: npt.ArrayLike) -> Array:
-    """Return derivatives of outputs (of their log10 if they span decades) with respect to inputs.
+    """Return derivatives of outputs with respect to inputs.
+
+    If the transform of an output is a logarithm, log10(output) is differentiated.
 
     Args:
         retrieval: a network, an ensemble or a published algorithm.

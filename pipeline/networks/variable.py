@@ -78,7 +78,7 @@ class Variable:
 
     @property
     def spans_decades(self) -> bool:
-        """True if the transform is a logarithm; uncertainties are then uncertainties of log10."""
+        """True if the transform is a logarithm; the uncertainty is then that of log10(variable)."""
         return self.transform.ln_per_unit is not None
 
     @property
@@ -132,7 +132,7 @@ def scale_factors(variables: tuple[Variable, ...]) -> tuple[Array, Array]:
 
 
 def scaled(variables: tuple[Variable, ...], physical: Array) -> Array:
-    """Return the scaled values that a network gets for physical values, both (n, variables)."""
+    """Scale physical values for a network; both arrays have shape (n, variables)."""
     centre, width = scale_factors(variables)
     with np.errstate(all="ignore"):
         return (transformed(variables, physical) - centre) / width
@@ -145,7 +145,7 @@ def unscaled(variables: tuple[Variable, ...], signal: Array) -> Array:
 
 
 def in_decades(variables: tuple[Variable, ...], values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a copy of columns (n, variables); variables that span decades are given as log10."""
+    """Return a copy of columns (n, variables), with log10 of variables on a logarithmic scale."""
     return _decades(variables, values, np.log10)
 
 
@@ -165,7 +165,7 @@ def _decades(
 
 
 def in_short(variables: tuple[Variable, ...]) -> str:
-    """Return e.g. ``Rrs 412, 443 nm (sr-1); solar_zenith (degree)``; many bands become a range."""
+    """Return a text such as ``Rrs 412, 443 nm (sr-1)``; many bands are given as a range."""
     parts = []
     for (quantity, units), group in groupby(variables, lambda v: (v.quantity, v.units)):
         bands = [v.wavelength_nm for v in group if v.wavelength_nm is not None]

@@ -30,7 +30,7 @@ class Delivery:
     template: NameTemplate
     config_name: str
     makes_folder: bool = True
-    """Whether to create a missing folder; a batch does not, as the disk may be unmounted."""
+    """Whether to create a missing folder; False in a batch, because the disk may be unmounted."""
     if_exists: IfExists = "overwrite"
     owned: Path | None = None
     """An earlier product of this scene, which may always be replaced."""
@@ -45,7 +45,7 @@ class Delivery:
 
     @classmethod
     def of(cls, config: RunConfig, **how: Any) -> "Delivery":
-        """Return a delivery with the folder and names of a configuration; ``how`` sets the rest."""
+        """Return a delivery with the folder and names of a configuration, and fields ``how``."""
         execution = config.execution
         return cls(execution.output, NameTemplate(execution.product), config.name, **how)
 
@@ -159,9 +159,9 @@ def check_distinct(sources: Iterable[str | Path], config: RunConfig) -> None:
         other = first.setdefault(target, source)
         if other is not source:
             raise ConfigError(
-                f"{other} and {source} would both get the product {Path(target).name}. Run them "
-                "separately with different output folders, or put the folder into the product name "
-                "(execution.product: '{parent}/{stem}.{name}.nc')."
+                f"the products of {other} and {source} would both be named {Path(target).name}. "
+                "Process the scenes separately with different output folders, or put the folder "
+                "into the product name (execution.product: '{parent}/{stem}.{name}.nc')."
             )
 
 

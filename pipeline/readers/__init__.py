@@ -202,7 +202,7 @@ def added_readers() -> dict[str, ReaderType]:
 
 
 def _known() -> Iterator[str]:
-    """Yield the names of all readers, in the order of recognition; other packages come last."""
+    """Yield the names of all readers in the order of recognition; added readers come last."""
     yield from READERS
     yield from (name for name in added_readers() if name not in READERS)
 

@@ -1,8 +1,8 @@
 """Reader of any netCDF (or plain HDF5) file, with a mapping that says what its variables are.
 
-Shipped mappings: ACOLITE, SNAP/C2RCC, POLYMER, PACE and OC-CCI Level-3 mapped
-(``configs/formats/netcdf``). Lines and pixels are the dimensions of latitude and longitude, which
-may be 1-D (a map) or 2-D (a swath); dimensions of size one are dropped.
+``configs/formats/netcdf`` contains mappings for ACOLITE, SNAP/C2RCC and POLYMER, and for
+Level-3 maps of PACE and OC-CCI. Lines and pixels are the dimensions of latitude and longitude,
+which may be 1-D (a map) or 2-D (a swath); dimensions of size one are dropped.
 """
 
 import json
@@ -223,9 +223,9 @@ def _flags(file: FileVariables, flags: FlagVariable | None) -> dict[str, xr.Data
         return {}
     if flags.variable not in file.on_scene:
         raise SceneError(
-            f"no flag variable {flags.variable!r} on lines and pixels; the variables there are "
-            f"{listed(file.on_scene)}. Correct reader.options.mapping.flags, or set it to "
-            "null for a scene without flags."
+            f"no flag variable {flags.variable!r} on lines and pixels. Variables on lines and "
+            f"pixels are {listed(file.on_scene)}. Correct reader.options.mapping.flags, or set it "
+            "to null for a scene without flags."
         )
     variable = file.on_scene[flags.variable]
     described: dict[str, Any] = {}

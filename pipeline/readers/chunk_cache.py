@@ -1,9 +1,9 @@
 """Cache of storage chunks, which stay in memory from the first block that reads them to the last.
 
-A storage chunk is read and decompressed once, by the first thread that asks for it. Another thread
-that needs this chunk first loads its other chunks, then waits. In a run, the cache knows the order
-of the blocks and drops a chunk when the last block that needs it is done. Outside a run, the cache
-keeps the chunks that were used last.
+A storage chunk is read and decompressed once, by the first thread that asks for it. If another
+thread needs this chunk at the same time, it first loads the rest of its chunks, then waits. In a
+run, the cache knows the order of the blocks and drops a chunk when the last block that needs it is
+done. Outside a run, the cache keeps the chunks that were used last.
 """
 
 import threading
@@ -60,7 +60,7 @@ class ChunkCache:
         return self
 
     def fetch(self, chunks: Sequence[Chunk]) -> list[Array]:
-        """Return the arrays of all these chunks; load the chunks that are not in memory."""
+        """Return the arrays of the given chunks; load the chunks that are not in memory."""
         entries = []
         for chunk in chunks:
             with self._lock:

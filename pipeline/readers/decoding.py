@@ -1,9 +1,9 @@
 """Exact decoding of stored numbers to physical values.
 
 If int16 numbers have float32 attributes, xarray and netCDF4 decode in float32. Near zero, NASA's
-offset of 0.05 sr-1 then cancels most digits, and dark bands are up to 64 % wrong. Here, values are
-rounded to float32 only once: ``count * float64(scale_factor) + float64(add_offset)``. Values nearer
-to zero than half a scale factor become zero, because counts cannot resolve them.
+offset of 0.05 sr-1 then cancels most digits, and dark bands are up to 64 % wrong. This module
+rounds values to float32 only once: ``count * float64(scale_factor) + float64(add_offset)``. Values
+nearer to zero than half a scale factor become zero, because counts cannot resolve them.
 """
 
 import functools
@@ -37,7 +37,7 @@ class Decoder:
     saturated: float | None = None
     """Lowest stored number that counts as saturated; saturated values are kept."""
     factor: float = 1.0
-    """Factor from the file's quantity to the scene's, e.g. 1 / pi from reflectance to Rrs."""
+    """Factor that converts the file's quantity to the scene's quantity, e.g. 1 / pi to get Rrs."""
     states_fill: bool = False
     """Whether the file states its fill value."""
 

@@ -93,8 +93,8 @@ def _leads_out(name: bytes, how: str) -> str:
 
 def _second_name(name: bytes) -> str:
     return (
-        f"the group {_shown(name)} has a second name, so a group may contain itself. The file is "
-        "damaged, or not of this format."
+        f"the group {_shown(name)} can be reached under two names. This is refused, because a "
+        "group could then contain itself. The file is damaged, or not of this format."
     )
 
 

@@ -40,7 +40,7 @@ class GeoTiffOptions(ReaderOptions):
 
     quantity: Spectral = "Rrs"
     stored_as: Spectral | None = None
-    """Quantity in the file, if it is not ``quantity``; rho_w is converted by Rrs = rho_w / pi."""
+    """Quantity in the file, if it differs from ``quantity``; rho_w / pi gives Rrs."""
     units: str | None = None
     """Units of the bands; required if the file does not state them."""
     wavelengths: tuple[Wavelength, ...] = ()
@@ -50,7 +50,7 @@ class GeoTiffOptions(ReaderOptions):
     offset: float | None = None
     """Offset (the value of count 0); replaces the offset in the file."""
     nodata: float | None = None
-    """Stored number that means missing; replaces the one that the file states."""
+    """Stored number that marks a missing value; replaces the fill value in the file."""
     sensor: str = ""
     """Name of the sensor in the sensor tables."""
 
@@ -110,8 +110,9 @@ class GeoTiff:
             raise SceneError(
                 f"the bands have {f'units {stated!r}' if stated else 'no units'}, expected "
                 f"{expected!r} for {quantity}. State them as reader: {{format: geotiff, options: "
-                f"{{units: {expected}}}}} for {quantity}, or with {{stored_as: rho_w, units: '1'}} "
-                "for water-leaving reflectance, which is multiplied by 1/pi to get Rrs."
+                f"{{units: {expected}}}}}. If the bands are water-leaving reflectance, use the "
+                "options {stored_as: rho_w, units: '1'}; the bands are then multiplied by 1/pi to "
+                "get Rrs."
             )
 
     def _decoder(self, facts: "_RasterFacts", band: int, dtype: np.dtype[Any]) -> Decoder:

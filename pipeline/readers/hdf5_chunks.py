@@ -1,7 +1,7 @@
 """Storage chunks of HDF5 files, decompressed outside the lock of the HDF5 library.
 
-HDF5 does everything under one lock, including decompression, so a second thread gains nothing. Here
-only the compressed bytes are fetched under that lock. This module takes h5py's own lock, because
+HDF5 does everything under one lock, including decompression, so a second thread gains nothing. This
+module fetches only the compressed bytes under that lock. It takes h5py's own lock, because
 h5py below 3.16 reads direct chunks without it. The calling thread inflates and unshuffles the
 bytes. Chunks with any other filter are read by the HDF5 library. libdeflate inflates zlib streams
 faster than all other libraries that were measured (twice as fast as ISA-L); imagecodecs is the
@@ -71,8 +71,8 @@ class Hdf5Chunks:
     def _compressed(self, offsets: tuple[int, ...]) -> tuple[int, bytes] | None:
         """Return the filter mask and the bytes of a chunk; None if the HDF5 library must read it.
 
-        HDF5 must read a chunk that was never written. HDF5 must also read a chunk at the array's
-        edge that may be stored unfiltered, because the mask does not show this.
+        HDF5 must read a chunk that was never written. At the edge of the array, a chunk may be
+        stored unfiltered, and the mask does not show this; HDF5 must read such a chunk, too.
         """
         ends = (start + size for start, size in zip(offsets, self.chunk, strict=True))
         is_edge = any(end > size for end, size in zip(ends, self.shape, strict=True))

@@ -68,7 +68,10 @@ def spectrum(
     layers: Sequence[DecodedLayer],
     **attributes: Any,
 ) -> dict[str, xr.DataArray]:
-    """Return a spectral quantity and its state, from one layer (y, x) per band, in any order."""
+    """Return a spectral quantity and its state, made from one layer (y, x) per band.
+
+    The bands may be given in any order of wavelength.
+    """
     shapes = {layer.values.shape for layer in layers}
     if len(shapes) > 1:
         listed = ", ".join(map(str, sorted(shapes)))
@@ -105,7 +108,7 @@ def cube(
 def plane(name: str, values: LazyArray, attributes: Mapping[str, Any]) -> xr.DataArray:
     """Return a 2-D variable of the scene; a known quantity gets its usual attributes.
 
-    Longitudes up to 360 are brought to [-180, 180].
+    Longitudes up to 360 are converted to [-180, 180].
     """
     known = quantities().get(name)
     if name == "longitude":

@@ -64,7 +64,7 @@ class SpectralVariables(Strict):
     """Regular expression for the variables' names. The group in it matches the wavelength, unless
     another key states the wavelength. A pattern may also match a single 3-D variable."""
     stored_as: Spectral | None = None
-    """Quantity in the file, if it is not ``quantity``; rho_w is converted by Rrs = rho_w / pi."""
+    """Quantity in the file, if it differs from ``quantity``; rho_w / pi gives Rrs."""
     units: str | None = None
     """Units of the variables, if the units in the file are missing or wrong."""
     wavelength_attribute: str | None = None
@@ -129,7 +129,7 @@ class FileMapping(Strict):
     """Name in the scene -> variable, for angles and other inputs of networks or expressions."""
     flags: FlagVariable | None = None
     missing: tuple[float, ...] = ()
-    """Stored numbers that mean missing in spectral variables, in addition to fill values."""
+    """Stored numbers that mark missing spectral values, in addition to the fill values."""
     valid_range: tuple[float, float] | None = None
     """Lowest and highest valid stored number of spectral variables; overrides the file."""
     sensor: SensorName | None = None

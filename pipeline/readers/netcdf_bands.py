@@ -1,4 +1,4 @@
-"""The spectral quantities of a netCDF file, by its mapping."""
+"""Read the spectral quantities of a netCDF file as its mapping describes them."""
 
 import math
 import re
@@ -36,9 +36,9 @@ def bands_of(file: FileVariables, mapping: FileMapping) -> dict[str, xr.DataArra
     if not bands:
         wanted = " or ".join(entry.variables for entry in mapping.spectral)
         raise SceneError(
-            f"no variable matches {wanted} on the lines and pixels of {mapping.latitude}; the "
-            f"variables there are {listed(file.on_scene)}. Correct reader.options, or choose "
-            "another product."
+            f"no variable matches {wanted} on the lines and pixels of {mapping.latitude}. "
+            f"Variables on lines and pixels are {listed(file.on_scene)}. Correct reader.options, "
+            "or choose another product."
         )
     return bands
 
@@ -57,8 +57,9 @@ def _quantity(
         return spectrum(entry.quantity, centres, list(layers.values()), **converted)
     if len(found) > 1:
         raise SceneError(
-            f"{', '.join(found)} all match {entry.variables!r}, but {cubes[0]} is 3-D and must be "
-            "the only one. Correct the pattern in reader.options.mapping.spectral.variables."
+            f"{', '.join(found)} all match {entry.variables!r}, but {cubes[0]} is 3-D. If a 3-D "
+            "variable matches, no other variable may match. Correct the pattern in "
+            "reader.options.mapping.spectral.variables."
         )
     (name,) = cubes
     centres = _wavelengths_of_cube(file, name, entry)
@@ -111,8 +112,8 @@ def _wavelength(
     if not wavelength > 0:
         raise SceneError(
             f"the wavelength of {name} is unknown. State it as reader.options.wavelengths: "
-            f"{{{name}: ...}}, or set in mapping.spectral either wavelength_attribute, or "
-            "wavelength_variable, or a pattern with a group for the wavelength."
+            f"{{{name}: ...}}. Other ways are mapping.spectral.wavelength_attribute, "
+            "mapping.spectral.wavelength_variable, and a pattern with a group for the wavelength."
         )
     return wavelength
 

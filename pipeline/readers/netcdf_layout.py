@@ -87,7 +87,7 @@ def _dims(variable: xr.Variable) -> str:
 
 
 def without_single(variable: xr.Variable) -> xr.Variable:
-    """Drop dimensions of size one, but keep at least two: a scene may be one pixel wide."""
+    """Drop dimensions of size one, but keep two dimensions: a scene may be one pixel wide."""
     spare = [dim for dim, size in variable.sizes.items() if size == 1]
     while spare and variable.ndim > 2:
         variable = variable.isel({spare.pop(0): 0})

@@ -178,7 +178,7 @@ def _is_in_percent(variable: xr.DataArray) -> bool:
 
 
 def _everywhere(file: xr.Dataset, name: str, shape: tuple[int, int], *, wraps: bool) -> LazyArray:
-    """Interpolate a variable from tie points, whose intervals the file states, to every pixel."""
+    """Interpolate a variable to every pixel; the file states the intervals of its tie points."""
     ties = chunked(file[name].variable)
     interval = (
         float(file.attrs.get("al_subsampling_factor", 1)),

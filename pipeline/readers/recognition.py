@@ -13,7 +13,7 @@ from pipeline.readers.mapping import Recognition, presets
 
 
 def fitting_presets(path: Path) -> list[str]:
-    """Return the presets that a file fits; of several, only those with the most conditions."""
+    """Return the presets that a file fits; if several fit, those with the most conditions."""
     attributes, variables = _content(path)
     fits: dict[str, int] = {}
     for name, data in presets().items():

@@ -1,8 +1,8 @@
 """GCOM-C/SGLI Level-2 water-leaving radiance (NWLR), HDF5, at 250 m and 1 km.
 
 ``Image_data/NWLR_380`` ... hold counts with two linear scales: ``Slope`` and ``Offset`` give
-radiance, ``Rrs_slope`` and ``Rrs_offset`` give remote sensing reflectance, which is read here.
-Geolocation and angles are on tie points in ``Geometry_data``.
+radiance, and ``Rrs_slope`` and ``Rrs_offset`` give remote sensing reflectance. The reader returns
+the reflectance. Geolocation and angles are on tie points in ``Geometry_data``.
 """
 
 import functools
@@ -135,7 +135,10 @@ def _described_bits(attributes: Mapping[str, Any]) -> dict[int, str]:
 
 
 def _flag_name(text: str) -> str:
-    """Return ``LAND`` for ``land pixel`` and for ``LAND (mask)``; join other words by ``_``."""
+    """Return a flag name; ``land pixel`` and ``LAND (mask)`` give ``LAND``.
+
+    In all other texts, the words are joined by ``_``.
+    """
     known = _qa_table()["texts"].get(text)
     if known:
         return str(known)

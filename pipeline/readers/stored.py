@@ -100,7 +100,10 @@ class Stored:
         return self._ordered(whole, shape).astype(self.dtype, copy=False)
 
     def _ordered(self, piece: Array, size: tuple[int, ...]) -> Array:
-        """Reorder the axes of a chunk or of the whole array; ``size`` is the full size."""
+        """Put the axes of a chunk or of the whole array in the order of the dimensions.
+
+        ``size`` is the shape of a full chunk or of the whole array.
+        """
         others = [axis for axis in range(piece.ndim) if axis not in self.axes]
         ordered = piece.transpose((*others, *self.axes))
         for axis in others:
@@ -131,7 +134,7 @@ class Stored:
     def _pieces(
         self, region: Region
     ) -> Iterator[tuple[Chunk, tuple[Index, ...], tuple[Index, ...]]]:
-        """Yield each chunk that overlaps a region, with the place of the overlap in both."""
+        """Yield each chunk that overlaps a region, and the overlap's place in chunk and region."""
         along = [
             list(_met(index, self.chunks.shape[axis], self.chunks.chunk[axis]))
             for index, axis in zip(region, self.axes, strict=True)
@@ -151,7 +154,7 @@ class Stored:
         )
 
     def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:
-        """Yield the size of the storage chunks, once for each chunk along the bands."""
+        """Yield the storage chunks that hold some bands, for estimates of memory."""
         lines, pixels = (self.chunks.chunk[axis] for axis in self.axes[-2:])
         if self.ndim == 3:
             places = sorted({band // self.chunks.chunk[self.axes[0]] for band in bands})
@@ -173,7 +176,12 @@ def _loaded(chunks: ChunkedArray, offsets: tuple[int, ...]) -> Array:
 
 
 def _met(index: Index, size: int, chunk: int) -> Iterator[tuple[int, Index, Index]]:
-    """Yield the start, the part in the chunk and the part in the region of each chunk to read."""
+    """Yield, along one axis, each chunk to read.
+
+    Yields:
+        The start of the chunk, the wanted part of the chunk, and the place of this part in the
+        region.
+    """
     if isinstance(index, slice):
         start, stop, _ = index.indices(size)
         for first in range(start // chunk * chunk, stop, chunk):

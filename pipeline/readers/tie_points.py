@@ -108,7 +108,9 @@ class TiePoints:
 
 
 def geometry_planes(layers: Mapping[str, LazyArray]) -> dict[str, xr.DataArray]:
-    """Return geolocation and angles, given by their names in the scene, as variables of the scene.
+    """Return geolocation and angles as variables of the scene.
+
+    ``layers`` holds the values by their names in the scene.
 
     The azimuths of sensor and sun become ``relative_azimuth``: sensor - 180 - sun, in [-180, 180).
     """
@@ -137,7 +139,10 @@ class _Once:
 
 
 def _cells(ties: Float64, positions: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], Float64]:
-    """Return the cell of each position, and its place there (0 to 1; more after the last cell)."""
+    """Return the cell of each position, and the position within the cell.
+
+    A position within a cell is between 0 and 1; after the last cell, it is larger than 1.
+    """
     cell = np.clip(np.searchsorted(ties, positions, side="right") - 1, 0, max(ties.size - 2, 0))
     if ties.size == 1:
         return cell, np.zeros(positions.size)

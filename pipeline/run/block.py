@@ -42,8 +42,8 @@ def process_block(block: xr.Dataset, plan: "Plan") -> xr.Dataset:
         plan: the plan of the run.
 
     Returns:
-        Variables on (y, x): ``quality_flags`` and, for each step, values (float32 with NaN where
-        nothing was computed, or a class map), uncertainties if there are any, and flags. The
+        Variables on (y, x): ``quality_flags``, and the values, uncertainties (if any) and flags of
+        each step. Values are float32, with NaN where nothing was computed, or a class map. The
         attributes of a step's flags hold the number of computed pixels (``COMPUTED``) and, for each
         input, the number of these pixels with this input out of range (``INPUTS_OUTSIDE``).
     """
@@ -98,7 +98,7 @@ def _geolocation_invalid(block: xr.Dataset) -> npt.NDArray[np.bool_]:
 
 
 def _gather(block: xr.Dataset, plan: "Plan", pixels: Pixels) -> Float32:
-    """Return rows (pixels, layers) of chosen pixels: their bands, then space for all outputs.
+    """Return rows (pixels, layers); a row holds a pixel's bands, then space for all outputs.
 
     The values of a layer are contiguous in memory, because the steps work layer by layer.
     """

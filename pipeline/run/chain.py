@@ -131,8 +131,9 @@ class _Chain:
         quantity, nm = variable.quantity, variable.wavelength_nm
         if (nm is not None) != (quantity in SPECTRAL):
             raise NetworkError(
-                f"input {variable.name} is described with wavelength {nm}, expected a wavelength "
-                f"for {', '.join(SPECTRAL)}, and None for other inputs. Correct the description."
+                f"input {variable.name} has {nm} as wavelength. Inputs "
+                f"{', '.join(SPECTRAL)} must have a wavelength, and other inputs must not. Correct "
+                "the description."
             )
         if nm is None:
             if quantity not in self.scene:

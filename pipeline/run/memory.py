@@ -39,7 +39,7 @@ class Work:
 
 
 def choose_work(estimate: Callable[[int, int], int], threads: int, limit: int) -> Work | None:
-    """Choose as many threads, then as many pixels at once, as fit into a limit (bytes).
+    """Choose the largest number of threads, then of pixels at once, within a limit (bytes).
 
     The result is None if even one thread with the fewest pixels exceeds the limit.
     """
@@ -127,7 +127,7 @@ class MemoryEstimate:
             return f"Blocks of {lines} x {pixels} have many variables."
         chunks = max(self.storage, key=lambda chunks: chunks.nbytes)
         return (
-            f"{in_words(inputs)} of it are storage chunks of {chunks.lines} lines x "
-            f"{chunks.pixels} pixels, which stay in memory until all blocks that need them are "
-            "done."
+            f"Storage chunks of {chunks.lines} lines x {chunks.pixels} pixels take "
+            f"{in_words(inputs)} of this memory; they stay in memory until all blocks that need "
+            "them are done."
         )

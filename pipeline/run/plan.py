@@ -260,7 +260,7 @@ def _layers(
 def _storage(
     scene: xr.Dataset, layers: Sequence[Band], rules: Sequence[MaskRule], extent: Extent
 ) -> tuple[StoredChunks, ...]:
-    """Return the storage chunks of layers; for a grown mask, of the layers that its rule uses."""
+    """Return the storage chunks of layers; a grown mask counts as the layers that its rule uses."""
     grown = {Band(rule.layer): rule.rule.needs for rule in rules if isinstance(rule, Dilated)}
     read = [source for layer in layers for source in grown.get(layer, (layer,))]
     if extent.places is not None:
@@ -279,8 +279,8 @@ def _load(
         network = load_retrieval(path)
     if sensor not in network.sensors and not choice.allow_other_sensor:
         raise NetworkError(
-            f"network {network.file_name} was trained for {', '.join(network.sensors)}, the scene "
-            f"is from {sensor or 'an unknown sensor'}. Choose a network for this sensor, set "
+            f"network {network.file_name} was trained for {', '.join(network.sensors)}, but the "
+            f"scene is from {sensor or 'an unknown sensor'}. Choose a network for this sensor, set "
             "science.sensor if the scene is mislabelled, or set allow_other_sensor: true for this "
             "network."
         )

@@ -30,7 +30,7 @@ _NORMAL = NormalDist()
 def propagate(
     uncertainty: InputUncertainty, steps: Steps, rows: Float32, deviations: Float32
 ) -> dict[str, Float32]:
-    """Return the standard deviations of outputs (of log10 for outputs that span decades).
+    """Return standard deviations of outputs, or of log10(output) if the transform is a logarithm.
 
     Args:
         uncertainty: the uncertain inputs and the method.
@@ -96,10 +96,10 @@ def sigma_points(factor: Float64) -> Iterator[Float64]:
 
 
 def moved_value(value: Float32, deviation: Float32, z: float, is_positive: bool) -> Float32:
-    """Return values moved by z standard deviations; each is a quantile of a distribution.
+    """Return values moved by z standard deviations.
 
-    The distribution is normal. For positive quantities, the distribution is cut off at zero, so
-    that no point is below zero.
+    A moved value is a quantile of a normal distribution. For positive quantities, the distribution
+    is cut off at zero, so that no moved value is below zero.
     """
     if not is_positive:
         return value + np.float32(z) * deviation

@@ -36,7 +36,7 @@ def range_flags(retrieval: Retrieval, inputs_outside: Bool, y: Floats) -> npt.ND
 
 
 def outside_range(variables: tuple[Variable, ...], physical: Floats) -> Bool:
-    """Return for each value (n, variables) whether it is outside its training range."""
+    """Return whether values are outside their training ranges, with shape (n, variables)."""
     return _outside_limits(variables, transformed(variables, physical.astype(np.float64)))
 
 

@@ -45,8 +45,8 @@ class Retrieved(NamedTuple):
     outside: npt.NDArray[np.int64]
     """For each input, the number of computed pixels where the input is out of range."""
     deviation: Float32 | None
-    """Standard deviations (n, outputs) that the network states itself (of log10 for outputs that
-    span decades)."""
+    """Standard deviations (n, outputs) that the network states itself. If the transform of an
+    output is a logarithm, the standard deviation is that of log10(output)."""
 
 
 def retrieve(step: RetrievalStep, rows: Float32, steps: Sequence[RetrievalStep] = ()) -> Retrieved:
@@ -149,7 +149,7 @@ class StepOnRows:
         return np.flatnonzero(~inside)
 
     def _decide(self, computed: Rows, x: Float32, y: Floats) -> tuple[Flags, npt.NDArray[np.int64]]:
-        """Return the range flags of rows and, for each input, the number of rows out of range.
+        """Return the range flags of rows, and for each input the number of rows out of its range.
 
         ``y`` is changed in place: gains are applied, and where rounding could change the class,
         the float64 reference chooses the class.

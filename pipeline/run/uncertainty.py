@@ -38,7 +38,7 @@ class UncertainInput:
     constant: float
     """Standard deviation in units of the quantity."""
     is_positive: bool
-    """Whether a network takes the input's logarithm or root, so that no point may be negative."""
+    """Whether a network takes the input's logarithm or root; then sigma points are not negative."""
 
     def deviation(self, block: xr.Dataset, pixels: Pixels) -> Float32:
         """Return the standard deviation at some pixels of a block, with shape (pixels,)."""
@@ -85,7 +85,10 @@ class InputUncertainty:
         return np.stack([each.deviation(block, pixels) for each in self.inputs])
 
     def reached(self, steps: Sequence[RetrievalStep]) -> tuple[RetrievalStep, ...]:
-        """Return steps with uncertain inputs (of scene or earlier steps), except classifiers."""
+        """Return the steps, except classifiers, that have uncertain inputs.
+
+        An input is also uncertain if an earlier step computes it from uncertain inputs.
+        """
         uncertain = {each.column for each in self.inputs}
         found = []
         for step in steps:

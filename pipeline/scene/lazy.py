@@ -25,7 +25,7 @@ class StoredChunks:
     """The size of the storage chunks that hold a layer, for estimates of memory."""
 
     name: str
-    """Identifies the array of chunks; layers that share it are read from the same chunks."""
+    """Name of the array of chunks; layers with the same name are read from the same chunks."""
     lines: int
     pixels: int
     nbytes: int
@@ -149,7 +149,7 @@ class _Indexable(BackendArray):
         self.array, self.shape, self.dtype = array, array.shape, array.dtype
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "_Indexable":
-        """Return this object itself: an open file cannot be copied, and nothing changes it."""
+        """Return this object itself: it never changes, and an open file cannot be copied."""
         return self
 
     def __dask_tokenize__(self) -> tuple[str, int]:
@@ -203,7 +203,7 @@ def lazy(
 
 
 def lazy_array_of(variable: xr.Variable | xr.DataArray) -> LazyArray | None:
-    """Return the lazy array of a variable (or part of it) made by ``lazy``; None for others."""
+    """Return the lazy array in a variable that ``lazy`` made; None for other variables."""
     indexable = variable.encoding.get("lazy_array")
     return indexable.array if isinstance(indexable, _Indexable) else None
 
@@ -213,7 +213,7 @@ def strips(dataset: xr.Dataset, numbers: int = 4_000_000) -> Iterator[tuple[slic
 
     Args:
         dataset: the variables.
-        numbers: approximate limit of values in memory, counted over all variables.
+        numbers: approximate largest number of values in memory, all variables together.
     """
     per_line = sum(variable.size for variable in dataset.values()) // max(dataset.sizes["y"], 1)
     lines = max(1, numbers // max(per_line, 1))

@@ -143,7 +143,7 @@ def nearest_band(
 
 
 def storage_of(scene: xr.Dataset, layers: Iterable[Band]) -> list[StoredChunks]:
-    """Return the arrays of storage chunks that hold layers of a lazy scene, each array once."""
+    """Return the storage chunks of layers; layers stored in the same chunks count once."""
     found: dict[str, StoredChunks] = {}
     for layer in layers:
         array = lazy_array_of(scene[layer.quantity])
@@ -234,8 +234,8 @@ def with_constants(scene: xr.Dataset, constants: Mapping[str, float]) -> xr.Data
             is_there = name in scene
             reason = "the scene has it already" if is_there else "it is not a known 2-D quantity"
             raise SceneError(
-                f"science.constants sets {name}, but {reason}. Remove it; constants are for inputs "
-                "of a network that the scene lacks, such as relative_humidity."
+                f"science.constants sets {name}, but {reason}. Remove it; constants are for "
+                "network inputs that the scene lacks, such as relative_humidity."
             )
         # A broadcast view: one number in memory, whatever the size of the scene.
         values = np.broadcast_to(np.float32(value), (scene.sizes["y"], scene.sizes["x"]))

@@ -1,4 +1,4 @@
-"""The window of a scene that is processed: a rectangle of its lines and pixels."""
+"""Find the window to process: a rectangle of lines and pixels of a scene."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

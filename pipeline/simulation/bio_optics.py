@@ -88,7 +88,7 @@ class Optics:
 
 
 def mean_water(chlorophyll: Array | float) -> Water:
-    """Return water of the open ocean, with published mean values for a chlorophyll in mg m-3."""
+    """Return water of the open ocean: published mean values for chlorophyll in mg m-3."""
     chl = np.asarray(chlorophyll, dtype=np.float64)
     aph_443 = absorption.phytoplankton_443(chl)
     return Water(

@@ -75,7 +75,7 @@ def pyarrow_for(path: Path) -> Any:
     except ImportError:
         raise table_error(
             path.name,
-            "Parquet and Feather files need pyarrow, which is not installed here. Run "
+            "Parquet and Feather files need pyarrow, which is not installed. Run "
             "'pip install pyarrow', or use CSV or netCDF (.csv, .nc)",
         ) from None
 

@@ -107,7 +107,7 @@ def typed(cells: Sequence[str], missing: Sequence[float]) -> Column:
 
 
 def without(values: Column, missing: Sequence[float]) -> Column:
-    """Return numbers, with NaN in place of the numbers that mean missing."""
+    """Return numbers, with NaN in place of the numbers that mark missing values."""
     if not missing or values.dtype.kind != "f":
         return values
     return np.where(np.isin(values, list(missing)), np.nan, values)

@@ -65,7 +65,7 @@ class Grammar:
     arithmetic: Mapping[type[ast.operator], Function]
     functions: Mapping[str, np.ufunc]
     of_columns: bool = False
-    """Whether text, ``in`` and ``& | ~`` may occur, and conditions count as numbers 0 and 1."""
+    """True for columns: text, ``in`` and ``& | ~`` are allowed, and conditions count as 0 or 1."""
 
 
 PIXELS = Grammar(
@@ -189,10 +189,13 @@ def _expect(kind: str, value: Any) -> Any:
 
 
 def _apply(function: Function, *operands: Any) -> Any:
-    """Apply a function; plain numbers become float64, because Python's own may fail or hang."""
+    """Apply a function to arrays or numbers.
+
+    Plain numbers become float64, because calculations with Python's numbers may fail or hang.
+    """
     if any(isinstance(operand, np.ndarray) for operand in operands):
         return function(*operands)
     result = function(*map(np.float64, operands))
     if not np.isfinite(result):
-        raise ConfigError("a part of it, such as 1 / 0, has no finite result")
+        raise ConfigError("a part of the expression, such as 1 / 0, has no finite result")
     return float(result) if isinstance(result, np.floating) else result

@@ -100,7 +100,7 @@ class Expression:
 
 
 def _without_quotes(text: str) -> tuple[str, dict[str, str]]:
-    """Return the text as Python code, and the column of each new name in it.
+    """Return the text as Python code, and the column that each new name stands for.
 
     Names in backticks are replaced by plain names; ``&`` and ``|`` become ``and`` and ``or``.
     """
@@ -147,7 +147,10 @@ def parse_over(columns: Mapping[str, Column], text: str) -> Expression:
 
 
 def near(name: str, known: Sequence[str]) -> str:
-    """Return a hint such as ``; did you mean chl_a, chl?``: similar names, or the first names."""
+    """Return a hint with similar names, such as ``; did you mean chl_a, chl?``.
+
+    If no name is similar, the hint lists the first names.
+    """
     by_lower = {column.lower(): column for column in known}
     close = difflib.get_close_matches(name.lower(), list(by_lower), n=NEAR)
     if close:

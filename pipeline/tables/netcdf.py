@@ -96,8 +96,8 @@ def _sample_dimension(name: str, variables: Mapping[str, Any], bands: set[str]) 
         raise table_error(
             name,
             f"{len(found)} dimensions may be the samples ({', '.join(sorted(found))}), expected "
-            "one. Name this one under samples.sample_dimension. A dimension counts as wavelengths "
-            "if a variable with the same name holds them in nm",
+            "one. Name the right one under samples.sample_dimension. A dimension counts as "
+            "wavelengths if a variable with the same name holds them in nm",
         )
     return str(found.pop())
 

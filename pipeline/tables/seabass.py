@@ -149,7 +149,7 @@ def _without_limits(
 def _constants(
     header: Mapping[str, str], columns: Mapping[str, Column], rows: int
 ) -> dict[str, Column]:
-    """Return columns for header entries that hold for all rows, if the table lacks the columns."""
+    """Turn header entries into constant columns, unless the table has these columns."""
     texts = {key: header[key] for key in _CONSTANT_TEXTS if header.get(key)}
     constants: dict[str, Column] = {key: np.full(rows, text) for key, text in texts.items()}
     for name, keys in _CONSTANT_NUMBERS.items():

@@ -24,7 +24,9 @@ _NAMED_UNITS = re.compile(r"([^\s,;]+) \[([^\]]*)\]")
 
 
 def read_text(path: Path, missing: Sequence[float] = (), delimiter: str | None = None) -> Table:
-    """Return the table in a text file (gzipped or not), with commas, tabs, semicolons or blanks.
+    """Return the table in a text file, which may be gzipped.
+
+    Commas, tabs, semicolons or blanks separate the cells.
 
     Args:
         path: the file.

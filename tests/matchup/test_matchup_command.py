@@ -176,7 +176,7 @@ def test_what_is_said_of_brdf(tmp_path):
     made = points, path, "-o", tmp_path / "m.csv"
     assert "is f/Q in the scene and unknown in the in-situ data" in call("matchup", *made).output
     said = call("matchup", *made, "--insitu-brdf", "none").output
-    assert "in the scene and none in the in-situ data. Correct one of them" in said
+    assert "in the scene and none in the in-situ data. Correct the scene or the points" in said
     assert "BRDF" not in call("matchup", *made, "--insitu-brdf", "f/Q").output
     read = read_table(tmp_path / "m.csv")
     assert read.labels("brdf_correction").tolist() == ["f/Q"]

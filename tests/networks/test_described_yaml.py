@@ -366,7 +366,7 @@ def test_a_description_of_something_else_does_not_count(tmp_path):
     """A YAML beside it must name the file; the message says that it does not."""
     weights = keras_model(tmp_path / "net.keras")
     write_for(weights, {"weights": "other.keras"})
-    assert "net.yaml exists, but its weights are not net.keras" in refused(weights)
+    assert "net.yaml exists, but it does not describe net.keras" in refused(weights)
 
 
 def test_a_broken_description_beside_a_keras_file_is_named(tmp_path):

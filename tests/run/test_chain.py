@@ -507,7 +507,7 @@ REFUSED = {
     "two sensors": (
         [choice("rrs"), {"name": "aph", "file": "MODIS-Aqua_aphNN.h5"}],
         NetworkError,
-        "MODIS-Aqua_aphNN.h5 was trained for MODIS-Aqua, the scene is from SGLI",
+        "MODIS-Aqua_aphNN.h5 was trained for MODIS-Aqua, but the scene is from SGLI",
     ),
     "two sensors, allowed": (
         [

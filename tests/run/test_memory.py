@@ -73,7 +73,7 @@ def test_chunks_as_wide_as_the_scene_are_named(tmp_path):
     """Where the input is what does not fit, the message says so."""
     counts = {nm: counts_of(np.full((512, 12000), 0.004)) for nm in BANDS}
     scene = write_obpg_l2(tmp_path / "s.nc", counts, chunk=(512, 12000))
-    with pytest.raises(SceneError, match="storage chunks of 512 lines x 12000 pixels"):
+    with pytest.raises(SceneError, match="Storage chunks of 512 lines x 12000 pixels"):
         plan_scene(scene, settings(tmp_path, "90MB"))
 
 

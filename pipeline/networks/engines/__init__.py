@@ -80,9 +80,10 @@ def get_engine(network: Retrieval, name: str = "auto") -> Engine:
 def predict_with_uncertainty(
     network: Retrieval, name: str, x: npt.NDArray[Any]
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
-    """Return the outputs (n, outputs) of inputs (n, inputs), and their standard deviations or None.
+    """Return outputs and standard deviations, both with shape (n, outputs).
 
-    If an output spans decades, its standard deviation is a deviation of log10.
+    The standard deviations are None if the network does not state them.
+    If the transform of an output is a logarithm, the standard deviation is that of log10(output).
     """
     engine = get_engine(network, name)
     if isinstance(engine, EnsembleEngine) and network.states_uncertainty:

@@ -38,5 +38,5 @@ class EnsembleEngine:
 
 
 def _stacked(parts: tuple[npt.NDArray[Any], ...]) -> npt.NDArray[Any]:
-    """Join the rows of all arrays; each column is contiguous in memory, as engines return it."""
+    """Join the rows of all arrays; each column of the result is contiguous in memory."""
     return np.concatenate([part.T for part in parts], axis=1).T

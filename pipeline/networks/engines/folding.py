@@ -18,7 +18,7 @@ from pipeline.networks.variable import Array, Variable, scale_factors
 
 @dataclass(frozen=True)
 class Folded:
-    """A network with folded scaling: functions of inputs, dense layers, functions of outputs."""
+    """A network whose layers include the scaling; functions transform its inputs and outputs."""
 
     input_functions: tuple[GraphFunction, ...]
     layers: tuple[Layer, ...]

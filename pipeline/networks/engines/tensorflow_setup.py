@@ -34,7 +34,7 @@ def tensorflow() -> Any:
 
 @contextlib.contextmanager
 def _native_stderr_to_log() -> Iterator[None]:
-    """Send the text that C++ code writes to stderr to the debug log instead.
+    """Redirect stderr to the debug log, because C++ code writes its messages to stderr.
 
     TF_CPP_MIN_LOG_LEVEL does not silence TensorFlow 2.19 and later (tensorflow issue 100442).
     """

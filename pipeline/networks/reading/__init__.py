@@ -24,14 +24,18 @@ class Format:
     """A format of network files."""
 
     recognises: Callable[[Path], bool]
-    """Function that judges from the content of a file, even a broken one, if it has this format."""
+    """Function that tells from a file's content if it has this format; the file may be broken."""
     read: Callable[[Path], Network]
     looks_like: str
     """A few words for messages about what a file of this format contains."""
 
 
 def _ocsmart(path: Path) -> Network:
-    """Read a file in OC-SMART's layout, described by its attribute, else by a YAML or its name."""
+    """Read a file in OC-SMART's layout.
+
+    The description is the attribute in the file. If this is missing, a YAML file describes the
+    network, or else the name of the file does.
+    """
     beside = None if describes_itself(path) else description_of(path)
     if beside is not None:
         return read_described(beside, path)
@@ -51,7 +55,7 @@ FORMATS: dict[str, Format] = {
         is_ocsmart, _ocsmart, "HDF5 with Layers, Norm_in, Norm_out, Weights/LayerK and Bias/LayerK"
     ),
     "keras": Format(is_keras, _keras, "a model that model.save wrote"),
-    "yaml": Format(is_described, read_described, "a description of one of these, or of CSV tables"),
+    "yaml": Format(is_described, read_described, "a description of a weight file or of CSV tables"),
 }
 
 
@@ -100,11 +104,11 @@ def is_network(path: Path) -> bool:
 
 
 def _undescribed(path: Path, layers: tuple[Layer, ...]) -> str:
-    """Return the message for a Keras model without a description, with a draft of a description."""
+    """Return the message for a Keras model without a description; it contains a draft of one."""
     sizes = [layers[0].kernel.shape[0], *(layer.bias.size for layer in layers)] if layers else [0]
     activations = ", ".join(layer.activation for layer in layers)
     other = path.with_suffix(".yaml")
-    unused = f" ({other.name} exists, but its weights are not {path.name})"
+    unused = f" ({other.name} exists, but it does not describe {path.name})"
     variable = "wavelength_nm: 443, units: sr-1, transform: none, scaling: none}"
     return (
         f"{path.name}: a Keras model {'-'.join(map(str, sizes))} ({activations}), but no file says "

@@ -1,4 +1,4 @@
-"""Reads kernels and biases from CSV tables: numbers separated by commas, comment lines with #."""
+"""Reads kernels and biases from CSV tables: commas separate numbers, and # begins a comment."""
 
 import math
 from pathlib import Path

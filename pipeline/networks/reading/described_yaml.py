@@ -59,9 +59,9 @@ class RangedVariable(DescribedVariable):
         return self
 
     def variable(self, norm: Range) -> Variable:
-        """Return the variable; if names are missing, they are taken from the table of quantities.
+        """Return the variable; missing long and standard names come from the table of quantities.
 
-        This is done only if the units of the variable and of the table are equal.
+        The table is used only if it states the same units as the description.
 
         Args:
             norm: the training range of the transformed quantity.
@@ -174,8 +174,8 @@ def read_described(path: Path, weights: Path | None = None) -> Network:
 
     Args:
         path: the YAML.
-        weights: the weight file, if the user named it instead of the YAML; then all files that the
-            YAML names are searched for in the folder of the weight file.
+        weights: the weight file, if the user named it instead of the YAML. All files that the YAML
+            names are then searched for in the folder of the weight file.
 
     Raises:
         NetworkError: the YAML is wrong, a named file is missing, or the files do not fit together.

@@ -145,7 +145,7 @@ def _parents(entry: Config) -> list[str]:
 
 
 def _histories(name: str, node: Any) -> Iterator[list[Any]]:
-    """Yield (layer, node, tensor) for each input of a node that Keras 2 or Keras 3 has stored."""
+    """Yield (layer, node, tensor) for each input of a node, in the form of Keras 2 or Keras 3."""
     if isinstance(node, dict):
         _check_arguments(name, node.get("kwargs") or {})
         for tensor in node["args"]:
@@ -161,7 +161,7 @@ def _histories(name: str, node: Any) -> Iterator[list[Any]]:
 
 
 def _check_arguments(name: str, arguments: Config) -> None:
-    """Refuse call arguments, because ``training=True`` keeps dropout and a mask hides inputs."""
+    """Refuse call arguments, because some of them change results, e.g. ``training=True``."""
     given = [key for key, value in arguments.items() if value is not None and value is not False]
     if given:
         raise NetworkError(

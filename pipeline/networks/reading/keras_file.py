@@ -124,7 +124,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _by_order(stored: "_Stored") -> WeightsOf:
-    """Find weights by the layer's class and number; Keras 2 and 3 name their group differently."""
+    """Find weights by the layer's class and number; the group's name depends on the version."""
     root = "layers" if stored.has("layers") else "_layer_checkpoint_dependencies"
 
     def weights_of(layer: KerasLayer) -> list[Array]:
@@ -135,7 +135,7 @@ def _by_order(stored: "_Stored") -> WeightsOf:
         name = _text(group.attrs.get("name", layer.name))
         if name != layer.name:
             raise NetworkError(
-                f"the weights at {where} are of layer {name!r}, expected {layer.name!r}. "
+                f"the weights at {where} belong to layer {name!r}, expected {layer.name!r}. "
                 "Save the model again."
             )
         return [stored.array(f"{where}/{number}") for number in range(len(group))]
@@ -173,7 +173,7 @@ class _Stored:
         if self._left < 0:
             raise NetworkError(
                 f"the file has more than {MOST_WEIGHTS:,} weights (reached at {path}), which is "
-                "implausible for a network of single pixels. Check the file."
+                "implausible for a network that processes single pixels. Check the file."
             )
         array = np.asarray(dataset[...], dtype=np.float64)
         if not np.isfinite(array).all():
@@ -212,7 +212,7 @@ def _json(text: Any, what: str) -> Config:
         data = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise NetworkError(
-            f"{what} is not JSON ({error}). ocpipe reads nothing else, because a pickle could run "
+            f"{what} is not JSON ({error}). ocpipe reads only JSON, because a pickle could run "
             "code. Save the model again with model.save."
         ) from None
     if not isinstance(data, dict):

@@ -1,4 +1,4 @@
-"""Converts the layers and weights of a Keras model to dense layers; only listed classes pass.
+"""Converts the layers and weights of a Keras model to dense layers; refuses unknown classes.
 
 Layers without effect on a prediction (dropout) are left out; a linear layer is merged in float64
 into the dense layer beside it.
@@ -55,7 +55,7 @@ class _Chain:
     def __init__(self) -> None:
         self._layers: list[Layer] = []
         self._waiting: list[tuple[Array, Array]] = []
-        """Linear steps since the last activation, as kernels and biases or slopes and shifts."""
+        """Linear steps since the last activation: (kernel, bias) or (slope, shift) of each step."""
         self._width: int | None = None
 
     def expect_width(self, width: int | None) -> None:

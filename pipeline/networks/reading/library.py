@@ -51,8 +51,8 @@ def find_network(file: str, sensor: str, folders: tuple[Path, ...]) -> Path:
     raise NetworkError(
         f"no network {path} for sensor {sensor or 'unknown'}; searched {searched}. "
         f"Give its folder with --networks or {ENVIRONMENT_VARIABLE}, or write its path in the "
-        "configuration (./name for the current folder). If this sensor has no such network, leave "
-        "out its product with --products."
+        "configuration (./name for the current folder). If there is no such network for this "
+        "sensor, use --products to leave out the product that needs it."
     )
 
 

@@ -2,7 +2,7 @@
 
 A stored kernel has the shape (outputs, inputs), a bias (outputs, 1). OC-SMART's own files do not
 state activations or the meaning of inputs and outputs. ``configs/networks/ocsmart.yaml`` describes
-such files by their names. A file with the attribute ``ocpipe_description`` describes itself.
+OC-SMART's files by their names. A file with the attribute ``ocpipe_description`` describes itself.
 """
 
 import functools
@@ -66,7 +66,7 @@ class StoredWeights:
     """JSON text of the attribute that describes the file, if it has one."""
 
     def parts(self, described: NetworkDescription, activations: list[str]) -> Parts:
-        """Return layers and ranges; refuse a description with other counts than the file."""
+        """Return layers and ranges; refuse a description that does not fit the stored sizes."""
         for what, count, stored in (
             ("inputs", len(described.inputs), len(self.norm_in)),
             ("outputs", described.output_count, len(self.norm_out)),
@@ -238,9 +238,9 @@ def _described_by_name(path: Path, sha256: str, stored: StoredWeights) -> Networ
 
 
 def _expand(text: str, sensor: Sensor, wavelengths: Array | None) -> list[tuple[str, float | None]]:
-    """Return quantity and wavelength of each variable that a text in the table means.
+    """Return quantity and wavelength of each variable that a text in the table stands for.
 
-    ``Rrs:rrs`` stands for Rrs at each Rrs band of the sensor, ``solar_zenith`` for itself.
+    ``Rrs:rrs`` stands for Rrs at each Rrs band of the sensor, ``solar_zenith`` for one variable.
     If the network file states wavelengths, they are used instead of the wavelengths in the table.
     """
     quantity, _, bands = text.partition(":")

@@ -246,15 +246,15 @@ def named_files(
     """Return the files that a YAML names; refuse files outside ``folder``.
 
     A YAML from another source must not open any other file. Links may lead out of the
-    folder only if ``may_be_links``.
+    folder only if ``may_be_links`` is true.
     """
     files = {name: folder / name for name in names}
     for name, file in files.items():
         inside = may_be_links or file.resolve().is_relative_to(folder.resolve())
         if PurePath(name).is_absolute() or ".." in PurePath(name).parts or not inside:
             raise NetworkError(
-                f"{yaml.name}: {name!r} leads out of the folder of the file, expected a file "
-                "beside it or below. Copy the file there."
+                f"{yaml.name}: {name!r} leads out of the folder of {yaml.name}, expected a "
+                "file in this folder or below it. Copy the file there."
             )
         if not file.is_file():
             raise NetworkError(f"{yaml.name}: {name} is not in '{folder}'. Copy it there.")

@@ -22,7 +22,7 @@ SAVERS: dict[str, Callable[[Path, Network, str], list[Path]]] = {
 
 
 def check_savable(path: Path, network: Network, *, for_ocsmart_only: bool = True) -> None:
-    """Refuse, before other work is done, a network that cannot be saved under this name.
+    """Refuse a network that cannot be saved under this name, before other work is done.
 
     Raises:
         NetworkError: the ending is unknown, or OC-SMART's program could not run the network.
@@ -37,7 +37,7 @@ def check_savable(path: Path, network: Network, *, for_ocsmart_only: bool = True
         raise NetworkError(
             f"{path.name}: OC-SMART's program could not run this network: {'; '.join(reasons)}. "
             "Change the network, save it as .keras or .onnx, or force this layout "
-            "(--beyond-ocsmart). In a forced layout, ocpipe can run it, but OC-SMART cannot."
+            "(--beyond-ocsmart). Only ocpipe can run a file with a forced layout."
         )
 
 
