@@ -124,7 +124,8 @@ def _bind(
             return qaa.bind(definition, sensor, wavelengths_nm)
     raise ConfigError(
         f"{definition['name']}: found the form {definition['form']!r}, expected band_ratio, "
-        "color_index or quasi_analytical. Correct form in its file in configs/algorithms."
+        "color_index or quasi_analytical. Correct the key form in the file of the algorithm in "
+        "configs/algorithms."
     )
 
 

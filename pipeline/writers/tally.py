@@ -79,7 +79,7 @@ class ChunkCounts:
         Args:
             name: name of the variable.
             values: values of the chunk.
-            stored: the same values as stored, including fill values.
+            stored: the numbers that the file stores for these values, including fill values.
             table: bits of a flag variable; None for other variables.
         """
         digest = hashlib.sha256(np.ascontiguousarray(stored).data).digest()

@@ -240,7 +240,8 @@ def _described_by_name(path: Path, sha256: str, stored: StoredWeights) -> Networ
 def _expand(text: str, sensor: Sensor, wavelengths: Array | None) -> list[tuple[str, float | None]]:
     """Return quantity and wavelength of each variable that a text in the table stands for.
 
-    ``Rrs:rrs`` stands for Rrs at each Rrs band of the sensor, ``solar_zenith`` for one variable.
+    The text ``Rrs:rrs`` stands for Rrs at each Rrs band of the sensor. The text ``solar_zenith``
+    stands for one variable.
     If the network file states wavelengths, they are used instead of the wavelengths in the table.
     """
     quantity, _, bands = text.partition(":")

@@ -203,8 +203,8 @@ def _units(table: Table, column: str, choice: VariableConfig) -> tuple[str, floa
         raise table_error(
             table.name,
             f"column {column!r} is in {found!r}, expected {wanted!r} for {choice.quantity}. "
-            "Correct units of the variable, or set the units of the column under samples.units if "
-            "the file is wrong",
+            "Correct the units of the variable, or set the units of the column under "
+            "samples.units if the file is wrong",
         )
     return wanted, factor
 

@@ -1,41 +1,26 @@
 """Describe variables of samples: their quantity, wavelength, units, transform and scaling."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.config.samples import VariableConfig
 from pipeline.errors import ConfigError
-from pipeline.facts.quantities import band_name, quantities
-from pipeline.networks.transforms import TRANSFORMS, Transform
+from pipeline.facts.quantities import quantities
+from pipeline.networks.transforms import TRANSFORMS
 from pipeline.networks.variable import SCALINGS, Array, Variable
 
 
-@dataclass(frozen=True)
-class SampleVariable:
+@dataclass(frozen=True, kw_only=True)
+class SampleVariable(Variable):
     """One input or target of samples; its range is determined later, from the training rows."""
 
-    quantity: str
-    wavelength_nm: float | None
-    units: str
-    transform_name: str
-    scaling_name: str
-    long_name: str
-    standard_name: str | None
+    minimum: float = -np.inf
+    maximum: float = np.inf
     column: str
     """Name of the variable's column in the first file."""
-
-    @property
-    def name(self) -> str:
-        """The name of the variable, such as ``Rrs_443`` or ``chlor_a``."""
-        return band_name(self.quantity, self.wavelength_nm)
-
-    @property
-    def transform(self) -> Transform:
-        """The transform from the physical quantity to the transformed quantity."""
-        return TRANSFORMS[self.transform_name]
 
     def transformed(self, values: Array) -> Array:
         """Return the transformed quantity; NaN stays NaN."""
@@ -52,17 +37,8 @@ class SampleVariable:
 
     def described(self, minimum: float, maximum: float) -> Variable:
         """Return this variable for a network, with the range of the transformed quantity."""
-        return Variable(
-            quantity=self.quantity,
-            wavelength_nm=self.wavelength_nm,
-            units=self.units,
-            transform_name=self.transform_name,
-            minimum=minimum,
-            maximum=maximum,
-            long_name=self.long_name,
-            standard_name=self.standard_name,
-            scaling_name=self.scaling_name,
-        )
+        known = {field.name: getattr(self, field.name) for field in fields(Variable)}
+        return Variable(**known | {"minimum": minimum, "maximum": maximum})
 
 
 def variables_of(
@@ -75,7 +51,7 @@ def variables_of(
 
 
 def nearest_variable(
-    wanted: Variable | SampleVariable, among: Sequence[Variable], tolerance_nm: float
+    wanted: Variable, among: Sequence[Variable], tolerance_nm: float
 ) -> int | None:
     """Return the index of the variable with the same quantity and the nearest wavelength.
 
