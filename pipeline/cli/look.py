@@ -5,14 +5,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import (
-    PATH,
-    POSITIVE,
-    log_level_option,
-    names,
-    networks_option,
-    option,
-)
+from pipeline.cli.options import PATH, POSITIVE, log_level_option, names, networks_option, option
 from pipeline.cli.session import exit_on_error, importing, start
 from pipeline.errors import ConfigError
 

@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.options import (
-    PATH,
-    POSITIVE,
-    configured,
-    log_level_option,
-    option,
-    run_options,
-)
+from pipeline.cli.options import PATH, POSITIVE, configured, log_level_option, option, run_options
 from pipeline.cli.session import failure, importing, start, stopped, unless_stopped, wrong_use
 from pipeline.errors import ConfigError, PipelineError
 
