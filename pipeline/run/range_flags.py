@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.floating]
 
 
 def range_flags(retrieval: Retrieval, inputs_outside: Bool, y: Floats) -> npt.NDArray[np.uint8]:
-    """Return the range bits (n,) for outputs ``y``, and for inputs that are out of range."""
+    """Return the range bits (n,): bits of the inputs, and bits of the outputs ``y``."""
     flags = np.zeros(len(y), dtype=np.uint8)
     flags[inputs_outside.any(axis=1)] |= INPUT_OUT_OF_RANGE
     outputs = transformed(retrieval.outputs, y.astype(np.float64))

@@ -132,7 +132,7 @@ def name_lines(axes: "Axes", names: Sequence[str]) -> None:
 
 
 def one_to_one(axes: "Axes", ends: tuple[float, float], above: bool) -> None:
-    """Draw the 1:1 line above or below the data; it is visible on light and dark colours."""
+    """Draw the 1:1 line in front of the data or behind them, visible on light and dark colours."""
     from matplotlib.patheffects import Normal, Stroke
 
     axes.plot(

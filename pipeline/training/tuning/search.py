@@ -218,8 +218,9 @@ def _check_room(combinations: float, drawn: int) -> None:
     if combinations < 2 * drawn:
         raise ConfigError(
             f"tune.space has {combinations:.0f} combinations, expected at least {2 * drawn}, "
-            f"because hyperband draws {drawn} different combinations. Vary more settings, give "
-            "ranges, lower tune.epochs, raise tune.factor, or use method: random."
+            f"because hyperband draws {drawn} different combinations and needs twice as many to "
+            "choose from. Vary more settings, give ranges, lower tune.epochs, raise tune.factor, "
+            "or use method: random."
         )
 
 
