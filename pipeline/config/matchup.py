@@ -44,8 +44,8 @@ class TimeColumns(Strict):
         )
         if not complete:
             raise ValueError(
-                "expected the key instant, or the keys date and time, or the keys year, month, day "
-                "and hour, to which minute and second may be added; found the keys "
+                "expected one of three sets of keys: instant; date and time; or year, month, day "
+                "and hour (minute and second are optional). Found the keys "
                 f"{', '.join(sorted(said))}"
             )
         return self
@@ -108,7 +108,7 @@ class Uniformity(Strict):
 
 
 class Considered(Strict):
-    """Limits within which unused pairs of a point and a scene are listed, with the reasons."""
+    """Unused pairs of a point and a scene are listed only if they are within these limits."""
 
     hours: Positive = 24.0
     """Largest difference in time between point and scene."""

@@ -30,8 +30,8 @@ class VariableConfig(Strict):
     )
     """Each wavelength is a variable of its own; without wavelengths there is only one variable."""
     column: Text | None = None
-    """Name of the column; if there are several wavelengths, the name without the wavelength. The
-    default is ``quantity``."""
+    """Name of the column; with several wavelengths, the part of the name before the wavelength.
+    The default is ``quantity``."""
     units: Text | None = None
     """Units of the network's variable; by default the units in ``configs/quantities.yaml``."""
     transform: str = "log10"
@@ -51,8 +51,8 @@ class ClassesConfig(Strict):
     """Classes in the order of the network's outputs; by default the column's values, sorted."""
     rules: dict[ClassName, Text] = {}
     """An expression for each class, in the order of the network's outputs. A row has the first
-    class whose expression is true. If an expression before this one has no value, the row has no
-    class."""
+    class whose expression is true. If an expression uses a missing value and no earlier expression
+    is true, the row has no class."""
     otherwise: ClassName | None = None
     """The last class, for rows where no rule is true; by default, such rows have no class."""
 

@@ -97,7 +97,7 @@ def _again(
 ) -> None:
     """Set chosen scenes back to pending if they meet a condition.
 
-    ``also`` sets more columns of these scenes.
+    ``also`` is SQL that sets further columns of these scenes.
     """
     database.execute(
         "UPDATE scene SET state = 'pending', attempts = 0, kind = NULL, reason = NULL, "
