@@ -19,7 +19,7 @@ def nearest(wavelengths_nm: Sequence[float], target_nm: float, tolerance_nm: flo
 def choose(
     wavelengths_nm: Sequence[float], wanted: Sequence[tuple[float, float]], who: str
 ) -> tuple[float, ...]:
-    """Return the nearest band for each pair of a wanted wavelength and a tolerance (nm).
+    """For each pair of a wanted wavelength and a tolerance (nm), return the nearest band.
 
     Raises:
         NetworkError: a wavelength has no band within its tolerance, or two wavelengths have the

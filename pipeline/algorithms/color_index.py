@@ -126,5 +126,5 @@ def _green_shift(definition: Mapping[str, Any], green_nm: float) -> GreenShift |
     known = ", ".join(f"{entry['from_nm']:g}" for entry in definition["green_shifts"])
     raise NetworkError(
         f"{definition['name']}: found the green band {green_nm:g} nm, but conversions to 555 nm "
-        f"exist only within {near:g} nm of {known} nm. Choose ocx_2019."
+        f"exist only within {near:g} nm of {known} nm. Choose ocx_2019 or ocx_v6."
     )

@@ -45,7 +45,7 @@ def find_scenes(
         inputs: files, folders or patterns. ``@file`` names a list with one file, folder or pattern
             per line. ``-`` reads such a list from standard input.
         output: the output folder, which is not searched for scenes.
-        config_name: name of the configuration; products in the output folder are recognised by this name.
+        config_name: name of the configuration; it identifies products in the output folder.
         shard: the part of the scenes to return, as two numbers: the number of this part (from 1)
             and the number of all parts. The part of a scene depends only on its file name.
 

@@ -58,7 +58,7 @@ def stopped(number: int) -> NoReturn:
 
 
 def unless_stopped(progress: Callable[[int, int], None]) -> Callable[[int, int], None]:
-    """Return a function like ``progress`` that also ends the program if a signal was lost.
+    """Return a function that calls ``progress``, but ends the program if a signal was lost.
 
     A signal is lost if it arrives inside a finalizer, because Python drops exceptions there.
     """

@@ -168,8 +168,8 @@ class SamplesConfig(Strict):
         """Return a copy of these settings with other files.
 
         Raises:
-            ConfigError: configured files have their own settings, and ``paths`` has more or fewer
-                files.
+            ConfigError: the configured files have settings of their own, and their number differs
+                from the number of ``paths``.
         """
         if not any(file.says_more for file in self.files):
             files = tuple(FileConfig(path=path) for path in paths)

@@ -50,8 +50,8 @@ def time_columns(table: Table, configured: TimeColumns) -> dict[str, str]:
             return {key: column for key in keys if (column := usual[key]) is not None}
     raise table_error(
         table.name,
-        f"no columns with the time; {columns}. Expected datetime; or date and time; or year, month, "
-        "day and hour. Otherwise, name the columns in points.time",
+        f"no columns with the time; {columns}. Expected datetime; or date and time; or year, "
+        "month, day and hour. Otherwise, name the columns in points.time",
     )
 
 
