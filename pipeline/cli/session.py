@@ -78,7 +78,7 @@ def failure(error: PipelineError) -> None:
 
 @contextlib.contextmanager
 def exit_on_error(*wrong: type[PipelineError]) -> Iterator[None]:
-    """End the command after an error; the exit code is 2 for ``wrong`` errors, 1 for others."""
+    """End the command after an error; the exit code is 2 for an error in ``wrong``, else 1."""
     try:
         yield
     except wrong as error:

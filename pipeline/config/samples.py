@@ -131,7 +131,7 @@ class SamplesConfig(Strict):
     sample_dimension: Text | None = None
     """Name of the dimension that counts the samples, if a netCDF file has several dimensions."""
     missing: tuple[float, ...] = ()
-    """Numbers that mean that a value is missing, in addition to the usual numbers of the format."""
+    """Numbers that stand for missing values, in addition to those that are usual in the format."""
     columns: dict[Text, Text] = {}
     """Expressions for new columns of all files. They are computed in the given order, before rows
     are filtered."""

@@ -48,7 +48,7 @@ def log_limits(
 ) -> tuple[float, float]:
     """Return the ends of a logarithmic axis that shows every positive value.
 
-    If the values span d powers of ten, the axis extends ``share`` x d powers of ten beyond them.
+    Values that span d powers of ten get a margin of ``share`` x d powers of ten at each end.
     The upper end is then multiplied by ``factor``, and the lower end is divided by ``factor``.
     """
     every = np.concatenate([np.asarray(each, dtype=np.float64).reshape(-1) for each in values])

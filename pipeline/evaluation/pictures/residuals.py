@@ -38,7 +38,7 @@ def residuals(
     """Draw residuals against every input, with medians and quartiles of bins of equal counts.
 
     ``x`` contains the inputs in physical units, with shape (n, inputs). Logarithms are compared if
-    ``log`` is true; by default, they are compared if the network computes this logarithm.
+    ``log`` is true; by default, they are compared if the network computes the output's logarithm.
     """
     as_log = is_log(output) if log is None else log
     left = residual(observed, modelled, as_log)
