@@ -33,7 +33,7 @@ class BandRatio:
     """Lowest and highest chlorophyll (mg m-3); a value beyond a limit is set to that limit."""
 
     def __call__(self, x: Array) -> Array:
-        """Return chlorophyll (n, 1) for Rrs (n, blue bands and the green band)."""
+        """Return chlorophyll with shape (n, 1); ``x`` has the blue bands, then the green band."""
         blue, green = x[:, :-1], x[:, -1]
         ratio = blue.max(axis=1) / green
         low, high = self.ratio_limits

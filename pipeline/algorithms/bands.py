@@ -19,7 +19,7 @@ def nearest(wavelengths_nm: Sequence[float], target_nm: float, tolerance_nm: flo
 def choose(
     wavelengths_nm: Sequence[float], wanted: Sequence[tuple[float, float]], who: str
 ) -> tuple[float, ...]:
-    """Return the nearest band for each pair of a wanted wavelength and a tolerance (nm).
+    """For each pair of a wanted wavelength and a tolerance (nm), return the nearest band.
 
     Raises:
         NetworkError: a wavelength has no band within its tolerance, or two wavelengths have the
@@ -38,7 +38,7 @@ def choose(
 
 
 def reflectance(wavelength_nm: float, *, positive: bool) -> Variable:
-    """Return Rrs as an input; with ``positive``, rows with zero or negative Rrs are left out."""
+    """Return an Rrs input; if ``positive`` is true, rows with zero or negative Rrs are left out."""
     return _variable("Rrs", wavelength_nm, "log10" if positive else "none")
 
 
@@ -47,7 +47,7 @@ def retrieved(
     wavelength_nm: float | None = None,
     log10_range: tuple[float, float] = (-float("inf"), float("inf")),
 ) -> Variable:
-    """Return an output; its values are always positive."""
+    """Return an output whose values are always positive."""
     return _variable(quantity, wavelength_nm, "log10", log10_range)
 
 

@@ -69,7 +69,7 @@ def algorithm(
 
 
 def on_every_sensor(name: str) -> dict[str, Algorithm]:
-    """Return the algorithm for each sensor that it supports, by the name of the sensor.
+    """Return a mapping from the name of each supported sensor to the algorithm for this sensor.
 
     Raises:
         ConfigError: the algorithm does not exist.

@@ -1,4 +1,4 @@
-"""OCI: chlorophyll-a from the color index in clear water, from the band ratio in other water.
+"""OCI: chlorophyll-a from the color index in clear water, and from the band ratio elsewhere.
 
 Hu, Lee and Franz 2012, J. Geophys. Res. 117, C01011; Hu et al. 2019, J. Geophys. Res. Oceans 124,
 1524; implemented as in NASA's l2gen.
@@ -47,7 +47,7 @@ class GreenShift:
 
 @dataclass(frozen=True)
 class ColorIndex:
-    """Chlorophyll from the color index if this value is low, else from the band ratio."""
+    """Low chlorophyll comes from the color index, and high chlorophyll from the band ratio."""
 
     index_coefficients: tuple[float, float]
     """Intercept and slope (sr) of log10(chlorophyll) as a linear function of the index."""
@@ -55,7 +55,7 @@ class ColorIndex:
     """Three wavelengths. A straight line joins Rrs at the first and at the third wavelength. The
     index is Rrs at the second wavelength minus this line."""
     blend: tuple[float, float]
-    """Limits (mg m-3): the index is used below the lower limit, the band ratio above the upper."""
+    """Two limits (mg m-3). Below them, only the index is used; above them, only the band ratio."""
     green_shift: GreenShift | None
     """Conversion to 555 nm; None if the green band is at 555 nm."""
     band_ratio: BandRatio
@@ -126,5 +126,5 @@ def _green_shift(definition: Mapping[str, Any], green_nm: float) -> GreenShift |
     known = ", ".join(f"{entry['from_nm']:g}" for entry in definition["green_shifts"])
     raise NetworkError(
         f"{definition['name']}: found the green band {green_nm:g} nm, but conversions to 555 nm "
-        f"exist only within {near:g} nm of {known} nm. Choose the band ratio alone."
+        f"exist only within {near:g} nm of {known} nm. Choose ocx_2019 or ocx_v6."
     )

@@ -38,7 +38,7 @@ class QuasiAnalytical:
     least_red: float
     """Lowest red Rrs (sr-1) at which the red band is the reference, instead of the green band."""
     green_reference: tuple[float, float, float]
-    """Polynomial in chi, which gives log10 of absorption at the green band (without water)."""
+    """Polynomial in chi that gives log10 of the non-water absorption at the green band."""
     green_reference_red: float
     """Weight of the red band in chi."""
     red_reference: tuple[float, float]

@@ -217,9 +217,9 @@ def _announced(target: Path, job: Job, template: "NameTemplate", reply: Reply) -
         there = scene_of(target)
         if there is not None and there != (source.name, sha256_of(source)):
             raise errors.WriteError(
-                f"{source.name}: the product would be {target}, but this file is the product of "
+                f"{source.name}: the product would be {target}, but that file is the product of "
                 f"{there[0]} (sha256 {there[1][:12]}...). Choose a product name that differs "
-                "between the two scenes (execution.product), or remove that product."
+                "between the two scenes (execution.product), or remove the existing product."
             )
     reply({"target": str(target)})
 

@@ -80,7 +80,7 @@ class InlineExecutor:
 
 
 class _Interrupted(BaseException):
-    """Stops a job. The class does not inherit from Exception, because the scene did not fail."""
+    """Stops a job. It does not inherit from Exception: a stopped job must not count as failed."""
 
 
 class EventQueue:

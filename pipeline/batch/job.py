@@ -63,4 +63,4 @@ class JobOutcome:
 
 
 Progress = Callable[[int, int], None]
-"""A function that is called with a scene's number of finished blocks and number of all blocks."""
+"""A function with two arguments: how many blocks are finished, and how many the scene has."""

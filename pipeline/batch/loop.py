@@ -160,7 +160,7 @@ class Loop:
         )
 
     def _is_worth_waiting(self) -> bool:
-        """Return whether to wait for scenes of other processes, or for workers of the cluster."""
+        """Return whether the batch must wait for other processes, or for workers of the cluster."""
         if self._request.limit is not None and self._claimed >= self._request.limit:
             return False
         elsewhere = self._ledger.held_by_others(self._holder)

@@ -13,8 +13,8 @@ class BatchRequest:
 
     config: RunConfig
     inputs: tuple[str, ...]
-    """Scenes to process. If none are given, the scenes of the configuration or of the ledger are
-    processed."""
+    """Scenes to process; if this tuple is empty, the scenes of the configuration or of the ledger
+    are processed."""
     ledger: Path | None = None
     """Path of the ledger, or None for a ledger in the output folder."""
     shard: tuple[int, int] | None = None

@@ -23,7 +23,7 @@ class Slots:
     memory_limit: int
     """Memory per scene in bytes; the memory of the program itself is not included."""
     program_bytes: int
-    """Memory in bytes that the program itself takes, with its engine."""
+    """Memory in bytes that the program and its engine take without any scene."""
 
     def __str__(self) -> str:
         """Return a text such as ``2 scenes at a time, 1 thread and 800 MB each``."""
@@ -43,7 +43,7 @@ def choose_slots(
     workers: int | None = None,
     threads: int | None = None,
 ) -> Slots:
-    """Choose as many scenes as cores and memory allow; one thread per scene wastes least time.
+    """Choose as many scenes as cores and memory allow; one thread per scene is most efficient.
 
     Args:
         cores: number of usable cores.

@@ -42,10 +42,10 @@ def find_scenes(
     """Return all scenes, each once, sorted by path.
 
     Args:
-        inputs: files, folders or patterns; ``@file`` is a file with one of these per line, and
-            ``-`` means such a list on standard input.
+        inputs: files, folders or patterns. ``@file`` names a list with one file, folder or pattern
+            per line. ``-`` reads such a list from standard input.
         output: the output folder, which is not searched for scenes.
-        config_name: name of the configuration; by this name, the search recognises products.
+        config_name: name of the configuration; it identifies products in the output folder.
         shard: the part of the scenes to return, as two numbers: the number of this part (from 1)
             and the number of all parts. The part of a scene depends only on its file name.
 

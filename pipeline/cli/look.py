@@ -109,7 +109,7 @@ def check(config: str, log_level: str) -> None:
 @option(
     "--variables",
     "Variables to draw.",
-    "the band nearest 443 nm of each quantity",
+    "of each quantity, the band nearest to 443 nm",
     metavar="NAME,NAME",
 )
 @log_level_option

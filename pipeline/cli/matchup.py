@@ -60,8 +60,8 @@ def matchup(
     """Match the in-situ POINTS of a table with satellite SCENEs.
 
     POINTS is a table with latitude, longitude and time, in any format for tables of samples. Each
-    SCENE is a file, a folder, a pattern, or an @list of these. A second table lists nearby points
-    and scenes that are not used, with the reasons.
+    SCENE is a file, a folder, a pattern, or an @list of these. A second table lists pairs of a
+    point and a nearby scene that are not used, with the reasons.
     """
     start(log_level)
     with importing():

@@ -43,7 +43,7 @@ SPAN = Numbers("first:end in whole numbers", ":", 2, int)
 def option(
     flags: str, text: str, otherwise: str, kind: Any = None, **how: Any
 ) -> Callable[[Command], Command]:
-    """Declare an option; the help text shows the text ``otherwise`` as the default."""
+    """Declare an option; the help text shows the argument ``otherwise`` as the default."""
     return click.option(*flags.split(), type=kind, show_default=otherwise, help=text, **how)
 
 

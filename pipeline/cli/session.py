@@ -24,8 +24,8 @@ log = logging.getLogger("pipeline")
 def importing() -> Iterator[None]:
     """Turn the garbage collector off while a command imports its libraries.
 
-    Otherwise, the collector searches all objects many times. This takes a third of a second and
-    finds nothing, because these objects are needed until the end.
+    Otherwise, the collector searches all objects many times. The search takes a third of a
+    second and finds nothing, because these objects are needed until the end.
     """
     gc.disable()
     yield
@@ -58,7 +58,7 @@ def stopped(number: int) -> NoReturn:
 
 
 def unless_stopped(progress: Callable[[int, int], None]) -> Callable[[int, int], None]:
-    """Return a function like ``progress`` that also ends the program if a signal was lost.
+    """Return a function that calls ``progress``, but ends the program if a signal was lost.
 
     A signal is lost if it arrives inside a finalizer, because Python drops exceptions there.
     """
@@ -78,7 +78,7 @@ def failure(error: PipelineError) -> None:
 
 @contextlib.contextmanager
 def exit_on_error(*wrong: type[PipelineError]) -> Iterator[None]:
-    """End the command after an error; the exit code is 2 for ``wrong`` errors, 1 for others."""
+    """End the command after an error; the exit code is 2 for an error in ``wrong``, else 1."""
     try:
         yield
     except wrong as error:

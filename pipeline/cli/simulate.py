@@ -50,7 +50,7 @@ def simulate(
     noise: str,
     log_level: str,
 ) -> None:
-    """Simulate the world's waters (Rrs at the bands of a sensor, aph, adg, bbp, chlorophyll).
+    """Simulate the world's waters: aph, adg, bbp, chlorophyll, and Rrs at the bands of a sensor.
 
     The simulation uses a published bio-optical model and realistic distributions of the water
     constituents. The same call always makes the same table.

@@ -87,7 +87,7 @@ def block_progress(name: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextlib.contextmanager
 def epoch_progress(name: str) -> Iterator[Callable[[int, int, str], None]]:
-    """Yield a function that shows the epoch, the last epoch, and the progress in words.
+    """Yield a function that shows the number of the epoch, the number of epochs, and a text.
 
     On a terminal, the function moves a bar. Without a terminal, the function writes a line for the
     last epoch, and before that at most one line every two seconds.

@@ -74,7 +74,7 @@ def _progress(output: Path) -> "OpenListener":
 
 @dataclass(frozen=True)
 class _FewLines:
-    """Logs an epoch from time to time; all trainings share the time of the last log line."""
+    """Logs an epoch only if no training has written a log line for some time."""
 
     name: str
     last: list[float]

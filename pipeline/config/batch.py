@@ -61,7 +61,7 @@ class QualityControl(Strict):
     valid_fraction_min: Share | None = None
     """Each network must be computed on at least this share of all pixels."""
     input_out_of_range_max: Share | None = None
-    """Largest accepted share of a network's pixels with an input outside its training range."""
+    """For each network input, the largest accepted share of values outside the training range."""
     flag_fraction_max: dict[str, Share] = {}
     """For each flag, the largest accepted share of all pixels that have this flag. Give a flag
     alone (``CLDICE``) or after the name of its variable (``aph_flags.output_out_of_range``)."""

@@ -44,8 +44,8 @@ class TimeColumns(Strict):
         )
         if not complete:
             raise ValueError(
-                "expected the key instant, or the keys date and time, or the keys year, month, day "
-                "and hour, to which minute and second may be added; found the keys "
+                "expected one of three sets of keys: instant; date and time; or year, month, day "
+                "and hour (minute and second are optional). Found the keys "
                 f"{', '.join(sorted(said))}"
             )
         return self
@@ -60,7 +60,7 @@ class PointsConfig(Strict):
     sample_dimension: Text | None = None
     """Name of the dimension that counts the points, if a netCDF file has several dimensions."""
     missing: tuple[float, ...] = ()
-    """Numbers that mean that a value is missing, in addition to the usual numbers of the format."""
+    """Numbers that stand for missing values, in addition to those that are usual in the format."""
     units: dict[Text, Text] = {}
     """Units by column name; needed if a file states no units or wrong units."""
     latitude: Text | None = None
@@ -80,8 +80,8 @@ class Valid(Strict):
     share: float = Field(default=0.5, ge=0, le=1)
     """Smallest share of valid pixels among the pixels without ``uncounted_flags``."""
     more_than: bool = False
-    """Whether the share of valid pixels must be larger than ``share``. Otherwise, it may be equal
-    to ``share``."""
+    """Whether the share of valid pixels must be larger than ``share``. Otherwise, an equal
+    share is enough."""
     uncounted_flags: tuple[str, ...] = ()
     """Flags such as LAND; pixels with these flags are not counted. A scene may lack the flags."""
 
@@ -108,7 +108,7 @@ class Uniformity(Strict):
 
 
 class Considered(Strict):
-    """Limits within which unused pairs of a point and a scene are listed, with the reasons."""
+    """Unused pairs of a point and a scene are listed only if they are within these limits."""
 
     hours: Positive = 24.0
     """Largest difference in time between point and scene."""

@@ -30,8 +30,8 @@ class VariableConfig(Strict):
     )
     """Each wavelength is a variable of its own; without wavelengths there is only one variable."""
     column: Text | None = None
-    """Name of the column; if there are several wavelengths, the name without the wavelength. The
-    default is ``quantity``."""
+    """Name of the column; with several wavelengths, the part of the name before the wavelength.
+    The default is ``quantity``."""
     units: Text | None = None
     """Units of the network's variable; by default the units in ``configs/quantities.yaml``."""
     transform: str = "log10"
@@ -51,8 +51,8 @@ class ClassesConfig(Strict):
     """Classes in the order of the network's outputs; by default the column's values, sorted."""
     rules: dict[ClassName, Text] = {}
     """An expression for each class, in the order of the network's outputs. A row has the first
-    class whose expression is true. If an expression before this one has no value, the row has no
-    class."""
+    class whose expression is true. If an expression uses a missing value and no earlier expression
+    is true, the row has no class."""
     otherwise: ClassName | None = None
     """The last class, for rows where no rule is true; by default, such rows have no class."""
 
@@ -131,7 +131,7 @@ class SamplesConfig(Strict):
     sample_dimension: Text | None = None
     """Name of the dimension that counts the samples, if a netCDF file has several dimensions."""
     missing: tuple[float, ...] = ()
-    """Numbers that mean that a value is missing, in addition to the usual numbers of the format."""
+    """Numbers that stand for missing values, in addition to those that are usual in the format."""
     columns: dict[Text, Text] = {}
     """Expressions for new columns of all files. They are computed in the given order, before rows
     are filtered."""
@@ -168,8 +168,8 @@ class SamplesConfig(Strict):
         """Return a copy of these settings with other files.
 
         Raises:
-            ConfigError: configured files have their own settings, and ``paths`` has more or fewer
-                files.
+            ConfigError: the configured files have settings of their own, and their number differs
+                from the number of ``paths``.
         """
         if not any(file.says_more for file in self.files):
             files = tuple(FileConfig(path=path) for path in paths)

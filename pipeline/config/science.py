@@ -110,7 +110,7 @@ class MaskRules(Strict):
     keep_flags: tuple[str, ...] = ()
     """Flags of the file; a pixel is excluded if none of these flags is set."""
     expressions: SortedDict = {}
-    """Expressions by name, e.g. ``low_sun: solar_zenith > 70``: a pixel is excluded if one of these
+    """Expressions by name, e.g. ``low_sun: solar_zenith > 70``. A pixel is excluded if one of these
     expressions is true."""
     values: tuple[
         Literal["missing", "zero", "negative", "saturated", "outside_valid_range"], ...

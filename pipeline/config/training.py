@@ -31,9 +31,9 @@ class Architecture(Strict):
     batch_normalisation: bool = False
     """Whether batches are normalised; in a saved network, the dense layers do the normalisation."""
     decorrelate: bool = False
-    """Whether the network learns from the principal components of the scaled inputs, each with
-    variance 1. The bands of a spectrum are correlated, and waters differ little from each other.
-    In a saved network, the first layer does the transformation."""
+    """Whether the network learns from the principal components of the scaled inputs; each
+    component has variance 1. The bands of a spectrum are correlated, and waters differ little from
+    each other. In a saved network, the first layer does the transformation."""
 
     @field_validator("activation", mode="before")
     @classmethod
@@ -164,7 +164,7 @@ class Finetuning(Strict):
 
     head: Literal["keep", "new"] = "keep"
     """keep: the network keeps only those outputs that are targets. new: the network gets the hidden
-    layers of ``new_hidden`` and a new last layer, for any targets."""
+    layers of ``new_hidden`` and a new last layer; any targets are allowed."""
     new_hidden: tuple[Units, ...] = ()
     """Units of the new hidden layers."""
     drop_layers: int = Field(default=1, ge=1)

@@ -128,7 +128,7 @@ class Space(Strict):
         return {name: one for name in BOUNDS if (one := getattr(self, name)) is not None}
 
     def combinations(self, layers: int) -> float:
-        """Return the number of different networks and fits.
+        """Return the number of different combinations of hyperparameters.
 
         Args:
             layers: number of hidden layers in the recipe; used if the search keeps this number.

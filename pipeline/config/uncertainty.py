@@ -10,7 +10,7 @@ Correlated = Annotated[float, Field(ge=-1, le=1)]
 
 
 class QuantityUncertainty(Strict):
-    """The parts of a standard deviation, which is the square root of the sum of their squares."""
+    """The parts of a standard deviation; the sum of their squares is the variance."""
 
     from_scene: bool = False
     """Whether the uncertainty that the scene contains (``Rrs_unc`` for Rrs) is used."""
@@ -30,7 +30,7 @@ class Correlation(Strict):
     """The correlation of errors between the bands of a quantity, given in one of three ways."""
 
     equal: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """Correlation of any two bands."""
+    """The same correlation for every pair of bands."""
     length_nm: Positive | None = None
     """Length in nm; the correlation of two bands is exp(-distance in nm / length)."""
     matrix: tuple[tuple[Correlated, ...], ...] | None = None
@@ -55,7 +55,7 @@ class Correlation(Strict):
             raise ValueError(f"expected {size} rows of {size} numbers, one for each wavelength")
         for i, row in enumerate(self.matrix):
             if row[i] != 1 or any(row[j] != self.matrix[j][i] for j in range(size)):
-                raise ValueError("expected 1 on the diagonal, and a symmetric matrix")
+                raise ValueError("expected a symmetric matrix with 1 on the diagonal")
         return self
 
 

@@ -163,7 +163,7 @@ def _resample_moments(
 def units_of(
     groups: Iterable[object] | None, rows: npt.NDArray[np.bool_], seed: int
 ) -> tuple[npt.NDArray[np.intp], int]:
-    """Return the unit number of each common row, and the number of groups."""
+    """Return for each common row the number of its unit; also return how many groups there are."""
     if groups is None:
         index = np.arange(int(rows.sum()))
     else:

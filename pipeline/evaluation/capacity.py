@@ -18,8 +18,8 @@ ONE_STANDARD_ERROR = 0.6827
 RISE = 0.05
 """A validation loss has risen if its last value exceeds its minimum by more than this share."""
 GAP = 2.0
-"""A size overfits if it is larger than the best size and its gap is at least this many times
-the gap of the best size."""
+"""The gap is the validation loss divided by the training loss. A size larger than the best one
+overfits if its gap is more than this many times the gap of the best size."""
 SMOOTHED = 0.05
 """A validation loss is averaged over this share of the epochs before it is judged."""
 

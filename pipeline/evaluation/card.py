@@ -160,7 +160,7 @@ def _facts(card: ModelCard) -> Iterator[tuple[str, str]]:
 
 
 def _runs(names: Sequence[str]) -> Iterator[str]:
-    """Yield texts such as ``3 x tanh`` and ``linear``; equal layers in a row form one text."""
+    """Yield texts such as ``3 x tanh`` and ``linear``; successive equal layers share one text."""
     for name, equal in itertools.groupby(names):
         count = len(list(equal))
         yield name if count == 1 else f"{count} x {name}"

@@ -144,7 +144,7 @@ def class_differences(
 def _of_first(of_counts: Callable[[Array], Array], place: int | None = None) -> Statistic:
     """Return the function that computes the metric of the first model.
 
-    With ``place``, it is the metric of the class with this number.
+    If ``place`` is given, the function computes the metric of the class with that number.
     """
     chosen = () if place is None else (place,)
     return lambda counts: np.asarray(of_counts(counts[..., 0, :, :])[(..., *chosen)])

@@ -146,7 +146,7 @@ def checked_classes(
     if strange.size:
         raise ConfigError(
             f"found the class number {strange[0]}, expected 0 to {len(classes) - 1} for the "
-            f"classes {', '.join(classes)}, or {NO_CLASS} where none is known."
+            f"classes {', '.join(classes)}, or {NO_CLASS} for an unknown class."
         )
     return truth, shares
 

@@ -22,9 +22,9 @@ class Column(Generic[T]):
     """Returns the value of the column for one item."""
 
     def within(self, part: Callable[[U], T]) -> "Column[U]":
-        """Return the same column for a table of larger items.
+        """Return a column for a table whose items contain the items of this column.
 
-        From each larger item, ``part`` takes the item for which this column is computed.
+        ``part`` returns the inner item; the cell shows the value of that item.
         """
         return Column(self.head, lambda item: self.cell(part(item)))
 

@@ -31,7 +31,7 @@ MEMINFO = Path("/proc/meminfo")
 
 
 def use_one_thread_each() -> None:
-    """Limit linear-algebra libraries that are imported later to one thread in this process."""
+    """Limit each linear-algebra library to one thread; call this before the library is imported."""
     for name, number in ONE_THREAD.items():
         os.environ.setdefault(name, number)
 

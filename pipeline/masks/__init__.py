@@ -66,7 +66,7 @@ def make_rules(
 
 
 def describe_rule(rule: MaskRule) -> str:
-    """Return a text that names the layers that a rule reads, and how far its area grows."""
+    """Return a text with the layers that a rule reads, and with the radius of a grown mask."""
     if isinstance(rule, Dilated):
         pixels = "pixel" if rule.radius == 1 else "pixels"
         return f"{describe_rule(rule.rule)}, grown by {rule.radius} {pixels}"

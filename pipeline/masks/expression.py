@@ -48,7 +48,7 @@ class ExpressionRule:
         """Parse a text and find its names in a scene.
 
         Raises:
-            ConfigError: see :func:`parse_condition`, or the text uses no variable of the scene.
+            ConfigError: the text is not a valid condition, or uses no variable of the scene.
             SceneError: the text has a name that the scene lacks; the message lists the known names.
         """
         expression, where = parse_condition(name, text), f"masks.expressions.{name}: {text!r}"

@@ -50,8 +50,8 @@ def time_columns(table: Table, configured: TimeColumns) -> dict[str, str]:
             return {key: column for key in keys if (column := usual[key]) is not None}
     raise table_error(
         table.name,
-        "no columns with the time: expected datetime, or date and time, or year, month, day and "
-        f"hour; {columns}. Name them in points.time",
+        f"no columns with the time; {columns}. Expected datetime; or date and time; or year, "
+        "month, day and hour. Otherwise, name the columns in points.time",
     )
 
 

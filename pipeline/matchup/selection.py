@@ -27,7 +27,7 @@ class MatchupRow:
 def nearest_in_time(matches: Sequence[Match]) -> tuple[list[Match], list[Rejection]]:
     """For each point, return the match nearest in time and reject the other matches.
 
-    If several matches are equally near in time, the one nearest in place is kept, or the first.
+    Matches equally near in time are compared by distance. With equal distances, the first is kept.
     """
     by_point: dict[int, list[Match]] = defaultdict(list)
     for match in matches:

@@ -1,4 +1,4 @@
-"""Opens the database file of a ledger, with its tables, transactions and error messages.
+"""Opens the database file of a ledger; defines its tables, transactions and error messages.
 
 Every method raises a LedgerError if the file cannot be used.
 """
@@ -167,7 +167,7 @@ class Database:
 
     @contextlib.contextmanager
     def writing(self, keep: bool = True) -> Iterator[None]:
-        """Write all changes of the block; write none after an error, or if ``keep`` is False."""
+        """Write all changes of a ``with`` block; write none after an error or without ``keep``."""
         self.execute("BEGIN IMMEDIATE")
         try:
             yield

@@ -97,7 +97,7 @@ def _again(
 ) -> None:
     """Set chosen scenes back to pending if they meet a condition.
 
-    ``also`` sets more columns of these scenes.
+    ``also`` is SQL that sets further columns of these scenes.
     """
     database.execute(
         "UPDATE scene SET state = 'pending', attempts = 0, kind = NULL, reason = NULL, "
@@ -125,7 +125,7 @@ def _fail_at_once(database: Database) -> None:
     )
     database.execute(
         "UPDATE scene SET state = 'failed', kind = ?, reason = scene.path || ': the product would "
-        "be ' || f.product || ', but this file is the product of ' || s.path || '. Use separate "
+        "be ' || f.product || ', but that file is the product of ' || s.path || '. Use separate "
         "output folders, or put the folder into the product name (execution.product: "
         "''{parent}/{stem}.{name}.nc'').' "
         "FROM found f JOIN scene s ON s.product = f.product "

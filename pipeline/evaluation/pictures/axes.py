@@ -16,7 +16,7 @@ Which = Literal["x", "y"]
 TAIL = 0.01
 """Share of the values that may lie outside an axis at each of its ends."""
 REACH = 0.6
-"""At each end, an axis exceeds the middle 98 % of the values by at most this part of their span."""
+"""Largest distance of an axis end from the middle 98 % of values, as a share of their span."""
 PADDING = 0.04
 LEAST_DECADES = 0.5
 
@@ -48,7 +48,7 @@ def log_limits(
 ) -> tuple[float, float]:
     """Return the ends of a logarithmic axis that shows every positive value.
 
-    If the values span d powers of ten, each end is ``share`` times d powers of ten beyond them.
+    Values that span d powers of ten get a margin of ``share`` x d powers of ten at each end.
     The upper end is then multiplied by ``factor``, and the lower end is divided by ``factor``.
     """
     every = np.concatenate([np.asarray(each, dtype=np.float64).reshape(-1) for each in values])

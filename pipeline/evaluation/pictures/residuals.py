@@ -38,7 +38,7 @@ def residuals(
     """Draw residuals against every input, with medians and quartiles of bins of equal counts.
 
     ``x`` contains the inputs in physical units, with shape (n, inputs). Logarithms are compared if
-    ``log`` is true; by default, if the network computes the logarithm of the output.
+    ``log`` is true; by default, they are compared if the network computes the output's logarithm.
     """
     as_log = is_log(output) if log is None else log
     left = residual(observed, modelled, as_log)
@@ -96,7 +96,7 @@ def _panel(
 
 
 def _binned(axes: "Axes", x: Array, left: Array, log: bool) -> None:
-    """Draw medians as a line and quartiles as a band, above the points."""
+    """Draw medians as a line and quartiles as a band, in front of the points."""
     middles, quartiles = binned_quartiles(x, left, log)
     if middles.size == 0:
         return

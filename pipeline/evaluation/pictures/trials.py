@@ -41,7 +41,7 @@ def trials_picture(
     objective: str,
     title: str = "Trials",
 ) -> "Figure":
-    """Draw the objective by trial, with the best value so far, and by each hyperparameter.
+    """Draw the objective by trial number (with the best so far) and by each hyperparameter.
 
     Args:
         trials: the trials in order of their numbers.
