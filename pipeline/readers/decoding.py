@@ -53,7 +53,7 @@ class Decoder:
         Args:
             attributes: attributes of the variable, with CF's names.
             dtype: type of the stored numbers.
-            called: name of an attribute in CF -> its name in the file, for messages.
+            called: names of attributes in the file, by their names in CF; used in messages.
 
         Raises:
             SceneError: the variable or an attribute does not hold the expected numbers.

@@ -2,8 +2,8 @@
 
 An HDF5 file can refer to other files by links, external storage or virtual variables. The numbers
 of other files then look like numbers of this file. A product records the hash of one file, so no
-other file may be read for it. A walk through the groups never ends if a group contains itself, and
-a recursion that fails inside h5py never releases h5py's lock.
+other file may be read for it. If a group contained itself, a walk through the groups
+would never end. If it failed inside h5py, h5py's lock would never be released.
 """
 
 from dataclasses import dataclass, field

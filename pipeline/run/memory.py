@@ -88,7 +88,7 @@ class MemoryEstimate:
     """Bytes per pixel while the pixel is computed."""
 
     def work_within(self, limit: int, threads: int) -> Work:
-        """Return the numbers of threads and of pixels at once that stay within a limit (bytes).
+        """Return how many threads, and how many pixels at once, stay within a limit (bytes).
 
         Raises:
             SceneError: even the smallest amount of work exceeds the limit.

@@ -1,8 +1,7 @@
 """Runs one step on rows of pixels; returns values, flags and (if stated) standard deviations.
 
 Engines differ in the last digits of float32. Where these digits could change a flag, the float64
-reference computes the row again, through all steps before this one, so that every engine sets the
-same bits.
+reference computes the row again, including all earlier steps. So every engine sets the same bits.
 """
 
 from collections.abc import Sequence

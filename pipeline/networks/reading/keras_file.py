@@ -124,7 +124,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _by_order(stored: "_Stored") -> WeightsOf:
-    """Find weights by the layer's class and number; the group's name depends on the version."""
+    """Find a layer's weights by its class and number; the path depends on Keras' version."""
     root = "layers" if stored.has("layers") else "_layer_checkpoint_dependencies"
 
     def weights_of(layer: KerasLayer) -> list[Array]:
