@@ -90,7 +90,7 @@ class StepOnRows:
     steps: Sequence[RetrievalStep]
 
     def input_flags(self) -> Flags:
-        """Return flag bits (n,) for missing or non-positive inputs; these rows are not computed."""
+        """Return flag bits (n,) of missing or non-positive inputs; such rows are not computed."""
         flags = np.zeros(len(self.rows), dtype=np.uint8)
         for column, variable in zip(self.step.columns, self.step.retrieval.inputs, strict=True):
             x = self.rows[:, column]

@@ -109,7 +109,7 @@ def _check_members(archive: zipfile.ZipFile) -> None:
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Return one file in the zip; refuse too many bytes, even if the header states fewer."""
+    """Return one file in the zip; refuse a file that is too large, whatever its header states."""
     if name not in archive.namelist():
         raise NetworkError(f"the file lacks {name}. It is incomplete; fetch it again.")
     info, most = archive.getinfo(name), MEMBERS[name]
