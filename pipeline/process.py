@@ -50,7 +50,7 @@ def process_scene(source: str | Path, config: AnyConfig, progress: Progress | No
         progress: function that is called after each finished block.
 
     Returns:
-        Path of the product, in the folder ``execution.output``, named by ``execution.product``.
+        Path of the product. Its folder is ``execution.output``; ``execution.product`` names it.
 
     Raises:
         ConfigError: the configuration is wrong.
@@ -117,7 +117,7 @@ def plan_scene(source: str | Path, config: AnyConfig) -> Plan:
 
 
 def _resolved(source: str | Path, config: AnyConfig) -> tuple[Path, RunConfig]:
-    """Return the path and the configuration; even for ``.``, the path ends in the scene's name."""
+    """Return the scene's path, which always ends in the scene's name, and the configuration."""
     path = Path(source)
     if path.name in ("", ".."):
         path = Path(os.path.abspath(path))  # noqa: PTH100 - a link keeps its name

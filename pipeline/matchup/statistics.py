@@ -38,8 +38,8 @@ def statistic_of(
     Args:
         values: a band's values at the valid pixels, with shape (pixels,).
         least: required number of finite values, at least one; ``value`` is NaN if there are fewer.
-        outlier_deviations: values more than this number of standard deviations from the mean are
-            removed, once. With None, all values are kept.
+        outlier_deviations: values farther from the mean than this number of standard deviations
+            are removed, once. With None, all values are kept.
         kind: the statistic to compute as ``value``.
     """
     kept = values[np.isfinite(values)]

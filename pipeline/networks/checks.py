@@ -146,8 +146,8 @@ def check_class_names(where: str, quantity: str, classes: Sequence[str]) -> None
     for name in (quantity, *classes):
         if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) is None:
             raise NetworkError(
-                f"{where}: class name or quantity {name!r}, expected a letter and then "
-                "letters, digits and underscores. Rename it."
+                f"{where}: {name!r} is not a valid name of a class or class map. "
+                "Write a letter, then letters, digits or underscores."
             )
     twice = repeated(classes)
     if twice:
@@ -167,7 +167,7 @@ def _check_classes(network: Network) -> None:
     last = network.layers[-1].activation
     if parse_activation(last)[0] != "softmax":
         raise NetworkError(
-            f"{file_name}: classes are described, but the last layer is {last}, expected softmax. "
+            f"{file_name}: the last layer of a classifier must be softmax, but it is {last}. "
             "Describe outputs instead, or set the activation."
         )
     if classes != tuple(variable.name for variable in network.outputs):

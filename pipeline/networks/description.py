@@ -3,8 +3,8 @@
 A description is checked and cannot be changed; its numbers are float64.
 
 Inputs and outputs are in physical units. A network transforms each input (log10, cosine of degrees
-...), scales it linearly (onto [-1, 1], by mean and standard deviation ...), runs dense layers,
-scales the outputs back and undoes their transforms.
+...). It scales the result linearly, e.g. to [-1, 1]. It runs dense layers. Then it scales the
+outputs back and undoes their transforms.
 """
 
 import hashlib

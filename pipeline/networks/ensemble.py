@@ -28,8 +28,8 @@ MOST_MEMBERS = 100
 class Calibration:
     """Calibration that turns the spread of the members into a standard deviation.
 
-    The spread misses errors that all members share. The standard deviation (of log10, or in units
-    of the output) is therefore ``sqrt((factor * spread)**2 + floor**2)``. Factor and floor are
+    The spread misses errors that all members share. The standard deviation of an output
+    (or of its log10) is therefore ``sqrt((factor * spread)**2 + floor**2)``. Factor and floor are
     fitted to measurements that the members did not see.
     """
 
@@ -38,7 +38,7 @@ class Calibration:
     floor: tuple[float, ...]
     """Smallest standard deviation of each output."""
     record: Mapping[str, Any] = field(default_factory=dict)
-    """Share of measurements in the calibrated intervals, for unseen rows and for test rows."""
+    """Shares of unseen rows and of test rows whose measurements are in calibrated intervals."""
 
     def __call__(self, spread: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return standard deviations (n, outputs), in the precision of the spread."""

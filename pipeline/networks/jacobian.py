@@ -67,7 +67,7 @@ def _derivatives(network: Network, x: Array) -> Array:
 
 
 def _output_derivatives(network: Network, signal: Array) -> Array:
-    """Return the derivatives of the outputs with respect to the signals of the last layer."""
+    """Return derivatives of the network's outputs with respect to the last layer's outputs."""
     centre, width = scale_factors(network.outputs)
     values = signal * width + centre
     columns = []

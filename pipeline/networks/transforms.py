@@ -59,7 +59,7 @@ class Transform:
     derivative: Callable[[Any], Any]
     """The derivative of ``forward``, as a function of the physical quantity."""
     graph: GraphFunction
-    """The function in float32 graphs, which equals ``forward`` divided by ``graph_factor``."""
+    """The function for float32 graphs; it equals ``forward`` divided by ``graph_factor``."""
     graph_factor: float = 1.0
     """A factor that is folded into the weights in float64."""
     needs_positive: bool = False

@@ -145,7 +145,7 @@ def unscaled(variables: tuple[Variable, ...], signal: Array) -> Array:
 
 
 def in_decades(variables: tuple[Variable, ...], values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a copy of columns (n, variables), with log10 of variables on a logarithmic scale."""
+    """Copy columns (n, variables), and take log10 of the variables on a logarithmic scale."""
     return _decades(variables, values, np.log10)
 
 

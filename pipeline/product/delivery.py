@@ -45,7 +45,7 @@ class Delivery:
 
     @classmethod
     def of(cls, config: RunConfig, **how: Any) -> "Delivery":
-        """Return a delivery with the folder and names of a configuration, and fields ``how``."""
+        """Return a delivery with a configuration's folder and names; ``how`` sets other fields."""
         execution = config.execution
         return cls(execution.output, NameTemplate(execution.product), config.name, **how)
 

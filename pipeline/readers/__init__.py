@@ -132,7 +132,7 @@ def _errors_naming(path: Path, reader: str) -> Iterator[None]:
 
 
 def _printable(text: str) -> str:
-    """Escape control characters in a message, which may quote a file, and limit its length."""
+    """Limit the length of a message, and escape control characters that it quotes from a file."""
     shown = "".join(
         sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
     )

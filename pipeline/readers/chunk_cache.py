@@ -1,9 +1,9 @@
-"""Cache of storage chunks, which stay in memory from the first block that reads them to the last.
+"""Cache of storage chunks: each chunk stays in memory until no later block needs it.
 
 A storage chunk is read and decompressed once, by the first thread that asks for it. If another
-thread needs this chunk at the same time, it first loads the rest of its chunks, then waits. In a
-run, the cache knows the order of the blocks and drops a chunk when the last block that needs it is
-done. Outside a run, the cache keeps the chunks that were used last.
+thread needs this chunk at the same time, that thread first loads its other chunks and then waits.
+In a run, the cache knows the order of the blocks and drops a chunk when the last block that needs
+it is done. Outside a run, the cache keeps the most recently used chunks.
 """
 
 import threading

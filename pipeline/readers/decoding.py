@@ -2,7 +2,7 @@
 
 If int16 numbers have float32 attributes, xarray and netCDF4 decode in float32. Near zero, NASA's
 offset of 0.05 sr-1 then cancels most digits, and dark bands are up to 64 % wrong. This module
-rounds values to float32 only once: ``count * float64(scale_factor) + float64(add_offset)``. Values
+computes ``count * float64(scale_factor) + float64(add_offset)`` and then rounds to float32. Values
 nearer to zero than half a scale factor become zero, because counts cannot resolve them.
 """
 
@@ -53,7 +53,7 @@ class Decoder:
         Args:
             attributes: attributes of the variable, with CF's names.
             dtype: type of the stored numbers.
-            called: name of an attribute in CF -> its name in the file, for messages.
+            called: names of attributes in the file, by their names in CF; used in messages.
 
         Raises:
             SceneError: the variable or an attribute does not hold the expected numbers.

@@ -2,8 +2,8 @@
 
 An HDF5 file can refer to other files by links, external storage or virtual variables. The numbers
 of other files then look like numbers of this file. A product records the hash of one file, so no
-other file may be read for it. A walk through the groups never ends if a group contains itself, and
-a recursion that fails inside h5py never releases h5py's lock.
+other file may be read for it. If a group contained itself, a walk through the groups
+would never end. A recursion that fails inside h5py never releases h5py's lock.
 """
 
 from dataclasses import dataclass, field
@@ -49,7 +49,7 @@ class _Walk:
         else:
             to = self.file.get(name, getlink=True)
             is_known = isinstance(to, h5py.ExternalLink)
-            place = f"is {to.path} of {to.filename}" if is_known else "is in another file"
+            place = f"points to {to.path} in {to.filename}" if is_known else "is in another file"
             return _leads_out(name, place)
         if name.count(b"/") >= DEEPEST:
             return (

@@ -40,7 +40,7 @@ class GeoTiffOptions(ReaderOptions):
 
     quantity: Spectral = "Rrs"
     stored_as: Spectral | None = None
-    """Quantity in the file, if it differs from ``quantity``; rho_w / pi gives Rrs."""
+    """Quantity in the file, if it differs from ``quantity``. For example, rho_w / pi gives Rrs."""
     units: str | None = None
     """Units of the bands; required if the file does not state them."""
     wavelengths: tuple[Wavelength, ...] = ()

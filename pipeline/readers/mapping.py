@@ -64,7 +64,7 @@ class SpectralVariables(Strict):
     """Regular expression for the variables' names. The group in it matches the wavelength, unless
     another key states the wavelength. A pattern may also match a single 3-D variable."""
     stored_as: Spectral | None = None
-    """Quantity in the file, if it differs from ``quantity``; rho_w / pi gives Rrs."""
+    """Quantity in the file, if it differs from ``quantity``. For example, rho_w / pi gives Rrs."""
     units: str | None = None
     """Units of the variables, if the units in the file are missing or wrong."""
     wavelength_attribute: str | None = None

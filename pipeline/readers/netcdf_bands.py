@@ -36,7 +36,7 @@ def bands_of(file: FileVariables, mapping: FileMapping) -> dict[str, xr.DataArra
     if not bands:
         wanted = " or ".join(entry.variables for entry in mapping.spectral)
         raise SceneError(
-            f"no variable matches {wanted} on the lines and pixels of {mapping.latitude}. "
+            f"no variable on the lines and pixels of {mapping.latitude} matches {wanted}. "
             f"Variables on lines and pixels are {listed(file.on_scene)}. Correct reader.options, "
             "or choose another product."
         )

@@ -1,9 +1,9 @@
 """Sentinel-3 OLCI Level-2 water products (WFR, WRR): a ``.SEN3`` folder of netCDF files.
 
 ``OaNN_reflectance.nc`` holds the water-leaving reflectance rho_w, which becomes Rrs = rho_w / pi.
-``geo_coordinates.nc`` holds latitude and longitude at every pixel, ``tie_geometries.nc`` angles on
-tie points, and ``wqsf.nc`` the flags WQSF. The bits of the flags differ between processing
-baselines, so the flags are decoded with the file's own masks.
+``geo_coordinates.nc`` holds latitude and longitude at every pixel. ``tie_geometries.nc`` holds
+angles on tie points. ``wqsf.nc`` holds the flags WQSF. The bits of the flags differ between
+processing baselines, so the flags are decoded with the file's own masks.
 """
 
 import re
@@ -161,7 +161,7 @@ def _geolocation(folder: _Folder) -> dict[str, xr.DataArray]:
 
 
 def _on_tie_points(folder: _Folder, shape: tuple[int, int]) -> dict[str, xr.DataArray]:
-    """Return the angles, and the relative humidity if it is in percent, at every pixel."""
+    """Return angles at every pixel, and relative humidity if the file states it in percent."""
     found = {}
     for file_name, names in ON_TIE_POINTS.items():
         file = folder.optional(file_name)

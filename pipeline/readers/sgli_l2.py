@@ -227,7 +227,7 @@ def _plain_variables(stored: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
 
 
 def _geometry(geometry: xr.Dataset, shape: tuple[int, int]) -> dict[str, xr.DataArray]:
-    """Return geolocation, and the angles that the file has, at every pixel."""
+    """Return, for every pixel, the geolocation and the angles that the file has."""
     missing = [name for name in REQUIRED_GEOMETRY if name not in geometry]
     if missing:
         raise damaged(f"Geometry_data has no {' and no '.join(missing)}")

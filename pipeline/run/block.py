@@ -43,7 +43,7 @@ def process_block(block: xr.Dataset, plan: "Plan") -> xr.Dataset:
 
     Returns:
         Variables on (y, x): ``quality_flags``, and the values, uncertainties (if any) and flags of
-        each step. Values are float32, with NaN where nothing was computed, or a class map. The
+        each step. Values are float32 (NaN where nothing was computed) or a class map. The
         attributes of a step's flags hold the number of computed pixels (``COMPUTED``) and, for each
         input, the number of these pixels with this input out of range (``INPUTS_OUTSIDE``).
     """

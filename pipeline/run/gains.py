@@ -31,8 +31,8 @@ class GainFinder:
             return None
         if GAINS not in self.network.after:
             raise ConfigError(
-                f"network {self.choice.name}: gains: {mode} needs a network that computes Rrs with "
-                f"known gains, but {self.network.file_name} does not. Remove gains. For gains on "
+                f"network {self.choice.name}: gains: {mode} needs a network that computes Rrs and "
+                f"allows gains, but {self.network.file_name} does not. Remove gains. For gains on "
                 "the network's inputs, use input_gains."
             )
         return self._gains(mode, self.network.outputs)

@@ -39,7 +39,7 @@ class Work:
 
 
 def choose_work(estimate: Callable[[int, int], int], threads: int, limit: int) -> Work | None:
-    """Choose the largest number of threads, then of pixels at once, within a limit (bytes).
+    """Choose the most threads, then the most pixels at once, that stay within a limit (bytes).
 
     The result is None if even one thread with the fewest pixels exceeds the limit.
     """
@@ -88,7 +88,7 @@ class MemoryEstimate:
     """Bytes per pixel while the pixel is computed."""
 
     def work_within(self, limit: int, threads: int) -> Work:
-        """Return the numbers of threads and of pixels at once that stay within a limit (bytes).
+        """Return how many threads, and how many pixels at once, stay within a limit (bytes).
 
         Raises:
             SceneError: even the smallest amount of work exceeds the limit.

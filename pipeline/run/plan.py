@@ -116,7 +116,7 @@ class Plan(Shown):
 
     @cached_property
     def work(self) -> Work:
-        """The numbers of threads and of pixels at once that stay within the memory limit.
+        """How many threads, and how many pixels at once, stay within the memory limit.
 
         Raises:
             SceneError: even the smallest amount of work exceeds the limit.
@@ -260,7 +260,7 @@ def _layers(
 def _storage(
     scene: xr.Dataset, layers: Sequence[Band], rules: Sequence[MaskRule], extent: Extent
 ) -> tuple[StoredChunks, ...]:
-    """Return the storage chunks of layers; a grown mask counts as the layers that its rule uses."""
+    """Return the storage chunks of layers; for a grown mask, of the layers that its rule uses."""
     grown = {Band(rule.layer): rule.rule.needs for rule in rules if isinstance(rule, Dilated)}
     read = [source for layer in layers for source in grown.get(layer, (layer,))]
     if extent.places is not None:

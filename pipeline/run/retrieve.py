@@ -1,8 +1,7 @@
 """Runs one step on rows of pixels; returns values, flags and (if stated) standard deviations.
 
 Engines differ in the last digits of float32. Where these digits could change a flag, the float64
-reference computes the row again, through all steps before this one, so that every engine sets the
-same bits.
+reference computes the row again, including all earlier steps. So every engine sets the same bits.
 """
 
 from collections.abc import Sequence
@@ -91,7 +90,7 @@ class StepOnRows:
     steps: Sequence[RetrievalStep]
 
     def input_flags(self) -> Flags:
-        """Return flag bits (n,) for missing or non-positive inputs; these rows are not computed."""
+        """Return flag bits (n,) of missing or non-positive inputs; such rows are not computed."""
         flags = np.zeros(len(self.rows), dtype=np.uint8)
         for column, variable in zip(self.step.columns, self.step.retrieval.inputs, strict=True):
             x = self.rows[:, column]

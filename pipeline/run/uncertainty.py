@@ -38,7 +38,7 @@ class UncertainInput:
     constant: float
     """Standard deviation in units of the quantity."""
     is_positive: bool
-    """Whether a network takes the input's logarithm or root; then sigma points are not negative."""
+    """Whether a network takes the input's logarithm or root. If so, no sigma point is negative."""
 
     def deviation(self, block: xr.Dataset, pixels: Pixels) -> Float32:
         """Return the standard deviation at some pixels of a block, with shape (pixels,)."""

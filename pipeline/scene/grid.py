@@ -15,7 +15,7 @@ class BlockGrid:
     """Lines and pixels of the window."""
     chunk: tuple[int, int]
     halo: int = 0
-    """Width in pixels of the border around a block that is read with the block."""
+    """Width (pixels) of the border that is read around each block."""
 
     @property
     def rows(self) -> int:

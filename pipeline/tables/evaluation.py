@@ -1,8 +1,8 @@
 """Evaluates expressions that use only operators and functions of an allow-list.
 
 Everything that is not on the allow-list is refused; nothing in an expression is executed as Python
-code. Expressions over :data:`COLUMNS` of tables may use text and more operators than expressions
-over :data:`PIXELS` of scenes.
+code. Expressions over columns of tables (:data:`COLUMNS`) may use text. They may also use more
+operators than expressions over pixels of scenes (:data:`PIXELS`).
 """
 
 import ast

@@ -144,7 +144,9 @@ def test_golden_spectra_are_reproduced(tmp_path):
     golden["outputs"][1][0] *= 1.001
     assert "golden spectrum 1" in refused(write(tmp_path, {"golden": golden}))
     golden["outputs"] = [[1.0]]
-    assert "golden spectra are not tables" in refused(write(tmp_path, {"golden": golden}))
+    assert "golden.inputs must have one or more rows" in refused(
+        write(tmp_path, {"golden": golden})
+    )
 
 
 CLASSES = {"quantity": "water_type", "names": ["clear", "turbid", "bloom"]}
@@ -174,7 +176,7 @@ def test_classes_take_the_place_of_outputs(tmp_path):
         ({"classes": CLASSES | {"names": ["a", "b", "a"]}}, "two classes have the name a"),
         ({"classes": CLASSES | {"names": ["a", "b", "c-d"]}}, "'c-d'"),
         ({"classes": CLASSES | {"names": [True, "b", "c"]}}, "classes.names.0"),
-        ({"activation": "linear"}, "expected softmax"),
+        ({"activation": "linear"}, "must be softmax"),
     ],
 )
 def test_classes_that_do_not_fit(tmp_path, options, says):

@@ -318,8 +318,8 @@ def test_a_network_that_classifies_gives_probabilities():
         ({"classes": ("clear", "1st")}, "'1st'"),
         ({"classes": ("clear", "")}, "''"),
         ({"quantity": ""}, "''"),
-        ({"last": "linear"}, "the last layer is linear, expected softmax"),
-        ({"last": "sigmoid"}, "expected softmax"),
+        ({"last": "linear"}, "the last layer of a classifier must be softmax, but it is linear"),
+        ({"last": "sigmoid"}, "must be softmax"),
         ({"classes": ("clear", "turbid", "bloom")}, "2 units, but 3 classes"),
     ],
 )

@@ -361,7 +361,7 @@ CONFIGURATIONS = {
     ),
     "somebody's activation": (
         _dense(activation={"module": "mine", "class_name": "ReLU", "config": {}}),
-        "activation is a ReLU of mine",
+        "activation ReLU of mine is not Keras' own",
     ),
     "a bounded ReLU": (
         _dense(activation={"class_name": "ReLU", "config": {"max_value": 6.0}}),

@@ -130,5 +130,5 @@ def test_no_folder_given_is_said():
 def test_an_unknown_sensor_cannot_be_filled_in(folders):
     """The scene names none that is known: say so, and do not look for ``_aphNN.h5``."""
     touched(Path("_aphNN.h5"))
-    with pytest.raises(NetworkError, match=r"names no known sensor. Set science.sensor"):
+    with pytest.raises(NetworkError, match=r"sensor is unknown. Set science.sensor"):
         find_network("{sensor}_aphNN.h5", "", folders)

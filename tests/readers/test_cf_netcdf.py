@@ -503,7 +503,7 @@ def test_bands_on_another_grid(tmp_path):
     """Bands of half the resolution are not those of these lines and pixels."""
     half = {nm: values[::2, ::2] for nm, values in RRS.items()}
     path = write(tmp_path / "s.nc", places() | bands(half, dims=("y2", "x2")))
-    refused(path, MAPPING, "no variable matches", r"Rrs_(\d+)", "lat")
+    refused(path, MAPPING, "no variable on the lines and pixels of lat matches", r"Rrs_(\d+)")
 
 
 # Flags

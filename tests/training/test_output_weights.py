@@ -160,7 +160,7 @@ def test_a_class_that_a_map_could_not_name_is_told_before_training(tmp_path: Pat
     config = recipe(tmp_path)
     classes = config.samples.classes.model_copy(update={"otherwise": "very rich"})
     samples = config.samples.model_copy(update={"classes": classes})
-    with pytest.raises(NetworkError, match=r"samples.classes: class name or quantity 'very rich'"):
+    with pytest.raises(NetworkError, match=r"samples.classes: 'very rich' is not a valid name"):
         train(config.model_copy(update={"samples": samples}), Never())
 
 

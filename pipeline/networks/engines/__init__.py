@@ -127,8 +127,8 @@ def _check(network: Network, engine: Engine) -> None:
     if not worst <= SELF_CHECK_TOLERANCE:
         raise NetworkError(
             f"{network.file_name}: engine {engine.name} differs from the float64 reference by "
-            f"{worst:.2g} (relative), expected at most {SELF_CHECK_TOLERANCE:g} from rounding. "
-            "This device or library computes wrong numbers: choose another engine."
+            f"{worst:.2g} (relative). Rounding explains at most {SELF_CHECK_TOLERANCE:g}. "
+            "This device or library computes wrong numbers. Choose another engine."
         )
 
 

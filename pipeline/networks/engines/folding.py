@@ -18,7 +18,7 @@ from pipeline.networks.variable import Array, Variable, scale_factors
 
 @dataclass(frozen=True)
 class Folded:
-    """A network whose layers include the scaling; functions transform its inputs and outputs."""
+    """Layers that include the scaling, and functions that transform the inputs and outputs."""
 
     input_functions: tuple[GraphFunction, ...]
     layers: tuple[Layer, ...]

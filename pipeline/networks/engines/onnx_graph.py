@@ -21,7 +21,7 @@ IR_VERSION = 9
 def build_graph(network: Network, *, rows_first: bool = False) -> "onnx.ModelProto":
     """Return the graph (inputs, n) -> (outputs, n) in physical units, float32.
 
-    The columns are on the first axis, because bands follow each other in memory.
+    The columns are on the first axis, because the values of a column are contiguous in memory.
 
     Args:
         network: any network.
@@ -67,7 +67,7 @@ class _Builder:
         )
 
     def _columnwise(self, tensor: str, functions: tuple[GraphFunction, ...], way: str) -> str:
-        """Apply each function to its own columns; ``way`` is ``onnx`` or ``onnx_inverse``."""
+        """Apply each function to its own columns; ``way`` selects ``onnx`` or ``onnx_inverse``."""
         runs, parts = list(columns_of(functions)), []
         for function, columns in runs:
             part = tensor if len(runs) == 1 else self._columns(tensor, columns.start, columns.stop)

@@ -33,8 +33,8 @@ class Format:
 def _ocsmart(path: Path) -> Network:
     """Read a file in OC-SMART's layout.
 
-    The description is the attribute in the file. If this is missing, a YAML file describes the
-    network, or else the name of the file does.
+    The attribute in the file describes the network. If it is missing, a YAML file does. If there is
+    no such YAML file, the name of the network file does.
     """
     beside = None if describes_itself(path) else description_of(path)
     if beside is not None:

@@ -80,7 +80,7 @@ def _check_allowed(entry: Config, allowed: Collection[str]) -> None:
         return
     reason = REASONS.get(class_name, "which ocpipe cannot read")
     if not is_of_keras(entry):
-        reason = "a custom class, whose code is not in the file and would not be run"
+        reason = "a custom class, whose code ocpipe does not run"
     name = entry.get("config", {}).get("name", "")
     raise NetworkError(
         f"layer {name!r} is a {class_text(entry)}, {reason}; expected one of "
@@ -145,7 +145,7 @@ def _parents(entry: Config) -> list[str]:
 
 
 def _histories(name: str, node: Any) -> Iterator[list[Any]]:
-    """Yield (layer, node, tensor) for each input of a node, in the form of Keras 2 or Keras 3."""
+    """Yield (layer, node, tensor) for each input of a node, as stored by Keras 2 or by Keras 3."""
     if isinstance(node, dict):
         _check_arguments(name, node.get("kwargs") or {})
         for tensor in node["args"]:

@@ -109,7 +109,7 @@ def _check_members(archive: zipfile.ZipFile) -> None:
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Return one file in the zip; refuse too many bytes, even if the header states fewer."""
+    """Return one file in the zip; refuse a file that is too large, whatever its header states."""
     if name not in archive.namelist():
         raise NetworkError(f"the file lacks {name}. It is incomplete; fetch it again.")
     info, most = archive.getinfo(name), MEMBERS[name]
@@ -124,7 +124,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _by_order(stored: "_Stored") -> WeightsOf:
-    """Find weights by the layer's class and number; the group's name depends on the version."""
+    """Find a layer's weights by its class and number; the path depends on Keras' version."""
     root = "layers" if stored.has("layers") else "_layer_checkpoint_dependencies"
 
     def weights_of(layer: KerasLayer) -> list[Array]:

@@ -151,7 +151,7 @@ def _activation_text(stored: Any) -> str:
         return stored
     if isinstance(stored, dict) and stored.get("class_name") in _activation_layers():
         if not is_of_keras(stored):
-            raise NetworkError(f"activation is a {class_text(stored)}. {WAYS_OUT}")
+            raise NetworkError(f"activation {class_text(stored)} is not Keras' own. {WAYS_OUT}")
         return _layer_activation(stored["class_name"], stored["config"])
     found = stored.get("class_name") if isinstance(stored, dict) else stored
     raise NetworkError(

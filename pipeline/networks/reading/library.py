@@ -35,7 +35,7 @@ def find_network(file: str, sensor: str, folders: tuple[Path, ...]) -> Path:
     """
     if "{sensor}" in file and not sensor:
         raise NetworkError(
-            f"{file}: no sensor to fill in, because the scene names no known sensor. "
+            f"{file}: {{sensor}} cannot be filled in, because the scene's sensor is unknown. "
             "Set science.sensor."
         )
     name = file.format(sensor=sensor)

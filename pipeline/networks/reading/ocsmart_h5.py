@@ -1,8 +1,8 @@
 """Reads OC-SMART's HDF5 layout: Layers, Norm_in, Norm_out, Weights/LayerK, Bias/LayerK.
 
-A stored kernel has the shape (outputs, inputs), a bias (outputs, 1). OC-SMART's own files do not
-state activations or the meaning of inputs and outputs. ``configs/networks/ocsmart.yaml`` describes
-OC-SMART's files by their names. A file with the attribute ``ocpipe_description`` describes itself.
+A stored kernel has shape (outputs, inputs). A stored bias has shape (outputs, 1). OC-SMART's own
+files state no activations and no meaning of inputs and outputs. ``configs/networks/ocsmart.yaml``
+describes these files by their names. A file with attribute ``ocpipe_description`` describes itself.
 """
 
 import functools

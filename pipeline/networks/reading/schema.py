@@ -189,8 +189,8 @@ class NetworkDescription(NamedDescription):
         rows, shapes = len(inputs), (inputs.shape, outputs.shape)
         if rows == 0 or shapes != ((rows, len(self.inputs)), (rows, self.output_count)):
             raise NetworkError(
-                f"golden spectra are not tables of rows, expected {len(self.inputs)} inputs and "
-                f"{self.output_count} outputs in each row. Correct them."
+                f"golden.inputs must have one or more rows of {len(self.inputs)} numbers, and "
+                f"golden.outputs as many rows of {self.output_count} numbers. Correct them."
             )
         return GoldenSpectra(inputs, outputs)
 
@@ -245,7 +245,7 @@ def named_files(
 ) -> dict[str, Path]:
     """Return the files that a YAML names; refuse files outside ``folder``.
 
-    A YAML from another source must not open any other file. Links may lead out of the
+    Otherwise, a YAML from an unknown source could open any file. Links may lead out of the
     folder only if ``may_be_links`` is true.
     """
     files = {name: folder / name for name in names}

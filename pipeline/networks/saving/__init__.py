@@ -22,7 +22,7 @@ SAVERS: dict[str, Callable[[Path, Network, str], list[Path]]] = {
 
 
 def check_savable(path: Path, network: Network, *, for_ocsmart_only: bool = True) -> None:
-    """Refuse a network that cannot be saved under this name, before other work is done.
+    """Before other work is done, refuse a network that cannot be saved under this name.
 
     Raises:
         NetworkError: the ending is unknown, or OC-SMART's program could not run the network.

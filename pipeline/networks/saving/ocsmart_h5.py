@@ -1,6 +1,6 @@
 """Saves a network in OC-SMART's layout, with the attribute that describes the file.
 
-A stored kernel has the shape (outputs, inputs), a bias (outputs, 1). Layer sizes are
+A stored kernel has shape (outputs, inputs). A stored bias has shape (outputs, 1). Layer sizes are
 stored as int8 if all fit.
 """
 
