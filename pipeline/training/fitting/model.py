@@ -81,7 +81,7 @@ def model_of(
         dropout: share of units that dropout leaves out after every hidden layer.
         seed: seed of new weights and dropout.
         dtype: float32, or float64 to keep the weights bit by bit.
-        first: layer that decorrelates the inputs; the first existing layer is changed to undo this.
+        first: layer that decorrelates the inputs; ``layers[0]`` then undoes the decorrelation.
     """
     if first is not None:
         layers = [_unfolded(first, layers[0]), *layers[1:]]

@@ -54,7 +54,7 @@ class SampleSet:
     sources: tuple[Mapping[str, Any], ...]
     """Name, sha256 and number of rows of each file; also its licence and part, if known."""
     notes: tuple[str, ...]
-    """Notes on values that were converted or left out, or that were not read as written."""
+    """Notes on values that were converted, left out, or changed when the file was read."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -239,14 +239,14 @@ def _classes(
     unknown = [name for name in found if name not in names]
     if unknown:
         findings.complain(
-            f"{config.origin} has {listed(unknown, 10)}, expected {listed(names)}. Add "
+            f"{config.origin} has {listed(unknown, 10)}; expected {listed(names)}. Add "
             "the found classes to samples.classes.names, or exclude their rows by samples.filter"
         )
         return None, names
     absent = [name for name in names if name not in found]
     if absent or len(names) < 2:
         findings.complain(
-            f"{config.origin}: found the classes {listed(found, 10)}, expected "
+            f"{config.origin}: found the classes {listed(found, 10)}; expected "
             f"{f'also {listed(absent)}' if absent else 'at least two'}. Correct the names, or use "
             "other samples"
         )
