@@ -1,4 +1,4 @@
-"""Continue training an existing network in stages; a stage trains all layers or only the last."""
+"""Continue training an existing network; each stage trains all layers or the last ones."""
 
 from dataclasses import replace
 from pathlib import Path

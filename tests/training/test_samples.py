@@ -286,7 +286,7 @@ def bad_cell(column: str, value: Any) -> dict[str, list[Any]]:
         (columns(), {"classes": {"column": "water", "names": ["clear", "turbid", "icy"]}},
          "expected also icy"),
         (bad_cell("water", None), {"classes": {"column": "water"}}, r"no water.*drop, or correct"),
-        (columns() | {"Rrs_443": [None] * 40}, {}, "none of 40 rows is complete; missing are"),
+        (columns() | {"Rrs_443": [None] * 40}, {}, "none of 40 rows is complete; missing values: "),
     ],
 )  # fmt: skip
 def test_mistakes_are_told(

@@ -1,4 +1,4 @@
-"""Make new Keras models or models from network layers, and turn models back into layers.
+"""Make Keras models, new or from layers of a network, and turn models back into layers.
 
 A model is a chain of dense layers from scaled inputs to scaled outputs. Batch normalisation and
 decorrelation of the inputs are folded into these layers when the model becomes a network.

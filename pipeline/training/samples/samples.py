@@ -219,10 +219,10 @@ def _check_left(
     for part in parts:
         for variable, column in zip(part.inputs, part.x.T, strict=True):
             counts[variable.name] = counts.get(variable.name, 0) + int(np.isnan(column).sum())
-    lacking = listed([f"{name} in {count}" for name, count in counts.items() if count])
+    lacking = listed([f"{name} in {count} rows" for name, count in counts.items() if count])
     rows = sum(len(part.table) for part in parts)
     findings.complain(
-        f"none of {rows} rows is complete; missing are {lacking or 'targets'}. Remove inputs "
+        f"none of {rows} rows is complete; missing values: {lacking or 'targets'}. Remove inputs "
         "that few rows have, or use other files"
     )
 

@@ -152,7 +152,7 @@ class _Hyperband(_Unsaved, keras_tuner.oracles.HyperbandOracle):  # type: ignore
         if (own[f"{OWN}epochs"], _continued(own)) != (done.epochs, done.continues):
             raise FatalError from ConfigError(
                 f"{self.journal.path}: trial {done.number} has {done.epochs} epochs and continues "
-                f"trial {done.continues}, expected {own[f'{OWN}epochs']} epochs and trial "
+                f"trial {done.continues}; expected {own[f'{OWN}epochs']} epochs and trial "
                 f"{_continued(own)}. Another version of Keras Tuner made this trial. Start over "
                 "with --restart, or choose another folder."
             )
