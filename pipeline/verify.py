@@ -138,7 +138,7 @@ def _checksums(product: ProductFile, tally: Tally) -> Iterator[Finding]:
     found = tally.checksums
     changed = [name for name in recorded if found.get(name) != recorded[name]]
     changed += [name for name in found if name not in recorded]
-    problem = f"after writing, the numbers of these variables changed: {', '.join(changed)}"
+    problem = f"these variables changed after the product was written: {', '.join(changed)}"
     good = f"the numbers of {len(found)} variables are unchanged"
     yield Finding.of("checksums", problem if changed else "", good)
 

@@ -41,7 +41,7 @@ def write_samples(path: Path, table: SampleTable) -> None:
     """Write the table, replacing a file of the same name.
 
     Raises:
-        ConfigError: the ending is unknown, or needs pyarrow, which is not installed.
+        ConfigError: the ending is unknown, or pyarrow is needed but not installed.
         OutputError: the file cannot be written; no part of it is left behind.
     """
     write = writer_for(path)
@@ -62,7 +62,7 @@ def writer_for(path: Path) -> Callable[[Path, SampleTable], None]:
     """Return the function that writes files with this ending, or refuse the ending.
 
     Raises:
-        ConfigError: the ending is unknown, or needs pyarrow, which is not installed.
+        ConfigError: the ending is unknown, or pyarrow is needed but not installed.
     """
     ending = path.suffix.lower()
     if ending not in WRITERS:
@@ -96,7 +96,7 @@ def write_netcdf(path: Path, table: SampleTable) -> None:
 def write_csv(path: Path, table: SampleTable) -> None:
     """Write comment lines with ``#`` (attributes, units), a header line and rows.
 
-    float32 is written with seven digits, float64 with all digits that are required to restore it.
+    float32 is written with seven digits, and float64 with so many digits that it can be restored.
     """
     names = list(table.columns)
     said = [(name, table.meanings[name].units) for name in names]

@@ -33,10 +33,10 @@ def baseline_outputs(
         inputs: variables in the columns of ``x``.
         outputs: variables in the columns of each result; NaN where an algorithm has no value.
         x: physical values of the inputs, with shape (n, inputs).
-        tolerance_nm: largest distance of an algorithm's wavelength from the wanted wavelength.
+        tolerance_nm: largest difference in nm between an algorithm's output and a wanted output.
 
     Raises:
-        ConfigError: an algorithm lacks a band among the inputs, or computes none of the outputs.
+        ConfigError: an algorithm needs a band that is no input, or computes none of the outputs.
     """
     found = {}
     for name in names:
@@ -94,7 +94,7 @@ def baseline_classes(
 def _apply(
     where: str, name: str, sensor: str, inputs: tuple[Variable, ...], x: Array
 ) -> tuple[Retrieval, Array]:
-    """Return an algorithm that uses the input bands, and its results with shape (n, outputs)."""
+    """Return the named algorithm, and what it computes from ``x``, with shape (n, outputs)."""
     bands = {v.wavelength_nm: i for i, v in enumerate(inputs) if v.quantity == "Rrs"}
     try:
         known = [nm for nm in bands if nm is not None]

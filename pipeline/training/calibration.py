@@ -33,7 +33,7 @@ class UnseenRows:
 def calibrate(outputs: tuple[Variable, ...], unseen: UnseenRows) -> Calibration:
     """Return the calibration, which has a factor and a floor for each output.
 
-    The ratio of floor to factor has the highest likelihood for normally distributed errors. Real
+    The ratio of floor to factor is the most likely ratio if errors are normally distributed. Real
     errors have longer tails. So the deviation is scaled by the geometric mean of two factors: with
     the first, 68.27 % of errors are within 1 deviation; with the second, 95 % are within 1.96
     deviations.

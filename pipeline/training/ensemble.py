@@ -1,4 +1,4 @@
-"""Train several networks with one recipe; each of them leaves out another part of the samples.
+"""Train networks with one recipe; each network leaves out a different part of the samples.
 
 The training and validation parts together are divided into folds. A member of the ensemble learns
 from all folds except one. Its training stops when the loss on the left-out fold stops falling. So

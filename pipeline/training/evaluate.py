@@ -71,8 +71,8 @@ def evaluate_part(
 ) -> Evaluation:
     """Evaluate a network on one part of the samples; compare algorithms and other networks with it.
 
-    ``part`` is ``train``, ``validation``, ``test`` or ``all``. The other networks, and the network
-    ``before`` fine-tuning, must have the same inputs and outputs as ``network``.
+    ``part`` is ``train``, ``validation``, ``test`` or ``all``. The networks ``others``
+    and ``before`` (before fine-tuning) must have the same inputs and outputs as ``network``.
     """
     rows = np.arange(len(prepared.samples)) if part == "all" else getattr(prepared.split, part)
     chosen, sensor = prepared.samples.take(rows), config.sensors[0]

@@ -1,4 +1,4 @@
-"""Continue training an existing network in stages; a stage trains all layers or only the last."""
+"""Continue training an existing network; each stage trains all layers or the last ones."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -138,7 +138,7 @@ def _decorrelation(
     prepared: PreparedSamples,
     inputs: tuple[Variable, ...],
 ) -> Layer | None:
-    """Return the decorrelation stored in the start network if the scaling is kept, or a new one."""
+    """Return the start network's decorrelation if the scaling is kept, else a new decorrelation."""
     if not config.finetune.decorrelate:
         return None
     known = start.training.get("decorrelation")

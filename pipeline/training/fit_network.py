@@ -143,7 +143,7 @@ def fit_network(
 
 
 def check_learner(config: Recipe, prepared: PreparedSamples, learner: Learner) -> None:
-    """Refuse a network that could not be used or saved after hours of training.
+    """Refuse a network before its training if the trained network could not be used or saved.
 
     Raises:
         NetworkError: a class name cannot be used in a class map, or the recipe asks for OC-SMART's

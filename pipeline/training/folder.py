@@ -10,7 +10,7 @@ from pipeline.evaluation.files import replace_file
 
 
 def write_folder(folder: Path, contents: Mapping[str, str | bytes]) -> None:
-    """Write files, given as contents by file name; a file appears only when it is complete.
+    """Write one file for each name in ``contents``; a file appears only when it is complete.
 
     Raises:
         OutputError: a file cannot be written.

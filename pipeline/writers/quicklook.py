@@ -31,7 +31,7 @@ class Background:
     label: str
     colour: str
     mask_names: tuple[str, ...] = ()
-    """A pixel has this reason if the name of one of its mask bits contains one of these texts."""
+    """A pixel has this reason if a mask bit is set whose name contains one of these texts."""
 
 
 # Later ones cover earlier ones. They differ in grey as well: land is darker than any water.
@@ -47,7 +47,7 @@ def draw_quicklook(product: Path, picture: Path, variables: tuple[str, ...] = ()
     Args:
         product: a file that this program wrote.
         picture: the PNG file to write.
-        variables: names; by default, for up to four quantities, the variable nearest to 443 nm.
+        variables: names; by default, one per quantity (nearest to 443 nm), at most four.
 
     Raises:
         SceneError: the product cannot be read, or does not have the variables.
@@ -203,7 +203,7 @@ def _plain_ticks(bar: Any) -> None:
 
 
 def _subdivisions(low: float, high: float) -> tuple[float, ...]:
-    """Return the leading digits (1 to 9) at which tick labels do not overlap."""
+    """Return the leading digits (1 to 9) of ticks, so few that the labels do not overlap."""
     decades = math.log10(high / low)
     return (1.0, 2.0, 5.0) if decades < 1.7 else (1.0, 3.0) if decades < 2.7 else (1.0,)
 
@@ -239,7 +239,7 @@ def _filled(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _backgrounds(data: xr.Dataset) -> list[tuple[Background, npt.NDArray[np.bool_]]]:
-    """Return the backgrounds from the bottom up, each with a mask of shape (y, x)."""
+    """Return the backgrounds in the order of drawing, each with a mask of shape (y, x)."""
     flags = data["quality_flags"]
     names = str(flags.attrs["flag_meanings"]).split()
     bits = dict.fromkeys((OTHER_MASK, CLOUD, LAND), np.uint32(0))

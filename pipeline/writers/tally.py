@@ -39,7 +39,7 @@ class Moments:
         return cls(exact.size, mean, float(exact.dot(exact)))
 
     def joined(self, other: "Moments") -> "Moments":
-        """Return the moments of these and other values together."""
+        """Return the moments of both sets of values together."""
         count = self.count + other.count
         if count == 0:
             return self
@@ -64,7 +64,7 @@ class ChunkCounts:
     moments: Moments | None = None
     """Moments of the valid values."""
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """Least and greatest valid value, by name; longitude has a second range, from 0 to 360."""
+    """Least and greatest valid value, by name; for longitude, also in the form from 0 to 360."""
 
     @classmethod
     def of(
@@ -110,7 +110,7 @@ class Tally:
     flag_tables: Mapping[str, FlagTable]
     flag_counts: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
     moments: dict[str, Moments] = field(default_factory=dict)
-    """Moments of the valid values, by float variable."""
+    """Moments of the valid values of each float variable."""
     _ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     _digests: dict[str, Any] = field(default_factory=dict)
 

@@ -52,7 +52,7 @@ def test_by_name_and_none() -> None:
 
 def test_what_cannot_be_weighed() -> None:
     """A name that is no class, and a class without a training sample."""
-    with pytest.raises(ConfigError, match="found murky, expected a class: a, b, c"):
+    with pytest.raises(ConfigError, match="found murky, expected one of a, b, c"):
         of_classes({"murky": 2.0}, ("a", "b", "c"), None)
     with pytest.raises(ConfigError, match="but d has none"):
         of_classes("balanced", ("a", "b", "c", "d"), None)
@@ -205,5 +205,5 @@ def test_targets_that_few_rows_have(tmp_path: Path) -> None:
     known = np.isfinite(samples.y[rows]).sum(axis=0)
     np.testing.assert_allclose(list(weights.values()), known.sum() / (2 * known))
     data["fit"]["target_weights"] = {"chl": 2.0}
-    with pytest.raises(ConfigError, match="found chl, expected a target: chlor_a, aph_443"):
+    with pytest.raises(ConfigError, match="found chl, expected one of chlor_a, aph_443"):
         train(load_recipe(data, TrainingConfig), Silent())

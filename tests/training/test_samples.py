@@ -282,11 +282,11 @@ def bad_cell(column: str, value: Any) -> dict[str, list[Any]]:
         (columns(), {"classes": {"column": "chlor_a"}}, r"has 0.1 \(lines 2, 3, 4 and .* whole"),
         (columns(), {"classes": {"column": "waters"}}, "samples.classes.column: no column 'waters"),
         (bad_cell("water", "murky"), {"classes": {"column": "water", "names": ["clear", "turbid"]}},
-         "has murky, expected clear, turbid"),
+         "has murky; expected clear, turbid"),
         (columns(), {"classes": {"column": "water", "names": ["clear", "turbid", "icy"]}},
          "expected also icy"),
         (bad_cell("water", None), {"classes": {"column": "water"}}, r"no water.*drop, or correct"),
-        (columns() | {"Rrs_443": [None] * 40}, {}, "none of 40 rows is complete; missing are"),
+        (columns() | {"Rrs_443": [None] * 40}, {}, "none of 40 rows is complete; missing values: "),
     ],
 )  # fmt: skip
 def test_mistakes_are_told(

@@ -37,7 +37,7 @@ class Checkpoints:
 
     folder: Path
     key: str
-    """Hash of the configuration and samples; a fit resumes only from checkpoints with its key."""
+    """Hash of configuration and samples; a fit resumes only from checkpoints with the same hash."""
     keep_every: int | None = None
 
     def save(self, state: FitState) -> None:

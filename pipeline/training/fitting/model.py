@@ -1,4 +1,4 @@
-"""Make new Keras models or models from network layers, and turn models back into layers.
+"""Make Keras models, new or from layers of a network, and turn models back into layers.
 
 A model is a chain of dense layers from scaled inputs to scaled outputs. Batch normalisation and
 decorrelation of the inputs are folded into these layers when the model becomes a network.
@@ -81,7 +81,7 @@ def model_of(
         dropout: share of units that dropout leaves out after every hidden layer.
         seed: seed of new weights and dropout.
         dtype: float32, or float64 to keep the weights bit by bit.
-        first: layer that decorrelates the inputs; the first existing layer is changed to undo this.
+        first: layer that decorrelates the inputs; ``layers[0]`` then undoes the decorrelation.
     """
     if first is not None:
         layers = [_unfolded(first, layers[0]), *layers[1:]]

@@ -36,8 +36,8 @@ class FitData:
     x: Array
     """Scaled inputs, with shape (n, inputs)."""
     y: Array
-    """Scaled targets, or 1 and 0 for classes, with shape (n, outputs). Values with weight 0 are
-    arbitrary."""
+    """Scaled targets, with shape (n, outputs). For classes, the values are 1 and 0. Values with
+    weight 0 are arbitrary."""
     weights: Array
     """Weight of each target, with shape (n, outputs), or (n, 1) for classes."""
 
@@ -89,7 +89,7 @@ class Trainer:
             train: training samples.
             validation: validation samples; their loss shows which epoch is the best.
             is_classifier: whether the model returns logits of classes.
-            l2_to_start: factor of the squared distance from ``start``, which is added to the loss.
+            l2_to_start: the loss includes this factor times the squared distance from ``start``.
             start: start value of each variable; keys are the paths of the variables.
             stage: number of this stage, from 1.
         """

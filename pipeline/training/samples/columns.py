@@ -235,7 +235,7 @@ def _conversion(table: Table, variable: SampleVariable, factor: float) -> list[s
 
 
 def _valid(table: Table, variable: SampleVariable, numbers: Array, findings: Findings) -> Array:
-    """Return the values, with NaN for infinity and for values without a defined transform."""
+    """Return the values; infinity and values for which the transform is not defined become NaN."""
     outside = variable.outside(numbers)
     if outside.any():
         bound = "0 or less" if variable.transform.needs_positive else "below 0"
@@ -252,7 +252,7 @@ def _refuse_twice(table: Table, variables: Sequence[SampleVariable], findings: F
     for variable in variables:
         if names.count(variable.name) > 1:
             findings.complain(
-                f"{variable.name} is given twice (wavelengths in names are whole nm). Give it once"
+                f"{variable.name} is given twice (wavelengths are rounded to 1 nm). Give it once"
             )
         elif columns.count(variable.column) > 1:
             sharing = [v.name for v in variables if v.column == variable.column]

@@ -51,7 +51,7 @@ def folds_that_stop(
     """Return divisions into training rows and validation rows.
 
     The validation rows show when to stop a training, and how good its network is. With ``folds``,
-    each row is a validation row once; if None, the split of the recipe is used.
+    each row is a validation row once; without ``folds``, the split of the recipe is used.
 
     Raises:
         ConfigError: there are too few groups or rows.

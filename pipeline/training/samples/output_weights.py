@@ -31,14 +31,14 @@ def output_weights(
         unknown = [name for name in choice if name not in names]
         if unknown:
             raise ConfigError(
-                f"{key}: found {', '.join(unknown)}, expected a {kind}: {', '.join(names)}."
+                f"{key}: found {', '.join(unknown)}, expected one of {', '.join(names)}."
             )
         return np.array([choice.get(name, 1.0) for name in names])
     empty = [name for name, total in zip(names, sums, strict=True) if total == 0]
     if empty:
         raise ConfigError(
-            f"{key}: balanced needs samples of positive weight, but {', '.join(empty)} has none. "
-            f"Use another split (splits.seed), or remove the {kind}."
+            f"{key}: balanced weights need samples of positive weight, but {', '.join(empty)} "
+            f"has none. Use another split (splits.seed), or remove the {kind}."
         )
     balanced: Array = sums.sum() / (len(names) * sums)
     return balanced

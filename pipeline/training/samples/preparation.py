@@ -45,7 +45,7 @@ class PreparedSamples:
         """Return the weight of each class or target in a fit, or None if all weights are equal.
 
         Raises:
-            ConfigError: a class or target is unknown, or has no samples for a balanced weight.
+            ConfigError: a class or target is unknown, or has a balanced weight but no samples.
         """
         part = self.samples.take(self.split.train)
         if part.labels is not None:
@@ -88,7 +88,7 @@ class PreparedSamples:
         return FitData(x, y, weights[:, np.newaxis] * known * of_targets)
 
     def golden_inputs(self, count: int = 5) -> Array:
-        """Return a few training spectra, evenly spaced in the order of their mean scaled values."""
+        """Sort the training spectra by their mean scaled value; return a few at equal steps."""
         rows = self.split.train
         level = scaled(self.inputs(), self.samples.x[rows]).mean(axis=1)
         places = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
@@ -96,7 +96,7 @@ class PreparedSamples:
         return chosen
 
     def add_to(self, digest: Any) -> None:
-        """Add to a hash all values of the samples that a fit depends on."""
+        """Update a hash with every value that a fit depends on."""
         samples, split = self.samples, self.split
         for array in (
             samples.x, samples.y, samples.labels, samples.weights, split.train, split.validation,

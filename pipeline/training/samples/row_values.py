@@ -83,7 +83,7 @@ def _class_names(table: Table, column: str, findings: Findings) -> Texts:
             findings.complain(
                 f"{table.name}: class column {column!r} has {values[broken[0]]:g} "
                 f"({table.places(broken)}), expected text or whole numbers. Name another column, "
-                "or compute classes in samples.columns, such as floor(log10(chl))"
+                "or compute classes in samples.columns, for example by floor(log10(chl))"
             )
     return table.labels(column)
 

@@ -54,7 +54,7 @@ class SampleSet:
     sources: tuple[Mapping[str, Any], ...]
     """Name, sha256 and number of rows of each file; also its licence and part, if known."""
     notes: tuple[str, ...]
-    """Notes on values that were converted or left out, or that were not read as written."""
+    """Notes on values that were converted, left out, or changed when the file was read."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -219,10 +219,10 @@ def _check_left(
     for part in parts:
         for variable, column in zip(part.inputs, part.x.T, strict=True):
             counts[variable.name] = counts.get(variable.name, 0) + int(np.isnan(column).sum())
-    lacking = listed([f"{name} in {count}" for name, count in counts.items() if count])
+    lacking = listed([f"{name} in {count} rows" for name, count in counts.items() if count])
     rows = sum(len(part.table) for part in parts)
     findings.complain(
-        f"none of {rows} rows is complete; missing are {lacking or 'targets'}. Remove inputs "
+        f"none of {rows} rows is complete; missing values: {lacking or 'targets'}. Remove inputs "
         "that few rows have, or use other files"
     )
 
@@ -239,14 +239,14 @@ def _classes(
     unknown = [name for name in found if name not in names]
     if unknown:
         findings.complain(
-            f"{config.origin} has {listed(unknown, 10)}, expected {listed(names)}. Add "
+            f"{config.origin} has {listed(unknown, 10)}; expected {listed(names)}. Add "
             "the found classes to samples.classes.names, or exclude their rows by samples.filter"
         )
         return None, names
     absent = [name for name in names if name not in found]
     if absent or len(names) < 2:
         findings.complain(
-            f"{config.origin}: found the classes {listed(found, 10)}, expected "
+            f"{config.origin}: found the classes {listed(found, 10)}; expected "
             f"{f'also {listed(absent)}' if absent else 'at least two'}. Correct the names, or use "
             "other samples"
         )

@@ -1,4 +1,4 @@
-"""Split samples into three parts: to train a network, to stop its training, to judge the network.
+"""Split samples into parts that train a network, say when its training stops, and judge it.
 
 A unit is a set of samples that a split keeps together: a group, a time or a spectrum.
 """
@@ -95,7 +95,7 @@ def make_folds(samples: SampleSet, config: SplitsConfig) -> list[Split]:
         raise table_error(
             "splits",
             f"{len(sizes)} {_word(config)} for {config.folds} folds, expected "
-            f"{config.folds + 1} or more. Lower splits.folds",
+            f"{config.folds + 1} or more {_word(config)}. Lower splits.folds",
         )
     rng = np.random.default_rng(config.seed)
     folds = _blocks(sizes, config.folds) if config.by == "time" else _even(sizes, config.folds, rng)
@@ -198,13 +198,13 @@ def _latest(sizes: Integers, shares: Sequence[float]) -> list[Integers]:
 
 
 def _nearer(sizes: Integers, start: int, end: int, rows: float) -> bool:
-    """Return whether adding the unit before ``start`` brings the row count nearer to ``rows``."""
+    """Return whether the row count is nearer to ``rows`` if the unit before ``start`` is added."""
     now = int(sizes[start:end].sum())
     return abs(now + int(sizes[start - 1]) - rows) < abs(now - rows)
 
 
 def _even(sizes: Integers, folds: int, rng: np.random.Generator) -> Integers:
-    """Return the fold of each unit; large units go first, always into the smallest fold so far."""
+    """Return the fold of each unit; each unit, from large to small, goes into the smallest fold."""
     order = rng.permutation(len(sizes))
     order = order[np.argsort(-sizes[order], kind="stable")]
     rows = np.zeros(folds, dtype=np.int64)

@@ -35,7 +35,7 @@ The seeds lie far apart, because Keras Tuner counts up from a seed."""
 MOST_SEEDS = 2**32
 LEAST_LOSS = 1e-30
 WORSE = 1.0
-"""A diverged trial gets the worst log10 of an objective plus this step; 1 is a factor of 10."""
+"""log10 of a diverged trial's objective minus log10 of the worst objective; 1 is a factor of 10."""
 
 
 def search(
@@ -152,7 +152,7 @@ class _Hyperband(_Unsaved, keras_tuner.oracles.HyperbandOracle):  # type: ignore
         if (own[f"{OWN}epochs"], _continued(own)) != (done.epochs, done.continues):
             raise FatalError from ConfigError(
                 f"{self.journal.path}: trial {done.number} has {done.epochs} epochs and continues "
-                f"trial {done.continues}, expected {own[f'{OWN}epochs']} epochs and trial "
+                f"trial {done.continues}; expected {own[f'{OWN}epochs']} epochs and trial "
                 f"{_continued(own)}. Another version of Keras Tuner made this trial. Start over "
                 "with --restart, or choose another folder."
             )

@@ -30,7 +30,7 @@ def check_space(recipe: TrainingConfig, space: Space) -> None:
 
 
 def largest(recipe: TrainingConfig, space: Space) -> Iterator[TrainingConfig]:
-    """Yield, for each activation, a recipe of the largest network in a space, for early checks."""
+    """For early checks, yield recipes of the largest network in a space, one per activation."""
     values: dict[str, Any] = {}
     layers = len(recipe.network.hidden)
     if space.layers is not None:
