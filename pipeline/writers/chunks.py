@@ -1,4 +1,4 @@
-"""Turn values into the bytes of a storage chunk (fill values, shuffle, deflate), and count them.
+"""Count the values of a storage chunk, and turn them into bytes: fill values, shuffle, deflate.
 
 HDF5 compresses under one global lock. In ocpipe, the thread that computed a block also compresses
 it. This thread uses ISA-L, which is several times faster than zlib at the same compressed size. The

@@ -21,7 +21,7 @@ IR_VERSION = 9
 def build_graph(network: Network, *, rows_first: bool = False) -> "onnx.ModelProto":
     """Return the graph (inputs, n) -> (outputs, n) in physical units, float32.
 
-    The columns are on the first axis, because the values of a column are contiguous in memory.
+    The columns are on the first axis, so that the values of each column are contiguous in memory.
 
     Args:
         network: any network.

@@ -87,7 +87,7 @@ def make_folds(samples: SampleSet, config: SplitsConfig) -> list[Split]:
     if free.size < len(samples) and "test" in samples.fixed_parts:
         raise table_error(
             "splits.folds",
-            "a file has part: test, but folds test every row once. Remove that key",
+            "all rows of a file are test rows (key part), but folds test every row once. Remove part",
         )
     units = _units(samples.take(free), config)
     sizes = np.bincount(units)
