@@ -87,7 +87,7 @@ def make_folds(samples: SampleSet, config: SplitsConfig) -> list[Split]:
     if free.size < len(samples) and "test" in samples.fixed_parts:
         raise table_error(
             "splits.folds",
-            "all rows of a file are test rows (key part), but folds test every row once. Remove part",
+            "a file has part: test, but with folds, every row is tested once. Remove part",
         )
     units = _units(samples.take(free), config)
     sizes = np.bincount(units)
