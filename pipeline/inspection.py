@@ -12,6 +12,7 @@ from pipeline.algorithms import is_algorithm
 from pipeline.algorithms.catalogue import PREFIX, on_every_sensor
 from pipeline.config import ReaderChoice
 from pipeline.errors import SceneError
+from pipeline.machine.access import why_absent
 from pipeline.networks import Network, Retrieval, load_network, load_retrieval
 from pipeline.networks.reading import is_network
 from pipeline.networks.reading.described_yaml import names_members
@@ -45,8 +46,9 @@ def inspect_file(path: Path, reader: ReaderChoice = AUTO) -> Iterator[str]:
     if is_algorithm(str(path)):
         yield from _algorithm(str(path).removeprefix(PREFIX))
         return
-    if not path.exists():
-        raise SceneError(f"{path}: no such file. Check the path.")
+    absent = why_absent(path)
+    if absent is not None:
+        raise SceneError(f"{path}: {absent}.")
     if is_product(path):
         yield from _product(path)
     elif path.is_file() and is_network(path):

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from pipeline.config import RunConfig, load_config
-from pipeline.errors import PipelineError, SceneError
+from pipeline.errors import PipelineError
 from pipeline.machine.in_order import in_order
 from pipeline.networks.engines import get_engine
 from pipeline.product.delivery import Delivery, creation_time
@@ -27,6 +27,7 @@ from pipeline.product.template import (
     with_attributes,
 )
 from pipeline.readers import chunk_caches, open_scene
+from pipeline.readers.damage import failed_to_read
 from pipeline.run.block import process_block
 from pipeline.run.plan import Plan, locate, make_plan
 from pipeline.writers.chunks import ChunkEncoder, EncodedChunk, encode_all
@@ -102,10 +103,8 @@ def _write(
             tally = write_product(products, target, layout, blocks, describe, progress, lease)
     except OSError as error:
         # Failures of the writer have their own class, so this one comes from the scene.
-        raise SceneError(
-            f"{provenance.scene_name}: cannot be read to its end ({error}). The file is damaged; "
-            "fetch it again."
-        ) from error
+        failure = failed_to_read(error, "cannot be read to its end")
+        raise type(failure)(f"{provenance.scene_name}: {failure}") from error
     return tally, inputs
 
 

@@ -4,6 +4,7 @@ Several processes may run batches with one ledger. A process with a free slot cl
 """
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -25,8 +26,15 @@ from pipeline.errors import ConfigError, OutputError, PipelineError
 from pipeline.machine.resources import available_cores, default_limit
 from pipeline.networks.engines import is_gpu_visible, resolve_engine
 from pipeline.networks.reading.library import network_folders
-from pipeline.product.delivery import check_writable, creation_time, make_folder
+from pipeline.product.delivery import (
+    check_is_folder,
+    check_writable,
+    creation_time,
+    make_folder,
+)
 from pipeline.version import __version__
+
+log = logging.getLogger(__name__)
 
 # With this much memory per core, no scene needs an estimate before the batch starts (bytes).
 MEMORY_FOR_ALL = 2_000_000_000
@@ -34,6 +42,7 @@ MEMORY_FOR_ALL = 2_000_000_000
 
 def plan_batch(request: BatchRequest) -> list[LedgerEntry]:
     """Return the scenes that a call selects; a run would process those whose state is pending."""
+    check_is_folder(request.output)
     path = request.ledger_path
     open_one = Ledger.open if path.exists() else Ledger.instead_of
     with open_one(path, request.output) as ledger:
@@ -56,17 +65,22 @@ def run_batch(
         OutputError: the output folder cannot be used.
     """
     begun = time.monotonic()
+    check_is_folder(request.output)
     creation_time()  # refuses a wrong SOURCE_DATE_EPOCH before anything is written
     make_folder(request.output)
     check_writable(request.output, int(request.config.batch.min_free_space))
     with Ledger.open(request.ledger_path, request.output) as ledger:
-        ledger.enqueue(_queue(request, ledger))
+        refused = ledger.enqueue(_queue(request, ledger))
+        for refusal in refused:
+            facts = {"scene": refusal.path, "state": "failed", "kind": refusal.kind}
+            log.error("%s", refusal.reason, extra=facts)
         counts = ledger.counts_of_chosen()
         bury_the_dead(ledger, Watch())
-        summary = BatchSummary()
+        summary = BatchSummary(failed=len(refused))
         if counts.pending or counts.running:
             with _executor(request, ledger) as (executor, slots):
-                summary = Loop(request, ledger, executor, slots, listener, stop).to_the_end()
+                loop = Loop(request, ledger, executor, slots, listener, stop)
+                summary = loop.to_the_end(summary)
         summary.counts = ledger.counts_of_chosen()
         summary.seconds = time.monotonic() - begun
         if summary.did_something or counts.failed:

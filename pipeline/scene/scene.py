@@ -28,6 +28,9 @@ SOURCE_FLAGS = "source_flags"
 SPATIAL_REF = "spatial_ref"
 AXES = ("y", "x", SPATIAL_REF)
 
+# Key of a scene's encoding: variables that the reader left out, with the reasons, by name.
+UNREAD = "unread"
+
 # Attributes that every reader adds to those of the file.
 REQUIRED_ATTRIBUTES = ("reader", "sensor", "brdf_correction")
 BRDF_STATES = ("none", "f/Q", "unknown")
@@ -153,6 +156,12 @@ def storage_of(scene: xr.Dataset, layers: Iterable[Band]) -> list[StoredChunks]:
         band = list(centres).index(layer.wavelength_nm)
         found |= {chunks.name: chunks for chunks in array.storage((band,))}
     return list(found.values())
+
+
+def why_unread(scene: xr.Dataset, name: str) -> str:
+    """Return a sentence about a variable that the reader left out; empty for any other name."""
+    reason = scene.encoding.get(UNREAD, {}).get(name)
+    return f" The file has {name}, but it cannot be decoded ({reason})." if reason else ""
 
 
 def check_scene(scene: xr.Dataset) -> xr.Dataset:
