@@ -39,7 +39,7 @@ def table_lines(path: Path) -> list[str] | None:
 
 
 def netcdf_table_lines(path: Path) -> list[str] | None:
-    """Return lines that describe a table in a netCDF file that is no scene; None if there is none."""
+    """Return lines that describe a table in a netCDF file; None if it has no table."""
     try:
         if not path.is_file() or recognise(path) not in ALSO_SCENES:
             return None

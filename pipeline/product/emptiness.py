@@ -60,11 +60,15 @@ def _is_present(band: Band, part: xr.Dataset) -> np.ndarray[tuple[int, ...], np.
 
 
 def _shares(tally: Tally, step: RetrievalStep) -> Iterator[tuple[str, float]]:
-    """Yield the words for each condition, and the share of pixels with it."""
+    """Yield the words for each condition, and the share of pixels with it.
+
+    A step without earlier steps has no condition of its own for missing inputs.
+    """
+    is_first = not any(": " in source.name for source in step.sources)
     for variable in (QUALITY_FLAGS, step.flags_name):
         table, counts = tally.flag_tables[variable], tally.flag_counts[variable]
         for name, count in zip(table.names, counts, strict=True):
             if name.startswith("masked_"):
                 yield f"the mask {name.removeprefix('masked_')} excludes it", count / tally.pixels
-            elif name in _WORDS:
+            elif name in _WORDS and not (is_first and name == "input_missing"):
                 yield _WORDS[name], count / tally.pixels

@@ -49,8 +49,8 @@ def failed_to_read(error: Exception, what: str = "cannot be read") -> SceneError
         return UnavailableError(f"{what} now: {reason}.")
     text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
     return SceneError(
-        f"{what} ({text}). The file is damaged; fetch it again. If another program can read the "
-        "file (ncdump -h), please report this message."
+        f"{what} ({text}). Either the file is damaged: fetch it again. Or it holds something that "
+        "ocpipe does not know: if ncdump -h can read it, please report this message."
     )
 
 

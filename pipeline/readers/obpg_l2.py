@@ -19,6 +19,7 @@ from pydantic import Field
 from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
 from pipeline.facts.sensors import identify_sensor
+from pipeline.readers.attributes import as_text
 from pipeline.readers.container import is_hdf5
 from pipeline.readers.damage import left_out, rewritten
 from pipeline.readers.layers import (
@@ -39,6 +40,8 @@ LINES, PIXELS, BANDS = "number_of_lines", "pixels_per_line", "wavelength_3d"
 # Dimension of navigation in older files: control points, at every pixel or at fewer.
 CONTROL_POINTS = "pixel_control_points"
 FLAGS = "l2_flags"
+# How the netCDF library marks a dimension that has no variable.
+DIMENSION_ONLY = "This is a netCDF dimension but not a netCDF variable"
 # The groups that may hold wavelength_3d: l2gen's, and those that programs for subsets choose.
 WAVELENGTH_GROUPS = ("sensor_band_parameters", "geophysical_data", "")
 
@@ -157,9 +160,11 @@ def _wavelengths(path: Path, count: int, stated: tuple[float, ...]) -> list[floa
         return list(stated)
     with h5py.File(path, "r") as file:
         found = [file.get(f"{group}/{BANDS}") for group in WAVELENGTH_GROUPS]
-        stored = [each[...] for each in found if isinstance(each, h5py.Dataset)]
+        stored = [
+            each[...] for each in found if isinstance(each, h5py.Dataset) and not _is_empty(each)
+        ]
     for nm in stored:
-        if nm.size == count and nm.dtype.kind in "iuf":
+        if nm.size == count and nm.dtype.kind in "iuf" and (nm > 0).all():
             return [float(each) for each in np.ravel(nm)]
     sizes = " and ".join(f"{nm.size} wavelengths" for nm in stored) or "is missing"
     raise left_out(
@@ -168,6 +173,11 @@ def _wavelengths(path: Path, count: int, stated: tuple[float, ...]) -> list[floa
         "Or state the wavelength of each band, in nm and in the order of the bands: reader: "
         "{format: obpg_l2, options: {wavelengths: [...]}}.",
     )
+
+
+def _is_empty(dataset: h5py.Dataset) -> bool:
+    """Whether a dataset only stands for a netCDF dimension; its numbers mean nothing."""
+    return as_text(dataset.attrs.get("NAME", "")).startswith(DIMENSION_ONLY)
 
 
 def _plain_variables(data: Mapping[str, Stored], unread: LeftOut) -> dict[str, xr.DataArray]:
