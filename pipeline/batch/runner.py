@@ -7,7 +7,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from pipeline.batch import process_identity, records
@@ -19,7 +19,7 @@ from pipeline.batch.ledger import Ledger, LedgerEntry, SceneQueue
 from pipeline.batch.loop import BatchListener, BatchSummary, Loop, job_config
 from pipeline.batch.request import BatchRequest
 from pipeline.batch.slots import Slots, choose_slots
-from pipeline.batch.sources import find_scenes
+from pipeline.batch.sources import FoundScene, find_scenes
 from pipeline.config import RunConfig, hash_of
 from pipeline.config.naming import NameTemplate
 from pipeline.errors import ConfigError, OutputError, PipelineError
@@ -46,7 +46,8 @@ def plan_batch(request: BatchRequest) -> list[LedgerEntry]:
     path = request.ledger_path
     open_one = Ledger.open if path.exists() else Ledger.instead_of
     with open_one(path, request.output) as ledger:
-        return ledger.dry_run(_queue(request, ledger))
+        found = _found(request, request.inputs or request.config.batch.inputs)
+        return ledger.dry_run(_queue(request, ledger, found))
 
 
 def run_batch(
@@ -66,11 +67,12 @@ def run_batch(
     """
     begun = time.monotonic()
     check_is_folder(request.output)
+    found = _found(request, request.inputs or request.config.batch.inputs)
     creation_time()  # refuses a wrong SOURCE_DATE_EPOCH before anything is written
     make_folder(request.output)
     check_writable(request.output, int(request.config.batch.min_free_space))
     with Ledger.open(request.ledger_path, request.output) as ledger:
-        refused = ledger.enqueue(_queue(request, ledger))
+        refused = ledger.enqueue(_queue(request, ledger, found))
         for refusal in refused:
             facts = {"scene": refusal.path, "state": "failed", "kind": refusal.kind}
             log.error("%s", refusal.reason, extra=facts)
@@ -88,15 +90,23 @@ def run_batch(
     return summary
 
 
-def _queue(request: BatchRequest, ledger: Ledger) -> SceneQueue:
-    config = request.config
-    inputs = request.inputs or config.batch.inputs or tuple(ledger.paths(config.name))
+def _found(request: BatchRequest, inputs: Sequence[str]) -> list[FoundScene] | None:
+    """Return the scenes of these inputs, or None if there are no inputs."""
     if not inputs:
+        return None
+    return find_scenes(inputs, request.output, request.config.name, request.shard)
+
+
+def _queue(request: BatchRequest, ledger: Ledger, found: Sequence[FoundScene] | None) -> SceneQueue:
+    """Return the queue of the scenes that the inputs gave, or else of those in the ledger."""
+    config = request.config
+    if found is None:
+        found = _found(request, ledger.paths(config.name))
+    if found is None:
         raise ConfigError(
             "no scenes are given. Give files, folders, patterns or @list, or set batch.inputs in "
             "the configuration."
         )
-    found = find_scenes(inputs, request.output, config.name, request.shard)
     template = NameTemplate(config.execution.product)
     of_scene = template.needs_scene
     return SceneQueue(

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.batch.passed_over import PassedOver, is_packed
+from pipeline.batch.passed_over import PassedOver
 from pipeline.errors import ConfigError
 from pipeline.machine.access import address_of, why_absent
 from pipeline.machine.files import identity_of, read_text
@@ -24,6 +24,8 @@ from pipeline.machine.files import identity_of, read_text
 ENDINGS = (".nc", ".nc4", ".h5", ".hdf5", ".he5", ".hdf", ".tif", ".tiff")
 # Endings of folders that are scenes themselves.
 SCENE_FOLDERS = (".sen3",)
+# Files that a batch writes next to its products.
+_RECORDS = re.compile(r"ocpipe-ledger.*|(quality|failures|summary)[^.]*\.(jsonl|csv|json)")
 STDIN = "-"
 # A list that standard input brings may begin with this mark; Windows programs write it.
 BYTE_ORDER_MARK = "\ufeff"
@@ -158,7 +160,7 @@ class _Search:
             folders[:] = kept
             for name in filter(_is_visible, files):
                 if not name.lower().endswith(ENDINGS):
-                    if not mixed or is_packed(name):
+                    if not (mixed and _RECORDS.match(name)):
                         others.append(os.path.join(here, name))
                 elif not (mixed and name.endswith(own_ending)):
                     count += 1
