@@ -1,5 +1,6 @@
 """The container of a file (HDF5, netCDF-3, TIFF ...), recognised by its first bytes."""
 
+import itertools
 from pathlib import Path
 
 import h5py
@@ -36,7 +37,9 @@ def is_tiff(path: Path) -> bool:
 def describe_content(path: Path) -> str:
     """Describe a file's content in words for a message; refuse a file that cannot be a scene."""
     if path.is_dir():
-        return "a folder"
+        scenes = sum(1 for _ in itertools.islice(path.glob("*.nc"), 1000))
+        hint = f" with {scenes} .nc files; ocpipe batch processes the scenes in a folder"
+        return f"a folder{hint if scenes else ''}"
     if not path.is_file():
         raise SceneError(f"{path.name}: neither a file nor a folder. Give the path of a scene.")
     start = _first_bytes(path)

@@ -173,8 +173,8 @@ def check_scene(scene: xr.Dataset) -> xr.Dataset:
     complaints = [*_check_attributes(scene), *_check_variables(scene), *_check_states(scene)]
     if complaints:
         raise SceneError(
-            f"not a valid scene: {'; '.join(complaints)}. Fetch the file again; if that does not "
-            "help, correct its reader."
+            f"not a valid scene: {'; '.join(complaints)}. This is a mistake of the "
+            "reader, or its options do not fit the file. Correct the reader or its options."
         )
     return scene
 
