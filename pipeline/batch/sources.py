@@ -129,8 +129,8 @@ class _Search:
                 continue
             if entry == STDIN or entry.startswith("@"):
                 raise ConfigError(
-                    f"{name}: a list cannot contain another list ({entry!r}). Give both on the "
-                    "command line."
+                    f"{name}: a list cannot contain another list ({entry!r}). Give both "
+                    "lists on the command line."
                 )
             yield from self.expanded(entry)
 

@@ -35,7 +35,7 @@ class Ledger(Database):
     def enqueue(self, queue: SceneQueue) -> list[Refusal]:
         """Enter new scenes, set outdated scenes back to pending, and choose all given scenes.
 
-        After this call, ``claim`` and ``counts_of_chosen`` of this object use these scenes only.
+        After this call, ``claim`` and ``counts_of_chosen`` of this object use only these scenes.
 
         Returns:
             The scenes that failed at once, for example because they have no file.

@@ -18,7 +18,7 @@ _FOUND = "FROM found f WHERE f.path = scene.path"
 
 
 def enter_queue(database: Database, queue: SceneQueue) -> list[Refusal]:
-    """Enter and choose the scenes of a call; set those that must be processed to pending.
+    """Enter and choose the scenes of a call; make a scene pending if it must be processed.
 
     Returns:
         The scenes that failed at once.
@@ -122,7 +122,7 @@ def _name_products(database: Database) -> None:
 
 
 def _fail_at_once(database: Database) -> list[Refusal]:
-    """Mark a scene as failed if it has no file, or if another scene has the same product."""
+    """Mark a scene as failed if its file is missing, or if another scene has the same product."""
     absent = database.execute(
         f"SELECT path FROM scene WHERE {_IS_CHOSEN} AND state = 'pending' AND size IS NULL"
     ).fetchall()
@@ -139,9 +139,9 @@ def _fail_at_once(database: Database) -> list[Refusal]:
     ).fetchall()
     refused += database.execute(
         "UPDATE scene SET state = 'failed', kind = ?, finished = ?, reason = scene.path || "
-        "' would become ' || f.product || ', which is the product of ' || s.path || '. Use "
-        "separate output folders, or put the folder into the product name (execution.product: "
-        "''{parent}/{stem}.{name}.nc'').' "
+        "': the product would be ' || f.product || ', but this file is the product of ' || s.path "
+        "|| '. Use separate output folders, or put the folder into the product name "
+        "(execution.product: ''{parent}/{stem}.{name}.nc'').' "
         "FROM found f JOIN scene s ON s.product = f.product "
         f"WHERE f.path = scene.path AND s.id != scene.id AND {_IS_CHOSEN} "
         "AND scene.state = 'pending' RETURNING scene.path, scene.kind, scene.reason",
