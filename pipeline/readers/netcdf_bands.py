@@ -102,6 +102,11 @@ def _wavelength(
     name: str, match: re.Match[str], variable: Stored, entry: SpectralVariables
 ) -> float:
     stated: Any = entry.wavelengths.get(name)
+    if isinstance(stated, tuple) and len(stated) != 1:
+        raise SceneError(
+            f"reader.options.wavelengths states {len(stated)} wavelengths for {name}, which is one "
+            "band. State one number."
+        )
     if stated is None and entry.wavelength_attribute is not None:
         stated = variable.attrs.get(entry.wavelength_attribute)
     elif stated is None and match.re.groups:

@@ -6,8 +6,8 @@ import logging
 import h5py
 import numpy as np
 import pytest
-from miniatures import obpg_l2_3d
-from miniatures.truth import image_of_coordinates
+from miniatures import acolite_l2w, obpg_l2_3d, pace_l3m, sgli_nwlr
+from miniatures.truth import image_of_coordinates, map_of_coordinates
 from obpg_miniature import LAND, counts_of, write_obpg_l2
 
 from pipeline.config import ReaderChoice
@@ -173,6 +173,46 @@ def test_wavelengths_that_a_subset_lacks_can_be_stated(cube_file):
         np.testing.assert_array_equal(scene.Rrs_wavelength.values, centres)
     few = ReaderChoice(format="obpg_l2", options={"wavelengths": [412]})
     assert "1 wavelengths, but Rrs has 3 bands" in refused(cube_file, few)
+
+
+def test_wavelengths_of_a_cube_in_any_netcdf_file(tmp_path):
+    """A list is for a 3-D variable; the wrong number of them is refused."""
+    path = pace_l3m.write(tmp_path, map_of_coordinates(6, 7, (412.0, 443.0, 490.0))).path
+    with open_scene(path) as scene:
+        expected = scene.Rrs.values
+    changed(path, lambda f: f.move("wavelength", "axis"))
+
+    def stated(**options):
+        return ReaderChoice(format="cf_netcdf", options={"preset": "pace_l3m", **options})
+
+    message = refused(path, stated())
+    assert "reader.options.wavelengths: {Rrs: [...]}" in message
+    assert FETCH not in message
+    with open_scene(path, stated(wavelengths={"Rrs": [412, 443, 490]})) as scene:
+        np.testing.assert_array_equal(scene.Rrs.values, expected)
+    assert "states 2 wavelengths for Rrs, which has 3 bands" in refused(
+        path, stated(wavelengths={"Rrs": [412, 443]})
+    )
+
+
+def test_an_odd_variable_of_other_formats(tmp_path, caplog):
+    """SGLI, OLCI and files read by a mapping leave it out as well, and name it."""
+    found = {}
+    sgli = sgli_nwlr.write(
+        tmp_path, image_of_coordinates(30, 40, (380, 412, 443, 490, 530, 565, 670))
+    ).path
+    changed(sgli, lambda f: f["Geometry_data"].copy("Latitude", "Solar_zenith"))
+    changed(
+        sgli, lambda f: f["Geometry_data/Solar_zenith"].attrs.__delitem__("Resampling_interval")
+    )
+    acolite = acolite_l2w.write(tmp_path, image_of_coordinates(6, 7, (443, 492, 560))).path
+    changed(acolite, lambda f: f.copy("lat", "depth"))
+    changed(acolite, lambda f: f["depth"].attrs.__setitem__("missing_value", "none"))
+    for path in (sgli, acolite):
+        with open_scene(path) as scene:
+            found[path] = set(scene.encoding["unread"])
+    assert found == {sgli: {"solar_zenith"}, acolite: {"depth"}}
+    assert "solar_zenith is left out" in caplog.text
 
 
 # Locked files and other causes outside the file
