@@ -1,6 +1,7 @@
 """Open netCDF and HDF5 files without decoding them, and close them with their scene."""
 
 import contextlib
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -61,14 +62,17 @@ def open_undecoded(path: Path, group: str | None = None, engine: str = "h5netcdf
     with contextlib.ExitStack() as closers:
         file = closers.enter_context(h5py.File(path, "r")) if is_hdf5 else None
         _check_group(file, group)
-        opened = xr.open_dataset(
-            path,
-            group=group,
-            engine=engine,
-            cache=False,
-            decode_cf=False,  # decoding is ours, see readers/decoding.py
-            **options,
-        )
+        with warnings.catch_warnings():
+            # A variable with the same dimension twice, such as a covariance, is no layer.
+            warnings.filterwarnings("ignore", "Duplicate dimension names", UserWarning)
+            opened = xr.open_dataset(
+                path,
+                group=group,
+                engine=engine,
+                cache=False,
+                decode_cf=False,  # decoding is ours, see readers/decoding.py
+                **options,
+            )
         closers.callback(opened._close or (lambda: None))  # noqa: SLF001 - replaced below
         opened.set_close(closers.pop_all().close)
     opened.encoding["chunk_cache"] = cache = ChunkCache()
