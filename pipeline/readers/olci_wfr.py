@@ -167,7 +167,7 @@ def _geolocation(folder: _Folder) -> dict[str, xr.DataArray]:
 def _on_tie_points(
     folder: _Folder, shape: tuple[int, int], unread: LeftOut
 ) -> dict[str, xr.DataArray]:
-    """Return the angles, and the relative humidity if it is in percent, at every pixel."""
+    """Return angles at every pixel, and relative humidity if the file states it in percent."""
     found = {}
     for file_name, names in ON_TIE_POINTS.items():
         file = folder.optional(file_name)

@@ -241,7 +241,7 @@ def _plain_variables(stored: Mapping[str, Stored], unread: LeftOut) -> dict[str,
 def _geometry(
     geometry: xr.Dataset, shape: tuple[int, int], unread: LeftOut
 ) -> dict[str, xr.DataArray]:
-    """Return geolocation, and the angles that the file has, at every pixel."""
+    """Return, for every pixel, the geolocation and the angles that the file has."""
     missing = [name for name in REQUIRED_GEOMETRY if name not in geometry]
     if missing:
         raise left_out(f"Geometry_data has no {' and no '.join(missing)}")

@@ -139,7 +139,7 @@ def _fail_at_once(database: Database) -> list[Refusal]:
     ).fetchall()
     refused += database.execute(
         "UPDATE scene SET state = 'failed', kind = ?, finished = ?, reason = scene.path || "
-        "': the product would be ' || f.product || ', but this file is the product of ' || s.path "
+        "': the product would be ' || f.product || ', but that file is the product of ' || s.path "
         "|| '. Use separate output folders, or put the folder into the product name "
         "(execution.product: ''{parent}/{stem}.{name}.nc'').' "
         "FROM found f JOIN scene s ON s.product = f.product "
