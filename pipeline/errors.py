@@ -26,6 +26,10 @@ class SceneError(PipelineError):
     """A scene cannot be read, or lacks data that the run uses."""
 
 
+class UnavailableError(SceneError):
+    """A file cannot be read now, but perhaps later: it is locked, or its disk fails."""
+
+
 class UnknownFormatError(SceneError):
     """No reader recognises the content of a file."""
 

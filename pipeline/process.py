@@ -13,10 +13,11 @@ import numpy.typing as npt
 import xarray as xr
 
 from pipeline.config import RunConfig, load_config
-from pipeline.errors import PipelineError, SceneError
+from pipeline.errors import PipelineError
 from pipeline.machine.in_order import in_order
 from pipeline.networks.engines import get_engine
 from pipeline.product.delivery import Delivery, creation_time
+from pipeline.product.emptiness import why_empty
 from pipeline.product.provenance import Provenance
 from pipeline.product.record import record_of
 from pipeline.product.report import InputTally, SceneReport, Stopwatch
@@ -27,6 +28,7 @@ from pipeline.product.template import (
     with_attributes,
 )
 from pipeline.readers import chunk_caches, open_scene
+from pipeline.readers.damage import failed_to_read
 from pipeline.run.block import process_block
 from pipeline.run.plan import Plan, locate, make_plan
 from pipeline.writers.chunks import ChunkEncoder, EncodedChunk, encode_all
@@ -86,7 +88,7 @@ def deliver_scene(
             provenance = Provenance.of(source, scene.attrs, plan, created)
         with watch.part("process"):
             tally, inputs = _write(scene, provenance, target, delivery.lease, progress)
-    _log_counts(plan, tally)
+        _log_counts(scene, plan, tally)
     return SceneReport(target, plan, provenance.scene_sha256, tally, inputs, watch.seconds)
 
 
@@ -102,10 +104,8 @@ def _write(
             tally = write_product(products, target, layout, blocks, describe, progress, lease)
     except OSError as error:
         # Failures of the writer have their own class, so this one comes from the scene.
-        raise SceneError(
-            f"{provenance.scene_name}: cannot be read to its end ({error}). The file is damaged; "
-            "fetch it again."
-        ) from error
+        failure = failed_to_read(error, "cannot be read to its end")
+        raise type(failure)(f"{provenance.scene_name}: {failure}") from error
     return tally, inputs
 
 
@@ -223,11 +223,11 @@ def _build_engines(plan: Plan) -> None:
         get_engine(step.retrieval, step.engine)
 
 
-def _log_counts(plan: Plan, tally: Tally) -> None:
-    scene = plan.scene_name
+def _log_counts(scene: xr.Dataset, plan: Plan, tally: Tally) -> None:
+    name = plan.scene_name
     for step in (step for step in plan.steps if step.variables):
         computed = tally.valid_count(step.variables[-1])
-        log.info("%s: %s computed on %d of %d pixels", scene, step.name, computed, tally.pixels)
+        log.info("%s: %s computed on %d of %d pixels", name, step.name, computed, tally.pixels)
         if computed == 0:
-            text = "%s: no valid pixel for %s; the product has only fill values"
-            log.warning(text, scene, step.name)
+            text = "%s: no valid pixel for %s; the product has only fill values. %s"
+            log.warning(text, name, step.name, why_empty(scene, plan, tally, step))

@@ -46,6 +46,7 @@ _KINDS: dict[type[errors.PipelineError], str] = {
     errors.OutputError: kinds.OUTPUT,
     errors.WriteError: kinds.WRITE,
     errors.ProductExistsError: kinds.SKIPPED,
+    errors.UnavailableError: kinds.UNAVAILABLE,
 }
 
 
@@ -118,7 +119,8 @@ def _estimate(job: Job) -> int | None:
 
     config = load_config(job.config).executing(threads=1, memory_limit=1 << 50)
     try:
-        return plan_scene(Path(job.path), config).work.peak_bytes
+        with _messages():  # they are shown when the scene is processed
+            return plan_scene(Path(job.path), config).work.peak_bytes
     except Exception:  # noqa: BLE001 - the error is reported when the scene is processed
         return None
 

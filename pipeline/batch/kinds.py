@@ -8,11 +8,11 @@ SUCCESS = frozenset((DONE, UNCHANGED, SKIPPED))
 SCENE, DEFECT = "scene", "defect"
 # Somebody may repair the cause between two calls, so the next call tries again.
 MISSING, NAME, WRITE, NETWORK = "missing", "name", "write", "network"
-CONFIGURATION = "configuration"
+CONFIGURATION, UNAVAILABLE = "configuration", "unavailable"
 # The cause may be temporary, so the same call tries again, up to the limit of attempts.
 MEMORY, TIMEOUT, CRASH, LOST = "memory", "timeout", "crash", "lost"
 TRANSIENT = frozenset((MEMORY, TIMEOUT, CRASH, LOST))
-MENDED_OUTSIDE = frozenset((MISSING, NAME, WRITE, NETWORK, CONFIGURATION, LOST))
+MENDED_OUTSIDE = frozenset((MISSING, NAME, WRITE, NETWORK, CONFIGURATION, UNAVAILABLE, LOST))
 
 # The output folder cannot be used. This is not a failure of the scene, and it ends the batch.
 OUTPUT = "output"

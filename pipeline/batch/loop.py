@@ -5,7 +5,7 @@ import logging
 import os
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from pipeline.batch import kinds, records
@@ -94,15 +94,18 @@ class Loop:
         self._watch = Watch()
         self._last_look = time.monotonic()
 
-    def to_the_end(self) -> BatchSummary:
-        """Work until no scene is left, or until the batch is stopped."""
+    def to_the_end(self, summary: BatchSummary) -> BatchSummary:
+        """Work until no scene is left, or until the batch is stopped; count in the summary."""
+        self._summary, refused = summary, summary.failed
         output, slots = self._request.output, max(self._executor.slots, 1)
         self._holder = self._ledger.enter(output.absolute(), slots, self._slots.threads)
         heart = self._heart = Heart(self._request.ledger_path, self._holder)
         heart.start()
         state = "interrupted"
         try:
-            self._listener.begun(self._description(), self._ledger.counts_of_chosen())
+            counts = self._ledger.counts_of_chosen()
+            before = replace(counts, failed=counts.failed - refused)
+            self._listener.begun(self._description(), before)
             self._work()
             state = "interrupted" if self._stop.is_set() else "ended"
         finally:

@@ -4,9 +4,10 @@ Several processes may run batches with one ledger. A process with a free slot cl
 """
 
 import contextlib
+import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from pipeline.batch import process_identity, records
@@ -18,15 +19,22 @@ from pipeline.batch.ledger import Ledger, LedgerEntry, SceneQueue
 from pipeline.batch.loop import BatchListener, BatchSummary, Loop, job_config
 from pipeline.batch.request import BatchRequest
 from pipeline.batch.slots import Slots, choose_slots
-from pipeline.batch.sources import find_scenes
+from pipeline.batch.sources import FoundScene, find_scenes
 from pipeline.config import RunConfig, hash_of
 from pipeline.config.naming import NameTemplate
 from pipeline.errors import ConfigError, OutputError, PipelineError
 from pipeline.machine.resources import available_cores, default_limit
 from pipeline.networks.engines import is_gpu_visible, resolve_engine
 from pipeline.networks.reading.library import network_folders
-from pipeline.product.delivery import check_writable, creation_time, make_folder
+from pipeline.product.delivery import (
+    check_is_folder,
+    check_writable,
+    creation_time,
+    make_folder,
+)
 from pipeline.version import __version__
+
+log = logging.getLogger(__name__)
 
 # With this much memory per core, no scene needs an estimate before the batch starts (bytes).
 MEMORY_FOR_ALL = 2_000_000_000
@@ -34,10 +42,12 @@ MEMORY_FOR_ALL = 2_000_000_000
 
 def plan_batch(request: BatchRequest) -> list[LedgerEntry]:
     """Return the scenes that a call selects; a run would process those whose state is pending."""
+    check_is_folder(request.output)
     path = request.ledger_path
     open_one = Ledger.open if path.exists() else Ledger.instead_of
     with open_one(path, request.output) as ledger:
-        return ledger.dry_run(_queue(request, ledger))
+        found = _found(request, request.inputs or request.config.batch.inputs)
+        return ledger.dry_run(_queue(request, ledger, found))
 
 
 def run_batch(
@@ -56,17 +66,23 @@ def run_batch(
         OutputError: the output folder cannot be used.
     """
     begun = time.monotonic()
+    check_is_folder(request.output)
+    found = _found(request, request.inputs or request.config.batch.inputs)
     creation_time()  # refuses a wrong SOURCE_DATE_EPOCH before anything is written
     make_folder(request.output)
     check_writable(request.output, int(request.config.batch.min_free_space))
     with Ledger.open(request.ledger_path, request.output) as ledger:
-        ledger.enqueue(_queue(request, ledger))
+        refused = ledger.enqueue(_queue(request, ledger, found))
+        for refusal in refused:
+            facts = {"scene": refusal.path, "state": "failed", "kind": refusal.kind}
+            log.error("%s", refusal.reason, extra=facts)
         counts = ledger.counts_of_chosen()
         bury_the_dead(ledger, Watch())
-        summary = BatchSummary()
+        summary = BatchSummary(failed=len(refused))
         if counts.pending or counts.running:
             with _executor(request, ledger) as (executor, slots):
-                summary = Loop(request, ledger, executor, slots, listener, stop).to_the_end()
+                loop = Loop(request, ledger, executor, slots, listener, stop)
+                summary = loop.to_the_end(summary)
         summary.counts = ledger.counts_of_chosen()
         summary.seconds = time.monotonic() - begun
         if summary.did_something or counts.failed:
@@ -74,15 +90,23 @@ def run_batch(
     return summary
 
 
-def _queue(request: BatchRequest, ledger: Ledger) -> SceneQueue:
-    config = request.config
-    inputs = request.inputs or config.batch.inputs or tuple(ledger.paths(config.name))
+def _found(request: BatchRequest, inputs: Sequence[str]) -> list[FoundScene] | None:
+    """Return the scenes of these inputs, or None if there are no inputs."""
     if not inputs:
+        return None
+    return find_scenes(inputs, request.output, request.config.name, request.shard)
+
+
+def _queue(request: BatchRequest, ledger: Ledger, found: Sequence[FoundScene] | None) -> SceneQueue:
+    """Return the queue of the scenes that the inputs gave, or else of those in the ledger."""
+    config = request.config
+    if found is None:
+        found = _found(request, ledger.paths(config.name))
+    if found is None:
         raise ConfigError(
             "no scenes are given. Give files, folders, patterns or @list, or set batch.inputs in "
             "the configuration."
         )
-    found = find_scenes(inputs, request.output, config.name, request.shard)
     template = NameTemplate(config.execution.product)
     of_scene = template.needs_scene
     return SceneQueue(

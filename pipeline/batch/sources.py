@@ -1,23 +1,34 @@
-"""Finds the scenes of a batch: files, folders, patterns, lists, or standard input."""
+"""Finds the scenes of a batch: files, folders, patterns, lists, or standard input.
+
+An empty folder is no mistake: scenes may come later. But if an input holds files and none of them
+is a scene, the files are named, and the call ends with an error unless other inputs hold scenes.
+"""
 
 import glob
 import hashlib
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.batch.passed_over import PassedOver
 from pipeline.errors import ConfigError
-from pipeline.machine.files import identity_of
+from pipeline.machine.access import address_of, why_absent
+from pipeline.machine.files import identity_of, read_text
 
 # In a folder, a file with one of these endings counts as a scene; if its format is unknown, it
 # fails with a message. A file that is given by name may have any ending.
 ENDINGS = (".nc", ".nc4", ".h5", ".hdf5", ".he5", ".hdf", ".tif", ".tiff")
 # Endings of folders that are scenes themselves.
 SCENE_FOLDERS = (".sen3",)
+# Files that a batch writes next to its products.
+_RECORDS = re.compile(r"ocpipe-ledger.*|(quality|failures|summary)[^.]*\.(jsonl|csv|json)")
 STDIN = "-"
+# A list that standard input brings may begin with this mark; Windows programs write it.
+BYTE_ORDER_MARK = "\ufeff"
 
 
 @dataclass(frozen=True)
@@ -50,11 +61,12 @@ def find_scenes(
             and the number of all parts. The part of a scene depends only on its file name.
 
     Raises:
-        ConfigError: a list cannot be read.
+        ConfigError: a list cannot be read, an input is the address of a remote file, or the inputs
+            hold files but no scene.
     """
-    paths = {
-        os.path.abspath(path) for item in inputs for path in _expanded(item, output, config_name)
-    }
+    search = _Search(output, config_name)
+    paths = {os.path.abspath(path) for item in inputs for path in search.expanded(item)}
+    search.passed_over.tell(bool(paths))
     if shard is not None:
         number, count = shard
         paths = {path for path in paths if shard_of(path, count) == number}
@@ -80,58 +92,85 @@ def _found(path: str) -> FoundScene:
     return FoundScene(path, found.st_size, found.st_mtime_ns)
 
 
-def _expanded(item: str, output: Path, config_name: str) -> Iterator[str]:
-    if item == STDIN:
-        yield from _listed(sys.stdin, "standard input", output, config_name)
-    elif item.startswith("@"):
-        try:
-            with Path(item[1:]).open(encoding="utf-8", errors="surrogateescape") as lines:
-                yield from _listed(lines, item, output, config_name)
-        except OSError as error:
-            raise ConfigError(
-                f"{item}: cannot read the list ({error.strerror}). Correct the path after @."
-            ) from error
-    elif os.path.isdir(item) and not _is_scene_folder(item):
-        yield from _in_folder(item, output, config_name)
-    elif os.path.exists(item) or not glob.has_magic(item):
-        yield item
-    else:
-        yield from glob.iglob(item, recursive=True)
+@dataclass(frozen=True)
+class _Search:
+    """Expands the inputs of a call into paths, and notes what it passes over."""
+
+    output: Path
+    """The output folder, which is not searched for scenes."""
+    config_name: str
+    passed_over: PassedOver = field(default_factory=PassedOver)
+
+    def expanded(self, item: str) -> Iterator[str]:
+        """Yield the paths of an input of the command line."""
+        if item == STDIN:
+            yield from self._listed(sys.stdin, "standard input")
+        elif item.startswith("@"):
+            try:
+                text = read_text(Path(item[1:]))
+            except OSError as error:
+                raise ConfigError(
+                    f"{item}: cannot read the list ({error.strerror}). Correct the path after @."
+                ) from error
+            yield from self._listed(text.splitlines(), item)
+        elif address_of(item) is not None and not os.path.exists(item):
+            raise ConfigError(f"{item}: {why_absent(item)}.")
+        elif os.path.isdir(item) and not _is_scene_folder(item):
+            yield from self._in_folder(item)
+        elif os.path.exists(item) or not glob.has_magic(item):
+            yield item
+        else:
+            yield from self._matching(item)
+
+    def _listed(self, lines: Iterable[str], name: str) -> Iterator[str]:
+        for line in lines:
+            entry = line.rstrip("\n").removeprefix(BYTE_ORDER_MARK)
+            if not entry.strip() or entry.lstrip().startswith("#"):
+                continue
+            if entry == STDIN or entry.startswith("@"):
+                raise ConfigError(
+                    f"{name}: a list cannot contain another list ({entry!r}). Give both "
+                    "lists on the command line."
+                )
+            yield from self.expanded(entry)
+
+    def _matching(self, pattern: str) -> Iterator[str]:
+        found = sorted(glob.iglob(pattern, recursive=True))
+        yield from found
+        if not found:
+            plain = pattern[: re.search(r"[*?[]", pattern).start()]  # type: ignore[union-attr]
+            self.passed_over.unmatched(pattern, os.path.dirname(plain) or ".")
+
+    def _in_folder(self, folder: str) -> Iterator[str]:
+        """Yield scenes at any depth; skip hidden files, hidden folders and products."""
+        root, products = os.path.realpath(folder), os.path.realpath(self.output)
+        # If scenes are in the output folder itself, only the names tell products from scenes.
+        mixed = root == products or root.startswith(f"{products}/")
+        own_ending = f".{self.config_name}.nc"
+        count, others = 0, []
+        for here, folders, files in os.walk(root):
+            kept = []
+            for name in sorted(folders):
+                path = os.path.join(here, name)
+                if _is_scene_folder(name):
+                    count += 1
+                    yield path
+                elif not name.startswith(".") and (mixed or path != products):
+                    kept.append(name)
+            folders[:] = kept
+            for name in filter(_is_visible, files):
+                if not name.lower().endswith(ENDINGS):
+                    if not (mixed and _RECORDS.match(name)):
+                        others.append(os.path.join(here, name))
+                elif not (mixed and name.endswith(own_ending)):
+                    count += 1
+                    yield os.path.join(here, name)
+        self.passed_over.in_folder(folder, others, has_scenes=count > 0)
 
 
-def _listed(lines: Iterable[str], name: str, output: Path, config_name: str) -> Iterator[str]:
-    for line in lines:
-        entry = line.rstrip("\n")
-        if not entry.strip() or entry.lstrip().startswith("#"):
-            continue
-        if entry == STDIN or entry.startswith("@"):
-            raise ConfigError(
-                f"{name}: a list cannot contain another list ({entry!r}). Give both lists "
-                "on the command line."
-            )
-        yield from _expanded(entry, output, config_name)
+def _is_visible(name: str) -> bool:
+    return not name.startswith(".")
 
 
 def _is_scene_folder(path: str) -> bool:
     return path.rstrip("/").lower().endswith(SCENE_FOLDERS)
-
-
-def _in_folder(folder: str, output: Path, config_name: str) -> Iterator[str]:
-    """Yield the scenes in a folder, at any depth; skip hidden files and folders, and products."""
-    root, products = os.path.realpath(folder), os.path.realpath(output)
-    # If scenes are in the output folder itself, only the names tell products from scenes.
-    mixed = root == products or root.startswith(f"{products}/")
-    own_ending = f".{config_name}.nc"
-    for here, folders, files in os.walk(root):
-        kept = []
-        for name in sorted(folders):
-            path = os.path.join(here, name)
-            if _is_scene_folder(name):
-                yield path
-            elif not name.startswith(".") and (mixed or path != products):
-                kept.append(name)
-        folders[:] = kept
-        for name in files:
-            is_scene = name.lower().endswith(ENDINGS) and not name.startswith(".")
-            if is_scene and not (mixed and name.endswith(own_ending)):
-                yield os.path.join(here, name)

@@ -161,6 +161,8 @@ def _request(config: str, inputs: tuple[str, ...], options: dict[str, Any]) -> "
 
 
 def _print_plan(entries: "Sequence[LedgerEntry]") -> None:
+    from pipeline.batch.kinds import MENDED_OUTSIDE
+
     for entry in entries:
         why = f"{entry.state} {entry.finished}"
         if entry.state == "pending":
@@ -168,7 +170,7 @@ def _print_plan(entries: "Sequence[LedgerEntry]") -> None:
         elif entry.state == "running":
             why = "another process is processing this scene"
         elif entry.state == "failed":
-            hint = "" if entry.kind in ("missing", "name") else "; --retry-failed retries it"
+            hint = "" if entry.kind in MENDED_OUTSIDE else "; --retry-failed retries it"
             why = f"failed: {entry.reason}{hint}"
         click.echo(f"{'run' if entry.state == 'pending' else 'skip':<6} {entry.path}  ({why})")
     pending = sum(entry.state == "pending" for entry in entries)

@@ -19,7 +19,7 @@ from pipeline.errors import ConfigError
 )
 @log_level_option
 def inspect(file: Path, config: str | None, log_level: str) -> None:
-    """Describe FILE: a scene, a network, a product of ocpipe, or algorithm:NAME."""
+    """Describe FILE: a scene, a table, a network, a product of ocpipe, or algorithm:NAME."""
     start(log_level)
     with importing():
         from pipeline.config import ReaderChoice, load_config

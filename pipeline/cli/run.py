@@ -45,10 +45,11 @@ def run(
     with importing():
         import pipeline.process  # noqa: F401 - imported here so that later imports cost nothing
         from pipeline.machine.resources import keep_freed_memory
-        from pipeline.product.delivery import check_distinct
+        from pipeline.product.delivery import check_distinct, check_is_folder
     keep_freed_memory()
     try:
         settings = configured(config, **options)
+        check_is_folder(settings.execution.output)
         check_distinct(scenes, settings)
         failed = [scene for scene in scenes if not _run_one(scene, settings, dry_run)]
     except ConfigError as error:  # also one that shows only once a scene is open

@@ -1,5 +1,6 @@
 """Reads files: their hashes, their sizes and times, and the plain data of YAML files."""
 
+import codecs
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,6 +44,18 @@ def identity_of(source: Path) -> tuple[int, int]:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file without its byte order mark.
+
+    The text is UTF-8, or UTF-16 if the mark says so (as PowerShell writes it). Bytes that are not
+    UTF-8 stay as surrogates, because names of files may have such bytes.
+    """
+    data = path.read_bytes()
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace")
+    return data.decode("utf-8-sig", errors="surrogateescape")
 
 
 def read_yaml(path: Path, error: type[PipelineError]) -> Any:

@@ -17,6 +17,7 @@ from pipeline.scene.scene import (
     parse_band,
     plain_variables,
     wavelengths,
+    why_unread,
 )
 from pipeline.tables.evaluation import PIXELS
 from pipeline.tables.expressions import Expression
@@ -97,6 +98,7 @@ def _find(name: str, scene: xr.Dataset, tolerance_nm: float, where: str) -> Band
     known = [*band_names(scene), *plain_variables(scene)]
     close = difflib.get_close_matches(name.lower(), [other.lower() for other in known], n=1)
     hint = next((f" Did you mean {other}?" for other in known if other.lower() in close), "")
+    hint = why_unread(scene, name) or hint
     raise SceneError(
         f"{where}: unknown name {name!r}; the scene has {', '.join(known)}.{hint} "
         "To mask by flags, list them under masks.flags."

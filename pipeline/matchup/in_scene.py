@@ -25,6 +25,7 @@ from pipeline.matchup.reasons import (
 from pipeline.matchup.scene_coverage import SceneCoverage
 from pipeline.matchup.window import WindowReader
 from pipeline.readers import open_scene
+from pipeline.readers.damage import failed_to_read
 from pipeline.tables.table import Array
 from pipeline.tables.times import Times
 
@@ -77,11 +78,11 @@ def _errors_name(path: Path) -> Iterator[None]:
         yield
     except SceneError as error:
         text = str(error)
-        raise SceneError(text if text.startswith(path.name) else f"{path.name}: {text}") from error
+        named = text if text.startswith(path.name) else f"{path.name}: {text}"
+        raise type(error)(named) from error
     except OSError as error:  # the only other error that readers raise for damaged data
-        raise SceneError(
-            f"{path.name}: cannot be read ({error}). The file is damaged; fetch it again."
-        ) from error
+        failure = failed_to_read(error)
+        raise type(failure)(f"{path.name}: {failure}") from error
 
 
 def hours_after(times: Times, coverage: SceneCoverage) -> Array:

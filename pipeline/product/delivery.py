@@ -18,7 +18,15 @@ from pipeline.config import RunConfig
 from pipeline.config.batch import IfExists
 from pipeline.config.naming import NameTemplate
 from pipeline.errors import ConfigError, OutputError, ProductExistsError, WriteError
+from pipeline.machine.access import address_of
 from pipeline.machine.resources import in_words
+
+STORE_ENDINGS = (".zarr",)
+# Endings of files, which are no names for a folder of products.
+FILE_ENDINGS = (
+    *STORE_ENDINGS, ".nc", ".nc4", ".cdf", ".h5", ".hdf", ".hdf5", ".he5", ".tif", ".tiff", ".cog",
+    ".png", ".jpg", ".csv", ".txt", ".parquet", ".zip", ".tar", ".gz", ".yaml", ".yml", ".json",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,8 @@ class Delivery:
         return cls(execution.output, NameTemplate(execution.product), config.name, **how)
 
     def check(self, source: Path) -> None:
-        """Raise WriteError for an output folder inside the scene's own folder."""
+        """Raise an error for an output folder that is no folder, or is the scene's own folder."""
+        check_is_folder(self.folder)
         folder = self.folder.resolve()
         if source.is_dir() and folder.is_relative_to(source.resolve()):
             raise WriteError(
@@ -86,6 +95,26 @@ class Delivery:
             make_folder(target.parent)
         if self.spare is not None:
             check_space(target.parent, nbytes + self.spare)
+
+
+def check_is_folder(output: Path) -> None:
+    """Raise ConfigError for an output that is the name of a file, a Zarr store or an address."""
+    scheme = address_of(output)
+    if scheme is not None and not output.is_dir():
+        raise ConfigError(
+            f"{output}: this is an address ({scheme}), expected a folder on this machine for the "
+            "products. Give a folder, and copy the products from there."
+        )
+    ending = output.suffix.lower()
+    if ending in FILE_ENDINGS and (ending in STORE_ENDINGS or not output.is_dir()):
+        raise ConfigError(
+            f"{output}: expected a folder for the products, but {output.suffix} is the ending of a "
+            "file. Products are netCDF files in this folder; to choose their names, set "
+            "execution.product. If a folder of this name is meant, create it first."
+            if ending not in STORE_ENDINGS
+            else f"{output}: expected a folder for the products, but {output.suffix} is the ending "
+            "of a Zarr store. Products are netCDF files; give another folder."
+        )
 
 
 def check_folder(folder: Path) -> None:

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.config import RunConfig, load_config
-from pipeline.errors import DAMAGE, ConfigError, SceneError
+from pipeline.errors import DAMAGE, ConfigError, SceneError, UnavailableError
+from pipeline.machine.access import why_absent, why_unreadable
 from pipeline.machine.screen import Shown
 from pipeline.product.provenance import SOFTWARE
 from pipeline.scene.grid import BlockGrid
@@ -28,7 +29,9 @@ def is_product(path: Path) -> bool:
         with h5py.File(path, "r") as file:
             control = file.get("processing_control")
             return control is not None and _text(control.attrs.get("software_name")) == SOFTWARE
-    except OSError:
+    except OSError as error:
+        if why_unreadable(error) is not None:
+            raise _unreadable(path.name, error) from error
         return False  # a truncated file, for which the reader has a better message
 
 
@@ -41,6 +44,14 @@ def scene_of(path: Path) -> tuple[str, str] | None:
         if scene is None:
             return None
         return _text(scene.attrs.get("file", "")), _text(scene.attrs.get("sha256", ""))
+
+
+def _unreadable(name: str, error: Exception) -> SceneError:
+    """Return the error for a product that is locked or, otherwise, damaged."""
+    reason = why_unreadable(error)
+    if reason is not None:
+        return UnavailableError(f"{name}: cannot be read now: {reason}.")
+    return SceneError(f"{name}: cannot be read ({error}). The product is damaged; make it again.")
 
 
 def _text(value: Any) -> str:
@@ -57,7 +68,7 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
     def __init__(self, path: Path) -> None:
         self.path = path
         if not path.is_file():
-            raise SceneError(f"{path}: no such file. Check the path.")
+            raise SceneError(f"{path}: {why_absent(path) or 'a folder, expected a product'}.")
         if not is_product(path):
             raise SceneError(
                 f"{path.name} is not a product of {SOFTWARE}. Give a file that ocpipe run wrote."
@@ -68,9 +79,7 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
             self.root = _group(self._file)
             missing = self._missing()
         except DAMAGE as error:
-            raise SceneError(
-                f"{path.name}: cannot be read ({error}). The product is damaged; make it again."
-            ) from error
+            raise _unreadable(path.name, error) from error
         if missing:
             self._file.close()
             raise SceneError(

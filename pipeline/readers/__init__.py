@@ -13,16 +13,18 @@ from pydantic import ValidationError
 
 from pipeline.config import ReaderChoice, ReaderOptions, complaints_of
 from pipeline.errors import DAMAGE, ConfigError, SceneError, UnknownFormatError
+from pipeline.facts.foreign_formats import foreign_format
+from pipeline.machine.access import why_absent
 from pipeline.readers.cf_netcdf import CfNetcdf
 from pipeline.readers.chunk_cache import ChunkCache
-from pipeline.readers.container import describe_content
-from pipeline.readers.damage import check_size
+from pipeline.readers.container import describe_content, hdf5_members
+from pipeline.readers.damage import check_size, failed_to_read
 from pipeline.readers.geotiff import GeoTiff
 from pipeline.readers.obpg_l2 import ObpgL2
 from pipeline.readers.olci_wfr import OlciWfr
 from pipeline.readers.sgli_l2 import SgliL2
 from pipeline.scene.lazy import lazy_array_of
-from pipeline.scene.scene import check_scene, spectral_quantities
+from pipeline.scene.scene import UNREAD, check_scene, spectral_quantities
 
 log = logging.getLogger(__name__)
 
@@ -99,8 +101,9 @@ def open_scene(
     path = Path(path)
     choice = ReaderChoice(format=reader) if isinstance(reader, str) else reader
     chosen = check_reader(choice)
-    if not path.exists():
-        raise SceneError(f"{path}: no such file. Check the path.")
+    absent = why_absent(path)
+    if absent is not None:
+        raise SceneError(f"{path}: {absent}.")
     with _errors_naming(path, choice.format):
         name, opener = _recognised(path, choice.format, chosen)
     with _errors_naming(path, name):
@@ -112,6 +115,7 @@ def open_scene(
             check_size(scene.sizes["y"], scene.sizes["x"])
             in_chunks = _in_dask_chunks(scene, chunks)
             on_failure.pop_all()
+        _warn_of_unread(path, scene)
         return in_chunks
 
 
@@ -126,9 +130,8 @@ def _errors_naming(path: Path, reader: str) -> Iterator[None]:
         raise type(error)(_printable(f"{prefix}: {text}")) from error
     except (*DAMAGE, ArithmeticError) as error:
         log.debug("%s", path, exc_info=True)
-        text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
-        damage = f"cannot be read ({text}). The file is damaged; fetch it again."
-        raise SceneError(_printable(f"{prefix}: {damage}")) from error
+        failure = failed_to_read(error)
+        raise type(failure)(_printable(f"{prefix}: {failure}")) from error
 
 
 def _printable(text: str) -> str:
@@ -140,6 +143,20 @@ def _printable(text: str) -> str:
         return shown
     half = LONGEST_MESSAGE // 2
     return f"{shown[:half]} ... {shown[-half:]}"
+
+
+def _warn_of_unread(path: Path, scene: xr.Dataset) -> None:
+    """Name the variables that the reader left out, each with the reason."""
+    unread = scene.encoding.get(UNREAD, {})
+    if unread:
+        text = "; ".join(f"{name} is left out ({reason})" for name, reason in unread.items())
+        log.warning(
+            "%s",
+            _printable(
+                f"{path.name}: {text}. Masks and networks cannot use what is left out; all other "
+                "variables are read."
+            ),
+        )
 
 
 def chunk_caches(scene: xr.Dataset) -> list[ChunkCache]:
@@ -213,6 +230,7 @@ def _recognised(path: Path, name: str, chosen: Reader | None) -> tuple[str, Read
     if chosen is not None:
         if chosen.recognises(path):
             return name, chosen
+        _refuse_foreign(path)
         hint = "or name a preset or a mapping in reader.options" if name == "cf_netcdf" else ""
         raise SceneError(
             f"the file is not of this format; it is {content}. Correct reader.format, "
@@ -222,8 +240,16 @@ def _recognised(path: Path, name: str, chosen: Reader | None) -> tuple[str, Read
         reader = check_reader(ReaderChoice(format=known))
         if reader is not None and reader.recognises(path):
             return known, reader
+    _refuse_foreign(path)
     raise UnknownFormatError(
         f"no reader recognises this file; it is {content}. Known formats are "
         f"{', '.join(_known())}. Give a file in one of them, or describe a netCDF file with "
         "reader: {format: cf_netcdf, options: {mapping: ...}}."
     )
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Refuse a format that ocpipe knows but does not read; the message says what to do."""
+    foreign = foreign_format(path, hdf5_members(path))
+    if foreign is not None:
+        raise UnknownFormatError(str(foreign))

@@ -21,7 +21,14 @@ from pipeline.facts.quantities import quantities
 from pipeline.facts.sensors import identify_sensor, sensors
 from pipeline.readers.attributes import as_text, iso_time
 from pipeline.readers.container import is_hdf5, is_netcdf3
-from pipeline.readers.layers import decode, decoder_of, plane, source_flags
+from pipeline.readers.layers import (
+    LeftOut,
+    decode,
+    decoder_of,
+    leaving_out,
+    plane,
+    source_flags,
+)
 from pipeline.readers.mapping import (
     FileMapping,
     FlagVariable,
@@ -75,14 +82,15 @@ class CfNetcdf:
                 opened.append(open_undecoded(path, group, engine))
             file = FileVariables.of(dict(zip(groups, opened, strict=True)), mapping)
             self._check_wavelengths(file)
+            unread: LeftOut = {}
             layers = {
                 **bands_of(file, mapping),
-                **_plain_variables(file, mapping),
+                **_plain_variables(file, mapping, unread),
                 **_geolocation(file),
                 **_flags(file, mapping.flags),
             }
             attributes = _attributes(opened[0].attrs, mapping)
-            return assembled(layers, attributes, opened, _reference(file))
+            return assembled(layers, attributes, opened, _reference(file), unread)
 
     def _check_wavelengths(self, file: FileVariables) -> None:
         """Refuse wavelengths configured for variables that the file does not have."""
@@ -106,7 +114,9 @@ class CfNetcdf:
         )
 
 
-def _plain_variables(file: FileVariables, mapping: FileMapping) -> dict[str, xr.DataArray]:
+def _plain_variables(
+    file: FileVariables, mapping: FileMapping, unread: LeftOut
+) -> dict[str, xr.DataArray]:
     """Return all 2-D variables, mapped or not; variables on tie points are interpolated."""
     for scene_name, name in mapping.plain.items():
         if name in file.all:
@@ -117,7 +127,8 @@ def _plain_variables(file: FileVariables, mapping: FileMapping) -> dict[str, xr.
         scene_name = scene_names.get(name, name)
         is_wanted = name in scene_names or _has_known_units(scene_name, variable)
         if is_wanted and scene_name.isidentifier() and _is_plain(name, variable, mapping):
-            plain[scene_name] = plane(scene_name, decode(variable).values, variable.attrs)
+            with leaving_out(scene_name, unread):
+                plain[scene_name] = plane(scene_name, decode(variable).values, variable.attrs)
     for scene_name, name in mapping.plain.items():
         ties = file.all.get(name)
         if scene_name not in plain and ties is not None and "subsampling_x" in ties.attrs:

@@ -1,10 +1,13 @@
 """The container of a file (HDF5, netCDF-3, TIFF ...), recognised by its first bytes."""
 
+import itertools
 from pathlib import Path
 
 import h5py
 
 from pipeline.errors import DAMAGE, SceneError
+from pipeline.machine.access import why_unreadable
+from pipeline.readers.damage import failed_to_read
 from pipeline.readers.enclosed import check_enclosed
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -12,9 +15,7 @@ TIFF_SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _SIGNATURES = {
     HDF5_SIGNATURE: "HDF5",
     b"CDF": "netCDF-3",
-    b"\x0e\x03\x13\x01": "HDF4",
     **dict.fromkeys(TIFF_SIGNATURES, "TIFF"),
-    b"PK\x03\x04": "a zip archive",
 }
 
 
@@ -36,7 +37,9 @@ def is_tiff(path: Path) -> bool:
 def describe_content(path: Path) -> str:
     """Describe a file's content in words for a message; refuse a file that cannot be a scene."""
     if path.is_dir():
-        return "a folder"
+        scenes = sum(1 for _ in itertools.islice(path.glob("*.nc"), 1000))
+        hint = f" with {scenes} .nc files; ocpipe batch processes the scenes in a folder"
+        return f"a folder{hint if scenes else ''}"
     if not path.is_file():
         raise SceneError(f"{path.name}: neither a file nor a folder. Give the path of a scene.")
     start = _first_bytes(path)
@@ -58,7 +61,7 @@ def _first_bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(64)
     except OSError as error:
-        raise SceneError(f"{path}: cannot be read: {error.strerror}.") from error
+        raise failed_to_read(error) from error
 
 
 def _describe_hdf5(path: Path) -> str:
@@ -67,8 +70,18 @@ def _describe_hdf5(path: Path) -> str:
             check_enclosed(file)
             members = ", ".join(sorted(file)[:8]) or "nothing"
     except DAMAGE as error:
+        if why_unreadable(error) is not None:
+            raise failed_to_read(error) from error
         raise SceneError(
             f"{path.name}: the netCDF-4 or HDF5 file cannot be opened ({error}). It was "
             "probably cut short while it was copied; fetch it again."
         ) from error
     return f"netCDF-4 or HDF5 with {members} at its root"
+
+
+def hdf5_members(path: Path) -> tuple[str, ...]:
+    """Return the names in the root group; empty for a file that is not HDF5."""
+    if not is_hdf5(path):
+        return ()
+    with h5py.File(path, "r") as file:
+        return tuple(file)

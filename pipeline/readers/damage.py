@@ -1,6 +1,11 @@
-"""The error for a damaged file, and the largest size that a scene can have."""
+"""The errors for files that are not as their format says, and the largest size of a scene.
 
-from pipeline.errors import SceneError
+A file is damaged only if its bytes are wrong. Usually another program has rewritten a part of the
+file, or left a part out; to fetch the same file again would not help then.
+"""
+
+from pipeline.errors import SceneError, UnavailableError
+from pipeline.machine.access import why_unreadable
 
 # The equator has 10 million cells of 4 m; a global grid of 250 m has 15 billion cells.
 MOST_LINES, MOST_PIXELS = 10_000_000, 30_000_000_000
@@ -9,6 +14,44 @@ MOST_LINES, MOST_PIXELS = 10_000_000, 30_000_000_000
 def damaged(found: str) -> SceneError:
     """Return the error for a damaged file; ``found`` must not end with a full stop."""
     return SceneError(f"{found}. The file is damaged or incomplete; fetch it again.")
+
+
+def rewritten(found: str, otherwise: str = "") -> SceneError:
+    """Return the error for a part of a file that differs from the format.
+
+    Args:
+        found: what was found and what was expected, without a full stop at the end.
+        otherwise: what else helps, beside the file of the producer; one or more sentences.
+    """
+    advice = (
+        "Another program has probably rewritten the file, or it is of an unknown version. Use the "
+        "file as its producer made it."
+    )
+    return SceneError(f"{found}. {advice}{' ' if otherwise else ''}{otherwise}")
+
+
+def left_out(found: str, otherwise: str = "") -> SceneError:
+    """Return the error for a part that a file lacks, often because a subset was made without it.
+
+    The arguments are those of :func:`rewritten`.
+    """
+    advice = (
+        "If the file is a subset, make the subset again with this part; otherwise use the whole "
+        "file of the producer."
+    )
+    return SceneError(f"{found}. {advice}{' ' if otherwise else ''}{otherwise}")
+
+
+def failed_to_read(error: Exception, what: str = "cannot be read") -> SceneError:
+    """Return the error for a failure inside a library: the file is unavailable, or is damaged."""
+    reason = why_unreadable(error)
+    if reason is not None:
+        return UnavailableError(f"{what} now: {reason}.")
+    text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+    return SceneError(
+        f"{what} ({text}). Either the file is damaged: fetch it again. Or it holds something that "
+        "ocpipe does not know: if ncdump -h can read it, please report this message."
+    )
 
 
 def check_size(lines: int, pixels: int) -> None:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from pipeline.errors import SceneError
 from pipeline.readers.attributes import as_text
-from pipeline.readers.damage import damaged
+from pipeline.readers.damage import rewritten
 from pipeline.scene.quality import STATE_OUTSIDE_VALID_RANGE, STATE_SATURATED
 
 
@@ -59,7 +59,7 @@ class Decoder:
             SceneError: the variable or an attribute does not hold the expected numbers.
         """
         if dtype.kind not in "iuf":
-            raise damaged(f"values are stored as {dtype}, expected numbers")
+            raise rewritten(f"values are stored as {dtype}, expected numbers")
         checked = _Attributes(attributes, called)
         unsigned = dtype.kind == "i" and as_text(attributes.get("_Unsigned", "")).lower() == "true"
         low, high = checked.limits(unsigned)
@@ -228,4 +228,4 @@ class _Attributes:
         return np.asarray(self.of.get(name, ())).reshape(-1)
 
     def _unexpected(self, name: str, expected: str) -> SceneError:
-        return damaged(f"{self.called.get(name, name)} is {self.of[name]!r}, expected {expected}")
+        return rewritten(f"{self.called.get(name, name)} is {self.of[name]!r}, expected {expected}")

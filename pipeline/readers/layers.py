@@ -11,8 +11,9 @@ import xarray as xr
 
 from pipeline.errors import SceneError
 from pipeline.facts.quantities import quantities
-from pipeline.readers.damage import damaged
+from pipeline.readers.damage import rewritten
 from pipeline.readers.decoding import Decoder
+from pipeline.readers.flag_bits import FLAGS_AS_NUMBERS, description_of_bits
 from pipeline.readers.stored import Stored
 from pipeline.scene.lazy import Computed, Generated, LazyArray, StackedBands, lazy, region_shape
 from pipeline.scene.scene import state_name, wavelength_dim
@@ -53,6 +54,24 @@ def decoder_of(stored: Stored, attributes: Mapping[str, Any]) -> Decoder:
     return decoder.with_default_fill(stored.dtype)
 
 
+LeftOut = dict[str, str]
+"""Variables that are not in the scene because they cannot be decoded: name -> reason."""
+
+
+@contextlib.contextmanager
+def leaving_out(name: str, unread: LeftOut, *, unless: bool = False) -> Iterator[None]:
+    """Leave out a variable if it cannot be decoded, and note the reason in ``unread``.
+
+    This is for variables that most runs do not use. ``unless`` marks one that every run needs.
+    """
+    try:
+        yield
+    except SceneError as error:
+        if unless:
+            raise
+        unread[name] = str(error).partition(". ")[0].removesuffix(".")
+
+
 @contextlib.contextmanager
 def about(variable: str) -> Iterator[None]:
     """Add the name of a variable to the errors about it."""
@@ -75,7 +94,7 @@ def spectrum(
     shapes = {layer.values.shape for layer in layers}
     if len(shapes) > 1:
         listed = ", ".join(map(str, sorted(shapes)))
-        raise damaged(f"the bands of {quantity} differ in shape: {listed}")
+        raise rewritten(f"the bands of {quantity} differ in shape: {listed}")
     order = np.argsort(wavelengths_nm, kind="stable")
     stacked = DecodedLayer(
         StackedBands(tuple(layers[index].values for index in order)),
@@ -129,26 +148,12 @@ def descriptive(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 def source_flags(flags: Stored, name: str, **described: Any) -> xr.DataArray:
     """Return the file's own flags (y, x) with their masks, meanings and name in the file."""
+    if flags.dtype.kind not in "iu":
+        raise rewritten(f"{name} is {flags.dtype}, expected integers", FLAGS_AS_NUMBERS)
     kept = ("flag_masks", "flag_meanings", "_Unsigned")
     attributes = {key: flags.attrs[key] for key in kept if key in flags.attrs}
     attributes |= descriptive({"long_name": flags.attrs.get("long_name")}) | described
-    _check_flags(name, flags.dtype, attributes)
+    # ``check_scene`` refuses flags without a description.
+    if {"flag_masks", "flag_meanings"} <= set(attributes):
+        attributes |= description_of_bits(name, flags.dtype, attributes)
     return lazy(flags, ("y", "x"), attributes | {"source_name": name})
-
-
-def _check_flags(name: str, dtype: np.dtype[Any], attributes: Mapping[str, Any]) -> None:
-    """Refuse a wrong description of the bits; ``check_scene`` refuses a missing description."""
-    if dtype.kind not in "iu":
-        raise damaged(f"{name} is {dtype}, expected integers")
-    if not {"flag_masks", "flag_meanings"} <= set(attributes):
-        return
-    masks, meanings = np.asarray(attributes["flag_masks"]), attributes["flag_meanings"]
-    if masks.dtype.kind not in "iu" or masks.ndim > 1:
-        raise damaged(f"flag_masks of {name} are {masks!r}, expected integers")
-    names = meanings.split() if isinstance(meanings, str) else []
-    if not names or not all(flag.isprintable() for flag in names):
-        raise damaged(f"flag_meanings of {name} are {meanings!r}, expected names")
-    if len(names) != masks.size:
-        raise damaged(
-            f"flag_meanings of {name} has {len(names)} names, but flag_masks has {masks.size} masks"
-        )

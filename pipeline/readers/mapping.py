@@ -55,6 +55,10 @@ def _pattern(text: str) -> str:
     return text
 
 
+Wavelength = Annotated[float, Field(gt=0)]
+Wavelengths = Wavelength | tuple[Wavelength, ...]
+
+
 class SpectralVariables(Strict):
     """The variables of one spectral quantity."""
 
@@ -71,8 +75,8 @@ class SpectralVariables(Strict):
     """Name of the attribute that holds the wavelength (nm) of each variable."""
     wavelength_variable: str | None = None
     """Name of the variable that holds the wavelengths (nm) of a 3-D variable."""
-    wavelengths: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
-    """Wavelength (nm) by variable name; overrides the file."""
+    wavelengths: dict[str, Wavelengths] = Field(default_factory=dict)
+    """Wavelength (nm) by variable name, or a list for a 3-D variable; overrides the file."""
 
     _is_pattern = field_validator("variables")(_pattern)
 
@@ -145,8 +149,9 @@ class NetcdfOptions(ReaderOptions):
     """Name of a shipped mapping; by default, the shipped mapping that fits the file's content."""
     mapping: dict[str, Any] = Field(default_factory=dict)
     """A whole mapping, or the keys that differ from the preset."""
-    wavelengths: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
-    """Wavelength (nm) by variable name; overrides the file and the preset."""
+    wavelengths: dict[str, Wavelengths] = Field(default_factory=dict)
+    """Wavelength (nm) by variable name, or a list of them, one for each band, for a 3-D variable;
+    overrides the file and the preset."""
 
     @field_validator("preset")
     @classmethod

@@ -12,9 +12,10 @@ import xarray as xr
 from pipeline.errors import ConfigError, SceneError
 from pipeline.facts.quantities import quantities
 from pipeline.readers.attributes import as_text
+from pipeline.readers.damage import left_out
 from pipeline.readers.layers import DecodedLayer, cube, decoded, decoder_of, spectrum
 from pipeline.readers.mapping import FileMapping, SpectralVariables, conversion
-from pipeline.readers.netcdf_layout import FileVariables, listed, mapped_variable
+from pipeline.readers.netcdf_layout import FileVariables, listed
 from pipeline.readers.stored import Stored
 from pipeline.tables.units import factor_between
 
@@ -101,6 +102,11 @@ def _wavelength(
     name: str, match: re.Match[str], variable: Stored, entry: SpectralVariables
 ) -> float:
     stated: Any = entry.wavelengths.get(name)
+    if isinstance(stated, tuple) and len(stated) != 1:
+        raise SceneError(
+            f"reader.options.wavelengths states {len(stated)} wavelengths for {name}, which is one "
+            "band. State one number."
+        )
     if stated is None and entry.wavelength_attribute is not None:
         stated = variable.attrs.get(entry.wavelength_attribute)
     elif stated is None and match.re.groups:
@@ -118,18 +124,43 @@ def _wavelength(
     return wavelength
 
 
+_STATE_THEM = (
+    "state the wavelength of each band, in nm and in order: reader.options.wavelengths: "
+    "{{{name}: [...]}}."
+)
+
+
+def _stated(name: str, bands: int, wavelengths: float | tuple[float, ...]) -> list[float]:
+    """Return the wavelengths that the options state for a 3-D variable."""
+    stated = [*wavelengths] if isinstance(wavelengths, tuple) else [wavelengths]
+    if len(stated) != bands:
+        raise SceneError(
+            f"reader.options.wavelengths states {len(stated)} wavelengths for {name}, which has "
+            f"{bands} bands. State one for each band, in the order of the bands."
+        )
+    return stated
+
+
 def _wavelengths_of_cube(file: FileVariables, name: str, entry: SpectralVariables) -> list[float]:
     bands = file.on_scene[name].shape[0]
+    if name in entry.wavelengths:
+        return _stated(name, bands, entry.wavelengths[name])
     if entry.wavelength_variable is None:
         raise SceneError(
             f"{name} is 3-D, but the mapping does not name the variable with its wavelengths. Set "
-            "mapping.spectral.wavelength_variable."
+            f"mapping.spectral.wavelength_variable, or {_STATE_THEM.format(name=name)}"
         )
-    variable = mapped_variable(file.all, entry.wavelength_variable, "wavelengths")
+    if entry.wavelength_variable not in file.all:
+        raise left_out(
+            f"the file has no variable {entry.wavelength_variable!r} for the wavelengths of {name}",
+            f"Or {_STATE_THEM.format(name=name)}",
+        )
+    variable = file.all[entry.wavelength_variable]
     if variable.shape != (bands,):
         raise SceneError(
             f"{entry.wavelength_variable} has shape {variable.shape}, but {name} has {bands} "
-            "bands. Name another variable as mapping.spectral.wavelength_variable."
+            "bands. Name another variable as mapping.spectral.wavelength_variable, or "
+            f"{_STATE_THEM.format(name=name)}"
         )
     centres = [float(nm) for nm in variable.values]
     if not all(nm > 0 for nm in centres):

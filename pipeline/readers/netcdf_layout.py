@@ -53,7 +53,8 @@ def mapped_variable(variables: Mapping[str, xr.Variable], name: str, what: str) 
     if name not in variables:
         raise SceneError(
             f"the file has no variable {name!r} for {what}; its variables are "
-            f"{listed(variables)}. Correct reader.options.mapping."
+            f"{listed(variables)}. If the file is a subset, make the subset again with this "
+            "variable; otherwise correct reader.options.mapping."
         )
     return variables[name]
 

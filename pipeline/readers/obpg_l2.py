@@ -9,18 +9,28 @@ dimension has the wavelengths of ``sensor_band_parameters/wavelength_3d``. The g
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import h5py
 import numpy as np
 import xarray as xr
+from pydantic import Field
 
 from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
 from pipeline.facts.sensors import identify_sensor
+from pipeline.readers.attributes import as_text
 from pipeline.readers.container import is_hdf5
-from pipeline.readers.damage import damaged
-from pipeline.readers.layers import cube, decode, plane, source_flags, spectrum
+from pipeline.readers.damage import left_out, rewritten
+from pipeline.readers.layers import (
+    LeftOut,
+    cube,
+    decode,
+    leaving_out,
+    plane,
+    source_flags,
+    spectrum,
+)
 from pipeline.readers.opening import assembled, chunked, open_undecoded, opening
 from pipeline.readers.stored import Stored
 from pipeline.readers.tie_points import TiePoints
@@ -30,6 +40,10 @@ LINES, PIXELS, BANDS = "number_of_lines", "pixels_per_line", "wavelength_3d"
 # Dimension of navigation in older files: control points, at every pixel or at fewer.
 CONTROL_POINTS = "pixel_control_points"
 FLAGS = "l2_flags"
+# How the netCDF library marks a dimension that has no variable.
+DIMENSION_ONLY = "This is a netCDF dimension but not a netCDF variable"
+# The groups that may hold wavelength_3d: l2gen's, and those that programs for subsets choose.
+WAVELENGTH_GROUPS = ("sensor_band_parameters", "geophysical_data", "")
 
 # Names of spectral quantities: the file's -> the scene's. An underscore and the wavelength follow,
 # unless the variable is 3-D.
@@ -49,20 +63,27 @@ WRAPPING = ("longitude", "sola", "sena", "relaz")
 FQ_CORRECTION = 4
 
 
+class ObpgOptions(ReaderOptions):
+    """Options that state what a subset of a file may leave out."""
+
+    wavelengths: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    """Wavelength (nm) of each band of 3-D variables, in order; overrides the file."""
+
+
 class ObpgL2:
     """Reads NASA Level-2 files."""
 
-    Options = ReaderOptions
+    Options = ObpgOptions
 
-    def __init__(self, options: ReaderOptions) -> None:
-        pass
+    def __init__(self, options: ObpgOptions) -> None:
+        self._options = options
 
     def recognises(self, path: Path) -> bool:
-        """Whether the file has OBPG's groups."""
+        """Whether the file has OBPG's group of Level-2 variables; ``open`` needs more groups."""
         if not is_hdf5(path):
             return False
         with h5py.File(path, "r") as file:
-            return "geophysical_data" in file and "navigation_data" in file
+            return isinstance(file.get("geophysical_data"), h5py.Group)
 
     def open(self, path: Path) -> xr.Dataset:
         """Open the scene lazily."""
@@ -70,17 +91,19 @@ class ObpgL2:
             for group in (None, "geophysical_data", "navigation_data"):
                 opened.append(open_undecoded(path, group))
             root, geophysical, navigation = opened
+            unread: LeftOut = {}
             data = _chunked(geophysical)
             layers = {
-                **_bands(path, data),
-                **_plain_variables(data),
-                **_navigation(path, _chunked(navigation), data),
+                **_bands(path, data, self._options.wavelengths),
+                **_plain_variables(data, unread),
+                **_navigation(path, _chunked(navigation), data, unread),
                 **_flags(geophysical, data),
             }
             missing = [name for name in GEOLOCATION if name not in layers]
             if missing:
-                raise damaged(f"the group navigation_data has no {' and no '.join(missing)}")
-            return assembled(layers, _attributes(root.attrs, path), opened)
+                raise left_out(f"the group navigation_data has no {' and no '.join(missing)}")
+            attributes = _attributes(root.attrs, path)
+            return assembled(layers, attributes, opened, unread=unread)
 
 
 def _chunked(group: xr.Dataset) -> dict[str, Stored]:
@@ -94,7 +117,9 @@ def _chunked(group: xr.Dataset) -> dict[str, Stored]:
     }
 
 
-def _bands(path: Path, data: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
+def _bands(
+    path: Path, data: Mapping[str, Stored], stated: tuple[float, ...]
+) -> dict[str, xr.DataArray]:
     """Return the spectral quantities and their states."""
     bands: dict[str, xr.DataArray] = {}
     for prefix, quantity in SPECTRAL_NAMES.items():
@@ -105,7 +130,7 @@ def _bands(path: Path, data: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
             bands |= spectrum(quantity, list(names.values()), layers)
         elif whole is not None and whole.dims == (LINES, PIXELS, BANDS):
             by_band = whole.on(BANDS, LINES, PIXELS)
-            bands |= cube(quantity, _wavelengths(path, whole.shape[2]), decode(by_band))
+            bands |= cube(quantity, _wavelengths(path, whole.shape[2], stated), decode(by_band))
     if not bands:
         raise SceneError(
             "the group geophysical_data has no Rrs_<wavelength> or rhos_<wavelength> on "
@@ -124,19 +149,38 @@ def _wavelengths_by_name(data: Mapping[str, Stored], prefix: str) -> dict[str, f
     return found
 
 
-def _wavelengths(path: Path, count: int) -> list[float]:
-    """Return the wavelengths (nm) of the bands of 3-D variables, from ``wavelength_3d``."""
-    with h5py.File(path, "r") as file:
-        stored = file.get(f"sensor_band_parameters/{BANDS}")
-        size = stored.size if isinstance(stored, h5py.Dataset) else 0
-        if size != count:
-            raise damaged(
-                f"sensor_band_parameters/{BANDS} has {size} wavelengths, but Rrs has {count} bands"
+def _wavelengths(path: Path, count: int, stated: tuple[float, ...]) -> list[float]:
+    """Return the wavelengths (nm) of the bands of 3-D variables, from options or the file."""
+    if stated:
+        if len(stated) != count:
+            raise SceneError(
+                f"reader.options.wavelengths has {len(stated)} wavelengths, but Rrs has {count} "
+                "bands. State one for each band, in the order of the bands."
             )
-        return [float(nm) for nm in np.ravel(stored[...])]
+        return list(stated)
+    with h5py.File(path, "r") as file:
+        found = [file.get(f"{group}/{BANDS}") for group in WAVELENGTH_GROUPS]
+        stored = [
+            each[...] for each in found if isinstance(each, h5py.Dataset) and not _is_empty(each)
+        ]
+    for nm in stored:
+        if nm.size == count and nm.dtype.kind in "iuf" and (nm > 0).all():
+            return [float(each) for each in np.ravel(nm)]
+    sizes = " and ".join(f"{nm.size} wavelengths" for nm in stored) or "is missing"
+    raise left_out(
+        f"Rrs has {count} bands, but sensor_band_parameters/{BANDS} "
+        f"{f'has {sizes}' if stored else sizes}",
+        "Or state the wavelength of each band, in nm and in the order of the bands: reader: "
+        "{format: obpg_l2, options: {wavelengths: [...]}}.",
+    )
 
 
-def _plain_variables(data: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
+def _is_empty(dataset: h5py.Dataset) -> bool:
+    """Whether a dataset only stands for a netCDF dimension; its numbers mean nothing."""
+    return as_text(dataset.attrs.get("NAME", "")).startswith(DIMENSION_ONLY)
+
+
+def _plain_variables(data: Mapping[str, Stored], unread: LeftOut) -> dict[str, xr.DataArray]:
     """Return angles and all other 2-D variables, for use in expressions."""
     plain = {}
     for name, variable in data.items():
@@ -144,12 +188,13 @@ def _plain_variables(data: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
         if is_band or variable.dims != (LINES, PIXELS) or "flag_meanings" in variable.attrs:
             continue
         scene_name = PLAIN_NAMES.get(name, name)
-        plain[scene_name] = plane(scene_name, decode(variable).values, variable.attrs)
+        with leaving_out(scene_name, unread):
+            plain[scene_name] = plane(scene_name, decode(variable).values, variable.attrs)
     return plain
 
 
 def _navigation(
-    path: Path, stored: Mapping[str, Stored], data: Mapping[str, Stored]
+    path: Path, stored: Mapping[str, Stored], data: Mapping[str, Stored], unread: LeftOut
 ) -> dict[str, xr.DataArray]:
     """Return the variables of navigation_data at every pixel."""
     across = next((v.sizes[PIXELS] for v in data.values() if PIXELS in v.dims), None)
@@ -158,11 +203,12 @@ def _navigation(
         if variable.ndim != 2:
             continue
         scene_name = PLAIN_NAMES.get(name, name)
-        values = decode(variable).values
-        if across is not None and variable.shape[1] != across:
-            points = _control_points(path, variable.shape, across)
-            values = points.everywhere(values, wraps=name in WRAPPING)
-        plain[scene_name] = plane(scene_name, values, variable.attrs)
+        with leaving_out(scene_name, unread, unless=scene_name in GEOLOCATION):
+            values = decode(variable).values
+            if across is not None and variable.shape[1] != across:
+                points = _control_points(path, variable.shape, across)
+                values = points.everywhere(values, wraps=name in WRAPPING)
+            plain[scene_name] = plane(scene_name, values, variable.attrs)
     return plain
 
 
@@ -188,7 +234,7 @@ def _flags(group: xr.Dataset, data: Mapping[str, Stored]) -> dict[str, xr.DataAr
         return {}
     if FLAGS not in data or data[FLAGS].dims != (LINES, PIXELS):
         found = group.variables[FLAGS]
-        raise damaged(
+        raise rewritten(
             f"{FLAGS} is {found.dtype} on {' x '.join(map(str, found.dims))}, expected integers on "
             f"{LINES} x {PIXELS}"
         )

@@ -18,12 +18,14 @@ from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
 from pipeline.facts.sensors import find_sensor
 from pipeline.readers.container import describe_content, is_hdf5
-from pipeline.readers.damage import damaged
+from pipeline.readers.damage import left_out
 from pipeline.readers.layers import (
     DecodedLayer,
+    LeftOut,
     decode,
     decoded,
     decoder_of,
+    leaving_out,
     plane,
     source_flags,
     spectrum,
@@ -78,16 +80,17 @@ class OlciWfr:
         """Open the scene lazily."""
         with opening() as opened:
             folder = _Folder(path, opened)
+            unread: LeftOut = {}
             bands, files = _bands(folder)
             shape = (bands["Rrs"].sizes["y"], bands["Rrs"].sizes["x"])
             layers = {
                 **bands,
-                **_retrievals(folder),
+                **_retrievals(folder, unread),
                 **_geolocation(folder),
-                **_on_tie_points(folder, shape),
+                **_on_tie_points(folder, shape, unread),
                 **_flags(folder),
             }
-            return assembled(layers, _attributes(files[0].attrs), opened)
+            return assembled(layers, _attributes(files[0].attrs), opened, unread=unread)
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class _Folder:
         path = self.path / name
         if not path.is_file() or not is_hdf5(path):
             what = "is not a netCDF-4 file" if path.is_file() else "is missing in the folder"
-            raise SceneError(f"{name} {what}. Fetch the product again.")
+            raise SceneError(f"{name} {what}. Fetch the whole product again.")
         describe_content(path)  # raises if the file is damaged or refers to other files
         opened = open_undecoded(path)
         self.opened.append(opened)
@@ -129,7 +132,7 @@ def _bands(folder: _Folder) -> tuple[dict[str, xr.DataArray], list[xr.Dataset]]:
                 variable = chunked(file[name].variable)
                 layers.setdefault(quantity, {})[channels[band]] = _rrs(variable)
         if f"{band}_reflectance" not in file:
-            raise damaged(f"{path.name} has no variable {band}_reflectance")
+            raise left_out(f"{path.name} has no variable {band}_reflectance")
     bands: dict[str, xr.DataArray] = {}
     for quantity, found in layers.items():
         bands |= spectrum(quantity, list(found), list(found.values()), converted_from="rho_w")
@@ -141,14 +144,15 @@ def _rrs(variable: Stored) -> DecodedLayer:
     return decoded(variable, replace(decoder, factor=conversion("rho_w", "Rrs")))
 
 
-def _retrievals(folder: _Folder) -> dict[str, xr.DataArray]:
+def _retrievals(folder: _Folder, unread: LeftOut) -> dict[str, xr.DataArray]:
     plain = {}
     for file_name in RETRIEVALS:
         file = folder.optional(file_name)
         for name, variable in (file.variables if file is not None else {}).items():
             if variable.dims == DIMS and variable.dtype.kind in "iuf":
-                values = decode(chunked(variable)).values
-                plain[str(name)] = plane(str(name), values, variable.attrs)
+                with leaving_out(str(name), unread):
+                    values = decode(chunked(variable)).values
+                    plain[str(name)] = plane(str(name), values, variable.attrs)
     return plain
 
 
@@ -156,11 +160,13 @@ def _geolocation(folder: _Folder) -> dict[str, xr.DataArray]:
     file = folder.file("geo_coordinates.nc")
     missing = [name for name in GEOLOCATION if name not in file]
     if missing:
-        raise damaged(f"geo_coordinates.nc has no {' and no '.join(missing)}")
+        raise left_out(f"geo_coordinates.nc has no {' and no '.join(missing)}")
     return {n: plane(n, decode(chunked(file[n].variable)).values, {}) for n in GEOLOCATION}
 
 
-def _on_tie_points(folder: _Folder, shape: tuple[int, int]) -> dict[str, xr.DataArray]:
+def _on_tie_points(
+    folder: _Folder, shape: tuple[int, int], unread: LeftOut
+) -> dict[str, xr.DataArray]:
     """Return angles at every pixel, and relative humidity if the file states it in percent."""
     found = {}
     for file_name, names in ON_TIE_POINTS.items():
@@ -169,7 +175,8 @@ def _on_tie_points(folder: _Folder, shape: tuple[int, int]) -> dict[str, xr.Data
             continue
         for name, ours in names.items():
             if name in file and (ours != "relative_humidity" or _is_in_percent(file[name])):
-                found[ours] = _everywhere(file, name, shape, wraps=ours in WRAPPING)
+                with leaving_out(ours, unread):
+                    found[ours] = _everywhere(file, name, shape, wraps=ours in WRAPPING)
     return geometry_planes(found)
 
 
@@ -191,7 +198,7 @@ def _everywhere(file: xr.Dataset, name: str, shape: tuple[int, int], *, wraps: b
 def _flags(folder: _Folder) -> dict[str, xr.DataArray]:
     file = folder.file("wqsf.nc")
     if "WQSF" not in file:
-        raise damaged("wqsf.nc has no variable WQSF")
+        raise left_out("wqsf.nc has no variable WQSF")
     return {SOURCE_FLAGS: source_flags(chunked(file["WQSF"].variable), "WQSF")}
 
 

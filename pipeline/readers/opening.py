@@ -1,19 +1,20 @@
 """Open netCDF and HDF5 files without decoding them, and close them with their scene."""
 
 import contextlib
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import h5py
 import xarray as xr
 
-from pipeline.errors import SceneError
 from pipeline.readers.chunk_cache import ChunkCache
-from pipeline.readers.damage import MOST_LINES, damaged
+from pipeline.readers.damage import MOST_LINES, damaged, left_out
 from pipeline.readers.hdf5_chunks import Hdf5Chunks
 from pipeline.readers.stored import ChunkedArray, InOnePiece, Stored
-from pipeline.scene.scene import GEOLOCATION
+from pipeline.scene.scene import GEOLOCATION, UNREAD
 
 
 @contextlib.contextmanager
@@ -36,12 +37,17 @@ def assembled(
     attributes: Mapping[str, Any],
     opened: Sequence[Any],
     coords: Mapping[str, xr.DataArray] | None = None,
+    unread: Mapping[str, str] = MappingProxyType({}),
 ) -> xr.Dataset:
-    """Make a scene of layers; closing the scene closes its files."""
+    """Make a scene of layers; closing the scene closes its files.
+
+    ``unread`` gives the reason for each variable that the scene lacks because of its attributes.
+    """
     scene = xr.Dataset(layers, coords, attributes).set_coords(list(GEOLOCATION))
     scene.encoding["chunk_caches"] = [
         file.encoding["chunk_cache"] for file in opened if "chunk_cache" in file.encoding
     ]
+    scene.encoding[UNREAD] = dict(unread)
     closers = contextlib.ExitStack()
     for file in opened:
         closers.callback(file.close)
@@ -56,14 +62,17 @@ def open_undecoded(path: Path, group: str | None = None, engine: str = "h5netcdf
     with contextlib.ExitStack() as closers:
         file = closers.enter_context(h5py.File(path, "r")) if is_hdf5 else None
         _check_group(file, group)
-        opened = xr.open_dataset(
-            path,
-            group=group,
-            engine=engine,
-            cache=False,
-            decode_cf=False,  # decoding is ours, see readers/decoding.py
-            **options,
-        )
+        with warnings.catch_warnings():
+            # A variable with the same dimension twice, such as a covariance, is no layer.
+            warnings.filterwarnings("ignore", "Duplicate dimension names", UserWarning)
+            opened = xr.open_dataset(
+                path,
+                group=group,
+                engine=engine,
+                cache=False,
+                decode_cf=False,  # decoding is ours, see readers/decoding.py
+                **options,
+            )
         closers.callback(opened._close or (lambda: None))  # noqa: SLF001 - replaced below
         opened.set_close(closers.pop_all().close)
     opened.encoding["chunk_cache"] = cache = ChunkCache()
@@ -80,7 +89,7 @@ def _check_group(file: h5py.File | None, name: str | None) -> None:
     """
     group = file if name is None or file is None else file.get(name)
     if name is not None and not isinstance(group, h5py.Group):
-        raise SceneError(f"the file has no group {name}. It is incomplete, or of another format.")
+        raise left_out(f"the file has no group {name}")
     for member in group.values() if group is not None else ():
         if isinstance(member, h5py.Dataset) and member.ndim == 1 and member.shape[0] > MOST_LINES:
             raise damaged(

@@ -23,9 +23,18 @@ from pipeline.facts.sensors import find_sensor
 from pipeline.facts.shipped import read_shipped, shipped_configs
 from pipeline.readers.attributes import as_text, iso_time
 from pipeline.readers.container import is_hdf5
-from pipeline.readers.damage import damaged
+from pipeline.readers.damage import left_out, rewritten
 from pipeline.readers.decoding import Decoder
-from pipeline.readers.layers import about, decoded, plane, source_flags, spectrum
+from pipeline.readers.flag_bits import FLAGS_AS_NUMBERS
+from pipeline.readers.layers import (
+    LeftOut,
+    about,
+    decoded,
+    leaving_out,
+    plane,
+    source_flags,
+    spectrum,
+)
 from pipeline.readers.opening import assembled, chunked, open_undecoded, opening
 from pipeline.readers.stored import Stored
 from pipeline.readers.tie_points import WRAPPING, TiePoints, geometry_planes
@@ -82,7 +91,7 @@ class SgliL2:
             return False
         with h5py.File(path, "r") as file:
             image = file.get("Image_data")
-            is_image = isinstance(image, h5py.Group) and "Geometry_data" in file
+            is_image = isinstance(image, h5py.Group)
             return is_image and any(name.startswith("NWLR_") for name in image)
 
     def open(self, path: Path) -> xr.Dataset:
@@ -98,14 +107,16 @@ class SgliL2:
                 if variable.shape == shape
             }
             _refuse_other_shapes(image, shape)
-            layers = _bands(stored) | _plain_variables(stored) | _geometry(geometry, shape)
-            return assembled(layers | self._flags(stored), _attributes(path), opened)
+            unread: LeftOut = {}
+            layers = _bands(stored) | _plain_variables(stored, unread)
+            layers |= _geometry(geometry, shape, unread) | self._flags(stored)
+            return assembled(layers, _attributes(path), opened, unread=unread)
 
     def _flags(self, stored: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
         if QA not in stored:
             return {}
         if stored[QA].dtype.kind not in "iu":
-            raise damaged(f"{QA} is {stored[QA].dtype}, expected integers")
+            raise rewritten(f"{QA} is {stored[QA].dtype}, expected integers", FLAGS_AS_NUMBERS)
         names = _described_bits(stored[QA].attrs) or self._named_bits()
         described = {
             "long_name": "quality flags of SGLI",
@@ -153,7 +164,7 @@ def _flag_name(text: str) -> str:
 def _shape(image: xr.Dataset) -> tuple[int, int]:
     lines, pixels = (_one(image.attrs, name) for name in ("Number_of_lines", "Number_of_pixels"))
     if lines is None or pixels is None:
-        raise damaged("Image_data has no attributes Number_of_lines and Number_of_pixels")
+        raise left_out("Image_data has no attributes Number_of_lines and Number_of_pixels")
     return int(lines), int(pixels)
 
 
@@ -167,7 +178,7 @@ def _one(attributes: Mapping[str, Any], name: str) -> float | None:
 def _refuse_other_shapes(image: xr.Dataset, shape: tuple[int, int]) -> None:
     for name, variable in image.variables.items():
         if (str(name).startswith("NWLR_") or name == QA) and variable.shape != shape:
-            raise damaged(
+            raise rewritten(
                 f"{name} has shape {variable.shape}, but Image_data says {shape[0]} lines x "
                 f"{shape[1]} pixels"
             )
@@ -216,34 +227,36 @@ def _decoder(name: str, variable: Stored | xr.DataArray, slope: str, offset: str
         return Decoder.from_attributes(present, variable.dtype, called)
 
 
-def _plain_variables(stored: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
+def _plain_variables(stored: Mapping[str, Stored], unread: LeftOut) -> dict[str, xr.DataArray]:
     """Return other retrievals of the file (CHLA, CDOM, TAUA_865 ...) for use in expressions."""
     plain = {}
     for name, variable in stored.items():
         if name != QA and not name.startswith("NWLR_") and "Slope" in variable.attrs:
-            values = decoded(variable, _decoder(name, variable, "Slope", "Offset")).values
-            plain[name] = plane(name, values, {})
+            with leaving_out(name, unread):
+                values = decoded(variable, _decoder(name, variable, "Slope", "Offset")).values
+                plain[name] = plane(name, values, {})
     return plain
 
 
-def _geometry(geometry: xr.Dataset, shape: tuple[int, int]) -> dict[str, xr.DataArray]:
+def _geometry(
+    geometry: xr.Dataset, shape: tuple[int, int], unread: LeftOut
+) -> dict[str, xr.DataArray]:
     """Return, for every pixel, the geolocation and the angles that the file has."""
     missing = [name for name in REQUIRED_GEOMETRY if name not in geometry]
     if missing:
-        raise damaged(f"Geometry_data has no {' and no '.join(missing)}")
-    return geometry_planes(
-        {
-            ours: _everywhere(geometry[name], shape, wraps=ours in WRAPPING)
-            for name, ours in GEOMETRY.items()
-            if name in geometry
-        }
-    )
+        raise left_out(f"Geometry_data has no {' and no '.join(missing)}")
+    found = {}
+    for name, ours in GEOMETRY.items():
+        if name in geometry:
+            with leaving_out(ours, unread, unless=name in REQUIRED_GEOMETRY):
+                found[ours] = _everywhere(geometry[name], shape, wraps=ours in WRAPPING)
+    return geometry_planes(found)
 
 
 def _everywhere(ties: xr.DataArray, shape: tuple[int, int], *, wraps: bool) -> LazyArray:
     interval = _one(ties.attrs, "Resampling_interval")
     if interval is None:
-        raise damaged(f"Geometry_data/{ties.name} has no Resampling_interval")
+        raise left_out(f"Geometry_data/{ties.name} has no Resampling_interval")
     values = decoded(chunked(ties), _tie_decoder(ties)).values
     points = TiePoints.regular(ties.shape, (interval, interval), shape)
     beyond = [
@@ -251,7 +264,7 @@ def _everywhere(ties: xr.DataArray, shape: tuple[int, int], *, wraps: bool) -> L
         for at, size in zip((points.lines, points.pixels), shape, strict=True)
     ]
     if max(beyond) > MOST_TIES_BEYOND:
-        raise damaged(
+        raise rewritten(
             f"Geometry_data/{ties.name} has {ties.shape[0]} x {ties.shape[1]} tie points, too many "
             f"for {shape[0]} lines x {shape[1]} pixels at its Resampling_interval of {interval:g}"
         )

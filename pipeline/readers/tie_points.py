@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from pipeline.readers.damage import check_size, damaged
+from pipeline.readers.damage import check_size, rewritten
 from pipeline.readers.layers import plane
 from pipeline.scene.lazy import Computed, Generated, LazyArray
 
@@ -57,7 +57,7 @@ class TiePoints:
             increasing = ties.size > 1 and bool((np.diff(ties) > 0).all())
             step = float(np.diff(ties).max()) if increasing else 0.0
             if not increasing or ties[0] > 0 or ties[-1] + step <= size - 1:
-                raise damaged(f"tie points at {what} {_listed(ties)} do not cover {size} {what}")
+                raise rewritten(f"tie points at {what} {_listed(ties)} do not cover {size} {what}")
         return self
 
     def everywhere(self, ties: LazyArray, *, wraps: bool = False) -> LazyArray:
@@ -69,7 +69,7 @@ class TiePoints:
                 [-180, 180).
         """
         if tuple(ties.shape) != (self.lines.size, self.pixels.size):
-            raise damaged(
+            raise rewritten(
                 f"values at tie points have shape {ties.shape}, expected {self.lines.size} lines x "
                 f"{self.pixels.size} pixels"
             )

@@ -214,7 +214,10 @@ def make_plan(
     sensor = find_sensor(science.sensor).name if science.sensor else scene.attrs["sensor"]
     lines, pixels = extent.shape
     if lines == 0 or pixels == 0:
-        raise SceneError(f"the scene is empty: {lines} lines x {pixels} pixels. Fetch it again.")
+        raise SceneError(
+            f"the scene is empty: {lines} lines x {pixels} pixels. If it is a subset, its area "
+            "holds no pixel of the scene: make it with another area."
+        )
     loaded = [_load(choice, sensor, config, paths.get(choice.name)) for choice in science.networks]
     inputs, steps = make_chain(loaded, scene, sensor, science)
     uncertainty = make_uncertainty(science, scene, inputs, steps)

@@ -28,6 +28,9 @@ SOURCE_FLAGS = "source_flags"
 SPATIAL_REF = "spatial_ref"
 AXES = ("y", "x", SPATIAL_REF)
 
+# Key of a scene's encoding: variables that the reader left out, with the reasons, by name.
+UNREAD = "unread"
+
 # Attributes that every reader adds to those of the file.
 REQUIRED_ATTRIBUTES = ("reader", "sensor", "brdf_correction")
 BRDF_STATES = ("none", "f/Q", "unknown")
@@ -155,6 +158,12 @@ def storage_of(scene: xr.Dataset, layers: Iterable[Band]) -> list[StoredChunks]:
     return list(found.values())
 
 
+def why_unread(scene: xr.Dataset, name: str) -> str:
+    """Return a sentence about a variable that the reader left out; empty for any other name."""
+    reason = scene.encoding.get(UNREAD, {}).get(name)
+    return f" The file has {name}, but it cannot be decoded ({reason})." if reason else ""
+
+
 def check_scene(scene: xr.Dataset) -> xr.Dataset:
     """Return the scene if it agrees with the description in this module.
 
@@ -164,8 +173,8 @@ def check_scene(scene: xr.Dataset) -> xr.Dataset:
     complaints = [*_check_attributes(scene), *_check_variables(scene), *_check_states(scene)]
     if complaints:
         raise SceneError(
-            f"not a valid scene: {'; '.join(complaints)}. Fetch the file again; if that does not "
-            "help, correct its reader."
+            f"not a valid scene: {'; '.join(complaints)}. This is a mistake of the "
+            "reader, or its options do not fit the file. Correct the reader or its options."
         )
     return scene
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from pipeline.facts.foreign_formats import foreign_format
+from pipeline.machine.access import address_of, why_absent
 from pipeline.tables.arrow import PARQUET, read_arrow
 from pipeline.tables.cells import GZIP, read_lines
 from pipeline.tables.long_form import widen
@@ -48,6 +50,8 @@ def read_table(
     path = Path(path)
     if not path.is_file():
         found = "a folder" if path.is_dir() else "no such file"
+        if address_of(path) is not None:
+            raise table_error(str(path), str(why_absent(path)))
         raise table_error(str(path), f"{found}, expected a table. Correct samples.files")
     chosen = recognise(path) if file_format == "auto" else file_format
     match chosen:
@@ -82,6 +86,9 @@ def recognise(path: Path) -> Format:
     if not start:
         raise table_error(path.name, "the file is empty, expected a table. Correct samples.files")
     if not start.startswith(GZIP):
+        foreign = foreign_format(path)
+        if foreign is not None:
+            raise table_error(path.name, str(foreign))
         for signature, file_format in _SIGNATURES.items():
             if start.startswith(signature):
                 return file_format

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from pipeline.errors import DAMAGE, SceneError, WriteError
+from pipeline.errors import DAMAGE, SceneError, UnavailableError, WriteError
+from pipeline.machine.access import why_absent, why_unreadable
 from pipeline.scene.scene import GEOLOCATION
 from pipeline.writers.class_legend import class_colours, draw_class_legend, is_class_map
 
@@ -56,12 +57,15 @@ def draw_quicklook(product: Path, picture: Path, variables: tuple[str, ...] = ()
     if picture.suffix.lower() != ".png":
         raise WriteError(f"{picture.name}: pictures are written as PNG. Use the suffix .png.")
     if not product.is_file():
-        raise SceneError(f"{product}: no such file. Check the path.")
+        raise SceneError(f"{product}: {why_absent(product) or 'a folder, expected a product'}.")
     try:
         with xr.open_dataset(product, engine="h5netcdf") as data:
             names = _names_to_draw(product.name, data, variables)
             loaded = _thinned(data)[[*names, "quality_flags", *GEOLOCATION]].load()
     except DAMAGE as error:
+        reason = why_unreadable(error)
+        if reason is not None:
+            raise UnavailableError(f"{product.name}: cannot be read now: {reason}.") from error
         raise SceneError(
             f"{product.name}: cannot be read ({error}). Give a product of ocpipe run. If the "
             "file is such a product, it is damaged; make the product again."

@@ -5,6 +5,7 @@ import os
 import re
 from pathlib import Path
 
+import h5py
 import netCDF4
 import pytest
 from batches import (
@@ -272,6 +273,35 @@ def test_a_missing_file_costs_the_others_nothing(folder):
     assert states(folder / "out") == {"done": 3, "failed": 1}
     assert "no such file" in (folder / "out" / "failures.csv").read_text()
     assert "3 done" in ended.stderr
+
+
+def test_a_missing_path_fails_in_this_call(folder):
+    """It is not blamed on earlier calls, and --new-failures-only sees it too."""
+    ended = batch(folder, "--new-failures-only", inputs=[folder / "no.nc"], code=1)
+    assert "no.nc: no such file" in ended.stderr
+    assert "0 done, 0 skipped, 1 failed" in ended.stderr
+    assert "earlier calls" not in ended.stderr
+
+
+def test_a_locked_scene_is_tried_again_at_the_next_call(folder):
+    """Another process may be writing it."""
+    scene, locking = write_scene(folder / "S9.nc"), {"HDF5_USE_FILE_LOCKING": "TRUE"}
+    with h5py.File(scene, "r+", locking=True):
+        ended = batch(folder, inputs=[scene], code=1, **locking)
+    assert "another process has locked the file" in ended.stderr
+    assert "fetch it again" not in ended.stderr
+    assert "1 done" in batch(folder, inputs=[scene], **locking).stderr
+
+
+@pytest.mark.parametrize("name", ["x.zarr", "x.tif", "x.nc", "s3://bucket/out"])
+def test_an_output_that_is_no_folder(folder, name):
+    """The folder would only look like a file of that format."""
+    for command in (["batch", folder / "test.yaml"], ["run", "-c", folder / "test.yaml"]):
+        ended = run(*command, folder / "in" / "S000.nc", "-o", folder / name)
+        assert ended.code == 2
+        assert "expected a folder" in ended.stderr
+    assert not list(folder.glob("x.*"))
+    assert not list(folder.glob("s3*"))
 
 
 def test_shards_and_their_status(folder):

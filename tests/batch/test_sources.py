@@ -97,3 +97,81 @@ def test_a_shard_of_a_folder(tree):
     """All shards together are all scenes."""
     parts = [names(find(tree, tree / "in", shard=(number, 3)), tree) for number in (1, 2, 3)]
     assert sorted(itertools.chain(*parts)) == names(find(tree, tree / "in"), tree)
+
+
+# Nothing found
+
+
+def test_a_folder_with_archives_only_is_an_error(tmp_path):
+    """Each archive is named with the way to unpack it."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "S3A.SEN3.tar").write_bytes(bytes(1024))
+    (tmp_path / "in" / "b.nc.gz").write_bytes(b"\x1f\x8b\x08x")
+    with pytest.raises(ConfigError, match="no scene was found") as caught:
+        find(tmp_path, tmp_path / "in")
+    assert "tar -xf S3A.SEN3.tar" in str(caught.value)
+    assert "gunzip b.nc.gz" in str(caught.value)
+
+
+def test_archives_beside_scenes_are_named(tree, caplog):
+    """The scenes are processed; an archive whose content lies beside it does not matter."""
+    (tree / "in" / "new.nc.gz").write_bytes(b"\x1f\x8b\x08x")
+    (tree / "in" / "a.nc.gz").write_bytes(b"\x1f\x8b\x08x")
+    (tree / "in" / "S3A_OL_2_WFR.SEN3.zip").write_bytes(b"PK\x05\x06")
+    assert len(find(tree, tree / "in")) == 5
+    (message,) = caplog.messages
+    assert "new.nc.gz: this is a gzip file" in message
+
+
+def test_a_folder_of_other_files_is_an_error(tmp_path):
+    """It is probably the wrong folder; an empty one is only mentioned, as scenes may come."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "in" / "readme.txt").write_text("x")
+    with pytest.raises(ConfigError, match=r"holds 1 file \(readme.txt\), and none is a scene"):
+        find(tmp_path, tmp_path / "in")
+
+
+def test_an_empty_folder_is_mentioned(tmp_path, caplog):
+    """Scenes may come later."""
+    (tmp_path / "empty").mkdir()
+    assert find(tmp_path, tmp_path / "empty") == []
+    assert "holds no files" in caplog.text
+
+
+def test_a_pattern_that_matches_nothing_is_an_error(tree, tmp_path):
+    """The message says what is there instead, or that the folder does not exist."""
+    with pytest.raises(ConfigError, match=r"no path matches .*no\*\.nc; .* holds"):
+        find(tree, f"{tree}/in/no*.nc")
+    with pytest.raises(ConfigError, match="there is no folder"):
+        find(tree, f"{tree}/other/*.nc")
+    (tree / "empty").mkdir()
+    assert find(tree, f"{tree}/empty/*.nc") == []
+
+
+def test_the_output_folder_without_scenes_is_no_error(tree):
+    """After a batch it holds products and records only."""
+    (tree / "out" / "summary.json").write_text("{}")
+    assert find(tree, tree / "out") == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_lists_as_windows_writes_them(tree, encoding):
+    """With a byte order mark and carriage returns; PowerShell writes UTF-16."""
+    (tree / "list").write_text(f"{tree}/in/a.nc\r\n", encoding=encoding, newline="")
+    assert names(find(tree, f"@{tree}/list"), tree) == ["in/a.nc"]
+
+
+def test_a_mark_on_standard_input(tree, monkeypatch):
+    """As from ``type list | ocpipe batch``."""
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"\ufeff{tree}/in/a.nc\n"))
+    assert names(find(tree, "-"), tree) == ["in/a.nc"]
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/a.nc", "https://x.org/*.nc"])
+def test_addresses_are_refused(tree, address):
+    """Also in a list."""
+    (tree / "list").write_text(f"{address}\n")
+    for item in (address, f"@{tree}/list"):
+        with pytest.raises(ConfigError, match="reads files on this machine only"):
+            find(tree, item)

@@ -17,12 +17,21 @@ from fuzz.libraries import Libraries
 from fuzz.mutations import MUTATIONS, WHOLE, fits
 from fuzz.outside import Outside, Watch
 from pipeline.batch.job import Job, JobOutcome
-from pipeline.batch.kinds import CONFIGURATION, CRASH, DONE, MEMORY, SCENE, TIMEOUT
+from pipeline.batch.kinds import (
+    CONFIGURATION,
+    CRASH,
+    DONE,
+    MEMORY,
+    SCENE,
+    TIMEOUT,
+    UNAVAILABLE,
+)
 from pipeline.batch.supervisor import BEYOND, SLACK, Supervisor
 
 READERS = tuple(MUTATIONS)
-# How a damaged file may end beside DONE. A file may lack what the configuration counts on.
-CLEAR = (SCENE, CONFIGURATION, MEMORY, TIMEOUT, CRASH)
+# How a damaged file may end beside DONE. A file may lack what the configuration counts on, and
+# damage may look like the mark of a program that is still writing.
+CLEAR = (SCENE, CONFIGURATION, UNAVAILABLE, MEMORY, TIMEOUT, CRASH)
 PROGRAM, MEMORY_LIMIT = 350_000_000, 300_000_000
 MOST_MEMORY = SLACK + BEYOND * (PROGRAM + MEMORY_LIMIT)
 # Generous, for a busy machine; a file that makes a library hang ends so all the same.

@@ -36,6 +36,15 @@ class SceneQueue:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """A scene that failed when it was entered into the queue."""
+
+    path: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class SceneCounts:
     """Number of scenes by state."""
 

@@ -11,7 +11,14 @@ from typing import Any
 from pipeline.batch import kinds, process_identity
 from pipeline.batch.job import JobOutcome
 from pipeline.batch.ledger.database import Database, stamp
-from pipeline.batch.ledger.entries import Holder, Lease, LedgerEntry, SceneCounts, SceneQueue
+from pipeline.batch.ledger.entries import (
+    Holder,
+    Lease,
+    LedgerEntry,
+    Refusal,
+    SceneCounts,
+    SceneQueue,
+)
 from pipeline.batch.ledger.queueing import enter_queue
 
 _ENTRY = "path, state, why, kind, reason, attempts, product, suspect, finished"
@@ -25,13 +32,16 @@ _IS_CHOSEN = "id IN (SELECT id FROM chosen)"
 class Ledger(Database):
     """An open ledger, to be used by one thread."""
 
-    def enqueue(self, queue: SceneQueue) -> None:
+    def enqueue(self, queue: SceneQueue) -> list[Refusal]:
         """Enter new scenes, set outdated scenes back to pending, and choose all given scenes.
 
         After this call, ``claim`` and ``counts_of_chosen`` of this object use only these scenes.
+
+        Returns:
+            The scenes that failed at once, for example because they have no file.
         """
         with self.writing():
-            enter_queue(self, queue)
+            return enter_queue(self, queue)
 
     def dry_run(self, queue: SceneQueue) -> list[LedgerEntry]:
         """Return the scenes with the states that ``enqueue`` would set.

@@ -9,21 +9,26 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pipeline.batch import kinds
-from pipeline.batch.ledger.database import Database
-from pipeline.batch.ledger.entries import SceneQueue
+from pipeline.batch.ledger.database import Database, stamp
+from pipeline.batch.ledger.entries import Refusal, SceneQueue
+from pipeline.machine.access import why_absent
 
 _IS_CHOSEN = "scene.id IN (SELECT id FROM chosen) AND scene.state != 'running'"
 _FOUND = "FROM found f WHERE f.path = scene.path"
 
 
-def enter_queue(database: Database, queue: SceneQueue) -> None:
-    """Enter and choose the scenes of a call; make a scene pending if it must be processed."""
+def enter_queue(database: Database, queue: SceneQueue) -> list[Refusal]:
+    """Enter and choose the scenes of a call; make a scene pending if it must be processed.
+
+    Returns:
+        The scenes that failed at once.
+    """
     _enter_found(database, queue)
     _enter_new(database, queue)
     _choose(database, queue)
     _make_pending(database, queue)
     _name_products(database)
-    _fail_at_once(database)
+    return _fail_at_once(database)
 
 
 def _enter_found(database: Database, queue: SceneQueue) -> None:
@@ -116,23 +121,33 @@ def _name_products(database: Database) -> None:
     )
 
 
-def _fail_at_once(database: Database) -> None:
+def _fail_at_once(database: Database) -> list[Refusal]:
     """Mark a scene as failed if its file is missing, or if another scene has the same product."""
-    database.execute(
-        "UPDATE scene SET state = 'failed', kind = ?, reason = path || ': no such file. Check the "
-        f"path.' WHERE {_IS_CHOSEN} AND state = 'pending' AND size IS NULL",
-        (kinds.MISSING,),
+    absent = database.execute(
+        f"SELECT path FROM scene WHERE {_IS_CHOSEN} AND state = 'pending' AND size IS NULL"
+    ).fetchall()
+    database.table(
+        "absent",
+        "path TEXT PRIMARY KEY, reason TEXT",
+        ((path, f"{path}: {why_absent(path) or 'it appeared just now'}.") for (path,) in absent),
     )
-    database.execute(
-        "UPDATE scene SET state = 'failed', kind = ?, reason = scene.path || ': the product would "
-        "be ' || f.product || ', but that file is the product of ' || s.path || '. Use separate "
-        "output folders, or put the folder into the product name (execution.product: "
-        "''{parent}/{stem}.{name}.nc'').' "
+    refused = database.execute(
+        "UPDATE scene SET state = 'failed', kind = ?, finished = ?, reason = absent.reason "
+        f"FROM absent WHERE absent.path = scene.path AND {_IS_CHOSEN} "
+        "AND scene.state = 'pending' RETURNING path, kind, reason",
+        (kinds.MISSING, stamp()),
+    ).fetchall()
+    refused += database.execute(
+        "UPDATE scene SET state = 'failed', kind = ?, finished = ?, reason = scene.path || "
+        "': the product would be ' || f.product || ', but that file is the product of ' || s.path "
+        "|| '. Use separate output folders, or put the folder into the product name "
+        "(execution.product: ''{parent}/{stem}.{name}.nc'').' "
         "FROM found f JOIN scene s ON s.product = f.product "
         f"WHERE f.path = scene.path AND s.id != scene.id AND {_IS_CHOSEN} "
-        "AND scene.state = 'pending'",
-        (kinds.NAME,),
-    )
+        "AND scene.state = 'pending' RETURNING scene.path, scene.kind, scene.reason",
+        (kinds.NAME, stamp()),
+    ).fetchall()
+    return [Refusal(*row) for row in sorted(set(refused))]
 
 
 def _stale_networks(database: Database, queue: SceneQueue) -> Iterable[tuple[int]]:

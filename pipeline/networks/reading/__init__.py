@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import DAMAGE, NetworkError
+from pipeline.facts.foreign_formats import foreign_format
+from pipeline.machine.access import why_absent, why_unreadable
 from pipeline.machine.files import sha256_of
 from pipeline.networks.checks import check_golden, check_network
 from pipeline.networks.description import Layer, Network
@@ -69,7 +71,7 @@ def load_network(path: str | Path) -> Network:
     """
     path = Path(path)
     if not path.is_file():
-        raise NetworkError(f"{path}: no such network file. Check the path.")
+        raise NetworkError(_not_a_file(path))
     for known in FORMATS.values():
         if known.recognises(path):
             network = check_network(_read(known.read, path))
@@ -82,6 +84,9 @@ def load_network(path: str | Path) -> Network:
                 "or open it with load_retrieval."
             )
         read_described(path)  # raises the error that says what is wrong with the YAML
+    foreign = foreign_format(path)
+    if foreign is not None:
+        raise NetworkError(f"{path.name}: {foreign}")
     formats = "; ".join(f"{name} ({known.looks_like})" for name, known in FORMATS.items())
     raise NetworkError(
         f"{path.name}: no known network format, expected one of {formats}. Save the network in one "
@@ -89,12 +94,23 @@ def load_network(path: str | Path) -> Network:
     )
 
 
+def _not_a_file(path: Path) -> str:
+    absent = why_absent(path)
+    if absent is None:
+        foreign = foreign_format(path)
+        return f"{path}: {foreign or 'no such network file, but a folder. Name a file in it.'}"
+    return f"{path}: {absent.replace('no such file', 'no such network file')}."
+
+
 def _read(read: Callable[[Path], Network], path: Path) -> Network:
     try:
         return read(path)
     except DAMAGE as error:
+        reason = why_unreadable(error)
         raise NetworkError(
-            f"{path.name}: cannot be read ({error}). The file is damaged; fetch it again."
+            f"{path.name}: cannot be read now: {reason}."
+            if reason
+            else f"{path.name}: cannot be read ({error}). The file is damaged; fetch it again."
         ) from error
 
 

@@ -18,6 +18,7 @@ from pipeline.errors import DAMAGE, ConfigError, NetworkError
 from pipeline.facts.quantities import quantities
 from pipeline.facts.sensors import Sensor, find_sensor
 from pipeline.facts.shipped import read_shipped, shipped_configs
+from pipeline.machine.access import why_unreadable
 from pipeline.networks.description import Layer, Network
 from pipeline.networks.reading.schema import NetworkDescription, Parts, Range, parse_description
 from pipeline.networks.reading.self_description import ATTRIBUTE, SelfDescription
@@ -34,8 +35,11 @@ def is_ocsmart(path: Path) -> bool:
         with h5py.File(path, "r") as file:
             return sum(part in file for part in PARTS) >= 2
     except DAMAGE as error:
+        reason = why_unreadable(error)
         raise NetworkError(
-            f"{path.name}: this HDF5 file cannot be opened ({error}). Fetch it again."
+            f"{path.name}: cannot be read now: {reason}."
+            if reason
+            else f"{path.name}: this HDF5 file cannot be opened ({error}). Fetch it again."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Describes a file in words: a scene, a network, an algorithm, or a product of this program."""
+"""Describes a file in words: a scene, a table, a network, an algorithm, or a product."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,7 +11,9 @@ import yaml
 from pipeline.algorithms import is_algorithm
 from pipeline.algorithms.catalogue import PREFIX, on_every_sensor
 from pipeline.config import ReaderChoice
-from pipeline.errors import SceneError
+from pipeline.errors import SceneError, UnknownFormatError
+from pipeline.inspection.of_table import netcdf_table_lines, table_lines
+from pipeline.machine.access import why_absent
 from pipeline.networks import Network, Retrieval, load_network, load_retrieval
 from pipeline.networks.reading import is_network
 from pipeline.networks.reading.described_yaml import names_members
@@ -45,8 +47,9 @@ def inspect_file(path: Path, reader: ReaderChoice = AUTO) -> Iterator[str]:
     if is_algorithm(str(path)):
         yield from _algorithm(str(path).removeprefix(PREFIX))
         return
-    if not path.exists():
-        raise SceneError(f"{path}: no such file. Check the path.")
+    absent = why_absent(path)
+    if absent is not None:
+        raise SceneError(f"{path}: {absent}.")
     if is_product(path):
         yield from _product(path)
     elif path.is_file() and is_network(path):
@@ -54,7 +57,18 @@ def inspect_file(path: Path, reader: ReaderChoice = AUTO) -> Iterator[str]:
     elif names_members(path):
         yield from _ensemble(load_retrieval(path))
     else:
+        yield from table_lines(path) or _scene_or_table(path, reader)
+
+
+def _scene_or_table(path: Path, reader: ReaderChoice) -> Iterator[str]:
+    """Describe a scene, or the table in a netCDF file of which no reader makes a scene."""
+    try:
         yield from _scene(path, reader)
+    except UnknownFormatError:
+        lines = netcdf_table_lines(path)
+        if lines is None:
+            raise
+        yield from lines
 
 
 def _network(network: Network) -> Iterator[str]:

@@ -1,0 +1,99 @@
+"""Files that a search for scenes passes over, so that a call never ends silently without scenes."""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.errors import ConfigError
+from pipeline.facts.foreign_formats import foreign_format
+
+log = logging.getLogger(__name__)
+
+# Endings of files that may hold a scene, but that ocpipe does not read.
+_PACKED = (
+    ".zip", ".tar", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz", ".z", ".zst", ".7z", ".rar",
+    ".dim", ".n1",
+)  # fmt: skip
+# Largest number of files that a message describes, and of other files that it names.
+_DESCRIBED, _NAMED = 3, 5
+
+
+def is_packed(name: str) -> bool:
+    """Return whether a file name is that of an archive, or of a scene in another format."""
+    return name.lower().endswith(_PACKED)
+
+
+@dataclass
+class PassedOver:
+    """What the inputs of a call hold besides scenes."""
+
+    _packed: list[str] = field(default_factory=list)
+    """Paths of archives and foreign formats that nobody has unpacked or exported yet."""
+    _nothing: list[str] = field(default_factory=list)
+    """A sentence for each input that holds files but no scene."""
+    _empty: list[str] = field(default_factory=list)
+    """A sentence for each input that holds nothing."""
+
+    def in_folder(self, folder: str, others: Sequence[str], *, has_scenes: bool) -> None:
+        """Note the files of a folder that are not scenes."""
+        packed = [path for path in others if is_packed(path) and not _is_unpacked(path)]
+        self._packed += packed
+        if has_scenes:
+            return
+        if not others:
+            self._empty.append(f"{folder} holds no files.")
+        elif not packed:
+            self._nothing.append(
+                f"{folder} holds {_counted(others)}, and none is a scene. Scenes end in .nc, .h5, "
+                ".hdf, .tif or .SEN3; a file with another ending must be given by its own path."
+            )
+
+    def unmatched(self, pattern: str, folder: str) -> None:
+        """Note a pattern that matches nothing, and the folder in which it begins."""
+        if not os.path.isdir(folder):
+            self._nothing.append(f"no path matches {pattern}, and there is no folder {folder}.")
+            return
+        names = [name for name in sorted(os.listdir(folder)) if not name.startswith(".")]
+        if names:
+            self._nothing.append(
+                f"no path matches {pattern}; {folder} holds {_counted(names)}. Correct the pattern."
+            )
+        else:
+            self._empty.append(f"{folder} holds no files.")
+
+    def tell(self, found_scenes: bool) -> None:
+        """Name what was passed over.
+
+        Raises:
+            ConfigError: there are files, but no scenes.
+        """
+        sentences = [*self._nothing, *self._about_packed()]
+        if sentences and not found_scenes:
+            raise ConfigError(f"no scene was found: {' '.join(sentences)}")
+        for sentence in sentences:
+            log.warning("%s", sentence)
+        if not found_scenes and self._empty:
+            log.warning("no scene was found: %s", " ".join(self._empty))
+
+    def _about_packed(self) -> Iterator[str]:
+        for path in self._packed[:_DESCRIBED]:
+            foreign = foreign_format(Path(path))
+            yield f"{path}: {foreign or 'not a scene that ocpipe reads. Unpack it.'}"
+        more = self._packed[_DESCRIBED:]
+        if more:
+            yield f"The same holds for {_counted(more)}."
+
+
+def _is_unpacked(path: str) -> bool:
+    """Return whether the content of an archive lies beside it; then the archive does not matter."""
+    stem = os.path.splitext(path)[0].removesuffix(".tar")
+    return any(os.path.exists(f"{stem}{ending}") for ending in ("", ".SEN3", ".nc", ".h5"))
+
+
+def _counted(paths: Sequence[str]) -> str:
+    """Return a number of files and the first names: ``7 files (a.txt, b.txt and 5 others)``."""
+    names = [os.path.basename(path) for path in paths[:_NAMED]]
+    more = f" and {len(paths) - _NAMED} others" if len(paths) > _NAMED else ""
+    return f"{len(paths)} file{'s' * (len(paths) != 1)} ({', '.join(names)}{more})"

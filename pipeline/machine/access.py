@@ -1,0 +1,116 @@
+"""Says why a file that is not damaged cannot be read: it is missing, locked, elsewhere ..."""
+
+import errno
+import os
+import re
+from pathlib import Path
+
+# ``Path("s3://bucket/key")`` has one slash after the colon.
+_ADDRESS = re.compile(r"(?:.*/)?(?P<scheme>[a-z][a-z0-9+.-]+):/+[^/]", re.IGNORECASE)
+_SCHEMES = (
+    "s3",
+    "gs",
+    "gcs",
+    "az",
+    "abfs",
+    "http",
+    "https",
+    "ftp",
+    "ftps",
+    "sftp",
+    "file",
+    "swift",
+)
+
+_LOCKED = (
+    "another process has locked the file, probably to write it. Wait until that process has "
+    "finished, then call again. If no process writes the file, its disk cannot lock files: set "
+    "HDF5_USE_FILE_LOCKING=FALSE and call again"
+)
+_FORBIDDEN = (
+    "you have no permission to read it. Change the permissions (chmod u+r), or call as a user who "
+    "may read it"
+)
+_TOO_MANY = (
+    "too many files are open. Raise the limit (ulimit -n), or process fewer scenes at a time"
+)
+_REASONS = {
+    errno.EAGAIN: _LOCKED,
+    errno.EBUSY: _LOCKED,
+    errno.EDEADLK: _LOCKED,
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.EMFILE: _TOO_MANY,
+    errno.ENFILE: _TOO_MANY,
+    errno.ENOENT: "it was removed or renamed during the call. Check the path",
+}
+# The disk or the network failed; the file itself may be whole.
+_FAILURES = (
+    errno.EIO,
+    errno.ESTALE,
+    errno.ETIMEDOUT,
+    errno.ENOTCONN,
+    errno.EHOSTDOWN,
+    errno.ENODEV,
+)
+# HDF5's mark in a file whose writer is still at work, or ended without closing the file.
+_BEING_WRITTEN = "file is already open for"
+_LEFT_OPEN = (
+    "another process is writing it, or ended before it closed the file. Wait until that process "
+    "has finished, then call again. If no process writes the file, make or fetch it again"
+)
+
+
+def why_unreadable(error: BaseException) -> str | None:
+    """Return why a whole file cannot be read now and what to do, or None if it may be damaged.
+
+    The text has no full stop at its end.
+    """
+    text = str(error)
+    if _BEING_WRITTEN in text:
+        return _LEFT_OPEN
+    number = _number_of(error, text)
+    if number in _REASONS:
+        return _REASONS[number]
+    if number in _FAILURES:
+        return (
+            f"its disk or network failed ({os.strerror(number)}). Check the disk, then call again"
+        )
+    return None
+
+
+def _number_of(error: BaseException, text: str) -> int:
+    """Return the number of the operating system's error; HDF5 may give it in the text only."""
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return error.errno
+    match = re.search(r"errno = (\d+)", text)
+    return int(match.group(1)) if match else 0
+
+
+def address_of(path: str | Path) -> str | None:
+    """Return the scheme (``s3``, ``https`` ...) of a path that is the address of a remote file."""
+    match = _ADDRESS.match(str(path))
+    scheme = match.group("scheme").lower() if match else ""
+    return scheme if scheme in _SCHEMES else None
+
+
+def why_absent(path: str | Path) -> str | None:
+    """Return why no file or folder has this path and what to do, or None if there is one.
+
+    The text has no full stop at its end.
+    """
+    scheme = address_of(path)
+    try:
+        Path(path).stat()
+    except PermissionError:
+        return "you have no permission to look into its folder. Change the permissions (chmod u+rx)"
+    except (OSError, ValueError):  # a name with a null byte is a ValueError
+        pass
+    else:
+        return None
+    if scheme is not None:
+        return (
+            f"this is an address ({scheme}), and ocpipe reads files on this machine only. Fetch "
+            "the file first, for example with curl, wget or aws s3 cp, and give its path"
+        )
+    return "no such file. Check the path"

@@ -1,0 +1,74 @@
+"""Says why a product has no valid pixel: an input is missing everywhere, or a rule excludes all."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import xarray as xr
+
+from pipeline.run.plan import Plan
+from pipeline.run.step import RetrievalStep
+from pipeline.scene.lazy import strips
+from pipeline.scene.quality import QUALITY_FLAGS
+from pipeline.scene.scene import Band, state_name
+from pipeline.writers.tally import Tally
+
+# Most conditions that a message lists if no single one explains all pixels.
+LISTED = 4
+# Condition of a pixel, or of a step's inputs -> words; masks have words of their own.
+_WORDS = {
+    "outside_valid_range": "an input is outside its valid range",
+    "geolocation_invalid": "latitude or longitude is missing or off the globe",
+    "no_data": "an input is missing",
+    "input_missing": "an input from an earlier step is missing",
+    "input_not_positive": "an input is not positive, but its logarithm is needed",
+    "output_out_of_range": "the algorithm has no solution",
+}
+
+
+def why_empty(scene: xr.Dataset, plan: Plan, tally: Tally, step: RetrievalStep) -> str:
+    """Return a sentence that names the causes; the inputs of the scene are read once more."""
+    missing = [band.name for band in missing_everywhere(scene, plan)]
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        return f"{', '.join(missing)} {verb} missing on every pixel."
+    shares = sorted(_shares(tally, step), key=lambda item: -item[1])
+    everywhere = [words for words, share in shares if share == 1.0]
+    if everywhere:
+        return f"On every pixel: {'; '.join(everywhere)}."
+    listed = "; ".join(f"{words} ({share:.1%})" for words, share in shares[:LISTED] if share)
+    return f"Share of pixels: {listed or 'unknown'}."
+
+
+def missing_everywhere(scene: xr.Dataset, plan: Plan) -> list[Band]:
+    """Return the inputs of the scene that are missing on every pixel."""
+    missing = list(plan.inputs)
+    selected = plan.select(scene).reset_coords(drop=True)
+    states = [state_name(band.quantity) for band in missing]
+    names = {name for name in (*(b.quantity for b in missing), *states) if name in selected}
+    for _, part in strips(selected[sorted(names)]):
+        # A value outside its valid range is not missing, and has a flag of its own.
+        missing = [band for band in missing if not _is_present(band, part).any()]
+        if not missing:
+            break
+    return missing
+
+
+def _is_present(band: Band, part: xr.Dataset) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    states = band.states(part)
+    present = np.isfinite(band.values(part))
+    return np.asarray(present if states is None else present | (states != 0))
+
+
+def _shares(tally: Tally, step: RetrievalStep) -> Iterator[tuple[str, float]]:
+    """Yield the words for each condition, and the share of pixels with it.
+
+    A step without earlier steps has no condition of its own for missing inputs.
+    """
+    is_first = not any(": " in source.name for source in step.sources)
+    for variable in (QUALITY_FLAGS, step.flags_name):
+        table, counts = tally.flag_tables[variable], tally.flag_counts[variable]
+        for name, count in zip(table.names, counts, strict=True):
+            if name.startswith("masked_"):
+                yield f"the mask {name.removeprefix('masked_')} excludes it", count / tally.pixels
+            elif name in _WORDS and not (is_first and name == "input_missing"):
+                yield _WORDS[name], count / tally.pixels

@@ -1,0 +1,78 @@
+"""Reads the description of flag bits: ``flag_masks`` and ``flag_meanings``, however written.
+
+CF wants integers of the variable's type, and names with blanks between them. Programs that rewrite
+files also write texts with commas, arrays of texts, or numbers of another type.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.readers.attributes import as_text
+from pipeline.readers.damage import rewritten
+
+FLAGS_AS_NUMBERS = (
+    "Each bit of a flag variable has a meaning, and numbers with decimals may have lost bits. A "
+    "subset keeps the integers if it is made without decoding (xarray: mask_and_scale=False)."
+)
+# "1", "0x200", and CDL's "1b", "2s", "4ul".
+_WHOLE = re.compile(r"([+-]?(?:0x[0-9a-f]+|\d+))(?:u?(?:b|s|ll?|l))?", re.IGNORECASE)
+
+
+def description_of_bits(
+    name: str, dtype: np.dtype[Any], attributes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return ``flag_masks`` as an array of integers and ``flag_meanings`` as names with blanks.
+
+    Args:
+        name: name of the flag variable, for messages.
+        dtype: type of the flag variable.
+        attributes: attributes with both descriptions.
+
+    Raises:
+        SceneError: one of the two cannot be read, or their numbers differ.
+    """
+    masks = _masks(name, dtype, attributes["flag_masks"])
+    meanings, names = attributes["flag_meanings"], _names(attributes["flag_meanings"])
+    if not names or not all(flag.isprintable() for flag in names):
+        raise rewritten(f"flag_meanings of {name} are {meanings!r}, expected names")
+    if len(names) != masks.size:
+        raise rewritten(
+            f"flag_meanings of {name} has {len(names)} names, but flag_masks has {masks.size} masks"
+        )
+    is_plain = isinstance(meanings, str) and meanings.split() == names
+    return {"flag_masks": masks, "flag_meanings": meanings if is_plain else " ".join(names)}
+
+
+def _names(meanings: Any) -> list[str]:
+    if not isinstance(meanings, str | bytes) and np.asarray(meanings).dtype.kind not in "SUO":
+        return []
+    return [name for name in re.split(r"[\s,;]+", as_text(meanings)) if name]
+
+
+def _masks(name: str, dtype: np.dtype[Any], stated: Any) -> npt.NDArray[Any]:
+    found = np.asarray(stated)
+    if found.dtype.kind in "iu" and found.ndim <= 1:
+        return found
+    numbers = _whole_numbers(stated)
+    bits = 8 * dtype.itemsize
+    if not numbers or any(not -(1 << (bits - 1)) <= number < 1 << bits for number in numbers):
+        raise rewritten(f"flag_masks of {name} are {stated!r}, expected integers of {bits} bits")
+    unsigned = [number % (1 << bits) for number in numbers]
+    return np.array(unsigned, f"u{dtype.itemsize}").view(f"{dtype.kind}{dtype.itemsize}")
+
+
+def _whole_numbers(stated: Any) -> list[int]:
+    """Return masks that are written as text or as decimals; empty if one is not a whole number."""
+    found = np.asarray(stated)
+    if found.dtype.kind == "f" and found.ndim <= 1:
+        numbers = np.ravel(found).tolist()
+        return [int(number) for number in numbers] if all(n % 1 == 0 for n in numbers) else []
+    if found.dtype.kind not in "SUO":
+        return []
+    texts = [text for text in re.split(r"[\s,;]+", as_text(stated)) if text]
+    matches = [_WHOLE.fullmatch(text) for text in texts]
+    return [int(match.group(1), 0) for match in matches if match] if all(matches) else []

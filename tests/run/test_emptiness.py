@@ -1,0 +1,65 @@
+"""A product without valid pixels: the warning names the input or the rule."""
+
+import logging
+
+import h5py
+import numpy as np
+import pytest
+from obpg_miniature import LAND, counts_of, write_obpg_l2
+from small_network import BANDS
+from small_runs import network_for, product_of, run_settings
+
+pytestmark = pytest.mark.quick
+
+SHAPE = (6, 7)
+FILL = -32767
+
+
+def warning(folder, caplog, counts=None, flags=None, latitude=None, **science):
+    """The warning of a run on a scene in which these bands have other counts."""
+    stored = {nm: counts_of(np.full(SHAPE, 0.004)) for nm in BANDS} | (counts or {})
+    scene = write_obpg_l2(folder / "scene.nc", stored, flags=flags, latitude=latitude)
+    with caplog.at_level(logging.WARNING):
+        product = product_of(scene, run_settings(folder, network_for(folder, BANDS), **science))
+    assert h5py.is_hdf5(product)
+    return next((text for text in caplog.messages if "no valid pixel" in text), "")
+
+
+def test_an_input_that_is_missing_everywhere_is_named(tmp_path, caplog):
+    """One band of several."""
+    counts = {BANDS[1]: np.full(SHAPE, FILL, np.int16)}
+    assert f"Rrs_{BANDS[1]:g} is missing on every pixel." in warning(tmp_path, caplog, counts)
+
+
+def test_a_rule_that_excludes_all_is_named(tmp_path, caplog):
+    """By its name in the configuration."""
+    text = warning(tmp_path, caplog, flags=np.full(SHAPE, LAND), masks={"flags": ["LAND"]})
+    assert "On every pixel: the mask LAND excludes it." in text
+
+
+def test_values_outside_their_valid_range_everywhere(tmp_path, caplog):
+    """They are not called missing."""
+    text = warning(tmp_path, caplog, {BANDS[0]: np.full(SHAPE, 30000, np.int16)})
+    assert "On every pixel: an input is outside its valid range." in text
+
+
+def test_places_that_are_missing_everywhere(tmp_path, caplog):
+    """Geolocation excludes no pixel by itself; with the network computed, there is no warning."""
+    text = warning(tmp_path, caplog, latitude=np.full(SHAPE, np.nan))
+    assert "latitude or longitude" in text or not text
+
+
+def test_several_causes_are_listed_with_their_shares(tmp_path, caplog):
+    """If no single one explains all pixels."""
+    flags, band = np.zeros(SHAPE, np.int32), counts_of(np.full(SHAPE, 0.004))
+    flags[:3], band[3:] = LAND, FILL
+    text = warning(tmp_path, caplog, {BANDS[0]: band}, flags, masks={"flags": ["LAND"]})
+    assert "an input is missing (50.0%)" in text
+    assert "the mask LAND excludes it (50.0%)" in text
+
+
+def test_a_product_with_valid_pixels_has_no_warning(tmp_path, caplog):
+    """One is enough."""
+    band = np.full(SHAPE, FILL, np.int16)
+    band[0, 0] = counts_of(0.004)
+    assert warning(tmp_path, caplog, {BANDS[0]: band}) == ""
