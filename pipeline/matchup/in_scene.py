@@ -26,7 +26,7 @@ from pipeline.matchup.scene_coverage import SceneCoverage
 from pipeline.matchup.window import WindowReader
 from pipeline.readers import open_scene
 from pipeline.tables.table import Array
-from pipeline.tables.times import Times
+from pipeline.times.arrays import Times
 
 
 def match_scene(

@@ -9,10 +9,15 @@ import numpy.typing as npt
 
 from pipeline.config.matchup import PointsConfig
 from pipeline.errors import ConfigError
-from pipeline.matchup.point_times import read_times, time_columns, usual_column
+from pipeline.matchup.point_times import (
+    read_times,
+    time_columns,
+    unreadable_times,
+    usual_column,
+)
 from pipeline.tables import Table, read_table
 from pipeline.tables.table import Array, Column, listed, table_error
-from pipeline.tables.times import Times
+from pipeline.times.arrays import Times
 
 # The usual names of columns, in lower case.
 PLACE_NAMES = {"latitude": ("latitude", "lat"), "longitude": ("longitude", "lon", "long")}
@@ -83,9 +88,10 @@ def read_points(path: Path | str, config: PointsConfig) -> Points:
             complaints.append(str(error).removeprefix(f"{table.name}: "))
     if complaints:
         raise table_error(table.name, *complaints)
-    times, time_text = read_times(table, when)
+    times, time_text = read_times(table, when, config.time.format)
+    told = (*table.told, *unreadable_times(table, times, time_text))
     return Points(
-        table=dataclasses.replace(table, units={**table.units, **config.units}),
+        table=dataclasses.replace(table, units={**table.units, **config.units}, told=told),
         latitude=table.numbers(names["latitude"]),
         longitude=table.numbers(names["longitude"]),
         times=times,

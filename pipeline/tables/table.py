@@ -35,6 +35,8 @@ class Table:
     """Messages about what the reader left out or changed."""
     licence: str = ""
     """Licence or allowed use that the file states."""
+    repeated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names that several columns have in the file -> the names of these columns here."""
 
     @property
     def name(self) -> str:
