@@ -36,6 +36,8 @@ WAYS = (
     ("instant",),
 )
 OPTIONAL = ("minute", "second")
+# What one column with the whole time, or two with date and time of day, are expected to hold.
+_EXPECTED = {1: EXPECTED, 2: "a date such as 2011-09-10 and a time of day such as 19:00:30"}
 
 
 def time_columns(table: Table, configured: TimeColumns) -> dict[str, str]:
@@ -140,15 +142,17 @@ def _no_time(table: Table, columns: Mapping[str, str], texts: Texts, form: str |
         )
     if form is None and len(columns) == 1 and parse_time(found[0]) is not None:
         return (
-            f"no point has a time: found dates without a time of day in {where}, such as {found[0]!r}. "
+            f"no point has a time: found dates without a time of day in "
+            f"{where}, such as {found[0]!r}. "
             "Name the column with the time of day in points.time, because a match-up needs it"
         )
-    expected = f"times in the format {form!r}" if form else EXPECTED
+    expected = f"times in the format {form!r}" if form else _EXPECTED[len(columns)]
     return (
-        f"no point has a time: found {found[0]!r} in {where} ({table.places([_row(texts, found[0])])}), "
-        f"expected {expected}. State the format as points.time.format, such as '%d/%m/%Y %H:%M' "
-        "(day first), '%m/%d/%Y %H:%M' (month first), '%Y%m%d %H%M' (columns date and time) or "
-        "'days since 1899-12-30' (numbers of a spreadsheet)"
+        f"no point has a time: found {found[0]!r} in {where} "
+        f"({table.places([_row(texts, found[0])])}), expected {expected}. State the format as "
+        "points.time.format, such as '%d/%m/%Y %H:%M' (day first), '%m/%d/%Y %H:%M' (month "
+        "first), '%Y%m%d %H%M' (columns date and time) or 'days since 1899-12-30' (numbers of a "
+        "spreadsheet)"
     )
 
 

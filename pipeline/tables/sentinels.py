@@ -81,4 +81,4 @@ def _stands_alone(edge: float, present: Array) -> bool:
     if abs(edge) >= _TIMES_LARGER * largest:
         return True
     is_opposite = edge < 0 <= float(others.min())
-    return is_opposite and abs(edge) > max(float(others.max()), 99)
+    return is_opposite and edge <= -99 and abs(edge) > float(others.max())
