@@ -10,6 +10,7 @@ from pipeline.tables import Table
 from pipeline.tables.table import Array, Texts, listed, table_error
 from pipeline.times.arrays import Times, parse_clocks, parse_times, with_zeros
 from pipeline.times.formats import formats_in_units
+from pipeline.times.serial import since_reference
 from pipeline.times.text import EXPECTED, parse_time
 
 # The usual names of columns in lower case, in the order of preference.
@@ -54,6 +55,9 @@ def time_columns(table: Table, configured: TimeColumns) -> dict[str, str]:
     if names:
         return names
     usual = {key: usual_column(table, usual_names) for key, usual_names in TIME_NAMES.items()}
+    time = usual["time"]
+    if time is not None and since_reference(table.units.get(time, "")):
+        return {"instant": time}
     for way in WAYS:
         if all(usual[key] for key in way):
             keys = (*way, *OPTIONAL) if "hour" in way else way

@@ -87,7 +87,11 @@ def _open(path: Path) -> Any:
     with path.open("rb") as file:
         is_parquet = file.read(len(PARQUET)) == PARQUET
     try:
-        return (arrow.parquet if is_parquet else arrow.feather).read_table(path)
+        if is_parquet:
+            # read_table would refuse a file with two columns of one name.
+            with arrow.parquet.ParquetFile(path) as file:
+                return file.read()
+        return arrow.feather.read_table(path)
     except (arrow.ArrowException, OSError, ValueError) as error:
         raise table_error(path.name, f"cannot be read ({error}). Fetch or write it again") from None
 

@@ -101,14 +101,14 @@ def typed(cells: Sequence[str], missing: Sequence[float]) -> Column:
     present = [cell if cell.lower() not in NO_VALUE else "" for cell in cells]
     if all(not cell or is_number(cell) for cell in present):
         return without(np.array([float(cell or "nan") for cell in present]), missing)
-    return np.array(
-        ["" if is_number(cell) and float(cell) in missing else cell for cell in present],
-        dtype=np.str_,
-    )
+    return without(np.array(present, dtype=np.str_), missing)
 
 
 def without(values: Column, missing: Sequence[float]) -> Column:
-    """Return numbers, with NaN in place of the numbers that mark missing values."""
-    if not missing or values.dtype.kind != "f":
+    """Return a column with NaN, or "" in text, in place of the numbers that mean missing."""
+    if not missing:
         return values
+    if values.dtype.kind == "U":
+        is_missing = [is_number(str(cell)) and float(cell) in missing for cell in values]
+        return np.where(is_missing, "", values)
     return np.where(np.isin(values, list(missing)), np.nan, values)

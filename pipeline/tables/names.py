@@ -49,8 +49,9 @@ def header_of(name: str, titles: Sequence[str]) -> Header:
     names = [
         title if short.count(own) > 1 else own for title, own in zip(titles, short, strict=True)
     ]
+    # A title without brackets is not the name if others with the same name have brackets.
     unique = [
-        f"{own} (column {place})" if names.count(name) > 1 else name
+        f"{own} (column {place})" if names.count(name) > 1 or short.count(name) > 1 else name
         for place, (name, own) in enumerate(zip(names, short, strict=True), start=1)
     ]
     repeated = {

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.tables.table import Array, Table
+from pipeline.tables.table import Array, Table, is_number
 
 # -999, -9999.0, 99.99, -888: only nines or only eights.
 _NINES = re.compile(r"-?(9{2,}|8{2,})(\.\1{1,3}|\.9+|\.8+|\.0)?")
@@ -28,13 +28,15 @@ def undeclared_missing(
 
     Args:
         table: the table.
-        column: a column; a column of text is not judged.
+        column: a column; other text than numbers is not judged.
         not_missing: numbers that are known to be values.
         section: section of the configuration that has the keys ``missing`` and ``not_missing``.
     """
-    if table.is_text(column):
-        return None
     values = table.columns[column]
+    if table.is_text(column):
+        if not all(is_number(str(cell)) for cell in values if cell):
+            return None
+        values = np.array([float(cell or "nan") for cell in values])
     found = implausible_edge(values, not_missing)
     if found is None:
         return None

@@ -12,8 +12,8 @@ def split_units_row(
 ) -> tuple[dict[str, str], list[NumberedRow], list[str]]:
     """Return the units in the first row, the other rows, and a message; if it has none, all rows.
 
-    A first row of units has neither a number nor a time, but a text in every column where all other
-    rows have numbers or times, and there is such a column.
+    A first row of units has neither a number nor a time, but a text in a column where all other
+    rows have numbers or times.
     """
     if len(rows) < 2:
         return {}, rows, []
@@ -24,7 +24,7 @@ def split_units_row(
     measured = [
         place for place in range(len(names)) if _are_values([cells[place] for _, cells in rows[1:]])
     ]
-    if not measured or any(first[place].lower() in NO_VALUE for place in measured):
+    if not any(first[place] for place in measured):
         return {}, rows, []
     units = {name: cell for name, cell in zip(names, first, strict=True) if cell}
     return units, rows[1:], [f"line {number} is read as the units of the columns"]

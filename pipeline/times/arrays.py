@@ -54,7 +54,8 @@ def parse_clocks(
     found: list[datetime.timedelta | None] = []
     for text in map(str, texts):
         clock = parse_clock(text)
-        if clock is None and (time := _parsed(text, [f for f in forms if f])) is not None:
+        time = None if clock else _parsed(text, [form for form in forms if form])
+        if time is not None and time.utc.date() == _MIDNIGHT.date():
             clock = time.utc - _MIDNIGHT
         found.append(clock)
     return np.array(found, dtype="timedelta64[us]")

@@ -115,7 +115,10 @@ def formats_in_units(units: str) -> tuple[str | None, ...]:
     is_format = "".join(letters).lower() == units.strip().lower()
     if not is_format or not {"%Y", "%y", "%j", "%H"} & set(_DIRECTIVE.findall(form)):
         return (None,)
-    return tuple(dict.fromkeys((None, form, form.replace("-", ":"), form.replace("-", "/"))))
+    if "%H" in form:
+        return (None, form)
+    others = (re.sub(r"[-:/.]", mark, form) for mark in "-:/.")
+    return tuple(dict.fromkeys((None, form, *others)))
 
 
 def _directives(letters: list[str]) -> Iterator[str]:

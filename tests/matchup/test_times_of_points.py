@@ -157,7 +157,7 @@ def test_several_station_files(tmp_path):
     [
         ({}, "no such file"),
         (
-            {"a.csv": "lat,lon,time,c [m]\n1,2,2020,3\n", "b.csv": "lat,c [kg]\n1,2\n"},
+            {"a.csv": "lat,c [m]\n1,3\n", "b.csv": "lat,c [kg]\n1,2\n"},
             "'c' is in 'kg'",
         ),
         ({"a.csv": "lat\n1\n", "b.csv": "lat\n1\n"}, "a.csv, b.csv have the same content"),

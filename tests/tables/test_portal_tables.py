@@ -108,13 +108,13 @@ def test_titles_hold_names_units_and_wavelengths(tmp_path, title, name, units):
 
 @pytest.mark.parametrize(
     "text",
-    (
+    [
         "a,2011-09-10T19:00,1\nb,2\n",
         "a,49.93\nb,2\n",
         "a,-97\nb,2\n",
         "1,2\n3,4\n",
         "0.1,0.2\n1,2\n",
-    ),
+    ],
 )
 def test_a_missing_header_is_not_invented(tmp_path, text):
     """The first row of values does not become the names of the columns."""

@@ -113,7 +113,7 @@ def test_what_is_no_format_is_refused(form):
 @pytest.mark.parametrize(
     ("units", "forms"),
     [
-        ("dd-mm-yyyy", (None, "%d-%m-%Y", "%d:%m:%Y", "%d/%m/%Y")),
+        ("dd-mm-yyyy", (None, "%d-%m-%Y", "%d:%m:%Y", "%d/%m/%Y", "%d.%m.%Y")),
         ("hh:mm:ss", (None, "%H:%M:%S")),
         ("hhmm", (None, "%H%M")),
         ("yyyymmdd", (None, "%Y%m%d")),
