@@ -87,9 +87,10 @@ def _limits(attributes: Attributes) -> tuple[Any, Any]:
 
 def _are_in_units(attributes: Attributes) -> bool:
     said = [attributes[name] for name in _LIMITS if name in attributes]
+    kinds = [np.asarray(value).dtype.kind for value in said]
     return any(
-        "." in value if isinstance(value, str) else np.asarray(value).dtype.kind == "f"
-        for value in said
+        kind == "f" or (kind in "USO" and "." in _text(np.ravel(value).tolist()))
+        for value, kind in zip(said, kinds, strict=True)
     )
 
 
@@ -107,9 +108,16 @@ def numbers_in(attributes: Attributes, name: str) -> list[Any]:
     value = attributes.get(name)
     if value is None:
         return []
-    if not isinstance(value, str):
-        return np.ravel(value).tolist()
+    items = np.ravel(value).tolist()
+    if not any(isinstance(item, str | bytes) for item in items):
+        return items
+    text = _text(items)
     try:
-        return [float(part) for part in value.replace(",", " ").split()]
+        return [float(part) for part in text.replace(",", " ").split()]
     except ValueError:
-        raise ValueError(f"{name} is {value!r}, expected a number") from None
+        raise ValueError(f"{name} is {text!r}, expected a number") from None
+
+
+def _text(items: list[Any]) -> str:
+    """Join texts of an attribute; netCDF4 returns some of them as bytes or in a list."""
+    return ", ".join(i.decode(errors="replace") if isinstance(i, bytes) else str(i) for i in items)
