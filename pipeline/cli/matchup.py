@@ -37,15 +37,15 @@ CONFIGS = "CONFIG's"
     "nasa",
 )
 @option("--preset", "Protocol for everything that CONFIG does not set.", "none")
-@option("--window", "Lines and pixels of a window.", CONFIGS, int)
-@option("--hours", "Largest difference in time.", CONFIGS, float)
-@option("--masks", "Preset of masks, or none to mask nothing.", CONFIGS)
+@option("--window", "Size of the window in lines and pixels.", CONFIGS, int)
+@option("--hours", "Largest difference in time between point and scene.", CONFIGS, float)
+@option("--masks", "Name of a preset of masks, or the word none to mask no pixels.", CONFIGS)
 @click.option(
     "--missing",
     type=float,
     multiple=True,
     metavar="NUMBER",
-    help="Number that means a missing value in POINTS, such as -999; may be repeated.",
+    help="Number that means a missing value in POINTS, such as -999; may be given several times.",
 )
 @option("--insitu-brdf", "BRDF correction of the in-situ reflectances.", CONFIGS, BRDF)
 @click.option(
@@ -66,10 +66,10 @@ def matchup(
 ) -> None:
     """Match the in-situ POINTS of a table with satellite SCENEs.
 
-    POINTS is a table with latitude, longitude and time, in a format that samples may have, or a
-    folder, a quoted pattern or an @list of such tables (one for each station). Each SCENE is a
-    file, a folder, a pattern, or an @list of these. A second table lists nearby pairs that are not
-    used, with the reasons.
+    POINTS is a table with latitude, longitude and time, in any format for tables of samples. It may
+    also be a folder, a pattern in quotes or an @list of such tables, one for each station. Each
+    SCENE is a file, a folder, a pattern, or an @list of these. A second table lists nearby points
+    and scenes that are not used, with the reasons.
     """
     start(log_level)
     with importing():
