@@ -68,8 +68,8 @@ def matchup(
 
     POINTS is a table with latitude, longitude and time, in any format for tables of samples. It may
     also be a folder, a pattern in quotes or an @list of such tables, one for each station. Each
-    SCENE is a file, a folder, a pattern, or an @list of these. A second table lists nearby points
-    and scenes that are not used, with the reasons.
+    SCENE is a file, a folder, a pattern, or an @list of these. A second table lists pairs of a
+    point and a nearby scene that are not used, with the reasons.
     """
     start(log_level)
     with importing():

@@ -137,7 +137,7 @@ class SamplesConfig(Strict):
     sample_dimension: Text | None = None
     """Name of the dimension that counts the samples, if a netCDF file has several dimensions."""
     missing: tuple[float, ...] = ()
-    """Numbers that mean that a value is missing, in addition to the usual numbers of the format."""
+    """Numbers that stand for missing values, in addition to those that are usual in the format."""
     not_missing: tuple[float, ...] = ()
     """Numbers that look like a missing value (-999) but are values."""
     columns: dict[Text, Text] = {}

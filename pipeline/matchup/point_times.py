@@ -64,8 +64,9 @@ def time_columns(table: Table, configured: TimeColumns) -> dict[str, str]:
             return {key: column for key in keys if (column := usual[key]) is not None}
     raise table_error(
         table.name,
-        "no columns with the time: expected datetime, or date and time, or date and hour, or year, "
-        f"month, day and hour, or year, sdy and hour; {columns}. Name them in points.time",
+        f"no columns with the time; {columns}. Expected datetime; or date and time; or date and "
+        "hour; or year, month, day and hour; or year, sdy and hour. Otherwise, name the columns in "
+        "points.time",
     )
 
 
