@@ -40,6 +40,13 @@ CONFIGS = "CONFIG's"
 @option("--window", "Size of the window in lines and pixels.", CONFIGS, int)
 @option("--hours", "Largest difference in time between point and scene.", CONFIGS, float)
 @option("--masks", "Name of a preset of masks, or the word none to mask no pixels.", CONFIGS)
+@click.option(
+    "--missing",
+    type=float,
+    multiple=True,
+    metavar="NUMBER",
+    help="Number that means a missing value in POINTS, such as -999; may be given several times.",
+)
 @option("--insitu-brdf", "BRDF correction of the in-situ reflectances.", CONFIGS, BRDF)
 @click.option(
     "--all-scenes",
@@ -59,7 +66,8 @@ def matchup(
 ) -> None:
     """Match the in-situ POINTS of a table with satellite SCENEs.
 
-    POINTS is a table with latitude, longitude and time, in any format for tables of samples. Each
+    POINTS is a table with latitude, longitude and time, in any format for tables of samples. It may
+    also be a folder, a pattern in quotes or an @list of such tables, one for each station. Each
     SCENE is a file, a folder, a pattern, or an @list of these. A second table lists pairs of a
     point and a nearby scene that are not used, with the reasons.
     """
@@ -108,14 +116,20 @@ def _refuse_to_overwrite(points: Path, output: Path, rejected: Path) -> None:
 
 
 def _changes(
-    masks: str | None, insitu_brdf: str | None, all_scenes: bool, average: bool, **values: Any
+    masks: str | None,
+    missing: tuple[float, ...],
+    insitu_brdf: str | None,
+    all_scenes: bool,
+    average: bool,
+    **values: Any,
 ) -> dict[str, Any]:
     """Return the settings that the options change; ``values`` contains all other options."""
     changes = {key: value for key, value in values.items() if value is not None}
     if masks is not None:
         changes["masks"] = {} if masks == "none" else {"preset": masks}
-    if insitu_brdf is not None:
-        changes["points"] = {"brdf_correction": insitu_brdf}
+    of_points = {"brdf_correction": insitu_brdf, "missing": missing or None}
+    if said := {key: value for key, value in of_points.items() if value is not None}:
+        changes["points"] = said
     if all_scenes:
         changes["scenes"] = "all"
     if average:

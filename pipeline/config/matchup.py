@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.config.samples import TableFormat, Text
+from pipeline.config.samples import TableFormat, Text, TimeFormat
 from pipeline.config.science import MaskRules, Name, ReaderChoice
 from pipeline.config.strict import Positive, Strict, read_mapping, validated
 from pipeline.facts.shipped import shipped_configs
@@ -25,30 +25,42 @@ class TimeColumns(Strict):
     date: Text | None = None
     """Column that contains the date as yyyymmdd or in ISO 8601, without the time of day."""
     time: Text | None = None
-    """Column that contains the time of day as hh:mm or hh:mm:ss."""
+    """Column that contains the time of day as hh:mm or hh:mm:ss, maybe with a time zone."""
     year: Text | None = None
     month: Text | None = None
     day: Text | None = None
+    day_of_year: Text | None = None
+    """Column that contains the day of the year, 1 for 1 January; it replaces month and day."""
     hour: Text | None = None
     minute: Text | None = None
     second: Text | None = None
+    format: TimeFormat | None = None
+    """Format of ``instant``, or of ``date`` and ``time`` joined by a blank, as in strptime; or the
+    units of ``instant`` if it is a number (``days since 1899-12-30``)."""
 
     @model_validator(mode="after")
     def _are_a_time(self) -> "TimeColumns":
+        optional = {"minute", "second", "format"}
         said = {name for name in type(self).model_fields if getattr(self, name) is not None}
-        parts = {"year", "month", "day", "hour"}
-        complete = (
-            said in ({"instant"}, {"date", "time"})
-            or parts <= said <= parts | {"minute", "second"}
-            or not said
+        days = ({"date"}, {"year", "month", "day"}, {"year", "day_of_year"})
+        columns = said - {"format"}
+        complete = columns in (set(), {"instant"}, {"date", "time"}) or any(
+            columns - optional == day | {"hour"} for day in days
         )
         if not complete:
             raise ValueError(
-                "expected one of three sets of keys: instant; date and time; or year, month, day "
-                "and hour (minute and second are optional). Found the keys "
-                f"{', '.join(sorted(said))}"
+                "expected instant, or date and time, or date and hour, or year, month, day and "
+                "hour, or year, day_of_year and hour (each hour with minute and second if these "
+                f"exist); found {', '.join(sorted(columns))}"
             )
+        if self.format is not None and "hour" in columns:
+            raise ValueError("format is for instant, or for date and time; found hour")
         return self
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The configured columns by key."""
+        return {key: name for key, name in self.model_dump(exclude={"format"}).items() if name}
 
 
 class PointsConfig(Strict):
@@ -61,6 +73,8 @@ class PointsConfig(Strict):
     """Name of the dimension that counts the points, if a netCDF file has several dimensions."""
     missing: tuple[float, ...] = ()
     """Numbers that stand for missing values, in addition to those that are usual in the format."""
+    not_missing: tuple[float, ...] = ()
+    """Numbers that look like a missing value (-999) but are values."""
     units: dict[Text, Text] = {}
     """Units by column name; needed if a file states no units or wrong units."""
     latitude: Text | None = None

@@ -1,6 +1,5 @@
 """Makes the names of products from a template and facts of the scene."""
 
-import datetime
 import functools
 import os
 import re
@@ -11,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.errors import SceneError
+from pipeline.times.text import EXPECTED, parse_time
 
 PATH_FIELDS = ("stem", "parent", "name")
 SCENE_FIELDS = ("sensor", "platform", "instrument")
@@ -101,15 +101,14 @@ def _of_scene(field: str, spec: str, scene: Mapping[str, Any]) -> str:
         )
     if field not in TIME_FIELDS:
         return _plain(said)
-    try:
-        time = datetime.datetime.fromisoformat(said)
-    except ValueError:
+    time = parse_time(said)
+    if time is None:
         raise SceneError(
-            f"{attribute} of the scene is {said!r}, expected a time in ISO 8601 for the name of "
-            "the product. Choose another template (execution.product)."
-        ) from None
-    aware = time if time.tzinfo else time.replace(tzinfo=datetime.UTC)
-    return aware.astimezone(datetime.UTC).strftime(spec or DEFAULT_TIME)
+            f"{attribute} of the scene is {said!r}, expected {EXPECTED}, which the name of the "
+            "product needs. State its format in reader.options.mapping (docs/readers.md), or "
+            "choose another template (execution.product)."
+        )
+    return time.utc.strftime(spec or DEFAULT_TIME)
 
 
 def _plain(text: str) -> str:

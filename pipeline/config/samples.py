@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     Field,
     SerializerFunctionWrapHandler,
     field_validator,
@@ -14,11 +15,16 @@ from pydantic import (
 from pipeline.config.science import Name
 from pipeline.config.strict import Strict, names_from_tables
 from pipeline.errors import ConfigError, repeated
+from pipeline.times.formats import check_format
 
 Text = Annotated[str, Field(min_length=1)]
 # Classes may be numbers in a file, and then they are numbers in YAML, too.
 ClassName = Annotated[str, Field(min_length=1, coerce_numbers_to_str=True)]
-TableFormat = Literal["auto", "csv", "parquet", "feather", "netcdf", "seabass", "nomad"]
+# Format of times, as in strptime, or units of a number, such as days since 1899-12-30.
+TimeFormat = Annotated[str, AfterValidator(check_format)]
+TableFormat = Literal[
+    "auto", "csv", "parquet", "feather", "netcdf", "seabass", "nomad", "pangaea", "aeronet"
+]
 
 
 class VariableConfig(Strict):
@@ -132,6 +138,8 @@ class SamplesConfig(Strict):
     """Name of the dimension that counts the samples, if a netCDF file has several dimensions."""
     missing: tuple[float, ...] = ()
     """Numbers that stand for missing values, in addition to those that are usual in the format."""
+    not_missing: tuple[float, ...] = ()
+    """Numbers that look like a missing value (-999) but are values."""
     columns: dict[Text, Text] = {}
     """Expressions for new columns of all files. They are computed in the given order, before rows
     are filtered."""
@@ -150,6 +158,8 @@ class SamplesConfig(Strict):
     """Column with each row's group (cruise, station, scene); splits never divide a group."""
     time: Text | None = None
     """Column that contains times as texts in ISO 8601, or dates as yyyymmdd."""
+    time_format: TimeFormat | None = None
+    """Format of the times, as in strptime, or units of numbers (``days since 1899-12-30``)."""
     weight: Text | None = None
     """Column that contains the weights of the rows; a weight is 0 or more."""
     missing_inputs: Literal["drop", "error"] = "drop"

@@ -27,7 +27,7 @@ from pipeline.matchup.window import WindowReader
 from pipeline.readers import open_scene
 from pipeline.readers.damage import failed_to_read
 from pipeline.tables.table import Array
-from pipeline.tables.times import Times
+from pipeline.times.arrays import Times
 
 
 def match_scene(

@@ -18,8 +18,8 @@ from pipeline.matchup.selection import MatchupRow
 from pipeline.matchup.statistics import NO_STATISTIC
 from pipeline.matchup.window import ZENITHS
 from pipeline.tables.table import Column
-from pipeline.tables.times import Times
 from pipeline.tables.writing import SampleTable
+from pipeline.times.arrays import Times
 from pipeline.version import __version__
 
 INSITU = "insitu_"

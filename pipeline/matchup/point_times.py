@@ -1,6 +1,5 @@
 """Times of points: from one column, from date and time, or from the parts of a date."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,25 +8,37 @@ import numpy as np
 from pipeline.config.matchup import TimeColumns
 from pipeline.tables import Table
 from pipeline.tables.table import Array, Texts, listed, table_error
-from pipeline.tables.times import Times, instants
+from pipeline.times.arrays import Times, parse_clocks, parse_times, with_zeros
+from pipeline.times.formats import formats_in_units
+from pipeline.times.serial import since_reference
+from pipeline.times.text import EXPECTED, parse_time
 
 # The usual names of columns in lower case, in the order of preference.
 TIME_NAMES: dict[str, tuple[str, ...]] = {
-    "instant": ("datetime", "date_time", "time", "timestamp"),
+    "instant": (
+        *("datetime", "date_time", "date/time", "date time", "time", "timestamp", "sampling_time"),
+    ),
     "date": ("date",),
     "time": ("time",),
     "year": ("year",),
     "month": ("month",),
     "day": ("day",),
+    "day_of_year": ("sdy", "day_of_year", "doy", "yearday"),
     "hour": ("hour",),
     "minute": ("minute",),
     "second": ("second",),
 }
 # Sets of columns that state a time, in the order of preference.
-WAYS = (("date", "time"), ("year", "month", "day", "hour"), ("instant",))
+WAYS = (
+    ("date", "time"),
+    ("date", "hour"),
+    ("year", "month", "day", "hour"),
+    ("year", "day_of_year", "hour"),
+    ("instant",),
+)
 OPTIONAL = ("minute", "second")
-_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d*)?))?Z?")
-_DATE_ALONE = re.compile(r"\d{4}-?\d{2}-?\d{2}")
+# What one column with the whole time, or two with date and time of day, are expected to hold.
+_EXPECTED = {1: EXPECTED, 2: "a date such as 2011-09-10 and a time of day such as 19:00:30"}
 
 
 def time_columns(table: Table, configured: TimeColumns) -> dict[str, str]:
@@ -36,7 +47,7 @@ def time_columns(table: Table, configured: TimeColumns) -> dict[str, str]:
     Raises:
         ConfigError: a configured column is missing, or the table has none of the usual columns.
     """
-    names = {key: name for key, name in configured.model_dump().items() if name is not None}
+    names = configured.columns
     unknown = [name for name in names.values() if name not in table.columns]
     columns = f"the table has {listed(list(table.columns), 20)}"
     if unknown:
@@ -44,14 +55,18 @@ def time_columns(table: Table, configured: TimeColumns) -> dict[str, str]:
     if names:
         return names
     usual = {key: usual_column(table, usual_names) for key, usual_names in TIME_NAMES.items()}
+    time = usual["time"]
+    if time is not None and since_reference(table.units.get(time, "")):
+        return {"instant": time}
     for way in WAYS:
         if all(usual[key] for key in way):
             keys = (*way, *OPTIONAL) if "hour" in way else way
             return {key: column for key in keys if (column := usual[key]) is not None}
     raise table_error(
         table.name,
-        f"no columns with the time; {columns}. Expected datetime; or date and time; or year, "
-        "month, day and hour. Otherwise, name the columns in points.time",
+        f"no columns with the time; {columns}. Expected datetime; or date and time; or date and "
+        "hour; or year, month, day and hour; or year, sdy and hour. Otherwise, name the columns in "
+        "points.time",
     )
 
 
@@ -61,33 +76,105 @@ def usual_column(table: Table, names: Iterable[str]) -> str | None:
     return next((by_lower[name] for name in names if name in by_lower), None)
 
 
-def read_times(table: Table, columns: Mapping[str, str]) -> tuple[Times, Texts]:
+def read_times(
+    table: Table, columns: Mapping[str, str], form: str | None = None
+) -> tuple[Times, Texts]:
     """Return times (UTC, NaT if missing) and their texts in the table, each with shape (points,).
 
     A date without a time of day becomes NaT, because its distance in time from a scene is unknown.
 
+    Args:
+        table: the table.
+        columns: the column for each key of TimeColumns.
+        form: the stated format; by default the one in the units of the columns, or a usual one.
+
     Raises:
-        ConfigError: a column with a part of the date holds text.
+        ConfigError: no point has a time, or a column with a part of the date holds text.
     """
-    if "instant" in columns:
-        texts = table.labels(columns["instant"])
-        is_date = np.array([bool(_DATE_ALONE.fullmatch(text)) for text in texts], dtype=bool)
-        return np.where(is_date, np.datetime64("NaT"), instants(texts)), texts
-    if "date" in columns:
-        dates, clocks = (table.labels(columns[key]) for key in ("date", "time"))
-        texts = np.array([f"{d} {c}".strip() for d, c in zip(dates, clocks, strict=True)])
-        days = instants(dates).astype("datetime64[D]").astype("datetime64[us]")
-        return days + _clock(clocks), texts.astype(np.str_)
-    return _from_parts(table, columns)
+    if "hour" in columns:
+        times, texts = _from_parts(table, columns)
+    else:
+        times, texts = _from_texts(table, columns, form)
+    if np.isnat(times).all():
+        raise table_error(table.name, _no_time(table, columns, texts, form))
+    return times, texts
 
 
-def _clock(texts: Texts) -> Any:
-    """Time since midnight (timedelta64); NaT where a text is not a time of day."""
-    matches = [_CLOCK.fullmatch(text.rpartition("T")[2]) for text in texts]
-    parts = np.array(
-        [[float(part or 0) for part in m.groups()] if m else [np.nan] * 3 for m in matches]
-    ).reshape(-1, 3)
-    return _since_midnight(*parts.T)
+def _from_texts(table: Table, columns: Mapping[str, str], form: str | None) -> tuple[Times, Texts]:
+    """Return times of one column, or of the columns with date and time of day."""
+    named = [columns[key] for key in ("instant", "date", "time") if key in columns]
+    cells = [_as_written(table, name) for name in named]
+    of_units = [formats_in_units(table.units.get(name, "")) for name in named]
+    texts = np.array([" ".join(row).strip() for row in zip(*cells, strict=True)], dtype=np.str_)
+    if len(named) == 1 or form is not None:
+        whole = texts if form is None or len(named) == 1 else _with_zeros(cells[0], cells[1], form)
+        parsed = parse_times(whole, of_units[0] if form is None else (form,))
+        return np.where(parsed.has_clock, parsed.utc, np.datetime64("NaT")), texts
+    days = parse_times(cells[0], of_units[0]).utc.astype("datetime64[D]")
+    clocks = parse_clocks([text.rpartition("T")[2] for text in cells[1]], of_units[1])
+    times: Any = days.astype("datetime64[us]") + clocks
+    return times, texts
+
+
+def _as_written(table: Table, column: str) -> Texts:
+    """Return a column as text; numbers have as few digits as restore them."""
+    values = table.columns[column]
+    if table.is_text(column):
+        return values
+    texts = ["" if np.isnan(value) else repr(value).removesuffix(".0") for value in values.tolist()]
+    return np.array(texts, dtype=np.str_)
+
+
+def _with_zeros(dates: Texts, clocks: Texts, form: str) -> list[str]:
+    """Join dates and times of day; a table of numbers lost the zeros at their beginning."""
+    date_form, _, clock_form = form.rpartition(" ")
+    pairs = zip(with_zeros(dates, date_form), with_zeros(clocks, clock_form), strict=True)
+    return [f"{date} {clock}".strip() for date, clock in pairs]
+
+
+def _no_time(table: Table, columns: Mapping[str, str], texts: Texts, form: str | None) -> str:
+    """Say why no point has a time, and what helps."""
+    named = " and ".join(repr(name) for name in columns.values())
+    where = f"column {named}" if len(columns) == 1 else f"columns {named}"
+    found = [str(text) for text in texts if text.strip(" ?/")]
+    if not found:
+        return f"no point has a time: no values in {where}. Name other columns in points.time"
+    if "hour" in columns:
+        return (
+            f"no point has a time: found {found[0]!r} in {where} "
+            f"({table.places([_row(texts, found[0])])}), expected a date, an hour from 0 to 23, "
+            "and minutes and seconds from 0 to 59. Name other columns in points.time"
+        )
+    if form is None and len(columns) == 1 and parse_time(found[0]) is not None:
+        return (
+            f"no point has a time: found dates without a time of day in "
+            f"{where}, such as {found[0]!r}. "
+            "Name the column with the time of day in points.time, because a match-up needs it"
+        )
+    expected = f"times in the format {form!r}" if form else _EXPECTED[len(columns)]
+    return (
+        f"no point has a time: found {found[0]!r} in {where} "
+        f"({table.places([_row(texts, found[0])])}), expected {expected}. State the format as "
+        "points.time.format, such as '%d/%m/%Y %H:%M' (day first), '%m/%d/%Y %H:%M' (month "
+        "first), '%Y%m%d %H%M' (columns date and time) or 'days since 1899-12-30' (numbers of a "
+        "spreadsheet)"
+    )
+
+
+def unreadable_times(table: Table, times: Times, texts: Texts) -> list[str]:
+    """Return a message if some points have a text that is not a time."""
+    wrong = [int(row) for row in np.flatnonzero(np.isnat(times)) if texts[row].strip(" ?/")]
+    if not wrong:
+        return []
+    told = (
+        f"{len(wrong)} of {len(table)} points are not used, because they have no time of day or it "
+        f"cannot be read, such as {str(texts[wrong[0]])!r} ({table.places(wrong)})"
+    )
+    return [told]
+
+
+def _row(texts: Texts, text: str) -> int:
+    return int(np.flatnonzero(texts == text)[0])
 
 
 def _since_midnight(hours: Array, minutes: Array, seconds: Array) -> Any:
@@ -101,20 +188,35 @@ def _since_midnight(hours: Array, minutes: Array, seconds: Array) -> Any:
 
 
 def _from_parts(table: Table, columns: Mapping[str, str]) -> tuple[Times, Texts]:
-    """Return times from year, month, day and hour; minutes and seconds without a column are 0."""
-    parts = {key: table.numbers(column) for key, column in columns.items()}
+    """Return times from a day and an hour; minutes or seconds are 0 without a column."""
+    of_clock = ("hour", *OPTIONAL)
+    clock = {key: table.numbers(columns[key]) for key in of_clock if key in columns}
     none = np.zeros(len(table))
-    clock = _since_midnight(parts["hour"], *(parts.get(key, none) for key in OPTIONAL))
-    dates = zip(parts["year"], parts["month"], parts["day"], strict=True)
-    days = instants(np.array([_eight_digits(*date) for date in dates], dtype=np.str_))
-    rows = zip(*parts.values(), strict=True)
-    texts = ["/".join("?" if np.isnan(v) else f"{v:g}" for v in row) for row in rows]
-    return days + clock, np.array(texts, dtype=np.str_)
+    since_midnight = _since_midnight(clock["hour"], *(clock.get(key, none) for key in OPTIONAL))
+    if "date" in columns:
+        dates = _as_written(table, columns["date"])
+        days = parse_times(dates, formats_in_units(table.units.get(columns["date"], ""))).utc
+        parts: list[Any] = [dates, *(_short(values) for values in clock.values())]
+    else:
+        numbers = {key: table.numbers(columns[key]) for key in columns if key not in of_clock}
+        days = parse_times([_date(*row) for row in zip(*numbers.values(), strict=True)]).utc
+        parts = [_short(values) for values in (*numbers.values(), *clock.values())]
+    texts = ["/".join(row) for row in zip(*parts, strict=True)]
+    return days.astype("datetime64[D]") + since_midnight, np.array(texts, dtype=np.str_)
 
 
-def _eight_digits(year: float, month: float, day: float) -> str:
-    """Return a date as ``20030415``, or "" if a part is missing or not a whole number."""
-    parts = (year, month, day)
-    if not all(np.isfinite(part) and part == round(part) for part in parts):
+def _short(values: Array) -> list[str]:
+    return ["?" if np.isnan(value) else f"{value:g}" for value in values]
+
+
+def _date(*parts: float) -> str:
+    """Return year, month and day, or year and day of the year, as ISO 8601.
+
+    "" if a part is missing or not a whole number.
+    """
+    if not all(np.isfinite(part) and part == round(part) and part >= 0 for part in parts):
         return ""
-    return f"{year:04.0f}{month:02.0f}{day:02.0f}"
+    year, *rest = (int(part) for part in parts)
+    return (
+        f"{year:04d}-{rest[0]:03d}" if len(rest) == 1 else f"{year:04d}{rest[0]:02d}{rest[1]:02d}"
+    )

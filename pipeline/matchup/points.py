@@ -9,13 +9,24 @@ import numpy.typing as npt
 
 from pipeline.config.matchup import PointsConfig
 from pipeline.errors import ConfigError
-from pipeline.matchup.point_times import read_times, time_columns, usual_column
+from pipeline.matchup.point_files import point_files
+from pipeline.matchup.point_times import (
+    read_times,
+    time_columns,
+    unreadable_times,
+    usual_column,
+)
 from pipeline.tables import Table, read_table
+from pipeline.tables.joined import joined
+from pipeline.tables.sentinels import undeclared_missing
 from pipeline.tables.table import Array, Column, listed, table_error
-from pipeline.tables.times import Times
+from pipeline.times.arrays import Times
 
 # The usual names of columns, in lower case.
-PLACE_NAMES = {"latitude": ("latitude", "lat"), "longitude": ("longitude", "lon", "long")}
+PLACE_NAMES = {
+    "latitude": ("latitude", "lat", "site_latitude"),
+    "longitude": ("longitude", "lon", "long", "site_longitude"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,19 +66,17 @@ class Points:
         return {name: values for name, values in self.table.columns.items() if name not in own}
 
 
-def read_points(path: Path | str, config: PointsConfig) -> Points:
-    """Read the points from a file in any of the formats for samples.
+def read_points(said: Path | str, config: PointsConfig) -> Points:
+    """Read the points from one file in any of the formats for samples, or from several.
+
+    Args:
+        said: a file; or a folder, a pattern or an ``@list`` of files, whose rows are joined.
+        config: the names and formats of columns.
 
     Raises:
         ConfigError: the file cannot be read, or a column is missing or holds text, not numbers.
     """
-    table = read_table(
-        path,
-        config.format,
-        missing=config.missing,
-        delimiter=config.delimiter,
-        sample_dimension=config.sample_dimension,
-    )
+    table = _read_table(said, config)
     complaints = [
         f"points.units: no column {name!r}" for name in config.units if name not in table.columns
     ]
@@ -83,15 +92,38 @@ def read_points(path: Path | str, config: PointsConfig) -> Points:
             complaints.append(str(error).removeprefix(f"{table.name}: "))
     if complaints:
         raise table_error(table.name, *complaints)
-    times, time_text = read_times(table, when)
+    times, time_text = read_times(table, when, config.time.format)
+    suspicious = [
+        problem
+        for name in table.columns
+        if name not in {*names.values(), *when.values()}
+        and (problem := undeclared_missing(table, name, config.not_missing, "points"))
+    ]
+    if suspicious:
+        raise table_error(table.name, *suspicious)
+    told = (*table.told, *unreadable_times(table, times, time_text))
     return Points(
-        table=dataclasses.replace(table, units={**table.units, **config.units}),
+        table=dataclasses.replace(table, units={**table.units, **config.units}, told=told),
         latitude=table.numbers(names["latitude"]),
         longitude=table.numbers(names["longitude"]),
         times=times,
         time_text=time_text,
         place_and_time_columns=frozenset((*names.values(), *when.values())),
     )
+
+
+def _read_table(said: Path | str, config: PointsConfig) -> Table:
+    tables = [
+        read_table(
+            path,
+            config.format,
+            missing=config.missing,
+            delimiter=config.delimiter,
+            sample_dimension=config.sample_dimension,
+        )
+        for path in point_files(said)
+    ]
+    return tables[0] if len(tables) == 1 else joined(tables, str(said))
 
 
 def _place_column(table: Table, key: str, configured: str | None) -> str:

@@ -1,6 +1,5 @@
 """Time and bounds of a scene, taken from its attributes before any values are read."""
 
-import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.errors import SceneError
 from pipeline.tables.table import Array
+from pipeline.times.text import EXPECTED, Instant, parse_time
 
 # Attributes for south, north, west and east: those of ACDD, and older ones of l2gen.
 _BOUNDS = (
@@ -34,10 +35,25 @@ class SceneCoverage:
 
     @classmethod
     def of(cls, attributes: Mapping[Any, Any]) -> "SceneCoverage":
-        """Read the coverage from the attributes of a scene."""
-        start = _instant(attributes.get("time_coverage_start"))
-        end = _instant(attributes.get("time_coverage_end"))
-        return cls(start or end, end or start, _bounds(attributes))
+        """Read the coverage from the attributes of a scene.
+
+        A scene that states only its start or only its end was taken at that time. A date without a
+        time of day covers the whole day.
+
+        Raises:
+            SceneError: a time cannot be read, or the scene ends before it starts.
+        """
+        start, end = (_stated(attributes, f"time_coverage_{name}") for name in ("start", "end"))
+        first, last = start or end, end or start
+        if first is None or last is None:
+            return cls(None, None, _bounds(attributes))
+        if last.end < first.utc:
+            raise SceneError(
+                f"the scene ends ({last.iso}) before it starts ({first.iso}). State its times in "
+                "reader.options.mapping (docs/readers.md)."
+            )
+        utc = np.datetime64(first.utc, "us"), np.datetime64(last.end, "us")
+        return cls(*utc, _bounds(attributes))
 
     @property
     def middle(self) -> np.datetime64 | None:
@@ -76,18 +92,19 @@ class SceneCoverage:
         )
 
 
-def _instant(attribute: Any) -> np.datetime64 | None:
-    """Return the time that an attribute states in ISO 8601, or None if the text is not a time.
-
-    A time without a time zone is in UTC.
-    """
-    try:
-        parsed = datetime.datetime.fromisoformat(str(attribute).strip())
-    except ValueError:
+def _stated(attributes: Mapping[Any, Any], name: str) -> Instant | None:
+    """Return the time in an attribute; None if the scene does not have it."""
+    text = str(attributes.get(name, "")).strip()
+    if not text:
         return None
-    if parsed.tzinfo is not None:
-        parsed = parsed.astimezone(datetime.UTC).replace(tzinfo=None)
-    return np.datetime64(parsed, "us")
+    found = parse_time(text)
+    if found is None:
+        raise SceneError(
+            f"{name} of the scene is {text!r}, expected {EXPECTED}. Correct the attribute, or "
+            f"state its format: {name}: {{attribute: {name}, format: ...}} in "
+            "reader.options.mapping (docs/readers.md)."
+        )
+    return found
 
 
 def _bounds(attributes: Mapping[Any, Any]) -> tuple[float, float, float, float] | None:

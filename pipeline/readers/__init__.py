@@ -23,6 +23,7 @@ from pipeline.readers.geotiff import GeoTiff
 from pipeline.readers.obpg_l2 import ObpgL2
 from pipeline.readers.olci_wfr import OlciWfr
 from pipeline.readers.sgli_l2 import SgliL2
+from pipeline.readers.time_coverage import coverage_of_attributes
 from pipeline.scene.lazy import lazy_array_of
 from pipeline.scene.scene import UNREAD, check_scene, spectral_quantities
 
@@ -111,6 +112,7 @@ def open_scene(
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(scene.close)
             scene.attrs["reader"] = name
+            scene.attrs.update(coverage_of_attributes(scene.attrs))
             check_scene(scene)
             check_size(scene.sizes["y"], scene.sizes["x"])
             in_chunks = _in_dask_chunks(scene, chunks)

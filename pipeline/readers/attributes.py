@@ -1,9 +1,11 @@
 """Attributes of a file as text and as times, however the file stores them."""
 
-import datetime
 from typing import Any
 
 import numpy as np
+
+from pipeline.times.formats import parse_stated
+from pipeline.times.text import parse_time
 
 
 def as_text(value: Any, separator: str = ", ") -> str:
@@ -15,20 +17,12 @@ def as_text(value: Any, separator: str = ", ") -> str:
     return separator.join(text.strip() for text in texts)
 
 
-def iso_time(text: str, pattern: str | None = None) -> str:
-    """Return a time as ISO 8601 in UTC; a text in another form is returned unchanged.
+def iso_time(text: str, form: str | None = None) -> str:
+    """Return a time as ISO 8601 in UTC; a text that is not such a time is returned unchanged.
 
     Args:
         text: the time, which is in UTC if it has no time zone.
-        pattern: the format of the text, as in ``strptime``; None for ISO 8601.
+        form: the format of the text, as in ``strptime``; None for the usual ways to write a time.
     """
-    try:
-        if pattern is None:
-            parsed = datetime.datetime.fromisoformat(text)
-        else:
-            parsed = datetime.datetime.strptime(text, pattern)
-    except ValueError:
-        return text
-    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=datetime.UTC)
-    utc = aware.astimezone(datetime.UTC)
-    return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    found = parse_time(text) if form is None else parse_stated(text, form)
+    return text if found is None else found.iso

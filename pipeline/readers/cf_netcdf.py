@@ -42,6 +42,7 @@ from pipeline.readers.opening import assembled, chunked, open_undecoded, opening
 from pipeline.readers.recognition import fitting_presets
 from pipeline.readers.stored import Stored
 from pipeline.readers.tie_points import TiePoints
+from pipeline.readers.time_coverage import with_time_variable
 from pipeline.scene.lazy import Generated, LazyArray
 from pipeline.scene.scene import (
     GEOLOCATION,
@@ -89,7 +90,7 @@ class CfNetcdf:
                 **_geolocation(file),
                 **_flags(file, mapping.flags),
             }
-            attributes = _attributes(opened[0].attrs, mapping)
+            attributes = with_time_variable(_attributes(opened[0].attrs, mapping), file.all)
             return assembled(layers, attributes, opened, _reference(file), unread)
 
     def _check_wavelengths(self, file: FileVariables) -> None:

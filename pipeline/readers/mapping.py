@@ -23,6 +23,7 @@ from pipeline.config import ReaderOptions, complaints_of
 from pipeline.config.strict import Strict
 from pipeline.facts.shipped import read_shipped, shipped_configs
 from pipeline.scene.scene import SPECTRAL
+from pipeline.times.formats import check_format
 
 
 def _is_spectral(name: str) -> str:
@@ -107,8 +108,8 @@ class TimeAttribute(Strict):
     """A global attribute that holds a time."""
 
     attribute: str
-    format: str | None = None
-    """Format of the time, as in strptime; None for ISO 8601."""
+    format: Annotated[str, AfterValidator(check_format)] | None = None
+    """Format of the time, as in strptime; None for the usual ways to write a time."""
 
 
 class SensorName(Strict):

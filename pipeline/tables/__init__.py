@@ -6,17 +6,19 @@ from typing import Literal
 
 from pipeline.facts.foreign_formats import foreign_format
 from pipeline.machine.access import address_of, why_absent
+from pipeline.tables.aeronet import header_line, read_aeronet
 from pipeline.tables.arrow import PARQUET, read_arrow
 from pipeline.tables.cells import GZIP, read_lines
 from pipeline.tables.long_form import widen
 from pipeline.tables.netcdf import read_netcdf
+from pipeline.tables.pangaea import BEGIN, read_pangaea
 from pipeline.tables.seabass import read_nomad, read_seabass
 from pipeline.tables.table import Table, table_error
 from pipeline.tables.text import read_text
 
 __all__ = ["Format", "Table", "read_table", "recognise"]
 
-Format = Literal["csv", "seabass", "nomad", "parquet", "feather", "netcdf"]
+Format = Literal["csv", "seabass", "nomad", "pangaea", "aeronet", "parquet", "feather", "netcdf"]
 # The format of a file by its first bytes.
 _SIGNATURES: dict[bytes, Format] = {
     PARQUET: "parquet",
@@ -61,6 +63,10 @@ def read_table(
             table = read_nomad(path, missing, delimiter)
         case "seabass":
             table = read_seabass(path, missing, delimiter)
+        case "pangaea":
+            table = widen(read_pangaea(path, missing))
+        case "aeronet":
+            table = read_aeronet(path, missing)
         case "parquet" | "feather":
             table = read_arrow(path, missing)
         case "netcdf":
@@ -92,7 +98,18 @@ def recognise(path: Path) -> Format:
         for signature, file_format in _SIGNATURES.items():
             if start.startswith(signature):
                 return file_format
-    first = next((line for line in read_lines(path) if line.strip()), "")
-    if first.lower().startswith("/begin_header"):
+    return _text_format([line for line in read_lines(path) if line.strip()])
+
+
+def _text_format(lines: Sequence[str]) -> Format:
+    """Return the format of a text file, from its lines that are not blank."""
+    first = lines[0] if lines else ""
+    if first.startswith(BEGIN):
+        return "pangaea"
+    # Some people write comments above the header of SeaBASS.
+    begin = next((line for line in lines if not line.startswith(("!", "#"))), "")
+    if begin.lower().startswith("/begin_header"):
         return "seabass"
-    return "nomad" if first.startswith("!") else "csv"
+    if first.startswith("!"):
+        return "nomad"
+    return "aeronet" if header_line(lines) else "csv"

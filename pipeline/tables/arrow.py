@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.machine.files import sha256_of
-from pipeline.tables.cells import check_names, without
+from pipeline.tables.cells import without
+from pipeline.tables.names import header_of
 from pipeline.tables.table import Column, Table, table_error
 
 PARQUET = b"PAR1"
@@ -24,19 +25,19 @@ def read_arrow(path: Path, missing: Sequence[float] = ()) -> Table:
         ConfigError: pyarrow is not installed, or the file is damaged.
     """
     arrow = _open(path)
-    check_names(path.name, arrow.schema.names)
+    header = header_of(path.name, arrow.schema.names)
     columns: dict[str, Column] = {}
-    units: dict[str, str] = {}
+    units = dict(header.units)
     left_out = []
-    for field, values in zip(arrow.schema, arrow.columns, strict=True):
+    for name, field, values in zip(header.names, arrow.schema, arrow.columns, strict=True):
         column = _column(values)
         if column is None:
-            left_out.append(f"column {field.name} of {field.type} is left out")
+            left_out.append(f"column {name} of {field.type} is left out")
             continue
-        columns[field.name] = without(column, missing)
+        columns[name] = without(column, missing)
         said = (field.metadata or {}).get(b"units")
         if said:
-            units[field.name] = _decoded(said)
+            units[name] = _decoded(said)
     rows = np.arange(1, arrow.num_rows + 1, dtype=np.int64)
     return Table(
         path,
@@ -44,7 +45,8 @@ def read_arrow(path: Path, missing: Sequence[float] = ()) -> Table:
         columns,
         units,
         rows,
-        told=tuple(left_out),
+        told=(*header.told, *left_out),
+        repeated=header.repeated,
         licence=_licence(arrow.schema.metadata or {}),
     )
 
@@ -85,7 +87,11 @@ def _open(path: Path) -> Any:
     with path.open("rb") as file:
         is_parquet = file.read(len(PARQUET)) == PARQUET
     try:
-        return (arrow.parquet if is_parquet else arrow.feather).read_table(path)
+        if is_parquet:
+            # read_table would refuse a file with two columns of one name.
+            with arrow.parquet.ParquetFile(path) as file:
+                return file.read()
+        return arrow.feather.read_table(path)
     except (arrow.ArrowException, OSError, ValueError) as error:
         raise table_error(path.name, f"cannot be read ({error}). Fetch or write it again") from None
 

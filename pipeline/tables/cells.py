@@ -2,7 +2,6 @@
 
 import csv
 import gzip
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,12 +12,6 @@ from pipeline.tables.table import Column, is_number, places, table_error
 # Spreadsheets, R, pandas and databases write these for a missing value.
 NO_VALUE = frozenset(("", "nan", "na", "n/a", "null", "none", "nat"))
 GZIP = b"\x1f\x8b"
-_BRACKETED_UNITS = re.compile(r"(.*\S)\s*(?:\[([^\]]*)\]|\(([^)]*)\))")
-# "# license: CC BY 4.0", and NOMAD's "... data set for research use only."
-_LICENCE = re.compile(
-    r"[!#/\s]*(?:licen[cs]e\s*[:=]\s*(?P<text>.+)|(?P<line>.*\bresearch use\b.*))", re.IGNORECASE
-)
-
 NumberedLine = tuple[int, str]
 NumberedRow = tuple[int, list[str]]
 
@@ -46,33 +39,41 @@ def read_lines(path: Path) -> list[str]:
         return data.decode("latin-1").splitlines()
 
 
-def licence_in(comments: Sequence[str]) -> str:
-    """Return the licence or the allowed use that comments state; "" if neither is stated."""
-    said = [match for line in comments if (match := _LICENCE.match(line))]
-    return " ".join((match["text"] or match["line"]).strip() for match in said)
-
-
 def delimiter_of(header: str) -> str | None:
     """Return the delimiter of a header line; None means any white space."""
     return next((mark for mark in ("\t", ";", ",") if mark in header), None)
 
 
-def split_cells(line: str, delimiter: str | None) -> list[str]:
+def split_cells(line: str, delimiter: str | None, *, quoted: bool = True) -> list[str]:
     """Return the cells of a line, without blanks around them."""
     if delimiter is None:
         return line.split()
+    if not quoted:
+        return [cell.strip() for cell in line.split(delimiter)]
     return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
 
 
 def split_rows(
-    name: str, lines: Sequence[NumberedLine], delimiter: str | None, width: int
+    name: str,
+    lines: Sequence[NumberedLine],
+    delimiter: str | None,
+    width: int,
+    *,
+    quoted: bool = True,
+    may_have_more: bool = False,
 ) -> list[NumberedRow]:
     """Return the line number and the cells of each line that is not blank.
 
     Raises:
         ConfigError: lines have more or fewer cells than the header; the message lists these lines.
     """
-    rows = [(number, split_cells(line, delimiter)) for number, line in lines if line.strip()]
+    rows = [
+        (number, split_cells(line, delimiter, quoted=quoted))
+        for number, line in lines
+        if line.strip()
+    ]
+    if may_have_more:
+        rows = [(number, cells[:width]) for number, cells in rows]
     wrong = [(number, len(cells)) for number, cells in rows if len(cells) != width]
     if wrong:
         counts = ", ".join(str(count) for _, count in wrong[:3])
@@ -100,39 +101,14 @@ def typed(cells: Sequence[str], missing: Sequence[float]) -> Column:
     present = [cell if cell.lower() not in NO_VALUE else "" for cell in cells]
     if all(not cell or is_number(cell) for cell in present):
         return without(np.array([float(cell or "nan") for cell in present]), missing)
-    return np.array(
-        ["" if is_number(cell) and float(cell) in missing else cell for cell in present],
-        dtype=np.str_,
-    )
+    return without(np.array(present, dtype=np.str_), missing)
 
 
 def without(values: Column, missing: Sequence[float]) -> Column:
-    """Return numbers, with NaN in place of the numbers that mark missing values."""
-    if not missing or values.dtype.kind != "f":
+    """Return a column with NaN, or "" in text, in place of the numbers that mark missing values."""
+    if not missing:
         return values
+    if values.dtype.kind == "U":
+        is_missing = [is_number(str(cell)) and float(cell) in missing for cell in values]
+        return np.where(is_missing, "", values)
     return np.where(np.isin(values, list(missing)), np.nan, values)
-
-
-def check_names(name: str, columns: Sequence[str]) -> list[str]:
-    """Return the names of columns; a column without a name is named by its position.
-
-    Raises:
-        ConfigError: a name appears twice, or all names are numbers.
-    """
-    named = [column or f"column_{place}" for place, column in enumerate(columns, start=1)]
-    if all(is_number(column) for column in named):
-        raise table_error(
-            name, f"the header is {', '.join(named[:5])} ..., expected names of columns. Add them"
-        )
-    twice = sorted({column for column in named if named.count(column) > 1})
-    if twice:
-        raise table_error(
-            name, f"columns {', '.join(twice)} appear twice in the header. Rename or remove one"
-        )
-    return named
-
-
-def split_units(column: str) -> tuple[str, str]:
-    """Split ``Rrs_443 [1/sr]`` into ``Rrs_443`` and ``1/sr``; units are "" if there are none."""
-    match = _BRACKETED_UNITS.fullmatch(column)
-    return (column, "") if match is None else (match[1], (match[2] or match[3] or "").strip())

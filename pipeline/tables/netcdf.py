@@ -10,8 +10,13 @@ import numpy as np
 from pipeline.errors import DAMAGE
 from pipeline.machine.files import sha256_of
 from pipeline.tables.cells import without
-from pipeline.tables.table import Column, Table, listed, table_error
+from pipeline.tables.packed import decoded_numbers
+from pipeline.tables.table import Array, Column, Table, listed, table_error
 from pipeline.tables.units import nanometres_per
+from pipeline.times.serial import since_reference, utc_of_all
+
+# A file may state these once for all its variables.
+_FOR_ALL = ("_FillValue", "missing_value")
 
 
 def read_netcdf(
@@ -44,15 +49,19 @@ def _table(path: Path, file: Any, missing: Sequence[float], sample_dimension: st
     samples = sample_dimension or _sample_dimension(path.name, variables, set(bands))
     columns: dict[str, Column] = {}
     units: dict[str, str] = {}
-    left_out = []
+    left_out, odd = [], []
     for name, variable in variables.items():
-        found = _columns(name, variable, samples, bands)
+        try:
+            found = _columns(name, variable, samples, bands)
+        except ValueError as error:
+            odd.append(f"{name} is left out: {error}")
+            continue
         if found is None:
             left_out.append(f"{name}({', '.join(variable.dimensions)})")
             continue
         columns |= {column: without(values, missing) for column, values in found.items()}
         said = str(getattr(variable, "units", ""))
-        if said and " since " not in said:
+        if said and not since_reference(said):
             units |= dict.fromkeys(found, said)
     if not columns:
         raise table_error(
@@ -65,7 +74,7 @@ def _table(path: Path, file: Any, missing: Sequence[float], sample_dimension: st
     told = (f"left out, not along {samples!r}: {listed(left_out)}",) if left_out else ()
     rows = np.arange(1, count + 1, dtype=np.int64)
     licence = str(getattr(file, "license", getattr(file, "licence", ""))).strip()
-    return Table(path, sha256_of(path), columns, units, rows, told=told, licence=licence)
+    return Table(path, sha256_of(path), columns, units, rows, told=(*told, *odd), licence=licence)
 
 
 def _variables(group: Any) -> Iterator[tuple[str, Any]]:
@@ -84,7 +93,8 @@ def _wavelengths(variables: Mapping[str, Any]) -> dict[str, list[float]]:
             continue
         dimension = variable.dimensions[0]
         if _kind(variable) in "iuf" and (name == dimension or (by_name and name not in found)):
-            values = np.asarray(variable[:], dtype=np.float64) * (scale or 1.0)
+            values = decoded_numbers(np.ma.getdata(variable[:]), _attributes(variable))
+            values = values * (scale or 1.0)
             found[dimension] = [round(float(value), 6) for value in values]
     return found
 
@@ -129,32 +139,40 @@ def _kind(variable: Any) -> str:
 
 
 def _decoded(variable: Any) -> Column:
-    """Return a variable as float64 (NaN for fill values) or text; times are ISO 8601 text."""
+    """Return a variable as float64 (NaN for fill values) or text; times are ISO 8601 text.
+
+    Raises:
+        ValueError: an attribute is not the number that it should be.
+    """
     raw = variable[:]
     if variable.dtype == str:
         return np.array([str(text) for text in raw], dtype=np.str_)
     if variable.dtype.kind == "S":
         texts = netCDF4.chartostring(raw) if raw.dtype == "S1" and raw.ndim == 2 else raw
         return np.char.strip(np.asarray(texts).astype(np.str_))
-    raw = np.ma.getdata(raw)
-    attributes = {key: variable.getncattr(key) for key in variable.ncattrs()}
-    fills = [np.ravel(attributes[k]) for k in ("_FillValue", "missing_value") if k in attributes]
-    default = netCDF4.default_fillvals.get(variable.dtype.str[1:])
-    is_fill = np.isin(raw, np.concatenate(fills) if fills else np.array([default]))
-    values: Column = np.where(is_fill, np.nan, raw.astype(np.float64))
-    values = values * np.float64(attributes.get("scale_factor", 1.0)) + np.float64(
-        attributes.get("add_offset", 0.0)
-    )
-    return _instants(values, attributes) if " since " in str(attributes.get("units")) else values
+    attributes = _attributes(variable)
+    values = decoded_numbers(np.ma.getdata(raw), attributes)
+    is_time = since_reference(str(attributes.get("units")))
+    return _instants(values, attributes) if is_time and values.ndim == 1 else values
 
 
-def _instants(values: Column, attributes: Mapping[str, Any]) -> Column:
-    known = np.isfinite(values)
-    calendar = str(attributes.get("calendar", "standard"))
-    offsets = np.where(known, values, 0)
-    times: Any = netCDF4.num2date(offsets, str(attributes["units"]), calendar)
-    texts = [
-        time.strftime("%Y-%m-%dT%H:%M:%S") if k else ""
-        for time, k in zip(times, known, strict=True)
-    ]
-    return np.array(texts, dtype=np.str_)
+def _attributes(variable: Any) -> dict[str, Any]:
+    """Return the attributes of a variable; its group or file may state a fill value for all."""
+    own = {key: variable.getncattr(key) for key in variable.ncattrs()}
+    group = variable.group()
+    while group is not None:
+        stated = {key: group.getncattr(key) for key in group.ncattrs() if key in _FOR_ALL}
+        own = {key: value for key, value in stated.items() if key not in own} | own
+        group = group.parent
+    return own
+
+
+def _instants(values: Array, attributes: Mapping[str, Any]) -> Column:
+    """Return times as text; a number that is not a real time is quoted with its units."""
+    units, calendar = str(attributes["units"]), str(attributes.get("calendar", "standard"))
+    try:
+        times = utc_of_all(values.tolist(), units, calendar)
+    except ValueError:
+        quoted = [f"{v:.15g} {units} ({calendar})" if np.isfinite(v) else "" for v in values]
+        return np.array(quoted, dtype=np.str_)
+    return np.array(["" if time is None else time.isoformat() for time in times], dtype=np.str_)

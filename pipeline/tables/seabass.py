@@ -1,6 +1,7 @@
 """Reads files of NASA's SeaBASS (``.sb`` with ``/fields=``) and NOMAD (CSV with ``!`` comments)."""
 
 import dataclasses
+import datetime
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,18 +10,19 @@ import numpy as np
 
 from pipeline.machine.files import sha256_of
 from pipeline.tables.cells import (
-    check_names,
-    licence_in,
     read_lines,
     split_cells,
     split_rows,
     typed_columns,
     without,
 )
+from pipeline.tables.comments import licence_in
 from pipeline.tables.long_form import widen
+from pipeline.tables.names import Header, header_of
 from pipeline.tables.table import Column, Table, is_number, table_error
 from pipeline.tables.text import commented_table
 from pipeline.tables.units import SAYS_NOTHING
+from pipeline.times.text import Instant, Resolution, parse_time
 
 # NOMAD 2.0 writes this for a missing value, as SeaBASS recommends.
 NOMAD_MISSING = (-999.0,)
@@ -33,8 +35,12 @@ _CONSTANT_TEXTS = ("cruise", "experiment", "station")
 _CONSTANT_NUMBERS = {
     "lat": ("north_latitude", "south_latitude"),
     "lon": ("east_longitude", "west_longitude"),
-    "date": ("start_date", "end_date"),
 }
+# Columns that state the day or the time of day; then the header's times are not used.
+_TIME_COLUMNS = frozenset(("time", "hour", "datetime", "date_time"))
+_DAY_COLUMNS = frozenset(("date", "year", "datetime", "date_time"))
+# The middle of the header's times is the time of all rows only if they are so near to each other.
+_LONGEST = datetime.timedelta(hours=1)
 
 
 def read_nomad(path: Path, missing: Sequence[float] = (), delimiter: str | None = None) -> Table:
@@ -69,23 +75,26 @@ def read_seabass(path: Path, missing: Sequence[float] = (), delimiter: str | Non
     if end is None:
         raise table_error(path.name, "no /end_header, expected a complete SeaBASS header. Add it")
     header = _header(lines[:end])
-    names, units = _fields(path.name, header)
+    named, units = _fields(path.name, header)
+    names = named.names
     mark = delimiter or _delimiter(path.name, header)
     body = [(n, line) for n, line in enumerate(lines, start=1) if n > end + 1]
     rows = split_rows(path.name, [r for r in body if not r[1].startswith("!")], mark, len(names))
     columns = typed_columns(names, rows, (*_numbers(path.name, header, "missing"), *missing))
     columns, told = _without_limits(path.name, header, columns)
+    times, told_of_times = _header_times(header, columns, len(rows))
     return widen(
         Table(
             path=path,
             sha256=sha256_of(path),
-            columns=columns | _constants(header, columns, len(rows)),
+            columns=columns | _constants(header, columns, len(rows)) | times,
             units={
                 n: u for n, u in zip(names, units, strict=True) if u.lower() not in SAYS_NOTHING
             },
             rows=np.array([number for number, _ in rows], dtype=np.int64),
             row_word="line",
-            told=(*told, *_status(header)),
+            told=(*named.told, *told, *told_of_times, *_status(header)),
+            repeated=named.repeated,
             licence=licence_in([line for line in lines[:end] if line.startswith("!")]),
         )
     )
@@ -97,16 +106,16 @@ def _header(lines: Sequence[str]) -> dict[str, str]:
     return {key.strip().lower(): value.strip() for key, value in pairs}
 
 
-def _fields(name: str, header: Mapping[str, str]) -> tuple[list[str], list[str]]:
+def _fields(name: str, header: Mapping[str, str]) -> tuple[Header, list[str]]:
     if not header.get("fields"):
         raise table_error(name, "no /fields= in the header, expected names of columns. Add them")
-    fields = check_names(name, split_cells(header["fields"], ","))
-    units = split_cells(header["units"], ",") if header.get("units") else [""] * len(fields)
-    if len(units) != len(fields):
+    fields = header_of(name, split_cells(header["fields"], ","))
+    count = len(fields.names)
+    units = split_cells(header["units"], ",") if header.get("units") else [""] * count
+    if len(units) != count:
         raise table_error(
             name,
-            f"/units= has {len(units)} entries, expected {len(fields)} like /fields=. Correct the "
-            "header",
+            f"/units= has {len(units)} entries, expected {count} like /fields=. Correct the header",
         )
     return fields, units
 
@@ -153,12 +162,46 @@ def _constants(
     texts = {key: header[key] for key in _CONSTANT_TEXTS if header.get(key)}
     constants: dict[str, Column] = {key: np.full(rows, text) for key, text in texts.items()}
     for name, keys in _CONSTANT_NUMBERS.items():
-        ends = {re.sub(r"\[.*\]", "", header.get(key, "")).strip() for key in keys}
+        ends = {_plain(header.get(key, "")) for key in keys}
         said = ends.pop() if len(ends) == 1 else ""
         if said and is_number(said):
             constants[name] = np.full(rows, float(said))
     taken = {name.lower() for name in columns}
     return {name: values for name, values in constants.items() if name not in taken}
+
+
+def _plain(text: str) -> str:
+    """Return an entry of the header without its unit: ``49.93[DEG]`` is ``49.93``."""
+    return re.sub(r"\[.*\]", "", text).strip()
+
+
+def _header_times(
+    header: Mapping[str, str], columns: Mapping[str, Column], rows: int
+) -> tuple[dict[str, Column], list[str]]:
+    """Return columns with the date and the time of the header, if the rows state no times.
+
+    If the header's start and end differ by at most an hour, all rows have the time in the middle.
+    """
+    taken = {name.lower() for name in columns}
+    dates = {_plain(header.get(key, "")) for key in ("start_date", "end_date")}
+    date = dates.pop() if len(dates) == 1 else ""
+    if not taken & _DAY_COLUMNS and is_number(date) and taken & _TIME_COLUMNS:
+        return {"date": np.full(rows, float(date))}, []
+    if taken & (_DAY_COLUMNS | _TIME_COLUMNS):
+        return {}, []
+    start, end = (
+        parse_time(f"{_plain(header.get(f'{which}_date', ''))} {header.get(f'{which}_time', '')}")
+        for which in ("start", "end")
+    )
+    both = [t.utc for t in (start, end) if t is not None and t.resolution is Resolution.CLOCK]
+    if len(both) < 2 or not datetime.timedelta(0) <= both[1] - both[0] <= _LONGEST:
+        return {"date": np.full(rows, float(date))} if is_number(date) else {}, []
+    middle = Instant(both[0] + (both[1] - both[0]) / 2, Resolution.CLOCK).iso
+    told = [f"the rows have no times; all of them have the time in the header, {middle}"]
+    return {
+        "date": np.full(rows, middle[:10]),
+        "time": np.full(rows, middle[11:]),
+    }, told
 
 
 def _status(header: Mapping[str, str]) -> list[str]:

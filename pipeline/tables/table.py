@@ -35,6 +35,8 @@ class Table:
     """Messages about what the reader left out or changed."""
     licence: str = ""
     """Licence or allowed use that the file states."""
+    repeated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names that several columns have in the file -> the names of these columns here."""
 
     @property
     def name(self) -> str:
@@ -58,6 +60,8 @@ class Table:
         if not self.is_text(column):
             return values
         wrong = [row for row, cell in enumerate(values) if cell and not is_number(str(cell))]
+        if not wrong and (values != "").any():  # Arrow tables may hold numbers as text
+            return np.array([float(cell or "nan") for cell in values])
         shown = ", ".join(repr(str(values[row])) for row in wrong[:NAMED_ROWS])
         raise table_error(
             self.name,

@@ -1,26 +1,24 @@
 """Reads CSV and similar text tables: a header line, rows, and comment lines with ``#``."""
 
-import dataclasses
-import re
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.machine.files import sha256_of
 from pipeline.tables.cells import (
-    check_names,
+    NumberedLine,
     delimiter_of,
-    licence_in,
     read_lines,
     split_cells,
     split_rows,
-    split_units,
     typed_columns,
 )
+from pipeline.tables.comments import licence_in, missing_in, units_in
+from pipeline.tables.names import header_of
 from pipeline.tables.table import Table, table_error
-
-_NAMED_UNITS = re.compile(r"([^\s,;]+) \[([^\]]*)\]")
+from pipeline.tables.units import SAYS_NOTHING
+from pipeline.tables.units_row import split_units_row
 
 
 def read_text(path: Path, missing: Sequence[float] = (), delimiter: str | None = None) -> Table:
@@ -28,23 +26,17 @@ def read_text(path: Path, missing: Sequence[float] = (), delimiter: str | None =
 
     Commas, tabs, semicolons or blanks separate the cells.
 
+    Units may be in the header (``chl [mg m-3]``), in a row below it, or in a comment.
+
     Args:
         path: the file.
-        missing: numbers that stand for a missing value.
+        missing: numbers that stand for a missing value, in addition to those that comments state.
         delimiter: delimiter of the cells; by default the one in the header line.
 
     Raises:
-        ConfigError: the header is missing or repeats a name, or lines have different lengths.
+        ConfigError: the header is missing, or lines have different lengths.
     """
-    table, comments = commented_table(path, "#", missing, delimiter)
-    return dataclasses.replace(table, units=_units_in(comments, table.columns) | dict(table.units))
-
-
-def _units_in(comments: Sequence[str], columns: Container[str]) -> dict[str, str]:
-    """Return units of columns from a comment that we wrote: ``# units: Rrs_443 [sr-1], ...``."""
-    said = [line for line in comments if line.lstrip("# ").lower().startswith("units:")]
-    pairs = [pair for line in said for pair in _NAMED_UNITS.findall(line)]
-    return {name: units for name, units in pairs if name in columns}
+    return commented_table(path, "#", missing, delimiter)[0]
 
 
 def commented_table(
@@ -53,21 +45,53 @@ def commented_table(
     """Return the table in a text file, and its comment lines, which begin with ``mark``."""
     numbered = list(enumerate(read_lines(path), start=1))
     comments = [line for _, line in numbered if line.startswith(mark)]
-    lines = [(n, line) for n, line in numbered if line.strip() and not line.startswith(mark)]
+    lines = [(n, line) for n, line in numbered if not line.startswith(mark)]
+    return table_of_lines(path, lines, comments, missing, delimiter), comments
+
+
+def table_of_lines(
+    path: Path,
+    lines: Sequence[NumberedLine],
+    comments: Sequence[str],
+    missing: Sequence[float],
+    delimiter: str | None,
+    *,
+    quoted: bool = True,
+    may_have_more: bool = False,
+) -> Table:
+    """Return the table in numbered lines, of which the first is the header.
+
+    Args:
+        path: the file.
+        lines: the header and the rows.
+        comments: lines that may state missing values, units and a licence.
+        missing: numbers that stand for a missing value.
+        delimiter: delimiter of the cells; by default the one in the header line.
+        quoted: whether a cell in double quotes may contain the delimiter.
+        may_have_more: whether rows may have more cells than the header; these are left out.
+
+    Raises:
+        ConfigError: the header is missing, or lines have different lengths.
+    """
+    lines = [(number, line) for number, line in lines if line.strip()]
     if not lines:
         raise table_error(path.name, "no header line, expected names of columns and rows below it")
-    header = lines[0][1]
-    delimiter = delimiter or delimiter_of(header)
-    titles = [split_units(cell) for cell in split_cells(header, delimiter)]
-    names = check_names(path.name, [name for name, _ in titles])
-    rows = split_rows(path.name, lines[1:], delimiter, len(names))
-    table = Table(
+    delimiter = delimiter or delimiter_of(lines[0][1])
+    header = header_of(path.name, split_cells(lines[0][1], delimiter, quoted=quoted))
+    names = header.names
+    rows = split_rows(
+        *(path.name, lines[1:], delimiter, len(names)), quoted=quoted, may_have_more=may_have_more
+    )
+    units_below, rows, told = split_units_row(names, rows)
+    said = units_in(path.name, comments, names) | units_below | dict(header.units)
+    return Table(
         path=path,
         sha256=sha256_of(path),
-        columns=typed_columns(names, rows, missing),
-        units={name: units for name, (_, units) in zip(names, titles, strict=True) if units},
+        columns=typed_columns(names, rows, (*missing_in(comments), *missing)),
+        units={name: units for name, units in said.items() if units.lower() not in SAYS_NOTHING},
         rows=np.array([number for number, _ in rows], dtype=np.int64),
         row_word="line",
+        told=(*header.told, *told),
         licence=licence_in(comments),
+        repeated=header.repeated,
     )
-    return table, comments

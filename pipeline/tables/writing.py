@@ -86,8 +86,9 @@ def write_netcdf(path: Path, table: SampleTable) -> None:
             is_text = values.dtype.kind == "U"
             kind: Any = str if is_text else values.dtype
             packed = not is_text  # the library does not compress text of variable length
+            # A slash in a name, such as Lwn_f/Q_443, would begin a group.
             variable = file.createVariable(
-                name, kind, ("sample",), zlib=packed, complevel=2, shuffle=packed
+                name.replace("/", "_"), kind, ("sample",), zlib=packed, complevel=2, shuffle=packed
             )
             variable.setncatts(table.meanings[name].attributes())
             variable[:] = values.astype(object) if is_text else values

@@ -65,10 +65,11 @@ def test_seabass(tmp_path):
     ],
 )
 def test_a_date_alone_is_no_time(tmp_path, header, cells):
-    """Nor is an hour, a minute or a day that there is not."""
+    """An hour, a minute or a day that does not exist is no time either; it is quoted."""
     path = tmp_path / "points.csv"
     path.write_text(f"{header}\n{cells}\n")
-    assert not read_points(path, PointsConfig(missing=(-999,))).timed.any()
+    with pytest.raises(ConfigError, match=r"no point has a time: (found|no values)"):
+        read_points(path, PointsConfig(missing=(-999,)))
 
 
 @pytest.mark.parametrize(

@@ -261,7 +261,7 @@ def bad_cell(column: str, value: Any) -> dict[str, list[Any]]:
         (bad_cell("weight", -1), {"weight": "weight"}, r"a negative number in weight .*line 4"),
         (bad_cell("weight", None), {"weight": "weight"}, r"no number in weight .*line 4"),
         (bad_cell("weight", "x"), {"weight": "weight"}, "'weight' has 'x' in line 4, expected num"),
-        (bad_cell("date", "soon"), {"time": "date"}, r"1 rows have no time in column 'date'.*li"),
+        (bad_cell("date", "soon"), {"time": "date"}, r"no time but 'soon' in column 'date'.*li"),
         (bad_cell("chlor_a", None), {}, r"1 of 40 rows have no chlor_a.*\(line 4\).*: drop or mas"),
         (bad_cell("Rrs_443", None), {"missing_inputs": "error"}, r"no Rrs_443.*missing_inputs: dr"),
         (columns(), {"filter": "chlor_a > 1e9"}, "no row passes samples.filter"),

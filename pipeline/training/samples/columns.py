@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +13,7 @@ from pipeline.errors import ConfigError
 from pipeline.networks.variable import Array
 from pipeline.tables import Table
 from pipeline.tables.expressions import near, parse_over
+from pipeline.tables.sentinels import undeclared_missing
 from pipeline.tables.table import Column, listed, table_error
 from pipeline.tables.units import factor_between, says_units
 from pipeline.training.samples.variables import (
@@ -50,24 +51,33 @@ def with_new_columns(
     table: Table, file: FileConfig, config: SamplesConfig, findings: Findings
 ) -> Table:
     """Add new columns and units to a table; settings of the file override general settings."""
-    table = _with_columns(table, "samples.files.columns", file.columns, findings)
+    known = config.not_missing
+    table = _with_columns(table, "samples.files.columns", file.columns, known, findings)
     unknown = [name for name in file.units if name not in table.columns]
     if unknown:
         findings.complain(
             f"{table.name}: samples.files.units: no column {listed(unknown)}. Correct the name"
         )
     table = _with_units(table, file.units)
-    table = _with_columns(table, "samples.columns", config.columns, findings)
+    table = _with_columns(table, "samples.columns", config.columns, known, findings)
     return _with_units(table, config.units)
 
 
 def _with_columns(
-    table: Table, key: str, expressions: Mapping[str, str], findings: Findings
+    table: Table,
+    key: str,
+    expressions: Mapping[str, str],
+    not_missing: Sequence[float],
+    findings: Findings,
 ) -> Table:
     columns, units = dict(table.columns), dict(table.units)
-    for name, expression in expressions.items():
+    for name, text in expressions.items():
         try:
-            columns[name] = _column(parse_over(columns, expression).value(columns), len(table))
+            expression = parse_over(columns, text)
+            for used in set(expression.names) & set(table.columns):
+                if problem := undeclared_missing(table, used, not_missing, "samples"):
+                    raise ConfigError(problem)
+            columns[name] = _column(expression.value(columns), len(table))
         except ConfigError as error:
             findings.complain(f"{table.name}: {key}.{name}: {error}")
             # With this column, other columns that use it cause no further errors.
@@ -123,7 +133,10 @@ def read_variables(
             column = _find(table, choice, wavelength_nm, config.tolerance_nm)
             units, factor = _units(table, column, choice)
             variable = sample_variable(choice, wavelength_nm, column, units)
-            numbers = table.numbers(column) * factor
+            numbers = table.numbers(column)
+            if problem := undeclared_missing(table, column, config.not_missing, "samples"):
+                raise table_error(table.name, problem)
+            numbers = numbers * factor
         except ConfigError as error:
             findings.complain(error)
             continue
@@ -163,9 +176,12 @@ def _find(
     only_one = wavelength_nm is None or len(choice.wavelengths_nm or ()) == 1
     if stem in table.columns and only_one and (wavelength_nm is None or choice.column):
         return stem
+    if stem in table.repeated:
+        raise table_error(table.name, _repeated(table, stem))
     if wavelength_nm is None:
         raise table_error(table.name, f"no column {stem!r}{near(stem, list(table.columns))}")
     bands = bands_of(stem, table.columns)
+    _refuse_repeated_band(table, stem, wavelength_nm, bands, tolerance_nm)
     if not bands:
         name = f"{stem}_{wavelength_nm:g}"
         raise table_error(table.name, f"no column {name!r}{near(name, list(table.columns))}")
@@ -180,7 +196,25 @@ def _find(
     return nearest
 
 
-def bands_of(stem: str, columns: Mapping[str, Column]) -> dict[str, float]:
+def _refuse_repeated_band(
+    table: Table, stem: str, wavelength_nm: float, bands: Mapping[str, float], tolerance_nm: float
+) -> None:
+    """Refuse a wavelength whose nearest column is one of several with the same name."""
+    nearest = min((abs(nm - wavelength_nm) for nm in bands.values()), default=tolerance_nm)
+    for name, nm in bands_of(stem, table.repeated).items():
+        if abs(nm - wavelength_nm) <= nearest:
+            raise table_error(table.name, _repeated(table, name))
+
+
+def _repeated(table: Table, name: str) -> str:
+    ours = table.repeated[name]
+    return (
+        f"{len(ours)} columns are called {name!r}, so it is not known which one is meant. Set "
+        f"column of the variable to one of {listed([repr(own) for own in ours])}"
+    )
+
+
+def bands_of(stem: str, columns: Iterable[str]) -> dict[str, float]:
     """Return the wavelengths in nm of columns such as ``Rrs_443``, ``Rrs_442.5`` or ``Rrs443``."""
     pattern = re.compile(re.escape(stem) + r"_?(\d+(?:\.\d+)?)")
     matches = {column: pattern.fullmatch(column) for column in columns}

@@ -10,8 +10,10 @@ from pipeline.config.samples import ClassesConfig
 from pipeline.errors import ConfigError
 from pipeline.networks.variable import Array
 from pipeline.tables import Table
-from pipeline.tables.table import Texts
-from pipeline.tables.times import Times, instants
+from pipeline.tables.table import Texts, listed
+from pipeline.times.arrays import Times, parse_times
+from pipeline.times.formats import formats_in_units
+from pipeline.times.text import EXPECTED
 from pipeline.training.samples.class_rules import classes_by_rules
 from pipeline.training.samples.columns import Findings, existing
 
@@ -42,15 +44,24 @@ class RowValues:
             lacking = rows[self.groups[rows] == ""]
             _complain(table, lacking, f"no value in group column {config.group!r}", findings)
         if self.times is not None:
-            lacking = rows[np.isnat(self.times[rows])]
-            wrong = f"no time in column {config.time!r}, expected ISO 8601 or yyyymmdd"
-            _complain(table, lacking, wrong, findings)
+            self._check_times(self.times, table, rows, config, findings)
         if self.weights is not None:
             weights = self.weights[rows]
             where = f"in weight column {config.weight!r}"
             _complain(table, rows[~np.isfinite(weights)], f"no number {where}", findings)
             negative = f"a negative number {where}, expected 0 or more"
             _complain(table, rows[weights < 0], negative, findings)
+
+    def _check_times(
+        self, times: Times, table: Table, rows: Rows, config: SamplesConfig, findings: Findings
+    ) -> None:
+        lacking = rows[np.isnat(times[rows])]
+        if lacking.size and config.time is not None:
+            found = sorted({str(text) for text in table.labels(config.time)[lacking]} - {""})
+            shown = f" but {listed([repr(text) for text in found], 3)}" if found else ""
+            wrong = f"no time{shown} in column {config.time!r}, expected {EXPECTED}"
+            stated = " or state the format under samples.time_format" if found else ""
+            _complain(table, lacking, wrong, findings, stated)
 
 
 def read_row_values(table: Table, config: SamplesConfig, findings: Findings) -> RowValues:
@@ -61,9 +72,16 @@ def read_row_values(table: Table, config: SamplesConfig, findings: Findings) -> 
     return RowValues(
         classes=None if config.classes is None else _classes(table, config.classes, findings),
         groups=None if group_column is None else table.labels(group_column),
-        times=None if time_column is None else instants(table.labels(time_column)),
+        times=None if time_column is None else _times(table, time_column, config),
         weights=None if weight_column is None else _numbers(table, weight_column, findings),
     )
+
+
+def _times(table: Table, column: str, config: SamplesConfig) -> Times:
+    """Return times in the format that the configuration or the units of the column state."""
+    stated = config.time_format
+    forms = (stated,) if stated else formats_in_units(table.units.get(column, ""))
+    return parse_times(table.labels(column), forms).utc
 
 
 def _classes(table: Table, config: ClassesConfig, findings: Findings) -> Texts | None:
@@ -96,9 +114,11 @@ def _numbers(table: Table, column: str, findings: Findings) -> Array | None:
         return None
 
 
-def _complain(table: Table, rows: Rows, problem: str, findings: Findings) -> None:
+def _complain(
+    table: Table, rows: Rows, problem: str, findings: Findings, way_out: str = ""
+) -> None:
     if rows.size:
         findings.complain(
-            f"{table.name}: {rows.size} rows have {problem} ({table.places(rows)}). Correct them, "
-            "or exclude them by samples.filter"
+            f"{table.name}: {rows.size} rows have {problem} ({table.places(rows)}). Correct them,"
+            f"{way_out}{',' if way_out else ''} or exclude them by samples.filter"
         )

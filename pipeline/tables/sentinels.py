@@ -1,0 +1,86 @@
+"""Numbers that look like a missing value that nobody declared: -999, 9.97e36."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.tables.table import Array, Table, is_number
+
+# -999, -9999.0, 99.99, -888: only nines or only eights.
+_NINES = re.compile(r"-?(9{2,}|8{2,})(\.\1{1,3}|\.9+|\.8+|\.0)?")
+# Fill values of netCDF, of packed integers, and of other programs.
+_FILLS = np.array(
+    (
+        *(-32767, -32768, 32767, 65535, -2147483647, -2147483648),
+        *(1e20, 1e30, 1e32, 1e33, 1e34, 1e35, 1e36, 1e37, 9.96920996838687e36),
+        *(-1e10, -1e30, -1e34, -3.4028234663852886e38, -9.999999),
+    )
+)
+# A fill value is this many times larger than all other values.
+_TIMES_LARGER = 10.0
+
+
+def undeclared_missing(
+    table: Table, column: str, not_missing: Sequence[float], section: str
+) -> str | None:
+    """Return a complaint if a column holds a missing value that nobody declared, else None.
+
+    Args:
+        table: the table.
+        column: a column; other text than numbers is not judged.
+        not_missing: numbers that are known to be values.
+        section: section of the configuration that has the keys ``missing`` and ``not_missing``.
+    """
+    values = table.columns[column]
+    if table.is_text(column):
+        if not all(is_number(str(cell)) for cell in values if cell):
+            return None
+        values = np.array([float(cell or "nan") for cell in values])
+    found = implausible_edge(values, not_missing)
+    if found is None:
+        return None
+    return (
+        f"column {column!r} has {found:.9g} in {table.places(np.flatnonzero(values == found))}, "
+        f"which looks like a missing value, but the file does not say so. Add it to {section}."
+        f"missing, or to {section}.not_missing if it was measured"
+    )
+
+
+def implausible_edge(values: Array, known: Sequence[float] = ()) -> float | None:
+    """Return the smallest or largest value if it can only stand for a missing value, else None.
+
+    Such a value is written with nines or eights only, or is a usual fill value; it is far from all
+    other values; and it is negative, huge, or occurs at least twice.
+
+    Args:
+        values: the numbers of a column; NaN where missing.
+        known: numbers that are known to be values.
+    """
+    present = values[np.isfinite(values)]
+    if not present.size:
+        return None
+    for edge in (float(present.min()), float(present.max())):
+        if edge not in known and _looks_missing(edge) and _stands_alone(edge, present):
+            return edge
+    return None
+
+
+def _looks_missing(value: float) -> bool:
+    is_fill = np.isclose(value, _FILLS, rtol=1e-6, atol=0).any()
+    return bool(is_fill) or _NINES.fullmatch(f"{value:.12g}") is not None
+
+
+def _stands_alone(edge: float, present: Array) -> bool:
+    """Whether a value is far from all others, and too large or too frequent to be one of them."""
+    others = present[present != edge]
+    is_certain = edge <= -99 or abs(edge) >= 1e10
+    if not others.size:
+        return edge < 0 or abs(edge) >= 1e10
+    if not is_certain and present.size - others.size < 2:
+        return False
+    largest = float(np.abs(others).max())
+    if abs(edge) >= _TIMES_LARGER * largest:
+        return True
+    is_opposite = edge < 0 <= float(others.min())
+    return is_opposite and edge <= -99 and abs(edge) > float(others.max())

@@ -1,0 +1,148 @@
+"""Parses times in a format that someone states: a strptime format, or units of a serial number."""
+
+import datetime
+import re
+from collections.abc import Iterator
+
+from pipeline.times.serial import since_reference, utc_of
+from pipeline.times.text import Instant, Resolution
+
+_DIRECTIVE = re.compile(r"%[A-Za-z]")
+# Directives with a fixed number of digits; strptime accepts fewer of them.
+_DIGITS = {"%Y": 4, "%m": 2, "%d": 2, "%H": 2, "%M": 2, "%S": 2, "%j": 3, "%y": 2, "%I": 2}
+_CLOCK = frozenset(("%H", "%I", "%M", "%S", "%f", "%p", "%X", "%c", "%T", "%s"))
+# How headers of tables state formats: dd-mm-yyyy, hh:mm:ss, yyyymmdd.
+_LETTERS = re.compile(r"yyyy|yy|mmm|mm|mn|ddd|dd|hh|sss|ss|[-/:. ,_t]", re.IGNORECASE)
+
+
+def check_format(text: str) -> str:
+    """Return a format; it must be one.
+
+    Raises:
+        ValueError: the text is neither a strptime format nor units such as ``days since ...``.
+    """
+    if since_reference(text):
+        utc_of(0.0, text)
+    elif not _DIRECTIVE.search(text):
+        raise ValueError(
+            f"{text!r} is not a format of times, expected one as in strptime, such as "
+            "'%d/%m/%Y %H:%M', or units of a number, such as 'days since 1899-12-30'"
+        )
+    else:
+        _refuse_unknown_directives(text)
+    return text
+
+
+def _refuse_unknown_directives(text: str) -> None:
+    sample = datetime.datetime(2011, 9, 10, 19, 0, 30, tzinfo=datetime.UTC)
+    try:
+        datetime.datetime.strptime(sample.strftime(text), text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a format of times ({error})") from None
+
+
+def parse_stated(text: str, form: str) -> Instant | None:
+    """Return the time that a text states in a format; None if the text has another format.
+
+    Args:
+        text: the time, in UTC unless it states a zone that the format reads with ``%z``.
+        form: a format that :func:`check_format` accepts.
+    """
+    if since_reference(form):
+        return _serial(text, form)
+    text = " ".join(text.split())
+    try:
+        parsed = datetime.datetime.strptime(text, form)
+    except ValueError:
+        return None
+    if not _has_all_digits(text, form):
+        return None
+    if parsed.tzinfo is not None:
+        parsed = parsed.astimezone(datetime.UTC).replace(tzinfo=None)
+    has_clock = bool(_CLOCK & set(_DIRECTIVE.findall(form)))
+    return Instant(parsed, Resolution.CLOCK if has_clock else Resolution.DAY)
+
+
+def _has_all_digits(text: str, form: str) -> bool:
+    """Whether numbers without a separator have all their digits.
+
+    strptime reads 2011111 by %Y%m%d as 11 November and 30 by %H%M as 3:00.
+    """
+    pattern = "".join(_with_digits(form))
+    return re.fullmatch(pattern, text, re.IGNORECASE | re.DOTALL) is not None
+
+
+def _with_digits(form: str) -> Iterator[str]:
+    """Yield a regular expression that texts of a format match, in parts."""
+    place = 0
+    for match in _DIRECTIVE.finditer(form):
+        yield re.escape(form[place : match.start()])
+        adjoins = form[match.end() : match.end() + 1] == "%" or (
+            place == match.start() and place > 0
+        )
+        digits = _DIGITS.get(match[0])
+        yield rf"\d{{{digits}}}" if digits and adjoins else ".+?"
+        place = match.end()
+    yield re.escape(form[place:])
+
+
+def _serial(text: str, form: str) -> Instant | None:
+    try:
+        utc = utc_of(float(text), form)
+    except ValueError:
+        return None
+    return None if utc is None else Instant(utc, Resolution.CLOCK)
+
+
+def digits_of(form: str) -> int | None:
+    """Return the number of digits of a format that is digits only (%H%M has 4); None for others."""
+    directives = _DIRECTIVE.findall(form)
+    if "".join(directives) != form or not all(name in _DIGITS for name in directives):
+        return None
+    return sum(_DIGITS[name] for name in directives)
+
+
+def formats_in_units(units: str) -> tuple[str | None, ...]:
+    """Return the formats to try for a column with these units; None stands for the usual ways.
+
+    Units may be ``dd-mm-yyyy``, ``hhmm`` or ``days since ...``. Files that state dd-mm-yyyy may
+    also write 10:09:2011, as AERONET does. ``mm`` is the minute if it follows the hour.
+    """
+    if since_reference(units):
+        return (units.strip(),)
+    letters = _LETTERS.findall(units.strip())
+    form = "".join(_directives([part.lower() for part in letters]))
+    is_format = "".join(letters).lower() == units.strip().lower()
+    if not is_format or not {"%Y", "%y", "%j", "%H"} & set(_DIRECTIVE.findall(form)):
+        return (None,)
+    if "%H" in form:
+        return (None, form)
+    others = (re.sub(r"[-:/.]", mark, form) for mark in "-:/.")
+    return tuple(dict.fromkeys((None, form, *others)))
+
+
+def _directives(letters: list[str]) -> Iterator[str]:
+    after_hour = False
+    for part in letters:
+        after_hour = after_hour or part == "hh"
+        match part:
+            case "yyyy":
+                yield "%Y"
+            case "yy":
+                yield "%y"
+            case "mm" | "mn":
+                yield "%M" if after_hour or part == "mn" else "%m"
+            case "mmm":
+                yield "%b"
+            case "dd":
+                yield "%d"
+            case "ddd":
+                yield "%j"
+            case "hh":
+                yield "%H"
+            case "ss":
+                yield "%S"
+            case "sss":
+                yield "%f"
+            case _:
+                yield part.upper()

@@ -1,0 +1,61 @@
+"""Times as numbers since a reference time, as in CF: ``days since 1899-12-30``."""
+
+import datetime
+import math
+import re
+from collections.abc import Sequence
+
+_UNITS = re.compile(r"\s*[A-Za-z]+\s+since\s+\S.*", re.IGNORECASE | re.DOTALL)
+# Calendars whose dates are the dates that instruments and clocks use.
+REAL_CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
+
+
+def since_reference(units: str) -> bool:
+    """Whether units are those of a time, such as ``seconds since 1970-01-01``."""
+    return _UNITS.fullmatch(units) is not None
+
+
+def utc_of(number: float, units: str, calendar: str = "standard") -> datetime.datetime | None:
+    """Return the time (UTC, without a zone) that a number states; None if it is not finite.
+
+    Raises:
+        ValueError: see :func:`utc_of_all`.
+    """
+    return utc_of_all([number], units, calendar)[0]
+
+
+def utc_of_all(
+    numbers: Sequence[float], units: str, calendar: str = "standard"
+) -> list[datetime.datetime | None]:
+    """Return the times that numbers state; None for numbers that are not finite.
+
+    Times are rounded to the millisecond, because a number of days has no exact seconds.
+
+    Raises:
+        ValueError: the units or the calendar are not those of real times, or a number is too
+            large; the message quotes them.
+    """
+    import cftime
+
+    if calendar.strip().lower() not in REAL_CALENDARS:
+        raise ValueError(
+            f"the calendar of a time is {calendar!r}, expected one of {', '.join(REAL_CALENDARS)}"
+        )
+    try:
+        cftime.num2date(0.0, units, "standard", only_use_cftime_datetimes=False)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"the units of a time are {units!r} ({error})") from None
+    how = {"only_use_cftime_datetimes": False, "only_use_python_datetimes": True}
+    known = [float(number) for number in numbers if math.isfinite(number)]
+    try:
+        found = iter(cftime.num2date(known, units, "standard", **how))
+    except (ValueError, OverflowError):
+        raise ValueError(
+            f"{max(known, key=abs):g} {units!r} is not a time from the years 1582 to 9999"
+        ) from None
+    return [_rounded(next(found)) if math.isfinite(number) else None for number in numbers]
+
+
+def _rounded(time: datetime.datetime) -> datetime.datetime:
+    whole = time.replace(microsecond=0, tzinfo=None)
+    return whole + datetime.timedelta(milliseconds=round(time.microsecond / 1000))

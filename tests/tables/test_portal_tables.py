@@ -1,0 +1,175 @@
+"""Tables as portals and people write them: PANGAEA, ERDDAP, AERONET-OC, SeaBASS, commented CSV."""
+
+import gzip
+
+import numpy as np
+import pytest
+from table_files import AERONET, COMMENTED, ERDDAP, PANGAEA, seabass
+
+from pipeline.errors import ConfigError
+from pipeline.tables import read_table, recognise
+
+
+def written(folder, text, name="table.txt", encoding="utf-8"):
+    path = folder / name
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+@pytest.mark.quick
+def test_pangaea(tmp_path):
+    """The comment block is no table; units are in brackets, a method may follow."""
+    path = written(tmp_path, PANGAEA, "table.tab")
+    assert recognise(path) == "pangaea"
+    table = read_table(path)
+    assert list(table.columns)[-3:] == ["Rrs_412", "Chl a", "TSM"]
+    assert dict(table.units) == {"Rrs_412": "1/sr", "Chl a": "µg/l", "TSM": "mg/l"}
+    assert table.numbers("Chl a").tolist() == [0.6, 0.7]
+    assert table.labels("TSM").tolist() == ["", '"a']
+    assert table.rows.tolist() == [7, 8]
+    assert "Attribution 4.0" in table.licence
+
+
+def test_pangaea_without_an_end_of_the_comment(tmp_path):
+    """A file that was cut off is not read as something else."""
+    with pytest.raises(ConfigError, match=r"no line \*/ after /\*"):
+        read_table(written(tmp_path, PANGAEA.replace("*/", "")))
+
+
+def test_erddap(tmp_path):
+    """The row of units is no row of values."""
+    table = read_table(written(tmp_path, ERDDAP))
+    assert table.units["chlorophyll"] == "mg m-3"
+    np.testing.assert_array_equal(table.numbers("chlorophyll"), [1.25, np.nan])
+    assert table.labels("station").tolist() == ["a", "b"]
+    assert table.told == ("line 2 is read as the units of the columns",)
+
+
+@pytest.mark.parametrize(
+    "text", ["a,b\nx,y\nu,v\n", "a,b\nx,1\ny,2\n", "a,b\n,\n1,2\n", "a,b\nx,y\n"]
+)
+def test_a_row_of_values_is_no_row_of_units(tmp_path, text):
+    """If no column is numbers below the row, or the row has a value, it is a row of values."""
+    assert len(read_table(written(tmp_path, text))) == text.count("\n") - 1
+
+
+def test_aeronet(tmp_path):
+    """Some lines stand above the header, dates begin with the day, and rows end with a comma."""
+    path = written(tmp_path, AERONET)
+    assert recognise(path) == "aeronet"
+    table = read_table(path)
+    assert table.numbers("Lwn_f/Q_412").tolist() == [0.61, 0.62]
+    assert table.units["Lwn_f/Q_443"] == "mW cm-2 sr-1 um-1"
+    np.testing.assert_array_equal(table.numbers("Lwn_f/Q_443"), [0.7, np.nan])
+    np.testing.assert_array_equal(table.numbers("Lw_412"), [0.5, np.nan])
+
+
+@pytest.mark.parametrize(
+    "comments",
+    [
+        "#/missing=-999\n#/units=none,degrees,degrees,1/sr,mg/m^3\n",
+        "# missing_value: -999.0, -9999\n# units: Rrs_443 [1/sr], chl [mg/m^3]\n",
+        "# Missing values are -999\n# units = none, degrees, degrees, 1/sr, mg/m^3\n",
+        "# _FillValue = -999\n#units: -, degrees, degrees, 1/sr, mg/m^3\n",
+    ],
+)
+def test_comments_state_missing_values_and_units(tmp_path, comments):
+    """In the words of SeaBASS, of netCDF, or in plain ones."""
+    table = read_table(written(tmp_path, comments + COMMENTED.split("mg/m^3\n")[1]))
+    np.testing.assert_array_equal(table.numbers("Rrs_443"), [0.004, np.nan])
+    assert (table.units["Rrs_443"], table.units["chl"]) == ("1/sr", "mg/m^3")
+    assert "station" not in table.units
+
+
+def test_units_for_other_columns_are_refused(tmp_path):
+    """A comment with one unit too few would shift all units by a column."""
+    with pytest.raises(ConfigError, match="has 4 entries, expected 5"):
+        read_table(written(tmp_path, COMMENTED.replace("none,", "")))
+
+
+@pytest.mark.parametrize(
+    ("title", "name", "units"),
+    [
+        ("Rrs_443 [1/sr]", "Rrs_443", "1/sr"),
+        ("chl (mg/m^3)", "chl", "mg/m^3"),
+        ("Chl a [µg/l] (HPLC)", "Chl a", "µg/l"),
+        ("Lwn[0443nm]", "Lwn_443", ""),
+        ("Lwn [443 nm] (mW cm-2)", "Lwn_443", "mW cm-2"),
+        ("Rrs(555.5)", "Rrs_555.5", ""),
+        ("Date(dd-mm-yyyy)", "Date", "dd-mm-yyyy"),
+    ],
+)
+def test_titles_hold_names_units_and_wavelengths(tmp_path, title, name, units):
+    """A number in brackets is a wavelength; of two brackets, the first holds the units."""
+    table = read_table(written(tmp_path, f"id;{title}\n1;2\n"))
+    assert list(table.columns) == ["id", name]
+    assert table.units.get(name, "") == units
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a,2011-09-10T19:00,1\nb,2\n",
+        "a,49.93\nb,2\n",
+        "a,-97\nb,2\n",
+        "1,2\n3,4\n",
+        "0.1,0.2\n1,2\n",
+    ],
+)
+def test_a_missing_header_is_not_invented(tmp_path, text):
+    """The first row of values does not become the names of the columns."""
+    with pytest.raises(ConfigError, match="the header is missing: the first line is"):
+        read_table(written(tmp_path, text))
+
+
+def test_wavelengths_may_be_names(tmp_path):
+    """Many spectra have a header of wavelengths."""
+    assert list(read_table(written(tmp_path, "id,412,442.5\na,1,2\n")).columns)[1:] == [
+        "412",
+        "442.5",
+    ]
+
+
+def test_names_that_repeat(tmp_path):
+    """Titles with other brackets are the names; equal titles get the number of their column."""
+    text = "chl [mg/m3] (HPLC),chl [mg/m3] (fluor),a,b,a\n1,2,3,4,5\n"
+    table = read_table(written(tmp_path, text))
+    assert list(table.columns) == [
+        *("chl [mg/m3] (HPLC)", "chl [mg/m3] (fluor)", "a (column 3)", "b", "a (column 5)"),
+    ]
+    assert set(table.repeated) == {"chl", "a"}
+
+
+@pytest.mark.parametrize(
+    ("above", "name"),
+    [("! made by hand\n", "a.sb"), ("# a\n\n! b\n", "a.txt"), ("\ufeff", "b.sb")],
+)
+def test_comments_before_the_header_of_seabass(tmp_path, above, name):
+    """The file is still SeaBASS."""
+    text = seabass("CHL,a", "mg/m^3,none", "1.5,-9999", above=above)
+    path = written(tmp_path, text, name)
+    assert recognise(path) == "seabass"
+    assert read_table(path).numbers("CHL").tolist() == [1.5]
+
+
+@pytest.mark.parametrize(
+    ("fields", "end", "time"),
+    [
+        ("CHL", "19:00:30", ["19:00:30.000Z"]),
+        ("CHL", "19:20:30", ["19:10:30.000Z"]),
+        ("CHL", "23:20:30", None),
+        ("hour", "19:00:30", None),
+    ],
+)
+def test_the_times_of_a_seabass_header(tmp_path, fields, end, time):
+    """They hold for all rows if the rows have none and the station took an hour at most."""
+    table = read_table(written(tmp_path, seabass(fields, "none", "7", end=end)))
+    assert (table.labels("time").tolist() if "time" in table.columns else None) == time
+    assert table.numbers("date").tolist() == [20110910] if time is None else True
+
+
+def test_old_encodings_and_gzip(tmp_path):
+    """A micro sign in Latin-1, and a compressed file."""
+    assert read_table(written(tmp_path, PANGAEA, encoding="latin-1")).units["Chl a"] == "µg/l"
+    (tmp_path / "a.gz").write_bytes(gzip.compress(AERONET.encode()))
+    assert recognise(tmp_path / "a.gz") == "aeronet"
