@@ -86,7 +86,7 @@ def small_samples(groups: list[int], times: list[int] | None = None) -> SampleSe
 def _variable() -> Any:
     from pipeline.training.samples.variables import SampleVariable
 
-    return SampleVariable("Rrs", 443.0, "sr-1", "log10", "minmax", "", None, "Rrs_443")
+    return SampleVariable("Rrs", 443.0, "sr-1", "log10", column="Rrs_443")
 
 
 def load(folder: Path, table: dict[str, list[Any]], **keys: Any) -> SampleSet:

@@ -12,7 +12,10 @@ pytestmark = pytest.mark.quick
 
 
 def variable(transform: str = "log10", scaling: str = "minmax") -> SampleVariable:
-    return SampleVariable("aph", 443.0, "m-1", transform, scaling, "absorption", None, "aph_443")
+    return SampleVariable(
+        "aph", 443.0, "m-1", transform, long_name="absorption", scaling_name=scaling,
+        column="aph_443",
+    )  # fmt: skip
 
 
 ROWS = np.array([0, 1, 2])
