@@ -16,6 +16,7 @@ from pipeline.readers.decoding import Decoder
 from pipeline.readers.stored import Stored
 from pipeline.scene.lazy import Computed, Generated, LazyArray, StackedBands, lazy, region_shape
 from pipeline.scene.scene import state_name, wavelength_dim
+from pipeline.scene.source_flags import FILLS
 
 
 @dataclass(frozen=True)
@@ -108,16 +109,32 @@ def cube(
 def plane(name: str, values: LazyArray, attributes: Mapping[str, Any]) -> xr.DataArray:
     """Return a 2-D variable of the scene; a known quantity gets its usual attributes.
 
-    Longitudes up to 360 are converted to [-180, 180].
+    Values that a quantity cannot have (latitude -999.3) are missing, and longitudes up to 360 are
+    converted to [-180, 180].
     """
     known = quantities().get(name)
+    values = possible(name, values)
     if name == "longitude":
         values = Computed(_to_180, (values,), np.dtype(np.float32))
     described = known.attributes() if known else descriptive(attributes)
     return lazy(values, ("y", "x"), described)
 
 
+def possible(name: str, values: LazyArray) -> LazyArray:
+    """Return the values of a variable of the scene; a value that it cannot have becomes NaN.
+
+    Values at tie points must go through here before they are interpolated: between a fill value
+    and a good value, there are numbers that look good.
+    """
+    known = quantities().get(name)
+    if known is None or known.possible is None:
+        return values
+    return Computed(known.possible_only, (values,), np.dtype(np.float32))
+
+
 def _to_180(longitude: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    if longitude.size and longitude.min() >= -180 and longitude.max() <= 180:
+        return longitude
     return np.where((longitude > 180) & (longitude <= 360), longitude - np.float32(360), longitude)
 
 
@@ -129,7 +146,7 @@ def descriptive(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 def source_flags(flags: Stored, name: str, **described: Any) -> xr.DataArray:
     """Return the file's own flags (y, x) with their masks, meanings and name in the file."""
-    kept = ("flag_masks", "flag_meanings", "_Unsigned")
+    kept = ("flag_masks", "flag_meanings", "_Unsigned", *FILLS)
     attributes = {key: flags.attrs[key] for key in kept if key in flags.attrs}
     attributes |= descriptive({"long_name": flags.attrs.get("long_name")}) | described
     _check_flags(name, flags.dtype, attributes)

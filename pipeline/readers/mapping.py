@@ -147,6 +147,8 @@ class NetcdfOptions(ReaderOptions):
     """A whole mapping, or the keys that differ from the preset."""
     wavelengths: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     """Wavelength (nm) by variable name; overrides the file and the preset."""
+    valid_pixel_expression: Literal["honour", "ignore"] = "honour"
+    """Whether values are missing where the file's ``valid_pixel_expression`` is not true."""
 
     @field_validator("preset")
     @classmethod

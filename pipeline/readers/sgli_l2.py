@@ -28,7 +28,7 @@ from pipeline.readers.decoding import Decoder
 from pipeline.readers.layers import about, decoded, plane, source_flags, spectrum
 from pipeline.readers.opening import assembled, chunked, open_undecoded, opening
 from pipeline.readers.stored import Stored
-from pipeline.readers.tie_points import WRAPPING, TiePoints, geometry_planes
+from pipeline.readers.tie_points import TiePoints, geometry_planes
 from pipeline.scene.lazy import LazyArray
 from pipeline.scene.scene import SOURCE_FLAGS
 
@@ -233,14 +233,14 @@ def _geometry(geometry: xr.Dataset, shape: tuple[int, int]) -> dict[str, xr.Data
         raise damaged(f"Geometry_data has no {' and no '.join(missing)}")
     return geometry_planes(
         {
-            ours: _everywhere(geometry[name], shape, wraps=ours in WRAPPING)
+            ours: _everywhere(ours, geometry[name], shape)
             for name, ours in GEOMETRY.items()
             if name in geometry
         }
     )
 
 
-def _everywhere(ties: xr.DataArray, shape: tuple[int, int], *, wraps: bool) -> LazyArray:
+def _everywhere(name: str, ties: xr.DataArray, shape: tuple[int, int]) -> LazyArray:
     interval = _one(ties.attrs, "Resampling_interval")
     if interval is None:
         raise damaged(f"Geometry_data/{ties.name} has no Resampling_interval")
@@ -255,7 +255,7 @@ def _everywhere(ties: xr.DataArray, shape: tuple[int, int], *, wraps: bool) -> L
             f"Geometry_data/{ties.name} has {ties.shape[0]} x {ties.shape[1]} tie points, too many "
             f"for {shape[0]} lines x {shape[1]} pixels at its Resampling_interval of {interval:g}"
         )
-    return points.everywhere(values, wraps=wraps)
+    return points.everywhere(name, values)
 
 
 def _tie_decoder(ties: xr.DataArray) -> Decoder:
