@@ -1,4 +1,4 @@
-"""Counts the pixels on which mask rules cannot be decided, and refuses a rule without any effect."""
+"""Counts the pixels on which mask rules cannot be decided; refuses rules that never can be."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,11 +30,13 @@ class UndecidedPixels:
         """
         useless = [rule for rule, count in self._counts(rules) if count == self.with_data]
         if useless:
-            listed = "; ".join(f"{rule.name} needs {_needs(rule)}" for rule in useless)
+            masks = " and ".join(f"{rule.name} (it needs {_needs(rule)})" for rule in useless)
+            one = len(useless) == 1
             raise SceneError(
-                f"these masks cannot be decided on any of the {self.with_data} pixels that have "
-                f"data, because values are missing: {listed}. Give a scene that has these values, "
-                "or remove these masks from the configuration."
+                f"the mask{'' if one else 's'} {masks} cannot be decided on any of the "
+                f"{self.with_data} pixels that have data, because values are missing. Give a scene "
+                f"that has these values, or remove the mask{'' if one else 's'} from the "
+                "configuration."
             )
 
     def warnings(self, rules: Sequence[MaskRule]) -> Iterator[str]:
@@ -42,7 +44,7 @@ class UndecidedPixels:
         for rule, count in self._counts(rules):
             yield (
                 f"the mask {rule.name} cannot be decided on {count} of {self.with_data} pixels "
-                f"that have data, because values are missing ({_needs(rule)}); it masks them"
+                f"that have data, because values of {_needs(rule)} are missing; they are masked"
             )
 
     def _counts(self, rules: Sequence[MaskRule]) -> Iterator[tuple[MaskRule, int]]:

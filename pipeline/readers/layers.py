@@ -14,7 +14,16 @@ from pipeline.facts.quantities import quantities
 from pipeline.readers.damage import damaged
 from pipeline.readers.decoding import Decoder
 from pipeline.readers.stored import Stored
-from pipeline.scene.lazy import Computed, Generated, LazyArray, StackedBands, lazy, region_shape
+from pipeline.scene.lazy import (
+    Computed,
+    Generated,
+    LazyArray,
+    Region,
+    StackedBands,
+    StoredChunks,
+    lazy,
+    region_shape,
+)
 from pipeline.scene.scene import state_name, wavelength_dim
 from pipeline.scene.source_flags import FILLS
 
@@ -27,6 +36,40 @@ class DecodedLayer:
     """Physical values, float32; NaN where missing."""
     states: LazyArray
     """``STATE_*`` bits of the values, uint8."""
+
+
+@dataclass(frozen=True, eq=False)
+class WhereValid:
+    """An array (..., y, x) with NaN on the pixels that are not valid."""
+
+    values: LazyArray
+    valid: LazyArray
+    """True for valid pixels, with shape (y, x)."""
+
+    @classmethod
+    def of(cls, layer: DecodedLayer, valid: LazyArray) -> DecodedLayer:
+        """Return a layer whose values are missing on the pixels that are not valid."""
+        return DecodedLayer(cls(layer.values, valid), layer.states)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the values."""
+        return self.values.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+        return self.values.dtype
+
+    def read(self, region: Region) -> npt.NDArray[Any]:
+        """Read the values of a region, and drop those that are not valid."""
+        values, valid = self.values.read(region), self.valid.read(region[-2:])
+        return values if valid.all() else np.where(valid, values, self.dtype.type(np.nan))
+
+    def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:
+        """Yield the storage chunks of the values and of the variables in the expression."""
+        yield from self.values.storage(bands)
+        yield from self.valid.storage((0,))
 
 
 def decoded(stored: LazyArray, decoder: Decoder) -> DecodedLayer:

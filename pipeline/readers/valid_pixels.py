@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from pipeline.errors import ConfigError, SceneError
 from pipeline.readers.attributes import as_text
-from pipeline.readers.layers import DecodedLayer, decode
+from pipeline.readers.layers import DecodedLayer, WhereValid, decode
 from pipeline.readers.netcdf_layout import FileVariables, listed
 from pipeline.readers.snap_expression import SnapExpression
 from pipeline.readers.stored import Stored
@@ -71,34 +71,6 @@ class Valid:
 
 
 @dataclass(frozen=True, eq=False)
-class WhereValid:
-    """An array (..., y, x) with NaN on the pixels that are not valid."""
-
-    values: LazyArray
-    valid: Valid
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the values."""
-        return self.values.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the values."""
-        return self.values.dtype
-
-    def read(self, region: Region) -> npt.NDArray[Any]:
-        """Read the values of a region, and drop those that are not valid."""
-        values, valid = self.values.read(region), self.valid.read(region[-2:])
-        return values if valid.all() else np.where(valid, values, self.dtype.type(np.nan))
-
-    def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:
-        """Yield the storage chunks of the values and of the variables in the expression."""
-        yield from self.values.storage(bands)
-        yield from self.valid.storage(())
-
-
-@dataclass(frozen=True, eq=False)
 class ValidPixels:
     """Finds the valid pixels of the variables of a file."""
 
@@ -128,7 +100,7 @@ class ValidPixels:
                 "{valid_pixel_expression: ignore}}."
             ) from error
         self._made[text] = valid
-        return DecodedLayer(WhereValid(layer.values, valid), layer.states)
+        return WhereValid.of(layer, valid)
 
     def _bound(self, variable: str, text: str) -> Valid:
         group = variable.rpartition("/")[0]
