@@ -52,11 +52,16 @@ class SnapExpression:
         """
         operands: dict[str, str] = {}
         translated = "".join(_translated(text, masks, operands, 0))
-        parsed = Expression.parse(translated, PIXELS)
+        try:
+            parsed = Expression.parse(translated, PIXELS)
+        except ConfigError as error:
+            # The message quotes the translated text, which the user has never seen.
+            cause = str(error).removeprefix(f"{translated!r} ")
+            raise ConfigError(f"it {cause}") from None
         tree = _AsPython().visit(parsed.tree)
         names = tuple(name for name in parsed.names if name != _NAN)
         by_name = {name: operand for operand, name in operands.items()}
-        return cls(replace(parsed, tree=tree, names=names), by_name)
+        return cls(replace(parsed, text=text, tree=tree, names=names), by_name)
 
 
 def _translated(

@@ -143,7 +143,7 @@ class ValidPixels:
         if ties is not None:
             return Operand(ties, np.asarray)
         raise SceneError(
-            f"the file has no {variable or name!r} on its lines and pixels; it has "
+            f"the file has no {(variable or name)!r} on its lines and pixels; it has "
             f"{listed(on_scene)}"
         )
 
