@@ -32,6 +32,8 @@ class PixelWindow:
     """For each mask rule, by its name: True where the rule excludes the pixel."""
     undecided: Mapping[str, Bool]
     """True where a rule excludes the pixel because it cannot be decided; only for such rules."""
+    has_data: Bool
+    """True for pixels with a value in every required band, masked or not."""
     counted: Bool
     """False for pixels that are not counted, such as land."""
     valid: Bool
@@ -104,6 +106,7 @@ class WindowReader:
             values=values,
             excluded=excluded,
             undecided={n: v.undecided for n, v in verdicts.items() if v.undecided is not None},
+            has_data=~np.logical_or.reduce([nothing, *missing]),
             counted=~np.logical_or.reduce([nothing, *uncounted]),
             valid=~np.logical_or.reduce([nothing, *excluded.values(), *uncounted, *missing]),
             middle={name: float(block[name].values[half, half]) for name in self.zeniths},

@@ -8,7 +8,11 @@ import pytest
 from obpg_miniature import FILL, LAND, counts_of, write_obpg_l2
 from small_runs import network_for, numbers, product_of, run_settings
 
+from pipeline.config.matchup import load_matchup_config
 from pipeline.errors import SceneError
+from pipeline.matchup.find import find_matchups
+from pipeline.matchup.points import read_points
+from pipeline.readers import open_scene
 from pipeline.scene.source_flags import SourceFlags
 
 SHAPE = (12, 12)
@@ -161,3 +165,19 @@ def test_which_numbers_mean_missing_flags(stated, expected):
         **stated,
     }
     assert expected == SourceFlags.from_attributes(attributes, np.dtype(np.int32)).missing
+
+
+def test_a_matchup_says_what_could_not_be_decided(tmp_path, caplog):
+    """The rejection counts such pixels apart, and the log names what is missing."""
+    path = scene(tmp_path, np.full(SHAPE, np.nan))
+    with open_scene(path) as opened:
+        place = float(opened["latitude"][5, 6]), float(opened["longitude"][5, 6])
+    table = tmp_path / "points.csv"
+    table.write_text(f"lat,lon,datetime,chl\n{place[0]},{place[1]},2020-01-02T03:05:00,1\n")
+    config = load_matchup_config(None, {"masks": LOW_SUN, "window": 3})
+    with caplog.at_level(logging.WARNING):
+        found = find_matchups(read_points(table, config.points), [path], config)
+    assert found.rows == []
+    (reason,) = found.rejections[0].reasons
+    assert reason.detail == "low_sun undecided 9"
+    assert "on 9 of 9 pixels that have data, because values of solar_zenith are" in caplog.text

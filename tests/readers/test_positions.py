@@ -9,8 +9,9 @@ from miniatures.truth import image_of_coordinates, map_of_coordinates
 from obpg_miniature import counts_of, write_obpg_l2
 from small_runs import network_for, numbers, product_of, run_settings
 
-from pipeline.config.matchup import PointsConfig
+from pipeline.config.matchup import PointsConfig, load_matchup_config
 from pipeline.facts.quantities import quantities
+from pipeline.matchup.find import find_matchups
 from pipeline.matchup.nearest import nearest_pixels
 from pipeline.matchup.points import read_points
 from pipeline.readers import open_scene
@@ -62,6 +63,16 @@ def test_no_point_is_near_a_place_off_the_globe(tmp_path):
         found = nearest_pixels(scene, np.array([80.69, 49.95]), np.array([80.68, -96.95]))
     assert found.distance_km[0] > 3000
     assert not HOLES[found.line, found.pixel].any()
+
+
+def test_no_match_up_off_the_globe(tmp_path):
+    """Only the point that is in the scene is matched."""
+    table = tmp_path / "points.csv"
+    when = "2020-01-02T03:05:00"
+    table.write_text(f"lat,lon,datetime,chl\n80.69,80.68,{when},1\n49.975,-96.945,{when},2\n")
+    config = load_matchup_config(None, {"masks": {}, "window": 1})
+    found = find_matchups(read_points(table, config.points), [swath(tmp_path)], config)
+    assert [row.matches[0].pair.point for row in found.rows] == [1]
 
 
 def test_a_window_has_no_place_off_the_globe(tmp_path):
