@@ -13,7 +13,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from pipeline.config import RunConfig, load_config
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, SceneError
 from pipeline.machine.in_order import in_order
 from pipeline.networks.engines import get_engine
 from pipeline.product.delivery import Delivery, creation_time
@@ -89,6 +89,8 @@ def deliver_scene(
         with watch.part("process"):
             tally, inputs = _write(scene, provenance, target, delivery.lease, progress)
         _log_counts(scene, plan, tally)
+    for text in inputs.undecided.warnings(plan.rules):
+        log.warning("%s: %s", plan.scene_name, text)
     return SceneReport(target, plan, provenance.scene_sha256, tally, inputs, watch.seconds)
 
 
@@ -160,6 +162,11 @@ def _blocks(
     for chunks, counted in in_order(work, grid.count, plan.work.threads):
         inputs.merge(counted)
         yield chunks
+    # The product is not complete yet, so that nothing is left of it.
+    try:
+        inputs.undecided.refuse_useless(plan.rules)
+    except SceneError as error:
+        raise SceneError(f"{plan.scene_name}: {error}") from None
 
 
 def compute_block(

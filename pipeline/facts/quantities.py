@@ -2,6 +2,10 @@
 
 import functools
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from pipeline.facts.shipped import read_shipped, shipped_configs
 
@@ -14,6 +18,28 @@ class Quantity:
     units: str
     long_name: str
     standard_name: str | None = None
+    possible: tuple[float, float] | None = None
+    """Least and greatest value that can occur; None if every number can."""
+
+    def is_possible(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Return True for each value that can occur; a missing value (NaN) cannot."""
+        if self.possible is None:
+            return np.asarray(~np.isnan(values))
+        low, high = self.possible
+        return np.asarray((values >= low) & (values <= high))
+
+    def possible_only(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the values, with NaN instead of each value that cannot occur.
+
+        If all values can occur, the array itself is returned.
+        """
+        if self.possible is None or values.size == 0:
+            return values
+        low, high = self.possible
+        # With NaN, these comparisons are false too, and then each value is looked at.
+        if low <= values.min() and values.max() <= high:
+            return values
+        return np.where(self.is_possible(values), values, values.dtype.type(np.nan))
 
     def attributes(self) -> dict[str, str]:
         """Return the CF attributes of a variable of this quantity."""
@@ -27,7 +53,15 @@ class Quantity:
 def quantities() -> dict[str, Quantity]:
     """Return all known quantities by name."""
     table = read_shipped(shipped_configs() / "quantities.yaml")
-    return {name: Quantity(name=name, **entry) for name, entry in table.items()}
+    return {name: Quantity(name=name, **_checked(entry)) for name, entry in table.items()}
+
+
+def _checked(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry of the table with its possible range as a pair of numbers."""
+    if "possible" not in entry:
+        return entry
+    low, high = map(float, entry["possible"])
+    return {**entry, "possible": (low, high)}
 
 
 def band_name(quantity: str, wavelength_nm: float | None) -> str:

@@ -9,12 +9,12 @@ from pipeline.errors import ConfigError, repeated
 from pipeline.masks.dilation import Dilated
 from pipeline.masks.expression import ExpressionRule
 from pipeline.masks.flags import FlagRule
-from pipeline.masks.rule import MaskRule, Request
+from pipeline.masks.rule import MaskRule, Request, Verdict
 from pipeline.masks.values import ValueRule
 from pipeline.scene.quality import MOST_MASK_RULES
 from pipeline.scene.scene import Band
 
-__all__ = ["RULES", "Dilated", "MaskRule", "Request", "describe_rule", "make_rules"]
+__all__ = ["RULES", "Dilated", "MaskRule", "Request", "Verdict", "describe_rule", "make_rules"]
 
 # Each entry yields the rules of one class that a configuration requests. Bits are in this order.
 RULES: dict[str, Callable[[Request], Iterator[MaskRule]]] = {

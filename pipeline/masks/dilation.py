@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from pipeline.masks.rule import MaskRule
+from pipeline.masks.rule import MaskRule, Verdict
 from pipeline.scene.lazy import Generated, StoredChunks, lazy
 from pipeline.scene.scene import Band, storage_of
 from pipeline.scene.selection import select_layers
@@ -15,9 +15,17 @@ from pipeline.scene.selection import select_layers
 Bool = npt.NDArray[np.bool_]
 
 
+# Bits of the layer with a grown mask.
+EXCLUDED = np.uint8(1)
+UNDECIDED = np.uint8(2)
+
+
 @dataclass(frozen=True)
 class Dilated:
     """Excludes pixels at most ``radius`` lines and columns away from a pixel that a rule excludes.
+
+    A pixel on which the rule is undecided is excluded, but the mask does not grow around it:
+    otherwise, a rule about a band would grow around all land and cloud, where bands are missing.
 
     The neighbours of a pixel may be in another block or outside the window. Therefore, the grown
     mask is a separate layer, made before the scene is divided into blocks.
@@ -41,9 +49,11 @@ class Dilated:
         """The layer with the grown mask."""
         return (Band(self.layer),)
 
-    def excluded(self, block: xr.Dataset) -> Bool:
-        """Return the grown mask of a block, with shape (y, x)."""
-        return np.asarray(block[self.layer].values, dtype=bool)
+    def judge(self, block: xr.Dataset) -> Verdict:
+        """Return the grown mask of a block; a pixel is undecided if the rule is undecided there."""
+        bits = np.asarray(block[self.layer].values)
+        undecided = (bits & UNDECIDED) != 0
+        return Verdict((bits & EXCLUDED) != 0, undecided if undecided.any() else None)
 
     def grown(self, scene: xr.Dataset) -> xr.DataArray:
         """Return the grown mask as a lazy array with shape (y, x).
@@ -53,10 +63,10 @@ class Dilated:
         layers = select_layers(scene, self.rule.needs, with_states=self.rule.needs)
         shape = (scene.sizes["y"], scene.sizes["x"])
 
-        def excluded(lines: slice, pixels: slice) -> Bool:
+        def bits(lines: slice, pixels: slice) -> npt.NDArray[np.uint8]:
             around = [self._around(p, n) for p, n in zip((lines, pixels), shape, strict=True)]
             block = layers.isel(y=around[0], x=around[1]).load()
-            mask = dilate(self.rule.excluded(block), self.radius)
+            mask = self._bits(self.rule.judge(block))
             inside = [
                 slice(part.start - wider.start, part.stop - wider.start)
                 for part, wider in zip((lines, pixels), around, strict=True)
@@ -64,8 +74,15 @@ class Dilated:
             return mask[inside[0], inside[1]]
 
         chunks = tuple(storage_of(scene, self.rule.needs))
-        mask = _Grown(excluded, shape, np.dtype(bool), chunks)
+        mask = _Grown(bits, shape, np.dtype(np.uint8), chunks)
         return lazy(mask, ("y", "x"))
+
+    def _bits(self, verdict: Verdict) -> npt.NDArray[np.uint8]:
+        unknown = verdict.undecided
+        if unknown is None:
+            return dilate(verdict.excluded, self.radius).view(np.uint8)
+        grown = dilate(verdict.excluded & ~unknown, self.radius) | unknown
+        return np.asarray(grown * EXCLUDED | unknown * UNDECIDED)
 
     def _around(self, part: slice, size: int) -> slice:
         return slice(max(part.start - self.radius, 0), min(part.stop + self.radius, size))

@@ -5,11 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from pipeline.errors import ConfigError, SceneError
-from pipeline.masks.rule import Request
+from pipeline.masks.rule import Request, Verdict
 from pipeline.scene.scene import (
     Band,
     band_names,
@@ -25,7 +24,7 @@ from pipeline.tables.expressions import Expression
 
 @dataclass(frozen=True)
 class ExpressionRule:
-    """Excludes pixels where an expression is true; with NaN, only the comparison != is true."""
+    """Excludes pixels where an expression is true, or undecided because a value is missing."""
 
     name: str
     expression: Expression
@@ -66,10 +65,10 @@ class ExpressionRule:
         """The layers that the expression reads."""
         return tuple(self.bands.values())
 
-    def excluded(self, block: xr.Dataset) -> npt.NDArray[np.bool_]:
-        """Return True where the expression is true, with shape (y, x)."""
-        values = {name: band.values(block) for name, band in self.bands.items()}
-        return self.expression.condition(values)
+    def judge(self, block: xr.Dataset) -> Verdict:
+        """Evaluate the expression on every pixel."""
+        truth = self.expression.truth({n: band.values(block) for n, band in self.bands.items()})
+        return Verdict(truth.possible, truth.undecided)
 
 
 def parse_condition(name: str, text: str) -> Expression:

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
-from pipeline.masks.rule import Request
+from pipeline.masks.rule import Request, Verdict
 from pipeline.scene.scene import SOURCE_FLAGS, Band
 from pipeline.scene.source_flags import SourceFlags
 
@@ -21,6 +20,8 @@ class FlagRule:
     """Bits of the flags."""
     keep: bool = False
     """True if pixels with at least one of the flags are kept, and all other pixels excluded."""
+    missing: tuple[int, ...] = ()
+    """Stored numbers (as unsigned numbers) that say that the flags of a pixel are unknown."""
     needs: tuple[Band, ...] = (Band(SOURCE_FLAGS),)
 
     @classmethod
@@ -36,13 +37,18 @@ class FlagRule:
         table = SourceFlags.of(request.scene)
         present = [name for name in optional if name in table.named and name not in rules.flags]
         for name in (*rules.flags, *present):
-            yield cls(name, table.mask(name))
+            yield cls(name, table.mask(name), missing=table.missing)
         if kept := rules.keep_flags:
-            yield cls("unless_" + "_or_".join(kept), table.mask_of_any(kept), keep=True)
+            name = "unless_" + "_or_".join(kept)
+            yield cls(name, table.mask_of_any(kept), keep=True, missing=table.missing)
 
-    def excluded(self, block: xr.Dataset) -> npt.NDArray[np.bool_]:
-        """Return True where a pixel is excluded, with shape (y, x)."""
+    def judge(self, block: xr.Dataset) -> Verdict:
+        """Compare the flags of every pixel with the bits of the rule."""
         flags = np.asarray(block[SOURCE_FLAGS].values)
         unsigned = flags.view(flags.dtype.str.replace("i", "u"))
         is_set = (unsigned & unsigned.dtype.type(self.mask)) != 0
-        return np.asarray(is_set != self.keep)
+        excluded = np.asarray(is_set != self.keep)
+        if not self.missing:
+            return Verdict(excluded)
+        unknown = np.isin(unsigned, np.array(self.missing, dtype=unsigned.dtype))
+        return Verdict(excluded | unknown, unknown if unknown.any() else None)

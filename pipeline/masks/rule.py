@@ -1,4 +1,8 @@
-"""The interface of mask rules, and the request from which they are made."""
+"""The interface of mask rules, their verdicts, and the request from which they are made.
+
+All rules treat missing values alike: where a rule cannot be decided, the pixel is excluded. A rule
+that is about missing values (``missing``, ``isnan``) is always decided.
+"""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -24,6 +28,20 @@ class Request:
     """Largest allowed distance (nm) between a band in an expression and a band of the scene."""
 
 
+Bool = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """The verdict of a rule on the pixels of a block; all arrays have shape (y, x)."""
+
+    excluded: Bool
+    """True where the rule excludes a pixel, because it holds or because it is undecided."""
+    undecided: Bool | None = None
+    """True where the rule cannot be decided, because a value or the flags are missing; None if the
+    rule is decided everywhere."""
+
+
 class MaskRule(Protocol):
     """A rule that excludes pixels of a block."""
 
@@ -37,6 +55,6 @@ class MaskRule(Protocol):
         """The layers that the rule reads."""
         ...
 
-    def excluded(self, block: xr.Dataset) -> npt.NDArray[np.bool_]:
-        """Return True where a pixel is excluded, with shape (y, x)."""
+    def judge(self, block: xr.Dataset) -> Verdict:
+        """Return which pixels are excluded, and on which of them the rule cannot be decided."""
         ...

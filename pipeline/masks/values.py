@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from pipeline.masks.rule import Request
+from pipeline.masks.rule import Request, Verdict
 from pipeline.scene.quality import STATE_OUTSIDE_VALID_RANGE, STATE_SATURATED
 from pipeline.scene.scene import Band
 
@@ -22,6 +22,9 @@ VALUE_RULES: dict[str, Condition] = {
     "saturated": lambda _, states: (states & STATE_SATURATED) != 0,
     "outside_valid_range": lambda _, states: (states & STATE_OUTSIDE_VALID_RANGE) != 0,
 }
+# These rules are decided for missing values as well. The others ask for a number: they are
+# undecided where a band is missing and no other band meets the condition.
+ALWAYS_DECIDED = frozenset(("missing", "outside_valid_range"))
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,14 @@ class ValueRule:
         for name in request.rules.values:
             yield cls(name, VALUE_RULES[name], request.inputs)
 
-    def excluded(self, block: xr.Dataset) -> npt.NDArray[np.bool_]:
-        """Return True where any of the bands meets the condition, with shape (y, x)."""
-        excluded = np.zeros((block.sizes["y"], block.sizes["x"]), dtype=bool)
+    def judge(self, block: xr.Dataset) -> Verdict:
+        """Look for a band that meets the condition at every pixel."""
+        met = np.zeros((block.sizes["y"], block.sizes["x"]), dtype=bool)
+        missing = met.copy()
         for band in self.needs:
             values, states = band.values(block), band.states(block)
-            excluded |= self.condition(values, np.uint8(0) if states is None else states)
-        return excluded
+            met |= self.condition(values, np.uint8(0) if states is None else states)
+            if self.name not in ALWAYS_DECIDED:
+                missing |= np.isnan(values)
+        undecided = missing & ~met
+        return Verdict(met | missing, undecided) if undecided.any() else Verdict(met)

@@ -63,8 +63,15 @@ def least_valid(counted: int, config: MatchupConfig) -> int:
 
 
 def _excluded_counts(window: PixelWindow) -> str:
-    """Return how many pixels each mask excludes, such as ``LAND 14, CLDICE 6, no value 2``."""
-    counts = {name: int(mask.sum()) for name, mask in window.excluded.items()}
+    """Return how many pixels each mask excludes, such as ``LAND 14, CLDICE 6, no value 2``.
+
+    Pixels on which a mask cannot be decided are counted apart: ``low_sun undecided 25``.
+    """
+    counts = {}
+    for name, mask in window.excluded.items():
+        unknown = window.undecided.get(name)
+        counts[f"{name} undecided"] = 0 if unknown is None else int(unknown.sum())
+        counts[name] = int(mask.sum()) - counts[f"{name} undecided"]
     masked = np.logical_or.reduce([~window.counted, *window.excluded.values()])
     counts["not counted"] = int((~window.counted).sum())
     counts["no value"] = int((~masked & ~window.valid).sum())

@@ -1,6 +1,7 @@
 """Match all points with one scene, which is opened once."""
 
 import contextlib
+import logging
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import xarray as xr
 
 from pipeline.config.matchup import MatchupConfig
 from pipeline.errors import SceneError
+from pipeline.masks.undecided import UndecidedPixels
 from pipeline.matchup.criteria import judge
 from pipeline.matchup.nearest import nearest_pixels, pixel_diagonal_km
 from pipeline.matchup.pairs import Match, Pair, Rejection, SceneFacts
@@ -28,6 +30,8 @@ from pipeline.readers import open_scene
 from pipeline.readers.damage import failed_to_read
 from pipeline.tables.table import Array
 from pipeline.times.arrays import Times
+
+log = logging.getLogger(__name__)
 
 
 def match_scene(
@@ -54,6 +58,7 @@ def match_scene(
         # Line by line, so that each chunk is read once for all points in it.
         pairs = sorted(_pairs(scene, facts, points, config), key=lambda p: (p.line, p.pixel))
         reader = WindowReader.of(scene, config) if pairs else None
+        undecided = UndecidedPixels()
         for pair in pairs:
             limit = config.distance_max_km or pixel_diagonal_km(scene, pair.line, pair.pixel)
             is_outside = not pair.distance_km <= limit
@@ -62,12 +67,14 @@ def match_scene(
             reasons = [Reason(OUTSIDE_SCENE, pair.distance_km, limit)] if is_outside else []
             reasons += _time_reasons(pair, config)
             if not reasons and reader is not None:
-                found = _judged(pair, reader, config)
+                found = _judged(pair, reader, config, undecided)
                 if isinstance(found, Match):
                     matches.append(found)
                     continue
                 reasons = found
             rejections.append(Rejection(pair.point, pair, tuple(reasons)))
+        for text in undecided.warnings(reader.rules if reader is not None else ()):
+            log.warning("%s: %s", path.name, text)
     return matches, rejections
 
 
@@ -132,12 +139,19 @@ def _time_reasons(pair: Pair, config: MatchupConfig) -> list[Reason]:
     return reasons
 
 
-def _judged(pair: Pair, reader: WindowReader, config: MatchupConfig) -> Match | list[Reason]:
-    """Return a match if the window of a pair is good, else the reasons to reject the pair."""
+def _judged(
+    pair: Pair, reader: WindowReader, config: MatchupConfig, undecided: UndecidedPixels
+) -> Match | list[Reason]:
+    """Return a match if the window of a pair is good, else the reasons to reject the pair.
+
+    The pixels of the window on which masks are undecided are added to ``undecided``.
+    """
     window = reader.read(pair.line, pair.pixel, config.window)
     if window is None:
         lines, pixels = reader.scene.sizes["y"], reader.scene.sizes["x"]
         to_edges = (pair.line, pair.pixel, lines - 1 - pair.line, pixels - 1 - pair.pixel)
         return [Reason(BEYOND_EDGE, min(to_edges), config.window // 2)]
+    unknown = {n: int((window.has_data & mask).sum()) for n, mask in window.undecided.items()}
+    undecided.add(int(window.has_data.sum()), unknown)
     judgement = judge(window, reader.bands, config)
     return list(judgement.reasons) or Match(pair, judgement)

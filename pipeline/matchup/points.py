@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from pipeline.config.matchup import PointsConfig
 from pipeline.errors import ConfigError
+from pipeline.facts.quantities import quantities
 from pipeline.matchup.point_files import point_files
 from pipeline.matchup.point_times import (
     read_times,
@@ -51,8 +52,9 @@ class Points:
     @property
     def placed(self) -> npt.NDArray[np.bool_]:
         """True for points with a valid position."""
-        on_globe = (np.abs(self.latitude) <= 90) & (self.longitude >= -180)
-        return np.asarray(on_globe & (self.longitude <= 360))
+        known = quantities()
+        in_latitude = known["latitude"].is_possible(self.latitude)
+        return np.asarray(in_latitude & known["longitude"].is_possible(self.longitude))
 
     @property
     def timed(self) -> npt.NDArray[np.bool_]:

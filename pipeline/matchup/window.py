@@ -30,6 +30,10 @@ class PixelWindow:
     """Values of bands and plain variables; NaN where missing."""
     excluded: Mapping[str, Bool]
     """For each mask rule, by its name: True where the rule excludes the pixel."""
+    undecided: Mapping[str, Bool]
+    """True where a rule excludes the pixel because it cannot be decided; only for such rules."""
+    has_data: Bool
+    """True for pixels with a value in every required band, masked or not."""
     counted: Bool
     """False for pixels that are not counted, such as land."""
     valid: Bool
@@ -93,13 +97,16 @@ class WindowReader:
         read = [*layers, *masked, *map(Band, self.zeniths)]
         block = select_layers(self.scene, read, with_states=masked).isel(y=lines, x=pixels).load()
         values = {band.name: band.values(block).astype(np.float64) for band in layers}
-        excluded = {rule.name: rule.excluded(block) for rule in self.rules}
-        uncounted = [flag.excluded(block) for flag in self.uncounted]
+        verdicts = {rule.name: rule.judge(block) for rule in self.rules}
+        excluded = {name: verdict.excluded for name, verdict in verdicts.items()}
+        uncounted = [flag.judge(block).excluded for flag in self.uncounted]
         nothing = np.zeros((size, size), dtype=bool)
         missing = [~np.isfinite(values[band.name]) for band in self.required]
         return PixelWindow(
             values=values,
             excluded=excluded,
+            undecided={n: v.undecided for n, v in verdicts.items() if v.undecided is not None},
+            has_data=~np.logical_or.reduce([nothing, *missing]),
             counted=~np.logical_or.reduce([nothing, *uncounted]),
             valid=~np.logical_or.reduce([nothing, *excluded.values(), *uncounted, *missing]),
             middle={name: float(block[name].values[half, half]) for name in self.zeniths},

@@ -11,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from pipeline.run.block import COMPUTED, INPUTS_OUTSIDE
+from pipeline.masks.undecided import UndecidedPixels
+from pipeline.run.block import COMPUTED, INPUTS_OUTSIDE, UNDECIDED, WITH_DATA
 from pipeline.run.plan import Plan
 from pipeline.run.step import RetrievalStep
+from pipeline.scene.quality import QUALITY_FLAGS
 from pipeline.writers.tally import Tally
 
 
@@ -35,23 +37,28 @@ class Stopwatch:
 
 @dataclass
 class InputTally:
-    """Counts how often the inputs of each network were outside their training range."""
+    """Counts inputs outside the training range of their network, and undecided mask rules."""
 
     computed: dict[str, int] = field(default_factory=dict)
     """Number of computed pixels, for each network by name."""
     outside: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
     """For each network and input, the number of computed pixels with this input out of range."""
+    undecided: UndecidedPixels = field(default_factory=UndecidedPixels)
+    """Pixels on which mask rules could not be decided."""
 
     def add(self, products: xr.Dataset, plan: Plan) -> None:
         """Add the counts that ``process_block`` stored with a block."""
         for step in plan.steps:
             counts = products[step.flags_name].attrs
             self._add(step.name, counts[COMPUTED], counts[INPUTS_OUTSIDE])
+        judged = products[QUALITY_FLAGS].attrs
+        self.undecided.add(judged[WITH_DATA], judged[UNDECIDED])
 
     def merge(self, other: "InputTally") -> None:
         """Add the counts of another tally."""
         for name, outside in other.outside.items():
             self._add(name, other.computed[name], outside)
+        self.undecided.add(other.undecided.with_data, other.undecided.by_rule)
 
     def _add(self, name: str, computed: int, outside: npt.NDArray[np.int64]) -> None:
         self.computed[name] = self.computed.get(name, 0) + computed

@@ -6,6 +6,7 @@ which may be 1-D (a map) or 2-D (a swath); dimensions of size one are dropped.
 """
 
 import json
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,20 +39,21 @@ from pipeline.readers.mapping import (
 )
 from pipeline.readers.netcdf_bands import bands_of
 from pipeline.readers.netcdf_layout import FileVariables, listed, without_single
+from pipeline.readers.netcdf_map import map_reference
 from pipeline.readers.opening import assembled, chunked, open_undecoded, opening
 from pipeline.readers.recognition import fitting_presets
 from pipeline.readers.stored import Stored
 from pipeline.readers.tie_points import TiePoints
 from pipeline.readers.time_coverage import with_time_variable
+from pipeline.readers.valid_pixels import ValidPixels
 from pipeline.scene.lazy import Generated, LazyArray
 from pipeline.scene.scene import (
     GEOLOCATION,
     SOURCE_FLAGS,
-    SPATIAL_REF,
-    geographic_reference,
-    is_projected,
 )
 from pipeline.tables.units import factor_between
+
+log = logging.getLogger(__name__)
 
 
 class CfNetcdf:
@@ -83,15 +85,15 @@ class CfNetcdf:
                 opened.append(open_undecoded(path, group, engine))
             file = FileVariables.of(dict(zip(groups, opened, strict=True)), mapping)
             self._check_wavelengths(file)
-            unread: LeftOut = {}
+            valid, unread = self._valid_pixels(file), LeftOut()
             layers = {
-                **bands_of(file, mapping),
-                **_plain_variables(file, mapping, unread),
+                **bands_of(file, mapping, valid),
+                **_plain_variables(file, mapping, valid, unread),
                 **_geolocation(file),
                 **_flags(file, mapping.flags),
             }
             attributes = with_time_variable(_attributes(opened[0].attrs, mapping), file.all)
-            return assembled(layers, attributes, opened, _reference(file), unread)
+            return assembled(layers, attributes, opened, map_reference(file), unread)
 
     def _check_wavelengths(self, file: FileVariables) -> None:
         """Refuse wavelengths configured for variables that the file does not have."""
@@ -101,6 +103,15 @@ class CfNetcdf:
                 f"wavelengths are stated for {', '.join(unknown)}, but the variables are "
                 f"{listed(file.on_scene)}. Correct reader.options.wavelengths."
             )
+
+    def _valid_pixels(self, file: FileVariables) -> ValidPixels:
+        def interpolated(name: str) -> LazyArray | None:
+            ties = file.all.get(name)
+            is_on_ties = ties is not None and "subsampling_x" in ties.attrs
+            return _from_tie_points(name, ties, file) if ties is not None and is_on_ties else None
+
+        ignored = self._options.valid_pixel_expression == "ignore"
+        return ValidPixels(file, ignored, interpolated)
 
     def _preset_of(self, path: Path) -> str:
         if self._options.preset:
@@ -116,7 +127,7 @@ class CfNetcdf:
 
 
 def _plain_variables(
-    file: FileVariables, mapping: FileMapping, unread: LeftOut
+    file: FileVariables, mapping: FileMapping, valid: ValidPixels, unread: LeftOut
 ) -> dict[str, xr.DataArray]:
     """Return all 2-D variables, mapped or not; variables on tie points are interpolated."""
     for scene_name, name in mapping.plain.items():
@@ -128,12 +139,13 @@ def _plain_variables(
         scene_name = scene_names.get(name, name)
         is_wanted = name in scene_names or _has_known_units(scene_name, variable)
         if is_wanted and scene_name.isidentifier() and _is_plain(name, variable, mapping):
-            with leaving_out(scene_name, unread):
-                plain[scene_name] = plane(scene_name, decode(variable).values, variable.attrs)
+            with leaving_out(scene_name, unread, unless=name in scene_names):
+                values = valid.layer(name, decode(variable)).values
+                plain[scene_name] = plane(scene_name, values, variable.attrs)
     for scene_name, name in mapping.plain.items():
         ties = file.all.get(name)
         if scene_name not in plain and ties is not None and "subsampling_x" in ties.attrs:
-            values = _from_tie_points(ties, file, wraps=scene_name == "relative_azimuth")
+            values = _from_tie_points(scene_name, ties, file)
             plain[scene_name] = plane(scene_name, values, ties.attrs)
     return plain
 
@@ -170,14 +182,14 @@ def _check_plain_units(scene_name: str, name: str, variable: xr.Variable) -> Non
     )
 
 
-def _from_tie_points(ties: xr.Variable, file: FileVariables, *, wraps: bool) -> LazyArray:
+def _from_tie_points(name: str, ties: xr.Variable, file: FileVariables) -> LazyArray:
     """Interpolate a tie-point grid of SNAP, which has a point every ``subsampling`` pixels."""
     interval, offset = (
         (float(ties.attrs[f"{what}_y"]), float(ties.attrs[f"{what}_x"]))
         for what in ("subsampling", "offset")
     )
     points = TiePoints.regular(ties.shape, interval, file.shape, offset)
-    return points.everywhere(decode(chunked(ties)).values, wraps=wraps)
+    return points.everywhere(name, decode(chunked(ties)).values)
 
 
 def _geolocation(file: FileVariables) -> dict[str, xr.DataArray]:
@@ -204,30 +216,6 @@ def _along(stored: Stored, axis: int, shape: tuple[int, int]) -> LazyArray:
         return np.array(np.broadcast_to(part, counts))
 
     return Generated(everywhere, shape, np.dtype(np.float32))
-
-
-def _reference(file: FileVariables) -> dict[str, xr.DataArray]:
-    """Return a map's coordinates and their reference system; empty if the file is not a map."""
-    latitude, longitude = without_single(file.latitude), without_single(file.longitude)
-    if latitude.ndim == 1:
-        return geographic_reference(
-            np.asarray(latitude.values, np.float64), np.asarray(longitude.values, np.float64)
-        )
-    names = {
-        str(v.attrs["grid_mapping"]) for v in file.on_scene.values() if "grid_mapping" in v.attrs
-    }
-    if len(names) != 1 or not names <= set(file.all):
-        return {}
-    grid = file.all[names.pop()]
-    axes = [
-        xr.DataArray(np.asarray(v.values, np.float64), dims=(dim,), attrs=v.attrs)
-        for dim, size in (("y", file.shape[0]), ("x", file.shape[1]))
-        for v in file.all.values()
-        if v.shape == (size,) and is_projected(v.attrs, dim)
-    ]
-    if len(axes) != 2:
-        return {}
-    return {"y": axes[0], "x": axes[1], SPATIAL_REF: xr.DataArray(np.int32(0), attrs=grid.attrs)}
 
 
 def _flags(file: FileVariables, flags: FlagVariable | None) -> dict[str, xr.DataArray]:

@@ -24,7 +24,8 @@ from pipeline.readers.chunk_cache import ChunkCache
 from pipeline.readers.container import is_tiff
 from pipeline.readers.damage import check_size
 from pipeline.readers.decoding import Decoder
-from pipeline.readers.layers import about, decoded, plane, spectrum
+from pipeline.readers.geotiff_mask import GeoTiffMask
+from pipeline.readers.layers import WhereValid, about, decoded, plane, spectrum
 from pipeline.readers.mapping import Spectral, conversion
 from pipeline.readers.opening import assembled, opening
 from pipeline.readers.stored import UNCHUNKED, InOnePiece, Stored
@@ -88,6 +89,9 @@ class GeoTiff:
                 decoded(band, self._decoder(facts, number, opened.dtype))
                 for number, band in enumerate(_stored(facts, opened))
             ]
+            if facts.has_mask:
+                mask = GeoTiffMask.of(path, facts.shape, files, _ONLY_THE_FILE)
+                layers = [WhereValid.of(layer, mask) for layer in layers]
             stored_as = self._options.stored_as
             converted = {} if stored_as is None else {"converted_from": stored_as}
             bands = spectrum(self._options.quantity, self._wavelengths(facts), layers, **converted)
@@ -169,6 +173,8 @@ class _RasterFacts:
     scales: tuple[float, ...]
     offsets: tuple[float, ...]
     nodata: float | None
+    has_mask: bool
+    """Whether the file has a mask of its valid pixels."""
     wavelengths: tuple[float, ...]
     """Wavelength (nm) of each band, from its ``wavelength`` tag or description; NaN if unknown."""
 
@@ -193,6 +199,7 @@ class _RasterFacts:
                 scales=tuple(file.scales),
                 offsets=tuple(file.offsets),
                 nodata=file.nodata,
+                has_mask=file.mask_flag_enums[0] == [rasterio.enums.MaskFlags.per_dataset],
                 wavelengths=tuple(_wavelength(text) for text in texts),
             )
 

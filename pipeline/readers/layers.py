@@ -15,8 +15,18 @@ from pipeline.readers.damage import rewritten
 from pipeline.readers.decoding import Decoder
 from pipeline.readers.flag_bits import FLAGS_AS_NUMBERS, description_of_bits
 from pipeline.readers.stored import Stored
-from pipeline.scene.lazy import Computed, Generated, LazyArray, StackedBands, lazy, region_shape
+from pipeline.scene.lazy import (
+    Computed,
+    Generated,
+    LazyArray,
+    Region,
+    StackedBands,
+    StoredChunks,
+    lazy,
+    region_shape,
+)
 from pipeline.scene.scene import state_name, wavelength_dim
+from pipeline.scene.source_flags import FILLS
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,40 @@ class DecodedLayer:
     """Physical values, float32; NaN where missing."""
     states: LazyArray
     """``STATE_*`` bits of the values, uint8."""
+
+
+@dataclass(frozen=True, eq=False)
+class WhereValid:
+    """An array (..., y, x) with NaN on the pixels that are not valid."""
+
+    values: LazyArray
+    valid: LazyArray
+    """True for valid pixels, with shape (y, x)."""
+
+    @classmethod
+    def of(cls, layer: DecodedLayer, valid: LazyArray) -> DecodedLayer:
+        """Return a layer whose values are missing on the pixels that are not valid."""
+        return DecodedLayer(cls(layer.values, valid), layer.states)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the values."""
+        return self.values.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+        return self.values.dtype
+
+    def read(self, region: Region) -> npt.NDArray[Any]:
+        """Read the values of a region, and drop those that are not valid."""
+        values, valid = self.values.read(region), self.valid.read(region[-2:])
+        return values if valid.all() else np.where(valid, values, self.dtype.type(np.nan))
+
+    def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:
+        """Yield the storage chunks of the values and of the variables in the expression."""
+        yield from self.values.storage(bands)
+        yield from self.valid.storage((0,))
 
 
 def decoded(stored: LazyArray, decoder: Decoder) -> DecodedLayer:
@@ -127,16 +171,32 @@ def cube(
 def plane(name: str, values: LazyArray, attributes: Mapping[str, Any]) -> xr.DataArray:
     """Return a 2-D variable of the scene; a known quantity gets its usual attributes.
 
-    Longitudes up to 360 are converted to [-180, 180].
+    Values that a quantity cannot have (latitude -999.3) are missing, and longitudes up to 360 are
+    converted to [-180, 180].
     """
     known = quantities().get(name)
+    values = possible(name, values)
     if name == "longitude":
         values = Computed(_to_180, (values,), np.dtype(np.float32))
     described = known.attributes() if known else descriptive(attributes)
     return lazy(values, ("y", "x"), described)
 
 
+def possible(name: str, values: LazyArray) -> LazyArray:
+    """Return the values of a variable of the scene; a value that it cannot have becomes NaN.
+
+    Values at tie points must go through here before they are interpolated: between a fill value
+    and a good value, there are numbers that look good.
+    """
+    known = quantities().get(name)
+    if known is None or known.possible is None:
+        return values
+    return Computed(known.possible_only, (values,), np.dtype(np.float32))
+
+
 def _to_180(longitude: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    if longitude.size and longitude.min() >= -180 and longitude.max() <= 180:
+        return longitude
     return np.where((longitude > 180) & (longitude <= 360), longitude - np.float32(360), longitude)
 
 
@@ -150,7 +210,7 @@ def source_flags(flags: Stored, name: str, **described: Any) -> xr.DataArray:
     """Return the file's own flags (y, x) with their masks, meanings and name in the file."""
     if flags.dtype.kind not in "iu":
         raise rewritten(f"{name} is {flags.dtype}, expected integers", FLAGS_AS_NUMBERS)
-    kept = ("flag_masks", "flag_meanings", "_Unsigned")
+    kept = ("flag_masks", "flag_meanings", "_Unsigned", *FILLS)
     attributes = {key: flags.attrs[key] for key in kept if key in flags.attrs}
     attributes |= descriptive({"long_name": flags.attrs.get("long_name")}) | described
     # ``check_scene`` refuses flags without a description.

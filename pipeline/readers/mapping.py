@@ -153,6 +153,8 @@ class NetcdfOptions(ReaderOptions):
     wavelengths: dict[str, Wavelengths] = Field(default_factory=dict)
     """Wavelength (nm) by variable name, or a list of them, one for each band, for a 3-D variable;
     overrides the file and the preset."""
+    valid_pixel_expression: Literal["honour", "ignore"] = "honour"
+    """Whether values are missing where the file's ``valid_pixel_expression`` is not true."""
 
     @field_validator("preset")
     @classmethod

@@ -17,10 +17,13 @@ from pipeline.readers.layers import DecodedLayer, cube, decoded, decoder_of, spe
 from pipeline.readers.mapping import FileMapping, SpectralVariables, conversion
 from pipeline.readers.netcdf_layout import FileVariables, listed
 from pipeline.readers.stored import Stored
+from pipeline.readers.valid_pixels import ValidPixels
 from pipeline.tables.units import factor_between
 
 
-def bands_of(file: FileVariables, mapping: FileMapping) -> dict[str, xr.DataArray]:
+def bands_of(
+    file: FileVariables, mapping: FileMapping, valid: ValidPixels
+) -> dict[str, xr.DataArray]:
     """Return the spectral quantities and states; refuse unknown units and wavelengths."""
     bands: dict[str, xr.DataArray] = {}
     for entry in mapping.spectral:
@@ -33,7 +36,7 @@ def bands_of(file: FileVariables, mapping: FileMapping) -> dict[str, xr.DataArra
             continue
         if entry.quantity in bands:
             raise ConfigError(f"reader.options.mapping gives {entry.quantity} twice. Remove one.")
-        bands |= _quantity(file, mapping, entry, found)
+        bands |= _quantity(file, mapping, entry, found, valid)
     if not bands:
         wanted = " or ".join(entry.variables for entry in mapping.spectral)
         raise SceneError(
@@ -49,9 +52,12 @@ def _quantity(
     mapping: FileMapping,
     entry: SpectralVariables,
     found: Mapping[str, re.Match[str]],
+    valid: ValidPixels,
 ) -> dict[str, xr.DataArray]:
     converted = {} if entry.stored_as is None else {"converted_from": entry.stored_as}
-    layers = {name: _layer(name, file.on_scene[name], mapping, entry) for name in found}
+    layers = {
+        name: valid.layer(name, _layer(name, file.on_scene[name], mapping, entry)) for name in found
+    }
     cubes = [name for name in found if file.on_scene[name].ndim == 3]
     if not cubes:
         centres = [_wavelength(name, found[name], file.on_scene[name], entry) for name in found]

@@ -57,7 +57,6 @@ PLAIN_NAMES = {
     "senz": "sensor_zenith",
     "relaz": "relative_azimuth",
 }
-WRAPPING = ("longitude", "sola", "sena", "relaz")
 
 # l2gen's option brdf_opt: 0 is no correction; bit 4 is the f/Q correction of Morel et al. (2002).
 FQ_CORRECTION = 4
@@ -207,7 +206,7 @@ def _navigation(
             values = decode(variable).values
             if across is not None and variable.shape[1] != across:
                 points = _control_points(path, variable.shape, across)
-                values = points.everywhere(values, wraps=name in WRAPPING)
+                values = points.everywhere(scene_name, values)
             plain[scene_name] = plane(scene_name, values, variable.attrs)
     return plain
 

@@ -33,7 +33,7 @@ from pipeline.readers.layers import (
 from pipeline.readers.mapping import conversion
 from pipeline.readers.opening import assembled, chunked, open_undecoded, opening
 from pipeline.readers.stored import Stored
-from pipeline.readers.tie_points import WRAPPING, TiePoints, geometry_planes
+from pipeline.readers.tie_points import TiePoints, geometry_planes
 from pipeline.scene.lazy import LazyArray
 from pipeline.scene.scene import GEOLOCATION, SOURCE_FLAGS
 
@@ -176,7 +176,7 @@ def _on_tie_points(
         for name, ours in names.items():
             if name in file and (ours != "relative_humidity" or _is_in_percent(file[name])):
                 with leaving_out(ours, unread):
-                    found[ours] = _everywhere(file, name, shape, wraps=ours in WRAPPING)
+                    found[ours] = _everywhere(ours, file[name], file.attrs, shape)
     return geometry_planes(found)
 
 
@@ -184,15 +184,17 @@ def _is_in_percent(variable: xr.DataArray) -> bool:
     return str(variable.attrs.get("units", "")).strip() in {"%", "percent"}
 
 
-def _everywhere(file: xr.Dataset, name: str, shape: tuple[int, int], *, wraps: bool) -> LazyArray:
+def _everywhere(
+    name: str, variable: xr.DataArray, of_file: Mapping[Any, Any], shape: tuple[int, int]
+) -> LazyArray:
     """Interpolate a variable to every pixel; the file states the intervals of its tie points."""
-    ties = chunked(file[name].variable)
+    ties = chunked(variable.variable)
     interval = (
-        float(file.attrs.get("al_subsampling_factor", 1)),
-        float(file.attrs.get("ac_subsampling_factor", 64)),
+        float(of_file.get("al_subsampling_factor", 1)),
+        float(of_file.get("ac_subsampling_factor", 64)),
     )
     points = TiePoints.regular(ties.shape, interval, shape)
-    return points.everywhere(decode(ties).values, wraps=wraps)
+    return points.everywhere(name, decode(ties).values)
 
 
 def _flags(folder: _Folder) -> dict[str, xr.DataArray]:

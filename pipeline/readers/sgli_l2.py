@@ -37,7 +37,7 @@ from pipeline.readers.layers import (
 )
 from pipeline.readers.opening import assembled, chunked, open_undecoded, opening
 from pipeline.readers.stored import Stored
-from pipeline.readers.tie_points import WRAPPING, TiePoints, geometry_planes
+from pipeline.readers.tie_points import TiePoints, geometry_planes
 from pipeline.scene.lazy import LazyArray
 from pipeline.scene.scene import SOURCE_FLAGS
 
@@ -249,11 +249,11 @@ def _geometry(
     for name, ours in GEOMETRY.items():
         if name in geometry:
             with leaving_out(ours, unread, unless=name in REQUIRED_GEOMETRY):
-                found[ours] = _everywhere(geometry[name], shape, wraps=ours in WRAPPING)
+                found[ours] = _everywhere(ours, geometry[name], shape)
     return geometry_planes(found)
 
 
-def _everywhere(ties: xr.DataArray, shape: tuple[int, int], *, wraps: bool) -> LazyArray:
+def _everywhere(name: str, ties: xr.DataArray, shape: tuple[int, int]) -> LazyArray:
     interval = _one(ties.attrs, "Resampling_interval")
     if interval is None:
         raise left_out(f"Geometry_data/{ties.name} has no Resampling_interval")
@@ -268,7 +268,7 @@ def _everywhere(ties: xr.DataArray, shape: tuple[int, int], *, wraps: bool) -> L
             f"Geometry_data/{ties.name} has {ties.shape[0]} x {ties.shape[1]} tie points, too many "
             f"for {shape[0]} lines x {shape[1]} pixels at its Resampling_interval of {interval:g}"
         )
-    return points.everywhere(values, wraps=wraps)
+    return points.everywhere(name, values)
 
 
 def _tie_decoder(ties: xr.DataArray) -> Decoder:

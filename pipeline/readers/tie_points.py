@@ -10,11 +10,12 @@ import numpy.typing as npt
 import xarray as xr
 
 from pipeline.readers.damage import check_size, rewritten
-from pipeline.readers.layers import plane
+from pipeline.readers.layers import plane, possible
 from pipeline.scene.lazy import Computed, Generated, LazyArray
 
 # Scene names of variables in degrees that wrap at 360.
-WRAPPING = ("longitude", "sensor_azimuth", "solar_azimuth", "relative_azimuth")
+AZIMUTHS = ("sensor_azimuth", "solar_azimuth", "relative_azimuth", "sena", "sola")
+WRAPPING = ("longitude", *AZIMUTHS)
 
 Float64 = npt.NDArray[np.float64]
 
@@ -60,14 +61,16 @@ class TiePoints:
                 raise rewritten(f"tie points at {what} {_listed(ties)} do not cover {size} {what}")
         return self
 
-    def everywhere(self, ties: LazyArray, *, wraps: bool = False) -> LazyArray:
+    def everywhere(self, name: str, ties: LazyArray) -> LazyArray:
         """Interpolate values at the tie points to every pixel, float32.
 
         Args:
+            name: name of the variable in the scene. Values that it cannot have are missing, and
+                degrees that wrap at 360 (``WRAPPING``) become numbers in [-180, 180).
             ties: values with shape (lines, pixels), all read as soon as a pixel is needed.
-            wraps: whether the values are degrees that wrap at 360; the result is then in
-                [-180, 180).
         """
+        wraps = name in WRAPPING
+        ties = possible("relative_azimuth" if name in AZIMUTHS else name, ties)
         if tuple(ties.shape) != (self.lines.size, self.pixels.size):
             raise rewritten(
                 f"values at tie points have shape {ties.shape}, expected {self.lines.size} lines x "

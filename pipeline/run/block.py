@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pipeline.run.plan import Plan
 
 COMPUTED, INPUTS_OUTSIDE = "computed", "inputs_outside"
+WITH_DATA, UNDECIDED = "with_data", "undecided"
 
 Float32 = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.intp]
@@ -45,13 +46,15 @@ def process_block(block: xr.Dataset, plan: "Plan") -> xr.Dataset:
         Variables on (y, x): ``quality_flags``, and the values, uncertainties (if any) and flags of
         each step. Values are float32 (NaN where nothing was computed) or a class map. The
         attributes of a step's flags hold the number of computed pixels (``COMPUTED``) and, for each
-        input, the number of these pixels with this input out of range (``INPUTS_OUTSIDE``).
+        input, the number of these pixels with this input out of range (``INPUTS_OUTSIDE``). The
+        attributes of ``quality_flags`` hold the number of pixels with all inputs (``WITH_DATA``)
+        and, for each mask rule, on how many of them it cannot be decided (``UNDECIDED``).
     """
-    quality = pixel_quality(block, plan)
+    quality, judged = pixel_quality(block, plan)
     unmasked = np.flatnonzero(quality < (1 << FIRST_MASK_BIT))
     rows = _gather(block, plan, unmasked)
     products: dict[str, npt.NDArray[Any]] = {QUALITY_FLAGS: quality}
-    counts: dict[str, dict[str, Any]] = {}
+    counts: dict[str, dict[str, Any]] = {QUALITY_FLAGS: judged}
     results: dict[str, Retrieved] = {}
     for step in plan.steps:
         results[step.name] = result = retrieve(step, rows, plan.steps)
@@ -69,8 +72,8 @@ def process_block(block: xr.Dataset, plan: "Plan") -> xr.Dataset:
     )
 
 
-def pixel_quality(block: xr.Dataset, plan: "Plan") -> npt.NDArray[np.uint32]:
-    """Return ``quality_flags`` of every pixel, with shape (y, x)."""
+def pixel_quality(block: xr.Dataset, plan: "Plan") -> tuple[npt.NDArray[np.uint32], dict[str, Any]]:
+    """Return ``quality_flags`` of every pixel, with shape (y, x), and counts of the mask rules."""
     shape = (block.sizes["y"], block.sizes["x"])
     missing = np.zeros(shape, dtype=bool)
     states = np.zeros(shape, dtype=np.uint8)
@@ -85,10 +88,15 @@ def pixel_quality(block: xr.Dataset, plan: "Plan") -> npt.NDArray[np.uint32]:
     if states.any():
         quality[(states & STATE_OUTSIDE_VALID_RANGE) != 0] |= np.uint32(OUTSIDE_VALID_RANGE)
         quality[(states & STATE_SATURATED) != 0] |= np.uint32(SATURATED)
+    has_data = (quality & np.uint32(NO_DATA | OUTSIDE_VALID_RANGE)) == 0
     quality[_geolocation_invalid(block)] |= np.uint32(GEOLOCATION_INVALID)
+    undecided = {}
     for number, rule in enumerate(plan.rules):
-        quality[rule.excluded(block)] |= np.uint32(1 << (FIRST_MASK_BIT + number))
-    return quality
+        verdict = rule.judge(block)
+        quality[verdict.excluded] |= np.uint32(1 << (FIRST_MASK_BIT + number))
+        if verdict.undecided is not None:
+            undecided[rule.name] = int(np.count_nonzero(verdict.undecided & has_data))
+    return quality, {WITH_DATA: int(np.count_nonzero(has_data)), UNDECIDED: undecided}
 
 
 def _geolocation_invalid(block: xr.Dataset) -> npt.NDArray[np.bool_]:

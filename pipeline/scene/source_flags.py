@@ -11,6 +11,8 @@ import xarray as xr
 from pipeline.errors import SceneError
 from pipeline.scene.scene import SOURCE_FLAGS
 
+# Attributes (CF) that state the numbers stored for missing flags.
+FILLS = ("_FillValue", "missing_value")
 # Names of bits without a meaning; OBPG uses SPARE for each of them.
 UNNAMED = frozenset({"SPARE", "UNUSED", "spare", "unused"})
 
@@ -21,6 +23,8 @@ class SourceFlags:
 
     masks: Mapping[str, int]
     """Flag name -> bits, as an unsigned number even if the stored type is signed."""
+    missing: tuple[int, ...] = ()
+    """Stored numbers, as unsigned numbers, that say that the flags of a pixel are unknown."""
 
     @classmethod
     def of(cls, scene: xr.Dataset) -> "SourceFlags":
@@ -51,7 +55,7 @@ class SourceFlags:
         masks: dict[str, int] = {}
         for name, mask in zip(names, stored, strict=True):
             masks[name] = masks.get(name, 0) | (int(mask) & all_bits)
-        return cls(masks)
+        return cls(masks, _fills(attributes, dtype, masks.values()))
 
     def mask(self, name: str) -> int:
         """Return the bits of a flag; the error for an unknown flag lists all flags."""
@@ -73,3 +77,31 @@ class SourceFlags:
     def named(self) -> dict[str, int]:
         """Name -> bits, without the placeholders for unused bits."""
         return {name: mask for name, mask in self.masks.items() if name not in UNNAMED}
+
+
+def _fills(
+    attributes: Mapping[str, Any], dtype: np.dtype[Any], masks: Iterable[int]
+) -> tuple[int, ...]:
+    """Return the fill values of flags as unsigned numbers.
+
+    A fill value of 0 is no flag at all, as in POLYMER's bitmask, where 0 is a good pixel. A fill
+    value that is one of the masks is that flag.
+    """
+    bits = 8 * dtype.itemsize
+    found = [np.ravel(attributes[name]) for name in FILLS if name in attributes]
+    numbers = {_whole_number(each) for values in found for each in values.tolist()}
+    fills = {
+        n % (1 << bits) for n in numbers if n is not None and -(1 << bits) <= 2 * n < 2 << bits
+    }
+    return tuple(sorted(fills - {0, *masks}))
+
+
+def _whole_number(stated: Any) -> int | None:
+    """Return a fill value as a whole number; None if no stored flags can equal it."""
+    try:
+        number = float(stated)
+    except (TypeError, ValueError):
+        return None
+    if isinstance(stated, int):
+        return stated  # exact, also beyond 2^53
+    return int(number) if number.is_integer() else None

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import ConfigError
+from pipeline.tables.truth import Truth, compared, joined, negated
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 Function = Callable[..., Any]
@@ -37,7 +38,7 @@ _COMPARE: dict[type[ast.cmpop], Function] = {
     ast.NotEq: operator.ne,
 }
 _SIGN: dict[type[ast.unaryop], Function] = {ast.USub: operator.neg, ast.UAdd: operator.pos}
-_JOIN: dict[type[ast.boolop], Function] = {ast.And: np.logical_and, ast.Or: np.logical_or}
+_JOIN: dict[type[ast.boolop], np.ufunc] = {ast.And: np.logical_and, ast.Or: np.logical_or}
 _FUNCTIONS: dict[str, np.ufunc] = {
     **{name: getattr(np, name) for name in ("abs", "sqrt", "log10", "exp")},
     "min": np.minimum,
@@ -65,7 +66,11 @@ class Grammar:
     arithmetic: Mapping[type[ast.operator], Function]
     functions: Mapping[str, np.ufunc]
     of_columns: bool = False
-    """True for columns: text, ``in`` and ``& | ~`` are allowed, and conditions count as 0 or 1."""
+    """True for columns: text, ``in`` and ``& | ~`` are allowed, and conditions count as 0 or 1.
+
+    In such an expression, a comparison with NaN is false, except for ``!=``. In an expression over
+    pixels, it is undecided (:class:`Truth`).
+    """
 
 
 PIXELS = Grammar(
@@ -109,14 +114,14 @@ class Evaluation:
             case ast.BinOp(left=left, op=op, right=right) if type(op) in self.grammar.arithmetic:
                 return self._arithmetic(op, self.value(left), self.value(right))
             case ast.UnaryOp(op=ast.Not(), operand=inner):
-                return np.logical_not(_expect(CONDITION, self.value(inner)))
+                return negated(_expect(CONDITION, self.value(inner)))
             case ast.UnaryOp(op=ast.Invert(), operand=inner) if self.grammar.of_columns:
-                return np.logical_not(_expect(CONDITION, self.value(inner)))
+                return negated(_expect(CONDITION, self.value(inner)))
             case ast.UnaryOp(op=op, operand=inner) if type(op) in _SIGN:
                 return _apply(_SIGN[type(op)], _expect(NUMBERS, self.value(inner)))
             case ast.BoolOp(op=op, values=inners):
                 truths = [_expect(CONDITION, self.value(inner)) for inner in inners]
-                return functools.reduce(_JOIN[type(op)], truths)
+                return functools.reduce(functools.partial(joined, _JOIN[type(op)]), truths)
             case ast.Compare(left=left, ops=ops, comparators=comparators):
                 return self._chain(self.value(left), ops, comparators)
             case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
@@ -142,7 +147,7 @@ class Evaluation:
                 holds = found if isinstance(op, ast.In) else ~found
             else:
                 raise self._refusal(node)
-            result = np.logical_and(result, holds)
+            result = joined(np.logical_and, result, holds)
         return result
 
     def _compare(self, op: ast.cmpop, left: Any, right: Any) -> Any:
@@ -153,7 +158,8 @@ class Evaluation:
             # A text equals no number.
             shape = np.broadcast_shapes(np.shape(left), np.shape(right))
             return np.full(shape, isinstance(op, ast.NotEq))
-        return _COMPARE[type(op)](self._number(left), self._number(right))
+        holds = _COMPARE[type(op)](self._number(left), self._number(right))
+        return holds if self.grammar.of_columns else compared(holds, left, right)
 
     def _arithmetic(self, op: ast.operator, left: Any, right: Any) -> Any:
         function, kinds = self.grammar.arithmetic[type(op)], {kind_of(left), kind_of(right)}
@@ -179,6 +185,8 @@ class Evaluation:
 
 def kind_of(value: Any) -> str:
     """Return the kind of a value: :data:`NUMBERS`, :data:`TEXT` or :data:`CONDITION`."""
+    if isinstance(value, Truth):
+        return CONDITION
     return _KINDS.get(np.asarray(value).dtype.kind, NUMBERS)
 
 

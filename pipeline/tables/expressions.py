@@ -21,6 +21,7 @@ from pipeline.tables.evaluation import (
     kind_of,
 )
 from pipeline.tables.table import Column, listed
+from pipeline.tables.truth import Truth
 
 # Far more than a person writes; deeper nesting would exhaust the interpreter's stack.
 MOST_CHARACTERS = 10_000
@@ -70,16 +71,20 @@ class Expression:
         """Return the value of the expression, in the shape of the arrays (0-D if it has no names).
 
         Args:
-            arrays: an array for each name, all of one shape. A comparison with NaN is false, except
-                for ``!=``.
+            arrays: an array for each name, all of one shape. A comparison with NaN is false; over
+                columns, ``!=`` is true.
 
         Raises:
             ConfigError: a part of the expression is not allowed or has the wrong kind, or a
                 calculation such as 1 / 0 has no finite result.
         """
+        value = self._evaluated(arrays)
+        return value.certain if isinstance(value, Truth) else np.asarray(value)
+
+    def _evaluated(self, arrays: Arrays) -> Any:
         try:
             with np.errstate(all="ignore"):
-                return np.asarray(Evaluation(arrays, self.grammar).value(self.tree))
+                return Evaluation(arrays, self.grammar).value(self.tree)
         except (ConfigError, TypeError, ValueError, RecursionError) as error:
             texts = [name for name in self.names if kind_of(arrays.get(name, 0)) == TEXT]
             hint = f"; {listed(texts)} holds text" if texts else ""
@@ -91,12 +96,20 @@ class Expression:
         Raises:
             ConfigError: as for :meth:`value`, or the expression is not a condition.
         """
-        value = self.value(arrays)
+        return self.truth(arrays).certain
+
+    def truth(self, arrays: Arrays) -> Truth:
+        """Return where the expression is true, false or, for missing values, undecided.
+
+        Raises:
+            ConfigError: as for :meth:`condition`.
+        """
+        value = self._evaluated(arrays)
         if kind_of(value) != CONDITION:
             raise ConfigError(
                 f"{self.text!r} is not a condition. Write a comparison, such as chl > 0.01"
             )
-        return value
+        return Truth.of(value)
 
 
 def _without_quotes(text: str) -> tuple[str, dict[str, str]]:

@@ -3,7 +3,7 @@
 import re
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,9 @@ def _seen(
     """Together, for the bands that are nearest to what is wanted."""
     chosen = [_nearest(bands, nm, wanted.tolerance_nm) for nm in wanted.wavelengths]
     shape = chosen[0].values.shape
-    longitude = np.where((place[1] > 180) & (place[1] <= 360), place[1] - 360, place[1])
+    latitude = np.where(np.abs(place[0]) <= 90, place[0], np.nan)
+    longitude = np.where((place[1] >= -180) & (place[1] <= 360), place[1], np.nan)
+    longitude = np.where(longitude > 180, longitude - 360, longitude)
     shapes = {band.values.shape for band in chosen} | {place[0].shape, longitude.shape}
     if len(shapes) > 1 or len(shape) != 2:
         raise MeaninglessError(f"shapes {shapes}")
@@ -111,7 +113,7 @@ def _seen(
         tuple(band.values for band in chosen),
         tuple(band.outside for band in chosen),
         np.logical_or.reduce([band.saturated for band in chosen]),
-        place[0],
+        latitude,
         longitude,
         None if flags is None else flags.values,
         np.zeros(shape, bool) if masked is None else masked,
@@ -330,6 +332,7 @@ def _netcdf(path: Path, wanted: Wanted, library: str) -> Seen:
         if layout.units and variable.text("units").strip().lower() not in layout.units:
             raise MeaninglessError(f"units {variable.text('units')!r}")
         whole = decoded(variable, packing_of(variable, factor=layout.factor))
+        whole = _where_valid(file, variable, whole)
         bands |= _by_wavelength(file, variable, whole, layout)
     place = tuple(_without_single(_plain(file, name)) for name in layout.place)
     if place[0].ndim == place[1].ndim == 1:
@@ -338,6 +341,18 @@ def _netcdf(path: Path, wanted: Wanted, library: str) -> Seen:
     flags, masked = _netcdf_flags(file, layout, wanted)
     stored = [variable.values for variable in variables]
     return _seen(wanted, bands, (place[0], place[1]), flags, masked, stored)
+
+
+def _where_valid(file: Library, variable: Variable, whole: Decoded) -> Decoded:
+    """Drop the values on pixels that the file calls invalid; only SNAP's usual text is known."""
+    text = variable.text("valid_pixel_expression").strip()
+    if text in ("", "true", "1"):
+        return whole
+    of, _, flag = text.partition(".")
+    if not re.fullmatch(r"\w+\.\w+", text) or of not in file.names(""):
+        raise MeaninglessError(f"valid_pixel_expression {text!r}")
+    valid = raised(on_dims(file.variable(of), variable.dims), flag)
+    return replace(whole, values=np.where(valid, whole.values, np.nan))
 
 
 def _without_single(values: np.ndarray) -> np.ndarray:

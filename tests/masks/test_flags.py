@@ -68,7 +68,9 @@ def test_every_bit_of_every_type_is_found_by_name(dtype, attributes):
         assert 1 << number == flags.mask(name)
         expected = np.zeros(len(pixels), bool)
         expected[[number, -1]] = True
-        np.testing.assert_array_equal(FlagRule(name, flags.mask(name)).excluded(block)[0], expected)
+        np.testing.assert_array_equal(
+            FlagRule(name, flags.mask(name)).judge(block).excluded[0], expected
+        )
 
 
 def test_the_last_obpg_mask_is_bit_31():
@@ -104,7 +106,7 @@ def test_a_single_flag_has_a_scalar_mask():
     flags = table_of(np.int32(4), "WATER", np.int32)
     assert flags.mask("WATER") == 4
     block = block_of(np.array([0, 4, 5, 3], np.int32))
-    found = FlagRule("WATER", flags.mask("WATER")).excluded(block)
+    found = FlagRule("WATER", flags.mask("WATER")).judge(block).excluded
     assert found.tolist() == [[False, True, True, False]]
 
 
@@ -175,7 +177,7 @@ def test_keep_flags_excludes_where_none_is_set():
     (rule,) = make_rules(MaskRules(keep_flags=names), block, (), 3.0)
     assert rule.name == "unless_WATER_or_INLAND_WATER"
     expected = [[True, False, False, False, True, False, False]]
-    assert expected == rule.excluded(block).tolist()
+    assert expected == rule.judge(block).excluded.tolist()
 
 
 def test_flags_of_the_real_scene(modis_scene):
@@ -189,7 +191,7 @@ def test_flags_of_the_real_scene(modis_scene):
         assert expected == flags.masks
         loaded = scene[[SOURCE_FLAGS]].compute()
         for name in sorted(set(expected) - {"SPARE"}):
-            found = FlagRule(name, flags.mask(name)).excluded(loaded)
+            found = FlagRule(name, flags.mask(name)).judge(loaded).excluded
             np.testing.assert_array_equal(found, (stored & np.uint32(expected[name])) != 0)
 
 

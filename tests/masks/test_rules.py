@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import xarray as xr
 
 from pipeline.config import MaskRules
-from pipeline.masks import RULES, Request, make_rules
+from pipeline.masks import RULES, Request, Verdict, make_rules
 from pipeline.masks.values import VALUE_RULES
 from pipeline.scene.scene import Band
 
@@ -33,9 +32,9 @@ class OddValues:
         for name in request.scene:
             yield cls(f"odd_{name}", (Band(str(name)),))
 
-    def excluded(self, block: xr.Dataset) -> npt.NDArray[np.bool_]:
-        """Return True at odd values, with shape (y, x)."""
-        return np.asarray(self.needs[0].values(block) % 2 == 1)
+    def judge(self, block: xr.Dataset) -> Verdict:
+        """Exclude pixels with odd values."""
+        return Verdict(np.asarray(self.needs[0].values(block) % 2 == 1))
 
 
 def test_a_rule_from_outside_is_used_and_grows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +43,7 @@ def test_a_rule_from_outside_is_used_and_grows(monkeypatch: pytest.MonkeyPatch) 
     masks = MaskRules(expressions={"low_sun": "solar_zenith > 2"}, dilate={"odd_solar_zenith": 1})
     by_expression, grown = make_rules(masks, SCENE, (), 3.0)
     assert (by_expression.name, grown.name) == ("low_sun", "odd_solar_zenith")
-    excluded: Any = grown.rule.excluded(SCENE)  # type: ignore[attr-defined]
+    excluded: Any = grown.rule.judge(SCENE).excluded  # type: ignore[attr-defined]
     np.testing.assert_array_equal(excluded, LINES % 2 == 1)
     np.testing.assert_array_equal(grown.grown(SCENE).values, True)  # type: ignore[attr-defined]
 

@@ -23,6 +23,8 @@ EXCLUDED = {
     "saturated": [0, 0, 0, 0, 0, 0, 1],
     "outside_valid_range": [0, 0, 0, 0, 0, 1, 0],
 }
+# Where a number is missing, a rule that asks for a number is undecided, and excludes the pixel.
+UNDECIDED = {name: [0, 0, 0, 0, 1, 1, 0] for name in ("zero", "negative", "saturated")}
 BANDS = (Band("Rrs", 412.0), Band("Rrs", 443.0))
 
 
@@ -45,16 +47,28 @@ def test_excludes_where_any_band_is_so(name, position):
     """It does not matter which of the input bands it is."""
     bands, states = [FINE, FINE], [np.zeros_like(STATES), np.zeros_like(STATES)]
     bands[position], states[position] = VALUES, STATES
-    found = rule(name).excluded(block_of(*bands, states=states))
-    assert [EXCLUDED[name]] == found.astype(int).tolist()
-    assert np.dtype(bool) == found.dtype
+    verdict = rule(name).judge(block_of(*bands, states=states))
+    undecided = np.array([UNDECIDED.get(name, [0] * 7)])
+    np.testing.assert_array_equal(verdict.excluded, (EXCLUDED[name] | undecided).astype(bool))
+    assert np.dtype(bool) == verdict.excluded.dtype
+    if name in UNDECIDED:
+        np.testing.assert_array_equal(verdict.undecided, undecided.astype(bool))
+    else:
+        assert verdict.undecided is None
+
+
+def test_another_band_decides():
+    """A pixel with one missing and one negative band is negative."""
+    verdict = rule("negative").judge(block_of(VALUES, np.full(7, -0.001, np.float32)))
+    assert verdict.excluded.all()
+    assert verdict.undecided is None
 
 
 @pytest.mark.parametrize("name", EXCLUDED)
 def test_a_band_that_is_no_input_does_not_count(name):
     """What no network takes masks nothing."""
     block = block_of(VALUES, FINE, states=[STATES, np.zeros_like(STATES)])
-    assert not rule(name, BANDS[1:]).excluded(block).any()
+    assert not rule(name, BANDS[1:]).judge(block).excluded.any()
 
 
 @pytest.mark.parametrize("name", EXCLUDED)
@@ -62,13 +76,14 @@ def test_a_scene_without_states_has_nothing_outside(name):
     """States are optional (nothing is saturated either); values alone decide the rest."""
     is_state = name in ("outside_valid_range", "saturated")
     expected = np.zeros(7, int) if is_state else np.array(EXCLUDED[name])
-    found = rule(name).excluded(block_of(VALUES, FINE))
+    expected |= np.array(UNDECIDED.get(name, [0] * 7))
+    found = rule(name).judge(block_of(VALUES, FINE)).excluded
     np.testing.assert_array_equal(found[0], expected.astype(bool))
 
 
 def test_no_input_band_excludes_nothing():
     """The shape is still that of the block."""
-    found = rule("missing", ()).excluded(block_of(VALUES, FINE))
+    found = rule("missing", ()).judge(block_of(VALUES, FINE)).excluded
     assert found.shape == (1, 7)
     assert not found.any()
 

@@ -47,12 +47,14 @@ def write(
 
     ``values`` replaces whole bands by raw float32. ``collocated`` does what SNAP's collocation
     does: NaN becomes 0.0 and the fill value is gone, so that nothing is missing any more and Rrs
-    is 0. If the truth does not say where Valid_PE is set, it is where nothing is missing.
+    is 0. If the truth does not say where Valid_PE is set, it is where nothing is missing. Elsewhere
+    no value counts, because the file says that values are valid where Valid_PE is set.
     """
     path = folder / name
     bands = {index_of(nm): _stored(truth, nm, values or {}, collocated) for nm in truth.rrs}
     raised = {"Valid_PE": ~truth.missing} | truth.flags
     flags = packed_flags(raised, BITS, truth.shape, np.int32)
+    valid = unpacked_flags(flags, BITS)["Valid_PE"]
     fill = None if collocated else np.float32(np.nan)
     with netCDF4.Dataset(path, "w") as file:
         file.setncatts(_global_attributes(truth.shape))
@@ -77,11 +79,14 @@ def write(
             variable(file, axis, data, DIMS, described, fill=np.nan, chunk=chunk)
     return Written(
         path=path,
-        rrs={WAVELENGTH[index]: stored.astype(np.float64) for index, stored in bands.items()},
+        rrs={
+            WAVELENGTH[index]: np.where(valid, stored.astype(np.float64), np.nan)
+            for index, stored in bands.items()
+        },
         latitude=truth.latitude,
         longitude=truth.longitude,
         flags=unpacked_flags(flags, BITS),
-        missing=every([np.isnan(stored) for stored in bands.values()]),
+        missing=every([np.isnan(stored) | ~valid for stored in bands.values()]),
         outside=np.zeros(truth.shape, bool),
         saturated=np.zeros(truth.shape, bool),
         extra=ties,

@@ -1,0 +1,167 @@
+"""The pixels on which a variable is valid, as the file states it in ``valid_pixel_expression``.
+
+ESA SNAP writes this attribute for most variables of its processors. Elsewhere, C2RCC for example
+stores the reflectance 0. A value on a pixel that is not valid is missing.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.errors import ConfigError, SceneError
+from pipeline.readers.attributes import as_text
+from pipeline.readers.layers import DecodedLayer, WhereValid, decode
+from pipeline.readers.netcdf_layout import FileVariables, listed
+from pipeline.readers.snap_expression import SnapExpression
+from pipeline.readers.stored import Stored
+from pipeline.scene.lazy import LazyArray, Region, StoredChunks
+from pipeline.scene.source_flags import SourceFlags
+from pipeline.tables.expressions import Expression
+from pipeline.tables.truth import Truth
+
+ATTRIBUTE = "valid_pixel_expression"
+# SNAP stores the expression of its mask ``cloudy`` as an attribute of a variable ``cloudy_mask``.
+MASK_SUFFIX = "_mask"
+
+
+@dataclass(frozen=True, eq=False)
+class Operand:
+    """A variable in an expression, or one of its flags."""
+
+    stored: LazyArray
+    value: Callable[[npt.NDArray[Any]], Any]
+    """Returns the values that the expression uses, from the numbers of ``stored``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Valid:
+    """Where an expression is true, with shape (y, x); undecided pixels are not valid."""
+
+    expression: Expression
+    operands: Mapping[str, Operand]
+    shape: tuple[int, ...]
+    _last: threading.local = field(default_factory=threading.local)
+    """The last region and its result, for each thread: all bands of a block need the same one."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of True and False."""
+        return np.dtype(bool)
+
+    def read(self, region: Region) -> npt.NDArray[np.bool_]:
+        """Evaluate the expression in a region."""
+        found = getattr(self._last, "found", None)
+        if found is not None and found[0] == region:
+            return np.asarray(found[1])
+        arrays = {
+            name: each.value(each.stored.read(region)) for name, each in self.operands.items()
+        }
+        valid = self.expression.condition(arrays)
+        self._last.found = (region, valid)
+        return valid
+
+    def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:  # noqa: ARG002
+        """Yield the storage chunks of all variables in the expression."""
+        for each in self.operands.values():
+            yield from each.stored.storage((0,))
+
+
+@dataclass(frozen=True, eq=False)
+class ValidPixels:
+    """Finds the valid pixels of the variables of a file."""
+
+    file: FileVariables
+    ignored: bool
+    """Whether the configuration says that the expressions are to be ignored."""
+    interpolated: Callable[[str], LazyArray | None]
+    """Returns a variable on tie points at every pixel; None if it is not on tie points."""
+    _made: dict[str, Valid] = field(default_factory=dict)
+
+    def layer(self, name: str, layer: DecodedLayer) -> DecodedLayer:
+        """Return a decoded variable of the file with NaN on the pixels where it is not valid.
+
+        Raises:
+            SceneError: the expression of the variable cannot be evaluated.
+        """
+        text = as_text(self.file.on_scene[name].attrs.get(ATTRIBUTE, "")).strip()
+        if self.ignored or text in ("", "true", "1"):
+            return layer
+        try:
+            valid = self._made[text] if text in self._made else self._bound(name, text)
+        except (ConfigError, SceneError) as error:
+            raise SceneError(
+                f"{name} is valid where {text!r}, but this cannot be evaluated: "
+                f"{str(error).rstrip('.')}. Give a file that has all of it. If all pixels of the "
+                "file are good or your masks choose them, set reader: {format: cf_netcdf, options: "
+                "{valid_pixel_expression: ignore}}."
+            ) from error
+        self._made[text] = valid
+        return WhereValid.of(layer, valid)
+
+    def _bound(self, variable: str, text: str) -> Valid:
+        group = variable.rpartition("/")[0]
+        parsed = SnapExpression.parse(text, self._masks(group))
+        operands = {
+            name: self._operand(f"{group}/{operand}" if group else operand)
+            for name, operand in parsed.operands.items()
+        }
+        if not operands:
+            raise ConfigError("it uses no variable of the file")
+        nothing = (slice(0, 0), slice(0, 0))
+        valid = Valid(parsed.expression, operands, self.file.shape)
+        valid.read(nothing)  # finds what would fail in the first block
+        return valid
+
+    def _masks(self, group: str) -> dict[str, str]:
+        """Return the expressions of the file's masks, by the names of the masks."""
+        prefix = f"{group}/" if group else ""
+        return {
+            name.removeprefix(prefix).removesuffix(MASK_SUFFIX): as_text(v.attrs["expression"])
+            for name, v in self.file.all.items()
+            if name.startswith(prefix)
+            and name.endswith(MASK_SUFFIX)
+            and "expression" in v.attrs
+            and name.removesuffix(MASK_SUFFIX) not in self.file.all
+        }
+
+    def _operand(self, name: str) -> Operand:
+        """Return a variable (``conc_chl``), its stored numbers (``B1.raw``) or one of its flags."""
+        on_scene = self.file.on_scene
+        if name in on_scene:
+            return Operand(decode(on_scene[name]).values, np.asarray)
+        variable, _, flag = name.rpartition(".")
+        if variable in on_scene:
+            stored = on_scene[variable]
+            if flag == "raw":
+                return Operand(stored, lambda numbers: numbers.astype(np.float64))
+            return _flag(variable, stored, flag)
+        ties = self.interpolated(name)
+        if ties is not None:
+            return Operand(ties, np.asarray)
+        raise SceneError(
+            f"the file has no {(variable or name)!r} on its lines and pixels; it has "
+            f"{listed(on_scene)}"
+        )
+
+
+def _flag(name: str, stored: Stored, flag: str) -> Operand:
+    """Return one flag of a variable; it is undecided where the flags are missing."""
+    if not {"flag_masks", "flag_meanings"} <= set(stored.attrs) or stored.dtype.kind not in "iu":
+        raise SceneError(f"{name} has no flags (flag_masks and flag_meanings)")
+    flags = SourceFlags.from_attributes(stored.attrs, stored.dtype)
+    unsigned = np.dtype(f"u{stored.dtype.itemsize}")
+    mask, fills = unsigned.type(flags.mask(flag)), np.array(flags.missing, dtype=unsigned)
+
+    def is_set(numbers: npt.NDArray[Any]) -> Any:
+        bits = numbers.view(unsigned)
+        found = (bits & mask) != 0
+        if not fills.size:
+            return found
+        unknown = np.isin(bits, fills)
+        return Truth(found & ~unknown, found | unknown)
+
+    return Operand(stored, is_set)
