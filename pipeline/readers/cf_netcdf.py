@@ -35,6 +35,7 @@ from pipeline.readers.opening import assembled, chunked, open_undecoded, opening
 from pipeline.readers.recognition import fitting_presets
 from pipeline.readers.stored import Stored
 from pipeline.readers.tie_points import TiePoints
+from pipeline.readers.units import UnitOptions, in_words
 from pipeline.scene.lazy import Generated, LazyArray
 from pipeline.scene.scene import (
     GEOLOCATION,
@@ -74,24 +75,28 @@ class CfNetcdf:
             for group in groups:
                 opened.append(open_undecoded(path, group, engine))
             file = FileVariables.of(dict(zip(groups, opened, strict=True)), mapping)
-            self._check_wavelengths(file)
+            self._check_stated(file)
             layers = {
-                **bands_of(file, mapping),
-                **_plain_variables(file, mapping),
-                **_geolocation(file),
+                **bands_of(file, mapping, self._options.units),
+                **_plain_variables(file, mapping, self._options.units),
+                **_geolocation(file, mapping, self._options),
                 **_flags(file, mapping.flags),
             }
             attributes = _attributes(opened[0].attrs, mapping)
             return assembled(layers, attributes, opened, _reference(file))
 
-    def _check_wavelengths(self, file: FileVariables) -> None:
-        """Refuse wavelengths configured for variables that the file does not have."""
-        unknown = sorted(set(self._options.wavelengths) - set(file.on_scene))
-        if unknown:
-            raise SceneError(
-                f"wavelengths are stated for {', '.join(unknown)}, but the variables are "
-                f"{listed(file.on_scene)}. Correct reader.options.wavelengths."
-            )
+    def _check_stated(self, file: FileVariables) -> None:
+        """Refuse wavelengths and units configured for variables that the file does not have."""
+        for what, stated, there in (
+            ("wavelengths", set(self._options.wavelengths), file.on_scene),
+            ("units", set(self._options.units), file.all),
+        ):
+            unknown = sorted(stated - set(there))
+            if unknown:
+                raise SceneError(
+                    f"{what} are stated for {', '.join(unknown)}, but the variables are "
+                    f"{listed(there)}. Correct reader.options.{what}."
+                )
 
     def _preset_of(self, path: Path) -> str:
         if self._options.preset:
@@ -106,19 +111,24 @@ class CfNetcdf:
         )
 
 
-def _plain_variables(file: FileVariables, mapping: FileMapping) -> dict[str, xr.DataArray]:
+def _plain_variables(
+    file: FileVariables, mapping: FileMapping, units: Mapping[str, str]
+) -> dict[str, xr.DataArray]:
     """Return all 2-D variables, mapped or not; variables on tie points are interpolated."""
-    for scene_name, name in mapping.plain.items():
-        if name in file.all:
-            _check_plain_units(scene_name, name, file.all[name])
-    scene_names = {name: scene_name for scene_name, name in mapping.plain.items()}
+    for scene_name, mapped in mapping.plain_variables.items():
+        if mapped.variable in file.all:
+            in_file = file.all[mapped.variable].attrs.get("units")
+            stated = in_file if mapped.units is None else mapped.units
+            _check_plain_units(scene_name, mapped.variable, units.get(mapped.variable, stated))
+    scene_names = {its.variable: scene_name for scene_name, its in mapping.plain_variables.items()}
     plain = {}
     for name, variable in file.on_scene.items():
         scene_name = scene_names.get(name, name)
-        is_wanted = name in scene_names or _has_known_units(scene_name, variable)
+        stated = units.get(name, variable.attrs.get("units"))
+        is_wanted = name in scene_names or _has_known_units(scene_name, stated)
         if is_wanted and scene_name.isidentifier() and _is_plain(name, variable, mapping):
             plain[scene_name] = plane(scene_name, decode(variable).values, variable.attrs)
-    for scene_name, name in mapping.plain.items():
+    for name, scene_name in scene_names.items():
         ties = file.all.get(name)
         if scene_name not in plain and ties is not None and "subsampling_x" in ties.attrs:
             values = _from_tie_points(ties, file, wraps=scene_name == "relative_azimuth")
@@ -136,25 +146,27 @@ def _is_plain(name: str, variable: Stored, mapping: FileMapping) -> bool:
     return variable.ndim == 2 and not (is_band or is_flags or is_place)
 
 
-def _has_known_units(scene_name: str, variable: Stored) -> bool:
+def _has_known_units(scene_name: str, stated: Any) -> bool:
     """Whether an unmapped variable has the units that its name implies."""
     known = quantities().get(scene_name)
     if known is None:
         return True
-    stated = as_text(variable.attrs.get("units", ""))
+    text = "" if stated is None else as_text(stated)
     # The file's own products have the names of outputs; only angles and humidity are inputs.
-    return known.units in ("degree", "percent") and factor_between(stated, known.units) == 1.0
+    return known.units in ("degree", "percent") and factor_between(text, known.units) == 1.0
 
 
-def _check_plain_units(scene_name: str, name: str, variable: xr.Variable) -> None:
+def _check_plain_units(scene_name: str, name: str, stated: Any) -> None:
     """Refuse a variable whose units differ from the units of the quantity in the scene."""
     known = quantities().get(scene_name)
-    stated = as_text(variable.attrs.get("units", "")).strip().lower()
-    if known is None or not stated or factor_between(stated, known.units) == 1.0:
+    if known is None or stated is None or not as_text(stated).strip():
+        return
+    if factor_between(as_text(stated), known.units) == 1.0:
         return
     raise SceneError(
-        f"{name} has units {stated!r}, expected {known.units!r} for {scene_name}. Remove it from "
-        "reader.options.mapping.plain."
+        f"{name} has {in_words(stated)}, expected {known.units!r} for {scene_name}. If its values "
+        f"are in {known.units}, state it as reader.options.units: {{{name}: {known.units}}}. "
+        "Otherwise, remove it from reader.options.mapping.plain."
     )
 
 
@@ -168,8 +180,15 @@ def _from_tie_points(ties: xr.Variable, file: FileVariables, *, wraps: bool) -> 
     return points.everywhere(decode(chunked(ties)).values, wraps=wraps)
 
 
-def _geolocation(file: FileVariables) -> dict[str, xr.DataArray]:
+def _geolocation(
+    file: FileVariables, mapping: FileMapping, options: UnitOptions
+) -> dict[str, xr.DataArray]:
     layers = {}
+    for name, its, variable in (
+        ("latitude", mapping.latitude, file.latitude),
+        ("longitude", mapping.longitude, file.longitude),
+    ):
+        options.check(name, its, variable.attrs.get("units"))
     for axis, (name, stored) in enumerate(
         zip(GEOLOCATION, (file.latitude, file.longitude), strict=True)
     ):

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import xarray as xr
 
 from pipeline.errors import SceneError
 from pipeline.facts.quantities import quantities
+from pipeline.readers.cf_attributes import check_band, check_packing
 from pipeline.readers.damage import damaged
 from pipeline.readers.decoding import Decoder
 from pipeline.readers.stored import Stored
@@ -49,8 +50,16 @@ def decode(stored: Stored) -> DecodedLayer:
 def decoder_of(stored: Stored, attributes: Mapping[str, Any]) -> Decoder:
     """Return the decoder of a netCDF variable with these CF attributes."""
     with about(stored.chunks.name):
-        decoder = Decoder.from_attributes(attributes, stored.dtype)
+        check_packing(attributes, stored.dtype, stored.of_file)
+        decoder = Decoder.from_attributes(attributes, stored.dtype, of_file=stored.of_file)
     return decoder.with_default_fill(stored.dtype)
+
+
+def decode_band(stored: Stored, factor: float = 1.0) -> DecodedLayer:
+    """Decode a stored band; ``factor`` converts the file's quantity to the scene's."""
+    with about(stored.chunks.name):
+        check_band(stored.attrs, stored.dtype, stored.of_file)
+    return decoded(stored, replace(decoder_of(stored, stored.attrs), factor=factor))
 
 
 @contextlib.contextmanager

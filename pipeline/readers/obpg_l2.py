@@ -15,15 +15,23 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
 from pipeline.facts.sensors import identify_sensor
 from pipeline.readers.container import is_hdf5
 from pipeline.readers.damage import damaged
-from pipeline.readers.layers import cube, decode, plane, source_flags, spectrum
+from pipeline.readers.layers import (
+    DecodedLayer,
+    cube,
+    decode,
+    decode_band,
+    plane,
+    source_flags,
+    spectrum,
+)
 from pipeline.readers.opening import assembled, chunked, open_undecoded, opening
 from pipeline.readers.stored import Stored
 from pipeline.readers.tie_points import TiePoints
+from pipeline.readers.units import UnitOptions, wavelengths_nm
 from pipeline.scene.scene import GEOLOCATION, SOURCE_FLAGS
 
 LINES, PIXELS, BANDS = "number_of_lines", "pixels_per_line", "wavelength_3d"
@@ -52,10 +60,10 @@ FQ_CORRECTION = 4
 class ObpgL2:
     """Reads NASA Level-2 files."""
 
-    Options = ReaderOptions
+    Options = UnitOptions
 
-    def __init__(self, options: ReaderOptions) -> None:
-        pass
+    def __init__(self, options: UnitOptions) -> None:
+        self._options = options
 
     def recognises(self, path: Path) -> bool:
         """Whether the file has OBPG's groups."""
@@ -72,9 +80,9 @@ class ObpgL2:
             root, geophysical, navigation = opened
             data = _chunked(geophysical)
             layers = {
-                **_bands(path, data),
-                **_plain_variables(data),
-                **_navigation(path, _chunked(navigation), data),
+                **_bands(path, data, self._options),
+                **_plain_variables(data, self._options),
+                **_navigation(path, _chunked(navigation), data, self._options),
                 **_flags(geophysical, data),
             }
             missing = [name for name in GEOLOCATION if name not in layers]
@@ -94,18 +102,19 @@ def _chunked(group: xr.Dataset) -> dict[str, Stored]:
     }
 
 
-def _bands(path: Path, data: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
+def _bands(path: Path, data: Mapping[str, Stored], options: UnitOptions) -> dict[str, xr.DataArray]:
     """Return the spectral quantities and their states."""
     bands: dict[str, xr.DataArray] = {}
     for prefix, quantity in SPECTRAL_NAMES.items():
         names = _wavelengths_by_name(data, prefix)
         whole = data.get(prefix)
         if names:
-            layers = [decode(data[name]) for name in names]
+            layers = [_band(data[name], name, prefix, options) for name in names]
             bands |= spectrum(quantity, list(names.values()), layers)
         elif whole is not None and whole.dims == (LINES, PIXELS, BANDS):
             by_band = whole.on(BANDS, LINES, PIXELS)
-            bands |= cube(quantity, _wavelengths(path, whole.shape[2]), decode(by_band))
+            layer = _band(by_band, prefix, prefix, options)
+            bands |= cube(quantity, _wavelengths(path, whole.shape[2]), layer)
     if not bands:
         raise SceneError(
             "the group geophysical_data has no Rrs_<wavelength> or rhos_<wavelength> on "
@@ -113,6 +122,12 @@ def _bands(path: Path, data: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
             "scene with reflectances."
         )
     return bands
+
+
+def _band(stored: Stored, name: str, prefix: str, options: UnitOptions) -> DecodedLayer:
+    """Decode a band whose units are known."""
+    options.check(SPECTRAL_NAMES[prefix], name, stored.attrs.get("units"), group=prefix)
+    return decode_band(stored)
 
 
 def _wavelengths_by_name(data: Mapping[str, Stored], prefix: str) -> dict[str, float]:
@@ -133,10 +148,10 @@ def _wavelengths(path: Path, count: int) -> list[float]:
             raise damaged(
                 f"sensor_band_parameters/{BANDS} has {size} wavelengths, but Rrs has {count} bands"
             )
-        return [float(nm) for nm in np.ravel(stored[...])]
+        return wavelengths_nm(BANDS, stored[...], stored.attrs.get("units"))
 
 
-def _plain_variables(data: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
+def _plain_variables(data: Mapping[str, Stored], options: UnitOptions) -> dict[str, xr.DataArray]:
     """Return angles and all other 2-D variables, for use in expressions."""
     plain = {}
     for name, variable in data.items():
@@ -144,12 +159,14 @@ def _plain_variables(data: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
         if is_band or variable.dims != (LINES, PIXELS) or "flag_meanings" in variable.attrs:
             continue
         scene_name = PLAIN_NAMES.get(name, name)
+        if name in PLAIN_NAMES:
+            options.check(scene_name, name, variable.attrs.get("units"))
         plain[scene_name] = plane(scene_name, decode(variable).values, variable.attrs)
     return plain
 
 
 def _navigation(
-    path: Path, stored: Mapping[str, Stored], data: Mapping[str, Stored]
+    path: Path, stored: Mapping[str, Stored], data: Mapping[str, Stored], options: UnitOptions
 ) -> dict[str, xr.DataArray]:
     """Return the variables of navigation_data at every pixel."""
     across = next((v.sizes[PIXELS] for v in data.values() if PIXELS in v.dims), None)
@@ -158,6 +175,8 @@ def _navigation(
         if variable.ndim != 2:
             continue
         scene_name = PLAIN_NAMES.get(name, name)
+        if name in PLAIN_NAMES:
+            options.check(scene_name, name, variable.attrs.get("units"))
         values = decode(variable).values
         if across is not None and variable.shape[1] != across:
             points = _control_points(path, variable.shape, across)

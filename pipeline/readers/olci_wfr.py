@@ -8,30 +8,30 @@ processing baselines, so the flags are decoded with the file's own masks.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
+from pipeline.facts.quantities import quantities
 from pipeline.facts.sensors import find_sensor
+from pipeline.readers.cf_attributes import number_in
 from pipeline.readers.container import describe_content, is_hdf5
 from pipeline.readers.damage import damaged
 from pipeline.readers.layers import (
     DecodedLayer,
     decode,
-    decoded,
-    decoder_of,
+    decode_band,
     plane,
     source_flags,
     spectrum,
 )
 from pipeline.readers.mapping import conversion
 from pipeline.readers.opening import assembled, chunked, open_undecoded, opening
-from pipeline.readers.stored import Stored
 from pipeline.readers.tie_points import WRAPPING, TiePoints, geometry_planes
+from pipeline.readers.units import UnitOptions
 from pipeline.scene.lazy import LazyArray
 from pipeline.scene.scene import GEOLOCATION, SOURCE_FLAGS
 
@@ -65,10 +65,10 @@ ON_TIE_POINTS = {
 class OlciWfr:
     """Reads the folder of an OLCI water product."""
 
-    Options = ReaderOptions
+    Options = UnitOptions
 
-    def __init__(self, options: ReaderOptions) -> None:
-        pass
+    def __init__(self, options: UnitOptions) -> None:
+        self._options = options
 
     def recognises(self, path: Path) -> bool:
         """Whether the path is a folder with OLCI's water-leaving reflectances."""
@@ -77,7 +77,7 @@ class OlciWfr:
     def open(self, path: Path) -> xr.Dataset:
         """Open the scene lazily."""
         with opening() as opened:
-            folder = _Folder(path, opened)
+            folder = _Folder(path, opened, self._options)
             bands, files = _bands(folder)
             shape = (bands["Rrs"].sizes["y"], bands["Rrs"].sizes["x"])
             layers = {
@@ -96,6 +96,7 @@ class _Folder:
 
     path: Path
     opened: list[xr.Dataset]
+    options: UnitOptions
 
     def file(self, name: str) -> xr.Dataset:
         """Open a file of the folder; refuse one that is missing or is not netCDF-4."""
@@ -127,18 +128,15 @@ def _bands(folder: _Folder) -> tuple[dict[str, xr.DataArray], list[xr.Dataset]]:
             name = f"{band}_{suffix}"
             if name in file:
                 variable = chunked(file[name].variable)
-                layers.setdefault(quantity, {})[channels[band]] = _rrs(variable)
+                folder.options.check("rho_w", name, variable.attrs.get("units"), group=suffix)
+                layer = decode_band(variable, conversion("rho_w", "Rrs"))
+                layers.setdefault(quantity, {})[channels[band]] = layer
         if f"{band}_reflectance" not in file:
             raise damaged(f"{path.name} has no variable {band}_reflectance")
     bands: dict[str, xr.DataArray] = {}
     for quantity, found in layers.items():
         bands |= spectrum(quantity, list(found), list(found.values()), converted_from="rho_w")
     return bands, files
-
-
-def _rrs(variable: Stored) -> DecodedLayer:
-    decoder = decoder_of(variable, variable.attrs)
-    return decoded(variable, replace(decoder, factor=conversion("rho_w", "Rrs")))
 
 
 def _retrievals(folder: _Folder) -> dict[str, xr.DataArray]:
@@ -157,6 +155,8 @@ def _geolocation(folder: _Folder) -> dict[str, xr.DataArray]:
     missing = [name for name in GEOLOCATION if name not in file]
     if missing:
         raise damaged(f"geo_coordinates.nc has no {' and no '.join(missing)}")
+    for name in GEOLOCATION:
+        folder.options.check(name, name, file[name].attrs.get("units"))
     return {n: plane(n, decode(chunked(file[n].variable)).values, {}) for n in GEOLOCATION}
 
 
@@ -169,6 +169,8 @@ def _on_tie_points(folder: _Folder, shape: tuple[int, int]) -> dict[str, xr.Data
             continue
         for name, ours in names.items():
             if name in file and (ours != "relative_humidity" or _is_in_percent(file[name])):
+                quantity = ours if ours in quantities() else "relative_azimuth"
+                folder.options.check(quantity, name, file[name].attrs.get("units"))
                 found[ours] = _everywhere(file, name, shape, wraps=ours in WRAPPING)
     return geometry_planes(found)
 
@@ -181,11 +183,20 @@ def _everywhere(file: xr.Dataset, name: str, shape: tuple[int, int], *, wraps: b
     """Interpolate a variable to every pixel; the file states the intervals of its tie points."""
     ties = chunked(file[name].variable)
     interval = (
-        float(file.attrs.get("al_subsampling_factor", 1)),
-        float(file.attrs.get("ac_subsampling_factor", 64)),
+        _factor(file, "al_subsampling_factor", 1.0),
+        _factor(file, "ac_subsampling_factor", 64.0),
     )
     points = TiePoints.regular(ties.shape, interval, shape)
     return points.everywhere(decode(ties).values, wraps=wraps)
+
+
+def _factor(file: xr.Dataset, name: str, default: float) -> float:
+    if name not in file.attrs:
+        return default
+    number = number_in(file.attrs[name])
+    if number is None:
+        raise damaged(f"{name} is {file.attrs[name]!r}, expected a number")
+    return number
 
 
 def _flags(folder: _Folder) -> dict[str, xr.DataArray]:

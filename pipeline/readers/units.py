@@ -1,0 +1,96 @@
+"""The units of a variable in a file: known spellings, else a refusal that says how to state them.
+
+Units that differ from those of the scene are refused rather than converted: percent or ``10 sr-1``
+are often wrong in files whose values are right, and only the user knows.
+"""
+
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from pipeline.config import ReaderOptions
+from pipeline.errors import SceneError
+from pipeline.facts.quantities import quantities
+from pipeline.readers.attributes import as_text
+from pipeline.readers.cf_attributes import numbers_in
+from pipeline.tables.units import factor_between, nanometres_per, says_units
+
+# Variables without units: by CF they are dimensionless, and angles are always in degrees.
+NEEDS_NO_UNITS = frozenset(("1", "degree", "degrees_north", "degrees_east", "percent"))
+_LONGEST = 60
+
+
+class UnitOptions(ReaderOptions):
+    """Options of readers of fixed formats."""
+
+    units: dict[str, str] = Field(default_factory=dict)
+    """Units by variable, or by the part of its name that is common to all bands; overrides the
+    file."""
+
+    @field_validator("units")
+    @classmethod
+    def _are_units(cls, units: dict[str, str]) -> dict[str, str]:
+        empty = [name for name, text in units.items() if not says_units(text) and text != "none"]
+        if empty:
+            raise ValueError(f"no units are given for {', '.join(empty)}")
+        return units
+
+    def check(
+        self, quantity: str, name: str, found: Any, *, group: str = "", quantity_is: str = ""
+    ) -> None:
+        """Refuse a variable whose units are not those of its quantity in the file.
+
+        Args:
+            quantity: the quantity in the file.
+            name: name of the variable.
+            found: its units in the file; None if there are none.
+            group: the part of the name that all its bands share, which options may name.
+            quantity_is: how the message names the quantity.
+        """
+        known = quantities().get(quantity)
+        if known is None:
+            return
+        stated = self.units.get(name, self.units.get(group, found))
+        if has_units(stated, known.units):
+            return
+        raise SceneError(
+            f"{name} has {in_words(stated)}, expected {known.units!r} for "
+            f"{quantity_is or quantity}. If its values are in {known.units}, state it as "
+            f"reader.options.units: {{{group or name}: {_quoted(known.units)}}}. Otherwise, "
+            "convert the file."
+        )
+
+
+def has_units(stated: Any, expected: str) -> bool:
+    """Whether stated units are the expected ones; angles and fractions need none."""
+    text = "" if stated is None else as_text(stated).strip()
+    if not says_units(text):
+        return expected in NEEDS_NO_UNITS
+    return factor_between(text, expected) == 1.0
+
+
+def in_words(stated: Any) -> str:
+    """Return stated units for a message."""
+    text = "" if stated is None else as_text(stated).strip()
+    return f"units {text[:_LONGEST]!r}" if text else "no units"
+
+
+def wavelengths_nm(name: str, stored: Any, units: Any) -> list[float]:
+    """Return wavelengths in nm; refuse numbers and units that are not wavelengths."""
+    text = "" if units is None else as_text(units)
+    per_nm = nanometres_per(text) if says_units(text) else 1.0
+    if per_nm is None:
+        raise SceneError(f"{name} has {in_words(units)}, expected nm. Correct its units.")
+    numbers = numbers_in(stored)
+    centres = [] if numbers is None else [float(number) * per_nm for number in numbers]
+    if not centres or not all(0 < nm < float("inf") for nm in centres):
+        shown = ", ".join(f"{nm:g}" for nm in centres if not 0 < nm < float("inf"))
+        raise SceneError(
+            f"{name} holds {shown or 'no numbers'}, expected wavelengths in nm. Use the original "
+            "file, or another format of it."
+        )
+    return centres
+
+
+def _quoted(units: str) -> str:
+    return f"'{units}'" if units == "1" else units
