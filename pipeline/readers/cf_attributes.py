@@ -36,6 +36,13 @@ _ROUNDING = 0.01
 Kind = Literal["i", "u"]
 
 
+def texts_for_numbers(attributes: Mapping[str, Any]) -> dict[str, str]:
+    """Return the attributes that are text although numbers are expected."""
+    names = (*FILLS, *LIMITS, *PACKING)
+    found = {name: attributes[name] for name in names if name in attributes}
+    return {name: value for name, value in found.items() if isinstance(value, str)}
+
+
 def numbers_in(value: Any) -> npt.NDArray[Any] | None:
     """Return the numbers of an attribute, 1-D; None if it holds anything else.
 
@@ -164,8 +171,9 @@ class CfAttributes:
         if not math.isfinite(value):
             return value if self.scale > 0 else -value
         position = (value - self.offset) / self.scale
-        slack = _ROUNDING + abs(float(np.spacing(np.float32(value))) / self.scale)
-        return float(math.ceil(position - slack) if is_lowest else math.floor(position + slack))
+        if is_lowest:
+            return float(math.ceil(position - _ROUNDING))
+        return float(math.floor(position + _ROUNDING))
 
     def _as_read(self, limit: npt.NDArray[Any]) -> float:
         """Return a limit that is stored like the numbers, with the sign that they are read with."""

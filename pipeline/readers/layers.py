@@ -1,6 +1,7 @@
 """Decode stored variables into layers of a scene: spectral quantities, plain variables, flags."""
 
 import contextlib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,12 +12,14 @@ import xarray as xr
 
 from pipeline.errors import SceneError
 from pipeline.facts.quantities import quantities
-from pipeline.readers.cf_attributes import check_band, check_packing
+from pipeline.readers.cf_attributes import check_band, check_packing, texts_for_numbers
 from pipeline.readers.damage import damaged
 from pipeline.readers.decoding import Decoder
 from pipeline.readers.stored import Stored
 from pipeline.scene.lazy import Computed, Generated, LazyArray, StackedBands, lazy, region_shape
 from pipeline.scene.scene import state_name, wavelength_dim
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,13 @@ def decode(stored: Stored) -> DecodedLayer:
 
 def decoder_of(stored: Stored, attributes: Mapping[str, Any]) -> Decoder:
     """Return the decoder of a netCDF variable with these CF attributes."""
+    texts = texts_for_numbers(attributes)
     with about(stored.chunks.name):
         check_packing(attributes, stored.dtype, stored.of_file)
         decoder = Decoder.from_attributes(attributes, stored.dtype, of_file=stored.of_file)
+    if texts:
+        names = ", ".join(f"{name} {text!r}" for name, text in texts.items())
+        log.warning("%s: text is read as numbers: %s", stored.chunks.name, names)
     return decoder.with_default_fill(stored.dtype)
 
 

@@ -13,7 +13,7 @@ from pipeline.errors import SceneError
 from pipeline.facts.quantities import quantities
 from pipeline.readers.attributes import as_text
 from pipeline.readers.cf_attributes import numbers_in
-from pipeline.tables.units import factor_between, nanometres_per, says_units
+from pipeline.tables.units import factor_between, says_units
 
 # Variables without units: by CF they are dimensionless, and angles are always in degrees.
 NEEDS_NO_UNITS = frozenset(("1", "degree", "degrees_north", "degrees_east", "percent"))
@@ -78,7 +78,7 @@ def in_words(stated: Any) -> str:
 def wavelengths_nm(name: str, stored: Any, units: Any) -> list[float]:
     """Return wavelengths in nm; refuse numbers and units that are not wavelengths."""
     text = "" if units is None else as_text(units)
-    per_nm = nanometres_per(text) if says_units(text) else 1.0
+    per_nm = factor_between(text, "nm") if says_units(text) else 1.0
     if per_nm is None:
         raise SceneError(f"{name} has {in_words(units)}, expected nm. Correct its units.")
     numbers = numbers_in(stored)
