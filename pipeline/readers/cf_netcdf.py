@@ -35,7 +35,7 @@ from pipeline.readers.opening import assembled, chunked, open_undecoded, opening
 from pipeline.readers.recognition import fitting_presets
 from pipeline.readers.stored import Stored
 from pipeline.readers.tie_points import TiePoints
-from pipeline.readers.units import UnitOptions, in_words
+from pipeline.readers.units import UnitOptions
 from pipeline.scene.lazy import Generated, LazyArray
 from pipeline.scene.scene import (
     GEOLOCATION,
@@ -44,7 +44,7 @@ from pipeline.scene.scene import (
     geographic_reference,
     is_projected,
 )
-from pipeline.tables.units import factor_between
+from pipeline.tables.units import factor_between, says_units
 
 
 class CfNetcdf:
@@ -78,7 +78,7 @@ class CfNetcdf:
             self._check_stated(file)
             layers = {
                 **bands_of(file, mapping, self._options.units),
-                **_plain_variables(file, mapping, self._options.units),
+                **_plain_variables(file, mapping, self._options),
                 **_geolocation(file, mapping, self._options),
                 **_flags(file, mapping.flags),
             }
@@ -112,21 +112,19 @@ class CfNetcdf:
 
 
 def _plain_variables(
-    file: FileVariables, mapping: FileMapping, units: Mapping[str, str]
+    file: FileVariables, mapping: FileMapping, options: NetcdfOptions
 ) -> dict[str, xr.DataArray]:
     """Return all 2-D variables, mapped or not; variables on tie points are interpolated."""
-    for scene_name, mapped in mapping.plain_variables.items():
-        if mapped.variable in file.all:
-            in_file = file.all[mapped.variable].attrs.get("units")
-            stated = in_file if mapped.units is None else mapped.units
-            _check_plain_units(scene_name, mapped.variable, units.get(mapped.variable, stated))
-    scene_names = {its.variable: scene_name for scene_name, its in mapping.plain_variables.items()}
+    scene_names = _scene_names(file, mapping, options)
+    left_out = {mapped.variable for mapped in mapping.plain_variables.values()} - set(scene_names)
     plain = {}
     for name, variable in file.on_scene.items():
         scene_name = scene_names.get(name, name)
-        stated = units.get(name, variable.attrs.get("units"))
+        stated = options.units.get(name, variable.attrs.get("units"))
         is_wanted = name in scene_names or _has_known_units(scene_name, stated)
-        if is_wanted and scene_name.isidentifier() and _is_plain(name, variable, mapping):
+        if name in left_out or not is_wanted or not scene_name.isidentifier():
+            continue
+        if _is_plain(name, variable, mapping):
             plain[scene_name] = plane(scene_name, decode(variable).values, variable.attrs)
     for name, scene_name in scene_names.items():
         ties = file.all.get(name)
@@ -134,6 +132,27 @@ def _plain_variables(
             values = _from_tie_points(ties, file, wraps=scene_name == "relative_azimuth")
             plain[scene_name] = plane(scene_name, values, ties.attrs)
     return plain
+
+
+def _scene_names(
+    file: FileVariables, mapping: FileMapping, options: NetcdfOptions
+) -> dict[str, str]:
+    """Return the scene's names of the plain variables that the mapping names and that are usable.
+
+    Units that are not those of the quantity are an error in a user's own mapping. A variable that
+    only a preset names is left out, with a warning.
+    """
+    names = {}
+    for scene_name, mapped in mapping.plain_variables.items():
+        name = mapped.variable
+        in_file = file.all[name].attrs.get("units") if name in file.all else None
+        stated = in_file if mapped.units is None else mapped.units
+        says_nothing = stated is None or not says_units(as_text(stated))
+        if scene_name in options.mapping.get("plain", {}) and not says_nothing:
+            options.check(scene_name, name, stated)
+        if says_nothing or options.is_usable(scene_name, name, stated):
+            names[name] = scene_name
+    return names
 
 
 def _is_plain(name: str, variable: Stored, mapping: FileMapping) -> bool:
@@ -154,20 +173,6 @@ def _has_known_units(scene_name: str, stated: Any) -> bool:
     text = "" if stated is None else as_text(stated)
     # The file's own products have the names of outputs; only angles and humidity are inputs.
     return known.units in ("degree", "percent") and factor_between(text, known.units) == 1.0
-
-
-def _check_plain_units(scene_name: str, name: str, stated: Any) -> None:
-    """Refuse a variable whose units differ from the units of the quantity in the scene."""
-    known = quantities().get(scene_name)
-    if known is None or stated is None or not as_text(stated).strip():
-        return
-    if factor_between(as_text(stated), known.units) == 1.0:
-        return
-    raise SceneError(
-        f"{name} has {in_words(stated)}, expected {known.units!r} for {scene_name}. If its values "
-        f"are in {known.units}, state it as reader.options.units: {{{name}: {known.units}}}. "
-        "Otherwise, remove it from reader.options.mapping.plain."
-    )
 
 
 def _from_tie_points(ties: xr.Variable, file: FileVariables, *, wraps: bool) -> LazyArray:

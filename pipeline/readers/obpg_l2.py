@@ -159,8 +159,9 @@ def _plain_variables(data: Mapping[str, Stored], options: UnitOptions) -> dict[s
         if is_band or variable.dims != (LINES, PIXELS) or "flag_meanings" in variable.attrs:
             continue
         scene_name = PLAIN_NAMES.get(name, name)
-        if name in PLAIN_NAMES:
-            options.check(scene_name, name, variable.attrs.get("units"))
+        units = variable.attrs.get("units")
+        if name in PLAIN_NAMES and not options.is_usable(scene_name, name, units):
+            continue
         plain[scene_name] = plane(scene_name, decode(variable).values, variable.attrs)
     return plain
 
@@ -175,8 +176,11 @@ def _navigation(
         if variable.ndim != 2:
             continue
         scene_name = PLAIN_NAMES.get(name, name)
-        if name in PLAIN_NAMES:
-            options.check(scene_name, name, variable.attrs.get("units"))
+        units = variable.attrs.get("units")
+        if scene_name in GEOLOCATION:
+            options.check(scene_name, name, units)
+        elif name in PLAIN_NAMES and not options.is_usable(scene_name, name, units):
+            continue
         values = decode(variable).values
         if across is not None and variable.shape[1] != across:
             points = _control_points(path, variable.shape, across)

@@ -15,7 +15,6 @@ from typing import Any
 import xarray as xr
 
 from pipeline.errors import SceneError
-from pipeline.facts.quantities import quantities
 from pipeline.facts.sensors import find_sensor
 from pipeline.readers.cf_attributes import number_in
 from pipeline.readers.container import describe_content, is_hdf5
@@ -169,8 +168,8 @@ def _on_tie_points(folder: _Folder, shape: tuple[int, int]) -> dict[str, xr.Data
             continue
         for name, ours in names.items():
             if name in file and (ours != "relative_humidity" or _is_in_percent(file[name])):
-                quantity = ours if ours in quantities() else "relative_azimuth"
-                folder.options.check(quantity, name, file[name].attrs.get("units"))
+                if not folder.options.is_usable(ours, name, file[name].attrs.get("units")):
+                    continue
                 found[ours] = _everywhere(file, name, shape, wraps=ours in WRAPPING)
     return geometry_planes(found)
 

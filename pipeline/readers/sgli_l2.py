@@ -241,15 +241,13 @@ def _geometry(
     missing = [name for name in REQUIRED_GEOMETRY if name not in geometry]
     if missing:
         raise damaged(f"Geometry_data has no {' and no '.join(missing)}")
-    for name, ours in GEOMETRY.items():
-        if name in geometry:
-            quantity = ours if ours in quantities() else "relative_azimuth"
-            options.check(quantity, name, geometry[name].attrs.get("Unit"))
+    for name in REQUIRED_GEOMETRY:
+        options.check(GEOMETRY[name], name, geometry[name].attrs.get("Unit"))
     return geometry_planes(
         {
             ours: _everywhere(geometry[name], shape, wraps=ours in WRAPPING)
             for name, ours in GEOMETRY.items()
-            if name in geometry
+            if name in geometry and options.is_usable(ours, name, geometry[name].attrs.get("Unit"))
         }
     )
 

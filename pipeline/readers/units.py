@@ -4,6 +4,7 @@ Units that differ from those of the scene are refused rather than converted: per
 are often wrong in files whose values are right, and only the user knows.
 """
 
+import logging
 from typing import Any
 
 from pydantic import Field, field_validator
@@ -15,8 +16,12 @@ from pipeline.readers.attributes import as_text
 from pipeline.readers.cf_attributes import numbers_in
 from pipeline.tables.units import factor_between, says_units
 
+log = logging.getLogger(__name__)
+
 # Variables without units: by CF they are dimensionless, and angles are always in degrees.
 NEEDS_NO_UNITS = frozenset(("1", "degree", "degrees_north", "degrees_east", "percent"))
+# On tie points; the scene has their difference.
+AZIMUTHS = ("sensor_azimuth", "solar_azimuth")
 _LONGEST = 60
 
 
@@ -47,7 +52,7 @@ class UnitOptions(ReaderOptions):
             group: the part of the name that all its bands share, which options may name.
             quantity_is: how the message names the quantity.
         """
-        known = quantities().get(quantity)
+        known = quantities().get("relative_azimuth" if quantity in AZIMUTHS else quantity)
         if known is None:
             return
         stated = self.units.get(name, self.units.get(group, found))
@@ -59,6 +64,18 @@ class UnitOptions(ReaderOptions):
             f"reader.options.units: {{{group or name}: {_quoted(known.units)}}}. Otherwise, "
             "convert the file."
         )
+
+    def is_usable(self, quantity: str, name: str, found: Any) -> bool:
+        """Whether an angle has known units; if not, a warning says that it is left out.
+
+        Most runs use no angle, so an angle is no reason to refuse a scene.
+        """
+        try:
+            self.check(quantity, name, found)
+        except SceneError as error:
+            log.warning("%s is left out: %s", name, error)
+            return False
+        return True
 
 
 def has_units(stated: Any, expected: str) -> bool:
