@@ -149,4 +149,4 @@ def _wavelengths_of_cube(file: FileVariables, name: str, entry: SpectralVariable
             f"{entry.wavelength_variable} has shape {variable.shape}, but {name} has {bands} "
             "bands. Name another variable as mapping.spectral.wavelength_variable."
         )
-    return wavelengths_nm(entry.wavelength_variable, variable.values, variable.attrs.get("units"))
+    return wavelengths_nm(entry.wavelength_variable, variable.values, variable.attrs)

@@ -148,7 +148,7 @@ def _wavelengths(path: Path, count: int) -> list[float]:
             raise damaged(
                 f"sensor_band_parameters/{BANDS} has {size} wavelengths, but Rrs has {count} bands"
             )
-        return wavelengths_nm(BANDS, stored[...], stored.attrs.get("units"))
+        return wavelengths_nm(BANDS, stored[...], stored.attrs)
 
 
 def _plain_variables(data: Mapping[str, Stored], options: UnitOptions) -> dict[str, xr.DataArray]:

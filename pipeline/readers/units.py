@@ -5,15 +5,17 @@ are often wrong in files whose values are right, and only the user knows.
 """
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from pydantic import Field, field_validator
 
 from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
 from pipeline.facts.quantities import quantities
 from pipeline.readers.attributes import as_text
-from pipeline.readers.cf_attributes import numbers_in
+from pipeline.readers.cf_attributes import CfAttributes, numbers_in
 from pipeline.tables.units import factor_between, says_units
 
 log = logging.getLogger(__name__)
@@ -92,14 +94,25 @@ def in_words(stated: Any) -> str:
     return f"units {text[:_LONGEST]!r}" if text else "no units"
 
 
-def wavelengths_nm(name: str, stored: Any, units: Any) -> list[float]:
-    """Return wavelengths in nm; refuse numbers and units that are not wavelengths."""
+def wavelengths_nm(name: str, stored: Any, attributes: Mapping[str, Any]) -> list[float]:
+    """Return wavelengths in nm; refuse numbers and units that are not wavelengths.
+
+    Args:
+        name: name of the variable, for messages.
+        stored: its numbers as stored, which may be text.
+        attributes: its CF attributes.
+    """
+    units = attributes.get("units")
     text = "" if units is None else as_text(units)
     per_nm = factor_between(text, "nm") if says_units(text) else 1.0
     if per_nm is None:
         raise SceneError(f"{name} has {in_words(units)}, expected nm. Correct its units.")
     numbers = numbers_in(stored)
-    centres = [] if numbers is None else [float(number) * per_nm for number in numbers]
+    packing = CfAttributes(attributes, np.asarray(stored).dtype, {})
+    scale, offset = packing.scale, packing.offset
+    centres = [
+        (float(number) * scale + offset) * per_nm for number in (() if numbers is None else numbers)
+    ]
     if not centres or not all(0 < nm < float("inf") for nm in centres):
         shown = ", ".join(f"{nm:g}" for nm in centres if not 0 < nm < float("inf"))
         raise SceneError(

@@ -232,6 +232,17 @@ def test_wavelengths_in_other_units_of_length(tmp_path, units, times):
     np.testing.assert_allclose(opened(path).Rrs_wavelength, nm)
 
 
+def test_packed_wavelengths(tmp_path):
+    """Counts of a tenth of a nanometre."""
+    path = CASES["pace_l3m"].written(tmp_path).path
+    whole = opened(path)
+    with h5py.File(path, "a") as file:
+        centres = file["wavelength"]
+        centres[...] = centres[...] * 10
+        centres.attrs["scale_factor"] = np.float64(0.1)
+    np.testing.assert_allclose(opened(path).Rrs_wavelength, whole.Rrs_wavelength)
+
+
 @pytest.mark.parametrize(("value", "units"), [(np.nan, "nm"), (-1, "nm"), (443, "sr-1")])
 def test_wavelengths_that_are_none(tmp_path, value, units):
     """A message that names the variable."""
