@@ -3,8 +3,6 @@
 A file that fails is read again by the command that its failure ends with.
 """
 
-from collections import Counter
-
 import pytest
 
 from fuzz.meaning import MEANINGS, Readings, mutants
@@ -13,13 +11,16 @@ from fuzz.trial import Mutant
 COUNT, SEEDS = 20, {"obpg_l2": 0, "sgli_l2": 100, "olci_wfr": 200, "geotiff": 300, "cf_netcdf": 400}
 TRIED = [mutant for reader in MEANINGS for mutant in mutants(reader, COUNT, SEEDS[reader])]
 
-# Read wrongly in 0.2.0, or while the rules were made: what each file does wrong is its mutation.
+# Read wrongly in 0.2.0.
 FOUND = {
-    "obpg_l2 pace_oci limit_in_units 3": "limits in units taken for counts",
-    "obpg_l2 obpg_control_points units 8": "percent read as sr-1",
-    "obpg_l2 obpg_hico stated_once 2": "a scale lost to the file",
-    "sgli_l2 sgli units 8": "percent read as sr-1",
-    "cf_netcdf c2rcc missing_as_a_value 5": "a fill value as text",
+    "obpg_l2 obpg_control_points limit_in_units 1003": "limits in units taken for counts",
+    "obpg_l2 obpg_olci limit_in_units 1027": "an upper limit in units that hid nothing",
+    "obpg_l2 obpg_hico missing_in_units 1006": "a missing value in units ignored",
+    "obpg_l2 obpg_hico of_another_type 1013": "text called damage",
+    "obpg_l2 obpg_control_points missing_as_a_value 1029": "a fill value of the group ignored",
+    "obpg_l2 obpg_hico units 1032": "any units of a longitude taken for degrees",
+    "sgli_l2 sgli_undescribed missing_as_a_value 1005": "a fill value of the group ignored",
+    "sgli_l2 sgli units 1020": "any units of a band taken for sr-1",
 }
 
 
@@ -47,9 +48,9 @@ def test_a_file_that_was_read_wrongly(readings, case):
 @pytest.mark.parametrize("reader", MEANINGS)
 def test_most_files_are_read(readings, reader):
     """Refusing everything would not do."""
-    some = list(mutants(reader, 12, SEEDS[reader]))
-    ends = Counter(bool(readings.read(mutant).refusal) for mutant in some)
-    assert ends[False] >= len(some) / 2
+    some = list(mutants(reader, 6, SEEDS[reader]))
+    refused = [mutant for mutant in some if readings.read(mutant).refusal]
+    assert len(refused) <= len(some) / 2
 
 
 def test_every_mutation_is_tried():
