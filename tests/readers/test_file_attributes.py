@@ -391,3 +391,21 @@ def test_places_of_a_mapping_in_radians(with_angle):
     with pytest.raises(SceneError, match="lat has units 'radian'"):
         mapped(with_angle, {})
     assert (mapped(with_angle, {}, units={"lat": "degree"}).latitude == 43).all()
+
+
+def test_packed_axes_of_a_map(tmp_path):
+    """Latitude and longitude as integers: places and axes are degrees, not counts."""
+    path = tmp_path / "map.nc"
+    with netCDF4.Dataset(path, "w") as file:
+        for name, first in (("lat", 40.0), ("lon", 5.0)):
+            file.createDimension(name, 4)
+            axis = file.createVariable(name, "i2", (name,))
+            axis.setncatts({"scale_factor": 0.01, "add_offset": 0.0, "units": "degrees"})
+            axis[:] = first + np.arange(4)
+        band = file.createVariable("Rrs_443", "f4", ("lat", "lon"))
+        band.units = "sr-1"
+        band[:] = 0.003
+    scene = mapped(path, {})
+    np.testing.assert_allclose(scene.latitude[:, 0], 40 + np.arange(4), 1e-6)
+    np.testing.assert_allclose(scene.y, 40 + np.arange(4))
+    np.testing.assert_allclose(scene.x, 5 + np.arange(4))
