@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 from pydantic import ValidationError
 
@@ -21,7 +20,6 @@ from pipeline.errors import ConfigError, SceneError
 from pipeline.facts.quantities import quantities
 from pipeline.facts.sensors import identify_sensor, sensors
 from pipeline.readers.attributes import as_text, iso_time
-from pipeline.readers.cf_attributes import PACKING, CfAttributes
 from pipeline.readers.container import is_hdf5, is_netcdf3
 from pipeline.readers.layers import decode, decoder_of, plane, source_flags
 from pipeline.readers.mapping import (
@@ -32,7 +30,13 @@ from pipeline.readers.mapping import (
     presets,
 )
 from pipeline.readers.netcdf_bands import bands_of
-from pipeline.readers.netcdf_layout import FileVariables, listed, without_single
+from pipeline.readers.netcdf_layout import (
+    FileVariables,
+    axis_attributes,
+    axis_values,
+    listed,
+    without_single,
+)
 from pipeline.readers.opening import assembled, chunked, open_undecoded, opening
 from pipeline.readers.recognition import fitting_presets
 from pipeline.readers.stored import Stored
@@ -224,7 +228,7 @@ def _reference(file: FileVariables) -> dict[str, xr.DataArray]:
     """Return a map's coordinates and their reference system; empty if the file is not a map."""
     latitude, longitude = without_single(file.latitude), without_single(file.longitude)
     if latitude.ndim == 1:
-        return geographic_reference(_axis_values(latitude), _axis_values(longitude))
+        return geographic_reference(axis_values(latitude), axis_values(longitude))
     names = {
         str(v.attrs["grid_mapping"]) for v in file.on_scene.values() if "grid_mapping" in v.attrs
     }
@@ -232,7 +236,7 @@ def _reference(file: FileVariables) -> dict[str, xr.DataArray]:
         return {}
     grid = file.all[names.pop()]
     axes = [
-        xr.DataArray(_axis_values(v), dims=(dim,), attrs=_axis_attributes(v.attrs))
+        xr.DataArray(axis_values(v), dims=(dim,), attrs=axis_attributes(v.attrs))
         for dim, size in (("y", file.shape[0]), ("x", file.shape[1]))
         for v in file.all.values()
         if v.shape == (size,) and is_projected(v.attrs, dim)
@@ -240,20 +244,6 @@ def _reference(file: FileVariables) -> dict[str, xr.DataArray]:
     if len(axes) != 2:
         return {}
     return {"y": axes[0], "x": axes[1], SPATIAL_REF: xr.DataArray(np.int32(0), attrs=grid.attrs)}
-
-
-def _axis_values(variable: xr.Variable) -> npt.NDArray[np.float64]:
-    """Return the coordinates along an axis of a map, decoded if they are packed (float64)."""
-    numbers = np.asarray(variable.values, np.float64)
-    if not any(name in variable.attrs for name in PACKING):
-        return numbers
-    packing = CfAttributes(variable.attrs, variable.dtype, {})
-    return numbers * packing.scale + packing.offset
-
-
-def _axis_attributes(attributes: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Return the attributes that remain true after an axis is decoded."""
-    return {name: value for name, value in attributes.items() if name not in PACKING}
 
 
 def _flags(file: FileVariables, flags: FlagVariable | None) -> dict[str, xr.DataArray]:

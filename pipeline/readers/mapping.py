@@ -158,6 +158,7 @@ class FileMapping(Strict):
 class NetcdfOptions(UnitOptions):
     """Options that choose a mapping and change it."""
 
+    of_format = "cf_netcdf"
     preset: str | None = None
     """Name of a shipped mapping; by default, the shipped mapping that fits the file's content."""
     mapping: dict[str, Any] = Field(default_factory=dict)

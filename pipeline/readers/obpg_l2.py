@@ -57,12 +57,18 @@ WRAPPING = ("longitude", "sola", "sena", "relaz")
 FQ_CORRECTION = 4
 
 
+class ObpgOptions(UnitOptions):
+    """Options that state what a NASA file may say wrongly."""
+
+    of_format = "obpg_l2"
+
+
 class ObpgL2:
     """Reads NASA Level-2 files."""
 
-    Options = UnitOptions
+    Options = ObpgOptions
 
-    def __init__(self, options: UnitOptions) -> None:
+    def __init__(self, options: ObpgOptions) -> None:
         self._options = options
 
     def recognises(self, path: Path) -> bool:

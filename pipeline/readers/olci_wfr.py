@@ -61,12 +61,18 @@ ON_TIE_POINTS = {
 }
 
 
+class OlciOptions(UnitOptions):
+    """Options that state what an OLCI product may say wrongly."""
+
+    of_format = "olci_wfr"
+
+
 class OlciWfr:
     """Reads the folder of an OLCI water product."""
 
-    Options = UnitOptions
+    Options = OlciOptions
 
-    def __init__(self, options: UnitOptions) -> None:
+    def __init__(self, options: OlciOptions) -> None:
         self._options = options
 
     def recognises(self, path: Path) -> bool:

@@ -65,6 +65,7 @@ def _qa_table() -> dict[str, Any]:
 class SgliOptions(UnitOptions):
     """Options that state what an SGLI file may leave out."""
 
+    of_format = "sgli_l2"
     qa_layout: str | None = None
     """Name of the bit layout of QA_flag; used only if the file does not list the bits itself."""
 

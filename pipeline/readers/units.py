@@ -6,7 +6,7 @@ are often wrong in files whose values are right, and only the user knows.
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -28,8 +28,10 @@ _LONGEST = 60
 
 
 class UnitOptions(ReaderOptions):
-    """Options of readers of fixed formats."""
+    """The option of a reader that states the units of variables."""
 
+    of_format: ClassVar[str]
+    """Name of the format, for messages."""
     units: dict[str, str] = Field(default_factory=dict)
     """Units by variable, or by the part of its name that is common to all bands; overrides the
     file."""
@@ -37,14 +39,12 @@ class UnitOptions(ReaderOptions):
     @field_validator("units")
     @classmethod
     def _are_units(cls, units: dict[str, str]) -> dict[str, str]:
-        empty = [name for name, text in units.items() if not says_units(text) and text != "none"]
+        empty = [name for name, text in units.items() if not says_units(text)]
         if empty:
             raise ValueError(f"no units are given for {', '.join(empty)}")
         return units
 
-    def check(
-        self, quantity: str, name: str, found: Any, *, group: str = "", quantity_is: str = ""
-    ) -> None:
+    def check(self, quantity: str, name: str, found: Any, *, group: str = "") -> None:
         """Refuse a variable whose units are not those of its quantity in the file.
 
         Args:
@@ -52,7 +52,6 @@ class UnitOptions(ReaderOptions):
             name: name of the variable.
             found: its units in the file; None if there are none.
             group: the part of the name that all its bands share, which options may name.
-            quantity_is: how the message names the quantity.
         """
         known = quantities().get("relative_azimuth" if quantity in AZIMUTHS else quantity)
         if known is None:
@@ -60,11 +59,11 @@ class UnitOptions(ReaderOptions):
         stated = self.units.get(name, self.units.get(group, found))
         if has_units(stated, known.units):
             return
+        units = f"{{{group or name}: {_quoted(known.units)}}}"
         raise SceneError(
-            f"{name} has {in_words(stated)}, expected {known.units!r} for "
-            f"{quantity_is or quantity}. If its values are in {known.units}, state it as "
-            f"reader.options.units: {{{group or name}: {_quoted(known.units)}}}. Otherwise, "
-            "convert the file."
+            f"{name} has {in_words(stated)}, expected {known.units!r} for {quantity}. If its "
+            f"values are in {known.units}, state it as reader: {{format: {self.of_format}, "
+            f"options: {{units: {units}}}}}. Otherwise, convert the file."
         )
 
     def is_usable(self, quantity: str, name: str, found: Any) -> bool:

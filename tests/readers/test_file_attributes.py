@@ -167,7 +167,7 @@ def test_other_units_are_refused_until_they_are_stated(nasa, units):
     message = refusal(nasa)
     assert "Rrs_412 has " + (f"units {units!r}" if units else "no units") in message
     assert "expected 'sr-1' for Rrs" in message
-    assert "reader.options.units: {Rrs: sr-1}" in message
+    assert "reader: {format: obpg_l2, options: {units: {Rrs: sr-1}}}" in message
     assert is_whole(opened(nasa, "obpg_l2", units={"Rrs": "sr-1"}))
     assert is_whole(opened(nasa, "obpg_l2", units={f"Rrs_{nm}": "sr-1" for nm in BANDS}))
     refusal(nasa, "obpg_l2", units={"Rrs": "percent"})
@@ -205,7 +205,7 @@ def test_an_angle_in_radians_is_left_out(nasa, caplog):
     path = edited(nasa, edit)
     assert "solar_zenith" not in opened(path)
     assert "solz is left out: solz has units 'radian'" in caplog.text
-    assert "reader.options.units: {solz: degree}" in caplog.text
+    assert "units: {solz: degree}" in caplog.text
     assert (opened(path, "obpg_l2", units={"solz": "degree"}).solar_zenith == 40).all()
 
 
@@ -267,7 +267,7 @@ def test_sgli_in_other_units(tmp_path):
     with h5py.File(path, "a") as file:
         for name in [name for name in file["Image_data"] if name.startswith("NWLR_")]:
             file["Image_data"][name].attrs["Rrs_unit"] = "%"
-    assert "reader.options.units: {NWLR: sr-1}" in refusal(path)
+    assert "units: {NWLR: sr-1}" in refusal(path)
     np.testing.assert_array_equal(opened(path, "sgli_l2", units={"NWLR": "sr-1"}).Rrs, whole.Rrs)
     with h5py.File(path, "a") as file:
         for name in [name for name in file["Image_data"] if name.startswith("NWLR_")]:
@@ -298,7 +298,7 @@ def test_olci_in_percent(tmp_path):
         file["Oa03_reflectance"].units = "%"
     message = refusal(path)
     assert "Oa03_reflectance has units '%', expected '1' for rho_w" in message
-    assert "reader.options.units: {reflectance: '1'}" in message
+    assert "units: {reflectance: '1'}" in message
     found = opened(path, "olci_wfr", units={"reflectance": "1"})
     np.testing.assert_array_equal(found.Rrs, whole.Rrs)
 
