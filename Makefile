@@ -39,8 +39,9 @@ test: install  ## all tests, and which 30 were slowest
 test-slurm: install  ## the job files of examples/ on a Slurm of one node, installed where absent
 	tests/slurm/run.sh $(BIN)/ocpipe
 
-fuzz: install  ## damaged and hostile files of every format, 250 of each; 200 odd tables of each format
+fuzz: install  ## damaged and hostile files of every format, and 200 of each that mean something else; also tables
 	cd tests && ../$(BIN)/python -m fuzz --count 250
+	cd tests && ../$(BIN)/python -m fuzz.meaning --count 200
 	cd tests && ../$(BIN)/python -m table_mutations --count 200
 
 same-bytes: install  ## 300 fresh processes compress the same chunks, and their bytes are compared

@@ -121,6 +121,7 @@ def test_nan_in_a_float_band_counts_as_missing(tmp_path):
         band = file["geophysical_data"].createVariable(
             "Rrs_412", "f4", ("number_of_lines", "pixels_per_line"), fill_value=-32767.0
         )
+        band.units = "sr-1"
         band[:] = [[0.004, np.nan, -32767.0]]
     product = read(
         pipeline.process_scene(scene, config(tmp_path, write_network(tmp_path / "n.h5")))

@@ -45,13 +45,14 @@ from pipeline.readers.recognition import fitting_presets
 from pipeline.readers.stored import Stored
 from pipeline.readers.tie_points import TiePoints
 from pipeline.readers.time_coverage import with_time_variable
+from pipeline.readers.units import UnitOptions
 from pipeline.readers.valid_pixels import ValidPixels
 from pipeline.scene.lazy import Generated, LazyArray
 from pipeline.scene.scene import (
     GEOLOCATION,
     SOURCE_FLAGS,
 )
-from pipeline.tables.units import factor_between
+from pipeline.tables.units import factor_between, says_units
 
 log = logging.getLogger(__name__)
 
@@ -84,25 +85,29 @@ class CfNetcdf:
             for group in groups:
                 opened.append(open_undecoded(path, group, engine))
             file = FileVariables.of(dict(zip(groups, opened, strict=True)), mapping)
-            self._check_wavelengths(file)
+            self._check_stated(file)
             valid, unread = self._valid_pixels(file), LeftOut()
             layers = {
-                **bands_of(file, mapping, valid),
-                **_plain_variables(file, mapping, valid, unread),
-                **_geolocation(file),
+                **bands_of(file, mapping, valid, self._options.units),
+                **_plain_variables(file, mapping, self._options, valid, unread),
+                **_geolocation(file, mapping, self._options),
                 **_flags(file, mapping.flags),
             }
             attributes = with_time_variable(_attributes(opened[0].attrs, mapping), file.all)
             return assembled(layers, attributes, opened, map_reference(file), unread)
 
-    def _check_wavelengths(self, file: FileVariables) -> None:
-        """Refuse wavelengths configured for variables that the file does not have."""
-        unknown = sorted(set(self._options.wavelengths) - set(file.on_scene))
-        if unknown:
-            raise SceneError(
-                f"wavelengths are stated for {', '.join(unknown)}, but the variables are "
-                f"{listed(file.on_scene)}. Correct reader.options.wavelengths."
-            )
+    def _check_stated(self, file: FileVariables) -> None:
+        """Refuse wavelengths and units configured for variables that the file does not have."""
+        for what, stated, there in (
+            ("wavelengths", set(self._options.wavelengths), file.on_scene),
+            ("units", set(self._options.units), file.all),
+        ):
+            unknown = sorted(stated - set(there))
+            if unknown:
+                raise SceneError(
+                    f"{what} are stated for {', '.join(unknown)}, but the variables are "
+                    f"{listed(there)}. Correct reader.options.{what}."
+                )
 
     def _valid_pixels(self, file: FileVariables) -> ValidPixels:
         def interpolated(name: str) -> LazyArray | None:
@@ -127,27 +132,55 @@ class CfNetcdf:
 
 
 def _plain_variables(
-    file: FileVariables, mapping: FileMapping, valid: ValidPixels, unread: LeftOut
+    file: FileVariables,
+    mapping: FileMapping,
+    options: NetcdfOptions,
+    valid: ValidPixels,
+    unread: LeftOut,
 ) -> dict[str, xr.DataArray]:
     """Return all 2-D variables, mapped or not; variables on tie points are interpolated."""
-    for scene_name, name in mapping.plain.items():
-        if name in file.all:
-            _check_plain_units(scene_name, name, file.all[name])
-    scene_names = {name: scene_name for scene_name, name in mapping.plain.items()}
+    scene_names = _scene_names(file, mapping, options)
+    left_out = {mapped.variable for mapped in mapping.plain_variables.values()} - set(scene_names)
     plain = {}
     for name, variable in file.on_scene.items():
         scene_name = scene_names.get(name, name)
-        is_wanted = name in scene_names or _has_known_units(scene_name, variable)
-        if is_wanted and scene_name.isidentifier() and _is_plain(name, variable, mapping):
-            with leaving_out(scene_name, unread, unless=name in scene_names):
+        stated = options.units.get(name, variable.attrs.get("units"))
+        is_wanted = name in scene_names or _has_known_units(scene_name, stated)
+        if name in left_out or not is_wanted or not scene_name.isidentifier():
+            continue
+        if _is_plain(name, variable, mapping):
+            with leaving_out(
+                scene_name, unread, unless=scene_name in options.mapping.get("plain", {})
+            ):
                 values = valid.layer(name, decode(variable)).values
                 plain[scene_name] = plane(scene_name, values, variable.attrs)
-    for scene_name, name in mapping.plain.items():
+    for name, scene_name in scene_names.items():
         ties = file.all.get(name)
         if scene_name not in plain and ties is not None and "subsampling_x" in ties.attrs:
             values = _from_tie_points(scene_name, ties, file)
             plain[scene_name] = plane(scene_name, values, ties.attrs)
     return plain
+
+
+def _scene_names(
+    file: FileVariables, mapping: FileMapping, options: NetcdfOptions
+) -> dict[str, str]:
+    """Return the scene's names of the plain variables that the mapping names and that are usable.
+
+    Units that are not those of the quantity are an error in a user's own mapping. A variable that
+    only a preset names is left out, with a warning.
+    """
+    names = {}
+    for scene_name, mapped in mapping.plain_variables.items():
+        name = mapped.variable
+        in_file = file.all[name].attrs.get("units") if name in file.all else None
+        stated = in_file if mapped.units is None else mapped.units
+        says_nothing = stated is None or not says_units(as_text(stated))
+        if scene_name in options.mapping.get("plain", {}) and not says_nothing:
+            options.check(scene_name, name, stated)
+        if says_nothing or options.is_usable(scene_name, name, stated):
+            names[name] = scene_name
+    return names
 
 
 def _is_plain(name: str, variable: Stored, mapping: FileMapping) -> bool:
@@ -160,26 +193,14 @@ def _is_plain(name: str, variable: Stored, mapping: FileMapping) -> bool:
     return variable.ndim == 2 and not (is_band or is_flags or is_place)
 
 
-def _has_known_units(scene_name: str, variable: Stored) -> bool:
+def _has_known_units(scene_name: str, stated: Any) -> bool:
     """Whether an unmapped variable has the units that its name implies."""
     known = quantities().get(scene_name)
     if known is None:
         return True
-    stated = as_text(variable.attrs.get("units", ""))
+    text = "" if stated is None else as_text(stated)
     # The file's own products have the names of outputs; only angles and humidity are inputs.
-    return known.units in ("degree", "percent") and factor_between(stated, known.units) == 1.0
-
-
-def _check_plain_units(scene_name: str, name: str, variable: xr.Variable) -> None:
-    """Refuse a variable whose units differ from the units of the quantity in the scene."""
-    known = quantities().get(scene_name)
-    stated = as_text(variable.attrs.get("units", "")).strip().lower()
-    if known is None or not stated or factor_between(stated, known.units) == 1.0:
-        return
-    raise SceneError(
-        f"{name} has units {stated!r}, expected {known.units!r} for {scene_name}. Remove it from "
-        "reader.options.mapping.plain."
-    )
+    return known.units in ("degree", "percent") and factor_between(text, known.units) == 1.0
 
 
 def _from_tie_points(name: str, ties: xr.Variable, file: FileVariables) -> LazyArray:
@@ -192,8 +213,15 @@ def _from_tie_points(name: str, ties: xr.Variable, file: FileVariables) -> LazyA
     return points.everywhere(name, decode(chunked(ties)).values)
 
 
-def _geolocation(file: FileVariables) -> dict[str, xr.DataArray]:
+def _geolocation(
+    file: FileVariables, mapping: FileMapping, options: UnitOptions
+) -> dict[str, xr.DataArray]:
     layers = {}
+    for name, its, variable in (
+        ("latitude", mapping.latitude, file.latitude),
+        ("longitude", mapping.longitude, file.longitude),
+    ):
+        options.check(name, its, variable.attrs.get("units"))
     for axis, (name, stored) in enumerate(
         zip(GEOLOCATION, (file.latitude, file.longitude), strict=True)
     ):

@@ -17,10 +17,11 @@ import netCDF4
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.errors import SceneError
-from pipeline.readers.attributes import as_text
+from pipeline.readers.cf_attributes import CfAttributes, Kind
 from pipeline.readers.damage import rewritten
 from pipeline.scene.quality import STATE_OUTSIDE_VALID_RANGE, STATE_SATURATED
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Decoder:
     fills: tuple[float, ...] = ()
     valid_min: float | None = None
     valid_max: float | None = None
-    unsigned: bool = False
+    read_as: Kind | None = None
+    """``u`` if signed integers are read as unsigned, ``i`` the reverse; None if as stored."""
     packed_integer: bool = False
     saturated: float | None = None
     """Lowest stored number that counts as saturated; saturated values are kept."""
@@ -46,34 +48,35 @@ class Decoder:
         cls,
         attributes: Mapping[str, Any],
         dtype: np.dtype[Any],
-        called: Mapping[str, str] = MappingProxyType({}),
+        called: Mapping[str, str] = NOTHING,
+        of_file: Mapping[str, Any] = NOTHING,
+        *,
+        in_counts: bool = False,
     ) -> "Decoder":
-        """Make a decoder from CF attributes, which state limits and fill values as stored numbers.
+        """Make a decoder from CF attributes (see :mod:`pipeline.readers.cf_attributes`).
 
         Args:
             attributes: attributes of the variable, with CF's names.
             dtype: type of the stored numbers.
             called: names of attributes in the file, by their names in CF; used in messages.
+            of_file: fill values that the file states once for all variables.
+            in_counts: whether limits are stored numbers whatever their type.
 
         Raises:
             SceneError: the variable or an attribute does not hold the expected numbers.
         """
         if dtype.kind not in "iuf":
             raise rewritten(f"values are stored as {dtype}, expected numbers")
-        checked = _Attributes(attributes, called)
-        unsigned = dtype.kind == "i" and as_text(attributes.get("_Unsigned", "")).lower() == "true"
-        low, high = checked.limits(unsigned)
-        is_packed = "scale_factor" in attributes or "add_offset" in attributes
+        stated = CfAttributes(attributes, dtype, called, in_counts)
+        low, high = stated.limits()
         return cls(
-            scale=checked.number("scale_factor", 1.0, zero=False),
-            offset=checked.number("add_offset", 0.0),
-            fills=tuple(
-                dict.fromkeys(checked.numbers("_FillValue") + checked.numbers("missing_value"))
-            ),
+            scale=stated.scale,
+            offset=stated.offset,
+            fills=stated.fills(of_file),
             valid_min=low,
             valid_max=high,
-            unsigned=unsigned,
-            packed_integer=dtype.kind in "iu" and is_packed,
+            read_as=stated.read_as,
+            packed_integer=stated.is_packed,
             states_fill="_FillValue" in attributes,
         )
 
@@ -124,8 +127,9 @@ class Decoder:
         return values.astype(np.float32)
 
     def _numbers(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        if self.unsigned:
-            stored = stored.view(stored.dtype.str.replace("i", "u"))
+        if self.read_as is not None:
+            order = stored.dtype.byteorder
+            stored = stored.view(f"{order}{self.read_as}{stored.dtype.itemsize}")
         return stored.astype(np.float64)
 
     def _is_fill(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
@@ -179,53 +183,3 @@ def _as_stored(fill: float, dtype: np.dtype[Any]) -> npt.NDArray[Any] | None:
         return None
     unsigned = np.array(int(fill) % patterns, f"u{dtype.itemsize}")
     return unsigned.view(f"{dtype.kind}{dtype.itemsize}")
-
-
-@dataclass(frozen=True)
-class _Attributes:
-    """The attributes of a variable, read as numbers; an attribute without numbers is refused."""
-
-    of: Mapping[str, Any]
-    called: Mapping[str, str]
-
-    def numbers(self, name: str) -> tuple[float, ...]:
-        """Return all numbers of an attribute (integers stay exact), or () if it is missing."""
-        value = self._values(name)
-        if value.dtype.kind not in "iufb":
-            raise self._unexpected(name, "numbers")
-        return tuple(value.tolist())
-
-    def number(self, name: str, default: float, *, zero: bool = True) -> float:
-        """Return the single number of an attribute, or the default if it is missing."""
-        if name not in self.of:
-            return default
-        numbers = self.numbers(name)
-        if len(numbers) != 1 or not math.isfinite(numbers[0]) or (numbers[0] == 0 and not zero):
-            raise self._unexpected(name, "one number" if zero else "one number other than zero")
-        return float(numbers[0])
-
-    def limits(self, unsigned: bool) -> tuple[float | None, float | None]:
-        """Return the lowest and highest valid number; ``valid_min`` overrides ``valid_range``."""
-        low, high = self._limits("valid_range", 2, unsigned)
-        (low,) = self._limits("valid_min", 1, unsigned, low)
-        (high,) = self._limits("valid_max", 1, unsigned, high)
-        return low, high
-
-    def _limits(
-        self, name: str, count: int, unsigned: bool, default: float | None = None
-    ) -> list[float | None]:
-        """Return limits; limits of an unsigned variable may be stored as signed numbers."""
-        if name not in self.of:
-            return [default] * count
-        if len(self.numbers(name)) != count:
-            raise self._unexpected(name, f"{count} number{'s' * (count > 1)}")
-        value = self._values(name)
-        if unsigned and value.dtype.kind == "i":
-            value = value.view(value.dtype.str.replace("i", "u"))
-        return [float(limit) for limit in value]
-
-    def _values(self, name: str) -> npt.NDArray[Any]:
-        return np.asarray(self.of.get(name, ())).reshape(-1)
-
-    def _unexpected(self, name: str, expected: str) -> SceneError:
-        return rewritten(f"{self.called.get(name, name)} is {self.of[name]!r}, expected {expected}")

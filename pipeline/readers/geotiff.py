@@ -121,6 +121,13 @@ class GeoTiff:
 
     def _decoder(self, facts: "_RasterFacts", band: int, dtype: np.dtype[Any]) -> Decoder:
         options = self._options
+        # GDAL gives the scale 1 and the offset 0 to bands that have none.
+        is_unscaled = options.scale is None and (facts.scales[band], facts.offsets[band]) == (1, 0)
+        if dtype.kind in "iu" and is_unscaled:
+            raise SceneError(
+                f"band {band + 1} holds integers ({dtype}) without a scale factor, expected "
+                "fractions. State it as reader: {format: geotiff, options: {scale: 0.0001}}."
+            )
         packing = {
             "scale_factor": facts.scales[band] if options.scale is None else options.scale,
             "add_offset": facts.offsets[band] if options.offset is None else options.offset,

@@ -1,8 +1,9 @@
 """Decode stored variables into layers of a scene: spectral quantities, plain variables, flags."""
 
 import contextlib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import xarray as xr
 
 from pipeline.errors import SceneError
 from pipeline.facts.quantities import quantities
+from pipeline.readers.cf_attributes import check_band, check_packing, texts_for_numbers
 from pipeline.readers.damage import rewritten
 from pipeline.readers.decoding import Decoder
 from pipeline.readers.flag_bits import FLAGS_AS_NUMBERS, description_of_bits
@@ -27,6 +29,8 @@ from pipeline.scene.lazy import (
 )
 from pipeline.scene.scene import state_name, wavelength_dim
 from pipeline.scene.source_flags import FILLS
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -93,9 +97,21 @@ def decode(stored: Stored) -> DecodedLayer:
 
 def decoder_of(stored: Stored, attributes: Mapping[str, Any]) -> Decoder:
     """Return the decoder of a netCDF variable with these CF attributes."""
+    texts = texts_for_numbers(attributes)
     with about(stored.chunks.name):
-        decoder = Decoder.from_attributes(attributes, stored.dtype)
+        check_packing(attributes, stored.dtype, stored.of_file)
+        decoder = Decoder.from_attributes(attributes, stored.dtype, of_file=stored.of_file)
+    if texts:
+        names = ", ".join(f"{name} {text!r}" for name, text in texts.items())
+        log.warning("%s: text is read as numbers: %s", stored.chunks.name, names)
     return decoder.with_default_fill(stored.dtype)
+
+
+def decode_band(stored: Stored, factor: float = 1.0) -> DecodedLayer:
+    """Decode a stored band; ``factor`` converts the file's quantity to the scene's."""
+    with about(stored.chunks.name):
+        check_band(stored.attrs, stored.dtype, stored.of_file)
+    return decoded(stored, replace(decoder_of(stored, stored.attrs), factor=factor))
 
 
 LeftOut = dict[str, str]

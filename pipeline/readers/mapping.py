@@ -19,9 +19,10 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.config import ReaderOptions, complaints_of
+from pipeline.config import complaints_of
 from pipeline.config.strict import Strict
 from pipeline.facts.shipped import read_shipped, shipped_configs
+from pipeline.readers.units import UnitOptions
 from pipeline.scene.scene import SPECTRAL
 from pipeline.times.formats import check_format
 
@@ -87,6 +88,14 @@ class SpectralVariables(Strict):
         return self
 
 
+class PlainVariable(Strict):
+    """A variable that is not spectral."""
+
+    variable: str
+    units: str | None = None
+    """Units of the variable, if the units in the file are missing or wrong."""
+
+
 class FlagVariable(Strict):
     """The variable that holds the file's flags."""
 
@@ -130,7 +139,7 @@ class FileMapping(Strict):
     latitude: str = "latitude"
     longitude: str = "longitude"
     spectral: tuple[SpectralVariables, ...] = Field(min_length=1)
-    plain: dict[str, str] = Field(default_factory=dict)
+    plain: dict[str, str | PlainVariable] = Field(default_factory=dict)
     """Name in the scene -> variable, for angles and other inputs of networks or expressions."""
     flags: FlagVariable | None = None
     missing: tuple[float, ...] = ()
@@ -142,10 +151,19 @@ class FileMapping(Strict):
     time_coverage_end: TimeAttribute | None = None
     brdf_correction: Literal["none", "f/Q", "unknown"] = "unknown"
 
+    @property
+    def plain_variables(self) -> dict[str, PlainVariable]:
+        """Name in the scene -> variable, with the units that the mapping states."""
+        return {
+            name: found if isinstance(found, PlainVariable) else PlainVariable(variable=found)
+            for name, found in self.plain.items()
+        }
 
-class NetcdfOptions(ReaderOptions):
+
+class NetcdfOptions(UnitOptions):
     """Options that choose a mapping and change it."""
 
+    of_format = "cf_netcdf"
     preset: str | None = None
     """Name of a shipped mapping; by default, the shipped mapping that fits the file's content."""
     mapping: dict[str, Any] = Field(default_factory=dict)

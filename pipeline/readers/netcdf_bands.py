@@ -6,25 +6,29 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from pipeline.errors import ConfigError, SceneError
 from pipeline.facts.quantities import quantities
 from pipeline.readers.attributes import as_text
+from pipeline.readers.cf_attributes import LIMITS, check_band, numbers_in
 from pipeline.readers.damage import left_out
-from pipeline.readers.layers import DecodedLayer, cube, decoded, decoder_of, spectrum
+from pipeline.readers.layers import DecodedLayer, about, cube, decoded, decoder_of, spectrum
 from pipeline.readers.mapping import FileMapping, SpectralVariables, conversion
 from pipeline.readers.netcdf_layout import FileVariables, listed
 from pipeline.readers.stored import Stored
+from pipeline.readers.units import in_words, wavelengths_nm
 from pipeline.readers.valid_pixels import ValidPixels
 from pipeline.tables.units import factor_between
 
 
 def bands_of(
-    file: FileVariables, mapping: FileMapping, valid: ValidPixels
+    file: FileVariables, mapping: FileMapping, valid: ValidPixels, units: Mapping[str, str]
 ) -> dict[str, xr.DataArray]:
-    """Return the spectral quantities and states; refuse unknown units and wavelengths."""
+    """Return the spectral quantities and states; refuse unknown units and wavelengths.
+
+    ``units`` are by variable name, and override the file and the mapping.
+    """
     bands: dict[str, xr.DataArray] = {}
     for entry in mapping.spectral:
         found = {
@@ -36,7 +40,7 @@ def bands_of(
             continue
         if entry.quantity in bands:
             raise ConfigError(f"reader.options.mapping gives {entry.quantity} twice. Remove one.")
-        bands |= _quantity(file, mapping, entry, found, valid)
+        bands |= _quantity(file, mapping, entry, found, valid, units)
     if not bands:
         wanted = " or ".join(entry.variables for entry in mapping.spectral)
         raise SceneError(
@@ -53,10 +57,12 @@ def _quantity(
     entry: SpectralVariables,
     found: Mapping[str, re.Match[str]],
     valid: ValidPixels,
+    units: Mapping[str, str],
 ) -> dict[str, xr.DataArray]:
     converted = {} if entry.stored_as is None else {"converted_from": entry.stored_as}
     layers = {
-        name: valid.layer(name, _layer(name, file.on_scene[name], mapping, entry)) for name in found
+        name: valid.layer(name, _layer(name, file.on_scene[name], mapping, entry, units))
+        for name in found
     }
     cubes = [name for name in found if file.on_scene[name].ndim == 3]
     if not cubes:
@@ -74,30 +80,41 @@ def _quantity(
 
 
 def _layer(
-    name: str, variable: Stored, mapping: FileMapping, entry: SpectralVariables
+    name: str,
+    variable: Stored,
+    mapping: FileMapping,
+    entry: SpectralVariables,
+    units: Mapping[str, str],
 ) -> DecodedLayer:
     stored_as = entry.stored_as or entry.quantity
-    _check_units(name, variable, entry, stored_as)
-    attributes = dict(variable.attrs)
+    stated = units.get(name, entry.units)
+    _check_units(name, variable.attrs.get("units") if stated is None else stated, stored_as)
+    attributes, of_file = dict(variable.attrs), dict(variable.of_file)
     if mapping.valid_range is not None:
-        attributes |= {"valid_range": mapping.valid_range}
-        attributes.pop("valid_min", None)
-        attributes.pop("valid_max", None)
+        for limit in LIMITS:
+            attributes.pop(limit, None)
+            of_file.pop(limit, None)
+    with about(name):
+        check_band(attributes, variable.dtype, of_file)
     decoder = decoder_of(variable, attributes)
+    if mapping.valid_range is not None:  # in stored numbers
+        low, high = mapping.valid_range
+        decoder = replace(decoder, valid_min=low, valid_max=high)
     factor = conversion(stored_as, entry.quantity)
     decoder = replace(decoder, factor=factor, fills=(*decoder.fills, *mapping.missing))
     return decoded(variable, decoder)
 
 
-def _check_units(name: str, variable: Stored, entry: SpectralVariables, stored_as: str) -> None:
-    """Refuse a variable whose units differ from the units of its quantity."""
-    stated = entry.units if entry.units is not None else variable.attrs.get("units")
+def _check_units(name: str, stated: Any, stored_as: str) -> None:
+    """Refuse a variable whose units differ from the units of its quantity.
+
+    Unlike a file of a fixed format, a file without units may hold any reflectance.
+    """
     expected = quantities()[stored_as].units
     if stated is not None and factor_between(as_text(stated), expected) == 1.0:
         return
-    found = "no units" if stated in (None, "") else f"units {as_text(stated)!r}"
     raise SceneError(
-        f"{name} has {found}, expected {expected!r} for {stored_as}. Correct "
+        f"{name} has {in_words(stated)}, expected {expected!r} for {stored_as}. Correct "
         f"reader.options.mapping.spectral. If it is {stored_as} and the file's units are wrong or "
         f"missing, set units: {expected}. If it is water-leaving reflectance, set stored_as: rho_w "
         "and units: '1'; it is then multiplied by 1/pi to get Rrs."
@@ -117,11 +134,11 @@ def _wavelength(
         stated = variable.attrs.get(entry.wavelength_attribute)
     elif stated is None and match.re.groups:
         stated = match.group(1)
-    try:
-        wavelength = float(np.ravel(stated)[0])
-    except (TypeError, ValueError):
-        wavelength = math.nan
-    if not wavelength > 0:
+    numbers = numbers_in(
+        re.sub(r"\s*nm$", "", stated.strip()) if isinstance(stated, str) else stated
+    )
+    wavelength = float(numbers[0]) if numbers is not None and numbers.size else math.nan
+    if not 0 < wavelength < math.inf:
         raise SceneError(
             f"the wavelength of {name} is unknown. State it as reader.options.wavelengths: "
             f"{{{name}: ...}}. Other ways are mapping.spectral.wavelength_attribute, "
@@ -168,11 +185,4 @@ def _wavelengths_of_cube(file: FileVariables, name: str, entry: SpectralVariable
             "bands. Name another variable as mapping.spectral.wavelength_variable, or "
             f"{_STATE_THEM.format(name=name)}"
         )
-    centres = [float(nm) for nm in variable.values]
-    if not all(nm > 0 for nm in centres):
-        raise SceneError(
-            f"{entry.wavelength_variable} holds wavelengths that are not positive: "
-            f"{', '.join(f'{nm:g}' for nm in centres if not nm > 0)}. Name another variable as "
-            "mapping.spectral.wavelength_variable."
-        )
-    return centres
+    return wavelengths_nm(entry.wavelength_variable, variable.values, variable.attrs)

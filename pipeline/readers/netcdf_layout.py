@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from pipeline.errors import SceneError
+from pipeline.readers.cf_attributes import PACKING, CfAttributes
 from pipeline.readers.mapping import FileMapping
 from pipeline.readers.opening import chunked
 from pipeline.readers.stored import Stored
@@ -103,3 +106,17 @@ def _placed(variable: xr.Variable, y: str, x: str, shape: tuple[int, int]) -> St
         return chunked(variable) if is_plain else None
     bands = [str(dim) for dim, size in variable.sizes.items() if dim not in (y, x) and size != 1]
     return chunked(variable).on(*bands, y, x) if len(bands) < 2 else None
+
+
+def axis_values(variable: xr.Variable) -> npt.NDArray[np.float64]:
+    """Return the coordinates along an axis of a map, decoded if they are packed (float64)."""
+    numbers = np.asarray(variable.values, np.float64)
+    if not any(name in variable.attrs for name in PACKING):
+        return numbers
+    packing = CfAttributes(variable.attrs, variable.dtype, {})
+    return numbers * packing.scale + packing.offset
+
+
+def axis_attributes(attributes: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return the attributes that remain true after an axis is decoded."""
+    return {name: value for name, value in attributes.items() if name not in PACKING}

@@ -4,7 +4,12 @@ import numpy as np
 import xarray as xr
 
 from pipeline.facts.quantities import quantities
-from pipeline.readers.netcdf_layout import FileVariables, without_single
+from pipeline.readers.netcdf_layout import (
+    FileVariables,
+    axis_attributes,
+    axis_values,
+    without_single,
+)
 from pipeline.scene.scene import SPATIAL_REF, geographic_reference, is_projected
 
 
@@ -19,7 +24,7 @@ def map_reference(file: FileVariables) -> dict[str, xr.DataArray]:
         return {}
     grid = file.all[names.pop()]
     axes = [
-        xr.DataArray(np.asarray(v.values, np.float64), dims=(dim,), attrs=v.attrs)
+        xr.DataArray(axis_values(v), dims=(dim,), attrs=axis_attributes(v.attrs))
         for dim, size in (("y", file.shape[0]), ("x", file.shape[1]))
         for v in file.all.values()
         if v.shape == (size,) and is_projected(v.attrs, dim)
@@ -35,8 +40,7 @@ def _geographic_axes(file: FileVariables) -> dict[str, xr.DataArray]:
     The scene is then described by the latitude and longitude of every pixel.
     """
     latitude, longitude = (
-        np.asarray(variable.values, np.float64).reshape(-1)
-        for variable in (file.latitude, file.longitude)
+        axis_values(without_single(variable)) for variable in (file.latitude, file.longitude)
     )
     known = quantities()
     has_places = known["latitude"].is_possible(latitude), known["longitude"].is_possible(longitude)

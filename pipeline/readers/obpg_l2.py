@@ -16,16 +16,17 @@ import numpy as np
 import xarray as xr
 from pydantic import Field
 
-from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
 from pipeline.facts.sensors import identify_sensor
 from pipeline.readers.attributes import as_text
 from pipeline.readers.container import is_hdf5
 from pipeline.readers.damage import left_out, rewritten
 from pipeline.readers.layers import (
+    DecodedLayer,
     LeftOut,
     cube,
     decode,
+    decode_band,
     leaving_out,
     plane,
     source_flags,
@@ -34,6 +35,7 @@ from pipeline.readers.layers import (
 from pipeline.readers.opening import assembled, chunked, open_undecoded, opening
 from pipeline.readers.stored import Stored
 from pipeline.readers.tie_points import TiePoints
+from pipeline.readers.units import UnitOptions, wavelengths_nm
 from pipeline.scene.scene import GEOLOCATION, SOURCE_FLAGS
 
 LINES, PIXELS, BANDS = "number_of_lines", "pixels_per_line", "wavelength_3d"
@@ -62,9 +64,10 @@ PLAIN_NAMES = {
 FQ_CORRECTION = 4
 
 
-class ObpgOptions(ReaderOptions):
-    """Options that state what a subset of a file may leave out."""
+class ObpgOptions(UnitOptions):
+    """Options that state what a NASA file or a subset of it leaves out or says wrongly."""
 
+    of_format = "obpg_l2"
     wavelengths: tuple[Annotated[float, Field(gt=0)], ...] = ()
     """Wavelength (nm) of each band of 3-D variables, in order; overrides the file."""
 
@@ -93,9 +96,9 @@ class ObpgL2:
             unread: LeftOut = {}
             data = _chunked(geophysical)
             layers = {
-                **_bands(path, data, self._options.wavelengths),
-                **_plain_variables(data, unread),
-                **_navigation(path, _chunked(navigation), data, unread),
+                **_bands(path, data, self._options),
+                **_plain_variables(data, self._options, unread),
+                **_navigation(path, _chunked(navigation), data, self._options, unread),
                 **_flags(geophysical, data),
             }
             missing = [name for name in GEOLOCATION if name not in layers]
@@ -116,20 +119,19 @@ def _chunked(group: xr.Dataset) -> dict[str, Stored]:
     }
 
 
-def _bands(
-    path: Path, data: Mapping[str, Stored], stated: tuple[float, ...]
-) -> dict[str, xr.DataArray]:
+def _bands(path: Path, data: Mapping[str, Stored], options: ObpgOptions) -> dict[str, xr.DataArray]:
     """Return the spectral quantities and their states."""
     bands: dict[str, xr.DataArray] = {}
     for prefix, quantity in SPECTRAL_NAMES.items():
         names = _wavelengths_by_name(data, prefix)
         whole = data.get(prefix)
         if names:
-            layers = [decode(data[name]) for name in names]
+            layers = [_band(data[name], name, prefix, options) for name in names]
             bands |= spectrum(quantity, list(names.values()), layers)
         elif whole is not None and whole.dims == (LINES, PIXELS, BANDS):
             by_band = whole.on(BANDS, LINES, PIXELS)
-            bands |= cube(quantity, _wavelengths(path, whole.shape[2], stated), decode(by_band))
+            layer = _band(by_band, prefix, prefix, options)
+            bands |= cube(quantity, _wavelengths(path, whole.shape[2], options.wavelengths), layer)
     if not bands:
         raise SceneError(
             "the group geophysical_data has no Rrs_<wavelength> or rhos_<wavelength> on "
@@ -137,6 +139,12 @@ def _bands(
             "scene with reflectances."
         )
     return bands
+
+
+def _band(stored: Stored, name: str, prefix: str, options: UnitOptions) -> DecodedLayer:
+    """Decode a band whose units are known."""
+    options.check(SPECTRAL_NAMES[prefix], name, stored.attrs.get("units"), group=prefix)
+    return decode_band(stored)
 
 
 def _wavelengths_by_name(data: Mapping[str, Stored], prefix: str) -> dict[str, float]:
@@ -160,12 +168,14 @@ def _wavelengths(path: Path, count: int, stated: tuple[float, ...]) -> list[floa
     with h5py.File(path, "r") as file:
         found = [file.get(f"{group}/{BANDS}") for group in WAVELENGTH_GROUPS]
         stored = [
-            each[...] for each in found if isinstance(each, h5py.Dataset) and not _is_empty(each)
+            (each[...], dict(each.attrs))
+            for each in found
+            if isinstance(each, h5py.Dataset) and not _is_empty(each)
         ]
-    for nm in stored:
-        if nm.size == count and nm.dtype.kind in "iuf" and (nm > 0).all():
-            return [float(each) for each in np.ravel(nm)]
-    sizes = " and ".join(f"{nm.size} wavelengths" for nm in stored) or "is missing"
+    for nm, attributes in stored:
+        if nm.size == count:
+            return wavelengths_nm(BANDS, nm, attributes)
+    sizes = " and ".join(f"{nm.size} wavelengths" for nm, _ in stored) or "is missing"
     raise left_out(
         f"Rrs has {count} bands, but sensor_band_parameters/{BANDS} "
         f"{f'has {sizes}' if stored else sizes}",
@@ -179,7 +189,9 @@ def _is_empty(dataset: h5py.Dataset) -> bool:
     return as_text(dataset.attrs.get("NAME", "")).startswith(DIMENSION_ONLY)
 
 
-def _plain_variables(data: Mapping[str, Stored], unread: LeftOut) -> dict[str, xr.DataArray]:
+def _plain_variables(
+    data: Mapping[str, Stored], options: ObpgOptions, unread: LeftOut
+) -> dict[str, xr.DataArray]:
     """Return angles and all other 2-D variables, for use in expressions."""
     plain = {}
     for name, variable in data.items():
@@ -187,13 +199,20 @@ def _plain_variables(data: Mapping[str, Stored], unread: LeftOut) -> dict[str, x
         if is_band or variable.dims != (LINES, PIXELS) or "flag_meanings" in variable.attrs:
             continue
         scene_name = PLAIN_NAMES.get(name, name)
+        units = variable.attrs.get("units")
+        if name in PLAIN_NAMES and not options.is_usable(scene_name, name, units):
+            continue
         with leaving_out(scene_name, unread):
             plain[scene_name] = plane(scene_name, decode(variable).values, variable.attrs)
     return plain
 
 
 def _navigation(
-    path: Path, stored: Mapping[str, Stored], data: Mapping[str, Stored], unread: LeftOut
+    path: Path,
+    stored: Mapping[str, Stored],
+    data: Mapping[str, Stored],
+    options: ObpgOptions,
+    unread: LeftOut,
 ) -> dict[str, xr.DataArray]:
     """Return the variables of navigation_data at every pixel."""
     across = next((v.sizes[PIXELS] for v in data.values() if PIXELS in v.dims), None)
@@ -202,6 +221,11 @@ def _navigation(
         if variable.ndim != 2:
             continue
         scene_name = PLAIN_NAMES.get(name, name)
+        units = variable.attrs.get("units")
+        if scene_name in GEOLOCATION:
+            options.check(scene_name, name, units)
+        elif name in PLAIN_NAMES and not options.is_usable(scene_name, name, units):
+            continue
         with leaving_out(scene_name, unread, unless=scene_name in GEOLOCATION):
             values = decode(variable).values
             if across is not None and variable.shape[1] != across:

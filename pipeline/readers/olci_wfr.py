@@ -8,23 +8,22 @@ processing baselines, so the flags are decoded with the file's own masks.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
 from pipeline.facts.sensors import find_sensor
+from pipeline.readers.cf_attributes import number_in
 from pipeline.readers.container import describe_content, is_hdf5
-from pipeline.readers.damage import left_out
+from pipeline.readers.damage import left_out, rewritten
 from pipeline.readers.layers import (
     DecodedLayer,
     LeftOut,
     decode,
-    decoded,
-    decoder_of,
+    decode_band,
     leaving_out,
     plane,
     source_flags,
@@ -32,8 +31,8 @@ from pipeline.readers.layers import (
 )
 from pipeline.readers.mapping import conversion
 from pipeline.readers.opening import assembled, chunked, open_undecoded, opening
-from pipeline.readers.stored import Stored
 from pipeline.readers.tie_points import TiePoints, geometry_planes
+from pipeline.readers.units import UnitOptions
 from pipeline.scene.lazy import LazyArray
 from pipeline.scene.scene import GEOLOCATION, SOURCE_FLAGS
 
@@ -64,13 +63,19 @@ ON_TIE_POINTS = {
 }
 
 
+class OlciOptions(UnitOptions):
+    """Options that state what an OLCI product may say wrongly."""
+
+    of_format = "olci_wfr"
+
+
 class OlciWfr:
     """Reads the folder of an OLCI water product."""
 
-    Options = ReaderOptions
+    Options = OlciOptions
 
-    def __init__(self, options: ReaderOptions) -> None:
-        pass
+    def __init__(self, options: OlciOptions) -> None:
+        self._options = options
 
     def recognises(self, path: Path) -> bool:
         """Whether the path is a folder with OLCI's water-leaving reflectances."""
@@ -79,7 +84,7 @@ class OlciWfr:
     def open(self, path: Path) -> xr.Dataset:
         """Open the scene lazily."""
         with opening() as opened:
-            folder = _Folder(path, opened)
+            folder = _Folder(path, opened, self._options)
             unread: LeftOut = {}
             bands, files = _bands(folder)
             shape = (bands["Rrs"].sizes["y"], bands["Rrs"].sizes["x"])
@@ -99,6 +104,7 @@ class _Folder:
 
     path: Path
     opened: list[xr.Dataset]
+    options: UnitOptions
 
     def file(self, name: str) -> xr.Dataset:
         """Open a file of the folder; refuse one that is missing or is not netCDF-4."""
@@ -130,18 +136,15 @@ def _bands(folder: _Folder) -> tuple[dict[str, xr.DataArray], list[xr.Dataset]]:
             name = f"{band}_{suffix}"
             if name in file:
                 variable = chunked(file[name].variable)
-                layers.setdefault(quantity, {})[channels[band]] = _rrs(variable)
+                folder.options.check("rho_w", name, variable.attrs.get("units"), group=suffix)
+                layer = decode_band(variable, conversion("rho_w", "Rrs"))
+                layers.setdefault(quantity, {})[channels[band]] = layer
         if f"{band}_reflectance" not in file:
             raise left_out(f"{path.name} has no variable {band}_reflectance")
     bands: dict[str, xr.DataArray] = {}
     for quantity, found in layers.items():
         bands |= spectrum(quantity, list(found), list(found.values()), converted_from="rho_w")
     return bands, files
-
-
-def _rrs(variable: Stored) -> DecodedLayer:
-    decoder = decoder_of(variable, variable.attrs)
-    return decoded(variable, replace(decoder, factor=conversion("rho_w", "Rrs")))
 
 
 def _retrievals(folder: _Folder, unread: LeftOut) -> dict[str, xr.DataArray]:
@@ -161,6 +164,8 @@ def _geolocation(folder: _Folder) -> dict[str, xr.DataArray]:
     missing = [name for name in GEOLOCATION if name not in file]
     if missing:
         raise left_out(f"geo_coordinates.nc has no {' and no '.join(missing)}")
+    for name in GEOLOCATION:
+        folder.options.check(name, name, file[name].attrs.get("units"))
     return {n: plane(n, decode(chunked(file[n].variable)).values, {}) for n in GEOLOCATION}
 
 
@@ -175,6 +180,8 @@ def _on_tie_points(
             continue
         for name, ours in names.items():
             if name in file and (ours != "relative_humidity" or _is_in_percent(file[name])):
+                if not folder.options.is_usable(ours, name, file[name].attrs.get("units")):
+                    continue
                 with leaving_out(ours, unread):
                     found[ours] = _everywhere(ours, file[name], file.attrs, shape)
     return geometry_planes(found)
@@ -190,11 +197,20 @@ def _everywhere(
     """Interpolate a variable to every pixel; the file states the intervals of its tie points."""
     ties = chunked(variable.variable)
     interval = (
-        float(of_file.get("al_subsampling_factor", 1)),
-        float(of_file.get("ac_subsampling_factor", 64)),
+        _factor(of_file, "al_subsampling_factor", 1.0),
+        _factor(of_file, "ac_subsampling_factor", 64.0),
     )
     points = TiePoints.regular(ties.shape, interval, shape)
     return points.everywhere(name, decode(ties).values)
+
+
+def _factor(of_file: Mapping[Any, Any], name: str, default: float) -> float:
+    if name not in of_file:
+        return default
+    number = number_in(of_file[name])
+    if number is None:
+        raise rewritten(f"{name} is {of_file[name]!r}, expected a number")
+    return number
 
 
 def _flags(folder: _Folder) -> dict[str, xr.DataArray]:

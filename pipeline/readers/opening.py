@@ -2,7 +2,7 @@
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 import xarray as xr
 
+from pipeline.readers.cf_attributes import OF_FILE
 from pipeline.readers.chunk_cache import ChunkCache
 from pipeline.readers.damage import MOST_LINES, damaged, left_out
 from pipeline.readers.hdf5_chunks import Hdf5Chunks
@@ -55,8 +56,16 @@ def assembled(
     return scene
 
 
-def open_undecoded(path: Path, group: str | None = None, engine: str = "h5netcdf") -> xr.Dataset:
-    """Open the variables of a group as stored, for use with :func:`chunked`."""
+def open_undecoded(
+    path: Path,
+    group: str | None = None,
+    engine: str = "h5netcdf",
+    stated_once: Collection[str] = OF_FILE,
+) -> xr.Dataset:
+    """Open the variables of a group as stored, for use with :func:`chunked`.
+
+    ``stated_once`` names attributes that the group or the file may state for all its variables.
+    """
     is_hdf5 = engine == "h5netcdf"
     options: dict[str, Any] = {"phony_dims": "sort"} if is_hdf5 else {}
     with contextlib.ExitStack() as closers:
@@ -76,10 +85,25 @@ def open_undecoded(path: Path, group: str | None = None, engine: str = "h5netcdf
         closers.callback(opened._close or (lambda: None))  # noqa: SLF001 - replaced below
         opened.set_close(closers.pop_all().close)
     opened.encoding["chunk_cache"] = cache = ChunkCache()
+    of_file = _stated_once(file, group, opened.attrs, stated_once)
     for name, variable in opened.variables.items():
         place = f"{group}/{name}" if group else str(name)
         variable.encoding["pieces"] = (file, place, cache)
+        variable.encoding["of_file"] = of_file
     return opened
+
+
+def _stated_once(
+    file: h5py.File | None, group: str | None, attributes: Mapping[Any, Any], names: Collection[str]
+) -> dict[str, Any]:
+    """Return what the group, else the file, states about the numbers of all its variables."""
+    owners: list[Mapping[Any, Any]] = [attributes]
+    if file is not None and group is not None:
+        owners.insert(0, file.attrs)
+    found: dict[str, Any] = {}
+    for owner in owners:
+        found |= {name: owner[name] for name in names if name in owner}
+    return found
 
 
 def _check_group(file: h5py.File | None, name: str | None) -> None:
@@ -101,6 +125,7 @@ def _check_group(file: h5py.File | None, name: str | None) -> None:
 def chunked(variable: xr.Variable | xr.DataArray) -> Stored:
     """Change a variable of ``open_undecoded`` so that it is read by whole storage chunks."""
     file, place, cache = variable.encoding["pieces"]
+    of_file = variable.encoding["of_file"]
     in_xarray = variable.variable if isinstance(variable, xr.DataArray) else variable
     dataset = file[place] if file is not None else in_xarray
     is_chunked = file is not None and dataset.chunks is not None
@@ -108,4 +133,5 @@ def chunked(variable: xr.Variable | xr.DataArray) -> Stored:
     dims = tuple(str(dim) for dim in variable.dims)
     # Flags and decoding tables read the bits, which must be in this machine's order.
     native = chunks.dtype.newbyteorder("=")
-    return Stored(dims, variable.attrs, native, chunks, cache, tuple(range(len(dims))))
+    axes = tuple(range(len(dims)))
+    return Stored(dims, variable.attrs, native, chunks, cache, axes, of_file=of_file)

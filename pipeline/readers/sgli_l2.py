@@ -17,11 +17,12 @@ import numpy as np
 import xarray as xr
 from pydantic import field_validator
 
-from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
+from pipeline.facts.quantities import quantities
 from pipeline.facts.sensors import find_sensor
 from pipeline.facts.shipped import read_shipped, shipped_configs
 from pipeline.readers.attributes import as_text, iso_time
+from pipeline.readers.cf_attributes import number_in
 from pipeline.readers.container import is_hdf5
 from pipeline.readers.damage import left_out, rewritten
 from pipeline.readers.decoding import Decoder
@@ -38,6 +39,7 @@ from pipeline.readers.layers import (
 from pipeline.readers.opening import assembled, chunked, open_undecoded, opening
 from pipeline.readers.stored import Stored
 from pipeline.readers.tie_points import TiePoints, geometry_planes
+from pipeline.readers.units import UnitOptions
 from pipeline.scene.lazy import LazyArray
 from pipeline.scene.scene import SOURCE_FLAGS
 
@@ -53,6 +55,12 @@ GEOMETRY = {
     "Sensor_azimuth": "sensor_azimuth",
     "Solar_azimuth": "solar_azimuth",
 }
+# Attributes about stored numbers: CF's names -> the file's.
+COUNTS = {
+    "_FillValue": "Error_DN",
+    "valid_min": "Minimum_valid_DN",
+    "valid_max": "Maximum_valid_DN",
+}
 REQUIRED_GEOMETRY = ("Latitude", "Longitude")
 # Most tie points beyond the last line or pixel; more of them mean that the interval is wrong.
 MOST_TIES_BEYOND = 2
@@ -63,9 +71,10 @@ def _qa_table() -> dict[str, Any]:
     return read_shipped(shipped_configs() / "formats" / "sgli_qa.yaml")
 
 
-class SgliOptions(ReaderOptions):
+class SgliOptions(UnitOptions):
     """Options that state what an SGLI file may leave out."""
 
+    of_format = "sgli_l2"
     qa_layout: str | None = None
     """Name of the bit layout of QA_flag; used only if the file does not list the bits itself."""
 
@@ -98,7 +107,7 @@ class SgliL2:
         """Open the scene lazily."""
         with opening() as opened:
             for group in ("Image_data", "Geometry_data"):
-                opened.append(open_undecoded(path, group))
+                opened.append(open_undecoded(path, group, stated_once=COUNTS.values()))
             image, geometry = opened
             shape = _shape(image)
             stored = {
@@ -108,8 +117,12 @@ class SgliL2:
             }
             _refuse_other_shapes(image, shape)
             unread: LeftOut = {}
-            layers = _bands(stored) | _plain_variables(stored, unread)
-            layers |= _geometry(geometry, shape, unread) | self._flags(stored)
+            layers = {
+                **_bands(stored, self._options),
+                **_plain_variables(stored, unread),
+                **_geometry(geometry, shape, self._options, unread),
+                **self._flags(stored),
+            }
             return assembled(layers, _attributes(path), opened, unread=unread)
 
     def _flags(self, stored: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
@@ -170,9 +183,7 @@ def _shape(image: xr.Dataset) -> tuple[int, int]:
 
 def _one(attributes: Mapping[str, Any], name: str) -> float | None:
     """Return the one number of an attribute; None if it is missing or not one number."""
-    found = np.ravel(attributes.get(name, ()))
-    is_number = found.size == 1 and found.dtype.kind in "iuf" and np.isfinite(found[0])
-    return float(found[0]) if is_number else None
+    return number_in(attributes.get(name, ()))
 
 
 def _refuse_other_shapes(image: xr.Dataset, shape: tuple[int, int]) -> None:
@@ -184,7 +195,7 @@ def _refuse_other_shapes(image: xr.Dataset, shape: tuple[int, int]) -> None:
             )
 
 
-def _bands(stored: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
+def _bands(stored: Mapping[str, Stored], options: UnitOptions) -> dict[str, xr.DataArray]:
     channels = find_sensor(SENSOR).channels
     centres: list[float] = []
     layers = []
@@ -192,6 +203,9 @@ def _bands(stored: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
         if re.fullmatch(r"NWLR_\d+", name):
             nominal = float(name.removeprefix("NWLR_"))
             centres.append(channels.get(name, nominal))
+            # Without Rrs_unit, the names Rrs_slope and Rrs_offset say which quantity it is.
+            units = variable.attrs.get("Rrs_unit", quantities()["Rrs"].units)
+            options.check("Rrs", name, units, group="NWLR")
             layers.append(decoded(variable, _rrs_decoder(name, variable)))
     if not layers:
         raise SceneError(
@@ -213,18 +227,12 @@ def _rrs_decoder(name: str, variable: Stored) -> Decoder:
     return replace(decoder, saturated=decoder.valid_max)
 
 
-def _decoder(name: str, variable: Stored | xr.DataArray, slope: str, offset: str) -> Decoder:
-    called = {
-        "scale_factor": slope,
-        "add_offset": offset,
-        "_FillValue": "Error_DN",
-        "valid_min": "Minimum_valid_DN",
-        "valid_max": "Maximum_valid_DN",
-    }
-    attributes = variable.attrs
+def _decoder(name: str, variable: Stored, slope: str, offset: str) -> Decoder:
+    called = {"scale_factor": slope, "add_offset": offset, **COUNTS}
+    attributes = {**variable.of_file, **variable.attrs}
     present = {key: attributes[its] for key, its in called.items() if its in attributes}
     with about(name):
-        return Decoder.from_attributes(present, variable.dtype, called)
+        return Decoder.from_attributes(present, variable.dtype, called, in_counts=True)
 
 
 def _plain_variables(stored: Mapping[str, Stored], unread: LeftOut) -> dict[str, xr.DataArray]:
@@ -239,15 +247,17 @@ def _plain_variables(stored: Mapping[str, Stored], unread: LeftOut) -> dict[str,
 
 
 def _geometry(
-    geometry: xr.Dataset, shape: tuple[int, int], unread: LeftOut
+    geometry: xr.Dataset, shape: tuple[int, int], options: UnitOptions, unread: LeftOut
 ) -> dict[str, xr.DataArray]:
     """Return, for every pixel, the geolocation and the angles that the file has."""
     missing = [name for name in REQUIRED_GEOMETRY if name not in geometry]
     if missing:
         raise left_out(f"Geometry_data has no {' and no '.join(missing)}")
+    for name in REQUIRED_GEOMETRY:
+        options.check(GEOMETRY[name], name, geometry[name].attrs.get("Unit"))
     found = {}
     for name, ours in GEOMETRY.items():
-        if name in geometry:
+        if name in geometry and options.is_usable(ours, name, geometry[name].attrs.get("Unit")):
             with leaving_out(ours, unread, unless=name in REQUIRED_GEOMETRY):
                 found[ours] = _everywhere(ours, geometry[name], shape)
     return geometry_planes(found)
@@ -257,7 +267,8 @@ def _everywhere(name: str, ties: xr.DataArray, shape: tuple[int, int]) -> LazyAr
     interval = _one(ties.attrs, "Resampling_interval")
     if interval is None:
         raise left_out(f"Geometry_data/{ties.name} has no Resampling_interval")
-    values = decoded(chunked(ties), _tie_decoder(ties)).values
+    stored = chunked(ties)
+    values = decoded(stored, _tie_decoder(f"Geometry_data/{ties.name}", stored)).values
     points = TiePoints.regular(ties.shape, (interval, interval), shape)
     beyond = [
         np.count_nonzero(at >= size)
@@ -271,11 +282,11 @@ def _everywhere(name: str, ties: xr.DataArray, shape: tuple[int, int]) -> LazyAr
     return points.everywhere(name, values)
 
 
-def _tie_decoder(ties: xr.DataArray) -> Decoder:
+def _tie_decoder(name: str, ties: Stored) -> Decoder:
     if ties.dtype.kind == "f":
         # Plain degrees. A value beyond 360 is a fill value; the pixels around it become NaN.
         return Decoder(valid_min=-360.0, valid_max=360.0)
-    return _decoder(f"Geometry_data/{ties.name}", ties, "Slope", "Offset")
+    return _decoder(name, ties, "Slope", "Offset")
 
 
 def _attributes(path: Path) -> dict[str, Any]:

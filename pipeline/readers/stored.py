@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -64,6 +64,8 @@ class Stored:
     """For each dimension, its axis in the stored array."""
     at: tuple[int, ...] = ()
     """Position on each stored axis, used only for axes that are not dimensions; () means all 0."""
+    of_file: Mapping[str, Any] = field(default_factory=dict)
+    """Attributes about stored numbers that the file or group states once for all variables."""
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -13,8 +13,15 @@ SAYS_NOTHING = frozenset(("", "none", "unknown", "n/a", "na", "-", "?"))
 # dimensionless values, which pint would read as decilitres.
 _SAME = {
     **dict.fromkeys(("sr^-1", "sr**-1", "1/sr", "1 sr-1", "steradian-1"), "sr-1"),
-    **dict.fromkeys(("dl", "none", "dimensionless"), "1"),
-    **dict.fromkeys(("degrees", "deg"), "degree"),
+    **dict.fromkeys(("dl", "none", "dimensionless", "unitless"), "1"),
+    **dict.fromkeys(("degrees", "deg", "arc_degree", "arc_degrees"), "degree"),
+    # CF's spellings of latitude and longitude, in small letters.
+    **{
+        f"{degree}{between}{side}": "degree"
+        for degree in ("degree", "degrees")
+        for between, sides in (("_", ("north", "east", "n", "e")), ("", ("n", "e")))
+        for side in sides
+    },
     "%": "percent",
 }
 _LONGEST = 60

@@ -39,6 +39,11 @@ LIBRARIES = {
     "geotiff": ("rasterio",),
 }
 OLCI_CHANNELS = {412.5: "Oa02", 442.5: "Oa03", 560.0: "Oa06", 673.75: "Oa09"}
+NONE = ("", "1", "dl", "dimensionless", "unitless", "none", "unknown", "na", "n/a", "-", "?")
+DEGREES = (
+    *("", "degree", "degrees", "deg", "degrees_north", "degrees_east", "degree_north", "na"),
+    *("degree_east", "none", "unknown", "n/a", "-", "?"),
+)
 SR = ("sr-1", "sr^-1", "sr**-1", "1/sr", "1 sr-1", "steradian-1")
 
 
@@ -130,6 +135,7 @@ def _nearest(bands: dict[float, Decoded], nm: float, tolerance: float) -> Decode
 
 def _plain(file: Library, name: str) -> np.ndarray:
     variable = file.variable(name)
+    _require_units(variable, "units", DEGREES)
     return decoded(variable, packing_of(variable)).values
 
 
@@ -151,7 +157,8 @@ def _obpg(path: Path, wanted: Wanted, library: str) -> Seen:
     variables = [file.variable(f"geophysical_data/{name}") for name in found]
     bands: dict[float, Decoded] = {}
     for variable in variables:
-        whole = decoded(variable, packing_of(variable))
+        _require_units(variable, "units", SR)
+        whole = decoded(variable, packing_of(variable, band=True))
         if variable.values.ndim == 2:
             bands[float(variable.name.rpartition("_")[2])] = whole
             continue
@@ -211,6 +218,8 @@ def _sgli(path: Path, wanted: Wanted, library: str) -> Seen:
         if re.fullmatch(r"NWLR_\d+", name):
             nominal = float(name.removeprefix("NWLR_"))
             variable = file.variable(f"Image_data/{name}")
+            if "Rrs_unit" in variable.attributes:
+                _require_units(variable, "Rrs_unit", SR)
             stored.append(variable.values)
             bands[672.0 if nominal == 670 else nominal] = decoded(variable, _of_counts(variable))
     flags, masked = None, None
@@ -221,6 +230,8 @@ def _sgli(path: Path, wanted: Wanted, library: str) -> Seen:
     elif wanted.masking_flag:
         raise MeaninglessError("no QA_flag")
     ties = [file.variable(f"Geometry_data/{name}") for name in ("Latitude", "Longitude")]
+    for tie in ties:
+        _require_units(tie, "Unit", DEGREES)
     places = [_degrees(tie) for tie in ties]
     steps = [number(tie.attributes, "Resampling_interval") for tie in ties]
     if any(step < 1 or int(step) != step for step in steps):
@@ -235,6 +246,7 @@ def _sgli(path: Path, wanted: Wanted, library: str) -> Seen:
 def _of_counts(variable: Variable) -> Packing:
     attributes = variable.attributes
     names = ("Minimum_valid_DN", "Maximum_valid_DN")
+    attributes = {n: v for n, v in variable.once.items() if n in (*names, "Error_DN")} | attributes
     low, high = (number(attributes, n, finite=False) if n in attributes else None for n in names)
     if "Rrs_slope" not in attributes or "Rrs_offset" not in attributes:
         raise MeaninglessError(f"no scale for {variable.name}")
@@ -283,7 +295,8 @@ def _olci(path: Path, wanted: Wanted, library: str) -> Seen:
         if (path / f"{name}.nc").is_file():
             variable = _opened(path / f"{name}.nc", library).variable(name)
             stored.append(variable.values)
-            bands[nm] = decoded(variable, packing_of(variable, factor=1 / np.pi))
+            _require_units(variable, "units", NONE)
+            bands[nm] = decoded(variable, packing_of(variable, factor=1 / np.pi, band=True))
     place = _opened(path / "geo_coordinates.nc", library)
     flags, masked = _masked(_opened(path / "wqsf.nc", library), "WQSF", wanted)
     where = _plain(place, "latitude"), _plain(place, "longitude")
@@ -321,6 +334,12 @@ _NETCDF = {
 _NETCDF["acolite_classic"] = _NETCDF["acolite_l2w"]
 
 
+def _require_units(variable: Variable, name: str, known: tuple[str, ...]) -> None:
+    """Refuse other units than those that are known."""
+    if variable.text(name).strip().lower() not in known:
+        raise MeaninglessError(f"units {variable.text(name)!r}")
+
+
 def _netcdf(path: Path, wanted: Wanted, library: str) -> Seen:
     file, layout = _opened(path, library), _NETCDF[wanted.base]
     names = [name for name in file.names("") if re.fullmatch(layout.pattern, name)]
@@ -329,9 +348,9 @@ def _netcdf(path: Path, wanted: Wanted, library: str) -> Seen:
     variables = [on_dims(file.variable(name), scene) for name in names]
     bands: dict[float, Decoded] = {}
     for variable in variables:
-        if layout.units and variable.text("units").strip().lower() not in layout.units:
-            raise MeaninglessError(f"units {variable.text('units')!r}")
-        whole = decoded(variable, packing_of(variable, factor=layout.factor))
+        if layout.units:
+            _require_units(variable, "units", layout.units)
+        whole = decoded(variable, packing_of(variable, factor=layout.factor, band=True))
         whole = _where_valid(file, variable, whole)
         bands |= _by_wavelength(file, variable, whole, layout)
     place = tuple(_without_single(_plain(file, name)) for name in layout.place)
@@ -409,7 +428,8 @@ def _geotiff(path: Path, wanted: Wanted, library: str) -> Seen:
         bands = {}
         for index in range(file.count):
             scale, offset = file.scales[index], file.offsets[index]
-            if not np.isfinite([scale, offset]).all() or scale == 0:
+            is_lost = stored.dtype.kind in "iu" and (scale, offset) == (1.0, 0.0)
+            if not np.isfinite([scale, offset]).all() or scale == 0 or is_lost:
                 raise MeaninglessError(f"scale {scale}, offset {offset}")
             packing = Packing(
                 scale=scale,

@@ -35,11 +35,13 @@ FOUND = (
         "obpg_l2 obpg_olci sane_packing 33",
         "text taken for a number",
         "geophysical_data/Rrs: scale_factor = np.float64(1e+30), _FillValue = '-24000'",
+        ends="done",  # a text of numbers is numbers
     ),
     _found(
         "obpg_l2 obpg_olci packing 80",
         "text taken for a number",
         "navigation_data/latitude: scale_factor = '2e-6'",
+        ends="done",
     ),
     _found(
         "obpg_l2 obpg_hico packing 20006",
@@ -192,7 +194,7 @@ FOUND = (
         "cf_netcdf polymer retype 20013",
         "valid pixels missing: a fill value that the type cannot hold, wrapped around",
         "Rw560 as <u4",
-        ends="done",
+        ends="scene",  # a band of integers has a scale
     ),
     _found(
         "cf_netcdf pace_l3m rename 20005",

@@ -3,7 +3,8 @@
 Shares nothing with ``pipeline``. Numbers are decoded as CF and docs/quality.md say.
 """
 
-from dataclasses import dataclass, replace
+import re
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,6 +26,8 @@ class Variable:
     attributes: dict[str, Any]
     dims: tuple[str, ...] = ()
     """None where the library does not tell."""
+    once: dict[str, Any] = field(default_factory=dict)
+    """Attributes of the file, or of the group, which overrides the file."""
 
     def text(self, name: str) -> str:
         """An attribute as text."""
@@ -68,7 +71,8 @@ class ByNetcdf4:
         if not isinstance(found, netCDF4.Variable):
             raise KeyError(name)
         attributes = self._attributes(found)
-        return Variable(name, np.asarray(found[...]), attributes, found.dimensions)
+        once = self._attributes(self._file) | self._attributes(found.group())
+        return Variable(name, np.asarray(found[...]), attributes, found.dimensions, once)
 
     def numbers(self, name: str) -> np.ndarray:
         """Of a variable, whatever its attributes."""
@@ -100,7 +104,10 @@ class ByH5py:
         found = self._file[name]
         if not isinstance(found, h5py.Dataset):
             raise KeyError(name)
-        return Variable(name, np.asarray(found[...]), dict(found.attrs))
+        once = {}
+        for owner in (self._file, found.parent):
+            once |= {key: owner.attrs[key] for key in owner.attrs}
+        return Variable(name, np.asarray(found[...]), dict(found.attrs), once=once)
 
     def numbers(self, name: str) -> np.ndarray:
         """Of a variable, whatever its attributes."""
@@ -145,31 +152,80 @@ class Packing:
     high: float | None = None
     saturated: float | None = None
     packed: bool = False
-    unsigned: bool = False
+    unsigned: bool | None = None
+    """How integers are read; None as they are stored."""
+    low_in_units: bool = False
+    high_in_units: bool = False
     factor: float = 1.0
 
 
-def packing_of(variable: Variable, *, default_fill: bool = True, factor: float = 1.0) -> Packing:
-    """By CF's attributes; without ``_FillValue`` netCDF's own one means missing."""
+FILLS = ("_FillValue", "missing_value", "FillValue", "fill_value")
+LIMITS = ("valid_min", "valid_max", "valid_range")
+
+
+def packing_of(
+    variable: Variable, *, default_fill: bool = True, factor: float = 1.0, band: bool = False
+) -> Packing:
+    """By CF's attributes; without ``_FillValue`` netCDF's own one means missing.
+
+    A band is a fraction: integers need a scale, and nothing may be stated elsewhere.
+    """
     attributes, dtype = variable.attributes, variable.values.dtype
-    low, high = limits(attributes)
-    fills = [fill for name in ("_FillValue", "missing_value") for fill in listed(attributes, name)]
+    is_integer = dtype.kind in "iu"
+    elsewhere = [n for n in ("scale_factor", "add_offset", "_Unsigned") if n in variable.once]
+    if is_integer and any(name not in attributes for name in elsewhere):
+        raise MeaninglessError(f"{variable.name}: {elsewhere} of the file")
+    if band and is_integer and "scale_factor" not in attributes:
+        raise MeaninglessError(f"{variable.name} has integers without scale")
+    if band and not set(LIMITS) & set(attributes) and set(LIMITS) & set(variable.once):
+        raise MeaninglessError(f"{variable.name}: limits of the file")
+    scale = number(attributes, "scale_factor", 1.0, is_scale=True)
+    offset = number(attributes, "add_offset", 0.0)
+    packed = is_integer and bool({"scale_factor", "add_offset"} & set(attributes))
+    fills = [fill for name in FILLS for fill in listed(attributes, name)]
+    if not fills or dtype.kind == "f":
+        fills += [fill for name in FILLS for fill in listed(variable.once, name)]
+    if packed:
+        fills += [near for fill in fills for near in _count_at(fill, scale, offset)]
     if default_fill and "_FillValue" not in attributes and dtype.itemsize > 1:
         fills.append(netCDF4.default_fillvals.get(dtype.str[1:], np.nan))  # of float16 none
+    low, high = limits(attributes)
     return Packing(
-        scale=number(attributes, "scale_factor", 1.0, is_scale=True),
-        offset=number(attributes, "add_offset", 0.0),
+        scale=scale,
+        offset=offset,
         fills=tuple(fills),
         low=low,
         high=high,
-        packed=dtype.kind in "iu" and bool({"scale_factor", "add_offset"} & set(attributes)),
-        unsigned=dtype.kind == "i" and variable.text("_Unsigned").lower() == "true",
+        low_in_units=packed and isinstance(low, float),
+        high_in_units=packed and isinstance(high, float),
+        packed=packed,
+        unsigned=_is_unsigned(variable, low, high) if is_integer else None,
         factor=factor,
     )
 
 
+def _is_unsigned(variable: Variable, low: float | None, high: float | None) -> bool | None:
+    """By ``_Unsigned``; bytes with a range up to 255 have no sign either."""
+    if "_Unsigned" not in variable.attributes:
+        ends = [end for end in (low, high) if end is not None and not isinstance(end, float)]
+        is_byte = variable.values.dtype == np.int8 and ends
+        return True if is_byte and min(ends) >= 0 and 127 < max(ends) < 256 else None
+    text = variable.text("_Unsigned").strip().lower()
+    if text not in ("true", "false"):
+        raise MeaninglessError(f"_Unsigned {text!r}")
+    return text == "true"
+
+
+def _count_at(fill: float, scale: float, offset: float) -> list[float]:
+    """The count of a fill value that is no count."""
+    if not np.isfinite(fill) or float(fill).is_integer():
+        return []
+    count = np.rint((fill - offset) / scale)
+    return [float(count)] if abs(count * scale + offset - fill) <= 0.01 * abs(scale) else []
+
+
 def limits(attributes: dict[str, Any]) -> tuple[float | None, float | None]:
-    """``valid_min`` and ``valid_max``, or ``valid_range``."""
+    """``valid_min`` and ``valid_max``, or ``valid_range``; whole numbers where they are stored."""
     spread = listed(attributes, "valid_range")
     if "valid_range" in attributes and len(spread) != 2:
         raise MeaninglessError(f"valid_range {spread}")
@@ -187,15 +243,24 @@ def decoded(variable: Variable, packing: Packing) -> Decoded:
     if stored.dtype.kind not in "iuf":
         raise MeaninglessError(f"{variable.name} is {stored.dtype}")
     plain = stored.astype(stored.dtype.newbyteorder("="))
-    if packing.unsigned:
-        plain = plain.view(f"u{plain.dtype.itemsize}")
+    if packing.unsigned is not None:
+        plain = plain.view(f"{'u' if packing.unsigned else 'i'}{plain.dtype.itemsize}")
     numbers = plain.astype(np.float64)
     missing = np.logical_or.reduce([_is(plain, fill) for fill in packing.fills] or [False])
     outside = np.zeros(plain.shape, bool)
-    if packing.low is not None:
-        outside |= numbers < _limit(packing.low, plain, packing)
-    if packing.high is not None:
-        outside |= numbers > _limit(packing.high, plain, packing)
+    for limit, in_units, sign in (
+        (packing.low, packing.low_in_units, 1),
+        (packing.high, packing.high_in_units, -1),
+    ):
+        if limit is None:
+            continue
+        if in_units:
+            slack = 0.01 * abs(packing.scale)
+            with np.errstate(all="ignore"):
+                units = numbers * packing.scale + packing.offset
+                outside |= sign * units < sign * limit - slack
+        else:
+            outside |= sign * numbers < sign * _limit(limit, stored.dtype, packing)
     outside &= ~missing
     with np.errstate(all="ignore"):
         values = numbers * packing.scale + packing.offset
@@ -208,9 +273,16 @@ def decoded(variable: Variable, packing: Packing) -> Decoded:
     return Decoded(values, outside, saturated)
 
 
-def _limit(limit: float, plain: np.ndarray, packing: Packing) -> float:
-    """Of unsigned numbers that are stored signed, a limit is stored as they are."""
-    return limit + 2 ** (8 * plain.dtype.itemsize) if packing.unsigned and limit < 0 else limit
+def _limit(limit: float, dtype: np.dtype, packing: Packing) -> float:
+    """Of numbers with another sign than their type, a limit is stored as they are."""
+    bits = 1 << (8 * dtype.itemsize)
+    if isinstance(limit, float) or packing.unsigned is None:
+        return limit
+    if packing.unsigned and limit < 0:
+        return limit + bits
+    if not packing.unsigned and dtype.kind == "u" and bits // 2 <= limit < bits:
+        return limit - bits
+    return limit
 
 
 def _is(plain: np.ndarray, fill: float) -> np.ndarray:
@@ -251,11 +323,26 @@ def listed(attributes: dict[str, Any], name: str) -> list[float]:
     if isinstance(value, h5py.Empty):
         raise MeaninglessError(f"{name} is empty")
     array = np.asarray(value)
+    if array.dtype.kind in "USO" and array.size:
+        return _numbers_of_text(name, as_text(value))
     if array.dtype.kind not in "iufb":
         raise MeaninglessError(f"{name} is {array.dtype}")
     return [
         item if array.dtype.kind in "iu" else float(item) for item in array.reshape(-1).tolist()
     ]
+
+
+def _numbers_of_text(name: str, text: str) -> list[float]:
+    """Numbers as CDL writes them."""
+    found: list[float] = []
+    for part in re.split("[ ,;]+", text.strip("[](){} \t\r\n\0")):
+        bare = part if "inf" in part.lower() else part.rstrip("fdFD")
+        whole = part.rstrip("sblSBL")
+        try:
+            found.append(int(whole) if re.fullmatch(r"[+-]?[0-9]+", whole) else float(bare))
+        except ValueError:
+            raise MeaninglessError(f"{name} is {text!r}") from None
+    return [float(n) for n in found] if any(isinstance(n, float) for n in found) else found
 
 
 def as_text(value: Any) -> str:

@@ -149,7 +149,8 @@ def test_plain_hdf5_without_names_of_dimensions(tmp_path, chunk):
         stored = {"lat": LATITUDE, "lon": LONGITUDE}
         stored |= {f"Rrs_{nm}": values for nm, values in RRS.items()}
         for name, values in stored.items():
-            file.create_dataset(name, data=values, chunks=chunk).attrs["units"] = "sr-1"
+            units = "sr-1" if name.startswith("Rrs") else "degrees"
+            file.create_dataset(name, data=values, chunks=chunk).attrs["units"] = units
         file["other"] = np.zeros((3, 2))
     assert_rrs(opened(path, MAPPING))
 

@@ -23,11 +23,11 @@ WHOLE: dict[str, Mutation] = {"whole": _untouched}
 """To see that what is not damaged becomes a product."""
 
 
-def _named(*functions: Mutation) -> dict[str, Mutation]:
+def named(*functions: Mutation) -> dict[str, Mutation]:
     return {function.__name__: function for function in functions}
 
 
-_BYTES = _named(
+_BYTES = named(
     bytewise.truncate,
     bytewise.truncate_end,
     bytewise.flip_anywhere,
@@ -40,7 +40,7 @@ _BYTES = _named(
     bytewise.remove_block,
     bytewise.swap_blocks,
 )
-_HDF5 = _named(
+_HDF5 = named(
     chunks.flip_chunk,
     chunks.other_chunk,
     chunks.deflate_bomb,
@@ -79,7 +79,7 @@ _HDF5 = _named(
     links.external_storage,
     links.virtual,
 )
-_TIFF = _named(
+_TIFF = named(
     tiff.tag_value,
     tiff.tag_header,
     tiff.huge_raster,
@@ -96,7 +96,7 @@ _TIFF = _named(
     tiff.sidecar_world,
     tiff.virtual_raster,
 )
-_FOLDER = _named(
+_FOLDER = named(
     folders.delete_member,
     folders.empty_member,
     folders.rename_member,
@@ -104,7 +104,7 @@ _FOLDER = _named(
     folders.member_of_another_kind,
     folders.link_member,
 )
-_CLASSIC = _named(classic.classic_header, classic.classic_dimension, classic.classic_packing)
+_CLASSIC = named(classic.classic_header, classic.classic_dimension, classic.classic_packing)
 
 MUTATIONS: dict[str, dict[str, Mutation]] = {
     "obpg_l2": _BYTES | _HDF5,

@@ -1,0 +1,125 @@
+"""The units of a variable in a file: known spellings, else a refusal that says how to state them.
+
+Units that differ from those of the scene are refused rather than converted: percent or ``10 sr-1``
+are often wrong in files whose values are right, and only the user knows.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from pipeline.config import ReaderOptions
+from pipeline.errors import SceneError
+from pipeline.facts.quantities import quantities
+from pipeline.readers.attributes import as_text
+from pipeline.readers.cf_attributes import CfAttributes, numbers_in
+from pipeline.tables.units import factor_between, says_units
+
+log = logging.getLogger(__name__)
+
+# Variables without units: by CF they are dimensionless, and angles are always in degrees.
+NEEDS_NO_UNITS = frozenset(("1", "degree", "degrees_north", "degrees_east", "percent"))
+# On tie points; the scene has their difference.
+AZIMUTHS = ("sensor_azimuth", "solar_azimuth")
+_LONGEST = 60
+
+
+class UnitOptions(ReaderOptions):
+    """The option of a reader that states the units of variables."""
+
+    of_format: ClassVar[str]
+    """Name of the format, for messages."""
+    units: dict[str, str] = Field(default_factory=dict)
+    """Units by variable, or by the part of its name that is common to all bands; overrides the
+    file."""
+
+    @field_validator("units")
+    @classmethod
+    def _are_units(cls, units: dict[str, str]) -> dict[str, str]:
+        empty = [name for name, text in units.items() if not says_units(text)]
+        if empty:
+            raise ValueError(f"no units are given for {', '.join(empty)}")
+        return units
+
+    def check(self, quantity: str, name: str, found: Any, *, group: str = "") -> None:
+        """Refuse a variable whose units are not those of its quantity in the file.
+
+        Args:
+            quantity: the quantity in the file.
+            name: name of the variable.
+            found: its units in the file; None if there are none.
+            group: the part of the name that all its bands share, which options may name.
+        """
+        known = quantities().get("relative_azimuth" if quantity in AZIMUTHS else quantity)
+        if known is None:
+            return
+        stated = self.units.get(name, self.units.get(group, found))
+        if has_units(stated, known.units):
+            return
+        units = f"{{{group or name}: {_quoted(known.units)}}}"
+        raise SceneError(
+            f"{name} has {in_words(stated)}, expected {known.units!r} for {quantity}. If its "
+            f"values are in {known.units}, state it as reader: {{format: {self.of_format}, "
+            f"options: {{units: {units}}}}}. Otherwise, convert the file."
+        )
+
+    def is_usable(self, quantity: str, name: str, found: Any) -> bool:
+        """Whether an angle has known units; if not, a warning says that it is left out.
+
+        Most runs use no angle, so an angle is no reason to refuse a scene.
+        """
+        try:
+            self.check(quantity, name, found)
+        except SceneError as error:
+            log.warning("%s is left out: %s", name, error)
+            return False
+        return True
+
+
+def has_units(stated: Any, expected: str) -> bool:
+    """Whether stated units are the expected ones; angles and fractions need none."""
+    text = "" if stated is None else as_text(stated).strip()
+    if not says_units(text):
+        return expected in NEEDS_NO_UNITS
+    return factor_between(text, expected) == 1.0
+
+
+def in_words(stated: Any) -> str:
+    """Return stated units for a message."""
+    text = "" if stated is None else as_text(stated).strip()
+    return f"units {text[:_LONGEST]!r}" if text else "no units"
+
+
+def wavelengths_nm(name: str, stored: Any, attributes: Mapping[str, Any]) -> list[float]:
+    """Return wavelengths in nm; refuse numbers and units that are not wavelengths.
+
+    Args:
+        name: name of the variable, for messages.
+        stored: its numbers as stored, which may be text.
+        attributes: its CF attributes.
+    """
+    units = attributes.get("units")
+    text = "" if units is None else as_text(units)
+    per_nm = factor_between(text, "nm") if says_units(text) else 1.0
+    if per_nm is None:
+        raise SceneError(f"{name} has {in_words(units)}, expected nm. Correct its units.")
+    numbers = numbers_in(stored)
+    packing = CfAttributes(attributes, np.asarray(stored).dtype, {})
+    scale, offset = packing.scale, packing.offset
+    centres = [
+        (float(number) * scale + offset) * per_nm for number in (() if numbers is None else numbers)
+    ]
+    if not centres or not all(0 < nm < float("inf") for nm in centres):
+        shown = ", ".join(f"{nm:g}" for nm in centres if not 0 < nm < float("inf"))
+        raise SceneError(
+            f"{name} holds {shown or 'no numbers'}, expected wavelengths in nm. Use the original "
+            "file, or another format of it."
+        )
+    return centres
+
+
+def _quoted(units: str) -> str:
+    return f"'{units}'" if units == "1" else units
