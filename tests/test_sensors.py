@@ -27,7 +27,7 @@ COUNTS = {
     "EPIC": (5, 5, 4),
     "HICO": (78, 59, 52),
     "HYPSO_HSI": (83, 83, 76),
-    "OCI": (193, 150, 128),
+    "OCI": (193, 145, 126),
 }
 GAINS_OF_ONE = {"SGLI", "OLCI", "GOCI", "SeaWiFS", "MERSI2", "EPIC", "HICO"}
 

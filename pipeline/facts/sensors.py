@@ -17,25 +17,12 @@ Gain = Annotated[float, SkipValidation]
 
 
 @dataclass(frozen=True)
-class OcsmartBands:
-    """The bands of a sensor's OC-SMART networks, in the order of the network inputs."""
+class OcsmartVersion:
+    """The bands of one version of a sensor's OC-SMART networks, in the order of the inputs."""
 
     lrc_bands_nm: tuple[float, ...]
     rrs_count: int
     iop_count: int
-    gain_open: tuple[Gain, ...] = Field(default=(), validate_default=True)
-    """Gains in open-ocean water for each band of ``lrc_bands_nm``; by default, each gain is 1."""
-    gain_coastal: tuple[Gain, ...] = Field(default=(), validate_default=True)
-    """Gains in coastal water for each band of ``lrc_bands_nm``; by default, each gain is 1."""
-    open_ocean_ratio: float = 70.0
-    """In open ocean, the largest Rrs below 700 nm is at least this many times the smallest."""
-    open_ocean_bands: int = 1
-    """Number of bands at the blue end; in open ocean, the largest Rrs is in one of these bands."""
-
-    @field_validator("gain_open", "gain_coastal")
-    @classmethod
-    def _one_by_default(cls, gains: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
-        return gains or (1.0,) * len(info.data["lrc_bands_nm"])
 
     def bands(self, kind: str) -> tuple[float, ...]:
         """Return the bands (nm) for a kind of network.
@@ -44,6 +31,37 @@ class OcsmartBands:
         """
         count = {"lrc": len(self.lrc_bands_nm), "rrs": self.rrs_count, "iop": self.iop_count}[kind]
         return self.lrc_bands_nm[:count]
+
+
+@dataclass(frozen=True)
+class OcsmartBands(OcsmartVersion):
+    """The bands and gains of a sensor's OC-SMART networks; the bands are those of version 2.6.3."""
+
+    gain_open: tuple[Gain, ...] = Field(default=(), validate_default=True)
+    """Gains in open-ocean water for each band of ``lrc_bands_nm``; by default, each gain is 1."""
+    gain_coastal: tuple[Gain, ...] = Field(default=(), validate_default=True)
+    """Gains in coastal water for each band of ``lrc_bands_nm``; by default, each gain is 1."""
+    open_ocean_ratio: float = 70.0
+    """In open ocean, the largest Rrs below 700 nm is at least this many times the smallest."""
+    open_ocean_bands: int = 1
+    """Number of bands at the blue end; in open ocean, the largest Rrs is in one of these bands."""
+    older: tuple[OcsmartVersion, ...] = ()
+    """Bands of older versions of the networks."""
+
+    @field_validator("gain_open", "gain_coastal")
+    @classmethod
+    def _one_by_default(cls, gains: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
+        return gains or (1.0,) * len(info.data["lrc_bands_nm"])
+
+    def of_count(self, kind: str, count: int) -> tuple[float, ...] | None:
+        """Return the bands (nm) of the version with this number of bands, or None if none has it.
+
+        ``first`` means the first Lrc bands of the newest version, whatever their number is.
+        """
+        if kind == "first":
+            return self.lrc_bands_nm[:count] if count <= len(self.lrc_bands_nm) else None
+        versions = (self.bands(kind), *(version.bands(kind) for version in self.older))
+        return next((bands for bands in versions if len(bands) == count), None)
 
 
 @dataclass(frozen=True)
