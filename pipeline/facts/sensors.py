@@ -71,9 +71,17 @@ class Sensor:
     name: str
     instruments: tuple[str, ...]
     platforms: tuple[str, ...]
-    ocsmart: OcsmartBands
+    ocsmart: OcsmartBands | None = None
+    """Bands of OC-SMART's networks; None if OC-SMART has none for the sensor."""
+    bands_nm: tuple[float, ...] = ()
+    """Bands with Rrs, for a sensor without ``ocsmart``."""
     channels: Mapping[str, float] = field(default_factory=dict)
     """Centre (nm) of a band by its name in files. Names that contain the centre are not listed."""
+
+    @property
+    def rrs_bands_nm(self) -> tuple[float, ...]:
+        """The bands (nm) with Rrs."""
+        return self.ocsmart.bands("rrs") if self.ocsmart is not None else self.bands_nm
 
 
 def _plain(name: str) -> str:

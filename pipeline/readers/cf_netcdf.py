@@ -7,7 +7,7 @@ which may be 1-D (a map) or 2-D (a swath); dimensions of size one are dropped.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from pydantic import ValidationError
 from pipeline.config import complaints_of
 from pipeline.errors import ConfigError, SceneError
 from pipeline.facts.quantities import quantities
-from pipeline.facts.sensors import identify_sensor, sensors
 from pipeline.readers.attributes import as_text, iso_time
 from pipeline.readers.container import is_hdf5, is_netcdf3
 from pipeline.readers.layers import decode, decoder_of, plane, source_flags
@@ -31,6 +30,8 @@ from pipeline.readers.mapping import (
 )
 from pipeline.readers.netcdf_bands import bands_of
 from pipeline.readers.netcdf_layout import FileVariables, listed, without_single
+from pipeline.readers.netcdf_sensor import sensor_of
+from pipeline.readers.netcdf_times import several_times
 from pipeline.readers.opening import assembled, chunked, open_undecoded, opening
 from pipeline.readers.recognition import fitting_presets
 from pipeline.readers.stored import Stored
@@ -62,9 +63,9 @@ class CfNetcdf:
 
     def open(self, path: Path) -> xr.Dataset:
         """Open the scene lazily, by the mapping of the options or by the preset that fits."""
-        preset = None if self._options.mapping else self._preset_of(path)
+        preset, suffix = (None, "") if self._options.mapping else self._preset_of(path)
         try:
-            mapping = self._options.resolved(preset)
+            mapping = self._options.resolved(preset, suffix)
         except ValidationError as error:
             complaints = "; ".join(complaints_of(error, FileMapping))
             raise ConfigError(f"reader.options.mapping: {complaints}") from None
@@ -73,7 +74,12 @@ class CfNetcdf:
             groups: tuple[str | None, ...] = (None, *mapping.groups)
             for group in groups:
                 opened.append(open_undecoded(path, group, engine))
-            file = FileVariables.of(dict(zip(groups, opened, strict=True)), mapping)
+            variables = {
+                group: {str(name): variable for name, variable in dataset.variables.items()}
+                for group, dataset in zip(groups, opened, strict=True)
+            }
+            at_one = several_times(variables).at(self._options.time)
+            file = FileVariables.of(at_one.groups, mapping)
             self._check_wavelengths(file)
             layers = {
                 **bands_of(file, mapping),
@@ -81,8 +87,9 @@ class CfNetcdf:
                 **_geolocation(file),
                 **_flags(file, mapping.flags),
             }
-            attributes = _attributes(opened[0].attrs, mapping)
-            return assembled(layers, attributes, opened, _reference(file))
+            attributes = {**_attributes(opened, file, mapping), **at_one.coverage}
+            masks = mapping.masks_of_sensor.get(attributes["sensor"], mapping.masks)
+            return assembled(layers, attributes, opened, _reference(file), masks or "")
 
     def _check_wavelengths(self, file: FileVariables) -> None:
         """Refuse wavelengths configured for variables that the file does not have."""
@@ -93,12 +100,22 @@ class CfNetcdf:
                 f"{listed(file.on_scene)}. Correct reader.options.wavelengths."
             )
 
-    def _preset_of(self, path: Path) -> str:
+    def _preset_of(self, path: Path) -> tuple[str, str]:
+        """Return the preset, and the ending of the variables' names in a collocation."""
+        fits = fitting_presets(path)
         if self._options.preset:
-            return self._options.preset
-        names = fitting_presets(path)
-        if len(names) == 1:
-            return names[0]
+            chosen = [suffix for name, suffix in fits if name == self._options.preset]
+            return self._options.preset, chosen[0] if len(chosen) == 1 else ""
+        if len(fits) == 1:
+            return fits[0]
+        names = [name for name, _ in fits]
+        endings = [suffix for _, suffix in fits if suffix]
+        if len(set(endings)) > 1:
+            raise ConfigError(
+                f"the file is a collocation of several products ({', '.join(endings)}). Choose one "
+                "in reader: {format: cf_netcdf, options: {preset: "
+                f"{names[0]}, mapping: {{suffix: {endings[0]}}}}}}}."
+            )
         found = f"several presets fit ({', '.join(names)})" if names else "no preset fits the file"
         raise ConfigError(
             f"{found}. Name one of {', '.join(presets())} in reader: {{format: cf_netcdf, options: "
@@ -221,6 +238,8 @@ def _reference(file: FileVariables) -> dict[str, xr.DataArray]:
 def _flags(file: FileVariables, flags: FlagVariable | None) -> dict[str, xr.DataArray]:
     if flags is None:
         return {}
+    if flags.variable not in file.on_scene and not flags.required:
+        return {}
     if flags.variable not in file.on_scene:
         raise SceneError(
             f"no flag variable {flags.variable!r} on lines and pixels. Variables on lines and "
@@ -259,25 +278,26 @@ def _masks(flags: FlagVariable, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     return np.array(list(flags.masks.values()), dtype=f"u{dtype.itemsize}").view(dtype)
 
 
-def _attributes(root: Mapping[Any, Any], mapping: FileMapping) -> dict[str, Any]:
-    attributes = {str(name): value for name, value in root.items()}
+def _attributes(
+    opened: Sequence[xr.Dataset], file: FileVariables, mapping: FileMapping
+) -> dict[str, Any]:
+    attributes = {str(name): value for name, value in opened[0].attrs.items()}
     for name in ("time_coverage_start", "time_coverage_end"):
-        time: TimeAttribute | None = getattr(mapping, name)
-        if time is not None and time.attribute in attributes:
-            attributes[name] = iso_time(as_text(attributes[time.attribute]), time.format)
+        times: tuple[TimeAttribute, ...] = getattr(mapping, name)
+        stated = [time for time in times if time.attribute in attributes]
+        if stated:
+            text = as_text(attributes[stated[0].attribute])
+            attributes[name] = next(_read_times(text, stated), text)
     return {
         **attributes,
-        "sensor": _sensor(attributes, mapping),
+        "sensor": sensor_of(attributes, file.all, mapping.sensor),
         "brdf_correction": mapping.brdf_correction,
         "mapping": json.dumps(mapping.model_dump(mode="json"), sort_keys=True),
     }
 
 
-def _sensor(attributes: Mapping[str, Any], mapping: FileMapping) -> str:
-    if mapping.sensor is not None:
-        text = as_text(attributes.get(mapping.sensor.attribute, ""))
-        name = mapping.sensor.names.get(text, text)
-        if name in sensors():
-            return name
-    platform, instrument = (as_text(attributes.get(n, "")) for n in ("platform", "instrument"))
-    return identify_sensor(platform, instrument)
+def _read_times(text: str, stated: Sequence[TimeAttribute]) -> Iterator[str]:
+    """Yield the time as ISO 8601 for each format that fits the text."""
+    for time in stated:
+        if (read := iso_time(text, time.format)) != text or time.format is None:
+            yield read

@@ -26,12 +26,14 @@ class FileVariables:
     """Lines and pixels."""
 
     @classmethod
-    def of(cls, opened: Mapping[str | None, xr.Dataset], mapping: FileMapping) -> "FileVariables":
-        """Collect variables of opened groups; latitude and longitude define lines and pixels."""
+    def of(
+        cls, groups: Mapping[str | None, Mapping[str, xr.Variable]], mapping: FileMapping
+    ) -> "FileVariables":
+        """Collect the variables of groups; latitude and longitude define lines and pixels."""
         variables = {
-            f"{group}/{name}" if group else str(name): variable
-            for group, dataset in opened.items()
-            for name, variable in dataset.variables.items()
+            _name(group, name, named, mapping.suffix): variable
+            for group, named in groups.items()
+            for name, variable in named.items()
             if variable.dtype.kind in "iuf" or variable.dtype.kind == "S"
         }
         latitude, longitude = (
@@ -46,6 +48,14 @@ class FileVariables:
             and (placed := _placed(variable, y, x, shape)) is not None
         }
         return cls(latitude, longitude, on_scene, variables, shape)
+
+
+def _name(group: str | None, name: str, others: Mapping[str, xr.Variable], suffix: str) -> str:
+    """Return a variable's name with its group, and without the ending of a collocation."""
+    short = name.removesuffix(suffix)
+    if short and short not in others:
+        name = short
+    return f"{group}/{name}" if group else name
 
 
 def mapped_variable(variables: Mapping[str, xr.Variable], name: str, what: str) -> xr.Variable:

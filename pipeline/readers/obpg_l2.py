@@ -30,6 +30,8 @@ LINES, PIXELS, BANDS = "number_of_lines", "pixels_per_line", "wavelength_3d"
 # Dimension of navigation in older files: control points, at every pixel or at fewer.
 CONTROL_POINTS = "pixel_control_points"
 FLAGS = "l2_flags"
+# The masks that are recommended for this format.
+MASKS = "nasa_l3"
 
 # Names of spectral quantities: the file's -> the scene's. An underscore and the wavelength follow,
 # unless the variable is 3-D.
@@ -80,7 +82,7 @@ class ObpgL2:
             missing = [name for name in GEOLOCATION if name not in layers]
             if missing:
                 raise damaged(f"the group navigation_data has no {' and no '.join(missing)}")
-            return assembled(layers, _attributes(root.attrs, path), opened)
+            return assembled(layers, _attributes(root.attrs, path), opened, masks=MASKS)
 
 
 def _chunked(group: xr.Dataset) -> dict[str, Stored]:

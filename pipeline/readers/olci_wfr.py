@@ -36,6 +36,8 @@ from pipeline.scene.lazy import LazyArray
 from pipeline.scene.scene import GEOLOCATION, SOURCE_FLAGS
 
 SENSOR = "OLCI"
+# The masks that are recommended for this format.
+MASKS = "eumetsat_recommended"
 DIMS = ("rows", "columns")
 # Suffix of the variables of a band's file -> quantity of the scene.
 SPECTRAL = {"reflectance": "Rrs", "reflectance_err": "Rrs_unc", "reflectance_unc": "Rrs_unc"}
@@ -87,7 +89,7 @@ class OlciWfr:
                 **_on_tie_points(folder, shape),
                 **_flags(folder),
             }
-            return assembled(layers, _attributes(files[0].attrs), opened)
+            return assembled(layers, _attributes(files[0].attrs), opened, masks=MASKS)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pipeline.readers.chunk_cache import ChunkCache
 from pipeline.readers.damage import MOST_LINES, damaged
 from pipeline.readers.hdf5_chunks import Hdf5Chunks
 from pipeline.readers.stored import ChunkedArray, InOnePiece, Stored
-from pipeline.scene.scene import GEOLOCATION
+from pipeline.scene.scene import GEOLOCATION, RECOMMENDED_MASKS
 
 
 @contextlib.contextmanager
@@ -36,12 +36,17 @@ def assembled(
     attributes: Mapping[str, Any],
     opened: Sequence[Any],
     coords: Mapping[str, xr.DataArray] | None = None,
+    masks: str = "",
 ) -> xr.Dataset:
-    """Make a scene of layers; closing the scene closes its files."""
+    """Make a scene of layers; closing the scene closes its files.
+
+    ``masks`` names the list in ``configs/masks`` that is recommended for the format.
+    """
     scene = xr.Dataset(layers, coords, attributes).set_coords(list(GEOLOCATION))
     scene.encoding["chunk_caches"] = [
         file.encoding["chunk_cache"] for file in opened if "chunk_cache" in file.encoding
     ]
+    scene.encoding[RECOMMENDED_MASKS] = masks
     closers = contextlib.ExitStack()
     for file in opened:
         closers.callback(file.close)
@@ -89,6 +94,13 @@ def _check_group(file: h5py.File | None, name: str | None) -> None:
             )
 
 
+def at_index(variable: xr.Variable, dim: str, index: int) -> xr.Variable:
+    """Return a variable of ``open_undecoded`` at one position of a dimension; nothing is read."""
+    chosen = variable.isel({dim: index})
+    chosen.encoding = {**variable.encoding, "at": (variable.dims.index(dim), index)}
+    return chosen
+
+
 def chunked(variable: xr.Variable | xr.DataArray) -> Stored:
     """Change a variable of ``open_undecoded`` so that it is read by whole storage chunks."""
     file, place, cache = variable.encoding["pieces"]
@@ -99,4 +111,10 @@ def chunked(variable: xr.Variable | xr.DataArray) -> Stored:
     dims = tuple(str(dim) for dim in variable.dims)
     # Flags and decoding tables read the bits, which must be in this machine's order.
     native = chunks.dtype.newbyteorder("=")
-    return Stored(dims, variable.attrs, native, chunks, cache, tuple(range(len(dims))))
+    axes = tuple(range(len(chunks.shape)))
+    at: tuple[int, ...] = ()
+    if "at" in variable.encoding and file is not None:
+        fixed, index = variable.encoding["at"]
+        at = tuple(index if axis == fixed else 0 for axis in axes)
+        axes = tuple(axis for axis in axes if axis != fixed)
+    return Stored(dims, variable.attrs, native, chunks, cache, axes, at)

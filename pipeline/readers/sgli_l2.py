@@ -33,6 +33,8 @@ from pipeline.scene.lazy import LazyArray
 from pipeline.scene.scene import SOURCE_FLAGS
 
 SENSOR = "SGLI"
+# The masks that are recommended for this format.
+MASKS = "sgli_default"
 QA = "QA_flag"
 
 # Names on tie points: the file's -> the scene's.
@@ -99,7 +101,8 @@ class SgliL2:
             }
             _refuse_other_shapes(image, shape)
             layers = _bands(stored) | _plain_variables(stored) | _geometry(geometry, shape)
-            return assembled(layers | self._flags(stored), _attributes(path), opened)
+            layers |= self._flags(stored)
+            return assembled(layers, _attributes(path), opened, masks=MASKS)
 
     def _flags(self, stored: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
         if QA not in stored:

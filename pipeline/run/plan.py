@@ -1,5 +1,6 @@
 """Makes the plan of a run, in which everything is decided before a pixel is read."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from pipeline.machine.resources import default_limit
 from pipeline.machine.screen import Shown
 from pipeline.masks import Dilated, MaskRule, make_rules
 from pipeline.masks.expression import parse_condition
+from pipeline.masks.recommended import with_recommended
 from pipeline.networks import load_retrieval
 from pipeline.networks.reading.library import check_folders, network_folders
 from pipeline.readers import check_reader
@@ -39,6 +41,8 @@ from pipeline.scene.scene import (
 from pipeline.scene.selection import select_layers
 from pipeline.scene.window import Extent, find_extent
 from pipeline.writers.netcdf import default_chunk
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -215,13 +219,15 @@ def make_plan(
     lines, pixels = extent.shape
     if lines == 0 or pixels == 0:
         raise SceneError(f"the scene is empty: {lines} lines x {pixels} pixels. Fetch it again.")
-    loaded = [_load(choice, sensor, config, paths.get(choice.name)) for choice in science.networks]
+    masks = with_recommended(science.masks, scene)
+    loaded = _loaded(scene, scene_name, sensor, config, paths)
+    config = config.bound(masks, [each.choice for each in loaded])
     inputs, steps = make_chain(loaded, scene, sensor, science)
     uncertainty = make_uncertainty(science, scene, inputs, steps)
     steps = with_uncertainties(steps, uncertainty)
     _refuse_clashing_variables(steps, scene)
     chunk = science.output.chunk or default_chunk(sum(len(step.written) for step in steps))
-    rules = make_rules(science.masks, scene, inputs, science.bands.tolerance_nm)
+    rules = make_rules(masks, scene, inputs, science.bands.tolerance_nm)
     with_flags = SOURCE_FLAGS in scene and science.output.source_flags
     layers = _layers(inputs, rules, with_flags, uncertainty)
     plan = Plan(
@@ -266,6 +272,37 @@ def _storage(
     if extent.places is not None:
         read = [layer for layer in read if layer.quantity not in GEOLOCATION]
     return tuple(storage_of(scene, dict.fromkeys(read)))
+
+
+def _loaded(
+    scene: xr.Dataset,
+    scene_name: str,
+    sensor: str,
+    config: RunConfig,
+    paths: Mapping[str, Path],
+) -> list[LoadedRetrieval]:
+    """Load the networks; leave out those with ``if_possible`` that do not fit the scene.
+
+    Raises:
+        NetworkError: no network is left.
+    """
+    loaded: list[LoadedRetrieval] = []
+    reasons: list[str] = []
+    for choice in config.science.networks:
+        try:
+            one = _load(choice, sensor, config, paths.get(choice.name))
+            if choice.if_possible:
+                make_chain([*loaded, one], scene, sensor, config.science)
+            loaded.append(one)
+        except (NetworkError, SceneError) as error:
+            if not choice.if_possible:
+                raise
+            reasons.append(f"{choice.name}: {error}")
+    if not loaded:
+        raise NetworkError(" ".join(reasons))
+    for reason in reasons:
+        log.warning("%s: left out, because it is not possible: %s", scene_name, reason)
+    return loaded
 
 
 def _load(

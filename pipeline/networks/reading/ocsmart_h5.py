@@ -245,7 +245,7 @@ def _bands_of(name: str, sensor: Sensor, kind: str, stored: StoredWeights) -> li
         )
     if stored.wavelengths is not None and stored.wavelengths.size >= count:
         return [float(nm) for nm in stored.wavelengths[:count]]
-    known = sensor.ocsmart.of_count(role, count)
+    known = sensor.ocsmart.of_count(role, count) if sensor.ocsmart is not None else None
     return [None] * count if known is None else list(known)
 
 
