@@ -33,6 +33,9 @@ def _is_spectral(name: str) -> str:
 
 Spectral = Annotated[str, AfterValidator(_is_spectral)]
 
+# What SNAP's collocation adds to the names of variables: _M and _S, with several sources _S0, _S1.
+COLLOCATED = re.compile(r".+(_(?:M|S\d*|master|slave\d*))")
+
 # (quantity in the file, in the scene) -> factor. Rrs = rho_w / pi, as downwelling irradiance
 # normalises both.
 CONVERSIONS: dict[tuple[str, str], float] = {("rho_w", "Rrs"): 1 / math.pi}

@@ -7,7 +7,7 @@ from typing import Any
 import xarray as xr
 
 from pipeline.errors import SceneError
-from pipeline.readers.mapping import FileMapping
+from pipeline.readers.mapping import COLLOCATED, FileMapping
 from pipeline.readers.opening import chunked
 from pipeline.readers.stored import Stored
 
@@ -34,7 +34,8 @@ class FileVariables:
             _name(group, name, named, mapping.suffix): variable
             for group, named in groups.items()
             for name, variable in named.items()
-            if variable.dtype.kind in "iuf" or variable.dtype.kind == "S"
+            if (variable.dtype.kind in "iuf" or variable.dtype.kind == "S")
+            and not _is_of_another_product(name, mapping.suffix)
         }
         latitude, longitude = (
             mapped_variable(variables, name, what)
@@ -48,6 +49,12 @@ class FileVariables:
             and (placed := _placed(variable, y, x, shape)) is not None
         }
         return cls(latitude, longitude, on_scene, variables, shape)
+
+
+def _is_of_another_product(name: str, suffix: str) -> bool:
+    """Whether a variable of a collocation has the ending of another product than the chosen one."""
+    ending = COLLOCATED.fullmatch(name)
+    return bool(suffix) and ending is not None and ending[1] != suffix
 
 
 def _name(group: str | None, name: str, others: Mapping[str, xr.Variable], suffix: str) -> str:

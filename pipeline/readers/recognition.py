@@ -9,10 +9,7 @@ import netCDF4
 
 from pipeline.readers.attributes import as_text
 from pipeline.readers.container import is_hdf5
-from pipeline.readers.mapping import Recognition, presets
-
-# What SNAP's collocation adds to the names of variables: _M and _S, with several sources _S0, _S1.
-COLLOCATED = re.compile(r".+(_(?:M|S\d*|master|slave\d*))")
+from pipeline.readers.mapping import COLLOCATED, Recognition, presets
 
 
 def fitting_presets(path: Path) -> list[tuple[str, str]]:
