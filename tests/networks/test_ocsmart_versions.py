@@ -7,6 +7,7 @@ older OCI folders (facts on OC-SMART network files; Fan et al. 2021), with few h
 from itertools import pairwise
 
 import h5py
+import netCDF4
 import numpy as np
 import oracle
 import pytest
@@ -15,7 +16,7 @@ from obpg_miniature import counts_of, write_obpg_l2
 from pipeline.errors import NetworkError
 from pipeline.facts.sensors import sensors
 from pipeline.networks import load_network
-from pipeline.process import plan_scene
+from pipeline.process import plan_scene, process_scene
 
 # Lrc, Rrs and IOP bands of each sensor.
 COUNTS = {
@@ -37,6 +38,7 @@ COUNTS = {
     "OCI": (193, 145, 126),
 }
 OLDER_OCI = {"": (197, 150, 128), "_v1": (198, 150, 128), "_v2": (107, 83, 66)}
+ANGLES = ("solar_zenith", "sensor_zenith", "relative_azimuth")
 IOP_KINDS = ("aphNN", "adgNN", "bbpNN", "apNN", "bpNN")
 
 
@@ -151,3 +153,40 @@ def test_a_run_says_how_to_state_unknown_wavelengths(tmp_path):
     config = {"name": "t", "science": {"networks": [{"name": "aph", "file": str(path)}]}}
     with pytest.raises(NetworkError, match="wavelengths of the network's bands are not known"):
         plan_scene(scene, config)
+
+
+def test_the_aerosol_network_of_olci_runs(tmp_path):
+    """OLCI_Lrc_LrcaNN takes three angles and the first twelve Lrc bands of a scene with fifteen."""
+    path = write(tmp_path / "OLCI_Lrc_LrcaNN.h5", 15, 12)
+    x = oracle.random_inputs(path, 12, seed=4)
+    bands = sensors()["OLCI"].ocsmart.lrc_bands_nm
+    scene = tmp_path / "scene.nc"
+    with netCDF4.Dataset(scene, "w") as file:
+        file.createDimension("y", 3)
+        file.createDimension("x", 4)
+        planes = {"latitude": np.linspace(50, 51, 12), "longitude": np.linspace(3, 4, 12)}
+        planes |= dict(zip(ANGLES, x[:, :3].T, strict=True))
+        planes |= {f"Lrc_{nm:g}": column for nm, column in zip(bands, x[:, 3:].T, strict=False)}
+        planes |= {f"Lrc_{nm:g}": np.full(12, 0.01) for nm in bands[12:]}
+        for name, values in planes.items():
+            made = file.createVariable(name, "f4", ("y", "x"))
+            made.units = "sr-1" if name.startswith("Lrc") else "degrees"
+            made[:] = values.reshape(3, 4)
+    mapping = {
+        "spectral": [{"quantity": "Lrc", "variables": r"Lrc_(\d+)"}],
+        "plain": {name: name for name in ANGLES},
+    }
+    science = {
+        "reader": {"format": "cf_netcdf", "options": {"mapping": mapping}},
+        "sensor": "OLCI",
+        "networks": [{"name": "aerosol", "file": "{sensor}_Lrc_LrcaNN.h5"}],
+        "engine": "numpy",
+    }
+    execution = {"output": str(tmp_path / "out"), "network_dirs": [str(tmp_path)]}
+    product = process_scene(scene, {"name": "t", "science": science, "execution": execution})
+    expected = oracle.forward(path, x)
+    with netCDF4.Dataset(product) as file:
+        for column, nm in enumerate(bands[:12]):
+            found = file[f"Lrca_{nm:g}"]
+            assert found.units == "sr-1"
+            np.testing.assert_allclose(found[:].ravel(), expected[:, column], rtol=1e-4)
