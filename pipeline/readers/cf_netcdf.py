@@ -78,7 +78,7 @@ class CfNetcdf:
                 group: {str(name): variable for name, variable in dataset.variables.items()}
                 for group, dataset in zip(groups, opened, strict=True)
             }
-            at_one = several_times(variables).at(self._options.time)
+            at_one = several_times(variables, mapping.latitude).at(self._options.time)
             file = FileVariables.of(at_one.groups, mapping)
             self._check_wavelengths(file)
             layers = {

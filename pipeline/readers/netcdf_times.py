@@ -16,6 +16,7 @@ Groups = Mapping[str | None, Mapping[str, xr.Variable]]
 """The variables of each group by name."""
 
 MOST_TIMES_IN_MESSAGE = 6
+UNDATED = "no date"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class SeveralTimes:
             return OneTime(self.groups)
         number = self._number(chosen)
         start, end = self.bounds[number] if self.bounds else (self.times[number],) * 2
+        coverage = {"time_coverage_start": start, "time_coverage_end": end}
         groups = {
             group: {
                 name: at_index(v, self.dim, number) if self.dim in v.dims else v
@@ -56,13 +58,14 @@ class SeveralTimes:
             }
             for group, variables in self.groups.items()
         }
-        return OneTime(groups, {"time_coverage_start": start, "time_coverage_end": end})
+        return OneTime(groups, {} if start == UNDATED else coverage)
 
     def _number(self, chosen: int | str | None) -> int:
         listed = ", ".join(
             f"{number}: {time}" for number, time in enumerate(self.times[:MOST_TIMES_IN_MESSAGE])
         ) + (" ..." if len(self.times) > MOST_TIMES_IN_MESSAGE else "")
-        way = f"Choose one in reader: {{format: cf_netcdf, options: {{time: '{self.times[0]}'}}}}."
+        example = 0 if self.times[0] == UNDATED else f"'{self.times[0]}'"
+        way = f"Choose one in reader: {{format: cf_netcdf, options: {{time: {example}}}}}."
         if chosen is None:
             raise SceneError(f"the file has {len(self.times)} times ({listed}). {way}")
         if isinstance(chosen, int):
@@ -79,17 +82,33 @@ def _text(chosen: str) -> str:
     return chosen.strip().replace(" ", "T").removesuffix("Z")
 
 
-def several_times(groups: Groups) -> SeveralTimes:
-    """Find the dimension along which a file has several times."""
+def several_times(groups: Groups, latitude: str) -> SeveralTimes:
+    """Find the dimension along which a file has several times.
+
+    ``latitude`` names the variable whose dimensions are lines and pixels; these are never times.
+    """
+    place = groups.get(None, {}).get(latitude)
+    on_scene = place.dims if place is not None and place.ndim <= 2 else ()
     for variables in groups.values():
         for name, variable in variables.items():
-            if variable.ndim == 1 and variable.size > 1 and _is_time(name, variable):
+            is_long = variable.ndim == 1 and variable.size > 1
+            if is_long and variable.dims[0] not in on_scene and _is_time(name, variable):
                 return SeveralTimes(
                     groups,
                     str(variable.dims[0]),
                     tuple(_iso(variable, variable.attrs)),
                     _bounds(variables, variable),
                 )
+    return _undated(groups)
+
+
+def _undated(groups: Groups) -> SeveralTimes:
+    """Find a dimension that is called time but has no dates; its positions are numbered."""
+    for variables in groups.values():
+        for variable in variables.values():
+            for dim, size in variable.sizes.items():
+                if str(dim).lower() == "time" and size > 1 and variable.ndim >= 3:
+                    return SeveralTimes(groups, str(dim), (UNDATED,) * size)
     return SeveralTimes(groups)
 
 

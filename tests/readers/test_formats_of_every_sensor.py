@@ -298,6 +298,28 @@ def test_a_time_that_does_not_fit(tmp_path, time, says):
         at_time(write_times(tmp_path / "s.nc"), time)
 
 
+def test_times_without_dates_are_chosen_by_number(tmp_path):
+    """A subset may have lost the coordinate, but not the dimension."""
+    path = write_times(tmp_path / "s.nc")
+    with netCDF4.Dataset(path, "a") as file:
+        file.renameVariable("time", "was_time")
+        file["was_time"].delncattr("units")
+    with pytest.raises(SceneError, match=r"3 times .*options: \{time: 0\}"):
+        open_scene(path)
+    with at_time(path, 1) as scene:
+        np.testing.assert_allclose(scene.Rrs, 0.002, rtol=1e-6)
+
+
+def test_the_time_of_each_line_is_not_one_of_several_times(tmp_path):
+    """Lines and pixels are the dimensions of latitude."""
+    path = write_c2rcc(tmp_path / "s.nc", "C2RCC_S2-MSI", MSI)
+    with netCDF4.Dataset(path, "a") as file:
+        lines = file.createVariable("line_time", "f8", ("y",))
+        lines.units, lines.axis, lines[:] = "seconds since 2021-04-24", "T", np.arange(LINES)
+    with open_scene(path) as scene:
+        assert scene.sizes["y"] == LINES
+
+
 def test_one_time_needs_no_choice(tmp_path):
     """A dimension of size one is dropped, as before."""
     with open_scene(write_times(tmp_path / "s.nc", times=1)) as scene:
