@@ -1,6 +1,5 @@
 """Makes the plan of a run, in which everything is decided before a pixel is read."""
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,20 +7,19 @@ from pathlib import Path
 
 import xarray as xr
 
-from pipeline.algorithms import find_retrieval, is_algorithm
+from pipeline.algorithms import is_algorithm
 from pipeline.algorithms.catalogue import PREFIX, check_name
-from pipeline.config import NetworkChoice, RunConfig
-from pipeline.errors import ConfigError, NetworkError, SceneError, repeated
+from pipeline.config import RunConfig
+from pipeline.errors import ConfigError, SceneError, repeated
 from pipeline.facts.sensors import find_sensor
 from pipeline.machine.resources import default_limit
 from pipeline.machine.screen import Shown
 from pipeline.masks import Dilated, MaskRule, make_rules
 from pipeline.masks.expression import parse_condition
 from pipeline.masks.recommended import with_recommended
-from pipeline.networks import load_retrieval
-from pipeline.networks.reading.library import check_folders, network_folders
 from pipeline.readers import check_reader
-from pipeline.run.chain import LoadedRetrieval, make_chain
+from pipeline.run.chain import make_chain
+from pipeline.run.loading import load_retrievals
 from pipeline.run.memory import MemoryEstimate, Work, product_pixel_bytes, working_pixel_bytes
 from pipeline.run.step import RetrievalStep
 from pipeline.run.uncertainty import InputUncertainty, make_uncertainty, with_uncertainties
@@ -41,8 +39,6 @@ from pipeline.scene.scene import (
 from pipeline.scene.selection import select_layers
 from pipeline.scene.window import Extent, find_extent
 from pipeline.writers.netcdf import default_chunk
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -220,7 +216,7 @@ def make_plan(
     if lines == 0 or pixels == 0:
         raise SceneError(f"the scene is empty: {lines} lines x {pixels} pixels. Fetch it again.")
     masks = with_recommended(science.masks, scene)
-    loaded = _loaded(scene, scene_name, sensor, config, paths)
+    loaded = load_retrievals(scene, scene_name, sensor, config, paths)
     config = config.bound(masks, [each.choice for each in loaded])
     inputs, steps = make_chain(loaded, scene, sensor, science)
     uncertainty = make_uncertainty(science, scene, inputs, steps)
@@ -272,56 +268,6 @@ def _storage(
     if extent.places is not None:
         read = [layer for layer in read if layer.quantity not in GEOLOCATION]
     return tuple(storage_of(scene, dict.fromkeys(read)))
-
-
-def _loaded(
-    scene: xr.Dataset,
-    scene_name: str,
-    sensor: str,
-    config: RunConfig,
-    paths: Mapping[str, Path],
-) -> list[LoadedRetrieval]:
-    """Load the networks; leave out those with ``if_possible`` that do not fit the scene.
-
-    Raises:
-        NetworkError: no network is left.
-    """
-    loaded: list[LoadedRetrieval] = []
-    reasons: list[str] = []
-    for choice in config.science.networks:
-        try:
-            one = _load(choice, sensor, config, paths.get(choice.name))
-            if choice.if_possible:
-                make_chain([*loaded, one], scene, sensor, config.science)
-            loaded.append(one)
-        except (NetworkError, SceneError) as error:
-            if not choice.if_possible:
-                raise
-            reasons.append(f"{choice.name}: {error}")
-    if not loaded:
-        raise NetworkError(" ".join(reasons))
-    for reason in reasons:
-        log.warning("%s: left out, because it is not possible: %s", scene_name, reason)
-    return loaded
-
-
-def _load(
-    choice: NetworkChoice, sensor: str, config: RunConfig, path: Path | None
-) -> LoadedRetrieval:
-    if path is None:
-        check_folders(config.execution.network_dirs)
-        folders = network_folders(config.execution.network_dirs)
-        path, network = find_retrieval(choice.file, sensor, folders)
-    else:
-        network = load_retrieval(path)
-    if sensor not in network.sensors and not choice.allow_other_sensor:
-        raise NetworkError(
-            f"network {network.file_name} was trained for {', '.join(network.sensors)}, but the "
-            f"scene is from {sensor or 'an unknown sensor'}. Choose a network for this sensor, set "
-            "science.sensor if the scene is mislabelled, or set allow_other_sensor: true for this "
-            "network."
-        )
-    return LoadedRetrieval(choice, path, network)
 
 
 def _refuse_clashing_variables(steps: Sequence[RetrievalStep], scene: xr.Dataset) -> None:
