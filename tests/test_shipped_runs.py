@@ -9,9 +9,11 @@ import netCDF4
 import numpy as np
 import pytest
 import yaml
+from click.testing import CliRunner
 from miniatures.cases import CASES
 
 import pipeline
+from pipeline.cli import main
 from pipeline.config import load_config, mask_presets
 from pipeline.errors import ConfigError, NetworkError
 from pipeline.readers import open_scene
@@ -179,3 +181,16 @@ def test_own_masks_are_added_to_the_default(tmp_path):
     assert found[:2] == ["ATMFAIL", "LAND"]
     assert found[-1] == "COASTZ"
     assert len(set(found)) == len(found)
+
+
+def test_a_batch_does_not_repeat_a_scene_for_what_was_left_out(tmp_path):
+    """QAA has no bands on Sentinel-2; the second call has nothing to do."""
+    case = dataclasses.replace(CASES["acolite_l2w"], bands=BANDS["S2A"])
+    scene = case.written(tmp_path).path
+    data = configured("published_algorithms", case, tmp_path) | {"batch": {"executor": "inline"}}
+    config = tmp_path / "published.yaml"
+    config.write_text(yaml.safe_dump(data))
+    for done in (1, 0):
+        result = CliRunner().invoke(main, ["batch", str(config), str(scene)])
+        assert result.exit_code == 0, result.output
+        assert f"{done} done, 0 skipped, 0 failed" in result.output

@@ -209,10 +209,10 @@ def test_a_time_of_one(tmp_path, with_places):
 
 
 def test_several_times_are_no_scene(tmp_path):
-    """Two days in one file: the message says that no variable fits."""
+    """Two days in one file: the message says how to choose one."""
     two = {nm: np.stack([values, values]) for nm, values in RRS.items()}
     path = write(tmp_path / "s.nc", places() | bands(two, dims=("time", *YX)))
-    refused(path, MAPPING, "s.nc", "Rrs_412", "3-D")
+    refused(path, MAPPING, "s.nc", "2 times", "time: 0")
 
 
 CUBES = {
