@@ -117,7 +117,7 @@ def main() -> None:
     options = parser.parse_args()
     begun = time.monotonic()
     recipe = load_recipe("water_types_nomad", TrainingConfig)
-    bands = find_sensor(recipe.sensors[0]).ocsmart.bands("rrs")
+    bands = find_sensor(recipe.sensors[0]).rrs_bands_nm
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "simulated.nc"
         write_samples(table, simulate_samples(SIMULATED, bands, seed=1))

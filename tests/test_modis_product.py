@@ -8,7 +8,7 @@ import oracle
 import pytest
 
 import pipeline
-from pipeline.config import load_config
+from pipeline.config import MaskRules, load_config
 
 NETWORKS = ("aph", "adg", "bbp")
 OUTPUT_BANDS = (412, 443, 488, 531, 547, 667, 678)
@@ -17,10 +17,10 @@ INPUT_BANDS = (*OUTPUT_BANDS, 748)
 
 @pytest.fixture(scope="module")
 def product(modis_scene, ocsmart, tmp_path_factory):
-    """The product of the shipped configuration with the MODIS-Aqua networks."""
-    config = load_config("ocsmart_iops").executing(
-        output=tmp_path_factory.mktemp("product"), network_dirs=(ocsmart,)
-    )
+    """The product of the shipped networks with the masks of the oracle."""
+    config = load_config("ocsmart_iops")
+    config = config.bound(MaskRules(flags=("LAND", "CLDICE")), config.science.networks)
+    config = config.executing(output=tmp_path_factory.mktemp("product"), network_dirs=(ocsmart,))
     path = pipeline.process_scene(modis_scene, config)
     with netCDF4.Dataset(path) as file:
         file.set_auto_maskandscale(False)

@@ -53,6 +53,13 @@ class SensorBands:
     coefficients: tuple[float, ...]
     red_nm: float | None = None
     """Red band (nm); None if the algorithm has no red band."""
+    like: str = ""
+    """Sensor for which the coefficients were fitted, if the sensor itself has none."""
+
+    @property
+    def note(self) -> str:
+        """Words for the title, if the coefficients are those of another sensor."""
+        return f" (coefficients of {self.like})" if self.like else ""
 
     @property
     def bands_nm(self) -> tuple[float, ...]:
@@ -68,7 +75,9 @@ def bind(
     table = sensor_bands(definition)
     chosen, bands = on_bands(table, definition["name"], sensor, wavelengths_nm)
     formula = band_ratio(definition, chosen.coefficients)
-    return BoundFormula(formula, blue_and_green(bands), (chlorophyll(formula),), (chosen.sensor,))
+    return BoundFormula(
+        formula, blue_and_green(bands), (chlorophyll(formula),), (chosen.sensor,), chosen.note
+    )
 
 
 def sensor_bands(definition: Mapping[str, Any]) -> dict[str, SensorBands]:
@@ -79,6 +88,7 @@ def sensor_bands(definition: Mapping[str, Any]) -> dict[str, SensorBands]:
             blue_nm=tuple(map(float, entry["blue_nm"])),
             green_nm=float(entry["green_nm"]),
             coefficients=tuple(map(float, entry["coefficients"])),
+            like=entry.get("like", ""),
         )
         for name, entry in definition["sensors"].items()
     }
@@ -141,11 +151,11 @@ def on_bands(
         wanted = [(nm, TOLERANCE_NM) for nm in entry.bands_nm]
         return entry, choose(wavelengths_nm, wanted, f"{name} of {sensor}")
     given = wavelengths_nm or ()
-    fitting = [entry for entry in table.values() if _distance(entry, given) is not None]
+    fitted = [entry for entry in table.values() if not entry.like]
+    fitting = [entry for entry in fitted if _distance(entry, given) is not None]
     if not fitting:
         bands = "; ".join(
-            f"{entry.sensor}: {', '.join(f'{nm:g}' for nm in entry.bands_nm)}"
-            for entry in table.values()
+            f"{entry.sensor}: {', '.join(f'{nm:g}' for nm in entry.bands_nm)}" for entry in fitted
         )
         raise NetworkError(
             f"{name} has no coefficients for bands at {', '.join(f'{nm:g}' for nm in given)} nm, "

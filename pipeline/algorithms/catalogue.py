@@ -56,7 +56,7 @@ def algorithm(
     return Algorithm(
         name=name,
         file_name=name,
-        title=definition["title"],
+        title=definition["title"] + bound.note,
         version=str(definition["version"]),
         inputs=bound.inputs,
         outputs=bound.outputs,

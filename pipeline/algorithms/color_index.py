@@ -102,7 +102,9 @@ def bind(
     )
     # Noise can make red Rrs of clear water slightly negative.
     inputs = (*blue_and_green(bands[:-1]), reflectance(bands[-1], positive=False))
-    return BoundFormula(formula, inputs, (chlorophyll(formula.band_ratio),), (chosen.sensor,))
+    return BoundFormula(
+        formula, inputs, (chlorophyll(formula.band_ratio),), (chosen.sensor,), chosen.note
+    )
 
 
 def _with_red(

@@ -43,7 +43,9 @@ class BoundFormula:
     inputs: tuple[Variable, ...]
     outputs: tuple[Variable, ...]
     sensors: tuple[str, ...]
-    """Names of the sensors for which the coefficients were made."""
+    """Names of the sensors for which the formula can be used."""
+    note: str = ""
+    """Words that are added to the title."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)

@@ -166,4 +166,4 @@ def _bands_of(sensor: str | None, name: str) -> tuple[float, ...]:
             f"{name} needs the bands of a sensor, but the sensor of the scene is unknown. Set "
             f"science.sensor to one of {', '.join(sensors())}."
         )
-    return sensors()[sensor].ocsmart.bands("rrs")
+    return sensors()[sensor].rrs_bands_nm

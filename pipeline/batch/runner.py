@@ -115,6 +115,7 @@ def _queue(request: BatchRequest, ledger: Ledger, found: Sequence[FoundScene] | 
         found=found,
         product_of=lambda path: None if of_scene else template.fill(path, config.name),
         networks_now=lambda sensor: networks_now(config, sensor),
+        if_possible=frozenset(n.name for n in config.science.networks if n.if_possible),
         retry_failed=request.retry_failed,
     )
 

@@ -89,7 +89,7 @@ def _bands(sensor: str | None, bands: str | None) -> tuple[float, ...]:
         raise ConfigError(
             f"no bands to simulate; give --sensor (one of {', '.join(sensors())}) or --bands."
         )
-    return known.ocsmart.bands("rrs")
+    return known.rrs_bands_nm
 
 
 def _factor(noise: str) -> float:

@@ -7,10 +7,18 @@ The content of a product depends on the section ``science``, which the product r
 
 from pipeline.config.run import RunConfig, as_yaml, hash_of, load_config
 from pipeline.config.samples import SamplesConfig, SplitsConfig
-from pipeline.config.science import MaskRules, NetworkChoice, ReaderChoice, ReaderOptions
+from pipeline.config.science import (
+    DEFAULT_MASKS,
+    MaskRules,
+    NetworkChoice,
+    ReaderChoice,
+    ReaderOptions,
+    mask_presets,
+)
 from pipeline.config.strict import complaints_of
 
 __all__ = [
+    "DEFAULT_MASKS",
     "MaskRules",
     "NetworkChoice",
     "ReaderChoice",
@@ -22,4 +30,5 @@ __all__ = [
     "complaints_of",
     "hash_of",
     "load_config",
+    "mask_presets",
 ]

@@ -1,7 +1,7 @@
 """Loads a run configuration, and changes it by the options of the command line."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +10,7 @@ from pydantic import ByteSize, Field, field_validator
 
 from pipeline.config.batch import Batch, QualityControl
 from pipeline.config.naming import NameTemplate
-from pipeline.config.science import Name, Science
+from pipeline.config.science import DEFAULT_MASKS, MaskRules, Name, NetworkChoice, Science
 from pipeline.config.strict import Strict, find_shipped, read_mapping, validated
 from pipeline.errors import ConfigError
 from pipeline.machine.files import sha256_of_text
@@ -93,6 +93,11 @@ class RunConfig(Strict):
         output = self.science.output.model_dump() | {"chunk": chunk}
         return self._changed("science", {"output": output})
 
+    def bound(self, masks: MaskRules, networks: Sequence[NetworkChoice]) -> "RunConfig":
+        """Return a copy with the masks and networks that are used for one scene."""
+        kept = [choice.model_dump() | {"if_possible": False} for choice in networks]
+        return self._changed("science", {"masks": masks.model_dump(), "networks": kept})
+
     def with_engine(self, engine: str) -> "RunConfig":
         """Change the engine."""
         return self._changed("science", {"engine": engine}, "--engine")
@@ -107,12 +112,17 @@ class RunConfig(Strict):
     def science_record(self) -> dict[str, Any]:
         """Return the science section as a product records it, with file names instead of paths.
 
-        The lists of masks already hold the flags of the preset, so the preset is left out.
+        The lists of masks already hold the flags of the preset, so the preset is left out. Only a
+        configuration that is not yet bound to a scene can have the preset ``default`` or a network
+        with ``if_possible``.
         """
         record: dict[str, Any] = self.science.model_dump(mode="json")
         for network in record["networks"]:
             network["file"] = Path(network["file"]).name
-        record["masks"]["preset"] = None
+            if not network["if_possible"]:
+                del network["if_possible"]
+        if record["masks"]["preset"] != DEFAULT_MASKS:
+            record["masks"]["preset"] = None
         return {"name": self.name, "title": self.title, "science": record}
 
 

@@ -102,7 +102,8 @@ class MaskRules(Strict):
     """Rules for excluding pixels from the computation of every network."""
 
     preset: str | None = None
-    """Name of a shipped list of flags; the other keys add to this list."""
+    """Name of a shipped list of flags, or ``default`` for the list that is recommended for the
+    format of the scene; the other keys add to this list."""
     flags: tuple[str, ...] = ()
     """Flags of the file; a pixel is excluded if one of these flags is set."""
     flags_if_present: tuple[str, ...] = ()
@@ -125,22 +126,29 @@ class MaskRules(Strict):
     @classmethod
     def _with_preset(cls, data: Any) -> Any:
         """Put the flags of the preset in front of the configured flags; keep each flag once."""
-        if not isinstance(data, Mapping) or data.get("preset") is None:
+        if not isinstance(data, Mapping) or data.get("preset") in (None, DEFAULT_MASKS):
             return data
         presets = mask_presets()
         if not isinstance(data["preset"], str) or data["preset"] not in presets:
-            raise ValueError(f"unknown preset {data['preset']!r}; known are {', '.join(presets)}")
+            known = ", ".join((DEFAULT_MASKS, *presets))
+            raise ValueError(f"unknown preset {data['preset']!r}; known are {known}")
         preset, merged = presets[data["preset"]], dict(data)
         for key in ("flags", "flags_if_present", "keep_flags"):
             own = data.get(key, ())
             if isinstance(own, list | tuple):
                 merged[key] = list(dict.fromkeys([*preset.get(key, ()), *own]))
+        if preset.get("expressions") and isinstance(data.get("expressions", {}), Mapping):
+            merged["expressions"] = {**preset["expressions"], **data.get("expressions", {})}
         return merged
 
 
+# The preset that stands for the list that is recommended for the format of a scene.
+DEFAULT_MASKS = "default"
+
+
 @functools.cache
-def mask_presets() -> dict[str, dict[str, list[str]]]:
-    """Return the shipped lists of flags, by name."""
+def mask_presets() -> dict[str, dict[str, Any]]:
+    """Return the shipped lists of flags and expressions, by name."""
     files = sorted((shipped_configs() / "masks").glob("*.yaml"))
     return {file.stem: read_shipped(file) for file in files}
 
@@ -162,6 +170,9 @@ class NetworkChoice(Strict):
     """Vicarious gains for the Rrs that the network takes from the scene."""
     write: bool = True
     """Whether the network's values are written to the product; its flags are always written."""
+    if_possible: bool = False
+    """True to leave the network out, with a warning, if it does not support the scene's sensor or
+    if the scene lacks one of its inputs."""
 
     @field_validator("file")
     @classmethod

@@ -17,25 +17,12 @@ Gain = Annotated[float, SkipValidation]
 
 
 @dataclass(frozen=True)
-class OcsmartBands:
-    """The bands of a sensor's OC-SMART networks, in the order of the network inputs."""
+class OcsmartVersion:
+    """The bands of one version of a sensor's OC-SMART networks, in the order of the inputs."""
 
     lrc_bands_nm: tuple[float, ...]
     rrs_count: int
     iop_count: int
-    gain_open: tuple[Gain, ...] = Field(default=(), validate_default=True)
-    """Gains in open-ocean water for each band of ``lrc_bands_nm``; by default, each gain is 1."""
-    gain_coastal: tuple[Gain, ...] = Field(default=(), validate_default=True)
-    """Gains in coastal water for each band of ``lrc_bands_nm``; by default, each gain is 1."""
-    open_ocean_ratio: float = 70.0
-    """In open ocean, the largest Rrs below 700 nm is at least this many times the smallest."""
-    open_ocean_bands: int = 1
-    """Number of bands at the blue end; in open ocean, the largest Rrs is in one of these bands."""
-
-    @field_validator("gain_open", "gain_coastal")
-    @classmethod
-    def _one_by_default(cls, gains: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
-        return gains or (1.0,) * len(info.data["lrc_bands_nm"])
 
     def bands(self, kind: str) -> tuple[float, ...]:
         """Return the bands (nm) for a kind of network.
@@ -47,15 +34,54 @@ class OcsmartBands:
 
 
 @dataclass(frozen=True)
+class OcsmartBands(OcsmartVersion):
+    """The bands and gains of a sensor's OC-SMART networks; the bands are those of version 2.6.3."""
+
+    gain_open: tuple[Gain, ...] = Field(default=(), validate_default=True)
+    """Gains in open-ocean water for each band of ``lrc_bands_nm``; by default, each gain is 1."""
+    gain_coastal: tuple[Gain, ...] = Field(default=(), validate_default=True)
+    """Gains in coastal water for each band of ``lrc_bands_nm``; by default, each gain is 1."""
+    open_ocean_ratio: float = 70.0
+    """In open ocean, the largest Rrs below 700 nm is at least this many times the smallest."""
+    open_ocean_bands: int = 1
+    """Number of bands at the blue end; in open ocean, the largest Rrs is in one of these bands."""
+    older: tuple[OcsmartVersion, ...] = ()
+    """Bands of older versions of the networks."""
+
+    @field_validator("gain_open", "gain_coastal")
+    @classmethod
+    def _one_by_default(cls, gains: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
+        return gains or (1.0,) * len(info.data["lrc_bands_nm"])
+
+    def of_count(self, kind: str, count: int) -> tuple[float, ...] | None:
+        """Return the bands (nm) of the version with this number of bands, or None if none has it.
+
+        ``first`` means the first Lrc bands of the newest version, whatever their number is.
+        """
+        if kind == "first":
+            return self.lrc_bands_nm[:count] if count <= len(self.lrc_bands_nm) else None
+        versions = (self.bands(kind), *(version.bands(kind) for version in self.older))
+        return next((bands for bands in versions if len(bands) == count), None)
+
+
+@dataclass(frozen=True)
 class Sensor:
     """An instrument, its platforms, and the name that networks use for it."""
 
     name: str
     instruments: tuple[str, ...]
     platforms: tuple[str, ...]
-    ocsmart: OcsmartBands
+    ocsmart: OcsmartBands | None = None
+    """Bands of OC-SMART's networks; None if OC-SMART has none for the sensor."""
+    bands_nm: tuple[float, ...] = ()
+    """Bands with Rrs, for a sensor without ``ocsmart``."""
     channels: Mapping[str, float] = field(default_factory=dict)
     """Centre (nm) of a band by its name in files. Names that contain the centre are not listed."""
+
+    @property
+    def rrs_bands_nm(self) -> tuple[float, ...]:
+        """The bands (nm) with Rrs."""
+        return self.ocsmart.bands("rrs") if self.ocsmart is not None else self.bands_nm
 
 
 def _plain(name: str) -> str:

@@ -11,6 +11,7 @@ from pipeline.config.matchup import MatchupConfig
 from pipeline.errors import SceneError, repeated
 from pipeline.masks import Dilated, MaskRule, make_rules
 from pipeline.masks.flags import FlagRule
+from pipeline.masks.recommended import with_recommended
 from pipeline.scene.scene import SOURCE_FLAGS, Band, plain_variables, wavelengths
 from pipeline.scene.selection import select_layers
 from pipeline.scene.source_flags import SourceFlags
@@ -71,7 +72,8 @@ class WindowReader:
         uniform = tuple(b for b in bands if span[0] <= (b.wavelength_nm or 0) <= span[1])
         also = () if config.uniformity is None else config.uniformity.also
         present = plain_variables(scene)
-        rules = make_rules(config.masks, scene, bands, TOLERANCE_NM)
+        masks = with_recommended(config.masks, scene)
+        rules = make_rules(masks, scene, bands, TOLERANCE_NM)
         grown = {rule.layer: rule.grown(scene) for rule in rules if isinstance(rule, Dilated)}
         plain = tuple(Band(n) for n in dict.fromkeys((*config.plain, *also)) if n in present)
         return cls(

@@ -8,7 +8,7 @@ which may be 1-D (a map) or 2-D (a swath); dimensions of size one are dropped.
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from pydantic import ValidationError
 from pipeline.config import complaints_of
 from pipeline.errors import ConfigError, SceneError
 from pipeline.facts.quantities import quantities
-from pipeline.facts.sensors import identify_sensor, sensors
 from pipeline.readers.attributes import as_text, iso_time
 from pipeline.readers.container import is_hdf5, is_netcdf3
 from pipeline.readers.layers import (
@@ -40,6 +39,8 @@ from pipeline.readers.mapping import (
 from pipeline.readers.netcdf_bands import bands_of
 from pipeline.readers.netcdf_layout import FileVariables, listed, without_single
 from pipeline.readers.netcdf_map import map_reference
+from pipeline.readers.netcdf_sensor import sensor_of
+from pipeline.readers.netcdf_times import several_times
 from pipeline.readers.opening import assembled, chunked, open_undecoded, opening
 from pipeline.readers.recognition import fitting_presets
 from pipeline.readers.stored import Stored
@@ -73,9 +74,9 @@ class CfNetcdf:
 
     def open(self, path: Path) -> xr.Dataset:
         """Open the scene lazily, by the mapping of the options or by the preset that fits."""
-        preset = None if self._options.mapping else self._preset_of(path)
+        preset, suffix = (None, "") if self._options.mapping else self._preset_of(path)
         try:
-            mapping = self._options.resolved(preset)
+            mapping = self._options.resolved(preset, suffix)
         except ValidationError as error:
             complaints = "; ".join(complaints_of(error, FileMapping))
             raise ConfigError(f"reader.options.mapping: {complaints}") from None
@@ -84,7 +85,12 @@ class CfNetcdf:
             groups: tuple[str | None, ...] = (None, *mapping.groups)
             for group in groups:
                 opened.append(open_undecoded(path, group, engine))
-            file = FileVariables.of(dict(zip(groups, opened, strict=True)), mapping)
+            variables = {
+                group: {str(name): variable for name, variable in dataset.variables.items()}
+                for group, dataset in zip(groups, opened, strict=True)
+            }
+            at_one = several_times(variables, mapping.latitude).at(self._options.time)
+            file = FileVariables.of(at_one.groups, mapping)
             self._check_stated(file)
             valid, unread = self._valid_pixels(file), LeftOut()
             layers = {
@@ -93,8 +99,11 @@ class CfNetcdf:
                 **_geolocation(file, mapping, self._options),
                 **_flags(file, mapping.flags),
             }
-            attributes = with_time_variable(_attributes(opened[0].attrs, mapping), file.all)
-            return assembled(layers, attributes, opened, map_reference(file), unread)
+            attributes = with_time_variable(_attributes(opened, file, mapping), file.all)
+            attributes |= at_one.coverage
+            masks = mapping.masks_of_sensor.get(attributes["sensor"], mapping.masks)
+            reference = map_reference(file)
+            return assembled(layers, attributes, opened, reference, unread, masks or "")
 
     def _check_stated(self, file: FileVariables) -> None:
         """Refuse wavelengths and units configured for variables that the file does not have."""
@@ -118,12 +127,22 @@ class CfNetcdf:
         ignored = self._options.valid_pixel_expression == "ignore"
         return ValidPixels(file, ignored, interpolated)
 
-    def _preset_of(self, path: Path) -> str:
+    def _preset_of(self, path: Path) -> tuple[str, str]:
+        """Return the preset, and the ending of the variables' names in a collocation."""
+        fits = fitting_presets(path)
         if self._options.preset:
-            return self._options.preset
-        names = fitting_presets(path)
-        if len(names) == 1:
-            return names[0]
+            chosen = [suffix for name, suffix in fits if name == self._options.preset]
+            return self._options.preset, chosen[0] if len(chosen) == 1 else ""
+        if len(fits) == 1:
+            return fits[0]
+        names = [name for name, _ in fits]
+        endings = [suffix for _, suffix in fits if suffix]
+        if len(set(endings)) > 1:
+            raise ConfigError(
+                f"the file is a collocation of several products ({', '.join(endings)}). Choose one "
+                "in reader: {format: cf_netcdf, options: {preset: "
+                f"{names[0]}, mapping: {{suffix: {endings[0]}}}}}}}."
+            )
         found = f"several presets fit ({', '.join(names)})" if names else "no preset fits the file"
         raise ConfigError(
             f"{found}. Name one of {', '.join(presets())} in reader: {{format: cf_netcdf, options: "
@@ -249,6 +268,8 @@ def _along(stored: Stored, axis: int, shape: tuple[int, int]) -> LazyArray:
 def _flags(file: FileVariables, flags: FlagVariable | None) -> dict[str, xr.DataArray]:
     if flags is None:
         return {}
+    if flags.variable not in file.on_scene and not flags.required:
+        return {}
     if flags.variable not in file.on_scene:
         raise SceneError(
             f"no flag variable {flags.variable!r} on lines and pixels. Variables on lines and "
@@ -287,25 +308,26 @@ def _masks(flags: FlagVariable, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     return np.array(list(flags.masks.values()), dtype=f"u{dtype.itemsize}").view(dtype)
 
 
-def _attributes(root: Mapping[Any, Any], mapping: FileMapping) -> dict[str, Any]:
-    attributes = {str(name): value for name, value in root.items()}
+def _attributes(
+    opened: Sequence[xr.Dataset], file: FileVariables, mapping: FileMapping
+) -> dict[str, Any]:
+    attributes = {str(name): value for name, value in opened[0].attrs.items()}
     for name in ("time_coverage_start", "time_coverage_end"):
-        time: TimeAttribute | None = getattr(mapping, name)
-        if time is not None and time.attribute in attributes:
-            attributes[name] = iso_time(as_text(attributes[time.attribute]), time.format)
+        times: tuple[TimeAttribute, ...] = getattr(mapping, name)
+        stated = [time for time in times if time.attribute in attributes]
+        if stated:
+            text = as_text(attributes[stated[0].attribute])
+            attributes[name] = next(_read_times(text, stated), text)
     return {
         **attributes,
-        "sensor": _sensor(attributes, mapping),
+        "sensor": sensor_of(attributes, file.all, mapping.sensor),
         "brdf_correction": mapping.brdf_correction,
         "mapping": json.dumps(mapping.model_dump(mode="json"), sort_keys=True),
     }
 
 
-def _sensor(attributes: Mapping[str, Any], mapping: FileMapping) -> str:
-    if mapping.sensor is not None:
-        text = as_text(attributes.get(mapping.sensor.attribute, ""))
-        name = mapping.sensor.names.get(text, text)
-        if name in sensors():
-            return name
-    platform, instrument = (as_text(attributes.get(n, "")) for n in ("platform", "instrument"))
-    return identify_sensor(platform, instrument)
+def _read_times(text: str, stated: Sequence[TimeAttribute]) -> Iterator[str]:
+    """Yield the time as ISO 8601 for each format that fits the text."""
+    for time in stated:
+        if (read := iso_time(text, time.format)) != text or time.format is None:
+            yield read

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.config import complaints_of
+from pipeline.config import complaints_of, mask_presets
 from pipeline.config.strict import Strict
 from pipeline.facts.shipped import read_shipped, shipped_configs
 from pipeline.readers.units import UnitOptions
@@ -34,6 +34,9 @@ def _is_spectral(name: str) -> str:
 
 
 Spectral = Annotated[str, AfterValidator(_is_spectral)]
+
+# What SNAP's collocation adds to the names of variables: _M and _S, with several sources _S0, _S1.
+COLLOCATED = re.compile(r".+(_(?:M|S\d*|master|slave\d*))")
 
 # (quantity in the file, in the scene) -> factor. Rrs = rho_w / pi, as downwelling irradiance
 # normalises both.
@@ -79,6 +82,8 @@ class SpectralVariables(Strict):
     """Name of the variable that holds the wavelengths (nm) of a 3-D variable."""
     wavelengths: dict[str, Wavelengths] = Field(default_factory=dict)
     """Wavelength (nm) by variable name, or a list for a 3-D variable; overrides the file."""
+    fallback: bool = False
+    """True to use this entry only if no earlier entry gives the same quantity."""
 
     _is_pattern = field_validator("variables")(_pattern)
 
@@ -102,6 +107,8 @@ class FlagVariable(Strict):
     variable: str
     masks: dict[str, Annotated[int, Field(gt=0)]] = Field(default_factory=dict)
     """Name -> bits, if the file has no flag_masks and flag_meanings."""
+    required: bool = True
+    """False if a file may lack the variable; the scene then has no flags."""
 
 
 class Recognition(Strict):
@@ -111,6 +118,8 @@ class Recognition(Strict):
     """Global attribute -> regular expression that its text must match."""
     variables: tuple[str, ...] = ()
     """Regular expressions, each of which must match the name of a variable."""
+    absent: tuple[str, ...] = ()
+    """Regular expressions, none of which may match the name of a variable."""
 
 
 class TimeAttribute(Strict):
@@ -122,11 +131,17 @@ class TimeAttribute(Strict):
 
 
 class SensorName(Strict):
-    """A global attribute that names the sensor differently from the sensor tables."""
+    """What names the sensor: a global attribute, or the variables of the file."""
 
-    attribute: str
+    attribute: str | None = None
+    """Global attribute that names the sensor differently from the sensor tables."""
     names: dict[str, str] = Field(default_factory=dict)
     """Text of the attribute -> name in the sensor tables."""
+    patterns: dict[str, str] = Field(default_factory=dict)
+    """Regular expression that is found in the text of the attribute -> name in the sensor tables.
+    Without ``attribute``, in any attribute of the file or of the variable ``metadata`` of SNAP."""
+    variables: dict[str, str] = Field(default_factory=dict)
+    """Regular expression of a variable's name -> name of the sensor with these bands."""
 
 
 class FileMapping(Strict):
@@ -142,13 +157,22 @@ class FileMapping(Strict):
     plain: dict[str, str | PlainVariable] = Field(default_factory=dict)
     """Name in the scene -> variable, for angles and other inputs of networks or expressions."""
     flags: FlagVariable | None = None
+    masks: str | None = None
+    """Name of the list in ``configs/masks`` that is recommended for the format."""
+    masks_of_sensor: dict[str, str] = Field(default_factory=dict)
+    """Sensor -> name of its list in ``configs/masks``, if it differs from ``masks``."""
+    suffix: str = ""
+    """Ending that a collocation of SNAP added to the names of all variables: ``_M``, ``_S``. The
+    collocation also stored 0 for missing values."""
     missing: tuple[float, ...] = ()
     """Stored numbers that mark missing spectral values, in addition to the fill values."""
     valid_range: tuple[float, float] | None = None
     """Lowest and highest valid stored number of spectral variables; overrides the file."""
-    sensor: SensorName | None = None
-    time_coverage_start: TimeAttribute | None = None
-    time_coverage_end: TimeAttribute | None = None
+    sensor: tuple[SensorName, ...] = ()
+    """The first entry that finds a sensor is used."""
+    time_coverage_start: tuple[TimeAttribute, ...] = ()
+    """The first entry whose attribute the file has is used."""
+    time_coverage_end: tuple[TimeAttribute, ...] = ()
     brdf_correction: Literal["none", "f/Q", "unknown"] = "unknown"
 
     @property
@@ -158,6 +182,20 @@ class FileMapping(Strict):
             name: found if isinstance(found, PlainVariable) else PlainVariable(variable=found)
             for name, found in self.plain.items()
         }
+
+    @field_validator("sensor", "time_coverage_start", "time_coverage_end", mode="before")
+    @classmethod
+    def _one_or_several(cls, given: Any) -> Any:
+        return [given] if isinstance(given, Mapping | Strict) else () if given is None else given
+
+    @model_validator(mode="after")
+    def _masks_exist(self) -> "FileMapping":
+        for name in (self.masks, *self.masks_of_sensor.values()):
+            if name is not None and name not in mask_presets():
+                raise ValueError(
+                    f"masks: unknown list {name!r}; known are {', '.join(mask_presets())}"
+                )
+        return self
 
 
 class NetcdfOptions(UnitOptions):
@@ -173,6 +211,9 @@ class NetcdfOptions(UnitOptions):
     overrides the file and the preset."""
     valid_pixel_expression: Literal["honour", "ignore"] = "honour"
     """Whether values are missing where the file's ``valid_pixel_expression`` is not true."""
+    time: int | str | None = None
+    """The time to read from a file with several times: its number, counted from 0, or its date and
+    time in ISO 8601, of which the end may be left out."""
 
     @field_validator("preset")
     @classmethod
@@ -193,11 +234,14 @@ class NetcdfOptions(UnitOptions):
                 raise ValueError("; ".join(complaints)) from None
         return mapping
 
-    def resolved(self, recognised: str | None = None) -> FileMapping:
-        """Return the mapping of these options; if they name no preset, ``recognised`` is used."""
+    def resolved(self, recognised: str | None = None, suffix: str = "") -> FileMapping:
+        """Return the mapping of these options; if they name no preset, ``recognised`` is used.
+
+        ``suffix`` is used if the mapping does not state one.
+        """
         name = self.preset or (None if self.mapping and "spectral" in self.mapping else recognised)
         data = presets()[name] if name else {}
-        mapping = FileMapping.model_validate({**data, **self.mapping})
+        mapping = FileMapping.model_validate({"suffix": suffix, **data, **self.mapping})
         if not self.wavelengths:
             return mapping
         spectral = tuple(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from pipeline.errors import ConfigError, SceneError
@@ -36,7 +37,7 @@ def bands_of(
             for name in file.on_scene
             if (match := re.fullmatch(entry.variables, name)) is not None
         }
-        if not found:
+        if not found or (entry.fallback and entry.quantity in bands):
             continue
         if entry.quantity in bands:
             raise ConfigError(f"reader.options.mapping gives {entry.quantity} twice. Remove one.")
@@ -66,7 +67,10 @@ def _quantity(
     }
     cubes = [name for name in found if file.on_scene[name].ndim == 3]
     if not cubes:
-        centres = [_wavelength(name, found[name], file.on_scene[name], entry) for name in found]
+        single = _only_wavelength(file, entry)
+        centres = [
+            _wavelength(name, found[name], file.on_scene[name], entry, single) for name in found
+        ]
         return spectrum(entry.quantity, centres, list(layers.values()), **converted)
     if len(found) > 1:
         raise SceneError(
@@ -101,7 +105,8 @@ def _layer(
         low, high = mapping.valid_range
         decoder = replace(decoder, valid_min=low, valid_max=high)
     factor = conversion(stored_as, entry.quantity)
-    decoder = replace(decoder, factor=factor, fills=(*decoder.fills, *mapping.missing))
+    missing = (*mapping.missing, 0.0) if mapping.suffix else mapping.missing
+    decoder = replace(decoder, factor=factor, fills=(*decoder.fills, *missing))
     return decoded(variable, decoder)
 
 
@@ -121,8 +126,18 @@ def _check_units(name: str, stated: Any, stored_as: str) -> None:
     )
 
 
+def _in_name(text: str, entry: SpectralVariables) -> str | None:
+    """Return the wavelength in a variable's name; a number of a band is not a wavelength."""
+    is_number = entry.wavelength_attribute is not None and not re.fullmatch(r"\d{3,4}", text)
+    return None if is_number else text
+
+
 def _wavelength(
-    name: str, match: re.Match[str], variable: Stored, entry: SpectralVariables
+    name: str,
+    match: re.Match[str],
+    variable: Stored,
+    entry: SpectralVariables,
+    single: float | None,
 ) -> float:
     stated: Any = entry.wavelengths.get(name)
     if isinstance(stated, tuple) and len(stated) != 1:
@@ -132,8 +147,10 @@ def _wavelength(
         )
     if stated is None and entry.wavelength_attribute is not None:
         stated = variable.attrs.get(entry.wavelength_attribute)
-    elif stated is None and match.re.groups:
-        stated = match.group(1)
+    if stated is None and entry.wavelength_variable is not None:
+        stated = single
+    if stated is None and match.re.groups:
+        stated = _in_name(match.group(1), entry)
     numbers = numbers_in(
         re.sub(r"\s*nm$", "", stated.strip()) if isinstance(stated, str) else stated
     )
@@ -162,6 +179,14 @@ def _stated(name: str, bands: int, wavelengths: float | tuple[float, ...]) -> li
             f"{bands} bands. State one for each band, in the order of the bands."
         )
     return stated
+
+
+def _only_wavelength(file: FileVariables, entry: SpectralVariables) -> float | None:
+    """Return the wavelength (nm) of a 3-D variable from which one band was cut out, or None."""
+    variable = file.all.get(entry.wavelength_variable or "")
+    if variable is None or variable.size != 1:
+        return None
+    return float(np.ravel(variable.values)[0])
 
 
 def _wavelengths_of_cube(file: FileVariables, name: str, entry: SpectralVariables) -> list[float]:

@@ -10,7 +10,7 @@ import xarray as xr
 
 from pipeline.errors import SceneError
 from pipeline.readers.cf_attributes import PACKING, CfAttributes
-from pipeline.readers.mapping import FileMapping
+from pipeline.readers.mapping import COLLOCATED, FileMapping
 from pipeline.readers.opening import chunked
 from pipeline.readers.stored import Stored
 
@@ -27,15 +27,20 @@ class FileVariables:
     """All variables, whatever their dimensions are."""
     shape: tuple[int, int]
     """Lines and pixels."""
+    suffix: str = ""
+    """Ending that a collocation added to the names; the names here are without it."""
 
     @classmethod
-    def of(cls, opened: Mapping[str | None, xr.Dataset], mapping: FileMapping) -> "FileVariables":
-        """Collect variables of opened groups; latitude and longitude define lines and pixels."""
+    def of(
+        cls, groups: Mapping[str | None, Mapping[str, xr.Variable]], mapping: FileMapping
+    ) -> "FileVariables":
+        """Collect the variables of groups; latitude and longitude define lines and pixels."""
         variables = {
-            f"{group}/{name}" if group else str(name): variable
-            for group, dataset in opened.items()
-            for name, variable in dataset.variables.items()
-            if variable.dtype.kind in "iuf" or variable.dtype.kind == "S"
+            _name(group, name, named, mapping.suffix): variable
+            for group, named in groups.items()
+            for name, variable in named.items()
+            if (variable.dtype.kind in "iuf" or variable.dtype.kind == "S")
+            and not _is_of_another_product(name, mapping.suffix)
         }
         latitude, longitude = (
             mapped_variable(variables, name, what)
@@ -48,7 +53,21 @@ class FileVariables:
             if variable.dtype.kind in "iuf"
             and (placed := _placed(variable, y, x, shape)) is not None
         }
-        return cls(latitude, longitude, on_scene, variables, shape)
+        return cls(latitude, longitude, on_scene, variables, shape, mapping.suffix)
+
+
+def _is_of_another_product(name: str, suffix: str) -> bool:
+    """Whether a variable of a collocation has the ending of another product than the chosen one."""
+    ending = COLLOCATED.fullmatch(name)
+    return bool(suffix) and ending is not None and ending[1] != suffix
+
+
+def _name(group: str | None, name: str, others: Mapping[str, xr.Variable], suffix: str) -> str:
+    """Return a variable's name with its group, and without the ending of a collocation."""
+    short = name.removesuffix(suffix)
+    if short and short not in others:
+        name = short
+    return f"{group}/{name}" if group else name
 
 
 def mapped_variable(variables: Mapping[str, xr.Variable], name: str, what: str) -> xr.Variable:

@@ -46,6 +46,8 @@ FLAGS = "l2_flags"
 DIMENSION_ONLY = "This is a netCDF dimension but not a netCDF variable"
 # The groups that may hold wavelength_3d: l2gen's, and those that programs for subsets choose.
 WAVELENGTH_GROUPS = ("sensor_band_parameters", "geophysical_data", "")
+# The masks that are recommended for this format.
+MASKS = "nasa_l3"
 
 # Names of spectral quantities: the file's -> the scene's. An underscore and the wavelength follow,
 # unless the variable is 3-D.
@@ -105,7 +107,7 @@ class ObpgL2:
             if missing:
                 raise left_out(f"the group navigation_data has no {' and no '.join(missing)}")
             attributes = _attributes(root.attrs, path)
-            return assembled(layers, attributes, opened, unread=unread)
+            return assembled(layers, attributes, opened, unread=unread, masks=MASKS)
 
 
 def _chunked(group: xr.Dataset) -> dict[str, Stored]:
@@ -173,7 +175,7 @@ def _wavelengths(path: Path, count: int, stated: tuple[float, ...]) -> list[floa
             if isinstance(each, h5py.Dataset) and not _is_empty(each)
         ]
     for nm, attributes in stored:
-        if nm.size == count:
+        if nm.size == count and (nm.dtype.kind not in "iuf" or (nm > 0).any()):
             return wavelengths_nm(BANDS, nm, attributes)
     sizes = " and ".join(f"{nm.size} wavelengths" for nm, _ in stored) or "is missing"
     raise left_out(

@@ -37,6 +37,8 @@ from pipeline.scene.lazy import LazyArray
 from pipeline.scene.scene import GEOLOCATION, SOURCE_FLAGS
 
 SENSOR = "OLCI"
+# The masks that are recommended for this format.
+MASKS = "eumetsat_recommended"
 DIMS = ("rows", "columns")
 # Suffix of the variables of a band's file -> quantity of the scene.
 SPECTRAL = {"reflectance": "Rrs", "reflectance_err": "Rrs_unc", "reflectance_unc": "Rrs_unc"}
@@ -95,7 +97,8 @@ class OlciWfr:
                 **_on_tie_points(folder, shape, unread),
                 **_flags(folder),
             }
-            return assembled(layers, _attributes(files[0].attrs), opened, unread=unread)
+            attributes = _attributes(files[0].attrs)
+            return assembled(layers, attributes, opened, unread=unread, masks=MASKS)
 
 
 @dataclass(frozen=True)

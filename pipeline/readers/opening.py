@@ -15,7 +15,7 @@ from pipeline.readers.chunk_cache import ChunkCache
 from pipeline.readers.damage import MOST_LINES, damaged, left_out
 from pipeline.readers.hdf5_chunks import Hdf5Chunks
 from pipeline.readers.stored import ChunkedArray, InOnePiece, Stored
-from pipeline.scene.scene import GEOLOCATION, UNREAD
+from pipeline.scene.scene import GEOLOCATION, RECOMMENDED_MASKS, UNREAD
 
 
 @contextlib.contextmanager
@@ -39,16 +39,19 @@ def assembled(
     opened: Sequence[Any],
     coords: Mapping[str, xr.DataArray] | None = None,
     unread: Mapping[str, str] = MappingProxyType({}),
+    masks: str = "",
 ) -> xr.Dataset:
     """Make a scene of layers; closing the scene closes its files.
 
     ``unread`` gives the reason for each variable that the scene lacks because of its attributes.
+    ``masks`` names the list in ``configs/masks`` that is recommended for the format.
     """
     scene = xr.Dataset(layers, coords, attributes).set_coords(list(GEOLOCATION))
     scene.encoding["chunk_caches"] = [
         file.encoding["chunk_cache"] for file in opened if "chunk_cache" in file.encoding
     ]
     scene.encoding[UNREAD] = dict(unread)
+    scene.encoding[RECOMMENDED_MASKS] = masks
     closers = contextlib.ExitStack()
     for file in opened:
         closers.callback(file.close)
@@ -122,6 +125,13 @@ def _check_group(file: h5py.File | None, name: str | None) -> None:
             )
 
 
+def at_index(variable: xr.Variable, dim: str, index: int) -> xr.Variable:
+    """Return a variable of ``open_undecoded`` at one position of a dimension; nothing is read."""
+    chosen = variable.isel({dim: index})
+    chosen.encoding = {**variable.encoding, "at": (variable.dims.index(dim), index)}
+    return chosen
+
+
 def chunked(variable: xr.Variable | xr.DataArray) -> Stored:
     """Change a variable of ``open_undecoded`` so that it is read by whole storage chunks."""
     file, place, cache = variable.encoding["pieces"]
@@ -133,5 +143,10 @@ def chunked(variable: xr.Variable | xr.DataArray) -> Stored:
     dims = tuple(str(dim) for dim in variable.dims)
     # Flags and decoding tables read the bits, which must be in this machine's order.
     native = chunks.dtype.newbyteorder("=")
-    axes = tuple(range(len(dims)))
-    return Stored(dims, variable.attrs, native, chunks, cache, axes, of_file=of_file)
+    axes = tuple(range(len(chunks.shape)))
+    at: tuple[int, ...] = ()
+    if "at" in variable.encoding and file is not None:
+        fixed, index = variable.encoding["at"]
+        at = tuple(index if axis == fixed else 0 for axis in axes)
+        axes = tuple(axis for axis in axes if axis != fixed)
+    return Stored(dims, variable.attrs, native, chunks, cache, axes, at, of_file)

@@ -9,12 +9,26 @@ import netCDF4
 
 from pipeline.readers.attributes import as_text
 from pipeline.readers.container import is_hdf5
-from pipeline.readers.mapping import Recognition, presets
+from pipeline.readers.mapping import COLLOCATED, Recognition, presets
 
 
-def fitting_presets(path: Path) -> list[str]:
-    """Return the presets that a file fits; if several fit, those with the most conditions."""
+def fitting_presets(path: Path) -> list[tuple[str, str]]:
+    """Return the presets that a file fits; if several fit, those with the most conditions.
+
+    Each preset is paired with the ending that its variables have in a collocation, else with ''.
+    """
     attributes, variables = _content(path)
+    if fits := _fitting(attributes, variables):
+        return [(name, "") for name in fits]
+    endings = {match[1] for name in variables if (match := COLLOCATED.fullmatch(name))}
+    return [
+        (name, ending)
+        for ending in sorted(endings)
+        for name in _fitting(attributes, [name.removesuffix(ending) for name in variables])
+    ]
+
+
+def _fitting(attributes: Mapping[str, str], variables: Sequence[str]) -> list[str]:
     fits: dict[str, int] = {}
     for name, data in presets().items():
         conditions = Recognition.model_validate(data["recognise"])
@@ -26,11 +40,16 @@ def fitting_presets(path: Path) -> list[str]:
 def _meets(
     conditions: Recognition, attributes: Mapping[str, str], variables: Sequence[str]
 ) -> bool:
-    return all(
-        re.match(pattern, attributes.get(name, ""), re.DOTALL)
-        for name, pattern in conditions.attributes.items()
-    ) and all(
-        any(re.fullmatch(pattern, name) for name in variables) for pattern in conditions.variables
+    def has(pattern: str) -> bool:
+        return any(re.fullmatch(pattern, name) for name in variables)
+
+    return (
+        all(
+            re.match(pattern, attributes.get(name, ""), re.DOTALL)
+            for name, pattern in conditions.attributes.items()
+        )
+        and all(map(has, conditions.variables))
+        and not any(map(has, conditions.absent))
     )
 
 

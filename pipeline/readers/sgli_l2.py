@@ -44,6 +44,8 @@ from pipeline.scene.lazy import LazyArray
 from pipeline.scene.scene import SOURCE_FLAGS
 
 SENSOR = "SGLI"
+# The masks that are recommended for this format.
+MASKS = "sgli_default"
 QA = "QA_flag"
 
 # Names on tie points: the file's -> the scene's.
@@ -123,7 +125,7 @@ class SgliL2:
                 **_geometry(geometry, shape, self._options, unread),
                 **self._flags(stored),
             }
-            return assembled(layers, _attributes(path), opened, unread=unread)
+            return assembled(layers, _attributes(path), opened, unread=unread, masks=MASKS)
 
     def _flags(self, stored: Mapping[str, Stored]) -> dict[str, xr.DataArray]:
         if QA not in stored:

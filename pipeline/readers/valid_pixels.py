@@ -131,9 +131,11 @@ class ValidPixels:
     def _operand(self, name: str) -> Operand:
         """Return a variable (``conc_chl``), its stored numbers (``B1.raw``) or one of its flags."""
         on_scene = self.file.on_scene
+        variable, _, flag = name.rpartition(".")
+        variable = variable.removesuffix(self.file.suffix)
+        name = name.removesuffix(self.file.suffix)
         if name in on_scene:
             return Operand(decode(on_scene[name]).values, np.asarray)
-        variable, _, flag = name.rpartition(".")
         if variable in on_scene:
             stored = on_scene[variable]
             if flag == "raw":

@@ -136,6 +136,12 @@ class _Chain:
                 "the description."
             )
         if nm is None:
+            if quantity.partition("_band_")[0] in SPECTRAL:
+                raise NetworkError(
+                    "the wavelengths of the network's bands are not known: neither its dataset "
+                    "Wavelength nor configs/sensors has this number of bands. Describe the network "
+                    "in a YAML file beside it (docs/networks.md)."
+                )
             if quantity not in self.scene:
                 raise SceneError(
                     f"the network needs {quantity}, but the scene only has "

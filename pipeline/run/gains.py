@@ -56,6 +56,8 @@ class GainFinder:
     def _gains(self, mode: GainMode, variables: Sequence[Variable]) -> Gains:
         """Return the gains of the network's sensor at the wavelengths of these Rrs variables."""
         table = find_sensor(self._sensor()).ocsmart
+        if table is None:
+            raise ConfigError(f"no gains are known for {self._sensor()}. Set gains: none.")
         centres = [float(variable.wavelength_nm or np.nan) for variable in variables]
         known = table.lrc_bands_nm
         nearest = [self._nearest(known, nm) for nm in centres]

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import xarray as xr
 
-from pipeline.algorithms import find_retrieval, is_algorithm
+from pipeline.algorithms import is_algorithm
 from pipeline.algorithms.catalogue import PREFIX, check_name
-from pipeline.config import NetworkChoice, RunConfig
-from pipeline.errors import ConfigError, NetworkError, SceneError, repeated
+from pipeline.config import RunConfig
+from pipeline.errors import ConfigError, SceneError, repeated
 from pipeline.facts.sensors import find_sensor
 from pipeline.machine.resources import default_limit
 from pipeline.machine.screen import Shown
 from pipeline.masks import Dilated, MaskRule, make_rules
 from pipeline.masks.expression import parse_condition
-from pipeline.networks import load_retrieval
-from pipeline.networks.reading.library import check_folders, network_folders
+from pipeline.masks.recommended import with_recommended
 from pipeline.readers import check_reader
-from pipeline.run.chain import LoadedRetrieval, make_chain
+from pipeline.run.chain import make_chain
+from pipeline.run.loading import load_retrievals
 from pipeline.run.memory import MemoryEstimate, Work, product_pixel_bytes, working_pixel_bytes
 from pipeline.run.step import RetrievalStep
 from pipeline.run.uncertainty import InputUncertainty, make_uncertainty, with_uncertainties
@@ -218,13 +218,15 @@ def make_plan(
             f"the scene is empty: {lines} lines x {pixels} pixels. If it is a subset, its area "
             "holds no pixel of the scene: make it with another area."
         )
-    loaded = [_load(choice, sensor, config, paths.get(choice.name)) for choice in science.networks]
+    masks = with_recommended(science.masks, scene)
+    loaded = load_retrievals(scene, scene_name, sensor, config, paths)
+    config = config.bound(masks, [each.choice for each in loaded])
     inputs, steps = make_chain(loaded, scene, sensor, science)
     uncertainty = make_uncertainty(science, scene, inputs, steps)
     steps = with_uncertainties(steps, uncertainty)
     _refuse_clashing_variables(steps, scene)
     chunk = science.output.chunk or default_chunk(sum(len(step.written) for step in steps))
-    rules = make_rules(science.masks, scene, inputs, science.bands.tolerance_nm)
+    rules = make_rules(masks, scene, inputs, science.bands.tolerance_nm)
     with_flags = SOURCE_FLAGS in scene and science.output.source_flags
     layers = _layers(inputs, rules, with_flags, uncertainty)
     plan = Plan(
@@ -269,25 +271,6 @@ def _storage(
     if extent.places is not None:
         read = [layer for layer in read if layer.quantity not in GEOLOCATION]
     return tuple(storage_of(scene, dict.fromkeys(read)))
-
-
-def _load(
-    choice: NetworkChoice, sensor: str, config: RunConfig, path: Path | None
-) -> LoadedRetrieval:
-    if path is None:
-        check_folders(config.execution.network_dirs)
-        folders = network_folders(config.execution.network_dirs)
-        path, network = find_retrieval(choice.file, sensor, folders)
-    else:
-        network = load_retrieval(path)
-    if sensor not in network.sensors and not choice.allow_other_sensor:
-        raise NetworkError(
-            f"network {network.file_name} was trained for {', '.join(network.sensors)}, but the "
-            f"scene is from {sensor or 'an unknown sensor'}. Choose a network for this sensor, set "
-            "science.sensor if the scene is mislabelled, or set allow_other_sensor: true for this "
-            "network."
-        )
-    return LoadedRetrieval(choice, path, network)
 
 
 def _refuse_clashing_variables(steps: Sequence[RetrievalStep], scene: xr.Dataset) -> None:

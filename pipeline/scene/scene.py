@@ -31,6 +31,8 @@ AXES = ("y", "x", SPATIAL_REF)
 
 # Key of a scene's encoding: variables that the reader left out, with the reasons, by name.
 UNREAD = "unread"
+# The key of a scene's encoding under which its reader names the recommended masks.
+RECOMMENDED_MASKS = "recommended_masks"
 
 # Attributes that every reader adds to those of the file.
 REQUIRED_ATTRIBUTES = ("reader", "sensor", "brdf_correction")
@@ -70,6 +72,11 @@ class Band:
 def source_flags_name(scene: xr.Dataset) -> str:
     """Return the file's own name for its flags; the product keeps this name."""
     return str(scene[SOURCE_FLAGS].attrs.get("source_name", SOURCE_FLAGS))
+
+
+def recommended_masks(scene: xr.Dataset) -> str:
+    """Return the name of the masks that the reader recommends; empty if it recommends none."""
+    return str(scene.encoding.get(RECOMMENDED_MASKS, ""))
 
 
 def wavelength_dim(quantity: str) -> str:

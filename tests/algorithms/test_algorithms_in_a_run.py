@@ -138,7 +138,7 @@ def test_the_batch_knows_the_fingerprint():
     now = networks_now(config, "MODIS-Aqua")
     assert now["chl"] == algorithm("oci_2019", sensor="MODIS-Aqua").fingerprint
     assert now["iop"] == algorithm("qaa_v6", sensor="MODIS-Aqua").fingerprint
-    assert networks_now(config, "OLI")["chl"].startswith("not found: oci_2019 has no coefficients")
+    assert networks_now(config, "HICO")["chl"].startswith("not found: oci_2019 has no coefficients")
 
 
 def test_an_unknown_algorithm_is_found_before_any_scene(tmp_path):

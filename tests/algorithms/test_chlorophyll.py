@@ -116,7 +116,7 @@ def test_a_sensor_on_given_bands_keeps_its_coefficients():
 @pytest.mark.parametrize(
     ("chosen", "error", "text"),
     [
-        ({"sensor": "OLI"}, NetworkError, "no coefficients for OLI, only for SeaWiFS"),
+        ({"sensor": "HICO"}, NetworkError, "no coefficients for HICO, only for SeaWiFS"),
         ({"sensor": ""}, NetworkError, "an unknown sensor"),
         ({"sensor": "Nimbus"}, ConfigError, "unknown sensor"),
         ({"wavelengths_nm": [443, 665]}, NetworkError, "no coefficients for bands at 443, 665 nm"),

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
-from miniatures import c2rcc, obpg_control_points, obpg_l2_3d, olci_wfr, polymer, sgli_nwlr
+from miniatures import (
+    acolite_l2w,
+    c2rcc,
+    obpg_control_points,
+    obpg_l2_3d,
+    olci_wfr,
+    polymer,
+    sgli_nwlr,
+)
 from miniatures.truth import image_of_coordinates
 from small_runs import flag_bit, network_for, product_of, run_settings
 
@@ -22,6 +30,7 @@ from pipeline.scene.source_flags import SourceFlags
 OLCI = (412.5, 442.5, 490.0)
 NOMINAL = (412, 443, 490)
 LISTS = ("flags", "flags_if_present", "keep_flags")
+EXPRESSIONS = "expressions"
 
 # Preset and variant of the format -> what writes it, its bands, options.
 FILES = MappingProxyType(
@@ -49,6 +58,15 @@ FILES = MappingProxyType(
         ("c2rcc", "snap"): (c2rcc.write, (400.0, 442.5, 490.0), {}),
         ("polymer", "int16"): (polymer.write, NOMINAL, {}),
         ("polymer", "uint16"): (polymer.write, NOMINAL, {"bitmask_dtype": np.uint16}),
+        ("polymer_modis", "int16"): (polymer.write, NOMINAL, {"sensor": "MODIS"}),
+        ("polymer_seawifs", "int16"): (polymer.write, NOMINAL, {"sensor": "SeaWiFS"}),
+        ("polymer_viirs", "int16"): (
+            polymer.write,
+            NOMINAL,
+            {"sensor": "VIIRS", "extra": {"Rnir": 0.05, "Rgli": 0.05}},
+        ),
+        ("acolite", "l2w"): (acolite_l2w.write, NOMINAL, {}),
+        ("acolite_l2r", "l2w"): (acolite_l2w.write, NOMINAL, {}),
     }
 )
 
@@ -87,9 +105,9 @@ def test_every_preset_is_tested():
 
 
 def test_every_preset_has_nothing_but_lists_of_flags():
-    """Three keys, text in each, no flag twice in a preset."""
+    """Lists of text, no flag twice in a preset; some sensors of POLYMER need expressions."""
     for name, preset in mask_presets().items():
-        assert set(preset) <= set(LISTS), name
+        assert set(preset) <= {*LISTS, EXPRESSIONS}, name
         flags = [flag for key in LISTS for flag in preset.get(key, ())]
         assert flags
         assert all(isinstance(flag, str) for flag in flags), name
@@ -106,8 +124,10 @@ def test_a_preset_lists_what_its_author_recommends(preset):
 
 
 def test_polymer_is_its_documented_mask():
-    """Its mask is 1023: all flags up to 512, and none above."""
-    assert sum(1 << polymer.BITS[name] for name in mask_presets()["polymer"]["flags"]) | 256 == 1023
+    """Its mask is 1023: all flags up to 512, and none above; some sensors add one."""
+    for preset, more in (("polymer", 0), ("polymer_seawifs", 2048), ("polymer_modis", 4096)):
+        flags = mask_presets()[preset]["flags"]
+        assert sum(1 << polymer.BITS[name] for name in flags) | 256 == 1023 + more
 
 
 def test_a_preset_fits_the_files_it_is_for(example):

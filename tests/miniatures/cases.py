@@ -14,6 +14,7 @@ from miniatures import (
     obpg_l2_3d,
     occci_l3,
     olci_wfr,
+    pace_l2_flat,
     pace_l3m,
     polymer,
     sgli_nwlr,
@@ -117,7 +118,10 @@ CASES = {
     ),
     "acolite_l2w": Case("cf_netcdf", acolite_l2w.write, (443, 560, 665), ("SWIR",), sensor="S2A"),
     "acolite_l2r": Case("cf_netcdf", acolite_l2r.write, (443, 560, 665), sensor="S2A"),
-    "occci_l3": Case("cf_netcdf", occci_l3.write, (412, 443, 665), is_map=True),
+    "occci_l3": Case("cf_netcdf", occci_l3.write, (412, 443, 560), is_map=True, sensor="MERIS"),
+    "pace_l2_flat": Case(
+        "cf_netcdf", pace_l2_flat.write, (346, 443), ("LAND", "CLDICE"), sensor="OCI"
+    ),
     "pace_l3m": Case("cf_netcdf", pace_l3m.write, (346, 443), is_map=True, sensor="OCI"),
     "geotiff": Case(
         "geotiff",

@@ -45,13 +45,16 @@ def write(
     sensor: str = "OLCI",
     bitmask_dtype: type = np.int16,
     described: bool = True,
+    extra: Mapping[str, float] | None = None,
+    replaced: Mapping[str, str | None] | None = None,
     chunk: tuple[int, int] | None = None,
     name: str = NAME,
 ) -> Written:
     """Write the scene; wavelengths are named as whole nm.
 
     ``values`` replaces whole bands by raw Rw (float32). ``bitmask_dtype`` other than int16 and
-    int32 makes the file NETCDF4. Without ``described`` the bitmask has no description.
+    int32 makes the file NETCDF4. Without ``described`` the bitmask has no description. ``extra``
+    are further variables with one value; ``replaced`` changes global attributes, None drops one.
     """
     path = folder / name
     dtype = np.dtype(bitmask_dtype)
@@ -69,7 +72,11 @@ def write(
         variable(file, "bitmask", flags, DIMS, attributes, fill=FLAG_FILL[dtype], chunk=chunk)
         logchl = np.where(truth.missing, FILL, -0.5).astype(np.float32)
         variable(file, "logchl", logchl, DIMS, fill=FILL, chunk=chunk)
-        file.setncatts(_global_attributes(path, sensor, list(bands), model))
+        for extra_name, value in (extra or {}).items():
+            plane = np.full(truth.shape, value, np.float32)
+            variable(file, extra_name, plane, DIMS, fill=FILL, chunk=chunk)
+        attributes = _global_attributes(path, sensor, list(bands), model) | dict(replaced or {})
+        file.setncatts({key: value for key, value in attributes.items() if value is not None})
     return Written(
         path=path,
         rrs={

@@ -32,6 +32,8 @@ class SceneQueue:
     """Returns a product's path, or None if the path depends on attributes in the scene file."""
     networks_now: Callable[[str], Mapping[str, str]]
     """Returns the present fingerprints of the networks for a sensor, by network name."""
+    if_possible: frozenset[str] = frozenset()
+    """Names of the networks that a run leaves out if they do not fit the scene."""
     retry_failed: bool = False
 
 

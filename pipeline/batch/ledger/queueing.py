@@ -158,7 +158,9 @@ def _stale_networks(database: Database, queue: SceneQueue) -> Iterable[tuple[int
         (queue.run,),
     ).fetchall()
     for number, sensor, fingerprints in used:
-        if json.loads(fingerprints) != dict(queue.networks_now(sensor)):
+        recorded, now = json.loads(fingerprints), queue.networks_now(sensor)
+        left_out = queue.if_possible - set(recorded)
+        if recorded != {name: now[name] for name in now if name not in left_out}:
             yield (number,)
 
 

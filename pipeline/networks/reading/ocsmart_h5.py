@@ -24,6 +24,9 @@ from pipeline.networks.reading.schema import NetworkDescription, Parts, Range, p
 from pipeline.networks.reading.self_description import ATTRIBUTE, SelfDescription
 from pipeline.networks.variable import Array, Variable
 
+# Quantity in the tables, quantity in the description, wavelength (nm).
+_Named = tuple[str, str, float | None]
+
 PARTS = ("Layers", "Norm_in", "Norm_out", "Weights", "Bias")
 
 
@@ -210,57 +213,74 @@ def _kind_of(path: Path) -> tuple[Sensor, str]:
 def _described_by_name(path: Path, sha256: str, stored: StoredWeights) -> Network:
     sensor, kind = _kind_of(path)
     entry = _table()["kinds"][kind]
-    inputs = [v for text in entry["inputs"] for v in _expand(text, sensor, stored.wavelengths)]
-    outputs = _expand(entry["output"], sensor, stored.wavelengths)
-    norm_in, norm_out = stored.norm_in, stored.norm_out
-    for dataset, names, norm in (("Norm_in", inputs, norm_in), ("Norm_out", outputs, norm_out)):
-        if len(names) != len(norm):
-            raise NetworkError(
-                f"{path.name}: {dataset} has {len(norm)} rows, expected {len(names)} for {kind} of "
-                f"{sensor.name}. The file is for another sensor, or of another version."
-            )
+    bands = _bands_of(path.name, sensor, kind, stored)
+    inputs = [named for text in entry["inputs"] for named in _expand(text, bands)]
+    outputs = _in_bands(entry["output"], bands[: len(stored.norm_out)])
     activations = [_table()["hidden_activation"]] * len(stored.kernels_and_biases)
     activations[-1] = _table()["output_activation"]
     return Network(
         name=f"{sensor.name}_{kind}",
         title=f"{entry['title']}, OC-SMART for {sensor.name}",
-        inputs=tuple(_variable(*name, norm) for name, norm in zip(inputs, norm_in, strict=True)),
-        outputs=tuple(_variable(*name, norm) for name, norm in zip(outputs, norm_out, strict=True)),
+        inputs=_variables(inputs, stored.norm_in),
+        outputs=_variables(outputs, stored.norm_out),
         layers=stored.layers(activations),
         sensors=(sensor.name,),
         citation=_table()["citation"],
         licence=_table()["licence"],
         file_name=path.name,
         sha256=sha256,
-        after=tuple(entry.get("after", ())),
+        after=() if None in bands else tuple(entry.get("after", ())),
     )
 
 
-def _expand(text: str, sensor: Sensor, wavelengths: Array | None) -> list[tuple[str, float | None]]:
-    """Return quantity and wavelength of each variable that a text in the table stands for.
+def _bands_of(name: str, sensor: Sensor, kind: str, stored: StoredWeights) -> list[float | None]:
+    """Return the wavelength (nm) of each band of the inputs; None where nothing states it.
 
-    The text ``Rrs:rrs`` stands for Rrs at each Rrs band of the sensor. The text ``solar_zenith``
-    stands for one variable.
-    If the network file states wavelengths, they are used instead of the wavelengths in the table.
+    The number of bands is that of the file: it differs between versions of OC-SMART.
     """
-    quantity, _, bands = text.partition(":")
-    if not bands:
-        return [(quantity, None)]
-    nominal = sensor.ocsmart.bands(bands)
-    if wavelengths is not None:
-        if wavelengths.size < len(nominal):
-            raise NetworkError(
-                f"dataset Wavelength has {wavelengths.size} values, expected {len(nominal)} or "
-                f"more for {quantity}. The file is of another version."
-            )
-        nominal = tuple(float(nm) for nm in wavelengths[: len(nominal)])
-    return [(quantity, nm) for nm in nominal]
+    texts = _table()["kinds"][kind]["inputs"]
+    (role,) = (text.partition(":")[2] for text in texts if ":" in text)
+    count = len(stored.norm_in) - (len(texts) - 1)
+    if not 1 <= len(stored.norm_out) <= count:
+        raise NetworkError(
+            f"{name}: Norm_in has {len(stored.norm_in)} rows and Norm_out {len(stored.norm_out)}, "
+            f"but {kind} has {len(texts) - 1} inputs that are not bands, and its outputs are at "
+            "the first of the inputs' bands. The file is of another kind; correct its name."
+        )
+    if stored.wavelengths is not None and stored.wavelengths.size >= count:
+        return [float(nm) for nm in stored.wavelengths[:count]]
+    known = sensor.ocsmart.of_count(role, count) if sensor.ocsmart is not None else None
+    return [None] * count if known is None else list(known)
 
 
-def _variable(quantity: str, wavelength_nm: float | None, norm: Array) -> Variable:
+def _expand(text: str, bands: list[float | None]) -> list[_Named]:
+    """Return the quantity and wavelength of each variable that a text in the table means.
+
+    ``Rrs:rrs`` stands for Rrs in each band, ``solar_zenith`` for itself.
+    """
+    quantity, _, role = text.partition(":")
+    return _in_bands(quantity, bands) if role else [(quantity, quantity, None)]
+
+
+def _in_bands(quantity: str, bands: list[float | None]) -> list[_Named]:
+    """Return a quantity in each band; a band of unknown wavelength has a number instead.
+
+    A network with such bands can be inspected and computed, but no scene has ``Rrs_band_1``.
+    """
+    return [
+        (quantity, quantity if nm is not None else f"{quantity}_band_{number}", nm)
+        for number, nm in enumerate(bands, start=1)
+    ]
+
+
+def _variables(named: list[_Named], norm: Array) -> tuple[Variable, ...]:
+    return tuple(_variable(*name, row) for name, row in zip(named, norm, strict=True))
+
+
+def _variable(quantity: str, name: str, wavelength_nm: float | None, norm: Array) -> Variable:
     known = quantities()[quantity]
     return Variable(
-        quantity=quantity,
+        quantity=name,
         wavelength_nm=wavelength_nm,
         units=known.units,
         transform_name="cos_degrees" if known.units == "degree" else "log10",

@@ -1,0 +1,70 @@
+"""The list of masks that is recommended for the format of a scene, which the reader names."""
+
+import logging
+
+import xarray as xr
+
+from pipeline.config import DEFAULT_MASKS, MaskRules, mask_presets
+from pipeline.errors import ConfigError, SceneError
+from pipeline.scene.scene import SOURCE_FLAGS, recommended_masks
+from pipeline.scene.source_flags import SourceFlags
+from pipeline.tables.evaluation import PIXELS
+from pipeline.tables.expressions import Expression
+
+log = logging.getLogger(__name__)
+
+
+def with_recommended(rules: MaskRules, scene: xr.Dataset) -> MaskRules:
+    """Return the rules in full: the preset ``default`` is replaced by its list for this scene.
+
+    Of the list, only flags that the scene has can be used, because they differ between versions.
+
+    Raises:
+        ConfigError: the scene has flags, but its reader recommends no list.
+        SceneError: the scene has none of the recommended flags.
+    """
+    if rules.preset != DEFAULT_MASKS:
+        return rules
+    name = recommended_masks(scene)
+    if not name:
+        if SOURCE_FLAGS in scene:
+            raise ConfigError(
+                "masks.preset: default is not possible, because no list of masks is known for this "
+                "file. Name a preset or list flags under masks (docs/configuration.md)."
+            )
+        return rules.model_copy(update={"preset": None})
+    listed = mask_presets()[name]
+    known = SourceFlags.of(scene).named if SOURCE_FLAGS in scene else {}
+    flags = [f for key in ("flags", "flags_if_present") for f in listed.get(key, ()) if f in known]
+    kept = [flag for flag in listed.get("keep_flags", ()) if flag in known]
+    if (listed.get("flags") and not flags) or (listed.get("keep_flags") and not kept):
+        raise SceneError(
+            f"the recommended masks ({name}) need flags of the scene such as "
+            f"{(*listed.get('keep_flags', ()), *listed.get('flags', ()))[0]}, but the scene has "
+            f"{', '.join(known) or 'no flags'}. List masks in the configuration instead of "
+            "masks.preset: default."
+        )
+    return rules.model_copy(
+        update={
+            "preset": None,
+            "flags": _joined(flags, rules.flags),
+            "keep_flags": _joined(kept, rules.keep_flags),
+            "expressions": {**_expressions(listed, scene), **rules.expressions},
+        }
+    )
+
+
+def _joined(first: list[str], second: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*first, *second)))
+
+
+def _expressions(listed: dict[str, dict[str, str]], scene: xr.Dataset) -> dict[str, str]:
+    """Return the recommended expressions whose variables are all in the scene."""
+    found = {}
+    for name, text in listed.get("expressions", {}).items():
+        missing = [each for each in Expression.parse(text, PIXELS).names if each not in scene]
+        if missing:
+            log.warning("mask %s is not applied: the scene has no %s", name, ", ".join(missing))
+        else:
+            found[name] = text
+    return found

@@ -1,0 +1,66 @@
+"""Loads the networks and algorithms of a run for one scene."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import xarray as xr
+
+from pipeline.algorithms import find_retrieval
+from pipeline.config import NetworkChoice, RunConfig
+from pipeline.errors import NetworkError, SceneError
+from pipeline.networks import load_retrieval
+from pipeline.networks.reading.library import check_folders, network_folders
+from pipeline.run.chain import LoadedRetrieval, make_chain
+
+log = logging.getLogger(__name__)
+
+
+def load_retrievals(
+    scene: xr.Dataset,
+    scene_name: str,
+    sensor: str,
+    config: RunConfig,
+    paths: Mapping[str, Path],
+) -> list[LoadedRetrieval]:
+    """Load the networks; leave out those with ``if_possible`` that do not fit the scene.
+
+    Raises:
+        NetworkError: no network is left.
+    """
+    loaded: list[LoadedRetrieval] = []
+    reasons: list[str] = []
+    for choice in config.science.networks:
+        try:
+            one = _load(choice, sensor, config, paths.get(choice.name))
+            if choice.if_possible:
+                make_chain([*loaded, one], scene, sensor, config.science)
+            loaded.append(one)
+        except (NetworkError, SceneError) as error:
+            if not choice.if_possible:
+                raise
+            reasons.append(f"{choice.name}: {error}")
+    if not loaded:
+        raise NetworkError(" ".join(reasons))
+    for reason in reasons:
+        log.warning("%s: left out, because it is not possible: %s", scene_name, reason)
+    return loaded
+
+
+def _load(
+    choice: NetworkChoice, sensor: str, config: RunConfig, path: Path | None
+) -> LoadedRetrieval:
+    if path is None:
+        check_folders(config.execution.network_dirs)
+        folders = network_folders(config.execution.network_dirs)
+        path, network = find_retrieval(choice.file, sensor, folders)
+    else:
+        network = load_retrieval(path)
+    if sensor not in network.sensors and not choice.allow_other_sensor:
+        raise NetworkError(
+            f"network {network.file_name} was trained for {', '.join(network.sensors)}, but the "
+            f"scene is from {sensor or 'an unknown sensor'}. Choose a network for this sensor, set "
+            "science.sensor if the scene is mislabelled, or set allow_other_sensor: true for this "
+            "network."
+        )
+    return LoadedRetrieval(choice, path, network)
