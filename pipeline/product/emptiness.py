@@ -26,11 +26,14 @@ _WORDS = {
 
 
 def why_empty(scene: xr.Dataset, plan: Plan, tally: Tally, step: RetrievalStep) -> str:
-    """Return a sentence that names the causes; the inputs of the scene are read once more."""
-    missing = [band.name for band in missing_everywhere(scene, plan)]
+    """Return a sentence that names the causes; if every pixel lacks data, inputs are read again."""
+    table, counts = tally.flag_tables[QUALITY_FLAGS], tally.flag_counts[QUALITY_FLAGS]
+    lacking = dict(zip(table.names, counts, strict=True)).get("no_data", 0)
+    missing = missing_everywhere(scene, plan) if lacking == tally.pixels else []
     if missing:
         verb = "is" if len(missing) == 1 else "are"
-        return f"{', '.join(missing)} {verb} missing on every pixel."
+        names = ", ".join(band.name for band in missing)
+        return f"{names} {verb} missing on every pixel."
     shares = sorted(_shares(tally, step), key=lambda item: -item[1])
     everywhere = [words for words, share in shares if share == 1.0]
     if everywhere:
