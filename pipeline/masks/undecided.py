@@ -34,9 +34,9 @@ class UndecidedPixels:
             one = len(useless) == 1
             raise SceneError(
                 f"the mask{'' if one else 's'} {masks} cannot be decided on any of the "
-                f"{self.with_data} pixels that have data, because values are missing. Give a scene "
-                f"that has these values, or remove the mask{'' if one else 's'} from the "
-                "configuration."
+                f"{self.with_data} pixels that have data: the values are missing, or outside the valid "
+                f"range that the file states. Give a scene that has them, or remove the "
+                f"mask{'' if one else 's'} from the configuration."
             )
 
     def warnings(self, rules: Sequence[MaskRule]) -> Iterator[str]:

@@ -29,7 +29,7 @@ def load_retrievals(
         NetworkError: no network is left.
     """
     loaded: list[LoadedRetrieval] = []
-    reasons: list[str] = []
+    reasons: dict[str, str] = {}
     for choice in config.science.networks:
         try:
             one = _load(choice, sensor, config, paths.get(choice.name))
@@ -39,11 +39,11 @@ def load_retrievals(
         except (NetworkError, SceneError) as error:
             if not choice.if_possible:
                 raise
-            reasons.append(f"{choice.name}: {error}")
+            reasons[choice.name] = str(error)
     if not loaded:
-        raise NetworkError(" ".join(reasons))
-    for reason in reasons:
-        log.warning("%s: left out, because it is not possible: %s", scene_name, reason)
+        raise NetworkError(" ".join(f"{name}: {reason}" for name, reason in reasons.items()))
+    for name, reason in reasons.items():
+        log.warning("%s: %s is left out. %s", scene_name, name, reason)
     return loaded
 
 
