@@ -34,8 +34,8 @@ class UndecidedPixels:
             one = len(useless) == 1
             raise SceneError(
                 f"the mask{'' if one else 's'} {masks} cannot be decided on any of the "
-                f"{self.with_data} pixels that have data: the values are missing, or outside the valid "
-                f"range that the file states. Give a scene that has them, or remove the "
+                f"{self.with_data} pixels that have data: the values are missing, or are outside "
+                "the valid range that the file states. Give a scene that has them, or remove the "
                 f"mask{'' if one else 's'} from the configuration."
             )
 
