@@ -60,7 +60,8 @@ def test_real_scene_says_what_it_is(modis_scene):
         ("Suomi-NPP", "VIIRS", "VIIRS"),
         ("JPSS-1", "VIIRS", "VIIRS"),
         ("Orbview-2", "SeaWiFS", "SeaWiFS"),
-        ("Envisat", "MERIS", ""),
+        ("Envisat", "MERIS", "MERIS"),
+        ("Nimbus-7", "CZCS", ""),
     ],
 )
 def test_sensor_follows_platform_and_instrument(tmp_path, platform, instrument, sensor):
