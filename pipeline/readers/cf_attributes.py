@@ -177,7 +177,7 @@ class CfAttributes:
         return float(math.floor(position + _ROUNDING))
 
     def _as_read(self, limit: npt.NDArray[Any]) -> float:
-        """Return a limit that is a stored number, with its sign read like those of the values."""
+        """Return a limit that is a stored number, read as signed or unsigned as the values are."""
         patterns = 1 << (8 * self.dtype.itemsize)
         if limit.dtype.kind not in "iu":
             return float(limit[0])
@@ -239,7 +239,7 @@ class CfAttributes:
 def check_packing(
     attributes: Mapping[str, Any], dtype: np.dtype[Any], of_file: Mapping[str, Any]
 ) -> None:
-    """Refuse integers if the file states their scale, offset or sign only for all variables."""
+    """Refuse integers whose scale, offset or sign is stated only once for the whole file."""
     lost = [name for name in (*PACKING, SIGN) if name in of_file and name not in attributes]
     if dtype.kind in "iu" and lost:
         raise SceneError(_stated_once(lost))

@@ -21,7 +21,7 @@ def rewritten(found: str, otherwise: str = "") -> SceneError:
 
     Args:
         found: what was found and what was expected, without a full stop at the end.
-        otherwise: further advice, besides that to use the producer's file; one or more sentences.
+        otherwise: advice in addition to the usual advice; one or more sentences.
     """
     advice = (
         "Another program has probably rewritten the file, or it is of an unknown version. Use the "

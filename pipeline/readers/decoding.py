@@ -34,7 +34,7 @@ class Decoder:
     valid_min: float | None = None
     valid_max: float | None = None
     read_as: Kind | None = None
-    """``u`` to read signed integers as unsigned, ``i`` for the reverse, None for neither."""
+    """``u`` to read signed integers as unsigned, ``i`` for the reverse, None to keep the sign."""
     packed_integer: bool = False
     saturated: float | None = None
     """Lowest stored number that counts as saturated; saturated values are kept."""

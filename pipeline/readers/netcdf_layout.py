@@ -34,7 +34,10 @@ class FileVariables:
     def of(
         cls, groups: Mapping[str | None, Mapping[str, xr.Variable]], mapping: FileMapping
     ) -> "FileVariables":
-        """Collect the variables of groups; the dimensions of the latitude are lines and pixels."""
+        """Collect the variables of groups.
+
+        The dimensions of latitude and longitude are the lines and pixels.
+        """
         variables = {
             _name(group, name, named, mapping.suffix): variable
             for group, named in groups.items()
