@@ -95,7 +95,7 @@ class Loop:
         self._last_look = time.monotonic()
 
     def to_the_end(self, summary: BatchSummary) -> BatchSummary:
-        """Work until no scene is left, or until the batch is stopped; count in the summary."""
+        """Work until no scene is left or the batch is stopped; add the results to the summary."""
         self._summary, refused = summary, summary.failed
         output, slots = self._request.output, max(self._executor.slots, 1)
         self._holder = self._ledger.enter(output.absolute(), slots, self._slots.threads)

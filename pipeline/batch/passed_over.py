@@ -30,7 +30,7 @@ class PassedOver:
     """What the inputs of a call hold besides scenes."""
 
     _packed: list[str] = field(default_factory=list)
-    """Paths of archives and foreign formats that nobody has unpacked or exported yet."""
+    """Paths of archives and foreign files that have no unpacked or exported copy beside them."""
     _nothing: list[str] = field(default_factory=list)
     """A sentence for each input that holds files but no scene."""
     _empty: list[str] = field(default_factory=list)
@@ -93,7 +93,7 @@ def _is_unpacked(path: str) -> bool:
 
 
 def _counted(paths: Sequence[str]) -> str:
-    """Return a number of files and the first names: ``7 files (a.txt, b.txt and 5 others)``."""
+    """Return the number of files and the first names: ``7 files (a.txt, b.txt and 5 others)``."""
     names = [os.path.basename(path) for path in paths[:_NAMED]]
     more = f" and {len(paths) - _NAMED} others" if len(paths) > _NAMED else ""
     return f"{len(paths)} file{'s' * (len(paths) != 1)} ({', '.join(names)}{more})"

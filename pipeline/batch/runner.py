@@ -98,7 +98,7 @@ def _found(request: BatchRequest, inputs: Sequence[str]) -> list[FoundScene] | N
 
 
 def _queue(request: BatchRequest, ledger: Ledger, found: Sequence[FoundScene] | None) -> SceneQueue:
-    """Return the queue of the scenes that the inputs gave, or else of those in the ledger."""
+    """Return the queue of the found scenes; without inputs, of the scenes in the ledger."""
     config = request.config
     if found is None:
         found = _found(request, ledger.paths(config.name))

@@ -35,8 +35,8 @@ class TimeColumns(Strict):
     minute: Text | None = None
     second: Text | None = None
     format: TimeFormat | None = None
-    """Format of ``instant``, or of ``date`` and ``time`` joined by a blank, as in strptime; or the
-    units of ``instant`` if it is a number (``days since 1899-12-30``)."""
+    """Format of ``instant``, or of ``date`` and ``time`` joined by a blank, as in strptime. If
+    ``instant`` contains numbers, this is their unit (``days since 1899-12-30``)."""
 
     @model_validator(mode="after")
     def _are_a_time(self) -> "TimeColumns":
@@ -49,12 +49,14 @@ class TimeColumns(Strict):
         )
         if not complete:
             raise ValueError(
-                "expected instant, or date and time, or date and hour, or year, month, day and "
-                "hour, or year, day_of_year and hour (each hour with minute and second if these "
-                f"exist); found {', '.join(sorted(columns))}"
+                f"found the columns {', '.join(sorted(columns))}; expected instant; or date and "
+                "time; or date and hour; or year, month, day and hour; or year, day_of_year and "
+                "hour. Minute and second may be added to hour"
             )
         if self.format is not None and "hour" in columns:
-            raise ValueError("format is for instant, or for date and time; found hour")
+            raise ValueError(
+                "format is for instant, or for date and time. It cannot be used with hour"
+            )
         return self
 
     @property

@@ -104,9 +104,9 @@ def _of_scene(field: str, spec: str, scene: Mapping[str, Any]) -> str:
     time = parse_time(said)
     if time is None:
         raise SceneError(
-            f"{attribute} of the scene is {said!r}, expected {EXPECTED}, which the name of the "
-            "product needs. State its format in reader.options.mapping (docs/readers.md), or "
-            "choose another template (execution.product)."
+            f"{attribute} of the scene is {said!r}, expected {EXPECTED}. The name of the "
+            "product contains this time. State its format in reader.options.mapping "
+            "(docs/readers.md), or choose another template (execution.product)."
         )
     return time.utc.strftime(spec or DEFAULT_TIME)
 

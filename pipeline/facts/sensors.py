@@ -54,9 +54,9 @@ class OcsmartBands(OcsmartVersion):
         return gains or (1.0,) * len(info.data["lrc_bands_nm"])
 
     def of_count(self, kind: str, count: int) -> tuple[float, ...] | None:
-        """Return the bands (nm) of the version with this number of bands, or None if none has it.
+        """Return the bands (nm) of the version that has ``count`` bands, or None if there is none.
 
-        ``first`` means the first Lrc bands of the newest version, whatever their number is.
+        For the kind ``first``, return the first ``count`` Lrc bands of the newest version.
         """
         if kind == "first":
             return self.lrc_bands_nm[:count] if count <= len(self.lrc_bands_nm) else None
@@ -74,7 +74,7 @@ class Sensor:
     ocsmart: OcsmartBands | None = None
     """Bands of OC-SMART's networks; None if OC-SMART has none for the sensor."""
     bands_nm: tuple[float, ...] = ()
-    """Bands with Rrs, for a sensor without ``ocsmart``."""
+    """Bands (nm) with Rrs, for a sensor that OC-SMART has no networks for."""
     channels: Mapping[str, float] = field(default_factory=dict)
     """Centre (nm) of a band by its name in files. Names that contain the centre are not listed."""
 

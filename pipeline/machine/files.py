@@ -49,7 +49,7 @@ def _files(folder: Path) -> list[Path]:
 def read_text(path: Path) -> str:
     """Return the text of a file without its byte order mark.
 
-    The text is UTF-8, or UTF-16 if the mark says so (as PowerShell writes it). Bytes that are not
+    The text is UTF-8, or UTF-16 if the mark says so (PowerShell writes UTF-16). Bytes that are not
     UTF-8 stay as surrogates, because names of files may have such bytes.
     """
     data = path.read_bytes()

@@ -24,8 +24,9 @@ UNDECIDED = np.uint8(2)
 class Dilated:
     """Excludes pixels at most ``radius`` lines and columns away from a pixel that a rule excludes.
 
-    A pixel on which the rule is undecided is excluded, but the mask does not grow around it:
-    otherwise, a rule about a band would grow around all land and cloud, where bands are missing.
+    A pixel on which the rule is undecided is excluded, but the mask does not grow around it.
+    Bands are missing on land and cloud. A rule about a band is undecided there, and its mask must
+    not grow around all land and cloud.
 
     The neighbours of a pixel may be in another block or outside the window. Therefore, the grown
     mask is a separate layer, made before the scene is divided into blocks.

@@ -1,4 +1,4 @@
-"""The list of masks that is recommended for the format of a scene, which the reader names."""
+"""The list of masks that is recommended for a scene; the reader names this list."""
 
 import logging
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 def with_recommended(rules: MaskRules, scene: xr.Dataset) -> MaskRules:
     """Return the rules in full: the preset ``default`` is replaced by its list for this scene.
 
-    Of the list, only flags that the scene has can be used, because they differ between versions.
+    Flags differ between versions of a format. Therefore, flags that the scene lacks are omitted.
 
     Raises:
         ConfigError: the scene has flags, but its reader recommends no list.

@@ -36,7 +36,7 @@ class Verdict:
     """The verdict of a rule on the pixels of a block; all arrays have shape (y, x)."""
 
     excluded: Bool
-    """True where the rule excludes a pixel, because it holds or because it is undecided."""
+    """True where the rule excludes a pixel, because the rule is true or undecided there."""
     undecided: Bool | None = None
     """True where the rule cannot be decided, because a value or the flags are missing; None if the
     rule is decided everywhere."""

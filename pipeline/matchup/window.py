@@ -32,7 +32,7 @@ class PixelWindow:
     excluded: Mapping[str, Bool]
     """For each mask rule, by its name: True where the rule excludes the pixel."""
     undecided: Mapping[str, Bool]
-    """True where a rule excludes the pixel because it cannot be decided; only for such rules."""
+    """For each rule that is undecided on some pixels, by its name: True on these pixels."""
     has_data: Bool
     """True for pixels with a value in every required band, masked or not."""
     counted: Bool

@@ -58,7 +58,7 @@ class Delivery:
         return cls(execution.output, NameTemplate(execution.product), config.name, **how)
 
     def check(self, source: Path) -> None:
-        """Raise an error for an output folder that is no folder, or is the scene's own folder."""
+        """Raise an error if the output cannot be a folder, or is inside the scene's own folder."""
         check_is_folder(self.folder)
         folder = self.folder.resolve()
         if source.is_dir() and folder.is_relative_to(source.resolve()):

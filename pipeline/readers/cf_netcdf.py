@@ -184,7 +184,7 @@ def _plain_variables(
 def _scene_names(
     file: FileVariables, mapping: FileMapping, options: NetcdfOptions
 ) -> dict[str, str]:
-    """Return the scene's names of the plain variables that the mapping names and that are usable.
+    """Return the name in the scene of each usable plain variable of the mapping.
 
     Units that are not those of the quantity are an error in a user's own mapping. A variable that
     only a preset names is left out, with a warning.

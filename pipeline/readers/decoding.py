@@ -34,7 +34,7 @@ class Decoder:
     valid_min: float | None = None
     valid_max: float | None = None
     read_as: Kind | None = None
-    """``u`` if signed integers are read as unsigned, ``i`` the reverse; None if as stored."""
+    """``u`` to read signed integers as unsigned, ``i`` for the reverse, None to keep the sign."""
     packed_integer: bool = False
     saturated: float | None = None
     """Lowest stored number that counts as saturated; saturated values are kept."""
@@ -60,7 +60,7 @@ class Decoder:
             dtype: type of the stored numbers.
             called: names of attributes in the file, by their names in CF; used in messages.
             of_file: fill values that the file states once for all variables.
-            in_counts: whether limits are stored numbers whatever their type.
+            in_counts: whether limits of any type are stored numbers.
 
         Raises:
             SceneError: the variable or an attribute does not hold the expected numbers.

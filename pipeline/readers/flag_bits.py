@@ -1,4 +1,4 @@
-"""Reads the description of flag bits: ``flag_masks`` and ``flag_meanings``, however written.
+"""Reads the attributes that describe flag bits: ``flag_masks`` and ``flag_meanings``.
 
 CF wants integers of the variable's type, and names with blanks between them. Programs that rewrite
 files also write texts with commas, arrays of texts, or numbers of another type.
@@ -33,7 +33,7 @@ def description_of_bits(
         attributes: attributes with both descriptions.
 
     Raises:
-        SceneError: one of the two cannot be read, or their numbers differ.
+        SceneError: one of the two cannot be read, or the numbers of masks and names differ.
     """
     masks = _masks(name, dtype, attributes["flag_masks"])
     meanings, names = attributes["flag_meanings"], _names(attributes["flag_meanings"])

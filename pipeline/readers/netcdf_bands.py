@@ -127,7 +127,7 @@ def _check_units(name: str, stated: Any, stored_as: str) -> None:
 
 
 def _in_name(text: str, entry: SpectralVariables) -> str | None:
-    """Return the wavelength in a variable's name; a number of a band is not a wavelength."""
+    """Return the wavelength in a variable's name, or None if the number is that of a band."""
     is_number = entry.wavelength_attribute is not None and not re.fullmatch(r"\d{3,4}", text)
     return None if is_number else text
 

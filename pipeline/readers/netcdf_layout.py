@@ -28,13 +28,16 @@ class FileVariables:
     shape: tuple[int, int]
     """Lines and pixels."""
     suffix: str = ""
-    """Ending that a collocation added to the names; the names here are without it."""
+    """Ending that a collocation added to the names; this object has the names without it."""
 
     @classmethod
     def of(
         cls, groups: Mapping[str | None, Mapping[str, xr.Variable]], mapping: FileMapping
     ) -> "FileVariables":
-        """Collect the variables of groups; latitude and longitude define lines and pixels."""
+        """Collect the variables of groups.
+
+        The dimensions of latitude and longitude are the lines and pixels.
+        """
         variables = {
             _name(group, name, named, mapping.suffix): variable
             for group, named in groups.items()
@@ -128,7 +131,7 @@ def _placed(variable: xr.Variable, y: str, x: str, shape: tuple[int, int]) -> St
 
 
 def axis_values(variable: xr.Variable) -> npt.NDArray[np.float64]:
-    """Return the coordinates along an axis of a map, decoded if they are packed (float64)."""
+    """Return the coordinates along an axis of a map as float64; packed ones are decoded."""
     numbers = np.asarray(variable.values, np.float64)
     if not any(name in variable.attrs for name in PACKING):
         return numbers

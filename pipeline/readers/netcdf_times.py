@@ -30,7 +30,7 @@ class OneTime:
 
 @dataclass(frozen=True)
 class SeveralTimes:
-    """The times of a file; a file with one time, or without a time, has none."""
+    """The times of a file with several times; for any other file, ``times`` is empty."""
 
     groups: Groups
     dim: str = ""

@@ -67,7 +67,7 @@ FQ_CORRECTION = 4
 
 
 class ObpgOptions(UnitOptions):
-    """Options that state what a NASA file or a subset of it leaves out or says wrongly."""
+    """Options for facts that a NASA file, or a subset of it, lacks or states wrongly."""
 
     of_format = "obpg_l2"
     wavelengths: tuple[Annotated[float, Field(gt=0)], ...] = ()
@@ -187,7 +187,7 @@ def _wavelengths(path: Path, count: int, stated: tuple[float, ...]) -> list[floa
 
 
 def _is_empty(dataset: h5py.Dataset) -> bool:
-    """Whether a dataset only stands for a netCDF dimension; its numbers mean nothing."""
+    """Whether a dataset only stands for a netCDF dimension; if so, its numbers have no meaning."""
     return as_text(dataset.attrs.get("NAME", "")).startswith(DIMENSION_ONLY)
 
 

@@ -38,7 +38,7 @@ class Ledger(Database):
         After this call, ``claim`` and ``counts_of_chosen`` of this object use only these scenes.
 
         Returns:
-            The scenes that failed at once, for example because they have no file.
+            The scenes that fail without being processed, for example because they have no file.
         """
         with self.writing():
             return enter_queue(self, queue)

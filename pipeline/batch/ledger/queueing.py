@@ -21,7 +21,7 @@ def enter_queue(database: Database, queue: SceneQueue) -> list[Refusal]:
     """Enter and choose the scenes of a call; make a scene pending if it must be processed.
 
     Returns:
-        The scenes that failed at once.
+        The scenes that fail without being processed.
     """
     _enter_found(database, queue)
     _enter_new(database, queue)

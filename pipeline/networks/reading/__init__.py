@@ -98,7 +98,7 @@ def _not_a_file(path: Path) -> str:
     absent = why_absent(path)
     if absent is None:
         foreign = foreign_format(path)
-        return f"{path}: {foreign or 'no such network file, but a folder. Name a file in it.'}"
+        return f"{path}: {foreign or 'no such network file: this is a folder. Name a file in it.'}"
     return f"{path}: {absent.replace('no such file', 'no such network file')}."
 
 
