@@ -37,7 +37,7 @@ class SnapExpression:
 
     expression: Expression
     operands: Mapping[str, str]
-    """Name in ``expression`` -> variable or flag in the file, as SNAP writes it."""
+    """Name in ``expression`` -> name of a variable or flag, as SNAP writes it."""
 
     @classmethod
     def parse(cls, text: str, masks: Mapping[str, str]) -> "SnapExpression":
@@ -96,10 +96,13 @@ def _translated(
 
 
 class _AsPython(ast.NodeTransformer):
-    """Gives the parts that Python writes in another way their meaning in SNAP."""
+    """Replaces the parts of an expression that SNAP and Python write differently."""
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.UnaryOp:
-        """Replace ``~``, which stands for ``!`` because it binds as closely."""
+        """Replace ``~`` by ``not``.
+
+        ``~`` stands for SNAP's ``!``, because both have the same precedence.
+        """
         inner = self.visit(node.operand)
         is_not = isinstance(node.op, ast.Invert)
         return ast.UnaryOp(op=ast.Not() if is_not else node.op, operand=inner)
