@@ -1,7 +1,7 @@
 """Translates expressions of ESA SNAP's band arithmetic, such as ``!flags.LAND && chl > 0``.
 
-SNAP writes ``&& || !`` as well as ``and or not``, and ``flags.LAND`` for a flag of a variable. What
-ocpipe's own expressions do not have (``? :``, bits, text) is refused.
+SNAP writes ``&& || !`` as well as ``and or not``, and ``flags.LAND`` for a flag of a variable.
+Operators that ocpipe's own expressions lack (``? :``, bits) and text are refused.
 """
 
 import ast
@@ -108,7 +108,7 @@ class _AsPython(ast.NodeTransformer):
         return ast.UnaryOp(op=ast.Not() if is_not else node.op, operand=inner)
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
-        """Replace ``x != NaN``: it asks whether x has a value."""
+        """Replace ``x == NaN`` and ``x != NaN``, which ask whether x is missing."""
         left = self.visit(node.left)
         rights = [self.visit(right) for right in node.comparators]
         is_with_nan = isinstance(rights[0], ast.Name) and rights[0].id == _NAN

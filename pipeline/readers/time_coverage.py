@@ -70,7 +70,7 @@ def _are_better(attributes: Mapping[str, Any], found: list[str]) -> bool:
 
 
 def _times_of(variables: Mapping[str, xr.Variable]) -> list[str]:
-    """Return the time or the two bounds of the only time in a file, in ISO 8601.
+    """Return the only time in a file, or its two bounds, in ISO 8601; [] if there is no such time.
 
     A number that cannot be read as a time is returned with its units.
     """

@@ -78,7 +78,7 @@ class ValidPixels:
     ignored: bool
     """Whether the configuration says that the expressions are to be ignored."""
     interpolated: Callable[[str], LazyArray | None]
-    """Returns a variable on tie points at every pixel; None if it is not on tie points."""
+    """Interpolates a variable on tie points to every pixel; None for any other variable."""
     _made: dict[str, Valid] = field(default_factory=dict)
 
     def layer(self, name: str, layer: DecodedLayer) -> DecodedLayer:

@@ -25,7 +25,7 @@ def joined(tables: Sequence[Table], origin: str) -> Table:
         origin: what the user named, for messages: a folder or a pattern.
 
     Raises:
-        ConfigError: units of a column cannot be converted, or a file is there twice.
+        ConfigError: units of a column cannot be converted, or two files have the same content.
     """
     if twice := repeated([table.sha256 for table in tables]):
         same = [table.name for table in tables if table.sha256 in twice]
