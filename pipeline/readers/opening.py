@@ -43,7 +43,7 @@ def assembled(
 ) -> xr.Dataset:
     """Make a scene of layers; closing the scene closes its files.
 
-    ``unread`` gives the reason for each variable that the scene lacks because of its attributes.
+    ``unread``: name of each variable that cannot be read because of its attributes -> reason.
     ``masks`` names the list in ``configs/masks`` that is recommended for the format.
     """
     scene = xr.Dataset(layers, coords, attributes).set_coords(list(GEOLOCATION))
@@ -99,7 +99,10 @@ def open_undecoded(
 def _stated_once(
     file: h5py.File | None, group: str | None, attributes: Mapping[Any, Any], names: Collection[str]
 ) -> dict[str, Any]:
-    """Return what the group, else the file, states about the numbers of all its variables."""
+    """Return the attributes that apply to all variables of a group.
+
+    An attribute of the group overrides the same attribute of the file.
+    """
     owners: list[Mapping[Any, Any]] = [attributes]
     if file is not None and group is not None:
         owners.insert(0, file.attrs)

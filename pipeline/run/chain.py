@@ -138,9 +138,10 @@ class _Chain:
         if nm is None:
             if quantity.partition("_band_")[0] in SPECTRAL:
                 raise NetworkError(
-                    "the wavelengths of the network's bands are not known: neither its dataset "
-                    "Wavelength nor configs/sensors has this number of bands. Describe the network "
-                    "in a YAML file beside it (docs/networks.md)."
+                    "the wavelengths of the network's bands are not known. In its file, the "
+                    "dataset Wavelength is missing or too short, and no version in configs/sensors "
+                    "has as many bands as the network. Describe the network in a YAML file beside "
+                    "it (docs/networks.md)."
                 )
             if quantity not in self.scene:
                 raise SceneError(

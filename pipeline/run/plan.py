@@ -215,8 +215,8 @@ def make_plan(
     lines, pixels = extent.shape
     if lines == 0 or pixels == 0:
         raise SceneError(
-            f"the scene is empty: {lines} lines x {pixels} pixels. If it is a subset, its area "
-            "holds no pixel of the scene: make it with another area."
+            f"the scene is empty: {lines} lines x {pixels} pixels. If the file is a subset, its "
+            "area holds no pixel. Make the subset with another area."
         )
     masks = with_recommended(science.masks, scene)
     loaded = load_retrievals(scene, scene_name, sensor, config, paths)

@@ -24,7 +24,7 @@ class SourceFlags:
     masks: Mapping[str, int]
     """Flag name -> bits, as an unsigned number even if the stored type is signed."""
     missing: tuple[int, ...] = ()
-    """Stored numbers, as unsigned numbers, that say that the flags of a pixel are unknown."""
+    """Stored numbers that mean that the flags of a pixel are unknown, as unsigned numbers."""
 
     @classmethod
     def of(cls, scene: xr.Dataset) -> "SourceFlags":
@@ -84,8 +84,8 @@ def _fills(
 ) -> tuple[int, ...]:
     """Return the fill values of flags as unsigned numbers.
 
-    A fill value of 0 is no flag at all, as in POLYMER's bitmask, where 0 is a good pixel. A fill
-    value that is one of the masks is that flag.
+    Some fill values are read as flags. 0 means that no flag is set, as in POLYMER's bitmask, where
+    0 is a good pixel. A number that equals the mask of a flag means that this flag is set.
     """
     bits = 8 * dtype.itemsize
     found = [np.ravel(attributes[name]) for name in FILLS if name in attributes]

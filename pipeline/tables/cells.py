@@ -105,7 +105,7 @@ def typed(cells: Sequence[str], missing: Sequence[float]) -> Column:
 
 
 def without(values: Column, missing: Sequence[float]) -> Column:
-    """Return a column with NaN, or "" in text, in place of the numbers that mark missing values."""
+    """Replace the numbers that mark missing values by NaN, or by "" in a column of text."""
     if not missing:
         return values
     if values.dtype.kind == "U":

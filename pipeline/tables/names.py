@@ -22,7 +22,7 @@ class Header:
     names: tuple[str, ...]
     units: Mapping[str, str]
     repeated: Mapping[str, tuple[str, ...]]
-    """Names that several columns have in the file -> the names that these columns have here."""
+    """A name that several columns have in the file -> the different names that they get."""
 
     @property
     def told(self) -> list[str]:

@@ -157,7 +157,7 @@ def _decoded(variable: Any) -> Column:
 
 
 def _attributes(variable: Any) -> dict[str, Any]:
-    """Return the attributes of a variable; its group or file may state a fill value for all."""
+    """Return the attributes of a variable, with fill values that its group or file states."""
     own = {key: variable.getncattr(key) for key in variable.ncattrs()}
     group = variable.group()
     while group is not None:

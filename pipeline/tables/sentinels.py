@@ -28,7 +28,7 @@ def undeclared_missing(
 
     Args:
         table: the table.
-        column: a column; other text than numbers is not judged.
+        column: name of the column. A column with text other than numbers is not checked.
         not_missing: numbers that are known to be values.
         section: section of the configuration that has the keys ``missing`` and ``not_missing``.
     """

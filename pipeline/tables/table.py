@@ -36,7 +36,7 @@ class Table:
     licence: str = ""
     """Licence or allowed use that the file states."""
     repeated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Names that several columns have in the file -> the names of these columns here."""
+    """A name that several columns have in the file -> their different names in ``columns``."""
 
     @property
     def name(self) -> str:

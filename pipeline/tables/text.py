@@ -68,7 +68,7 @@ def table_of_lines(
         missing: numbers that stand for a missing value.
         delimiter: delimiter of the cells; by default the one in the header line.
         quoted: whether a cell in double quotes may contain the delimiter.
-        may_have_more: whether rows may have more cells than the header; these are left out.
+        may_have_more: whether rows may have more cells than the header; extra cells are left out.
 
     Raises:
         ConfigError: the header is missing, or lines have different lengths.

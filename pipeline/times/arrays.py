@@ -73,6 +73,6 @@ def _parsed(text: str, forms: Sequence[str | None]) -> Instant | None:
 
 
 def with_zeros(texts: Sequence[str] | npt.NDArray[np.str_], form: str) -> list[str]:
-    """Return texts with the zeros that a table of numbers loses: 0030 by %H%M is stored as 30."""
+    """Add the leading zeros that a table of numbers loses: 0030 (format %H%M) is stored as 30."""
     digits = digits_of(form) or 0
     return [text.zfill(digits) if text.isdecimal() else text for text in map(str, texts)]

@@ -16,7 +16,7 @@ _LETTERS = re.compile(r"yyyy|yy|mmm|mm|mn|ddd|dd|hh|sss|ss|[-/:. ,_t]", re.IGNOR
 
 
 def check_format(text: str) -> str:
-    """Return a format; it must be one.
+    """Return the text if it is a format of times.
 
     Raises:
         ValueError: the text is neither a strptime format nor units such as ``days since ...``.
@@ -66,7 +66,7 @@ def parse_stated(text: str, form: str) -> Instant | None:
 def _has_all_digits(text: str, form: str) -> bool:
     """Whether numbers without a separator have all their digits.
 
-    strptime reads 2011111 by %Y%m%d as 11 November and 30 by %H%M as 3:00.
+    With %Y%m%d, strptime reads 2011111 as 11 November. With %H%M, it reads 30 as 3:00.
     """
     pattern = "".join(_with_digits(form))
     return re.fullmatch(pattern, text, re.IGNORECASE | re.DOTALL) is not None

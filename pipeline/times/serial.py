@@ -29,7 +29,7 @@ def utc_of_all(
 ) -> list[datetime.datetime | None]:
     """Return the times that numbers state; None for numbers that are not finite.
 
-    Times are rounded to the millisecond, because a number of days has no exact seconds.
+    Times are rounded to the millisecond, because a time in days is not exact to the last digit.
 
     Raises:
         ValueError: the units or the calendar are not those of real times, or a number is too

@@ -158,7 +158,7 @@ def test_several_station_files(tmp_path):
         ({}, "no such file"),
         (
             {"a.csv": "lat,c [m]\n1,3\n", "b.csv": "lat,c [kg]\n1,2\n"},
-            "'c' is in 'kg'",
+            "'c' has units 'kg'",
         ),
         ({"a.csv": "lat\n1\n", "b.csv": "lat\n1\n"}, "a.csv, b.csv have the same content"),
     ],
