@@ -96,7 +96,7 @@ class Valid(Strict):
     share: float = Field(default=0.5, ge=0, le=1)
     """Smallest share of valid pixels among the pixels without ``uncounted_flags``."""
     more_than: bool = False
-    """Whether the share of valid pixels must be larger than ``share``. Otherwise, an equal
+    """True if the share of valid pixels must be larger than the limit ``share``; False if an equal
     share is enough."""
     uncounted_flags: tuple[str, ...] = ()
     """Flags such as LAND; pixels with these flags are not counted. A scene may lack the flags."""

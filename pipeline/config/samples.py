@@ -76,7 +76,9 @@ class ClassesConfig(Strict):
         if self.column is not None and self.otherwise is not None:
             raise ValueError("the key 'otherwise' needs rules, but the classes come from a column")
         if self.rules and self.names is not None:
-            raise ValueError("the key 'names' needs a column; rules name their classes themselves")
+            raise ValueError(
+                "the key 'names' is only for classes from a column; each rule has a name already"
+            )
         if self.otherwise in self.rules:
             raise ValueError(f"the class {self.otherwise} of 'otherwise' already has a rule")
         if self.rules and len(self.order or ()) < 2:

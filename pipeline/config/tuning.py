@@ -27,7 +27,7 @@ class Dimension(Strict, Generic[Number]):
     """A list of values or a range, such as ``{min: 8, max: 120, scale: log}``."""
 
     scale: Literal["linear", "log"] = "linear"
-    """Whether the values of a range are drawn on a linear or on a logarithmic scale."""
+    """Scale on which values of a range are chosen at random: linear or logarithmic."""
     values: tuple[Number, ...] = ()
     min: Number | None = None
     max: Number | None = None

@@ -26,7 +26,7 @@ def interpolate(table: str, column: str, wavelength_nm: Array) -> Array:
 
 
 def per_band(value: Array | float) -> Array:
-    """Return ``value``, which has one number for each water, with shape (..., 1).
+    """Return one number for each water as an array with shape (..., 1).
 
     Such an array can be combined with spectra, whose last dimension is the band.
     """

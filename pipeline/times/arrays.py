@@ -29,7 +29,7 @@ class ParsedTimes:
 def parse_times(
     texts: Sequence[str] | npt.NDArray[np.str_], forms: Sequence[str | None] = (None,)
 ) -> ParsedTimes:
-    """Parse times in the first of these formats that fits each text; NaT for other texts.
+    """Parse each text in the first format that fits it; the result is NaT if no format fits.
 
     The format None stands for the usual ways to write a time.
     """
