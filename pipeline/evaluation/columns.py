@@ -1,5 +1,4 @@
-"""Make tables from columns, and write them as aligned text, as CSV or as rows for the model
-card."""
+"""Make tables from columns: as aligned text, as CSV, or as rows for the model card."""
 
 import csv
 import io
@@ -23,10 +22,9 @@ class Column(Generic[T]):
     """Returns the value of the column for one item."""
 
     def within(self, part: Callable[[U], T]) -> "Column[U]":
-        """Return the same column for a table of outer items; each contains an item of this column.
+        """Return this column for a table of larger items; each contains an item of this column.
 
-        ``part`` returns the inner item of an outer item; the cell shows the value of the inner
-        item.
+        ``part`` returns the item inside a larger item.
         """
         return Column(self.head, lambda item: self.cell(part(item)))
 

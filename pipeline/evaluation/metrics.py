@@ -210,7 +210,7 @@ def _pair(observed: npt.ArrayLike, modelled: npt.ArrayLike) -> tuple[Array, Arra
     if o.ndim != 1 or o.shape != m.shape:
         raise ConfigError(
             f"observed has shape {o.shape} and modelled {m.shape}, expected (n,) for both. "
-            "Give one quantity at a time, with the same rows in both."
+            "Give the same rows of one quantity in both arrays."
         )
     return o, m
 

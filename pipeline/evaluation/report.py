@@ -183,9 +183,8 @@ def evaluate_classes(
 
     ``probabilities`` has shape (n, classes), with a column for each of ``classes``. Observed values
     and baselines are class numbers with shape (n,); the first class is 0. The number is -1 if no
-    class is
-    observed, or if a baseline names no class. Other arguments, and errors, are the same as in
-    :func:`evaluate_arrays`.
+    class is observed, or if a baseline names no class. Other arguments, and errors, are the same as
+    in :func:`evaluate_arrays`.
     """
     _check_names(model, baselines or {})
     values = _matrix("x", x, len(inputs))

@@ -99,8 +99,7 @@ def _without_nan(value: Any) -> Any:
 
 
 def to_csv(evaluations: Sequence[Evaluation]) -> str:
-    """Return a CSV file; each line is about one output (or class), one model, one group and one
-    part.
+    """Return a CSV file; a line is about one output (or class), one model, one group and one part.
 
     Cells of unknown numbers are empty.
     """

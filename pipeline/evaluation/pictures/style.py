@@ -154,8 +154,7 @@ def shortened(text: str, width: int, lines: int = 1) -> str:
 
 
 def middle_cut(text: str, width: int) -> str:
-    """Shorten a text to ``width`` letters; cut its middle, because names often differ at the
-    end."""
+    """Cut the middle of a text that is too long, because names often differ at the end."""
     if len(text) <= width:
         return text
     behind = (width - 1) // 2
