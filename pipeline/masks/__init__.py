@@ -53,7 +53,7 @@ def make_rules(
         raise ConfigError(
             f"masks.dilate contains {', '.join(unknown)}, but the mask rules are "
             f"{', '.join(names) or 'none'}. Use the name of one of "
-            "these rules, or add the missing rule."
+            "these rules, or add the rule."
         )
     if len(bound) > MOST_MASK_RULES:
         raise ConfigError(

@@ -160,7 +160,7 @@ def _keys(path: Path) -> set[Any]:
 
 
 def description_of(weights: Path) -> Path | None:
-    """Return the YAML that describes a weight file, or None; it is beside the file, or shipped."""
+    """Return the description of a weight file: a YAML beside this file, a shipped YAML, or None."""
     for folder in (weights.parent, shipped_configs() / "networks"):
         candidate = folder / f"{weights.stem}.yaml"
         if candidate.is_file():
