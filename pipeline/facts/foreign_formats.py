@@ -1,4 +1,4 @@
-"""Formats that ocpipe does not read, each with advice, from ``configs/formats/foreign.yaml``."""
+"""Read ``configs/formats/foreign.yaml``: formats that ocpipe does not read, and advice for each."""
 
 import functools
 import re
@@ -39,7 +39,7 @@ class _Conditions:
     member: str | None = None
 
     def match(self, found: "_Content") -> ForeignFormat | None:
-        """Return the format of this entry if the content fits."""
+        """Return the format of this entry if all conditions of the entry hold, otherwise None."""
         if self.container not in (None, found.container):
             return None
         if self.start and re.match(self.start, found.start, re.DOTALL) is None:

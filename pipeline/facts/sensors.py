@@ -35,14 +35,14 @@ class OcsmartVersion:
 
 @dataclass(frozen=True)
 class OcsmartBands(OcsmartVersion):
-    """The bands and gains of a sensor's OC-SMART networks; the bands are those of version 2.6.3."""
+    """The bands and gains of a sensor's OC-SMART networks; the bands belong to version 2.6.3."""
 
     gain_open: tuple[Gain, ...] = Field(default=(), validate_default=True)
     """Gains in open-ocean water for each band of ``lrc_bands_nm``; by default, each gain is 1."""
     gain_coastal: tuple[Gain, ...] = Field(default=(), validate_default=True)
     """Gains in coastal water for each band of ``lrc_bands_nm``; by default, each gain is 1."""
     open_ocean_ratio: float = 70.0
-    """In open ocean, the largest Rrs below 700 nm is at least this many times the smallest."""
+    """In open ocean, the ratio of the largest to the smallest Rrs below 700 nm is at least this."""
     open_ocean_bands: int = 1
     """Number of bands at the blue end; in open ocean, the largest Rrs is in one of these bands."""
     older: tuple[OcsmartVersion, ...] = ()

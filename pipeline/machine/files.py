@@ -97,7 +97,7 @@ class _StrictLoader(yaml.SafeLoader):
         if self.check_event(yaml.AliasEvent):
             # A few aliases of aliases can stand for more data than fit into memory.
             line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
-            raise yaml.YAMLError(f"an alias (line {line}) is not allowed; repeat its content")
+            raise yaml.YAMLError(f"an alias (line {line}) is not allowed; write the content there")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

@@ -30,7 +30,8 @@ def with_recommended(rules: MaskRules, scene: xr.Dataset) -> MaskRules:
         if SOURCE_FLAGS in scene:
             raise ConfigError(
                 "masks.preset: default is not possible, because no list of masks is known for this "
-                "file. Name a preset or list flags under masks (docs/configuration.md)."
+                "file. Set masks.preset to the name of a list, or masks.flags to a list of flags "
+                "(docs/configuration.md)."
             )
         return rules.model_copy(update={"preset": None})
     listed = mask_presets()[name]
@@ -39,7 +40,7 @@ def with_recommended(rules: MaskRules, scene: xr.Dataset) -> MaskRules:
     kept = [flag for flag in listed.get("keep_flags", ()) if flag in known]
     if (listed.get("flags") and not flags) or (listed.get("keep_flags") and not kept):
         raise SceneError(
-            f"the recommended masks ({name}) need flags of the scene such as "
+            f"the recommended masks ({name}) need flags such as "
             f"{(*listed.get('keep_flags', ()), *listed.get('flags', ()))[0]}, but the scene has "
             f"{', '.join(known) or 'no flags'}. List masks in the configuration instead of "
             "masks.preset: default."

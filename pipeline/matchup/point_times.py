@@ -79,14 +79,15 @@ def usual_column(table: Table, names: Iterable[str]) -> str | None:
 def read_times(
     table: Table, columns: Mapping[str, str], form: str | None = None
 ) -> tuple[Times, Texts]:
-    """Return times (UTC, NaT if missing) and their texts in the table, each with shape (points,).
+    """Return two arrays with shape (points,): times (UTC, NaT if missing), and texts of the times.
 
     A date without a time of day becomes NaT, because its distance in time from a scene is unknown.
 
     Args:
         table: the table.
         columns: the column for each key of TimeColumns.
-        form: the stated format; by default, the one in the units of a column, or a usual format.
+        form: the stated format. Without it, the format in the units of a column is used, or else a
+        usual format.
 
     Raises:
         ConfigError: no point has a time, or a column with a part of the date holds text.
@@ -149,7 +150,7 @@ def _no_time(table: Table, columns: Mapping[str, str], texts: Texts, form: str |
         return (
             f"no point has a time: found dates without a time of day in "
             f"{where}, such as {found[0]!r}. "
-            "Name the column with the time of day in points.time, because a match-up needs it"
+            "A match-up needs a time of day: in points.time, name the column that has it"
         )
     expected = f"times in the format {form!r}" if form else _EXPECTED[len(columns)]
     return (

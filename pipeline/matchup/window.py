@@ -122,8 +122,8 @@ def _bands(scene: xr.Dataset, quantity: str, span: tuple[float, float]) -> tuple
     )
     if not bands:
         raise SceneError(
-            f"no band of {quantity} from {span[0]:g} to {span[1]:g} nm. Choose another quantity "
-            "or wavelengths_nm."
+            f"no band of {quantity} from {span[0]:g} to {span[1]:g} nm. Choose another quantity, "
+            "or change wavelengths_nm."
         )
     twice = repeated([band.name for band in bands])
     if twice:

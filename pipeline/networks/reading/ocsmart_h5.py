@@ -148,7 +148,7 @@ class _Stored:
         return pairs
 
     def optional(self, name: str) -> Array | None:
-        """Return a dataset of positive numbers, flattened, or None if the file lacks it."""
+        """Return a dataset of positive numbers as a flat array, or None if the file lacks it."""
         if name not in self._file:
             return None
         array = self._dataset(name).reshape(-1)
@@ -236,7 +236,7 @@ def _described_by_name(path: Path, sha256: str, stored: StoredWeights) -> Networ
 def _bands_of(name: str, sensor: Sensor, kind: str, stored: StoredWeights) -> list[float | None]:
     """Return the wavelength (nm) of each band of the inputs; None where nothing states it.
 
-    The number of bands is that of the file: it differs between versions of OC-SMART.
+    The file determines the number of bands, which differs between versions of OC-SMART.
     """
     texts = _table()["kinds"][kind]["inputs"]
     (role,) = (text.partition(":")[2] for text in texts if ":" in text)
