@@ -29,7 +29,7 @@ REFERENCES = (
 
 @dataclass(frozen=True)
 class Water:
-    """The content of sea water; all fields have the same shape or broadcast to it."""
+    """The content of sea water; fields of different shapes are broadcast."""
 
     chlorophyll: Array
     """Chlorophyll-a concentration, mg m-3."""
@@ -46,9 +46,9 @@ class Water:
     organic_exponent: Array
     """Spectral exponent of the backscattering of all particles except minerals."""
     carotenoids: Array | float = 0.0
-    """Natural logarithm, around 490 nm, of the ratio of phytoplankton absorption to its mean."""
+    """ln(absorption / mean absorption) of phytoplankton around 490 nm."""
     violet: Array | float = 0.0
-    """Natural logarithm, below 410 nm, of the ratio of phytoplankton absorption to its mean."""
+    """ln(absorption / mean absorption) of phytoplankton below 410 nm."""
     mineral: Array | float = 0.0
     """Concentration of mineral particles, g m-3."""
     cdom_slope: Array | float = absorption.CDOM_SLOPE
@@ -103,7 +103,7 @@ def mean_water(chlorophyll: Array | float) -> Water:
 
 
 def forward(water: Water, wavelength_nm: Array) -> Optics:
-    """Return optical properties and Rrs (..., band) of water whose fields have shape (...).
+    """Return the optical properties and Rrs of water; the last axis is the bands.
 
     Raises:
         ConfigError: a wavelength is below 350 or above 900 nm.

@@ -1,4 +1,4 @@
-"""Parses times in a format that someone states: a strptime format, or units of a serial number."""
+"""Parses times in a stated format: a strptime format, or units such as ``days since ...``."""
 
 import datetime
 import re
@@ -64,7 +64,7 @@ def parse_stated(text: str, form: str) -> Instant | None:
 
 
 def _has_all_digits(text: str, form: str) -> bool:
-    """Whether numbers without a separator have all their digits.
+    """Return False if numbers without a separator have too few digits.
 
     With %Y%m%d, strptime reads 2011111 as 11 November. With %H%M, it reads 30 as 3:00.
     """
@@ -73,7 +73,7 @@ def _has_all_digits(text: str, form: str) -> bool:
 
 
 def _with_digits(form: str) -> Iterator[str]:
-    """Yield a regular expression that texts of a format match, in parts."""
+    """Yield the parts of a regular expression that matches the texts of a format."""
     place = 0
     for match in _DIRECTIVE.finditer(form):
         yield re.escape(form[place : match.start()])
