@@ -24,7 +24,7 @@ class Truth:
 
     @classmethod
     def of(cls, value: Any) -> "Truth":
-        """Return a condition unchanged; turn an array of True and False into a decided condition."""
+        """Return a condition unchanged; turn an array of booleans into a decided condition."""
         return value if isinstance(value, Truth) else cls(np.asarray(value), np.asarray(value))
 
     @property

@@ -25,8 +25,8 @@ def check_format(text: str) -> str:
         utc_of(0.0, text)
     elif not _DIRECTIVE.search(text):
         raise ValueError(
-            f"{text!r} is not a format of times, expected one as in strptime, such as "
-            "'%d/%m/%Y %H:%M', or units of a number, such as 'days since 1899-12-30'"
+            f"{text!r} is not a format of times, expected a strptime format, such as "
+            "'%d/%m/%Y %H:%M', or units of time, such as 'days since 1899-12-30'"
         )
     else:
         _refuse_unknown_directives(text)

@@ -40,7 +40,7 @@ def elastic_reflectance(
         bbw: backscattering of sea water, m-1, with shape (band,).
         bbp: backscattering of particles, m-1, with shape (..., band).
         particle_factor: factor, of shape (...), on the scattering of particles towards the sensor.
-            The average is 1. It depends on the shape of the phase function of the particles.
+            The factor depends on the shape of the particles' phase function; the average is 1.
     """
     molecules = bbw / (a + bbw + bbp)
     particles = bbp / (a + bbw + bbp)
