@@ -1,7 +1,8 @@
 """Checks a product against its own record.
 
 Input and networks are checked by SHA-256, and stored numbers by checksums. Attributes are compared
-with the attributes that this version would write. The float64 reference recomputes a sample of pixels.
+with the attributes that this version would write. The float64 reference recomputes a sample of
+pixels.
 """
 
 import datetime

@@ -154,7 +154,7 @@ def nearest_band(
 
 
 def storage_of(scene: xr.Dataset, layers: Iterable[Band]) -> list[StoredChunks]:
-    """Return the storage chunks of layers; layers stored in the same chunks count once."""
+    """Return the storage chunks of layers; chunks that several layers share are returned once."""
     found: dict[str, StoredChunks] = {}
     for layer in layers:
         array = lazy_array_of(scene[layer.quantity])

@@ -1,6 +1,6 @@
-"""Compute absorption, backscattering and Rrs of waters from their content, as published.
+"""Compute absorption, backscattering and Rrs of waters from their content.
 
-The model is pure NumPy in float64, for wavelengths from 350 to 900 nm. The relations and sources
+The model is pure NumPy in float64, for wavelengths from 350 to 900 nm. Published relations
 are in :mod:`pipeline.simulation.optics`, and the tables are in ``configs/training/optics``.
 """
 
@@ -88,7 +88,7 @@ class Optics:
 
 
 def mean_water(chlorophyll: Array | float) -> Water:
-    """Return water of the open ocean: published mean values for chlorophyll in mg m-3."""
+    """Return mean water of the open ocean, by published relations with chlorophyll (mg m-3)."""
     chl = np.asarray(chlorophyll, dtype=np.float64)
     aph_443 = absorption.phytoplankton_443(chl)
     return Water(

@@ -134,7 +134,7 @@ def _is_text(variable: Any) -> bool:
 
 
 def _kind(variable: Any) -> str:
-    """Return NumPy's kind of a variable; netCDF4 has the type ``str`` for strings."""
+    """Return NumPy's letter for the type of a variable; netCDF4's type of strings is ``str``."""
     return "U" if variable.dtype is str else str(variable.dtype.kind)
 
 

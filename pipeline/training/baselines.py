@@ -33,7 +33,7 @@ def baseline_outputs(
         inputs: variables in the columns of ``x``.
         outputs: variables in the columns of each result; NaN where an algorithm has no value.
         x: physical values of the inputs, with shape (n, inputs).
-        tolerance_nm: largest difference in nm between an algorithm's output and a wanted output.
+        tolerance_nm: largest difference between the wavelengths of a computed and a wanted output.
 
     Raises:
         ConfigError: an algorithm needs a band that is no input, or computes none of the outputs.

@@ -185,7 +185,7 @@ def _dealt(sizes: Integers, shares: Sequence[float], rng: np.random.Generator) -
 
 
 def _latest(sizes: Integers, shares: Sequence[float]) -> list[Integers]:
-    """Fill one part after the other, each with the latest units that are still free."""
+    """Fill one part after the other; each gets the latest units (in time) that are still free."""
     total, end = int(sizes.sum()), len(sizes)
     chosen = []
     for share in shares:

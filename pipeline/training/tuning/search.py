@@ -35,7 +35,7 @@ The seeds lie far apart, because Keras Tuner counts up from a seed."""
 MOST_SEEDS = 2**32
 LEAST_LOSS = 1e-30
 WORSE = 1.0
-"""A diverged trial gets the worst objective of the other trials, times 10 to this power."""
+"""A diverged trial gets the worst objective so far, times 10 to this power."""
 
 
 def search(
