@@ -1,6 +1,6 @@
 """Compute absorption, backscattering and Rrs of waters from their content.
 
-The model is pure NumPy in float64, for wavelengths from 350 to 900 nm. Published relations
+The model is pure NumPy in float64, for wavelengths from 350 to 900 nm. The relations and sources
 are in :mod:`pipeline.simulation.optics`, and the tables are in ``configs/training/optics``.
 """
 
