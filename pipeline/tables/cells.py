@@ -17,7 +17,7 @@ NumberedRow = tuple[int, list[str]]
 
 
 def read_lines(path: Path) -> list[str]:
-    """Return the lines of a text file, gzipped or not, in UTF-8 or else Latin-1 (old files).
+    """Return the lines of a text file (may be gzipped); text is UTF-8, or Latin-1 in old files.
 
     Raises:
         ConfigError: the file is damaged, or contains null bytes.

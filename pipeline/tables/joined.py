@@ -11,18 +11,18 @@ from pipeline.tables.table import Column, Table, listed, table_error
 from pipeline.tables.units import factor_between, says_units
 
 FILE_COLUMN = "points_file"
-"""Column with the name of the file of each row."""
+"""Name of the column that says from which file a row comes."""
 
 
 def joined(tables: Sequence[Table], origin: str) -> Table:
     """Return one table with the rows of all tables and the column ``points_file``.
 
-    If a table lacks a column, the values of this column are missing in its rows. Numbers are
-    converted to the units of the first table that states units.
+    If a table lacks a column, the rows of that table have missing values in this column. Numbers
+    are converted to the units of the first table that states units.
 
     Args:
         tables: the tables, of which there is at least one.
-        origin: what the user named, for messages: a folder or a pattern.
+        origin: folder or pattern that the user gave; error messages name it.
 
     Raises:
         ConfigError: units of a column cannot be converted, or two files have the same content.

@@ -16,10 +16,10 @@ _LIMITS = ("valid_min", "valid_max", "valid_range")
 def decoded_numbers(raw: npt.NDArray[Any], attributes: Attributes) -> Array:
     """Return stored numbers as float64, with NaN for fill values and values beyond limits.
 
-    On packed integers, limits of floating type are in units. All other limits are stored numbers.
+    For packed integers, floating-point limits are decoded values. Other limits are stored numbers.
 
     Raises:
-        ValueError: an attribute is not the number that it should be.
+        ValueError: an attribute should be a number, but is not.
     """
     stored = _with_sign(raw, attributes)
     scale, offset = _number(attributes, "scale_factor", 1.0), _number(attributes, "add_offset", 0.0)
@@ -65,7 +65,7 @@ def _fills(raw: npt.NDArray[Any], attributes: Attributes) -> npt.NDArray[Any]:
 
 
 def _as_stored(number: Any, raw: npt.NDArray[Any], attributes: Attributes) -> Any:
-    """Return a number of an attribute in the type of the stored numbers, if this type holds it."""
+    """Convert a number to the type of the stored numbers; unchanged if that type cannot hold it."""
     if number is None:
         return None
     if raw.dtype.kind == "f":

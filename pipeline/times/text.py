@@ -1,4 +1,4 @@
-"""Parses times that are written as text in a usual way, which needs no stated format.
+"""Parses times in usual ways of writing; nobody has to state a format for them.
 
 ``datetime.fromisoformat`` is too lenient for files: it reads ``200505010000Z`` with the ninth
 character as a separator. In this module, each way to write a time has its own pattern, and every
@@ -30,7 +30,7 @@ class Instant:
     """A time in UTC."""
 
     utc: datetime.datetime
-    """The time without a time zone; the parts that are not written are the smallest possible."""
+    """The time without a time zone; a part that is not written has its smallest value."""
     resolution: Resolution
 
     @property
@@ -151,7 +151,7 @@ def _since_midnight(parts: dict[str, str | None]) -> datetime.timedelta | None:
 
 
 def _ahead_of_utc(zone: str) -> datetime.timedelta | None:
-    """Return how far a zone is ahead of UTC; None if no zone on Earth is so far from it."""
+    """Return how far a zone is ahead of UTC; None if no zone has such a difference."""
     if zone[0] not in "+-":
         return datetime.timedelta(0)
     digits = zone[1:].replace(":", "")

@@ -64,7 +64,7 @@ class ChunkCounts:
     moments: Moments | None = None
     """Moments of the valid values."""
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """Least and greatest valid value, by name; for longitude, also in the form from 0 to 360."""
+    """Name -> least and greatest valid value; longitude is also counted from 0 to 360."""
 
     @classmethod
     def of(
