@@ -39,7 +39,7 @@ class Moments:
         return cls(exact.size, mean, float(exact.dot(exact)))
 
     def joined(self, other: "Moments") -> "Moments":
-        """Return the moments of both sets of values together."""
+        """Return the moments of the set that contains the values of both."""
         count = self.count + other.count
         if count == 0:
             return self
@@ -49,7 +49,7 @@ class Moments:
 
     @property
     def deviation(self) -> float:
-        """Standard deviation of the values themselves, not an estimate from a sample."""
+        """Standard deviation of the values, computed with n, not with n - 1."""
         return math.sqrt(self.squares / self.count) if self.count else math.nan
 
 
@@ -148,7 +148,7 @@ class Tally:
         return self._ranges.get(name)
 
     def longitude_range(self) -> tuple[float, float] | None:
-        """Return west and east bound (degrees); if west > east, they cross the antimeridian."""
+        """Return west and east bound (degrees); with west > east, the range crosses 180 degrees."""
         straight, around = self._ranges.get("longitude"), self._ranges.get("longitude_from_0")
         if straight is None or around is None:
             return None
