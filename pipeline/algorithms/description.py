@@ -87,7 +87,7 @@ class Algorithm(Retrieval):
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the formula's name, bands and coefficients; it ignores comments in the files."""
+        """SHA-256 of the formula's name, bands and coefficients; comments in files are ignored."""
         what = (type(self.formula).__name__, self.inputs, self.outputs, self.record["parameters"])
         return sha256_of_text(repr(what))
 

@@ -59,7 +59,7 @@ class Watch:
         self._seen: dict[str, tuple[int, float]] = {}
 
     def is_dead(self, holder: Holder) -> bool:
-        """Return whether the holder's process is gone, or the holder's last heartbeat is too old."""
+        """Return whether a holder's process is gone, or the holder's last heartbeat is too old."""
         if process_identity.is_dead(holder.process):
             return True
         now = time.monotonic()

@@ -239,7 +239,7 @@ class Loop:
             self._summary.done += 1
 
     def _give_up(self) -> None:
-        """Stop all running jobs; set their scenes to pending, without counting the present attempts."""
+        """Stop all running jobs; set their scenes to pending and do not count these attempts."""
         if not self._leases:
             return
         self._executor.stop()

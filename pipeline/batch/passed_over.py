@@ -51,7 +51,7 @@ class PassedOver:
             )
 
     def unmatched(self, pattern: str, folder: str) -> None:
-        """Note that a pattern matches nothing, and what is in the folder where the pattern begins."""
+        """Note a pattern that matches nothing, and the files of the folder where it begins."""
         if not os.path.isdir(folder):
             self._nothing.append(f"no path matches {pattern}, and there is no folder {folder}.")
             return
