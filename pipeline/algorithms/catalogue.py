@@ -93,7 +93,7 @@ def is_algorithm(file: str) -> bool:
 
 
 def find_retrieval(file: str, sensor: str, folders: tuple[Path, ...]) -> tuple[Path, Retrieval]:
-    """Return the path of the file that a configuration selects, and its algorithm or network.
+    """Return the path of a configured file, and the algorithm or network in this file.
 
     Args:
         file: value of the key ``file``: a network file, or a text such as ``algorithm:qaa_v6``.

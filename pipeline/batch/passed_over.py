@@ -1,4 +1,4 @@
-"""Reports the files that a search for scenes skips; so no call ends silently without scenes."""
+"""Reports the files that a search for scenes skips: no call may end silently without scenes."""
 
 import logging
 import os
@@ -51,7 +51,7 @@ class PassedOver:
             )
 
     def unmatched(self, pattern: str, folder: str) -> None:
-        """Note a pattern that matches nothing, and the files of the folder where it begins."""
+        """Note that a pattern matches nothing, and which files are in ``folder``."""
         if not os.path.isdir(folder):
             self._nothing.append(f"no path matches {pattern}, and there is no folder {folder}.")
             return

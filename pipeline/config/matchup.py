@@ -197,7 +197,7 @@ def load_matchup_config(
         changes: settings of the command line, which replace settings of the configuration.
 
     Raises:
-        ConfigError: the configuration cannot be read or is wrong; the message names all mistakes.
+        ConfigError: the configuration cannot be read or is wrong; the message lists all mistakes.
     """
     given: Mapping[str, Any] = {}
     origin = "command line"

@@ -140,7 +140,7 @@ def load_config(source: "str | Path | Mapping[str, Any] | RunConfig") -> RunConf
     """Return a run configuration from a file, the name of a shipped configuration, or plain data.
 
     Raises:
-        ConfigError: the configuration cannot be read or is wrong; the message names all mistakes.
+        ConfigError: the configuration cannot be read or is wrong; the message lists all mistakes.
     """
     if isinstance(source, RunConfig):
         return source

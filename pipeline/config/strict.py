@@ -52,7 +52,7 @@ def validated(
         names: the accepted names for each field that :func:`names_from_tables` checks.
 
     Raises:
-        ConfigError: the data do not fit the model; the message names all mistakes.
+        ConfigError: the data do not fit the model; the message lists all mistakes.
     """
     try:
         return model.model_validate(dict(data), context=names)
@@ -98,7 +98,7 @@ def find_shipped(source: str | Path, folder: str, words: str) -> Path:
         return candidate
     names = ", ".join(sorted(file.stem for file in shipped.glob("*.yaml")))
     raise ConfigError(
-        f"{source}: no such {words}, and no shipped one has that name. Give a path or one of "
+        f"{source}: no such {words}, and no shipped file has this name. Give a path or one of "
         f"{names}."
     )
 

@@ -112,7 +112,7 @@ def _again(
 
 
 def _name_products(database: Database) -> None:
-    """Set the product path of each pending scene, unless another scene has the same path."""
+    """Set the product path of each pending scene, unless another scene has this product path."""
     database.execute(
         f"UPDATE OR IGNORE scene SET product = (SELECT f.product {_FOUND}), ours = 0 "
         f"WHERE {_IS_CHOSEN} AND state = 'pending' "
