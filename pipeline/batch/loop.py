@@ -41,7 +41,7 @@ class BatchListener(Protocol):
         """A scene starts."""
 
     def progress(self, path: str, done: int, total: int) -> None:
-        """Of the ``total`` blocks of a scene, ``done`` are now finished."""
+        """A scene has ``total`` blocks, and ``done`` of these blocks are now finished."""
 
     def scene_ended(self, path: str, state: str, outcome: JobOutcome, suspect: str | None) -> None:
         """The scene is now done, failed or skipped, or is pending again."""
@@ -239,7 +239,7 @@ class Loop:
             self._summary.done += 1
 
     def _give_up(self) -> None:
-        """Stop all running jobs and set their scenes to pending; these attempts are not counted."""
+        """Stop all running jobs; set their scenes to pending and do not count these attempts."""
         if not self._leases:
             return
         self._executor.stop()

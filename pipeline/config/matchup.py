@@ -35,8 +35,8 @@ class TimeColumns(Strict):
     minute: Text | None = None
     second: Text | None = None
     format: TimeFormat | None = None
-    """Format of ``instant``, or of ``date`` and ``time`` joined by a blank, as in strptime. If
-    ``instant`` contains numbers, this is their unit (``days since 1899-12-30``)."""
+    """Format for strptime: for ``instant``, or for ``date`` and ``time`` with a blank between them.
+    If ``instant`` contains numbers, this is their unit (``days since 1899-12-30``)."""
 
     @model_validator(mode="after")
     def _are_a_time(self) -> "TimeColumns":
@@ -55,7 +55,8 @@ class TimeColumns(Strict):
             )
         if self.format is not None and "hour" in columns:
             raise ValueError(
-                "format is for instant, or for date and time. It cannot be used with hour"
+                "the key 'format' cannot be used with hour; remove it, or use instant, or date and "
+                "time"
             )
         return self
 
@@ -74,7 +75,7 @@ class PointsConfig(Strict):
     sample_dimension: Text | None = None
     """Name of the dimension that counts the points, if a netCDF file has several dimensions."""
     missing: tuple[float, ...] = ()
-    """Numbers that stand for missing values, in addition to those that are usual in the format."""
+    """Numbers that mean a missing value, in addition to the usual numbers of the file format."""
     not_missing: tuple[float, ...] = ()
     """Numbers that look like a missing value (-999) but are values."""
     units: dict[Text, Text] = {}
@@ -141,7 +142,7 @@ class MatchupConfig(Strict):
     reader: ReaderChoice = ReaderChoice()
     quantity: Literal["Rrs", "rho_s", "rho_w", "Lrc"] = "Rrs"
     wavelengths_nm: Span = (380.0, 720.0)
-    """Shortest and longest wavelength of the bands taken from the scenes, both included."""
+    """Shortest and longest wavelength (inclusive) of the bands that are taken from the scenes."""
     plain: tuple[Name, ...] = ()
     """Other 2-D variables (chlor_a, aot_869) to take from scenes that have such variables."""
     hours: Positive = 3.0
@@ -196,7 +197,7 @@ def load_matchup_config(
         changes: settings of the command line, which replace settings of the configuration.
 
     Raises:
-        ConfigError: the configuration cannot be read or is wrong; the message names all mistakes.
+        ConfigError: the configuration cannot be read or is wrong; the message lists all mistakes.
     """
     given: Mapping[str, Any] = {}
     origin = "command line"

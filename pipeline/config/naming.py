@@ -96,8 +96,8 @@ def _of_scene(field: str, spec: str, scene: Mapping[str, Any]) -> str:
     said = str(scene.get(attribute, "")).strip()
     if not said:
         raise SceneError(
-            f"the scene has no attribute {attribute}, which the name of the product contains as "
-            f"{{{field}}}. Choose another template (execution.product)."
+            f"the scene has no attribute {attribute}, but the name of the product needs it for the "
+            f"field {{{field}}}. Choose another template (execution.product)."
         )
     if field not in TIME_FIELDS:
         return _plain(said)

@@ -1,4 +1,4 @@
-"""Metrics of a network that names classes."""
+"""Metrics of a network that is a classifier."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -158,7 +158,7 @@ class Ledger(Database):
     def leave(self, holder: Holder, state: str, elapsed: float) -> None:
         """End a holder with the state ``ended``, ``interrupted`` or ``lost``.
 
-        The running scenes of the holder become pending again, and these attempts are not counted.
+        The running scenes of the holder become pending again; their present attempts do not count.
         """
         with self.writing():
             self.execute(
