@@ -131,5 +131,5 @@ _engine_makers: list[Callable[[Retrieval, str], Engine]] = []
 
 
 def use_engines(make: Callable[[Retrieval, str], Engine]) -> None:
-    """Set the function that makes an engine; it gets a retrieval and the name of an engine."""
+    """Set the function that makes an engine from a retrieval and the name of the engine."""
     _engine_makers[:] = [make]

@@ -24,7 +24,7 @@ class GraphFunction:
     keras_inverse: Callable[[Any, Any], Any]
     """The inverse of ``keras``, with the same arguments."""
     onnx: Callable[[Any, str], str]
-    """``onnx(operator, tensor) -> tensor`` adds operators, and numbers as constants, to a graph."""
+    """``onnx(operator, tensor) -> tensor`` adds operators and constants to a graph."""
     onnx_inverse: Callable[[Any, str], str]
     """The inverse of ``onnx``, with the same arguments."""
 

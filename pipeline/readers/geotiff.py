@@ -280,7 +280,7 @@ def _latitude_or_longitude(
 
 
 def _reference(opened: xr.DataArray) -> dict[str, xr.DataArray]:
-    """Return the coordinates of the map and its reference system, with CF attributes."""
+    """Return the coordinates and the reference system of the map, with CF attributes."""
     y, x = (np.asarray(opened[dim].values, np.float64) for dim in ("y", "x"))
     attributes = {
         key: value

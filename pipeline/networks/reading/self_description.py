@@ -16,7 +16,7 @@ class SelfDescription(NetworkDescription):
 
 
 def self_description(network: Network) -> dict[str, Any]:
-    """Return the description for the attribute as plain data, without training ranges."""
+    """Return the content of the attribute as plain data; it has no training ranges."""
     described: dict[str, Any] = {
         "schema": 1,
         "name": network.name,
