@@ -96,7 +96,7 @@ class Retrieval(Shown):
 
     @abstractmethod
     def reference(self, x: npt.ArrayLike) -> Array:
-        """Return float64 outputs (n, outputs) of inputs (n, inputs): the reference for engines."""
+        """Compute reference outputs (n, outputs) from inputs (n, inputs), in float64."""
 
     def predict(self, x: npt.ArrayLike, engine: str = "auto") -> npt.NDArray[Any]:
         """Return the outputs in physical units.

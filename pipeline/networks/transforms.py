@@ -61,7 +61,7 @@ class Transform:
     graph: GraphFunction
     """The function for float32 graphs; it equals ``forward`` divided by ``graph_factor``."""
     graph_factor: float = 1.0
-    """A factor that is folded into the weights in float64."""
+    """A factor that ``graph`` lacks; the weights include this factor (computed in float64)."""
     needs_positive: bool = False
     """True if the function is undefined at zero and below."""
     needs_non_negative: bool = False

@@ -189,7 +189,7 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
 
     @property
     def axes(self) -> list[str]:
-        """Names of all other variables, which are the coordinates and reference system of a map."""
+        """Names of all other variables: the coordinates and the reference system of a map."""
         return [n for n, v in self._file.variables.items() if v.dimensions != ("y", "x")]
 
     def attributes_of(self, name: str) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class Stopwatch:
 
 @dataclass
 class InputTally:
-    """Counts inputs outside the training range of their network, and undecided mask rules."""
+    """The numbers of pixels with inputs out of range, and of pixels with undecided mask rules."""
 
     computed: dict[str, int] = field(default_factory=dict)
     """Name of a network -> number of pixels that it computed."""

@@ -1,4 +1,4 @@
-"""What the attributes of a variable say about its stored numbers, by the CF conventions.
+"""Interprets what the CF attributes of a variable say about the stored numbers.
 
 Some files state numbers as text, or limits in physical units, or one fill value for all variables.
 ``docs/readers.md`` explains how ocpipe reads such files.
@@ -177,7 +177,7 @@ class CfAttributes:
         return float(math.floor(position + _ROUNDING))
 
     def _as_read(self, limit: npt.NDArray[Any]) -> float:
-        """Return a stored number that is a limit; it is read as signed or unsigned, like the values."""
+        """Return a stored limit; it is read as signed or unsigned, like the values."""
         patterns = 1 << (8 * self.dtype.itemsize)
         if limit.dtype.kind not in "iu":
             return float(limit[0])

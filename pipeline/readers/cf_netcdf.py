@@ -106,7 +106,7 @@ class CfNetcdf:
             return assembled(layers, attributes, opened, reference, unread, masks or "")
 
     def _check_stated(self, file: FileVariables) -> None:
-        """Refuse wavelengths and units configured for variables that the file does not have."""
+        """Refuse options that give wavelengths or units for variables that the file lacks."""
         for what, stated, there in (
             ("wavelengths", set(self._options.wavelengths), file.on_scene),
             ("units", set(self._options.units), file.all),

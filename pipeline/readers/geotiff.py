@@ -126,7 +126,8 @@ class GeoTiff:
         if dtype.kind in "iu" and is_unscaled:
             raise SceneError(
                 f"band {band + 1} holds integers ({dtype}) without a scale factor, expected "
-                "fractions. State it as reader: {format: geotiff, options: {scale: 0.0001}}."
+                "fractions. State the scale factor, e.g. as reader: {format: geotiff, options: "
+                "{scale: 0.0001}}."
             )
         packing = {
             "scale_factor": facts.scales[band] if options.scale is None else options.scale,

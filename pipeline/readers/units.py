@@ -62,8 +62,8 @@ class UnitOptions(ReaderOptions):
             return
         units = f"{{{group or name}: {_quoted(known.units)}}}"
         raise SceneError(
-            f"{name} has {in_words(stated)}, expected {known.units!r} for {quantity}. If its values "
-            f"are in {known.units}, state these units as reader: {{format: {self.of_format}, "
+            f"{name} has {in_words(stated)}, expected {known.units!r} for {quantity}. If its "
+            f"values are in {known.units}, state this as reader: {{format: {self.of_format}, "
             f"options: {{units: {units}}}}}. Otherwise, convert the file."
         )
 

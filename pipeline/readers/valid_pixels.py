@@ -1,7 +1,7 @@
 """The pixels on which a variable is valid, as the file states it in ``valid_pixel_expression``.
 
-ESA SNAP writes this attribute for most variables of its processors. On pixels that
-are not valid, values count as missing, although files store numbers there (C2RCC: reflectance 0).
+ESA SNAP writes this attribute for most variables of its processors. On pixels that are not
+valid, values count as missing, although files store numbers there (C2RCC stores reflectance 0).
 """
 
 import threading

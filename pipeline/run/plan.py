@@ -180,7 +180,7 @@ def check_config(config: RunConfig) -> None:
 def locate(scene: xr.Dataset, config: RunConfig) -> tuple[xr.Dataset, Extent]:
     """Return the scene with the configured constants, and the extent of its window.
 
-    For a bounding box, geolocation is read; the extent then holds geolocation of the window.
+    If the window is a bounding box, geolocation is read, and the extent holds the window's part.
 
     Raises:
         SceneError: the window has no pixels, or a constant is unknown or already in the scene.

@@ -244,9 +244,9 @@ def parse_description(model: type[Description], text: str | bytes, where: str) -
 def named_files(
     names: Iterable[str], folder: Path, yaml: Path, *, may_be_links: bool = False
 ) -> dict[str, Path]:
-    """Return the files that a YAML names; refuse files outside ``folder``.
+    """Return the files whose names are in a YAML; refuse files outside ``folder``.
 
-    Otherwise, a YAML from an unknown source could open any file. Links may lead out of the
+    Without this check, a YAML from an unknown source could open any file. Links may lead out of the
     folder only if ``may_be_links`` is true.
     """
     files = {name: folder / name for name in names}

@@ -10,7 +10,7 @@ ATTRIBUTE = "ocpipe_description"
 
 
 class SelfDescription(NetworkDescription):
-    """The keys of the attribute; training ranges are in Norm_in and Norm_out."""
+    """The keys of the attribute, without training ranges: Norm_in and Norm_out hold these."""
 
     activations: list[str]
 
