@@ -1,7 +1,7 @@
-"""What the attributes of a variable say about its stored numbers, by the CF conventions.
+"""Interprets what the CF attributes of a variable say about the stored numbers.
 
-Some files state numbers as text, limits in physical units, or fill values for the whole file.
-``docs/readers.md`` states the rules for users.
+Some files state numbers as text, or limits in physical units, or one fill value for all variables.
+``docs/readers.md`` explains how ocpipe reads such files.
 """
 
 import math
@@ -83,7 +83,7 @@ class CfAttributes:
     called: Mapping[str, str]
     """Name of an attribute in CF -> its name in the file, for messages."""
     in_counts: bool = False
-    """Whether limits of any type are stored numbers; if False, their type decides, as in CF."""
+    """True if all limits are stored numbers; False if the type of a limit decides, as in CF."""
 
     @property
     def scale(self) -> float:
@@ -177,7 +177,7 @@ class CfAttributes:
         return float(math.floor(position + _ROUNDING))
 
     def _as_read(self, limit: npt.NDArray[Any]) -> float:
-        """Return a limit that is a stored number, read as signed or unsigned as the values are."""
+        """Return a stored limit; it is read as signed or unsigned, like the values."""
         patterns = 1 << (8 * self.dtype.itemsize)
         if limit.dtype.kind not in "iu":
             return float(limit[0])
@@ -207,7 +207,7 @@ class CfAttributes:
         return [*fills, *(count for fill in fills for count in self._count_of_fill(fill))]
 
     def _count_of_fill(self, fill: float) -> list[float]:
-        """Return the count of a fill value in physical units, which CF does not allow.
+        """Return the count of a fill value in physical units (CF does not allow such fill values).
 
         Only a fill value that is not a whole number is in physical units: no count can equal it.
         """
@@ -265,7 +265,7 @@ def check_band(
 
 def _stated_once(names: Sequence[str]) -> str:
     return (
-        f"{', '.join(names)} is an attribute of the file or group, but must be one of the "
-        "variable. Copy it to each variable that it is about (for example with ncatted), or use "
-        "the original file."
+        f"{', '.join(names)} is an attribute of the file or group, but must be an attribute "
+        "of a variable. Copy it to each variable that it describes (for example with ncatted), or "
+        "use the original file."
     )

@@ -1,7 +1,8 @@
 """The errors for files that are not as their format says, and the largest size of a scene.
 
-A file is damaged only if its bytes are wrong. Usually another program has rewritten a part of the
-file, or left a part out. Then it does not help to fetch the same file again.
+A file is damaged only if its bytes are wrong. Most files that differ from their
+format are not damaged: another program has rewritten a part, or left a part out. Then it does not
+help to fetch the same file again.
 """
 
 from pipeline.errors import SceneError, UnavailableError

@@ -19,7 +19,10 @@ DEEPEST = 32
 
 
 def check_enclosed(file: h5py.File) -> None:
-    """Refuse a file that refers to other files, or whose groups form a circle; read no numbers."""
+    """Refuse a file that refers to other files or whose groups form a circle.
+
+    No numbers of the file are read.
+    """
     walk = _Walk(file, {h5o.get_info(file.id).addr})
     found = file.id.links.visit(walk.of_link, info=True)
     found = found or next(filter(None, map(walk.of_soft_link, walk.soft)), None)

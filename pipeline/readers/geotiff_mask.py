@@ -26,7 +26,7 @@ class GeoTiffMask:
     def of(
         cls, path: Path, shape: tuple[int, int], files: list[Any], options: Mapping[str, Any]
     ) -> "GeoTiffMask":
-        """Open the file for its mask; it is closed with ``files``."""
+        """Open the file for its mask; the file is closed together with ``files``."""
         import rasterio
 
         file = rasterio.open(path, **options)

@@ -91,7 +91,7 @@ def decoded(stored: LazyArray, decoder: Decoder) -> DecodedLayer:
 
 
 def decode(stored: Stored) -> DecodedLayer:
-    """Decode a stored variable of a netCDF file by its own CF attributes."""
+    """Decode a stored variable of a netCDF file by the variable's own CF attributes."""
     return decoded(stored, decoder_of(stored, stored.attrs))
 
 
@@ -224,7 +224,7 @@ def descriptive(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def source_flags(flags: Stored, name: str, **described: Any) -> xr.DataArray:
-    """Return the file's own flags (y, x) with their masks, meanings and name in the file."""
+    """Return the file's own flags (y, x), with their masks, meanings and original name."""
     if flags.dtype.kind not in "iu":
         raise rewritten(f"{name} is {flags.dtype}, expected integers", FLAGS_AS_NUMBERS)
     kept = ("flag_masks", "flag_meanings", "_Unsigned", *FILLS)

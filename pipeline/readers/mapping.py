@@ -131,10 +131,10 @@ class TimeAttribute(Strict):
 
 
 class SensorName(Strict):
-    """What names the sensor: a global attribute, or the variables of the file."""
+    """The place where a file states its sensor: a global attribute, or the names of variables."""
 
     attribute: str | None = None
-    """Global attribute that names the sensor differently from the sensor tables."""
+    """Global attribute that states the sensor, perhaps with a name not in the sensor tables."""
     names: dict[str, str] = Field(default_factory=dict)
     """Text of the attribute -> name in the sensor tables."""
     patterns: dict[str, str] = Field(default_factory=dict)
@@ -236,7 +236,7 @@ class NetcdfOptions(UnitOptions):
         return mapping
 
     def resolved(self, recognised: str | None = None, suffix: str = "") -> FileMapping:
-        """Return the mapping of these options; if they name no preset, ``recognised`` is used.
+        """Return the mapping of these options; without ``preset``, the preset is ``recognised``.
 
         ``suffix`` is used if the mapping does not state one.
         """

@@ -17,7 +17,7 @@ from pipeline.readers.stored import Stored
 
 @dataclass(frozen=True)
 class FileVariables:
-    """The numeric variables of a netCDF file, by ``name`` or, in a group, ``group/name``."""
+    """The numeric variables of a netCDF file; variables of groups are called ``group/name``."""
 
     latitude: xr.Variable
     longitude: xr.Variable
@@ -28,7 +28,7 @@ class FileVariables:
     shape: tuple[int, int]
     """Lines and pixels."""
     suffix: str = ""
-    """Ending that a collocation added to the names; this object has the names without it."""
+    """Ending that a collocation added to all names; the names in this object lack the ending."""
 
     @classmethod
     def of(
@@ -60,7 +60,7 @@ class FileVariables:
 
 
 def _is_of_another_product(name: str, suffix: str) -> bool:
-    """Whether a variable of a collocation has the ending of another product than the chosen one."""
+    """Whether a variable of a collocation belongs to a product that was not chosen."""
     ending = COLLOCATED.fullmatch(name)
     return bool(suffix) and ending is not None and ending[1] != suffix
 

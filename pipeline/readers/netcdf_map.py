@@ -35,7 +35,7 @@ def map_reference(file: FileVariables) -> dict[str, xr.DataArray]:
 
 
 def _geographic_axes(file: FileVariables) -> dict[str, xr.DataArray]:
-    """Return the axes of a map; nothing if a line lacks its latitude or a column its longitude.
+    """Return the axes of a map; nothing if a latitude or longitude on the axes is missing.
 
     Without axes, the scene is described by the latitude and longitude of every pixel.
     """

@@ -83,7 +83,7 @@ class ObpgL2:
         self._options = options
 
     def recognises(self, path: Path) -> bool:
-        """Whether the file has OBPG's group of Level-2 variables; ``open`` needs more groups."""
+        """Whether the file has OBPG's group of Level-2 variables; other groups are not checked."""
         if not is_hdf5(path):
             return False
         with h5py.File(path, "r") as file:
@@ -111,7 +111,7 @@ class ObpgL2:
 
 
 def _chunked(group: xr.Dataset) -> dict[str, Stored]:
-    """Return the numeric variables on lines and pixels (or control points), lazily, by name."""
+    """Return the numeric variables on lines and pixels (or control points); nothing is read."""
     return {
         str(name): chunked(variable)
         for name, variable in group.variables.items()

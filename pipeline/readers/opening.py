@@ -44,7 +44,7 @@ def assembled(
     """Make a scene of layers; closing the scene closes its files.
 
     ``unread``: name of each variable that cannot be read because of its attributes -> reason.
-    ``masks`` names the list in ``configs/masks`` that is recommended for the format.
+    ``masks``: name of the list in ``configs/masks`` that is recommended for the format.
     """
     scene = xr.Dataset(layers, coords, attributes).set_coords(list(GEOLOCATION))
     scene.encoding["chunk_caches"] = [
@@ -65,9 +65,9 @@ def open_undecoded(
     engine: str = "h5netcdf",
     stated_once: Collection[str] = OF_FILE,
 ) -> xr.Dataset:
-    """Open the variables of a group as stored, for use with :func:`chunked`.
+    """Open the variables of a group without decoding them, for use with :func:`chunked`.
 
-    ``stated_once`` names attributes that the group or the file may state for all its variables.
+    ``stated_once``: names of attributes that a group or file may state for all its variables.
     """
     is_hdf5 = engine == "h5netcdf"
     options: dict[str, Any] = {"phony_dims": "sort"} if is_hdf5 else {}
@@ -129,7 +129,7 @@ def _check_group(file: h5py.File | None, name: str | None) -> None:
 
 
 def at_index(variable: xr.Variable, dim: str, index: int) -> xr.Variable:
-    """Return a variable of ``open_undecoded`` at one position of a dimension; nothing is read."""
+    """Select one position of a dimension in a variable that ``open_undecoded`` returned."""
     chosen = variable.isel({dim: index})
     chosen.encoding = {**variable.encoding, "at": (variable.dims.index(dim), index)}
     return chosen

@@ -1,7 +1,7 @@
 """Translates expressions of ESA SNAP's band arithmetic, such as ``!flags.LAND && chl > 0``.
 
 SNAP writes ``&& || !`` as well as ``and or not``, and ``flags.LAND`` for a flag of a variable.
-Operators that ocpipe's own expressions lack (``? :``, bits) and text are refused.
+Texts are refused, and so are operators that ocpipe's own expressions lack (``? :``, bits).
 """
 
 import ast

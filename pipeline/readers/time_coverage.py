@@ -19,7 +19,7 @@ _DAY, _SECOND = datetime.timedelta(days=1), datetime.timedelta(seconds=1)
 
 
 def coverage_of_attributes(attributes: Mapping[Any, Any]) -> dict[str, str]:
-    """Return the time attributes of a scene that must change, with their new text.
+    """Return new texts for the time attributes that must change.
 
     Compact times (``200505010000Z``) become ISO 8601. If the end is missing, it is the start plus
     the stated duration. A text that cannot be read is not changed, so that a later error can quote
@@ -44,8 +44,8 @@ def with_time_variable(
     """Return attributes with the time coverage that the time variable of a file states.
 
     If the time has bounds, the bounds are the coverage. A time without bounds is used in two cases:
-    the attributes state no time, or their time is more than a day away. In the second case, the
-    attributes describe a longer series from which the file was cut.
+    the attributes state no time, or their time differs from it by more than a day. In the second
+    case, the attributes describe a longer series from which the file was cut.
     """
     found = _times_of(variables)
     if not found or _are_better(attributes, found):

@@ -63,14 +63,14 @@ class UnitOptions(ReaderOptions):
         units = f"{{{group or name}: {_quoted(known.units)}}}"
         raise SceneError(
             f"{name} has {in_words(stated)}, expected {known.units!r} for {quantity}. If its "
-            f"values are in {known.units}, state it as reader: {{format: {self.of_format}, "
+            f"values are in {known.units}, state this as reader: {{format: {self.of_format}, "
             f"options: {{units: {units}}}}}. Otherwise, convert the file."
         )
 
     def is_usable(self, quantity: str, name: str, found: Any) -> bool:
-        """Whether an angle has known units; if not, a warning says that it is left out.
+        """Whether an angle has known units; if not, a warning says that the angle is left out.
 
-        Most runs use no angle, so an angle is no reason to refuse a scene.
+        Most runs use no angle, so the scene is not refused because of an angle with wrong units.
         """
         try:
             self.check(quantity, name, found)

@@ -1,7 +1,7 @@
 """The pixels on which a variable is valid, as the file states it in ``valid_pixel_expression``.
 
-ESA SNAP writes this attribute for most variables of its processors. Elsewhere, C2RCC for example
-stores the reflectance 0. A value on a pixel that is not valid is missing.
+ESA SNAP writes this attribute for most variables of its processors. On pixels that are not
+valid, values count as missing, although files store numbers there (C2RCC stores reflectance 0).
 """
 
 import threading
@@ -34,7 +34,7 @@ class Operand:
 
     stored: LazyArray
     value: Callable[[npt.NDArray[Any]], Any]
-    """Returns the values that the expression uses, from the numbers of ``stored``."""
+    """Converts the numbers of ``stored`` into the values that the expression uses."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -244,9 +244,9 @@ def _bands_of(name: str, sensor: Sensor, kind: str, stored: StoredWeights) -> li
     if not 1 <= len(stored.norm_out) <= count:
         raise NetworkError(
             f"{name}: Norm_in has {len(stored.norm_in)} rows and Norm_out {len(stored.norm_out)}, "
-            f"but {kind} has {len(texts) - 1} inputs that are not bands. Norm_out must have one "
-            "row or more, and at most one for each input band. The file is of another kind; "
-            "correct its name."
+            f"but {kind} has {len(texts) - 1} inputs that are not bands. Norm_out must "
+            "have at least one row, but not more rows than there are input bands. The file is of "
+            "another kind; correct its name."
         )
     if stored.wavelengths is not None and stored.wavelengths.size >= count:
         return [float(nm) for nm in stored.wavelengths[:count]]
