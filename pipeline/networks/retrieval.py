@@ -131,5 +131,5 @@ _engine_makers: list[Callable[[Retrieval, str], Engine]] = []
 
 
 def use_engines(make: Callable[[Retrieval, str], Engine]) -> None:
-    """Set the function that makes an engine from a retrieval and the name of the engine."""
+    """Set the function that makes engines; it is called with a retrieval and the engine's name."""
     _engine_makers[:] = [make]

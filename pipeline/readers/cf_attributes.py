@@ -83,7 +83,8 @@ class CfAttributes:
     called: Mapping[str, str]
     """Name of an attribute in CF -> its name in the file, for messages."""
     in_counts: bool = False
-    """True if all limits are stored numbers; False if the type of a limit decides, as in CF."""
+    """True if all limits are stored numbers; False if limits of floating type are
+    in units, as in CF."""
 
     @property
     def scale(self) -> float:

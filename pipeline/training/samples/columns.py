@@ -209,8 +209,8 @@ def _refuse_repeated_band(
 def _repeated(table: Table, name: str) -> str:
     ours = table.repeated[name]
     return (
-        f"{len(ours)} columns are called {name!r}, so it is not known which one is meant. In "
-        f"the variable, set the key column to one of {listed([repr(own) for own in ours])}"
+        f"{len(ours)} columns are called {name!r}, so it is not known which one is meant. Set "
+        f"'column' of this variable to one of {listed([repr(own) for own in ours])}"
     )
 
 
