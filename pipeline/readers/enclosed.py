@@ -44,7 +44,7 @@ class _Walk:
     """Names of soft links, whose targets may be missing."""
 
     def of_link(self, name: bytes, link: h5l.LinkInfo) -> str | None:
-        """Check a link. Keep the name of a soft link, and the address of the target of a hard link."""
+        """Check a link. Keep the name of a soft link, and the target address of a hard link."""
         if link.type == h5l.TYPE_SOFT:
             self.soft.append(name)
         elif link.type == h5l.TYPE_HARD:
