@@ -44,17 +44,18 @@ class TimeColumns(Strict):
         said = {name for name in type(self).model_fields if getattr(self, name) is not None}
         days = ({"date"}, {"year", "month", "day"}, {"year", "day_of_year"})
         columns = said - {"format"}
-        complete = columns in (set(), {"instant"}, {"date", "time"}) or any(
+        complete = columns in (set(), {"instant"}, *(day | {"time"} for day in days)) or any(
             columns - optional == day | {"hour"} for day in days
         )
         if not complete:
             raise ValueError(
                 "expected instant, or date and time, or date and hour, or year, month, day and "
-                "hour, or year, day_of_year and hour (each hour with minute and second if these "
-                f"exist); found {', '.join(sorted(columns))}"
+                "hour, or year, day_of_year and hour (time may replace hour; each hour with minute "
+                f"and second if these exist); found {', '.join(sorted(columns))}"
             )
-        if self.format is not None and "hour" in columns:
-            raise ValueError("format is for instant, or for date and time; found hour")
+        if self.format is not None and {"hour", "year"} & columns:
+            other = "hour" if "hour" in columns else "year"
+            raise ValueError(f"format is for instant, or for date and time; found {other}")
         return self
 
     @property

@@ -82,6 +82,7 @@ def read_points(said: Path | str, config: PointsConfig) -> Points:
     complaints = [
         f"points.units: no column {name!r}" for name in config.units if name not in table.columns
     ]
+    table = dataclasses.replace(table, units={**table.units, **config.units})
     names: dict[str, str] = {}
     when: dict[str, str] = {}
     for key in (*PLACE_NAMES, "time"):
@@ -105,7 +106,7 @@ def read_points(said: Path | str, config: PointsConfig) -> Points:
         raise table_error(table.name, *suspicious)
     told = (*table.told, *unreadable_times(table, times, time_text))
     return Points(
-        table=dataclasses.replace(table, units={**table.units, **config.units}, told=told),
+        table=dataclasses.replace(table, told=told),
         latitude=table.numbers(names["latitude"]),
         longitude=table.numbers(names["longitude"]),
         times=times,
