@@ -1,6 +1,7 @@
 """In-situ points of a table: where and when they were measured."""
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,12 @@ PLACE_NAMES = {
     "latitude": ("latitude", "lat", "site_latitude"),
     "longitude": ("longitude", "lon", "long", "site_longitude"),
 }
+# Units of a position that are not decimal degrees to the north or east.
+_OTHER_DEGREES = re.compile(
+    r"west\b|south\b|(?:^|[ _.\N{DEGREE SIGN}])[ws]$|deg(?:rees?)?w$|\brad|\bmin"
+    r"|dms|dd[ :]*mm|^k?m$",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +139,7 @@ def _read_table(said: Path | str, config: PointsConfig) -> Table:
 def _place_column(table: Table, key: str, configured: str | None) -> str:
     """Return the configured latitude or longitude column, or else a column with a usual name."""
     if configured is not None and configured in table.columns:
+        _refuse_other_units(table, configured, key)
         return configured
     columns = f"the table has {listed(list(table.columns), 20)}"
     if configured is not None:
@@ -140,4 +148,17 @@ def _place_column(table: Table, key: str, configured: str | None) -> str:
     if found is None:
         usual = " or ".join(PLACE_NAMES[key])
         raise table_error(table.name, f"no column {usual}; {columns}. Name it in points.{key}")
+    _refuse_other_units(table, found, key)
     return found
+
+
+def _refuse_other_units(table: Table, column: str, key: str) -> None:
+    """Refuse degrees to the west or south, radians, and degrees with minutes."""
+    said = table.units.get(column, "")
+    if _OTHER_DEGREES.search(said):
+        raise table_error(
+            table.name,
+            f"column {column!r} is in {said!r}, expected degrees to the "
+            f"{'north' if key == 'latitude' else 'east'}. Convert it, or state its units in "
+            "points.units if the header is wrong",
+        )

@@ -71,14 +71,21 @@ def _looks_missing(value: float) -> bool:
     return bool(is_fill) or _NINES.fullmatch(f"{value:.12g}") is not None
 
 
+def _is_certain(value: float) -> bool:
+    """Whether a number is too far from zero to be one of a few measured ones."""
+    return value <= -99 or abs(value) >= 1e10
+
+
 def _stands_alone(edge: float, present: Array) -> bool:
     """Whether a value is far from all others, and too large or too frequent to be one of them."""
-    others = present[present != edge]
-    is_certain = edge <= -99 or abs(edge) >= 1e10
+    is_certain = _is_certain(edge)
+    if not is_certain and np.count_nonzero(present == edge) < 2:
+        return False
+    # A file may have several of them, such as -999 and -888: none is a value beside the others.
+    distinct = np.unique(present[present != edge])
+    others = np.array([v for v in distinct if not (_is_certain(v) and _looks_missing(v))])
     if not others.size:
         return edge < 0 or abs(edge) >= 1e10
-    if not is_certain and present.size - others.size < 2:
-        return False
     largest = float(np.abs(others).max())
     if abs(edge) >= _TIMES_LARGER * largest:
         return True

@@ -42,6 +42,20 @@ def test_what_may_be_a_value(values):
     assert implausible_edge(np.array(values, float)) is None
 
 
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ([1, 2, -999, -888], -999),
+        ([0.1, -9999, -999, -999], -9999),
+        ([0.1, 1e20, -999], -999),
+        ([300, 9.96921e36, -999.9], -999.9),
+    ],
+)
+def test_several_of_them_do_not_hide_each_other(values, found):
+    """-999 is not measured because -888 is near to it."""
+    assert implausible_edge(np.array(values, float)) == found
+
+
 def test_a_training_refuses_it(tmp_path):
     """In inputs, targets and expressions; the message names it and both ways out."""
     table = columns()
