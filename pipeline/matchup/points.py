@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,13 +86,31 @@ def read_points(said: Path | str, config: PointsConfig) -> Points:
     Raises:
         ConfigError: the file cannot be read, or a column is missing or holds text, not numbers.
     """
-    table = _read_table(said, config)
-    complaints = [
-        f"points.units: no column {name!r}" for name in config.units if name not in table.columns
-    ]
-    table = dataclasses.replace(table, units={**table.units, **config.units})
+    tables = [_read_table(path, config) for path in point_files(said)]
+    origin = tables[0].name if len(tables) == 1 else str(said)
+    unknown = [name for name in config.units if not any(name in t.columns for t in tables)]
+    if unknown:
+        raise table_error(origin, *(f"points.units: no column {name!r}" for name in unknown))
+    parts = [_points_of(table, config) for table in tables]
+    return parts[0] if len(parts) == 1 else _joined(parts, str(said))
+
+
+def _read_table(path: Path, config: PointsConfig) -> Table:
+    table = read_table(
+        path,
+        config.format,
+        missing=config.missing,
+        delimiter=config.delimiter,
+        sample_dimension=config.sample_dimension,
+    )
+    stated = {name: units for name, units in config.units.items() if name in table.columns}
+    return dataclasses.replace(table, units={**table.units, **stated})
+
+
+def _points_of(table: Table, config: PointsConfig) -> Points:
     names: dict[str, str] = {}
     when: dict[str, str] = {}
+    complaints = []
     for key in (*PLACE_NAMES, "time"):
         try:
             if key == "time":
@@ -122,18 +141,21 @@ def read_points(said: Path | str, config: PointsConfig) -> Points:
     )
 
 
-def _read_table(said: Path | str, config: PointsConfig) -> Table:
-    tables = [
-        read_table(
-            path,
-            config.format,
-            missing=config.missing,
-            delimiter=config.delimiter,
-            sample_dimension=config.sample_dimension,
-        )
-        for path in point_files(said)
+def _joined(parts: Sequence[Points], origin: str) -> Points:
+    """Join the points of several files, each of which may write places and times in its own way."""
+    tables = [dataclasses.replace(part.table, columns=part.carried) for part in parts]
+    kept = [
+        dataclasses.replace(t, units={n: u for n, u in t.units.items() if n in t.columns})
+        for t in tables
     ]
-    return tables[0] if len(tables) == 1 else joined(tables, str(said))
+    return Points(
+        table=joined(kept, origin),
+        latitude=np.concatenate([part.latitude for part in parts]),
+        longitude=np.concatenate([part.longitude for part in parts]),
+        times=np.concatenate([part.times for part in parts]),
+        time_text=np.concatenate([part.time_text for part in parts]),
+        place_and_time_columns=frozenset(),
+    )
 
 
 def _place_column(table: Table, key: str, configured: str | None) -> str:

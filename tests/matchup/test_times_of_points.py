@@ -15,6 +15,7 @@ from pipeline.tables import read_table
 
 # The miniature is of 2020-01-02, 03:04:05 to 03:09:05, at 10 N 20 E.
 PLACE = "10.1,20.1"
+ROW, CELLS = "lat,lon,time", f"\n{PLACE},2020-01-02T03:00"
 NOON_FORMAT = {"date": "date", "time": "time", "format": "%Y%m%d %H%M"}
 
 
@@ -205,10 +206,10 @@ def test_several_station_files(tmp_path):
     [
         ({}, "no such file"),
         (
-            {"a.csv": "lat,c [m]\n1,3\n", "b.csv": "lat,c [kg]\n1,2\n"},
+            {"a.csv": f"{ROW},c [m]{CELLS},3\n", "b.csv": f"{ROW},c [kg]{CELLS},2\n"},
             "'c' is in 'kg'",
         ),
-        ({"a.csv": "lat\n1\n", "b.csv": "lat\n1\n"}, "a.csv, b.csv have the same content"),
+        ({"a.csv": ROW + CELLS, "b.csv": ROW + CELLS}, "a.csv, b.csv have the same content"),
     ],
 )
 def test_files_that_do_not_fit_together(tmp_path, files, words):
@@ -239,3 +240,31 @@ def test_missing_values_of_the_command_line(tmp_path):
     done = CliRunner().invoke(main, [*arguments, "--missing", "-999"])
     assert done.exit_code == 0, done.output
     assert np.isnan(read_table(output).numbers("chl")).all()
+
+
+def test_station_files_with_columns_of_their_own(tmp_path):
+    """Each file is read by its own names, units and ways to write a time."""
+    folder = tmp_path / "stations"
+    folder.mkdir()
+    head = "year,month,day,time,lat,lon,CHL", "yyyy,mo,dd,hh:mm:ss,a,a,ug/l"
+    tables = {
+        "a.sb": seabass("CHL", "mg/m^3", "1").replace("20110910", "20200102"),
+        "b.sb": seabass(*head, "2020,1,2,03:00:30,10.1,20.1,2"),
+        "c.csv": "latitude,longitude,datetime,CHL\n10.1,20.1,2020-01-02T03:00Z,3\n",
+        "d.csv": "LAT,LON,time [days since 2020-01-01],CHL\n10.1,20.1,1.125,4\n",
+        "e.csv": "lat,lon,time [days since 2020-01-02],date,CHL\n10.1,20.1,0.125,never,5\n",
+    }
+    for name, text in tables.items():
+        (folder / name).write_text(text)
+    points = read_points(folder, PointsConfig())
+    assert points.timed.all()
+    assert points.placed.all()
+    assert points.carried["CHL"].tolist() == [1, 2, 3, 4, 5]
+    assert points.carried["date"].tolist() == ["", "", "", "", "never"]
+    assert {str(time)[:13] for time in points.times[1:]} == {"2020-01-02T03"}
+    (folder / "f.csv").write_text("lat,lon,CHL\n10.1,20.1,6\n")
+    with pytest.raises(ConfigError, match=r"f\.csv: no columns with the time"):
+        read_points(folder, PointsConfig())
+    assert len(read_points(f"{folder}/[a-e]*", PointsConfig(units={"date": "1"}))) == 5
+    with pytest.raises(ConfigError, match=r"points\.units: no column 'depth'"):
+        read_points(f"{folder}/[a-e]*", PointsConfig(units={"depth": "m"}))
