@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.tables.table import Array, Table, is_number
 
@@ -22,7 +23,11 @@ _TIMES_LARGER = 10.0
 
 
 def undeclared_missing(
-    table: Table, column: str, not_missing: Sequence[float], section: str
+    table: Table,
+    column: str,
+    not_missing: Sequence[float],
+    section: str,
+    used: npt.NDArray[np.bool_] | None = None,
 ) -> str | None:
     """Return a complaint if a column holds a missing value that nobody declared, else None.
 
@@ -31,6 +36,7 @@ def undeclared_missing(
         column: a column; other text than numbers is not judged.
         not_missing: numbers that are known to be values.
         section: section of the configuration that has the keys ``missing`` and ``not_missing``.
+        used: rows that matter, such as those that pass a filter; by default all.
     """
     values = table.columns[column]
     if table.is_text(column):
@@ -38,7 +44,7 @@ def undeclared_missing(
             return None
         values = np.array([float(cell or "nan") for cell in values])
     found = implausible_edge(values, not_missing)
-    if found is None:
+    if found is None or (used is not None and not (values[used] == found).any()):
         return None
     return (
         f"column {column!r} has {found:.9g} in {table.places(np.flatnonzero(values == found))}, "

@@ -77,6 +77,28 @@ def test_a_training_refuses_it(tmp_path):
     assert kept.x.min() == -999
 
 
+def test_filters_and_classes_refuse_it(tmp_path):
+    """An unknown depth is not above 10 m; unknown water is no class. A filter may remove it."""
+    table = columns() | {"depth": [float(row) for row in range(40)]}
+    table["depth"][3] = -999
+    message = r"samples.filter: column 'depth' has -999 in lines? 5.*samples.missing"
+    with pytest.raises(ConfigError, match=message):
+        load(tmp_path, table, filter="depth < 10")
+    assert len(load(tmp_path, table, filter="depth >= 0 and depth < 10")) == 9
+    assert len(load(tmp_path, table, filter="depth < 10", missing=[-999])) == 9
+    assert len(load(tmp_path, table, filter="depth < 10", not_missing=[-999])) == 10
+    rules = {"shallow": "depth < 10", "deep": "depth >= 10"}
+    classes = {"quantity": "water", "rules": rules}
+    with pytest.raises(ConfigError, match=r"rules.shallow: column 'depth' has -999"):
+        load(tmp_path, table, classes=classes)
+    assert len(load(tmp_path, table, classes=classes, missing=[-999], missing_targets="drop")) == 39
+    table["kind"] = [row % 2 + 1 for row in range(40)]
+    table["kind"][7] = -999
+    classes = {"quantity": "water", "column": "kind"}
+    with pytest.raises(ConfigError, match="class column 'kind' has -999"):
+        load(tmp_path, table, classes=classes)
+
+
 def test_match_ups_refuse_it(tmp_path):
     """All columns of the points go into the table of match-ups."""
     path = tmp_path / "points.csv"
