@@ -78,6 +78,8 @@ def parse_stated(text: str, form: str) -> Instant | None:
     """
     if since_reference(form):
         return _serial(text, form)
+    if not _DATE["year"] & set(_DIRECTIVE.findall(form)):
+        return None
     parsed = _parsed(" ".join(text.split()), form)
     return None if parsed is None else Instant(parsed, _resolution(form))
 
@@ -157,6 +159,8 @@ def digits_of(form: str) -> int | None:
 def formats_in_units(units: str) -> tuple[str | None, ...]:
     """Return the formats to try for a column with these units; None stands for the usual ways.
 
+    The stated format comes first: 20111009 in yyyyddmm is in September.
+
     Units may be ``dd-mm-yyyy``, ``hhmm`` or ``days since ...``. Files that state dd-mm-yyyy may
     also write 10:09:2011, as AERONET does. ``mm`` is the minute if it follows the hour.
     """
@@ -168,11 +172,11 @@ def formats_in_units(units: str) -> tuple[str | None, ...]:
     if not is_format or not {"%Y", "%y", "%j", "%H"} & set(_DIRECTIVE.findall(form)):
         return (None,)
     if "%H" in form:
-        return (None, form)
+        return (form, None)
     # AERONET's older files state dd-mm-yy and write 10:09:2011.
     years = (form, form.replace("%y", "%Y"))
     others = (re.sub(r"[-:/.]", mark, year) for year in years for mark in "-:/.")
-    return tuple(dict.fromkeys((None, *years, *others)))
+    return tuple(dict.fromkeys((*years, *others, None)))
 
 
 def _directives(letters: list[str]) -> Iterator[str]:

@@ -56,6 +56,8 @@ TABLES = {
         ),
         {},
     ),
+    "day_before_month.csv": ("lat,lon,date (yyyyddmm),time\n10.1,20.1,20200201,03:00\n", {}),
+    "day_before_month_2.csv": ("lat,lon,date [yyyy-dd-mm],time\n10.1,20.1,2020-02-01,3:00\n", {}),
     "parts_and_hhmm.csv": ("lat,lon,year,month,day,time (hhmm)\n10.1,20.1,2020,1,2,0300\n", {}),
     "zone_by_name.csv": ("lat,lon,date,time\n10.1,20.1,2020-01-02,03:00 UTC\n", {}),
     "spreadsheet.csv": ("lat,lon,date,time\n10.1,20.1,2020-01-02,1899-12-30 03:00:00\n", {}),

@@ -122,11 +122,11 @@ def test_what_is_no_format_is_refused(form):
 @pytest.mark.parametrize(
     ("units", "forms"),
     [
-        ("yymmdd", (None, "%y%m%d", "%Y%m%d")),
-        ("dd-mm-yyyy", (None, "%d-%m-%Y", "%d:%m:%Y", "%d/%m/%Y", "%d.%m.%Y")),
-        ("hh:mm:ss", (None, "%H:%M:%S")),
-        ("hhmm", (None, "%H%M")),
-        ("yyyymmdd", (None, "%Y%m%d")),
+        ("yymmdd", ("%y%m%d", "%Y%m%d", None)),
+        ("dd-mm-yyyy", ("%d-%m-%Y", "%d:%m:%Y", "%d/%m/%Y", "%d.%m.%Y", None)),
+        ("hh:mm:ss", ("%H:%M:%S", None)),
+        ("hhmm", ("%H%M", None)),
+        ("yyyymmdd", ("%Y%m%d", None)),
         ("days since 1970-01-01", ("days since 1970-01-01",)),
         ("UTC", (None,)),
         ("m", (None,)),
