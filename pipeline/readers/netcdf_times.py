@@ -9,6 +9,7 @@ import xarray as xr
 from pipeline.errors import ConfigError, SceneError
 from pipeline.readers.attributes import as_text
 from pipeline.readers.opening import at_index
+from pipeline.tables.packed import decoded_numbers
 from pipeline.times.serial import REAL_CALENDARS, utc_of_all
 
 Groups = Mapping[str | None, Mapping[str, xr.Variable]]
@@ -132,7 +133,8 @@ def _iso(values: xr.Variable, attributes: Mapping[str, object]) -> list[str]:
     if calendar.strip().lower() not in REAL_CALENDARS:
         return [UNDATED] * values.size  # 30 February of a model is no date
     try:
-        dates = utc_of_all(np.ravel(values.values).tolist(), units, calendar)
+        numbers = np.ravel(decoded_numbers(np.asarray(values.values), values.attrs))
+        dates = utc_of_all(numbers.tolist(), units, calendar)
     except ValueError as error:
         raise SceneError(f"the times cannot be understood: {error}.") from error
     return [UNDATED if date is None else date.isoformat() + "Z" for date in dates]
