@@ -57,6 +57,20 @@ def commented_table(
     return dataclasses.replace(table, told=(*table.told, *told)), comments
 
 
+def _refuse_title(name: str, lines: Sequence[NumberedLine]) -> None:
+    """Refuse a first line without the delimiter that all lines below it have."""
+    first, *below = (line for _, line in lines)
+    width = len(first.split())
+    if width > 1 and all(len(line.split()) == width for line in below):
+        return
+    if below and all(delimiter_of(line) for line in below):
+        raise table_error(
+            name,
+            f"the first line is {first.strip()[:60]!r}, without the delimiter of the lines below, "
+            "expected names of columns. Remove lines above the header, or begin them with #",
+        )
+
+
 def _rows_among(comments: Sequence[NumberedLine], mark: str | None, width: int) -> list[int]:
     """Return the numbers of comment lines that have as many cells as the rows, and numbers."""
     split = [(number, split_cells(line, mark)) for number, line in comments]
@@ -95,6 +109,8 @@ def table_of_lines(
     if not lines:
         raise table_error(path.name, "no header line, expected names of columns and rows below it")
     delimiter = delimiter or delimiter_of(lines[0][1])
+    if delimiter is None:
+        _refuse_title(path.name, lines)
     header = header_of(path.name, split_cells(lines[0][1], delimiter, quoted=quoted))
     names = header.names
     rows = split_rows(

@@ -118,6 +118,6 @@ def test_positions_in_other_units_are_refused(tmp_path, units):
 def test_messages_of_tables_name_both_sections(tmp_path):
     """A table of points is configured under ``points``, not under ``samples``."""
     path = tmp_path / "points.csv"
-    path.write_text("A title\nlat,lon,time\n49.9,-96.9,2011-09-10T19:00\n")
+    path.write_text("lat,lon,time\n49.9,-96.9,2011-09-10T19:00,1\n")
     with pytest.raises(ConfigError, match=r"samples.delimiter \(.*points.delimiter"):
         read_points(path, PointsConfig())

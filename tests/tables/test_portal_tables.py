@@ -123,6 +123,16 @@ def test_a_number_in_a_sentence_is_no_missing_value(tmp_path, comment):
     assert table.numbers("chl").tolist() == [1, 2]
 
 
+@pytest.mark.parametrize(
+    "text", ["Title\nid,chl\na,1\n", "My own cruise\nid\tchl\na\t1\n", "Cruise 7\nid;chl\na;1\n"]
+)
+def test_a_title_above_the_header_is_no_header(tmp_path, text):
+    """A table with one column called Title would say nothing of it."""
+    with pytest.raises(ConfigError, match="without the delimiter of the lines below"):
+        read_table(written(tmp_path, text))
+    assert len(read_table(written(tmp_path, "lat note\n1 a,b\n2 c,d\n"))) == 2
+
+
 def test_rows_that_are_comments_are_told(tmp_path):
     """A station called #1 looks like a comment; a comment in words does not look like a row."""
     text = "station,lat,chl\n#1,49.93,1\n# see, the, report\n2,49.94,2\n#3,49.95,3\n"
