@@ -30,7 +30,7 @@ class OneTime:
 
 @dataclass(frozen=True)
 class SeveralTimes:
-    """The times of a file; a file with one time, or without a time, has none."""
+    """The times of a file with several times; for any other file, ``times`` is empty."""
 
     groups: Groups
     dim: str = ""
@@ -85,7 +85,7 @@ def _text(chosen: str) -> str:
 def several_times(groups: Groups, latitude: str) -> SeveralTimes:
     """Find the dimension along which a file has several times.
 
-    ``latitude`` names the variable whose dimensions are lines and pixels; these are never times.
+    ``latitude``: name of a variable on lines and pixels; its dimensions are never times.
     """
     place = groups.get(None, {}).get(latitude)
     on_scene = place.dims if place is not None and place.ndim <= 2 else ()

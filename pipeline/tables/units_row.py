@@ -22,7 +22,7 @@ _NO_UNITS = re.compile(
 def split_units_row(
     names: Sequence[str], rows: list[NumberedRow]
 ) -> tuple[dict[str, str], list[NumberedRow], list[str]]:
-    """Return the units in the first row, the other rows, and a message; if it has none, all rows.
+    """Return the units in the first row, the other rows, and a message.
 
     A first row of units has neither a time nor a number, except 1 or a power of ten in a row with
     degrees or UTC. It has text in columns where all other rows have numbers or times, and this
