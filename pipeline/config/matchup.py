@@ -44,19 +44,20 @@ class TimeColumns(Strict):
         said = {name for name in type(self).model_fields if getattr(self, name) is not None}
         days = ({"date"}, {"year", "month", "day"}, {"year", "day_of_year"})
         columns = said - {"format"}
-        complete = columns in (set(), {"instant"}, {"date", "time"}) or any(
+        complete = columns in (set(), {"instant"}, *(day | {"time"} for day in days)) or any(
             columns - optional == day | {"hour"} for day in days
         )
         if not complete:
             raise ValueError(
                 f"found the columns {', '.join(sorted(columns))}; expected instant; or date and "
                 "time; or date and hour; or year, month, day and hour; or year, day_of_year and "
-                "hour. Minute and second may be added to hour"
+                "hour. Time may replace hour; minute and second may be added to hour"
             )
-        if self.format is not None and "hour" in columns:
+        if self.format is not None and {"hour", "year"} & columns:
+            other = "hour" if "hour" in columns else "year"
             raise ValueError(
-                "the key 'format' cannot be used with hour; remove it, or use instant, or date and "
-                "time"
+                f"the key 'format' cannot be used with {other}; remove it, or use instant, or date "
+                "and time"
             )
         return self
 

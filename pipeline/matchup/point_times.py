@@ -1,6 +1,7 @@
 """Times of points: from one column, from date and time, or from the parts of a date."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,9 +37,21 @@ WAYS = (
     ("year", "day_of_year", "hour"),
     ("instant",),
 )
+# A column "time" is also an instant, so these ways count only if it holds times of day.
+WAYS_OF_DAY = (("year", "month", "day", "time"), ("year", "day_of_year", "time"))
 OPTIONAL = ("minute", "second")
-# What one column with the whole time, or two with date and time of day, are expected to hold.
-_EXPECTED = {1: EXPECTED, 2: "a date such as 2011-09-10 and a time of day such as 19:00:30"}
+_PARTS_OF_DATE = ("year", "month", "day", "day_of_year")
+_EXPECTED_PARTS = "a date such as 2011-09-10 and a time of day such as 19:00:30"
+# No point that a scene can match is older. 0011 is a year with two digits, 1897 a missing value.
+_FIRST = np.datetime64("1950-01-01", "us")
+# Spreadsheets write a time of day with one of these dates.
+_END_OF_DAY_ZERO = np.datetime64("1904-01-02", "us")
+# Units of a time column that name another zone than UTC.
+_OTHER_ZONE = re.compile(
+    r"\b(?:local|L[SM]?T|[ECMPA][SD]T|[CEW]ES?T|BST|[JK]ST|AE[SD]T|NZ[SD]T)\b"
+    r"|(?:^|UTC|GMT)\s*[+-]\s*(?:0?[1-9]|1[0-4])(?::?\d{2})?(?!\d|-)",
+    re.IGNORECASE,
+)
 
 
 def time_columns(table: Table, configured: TimeColumns) -> dict[str, str]:
@@ -58,16 +71,24 @@ def time_columns(table: Table, configured: TimeColumns) -> dict[str, str]:
     time = usual["time"]
     if time is not None and since_reference(table.units.get(time, "")):
         return {"instant": time}
-    for way in WAYS:
+    of_day = time is not None and usual["instant"] == time and not _has_instants(table, time)
+    for way in (*WAYS[:-1], *(WAYS_OF_DAY if of_day else ()), WAYS[-1]):
         if all(usual[key] for key in way):
             keys = (*way, *OPTIONAL) if "hour" in way else way
             return {key: column for key in keys if (column := usual[key]) is not None}
     raise table_error(
         table.name,
         f"no columns with the time; {columns}. Expected datetime; or date and time; or date and "
-        "hour; or year, month, day and hour; or year, sdy and hour. Otherwise, name the columns in "
-        "points.time",
+        "hour; or year, month, day and hour; or year, sdy and hour (time may replace hour). "
+        "Otherwise, name the columns in points.time",
     )
+
+
+def _has_instants(table: Table, column: str) -> bool:
+    """Whether cells of a column state the date too, and not only the time of day."""
+    texts = _as_written(table, column)
+    forms = formats_in_units(table.units.get(column, ""))
+    return bool(parse_times(texts, forms).has_clock.any())
 
 
 def usual_column(table: Table, names: Iterable[str]) -> str | None:
@@ -81,7 +102,8 @@ def read_times(
 ) -> tuple[Times, Texts]:
     """Return two arrays with shape (points,): times (UTC, NaT if missing), and texts of the times.
 
-    A date without a time of day becomes NaT, because its distance in time from a scene is unknown.
+    A date without a time of day becomes NaT, because its distance in time from a scene is unknown;
+    so does a time before 1950, which is no time (a missing value, or a year with two digits).
 
     Args:
         table: the table.
@@ -92,29 +114,57 @@ def read_times(
     Raises:
         ConfigError: no point has a time, or a column with a part of the date holds text.
     """
-    if "hour" in columns:
-        times, texts = _from_parts(table, columns)
-    else:
+    _refuse_other_zones(table, columns.values())
+    if "instant" in columns or form is not None:
         times, texts = _from_texts(table, columns, form)
+    else:
+        times, texts = _from_days(table, columns)
+    times = np.where(times < _FIRST, np.datetime64("NaT"), times)
     if np.isnat(times).all():
         raise table_error(table.name, _no_time(table, columns, texts, form))
     return times, texts
 
 
+def _refuse_other_zones(table: Table, columns: Iterable[str]) -> None:
+    for column in columns:
+        said = table.units.get(column, "")
+        if not since_reference(said) and _OTHER_ZONE.search(said):
+            raise table_error(
+                table.name,
+                f"the times in column {column!r} are in {said!r}, expected UTC. Write the zone "
+                "into each time (2011-09-10T14:00-05:00), or state the units UTC in points.units "
+                "if the header is wrong",
+            )
+
+
 def _from_texts(table: Table, columns: Mapping[str, str], form: str | None) -> tuple[Times, Texts]:
-    """Return times of one column, or of the columns with date and time of day."""
+    """Return times of one column, or of date and time in one stated format."""
     named = [columns[key] for key in ("instant", "date", "time") if key in columns]
     cells = [_as_written(table, name) for name in named]
-    of_units = [formats_in_units(table.units.get(name, "")) for name in named]
-    texts = np.array([" ".join(row).strip() for row in zip(*cells, strict=True)], dtype=np.str_)
-    if len(named) == 1 or form is not None:
-        whole = texts if form is None or len(named) == 1 else _with_zeros(cells[0], cells[1], form)
-        parsed = parse_times(whole, of_units[0] if form is None else (form,))
-        return np.where(parsed.has_clock, parsed.utc, np.datetime64("NaT")), texts
-    days = parse_times(cells[0], of_units[0]).utc.astype("datetime64[D]")
-    clocks = parse_clocks([text.rpartition("T")[2] for text in cells[1]], of_units[1])
-    times: Any = days.astype("datetime64[us]") + clocks
-    return times, texts
+    texts = _joined(cells, " ")
+    forms = formats_in_units(table.units.get(named[0], "")) if form is None else (form,)
+    whole = texts if form is None or len(named) == 1 else _with_zeros(cells[0], cells[1], form)
+    parsed = parse_times(whole, forms)
+    return np.where(parsed.has_clock, parsed.utc, np.datetime64("NaT")), texts
+
+
+def _from_days(table: Table, columns: Mapping[str, str]) -> tuple[Times, Texts]:
+    """Return times from a day and a time of day, each in one column or in several."""
+    days, day_texts = _days(table, columns)
+    if "time" not in columns:
+        clocks, clock_texts = _hours(table, columns)
+        return days + clocks, _joined([day_texts, clock_texts], "/")
+    name = columns["time"]
+    texts = _as_written(table, name)
+    times = days + parse_clocks(texts, formats_in_units(table.units.get(name, "")))
+    whole = parse_times(texts)
+    clocks = whole.utc - whole.utc.astype("datetime64[D]")
+    of_whole = np.where(whole.utc < _END_OF_DAY_ZERO, days + clocks, whole.utc)
+    return np.where(whole.has_clock, of_whole, times), _joined([day_texts, texts], " ")
+
+
+def _joined(cells: Sequence[Iterable[str]], mark: str) -> Texts:
+    return np.array([mark.join(row).strip() for row in zip(*cells, strict=True)], dtype=np.str_)
 
 
 def _as_written(table: Table, column: str) -> Texts:
@@ -152,7 +202,15 @@ def _no_time(table: Table, columns: Mapping[str, str], texts: Texts, form: str |
             f"{where}, such as {found[0]!r}. "
             "A match-up needs a time of day: in points.time, name the column that has it"
         )
-    expected = f"times in the format {form!r}" if form else _EXPECTED[len(columns)]
+    whole = EXPECTED if "instant" in columns else _EXPECTED_PARTS
+    if form is None and "year" in columns:
+        return (
+            f"no point has a time: found {found[0]!r} in {where} "
+            f"({table.places([_row(texts, found[0])])}), expected {whole}. State how the time of "
+            f"day is written in points.units ({columns['time']}: hhmm), or name other columns in "
+            "points.time"
+        )
+    expected = f"times in the format {form!r}" if form else whole
     return (
         f"no point has a time: found {found[0]!r} in {where} "
         f"({table.places([_row(texts, found[0])])}), expected {expected}. State the format as "
@@ -188,22 +246,27 @@ def _since_midnight(hours: Array, minutes: Array, seconds: Array) -> Any:
     return found
 
 
-def _from_parts(table: Table, columns: Mapping[str, str]) -> tuple[Times, Texts]:
-    """Return times from days and hours; minutes or seconds without a column are 0."""
-    of_clock = ("hour", *OPTIONAL)
-    clock = {key: table.numbers(columns[key]) for key in of_clock if key in columns}
-    none = np.zeros(len(table))
-    since_midnight = _since_midnight(clock["hour"], *(clock.get(key, none) for key in OPTIONAL))
+def _days(table: Table, columns: Mapping[str, str]) -> tuple[Times, Iterable[str]]:
+    """Return the day of each row, at midnight, and its text; NaT without a day."""
     if "date" in columns:
-        dates = _as_written(table, columns["date"])
-        days = parse_times(dates, formats_in_units(table.units.get(columns["date"], ""))).utc
-        parts: list[Any] = [dates, *(_short(values) for values in clock.values())]
+        texts: Any = _as_written(table, columns["date"])
+        parsed = parse_times(texts, formats_in_units(table.units.get(columns["date"], "")))
     else:
-        numbers = {key: table.numbers(columns[key]) for key in columns if key not in of_clock}
-        days = parse_times([_date(*row) for row in zip(*numbers.values(), strict=True)]).utc
-        parts = [_short(values) for values in (*numbers.values(), *clock.values())]
-    texts = ["/".join(row) for row in zip(*parts, strict=True)]
-    return days.astype("datetime64[D]") + since_midnight, np.array(texts, dtype=np.str_)
+        parts = [table.numbers(columns[key]) for key in _PARTS_OF_DATE if key in columns]
+        texts = ["/".join(_short(np.array(row))) for row in zip(*parts, strict=True)]
+        parsed = parse_times([_date(*row) for row in zip(*parts, strict=True)])
+    days = np.where(parsed.has_day, parsed.utc, np.datetime64("NaT")).astype("datetime64[D]")
+    return days.astype("datetime64[us]"), texts
+
+
+def _hours(table: Table, columns: Mapping[str, str]) -> tuple[Any, Iterable[str]]:
+    """Return the time since midnight and its text; minutes or seconds are 0 without a column."""
+    keys = [key for key in ("hour", *OPTIONAL) if key in columns]
+    clock = {key: table.numbers(columns[key]) for key in keys}
+    none = np.zeros(len(table))
+    found = _since_midnight(clock["hour"], *(clock.get(key, none) for key in OPTIONAL))
+    rows = zip(*(_short(values) for values in clock.values()), strict=True)
+    return found, ["/".join(row) for row in rows]
 
 
 def _short(values: Array) -> list[str]:

@@ -1,6 +1,8 @@
 """In-situ points of a table: where and when they were measured."""
 
 import dataclasses
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +30,12 @@ PLACE_NAMES = {
     "latitude": ("latitude", "lat", "site_latitude"),
     "longitude": ("longitude", "lon", "long", "site_longitude"),
 }
+# Units of a position that are not decimal degrees to the north or east.
+_OTHER_DEGREES = re.compile(
+    r"west\b|south\b|(?:^|[ _.\N{DEGREE SIGN}])[ws]$|deg(?:rees?)?w$|\brad|\bmin"
+    r"|dms|dd[ :]*mm|^k?m$",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,12 +86,31 @@ def read_points(said: Path | str, config: PointsConfig) -> Points:
     Raises:
         ConfigError: the file cannot be read, or a column is missing or holds text, not numbers.
     """
-    table = _read_table(said, config)
-    complaints = [
-        f"points.units: no column {name!r}" for name in config.units if name not in table.columns
-    ]
+    tables = [_read_table(path, config) for path in point_files(said)]
+    origin = tables[0].name if len(tables) == 1 else str(said)
+    unknown = [name for name in config.units if not any(name in t.columns for t in tables)]
+    if unknown:
+        raise table_error(origin, *(f"points.units: no column {name!r}" for name in unknown))
+    parts = [_points_of(table, config) for table in tables]
+    return parts[0] if len(parts) == 1 else _joined(parts, str(said))
+
+
+def _read_table(path: Path, config: PointsConfig) -> Table:
+    table = read_table(
+        path,
+        config.format,
+        missing=config.missing,
+        delimiter=config.delimiter,
+        sample_dimension=config.sample_dimension,
+    )
+    stated = {name: units for name, units in config.units.items() if name in table.columns}
+    return dataclasses.replace(table, units={**table.units, **stated})
+
+
+def _points_of(table: Table, config: PointsConfig) -> Points:
     names: dict[str, str] = {}
     when: dict[str, str] = {}
+    complaints = []
     for key in (*PLACE_NAMES, "time"):
         try:
             if key == "time":
@@ -105,7 +132,7 @@ def read_points(said: Path | str, config: PointsConfig) -> Points:
         raise table_error(table.name, *suspicious)
     told = (*table.told, *unreadable_times(table, times, time_text))
     return Points(
-        table=dataclasses.replace(table, units={**table.units, **config.units}, told=told),
+        table=dataclasses.replace(table, told=told),
         latitude=table.numbers(names["latitude"]),
         longitude=table.numbers(names["longitude"]),
         times=times,
@@ -114,23 +141,27 @@ def read_points(said: Path | str, config: PointsConfig) -> Points:
     )
 
 
-def _read_table(said: Path | str, config: PointsConfig) -> Table:
-    tables = [
-        read_table(
-            path,
-            config.format,
-            missing=config.missing,
-            delimiter=config.delimiter,
-            sample_dimension=config.sample_dimension,
-        )
-        for path in point_files(said)
+def _joined(parts: Sequence[Points], origin: str) -> Points:
+    """Join the points of several files, each of which may write places and times in its own way."""
+    tables = [dataclasses.replace(part.table, columns=part.carried) for part in parts]
+    kept = [
+        dataclasses.replace(t, units={n: u for n, u in t.units.items() if n in t.columns})
+        for t in tables
     ]
-    return tables[0] if len(tables) == 1 else joined(tables, str(said))
+    return Points(
+        table=joined(kept, origin),
+        latitude=np.concatenate([part.latitude for part in parts]),
+        longitude=np.concatenate([part.longitude for part in parts]),
+        times=np.concatenate([part.times for part in parts]),
+        time_text=np.concatenate([part.time_text for part in parts]),
+        place_and_time_columns=frozenset(),
+    )
 
 
 def _place_column(table: Table, key: str, configured: str | None) -> str:
     """Return the configured latitude or longitude column, or else a column with a usual name."""
     if configured is not None and configured in table.columns:
+        _refuse_other_units(table, configured, key)
         return configured
     columns = f"the table has {listed(list(table.columns), 20)}"
     if configured is not None:
@@ -139,4 +170,17 @@ def _place_column(table: Table, key: str, configured: str | None) -> str:
     if found is None:
         usual = " or ".join(PLACE_NAMES[key])
         raise table_error(table.name, f"no column {usual}; {columns}. Name it in points.{key}")
+    _refuse_other_units(table, found, key)
     return found
+
+
+def _refuse_other_units(table: Table, column: str, key: str) -> None:
+    """Refuse degrees to the west or south, radians, and degrees with minutes."""
+    said = table.units.get(column, "")
+    if _OTHER_DEGREES.search(said):
+        raise table_error(
+            table.name,
+            f"column {column!r} is in {said!r}, expected degrees to the "
+            f"{'north' if key == 'latitude' else 'east'}. Convert it, or state its units in "
+            "points.units if the header is wrong",
+        )

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-import netCDF4
 import numpy as np
 import xarray as xr
 
 from pipeline.errors import ConfigError, SceneError
 from pipeline.readers.attributes import as_text
 from pipeline.readers.opening import at_index
+from pipeline.tables.packed import decoded_numbers
+from pipeline.times.serial import REAL_CALENDARS, utc_of_all
 
 Groups = Mapping[str | None, Mapping[str, xr.Variable]]
 """The variables of each group by name."""
@@ -130,10 +130,11 @@ def _bounds(variables: Mapping[str, xr.Variable], time: xr.Variable) -> tuple[tu
 def _iso(values: xr.Variable, attributes: Mapping[str, object]) -> list[str]:
     """Return times as ISO 8601, without a fraction of a second where it is zero."""
     units, calendar = as_text(attributes["units"]), as_text(attributes.get("calendar", "standard"))
+    if calendar.strip().lower() not in REAL_CALENDARS:
+        return [UNDATED] * values.size  # 30 February of a model is no date
     try:
-        dates: Any = netCDF4.num2date(np.asarray(values.values), units, calendar)
+        numbers = np.ravel(decoded_numbers(np.asarray(values.values), values.attrs))
+        dates = utc_of_all(numbers.tolist(), units, calendar)
     except ValueError as error:
-        raise SceneError(
-            f"the time has units {units!r}, which cannot be understood ({error})."
-        ) from error
-    return [date.isoformat() + "Z" for date in np.ravel(dates)]
+        raise SceneError(f"the times cannot be understood: {error}.") from error
+    return [UNDATED if date is None else date.isoformat() + "Z" for date in dates]

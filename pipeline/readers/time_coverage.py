@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from pipeline.readers.attributes import as_text
+from pipeline.tables.packed import decoded_numbers
 from pipeline.times.durations import after_duration
 from pipeline.times.serial import since_reference, utc_of
 from pipeline.times.text import Instant, Resolution, parse_time
@@ -81,10 +82,14 @@ def _times_of(variables: Mapping[str, xr.Variable]) -> list[str]:
     bounds_name = as_text(time.attrs.get("bounds", time.attrs.get("climatology", "")))
     group = named[0].rpartition("/")[0]
     bounds = variables.get(f"{group}/{bounds_name}" if group else bounds_name)
-    numbers = np.ravel(time.values if bounds is None or bounds.size != 2 else bounds.values)
+    chosen = time if bounds is None or bounds.size != 2 else bounds
     units = as_text(time.attrs["units"])
     calendar = as_text(time.attrs.get("calendar", "standard"))
-    if any(number in _fills(time) for number in numbers.tolist()):
+    try:
+        numbers = np.ravel(decoded_numbers(np.asarray(chosen.values), chosen.attrs))
+    except ValueError as error:
+        return [f"{named[0]} ({error})"]
+    if not np.isfinite(numbers).all() or np.isin(numbers, _fills(time)).any():
         return []
     return [_iso(float(number), units, calendar) for number in numbers]
 

@@ -54,7 +54,7 @@ def read_table(
         found = "a folder" if path.is_dir() else "no such file"
         if address_of(path) is not None:
             raise table_error(str(path), str(why_absent(path)))
-        raise table_error(str(path), f"{found}, expected a table. Correct samples.files")
+        raise table_error(str(path), f"{found}, expected a table. Correct the path")
     chosen = recognise(path) if file_format == "auto" else file_format
     match chosen:
         case "csv":
@@ -90,7 +90,7 @@ def recognise(path: Path) -> Format:
             path.name, f"cannot be read ({error.strerror}). Check its permissions"
         ) from None
     if not start:
-        raise table_error(path.name, "the file is empty, expected a table. Correct samples.files")
+        raise table_error(path.name, "the file is empty, expected a table. Fetch or write it again")
     if not start.startswith(GZIP):
         foreign = foreign_format(path)
         if foreign is not None:

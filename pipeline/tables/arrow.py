@@ -110,7 +110,8 @@ def _column(values: Any) -> Column | None:
         return _texts(pc.strftime(instants.cast(pa.timestamp("us")), format="%Y-%m-%dT%H:%M:%S"))
     if pa.types.is_date(kind) or pa.types.is_time(kind):
         return _texts(values.cast(pa.string()))
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    # Polars writes views of strings.
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return _texts(values)
     if pa.types.is_null(kind):
         return np.full(len(values), np.nan)

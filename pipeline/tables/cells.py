@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.tables.table import Column, is_number, places, table_error
+from pipeline.tables.table import Column, is_number, key_of, places, table_error
 
 # Spreadsheets, R, pandas and databases write these for a missing value.
 NO_VALUE = frozenset(("", "nan", "na", "n/a", "null", "none", "nat"))
@@ -31,7 +31,7 @@ def read_lines(path: Path) -> list[str]:
         raise table_error(
             path.name,
             "contains null bytes, expected text. If it is text, save it as UTF-8; if it is not, "
-            "name its format under samples.format",
+            f"name its format in {key_of('format')}",
         )
     try:
         return data.decode("utf-8-sig").splitlines()
@@ -80,8 +80,8 @@ def split_rows(
         raise table_error(
             name,
             f"{places('line', [number for number, _ in wrong])}: found {counts} cells, expected "
-            f"{width} as in the header. Correct these lines, or name the delimiter under "
-            "samples.delimiter",
+            f"{width} as in the header. Correct these lines; remove lines above the header, or "
+            f"begin them with #; or name the delimiter in {key_of('delimiter')}",
         )
     return rows
 

@@ -17,6 +17,13 @@ _MISSING = re.compile(
     r"(?:below|above)_detection_limit)\s*(?:[:=]|\b(?:is|are)\b)\s*(?P<numbers>.+)",
     re.IGNORECASE,
 )
+# "-999, -9999 (not measured)" or "reported as -999", but no number of a sentence: "on 3 September".
+_NUMBER = r"(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|nan|n/?a|none|null)"
+_LIST = re.compile(
+    rf"(?:\w+\s+(?:as|by|with|to)\s+)?['\"]?(?P<list>{_NUMBER}(?:(?:\s*[,;]\s*|\s+(?:and|or)\s+|\s+)"
+    rf"{_NUMBER})*)['\"]?\s*(?:$|[(;.,!#])",
+    re.IGNORECASE,
+)
 _UNITS = re.compile(rf"{_MARKS}units\s*[:=]\s*(?P<units>.+)", re.IGNORECASE)
 _NAMED_UNITS = re.compile(r"([^\s,;]+) \[([^\]]*)\]")
 
@@ -30,7 +37,8 @@ def licence_in(comments: Sequence[str]) -> str:
 def missing_in(comments: Sequence[str]) -> tuple[float, ...]:
     """Return the numbers that comments state as missing values or detection limits."""
     texts = [match["numbers"] for line in comments if (match := _MISSING.fullmatch(line.strip()))]
-    cells = [cell for text in texts for cell in re.split(r"[,;\s]+", text)]
+    lists = [match["list"] for text in texts if (match := _LIST.match(text))]
+    cells = [cell for text in lists for cell in re.split(r"[,;\s]+", text)]
     return tuple(float(cell) for cell in cells if is_number(cell))
 
 

@@ -27,10 +27,12 @@ class Header:
     @property
     def told(self) -> list[str]:
         """Messages about repeated names."""
-        return [
-            f"{len(ours)} columns are called {name!r}; here they are called {', '.join(ours)}"
-            for name, ours in self.repeated.items()
-        ]
+        return [told_of_repeated(name, ours) for name, ours in self.repeated.items()]
+
+
+def told_of_repeated(name: str, ours: Sequence[str]) -> str:
+    """Return a message about columns that have one name in the file."""
+    return f"{len(ours)} columns are called {name!r}; here they are called {', '.join(ours)}"
 
 
 def header_of(name: str, titles: Sequence[str]) -> Header:

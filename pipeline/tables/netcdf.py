@@ -10,10 +10,11 @@ import numpy as np
 from pipeline.errors import DAMAGE
 from pipeline.machine.files import sha256_of
 from pipeline.tables.cells import without
+from pipeline.tables.names import told_of_repeated
 from pipeline.tables.packed import decoded_numbers
-from pipeline.tables.table import Array, Column, Table, listed, table_error
+from pipeline.tables.table import Array, Column, Table, key_of, listed, table_error
 from pipeline.tables.units import nanometres_per
-from pipeline.times.serial import since_reference, utc_of_all
+from pipeline.times.serial import since_reference, utc_of, utc_of_all
 
 # A file may state these once for all its variables.
 _FOR_ALL = ("_FillValue", "missing_value")
@@ -44,7 +45,8 @@ def read_netcdf(
 
 
 def _table(path: Path, file: Any, missing: Sequence[float], sample_dimension: str | None) -> Table:
-    variables = dict(_variables(file))
+    paths = list(_variables(file))
+    variables, repeated = _named(paths)
     bands = _wavelengths(variables)
     samples = sample_dimension or _sample_dimension(path.name, variables, set(bands))
     columns: dict[str, Column] = {}
@@ -59,6 +61,9 @@ def _table(path: Path, file: Any, missing: Sequence[float], sample_dimension: st
         if found is None:
             left_out.append(f"{name}({', '.join(variable.dimensions)})")
             continue
+        if both := [column for column in found if column in columns]:
+            odd.append(f"{name} is left out: another variable is the column {listed(both)}")
+            continue
         columns |= {column: without(values, missing) for column, values in found.items()}
         said = str(getattr(variable, "units", ""))
         if said and not since_reference(said):
@@ -67,20 +72,48 @@ def _table(path: Path, file: Any, missing: Sequence[float], sample_dimension: st
         raise table_error(
             path.name,
             f"no variable along dimension {samples!r}; the variables are "
-            f"{listed(left_out) or 'none'}. Name the dimension of the samples under "
-            "samples.sample_dimension",
+            f"{listed(left_out) or 'none'}. Name the dimension of the rows in "
+            f"{key_of('sample_dimension')}",
         )
-    count = len(next(iter(columns.values())))
+    counts = {len(values) for values in columns.values()}
+    if len(counts) > 1:
+        raise table_error(
+            path.name,
+            f"dimension {samples!r} has several lengths ({listed([str(n) for n in sorted(counts)])}"
+            "), one in each group, expected one. Write the groups to separate files",
+        )
+    count = counts.pop()
     told = (f"left out, not along {samples!r}: {listed(left_out)}",) if left_out else ()
     rows = np.arange(1, count + 1, dtype=np.int64)
     licence = str(getattr(file, "license", getattr(file, "licence", ""))).strip()
-    return Table(path, sha256_of(path), columns, units, rows, told=(*told, *odd), licence=licence)
+    told = (*told, *odd, *(told_of_repeated(n, ours) for n, ours in repeated.items()))
+    digest = sha256_of(path)
+    return Table(
+        *(path, digest, columns, units, rows), told=told, licence=licence, repeated=repeated
+    )
 
 
 def _variables(group: Any) -> Iterator[tuple[str, Any]]:
-    yield from group.variables.items()
+    """Yield all variables with their groups: ``insitu/Rrs_443``."""
+    yield from ((f"{group.path}/{name}".lstrip("/"), v) for name, v in group.variables.items())
     for inner in group.groups.values():
         yield from _variables(inner)
+
+
+def _named(paths: Sequence[tuple[str, Any]]) -> tuple[dict[str, Any], dict[str, tuple[str, ...]]]:
+    """Return variables by name, and the names that variables of several groups have.
+
+    Only these are called by group and name, since groups may hold the same quantity twice: as it
+    was measured in situ, and as a satellite saw it.
+    """
+    groups: dict[str, list[str]] = {}
+    for path, _ in paths:
+        groups.setdefault(path.rpartition("/")[2], []).append(path)
+    named = {}
+    for path, variable in paths:
+        name = path.rpartition("/")[2]
+        named[name if len(groups[name]) == 1 else path] = variable
+    return named, {name: tuple(found) for name, found in groups.items() if len(found) > 1}
 
 
 def _wavelengths(variables: Mapping[str, Any]) -> dict[str, list[float]]:
@@ -105,8 +138,8 @@ def _sample_dimension(name: str, variables: Mapping[str, Any], bands: set[str]) 
     if len(found) != 1:
         raise table_error(
             name,
-            f"{len(found)} dimensions may be the samples ({', '.join(sorted(found))}), expected "
-            "one. Name the right one under samples.sample_dimension. A dimension counts as "
+            f"{len(found)} dimensions may be the rows ({', '.join(sorted(found))}), expected "
+            f"one. Name the right one in {key_of('sample_dimension')}. A dimension counts as "
             "wavelengths if a variable of the same name holds wavelengths in nm",
         )
     return str(found.pop())
@@ -126,7 +159,8 @@ def _columns(
         return None
     values = _decoded(variable)
     values = values if dimensions[0] == samples else values.T
-    return {f"{name}_{nm:g}": values[:, index] for index, nm in enumerate(bands[other])}
+    known = [(index, nm) for index, nm in enumerate(bands[other]) if np.isfinite(nm)]
+    return {f"{name}_{nm:g}": values[:, index] for index, nm in known}
 
 
 def _is_text(variable: Any) -> bool:
@@ -173,6 +207,13 @@ def _instants(values: Array, attributes: Mapping[str, Any]) -> Column:
     try:
         times = utc_of_all(values.tolist(), units, calendar)
     except ValueError:
-        quoted = [f"{v:.15g} {units} ({calendar})" if np.isfinite(v) else "" for v in values]
-        return np.array(quoted, dtype=np.str_)
+        return np.array([_instant(float(v), units, calendar) for v in values], dtype=np.str_)
     return np.array(["" if time is None else time.isoformat() for time in times], dtype=np.str_)
+
+
+def _instant(number: float, units: str, calendar: str) -> str:
+    try:
+        time = utc_of(number, units, calendar)
+    except ValueError:
+        return f"{number:.15g} {units} ({calendar})" if np.isfinite(number) else ""
+    return "" if time is None else time.isoformat()

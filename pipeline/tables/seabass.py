@@ -19,7 +19,7 @@ from pipeline.tables.cells import (
 from pipeline.tables.comments import licence_in
 from pipeline.tables.long_form import widen
 from pipeline.tables.names import Header, header_of
-from pipeline.tables.table import Column, Table, is_number, table_error
+from pipeline.tables.table import Column, Table, is_number, key_of, table_error
 from pipeline.tables.text import commented_table
 from pipeline.tables.units import SAYS_NOTHING
 from pipeline.times.text import Instant, Resolution, parse_time
@@ -126,14 +126,18 @@ def _delimiter(name: str, header: Mapping[str, str]) -> str | None:
         raise table_error(
             name,
             f"/delimiter={said}, expected one of {', '.join(_DELIMITERS)}. Correct the header, or "
-            "name the delimiter under samples.delimiter",
+            f"name the delimiter in {key_of('delimiter')}",
         )
     return _DELIMITERS[said]
 
 
 def _numbers(name: str, header: Mapping[str, str], *keys: str) -> tuple[float, ...]:
     said = {key: header[key] for key in keys if header.get(key)}
-    wrong = [f"/{key}={text} is not a number" for key, text in said.items() if not is_number(text)]
+    wrong = [
+        f"/{key}={text} is not a number. Correct the header"
+        for key, text in said.items()
+        if not is_number(text)
+    ]
     if wrong:
         raise table_error(name, *wrong)
     return tuple(float(text) for text in said.values())

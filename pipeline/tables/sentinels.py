@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.tables.table import Array, Table, is_number
 
@@ -22,7 +23,11 @@ _TIMES_LARGER = 10.0
 
 
 def undeclared_missing(
-    table: Table, column: str, not_missing: Sequence[float], section: str
+    table: Table,
+    column: str,
+    not_missing: Sequence[float],
+    section: str,
+    used: npt.NDArray[np.bool_] | None = None,
 ) -> str | None:
     """Return a complaint if a column holds a missing value that nobody declared, else None.
 
@@ -31,6 +36,7 @@ def undeclared_missing(
         column: name of the column. A column with text other than numbers is not checked.
         not_missing: numbers that are known to be values.
         section: section of the configuration that has the keys ``missing`` and ``not_missing``.
+        used: rows that matter, such as those that pass a filter; by default all.
     """
     values = table.columns[column]
     if table.is_text(column):
@@ -38,7 +44,7 @@ def undeclared_missing(
             return None
         values = np.array([float(cell or "nan") for cell in values])
     found = implausible_edge(values, not_missing)
-    if found is None:
+    if found is None or (used is not None and not (values[used] == found).any()):
         return None
     return (
         f"column {column!r} has {found:.9g} in {table.places(np.flatnonzero(values == found))}, "
@@ -71,14 +77,21 @@ def _looks_missing(value: float) -> bool:
     return bool(is_fill) or _NINES.fullmatch(f"{value:.12g}") is not None
 
 
+def _is_certain(value: float) -> bool:
+    """Whether a number is too far from zero to be one of a few measured ones."""
+    return value <= -99 or abs(value) >= 1e10
+
+
 def _stands_alone(edge: float, present: Array) -> bool:
     """Return True if a value is far from all other values, and too large or frequent to be real."""
-    others = present[present != edge]
-    is_certain = edge <= -99 or abs(edge) >= 1e10
+    is_certain = _is_certain(edge)
+    if not is_certain and np.count_nonzero(present == edge) < 2:
+        return False
+    # A file may have several of them, such as -999 and -888: none is a value beside the others.
+    distinct = np.unique(present[present != edge])
+    others = np.array([v for v in distinct if not (_is_certain(v) and _looks_missing(v))])
     if not others.size:
         return edge < 0 or abs(edge) >= 1e10
-    if not is_certain and present.size - others.size < 2:
-        return False
     largest = float(np.abs(others).max())
     if abs(edge) >= _TIMES_LARGER * largest:
         return True

@@ -66,8 +66,8 @@ class Table:
         raise table_error(
             self.name,
             f"column {column!r} has {shown or 'no value'} in {self.places(wrong)}, expected "
-            "numbers with a decimal point. Correct these cells, or list the numbers that stand for "
-            "a missing value under samples.missing",
+            "numbers with a decimal point. Correct these cells, or write NaN where there is no "
+            "value",
         )
 
     def labels(self, column: str) -> Texts:
@@ -102,6 +102,11 @@ def table_error(where: str, *complaints: str) -> ConfigError:
         return ConfigError(f"{where}: {complaints[0].removesuffix('.')}.")
     lines = "\n".join(f"  {complaint.removesuffix('.')}." for complaint in complaints)
     return ConfigError(f"{where}:\n{lines}")
+
+
+def key_of(name: str) -> str:
+    """Name a key of the configuration of tables, for training and for match-ups."""
+    return f"samples.{name} (training) or points.{name} (match-ups)"
 
 
 def is_number(cell: str) -> bool:

@@ -1,5 +1,6 @@
 """Reads CSV and similar text tables: a header line, rows, and comment lines with ``#``."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from pipeline.tables.cells import (
 )
 from pipeline.tables.comments import licence_in, missing_in, units_in
 from pipeline.tables.names import header_of
-from pipeline.tables.table import Table, table_error
+from pipeline.tables.table import Table, is_number, places, table_error
 from pipeline.tables.units import SAYS_NOTHING
 from pipeline.tables.units_row import split_units_row
 
@@ -46,7 +47,38 @@ def commented_table(
     numbered = list(enumerate(read_lines(path), start=1))
     comments = [line for _, line in numbered if line.startswith(mark)]
     lines = [(n, line) for n, line in numbered if not line.startswith(mark)]
-    return table_of_lines(path, lines, comments, missing, delimiter), comments
+    table = table_of_lines(path, lines, comments, missing, delimiter)
+    header = next((n, line) for n, line in lines if line.strip())
+    below = [(n, line[1:]) for n, line in numbered if line.startswith(mark) and n > header[0]]
+    rows = _rows_among(below, delimiter or delimiter_of(header[1]), len(table.columns))
+    told = (
+        [f"{places('line', rows)} could be rows, but begin with {mark}: not used"] if rows else []
+    )
+    return dataclasses.replace(table, told=(*table.told, *told)), comments
+
+
+def _refuse_title(name: str, lines: Sequence[NumberedLine]) -> None:
+    """Refuse a first line without the delimiter that all lines below it have."""
+    first, *below = (line for _, line in lines)
+    width = len(first.split())
+    if width > 1 and all(len(line.split()) == width for line in below):
+        return
+    if below and all(delimiter_of(line) for line in below):
+        raise table_error(
+            name,
+            f"the first line is {first.strip()[:60]!r}, without the delimiter of the lines below, "
+            "expected names of columns. Remove lines above the header, or begin them with #",
+        )
+
+
+def _rows_among(comments: Sequence[NumberedLine], mark: str | None, width: int) -> list[int]:
+    """Return the numbers of comment lines that have as many cells as the rows, and numbers."""
+    split = [(number, split_cells(line, mark)) for number, line in comments]
+    return [
+        number
+        for number, cells in split
+        if len(cells) == width > 1 and any(is_number(cell) for cell in cells[1:])
+    ]
 
 
 def table_of_lines(
@@ -77,6 +109,8 @@ def table_of_lines(
     if not lines:
         raise table_error(path.name, "no header line, expected names of columns and rows below it")
     delimiter = delimiter or delimiter_of(lines[0][1])
+    if delimiter is None:
+        _refuse_title(path.name, lines)
     header = header_of(path.name, split_cells(lines[0][1], delimiter, quoted=quoted))
     names = header.names
     rows = split_rows(

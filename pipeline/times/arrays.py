@@ -7,11 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.times.formats import digits_of, parse_stated
+from pipeline.times.formats import digits_of, parse_stated, parse_stated_clock
 from pipeline.times.text import Instant, Resolution, parse_clock, parse_time
-
-# The date that strptime assumes for a time of day.
-_MIDNIGHT = datetime.datetime(1900, 1, 1)
 
 Times = npt.NDArray[np.datetime64]
 """Instants in UTC to the microsecond, with shape (rows,); NaT if unknown."""
@@ -22,8 +19,10 @@ class ParsedTimes:
     """The times of texts; each array has shape (rows,)."""
 
     utc: Times
+    has_day: npt.NDArray[np.bool_]
+    """True if the text states a day, and not only a year or a month."""
     has_clock: npt.NDArray[np.bool_]
-    """True if the text states a time of day."""
+    """True if the text states a day and a time of day."""
 
 
 def parse_times(
@@ -41,10 +40,13 @@ def parse_times(
     instants = [found[text] for text in rows]
     return ParsedTimes(
         utc=np.array([i.utc if i else None for i in instants], dtype="datetime64[us]"),
-        has_clock=np.array(
-            [i is not None and i.resolution is Resolution.CLOCK for i in instants], dtype=np.bool_
-        ),
+        has_day=_at_least(Resolution.DAY, instants),
+        has_clock=_at_least(Resolution.CLOCK, instants),
     )
+
+
+def _at_least(resolution: Resolution, instants: Sequence[Instant | None]) -> npt.NDArray[np.bool_]:
+    return np.array([i is not None and i.resolution >= resolution for i in instants], np.bool_)
 
 
 def parse_clocks(
@@ -53,11 +55,9 @@ def parse_clocks(
     """Return times since midnight UTC of texts such as ``19:00:30``; NaT for other texts."""
     found: list[datetime.timedelta | None] = []
     for text in map(str, texts):
-        clock = parse_clock(text)
-        time = None if clock else _parsed(text, [form for form in forms if form])
-        if time is not None and time.utc.date() == _MIDNIGHT.date():
-            clock = time.utc - _MIDNIGHT
-        found.append(clock)
+        stated = (parse_stated_clock(with_zeros([text], form)[0], form) for form in forms if form)
+        clocks = (clock for clock in (parse_clock(text), *stated) if clock is not None)
+        found.append(next(clocks, None))
     return np.array(found, dtype="timedelta64[us]")
 
 

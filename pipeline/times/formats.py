@@ -11,6 +11,16 @@ _DIRECTIVE = re.compile(r"%[A-Za-z]")
 # Directives with a fixed number of digits; strptime accepts fewer of them.
 _DIGITS = {"%Y": 4, "%m": 2, "%d": 2, "%H": 2, "%M": 2, "%S": 2, "%j": 3, "%y": 2, "%I": 2}
 _CLOCK = frozenset(("%H", "%I", "%M", "%S", "%f", "%p", "%X", "%c", "%T", "%s"))
+# What a date needs, and the directives that state it.
+_DATE = {
+    "year": frozenset(("%Y", "%y", "%c", "%x", "%D", "%F", "%s")),
+    "month": frozenset(("%m", "%b", "%B", "%j", "%c", "%x", "%D", "%F", "%s")),
+    "day": frozenset(("%d", "%e", "%j", "%c", "%x", "%D", "%F", "%s")),
+}
+# strptime would also accept the names of the zone that this computer is in, and ignore the zone.
+_UTC_NAMES = ("UTC", "GMT", "Z")
+# The date that strptime assumes for a time of day.
+_MIDNIGHT = datetime.datetime(1900, 1, 1)
 # How headers of tables state formats: dd-mm-yyyy, hh:mm:ss, yyyymmdd.
 _LETTERS = re.compile(r"yyyy|yy|mmm|mm|mn|ddd|dd|hh|sss|ss|[-/:. ,_t]", re.IGNORECASE)
 
@@ -19,7 +29,8 @@ def check_format(text: str) -> str:
     """Return the text if it is a format of times.
 
     Raises:
-        ValueError: the text is neither a strptime format nor units such as ``days since ...``.
+        ValueError: the text is neither a strptime format of times with a year nor units such as
+            ``days since ...``, or morning and afternoon would be confused.
     """
     if since_reference(text):
         utc_of(0.0, text)
@@ -30,7 +41,24 @@ def check_format(text: str) -> str:
         )
     else:
         _refuse_unknown_directives(text)
+        _refuse_half_a_time(text)
     return text
+
+
+def _refuse_half_a_time(text: str) -> None:
+    """Refuse formats whose times strptime would complete with 1900 or with the morning."""
+    said = set(_DIRECTIVE.findall(text))
+    if not said & _DATE["year"]:
+        raise ValueError(
+            f"the format of times {text!r} has no year, expected a format of the whole time, such "
+            "as '%Y-%m-%d %H:%M'"
+        )
+    if "%H" in said and "%p" in said:
+        raise ValueError(f"the format of times {text!r} has %p, which needs %I instead of %H")
+    if "%I" in said and "%p" not in said:
+        raise ValueError(
+            f"the format of times {text!r} has %I (1 to 12) without %p (AM or PM); %H is 0 to 23"
+        )
 
 
 def _refuse_unknown_directives(text: str) -> None:
@@ -50,7 +78,26 @@ def parse_stated(text: str, form: str) -> Instant | None:
     """
     if since_reference(form):
         return _serial(text, form)
-    text = " ".join(text.split())
+    if not _DATE["year"] & set(_DIRECTIVE.findall(form)):
+        return None
+    parsed = _parsed(" ".join(text.split()), form)
+    return None if parsed is None else Instant(parsed, _resolution(form))
+
+
+def parse_stated_clock(text: str, form: str) -> datetime.timedelta | None:
+    """Return the time since midnight that a text states in a format such as ``%H%M``, else None."""
+    said = set(_DIRECTIVE.findall(form))
+    if not said & _CLOCK or any(said & directives for directives in _DATE.values()):
+        return None
+    parsed = _parsed(" ".join(text.split()), form)
+    return None if parsed is None else parsed - _MIDNIGHT
+
+
+def _parsed(text: str, form: str) -> datetime.datetime | None:
+    """Return the time in UTC; the parts that the format lacks are those of 1 January 1900."""
+    if "%Z" in form:
+        found = (_parsed(text, form.replace("%Z", name)) for name in _UTC_NAMES)
+        return next((time for time in found if time is not None), None)
     try:
         parsed = datetime.datetime.strptime(text, form)
     except ValueError:
@@ -59,8 +106,15 @@ def parse_stated(text: str, form: str) -> Instant | None:
         return None
     if parsed.tzinfo is not None:
         parsed = parsed.astimezone(datetime.UTC).replace(tzinfo=None)
-    has_clock = bool(_CLOCK & set(_DIRECTIVE.findall(form)))
-    return Instant(parsed, Resolution.CLOCK if has_clock else Resolution.DAY)
+    return parsed
+
+
+def _resolution(form: str) -> Resolution:
+    said = set(_DIRECTIVE.findall(form))
+    for part, resolution in (("month", Resolution.YEAR), ("day", Resolution.MONTH)):
+        if not said & _DATE[part]:
+            return resolution
+    return Resolution.CLOCK if said & _CLOCK else Resolution.DAY
 
 
 def _has_all_digits(text: str, form: str) -> bool:
@@ -105,6 +159,8 @@ def digits_of(form: str) -> int | None:
 def formats_in_units(units: str) -> tuple[str | None, ...]:
     """Return the formats to try for a column with these units; None stands for the usual ways.
 
+    The stated format comes first: 20111009 in yyyyddmm is in September.
+
     Units may be ``dd-mm-yyyy``, ``hhmm`` or ``days since ...``. Files that state dd-mm-yyyy may
     also write 10:09:2011, as AERONET does. ``mm`` is the minute if it follows the hour.
     """
@@ -116,9 +172,11 @@ def formats_in_units(units: str) -> tuple[str | None, ...]:
     if not is_format or not {"%Y", "%y", "%j", "%H"} & set(_DIRECTIVE.findall(form)):
         return (None,)
     if "%H" in form:
-        return (None, form)
-    others = (re.sub(r"[-:/.]", mark, form) for mark in "-:/.")
-    return tuple(dict.fromkeys((None, form, *others)))
+        return (form, None)
+    # AERONET's older files state dd-mm-yy and write 10:09:2011.
+    years = (form, form.replace("%y", "%Y"))
+    others = (re.sub(r"[-:/.]", mark, year) for year in years for mark in "-:/.")
+    return tuple(dict.fromkeys((*years, *others, None)))
 
 
 def _directives(letters: list[str]) -> Iterator[str]:

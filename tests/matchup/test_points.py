@@ -101,3 +101,23 @@ def test_what_is_missing_is_said(tmp_path, header, config, words):
         read_points(path, PointsConfig.model_validate(config))
     for word in words:
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "units", ["degrees_west", "deg W", "\N{DEGREE SIGN}S", "radians", "degrees minutes"]
+)
+def test_positions_in_other_units_are_refused(tmp_path, units):
+    """A longitude to the west would be a place on the other side of Greenwich."""
+    path = tmp_path / "points.csv"
+    path.write_text(f"lat,lon [{units}],time\n49.9,96.9,2011-09-10T19:00\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="expected degrees to the east"):
+        read_points(path, PointsConfig())
+    assert read_points(path, PointsConfig(units={"lon": "degrees_east"})).placed.all()
+
+
+def test_messages_of_tables_name_both_sections(tmp_path):
+    """A table of points is configured under ``points``, not under ``samples``."""
+    path = tmp_path / "points.csv"
+    path.write_text("lat,lon,time\n49.9,-96.9,2011-09-10T19:00,1\n")
+    with pytest.raises(ConfigError, match=r"samples.delimiter \(.*points.delimiter"):
+        read_points(path, PointsConfig())

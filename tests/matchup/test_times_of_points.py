@@ -15,6 +15,7 @@ from pipeline.tables import read_table
 
 # The miniature is of 2020-01-02, 03:04:05 to 03:09:05, at 10 N 20 E.
 PLACE = "10.1,20.1"
+ROW, CELLS = "lat,lon,time", f"\n{PLACE},2020-01-02T03:00"
 NOON_FORMAT = {"date": "date", "time": "time", "format": "%Y%m%d %H%M"}
 
 
@@ -41,6 +42,31 @@ TABLES = {
         seabass(DAY_OF_YEAR, "yyyy,ddd,hh,mn,ss,a,a,mg/m^3", "2011,253,19,0,30,49.93,-96.94,1.0"),
         {},
     ),
+    "parts_and_time.sb": (
+        seabass(
+            *("year,month,day,time,lat,lon,CHL", "yyyy,mo,dd,hh:mm:ss,a,a,mg/m^3"),
+            "2020,1,2,03:00:30,10.1,20.1,1.0",
+        ),
+        {},
+    ),
+    "day_and_time.sb": (
+        seabass(
+            *("year,sdy,time,lat,lon,CHL", "yyyy,ddd,hh:mm:ss,a,a,mg/m^3"),
+            "2020,2,03:00:30,10.1,20.1,1.0",
+        ),
+        {},
+    ),
+    "day_before_month.csv": ("lat,lon,date (yyyyddmm),time\n10.1,20.1,20200201,03:00\n", {}),
+    "day_before_month_2.csv": ("lat,lon,date [yyyy-dd-mm],time\n10.1,20.1,2020-02-01,3:00\n", {}),
+    "parts_and_hhmm.csv": ("lat,lon,year,month,day,time (hhmm)\n10.1,20.1,2020,1,2,0300\n", {}),
+    "zone_by_name.csv": ("lat,lon,date,time\n10.1,20.1,2020-01-02,03:00 UTC\n", {}),
+    "spreadsheet.csv": ("lat,lon,date,time\n10.1,20.1,2020-01-02,1899-12-30 03:00:00\n", {}),
+    "day_before.csv": ("lat,lon,date,time\n10.1,20.1,2020-01-01,2020-01-02T03:00Z\n", {}),
+    "zone_of_units.csv": (
+        "lat,lon,time [hours since 2020-01-01 22:00 -5:00]\n10.1,20.1,0\n",
+        {},
+    ),
+    "older_aeronet.txt": (AERONET.replace("dd-mm-yyyy", "dd-mm-yy"), {}),
     "offset.csv": ("lat,lon,date,time\n10.1,20.1,2020-01-01,22:00:00-05:00\n", {}),
     "day_first.csv": (
         "lat,lon,datetime\n10.1,20.1,2/1/2020 03:00\n",
@@ -91,6 +117,10 @@ def test_a_point_finds_its_scene(tmp_path, name):
         ("lat,lon,datetime", f"{PLACE},", "no values in column 'datetime'"),
         ("lat,lon,date,hour", f"{PLACE},soon,3", "found 'soon/3'"),
         ("lat,lon,year,sdy,hour", f"{PLACE},2011,366,3", "found '2011/366/3'"),
+        ("lat,lon,year,month,day,hour", f"{PLACE},11,9,10,3", "found '11/9/10/3'"),
+        ("lat,lon,year,month,day,time", f"{PLACE},2011,9,10,1900", "points.units .time: hhmm"),
+        ("lat,lon,date,time", f"{PLACE},2011-09,19:00", "found '2011-09 19:00'"),
+        ("lat,lon,date,hour", f"{PLACE},2011,19", "found '2011/19'"),
     ],
 )
 def test_no_point_with_a_time_is_an_error(tmp_path, header, cells, words):
@@ -103,6 +133,26 @@ def test_no_point_with_a_time_is_an_error(tmp_path, header, cells, words):
     done = CliRunner().invoke(main, ["matchup", str(path), str(scene(tmp_path)), "-o", str(output)])
     assert done.exit_code == 2
     assert not output.exists()
+
+
+@pytest.mark.parametrize("units", ["local", "LT", "CDT", "UTC-5", "+0200", "CEST"])
+def test_units_that_name_another_zone_are_refused(tmp_path, units):
+    """Else the times would be hours wrong; who knows better says so."""
+    path = tmp_path / "points.csv"
+    path.write_text(f"lat,lon,date,time [{units}]\n{PLACE},2020-01-02,03:00\n")
+    with pytest.raises(ConfigError, match="expected UTC"):
+        read_points(path, PointsConfig())
+    assert read_points(path, PointsConfig(units={"time": "UTC"})).timed.all()
+
+
+def test_stated_units_may_state_the_format(tmp_path):
+    """``points.units`` count before times are read."""
+    path = tmp_path / "points.csv"
+    path.write_text(f"lat,lon,datetime\n{PLACE},43832.125\n{PLACE},-999\n")
+    points = read_points(path, PointsConfig(units={"datetime": "days since 1899-12-30"}))
+    assert str(points.times[0]) == "2020-01-02T03:00:00.000000"
+    assert np.isnat(points.times[1])
+    assert "such as '-999' (line 3)" in points.table.told[-1]
 
 
 def test_some_points_without_a_time_are_told(tmp_path):
@@ -120,6 +170,7 @@ def test_some_points_without_a_time_are_told(tmp_path):
     [
         ({"date": "a", "format": "%Y"}, "expected instant"),
         ({"date": "a", "hour": "b", "format": "%Y"}, "'format' cannot be used with hour"),
+        ({"instant": "a", "format": "%H:%M"}, "has no year"),
         ({"instant": "a", "format": "day first"}, "is not a format of times"),
         ({"year": "a", "day_of_year": "b"}, "year, day_of_year and hour"),
     ],
@@ -157,10 +208,10 @@ def test_several_station_files(tmp_path):
     [
         ({}, "no such file"),
         (
-            {"a.csv": "lat,c [m]\n1,3\n", "b.csv": "lat,c [kg]\n1,2\n"},
+            {"a.csv": f"{ROW},c [m]{CELLS},3\n", "b.csv": f"{ROW},c [kg]{CELLS},2\n"},
             "'c' has units 'kg'",
         ),
-        ({"a.csv": "lat\n1\n", "b.csv": "lat\n1\n"}, "a.csv, b.csv have the same content"),
+        ({"a.csv": ROW + CELLS, "b.csv": ROW + CELLS}, "a.csv, b.csv have the same content"),
     ],
 )
 def test_files_that_do_not_fit_together(tmp_path, files, words):
@@ -191,3 +242,31 @@ def test_missing_values_of_the_command_line(tmp_path):
     done = CliRunner().invoke(main, [*arguments, "--missing", "-999"])
     assert done.exit_code == 0, done.output
     assert np.isnan(read_table(output).numbers("chl")).all()
+
+
+def test_station_files_with_columns_of_their_own(tmp_path):
+    """Each file is read by its own names, units and ways to write a time."""
+    folder = tmp_path / "stations"
+    folder.mkdir()
+    head = "year,month,day,time,lat,lon,CHL", "yyyy,mo,dd,hh:mm:ss,a,a,ug/l"
+    tables = {
+        "a.sb": seabass("CHL", "mg/m^3", "1").replace("20110910", "20200102"),
+        "b.sb": seabass(*head, "2020,1,2,03:00:30,10.1,20.1,2"),
+        "c.csv": "latitude,longitude,datetime,CHL\n10.1,20.1,2020-01-02T03:00Z,3\n",
+        "d.csv": "LAT,LON,time [days since 2020-01-01],CHL\n10.1,20.1,1.125,4\n",
+        "e.csv": "lat,lon,time [days since 2020-01-02],date,CHL\n10.1,20.1,0.125,never,5\n",
+    }
+    for name, text in tables.items():
+        (folder / name).write_text(text)
+    points = read_points(folder, PointsConfig())
+    assert points.timed.all()
+    assert points.placed.all()
+    assert points.carried["CHL"].tolist() == [1, 2, 3, 4, 5]
+    assert points.carried["date"].tolist() == ["", "", "", "", "never"]
+    assert {str(time)[:13] for time in points.times[1:]} == {"2020-01-02T03"}
+    (folder / "f.csv").write_text("lat,lon,CHL\n10.1,20.1,6\n")
+    with pytest.raises(ConfigError, match=r"f\.csv: no columns with the time"):
+        read_points(folder, PointsConfig())
+    assert len(read_points(f"{folder}/[a-e]*", PointsConfig(units={"date": "1"}))) == 5
+    with pytest.raises(ConfigError, match=r"points\.units: no column 'depth'"):
+        read_points(f"{folder}/[a-e]*", PointsConfig(units={"depth": "m"}))

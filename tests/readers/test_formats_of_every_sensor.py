@@ -298,6 +298,23 @@ def test_a_time_that_does_not_fit(tmp_path, time, says):
         at_time(write_times(tmp_path / "s.nc"), time)
 
 
+def test_times_in_other_zones_and_calendars(tmp_path):
+    """A zone counts, however it is written; a calendar of a model has no real dates."""
+    path = write_times(tmp_path / "s.nc", bounds=False)
+    with netCDF4.Dataset(path, "a") as file:
+        file["time"].units = "days since 2005-01-01 00:00 -5:00"
+    with pytest.raises(SceneError, match="0: 2005-01-01T05:00:00Z"):
+        open_scene(path)
+    with netCDF4.Dataset(path, "a") as file:
+        file["time"].units = "days since 2005-01-01 00:00 EST"
+    with pytest.raises(SceneError, match="the zone 'EST' is not known"):
+        open_scene(path)
+    with netCDF4.Dataset(path, "a") as file:
+        file["time"].setncatts({"units": "days since 2005-01-01", "calendar": "360_day"})
+    with pytest.raises(SceneError, match="0: no date"):
+        open_scene(path)
+
+
 def test_times_without_dates_are_chosen_by_number(tmp_path):
     """A subset may have lost the coordinate, but not the dimension."""
     path = write_times(tmp_path / "s.nc")

@@ -57,6 +57,12 @@ def coverage(path, *options):
         ({"time_coverage_start": "19970901", "time_coverage_end": "19981231"},
          {"value": A_TIME, "units": SINCE}, "2012-01-01T11:00", "2012-01-01T11:00"),
         ({}, {"value": -1.0, "units": SINCE, "missing_value": -1.0}, None, None),
+        ({}, {"value": float("nan"), "units": SINCE}, None, None),
+        ({}, {"value": 9.969209968386869e36, "units": SINCE}, None, None),
+        ({}, {"value": 7.0, "units": "hours since 2012-01-01", "scale_factor": 0.5,
+              "add_offset": 7.5}, "2012-01-01T11:00", "2012-01-01T11:00"),
+        ({}, {"value": 0.0, "units": "hours since 2012-01-01 06:00 -5:00"},
+         "2012-01-01T11:00", "2012-01-01T11:00"),
     ],
 )  # fmt: skip
 def test_the_coverage_of_a_composite(tmp_path, attributes, time, start, end):
@@ -72,6 +78,7 @@ def test_the_coverage_of_a_composite(tmp_path, attributes, time, start, end):
         (MAY | {"time_coverage_end": "200405312359Z"}, {}, "ends .* before it starts"),
         ({}, {"value": 5.0, "units": "days since 2000-01-01", "calendar": "360_day"}, "360_day"),
         ({}, {"value": 5.0, "units": "months since 2000-01-01"}, "months since"),
+        ({}, {"value": 5.0, "units": "hours since 2012-01-01 06:00 EST"}, "zone 'EST'"),
     ],
 )
 def test_a_time_that_cannot_be_read_is_quoted(tmp_path, attributes, time, words):

@@ -5,6 +5,7 @@ import netCDF4
 import numpy as np
 import pytest
 
+from pipeline.errors import ConfigError
 from pipeline.tables import read_table
 
 SCALE, OFFSET = np.float32(2e-6), np.float32(0.05)
@@ -109,3 +110,58 @@ def test_times_of_other_calendars_are_quoted(tmp_path, units, attributes, texts)
     found = read_table(path).labels("a")
     assert found[0].startswith(texts[0])
     assert found[1] == ""
+
+
+def test_one_odd_time_does_not_spoil_the_others(tmp_path):
+    """Only its own text is quoted."""
+    path = tmp_path / "t.nc"
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("obs", 3)
+        time = file.createVariable("time", "f8", ("obs",))
+        time.units, time[:] = "days since 1970-01-01", [15227.5, 9.969e36, np.nan]
+    odd = "9.969e+36 days since 1970-01-01 (standard)"
+    assert read_table(path).labels("time").tolist() == ["2011-09-10T12:00:00", odd, ""]
+
+
+def test_groups_may_hold_the_same_quantity(tmp_path):
+    """What was measured and what a satellite saw are two columns, called by group and name."""
+    path = tmp_path / "t.nc"
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("obs", 2)
+        for group, value in (("insitu", 1), ("satellite/aqua", 2)):
+            file.createVariable(f"/{group}/Rrs_443", "f4", ("obs",))[:] = value
+        file.createVariable("/insitu/chl", "f4", ("obs",))[:] = 3
+    table = read_table(path)
+    assert table.numbers("insitu/Rrs_443").tolist() == [1, 1]
+    assert table.numbers("satellite/aqua/Rrs_443").tolist() == [2, 2]
+    assert table.numbers("chl").tolist() == [3, 3]
+    assert table.repeated["Rrs_443"] == ("insitu/Rrs_443", "satellite/aqua/Rrs_443")
+    assert "2 columns are called 'Rrs_443'" in table.told[0]
+
+
+def test_groups_with_rows_of_their_own(tmp_path):
+    """Columns of different lengths are no table."""
+    path = tmp_path / "t.nc"
+    with netCDF4.Dataset(path, "w") as file:
+        for name, count in (("a", 2), ("b", 3)):
+            group = file.createGroup(name)
+            group.createDimension("obs", count)
+            group.createVariable(f"chl_{name}", "f4", ("obs",))[:] = 1
+    with pytest.raises(ConfigError, match="'obs' has several lengths"):
+        read_table(path)
+
+
+def test_spectra_and_bands_of_one_name(tmp_path):
+    """``Rrs(obs, wavelength)`` does not replace ``Rrs_443``; without a wavelength, no band."""
+    path = tmp_path / "t.nc"
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("obs", 1)
+        file.createDimension("wavelength", 3)
+        file.createVariable("wavelength", "f4", ("wavelength",))[:] = [412, 443, np.nan]
+        file.createVariable("Rrs_443", "f4", ("obs",))[:] = 1
+        file.createVariable("Rrs", "f4", ("obs", "wavelength"))[:] = 2
+        file.createVariable("bbp", "f4", ("obs", "wavelength"))[:] = 3
+    table = read_table(path)
+    assert sorted(table.columns) == ["Rrs_443", "bbp_412", "bbp_443"]
+    assert table.numbers("Rrs_443").tolist() == [1]
+    assert "Rrs is left out: another variable is the column Rrs_443" in table.told

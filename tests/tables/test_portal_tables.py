@@ -53,6 +53,36 @@ def test_a_row_of_values_is_no_row_of_units(tmp_path, text):
     assert len(read_table(written(tmp_path, text))) == text.count("\n") - 1
 
 
+@pytest.mark.parametrize(
+    ("text", "units"),
+    [
+        (
+            "time,lat,Rrs_443,psal,qc\nUTC,degrees_north,1,1e-3,\n2011-09-10T19Z,49.9,0.1,35,a\n",
+            {"time": "UTC", "lat": "degrees_north", "Rrs_443": "1", "psal": "1e-3"},
+        ),
+        (
+            "lat,chl,flag\n(deg),[mg/m3],1\n49.9,1.5,0\n",
+            {"lat": "deg", "chl": "mg/m3", "flag": "1"},
+        ),
+        ("chl,turbidity\nmg m-3,NTU\n1.5,2\n", {"chl": "mg m-3", "turbidity": "NTU"}),
+    ],
+)
+def test_rows_of_units(tmp_path, text, units):
+    """ERDDAP writes 1 for a number without units; others put units in brackets."""
+    table = read_table(written(tmp_path, text))
+    assert dict(table.units) == units
+    assert len(table) == 1
+
+
+@pytest.mark.parametrize(
+    "row", ["NaN,NaN", "<0.05,NA", "bdl,", "n.d.,n.d.", "below detection,", "1,bdl"]
+)
+def test_a_row_without_values_is_no_row_of_units(tmp_path, row):
+    """It was a sample; its words must not become units."""
+    table = read_table(written(tmp_path, f"chl,tsm\n{row}\n1.5,2\n2.5,3\n"))
+    assert (len(table), dict(table.units)) == (3, {})
+
+
 def test_aeronet(tmp_path):
     """Some lines stand above the header, dates begin with the day, and rows end with a comma."""
     path = written(tmp_path, AERONET)
@@ -70,6 +100,8 @@ def test_aeronet(tmp_path):
         "#/missing=-999\n#/units=none,degrees,degrees,1/sr,mg/m^3\n",
         "# missing_value: -999.0, -9999\n# units: Rrs_443 [1/sr], chl [mg/m^3]\n",
         "# Missing values are -999\n# units = none, degrees, degrees, 1/sr, mg/m^3\n",
+        "# Missing data are reported as -999\n# units: Rrs_443 [1/sr], chl [mg/m^3]\n",
+        "# nodata: -999 (not measured)\n# units: Rrs_443 [1/sr], chl [mg/m^3]\n",
         "# _FillValue = -999\n#units: -, degrees, degrees, 1/sr, mg/m^3\n",
     ],
 )
@@ -79,6 +111,34 @@ def test_comments_state_missing_values_and_units(tmp_path, comments):
     np.testing.assert_array_equal(table.numbers("Rrs_443"), [0.004, np.nan])
     assert (table.units["Rrs_443"], table.units["chl"]) == ("1/sr", "mg/m^3")
     assert "station" not in table.units
+
+
+@pytest.mark.parametrize(
+    "comment",
+    ["# no data: on 1 September", "# missing are 1 station and 2 casts", "# missing: 1 of 9"],
+)
+def test_a_number_in_a_sentence_is_no_missing_value(tmp_path, comment):
+    """Else the chlorophyll of 1 would be lost."""
+    table = read_table(written(tmp_path, f"{comment}\nid,chl\na,1\nb,2\n"))
+    assert table.numbers("chl").tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "text", ["Title\nid,chl\na,1\n", "My own cruise\nid\tchl\na\t1\n", "Cruise 7\nid;chl\na;1\n"]
+)
+def test_a_title_above_the_header_is_no_header(tmp_path, text):
+    """A table with one column called Title would say nothing of it."""
+    with pytest.raises(ConfigError, match="without the delimiter of the lines below"):
+        read_table(written(tmp_path, text))
+    assert len(read_table(written(tmp_path, "lat note\n1 a,b\n2 c,d\n"))) == 2
+
+
+def test_rows_that_are_comments_are_told(tmp_path):
+    """A station called #1 looks like a comment; a comment in words does not look like a row."""
+    text = "station,lat,chl\n#1,49.93,1\n# see, the, report\n2,49.94,2\n#3,49.95,3\n"
+    table = read_table(written(tmp_path, text))
+    assert table.numbers("chl").tolist() == [2]
+    assert table.told == ("lines 2, 5 could be rows, but begin with #: not used",)
 
 
 def test_units_for_other_columns_are_refused(tmp_path):

@@ -137,6 +137,17 @@ def test_a_feather_file_may_name_a_column_twice(tmp_path: Path) -> None:
     assert "2 columns are called 'a'" in read.told[0]
 
 
+def test_views_of_strings_are_text(tmp_path: Path) -> None:
+    """Polars writes its text so."""
+    import pyarrow as pa
+    from pyarrow import feather
+
+    path = tmp_path / "t.feather"
+    stations = pa.array(["a", None]).cast(pa.string_view())
+    feather.write_feather(pa.table({"station": stations, "chl": [1.0, 2.0]}), path)
+    assert read_table(path).labels("station").tolist() == ["a", ""]
+
+
 def test_units_in_old_encodings_are_read(tmp_path: Path) -> None:
     """A micro sign in Latin-1 is one."""
     import pyarrow as pa

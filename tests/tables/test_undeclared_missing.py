@@ -42,6 +42,20 @@ def test_what_may_be_a_value(values):
     assert implausible_edge(np.array(values, float)) is None
 
 
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ([1, 2, -999, -888], -999),
+        ([0.1, -9999, -999, -999], -9999),
+        ([0.1, 1e20, -999], -999),
+        ([300, 9.96921e36, -999.9], -999.9),
+    ],
+)
+def test_several_of_them_do_not_hide_each_other(values, found):
+    """-999 is not measured because -888 is near to it."""
+    assert implausible_edge(np.array(values, float)) == found
+
+
 def test_a_training_refuses_it(tmp_path):
     """In inputs, targets and expressions; the message names it and both ways out."""
     table = columns()
@@ -61,6 +75,28 @@ def test_a_training_refuses_it(tmp_path):
         inputs=[{"quantity": "Rrs", "wavelengths_nm": [443], "transform": "none"}],
     )
     assert kept.x.min() == -999
+
+
+def test_filters_and_classes_refuse_it(tmp_path):
+    """An unknown depth is not above 10 m; unknown water is no class. A filter may remove it."""
+    table = columns() | {"depth": [float(row) for row in range(40)]}
+    table["depth"][3] = -999
+    message = r"samples.filter: column 'depth' has -999 in lines? 5.*samples.missing"
+    with pytest.raises(ConfigError, match=message):
+        load(tmp_path, table, filter="depth < 10")
+    assert len(load(tmp_path, table, filter="depth >= 0 and depth < 10")) == 9
+    assert len(load(tmp_path, table, filter="depth < 10", missing=[-999])) == 9
+    assert len(load(tmp_path, table, filter="depth < 10", not_missing=[-999])) == 10
+    rules = {"shallow": "depth < 10", "deep": "depth >= 10"}
+    classes = {"quantity": "water", "rules": rules}
+    with pytest.raises(ConfigError, match=r"rules.shallow: column 'depth' has -999"):
+        load(tmp_path, table, classes=classes)
+    assert len(load(tmp_path, table, classes=classes, missing=[-999], missing_targets="drop")) == 39
+    table["kind"] = [row % 2 + 1 for row in range(40)]
+    table["kind"][7] = -999
+    classes = {"quantity": "water", "column": "kind"}
+    with pytest.raises(ConfigError, match="class column 'kind' has -999"):
+        load(tmp_path, table, classes=classes)
 
 
 def test_match_ups_refuse_it(tmp_path):

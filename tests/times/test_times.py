@@ -88,6 +88,10 @@ def test_times_of_day_have_zones(text, hours):
         ("24-APR-2021 10:25:49.024000", "%d-%b-%Y %H:%M:%S.%f", (2021, 4, 24, 10, 25, 49, 24000)),
         ("40796.7917", "days since 1899-12-30", SEVEN.replace(second=2, microsecond=880000)),
         ("1315681230", "seconds since 1970-01-01", SEVEN),
+        ("9/10/2011 7:00:30 PM", "%m/%d/%Y %I:%M:%S %p", SEVEN),
+        ("2011-09-10 19:00:30 GMT", "%Y-%m-%d %H:%M:%S %Z", SEVEN),
+        ("0", "days since 2011-09-10 14:00:30 -5:00", SEVEN),
+        ("0", "days since 2011-09-10T14:00:30.0-5", SEVEN),
         ("20110910 30", "%Y%m%d %H%M", None),
         ("2011111", "%Y%m%d", None),
         ("10/9/2011", "%m-%d-%Y", None),
@@ -102,7 +106,12 @@ def test_stated_formats(text, form, expected):
 
 
 @pytest.mark.parametrize(
-    "form", ["%Q", "day first", "days since yesterday", "moons since 2000-1-1"]
+    "form",
+    [
+        *("%Q", "day first", "days since yesterday", "moons since 2000-1-1"),
+        *("%H:%M", "%d/%m %H:%M", "%Y-%m-%d %H:%M %p", "%Y-%m-%d %I:%M"),
+        *("days since 1970-01-01 00:00 EST", "hours since 1970-01-01 GMT-5"),
+    ],
 )
 def test_what_is_no_format_is_refused(form):
     """The message quotes it."""
@@ -113,10 +122,11 @@ def test_what_is_no_format_is_refused(form):
 @pytest.mark.parametrize(
     ("units", "forms"),
     [
-        ("dd-mm-yyyy", (None, "%d-%m-%Y", "%d:%m:%Y", "%d/%m/%Y", "%d.%m.%Y")),
-        ("hh:mm:ss", (None, "%H:%M:%S")),
-        ("hhmm", (None, "%H%M")),
-        ("yyyymmdd", (None, "%Y%m%d")),
+        ("yymmdd", ("%y%m%d", "%Y%m%d", None)),
+        ("dd-mm-yyyy", ("%d-%m-%Y", "%d:%m:%Y", "%d/%m/%Y", "%d.%m.%Y", None)),
+        ("hh:mm:ss", ("%H:%M:%S", None)),
+        ("hhmm", ("%H%M", None)),
+        ("yyyymmdd", ("%Y%m%d", None)),
         ("days since 1970-01-01", ("days since 1970-01-01",)),
         ("UTC", (None,)),
         ("m", (None,)),

@@ -1,6 +1,6 @@
 """Assign classes by rules over columns; each row has the class of the first rule that holds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +8,7 @@ import numpy.typing as npt
 from pipeline.errors import ConfigError
 from pipeline.tables import Table
 from pipeline.tables.expressions import parse_over
+from pipeline.tables.sentinels import undeclared_missing
 from pipeline.tables.table import Texts
 from pipeline.training.samples.columns import Findings
 
@@ -20,6 +21,7 @@ def classes_by_rules(
     otherwise: str | None,
     findings: Findings,
     key: str = "samples.classes",
+    not_missing: Sequence[float] | None = None,
 ) -> Texts:
     """Return the class of each row, or "" if the row has no class; a note says how many.
 
@@ -33,13 +35,15 @@ def classes_by_rules(
         otherwise: class of rows for which no rule holds.
         findings: receives errors and notes.
         key: key of the rules in the configuration, for messages.
+        not_missing: numbers that look like a missing value but are values; None if the columns were
+            judged before.
     """
     classes = np.full(len(table), "", dtype=f"U{max(map(len, (*rules, otherwise or '')))}")
     decided = np.zeros(len(table), dtype=bool)
     lacking = 0
     for name, rule in rules.items():
         try:
-            holds, missing = _truth(table, rule)
+            holds, missing = _truth(table, rule, not_missing)
         except ConfigError as error:
             findings.complain(f"{table.name}: {key}.rules.{name}: {error}")
             continue
@@ -63,9 +67,16 @@ def classes_by_rules(
     return classes
 
 
-def _truth(table: Table, rule: str) -> tuple[Rows, Rows]:
-    """Return two masks with shape (rows,): rows where a rule holds, and rows that lack a value."""
+def _truth(table: Table, rule: str, not_missing: Sequence[float] | None) -> tuple[Rows, Rows]:
+    """Return two masks with shape (rows,): rows where a rule holds, and rows that lack a value.
+
+    Raises:
+        ConfigError: the rule is wrong, or uses a missing value that nobody declared.
+    """
     expression = parse_over(table.columns, rule)
+    for column in () if not_missing is None else expression.names:
+        if problem := undeclared_missing(table, column, not_missing or (), "samples"):
+            raise ConfigError(problem)
     holds = expression.condition(table.columns)
     missing = np.zeros(len(table), dtype=bool)
     for column in expression.names:

@@ -93,19 +93,31 @@ def _with_units(table: Table, given: Mapping[str, str]) -> Table:
 
 def filtered(table: Table, file: FileConfig, config: SamplesConfig, findings: Findings) -> Table:
     """Return the rows that pass the ``filter`` of the file and the ``filter`` of all files."""
-    table = _filtered(table, "samples.files.filter", file.filter, findings)
-    return _filtered(table, "samples.filter", config.filter, findings)
+    known = config.not_missing
+    table = _filtered(table, "samples.files.filter", file.filter, known, findings)
+    return _filtered(table, "samples.filter", config.filter, known, findings)
 
 
-def _filtered(table: Table, key: str, condition: str | None, findings: Findings) -> Table:
+def _filtered(
+    table: Table,
+    key: str,
+    condition: str | None,
+    not_missing: Sequence[float],
+    findings: Findings,
+) -> Table:
     if condition is None:
         return table
     try:
-        passes = parse_over(table.columns, condition).condition(table.columns)
+        expression = parse_over(table.columns, condition)
+        passes = np.broadcast_to(expression.condition(table.columns), len(table))
+        # A filter such as chl > 0 may be what removes them.
+        for used in expression.names:
+            if problem := undeclared_missing(table, used, not_missing, "samples", passes):
+                raise ConfigError(problem)
     except ConfigError as error:
         findings.complain(f"{table.name}: {key}: {error}")
         return table
-    kept = np.flatnonzero(np.broadcast_to(passes, len(table)))
+    kept = np.flatnonzero(passes)
     findings.notes.append(f"{table.name}: {len(kept)} of {len(table)} rows pass {_word(key)}")
     return take_rows(table, kept)
 

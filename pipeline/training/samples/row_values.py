@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.config import SamplesConfig
-from pipeline.config.samples import ClassesConfig
 from pipeline.errors import ConfigError
 from pipeline.networks.variable import Array
 from pipeline.tables import Table
+from pipeline.tables.sentinels import undeclared_missing
 from pipeline.tables.table import Texts, listed
 from pipeline.times.arrays import Times, parse_times
 from pipeline.times.formats import formats_in_units
@@ -70,7 +70,7 @@ def read_row_values(table: Table, config: SamplesConfig, findings: Findings) -> 
     time_column = existing(table, "time", config.time, findings)
     weight_column = existing(table, "weight", config.weight, findings)
     return RowValues(
-        classes=None if config.classes is None else _classes(table, config.classes, findings),
+        classes=None if config.classes is None else _classes(table, config, findings),
         groups=None if group_column is None else table.labels(group_column),
         times=None if time_column is None else _times(table, time_column, config),
         weights=None if weight_column is None else _numbers(table, weight_column, findings),
@@ -84,12 +84,21 @@ def _times(table: Table, column: str, config: SamplesConfig) -> Times:
     return parse_times(table.labels(column), forms).utc
 
 
-def _classes(table: Table, config: ClassesConfig, findings: Findings) -> Texts | None:
+def _classes(table: Table, config: SamplesConfig, findings: Findings) -> Texts | None:
     """Return classes, found by rules or read from a column; None if the column does not exist."""
-    if config.rules:
-        return classes_by_rules(table, config.rules, config.otherwise, findings)
-    column = existing(table, "classes.column", config.column, findings)
-    return None if column is None else _class_names(table, column, findings)
+    said, known = config.classes, config.not_missing
+    if said is None:
+        return None
+    if said.rules:
+        return classes_by_rules(table, said.rules, said.otherwise, findings, not_missing=known)
+    column = existing(table, "classes.column", said.column, findings)
+    if column is None:
+        return None
+    # 99 may be a class, but -999 is none.
+    negative = np.array([text.startswith("-") for text in table.labels(column)], dtype=np.bool_)
+    if problem := undeclared_missing(table, column, known, "samples", negative):
+        findings.complain(f"{table.name}: class {problem}")
+    return _class_names(table, column, findings)
 
 
 def _class_names(table: Table, column: str, findings: Findings) -> Texts:
