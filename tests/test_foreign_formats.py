@@ -64,6 +64,18 @@ FOREIGN = {
         "error message of a server",
         "fetch the file again",
     ),
+    "json.nc": (
+        lambda p: p.write_text('{"error": "invalid_token"}'),
+        "error message of a server",
+        "fetch the file again",
+    ),
+    "dap.nc": (lambda p: p.write_text("Error {\n code = 404;"), "of a server", "fetch the file"),
+    "S1A.SAFE": (lambda p: folder_with(p, "manifest.safe"), "a Sentinel product", "ACOLITE"),
+    "LC08": (lambda p: folder_with(p, "LC08_L1TP_MTL.txt"), "Landsat", "C2RCC"),
+    "a.vrt": (lambda p: p.write_text("<VRTDataset>"), "VRT", "gdal_translate"),
+    "a.rds": (lambda p: p.write_bytes(b"\x1f\x8b\x08x"), "an R data file", "write.csv"),
+    "a.sav": (lambda p: p.write_bytes(b"SR\x00\x04"), "IDL", "CSV"),
+    "a.shp": (lambda p: p.write_bytes(b"\x00\x00\x27\x0a"), "shapefile", "ogr2ogr"),
     "lfs.nc": (lambda p: p.write_text("version https://git-lfs.github.com/spec/v1"), "LFS", "pull"),
     "a.zarr": (lambda p: folder_with(p, ".zgroup"), "Zarr", "to_netcdf"),
     "around": (lambda p: folder_with(p, SEN3), "around a Sentinel-3", SEN3),
@@ -154,6 +166,15 @@ def test_inspect_shows_a_table_without_places(tmp_path):
     lines = list(inspect_file(path))
     assert any("Rrs_443" in line and "0.004 .. 0.004" in line for line in lines)
     assert any(line.startswith("places       not known: ") for line in lines)
+
+
+def test_inspect_shows_no_table_of_bins(tmp_path):
+    """The bins of a Level-3 file look like the rows of a table, but it has no places."""
+    path = tmp_path / "l3b.nc"
+    with h5py.File(path, "w") as file:
+        file["level-3_binned_data/BinList"] = np.arange(3)
+    with pytest.raises(UnknownFormatError, match="Level-3 binned"):
+        list(inspect_file(path))
 
 
 def test_inspect_of_a_broken_table(tmp_path):

@@ -11,11 +11,17 @@ from pipeline.facts.foreign_formats import foreign_format
 
 log = logging.getLogger(__name__)
 
-# Endings of files that may hold a scene, but that ocpipe does not read.
+# Endings of folders that hold one array in many files; a search would not end soon.
+STORES = (".zarr",)
+# Endings of folders that may hold scenes beside what ocpipe does not read.
+_AROUND = (".safe",)
+# Endings of files and folders that may hold a scene, but that ocpipe does not read.
 _PACKED = (
     ".zip", ".tar", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz", ".z", ".zst", ".7z", ".rar",
-    ".dim", ".n1",
+    ".dim", ".n1", *STORES, *_AROUND,
 )  # fmt: skip
+# Endings that programs give to files while they fetch them.
+_UNFINISHED = (".part", ".partial", ".crdownload", ".download", ".aria2", ".filepart", ".tmp")
 # Largest number of files that a message describes, and of other files that it names.
 _DESCRIBED, _NAMED = 3, 5
 
@@ -36,15 +42,43 @@ class PassedOver:
     _empty: list[str] = field(default_factory=list)
     """A sentence for each input that holds nothing."""
 
-    def in_folder(self, folder: str, others: Sequence[str], *, has_scenes: bool) -> None:
-        """Note the files of a folder that are not scenes."""
+    def empty_list(self, name: str) -> None:
+        """Note a list without a path."""
+        self._empty.append(f"{name} names no path.")
+
+    def in_folder(
+        self, folder: str, others: Sequence[str], unsearched: Sequence[str], *, has_scenes: bool
+    ) -> None:
+        """Note what a folder holds besides scenes.
+
+        Args:
+            folder: the folder, for messages.
+            others: paths of files and folders that are not scenes.
+            unsearched: paths of hidden files, hidden folders and links to folders.
+            has_scenes: whether the folder holds scenes too.
+        """
+        links = [path for path in unsearched if _leads_out_of(folder, path)]
+        if links:
+            self._nothing.append(
+                f"{folder} holds links to folders, which are not searched: {_listed(links)}. To "
+                "process their scenes, give these folders as inputs."
+            )
         packed = [path for path in others if is_packed(path) and not _is_unpacked(path)]
+        if has_scenes:
+            packed = [path for path in packed if not path.lower().endswith(_AROUND)]
         self._packed += packed
         if has_scenes:
             return
-        if not others:
-            self._empty.append(f"{folder} holds no files.")
-        elif not packed:
+        unfinished = [path for path in others if path.lower().endswith(_UNFINISHED)]
+        if not others and not links:
+            but = f" but hidden ones ({_listed(unsearched)})" if unsearched else ""
+            self._empty.append(f"{folder} holds no files{but}.")
+        elif unfinished:
+            self._nothing.append(
+                f"{folder} holds files that are not fetched completely ({_listed(unfinished)}). "
+                "Wait until they are complete, or fetch them again."
+            )
+        elif others and not packed:
             self._nothing.append(
                 f"{folder} holds {_counted(others)}, and none is a scene. Scenes end in .nc, .h5, "
                 ".hdf, .tif or .SEN3; a file with another ending must be given by its own path."
@@ -86,6 +120,13 @@ class PassedOver:
             yield f"The same applies to {_counted(more)}."
 
 
+def _leads_out_of(folder: str, path: str) -> bool:
+    """Return whether a path in a folder is a visible link to a folder that is not inside it."""
+    if os.path.basename(path).startswith(".") or not os.path.isdir(path):
+        return False
+    return not os.path.realpath(path).startswith(f"{os.path.realpath(folder)}/")
+
+
 def _is_unpacked(path: str) -> bool:
     """Return whether an archive was unpacked in its folder; such an archive is not reported."""
     stem = os.path.splitext(path)[0].removesuffix(".tar")
@@ -94,6 +135,11 @@ def _is_unpacked(path: str) -> bool:
 
 def _counted(paths: Sequence[str]) -> str:
     """Return the number of files and the first names: ``7 files (a.txt, b.txt and 5 others)``."""
+    return f"{len(paths)} file{'s' * (len(paths) != 1)} ({_listed(paths)})"
+
+
+def _listed(paths: Sequence[str]) -> str:
+    """Return the first names: ``a.txt, b.txt and 5 others``."""
     names = [os.path.basename(path) for path in paths[:_NAMED]]
     more = f" and {len(paths) - _NAMED} others" if len(paths) > _NAMED else ""
-    return f"{len(paths)} file{'s' * (len(paths) != 1)} ({', '.join(names)}{more})"
+    return f"{', '.join(names)}{more}"

@@ -7,6 +7,7 @@ error.
 
 import glob
 import hashlib
+import logging
 import os
 import re
 import stat
@@ -15,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.batch.passed_over import PassedOver
+from pipeline.batch.passed_over import STORES, PassedOver, is_packed
 from pipeline.errors import ConfigError
 from pipeline.machine.access import address_of, why_absent
 from pipeline.machine.files import identity_of, read_text
@@ -25,6 +26,8 @@ from pipeline.machine.files import identity_of, read_text
 ENDINGS = (".nc", ".nc4", ".h5", ".hdf5", ".he5", ".hdf", ".tif", ".tiff")
 # Endings of folders that are scenes themselves.
 SCENE_FOLDERS = (".sen3",)
+log = logging.getLogger(__name__)
+
 # Files that a batch writes next to its products.
 _RECORDS = re.compile(r"ocpipe-ledger.*|(quality|failures|summary)[^.]*\.(jsonl|csv|json)")
 STDIN = "-"
@@ -71,7 +74,9 @@ def find_scenes(
     search.passed_over.tell(bool(paths))
     if shard is not None:
         number, count = shard
-        paths = {path for path in paths if shard_of(path, count) == number}
+        found, paths = paths, {path for path in paths if shard_of(path, count) == number}
+        if found and not paths:
+            log.info("none of the %d scenes belongs to shard %d/%d", len(found), number, count)
     return [_found(path) for path in sorted(paths)]
 
 
@@ -105,6 +110,11 @@ class _Search:
 
     def expanded(self, item: str) -> Iterator[str]:
         """Yield the paths of an input of the command line."""
+        if not item:
+            raise ConfigError(
+                "one of the inputs is an empty text, expected a path. Perhaps a variable of the "
+                "shell is not set; correct the call."
+            )
         if item == STDIN:
             yield from self._listed(sys.stdin, "standard input")
         elif item.startswith("@"):
@@ -125,10 +135,13 @@ class _Search:
             yield from self._matching(item)
 
     def _listed(self, lines: Iterable[str], name: str) -> Iterator[str]:
-        for line in lines:
-            entry = line.rstrip("\n").removeprefix(BYTE_ORDER_MARK)
-            if not entry.strip() or entry.lstrip().startswith("#"):
-                continue
+        entries = [line.rstrip("\n").removeprefix(BYTE_ORDER_MARK) for line in lines]
+        entries = [each for each in entries if each.strip() and not each.lstrip().startswith("#")]
+        if not entries:
+            self.passed_over.empty_list(name)
+        for entry in entries:
+            if entry[0] == entry[-1] and entry[0] in "\"'" and not os.path.exists(entry):
+                raise ConfigError(f"{name}: found {entry}. Remove the quotes around the path.")
             if entry == STDIN or entry.startswith("@"):
                 raise ConfigError(
                     f"{name}: a list cannot contain another list ({entry!r}). Give both "
@@ -149,7 +162,7 @@ class _Search:
         # If scenes are in the output folder itself, only the names tell products from scenes.
         mixed = root == products or root.startswith(f"{products}/")
         own_ending = f".{self.config_name}.nc"
-        count, others = 0, []
+        count, others, unsearched = 0, [], []
         for here, folders, files in os.walk(root):
             kept = []
             for name in sorted(folders):
@@ -157,9 +170,15 @@ class _Search:
                 if _is_scene_folder(name):
                     count += 1
                     yield path
-                elif not name.startswith(".") and (mixed or path != products):
+                elif name.lower().endswith(STORES):
+                    others.append(path)
+                elif not _is_visible(name) or os.path.islink(path):
+                    unsearched.append(path)
+                elif mixed or path != products:
                     kept.append(name)
+                    others += [path] * is_packed(name)
             folders[:] = kept
+            unsearched += [os.path.join(here, name) for name in files if not _is_visible(name)]
             for name in filter(_is_visible, files):
                 if not name.lower().endswith(ENDINGS):
                     if not (mixed and _RECORDS.match(name)):
@@ -167,7 +186,7 @@ class _Search:
                 elif not (mixed and name.endswith(own_ending)):
                     count += 1
                     yield os.path.join(here, name)
-        self.passed_over.in_folder(folder, others, has_scenes=count > 0)
+        self.passed_over.in_folder(folder, others, unsearched, has_scenes=count > 0)
 
 
 def _is_visible(name: str) -> bool:

@@ -12,7 +12,19 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 LEVELS = ("debug", "info", "warning", "error")
-PATH = click.Path(path_type=Path)
+
+
+class _PathOnDisk(click.Path):
+    """The type of a path; an empty one is refused, because it would mean the present folder."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the path."""
+        if value == "":
+            self.fail("the path is empty. Perhaps a variable of the shell is not set.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = _PathOnDisk(path_type=Path)
 POSITIVE = click.IntRange(min=1)
 
 

@@ -12,6 +12,7 @@ from pipeline.algorithms import is_algorithm
 from pipeline.algorithms.catalogue import PREFIX, on_every_sensor
 from pipeline.config import ReaderChoice
 from pipeline.errors import SceneError, UnknownFormatError
+from pipeline.facts.foreign_formats import foreign_format
 from pipeline.inspection.of_table import netcdf_table_lines, table_lines
 from pipeline.machine.access import why_absent
 from pipeline.networks import Network, Retrieval, load_network, load_retrieval
@@ -21,6 +22,7 @@ from pipeline.networks.variable import Variable
 from pipeline.product.provenance import SOFTWARE
 from pipeline.product.reading import ProductFile, is_product
 from pipeline.readers import AUTO, open_scene
+from pipeline.readers.container import hdf5_members
 from pipeline.scene.lazy import strips
 from pipeline.scene.scene import (
     AXES,
@@ -65,7 +67,9 @@ def _scene_or_table(path: Path, reader: ReaderChoice) -> Iterator[str]:
     try:
         yield from _scene(path, reader)
     except UnknownFormatError:
-        lines = netcdf_table_lines(path)
+        # Some formats that are known to be no table have parts that look like one.
+        is_foreign = foreign_format(path, hdf5_members(path)) is not None
+        lines = None if is_foreign else netcdf_table_lines(path)
         if lines is None:
             raise
         yield from lines

@@ -5,22 +5,15 @@ import os
 import re
 from pathlib import Path
 
-# ``Path("s3://bucket/key")`` has one slash after the colon.
-_ADDRESS = re.compile(r"(?:.*/)?(?P<scheme>[a-z][a-z0-9+.-]+):/+[^/]", re.IGNORECASE)
+# ``Path("s3://bucket/key")`` has one slash after the colon. A known scheme is enough then; with two
+# slashes, any scheme is that of an address.
+_ADDRESS = re.compile(r"(?:.*/)?(?P<scheme>[a-z][a-z0-9+.-]+):(?P<slashes>/+)[^/]", re.IGNORECASE)
 _SCHEMES = (
-    "s3",
-    "gs",
-    "gcs",
-    "az",
-    "abfs",
-    "http",
-    "https",
-    "ftp",
-    "ftps",
-    "sftp",
-    "file",
-    "swift",
-)
+    "s3", "s3a", "s3n", "gs", "gcs", "az", "abfs", "abfss", "wasbs", "http", "https", "ftp", "ftps",
+    "sftp", "scp", "ssh", "file", "swift", "hdfs", "dav", "davs", "webdav", "dap", "dap2", "dap4",
+)  # fmt: skip
+# GDAL's names for remote files and for files in archives.
+_VSI = re.compile(r"/vsi(?P<scheme>\w+)/")
 
 _LOCKED = (
     "another process has locked the file, probably to write it. Wait until that process has "
@@ -90,8 +83,11 @@ def _number_of(error: BaseException, text: str) -> int:
 def address_of(path: str | Path) -> str | None:
     """Return the scheme (``s3``, ``https`` ...) of a path that is the address of a remote file."""
     match = _ADDRESS.match(str(path))
-    scheme = match.group("scheme").lower() if match else ""
-    return scheme if scheme in _SCHEMES else None
+    if match:
+        scheme = match.group("scheme").lower()
+        return scheme if scheme in _SCHEMES or match.group("slashes") == "//" else None
+    virtual = _VSI.match(str(path))
+    return f"vsi{virtual.group('scheme')}" if virtual else None
 
 
 def why_absent(path: str | Path) -> str | None:
@@ -99,18 +95,31 @@ def why_absent(path: str | Path) -> str | None:
 
     Return None if a file or folder exists. The text has no full stop at its end.
     """
-    scheme = address_of(path)
+    error: OSError | ValueError
     try:
         Path(path).stat()
     except PermissionError:
         return "you have no permission to look into its folder. Change the permissions (chmod u+rx)"
-    except (OSError, ValueError):  # a name with a null byte is a ValueError
-        pass
+    except (OSError, ValueError) as failure:  # a name with a null byte is a ValueError
+        error = failure
     else:
         return None
+    scheme = address_of(path)
+    if scheme == "file":
+        return "this is an address (file). Give the path alone, without file://"
     if scheme is not None:
         return (
             f"this is an address ({scheme}), and ocpipe reads files on this machine only. Fetch "
             "the file first, for example with curl, wget or aws s3 cp, and give its path"
         )
+    if isinstance(error, OSError) and error.errno in _FAILURES:
+        return why_unreadable(error)
+    if Path(path).is_symlink():
+        return (
+            f"this is a link to {Path(path).readlink()}, and there is no file. Correct the link, "
+            "or mount the disk to which it points"
+        )
+    bare = str(path).strip(" \t\r\n\"'")
+    if bare != str(path) and Path(bare).exists():
+        return f"no such file, but there is {bare}. Remove the quotes or blanks around the path"
     return "no such file. Check the path"

@@ -26,6 +26,7 @@ STORE_ENDINGS = (".zarr",)
 FILE_ENDINGS = (
     *STORE_ENDINGS, ".nc", ".nc4", ".cdf", ".h5", ".hdf", ".hdf5", ".he5", ".tif", ".tiff", ".cog",
     ".png", ".jpg", ".csv", ".txt", ".parquet", ".zip", ".tar", ".gz", ".yaml", ".yml", ".json",
+    ".dim", ".safe", ".sen3",
 )  # fmt: skip
 
 

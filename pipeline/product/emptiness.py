@@ -9,7 +9,7 @@ from pipeline.run.plan import Plan
 from pipeline.run.step import RetrievalStep
 from pipeline.scene.lazy import strips
 from pipeline.scene.quality import QUALITY_FLAGS
-from pipeline.scene.scene import Band, state_name
+from pipeline.scene.scene import VALID_WHERE, Band, state_name
 from pipeline.writers.tally import Tally
 
 # Most conditions that a message lists if no single one explains all pixels.
@@ -32,11 +32,8 @@ def why_empty(scene: xr.Dataset, plan: Plan, tally: Tally, step: RetrievalStep) 
     """
     table, counts = tally.flag_tables[QUALITY_FLAGS], tally.flag_counts[QUALITY_FLAGS]
     lacking = dict(zip(table.names, counts, strict=True)).get("no_data", 0)
-    missing = missing_everywhere(scene, plan) if lacking == tally.pixels else []
-    if missing:
-        verb = "is" if len(missing) == 1 else "are"
-        names = ", ".join(band.name for band in missing)
-        return f"{names} {verb} missing on every pixel."
+    if lacking == tally.pixels:
+        return f"{_about_missing(scene, plan)}{_about_stated_validity(scene)}"
     shares = sorted(_shares(tally, step), key=lambda item: -item[1])
     everywhere = [words for words, share in shares if share == 1.0]
     if everywhere:
@@ -45,18 +42,45 @@ def why_empty(scene: xr.Dataset, plan: Plan, tally: Tally, step: RetrievalStep) 
     return f"Share of pixels: {listed or 'unknown'}."
 
 
-def missing_everywhere(scene: xr.Dataset, plan: Plan) -> list[Band]:
-    """Return the inputs of the scene that are missing on every pixel."""
-    missing = list(plan.inputs)
+def _about_missing(scene: xr.Dataset, plan: Plan) -> str:
+    """Return a sentence that names the missing inputs, if every pixel lacks at least one."""
+    present = present_pixels(scene, plan)
+    pixels = plan.extent.shape[0] * plan.extent.shape[1]
+    missing = [band.name for band, count in present.items() if count == 0]
+    if missing:
+        return (
+            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing on every pixel."
+        )
+    parts = [
+        f"{band.name} ({1 - count / pixels:.1%})"
+        for band, count in sorted(present.items(), key=lambda item: item[1])
+        if count < pixels
+    ]
+    return f"On every pixel, an input is missing: {', '.join(parts[:LISTED])}."
+
+
+def _about_stated_validity(scene: xr.Dataset) -> str:
+    """Return a sentence about the pixels that the file itself states as valid; empty if none."""
+    stated = scene.encoding.get(VALID_WHERE, ())
+    if not stated:
+        return ""
+    return (
+        f" Values of the file count only where its valid_pixel_expression is true "
+        f"({', '.join(stated)}); the option valid_pixel_expression: ignore of the reader reads all."
+    )
+
+
+def present_pixels(scene: xr.Dataset, plan: Plan) -> dict[Band, int]:
+    """Return, for each input of the scene, the number of pixels on which it is not missing."""
+    present = dict.fromkeys(plan.inputs, 0)
     selected = plan.select(scene).reset_coords(drop=True)
-    states = [state_name(band.quantity) for band in missing]
-    names = {name for name in (*(b.quantity for b in missing), *states) if name in selected}
+    states = [state_name(band.quantity) for band in present]
+    names = {name for name in (*(b.quantity for b in present), *states) if name in selected}
     for _, part in strips(selected[sorted(names)]):
-        # A value outside its valid range is not missing, and has a flag of its own.
-        missing = [band for band in missing if not _is_present(band, part).any()]
-        if not missing:
-            break
-    return missing
+        for band in present:
+            # A value outside its valid range is not missing, and has a flag of its own.
+            present[band] += int(np.count_nonzero(_is_present(band, part)))
+    return present
 
 
 def _is_present(band: Band, part: xr.Dataset) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
@@ -75,9 +99,14 @@ def _shares(tally: Tally, step: RetrievalStep) -> Iterator[tuple[str, float]]:
         table, counts = tally.flag_tables[variable], tally.flag_counts[variable]
         for name, count in zip(table.names, counts, strict=True):
             if name.startswith("masked_"):
-                yield (
-                    f"the mask {name.removeprefix('masked_')} excludes the pixel",
-                    count / tally.pixels,
-                )
+                yield _about_mask(name.removeprefix("masked_")), count / tally.pixels
             elif name in _WORDS and not (is_first and name == "input_missing"):
                 yield _WORDS[name], count / tally.pixels
+
+
+def _about_mask(name: str) -> str:
+    """Return words for a mask; the mask of flags to keep has a name like ``unless_A_or_B``."""
+    kept = name.removeprefix("unless_")
+    if kept == name:
+        return f"the mask {name} excludes the pixel"
+    return f"the pixel has none of the flags to keep ({kept.replace('_or_', ', ')})"

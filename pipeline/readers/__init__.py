@@ -238,15 +238,20 @@ def _recognised(path: Path, name: str, chosen: Reader | None) -> tuple[str, Read
             f"the file is not of this format; it is {content}. Correct reader.format, "
             f"{hint or 'or set it to auto'}."
         )
-    for known in _known():
-        reader = check_reader(ReaderChoice(format=known))
+    for each in _known():
+        reader = check_reader(ReaderChoice(format=each))
         if reader is not None and reader.recognises(path):
-            return known, reader
+            return each, reader
     _refuse_foreign(path)
+    known = f"it is {content}. Known formats are {', '.join(_known())}. Give a file in one of them"
+    if path.is_dir():
+        raise UnknownFormatError(
+            f"no reader recognises this folder; {known}, or the .SEN3 folder of a Sentinel-3 "
+            "product."
+        )
     raise UnknownFormatError(
-        f"no reader recognises this file; it is {content}. Known formats are "
-        f"{', '.join(_known())}. Give a file in one of them, or describe a netCDF file with "
-        "reader: {format: cf_netcdf, options: {mapping: ...}}."
+        f"no reader recognises this file; {known}, or describe a netCDF file with reader: "
+        "{format: cf_netcdf, options: {mapping: ...}}."
     )
 
 

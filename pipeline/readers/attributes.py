@@ -17,6 +17,11 @@ def as_text(value: Any, separator: str = ", ") -> str:
     return separator.join(text.strip() for text in texts)
 
 
+def shown(value: Any) -> str:
+    """Return an attribute as a message shows it: text in quotes, numbers without their type."""
+    return repr(value.tolist() if isinstance(value, np.ndarray | np.generic) else value)
+
+
 def iso_time(text: str, form: str | None = None) -> str:
     """Return a time as ISO 8601 in UTC; a text that is not such a time is returned unchanged.
 

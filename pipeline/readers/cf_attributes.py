@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import SceneError
-from pipeline.readers.attributes import as_text
+from pipeline.readers.attributes import as_text, shown
 
 # The first two are CF's names; other programs write the others with the same meaning.
 FILLS = ("_FillValue", "missing_value", "FillValue", "fill_value")
@@ -232,7 +232,7 @@ class CfAttributes:
     ) -> SceneError:
         found = (self.of if of is None else of)[name]
         return SceneError(
-            f"{self.called.get(name, name)} is {found!r}, expected {expected}. Correct the "
+            f"{self.called.get(name, name)} is {shown(found)}, expected {expected}. Correct the "
             "attribute (for example with ncatted), or use the original file."
         )
 

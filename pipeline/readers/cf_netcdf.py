@@ -52,6 +52,7 @@ from pipeline.scene.lazy import Generated, LazyArray
 from pipeline.scene.scene import (
     GEOLOCATION,
     SOURCE_FLAGS,
+    VALID_WHERE,
 )
 from pipeline.tables.units import factor_between, says_units
 
@@ -103,7 +104,9 @@ class CfNetcdf:
             attributes |= at_one.coverage
             masks = mapping.masks_of_sensor.get(attributes["sensor"], mapping.masks)
             reference = map_reference(file)
-            return assembled(layers, attributes, opened, reference, unread, masks or "")
+            scene = assembled(layers, attributes, opened, reference, unread, masks or "")
+            scene.encoding[VALID_WHERE] = valid.honoured
+            return scene
 
     def _check_stated(self, file: FileVariables) -> None:
         """Refuse options that give wavelengths or units for variables that the file lacks."""

@@ -1,5 +1,6 @@
 """The container of a file (HDF5, netCDF-3, TIFF ...), recognised by its first bytes."""
 
+import codecs
 import itertools
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def describe_content(path: Path) -> str:
     if path.is_dir():
         scenes = sum(1 for _ in itertools.islice(path.glob("*.nc"), 1000))
         hint = f" with {scenes} .nc files; ocpipe batch processes the scenes in a folder"
-        return f"a folder{hint if scenes else ''}"
+        return f"a folder{hint if scenes else ' without .nc files'}"
     if not path.is_file():
         raise SceneError(f"{path.name}: neither a file nor a folder. Give the path of a scene.")
     start = _first_bytes(path)
@@ -50,8 +51,22 @@ def describe_content(path: Path) -> str:
     for signature, kind in _SIGNATURES.items():
         if start.startswith(signature):
             return kind
-    text = start.isascii() and b"\x00" not in start
-    return "a text file" if text else f"of unknown kind (first bytes {start[:4].hex(' ')})"
+    line = _text_of(start)
+    if line is None:
+        return f"of unknown kind (first bytes {start[:4].hex(' ')})"
+    return f"a text file that begins with {line!r}" if line else "a text file"
+
+
+def _text_of(start: bytes) -> str | None:
+    """Return the first line of a text file, or None if the file is not text."""
+    if b"\x00" in start:
+        return None
+    try:
+        # The last character may be cut in two; only what precedes it counts.
+        text = codecs.getincrementaldecoder("utf-8-sig")().decode(start)
+    except UnicodeDecodeError:
+        return None
+    return text.strip().partition("\n")[0].strip()
 
 
 def _first_bytes(path: Path) -> bytes:

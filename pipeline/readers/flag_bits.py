@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.readers.attributes import as_text
+from pipeline.readers.attributes import as_text, shown
 from pipeline.readers.damage import rewritten
 
 FLAGS_AS_NUMBERS = (
@@ -38,7 +38,7 @@ def description_of_bits(
     masks = _masks(name, dtype, attributes["flag_masks"])
     meanings, names = attributes["flag_meanings"], _names(attributes["flag_meanings"])
     if not names or not all(flag.isprintable() for flag in names):
-        raise rewritten(f"flag_meanings of {name} are {meanings!r}, expected names")
+        raise rewritten(f"flag_meanings of {name} are {shown(meanings)}, expected names")
     if len(names) != masks.size:
         raise rewritten(
             f"flag_meanings of {name} has {len(names)} names, but flag_masks has {masks.size} masks"
@@ -60,7 +60,9 @@ def _masks(name: str, dtype: np.dtype[Any], stated: Any) -> npt.NDArray[Any]:
     numbers = _whole_numbers(stated)
     bits = 8 * dtype.itemsize
     if not numbers or any(not -(1 << (bits - 1)) <= number < 1 << bits for number in numbers):
-        raise rewritten(f"flag_masks of {name} are {stated!r}, expected integers of {bits} bits")
+        raise rewritten(
+            f"flag_masks of {name} are {shown(stated)}, expected integers of {bits} bits"
+        )
     unsigned = [number % (1 << bits) for number in numbers]
     return np.array(unsigned, f"u{dtype.itemsize}").view(f"{dtype.kind}{dtype.itemsize}")
 

@@ -230,7 +230,10 @@ def source_flags(flags: Stored, name: str, **described: Any) -> xr.DataArray:
     kept = ("flag_masks", "flag_meanings", "_Unsigned", *FILLS)
     attributes = {key: flags.attrs[key] for key in kept if key in flags.attrs}
     attributes |= descriptive({"long_name": flags.attrs.get("long_name")}) | described
-    # ``check_scene`` refuses flags without a description.
-    if {"flag_masks", "flag_meanings"} <= set(attributes):
-        attributes |= description_of_bits(name, flags.dtype, attributes)
+    lacking = [key for key in ("flag_masks", "flag_meanings") if key not in attributes]
+    if lacking:
+        raise rewritten(
+            f"{name} has no {' and no '.join(lacking)}, so the meaning of its bits is unknown"
+        )
+    attributes |= description_of_bits(name, flags.dtype, attributes)
     return lazy(flags, ("y", "x"), attributes | {"source_name": name})

@@ -97,15 +97,14 @@ class ObpgL2:
             root, geophysical, navigation = opened
             unread: LeftOut = {}
             data = _chunked(geophysical)
+            _check_bands(geophysical, data, unread)
             layers = {
                 **_bands(path, data, self._options),
                 **_plain_variables(data, self._options, unread),
                 **_navigation(path, _chunked(navigation), data, self._options, unread),
                 **_flags(geophysical, data),
             }
-            missing = [name for name in GEOLOCATION if name not in layers]
-            if missing:
-                raise left_out(f"the group navigation_data has no {' and no '.join(missing)}")
+            _check_positions(navigation, layers)
             attributes = _attributes(root.attrs, path)
             return assembled(layers, attributes, opened, unread=unread, masks=MASKS)
 
@@ -119,6 +118,50 @@ def _chunked(group: xr.Dataset) -> dict[str, Stored]:
         and variable.ndim <= 3
         and variable.dtype.kind in "iuf"
     }
+
+
+def _check_bands(group: xr.Dataset, data: Mapping[str, Stored], unread: LeftOut) -> None:
+    """Refuse a band of Rrs on other dimensions; note those of other quantities in ``unread``.
+
+    If such a band were only left out, an algorithm would take the next band that is near enough.
+    """
+    for name in map(str, group.variables):
+        for prefix, quantity in SPECTRAL_NAMES.items():
+            if re.fullmatch(rf"{prefix}(_\d+)?", name):
+                dims = (LINES, PIXELS, BANDS) if name == prefix else (LINES, PIXELS)
+                with leaving_out(name, unread, unless=quantity == "Rrs"):
+                    _check_dims(group, data, name, dims)
+
+
+def _check_dims(
+    group: xr.Dataset, data: Mapping[str, Stored], name: str, dims: tuple[str, ...]
+) -> None:
+    """Refuse a variable of a group that is not made of numbers on these dimensions."""
+    if name not in data or data[name].dims != dims:
+        raise _unexpected(group.variables[name], name, "numbers", dims)
+
+
+def _unexpected(
+    found: xr.Variable, name: str, expected: str, dims: tuple[str, ...] = (LINES, PIXELS)
+) -> SceneError:
+    kind = found.dtype if found.dtype.kind in "iufc" else "text"
+    # xarray invents names for dimensions that have lost theirs.
+    are_lost = any(str(dim).startswith("phony_dim") for dim in found.dims)
+    on = "dimensions without names" if are_lost else " x ".join(map(str, found.dims))
+    return rewritten(
+        f"{name} is {kind} with shape {found.shape} on {on or 'no dimension'}, expected {expected} "
+        f"on {' x '.join(dims)}"
+    )
+
+
+def _check_positions(group: xr.Dataset, layers: Mapping[str, xr.DataArray]) -> None:
+    """Refuse a scene without latitude or longitude on its lines and pixels."""
+    missing = [name for name in GEOLOCATION if name not in layers]
+    for name in missing:
+        if name in group.variables:
+            _check_dims(group, {}, name, (LINES, PIXELS))
+    if missing:
+        raise left_out(f"the group navigation_data has no {' and no '.join(missing)}")
 
 
 def _bands(path: Path, data: Mapping[str, Stored], options: ObpgOptions) -> dict[str, xr.DataArray]:
@@ -258,11 +301,7 @@ def _flags(group: xr.Dataset, data: Mapping[str, Stored]) -> dict[str, xr.DataAr
     if FLAGS not in group.variables:
         return {}
     if FLAGS not in data or data[FLAGS].dims != (LINES, PIXELS):
-        found = group.variables[FLAGS]
-        raise rewritten(
-            f"{FLAGS} is {found.dtype} on {' x '.join(map(str, found.dims))}, expected integers on "
-            f"{LINES} x {PIXELS}"
-        )
+        raise _unexpected(group.variables[FLAGS], FLAGS, "integers")
     return {SOURCE_FLAGS: source_flags(data[FLAGS], FLAGS)}
 
 

@@ -16,6 +16,7 @@ import xarray as xr
 
 from pipeline.errors import SceneError
 from pipeline.facts.sensors import find_sensor
+from pipeline.readers.attributes import shown
 from pipeline.readers.cf_attributes import number_in
 from pipeline.readers.container import describe_content, is_hdf5
 from pipeline.readers.damage import left_out, rewritten
@@ -212,7 +213,7 @@ def _factor(of_file: Mapping[Any, Any], name: str, default: float) -> float:
         return default
     number = number_in(of_file[name])
     if number is None:
-        raise rewritten(f"{name} is {of_file[name]!r}, expected a number")
+        raise rewritten(f"{name} is {shown(of_file[name])}, expected a number")
     return number
 
 

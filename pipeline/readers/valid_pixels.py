@@ -81,6 +81,11 @@ class ValidPixels:
     """Interpolates a variable on tie points to every pixel; None for any other variable."""
     _made: dict[str, Valid] = field(default_factory=dict)
 
+    @property
+    def honoured(self) -> tuple[str, ...]:
+        """The expressions that were evaluated for variables of the scene."""
+        return tuple(self._made)
+
     def layer(self, name: str, layer: DecodedLayer) -> DecodedLayer:
         """Return a decoded variable of the file with NaN on the pixels where it is not valid.
 

@@ -33,6 +33,8 @@ AXES = ("y", "x", SPATIAL_REF)
 UNREAD = "unread"
 # The key of a scene's encoding under which its reader names the recommended masks.
 RECOMMENDED_MASKS = "recommended_masks"
+# Key of a scene's encoding: expressions that say where variables of the file are valid.
+VALID_WHERE = "valid_where"
 
 # Attributes that every reader adds to those of the file.
 REQUIRED_ATTRIBUTES = ("reader", "sensor", "brdf_correction")
@@ -147,8 +149,9 @@ def nearest_band(
         listed = ", ".join(f"{nm:g}" for nm in centres)
         raise SceneError(
             f"no {quantity} band within {tolerance_nm:g} nm of {wavelength_nm:g} nm; bands are "
-            f"{listed} nm. Choose a network for this sensor, or increase "
-            "science.bands.tolerance_nm if a band that far away is good enough."
+            f"{listed} nm. If the file is a subset, make it again with all bands. Otherwise choose "
+            "a network for this sensor, or increase science.bands.tolerance_nm if a band that far "
+            "away is good enough."
         )
     return index
 

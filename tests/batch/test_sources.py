@@ -139,6 +139,81 @@ def test_an_empty_folder_is_mentioned(tmp_path, caplog):
     assert "holds no files" in caplog.text
 
 
+def test_a_link_to_another_folder_is_named(tree, tmp_path, caplog):
+    """Links are not searched, because they may form a circle; one inside the folder is no loss."""
+    (tree / "linked").mkdir()
+    (tree / "linked" / "to_in").symlink_to(tree / "in")
+    with pytest.raises(ConfigError, match="links to folders, which are not searched: to_in"):
+        find(tree, tree / "linked")
+    (tree / "in" / "latest").symlink_to(tree / "in" / "deep")
+    assert len(find(tree, tree / "in")) == 5
+    assert not caplog.messages
+
+
+def test_a_zarr_store_in_a_folder_is_named(tmp_path):
+    """Its files are hidden, or have names such as 0.0, so they say nothing."""
+    for name in ("a.zarr/.zgroup", "b.zarr/zarr.json", "b.zarr/Rrs/c/0/0"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(b"{}")
+    with pytest.raises(ConfigError) as caught:
+        find(tmp_path, tmp_path / "in")
+    assert str(caught.value).count("this is a Zarr store") == 2
+
+
+def test_a_safe_folder_matters_only_without_scenes(tmp_path, caplog):
+    """ACOLITE writes its netCDF files where the user likes, also beside its input."""
+    safe = tmp_path / "in" / "S2A_MSIL1C.SAFE"
+    safe.mkdir(parents=True)
+    (safe / "manifest.safe").write_text("x")
+    with pytest.raises(ConfigError, match="a Sentinel product"):
+        find(tmp_path, tmp_path / "in")
+    (safe / "L2W.nc").write_bytes(b"1234")
+    assert names(find(tmp_path, tmp_path / "in"), tmp_path) == ["in/S2A_MSIL1C.SAFE/L2W.nc"]
+    assert not caplog.messages
+
+
+def test_files_that_are_still_fetched(tmp_path):
+    """Their endings would be called those of no scene."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.nc.part").write_bytes(b"1")
+    with pytest.raises(ConfigError, match=r"not fetched completely \(a.nc.part\)"):
+        find(tmp_path, tmp_path / "in")
+
+
+def test_a_folder_of_hidden_files(tree, caplog):
+    """It does not look empty to everybody."""
+    assert find(tree, tree / "in" / ".git") != []
+    (tree / "only_hidden").mkdir()
+    (tree / "only_hidden" / ".a.nc").write_bytes(b"1")
+    assert find(tree, tree / "only_hidden") == []
+    assert "holds no files but hidden ones (.a.nc)" in caplog.text
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# nothing yet\n", "\ufeff\r\n"])
+def test_a_list_without_paths_is_mentioned(tree, caplog, text):
+    """A search may have found nothing yet."""
+    (tree / "list").write_text(text, encoding="utf-8")
+    assert find(tree, f"@{tree}/list") == []
+    assert "names no path" in caplog.text
+
+
+def test_quotes_and_empty_inputs_are_refused(tree):
+    """Windows copies paths with quotes; a variable of the shell may not be set."""
+    (tree / "list").write_text(f'"{tree}/in/a.nc"\n')
+    with pytest.raises(ConfigError, match="Remove the quotes"):
+        find(tree, f"@{tree}/list")
+    with pytest.raises(ConfigError, match="variable of the shell"):
+        find(tree, "")
+
+
+def test_a_shard_without_scenes_says_so(tree, caplog):
+    """One scene belongs to one of two shards."""
+    caplog.set_level("INFO")
+    found = [find(tree, tree / "in" / "a.nc", shard=(number, 2)) for number in (1, 2)]
+    assert sorted(map(len, found)) == [0, 1]
+    assert "none of the 1 scenes belongs to shard" in caplog.text
+
+
 def test_a_pattern_that_matches_nothing_is_an_error(tree, tmp_path):
     """The message says what is there instead, or that the folder does not exist."""
     with pytest.raises(ConfigError, match=r"no path matches .*no\*\.nc; .* holds"):
@@ -168,7 +243,7 @@ def test_a_mark_on_standard_input(tree, monkeypatch):
     assert names(find(tree, "-"), tree) == ["in/a.nc"]
 
 
-@pytest.mark.parametrize("address", ["s3://bucket/a.nc", "https://x.org/*.nc"])
+@pytest.mark.parametrize("address", ["s3://bucket/a.nc", "https://x.org/*.nc", "hdfs://a/b"])
 def test_addresses_are_refused(tree, address):
     """Also in a list."""
     (tree / "list").write_text(f"{address}\n")

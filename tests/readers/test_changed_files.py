@@ -251,7 +251,13 @@ def test_causes_outside_the_file(error, words):
     assert found is None if words is None else words in found
 
 
-@pytest.mark.parametrize("path", ["s3://bucket/a.nc", "https://x.org/a.nc", "/here/http:/x.org/a"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "s3://bucket/a.nc", "https://x.org/a.nc", "/here/http:/x.org/a", "s3a:/bucket/a.nc",
+        "unheard-of://host/a.nc", "/vsis3/bucket/a.tif",
+    ],
+)  # fmt: skip
 def test_addresses_are_recognised(path):
     """Also after pathlib has taken one of their slashes."""
     assert address_of(path)
@@ -263,3 +269,83 @@ def test_names_with_a_colon_are_no_addresses(path):
     """They are paths that do not exist."""
     assert address_of(path) is None
     assert why_absent(path) == "no such file. Check the path"
+
+
+def test_paths_that_look_right_but_are_not_there(tmp_path):
+    """A link to nothing, a link to itself, blanks and quotes: the path itself looks right."""
+    (tmp_path / "a.nc").write_bytes(b"1")
+    (tmp_path / "to_disk.nc").symlink_to(tmp_path / "unmounted" / "a.nc")
+    (tmp_path / "loop.nc").symlink_to("loop.nc")
+    assert "a link to" in why_absent(tmp_path / "to_disk.nc")
+    assert "a link to loop.nc" in why_absent(tmp_path / "loop.nc")
+    assert "quotes or blanks" in why_absent(f"{tmp_path}/a.nc ")
+    assert "quotes or blanks" in why_absent(f'"{tmp_path}/a.nc"')
+    assert "without file://" in why_absent(f"file://{tmp_path}/a.nc")
+
+
+def test_a_disk_that_fails_is_not_called_a_wrong_path(monkeypatch):
+    """The path may be right."""
+
+    def stat(_):
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr("pathlib.Path.stat", stat)
+    assert "disk or network failed" in why_absent("/data/a.nc")
+
+
+# Parts that another program rewrote
+
+
+def without_dimensions(file, name, numbers=None):
+    """Write a variable as h5py does after ``del``: its dimensions have no names any more."""
+    old = file[name]
+    numbers, attributes = old[...] if numbers is None else numbers, dict(old.attrs)
+    del file[name]
+    new = file.create_dataset(name, data=numbers)
+    for key in set(attributes) & {"scale_factor", "add_offset", "_FillValue", "units"}:
+        new.attrs[key] = attributes[key]
+
+
+@pytest.mark.parametrize("numbers", [None, np.zeros((2, 5), "i2"), np.full((4, 5), b"0.1")])
+def test_a_band_that_lost_its_dimensions_is_refused(scene_file, numbers):
+    """Else an algorithm would take the next band that is near enough, and say nothing."""
+    changed(scene_file, lambda f: without_dimensions(f, "geophysical_data/Rrs_443", numbers))
+    message = refused(scene_file)
+    assert "Rrs_443 is" in message
+    assert "expected numbers on number_of_lines x pixels_per_line" in message
+    assert FETCH not in message
+
+
+def test_positions_that_lost_their_dimensions_are_not_called_missing(scene_file):
+    """The file has them, but not on its lines and pixels."""
+    one_line = np.zeros(5, "f4")
+    changed(scene_file, lambda f: without_dimensions(f, "navigation_data/latitude", one_line))
+    assert "latitude is float32 with shape (5,) on dimensions without names" in refused(scene_file)
+
+
+@pytest.mark.parametrize("attribute", ["flag_masks", "flag_meanings"])
+def test_flags_without_a_description(scene_file, attribute):
+    """This is no mistake of the reader."""
+    changed(scene_file, lambda f: f["geophysical_data/l2_flags"].attrs.__delitem__(attribute))
+    message = refused(scene_file)
+    assert f"l2_flags has no {attribute}" in message
+    assert "mistake" not in message
+
+
+def test_numbers_are_quoted_without_their_type(scene_file):
+    """As a scientist writes them."""
+    name = "geophysical_data/Rrs_443"
+    changed(scene_file, lambda f: f[name].attrs.__setitem__("scale_factor", np.float32(np.nan)))
+    assert "scale_factor is nan, expected one number" in refused(scene_file)
+
+
+def test_a_file_of_zeros_and_a_text(tmp_path):
+    """A download that stopped, and a server's message in place of the file."""
+    (tmp_path / "zeros.nc").write_bytes(bytes(5000))
+    assert FETCH in refused(tmp_path / "zeros.nc")
+    (tmp_path / "notes").write_text("\ufeffScènes à traiter\nx", encoding="utf-8")
+    assert "a text file that begins with 'Scènes à traiter'" in refused(tmp_path / "notes")
+    (tmp_path / "rate.nc").write_text("Too many requests\n")
+    assert "a text file that begins with 'Too many requests'" in refused(tmp_path / "rate.nc")
+    (tmp_path / "folder").mkdir()
+    assert "a folder without .nc files" in refused(tmp_path / "folder")

@@ -3,11 +3,17 @@
 import logging
 
 import h5py
+import netCDF4
 import numpy as np
 import pytest
+from miniatures import c2rcc
+from miniatures.truth import image_of_coordinates
 from obpg_miniature import LAND, counts_of, write_obpg_l2
 from small_network import BANDS
 from small_runs import network_for, product_of, run_settings
+
+from pipeline import process_scene
+from pipeline.config import load_config
 
 pytestmark = pytest.mark.quick
 
@@ -29,6 +35,26 @@ def test_an_input_that_is_missing_everywhere_is_named(tmp_path, caplog):
     """One band of several."""
     counts = {BANDS[1]: np.full(SHAPE, FILL, np.int16)}
     assert f"Rrs_{BANDS[1]:g} is missing on every pixel." in warning(tmp_path, caplog, counts)
+
+
+def test_inputs_that_are_missing_in_turn_are_named(tmp_path, caplog):
+    """Each lacks data on some pixels, and together they leave none."""
+    upper, lower = counts_of(np.full(SHAPE, 0.004)), counts_of(np.full(SHAPE, 0.004))
+    upper[:2], lower[2:] = FILL, FILL
+    text = warning(tmp_path, caplog, {BANDS[0]: upper, BANDS[1]: lower})
+    assert f"missing: Rrs_{BANDS[1]:g} (66.7%), Rrs_{BANDS[0]:g} (33.3%)." in text
+
+
+def test_the_expression_of_the_file_is_named(tmp_path, caplog):
+    """C2RCC sets Valid_PE nowhere in a scene of clouds, so that all bands are missing."""
+    wavelengths = (412.5, 442.5, 490.0, 510.0, 560.0, 665.0)
+    scene = c2rcc.write(tmp_path, image_of_coordinates(*SHAPE, wavelengths)).path
+    with netCDF4.Dataset(scene, "a") as file:
+        file["c2rcc_flags"][:] = 0
+    config = load_config("published_algorithms").executing(output=tmp_path)
+    with caplog.at_level(logging.WARNING):
+        process_scene(scene, config)
+    assert "valid_pixel_expression is true (c2rcc_flags.Valid_PE" in caplog.text
 
 
 def test_a_rule_that_excludes_all_is_named(tmp_path, caplog):
@@ -63,3 +89,9 @@ def test_a_product_with_valid_pixels_has_no_warning(tmp_path, caplog):
     band = np.full(SHAPE, FILL, np.int16)
     band[0, 0] = counts_of(0.004)
     assert warning(tmp_path, caplog, {BANDS[0]: band}) == ""
+
+
+def test_flags_to_keep_are_named_in_words(tmp_path, caplog):
+    """The mask of a product is called unless_WATER; a message says what it means."""
+    text = warning(tmp_path, caplog, masks={"keep_flags": ["LAND"]})
+    assert "On every pixel: the pixel has none of the flags to keep (LAND)." in text

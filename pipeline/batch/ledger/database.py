@@ -259,7 +259,12 @@ def _what_to_do(error: sqlite3.Error) -> str:
         return "Free some space on the disk of the ledger, then start the batch again."
     if "readonly" in text or "read-only" in text or "unable to open" in text:
         return "Choose a folder that is writable, or give another ledger with --ledger."
-    if "not a database" in text or "malformed" in text:
+    if "not a database" in text:
+        return (
+            "It is not a ledger: correct the path. If it was a ledger and is damaged, move it "
+            "away; a new ledger is then made, and every scene is processed again."
+        )
+    if "malformed" in text:
         return "Move the file away. A new ledger is then made, and every scene is processed again."
     if "locked" in text:
         return "Another process locks the ledger. End that process, then start the batch again."

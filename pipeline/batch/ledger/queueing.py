@@ -130,7 +130,7 @@ def _fail_at_once(database: Database) -> list[Refusal]:
         "absent",
         "path TEXT PRIMARY KEY, reason TEXT",
         (
-            (path, f"{path}: {why_absent(path) or 'the file was missing, but exists now'}.")
+            (path, f"{path}: {why_absent(path) or 'the file is there now. Call again'}.")
             for (path,) in absent
         ),
     )
