@@ -258,6 +258,52 @@ def write_times(path, times=3, chunks=None, bounds=True, model="NETCDF4"):
     return path
 
 
+@pytest.mark.parametrize("units", ["percent", "%", "1e-4", "W m-2 sr-1"])
+@pytest.mark.parametrize("format_", ["acolite_l2r", "acolite_l2w", "c2rcc", "polymer"])
+def test_a_preset_does_not_override_units_of_the_file(tmp_path, format_, units):
+    """It states those that a format leaves out; other ones are those of other numbers."""
+    path, names = _of_preset(tmp_path, format_)
+    with netCDF4.Dataset(path, "a") as file:
+        file[names[0]].units = units
+    said = f"{names[0]} has units '{units}', expected .*options.units"
+    with pytest.raises(SceneError, match=said):
+        open_scene(path)
+    right = "sr-1" if names[0].startswith("Rrs") else "1"
+    options = {"units": {names[0]: right}}
+    with open_scene(path, ReaderChoice(format="cf_netcdf", options=options)) as scene:
+        assert scene.Rrs.notnull().any()
+
+
+@pytest.mark.parametrize("units", [None, "", "1", "dl", "dimensionless"])
+@pytest.mark.parametrize("format_", ["acolite_l2r", "acolite_l2w", "c2rcc", "polymer"])
+def test_a_preset_states_units_where_the_file_has_none(tmp_path, format_, units):
+    """ACOLITE states 1 for Rrs, POLYMER dl; some versions state nothing."""
+    path, names = _of_preset(tmp_path, format_)
+    with open_scene(path) as scene:
+        expected = scene.Rrs.values
+    with netCDF4.Dataset(path, "a") as file:
+        for name in names:
+            if "units" in file[name].ncattrs():
+                file[name].delncattr("units")
+            if units is not None:
+                file[name].units = units
+    with open_scene(path) as scene:
+        np.testing.assert_array_equal(scene.Rrs, expected)
+
+
+def _of_preset(folder, format_):
+    """A file of a format for which a preset states units, and the names of its bands."""
+    if format_ == "c2rcc":
+        path = write_c2rcc(folder / "s.nc", "C2RCC_S2-MSI", MSI, "rhow")
+    else:
+        truth = image_of_coordinates(LINES, PIXELS, (443, 492, 560))
+        writers = {"acolite_l2r": acolite_l2r, "acolite_l2w": acolite_l2w, "polymer": polymer}
+        path = writers[format_].write(folder, truth).path
+    begin = ("Rrs_", "rhow_", "rhos_", "Rw")
+    with netCDF4.Dataset(path) as file:
+        return path, [name for name in file.variables if name.startswith(begin)]
+
+
 def at_time(path, time):
     return open_scene(path, ReaderChoice(format="cf_netcdf", options={"time": time}))
 
