@@ -40,7 +40,7 @@ from pipeline.readers.netcdf_bands import bands_of
 from pipeline.readers.netcdf_layout import FileVariables, listed, without_single
 from pipeline.readers.netcdf_map import map_reference
 from pipeline.readers.netcdf_sensor import sensor_of
-from pipeline.readers.netcdf_times import several_times
+from pipeline.readers.netcdf_times import times_of
 from pipeline.readers.opening import assembled, chunked, open_undecoded, opening
 from pipeline.readers.recognition import fitting_presets
 from pipeline.readers.stored import Stored
@@ -89,7 +89,7 @@ class CfNetcdf:
                 group: {str(name): variable for name, variable in dataset.variables.items()}
                 for group, dataset in zip(groups, opened, strict=True)
             }
-            at_one = several_times(variables, mapping.latitude).at(self._options.time)
+            at_one = times_of(variables, mapping.latitude).at(self._options.time)
             file = FileVariables.of(at_one.groups, mapping)
             self._check_stated(file)
             valid, unread = self._valid_pixels(file), LeftOut()

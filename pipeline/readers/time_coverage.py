@@ -83,7 +83,7 @@ def _times_of(variables: Mapping[str, xr.Variable]) -> list[str]:
     numbers = np.ravel(time.values if bounds is None or bounds.size != 2 else bounds.values)
     units = as_text(time.attrs["units"])
     calendar = as_text(time.attrs.get("calendar", "standard"))
-    if any(number in _fills(time) for number in numbers.tolist()):
+    if any(number in fills_of(time.attrs) for number in numbers.tolist()):
         return []
     return [_iso(float(number), units, calendar) for number in numbers]
 
@@ -95,8 +95,9 @@ def _is_time(name: str, variable: xr.Variable) -> bool:
     return is_time and is_number and since_reference(as_text(variable.attrs.get("units", "")))
 
 
-def _fills(variable: xr.Variable) -> list[Any]:
-    named = (variable.attrs.get(name) for name in ("_FillValue", "missing_value"))
+def fills_of(attributes: Mapping[str, Any]) -> list[Any]:
+    """Return the numbers that mean a missing time."""
+    named = (attributes.get(name) for name in ("_FillValue", "missing_value"))
     return [number for fill in named if fill is not None for number in np.ravel(fill).tolist()]
 
 

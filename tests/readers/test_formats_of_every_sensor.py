@@ -314,7 +314,10 @@ def at_time(path, time):
 )
 @pytest.mark.parametrize(
     ("time", "number"),
-    [(0, 0), (2, 2), ("2005-02-01", 1), ("2005-03", 2), ("2005-01-01 00:00:00Z", 0)],
+    [
+        *[(0, 0), (2, 2), ("2005-02-01", 1), ("2005-03", 2), ("2005-01-01 00:00:00Z", 0)],
+        *[("20050201", 1), ("2005-02-01T00:00:00.000Z", 1), ("2005-032", 1)],
+    ],
 )
 def test_one_of_several_times(tmp_path, chunks, model, time, number):
     """Chosen by its number or by the beginning of its date, whatever the chunks are."""
@@ -354,6 +357,64 @@ def test_times_without_dates_are_chosen_by_number(tmp_path):
         open_scene(path)
     with at_time(path, 1) as scene:
         np.testing.assert_allclose(scene.Rrs, 0.002, rtol=1e-6)
+
+
+@pytest.mark.parametrize("named", [{"standard_name": "time"}, {"axis": "T"}, {}])
+def test_times_along_a_dimension_of_another_name(tmp_path, named):
+    """The standard name, the axis or the name of the variable tells that these are times."""
+    path = write_times(tmp_path / "s.nc")
+    with netCDF4.Dataset(path, "a") as file:
+        file.renameDimension("time", "record")
+        if named:
+            file.renameVariable("time", "when")
+        file["when" if named else "time"].setncatts(named)
+    with pytest.raises(SceneError, match=r"3 times .*0: 2005-01-01T00:00:00Z"):
+        open_scene(path)
+    with at_time(path, "2005-02") as scene:
+        np.testing.assert_allclose(scene.Rrs, 0.002, rtol=1e-6)
+
+
+@pytest.mark.parametrize("missing", [np.nan, netCDF4.default_fillvals["f8"]])
+def test_a_missing_time_has_no_date(tmp_path, missing):
+    """It does not make the file a damaged one; its number chooses it."""
+    path = write_times(tmp_path / "s.nc")
+    with netCDF4.Dataset(path, "a") as file:
+        file["time"][1] = missing
+        file["time"].delncattr("bounds")
+    with pytest.raises(SceneError, match="0: 2005-01-01T00:00:00Z, 1: no date, 2: 2005-03-04"):
+        open_scene(path)
+    for chosen in (1, 2):
+        with at_time(path, chosen) as scene:
+            np.testing.assert_allclose(scene.Rrs, (chosen + 1) * 0.001, rtol=1e-6)
+
+
+@pytest.mark.parametrize("said", [{"units": "months since 2005-01-01"}, {"calendar": "noleap"}])
+def test_times_that_cannot_be_read_are_chosen_by_number(tmp_path, caplog, said):
+    """The warning says why they have no dates."""
+    path = write_times(tmp_path / "s.nc")
+    with netCDF4.Dataset(path, "a") as file:
+        file["time"].setncatts(said)
+    with at_time(path, 2) as scene:
+        np.testing.assert_allclose(scene.Rrs, 0.003, rtol=1e-6)
+    assert next(iter(said.values())) in caplog.text
+
+
+def test_the_chosen_time_of_a_file_with_one_time(tmp_path):
+    """Another file than the one that was meant is refused, also in a folder of daily files."""
+    path = write_times(tmp_path / "s.nc", times=1)
+    for right in (0, "2005-01-01", "20050101"):
+        with at_time(path, right) as scene:
+            assert scene.Rrs.shape == (2, 4, 6)
+    for wrong in (1, "2005-01-02", "2006"):
+        with pytest.raises(ConfigError, match=f"no time {wrong!r}; it has 0: 2005-01-01"):
+            at_time(path, wrong)
+
+
+def test_the_chosen_time_of_a_file_without_times(tmp_path):
+    """Nobody knows whether it is the one that was meant."""
+    path = write_c2rcc(tmp_path / "s.nc", "C2RCC_S2-MSI", MSI)
+    with pytest.raises(ConfigError, match="'2006' is chosen, but the file has no variable for its"):
+        at_time(path, "2006")
 
 
 def test_the_time_of_each_line_is_not_one_of_several_times(tmp_path):
