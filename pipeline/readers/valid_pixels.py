@@ -79,7 +79,8 @@ class ValidPixels:
     """Whether the configuration says that the expressions are to be ignored."""
     interpolated: Callable[[str], LazyArray | None]
     """Returns a variable on tie points at every pixel; None if it is not on tie points."""
-    _made: dict[str, Valid] = field(default_factory=dict)
+    _made: dict[tuple[str, str], Valid] = field(default_factory=dict)
+    """By group and text: the names in an expression are those of the variable's group."""
 
     def layer(self, name: str, layer: DecodedLayer) -> DecodedLayer:
         """Return a decoded variable of the file with NaN on the pixels where it is not valid.
@@ -90,8 +91,10 @@ class ValidPixels:
         text = as_text(self.file.on_scene[name].attrs.get(ATTRIBUTE, "")).strip()
         if self.ignored or text in ("", "true", "1"):
             return layer
+        group = name.rpartition("/")[0]
         try:
-            valid = self._made[text] if text in self._made else self._bound(name, text)
+            if (group, text) not in self._made:
+                self._made[group, text] = self._bound(group, text)
         except (ConfigError, SceneError) as error:
             raise SceneError(
                 f"{name} is valid where {text!r}, but this cannot be evaluated: "
@@ -99,11 +102,9 @@ class ValidPixels:
                 "file are good or your masks choose them, set reader: {format: cf_netcdf, options: "
                 "{valid_pixel_expression: ignore}}."
             ) from error
-        self._made[text] = valid
-        return WhereValid.of(layer, valid)
+        return WhereValid.of(layer, self._made[group, text])
 
-    def _bound(self, variable: str, text: str) -> Valid:
-        group = variable.rpartition("/")[0]
+    def _bound(self, group: str, text: str) -> Valid:
         parsed = SnapExpression.parse(text, self._masks(group))
         operands = {
             name: self._operand(f"{group}/{operand}" if group else operand)
@@ -134,6 +135,9 @@ class ValidPixels:
         variable, _, flag = name.rpartition(".")
         variable = variable.removesuffix(self.file.suffix)
         name = name.removesuffix(self.file.suffix)
+        cubes = [each for each in (name, variable) if each in on_scene and on_scene[each].ndim > 2]
+        if cubes:
+            raise SceneError(f"{cubes[0]} has several bands, expected one number for each pixel")
         if name in on_scene:
             return Operand(decode(on_scene[name]).values, np.asarray)
         if variable in on_scene:
