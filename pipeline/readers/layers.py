@@ -231,5 +231,6 @@ def source_flags(flags: Stored, name: str, **described: Any) -> xr.DataArray:
     attributes |= descriptive({"long_name": flags.attrs.get("long_name")}) | described
     # ``check_scene`` refuses flags without a description.
     if {"flag_masks", "flag_meanings"} <= set(attributes):
-        attributes |= description_of_bits(name, flags.dtype, attributes)
+        values = {} if described else {"flag_values": flags.attrs.get("flag_values")}
+        attributes |= description_of_bits(name, flags.dtype, attributes | values)
     return lazy(flags, ("y", "x"), attributes | {"source_name": name})

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from pipeline.errors import ConfigError, SceneError
 from pipeline.readers.attributes import as_text
+from pipeline.readers.flag_bits import description_of_bits
 from pipeline.readers.layers import DecodedLayer, WhereValid, decode
 from pipeline.readers.netcdf_layout import FileVariables, listed
 from pipeline.readers.snap_expression import SnapExpression
@@ -158,7 +159,8 @@ def _flag(name: str, stored: Stored, flag: str) -> Operand:
     """Return one flag of a variable; it is undecided where the flags are missing."""
     if not {"flag_masks", "flag_meanings"} <= set(stored.attrs) or stored.dtype.kind not in "iu":
         raise SceneError(f"{name} has no flags (flag_masks and flag_meanings)")
-    flags = SourceFlags.from_attributes(stored.attrs, stored.dtype)
+    described = {**stored.attrs, **description_of_bits(name, stored.dtype, stored.attrs)}
+    flags = SourceFlags.from_attributes(described, stored.dtype)
     unsigned = np.dtype(f"u{stored.dtype.itemsize}")
     mask, fills = unsigned.type(flags.mask(flag)), np.array(flags.missing, dtype=unsigned)
 
