@@ -132,6 +132,19 @@ def test_a_collocation_of_snap(tmp_path, ending):
         assert "Valid_PE" in scene[SOURCE_FLAGS].attrs["flag_meanings"]
 
 
+@pytest.mark.parametrize("kind", ["rrs", "rhow"])
+@pytest.mark.parametrize(
+    ("bands", "sensor"), [({"8": 665, "21": 940}, "OLCI"), (MSI, "MSI"), (LANDSAT, "")]
+)
+def test_the_bands_of_a_collocation_name_its_sensor(tmp_path, bands, sensor, kind):
+    """Its product type does not; OLCI's band 21 is at 1020 nm, where SNAP writes 940 nm."""
+    path = write_c2rcc(tmp_path / "s.nc", "COLLOCATED", bands, kind, ending="_S")
+    with open_scene(path) as scene:
+        assert scene.attrs["sensor"] == sensor
+        corrected = [1020 if nm == 940 else nm for nm in bands.values()]
+        assert scene.Rrs_wavelength.values.tolist() == corrected
+
+
 def test_a_collocation_of_two_products_needs_a_choice(tmp_path):
     """The message names the endings; the option chooses one."""
     path = write_c2rcc(tmp_path / "s.nc", "COLLOCATED", MSI, ending="_M")
