@@ -138,7 +138,7 @@ class CfNetcdf:
         names = [name for name, _ in fits]
         endings = [suffix for _, suffix in fits if suffix]
         if len(set(endings)) > 1:
-            raise ConfigError(
+            raise SceneError(
                 f"the file is a collocation of several products ({', '.join(endings)}). Choose one "
                 "in reader: {format: cf_netcdf, options: {preset: "
                 f"{names[0]}, mapping: {{suffix: {endings[0]}}}}}}}."

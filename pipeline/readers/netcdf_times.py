@@ -8,7 +8,7 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
-from pipeline.errors import ConfigError, SceneError
+from pipeline.errors import SceneError
 from pipeline.readers.attributes import as_text
 from pipeline.readers.opening import at_index
 from pipeline.readers.time_coverage import fills_of
@@ -49,13 +49,13 @@ class FileTimes:
         """Return the file at the chosen time.
 
         Raises:
-            SceneError: the file has several times, and none is chosen.
-            ConfigError: the file has no such time, or several times fit.
+            SceneError: the file has several times and none is chosen; or it has no such time, or
+                several times fit.
         """
         if not self.dim and chosen in (None, 0):
             return OneTime(self.groups)
         if not self.times:
-            raise ConfigError(
+            raise SceneError(
                 f"the time {chosen!r} is chosen, but the file has no variable for its time. Remove "
                 "reader.options.time."
             )
@@ -90,7 +90,7 @@ class FileTimes:
                 found = self._that_begin(_text(parsed.iso).removesuffix(".000"))
         if len(found) != 1:
             what = "has no time" if not found else "has several times that begin with"
-            raise ConfigError(f"the file {what} {chosen!r}; it has {listed}. {way}")
+            raise SceneError(f"the file {what} {chosen!r}; it has {listed}. {way}")
         return found[0]
 
     def _that_begin(self, text: str) -> list[int]:

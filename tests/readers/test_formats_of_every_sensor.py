@@ -12,7 +12,7 @@ from miniatures.truth import image_of_coordinates, map_of_coordinates
 
 from pipeline.config import ReaderChoice
 from pipeline.config.science import MaskRules
-from pipeline.errors import ConfigError, SceneError
+from pipeline.errors import SceneError
 from pipeline.masks.recommended import with_recommended
 from pipeline.readers import open_scene
 from pipeline.scene.scene import SOURCE_FLAGS
@@ -154,7 +154,7 @@ def test_a_collocation_of_two_products_needs_a_choice(tmp_path):
             made = file.createVariable(name, source[name].dtype, ("y", "x"))
             made.setncatts(source[name].__dict__)
             made[:] = source[name][:]
-    with pytest.raises(ConfigError, match=r"several products \(_M, _S\)"):
+    with pytest.raises(SceneError, match=r"several products \(_M, _S\)"):
         open_scene(path)
     for ending, bands in (("_M", MSI), ("_S", LANDSAT)):
         options = {"preset": "c2rcc", "mapping": {"suffix": ending}}
@@ -356,7 +356,7 @@ def test_several_times_without_a_choice(tmp_path):
 )
 def test_a_time_that_does_not_fit(tmp_path, time, says):
     """It is refused, with the times that the file has."""
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises(SceneError, match=says):
         at_time(write_times(tmp_path / "s.nc"), time)
 
 
@@ -419,14 +419,14 @@ def test_the_chosen_time_of_a_file_with_one_time(tmp_path):
         with at_time(path, right) as scene:
             assert scene.Rrs.shape == (2, 4, 6)
     for wrong in (1, "2005-01-02", "2006"):
-        with pytest.raises(ConfigError, match=f"no time {wrong!r}; it has 0: 2005-01-01"):
+        with pytest.raises(SceneError, match=f"no time {wrong!r}; it has 0: 2005-01-01"):
             at_time(path, wrong)
 
 
 def test_the_chosen_time_of_a_file_without_times(tmp_path):
     """Nobody knows whether it is the one that was meant."""
     path = write_c2rcc(tmp_path / "s.nc", "C2RCC_S2-MSI", MSI)
-    with pytest.raises(ConfigError, match="'2006' is chosen, but the file has no variable for its"):
+    with pytest.raises(SceneError, match="'2006' is chosen, but the file has no variable for its"):
         at_time(path, "2006")
 
 
