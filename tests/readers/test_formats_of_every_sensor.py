@@ -189,6 +189,25 @@ def test_polymer_of_every_sensor(tmp_path, sensor, l1_filename, found):
         assert "ANOMALY_RWMOD_BLUE" in scene[SOURCE_FLAGS].attrs["flag_meanings"]
 
 
+@pytest.mark.parametrize(
+    ("sensor", "l1_filename", "found"),
+    [
+        ("MODIS", "T2011253190500.L1C", "MODIS-Terra"),
+        ("MODIST", "x", "MODIS-Terra"),
+        ("MODIS", "A2011253190500.L1C", "MODIS-Aqua"),
+    ],
+)
+def test_polymer_masks_both_modis_alike(tmp_path, sensor, l1_filename, found):
+    """The bit ANOMALY_RWMOD_BLUE is recommended for MODIS, on either satellite."""
+    truth = image_of_coordinates(LINES, PIXELS, (443, 560), flags=("LAND", "ANOMALY_RWMOD_BLUE"))
+    replaced = {"l1_filename": l1_filename}
+    path = polymer.write(tmp_path, truth, sensor=sensor, replaced=replaced).path
+    with open_scene(path) as scene:
+        assert scene.attrs["sensor"] == found
+        rules = with_recommended(MaskRules(preset="default"), scene)
+        assert "ANOMALY_RWMOD_BLUE" in rules.flags
+
+
 def add_acolite(path, name, values):
     with netCDF4.Dataset(path, "a") as file:
         made = file.createVariable(name, "f4", ("y", "x"))
