@@ -171,7 +171,7 @@ def _plain_variables(
             with leaving_out(
                 scene_name, unread, unless=scene_name in options.mapping.get("plain", {})
             ):
-                values = valid.layer(name, decode(variable)).values
+                values = valid.layer(name, decode(variable, file.missing(name))).values
                 plain[scene_name] = plane(scene_name, values, variable.attrs)
     for name, scene_name in scene_names.items():
         ties = file.all.get(name)

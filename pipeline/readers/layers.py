@@ -90,9 +90,13 @@ def decoded(stored: LazyArray, decoder: Decoder) -> DecodedLayer:
     return DecodedLayer(values, states)
 
 
-def decode(stored: Stored) -> DecodedLayer:
-    """Decode a stored variable of a netCDF file by its own CF attributes."""
-    return decoded(stored, decoder_of(stored, stored.attrs))
+def decode(stored: Stored, missing: Sequence[float] = ()) -> DecodedLayer:
+    """Decode a stored variable of a netCDF file by its own CF attributes.
+
+    ``missing`` are stored numbers that mean a missing value, in addition to the fill values.
+    """
+    decoder = decoder_of(stored, stored.attrs)
+    return decoded(stored, replace(decoder, fills=(*decoder.fills, *missing)))
 
 
 def decoder_of(stored: Stored, attributes: Mapping[str, Any]) -> Decoder:

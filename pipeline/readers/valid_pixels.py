@@ -140,7 +140,8 @@ class ValidPixels:
         if cubes:
             raise SceneError(f"{cubes[0]} has several bands, expected one number for each pixel")
         if name in on_scene:
-            return Operand(decode(on_scene[name]).values, np.asarray)
+            layer = decode(on_scene[name], self.file.missing(name))
+            return Operand(layer.values, np.asarray)
         if variable in on_scene:
             stored = on_scene[variable]
             if flag == "raw":

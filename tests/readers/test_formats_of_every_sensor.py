@@ -132,6 +132,23 @@ def test_a_collocation_of_snap(tmp_path, ending):
         assert "Valid_PE" in scene[SOURCE_FLAGS].attrs["flag_meanings"]
 
 
+def test_a_missing_angle_of_a_collocation_is_not_zero(tmp_path):
+    """Else it would open a mask; integers and variables of no product may be 0."""
+    path = write_c2rcc(tmp_path / "s.nc", "COLLOCATED", MSI, ending="_M")
+    angles = np.full((LINES, PIXELS), 40.0)
+    angles[2] = 0
+    with netCDF4.Dataset(path, "a") as file:
+        for name, type_ in (("SZA_M", "f4"), ("detector_M", "i2")):
+            file.createVariable(name, type_, ("y", "x"))[:] = angles
+        file["rrs_B1_M"].valid_pixel_expression = "SZA_M < 70"
+    with open_scene(path) as scene:
+        assert (np.isnan(scene.solar_zenith.values) == (angles == 0)).all()
+        assert scene.detector.notnull().all()
+        assert scene.Rrs[0, 2].isnull().all()
+        assert scene.Rrs[1, 2].notnull().all()
+        assert scene.latitude.notnull().all()
+
+
 @pytest.mark.parametrize("kind", ["rrs", "rhow"])
 @pytest.mark.parametrize(
     ("bands", "sensor"), [({"8": 665, "21": 940}, "OLCI"), (MSI, "MSI"), (LANDSAT, "")]
