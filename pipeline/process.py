@@ -52,7 +52,7 @@ def process_scene(source: str | Path, config: AnyConfig, progress: Progress | No
         progress: function that is called after each finished block.
 
     Returns:
-        Path of the product. Its folder is ``execution.output``; ``execution.product`` names it.
+        Path of the product; ``execution.output`` and ``execution.product`` set folder and name.
 
     Raises:
         ConfigError: the configuration is wrong.
@@ -119,7 +119,7 @@ def plan_scene(source: str | Path, config: AnyConfig) -> Plan:
 
 
 def _resolved(source: str | Path, config: AnyConfig) -> tuple[Path, RunConfig]:
-    """Return the scene's path, which always ends in the scene's name, and the configuration."""
+    """Return the scene's path and the configuration; the path ends in the scene's name."""
     path = Path(source)
     if path.name in ("", ".."):
         path = Path(os.path.abspath(path))  # noqa: PTH100 - a link keeps its name
@@ -174,9 +174,9 @@ def compute_block(
 ) -> tuple[dict[str, npt.NDArray[Any]], InputTally]:
     """Compute the variables (y, x) of one block, and count the inputs that are out of range.
 
-    ``selected`` is the result of ``plan.select``; ``region`` counts lines and pixels from the
-    start of the window. The block is computed a few lines at a time, so that intermediate arrays
-    stay small.
+    ``selected`` is the result of ``plan.select``; the lines and pixels of ``region`` are counted
+    from the start of the window. The block is computed a few lines at a time, so that intermediate
+    arrays stay small.
     """
     lines, pixels = region
     shape = (lines.stop - lines.start, pixels.stop - pixels.start)

@@ -1,7 +1,8 @@
 """Checks a product against its own record.
 
 Input and networks are checked by SHA-256, and stored numbers by checksums. Attributes are compared
-with those that this version would write. The float64 reference recomputes a sample of pixels.
+with the attributes that this version would write. The float64 reference recomputes a sample of
+pixels.
 """
 
 import datetime
@@ -77,7 +78,7 @@ def verify_product(
         path: the product.
         scenes: the input scene, or folders to search for it; the product's folder and the current
             folder are searched as well.
-        network_dirs: folders to search for networks, before those of OCPIPE_NETWORKS.
+        network_dirs: folders to search for networks, before the folders in OCPIPE_NETWORKS.
         sample: number of pixels to recompute, or None for all pixels.
         seed: seed for the random choice of pixels.
 
@@ -144,7 +145,7 @@ def _checksums(product: ProductFile, tally: Tally) -> Iterator[Finding]:
 
 
 def _input(product: ProductFile, scenes: Sequence[Path]) -> Generator[Finding, None, Path | None]:
-    """Yield the finding about the input; return its path if the product was made from this file."""
+    """Yield the finding about the input; return the path of the input if its hash is right."""
     name, expected = str(product.scene["file"]), str(product.scene["sha256"])
     places = [*scenes, product.path.parent, Path()]
     candidates = [c for place in places for c in (place, place / name) if c.name == name]

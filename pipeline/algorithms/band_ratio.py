@@ -1,7 +1,7 @@
 """Chlorophyll-a from the maximum band ratio: OC2, OC3 and OC4.
 
 O'Reilly et al. 1998, J. Geophys. Res. 103, 24937. The limits of chlorophyll and of the
-band ratio are those of NASA's l2gen.
+band ratio are taken from NASA's l2gen.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ TOLERANCE_NM = 6.0
 
 @dataclass(frozen=True)
 class BandRatio:
-    """Chlorophyll from a polynomial in log10 of the largest blue Rrs divided by green Rrs."""
+    """Chlorophyll from a polynomial in log10 of a ratio: largest blue Rrs to green Rrs."""
 
     coefficients: tuple[float, ...]
     """Coefficients of the polynomial; the constant term comes first."""
@@ -54,11 +54,11 @@ class SensorBands:
     red_nm: float | None = None
     """Red band (nm); None if the algorithm has no red band."""
     like: str = ""
-    """Sensor for which the coefficients were fitted, if the sensor itself has none."""
+    """Sensor for which the coefficients were fitted; empty if this is ``sensor``."""
 
     @property
     def note(self) -> str:
-        """Words for the title, if the coefficients are those of another sensor."""
+        """Words for the title, if the coefficients were fitted for another sensor."""
         return f" (coefficients of {self.like})" if self.like else ""
 
     @property
@@ -132,8 +132,8 @@ def on_bands(
     """Choose coefficients, and the bands (nm) to which they are applied.
 
     Without a sensor, choose the coefficients whose bands are on average nearest to the given bands.
-    If several coefficients are equally near, choose those with the most bands, or else the first
-    ones in the table.
+    If several coefficients are equally near, choose those with the most bands. If several of these
+    have equally many bands, choose the first ones in the table.
 
     Raises:
         NetworkError: the table has no coefficients for the sensor or for these bands.

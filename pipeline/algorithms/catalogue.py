@@ -1,4 +1,4 @@
-"""Finds an algorithm by its name, and the algorithm or network that a configuration names."""
+"""Finds algorithms by name, and finds the algorithm or network that a configuration selects."""
 
 import contextlib
 from collections.abc import Sequence
@@ -88,15 +88,15 @@ def check_name(name: str) -> None:
 
 
 def is_algorithm(file: str) -> bool:
-    """Return whether the ``file`` of a configuration names an algorithm: ``algorithm:qaa_v6``."""
+    """Return whether ``file`` stands for an algorithm, such as ``algorithm:qaa_v6``."""
     return file.startswith(PREFIX)
 
 
 def find_retrieval(file: str, sensor: str, folders: tuple[Path, ...]) -> tuple[Path, Retrieval]:
-    """Return the algorithm or network that a configuration names, and the path of its file.
+    """Return the path of a configured file, and the algorithm or network in this file.
 
     Args:
-        file: the ``file`` of a configuration: ``algorithm:`` and a name, or a network file.
+        file: value of the key ``file``: a network file, or a text such as ``algorithm:qaa_v6``.
         sensor: name of the scene's sensor.
         folders: folders with network files.
 

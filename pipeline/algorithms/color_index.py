@@ -55,7 +55,7 @@ class ColorIndex:
     """Three wavelengths. A straight line joins Rrs at the first and at the third wavelength. The
     index is Rrs at the second wavelength minus this line."""
     blend: tuple[float, float]
-    """Two limits (mg m-3). Below them, only the index is used; above them, only the band ratio."""
+    """Two limits (mg m-3). Below both, only the index is used; above both, only the band ratio."""
     green_shift: GreenShift | None
     """Conversion to 555 nm; None if the green band is at 555 nm."""
     band_ratio: BandRatio
@@ -118,7 +118,7 @@ def _with_red(
 
 
 def _green_shift(definition: Mapping[str, Any], green_nm: float) -> GreenShift | None:
-    """Return the conversion of this green band to the middle band of the index."""
+    """Return the conversion to 555 nm, or None if the green band is at 555 nm."""
     near = float(definition["green_shift_within_nm"])
     if abs(green_nm - definition["index_nm"][1]) <= near:
         return None
@@ -127,6 +127,6 @@ def _green_shift(definition: Mapping[str, Any], green_nm: float) -> GreenShift |
             return GreenShift(**{key: entry[key] for key in entry if key != "from_nm"})
     known = ", ".join(f"{entry['from_nm']:g}" for entry in definition["green_shifts"])
     raise NetworkError(
-        f"{definition['name']}: found the green band {green_nm:g} nm, but conversions to 555 nm "
-        f"exist only within {near:g} nm of {known} nm. Choose ocx_2019 or ocx_v6."
+        f"{definition['name']}: found the green band {green_nm:g} nm, expected a band that can be "
+        f"converted to 555 nm (within {near:g} nm of {known} nm). Choose ocx_2019 or ocx_v6."
     )

@@ -53,7 +53,7 @@ class Algorithm(Retrieval):
     """A published algorithm; it is computed in float64, whatever engine is chosen.
 
     Inputs whose transform is log10 must be positive. ``file_name`` is the name of the algorithm,
-    and ``sha256`` covers all files with its coefficients.
+    and ``sha256`` covers all files that contain coefficients of the algorithm.
     """
 
     version: str
@@ -87,7 +87,7 @@ class Algorithm(Retrieval):
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the formula's name, bands and coefficients; comments do not affect it."""
+        """SHA-256 of the formula's name, bands and coefficients; comments in files are ignored."""
         what = (type(self.formula).__name__, self.inputs, self.outputs, self.record["parameters"])
         return sha256_of_text(repr(what))
 

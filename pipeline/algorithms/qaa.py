@@ -53,7 +53,7 @@ class QuasiAnalytical:
     """Indices of input columns; the outputs are computed at the wavelengths of these columns."""
 
     def __call__(self, x: Array) -> Array:
-        """Return aph, adg and bbp at ``bands``, with shape (n, 3 x bands).
+        """Return aph, adg and bbp at each of ``bands``; the shape is (n, 3 x number of bands).
 
         The argument is Rrs with shape (n, 5).
         """

@@ -59,7 +59,7 @@ class DaskExecutor(EventQueue):
         return event
 
     def stop(self) -> None:
-        """Let the workers kill the child processes of all running jobs, then forget these jobs."""
+        """Kill the child processes of all running jobs on the workers, then cancel these jobs."""
         leases = list(self._futures)
         with contextlib.suppress(Exception):  # a cluster that is gone has no children left
             self._client.run(stop_supervised, leases)
@@ -129,7 +129,7 @@ def close_idle() -> None:
 
 
 def _share_of_worker(program_bytes: int) -> int | None:
-    """Return the bytes of memory for a scene on each thread of this worker; None if unlimited.
+    """Return the bytes that a scene may take on one thread of this worker; None if unlimited.
 
     The memory of the program itself is not included.
     """
@@ -143,7 +143,7 @@ def _share_of_worker(program_bytes: int) -> int | None:
 
 
 def connect(batch: Batch, slots: Slots) -> DaskExecutor:
-    """Connect to the configured Dask cluster, or start one on this machine with these slots."""
+    """Connect to the configured Dask cluster, or start one with ``slots`` on this machine."""
     from distributed import Client, LocalCluster
 
     logging.getLogger("distributed").setLevel(logging.WARNING)  # it reports every connection

@@ -110,7 +110,7 @@ class ProcessExecutor(EventQueue):
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="slot")
 
     def estimate(self, job: Job) -> int | None:
-        """Let a child process estimate how many bytes a scene takes, and return this number."""
+        """Return how many bytes a scene takes; a child process estimates this number."""
         return self._idle[-1].estimate(job)
 
     def submit(self, job: Job) -> None:

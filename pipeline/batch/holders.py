@@ -50,7 +50,7 @@ class Heart(threading.Thread):
 
 
 class Watch:
-    """Measures how long other holders have written no heartbeat.
+    """Measures the time since the last heartbeat of other holders.
 
     The time is measured with the clock of this process.
     """
@@ -59,7 +59,7 @@ class Watch:
         self._seen: dict[str, tuple[int, float]] = {}
 
     def is_dead(self, holder: Holder) -> bool:
-        """Return whether the holder's process is gone, or has written no heartbeat for too long."""
+        """Return whether a holder's process is gone, or the holder's last heartbeat is too old."""
         if process_identity.is_dead(holder.process):
             return True
         now = time.monotonic()

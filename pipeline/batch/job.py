@@ -44,7 +44,7 @@ class JobOutcome:
     """Hash of the scene file."""
     sensor: str = ""
     networks: Mapping[str, str] = field(default_factory=dict)
-    """Fingerprint of each network, by the name of the network in the configuration."""
+    """Fingerprints of the networks; each key is the name of a network in the configuration."""
     record: Mapping[str, Any] = field(default_factory=dict)
     """Content of the scene's line in ``quality.jsonl``."""
     seconds: float = 0.0
@@ -63,4 +63,4 @@ class JobOutcome:
 
 
 Progress = Callable[[int, int], None]
-"""A function with two arguments: how many blocks are finished, and how many the scene has."""
+"""A function with two arguments: the number of finished blocks, and the number of all blocks."""

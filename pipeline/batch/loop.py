@@ -41,7 +41,7 @@ class BatchListener(Protocol):
         """A scene starts."""
 
     def progress(self, path: str, done: int, total: int) -> None:
-        """Of the ``total`` blocks of a scene, ``done`` are now finished."""
+        """A scene has ``total`` blocks, and ``done`` of these blocks are now finished."""
 
     def scene_ended(self, path: str, state: str, outcome: JobOutcome, suspect: str | None) -> None:
         """The scene is now done, failed or skipped, or is pending again."""
@@ -95,7 +95,7 @@ class Loop:
         self._last_look = time.monotonic()
 
     def to_the_end(self, summary: BatchSummary) -> BatchSummary:
-        """Work until no scene is left, or until the batch is stopped; count in the summary."""
+        """Work until no scene is left or the batch is stopped; add the results to the summary."""
         self._summary, refused = summary, summary.failed
         output, slots = self._request.output, max(self._executor.slots, 1)
         self._holder = self._ledger.enter(output.absolute(), slots, self._slots.threads)
@@ -239,7 +239,7 @@ class Loop:
             self._summary.done += 1
 
     def _give_up(self) -> None:
-        """Stop all running jobs and set their scenes to pending; these attempts are not counted."""
+        """Stop all running jobs; set their scenes to pending and do not count these attempts."""
         if not self._leases:
             return
         self._executor.stop()

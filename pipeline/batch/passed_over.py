@@ -1,4 +1,4 @@
-"""Files that a search for scenes passes over, so that a call never ends silently without scenes."""
+"""Reports the files that a search for scenes skips: no call may end silently without scenes."""
 
 import logging
 import os
@@ -21,7 +21,7 @@ _DESCRIBED, _NAMED = 3, 5
 
 
 def is_packed(name: str) -> bool:
-    """Return whether a file name is that of an archive, or of a scene in another format."""
+    """Return whether a name belongs to an archive, or to a scene that ocpipe cannot read."""
     return name.lower().endswith(_PACKED)
 
 
@@ -30,7 +30,7 @@ class PassedOver:
     """What the inputs of a call hold besides scenes."""
 
     _packed: list[str] = field(default_factory=list)
-    """Paths of archives and foreign formats that nobody has unpacked or exported yet."""
+    """Paths of archives and foreign files that have no unpacked or exported copy beside them."""
     _nothing: list[str] = field(default_factory=list)
     """A sentence for each input that holds files but no scene."""
     _empty: list[str] = field(default_factory=list)
@@ -51,7 +51,7 @@ class PassedOver:
             )
 
     def unmatched(self, pattern: str, folder: str) -> None:
-        """Note a pattern that matches nothing, and the folder in which it begins."""
+        """Note that a pattern matches nothing, and which files are in ``folder``."""
         if not os.path.isdir(folder):
             self._nothing.append(f"no path matches {pattern}, and there is no folder {folder}.")
             return
@@ -64,7 +64,7 @@ class PassedOver:
             self._empty.append(f"{folder} holds no files.")
 
     def tell(self, found_scenes: bool) -> None:
-        """Name what was passed over.
+        """Report the files that were passed over.
 
         Raises:
             ConfigError: there are files, but no scenes.
@@ -83,17 +83,17 @@ class PassedOver:
             yield f"{path}: {foreign or 'not a scene that ocpipe reads. Unpack it.'}"
         more = self._packed[_DESCRIBED:]
         if more:
-            yield f"The same holds for {_counted(more)}."
+            yield f"The same applies to {_counted(more)}."
 
 
 def _is_unpacked(path: str) -> bool:
-    """Return whether the content of an archive lies beside it; then the archive does not matter."""
+    """Return whether an archive was unpacked in its folder; such an archive is not reported."""
     stem = os.path.splitext(path)[0].removesuffix(".tar")
     return any(os.path.exists(f"{stem}{ending}") for ending in ("", ".SEN3", ".nc", ".h5"))
 
 
 def _counted(paths: Sequence[str]) -> str:
-    """Return a number of files and the first names: ``7 files (a.txt, b.txt and 5 others)``."""
+    """Return the number of files and the first names: ``7 files (a.txt, b.txt and 5 others)``."""
     names = [os.path.basename(path) for path in paths[:_NAMED]]
     more = f" and {len(paths) - _NAMED} others" if len(paths) > _NAMED else ""
     return f"{len(paths)} file{'s' * (len(paths) != 1)} ({', '.join(names)}{more})"

@@ -7,7 +7,7 @@ from pipeline.config.batch import QualityControl
 
 
 def suspicions(record: Mapping[str, Any], limits: QualityControl) -> list[str]:
-    """Return the reasons why a scene is suspect; ``record`` is its ``SceneReport.record``."""
+    """Return the reasons why a scene is suspect; ``record`` comes from a ``SceneReport``."""
     return [*_valid_fraction(record, limits), *_inputs(record, limits), *_flags(record, limits)]
 
 

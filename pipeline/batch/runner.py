@@ -41,7 +41,7 @@ MEMORY_FOR_ALL = 2_000_000_000
 
 
 def plan_batch(request: BatchRequest) -> list[LedgerEntry]:
-    """Return the scenes that a call selects; a run would process those whose state is pending."""
+    """Return the scenes that a call selects; a run would process only the pending scenes."""
     check_is_folder(request.output)
     path = request.ledger_path
     open_one = Ledger.open if path.exists() else Ledger.instead_of
@@ -98,7 +98,7 @@ def _found(request: BatchRequest, inputs: Sequence[str]) -> list[FoundScene] | N
 
 
 def _queue(request: BatchRequest, ledger: Ledger, found: Sequence[FoundScene] | None) -> SceneQueue:
-    """Return the queue of the scenes that the inputs gave, or else of those in the ledger."""
+    """Return a queue of the found scenes, or of the scenes in the ledger if ``found`` is None."""
     config = request.config
     if found is None:
         found = _found(request, ledger.paths(config.name))

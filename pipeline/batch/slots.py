@@ -43,7 +43,7 @@ def choose_slots(
     workers: int | None = None,
     threads: int | None = None,
 ) -> Slots:
-    """Choose as many scenes as cores and memory allow; one thread per scene is most efficient.
+    """Choose as many scenes as cores and memory allow: one thread per scene is most efficient.
 
     Args:
         cores: number of usable cores.

@@ -1,7 +1,8 @@
 """Finds the scenes of a batch: files, folders, patterns, lists, or standard input.
 
 An empty folder is no mistake: scenes may come later. But if an input holds files and none of them
-is a scene, the files are named, and the call ends with an error unless other inputs hold scenes.
+is a scene, a message lists these files. If no other input holds scenes, the call then ends with an
+error.
 """
 
 import glob
@@ -58,7 +59,8 @@ def find_scenes(
         output: the output folder, which is not searched for scenes.
         config_name: name of the configuration; it identifies products in the output folder.
         shard: the part of the scenes to return, as two numbers: the number of this part (from 1)
-            and the number of all parts. The part of a scene depends only on its file name.
+            and the number of all parts. A scene's file name alone decides which part
+            the scene belongs to.
 
     Raises:
         ConfigError: a list cannot be read, an input is the address of a remote file, or the inputs
@@ -94,7 +96,7 @@ def _found(path: str) -> FoundScene:
 
 @dataclass(frozen=True)
 class _Search:
-    """Expands the inputs of a call into paths, and notes what it passes over."""
+    """Expands the inputs of a call into paths, and notes the files that are not scenes."""
 
     output: Path
     """The output folder, which is not searched for scenes."""

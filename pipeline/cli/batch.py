@@ -1,4 +1,4 @@
-"""The commands ``ocpipe batch``, for many scenes, and ``ocpipe status``, for their progress."""
+"""The commands ``ocpipe batch``, which processes many scenes, and ``ocpipe status``."""
 
 import logging
 import signal
@@ -70,7 +70,7 @@ class _Shard(Numbers):
 @option("--limit", "Largest number of scenes to start.", "none", POSITIVE)
 @option(
     "--shard",
-    "Process one part of the scenes, with a ledger of its own; 1/8 is the first of eight parts.",
+    "Process one part of the scenes (1/8: the first of eight). Each part has its own ledger.",
     "all",
     _Shard("a shard: the first of eight is 1/8, the last 8/8", "/", 2, int),
     metavar="I/N",
@@ -120,10 +120,10 @@ def batch(
     """Process every scene that is not done yet; the command may be repeated at any time.
 
     Give scenes as files, folders (searched to any depth) or patterns in quotes. @FILE is a list
-    with one of these per line, and - reads such a list from standard input. A ledger next to the
-    products records which scenes are done. A scene is processed again when its file, a network, the
-    configuration or the version changes. A scene that fails, hangs, crashes or runs out of memory
-    does not stop the others.
+    with one file, folder or pattern per line, and - reads such a list from standard input. A ledger
+    next to the products records which scenes are done. A scene is processed again when its file, a
+    network, the configuration or the version changes. A scene that fails, hangs, crashes or runs
+    out of memory does not stop the others.
 
     Exit codes: 0 nothing failed, 1 some scenes failed, 2 wrong use, 75 interrupted (SIGTERM,
     Ctrl-C): call again to continue.

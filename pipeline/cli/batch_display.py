@@ -80,7 +80,7 @@ class LineDisplay:
 class BarDisplay(LineDisplay):
     """Shows a bar for the batch (with rate and remaining time) and a bar for each running scene.
 
-    Scenes that fail, are tried again or are suspect appear as lines above the bars.
+    Lines above the bars show the scenes that fail, are tried again or are suspect.
     """
 
     done_level = logging.DEBUG

@@ -66,10 +66,10 @@ def matchup(
 ) -> None:
     """Match the in-situ POINTS of a table with satellite SCENEs.
 
-    POINTS is a table with latitude, longitude and time, in any format for tables of samples. It may
-    also be a folder, a pattern in quotes or an @list of such tables, one for each station. Each
-    SCENE is a file, a folder, a pattern, or an @list of these. A second table lists pairs of a
-    point and a nearby scene that are not used, with the reasons.
+    POINTS is a table with latitude, longitude and time, in any format for tables of samples. If
+    there are several tables (for example one per station), POINTS is a folder, a pattern in quotes
+    or an @list. Each SCENE is a file, a folder, a pattern, or an @list of these. A second table
+    lists the unused pairs of a point and a nearby scene, with the reasons.
     """
     start(log_level)
     with importing():

@@ -20,7 +20,7 @@ log = logging.getLogger("pipeline")
 
 @click.command()
 @click.argument("scenes", metavar="SCENE...", nargs=-1, required=True, type=PATH)
-@click.option("-c", "--config", required=True, help="Configuration file, or name of a shipped one.")
+@click.option("-c", "--config", required=True, help="File or shipped name of the configuration.")
 @run_options
 @option(
     "--threads", "Number of blocks at a time.", "execution.threads, else one per core", POSITIVE
@@ -62,7 +62,7 @@ def run(
 
 
 def _run_one(scene: Path, settings: "RunConfig", dry_run: bool) -> bool:
-    """Process a scene or print its plan; report a failure, and return whether it succeeded."""
+    """Process a scene or print its plan. If this fails, report the failure and return False."""
     from pipeline.cli.terminal import block_progress
     from pipeline.process import plan_scene, process_scene
     from pipeline.run.plan_text import plan_lines

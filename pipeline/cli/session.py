@@ -106,7 +106,7 @@ def guarded() -> Iterator[None]:
 
 @contextlib.contextmanager
 def listening(name: str, output: Path, tensorboard: bool = False) -> "Iterator[TrainingProgress]":
-    """Show the epochs of a training on the terminal and, if asked, log them for TensorBoard."""
+    """Show the epochs on the terminal; with ``tensorboard``, also log them for TensorBoard."""
     from pipeline.cli.terminal import epoch_progress
 
     with contextlib.ExitStack() as stack:

@@ -89,8 +89,8 @@ def block_progress(name: str) -> Iterator[Callable[[int, int], None]]:
 def epoch_progress(name: str) -> Iterator[Callable[[int, int, str], None]]:
     """Yield a function that shows the number of the epoch, the number of epochs, and a text.
 
-    On a terminal, the function moves a bar. Without a terminal, the function writes a line for the
-    last epoch, and before that at most one line every two seconds.
+    On a terminal, the function moves a bar. Without a terminal, the function writes at most one
+    line every two seconds, and always writes a line for the last epoch.
     """
     if not sys.stderr.isatty():
         shown = float("-inf")

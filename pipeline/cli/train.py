@@ -229,7 +229,7 @@ def _single(file: Path, folders: tuple[Path, ...]) -> "Network":
     if not isinstance(found, Network):
         raise NetworkError(
             f"{file.name} is an ensemble of {len(found.members)} networks, expected a single one. "
-            f"Name one of its members: {', '.join(m.file_name for m in found.members)}."
+            f"Give one of these members: {', '.join(m.file_name for m in found.members)}."
         )
     return found
 

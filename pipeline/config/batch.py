@@ -14,7 +14,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class DaskCluster(Strict):
-    """A Dask cluster whose workers are jobs of a job scheduler, started by dask-jobqueue."""
+    """A Dask cluster that dask-jobqueue starts; its workers are jobs of a job scheduler."""
 
     kind: Literal["slurm", "pbs", "lsf", "sge", "htcondor", "oar", "moab"]
     jobs: int = Field(default=1, ge=1)

@@ -35,8 +35,8 @@ class TimeColumns(Strict):
     minute: Text | None = None
     second: Text | None = None
     format: TimeFormat | None = None
-    """Format of ``instant``, or of ``date`` and ``time`` joined by a blank, as in strptime; or the
-    units of ``instant`` if it is a number (``days since 1899-12-30``)."""
+    """Format for strptime: for ``instant``, or for ``date`` and ``time`` with a blank between them.
+    If ``instant`` contains numbers, this is their unit (``days since 1899-12-30``)."""
 
     @model_validator(mode="after")
     def _are_a_time(self) -> "TimeColumns":
@@ -49,12 +49,15 @@ class TimeColumns(Strict):
         )
         if not complete:
             raise ValueError(
-                "expected instant, or date and time, or date and hour, or year, month, day and "
-                "hour, or year, day_of_year and hour (each hour with minute and second if these "
-                f"exist); found {', '.join(sorted(columns))}"
+                f"found the columns {', '.join(sorted(columns))}; expected instant; or date and "
+                "time; or date and hour; or year, month, day and hour; or year, day_of_year and "
+                "hour. Minute and second may be added to hour"
             )
         if self.format is not None and "hour" in columns:
-            raise ValueError("format is for instant, or for date and time; found hour")
+            raise ValueError(
+                "the key 'format' cannot be used with hour; remove it, or use instant, or date and "
+                "time"
+            )
         return self
 
     @property
@@ -72,7 +75,7 @@ class PointsConfig(Strict):
     sample_dimension: Text | None = None
     """Name of the dimension that counts the points, if a netCDF file has several dimensions."""
     missing: tuple[float, ...] = ()
-    """Numbers that stand for missing values, in addition to those that are usual in the format."""
+    """Numbers that mean a missing value, in addition to the usual numbers of the file format."""
     not_missing: tuple[float, ...] = ()
     """Numbers that look like a missing value (-999) but are values."""
     units: dict[Text, Text] = {}
@@ -94,7 +97,7 @@ class Valid(Strict):
     share: float = Field(default=0.5, ge=0, le=1)
     """Smallest share of valid pixels among the pixels without ``uncounted_flags``."""
     more_than: bool = False
-    """Whether the share of valid pixels must be larger than ``share``. Otherwise, an equal
+    """True if the share of valid pixels must be larger than the limit ``share``; False if an equal
     share is enough."""
     uncounted_flags: tuple[str, ...] = ()
     """Flags such as LAND; pixels with these flags are not counted. A scene may lack the flags."""
@@ -139,7 +142,7 @@ class MatchupConfig(Strict):
     reader: ReaderChoice = ReaderChoice()
     quantity: Literal["Rrs", "rho_s", "rho_w", "Lrc"] = "Rrs"
     wavelengths_nm: Span = (380.0, 720.0)
-    """Shortest and longest wavelength of the bands taken from the scenes, both included."""
+    """Shortest and longest wavelength (inclusive) of the bands that are taken from the scenes."""
     plain: tuple[Name, ...] = ()
     """Other 2-D variables (chlor_a, aot_869) to take from scenes that have such variables."""
     hours: Positive = 3.0
@@ -194,7 +197,7 @@ def load_matchup_config(
         changes: settings of the command line, which replace settings of the configuration.
 
     Raises:
-        ConfigError: the configuration cannot be read or is wrong; the message names all mistakes.
+        ConfigError: the configuration cannot be read or is wrong; the message lists all mistakes.
     """
     given: Mapping[str, Any] = {}
     origin = "command line"

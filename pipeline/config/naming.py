@@ -96,17 +96,17 @@ def _of_scene(field: str, spec: str, scene: Mapping[str, Any]) -> str:
     said = str(scene.get(attribute, "")).strip()
     if not said:
         raise SceneError(
-            f"the scene has no attribute {attribute}, which the name of the product contains as "
-            f"{{{field}}}. Choose another template (execution.product)."
+            f"the scene has no attribute {attribute}, but the name of the product needs it for the "
+            f"field {{{field}}}. Choose another template (execution.product)."
         )
     if field not in TIME_FIELDS:
         return _plain(said)
     time = parse_time(said)
     if time is None:
         raise SceneError(
-            f"{attribute} of the scene is {said!r}, expected {EXPECTED}, which the name of the "
-            "product needs. State its format in reader.options.mapping (docs/readers.md), or "
-            "choose another template (execution.product)."
+            f"{attribute} of the scene is {said!r}, expected {EXPECTED}. The name of the "
+            "product contains this time. State its format in reader.options.mapping "
+            "(docs/readers.md), or choose another template (execution.product)."
         )
     return time.utc.strftime(spec or DEFAULT_TIME)
 

@@ -67,11 +67,12 @@ class RunConfig(Strict):
         unknown = [name for name in products if name not in known]
         if unknown:
             raise ConfigError(
-                f"--products names {', '.join(unknown)}; configuration {self.name!r} has "
-                f"{', '.join(known)}. Choose among these or add a network to the configuration."
+                f"--products: found {', '.join(unknown)}, but the configuration {self.name!r} has "
+                f"only {', '.join(known)}. Choose among these, or add a network to the "
+                "configuration."
             )
         if not products:
-            raise ConfigError(f"--products names no network. Choose among {', '.join(known)}.")
+            raise ConfigError(f"--products: found no network. Choose among {', '.join(known)}.")
         chosen = [n.model_dump() for n in self.science.networks if n.name in products]
         return self._changed("science", {"networks": chosen})
 
@@ -139,7 +140,7 @@ def load_config(source: "str | Path | Mapping[str, Any] | RunConfig") -> RunConf
     """Return a run configuration from a file, the name of a shipped configuration, or plain data.
 
     Raises:
-        ConfigError: the configuration cannot be read or is wrong; the message names all mistakes.
+        ConfigError: the configuration cannot be read or is wrong; the message lists all mistakes.
     """
     if isinstance(source, RunConfig):
         return source

@@ -36,8 +36,8 @@ class VariableConfig(Strict):
     )
     """Each wavelength is a variable of its own; without wavelengths there is only one variable."""
     column: Text | None = None
-    """Name of the column; with several wavelengths, the part of the name before the wavelength.
-    The default is ``quantity``."""
+    """Name of the column. If there are several wavelengths, give the part of the column's name
+    before the wavelength. The default is ``quantity``."""
     units: Text | None = None
     """Units of the network's variable; by default the units in ``configs/quantities.yaml``."""
     transform: str = "log10"
@@ -76,7 +76,9 @@ class ClassesConfig(Strict):
         if self.column is not None and self.otherwise is not None:
             raise ValueError("the key 'otherwise' needs rules, but the classes come from a column")
         if self.rules and self.names is not None:
-            raise ValueError("the key 'names' needs a column; rules name their classes themselves")
+            raise ValueError(
+                "the key 'names' is only for classes from a column; each rule has a name already"
+            )
         if self.otherwise in self.rules:
             raise ValueError(f"the class {self.otherwise} of 'otherwise' already has a rule")
         if self.rules and len(self.order or ()) < 2:
@@ -97,7 +99,7 @@ class ClassesConfig(Strict):
 
 
 class FileConfig(Strict):
-    """One table of samples; the configuration may also give only its path."""
+    """One table of samples; instead of this section, the configuration may give only a path."""
 
     path: Path
     """Path of the table, relative to the current folder."""
@@ -137,7 +139,7 @@ class SamplesConfig(Strict):
     sample_dimension: Text | None = None
     """Name of the dimension that counts the samples, if a netCDF file has several dimensions."""
     missing: tuple[float, ...] = ()
-    """Numbers that stand for missing values, in addition to those that are usual in the format."""
+    """Numbers that mean a missing value, in addition to the usual numbers of the file format."""
     not_missing: tuple[float, ...] = ()
     """Numbers that look like a missing value (-999) but are values."""
     columns: dict[Text, Text] = {}
@@ -178,8 +180,8 @@ class SamplesConfig(Strict):
         """Return a copy of these settings with other files.
 
         Raises:
-            ConfigError: the configured files have settings of their own, and their number differs
-                from the number of ``paths``.
+            ConfigError: a configured file has settings of its own, and the number of configured
+                files differs from the number of ``paths``.
         """
         if not any(file.says_more for file in self.files):
             files = tuple(FileConfig(path=path) for path in paths)
@@ -189,9 +191,9 @@ class SamplesConfig(Strict):
         else:
             named = ", ".join(file.path.name for file in self.files)
             raise ConfigError(
-                f"found {len(paths)} files of samples, expected {len(self.files)} in place of "
-                f"{named}. These configured files have settings of their own, so give one file for "
-                "each of them, in the same order."
+                f"found {len(paths)} files of samples, expected {len(self.files)}, one for each of "
+                f"{named}. These configured files have settings of their own, so give the new "
+                "files in the same order."
             )
         return self.model_copy(update={"files": files})
 

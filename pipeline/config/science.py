@@ -165,7 +165,8 @@ class NetworkChoice(Strict):
     scene's sensor."""
     allow_other_sensor: bool = False
     gains: GainMode = "none"
-    """Vicarious gains for the Rrs that the network computes; ``ocsmart`` selects gains by pixel."""
+    """Vicarious gains for the Rrs that the network computes. With ``ocsmart``, the gains are
+    selected separately for each pixel."""
     input_gains: GainMode = "none"
     """Vicarious gains for the Rrs that the network takes from the scene."""
     write: bool = True

@@ -47,12 +47,12 @@ def validated(
     Args:
         model: the model.
         data: the plain data.
-        origin: text for messages that says where the data come from.
-        words: text for messages that says what the data should be, such as "configuration".
+        origin: where the data come from, as a text for messages.
+        words: what the data should be, as a text for messages (for example "configuration").
         names: the accepted names for each field that :func:`names_from_tables` checks.
 
     Raises:
-        ConfigError: the data do not fit the model; the message names all mistakes.
+        ConfigError: the data do not fit the model; the message lists all mistakes.
     """
     try:
         return model.model_validate(dict(data), context=names)
@@ -83,7 +83,7 @@ def find_shipped(source: str | Path, folder: str, words: str) -> Path:
     Args:
         source: a path, or the name of a shipped file, with or without its ending.
         folder: the folder below ``configs`` that contains the shipped files.
-        words: text for messages that says what kind of file is expected.
+        words: what kind of file is expected, as a text for messages.
 
     Raises:
         ConfigError: neither exists.
@@ -98,7 +98,7 @@ def find_shipped(source: str | Path, folder: str, words: str) -> Path:
         return candidate
     names = ", ".join(sorted(file.stem for file in shipped.glob("*.yaml")))
     raise ConfigError(
-        f"{source}: no such {words}, and no shipped one has that name. Give a path or one of "
+        f"{source}: no such {words}, and no shipped file has this name. Give a path or one of "
         f"{names}."
     )
 
@@ -118,7 +118,7 @@ def read_mapping(path: Path) -> Mapping[str, Any]:
 
 
 def complaints_of(error: ValidationError, root: type[BaseModel]) -> list[str]:
-    """Return a list of the mistakes, with one line of text that users understand for each."""
+    """Return one line of text for each mistake, in words that users understand."""
     return [_complaint(entry, root) for entry in _innermost(error.errors())]
 
 
@@ -140,7 +140,7 @@ def _complaint(entry: Mapping[str, Any], root: type[BaseModel]) -> str:
     if entry["type"] == "extra_forbidden":
         known = list(_model_at(location[:-1], root).model_fields)
         close = difflib.get_close_matches(str(location[-1]), known, n=1)
-        listed = f"known keys are {', '.join(known)}." if known else "no keys are known here."
+        listed = f"known keys are {', '.join(known)}." if known else "this section has no keys."
         hint = f"did you mean {close[0]!r}?" if close else listed
         return f"{where}: unknown key; {hint}"
     if entry["type"] == "missing":

@@ -29,7 +29,7 @@ class Architecture(Strict):
     l2: NotNegative = 0.0
     """This factor times the sum of all squared kernel weights is added to the loss."""
     batch_normalisation: bool = False
-    """Whether batches are normalised; in a saved network, the dense layers do the normalisation."""
+    """Whether training normalises batches. In a saved network, the dense layers do this."""
     decorrelate: bool = False
     """Whether the network learns from the principal components of the scaled inputs; each
     component has variance 1. The bands of a spectrum are correlated, and waters differ little from
@@ -173,8 +173,9 @@ class Finetuning(Strict):
     """refit: scaling and training ranges are computed from the new training samples. The first and
     last layers are adapted, so that the network at first gives the same values as before."""
     decorrelate: bool = False
-    """Whether inputs are decorrelated. If the scaling is kept and the network's record of training
-    contains the components, these are used; else they are computed from the new samples."""
+    """True to decorrelate the inputs by principal components. The components come from the
+    network's record of training if the record contains them and the scaling is kept. Otherwise, the
+    components are computed from the new samples."""
     dropout: Share = 0.0
     stages: tuple[Stage, ...] = Field(default=(Stage(),), min_length=1)
 
@@ -253,9 +254,11 @@ class Recipe(Strict):
                 )
             return self
         if self.fit.class_weights != "none":
-            raise ValueError("fit.class_weights are for classes, but the samples have targets")
+            raise ValueError(
+                "fit.class_weights are only for classes; with targets, use target_weights"
+            )
         if self.class_baselines:
-            raise ValueError("class_baselines are for classes, but the samples have targets")
+            raise ValueError("class_baselines are only for classes; with targets, use baselines")
         return self
 
     def with_members(self, members: int | None) -> Self:

@@ -27,7 +27,7 @@ class Dimension(Strict, Generic[Number]):
     """A list of values or a range, such as ``{min: 8, max: 120, scale: log}``."""
 
     scale: Literal["linear", "log"] = "linear"
-    """Whether the values of a range are drawn on a linear or on a logarithmic scale."""
+    """Scale on which values of a range are chosen at random: linear or logarithmic."""
     values: tuple[Number, ...] = ()
     min: Number | None = None
     max: Number | None = None
@@ -88,7 +88,7 @@ class Space(Strict):
     units: WholeNumbers | None = None
     """Number of units of a hidden layer, drawn separately for each layer."""
     activation: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """Activations to try; all hidden layers of a network have the same one."""
+    """Activations to try; each network has one activation for all hidden layers."""
     dropout: Numbers | None = None
     learning_rate: Numbers | None = None
     l2: Numbers | None = None
@@ -167,8 +167,8 @@ class TuningConfig(Strict):
     epochs: int | None = Field(default=None, ge=1)
     """Epochs of the longest training; by default fit.epochs."""
     factor: int = Field(default=3, ge=2, le=100)
-    """hyperband: one trial in ``factor`` continues, and is trained for up to ``factor`` times as
-    many epochs as before."""
+    """hyperband: one of ``factor`` trials continues. It is then trained for up to ``factor`` times
+    as many epochs as before."""
     iterations: int = Field(default=1, ge=1, le=1000)
     """hyperband: number of times that the whole search is run, with other random draws."""
     folds: int | None = Field(default=None, ge=2, le=100)

@@ -13,7 +13,7 @@ class QuantityUncertainty(Strict):
     """The parts of a standard deviation; the sum of their squares is the variance."""
 
     from_scene: bool = False
-    """Whether the uncertainty that the scene contains (``Rrs_unc`` for Rrs) is used."""
+    """True to use the uncertainty that the scene contains (``Rrs_unc`` for Rrs)."""
     relative: NotNegative = 0.0
     """Uncertainty as a share of the value."""
     constant: NotNegative = 0.0

@@ -163,7 +163,7 @@ def _resample_moments(
 def units_of(
     groups: Iterable[object] | None, rows: npt.NDArray[np.bool_], seed: int
 ) -> tuple[npt.NDArray[np.intp], int]:
-    """Return for each common row the number of its unit; also return how many groups there are."""
+    """Return the index of the unit of each common row; also return the number of groups."""
     if groups is None:
         index = np.arange(int(rows.sum()))
     else:

@@ -19,7 +19,7 @@ RISE = 0.05
 """A validation loss has risen if its last value exceeds its minimum by more than this share."""
 GAP = 2.0
 """The gap is the validation loss divided by the training loss. A size larger than the best one
-overfits if its gap is more than this many times the gap of the best size."""
+overfits if its gap is larger than ``GAP`` times the gap of the best size."""
 SMOOTHED = 0.05
 """A validation loss is averaged over this share of the epochs before it is judged."""
 
@@ -159,7 +159,7 @@ def _verdict(
 
 
 def risen(curves: Sequence[Array]) -> tuple[float, int]:
-    """Return the rise of the mean validation loss after its minimum, and the minimum's epoch.
+    """Return the rise of the mean validation loss after its minimum, and the epoch of the minimum.
 
     The rise is the last loss divided by the smallest loss, minus 1.
 
@@ -190,7 +190,7 @@ def _smoothed(curves: Sequence[Array]) -> tuple[Array, int]:
 
 
 def mean_curve(curves: Sequence[Array]) -> Array:
-    """Return the loss of each epoch, averaged over trainings, up to the last common epoch."""
+    """Return the mean loss over all trainings for each epoch of the shortest training."""
     shortest = min(curve.size for curve in curves)
     mean: Array = np.mean([curve[:shortest] for curve in curves], axis=0)
     return mean

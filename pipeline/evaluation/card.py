@@ -207,7 +207,7 @@ def _compared(output: OutputResult) -> str:
 
 
 def _classifications(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, str, TextTable]]:
-    """Yield the name of each part, a sentence about the part, and its table of classes."""
+    """For each part, yield its name, a sentence about it, and its table of classes."""
     for one in evaluations:
         if one.classification is not None:
             sentence = classification_sentence(one.classification)

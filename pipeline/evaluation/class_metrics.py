@@ -32,7 +32,7 @@ class ClassificationMetric:
     of_counts: Callable[[ClassCounts], Array]
     """Computes the metric of each confusion matrix, with shape (...); NaN without rows."""
     has_interval_column: bool = False
-    """Whether tables that compare models show the interval of the metric in a separate column."""
+    """True if the interval of the metric has its own column in tables that compare models."""
 
     def of_one(self, counts: ClassCounts) -> float:
         """Compute the metric from one confusion matrix."""
@@ -144,7 +144,7 @@ def class_differences(
 def _of_first(of_counts: Callable[[Array], Array], place: int | None = None) -> Statistic:
     """Return the function that computes the metric of the first model.
 
-    If ``place`` is given, the function computes the metric of the class with that number.
+    If ``place`` is given, the function computes the metric of class number ``place``.
     """
     chosen = () if place is None else (place,)
     return lambda counts: np.asarray(of_counts(counts[..., 0, :, :])[(..., *chosen)])

@@ -1,4 +1,4 @@
-"""Metrics of a network that names classes."""
+"""Metrics of a network that is a classifier."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -82,7 +82,7 @@ def classification(
     """Compare modelled probabilities with observed classes.
 
     Args:
-        observed: class numbers from 0, -1 where the class is unknown, with shape (n,).
+        observed: class numbers with shape (n,); the first class is 0, an unknown class is -1.
         probabilities: modelled probabilities with shape (n, classes).
         classes: names of the classes.
         groups: the group of each row (cruise, site, date), with length n.

@@ -1,4 +1,4 @@
-"""Tables made of columns, as aligned text, as CSV, or as rows for the model card."""
+"""Make tables from columns: as aligned text, as CSV, or as rows for the model card."""
 
 import csv
 import io
@@ -22,9 +22,9 @@ class Column(Generic[T]):
     """Returns the value of the column for one item."""
 
     def within(self, part: Callable[[U], T]) -> "Column[U]":
-        """Return a column for a table whose items contain the items of this column.
+        """Return this column for a table of larger items; each contains an item of this column.
 
-        ``part`` returns the inner item; the cell shows the value of that item.
+        ``part`` returns the item inside a larger item.
         """
         return Column(self.head, lambda item: self.cell(part(item)))
 

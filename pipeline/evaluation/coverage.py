@@ -43,7 +43,7 @@ def coverage(
 def ratios(
     observed: npt.ArrayLike, modelled: npt.ArrayLike, deviation: npt.ArrayLike, log: bool
 ) -> tuple[Array, Array]:
-    """Return two arrays: absolute errors divided by standard deviations, and these deviations.
+    """Return absolute errors divided by standard deviations, and the standard deviations.
 
     Rows without a valid error or a valid standard deviation are left out.
     """

@@ -60,8 +60,8 @@ class Metric:
     of_rows: Callable[[ComparedRows], float]
     """Computes the metric from at least one row; NaN if the rows do not determine the metric."""
     of_sums: Callable[[Array, bool], Array] | None = None
-    """Computes the metric from ``log`` and sums with shape (..., moment); None if the metric has no
-    confidence interval."""
+    """Computes the metric from two arguments: sums with shape (..., moment), and ``log``. None if
+    the metric has no confidence interval."""
     units: str = ""
     """Units that tables write after the number."""
 
@@ -145,7 +145,7 @@ def group_index(groups: Iterable[object], count: int) -> tuple[list[str], npt.ND
     """Return the group names in alphabetical order, and for each row the index of its group.
 
     Raises:
-        ConfigError: the number of groups is not the number of rows.
+        ConfigError: ``groups`` does not have exactly one group for each row.
     """
     labels = np.array([str(group) for group in groups], dtype=np.str_)
     if labels.size != count:
@@ -210,7 +210,7 @@ def _pair(observed: npt.ArrayLike, modelled: npt.ArrayLike) -> tuple[Array, Arra
     if o.ndim != 1 or o.shape != m.shape:
         raise ConfigError(
             f"observed has shape {o.shape} and modelled {m.shape}, expected (n,) for both. "
-            "Give one quantity at a time, with the same rows in both."
+            "Give the same rows of one quantity in both arrays."
         )
     return o, m
 

@@ -1,4 +1,4 @@
-"""Evaluation of a network on one part of the data, from arrays alone."""
+"""Evaluate a network on one part of the data; the data are given as arrays, not as files."""
 
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
@@ -31,23 +31,23 @@ from pipeline.networks.variable import Variable
 METRIC = "mae"
 """Key of the metric by which models are compared."""
 ALWAYS = "most frequent class"
-"""Name of the baseline that always names the most frequent class."""
+"""Name of the baseline that predicts the most frequent class for every row."""
 
 
 @dataclass(frozen=True, eq=False)
 class EvaluationArrays:
-    """The values that were compared, for the pictures."""
+    """The compared values; the pictures need them."""
 
     x: Array
     """Inputs in physical units, with shape (n, inputs)."""
     observed: Array
-    """Observed values, NaN where there is no observation, with shape (n, outputs)."""
+    """Observed values with shape (n, outputs); a missing observation is NaN."""
     modelled: Array
     """Modelled values with shape (n, outputs)."""
     groups: tuple[str, ...] | None
     """Group of each row."""
     baselines: Mapping[str, Array]
-    """Values of other models by the name of the model, each with shape (n, outputs)."""
+    """Name of each other model, and the values of that model with shape (n, outputs)."""
     deviation: Array | None
     """Standard deviations that the network states. If logarithms are compared, they are standard
     deviations of the decimal logarithm."""
@@ -132,8 +132,8 @@ def evaluate_arrays(
         observed: observed values with shape (n, outputs), NaN where there is no observation.
         modelled: modelled values with shape (n, outputs).
         groups: the group of each row (cruise, site, date), with length n.
-        baselines: values of other models by the name of the model, each with shape (n, outputs),
-            NaN where a model gives no value.
+        baselines: the name of each other model, and its values with shape (n, outputs); where a
+            model gives no value, the value is NaN.
         deviation: standard deviations that the network states, with shape (n, outputs); if
             logarithms are compared, they are standard deviations of the decimal logarithm.
         logs: which outputs are compared as logarithms; by default, these are the outputs whose
@@ -182,9 +182,9 @@ def evaluate_classes(
     """Evaluate a network that names classes; one baseline always names the most frequent class.
 
     ``probabilities`` has shape (n, classes), with a column for each of ``classes``. Observed values
-    and baselines are class numbers with shape (n,), counted from 0. The number is -1 if no class is
-    observed, or if a baseline names no class. Other arguments, and errors, are the same as in
-    :func:`evaluate_arrays`.
+    and baselines are class numbers with shape (n,); the first class is 0. The number is -1 if no
+    class is observed, or if a baseline names no class. Other arguments, and errors, are the same as
+    in :func:`evaluate_arrays`.
     """
     _check_names(model, baselines or {})
     values = _matrix("x", x, len(inputs))

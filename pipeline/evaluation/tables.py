@@ -99,7 +99,7 @@ def _without_nan(value: Any) -> Any:
 
 
 def to_csv(evaluations: Sequence[Evaluation]) -> str:
-    """Return a CSV file with a line for each output (or class), model and group of each part.
+    """Return a CSV file; a line is about one output (or class), one model, one group and one part.
 
     Cells of unknown numbers are empty.
     """
@@ -175,7 +175,7 @@ def compared_in(output: OutputResult) -> str:
 
 
 def coverage_rows(evaluation: Evaluation) -> TextTable:
-    """Return the table of how often stated intervals contain the observed value."""
+    """Return a table that shows how often the stated intervals contain the observed value."""
     columns: Sequence[Column[tuple[str, IntervalCoverage]]] = (
         Column("output", lambda pair: pair[0]),
         Column("n", lambda pair: f"{pair[1].rows:,}"),

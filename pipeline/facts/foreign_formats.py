@@ -1,4 +1,4 @@
-"""Formats that ocpipe does not read, each with a way out, from ``configs/formats/foreign.yaml``."""
+"""Read ``configs/formats/foreign.yaml``: formats that ocpipe does not read, and advice for each."""
 
 import functools
 import re
@@ -16,12 +16,12 @@ MOST_MEMBERS = 1000
 
 @dataclass(frozen=True)
 class ForeignFormat:
-    """What a file is that ocpipe does not read, and what the user can do."""
+    """The name of a format that ocpipe does not read, and advice for the user."""
 
     what: str
-    """In a few words, such as ``a tar archive``."""
+    """The format in a few words, such as ``a tar archive``."""
     way_out: str
-    """One or more whole sentences."""
+    """The advice, in one or more whole sentences."""
 
     def __str__(self) -> str:
         return f"this is {self.what}, which ocpipe does not read. {self.way_out}"
@@ -39,7 +39,7 @@ class _Conditions:
     member: str | None = None
 
     def match(self, found: "_Content") -> ForeignFormat | None:
-        """Return the format of this entry if the content fits."""
+        """Return the format of this entry if all conditions of the entry hold, otherwise None."""
         if self.container not in (None, found.container):
             return None
         if self.start and re.match(self.start, found.start, re.DOTALL) is None:
@@ -72,7 +72,7 @@ def foreign_format(path: Path, hdf5_members: Iterable[str] = ()) -> ForeignForma
     """Return the format of a file or folder that ocpipe does not read; None if it is not known.
 
     Args:
-        path: the file or folder; one that cannot be read has no known format.
+        path: the file or folder; if it cannot be read, its format is not known.
         hdf5_members: names in the root group, if the caller has opened the file as HDF5.
     """
     try:

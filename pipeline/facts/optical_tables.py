@@ -12,7 +12,7 @@ Array = npt.NDArray[np.float64]
 
 @functools.cache
 def read_columns(table: str) -> dict[str, Array]:
-    """Return the columns of a table by name, each with shape (row,), sorted by ``wavelength``."""
+    """Return the columns of a table by name, with rows sorted by ``wavelength``."""
     path = shipped_configs() / "training" / "optics" / f"{table}.csv"
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line[:1] != "#"]
     values = np.array([line.split(",") for line in lines[1:]], dtype=np.float64)
@@ -26,7 +26,7 @@ def interpolate(table: str, column: str, wavelength_nm: Array) -> Array:
 
 
 def per_band(value: Array | float) -> Array:
-    """Return ``value``, which has one number for each water, with shape (..., 1).
+    """Return one number for each water as an array with shape (..., 1).
 
     Such an array can be combined with spectra, whose last dimension is the band.
     """

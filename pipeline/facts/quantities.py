@@ -19,10 +19,10 @@ class Quantity:
     long_name: str
     standard_name: str | None = None
     possible: tuple[float, float] | None = None
-    """Least and greatest value that can occur; None if every number can."""
+    """Least and greatest value that can occur; None if any number can occur."""
 
     def is_possible(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """Return True for each value that can occur; a missing value (NaN) cannot."""
+        """Return True for each value that can occur, and False for other values and for NaN."""
         if self.possible is None:
             return np.asarray(~np.isnan(values))
         low, high = self.possible

@@ -35,14 +35,14 @@ class OcsmartVersion:
 
 @dataclass(frozen=True)
 class OcsmartBands(OcsmartVersion):
-    """The bands and gains of a sensor's OC-SMART networks; the bands are those of version 2.6.3."""
+    """The bands and gains of a sensor's OC-SMART networks; the bands belong to version 2.6.3."""
 
     gain_open: tuple[Gain, ...] = Field(default=(), validate_default=True)
     """Gains in open-ocean water for each band of ``lrc_bands_nm``; by default, each gain is 1."""
     gain_coastal: tuple[Gain, ...] = Field(default=(), validate_default=True)
     """Gains in coastal water for each band of ``lrc_bands_nm``; by default, each gain is 1."""
     open_ocean_ratio: float = 70.0
-    """In open ocean, the largest Rrs below 700 nm is at least this many times the smallest."""
+    """In open ocean, the ratio of the largest to the smallest Rrs below 700 nm is at least this."""
     open_ocean_bands: int = 1
     """Number of bands at the blue end; in open ocean, the largest Rrs is in one of these bands."""
     older: tuple[OcsmartVersion, ...] = ()
@@ -54,9 +54,9 @@ class OcsmartBands(OcsmartVersion):
         return gains or (1.0,) * len(info.data["lrc_bands_nm"])
 
     def of_count(self, kind: str, count: int) -> tuple[float, ...] | None:
-        """Return the bands (nm) of the version with this number of bands, or None if none has it.
+        """Return the bands (nm) of the version that has ``count`` bands, or None if there is none.
 
-        ``first`` means the first Lrc bands of the newest version, whatever their number is.
+        For the kind ``first``, return the first ``count`` Lrc bands of the newest version.
         """
         if kind == "first":
             return self.lrc_bands_nm[:count] if count <= len(self.lrc_bands_nm) else None
@@ -74,7 +74,7 @@ class Sensor:
     ocsmart: OcsmartBands | None = None
     """Bands of OC-SMART's networks; None if OC-SMART has none for the sensor."""
     bands_nm: tuple[float, ...] = ()
-    """Bands with Rrs, for a sensor without ``ocsmart``."""
+    """Bands (nm) with Rrs, for a sensor that OC-SMART has no networks for."""
     channels: Mapping[str, float] = field(default_factory=dict)
     """Centre (nm) of a band by its name in files. Names that contain the centre are not listed."""
 

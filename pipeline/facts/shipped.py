@@ -1,4 +1,4 @@
-"""Reads the shipped configuration, inside the package or (in a source checkout) beside it."""
+"""Reads the shipped configuration, which is in the package, or beside it in a source checkout."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ def shipped_configs() -> Path:
 
 
 def read_shipped(path: Path) -> dict[str, Any]:
-    """Return the content of a shipped YAML file; libyaml makes reading ten times faster."""
+    """Return the content of a shipped YAML file; use libyaml if possible, because it is fast."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     table: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), loader)  # noqa: S506
     return table

@@ -61,7 +61,7 @@ def inspect_file(path: Path, reader: ReaderChoice = AUTO) -> Iterator[str]:
 
 
 def _scene_or_table(path: Path, reader: ReaderChoice) -> Iterator[str]:
-    """Describe a scene, or the table in a netCDF file of which no reader makes a scene."""
+    """Describe a scene; if no reader knows the format, describe the table in a netCDF file."""
     try:
         yield from _scene(path, reader)
     except UnknownFormatError:

@@ -1,1 +1,1 @@
-"""The computer: cores and memory, threads with ordered results, files as bytes and as YAML."""
+"""Everything about the computer: reads files, runs threads, and finds cores and free memory."""

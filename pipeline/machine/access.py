@@ -1,4 +1,4 @@
-"""Says why a file that is not damaged cannot be read: it is missing, locked, elsewhere ..."""
+"""Says why a file that is not damaged cannot be read: for example, it is missing or locked."""
 
 import errno
 import os
@@ -56,15 +56,15 @@ _FAILURES = (
 # HDF5's mark in a file whose writer is still at work, or ended without closing the file.
 _BEING_WRITTEN = "file is already open for"
 _LEFT_OPEN = (
-    "another process is writing it, or ended before it closed the file. Wait until that process "
-    "has finished, then call again. If no process writes the file, make or fetch it again"
+    "another process is writing it, or a process ended before it closed the file. Wait until no "
+    "process writes the file, then call again. If that does not help, make or fetch it again"
 )
 
 
 def why_unreadable(error: BaseException) -> str | None:
-    """Return why a whole file cannot be read now and what to do, or None if it may be damaged.
+    """Return why a file cannot be read now, and what to do.
 
-    The text has no full stop at its end.
+    Return None if the file may be damaged. The text has no full stop at its end.
     """
     text = str(error)
     if _BEING_WRITTEN in text:
@@ -95,9 +95,9 @@ def address_of(path: str | Path) -> str | None:
 
 
 def why_absent(path: str | Path) -> str | None:
-    """Return why no file or folder has this path and what to do, or None if there is one.
+    """Return why nothing exists at this path, and what to do.
 
-    The text has no full stop at its end.
+    Return None if a file or folder exists. The text has no full stop at its end.
     """
     scheme = address_of(path)
     try:

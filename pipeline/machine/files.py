@@ -49,7 +49,7 @@ def _files(folder: Path) -> list[Path]:
 def read_text(path: Path) -> str:
     """Return the text of a file without its byte order mark.
 
-    The text is UTF-8, or UTF-16 if the mark says so (as PowerShell writes it). Bytes that are not
+    The text is UTF-8, or UTF-16 if the mark says so (PowerShell writes UTF-16). Bytes that are not
     UTF-8 stay as surrogates, because names of files may have such bytes.
     """
     data = path.read_bytes()
@@ -97,7 +97,7 @@ class _StrictLoader(yaml.SafeLoader):
         if self.check_event(yaml.AliasEvent):
             # A few aliases of aliases can stand for more data than fit into memory.
             line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
-            raise yaml.YAMLError(f"an alias (line {line}) is not allowed; repeat its content")
+            raise yaml.YAMLError(f"an alias (line {line}) is not allowed; write the content there")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

@@ -1,8 +1,9 @@
-"""Runs work in several threads and returns the results in order, with a bound on waiting results.
+"""Runs work in several threads and returns the results in order; few results wait at a time.
 
 Because of the order, chunks always lie at the same places in a product, and two runs write the
-same bytes. The bound limits memory. Dask's schedulers have no such bound: they may run the first of
-many blocks late, and the results of all other blocks wait in memory until then.
+same bytes. The number of waiting results is limited, to save memory. Dask's schedulers have no such
+limit: if they run the first of many blocks late, the results of all other blocks wait in memory for
+it.
 """
 
 from collections import deque

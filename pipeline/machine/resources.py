@@ -1,7 +1,8 @@
 """Resources available to this process: cores and memory of the machine, the container or the job.
 
 A job of a scheduler has its own control group below the group that ``/sys/fs/cgroup`` shows.
-``/proc/self/cgroup`` names the group of a job. Every parent of this group may have a lower limit.
+``/proc/self/cgroup`` names the group of a job. Any parent of this group may have a lower limit than
+the group itself.
 """
 
 import contextlib
@@ -65,8 +66,8 @@ def keep_freed_memory() -> None:
     """Let the C library of Linux reuse freed memory, for the rest of the process.
 
     By default, the library returns every large array to the system and gets the next array page by
-    page, which takes a tenth of a run's time. With these settings, the library still returns free
-    memory above 128 MB, and all threads share the rest. On other systems nothing changes.
+    page, which takes a tenth of a run's time. With these settings, the library keeps up to 128 MB
+    of freed memory, and all threads share it. On other systems nothing changes.
     """
     trim_threshold, mmap_threshold, arena_max = -1, -3, -8  # names of <malloc.h>
     with contextlib.suppress(OSError, AttributeError):
@@ -77,7 +78,7 @@ def keep_freed_memory() -> None:
 
 
 def default_limit() -> int:
-    """Return half of the free memory of the machine, or of the container or job, in bytes."""
+    """Return half of the free memory (bytes) that the machine and all control groups allow."""
     return max(int(SHARE * available_memory()), LEAST)
 
 

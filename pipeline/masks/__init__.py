@@ -51,13 +51,15 @@ def make_rules(
     unknown = sorted(set(rules.dilate) - set(names) - set(rules.flags_if_present))
     if unknown:
         raise ConfigError(
-            f"masks.dilate names {', '.join(unknown)}, but the mask rules are "
-            f"{', '.join(names) or 'none'}. Name one of these, or add the rule."
+            f"masks.dilate contains {', '.join(unknown)}, but the mask rules are "
+            f"{', '.join(names) or 'none'}. Use the name of one of "
+            "these rules, or add the rule."
         )
     if len(bound) > MOST_MASK_RULES:
         raise ConfigError(
             f"found {len(bound)} mask rules, but at most {MOST_MASK_RULES} fit into "
-            "quality_flags. Join some of them in one expression, or list flags under keep_flags."
+            "quality_flags. Join some of them in one expression, or use keep_flags, which makes "
+            "one rule of all its flags."
         )
     return tuple(
         Dilated(rule, rules.dilate[rule.name]) if rule.name in rules.dilate else rule

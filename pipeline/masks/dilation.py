@@ -22,10 +22,11 @@ UNDECIDED = np.uint8(2)
 
 @dataclass(frozen=True)
 class Dilated:
-    """Excludes pixels at most ``radius`` lines and columns away from a pixel that a rule excludes.
+    """Excludes each pixel within ``radius`` lines and columns of a pixel that the rule excludes.
 
-    A pixel on which the rule is undecided is excluded, but the mask does not grow around it:
-    otherwise, a rule about a band would grow around all land and cloud, where bands are missing.
+    A pixel on which the rule is undecided is excluded, but the mask does not grow around it.
+    Bands are missing on land and cloud, so a rule about a band is undecided there. If its mask grew
+    there, it would grow around all land and cloud.
 
     The neighbours of a pixel may be in another block or outside the window. Therefore, the grown
     mask is a separate layer, made before the scene is divided into blocks.
@@ -58,7 +59,7 @@ class Dilated:
     def grown(self, scene: xr.Dataset) -> xr.DataArray:
         """Return the grown mask as a lazy array with shape (y, x).
 
-        To compute a part of the mask, ``radius`` more pixels on each side are read.
+        A part of the mask needs layers of a larger area: ``radius`` more pixels on each side.
         """
         layers = select_layers(scene, self.rule.needs, with_states=self.rule.needs)
         shape = (scene.sizes["y"], scene.sizes["x"])

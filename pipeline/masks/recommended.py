@@ -1,4 +1,4 @@
-"""The list of masks that is recommended for the format of a scene, which the reader names."""
+"""The list of masks that is recommended for a scene; the reader names this list."""
 
 import logging
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 def with_recommended(rules: MaskRules, scene: xr.Dataset) -> MaskRules:
     """Return the rules in full: the preset ``default`` is replaced by its list for this scene.
 
-    Of the list, only flags that the scene has can be used, because they differ between versions.
+    Flags differ between versions of a format. Therefore, flags that the scene lacks are omitted.
 
     Raises:
         SceneError: the scene has flags, but its reader recommends no list, or the scene has none of
@@ -30,7 +30,8 @@ def with_recommended(rules: MaskRules, scene: xr.Dataset) -> MaskRules:
         if SOURCE_FLAGS in scene:
             raise SceneError(
                 "masks.preset: default is not possible, because no list of masks is known for this "
-                "file. Name a preset or list flags under masks (docs/configuration.md)."
+                "file. Set masks.preset to the name of a list, or masks.flags to a list of flags "
+                "(docs/configuration.md)."
             )
         return rules.model_copy(update={"preset": None})
     listed = mask_presets()[name]
@@ -39,7 +40,7 @@ def with_recommended(rules: MaskRules, scene: xr.Dataset) -> MaskRules:
     kept = [flag for flag in listed.get("keep_flags", ()) if flag in known]
     if (listed.get("flags") and not flags) or (listed.get("keep_flags") and not kept):
         raise SceneError(
-            f"the recommended masks ({name}) need flags of the scene such as "
+            f"the recommended masks ({name}) need flags such as "
             f"{(*listed.get('keep_flags', ()), *listed.get('flags', ()))[0]}, but the scene has "
             f"{', '.join(known) or 'no flags'}. List masks in the configuration instead of "
             "masks.preset: default."

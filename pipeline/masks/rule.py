@@ -1,4 +1,4 @@
-"""The interface of mask rules, their verdicts, and the request from which they are made.
+"""Mask rules: their interface, their verdicts, and the requests that rules are made from.
 
 All rules treat missing values alike: where a rule cannot be decided, the pixel is excluded. A rule
 that is about missing values (``missing``, ``isnan``) is always decided.
@@ -21,7 +21,7 @@ class Request:
 
     rules: MaskRules
     scene: xr.Dataset
-    """The scene in which the names of the rules are looked up."""
+    """The scene that must have the flags, bands and variables that the rules need."""
     inputs: tuple[Band, ...]
     """Input bands of the networks of the run, for rules about values."""
     tolerance_nm: float
@@ -36,7 +36,7 @@ class Verdict:
     """The verdict of a rule on the pixels of a block; all arrays have shape (y, x)."""
 
     excluded: Bool
-    """True where the rule excludes a pixel, because it holds or because it is undecided."""
+    """True where the rule excludes a pixel, because the rule is true or undecided there."""
     undecided: Bool | None = None
     """True where the rule cannot be decided, because a value or the flags are missing; None if the
     rule is decided everywhere."""

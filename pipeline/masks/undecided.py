@@ -1,4 +1,7 @@
-"""Counts the pixels on which mask rules cannot be decided; refuses rules that never can be."""
+"""Counts the pixels on which mask rules cannot be decided.
+
+A rule that cannot be decided on any pixel is refused.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,12 +12,12 @@ from pipeline.masks.rule import MaskRule
 
 @dataclass
 class UndecidedPixels:
-    """Counts of undecided pixels; only pixels with data count, as all others have no result."""
+    """Counts of undecided pixels. Pixels without data are not counted: they have no result."""
 
     with_data: int = 0
     """Number of pixels that have a value in every input band of the run."""
     by_rule: dict[str, int] = field(default_factory=dict)
-    """For each rule by its name, on how many of these pixels it cannot be decided."""
+    """For each rule by its name, the number of pixels with data on which it cannot be decided."""
 
     def add(self, with_data: int, by_rule: Mapping[str, int]) -> None:
         """Add the counts of some pixels."""
@@ -35,8 +38,8 @@ class UndecidedPixels:
             raise SceneError(
                 f"the mask{'' if one else 's'} {masks} cannot be decided on any of the "
                 f"{self.with_data} pixels that have data: the values are missing, or are outside "
-                "the valid range that the file states. Give a scene that has them, or remove the "
-                f"mask{'' if one else 's'} from the configuration."
+                "the valid range that the file states. Give a scene that has these values, or "
+                f"remove the mask{'' if one else 's'} from the configuration."
             )
 
     def warnings(self, rules: Sequence[MaskRule]) -> Iterator[str]:
@@ -44,7 +47,8 @@ class UndecidedPixels:
         for rule, count in self._counts(rules):
             yield (
                 f"the mask {rule.name} cannot be decided on {count} of {self.with_data} pixels "
-                f"that have data, because values of {_needs(rule)} are missing; they are masked"
+                f"that have data, because values of {_needs(rule)} are missing; these pixels are "
+                "masked"
             )
 
     def _counts(self, rules: Sequence[MaskRule]) -> Iterator[tuple[MaskRule, int]]:
@@ -55,7 +59,7 @@ class UndecidedPixels:
 
 
 def _needs(rule: MaskRule) -> str:
-    """Return the names of the layers that a rule reads; of many layers, the first ones."""
+    """Return the names of the first layers that a rule reads, and the number of the others."""
     names = [band.name for band in getattr(rule, "rule", rule).needs]
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return ", ".join(names[:5]) + more

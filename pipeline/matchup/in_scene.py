@@ -102,7 +102,7 @@ def hours_after(times: Times, coverage: SceneCoverage) -> Array:
 def _pairs(
     scene: xr.Dataset, facts: SceneFacts, points: Points, config: MatchupConfig
 ) -> Iterator[Pair]:
-    """Yield the pairs that are near in time and may be near in place.
+    """Yield the pairs whose times are close enough, and whose distance may be small enough.
 
     Each pair contains the pixel nearest to its point.
     """

@@ -76,7 +76,7 @@ def distances_km(one: Array, other: Array) -> Array:
 
 
 def _arc_km(squared_chord: Array) -> Array:
-    """Convert chords to distances along the sphere; for short chords, cosines would be inexact."""
+    """Convert chords to distances along the sphere (arcsin is exact for short chords)."""
     half = np.sqrt(squared_chord) / 2
     return np.where(np.isinf(half), np.inf, 2 * EARTH_RADIUS_KM * np.arcsin(np.minimum(half, 1)))
 

@@ -51,7 +51,7 @@ def matchup_table(found: Matchups, points: Points, config: MatchupConfig) -> Sam
 
 
 def rejection_table(found: Matchups, points: Points, config: MatchupConfig) -> SampleTable:
-    """Return a table with a row for each reason to reject a pair or an incomplete point."""
+    """Return a table with a row for each reason why a pair or an incomplete point was not used."""
     listed = [(rejection, reason) for rejection in found.rejections for reason in rejection.reasons]
     reasons = [reason for _, reason in listed]
     at = [rejection.point for rejection, _ in listed]
@@ -197,7 +197,7 @@ def _mean_time(times: Any) -> np.datetime64:
 
 
 def _mean_pair(row: MatchupRow) -> Pair:
-    """Return the pair of a row; for several points, a pair with their mean distance and time."""
+    """Return the pair of a row; if the row has several, return their mean distance and hours."""
     pairs = [match.pair for match in row.matches]
     first = pairs[0]
     if len(pairs) == 1:

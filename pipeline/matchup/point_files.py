@@ -24,8 +24,8 @@ def point_files(said: Path | str) -> list[Path]:
         found = [Path(file) for file in glob.glob(text, recursive=True) if Path(file).is_file()]  # noqa: PTH207 - a pattern may be absolute
     if not found:
         raise ConfigError(
-            f"{text}: no such file, and no files in a folder or of a pattern with this name. "
-            "Correct POINTS."
+            f"{text}: no such file. Expected a file, a folder with files, a pattern that fits "
+            "files, or an @list. Correct POINTS."
         )
     return sorted(found)
 

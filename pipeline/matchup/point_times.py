@@ -79,14 +79,15 @@ def usual_column(table: Table, names: Iterable[str]) -> str | None:
 def read_times(
     table: Table, columns: Mapping[str, str], form: str | None = None
 ) -> tuple[Times, Texts]:
-    """Return times (UTC, NaT if missing) and their texts in the table, each with shape (points,).
+    """Return two arrays with shape (points,): times (UTC, NaT if missing), and texts of the times.
 
     A date without a time of day becomes NaT, because its distance in time from a scene is unknown.
 
     Args:
         table: the table.
         columns: the column for each key of TimeColumns.
-        form: the stated format; by default the one in the units of the columns, or a usual one.
+        form: the stated format. Without it, the format in the units of a column is used, or else a
+        usual format.
 
     Raises:
         ConfigError: no point has a time, or a column with a part of the date holds text.
@@ -117,7 +118,7 @@ def _from_texts(table: Table, columns: Mapping[str, str], form: str | None) -> t
 
 
 def _as_written(table: Table, column: str) -> Texts:
-    """Return a column as text; numbers have as few digits as restore them."""
+    """Return a column as text; numbers get no more digits than they need."""
     values = table.columns[column]
     if table.is_text(column):
         return values
@@ -126,7 +127,7 @@ def _as_written(table: Table, column: str) -> Texts:
 
 
 def _with_zeros(dates: Texts, clocks: Texts, form: str) -> list[str]:
-    """Join dates and times of day; a table of numbers lost the zeros at their beginning."""
+    """Join dates and times of day, with the leading zeros that a table of numbers has lost."""
     date_form, _, clock_form = form.rpartition(" ")
     pairs = zip(with_zeros(dates, date_form), with_zeros(clocks, clock_form), strict=True)
     return [f"{date} {clock}".strip() for date, clock in pairs]
@@ -149,7 +150,7 @@ def _no_time(table: Table, columns: Mapping[str, str], texts: Texts, form: str |
         return (
             f"no point has a time: found dates without a time of day in "
             f"{where}, such as {found[0]!r}. "
-            "Name the column with the time of day in points.time, because a match-up needs it"
+            "A match-up needs a time of day: in points.time, name the column that has it"
         )
     expected = f"times in the format {form!r}" if form else _EXPECTED[len(columns)]
     return (
@@ -167,8 +168,8 @@ def unreadable_times(table: Table, times: Times, texts: Texts) -> list[str]:
     if not wrong:
         return []
     told = (
-        f"{len(wrong)} of {len(table)} points are not used, because they have no time of day or it "
-        f"cannot be read, such as {str(texts[wrong[0]])!r} ({table.places(wrong)})"
+        f"{len(wrong)} of {len(table)} points are not used, because no date with a time of day "
+        f"can be read from texts such as {str(texts[wrong[0]])!r} ({table.places(wrong)})"
     )
     return [told]
 
@@ -188,7 +189,7 @@ def _since_midnight(hours: Array, minutes: Array, seconds: Array) -> Any:
 
 
 def _from_parts(table: Table, columns: Mapping[str, str]) -> tuple[Times, Texts]:
-    """Return times from a day and an hour; minutes or seconds are 0 without a column."""
+    """Return times from days and hours; minutes or seconds without a column are 0."""
     of_clock = ("hour", *OPTIONAL)
     clock = {key: table.numbers(columns[key]) for key in of_clock if key in columns}
     none = np.zeros(len(table))

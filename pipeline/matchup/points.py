@@ -69,10 +69,10 @@ class Points:
 
 
 def read_points(said: Path | str, config: PointsConfig) -> Points:
-    """Read the points from one file in any of the formats for samples, or from several.
+    """Read the points from one or several files, in any of the formats for samples.
 
     Args:
-        said: a file; or a folder, a pattern or an ``@list`` of files, whose rows are joined.
+        said: a file, a folder, a pattern or an ``@list``; the rows of several files are joined.
         config: the names and formats of columns.
 
     Raises:

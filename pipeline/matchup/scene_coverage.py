@@ -37,8 +37,8 @@ class SceneCoverage:
     def of(cls, attributes: Mapping[Any, Any]) -> "SceneCoverage":
         """Read the coverage from the attributes of a scene.
 
-        A scene that states only its start or only its end was taken at that time. A date without a
-        time of day covers the whole day.
+        If a scene states only its start or only its end, this one time is used for both. A date
+        without a time of day covers the whole day.
 
         Raises:
             SceneError: a time cannot be read, or the scene ends before it starts.
@@ -101,8 +101,8 @@ def _stated(attributes: Mapping[Any, Any], name: str) -> Instant | None:
     if found is None:
         raise SceneError(
             f"{name} of the scene is {text!r}, expected {EXPECTED}. Correct the attribute, or "
-            f"state its format: {name}: {{attribute: {name}, format: ...}} in "
-            "reader.options.mapping (docs/readers.md)."
+            "state its format in reader.options.mapping (docs/readers.md), as in "
+            f"'{name}: {{attribute: {name}, format: ...}}'."
         )
     return found
 

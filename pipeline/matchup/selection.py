@@ -27,7 +27,8 @@ class MatchupRow:
 def nearest_in_time(matches: Sequence[Match]) -> tuple[list[Match], list[Rejection]]:
     """For each point, return the match nearest in time and reject the other matches.
 
-    Matches equally near in time are compared by distance. With equal distances, the first is kept.
+    Matches equally near in time are compared by distance. If the distances are equal too, the first
+    match is kept.
     """
     by_point: dict[int, list[Match]] = defaultdict(list)
     for match in matches:
@@ -45,7 +46,7 @@ def nearest_in_time(matches: Sequence[Match]) -> tuple[list[Match], list[Rejecti
 
 
 def rows_of(matches: Sequence[Match], same_pixel: Literal["keep", "average"]) -> list[MatchupRow]:
-    """Return a row per match, or per pixel if points are averaged, in the order of the points."""
+    """Return one row per match, or one per pixel if points are averaged; keep the points' order."""
     by_pixel: dict[tuple[str, int, int], list[Match]] = defaultdict(list)
     ordered = sorted(matches, key=lambda match: match.pair.point)
     for match in ordered:

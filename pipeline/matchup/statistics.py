@@ -37,9 +37,9 @@ def statistic_of(
 
     Args:
         values: a band's values at the valid pixels, with shape (pixels,).
-        least: required number of finite values, at least one; ``value`` is NaN if there are fewer.
-        outlier_deviations: values farther from the mean than this number of standard deviations
-            are removed, once. With None, all values are kept.
+        least: smallest number of finite values (1 or more) for which ``value`` is not NaN.
+        outlier_deviations: values farther from the mean than this number of standard deviations are
+            removed; this is done only once. With None, all values are kept.
         kind: the statistic to compute as ``value``.
     """
     kept = values[np.isfinite(values)]

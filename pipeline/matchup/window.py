@@ -32,7 +32,7 @@ class PixelWindow:
     excluded: Mapping[str, Bool]
     """For each mask rule, by its name: True where the rule excludes the pixel."""
     undecided: Mapping[str, Bool]
-    """True where a rule excludes the pixel because it cannot be decided; only for such rules."""
+    """For each rule that is undecided on some pixels, by its name: True on these pixels."""
     has_data: Bool
     """True for pixels with a value in every required band, masked or not."""
     counted: Bool
@@ -122,8 +122,8 @@ def _bands(scene: xr.Dataset, quantity: str, span: tuple[float, float]) -> tuple
     )
     if not bands:
         raise SceneError(
-            f"no band of {quantity} from {span[0]:g} to {span[1]:g} nm. Choose another quantity "
-            "or wavelengths_nm."
+            f"no band of {quantity} from {span[0]:g} to {span[1]:g} nm. Choose another quantity, "
+            "or change wavelengths_nm."
         )
     twice = repeated([band.name for band in bands])
     if twice:

@@ -168,11 +168,12 @@ def _check_classes(network: Network) -> None:
     if parse_activation(last)[0] != "softmax":
         raise NetworkError(
             f"{file_name}: the last layer of a classifier must be softmax, but it is {last}. "
-            "Describe outputs instead, or set the activation."
+            "Set this activation to softmax, or describe outputs instead of classes."
         )
     if classes != tuple(variable.name for variable in network.outputs):
         raise NetworkError(
-            f"{file_name}: the outputs are not the classes in their order. Correct the description."
+            f"{file_name}: the outputs differ from the classes, or their order differs. "
+            "Correct the description."
         )
 
 

@@ -1,7 +1,7 @@
 """Ensembles: several networks whose mean and spread are used like the output of one network.
 
 Outputs whose transform is a logarithm are averaged as log10, and all other outputs are averaged as
-they are. Classifiers are averaged as probabilities.
+they are. For classifiers, the probabilities are averaged.
 """
 
 import dataclasses
@@ -34,11 +34,11 @@ class Calibration:
     """
 
     factor: tuple[float, ...]
-    """Factor on the spread of each output."""
+    """For each output, the factor by which the spread is multiplied."""
     floor: tuple[float, ...]
     """Smallest standard deviation of each output."""
     record: Mapping[str, Any] = field(default_factory=dict)
-    """Shares of unseen rows and of test rows whose measurements are in calibrated intervals."""
+    """How often calibrated intervals contain the measurement: shares of unseen and of test rows."""
 
     def __call__(self, spread: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return standard deviations (n, outputs), in the precision of the spread."""
@@ -144,16 +144,16 @@ class Ensemble(Retrieval):
     ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Return outputs and standard deviations, each with shape (n, outputs).
 
-        The method has the same arguments as :meth:`predict`. If the transform of an
-        output is a logarithm, the standard deviation is that of log10(output).
+        The method has the same arguments as :meth:`predict`. If the transform of an output is a
+        logarithm, the standard deviation of log10(output) is returned.
         """
         return self.joined(member.predict(x, engine) for member in self.members)
 
     def joined(self, made: Iterable[npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Return the mean outputs of the members and their standard deviations.
+        """Return the mean of the members' outputs, and the standard deviations of the outputs.
 
-        Standard deviations are calibrated if the ensemble has a calibration. If the transform of
-        an output is a logarithm, the standard deviation is that of log10(output).
+        Standard deviations are calibrated if the ensemble has a calibration. If the transform of an
+        output is a logarithm, the standard deviation of log10(output) is returned.
 
         Args:
             made: outputs (n, outputs) of each member in physical units, one member after the other.
@@ -233,5 +233,5 @@ def _widest(variables: list[tuple[Variable, ...]]) -> tuple[Variable, ...]:
 
 
 def _said(members: tuple[Network, ...], field_name: str) -> str:
-    """Join the texts of a field in all members, without repeating equal texts."""
+    """Collect one field of all members, and join its texts; a repeated text is written once."""
     return "; ".join(dict.fromkeys(filter(None, (getattr(m, field_name) for m in members))))

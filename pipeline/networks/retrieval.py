@@ -96,7 +96,7 @@ class Retrieval(Shown):
 
     @abstractmethod
     def reference(self, x: npt.ArrayLike) -> Array:
-        """Return float64 outputs (n, outputs) of inputs (n, inputs): the reference for engines."""
+        """Compute reference outputs (n, outputs) from inputs (n, inputs), in float64."""
 
     def predict(self, x: npt.ArrayLike, engine: str = "auto") -> npt.NDArray[Any]:
         """Return the outputs in physical units.
@@ -131,5 +131,5 @@ _engine_makers: list[Callable[[Retrieval, str], Engine]] = []
 
 
 def use_engines(make: Callable[[Retrieval, str], Engine]) -> None:
-    """Set the function that makes an engine; it gets a retrieval and the name of an engine."""
+    """Set the function that makes engines; it is called with a retrieval and the engine's name."""
     _engine_makers[:] = [make]

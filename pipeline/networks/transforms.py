@@ -24,7 +24,7 @@ class GraphFunction:
     keras_inverse: Callable[[Any, Any], Any]
     """The inverse of ``keras``, with the same arguments."""
     onnx: Callable[[Any, str], str]
-    """``onnx(operator, tensor) -> tensor`` adds operators, and numbers as constants, to a graph."""
+    """``onnx(operator, tensor) -> tensor`` adds operators and constants to a graph."""
     onnx_inverse: Callable[[Any, str], str]
     """The inverse of ``onnx``, with the same arguments."""
 
@@ -61,7 +61,7 @@ class Transform:
     graph: GraphFunction
     """The function for float32 graphs; it equals ``forward`` divided by ``graph_factor``."""
     graph_factor: float = 1.0
-    """A factor that is folded into the weights in float64."""
+    """A factor that ``graph`` lacks; the weights include this factor (computed in float64)."""
     needs_positive: bool = False
     """True if the function is undefined at zero and below."""
     needs_non_negative: bool = False

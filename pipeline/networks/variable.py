@@ -22,7 +22,7 @@ MOST_BANDS_IN_SHORT = 16
 
 @dataclass(frozen=True)
 class Scaling:
-    """A linear scaling; its centre and its width are computed from a variable."""
+    """A linear scaling, with functions that compute its centre and width for a variable."""
 
     centre: Callable[["Variable"], float]
     width: Callable[["Variable"], float]
@@ -78,7 +78,7 @@ class Variable:
 
     @property
     def spans_decades(self) -> bool:
-        """True if the transform is a logarithm; the uncertainty is then that of log10(variable)."""
+        """True if the transform is a logarithm; uncertainties then describe log10(variable)."""
         return self.transform.ln_per_unit is not None
 
     @property
@@ -103,13 +103,13 @@ class Variable:
 
 
 def transformed(variables: tuple[Variable, ...], physical: Array) -> Array:
-    """Return transformed values of physical values, both with shape (n, variables)."""
+    """Transform physical values; both arrays have shape (n, variables)."""
     columns = [v.transform.forward(physical[:, index]) for index, v in enumerate(variables)]
     return np.stack(columns, axis=1)
 
 
 def untransformed(variables: tuple[Variable, ...], values: Array) -> Array:
-    """Return physical values of transformed values, both with shape (n, variables)."""
+    """Convert transformed values to physical values; both arrays have shape (n, variables)."""
     columns = [v.transform.inverse(values[:, index]) for index, v in enumerate(variables)]
     return np.stack(columns, axis=1)
 
@@ -145,7 +145,7 @@ def unscaled(variables: tuple[Variable, ...], signal: Array) -> Array:
 
 
 def in_decades(variables: tuple[Variable, ...], values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Copy columns (n, variables), and take log10 of the variables on a logarithmic scale."""
+    """Copy columns (n, variables); log10 is taken where a variable's transform is a logarithm."""
     return _decades(variables, values, np.log10)
 
 

@@ -38,10 +38,10 @@ class Delivery:
     template: NameTemplate
     config_name: str
     makes_folder: bool = True
-    """Whether to create a missing folder; False in a batch, because the disk may be unmounted."""
+    """Whether a missing folder is created. A batch does not, because the disk may be unmounted."""
     if_exists: IfExists = "overwrite"
     owned: Path | None = None
-    """An earlier product of this scene, which may always be replaced."""
+    """Path of an earlier product of this scene; this product may always be replaced."""
     spare: int | None = None
     """Bytes that must stay free after the product is written; None if space is not checked."""
     lease: str = ""
@@ -49,16 +49,16 @@ class Delivery:
     first_seen: int | None = None
     """Date of the product in seconds since 1970; if None, the present time is used."""
     announce: Callable[[Path], None] = lambda _: None
-    """Function called with the path before a file is written there; it may raise an error."""
+    """Function that gets the path of a file before writing begins, and may raise an error."""
 
     @classmethod
     def of(cls, config: RunConfig, **how: Any) -> "Delivery":
-        """Return a delivery with a configuration's folder and names; ``how`` sets other fields."""
+        """Return a delivery with a configuration's folder and names, and the fields in ``how``."""
         execution = config.execution
         return cls(execution.output, NameTemplate(execution.product), config.name, **how)
 
     def check(self, source: Path) -> None:
-        """Raise an error for an output folder that is no folder, or is the scene's own folder."""
+        """Raise an error if the output cannot be a folder, or is inside the scene's own folder."""
         check_is_folder(self.folder)
         folder = self.folder.resolve()
         if source.is_dir() and folder.is_relative_to(source.resolve()):
@@ -103,7 +103,7 @@ def check_is_folder(output: Path) -> None:
     if scheme is not None and not output.is_dir():
         raise ConfigError(
             f"{output}: this is an address ({scheme}), expected a folder on this machine for the "
-            "products. Give a folder, and copy the products from there."
+            "products. Give a folder on this machine, then copy the products to the address."
         )
     ending = output.suffix.lower()
     if ending in FILE_ENDINGS and (ending in STORE_ENDINGS or not output.is_dir()):

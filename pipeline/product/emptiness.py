@@ -1,4 +1,4 @@
-"""Says why a product has no valid pixel: an input is missing everywhere, or a rule excludes all."""
+"""Says why a product has no valid pixel, for example because an input is missing everywhere."""
 
 from collections.abc import Iterator
 
@@ -26,7 +26,10 @@ _WORDS = {
 
 
 def why_empty(scene: xr.Dataset, plan: Plan, tally: Tally, step: RetrievalStep) -> str:
-    """Return a sentence that names the causes; if every pixel lacks data, inputs are read again."""
+    """Return a sentence that names the causes.
+
+    If no pixel has data, the inputs are read again to find those that are missing everywhere.
+    """
     table, counts = tally.flag_tables[QUALITY_FLAGS], tally.flag_counts[QUALITY_FLAGS]
     lacking = dict(zip(table.names, counts, strict=True)).get("no_data", 0)
     missing = missing_everywhere(scene, plan) if lacking == tally.pixels else []
@@ -63,15 +66,18 @@ def _is_present(band: Band, part: xr.Dataset) -> np.ndarray[tuple[int, ...], np.
 
 
 def _shares(tally: Tally, step: RetrievalStep) -> Iterator[tuple[str, float]]:
-    """Yield the words for each condition, and the share of pixels with it.
+    """Yield each condition in words, with the share of pixels that meet it.
 
-    A step without earlier steps has no condition of its own for missing inputs.
+    For a step that uses no outputs of earlier steps, ``input_missing`` is left out.
     """
     is_first = not any(": " in source.name for source in step.sources)
     for variable in (QUALITY_FLAGS, step.flags_name):
         table, counts = tally.flag_tables[variable], tally.flag_counts[variable]
         for name, count in zip(table.names, counts, strict=True):
             if name.startswith("masked_"):
-                yield f"the mask {name.removeprefix('masked_')} excludes it", count / tally.pixels
+                yield (
+                    f"the mask {name.removeprefix('masked_')} excludes the pixel",
+                    count / tally.pixels,
+                )
             elif name in _WORDS and not (is_first and name == "input_missing"):
                 yield _WORDS[name], count / tally.pixels

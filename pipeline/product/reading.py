@@ -47,7 +47,7 @@ def scene_of(path: Path) -> tuple[str, str] | None:
 
 
 def _unreadable(name: str, error: Exception) -> SceneError:
-    """Return the error for a product that is locked or, otherwise, damaged."""
+    """Return the error for a product that cannot be read, because it is locked or damaged."""
     reason = why_unreadable(error)
     if reason is not None:
         return UnavailableError(f"{name}: cannot be read now: {reason}.")
@@ -189,7 +189,7 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
 
     @property
     def axes(self) -> list[str]:
-        """Names of all other variables, which are the coordinates and reference system of a map."""
+        """Names of all other variables: the coordinates and the reference system of a map."""
         return [n for n, v in self._file.variables.items() if v.dimensions != ("y", "x")]
 
     def attributes_of(self, name: str) -> dict[str, Any]:
@@ -207,7 +207,7 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
             ) from error
 
     def blocks(self, chunk: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
-        """Yield lines and pixels of each block, in the order of the file."""
+        """Yield a slice of lines and a slice of pixels for each block, in the order of the file."""
         grid = BlockGrid((0, 0), self.shape, chunk)
         yield from map(grid.region, range(grid.count))
 

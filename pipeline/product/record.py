@@ -66,7 +66,7 @@ def _processing_control(provenance: Provenance, tally: Tally) -> Group:
 
 
 def _scene(provenance: Provenance) -> dict[str, Any]:
-    """Describe the scene file; its own attributes come last, unchanged."""
+    """Describe the scene file; the scene's attributes come last, and their values are unchanged."""
     scene = dict(provenance.scene_attributes)
     ours = {name: scene.pop(name) for name in ("reader", "sensor", "brdf_correction")}
     return {

@@ -37,10 +37,10 @@ class Stopwatch:
 
 @dataclass
 class InputTally:
-    """Counts inputs outside the training range of their network, and undecided mask rules."""
+    """The numbers of pixels with inputs out of range, and of pixels with undecided mask rules."""
 
     computed: dict[str, int] = field(default_factory=dict)
-    """Number of computed pixels, for each network by name."""
+    """Name of a network -> number of pixels that it computed."""
     outside: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
     """For each network and input, the number of computed pixels with this input out of range."""
     undecided: UndecidedPixels = field(default_factory=UndecidedPixels)

@@ -12,7 +12,7 @@ from pipeline.scene.scene import GEOLOCATION, SOURCE_FLAGS, source_flags_name
 
 
 def passed_variables(selected: xr.Dataset, plan: Plan) -> dict[str, str]:
-    """Map the product's name of each copied variable to the name in the scene."""
+    """Return the copied variables: name in the product -> name in the scene."""
     passed = {name: name for name in GEOLOCATION}
     if plan.carries_source_flags:
         passed[source_flags_name(selected)] = SOURCE_FLAGS

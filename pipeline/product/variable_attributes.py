@@ -59,7 +59,7 @@ def _attributes_of_outputs(step: RetrievalStep) -> list[dict[str, Any]]:
 
 
 def _attributes_of_uncertainties(step: RetrievalStep, plan: Plan) -> dict[str, dict[str, Any]]:
-    """Return the attributes of each uncertainty variable, by its name."""
+    """Return the attributes of the uncertainty variables: name -> attributes."""
     as_factor = plan.config.science.uncertainty.written_as == "factor"
     attributes = {}
     for name, variable in zip(step.uncertainties, step.retrieval.outputs, strict=False):

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class Reader(Protocol):
-    """Opens scenes of one format, with options that are bound when the reader is made."""
+    """Opens scenes of one format; the options are fixed when the reader is made."""
 
     def recognises(self, path: Path) -> bool:
         """Whether the file is of this format, judged by its content and never by its name."""
@@ -55,7 +55,7 @@ class ReaderType(Protocol):
         ...
 
     def __call__(self, options: Any) -> Reader:
-        """Make a reader with these options, an instance of ``Options``."""
+        """Make a reader; ``options`` is an instance of ``Options``."""
         ...
 
 
@@ -89,8 +89,8 @@ def open_scene(
 
     Args:
         path: the file of the scene, or its folder if the format is a folder.
-        reader: a name in READERS, ``auto`` to recognise the format from the content, or a format
-            with options.
+        reader: a name in READERS, or a format with options. ``auto`` recognises the format from
+            the content.
         chunks: chunk sizes by dimension, to get Dask arrays; ``{}`` uses the chunks of the file.
             Without chunks, variables are read when their values are needed.
 
@@ -227,7 +227,7 @@ def _known() -> Iterator[str]:
 
 
 def _recognised(path: Path, name: str, chosen: Reader | None) -> tuple[str, Reader]:
-    """Return the reader's name and the reader of a file; refuse a wrong or unknown format."""
+    """Return the name and the reader object for a file; refuse a wrong or unknown format."""
     content = describe_content(path)  # raises if the container itself is damaged
     if chosen is not None:
         if chosen.recognises(path):

@@ -1,7 +1,7 @@
-"""What the attributes of a variable say about its stored numbers, by the CF conventions.
+"""Interprets what the CF attributes of a variable say about the stored numbers.
 
-Files also state numbers as text, limits in units, and fill values once for the whole file.
-``docs/readers.md`` states the rules for users.
+Some files state numbers as text, or limits in physical units, or one fill value for all variables.
+``docs/readers.md`` explains how ocpipe reads such files.
 """
 
 import math
@@ -83,7 +83,8 @@ class CfAttributes:
     called: Mapping[str, str]
     """Name of an attribute in CF -> its name in the file, for messages."""
     in_counts: bool = False
-    """Whether limits are stored numbers, whatever their type; else CF's types decide."""
+    """True if all limits are stored numbers; False if limits of floating type are
+    in units, as in CF."""
 
     @property
     def scale(self) -> float:
@@ -102,7 +103,7 @@ class CfAttributes:
 
     @property
     def read_as(self) -> Kind | None:
-        """Return how integers are read if this differs from their type: ``u`` unsigned, ``i`` not.
+        """Return ``u`` to read signed integers as unsigned, ``i`` for the reverse, otherwise None.
 
         Classic netCDF has no unsigned types, and some programs have no signed bytes.
         """
@@ -119,8 +120,9 @@ class CfAttributes:
     def fills(self, of_file: Mapping[str, Any]) -> tuple[float, ...]:
         """Return the stored numbers that mean missing.
 
-        Those that the file states once are used for variables that state none, and for all
-        variables of floats: xarray gives each of them the fill value NaN when it copies a file.
+        Fill values of the whole file are used for each variable that states no fill value. They
+        are also used for all variables of floats: when xarray copies a file, it gives each of
+        these variables the fill value NaN.
         """
         own = [fill for name in FILLS for fill in self._fills(name, self.of)]
         if own and self.dtype.kind != "f":
@@ -131,8 +133,8 @@ class CfAttributes:
     def limits(self) -> tuple[float | None, float | None]:
         """Return the lowest and highest valid stored number.
 
-        ``valid_min`` and ``valid_max`` override ``valid_range``. On packed integers, limits of
-        floating type are in units (NetCDF Users' Guide); they become counts here.
+        ``valid_min`` and ``valid_max`` override ``valid_range``. For packed integers, limits of
+        floating type are in physical units (NetCDF Users' Guide) and are converted to counts.
         """
         both = self._values("valid_range", 2)
         low, high = self._values("valid_min", 1), self._values("valid_max", 1)
@@ -176,7 +178,7 @@ class CfAttributes:
         return float(math.floor(position + _ROUNDING))
 
     def _as_read(self, limit: npt.NDArray[Any]) -> float:
-        """Return a limit that is stored like the numbers, with the sign that they are read with."""
+        """Return a stored limit; it is read as signed or unsigned, like the values."""
         patterns = 1 << (8 * self.dtype.itemsize)
         if limit.dtype.kind not in "iu":
             return float(limit[0])
@@ -188,7 +190,7 @@ class CfAttributes:
         return float(number)
 
     def _limits_are_of_unsigned_bytes(self) -> bool:
-        """Whether limits say that bytes have no sign: 0 to 255, as CF 2.2 has it."""
+        """Whether limits such as 0 to 255 say that bytes are unsigned (CF, section 2.2)."""
         if self.dtype != np.int8:
             return False
         found = [numbers_in(self.of[name]) for name in LIMITS if name in self.of]
@@ -206,9 +208,9 @@ class CfAttributes:
         return [*fills, *(count for fill in fills for count in self._count_of_fill(fill))]
 
     def _count_of_fill(self, fill: float) -> list[float]:
-        """Return the count of a fill value in units, which CF does not have.
+        """Return the count of a fill value in physical units (CF does not allow such fill values).
 
-        A fill value is in units only if no count can equal it as it is.
+        Only a fill value that is not a whole number is in physical units: no count can equal it.
         """
         if not self.is_packed or not math.isfinite(fill) or fill == int(fill):
             return []
@@ -240,7 +242,7 @@ class CfAttributes:
 def check_packing(
     attributes: Mapping[str, Any], dtype: np.dtype[Any], of_file: Mapping[str, Any]
 ) -> None:
-    """Refuse integers whose scale, offset or sign only the file states: for which variables?"""
+    """Refuse integers whose scale, offset or sign is stated only once for the whole file."""
     lost = [name for name in (*PACKING, SIGN) if name in of_file and name not in attributes]
     if dtype.kind in "iu" and lost:
         raise SceneError(_stated_once(lost))
@@ -249,7 +251,7 @@ def check_packing(
 def check_band(
     attributes: Mapping[str, Any], dtype: np.dtype[Any], of_file: Mapping[str, Any]
 ) -> None:
-    """Refuse a band of integers without a scale factor, or with limits that only the file states.
+    """Refuse integers without a scale factor, and limits that are stated for the whole file only.
 
     Reflectances are fractions, so integers alone cannot be their values.
     """
@@ -266,6 +268,7 @@ def check_band(
 
 def _stated_once(names: Sequence[str]) -> str:
     return (
-        f"{', '.join(names)} is an attribute of the file or group, expected of the variable. Copy "
-        "it to each variable that it is about (for example with ncatted), or use the original file."
+        f"{', '.join(names)} is an attribute of the file or group, but must be an attribute "
+        "of a variable. Copy it to each variable that it describes (for example with ncatted), or "
+        "use the original file."
     )

@@ -106,7 +106,7 @@ class CfNetcdf:
             return assembled(layers, attributes, opened, reference, unread, masks or "")
 
     def _check_stated(self, file: FileVariables) -> None:
-        """Refuse wavelengths and units configured for variables that the file does not have."""
+        """Refuse options that give wavelengths or units for variables that the file lacks."""
         for what, stated, there in (
             ("wavelengths", set(self._options.wavelengths), file.on_scene),
             ("units", set(self._options.units), file.all),
@@ -184,10 +184,10 @@ def _plain_variables(
 def _scene_names(
     file: FileVariables, mapping: FileMapping, options: NetcdfOptions
 ) -> dict[str, str]:
-    """Return the scene's names of the plain variables that the mapping names and that are usable.
+    """Return the mapping's usable plain variables: name in the file -> name in the scene.
 
-    Units that are not those of the quantity are an error in a user's own mapping. A variable that
-    only a preset names is left out, with a warning.
+    Wrong units are an error if the user's own mapping contains the variable. If only a preset
+    contains the variable, it is left out with a warning.
     """
     names = {}
     for scene_name, mapped in mapping.plain_variables.items():
@@ -292,7 +292,7 @@ def _flags(file: FileVariables, flags: FlagVariable | None) -> dict[str, xr.Data
 
 
 def _masks(flags: FlagVariable, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """Return the configured masks in the type of the flag variable; its sign bit may be a flag."""
+    """Return the configured masks in the type of the flag variable; a mask may be the sign bit."""
     if dtype.kind not in "iu":
         raise SceneError(
             f"{flags.variable} is {dtype}, expected integers for flags. Correct "

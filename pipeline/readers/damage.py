@@ -1,7 +1,8 @@
 """The errors for files that are not as their format says, and the largest size of a scene.
 
-A file is damaged only if its bytes are wrong. Usually another program has rewritten a part of the
-file, or left a part out; to fetch the same file again would not help then.
+A file is damaged only if its bytes are wrong. Most files that differ from their
+format are not damaged: another program has rewritten a part, or left a part out. Then it does not
+help to fetch the same file again.
 """
 
 from pipeline.errors import SceneError, UnavailableError
@@ -21,7 +22,7 @@ def rewritten(found: str, otherwise: str = "") -> SceneError:
 
     Args:
         found: what was found and what was expected, without a full stop at the end.
-        otherwise: what else helps, beside the file of the producer; one or more sentences.
+        otherwise: advice in addition to the usual advice; one or more sentences.
     """
     advice = (
         "Another program has probably rewritten the file, or it is of an unknown version. Use the "
@@ -49,8 +50,8 @@ def failed_to_read(error: Exception, what: str = "cannot be read") -> SceneError
         return UnavailableError(f"{what} now: {reason}.")
     text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
     return SceneError(
-        f"{what} ({text}). Either the file is damaged: fetch it again. Or it holds something that "
-        "ocpipe does not know: if ncdump -h can read it, please report this message."
+        f"{what} ({text}). The file may be damaged: fetch it again. If ncdump -h can read it, it "
+        "may hold something that ocpipe does not know: please report this message."
     )
 
 

@@ -34,10 +34,10 @@ class Decoder:
     valid_min: float | None = None
     valid_max: float | None = None
     read_as: Kind | None = None
-    """``u`` if signed integers are read as unsigned, ``i`` the reverse; None if as stored."""
+    """``u`` to read signed integers as unsigned, ``i`` for the reverse, None to keep the sign."""
     packed_integer: bool = False
     saturated: float | None = None
-    """Lowest stored number that counts as saturated; saturated values are kept."""
+    """Stored numbers from this one upwards are saturated; saturated values are kept."""
     factor: float = 1.0
     """Factor that converts the file's quantity to the scene's quantity, e.g. 1 / pi to get Rrs."""
     states_fill: bool = False
@@ -58,9 +58,9 @@ class Decoder:
         Args:
             attributes: attributes of the variable, with CF's names.
             dtype: type of the stored numbers.
-            called: names of attributes in the file, by their names in CF; used in messages.
+            called: name of an attribute in CF -> its name in the file, for messages.
             of_file: fill values that the file states once for all variables.
-            in_counts: whether limits are stored numbers whatever their type.
+            in_counts: whether limits of any type are stored numbers.
 
         Raises:
             SceneError: the variable or an attribute does not hold the expected numbers.

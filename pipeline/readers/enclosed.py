@@ -19,7 +19,10 @@ DEEPEST = 32
 
 
 def check_enclosed(file: h5py.File) -> None:
-    """Refuse a file that refers to other files, or whose groups form a circle; read no numbers."""
+    """Refuse a file that refers to other files or whose groups form a circle.
+
+    No numbers of the file are read.
+    """
     walk = _Walk(file, {h5o.get_info(file.id).addr})
     found = file.id.links.visit(walk.of_link, info=True)
     found = found or next(filter(None, map(walk.of_soft_link, walk.soft)), None)
@@ -41,7 +44,7 @@ class _Walk:
     """Names of soft links, whose targets may be missing."""
 
     def of_link(self, name: bytes, link: h5l.LinkInfo) -> str | None:
-        """Check a link, and keep the address of its target; for a soft link, keep its name."""
+        """Check a link. Keep the name of a soft link, and the target address of a hard link."""
         if link.type == h5l.TYPE_SOFT:
             self.soft.append(name)
         elif link.type == h5l.TYPE_HARD:

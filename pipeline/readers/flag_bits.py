@@ -1,4 +1,4 @@
-"""Reads the description of flag bits: ``flag_masks`` and ``flag_meanings``, however written.
+"""Reads the attributes that describe flag bits: ``flag_masks`` and ``flag_meanings``.
 
 CF wants integers of the variable's type, and names with blanks between them. Programs that rewrite
 files also write texts with commas, arrays of texts, or numbers of another type.
@@ -28,7 +28,7 @@ _WHOLE = re.compile(r"([+-]?(?:0x[0-9a-f]+|\d+))(?:u?(?:b|s|ll?|l))?", re.IGNORE
 def description_of_bits(
     name: str, dtype: np.dtype[Any], attributes: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return ``flag_masks`` as an array of integers and ``flag_meanings`` as names with blanks.
+    """Return ``flag_masks`` as integers, and ``flag_meanings`` as text with blanks between names.
 
     With ``flag_values`` beside the masks, some bits together may hold a number, and a name means
     that the number is its value. Such names are left out, because they are not flags.
@@ -39,7 +39,7 @@ def description_of_bits(
         attributes: attributes with both descriptions.
 
     Raises:
-        SceneError: one of the two cannot be read, or their numbers differ.
+        SceneError: one of the two cannot be read, or the two have different numbers of entries.
     """
     masks = _masks(name, dtype, attributes["flag_masks"])
     meanings, names = attributes["flag_meanings"], _names(attributes["flag_meanings"])

@@ -129,7 +129,8 @@ class GeoTiff:
         if dtype.kind in "iu" and is_unscaled:
             raise SceneError(
                 f"band {band + 1} holds integers ({dtype}) without a scale factor, expected "
-                "fractions. State it as reader: {format: geotiff, options: {scale: 0.0001}}."
+                "fractions. State the scale factor, e.g. as reader: {format: geotiff, options: "
+                "{scale: 0.0001}}."
             )
         packing = {
             "scale_factor": facts.scales[band] if options.scale is None else options.scale,
@@ -283,7 +284,7 @@ def _latitude_or_longitude(
 
 
 def _reference(opened: xr.DataArray) -> dict[str, xr.DataArray]:
-    """Return the coordinates of the map and its reference system, with CF attributes."""
+    """Return the coordinates and the reference system of the map, with CF attributes."""
     y, x = (np.asarray(opened[dim].values, np.float64) for dim in ("y", "x"))
     attributes = {
         key: value

@@ -26,7 +26,7 @@ class GeoTiffMask:
     def of(
         cls, path: Path, shape: tuple[int, int], files: list[Any], options: Mapping[str, Any]
     ) -> "GeoTiffMask":
-        """Open the file for its mask; it is closed with ``files``."""
+        """Open the file for its mask; the file is closed together with ``files``."""
         import rasterio
 
         file = rasterio.open(path, **options)
@@ -37,7 +37,7 @@ class GeoTiffMask:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of True and False."""
+        """Type of the values, which are True or False."""
         return np.dtype(bool)
 
     def read(self, region: Region) -> npt.NDArray[Any]:
@@ -50,5 +50,5 @@ class GeoTiffMask:
             return np.asarray(self.file.read_masks(1, window=window) != 0)
 
     def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:  # noqa: ARG002
-        """Yield nothing: GDAL keeps what it reads of the mask."""
+        """Yield nothing: GDAL itself keeps the parts of the mask that it has read."""
         return iter(())

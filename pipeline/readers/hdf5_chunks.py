@@ -71,8 +71,9 @@ class Hdf5Chunks:
     def _compressed(self, offsets: tuple[int, ...]) -> tuple[int, bytes] | None:
         """Return the filter mask and the bytes of a chunk; None if the HDF5 library must read it.
 
-        HDF5 must read a chunk that was never written. At the edge of the array, a chunk may be
-        stored unfiltered, and the mask does not show this; HDF5 must read such a chunk, too.
+        A chunk that was never written has no bytes, so HDF5 must read it. At the edge of the array,
+        a chunk may be stored unfiltered, and the mask does not show this; HDF5 must read such a
+        chunk, too.
         """
         ends = (start + size for start, size in zip(offsets, self.chunk, strict=True))
         is_edge = any(end > size for end, size in zip(ends, self.shape, strict=True))

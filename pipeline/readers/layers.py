@@ -91,7 +91,7 @@ def decoded(stored: LazyArray, decoder: Decoder) -> DecodedLayer:
 
 
 def decode(stored: Stored, missing: Sequence[float] = ()) -> DecodedLayer:
-    """Decode a stored variable of a netCDF file by its own CF attributes.
+    """Decode a stored variable of a netCDF file by the variable's own CF attributes.
 
     ``missing`` are stored numbers that mean a missing value, in addition to the fill values.
     """
@@ -107,7 +107,7 @@ def decoder_of(stored: Stored, attributes: Mapping[str, Any]) -> Decoder:
         decoder = Decoder.from_attributes(attributes, stored.dtype, of_file=stored.of_file)
     if texts:
         names = ", ".join(f"{name} {text!r}" for name, text in texts.items())
-        log.warning("%s: text is read as numbers: %s", stored.chunks.name, names)
+        log.warning("%s: text is read as numbers (%s)", stored.chunks.name, names)
     return decoder.with_default_fill(stored.dtype)
 
 
@@ -126,7 +126,8 @@ LeftOut = dict[str, str]
 def leaving_out(name: str, unread: LeftOut, *, unless: bool = False) -> Iterator[None]:
     """Leave out a variable if it cannot be decoded, and note the reason in ``unread``.
 
-    This is for variables that most runs do not use. ``unless`` marks one that every run needs.
+    This is for variables that most runs do not use. If ``unless`` is True, every run needs the
+    variable, and the error is raised.
     """
     try:
         yield
@@ -205,8 +206,8 @@ def plane(name: str, values: LazyArray, attributes: Mapping[str, Any]) -> xr.Dat
 def possible(name: str, values: LazyArray) -> LazyArray:
     """Return the values of a variable of the scene; a value that it cannot have becomes NaN.
 
-    Values at tie points must go through here before they are interpolated: between a fill value
-    and a good value, there are numbers that look good.
+    Call this function for values at tie points before they are interpolated: a number between a
+    fill value and a good value may look good.
     """
     known = quantities().get(name)
     if known is None or known.possible is None:
@@ -227,7 +228,7 @@ def descriptive(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def source_flags(flags: Stored, name: str, **described: Any) -> xr.DataArray:
-    """Return the file's own flags (y, x) with their masks, meanings and name in the file."""
+    """Return the file's own flags (y, x), with their masks, meanings and original name."""
     if flags.dtype.kind not in "iu":
         raise rewritten(f"{name} is {flags.dtype}, expected integers", FLAGS_AS_NUMBERS)
     kept = ("flag_masks", "flag_meanings", "_Unsigned", *FILLS)

@@ -133,17 +133,18 @@ class TimeAttribute(Strict):
 
 
 class SensorName(Strict):
-    """What names the sensor: a global attribute, or the variables of the file."""
+    """The place where a file states its sensor: a global attribute, or the names of variables."""
 
     attribute: str | None = None
-    """Global attribute that names the sensor differently from the sensor tables."""
+    """Global attribute that states the sensor, perhaps with a name not in the sensor tables."""
     names: dict[str, str] = Field(default_factory=dict)
     """Text of the attribute -> name in the sensor tables."""
     patterns: dict[str, str] = Field(default_factory=dict)
     """Regular expression that is found in the text of the attribute -> name in the sensor tables.
-    Without ``attribute``, in any attribute of the file or of the variable ``metadata`` of SNAP."""
+    Without ``attribute``, all attributes of the file and of SNAP's variable ``metadata`` are
+    searched."""
     variables: dict[str, str] = Field(default_factory=dict)
-    """Regular expression of a variable's name -> name of the sensor with these bands."""
+    """Regular expression of a variable's name -> name of the sensor that has such variables."""
 
 
 class FileMapping(Strict):
@@ -209,13 +210,13 @@ class NetcdfOptions(UnitOptions):
     mapping: dict[str, Any] = Field(default_factory=dict)
     """A whole mapping, or the keys that differ from the preset."""
     wavelengths: dict[str, Wavelengths] = Field(default_factory=dict)
-    """Wavelength (nm) by variable name, or a list of them, one for each band, for a 3-D variable;
-    overrides the file and the preset."""
+    """Wavelength (nm) by variable name; overrides the file and the preset. A 3-D variable needs a
+    list with one wavelength for each band."""
     valid_pixel_expression: Literal["honour", "ignore"] = "honour"
     """Whether values are missing where the file's ``valid_pixel_expression`` is not true."""
     time: int | str | None = None
-    """The time to read from a file with several times: its number, counted from 0, or its date and
-    time in ISO 8601, of which the end may be left out."""
+    """The time to read from a file with several times: its number, counted from 0, or the beginning
+    of its date and time in ISO 8601 (``2020-01-02``)."""
 
     @field_validator("preset")
     @classmethod
@@ -237,7 +238,7 @@ class NetcdfOptions(UnitOptions):
         return mapping
 
     def resolved(self, recognised: str | None = None, suffix: str = "") -> FileMapping:
-        """Return the mapping of these options; if they name no preset, ``recognised`` is used.
+        """Return the mapping of these options; without ``preset``, the preset is ``recognised``.
 
         ``suffix`` is used if the mapping does not state one.
         """

@@ -17,7 +17,7 @@ from pipeline.readers.stored import Stored
 
 @dataclass(frozen=True)
 class FileVariables:
-    """The numeric variables of a netCDF file, by ``name`` or, in a group, ``group/name``."""
+    """The numeric variables of a netCDF file; variables of groups are called ``group/name``."""
 
     latitude: xr.Variable
     longitude: xr.Variable
@@ -28,7 +28,7 @@ class FileVariables:
     shape: tuple[int, int]
     """Lines and pixels."""
     suffix: str = ""
-    """Ending that a collocation added to the names; the names here are without it."""
+    """Ending that a collocation added to all names; the names in this object lack the ending."""
 
     def missing(self, name: str) -> tuple[float, ...]:
         """Return what a collocation stores in place of a missing value: 0, if it has decimals."""
@@ -38,7 +38,10 @@ class FileVariables:
     def of(
         cls, groups: Mapping[str | None, Mapping[str, xr.Variable]], mapping: FileMapping
     ) -> "FileVariables":
-        """Collect the variables of groups; latitude and longitude define lines and pixels."""
+        """Collect the variables of groups.
+
+        The dimensions of latitude and longitude are the lines and pixels.
+        """
         variables = {
             _name(group, name, named, mapping.suffix): variable
             for group, named in groups.items()
@@ -61,7 +64,7 @@ class FileVariables:
 
 
 def _is_of_another_product(name: str, suffix: str) -> bool:
-    """Whether a variable of a collocation has the ending of another product than the chosen one."""
+    """Whether a variable of a collocation belongs to a product that was not chosen."""
     ending = COLLOCATED.fullmatch(name)
     return bool(suffix) and ending is not None and ending[1] != suffix
 
@@ -132,7 +135,7 @@ def _placed(variable: xr.Variable, y: str, x: str, shape: tuple[int, int]) -> St
 
 
 def axis_values(variable: xr.Variable) -> npt.NDArray[np.float64]:
-    """Return the coordinates along an axis of a map, decoded if they are packed (float64)."""
+    """Return the coordinates along an axis of a map as float64; packed ones are decoded."""
     numbers = np.asarray(variable.values, np.float64)
     if not any(name in variable.attrs for name in PACKING):
         return numbers

@@ -35,9 +35,9 @@ def map_reference(file: FileVariables) -> dict[str, xr.DataArray]:
 
 
 def _geographic_axes(file: FileVariables) -> dict[str, xr.DataArray]:
-    """Return the axes of a map; empty if a line or column has no place: no axis may have a gap.
+    """Return the axes of a map; nothing if a latitude or longitude on the axes is missing.
 
-    The scene is then described by the latitude and longitude of every pixel.
+    Without axes, the scene is described by the latitude and longitude of every pixel.
     """
     latitude, longitude = (
         axis_values(without_single(variable)) for variable in (file.latitude, file.longitude)

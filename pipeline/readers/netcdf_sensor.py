@@ -17,7 +17,7 @@ METADATA = "metadata"
 def sensor_of(
     attributes: Mapping[str, Any], variables: Mapping[str, xr.Variable], rules: Sequence[SensorName]
 ) -> str:
-    """Return the sensor's name in the sensor tables, or an empty text if nothing tells it."""
+    """Return the sensor's name in the sensor tables, or an empty text if the sensor is unknown."""
     for rule in rules:
         for name in _named(rule, attributes, variables):
             if name in sensors():

@@ -104,7 +104,7 @@ def _text(chosen: str) -> str:
 def times_of(groups: Groups, latitude: str) -> FileTimes:
     """Find the times of a file, and the dimension along which it has several.
 
-    ``latitude`` names the variable whose dimensions are lines and pixels; these are never times.
+    ``latitude``: name of a variable on lines and pixels; its dimensions are never times.
     """
     place = groups.get(None, {}).get(latitude)
     on_scene = place.dims if place is not None and place.ndim <= 2 else ()

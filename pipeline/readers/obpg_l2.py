@@ -67,7 +67,7 @@ FQ_CORRECTION = 4
 
 
 class ObpgOptions(UnitOptions):
-    """Options that state what a NASA file or a subset of it leaves out or says wrongly."""
+    """Options for facts that a NASA file, or a subset of it, lacks or states wrongly."""
 
     of_format = "obpg_l2"
     wavelengths: tuple[Annotated[float, Field(gt=0)], ...] = ()
@@ -83,7 +83,7 @@ class ObpgL2:
         self._options = options
 
     def recognises(self, path: Path) -> bool:
-        """Whether the file has OBPG's group of Level-2 variables; ``open`` needs more groups."""
+        """Whether the file has OBPG's group of Level-2 variables; other groups are not checked."""
         if not is_hdf5(path):
             return False
         with h5py.File(path, "r") as file:
@@ -111,7 +111,7 @@ class ObpgL2:
 
 
 def _chunked(group: xr.Dataset) -> dict[str, Stored]:
-    """Return the numeric variables on lines and pixels (or control points), lazily, by name."""
+    """Return the numeric variables on lines and pixels (or control points); nothing is read."""
     return {
         str(name): chunked(variable)
         for name, variable in group.variables.items()
@@ -187,7 +187,7 @@ def _wavelengths(path: Path, count: int, stated: tuple[float, ...]) -> list[floa
 
 
 def _is_empty(dataset: h5py.Dataset) -> bool:
-    """Whether a dataset only stands for a netCDF dimension; its numbers mean nothing."""
+    """Whether a dataset only stands for a netCDF dimension; if so, its numbers have no meaning."""
     return as_text(dataset.attrs.get("NAME", "")).startswith(DIMENSION_ONLY)
 
 

@@ -197,7 +197,7 @@ def _is_in_percent(variable: xr.DataArray) -> bool:
 def _everywhere(
     name: str, variable: xr.DataArray, of_file: Mapping[Any, Any], shape: tuple[int, int]
 ) -> LazyArray:
-    """Interpolate a variable to every pixel; the file states the intervals of its tie points."""
+    """Interpolate a variable to every pixel; ``of_file`` states the intervals of the tie points."""
     ties = chunked(variable.variable)
     interval = (
         _factor(of_file, "al_subsampling_factor", 1.0),

@@ -43,8 +43,8 @@ def assembled(
 ) -> xr.Dataset:
     """Make a scene of layers; closing the scene closes its files.
 
-    ``unread`` gives the reason for each variable that the scene lacks because of its attributes.
-    ``masks`` names the list in ``configs/masks`` that is recommended for the format.
+    ``unread``: name of each variable that cannot be read because of its attributes -> reason.
+    ``masks``: name of the list in ``configs/masks`` that is recommended for the format.
     """
     scene = xr.Dataset(layers, coords, attributes).set_coords(list(GEOLOCATION))
     scene.encoding["chunk_caches"] = [
@@ -65,9 +65,9 @@ def open_undecoded(
     engine: str = "h5netcdf",
     stated_once: Collection[str] = OF_FILE,
 ) -> xr.Dataset:
-    """Open the variables of a group as stored, for use with :func:`chunked`.
+    """Open the variables of a group without decoding them, for use with :func:`chunked`.
 
-    ``stated_once`` names attributes that the group or the file may state for all its variables.
+    ``stated_once``: names of attributes that a group or file may state for all its variables.
     """
     is_hdf5 = engine == "h5netcdf"
     options: dict[str, Any] = {"phony_dims": "sort"} if is_hdf5 else {}
@@ -99,7 +99,10 @@ def open_undecoded(
 def _stated_once(
     file: h5py.File | None, group: str | None, attributes: Mapping[Any, Any], names: Collection[str]
 ) -> dict[str, Any]:
-    """Return what the group, else the file, states about the numbers of all its variables."""
+    """Return the attributes that apply to all variables of a group.
+
+    An attribute of the group overrides the same attribute of the file.
+    """
     owners: list[Mapping[Any, Any]] = [attributes]
     if file is not None and group is not None:
         owners.insert(0, file.attrs)
@@ -126,7 +129,7 @@ def _check_group(file: h5py.File | None, name: str | None) -> None:
 
 
 def at_index(variable: xr.Variable, dim: str, index: int) -> xr.Variable:
-    """Return a variable of ``open_undecoded`` at one position of a dimension; nothing is read."""
+    """Select one position of a dimension in a variable that ``open_undecoded`` returned."""
     chosen = variable.isel({dim: index})
     chosen.encoding = {**variable.encoding, "at": (variable.dims.index(dim), index)}
     return chosen

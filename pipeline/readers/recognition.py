@@ -15,7 +15,8 @@ from pipeline.readers.mapping import COLLOCATED, Recognition, presets
 def fitting_presets(path: Path) -> list[tuple[str, str]]:
     """Return the presets that a file fits; if several fit, those with the most conditions.
 
-    Each preset is paired with the ending that its variables have in a collocation, else with ''.
+    Each preset comes with an ending. In a collocation, the names of the variables have this ending.
+    In other files, the ending is ''.
     """
     attributes, variables = _content(path)
     if fits := _fitting(attributes, variables):

@@ -146,7 +146,7 @@ class SgliL2:
         if self._options.qa_layout is None:
             raise SceneError(
                 f"the file does not name the bits of {QA}, which differ between product versions. "
-                "Name their layout: reader: {format: sgli_l2, options: {qa_layout: ...}}, one of "
+                "Set reader: {format: sgli_l2, options: {qa_layout: ...}} to one of these layouts: "
                 f"{', '.join(layouts)}."
             )
         return dict(enumerate(layouts[self._options.qa_layout]))

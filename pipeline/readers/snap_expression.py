@@ -1,7 +1,7 @@
 """Translates expressions of ESA SNAP's band arithmetic, such as ``!flags.LAND && chl > 0``.
 
-SNAP writes ``&& || !`` as well as ``and or not``, and ``flags.LAND`` for a flag of a variable. What
-ocpipe's own expressions do not have (``? :``, bits, text) is refused.
+SNAP writes ``&& || !`` as well as ``and or not``, and ``flags.LAND`` for a flag of a variable.
+Texts are refused, and so are operators that ocpipe's own expressions lack (``? :``, bits).
 """
 
 import ast
@@ -37,7 +37,7 @@ class SnapExpression:
 
     expression: Expression
     operands: Mapping[str, str]
-    """Name in ``expression`` -> variable or flag in the file, as SNAP writes it."""
+    """Name in ``expression`` -> name of a variable or flag, as SNAP writes it."""
 
     @classmethod
     def parse(cls, text: str, masks: Mapping[str, str]) -> "SnapExpression":
@@ -96,16 +96,19 @@ def _translated(
 
 
 class _AsPython(ast.NodeTransformer):
-    """Gives the parts that Python writes in another way their meaning in SNAP."""
+    """Replaces the parts of an expression that SNAP and Python write differently."""
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.UnaryOp:
-        """Replace ``~``, which stands for ``!`` because it binds as closely."""
+        """Replace ``~`` by ``not``.
+
+        ``~`` stands for SNAP's ``!``, because both have the same precedence.
+        """
         inner = self.visit(node.operand)
         is_not = isinstance(node.op, ast.Invert)
         return ast.UnaryOp(op=ast.Not() if is_not else node.op, operand=inner)
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
-        """Replace ``x != NaN``: it asks whether x has a value."""
+        """Replace ``x == NaN`` and ``x != NaN``, which ask whether x is missing."""
         left = self.visit(node.left)
         rights = [self.visit(right) for right in node.comparators]
         is_with_nan = isinstance(rights[0], ast.Name) and rights[0].id == _NAN

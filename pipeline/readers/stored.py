@@ -37,7 +37,7 @@ class ChunkedArray(Protocol):
 
 
 class InOnePiece:
-    """A variable read region by region: it has no chunks, or only its library can read them."""
+    """A variable that is not chunked, or whose chunks only a library such as GDAL can read."""
 
     def __init__(self, name: str, variable: Any, chunk: tuple[int, ...] | None = None) -> None:
         self._variable = variable
@@ -116,7 +116,7 @@ class Stored:
         return self.at[axis] if self.at else 0
 
     def read(self, region: Region) -> Array:
-        """Read a region, with dimensions (..., y, x), as stored."""
+        """Return the stored numbers of a region, with dimensions (..., y, x)."""
         out = np.empty(region_shape(region, self.shape), self.dtype)
         if out.size == 0:
             return out
@@ -156,7 +156,7 @@ class Stored:
         )
 
     def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:
-        """Yield the storage chunks that hold some bands, for estimates of memory."""
+        """Yield the storage chunks that hold these bands, for estimates of memory."""
         lines, pixels = (self.chunks.chunk[axis] for axis in self.axes[-2:])
         if self.ndim == 3:
             places = sorted({band // self.chunks.chunk[self.axes[0]] for band in bands})

@@ -37,7 +37,7 @@ class TiePoints:
         shape: tuple[int, int],
         offset: tuple[float, float] = (0.0, 0.0),
     ) -> "TiePoints":
-        """Return tie points that cover the scene, at regular intervals from ``offset`` on."""
+        """Make tie points at regular intervals from ``offset`` on; they must cover the scene."""
         check_size(tie_shape[0], tie_shape[1])
         lines, pixels = (
             np.arange(count, dtype=np.float64) * step + start
@@ -65,8 +65,8 @@ class TiePoints:
         """Interpolate values at the tie points to every pixel, float32.
 
         Args:
-            name: name of the variable in the scene. Values that it cannot have are missing, and
-                degrees that wrap at 360 (``WRAPPING``) become numbers in [-180, 180).
+            name: name of the variable in the scene. Values that this variable cannot have become
+                NaN. Degrees that wrap at 360 (``WRAPPING``) become numbers in [-180, 180).
             ties: values with shape (lines, pixels), all read as soon as a pixel is needed.
         """
         wraps = name in WRAPPING

@@ -19,10 +19,11 @@ _DAY, _SECOND = datetime.timedelta(days=1), datetime.timedelta(seconds=1)
 
 
 def coverage_of_attributes(attributes: Mapping[Any, Any]) -> dict[str, str]:
-    """Return those time attributes of a scene that must be written in another way.
+    """Return new texts for the time attributes that must change.
 
     Compact times (``200505010000Z``) become ISO 8601. If the end is missing, it is the start plus
-    the stated duration. A text that cannot be read stays, for the error of those who need it.
+    the stated duration. A text that cannot be read is not changed, so that a later error can quote
+    it.
     """
     said = {name: as_text(attributes[name]) for name in (START, END) if name in attributes}
     times = {name: parse_time(text) for name, text in said.items()}
@@ -42,9 +43,9 @@ def with_time_variable(
 ) -> dict[str, Any]:
     """Return attributes with the time coverage that the time variable of a file states.
 
-    Bounds of the time are the coverage. A time without bounds is used if the attributes state no
-    time, or a time more than a day away: then they describe a longer series from which the file
-    was cut.
+    If the time has bounds, the bounds are the coverage. A time without bounds is used in two cases:
+    the attributes state no time, or their time differs from it by more than a day. In the second
+    case, the attributes describe a longer series from which the file was cut.
     """
     found = _times_of(variables)
     if not found or _are_better(attributes, found):
@@ -54,7 +55,7 @@ def with_time_variable(
 
 
 def _are_better(attributes: Mapping[str, Any], found: list[str]) -> bool:
-    """Whether attributes state the coverage of a scene, and its time variable does not."""
+    """Whether the attributes state the coverage of a scene better than its time variable."""
     said = [as_text(attributes[name]) for name in (START, END) if attributes.get(name)]
     stated = [time for text in said if (time := parse_time(text)) is not None]
     own = [time.utc for text in found if (time := parse_time(text)) is not None]
@@ -69,7 +70,7 @@ def _are_better(attributes: Mapping[str, Any], found: list[str]) -> bool:
 
 
 def _times_of(variables: Mapping[str, xr.Variable]) -> list[str]:
-    """Return the time or the two bounds of the only time in a file, in ISO 8601.
+    """Return the only time in a file, or its two bounds, in ISO 8601; [] if there is no such time.
 
     A number that cannot be read as a time is returned with its units.
     """

@@ -1,7 +1,8 @@
-"""The units of a variable in a file: known spellings, else a refusal that says how to state them.
+"""Checks the units of a variable in a file.
 
-Units that differ from those of the scene are refused rather than converted: percent or ``10 sr-1``
-are often wrong in files whose values are right, and only the user knows.
+Known spellings are accepted. For other units, the error says how to state the right ones. Units
+that differ from those of the scene are not converted. Files often state wrong units, such as
+percent or ``10 sr-1``, although their values are right. Only the user knows the right units.
 """
 
 import logging
@@ -33,8 +34,8 @@ class UnitOptions(ReaderOptions):
     of_format: ClassVar[str]
     """Name of the format, for messages."""
     units: dict[str, str] = Field(default_factory=dict)
-    """Units by variable, or by the part of its name that is common to all bands; overrides the
-    file."""
+    """Units for a variable, or for all bands whose names share a part. The key is the name or this
+    part. These units override those of the file."""
 
     @field_validator("units")
     @classmethod
@@ -45,13 +46,13 @@ class UnitOptions(ReaderOptions):
         return units
 
     def check(self, quantity: str, name: str, found: Any, *, group: str = "") -> None:
-        """Refuse a variable whose units are not those of its quantity in the file.
+        """Refuse a variable whose units are not the expected ones.
 
         Args:
-            quantity: the quantity in the file.
+            quantity: the quantity that the variable holds; it has one expected unit.
             name: name of the variable.
             found: its units in the file; None if there are none.
-            group: the part of the name that all its bands share, which options may name.
+            group: the part of the name that all bands share; options may use it as a key.
         """
         known = quantities().get("relative_azimuth" if quantity in AZIMUTHS else quantity)
         if known is None:
@@ -62,14 +63,14 @@ class UnitOptions(ReaderOptions):
         units = f"{{{group or name}: {quoted(known.units)}}}"
         raise SceneError(
             f"{name} has {in_words(stated)}, expected {known.units!r} for {quantity}. If its "
-            f"values are in {known.units}, state it as reader: {{format: {self.of_format}, "
+            f"values are in {known.units}, state this as reader: {{format: {self.of_format}, "
             f"options: {{units: {units}}}}}. Otherwise, convert the file."
         )
 
     def is_usable(self, quantity: str, name: str, found: Any) -> bool:
-        """Whether an angle has known units; if not, a warning says that it is left out.
+        """Whether an angle has known units; if not, a warning says that the angle is left out.
 
-        Most runs use no angle, so an angle is no reason to refuse a scene.
+        Most runs use no angle, so the scene is not refused because of an angle with wrong units.
         """
         try:
             self.check(quantity, name, found)

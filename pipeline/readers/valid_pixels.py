@@ -1,7 +1,7 @@
 """The pixels on which a variable is valid, as the file states it in ``valid_pixel_expression``.
 
-ESA SNAP writes this attribute for most variables of its processors. Elsewhere, C2RCC for example
-stores the reflectance 0. A value on a pixel that is not valid is missing.
+ESA SNAP writes this attribute for most variables of its processors. On pixels that are not
+valid, values count as missing, although files store numbers there (C2RCC stores reflectance 0).
 """
 
 import threading
@@ -35,7 +35,7 @@ class Operand:
 
     stored: LazyArray
     value: Callable[[npt.NDArray[Any]], Any]
-    """Returns the values that the expression uses, from the numbers of ``stored``."""
+    """Converts the numbers of ``stored`` into the values that the expression uses."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class Valid:
     operands: Mapping[str, Operand]
     shape: tuple[int, ...]
     _last: threading.local = field(default_factory=threading.local)
-    """The last region and its result, for each thread: all bands of a block need the same one."""
+    """For each thread, the last region and its result. All bands of a block need this result."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -79,7 +79,7 @@ class ValidPixels:
     ignored: bool
     """Whether the configuration says that the expressions are to be ignored."""
     interpolated: Callable[[str], LazyArray | None]
-    """Returns a variable on tie points at every pixel; None if it is not on tie points."""
+    """Interpolates a variable on tie points to every pixel; None for any other variable."""
     _made: dict[tuple[str, str], Valid] = field(default_factory=dict)
     """By group and text: the names in an expression are those of the variable's group."""
 
@@ -99,9 +99,9 @@ class ValidPixels:
         except (ConfigError, SceneError) as error:
             raise SceneError(
                 f"{name} is valid where {text!r}, but this cannot be evaluated: "
-                f"{str(error).rstrip('.')}. Give a file that has all of it. If all pixels of the "
-                "file are good or your masks choose them, set reader: {format: cf_netcdf, options: "
-                "{valid_pixel_expression: ignore}}."
+                f"{str(error).rstrip('.')}. Give a file that has everything the expression uses. "
+                "If all pixels of the file are good, or if your masks exclude the bad ones, set "
+                "reader: {format: cf_netcdf, options: {valid_pixel_expression: ignore}}."
             ) from error
         return WhereValid.of(layer, self._made[group, text])
 

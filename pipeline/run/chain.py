@@ -40,7 +40,7 @@ class _StepOutput:
 def make_chain(
     loaded: Sequence[LoadedRetrieval], scene: xr.Dataset, sensor: str, science: Science
 ) -> tuple[tuple[Band, ...], tuple[RetrievalStep, ...]]:
-    """Return the scene's bands that the steps need, each once, and the steps bound to the bands.
+    """Bind the steps to the scene; return the bands that they need (each once), and the steps.
 
     An input comes from the nearest earlier step that computes its quantity, or else from the scene.
     A network that reconstructs its own inputs (a scope check) feeds no other step.
@@ -132,15 +132,16 @@ class _Chain:
         if (nm is not None) != (quantity in SPECTRAL):
             raise NetworkError(
                 f"input {variable.name} has {nm} as wavelength. Inputs "
-                f"{', '.join(SPECTRAL)} must have a wavelength, and other inputs must not. Correct "
-                "the description."
+                f"{', '.join(SPECTRAL)} must have a wavelength; all other inputs must have none. "
+                "Correct the description."
             )
         if nm is None:
             if quantity.partition("_band_")[0] in SPECTRAL:
                 raise NetworkError(
-                    "the wavelengths of the network's bands are not known: neither its dataset "
-                    "Wavelength nor configs/sensors has this number of bands. Describe the network "
-                    "in a YAML file beside it (docs/networks.md)."
+                    "the wavelengths of the network's bands are not known. In its file, the "
+                    "dataset Wavelength is missing or too short, and no version in configs/sensors "
+                    "has as many bands as the network. Describe the network in a YAML file beside "
+                    "it (docs/networks.md)."
                 )
             if quantity not in self.scene:
                 raise SceneError(

@@ -23,7 +23,7 @@ def load_retrievals(
     config: RunConfig,
     paths: Mapping[str, Path],
 ) -> list[LoadedRetrieval]:
-    """Load the networks; leave out those with ``if_possible`` that do not fit the scene.
+    """Load the networks; a network with ``if_possible`` is left out if it does not fit the scene.
 
     Raises:
         NetworkError: no network is left.

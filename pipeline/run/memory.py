@@ -1,8 +1,8 @@
 """Estimates the memory of a run, and chooses how many threads and pixels stay within a limit.
 
 The limit covers what a run needs in addition to the program itself (libraries and networks, about
-0.2 GB). Within the limit, several blocks, and many pixels of each, are processed at the same time.
-The product does not depend on the limit.
+0.2 GB). Within the limit, a run processes several blocks at the same time, and many pixels of
+each block. The product does not depend on the limit.
 """
 
 from collections import Counter
@@ -39,7 +39,7 @@ class Work:
 
 
 def choose_work(estimate: Callable[[int, int], int], threads: int, limit: int) -> Work | None:
-    """Choose the most threads, then the most pixels at once, that stay within a limit (bytes).
+    """Choose as many threads as the limit (bytes) allows, then as many pixels at once.
 
     The result is None if even one thread with the fewest pixels exceeds the limit.
     """
@@ -88,7 +88,7 @@ class MemoryEstimate:
     """Bytes per pixel while the pixel is computed."""
 
     def work_within(self, limit: int, threads: int) -> Work:
-        """Return how many threads, and how many pixels at once, stay within a limit (bytes).
+        """Return the most threads, and the most pixels at once, that the limit (bytes) allows.
 
         Raises:
             SceneError: even the smallest amount of work exceeds the limit.

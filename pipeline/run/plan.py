@@ -116,7 +116,7 @@ class Plan(Shown):
 
     @cached_property
     def work(self) -> Work:
-        """How many threads, and how many pixels at once, stay within the memory limit.
+        """The most threads, and the most pixels at once, that the memory limit allows.
 
         Raises:
             SceneError: even the smallest amount of work exceeds the limit.
@@ -180,7 +180,7 @@ def check_config(config: RunConfig) -> None:
 def locate(scene: xr.Dataset, config: RunConfig) -> tuple[xr.Dataset, Extent]:
     """Return the scene with the configured constants, and the extent of its window.
 
-    For a bounding box, geolocation is read; the extent then holds geolocation of the window.
+    If the window is a bounding box, geolocation is read, and the extent holds the window's part.
 
     Raises:
         SceneError: the window has no pixels, or a constant is unknown or already in the scene.
@@ -196,7 +196,7 @@ def make_plan(
     extent: Extent | None = None,
     network_paths: Mapping[str, Path] | None = None,
 ) -> Plan:
-    """Match networks and masks to a scene; network files are read, but no pixels.
+    """Match networks and masks to a scene. Network files are read; pixels are not read.
 
     Args:
         scene: the scene with constants, as ``locate`` returns it.
@@ -215,8 +215,8 @@ def make_plan(
     lines, pixels = extent.shape
     if lines == 0 or pixels == 0:
         raise SceneError(
-            f"the scene is empty: {lines} lines x {pixels} pixels. If it is a subset, its area "
-            "holds no pixel of the scene: make it with another area."
+            f"the scene is empty: {lines} lines x {pixels} pixels. If the file is a subset, its "
+            "area holds no pixel. Make the subset with another area."
         )
     masks = with_recommended(science.masks, scene)
     loaded = load_retrievals(scene, scene_name, sensor, config, paths)
@@ -254,7 +254,7 @@ def _layers(
     with_flags: bool,
     uncertainty: InputUncertainty | None,
 ) -> tuple[Band, ...]:
-    """Return the layers for networks and masks, geolocation and the scene's flags, each once."""
+    """Return each layer once: inputs of networks and masks, then geolocation, then scene flags."""
     needed = [band for rule in rules for band in rule.needs]
     if uncertainty is not None:
         needed += uncertainty.needs
@@ -265,7 +265,7 @@ def _layers(
 def _storage(
     scene: xr.Dataset, layers: Sequence[Band], rules: Sequence[MaskRule], extent: Extent
 ) -> tuple[StoredChunks, ...]:
-    """Return the storage chunks of layers; for a grown mask, of the layers that its rule uses."""
+    """Return the storage chunks of layers; a grown mask needs the layers that its rule uses."""
     grown = {Band(rule.layer): rule.rule.needs for rule in rules if isinstance(rule, Dilated)}
     read = [source for layer in layers for source in grown.get(layer, (layer,))]
     if extent.places is not None:

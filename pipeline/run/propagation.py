@@ -167,7 +167,7 @@ class _Spread:
 def _by_derivatives(
     uncertainty: InputUncertainty, steps: Steps, rows: Float32, deviations: Float32
 ) -> dict[str, Float32]:
-    """Propagate uncertainty linearly by the chain rule, in float64 and some rows at a time."""
+    """Propagate uncertainty linearly by the chain rule, in float64; rows are taken in portions."""
     sizes = {step.name: len(step.retrieval.outputs) for step in steps}
     found = {name: np.empty((n, len(rows)), dtype=np.float32).T for name, n in sizes.items()}
     size = max(DERIVATIVES_AT_ONCE // (sum(sizes.values()) * len(uncertainty.inputs)), 1)

@@ -45,7 +45,7 @@ class Retrieved(NamedTuple):
     """For each input, the number of computed pixels where the input is out of range."""
     deviation: Float32 | None
     """Standard deviations (n, outputs) that the network states itself. If the transform of an
-    output is a logarithm, the standard deviation is that of log10(output)."""
+    output is a logarithm, they are standard deviations of log10(output)."""
 
 
 def retrieve(step: RetrievalStep, rows: Float32, steps: Sequence[RetrievalStep] = ()) -> Retrieved:
@@ -148,7 +148,7 @@ class StepOnRows:
         return np.flatnonzero(~inside)
 
     def _decide(self, computed: Rows, x: Float32, y: Floats) -> tuple[Flags, npt.NDArray[np.int64]]:
-        """Return the range flags of rows, and for each input the number of rows out of its range.
+        """Return the range flags of rows, and in how many rows each input is out of range.
 
         ``y`` is changed in place: gains are applied, and where rounding could change the class,
         the float64 reference chooses the class.

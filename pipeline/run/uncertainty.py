@@ -141,9 +141,10 @@ def make_uncertainty(
 def with_uncertainties(
     steps: Sequence[RetrievalStep], uncertainty: InputUncertainty | None
 ) -> tuple[RetrievalStep, ...]:
-    """Name the uncertainty variables of steps that state uncertainties or have uncertain inputs.
+    """Give names of uncertainty variables to the steps that have uncertain outputs.
 
-    Classes, and outputs that are not written, get no uncertainty variable.
+    These steps state uncertainties themselves, or have uncertain inputs. Classes, and outputs that
+    are not written, get no uncertainty variable.
     """
     reached = () if uncertainty is None else uncertainty.reached(steps)
     return tuple(

@@ -79,7 +79,7 @@ class Computed:
 
 @dataclass(frozen=True, eq=False)
 class Generated:
-    """An array whose values a function computes from the positions of pixels, not from a file."""
+    """An array that is not in a file: a function computes its values from positions of pixels."""
 
     function: Callable[..., npt.NDArray[Any]]
     """(slice of lines, slice of pixels) -> values; an index of bands, if any, comes first."""
@@ -213,7 +213,7 @@ def strips(dataset: xr.Dataset, numbers: int = 4_000_000) -> Iterator[tuple[slic
 
     Args:
         dataset: the variables.
-        numbers: approximate largest number of values in memory, all variables together.
+        numbers: about how many values may be in memory, counted over all variables.
     """
     per_line = sum(variable.size for variable in dataset.values()) // max(dataset.sizes["y"], 1)
     lines = max(1, numbers // max(per_line, 1))

@@ -1,4 +1,4 @@
-"""Quality bits, which CF ``flag_masks`` and ``flag_meanings`` describe; a pixel may have several.
+"""Quality bits, described by CF ``flag_masks`` and ``flag_meanings``; several may be set at once.
 
 ``quality_flags`` is about the pixel; each network has its own flags. docs/quality.md lists all
 conditions, bits and values.

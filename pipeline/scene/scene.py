@@ -90,7 +90,7 @@ def state_name(quantity: str) -> str:
 
 
 def wavelengths(scene: xr.Dataset, quantity: str) -> npt.NDArray[np.float64]:
-    """Return the band centres (nm) of a quantity, shape (bands,); empty if it is missing."""
+    """Return the band centres (nm), shape (bands,); empty if the scene lacks the quantity."""
     if quantity not in scene:
         return np.empty(0)
     return np.asarray(scene[wavelength_dim(quantity)].values, dtype=np.float64)
@@ -154,7 +154,7 @@ def nearest_band(
 
 
 def storage_of(scene: xr.Dataset, layers: Iterable[Band]) -> list[StoredChunks]:
-    """Return the storage chunks of layers; layers stored in the same chunks count once."""
+    """Return the storage chunks of layers; chunks that several layers share are returned once."""
     found: dict[str, StoredChunks] = {}
     for layer in layers:
         array = lazy_array_of(scene[layer.quantity])
@@ -167,7 +167,7 @@ def storage_of(scene: xr.Dataset, layers: Iterable[Band]) -> list[StoredChunks]:
 
 
 def why_unread(scene: xr.Dataset, name: str) -> str:
-    """Return a sentence about a variable that the reader left out; empty for any other name."""
+    """Explain in a sentence why the reader left a variable out; return "" if it did not."""
     reason = scene.encoding.get(UNREAD, {}).get(name)
     return f" The file has {name}, but it cannot be decoded ({reason})." if reason else ""
 
@@ -233,7 +233,7 @@ def _check_units(name: str, variable: xr.Variable) -> list[str]:
 def _check_states(scene: xr.Dataset) -> list[str]:
     states = {state_name(quantity): quantity for quantity in spectral_quantities(scene)}
     return [
-        f"{state} has dims {scene[state].dims}, expected those of {quantity}"
+        f"{state} has dims {scene[state].dims}, expected the dims of {quantity}"
         for state, quantity in states.items()
         if state in scene and scene[state].dims != scene[quantity].dims
     ]

@@ -15,7 +15,7 @@ def select_layers(
     Args:
         scene: the scene.
         layers: the layers.
-        with_states: layers whose ``STATE_*`` bits are also returned, if the scene has them.
+        with_states: layers whose ``STATE_*`` bits are added, if the scene has these bits.
     """
     states = {state_name(band.quantity) for band in with_states}
     names = sorted({band.quantity for band in layers} | {str(n) for n in states if n in scene})

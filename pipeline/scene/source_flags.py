@@ -24,7 +24,7 @@ class SourceFlags:
     masks: Mapping[str, int]
     """Flag name -> bits, as an unsigned number even if the stored type is signed."""
     missing: tuple[int, ...] = ()
-    """Stored numbers, as unsigned numbers, that say that the flags of a pixel are unknown."""
+    """Unsigned numbers; a pixel with one of them has no known flags."""
 
     @classmethod
     def of(cls, scene: xr.Dataset) -> "SourceFlags":
@@ -48,7 +48,7 @@ class SourceFlags:
         if len(names) != stored.size:
             raise SceneError(
                 f"flag_meanings has {len(names)} names, but flag_masks has {stored.size} masks. "
-                "The file is damaged, or the reader's options must name the layout of its flags."
+                "The file is damaged, or the reader needs an option for this layout of flags."
             )
         # The sign bit of an int32 mask is bit 31. Masks may have a narrower type than the variable.
         all_bits = (1 << (8 * min(dtype.itemsize, stored.dtype.itemsize))) - 1
@@ -84,8 +84,8 @@ def _fills(
 ) -> tuple[int, ...]:
     """Return the fill values of flags as unsigned numbers.
 
-    A fill value of 0 is no flag at all, as in POLYMER's bitmask, where 0 is a good pixel. A fill
-    value that is one of the masks is that flag.
+    Fill values that can also be flags are left out. One is 0, which means that no flag is set (a
+    good pixel in POLYMER). Others equal the mask of a flag, which means that this flag is set.
     """
     bits = 8 * dtype.itemsize
     found = [np.ravel(attributes[name]) for name in FILLS if name in attributes]
@@ -97,7 +97,7 @@ def _fills(
 
 
 def _whole_number(stated: Any) -> int | None:
-    """Return a fill value as a whole number; None if no stored flags can equal it."""
+    """Return a fill value as a whole number; None if it is not a whole number."""
     try:
         number = float(stated)
     except (TypeError, ValueError):

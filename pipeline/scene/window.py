@@ -60,7 +60,7 @@ class Extent:
 def find_extent(scene: xr.Dataset, window: Window) -> Extent:
     """Find the rectangle of a window in a scene.
 
-    For a bounding box, geolocation is read; the part in the window is kept if it is small.
+    For a bounding box, geolocation is read. If the window is small, its geolocation is kept.
 
     Raises:
         SceneError: no pixel of the scene is inside the window.

@@ -1,4 +1,4 @@
-"""Compute absorption, backscattering and Rrs of waters from their content, as published.
+"""Compute absorption, backscattering and Rrs of waters from their content.
 
 The model is pure NumPy in float64, for wavelengths from 350 to 900 nm. The relations and sources
 are in :mod:`pipeline.simulation.optics`, and the tables are in ``configs/training/optics``.
@@ -29,7 +29,7 @@ REFERENCES = (
 
 @dataclass(frozen=True)
 class Water:
-    """The content of sea water; all fields have the same shape or broadcast to it."""
+    """The content of sea water; fields of different shapes are broadcast."""
 
     chlorophyll: Array
     """Chlorophyll-a concentration, mg m-3."""
@@ -46,9 +46,9 @@ class Water:
     organic_exponent: Array
     """Spectral exponent of the backscattering of all particles except minerals."""
     carotenoids: Array | float = 0.0
-    """Natural logarithm, around 490 nm, of the ratio of phytoplankton absorption to its mean."""
+    """ln(absorption / mean absorption) of phytoplankton around 490 nm."""
     violet: Array | float = 0.0
-    """Natural logarithm, below 410 nm, of the ratio of phytoplankton absorption to its mean."""
+    """ln(absorption / mean absorption) of phytoplankton below 410 nm."""
     mineral: Array | float = 0.0
     """Concentration of mineral particles, g m-3."""
     cdom_slope: Array | float = absorption.CDOM_SLOPE
@@ -88,7 +88,7 @@ class Optics:
 
 
 def mean_water(chlorophyll: Array | float) -> Water:
-    """Return water of the open ocean: published mean values for chlorophyll in mg m-3."""
+    """Return mean water of the open ocean, by published relations with chlorophyll (mg m-3)."""
     chl = np.asarray(chlorophyll, dtype=np.float64)
     aph_443 = absorption.phytoplankton_443(chl)
     return Water(
@@ -103,7 +103,7 @@ def mean_water(chlorophyll: Array | float) -> Water:
 
 
 def forward(water: Water, wavelength_nm: Array) -> Optics:
-    """Return optical properties and Rrs (..., band) of water whose fields have shape (...).
+    """Return the optical properties and Rrs of water; the last axis is the bands.
 
     Raises:
         ConfigError: a wavelength is below 350 or above 900 nm.

@@ -33,7 +33,7 @@ class Exponent(Strict):
     highest: float
 
     def around(self, mean: Array | float, normal: Array) -> Array:
-        """Return values around a mean, from standard normal deviates; clipped to the limits."""
+        """Turn standard normal deviates into values around a mean, and clip these to the limits."""
         return np.clip(mean + self.spread * normal, self.lowest, self.highest)
 
 
@@ -111,7 +111,7 @@ def shipped_waters() -> WaterDistributions:
 
 
 def draw_water(count: int, rng: np.random.Generator, waters: WaterDistributions) -> Water:
-    """Draw ``count`` waters, always in the same order of draws; each field has shape (count,)."""
+    """Draw ``count`` waters; each field has shape (count,). The order of the draws is fixed."""
     shares = np.array([kind.share for kind in waters.types])
     kinds = rng.choice(len(waters.types), count, p=shares / shares.sum())
     river, own = rng.standard_normal((2, count))
@@ -162,7 +162,7 @@ def draw_water(count: int, rng: np.random.Generator, waters: WaterDistributions)
 def _phytoplankton(
     chlorophyll: Array, waters: WaterDistributions, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Return absorption at 443 nm, and a chlorophyll whose mean spectrum has the wanted shape."""
+    """Return the absorption of phytoplankton at 443 nm, and the chlorophyll that sets its shape."""
     level, own = rng.standard_normal((2, len(chlorophyll)))
     mean = absorption.phytoplankton_443(chlorophyll, newer=rng.random(len(chlorophyll)))
     shape = _correlated(level, own, waters.shape_correlation)
@@ -183,7 +183,7 @@ def _organic_backscattering(
 
 
 def _of_kind(of_types: list[LogNormal], kinds: npt.NDArray[np.int64], normal: Array) -> Array:
-    """Return a value for each water, from a normal deviate and the distribution for its type."""
+    """Return a value for each water, from normal deviates and the distributions of the types."""
     medians = np.array([one.median for one in of_types])[kinds]
     spreads = np.array([one.spread for one in of_types])[kinds]
     return _spread(medians, spreads, normal)

@@ -1,4 +1,4 @@
-"""Tables of samples or points in files of any format, each read as a :class:`Table`."""
+"""Reads files of samples or points, in any of the formats, as a :class:`Table`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,8 +42,8 @@ def read_table(
     Args:
         path: the file.
         file_format: format of the file; ``auto`` recognises it from the content.
-        missing: numbers that stand for a missing value, besides those that the format defines.
-        delimiter: delimiter of a text table; by default the one in its header line.
+        missing: further numbers that stand for a missing value; the format may define some itself.
+        delimiter: delimiter of a text table; by default, it is found in the header line.
         sample_dimension: netCDF dimension of the samples, required if several are possible.
 
     Raises:

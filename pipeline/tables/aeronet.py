@@ -19,7 +19,7 @@ _RADIANCE_UNITS = "mW cm-2 sr-1 um-1"
 
 
 def header_line(lines: Sequence[str]) -> int | None:
-    """Return the place of AERONET's header among the lines of a file; None if it has none."""
+    """Return the index of the line that is AERONET's header; None if there is no header."""
     for place, line in enumerate(lines[:_MOST_LINES_ABOVE]):
         if any(_DATE_TITLE.match(cell.strip()) for cell in line.split(",")):
             return place
@@ -30,7 +30,7 @@ def read_aeronet(path: Path, missing: Sequence[float] = ()) -> Table:
     """Return the table; ``Lwn[412nm]`` is the column ``Lwn_412``.
 
     Raises:
-        ConfigError: the file has no header line with the date, or lines have different lengths.
+        ConfigError: the file has no header line with the date, or lines differ in number of cells.
     """
     lines = read_lines(path)
     place = header_line(lines)

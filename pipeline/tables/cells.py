@@ -17,7 +17,7 @@ NumberedRow = tuple[int, list[str]]
 
 
 def read_lines(path: Path) -> list[str]:
-    """Return the lines of a text file, gzipped or not, in UTF-8 or else Latin-1 (old files).
+    """Return the lines of a text file (may be gzipped); text is UTF-8, or Latin-1 in old files.
 
     Raises:
         ConfigError: the file is damaged, or contains null bytes.
@@ -105,7 +105,7 @@ def typed(cells: Sequence[str], missing: Sequence[float]) -> Column:
 
 
 def without(values: Column, missing: Sequence[float]) -> Column:
-    """Return a column with NaN, or "" in text, in place of the numbers that mark missing values."""
+    """Replace the numbers that mark missing values by NaN, or by "" in a column of text."""
     if not missing:
         return values
     if values.dtype.kind == "U":

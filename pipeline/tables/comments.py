@@ -35,10 +35,10 @@ def missing_in(comments: Sequence[str]) -> tuple[float, ...]:
 
 
 def units_in(name: str, comments: Sequence[str], columns: Sequence[str]) -> dict[str, str]:
-    """Return the units of columns that comments state.
+    """Return the units that comments state for columns.
 
-    They are listed in the order of the columns (``#/units=none,degrees,1/sr``), or with the names
-    (``# units: Rrs_443 [sr-1], chl [mg m-3]``).
+    The units are listed in the order of the columns (``#/units=none,degrees,1/sr``), or with the
+    names (``# units: Rrs_443 [sr-1], chl [mg m-3]``).
 
     Raises:
         ConfigError: a line ``#/units=`` does not have one entry for each column.

@@ -69,7 +69,7 @@ class Grammar:
     """True for columns: text, ``in`` and ``& | ~`` are allowed, and conditions count as 0 or 1.
 
     In such an expression, a comparison with NaN is false, except for ``!=``. In an expression over
-    pixels, it is undecided (:class:`Truth`).
+    pixels, such a comparison is undecided (:class:`Truth`).
     """
 
 

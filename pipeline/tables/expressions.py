@@ -68,11 +68,11 @@ class Expression:
         return cls(text, tree, tuple(dict.fromkeys(names)), grammar)
 
     def value(self, arrays: Arrays) -> npt.NDArray[Any]:
-        """Return the value of the expression, in the shape of the arrays (0-D if it has no names).
+        """Return the value of the expression, in the shape of the arrays (0-D without arrays).
 
         Args:
-            arrays: an array for each name, all of one shape. A comparison with NaN is false; over
-                columns, ``!=`` is true.
+            arrays: an array for each name, all of one shape. A comparison with NaN is false, but in
+                an expression over columns, ``!=`` with NaN is true.
 
         Raises:
             ConfigError: a part of the expression is not allowed or has the wrong kind, or a
@@ -99,7 +99,7 @@ class Expression:
         return self.truth(arrays).certain
 
     def truth(self, arrays: Arrays) -> Truth:
-        """Return where the expression is true, false or, for missing values, undecided.
+        """Return where the expression is true, false or undecided (a value is missing).
 
         Raises:
             ConfigError: as for :meth:`condition`.
@@ -113,7 +113,7 @@ class Expression:
 
 
 def _without_quotes(text: str) -> tuple[str, dict[str, str]]:
-    """Return the text as Python code, and the column that each new name stands for.
+    """Return the text as Python code, and a dictionary from its new names to columns.
 
     Names in backticks are replaced by plain names; ``&`` and ``|`` become ``and`` and ``or``.
     """

@@ -11,21 +11,21 @@ from pipeline.tables.table import Column, Table, listed, table_error
 from pipeline.tables.units import factor_between, says_units
 
 FILE_COLUMN = "points_file"
-"""Column with the name of the file of each row."""
+"""Name of the column that says from which file a row comes."""
 
 
 def joined(tables: Sequence[Table], origin: str) -> Table:
     """Return one table with the rows of all tables and the column ``points_file``.
 
-    A column that a table lacks is missing in its rows. Numbers are converted to the units of the
-    first table that states units.
+    If a table lacks a column, the rows of that table have missing values in this column. Numbers
+    are converted to the units of the first table that states units.
 
     Args:
         tables: the tables, of which there is at least one.
-        origin: what the user named, for messages: a folder or a pattern.
+        origin: folder or pattern that the user gave; error messages name it.
 
     Raises:
-        ConfigError: units of a column cannot be converted, or a file is there twice.
+        ConfigError: units of a column cannot be converted, or two files have the same content.
     """
     if twice := repeated([table.sha256 for table in tables]):
         same = [table.name for table in tables if table.sha256 in twice]
@@ -58,8 +58,9 @@ def _units(tables: Sequence[Table], origin: str) -> dict[str, str]:
             if first != said and says_units(said) and factor_between(said, first) is None:
                 raise table_error(
                     origin,
-                    f"column {name!r} is in {said!r} in {table.name}, but in {first!r} in a file "
-                    "before it. State the right units in points.units of separate calls",
+                    f"column {name!r} has units {said!r} in {table.name}, but {first!r} in an "
+                    "earlier file. Match up these files in separate calls, each with the right "
+                    "points.units",
                 )
     return found
 

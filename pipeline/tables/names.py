@@ -17,12 +17,12 @@ _SHORTEST_NM, _LONGEST_NM = 200, 2500
 
 @dataclass(frozen=True)
 class Header:
-    """The names of columns, each of them different, and their units."""
+    """The names and units of columns; all names are different."""
 
     names: tuple[str, ...]
     units: Mapping[str, str]
     repeated: Mapping[str, tuple[str, ...]]
-    """Names that several columns have in the file -> the names that these columns have here."""
+    """A name that several columns have in the file -> the different names that they get."""
 
     @property
     def told(self) -> list[str]:
@@ -36,8 +36,8 @@ class Header:
 def header_of(name: str, titles: Sequence[str]) -> Header:
     """Return the names and units in the titles of columns, such as ``Rrs_443 [1/sr]``.
 
-    A column without a title is named by its position. If only the brackets of titles differ, the
-    whole titles are the names; equal titles get the position of their column.
+    A column without a title is named by its position. If titles differ only in
+    brackets, the names keep the brackets. If titles are equal, the names get the positions too.
 
     Raises:
         ConfigError: the titles are values, so the header is missing.

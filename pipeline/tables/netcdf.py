@@ -27,7 +27,7 @@ def read_netcdf(
     Args:
         path: the file; variables in groups are read like variables in the root group.
         missing: numbers that stand for a missing value, in addition to the file's fill values.
-        sample_dimension: dimension of the samples; by default the only one without wavelengths.
+        sample_dimension: dimension of the samples; required if several dimensions are possible.
 
     Raises:
         ConfigError: the file cannot be read, or the dimension of the samples is ambiguous.
@@ -107,7 +107,7 @@ def _sample_dimension(name: str, variables: Mapping[str, Any], bands: set[str]) 
             name,
             f"{len(found)} dimensions may be the samples ({', '.join(sorted(found))}), expected "
             "one. Name the right one under samples.sample_dimension. A dimension counts as "
-            "wavelengths if a variable with the same name holds them in nm",
+            "wavelengths if a variable of the same name holds wavelengths in nm",
         )
     return str(found.pop())
 
@@ -134,7 +134,7 @@ def _is_text(variable: Any) -> bool:
 
 
 def _kind(variable: Any) -> str:
-    """Return NumPy's kind of a variable; netCDF4 has the type ``str`` for strings."""
+    """Return NumPy's letter for the type of a variable; netCDF4's type of strings is ``str``."""
     return "U" if variable.dtype is str else str(variable.dtype.kind)
 
 
@@ -142,7 +142,7 @@ def _decoded(variable: Any) -> Column:
     """Return a variable as float64 (NaN for fill values) or text; times are ISO 8601 text.
 
     Raises:
-        ValueError: an attribute is not the number that it should be.
+        ValueError: an attribute should be a number, but is not.
     """
     raw = variable[:]
     if variable.dtype == str:
@@ -157,7 +157,7 @@ def _decoded(variable: Any) -> Column:
 
 
 def _attributes(variable: Any) -> dict[str, Any]:
-    """Return the attributes of a variable; its group or file may state a fill value for all."""
+    """Return the attributes of a variable; fill values may also come from its group or the file."""
     own = {key: variable.getncattr(key) for key in variable.ncattrs()}
     group = variable.group()
     while group is not None:

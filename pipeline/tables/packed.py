@@ -16,10 +16,10 @@ _LIMITS = ("valid_min", "valid_max", "valid_range")
 def decoded_numbers(raw: npt.NDArray[Any], attributes: Attributes) -> Array:
     """Return stored numbers as float64, with NaN for fill values and values beyond limits.
 
-    Limits of floating type on packed integers are in units, all others are stored numbers.
+    For packed integers, floating-point limits are decoded values. Other limits are stored numbers.
 
     Raises:
-        ValueError: an attribute is not the number that it should be.
+        ValueError: an attribute should be a number, but is not.
     """
     stored = _with_sign(raw, attributes)
     scale, offset = _number(attributes, "scale_factor", 1.0), _number(attributes, "add_offset", 0.0)
@@ -38,7 +38,7 @@ def decoded_numbers(raw: npt.NDArray[Any], attributes: Attributes) -> Array:
 
 
 def _with_sign(raw: npt.NDArray[Any], attributes: Attributes) -> npt.NDArray[Any]:
-    """Return integers as ``_Unsigned`` says that they are meant."""
+    """Return integers as signed or unsigned numbers, as ``_Unsigned`` states."""
     said = str(attributes.get("_Unsigned", "")).strip().lower()
     if said in ("true", "1") and raw.dtype.kind == "i":
         return raw.view(raw.dtype.str.replace("i", "u"))
@@ -50,7 +50,8 @@ def _with_sign(raw: npt.NDArray[Any], attributes: Attributes) -> npt.NDArray[Any
 def _fills(raw: npt.NDArray[Any], attributes: Attributes) -> npt.NDArray[Any]:
     """Return the stored numbers that mean missing.
 
-    Without ``_FillValue``, the library's own fill value means missing; one byte has none.
+    Without ``_FillValue``, the default fill value of the netCDF library means missing. Types of one
+    byte have no default.
     """
     found = [
         _as_stored(number, raw, attributes)
@@ -64,7 +65,7 @@ def _fills(raw: npt.NDArray[Any], attributes: Attributes) -> npt.NDArray[Any]:
 
 
 def _as_stored(number: Any, raw: npt.NDArray[Any], attributes: Attributes) -> Any:
-    """Return a number of an attribute in the type of the stored numbers, if this type holds it."""
+    """Convert a number to the type of the stored numbers; unchanged if that type cannot hold it."""
     if number is None:
         return None
     if raw.dtype.kind == "f":
@@ -100,7 +101,7 @@ def _number(attributes: Attributes, name: str, default: float) -> np.float64:
 
 
 def numbers_in(attributes: Attributes, name: str) -> list[Any]:
-    """Return the numbers of an attribute, also of one that is written as text; [] without it.
+    """Return the numbers of an attribute, even if they are text; [] without the attribute.
 
     Raises:
         ValueError: the text is not a number.

@@ -14,7 +14,7 @@ def read_pangaea(path: Path, missing: Sequence[float] = ()) -> Table:
     """Return the table; ``Chl a [ug/l] (HPLC)`` is the column ``Chl a`` in ug/l.
 
     Raises:
-        ConfigError: the comment has no end, or lines have different lengths.
+        ConfigError: the comment has no end, or lines differ in number of cells.
     """
     lines = read_lines(path)
     end = next((place for place, line in enumerate(lines) if line.strip() == END), None)

@@ -49,7 +49,7 @@ def read_nomad(path: Path, missing: Sequence[float] = (), delimiter: str | None 
     Units come from the comments: ``lw ~ ... (uW cm-2 nm-1 sr-1)`` states the units of lw411 ...
 
     Raises:
-        ConfigError: the header is missing or repeats a name, or lines have different lengths.
+        ConfigError: the header is missing or repeats a name, or lines differ in number of cells.
     """
     table, comments = commented_table(path, "!", (*NOMAD_MISSING, *missing), delimiter)
     described = [match for line in comments if (match := _DESCRIBED.fullmatch(line))]
@@ -65,10 +65,10 @@ def _units_by_column(columns: Sequence[str], units: Mapping[str, str]) -> dict[s
 
 
 def read_seabass(path: Path, missing: Sequence[float] = (), delimiter: str | None = None) -> Table:
-    """Return the table in a SeaBASS file; with a ``wavelength`` column, a spectrum has many rows.
+    """Return the table in a SeaBASS file; with a ``wavelength`` column, rows become spectra.
 
     Raises:
-        ConfigError: the header is not complete, or lines have different lengths.
+        ConfigError: the header is not complete, or lines differ in number of cells.
     """
     lines = read_lines(path)
     end = next((n for n, line in enumerate(lines) if line.lower().startswith("/end_header")), None)

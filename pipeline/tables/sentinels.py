@@ -28,7 +28,7 @@ def undeclared_missing(
 
     Args:
         table: the table.
-        column: a column; other text than numbers is not judged.
+        column: name of the column. A column with text other than numbers is not checked.
         not_missing: numbers that are known to be values.
         section: section of the configuration that has the keys ``missing`` and ``not_missing``.
     """
@@ -50,8 +50,8 @@ def undeclared_missing(
 def implausible_edge(values: Array, known: Sequence[float] = ()) -> float | None:
     """Return the smallest or largest value if it can only stand for a missing value, else None.
 
-    Such a value is written with nines or eights only, or is a usual fill value; it is far from all
-    other values; and it is negative, huge, or occurs at least twice.
+    Such a value has only the digits 9 or 8, or it is a usual fill value. It is far from all other
+    values. It is also negative, or huge, or it occurs at least twice.
 
     Args:
         values: the numbers of a column; NaN where missing.
@@ -72,7 +72,7 @@ def _looks_missing(value: float) -> bool:
 
 
 def _stands_alone(edge: float, present: Array) -> bool:
-    """Whether a value is far from all others, and too large or too frequent to be one of them."""
+    """Return True if a value is far from all other values, and too large or frequent to be real."""
     others = present[present != edge]
     is_certain = edge <= -99 or abs(edge) >= 1e10
     if not others.size:

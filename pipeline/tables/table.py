@@ -29,14 +29,14 @@ class Table:
     units: Mapping[str, str]
     """Units by column, as spelled in the file; columns without units in the file are left out."""
     rows: Rows
-    """Line (in a text file) or row from which each row was read, counted from 1, shape (rows,)."""
+    """Number of each row in its file, counted from 1; in a text file, the number of the line."""
     row_word: str = "row"
     told: tuple[str, ...] = field(default=())
     """Messages about what the reader left out or changed."""
     licence: str = ""
     """Licence or allowed use that the file states."""
     repeated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Names that several columns have in the file -> the names of these columns here."""
+    """A name that several columns have in the file -> their different names in ``columns``."""
 
     @property
     def name(self) -> str:

@@ -30,11 +30,11 @@ def read_text(path: Path, missing: Sequence[float] = (), delimiter: str | None =
 
     Args:
         path: the file.
-        missing: numbers that stand for a missing value, in addition to those that comments state.
-        delimiter: delimiter of the cells; by default the one in the header line.
+        missing: further numbers that stand for a missing value; comments may state some too.
+        delimiter: delimiter of the cells; by default, it is found in the header line.
 
     Raises:
-        ConfigError: the header is missing, or lines have different lengths.
+        ConfigError: the header is missing, or lines differ in number of cells.
     """
     return commented_table(path, "#", missing, delimiter)[0]
 
@@ -59,19 +59,19 @@ def table_of_lines(
     quoted: bool = True,
     may_have_more: bool = False,
 ) -> Table:
-    """Return the table in numbered lines, of which the first is the header.
+    """Return the table in numbered lines; the first line is the header.
 
     Args:
         path: the file.
         lines: the header and the rows.
         comments: lines that may state missing values, units and a licence.
         missing: numbers that stand for a missing value.
-        delimiter: delimiter of the cells; by default the one in the header line.
+        delimiter: delimiter of the cells; by default, it is found in the header line.
         quoted: whether a cell in double quotes may contain the delimiter.
-        may_have_more: whether rows may have more cells than the header; these are left out.
+        may_have_more: whether rows may have more cells than the header; extra cells are left out.
 
     Raises:
-        ConfigError: the header is missing, or lines have different lengths.
+        ConfigError: the header is missing, or lines differ in number of cells.
     """
     lines = [(number, line) for number, line in lines if line.strip()]
     if not lines:

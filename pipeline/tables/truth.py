@@ -13,8 +13,8 @@ Bool = npt.NDArray[np.bool_]
 class Truth:
     """A condition that is true, false or undecided at each place.
 
-    By Kleene's logic: ``x > 1 or y > 1`` is true where y is 2, even if x is missing; where y is 0,
-    it is undecided.
+    By Kleene's logic: if x is missing, ``x > 1 or y > 1`` is true where y is 2, and undecided where
+    y is 0.
     """
 
     certain: Bool
@@ -24,7 +24,7 @@ class Truth:
 
     @classmethod
     def of(cls, value: Any) -> "Truth":
-        """Return a condition as it is, and an array of True and False as a decided condition."""
+        """Return a condition unchanged; turn an array of booleans into a decided condition."""
         return value if isinstance(value, Truth) else cls(np.asarray(value), np.asarray(value))
 
     @property

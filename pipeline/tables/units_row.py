@@ -10,10 +10,10 @@ from pipeline.times.text import parse_time
 def split_units_row(
     names: Sequence[str], rows: list[NumberedRow]
 ) -> tuple[dict[str, str], list[NumberedRow], list[str]]:
-    """Return the units in the first row, the other rows, and a message; if it has none, all rows.
+    """Return the units in the first row, the other rows, and a message.
 
-    A first row of units has neither a number nor a time, but a text in a column where all other
-    rows have numbers or times.
+    If the first row has no units, return no units, all rows and no message. The first row has units
+    if it has no number and no time, and if it has a text above a column of numbers or times.
     """
     if len(rows) < 2:
         return {}, rows, []

@@ -97,7 +97,7 @@ def write_netcdf(path: Path, table: SampleTable) -> None:
 def write_csv(path: Path, table: SampleTable) -> None:
     """Write comment lines with ``#`` (attributes, units), a header line and rows.
 
-    float32 is written with seven digits, and float64 with so many digits that it can be restored.
+    float32 is written with seven digits, and float64 with enough digits to restore the number.
     """
     names = list(table.columns)
     said = [(name, table.meanings[name].units) for name in names]

@@ -1,1 +1,1 @@
-"""Times as files write them -> instants in UTC. No other room parses a time."""
+"""Times as files write them -> instants in UTC. No other package of ocpipe parses times."""

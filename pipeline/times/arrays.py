@@ -29,7 +29,7 @@ class ParsedTimes:
 def parse_times(
     texts: Sequence[str] | npt.NDArray[np.str_], forms: Sequence[str | None] = (None,)
 ) -> ParsedTimes:
-    """Parse times in the first of these formats that fits each text; NaT for other texts.
+    """Parse each text in the first format that fits it; the result is NaT if no format fits.
 
     The format None stands for the usual ways to write a time.
     """
@@ -73,6 +73,6 @@ def _parsed(text: str, forms: Sequence[str | None]) -> Instant | None:
 
 
 def with_zeros(texts: Sequence[str] | npt.NDArray[np.str_], form: str) -> list[str]:
-    """Return texts with the zeros that a table of numbers loses: 0030 by %H%M is stored as 30."""
+    """Add the leading zeros that a table of numbers loses: 0030 (format %H%M) is stored as 30."""
     digits = digits_of(form) or 0
     return [text.zfill(digits) if text.isdecimal() else text for text in map(str, texts)]

@@ -1,4 +1,4 @@
-"""Parses times in a format that someone states: a strptime format, or units of a serial number."""
+"""Parses times in a stated format: a strptime format, or units such as ``days since ...``."""
 
 import datetime
 import re
@@ -16,7 +16,7 @@ _LETTERS = re.compile(r"yyyy|yy|mmm|mm|mn|ddd|dd|hh|sss|ss|[-/:. ,_t]", re.IGNOR
 
 
 def check_format(text: str) -> str:
-    """Return a format; it must be one.
+    """Return the text if it is a format of times.
 
     Raises:
         ValueError: the text is neither a strptime format nor units such as ``days since ...``.
@@ -25,8 +25,8 @@ def check_format(text: str) -> str:
         utc_of(0.0, text)
     elif not _DIRECTIVE.search(text):
         raise ValueError(
-            f"{text!r} is not a format of times, expected one as in strptime, such as "
-            "'%d/%m/%Y %H:%M', or units of a number, such as 'days since 1899-12-30'"
+            f"{text!r} is not a format of times, expected a strptime format, such as "
+            "'%d/%m/%Y %H:%M', or units of time, such as 'days since 1899-12-30'"
         )
     else:
         _refuse_unknown_directives(text)
@@ -64,16 +64,16 @@ def parse_stated(text: str, form: str) -> Instant | None:
 
 
 def _has_all_digits(text: str, form: str) -> bool:
-    """Whether numbers without a separator have all their digits.
+    """Return False if numbers without a separator have too few digits.
 
-    strptime reads 2011111 by %Y%m%d as 11 November and 30 by %H%M as 3:00.
+    With %Y%m%d, strptime reads 2011111 as 11 November. With %H%M, it reads 30 as 3:00.
     """
     pattern = "".join(_with_digits(form))
     return re.fullmatch(pattern, text, re.IGNORECASE | re.DOTALL) is not None
 
 
 def _with_digits(form: str) -> Iterator[str]:
-    """Yield a regular expression that texts of a format match, in parts."""
+    """Yield the parts of a regular expression that matches the texts of a format."""
     place = 0
     for match in _DIRECTIVE.finditer(form):
         yield re.escape(form[place : match.start()])

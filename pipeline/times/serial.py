@@ -11,12 +11,12 @@ REAL_CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
 
 
 def since_reference(units: str) -> bool:
-    """Whether units are those of a time, such as ``seconds since 1970-01-01``."""
+    """Return True for units of time with a reference, such as ``seconds since 1970-01-01``."""
     return _UNITS.fullmatch(units) is not None
 
 
 def utc_of(number: float, units: str, calendar: str = "standard") -> datetime.datetime | None:
-    """Return the time (UTC, without a zone) that a number states; None if it is not finite.
+    """Return the time (UTC, without a zone) that a number states; None for NaN and infinity.
 
     Raises:
         ValueError: see :func:`utc_of_all`.
@@ -29,11 +29,11 @@ def utc_of_all(
 ) -> list[datetime.datetime | None]:
     """Return the times that numbers state; None for numbers that are not finite.
 
-    Times are rounded to the millisecond, because a number of days has no exact seconds.
+    Times are rounded to the millisecond, because a time in days is not exact to the last digit.
 
     Raises:
-        ValueError: the units or the calendar are not those of real times, or a number is too
-            large; the message quotes them.
+        ValueError: the units or the calendar cannot state a real time, or a number is too large;
+            the message quotes what is wrong.
     """
     import cftime
 

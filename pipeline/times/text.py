@@ -1,8 +1,9 @@
-"""Parses times that are written as text in a usual way, which needs no stated format.
+"""Parses times in usual ways of writing; nobody has to state a format for them.
 
 ``datetime.fromisoformat`` is too lenient for files: it reads ``200505010000Z`` with the ninth
-character as a separator. Here each way to write a time has its own pattern, and every other text is
-refused. Ways that depend on the country (9/10/2011) are refused too: their format must be stated.
+character as a separator. In this module, each way to write a time has its own pattern, and every
+other text is refused. Ways that depend on the country (9/10/2011) are refused too: their format
+must be stated.
 """
 
 import calendar
@@ -29,7 +30,7 @@ class Instant:
     """A time in UTC."""
 
     utc: datetime.datetime
-    """The time without a time zone; the parts that are not written are the smallest possible."""
+    """The time without a time zone; a part that is not written has its smallest value."""
     resolution: Resolution
 
     @property
@@ -88,8 +89,8 @@ _CLOCK_ALONE = re.compile(rf"T?{_CLOCK}{_ZONE}", re.IGNORECASE | re.ASCII)
 def parse_time(text: str) -> Instant | None:
     """Return the time that a text states (UTC if it names no zone); None if it is not a time.
 
-    Known are ISO 8601 with all its parts separated or none, ``2011/09/10``, ``2011-253``, and
-    ``yyyymmddHH`` to ``yyyymmddHHMMSS``.
+    These forms are known: ISO 8601 with separators between all parts or without any,
+    ``2011/09/10``, ``2011-253``, and ``yyyymmddHH`` to ``yyyymmddHHMMSS``.
     """
     stripped = text.strip()
     for pattern in _PATTERNS:
@@ -150,7 +151,7 @@ def _since_midnight(parts: dict[str, str | None]) -> datetime.timedelta | None:
 
 
 def _ahead_of_utc(zone: str) -> datetime.timedelta | None:
-    """Return how far a zone is ahead of UTC; None if no zone on Earth is so far from it."""
+    """Return how far a zone is ahead of UTC; None if no zone has such a difference."""
     if zone[0] not in "+-":
         return datetime.timedelta(0)
     digits = zone[1:].replace(":", "")

@@ -33,7 +33,7 @@ def baseline_outputs(
         inputs: variables in the columns of ``x``.
         outputs: variables in the columns of each result; NaN where an algorithm has no value.
         x: physical values of the inputs, with shape (n, inputs).
-        tolerance_nm: largest difference in nm between an algorithm's output and a wanted output.
+        tolerance_nm: largest difference between the wavelengths of a computed and a wanted output.
 
     Raises:
         ConfigError: an algorithm needs a band that is no input, or computes none of the outputs.
@@ -94,7 +94,7 @@ def baseline_classes(
 def _apply(
     where: str, name: str, sensor: str, inputs: tuple[Variable, ...], x: Array
 ) -> tuple[Retrieval, Array]:
-    """Return the named algorithm, and what it computes from ``x``, with shape (n, outputs)."""
+    """Return the named algorithm, and its outputs (n, outputs) for ``x``."""
     bands = {v.wavelength_nm: i for i, v in enumerate(inputs) if v.quantity == "Rrs"}
     try:
         known = [nm for nm in bands if nm is not None]

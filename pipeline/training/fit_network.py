@@ -59,8 +59,8 @@ class Learner:
     decorrelation: Layer | None
     """First layer of the model, which decorrelates the inputs and does not learn."""
     one_logit: bool = False
-    """Whether the model has one logit for two classes; the network always has one output per
-    class."""
+    """Whether the model has one logit for two classes, and not one logit per class. The network
+    always has one output per class."""
     kept_layers: int = 0
     """Number of layers that come from the start network."""
     before: Network | None = None
@@ -223,7 +223,7 @@ def _checkpoints(
 ) -> Checkpoints | None:
     """Return the checkpoints in a folder for this configuration, samples and start network.
 
-    The number of epochs and the patience are not part of the key, so a fit can be extended.
+    The hash leaves out the number of epochs and the patience, so a fit can be extended.
     """
     if folder is None:
         return None

@@ -50,7 +50,7 @@ def _number(value: float) -> float | None:
 
 
 def start_record(start: Network | None, first: Layer | None) -> dict[str, Any]:
-    """Return the record of the start network and, for later fine-tuning, of the decorrelation."""
+    """Record the start network, and the decorrelation, which later fine-tuning needs."""
     record: dict[str, Any] = {}
     if start is not None:
         record["start"] = {"name": start.name, "file": start.file_name, "sha256": start.sha256}

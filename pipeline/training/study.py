@@ -25,7 +25,7 @@ from pipeline.training.train import check_trainable, train
 log = logging.getLogger(__name__)
 
 FEW_UNITS = 500
-"""With at least this many groups, one division is enough; without groups, rows are counted."""
+"""If samples have at least this many groups (or rows, without groups), one division is enough."""
 FOLDS_OF_FEW = 5
 
 

@@ -34,7 +34,7 @@ OPENING = 16
 
 @dataclass(frozen=True)
 class EncodedChunk:
-    """One chunk of one variable, ready to be written, and its counts."""
+    """One chunk of one variable, ready to be written, and counts of the values in it."""
 
     data: bytes
     counts: ChunkCounts

@@ -32,7 +32,7 @@ def class_colours(variable: xr.DataArray) -> dict[str, Any]:
 
 
 def draw_class_legend(panel: "Axes", variable: xr.DataArray, title: str) -> None:
-    """Draw a legend below a map: each class with its share of the drawn, classified pixels."""
+    """Draw a legend below a map: each class with its share of the classified pixels of the map."""
     from matplotlib.patches import Patch
 
     names = str(variable.attrs["flag_meanings"]).split()

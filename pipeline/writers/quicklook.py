@@ -32,7 +32,7 @@ class Background:
     label: str
     colour: str
     mask_names: tuple[str, ...] = ()
-    """A pixel has this reason if a mask bit is set whose name contains one of these texts."""
+    """A mask bit gives this reason if the name of the bit contains one of these texts."""
 
 
 # Later ones cover earlier ones. They differ in grey as well: land is darker than any water.
@@ -207,7 +207,7 @@ def _plain_ticks(bar: Any) -> None:
 
 
 def _subdivisions(low: float, high: float) -> tuple[float, ...]:
-    """Return the leading digits (1 to 9) of ticks, so few that the labels do not overlap."""
+    """Return the leading digits (1 to 9) of ticks; wide ranges get few, so no labels overlap."""
     decades = math.log10(high / low)
     return (1.0, 2.0, 5.0) if decades < 1.7 else (1.0, 3.0) if decades < 2.7 else (1.0,)
 

@@ -39,7 +39,7 @@ class Moments:
         return cls(exact.size, mean, float(exact.dot(exact)))
 
     def joined(self, other: "Moments") -> "Moments":
-        """Return the moments of both sets of values together."""
+        """Return the moments of the set that contains the values of both."""
         count = self.count + other.count
         if count == 0:
             return self
@@ -49,7 +49,7 @@ class Moments:
 
     @property
     def deviation(self) -> float:
-        """Standard deviation of the values themselves, not an estimate from a sample."""
+        """Standard deviation of the values, computed with n, not with n - 1."""
         return math.sqrt(self.squares / self.count) if self.count else math.nan
 
 
@@ -64,7 +64,7 @@ class ChunkCounts:
     moments: Moments | None = None
     """Moments of the valid values."""
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """Least and greatest valid value, by name; for longitude, also in the form from 0 to 360."""
+    """Name -> least and greatest valid value; longitude is also counted from 0 to 360."""
 
     @classmethod
     def of(
@@ -148,7 +148,7 @@ class Tally:
         return self._ranges.get(name)
 
     def longitude_range(self) -> tuple[float, float] | None:
-        """Return west and east bound (degrees); if west > east, they cross the antimeridian."""
+        """Return west and east bound (degrees); with west > east, the range crosses 180 degrees."""
         straight, around = self._ranges.get("longitude"), self._ranges.get("longitude_from_0")
         if straight is None or around is None:
             return None

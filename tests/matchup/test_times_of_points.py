@@ -119,7 +119,7 @@ def test_some_points_without_a_time_are_told(tmp_path):
     ("time", "words"),
     [
         ({"date": "a", "format": "%Y"}, "expected instant"),
-        ({"date": "a", "hour": "b", "format": "%Y"}, "format is for instant"),
+        ({"date": "a", "hour": "b", "format": "%Y"}, "'format' cannot be used with hour"),
         ({"instant": "a", "format": "day first"}, "is not a format of times"),
         ({"year": "a", "day_of_year": "b"}, "year, day_of_year and hour"),
     ],
@@ -158,7 +158,7 @@ def test_several_station_files(tmp_path):
         ({}, "no such file"),
         (
             {"a.csv": "lat,c [m]\n1,3\n", "b.csv": "lat,c [kg]\n1,2\n"},
-            "'c' is in 'kg'",
+            "'c' has units 'kg'",
         ),
         ({"a.csv": "lat\n1\n", "b.csv": "lat\n1\n"}, "a.csv, b.csv have the same content"),
     ],

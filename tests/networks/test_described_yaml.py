@@ -384,7 +384,7 @@ def test_a_broken_description_beside_a_keras_file_is_named(tmp_path):
     ("changes", "says"),
     [
         ({"inputs": [band(443)]}, "the description has 1 inputs, but the weights take 2"),
-        ({"activations": ["tanh", "linear"]}, "Remove the key activations"),
+        ({"activations": ["tanh", "linear"]}, "Remove the key 'activations'"),
         ({"weights": "net.csv"}, "net.csv is not in"),
         ({"kernel_layout": "units_inputs"}, "kernel_layout is only for layers"),
     ],

@@ -158,7 +158,7 @@ def test_inspect_tells_what_it_is(tmp_path):
     ("keys", "said"),
     [
         ({"members": ["members/0.h5"]}, "members"),
-        ({"members": ["members/0.h5", "members/0.h5"]}, "names a network twice"),
+        ({"members": ["members/0.h5", "members/0.h5"]}, "contains a network twice"),
         ({"members": ["members/0.h5", "members/none.h5"]}, "members/none.h5 is not in"),
         ({"members": ["members/0.h5", "../other.h5"]}, "leads out of the folder"),
         ({"members": ["members/0.h5", "other.h5"]}, "outputs of other.h5 are"),

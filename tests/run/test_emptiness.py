@@ -34,7 +34,7 @@ def test_an_input_that_is_missing_everywhere_is_named(tmp_path, caplog):
 def test_a_rule_that_excludes_all_is_named(tmp_path, caplog):
     """By its name in the configuration."""
     text = warning(tmp_path, caplog, flags=np.full(SHAPE, LAND), masks={"flags": ["LAND"]})
-    assert "On every pixel: the mask LAND excludes it." in text
+    assert "On every pixel: the mask LAND excludes the pixel." in text
 
 
 def test_values_outside_their_valid_range_everywhere(tmp_path, caplog):
@@ -55,7 +55,7 @@ def test_several_causes_are_listed_with_their_shares(tmp_path, caplog):
     flags[:3], band[3:] = LAND, FILL
     text = warning(tmp_path, caplog, {BANDS[0]: band}, flags, masks={"flags": ["LAND"]})
     assert "an input is missing (50.0%)" in text
-    assert "the mask LAND excludes it (50.0%)" in text
+    assert "the mask LAND excludes the pixel (50.0%)" in text
 
 
 def test_a_product_with_valid_pixels_has_no_warning(tmp_path, caplog):

@@ -183,7 +183,7 @@ FAULTS = {
     ),
     "states of one band": (
         lambda s: s.assign(Rrs_state=s.Rrs_state.isel(Rrs_wavelength=0, drop=True)),
-        "Rrs_state has dims ('y', 'x'), expected those of Rrs",
+        "Rrs_state has dims ('y', 'x'), expected the dims of Rrs",
     ),
 }
 

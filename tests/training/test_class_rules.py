@@ -86,7 +86,7 @@ def test_rules_that_cannot_be(tmp_path: Path, classes: dict[str, Any], words: st
         ({}, "expected either the key column or the key rules"),
         ({"column": "water", "rules": RULES}, "expected either the key column or the key rules"),
         ({"column": "water", "otherwise": "rest"}, "the key 'otherwise' needs rules"),
-        ({"rules": RULES, "names": ["low", "blue"]}, "rules name their classes"),
+        ({"rules": RULES, "names": ["low", "blue"]}, "each rule has a name already"),
         ({"rules": RULES, "otherwise": "low"}, "the class low of 'otherwise' already has a rule"),
         ({"rules": {"low": "chlor_a < 1"}}, "found one class, expected two or more"),
     ],

@@ -129,7 +129,9 @@ def test_files_of_a_call_take_the_places_of_those_that_are_told_apart() -> None:
     apart = recipe(["a.csv", {"path": "b.csv", "part": "test"}])
     read = apart.reading((Path("x.csv"), Path("y.csv"))).samples.files
     assert [(str(file.path), file.part) for file in read] == [("x.csv", None), ("y.csv", "test")]
-    with pytest.raises(ConfigError, match=r"found 1 files of samples, expected 2 in place of a.c"):
+    with pytest.raises(
+        ConfigError, match=r"found 1 files of samples, expected 2, one for each of a.c"
+    ):
         apart.reading((Path("x.csv"),))
     plain = recipe(["a.csv"]).reading((Path("x.csv"), Path("y.csv")))
     assert plain.model_dump(mode="json")["samples"]["files"] == ["x.csv", "y.csv"]

@@ -139,7 +139,10 @@ def test_dropout_learns_and_is_gone(trained: tuple[TrainingResult, Path], tmp_pa
         ({"baselines": ["qaa_v6"]}, "with classes, use class_baselines"),
         ({"fit": {"class_weights": "equal"}}, "class_weights"),
         ({"fit": {"class_weights": {"clear": -1}}}, "greater than 0"),
-        ({"samples": {"files": ["a.csv"], "targets": [{"quantity": "aph"}]}}, "are for classes"),
+        (
+            {"samples": {"files": ["a.csv"], "targets": [{"quantity": "aph"}]}},
+            "are only for classes",
+        ),
     ],
 )
 def test_recipes_that_contradict_themselves(

@@ -38,7 +38,7 @@ class Ledger(Database):
         After this call, ``claim`` and ``counts_of_chosen`` of this object use only these scenes.
 
         Returns:
-            The scenes that failed at once, for example because they have no file.
+            The scenes that fail without being processed, for example because they have no file.
         """
         with self.writing():
             return enter_queue(self, queue)
@@ -158,7 +158,7 @@ class Ledger(Database):
     def leave(self, holder: Holder, state: str, elapsed: float) -> None:
         """End a holder with the state ``ended``, ``interrupted`` or ``lost``.
 
-        The running scenes of the holder become pending again, and these attempts are not counted.
+        The running scenes of the holder become pending again; their present attempts do not count.
         """
         with self.writing():
             self.execute(

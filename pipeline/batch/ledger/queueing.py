@@ -1,6 +1,6 @@
 """Decides which scenes must be processed: new scenes, and scenes with an outdated product.
 
-``enter_queue`` runs inside a transaction of its caller, so that a dry run can undo its changes.
+The caller of ``enter_queue`` opens the transaction, so a dry run can undo all changes.
 """
 
 import json
@@ -21,7 +21,7 @@ def enter_queue(database: Database, queue: SceneQueue) -> list[Refusal]:
     """Enter and choose the scenes of a call; make a scene pending if it must be processed.
 
     Returns:
-        The scenes that failed at once.
+        The scenes that fail without being processed.
     """
     _enter_found(database, queue)
     _enter_new(database, queue)
@@ -112,7 +112,7 @@ def _again(
 
 
 def _name_products(database: Database) -> None:
-    """Set the product path of each pending scene, unless another scene has the same path."""
+    """Set the product path of each pending scene, unless another scene has this product path."""
     database.execute(
         f"UPDATE OR IGNORE scene SET product = (SELECT f.product {_FOUND}), ours = 0 "
         f"WHERE {_IS_CHOSEN} AND state = 'pending' "
@@ -129,7 +129,10 @@ def _fail_at_once(database: Database) -> list[Refusal]:
     database.table(
         "absent",
         "path TEXT PRIMARY KEY, reason TEXT",
-        ((path, f"{path}: {why_absent(path) or 'it appeared just now'}.") for (path,) in absent),
+        (
+            (path, f"{path}: {why_absent(path) or 'the file was missing, but exists now'}.")
+            for (path,) in absent
+        ),
     )
     refused = database.execute(
         "UPDATE scene SET state = 'failed', kind = ?, finished = ?, reason = absent.reason "

@@ -16,7 +16,7 @@ Which = Literal["x", "y"]
 TAIL = 0.01
 """Share of the values that may lie outside an axis at each of its ends."""
 REACH = 0.6
-"""Largest distance of an axis end from the middle 98 % of values, as a share of their span."""
+"""An axis extends beyond the middle 98 % of the values by at most this share of their span."""
 PADDING = 0.04
 LEAST_DECADES = 0.5
 

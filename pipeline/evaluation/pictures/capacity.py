@@ -90,7 +90,7 @@ def _losses(axes: "Axes", study: CapacityStudy) -> None:
 
 
 def _differences(axes: "Axes", study: CapacityStudy) -> None:
-    """Draw how many percent larger each size's held-out loss is than the loss of the best size."""
+    """Draw the held-out loss of each size, in percent above the held-out loss of the best size."""
     best = study.result(study.best).held_out.value
     axes.axhline(0, color=style.INK, linewidth=0.9)
     weights = np.array([one.weights for one in study.results], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Picture of a confusion matrix: counts, coloured by their share of the observed class."""
+"""Picture of a confusion matrix: each cell is a count, coloured by its share of the row's sum."""
 
 from typing import TYPE_CHECKING
 

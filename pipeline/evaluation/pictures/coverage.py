@@ -22,7 +22,7 @@ FEWEST_IN_A_BIN = 8
 
 @style.own_style()
 def coverage_picture(results: Mapping[str, tuple[Array, Array]]) -> "Figure":
-    """Draw the share of rows inside stated intervals, and errors against stated uncertainties.
+    """Draw two panels: how many rows lie in the stated intervals, and error against uncertainty.
 
     For each output, ``results`` holds two arrays: the absolute errors divided by the stated
     standard deviations, and these standard deviations.

@@ -117,7 +117,7 @@ def key(label: str, **look: Any) -> "Line2D":
 
 
 def marker(shape: str, size: float, fill: str, edge: str = DARK, width: float = 1.3) -> Look:
-    """Return the look of a marker with an edge."""
+    """Return the arguments of matplotlib for a marker with an edge."""
     return {
         "linestyle": "none",
         "marker": shape,
@@ -154,7 +154,7 @@ def shortened(text: str, width: int, lines: int = 1) -> str:
 
 
 def middle_cut(text: str, width: int) -> str:
-    """Shorten a text to ``width`` letters by a cut in the middle; names often differ at the end."""
+    """Cut the middle of a text that is too long, because names often differ at the end."""
     if len(text) <= width:
         return text
     behind = (width - 1) // 2
@@ -162,7 +162,7 @@ def middle_cut(text: str, width: int) -> str:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """Break a text at spaces or after underscores; a longer piece is broken anywhere."""
+    """Break a text at spaces or after underscores; break a piece longer than ``width`` anywhere."""
     lines: list[str] = []
     line = ""
     for piece in re.findall(r"[^\s_]*_+|[^\s_]+\s*|\s+", text):

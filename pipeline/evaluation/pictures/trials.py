@@ -133,7 +133,7 @@ def _norm(trials: Sequence[TrialPoint]) -> "LogNorm":
 
 
 def _legend(figure: "Figure", trials: Sequence[TrialPoint], norm: "LogNorm") -> None:
-    """Add a legend for the number of epochs, the best trial and the line of best values so far."""
+    """Add a legend for the number of epochs, the best trial, and the line of the best so far."""
     import matplotlib as mpl
     from matplotlib.colors import to_hex
 

@@ -83,7 +83,7 @@ def predict_with_uncertainty(
     """Return outputs and standard deviations, both with shape (n, outputs).
 
     The standard deviations are None if the network does not state them.
-    If the transform of an output is a logarithm, the standard deviation is that of log10(output).
+    If an output's transform is a logarithm, the standard deviation of log10(output) is returned.
     """
     engine = get_engine(network, name)
     if isinstance(engine, EnsembleEngine) and network.states_uncertainty:
@@ -94,7 +94,7 @@ def predict_with_uncertainty(
 def example_inputs(network: Retrieval, rows: int, seed: int = 0) -> npt.NDArray[np.float64]:
     """Draw inputs (rows, inputs) in physical units; the transformed inputs are evenly distributed.
 
-    The inputs are within the training range or, if it is unknown, within a plausible range.
+    Inputs are within the training range; an unknown range is replaced by a plausible range.
     """
     low, high = np.transpose([_plausible_range(variable) for variable in network.inputs])
     drawn = np.random.default_rng(seed).uniform(low, high, (rows, len(network.inputs)))

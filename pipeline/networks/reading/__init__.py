@@ -26,7 +26,7 @@ class Format:
     """A format of network files."""
 
     recognises: Callable[[Path], bool]
-    """Function that tells from a file's content if it has this format; the file may be broken."""
+    """Returns True if the content of a file has this format, even if the file is broken."""
     read: Callable[[Path], Network]
     looks_like: str
     """A few words for messages about what a file of this format contains."""
@@ -35,8 +35,8 @@ class Format:
 def _ocsmart(path: Path) -> Network:
     """Read a file in OC-SMART's layout.
 
-    The attribute in the file describes the network. If it is missing, a YAML file does. If there is
-    no such YAML file, the name of the network file does.
+    The network is described by the attribute in the file. If the attribute is missing, it is
+    described by a YAML file, and without such a YAML file by the name of the network file.
     """
     beside = None if describes_itself(path) else description_of(path)
     if beside is not None:
@@ -98,7 +98,8 @@ def _not_a_file(path: Path) -> str:
     absent = why_absent(path)
     if absent is None:
         foreign = foreign_format(path)
-        return f"{path}: {foreign or 'no such network file, but a folder. Name a file in it.'}"
+        advice = "no such network file: this is a folder. Give the path of a file in it."
+        return f"{path}: {foreign or advice}"
     return f"{path}: {absent.replace('no such file', 'no such network file')}."
 
 
@@ -120,7 +121,7 @@ def is_network(path: Path) -> bool:
 
 
 def _undescribed(path: Path, layers: tuple[Layer, ...]) -> str:
-    """Return the message for a Keras model without a description; it contains a draft of one."""
+    """Return the message for a Keras model without a description, with a draft of a description."""
     sizes = [layers[0].kernel.shape[0], *(layer.bias.size for layer in layers)] if layers else [0]
     activations = ", ".join(layer.activation for layer in layers)
     other = path.with_suffix(".yaml")

@@ -1,6 +1,7 @@
 """A YAML file that describes a network and names the files of its weights.
 
-The weights are a Keras file, a file in OC-SMART's layout, or CSV tables, always beside the YAML.
+The weights are a Keras file, a file in OC-SMART's layout, or CSV tables. These files are in the
+folder of the YAML or below it.
 """
 
 import dataclasses
@@ -159,7 +160,7 @@ def _keys(path: Path) -> set[Any]:
 
 
 def description_of(weights: Path) -> Path | None:
-    """Return the YAML that describes a weight file (beside it or shipped), or None."""
+    """Return the description of a weight file: a YAML beside this file, a shipped YAML, or None."""
     for folder in (weights.parent, shipped_configs() / "networks"):
         candidate = folder / f"{weights.stem}.yaml"
         if candidate.is_file():
@@ -205,7 +206,7 @@ def _parts(described: FileDescription, files: dict[str, Path]) -> Parts:
             "the model with model.save, or write its kernels and biases as CSV tables."
         )
     if described.activations is not None:
-        raise NetworkError(f"{weights.name} has its own activations. Remove the key activations.")
+        raise NetworkError(f"{weights.name} has its own activations. Remove the key 'activations'.")
     return _with_own_ranges(described, keras_layers(weights))
 
 

@@ -40,7 +40,7 @@ def read_ensemble(path: Path) -> Ensemble:
     files = named_files(described.members, path.parent, path, may_be_links=True)
     if len(files) < len(described.members):
         raise NetworkError(
-            f"{path.name}: the list of members names a network twice. Name each network once."
+            f"{path.name}: the list of members contains a network twice. List each network once."
         )
     return Ensemble.of(
         tuple(load_network(file) for file in files.values()),

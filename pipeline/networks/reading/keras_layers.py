@@ -229,7 +229,7 @@ def _check_axis(axis: Any) -> None:
 
 
 def _numbers(stored: Any) -> Array:
-    """Return numbers that a configuration holds as a number, a list or an array in Keras' form."""
+    """Return numbers as an array; Keras stores them as a number, a list or a mapping."""
     if isinstance(stored, dict) and stored.get("class_name") == "__numpy__":
         stored = stored["config"]["value"]
     numbers = np.array(stored, dtype=np.float64)

@@ -22,13 +22,13 @@ def check_folders(folders: tuple[Path, ...]) -> None:
 
 
 def find_network(file: str, sensor: str, folders: tuple[Path, ...]) -> Path:
-    """Return the path of a network file, with ``{sensor}`` in its name filled in.
+    """Return the path of a network file; ``{sensor}`` in its name is replaced by ``sensor``.
 
     Args:
         file: a path (``./net.h5``), or a path below one of ``folders``. A name without a folder is
             searched for only in ``folders``, never in the current folder.
         sensor: the name of the scene's sensor.
-        folders: the folders to search, in order; the letter case of ``file`` does not matter.
+        folders: the folders to search, in this order. The search ignores upper and lower case.
 
     Raises:
         NetworkError: no file was found; the message lists the folders.

@@ -148,7 +148,7 @@ class _Stored:
         return pairs
 
     def optional(self, name: str) -> Array | None:
-        """Return a dataset of positive numbers, flattened, or None if the file lacks it."""
+        """Return a dataset of positive numbers as a flat array, or None if the file lacks it."""
         if name not in self._file:
             return None
         array = self._dataset(name).reshape(-1)
@@ -236,7 +236,7 @@ def _described_by_name(path: Path, sha256: str, stored: StoredWeights) -> Networ
 def _bands_of(name: str, sensor: Sensor, kind: str, stored: StoredWeights) -> list[float | None]:
     """Return the wavelength (nm) of each band of the inputs; None where nothing states it.
 
-    The number of bands is that of the file: it differs between versions of OC-SMART.
+    The file determines the number of bands, which differs between versions of OC-SMART.
     """
     texts = _table()["kinds"][kind]["inputs"]
     (role,) = (text.partition(":")[2] for text in texts if ":" in text)
@@ -244,8 +244,9 @@ def _bands_of(name: str, sensor: Sensor, kind: str, stored: StoredWeights) -> li
     if not 1 <= len(stored.norm_out) <= count:
         raise NetworkError(
             f"{name}: Norm_in has {len(stored.norm_in)} rows and Norm_out {len(stored.norm_out)}, "
-            f"but {kind} has {len(texts) - 1} inputs that are not bands, and its outputs are at "
-            "the first of the inputs' bands. The file is of another kind; correct its name."
+            f"but {kind} has {len(texts) - 1} inputs that are not bands. Norm_out must "
+            "have at least one row, but not more rows than there are input bands. The file is of "
+            "another kind; correct its name."
         )
     if stored.wavelengths is not None and stored.wavelengths.size >= count:
         return [float(nm) for nm in stored.wavelengths[:count]]
@@ -254,18 +255,19 @@ def _bands_of(name: str, sensor: Sensor, kind: str, stored: StoredWeights) -> li
 
 
 def _expand(text: str, bands: list[float | None]) -> list[_Named]:
-    """Return the quantity and wavelength of each variable that a text in the table means.
+    """Return the quantity, name and wavelength of each variable of an entry in the table.
 
-    ``Rrs:rrs`` stands for Rrs in each band, ``solar_zenith`` for itself.
+    The entry ``Rrs:rrs`` gives one variable for each band. ``solar_zenith`` is a single variable.
     """
     quantity, _, role = text.partition(":")
     return _in_bands(quantity, bands) if role else [(quantity, quantity, None)]
 
 
 def _in_bands(quantity: str, bands: list[float | None]) -> list[_Named]:
-    """Return a quantity in each band; a band of unknown wavelength has a number instead.
+    """Return one variable of a quantity for each band.
 
-    A network with such bands can be inspected and computed, but no scene has ``Rrs_band_1``.
+    If the wavelength of a band is unknown, its variable is named by number (``Rrs_band_1``). A
+    network with such variables can be inspected and evaluated, but no scene has them.
     """
     return [
         (quantity, quantity if nm is not None else f"{quantity}_band_{number}", nm)

@@ -1,4 +1,4 @@
-"""The keys that every description of a network has, in a JSON attribute or in a YAML file.
+"""The common keys of all descriptions of networks, which are JSON attributes or YAML files.
 
 Each kind of description adds its own keys for weights and ranges (docs/networks.md).
 """
@@ -86,7 +86,7 @@ class DescribedVariable(Described):
         return self
 
     def variable(self, norm: Range) -> Variable:
-        """Return the variable with this training range of the transformed quantity."""
+        """Build the variable; ``norm`` is the training range of its transformed quantity."""
         parameters = None if self.mean is None or self.std is None else (self.mean, self.std)
         return Variable(
             quantity=self.quantity,
@@ -189,8 +189,9 @@ class NetworkDescription(NamedDescription):
         rows, shapes = len(inputs), (inputs.shape, outputs.shape)
         if rows == 0 or shapes != ((rows, len(self.inputs)), (rows, self.output_count)):
             raise NetworkError(
-                f"golden.inputs must have one or more rows of {len(self.inputs)} numbers, and "
-                f"golden.outputs as many rows of {self.output_count} numbers. Correct them."
+                f"golden.inputs must have one or more rows of {len(self.inputs)} numbers. "
+                "golden.outputs must have the same number of rows, and each row must have "
+                f"{self.output_count} numbers. Correct them."
             )
         return GoldenSpectra(inputs, outputs)
 
@@ -243,9 +244,9 @@ def parse_description(model: type[Description], text: str | bytes, where: str) -
 def named_files(
     names: Iterable[str], folder: Path, yaml: Path, *, may_be_links: bool = False
 ) -> dict[str, Path]:
-    """Return the files that a YAML names; refuse files outside ``folder``.
+    """Return the files whose names are in a YAML; refuse files outside ``folder``.
 
-    Otherwise, a YAML from an unknown source could open any file. Links may lead out of the
+    Without this check, a YAML from an unknown source could open any file. Links may lead out of the
     folder only if ``may_be_links`` is true.
     """
     files = {name: folder / name for name in names}

@@ -10,13 +10,13 @@ ATTRIBUTE = "ocpipe_description"
 
 
 class SelfDescription(NetworkDescription):
-    """The keys of the attribute; training ranges are in Norm_in and Norm_out."""
+    """The keys of the attribute, without training ranges: Norm_in and Norm_out hold these."""
 
     activations: list[str]
 
 
 def self_description(network: Network) -> dict[str, Any]:
-    """Return the description for the attribute as plain data, without training ranges."""
+    """Return the content of the attribute as plain data; it has no training ranges."""
     described: dict[str, Any] = {
         "schema": 1,
         "name": network.name,

@@ -45,8 +45,8 @@ def phytoplankton_443(chlorophyll: Array, newer: Array | float = 0.0) -> Array:
     Args:
         chlorophyll: chlorophyll in mg m-3, of any shape.
         newer: weight of the newer relation. With 0, Bricaud et al. 1998 is used; with 1, Bricaud et
-            al. 2004 (higher by a factor of 1.7 at 1 mg m-3). Between 0 and 1, the logarithm is
-            interpolated.
+            al. 2004 (higher by a factor of 1.7 at 1 mg m-3). Between 0 and 1, the logarithm
+            of the absorption is interpolated.
     """
     chlorophyll = np.asarray(chlorophyll, dtype=np.float64)
     older = phytoplankton_spectrum(chlorophyll, np.array([REFERENCE_NM]))[..., 0]
@@ -78,9 +78,9 @@ def phytoplankton_absorption(
         shape_chlorophyll: chlorophyll (mg m-3) whose mean spectrum has the wanted shape. Spectra
             flatten as chlorophyll rises, due to pigments and the package effect of larger cells.
         wavelength_nm: wavelengths, with shape (band,).
-        carotenoids: natural logarithm, around 490 nm, of the ratio of absorption to its mean.
-        violet: natural logarithm, below 410 nm, of the ratio of absorption to its mean; it stands
-            for phaeopigments and for substances that screen UV light.
+        carotenoids: ln(absorption / mean absorption) around 490 nm.
+        violet: ln(absorption / mean absorption) below 410 nm; it stands for phaeopigments and for
+            substances that screen UV light.
     """
     bands = np.append(wavelength_nm, REFERENCE_NM)
     mean = phytoplankton_spectrum(shape_chlorophyll, bands)
@@ -98,8 +98,8 @@ def marine_cdom_443(chlorophyll: Array, newer: Array | float = 1.0) -> Array:
     Args:
         chlorophyll: chlorophyll in mg m-3, of any shape.
         newer: weight of the newer relation. With 0, Morel and Maritorena 2001 is used; with 1,
-            Morel and Gentili 2009 (about twice as high). Between 0 and 1, the logarithm is
-            interpolated.
+            Morel and Gentili 2009 (about twice as high). Between 0 and 1, the logarithm of
+            the absorption is interpolated.
     """
     chlorophyll = np.asarray(chlorophyll, dtype=np.float64)
     particles = PARTICLES_440[0] * chlorophyll ** PARTICLES_440[1]

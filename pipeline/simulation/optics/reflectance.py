@@ -39,8 +39,8 @@ def elastic_reflectance(
         a: total absorption, m-1, with shape (..., band).
         bbw: backscattering of sea water, m-1, with shape (band,).
         bbp: backscattering of particles, m-1, with shape (..., band).
-        particle_factor: factor on the scattering of particles towards the sensor, with shape (...);
-            1 is average. The factor depends on the shape of the phase function of the particles.
+        particle_factor: factor, of shape (...), on the scattering of particles towards the sensor.
+            The factor depends on the shape of the particles' phase function; the average is 1.
     """
     molecules = bbw / (a + bbw + bbp)
     particles = bbp / (a + bbw + bbp)

@@ -73,14 +73,14 @@ def model_of(
     dtype: str = "float64",
     first: Layer | None = None,
 ) -> "keras.Model":
-    """Make a model from existing layers with their weights, and optional new layers after them.
+    """Make a model from existing layers, which keep their weights; new layers may follow.
 
     Args:
         layers: existing layers, from first to last.
         new: units and activation of each new layer; weights of new layers are random.
         dropout: share of units that dropout leaves out after every hidden layer.
         seed: seed of new weights and dropout.
-        dtype: float32, or float64 to keep the weights bit by bit.
+        dtype: float32 or float64; only float64 keeps the exact weights of the existing layers.
         first: layer that decorrelates the inputs; ``layers[0]`` then undoes the decorrelation.
     """
     if first is not None:
@@ -148,7 +148,7 @@ def dense_layers(model: "keras.Model") -> list[Any]:
 
 
 def layers_of(model: "keras.Model", activations: Sequence[str]) -> tuple[Layer, ...]:
-    """Return the network layers of a model in float64, with folded normalisation, without dropout.
+    """Return the layers of a model in float64, without dropout; normalisation is folded into them.
 
     Args:
         model: model made by this module.

@@ -1,4 +1,4 @@
-"""Set up TensorFlow for training, with all cores, reproducible numbers and seeds."""
+"""Set up TensorFlow for training: it uses all cores, and its results are reproducible."""
 
 import logging
 

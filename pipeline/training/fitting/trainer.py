@@ -89,7 +89,7 @@ class Trainer:
             train: training samples.
             validation: validation samples; their loss shows which epoch is the best.
             is_classifier: whether the model returns logits of classes.
-            l2_to_start: the loss includes this factor times the squared distance from ``start``.
+            l2_to_start: factor on the squared distance from ``start``, which is added to the loss.
             start: start value of each variable; keys are the paths of the variables.
             stage: number of this stage, from 1.
         """

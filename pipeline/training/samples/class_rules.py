@@ -21,7 +21,7 @@ def classes_by_rules(
     findings: Findings,
     key: str = "samples.classes",
 ) -> Texts:
-    """Return the class of each row, or "" if the row has no class; a note counts such rows.
+    """Return the class of each row, or "" if the row has no class; a note says how many.
 
     A comparison with a missing value is false, so a row with a missing value would fall through to
     later rules. Therefore, if a rule uses a missing value and no earlier rule holds, the row has no

@@ -171,7 +171,7 @@ def _column(result: Column, rows: int) -> Column:
 def _find(
     table: Table, choice: VariableConfig, wavelength_nm: float | None, tolerance_nm: float
 ) -> str:
-    """Return the name of a variable's column, or of the column with the nearest wavelength."""
+    """Return the name of a variable's column; among bands, the nearest wavelength is chosen."""
     stem = choice.column or choice.quantity
     only_one = wavelength_nm is None or len(choice.wavelengths_nm or ()) == 1
     if stem in table.columns and only_one and (wavelength_nm is None or choice.column):
@@ -199,7 +199,7 @@ def _find(
 def _refuse_repeated_band(
     table: Table, stem: str, wavelength_nm: float, bands: Mapping[str, float], tolerance_nm: float
 ) -> None:
-    """Refuse a wavelength whose nearest column is one of several with the same name."""
+    """Refuse a wavelength if several columns share the name of the nearest column."""
     nearest = min((abs(nm - wavelength_nm) for nm in bands.values()), default=tolerance_nm)
     for name, nm in bands_of(stem, table.repeated).items():
         if abs(nm - wavelength_nm) <= nearest:
@@ -210,7 +210,7 @@ def _repeated(table: Table, name: str) -> str:
     ours = table.repeated[name]
     return (
         f"{len(ours)} columns are called {name!r}, so it is not known which one is meant. Set "
-        f"column of the variable to one of {listed([repr(own) for own in ours])}"
+        f"'column' of this variable to one of {listed([repr(own) for own in ours])}"
     )
 
 
@@ -269,7 +269,7 @@ def _conversion(table: Table, variable: SampleVariable, factor: float) -> list[s
 
 
 def _valid(table: Table, variable: SampleVariable, numbers: Array, findings: Findings) -> Array:
-    """Return the values; infinity and values for which the transform is not defined become NaN."""
+    """Replace infinity by NaN, and also numbers for which the transform is not defined."""
     outside = variable.outside(numbers)
     if outside.any():
         bound = "0 or less" if variable.transform.needs_positive else "below 0"

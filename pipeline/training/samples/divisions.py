@@ -1,4 +1,4 @@
-"""Divide the samples outside the test part of a recipe, to choose between networks.
+"""Divide samples, to choose between networks; the recipe's test part is left out.
 
 The chosen network is judged on the rows of the test part. So the choice must not depend on these
 rows.

@@ -78,7 +78,7 @@ def read_row_values(table: Table, config: SamplesConfig, findings: Findings) -> 
 
 
 def _times(table: Table, column: str, config: SamplesConfig) -> Times:
-    """Return times in the format that the configuration or the units of the column state."""
+    """Parse times in a column; the configuration or the units of the column state the format."""
     stated = config.time_format
     forms = (stated,) if stated else formats_in_units(table.units.get(column, ""))
     return parse_times(table.labels(column), forms).utc

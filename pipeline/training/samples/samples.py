@@ -48,7 +48,7 @@ class SampleSet:
     times: npt.NDArray[np.datetime64] | None
     """Time of each sample in UTC, with shape (n,)."""
     rows: Integers
-    """Line number (text files) or row number (others) of each sample, from 1, with shape (n,)."""
+    """Number of the line (text files) or row (other files) of each sample, from 1, shape (n,)."""
     files: Integers
     """File of each sample, as an index into ``sources``, with shape (n,)."""
     sources: tuple[Mapping[str, Any], ...]

@@ -1,4 +1,4 @@
-"""Split samples into parts that train a network, say when its training stops, and judge it.
+"""Split samples into three parts: to train a network, to stop its training, and to judge it.
 
 A unit is a set of samples that a split keeps together: a group, a time or a spectrum.
 """
@@ -185,7 +185,7 @@ def _dealt(sizes: Integers, shares: Sequence[float], rng: np.random.Generator) -
 
 
 def _latest(sizes: Integers, shares: Sequence[float]) -> list[Integers]:
-    """Fill one part after the other, each with the latest units that are still free."""
+    """Fill one part after the other; each gets the latest units (in time) that are still free."""
     total, end = int(sizes.sum()), len(sizes)
     chosen = []
     for share in shares:
@@ -198,13 +198,13 @@ def _latest(sizes: Integers, shares: Sequence[float]) -> list[Integers]:
 
 
 def _nearer(sizes: Integers, start: int, end: int, rows: float) -> bool:
-    """Return whether the row count is nearer to ``rows`` if the unit before ``start`` is added."""
+    """Return True if adding the unit before ``start`` brings the row count nearer to ``rows``."""
     now = int(sizes[start:end].sum())
     return abs(now + int(sizes[start - 1]) - rows) < abs(now - rows)
 
 
 def _even(sizes: Integers, folds: int, rng: np.random.Generator) -> Integers:
-    """Return the fold of each unit; each unit, from large to small, goes into the smallest fold."""
+    """Return the fold of each unit; the largest units come first, each into the smallest fold."""
     order = rng.permutation(len(sizes))
     order = order[np.argsort(-sizes[order], kind="stable")]
     rows = np.zeros(folds, dtype=np.int64)

@@ -25,7 +25,7 @@ def usable_rows(
 ) -> npt.NDArray[np.int64]:
     """Return the indices of the rows to keep; missing values are reported as notes or errors.
 
-    Rows that lack an input are left out first, because their targets do not matter.
+    Rows that lack an input are left out first; missing targets in these rows are not reported.
     """
     lacks_input: Missing = np.asarray(np.isnan(x).any(axis=1))
     if lacks_input.any():

@@ -51,7 +51,7 @@ def write_tuned(folder: Path, tuned: TuningResult) -> None:
 
 
 def trials_text(tuned: TuningResult, shown: int = SHOWN) -> str:
-    """Return a text table of the best trials, the best trial first; ``shown`` is their number."""
+    """Return a text table of the ``shown`` best trials; the best trial comes first."""
     ordered = sorted(tuned.trials, key=lambda trial: (trial.loss, trial.number))
     columns: list[Column[Trial]] = [
         Column("trial", lambda t: t.number),

@@ -35,7 +35,7 @@ The seeds lie far apart, because Keras Tuner counts up from a seed."""
 MOST_SEEDS = 2**32
 LEAST_LOSS = 1e-30
 WORSE = 1.0
-"""log10 of a diverged trial's objective minus log10 of the worst objective; 1 is a factor of 10."""
+"""A diverged trial gets the worst objective so far, times 10 to this power."""
 
 
 def search(

@@ -19,7 +19,7 @@ class Trial:
     objective: float | None
     """Lowest validation loss, averaged over divisions, or None if a training diverged."""
     best_epoch: int | None
-    """Epoch with the lowest validation loss; with several divisions, the median of their epochs."""
+    """Epoch with the lowest validation loss; the median if there are several divisions."""
 
     @property
     def loss(self) -> float:

@@ -121,7 +121,7 @@ def _run(
 
 
 def _trial_recipe(recipe: TrainingConfig, epochs: int, longest: int) -> TrainingConfig:
-    """Return a recipe for ``epochs`` epochs, with the learning rates of the longest training."""
+    """Return a recipe for ``epochs`` epochs; learning rates decay as in the longest training."""
     schedule = recipe.fit.schedule
     if schedule.decay_epochs is None:
         schedule = schedule.model_copy(update={"decay_epochs": float(longest)})
