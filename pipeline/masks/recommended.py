@@ -5,7 +5,7 @@ import logging
 import xarray as xr
 
 from pipeline.config import DEFAULT_MASKS, MaskRules, mask_presets
-from pipeline.errors import ConfigError, SceneError
+from pipeline.errors import SceneError
 from pipeline.scene.scene import SOURCE_FLAGS, recommended_masks
 from pipeline.scene.source_flags import SourceFlags
 from pipeline.tables.evaluation import PIXELS
@@ -20,15 +20,15 @@ def with_recommended(rules: MaskRules, scene: xr.Dataset) -> MaskRules:
     Flags differ between versions of a format. Therefore, flags that the scene lacks are omitted.
 
     Raises:
-        ConfigError: the scene has flags, but its reader recommends no list.
-        SceneError: the scene has none of the recommended flags.
+        SceneError: the scene has flags, but its reader recommends no list, or the scene has none of
+            the recommended flags.
     """
     if rules.preset != DEFAULT_MASKS:
         return rules
     name = recommended_masks(scene)
     if not name:
         if SOURCE_FLAGS in scene:
-            raise ConfigError(
+            raise SceneError(
                 "masks.preset: default is not possible, because no list of masks is known for this "
                 "file. Set masks.preset to the name of a list, or masks.flags to a list of flags "
                 "(docs/configuration.md)."

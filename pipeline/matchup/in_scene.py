@@ -115,16 +115,20 @@ def _pairs(
     if not chosen.size:
         return
     nearest = nearest_pixels(scene, points.latitude[chosen], points.longitude[chosen])
+    if (nearest.line < 0).all():
+        raise SceneError(
+            "no pixel of the scene has a position: latitude or longitude is missing or off the "
+            "globe everywhere. Use another file of this scene."
+        )
     for place, point in enumerate(chosen):
-        if nearest.line[place] >= 0:
-            yield Pair(
-                point=int(point),
-                scene=facts,
-                line=int(nearest.line[place]),
-                pixel=int(nearest.pixel[place]),
-                distance_km=float(nearest.distance_km[place]),
-                hours=float(hours[point]),
-            )
+        yield Pair(
+            point=int(point),
+            scene=facts,
+            line=int(nearest.line[place]),
+            pixel=int(nearest.pixel[place]),
+            distance_km=float(nearest.distance_km[place]),
+            hours=float(hours[point]),
+        )
 
 
 def _time_reasons(pair: Pair, config: MatchupConfig) -> list[Reason]:

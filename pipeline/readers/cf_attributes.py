@@ -231,9 +231,11 @@ class CfAttributes:
         self, name: str, expected: str, of: Mapping[str, Any] | None = None
     ) -> SceneError:
         found = (self.of if of is None else of)[name]
+        found = as_text(found) if isinstance(found, bytes) else found
+        owner = "" if name in self.of else " of the file or group"
         return SceneError(
-            f"{self.called.get(name, name)} is {shown(found)}, expected {expected}. Correct the "
-            "attribute (for example with ncatted), or use the original file."
+            f"{self.called.get(name, name)}{owner} is {shown(found)}, expected {expected}. Correct "
+            "the attribute (for example with ncatted), or use the original file."
         )
 
 

@@ -40,7 +40,7 @@ from pipeline.readers.netcdf_bands import bands_of
 from pipeline.readers.netcdf_layout import FileVariables, listed, without_single
 from pipeline.readers.netcdf_map import map_reference
 from pipeline.readers.netcdf_sensor import sensor_of
-from pipeline.readers.netcdf_times import several_times
+from pipeline.readers.netcdf_times import times_of
 from pipeline.readers.opening import assembled, chunked, open_undecoded, opening
 from pipeline.readers.recognition import fitting_presets
 from pipeline.readers.stored import Stored
@@ -90,7 +90,7 @@ class CfNetcdf:
                 group: {str(name): variable for name, variable in dataset.variables.items()}
                 for group, dataset in zip(groups, opened, strict=True)
             }
-            at_one = several_times(variables, mapping.latitude).at(self._options.time)
+            at_one = times_of(variables, mapping.latitude).at(self._options.time)
             file = FileVariables.of(at_one.groups, mapping)
             self._check_stated(file)
             valid, unread = self._valid_pixels(file), LeftOut()
@@ -141,7 +141,7 @@ class CfNetcdf:
         names = [name for name, _ in fits]
         endings = [suffix for _, suffix in fits if suffix]
         if len(set(endings)) > 1:
-            raise ConfigError(
+            raise SceneError(
                 f"the file is a collocation of several products ({', '.join(endings)}). Choose one "
                 "in reader: {format: cf_netcdf, options: {preset: "
                 f"{names[0]}, mapping: {{suffix: {endings[0]}}}}}}}."
@@ -174,7 +174,7 @@ def _plain_variables(
             with leaving_out(
                 scene_name, unread, unless=scene_name in options.mapping.get("plain", {})
             ):
-                values = valid.layer(name, decode(variable)).values
+                values = valid.layer(name, decode(variable, file.missing(name))).values
                 plain[scene_name] = plane(scene_name, values, variable.attrs)
     for name, scene_name in scene_names.items():
         ties = file.all.get(name)

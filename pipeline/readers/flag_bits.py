@@ -4,6 +4,7 @@ CF wants integers of the variable's type, and names with blanks between them. Pr
 files also write texts with commas, arrays of texts, or numbers of another type.
 """
 
+import logging
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +14,8 @@ import numpy.typing as npt
 
 from pipeline.readers.attributes import as_text, shown
 from pipeline.readers.damage import rewritten
+
+log = logging.getLogger(__name__)
 
 FLAGS_AS_NUMBERS = (
     "Each bit of a flag variable has a meaning, and numbers with decimals may have lost bits. A "
@@ -26,6 +29,9 @@ def description_of_bits(
     name: str, dtype: np.dtype[Any], attributes: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return ``flag_masks`` as integers, and ``flag_meanings`` as text with blanks between names.
+
+    With ``flag_values`` beside the masks, some bits together may hold a number, and a name means
+    that the number is its value. Such names are left out, because they are not flags.
 
     Args:
         name: name of the flag variable, for messages.
@@ -43,8 +49,35 @@ def description_of_bits(
         raise rewritten(
             f"flag_meanings of {name} has {len(names)} names, but flag_masks has {masks.size} masks"
         )
+    is_flag = _is_flag(name, dtype, masks, attributes.get("flag_values"))
+    if not is_flag.all():
+        others = [flag for flag, is_one in zip(names, is_flag, strict=True) if not is_one]
+        log.warning(
+            "%s: %s cannot be used as flags: they are numbers in several bits (flag_values)",
+            name,
+            ", ".join(others),
+        )
+        masks = masks[is_flag]
+        names = [flag for flag, is_one in zip(names, is_flag, strict=True) if is_one]
     is_plain = isinstance(meanings, str) and meanings.split() == names
     return {"flag_masks": masks, "flag_meanings": meanings if is_plain else " ".join(names)}
+
+
+def _is_flag(
+    name: str, dtype: np.dtype[Any], masks: npt.NDArray[Any], values: Any
+) -> npt.NDArray[np.bool_]:
+    """Return for each name whether it is a bit, and not a number that several bits hold."""
+    if values is None:
+        return np.ones(masks.size, bool)
+    bits = (1 << (8 * dtype.itemsize)) - 1
+    numbers = [int(number) & bits for number in np.ravel(_masks(name, dtype, values))]
+    whole = [int(mask) & bits for mask in np.ravel(masks)]
+    if len(numbers) != len(whole):
+        raise rewritten(
+            f"flag_masks of {name} has {len(whole)} masks, but flag_values has {len(numbers)}"
+        )
+    pairs = zip(whole, numbers, strict=True)
+    return np.array([mask == number and mask.bit_count() == 1 for mask, number in pairs], bool)
 
 
 def _names(meanings: Any) -> list[str]:

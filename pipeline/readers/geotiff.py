@@ -108,11 +108,14 @@ class GeoTiff:
         stated = self._options.units
         if stated is None:
             in_file = opened.attrs.get("units", "")
-            texts = {str(text) for text in (in_file if isinstance(in_file, tuple) else (in_file,))}
-            stated = texts.pop() if len(texts) == 1 else ""
-        if factor_between(stated, expected) != 1.0:
+            of_bands = in_file if isinstance(in_file, tuple) else (in_file,)
+            texts = list(dict.fromkeys(str(text or "") for text in of_bands))
+        else:
+            texts = [stated]
+        if any(factor_between(text, expected) != 1.0 for text in texts):
+            found = " and ".join(f"units {text!r}" if text else "no units" for text in texts)
             raise SceneError(
-                f"the bands have {f'units {stated!r}' if stated else 'no units'}, expected "
+                f"the bands have {found}, expected "
                 f"{expected!r} for {quantity}. State them as reader: {{format: geotiff, options: "
                 f"{{units: {expected}}}}}. If the bands are water-leaving reflectance, use the "
                 "options {stored_as: rho_w, units: '1'}; the bands are then multiplied by 1/pi to "

@@ -90,9 +90,13 @@ def decoded(stored: LazyArray, decoder: Decoder) -> DecodedLayer:
     return DecodedLayer(values, states)
 
 
-def decode(stored: Stored) -> DecodedLayer:
-    """Decode a stored variable of a netCDF file by the variable's own CF attributes."""
-    return decoded(stored, decoder_of(stored, stored.attrs))
+def decode(stored: Stored, missing: Sequence[float] = ()) -> DecodedLayer:
+    """Decode a stored variable of a netCDF file by the variable's own CF attributes.
+
+    ``missing`` are stored numbers that mean a missing value, in addition to the fill values.
+    """
+    decoder = decoder_of(stored, stored.attrs)
+    return decoded(stored, replace(decoder, fills=(*decoder.fills, *missing)))
 
 
 def decoder_of(stored: Stored, attributes: Mapping[str, Any]) -> Decoder:
@@ -235,5 +239,6 @@ def source_flags(flags: Stored, name: str, **described: Any) -> xr.DataArray:
         raise rewritten(
             f"{name} has no {' and no '.join(lacking)}, so the meaning of its bits is unknown"
         )
-    attributes |= description_of_bits(name, flags.dtype, attributes)
+    values = {} if described else {"flag_values": flags.attrs.get("flag_values")}
+    attributes |= description_of_bits(name, flags.dtype, attributes | values)
     return lazy(flags, ("y", "x"), attributes | {"source_name": name})

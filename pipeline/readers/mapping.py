@@ -76,6 +76,8 @@ class SpectralVariables(Strict):
     """Quantity in the file, if it differs from ``quantity``. For example, rho_w / pi gives Rrs."""
     units: str | None = None
     """Units of the variables, if the units in the file are missing or wrong."""
+    units_if_none: str | None = None
+    """Units of the variables if the file states none, or that there are none (``1``)."""
     wavelength_attribute: str | None = None
     """Name of the attribute that holds the wavelength (nm) of each variable."""
     wavelength_variable: str | None = None

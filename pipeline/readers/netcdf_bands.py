@@ -18,9 +18,9 @@ from pipeline.readers.layers import DecodedLayer, about, cube, decoded, decoder_
 from pipeline.readers.mapping import FileMapping, SpectralVariables, conversion
 from pipeline.readers.netcdf_layout import FileVariables, listed
 from pipeline.readers.stored import Stored
-from pipeline.readers.units import in_words, wavelengths_nm
+from pipeline.readers.units import in_words, quoted, wavelengths_nm
 from pipeline.readers.valid_pixels import ValidPixels
-from pipeline.tables.units import factor_between
+from pipeline.tables.units import factor_between, says_units
 
 
 def bands_of(
@@ -92,7 +92,9 @@ def _layer(
 ) -> DecodedLayer:
     stored_as = entry.stored_as or entry.quantity
     stated = units.get(name, entry.units)
-    _check_units(name, variable.attrs.get("units") if stated is None else stated, stored_as)
+    if stated is None:
+        stated = _units_in_file(variable.attrs.get("units"), entry.units_if_none)
+    _check_units(name, stated, stored_as)
     attributes, of_file = dict(variable.attrs), dict(variable.of_file)
     if mapping.valid_range is not None:
         for limit in LIMITS:
@@ -110,6 +112,14 @@ def _layer(
     return decoded(variable, decoder)
 
 
+def _units_in_file(stated: Any, if_none: str | None) -> Any:
+    """Return the units that the file states; if these are none, those of the format."""
+    is_none = stated is None or not says_units(as_text(stated))
+    if if_none is not None and (is_none or factor_between(as_text(stated), "1") == 1.0):
+        return if_none
+    return stated
+
+
 def _check_units(name: str, stated: Any, stored_as: str) -> None:
     """Refuse a variable whose units differ from the units of its quantity.
 
@@ -119,9 +129,10 @@ def _check_units(name: str, stated: Any, stored_as: str) -> None:
     if stated is not None and factor_between(as_text(stated), expected) == 1.0:
         return
     raise SceneError(
-        f"{name} has {in_words(stated)}, expected {expected!r} for {stored_as}. Correct "
-        f"reader.options.mapping.spectral. If it is {stored_as} and the file's units are wrong or "
-        f"missing, set units: {expected}. If it is water-leaving reflectance, set stored_as: rho_w "
+        f"{name} has {in_words(stated)}, expected {expected!r} for {stored_as}. If it "
+        f"is {stored_as} and the file's units are wrong or missing, set reader.options.units: "
+        f"{{{name}: {quoted(expected)}}}, or units: {quoted(expected)} in "
+        "reader.options.mapping.spectral. If it is water-leaving reflectance, set stored_as: rho_w "
         "and units: '1'; it is then multiplied by 1/pi to get Rrs."
     )
 

@@ -30,6 +30,10 @@ class FileVariables:
     suffix: str = ""
     """Ending that a collocation added to all names; the names in this object lack the ending."""
 
+    def missing(self, name: str) -> tuple[float, ...]:
+        """Return what a collocation stores in place of a missing value: 0, if it has decimals."""
+        return (0.0,) if self.suffix and self.on_scene[name].dtype.kind == "f" else ()
+
     @classmethod
     def of(
         cls, groups: Mapping[str | None, Mapping[str, xr.Variable]], mapping: FileMapping

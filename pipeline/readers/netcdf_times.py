@@ -1,16 +1,21 @@
-"""Choose one time of a netCDF file that has several."""
+"""Find the times of a netCDF file, and choose one of several."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import xarray as xr
 
-from pipeline.errors import ConfigError, SceneError
+from pipeline.errors import SceneError
 from pipeline.readers.attributes import as_text
 from pipeline.readers.opening import at_index
+from pipeline.readers.time_coverage import fills_of
 from pipeline.tables.packed import decoded_numbers
-from pipeline.times.serial import REAL_CALENDARS, utc_of_all
+from pipeline.times.serial import since_reference, utc_of_all
+from pipeline.times.text import parse_time
+
+log = logging.getLogger(__name__)
 
 Groups = Mapping[str | None, Mapping[str, xr.Variable]]
 """The variables of each group by name."""
@@ -29,13 +34,14 @@ class OneTime:
 
 
 @dataclass(frozen=True)
-class SeveralTimes:
-    """The times of a file with several times; for any other file, ``times`` is empty."""
+class FileTimes:
+    """The times of a file."""
 
     groups: Groups
     dim: str = ""
+    """The dimension along which there are several times; empty if there are not."""
     times: tuple[str, ...] = ()
-    """Times in ISO 8601."""
+    """Times in ISO 8601, or that there is no date."""
     bounds: tuple[tuple[str, str], ...] = ()
     """Start and end of each time, if the file has them."""
 
@@ -43,12 +49,19 @@ class SeveralTimes:
         """Return the file at the chosen time.
 
         Raises:
-            SceneError: the file has several times, and none is chosen.
-            ConfigError: the file has no such time, or several times fit.
+            SceneError: the file has several times and none is chosen; or it has no such time, or
+                several times fit.
         """
-        if not self.times:
+        if not self.dim and chosen in (None, 0):
             return OneTime(self.groups)
+        if not self.times:
+            raise SceneError(
+                f"the time {chosen!r} is chosen, but the file has no variable for its time. Remove "
+                "reader.options.time."
+            )
         number = self._number(chosen)
+        if not self.dim:
+            return OneTime(self.groups)
         start, end = self.bounds[number] if self.bounds else (self.times[number],) * 2
         coverage = {"time_coverage_start": start, "time_coverage_end": end}
         groups = {
@@ -71,19 +84,25 @@ class SeveralTimes:
         if isinstance(chosen, int):
             found = [chosen] if 0 <= chosen < len(self.times) else []
         else:
-            found = [n for n, time in enumerate(self.times) if time.startswith(_text(chosen))]
+            found = self._that_begin(_text(chosen))
+            parsed = parse_time(chosen)
+            if not found and parsed is not None:  # it is written in another way than in the list
+                found = self._that_begin(_text(parsed.iso).removesuffix(".000"))
         if len(found) != 1:
             what = "has no time" if not found else "has several times that begin with"
-            raise ConfigError(f"the file {what} {chosen!r}; it has {listed}. {way}")
+            raise SceneError(f"the file {what} {chosen!r}; it has {listed}. {way}")
         return found[0]
+
+    def _that_begin(self, text: str) -> list[int]:
+        return [number for number, time in enumerate(self.times) if time.startswith(text)]
 
 
 def _text(chosen: str) -> str:
     return chosen.strip().replace(" ", "T").removesuffix("Z")
 
 
-def several_times(groups: Groups, latitude: str) -> SeveralTimes:
-    """Find the dimension along which a file has several times.
+def times_of(groups: Groups, latitude: str) -> FileTimes:
+    """Find the times of a file, and the dimension along which it has several.
 
     ``latitude``: name of a variable on lines and pixels; its dimensions are never times.
     """
@@ -92,8 +111,12 @@ def several_times(groups: Groups, latitude: str) -> SeveralTimes:
     for variables in groups.values():
         for name, variable in variables.items():
             is_long = variable.ndim == 1 and variable.size > 1
-            if is_long and variable.dims[0] not in on_scene and _is_time(name, variable):
-                return SeveralTimes(
+            if (
+                is_long
+                and variable.dims[0] not in on_scene
+                and _is_time(name, variable, is_named=bool(on_scene))
+            ):
+                return FileTimes(
                     groups,
                     str(variable.dims[0]),
                     tuple(_iso(variable, variable.attrs)),
@@ -102,39 +125,57 @@ def several_times(groups: Groups, latitude: str) -> SeveralTimes:
     return _undated(groups)
 
 
-def _undated(groups: Groups) -> SeveralTimes:
+def _undated(groups: Groups) -> FileTimes:
     """Find a dimension that is called time but has no dates; its positions are numbered."""
     for variables in groups.values():
         for variable in variables.values():
             for dim, size in variable.sizes.items():
-                if str(dim).lower() == "time" and size > 1 and variable.ndim >= 3:
-                    return SeveralTimes(groups, str(dim), (UNDATED,) * size)
-    return SeveralTimes(groups)
+                if str(dim).lower() in ("time", "t") and size > 1 and variable.ndim >= 3:
+                    return FileTimes(groups, str(dim), (UNDATED,) * size)
+    return _single(groups)
 
 
-def _is_time(name: str, variable: xr.Variable) -> bool:
-    """Whether a variable is a CF time coordinate, and not the time of each line of a scene."""
+def _single(groups: Groups) -> FileTimes:
+    """Find the one time of a file."""
+    for variables in groups.values():
+        for name, variable in variables.items():
+            if variable.size == 1 and _is_time(name, variable, is_named=True):
+                return FileTimes(groups, times=tuple(_iso(variable, variable.attrs)))
+    return FileTimes(groups)
+
+
+def _is_time(name: str, variable: xr.Variable, *, is_named: bool) -> bool:
+    """Whether a variable is a CF time coordinate, and not the time of each line of a scene.
+
+    With ``is_named``, its own name or standard name is enough.
+    """
     is_axis = variable.dims == (name,) or as_text(variable.attrs.get("axis", "")) == "T"
-    is_dated = " since " in as_text(variable.attrs.get("units", ""))
-    return is_axis and is_dated and variable.dtype.kind in "iuf"
+    said = (name.lower(), as_text(variable.attrs.get("standard_name", "")))
+    is_dated = since_reference(as_text(variable.attrs.get("units", "")))
+    is_time = is_axis or (is_named and "time" in said)
+    return is_time and is_dated and variable.dtype.kind in "iuf"
 
 
 def _bounds(variables: Mapping[str, xr.Variable], time: xr.Variable) -> tuple[tuple[str, str], ...]:
-    stated = variables.get(as_text(time.attrs.get("bounds", "")))
+    name = time.attrs.get("bounds", time.attrs.get("climatology", ""))
+    stated = variables.get(as_text(name))
     if stated is None or stated.shape != (time.size, 2):
         return ()
     starts, ends = (_iso(stated[:, side], time.attrs) for side in (0, 1))
-    return tuple(zip(starts, ends, strict=True))
+    return () if UNDATED in (*starts, *ends) else tuple(zip(starts, ends, strict=True))
 
 
 def _iso(values: xr.Variable, attributes: Mapping[str, object]) -> list[str]:
-    """Return times as ISO 8601, without a fraction of a second where it is zero."""
+    """Return times as ISO 8601, without a fraction of a second where it is zero.
+
+    A time that is missing, or whose units or calendar are not those of real times, has no date.
+    """
     units, calendar = as_text(attributes["units"]), as_text(attributes.get("calendar", "standard"))
-    if calendar.strip().lower() not in REAL_CALENDARS:
-        return [UNDATED] * values.size  # 30 February of a model is no date
     try:
         numbers = np.ravel(decoded_numbers(np.asarray(values.values), values.attrs))
+        numbers[np.isin(np.ravel(values.values), fills_of(attributes))] = np.nan
         dates = utc_of_all(numbers.tolist(), units, calendar)
     except ValueError as error:
-        raise SceneError(f"the times cannot be understood: {error}.") from error
+        log.warning("the times of the file have no date: %s", error)
+        return [UNDATED] * values.size
     return [UNDATED if date is None else date.isoformat() + "Z" for date in dates]

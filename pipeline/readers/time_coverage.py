@@ -89,7 +89,8 @@ def _times_of(variables: Mapping[str, xr.Variable]) -> list[str]:
         numbers = np.ravel(decoded_numbers(np.asarray(chosen.values), chosen.attrs))
     except ValueError as error:
         return [f"{named[0]} ({error})"]
-    if not np.isfinite(numbers).all() or np.isin(numbers, _fills(time)).any():
+    is_missing = np.isin(np.ravel(chosen.values), fills_of(time.attrs))
+    if not np.isfinite(numbers).all() or is_missing.any():
         return []
     return [_iso(float(number), units, calendar) for number in numbers]
 
@@ -101,8 +102,9 @@ def _is_time(name: str, variable: xr.Variable) -> bool:
     return is_time and is_number and since_reference(as_text(variable.attrs.get("units", "")))
 
 
-def _fills(variable: xr.Variable) -> list[Any]:
-    named = (variable.attrs.get(name) for name in ("_FillValue", "missing_value"))
+def fills_of(attributes: Mapping[str, Any]) -> list[Any]:
+    """Return the numbers that mean a missing time."""
+    named = (attributes.get(name) for name in ("_FillValue", "missing_value"))
     return [number for fill in named if fill is not None for number in np.ravel(fill).tolist()]
 
 

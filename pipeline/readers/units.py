@@ -60,7 +60,7 @@ class UnitOptions(ReaderOptions):
         stated = self.units.get(name, self.units.get(group, found))
         if has_units(stated, known.units):
             return
-        units = f"{{{group or name}: {_quoted(known.units)}}}"
+        units = f"{{{group or name}: {quoted(known.units)}}}"
         raise SceneError(
             f"{name} has {in_words(stated)}, expected {known.units!r} for {quantity}. If its "
             f"values are in {known.units}, state this as reader: {{format: {self.of_format}, "
@@ -122,5 +122,6 @@ def wavelengths_nm(name: str, stored: Any, attributes: Mapping[str, Any]) -> lis
     return centres
 
 
-def _quoted(units: str) -> str:
+def quoted(units: str) -> str:
+    """Return units as they are written in YAML."""
     return f"'{units}'" if units == "1" else units

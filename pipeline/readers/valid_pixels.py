@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from pipeline.errors import ConfigError, SceneError
 from pipeline.readers.attributes import as_text
+from pipeline.readers.flag_bits import description_of_bits
 from pipeline.readers.layers import DecodedLayer, WhereValid, decode
 from pipeline.readers.netcdf_layout import FileVariables, listed
 from pipeline.readers.snap_expression import SnapExpression
@@ -79,12 +80,13 @@ class ValidPixels:
     """Whether the configuration says that the expressions are to be ignored."""
     interpolated: Callable[[str], LazyArray | None]
     """Interpolates a variable on tie points to every pixel; None for any other variable."""
-    _made: dict[str, Valid] = field(default_factory=dict)
+    _made: dict[tuple[str, str], Valid] = field(default_factory=dict)
+    """By group and text: the names in an expression are those of the variable's group."""
 
     @property
     def honoured(self) -> tuple[str, ...]:
         """The expressions that were evaluated for variables of the scene."""
-        return tuple(self._made)
+        return tuple(dict.fromkeys(text for _, text in self._made))
 
     def layer(self, name: str, layer: DecodedLayer) -> DecodedLayer:
         """Return a decoded variable of the file with NaN on the pixels where it is not valid.
@@ -95,8 +97,10 @@ class ValidPixels:
         text = as_text(self.file.on_scene[name].attrs.get(ATTRIBUTE, "")).strip()
         if self.ignored or text in ("", "true", "1"):
             return layer
+        group = name.rpartition("/")[0]
         try:
-            valid = self._made[text] if text in self._made else self._bound(name, text)
+            if (group, text) not in self._made:
+                self._made[group, text] = self._bound(group, text)
         except (ConfigError, SceneError) as error:
             raise SceneError(
                 f"{name} is valid where {text!r}, but this cannot be evaluated: "
@@ -104,11 +108,9 @@ class ValidPixels:
                 "If all pixels of the file are good, or if your masks exclude the bad ones, set "
                 "reader: {format: cf_netcdf, options: {valid_pixel_expression: ignore}}."
             ) from error
-        self._made[text] = valid
-        return WhereValid.of(layer, valid)
+        return WhereValid.of(layer, self._made[group, text])
 
-    def _bound(self, variable: str, text: str) -> Valid:
-        group = variable.rpartition("/")[0]
+    def _bound(self, group: str, text: str) -> Valid:
         parsed = SnapExpression.parse(text, self._masks(group))
         operands = {
             name: self._operand(f"{group}/{operand}" if group else operand)
@@ -139,8 +141,12 @@ class ValidPixels:
         variable, _, flag = name.rpartition(".")
         variable = variable.removesuffix(self.file.suffix)
         name = name.removesuffix(self.file.suffix)
+        cubes = [each for each in (name, variable) if each in on_scene and on_scene[each].ndim > 2]
+        if cubes:
+            raise SceneError(f"{cubes[0]} has several bands, expected one number for each pixel")
         if name in on_scene:
-            return Operand(decode(on_scene[name]).values, np.asarray)
+            layer = decode(on_scene[name], self.file.missing(name))
+            return Operand(layer.values, np.asarray)
         if variable in on_scene:
             stored = on_scene[variable]
             if flag == "raw":
@@ -159,7 +165,8 @@ def _flag(name: str, stored: Stored, flag: str) -> Operand:
     """Return one flag of a variable; it is undecided where the flags are missing."""
     if not {"flag_masks", "flag_meanings"} <= set(stored.attrs) or stored.dtype.kind not in "iu":
         raise SceneError(f"{name} has no flags (flag_masks and flag_meanings)")
-    flags = SourceFlags.from_attributes(stored.attrs, stored.dtype)
+    described = {**stored.attrs, **description_of_bits(name, stored.dtype, stored.attrs)}
+    flags = SourceFlags.from_attributes(described, stored.dtype)
     unsigned = np.dtype(f"u{stored.dtype.itemsize}")
     mask, fills = unsigned.type(flags.mask(flag)), np.array(flags.missing, dtype=unsigned)
 

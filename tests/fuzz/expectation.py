@@ -315,6 +315,8 @@ class _Netcdf:
     flags: str | None = None
     bits: tuple[tuple[str, int], ...] = ()
     by_attribute: bool = False
+    centres: str = "wavelength"
+    """Variable with the wavelengths of a 3-D variable."""
 
 
 _NETCDF = {
@@ -330,6 +332,13 @@ _NETCDF = {
     "acolite_l2r": _Netcdf(r"rhos_(\d+)", 1 / np.pi),
     "occci_l3": _Netcdf(r"Rrs_(\d+)", units=SR),
     "pace_l3m": _Netcdf(r"Rrs", units=SR),
+    "pace_l2_flat": _Netcdf(
+        r"Rrs",
+        units=SR,
+        place=("latitude", "longitude"),
+        flags="l2_flags",
+        centres="wavelength_3d",
+    ),
 }
 _NETCDF["acolite_classic"] = _NETCDF["acolite_l2w"]
 
@@ -384,7 +393,7 @@ def _by_wavelength(
 ) -> dict[float, Decoded]:
     parts = [np.squeeze(part) for part in (whole.values, whole.outside, whole.saturated)]
     if layout.pattern == "Rrs":
-        centres = file.numbers("wavelength")
+        centres = file.numbers(layout.centres)
         if centres.shape != parts[0].shape[-1:] or len(set(centres.tolist())) < centres.size:
             raise MeaninglessError(f"bands at {centres}")
         return {

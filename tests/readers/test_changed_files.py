@@ -4,6 +4,7 @@ import errno
 import logging
 
 import h5py
+import netCDF4
 import numpy as np
 import pytest
 from miniatures import acolite_l2w, obpg_l2_3d, pace_l3m, sgli_nwlr
@@ -16,6 +17,7 @@ from pipeline.machine.access import address_of, why_absent, why_unreadable
 from pipeline.masks.expression import ExpressionRule
 from pipeline.readers import open_scene
 from pipeline.readers.flag_bits import description_of_bits
+from pipeline.scene.source_flags import SourceFlags
 
 FETCH = "etch it again"
 
@@ -107,6 +109,41 @@ def test_bits_that_are_none_are_refused(masks):
     """The message quotes what was found."""
     with pytest.raises(SceneError, match="expected integers of 32 bits"):
         description_of_bits("f", np.dtype(np.int32), {"flag_masks": masks, "flag_meanings": "a b"})
+
+
+@pytest.mark.parametrize(
+    ("masks", "values", "flags"),
+    [
+        ([1, 2, 12, 12], [1, 2, 4, 12], {"a": 1, "b": 2}),  # two bits hold a number
+        ([1, 2, 4, 4], [1, 2, 0, 4], {"a": 1, "b": 2, "d": 4}),  # 0 is the other value of a bit
+        ([1, 2, -(2**31), 4], [1, 2, -(2**31), 4], {"a": 1, "b": 2, "c": -(2**31), "d": 4}),
+        ([6, 6, 6, 6], [0, 2, 4, 6], {}),
+    ],
+)
+def test_a_number_in_several_bits_is_no_flag(caplog, masks, values, flags):
+    """CF: with flag_values beside flag_masks, a name stands for one number in these bits."""
+    stated = {
+        "flag_masks": np.array(masks, "i4"),
+        "flag_values": np.array(values, "i4"),
+        "flag_meanings": "a b c d",
+    }
+    found = description_of_bits("f", np.dtype(np.int32), stated)
+    names = found["flag_meanings"].split()
+    assert dict(zip(names, found["flag_masks"].tolist(), strict=True)) == flags
+    said = ", ".join(sorted({*"abcd"} - {*flags}))
+    assert (f"f: {said} cannot be used as flags" in caplog.text) == bool(said)
+
+
+def test_a_number_beside_the_flags_of_a_scene(scene_file):
+    """The flags mask as before; the name of a number is not known."""
+    with netCDF4.Dataset(scene_file, "a") as file:
+        flags = file["geophysical_data/l2_flags"]
+        masks, names = np.atleast_1d(flags.flag_masks), flags.flag_meanings.split()
+        flags.flag_masks = np.append(masks, [48, 48]).astype("i4")
+        flags.flag_values = np.append(masks, [16, 48]).astype("i4")
+        flags.flag_meanings = " ".join([*names, "thin", "thick"])
+    with open_scene(scene_file) as scene:
+        assert [*SourceFlags.of(scene).masks] == [*dict.fromkeys(names)]
 
 
 def test_meanings_with_commas_mask_the_same_pixels(scene_file):

@@ -409,3 +409,11 @@ def test_packed_axes_of_a_map(tmp_path):
     np.testing.assert_allclose(scene.latitude[:, 0], 40 + np.arange(4), 1e-6)
     np.testing.assert_allclose(scene.y, 40 + np.arange(4))
     np.testing.assert_allclose(scene.x, 5 + np.arange(4))
+
+
+@pytest.mark.parametrize("group", ["", "navigation_data"])
+def test_a_fill_value_of_the_file_that_is_no_number(nasa, group):
+    """The message says that it is not an attribute of the variable."""
+    edited(nasa, lambda file: (file[group] if group else file).setncattr("missing_value", "none"))
+    said = refusal(nasa)
+    assert "latitude: missing_value of the file or group is 'none'" in said

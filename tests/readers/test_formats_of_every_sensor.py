@@ -12,7 +12,7 @@ from miniatures.truth import image_of_coordinates, map_of_coordinates
 
 from pipeline.config import ReaderChoice
 from pipeline.config.science import MaskRules
-from pipeline.errors import ConfigError, SceneError
+from pipeline.errors import SceneError
 from pipeline.masks.recommended import with_recommended
 from pipeline.readers import open_scene
 from pipeline.scene.scene import SOURCE_FLAGS
@@ -132,6 +132,36 @@ def test_a_collocation_of_snap(tmp_path, ending):
         assert "Valid_PE" in scene[SOURCE_FLAGS].attrs["flag_meanings"]
 
 
+def test_a_missing_angle_of_a_collocation_is_not_zero(tmp_path):
+    """Else it would open a mask; integers and variables of no product may be 0."""
+    path = write_c2rcc(tmp_path / "s.nc", "COLLOCATED", MSI, ending="_M")
+    angles = np.full((LINES, PIXELS), 40.0)
+    angles[2] = 0
+    with netCDF4.Dataset(path, "a") as file:
+        for name, type_ in (("SZA_M", "f4"), ("detector_M", "i2")):
+            file.createVariable(name, type_, ("y", "x"))[:] = angles
+        file["rrs_B1_M"].valid_pixel_expression = "SZA_M < 70"
+    with open_scene(path) as scene:
+        assert (np.isnan(scene.solar_zenith.values) == (angles == 0)).all()
+        assert scene.detector.notnull().all()
+        assert scene.Rrs[0, 2].isnull().all()
+        assert scene.Rrs[1, 2].notnull().all()
+        assert scene.latitude.notnull().all()
+
+
+@pytest.mark.parametrize("kind", ["rrs", "rhow"])
+@pytest.mark.parametrize(
+    ("bands", "sensor"), [({"8": 665, "21": 940}, "OLCI"), (MSI, "MSI"), (LANDSAT, "")]
+)
+def test_the_bands_of_a_collocation_name_its_sensor(tmp_path, bands, sensor, kind):
+    """Its product type does not; OLCI's band 21 is at 1020 nm, where SNAP writes 940 nm."""
+    path = write_c2rcc(tmp_path / "s.nc", "COLLOCATED", bands, kind, ending="_S")
+    with open_scene(path) as scene:
+        assert scene.attrs["sensor"] == sensor
+        corrected = [1020 if nm == 940 else nm for nm in bands.values()]
+        assert scene.Rrs_wavelength.values.tolist() == corrected
+
+
 def test_a_collocation_of_two_products_needs_a_choice(tmp_path):
     """The message names the endings; the option chooses one."""
     path = write_c2rcc(tmp_path / "s.nc", "COLLOCATED", MSI, ending="_M")
@@ -141,7 +171,7 @@ def test_a_collocation_of_two_products_needs_a_choice(tmp_path):
             made = file.createVariable(name, source[name].dtype, ("y", "x"))
             made.setncatts(source[name].__dict__)
             made[:] = source[name][:]
-    with pytest.raises(ConfigError, match=r"several products \(_M, _S\)"):
+    with pytest.raises(SceneError, match=r"several products \(_M, _S\)"):
         open_scene(path)
     for ending, bands in (("_M", MSI), ("_S", LANDSAT)):
         options = {"preset": "c2rcc", "mapping": {"suffix": ending}}
@@ -174,6 +204,25 @@ def test_polymer_of_every_sensor(tmp_path, sensor, l1_filename, found):
         assert scene.attrs["time_coverage_start"] == "2023-12-20T10:37:53.000Z"
         assert scene.attrs["time_coverage_end"] == "2023-12-20T10:37:53.000Z"
         assert "ANOMALY_RWMOD_BLUE" in scene[SOURCE_FLAGS].attrs["flag_meanings"]
+
+
+@pytest.mark.parametrize(
+    ("sensor", "l1_filename", "found"),
+    [
+        ("MODIS", "T2011253190500.L1C", "MODIS-Terra"),
+        ("MODIST", "x", "MODIS-Terra"),
+        ("MODIS", "A2011253190500.L1C", "MODIS-Aqua"),
+    ],
+)
+def test_polymer_masks_both_modis_alike(tmp_path, sensor, l1_filename, found):
+    """The bit ANOMALY_RWMOD_BLUE is recommended for MODIS, on either satellite."""
+    truth = image_of_coordinates(LINES, PIXELS, (443, 560), flags=("LAND", "ANOMALY_RWMOD_BLUE"))
+    replaced = {"l1_filename": l1_filename}
+    path = polymer.write(tmp_path, truth, sensor=sensor, replaced=replaced).path
+    with open_scene(path) as scene:
+        assert scene.attrs["sensor"] == found
+        rules = with_recommended(MaskRules(preset="default"), scene)
+        assert "ANOMALY_RWMOD_BLUE" in rules.flags
 
 
 def add_acolite(path, name, values):
@@ -258,6 +307,52 @@ def write_times(path, times=3, chunks=None, bounds=True, model="NETCDF4"):
     return path
 
 
+@pytest.mark.parametrize("units", ["percent", "%", "1e-4", "W m-2 sr-1"])
+@pytest.mark.parametrize("format_", ["acolite_l2r", "acolite_l2w", "c2rcc", "polymer"])
+def test_a_preset_does_not_override_units_of_the_file(tmp_path, format_, units):
+    """It states those that a format leaves out; other ones are those of other numbers."""
+    path, names = _of_preset(tmp_path, format_)
+    with netCDF4.Dataset(path, "a") as file:
+        file[names[0]].units = units
+    said = f"{names[0]} has units '{units}', expected .*options.units"
+    with pytest.raises(SceneError, match=said):
+        open_scene(path)
+    right = "sr-1" if names[0].startswith("Rrs") else "1"
+    options = {"units": {names[0]: right}}
+    with open_scene(path, ReaderChoice(format="cf_netcdf", options=options)) as scene:
+        assert scene.Rrs.notnull().any()
+
+
+@pytest.mark.parametrize("units", [None, "", "1", "dl", "dimensionless"])
+@pytest.mark.parametrize("format_", ["acolite_l2r", "acolite_l2w", "c2rcc", "polymer"])
+def test_a_preset_states_units_where_the_file_has_none(tmp_path, format_, units):
+    """ACOLITE states 1 for Rrs, POLYMER dl; some versions state nothing."""
+    path, names = _of_preset(tmp_path, format_)
+    with open_scene(path) as scene:
+        expected = scene.Rrs.values
+    with netCDF4.Dataset(path, "a") as file:
+        for name in names:
+            if "units" in file[name].ncattrs():
+                file[name].delncattr("units")
+            if units is not None:
+                file[name].units = units
+    with open_scene(path) as scene:
+        np.testing.assert_array_equal(scene.Rrs, expected)
+
+
+def _of_preset(folder, format_):
+    """A file of a format for which a preset states units, and the names of its bands."""
+    if format_ == "c2rcc":
+        path = write_c2rcc(folder / "s.nc", "C2RCC_S2-MSI", MSI, "rhow")
+    else:
+        truth = image_of_coordinates(LINES, PIXELS, (443, 492, 560))
+        writers = {"acolite_l2r": acolite_l2r, "acolite_l2w": acolite_l2w, "polymer": polymer}
+        path = writers[format_].write(folder, truth).path
+    begin = ("Rrs_", "rhow_", "rhos_", "Rw")
+    with netCDF4.Dataset(path) as file:
+        return path, [name for name in file.variables if name.startswith(begin)]
+
+
 def at_time(path, time):
     return open_scene(path, ReaderChoice(format="cf_netcdf", options={"time": time}))
 
@@ -268,7 +363,10 @@ def at_time(path, time):
 )
 @pytest.mark.parametrize(
     ("time", "number"),
-    [(0, 0), (2, 2), ("2005-02-01", 1), ("2005-03", 2), ("2005-01-01 00:00:00Z", 0)],
+    [
+        *[(0, 0), (2, 2), ("2005-02-01", 1), ("2005-03", 2), ("2005-01-01 00:00:00Z", 0)],
+        *[("20050201", 1), ("2005-02-01T00:00:00.000Z", 1), ("2005-032", 1)],
+    ],
 )
 def test_one_of_several_times(tmp_path, chunks, model, time, number):
     """Chosen by its number or by the beginning of its date, whatever the chunks are."""
@@ -294,7 +392,7 @@ def test_several_times_without_a_choice(tmp_path):
 )
 def test_a_time_that_does_not_fit(tmp_path, time, says):
     """It is refused, with the times that the file has."""
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises(SceneError, match=says):
         at_time(write_times(tmp_path / "s.nc"), time)
 
 
@@ -325,6 +423,64 @@ def test_times_without_dates_are_chosen_by_number(tmp_path):
         open_scene(path)
     with at_time(path, 1) as scene:
         np.testing.assert_allclose(scene.Rrs, 0.002, rtol=1e-6)
+
+
+@pytest.mark.parametrize("named", [{"standard_name": "time"}, {"axis": "T"}, {}])
+def test_times_along_a_dimension_of_another_name(tmp_path, named):
+    """The standard name, the axis or the name of the variable tells that these are times."""
+    path = write_times(tmp_path / "s.nc")
+    with netCDF4.Dataset(path, "a") as file:
+        file.renameDimension("time", "record")
+        if named:
+            file.renameVariable("time", "when")
+        file["when" if named else "time"].setncatts(named)
+    with pytest.raises(SceneError, match=r"3 times .*0: 2005-01-01T00:00:00Z"):
+        open_scene(path)
+    with at_time(path, "2005-02") as scene:
+        np.testing.assert_allclose(scene.Rrs, 0.002, rtol=1e-6)
+
+
+@pytest.mark.parametrize("missing", [np.nan, netCDF4.default_fillvals["f8"]])
+def test_a_missing_time_has_no_date(tmp_path, missing):
+    """It does not make the file a damaged one; its number chooses it."""
+    path = write_times(tmp_path / "s.nc")
+    with netCDF4.Dataset(path, "a") as file:
+        file["time"][1] = missing
+        file["time"].delncattr("bounds")
+    with pytest.raises(SceneError, match="0: 2005-01-01T00:00:00Z, 1: no date, 2: 2005-03-04"):
+        open_scene(path)
+    for chosen in (1, 2):
+        with at_time(path, chosen) as scene:
+            np.testing.assert_allclose(scene.Rrs, (chosen + 1) * 0.001, rtol=1e-6)
+
+
+@pytest.mark.parametrize("said", [{"units": "months since 2005-01-01"}, {"calendar": "noleap"}])
+def test_times_that_cannot_be_read_are_chosen_by_number(tmp_path, caplog, said):
+    """The warning says why they have no dates."""
+    path = write_times(tmp_path / "s.nc")
+    with netCDF4.Dataset(path, "a") as file:
+        file["time"].setncatts(said)
+    with at_time(path, 2) as scene:
+        np.testing.assert_allclose(scene.Rrs, 0.003, rtol=1e-6)
+    assert next(iter(said.values())) in caplog.text
+
+
+def test_the_chosen_time_of_a_file_with_one_time(tmp_path):
+    """Another file than the one that was meant is refused, also in a folder of daily files."""
+    path = write_times(tmp_path / "s.nc", times=1)
+    for right in (0, "2005-01-01", "20050101"):
+        with at_time(path, right) as scene:
+            assert scene.Rrs.shape == (2, 4, 6)
+    for wrong in (1, "2005-01-02", "2006"):
+        with pytest.raises(SceneError, match=f"no time {wrong!r}; it has 0: 2005-01-01"):
+            at_time(path, wrong)
+
+
+def test_the_chosen_time_of_a_file_without_times(tmp_path):
+    """Nobody knows whether it is the one that was meant."""
+    path = write_c2rcc(tmp_path / "s.nc", "C2RCC_S2-MSI", MSI)
+    with pytest.raises(SceneError, match="'2006' is chosen, but the file has no variable for its"):
+        at_time(path, "2006")
 
 
 def test_the_time_of_each_line_is_not_one_of_several_times(tmp_path):

@@ -122,7 +122,8 @@ def test_units_of_the_bands_are_believed(tmp_path):
     changed(written.path, units=["sr-1"] * 3)
     with open_scene(written.path) as scene:
         assert_values(scene, written.rrs)
-    refused(changed(written.path, units=["sr-1", "1", "sr-1"]), {}, "units")
+    refused(changed(written.path, units=["sr-1", "1", "sr-1"]), {}, "units 'sr-1' and units '1'")
+    refused(changed(written.path, units=["", "sr-1", "sr-1"]), {}, "no units and units 'sr-1'")
 
 
 # Wavelengths

@@ -75,6 +75,21 @@ def test_no_match_up_off_the_globe(tmp_path):
     assert [row.matches[0].pair.point for row in found.rows] == [1]
 
 
+@pytest.mark.parametrize("name", ["latitude", "longitude"])
+def test_a_scene_without_any_position_is_an_error(tmp_path, name):
+    """It is not a scene that is far from all points."""
+    with h5py.File(swath(tmp_path), "r+") as file:
+        file[f"navigation_data/{name}"][...] = -999.3
+    table = tmp_path / "points.csv"
+    table.write_text("lat,lon,datetime,chl\n49.975,-96.945,2020-01-02T03:05:00,2\n")
+    config = load_matchup_config(None, {"masks": {}, "window": 1})
+    errors = []
+    points = read_points(table, config.points)
+    found = find_matchups(points, [tmp_path / "scene.nc"], config, errors.append)
+    assert found.failed == 1
+    assert "scene.nc: no pixel of the scene has a position" in str(errors[0])
+
+
 def test_a_window_has_no_place_off_the_globe(tmp_path):
     """Longitude -999.9 is 80.1 modulo 360; a box around that place holds no pixel."""
     settings = run_settings(

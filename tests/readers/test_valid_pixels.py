@@ -216,3 +216,42 @@ def test_the_mask_of_a_geotiff_is_honoured(tmp_path, tile):
         part = np.isfinite(scene["Rrs"][1, 7:20, 3:11].values)
     np.testing.assert_array_equal(found, good & ~truth.missing & np.ones(found.shape, bool))
     np.testing.assert_array_equal(part, found[1, 7:20, 3:11])
+
+
+def test_an_expression_uses_the_flags_of_its_own_group(tmp_path):
+    """Two groups have the same names, and the same expression."""
+    path = tmp_path / "s.nc"
+    good = {"a": LINE == 0, "b": LINE == 2}
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("y", SHAPE[0]), file.createDimension("x", SHAPE[1])
+        for name, low in (("lat", 43.4), ("lon", 5.0)):
+            file.createVariable(name, "f8", ("y", "x"))[:] = low + 0.01 * LINE + 0.001 * PIXEL
+        for name, nm in (("a", 443), ("b", 560)):
+            group = file.createGroup(name)
+            band = group.createVariable(f"rrs_{nm}", "f4", ("y", "x"))
+            band.units, band.valid_pixel_expression, band[:] = "sr-1", "flags.GOOD", 0.003
+            flags = group.createVariable("flags", "u1", ("y", "x"))
+            flags.flag_masks, flags.flag_meanings = np.array([1], "u1"), "GOOD"
+            flags[:] = good[name]
+    spectral = [{"quantity": "Rrs", "variables": r"[ab]/rrs_(\d+)"}]
+    stated = {"latitude": "lat", "longitude": "lon", "groups": ["a", "b"], "spectral": spectral}
+    options = {"mapping": stated}
+    with open_scene(path, ReaderChoice(format="cf_netcdf", options=options)) as scene:
+        np.testing.assert_array_equal(np.isfinite(scene["Rrs"].values), [*good.values()])
+
+
+def test_an_expression_about_several_bands_at_once_is_refused(tmp_path):
+    """It is not a damaged file."""
+    path = tmp_path / "s.nc"
+    with netCDF4.Dataset(path, "w") as file:
+        for name, size in (("nm", 2), ("y", SHAPE[0]), ("x", SHAPE[1])):
+            file.createDimension(name, size)
+        for name in ("lat", "lon"):
+            file.createVariable(name, "f8", ("y", "x"))[:] = 40 + 0.01 * LINE + 0.001 * PIXEL
+        file.createVariable("nm", "f4", ("nm",))[:] = [443, 560]
+        bands = file.createVariable("Rrs", "f4", ("nm", "y", "x"))
+        bands.units, bands.valid_pixel_expression, bands[:] = "sr-1", "Rrs > 0", 0.003
+    spectral = [{"quantity": "Rrs", "variables": "Rrs", "wavelength_variable": "nm"}]
+    stated = {"mapping": {"latitude": "lat", "longitude": "lon", "spectral": spectral}}
+    with pytest.raises(SceneError, match=r"Rrs has several bands, .*options.*ignore"):
+        open_scene(path, ReaderChoice(format="cf_netcdf", options=stated))
