@@ -417,11 +417,11 @@ NETWORK_EDITS: dict[str, tuple[Callable[[h5py.File], None], tuple[str, ...]]] = 
     ),
     "golden spectra of another shape": (
         described(golden={"inputs": [[0.01] * 4] * 2, "outputs": [[1.0] * 3] * 2}),
-        ("golden spectra", "8 inputs and 3 outputs"),
+        ("golden.inputs must have one or more rows of 8 numbers", "3 numbers"),
     ),
     "no golden spectra where there should be": (
         described(golden={"inputs": [], "outputs": []}),
-        ("golden spectra",),
+        ("golden.inputs must have one or more rows",),
     ),
     "a description that is no JSON": (described_as("{"), ("ocpipe_description", "Invalid JSON")),
     "an unknown activation": (
@@ -497,7 +497,7 @@ def test_real_network_of_another_sensor(refused, modis_scene, ocsmart, tmp_path)
     (tmp_path / "renamed").mkdir()
     shutil.copy(ocsmart / "SGLI_aphNN.h5", tmp_path / "renamed" / "MODIS-Aqua_aphNN.h5")
     given |= {"networks": tmp_path / "renamed", "config": "ocsmart_iops"}
-    words = ("MODIS-Aqua_aphNN.h5", "Norm_in has 7 rows, expected 8", "another sensor")
+    words = ("MODIS-Aqua_aphNN.h5: the wavelengths", "are not known", "another sensor")
     refused(SCENE_FAILED, "NetworkError", words, **given)
 
 

@@ -121,12 +121,12 @@ class _Chain:
                 name = self.loaded[earlier].choice.name
                 _check_units(variable, taker, maker.outputs[output].units, name)
                 return _StepOutput(earlier, output)
-        band = self._band_of(variable)
+        band = self._band_of(variable, taker.file_name)
         units = str(self.scene[band.quantity].attrs.get("units"))
         _check_units(variable, taker, units, "the scene")
         return band
 
-    def _band_of(self, variable: Variable) -> Band:
+    def _band_of(self, variable: Variable, file_name: str) -> Band:
         """Return the layer of the scene that provides an input."""
         quantity, nm = variable.quantity, variable.wavelength_nm
         if (nm is not None) != (quantity in SPECTRAL):
@@ -138,9 +138,10 @@ class _Chain:
         if nm is None:
             if quantity.partition("_band_")[0] in SPECTRAL:
                 raise NetworkError(
-                    "the wavelengths of the network's bands are not known. In its file, the "
-                    "dataset Wavelength is missing or too short, and no version in configs/sensors "
-                    "has as many bands as the network. Describe the network in a YAML file beside "
+                    f"{file_name}: the wavelengths of the network's bands are not known. The file "
+                    "has no dataset Wavelength for all bands, and no version of the sensor in "
+                    "configs/sensors has as many bands. If the network is of another sensor, give "
+                    "its file the name of that sensor. Otherwise, describe it in a YAML file beside "
                     "it (docs/networks.md)."
                 )
             if quantity not in self.scene:
