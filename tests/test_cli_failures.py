@@ -496,7 +496,8 @@ def test_real_network_of_another_sensor(refused, modis_scene, ocsmart, tmp_path)
     refused(SCENE_FAILED, "NetworkError", words, **given)
     (tmp_path / "renamed").mkdir()
     shutil.copy(ocsmart / "SGLI_aphNN.h5", tmp_path / "renamed" / "MODIS-Aqua_aphNN.h5")
-    given |= {"networks": tmp_path / "renamed", "config": "ocsmart_iops"}
+    config.write_text(config.read_text().replace("SGLI", "MODIS-Aqua"))
+    given |= {"networks": tmp_path / "renamed"}
     words = ("MODIS-Aqua_aphNN.h5: the wavelengths", "are not known", "another sensor")
     refused(SCENE_FAILED, "NetworkError", words, **given)
 

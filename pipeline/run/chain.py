@@ -141,8 +141,8 @@ class _Chain:
                     f"{file_name}: the wavelengths of the network's bands are not known. The file "
                     "has no dataset Wavelength for all bands, and no version of the sensor in "
                     "configs/sensors has as many bands. If the network is of another sensor, give "
-                    "its file the name of that sensor. Otherwise, describe it in a YAML file beside "
-                    "it (docs/networks.md)."
+                    "its file the name of that sensor. Otherwise, describe it in a YAML file "
+                    "beside it (docs/networks.md)."
                 )
             if quantity not in self.scene:
                 raise SceneError(
