@@ -40,7 +40,7 @@ def broken(folder: Path, good: Path) -> dict[str, tuple[str, str]]:
     write_obpg_l2(folder / "b8.nc", counts, platform="Terra")
     return {
         "b1.nc": ("scene", "empty"),
-        "b2.nc": ("scene", "text file"),
+        "b2.nc": ("scene", "web page"),
         "b3.nc": ("scene", "cut short"),
         "b4.nc": ("scene", "HDF4"),
         "b5.nc": ("scene", "latitude"),
