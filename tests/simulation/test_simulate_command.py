@@ -100,7 +100,7 @@ def test_every_sensor(tmp_path, sensor):
     assert run("--sensor", sensor, "-n", 20, "-o", output).exit_code == 0
     with netCDF4.Dataset(output) as file:
         rrs = [name for name in file.variables if name.startswith("Rrs_")]
-    assert len(rrs) == len(sensors()[sensor].ocsmart.bands("rrs"))
+    assert len(rrs) == len(sensors()[sensor].rrs_bands_nm)
 
 
 def test_noise_and_outputs(tmp_path):
