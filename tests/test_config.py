@@ -350,7 +350,8 @@ def test_selecting_keeps_the_configurations_order():
 
 def test_selecting_an_unknown_product_lists_the_known():
     """All unknown names at once."""
-    with pytest.raises(ConfigError, match=r"chl, aod; configuration 'full' has aph, adg, bbp"):
+    words = r"chl, aod, but the configuration 'full' has only aph, adg, bbp"
+    with pytest.raises(ConfigError, match=words):
         load_config(FULL).selecting(("chl", "aph", "aod"))
 
 
