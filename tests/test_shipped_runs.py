@@ -15,7 +15,7 @@ from miniatures.cases import CASES
 import pipeline
 from pipeline.cli import main
 from pipeline.config import load_config, mask_presets
-from pipeline.errors import ConfigError, NetworkError
+from pipeline.errors import NetworkError, SceneError
 from pipeline.readers import open_scene
 
 # Bands that chlorophyll and QAA need, by sensor; QAA needs a band near 412 nm.
@@ -165,7 +165,7 @@ def test_flags_of_an_unknown_format_have_no_default(tmp_path):
         options = {"mapping": json.loads(json.dumps(mapping | {"masks": masks}))}
         data["science"]["reader"] = {"format": "cf_netcdf", "options": options}
         if expected is None:
-            with pytest.raises(ConfigError, match="no list of masks is known for this file"):
+            with pytest.raises(SceneError, match="no list of masks is known for this file"):
                 pipeline.process_scene(scene, data)
         else:
             assert masks_of(pipeline.process_scene(scene, data))["flags"] == expected

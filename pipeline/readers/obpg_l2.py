@@ -212,15 +212,13 @@ def _wavelengths(path: Path, count: int, stated: tuple[float, ...]) -> list[floa
         return list(stated)
     with h5py.File(path, "r") as file:
         found = [file.get(f"{group}/{BANDS}") for group in WAVELENGTH_GROUPS]
-        stored = [
-            (each[...], dict(each.attrs))
-            for each in found
-            if isinstance(each, h5py.Dataset) and not _is_empty(each)
-        ]
-    for nm, attributes in stored:
-        if nm.size == count and (nm.dtype.kind not in "iuf" or (nm > 0).any()):
-            return wavelengths_nm(BANDS, nm, attributes)
-    sizes = " and ".join(f"{nm.size} wavelengths" for nm, _ in stored) or "is missing"
+        stored = [each for each in found if isinstance(each, h5py.Dataset) and not _is_empty(each)]
+        for each in stored:
+            if each.size == count:  # a damaged file may claim any size, so it is read only now
+                numbers = each[...]
+                if numbers.dtype.kind not in "iuf" or (numbers > 0).any():
+                    return wavelengths_nm(BANDS, numbers, dict(each.attrs))
+        sizes = " and ".join(f"{each.size} wavelengths" for each in stored) or "is missing"
     raise left_out(
         f"Rrs has {count} bands, but sensor_band_parameters/{BANDS} "
         f"{f'has {sizes}' if stored else sizes}",
