@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 from pathlib import Path
 
 import h5py
@@ -98,7 +99,7 @@ def test_what_goes_wrong_costs_itself_only(tmp_path, executor):
     attempts = {name: int(row["attempts"]) for name, row in told.items()}
     assert attempts == {n: 2 if n.startswith("f") else 1 for n in expected}
     assert len(quality_lines(tmp_path / "out")) == GOOD
-    assert ended.stderr.count(" error ") == 11
+    assert len(re.findall(r"^\S+ \S+ error ", ended.stderr, re.MULTILINE)) == 11
 
 
 def test_a_scene_that_goes_well_the_second_time(tmp_path):
