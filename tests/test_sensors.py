@@ -3,6 +3,7 @@
 import csv
 
 import pytest
+from ocsmart_sizes import COUNTS
 
 from pipeline.errors import ConfigError
 from pipeline.facts.sensors import find_sensor, identify_sensor, sensors
@@ -10,25 +11,6 @@ from pipeline.facts.shipped import shipped_configs
 
 pytestmark = pytest.mark.quick
 
-# Inputs of the Lrc networks, Rrs outputs, IOP outputs: the sizes of OC-SMART's own files.
-COUNTS = {
-    "SGLI": (8, 7, 7),
-    "MODIS-Aqua": (9, 8, 7),
-    "MODIS-Terra": (9, 8, 7),
-    "VIIRS": (7, 6, 5),
-    "OLCI": (15, 12, 10),
-    "S2A": (9, 6, 4),
-    "S2B": (9, 6, 4),
-    "OLI": (5, 4, 4),
-    "OLI2": (5, 4, 4),
-    "GOCI": (8, 7, 6),
-    "SeaWiFS": (8, 7, 6),
-    "MERSI2": (8, 7, 5),
-    "EPIC": (5, 5, 4),
-    "HICO": (78, 59, 52),
-    "HYPSO_HSI": (83, 83, 76),
-    "OCI": (193, 145, 126),
-}
 WITHOUT_NETWORKS = {"MERIS", "MSI"}
 GAINS_OF_ONE = {"SGLI", "OLCI", "GOCI", "SeaWiFS", "MERSI2", "EPIC", "HICO"}
 

@@ -12,31 +12,13 @@ import numpy as np
 import oracle
 import pytest
 from obpg_miniature import counts_of, write_obpg_l2
+from ocsmart_sizes import COUNTS
 
 from pipeline.errors import NetworkError
 from pipeline.facts.sensors import sensors
 from pipeline.networks import load_network
 from pipeline.process import plan_scene, process_scene
 
-# Lrc, Rrs and IOP bands of each sensor.
-COUNTS = {
-    "SGLI": (8, 7, 7),
-    "MODIS-Aqua": (9, 8, 7),
-    "MODIS-Terra": (9, 8, 7),
-    "VIIRS": (7, 6, 5),
-    "OLCI": (15, 12, 10),
-    "S2A": (9, 6, 4),
-    "S2B": (9, 6, 4),
-    "OLI": (5, 4, 4),
-    "OLI2": (5, 4, 4),
-    "GOCI": (8, 7, 6),
-    "SeaWiFS": (8, 7, 6),
-    "MERSI2": (8, 7, 5),
-    "EPIC": (5, 5, 4),
-    "HICO": (78, 59, 52),
-    "HYPSO_HSI": (83, 83, 76),
-    "OCI": (193, 145, 126),
-}
 OLDER_OCI = {"": (197, 150, 128), "_v1": (198, 150, 128), "_v2": (107, 83, 66)}
 ANGLES = ("solar_zenith", "sensor_zenith", "relative_azimuth")
 IOP_KINDS = ("aphNN", "adgNN", "bbpNN", "apNN", "bpNN")
