@@ -56,8 +56,8 @@ class TimeColumns(Strict):
         if self.format is not None and {"hour", "year"} & columns:
             other = "hour" if "hour" in columns else "year"
             raise ValueError(
-                f"the key 'format' cannot be used with {other}; remove 'format', or give instant, or "
-                "date and time"
+                f"the key 'format' cannot be used with {other}; remove 'format', or give instant, "
+                "or date and time"
             )
         return self
 

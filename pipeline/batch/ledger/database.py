@@ -178,7 +178,7 @@ class Database:
         self.execute("COMMIT" if keep else "ROLLBACK")
 
     def stored(self, product: str) -> str:
-        """Return a product's path relative to the output folder, because that folder may move."""
+        """Return a product's path relative to the output folder, because the folder may move."""
         return os.path.relpath(product, self._products)
 
     def located(self, product: str) -> str:
