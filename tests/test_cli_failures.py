@@ -538,7 +538,7 @@ CONFIGS: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "wrong type": (CONFIG + "  bands: {tolerance_nm: near}\n", ("tolerance_nm", "'near'")),
     "network named twice": (
         CONFIG.replace("]", ", {name: iops, file: b.h5}]"),
-        ("name used twice: iops",),
+        ("two networks have the name iops",),
     ),
     "unknown placeholder": (
         CONFIG.replace("demo_iops.h5", '"{sensr}.h5"'),

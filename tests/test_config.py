@@ -216,7 +216,7 @@ def test_all_complaints_come_at_once():
 def test_a_network_name_used_twice_is_an_error():
     """Their product variables would overwrite each other."""
     networks = [{"name": "aph", "file": "a.h5"}, {"name": "aph", "file": "b.h5"}]
-    assert "used twice: aph" in complaints(changed("science.networks", networks))[0]
+    assert "two networks have the name aph" in complaints(changed("science.networks", networks))[0]
 
 
 # Files

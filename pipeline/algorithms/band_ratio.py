@@ -21,7 +21,7 @@ TOLERANCE_NM = 6.0
 
 @dataclass(frozen=True)
 class BandRatio:
-    """Chlorophyll from a polynomial in log10 of a ratio: largest blue Rrs to green Rrs."""
+    """Chlorophyll from a polynomial in log10 of the largest blue Rrs divided by the green Rrs."""
 
     coefficients: tuple[float, ...]
     """Coefficients of the polynomial; the constant term comes first."""
@@ -54,7 +54,7 @@ class SensorBands:
     red_nm: float | None = None
     """Red band (nm); None if the algorithm has no red band."""
     like: str = ""
-    """Sensor for which the coefficients were fitted; empty if this is ``sensor``."""
+    """Sensor for which the coefficients were fitted; empty if they were fitted for ``sensor``."""
 
     @property
     def note(self) -> str:
@@ -118,7 +118,7 @@ def blue_and_green(bands_nm: Sequence[float]) -> tuple[Variable, ...]:
 
 
 def chlorophyll(formula: BandRatio) -> Variable:
-    """Return the output, chlorophyll."""
+    """Return the description of chlorophyll, which is the only output."""
     low, high = np.log10(formula.chlorophyll_limits)
     return retrieved("chlor_a", log10_range=(float(low), float(high)))
 

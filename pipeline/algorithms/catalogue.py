@@ -93,7 +93,7 @@ def is_algorithm(file: str) -> bool:
 
 
 def find_retrieval(file: str, sensor: str, folders: tuple[Path, ...]) -> tuple[Path, Retrieval]:
-    """Return the path of a configured file, and the algorithm or network in this file.
+    """Return the file of a configured algorithm or network, and the algorithm or network itself.
 
     Args:
         file: value of the key ``file``: a network file, or a text such as ``algorithm:qaa_v6``.
@@ -124,7 +124,7 @@ def _bind(
             return qaa.bind(definition, sensor, wavelengths_nm)
     raise ConfigError(
         f"{definition['name']}: found the form {definition['form']!r}, expected band_ratio, "
-        "color_index or quasi_analytical. Correct the key form in the file of the algorithm in "
+        "color_index or quasi_analytical. Correct the key 'form' in the file of the algorithm in "
         "configs/algorithms."
     )
 

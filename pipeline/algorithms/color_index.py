@@ -55,7 +55,8 @@ class ColorIndex:
     """Three wavelengths. A straight line joins Rrs at the first and at the third wavelength. The
     index is Rrs at the second wavelength minus this line."""
     blend: tuple[float, float]
-    """Two limits (mg m-3). Below both, only the index is used; above both, only the band ratio."""
+    """Two limits of chlorophyll (mg m-3). Up to the first limit, only the index is used; from the
+    second limit on, only the band ratio is used."""
     green_shift: GreenShift | None
     """Conversion to 555 nm; None if the green band is at 555 nm."""
     band_ratio: BandRatio

@@ -36,13 +36,13 @@ class QuasiAnalytical:
     reflectance: tuple[float, float]
     """g0 and g1 in rrs = g0 u + g1 u**2, where u = bb / (a + bb)."""
     least_red: float
-    """Lowest red Rrs (sr-1) at which the red band is the reference, instead of the green band."""
+    """Limit of red Rrs (sr-1): below it the green band is the reference, otherwise the red band."""
     green_reference: tuple[float, float, float]
     """Polynomial in chi that gives log10 of the non-water absorption at the green band."""
     green_reference_red: float
     """Weight of the red band in chi."""
     red_reference: tuple[float, float]
-    """Factor and exponent of the power law that gives red absorption from a ratio of Rrs."""
+    """Factor and exponent of the power law that gives absorption at the red band from Rrs."""
     backscattering_exponent: tuple[float, float, float]
     """e0, e1 and e2 in eta = e0 (1 - e1 exp(-e2 rrs(blue) / rrs(green)))."""
     phytoplankton_ratio: tuple[float, float, float]

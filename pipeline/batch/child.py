@@ -4,7 +4,7 @@
 
 The arguments are file descriptors. Each request and each reply is one line of JSON. The supervisor
 holds the other end of the lifeline and never writes to it. When the supervisor dies for any reason,
-the kernel kills this process, even if it hangs inside a library.
+the kernel kills this process, even if this process hangs inside a library.
 """
 
 import contextlib
@@ -99,7 +99,7 @@ def _warm_up() -> None:
 
 @contextlib.contextmanager
 def _limited(memory_cap: int) -> Iterator[None]:
-    """Limit this process to ``memory_cap`` bytes in addition to the memory that it uses now."""
+    """Let this process take at most ``memory_cap`` more bytes of memory than it uses now."""
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     limit = _status("VmData") + memory_cap
     resource.setrlimit(resource.RLIMIT_DATA, (limit, most))

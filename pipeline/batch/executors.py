@@ -80,7 +80,7 @@ class InlineExecutor:
 
 
 class _Interrupted(BaseException):
-    """Stops a job. It does not inherit from Exception: a stopped job must not count as failed."""
+    """Stops a job. It is no Exception, so that no handler counts the stopped job as failed."""
 
 
 class EventQueue:

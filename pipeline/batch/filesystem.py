@@ -23,8 +23,8 @@ FUSE_NETWORK = (
 def file_system(path: Path) -> str:
     """Return the file system type of an existing folder, or an empty text if it is unknown.
 
-    Bind mounts and links are followed. If two file systems are mounted at one folder, the later one
-    counts.
+    Bind mounts and links are followed. If two file systems are mounted at one folder, the type
+    of the last one in the table of mounts is returned.
     """
     try:
         mounts = MOUNTS.read_text()

@@ -41,7 +41,7 @@ class BatchListener(Protocol):
         """A scene starts."""
 
     def progress(self, path: str, done: int, total: int) -> None:
-        """A scene has ``total`` blocks, and ``done`` of these blocks are now finished."""
+        """A scene has ``total`` blocks; ``done`` is the number of finished blocks."""
 
     def scene_ended(self, path: str, state: str, outcome: JobOutcome, suspect: str | None) -> None:
         """The scene is now done, failed or skipped, or is pending again."""
@@ -216,7 +216,7 @@ class Loop:
         self._listener.scene_ended(lease.path, state, outcome, suspect)
 
     def _is_about_all(self, outcome: JobOutcome) -> bool:
-        """Return whether a failure would occur for every scene, so that the batch must end."""
+        """Return whether this failure would occur for every scene; if so, the batch must end."""
         if outcome.kind == kinds.CONFIGURATION and self._summary.done == 0:
             raise ConfigError(outcome.reason.removeprefix("ConfigError: "))
         if outcome.kind == kinds.OUTPUT:

@@ -1,4 +1,4 @@
-"""Reports the files that a search for scenes skips: no call may end silently without scenes."""
+"""Reports the files that a search for scenes skips; a call without scenes always says why."""
 
 import logging
 import os
@@ -36,20 +36,20 @@ class PassedOver:
     """What the inputs of a call hold besides scenes."""
 
     _packed: list[str] = field(default_factory=list)
-    """Paths of archives and foreign files that have no unpacked or exported copy beside them."""
+    """Paths of archives that were not unpacked, and of foreign files that were not exported."""
     _nothing: list[str] = field(default_factory=list)
     """A sentence for each input that holds files but no scene."""
     _empty: list[str] = field(default_factory=list)
     """A sentence for each input that holds nothing."""
 
     def empty_list(self, name: str) -> None:
-        """Note a list without a path."""
-        self._empty.append(f"{name} names no path.")
+        """Record that a list contains no paths."""
+        self._empty.append(f"{name} contains no paths.")
 
     def in_folder(
         self, folder: str, others: Sequence[str], unsearched: Sequence[str], *, has_scenes: bool
     ) -> None:
-        """Note what a folder holds besides scenes.
+        """Record what a folder holds besides scenes.
 
         Args:
             folder: the folder, for messages.
@@ -85,7 +85,7 @@ class PassedOver:
             )
 
     def unmatched(self, pattern: str, folder: str) -> None:
-        """Note that a pattern matches nothing, and which files are in ``folder``."""
+        """Record that a pattern matches nothing; also record which files are in ``folder``."""
         if not os.path.isdir(folder):
             self._nothing.append(f"no path matches {pattern}, and there is no folder {folder}.")
             return
@@ -121,7 +121,7 @@ class PassedOver:
 
 
 def _leads_out_of(folder: str, path: str) -> bool:
-    """Return whether a path in a folder is a visible link to a folder that is not inside it."""
+    """Return whether ``path`` is a visible link to a folder that is not inside ``folder``."""
     if os.path.basename(path).startswith(".") or not os.path.isdir(path):
         return False
     return not os.path.realpath(path).startswith(f"{os.path.realpath(folder)}/")

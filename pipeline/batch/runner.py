@@ -41,7 +41,7 @@ MEMORY_FOR_ALL = 2_000_000_000
 
 
 def plan_batch(request: BatchRequest) -> list[LedgerEntry]:
-    """Return the scenes that a call selects; a run would process only the pending scenes."""
+    """Return all scenes that a call selects, also those that a run would not process again."""
     check_is_folder(request.output)
     path = request.ledger_path
     open_one = Ledger.open if path.exists() else Ledger.instead_of

@@ -1,4 +1,4 @@
-"""Chooses how many scenes run at the same time, by the number of cores and the memory."""
+"""Chooses how many scenes run at the same time, from the number of cores and the memory."""
 
 from dataclasses import dataclass
 
@@ -43,7 +43,7 @@ def choose_slots(
     workers: int | None = None,
     threads: int | None = None,
 ) -> Slots:
-    """Choose as many scenes as cores and memory allow: one thread per scene is most efficient.
+    """Choose as many scenes as cores and memory allow. One thread per scene is most efficient.
 
     Args:
         cores: number of usable cores.

@@ -57,8 +57,8 @@ def find_scenes(
     """Return all scenes, each once, sorted by path.
 
     Args:
-        inputs: files, folders or patterns. ``@file`` names a list with one file, folder or pattern
-            per line. ``-`` reads such a list from standard input.
+        inputs: files, folders or patterns. ``@file`` stands for a list with one file, folder or
+            pattern per line. ``-`` reads such a list from standard input.
         output: the output folder, which is not searched for scenes.
         config_name: name of the configuration; it identifies products in the output folder.
         shard: the part of the scenes to return, as two numbers: the number of this part (from 1)

@@ -49,8 +49,8 @@ class _Progress:
 
     counts: SceneCounts
     rate: float | None
-    """Scenes per minute of all running processes. If no process is running, this is the rate of the
-    last process of each ledger, summed over the ledgers."""
+    """Scenes per minute of all running processes. If no process is running, this is the sum of
+    one rate per ledger: the rate of the process that started last."""
     left: int
     """Number of scenes that are pending or running."""
     seconds_left: float | None

@@ -127,7 +127,7 @@ class Supervisor:
             return JobOutcome(
                 kinds.TIMEOUT,
                 f"{name}: not finished after {job.timeout_s:g} s. Raise --timeout if "
-                "the scene only needs more time. Otherwise, the scene's file makes a library hang.",
+                "the scene only needs more time. Otherwise, a library hangs on the scene's file.",
             )
         if used > cap:
             return JobOutcome(

@@ -72,7 +72,7 @@ class _Shard(Numbers):
     "--shard",
     "Process one part of the scenes (1/8: the first of eight). Each part has its own ledger.",
     "all",
-    _Shard("a shard: the first of eight is 1/8, the last 8/8", "/", 2, int),
+    _Shard("a shard: the first of eight is 1/8, the last is 8/8", "/", 2, int),
     metavar="I/N",
 )
 @option(

@@ -1,4 +1,4 @@
-"""Shows a batch on stderr, with bars on a terminal, otherwise with one line per scene."""
+"""Shows a batch on stderr: as bars if stderr is a terminal, otherwise as one line per scene."""
 
 import logging
 import os

@@ -35,7 +35,7 @@ def inspect(file: Path, config: str | None, log_level: str) -> None:
 @click.argument("product", type=PATH)
 @option(
     "--scene scenes",
-    "Input scene of the product, or a folder that contains it; repeatable.",
+    "Input scene of the product, or a folder that contains this scene; repeatable.",
     "the product's folder and the current folder",
     PATH,
     metavar="PATH",

@@ -123,7 +123,7 @@ def _changes(
     average: bool,
     **values: Any,
 ) -> dict[str, Any]:
-    """Return the settings that the options change; ``values`` contains all other options."""
+    """Return the settings that the options change; the keys of ``values`` are names of settings."""
     changes = {key: value for key, value in values.items() if value is not None}
     if masks is not None:
         changes["masks"] = {} if masks == "none" else {"preset": masks}

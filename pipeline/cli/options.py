@@ -15,7 +15,7 @@ LEVELS = ("debug", "info", "warning", "error")
 
 
 class _PathOnDisk(click.Path):
-    """The type of a path; an empty one is refused, because it would mean the present folder."""
+    """The type of a path. An empty path is refused; it would mean the present folder."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return the path."""
@@ -85,8 +85,8 @@ _RUN_OPTIONS = (
     ),
     option(
         "--bbox",
-        "Process only the lines and pixels around this box in degrees. A box with W > E crosses "
-        "the antimeridian.",
+        "Process only the part of the scene that covers this box (in degrees). A box with W > E "
+        "crosses the antimeridian.",
         "the whole scene",
         BBOX,
         metavar="W,S,E,N",

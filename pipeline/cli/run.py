@@ -23,7 +23,10 @@ log = logging.getLogger("pipeline")
 @click.option("-c", "--config", required=True, help="File or shipped name of the configuration.")
 @run_options
 @option(
-    "--threads", "Number of blocks at a time.", "execution.threads, else one per core", POSITIVE
+    "--threads",
+    "Number of blocks that are computed at the same time.",
+    "execution.threads, else one per core",
+    POSITIVE,
 )
 @option(
     "--memory-limit",

@@ -63,7 +63,7 @@ class _JsonLines(logging.Formatter):
 
 
 def start_logging(level: str, as_json: bool = False) -> None:
-    """Show this program's messages of ``level`` and above; show libraries' warnings and errors."""
+    """Show messages of ``level`` and above; for libraries, show only warnings and errors."""
     handler = _CurrentStderr()
     handler.setFormatter(_JsonLines() if as_json else _Lines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

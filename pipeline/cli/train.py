@@ -127,7 +127,7 @@ def finetune(
 @samples_option
 @click.option("-o", "--output", type=PATH, default=None, help="Folder for the report.")
 @click.option(
-    "--part", type=click.Choice(PARTS), default="test", help="Part of the samples to use."
+    "--part", type=click.Choice(PARTS), default="test", help="Which part of the samples is used."
 )
 @networks_option
 @log_level_option

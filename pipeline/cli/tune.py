@@ -65,7 +65,7 @@ def tune(
 
 
 def _progress(output: Path) -> "OpenListener":
-    """Return a function that makes a listener for a training, with a bar or with log lines."""
+    """Return a function that makes a training's listener, which shows a bar or log lines."""
     if sys.stderr.isatty():
         return lambda name: listening(name, output)
     last = [time.monotonic()]

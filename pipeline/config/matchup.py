@@ -35,8 +35,8 @@ class TimeColumns(Strict):
     minute: Text | None = None
     second: Text | None = None
     format: TimeFormat | None = None
-    """Format for strptime: for ``instant``, or for ``date`` and ``time`` with a blank between them.
-    If ``instant`` contains numbers, this is their unit (``days since 1899-12-30``)."""
+    """Format (as in strptime) of ``instant``, or of ``date`` and ``time`` joined by a blank. If
+    ``instant`` contains numbers, this is their unit (``days since 1899-12-30``)."""
 
     @model_validator(mode="after")
     def _are_a_time(self) -> "TimeColumns":
@@ -51,13 +51,13 @@ class TimeColumns(Strict):
             raise ValueError(
                 f"found the columns {', '.join(sorted(columns))}; expected instant; or date and "
                 "time; or date and hour; or year, month, day and hour; or year, day_of_year and "
-                "hour. Time may replace hour; minute and second may be added to hour"
+                "hour. The key time may replace hour; minute and second may be added to hour"
             )
         if self.format is not None and {"hour", "year"} & columns:
             other = "hour" if "hour" in columns else "year"
             raise ValueError(
-                f"the key 'format' cannot be used with {other}; remove it, or use instant, or date "
-                "and time"
+                f"the key 'format' cannot be used with {other}; remove 'format', or give instant, "
+                "or date and time"
             )
         return self
 
@@ -165,7 +165,7 @@ class MatchupConfig(Strict):
     distance_max_km: Positive | None = None
     """Largest distance from a point to the nearest pixel; by default the diagonal of the pixel."""
     scenes: Literal["nearest", "all"] = "nearest"
-    """Scenes to use if several have a good window for a point: the nearest in time, or all."""
+    """Which scenes a point uses if several have a good window: the nearest in time, or all."""
     same_pixel: Literal["keep", "average"] = "keep"
     """keep: each point has a row. average: all points in one pixel have one row with means."""
     considered: Considered = Considered()

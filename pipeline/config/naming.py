@@ -24,10 +24,10 @@ DEFAULT_TIME = "%Y%m%dT%H%M%S"
 class NameTemplate:
     """A template for the paths of products, such as ``{start:%Y/%m/%d}/{stem}.{name}.nc``.
 
-    ``{stem}`` is the scene's file name without its ending, ``{parent}`` the name of its folder, and
-    ``{name}`` the name of the configuration. ``{sensor}``, ``{platform}``, ``{instrument}``,
-    ``{start}`` and ``{end}`` come from the scene itself. Slashes in the template separate folders;
-    slashes in the values of fields are replaced.
+    ``{stem}`` is the scene's file name without its ending, ``{parent}`` is the name of the scene's
+    folder, and ``{name}`` is the name of the configuration. ``{sensor}``, ``{platform}``,
+    ``{instrument}``, ``{start}`` and ``{end}`` come from the scene itself. Slashes in the template
+    separate folders; slashes in the values of fields are replaced.
 
     Raises:
         ValueError: the text is not a template, or a path could lie outside the output folder.
@@ -105,12 +105,12 @@ def _of_scene(field: str, spec: str, scene: Mapping[str, Any]) -> str:
     if time is None:
         raise SceneError(
             f"{attribute} of the scene is {said!r}, expected {EXPECTED}. The name of the "
-            "product contains this time. State its format in reader.options.mapping "
+            "product contains this time. State the format of this time in reader.options.mapping "
             "(docs/readers.md), or choose another template (execution.product)."
         )
     return time.utc.strftime(spec or DEFAULT_TIME)
 
 
 def _plain(text: str) -> str:
-    """Make a text from a scene safe for a file name: without slashes or a dot at the start."""
+    """Return a text with ``_`` for characters such as slashes, and for dots at the start."""
     return re.sub(r"^\.+", "_", re.sub(r"[^\w.+@=-]", "_", text))

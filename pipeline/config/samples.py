@@ -72,15 +72,15 @@ class ClassesConfig(Strict):
     @model_validator(mode="after")
     def _column_or_rules(self) -> Self:
         if (self.column is None) == (not self.rules):
-            raise ValueError("expected either the key column or the key rules; give exactly one")
+            raise ValueError("expected the key 'column' or the key 'rules'; give exactly one")
         if self.column is not None and self.otherwise is not None:
-            raise ValueError("the key 'otherwise' needs rules, but the classes come from a column")
+            raise ValueError("the key 'otherwise' is only for classes from rules; remove it")
         if self.rules and self.names is not None:
             raise ValueError(
                 "the key 'names' is only for classes from a column; each rule has a name already"
             )
         if self.otherwise in self.rules:
-            raise ValueError(f"the class {self.otherwise} of 'otherwise' already has a rule")
+            raise ValueError(f"a rule has the name {self.otherwise}; give 'otherwise' another name")
         if self.rules and len(self.order or ()) < 2:
             raise ValueError("found one class, expected two or more; add a rule or 'otherwise'")
         return self
@@ -109,7 +109,7 @@ class FileConfig(Strict):
     units: dict[Text, Text] = {}
     """Units by column name, for this file only."""
     filter: Text | None = None
-    """An expression; only rows of this file for which this expression is true are used."""
+    """An expression; a row of this file is used only if the expression is true for this row."""
     part: Literal["train", "validation", "test"] | None = None
     """The part that gets all rows of this file; by default ``splits`` divides the rows."""
 
@@ -155,7 +155,7 @@ class SamplesConfig(Strict):
     tolerance_nm: float = Field(default=3.0, ge=0, le=50)
     """Largest difference in nm between the wavelengths of a column and of a variable."""
     filter: Text | None = None
-    """An expression; only rows for which this expression is true are used."""
+    """An expression; a row is used only if the expression is true for this row."""
     group: Text | None = None
     """Column with each row's group (cruise, station, scene); splits never divide a group."""
     time: Text | None = None

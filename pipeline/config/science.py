@@ -229,5 +229,5 @@ class Science(Strict):
     @classmethod
     def _names_are_unique(cls, networks: tuple[NetworkChoice, ...]) -> tuple[NetworkChoice, ...]:
         if twice := repeated([network.name for network in networks]):
-            raise ValueError(f"network name used twice: {twice}")
+            raise ValueError(f"two networks have the name {twice}; rename one")
         return networks

@@ -29,11 +29,11 @@ class Architecture(Strict):
     l2: NotNegative = 0.0
     """This factor times the sum of all squared kernel weights is added to the loss."""
     batch_normalisation: bool = False
-    """Whether training normalises batches. In a saved network, the dense layers do this."""
+    """Whether training uses batch normalisation; a saved network has it inside the dense layers."""
     decorrelate: bool = False
     """Whether the network learns from the principal components of the scaled inputs; each
-    component has variance 1. The bands of a spectrum are correlated, and waters differ little from
-    each other. In a saved network, the first layer does the transformation."""
+    component has variance 1. This helps because bands are correlated, and spectra of different
+    waters differ little. In a saved network, the first layer does the transformation."""
 
     @field_validator("activation", mode="before")
     @classmethod
@@ -60,7 +60,7 @@ class Architecture(Strict):
 
 
 class Schedule(Strict):
-    """How the learning rate decreases; e is the number of epochs since the start (with fractions).
+    """How the learning rate decreases; e is the time since the start in epochs, such as 2.5.
 
     constant: rate. inverse_time: rate / (1 + decay_rate * e / decay_epochs). exponential:
     rate * decay_rate^(e / decay_epochs). cosine: during decay_epochs, the rate falls like half a
@@ -262,7 +262,7 @@ class Recipe(Strict):
         return self
 
     def with_members(self, members: int | None) -> Self:
-        """Return this recipe for an ensemble of ``members`` networks; with None, change nothing.
+        """Return this recipe for ``members`` networks, or unchanged if ``members`` is None.
 
         Raises:
             ConfigError: an ensemble cannot have this number of networks.
@@ -278,7 +278,7 @@ class Recipe(Strict):
         return self.model_copy(update={"ensemble": settings})
 
     def reading(self, files: tuple[Path, ...]) -> Self:
-        """Return this recipe with other files of samples; without ``files``, nothing changes.
+        """Return this recipe with other files of samples, or unchanged if ``files`` is empty.
 
         Raises:
             ConfigError: the number of files is wrong, see :meth:`SamplesConfig.reading`.

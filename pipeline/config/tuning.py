@@ -86,7 +86,7 @@ class Space(Strict):
     layers: WholeNumbers | None = None
     """Number of hidden layers."""
     units: WholeNumbers | None = None
-    """Number of units of a hidden layer, drawn separately for each layer."""
+    """Number of units of a hidden layer, chosen separately for each layer."""
     activation: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Activations to try; each network has one activation for all hidden layers."""
     dropout: Numbers | None = None
@@ -163,12 +163,12 @@ class TuningConfig(Strict):
     """hyperband (Li et al. 2018, JMLR 18) runs many short trainings, and continues the best.
     bayesian: a Gaussian process proposes the next trial."""
     trials: int = Field(default=40, ge=1, le=100_000)
-    """Number of trials for random and bayesian; hyperband computes it from epochs and factor."""
+    """Number of trials of the methods random and bayesian; hyperband computes its own number."""
     epochs: int | None = Field(default=None, ge=1)
     """Epochs of the longest training; by default fit.epochs."""
     factor: int = Field(default=3, ge=2, le=100)
-    """hyperband: one of ``factor`` trials continues. It is then trained for up to ``factor`` times
-    as many epochs as before."""
+    """hyperband: of every ``factor`` trials, the best one continues. It is then trained for up to
+    ``factor`` times as many epochs as before."""
     iterations: int = Field(default=1, ge=1, le=1000)
     """hyperband: number of times that the whole search is run, with other random draws."""
     folds: int | None = Field(default=None, ge=2, le=100)

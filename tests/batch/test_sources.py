@@ -194,7 +194,7 @@ def test_a_list_without_paths_is_mentioned(tree, caplog, text):
     """A search may have found nothing yet."""
     (tree / "list").write_text(text, encoding="utf-8")
     assert find(tree, f"@{tree}/list") == []
-    assert "names no path" in caplog.text
+    assert "contains no paths" in caplog.text
 
 
 def test_quotes_and_empty_inputs_are_refused(tree):

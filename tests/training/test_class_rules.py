@@ -83,11 +83,14 @@ def test_rules_that_cannot_be(tmp_path: Path, classes: dict[str, Any], words: st
 @pytest.mark.parametrize(
     ("classes", "words"),
     [
-        ({}, "expected either the key column or the key rules"),
-        ({"column": "water", "rules": RULES}, "expected either the key column or the key rules"),
-        ({"column": "water", "otherwise": "rest"}, "the key 'otherwise' needs rules"),
+        ({}, "expected the key 'column' or the key 'rules'"),
+        ({"column": "water", "rules": RULES}, "expected the key 'column' or the key 'rules'"),
+        (
+            {"column": "water", "otherwise": "rest"},
+            "the key 'otherwise' is only for classes from rules",
+        ),
         ({"rules": RULES, "names": ["low", "blue"]}, "each rule has a name already"),
-        ({"rules": RULES, "otherwise": "low"}, "the class low of 'otherwise' already has a rule"),
+        ({"rules": RULES, "otherwise": "low"}, "a rule has the name low; give 'otherwise' another"),
         ({"rules": {"low": "chlor_a < 1"}}, "found one class, expected two or more"),
     ],
 )

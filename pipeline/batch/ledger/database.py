@@ -147,7 +147,7 @@ class Database:
         if _identity(self.path) != self._identity or self._identity is None:
             raise LedgerError(
                 f"{self.path}: the ledger no longer exists; its folder was removed or unmounted. "
-                "Restore it, then start the batch again."
+                "Restore the folder, then start the batch again."
             )
 
     def execute(
@@ -167,7 +167,7 @@ class Database:
 
     @contextlib.contextmanager
     def writing(self, keep: bool = True) -> Iterator[None]:
-        """Write all changes of a ``with`` block; write none after an error or without ``keep``."""
+        """Write the changes of a ``with`` block, but none if it fails or if ``keep`` is false."""
         self.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -178,7 +178,7 @@ class Database:
         self.execute("COMMIT" if keep else "ROLLBACK")
 
     def stored(self, product: str) -> str:
-        """Return a product's path relative to the output folder, which may be moved later."""
+        """Return a product's path relative to the output folder, because the folder may move."""
         return os.path.relpath(product, self._products)
 
     def located(self, product: str) -> str:
@@ -261,7 +261,7 @@ def _what_to_do(error: sqlite3.Error) -> str:
         return "Choose a folder that is writable, or give another ledger with --ledger."
     if "not a database" in text:
         return (
-            "It is not a ledger: correct the path. If it was a ledger and is damaged, move it "
+            "If this path is wrong, correct it. If the file is a damaged ledger, move the file "
             "away; a new ledger is then made, and every scene is processed again."
         )
     if "malformed" in text:

@@ -182,7 +182,7 @@ class Ledger(Database):
         return self._entries(_IS_CHOSEN)
 
     def failures(self, run: str | None = None, last: int | None = None) -> list[LedgerEntry]:
-        """Return the failed scenes of one or all configurations; ``last`` limits their number."""
+        """Return the failed scenes of one configuration or of all; ``last`` limits their number."""
         where, given = "state = 'failed' AND run = coalesce(?, run)", (run,)
         if last is None:
             return self._entries(where, given)
