@@ -22,7 +22,7 @@ class QuantityUncertainty(Strict):
     @model_validator(mode="after")
     def _is_something(self) -> "QuantityUncertainty":
         if not (self.from_scene or self.relative or self.constant):
-            raise ValueError("set from_scene to true, or give a number for relative or constant")
+            raise ValueError("set from_scene to true, or set relative or constant above zero")
         return self
 
 
@@ -52,7 +52,7 @@ class Correlation(Strict):
             return self
         size = len(self.wavelengths_nm)
         if len(self.matrix) != size or any(len(row) != size for row in self.matrix):
-            raise ValueError(f"expected {size} rows of {size} numbers, one for each wavelength")
+            raise ValueError(f"expected {size} rows of {size} numbers for the {size} wavelengths")
         for i, row in enumerate(self.matrix):
             if row[i] != 1 or any(row[j] != self.matrix[j][i] for j in range(size)):
                 raise ValueError("expected a symmetric matrix with 1 on the diagonal")
@@ -68,7 +68,7 @@ class Uncertainty(Strict):
     """Correlation of errors between bands; by default the errors of bands are independent."""
     method: Literal["sigma_points", "jacobian"] = "sigma_points"
     """sigma_points: for n uncertain inputs, the networks run on 2n additional points. jacobian:
-    linear propagation by derivatives, for many inputs."""
+    linear propagation by derivatives, useful if there are many inputs."""
     written_as: Literal["log10", "factor"] = "log10"
-    """Form for outputs that span several powers of ten. log10: the standard deviation s of the
-    output's decimal logarithm. factor: 10^s."""
+    """Form of the uncertainty of outputs that span several powers of ten. log10: the standard
+    deviation s of the output's decimal logarithm. factor: 10^s."""

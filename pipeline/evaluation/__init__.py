@@ -1,1 +1,1 @@
-"""Evaluation of networks from arrays: metrics, tables, pictures and the model card."""
+"""Evaluate a network on arrays of data: metrics, tables, pictures and the model card."""

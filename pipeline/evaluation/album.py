@@ -30,7 +30,7 @@ class Picture:
 
 
 def draw_pictures(evaluation: Evaluation, history: History | None = None) -> tuple[Picture, ...]:
-    """Draw all pictures for which the evaluation has data, in reading order."""
+    """Draw all pictures for which the evaluation has data. The card shows them in this order."""
     drawn: list[Picture] = []
     arrays = evaluation.arrays
     if arrays is not None:

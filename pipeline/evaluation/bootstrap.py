@@ -1,7 +1,7 @@
 """Bootstrap intervals of metrics and of differences between models.
 
-Rows of one cruise are alike, so intervals from single rows would be too narrow. Hence whole groups
-are drawn. All models get the same groups, so differences between models are paired.
+Rows of one cruise are alike, so intervals from single rows would be too narrow. Hence the bootstrap
+draws whole groups. All models get the same groups, so differences between models are paired.
 """
 
 import math
@@ -23,8 +23,8 @@ from pipeline.evaluation.metrics import (
 )
 
 MOST_UNITS = 2_000
-"""Largest number of units to draw from. If there are more groups, they are joined at random
-into this many units."""
+"""The bootstrap draws units. A unit is one group; if there are more groups than this number, they
+are joined at random into this number of units."""
 BATCH_BYTES = 64_000_000
 """Memory (bytes) for the draws that are made at the same time."""
 RESAMPLES = 2_000
@@ -86,10 +86,10 @@ def bootstrap_metric(
     Args:
         observed: observed values with shape (n,).
         models: modelled values by the name of the model, each with shape (n,).
-        groups: the group of each row; without groups, rows are drawn one by one.
+        groups: the group of each row; without groups, each row is its own group.
         metric: a name in ``METRICS``.
         log: see :func:`pipeline.evaluation.metrics.metrics`.
-        resamples: how many times groups are drawn.
+        resamples: number of random samples of groups.
         level: share of the resampled values in the interval.
         seed: equal seeds give equal intervals.
 
@@ -163,7 +163,7 @@ def _resample_moments(
 def units_of(
     groups: Iterable[object] | None, rows: npt.NDArray[np.bool_], seed: int
 ) -> tuple[npt.NDArray[np.intp], int]:
-    """Return the index of the unit of each common row; also return the number of groups."""
+    """Return an array with the unit number of each common row, and the number of groups."""
     if groups is None:
         index = np.arange(int(rows.sum()))
     else:

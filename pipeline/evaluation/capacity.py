@@ -57,7 +57,7 @@ class SizeResult:
     difference: Interval
     """Held-out loss of this size minus the loss of the best size, as a paired difference."""
     within_one_error: bool
-    """Whether the held-out loss is at most one standard error above the loss of the best size."""
+    """True if the held-out loss is at most one standard error above the loss of the best size."""
     rise: float
     """Rise of the validation loss from its minimum to the end, as a share of the minimum."""
     turning_epoch: int
@@ -190,7 +190,7 @@ def _smoothed(curves: Sequence[Array]) -> tuple[Array, int]:
 
 
 def mean_curve(curves: Sequence[Array]) -> Array:
-    """Return the mean loss over all trainings for each epoch of the shortest training."""
+    """Return the mean loss of all trainings at each epoch, until the shortest training ends."""
     shortest = min(curve.size for curve in curves)
     mean: Array = np.mean([curve[:shortest] for curve in curves], axis=0)
     return mean

@@ -112,8 +112,8 @@ def render_card(
 
     Args:
         card: statements about the network.
-        evaluations: the evaluation of each part, in the order of the card; the tables of groups,
-            inputs and models are about the last part, the test part.
+        evaluations: the evaluation of each part, in the order of the card. The tables of groups,
+            inputs and models show only the last part, which is the test part.
         pictures: pictures to embed, in this order.
     """
     last = evaluations[-1] if evaluations else None

@@ -25,7 +25,7 @@ class ClassifierComparison:
     n: int
     """Number of rows for which all models name a class."""
     failures: float
-    """Share of rows for which this model names no class, among all rows with a known class."""
+    """Of the rows with a known class, the share for which this model names no class."""
     metrics: dict[str, Interval]
     """Metrics of this model, by name."""
     difference: dict[str, Interval] | None

@@ -30,7 +30,7 @@ class ClassificationMetric:
     label: str
     """Name in tables and sentences."""
     of_counts: Callable[[ClassCounts], Array]
-    """Computes the metric of each confusion matrix, with shape (...); NaN without rows."""
+    """Returns an array with shape (...): the metric of each confusion matrix, NaN without rows."""
     has_interval_column: bool = False
     """True if the interval of the metric has its own column in tables that compare models."""
 
@@ -157,7 +157,7 @@ def _resample_counts(
     groups: Iterable[object] | None,
     seed: int,
 ) -> Resampled:
-    """Draw confusion matrices with shape (model, observed, modelled)."""
+    """Count rows in confusion matrices (model, observed, modelled), and resample the counts."""
     units, drawn_from = units_of(groups, np.ones(observed.size, dtype=bool), seed)
     unit_count = int(units.max()) + 1 if units.size else 0
     cells = count * count

@@ -20,7 +20,7 @@ from pipeline.evaluation.class_metrics import (
 from pipeline.evaluation.metrics import NAN, Array, rows_by_group
 
 LOWEST_PROBABILITY = 1e-15
-"""Smallest probability that the log loss uses; the log loss of probability 0 is infinite."""
+"""The log loss raises lower probabilities to this value, because log(0) is infinite."""
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ class Column(Generic[T]):
     """Returns the value of the column for one item."""
 
     def within(self, part: Callable[[U], T]) -> "Column[U]":
-        """Return this column for a table of larger items; each contains an item of this column.
+        """Return this column for a table of larger items.
 
-        ``part`` returns the item inside a larger item.
+        Each larger item contains an item that this column describes; ``part`` returns that item.
         """
         return Column(self.head, lambda item: self.cell(part(item)))
 

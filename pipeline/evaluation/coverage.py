@@ -8,8 +8,8 @@ import numpy.typing as npt
 from pipeline.evaluation.metrics import NAN, Array, comparable, usable
 
 DEVIATIONS = {0.6827: 1.0, 0.95: 1.96}
-"""For each share of a normal distribution, the half-width of the central interval with this share.
-The half-width is in standard deviations."""
+"""Half-widths of central intervals of a normal distribution, in standard deviations. Each key is
+the share of the values in the interval."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ def write_evaluation(
     history: History | None = None,
     other_parts: Sequence[Evaluation] = (),
 ) -> tuple[Path, ...]:
-    """Write ``metrics.json``, ``metrics.csv``, pictures and, with a card, ``card.html``.
+    """Write ``metrics.json``, ``metrics.csv``, the pictures, and ``card.html`` if a card is given.
 
     The files contain neither times nor paths, so equal evaluations give equal bytes.
 

@@ -173,13 +173,13 @@ def common_rows(observed: npt.ArrayLike, *models: npt.ArrayLike, log: bool = Tru
 
 
 def usable(values: Array, log: bool) -> Rows:
-    """Return for each value whether it is finite and, if logarithms are compared, positive."""
+    """Return True for finite values; if logarithms are compared, they must also be positive."""
     finite = np.isfinite(values)
     return finite & (values > 0) if log else finite
 
 
 def comparable(values: Array, log: bool) -> Array:
-    """Return the logarithms of usable values, or the values themselves."""
+    """Return the logarithms of usable values if ``log`` is true, else the values themselves."""
     return np.log10(values) if log else values
 
 

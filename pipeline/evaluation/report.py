@@ -82,8 +82,8 @@ class OutputResult:
     by_group: Mapping[str, Metrics]
     """Metrics of each group; empty if there are no groups."""
     comparison: tuple[ModelComparison, ...]
-    """Results of the network and of each baseline with this output; empty if there is no
-    baseline."""
+    """Results of the network and of each baseline that has this output; empty if no baseline has
+    it."""
     coverage: IntervalCoverage | None = None
     """Result of the check of stated uncertainties; None if the network states no uncertainty."""
 

@@ -33,7 +33,10 @@ CSV_HEAD = ("part", "output", "units", "model", "rows", "group")
 
 
 def to_json(evaluations: Sequence[Evaluation]) -> str:
-    """Return all numbers of each part as JSON, by the name of the part; NaN becomes null."""
+    """Return JSON: a key is the name of a part, and the value holds all numbers of this part.
+
+    NaN becomes null.
+    """
     content = {evaluation.part: as_dict(evaluation) for evaluation in evaluations}
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 

@@ -29,7 +29,7 @@ class ForeignFormat:
 
 @dataclass(frozen=True)
 class _Conditions:
-    """One entry of the table; all stated conditions must hold."""
+    """One entry of the table; a file has this format if all conditions of the entry hold."""
 
     what: str
     way_out: str

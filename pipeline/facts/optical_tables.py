@@ -1,4 +1,4 @@
-"""The coefficient tables of ``configs/training/optics``; their headers name the sources."""
+"""Coefficient tables of ``configs/training/optics``. Each table cites its sources at the top."""
 
 import functools
 

@@ -57,7 +57,7 @@ def quantities() -> dict[str, Quantity]:
 
 
 def _checked(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return an entry of the table with its possible range as a pair of numbers."""
+    """Return an entry whose possible range, if it has one, is a pair of numbers."""
     if "possible" not in entry:
         return entry
     low, high = map(float, entry["possible"])

@@ -36,7 +36,7 @@ def water_backscattering(
 ) -> Array:
     """Return the backscattering of sea water in m-1, with shape (band,).
 
-    Backscattering by water is half of its scattering.
+    Half of the light that water scatters goes backwards.
 
     Args:
         wavelength_nm: wavelength in air.

@@ -27,7 +27,7 @@ class OcsmartVersion:
     def bands(self, kind: str) -> tuple[float, ...]:
         """Return the bands (nm) for a kind of network.
 
-        The networks ``rrs`` and ``iop`` use only the first bands.
+        The networks ``rrs`` and ``iop`` use only the first few of ``lrc_bands_nm``.
         """
         count = {"lrc": len(self.lrc_bands_nm), "rrs": self.rrs_count, "iop": self.iop_count}[kind]
         return self.lrc_bands_nm[:count]
@@ -42,7 +42,7 @@ class OcsmartBands(OcsmartVersion):
     gain_coastal: tuple[Gain, ...] = Field(default=(), validate_default=True)
     """Gains in coastal water for each band of ``lrc_bands_nm``; by default, each gain is 1."""
     open_ocean_ratio: float = 70.0
-    """In open ocean, the ratio of the largest to the smallest Rrs below 700 nm is at least this."""
+    """Smallest ratio (largest / smallest Rrs below 700 nm) at which water counts as open ocean."""
     open_ocean_bands: int = 1
     """Number of bands at the blue end; in open ocean, the largest Rrs is in one of these bands."""
     older: tuple[OcsmartVersion, ...] = ()
@@ -76,7 +76,7 @@ class Sensor:
     bands_nm: tuple[float, ...] = ()
     """Bands (nm) with Rrs, for a sensor that OC-SMART has no networks for."""
     channels: Mapping[str, float] = field(default_factory=dict)
-    """Centre (nm) of a band by its name in files. Names that contain the centre are not listed."""
+    """Centre (nm) for each band name in files. Names that contain the centre are not listed."""
 
     @property
     def rrs_bands_nm(self) -> tuple[float, ...]:
@@ -112,7 +112,7 @@ def find_sensor(name: str) -> Sensor:
 
 
 def identify_sensor(platform: str, instrument: str) -> str:
-    """Return the sensor's name for a file's ``platform`` and ``instrument``, or an empty text."""
+    """Return the name of the sensor with this platform and instrument; "" if it is unknown."""
     for sensor in sensors().values():
         platforms = {_plain(known) for known in sensor.platforms}
         instruments = {_plain(known) for known in sensor.instruments}

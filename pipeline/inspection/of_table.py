@@ -68,7 +68,7 @@ def _described(path: Path, file_format: str, table: Table) -> Iterator[str]:
 
 
 def _content(table: Table, name: str) -> tuple[str, str]:
-    """Return the number of values in a column, and the range of its numbers (or its first text)."""
+    """Return the number of values in a column, and the range of the numbers or the first text."""
     values = table.columns[name]
     if table.is_text(name):
         present = values[values != ""]

@@ -50,7 +50,7 @@ _FAILURES = (
 _BEING_WRITTEN = "file is already open for"
 _LEFT_OPEN = (
     "another process is writing it, or a process ended before it closed the file. Wait until no "
-    "process writes the file, then call again. If that does not help, make or fetch it again"
+    "process writes the file, then call again. If that fails, make or fetch the file again"
 )
 
 
@@ -116,7 +116,7 @@ def why_absent(path: str | Path) -> str | None:
         return why_unreadable(error)
     if Path(path).is_symlink():
         return (
-            f"this is a link to {Path(path).readlink()}, and there is no file. Correct the link, "
+            f"this is a link to {Path(path).readlink()}, but leads to no file. Correct the link, "
             "or mount the disk to which it points"
         )
     bare = str(path).strip(" \t\r\n\"'")

@@ -73,8 +73,8 @@ def read_yaml(path: Path, error: type[PipelineError]) -> Any:
         size = path.stat().st_size
         if size > MOST_YAML_BYTES:
             raise error(
-                f"{path.name} has {size:,} bytes, expected at most {MOST_YAML_BYTES:,} of YAML. "
-                "Choose another file."
+                f"{path.name} has {size:,} bytes, but a YAML file may have at most "
+                f"{MOST_YAML_BYTES:,} bytes. Choose another file."
             )
         return yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)  # noqa: S506
     # A text that is not UTF-8 is a ValueError.
@@ -97,7 +97,7 @@ class _StrictLoader(yaml.SafeLoader):
         if self.check_event(yaml.AliasEvent):
             # A few aliases of aliases can stand for more data than fit into memory.
             line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
-            raise yaml.YAMLError(f"an alias (line {line}) is not allowed; write the content there")
+            raise yaml.YAMLError(f"an alias (line {line}) is not allowed; write out its content")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

@@ -36,7 +36,7 @@ def make_rules(
         tolerance_nm: largest distance (nm) between a band in an expression and one in the scene.
 
     Raises:
-        SceneError: the scene lacks a flag, a band or a variable; the message lists what it has.
+        SceneError: the scene lacks a flag, a band or a variable; the message lists the known ones.
         ConfigError: an expression uses something that is not allowed, or two rules share a name.
     """
     request = Request(rules, scene, tuple(inputs), tolerance_nm)

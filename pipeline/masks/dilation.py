@@ -25,8 +25,8 @@ class Dilated:
     """Excludes each pixel within ``radius`` lines and columns of a pixel that the rule excludes.
 
     A pixel on which the rule is undecided is excluded, but the mask does not grow around it.
-    Bands are missing on land and cloud, so a rule about a band is undecided there. If its mask grew
-    there, it would grow around all land and cloud.
+    Bands are missing on land and cloud, so a rule about a band is undecided there. If masks grew
+    around undecided pixels, the mask of such a rule would grow around all land and cloud.
 
     The neighbours of a pixel may be in another block or outside the window. Therefore, the grown
     mask is a separate layer, made before the scene is divided into blocks.

@@ -24,7 +24,7 @@ from pipeline.tables.expressions import Expression
 
 @dataclass(frozen=True)
 class ExpressionRule:
-    """Excludes pixels where an expression is true, or undecided because a value is missing."""
+    """Excludes pixels where an expression is true or cannot be decided (a value is missing)."""
 
     name: str
     expression: Expression

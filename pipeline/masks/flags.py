@@ -21,7 +21,7 @@ class FlagRule:
     keep: bool = False
     """True if pixels with at least one of the flags are kept, and all other pixels excluded."""
     missing: tuple[int, ...] = ()
-    """Stored numbers (as unsigned integers) that mean: the flags of this pixel are unknown."""
+    """Stored numbers (as unsigned integers) of pixels whose flags are unknown."""
     needs: tuple[Band, ...] = (Band(SOURCE_FLAGS),)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The list of masks that is recommended for a scene; the reader names this list."""
+"""The list of masks that the reader of a scene recommends."""
 
 import logging
 
@@ -20,7 +20,7 @@ def with_recommended(rules: MaskRules, scene: xr.Dataset) -> MaskRules:
     Flags differ between versions of a format. Therefore, flags that the scene lacks are omitted.
 
     Raises:
-        SceneError: the scene has flags, but its reader recommends no list, or the scene has none of
+        SceneError: the reader recommends no list for a scene with flags, or the scene has none of
             the recommended flags.
     """
     if rules.preset != DEFAULT_MASKS:

@@ -1,4 +1,4 @@
-"""Mask rules: their interface, their verdicts, and the requests that rules are made from.
+"""Mask rules: the interface, the verdict of a rule, and the request from which rules are made.
 
 All rules treat missing values alike: where a rule cannot be decided, the pixel is excluded. A rule
 that is about missing values (``missing``, ``isnan``) is always decided.

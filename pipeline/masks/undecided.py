@@ -17,7 +17,7 @@ class UndecidedPixels:
     with_data: int = 0
     """Number of pixels that have a value in every input band of the run."""
     by_rule: dict[str, int] = field(default_factory=dict)
-    """For each rule by its name, the number of pixels with data on which it cannot be decided."""
+    """For each rule name, the number of pixels that have data, but leave the rule undecided."""
 
     def add(self, with_data: int, by_rule: Mapping[str, int]) -> None:
         """Add the counts of some pixels."""
@@ -59,7 +59,7 @@ class UndecidedPixels:
 
 
 def _needs(rule: MaskRule) -> str:
-    """Return the names of the first layers that a rule reads, and the number of the others."""
+    """Return the names of up to five layers that a rule reads, and the number of further layers."""
     names = [band.name for band in getattr(rule, "rule", rule).needs]
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return ", ".join(names[:5]) + more

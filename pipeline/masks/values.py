@@ -42,7 +42,7 @@ class ValueRule:
             yield cls(name, VALUE_RULES[name], request.inputs)
 
     def judge(self, block: xr.Dataset) -> Verdict:
-        """Look for a band that meets the condition at every pixel."""
+        """For each pixel, find out whether any band meets the condition there."""
         met = np.zeros((block.sizes["y"], block.sizes["x"]), dtype=bool)
         missing = met.copy()
         for band in self.needs:

@@ -1,1 +1,1 @@
-"""Match-ups of in-situ points and scenes, and the reasons for every pair that was not used."""
+"""Match-ups of in-situ points and scenes, and the reasons why other pairs were not used."""

@@ -1,4 +1,4 @@
-"""Match points with scenes, and keep the reasons for every pair that was not used."""
+"""Match points with scenes; for every pair that is not used, keep the reasons."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -86,7 +86,7 @@ def _refuse_same_names(scenes: Sequence[Path]) -> None:
     if twice:
         raise ConfigError(
             f"scenes need different file names, but {twice} appears twice. List each "
-            "scene once, or rename one."
+            "scene once, or rename one of the files."
         )
 
 

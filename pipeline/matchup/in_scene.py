@@ -117,8 +117,8 @@ def _pairs(
     nearest = nearest_pixels(scene, points.latitude[chosen], points.longitude[chosen])
     if (nearest.line < 0).all():
         raise SceneError(
-            "no pixel of the scene has a position: latitude or longitude is missing or off the "
-            "globe everywhere. Use another file of this scene."
+            "no pixel of the scene has a position (a valid latitude and longitude). "
+            "Use another file of this scene."
         )
     for place, point in enumerate(chosen):
         yield Pair(

@@ -37,7 +37,9 @@ class NearestPixels:
 
 
 def nearest_pixels(scene: xr.Dataset, latitude: Array, longitude: Array) -> NearestPixels:
-    """Return the pixel nearest to each place (degrees); the first if several are equally near.
+    """Return the pixel nearest to each place (degrees).
+
+    If several pixels are equally near, the first of them is returned.
 
     Geolocation is read some lines at a time; pixels without a position are skipped.
     """
@@ -99,9 +101,9 @@ def _boxes(pixels: Array) -> tuple[Array, Array]:
 def _search(
     pixels: Array, lowest: Array, highest: Array, place: Array, best: float
 ) -> tuple[float, int, int] | None:
-    """Return the nearest pixel: the square of its chord, its line and its column.
+    """Return the square of the chord to the nearest pixel, and line and column of this pixel.
 
-    The result is None if no pixel is nearer than ``best``, which is the square of a chord.
+    ``best`` is the square of a chord; the result is None if no pixel has a smaller one.
     """
     outside = np.maximum(np.maximum(lowest - place, place - highest), 0)
     bounds = (outside**2).sum(axis=-1)

@@ -197,7 +197,7 @@ def _mean_time(times: Any) -> np.datetime64:
 
 
 def _mean_pair(row: MatchupRow) -> Pair:
-    """Return the pair of a row; if the row has several, return their mean distance and hours."""
+    """Return the pair of a row; for several pairs, return one pair with mean distance and hours."""
     pairs = [match.pair for match in row.matches]
     first = pairs[0]
     if len(pairs) == 1:
@@ -208,7 +208,7 @@ def _mean_pair(row: MatchupRow) -> Pair:
 
 
 def _of_points(values: Column, rows: Sequence[MatchupRow]) -> Column:
-    """Return a column of the points for these rows; average numbers, and join different texts."""
+    """Return one value per row: the mean of its numbers, or its different texts joined."""
     chosen = [values[row.points] for row in rows]
     if values.dtype.kind == "U":
         joined = [BETWEEN.join(dict.fromkeys(text for text in c if text)) for c in chosen]

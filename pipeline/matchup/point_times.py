@@ -92,7 +92,7 @@ def _has_instants(table: Table, column: str) -> bool:
 
 
 def usual_column(table: Table, names: Iterable[str]) -> str | None:
-    """Return the column for the first of these names that exists; ``LAT`` counts as ``lat``."""
+    """Return the first of these columns that the table has; ``LAT`` counts as ``lat``."""
     by_lower = {name.lower(): name for name in reversed(list(table.columns))}
     return next((by_lower[name] for name in names if name in by_lower), None)
 
@@ -102,14 +102,14 @@ def read_times(
 ) -> tuple[Times, Texts]:
     """Return two arrays with shape (points,): times (UTC, NaT if missing), and texts of the times.
 
-    A date without a time of day becomes NaT, because its distance in time from a scene is unknown;
-    so does a time before 1950, which is no time (a missing value, or a year with two digits).
+    A date without a time of day becomes NaT, because its distance in time from a scene is unknown.
+    A time before 1950 becomes NaT: it comes from a missing value, or from a year with two digits.
 
     Args:
         table: the table.
         columns: the column for each key of TimeColumns.
-        form: the stated format. Without it, the format in the units of a column is used, or else a
-        usual format.
+        form: the stated format. If there is none, the units of a column may state the format;
+        otherwise, usual formats are tried.
 
     Raises:
         ConfigError: no point has a time, or a column with a part of the date holds text.
@@ -138,7 +138,7 @@ def _refuse_other_zones(table: Table, columns: Iterable[str]) -> None:
 
 
 def _from_texts(table: Table, columns: Mapping[str, str], form: str | None) -> tuple[Times, Texts]:
-    """Return times of one column, or of date and time in one stated format."""
+    """Return times from one column; or join date and time, and read them in the format ``form``."""
     named = [columns[key] for key in ("instant", "date", "time") if key in columns]
     cells = [_as_written(table, name) for name in named]
     texts = _joined(cells, " ")
@@ -177,7 +177,7 @@ def _as_written(table: Table, column: str) -> Texts:
 
 
 def _with_zeros(dates: Texts, clocks: Texts, form: str) -> list[str]:
-    """Join dates and times of day, with the leading zeros that a table of numbers has lost."""
+    """Join dates and times of day; restore leading zeros, which tables of numbers do not keep."""
     date_form, _, clock_form = form.rpartition(" ")
     pairs = zip(with_zeros(dates, date_form), with_zeros(clocks, clock_form), strict=True)
     return [f"{date} {clock}".strip() for date, clock in pairs]
@@ -247,7 +247,7 @@ def _since_midnight(hours: Array, minutes: Array, seconds: Array) -> Any:
 
 
 def _days(table: Table, columns: Mapping[str, str]) -> tuple[Times, Iterable[str]]:
-    """Return the day of each row, at midnight, and its text; NaT without a day."""
+    """Return midnight of the day of each row (NaT without a day), and the text of the day."""
     if "date" in columns:
         texts: Any = _as_written(table, columns["date"])
         parsed = parse_times(texts, formats_in_units(table.units.get(columns["date"], "")))
@@ -260,7 +260,7 @@ def _days(table: Table, columns: Mapping[str, str]) -> tuple[Times, Iterable[str
 
 
 def _hours(table: Table, columns: Mapping[str, str]) -> tuple[Any, Iterable[str]]:
-    """Return the time since midnight and its text; minutes or seconds are 0 without a column."""
+    """Return the time since midnight and its text; minutes or seconds without a column are 0."""
     keys = [key for key in ("hour", *OPTIONAL) if key in columns]
     clock = {key: table.numbers(columns[key]) for key in keys}
     none = np.zeros(len(table))

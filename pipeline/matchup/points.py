@@ -169,7 +169,9 @@ def _place_column(table: Table, key: str, configured: str | None) -> str:
     found = usual_column(table, PLACE_NAMES[key])
     if found is None:
         usual = " or ".join(PLACE_NAMES[key])
-        raise table_error(table.name, f"no column {usual}; {columns}. Name it in points.{key}")
+        raise table_error(
+            table.name, f"no column {usual}; {columns}. Set points.{key} to the name of the column"
+        )
     _refuse_other_units(table, found, key)
     return found
 

@@ -14,7 +14,7 @@ class MatchupRow:
     """A row of the table of match-ups."""
 
     matches: tuple[Match, ...]
-    """One match, or the matches of several points in one pixel, to be averaged."""
+    """One match; or, if points are averaged, the matches of all points in one pixel."""
     points_in_pixel: int
     """Number of points with a match-up in this pixel of this scene."""
 

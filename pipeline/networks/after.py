@@ -1,4 +1,4 @@
-"""The steps that may follow a network: gains on its Rrs, and a scope check.
+"""The steps that may follow a network: gains multiply its Rrs, and a scope check tests its inputs.
 
 Both come from OC-SMART (version 2.6.3; Fan et al. 2021, Remote Sens. Environ. 253, 112236).
 """

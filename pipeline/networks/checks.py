@@ -1,4 +1,4 @@
-"""Checks whether the parts of a network fit together, for every file format."""
+"""Checks whether the parts of a network fit together; all file formats use these checks."""
 
 import re
 from collections.abc import Sequence

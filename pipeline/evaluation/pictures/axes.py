@@ -16,7 +16,8 @@ Which = Literal["x", "y"]
 TAIL = 0.01
 """Share of the values that may lie outside an axis at each of its ends."""
 REACH = 0.6
-"""An axis extends beyond the middle 98 % of the values by at most this share of their span."""
+"""An axis may extend beyond the middle 98 % of the values: at each end by at most this share of the
+span of these 98 %."""
 PADDING = 0.04
 LEAST_DECADES = 0.5
 
@@ -83,7 +84,7 @@ def scale(axes: "Axes", which: Which, ends: tuple[float, float], log: bool, most
 
 
 def log_ticks(axis: object, low: float, high: float, most: int = 6) -> None:
-    """Set ticks at round values; if numbers would be long, the ticks are powers of ten."""
+    """Set ticks at round values; if plain labels would be too long, write powers of ten."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
     marks = _marks(low, high, most)

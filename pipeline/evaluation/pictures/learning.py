@@ -28,7 +28,7 @@ class History:
     learning_rate: tuple[float, ...] = ()
     """Learning rate of each epoch."""
     best_epoch: int | None = None
-    """The epoch whose weights were kept, from 1."""
+    """The epoch whose weights were kept; the first epoch is 1."""
     loss_name: str = "loss"
 
 

@@ -93,7 +93,7 @@ def new_figure(width: float, height: float, title: str = "") -> "Figure":
 
 
 def panels(figure: "Figure", rows: int, columns: int, used: int) -> list["Axes"]:
-    """Return the first ``used`` panels of a grid; the others stay empty."""
+    """Return the first panels of a grid, ``used`` in number; hide the other panels."""
     grid = list(figure.subplots(rows, columns, squeeze=False).reshape(-1))
     for empty in grid[used:]:
         empty.set_axis_off()

@@ -41,7 +41,9 @@ def trials_picture(
     objective: str,
     title: str = "Trials",
 ) -> "Figure":
-    """Draw the objective by trial number (with the best so far) and by each hyperparameter.
+    """Draw the objective by trial number and by each hyperparameter.
+
+    A line in the panel of trial numbers shows the best objective up to each trial.
 
     Args:
         trials: the trials in order of their numbers.
@@ -133,7 +135,7 @@ def _norm(trials: Sequence[TrialPoint]) -> "LogNorm":
 
 
 def _legend(figure: "Figure", trials: Sequence[TrialPoint], norm: "LogNorm") -> None:
-    """Add a legend for the number of epochs, the best trial, and the line of the best so far."""
+    """Add a legend that explains the colours, the diamond and the lines."""
     import matplotlib as mpl
     from matplotlib.colors import to_hex
 
