@@ -172,8 +172,8 @@ class _Stored:
         self._left -= dataset.size
         if self._left < 0:
             raise NetworkError(
-                f"the file has more than {MOST_WEIGHTS:,} weights (reached at {path}), which is "
-                "implausible for a network that processes single pixels. Check the file."
+                f"the file has more than {MOST_WEIGHTS:,} weights (counted up to {path}), which "
+                "is implausible for a network that processes single pixels. Check the file."
             )
         array = np.asarray(dataset[...], dtype=np.float64)
         if not np.isfinite(array).all():
