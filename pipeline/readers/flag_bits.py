@@ -99,7 +99,7 @@ def _masks(name: str, dtype: np.dtype[Any], stated: Any) -> npt.NDArray[Any]:
 
 
 def _whole_numbers(stated: Any) -> list[int]:
-    """Return masks that are written as text or as decimals; empty if one is not a whole number."""
+    """Return masks that are stored as text or floats; return [] if one is not a whole number."""
     found = np.asarray(stated)
     if found.dtype.kind == "f" and found.ndim <= 1:
         numbers = np.ravel(found).tolist()

@@ -29,7 +29,7 @@ class Format:
     """Returns True if the content of a file has this format, even if the file is broken."""
     read: Callable[[Path], Network]
     looks_like: str
-    """A few words for messages about what a file of this format contains."""
+    """Words for messages; they say what a file of this format contains."""
 
 
 def _ocsmart(path: Path) -> Network:

@@ -49,7 +49,7 @@ def keras_layers(path: Path) -> tuple[Layer, ...]:
     """Read the model in a file; return it as float64 dense layers.
 
     Raises:
-        NetworkError: the file is damaged, or its content is not allowed or implausibly large; the
+        NetworkError: the file is damaged, or its content is forbidden or implausibly large; the
             message names the layer.
     """
     read = _read_h5 if h5py.is_hdf5(path) else _read_zip
