@@ -110,8 +110,8 @@ def check_is_folder(output: Path) -> None:
     if ending in FILE_ENDINGS and (ending in STORE_ENDINGS or not output.is_dir()):
         raise ConfigError(
             f"{output}: expected a folder for the products, but {output.suffix} is the ending of a "
-            "file. Give a folder; to choose the names of the products in it, set execution.product. If "
-            "a folder of this name is meant, create it first."
+            "file. Give a folder; to choose the names of the products in it, set execution.product."
+            " If a folder of this name is meant, create it first."
             if ending not in STORE_ENDINGS
             else f"{output}: expected a folder for the products, but {output.suffix} is the ending "
             "of a Zarr store. Products are netCDF files; give another folder."
