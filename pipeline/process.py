@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
 """A function that receives the number of finished blocks and the number of all blocks."""
 AnyConfig = str | Path | Mapping[str, Any] | RunConfig
-"""A configuration as an object, a mapping, a file, or the name of a shipped one."""
+"""A configuration as an object, a mapping, a file, or the name of a shipped configuration."""
 
 
 def process_scene(source: str | Path, config: AnyConfig, progress: Progress | None = None) -> Path:
@@ -48,7 +48,7 @@ def process_scene(source: str | Path, config: AnyConfig, progress: Progress | No
 
     Args:
         source: the scene file.
-        config: a configuration as an object, a mapping, a file, or the name of a shipped one.
+        config: an object, a mapping, a file, or the name of a shipped configuration.
         progress: function that is called after each finished block.
 
     Returns:
@@ -134,8 +134,8 @@ def locate_and_plan(
 ) -> tuple[xr.Dataset, Plan]:
     """Find the window in the whole scene and plan the run.
 
-    ``network_paths`` gives paths of networks by their names in the configuration. All other
-    networks are searched for as the configuration says.
+    ``network_paths`` maps the name of a network in the configuration to the path of its file. All
+    other networks are searched for as the configuration says.
     """
     try:
         scene, extent = locate(opened, config)

@@ -55,8 +55,8 @@ def _check_layer(file_name: str, number: int, layer: Layer, width: int) -> None:
         raise NetworkError(f"{where}: {error}") from None
     if layer.bias.ndim != 1 or layer.kernel.shape != (width, layer.bias.size):
         raise NetworkError(
-            f"{where}: kernel has shape {layer.kernel.shape} and bias {layer.bias.shape}, "
-            f"expected ({width}, units) and (units,). The file is damaged; fetch it again."
+            f"{where}: kernel has shape {layer.kernel.shape}, expected ({width}, units); bias has "
+            f"shape {layer.bias.shape}, expected (units,). The file is damaged; fetch it again."
         )
     for name, array in (("Weights", layer.kernel), ("Bias", layer.bias)):
         if not np.isfinite(array).all():
@@ -121,7 +121,8 @@ def _check_parameters(where: str, variable: Variable) -> None:
         if given is not None:
             raise NetworkError(
                 f"{where}: mean and standard deviation are given, but the scaling is "
-                f"{variable.scaling_name}. Set scaling to zscore, or remove them."
+                f"{variable.scaling_name}. Set scaling to zscore, or "
+                "remove mean and standard deviation."
             )
         return
     if given is None or not np.isfinite(given).all() or not given[1] > 0:
@@ -154,8 +155,8 @@ def check_class_names(where: str, quantity: str, classes: Sequence[str]) -> None
         raise NetworkError(f"{where}: two classes have the name {twice}. Rename one.")
     if len(classes) > MOST_CLASSES:
         raise NetworkError(
-            f"{where}: {len(classes)} classes, expected at most {MOST_CLASSES}, which is all "
-            "that a class map can hold. Merge classes."
+            f"{where}: {len(classes)} classes, expected at most {MOST_CLASSES}, because a "
+            "class map cannot hold more. Merge classes."
         )
 
 

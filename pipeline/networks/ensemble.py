@@ -1,4 +1,4 @@
-"""Ensembles: several networks whose mean and spread are used like the output of one network.
+"""Ensembles: several networks, used like one network that also states its uncertainty.
 
 Outputs whose transform is a logarithm are averaged as log10, and all other outputs are averaged as
 they are. For classifiers, the probabilities are averaged.
@@ -38,7 +38,7 @@ class Calibration:
     floor: tuple[float, ...]
     """Smallest standard deviation of each output."""
     record: Mapping[str, Any] = field(default_factory=dict)
-    """How often calibrated intervals contain the measurement: shares of unseen and of test rows."""
+    """Shares of unseen and of test rows whose measurement is within the calibrated interval."""
 
     def __call__(self, spread: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return standard deviations (n, outputs), in the precision of the spread."""
@@ -73,7 +73,7 @@ class Ensemble(Retrieval):
         sha256: str = "",
         training: dict[str, Any] | None = None,
     ) -> "Ensemble":
-        """Return an ensemble; a missing citation or licence is taken from its members.
+        """Return an ensemble; a missing citation or licence is taken from the members.
 
         Raises:
             NetworkError: the members or the calibration do not fit together.
@@ -189,7 +189,7 @@ def _check_alike(members: tuple[Network, ...], where: str) -> None:
                 )
     if not set.intersection(*(set(member.sensors) for member in members)):
         raise NetworkError(
-            f"{where}: its networks have no sensor in common, expected at least one. "
+            f"{where}: the networks have no sensor in common, expected at least one. "
             "Remove a network."
         )
 
@@ -216,7 +216,8 @@ def _check_calibration(calibration: Calibration, outputs: int, where: str) -> No
         )
     if not all(np.isfinite(number) and number >= 0 for number in numbers):
         raise NetworkError(
-            f"{where}: calibration has {min(numbers):g}, expected finite numbers of 0 or more."
+            f"{where}: calibration contains {min(numbers):g}, expected only finite numbers of "
+            "0 or more."
         )
 
 
@@ -233,5 +234,5 @@ def _widest(variables: list[tuple[Variable, ...]]) -> tuple[Variable, ...]:
 
 
 def _said(members: tuple[Network, ...], field_name: str) -> str:
-    """Collect one field of all members, and join its texts; a repeated text is written once."""
+    """Join the texts that the members have in one field; a repeated text is written once."""
     return "; ".join(dict.fromkeys(filter(None, (getattr(m, field_name) for m in members))))

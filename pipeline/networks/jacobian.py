@@ -26,7 +26,7 @@ def jacobian(retrieval: Retrieval, x: npt.ArrayLike) -> Array:
         x: inputs in physical units with shape (n, inputs).
 
     Returns:
-        Array with shape (n, outputs, inputs); each input is in its physical units.
+        Derivatives per physical unit of the input, with shape (n, outputs, inputs).
 
     Raises:
         NetworkError: the network is a classifier.

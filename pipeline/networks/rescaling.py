@@ -1,4 +1,4 @@
-"""Changes the scalings of a network without changing its physical outputs, in float64."""
+"""Changes the scalings of a network, in float64; its physical outputs stay the same."""
 
 import dataclasses
 from collections.abc import Sequence

@@ -49,7 +49,7 @@ class Retrieval(Shown):
     class_quantity: str = ""
     """For a classifier, the name of the class map, such as ``water_type``."""
     after: tuple[str, ...] = ()
-    """Names, from :data:`pipeline.networks.after.AFTER`, of steps that may follow the retrieval."""
+    """Steps that may follow the retrieval; names in :data:`pipeline.networks.after.AFTER`."""
 
     kind: ClassVar[str]
     """Kind of retrieval: ``neural network``, ``network ensemble`` or ``published algorithm``."""

@@ -1,4 +1,4 @@
-"""Where a product is written, whether this is allowed, and what its temporary name contains.
+"""Where a product is written, whether it may be written there, and its temporary name.
 
 The date is the only part of a delivery that is recorded in the product.
 """
@@ -39,7 +39,7 @@ class Delivery:
     template: NameTemplate
     config_name: str
     makes_folder: bool = True
-    """Whether a missing folder is created. A batch does not, because the disk may be unmounted."""
+    """True if a missing folder is created; False in a batch, because a disk may be unmounted."""
     if_exists: IfExists = "overwrite"
     owned: Path | None = None
     """Path of an earlier product of this scene; this product may always be replaced."""
@@ -50,11 +50,11 @@ class Delivery:
     first_seen: int | None = None
     """Date of the product in seconds since 1970; if None, the present time is used."""
     announce: Callable[[Path], None] = lambda _: None
-    """Function that gets the path of a file before writing begins, and may raise an error."""
+    """Called with the path of the product before writing begins; may raise an error."""
 
     @classmethod
     def of(cls, config: RunConfig, **how: Any) -> "Delivery":
-        """Return a delivery with a configuration's folder and names, and the fields in ``how``."""
+        """Return a delivery; folder and names are from ``config``, other fields from ``how``."""
         execution = config.execution
         return cls(execution.output, NameTemplate(execution.product), config.name, **how)
 
@@ -69,7 +69,7 @@ class Delivery:
             )
 
     def target(self, source: Path, scene: Mapping[str, Any]) -> Path:
-        """Return the path of the product of a scene file with these attributes.
+        """Return the path of a product; ``scene`` holds the attributes of the scene file.
 
         Raises:
             SceneError: the scene lacks an attribute that is part of the product's name.
@@ -110,8 +110,8 @@ def check_is_folder(output: Path) -> None:
     if ending in FILE_ENDINGS and (ending in STORE_ENDINGS or not output.is_dir()):
         raise ConfigError(
             f"{output}: expected a folder for the products, but {output.suffix} is the ending of a "
-            "file. Products are netCDF files in this folder; to choose their names, set "
-            "execution.product. If a folder of this name is meant, create it first."
+            "file. Give a folder; to choose the names of the products in it, set execution.product."
+            " If a folder of this name is meant, create it first."
             if ending not in STORE_ENDINGS
             else f"{output}: expected a folder for the products, but {output.suffix} is the ending "
             "of a Zarr store. Products are netCDF files; give another folder."

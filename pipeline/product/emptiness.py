@@ -56,17 +56,19 @@ def _about_missing(scene: xr.Dataset, plan: Plan) -> str:
         for band, count in sorted(present.items(), key=lambda item: item[1])
         if count < pixels
     ]
-    return f"On every pixel, an input is missing: {', '.join(parts[:LISTED])}."
+    listed = ", ".join(parts[:LISTED])
+    return f"Every pixel lacks an input. Shares of pixels where inputs are missing: {listed}."
 
 
 def _about_stated_validity(scene: xr.Dataset) -> str:
-    """Return a sentence about the pixels that the file itself states as valid; empty if none."""
+    """Say which pixels the file itself calls valid; return no text if it does not say this."""
     stated = scene.encoding.get(VALID_WHERE, ())
     if not stated:
         return ""
     return (
         f" Values of the file count only where its valid_pixel_expression is true "
-        f"({', '.join(stated)}); the option valid_pixel_expression: ignore of the reader reads all."
+        f"({', '.join(stated)}). To use all values, set the reader's option "
+        "valid_pixel_expression to ignore."
     )
 
 

@@ -1,4 +1,4 @@
-"""Readers, which open files as scenes: one module for each format, listed in one table."""
+"""A reader opens files as scenes; each format has one module, and one table lists them all."""
 
 import contextlib
 import functools
@@ -88,7 +88,7 @@ def open_scene(
     """Open a scene lazily, with the names and units of :mod:`pipeline.scene.scene`.
 
     Args:
-        path: the file of the scene, or its folder if the format is a folder.
+        path: the file of the scene, or the folder if a scene of this format is a folder.
         reader: a name in READERS, or a format with options. ``auto`` recognises the format from
             the content.
         chunks: chunk sizes by dimension, to get Dask arrays; ``{}`` uses the chunks of the file.
@@ -155,8 +155,8 @@ def _warn_of_unread(path: Path, scene: xr.Dataset) -> None:
         log.warning(
             "%s",
             _printable(
-                f"{path.name}: {text}. Masks and networks cannot use what is left out; all other "
-                "variables are read."
+                f"{path.name}: {text}. Masks and networks cannot use these variables; all "
+                "other variables are read."
             ),
         )
 
@@ -169,8 +169,8 @@ def chunk_caches(scene: xr.Dataset) -> list[ChunkCache]:
 def _in_dask_chunks(scene: xr.Dataset, chunks: Mapping[str, int] | None) -> xr.Dataset:
     """Return the scene with Dask arrays, or unchanged if no chunks are wanted.
 
-    All variables get the storage chunks of the first spectral quantity; very thin chunks are
-    combined.
+    All variables get the chunk sizes in which the first spectral quantity is stored; very thin
+    chunks are combined.
     """
     if chunks is None:
         return scene
@@ -207,7 +207,7 @@ def check_reader(choice: ReaderChoice) -> Reader | None:
 
 @functools.cache
 def added_readers() -> dict[str, ReaderType]:
-    """Return the readers that other packages add; they never replace a reader in READERS."""
+    """Return the readers that other packages add. Such a reader never replaces one in READERS."""
     found: dict[str, ReaderType] = {}
     for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
         try:
@@ -233,7 +233,7 @@ def _recognised(path: Path, name: str, chosen: Reader | None) -> tuple[str, Read
         if chosen.recognises(path):
             return name, chosen
         _refuse_foreign(path)
-        hint = "or name a preset or a mapping in reader.options" if name == "cf_netcdf" else ""
+        hint = "or give a preset or a mapping in reader.options" if name == "cf_netcdf" else ""
         raise SceneError(
             f"the file is not of this format; it is {content}. Correct reader.format, "
             f"{hint or 'or set it to auto'}."

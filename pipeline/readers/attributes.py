@@ -23,7 +23,7 @@ def shown(value: Any) -> str:
 
 
 def iso_time(text: str, form: str | None = None) -> str:
-    """Return a time as ISO 8601 in UTC; a text that is not such a time is returned unchanged.
+    """Return a time as ISO 8601 in UTC; a text that is not a time is returned unchanged.
 
     Args:
         text: the time, which is in UTC if it has no time zone.

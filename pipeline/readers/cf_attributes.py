@@ -84,7 +84,7 @@ class CfAttributes:
     """Name of an attribute in CF -> its name in the file, for messages."""
     in_counts: bool = False
     """True if all limits are stored numbers; False if limits of floating type are
-    in units, as in CF."""
+    in physical units, as in CF."""
 
     @property
     def scale(self) -> float:
@@ -121,8 +121,8 @@ class CfAttributes:
         """Return the stored numbers that mean missing.
 
         Fill values of the whole file are used for each variable that states no fill value. They
-        are also used for all variables of floats: when xarray copies a file, it gives each of
-        these variables the fill value NaN.
+        are also used for all variables of floating type, because xarray gives each of these the
+        fill value NaN when it copies a file.
         """
         own = [fill for name in FILLS for fill in self._fills(name, self.of)]
         if own and self.dtype.kind != "f":
@@ -166,7 +166,7 @@ class CfAttributes:
         return self.is_packed and limit.dtype.kind == "f" and not self.in_counts
 
     def _count_of_limit(self, limit: npt.NDArray[Any], *, is_lowest: bool) -> float:
-        """Return the outermost valid count of a limit."""
+        """Return the lowest or highest valid count, computed from a limit."""
         if not self._is_in_units(limit):
             return self._as_read(limit)
         value = float(limit[0])

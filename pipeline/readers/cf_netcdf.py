@@ -131,7 +131,7 @@ class CfNetcdf:
         return ValidPixels(file, ignored, interpolated)
 
     def _preset_of(self, path: Path) -> tuple[str, str]:
-        """Return the preset, and the ending of the variables' names in a collocation."""
+        """Return the preset; in a collocation, also the ending of the names of its variables."""
         fits = fitting_presets(path)
         if self._options.preset:
             chosen = [suffix for name, suffix in fits if name == self._options.preset]
@@ -148,7 +148,7 @@ class CfNetcdf:
             )
         found = f"several presets fit ({', '.join(names)})" if names else "no preset fits the file"
         raise ConfigError(
-            f"{found}. Name one of {', '.join(presets())} in reader: {{format: cf_netcdf, options: "
+            f"{found}. Give one of {', '.join(presets())} in reader: {{format: cf_netcdf, options: "
             "{preset: ...}}, or describe the file under options.mapping (docs/readers.md)."
         )
 
@@ -295,7 +295,7 @@ def _flags(file: FileVariables, flags: FlagVariable | None) -> dict[str, xr.Data
 
 
 def _masks(flags: FlagVariable, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """Return the configured masks in the type of the flag variable; a mask may be the sign bit."""
+    """Return the configured masks in the flag variable's type, so that one may be the sign bit."""
     if dtype.kind not in "iu":
         raise SceneError(
             f"{flags.variable} is {dtype}, expected integers for flags. Correct "

@@ -39,7 +39,7 @@ def describe_content(path: Path) -> str:
     """Describe a file's content in words for a message; refuse a file that cannot be a scene."""
     if path.is_dir():
         scenes = sum(1 for _ in itertools.islice(path.glob("*.nc"), 1000))
-        hint = f" with {scenes} .nc files; ocpipe batch processes the scenes in a folder"
+        hint = f" with {scenes} .nc files (use ocpipe batch to process all scenes in a folder)"
         return f"a folder{hint if scenes else ' without .nc files'}"
     if not path.is_file():
         raise SceneError(f"{path.name}: neither a file nor a folder. Give the path of a scene.")

@@ -1,4 +1,4 @@
-"""The errors for files that are not as their format says, and the largest size of a scene.
+"""The errors for files that differ from their format, and the largest size of a scene.
 
 A file is damaged only if its bytes are wrong. Most files that differ from their
 format are not damaged: another program has rewritten a part, or left a part out. Then it does not

@@ -90,7 +90,7 @@ class _Walk:
 def _leads_out(name: bytes, how: str) -> str:
     return (
         f"{_shown(name)} {how}. Numbers in other files are not read, because a product records the "
-        "hash of one file. Copy the numbers into the file."
+        "hash of one file. Copy the numbers into this file."
     )
 
 

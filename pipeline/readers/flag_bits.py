@@ -30,16 +30,16 @@ def description_of_bits(
 ) -> dict[str, Any]:
     """Return ``flag_masks`` as integers, and ``flag_meanings`` as text with blanks between names.
 
-    With ``flag_values`` beside the masks, some bits together may hold a number, and a name means
-    that the number is its value. Such names are left out, because they are not flags.
+    If there are ``flag_values``, several bits together may hold one number. A name may then mean
+    one value of this number. Such names are left out, because they are not flags.
 
     Args:
         name: name of the flag variable, for messages.
         dtype: type of the flag variable.
-        attributes: attributes with both descriptions.
+        attributes: attributes of the flag variable, with flag_masks and flag_meanings.
 
     Raises:
-        SceneError: one of the two cannot be read, or the two have different numbers of entries.
+        SceneError: an attribute cannot be read, or the numbers of masks and names differ.
     """
     masks = _masks(name, dtype, attributes["flag_masks"])
     meanings, names = attributes["flag_meanings"], _names(attributes["flag_meanings"])
@@ -53,7 +53,7 @@ def description_of_bits(
     if not is_flag.all():
         others = [flag for flag, is_one in zip(names, is_flag, strict=True) if not is_one]
         log.warning(
-            "%s: %s cannot be used as flags: they are numbers in several bits (flag_values)",
+            "%s: %s cannot be used as flags: each is a value of several bits (flag_values)",
             name,
             ", ".join(others),
         )
@@ -66,16 +66,14 @@ def description_of_bits(
 def _is_flag(
     name: str, dtype: np.dtype[Any], masks: npt.NDArray[Any], values: Any
 ) -> npt.NDArray[np.bool_]:
-    """Return for each name whether it is a bit, and not a number that several bits hold."""
+    """Return an array: True if a name means one bit, False if it means a value of several bits."""
     if values is None:
         return np.ones(masks.size, bool)
     bits = (1 << (8 * dtype.itemsize)) - 1
     numbers = [int(number) & bits for number in np.ravel(_masks(name, dtype, values))]
     whole = [int(mask) & bits for mask in np.ravel(masks)]
     if len(numbers) != len(whole):
-        raise rewritten(
-            f"flag_masks of {name} has {len(whole)} masks, but flag_values has {len(numbers)}"
-        )
+        raise rewritten(f"{name} has {len(whole)} flag_masks, but {len(numbers)} flag_values")
     pairs = zip(whole, numbers, strict=True)
     return np.array([mask == number and mask.bit_count() == 1 for mask, number in pairs], bool)
 
@@ -101,7 +99,7 @@ def _masks(name: str, dtype: np.dtype[Any], stated: Any) -> npt.NDArray[Any]:
 
 
 def _whole_numbers(stated: Any) -> list[int]:
-    """Return masks that are written as text or as decimals; empty if one is not a whole number."""
+    """Return masks that are stored as text or floats; return [] if one is not a whole number."""
     found = np.asarray(stated)
     if found.dtype.kind == "f" and found.ndim <= 1:
         numbers = np.ravel(found).tolist()

@@ -37,11 +37,11 @@ Wavelength = Annotated[float, Field(gt=0)]
 
 
 class GeoTiffOptions(ReaderOptions):
-    """Options that state what a GeoTIFF may leave out about its bands."""
+    """Options that describe the bands, because a GeoTIFF may not describe them itself."""
 
     quantity: Spectral = "Rrs"
     stored_as: Spectral | None = None
-    """Quantity in the file, if it differs from ``quantity``. For example, rho_w / pi gives Rrs."""
+    """Quantity in the file, if it is not ``quantity``, e.g. ``rho_w``; Rrs is then rho_w / pi."""
     units: str | None = None
     """Units of the bands; required if the file does not state them."""
     wavelengths: tuple[Wavelength, ...] = ()

@@ -26,7 +26,7 @@ class GeoTiffMask:
     def of(
         cls, path: Path, shape: tuple[int, int], files: list[Any], options: Mapping[str, Any]
     ) -> "GeoTiffMask":
-        """Open the file for its mask; the file is closed together with ``files``."""
+        """Open the file to read its mask. Add it to ``files``, which are closed with the scene."""
         import rasterio
 
         file = rasterio.open(path, **options)
@@ -50,5 +50,5 @@ class GeoTiffMask:
             return np.asarray(self.file.read_masks(1, window=window) != 0)
 
     def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:  # noqa: ARG002
-        """Yield nothing: GDAL itself keeps the parts of the mask that it has read."""
+        """Yield no storage chunks, because GDAL itself keeps the parts of the mask in memory."""
         return iter(())

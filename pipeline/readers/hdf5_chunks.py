@@ -1,8 +1,8 @@
 """Storage chunks of HDF5 files, decompressed outside the lock of the HDF5 library.
 
 HDF5 does everything under one lock, including decompression, so a second thread gains nothing. This
-module fetches only the compressed bytes under that lock. It also takes h5py's lock, because h5py
-below 3.16 fetches these bytes without that lock. The calling thread inflates and unshuffles the
+module fetches only the compressed bytes under that lock. It also takes h5py's lock, which h5py
+below 3.16 does not take when it fetches these bytes. The calling thread inflates and unshuffles the
 bytes. Chunks with any other filter are read by the HDF5 library. libdeflate inflates zlib streams
 faster than all other libraries that were measured (twice as fast as ISA-L); imagecodecs is the
 best-maintained package that contains it.

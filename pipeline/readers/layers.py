@@ -204,7 +204,7 @@ def plane(name: str, values: LazyArray, attributes: Mapping[str, Any]) -> xr.Dat
 
 
 def possible(name: str, values: LazyArray) -> LazyArray:
-    """Return the values of a variable of the scene; a value that it cannot have becomes NaN.
+    """Return the values of a variable; values that are impossible for this variable become NaN.
 
     Call this function for values at tie points before they are interpolated: a number between a
     fill value and a good value may look good.

@@ -217,7 +217,7 @@ MISTAKES = {
     "another schema": ({"schema": 2}, "schema"),
     "weights and layers": ({"weights": "w1.csv"}, "either weights or layers"),
     "outputs and classes": ({"classes": CLASSES}, "not both"),
-    "activations of layers": ({"activations": ["tanh"]}, "activation of each layer under layers"),
+    "activations of layers": ({"activations": ["tanh"]}, "give activations inside layers only"),
     "no layers": ({"layers": []}, "the description has 2 inputs, but the weights take 0"),
     "an unknown activation": (
         {"layers": [DESCRIPTION["layers"][0], DESCRIPTION["layers"][1] | {"activation": "gelu"}]},
@@ -431,7 +431,7 @@ def test_a_file_in_the_layout_of_ocsmart_may_be_described(tmp_path, given):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"inputs": [band(443), band(547)]}, "Rrs has range or norm, but net.h5 has Norm_in"),
+        ({"inputs": [band(443), band(547)]}, "Rrs has range or norm, but net.h5 has the ranges"),
         ({"activations": ["tanh"]}, "the description has 1 activations, but the file has 2"),
         (
             {"inputs": WITHOUT_RANGES["inputs"][:1]},

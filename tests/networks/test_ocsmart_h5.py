@@ -300,7 +300,7 @@ def test_a_path_without_a_file(tmp_path, name):
         ("SeaWiFS_aphNN_2.h5", "<sensor>_<kind>.h5"),
         ("SeaWiFS aphNN.h5", "<sensor>_<kind>.h5"),
         ("network.h5", ATTRIBUTE),
-        ("SeaWiFS_Lrc_rrsNN.h5", "Norm_in has 7 rows and Norm_out 6, but Lrc_rrsNN has 3 inputs"),
+        ("SeaWiFS_Lrc_rrsNN.h5", "Norm_in has 7 rows, Norm_out has 6, and Lrc_rrsNN has 3 inputs"),
         ("SeaWiFS_Lrc_aaNN.h5", "Lrc_aaNN has 4 inputs that are not bands"),
     ],
 )

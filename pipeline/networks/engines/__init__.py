@@ -45,7 +45,7 @@ def resolve_engine(name: str) -> str:
 
 
 def is_gpu_visible() -> bool:
-    """Return whether an NVIDIA device exists and is not hidden, without starting TensorFlow."""
+    """Return True if an NVIDIA device exists and is not hidden. TensorFlow is not started."""
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "all").strip() in {"", "-1"}
     return Path("/dev/nvidia0").exists() and not hidden
 
@@ -92,8 +92,9 @@ def predict_with_uncertainty(
 
 
 def example_inputs(network: Retrieval, rows: int, seed: int = 0) -> npt.NDArray[np.float64]:
-    """Draw inputs (rows, inputs) in physical units; the transformed inputs are evenly distributed.
+    """Return random inputs (rows, inputs) in physical units.
 
+    Each input is uniformly distributed after its transform.
     Inputs are within the training range; an unknown range is replaced by a plausible range.
     """
     low, high = np.transpose([_plausible_range(variable) for variable in network.inputs])
@@ -127,7 +128,7 @@ def _check(network: Network, engine: Engine) -> None:
     if not worst <= SELF_CHECK_TOLERANCE:
         raise NetworkError(
             f"{network.file_name}: engine {engine.name} differs from the float64 reference by "
-            f"{worst:.2g} (relative). Rounding explains at most {SELF_CHECK_TOLERANCE:g}. "
+            f"{worst:.2g} (relative). Rounding causes at most {SELF_CHECK_TOLERANCE:g}. "
             "This device or library computes wrong numbers. Choose another engine."
         )
 

@@ -29,14 +29,14 @@ class Format:
     """Returns True if the content of a file has this format, even if the file is broken."""
     read: Callable[[Path], Network]
     looks_like: str
-    """A few words for messages about what a file of this format contains."""
+    """Words for messages; they say what a file of this format contains."""
 
 
 def _ocsmart(path: Path) -> Network:
     """Read a file in OC-SMART's layout.
 
-    The network is described by the attribute in the file. If the attribute is missing, it is
-    described by a YAML file, and without such a YAML file by the name of the network file.
+    The attribute in the file describes the network. If the attribute is missing, a YAML file
+    describes the network. If there is no YAML file either, the name of the network file does.
     """
     beside = None if describes_itself(path) else description_of(path)
     if beside is not None:
@@ -80,8 +80,8 @@ def load_network(path: str | Path) -> Network:
     if path.suffix.lower() in SUFFIXES:
         if names_members(path):
             raise NetworkError(
-                f"{path.name} is an ensemble, expected a single network. Name one of its members, "
-                "or open it with load_retrieval."
+                f"{path.name} is an ensemble, expected a single network. Give the file of one "
+                "member, or open the ensemble with load_retrieval."
             )
         read_described(path)  # raises the error that says what is wrong with the YAML
     foreign = foreign_format(path)
@@ -121,7 +121,7 @@ def is_network(path: Path) -> bool:
 
 
 def _undescribed(path: Path, layers: tuple[Layer, ...]) -> str:
-    """Return the message for a Keras model without a description, with a draft of a description."""
+    """Return the message for a Keras model that nothing describes; it includes a draft YAML."""
     sizes = [layers[0].kernel.shape[0], *(layer.bias.size for layer in layers)] if layers else [0]
     activations = ", ".join(layer.activation for layer in layers)
     other = path.with_suffix(".yaml")

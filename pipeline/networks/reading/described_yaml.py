@@ -125,7 +125,7 @@ class FileDescription(NetworkDescription):
         if self.layers is None and "kernel_layout" in self.model_fields_set:
             raise PydanticCustomError("exclusive", "kernel_layout is only for layers in CSV tables")
         if self.layers is not None and self.activations is not None:
-            raise PydanticCustomError("exclusive", "give the activation of each layer under layers")
+            raise PydanticCustomError("exclusive", "give activations inside layers only")
         return self
 
     @property
@@ -206,7 +206,7 @@ def _parts(described: FileDescription, files: dict[str, Path]) -> Parts:
             "the model with model.save, or write its kernels and biases as CSV tables."
         )
     if described.activations is not None:
-        raise NetworkError(f"{weights.name} has its own activations. Remove the key 'activations'.")
+        raise NetworkError(f"{weights.name} states the activations. Remove the key 'activations'.")
     return _with_own_ranges(described, keras_layers(weights))
 
 
@@ -228,8 +228,8 @@ def _ocsmart_parts(described: FileDescription, path: Path) -> Parts:
     given = [v for v in (*described.inputs, *(described.outputs or ())) if v.range or v.norm]
     if given:
         raise NetworkError(
-            f"{given[0].quantity} has range or norm, but {path.name} has Norm_in and Norm_out. "
-            "Remove range and norm."
+            f"{given[0].quantity} has range or norm, but {path.name} has the ranges "
+            "already (Norm_in and Norm_out). Remove range and norm."
         )
     return stored.parts(described, described.activations or [])
 

@@ -1,4 +1,4 @@
-"""Reads the layers, each of an allowed Keras class, from the configuration of a Keras model.
+"""Reads the layers from a Keras model's configuration; layers of unknown classes are refused.
 
 The configuration is only data; nothing in it is imported, called or deserialised.
 """
@@ -14,7 +14,7 @@ Config = dict[str, Any]
 # Reduced precision changes the last digits only; anything else (int8) changes what is computed.
 FLOATS = ("float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16")
 WAYS_OUT = (
-    "Rebuild the model from layers that ocpipe can read and save it again, or write its kernels "
+    "Rebuild the model from layers that ocpipe can read, and save it again; or write its kernels "
     "and biases as CSV tables (docs/networks.md)."
 )
 REASONS = {

@@ -49,7 +49,7 @@ def keras_layers(path: Path) -> tuple[Layer, ...]:
     """Read the model in a file; return it as float64 dense layers.
 
     Raises:
-        NetworkError: the file is damaged, or its content is not allowed or implausibly large; the
+        NetworkError: the file is damaged, or its content is forbidden or implausibly large; the
             message names the layer.
     """
     read = _read_h5 if h5py.is_hdf5(path) else _read_zip
@@ -172,8 +172,8 @@ class _Stored:
         self._left -= dataset.size
         if self._left < 0:
             raise NetworkError(
-                f"the file has more than {MOST_WEIGHTS:,} weights (reached at {path}), which is "
-                "implausible for a network that processes single pixels. Check the file."
+                f"the file has more than {MOST_WEIGHTS:,} weights (counted up to {path}), which "
+                "is implausible for a network that processes single pixels. Check the file."
             )
         array = np.asarray(dataset[...], dtype=np.float64)
         if not np.isfinite(array).all():

@@ -128,8 +128,8 @@ def _dense(chain: _Chain, layer: KerasLayer, weights_of: WeightsOf) -> None:
     bias = arrays[1] if has_bias else np.zeros(arrays[0].shape[-1])
     if kernel.ndim != 2 or kernel.shape[1] != units or bias.shape != (units,):
         raise NetworkError(
-            f"kernel has shape {kernel.shape} and bias {bias.shape}, expected (inputs, {units}) "
-            f"and ({units},)."
+            f"kernel has shape {kernel.shape}, expected (inputs, {units}); bias has shape "
+            f"{bias.shape}, expected ({units},)."
         )
     chain.dense(kernel, bias)
     chain.activation(_activation_text(config.get("activation")))
@@ -222,7 +222,7 @@ def _arrays(layer: KerasLayer, weights_of: WeightsOf, expected: int) -> list[Arr
 
 
 def _check_axis(axis: Any) -> None:
-    """Refuse an axis other than the last, because the only other axis holds the pixels."""
+    """Refuse an axis other than the last: the first axis holds the pixels."""
     listed = axis if isinstance(axis, list) else [axis]
     if listed not in ([-1], [1]):
         raise NetworkError(f"works along axis {axis}, expected the last. {WAYS_OUT}")

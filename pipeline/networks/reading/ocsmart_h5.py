@@ -1,8 +1,9 @@
 """Reads OC-SMART's HDF5 layout: Layers, Norm_in, Norm_out, Weights/LayerK, Bias/LayerK.
 
 A stored kernel has shape (outputs, inputs). A stored bias has shape (outputs, 1). OC-SMART's own
-files state no activations and no meaning of inputs and outputs. ``configs/networks/ocsmart.yaml``
-describes these files by their names. A file with attribute ``ocpipe_description`` describes itself.
+files state no activations and no meaning of inputs and outputs. Their description is
+found by the file name, in ``configs/networks/ocsmart.yaml``. A file with attribute
+``ocpipe_description`` describes itself.
 """
 
 import functools
@@ -31,7 +32,7 @@ PARTS = ("Layers", "Norm_in", "Norm_out", "Weights", "Bias")
 
 
 def is_ocsmart(path: Path) -> bool:
-    """Return whether a file, even a damaged one, is HDF5 with at least two parts of the layout."""
+    """Return whether a file is HDF5 and has two or more parts of the layout; it may be damaged."""
     if not h5py.is_hdf5(path):
         return False
     try:
@@ -105,7 +106,7 @@ def stored_weights(path: Path) -> StoredWeights:
 
 
 def read_ocsmart(path: Path, sha256: str) -> Network:
-    """Read the network in a file of this layout, described by its attribute or by its name.
+    """Read a network; the description is the attribute, or is found by the name of the file.
 
     Raises:
         NetworkError: a dataset is missing or has a wrong shape, or nothing describes the file.
@@ -164,8 +165,8 @@ class _Stored:
         array = self._dataset(name)
         if array.shape != shape:
             raise NetworkError(
-                f"{self._name}: {name} has shape {array.shape}, expected {shape} from Layers "
-                f"{self.sizes}. The file is damaged or not of this layout."
+                f"{self._name}: {name} has shape {array.shape}, expected {shape}, because "
+                f"Layers is {self.sizes}. The file is damaged or not of this layout."
             )
         return array
 
@@ -201,8 +202,8 @@ def _kind_of(path: Path) -> tuple[Sensor, str]:
     if match is None or match["kind"].lower() not in by_lower:
         raise NetworkError(
             f"{path.name}: the file does not describe itself (no attribute {ATTRIBUTE}), and its "
-            f"name is not <sensor>_<kind>.h5, where <kind> is one of {', '.join(kinds)}. Rename it "
-            "as OC-SMART does, or add the attribute."
+            f"name is not <sensor>_<kind>.h5, where <kind> is one of {', '.join(kinds)}. Give "
+            "the file its name in OC-SMART, or add the attribute."
         )
     try:
         return find_sensor(match["sensor"]), by_lower[match["kind"].lower()]
@@ -243,8 +244,8 @@ def _bands_of(name: str, sensor: Sensor, kind: str, stored: StoredWeights) -> li
     count = len(stored.norm_in) - (len(texts) - 1)
     if not 1 <= len(stored.norm_out) <= count:
         raise NetworkError(
-            f"{name}: Norm_in has {len(stored.norm_in)} rows and Norm_out {len(stored.norm_out)}, "
-            f"but {kind} has {len(texts) - 1} inputs that are not bands. Norm_out must "
+            f"{name}: Norm_in has {len(stored.norm_in)} rows, Norm_out has {len(stored.norm_out)}, "
+            f"and {kind} has {len(texts) - 1} inputs that are not bands. Norm_out must "
             "have at least one row, but not more rows than there are input bands. The file is of "
             "another kind; correct its name."
         )
@@ -255,7 +256,7 @@ def _bands_of(name: str, sensor: Sensor, kind: str, stored: StoredWeights) -> li
 
 
 def _expand(text: str, bands: list[float | None]) -> list[_Named]:
-    """Return the quantity, name and wavelength of each variable of an entry in the table.
+    """Return the variables that an entry of the table stands for: quantity, name and wavelength.
 
     The entry ``Rrs:rrs`` gives one variable for each band. ``solar_zenith`` is a single variable.
     """

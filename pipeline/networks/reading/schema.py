@@ -1,4 +1,4 @@
-"""The common keys of all descriptions of networks, which are JSON attributes or YAML files.
+"""The keys that every description of a network has. It is a JSON attribute or a YAML file.
 
 Each kind of description adds its own keys for weights and ranges (docs/networks.md).
 """

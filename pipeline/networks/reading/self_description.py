@@ -10,13 +10,13 @@ ATTRIBUTE = "ocpipe_description"
 
 
 class SelfDescription(NetworkDescription):
-    """The keys of the attribute, without training ranges: Norm_in and Norm_out hold these."""
+    """The keys of the attribute. Norm_in and Norm_out, not the attribute, hold training ranges."""
 
     activations: list[str]
 
 
 def self_description(network: Network) -> dict[str, Any]:
-    """Return the content of the attribute as plain data; it has no training ranges."""
+    """Return the content of the attribute, without training ranges, as plain data."""
     described: dict[str, Any] = {
         "schema": 1,
         "name": network.name,

@@ -1,4 +1,4 @@
-"""Saves a network in OC-SMART's layout, for Keras or as ONNX, according to the file's ending."""
+"""Saves a network; the file's ending selects the format: OC-SMART's layout, Keras or ONNX."""
 
 import secrets
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Saves a network as a Keras file of its layers (float64) and a YAML that describes it."""
+"""Saves a network as two files: a Keras file of the layers (float64), and a YAML description."""
 
 from pathlib import Path
 
