@@ -88,7 +88,7 @@ class MemoryEstimate:
     """Bytes per pixel while the pixel is computed."""
 
     def work_within(self, limit: int, threads: int) -> Work:
-        """Return the most threads, and the most pixels at once, that the limit (bytes) allows.
+        """Choose as many threads as the limit (bytes) allows, then as many pixels at once.
 
         Raises:
             SceneError: even the smallest amount of work exceeds the limit.

@@ -17,7 +17,7 @@ from xarray.core import indexing
 
 Index = slice | npt.NDArray[np.intp]
 Region = tuple[Index, ...]
-"""Index of a region: slices with step 1 along y and x, preceded by any index of bands."""
+"""Index of a region: slices with step 1 along y and x; an index of bands, if any, comes first."""
 
 
 @dataclass(frozen=True)

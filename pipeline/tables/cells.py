@@ -80,8 +80,9 @@ def split_rows(
         raise table_error(
             name,
             f"{places('line', [number for number, _ in wrong])}: found {counts} cells, expected "
-            f"{width} as in the header. Correct these lines; remove lines above the header, or "
-            f"begin them with #; or name the delimiter in {key_of('delimiter')}",
+            f"{width} as in the header. Correct these lines. If lines stand above the header, "
+            "remove them or begin them with #. If the delimiter is wrong, name it in "
+            f"{key_of('delimiter')}",
         )
     return rows
 
