@@ -70,8 +70,8 @@ class SpectralVariables(Strict):
     quantity: Spectral
     """Quantity in the scene."""
     variables: str
-    """Regular expression for the variables' names. The group in it matches the wavelength, unless
-    another key states the wavelength. A pattern may also match a single 3-D variable."""
+    """Regular expression for the variables' names. Its part in parentheses matches the wavelength,
+    unless another key states the wavelength. A pattern may also match a single 3-D variable."""
     stored_as: Spectral | None = None
     """Quantity in the file, if it differs from ``quantity``. For example, rho_w / pi gives Rrs."""
     units: str | None = None

@@ -114,7 +114,7 @@ class MemoryEstimate:
         return self._input_bytes(begun) + waiting + working + OVERHEAD
 
     def _input_bytes(self, blocks: int) -> int:
-        """Return the bytes of the storage chunks that this number of blocks keeps in memory."""
+        """Return how many bytes of storage chunks this number of blocks keeps in memory."""
         shapes = Counter((chunks.lines, chunks.pixels) for chunks in self.storage)
         most = {shape: self.grid.most_chunks(*shape, blocks) for shape in shapes}
         chunks = sum(most[stored.lines, stored.pixels] * stored.nbytes for stored in self.storage)

@@ -46,7 +46,7 @@ class LazyArray(Protocol):
         ...
 
     def read(self, region: Region) -> npt.NDArray[Any]:
-        """Return the values of a region, with as many dimensions as ``shape``."""
+        """Return the values of a region as an array with as many dimensions as ``shape``."""
         ...
 
     def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:

@@ -30,8 +30,8 @@ def read_lines(path: Path) -> list[str]:
     if b"\0" in data:
         raise table_error(
             path.name,
-            "contains null bytes, expected text. If it is text, save it as UTF-8; if it is not, "
-            f"name its format in {key_of('format')}",
+            "contains null bytes, expected text. If the file is text, save it as UTF-8. Otherwise "
+            f"name the format of the file in {key_of('format')}",
         )
     try:
         return data.decode("utf-8-sig").splitlines()
