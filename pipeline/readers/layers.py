@@ -206,8 +206,8 @@ def plane(name: str, values: LazyArray, attributes: Mapping[str, Any]) -> xr.Dat
 def possible(name: str, values: LazyArray) -> LazyArray:
     """Return the values of a variable; values that are impossible for this variable become NaN.
 
-    Call this function for values at tie points before they are interpolated: a number between a
-    fill value and a good value may look good.
+    Call this function before values at tie points are interpolated: a value that is interpolated
+    between a fill value and a good value may look like a good value.
     """
     known = quantities().get(name)
     if known is None or known.possible is None:

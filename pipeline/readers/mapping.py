@@ -70,14 +70,14 @@ class SpectralVariables(Strict):
     quantity: Spectral
     """Quantity in the scene."""
     variables: str
-    """Regular expression for the variables' names. The group in it matches the wavelength, unless
-    another key states the wavelength. A pattern may also match a single 3-D variable."""
+    """Regular expression for the variables' names. Its part in parentheses matches the wavelength,
+    unless another key states the wavelength. A pattern may also match a single 3-D variable."""
     stored_as: Spectral | None = None
     """Quantity in the file, if it differs from ``quantity``. For example, rho_w / pi gives Rrs."""
     units: str | None = None
     """Units of the variables, if the units in the file are missing or wrong."""
     units_if_none: str | None = None
-    """Units of the variables if the file states none, or that there are none (``1``)."""
+    """Units of the variables if the file states no units, or states the units ``1``."""
     wavelength_attribute: str | None = None
     """Name of the attribute that holds the wavelength (nm) of each variable."""
     wavelength_variable: str | None = None
@@ -174,7 +174,7 @@ class FileMapping(Strict):
     sensor: tuple[SensorName, ...] = ()
     """The first entry that finds a sensor is used."""
     time_coverage_start: tuple[TimeAttribute, ...] = ()
-    """The first entry whose attribute the file has is used."""
+    """The reader uses the first entry for which the file has the attribute."""
     time_coverage_end: tuple[TimeAttribute, ...] = ()
     brdf_correction: Literal["none", "f/Q", "unknown"] = "unknown"
 
@@ -213,7 +213,8 @@ class NetcdfOptions(UnitOptions):
     """Wavelength (nm) by variable name; overrides the file and the preset. A 3-D variable needs a
     list with one wavelength for each band."""
     valid_pixel_expression: Literal["honour", "ignore"] = "honour"
-    """Whether values are missing where the file's ``valid_pixel_expression`` is not true."""
+    """``honour``: values are missing where the file's ``valid_pixel_expression`` is not true.
+    ``ignore``: the expression has no effect."""
     time: int | str | None = None
     """The time to read from a file with several times: its number, counted from 0, or the beginning
     of its date and time in ISO 8601 (``2020-01-02``)."""
@@ -238,7 +239,7 @@ class NetcdfOptions(UnitOptions):
         return mapping
 
     def resolved(self, recognised: str | None = None, suffix: str = "") -> FileMapping:
-        """Return the mapping of these options; without ``preset``, the preset is ``recognised``.
+        """Return the mapping of these options; ``recognised`` is used if they have no ``preset``.
 
         ``suffix`` is used if the mapping does not state one.
         """

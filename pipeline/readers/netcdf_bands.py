@@ -113,7 +113,7 @@ def _layer(
 
 
 def _units_in_file(stated: Any, if_none: str | None) -> Any:
-    """Return the units that the file states; if these are none, those of the format."""
+    """Return the stated units; ``if_none``, if given, replaces missing units and ``1``."""
     is_none = stated is None or not says_units(as_text(stated))
     if if_none is not None and (is_none or factor_between(as_text(stated), "1") == 1.0):
         return if_none

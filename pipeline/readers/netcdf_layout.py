@@ -31,7 +31,7 @@ class FileVariables:
     """Ending that a collocation added to all names; the names in this object lack the ending."""
 
     def missing(self, name: str) -> tuple[float, ...]:
-        """Return what a collocation stores in place of a missing value: 0, if it has decimals."""
+        """Return the numbers that mark missing values: 0 for floats in a collocation, else none."""
         return (0.0,) if self.suffix and self.on_scene[name].dtype.kind == "f" else ()
 
     @classmethod

@@ -39,9 +39,9 @@ class FileTimes:
 
     groups: Groups
     dim: str = ""
-    """The dimension along which there are several times; empty if there are not."""
+    """The dimension along which the file has several times; empty without such a dimension."""
     times: tuple[str, ...] = ()
-    """Times in ISO 8601, or that there is no date."""
+    """Times in ISO 8601; a time without a date is ``UNDATED``."""
     bounds: tuple[tuple[str, str], ...] = ()
     """Start and end of each time, if the file has them."""
 
@@ -49,8 +49,8 @@ class FileTimes:
         """Return the file at the chosen time.
 
         Raises:
-            SceneError: the file has several times and none is chosen; or it has no such time, or
-                several times fit.
+            SceneError: the file has several times and none is chosen, or the choice does not fit
+                exactly one time of the file.
         """
         if not self.dim and chosen in (None, 0):
             return OneTime(self.groups)
@@ -147,7 +147,7 @@ def _single(groups: Groups) -> FileTimes:
 def _is_time(name: str, variable: xr.Variable, *, is_named: bool) -> bool:
     """Whether a variable is a CF time coordinate, and not the time of each line of a scene.
 
-    With ``is_named``, its own name or standard name is enough.
+    With ``is_named``, a variable whose name or standard name is ``time`` also counts.
     """
     is_axis = variable.dims == (name,) or as_text(variable.attrs.get("axis", "")) == "T"
     said = (name.lower(), as_text(variable.attrs.get("standard_name", "")))
@@ -168,7 +168,7 @@ def _bounds(variables: Mapping[str, xr.Variable], time: xr.Variable) -> tuple[tu
 def _iso(values: xr.Variable, attributes: Mapping[str, object]) -> list[str]:
     """Return times as ISO 8601, without a fraction of a second where it is zero.
 
-    A time that is missing, or whose units or calendar are not those of real times, has no date.
+    A time has no date if it is missing, or if its units or calendar are not made for dates.
     """
     units, calendar = as_text(attributes["units"]), as_text(attributes.get("calendar", "standard"))
     try:

@@ -121,9 +121,9 @@ def _chunked(group: xr.Dataset) -> dict[str, Stored]:
 
 
 def _check_bands(group: xr.Dataset, data: Mapping[str, Stored], unread: LeftOut) -> None:
-    """Refuse a band of Rrs on other dimensions; note those of other quantities in ``unread``.
+    """Refuse a band of Rrs with wrong dimensions; put those of Rrs_unc and rhos in ``unread``.
 
-    If such a band were only left out, an algorithm would take the next band that is near enough.
+    If a band of Rrs were only left out, an algorithm would take the next band that is near enough.
     """
     for name in map(str, group.variables):
         for prefix, quantity in SPECTRAL_NAMES.items():
@@ -136,7 +136,7 @@ def _check_bands(group: xr.Dataset, data: Mapping[str, Stored], unread: LeftOut)
 def _check_dims(
     group: xr.Dataset, data: Mapping[str, Stored], name: str, dims: tuple[str, ...]
 ) -> None:
-    """Refuse a variable of a group that is not made of numbers on these dimensions."""
+    """Refuse the variable if it does not hold numbers on these dimensions."""
     if name not in data or data[name].dims != dims:
         raise _unexpected(group.variables[name], name, "numbers", dims)
 

@@ -67,7 +67,7 @@ ON_TIE_POINTS = {
 
 
 class OlciOptions(UnitOptions):
-    """Options that state what an OLCI product may say wrongly."""
+    """Options for facts that an OLCI product may state wrongly."""
 
     of_format = "olci_wfr"
 

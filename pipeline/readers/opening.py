@@ -123,8 +123,7 @@ def _check_group(file: h5py.File | None, name: str | None) -> None:
     for member in group.values() if group is not None else ():
         if isinstance(member, h5py.Dataset) and member.ndim == 1 and member.shape[0] > MOST_LINES:
             raise damaged(
-                f"{member.name} has {member.shape[0]} numbers, more than a scene has lines or "
-                "pixels"
+                f"{member.name} has {member.shape[0]} numbers, expected at most {MOST_LINES}"
             )
 
 

@@ -1,7 +1,8 @@
 """Translates expressions of ESA SNAP's band arithmetic, such as ``!flags.LAND && chl > 0``.
 
 SNAP writes ``&& || !`` as well as ``and or not``, and ``flags.LAND`` for a flag of a variable.
-Texts are refused, and so are operators that ocpipe's own expressions lack (``? :``, bits).
+Texts are refused. Operators that ocpipe's own expressions lack are refused, too: ``? :`` and the
+operators on bits.
 """
 
 import ast

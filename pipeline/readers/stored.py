@@ -92,8 +92,7 @@ class Stored:
         shape, chunk = self.chunks.shape, self.chunks.chunk
         if math.prod(shape) > MOST_LINES:
             raise damaged(
-                f"{self.chunks.name} has shape {shape}, more numbers than a scene has lines or "
-                "pixels"
+                f"{self.chunks.name} has shape {shape}, expected at most {MOST_LINES} numbers"
             )
         whole = np.empty(shape, dtype=self.chunks.dtype)
         starts = (range(0, size, step) for size, step in zip(shape, chunk, strict=True))
@@ -136,7 +135,7 @@ class Stored:
     def _pieces(
         self, region: Region
     ) -> Iterator[tuple[Chunk, tuple[Index, ...], tuple[Index, ...]]]:
-        """Yield each chunk that overlaps a region, and the overlap's place in chunk and region."""
+        """Yield each chunk that overlaps a region, and the place of the overlap in both."""
         along = [
             list(_met(index, self.chunks.shape[axis], self.chunks.chunk[axis]))
             for index, axis in zip(region, self.axes, strict=True)
@@ -178,7 +177,7 @@ def _loaded(chunks: ChunkedArray, offsets: tuple[int, ...]) -> Array:
 
 
 def _met(index: Index, size: int, chunk: int) -> Iterator[tuple[int, Index, Index]]:
-    """Yield, along one axis, each chunk to read.
+    """Yield each chunk along one axis that holds wanted elements.
 
     Yields:
         The start of the chunk, the wanted part of the chunk, and the place of this part in the

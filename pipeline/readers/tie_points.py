@@ -65,8 +65,8 @@ class TiePoints:
         """Interpolate values at the tie points to every pixel, float32.
 
         Args:
-            name: name of the variable in the scene. Values that this variable cannot have become
-                NaN. Degrees that wrap at 360 (``WRAPPING``) become numbers in [-180, 180).
+            name: name of the variable in the scene. Values that are impossible for this variable
+                become NaN. Degrees that wrap at 360 (``WRAPPING``) become numbers in [-180, 180).
             ties: values with shape (lines, pixels), all read as soon as a pixel is needed.
         """
         wraps = name in WRAPPING

@@ -45,8 +45,9 @@ def with_time_variable(
     """Return attributes with the time coverage that the time variable of a file states.
 
     If the time has bounds, the bounds are the coverage. A time without bounds is used in two cases:
-    the attributes state no time, or their time differs from it by more than a day. In the second
-    case, the attributes describe a longer series from which the file was cut.
+    the attributes state no time, or they state a time that is more than a day away from the time
+    variable. In the second case, the attributes describe a longer series from which the file was
+    cut.
     """
     found = _times_of(variables)
     if not found or _are_better(attributes, found):

@@ -117,7 +117,7 @@ def wavelengths_nm(name: str, stored: Any, attributes: Mapping[str, Any]) -> lis
         shown = ", ".join(f"{nm:g}" for nm in centres if not 0 < nm < float("inf"))
         raise SceneError(
             f"{name} holds {shown or 'no numbers'}, expected wavelengths in nm. Use the original "
-            "file, or another format of it."
+            "file, or the same product in another format."
         )
     return centres
 

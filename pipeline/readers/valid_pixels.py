@@ -1,4 +1,4 @@
-"""The pixels on which a variable is valid, as the file states it in ``valid_pixel_expression``.
+"""The pixels on which a variable is valid, according to its attribute ``valid_pixel_expression``.
 
 ESA SNAP writes this attribute for most variables of its processors. On pixels that are not
 valid, values count as missing, although files store numbers there (C2RCC stores reflectance 0).
@@ -40,7 +40,7 @@ class Operand:
 
 @dataclass(frozen=True, eq=False)
 class Valid:
-    """Where an expression is true, with shape (y, x); undecided pixels are not valid."""
+    """An array (y, x): True where an expression is true, False where it is false or undecided."""
 
     expression: Expression
     operands: Mapping[str, Operand]
@@ -81,7 +81,7 @@ class ValidPixels:
     interpolated: Callable[[str], LazyArray | None]
     """Interpolates a variable on tie points to every pixel; None for any other variable."""
     _made: dict[tuple[str, str], Valid] = field(default_factory=dict)
-    """By group and text: the names in an expression are those of the variable's group."""
+    """Expressions by group and text; a name in the text stands for a variable of the group."""
 
     @property
     def honoured(self) -> tuple[str, ...]:
@@ -89,7 +89,7 @@ class ValidPixels:
         return tuple(dict.fromkeys(text for _, text in self._made))
 
     def layer(self, name: str, layer: DecodedLayer) -> DecodedLayer:
-        """Return a decoded variable of the file with NaN on the pixels where it is not valid.
+        """Return a decoded variable; the pixels on which it is not valid become NaN.
 
         Raises:
             SceneError: the expression of the variable cannot be evaluated.

@@ -45,11 +45,11 @@ def process_block(block: xr.Dataset, plan: "Plan") -> xr.Dataset:
     Returns:
         Variables on (y, x): ``quality_flags``, and the values, uncertainties (if any) and flags of
         each step. Values are float32 (NaN where nothing was computed) or a class map. The
-        attributes of a step's flags hold the number of computed pixels (``COMPUTED``) and, for each
-        input, the number of these pixels with this input out of range (``INPUTS_OUTSIDE``). The
-        attributes of ``quality_flags`` hold two counts. ``WITH_DATA`` is the number of pixels with
-        all inputs. ``UNDECIDED`` is, for each mask rule, the number of these pixels on which the
-        rule cannot be decided.
+        attributes of a step's flags hold two counts. ``COMPUTED`` is the number of computed pixels.
+        ``INPUTS_OUTSIDE`` is, for each input, the number of these pixels on which the input is out
+        of range. The attributes of ``quality_flags`` hold two counts. ``WITH_DATA`` is the number
+        of pixels with all inputs. ``UNDECIDED`` is, for each mask rule, the number of these pixels
+        on which the rule cannot be decided.
     """
     quality, judged = pixel_quality(block, plan)
     unmasked = np.flatnonzero(quality < (1 << FIRST_MASK_BIT))

@@ -138,11 +138,11 @@ class _Chain:
         if nm is None:
             if quantity.partition("_band_")[0] in SPECTRAL:
                 raise NetworkError(
-                    f"{file_name}: the wavelengths of the network's bands are not known. The file "
-                    "has no dataset Wavelength for all bands, and no version of the sensor in "
-                    "configs/sensors has as many bands. If the network is of another sensor, give "
-                    "its file the name of that sensor. Otherwise, describe it in a YAML file "
-                    "beside it (docs/networks.md)."
+                    f"{file_name}: the wavelengths of the network's bands are not known. The "
+                    "dataset Wavelength is missing or too short, and no version of the sensor in "
+                    "configs/sensors has as many bands. If the network is for another sensor, put "
+                    "the name of that sensor into the file name. Otherwise, describe the network "
+                    "in a YAML file beside the network file (docs/networks.md)."
                 )
             if quantity not in self.scene:
                 raise SceneError(

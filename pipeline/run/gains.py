@@ -1,4 +1,4 @@
-"""The vicarious gains that a configuration requests for a network, from the table of its sensor."""
+"""Finds the requested vicarious gains of a network in the table of the network's sensor."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -88,7 +88,7 @@ class MemoryEstimate:
     """Bytes per pixel while the pixel is computed."""
 
     def work_within(self, limit: int, threads: int) -> Work:
-        """Return the most threads, and the most pixels at once, that the limit (bytes) allows.
+        """Choose as many threads as the limit (bytes) allows, then as many pixels at once.
 
         Raises:
             SceneError: even the smallest amount of work exceeds the limit.
@@ -114,7 +114,7 @@ class MemoryEstimate:
         return self._input_bytes(begun) + waiting + working + OVERHEAD
 
     def _input_bytes(self, blocks: int) -> int:
-        """Return the bytes of the storage chunks that this number of blocks keeps in memory."""
+        """Return how many bytes of storage chunks this number of blocks keeps in memory."""
         shapes = Counter((chunks.lines, chunks.pixels) for chunks in self.storage)
         most = {shape: self.grid.most_chunks(*shape, blocks) for shape in shapes}
         chunks = sum(most[stored.lines, stored.pixels] * stored.nbytes for stored in self.storage)

@@ -116,7 +116,7 @@ class Plan(Shown):
 
     @cached_property
     def work(self) -> Work:
-        """The most threads, and the most pixels at once, that the memory limit allows.
+        """How many threads, and how many pixels at once, the memory limit allows.
 
         Raises:
             SceneError: even the smallest amount of work exceeds the limit.
@@ -180,7 +180,7 @@ def check_config(config: RunConfig) -> None:
 def locate(scene: xr.Dataset, config: RunConfig) -> tuple[xr.Dataset, Extent]:
     """Return the scene with the configured constants, and the extent of its window.
 
-    If the window is a bounding box, geolocation is read, and the extent holds the window's part.
+    For a bounding box, geolocation is read; the extent keeps the geolocation of a small window.
 
     Raises:
         SceneError: the window has no pixels, or a constant is unknown or already in the scene.
@@ -265,7 +265,7 @@ def _layers(
 def _storage(
     scene: xr.Dataset, layers: Sequence[Band], rules: Sequence[MaskRule], extent: Extent
 ) -> tuple[StoredChunks, ...]:
-    """Return the storage chunks of layers; a grown mask needs the layers that its rule uses."""
+    """Return the storage chunks of layers; a grown mask stands for the layers in its rule."""
     grown = {Band(rule.layer): rule.rule.needs for rule in rules if isinstance(rule, Dilated)}
     read = [source for layer in layers for source in grown.get(layer, (layer,))]
     if extent.places is not None:

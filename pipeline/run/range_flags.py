@@ -46,7 +46,7 @@ def _outside_limits(variables: tuple[Variable, ...], values: Float64) -> Bool:
 
 
 def at_limit_widths(variables: tuple[Variable, ...]) -> Float64:
-    """Return the distance to a limit within which OUTPUT_AT_LIMIT is set (transformed units).
+    """Return how close to a limit a transformed output must be to set OUTPUT_AT_LIMIT.
 
     Variables without a logarithm get a distance of -1, so that the bit is never set.
     """
@@ -73,9 +73,9 @@ def well_inside(
 
     Args:
         variables: the inputs or the outputs of a network.
-        margin: distance to a limit within which rounding of a transformed value could matter; the
-            distance is relative for limits above 1.
-        widths: distance to a limit within which OUTPUT_AT_LIMIT is set.
+        margin: rounding could matter for transformed values that are closer to a limit than this
+            distance. For limits above 1, the distance is a share of the limit.
+        widths: OUTPUT_AT_LIMIT is set for values that are closer to a limit than this distance.
     """
     ranges = []
     for index, variable in enumerate(variables):

@@ -200,6 +200,6 @@ def _exact_inputs(step: RetrievalStep, steps: Sequence[RetrievalStep], rows: Flo
 
 
 def _scope_columns(network: Retrieval) -> list[int]:
-    """Return the positions of the inputs that a network reconstructs, in the outputs' order."""
+    """Return, for each output, the position of the input that the output reconstructs."""
     names = [variable.name for variable in network.inputs]
     return [names.index(variable.name) for variable in network.outputs]

@@ -77,7 +77,7 @@ class BlockGrid:
         return int(np.cumsum(change).max(initial=0))
 
     def _span(self, part: slice, axis: int) -> tuple[int, int]:
-        """Return the first and last row (or column) of blocks whose halo overlaps these lines."""
+        """Return the first and last row of blocks (axis 1: column) whose halo overlaps ``part``."""
         size, origin = self.chunk[axis], self.origin[axis]
         first = (part.start - origin - self.halo) // size
         last = (part.stop - 1 - origin + self.halo) // size

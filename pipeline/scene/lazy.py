@@ -17,7 +17,7 @@ from xarray.core import indexing
 
 Index = slice | npt.NDArray[np.intp]
 Region = tuple[Index, ...]
-"""Index of a region: slices with step 1 along y and x, preceded by any index of bands."""
+"""Index of a region: slices with step 1 along y and x; an index of bands, if any, comes first."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class LazyArray(Protocol):
         ...
 
     def read(self, region: Region) -> npt.NDArray[Any]:
-        """Return the values of a region, with as many dimensions as ``shape``."""
+        """Return the values of a region as an array with as many dimensions as ``shape``."""
         ...
 
     def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:

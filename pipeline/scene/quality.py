@@ -51,7 +51,7 @@ class FlagTable:
     masks: tuple[int, ...]
     dtype: np.dtype[Any]
     exclusive: bool = False
-    """Whether the masks are values of a class map, in which each pixel has exactly one value."""
+    """True if each pixel has exactly one of the masks, as in a class map; False for bits."""
 
     def attributes(self) -> dict[str, Any]:
         """Return the CF attributes of the variable; the masks have the variable's type."""
@@ -110,7 +110,7 @@ def network_flags(
 ) -> FlagTable:
     """Return the table of a network's flags; it has no bits for ranges that the network lacks.
 
-    A step that may fail always has ``output_out_of_range``, which also marks a missing output.
+    With ``may_fail``, there always is ``output_out_of_range``, which also marks a missing output.
     """
     bits = {"input_missing": INPUT_MISSING}
     if limited_inputs:

@@ -1,10 +1,10 @@
 """A scene: one ``xr.Dataset`` with the same names and units for every file format.
 
 Dimensions are ``(y, x)``. A spectral quantity has a further dimension, whose coordinate holds the
-band centres in nm: ``Rrs`` has ``(Rrs_wavelength, y, x)``. NaN means missing; every position is on
-the globe or NaN. ``<quantity>_state`` (uint8) holds the ``STATE_*`` bits of
-:mod:`pipeline.scene.quality` for each value. ``source_flags`` holds the file's own flags with its
-``flag_masks`` and ``flag_meanings``.
+band centres in nm: ``Rrs`` has ``(Rrs_wavelength, y, x)``. NaN marks a missing value. Every
+latitude and longitude is on the globe, or NaN. ``<quantity>_state`` (uint8) holds the ``STATE_*``
+bits of :mod:`pipeline.scene.quality` for each value. ``source_flags`` holds the file's own flags
+with its ``flag_masks`` and ``flag_meanings``.
 """
 
 import re
@@ -150,8 +150,8 @@ def nearest_band(
         raise SceneError(
             f"no {quantity} band within {tolerance_nm:g} nm of {wavelength_nm:g} nm; bands are "
             f"{listed} nm. If the file is a subset, make it again with all bands. Otherwise choose "
-            "a network for this sensor, or increase science.bands.tolerance_nm if a band that far "
-            "away is good enough."
+            "a network for this sensor. If a more distant band is good enough, increase "
+            "science.bands.tolerance_nm."
         )
     return index
 
@@ -246,7 +246,7 @@ def with_constants(scene: xr.Dataset, constants: Mapping[str, float]) -> xr.Data
     """Add quantities that the scene lacks, with the same value on every pixel.
 
     Raises:
-        SceneError: the scene has such a quantity already, or it is not a known 2-D quantity.
+        SceneError: the scene already has a quantity, or a quantity is not a known 2-D quantity.
     """
     added = {}
     for name, value in constants.items():

@@ -24,7 +24,7 @@ class SourceFlags:
     masks: Mapping[str, int]
     """Flag name -> bits, as an unsigned number even if the stored type is signed."""
     missing: tuple[int, ...] = ()
-    """Unsigned numbers; a pixel with one of them has no known flags."""
+    """Fill values as unsigned numbers; the flags of a pixel with a fill value are unknown."""
 
     @classmethod
     def of(cls, scene: xr.Dataset) -> "SourceFlags":
@@ -84,8 +84,8 @@ def _fills(
 ) -> tuple[int, ...]:
     """Return the fill values of flags as unsigned numbers.
 
-    Fill values that can also be flags are left out. One is 0, which means that no flag is set (a
-    good pixel in POLYMER). Others equal the mask of a flag, which means that this flag is set.
+    Fill values that can also be flags are left out: the value 0 means that no flag is set (a good
+    pixel in POLYMER), and the mask of a flag means that this flag is set.
     """
     bits = 8 * dtype.itemsize
     found = [np.ravel(attributes[name]) for name in FILLS if name in attributes]

@@ -1,4 +1,4 @@
-"""Simulate tables of waters, with their properties and with Rrs as a sensor measures it."""
+"""Simulate tables of waters: their properties, and the Rrs that a sensor measures."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
@@ -157,7 +157,7 @@ def _checked_bands(wavelength_nm: Sequence[float]) -> Array:
     if twice:
         raise ConfigError(
             f"several bands would share the names {twice}, because wavelengths in names are whole "
-            "nm. Give each band once."
+            "nm. Keep only one band for each name."
         )
     return bands
 

@@ -43,7 +43,7 @@ class Normal(Exponent):
     mean: float
 
     def values(self, normal: Array) -> Array:
-        """Return values from standard normal deviates, clipped to the limits."""
+        """Turn standard normal deviates into values, and clip the values to the limits."""
         return self.around(self.mean, normal)
 
 
@@ -162,7 +162,7 @@ def draw_water(count: int, rng: np.random.Generator, waters: WaterDistributions)
 def _phytoplankton(
     chlorophyll: Array, waters: WaterDistributions, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Return the absorption of phytoplankton at 443 nm, and the chlorophyll that sets its shape."""
+    """Return phytoplankton absorption at 443 nm, and the chlorophyll that shapes its spectrum."""
     level, own = rng.standard_normal((2, len(chlorophyll)))
     mean = absorption.phytoplankton_443(chlorophyll, newer=rng.random(len(chlorophyll)))
     shape = _correlated(level, own, waters.shape_correlation)

@@ -30,8 +30,8 @@ def read_lines(path: Path) -> list[str]:
     if b"\0" in data:
         raise table_error(
             path.name,
-            "contains null bytes, expected text. If it is text, save it as UTF-8; if it is not, "
-            f"name its format in {key_of('format')}",
+            "contains null bytes, expected text. If the file is text, save it as UTF-8. Otherwise "
+            f"name the format of the file in {key_of('format')}",
         )
     try:
         return data.decode("utf-8-sig").splitlines()
@@ -80,8 +80,9 @@ def split_rows(
         raise table_error(
             name,
             f"{places('line', [number for number, _ in wrong])}: found {counts} cells, expected "
-            f"{width} as in the header. Correct these lines; remove lines above the header, or "
-            f"begin them with #; or name the delimiter in {key_of('delimiter')}",
+            f"{width} as in the header. Correct these lines. If lines stand above the header, "
+            "remove them or begin them with #. If the delimiter is wrong, name it in "
+            f"{key_of('delimiter')}",
         )
     return rows
 

@@ -99,7 +99,7 @@ class Expression:
         return self.truth(arrays).certain
 
     def truth(self, arrays: Arrays) -> Truth:
-        """Return where the expression is true, false or undecided (a value is missing).
+        """Return for each element: true, false, or undecided because a value is missing.
 
         Raises:
             ConfigError: as for :meth:`condition`.
@@ -113,7 +113,7 @@ class Expression:
 
 
 def _without_quotes(text: str) -> tuple[str, dict[str, str]]:
-    """Return the text as Python code, and a dictionary from its new names to columns.
+    """Return the text as Python code, and a dictionary: new name in the code -> column.
 
     Names in backticks are replaced by plain names; ``&`` and ``|`` become ``and`` and ``or``.
     """

@@ -80,7 +80,7 @@ def _table(path: Path, file: Any, missing: Sequence[float], sample_dimension: st
         raise table_error(
             path.name,
             f"dimension {samples!r} has several lengths ({listed([str(n) for n in sorted(counts)])}"
-            "), one in each group, expected one. Write the groups to separate files",
+            "), expected the same length in all groups. Write the groups to separate files",
         )
     count = counts.pop()
     told = (f"left out, not along {samples!r}: {listed(left_out)}",) if left_out else ()
@@ -101,10 +101,10 @@ def _variables(group: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _named(paths: Sequence[tuple[str, Any]]) -> tuple[dict[str, Any], dict[str, tuple[str, ...]]]:
-    """Return variables by name, and the names that variables of several groups have.
+    """Return variables by name, and each name that variables of several groups share.
 
-    Only these are called by group and name, since groups may hold the same quantity twice: as it
-    was measured in situ, and as a satellite saw it.
+    Variables with a shared name are called by group and name. For example, one group may hold Rrs
+    as it was measured in situ, and another group may hold Rrs as a satellite saw it.
     """
     groups: dict[str, list[str]] = {}
     for path, _ in paths:

@@ -78,7 +78,7 @@ def _looks_missing(value: float) -> bool:
 
 
 def _is_certain(value: float) -> bool:
-    """Whether a number is too far from zero to be one of a few measured ones."""
+    """Whether a number is too far from zero to be measured, even if it occurs only once."""
     return value <= -99 or abs(value) >= 1e10
 
 

@@ -105,7 +105,7 @@ def table_error(where: str, *complaints: str) -> ConfigError:
 
 
 def key_of(name: str) -> str:
-    """Name a key of the configuration of tables, for training and for match-ups."""
+    """Return the name of a key of the configuration, both for training and for match-ups."""
     return f"samples.{name} (training) or points.{name} (match-ups)"
 
 

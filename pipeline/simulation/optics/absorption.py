@@ -75,8 +75,9 @@ def phytoplankton_absorption(
 
     Args:
         at_443: absorption at 443 nm, m-1.
-        shape_chlorophyll: chlorophyll (mg m-3) whose mean spectrum has the wanted shape. Spectra
-            flatten as chlorophyll rises, due to pigments and the package effect of larger cells.
+        shape_chlorophyll: chlorophyll (mg m-3) at which the mean spectrum has the wanted shape.
+            Spectra flatten as chlorophyll rises, due to pigments and the package effect of larger
+            cells.
         wavelength_nm: wavelengths, with shape (band,).
         carotenoids: ln(absorption / mean absorption) around 490 nm.
         violet: ln(absorption / mean absorption) below 410 nm; it stands for phaeopigments and for

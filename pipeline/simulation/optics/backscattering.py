@@ -39,5 +39,5 @@ def organic_exponent(chlorophyll: Array) -> Array:
 def power_law(
     value: Array | float, at_nm: float, exponent: Array | float, wavelength_nm: Array
 ) -> Array:
-    """Return a value, extrapolated to wavelengths by a power law; the last axis is the bands."""
+    """Extrapolate a value to wavelengths by a power law; the last axis is the wavelengths."""
     return np.asarray(per_band(value) * (wavelength_nm / at_nm) ** -per_band(exponent))
