@@ -157,8 +157,8 @@ def _input(product: ProductFile, scenes: Sequence[Path]) -> Generator[Finding, N
         problem = f"{name} not found in {_quoted(places)}. Give its path with --scene."
     elif source is None:
         problem = (
-            f"{name} is not the file the product was made from: its sha256 is "
-            f"{' or '.join(hashes.values())}, but the product records {expected}"
+            f"{name} is not the file the product was made from: found the sha256 "
+            f"{', '.join(hashes.values())}, but the product records {expected}"
         )
     yield Finding.of("input", problem, f"{name}, sha256 equal")
     return source
@@ -211,8 +211,8 @@ def _network(
             break
     if not problem and right is None:
         problem = (
-            f"{file} is not the file the product was made with: its sha256 is "
-            f"{' or '.join(dict.fromkeys(hashes))}, but the product records {expected}"
+            f"{file} is not the file the product was made with: found the sha256 "
+            f"{', '.join(dict.fromkeys(hashes))}, but the product records {expected}"
             if hashes
             else f"{file} not found in {_quoted(folders)}. Give its folder with --networks."
         )
@@ -283,7 +283,7 @@ def _compared(found: Mapping[str, Any], expected: Mapping[str, Any], place: str)
 
 
 def _same(found: Any, wanted: Any) -> bool:
-    """Return whether two attributes are equal; netCDF reads an array of one value as a number."""
+    """Return whether two attributes are equal; a number and an array of this number are equal."""
     first, second = np.ravel(found), np.ravel(wanted)
     is_float = first.dtype.kind == "f" and second.dtype.kind == "f"
     return first.dtype == second.dtype and np.array_equal(first, second, equal_nan=is_float)
@@ -373,7 +373,7 @@ def _scales(plan: Plan) -> dict[str, float]:
 def _as_row(
     block: xr.Dataset, lines: npt.NDArray[np.intp], pixels: npt.NDArray[np.intp]
 ) -> xr.Dataset:
-    """Put some pixels of a block into one line; the result of a pixel depends on no other pixel."""
+    """Put some pixels of a block into one line; the results of pixels are independent."""
     points = block.isel(y=xr.DataArray(lines, dims="point"), x=xr.DataArray(pixels, dims="point"))
     row = points.rename(point="x").expand_dims(y=1)
     return row.transpose(..., "y", "x")

@@ -31,7 +31,7 @@ def read_text(path: Path, missing: Sequence[float] = (), delimiter: str | None =
 
     Args:
         path: the file.
-        missing: further numbers that stand for a missing value; comments may state some too.
+        missing: numbers that stand for a missing value, besides numbers that comments state.
         delimiter: delimiter of the cells; by default, it is found in the header line.
 
     Raises:
@@ -66,13 +66,13 @@ def _refuse_title(name: str, lines: Sequence[NumberedLine]) -> None:
     if below and all(delimiter_of(line) for line in below):
         raise table_error(
             name,
-            f"the first line is {first.strip()[:60]!r}, without the delimiter of the lines below, "
-            "expected names of columns. Remove lines above the header, or begin them with #",
+            f"expected names of columns in the first line, found {first.strip()[:60]!r} without "
+            "the delimiter of the lines below. Remove lines above the header, or begin them with #",
         )
 
 
 def _rows_among(comments: Sequence[NumberedLine], mark: str | None, width: int) -> list[int]:
-    """Return the numbers of comment lines that have as many cells as the rows, and numbers."""
+    """Return the line numbers of comments with as many cells as a row, one of them a number."""
     split = [(number, split_cells(line, mark)) for number, line in comments]
     return [
         number

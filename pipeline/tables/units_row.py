@@ -24,9 +24,8 @@ def split_units_row(
 ) -> tuple[dict[str, str], list[NumberedRow], list[str]]:
     """Return the units in the first row, the other rows, and a message.
 
-    A first row of units has neither a time nor a number, except 1 or a power of ten in a row with
-    degrees or UTC. It has text in columns where all other rows have numbers or times, and this
-    text is units.
+    A first row of units has no times and no numbers, but 1 and powers of ten are allowed in a row
+    with degrees or UTC. At least one column has units in this row, and otherwise numbers or times.
     """
     if len(rows) < 2:
         return {}, rows, []
@@ -53,7 +52,7 @@ def _plain(cell: str) -> str:
 
 
 def _are_units(cell: str) -> bool:
-    """Whether a text is units, and not a word for a missing value, or ``<0.05``."""
+    """True for units; False for other texts, such as ``<0.05`` or a word for a missing value."""
     is_word = cell.lower() in NO_VALUE or _NO_UNITS.match(cell) is not None
     return not is_word and (
         _PLACE_OR_UTC.fullmatch(cell) is not None

@@ -1,7 +1,7 @@
 """Writes tables of samples as netCDF, CSV, Parquet or Feather, by the ending of the file name.
 
-A file gets its final name when it is complete. No time of writing is stored, so equal tables give
-equal bytes with the same versions of the libraries.
+A file gets its final name when it is complete. The time of writing is not stored: with
+the same versions of the libraries, equal tables give equal bytes.
 """
 
 import csv

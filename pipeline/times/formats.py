@@ -29,8 +29,8 @@ def check_format(text: str) -> str:
     """Return the text if it is a format of times.
 
     Raises:
-        ValueError: the text is neither a strptime format of times with a year nor units such as
-            ``days since ...``, or morning and afternoon would be confused.
+        ValueError: the text is no strptime format and no units such as ``days since ...``; or the
+            format has no year, has %I without %p, or has %p with %H.
     """
     if since_reference(text):
         utc_of(0.0, text)
@@ -46,7 +46,7 @@ def check_format(text: str) -> str:
 
 
 def _refuse_half_a_time(text: str) -> None:
-    """Refuse formats whose times strptime would complete with 1900 or with the morning."""
+    """Refuse formats for which strptime would assume the year 1900 or the morning."""
     said = set(_DIRECTIVE.findall(text))
     if not said & _DATE["year"]:
         raise ValueError(
@@ -57,7 +57,8 @@ def _refuse_half_a_time(text: str) -> None:
         raise ValueError(f"the format of times {text!r} has %p, which needs %I instead of %H")
     if "%I" in said and "%p" not in said:
         raise ValueError(
-            f"the format of times {text!r} has %I (1 to 12) without %p (AM or PM); %H is 0 to 23"
+            f"the format of times {text!r} has %I (1 to 12) without %p (AM or PM), expected also "
+            "%p, or %H (0 to 23) instead of %I"
         )
 
 
@@ -94,7 +95,7 @@ def parse_stated_clock(text: str, form: str) -> datetime.timedelta | None:
 
 
 def _parsed(text: str, form: str) -> datetime.datetime | None:
-    """Return the time in UTC; the parts that the format lacks are those of 1 January 1900."""
+    """Return the time in UTC; parts that the format lacks are taken from 1 January 1900, 0:00."""
     if "%Z" in form:
         found = (_parsed(text, form.replace("%Z", name)) for name in _UTC_NAMES)
         return next((time for time in found if time is not None), None)
@@ -157,9 +158,10 @@ def digits_of(form: str) -> int | None:
 
 
 def formats_in_units(units: str) -> tuple[str | None, ...]:
-    """Return the formats to try for a column with these units; None stands for the usual ways.
+    """Return the formats to try for a column with these units.
 
-    The stated format comes first: 20111009 in yyyyddmm is in September.
+    The stated format comes first: 20111009 in yyyyddmm is in September. The format None stands for
+    the usual ways to write a time.
 
     Units may be ``dd-mm-yyyy``, ``hhmm`` or ``days since ...``. Files that state dd-mm-yyyy may
     also write 10:09:2011, as AERONET does. ``mm`` is the minute if it follows the hour.

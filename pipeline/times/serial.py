@@ -64,10 +64,10 @@ def utc_of_all(
 
 
 def _with_plain_zone(units: str) -> str:
-    """Return units with their zone as ``+hh:mm``; cftime ignores ``-5:00``, ``-5`` and ``EST``.
+    """Return units with the zone as ``+hh:mm``; cftime ignores zones like ``-5:00`` or ``EST``.
 
     Raises:
-        ValueError: the zone has another name than UTC.
+        ValueError: the zone has a name, and this name is not UTC.
     """
     match = _ZONE.search(units)
     if match is None or match.end() != len(units):

@@ -1,4 +1,4 @@
-"""Parses times in usual ways of writing; nobody has to state a format for them.
+"""Parses times that are written in a usual way, so no format has to be stated.
 
 ``datetime.fromisoformat`` is too lenient for files: it reads ``200505010000Z`` with the ninth
 character as a separator. In this module, each way to write a time has its own pattern, and every

@@ -33,10 +33,10 @@ def baseline_outputs(
         inputs: variables in the columns of ``x``.
         outputs: variables in the columns of each result; NaN where an algorithm has no value.
         x: physical values of the inputs, with shape (n, inputs).
-        tolerance_nm: largest difference between the wavelengths of a computed and a wanted output.
+        tolerance_nm: largest allowed difference between a computed and a wanted wavelength.
 
     Raises:
-        ConfigError: an algorithm needs a band that is no input, or computes none of the outputs.
+        ConfigError: an algorithm needs a band that is no input, or it computes none of the outputs.
     """
     found = {}
     for name in names:
@@ -45,8 +45,8 @@ def baseline_outputs(
         if all(place is None for place in places):
             raise ConfigError(
                 f"baselines: {name} has the outputs {', '.join(v.name for v in bound.outputs)}, "
-                f"but the network has {', '.join(v.name for v in outputs)}. Remove it from "
-                "baselines."
+                f"but the network has {', '.join(v.name for v in outputs)}. Remove "
+                f"{name} from baselines."
             )
         lacking = np.full(len(x), np.nan)
         columns = [lacking if place is None else values[:, place] for place in places]
@@ -61,7 +61,7 @@ def baseline_classes(
     classes: Sequence[str],
     x: Array,
 ) -> dict[str, npt.NDArray[np.int64]]:
-    """Return, for each baseline, the classes of all rows, with shape (n,); -1 where no rule holds.
+    """Return the class of each row (n,) for each baseline; the class is -1 where no rule holds.
 
     ``classes`` are class names in the order of their numbers. The other arguments are as in
     :func:`baseline_outputs`.

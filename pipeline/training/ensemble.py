@@ -35,7 +35,7 @@ class TrainedEnsemble:
     network: Ensemble
     members: tuple[TrainingResult, ...]
     prepared: PreparedSamples
-    """Samples with the split of the recipe; each member has its own split."""
+    """Samples with the split of the recipe; the members have other splits."""
 
 
 def train_ensemble(

@@ -75,8 +75,8 @@ def with_inputs_of(start: Network | Ensemble, config: FinetuneConfig) -> Finetun
 def begin(start: Network, config: FinetuneConfig, prepared: PreparedSamples) -> Learner:
     """Return the model before its first training step.
 
-    With ``head: keep``, the model computes the same numbers as the start network. The scaling may
-    differ.
+    With ``head: keep``, the model gives the same results as the start network, even if the scaling
+    differs.
 
     Raises:
         ConfigError: a target is not an output of the network, or all layers would be dropped.

@@ -146,8 +146,8 @@ def check_learner(config: Recipe, prepared: PreparedSamples, learner: Learner) -
     """Refuse a network before its training if the trained network could not be used or saved.
 
     Raises:
-        NetworkError: a class name cannot be used in a class map, or the recipe asks for OC-SMART's
-            layout, but OC-SMART's program cannot run the network.
+        NetworkError: a class name cannot be used in a class map. Or the network is to be saved in
+            OC-SMART's layout, but OC-SMART's program cannot run it.
         ConfigError: a sensor is unknown, or a baseline of ``class_baselines`` cannot be computed.
     """
     from pipeline.networks.saving import check_savable

@@ -86,7 +86,7 @@ def study(
 
 
 def _of_size(config: TrainingConfig, size: str) -> TrainingConfig:
-    """Return the recipe, changed to the hidden layers of a size."""
+    """Return the recipe with the hidden layers of this size."""
     activations = list(dict.fromkeys(config.network.activations))
     if len(activations) > 1:
         raise ConfigError(

@@ -53,7 +53,7 @@ class ChunkEncoder:
     flags: FlagTable | None
 
     def encode(self, values: npt.NDArray[Any]) -> EncodedChunk:
-        """Encode values with shape (y, x) as a chunk; an array at an edge may be smaller."""
+        """Encode values (y, x) as a chunk; at an edge, they may fill only a part of the chunk."""
         stored = as_stored(values).astype(self.dtype, copy=False)
         counts = ChunkCounts.of(self.name, values, stored, self.flags)
         if stored.shape != self.chunk:

@@ -94,7 +94,7 @@ def write_product(
     """Write a product block by block, in the order in which the blocks arrive.
 
     Args:
-        products: variables on (y, x) with their attributes (their values are not used), and the
+        products: variables on (y, x), of which only the attributes are used, and the
             coordinates of a map.
         target: final name of the file; an existing file is replaced.
         layout: chunks and compression.

@@ -86,7 +86,7 @@ def _names_to_draw(product: str, data: xr.Dataset, variables: tuple[str, ...]) -
     unknown = [name for name in variables if name not in drawable]
     if unknown or not drawable:
         raise SceneError(
-            f"{product}: no variable {', '.join(unknown) or 'to draw'}; it has "
+            f"{product}: no variable {', '.join(unknown) or 'to draw'}; the product has "
             f"{', '.join(drawable) or 'none'}. Give the names with --variables."
         )
     return variables or _default_variables(data, drawable)
@@ -207,7 +207,7 @@ def _plain_ticks(bar: Any) -> None:
 
 
 def _subdivisions(low: float, high: float) -> tuple[float, ...]:
-    """Return the leading digits (1 to 9) of ticks; wide ranges get few, so no labels overlap."""
+    """Return the leading digits (1 to 9) of ticks; a wide range has fewer, so labels fit."""
     decades = math.log10(high / low)
     return (1.0, 2.0, 5.0) if decades < 1.7 else (1.0, 3.0) if decades < 2.7 else (1.0,)
 
@@ -222,13 +222,13 @@ def _mesh(data: xr.Dataset) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
 
 
 def _lines_and_pixels(data: xr.Dataset) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Return the pixel corners as pixels and lines, for a product without geolocation."""
+    """Return the pixel numbers and line numbers of the corners, if there is no geolocation."""
     line, pixel = np.mgrid[0 : data.sizes["y"] + 1, 0 : data.sizes["x"] + 1]
     return pixel, line
 
 
 def _corners(centres: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return the pixel corners: one line and one pixel more than there are centres."""
+    """Return the pixel corners; in each direction, there is one corner more than centres."""
     if min(centres.shape) > 1:
         padded = np.pad(centres, 1, mode="reflect", reflect_type="odd")  # continues the slope
     else:

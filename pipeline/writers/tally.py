@@ -39,7 +39,7 @@ class Moments:
         return cls(exact.size, mean, float(exact.dot(exact)))
 
     def joined(self, other: "Moments") -> "Moments":
-        """Return the moments of the set that contains the values of both."""
+        """Return the moments of the values of both sets together."""
         count = self.count + other.count
         if count == 0:
             return self
@@ -64,7 +64,7 @@ class ChunkCounts:
     moments: Moments | None = None
     """Moments of the valid values."""
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """Name -> least and greatest valid value; longitude is also counted from 0 to 360."""
+    """Name -> least and greatest valid value; a second pair has longitude from 0 to 360."""
 
     @classmethod
     def of(

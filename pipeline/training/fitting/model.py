@@ -1,4 +1,4 @@
-"""Make Keras models, new or from layers of a network, and turn models back into layers.
+"""Make Keras models (new ones, or from the layers of a network); turn models into layers.
 
 A model is a chain of dense layers from scaled inputs to scaled outputs. Batch normalisation and
 decorrelation of the inputs are folded into these layers when the model becomes a network.
@@ -105,7 +105,7 @@ def _stacked(
     l2: float = 0.0,
     normalised: bool = False,
 ) -> "keras.Model":
-    """Make a model of layers with these units and activations; layers differ in name and seed."""
+    """Make a model of layers with these units and activations; each layer has its own seed."""
     tensorflow()  # set up before Keras is imported
     import keras
 
@@ -148,7 +148,7 @@ def dense_layers(model: "keras.Model") -> list[Any]:
 
 
 def layers_of(model: "keras.Model", activations: Sequence[str]) -> tuple[Layer, ...]:
-    """Return the layers of a model in float64, without dropout; normalisation is folded into them.
+    """Return the layers of a model in float64, without dropout and with folded normalisation.
 
     Args:
         model: model made by this module.

@@ -84,12 +84,12 @@ class Trainer:
         """Prepare the graphs.
 
         Args:
-            model: model of :mod:`pipeline.training.fitting.model`; its frozen layers are marked.
+            model: model of :mod:`pipeline.training.fitting.model`; it says which layers are frozen.
             fit: settings of the fit.
             train: training samples.
             validation: validation samples; their loss shows which epoch is the best.
             is_classifier: whether the model returns logits of classes.
-            l2_to_start: factor on the squared distance from ``start``, which is added to the loss.
+            l2_to_start: this factor times the squared distance from ``start`` is added to the loss.
             start: start value of each variable; keys are the paths of the variables.
             stage: number of this stage, from 1.
         """

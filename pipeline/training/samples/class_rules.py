@@ -23,7 +23,7 @@ def classes_by_rules(
     key: str = "samples.classes",
     not_missing: Sequence[float] | None = None,
 ) -> Texts:
-    """Return the class of each row, or "" if the row has no class; a note says how many.
+    """Return the class of each row, or ""; a note says how many rows have no class.
 
     A comparison with a missing value is false, so a row with a missing value would fall through to
     later rules. Therefore, if a rule uses a missing value and no earlier rule holds, the row has no

@@ -183,7 +183,7 @@ def _column(result: Column, rows: int) -> Column:
 def _find(
     table: Table, choice: VariableConfig, wavelength_nm: float | None, tolerance_nm: float
 ) -> str:
-    """Return the name of a variable's column; among bands, the nearest wavelength is chosen."""
+    """Return the name of a variable's column; for a band, it has the nearest wavelength."""
     stem = choice.column or choice.quantity
     only_one = wavelength_nm is None or len(choice.wavelengths_nm or ()) == 1
     if stem in table.columns and only_one and (wavelength_nm is None or choice.column):
@@ -249,8 +249,8 @@ def _units(table: Table, column: str, choice: VariableConfig) -> tuple[str, floa
         raise table_error(
             table.name,
             f"column {column!r} is in {found!r}, expected {wanted!r} for {choice.quantity}. "
-            "Correct the units of the variable, or set the units of the column under "
-            "samples.units if the file is wrong",
+            "Correct the units of the variable. If the units in the file are wrong, set the right "
+            "units of the column under samples.units",
         )
     return wanted, factor
 
@@ -263,7 +263,7 @@ def _taken_units(table: Table, variables: Sequence[SampleVariable]) -> list[str]
 
 
 def _conversion(table: Table, variable: SampleVariable, factor: float) -> list[str]:
-    """Return notes on a conversion of units, and on a column at another wavelength."""
+    """Return notes if units are converted, or if a column is not at the wanted wavelength."""
     notes = []
     if factor != 1.0:
         found = table.units[variable.column]
@@ -281,7 +281,7 @@ def _conversion(table: Table, variable: SampleVariable, factor: float) -> list[s
 
 
 def _valid(table: Table, variable: SampleVariable, numbers: Array, findings: Findings) -> Array:
-    """Replace infinity by NaN, and also numbers for which the transform is not defined."""
+    """Replace by NaN infinite numbers and numbers for which the transform is not defined."""
     outside = variable.outside(numbers)
     if outside.any():
         bound = "0 or less" if variable.transform.needs_positive else "below 0"

@@ -1,4 +1,4 @@
-"""Divide samples, to choose between networks; the recipe's test part is left out.
+"""Divide samples so that networks can be compared; the recipe's test part is left out.
 
 The chosen network is judged on the rows of the test part. So the choice must not depend on these
 rows.

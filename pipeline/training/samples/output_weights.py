@@ -19,7 +19,7 @@ def output_weights(
         key: key of the configuration, for messages: ``fit.class_weights``.
         choice: value of this key: None, ``balanced``, or a number for each name.
         names: names of the classes or targets.
-        sums: for each name, the sum of the weights of its training samples, with shape (names,).
+        sums: one number for each name: the sum of the weights of its training samples.
 
     Raises:
         ConfigError: a name is unknown, or balanced weights are wanted but a name has no samples.

@@ -48,7 +48,7 @@ class SampleSet:
     times: npt.NDArray[np.datetime64] | None
     """Time of each sample in UTC, with shape (n,)."""
     rows: Integers
-    """Number of the line (text files) or row (other files) of each sample, from 1, shape (n,)."""
+    """Each sample's line (text files) or row (other files), from 1, with shape (n,)."""
     files: Integers
     """File of each sample, as an index into ``sources``, with shape (n,)."""
     sources: tuple[Mapping[str, Any], ...]
@@ -75,7 +75,7 @@ class SampleSet:
 
     @property
     def fixed_parts(self) -> npt.NDArray[np.str_]:
-        """The part of each sample, as set for its file, with shape (n,); "" if no part is set."""
+        """The part that is set for the file of each sample, with shape (n,); "" if none is set."""
         of_file = np.array([source.get("part", "") for source in self.sources], dtype=np.str_)
         return of_file[self.files]
 
@@ -230,7 +230,7 @@ def _check_left(
 def _classes(
     parts: Sequence[_FileSamples], config: ClassesConfig | None, findings: Findings
 ) -> tuple[Integers | None, tuple[str, ...]]:
-    """Return the class of each sample, as an index into the class names, and the class names."""
+    """Return an index into the class names for each sample; also return the class names."""
     if config is None or findings.complaints:
         return None, ()
     texts = np.concatenate([part.values.classes for part in parts])

@@ -87,7 +87,7 @@ def make_folds(samples: SampleSet, config: SplitsConfig) -> list[Split]:
     if free.size < len(samples) and "test" in samples.fixed_parts:
         raise table_error(
             "splits.folds",
-            "a file has part: test, but with folds, every row is tested once. Remove part",
+            "a file has part: test, but with folds, every row is tested once. Remove the key part",
         )
     units = _units(samples.take(free), config)
     sizes = np.bincount(units)
@@ -114,7 +114,7 @@ def check_no_leakage(samples: SampleSet, split: Split, *, groups: bool = True) -
     """Refuse a split if two parts share a spectrum or a group.
 
     Raises:
-        ConfigError: two parts share an identical input spectrum or, with ``groups``, a group.
+        ConfigError: two parts share an input spectrum; or they share a group, if ``groups`` is set.
     """
     parts = split.part_of_each(len(samples))
     complaints = []
@@ -131,9 +131,9 @@ def check_no_leakage(samples: SampleSet, split: Split, *, groups: bool = True) -
         named = [" and ".join(samples.place(row) for row in rows) for rows in shared]
         complaints.append(
             f"{len(shared)} input spectra are exactly the same in two parts "
-            f"({listed(named, NAMED_ROWS)}). Remove the copies. Or give each spectrum and its "
-            "copies the same value in a column, set samples.group to this column, and set "
-            "splits.by: group"
+            f"({listed(named, NAMED_ROWS)}). Remove the copies. To keep them, give each "
+            "spectrum and its copies the same value in a column, set samples.group to this "
+            "column, and set splits.by: group"
         )
     if complaints:
         raise table_error("splits", *complaints)
@@ -185,7 +185,7 @@ def _dealt(sizes: Integers, shares: Sequence[float], rng: np.random.Generator) -
 
 
 def _latest(sizes: Integers, shares: Sequence[float]) -> list[Integers]:
-    """Fill one part after the other; each gets the latest units (in time) that are still free."""
+    """Fill one part after the other; each gets the latest (in time) of the units that are left."""
     total, end = int(sizes.sum()), len(sizes)
     chosen = []
     for share in shares:
@@ -204,7 +204,7 @@ def _nearer(sizes: Integers, start: int, end: int, rows: float) -> bool:
 
 
 def _even(sizes: Integers, folds: int, rng: np.random.Generator) -> Integers:
-    """Return the fold of each unit; the largest units come first, each into the smallest fold."""
+    """Return the fold of each unit; from large to small, each unit goes to the smallest fold."""
     order = rng.permutation(len(sizes))
     order = order[np.argsort(-sizes[order], kind="stable")]
     rows = np.zeros(folds, dtype=np.int64)
@@ -291,8 +291,8 @@ def _too_few(samples: SampleSet, config: SplitsConfig, split: Split) -> list[str
     count = len(np.bincount(_units(samples, config)))
     complaint = (
         f"{len(samples)} rows with {count} {_word(config)} give {found}; expected "
-        f"{FEWEST_TRAINING_ROWS} or more rows to train and no empty part. Use more rows, or change "
-        "splits.validation and splits.test"
+        f"{FEWEST_TRAINING_ROWS} or more rows to train, and rows in every part. Use more rows, or "
+        "change splits.validation and splits.test"
     )
     return [complaint]
 
@@ -306,7 +306,7 @@ def _spectra(samples: SampleSet) -> Integers:
 
 
 def _shared(numbers: npt.NDArray[np.integer], parts: Integers) -> list[tuple[int, int]]:
-    """Return, for each number that occurs in two parts, a pair of rows, one from each part."""
+    """Return two rows for each number (of a group or spectrum) that occurs in two parts."""
     order = np.lexsort((parts, numbers))
     order = order[parts[order] >= 0]
     same = numbers[order][1:] == numbers[order][:-1]

@@ -109,7 +109,7 @@ def _method(tuned: TuningResult) -> str:
 
 
 def _names(tuned: TuningResult) -> list[str]:
-    """Return all hyperparameters in the order of the space; units are in the order of layers."""
+    """Return all hyperparameters in the order of the space; layers are in order of their number."""
     order = list(Space.model_fields)
 
     def place(name: str) -> tuple[int, int]:

@@ -35,7 +35,7 @@ The seeds lie far apart, because Keras Tuner counts up from a seed."""
 MOST_SEEDS = 2**32
 LEAST_LOSS = 1e-30
 WORSE = 1.0
-"""A diverged trial gets the worst objective so far, times 10 to this power."""
+"""A diverged trial gets the worst objective so far, multiplied by 10 to this power."""
 
 
 def search(
@@ -71,7 +71,7 @@ def search(
 
 
 def hyperparameters(space: Space, layers: int) -> Any:
-    """Return a space in the form of Keras Tuner; units are drawn only for layers that exist."""
+    """Return a space in the form of Keras Tuner; it varies the units of existing layers only."""
     made = keras_tuner.HyperParameters()
     depths = list(range(1, layers + 1))
     if space.layers is not None:
