@@ -17,7 +17,7 @@ import xarray as xr
 
 from pipeline.algorithms import find_retrieval, is_algorithm
 from pipeline.errors import NetworkError, PipelineError
-from pipeline.machine.files import sha256_of
+from pipeline.files.contents import sha256_of
 from pipeline.networks import load_retrieval
 from pipeline.networks.engines import example_inputs
 from pipeline.networks.reading.library import network_folders

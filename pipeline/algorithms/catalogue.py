@@ -10,7 +10,7 @@ from pipeline.algorithms.description import Algorithm, BoundFormula
 from pipeline.errors import ConfigError, NetworkError
 from pipeline.facts.sensors import find_sensor, sensors
 from pipeline.facts.shipped import read_shipped, shipped_configs
-from pipeline.machine.files import sha256_of_listing
+from pipeline.files.contents import sha256_of_listing
 from pipeline.networks import find_network, load_retrieval
 from pipeline.networks.retrieval import Retrieval
 

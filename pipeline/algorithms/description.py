@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.machine.files import sha256_of_text
+from pipeline.files.contents import sha256_of_text
 from pipeline.networks.retrieval import Retrieval
 from pipeline.networks.variable import Variable
 

@@ -157,7 +157,7 @@ def _attempt(job: Job, reply: Reply) -> JobOutcome:
 
 def _done(job: Job, reply: Reply) -> JobOutcome:
     from pipeline.config import load_config
-    from pipeline.machine.files import sha256_of
+    from pipeline.files.contents import sha256_of
     from pipeline.process import deliver_scene
 
     source, config = Path(job.path), load_config(job.config)
@@ -211,7 +211,7 @@ def _announced(target: Path, job: Job, template: "NameTemplate", reply: Reply) -
 
     If the product name depends only on the scene's path, the ledger has already checked the name.
     """
-    from pipeline.machine.files import sha256_of
+    from pipeline.files.contents import sha256_of
     from pipeline.product.reading import scene_of
 
     source = Path(job.path)

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from pipeline.batch.passed_over import STORES, PassedOver, is_packed
 from pipeline.errors import ConfigError
-from pipeline.machine.access import address_of, why_absent
-from pipeline.machine.files import identity_of, read_text
+from pipeline.files.access import address_of, why_absent
+from pipeline.files.contents import identity_of, read_text
 
 # In a folder, a file with one of these endings counts as a scene; if its format is unknown, it
 # fails with a message. A file that is given by name may have any ending.

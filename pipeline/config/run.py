@@ -13,7 +13,7 @@ from pipeline.config.naming import NameTemplate
 from pipeline.config.science import DEFAULT_MASKS, MaskRules, Name, NetworkChoice, Science
 from pipeline.config.strict import Strict, find_shipped, read_mapping, validated
 from pipeline.errors import ConfigError
-from pipeline.machine.files import sha256_of_text
+from pipeline.files.contents import sha256_of_text
 from pipeline.machine.resources import available_cores
 
 _WORDS = "run configuration"

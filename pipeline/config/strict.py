@@ -18,7 +18,7 @@ from pydantic import (
 
 from pipeline.errors import ConfigError
 from pipeline.facts.shipped import shipped_configs
-from pipeline.machine.files import read_yaml
+from pipeline.files.contents import read_yaml
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]

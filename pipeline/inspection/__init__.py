@@ -13,8 +13,8 @@ from pipeline.algorithms.catalogue import PREFIX, on_every_sensor
 from pipeline.config import ReaderChoice
 from pipeline.errors import SceneError, UnknownFormatError
 from pipeline.facts.foreign_formats import foreign_format
+from pipeline.files.access import why_absent
 from pipeline.inspection.of_table import netcdf_table_lines, table_lines
-from pipeline.machine.access import why_absent
 from pipeline.networks import Network, Retrieval, load_network, load_retrieval
 from pipeline.networks.reading import is_network
 from pipeline.networks.reading.described_yaml import names_members

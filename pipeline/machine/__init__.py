@@ -1,1 +1,1 @@
-"""Everything about the computer: reads files, runs threads, and finds cores and free memory."""
+"""The computer itself: runs threads, finds cores and free memory, and shows results on screen."""

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import NetworkError
-from pipeline.machine.files import sha256_of_text
+from pipeline.files.contents import sha256_of_text
 from pipeline.networks.description import Network
 from pipeline.networks.retrieval import Retrieval
 from pipeline.networks.variable import Array, Variable, in_decades, out_of_decades

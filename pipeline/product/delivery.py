@@ -18,7 +18,7 @@ from pipeline.config import RunConfig
 from pipeline.config.batch import IfExists
 from pipeline.config.naming import NameTemplate
 from pipeline.errors import ConfigError, OutputError, ProductExistsError, WriteError
-from pipeline.machine.access import address_of
+from pipeline.files.access import address_of
 from pipeline.machine.resources import in_words
 
 STORE_ENDINGS = (".zarr",)

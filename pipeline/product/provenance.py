@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.config import hash_of
 from pipeline.errors import SceneError
-from pipeline.machine.files import identity_of, sha256_of
+from pipeline.files.contents import identity_of, sha256_of
 from pipeline.networks.after import Gains
 from pipeline.networks.engines import resolve_engine
 from pipeline.run.plan import Plan

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from pipeline.config import RunConfig, load_config
 from pipeline.errors import DAMAGE, ConfigError, SceneError, UnavailableError
-from pipeline.machine.access import why_absent, why_unreadable
+from pipeline.files.access import why_absent, why_unreadable
 from pipeline.machine.screen import Shown
 from pipeline.product.provenance import SOFTWARE
 from pipeline.scene.grid import BlockGrid

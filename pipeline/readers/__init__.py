@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pipeline.config import ReaderChoice, ReaderOptions, complaints_of
 from pipeline.errors import DAMAGE, ConfigError, SceneError, UnknownFormatError
 from pipeline.facts.foreign_formats import foreign_format
-from pipeline.machine.access import why_absent
+from pipeline.files.access import why_absent
 from pipeline.readers.cf_netcdf import CfNetcdf
 from pipeline.readers.chunk_cache import ChunkCache
 from pipeline.readers.container import describe_content, hdf5_members

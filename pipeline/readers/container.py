@@ -7,9 +7,9 @@ from pathlib import Path
 import h5py
 
 from pipeline.errors import DAMAGE, SceneError
-from pipeline.machine.access import why_unreadable
+from pipeline.files.access import why_unreadable
+from pipeline.files.enclosed import check_enclosed
 from pipeline.readers.damage import failed_to_read
-from pipeline.readers.enclosed import check_enclosed
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 TIFF_SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")

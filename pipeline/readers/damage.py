@@ -6,7 +6,7 @@ help to fetch the same file again.
 """
 
 from pipeline.errors import SceneError, UnavailableError
-from pipeline.machine.access import why_unreadable
+from pipeline.files.access import why_unreadable
 
 # The equator has 10 million cells of 4 m; a global grid of 250 m has 15 billion cells.
 MOST_LINES, MOST_PIXELS = 10_000_000, 30_000_000_000

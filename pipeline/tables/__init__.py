@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.facts.foreign_formats import foreign_format
-from pipeline.machine.access import address_of, why_absent
+from pipeline.files.access import address_of, why_absent
 from pipeline.tables.aeronet import header_line, read_aeronet
 from pipeline.tables.arrow import PARQUET, read_arrow
 from pipeline.tables.cells import GZIP, read_lines

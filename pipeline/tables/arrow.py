@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.machine.files import sha256_of
+from pipeline.files.contents import sha256_of
 from pipeline.tables.cells import without
 from pipeline.tables.names import header_of
 from pipeline.tables.table import Column, Table, table_error

@@ -8,7 +8,7 @@ import netCDF4
 import numpy as np
 
 from pipeline.errors import DAMAGE
-from pipeline.machine.files import sha256_of
+from pipeline.files.contents import sha256_of
 from pipeline.tables.cells import without
 from pipeline.tables.names import told_of_repeated
 from pipeline.tables.packed import decoded_numbers

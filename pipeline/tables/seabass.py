@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.machine.files import sha256_of
+from pipeline.files.contents import sha256_of
 from pipeline.tables.cells import (
     read_lines,
     split_cells,

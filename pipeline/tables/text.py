@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.machine.files import sha256_of
+from pipeline.files.contents import sha256_of
 from pipeline.tables.cells import (
     NumberedLine,
     delimiter_of,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from pipeline.errors import DAMAGE, SceneError, UnavailableError, WriteError
-from pipeline.machine.access import why_absent, why_unreadable
+from pipeline.files.access import why_absent, why_unreadable
 from pipeline.scene.scene import GEOLOCATION
 from pipeline.writers.class_legend import class_colours, draw_class_legend, is_class_map
 

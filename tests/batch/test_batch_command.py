@@ -22,7 +22,7 @@ from batches import (
 )
 from small_network import write_network
 
-from pipeline.machine.files import sha256_of
+from pipeline.files.contents import sha256_of
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from obpg_miniature import LAND, counts_of, write_obpg_l2
 
 from pipeline.config import ReaderChoice
 from pipeline.errors import SceneError, UnavailableError
-from pipeline.machine.access import address_of, why_absent, why_unreadable
+from pipeline.files.access import address_of, why_absent, why_unreadable
 from pipeline.masks.expression import ExpressionRule
 from pipeline.readers import open_scene
 from pipeline.readers.flag_bits import description_of_bits

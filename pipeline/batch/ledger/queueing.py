@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.batch import kinds
 from pipeline.batch.ledger.database import Database, stamp
 from pipeline.batch.ledger.entries import Refusal, SceneQueue
-from pipeline.machine.access import why_absent
+from pipeline.files.access import why_absent
 
 _IS_CHOSEN = "scene.id IN (SELECT id FROM chosen) AND scene.state != 'running'"
 _FOUND = "FROM found f WHERE f.path = scene.path"

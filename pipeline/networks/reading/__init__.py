@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pipeline.errors import DAMAGE, NetworkError
 from pipeline.facts.foreign_formats import foreign_format
-from pipeline.machine.access import why_absent, why_unreadable
-from pipeline.machine.files import sha256_of
+from pipeline.files.access import why_absent, why_unreadable
+from pipeline.files.contents import sha256_of
 from pipeline.networks.checks import check_golden, check_network
 from pipeline.networks.description import Layer, Network
 from pipeline.networks.reading.described_yaml import (

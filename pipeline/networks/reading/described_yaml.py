@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from pipeline.errors import NetworkError
 from pipeline.facts.quantities import quantities
 from pipeline.facts.shipped import shipped_configs
-from pipeline.machine.files import read_yaml, sha256_of_listing
+from pipeline.files.contents import read_yaml, sha256_of_listing
 from pipeline.networks.description import Layer, Network
 from pipeline.networks.reading.csv_table import read_matrix, read_vector
 from pipeline.networks.reading.keras_file import is_keras, keras_layers

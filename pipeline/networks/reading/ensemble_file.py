@@ -9,7 +9,7 @@ import yaml
 from pydantic import Field
 
 from pipeline.errors import NetworkError
-from pipeline.machine.files import sha256_of_listing
+from pipeline.files.contents import sha256_of_listing
 from pipeline.networks.description import Network
 from pipeline.networks.ensemble import MOST_MEMBERS, Calibration, Ensemble
 from pipeline.networks.reading import load_network

@@ -19,7 +19,7 @@ from pipeline.errors import DAMAGE, ConfigError, NetworkError
 from pipeline.facts.quantities import quantities
 from pipeline.facts.sensors import Sensor, find_sensor
 from pipeline.facts.shipped import read_shipped, shipped_configs
-from pipeline.machine.access import why_unreadable
+from pipeline.files.access import why_unreadable
 from pipeline.networks.description import Layer, Network
 from pipeline.networks.reading.schema import NetworkDescription, Parts, Range, parse_description
 from pipeline.networks.reading.self_description import ATTRIBUTE, SelfDescription

@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from pipeline.errors import NetworkError
-from pipeline.machine.files import read_yaml
+from pipeline.files.contents import read_yaml
 from pipeline.networks.after import AFTER
 from pipeline.networks.description import GoldenSpectra, Layer, Network, class_outputs
 from pipeline.networks.transforms import TRANSFORMS
