@@ -225,7 +225,7 @@ def map_scene(scene: xr.Dataset, plan: Plan) -> xr.Dataset:
 
 
 def _build_engines(plan: Plan) -> None:
-    """Build all engines before the first block, so that wrong results stop the run early."""
+    """Build and check all engines before the first block; wrong numbers stop the run."""
     for step in plan.steps:
         get_engine(step.retrieval, step.engine)
 

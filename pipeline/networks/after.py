@@ -34,7 +34,7 @@ class Gains:
     ratio: float
     """Smallest ratio (largest / smallest Rrs) at which a spectrum counts as open ocean."""
     first_bands: int
-    """Number of first bands; in open ocean, the largest Rrs is in one of these bands."""
+    """Open ocean has its largest Rrs in the first bands; this is the number of these bands."""
 
     def factors(self, rrs: npt.NDArray[np.floating]) -> Float64:
         """Return the gain of every value of ``rrs``, as an array (n, bands)."""

@@ -105,8 +105,8 @@ def _check_range(where: str, variable: Variable) -> None:
     if variable.scaling.needs_range and not np.isfinite((minimum, maximum)).all():
         raise NetworkError(
             f"{where} is [{minimum:g}, {maximum:g}], expected finite numbers with minimum < "
-            f"maximum for scaling {variable.scaling_name}. Give range (physical units) or norm "
-            "(transformed), or choose another scaling."
+            f"maximum for scaling {variable.scaling_name}. Set the key range (in physical units) "
+            "or norm (after the transform), or choose another scaling."
         )
     if variable.transform.needs_non_negative and np.isfinite(minimum) and minimum < 0:
         raise NetworkError(
@@ -134,7 +134,7 @@ def _check_parameters(where: str, variable: Variable) -> None:
 
 
 def check_class_names(where: str, quantity: str, classes: Sequence[str]) -> None:
-    """Refuse class names that are invalid or repeated, and too many classes for a class map.
+    """Refuse an invalid or repeated class name; refuse more classes than a class map can hold.
 
     Args:
         where: the file or configuration to name in the message.
@@ -173,8 +173,7 @@ def _check_classes(network: Network) -> None:
         )
     if classes != tuple(variable.name for variable in network.outputs):
         raise NetworkError(
-            f"{file_name}: the outputs differ from the classes, or their order differs. "
-            "Correct the description."
+            f"{file_name}: outputs and classes differ in names or order. Correct the description."
         )
 
 

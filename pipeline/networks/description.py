@@ -67,7 +67,7 @@ class Network(Retrieval):
     def fingerprint(self) -> str:
         """SHA-256 of variables, ranges and layers, which together determine the network's results.
 
-        The sha256 of the file is not enough: OC-SMART's files do not describe their variables.
+        The sha256 of a file can leave out the variables: OC-SMART's files do not describe them.
         """
         digest = hashlib.sha256(repr((self.inputs, self.outputs, self.after)).encode())
         for layer in self.layers:

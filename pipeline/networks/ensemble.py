@@ -38,7 +38,7 @@ class Calibration:
     floor: tuple[float, ...]
     """Smallest standard deviation of each output."""
     record: Mapping[str, Any] = field(default_factory=dict)
-    """Shares of unseen and of test rows whose measurement is within the calibrated interval."""
+    """For unseen rows and for test rows, the share with a measurement inside its interval."""
 
     def __call__(self, spread: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return standard deviations (n, outputs), in the precision of the spread."""
@@ -234,5 +234,5 @@ def _widest(variables: list[tuple[Variable, ...]]) -> tuple[Variable, ...]:
 
 
 def _said(members: tuple[Network, ...], field_name: str) -> str:
-    """Join the texts that the members have in one field; a repeated text is written once."""
+    """Join the texts of all members in the field ``field_name``; keep a repeated text once."""
     return "; ".join(dict.fromkeys(filter(None, (getattr(m, field_name) for m in members))))

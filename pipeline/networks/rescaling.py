@@ -49,7 +49,7 @@ def with_output_scaling(layers: Sequence[Layer], slope: Array, shift: Array) -> 
 
 
 def scaled_as(variables: tuple[Variable, ...], scaling: str) -> tuple[Variable, ...]:
-    """Replace the scaling of all variables; the new scaling may use only their training range."""
+    """Replace the scaling of all variables by one that needs no mean or standard deviation."""
     return tuple(
         dataclasses.replace(v, scaling_name=scaling, scaling_parameters=None) for v in variables
     )

@@ -49,7 +49,7 @@ class Retrieval(Shown):
     class_quantity: str = ""
     """For a classifier, the name of the class map, such as ``water_type``."""
     after: tuple[str, ...] = ()
-    """Steps that may follow the retrieval; names in :data:`pipeline.networks.after.AFTER`."""
+    """Steps that may follow the retrieval; :data:`pipeline.networks.after.AFTER` has all names."""
 
     kind: ClassVar[str]
     """Kind of retrieval: ``neural network``, ``network ensemble`` or ``published algorithm``."""
@@ -81,7 +81,7 @@ class Retrieval(Shown):
         return f"{self.name}: {self.kind} {self.shape_text}"
 
     def _rows(self) -> Iterator[tuple[str, str]]:
-        """Yield the rows that a user wants to see first."""
+        """Yield (label, text) for each row at the start of the retrieval's printed description."""
         yield "title", self.title if self.title != self.name else ""
         yield "inputs", in_short(self.inputs)
         yield (

@@ -115,7 +115,7 @@ def untransformed(variables: tuple[Variable, ...], values: Array) -> Array:
 
 
 def limits(variables: tuple[Variable, ...]) -> tuple[Array, Array]:
-    """Return the minimum and maximum of each transformed variable, each with shape (variables,).
+    """Return two arrays (variables,): the minima and the maxima of the transformed variables.
 
     An unknown end is infinite.
     """
@@ -123,7 +123,7 @@ def limits(variables: tuple[Variable, ...]) -> tuple[Array, Array]:
 
 
 def scale_factors(variables: tuple[Variable, ...]) -> tuple[Array, Array]:
-    """Return centre and width of each variable's scaling, each with shape (variables,).
+    """Return two arrays (variables,): the centres and the widths of the variables' scalings.
 
     A network gets ``(transformed - centre) / width``.
     """

@@ -43,7 +43,7 @@ def why_empty(scene: xr.Dataset, plan: Plan, tally: Tally, step: RetrievalStep) 
 
 
 def _about_missing(scene: xr.Dataset, plan: Plan) -> str:
-    """Return a sentence that names the missing inputs, if every pixel lacks at least one."""
+    """Name the missing inputs, with shares of pixels; every pixel must lack at least one input."""
     present = present_pixels(scene, plan)
     pixels = plan.extent.shape[0] * plan.extent.shape[1]
     missing = [band.name for band, count in present.items() if count == 0]
@@ -61,14 +61,14 @@ def _about_missing(scene: xr.Dataset, plan: Plan) -> str:
 
 
 def _about_stated_validity(scene: xr.Dataset) -> str:
-    """Say which pixels the file itself calls valid; return no text if it does not say this."""
+    """Return a sentence about the file's valid_pixel_expression; without one, return no text."""
     stated = scene.encoding.get(VALID_WHERE, ())
     if not stated:
         return ""
     return (
-        f" Values of the file count only where its valid_pixel_expression is true "
+        f" A value is used only where the file's valid_pixel_expression is true "
         f"({', '.join(stated)}). To use all values, set the reader's option "
-        "valid_pixel_expression to ignore."
+        "valid_pixel_expression: ignore."
     )
 
 
@@ -107,7 +107,7 @@ def _shares(tally: Tally, step: RetrievalStep) -> Iterator[tuple[str, float]]:
 
 
 def _about_mask(name: str) -> str:
-    """Return words for a mask; the mask of flags to keep has a name like ``unless_A_or_B``."""
+    """Return words for a mask; a mask ``unless_A_or_B`` keeps only pixels with flag A or B."""
     kept = name.removeprefix("unless_")
     if kept == name:
         return f"the mask {name} excludes the pixel"

@@ -83,7 +83,7 @@ def _keywords(plan: Plan) -> str:
 
 
 def _distinct(plan: Plan, field: str) -> list[str]:
-    """Return the different texts that the networks have in one field, in the order of the run."""
+    """Return the texts of all networks in the field ``field``, each text once, in run order."""
     said = [getattr(step.retrieval, field) or "not given" for step in plan.steps]
     return list(dict.fromkeys(said))
 

@@ -165,7 +165,7 @@ def _described(variable: Variable) -> dict[str, Any]:
 
 
 def _flag_counts(tally: Tally) -> Group:
-    """Count the pixels with each bit of each flag variable, and give their percentage."""
+    """For each bit of each flag variable, return the number and the percentage of pixels."""
     variables: dict[str, tuple[str, npt.NDArray[Any], Mapping[str, Any]]] = {}
     for name, table in tally.flag_tables.items():
         counts = tally.flag_counts[name]

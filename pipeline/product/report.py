@@ -37,7 +37,7 @@ class Stopwatch:
 
 @dataclass
 class InputTally:
-    """The numbers of pixels with inputs out of range, and of pixels with undecided mask rules."""
+    """Counts of two kinds of pixels: an input is out of range, or a mask rule is undecided."""
 
     computed: dict[str, int] = field(default_factory=dict)
     """Name of a network -> number of pixels that it computed."""
@@ -98,7 +98,7 @@ class SceneReport:
         }
 
     def _flags(self) -> dict[str, dict[str, float]]:
-        """Return the share of all pixels that have each flag bit."""
+        """Return, for each flag bit, the share of all pixels on which it is set."""
         return {
             name: {
                 flag: int(count) / self.tally.pixels

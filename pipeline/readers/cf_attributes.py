@@ -88,17 +88,17 @@ class CfAttributes:
 
     @property
     def scale(self) -> float:
-        """The value of one count."""
+        """The step in value from one stored number to the next (``scale_factor``)."""
         return self._number("scale_factor", 1.0, zero=False)
 
     @property
     def offset(self) -> float:
-        """The value of count 0."""
+        """The value that the stored number 0 means (``add_offset``)."""
         return self._number("add_offset", 0.0)
 
     @property
     def is_packed(self) -> bool:
-        """Whether the stored numbers are integers that stand for other values."""
+        """Whether the stored numbers are integers with a scale factor or an offset."""
         return self.dtype.kind in "iu" and any(name in self.of for name in PACKING)
 
     @property
@@ -251,7 +251,7 @@ def check_packing(
 def check_band(
     attributes: Mapping[str, Any], dtype: np.dtype[Any], of_file: Mapping[str, Any]
 ) -> None:
-    """Refuse integers without a scale factor, and limits that are stated for the whole file only.
+    """Refuse integers without a scale factor, and limits that the file states, not the variable.
 
     Reflectances are fractions, so integers alone cannot be their values.
     """

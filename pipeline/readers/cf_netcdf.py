@@ -131,7 +131,7 @@ class CfNetcdf:
         return ValidPixels(file, ignored, interpolated)
 
     def _preset_of(self, path: Path) -> tuple[str, str]:
-        """Return the preset; in a collocation, also the ending of the names of its variables."""
+        """Return the preset, and the ending that a collocation adds to the names of variables."""
         fits = fitting_presets(path)
         if self._options.preset:
             chosen = [suffix for name, suffix in fits if name == self._options.preset]
@@ -187,7 +187,7 @@ def _plain_variables(
 def _scene_names(
     file: FileVariables, mapping: FileMapping, options: NetcdfOptions
 ) -> dict[str, str]:
-    """Return the mapping's usable plain variables: name in the file -> name in the scene.
+    """Return the mapping's ``plain_variables`` that are usable: name in the file -> in the scene.
 
     Wrong units are an error if the user's own mapping contains the variable. If only a preset
     contains the variable, it is left out with a warning.
@@ -295,7 +295,7 @@ def _flags(file: FileVariables, flags: FlagVariable | None) -> dict[str, xr.Data
 
 
 def _masks(flags: FlagVariable, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """Return the configured masks in the flag variable's type, so that one may be the sign bit."""
+    """Return the configured masks in the flag variable's type; a mask may be the sign bit."""
     if dtype.kind not in "iu":
         raise SceneError(
             f"{flags.variable} is {dtype}, expected integers for flags. Correct "

@@ -1,4 +1,4 @@
-"""The errors for files that differ from their format, and the largest size of a scene.
+"""The errors for damaged, rewritten and incomplete files, and the largest size of a scene.
 
 A file is damaged only if its bytes are wrong. Most files that differ from their
 format are not damaged: another program has rewritten a part, or left a part out. Then it does not
@@ -18,7 +18,7 @@ def damaged(found: str) -> SceneError:
 
 
 def rewritten(found: str, otherwise: str = "") -> SceneError:
-    """Return the error for a part of a file that differs from the format.
+    """Return the error for a part that does not follow the format of the file.
 
     Args:
         found: what was found and what was expected, without a full stop at the end.

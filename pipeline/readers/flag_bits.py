@@ -39,7 +39,7 @@ def description_of_bits(
         attributes: attributes of the flag variable, with flag_masks and flag_meanings.
 
     Raises:
-        SceneError: an attribute cannot be read, or the numbers of masks and names differ.
+        SceneError: an attribute cannot be read, or there are more masks than names, or fewer.
     """
     masks = _masks(name, dtype, attributes["flag_masks"])
     meanings, names = attributes["flag_meanings"], _names(attributes["flag_meanings"])
@@ -99,7 +99,7 @@ def _masks(name: str, dtype: np.dtype[Any], stated: Any) -> npt.NDArray[Any]:
 
 
 def _whole_numbers(stated: Any) -> list[int]:
-    """Return masks that are stored as text or floats; return [] if one is not a whole number."""
+    """Convert masks from text or floats to integers; return [] if a mask is not a whole number."""
     found = np.asarray(stated)
     if found.dtype.kind == "f" and found.ndim <= 1:
         numbers = np.ravel(found).tolist()

@@ -41,7 +41,7 @@ class GeoTiffOptions(ReaderOptions):
 
     quantity: Spectral = "Rrs"
     stored_as: Spectral | None = None
-    """Quantity in the file, if it is not ``quantity``, e.g. ``rho_w``; Rrs is then rho_w / pi."""
+    """Quantity in the file if it differs from ``quantity``, e.g. ``rho_w`` (Rrs is rho_w / pi)."""
     units: str | None = None
     """Units of the bands; required if the file does not state them."""
     wavelengths: tuple[Wavelength, ...] = ()

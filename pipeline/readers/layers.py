@@ -112,7 +112,7 @@ def decoder_of(stored: Stored, attributes: Mapping[str, Any]) -> Decoder:
 
 
 def decode_band(stored: Stored, factor: float = 1.0) -> DecodedLayer:
-    """Decode a stored band; ``factor`` converts the file's quantity to the scene's."""
+    """Decode a stored band; ``factor`` converts the file's quantity to the scene's quantity."""
     with about(stored.chunks.name):
         check_band(stored.attrs, stored.dtype, stored.of_file)
     return decoded(stored, replace(decoder_of(stored, stored.attrs), factor=factor))
@@ -126,8 +126,8 @@ LeftOut = dict[str, str]
 def leaving_out(name: str, unread: LeftOut, *, unless: bool = False) -> Iterator[None]:
     """Leave out a variable if it cannot be decoded, and note the reason in ``unread``.
 
-    This is for variables that most runs do not use. If ``unless`` is True, every run needs the
-    variable, and the error is raised.
+    This is for variables that most runs do not use. For a variable that every run needs, set
+    ``unless`` to True; the error is then raised.
     """
     try:
         yield

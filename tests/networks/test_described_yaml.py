@@ -217,7 +217,7 @@ MISTAKES = {
     "another schema": ({"schema": 2}, "schema"),
     "weights and layers": ({"weights": "w1.csv"}, "either weights or layers"),
     "outputs and classes": ({"classes": CLASSES}, "not both"),
-    "activations of layers": ({"activations": ["tanh"]}, "give activations inside layers only"),
+    "activations of layers": ({"activations": ["tanh"]}, "put the activations into the layers"),
     "no layers": ({"layers": []}, "the description has 2 inputs, but the weights take 0"),
     "an unknown activation": (
         {"layers": [DESCRIPTION["layers"][0], DESCRIPTION["layers"][1] | {"activation": "gelu"}]},

@@ -36,7 +36,7 @@ def _ocsmart(path: Path) -> Network:
     """Read a file in OC-SMART's layout.
 
     The attribute in the file describes the network. If the attribute is missing, a YAML file
-    describes the network. If there is no YAML file either, the name of the network file does.
+    describes it. If there is no YAML file either, the description is found by the file name.
     """
     beside = None if describes_itself(path) else description_of(path)
     if beside is not None:

@@ -38,7 +38,7 @@ def read_matrix(path: Path) -> Array:
 
 
 def read_vector(path: Path) -> Array:
-    """Return the numbers of a table that has one row or one column, with shape (n,)."""
+    """Read a table that has one row or one column; return an array with shape (n,)."""
     table = read_matrix(path)
     if min(table.shape) != 1:
         raise NetworkError(

@@ -125,7 +125,7 @@ class FileDescription(NetworkDescription):
         if self.layers is None and "kernel_layout" in self.model_fields_set:
             raise PydanticCustomError("exclusive", "kernel_layout is only for layers in CSV tables")
         if self.layers is not None and self.activations is not None:
-            raise PydanticCustomError("exclusive", "give activations inside layers only")
+            raise PydanticCustomError("exclusive", "put the activations into the layers")
         return self
 
     @property
@@ -137,7 +137,7 @@ class FileDescription(NetworkDescription):
 
 
 def is_described(path: Path) -> bool:
-    """Return whether a file is YAML with the key ``schema`` and another key of a network."""
+    """Return whether a file is YAML with the key ``schema`` and a key such as ``layers``."""
     keys = _keys(path)
     parts = ("weights", "layers", "inputs", "outputs", "classes")
     return "schema" in keys and not keys.isdisjoint(parts)

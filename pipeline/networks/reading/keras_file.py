@@ -70,7 +70,7 @@ def _read_h5(path: Path) -> tuple[Layer, ...]:
         if text is None:
             raise NetworkError(
                 "the file has weights but no model (no attribute model_config). Save the whole "
-                "model with model.save, not save_weights."
+                "model with model.save; model.save_weights leaves out the model."
             )
         stored = _Stored(file)
         return dense_layers(_json(text, "attribute model_config"), _by_name(stored))
@@ -124,7 +124,10 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _by_order(stored: "_Stored") -> WeightsOf:
-    """Find a layer's weights by its class and number; the path depends on Keras' version."""
+    """Find a layer's weights by its class and its place among the layers of this class.
+
+    The path in the file depends on the version of Keras.
+    """
     root = "layers" if stored.has("layers") else "_layer_checkpoint_dependencies"
 
     def weights_of(layer: KerasLayer) -> list[Array]:
@@ -166,8 +169,8 @@ class _Stored:
             raise _missing(path)
         if dataset.dtype.kind not in "iuf" or dataset.is_virtual or dataset.external:
             raise NetworkError(
-                f"weights {path} are {dataset.dtype}, expected numbers stored in the file itself. "
-                "Save the model again."
+                f"weights {path} have type {dataset.dtype}, expected integers or floats; the file "
+                "itself must contain them, not another file. Save the model again."
             )
         self._left -= dataset.size
         if self._left < 0:

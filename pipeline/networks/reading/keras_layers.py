@@ -222,7 +222,7 @@ def _arrays(layer: KerasLayer, weights_of: WeightsOf, expected: int) -> list[Arr
 
 
 def _check_axis(axis: Any) -> None:
-    """Refuse an axis other than the last: the first axis holds the pixels."""
+    """Refuse all axes but the last: the arrays have shape (pixels, values)."""
     listed = axis if isinstance(axis, list) else [axis]
     if listed not in ([-1], [1]):
         raise NetworkError(f"works along axis {axis}, expected the last. {WAYS_OUT}")

@@ -106,7 +106,7 @@ def stored_weights(path: Path) -> StoredWeights:
 
 
 def read_ocsmart(path: Path, sha256: str) -> Network:
-    """Read a network; the description is the attribute, or is found by the name of the file.
+    """Read a network; its description is in the attribute, or is found by the file's name.
 
     Raises:
         NetworkError: a dataset is missing or has a wrong shape, or nothing describes the file.
@@ -256,7 +256,7 @@ def _bands_of(name: str, sensor: Sensor, kind: str, stored: StoredWeights) -> li
 
 
 def _expand(text: str, bands: list[float | None]) -> list[_Named]:
-    """Return the variables that an entry of the table stands for: quantity, name and wavelength.
+    """Return quantity, name and wavelength of each variable that an entry of the table means.
 
     The entry ``Rrs:rrs`` gives one variable for each band. ``solar_zenith`` is a single variable.
     """

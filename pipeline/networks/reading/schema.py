@@ -1,4 +1,4 @@
-"""The keys that every description of a network has. It is a JSON attribute or a YAML file.
+"""The keys of all descriptions of networks. A description is a JSON attribute or a YAML file.
 
 Each kind of description adds its own keys for weights and ranges (docs/networks.md).
 """
@@ -86,7 +86,7 @@ class DescribedVariable(Described):
         return self
 
     def variable(self, norm: Range) -> Variable:
-        """Build the variable; ``norm`` is the training range of its transformed quantity."""
+        """Build the variable; ``norm`` is its training range after the transform."""
         parameters = None if self.mean is None or self.std is None else (self.mean, self.std)
         return Variable(
             quantity=self.quantity,
