@@ -22,9 +22,9 @@ class Column(Generic[T]):
     """Returns the value of the column for one item."""
 
     def within(self, part: Callable[[U], T]) -> "Column[U]":
-        """Return this column for a table of larger items.
+        """Return this column for a table of other items, of which only one part is shown.
 
-        Each larger item contains an item that this column describes; ``part`` returns that item.
+        ``part`` takes an item of the other table, and returns what this column is computed from.
         """
         return Column(self.head, lambda item: self.cell(part(item)))
 
