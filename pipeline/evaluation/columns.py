@@ -22,9 +22,9 @@ class Column(Generic[T]):
     """Returns the value of the column for one item."""
 
     def within(self, part: Callable[[U], T]) -> "Column[U]":
-        """Return this column for a table of other items, of which only one part is shown.
+        """Return a copy of this column for items of another type.
 
-        ``part`` takes an item of the other table, and returns what this column is computed from.
+        ``part`` turns an item of that type into an item from which ``cell`` computes the value.
         """
         return Column(self.head, lambda item: self.cell(part(item)))
 

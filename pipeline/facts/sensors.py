@@ -54,7 +54,7 @@ class OcsmartBands(OcsmartVersion):
         return gains or (1.0,) * len(info.data["lrc_bands_nm"])
 
     def of_count(self, kind: str, count: int) -> tuple[float, ...] | None:
-        """Return the bands (nm) of the version with ``count`` bands, or None without such a version.
+        """Return the bands (nm) of the version with ``count`` bands; None if it does not exist.
 
         If ``kind`` is ``first``, return the first ``count`` Lrc bands of the newest version.
         """
