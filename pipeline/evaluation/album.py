@@ -70,7 +70,7 @@ def _classes(evaluation: Evaluation) -> Iterator[Picture]:
 
 
 def _pages(outputs: Sequence[OutputResult]) -> Iterator[tuple[str, slice]]:
-    """For each page, yield the number at the end of its file name, and the outputs on the page."""
+    """For each page, yield the end of its file name (such as ``_2``) and the slice of outputs."""
     for start in range(0, len(outputs), PANELS):
         number = f"_{start // PANELS + 1}" if len(outputs) > PANELS else ""
         yield number, slice(start, start + PANELS)

@@ -23,15 +23,15 @@ from pipeline.evaluation.metrics import (
 )
 
 MOST_UNITS = 2_000
-"""The bootstrap draws units. A unit is one group; if there are more groups than this number, they
-are joined at random into this number of units."""
+"""The bootstrap draws units, at most this many. Usually, each group is a unit; if there are too
+many groups, each unit consists of several groups, joined at random."""
 BATCH_BYTES = 64_000_000
 """Memory (bytes) for the draws that are made at the same time."""
 RESAMPLES = 2_000
 LEVEL = 0.95
 
 Statistic = Callable[[Array], Array]
-"""Computes one number per resample from sums with shape (..., model, ...)."""
+"""A function that takes sums with shape (..., model, ...), and returns one number per resample."""
 
 
 @dataclass(frozen=True)

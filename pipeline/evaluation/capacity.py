@@ -16,7 +16,7 @@ from pipeline.evaluation.metrics import Array
 ONE_STANDARD_ERROR = 0.6827
 """Share of normally distributed errors that are within one standard error."""
 RISE = 0.05
-"""A validation loss has risen if its last value exceeds its minimum by more than this share."""
+"""A validation loss has risen if its last value is more than (1 + ``RISE``) times its minimum."""
 GAP = 2.0
 """The gap is the validation loss divided by the training loss. A size larger than the best one
 overfits if its gap is larger than ``GAP`` times the gap of the best size."""

@@ -215,7 +215,7 @@ def _classifications(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, s
 
 
 def _group_tables(evaluation: Evaluation) -> Iterator[TextTable]:
-    """Yield tables by group: the metrics of classes, or the mean absolute error of each output."""
+    """Yield tables with a row for each group: metrics of classes, or mean absolute errors."""
     if evaluation.classification is not None:
         by_class = class_group_rows(evaluation.classification, MOST_GROUPS)
         if by_class is not None:

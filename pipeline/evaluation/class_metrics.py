@@ -30,7 +30,7 @@ class ClassificationMetric:
     label: str
     """Name in tables and sentences."""
     of_counts: Callable[[ClassCounts], Array]
-    """Returns an array with shape (...): the metric of each confusion matrix, NaN without rows."""
+    """Returns the metric of each confusion matrix, or NaN if the matrix counts no rows."""
     has_interval_column: bool = False
     """True if the interval of the metric has its own column in tables that compare models."""
 
@@ -142,9 +142,10 @@ def class_differences(
 
 
 def _of_first(of_counts: Callable[[Array], Array], place: int | None = None) -> Statistic:
-    """Return the function that computes the metric of the first model.
+    """Return a function that computes a metric of the first model from the counts of all models.
 
-    If ``place`` is given, the function computes the metric of class number ``place``.
+    If ``place`` is given, the metric has one value per class; the function returns the value of
+    class number ``place``.
     """
     chosen = () if place is None else (place,)
     return lambda counts: np.asarray(of_counts(counts[..., 0, :, :])[(..., *chosen)])

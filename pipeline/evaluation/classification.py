@@ -20,7 +20,7 @@ from pipeline.evaluation.class_metrics import (
 from pipeline.evaluation.metrics import NAN, Array, rows_by_group
 
 LOWEST_PROBABILITY = 1e-15
-"""The log loss raises lower probabilities to this value, because log(0) is infinite."""
+"""The log loss replaces lower probabilities by this value, because log(0) is infinite."""
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ class Column(Generic[T]):
     """Returns the value of the column for one item."""
 
     def within(self, part: Callable[[U], T]) -> "Column[U]":
-        """Return this column for a table of larger items.
+        """Return a copy of this column for items of another type.
 
-        Each larger item contains an item that this column describes; ``part`` returns that item.
+        ``part`` turns an item of that type into an item from which ``cell`` computes the value.
         """
         return Column(self.head, lambda item: self.cell(part(item)))
 

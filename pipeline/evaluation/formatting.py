@@ -6,7 +6,7 @@ from typing import Any
 from pipeline.evaluation.bootstrap import Interval
 
 ALL_ROWS = "all"
-"""Name of the group or class in CSV rows that cover all groups or all classes."""
+"""A CSV row about all groups (or classes) has this text instead of the name of a group (class)."""
 DASH = "-"
 """Text for an unknown number."""
 

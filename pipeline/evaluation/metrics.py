@@ -58,7 +58,7 @@ class Metric:
     label: str
     """Head of the column in tables."""
     of_rows: Callable[[ComparedRows], float]
-    """Computes the metric from at least one row; NaN if the rows do not determine the metric."""
+    """Returns the metric of one or more rows, or NaN if it cannot be computed from these rows."""
     of_sums: Callable[[Array, bool], Array] | None = None
     """Computes the metric from two arguments: sums with shape (..., moment), and ``log``. None if
     the metric has no confidence interval."""
@@ -145,7 +145,7 @@ def group_index(groups: Iterable[object], count: int) -> tuple[list[str], npt.ND
     """Return the group names in alphabetical order, and for each row the index of its group.
 
     Raises:
-        ConfigError: ``groups`` does not have exactly one group for each row.
+        ConfigError: the number of ``groups`` is not ``count``, the number of rows.
     """
     labels = np.array([str(group) for group in groups], dtype=np.str_)
     if labels.size != count:

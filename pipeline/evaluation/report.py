@@ -82,8 +82,8 @@ class OutputResult:
     by_group: Mapping[str, Metrics]
     """Metrics of each group; empty if there are no groups."""
     comparison: tuple[ModelComparison, ...]
-    """Results of the network and of each baseline that has this output; empty if no baseline has
-    it."""
+    """Results of the network and of the baselines that have this output; empty if there is no such
+    baseline."""
     coverage: IntervalCoverage | None = None
     """Result of the check of stated uncertainties; None if the network states no uncertainty."""
 
@@ -179,7 +179,9 @@ def evaluate_classes(
     model: str = "network",
     seed: int = 0,
 ) -> Evaluation:
-    """Evaluate a network that names classes; one baseline always names the most frequent class.
+    """Evaluate a network that names classes.
+
+    A baseline is added: it names the most frequent class for every row.
 
     ``probabilities`` has shape (n, classes), with a column for each of ``classes``. Observed values
     and baselines are class numbers with shape (n,); the first class is 0. The number is -1 if no

@@ -57,7 +57,7 @@ def quantities() -> dict[str, Quantity]:
 
 
 def _checked(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return an entry whose possible range, if it has one, is a pair of numbers."""
+    """Return a copy of an entry with the possible range, if any, as two numbers."""
     if "possible" not in entry:
         return entry
     low, high = map(float, entry["possible"])

@@ -54,9 +54,9 @@ class OcsmartBands(OcsmartVersion):
         return gains or (1.0,) * len(info.data["lrc_bands_nm"])
 
     def of_count(self, kind: str, count: int) -> tuple[float, ...] | None:
-        """Return the bands (nm) of the version that has ``count`` bands, or None if there is none.
+        """Return the bands (nm) of the version with ``count`` bands; None if it does not exist.
 
-        For the kind ``first``, return the first ``count`` Lrc bands of the newest version.
+        If ``kind`` is ``first``, return the first ``count`` Lrc bands of the newest version.
         """
         if kind == "first":
             return self.lrc_bands_nm[:count] if count <= len(self.lrc_bands_nm) else None
@@ -72,7 +72,7 @@ class Sensor:
     instruments: tuple[str, ...]
     platforms: tuple[str, ...]
     ocsmart: OcsmartBands | None = None
-    """Bands of OC-SMART's networks; None if OC-SMART has none for the sensor."""
+    """Bands of OC-SMART's networks; None if OC-SMART has no networks for the sensor."""
     bands_nm: tuple[float, ...] = ()
     """Bands (nm) with Rrs, for a sensor that OC-SMART has no networks for."""
     channels: Mapping[str, float] = field(default_factory=dict)

@@ -1,1 +1,1 @@
-"""Opens every file that is read, after the same checks; finds why a file cannot be read."""
+"""Checks files before they are read, reads text and hashes, and finds why a file is unreadable."""

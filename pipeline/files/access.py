@@ -17,8 +17,8 @@ _VSI = re.compile(r"/vsi(?P<scheme>\w+)/")
 
 _LOCKED = (
     "another process has locked the file, probably to write it. Wait until that process has "
-    "finished, then call again. If no process writes the file, its disk cannot lock files: set "
-    "HDF5_USE_FILE_LOCKING=FALSE and call again"
+    "finished, then call again. If no process writes the file, the disk of the file does not "
+    "support locks. Then set HDF5_USE_FILE_LOCKING=FALSE and call again"
 )
 _FORBIDDEN = (
     "you have no permission to read it. Change the permissions (chmod u+r), or call as a user who "
@@ -50,7 +50,8 @@ _FAILURES = (
 _BEING_WRITTEN = "file is already open for"
 _LEFT_OPEN = (
     "another process is writing it, or a process ended before it closed the file. Wait until no "
-    "process writes the file, then call again. If that fails, make or fetch the file again"
+    "process writes the file, then call again. If you get this error again, make or fetch a new "
+    "copy of the file"
 )
 
 

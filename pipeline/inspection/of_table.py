@@ -68,7 +68,10 @@ def _described(path: Path, file_format: str, table: Table) -> Iterator[str]:
 
 
 def _content(table: Table, name: str) -> tuple[str, str]:
-    """Return the number of values in a column, and the range of the numbers or the first text."""
+    """Return two texts about a column: the number of its values, and a summary of them.
+
+    The summary is the range of numbers, or the number of different texts and the first of them.
+    """
     values = table.columns[name]
     if table.is_text(name):
         present = values[values != ""]

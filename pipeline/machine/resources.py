@@ -114,7 +114,7 @@ def _cpu_quota(group: Path) -> tuple[int | None, int]:
 
 
 def _reclaimable(group: Path) -> int:
-    """Return the bytes of cached files, which the kernel frees if memory is needed."""
+    """Return the size (bytes) of cached files; the kernel drops them if memory is needed."""
     try:
         lines = (group / "memory.stat").read_text().splitlines()
     except OSError:

@@ -96,7 +96,7 @@ class _Grown(Generated):
     chunks: tuple[StoredChunks, ...]
 
     def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:  # noqa: ARG002
-        """Return the chunks of the layers."""
+        """Return the stored chunks from which the mask is computed."""
         return iter(self.chunks)
 
 

@@ -13,7 +13,7 @@ from pipeline.scene.source_flags import SourceFlags
 
 @dataclass(frozen=True)
 class FlagRule:
-    """Excludes pixels with at least one of the given flags, or pixels with none of these flags."""
+    """Excludes pixels with any of its flags; if ``keep`` is true, excludes all other pixels."""
 
     name: str
     mask: int

@@ -20,8 +20,8 @@ def with_recommended(rules: MaskRules, scene: xr.Dataset) -> MaskRules:
     Flags differ between versions of a format. Therefore, flags that the scene lacks are omitted.
 
     Raises:
-        SceneError: the reader recommends no list for a scene with flags, or the scene has none of
-            the recommended flags.
+        SceneError: the scene has flags, but no list is recommended for it; or a list is
+            recommended, but the scene has none of the listed flags.
     """
     if rules.preset != DEFAULT_MASKS:
         return rules
@@ -29,7 +29,7 @@ def with_recommended(rules: MaskRules, scene: xr.Dataset) -> MaskRules:
     if not name:
         if SOURCE_FLAGS in scene:
             raise SceneError(
-                "masks.preset: default is not possible, because no list of masks is known for this "
+                "masks.preset cannot be 'default', because no list of masks is known for this "
                 "file. Set masks.preset to the name of a list, or masks.flags to a list of flags "
                 "(docs/configuration.md)."
             )
@@ -42,8 +42,8 @@ def with_recommended(rules: MaskRules, scene: xr.Dataset) -> MaskRules:
         raise SceneError(
             f"the recommended masks ({name}) need flags such as "
             f"{(*listed.get('keep_flags', ()), *listed.get('flags', ()))[0]}, but the scene has "
-            f"{', '.join(known) or 'no flags'}. List masks in the configuration instead of "
-            "masks.preset: default."
+            f"{', '.join(known) or 'no flags'}. In the configuration, replace masks.preset by a "
+            "list of masks (docs/configuration.md)."
         )
     return rules.model_copy(
         update={

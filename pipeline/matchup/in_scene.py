@@ -102,7 +102,7 @@ def hours_after(times: Times, coverage: SceneCoverage) -> Array:
 def _pairs(
     scene: xr.Dataset, facts: SceneFacts, points: Points, config: MatchupConfig
 ) -> Iterator[Pair]:
-    """Yield the pairs whose times are close enough, and whose distance may be small enough.
+    """Yield a pair for each point that may be near the scene, both in time and in place.
 
     Each pair contains the pixel nearest to its point.
     """

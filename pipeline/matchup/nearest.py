@@ -103,7 +103,7 @@ def _search(
 ) -> tuple[float, int, int] | None:
     """Return the square of the chord to the nearest pixel, and line and column of this pixel.
 
-    ``best`` is the square of a chord; the result is None if no pixel has a smaller one.
+    The result is None if no pixel has a chord whose square is smaller than ``best``.
     """
     outside = np.maximum(np.maximum(lowest - place, place - highest), 0)
     bounds = (outside**2).sum(axis=-1)

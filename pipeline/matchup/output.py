@@ -208,7 +208,7 @@ def _mean_pair(row: MatchupRow) -> Pair:
 
 
 def _of_points(values: Column, rows: Sequence[MatchupRow]) -> Column:
-    """Return one value per row: the mean of its numbers, or its different texts joined."""
+    """Return one value per row: the mean of the points' numbers, or the points' texts, joined."""
     chosen = [values[row.points] for row in rows]
     if values.dtype.kind == "U":
         joined = [BETWEEN.join(dict.fromkeys(text for text in c if text)) for c in chosen]

@@ -78,9 +78,9 @@ def time_columns(table: Table, configured: TimeColumns) -> dict[str, str]:
             return {key: column for key in keys if (column := usual[key]) is not None}
     raise table_error(
         table.name,
-        f"no columns with the time; {columns}. Expected datetime; or date and time; or date and "
-        "hour; or year, month, day and hour; or year, sdy and hour (time may replace hour). "
-        "Otherwise, name the columns in points.time",
+        f"no columns with the time; {columns}. Expected one of these sets of columns: datetime; "
+        "date, time; date, hour; year, month, day, hour; year, sdy, hour (a column time may "
+        "replace hour). If the columns have other names, state them in points.time",
     )
 
 
@@ -138,7 +138,11 @@ def _refuse_other_zones(table: Table, columns: Iterable[str]) -> None:
 
 
 def _from_texts(table: Table, columns: Mapping[str, str], form: str | None) -> tuple[Times, Texts]:
-    """Return times from one column; or join date and time, and read them in the format ``form``."""
+    """Return times, and the texts they were read from.
+
+    The texts come from one column of times, or are joined from a column of dates and a column of
+    times of day. ``form`` is their format, if it is known.
+    """
     named = [columns[key] for key in ("instant", "date", "time") if key in columns]
     cells = [_as_written(table, name) for name in named]
     texts = _joined(cells, " ")
@@ -206,8 +210,8 @@ def _no_time(table: Table, columns: Mapping[str, str], texts: Texts, form: str |
     if form is None and "year" in columns:
         return (
             f"no point has a time: found {found[0]!r} in {where} "
-            f"({table.places([_row(texts, found[0])])}), expected {whole}. State how the time of "
-            f"day is written in points.units ({columns['time']}: hhmm), or name other columns in "
+            f"({table.places([_row(texts, found[0])])}), expected {whole}. In points.units, state "
+            f"how the time of day is written ({columns['time']}: hhmm), or name other columns in "
             "points.time"
         )
     expected = f"times in the format {form!r}" if form else whole

@@ -30,11 +30,12 @@ class PixelWindow:
     values: Mapping[str, Array]
     """Values of bands and plain variables; NaN where missing."""
     excluded: Mapping[str, Bool]
-    """For each mask rule, by its name: True where the rule excludes the pixel."""
+    """By the name of each mask rule, an array that is True where the rule excludes the pixel."""
     undecided: Mapping[str, Bool]
-    """For each rule that is undecided on some pixels, by its name: True on these pixels."""
+    """By the name of each rule, an array that is True where the rule is undecided. Rules that are
+    decided on all pixels are left out."""
     has_data: Bool
-    """True for pixels with a value in every required band, masked or not."""
+    """True for pixels with a value in every required band, even if the pixel is masked."""
     counted: Bool
     """False for pixels that are not counted, such as land."""
     valid: Bool

@@ -16,8 +16,8 @@ Which = Literal["x", "y"]
 TAIL = 0.01
 """Share of the values that may lie outside an axis at each of its ends."""
 REACH = 0.6
-"""An axis may extend beyond the middle 98 % of the values: at each end by at most this share of the
-span of these 98 %."""
+"""An axis may show more than the middle 98 % of the values. At each end, it is then longer by at
+most this share of the distance between the lowest and the highest of these values."""
 PADDING = 0.04
 LEAST_DECADES = 0.5
 

@@ -93,7 +93,7 @@ def new_figure(width: float, height: float, title: str = "") -> "Figure":
 
 
 def panels(figure: "Figure", rows: int, columns: int, used: int) -> list["Axes"]:
-    """Return the first panels of a grid, ``used`` in number; hide the other panels."""
+    """Return the first ``used`` panels of a grid, and hide the other panels."""
     grid = list(figure.subplots(rows, columns, squeeze=False).reshape(-1))
     for empty in grid[used:]:
         empty.set_axis_off()
@@ -162,7 +162,7 @@ def middle_cut(text: str, width: int) -> str:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """Break a text at spaces or after underscores; break a piece longer than ``width`` anywhere."""
+    """Break a text into lines, at spaces or after underscores; cut pieces longer than ``width``."""
     lines: list[str] = []
     line = ""
     for piece in re.findall(r"[^\s_]*_+|[^\s_]+\s*|\s+", text):
