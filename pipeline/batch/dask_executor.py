@@ -143,7 +143,7 @@ def _share_of_worker(program_bytes: int) -> int | None:
 
 
 def connect(batch: Batch, slots: Slots) -> DaskExecutor:
-    """Connect to the configured Dask cluster, or start a local cluster that has these slots."""
+    """Connect to the configured Dask cluster, or start a local one with a worker for each slot."""
     from distributed import Client, LocalCluster
 
     logging.getLogger("distributed").setLevel(logging.WARNING)  # it reports every connection

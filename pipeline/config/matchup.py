@@ -51,13 +51,13 @@ class TimeColumns(Strict):
             raise ValueError(
                 f"found the columns {', '.join(sorted(columns))}; expected instant; or date and "
                 "time; or date and hour; or year, month, day and hour; or year, day_of_year and "
-                "hour. The key time may replace hour; minute and second may be added to hour"
+                "hour. With hour, minute and second are optional; time can be given instead of hour"
             )
         if self.format is not None and {"hour", "year"} & columns:
             other = "hour" if "hour" in columns else "year"
             raise ValueError(
-                f"the key 'format' cannot be used with {other}; remove 'format', or give instant, "
-                "or date and time"
+                f"the key 'format' cannot be used with {other}; remove 'format', or replace the "
+                "other keys by instant, or by date and time"
             )
         return self
 

@@ -170,7 +170,7 @@ class TuningConfig(Strict):
     """hyperband: of every ``factor`` trials, the best one continues. It is then trained for up to
     ``factor`` times as many epochs as before."""
     iterations: int = Field(default=1, ge=1, le=1000)
-    """hyperband: number of times that the whole search is run, with other random draws."""
+    """hyperband: how often the whole search is run, each time with other random draws."""
     folds: int | None = Field(default=None, ge=2, le=100)
     """Number of divisions for which each trial is trained; the score of the trial is the mean over
     all divisions. Each row outside the test part is used for validation once. By default, a trial
