@@ -113,7 +113,7 @@ def supervised(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def stop_supervised(leases: list[str]) -> None:
-    """End the child processes of these jobs on the Dask worker that calls this function."""
+    """On the Dask worker that calls this function, end the child processes of these jobs."""
     with _lock:
         ending = [_working[lease] for lease in leases if lease in _working]
     for supervisor in ending:

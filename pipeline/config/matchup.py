@@ -78,7 +78,7 @@ class PointsConfig(Strict):
     missing: tuple[float, ...] = ()
     """Numbers that mean a missing value, in addition to the usual numbers of the file format."""
     not_missing: tuple[float, ...] = ()
-    """Numbers that look like a missing value (-999) but are values."""
+    """Numbers such as -999 that are valid, although they usually mean a missing value."""
     units: dict[Text, Text] = {}
     """Units by column name; needed if a file states no units or wrong units."""
     latitude: Text | None = None

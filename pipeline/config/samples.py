@@ -141,7 +141,7 @@ class SamplesConfig(Strict):
     missing: tuple[float, ...] = ()
     """Numbers that mean a missing value, in addition to the usual numbers of the file format."""
     not_missing: tuple[float, ...] = ()
-    """Numbers that look like a missing value (-999) but are values."""
+    """Numbers such as -999 that are valid, although they usually mean a missing value."""
     columns: dict[Text, Text] = {}
     """Expressions for new columns of all files. They are computed in the given order, before rows
     are filtered."""

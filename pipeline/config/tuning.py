@@ -160,7 +160,7 @@ class TuningConfig(Strict):
     """How ``ocpipe tune`` searches for hyperparameters."""
 
     method: Literal["hyperband", "random", "bayesian"] = "hyperband"
-    """hyperband (Li et al. 2018, JMLR 18) runs many short trainings, and continues the best.
+    """hyperband (Li et al. 2018, JMLR 18) runs many short trainings, and continues the best ones.
     bayesian: a Gaussian process proposes the next trial."""
     trials: int = Field(default=40, ge=1, le=100_000)
     """Number of trials of the methods random and bayesian; hyperband computes its own number."""
