@@ -21,7 +21,7 @@ TOLERANCE_NM = 6.0
 
 @dataclass(frozen=True)
 class BandRatio:
-    """Chlorophyll from a polynomial in log10 of the largest blue Rrs divided by the green Rrs."""
+    """Chlorophyll from a polynomial in log10 of the ratio: largest blue Rrs / green Rrs."""
 
     coefficients: tuple[float, ...]
     """Coefficients of the polynomial; the constant term comes first."""
@@ -54,7 +54,7 @@ class SensorBands:
     red_nm: float | None = None
     """Red band (nm); None if the algorithm has no red band."""
     like: str = ""
-    """Sensor for which the coefficients were fitted; empty if they were fitted for ``sensor``."""
+    """Sensor for which the coefficients were fitted, if it is not ``sensor``; otherwise empty."""
 
     @property
     def note(self) -> str:
@@ -166,7 +166,7 @@ def on_bands(
 
 
 def _distance(entry: SensorBands, wavelengths_nm: Sequence[float]) -> float | None:
-    """Return the mean distance (nm) from fitted to given bands, or None if a band is missing."""
+    """Return the mean distance (nm) between fitted and given bands; None if a band is missing."""
     found = [nearest(wavelengths_nm, nm, TOLERANCE_NM) for nm in entry.bands_nm]
     if None in found or len(set(found)) < len(found):
         return None

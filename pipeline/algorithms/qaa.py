@@ -36,7 +36,7 @@ class QuasiAnalytical:
     reflectance: tuple[float, float]
     """g0 and g1 in rrs = g0 u + g1 u**2, where u = bb / (a + bb)."""
     least_red: float
-    """Limit of red Rrs (sr-1): below it the green band is the reference, otherwise the red band."""
+    """If red Rrs (sr-1) is below this limit, the green band is the reference, else the red one."""
     green_reference: tuple[float, float, float]
     """Polynomial in chi that gives log10 of the non-water absorption at the green band."""
     green_reference_red: float

@@ -99,7 +99,7 @@ def _warm_up() -> None:
 
 @contextlib.contextmanager
 def _limited(memory_cap: int) -> Iterator[None]:
-    """Let this process take at most ``memory_cap`` more bytes of memory than it uses now."""
+    """Limit the memory of this process to what it uses now plus ``memory_cap`` bytes."""
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     limit = _status("VmData") + memory_cap
     resource.setrlimit(resource.RLIMIT_DATA, (limit, most))

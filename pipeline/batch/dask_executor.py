@@ -113,7 +113,7 @@ def supervised(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def stop_supervised(leases: list[str]) -> None:
-    """End the child processes of these jobs on the Dask worker that calls this function."""
+    """On the Dask worker that calls this function, end the child processes of these jobs."""
     with _lock:
         ending = [_working[lease] for lease in leases if lease in _working]
     for supervisor in ending:
@@ -143,7 +143,7 @@ def _share_of_worker(program_bytes: int) -> int | None:
 
 
 def connect(batch: Batch, slots: Slots) -> DaskExecutor:
-    """Connect to the configured Dask cluster, or start a local cluster that has these slots."""
+    """Connect to the configured Dask cluster, or start a local one with a worker for each slot."""
     from distributed import Client, LocalCluster
 
     logging.getLogger("distributed").setLevel(logging.WARNING)  # it reports every connection

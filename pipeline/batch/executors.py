@@ -80,7 +80,7 @@ class InlineExecutor:
 
 
 class _Interrupted(BaseException):
-    """Stops a job. It is no Exception, so that no handler counts the stopped job as failed."""
+    """Stops a job. It is a BaseException, so ``except Exception`` does not catch it."""
 
 
 class EventQueue:
@@ -99,7 +99,7 @@ class EventQueue:
 class ProcessExecutor(EventQueue):
     """Does jobs in child processes; a supervisor in a thread watches each child process.
 
-    A child process starts with its first job, so ``slots`` may be lowered before the first job.
+    Child processes start only with the first jobs; until then, ``slots`` may be lowered.
     """
 
     def __init__(self, slots: int) -> None:

@@ -1,4 +1,4 @@
-"""Reports the files that a search for scenes skips; a call without scenes always says why."""
+"""Reports the files that a search for scenes skips; a call that finds no scene always says why."""
 
 import logging
 import os
@@ -36,7 +36,7 @@ class PassedOver:
     """What the inputs of a call hold besides scenes."""
 
     _packed: list[str] = field(default_factory=list)
-    """Paths of archives that were not unpacked, and of foreign files that were not exported."""
+    """Paths of archives that must be unpacked, and of data in formats that ocpipe cannot read."""
     _nothing: list[str] = field(default_factory=list)
     """A sentence for each input that holds files but no scene."""
     _empty: list[str] = field(default_factory=list)

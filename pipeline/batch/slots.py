@@ -1,4 +1,4 @@
-"""Chooses how many scenes run at the same time, from the number of cores and the memory."""
+"""Chooses how many scenes run at the same time; this depends on the cores and the memory."""
 
 from dataclasses import dataclass
 

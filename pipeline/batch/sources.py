@@ -61,9 +61,8 @@ def find_scenes(
             pattern per line. ``-`` reads such a list from standard input.
         output: the output folder, which is not searched for scenes.
         config_name: name of the configuration; it identifies products in the output folder.
-        shard: the part of the scenes to return, as two numbers: the number of this part (from 1)
-            and the number of all parts. A scene's file name alone decides which part
-            the scene belongs to.
+        shard: two numbers; (2, 8) means that only the second of eight parts of the scenes is
+            returned. A scene's file name alone decides which part the scene belongs to.
 
     Raises:
         ConfigError: a list cannot be read, an input is the address of a remote file, or the inputs

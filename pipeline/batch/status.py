@@ -49,8 +49,8 @@ class _Progress:
 
     counts: SceneCounts
     rate: float | None
-    """Scenes per minute of all running processes. If no process is running, this is the sum of
-    one rate per ledger: the rate of the process that started last."""
+    """Scenes per minute of all running processes. If no process is running, each ledger
+    counts with the rate of the process that started last; these rates are added."""
     left: int
     """Number of scenes that are pending or running."""
     seconds_left: float | None

@@ -126,8 +126,8 @@ class Supervisor:
         if time.monotonic() >= deadline:
             return JobOutcome(
                 kinds.TIMEOUT,
-                f"{name}: not finished after {job.timeout_s:g} s. Raise --timeout if "
-                "the scene only needs more time. Otherwise, a library hangs on the scene's file.",
+                f"{name}: not finished after {job.timeout_s:g} s. Raise --timeout if the "
+                "scene only needs more time. If that does not help, the file makes a library hang.",
             )
         if used > cap:
             return JobOutcome(

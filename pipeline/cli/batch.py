@@ -189,7 +189,7 @@ def _report(summary: "BatchSummary") -> None:
         summary.done, summary.skipped, summary.failed, summary.seconds,
         counts.done + counts.skipped, counts.total,
         f", {counts.suspect} suspect" if counts.suspect else "",
-        f", {earlier} failed in earlier calls (--retry-failed)" if earlier > 0 else "",
+        f", {earlier} failed in earlier calls (--retry-failed retries them)" if earlier > 0 else "",
     )  # fmt: skip
 
 

@@ -153,4 +153,4 @@ def _result(state: str, outcome: JobOutcome) -> str:
         return "the input has the same bytes as before; the product was kept"
     shares = outcome.record.get("valid_fraction", {})
     computed = ", ".join(f"{name} on {share:.0%}" for name, share in shares.items())
-    return f"done in {outcome.seconds:.1f} s, {computed} of the pixels"
+    return f"done in {outcome.seconds:.1f} s; computed {computed} of the pixels"

@@ -55,7 +55,7 @@ SPAN = Numbers("first:end in whole numbers", ":", 2, int)
 def option(
     flags: str, text: str, otherwise: str, kind: Any = None, **how: Any
 ) -> Callable[[Command], Command]:
-    """Declare an option; the help text shows the argument ``otherwise`` as the default."""
+    """Declare an option; the help shows the text ``otherwise`` as its default."""
     return click.option(*flags.split(), type=kind, show_default=otherwise, help=text, **how)
 
 
@@ -105,7 +105,7 @@ _RUN_OPTIONS = (
 
 
 def run_options(command: Command) -> Command:
-    """Add the options that ``configured`` reads, except those for threads and memory."""
+    """Add the options for ``configured``; commands add --threads and --memory-limit themselves."""
     for add in reversed(_RUN_OPTIONS):
         command = add(command)
     return command

@@ -20,7 +20,7 @@ log = logging.getLogger("pipeline")
 
 @click.command()
 @click.argument("scenes", metavar="SCENE...", nargs=-1, required=True, type=PATH)
-@click.option("-c", "--config", required=True, help="File or shipped name of the configuration.")
+@click.option("-c", "--config", required=True, help="Configuration (file or shipped name).")
 @run_options
 @option(
     "--threads",

@@ -78,7 +78,7 @@ def failure(error: PipelineError) -> None:
 
 @contextlib.contextmanager
 def exit_on_error(*wrong: type[PipelineError]) -> Iterator[None]:
-    """End the command after an error: with exit code 2 if its type is in ``wrong``, else with 1."""
+    """End the command after an error; errors of the types ``wrong`` give exit code 2, others 1."""
     try:
         yield
     except wrong as error:

@@ -1,8 +1,8 @@
 """The configurations that users write in YAML, as typed models; an unknown key is an error.
 
 The content of a product depends on the section ``science``, which the product records.
-``execution`` says how and where the work is done, ``batch`` says how many scenes are processed, and
-``qc`` says which of these scenes are suspect; a product does not record these three sections.
+``execution`` says how and where the work is done, ``batch`` says how a batch of scenes is
+processed, and ``qc`` says which scenes are suspect; a product does not record these sections.
 """
 
 from pipeline.config.run import RunConfig, as_yaml, hash_of, load_config

@@ -63,5 +63,6 @@ class QualityControl(Strict):
     input_out_of_range_max: Share | None = None
     """For each network input, the largest accepted share of values outside the training range."""
     flag_fraction_max: dict[str, Share] = {}
-    """For each flag, the largest accepted share of all pixels that have this flag. Give a flag
-    alone (``CLDICE``) or after the name of its variable (``aph_flags.output_out_of_range``)."""
+    """For each flag, the largest accepted share of pixels with this flag among all pixels. Give a
+    flag alone (``CLDICE``) or after the name of its variable (``aph_flags.output_out_of_range``).
+    """

@@ -51,13 +51,13 @@ class TimeColumns(Strict):
             raise ValueError(
                 f"found the columns {', '.join(sorted(columns))}; expected instant; or date and "
                 "time; or date and hour; or year, month, day and hour; or year, day_of_year and "
-                "hour. The key time may replace hour; minute and second may be added to hour"
+                "hour. With hour, minute and second are optional; time can be given instead of hour"
             )
         if self.format is not None and {"hour", "year"} & columns:
             other = "hour" if "hour" in columns else "year"
             raise ValueError(
-                f"the key 'format' cannot be used with {other}; remove 'format', or give instant, "
-                "or date and time"
+                f"the key 'format' cannot be used with {other}; remove 'format', or replace the "
+                "other keys by instant, or by date and time"
             )
         return self
 
@@ -78,7 +78,7 @@ class PointsConfig(Strict):
     missing: tuple[float, ...] = ()
     """Numbers that mean a missing value, in addition to the usual numbers of the file format."""
     not_missing: tuple[float, ...] = ()
-    """Numbers that look like a missing value (-999) but are values."""
+    """Numbers such as -999 that are valid, although they usually mean a missing value."""
     units: dict[Text, Text] = {}
     """Units by column name; needed if a file states no units or wrong units."""
     latitude: Text | None = None

@@ -111,7 +111,7 @@ class FileConfig(Strict):
     filter: Text | None = None
     """An expression; a row of this file is used only if the expression is true for this row."""
     part: Literal["train", "validation", "test"] | None = None
-    """The part that gets all rows of this file; by default ``splits`` divides the rows."""
+    """The part that gets all rows of this file; by default, the rows are divided by ``splits``."""
 
     @model_validator(mode="before")
     @classmethod
@@ -141,7 +141,7 @@ class SamplesConfig(Strict):
     missing: tuple[float, ...] = ()
     """Numbers that mean a missing value, in addition to the usual numbers of the file format."""
     not_missing: tuple[float, ...] = ()
-    """Numbers that look like a missing value (-999) but are values."""
+    """Numbers such as -999 that are valid, although they usually mean a missing value."""
     columns: dict[Text, Text] = {}
     """Expressions for new columns of all files. They are computed in the given order, before rows
     are filtered."""
@@ -207,7 +207,7 @@ class SplitsConfig(Strict):
     test: float = Field(default=0.2, ge=0, lt=1)
     """Share of all rows that are used for the test; with 0, there is no test."""
     folds: int | None = Field(default=None, ge=2, le=100)
-    """Number of parts, each of which is the test part once; ``test`` is then ignored."""
+    """Number of parts, each of which is the test part once; if it is given, ``test`` is ignored."""
     seed: int = Field(default=1, ge=0)
 
     @model_validator(mode="after")

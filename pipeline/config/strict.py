@@ -78,7 +78,7 @@ def names_from_tables(*fields: str) -> Any:
 
 
 def find_shipped(source: str | Path, folder: str, words: str) -> Path:
-    """Return ``source`` as the path of a file, or the path of the shipped file with this name.
+    """Return the path of the file ``source``, or else of the shipped file with this name.
 
     Args:
         source: a path, or the name of a shipped file, with or without its ending.
@@ -152,7 +152,7 @@ def _complaint(entry: Mapping[str, Any], root: type[BaseModel]) -> str:
 
 
 def _model_at(location: tuple[Any, ...], root: type[BaseModel]) -> type[BaseModel]:
-    """Return the model at a place of the configuration, so that messages can list its keys."""
+    """Return the model at a place of the configuration; messages list the keys of the model."""
     model = root
     for part in location:
         if isinstance(part, int):

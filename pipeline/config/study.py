@@ -50,7 +50,7 @@ def hidden_of(size: str) -> tuple[int, ...]:
 
 
 def parse_study(said: Sequence[str]) -> StudyConfig:
-    """Return the study that ``sizes=tiny,small``, ``folds=5`` and ``seeds=2`` describe.
+    """Return the study for texts such as ``sizes=tiny,small``, ``folds=5`` and ``seeds=2``.
 
     Raises:
         ConfigError: a text does not have the form KEY=VALUE, or a key or size is unknown.

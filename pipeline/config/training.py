@@ -29,7 +29,7 @@ class Architecture(Strict):
     l2: NotNegative = 0.0
     """This factor times the sum of all squared kernel weights is added to the loss."""
     batch_normalisation: bool = False
-    """Whether training uses batch normalisation; a saved network has it inside the dense layers."""
+    """Whether training uses batch normalisation; saving merges it into the dense layers."""
     decorrelate: bool = False
     """Whether the network learns from the principal components of the scaled inputs; each
     component has variance 1. This helps because bands are correlated, and spectra of different
@@ -60,7 +60,7 @@ class Architecture(Strict):
 
 
 class Schedule(Strict):
-    """How the learning rate decreases; e is the time since the start in epochs, such as 2.5.
+    """How the learning rate decreases; e is the time in epochs since the start, such as 2.5.
 
     constant: rate. inverse_time: rate / (1 + decay_rate * e / decay_epochs). exponential:
     rate * decay_rate^(e / decay_epochs). cosine: during decay_epochs, the rate falls like half a
@@ -95,7 +95,7 @@ class Optimizer(Strict):
         if self.weight_decay and self.kind != "adamw":
             raise ValueError(f"weight_decay is only for adamw; with {self.kind}, use network.l2")
         if self.momentum and self.kind != "sgd":
-            raise ValueError(f"momentum is only for sgd, but the optimizer is {self.kind}")
+            raise ValueError(f"momentum is only for sgd; with {self.kind}, remove momentum")
         return self
 
 
@@ -103,7 +103,7 @@ class EarlyStopping(Strict):
     """When a training stops early; the weights of the best epoch are kept in any case."""
 
     patience: int = Field(default=20, ge=1)
-    """Number of epochs without a better validation loss after which the training stops."""
+    """The training stops after this number of epochs without a better validation loss."""
     min_delta: NotNegative = 0.0
     """Smallest decrease of the validation loss that counts as better."""
 
@@ -262,7 +262,7 @@ class Recipe(Strict):
         return self
 
     def with_members(self, members: int | None) -> Self:
-        """Return this recipe for ``members`` networks, or unchanged if ``members`` is None.
+        """Return this recipe with ``members`` as the number of networks; None changes nothing.
 
         Raises:
             ConfigError: an ensemble cannot have this number of networks.

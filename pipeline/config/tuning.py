@@ -160,7 +160,7 @@ class TuningConfig(Strict):
     """How ``ocpipe tune`` searches for hyperparameters."""
 
     method: Literal["hyperband", "random", "bayesian"] = "hyperband"
-    """hyperband (Li et al. 2018, JMLR 18) runs many short trainings, and continues the best.
+    """hyperband (Li et al. 2018, JMLR 18) runs many short trainings, and continues the best ones.
     bayesian: a Gaussian process proposes the next trial."""
     trials: int = Field(default=40, ge=1, le=100_000)
     """Number of trials of the methods random and bayesian; hyperband computes its own number."""
@@ -170,7 +170,7 @@ class TuningConfig(Strict):
     """hyperband: of every ``factor`` trials, the best one continues. It is then trained for up to
     ``factor`` times as many epochs as before."""
     iterations: int = Field(default=1, ge=1, le=1000)
-    """hyperband: number of times that the whole search is run, with other random draws."""
+    """hyperband: how often the whole search is run, each time with other random draws."""
     folds: int | None = Field(default=None, ge=2, le=100)
     """Number of divisions for which each trial is trained; the score of the trial is the mean over
     all divisions. Each row outside the test part is used for validation once. By default, a trial

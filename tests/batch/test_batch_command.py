@@ -249,7 +249,7 @@ def test_exit_codes_of_failures(folder):
     bad.write_text("no scene")
     batch(folder, code=1)
     again = batch(folder, code=1)
-    assert "1 failed in earlier calls (--retry-failed)" in again.stderr
+    assert "1 failed in earlier calls (--retry-failed retries them)" in again.stderr
     batch(folder, "--new-failures-only", code=0)
     batch(folder, "--new-failures-only", "--retry-failed", code=1)
     bad.unlink()

@@ -167,7 +167,7 @@ class Database:
 
     @contextlib.contextmanager
     def writing(self, keep: bool = True) -> Iterator[None]:
-        """Write the changes of a ``with`` block, but none if it fails or if ``keep`` is false."""
+        """Write the changes of a ``with`` block; undo them if it fails or ``keep`` is false."""
         self.execute("BEGIN IMMEDIATE")
         try:
             yield

@@ -133,7 +133,7 @@ class Ledger(Database):
             )
 
     def take_back(self, lease: Lease, product: str) -> bool:
-        """Return whether another scene has this product; if that scene is done, make it pending."""
+        """Return whether another scene has this product; make that scene pending if it is done."""
         with self.writing():
             found = self.execute(
                 "UPDATE scene SET state = 'pending', attempts = 0, sha256 = NULL, why = 'another "
@@ -182,7 +182,7 @@ class Ledger(Database):
         return self._entries(_IS_CHOSEN)
 
     def failures(self, run: str | None = None, last: int | None = None) -> list[LedgerEntry]:
-        """Return the failed scenes of one configuration or of all; ``last`` limits their number."""
+        """Return at most ``last`` failed scenes of one configuration or of all configurations."""
         where, given = "state = 'failed' AND run = coalesce(?, run)", (run,)
         if last is None:
             return self._entries(where, given)
