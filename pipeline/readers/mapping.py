@@ -165,8 +165,8 @@ class FileMapping(Strict):
     masks_of_sensor: dict[str, str] = Field(default_factory=dict)
     """Sensor -> name of its list in ``configs/masks``, if it differs from ``masks``."""
     suffix: str = ""
-    """Ending that a collocation of SNAP added to the names of all variables: ``_M``, ``_S``. The
-    collocation also stored 0 for missing values."""
+    """Ending (``_M`` or ``_S``) that a collocation of SNAP added to the names of all variables.
+    Such a collocation also stored 0 for missing values."""
     missing: tuple[float, ...] = ()
     """Stored numbers that mark missing spectral values, in addition to the fill values."""
     valid_range: tuple[float, float] | None = None
@@ -239,7 +239,7 @@ class NetcdfOptions(UnitOptions):
         return mapping
 
     def resolved(self, recognised: str | None = None, suffix: str = "") -> FileMapping:
-        """Return the mapping of these options; ``recognised`` is used if they have no ``preset``.
+        """Return the mapping of these options; without ``preset``, use the preset ``recognised``.
 
         ``suffix`` is used if the mapping does not state one.
         """

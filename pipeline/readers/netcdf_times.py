@@ -102,7 +102,7 @@ def _text(chosen: str) -> str:
 
 
 def times_of(groups: Groups, latitude: str) -> FileTimes:
-    """Find the times of a file, and the dimension along which it has several.
+    """Find the times of a file, and the dimension along which the file has several times.
 
     ``latitude``: name of a variable on lines and pixels; its dimensions are never times.
     """
@@ -145,7 +145,7 @@ def _single(groups: Groups) -> FileTimes:
 
 
 def _is_time(name: str, variable: xr.Variable, *, is_named: bool) -> bool:
-    """Whether a variable is a CF time coordinate, and not the time of each line of a scene.
+    """True for a CF time coordinate, but not for the times of a scene's lines.
 
     With ``is_named``, a variable whose name or standard name is ``time`` also counts.
     """

@@ -169,8 +169,8 @@ def _check_request(count: int, seed: int, noise: float, outputs: Sequence[str]) 
         raise ConfigError(f"found seed {seed}, expected 0 or more. Give another seed.")
     if not 0.0 <= noise <= HIGHEST_FACTOR:
         raise ConfigError(
-            f"found noise {noise:g}, expected 0 to {HIGHEST_FACTOR:g} times the usual noise. Give "
-            "another factor."
+            f"found noise {noise:g}, expected a factor on the usual noise, from 0 to "
+            f"{HIGHEST_FACTOR:g}. Give another factor."
         )
     unknown = [name for name in outputs if name not in OUTPUTS]
     if unknown:

@@ -162,7 +162,7 @@ def draw_water(count: int, rng: np.random.Generator, waters: WaterDistributions)
 def _phytoplankton(
     chlorophyll: Array, waters: WaterDistributions, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Return phytoplankton absorption at 443 nm, and the chlorophyll that shapes its spectrum."""
+    """Return phytoplankton absorption at 443 nm, and chlorophyll that sets its spectral shape."""
     level, own = rng.standard_normal((2, len(chlorophyll)))
     mean = absorption.phytoplankton_443(chlorophyll, newer=rng.random(len(chlorophyll)))
     shape = _correlated(level, own, waters.shape_correlation)

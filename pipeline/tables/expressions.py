@@ -71,8 +71,8 @@ class Expression:
         """Return the value of the expression, in the shape of the arrays (0-D without arrays).
 
         Args:
-            arrays: an array for each name, all of one shape. A comparison with NaN is false, but in
-                an expression over columns, ``!=`` with NaN is true.
+            arrays: an array for each name, all of one shape. A comparison with NaN is false, with
+                one exception: in an expression over columns, ``!=`` with NaN is true.
 
         Raises:
             ConfigError: a part of the expression is not allowed or has the wrong kind, or a
