@@ -129,9 +129,9 @@ def _check_units(name: str, stated: Any, stored_as: str) -> None:
     if stated is not None and factor_between(as_text(stated), expected) == 1.0:
         return
     raise SceneError(
-        f"{name} has {in_words(stated)}, expected {expected!r} for {stored_as}. If it "
-        f"is {stored_as} and the file's units are wrong or missing, set reader.options.units: "
-        f"{{{name}: {quoted(expected)}}}, or units: {quoted(expected)} in "
+        f"{name} has {in_words(stated)}, expected {expected!r} for {stored_as}. If the "
+        f"variable is {stored_as} and its units in the file are wrong or missing, set "
+        f"reader.options.units: {{{name}: {quoted(expected)}}}, or units: {quoted(expected)} in "
         "reader.options.mapping.spectral. If it is water-leaving reflectance, set stored_as: rho_w "
         "and units: '1'; it is then multiplied by 1/pi to get Rrs."
     )

@@ -49,8 +49,8 @@ class FileTimes:
         """Return the file at the chosen time.
 
         Raises:
-            SceneError: the file has several times and none is chosen, or the choice does not fit
-                exactly one time of the file.
+            SceneError: the file has several times and none is chosen, or the choice fits no time
+                or several times of the file.
         """
         if not self.dim and chosen in (None, 0):
             return OneTime(self.groups)
@@ -166,9 +166,9 @@ def _bounds(variables: Mapping[str, xr.Variable], time: xr.Variable) -> tuple[tu
 
 
 def _iso(values: xr.Variable, attributes: Mapping[str, object]) -> list[str]:
-    """Return times as ISO 8601, without a fraction of a second where it is zero.
+    """Return times as ISO 8601; a fraction of a second is left out if it is zero.
 
-    A time has no date if it is missing, or if its units or calendar are not made for dates.
+    A time has no date if it is missing, or if its units or its calendar cannot give dates.
     """
     units, calendar = as_text(attributes["units"]), as_text(attributes.get("calendar", "standard"))
     try:

@@ -63,7 +63,7 @@ class UnitOptions(ReaderOptions):
         units = f"{{{group or name}: {quoted(known.units)}}}"
         raise SceneError(
             f"{name} has {in_words(stated)}, expected {known.units!r} for {quantity}. If its "
-            f"values are in {known.units}, state this as reader: {{format: {self.of_format}, "
+            f"values are in {known.units}, set reader: {{format: {self.of_format}, "
             f"options: {{units: {units}}}}}. Otherwise, convert the file."
         )
 

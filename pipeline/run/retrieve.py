@@ -126,7 +126,7 @@ class StepOnRows:
         return np.asarray((layers if every else np.take(layers, computed, axis=1)).T)
 
     def _gained_deviation(self, deviation: Floats, y: Floats) -> Floats:
-        """Apply gains to standard deviations, except to standard deviations of log10."""
+        """Apply gains to standard deviations of outputs, but not to those of log10(output)."""
         gains = self.step.gains
         if gains is None:
             return deviation

@@ -19,8 +19,8 @@ Column = npt.NDArray[np.float32]
 Kept = npt.NDArray[np.bool_]
 
 BATCH = 10_000
-"""Number of waters per draw. It is fixed, so that a small table equals the first rows of a large
-one with the same seed."""
+"""Number of waters that are drawn at a time. It is fixed, so that a small table equals the first
+rows of a large table with the same seed."""
 SPECTRAL = ("aph", "adg", "bbp")
 OUTPUTS = (*SPECTRAL, "chlor_a")
 # Fields of ``Water`` that are written as columns, with their units and long names.

@@ -33,7 +33,7 @@ class Exponent(Strict):
     highest: float
 
     def around(self, mean: Array | float, normal: Array) -> Array:
-        """Turn standard normal deviates into values around a mean, and clip these to the limits."""
+        """Return values around a mean from standard normal deviates, clipped to the limits."""
         return np.clip(mean + self.spread * normal, self.lowest, self.highest)
 
 

@@ -42,7 +42,7 @@ class Expression:
 
     @classmethod
     def parse(cls, text: str, grammar: Grammar) -> "Expression":
-        """Parse a text; evaluation then refuses everything that is not on the allow-list.
+        """Parse a text without a check of the allow-list; the evaluation makes this check.
 
         Raises:
             ConfigError: the syntax is wrong, or the text is too long or too deeply nested.
