@@ -177,7 +177,7 @@ def cube(
         listed = ", ".join(f"{nm:g}" for nm in centres)
         raise SceneError(
             f"two bands of {quantity} have the same wavelength; the wavelengths are {listed} nm. "
-            "State the correct ones in the reader's options."
+            "State the correct wavelengths in the reader's options."
         )
     dim = wavelength_dim(quantity)
     coords = {dim: (dim, centres, {"units": "nm"})}

@@ -44,7 +44,7 @@ CONVERSIONS: dict[tuple[str, str], float] = {("rho_w", "Rrs"): 1 / math.pi}
 
 
 def conversion(stored_as: str | None, quantity: str) -> float:
-    """Return the factor from the stored quantity to the scene's quantity; 1 if they are equal."""
+    """Return the factor from the stored quantity to the scene's; 1 for the same quantity."""
     if stored_as in (None, quantity):
         return 1.0
     if (stored_as, quantity) not in CONVERSIONS:
@@ -136,11 +136,11 @@ class SensorName(Strict):
     """The place where a file states its sensor: a global attribute, or the names of variables."""
 
     attribute: str | None = None
-    """Global attribute that states the sensor, perhaps with a name not in the sensor tables."""
+    """Global attribute that states the sensor; the sensor tables may use another name for it."""
     names: dict[str, str] = Field(default_factory=dict)
     """Text of the attribute -> name in the sensor tables."""
     patterns: dict[str, str] = Field(default_factory=dict)
-    """Regular expression that is found in the text of the attribute -> name in the sensor tables.
+    """Regular expression that matches a part of the attribute -> name in the sensor tables.
     Without ``attribute``, all attributes of the file and of SNAP's variable ``metadata`` are
     searched."""
     variables: dict[str, str] = Field(default_factory=dict)
@@ -165,8 +165,8 @@ class FileMapping(Strict):
     masks_of_sensor: dict[str, str] = Field(default_factory=dict)
     """Sensor -> name of its list in ``configs/masks``, if it differs from ``masks``."""
     suffix: str = ""
-    """Ending that a collocation of SNAP added to the names of all variables: ``_M``, ``_S``. The
-    collocation also stored 0 for missing values."""
+    """Ending, such as ``_M`` or ``_S``, that a collocation of SNAP added to all variables' names.
+    Such a collocation also stored 0 for missing values."""
     missing: tuple[float, ...] = ()
     """Stored numbers that mark missing spectral values, in addition to the fill values."""
     valid_range: tuple[float, float] | None = None
@@ -239,7 +239,7 @@ class NetcdfOptions(UnitOptions):
         return mapping
 
     def resolved(self, recognised: str | None = None, suffix: str = "") -> FileMapping:
-        """Return the mapping of these options; ``recognised`` is used if they have no ``preset``.
+        """Return the mapping of these options; without ``preset``, use the preset ``recognised``.
 
         ``suffix`` is used if the mapping does not state one.
         """

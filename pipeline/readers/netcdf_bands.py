@@ -113,7 +113,7 @@ def _layer(
 
 
 def _units_in_file(stated: Any, if_none: str | None) -> Any:
-    """Return the stated units; ``if_none``, if given, replaces missing units and ``1``."""
+    """Return the stated units; ``if_none`` replaces missing units and the units ``1``."""
     is_none = stated is None or not says_units(as_text(stated))
     if if_none is not None and (is_none or factor_between(as_text(stated), "1") == 1.0):
         return if_none
@@ -129,9 +129,9 @@ def _check_units(name: str, stated: Any, stored_as: str) -> None:
     if stated is not None and factor_between(as_text(stated), expected) == 1.0:
         return
     raise SceneError(
-        f"{name} has {in_words(stated)}, expected {expected!r} for {stored_as}. If it "
-        f"is {stored_as} and the file's units are wrong or missing, set reader.options.units: "
-        f"{{{name}: {quoted(expected)}}}, or units: {quoted(expected)} in "
+        f"{name} has {in_words(stated)}, expected {expected!r} for {stored_as}. If the "
+        f"variable is {stored_as} and its units in the file are wrong or missing, set "
+        f"reader.options.units: {{{name}: {quoted(expected)}}}, or units: {quoted(expected)} in "
         "reader.options.mapping.spectral. If it is water-leaving reflectance, set stored_as: rho_w "
         "and units: '1'; it is then multiplied by 1/pi to get Rrs."
     )
@@ -169,8 +169,8 @@ def _wavelength(
     if not 0 < wavelength < math.inf:
         raise SceneError(
             f"the wavelength of {name} is unknown. State it as reader.options.wavelengths: "
-            f"{{{name}: ...}}. Other ways are mapping.spectral.wavelength_attribute, "
-            "mapping.spectral.wavelength_variable, and a pattern with a group for the wavelength."
+            f"{{{name}: ...}}. You can also state it by mapping.spectral.wavelength_attribute, "
+            "mapping.spectral.wavelength_variable, or a pattern with a group for the wavelength."
         )
     return wavelength
 

@@ -31,7 +31,7 @@ class FileVariables:
     """Ending that a collocation added to all names; the names in this object lack the ending."""
 
     def missing(self, name: str) -> tuple[float, ...]:
-        """Return the numbers that mark missing values: 0 for floats in a collocation, else none."""
+        """Return the numbers that mark missing values: 0 in floats of a collocation, else none."""
         return (0.0,) if self.suffix and self.on_scene[name].dtype.kind == "f" else ()
 
     @classmethod
@@ -135,7 +135,7 @@ def _placed(variable: xr.Variable, y: str, x: str, shape: tuple[int, int]) -> St
 
 
 def axis_values(variable: xr.Variable) -> npt.NDArray[np.float64]:
-    """Return the coordinates along an axis of a map as float64; packed ones are decoded."""
+    """Return the coordinates along an axis of a map as decoded float64 numbers."""
     numbers = np.asarray(variable.values, np.float64)
     if not any(name in variable.attrs for name in PACKING):
         return numbers

@@ -1,4 +1,4 @@
-"""Find the sensor of a netCDF file by its mapping."""
+"""Find the sensor of a netCDF file by the rules of the file's mapping."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

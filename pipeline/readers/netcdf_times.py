@@ -49,8 +49,8 @@ class FileTimes:
         """Return the file at the chosen time.
 
         Raises:
-            SceneError: the file has several times and none is chosen, or the choice does not fit
-                exactly one time of the file.
+            SceneError: the file has several times and none is chosen, or the choice fits no time
+                or several times of the file.
         """
         if not self.dim and chosen in (None, 0):
             return OneTime(self.groups)
@@ -102,7 +102,7 @@ def _text(chosen: str) -> str:
 
 
 def times_of(groups: Groups, latitude: str) -> FileTimes:
-    """Find the times of a file, and the dimension along which it has several.
+    """Find the times of a file, and the dimension along which the file has several times.
 
     ``latitude``: name of a variable on lines and pixels; its dimensions are never times.
     """
@@ -145,7 +145,7 @@ def _single(groups: Groups) -> FileTimes:
 
 
 def _is_time(name: str, variable: xr.Variable, *, is_named: bool) -> bool:
-    """Whether a variable is a CF time coordinate, and not the time of each line of a scene.
+    """True for a CF time coordinate, but not for the times of a scene's lines.
 
     With ``is_named``, a variable whose name or standard name is ``time`` also counts.
     """
@@ -166,9 +166,9 @@ def _bounds(variables: Mapping[str, xr.Variable], time: xr.Variable) -> tuple[tu
 
 
 def _iso(values: xr.Variable, attributes: Mapping[str, object]) -> list[str]:
-    """Return times as ISO 8601, without a fraction of a second where it is zero.
+    """Return times as ISO 8601; a fraction of a second is left out if it is zero.
 
-    A time has no date if it is missing, or if its units or calendar are not made for dates.
+    A time has no date if it is missing, or if its units or its calendar cannot give dates.
     """
     units, calendar = as_text(attributes["units"]), as_text(attributes.get("calendar", "standard"))
     try:

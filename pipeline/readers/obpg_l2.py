@@ -110,7 +110,7 @@ class ObpgL2:
 
 
 def _chunked(group: xr.Dataset) -> dict[str, Stored]:
-    """Return the numeric variables on lines and pixels (or control points); nothing is read."""
+    """Return the numeric variables on lines and pixels (or control points); no value is read."""
     return {
         str(name): chunked(variable)
         for name, variable in group.variables.items()
@@ -121,7 +121,7 @@ def _chunked(group: xr.Dataset) -> dict[str, Stored]:
 
 
 def _check_bands(group: xr.Dataset, data: Mapping[str, Stored], unread: LeftOut) -> None:
-    """Refuse a band of Rrs with wrong dimensions; put those of Rrs_unc and rhos in ``unread``.
+    """Refuse an Rrs band with wrong dimensions; list a wrong Rrs_unc or rhos band in ``unread``.
 
     If a band of Rrs were only left out, an algorithm would take the next band that is near enough.
     """

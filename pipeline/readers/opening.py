@@ -113,9 +113,10 @@ def _stated_once(
 
 
 def _check_group(file: h5py.File | None, name: str | None) -> None:
-    """Refuse a missing group, and coordinates that are too long for xarray, which reads them whole.
+    """Refuse a missing group, and a 1-D variable with too many numbers.
 
-    ``file`` is None for classic netCDF, which has no groups.
+    xarray reads the whole array of such a variable if it is a coordinate. ``file``
+    is None for classic netCDF, which has no groups.
     """
     group = file if name is None or file is None else file.get(name)
     if name is not None and not isinstance(group, h5py.Group):

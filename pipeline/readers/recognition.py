@@ -13,7 +13,7 @@ from pipeline.readers.mapping import COLLOCATED, Recognition, presets
 
 
 def fitting_presets(path: Path) -> list[tuple[str, str]]:
-    """Return the presets that a file fits; of several, return only those with most conditions.
+    """Return the presets that a file fits; of these, only the presets with the most conditions.
 
     Each preset comes with an ending. In a collocation, the names of the variables have this ending.
     In other files, the ending is ''.

@@ -1,8 +1,8 @@
 """Translates expressions of ESA SNAP's band arithmetic, such as ``!flags.LAND && chl > 0``.
 
-SNAP writes ``&& || !`` as well as ``and or not``, and ``flags.LAND`` for a flag of a variable.
-Texts are refused. Operators that ocpipe's own expressions lack are refused, too: ``? :`` and the
-operators on bits.
+In SNAP, ``&&``, ``||`` and ``!`` mean ``and``, ``or`` and ``not``; ``flags.LAND`` is a flag of the
+variable ``flags``. Texts are refused, and so are operators that ocpipe's own expressions lack:
+``? :`` and the operators on bits.
 """
 
 import ast

@@ -63,7 +63,7 @@ class Stored:
     axes: tuple[int, ...]
     """For each dimension, its axis in the stored array."""
     at: tuple[int, ...] = ()
-    """Position on each stored axis, used only for axes that are not dimensions; () means all 0."""
+    """Position on each stored axis; only used if the axis is not a dimension. () means all 0."""
     of_file: Mapping[str, Any] = field(default_factory=dict)
     """Attributes about stored numbers that the file or group states once for all variables."""
 
@@ -135,7 +135,7 @@ class Stored:
     def _pieces(
         self, region: Region
     ) -> Iterator[tuple[Chunk, tuple[Index, ...], tuple[Index, ...]]]:
-        """Yield each chunk that overlaps a region, and the place of the overlap in both."""
+        """Yield each chunk that overlaps a region, and the overlap's place in chunk and region."""
         along = [
             list(_met(index, self.chunks.shape[axis], self.chunks.chunk[axis]))
             for index, axis in zip(region, self.axes, strict=True)
@@ -177,7 +177,7 @@ def _loaded(chunks: ChunkedArray, offsets: tuple[int, ...]) -> Array:
 
 
 def _met(index: Index, size: int, chunk: int) -> Iterator[tuple[int, Index, Index]]:
-    """Yield each chunk along one axis that holds wanted elements.
+    """Yield, along one axis, each chunk with wanted elements.
 
     Yields:
         The start of the chunk, the wanted part of the chunk, and the place of this part in the

@@ -48,7 +48,7 @@ class TiePoints:
     def checked(self) -> "TiePoints":
         """Return the tie points; refuse them if they do not cover the scene.
 
-        Every pixel must lie between tie points, or less than one interval beyond the last of them.
+        Every pixel must lie between tie points, or less than one interval after the last tie point.
         """
         for what, ties, size in zip(
             ("lines", "pixels"), (self.lines, self.pixels), self.shape, strict=True
@@ -67,7 +67,7 @@ class TiePoints:
         Args:
             name: name of the variable in the scene. Values that are impossible for this variable
                 become NaN. Degrees that wrap at 360 (``WRAPPING``) become numbers in [-180, 180).
-            ties: values with shape (lines, pixels), all read as soon as a pixel is needed.
+            ties: values with shape (lines, pixels). If one pixel is needed, all values are read.
         """
         wraps = name in WRAPPING
         ties = possible("relative_azimuth" if name in AZIMUTHS else name, ties)

@@ -57,7 +57,7 @@ def with_time_variable(
 
 
 def _are_better(attributes: Mapping[str, Any], found: list[str]) -> bool:
-    """Whether the attributes state the coverage of a scene better than its time variable."""
+    """True if the attributes state a scene's coverage better than the time variable does."""
     said = [as_text(attributes[name]) for name in (START, END) if attributes.get(name)]
     stated = [time for text in said if (time := parse_time(text)) is not None]
     own = [time.utc for text in found if (time := parse_time(text)) is not None]

@@ -49,7 +49,7 @@ class UnitOptions(ReaderOptions):
         """Refuse a variable whose units are not the expected ones.
 
         Args:
-            quantity: the quantity that the variable holds; it has one expected unit.
+            quantity: the quantity that the variable holds; it determines the expected units.
             name: name of the variable.
             found: its units in the file; None if there are none.
             group: the part of the name that all bands share; options may use it as a key.
@@ -63,7 +63,7 @@ class UnitOptions(ReaderOptions):
         units = f"{{{group or name}: {quoted(known.units)}}}"
         raise SceneError(
             f"{name} has {in_words(stated)}, expected {known.units!r} for {quantity}. If its "
-            f"values are in {known.units}, state this as reader: {{format: {self.of_format}, "
+            f"values are in {known.units}, set reader: {{format: {self.of_format}, "
             f"options: {{units: {units}}}}}. Otherwise, convert the file."
         )
 

@@ -31,7 +31,7 @@ MASK_SUFFIX = "_mask"
 
 @dataclass(frozen=True, eq=False)
 class Operand:
-    """A variable in an expression, or one of its flags."""
+    """A variable, or a flag of a variable, in an expression."""
 
     stored: LazyArray
     value: Callable[[npt.NDArray[Any]], Any]
@@ -103,7 +103,7 @@ class ValidPixels:
                 self._made[group, text] = self._bound(group, text)
         except (ConfigError, SceneError) as error:
             raise SceneError(
-                f"{name} is valid where {text!r}, but this cannot be evaluated: "
+                f"{name} is valid where {text!r}, but this expression cannot be evaluated: "
                 f"{str(error).rstrip('.')}. Give a file that has everything the expression uses. "
                 "If all pixels of the file are good, or if your masks exclude the bad ones, set "
                 "reader: {format: cf_netcdf, options: {valid_pixel_expression: ignore}}."

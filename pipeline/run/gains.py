@@ -31,9 +31,9 @@ class GainFinder:
             return None
         if GAINS not in self.network.after:
             raise ConfigError(
-                f"network {self.choice.name}: gains: {mode} needs a network that computes Rrs and "
-                f"allows gains, but {self.network.file_name} does not. Remove gains. For gains on "
-                "the network's inputs, use input_gains."
+                f"network {self.choice.name}: gains: {mode} is not possible: "
+                f"{self.network.file_name} does not compute Rrs, or does not allow gains. "
+                "Remove gains. For gains on the network's inputs, use input_gains."
             )
         return self._gains(mode, self.network.outputs)
 
@@ -48,8 +48,9 @@ class GainFinder:
             return None
         if takes_outputs or {variable.quantity for variable in self.network.inputs} != {"Rrs"}:
             raise ConfigError(
-                f"network {self.choice.name}: input_gains: {mode} needs Rrs of the scene as input, "
-                f"but {self.network.file_name} takes other inputs. Remove input_gains."
+                f"network {self.choice.name}: input_gains: {mode} is not possible: "
+                f"{self.network.file_name} takes inputs other than Rrs of the scene. "
+                "Remove input_gains."
             )
         return self._gains(mode, self.network.inputs)
 

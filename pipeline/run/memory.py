@@ -39,7 +39,7 @@ class Work:
 
 
 def choose_work(estimate: Callable[[int, int], int], threads: int, limit: int) -> Work | None:
-    """Choose as many threads as the limit (bytes) allows, then as many pixels at once.
+    """Choose the largest number of threads, then of pixels at once, within the limit (bytes).
 
     The result is None if even one thread with the fewest pixels exceeds the limit.
     """
@@ -88,7 +88,7 @@ class MemoryEstimate:
     """Bytes per pixel while the pixel is computed."""
 
     def work_within(self, limit: int, threads: int) -> Work:
-        """Choose as many threads as the limit (bytes) allows, then as many pixels at once.
+        """Choose the largest number of threads, then of pixels at once, within the limit (bytes).
 
         Raises:
             SceneError: even the smallest amount of work exceeds the limit.

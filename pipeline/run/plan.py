@@ -180,7 +180,7 @@ def check_config(config: RunConfig) -> None:
 def locate(scene: xr.Dataset, config: RunConfig) -> tuple[xr.Dataset, Extent]:
     """Return the scene with the configured constants, and the extent of its window.
 
-    For a bounding box, geolocation is read; the extent keeps the geolocation of a small window.
+    For a bounding box, geolocation is read; the extent of a small window includes the values.
 
     Raises:
         SceneError: the window has no pixels, or a constant is unknown or already in the scene.
@@ -203,7 +203,7 @@ def make_plan(
         scene_name: base name of the scene.
         config: the configuration.
         extent: the part to process; the whole scene by default.
-        network_paths: path of a network by its name; this path replaces the configured file.
+        network_paths: name of a network -> file to use instead of the configured file.
 
     Raises:
         NetworkError: a network is missing, damaged, or made for another sensor.
@@ -265,7 +265,7 @@ def _layers(
 def _storage(
     scene: xr.Dataset, layers: Sequence[Band], rules: Sequence[MaskRule], extent: Extent
 ) -> tuple[StoredChunks, ...]:
-    """Return the storage chunks of layers; a grown mask stands for the layers in its rule."""
+    """Return the storage chunks of layers; a grown mask has the chunks of its rule's layers."""
     grown = {Band(rule.layer): rule.rule.needs for rule in rules if isinstance(rule, Dilated)}
     read = [source for layer in layers for source in grown.get(layer, (layer,))]
     if extent.places is not None:

@@ -73,9 +73,9 @@ def well_inside(
 
     Args:
         variables: the inputs or the outputs of a network.
-        margin: rounding could matter for transformed values that are closer to a limit than this
-            distance. For limits above 1, the distance is a share of the limit.
-        widths: OUTPUT_AT_LIMIT is set for values that are closer to a limit than this distance.
+        margin: rounding could matter if a transformed value is closer to a limit than ``margin``.
+            For limits above 1, ``margin`` is a share of the limit.
+        widths: for each variable, the distance from a limit below which OUTPUT_AT_LIMIT is set.
     """
     ranges = []
     for index, variable in enumerate(variables):

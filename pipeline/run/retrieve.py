@@ -126,7 +126,7 @@ class StepOnRows:
         return np.asarray((layers if every else np.take(layers, computed, axis=1)).T)
 
     def _gained_deviation(self, deviation: Floats, y: Floats) -> Floats:
-        """Apply gains to standard deviations, except to standard deviations of log10."""
+        """Apply gains to standard deviations of outputs, but not to those of log10(output)."""
         gains = self.step.gains
         if gains is None:
             return deviation
@@ -150,8 +150,8 @@ class StepOnRows:
     def _decide(self, computed: Rows, x: Float32, y: Floats) -> tuple[Flags, npt.NDArray[np.int64]]:
         """Return the range flags of rows, and in how many rows each input is out of range.
 
-        ``y`` is changed in place: gains are applied, and where rounding could change the class,
-        the float64 reference chooses the class.
+        ``y`` is changed in place. Where rounding could change the class, the outputs of the float64
+        reference replace ``y``. Then ``y`` is multiplied by the gains.
         """
         network, gains = self.step.retrieval, self.step.gains
         near = self._near_threshold(x, y)

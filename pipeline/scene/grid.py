@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class BlockGrid:
-    """Blocks of ``chunk`` lines and pixels; blocks in the last row or column may be smaller."""
+    """Blocks of size ``chunk`` (lines, pixels); the last row or column may have smaller blocks."""
 
     origin: tuple[int, int]
     """First line and pixel of the window in the scene."""
@@ -77,7 +77,7 @@ class BlockGrid:
         return int(np.cumsum(change).max(initial=0))
 
     def _span(self, part: slice, axis: int) -> tuple[int, int]:
-        """Return the first and last row of blocks (axis 1: column) whose halo overlaps ``part``."""
+        """Return the first and last row or column (axis 0 or 1) whose halo overlaps ``part``."""
         size, origin = self.chunk[axis], self.origin[axis]
         first = (part.start - origin - self.halo) // size
         last = (part.stop - 1 - origin + self.halo) // size

@@ -213,7 +213,7 @@ def strips(dataset: xr.Dataset, numbers: int = 4_000_000) -> Iterator[tuple[slic
 
     Args:
         dataset: the variables.
-        numbers: about how many values may be in memory, counted over all variables.
+        numbers: approximate number of values in memory at a time, all variables together.
     """
     per_line = sum(variable.size for variable in dataset.values()) // max(dataset.sizes["y"], 1)
     lines = max(1, numbers // max(per_line, 1))

@@ -110,7 +110,7 @@ def network_flags(
 ) -> FlagTable:
     """Return the table of a network's flags; it has no bits for ranges that the network lacks.
 
-    With ``may_fail``, there always is ``output_out_of_range``, which also marks a missing output.
+    With ``may_fail``, the table always has ``output_out_of_range``; it also marks missing outputs.
     """
     bits = {"input_missing": INPUT_MISSING}
     if limited_inputs:

@@ -170,7 +170,7 @@ def storage_of(scene: xr.Dataset, layers: Iterable[Band]) -> list[StoredChunks]:
 
 
 def why_unread(scene: xr.Dataset, name: str) -> str:
-    """Explain in a sentence why the reader left a variable out; return "" if it did not."""
+    """Say in a sentence why the reader left a variable out; "" if the variable was not left out."""
     reason = scene.encoding.get(UNREAD, {}).get(name)
     return f" The file has {name}, but it cannot be decoded ({reason})." if reason else ""
 
@@ -246,7 +246,7 @@ def with_constants(scene: xr.Dataset, constants: Mapping[str, float]) -> xr.Data
     """Add quantities that the scene lacks, with the same value on every pixel.
 
     Raises:
-        SceneError: the scene already has a quantity, or a quantity is not a known 2-D quantity.
+        SceneError: a constant is in the scene already, or is not a known 2-D quantity.
     """
     added = {}
     for name, value in constants.items():

@@ -84,8 +84,8 @@ def _fills(
 ) -> tuple[int, ...]:
     """Return the fill values of flags as unsigned numbers.
 
-    Fill values that can also be flags are left out: the value 0 means that no flag is set (a good
-    pixel in POLYMER), and the mask of a flag means that this flag is set.
+    A fill value is left out if it can also be the value of a valid pixel: 0 (no flag is set, a good
+    pixel in POLYMER), or the mask of a flag (this flag is set).
     """
     bits = 8 * dtype.itemsize
     found = [np.ravel(attributes[name]) for name in FILLS if name in attributes]

@@ -94,7 +94,7 @@ def _span(span: tuple[int, int] | None, size: int, what: str) -> tuple[int, int]
 def _inside_box(
     part: xr.Dataset, bbox: tuple[float, float, float, float]
 ) -> tuple[slice, slice, Places | None]:
-    """Return the lines and pixels around a box, and the geolocation there (None if too large)."""
+    """Return the lines and pixels around a box, and their geolocation (None if it is too large)."""
     rows = np.zeros(part.sizes["y"], dtype=bool)
     columns = np.zeros(part.sizes["x"], dtype=bool)
     kept: list[tuple[slice, Places]] | None = []

@@ -88,7 +88,7 @@ class Optics:
 
 
 def mean_water(chlorophyll: Array | float) -> Water:
-    """Return the mean water of the open ocean at a chlorophyll (mg m-3), as published."""
+    """Return the published mean properties of open ocean water at a chlorophyll (mg m-3)."""
     chl = np.asarray(chlorophyll, dtype=np.float64)
     aph_443 = absorption.phytoplankton_443(chl)
     return Water(

@@ -21,7 +21,7 @@ def add_noise(
 
     If a band of a sample falls below ``lowest_share``, the noise of that sample is drawn again,
     because networks take the logarithm of Rrs. So the darkest waters become a little brighter
-    on average. In a scene, the valid pixels of dark waters are too bright on average as well.
+    on average. Real scenes have this bias, too: their valid pixels of dark waters are too bright.
 
     Args:
         rrs: positive Rrs without noise, sr-1, with shape (sample, band).

@@ -19,8 +19,8 @@ Column = npt.NDArray[np.float32]
 Kept = npt.NDArray[np.bool_]
 
 BATCH = 10_000
-"""Number of waters per draw. It is fixed, so that a small table equals the first rows of a large
-one with the same seed."""
+"""Number of waters that are drawn at a time. It is fixed, so that a small table equals the first
+rows of a large table with the same seed."""
 SPECTRAL = ("aph", "adg", "bbp")
 OUTPUTS = (*SPECTRAL, "chlor_a")
 # Fields of ``Water`` that are written as columns, with their units and long names.
@@ -169,8 +169,8 @@ def _check_request(count: int, seed: int, noise: float, outputs: Sequence[str]) 
         raise ConfigError(f"found seed {seed}, expected 0 or more. Give another seed.")
     if not 0.0 <= noise <= HIGHEST_FACTOR:
         raise ConfigError(
-            f"found noise {noise:g}, expected 0 to {HIGHEST_FACTOR:g} times the usual noise. Give "
-            "another factor."
+            f"found noise {noise:g}, expected a factor on the usual noise, from 0 to "
+            f"{HIGHEST_FACTOR:g}. Give another factor."
         )
     unknown = [name for name in outputs if name not in OUTPUTS]
     if unknown:

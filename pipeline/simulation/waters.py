@@ -33,7 +33,7 @@ class Exponent(Strict):
     highest: float
 
     def around(self, mean: Array | float, normal: Array) -> Array:
-        """Turn standard normal deviates into values around a mean, and clip these to the limits."""
+        """Return values around a mean from standard normal deviates, clipped to the limits."""
         return np.clip(mean + self.spread * normal, self.lowest, self.highest)
 
 
@@ -162,7 +162,7 @@ def draw_water(count: int, rng: np.random.Generator, waters: WaterDistributions)
 def _phytoplankton(
     chlorophyll: Array, waters: WaterDistributions, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Return phytoplankton absorption at 443 nm, and the chlorophyll that shapes its spectrum."""
+    """Return phytoplankton absorption at 443 nm, and chlorophyll that sets its spectral shape."""
     level, own = rng.standard_normal((2, len(chlorophyll)))
     mean = absorption.phytoplankton_443(chlorophyll, newer=rng.random(len(chlorophyll)))
     shape = _correlated(level, own, waters.shape_correlation)

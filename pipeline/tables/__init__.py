@@ -42,7 +42,7 @@ def read_table(
     Args:
         path: the file.
         file_format: format of the file; ``auto`` recognises it from the content.
-        missing: further numbers that stand for a missing value; the format may define some itself.
+        missing: numbers that stand for a missing value, in addition to those of the format.
         delimiter: delimiter of a text table; by default, it is found in the header line.
         sample_dimension: netCDF dimension of the samples, required if several are possible.
 

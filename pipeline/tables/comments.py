@@ -65,7 +65,7 @@ def units_in(name: str, comments: Sequence[str], columns: Sequence[str]) -> dict
         elif "/units=" in line.lower():
             raise table_error(
                 name,
-                f"{line.strip()!r} has {len(listed)} entries, expected {len(columns)} like the "
-                "header. Correct the line",
+                f"{line.strip()!r} has {len(listed)} entries, expected {len(columns)}, one "
+                "for each column of the header. Correct the line",
             )
     return found

@@ -1,8 +1,8 @@
 """Evaluates expressions that use only operators and functions of an allow-list.
 
 Everything that is not on the allow-list is refused; nothing in an expression is executed as Python
-code. Expressions over columns of tables (:data:`COLUMNS`) may use text. They may also use more
-operators than expressions over pixels of scenes (:data:`PIXELS`).
+code. Expressions over columns of tables follow the grammar :data:`COLUMNS`. Expressions over pixels
+of scenes follow the grammar :data:`PIXELS`, which has no text and fewer operators.
 """
 
 import ast

@@ -42,7 +42,7 @@ class Expression:
 
     @classmethod
     def parse(cls, text: str, grammar: Grammar) -> "Expression":
-        """Parse a text; evaluation then refuses everything that is not on the allow-list.
+        """Parse a text without a check of the allow-list; the evaluation makes this check.
 
         Raises:
             ConfigError: the syntax is wrong, or the text is too long or too deeply nested.
@@ -71,8 +71,8 @@ class Expression:
         """Return the value of the expression, in the shape of the arrays (0-D without arrays).
 
         Args:
-            arrays: an array for each name, all of one shape. A comparison with NaN is false, but in
-                an expression over columns, ``!=`` with NaN is true.
+            arrays: an array for each name, all of one shape. A comparison with NaN is false, with
+                one exception: in an expression over columns, ``!=`` with NaN is true.
 
         Raises:
             ConfigError: a part of the expression is not allowed or has the wrong kind, or a

@@ -115,7 +115,8 @@ def _fields(name: str, header: Mapping[str, str]) -> tuple[Header, list[str]]:
     if len(units) != count:
         raise table_error(
             name,
-            f"/units= has {len(units)} entries, expected {count} like /fields=. Correct the header",
+            f"/units= has {len(units)} entries, expected {count}, one for each name in /fields=. "
+            "Correct the header",
         )
     return fields, units
 

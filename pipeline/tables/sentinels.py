@@ -1,4 +1,4 @@
-"""Numbers that look like a missing value that nobody declared: -999, 9.97e36."""
+"""Find undeclared missing values: numbers such as -999 and 9.97e36."""
 
 import re
 from collections.abc import Sequence
@@ -47,9 +47,9 @@ def undeclared_missing(
     if found is None or (used is not None and not (values[used] == found).any()):
         return None
     return (
-        f"column {column!r} has {found:.9g} in {table.places(np.flatnonzero(values == found))}, "
-        f"which looks like a missing value, but the file does not say so. Add it to {section}."
-        f"missing, or to {section}.not_missing if it was measured"
+        f"column {column!r} has {found:.9g} in {table.places(np.flatnonzero(values == found))}. "
+        f"{found:.9g} looks like a missing value, but the file does not say so. Add the number to "
+        f"{section}.missing, or to {section}.not_missing if it was measured"
     )
 
 
@@ -78,7 +78,7 @@ def _looks_missing(value: float) -> bool:
 
 
 def _is_certain(value: float) -> bool:
-    """Whether a number is too far from zero to be measured, even if it occurs only once."""
+    """True if a number is too far from zero to be a measurement, however often it occurs."""
     return value <= -99 or abs(value) >= 1e10
 
 

@@ -78,7 +78,7 @@ class Table:
         return np.array(["" if np.isnan(v) else f"{v:.17g}" for v in values], dtype=np.str_)
 
     def places(self, indices: Sequence[int] | Rows) -> str:
-        """Name the places of rows, counted from 0: ``lines 86, 90, 101 and 12 more``."""
+        """Return the places of rows (indices from 0) as text: ``lines 86, 90, 101 and 12 more``."""
         return places(self.row_word, [int(self.rows[index]) for index in indices])
 
 

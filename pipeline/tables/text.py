@@ -72,7 +72,7 @@ def _refuse_title(name: str, lines: Sequence[NumberedLine]) -> None:
 
 
 def _rows_among(comments: Sequence[NumberedLine], mark: str | None, width: int) -> list[int]:
-    """Return the line numbers of comments with as many cells as a row, one of them a number."""
+    """Return the line numbers of comments with ``width`` cells, of which some are numbers."""
     split = [(number, split_cells(line, mark)) for number, line in comments]
     return [
         number

@@ -80,8 +80,8 @@ def phytoplankton_absorption(
             cells.
         wavelength_nm: wavelengths, with shape (band,).
         carotenoids: ln(absorption / mean absorption) around 490 nm.
-        violet: ln(absorption / mean absorption) below 410 nm; it stands for phaeopigments and for
-            substances that screen UV light.
+        violet: ln(absorption / mean absorption) below 410 nm; it models phaeopigments and
+            the substances that screen UV light.
     """
     bands = np.append(wavelength_nm, REFERENCE_NM)
     mean = phytoplankton_spectrum(shape_chlorophyll, bands)

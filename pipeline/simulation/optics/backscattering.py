@@ -15,7 +15,7 @@ MINERAL_EXPONENT = 0.65
 
 
 def organic_backscattering_550(chlorophyll: Array) -> Array:
-    """Return mean backscattering, at 550 nm, by phytoplankton and particles that accompany it.
+    """Return the mean backscattering at 550 nm of phytoplankton and of particles that go with it.
 
     The scattering, 0.416 chl**0.766, is multiplied by a backscattering ratio, which falls as
     chlorophyll (mg m-3) rises (Morel and Maritorena 2001, J. Geophys. Res. 106, 7163).
