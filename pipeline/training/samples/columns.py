@@ -1,4 +1,4 @@
-"""Find the columns that a configuration names in a table, and convert them to wanted units."""
+"""Find the columns of a table that a configuration uses, and convert them to wanted units."""
 
 import dataclasses
 import re
@@ -162,7 +162,7 @@ def read_variables(
 
 
 def existing(table: Table, key: str, column: str | None, findings: Findings) -> str | None:
-    """Return the column that a key of ``samples`` names; None if the key or column is missing."""
+    """Return ``column``, the value of a key of ``samples``; None if the table has no such column."""
     if column is None or column in table.columns:
         return column
     findings.complain(
@@ -183,7 +183,7 @@ def _column(result: Column, rows: int) -> Column:
 def _find(
     table: Table, choice: VariableConfig, wavelength_nm: float | None, tolerance_nm: float
 ) -> str:
-    """Return the name of a variable's column; for a band, it has the nearest wavelength."""
+    """Return the name of a variable's column; for a band, the column of the nearest wavelength."""
     stem = choice.column or choice.quantity
     only_one = wavelength_nm is None or len(choice.wavelengths_nm or ()) == 1
     if stem in table.columns and only_one and (wavelength_nm is None or choice.column):
