@@ -207,7 +207,7 @@ def _network(
         if network.sha256 == expected:
             right = path
             if network.fingerprint != recorded["fingerprint"]:
-                problem = f"{file} has another description than the product records"
+                problem = f"the description in {file} differs from the description in the product"
             break
     if not problem and right is None:
         problem = (
@@ -228,7 +228,7 @@ def _algorithm(name: str, file: str, sensor: str, recorded: Group) -> Finding:
         return Finding("algorithm", False, f"{name}: {error}")
     text, problem = f"{name}: {found.file_name}", ""
     if found.fingerprint != recorded.attributes["fingerprint"]:
-        problem = f"{text} has other bands or coefficients than the product records"
+        problem = f"{text} does not have the bands and coefficients that are in the product"
     return Finding.of("algorithm", problem, f"{text}, coefficients equal")
 
 

@@ -65,7 +65,7 @@ class RowValues:
 
 
 def read_row_values(table: Table, config: SamplesConfig, findings: Findings) -> RowValues:
-    """Read the columns that the configuration names, and report columns that do not exist."""
+    """Read the columns of class, group, time and weight; report columns that do not exist."""
     group_column = existing(table, "group", config.group, findings)
     time_column = existing(table, "time", config.time, findings)
     weight_column = existing(table, "weight", config.weight, findings)
