@@ -283,7 +283,7 @@ def _compared(found: Mapping[str, Any], expected: Mapping[str, Any], place: str)
 
 
 def _same(found: Any, wanted: Any) -> bool:
-    """Return whether two attributes are equal; a number and an array of this number are equal."""
+    """Return whether two attributes are equal; a number equals an array with only this number."""
     first, second = np.ravel(found), np.ravel(wanted)
     is_float = first.dtype.kind == "f" and second.dtype.kind == "f"
     return first.dtype == second.dtype and np.array_equal(first, second, equal_nan=is_float)

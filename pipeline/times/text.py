@@ -35,7 +35,7 @@ class Instant:
 
     @property
     def end(self) -> datetime.datetime:
-        """The end of the day, month or year if no time of day is written, else the time itself."""
+        """The time itself if a time of day is written, else the end of the day, month or year."""
         match self.resolution:
             case Resolution.CLOCK:
                 return self.utc

@@ -109,7 +109,7 @@ def _class_names(table: Table, column: str, findings: Findings) -> Texts:
         if broken.size:
             findings.complain(
                 f"{table.name}: class column {column!r} has {values[broken[0]]:g} "
-                f"({table.places(broken)}), expected text or whole numbers. Name another column, "
+                f"({table.places(broken)}), expected text or whole numbers. Use another column, "
                 "or compute classes in samples.columns, for example by floor(log10(chl))"
             )
     return table.labels(column)
