@@ -82,7 +82,7 @@ def factor_between(said: str, wanted: str) -> float | None:
 
 
 def nanometres_per(text: str) -> float | None:
-    """Return how many nm a unit of length is; None if it is 1 mm or longer, or no length."""
+    """Return how many nm a unit is; None if it is 1 mm or longer, or not a unit of length."""
     factor = factor_between(text, "nm") if says_units(text) else None
     return factor if factor is not None and factor < 1e6 else None
 

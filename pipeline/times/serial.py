@@ -75,7 +75,7 @@ def _with_plain_zone(units: str) -> str:
     if match["sign"] is None:
         if match["zone"].lower() not in _UTC_NAMES:
             raise ValueError(
-                f"the zone {match['zone']!r} is not known, expected UTC or a number such as -05:00"
+                f"the zone {match['zone']!r} is not known, expected UTC or an offset such as -05:00"
             )
         return units[: match.start()]
     zone = f"{match['sign']}{int(match['hours']):02d}:{match['minutes'] or '00'}"

@@ -223,8 +223,8 @@ def _checkpoints(
 ) -> Checkpoints | None:
     """Return the checkpoints in a folder for this configuration, samples and start network.
 
-    A checkpoint stays valid if the number of epochs or the patience changes, so a fit can be
-    extended.
+    A checkpoint stays valid if the patience or the number of epochs changes, so a fit can be
+    extended. But if the learning rate decays over all epochs, their number must stay the same.
     """
     if folder is None:
         return None

@@ -71,7 +71,7 @@ def _truth(table: Table, rule: str, not_missing: Sequence[float] | None) -> tupl
     """Return two masks with shape (rows,): rows where a rule holds, and rows that lack a value.
 
     Raises:
-        ConfigError: the rule is wrong, or its column has numbers such as -999 that may be missing
+        ConfigError: the rule is wrong, or a column has numbers such as -999 that may be missing
             values.
     """
     expression = parse_over(table.columns, rule)
