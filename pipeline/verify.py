@@ -207,7 +207,7 @@ def _network(
         if network.sha256 == expected:
             right = path
             if network.fingerprint != recorded["fingerprint"]:
-                problem = f"{file} has another description than the product records"
+                problem = f"the description in {file} differs from the description in the product"
             break
     if not problem and right is None:
         problem = (
@@ -228,7 +228,7 @@ def _algorithm(name: str, file: str, sensor: str, recorded: Group) -> Finding:
         return Finding("algorithm", False, f"{name}: {error}")
     text, problem = f"{name}: {found.file_name}", ""
     if found.fingerprint != recorded.attributes["fingerprint"]:
-        problem = f"{text} has other bands or coefficients than the product records"
+        problem = f"{text} does not have the bands and coefficients that are in the product"
     return Finding.of("algorithm", problem, f"{text}, coefficients equal")
 
 
@@ -283,7 +283,7 @@ def _compared(found: Mapping[str, Any], expected: Mapping[str, Any], place: str)
 
 
 def _same(found: Any, wanted: Any) -> bool:
-    """Return whether two attributes are equal; a number and an array of this number are equal."""
+    """Return whether two attributes are equal; a number equals an array with only this number."""
     first, second = np.ravel(found), np.ravel(wanted)
     is_float = first.dtype.kind == "f" and second.dtype.kind == "f"
     return first.dtype == second.dtype and np.array_equal(first, second, equal_nan=is_float)

@@ -82,7 +82,7 @@ def factor_between(said: str, wanted: str) -> float | None:
 
 
 def nanometres_per(text: str) -> float | None:
-    """Return the size in nm of a unit of length below 1 mm; None for other units."""
+    """Return how many nm a unit is; None if it is 1 mm or longer, or not a unit of length."""
     factor = factor_between(text, "nm") if says_units(text) else None
     return factor if factor is not None and factor < 1e6 else None
 

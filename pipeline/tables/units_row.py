@@ -24,8 +24,9 @@ def split_units_row(
 ) -> tuple[dict[str, str], list[NumberedRow], list[str]]:
     """Return the units in the first row, the other rows, and a message.
 
-    A first row of units has no times and no numbers, but 1 and powers of ten are allowed in a row
-    with degrees or UTC. At least one column has units in this row, and otherwise numbers or times.
+    A first row of units has no times and no numbers. Only a row with degrees or UTC may contain 1
+    or powers of ten. At least one column has units in this row, and numbers or times in the rows
+    below.
     """
     if len(rows) < 2:
         return {}, rows, []

@@ -12,7 +12,7 @@ _DURATION = re.compile(
 
 
 def after_duration(start: datetime.datetime, text: str) -> datetime.datetime | None:
-    """Return the time that is a duration after a start; None if the text is not a duration."""
+    """Add a duration to a start; return None if the text is not a duration."""
     match = _DURATION.fullmatch(text.strip())
     if match is None or not any(match.groups()):
         return None

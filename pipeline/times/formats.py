@@ -57,8 +57,8 @@ def _refuse_half_a_time(text: str) -> None:
         raise ValueError(f"the format of times {text!r} has %p, which needs %I instead of %H")
     if "%I" in said and "%p" not in said:
         raise ValueError(
-            f"the format of times {text!r} has %I (1 to 12) without %p (AM or PM), expected also "
-            "%p, or %H (0 to 23) instead of %I"
+            f"the format of times {text!r} has %I (1 to 12) without %p (AM or PM): add %p, or "
+            "replace %I by %H (0 to 23)"
         )
 
 
@@ -160,8 +160,8 @@ def digits_of(form: str) -> int | None:
 def formats_in_units(units: str) -> tuple[str | None, ...]:
     """Return the formats to try for a column with these units.
 
-    The stated format comes first: 20111009 in yyyyddmm is in September. The format None stands for
-    the usual ways to write a time.
+    The stated format comes first: with yyyyddmm, 20111009 is 10 September. The format None stands
+    for the usual ways to write a time.
 
     Units may be ``dd-mm-yyyy``, ``hhmm`` or ``days since ...``. Files that state dd-mm-yyyy may
     also write 10:09:2011, as AERONET does. ``mm`` is the minute if it follows the hour.

@@ -74,7 +74,9 @@ def _with_plain_zone(units: str) -> str:
         return units
     if match["sign"] is None:
         if match["zone"].lower() not in _UTC_NAMES:
-            raise ValueError(f"the zone {match['zone']!r} is not known, expected UTC or -05:00")
+            raise ValueError(
+                f"the zone {match['zone']!r} is not known, expected UTC or an offset such as -05:00"
+            )
         return units[: match.start()]
     zone = f"{match['sign']}{int(match['hours']):02d}:{match['minutes'] or '00'}"
     return f"{units[: match.start()]} {zone}"

@@ -35,7 +35,7 @@ class Instant:
 
     @property
     def end(self) -> datetime.datetime:
-        """The end of the day, month or year if no time of day is written, else the time itself."""
+        """The time itself if a time of day is written, else the end of the day, month or year."""
         match self.resolution:
             case Resolution.CLOCK:
                 return self.utc
@@ -55,7 +55,7 @@ class Instant:
 
 
 def months_later(time: datetime.datetime, months: int) -> datetime.datetime:
-    """Return a time on the same day of a later month, or on the last day of a shorter month."""
+    """Add months to a time; a day that the later month lacks becomes the month's last day."""
     month = time.year * 12 + time.month - 1 + months
     last = calendar.monthrange(month // 12, month % 12 + 1)[1]
     return time.replace(year=month // 12, month=month % 12 + 1, day=min(time.day, last))
@@ -103,7 +103,8 @@ def parse_time(text: str) -> Instant | None:
 def parse_clock(text: str) -> datetime.timedelta | None:
     """Return the time since midnight UTC of a text such as ``19:00:30`` or ``14:00-05:00``.
 
-    It is negative, or more than a day, if the day in UTC is not the day in the zone of the text.
+    The result is negative if the time in UTC is on the day before; it is 24 hours or more if the
+    time in UTC is on the day after.
     None if the text is not a time of day.
     """
     match = _CLOCK_ALONE.fullmatch(text.strip())

@@ -53,7 +53,7 @@ def evaluate_networks(
     _check_fit(networks, recipe, prepared.samples.x.shape[1])
     if part != "all" and not len(getattr(prepared.split, part)):
         raise ConfigError(
-            f"the {part} part is empty. Change splits, or choose another part with --part."
+            f"the {part} part is empty. Change the key 'splits', or choose another --part."
         )
     evaluation = evaluate_part(network, recipe, prepared, part, others=others)
     if output is not None:
@@ -71,8 +71,8 @@ def evaluate_part(
 ) -> Evaluation:
     """Evaluate a network on one part of the samples; compare algorithms and other networks with it.
 
-    ``part`` is ``train``, ``validation``, ``test`` or ``all``. The networks ``others``
-    and ``before`` (before fine-tuning) must have the same inputs and outputs as ``network``.
+    ``part`` is ``train``, ``validation``, ``test`` or ``all``. The networks ``others`` and the
+    network before fine-tuning (``before``) must have the inputs and outputs of ``network``.
     """
     rows = np.arange(len(prepared.samples)) if part == "all" else getattr(prepared.split, part)
     chosen, sensor = prepared.samples.take(rows), config.sensors[0]

@@ -28,7 +28,7 @@ def finetune(
 ) -> TrainingResult:
     """Continue training a network.
 
-    If the configuration names no inputs, the inputs of the network are used. The other
+    If ``samples.inputs`` is empty, the inputs of the network are used. The other
     arguments and the errors are as in :func:`pipeline.training.train.train`.
     """
     config = with_inputs_of(start, config)
@@ -47,7 +47,7 @@ def with_inputs_of(start: Network | Ensemble, config: FinetuneConfig) -> Finetun
     """Return the configuration with its inputs set to the inputs of the network.
 
     Raises:
-        ConfigError: the configuration names other inputs than the network has.
+        ConfigError: the inputs in the configuration are not the inputs of the network.
     """
     named = [(choice.quantity, nm) for choice, nm in variables_of(config.samples.inputs)]
     if named and named != [(v.quantity, v.wavelength_nm) for v in start.inputs]:

@@ -146,8 +146,8 @@ def check_learner(config: Recipe, prepared: PreparedSamples, learner: Learner) -
     """Refuse a network before its training if the trained network could not be used or saved.
 
     Raises:
-        NetworkError: a class name cannot be used in a class map. Or the network is to be saved in
-            OC-SMART's layout, but OC-SMART's program cannot run it.
+        NetworkError: a class name cannot be used in a class map; or OC-SMART's program could not
+            run the network, although ``save`` asks for OC-SMART's layout.
         ConfigError: a sensor is unknown, or a baseline of ``class_baselines`` cannot be computed.
     """
     from pipeline.networks.saving import check_savable
@@ -223,7 +223,8 @@ def _checkpoints(
 ) -> Checkpoints | None:
     """Return the checkpoints in a folder for this configuration, samples and start network.
 
-    The hash leaves out the number of epochs and the patience, so a fit can be extended.
+    A checkpoint stays valid if the patience or the number of epochs changes, so a fit can be
+    extended. But if the learning rate decays over all epochs, their number must stay the same.
     """
     if folder is None:
         return None

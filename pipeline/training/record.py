@@ -50,7 +50,7 @@ def _number(value: float) -> float | None:
 
 
 def start_record(start: Network | None, first: Layer | None) -> dict[str, Any]:
-    """Store the start network in the record, and the decorrelation for later fine-tuning."""
+    """Record the start network, and the decorrelation that a later fine-tuning may keep."""
     record: dict[str, Any] = {}
     if start is not None:
         record["start"] = {"name": start.name, "file": start.file_name, "sha256": start.sha256}

@@ -72,7 +72,7 @@ def as_stored(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def deflated(numbers: npt.NDArray[Any], level: int) -> bytes:
-    """Shuffle and deflate contiguous numbers as HDF5's filters do; level 0 changes nothing."""
+    """Shuffle and deflate contiguous numbers as HDF5's filters do; level 0 keeps their bytes."""
     if level == 0:
         return numbers.tobytes()
     planes: Any = _shuffled(numbers)

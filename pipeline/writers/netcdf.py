@@ -58,7 +58,7 @@ EncodedBlock = Mapping[str, EncodedChunk]
 class StorageLayout:
     """Chunks and compression of a product.
 
-    They are part of ``science``, because they change the bytes of the product.
+    Both settings are in the section ``science``, because they change the bytes of the product.
     """
 
     chunk: tuple[int, int]
@@ -94,8 +94,8 @@ def write_product(
     """Write a product block by block, in the order in which the blocks arrive.
 
     Args:
-        products: variables on (y, x), of which only the attributes are used, and the
-            coordinates of a map.
+        products: coordinates of a map, and variables on (y, x); the values of these variables
+            are not used.
         target: final name of the file; an existing file is replaced.
         layout: chunks and compression.
         blocks: encoded chunks of all variables, block after block.

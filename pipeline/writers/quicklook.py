@@ -48,7 +48,8 @@ def draw_quicklook(product: Path, picture: Path, variables: tuple[str, ...] = ()
     Args:
         product: a file that this program wrote.
         picture: the PNG file to write.
-        variables: names; by default, one per quantity (nearest to 443 nm), at most four.
+        variables: names of variables; by default, the names for the first four quantities, at
+            the wavelength nearest to 443 nm.
 
     Raises:
         SceneError: the product cannot be read, or does not have the variables.
@@ -207,7 +208,7 @@ def _plain_ticks(bar: Any) -> None:
 
 
 def _subdivisions(low: float, high: float) -> tuple[float, ...]:
-    """Return the leading digits (1 to 9) of ticks; a wide range has fewer, so labels fit."""
+    """Return the leading digits of ticks: 1, 2, 5 for a short range; only 1 for a long range."""
     decades = math.log10(high / low)
     return (1.0, 2.0, 5.0) if decades < 1.7 else (1.0, 3.0) if decades < 2.7 else (1.0,)
 

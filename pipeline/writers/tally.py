@@ -64,7 +64,7 @@ class ChunkCounts:
     moments: Moments | None = None
     """Moments of the valid values."""
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """Name -> least and greatest valid value; a second pair has longitude from 0 to 360."""
+    """Name -> least and greatest valid value; ``longitude_from_0`` counts from 0 to 360."""
 
     @classmethod
     def of(

@@ -74,7 +74,7 @@ def test_folds_divide_the_other_files(tmp_path: Path) -> None:
     assert sorted(tested.tolist()) == list(range(40))
     assert all(set(range(40, 80)) <= set(fold.train.tolist()) for fold in folds)
     whole = load_samples(two_files(tmp_path, part="test"))
-    with pytest.raises(ConfigError, match="a file has part: test"):
+    with pytest.raises(ConfigError, match="'part: test' is set for a file"):
         make_folds(whole, SplitsConfig(folds=3, validation=0.2))
 
 

@@ -129,7 +129,9 @@ def test_files_in_different_units_are_not_mixed(tmp_path: Path) -> None:
     """Files must agree on units, unless it is said which are wanted."""
     tables = {unit: columns(12) | {f"poc [{unit}]": [1.0] * 12} for unit in ("g m-3", "mg/m^3")}
     paths = [write(tmp_path, t, f"{n}.csv") for n, t in enumerate(tables.values())]
-    with pytest.raises(ConfigError, match=r"poc is in 'g m-3' in 0.csv, but in 'mg/m\^3' in 1.csv"):
+    with pytest.raises(
+        ConfigError, match=r"poc has the units 'g m-3' in 0.csv, but 'mg/m\^3' in 1.csv"
+    ):
         load_samples(config(paths[0], files=paths, targets=[{"quantity": "poc"}]))
     wanted = [{"quantity": "poc", "units": "mg m-3"}]
     samples = load_samples(config(paths[0], files=paths, targets=wanted))

@@ -176,7 +176,7 @@ def test_a_group_in_two_parts_is_refused() -> None:
         ([0] * 100, {}, "100 rows with 1 groups give train 0"),
         ([0, 1, 2], {}, "expected 10 or more rows to train"),
         ([row % 3 for row in range(90)], {"folds": 3}, "3 groups for 3 folds, expected 4 or more"),
-        ([row % 9 for row in range(90)], {"by": "time"}, "samples.time names no column"),
+        ([row % 9 for row in range(90)], {"by": "time"}, "samples.time is not set"),
     ],
 )
 def test_too_little_to_split_is_refused(

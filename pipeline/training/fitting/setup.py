@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 
 def set_up(fit: Fit) -> None:
-    """Set up TensorFlow before a model is made; if it already runs, its threads do not change."""
+    """Set up TensorFlow before a model is made; a running TensorFlow keeps its threads."""
     tf = tensorflow()
     try:
         tf.config.threading.set_intra_op_parallelism_threads(available_cores())

@@ -35,8 +35,8 @@ def classes_by_rules(
         otherwise: class of rows for which no rule holds.
         findings: receives errors and notes.
         key: key of the rules in the configuration, for messages.
-        not_missing: numbers that look like a missing value but are values; None if the columns were
-            judged before.
+        not_missing: numbers that are values although they look like missing values (-999); None if
+            the columns were already checked for such numbers.
     """
     classes = np.full(len(table), "", dtype=f"U{max(map(len, (*rules, otherwise or '')))}")
     decided = np.zeros(len(table), dtype=bool)
@@ -71,7 +71,8 @@ def _truth(table: Table, rule: str, not_missing: Sequence[float] | None) -> tupl
     """Return two masks with shape (rows,): rows where a rule holds, and rows that lack a value.
 
     Raises:
-        ConfigError: the rule is wrong, or uses a missing value that nobody declared.
+        ConfigError: the rule is wrong, or a column has numbers such as -999 that may be missing
+            values.
     """
     expression = parse_over(table.columns, rule)
     for column in () if not_missing is None else expression.names:

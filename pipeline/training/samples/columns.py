@@ -1,4 +1,4 @@
-"""Find the columns that a configuration names in a table, and convert them to wanted units."""
+"""Find the columns of a table that a configuration uses, and convert them to wanted units."""
 
 import dataclasses
 import re
@@ -162,7 +162,7 @@ def read_variables(
 
 
 def existing(table: Table, key: str, column: str | None, findings: Findings) -> str | None:
-    """Return the column that a key of ``samples`` names; None if the key or column is missing."""
+    """Return ``column`` if the table has it, else None; a missing column is an error of ``key``."""
     if column is None or column in table.columns:
         return column
     findings.complain(
@@ -183,7 +183,7 @@ def _column(result: Column, rows: int) -> Column:
 def _find(
     table: Table, choice: VariableConfig, wavelength_nm: float | None, tolerance_nm: float
 ) -> str:
-    """Return the name of a variable's column; for a band, it has the nearest wavelength."""
+    """Return the name of a variable's column; for a band, the column of the nearest wavelength."""
     stem = choice.column or choice.quantity
     only_one = wavelength_nm is None or len(choice.wavelengths_nm or ()) == 1
     if stem in table.columns and only_one and (wavelength_nm is None or choice.column):
@@ -239,8 +239,8 @@ def _units(table: Table, column: str, choice: VariableConfig) -> tuple[str, floa
     if wanted is None and not says_units(found):
         raise table_error(
             table.name,
-            f"{choice.quantity}: the units of column {column!r} are unknown. Set units of the "
-            "variable",
+            f"{choice.quantity}: the units of column {column!r} are unknown. Set the key 'units' "
+            "of the variable",
         )
     if wanted is None or not says_units(found):
         return wanted or found, 1.0
@@ -281,7 +281,7 @@ def _conversion(table: Table, variable: SampleVariable, factor: float) -> list[s
 
 
 def _valid(table: Table, variable: SampleVariable, numbers: Array, findings: Findings) -> Array:
-    """Replace by NaN infinite numbers and numbers for which the transform is not defined."""
+    """Set infinite numbers to NaN, and also numbers for which the transform is not defined."""
     outside = variable.outside(numbers)
     if outside.any():
         bound = "0 or less" if variable.transform.needs_positive else "below 0"

@@ -65,7 +65,7 @@ class RowValues:
 
 
 def read_row_values(table: Table, config: SamplesConfig, findings: Findings) -> RowValues:
-    """Read the columns that the configuration names, and report columns that do not exist."""
+    """Read the columns of class, group, time and weight; report columns that do not exist."""
     group_column = existing(table, "group", config.group, findings)
     time_column = existing(table, "time", config.time, findings)
     weight_column = existing(table, "weight", config.weight, findings)
@@ -109,7 +109,7 @@ def _class_names(table: Table, column: str, findings: Findings) -> Texts:
         if broken.size:
             findings.complain(
                 f"{table.name}: class column {column!r} has {values[broken[0]]:g} "
-                f"({table.places(broken)}), expected text or whole numbers. Name another column, "
+                f"({table.places(broken)}), expected text or whole numbers. Use another column, "
                 "or compute classes in samples.columns, for example by floor(log10(chl))"
             )
     return table.labels(column)

@@ -174,8 +174,8 @@ def _check_same_units(parts: Sequence[_FileSamples], findings: Findings) -> None
         for one, other in pairs:
             if factor_between(one.units, other.units) != 1.0:
                 findings.complain(
-                    f"{one.name} is in {one.units!r} in {first.table.name}, but in "
-                    f"{other.units!r} in {part.table.name}. Set the wanted units of the variable"
+                    f"{one.name} has the units {one.units!r} in {first.table.name}, but "
+                    f"{other.units!r} in {part.table.name}. Set the key 'units' of the variable"
                 )
 
 

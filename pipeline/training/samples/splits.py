@@ -87,7 +87,7 @@ def make_folds(samples: SampleSet, config: SplitsConfig) -> list[Split]:
     if free.size < len(samples) and "test" in samples.fixed_parts:
         raise table_error(
             "splits.folds",
-            "a file has part: test, but with folds, every row is tested once. Remove the key part",
+            "'part: test' is set for a file, but folds test every row once. Remove this setting",
         )
     units = _units(samples.take(free), config)
     sizes = np.bincount(units)
@@ -150,7 +150,7 @@ def _units(samples: SampleSet, config: SplitsConfig) -> Integers:
     if values is None:
         raise table_error(
             "splits.by",
-            f"{config.by}, but samples.{config.by} names no column. Name a column, or set "
+            f"{config.by}, but samples.{config.by} is not set. Set this key to a column, or set "
             "splits.by: random if all rows are independent",
         )
     return np.asarray(np.unique(values, return_inverse=True)[1], dtype=np.int64)
@@ -185,7 +185,7 @@ def _dealt(sizes: Integers, shares: Sequence[float], rng: np.random.Generator) -
 
 
 def _latest(sizes: Integers, shares: Sequence[float]) -> list[Integers]:
-    """Fill one part after the other; each gets the latest (in time) of the units that are left."""
+    """Fill one part after the other, and begin with the units that are latest in time."""
     total, end = int(sizes.sum()), len(sizes)
     chosen = []
     for share in shares:
@@ -198,7 +198,7 @@ def _latest(sizes: Integers, shares: Sequence[float]) -> list[Integers]:
 
 
 def _nearer(sizes: Integers, start: int, end: int, rows: float) -> bool:
-    """Return True if adding the unit before ``start`` brings the row count nearer to ``rows``."""
+    """Return True if the unit ``start - 1`` brings the number of rows nearer to ``rows``."""
     now = int(sizes[start:end].sum())
     return abs(now + int(sizes[start - 1]) - rows) < abs(now - rows)
 
@@ -306,7 +306,7 @@ def _spectra(samples: SampleSet) -> Integers:
 
 
 def _shared(numbers: npt.NDArray[np.integer], parts: Integers) -> list[tuple[int, int]]:
-    """Return two rows for each number (of a group or spectrum) that occurs in two parts."""
+    """Return, for each group or spectrum that is in two parts, one row from each of two parts."""
     order = np.lexsort((parts, numbers))
     order = order[parts[order] >= 0]
     same = numbers[order][1:] == numbers[order][:-1]

@@ -71,7 +71,7 @@ def search(
 
 
 def hyperparameters(space: Space, layers: int) -> Any:
-    """Return a space in the form of Keras Tuner; it varies the units of existing layers only."""
+    """Return a space in the form of Keras Tuner; the units of a layer vary only if it exists."""
     made = keras_tuner.HyperParameters()
     depths = list(range(1, layers + 1))
     if space.layers is not None:

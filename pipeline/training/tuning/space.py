@@ -24,8 +24,8 @@ def check_space(recipe: TrainingConfig, space: Space) -> None:
         if len(activations) > 1:
             raise ConfigError(
                 f"network.activation: found {', '.join(activations)}, expected one activation "
-                "for all hidden layers, because tune.space varies the number of layers. Name one "
-                "activation, or add activation to tune.space."
+                "for all hidden layers, because tune.space varies the number of layers. Set one "
+                "activation, or add the key 'activation' to tune.space."
             )
 
 
