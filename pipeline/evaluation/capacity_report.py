@@ -10,15 +10,17 @@ from pipeline.evaluation.capacity import GAP, RISE, CapacityStudy, SizeResult
 from pipeline.evaluation.columns import Column, aligned, csv_text, keyed, table
 
 RULES = f"""\
-kept weights: those of the best epoch by the validation loss; held out: rows that neither trained
-nor stopped; intervals: 95 %, groups drawn again with replacement; differences are paired
-underfits: fewer weights than the best size, a training loss above its, and a held-out loss above
-its (the interval of the difference is above 0)
-overfits: the validation loss ends {RISE:.0%} or more above its minimum; or, with more weights than
-the best size, its gap (validation over training loss at the end) is {GAP:g} times the best size's,
-or its training loss is below that one's and its held-out loss above it
-chosen: the smallest size whose held-out loss is at most one standard error of the difference above
-the best size's"""
+weights: those of the epoch with the smallest validation loss
+held out: rows that were used neither for training nor for stopping
+intervals: 95 %, from groups drawn with replacement; differences are paired
+underfits: the size has fewer weights than the best size, and its training loss and its held-out
+loss are larger than those of the best size (the interval of the difference is above 0)
+overfits: the validation loss ends {RISE:.0%} or more above its minimum. A size with more weights
+than the best size also overfits in two other cases. First, its gap (validation loss divided by
+training loss, at the end) is {GAP:g} times the gap of the best size. Second, its training loss is
+smaller and its held-out loss is larger than that of the best size.
+chosen: the smallest size whose held-out loss is larger than that of the best size by at most one
+standard error of the difference"""
 
 
 def capacity_text(study: CapacityStudy) -> str:

@@ -48,7 +48,7 @@ def widen(table: Table) -> Table:
         columns |= {f"{quantity}_{nm:g}": values for nm, values in wide.items()}
         if quantity in table.units:
             units |= dict.fromkeys((f"{quantity}_{nm:g}" for nm in wide), table.units[quantity])
-    told = (*table.told, f"{len(table)} rows by wavelength are {len(first)} spectra")
+    told = (*table.told, f"{len(table)} rows, one for each wavelength, became {len(first)} spectra")
     return dataclasses.replace(
         table, columns=columns, units=units, rows=table.rows[first], told=told
     )

@@ -32,7 +32,7 @@ class Header:
 
 def told_of_repeated(name: str, ours: Sequence[str]) -> str:
     """Return a message about columns that have the same name in the file."""
-    return f"{len(ours)} columns are called {name!r}; here they are called {', '.join(ours)}"
+    return f"{len(ours)} columns are called {name!r}; ocpipe calls them {', '.join(ours)}"
 
 
 def header_of(name: str, titles: Sequence[str]) -> Header:

@@ -62,7 +62,9 @@ def _table(path: Path, file: Any, missing: Sequence[float], sample_dimension: st
             left_out.append(f"{name}({', '.join(variable.dimensions)})")
             continue
         if both := [column for column in found if column in columns]:
-            odd.append(f"{name} is left out: another variable is the column {listed(both)}")
+            odd.append(
+                f"{name} is left out, because another variable became the column {listed(both)}"
+            )
             continue
         columns |= {column: without(values, missing) for column, values in found.items()}
         said = str(getattr(variable, "units", ""))

@@ -202,7 +202,7 @@ def _header_times(
     if len(both) < 2 or not datetime.timedelta(0) <= both[1] - both[0] <= _LONGEST:
         return {"date": np.full(rows, float(date))} if is_number(date) else {}, []
     middle = Instant(both[0] + (both[1] - both[0]) / 2, Resolution.CLOCK).iso
-    told = [f"the rows have no times; all of them have the time in the header, {middle}"]
+    told = [f"the rows have no times, so each row gets the time in the header, {middle}"]
     return {
         "date": np.full(rows, middle[:10]),
         "time": np.full(rows, middle[11:]),

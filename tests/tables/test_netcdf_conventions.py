@@ -164,4 +164,4 @@ def test_spectra_and_bands_of_one_name(tmp_path):
     table = read_table(path)
     assert sorted(table.columns) == ["Rrs_443", "bbp_412", "bbp_443"]
     assert table.numbers("Rrs_443").tolist() == [1]
-    assert "Rrs is left out: another variable is the column Rrs_443" in table.told
+    assert "Rrs is left out, because another variable became the column Rrs_443" in table.told
