@@ -26,7 +26,7 @@ UNDATED = "no date"
 
 @dataclass(frozen=True)
 class OneTime:
-    """The groups of a file at one time, and the coverage of that time."""
+    """The groups of a file for one time, and attributes with the start and end of this time."""
 
     groups: Groups
     coverage: Mapping[str, str] = field(default_factory=dict)

@@ -54,7 +54,7 @@ class FlagTable:
     """True if each pixel has exactly one of the masks, as in a class map; False for bits."""
 
     def attributes(self) -> dict[str, Any]:
-        """Return the CF attributes of the variable; the masks have the variable's type."""
+        """Return the CF attributes of the variable; flag_masks has the type of the variable."""
         return {
             self.masks_attribute: np.array(self.masks, dtype=self.dtype),
             "flag_meanings": " ".join(self.names),
