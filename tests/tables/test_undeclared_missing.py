@@ -61,7 +61,7 @@ def test_a_training_refuses_it(tmp_path):
     table = columns()
     table["Rrs_443"][3:5] = [-999, -999]
     message = (
-        r"column 'Rrs_443' has -999 in lines 5, 6, .* samples.missing, or to samples.not_missing"
+        r"column 'Rrs_443' has -999 in lines 5, 6\. .* samples.missing, or to samples.not_missing"
     )
     with pytest.raises(ConfigError, match=message):
         load(tmp_path, table)
