@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from pipeline.batch.filesystem import file_system, is_network
-from pipeline.errors import LedgerError
+from pipeline.errors import LedgerError, MachineError
+from pipeline.machine.refusal import refusal
 
 # Version of the layout of the file.
 LAYOUT = 1
@@ -216,6 +217,8 @@ def _connected(path: Path) -> sqlite3.Connection:
     # A crash of the machine may lose the last entries, but never their order. The scene of a lost
     # entry is processed again.
     connection.execute("PRAGMA synchronous = NORMAL")
+    # Otherwise, a full or read-only folder for temporary files would end the batch.
+    connection.execute("PRAGMA temp_store = MEMORY")
     return connection
 
 
@@ -248,9 +251,21 @@ def naming_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
+        refused = _refused_files(path)
+        if refused is not None:
+            raise refused from error
         raise LedgerError(
             f"{path}: the ledger cannot be used ({error}). {_what_to_do(error)}"
         ) from error
+
+
+def _refused_files(path: Path) -> MachineError | None:
+    """Return the error if no more files can be opened; SQLite does not say so."""
+    try:
+        os.close(os.open(path.absolute().parent, os.O_RDONLY))
+    except OSError as error:
+        return refusal(error)
+    return None
 
 
 def _what_to_do(error: sqlite3.Error) -> str:
