@@ -10,7 +10,7 @@ if __name__ == "__main__":
     orders = os.environ["FAULTS_ORDERS"]
     with Path(orders).open("r+b") as file:
         # A server that started this process is no part of the command.
-        file.seek(16)
+        file.seek(20)
         file.write(struct.pack("i", os.getppid() if "FAULTS_SERVED" in os.environ else 0))
         file.seek(0)
         file.write(struct.pack("i", 1))

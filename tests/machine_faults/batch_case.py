@@ -3,6 +3,8 @@
 import errno
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import batches
 import warm_commands
+
 from machine_faults.injection import ARMED, NAMES, Injector, Seen
 
 SCENES = 3
@@ -25,22 +28,27 @@ class Case:
     folder: Path
     injector: Injector
     server: warm_commands.Server
+    is_cold: bool = False
+    """Whether commands start as a shell starts them; their processes for scenes always do then."""
     expected: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def output(self) -> Path:
         return self.folder / "root" / "out"
 
-    def run(self, *options: object) -> batches.Ended:
+    def run(self) -> batches.Ended:
         """One call of the batch, under the present orders."""
-        command = self.server.start(
-            "batch", self.folder / "root" / "test.yaml", self.folder / "root" / "in",
-            "-o", self.output, "--workers", 1, *options,
-            env=batches.environment(
-                FAULTS_SERVED="1", TMPDIR=str(self.folder / "root" / "tmp"), **self.injector.environment
-            ),
-        )  # fmt: skip
-        stdout, stderr = command.communicate(timeout=100)
+        root = self.folder / "root"
+        arguments = ("batch", root / "test.yaml", root / "in", "-o", self.output, "--workers", "1")
+        env = batches.environment(TMPDIR=str(root / "tmp"), **self.injector.environment)
+        if self.is_cold:
+            done = subprocess.run(
+                [sys.executable, ARMED, *map(str, arguments)],
+                env=env, capture_output=True, text=True, check=False, timeout=300,
+            )  # fmt: skip
+            return batches.Ended(done.returncode, done.stdout, done.stderr)
+        command = self.server.start(*arguments, env=env | {"FAULTS_SERVED": "1"})
+        stdout, stderr = command.communicate(timeout=300)
         return batches.Ended(command.wait(), stdout, stderr)
 
     def undisturbed(self) -> Seen:
@@ -54,17 +62,18 @@ class Case:
         assert len(self.expected) == SCENES
         return seen
 
-    def disturbed(self, at: int, number: int, *, for_ever: bool = False) -> tuple[str, list[str]]:
+    def disturbed(
+        self, kind: str, at: int, number: int, *, for_ever: bool = False
+    ) -> tuple[str, list[str]]:
         """Let one operation fail; return what that was, and everything that is wrong then."""
         shutil.rmtree(self.output, ignore_errors=True)
-        self.injector.order(at, number, for_ever=for_ever)
+        self.injector.order(kind, at, number, for_ever=for_ever)
         left = self.run()
         seen = self.injector.seen()
         if not seen.fired:
             return "nothing", []
-        kind, _, path = seen.what.partition(" ")
-        place = path.partition(" ")[2].replace(str(self.folder), "")
-        what = f"{at} {NAMES[kind]} {errno.errorcode[number]} {place} -> {left.code}"
+        place = seen.what.split(" ", 2)[2].replace(str(self.folder), "")
+        what = f"{NAMES[kind]} {at} {errno.errorcode[number]} {place} -> {left.code}"
         wrong = list(self._wrong_after(left, for_ever))
         self.injector.order()
         again = self.run()
@@ -122,7 +131,7 @@ class Case:
 
 
 @contextmanager
-def batch_case(folder: Path) -> Iterator[Case]:
+def batch_case(folder: Path, *, is_cold: bool = False) -> Iterator[Case]:
     """A case in an empty folder; its server is ended with it."""
     root = folder / "root"
     root.mkdir()
@@ -138,7 +147,7 @@ def batch_case(folder: Path) -> Iterator[Case]:
     shown, warm_commands.OCPIPE = warm_commands.OCPIPE, ARMED
     server = warm_commands.Server(warm_commands.SCENES)
     try:
-        yield Case(folder, injector, server)
+        yield Case(folder, injector, server, is_cold)
     finally:
         server.close()
         os.environ.clear()

@@ -2,7 +2,6 @@
 
 import errno
 import mmap
-import os
 import shutil
 import struct
 import subprocess
@@ -14,9 +13,8 @@ SOURCE = Path(__file__).with_name("injector.c")
 ARMED = Path(__file__).with_name("armed.py")
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 
-_FACTS = struct.Struct("7i")
-_KINDS, _WHAT = 100_000, 512
-SIZE = _FACTS.size + _KINDS + _WHAT
+_FACTS, _COUNTERS = struct.Struct("7i"), struct.Struct("128i")
+SIZE = _FACTS.size + _COUNTERS.size + 512
 FOR_EVER = 2**31 - 1
 
 # What each kind of operation can fail with.
@@ -43,8 +41,8 @@ NAMES = {
 class Seen:
     """What the injector saw of one command."""
 
-    kinds: str
-    """Kind of each operation, in order."""
+    counts: dict[str, int]
+    """Number of operations of each kind."""
     fired: int
     """How many operations failed."""
     what: str
@@ -81,20 +79,23 @@ class Injector:
             "FAULTS_ROOT": str(self._root),
         }
 
-    def order(self, at: int = 0, number: int = 0, *, for_ever: bool = False) -> None:
-        """Let the operation ``at`` (from 1) fail; with ``for_ever`` also later ones of its kind."""
+    def order(
+        self, kind: str = "\0", at: int = 1, number: int = 0, *, for_ever: bool = False
+    ) -> None:
+        """Let the operation ``at`` (from 1) of a kind fail; with ``for_ever`` also later ones."""
         self._shared[:] = bytes(SIZE)
-        facts = _FACTS.pack(0, at, FOR_EVER if for_ever else at, number, 0, 0, 0)
+        facts = _FACTS.pack(0, ord(kind), at, FOR_EVER if for_ever else at, number, 0, 0)
         self._shared[: _FACTS.size] = facts
 
     def seen(self) -> Seen:
         """What was done since the last order; ends it."""
-        *_, counter, fired = _FACTS.unpack(self._shared[: _FACTS.size])
+        *_, fired = _FACTS.unpack(self._shared[: _FACTS.size])
         self._shared[:4] = bytes(4)
-        end = _FACTS.size + min(counter, _KINDS - 1) + 1
-        kinds = self._shared[_FACTS.size + 1 : end].replace(b"\0", b"?").decode()
-        what = self._shared[_FACTS.size + _KINDS :].partition(b"\0")[0].decode(errors="replace")
-        return Seen(kinds, fired, what)
+        end = _FACTS.size + _COUNTERS.size
+        counters = _COUNTERS.unpack(self._shared[_FACTS.size : end])
+        counts = {kind: counters[ord(kind)] for kind in ERRORS}
+        what = self._shared[end:].partition(b"\0")[0].decode(errors="replace")
+        return Seen(counts, fired, what)
 
     def processes(self) -> list[int]:
         """Processes that obey the orders; a server of commands is one of them."""
@@ -111,7 +112,3 @@ class Injector:
 
 def _lives(process: Path) -> bool:
     return (process / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
-
-
-def environment(injector: Injector) -> dict[str, str]:
-    return {**os.environ, **injector.environment}

@@ -1,4 +1,4 @@
-/* Preloaded into a command and its children: makes the Nth operation on the system fail.
+/* Preloaded into a command and its children: makes the Nth operation of a kind fail.
  *
  * All processes share a file of orders, which also counts the operations. Only operations count
  * that touch a file below FAULTS_ROOT, a pipe or a file in memory, and new pipes, processes and
@@ -19,11 +19,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define MOST 100000
-
 struct orders {
-    int armed, at, until, number, excluded, counter, fired;
-    char kinds[MOST];
+    int armed, kind, at, until, number, excluded, fired;
+    int counters[128]; /* of operations, by kind */
+
     char what[512];
 };
 
@@ -58,10 +57,8 @@ static int counts(const char *path) {
 /* Whether this operation fails; errno is set then. */
 static int fails(char kind, const char *path) {
     if (!orders || !orders->armed || getpid() == orders->excluded || !counts(path)) return 0;
-    int mine = __atomic_add_fetch(&orders->counter, 1, __ATOMIC_SEQ_CST);
-    if (mine < MOST) orders->kinds[mine] = kind;
-    if (mine < orders->at || mine > orders->until || !orders->at) return 0;
-    if (mine > orders->at && orders->kinds[orders->at] != kind) return 0;
+    int mine = __atomic_add_fetch(&orders->counters[(int)kind], 1, __ATOMIC_SEQ_CST);
+    if (kind != orders->kind || mine < orders->at || mine > orders->until) return 0;
     if (!orders->fired)
         snprintf(orders->what, sizeof orders->what, "%c %d %s", kind, getpid(), path ? path : "");
     orders->fired += 1;
