@@ -5,6 +5,7 @@ Such a refusal is never the fault of a scene, because every other scene would me
 
 import ctypes
 import errno
+import functools
 import os
 import re
 import tempfile
@@ -65,6 +66,12 @@ def broken_disk(error: BaseException) -> MachineError | None:
         if number in _BROKEN:
             return _refused_disk(number, getattr(each, "filename", None))
     return None
+
+
+def hidden_number() -> int:
+    """Return ``last_number`` if it is about files, space or a disk; otherwise 0."""
+    number = last_number()
+    return number if number in (*_FILES, *_SPACE, *_BROKEN) else 0
 
 
 def hidden_refusal(number: int) -> MachineError | None:
@@ -147,12 +154,18 @@ def last_number() -> int:
 
 
 def _place_of_number() -> Any:
+    find = _finder_of_place()
+    return None if find is None else find()
+
+
+@functools.cache
+def _finder_of_place() -> Any:
     try:
-        place = getattr(ctypes.CDLL("libc.so.6"), "__errno_location")
+        find = getattr(ctypes.CDLL("libc.so.6"), "__errno_location")
     except (OSError, AttributeError):  # another C library
         return None
-    place.restype = ctypes.POINTER(ctypes.c_int)
-    return place()
+    find.restype = ctypes.POINTER(ctypes.c_int)
+    return find
 
 
 def _refused_space(error: BaseException, number: int) -> MachineError:

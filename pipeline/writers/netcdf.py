@@ -25,8 +25,8 @@ from h5py._objects import phil
 from pipeline.errors import OutputError, WriteError
 from pipeline.machine.refusal import (
     forget_last_number,
+    hidden_number,
     is_about_files,
-    last_number,
     number_of,
     refused_files,
     said,
@@ -225,10 +225,7 @@ def _number_behind(error: Exception) -> int:
 
     The netCDF library gives no number, or says "Permission denied" whatever the reason was.
     """
-    number = last_number()
-    if number in (*_NO_SPACE, *_UNUSABLE) or is_about_files(number):
-        return number
-    return number_of(error)
+    return hidden_number() or number_of(error)
 
 
 def _what_to_do(folder: Path, number: int) -> tuple[type[WriteError], str]:

@@ -300,7 +300,7 @@ def test_a_batch_needs_no_folder_for_temporary_files(folder, tmp_path, temporary
     assert states(tmp_path / "out") == {"done": 2}
 
 
-@pytest.mark.parametrize("limit", [9, 14, 22])
+@pytest.mark.parametrize("limit", [9, 14])
 def test_a_limit_of_open_files(folder, tmp_path, limit):
     """However early it is met: words and a code, no scene has failed, and the next call goes on."""
     scenes = copies(tmp_path / "in", 2)

@@ -4,6 +4,7 @@ Every method raises a LedgerError if the file cannot be used.
 """
 
 import contextlib
+import errno
 import os
 import sqlite3
 import time
@@ -13,7 +14,14 @@ from typing import Any, Self
 
 from pipeline.batch.filesystem import file_system, is_network
 from pipeline.errors import LedgerError, MachineError
-from pipeline.machine.refusal import refusal
+from pipeline.machine.refusal import (
+    forget_last_number,
+    hidden_number,
+    is_about_files,
+    refusal,
+    refused_files,
+    said,
+)
 
 # Version of the layout of the file.
 LAYOUT = 1
@@ -248,14 +256,17 @@ def _identity(path: Path) -> tuple[int, int] | None:
 @contextlib.contextmanager
 def naming_errors(path: Path) -> Iterator[None]:
     """If SQLite reports an error, raise a LedgerError that says what to do."""
+    forget_last_number()
     try:
         yield
     except sqlite3.Error as error:
-        refused = _refused_files(path)
+        number = hidden_number()
+        refused = refused_files(number) if is_about_files(number) else _refused_files(path)
         if refused is not None:
             raise refused from error
+        why = f"{error}; {said(number)}" if number else str(error)
         raise LedgerError(
-            f"{path}: the ledger cannot be used ({error}). {_what_to_do(error)}"
+            f"{path}: the ledger cannot be used ({why}). {_what_to_do(error, number)}"
         ) from error
 
 
@@ -268,9 +279,9 @@ def _refused_files(path: Path) -> MachineError | None:
     return None
 
 
-def _what_to_do(error: sqlite3.Error) -> str:
+def _what_to_do(error: sqlite3.Error, number: int) -> str:
     text = str(error)
-    if "full" in text:
+    if "full" in text or number in (errno.ENOSPC, errno.EDQUOT):
         return "Free some space on the disk of the ledger, then start the batch again."
     if "readonly" in text or "read-only" in text or "unable to open" in text:
         return "Choose a folder that is writable, or give another ledger with --ledger."
