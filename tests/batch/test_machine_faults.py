@@ -22,7 +22,6 @@ from batches import (
     end,
     environment,
     leavings,
-    products,
     run,
     scenes_by_name,
     start,
@@ -31,7 +30,7 @@ from batches import (
     write_config,
     write_scene,
 )
-from faults import KNOWS_FAULTS, Gate, write_fault
+from faults import KNOWS_FAULTS, Gate
 from machine_faults.batch_case import batch_case
 from machine_faults.injection import COMPILER, ERRORS
 from warm_commands import OCPIPE
@@ -287,12 +286,10 @@ def test_a_line_is_appended_completely_or_not_at_all(monkeypatch, tmp_path):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("temporary", ["missing", "a file", "/proc"])
+@pytest.mark.parametrize("temporary", ["missing", "/proc"])
 def test_a_batch_needs_no_folder_for_temporary_files(folder, tmp_path, temporary):
-    """It may be missing, no folder, or one in which nobody can write, not even root."""
+    """It may be missing, or one in which nobody can write, not even root."""
     place = Path(temporary) if temporary.startswith("/") else tmp_path / temporary
-    if temporary == "a file":
-        place.touch()
     told = {"TMPDIR": str(place), "SQLITE_TMPDIR": str(place)}
     scenes = copies(tmp_path / "in", 2)
     left = run("batch", write_config(folder), *scenes, "-o", tmp_path / "out", **told)
@@ -300,13 +297,12 @@ def test_a_batch_needs_no_folder_for_temporary_files(folder, tmp_path, temporary
     assert states(tmp_path / "out") == {"done": 2}
 
 
-@pytest.mark.parametrize("limit", [9, 14])
-def test_a_limit_of_open_files(folder, tmp_path, limit):
+def test_a_limit_of_open_files(folder, tmp_path):
     """However early it is met: words and a code, no scene has failed, and the next call goes on."""
     scenes = copies(tmp_path / "in", 2)
     arguments = ["batch", write_config(folder), *scenes, "-o", tmp_path / "out"]
     process = subprocess.run(
-        ["sh", "-c", f'ulimit -n {limit} && exec "$@"', "sh", OCPIPE, *map(str, arguments)],
+        ["sh", "-c", 'ulimit -n 9 && exec "$@"', "sh", OCPIPE, *map(str, arguments)],
         env=environment(), capture_output=True, text=True, check=False, timeout=PATIENCE,
     )  # fmt: skip
     assert process.returncode == REFUSED, process.stderr
@@ -332,12 +328,12 @@ def case(tmp_path_factory):
 
 
 def test_faults_at_drawn_operations(case):
-    """One of each kind; ``make machine-faults`` tries all of them."""
+    """One of each of four kinds; ``make machine-faults`` tries all operations."""
     counts = case.undisturbed().counts
     seed = random.SystemRandom().randrange(2**32)
     drawn = random.Random(seed)  # noqa: S311 - no secrets
     bad = []
-    for kind in "ocwrsnp":
+    for kind in drawn.sample("ocwrsnp", 4):
         at = drawn.randint(1, counts[kind])
         what, wrong = case.disturbed(kind, at, drawn.choice(ERRORS[kind]))
         bad += [(what, *wrong)] if wrong else []
@@ -347,18 +343,6 @@ def test_faults_at_drawn_operations(case):
 def test_files_and_space_that_are_refused_from_now_on(case):
     """The machine goes on refusing, as it does in life; nothing is lost."""
     counts = case.undisturbed().counts
-    for kind, number in (("o", errno.EMFILE), ("c", errno.ENOSPC), ("w", errno.EDQUOT)):
+    for kind, number in (("o", errno.EMFILE), ("w", errno.ENOSPC)):
         what, wrong = case.disturbed(kind, counts[kind] // 2, number, for_ever=True)
         assert wrong == [], what
-
-
-def test_faulty_files_are_still_a_scenes_own(folder, tmp_path):
-    """A crash is a crash: one scene is lost, and the batch goes on."""
-    scenes = copies(tmp_path / "in", 1)
-    write_fault(tmp_path / "in" / "crash.nc", "segfault", scenes[0])
-    left = run(
-        "batch", write_config(folder), tmp_path / "in", "-o", tmp_path / "out", **KNOWS_FAULTS
-    )
-    assert left.code == 1
-    assert states(tmp_path / "out") == {"done": 1, "failed": 1}
-    assert set(products(tmp_path / "out")) == {"S000.test.nc"}
