@@ -238,7 +238,7 @@ def _what_to_do(folder: Path, number: int) -> tuple[type[WriteError], str]:
         return OutputError, "The folder cannot be reached. Choose another output folder."
     if free < LITTLE_SPACE or number in _NO_SPACE:
         advice = (
-            f"{in_words(free)} are free on the disk. Free some space or raise the quota, or choose "
+            f"{in_words(free)} are free (a quota may leave less). Free some disk space, or choose "
             "another output folder."
         )
         return OutputError, advice
