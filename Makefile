@@ -11,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE :=
 DEMO_SCENE := sample_data/scenes/AQUA_MODIS.20240615T183500.L2.OC.nc
 DEMO_PRODUCT := demo/AQUA_MODIS.20240615T183500.L2.OC.demo.nc
 
-.PHONY: help install demo bench quick test test-slurm fuzz same-bytes check lint types imports wheel-smoke lock sample-data clean
+.PHONY: help install demo bench quick test test-slurm fuzz machine-faults same-bytes check lint types imports wheel-smoke lock sample-data clean
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
@@ -46,6 +46,10 @@ fuzz: install  ## damaged and hostile files of every format, and 200 of each tha
 	cd tests && ../$(BIN)/python -m fuzz --count 250
 	cd tests && ../$(BIN)/python -m fuzz.meaning --count 200
 	cd tests && ../$(BIN)/python -m table_mutations --count 200
+
+machine-faults: install  ## a batch with every operation on the system failing once, with every error; hours (needs cc)
+	cd tests && PYTHONPATH=batch ../$(BIN)/python -m machine_faults
+	cd tests && PYTHONPATH=batch ../$(BIN)/python -m machine_faults --cold --kinds pft
 
 same-bytes: install  ## 300 fresh processes compress the same chunks, and their bytes are compared
 	$(BIN)/python tests/same_bytes.py --processes 300

@@ -50,6 +50,10 @@ class ProductExistsError(PipelineError):
     """The product already exists, and the configuration says to keep existing products."""
 
 
+class MachineError(PipelineError):
+    """The machine refuses what every scene needs: open files, processes, threads or space."""
+
+
 class LedgerError(PipelineError):
     """The ledger of a batch cannot be used."""
 

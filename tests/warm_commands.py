@@ -113,6 +113,11 @@ class Server:
             assert process.poll() is None, (Path(self._folder.name) / "server.log").read_text()
         return command
 
+    @property
+    def pid(self) -> int:
+        """The process that forks the commands."""
+        return self._started().pid
+
     def close(self) -> None:
         """End the server, and what it still has at work."""
         if self._process is not None:

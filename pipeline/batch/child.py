@@ -37,8 +37,14 @@ Reply = Callable[[Mapping[str, Any]], None]
 # Ctrl-C in a terminal and SIGTERM of a scheduler reach all processes; only the supervisor reacts.
 HANDED_TO_ALL = (signal.SIGINT, signal.SIGTERM)
 
+# Exit code of a child to which the machine refused something outside a scene (EX_OSERR).
+REFUSED = 71
+
 # Shortest time between two reports of progress (seconds).
 PROGRESS_EVERY = 0.2
+
+# Memory for the stack of a thread, as Linux usually sets it (bytes).
+STACK = 8 * 2**20
 
 _KINDS: dict[type[errors.PipelineError], str] = {
     errors.ConfigError: kinds.CONFIGURATION,
@@ -138,21 +144,62 @@ def do(job: Job, reply: Reply) -> JobOutcome:
 
 
 def _attempt(job: Job, reply: Reply) -> JobOutcome:
+    from pipeline.machine.refusal import forget_last_number
+
     name = Path(job.path).name
+    forget_last_number()
     try:
         return _done(job, reply)
     except MemoryError as error:
         detail = f" ({error})" if str(error) else ""
         return JobOutcome(kinds.MEMORY, f"{name}: not enough memory{detail}. {MORE_MEMORY}")
-    except errors.PipelineError as error:
+    except Exception as error:  # noqa: BLE001 - each kind has its outcome
+        return _refused(job, error) or _failed(job, error)
+
+
+def _refused(job: Job, error: Exception) -> JobOutcome | None:
+    """Return the outcome if the machine is the cause, or the disk of a file; otherwise None."""
+    from pipeline.files.access import why_unreadable
+    from pipeline.machine.refusal import broken_disk, hidden_refusal, last_number, refusal
+
+    hidden, name = hidden_refusal(last_number()), Path(job.path).name
+    if _is_full() and isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return JobOutcome(kinds.MEMORY, f"{name}: not enough memory ({error}). {MORE_MEMORY}")
+    refused = refusal(error)
+    if refused is None and isinstance(error, errors.NetworkError | errors.ConfigError):
+        refused = broken_disk(error) or hidden
+    if refused is not None:
+        return JobOutcome(kinds.MACHINE, str(refused))
+    if not isinstance(error, OSError):
+        return None
+    elsewhere = error.filename is not None and not str(error.filename).startswith(job.path)
+    failed = broken_disk(error)
+    if elsewhere and failed is not None:
+        return JobOutcome(kinds.MACHINE, str(failed))
+    reason = why_unreadable(error)
+    if reason is None:
+        return None
+    return JobOutcome(kinds.UNAVAILABLE, f"{name}: cannot be read now: {reason}.")
+
+
+def _is_full() -> bool:
+    """Return whether the limit of memory leaves no room for the stack of one more thread."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    return limit != resource.RLIM_INFINITY and _status("VmData") + STACK > limit
+
+
+def _failed(job: Job, error: Exception) -> JobOutcome:
+    """Return the outcome for an error of the scene, of its network, or of this program."""
+    if isinstance(error, errors.PipelineError):
         kind = _KINDS.get(
             type(error), kinds.SCENE if isinstance(error, errors.SceneError) else kinds.DEFECT
         )
         return JobOutcome(kind, f"{type(error).__name__}: {error}")
-    except Exception as error:
-        logging.getLogger("pipeline").exception("%s: unexpected failure", job.path)
-        text = f"{name}: unexpected {type(error).__name__}: {error}. Please report it."
-        return JobOutcome(kinds.DEFECT, text)
+    log = logging.getLogger("pipeline")
+    log.error("%s: unexpected failure", job.path, exc_info=error)
+    name = Path(job.path).name
+    text = f"{name}: unexpected {type(error).__name__}: {error}. Please report it."
+    return JobOutcome(kinds.DEFECT, text)
 
 
 def _done(job: Job, reply: Reply) -> JobOutcome:
@@ -256,5 +303,18 @@ def _status(name: str) -> int:
     return 0
 
 
+def _main(pipes: list[int]) -> None:
+    from pipeline.machine.refusal import refused_by_machine
+
+    try:
+        main(*pipes)
+    except (OSError, ImportError, RuntimeError) as error:
+        refused = refused_by_machine(error)
+        if refused is None:
+            raise
+        sys.stderr.write(f"{refused}\n")
+        sys.exit(REFUSED)
+
+
 if __name__ == "__main__":
-    main(*(int(number) for number in sys.argv[1:]))
+    _main([int(number) for number in sys.argv[1:]])

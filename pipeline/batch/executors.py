@@ -1,15 +1,20 @@
 """Executors do the jobs of a batch: in this process or in child processes."""
 
 import contextlib
+import errno
+import logging
 import queue
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pipeline.batch import kinds
-from pipeline.batch.job import Job, JobOutcome
+from pipeline.batch.job import Job, JobOutcome, Progress
 from pipeline.batch.supervisor import Supervisor
+from pipeline.machine.refusal import refused_process
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -107,24 +112,34 @@ class ProcessExecutor(EventQueue):
         self.slots = slots
         self._supervisors = [Supervisor() for _ in range(slots)]
         self._idle = list(self._supervisors)
-        self._threads = ThreadPoolExecutor(slots, thread_name_prefix="slot")
+        self._threads: list[threading.Thread] = []
 
-    def estimate(self, job: Job) -> int | None:
+    def estimate(self, job: Job, is_stopped: Callable[[], bool]) -> int | None:
         """Return how many bytes a scene takes; a child process estimates this number."""
-        return self._idle[-1].estimate(job)
+        return self._idle[-1].estimate(job, is_stopped)
 
     def submit(self, job: Job) -> None:
         """Start a job."""
         supervisor = self._idle.pop()
 
         def work() -> None:
-            outcome = supervisor.run(
-                job, lambda done, total: self._events.put(JobEvent(job, progress=(done, total)))
-            )
+            outcome = _outcome_of(supervisor, job, self._progress_of(job))
             self._idle.append(supervisor)
             self._events.put(JobEvent(job, outcome))
 
-        self._threads.submit(work)
+        thread = threading.Thread(target=work, name="slot")
+        self._threads = [each for each in self._threads if each.is_alive()]
+        try:
+            thread.start()
+        except RuntimeError:  # Python's error for a thread that the system refuses
+            self._idle.append(supervisor)
+            refused = JobOutcome(kinds.MACHINE, str(refused_process(errno.EAGAIN)))
+            self._events.put(JobEvent(job, refused))
+        else:
+            self._threads.append(thread)
+
+    def _progress_of(self, job: Job) -> Progress:
+        return lambda done, total: self._events.put(JobEvent(job, progress=(done, total)))
 
     def stop(self) -> None:
         """Kill the children."""
@@ -134,6 +149,16 @@ class ProcessExecutor(EventQueue):
     def close(self) -> None:
         """Kill the child processes and wait until the threads end."""
         self.stop()
-        self._threads.shutdown()
+        for thread in self._threads:
+            thread.join()
         for supervisor in self._supervisors:
             supervisor.close()
+
+
+def _outcome_of(supervisor: Supervisor, job: Job, progress: Progress) -> JobOutcome:
+    """Return the outcome of a job; without one, the batch would wait for ever."""
+    try:
+        return supervisor.run(job, progress)
+    except Exception as error:
+        log.exception("%s: unexpected failure of the supervisor", job.path)
+        return JobOutcome(kinds.DEFECT, f"{job.path}: unexpected {type(error).__name__}: {error}")

@@ -1,6 +1,7 @@
 """Writes the heartbeats of processes that work on scenes, and cleans up after dead processes."""
 
 import contextlib
+import errno
 import logging
 import os
 import threading
@@ -9,7 +10,8 @@ from pathlib import Path
 
 from pipeline.batch import process_identity
 from pipeline.batch.ledger import Holder, Ledger
-from pipeline.errors import LedgerError
+from pipeline.errors import PipelineError
+from pipeline.machine.refusal import refused_process
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +28,7 @@ class Heart(threading.Thread):
         self._path, self._holder = ledger, holder
         self._begun = time.monotonic()
         self._ended = threading.Event()
-        self.problem: LedgerError | None = None
+        self.problem: PipelineError | None = None
 
     @property
     def elapsed(self) -> float:
@@ -40,13 +42,21 @@ class Heart(threading.Thread):
                 while not self._ended.wait(BEAT):
                     ledger.check_presence()
                     ledger.beat(self._holder, self.elapsed)
-        except LedgerError as error:
+        except PipelineError as error:
             self.problem = error
+
+    def begin(self) -> None:
+        """Start beating; raise MachineError if the system refuses a thread."""
+        try:
+            self.start()
+        except RuntimeError:
+            raise refused_process(errno.EAGAIN) from None
 
     def end(self) -> None:
         """Stop beating."""
         self._ended.set()
-        self.join()
+        if self.ident is not None:
+            self.join()
 
 
 class Watch:

@@ -17,5 +17,9 @@ MENDED_OUTSIDE = frozenset((MISSING, NAME, WRITE, NETWORK, CONFIGURATION, UNAVAI
 # The output folder cannot be used. This is not a failure of the scene, and it ends the batch.
 OUTPUT = "output"
 
+# The machine refused open files, processes, threads or space for temporary files. This is not a
+# failure of the scene either, and it ends the batch.
+MACHINE = "machine"
+
 # The batch ends, so the job was given up. It does not count as an attempt.
 STOPPED = "stopped"

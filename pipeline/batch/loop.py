@@ -18,7 +18,8 @@ from pipeline.batch.quality_control import suspicions
 from pipeline.batch.request import BatchRequest
 from pipeline.batch.slots import Slots
 from pipeline.config import RunConfig
-from pipeline.errors import ConfigError, LedgerError, OutputError
+from pipeline.errors import ConfigError, LedgerError, MachineError, OutputError
+from pipeline.machine.refusal import refusal
 from pipeline.networks.reading.library import network_folders
 from pipeline.product.delivery import creation_time
 
@@ -63,8 +64,22 @@ class BatchSummary:
     interrupted: bool = False
     problem: str = ""
     """Reason why the call ended early; empty if the call was completed or ended by a signal."""
+    is_refused: bool = False
+    """Whether ``problem`` says what the machine refused."""
     seconds: float = 0.0
     suspects: list[str] = field(default_factory=list)
+
+    def end_early(self, error: OutputError) -> None:
+        """Note why the call ends; an earlier reason stays."""
+        refused = refusal(error)
+        if refused is not None:
+            self.refuse(str(refused))
+        self.problem = self.problem or str(error)
+
+    def refuse(self, problem: str) -> None:
+        """Note what the machine refused; an earlier reason stays."""
+        if not self.problem:
+            self.problem, self.is_refused = problem, True
 
     @property
     def did_something(self) -> bool:
@@ -91,6 +106,7 @@ class Loop:
         self._is_dask = isinstance(executor, DaskExecutor)
         self._leases: dict[str, Lease] = {}
         self._claimed = 0
+        self._may_leave_files = False
         self._watch = Watch()
         self._last_look = time.monotonic()
 
@@ -100,9 +116,9 @@ class Loop:
         output, slots = self._request.output, max(self._executor.slots, 1)
         self._holder = self._ledger.enter(output.absolute(), slots, self._slots.threads)
         heart = self._heart = Heart(self._request.ledger_path, self._holder)
-        heart.start()
         state = "interrupted"
         try:
+            heart.begin()
             counts = self._ledger.counts_of_chosen()
             before = replace(counts, failed=counts.failed - refused)
             self._listener.begun(self._description(), before)
@@ -111,11 +127,20 @@ class Loop:
         finally:
             heart.end()
             self._give_up()
-            if self._is_dask:  # a lost worker left its files; its scene was done elsewhere
+            # A lost worker left its files, and its scene was done elsewhere; or a process was
+            # killed, or the machine did not let it remove its files.
+            if self._is_dask or self._may_leave_files:
                 clear_partials(output, self._holder.token)
             if output.is_dir():  # else the next call clears what is left in it
-                self._ledger.leave(self._holder, state, heart.elapsed)
+                self._leave(state)
         return self._summary
+
+    def _leave(self, state: str) -> None:
+        """Leave the ledger, if necessary at the second attempt: no scene may stay "running"."""
+        try:
+            self._ledger.leave(self._holder, state, self._heart.elapsed)
+        except (LedgerError, MachineError):
+            self._ledger.leave(self._holder, state, self._heart.elapsed)
 
     def _description(self) -> str:
         if self._is_dask:
@@ -194,6 +219,7 @@ class Loop:
             self._settle(lease, event.outcome)
 
     def _settle(self, lease: Lease, outcome: JobOutcome) -> None:
+        self._may_leave_files |= outcome.kind not in kinds.SUCCESS
         if outcome.kind == kinds.STOPPED or self._is_about_all(outcome):
             self._ledger.release(self._holder, lease)
             return
@@ -221,14 +247,16 @@ class Loop:
             raise ConfigError(outcome.reason.removeprefix("ConfigError: "))
         if outcome.kind == kinds.OUTPUT:
             self._summary.problem = outcome.reason.removeprefix("OutputError: ")
-        return outcome.kind == kinds.OUTPUT
+        if outcome.kind == kinds.MACHINE:
+            self._summary.refuse(outcome.reason)
+        return outcome.kind in (kinds.OUTPUT, kinds.MACHINE)
 
     def _record(self, outcome: JobOutcome, suspect: str | None) -> None:
         try:
             path = self._request.record("quality.jsonl")
             records.append_line(path, {**outcome.record, "suspect": suspect})
         except OutputError as error:
-            self._summary.problem = str(error)
+            self._summary.end_early(error)
 
     def _count(self, state: str, outcome: JobOutcome) -> None:
         if state == "failed":
@@ -242,13 +270,14 @@ class Loop:
         """Stop all running jobs; set their scenes to pending and do not count these attempts."""
         if not self._leases:
             return
+        self._may_leave_files = True
         self._executor.stop()
         deadline = time.monotonic() + GIVE_UP
         while self._leases and time.monotonic() < deadline:
             event = self._executor.event(LOOK)
             if event is not None and event.outcome is not None:
                 lease = self._leases.pop(event.job.lease)
-                with contextlib.suppress(LedgerError):
+                with contextlib.suppress(LedgerError, MachineError):
                     # A scene may have finished before it could be stopped.
                     if event.outcome.kind == kinds.DONE:
                         self._settle(lease, event.outcome)

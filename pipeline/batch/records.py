@@ -5,6 +5,8 @@ All functions raise an OutputError if they cannot write the file.
 
 import contextlib
 import csv
+import errno
+import fcntl
 import io
 import json
 import os
@@ -15,6 +17,7 @@ from typing import Any
 
 from pipeline.batch.ledger import LedgerEntry
 from pipeline.errors import OutputError
+from pipeline.machine.refusal import said_of
 from pipeline.product.delivery import check_folder
 
 FAILURE_COLUMNS = ("scene", "kind", "reason", "attempts", "finished")
@@ -26,11 +29,21 @@ def append_line(path: Path, record: Mapping[str, Any]) -> None:
     try:
         number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         try:
-            os.write(number, line)
+            with contextlib.suppress(OSError):  # some network disks cannot lock
+                fcntl.flock(number, fcntl.LOCK_EX)
+            _append(number, line)
         finally:
             os.close(number)
     except OSError as error:
         raise _unwritable(path, error) from error
+
+
+def _append(number: int, line: bytes) -> None:
+    """Append a line completely, or nothing of it: a full disk may take a part."""
+    end = os.fstat(number).st_size
+    if os.write(number, line) < len(line):
+        os.ftruncate(number, end)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def write_failures(path: Path, failures: Iterable[LedgerEntry]) -> None:
@@ -62,4 +75,4 @@ def _replace(path: Path, text: str) -> None:
 
 def _unwritable(path: Path, error: OSError) -> OutputError:
     check_folder(path.parent)
-    return OutputError(f"{path}: cannot be written ({error.strerror}). Check the disk.")
+    return OutputError(f"{path}: cannot be written ({said_of(error)}). Check the disk.")

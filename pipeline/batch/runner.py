@@ -23,6 +23,7 @@ from pipeline.batch.sources import FoundScene, find_scenes
 from pipeline.config import RunConfig, hash_of
 from pipeline.config.naming import NameTemplate
 from pipeline.errors import ConfigError, OutputError, PipelineError
+from pipeline.machine.refusal import refused_by_machine
 from pipeline.machine.resources import available_cores, default_limit
 from pipeline.networks.engines import is_gpu_visible, resolve_engine
 from pipeline.networks.reading.library import network_folders
@@ -64,6 +65,7 @@ def run_batch(
         ConfigError: the call or the configuration is wrong.
         LedgerError: the ledger cannot be used.
         OutputError: the output folder cannot be used.
+        MachineError: the machine refuses open files, processes, threads or space.
     """
     begun = time.monotonic()
     check_is_folder(request.output)
@@ -80,7 +82,7 @@ def run_batch(
         bury_the_dead(ledger, Watch())
         summary = BatchSummary(failed=len(refused))
         if counts.pending or counts.running:
-            with _executor(request, ledger) as (executor, slots):
+            with _executor(request, ledger, stop) as (executor, slots):
                 loop = Loop(request, ledger, executor, slots, listener, stop)
                 summary = loop.to_the_end(summary)
         summary.counts = ledger.counts_of_chosen()
@@ -136,12 +138,17 @@ def networks_now(config: RunConfig, sensor: str) -> dict[str, str]:
         try:
             found[choice.name] = find_retrieval(choice.file, sensor, folders)[1].fingerprint
         except PipelineError as error:
+            refused = refused_by_machine(error)
+            if refused is not None:  # else every scene that is done would be done again
+                raise refused from error
             found[choice.name] = f"not found: {error}"  # the scene will fail with this message
     return found
 
 
 @contextlib.contextmanager
-def _executor(request: BatchRequest, ledger: Ledger) -> Iterator[tuple[Executor, Slots]]:
+def _executor(
+    request: BatchRequest, ledger: Ledger, stop: threading.Event
+) -> Iterator[tuple[Executor, Slots]]:
     """Yield the executor of the batch, and the resources for each scene."""
     batch, execution = request.config.batch, request.config.execution
     memory = execution.memory_limit or default_limit()
@@ -164,7 +171,8 @@ def _executor(request: BatchRequest, ledger: Ledger) -> Iterator[tuple[Executor,
         processes = executor = ProcessExecutor(workers or cores)
         wanted = None
         if workers is None and memory // cores < MEMORY_FOR_ALL:
-            wanted = _wanted(request, ledger, processes)
+            with _closed_on_failure(executor):
+                wanted = _wanted(request, ledger, processes, stop)
         slots = choose_slots(cores, memory, engine, wanted, workers, execution.threads)
         processes.slots = slots.count
     try:
@@ -173,7 +181,18 @@ def _executor(request: BatchRequest, ledger: Ledger) -> Iterator[tuple[Executor,
         executor.close()
 
 
-def _wanted(request: BatchRequest, ledger: Ledger, processes: ProcessExecutor) -> int | None:
+@contextlib.contextmanager
+def _closed_on_failure(executor: Executor) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        executor.close()
+        raise
+
+
+def _wanted(
+    request: BatchRequest, ledger: Ledger, processes: ProcessExecutor, stop: threading.Event
+) -> int | None:
     """Return the bytes of memory that a scene takes on one thread; None if unknown.
 
     The memory of the program itself is not included.
@@ -181,7 +200,7 @@ def _wanted(request: BatchRequest, ledger: Ledger, processes: ProcessExecutor) -
     pending = [entry.path for entry in ledger.chosen() if entry.state == "pending"]
     data = job_config(request.config, 1)
     for path in pending[:3]:
-        found = processes.estimate(Job(path, data, "estimate", 0))
+        found = processes.estimate(Job(path, data, "estimate", 0), stop.is_set)
         if found is not None:
             return found
     return None
@@ -213,4 +232,4 @@ def _write_records(request: BatchRequest, ledger: Ledger, summary: BatchSummary)
             },
         )
     except OutputError as error:
-        summary.problem = summary.problem or str(error)
+        summary.end_early(error)

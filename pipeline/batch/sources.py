@@ -20,6 +20,7 @@ from pipeline.batch.passed_over import STORES, PassedOver, is_packed
 from pipeline.errors import ConfigError
 from pipeline.files.access import address_of, why_absent
 from pipeline.files.contents import identity_of, read_text
+from pipeline.machine.refusal import refused_by_machine
 
 # In a folder, a file with one of these endings counts as a scene; if its format is unknown, it
 # fails with a message. A file that is given by name may have any ending.
@@ -162,7 +163,7 @@ class _Search:
         mixed = root == products or root.startswith(f"{products}/")
         own_ending = f".{self.config_name}.nc"
         count, others, unsearched = 0, [], []
-        for here, folders, files in os.walk(root):
+        for here, folders, files in os.walk(root, onerror=_end_if_refused):
             kept = []
             for name in sorted(folders):
                 path = os.path.join(here, name)
@@ -186,6 +187,13 @@ class _Search:
                     count += 1
                     yield os.path.join(here, name)
         self.passed_over.in_folder(folder, others, unsearched, has_scenes=count > 0)
+
+
+def _end_if_refused(error: OSError) -> None:
+    """Raise an error for a folder that the machine cannot open, so that no scene is overlooked."""
+    refused = refused_by_machine(error)
+    if refused is not None:
+        raise refused from error
 
 
 def _is_visible(name: str) -> bool:

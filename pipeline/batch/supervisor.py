@@ -5,23 +5,25 @@ Supervisors run in threads of the batch process or in tasks of Dask workers.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import select
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
 
 from pipeline.batch import kinds
-from pipeline.batch.child import HANDED_TO_ALL
+from pipeline.batch.child import HANDED_TO_ALL, REFUSED
 from pipeline.batch.job import MORE_MEMORY, Job, JobOutcome, Progress
+from pipeline.errors import MachineError
+from pipeline.machine.refusal import refused_start
 from pipeline.machine.resources import ONE_THREAD, in_words
 from pipeline.writers.partial import partials_of
 
@@ -31,11 +33,19 @@ POLL = 0.1
 BEYOND, SLACK = 1.25, 200_000_000
 # A child that is not ready after this time never will be (seconds).
 START = 120.0
+# After these outcomes, the state of a child can no longer be trusted.
+_UNTRUSTED = frozenset(
+    (kinds.CRASH, kinds.TIMEOUT, kinds.MEMORY, kinds.STOPPED, kinds.DEFECT, kinds.MACHINE)
+)
 DAMAGED = "The file is probably damaged; fetch it again."
 
 
 class _DiedError(Exception):
     """The child closed its end of the pipe."""
+
+
+class _StoppedError(Exception):
+    """The batch ends, so nobody waits for the child."""
 
 
 class Supervisor:
@@ -46,28 +56,32 @@ class Supervisor:
         self._stopping = threading.Event()
 
     def run(self, job: Job, progress: Progress = lambda _done, _all: None) -> JobOutcome:
-        """Process a scene in the child process; always return an outcome within the time limit."""
+        """Process a scene in the child process; always return an outcome within the time limit.
+
+        The time limit begins when the child process is ready, which takes START seconds at most.
+        """
         begun = time.monotonic()
-        outcome, target = self._run(job, progress, begun + job.timeout_s)
-        if outcome.kind in (kinds.CRASH, kinds.TIMEOUT, kinds.MEMORY, kinds.STOPPED, kinds.DEFECT):
-            self._end_child()  # its state can no longer be trusted
+        outcome, target = self._run(job, progress)
+        if outcome.kind in _UNTRUSTED:
+            self._end_child()
             if target is not None:
                 for partial in partials_of(target, job.lease):
                     with contextlib.suppress(OSError):
                         partial.unlink()
         return replace(outcome, seconds=time.monotonic() - begun)
 
-    def estimate(self, job: Job) -> int | None:
+    def estimate(self, job: Job, is_stopped: Callable[[], bool] = lambda: False) -> int | None:
         """Return the bytes of memory that a scene takes on one thread; None if unknown.
 
-        The memory of the program itself is not included.
+        The memory of the program itself is not included. A call that ``is_stopped`` ends soon.
         """
         try:
-            child = self._started()
-            child.send({"do": "estimate", "job": asdict(job)})
-            message = child.message(time.monotonic() + START)
-        except (_DiedError, OSError):
-            message = None
+            child = self._started(is_stopped)
+            deadline = time.monotonic() + START
+            child.send({"do": "estimate", "job": asdict(job)}, deadline)
+            message = child.awaited(deadline, is_stopped)
+        except (_DiedError, _StoppedError, MachineError):
+            message = None  # the first scene says why
         if message is None:
             self._end_child()
             return None
@@ -86,12 +100,14 @@ class Supervisor:
         self.stop()
         self._end_child()
 
-    def _run(self, job: Job, progress: Progress, deadline: float) -> tuple[JobOutcome, Path | None]:
+    def _run(self, job: Job, progress: Progress) -> tuple[JobOutcome, Path | None]:
         target: Path | None = None
         cap = SLACK + int(BEYOND * (job.program_bytes + (job.memory_limit or 0)))
         try:
-            child = self._started()
-            child.send({"do": "scene", "job": asdict(job), "memory_cap": cap})
+            child = self._started(self._stopping.is_set)
+            child.forget_words()
+            deadline = time.monotonic() + job.timeout_s
+            child.send({"do": "scene", "job": asdict(job), "memory_cap": cap}, deadline)
             while True:
                 message = child.message(min(deadline, time.monotonic() + POLL))
                 if self._stopping.is_set():
@@ -106,17 +122,37 @@ class Supervisor:
                     target = Path(message["target"])
                 elif "outcome" in message:
                     return JobOutcome.of(message["outcome"]), target
-        except (_DiedError, OSError):
-            if self._stopping.is_set():
-                return JobOutcome(kinds.STOPPED), target
-            return JobOutcome(kinds.CRASH, f"{Path(job.path).name}: {self._death()}"), target
+        except (_DiedError, _StoppedError, MachineError) as error:
+            return self._lost(job, error), target
 
-    def _started(self) -> "_Child":
+    def _lost(self, job: Job, error: Exception) -> JobOutcome:
+        """Return the outcome of a scene whose child process is gone or could not be started."""
+        if self._stopping.is_set():
+            return JobOutcome(kinds.STOPPED)
+        if isinstance(error, MachineError):
+            return JobOutcome(kinds.MACHINE, str(error))
+        child = self._child
+        if child is not None and child.wait() == REFUSED:
+            return JobOutcome(kinds.MACHINE, child.last_line())
+        return JobOutcome(kinds.CRASH, f"{Path(job.path).name}: {self._death()}")
+
+    def _started(self, is_stopped: Callable[[], bool]) -> "_Child":
+        """Return a child that is ready; a child that never gets ready is no scene's fault."""
         if self._child is None or not self._child.is_alive:
             self._end_child()
-            child = self._child = _Child()
-            if self._stopping.is_set() or child.message(time.monotonic() + START) is None:
-                raise _DiedError
+            try:
+                child = self._child = _Child()
+            except OSError as error:
+                raise refused_start(error) from error
+            try:
+                is_ready = child.awaited(time.monotonic() + START, is_stopped) is not None
+            except _DiedError:
+                raise _unready(child) from None
+            if not is_ready:
+                raise MachineError(
+                    f"a process for the scenes was not ready after {START:g} s. The machine is too "
+                    "busy, or somebody has stopped the process (SIGSTOP). Call again later."
+                )
         return self._child
 
     def _out_of_bounds(
@@ -141,7 +177,7 @@ class Supervisor:
         """Return a text that says why the child process ended."""
         child = self._child
         if child is None:
-            return "its process could not be started. Check the free memory of the machine."
+            return "its process is gone."
         code, last = child.wait(), child.last_words()
         if code is None or code >= 0:
             return f"its process ended with exit code {code}{last}. {DAMAGED}"
@@ -164,15 +200,24 @@ class _Child:
     """A child process and the pipes to it."""
 
     def __init__(self) -> None:
-        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
-        requests, self._to_child = os.pipe()
-        self._from_child, replies = os.pipe()
-        lifeline, self._lifeline = os.pipe()
-        theirs = (requests, replies, lifeline)
+        with contextlib.ExitStack() as kept, contextlib.ExitStack() as given:
+            # In memory, because the folder for temporary files may be full or read-only.
+            self._stderr: IO[bytes] = kept.enter_context(_file_in_memory())
+            requests, self._to_child = _pipe(given, kept)
+            self._from_child, replies = _pipe(kept, given)
+            lifeline, self._lifeline = _pipe(given, kept)
+            os.set_blocking(self._to_child, False)
+            self._process = self._begun((requests, replies, lifeline))
+            self._kept = kept.pop_all()
+        self._received = b""
+        self._poll = select.poll()
+        self._poll.register(self._from_child, select.POLLIN | select.POLLHUP)
+
+    def _begun(self, theirs: tuple[int, ...]) -> subprocess.Popen[bytes]:
         # A signal to all processes of a job must not reach the child before the child ignores it.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, HANDED_TO_ALL)
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - this program itself
+            return subprocess.Popen(  # noqa: S603 - this program itself
                 [sys.executable, "-P", "-m", "pipeline.batch.child", *map(str, theirs)],
                 pass_fds=theirs,
                 env=ONE_THREAD | os.environ,
@@ -182,22 +227,37 @@ class _Child:
             )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            for number in theirs:
-                os.close(number)
-        self._received = b""
-        self._poll = select.poll()
-        self._poll.register(self._from_child, select.POLLIN | select.POLLHUP)
 
     @property
     def is_alive(self) -> bool:
         """Whether the process is running."""
         return self._process.poll() is None
 
-    def send(self, message: Mapping[str, Any]) -> None:
-        """Send a request."""
+    def send(self, message: Mapping[str, Any], deadline: float) -> None:
+        """Send a request; a child that does not read it by the deadline counts as dead."""
         left = memoryview(json.dumps(message).encode() + b"\n")
+        ready = select.poll()
+        ready.register(self._to_child, select.POLLOUT)
         while left:
-            left = left[os.write(self._to_child, left) :]
+            if not ready.poll(max(deadline - time.monotonic(), 0.0) * 1000):
+                return  # the next look at the clock ends the scene
+            try:
+                left = left[os.write(self._to_child, left) :]
+            except BlockingIOError:
+                continue
+            except BrokenPipeError:
+                raise _DiedError from None
+            except OSError as error:
+                raise refused_start(error) from error
+
+    def awaited(self, deadline: float, is_stopped: Callable[[], bool]) -> dict[str, Any] | None:
+        """Return the next reply, or None at the deadline; raise _StoppedError once stopped."""
+        while True:
+            if is_stopped():
+                raise _StoppedError
+            reply = self.message(min(deadline, time.monotonic() + POLL))
+            if reply is not None or time.monotonic() >= deadline:
+                return reply
 
     def message(self, deadline: float) -> dict[str, Any] | None:
         """Return the next reply, or None at the deadline; raise _DiedError if the child died."""
@@ -205,7 +265,10 @@ class _Child:
             left = max(deadline - time.monotonic(), 0.0)
             if not self._poll.poll(left * 1000):
                 return None
-            read = os.read(self._from_child, 65536)
+            try:
+                read = os.read(self._from_child, 65536)
+            except OSError as error:
+                raise refused_start(error) from error
             if not read:
                 raise _DiedError
             self._received += read
@@ -235,17 +298,54 @@ class _Child:
 
     def last_words(self) -> str:
         """Return the place in the Python code where the process crashed, if it is known."""
+        frames = list(_frames(self._written()))
+        return f" in {frames[0]}" if frames else ""
+
+    def last_line(self) -> str:
+        """Return the last line that the process wrote."""
+        lines = self._written().split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+    def forget_words(self) -> None:
+        """Free the memory of what libraries wrote during earlier scenes."""
+        with contextlib.suppress(OSError):
+            self._stderr.truncate(0)
+
+    def _written(self) -> str:
         self._stderr.seek(0, os.SEEK_END)
         self._stderr.seek(max(0, self._stderr.tell() - 20_000))
-        frames = list(_frames(self._stderr.read().decode(errors="replace")))
-        return f" in {frames[0]}" if frames else ""
+        return self._stderr.read().decode(errors="replace")
 
     def close(self) -> None:
         """Close the pipes after the child process has ended."""
         self.wait()
-        for number in (self._to_child, self._from_child, self._lifeline):
-            os.close(number)
-        self._stderr.close()
+        self._kept.close()
+
+
+def _file_in_memory() -> IO[bytes]:
+    number = os.memfd_create("stderr")
+    fcntl.fcntl(number, fcntl.F_SETFL, os.O_APPEND)  # so that it may be cut between two writes
+    return os.fdopen(number, "r+b", buffering=0)
+
+
+def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[int, int]:
+    """Return both ends of a new pipe, which these stacks close."""
+    ends = os.pipe()
+    for stack, end in zip((reader, writer), ends, strict=True):
+        stack.callback(os.close, end)
+    return ends
+
+
+def _unready(child: _Child) -> MachineError:
+    """Return the error for a child process that died before it was ready."""
+    code, last = child.wait(), child.last_line()
+    if code == REFUSED:
+        return MachineError(last)
+    how = f"was killed by {signal.Signals(-code).name}" if code and code < 0 else f"ended ({code})"
+    return MachineError(
+        f"a process for the scenes {how} before it was ready{f': {last}' if last else ''}. Check "
+        "the free memory and the limits of the machine, then call again."
+    )
 
 
 def _frames(dump: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ import click
 from pipeline.cli.batch import batch, status
 from pipeline.cli.look import check, inspect, quicklook, verify
 from pipeline.cli.matchup import matchup
+from pipeline.cli.refusals import Commands
 from pipeline.cli.run import run
 from pipeline.cli.simulate import simulate
 from pipeline.cli.train import evaluate, export, finetune, train
@@ -17,13 +18,14 @@ from pipeline.version import __version__
 CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100}
 
 
-@click.group(context_settings=CONTEXT)
+@click.group(cls=Commands, context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="ocpipe")
 def main() -> None:
     """Apply neural networks to whole ocean-colour scenes; each product records how it was made.
 
-    Exit codes: 0 done, 1 a scene failed, 2 wrong use or configuration, 75 a batch was interrupted,
-    128 + n stopped by signal n.
+    Exit codes: 0 done, 1 a scene failed, 2 wrong use or configuration, 71 the machine refuses open
+    files, processes or space for temporary files, 75 a batch was interrupted, 128 + n stopped by
+    signal n.
     """
 
 

@@ -19,6 +19,7 @@ from pipeline.cli.options import (
     option,
     run_options,
 )
+from pipeline.cli.refusals import REFUSED
 from pipeline.cli.session import exit_on_error, importing, start
 from pipeline.errors import ConfigError
 
@@ -125,8 +126,9 @@ def batch(
     network, the configuration or the version changes. A scene that fails, hangs, crashes or runs
     out of memory does not stop the others.
 
-    Exit codes: 0 nothing failed, 1 some scenes failed, 2 wrong use, 75 interrupted (SIGTERM,
-    Ctrl-C): call again to continue.
+    Exit codes: 0 nothing failed, 1 some scenes failed, 2 wrong use, 71 the machine refuses open
+    files, processes or space: mend that and call again, 75 interrupted (SIGTERM, Ctrl-C): call
+    again to continue.
     """
     start(log_level, log_json)
     stop = threading.Event()
@@ -195,7 +197,7 @@ def _report(summary: "BatchSummary") -> None:
 
 def _exit_code(summary: "BatchSummary", new_failures_only: bool) -> int:
     if summary.problem:
-        return 1
+        return REFUSED if summary.is_refused else 1
     if summary.interrupted:
         return INTERRUPTED
     return 1 if (summary.failed if new_failures_only else summary.counts.failed) else 0

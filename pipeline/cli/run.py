@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.options import PATH, POSITIVE, configured, log_level_option, option, run_options
+from pipeline.cli.refusals import exit_if_refused
 from pipeline.cli.session import failure, importing, start, stopped, unless_stopped, wrong_use
 from pipeline.errors import ConfigError, PipelineError
 
@@ -56,6 +57,7 @@ def run(
         check_distinct(scenes, settings)
         failed = [scene for scene in scenes if not _run_one(scene, settings, dry_run)]
     except ConfigError as error:  # also one that shows only once a scene is open
+        exit_if_refused(error)
         wrong_use(error)
     except KeyboardInterrupt:
         stopped(signal.SIGINT)
@@ -80,9 +82,13 @@ def _run_one(scene: Path, settings: "RunConfig", dry_run: bool) -> bool:
     except ConfigError:
         raise
     except PipelineError as error:
+        exit_if_refused(error)
         failure(error)
         return False
-    except Exception:  # a bug in this program: show it in full and go on with the other scenes
+    except (
+        Exception
+    ) as error:  # a bug in this program: show it in full and go on with the other scenes
+        exit_if_refused(error)
         log.exception("%s: unexpected failure; please report it with this traceback", scene)
         return False
     return True

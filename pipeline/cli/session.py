@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from pipeline.cli.refusals import exit_if_refused
 from pipeline.errors import ConfigError, NetworkError, PipelineError
 
 if TYPE_CHECKING:
@@ -82,8 +83,10 @@ def exit_on_error(*wrong: type[PipelineError]) -> Iterator[None]:
     try:
         yield
     except wrong as error:
+        exit_if_refused(error)
         wrong_use(error)
     except PipelineError as error:
+        exit_if_refused(error)
         failure(error)
         sys.exit(1)
 

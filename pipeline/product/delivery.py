@@ -7,7 +7,6 @@ import contextlib
 import datetime
 import os
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from pipeline.config.batch import IfExists
 from pipeline.config.naming import NameTemplate
 from pipeline.errors import ConfigError, OutputError, ProductExistsError, WriteError
 from pipeline.files.access import address_of
+from pipeline.machine.refusal import said_of
 from pipeline.machine.resources import in_words
 
 STORE_ENDINGS = (".zarr",)
@@ -134,7 +134,7 @@ def check_space(folder: Path, nbytes: int) -> None:
     except OSError as error:
         check_folder(folder)
         raise OutputError(
-            f"{folder}: the folder cannot be reached ({error.strerror}). Check its disk."
+            f"{folder}: the folder cannot be reached ({said_of(error)}). Check its disk."
         ) from error
     if free < nbytes:
         raise OutputError(
@@ -146,7 +146,8 @@ def check_space(folder: Path, nbytes: int) -> None:
 def check_writable(folder: Path, spare: int) -> None:
     """Raise OutputError if files cannot be created or fewer than ``spare`` bytes are free."""
     check_space(folder, spare)
-    probe = folder / f".ocpipe-probe-{os.getpid()}-{threading.get_ident()}"
+    # One name for all calls, so that a file that could not be removed is removed by the next call.
+    probe = folder / ".ocpipe-probe"
     try:
         with probe.open("wb") as file:
             file.write(b"\0" * 4096)
@@ -154,7 +155,7 @@ def check_writable(folder: Path, spare: int) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise OutputError(
-            f"{folder}: cannot create files there ({error.strerror}). Choose another output folder."
+            f"{folder}: cannot create files there ({said_of(error)}). Choose another output folder."
         ) from error
     finally:
         with contextlib.suppress(OSError):
@@ -171,7 +172,7 @@ def make_folder(folder: Path) -> None:
         ) from None
     except OSError as error:
         raise OutputError(
-            f"{folder}: cannot create the output folder ({error.strerror}). Choose another one."
+            f"{folder}: cannot create the output folder ({said_of(error)}). Choose another one."
         ) from error
 
 

@@ -18,7 +18,7 @@ from pipeline.files.access import why_absent
 from pipeline.readers.cf_netcdf import CfNetcdf
 from pipeline.readers.chunk_cache import ChunkCache
 from pipeline.readers.container import describe_content, hdf5_members
-from pipeline.readers.damage import check_size, failed_to_read
+from pipeline.readers.damage import check_size, failed_to_read, showing_hidden_failures
 from pipeline.readers.geotiff import GeoTiff
 from pipeline.readers.obpg_l2 import ObpgL2
 from pipeline.readers.olci_wfr import OlciWfr
@@ -126,7 +126,8 @@ def _errors_naming(path: Path, reader: str) -> Iterator[None]:
     """Turn any failure with a file into a one-line error that names the file and the reader."""
     prefix = path.name if reader == "auto" else f"{path.name} ({reader})"
     try:
-        yield
+        with showing_hidden_failures():
+            yield
     except (SceneError, ConfigError) as error:
         text = str(error).removeprefix(f"{path}: ").removeprefix(f"{path.name}: ")
         raise type(error)(_printable(f"{prefix}: {text}")) from error
@@ -240,7 +241,9 @@ def _recognised(path: Path, name: str, chosen: Reader | None) -> tuple[str, Read
         )
     for each in _known():
         reader = check_reader(ReaderChoice(format=each))
-        if reader is not None and reader.recognises(path):
+        with showing_hidden_failures():
+            is_known = reader is not None and reader.recognises(path)
+        if reader is not None and is_known:
             return each, reader
     _refuse_foreign(path)
     known = f"it is {content}. Known formats are {', '.join(_known())}. Give a file in one of them"

@@ -5,8 +5,18 @@ format are not damaged: another program has rewritten a part, or left a part out
 help to fetch the same file again.
 """
 
-from pipeline.errors import SceneError, UnavailableError
+import contextlib
+from collections.abc import Iterator
+
+from pipeline.errors import DAMAGE, SceneError, UnavailableError
 from pipeline.files.access import why_unreadable
+from pipeline.machine.refusal import (
+    forget_last_number,
+    is_about_disk,
+    is_about_files,
+    last_number,
+    refused_files,
+)
 
 # The equator has 10 million cells of 4 m; a global grid of 250 m has 15 billion cells.
 MOST_LINES, MOST_PIXELS = 10_000_000, 30_000_000_000
@@ -53,6 +63,32 @@ def failed_to_read(error: Exception, what: str = "cannot be read") -> SceneError
         f"{what} ({text}). The file may be damaged: fetch it again. If ncdump -h can read it, it "
         "may hold something that ocpipe does not know: please report this message."
     )
+
+
+@contextlib.contextmanager
+def showing_hidden_failures() -> Iterator[None]:
+    """Raise an error for a failure of the system that a library did not report.
+
+    For HDF5, an attribute that the disk fails to return does not exist.
+    """
+    forget_last_number()
+    try:
+        yield
+    except UnavailableError:
+        raise
+    except (*DAMAGE, SceneError) as error:
+        if why_unreadable(error) is None:
+            _raise_hidden_failure(error)
+        raise
+    _raise_hidden_failure(None)
+
+
+def _raise_hidden_failure(error: Exception | None) -> None:
+    number = last_number()
+    if is_about_files(number):
+        raise refused_files(number) from error
+    if is_about_disk(number):
+        raise failed_to_read(OSError(number, "")) from error
 
 
 def check_size(lines: int, pixels: int) -> None:

@@ -23,6 +23,15 @@ import xarray as xr
 from h5py._objects import phil
 
 from pipeline.errors import OutputError, WriteError
+from pipeline.machine.refusal import (
+    forget_last_number,
+    hidden_number,
+    is_about_files,
+    number_of,
+    refused_files,
+    said,
+)
+from pipeline.machine.resources import in_words
 from pipeline.scene.grid import BlockGrid
 from pipeline.scene.quality import NO_CLASS, FlagTable
 from pipeline.writers.chunks import FILL, ChunkEncoder, EncodedChunk
@@ -194,18 +203,32 @@ def _opened(path: Path, library: Callable[..., Any], mode: str) -> Iterator[Any]
 @contextlib.contextmanager
 def _write_errors(path: Path) -> Iterator[None]:
     """Turn a failure of the file system or of the library into a WriteError with advice."""
+    forget_last_number()
     try:
         yield
-    except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        kind, advice = _what_to_do(path.parent, getattr(error, "errno", None))
+    except (OSError, RuntimeError, KeyError) as error:
+        number = _number_behind(error)
+        if isinstance(error, KeyError) and not number:
+            raise
+        if is_about_files(number):
+            raise refused_files(number) from error
+        reason = said(number) if number else str(error)
+        kind, advice = _what_to_do(path.parent, number)
         raise kind(
             f"{path.parent}: the product cannot be written ({reason}). Nothing was left behind. "
             f"{advice}"
         ) from error
 
 
-def _what_to_do(folder: Path, number: int | None) -> tuple[type[WriteError], str]:
+def _number_behind(error: Exception) -> int:
+    """Return the number of the system's error, or 0.
+
+    The netCDF library gives no number, or says "Permission denied" whatever the reason was.
+    """
+    return hidden_number() or number_of(error)
+
+
+def _what_to_do(folder: Path, number: int) -> tuple[type[WriteError], str]:
     """Return the class of the error (OutputError if it concerns all products), and advice."""
     if not folder.is_dir():
         return OutputError, "The folder no longer exists. Mount it or create it, then start again."
@@ -215,8 +238,8 @@ def _what_to_do(folder: Path, number: int | None) -> tuple[type[WriteError], str
         return OutputError, "The folder cannot be reached. Choose another output folder."
     if free < LITTLE_SPACE or number in _NO_SPACE:
         advice = (
-            f"Only {free / 1e6:.1f} MB are free. Free some disk space, or choose another output "
-            "folder."
+            f"{in_words(free)} are free (a quota may leave less). Free some disk space, or choose "
+            "another output folder."
         )
         return OutputError, advice
     return OutputError if number in _UNUSABLE else WriteError, "Choose another output folder."

@@ -4,6 +4,7 @@ Every method raises a LedgerError if the file cannot be used.
 """
 
 import contextlib
+import errno
 import os
 import sqlite3
 import time
@@ -12,7 +13,15 @@ from pathlib import Path
 from typing import Any, Self
 
 from pipeline.batch.filesystem import file_system, is_network
-from pipeline.errors import LedgerError
+from pipeline.errors import LedgerError, MachineError
+from pipeline.machine.refusal import (
+    forget_last_number,
+    hidden_number,
+    is_about_files,
+    refusal,
+    refused_files,
+    said,
+)
 
 # Version of the layout of the file.
 LAYOUT = 1
@@ -216,6 +225,8 @@ def _connected(path: Path) -> sqlite3.Connection:
     # A crash of the machine may lose the last entries, but never their order. The scene of a lost
     # entry is processed again.
     connection.execute("PRAGMA synchronous = NORMAL")
+    # Otherwise, a full or read-only folder for temporary files would end the batch.
+    connection.execute("PRAGMA temp_store = MEMORY")
     return connection
 
 
@@ -245,17 +256,32 @@ def _identity(path: Path) -> tuple[int, int] | None:
 @contextlib.contextmanager
 def naming_errors(path: Path) -> Iterator[None]:
     """If SQLite reports an error, raise a LedgerError that says what to do."""
+    forget_last_number()
     try:
         yield
     except sqlite3.Error as error:
+        number = hidden_number()
+        refused = refused_files(number) if is_about_files(number) else _refused_files(path)
+        if refused is not None:
+            raise refused from error
+        why = f"{error}; {said(number)}" if number else str(error)
         raise LedgerError(
-            f"{path}: the ledger cannot be used ({error}). {_what_to_do(error)}"
+            f"{path}: the ledger cannot be used ({why}). {_what_to_do(error, number)}"
         ) from error
 
 
-def _what_to_do(error: sqlite3.Error) -> str:
+def _refused_files(path: Path) -> MachineError | None:
+    """Return the error if no more files can be opened; SQLite does not say so."""
+    try:
+        os.close(os.open(path.absolute().parent, os.O_RDONLY))
+    except OSError as error:
+        return refusal(error)
+    return None
+
+
+def _what_to_do(error: sqlite3.Error, number: int) -> str:
     text = str(error)
-    if "full" in text:
+    if "full" in text or number in (errno.ENOSPC, errno.EDQUOT):
         return "Free some space on the disk of the ledger, then start the batch again."
     if "readonly" in text or "read-only" in text or "unable to open" in text:
         return "Choose a folder that is writable, or give another ledger with --ledger."

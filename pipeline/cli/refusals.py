@@ -1,0 +1,34 @@
+"""Ends a command whose cause is the machine: no traceback, and an exit code of its own."""
+
+import logging
+import sys
+from typing import Any
+
+import click
+
+log = logging.getLogger("pipeline")
+
+# EX_OSERR of <sysexits.h>: the machine refuses open files, processes, threads or space.
+REFUSED = 71
+
+
+def exit_if_refused(error: BaseException) -> None:
+    """End the program if the machine is the cause of an error."""
+    from pipeline.machine.refusal import refusal
+
+    refused = refusal(error)
+    if refused is not None:
+        log.error("MachineError: %s", refused)
+        sys.exit(REFUSED)
+
+
+class Commands(click.Group):
+    """A group of commands that say in words what the machine refuses, even during imports."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except (OSError, RuntimeError, ImportError) as error:
+            exit_if_refused(error)
+            raise
