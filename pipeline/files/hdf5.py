@@ -7,7 +7,6 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +42,8 @@ def has_hdf5_signature(path: Path, error: type[PipelineError]) -> bool:
     return False
 
 
-@contextlib.contextmanager
-def open_hdf5(path: Path, error: type[PipelineError]) -> Iterator[h5py.File]:
-    """Open an HDF5 file that leads to no other file.
+def open_hdf5(path: Path, error: type[PipelineError]) -> h5py.File:
+    """Open an HDF5 file that leads to no other file; the caller closes it.
 
     Numbers of the file are not read. Use :func:`read_numbers` to read them within a limit.
 
@@ -59,25 +57,25 @@ def open_hdf5(path: Path, error: type[PipelineError]) -> Iterator[h5py.File]:
         OSError: the file cannot be opened; h5py raises other exceptions of DAMAGE, too.
     """
     check_regular(path, error)
-    with memory_in_words(path.name, error), h5py.File(path, "r") as file:
+    with contextlib.ExitStack() as on_failure, memory_in_words(path.name, error):
+        file = on_failure.enter_context(h5py.File(path, "r"))
         _check_once(file, path.name, error)
-        yield file
+        on_failure.pop_all()
+        return file
 
 
-@contextlib.contextmanager
-def open_hdf5_in_memory(
-    content: bytes, name: str, error: type[PipelineError]
-) -> Iterator[h5py.File]:
+def open_hdf5_in_memory(content: bytes, name: str, error: type[PipelineError]) -> h5py.File:
     """Open the bytes of an HDF5 file, a member of an archive, after the check for enclosure."""
-    with memory_in_words(name, error), h5py.File(io.BytesIO(content), "r") as file:
+    with contextlib.ExitStack() as on_failure, memory_in_words(name, error):
+        file = on_failure.enter_context(h5py.File(io.BytesIO(content), "r"))
         check_enclosed(file, name, error)
-        yield file
+        on_failure.pop_all()
+        return file
 
 
 def check_hdf5(path: Path, error: type[PipelineError]) -> None:
     """Check a file for a library that opens the path itself; the errors are those of open_hdf5."""
-    with open_hdf5(path, error):
-        pass
+    open_hdf5(path, error).close()
 
 
 def identity_of_open(file: h5py.File) -> FileIdentity:

@@ -1,7 +1,5 @@
 """Opens netCDF files of both kinds, netCDF-4 (which is HDF5) and classic, after the checks."""
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +26,10 @@ def check_netcdf(path: Path, error: type[PipelineError]) -> None:
         )
 
 
-@contextlib.contextmanager
-def open_netcdf(path: Path, error: type[PipelineError]) -> Iterator[Any]:
+def open_netcdf(path: Path, error: type[PipelineError]) -> Any:
     """Open a netCDF file that leads to no other file, with the netCDF library.
 
-    The caller checks the declared size of a variable before it reads the variable.
+    The caller closes the file, and checks the declared size of a variable before reading it.
 
     Args:
         path: the file.
@@ -46,8 +43,8 @@ def open_netcdf(path: Path, error: type[PipelineError]) -> Iterator[Any]:
     import netCDF4
 
     check_netcdf(path, error)
-    with memory_in_words(path.name, error), netCDF4.Dataset(path.absolute()) as file:
-        yield file
+    with memory_in_words(path.name, error):
+        return netCDF4.Dataset(path.absolute())
 
 
 def open_in_xarray(path: Path, error: type[PipelineError], **options: Any) -> Any:

@@ -90,7 +90,8 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
         try:
             self._file = closing.enter_context(open_netcdf(path, SceneError))
             self._file.set_auto_maskandscale(False)
-            self.root = _group(self._file, Budget(path.name))
+            with memory_in_words(path.name, SceneError):
+                self.root = _group(self._file, Budget(path.name))
             missing = self._missing()
         except DAMAGE as error:
             raise _unreadable(path.name, error) from error
