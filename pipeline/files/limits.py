@@ -58,7 +58,7 @@ class Limit:
 
 YAML_BYTES = Limit("YAML_BYTES", 2 * 2**20, "bytes", "a megabyte takes three seconds to scan")
 YAML_VALUES = Limit(
-    "YAML_VALUES", 100_000, "values", "100,000 keys, numbers and texts take ten seconds to read"
+    "YAML_VALUES", 50_000, "values", "50,000 keys, numbers and texts take five seconds to read"
 )
 TEXT_BYTES = Limit(
     "TEXT_BYTES", 64 * 2**20, "bytes of text", "lists of files: a million paths have 64 bytes each"
