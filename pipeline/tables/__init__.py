@@ -124,7 +124,8 @@ def recognise(path: Path) -> Format:
         for signature, file_format in _SIGNATURES.items():
             if start.startswith(signature):
                 return file_format
-    return _text_format([line for line in read_lines(path) if line.strip()])
+    with memory_in_words(path.name, ConfigError):
+        return _text_format([line for line in read_lines(path) if line.strip()])
 
 
 def _text_format(lines: Sequence[str]) -> Format:

@@ -20,6 +20,8 @@ from pipeline.tables.table import Column, is_number, key_of, places, table_error
 # Spreadsheets, R, pandas and databases write these for a missing value.
 NO_VALUE = frozenset(("", "nan", "na", "n/a", "null", "none", "nat"))
 BYTES_PER_CHARACTER = 4  # of NumPy
+# Characters besides line feed and carriage return at which Python begins a line.
+OTHER_BREAKS = "\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 NumberedLine = tuple[int, str]
 NumberedRow = tuple[int, list[str]]
 
@@ -31,7 +33,6 @@ def read_lines(path: Path) -> list[str]:
         ConfigError: the file is damaged, larger than the limits, or contains null bytes.
     """
     data = read_inflated(path, TABLE_BYTES, ConfigError)
-    TABLE_ROWS.check(max(data.count(b"\n"), data.count(b"\r")), path.name, ConfigError)
     if b"\0" in data:
         raise table_error(
             path.name,
@@ -42,6 +43,8 @@ def read_lines(path: Path) -> list[str]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("latin-1")
+    breaks = max(text.count("\n"), text.count("\r")) + sum(map(text.count, OTHER_BREAKS))
+    TABLE_ROWS.check(breaks, path.name, ConfigError)
     return text.splitlines()
 
 

@@ -112,9 +112,8 @@ def network_onnx(folder: Path) -> Path:
     ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [None, 3]) for n in ("x", "y")]
     weights = helper.make_tensor("w", TensorProto.FLOAT, [3, 3], np.eye(3).ravel())
     node = helper.make_node("MatMul", ["x", "w"], ["y"])
-    onnx.save(
-        helper.make_model(helper.make_graph([node], "g", ends[:1], ends[1:], [weights])), path
-    )
+    graph = helper.make_graph([node], "g", ends[:1], ends[1:], [weights])
+    onnx.save(helper.make_model(graph), path)
     return path
 
 

@@ -80,6 +80,14 @@ class Trials:
         self._bounded.close()
         self._watch.close()
 
+    def whole(self, kind: str, folder: Path) -> Path:
+        """A copy of a file to which nothing is done."""
+        return self._bases.copied(kind, folder)
+
+    def ended(self, command: str, path: Path) -> Ending:
+        """How a command on a file ends."""
+        return self._bounded.run(command, path)
+
     def run(self, mutant: Mutant) -> Verdict:
         """Make it, read it, judge it."""
         draw = Random(str(mutant))  # noqa: S311 - to be repeated
