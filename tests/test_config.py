@@ -258,7 +258,7 @@ def test_a_date_stays_the_text_that_it_is(tmp_path):
 def test_a_large_file_is_no_configuration(tmp_path):
     """A scene named by mistake is not read into memory."""
     path = written(tmp_path, "x" * (16 * 2**20 + 1))
-    with pytest.raises(ConfigError, match="a YAML file may have at most 16,777,216 bytes"):
+    with pytest.raises(ConfigError, match="16,777,217 bytes, expected at most 2,097,152"):
         load_config(path)
 
 

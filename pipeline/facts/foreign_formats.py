@@ -7,11 +7,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.errors import PipelineError
 from pipeline.facts.shipped import read_shipped, shipped_configs
+from pipeline.files.archive import open_archive
+from pipeline.files.regular import first_bytes
 
 # Bytes at the start of a file, and members of an archive or folder, that are compared.
 START = 1024
 MOST_MEMBERS = 1000
+
+
+class _NotReadError(PipelineError):
+    """The file cannot be looked at; whoever reads it says why."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,7 @@ def foreign_format(path: Path, hdf5_members: Iterable[str] = ()) -> ForeignForma
     """
     try:
         content = _content_of(path, tuple(hdf5_members))
-    except OSError:
+    except (OSError, _NotReadError):
         return None
     return next(filter(None, (entry.match(content) for entry in _table())), None)
 
@@ -86,8 +93,7 @@ def _content_of(path: Path, hdf5_members: tuple[str, ...]) -> _Content:
     if path.is_dir():
         names = (each.name for each, _ in zip(path.iterdir(), range(MOST_MEMBERS), strict=False))
         return _Content(path, "", "folder", tuple(names))
-    with path.open("rb") as file:
-        start = file.read(START).decode("latin-1")
+    start = first_bytes(path, START, _NotReadError).decode("latin-1")
     if hdf5_members:
         return _Content(path, start, "hdf5", hdf5_members)
     if start.startswith("PK"):
@@ -97,9 +103,9 @@ def _content_of(path: Path, hdf5_members: tuple[str, ...]) -> _Content:
 
 def _members_of_zip(path: Path) -> tuple[str, ...]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path, _NotReadError) as archive:
             return tuple(archive.namelist()[:MOST_MEMBERS])
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, _NotReadError):
         return ()
 
 

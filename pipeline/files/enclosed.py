@@ -7,28 +7,27 @@ would never end. A recursion that fails inside h5py never releases h5py's lock.
 """
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import h5py
 from h5py import h5d, h5l, h5o
 
-from pipeline.errors import SceneError
+from pipeline.errors import PipelineError
 
 # Most groups within groups; readers use at most three.
 DEEPEST = 32
 
 
-def check_enclosed(file: h5py.File) -> None:
+def check_enclosed(file: h5py.File, name: str, error: type[PipelineError]) -> None:
     """Refuse a file that refers to other files or whose groups form a circle.
 
-    No numbers of the file are read.
+    No numbers of the file are read. The exception has the class ``error`` and names ``name``.
     """
     walk = _Walk(file, {h5o.get_info(file.id).addr})
     found = file.id.links.visit(walk.of_link, info=True)
     found = found or next(filter(None, map(walk.of_soft_link, walk.soft)), None)
     found = found or walk.of_root() or h5o.visit(file.id, walk.of_object, info=True)
     if found is not None:
-        raise SceneError(f"{Path(file.filename).name}: {found}")
+        raise error(f"{name}: {found}")
 
 
 @dataclass

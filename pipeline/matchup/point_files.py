@@ -4,6 +4,7 @@ import glob
 from pathlib import Path
 
 from pipeline.errors import ConfigError
+from pipeline.files.contents import read_text
 
 
 def point_files(said: Path | str) -> list[Path]:
@@ -32,7 +33,7 @@ def point_files(said: Path | str) -> list[Path]:
 
 def _listed(path: Path) -> list[Path]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_text(path).splitlines()
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}). Correct POINTS.") from None
     return [Path(line.strip()) for line in lines if line.strip() and not line.startswith("#")]

@@ -3,18 +3,22 @@
 import contextlib
 import datetime
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import h5py
-import netCDF4
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.config import RunConfig, load_config
 from pipeline.errors import DAMAGE, ConfigError, SceneError, UnavailableError
 from pipeline.files.access import why_absent, why_unreadable
+from pipeline.files.hdf5 import has_hdf5_signature, open_hdf5
+from pipeline.files.limits import CHUNK_BYTES, PRODUCT_NUMBERS
+from pipeline.files.netcdf import open_netcdf
+from pipeline.files.regular import memory_in_words
 from pipeline.machine.screen import Shown
 from pipeline.product.provenance import SOFTWARE
 from pipeline.scene.grid import BlockGrid
@@ -23,12 +27,15 @@ from pipeline.writers.group import Group
 
 def is_product(path: Path) -> bool:
     """Return whether this program wrote the file."""
-    if not path.is_file() or not h5py.is_hdf5(path):
+    if not path.is_file():
         return False
     try:
-        with h5py.File(path, "r") as file:
+        if not has_hdf5_signature(path, SceneError):
+            return False
+        with open_hdf5(path, SceneError) as file:
             control = file.get("processing_control")
-            return control is not None and _text(control.attrs.get("software_name")) == SOFTWARE
+            is_group = isinstance(control, h5py.Group)
+            return is_group and _text(control.attrs.get("software_name")) == SOFTWARE
     except OSError as error:
         if why_unreadable(error) is not None:
             raise _unreadable(path.name, error) from error
@@ -39,9 +46,9 @@ def scene_of(path: Path) -> tuple[str, str] | None:
     """Return base name and SHA-256 of a product's scene, or None if the file is not a product."""
     if not is_product(path):
         return None
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path, SceneError) as file:
         scene = file.get("processing_control/inputs/scene")
-        if scene is None:
+        if not isinstance(scene, h5py.Group):
             return None
         return _text(scene.attrs.get("file", "")), _text(scene.attrs.get("sha256", ""))
 
@@ -73,15 +80,22 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
             raise SceneError(
                 f"{path.name} is not a product of {SOFTWARE}. Give a file that ocpipe run wrote."
             )
+        with contextlib.ExitStack() as closing:
+            self._open(closing)
+            self._closing = closing.pop_all()
+
+    def _open(self, closing: contextlib.ExitStack) -> None:
+        """Open the file and read its record; ``closing`` closes it after an error."""
+        path = self.path
         try:
-            self._file = netCDF4.Dataset(path)
+            self._file = closing.enter_context(open_netcdf(path, SceneError))
             self._file.set_auto_maskandscale(False)
-            self.root = _group(self._file)
+            with memory_in_words(path.name, SceneError):
+                self.root = _group(self._file, Budget(path.name))
             missing = self._missing()
         except DAMAGE as error:
             raise _unreadable(path.name, error) from error
         if missing:
-            self._file.close()
             raise SceneError(
                 f"{path.name}: its record lacks {', '.join(missing)}. Another version wrote "
                 "the product, or it was changed later. Make the product again with this version."
@@ -125,7 +139,7 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
         return group
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        self._closing.close()
 
     def _heading(self) -> str:
         return f"{self.path.name}: {self.shape[0]} lines x {self.shape[1]} pixels"
@@ -198,8 +212,12 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
 
     def stored(self, name: str, region: Any = ...) -> npt.NDArray[Any]:
         """Return the stored numbers, including fill values; raise SceneError for damaged data."""
+        variable = self._file.variables[name]
+        where = f"{self.path.name}: {name}"
+        _check_chunk(variable, where)
         try:
-            return np.asarray(self._file.variables[name][region])
+            with memory_in_words(where, SceneError):
+                return np.asarray(variable[region])
         except DAMAGE as error:
             raise SceneError(
                 f"{self.path.name}: {name} cannot be read ({error}). The product is damaged; "
@@ -216,15 +234,38 @@ def _attributes(stored: Any) -> dict[str, Any]:
     return {name: stored.getncattr(name) for name in stored.ncattrs()}
 
 
-def _group(stored: Any) -> Group:
+class Budget:
+    """Counts the numbers of a record, whose variables may claim any size."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._read = name, 0
+
+    def take(self, variable: Any) -> None:
+        """Raise SceneError before a variable is read that would exceed the limit."""
+        where = f"{self._name}: {variable.name}"
+        self._read += max(1, variable.size)
+        PRODUCT_NUMBERS.check(self._read, where, SceneError)
+        _check_chunk(variable, where)
+
+
+def _check_chunk(variable: Any, where: str) -> None:
+    """Refuse a huge storage chunk, which the library decompresses as a whole."""
+    chunk = variable.chunking()
+    if not isinstance(chunk, str) and chunk is not None and variable.dtype is not str:
+        nbytes = math.prod(chunk) * variable.dtype.itemsize
+        CHUNK_BYTES.check(nbytes, f"a storage chunk of {where}", SceneError)
+
+
+def _group(stored: Any, budget: Budget) -> Group:
     """Read the attributes, 1-D variables and subgroups of a group."""
     variables = {}
     if stored.parent is not None:
         for name, variable in stored.variables.items():
+            budget.take(variable)
             values = np.asarray(variable[...])
             variables[name] = (variable.dimensions[0], values, _attributes(variable))
     return Group(
         attributes=_attributes(stored),
         variables=variables,
-        groups={name: _group(child) for name, child in stored.groups.items()},
+        groups={name: _group(child, budget) for name, child in stored.groups.items()},
     )

@@ -12,7 +12,7 @@ import xarray as xr
 from pydantic import ValidationError
 
 from pipeline.config import ReaderChoice, ReaderOptions, complaints_of
-from pipeline.errors import DAMAGE, ConfigError, SceneError, UnknownFormatError
+from pipeline.errors import DAMAGE, ConfigError, SceneError, UnavailableError, UnknownFormatError
 from pipeline.facts.foreign_formats import foreign_format
 from pipeline.files.access import why_absent
 from pipeline.readers.cf_netcdf import CfNetcdf
@@ -131,6 +131,12 @@ def _errors_naming(path: Path, reader: str) -> Iterator[None]:
     except (SceneError, ConfigError) as error:
         text = str(error).removeprefix(f"{path}: ").removeprefix(f"{path.name}: ")
         raise type(error)(_printable(f"{prefix}: {text}")) from error
+    except MemoryError as error:
+        detail = f" ({error})" if str(error) else ""
+        raise UnavailableError(
+            f"{prefix}: there is not enough memory to open the file{detail}. Check its sizes. If "
+            "they are right, free memory or use a computer with more."
+        ) from error
     except (*DAMAGE, ArithmeticError) as error:
         log.debug("%s", path, exc_info=True)
         failure = failed_to_read(error)

@@ -4,14 +4,13 @@ import codecs
 import itertools
 from pathlib import Path
 
-import h5py
-
 from pipeline.errors import DAMAGE, SceneError
 from pipeline.files.access import why_unreadable
-from pipeline.files.enclosed import check_enclosed
+from pipeline.files.hdf5 import SIGNATURE as HDF5_SIGNATURE
+from pipeline.files.hdf5 import open_hdf5
+from pipeline.files.regular import first_bytes
 from pipeline.readers.damage import failed_to_read
 
-HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 TIFF_SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _SIGNATURES = {
     HDF5_SIGNATURE: "HDF5",
@@ -73,16 +72,14 @@ def _first_bytes(path: Path) -> bytes:
     if path.is_dir():
         return b""
     try:
-        with path.open("rb") as file:
-            return file.read(64)
+        return first_bytes(path, 64, SceneError)
     except OSError as error:
         raise failed_to_read(error) from error
 
 
 def _describe_hdf5(path: Path) -> str:
     try:
-        with h5py.File(path, "r") as file:
-            check_enclosed(file)
+        with open_hdf5(path, SceneError) as file:
             members = ", ".join(sorted(file)[:8]) or "nothing"
     except DAMAGE as error:
         if why_unreadable(error) is not None:
@@ -98,5 +95,5 @@ def hdf5_members(path: Path) -> tuple[str, ...]:
     """Return the names in the root group; empty for a file that is not HDF5."""
     if not is_hdf5(path):
         return ()
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path, SceneError) as file:
         return tuple(file)

@@ -20,6 +20,7 @@ from pydantic import Field, model_validator
 from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
 from pipeline.facts.quantities import quantities
+from pipeline.files.raster import nothing_beside, open_lazy_raster, open_raster
 from pipeline.readers.chunk_cache import ChunkCache
 from pipeline.readers.container import is_tiff
 from pipeline.readers.damage import check_size
@@ -75,13 +76,9 @@ class GeoTiff:
 
     def open(self, path: Path) -> xr.Dataset:
         """Open the scene lazily."""
-        import rioxarray
-
-        with _nothing_beside(), opening() as files:
+        with nothing_beside(), opening() as files:
             facts = _RasterFacts.of(path)
-            opened: Any = rioxarray.open_rasterio(
-                path, cache=False, mask_and_scale=False, **_ONLY_THE_FILE
-            )
+            opened = open_lazy_raster(path, SceneError)
             files.append(opened)
             self._check_units(opened)
             opened.encoding["chunk_cache"] = ChunkCache()
@@ -90,7 +87,7 @@ class GeoTiff:
                 for number, band in enumerate(_stored(facts, opened))
             ]
             if facts.has_mask:
-                mask = GeoTiffMask.of(path, facts.shape, files, _ONLY_THE_FILE)
+                mask = GeoTiffMask.of(path, facts.shape, files)
                 layers = [WhereValid.of(layer, mask) for layer in layers]
             stored_as = self._options.stored_as
             converted = {} if stored_as is None else {"converted_from": stored_as}
@@ -156,21 +153,6 @@ class GeoTiff:
         return found
 
 
-def _nothing_beside() -> Any:
-    """Return a context in which GDAL ignores all files other than the one that it reads.
-
-    Otherwise GDAL takes scale, place and overviews from ``.aux.xml``, ``.tfw``, ``.ovr`` and other
-    files, whose hashes a product does not record.
-    """
-    import rasterio
-
-    return rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_PAM_ENABLED="NO")
-
-
-# Only the TIFF driver of GDAL: files of other formats may refer to other files.
-_ONLY_THE_FILE: dict[str, Any] = {"driver": "GTiff", "GEOREF_SOURCES": "INTERNAL"}
-
-
 @dataclass(frozen=True)
 class _RasterFacts:
     """Metadata of a file and of each of its bands."""
@@ -194,7 +176,7 @@ class _RasterFacts:
         """Read the metadata; refuse a file that holds several rasters."""
         import rasterio
 
-        with rasterio.open(path, **_ONLY_THE_FILE) as file:
+        with open_raster(path, SceneError) as file:
             check_size(*file.shape)
             if file.subdatasets:
                 raise SceneError(

@@ -1,7 +1,7 @@
 """The mask of valid pixels that a GeoTIFF may have besides its bands."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from pipeline.errors import SceneError
+from pipeline.files.raster import open_raster
 from pipeline.scene.lazy import Region, StoredChunks
 
 
@@ -23,13 +25,9 @@ class GeoTiffMask:
     """GDAL must not read a file in two threads at a time."""
 
     @classmethod
-    def of(
-        cls, path: Path, shape: tuple[int, int], files: list[Any], options: Mapping[str, Any]
-    ) -> "GeoTiffMask":
+    def of(cls, path: Path, shape: tuple[int, int], files: list[Any]) -> "GeoTiffMask":
         """Open the file to read its mask. Add it to ``files``, which are closed with the scene."""
-        import rasterio
-
-        file = rasterio.open(path, **options)
+        file = open_raster(path, SceneError)
         holder = xr.Dataset()
         holder.set_close(file.close)
         files.append(holder)

@@ -18,6 +18,7 @@ from pydantic import Field
 
 from pipeline.errors import SceneError
 from pipeline.facts.sensors import identify_sensor
+from pipeline.files.hdf5 import open_hdf5
 from pipeline.readers.attributes import as_text
 from pipeline.readers.container import is_hdf5
 from pipeline.readers.damage import left_out, rewritten
@@ -86,7 +87,7 @@ class ObpgL2:
         """Whether the file has OBPG's group of Level-2 variables; other groups are not checked."""
         if not is_hdf5(path):
             return False
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path, SceneError) as file:
             return isinstance(file.get("geophysical_data"), h5py.Group)
 
     def open(self, path: Path) -> xr.Dataset:
@@ -210,7 +211,7 @@ def _wavelengths(path: Path, count: int, stated: tuple[float, ...]) -> list[floa
                 "bands. State one for each band, in the order of the bands."
             )
         return list(stated)
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path, SceneError) as file:
         found = [file.get(f"{group}/{BANDS}") for group in WAVELENGTH_GROUPS]
         stored = [each for each in found if isinstance(each, h5py.Dataset) and not _is_empty(each)]
         for each in stored:
@@ -281,7 +282,7 @@ def _navigation(
 def _control_points(path: Path, tie_shape: tuple[int, ...], pixels: int) -> TiePoints:
     """Return the control points; they are on every line, in columns that the file counts from 1."""
     lines, count = tie_shape
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path, SceneError) as file:
         places = [
             f"{group}/cntl_pt_cols" for group in ("navigation_data", "sensor_band_parameters")
         ]
@@ -314,7 +315,7 @@ def _attributes(root: dict[Any, Any], path: Path) -> dict[str, Any]:
 
 
 def _brdf_correction(path: Path) -> str:
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path, SceneError) as file:
         parameters = file.get("processing_control/input_parameters")
         option = None if parameters is None else parameters.attrs.get("brdf_opt")
     if isinstance(option, bytes):

@@ -10,6 +10,9 @@ from typing import Any
 import h5py
 import xarray as xr
 
+from pipeline.errors import SceneError
+from pipeline.files.hdf5 import open_hdf5
+from pipeline.files.netcdf import open_in_xarray
 from pipeline.readers.cf_attributes import OF_FILE
 from pipeline.readers.chunk_cache import ChunkCache
 from pipeline.readers.damage import MOST_LINES, damaged, left_out
@@ -72,13 +75,14 @@ def open_undecoded(
     is_hdf5 = engine == "h5netcdf"
     options: dict[str, Any] = {"phony_dims": "sort"} if is_hdf5 else {}
     with contextlib.ExitStack() as closers:
-        file = closers.enter_context(h5py.File(path, "r")) if is_hdf5 else None
+        file = closers.enter_context(open_hdf5(path, SceneError)) if is_hdf5 else None
         _check_group(file, group)
         with warnings.catch_warnings():
             # A variable with the same dimension twice, such as a covariance, is no layer.
             warnings.filterwarnings("ignore", "Duplicate dimension names", UserWarning)
-            opened = xr.open_dataset(
+            opened: xr.Dataset = open_in_xarray(
                 path,
+                SceneError,
                 group=group,
                 engine=engine,
                 cache=False,

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import h5py
-import netCDF4
 
+from pipeline.errors import SceneError
+from pipeline.files.hdf5 import open_hdf5
+from pipeline.files.netcdf import open_netcdf
 from pipeline.readers.attributes import as_text
 from pipeline.readers.container import is_hdf5
 from pipeline.readers.mapping import COLLOCATED, Recognition, presets
@@ -57,8 +59,8 @@ def _meets(
 def _content(path: Path) -> tuple[dict[str, str], list[str]]:
     """Return the global attributes as text, and the names of the variables in the root group."""
     if is_hdf5(path):
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path, SceneError) as file:
             datasets = [name for name in file if isinstance(file.get(name), h5py.Dataset)]
             return {name: as_text(value) for name, value in file.attrs.items()}, datasets
-    with netCDF4.Dataset(path) as old:
+    with open_netcdf(path, SceneError) as old:
         return {name: as_text(old.getncattr(name)) for name in old.ncattrs()}, list(old.variables)

@@ -21,6 +21,7 @@ from pipeline.errors import SceneError
 from pipeline.facts.quantities import quantities
 from pipeline.facts.sensors import find_sensor
 from pipeline.facts.shipped import read_shipped, shipped_configs
+from pipeline.files.hdf5 import open_hdf5
 from pipeline.readers.attributes import as_text, iso_time
 from pipeline.readers.cf_attributes import number_in
 from pipeline.readers.container import is_hdf5
@@ -100,7 +101,7 @@ class SgliL2:
         """Whether the file has SGLI's groups and water-leaving radiance."""
         if not is_hdf5(path):
             return False
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path, SceneError) as file:
             image = file.get("Image_data")
             is_image = isinstance(image, h5py.Group)
             return is_image and any(name.startswith("NWLR_") for name in image)
@@ -292,7 +293,7 @@ def _tie_decoder(name: str, ties: Stored) -> Decoder:
 
 
 def _attributes(path: Path) -> dict[str, Any]:
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path, SceneError) as file:
         groups = [
             file[name].attrs
             for name in ("Global_attributes", "Processing_attributes")

@@ -1,14 +1,19 @@
 """Reads files of samples or points, in any of the formats, as a :class:`Table`."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+from pipeline.errors import ConfigError
 from pipeline.facts.foreign_formats import foreign_format
 from pipeline.files.access import address_of, why_absent
+from pipeline.files.arrow import FEATHER, OLD_FEATHER, PARQUET
+from pipeline.files.compressed import GZIP
+from pipeline.files.regular import first_bytes, memory_in_words
 from pipeline.tables.aeronet import header_line, read_aeronet
-from pipeline.tables.arrow import PARQUET, read_arrow
-from pipeline.tables.cells import GZIP, read_lines
+from pipeline.tables.arrow import read_arrow
+from pipeline.tables.cells import read_lines
 from pipeline.tables.long_form import widen
 from pipeline.tables.netcdf import read_netcdf
 from pipeline.tables.pangaea import BEGIN, read_pangaea
@@ -22,8 +27,8 @@ Format = Literal["csv", "seabass", "nomad", "pangaea", "aeronet", "parquet", "fe
 # The format of a file by its first bytes.
 _SIGNATURES: dict[bytes, Format] = {
     PARQUET: "parquet",
-    b"ARROW1": "feather",
-    b"FEA1": "feather",
+    FEATHER: "feather",
+    OLD_FEATHER: "feather",
     b"\x89HDF": "netcdf",
     b"CDF": "netcdf",
 }
@@ -55,25 +60,47 @@ def read_table(
         if address_of(path) is not None:
             raise table_error(str(path), str(why_absent(path)))
         raise table_error(str(path), f"{found}, expected a table. Correct the path")
-    chosen = recognise(path) if file_format == "auto" else file_format
-    match chosen:
-        case "csv":
-            table = widen(read_text(path, missing, delimiter))
-        case "nomad":
-            table = read_nomad(path, missing, delimiter)
-        case "seabass":
-            table = read_seabass(path, missing, delimiter)
-        case "pangaea":
-            table = widen(read_pangaea(path, missing))
-        case "aeronet":
-            table = read_aeronet(path, missing)
-        case "parquet" | "feather":
-            table = read_arrow(path, missing)
-        case "netcdf":
-            table = read_netcdf(path, missing, sample_dimension)
+    with _naming(path.name), memory_in_words(path.name, ConfigError):
+        table = _read(path, file_format, missing, delimiter, sample_dimension)
     if not len(table):
         raise table_error(table.name, "has a header but no rows, expected at least one row")
     return table
+
+
+@contextlib.contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Name the file in messages of functions that know only cells."""
+    try:
+        yield
+    except ConfigError as error:
+        if str(error).startswith(name):
+            raise
+        raise ConfigError(f"{name}: {error}") from error
+
+
+def _read(
+    path: Path,
+    file_format: Format | Literal["auto"],
+    missing: Sequence[float],
+    delimiter: str | None,
+    sample_dimension: str | None,
+) -> Table:
+    chosen = recognise(path) if file_format == "auto" else file_format
+    match chosen:
+        case "csv":
+            return widen(read_text(path, missing, delimiter))
+        case "nomad":
+            return read_nomad(path, missing, delimiter)
+        case "seabass":
+            return read_seabass(path, missing, delimiter)
+        case "pangaea":
+            return widen(read_pangaea(path, missing))
+        case "aeronet":
+            return read_aeronet(path, missing)
+        case "parquet" | "feather":
+            return read_arrow(path, missing)
+        case "netcdf":
+            return read_netcdf(path, missing, sample_dimension)
 
 
 def recognise(path: Path) -> Format:
@@ -83,8 +110,7 @@ def recognise(path: Path) -> Format:
         ConfigError: the file is empty or cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            start = file.read(8)
+        start = first_bytes(path, 8, ConfigError)
     except OSError as error:
         raise table_error(
             path.name, f"cannot be read ({error.strerror}). Check its permissions"
@@ -98,7 +124,8 @@ def recognise(path: Path) -> Format:
         for signature, file_format in _SIGNATURES.items():
             if start.startswith(signature):
                 return file_format
-    return _text_format([line for line in read_lines(path) if line.strip()])
+    with memory_in_words(path.name, ConfigError):
+        return _text_format([line for line in read_lines(path) if line.strip()])
 
 
 def _text_format(lines: Sequence[str]) -> Format:

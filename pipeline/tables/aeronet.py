@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.files.limits import TABLE_COLUMNS
 from pipeline.tables.cells import read_lines
 from pipeline.tables.table import Table, table_error
 from pipeline.tables.text import table_of_lines
@@ -21,7 +22,7 @@ _RADIANCE_UNITS = "mW cm-2 sr-1 um-1"
 def header_line(lines: Sequence[str]) -> int | None:
     """Return the index of the line that is AERONET's header; None if there is no header."""
     for place, line in enumerate(lines[:_MOST_LINES_ABOVE]):
-        if any(_DATE_TITLE.match(cell.strip()) for cell in line.split(",")):
+        if any(_DATE_TITLE.match(cell.strip()) for cell in line.split(",", TABLE_COLUMNS.most)):
             return place
     return None
 

@@ -1,18 +1,17 @@
 """Reads Parquet and Feather with pyarrow."""
 
-import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pipeline.errors import ConfigError
+from pipeline.files.arrow import pyarrow_with_formats, read_arrow_table
 from pipeline.files.contents import sha256_of
-from pipeline.tables.cells import without
+from pipeline.tables.cells import check_text_size, text_column, without
 from pipeline.tables.names import header_of
 from pipeline.tables.table import Column, Table, table_error
-
-PARQUET = b"PAR1"
 
 
 def read_arrow(path: Path, missing: Sequence[float] = ()) -> Table:
@@ -41,7 +40,7 @@ def read_arrow(path: Path, missing: Sequence[float] = ()) -> Table:
     rows = np.arange(1, arrow.num_rows + 1, dtype=np.int64)
     return Table(
         path,
-        sha256_of(path),
+        sha256_of(path, ConfigError),
         columns,
         units,
         rows,
@@ -71,9 +70,7 @@ def pyarrow_for(path: Path) -> Any:
         ConfigError: pyarrow is not installed.
     """
     try:
-        for part in ("parquet", "feather"):
-            importlib.import_module(f"pyarrow.{part}")
-        return importlib.import_module("pyarrow")
+        return pyarrow_with_formats()
     except ImportError:
         raise table_error(
             path.name,
@@ -84,14 +81,8 @@ def pyarrow_for(path: Path) -> Any:
 
 def _open(path: Path) -> Any:
     arrow = pyarrow_for(path)
-    with path.open("rb") as file:
-        is_parquet = file.read(len(PARQUET)) == PARQUET
     try:
-        if is_parquet:
-            # read_table would refuse a file with two columns of one name.
-            with arrow.parquet.ParquetFile(path) as file:
-                return file.read()
-        return arrow.feather.read_table(path)
+        return read_arrow_table(path, ConfigError)
     except (arrow.ArrowException, OSError, ValueError) as error:
         raise table_error(path.name, f"cannot be read ({error}). Fetch or write it again") from None
 
@@ -103,6 +94,8 @@ def _column(values: Any) -> Column | None:
 
     kind = values.type
     if pa.types.is_dictionary(kind):
+        if _is_text(kind.value_type):
+            _check_texts(values)
         return _column(values.cast(kind.value_type))
     if pa.types.is_timestamp(kind):
         # pyarrow refuses to cut off nanoseconds unless safe is False.
@@ -110,8 +103,8 @@ def _column(values: Any) -> Column | None:
         return _texts(pc.strftime(instants.cast(pa.timestamp("us")), format="%Y-%m-%dT%H:%M:%S"))
     if pa.types.is_date(kind) or pa.types.is_time(kind):
         return _texts(values.cast(pa.string()))
-    # Polars writes views of strings.
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+    if _is_text(kind):
+        _check_texts(values)
         return _texts(values)
     if pa.types.is_null(kind):
         return np.full(len(values), np.nan)
@@ -122,5 +115,35 @@ def _column(values: Any) -> Column | None:
     return None
 
 
+def _is_text(kind: Any) -> bool:
+    import pyarrow as pa
+
+    # Polars writes views of strings.
+    fitting = pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view
+    return any(fits(kind) for fits in fitting)
+
+
+def _check_texts(values: Any) -> None:
+    """Refuse a column whose rows all take the memory of one long text, before it is made."""
+    longest = max((_longest(chunk) for chunk in values.chunks), default=0)
+    check_text_size(len(values), longest)
+
+
+def _longest(chunk: Any) -> int:
+    """Return the number of bytes of the longest text; several texts may share their bytes."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_dictionary(chunk.type):
+        return _longest(chunk.dictionary)
+    if not len(chunk):
+        return 0
+    if pa.types.is_string_view(chunk.type):
+        # A view has 16 bytes and begins with the length of its text (int32).
+        views = np.frombuffer(chunk.buffers()[1], dtype=np.int32)
+        return int(views.reshape(-1, 4)[chunk.offset : chunk.offset + len(chunk), 0].max())
+    return int(pc.max(pc.binary_length(chunk)).as_py() or 0)
+
+
 def _texts(values: Any) -> Column:
-    return np.array([text or "" for text in values.to_pylist()], dtype=np.str_)
+    return text_column([text or "" for text in values.to_pylist()])

@@ -1,17 +1,27 @@
 """Reads lines of text as typed columns: numbers, text and missing values."""
 
 import csv
-import gzip
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from pipeline.errors import ConfigError
+from pipeline.files.compressed import read_inflated
+from pipeline.files.limits import (
+    CELL_CHARACTERS,
+    TABLE_BYTES,
+    TABLE_CELLS,
+    TABLE_COLUMNS,
+    TABLE_ROWS,
+)
 from pipeline.tables.table import Column, is_number, key_of, places, table_error
 
 # Spreadsheets, R, pandas and databases write these for a missing value.
 NO_VALUE = frozenset(("", "nan", "na", "n/a", "null", "none", "nat"))
-GZIP = b"\x1f\x8b"
+BYTES_PER_CHARACTER = 4  # of NumPy
+# Characters besides line feed and carriage return at which Python begins a line.
+OTHER_BREAKS = "\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 NumberedLine = tuple[int, str]
 NumberedRow = tuple[int, list[str]]
 
@@ -20,13 +30,9 @@ def read_lines(path: Path) -> list[str]:
     """Return the lines of a text file (may be gzipped); text is UTF-8, or Latin-1 in old files.
 
     Raises:
-        ConfigError: the file is damaged, or contains null bytes.
+        ConfigError: the file is damaged, larger than the limits, or contains null bytes.
     """
-    data = path.read_bytes()
-    try:
-        data = gzip.decompress(data) if data.startswith(GZIP) else data
-    except (OSError, EOFError, ValueError) as error:
-        raise table_error(path.name, f"damaged gzip file ({error}). Fetch it again") from None
+    data = read_inflated(path, TABLE_BYTES, ConfigError)
     if b"\0" in data:
         raise table_error(
             path.name,
@@ -34,9 +40,12 @@ def read_lines(path: Path) -> list[str]:
             f"name the format of the file in {key_of('format')}",
         )
     try:
-        return data.decode("utf-8-sig").splitlines()
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return data.decode("latin-1").splitlines()
+        text = data.decode("latin-1")
+    breaks = max(text.count("\n"), text.count("\r")) + sum(map(text.count, OTHER_BREAKS))
+    TABLE_ROWS.check(breaks, path.name, ConfigError)
+    return text.splitlines()
 
 
 def delimiter_of(header: str) -> str | None:
@@ -50,7 +59,13 @@ def split_cells(line: str, delimiter: str | None, *, quoted: bool = True) -> lis
         return line.split()
     if not quoted:
         return [cell.strip() for cell in line.split(delimiter)]
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
+    except csv.Error as error:  # a cell of more than 131,072 characters
+        raise ConfigError(
+            f"a line with {len(line):,} characters cannot be read ({error}). Correct this line; "
+            "perhaps it has a quotation mark too many."
+        ) from None
 
 
 def split_rows(
@@ -67,14 +82,19 @@ def split_rows(
     Raises:
         ConfigError: lines have more or fewer cells than the header; the message lists these lines.
     """
-    rows = [
-        (number, split_cells(line, delimiter, quoted=quoted))
-        for number, line in lines
-        if line.strip()
-    ]
-    if may_have_more:
-        rows = [(number, cells[:width]) for number, cells in rows]
-    wrong = [(number, len(cells)) for number, cells in rows if len(cells) != width]
+    TABLE_COLUMNS.check(width, name, ConfigError)
+    TABLE_CELLS.check(width * len(lines), name, ConfigError)
+    rows: list[NumberedRow] = []
+    wrong: list[tuple[int, int]] = []
+    for number, line in lines:
+        if not line.strip():
+            continue
+        cells = split_cells(line, delimiter, quoted=quoted)
+        if len(cells) != width and not (may_have_more and len(cells) > width):
+            wrong.append((number, len(cells)))  # not kept: a line may have any number of cells
+            continue
+        _check_lengths(cells, line, f"{name}: a cell in line {number}")
+        rows.append((number, cells[:width]))
     if wrong:
         counts = ", ".join(str(count) for _, count in wrong[:3])
         raise table_error(
@@ -85,6 +105,11 @@ def split_rows(
             f"{key_of('delimiter')}",
         )
     return rows
+
+
+def _check_lengths(cells: Sequence[str], line: str, where: str) -> None:
+    if len(line) > CELL_CHARACTERS.default:
+        CELL_CHARACTERS.check(max(map(len, cells), default=0), where, ConfigError)
 
 
 def typed_columns(
@@ -102,7 +127,20 @@ def typed(cells: Sequence[str], missing: Sequence[float]) -> Column:
     present = [cell if cell.lower() not in NO_VALUE else "" for cell in cells]
     if all(not cell or is_number(cell) for cell in present):
         return without(np.array([float(cell or "nan") for cell in present]), missing)
-    return without(np.array(present, dtype=np.str_), missing)
+    return without(text_column(present), missing)
+
+
+def text_column(cells: Sequence[str]) -> Column:
+    """Return cells as a column of text, in which every row takes the memory of the longest."""
+    check_text_size(len(cells), max(map(len, cells), default=0))
+    return np.array(cells, dtype=np.str_)
+
+
+def check_text_size(rows: int, longest: int) -> None:
+    """Refuse a column of text that would take too much memory."""
+    CELL_CHARACTERS.check(longest, "a cell of the table", ConfigError)
+    nbytes = longest * rows * BYTES_PER_CHARACTER
+    TABLE_BYTES.check(nbytes, "a column of text of the table", ConfigError)
 
 
 def without(values: Column, missing: Sequence[float]) -> Column:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.errors import ConfigError
+from pipeline.files.limits import TABLE_CELLS, TABLE_COLUMNS
 from pipeline.tables.table import Column, Table, table_error
 
 WAVELENGTH = "wavelength"
@@ -40,6 +42,7 @@ def widen(table: Table) -> Table:
     keys = [name for name in table.columns if name.lower() in KEYS]
     spectral = [n for n in table.columns if n not in {*keys, names[WAVELENGTH]}]
     spectra, first = _spectra(table, keys)
+    _check_size(table.name, len(first), np.unique(wavelengths).size, len(spectral))
     _refuse_twice(table, spectra, wavelengths)
     columns: dict[str, Column] = {key: table.columns[key][first] for key in keys}
     units = {key: table.units[key] for key in keys if key in table.units}
@@ -52,6 +55,13 @@ def widen(table: Table) -> Table:
     return dataclasses.replace(
         table, columns=columns, units=units, rows=table.rows[first], told=told
     )
+
+
+def _check_size(name: str, spectra: int, wavelengths: int, quantities: int) -> None:
+    """Refuse rows whose wavelengths and spectra differ so much that the table becomes huge."""
+    where = f"{name}, with one column for each wavelength,"
+    TABLE_COLUMNS.check(wavelengths * quantities, where, ConfigError)
+    TABLE_CELLS.check(spectra * wavelengths * quantities, where, ConfigError)
 
 
 def _spectra(table: Table, keys: list[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.errors import ConfigError
+from pipeline.files.limits import TABLE_COLUMNS
 from pipeline.tables.table import is_number, table_error
 from pipeline.times.text import Resolution, parse_time
 
@@ -44,6 +46,7 @@ def header_of(name: str, titles: Sequence[str]) -> Header:
     Raises:
         ConfigError: the titles are values, so the header is missing.
     """
+    TABLE_COLUMNS.check(len(titles), name, ConfigError)
     titles = [title or f"column_{place}" for place, title in enumerate(titles, start=1)]
     _refuse_values(name, titles)
     split = [split_units(title) for title in titles]

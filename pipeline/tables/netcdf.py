@@ -1,21 +1,28 @@
 """Reads netCDF: variables along one dimension of samples, or along samples and wavelengths."""
 
+import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import netCDF4
 import numpy as np
+import numpy.typing as npt
 
-from pipeline.errors import DAMAGE
+from pipeline.errors import DAMAGE, ConfigError
 from pipeline.files.contents import sha256_of
-from pipeline.tables.cells import without
+from pipeline.files.limits import TABLE_BYTES, TABLE_CELLS, TABLE_COLUMNS, TABLE_ROWS
+from pipeline.files.netcdf import open_netcdf
+from pipeline.tables.cells import text_column, without
 from pipeline.tables.names import told_of_repeated
 from pipeline.tables.packed import decoded_numbers
 from pipeline.tables.table import Array, Column, Table, key_of, listed, table_error
 from pipeline.tables.units import nanometres_per
 from pipeline.times.serial import since_reference, utc_of, utc_of_all
 
+# So many texts of a variable are read at once.
+STRINGS_AT_ONCE = 64
 # A file may state these once for all its variables.
 _FOR_ALL = ("_FillValue", "missing_value")
 
@@ -34,7 +41,7 @@ def read_netcdf(
         ConfigError: the file cannot be read, or the dimension of the samples is ambiguous.
     """
     try:
-        with netCDF4.Dataset(path) as file:
+        with open_netcdf(path, ConfigError) as file:
             file.set_auto_maskandscale(False)
             file.set_auto_chartostring(True)
             return _table(path, file, missing, sample_dimension)
@@ -45,7 +52,8 @@ def read_netcdf(
 
 
 def _table(path: Path, file: Any, missing: Sequence[float], sample_dimension: str | None) -> Table:
-    paths = list(_variables(file))
+    paths = list(itertools.islice(_variables(file), TABLE_COLUMNS.most + 1))
+    TABLE_COLUMNS.check(len(paths), path.name, ConfigError)
     variables, repeated = _named(paths)
     bands = _wavelengths(variables)
     samples = sample_dimension or _sample_dimension(path.name, variables, set(bands))
@@ -66,6 +74,7 @@ def _table(path: Path, file: Any, missing: Sequence[float], sample_dimension: st
                 f"{name} is left out, because another variable became the column {listed(both)}"
             )
             continue
+        TABLE_COLUMNS.check(len(columns) + len(found), path.name, ConfigError)
         columns |= {column: without(values, missing) for column, values in found.items()}
         said = str(getattr(variable, "units", ""))
         if said and not since_reference(said):
@@ -89,7 +98,7 @@ def _table(path: Path, file: Any, missing: Sequence[float], sample_dimension: st
     rows = np.arange(1, count + 1, dtype=np.int64)
     licence = str(getattr(file, "license", getattr(file, "licence", ""))).strip()
     told = (*told, *odd, *(told_of_repeated(n, ours) for n, ours in repeated.items()))
-    digest = sha256_of(path)
+    digest = sha256_of(path, ConfigError)
     return Table(
         *(path, digest, columns, units, rows), told=told, licence=licence, repeated=repeated
     )
@@ -128,7 +137,7 @@ def _wavelengths(variables: Mapping[str, Any]) -> dict[str, list[float]]:
             continue
         dimension = variable.dimensions[0]
         if _kind(variable) in "iuf" and (name == dimension or (by_name and name not in found)):
-            values = decoded_numbers(np.ma.getdata(variable[:]), _attributes(variable))
+            values = decoded_numbers(np.ma.getdata(_values(variable)), _attributes(variable))
             values = values * (scale or 1.0)
             found[dimension] = [round(float(value), 6) for value in values]
     return found
@@ -180,9 +189,9 @@ def _decoded(variable: Any) -> Column:
     Raises:
         ValueError: an attribute should be a number, but is not.
     """
-    raw = variable[:]
+    raw = _values(variable)
     if variable.dtype == str:
-        return np.array([str(text) for text in raw], dtype=np.str_)
+        return text_column([str(text) for text in raw])
     if variable.dtype.kind == "S":
         texts = netCDF4.chartostring(raw) if raw.dtype == "S1" and raw.ndim == 2 else raw
         return np.char.strip(np.asarray(texts).astype(np.str_))
@@ -190,6 +199,35 @@ def _decoded(variable: Any) -> Column:
     values = decoded_numbers(np.ma.getdata(raw), attributes)
     is_time = since_reference(str(attributes.get("units")))
     return _instants(values, attributes) if is_time and values.ndim == 1 else values
+
+
+def _values(variable: Any) -> Any:
+    """Return all values, if the variable claims no more than a table may have."""
+    where = f"variable {variable.name}"
+    TABLE_ROWS.check(max(variable.shape, default=0), where, ConfigError)
+    TABLE_CELLS.check(variable.size, where, ConfigError)
+    if variable.dtype is str:
+        return _strings(variable, where)
+    if isinstance(variable.datatype, netCDF4.VLType):
+        raise ValueError("its values are lists, expected numbers or texts")  # noqa: TRY004
+    chunk = variable.chunking()
+    if isinstance(chunk, list):
+        TABLE_CELLS.check(math.prod(chunk), f"a storage chunk of {where}", ConfigError)
+    return variable[:]
+
+
+def _strings(variable: Any, where: str) -> npt.NDArray[Any]:
+    """Return texts, read some at a time: all of them may share the bytes of one long text."""
+    flat: list[str] = []
+    taken = 0
+    step = max(1, STRINGS_AT_ONCE // max(1, math.prod(variable.shape[1:])))
+    for start in range(0, variable.shape[0] if variable.ndim else 1, step):
+        part = variable[start : start + step] if variable.ndim else variable[...]
+        texts = np.ravel(part).tolist()
+        taken += sum(map(len, texts))
+        TABLE_BYTES.check(taken, where, ConfigError)
+        flat += texts
+    return np.array(flat, dtype=object).reshape(variable.shape)
 
 
 def _attributes(variable: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.errors import ConfigError
 from pipeline.files.contents import sha256_of
 from pipeline.tables.cells import (
     read_lines,
@@ -86,7 +87,7 @@ def read_seabass(path: Path, missing: Sequence[float] = (), delimiter: str | Non
     return widen(
         Table(
             path=path,
-            sha256=sha256_of(path),
+            sha256=sha256_of(path, ConfigError),
             columns=columns | _constants(header, columns, len(rows)) | times,
             units={
                 n: u for n, u in zip(names, units, strict=True) if u.lower() not in SAYS_NOTHING

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.errors import ConfigError
 from pipeline.files.contents import sha256_of
 from pipeline.tables.cells import (
     NumberedLine,
@@ -120,7 +121,7 @@ def table_of_lines(
     said = units_in(path.name, comments, names) | units_below | dict(header.units)
     return Table(
         path=path,
-        sha256=sha256_of(path),
+        sha256=sha256_of(path, ConfigError),
         columns=typed_columns(names, rows, (*missing_in(comments), *missing)),
         units={name: units for name, units in said.items() if units.lower() not in SAYS_NOTHING},
         rows=np.array([number for number, _ in rows], dtype=np.int64),

@@ -12,6 +12,7 @@ import xarray as xr
 
 from pipeline.errors import DAMAGE, SceneError, UnavailableError, WriteError
 from pipeline.files.access import why_absent, why_unreadable
+from pipeline.files.netcdf import open_in_xarray
 from pipeline.scene.scene import GEOLOCATION
 from pipeline.writers.class_legend import class_colours, draw_class_legend, is_class_map
 
@@ -60,7 +61,7 @@ def draw_quicklook(product: Path, picture: Path, variables: tuple[str, ...] = ()
     if not product.is_file():
         raise SceneError(f"{product}: {why_absent(product) or 'a folder, expected a product'}.")
     try:
-        with xr.open_dataset(product, engine="h5netcdf") as data:
+        with open_in_xarray(product, SceneError, engine="h5netcdf") as data:
             names = _names_to_draw(product.name, data, variables)
             loaded = _thinned(data)[[*names, "quality_flags", *GEOLOCATION]].load()
     except DAMAGE as error:

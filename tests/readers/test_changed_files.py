@@ -263,7 +263,7 @@ def test_a_locked_file_is_unavailable_and_not_damaged(scene_file, monkeypatch):
         raise BlockingIOError(errno.EAGAIN, "Unable to open file (unable to lock file)")
 
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.readers.container.h5py.File", locked)
+        patch.setattr("pipeline.files.hdf5.h5py.File", locked)
         with pytest.raises(UnavailableError, match="another process has locked the file") as caught:
             open_scene(scene_file)
         assert FETCH not in str(caught.value)

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from pipeline.batch.filesystem import file_system, is_network
 from pipeline.errors import LedgerError, MachineError
+from pipeline.files.database import open_database
 from pipeline.machine.refusal import (
     forget_last_number,
     hidden_number,
@@ -126,8 +127,9 @@ class Database:
         with naming_errors(path):
             # Without this, SQLite leaves files of its own there even if nobody writes.
             still = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
-            address = f"{path.absolute().as_uri()}?mode=ro{still}"
-            connection = sqlite3.connect(address, uri=True, timeout=PATIENCE, isolation_level=None)
+            connection = open_database(
+                path, LedgerError, patience=PATIENCE, options=f"mode=ro{still}"
+            )
             ledger = cls(path, connection, path.parent)
             ledger._check_layout()
             return ledger
@@ -220,7 +222,7 @@ class Database:
 
 
 def _connected(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+    connection = open_database(path, LedgerError, patience=PATIENCE)
     _use_write_ahead_log(connection)
     # A crash of the machine may lose the last entries, but never their order. The scene of a lost
     # entry is processed again.

@@ -8,6 +8,7 @@ from pipeline.errors import DAMAGE, NetworkError
 from pipeline.facts.foreign_formats import foreign_format
 from pipeline.files.access import why_absent, why_unreadable
 from pipeline.files.contents import sha256_of
+from pipeline.files.regular import memory_in_words
 from pipeline.networks.checks import check_golden, check_network
 from pipeline.networks.description import Layer, Network
 from pipeline.networks.reading.described_yaml import (
@@ -41,7 +42,7 @@ def _ocsmart(path: Path) -> Network:
     beside = None if describes_itself(path) else description_of(path)
     if beside is not None:
         return read_described(beside, path)
-    return read_ocsmart(path, sha256_of(path))
+    return read_ocsmart(path, sha256_of(path, NetworkError))
 
 
 def _keras(path: Path) -> Network:
@@ -75,7 +76,8 @@ def load_network(path: str | Path) -> Network:
     for known in FORMATS.values():
         if known.recognises(path):
             network = check_network(_read(known.read, path))
-            check_golden(network)
+            with memory_in_words(path.name, NetworkError):
+                check_golden(network)
             return network
     if path.suffix.lower() in SUFFIXES:
         if names_members(path):
@@ -105,7 +107,8 @@ def _not_a_file(path: Path) -> str:
 
 def _read(read: Callable[[Path], Network], path: Path) -> Network:
     try:
-        return read(path)
+        with memory_in_words(path.name, NetworkError):
+            return read(path)
     except DAMAGE as error:
         reason = why_unreadable(error)
         raise NetworkError(

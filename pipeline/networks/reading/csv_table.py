@@ -1,15 +1,16 @@
 """Reads kernels and biases from CSV tables: commas separate numbers, and # begins a comment."""
 
+import array
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.errors import NetworkError
+from pipeline.files.contents import read_bytes
+from pipeline.files.limits import NETWORK_TEXT_BYTES
 from pipeline.networks.variable import Array
-
-# About 5 million weights; networks of single pixels are far smaller.
-MOST_BYTES = 128 * 2**20
 
 
 def read_matrix(path: Path) -> Array:
@@ -18,14 +19,11 @@ def read_matrix(path: Path) -> Array:
     Raises:
         NetworkError: a cell is not a finite number, or the rows differ in length.
     """
-    rows: list[list[float]] = []
+    rows: list[Array] = []
     for line_number, line in enumerate(_text(path).splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        row = [
-            _number(cell, f"{path.name}: line {line_number}, column {column}")
-            for column, cell in enumerate(line.split(","), start=1)
-        ]
+        row = _numbers(line.split(","), f"{path.name}: line {line_number}")
         if rows and len(row) != len(rows[0]):
             raise NetworkError(
                 f"{path.name}: line {line_number} has {len(row)} columns, expected {len(rows[0])} "
@@ -34,7 +32,7 @@ def read_matrix(path: Path) -> Array:
         rows.append(row)
     if not rows:
         raise NetworkError(f"{path.name}: no numbers, expected numbers separated by commas.")
-    return np.array(rows, dtype=np.float64)
+    return np.stack(rows)
 
 
 def read_vector(path: Path) -> Array:
@@ -49,13 +47,8 @@ def read_vector(path: Path) -> Array:
 
 
 def _text(path: Path) -> str:
-    size = path.stat().st_size
-    if size > MOST_BYTES:
-        raise NetworkError(
-            f"{path.name} has {size:,} bytes, expected at most {MOST_BYTES:,}. Choose another file."
-        )
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_bytes(path, NETWORK_TEXT_BYTES, NetworkError).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise NetworkError(
             f"{path.name}: not a text file ({error.reason} at byte {error.start}), expected rows "
@@ -63,14 +56,22 @@ def _text(path: Path) -> str:
         ) from None
 
 
-def _number(cell: str, where: str) -> float:
+def _numbers(cells: Sequence[str], where: str) -> Array:
     try:
-        number = float(cell)
+        row = np.frombuffer(array.array("d", map(float, cells)))
     except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
+        row = np.empty(0)
+    if not row.size or not np.isfinite(row).all():
+        wrong = next(place for place, cell in enumerate(cells) if not _is_finite(cell))
         raise NetworkError(
-            f"{where}: {cell.strip()!r} is not a finite number. Write numbers as 0.5 or -1e-3, "
-            "with commas between them."
+            f"{where}, column {wrong + 1}: {cells[wrong].strip()!r} is not a finite number. Write "
+            "numbers as 0.5 or -1e-3, with commas between them."
         )
-    return number
+    return row
+
+
+def _is_finite(cell: str) -> bool:
+    try:
+        return math.isfinite(float(cell))
+    except ValueError:
+        return False

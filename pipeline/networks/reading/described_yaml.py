@@ -188,7 +188,7 @@ def read_described(path: Path, weights: Path | None = None) -> Network:
         return described.assemble(
             _parts(described, files),
             path.name if weights is None else weights.name,
-            sha256_of_listing({path.name: path, **files}),
+            sha256_of_listing({path.name: path, **files}, NetworkError),
         )
     except NetworkError as error:
         raise NetworkError(f"{path.name}: {error}") from None

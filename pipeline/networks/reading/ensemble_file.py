@@ -37,7 +37,7 @@ def load_retrieval(path: str | Path) -> Network | Ensemble:
 def read_ensemble(path: Path) -> Ensemble:
     """Read the ensemble that a YAML file describes; raise the errors of :func:`load_retrieval`."""
     described = read_description(EnsembleDescription, path)
-    files = named_files(described.members, path.parent, path, may_be_links=True)
+    files = named_files(described.members, path.parent, path)
     if len(files) < len(described.members):
         raise NetworkError(
             f"{path.name}: the list of members contains a network twice. List each network once."
@@ -50,7 +50,7 @@ def read_ensemble(path: Path) -> Ensemble:
         citation=described.citation,
         licence=described.licence,
         file_name=path.name,
-        sha256=sha256_of_listing({path.name: path, **files}),
+        sha256=sha256_of_listing({path.name: path, **files}, NetworkError),
         training=described.training,
     )
 

@@ -11,6 +11,8 @@ from pipeline.errors import NetworkError
 
 Config = dict[str, Any]
 
+# Far more than a network of single pixels has.
+MOST_LAYERS = 1000
 # Reduced precision changes the last digits only; anything else (int8) changes what is computed.
 FLOATS = ("float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16")
 WAYS_OUT = (
@@ -49,6 +51,10 @@ def model_layers(model: Config, allowed: Collection[str]) -> list[KerasLayer]:
     config = model["config"]
     # The first versions of Keras 2 stored a Sequential model as the list of its layers.
     entries = config if isinstance(config, list) else config["layers"]
+    if len(entries) > MOST_LAYERS:
+        raise NetworkError(
+            f"the model has {len(entries):,} layers, expected at most {MOST_LAYERS:,}. {WAYS_OUT}"
+        )
     found: list[KerasLayer] = []
     for entry in entries:
         _check_allowed(entry, allowed)

@@ -4,7 +4,6 @@ Only JSON and arrays are read, with json, zipfile and h5py. Nothing in these fil
 that needs code from the file (Lambda, custom classes, pickles) is refused.
 """
 
-import io
 import json
 import re
 import zipfile
@@ -16,30 +15,32 @@ import h5py
 import numpy as np
 
 from pipeline.errors import DAMAGE, NetworkError
+from pipeline.files.archive import open_archive, read_member
+from pipeline.files.hdf5 import (
+    has_hdf5_signature,
+    open_hdf5,
+    open_hdf5_in_memory,
+    read_numbers,
+)
+from pipeline.files.limits import DESCRIPTION_BYTES, NETWORK_BYTES, NETWORK_NUMBERS
+from pipeline.files.regular import memory_in_words
 from pipeline.networks.description import Layer
 from pipeline.networks.reading.keras_config import Config, KerasLayer
 from pipeline.networks.reading.keras_layers import WeightsOf, dense_layers
 from pipeline.networks.variable import Array
 
-# Far more than any network of single pixels (OC-SMART's largest: 0.1 million), far below memory.
-MOST_WEIGHTS = 50_000_000
-MOST_CONFIG_BYTES = 16 * 2**20
-MOST_WEIGHT_BYTES = 512 * 2**20
-
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-MEMBERS = {CONFIG: MOST_CONFIG_BYTES, METADATA: MOST_CONFIG_BYTES, WEIGHTS: MOST_WEIGHT_BYTES}
+MEMBERS = {CONFIG: DESCRIPTION_BYTES, METADATA: DESCRIPTION_BYTES, WEIGHTS: NETWORK_BYTES}
 
 
 def is_keras(path: Path) -> bool:
     """Return whether a file is a Keras model (HDF5 or zip); the file may be broken."""
     try:
-        if h5py.is_hdf5(path):
-            with h5py.File(path, "r") as file:
+        if has_hdf5_signature(path, NetworkError):
+            with open_hdf5(path, NetworkError) as file:
                 parts = ("model_config", "layer_names", "keras_version")
                 return "model_weights" in file or any(part in file.attrs for part in parts)
-        if not zipfile.is_zipfile(path):
-            return False
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path, NetworkError) as archive:
             return path.suffix.lower() == ".keras" or CONFIG in archive.namelist()
     except (*DAMAGE, zipfile.BadZipFile):
         return False
@@ -52,11 +53,13 @@ def keras_layers(path: Path) -> tuple[Layer, ...]:
         NetworkError: the file is damaged, or its content is forbidden or implausibly large; the
             message names the layer.
     """
-    read = _read_h5 if h5py.is_hdf5(path) else _read_zip
+    read = _read_h5 if has_hdf5_signature(path, NetworkError) else _read_zip
     try:
-        return read(path)
+        with memory_in_words(path.name, NetworkError):
+            return read(path)
     except NetworkError as error:
-        raise NetworkError(f"{path.name}: {error}") from None
+        text = str(error).removeprefix(f"{path.name}: ")
+        raise NetworkError(f"{path.name}: {text}") from None
     except (*DAMAGE, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise NetworkError(
             f"{path.name}: not a model as Keras saves it ({type(error).__name__}: {error}). The "
@@ -65,7 +68,7 @@ def keras_layers(path: Path) -> tuple[Layer, ...]:
 
 
 def _read_h5(path: Path) -> tuple[Layer, ...]:
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path, NetworkError) as file:
         text = file.attrs.get("model_config")
         if text is None:
             raise NetworkError(
@@ -86,11 +89,11 @@ def _by_name(stored: "_Stored") -> WeightsOf:
 
 
 def _read_zip(path: Path) -> tuple[Layer, ...]:
-    with zipfile.ZipFile(path) as archive:
+    with open_archive(path, NetworkError) as archive:
         _check_members(archive)
         config = _json(_member(archive, CONFIG), CONFIG)
-        weights = io.BytesIO(_member(archive, WEIGHTS))
-    with h5py.File(weights, "r") as file:
+        weights = _member(archive, WEIGHTS)
+    with open_hdf5_in_memory(weights, WEIGHTS, NetworkError) as file:
         return dense_layers(config, _by_order(_Stored(file)))
 
 
@@ -109,18 +112,10 @@ def _check_members(archive: zipfile.ZipFile) -> None:
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Return one file in the zip; refuse a file that is too large, whatever its header states."""
+    """Return one file in the zip."""
     if name not in archive.namelist():
         raise NetworkError(f"the file lacks {name}. It is incomplete; fetch it again.")
-    info, most = archive.getinfo(name), MEMBERS[name]
-    with archive.open(info) as member:
-        content = b"" if info.file_size > most else member.read(most + 1)
-    if info.file_size > most or len(content) > most:
-        raise NetworkError(
-            f"{name} has {max(info.file_size, len(content)):,} bytes, expected at most {most:,}. "
-            "Fetch the file again."
-        )
-    return content
+    return read_member(archive, name, MEMBERS[name], NetworkError)
 
 
 def _by_order(stored: "_Stored") -> WeightsOf:
@@ -151,7 +146,7 @@ class _Stored:
 
     def __init__(self, file: h5py.File) -> None:
         self._file = file
-        self._left = MOST_WEIGHTS
+        self._read = 0
 
     def has(self, name: str) -> bool:
         return name in self._file
@@ -167,18 +162,16 @@ class _Stored:
         dataset = self._walk(path)
         if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
             raise _missing(path)
-        if dataset.dtype.kind not in "iuf" or dataset.is_virtual or dataset.external:
+        if dataset.dtype.kind not in "iuf":
             raise NetworkError(
-                f"weights {path} have type {dataset.dtype}, expected integers or floats; the file "
-                "itself must contain them, not another file. Save the model again."
+                f"weights {path} have type {dataset.dtype}, expected integers or floats. Save the "
+                "model again."
             )
-        self._left -= dataset.size
-        if self._left < 0:
-            raise NetworkError(
-                f"the file has more than {MOST_WEIGHTS:,} weights (counted up to {path}), which "
-                "is implausible for a network that processes single pixels. Check the file."
-            )
-        array = np.asarray(dataset[...], dtype=np.float64)
+        self._read += dataset.size
+        what = f"the model up to weights {path}"
+        NETWORK_NUMBERS.check(self._read, what, NetworkError)
+        array = read_numbers(dataset, f"weights {path}", NETWORK_NUMBERS, NetworkError)
+        array = array.astype(np.float64)
         if not np.isfinite(array).all():
             raise NetworkError(
                 f"weights {path} have values that are not finite. Train the network again."
@@ -206,11 +199,7 @@ def _missing(path: str) -> NetworkError:
 def _json(text: Any, what: str) -> Config:
     """Parse a JSON object of plausible size."""
     content = _text(text)
-    if len(content) > MOST_CONFIG_BYTES:
-        raise NetworkError(
-            f"{what} has {len(content):,} characters, expected at most {MOST_CONFIG_BYTES:,}. "
-            "Fetch the file again."
-        )
+    DESCRIPTION_BYTES.check(len(content), what, NetworkError)
     try:
         data = json.loads(content)
     except (ValueError, RecursionError) as error:

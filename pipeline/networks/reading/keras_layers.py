@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import NetworkError
+from pipeline.files.limits import NETWORK_NUMBERS
 from pipeline.networks.activations import ACTIVATIONS, parse_activation
 from pipeline.networks.description import Layer
 from pipeline.networks.reading.keras_config import (
@@ -24,7 +25,7 @@ from pipeline.networks.variable import Array
 
 WeightsOf = Callable[[KerasLayer], list[Array]]
 
-# Merging linear layers squares their width: 8192 x 8192 numbers are 0.5 GB.
+# Far wider than a network of single pixels is.
 MOST_WIDTH = 8192
 WITHOUT_EFFECT = (
     "Dropout", "GaussianNoise", "GaussianDropout", "AlphaDropout", "ActivityRegularization",
@@ -57,6 +58,8 @@ class _Chain:
         self._waiting: list[tuple[Array, Array]] = []
         """Linear steps since the last activation: (kernel, bias) or (slope, shift) of each step."""
         self._width: int | None = None
+        self._made = 0
+        """Numbers in the kernels of the finished layers."""
 
     def expect_width(self, width: int | None) -> None:
         """Refuse a width that does not fit the previous layer or is implausible."""
@@ -91,6 +94,7 @@ class _Chain:
 
     def _close(self, activation: str) -> None:
         kernel, bias = self._merged()
+        self._made += kernel.size
         self._layers.append(Layer(kernel, bias, activation))
         self._waiting = []
 
@@ -102,13 +106,26 @@ class _Chain:
                 "the model does not say how many values it takes. Give it an Input layer and save "
                 "it again."
             )
-        kernel, bias = np.eye(width), np.zeros(width)
+        # Until the first dense step, the kernel is a diagonal, of which only the numbers are kept.
+        diagonal, kernel, bias = np.ones(width), None, np.zeros(width)
         for step, shift in self._waiting:
-            if step.ndim == 2:
-                kernel, bias = kernel @ step, bias @ step + shift
-            else:
-                kernel, bias = kernel * step, bias * step + shift
+            if step.ndim < 2:
+                diagonal = diagonal * step if kernel is None else diagonal
+                kernel = None if kernel is None else kernel * step
+                bias = bias * step + shift
+                continue
+            self._check_size(width, step.shape[1])
+            kernel = diagonal[:, np.newaxis] * step if kernel is None else kernel @ step
+            bias = bias @ step + shift
+        if kernel is None:
+            self._check_size(width, width)
+            kernel = np.diag(diagonal)
         return kernel, bias
+
+    def _check_size(self, inputs: int, units: int) -> None:
+        """Refuse a kernel before it is made: few stored numbers can become very many."""
+        what = "the model, with linear layers merged,"
+        NETWORK_NUMBERS.check(self._made + inputs * units, what, NetworkError)
 
 
 def _input(chain: _Chain, layer: KerasLayer, _: WeightsOf) -> None:

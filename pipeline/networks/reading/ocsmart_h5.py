@@ -20,6 +20,9 @@ from pipeline.facts.quantities import quantities
 from pipeline.facts.sensors import Sensor, find_sensor
 from pipeline.facts.shipped import read_shipped, shipped_configs
 from pipeline.files.access import why_unreadable
+from pipeline.files.hdf5 import has_hdf5_signature, open_hdf5, read_numbers
+from pipeline.files.limits import DESCRIPTION_BYTES, NETWORK_NUMBERS
+from pipeline.files.regular import memory_in_words
 from pipeline.networks.description import Layer, Network
 from pipeline.networks.reading.schema import NetworkDescription, Parts, Range, parse_description
 from pipeline.networks.reading.self_description import ATTRIBUTE, SelfDescription
@@ -28,15 +31,17 @@ from pipeline.networks.variable import Array, Variable
 # Quantity in the tables, quantity in the description, wavelength (nm).
 _Named = tuple[str, str, float | None]
 
+# Real networks have up to ten layers. A message lists some of them.
+MOST_LAYERS, MOST_SHOWN = 1000, 40
 PARTS = ("Layers", "Norm_in", "Norm_out", "Weights", "Bias")
 
 
 def is_ocsmart(path: Path) -> bool:
     """Return whether a file is HDF5 and has two or more parts of the layout; it may be damaged."""
-    if not h5py.is_hdf5(path):
-        return False
     try:
-        with h5py.File(path, "r") as file:
+        if not has_hdf5_signature(path, NetworkError):
+            return False
+        with open_hdf5(path, NetworkError) as file:
             return sum(part in file for part in PARTS) >= 2
     except DAMAGE as error:
         reason = why_unreadable(error)
@@ -49,7 +54,7 @@ def is_ocsmart(path: Path) -> bool:
 
 def describes_itself(path: Path) -> bool:
     """Return whether a file of this layout has the attribute that describes it."""
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path, NetworkError) as file:
         return ATTRIBUTE in file.attrs
 
 
@@ -94,15 +99,20 @@ def _ranges(norm: Array) -> list[Range]:
 
 def stored_weights(path: Path) -> StoredWeights:
     """Read the numbers in a file of this layout."""
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path, NetworkError) as file:
         stored = _Stored(file, path.name)
         return StoredWeights(
             kernels_and_biases=stored.layers(),
             norm_in=stored.shaped("Norm_in", (stored.sizes[0], 2)),
             norm_out=stored.shaped("Norm_out", (stored.sizes[-1], 2)),
             wavelengths=stored.optional("Wavelength"),
-            description=file.attrs.get(ATTRIBUTE),
+            description=_checked_text(file.attrs.get(ATTRIBUTE), path.name),
         )
+
+
+def _checked_text(text: str | bytes | None, name: str) -> str | bytes | None:
+    DESCRIPTION_BYTES.check(len(text or ""), f"{name}: attribute {ATTRIBUTE}", NetworkError)
+    return text
 
 
 def read_ocsmart(path: Path, sha256: str) -> Network:
@@ -129,8 +139,15 @@ class _Stored:
     def __init__(self, file: h5py.File, file_name: str) -> None:
         self._file = file
         self._name = file_name
+        self._left = NETWORK_NUMBERS.most
         # Converted before any arithmetic: Layers is stored as int8, in which 100 + 100 overflows.
-        sizes = self._dataset("Layers").reshape(-1)
+        stored = self._dataset("Layers")
+        if stored.size > MOST_LAYERS:
+            raise NetworkError(
+                f"{file_name}: Layers has {stored.size:,} numbers, expected one for each layer. "
+                "The file is damaged; fetch it again."
+            )
+        sizes = self._numbers(stored, "Layers").reshape(-1)
         whole = np.isfinite(sizes) & (sizes >= 1) & (sizes == np.round(sizes))
         if sizes.size < 2 or not whole.all():
             raise NetworkError(
@@ -152,7 +169,7 @@ class _Stored:
         """Return a dataset of positive numbers as a flat array, or None if the file lacks it."""
         if name not in self._file:
             return None
-        array = self._dataset(name).reshape(-1)
+        array = self._numbers(self._dataset(name), name).reshape(-1)
         if not np.all(np.isfinite(array) & (array > 0)):
             raise NetworkError(
                 f"{self._name}: {name} has values that are not finite numbers above 0. The file is "
@@ -162,15 +179,20 @@ class _Stored:
 
     def shaped(self, name: str, shape: tuple[int, ...]) -> Array:
         """Return a dataset that has this shape."""
-        array = self._dataset(name)
-        if array.shape != shape:
+        dataset = self._dataset(name)
+        if dataset.shape != shape:
             raise NetworkError(
-                f"{self._name}: {name} has shape {array.shape}, expected {shape}, because "
-                f"Layers is {self.sizes}. The file is damaged or not of this layout."
+                f"{self._name}: {name} has shape {dataset.shape}, expected {shape}, because "
+                f"Layers is {self._shown_sizes()}. The file is damaged or not of this layout."
             )
-        return array
+        return self._numbers(dataset, name)
 
-    def _dataset(self, name: str) -> Array:
+    def _shown_sizes(self) -> str:
+        shown = ", ".join(map(str, self.sizes[:MOST_SHOWN]))
+        return f"[{shown}{', ...' if len(self.sizes) > MOST_SHOWN else ''}]"
+
+    def _dataset(self, name: str) -> h5py.Dataset:
+        """Return a dataset of numbers, which are not read yet: it may claim any size."""
         dataset = self._file.get(name)
         if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
             raise NetworkError(
@@ -181,8 +203,17 @@ class _Stored:
                 f"{self._name}: dataset {name} is {dataset.dtype}, expected numbers. The file is "
                 "damaged or not of this layout."
             )
+        return dataset
+
+    def _numbers(self, dataset: h5py.Dataset, name: str) -> Array:
+        """Read a dataset, if the numbers of the whole file stay within the limit."""
+        where = f"{self._name}: dataset {name}"
+        NETWORK_NUMBERS.check(NETWORK_NUMBERS.most - self._left + dataset.size, where, NetworkError)
+        self._left -= dataset.size
         try:
-            return np.asarray(dataset[...], dtype=np.float64)
+            numbers = read_numbers(dataset, where, NETWORK_NUMBERS, NetworkError)
+            with memory_in_words(where, NetworkError):
+                return numbers.astype(np.float64)
         except OSError as error:
             raise NetworkError(
                 f"{self._name}: dataset {name} cannot be read ({error}). Fetch the file again."

@@ -241,17 +241,14 @@ def parse_description(model: type[Description], text: str | bytes, where: str) -
         raise NetworkError(f"{where} is not a valid description: {complaints}.") from None
 
 
-def named_files(
-    names: Iterable[str], folder: Path, yaml: Path, *, may_be_links: bool = False
-) -> dict[str, Path]:
+def named_files(names: Iterable[str], folder: Path, yaml: Path) -> dict[str, Path]:
     """Return the files whose names are in a YAML; refuse files outside ``folder``.
 
-    Without this check, a YAML from an unknown source could open any file. Links may lead out of the
-    folder only if ``may_be_links`` is true.
+    Without this check, a YAML from an unknown source, or a link beside it, could open any file.
     """
     files = {name: folder / name for name in names}
     for name, file in files.items():
-        inside = may_be_links or file.resolve().is_relative_to(folder.resolve())
+        inside = file.resolve().is_relative_to(folder.resolve())
         if PurePath(name).is_absolute() or ".." in PurePath(name).parts or not inside:
             raise NetworkError(
                 f"{yaml.name}: {name!r} leads out of the folder of {yaml.name}, expected a "

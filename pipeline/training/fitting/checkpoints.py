@@ -1,6 +1,8 @@
 """Save the state of a fit after each epoch. Later epochs depend only on this state."""
 
 import json
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import DAMAGE, ConfigError, OutputError
+from pipeline.files.archive import read_arrays
+from pipeline.files.limits import CHECKPOINT_BYTES
 from pipeline.training.fitting.history import Epoch
 
 Arrays = list[npt.NDArray[Any]]
@@ -76,10 +80,9 @@ class Checkpoints:
         if not path.is_file():
             return None
         try:
-            with np.load(path, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
+            arrays = read_arrays(path, CHECKPOINT_BYTES, ConfigError)
             key, state = str(arrays["key"]), _unpacked(arrays)
-        except DAMAGE as error:
+        except (*DAMAGE, zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise ConfigError(
                 f"{path}: the checkpoint is damaged ({error}). Remove {self.folder} to start over."
             ) from error

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ConfigError, OutputError
+from pipeline.files.contents import read_bytes
+from pipeline.files.limits import TEXT_BYTES
 from pipeline.training.tuning.trial import Trial
 
 NAME = "trials.jsonl"
@@ -82,7 +84,7 @@ def open_journal(folder: Path, key: str) -> Iterator[Journal]:
 
 def _whole_lines(path: Path, descriptor: int) -> list[bytes]:
     """Return the complete lines of the journal; cut off its last line if this is incomplete."""
-    content = path.read_bytes()
+    content = read_bytes(path, TEXT_BYTES, ConfigError)
     whole = content.rfind(b"\n") + 1
     if whole < len(content):
         os.ftruncate(descriptor, whole)

@@ -1,0 +1,101 @@
+"""Reads Parquet and Feather with pyarrow, after their declared sizes were checked."""
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import PipelineError
+from pipeline.files.limits import TABLE_BYTES, TABLE_CELLS, TABLE_COLUMNS, TABLE_ROWS
+from pipeline.files.regular import memory_in_words, open_regular
+
+PARQUET, FEATHER, OLD_FEATHER = b"PAR1", b"ARROW1", b"FEA1"
+# Most bytes of a text, and most entries of a list, in the metadata of a Parquet file.
+_LONGEST_TEXT, _LONGEST_LIST = 16 * 2**20, 1_000_000
+
+
+def pyarrow_with_formats() -> Any:
+    """Return the package pyarrow with its modules for Parquet and Feather.
+
+    Raises:
+        ImportError: pyarrow is not installed.
+    """
+    for part in ("parquet", "feather", "ipc"):
+        importlib.import_module(f"pyarrow.{part}")
+    return importlib.import_module("pyarrow")
+
+
+def read_arrow_table(path: Path, error: type[PipelineError]) -> Any:
+    """Return the table in a Parquet or Feather file; text columns may be dictionaries.
+
+    Args:
+        path: the file.
+        error: the class of error to raise.
+
+    Raises:
+        PipelineError: the file is not regular or larger than the limits, or its columns are in
+            other files. This exception has the class ``error``.
+        OSError: the file cannot be read; pyarrow raises ArrowException and ValueError, too.
+    """
+    arrow = pyarrow_with_formats()
+    with open_regular(path, error) as file, memory_in_words(path.name, error):
+        start = file.read(len(FEATHER))
+        file.seek(0)
+        if start.startswith(PARQUET):
+            return _parquet(arrow, file, path.name, error)
+        if start.startswith(OLD_FEATHER):
+            table = arrow.feather.read_table(file)
+            _check_size(table.num_rows, table.num_columns, path.name, error)
+            return table
+        return arrow.Table.from_batches(*_feather(arrow, file, path.name, error))
+
+
+def _parquet(arrow: Any, file: Any, name: str, error: type[PipelineError]) -> Any:
+    limits = {
+        "thrift_string_size_limit": _LONGEST_TEXT,
+        "thrift_container_size_limit": _LONGEST_LIST,
+    }
+    metadata = arrow.parquet.ParquetFile(file, **limits).metadata
+    TABLE_COLUMNS.check(metadata.num_columns, name, error)
+    _check_size(metadata.num_rows, metadata.num_columns, name, error)
+    stored = list(_stored_columns(metadata))
+    elsewhere = next((column.file_path for column in stored if column.file_path), None)
+    if elsewhere:
+        raise error(
+            f"{name}: columns are in another file. Numbers in other files are not read, because "
+            "a record names the hash of one file. Write the table to one file."
+        )
+    TABLE_BYTES.check(sum(column.total_uncompressed_size for column in stored), name, error)
+    texts = {c.path_in_schema for c in stored if c.physical_type == "BYTE_ARRAY"}
+    file.seek(0)
+    # A text of a dictionary is kept once, not once for each row.
+    with arrow.parquet.ParquetFile(
+        file, metadata=metadata, read_dictionary=sorted(texts), **limits
+    ) as opened:
+        return opened.read()
+
+
+def _stored_columns(metadata: Any) -> Iterator[Any]:
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        yield from (group.column(column) for column in range(group.num_columns))
+
+
+def _feather(arrow: Any, file: Any, name: str, error: type[PipelineError]) -> tuple[list[Any], Any]:
+    """Return the batches of a file and their schema; a batch claims nothing that it lacks."""
+    with arrow.ipc.open_file(file) as opened:
+        schema = opened.schema
+        TABLE_COLUMNS.check(len(schema), name, error)
+        batches, rows, taken = [], 0, 0
+        for number in range(opened.num_record_batches):
+            batch = opened.get_batch(number)
+            rows, taken = rows + batch.num_rows, taken + batch.get_total_buffer_size()
+            _check_size(rows, len(schema), name, error)
+            TABLE_BYTES.check(taken, name, error)
+            batches.append(batch)
+        return batches, schema
+
+
+def _check_size(rows: int, columns: int, name: str, error: type[PipelineError]) -> None:
+    TABLE_ROWS.check(rows, name, error)
+    TABLE_CELLS.check(rows * columns, name, error)

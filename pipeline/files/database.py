@@ -1,0 +1,43 @@
+"""Opens SQLite files that are regular, and lets their content lead to no other file."""
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+from pipeline.errors import PipelineError
+from pipeline.files.regular import check_kind
+
+# SQLite opens these beside a database.
+_BESIDE = ("", "-wal", "-shm", "-journal")
+
+
+def open_database(
+    path: Path, error: type[PipelineError], *, patience: float, options: str | None = None
+) -> sqlite3.Connection:
+    """Open a database file without transactions of Python; the file is made if it is missing.
+
+    Args:
+        path: the file.
+        error: the class of error to raise if the file, or a file that SQLite keeps beside it, is
+            not regular.
+        patience: how long to wait for another process that locks the file (seconds).
+        options: options of SQLite's address of the file, such as ``mode=ro``.
+
+    Raises:
+        PipelineError: a file is not regular. This exception has the class ``error``.
+        sqlite3.Error: SQLite cannot open the file.
+    """
+    for ending in _BESIDE:
+        beside = path.with_name(f"{path.name}{ending}")
+        # The file must not be opened to look at it: closing it again would free all locks that
+        # other connections of this process hold.
+        with contextlib.suppress(FileNotFoundError):
+            check_kind(beside, beside.stat(), error)
+    address = str(path) if options is None else f"{path.absolute().as_uri()}?{options}"
+    connection = sqlite3.connect(
+        address, uri=options is not None, timeout=patience, isolation_level=None
+    )
+    # Statements that a damaged file brings along must not open other files or call functions.
+    connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+    connection.execute("PRAGMA trusted_schema = OFF")
+    return connection

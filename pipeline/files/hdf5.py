@@ -1,0 +1,114 @@
+"""Opens HDF5 files (netCDF-4 files, too) after the checks: regular, and enclosed."""
+
+import contextlib
+import io
+import math
+import os
+import threading
+import time
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.errors import PipelineError
+from pipeline.files.enclosed import check_enclosed
+from pipeline.files.limits import Limit
+from pipeline.files.regular import FileIdentity, check_regular, memory_in_words, open_regular
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+# The signature may follow a block of the user, whose size is one of these numbers (and their
+# doubles; files of the programs that ocpipe knows have none).
+_USER_BLOCKS = (0, 512, 1024, 2048, 4096, 8192)
+
+# A run opens the file of a scene several times; it need not be walked through each time. A time of
+# change that is younger than this (ns) proves nothing: a later change may get the same time.
+_SETTLED_NS = 2_000_000_000
+_MOST_KNOWN = 256
+_known: OrderedDict[FileIdentity, None] = OrderedDict()
+_lock = threading.Lock()
+
+
+def has_hdf5_signature(path: Path, error: type[PipelineError]) -> bool:
+    """Return whether a regular file starts like HDF5; errors are those of open_regular."""
+    with open_regular(path, error) as file:
+        for start in _USER_BLOCKS:
+            file.seek(start)
+            if file.read(len(SIGNATURE)) == SIGNATURE:
+                return True
+    return False
+
+
+def open_hdf5(path: Path, error: type[PipelineError]) -> h5py.File:
+    """Open an HDF5 file that leads to no other file; the caller closes it.
+
+    Numbers of the file are not read. Use :func:`read_numbers` to read them within a limit.
+
+    Args:
+        path: the file.
+        error: the class of error to raise.
+
+    Raises:
+        PipelineError: the file is not regular or not enclosed. This exception has the class
+            ``error``.
+        OSError: the file cannot be opened; h5py raises other exceptions of DAMAGE, too.
+    """
+    check_regular(path, error)
+    with contextlib.ExitStack() as on_failure, memory_in_words(path.name, error):
+        file = on_failure.enter_context(h5py.File(path, "r"))
+        _check_once(file, path.name, error)
+        on_failure.pop_all()
+        return file
+
+
+def open_hdf5_in_memory(content: bytes, name: str, error: type[PipelineError]) -> h5py.File:
+    """Open the bytes of an HDF5 file, a member of an archive, after the check for enclosure."""
+    with contextlib.ExitStack() as on_failure, memory_in_words(name, error):
+        file = on_failure.enter_context(h5py.File(io.BytesIO(content), "r"))
+        check_enclosed(file, name, error)
+        on_failure.pop_all()
+        return file
+
+
+def check_hdf5(path: Path, error: type[PipelineError]) -> None:
+    """Check a file for a library that opens the path itself; the errors are those of open_hdf5."""
+    open_hdf5(path, error).close()
+
+
+def identity_of_open(file: h5py.File) -> FileIdentity:
+    """Return the identity of the file that is really open, whatever its path names now."""
+    return FileIdentity.of(os.fstat(file.id.get_vfd_handle()))
+
+
+def read_numbers(
+    dataset: h5py.Dataset, what: str, limit: Limit, error: type[PipelineError]
+) -> npt.NDArray[Any]:
+    """Return all values of a dataset, whose declared size is checked before memory is allocated.
+
+    Args:
+        dataset: a dataset of a file from :func:`open_hdf5`.
+        what: the words for the dataset in messages.
+        limit: the most numbers; a single storage chunk may not hold more either.
+        error: the class of error to raise.
+    """
+    limit.check(dataset.size or 0, what, error)
+    limit.check(math.prod(dataset.chunks or ()), f"a storage chunk of {what}", error)
+    with memory_in_words(what, error):
+        return np.asarray(dataset[...])
+
+
+def _check_once(file: h5py.File, name: str, error: type[PipelineError]) -> None:
+    identity = identity_of_open(file)
+    with _lock:
+        if identity in _known:
+            _known.move_to_end(identity)
+            return
+    check_enclosed(file, name, error)
+    if time.time_ns() - identity.ctime_ns > _SETTLED_NS:
+        with _lock:
+            _known[identity] = None
+            while len(_known) > _MOST_KNOWN:
+                _known.popitem(last=False)

@@ -1,0 +1,62 @@
+"""Opens netCDF files of both kinds, netCDF-4 (which is HDF5) and classic, after the checks."""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import PipelineError
+from pipeline.files.hdf5 import SIGNATURE, check_hdf5
+from pipeline.files.regular import first_bytes, memory_in_words
+
+CLASSIC = b"CDF"
+
+
+def check_netcdf(path: Path, error: type[PipelineError]) -> None:
+    """Check a file for a library that opens the path itself.
+
+    Other formats are refused, because the netCDF library also follows addresses and reads formats
+    that lead to other files. The errors are those of :func:`open_netcdf`.
+    """
+    start = first_bytes(path, len(SIGNATURE), error)
+    if start == SIGNATURE:
+        check_hdf5(path, error)
+    elif not start.startswith(CLASSIC):
+        raise error(
+            f"{path.name}: neither netCDF-4 nor classic netCDF. Give a file in one of these "
+            "formats."
+        )
+
+
+def open_netcdf(path: Path, error: type[PipelineError]) -> Any:
+    """Open a netCDF file that leads to no other file, with the netCDF library.
+
+    The caller closes the file, and checks the declared size of a variable before reading it.
+
+    Args:
+        path: the file.
+        error: the class of error to raise.
+
+    Raises:
+        PipelineError: the file is not regular, not netCDF or not enclosed. This exception has the
+            class ``error``.
+        OSError: the file cannot be opened; the libraries raise other exceptions of DAMAGE, too.
+    """
+    import netCDF4
+
+    check_netcdf(path, error)
+    with memory_in_words(path.name, error):
+        return netCDF4.Dataset(path.absolute())
+
+
+def open_in_xarray(path: Path, error: type[PipelineError], **options: Any) -> Any:
+    """Open a netCDF file that leads to no other file as a lazy Dataset of xarray.
+
+    Args:
+        path: the file.
+        error: the class of error to raise; the errors are those of :func:`open_netcdf`.
+        options: for ``xr.open_dataset``.
+    """
+    import xarray as xr
+
+    check_netcdf(path, error)
+    with memory_in_words(path.name, error):
+        return xr.open_dataset(path, **options)

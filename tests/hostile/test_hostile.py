@@ -1,0 +1,52 @@
+"""Fifty hostile files of each kind; ``python -m hostile`` tries five hundred of each."""
+
+import pytest
+
+from hostile.bases import BASES
+from hostile.mutations import MUTATIONS
+from hostile.trial import KINDS, Mutant, Trials, mutants
+
+AT_LEAST = 50
+# Files that once ended as they must not, and what was wrong.
+FOUND = {
+    "table_csv text_repeated 1004": "MemoryError while the format was recognised: a traceback",
+}
+
+
+@pytest.fixture(scope="module")
+def trials(tmp_path_factory):
+    """One server of commands for all files that a process of the tests tries."""
+    with Trials(tmp_path_factory.mktemp("hostile")) as made:
+        yield made
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_hostile_files(trials, kind):
+    """Nothing outside is opened, nothing is over 1 GB or 20 s, and there is no traceback."""
+    verdicts = [trials.run(mutant) for mutant in mutants(kind, AT_LEAST, 0)]
+    wrong = [str(verdict) for verdict in verdicts if verdict.wrong]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("found", FOUND)
+def test_a_case_that_was_found(trials, found):
+    """Ends as it should."""
+    kind, mutation, seed = found.split()
+    verdict = trials.run(Mutant(kind, mutation, int(seed)))
+    assert not verdict.wrong, f"{FOUND[found]}\n{verdict}"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_whole_file_is_read(trials, kind, tmp_path):
+    """So that refusing everything would not do; ONNX alone is never read."""
+    path = trials.whole(kind, tmp_path)
+    command = "status" if kind == "ledger" else "inspect"
+    ending = trials.ended(command, path)
+    assert not ending.faults
+    assert ending.code == (1 if kind == "network_onnx" else 0), ending.output
+
+
+@pytest.mark.quick
+def test_every_kind_is_tried():
+    """The tables keep up with each other."""
+    assert set(BASES) == set(MUTATIONS)
