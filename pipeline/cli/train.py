@@ -11,6 +11,7 @@ import click
 from pipeline.cli.options import PATH, log_level_option, networks_option, option
 from pipeline.cli.session import guarded, importing, listening, start
 from pipeline.cli.study import choose_size, study_option
+from pipeline.cli.terminal import show
 from pipeline.errors import NetworkError
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def evaluate(
 
     with guarded():
         found = [_network(file, networks) for file in network_files]
-        click.echo(evaluate_networks(found, config, part, output, samples))
+        show(*evaluate_networks(found, config, part, output, samples).split("\n"))
 
 
 @click.command()
@@ -181,7 +182,7 @@ def export(
         found = _single(network, networks)
         check_savable(output, found, for_ocsmart_only=not beyond_ocsmart)
         for file in save_network(output, found):
-            click.echo(file)
+            show(file)
 
 
 def _train(
@@ -208,7 +209,7 @@ def _train(
         trained = train_ensemble(recipe, recipe.ensemble, prepared, train_one, checkpoints)
         files = write_results(output, recipe, trained)
     for file in (*files, output / "card.html"):
-        click.echo(file)
+        show(file)
 
 
 def _network(file: Path, folders: tuple[Path, ...]) -> "Network | Ensemble":

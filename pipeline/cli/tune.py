@@ -13,6 +13,7 @@ import click
 
 from pipeline.cli.options import PATH, log_level_option
 from pipeline.cli.session import guarded, importing, listening, start
+from pipeline.cli.terminal import show
 from pipeline.cli.train import restart_option, samples_option
 
 if TYPE_CHECKING:
@@ -60,8 +61,7 @@ def tune(
                 shutil.rmtree(output / CHECKPOINTS)
         tuned = search(recipe, output, _progress(output))
         write_tuned(output, tuned)
-        click.echo(trials_text(tuned))
-        click.echo(output / BEST)
+        show(*trials_text(tuned).split("\n"), output / BEST)
 
 
 def _progress(output: Path) -> "OpenListener":

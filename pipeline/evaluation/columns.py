@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from pipeline.machine.printable import printable
+
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -36,8 +38,8 @@ def keyed(name: str) -> Column[Mapping[str, Any]]:
 
 def table(columns: Sequence[Column[T]], items: Iterable[T]) -> TextTable:
     """Return a table with one row per item."""
-    rows = [[str(column.cell(item)) for column in columns] for item in items]
-    return [column.head for column in columns], rows
+    rows = [[printable(str(column.cell(item))) for column in columns] for item in items]
+    return [printable(column.head) for column in columns], rows
 
 
 def csv_text(
