@@ -4,11 +4,18 @@ A file may contain any character in its attributes and in its name. Some charact
 change colours, reverse the direction of text, or begin a new line that looks like another message.
 """
 
+import re
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Control characters, invisible signs of format and direction, halves of surrogate pairs, and
 # separators of lines and paragraphs.
 _NOT_SHOWN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+# The formulas of ocpipe's own axes.
+_POWER_OF_TEN = re.compile(r"\$[^$]{0,12}10\^\{-?\d+\}\$")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -29,6 +36,18 @@ def printable_lines(text: str) -> str:
     This is only for text whose line breaks are ocpipe's own.
     """
     return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def plain_texts(figure: "Figure") -> None:
+    """Let a figure show its texts as they are: a dollar sign in a name begins no formula."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        said = text.get_text()  # type: ignore[attr-defined]  # findobj says Artist
+        if "$" in said and not _POWER_OF_TEN.fullmatch(said):
+            text.set_parse_math(False)  # type: ignore[attr-defined]
+        if not said.isprintable():
+            text.set_text(printable_lines(said))  # type: ignore[attr-defined]
 
 
 def _shown(sign: str) -> str:

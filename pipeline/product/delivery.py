@@ -149,7 +149,9 @@ def check_writable(folder: Path, spare: int) -> None:
     # One name for all calls, so that a file that could not be removed is removed by the next call.
     probe = folder / ".ocpipe-probe"
     try:
-        with probe.open("wb") as file:
+        if probe.is_symlink():
+            probe.unlink()
+        with open(probe, "wb", opener=_no_link) as file:
             file.write(b"\0" * 4096)
             file.flush()
             os.fsync(file.fileno())
@@ -160,6 +162,11 @@ def check_writable(folder: Path, spare: int) -> None:
     finally:
         with contextlib.suppress(OSError):
             probe.unlink()
+
+
+def _no_link(path: str, flags: int) -> int:
+    """Open a file; raise an OSError if it is a link, or a named pipe that nobody reads."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
 
 
 def make_folder(folder: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from pipeline.errors import ConfigError, OutputError
 from pipeline.facts.quantities import Quantity
+from pipeline.files.replacing import replacing
 from pipeline.tables.arrow import pyarrow_for
 from pipeline.tables.table import Column
 
@@ -45,17 +46,14 @@ def write_samples(path: Path, table: SampleTable) -> None:
         OutputError: the file cannot be written; no part of it is left behind.
     """
     write = writer_for(path)
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        write(partial, table)
-        partial.replace(path)
+        with replacing(path) as partial:
+            write(partial, table)
     except OSError as error:
         raise OutputError(
             f"{path} cannot be written ({error.strerror or error}). Check that the folder exists, "
             "is writable and has free space."
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def writer_for(path: Path) -> Callable[[Path, SampleTable], None]:

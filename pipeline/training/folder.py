@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.evaluation.files import replace_file
+from pipeline.files.replacing import replace_file
 
 
 def write_folder(folder: Path, contents: Mapping[str, str | bytes]) -> None:

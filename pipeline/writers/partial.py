@@ -4,7 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
-PARTIAL_SUFFIX = ".partial"
+from pipeline.files.replacing import PARTIAL_SUFFIX
 
 
 def partial_path(target: Path, lease: str = "") -> Path:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ConfigError, OutputError
+from pipeline.files.replacing import open_to_append
 from pipeline.training.tuning.trial import Trial
 
 NAME = "trials.jsonl"
@@ -61,7 +62,7 @@ def open_journal(folder: Path, key: str) -> Iterator[Journal]:
     path = folder / NAME
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        descriptor = open_to_append(path, os.O_RDWR)
     except OSError as error:
         raise _unwritable(path, error) from error
     try:
