@@ -203,14 +203,15 @@ def test_stdout_in_ascii_is_no_error(monkeypatch, capsys):
 
 # The commands
 
+WINDOW = ("--lines", "0:40", "--pixels", "0:40", "--engine", "numpy")
 
-def with_hostile_attributes(source: Path, path: Path) -> Path:
+
+def with_hostile_attributes(source: Path, path: Path, *names: str) -> Path:
     """A copy of a scene or product whose attributes say harmful things."""
     shutil.copy(source, path)
     with h5py.File(path, "r+") as file:
-        for name in ("title", "license", "processing_version", "history"):
+        for name in ("title", "license", "processing_version", "history", *names):
             file.attrs[name] = HOSTILE
-        file.attrs["platform"] = file.attrs["instrument"] = HOSTILE
     return path
 
 
@@ -223,7 +224,19 @@ def folder(tmp_path_factory) -> Path:
 def hostile_scene(folder, sample_scene) -> Path:
     """Its name is as bad as its attributes."""
     name = f"\x1b[31m\u202e{sample_scene.stem}\n{LOG_LINE}\r.nc"
-    return with_hostile_attributes(sample_scene, folder / name)
+    return with_hostile_attributes(sample_scene, folder / name, "platform")
+
+
+@pytest.fixture(scope="module")
+def bad_product(folder, sample_scene, sample_networks) -> Path:
+    """Made from a scene with bad attributes; the name of the product is bad, but can be written."""
+    name = f"\u202e{sample_scene.stem}\u2066.nc"
+    scene = with_hostile_attributes(sample_scene, folder / name)
+    out = folder / "products"
+    run("run", scene, "-c", "demo", "-o", out, "--networks", sample_networks, *WINDOW, cwd=folder)
+    (product,) = out.glob("*.nc")
+    name = f"\x1b\u202eproduct\n{LOG_LINE}\n.nc"
+    return with_hostile_attributes(product, folder / name, "platform", "instrument", "id")
 
 
 def run(*arguments: object, cwd: Path) -> str:
@@ -233,9 +246,6 @@ def run(*arguments: object, cwd: Path) -> str:
     assert_harmless(text)
     assert "unexpected failure" not in text, text
     return text
-
-
-WINDOW = ("--lines", "0:40", "--pixels", "0:40", "--engine", "numpy")
 
 
 @pytest.mark.parametrize(
@@ -249,8 +259,10 @@ WINDOW = ("--lines", "0:40", "--pixels", "0:40", "--engine", "numpy")
         ("batch", "demo", "SCENE", "no\x1b\n.nc", "-o", "batch", "--workers", "1", *WINDOW),
         ("status", "batch"),
         ("status", "batch", "--json"),
-        ("verify", "SCENE"),
-        ("quicklook", "SCENE"),
+        ("inspect", "PRODUCT"),
+        ("verify", "PRODUCT", "--sample", "10"),
+        ("quicklook", "PRODUCT", "--variables", "aph_443"),
+        ("quicklook", "PRODUCT", "--variables", "\x1b"),
         ("check-config", "no\x1b\n.yaml"),
         ("-\x1b\n",),
         ("inspect", "-\x1b[31m\n"),
@@ -258,10 +270,11 @@ WINDOW = ("--lines", "0:40", "--pixels", "0:40", "--engine", "numpy")
     ],
 )
 def test_no_command_passes_on_what_controls_a_terminal(
-    folder, hostile_scene, sample_networks, arguments
+    folder, hostile_scene, bad_product, sample_networks, arguments
 ):
     """Names of files and folders, attributes, rows of the ledger, arguments."""
-    arguments = [hostile_scene if one == "SCENE" else one for one in arguments]
+    files = {"SCENE": hostile_scene, "PRODUCT": bad_product}
+    arguments = [files.get(one, one) for one in arguments]
     more = ["--networks", sample_networks] if {"run", "batch"} & set(arguments[:1]) else []
     assert run(*arguments, *more, cwd=folder) != ""
 

@@ -16,6 +16,8 @@ from pathlib import Path
 from pipeline.errors import OutputError
 
 PARTIAL_SUFFIX = ".partial"
+# Bytes of a name that a temporary name repeats; file systems allow 255 for the whole name.
+MOST_OF_NAME = 150
 
 
 @contextlib.contextmanager
@@ -27,7 +29,8 @@ def replacing(target: Path) -> Iterator[Path]:
     Raises:
         OSError: the file cannot be created, written or renamed.
     """
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
+    head = start_of_hidden(target.name)
+    partial = target.with_name(f"{head}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
     create_new(partial)
     try:
         yield partial
@@ -35,6 +38,13 @@ def replacing(target: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def start_of_hidden(name: str) -> str:
+    """Return the start of a hidden name for a file; it leaves room for more (in bytes)."""
+    if len(os.fsencode(name)) > MOST_OF_NAME:
+        name = os.fsencode(name)[:MOST_OF_NAME].decode(errors="ignore")
+    return f".{name}"
 
 
 def create_new(path: Path) -> None:
