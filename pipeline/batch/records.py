@@ -4,10 +4,8 @@ All functions raise an OutputError if they cannot write the file.
 """
 
 import contextlib
-import csv
 import errno
 import fcntl
-import io
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -19,6 +17,7 @@ from pipeline.errors import OutputError
 from pipeline.files.replacing import open_to_append, replacing
 from pipeline.machine.refusal import said_of
 from pipeline.product.delivery import check_folder
+from pipeline.tables.spreadsheet import csv_line
 
 FAILURE_COLUMNS = ("scene", "kind", "reason", "attempts", "finished")
 
@@ -48,12 +47,8 @@ def _append(number: int, line: bytes) -> None:
 
 def write_failures(path: Path, failures: Iterable[LedgerEntry]) -> None:
     """Write a table of all failed scenes, with a header."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(FAILURE_COLUMNS)
-    for entry in failures:
-        table.writerow((entry.path, entry.kind, entry.reason, entry.attempts, entry.finished))
-    _replace(path, text.getvalue())
+    rows = ((e.path, e.kind, e.reason, e.attempts, e.finished) for e in failures)
+    _replace(path, "".join(f"{csv_line(row)}\n" for row in (FAILURE_COLUMNS, *rows)))
 
 
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:

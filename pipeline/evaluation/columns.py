@@ -1,12 +1,11 @@
 """Make tables from columns: as aligned text, as CSV, or as rows for the model card."""
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from pipeline.machine.printable import printable
+from pipeline.tables.spreadsheet import csv_line
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -46,12 +45,9 @@ def csv_text(
     columns: Sequence[Column[T]], items: Iterable[T], written: Callable[[Any], Any] = lambda v: v
 ) -> str:
     """Return a CSV file with one line per item; the function ``written`` formats each cell."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([column.head for column in columns])
-    for item in items:
-        writer.writerow([written(column.cell(item)) for column in columns])
-    return buffer.getvalue()
+    lines = [csv_line(column.head for column in columns)]
+    lines += [csv_line(written(column.cell(item)) for column in columns) for item in items]
+    return "\n".join((*lines, ""))
 
 
 def aligned(content: TextTable) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.tables.spreadsheet import as_it_was
 from pipeline.tables.table import Column, is_number, key_of, places, table_error
 
 # Spreadsheets, R, pandas and databases write these for a missing value.
@@ -50,7 +51,7 @@ def split_cells(line: str, delimiter: str | None, *, quoted: bool = True) -> lis
         return line.split()
     if not quoted:
         return [cell.strip() for cell in line.split(delimiter)]
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
+    return [as_it_was(cell.strip()) for cell in next(csv.reader([line], delimiter=delimiter))]
 
 
 def split_rows(
