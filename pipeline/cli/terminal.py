@@ -47,7 +47,7 @@ def printable_errors() -> Iterator[None]:
     try:
         yield
     except click.ClickException as error:
-        error.message = printable_lines(error.message)
+        vars(error)["message"] = printable_lines(error.message)  # click declares it Final
         raise
 
 
@@ -171,7 +171,8 @@ def epoch_progress(name: str) -> Iterator[Callable[[int, int, str], None]]:
 def _moving(name: str, *fields: str) -> Iterator[Callable[..., None]]:
     """Yield a function that moves a progress bar; the bar disappears at the end."""
     bar = bars(*fields)
-    task = bar.add_task(printable(name), total=None, **dict.fromkeys(fields, ""))
+    shown: dict[str, Any] = dict.fromkeys(fields, "")
+    task = bar.add_task(printable(name), total=None, **shown)
 
     def move(**changes: Any) -> None:
         bar.start()  # only now, because imports before it write to the terminal's file itself

@@ -43,11 +43,11 @@ def plain_texts(figure: "Figure") -> None:
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
-        said = text.get_text()  # type: ignore[attr-defined]  # findobj says Artist
+        said = text.get_text()
         if "$" in said and not _POWER_OF_TEN.fullmatch(said):
-            text.set_parse_math(False)  # type: ignore[attr-defined]
+            text.set_parse_math(False)
         if not said.isprintable():
-            text.set_text(printable_lines(said))  # type: ignore[attr-defined]
+            text.set_text(printable_lines(said))
 
 
 def _shown(sign: str) -> str:

@@ -59,8 +59,8 @@ def recorded_configuration(product: ProductFile) -> RunConfig:
         config = load_config(record)
     except ConfigError:
         version = shown(product.control.attributes["software_version"])
-        problem = f"this version of ocpipe does not understand it. Use version {version}"
-        raise _refused(product, problem) from None
+        unknown = f"this version of ocpipe does not understand it. Use version {version}"
+        raise _refused(product, unknown) from None
     problem = _problem(config, product)
     if problem is not None:
         raise _refused(product, problem)

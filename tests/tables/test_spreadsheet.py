@@ -30,8 +30,8 @@ from pipeline.tables.writing import SampleTable, write_samples
 SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20"
 FORMULAS = [
     "=1+1", "+cmd|' /C calc'!A0", "-2+3+cmd|' /C calc'!A0", "@SUM(1)", "=HYPERLINK(\"http://x\")",
-    "\uff1dSUM(A1)", "-", "+1 a", "'=1", "''@x", "x;=1+1", "x;\t@y", "a;b;-c", "- 1", "-1_000", "'\t=1",
-   
+    "\uff1dSUM(A1)", "-", "+1 a", "'=1", "''@x", "x;=1+1", "x;\t@y", "a;b;-c", "- 1", "-1_000",
+    "'\t=1",
 ]  # fmt: skip
 
 
