@@ -23,6 +23,7 @@ from pipeline.product.delivery import check_writable
 from pipeline.tables.writing import SampleTable, write_samples
 from pipeline.training.fitting.checkpoints import Checkpoints, FitState
 from pipeline.training.fitting.history import Epoch
+from pipeline.training.folder import forget
 from pipeline.training.tuning.journal import open_journal
 from pipeline.writers.quicklook import draw_quicklook
 
@@ -195,6 +196,14 @@ def test_a_ledger_is_no_link_and_neither_are_its_side_files(out, canary):
         side.unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         assert canary.read_bytes() == CANARY
+
+
+def test_starting_over_removes_no_folder_behind_a_link(out, canary):
+    """It ended with a traceback."""
+    (out / "checkpoints").symlink_to(canary.parent)
+    forget(out / "checkpoints")
+    assert canary.read_bytes() == CANARY
+    assert list(out.iterdir()) == []
 
 
 # One place writes

@@ -1,7 +1,6 @@
 """The commands ``train``, ``finetune``, ``evaluate`` and ``export``."""
 
 import functools
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -237,5 +236,7 @@ def _single(file: Path, folders: tuple[Path, ...]) -> "Network":
 
 def _forget(output: Path, restart: bool) -> None:
     """If ``restart`` is true, remove the checkpoints of an earlier call."""
-    if restart and (output / "checkpoints").is_dir():
-        shutil.rmtree(output / "checkpoints")
+    from pipeline.training.folder import forget
+
+    if restart:
+        forget(output / "checkpoints")
