@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import os
+import re
 import sqlite3
 from pathlib import Path
 
@@ -249,13 +250,15 @@ def test_files_are_written_in_one_place():
     root = Path(pipeline.__file__).parent
     found = []
     for path in root.rglob("*.py"):
-        tree = ast.parse(path.read_text())
+        where, text = path.relative_to(root).as_posix(), path.read_text()
+        if where in OWN_NAMES or not re.search(r"open\(|" + "|".join(WRITING), text):
+            continue
+        tree = ast.parse(text)
         safe = _within_replacing(tree)
-        where = path.relative_to(root).as_posix()
         found += [
             f"{where}:{node.lineno}"  # type: ignore[attr-defined]
             for node in ast.walk(tree)
-            if _writes(node) and node not in safe and where not in OWN_NAMES
+            if _writes(node) and node not in safe
         ]
     assert found == []
 

@@ -147,6 +147,7 @@ def test_one_module_writes_csv():
     found = {
         path.relative_to(root).as_posix()
         for path in root.rglob("*.py")
+        if re.search(r"csv\.|savetxt|to_csv", path.read_text())
         for node in ast.walk(ast.parse(path.read_text()))
         if (
             isinstance(node, ast.Attribute)
