@@ -17,7 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.cli import terminal
+from pipeline.evaluation.columns import Column, aligned, table
 from pipeline.machine.printable import printable, printable_lines
+from pipeline.machine.screen import Shown
 
 PIPELINE = Path(terminal.__file__).parent.parent
 TERMINAL = Path("cli/terminal.py")
@@ -200,6 +202,27 @@ def test_bars_show_names_as_they_are(monkeypatch):
     assert "[bold red]a[/]" in out.getvalue()
     assert "b[/x].nc" in out.getvalue()
     assert forbidden(out.getvalue()) == set()
+
+
+def test_tables_of_an_evaluation_keep_their_rows():
+    """Names of models, groups and outputs are cells; a line break would begin a row."""
+    columns = [Column(HOSTILE, lambda one: one), Column("n", lambda _: 1)]
+    text = aligned(table(columns, [HOSTILE, "plain"]))
+    assert_harmless(text)
+    assert len(text.split("\n")) == 4
+
+
+def test_objects_at_a_prompt_are_shown_as_text():
+    """Their titles and the names of their parts come from files."""
+
+    class Example(Shown):
+        def _heading(self) -> str:
+            return HOSTILE
+
+        def _rows(self):
+            yield HOSTILE, HOSTILE
+
+    assert_harmless(repr(Example()))
 
 
 def test_stdout_in_ascii_is_no_error(monkeypatch, capsys):
