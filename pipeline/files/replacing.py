@@ -86,9 +86,9 @@ def open_to_append(path: Path, access: int = os.O_WRONLY) -> int:
         descriptor = os.open(path, flags, 0o666)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise OSError(errno.ELOOP, "it is a link, expected a file. Remove the link") from error
+            raise OSError("it is a link, expected a file. Remove the link") from error
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "it is not a regular file. Remove it")
+        raise OSError("it is not a regular file. Remove it")
     return descriptor
