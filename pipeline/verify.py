@@ -5,7 +5,9 @@ with the attributes that this version would write. The float64 reference recompu
 pixels.
 """
 
+import contextlib
 import datetime
+import logging
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +18,8 @@ import numpy.typing as npt
 import xarray as xr
 
 from pipeline.algorithms import find_retrieval, is_algorithm
-from pipeline.errors import NetworkError, PipelineError
+from pipeline.config import RunConfig
+from pipeline.errors import DAMAGE, NetworkError, PipelineError, SceneError
 from pipeline.files.contents import sha256_of
 from pipeline.networks import load_retrieval
 from pipeline.networks.engines import example_inputs
@@ -25,6 +28,14 @@ from pipeline.process import locate_and_plan
 from pipeline.product.provenance import Provenance
 from pipeline.product.reading import ProductFile
 from pipeline.product.record import record_of
+from pipeline.product.recorded import (
+    base_name,
+    chunk_of,
+    listed,
+    recorded_configuration,
+    shown,
+    shown_hash,
+)
 from pipeline.product.template import product_template
 from pipeline.readers import open_scene
 from pipeline.run.block import process_block
@@ -37,6 +48,8 @@ from pipeline.writers.chunks import FILL, as_stored
 from pipeline.writers.group import Group
 from pipeline.writers.netcdf import fill_of, storable
 from pipeline.writers.tally import Tally
+
+log = logging.getLogger(__name__)
 
 SAMPLE = 1000
 # Float32 engines differ from the reference by at most 3e-4, through a whole chain of networks.
@@ -83,18 +96,22 @@ def verify_product(
         seed: seed for the random choice of pixels.
 
     Raises:
-        SceneError: the product cannot be read.
+        SceneError: the product cannot be read, or its record cannot be that of a product.
     """
-    with ProductFile(path) as product:
+    with ProductFile(path) as product, _errors_of_record(path):
         yield from _version(product)
-        tally = _count(product)
+        try:
+            config = recorded_configuration(product)
+        except SceneError as error:
+            yield Finding("run", False, f"cannot repeat the run: {error}")
+            return
+        tally = _count(product, chunk_of(config))
         yield from _checksums(product, tally)
         source = yield from _input(product, scenes)
-        network_paths = yield from _networks(product, network_dirs, source)
+        network_paths = yield from _networks(product, config, network_dirs, source)
         if source is None or network_paths is None:
             return
         try:
-            config = product.run_config()
             with open_scene(source, config.science.reader) as opened:
                 scene, plan = locate_and_plan(opened, source.name, config, network_paths)
                 yield from _attributes(product, source, scene, plan, tally)
@@ -103,17 +120,30 @@ def verify_product(
             yield Finding("run", False, f"cannot repeat the run: {error}")
 
 
+@contextlib.contextmanager
+def _errors_of_record(path: Path) -> Iterator[None]:
+    """Turn failures with a changed record into an error; its text is that of the file."""
+    try:
+        yield
+    except DAMAGE as error:
+        log.debug("%s", path, exc_info=True)
+        raise SceneError(
+            f"{path.name}: its record does not fit its variables. The product was changed or is "
+            "damaged; make it again."
+        ) from error
+
+
 def _version(product: ProductFile) -> Iterator[Finding]:
     made_by = product.control.attributes["software_version"]
     if made_by != __version__:
-        text = f"the product was made by version {made_by}, but this is version {__version__}; "
-        advice = f"attributes may differ. Verify with version {made_by}."
+        version = shown(made_by)
+        text = f"the product was made by version {version}, but this is version {__version__}; "
+        advice = f"attributes may differ. Verify with version {version}."
         yield Finding("version", False, text + advice)
 
 
-def _count(product: ProductFile) -> Tally:
+def _count(product: ProductFile, chunk: tuple[int, int]) -> Tally:
     """Count and hash the numbers in the file in the same way as the writer."""
-    chunk = product.configuration["science"]["output"]["chunk"]
     tables = {
         name: FlagTable.from_attributes(attributes, product.stored(name, (slice(0, 1),)).dtype)
         for name in product.variables
@@ -139,17 +169,21 @@ def _checksums(product: ProductFile, tally: Tally) -> Iterator[Finding]:
     found = tally.checksums
     changed = [name for name in recorded if found.get(name) != recorded[name]]
     changed += [name for name in found if name not in recorded]
-    problem = f"these variables changed after the product was written: {', '.join(changed)}"
+    problem = f"these variables changed after the product was written: {listed(changed)}"
     good = f"the numbers of {len(found)} variables are unchanged"
     yield Finding.of("checksums", problem if changed else "", good)
 
 
 def _input(product: ProductFile, scenes: Sequence[Path]) -> Generator[Finding, None, Path | None]:
     """Yield the finding about the input; return the path of the input if its hash is right."""
-    name, expected = str(product.scene["file"]), str(product.scene["sha256"])
+    name, expected = base_name(product.scene["file"]), str(product.scene["sha256"])
+    if name is None:
+        yield Finding("input", False, "the product records no name of a file for its input")
+        return None
     places = [*scenes, product.path.parent, Path()]
     candidates = [c for place in places for c in (place, place / name) if c.name == name]
-    existing = list(dict.fromkeys(c for c in candidates if c.exists()))
+    # A named pipe or a device exists too, but reading it may never end.
+    existing = [c for c in dict.fromkeys(candidates) if c.is_file() or c.is_dir()]
     hashes = {candidate: sha256_of(candidate) for candidate in existing}
     source = next((c for c, found in hashes.items() if found == expected), None)
     problem = ""
@@ -158,7 +192,7 @@ def _input(product: ProductFile, scenes: Sequence[Path]) -> Generator[Finding, N
     elif source is None:
         problem = (
             f"{name} is not the file the product was made from: found the sha256 "
-            f"{', '.join(hashes.values())}, but the product records {expected}"
+            f"{', '.join(hashes.values())}, but the product records {shown_hash(expected)}"
         )
     yield Finding.of("input", problem, f"{name}, sha256 equal")
     return source
@@ -169,18 +203,17 @@ def _quoted(places: Sequence[Path]) -> str:
 
 
 def _networks(
-    product: ProductFile, network_dirs: Sequence[Path], source: Path | None
+    product: ProductFile, config: RunConfig, network_dirs: Sequence[Path], source: Path | None
 ) -> Generator[Finding, None, dict[str, Path] | None]:
     """Yield findings about networks; return their paths if these networks made the product."""
-    science = product.configuration["science"]
-    files = {choice["name"]: str(choice["file"]) for choice in science["networks"]}
+    files = {choice.name: choice.file for choice in config.science.networks}
     beside = [product.path.parent, *([source.parent] if source else []), Path()]
     folders = [*network_folders(tuple(network_dirs)), *beside]
     paths: dict[str, Path] = {}
     complete = True
     for name, group in product.networks.items():
         if is_algorithm(files[name]):
-            finding = _algorithm(name, files[name], science["sensor"], group)
+            finding = _algorithm(name, files[name], config.science.sensor or "", group)
         else:
             finding, path = _network(name, group.attributes, folders)
             paths |= {name: path} if path is not None else {}
@@ -193,15 +226,18 @@ def _network(
     name: str, recorded: Mapping[str, Any], folders: Sequence[Path]
 ) -> tuple[Finding, Path | None]:
     """Search for a network file; return its path if the product was made with this file."""
-    file, expected = str(recorded["file"]), str(recorded["sha256"])
+    file, expected = base_name(recorded["file"]), str(recorded["sha256"])
+    if file is None:
+        return Finding("network", False, f"{name}: the product records no name of a file"), None
     hashes, right, problem = list[str](), None, ""
     for path in dict.fromkeys(folder / file for folder in folders):
         if not path.is_file():
             continue
         try:
             network = load_retrieval(path)
-        except NetworkError as error:
-            problem = str(error)
+        except NetworkError:
+            # Its text may quote the file, and the product chose the name of the file.
+            problem = f"{path} cannot be read as a network (ocpipe inspect says why)"
             continue
         hashes.append(network.sha256)
         if network.sha256 == expected:
@@ -212,7 +248,7 @@ def _network(
     if not problem and right is None:
         problem = (
             f"{file} is not the file the product was made with: found the sha256 "
-            f"{', '.join(dict.fromkeys(hashes))}, but the product records {expected}"
+            f"{', '.join(dict.fromkeys(hashes))}, but the product records {shown_hash(expected)}"
             if hashes
             else f"{file} not found in {_quoted(folders)}. Give its folder with --networks."
         )
@@ -254,7 +290,8 @@ def _attributes(
     others = [*product.variables, *product.axes]
     differing += [f"variable {n} is unknown" for n in others if n not in known]
     more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
-    problem = f"differs from this version: {'; '.join(differing[:5])}{more}" if differing else ""
+    first = "; ".join(map(shown, differing[:5]))
+    problem = f"differs from this version: {first}{more}" if differing else ""
     yield Finding.of("attributes", problem, "equal to what this version writes")
 
 
@@ -315,10 +352,10 @@ def _pixels(
                 first = different[0]
                 line, pixel = lines[first] + region[0].start, pixels[first] + region[1].start
                 wrong[name] = (
-                    f"{name} at line {line}, pixel {pixel} is {found[first]}, "
+                    f"{shown(name)} at line {line}, pixel {pixel} is {found[first]}, "
                     f"but the recomputed value is {expected[first]}"
                 )
-    more = f" (and other variables: {', '.join(list(wrong)[1:])})" if len(wrong) > 1 else ""
+    more = f" (and other variables: {listed(list(wrong)[1:])})" if len(wrong) > 1 else ""
     valued = int(np.count_nonzero(has_value[chosen]))
     good = f"{compared} of {has_value.size} pixels recomputed ({valued} with values), all agree"
     yield Finding.of("pixels", next(iter(wrong.values()), "") + more, good)

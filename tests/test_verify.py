@@ -1,5 +1,7 @@
 """``ocpipe verify``: products of every format pass; whatever was changed is found and named."""
 
+import json
+import os
 import shutil
 
 import h5py
@@ -302,3 +304,155 @@ def test_networks_are_told_apart_by_their_hash(product, tmp_path):
     found = {f.what: f for f in verify_product(path, network_dirs=[other, path.parent])}
     assert found["network"].passed
     assert found["pixels"].passed
+
+
+# Products that somebody changed, so that they lead elsewhere
+
+CANARY = "the text of another file"
+
+
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made")
+    return made(CASES["pace_oci"], folder, window={"lines": (3, 19)})
+
+
+@pytest.fixture
+def copy(made_once, tmp_path):
+    """A product beside its input and its network, to be changed."""
+    folder = tmp_path / "copy"
+    shutil.copytree(made_once[0].parent, folder)
+    return tuple(folder / path.name for path in made_once)
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The files that verify hashes or reads as networks."""
+    from pipeline import verify
+
+    seen = []
+    for name in ("sha256_of", "load_retrieval"):
+        original = getattr(verify, name)
+        monkeypatch.setattr(
+            verify, name, lambda path, original=original: seen.append(path) or original(path)
+        )
+    return seen
+
+
+def record(path, place, **attributes):
+    with h5py.File(path, "r+") as file:
+        file[f"processing_control/{place}"].attrs.update(attributes)
+
+
+def reconfigure(path, change):
+    with h5py.File(path, "r+") as file:
+        attributes = file["processing_control/input_parameters"].attrs
+        configuration = json.loads(attributes["configuration"])
+        change(configuration)
+        attributes["configuration"] = json.dumps(configuration)
+
+
+@pytest.fixture
+def canary(tmp_path):
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    path = folder / "canary.h5"
+    path.write_text(f"{CANARY}\n" * 9)
+    return path
+
+
+@pytest.mark.parametrize(
+    "file", ["CANARY", "../canary.h5", "elsewhere/canary.h5", ".", "..", "", "a/..", "x" * 300]
+)
+@pytest.mark.parametrize("of", ["inputs/scene", "networks/net"])
+def test_only_the_name_of_a_recorded_file_is_used(copy, canary, opened, of, file):
+    """A path would let a product choose which file is read."""
+    path, scene = copy
+    record(path, of, file=file.replace("CANARY", str(canary)))
+    found = findings(path, scenes=[canary.parent, scene])
+    assert not found["input" if "scene" in of else "network"].passed
+    assert not {canary, canary.parent, path.parent} & {p.resolve() for p in opened}
+    assert all(CANARY not in finding.text for finding in found.values())
+    assert "pixels" not in found
+
+
+def test_a_file_that_a_product_names_is_not_quoted(copy, canary):
+    """Even if it lies where networks are looked for."""
+    path, _ = copy
+    record(path, "networks/net", file=canary.name, sha256=f"\x1b{CANARY}")
+    reconfigure(path, lambda c: c["science"]["networks"][0].update(file=canary.name))
+    found = {f.what: f for f in verify_product(path, network_dirs=[canary.parent])}
+    assert canary.name in found["network"].text
+    assert CANARY not in found["network"].text
+
+
+def test_a_named_pipe_is_no_input(copy, opened):
+    """Reading it would never end."""
+    path, scene = copy
+    scene.unlink()
+    os.mkfifo(scene)
+    os.mkfifo(path.parent / "other.h5")
+    record(path, "networks/net", file="other.h5")
+    found = findings(path)
+    assert not found["input"].passed
+    assert opened == []
+
+
+def first_network(**changes):
+    return lambda configuration: configuration["science"]["networks"][0].update(changes)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        first_network(file="/etc/passwd"),
+        first_network(file="../net.h5"),
+        first_network(name="other"),
+        first_network(if_possible=True),
+        first_network(file=["net.h5"]),
+        lambda c: c["science"]["output"].update(chunk=[0, 8]),
+        lambda c: c["science"]["output"].update(chunk=["8", f"\x1b{CANARY}"]),
+        lambda c: c["science"]["output"].update(chunk=None),
+        lambda c: c["science"].update(networks=[]),
+        lambda c: c["science"].update(masks={"dilate": {"x": 10**9}}),
+        lambda c: c.update(execution={"network_dirs": ["/"]}),
+        lambda c: c.update(batch={"inputs": ["/"]}),
+        lambda c: c.clear(),
+    ],
+)
+def test_a_configuration_that_no_product_records_is_not_used(copy, opened, change):
+    """Its types, its limits, and that it leads to no file."""
+    path, _ = copy
+    reconfigure(path, change)
+    found = findings(path)
+    assert not found["run"].passed
+    assert "recorded configuration" in found["run"].text
+    assert CANARY not in found["run"].text
+    assert opened == []
+
+
+@pytest.mark.parametrize(("most", "limit"), [("MOST_PIXELS_OF_BLOCK", 63), ("MOST_BLOCKS", 1)])
+def test_blocks_are_bounded(copy, monkeypatch, most, limit):
+    """In pixels and in number; both numbers are in the message."""
+    from pipeline.product import recorded
+
+    monkeypatch.setattr(recorded, most, limit)
+    text = findings(copy[0])["run"].text
+    assert f"expected at most {limit}" in text
+
+
+@pytest.mark.parametrize(
+    ("variable", "attribute"), [("quality_flags", "flag_masks"), ("net_flags", "flag_meanings")]
+)
+def test_a_record_that_does_not_fit_is_an_error_without_its_text(copy, variable, attribute):
+    """Whatever fails with it."""
+    path, _ = copy
+    with h5py.File(path, "r+") as file:
+        file[variable].attrs[attribute] = CANARY
+    try:
+        found = findings(path)
+        assert not all(finding.passed for finding in found.values())
+        texts = [finding.text for finding in found.values()]
+    except SceneError as error:
+        texts = [str(error)]
+    assert all(CANARY not in text for text in texts)

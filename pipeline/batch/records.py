@@ -4,21 +4,20 @@ All functions raise an OutputError if they cannot write the file.
 """
 
 import contextlib
-import csv
 import errno
 import fcntl
-import io
 import json
 import os
-import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.batch.ledger import LedgerEntry
 from pipeline.errors import OutputError
+from pipeline.files.replacing import open_to_append, replacing
 from pipeline.machine.refusal import said_of
 from pipeline.product.delivery import check_folder
+from pipeline.tables.spreadsheet import csv_line
 
 FAILURE_COLUMNS = ("scene", "kind", "reason", "attempts", "finished")
 
@@ -27,7 +26,7 @@ def append_line(path: Path, record: Mapping[str, Any]) -> None:
     """Append a line of JSON in one write, because other processes may append to the same file."""
     line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
     try:
-        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        number = open_to_append(path)
         try:
             with contextlib.suppress(OSError):  # some network disks cannot lock
                 fcntl.flock(number, fcntl.LOCK_EX)
@@ -48,12 +47,8 @@ def _append(number: int, line: bytes) -> None:
 
 def write_failures(path: Path, failures: Iterable[LedgerEntry]) -> None:
     """Write a table of all failed scenes, with a header."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(FAILURE_COLUMNS)
-    for entry in failures:
-        table.writerow((entry.path, entry.kind, entry.reason, entry.attempts, entry.finished))
-    _replace(path, text.getvalue())
+    rows = ((e.path, e.kind, e.reason, e.attempts, e.finished) for e in failures)
+    _replace(path, "".join(f"{csv_line(row)}\n" for row in (FAILURE_COLUMNS, *rows)))
 
 
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
@@ -63,13 +58,10 @@ def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
 
 def _replace(path: Path, text: str) -> None:
     """Write a file completely, or leave it unchanged."""
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
-        partial.write_text(text, encoding="utf-8", errors="surrogateescape")
-        partial.replace(path)
+        with replacing(path) as partial:
+            partial.write_text(text, encoding="utf-8", errors="surrogateescape")
     except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
         raise _unwritable(path, error) from error
 
 

@@ -22,7 +22,7 @@ from pipeline.batch.slots import Slots, choose_slots
 from pipeline.batch.sources import FoundScene, find_scenes
 from pipeline.config import RunConfig, hash_of
 from pipeline.config.naming import NameTemplate
-from pipeline.errors import ConfigError, OutputError, PipelineError
+from pipeline.errors import ConfigError, OutputError, PipelineError, SceneError
 from pipeline.machine.refusal import refused_by_machine
 from pipeline.machine.resources import available_cores, default_limit
 from pipeline.networks.engines import is_gpu_visible, resolve_engine
@@ -115,11 +115,19 @@ def _queue(request: BatchRequest, ledger: Ledger, found: Sequence[FoundScene] | 
         run=config.name,
         recipe=recipe_of(config),
         found=found,
-        product_of=lambda path: None if of_scene else template.fill(path, config.name),
+        product_of=lambda path: None if of_scene else _product_of(path, template, config.name),
         networks_now=lambda sensor: networks_now(config, sensor),
         if_possible=frozenset(n.name for n in config.science.networks if n.if_possible),
         retry_failed=request.retry_failed,
     )
+
+
+def _product_of(path: str, template: NameTemplate, name: str) -> str | None:
+    """Return the path of a product; None if it is no name for a file, so that the scene fails."""
+    try:
+        return template.fill(path, name)
+    except SceneError:
+        return None
 
 
 def recipe_of(config: RunConfig) -> str:

@@ -21,6 +21,7 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.refusals import REFUSED
 from pipeline.cli.session import exit_on_error, importing, start
+from pipeline.cli.terminal import show
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -174,9 +175,9 @@ def _print_plan(entries: "Sequence[LedgerEntry]") -> None:
         elif entry.state == "failed":
             hint = "" if entry.kind in MENDED_OUTSIDE else "; --retry-failed retries it"
             why = f"failed: {entry.reason}{hint}"
-        click.echo(f"{'run' if entry.state == 'pending' else 'skip':<6} {entry.path}  ({why})")
+        show(f"{'run' if entry.state == 'pending' else 'skip':<6} {entry.path}  ({why})")
     pending = sum(entry.state == "pending" for entry in entries)
-    click.echo(f"{pending} of {len(entries)} scenes would be processed")
+    show(f"{pending} of {len(entries)} scenes would be processed")
 
 
 def _report(summary: "BatchSummary") -> None:
@@ -214,4 +215,4 @@ def status(ledger: Path, as_json: bool, log_level: str) -> None:
 
     with exit_on_error():
         found = statuses.read_status(ledger)
-    click.echo(statuses.as_json(found) if as_json else "\n".join(statuses.lines(found)))
+    show(*(statuses.as_json(found).splitlines() if as_json else statuses.lines(found)))

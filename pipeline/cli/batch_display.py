@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Self
 from pipeline.batch import kinds
 from pipeline.batch.job import JobOutcome
 from pipeline.batch.ledger import SceneCounts
+from pipeline.cli.terminal import bars
+from pipeline.machine.printable import printable
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -86,20 +88,8 @@ class BarDisplay(LineDisplay):
     done_level = logging.DEBUG
 
     def __init__(self) -> None:
-        from rich import progress
-        from rich.console import Console
-
         super().__init__()
-        self._bars = progress.Progress(
-            progress.TextColumn("{task.description}"),
-            progress.BarColumn(bar_width=24),
-            progress.MofNCompleteColumn(),
-            progress.TextColumn("{task.fields[shown]}"),
-            progress.TimeElapsedColumn(),
-            progress.TimeRemainingColumn(compact=True),
-            console=Console(stderr=True),
-            transient=True,
-        )
+        self._bars = bars("shown")
         self._batch: TaskID | None = None
         self._scenes: dict[str, TaskID] = {}
         self._failed = 0
@@ -116,7 +106,7 @@ class BarDisplay(LineDisplay):
 
     def scene_begun(self, path: str, attempt: int) -> None:
         """Show a bar for the scene."""
-        name = _name(path)
+        name = printable(_name(path))
         short = name if len(name) <= 36 else f"{name[:20]}…{name[-15:]}"
         self._scenes[path] = self._bars.add_task(f"  {short}", total=None, shown="")
         super().scene_begun(path, attempt)

@@ -7,6 +7,7 @@ import click
 
 from pipeline.cli.options import PATH, POSITIVE, log_level_option, names, networks_option, option
 from pipeline.cli.session import exit_on_error, importing, start
+from pipeline.cli.terminal import show
 from pipeline.errors import ConfigError
 
 
@@ -28,7 +29,7 @@ def inspect(file: Path, config: str | None, log_level: str) -> None:
     with exit_on_error(ConfigError):
         reader = load_config(config).science.reader if config else ReaderChoice()
         for line in inspect_file(file, reader):
-            click.echo(line)
+            show(line)
 
 
 @click.command()
@@ -79,8 +80,8 @@ def verify(
             seed=seed,
         ):
             passed &= finding.passed
-            click.echo(f"{'ok' if finding.passed else 'FAILED':<7}{finding.what:<12}{finding.text}")
-    click.echo(f"{product.name}: {'verified' if passed else 'NOT verified'}")
+            show(f"{'ok' if finding.passed else 'FAILED':<7}{finding.what:<12}{finding.text}")
+    show(f"{product.name}: {'verified' if passed else 'NOT verified'}")
     sys.exit(0 if passed else 1)
 
 
@@ -100,7 +101,7 @@ def check(config: str, log_level: str) -> None:
     with exit_on_error(ConfigError):
         loaded = load_config(config)
         check_config(loaded)
-        click.echo(as_yaml(loaded), nl=False)
+        show(*as_yaml(loaded).splitlines())
 
 
 @click.command()
@@ -121,4 +122,4 @@ def quicklook(product: Path, output: Path | None, variables: str | None, log_lev
 
     with exit_on_error():
         picture = draw_quicklook(product, output or product.with_suffix(".png"), names(variables))
-    click.echo(picture)
+    show(picture)

@@ -9,6 +9,7 @@ import click
 
 from pipeline.cli.options import PATH, log_level_option, option
 from pipeline.cli.session import failure, importing, start, wrong_use
+from pipeline.cli.terminal import show
 from pipeline.errors import ConfigError, PipelineError
 
 log = logging.getLogger("pipeline")
@@ -101,9 +102,7 @@ def matchup(
         sys.exit(1)
     for warning in (*points.table.told, *warnings_of(found, settings)):
         log.warning("%s", warning)
-    click.echo("\n".join(summary_lines(found, points, settings)))
-    click.echo(output)
-    click.echo(rejected)
+    show(*summary_lines(found, points, settings), output, rejected)
     sys.exit(1 if found.failed else 0)
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from pipeline.cli.terminal import printable_errors
+
 log = logging.getLogger("pipeline")
 
 # EX_OSERR of <sysexits.h>: the machine refuses open files, processes, threads or space.
@@ -23,12 +25,21 @@ def exit_if_refused(error: BaseException) -> None:
 
 
 class Commands(click.Group):
-    """A group of commands that say in words what the machine refuses, even during imports."""
+    """A group of commands that say in words what the machine refuses, even during imports.
+
+    Wrong arguments are quoted in a form that a terminal only shows.
+    """
+
+    def make_context(self, *args: Any, **how: Any) -> click.Context:
+        """Parse the arguments in front of the name of the command."""
+        with printable_errors():
+            return super().make_context(*args, **how)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         try:
-            return super().invoke(ctx)
+            with printable_errors():
+                return super().invoke(ctx)
         except (OSError, RuntimeError, ImportError) as error:
             exit_if_refused(error)
             raise

@@ -68,17 +68,17 @@ def run(
 
 def _run_one(scene: Path, settings: "RunConfig", dry_run: bool) -> bool:
     """Process a scene or print its plan. If this fails, report the failure and return False."""
-    from pipeline.cli.terminal import block_progress
+    from pipeline.cli.terminal import block_progress, show
     from pipeline.process import plan_scene, process_scene
     from pipeline.run.plan_text import plan_lines
 
     try:
         if dry_run:
-            click.echo("\n".join(plan_lines(plan_scene(scene, settings))))
+            show(*plan_lines(plan_scene(scene, settings)))
             return True
         with block_progress(scene.name) as progress:
             product = process_scene(scene, settings, unless_stopped(progress))
-        click.echo(product)
+        show(product)
     except ConfigError:
         raise
     except PipelineError as error:

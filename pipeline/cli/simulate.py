@@ -7,6 +7,7 @@ import click
 
 from pipeline.cli.options import PATH, POSITIVE, log_level_option, names, option
 from pipeline.cli.session import guarded, importing, start
+from pipeline.cli.terminal import show
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def simulate(
             outputs=OUTPUTS if outputs is None else names(outputs),
         )
         write_samples(output, table)
-        click.echo("\n".join(_summary(output, table)))
+        show(*_summary(output, table))
 
 
 def _bands(sensor: str | None, bands: str | None) -> tuple[float, ...]:

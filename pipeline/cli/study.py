@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from pipeline.cli.options import option
 from pipeline.cli.session import listening
+from pipeline.cli.terminal import show
 
 if TYPE_CHECKING:
     from pipeline.config.training import TrainingConfig
@@ -40,6 +39,6 @@ def choose_size(
     sizes = parse_study(options)
     studied = study(recipe, sizes, lambda name: listening(name, output), checkpoints / "study")
     write_study(output, studied)
-    click.echo(capacity_text(studied.capacity))
+    show(*capacity_text(studied.capacity).split("\n"))
     # One folder per size, because another study in this folder may choose another size.
     return studied.recipe, checkpoints / f"chosen_{studied.capacity.chosen}"

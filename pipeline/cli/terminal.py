@@ -1,22 +1,61 @@
-"""Shows messages and progress on stderr: bars on a terminal, otherwise lines of text."""
+"""The only module that writes to a terminal: results on stdout, messages and progress on stderr.
+
+Text from files must not control the terminal, and must not look like a message of ocpipe. So this
+module makes all text printable, and no other module prints (``tests/test_terminal.py``).
+"""
 
 import contextlib
 import datetime
 import json
 import logging
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, TextIO
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from pipeline.machine.printable import printable, printable_lines
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 log = logging.getLogger(__name__)
 
 # Shortest time between two lines of progress (seconds).
 BETWEEN_LINES = 2.0
+_INDENT = "  "
+
+
+def show(*lines: object) -> None:
+    """Print lines on stdout; a line break inside a line is shown as an escape."""
+    for line in lines:
+        click.echo(_encodable(printable(str(line))))
+
+
+def _encodable(text: str) -> str:
+    """Return a text with escapes for characters that stdout cannot encode, for example in ASCII."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, errors="backslashreplace").decode(encoding)
+
+
+@contextlib.contextmanager
+def printable_errors() -> Iterator[None]:
+    """Make the errors of click printable; they quote arguments, which may be names of files."""
+    try:
+        yield
+    except click.ClickException as error:
+        vars(error)["message"] = printable_lines(error.message)  # click declares it Final
+        raise
 
 
 class _Lines(logging.Formatter):
-    """Formats a message as ``12:00:01 warning message``; in log files, the date is added."""
+    """Formats a message as ``12:00:01 warning message``; in log files, the date is added.
+
+    Further lines of a message are indented, so that no line from a file looks like a message.
+    """
 
     def __init__(self) -> None:
         dated = "" if sys.stderr.isatty() else "%Y-%m-%d "
@@ -25,6 +64,16 @@ class _Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         record.level = record.levelname.lower()
         return super().format(record)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - as the base class
+        first, _, further = printable_lines(record.message.rstrip("\n")).partition("\n")
+        if any(not line.startswith(_INDENT) for line in further.split("\n") if line):
+            further = textwrap.indent(further, _INDENT)
+        record.message = f"{first}\n{further}" if further else first
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - as the base class
+        return textwrap.indent(printable_lines(super().formatException(ei)), _INDENT)
 
 
 class _CurrentStderr(logging.StreamHandler[TextIO]):
@@ -68,6 +117,19 @@ def start_logging(level: str, as_json: bool = False) -> None:
     handler.setFormatter(_JsonLines() if as_json else _Lines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("pipeline").setLevel(level.upper())
+    logging.captureWarnings(True)  # a library's warning may quote a file
+    sys.excepthook = _log_failure
+
+
+def _log_failure(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Show a mistake of this program through the log, because a traceback may quote a file."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    text = "unexpected failure; please report it with this traceback"
+    log.error("%s", text, exc_info=(kind, error, trace))
 
 
 @contextlib.contextmanager
@@ -79,9 +141,7 @@ def block_progress(name: str) -> Iterator[Callable[[int, int], None]]:
     if not sys.stderr.isatty():
         yield lambda done, total: log.debug("%s: block %d of %d", name, done, total)
         return
-    from rich.progress import Progress
-
-    with _moving(name, *Progress.get_default_columns()) as move:
+    with _moving(name) as move:
         yield lambda done, total: move(completed=done, total=total)
 
 
@@ -103,24 +163,16 @@ def epoch_progress(name: str) -> Iterator[Callable[[int, int, str], None]]:
 
         yield write
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TimeRemainingColumn(), TextColumn("{task.fields[how]}"),
-    )  # fmt: skip
-    with _moving(name, *columns, how="") as move:
+    with _moving(name, "how") as move:
         yield lambda epoch, last, how: move(completed=epoch, total=last, how=how)
 
 
 @contextlib.contextmanager
-def _moving(name: str, *columns: Any, **fields: Any) -> Iterator[Callable[..., None]]:
+def _moving(name: str, *fields: str) -> Iterator[Callable[..., None]]:
     """Yield a function that moves a progress bar; the bar disappears at the end."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = bar.add_task(name, total=None, **fields)
+    bar = bars(*fields)
+    shown: dict[str, Any] = dict.fromkeys(fields, "")
+    task = bar.add_task(printable(name), total=None, **shown)
 
     def move(**changes: Any) -> None:
         bar.start()  # only now, because imports before it write to the terminal's file itself
@@ -130,3 +182,23 @@ def _moving(name: str, *columns: Any, **fields: Any) -> Iterator[Callable[..., N
         yield move
     finally:
         bar.stop()
+
+
+def bars(*fields: str) -> "Progress":
+    """Return progress bars on stderr, with the texts ``fields`` in each row.
+
+    Square brackets in names are not markup. The caller makes names printable.
+    """
+    from rich import progress
+    from rich.console import Console
+
+    return progress.Progress(
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(bar_width=24),
+        progress.MofNCompleteColumn(),
+        *(progress.TextColumn(f"{{task.fields[{field}]}}", markup=False) for field in fields),
+        progress.TimeElapsedColumn(),
+        progress.TimeRemainingColumn(compact=True),
+        console=Console(stderr=True),
+        transient=True,
+    )

@@ -1,7 +1,6 @@
 """The commands ``train``, ``finetune``, ``evaluate`` and ``export``."""
 
 import functools
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -11,6 +10,7 @@ import click
 from pipeline.cli.options import PATH, log_level_option, networks_option, option
 from pipeline.cli.session import guarded, importing, listening, start
 from pipeline.cli.study import choose_size, study_option
+from pipeline.cli.terminal import show
 from pipeline.errors import NetworkError
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def evaluate(
 
     with guarded():
         found = [_network(file, networks) for file in network_files]
-        click.echo(evaluate_networks(found, config, part, output, samples))
+        show(*evaluate_networks(found, config, part, output, samples).split("\n"))
 
 
 @click.command()
@@ -181,7 +181,7 @@ def export(
         found = _single(network, networks)
         check_savable(output, found, for_ocsmart_only=not beyond_ocsmart)
         for file in save_network(output, found):
-            click.echo(file)
+            show(file)
 
 
 def _train(
@@ -208,7 +208,7 @@ def _train(
         trained = train_ensemble(recipe, recipe.ensemble, prepared, train_one, checkpoints)
         files = write_results(output, recipe, trained)
     for file in (*files, output / "card.html"):
-        click.echo(file)
+        show(file)
 
 
 def _network(file: Path, folders: tuple[Path, ...]) -> "Network | Ensemble":
@@ -236,5 +236,7 @@ def _single(file: Path, folders: tuple[Path, ...]) -> "Network":
 
 def _forget(output: Path, restart: bool) -> None:
     """If ``restart`` is true, remove the checkpoints of an earlier call."""
-    if restart and (output / "checkpoints").is_dir():
-        shutil.rmtree(output / "checkpoints")
+    from pipeline.training.folder import forget
+
+    if restart:
+        forget(output / "checkpoints")

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import shutil
 import sys
 import time
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import click
 
 from pipeline.cli.options import PATH, log_level_option
 from pipeline.cli.session import guarded, importing, listening, start
+from pipeline.cli.terminal import show
 from pipeline.cli.train import restart_option, samples_option
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def tune(
         logging.getLogger("pipeline.training.fit_network").setLevel(logging.WARNING)
     with importing():
         from pipeline.config.training import TrainingConfig
+        from pipeline.training.folder import forget
         from pipeline.training.recipe import load_recipe
         from pipeline.training.tuning.journal import NAME
         from pipeline.training.tuning.report import BEST, trials_text, write_tuned
@@ -56,12 +57,10 @@ def tune(
         recipe = load_recipe(config, TrainingConfig).reading(samples)
         if restart:
             (output / NAME).unlink(missing_ok=True)
-            if (output / CHECKPOINTS).is_dir():
-                shutil.rmtree(output / CHECKPOINTS)
+            forget(output / CHECKPOINTS)
         tuned = search(recipe, output, _progress(output))
         write_tuned(output, tuned)
-        click.echo(trials_text(tuned))
-        click.echo(output / BEST)
+        show(*trials_text(tuned).split("\n"), output / BEST)
 
 
 def _progress(output: Path) -> "OpenListener":

@@ -6,7 +6,7 @@ import re
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from pipeline.errors import SceneError
@@ -18,6 +18,10 @@ TIME_FIELDS = ("start", "end")
 FIELDS = (*PATH_FIELDS, *SCENE_FIELDS, *TIME_FIELDS)
 SUFFIX = ".nc"
 DEFAULT_TIME = "%Y%m%dT%H%M%S"
+LONGEST_NAME = 255
+"""Bytes in the name of a file or folder, in almost all file systems."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,9 @@ class NameTemplate:
         if not self.text.endswith(SUFFIX):
             raise ValueError(f"expected a name that ends with {SUFFIX}")
         fixed = "".join(f"{literal}{spec if field else ''}x" for literal, field, spec in parts)
-        if fixed.startswith("/") or ".." in PurePosixPath(fixed).parts or "\0" in fixed:
-            raise ValueError("expected a path inside the output folder; '..' is not allowed")
+        problem = _problem(fixed)
+        if problem is not None:
+            raise ValueError(f"expected a path inside the output folder, but {problem}")
 
     @property
     def needs_scene(self) -> bool:
@@ -67,7 +72,8 @@ class NameTemplate:
             scene: attributes of the scene, if the template contains fields for them.
 
         Raises:
-            SceneError: the scene lacks an attribute for a field of the template.
+            SceneError: the scene lacks an attribute for a field of the template, or the path could
+                lead out of the output folder or is no name for a file.
         """
         # Texts are faster than paths: a batch names hundreds of thousands of products.
         folder, name = os.path.split(os.path.abspath(source))
@@ -83,12 +89,30 @@ class NameTemplate:
                 made += of_path[field]
             elif field is not None:
                 made += _of_scene(field, spec, scene or {})
+        problem = _problem(made)
+        if problem is not None:
+            raise SceneError(
+                f"{name}: the product would be called {made!r}, but {problem}. Rename the scene, "
+                "or choose another template (execution.product)."
+            )
         return made
 
     @functools.cached_property
     def _parts(self) -> list[tuple[str, str | None, str]]:
         parsed = string.Formatter().parse(self.text)
         return [(literal, field, spec or "") for literal, field, spec, _ in parsed]
+
+
+def _problem(path: str) -> str | None:
+    """Return why a path is no path of a file below the output folder; None if it is."""
+    for part in path.split("/"):
+        if part in ("", ".", ".."):
+            return f"a part of the path is {part!r}"
+        if not part.isprintable() and _CONTROL.search(part):
+            return "it contains a control character"
+        if len(part) > LONGEST_NAME // 4 and len(os.fsencode(part)) > LONGEST_NAME:
+            return f"a part of the path is longer than {LONGEST_NAME} bytes"
+    return None
 
 
 def _of_scene(field: str, spec: str, scene: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.evaluation.bootstrap import Interval
 from pipeline.evaluation.capacity import GAP, RISE, CapacityStudy, SizeResult
 from pipeline.evaluation.columns import Column, aligned, csv_text, keyed, table
+from pipeline.machine.printable import printable
 
 RULES = f"""\
 weights: those of the epoch with the smallest validation loss
@@ -35,8 +36,9 @@ def capacity_text(study: CapacityStudy) -> str:
             said += "; no larger size was tried"
     else:
         said += f": within one standard error of the best, {best.name}"
+    grouped_by = printable(study.grouped_by)
     how = (
-        f"loss: {study.loss_name}; {study.rows:,} held-out rows, drawn by {study.grouped_by} "
+        f"loss: {study.loss_name}; {study.rows:,} held-out rows, drawn by {grouped_by} "
         f"({best.held_out.groups:,}); {study.trainings} trainings of each size"
     )
     sizes = aligned(table(_text_columns(study), study.results))

@@ -1,10 +1,11 @@
 """Make tables from columns: as aligned text, as CSV, or as rows for the model card."""
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+
+from pipeline.machine.printable import printable
+from pipeline.tables.spreadsheet import csv_line
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -36,20 +37,17 @@ def keyed(name: str) -> Column[Mapping[str, Any]]:
 
 def table(columns: Sequence[Column[T]], items: Iterable[T]) -> TextTable:
     """Return a table with one row per item."""
-    rows = [[str(column.cell(item)) for column in columns] for item in items]
-    return [column.head for column in columns], rows
+    rows = [[printable(str(column.cell(item))) for column in columns] for item in items]
+    return [printable(column.head) for column in columns], rows
 
 
 def csv_text(
     columns: Sequence[Column[T]], items: Iterable[T], written: Callable[[Any], Any] = lambda v: v
 ) -> str:
     """Return a CSV file with one line per item; the function ``written`` formats each cell."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([column.head for column in columns])
-    for item in items:
-        writer.writerow([written(column.cell(item)) for column in columns])
-    return buffer.getvalue()
+    lines = [csv_line(column.head for column in columns)]
+    lines += [csv_line(written(column.cell(item)) for column in columns) for item in items]
+    return "\n".join((*lines, ""))
 
 
 def aligned(content: TextTable) -> str:

@@ -1,16 +1,14 @@
 """The files of an evaluation: numbers, pictures and the model card."""
 
-import contextlib
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.errors import OutputError
 from pipeline.evaluation.album import draw_pictures
 from pipeline.evaluation.card import ModelCard, render_card
 from pipeline.evaluation.pictures import History
 from pipeline.evaluation.report import Evaluation
 from pipeline.evaluation.tables import to_csv, to_json
+from pipeline.files.replacing import replace_file
 
 
 def write_evaluation(
@@ -49,26 +47,3 @@ def write_evaluation(
         # The card comes last, so that the files it mentions exist before it.
         contents["card.html"] = render_card(card, parts, pictures).encode()
     return tuple(replace_file(folder / name, content) for name, content in contents.items())
-
-
-def replace_file(path: Path, content: bytes) -> Path:
-    """Write a file so that it appears only when complete; a missing folder is created.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written ({error.strerror or error}). Check that the folder is "
-            "writable and has free space."
-        ) from error
-    finally:
-        # If the folder cannot be used at all, the first error already says so.
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-    return path

@@ -28,6 +28,7 @@ from pipeline.evaluation.formatting import (
 from pipeline.evaluation.metrics import METRICS, Metric, Metrics, number_names
 from pipeline.evaluation.ranges import InputRange
 from pipeline.evaluation.report import Evaluation, ModelComparison, OutputResult
+from pipeline.machine.printable import printable
 
 CSV_HEAD = ("part", "output", "units", "model", "rows", "group")
 
@@ -131,7 +132,8 @@ def _records(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
 def to_text(evaluation: Evaluation) -> str:
     """Return aligned tables of outputs, of models on common rows, and of inputs."""
     groups = "" if evaluation.groups is None else f", {evaluation.groups:,} groups"
-    blocks = [f"{evaluation.model}, {evaluation.part} part: {evaluation.rows:,} rows{groups}"]
+    name = printable(evaluation.model)
+    blocks = [f"{name}, {evaluation.part} part: {evaluation.rows:,} rows{groups}"]
     blocks += _section(None, metric_rows(evaluation))
     blocks += _section("Observed values within the stated intervals:", coverage_rows(evaluation))
     blocks += _section("On the rows where all models give a value:", comparison_rows(evaluation))

@@ -4,6 +4,8 @@ import html
 import textwrap
 from collections.abc import Iterator
 
+from pipeline.machine.printable import printable
+
 WIDTH = 100
 LABEL = 12
 
@@ -20,10 +22,12 @@ class Shown:
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        lines = [f"<{type(self).__name__} {self._heading()}>"]
+        lines = [f"<{type(self).__name__} {printable(self._heading())}>"]
         for label, text in self._rows():
-            start = f"  {label:<{LABEL}}"
-            wrapped = textwrap.wrap(text, WIDTH - len(start), max_lines=3, placeholder=" ...")
+            start = f"  {printable(label):<{LABEL}}"
+            one_line = printable(" ".join(text.split()))
+            width = max(WIDTH - len(start), LABEL)  # a label from a file may be long
+            wrapped = textwrap.wrap(one_line, width, max_lines=3, placeholder=" ...")
             for number, part in enumerate(wrapped):
                 lines.append((start if number == 0 else " " * len(start)) + part)
         return "\n".join(lines)

@@ -16,7 +16,7 @@ from typing import Any
 from pipeline.config import RunConfig
 from pipeline.config.batch import IfExists
 from pipeline.config.naming import NameTemplate
-from pipeline.errors import ConfigError, OutputError, ProductExistsError, WriteError
+from pipeline.errors import ConfigError, OutputError, ProductExistsError, SceneError, WriteError
 from pipeline.files.access import address_of
 from pipeline.machine.refusal import said_of
 from pipeline.machine.resources import in_words
@@ -74,9 +74,11 @@ class Delivery:
         Raises:
             SceneError: the scene lacks an attribute that is part of the product's name.
             ProductExistsError: the file exists, and the configuration says to keep it.
-            WriteError: the file exists, and the configuration says that this is an error.
+            WriteError: the file exists, and the configuration says that this is an error; or a link
+                leads out of the output folder.
         """
         target = self.folder / self.template.fill(source, self.config_name, scene)
+        check_within(self.folder, target)
         if self.if_exists != "overwrite" and target != self.owned and target.exists():
             if self.if_exists == "skip":
                 raise ProductExistsError(f"{target} already exists; it was kept.")
@@ -96,6 +98,21 @@ class Delivery:
             make_folder(target.parent)
         if self.spare is not None:
             check_space(target.parent, nbytes + self.spare)
+
+
+def check_within(folder: Path, target: Path) -> None:
+    """Raise WriteError if a subfolder on the way to ``target`` is a link that leads out."""
+    if target.parent == folder:
+        return
+    try:
+        is_within = target.parent.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # links that lead to each other
+        is_within = False
+    if not is_within:
+        raise WriteError(
+            f"{target.parent}: a link leads out of the output folder {folder}. Remove the link, or "
+            "give the folder to which it leads as the output folder."
+        )
 
 
 def check_is_folder(output: Path) -> None:
@@ -149,7 +166,9 @@ def check_writable(folder: Path, spare: int) -> None:
     # One name for all calls, so that a file that could not be removed is removed by the next call.
     probe = folder / ".ocpipe-probe"
     try:
-        with probe.open("wb") as file:
+        if probe.is_symlink():
+            probe.unlink()
+        with open(probe, "wb", opener=_no_link) as file:
             file.write(b"\0" * 4096)
             file.flush()
             os.fsync(file.fileno())
@@ -160,6 +179,11 @@ def check_writable(folder: Path, spare: int) -> None:
     finally:
         with contextlib.suppress(OSError):
             probe.unlink()
+
+
+def _no_link(path: str, flags: int) -> int:
+    """Open a file; raise an OSError if it is a link, or a named pipe that nobody reads."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
 
 
 def make_folder(folder: Path) -> None:
@@ -186,7 +210,10 @@ def check_distinct(sources: Iterable[str | Path], config: RunConfig) -> None:
         return
     first: dict[str, Path] = {}
     for source in map(Path, sources):
-        target = template.fill(source, config.name)
+        try:
+            target = template.fill(source, config.name)
+        except SceneError:
+            continue  # reported when it is this scene's turn
         other = first.setdefault(target, source)
         if other is not source:
             raise ConfigError(

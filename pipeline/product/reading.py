@@ -12,8 +12,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.config import RunConfig, load_config
-from pipeline.errors import DAMAGE, ConfigError, SceneError, UnavailableError
+from pipeline.errors import DAMAGE, SceneError, UnavailableError
 from pipeline.files.access import why_absent, why_unreadable
 from pipeline.files.hdf5 import has_hdf5_signature, open_hdf5
 from pipeline.files.limits import CHUNK_BYTES, PRODUCT_NUMBERS
@@ -179,17 +178,6 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
     def configuration(self) -> dict[str, Any]:
         """The recorded science part of the configuration."""
         return dict(json.loads(self.control.groups["input_parameters"].attributes["configuration"]))
-
-    def run_config(self, **execution: Any) -> RunConfig:
-        """Return the recorded configuration; raise SceneError if this version cannot run it."""
-        try:
-            return load_config({**self.configuration, "execution": execution})
-        except ConfigError as error:
-            version = self.control.attributes["software_version"]
-            raise SceneError(
-                f"{self.path.name}: this version of {SOFTWARE} does not understand the recorded "
-                f"configuration ({error}). Use version {version}."
-            ) from error
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from pipeline.files.limits import (
     TABLE_COLUMNS,
     TABLE_ROWS,
 )
+from pipeline.tables.spreadsheet import as_it_was
 from pipeline.tables.table import Column, is_number, key_of, places, table_error
 
 # Spreadsheets, R, pandas and databases write these for a missing value.
@@ -60,7 +61,7 @@ def split_cells(line: str, delimiter: str | None, *, quoted: bool = True) -> lis
     if not quoted:
         return [cell.strip() for cell in line.split(delimiter)]
     try:
-        return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
+        return [as_it_was(cell.strip()) for cell in next(csv.reader([line], delimiter=delimiter))]
     except csv.Error as error:  # a cell of more than 131,072 characters
         raise ConfigError(
             f"a line with {len(line):,} characters cannot be read ({error}). Correct this line; "

@@ -18,6 +18,7 @@ from pipeline.tables.cells import (
 )
 from pipeline.tables.comments import licence_in, missing_in, units_in
 from pipeline.tables.names import header_of
+from pipeline.tables.spreadsheet import comment_as_it_was
 from pipeline.tables.table import Table, is_number, places, table_error
 from pipeline.tables.units import SAYS_NOTHING
 from pipeline.tables.units_row import split_units_row
@@ -46,7 +47,7 @@ def commented_table(
 ) -> tuple[Table, list[str]]:
     """Return the table in a text file, and its comment lines, which begin with ``mark``."""
     numbered = list(enumerate(read_lines(path), start=1))
-    comments = [line for _, line in numbered if line.startswith(mark)]
+    comments = [comment_as_it_was(line) for _, line in numbered if line.startswith(mark)]
     lines = [(n, line) for n, line in numbered if not line.startswith(mark)]
     table = table_of_lines(path, lines, comments, missing, delimiter)
     header = next((n, line) for n, line in lines if line.strip())

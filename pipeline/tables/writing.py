@@ -4,8 +4,6 @@ A file gets its final name when it is complete. The time of writing is not store
 the same versions of the libraries, equal tables give equal bytes.
 """
 
-import csv
-import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +13,9 @@ from typing import Any
 
 from pipeline.errors import ConfigError, OutputError
 from pipeline.facts.quantities import Quantity
+from pipeline.files.replacing import replacing
 from pipeline.tables.arrow import pyarrow_for
+from pipeline.tables.spreadsheet import comment_line, csv_line
 from pipeline.tables.table import Column
 
 CSV_ROWS = 5_000
@@ -45,17 +45,14 @@ def write_samples(path: Path, table: SampleTable) -> None:
         OutputError: the file cannot be written; no part of it is left behind.
     """
     write = writer_for(path)
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        write(partial, table)
-        partial.replace(path)
+        with replacing(path) as partial:
+            write(partial, table)
     except OSError as error:
         raise OutputError(
             f"{path} cannot be written ({error.strerror or error}). Check that the folder exists, "
             "is writable and has free space."
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def writer_for(path: Path) -> Callable[[Path, SampleTable], None]:
@@ -102,9 +99,9 @@ def write_csv(path: Path, table: SampleTable) -> None:
     names = list(table.columns)
     said = [(name, table.meanings[name].units) for name in names]
     units = ", ".join(f"{name} [{units}]" for name, units in said if units)
-    head = [f"# {name}: {value}" for name, value in table.attributes.items()]
+    head = [comment_line(name, value) for name, value in table.attributes.items()]
     with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.write("\n".join((*head, f"# units: {units}", _csv_line(names))) + "\n")
+        file.write("\n".join((*head, comment_line("units", units), _csv_line(names))) + "\n")
         for start in range(0, len(table), CSV_ROWS):
             cells = [_cells(values[start : start + CSV_ROWS]) for values in table.columns.values()]
             file.writelines(",".join(row) + "\n" for row in zip(*cells, strict=True))
@@ -131,9 +128,7 @@ def _shortest(value: float) -> str:
 
 def _csv_line(cells: Sequence[str]) -> str:
     """Join cells with commas; quote a cell if needed, and turn line breaks into blanks."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow([" ".join(cell.splitlines()) for cell in cells])
-    return line.getvalue()
+    return csv_line(" ".join(cell.splitlines()) for cell in cells)
 
 
 def write_parquet(path: Path, table: SampleTable) -> None:

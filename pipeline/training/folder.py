@@ -1,12 +1,13 @@
 """Write the folder of a training, a capacity study or a search."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from pipeline.evaluation.files import replace_file
+from pipeline.files.replacing import replace_file
 
 
 def write_folder(folder: Path, contents: Mapping[str, str | bytes]) -> None:
@@ -17,6 +18,14 @@ def write_folder(folder: Path, contents: Mapping[str, str | bytes]) -> None:
     """
     for name, content in contents.items():
         replace_file(folder / name, content.encode() if isinstance(content, str) else content)
+
+
+def forget(folder: Path) -> None:
+    """Remove the folder of an earlier call; if it is a link, remove only the link."""
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.is_dir():
+        shutil.rmtree(folder)
 
 
 def yaml_text(data: Mapping[str, Any]) -> str:

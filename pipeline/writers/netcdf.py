@@ -23,6 +23,7 @@ import xarray as xr
 from h5py._objects import phil
 
 from pipeline.errors import OutputError, WriteError
+from pipeline.files.replacing import create_new
 from pipeline.machine.refusal import (
     forget_last_number,
     hidden_number,
@@ -121,7 +122,7 @@ def write_product(
     report = progress or (lambda _done, _total: None)
     with _complete_or_absent(target, lease) as partial:
         with _write_errors(target):
-            partial.touch(exist_ok=False)  # its error is clearer than that of the netCDF library
+            create_new(partial)  # its error is clearer than that of the netCDF library
         with _opened(partial, netCDF4.Dataset, "w") as file, _write_errors(target):
             _define(file, products, layout)
         with _opened(partial, h5py.File, "r+") as datasets:

@@ -4,18 +4,19 @@ import os
 import secrets
 from pathlib import Path
 
-PARTIAL_SUFFIX = ".partial"
+from pipeline.files.replacing import PARTIAL_SUFFIX, start_of_hidden
 
 
 def partial_path(target: Path, lease: str = "") -> Path:
     """Return a new temporary name for a product; it contains the lease or the process number."""
     holder = lease or str(os.getpid())
-    return target.with_name(f".{target.name}.{holder}-{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
+    head = start_of_hidden(target.name)
+    return target.with_name(f"{head}.{holder}-{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
 
 
 def partials_of(target: Path, lease: str) -> list[Path]:
     """Return the temporary files that a lease left behind for a product."""
-    start = f".{target.name}.{lease}-"
+    start = f"{start_of_hidden(target.name)}.{lease}-"
     try:
         found = list(target.parent.iterdir())
     except OSError:

@@ -13,6 +13,8 @@ import xarray as xr
 from pipeline.errors import DAMAGE, SceneError, UnavailableError, WriteError
 from pipeline.files.access import why_absent, why_unreadable
 from pipeline.files.netcdf import open_in_xarray
+from pipeline.files.replacing import replacing
+from pipeline.machine.printable import plain_texts, printable
 from pipeline.scene.scene import GEOLOCATION
 from pipeline.writers.class_legend import class_colours, draw_class_legend, is_class_map
 
@@ -24,6 +26,8 @@ REFERENCE_NM = 443.0
 # More pixels than this along one side are not visible in a picture.
 MOST_PIXELS = 1200
 MOST_COLUMNS = 3
+# Letters of a line of the title, of the text below a map, and of the text above it.
+LONGEST_TITLE, LONGEST_LABEL, LONGEST_NAME = 200, 300, 60
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,9 @@ def draw_quicklook(product: Path, picture: Path, variables: tuple[str, ...] = ()
         ) from error
     figure = _draw(loaded, names)
     try:
-        figure.savefig(picture, format="png", dpi=130, metadata={"Software": None})
+        with replacing(picture) as partial:
+            figure.savefig(partial, format="png", dpi=130, metadata={"Software": None})
     except OSError as error:
-        picture.unlink(missing_ok=True)
         raise WriteError(f"{picture}: cannot be written: {error.strerror}.") from error
     return picture
 
@@ -134,6 +138,7 @@ def _draw(data: xr.Dataset, names: tuple[str, ...]) -> "Figure":
     drawn = [background for background, where in _backgrounds(data) if where.any()]
     _draw_legend(figure, drawn)
     figure.suptitle(_title(data), fontsize=10)
+    plain_texts(figure)
     # Maps change their width to keep their aspect; the layout is right only after a first drawing.
     figure.draw_without_rendering()
     return figure
@@ -159,7 +164,14 @@ def _draw_legend(figure: "Figure", backgrounds: list[Background]) -> None:
 def _title(data: xr.Dataset) -> str:
     start = str(data.attrs.get("time_coverage_start", ""))[:16].replace("T", " ")
     sensor = f"{data.attrs.get('instrument', '')} {data.attrs.get('platform', '')} {start}".strip()
-    return f"{data.attrs.get('title', '')}\n{data.attrs.get('product_name', '')}   {sensor}"
+    lines = (f"{data.attrs.get('title', '')}", f"{data.attrs.get('product_name', '')}   {sensor}")
+    return "\n".join(_cut(line, LONGEST_TITLE) for line in lines)
+
+
+def _cut(text: str, most: int) -> str:
+    """Return a text on one line of limited length; a picture has no room for more."""
+    line = printable(text)
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def _draw_panel(figure: "Figure", panel: "Axes", data: xr.Dataset, name: str) -> None:
@@ -176,12 +188,13 @@ def _draw_panel(figure: "Figure", panel: "Axes", data: xr.Dataset, name: str) ->
     colours = class_colours(variable) if as_classes else {"cmap": "viridis", "norm": _norm(values)}
     mesh = panel.pcolormesh(longitude, latitude, values, rasterized=True, **colours)
     units = f" ({variable.attrs['units']})" if "units" in variable.attrs else ""
-    label = "\n".join(textwrap.wrap(f"{variable.attrs.get('long_name', name)}{units}", 62))
+    described = _cut(f"{variable.attrs.get('long_name', name)}{units}", LONGEST_LABEL)
+    label = "\n".join(textwrap.wrap(described, 62))
     if as_classes:
         draw_class_legend(panel, variable, label)
     else:
         _draw_colour_bar(figure, panel, mesh, label)
-    panel.set_title(name, fontsize=11)
+    panel.set_title(_cut(name, LONGEST_NAME), fontsize=11)
     panel.set_xlabel("longitude (degrees east)" if has_place else "pixel")
     if panel.get_subplotspec().is_first_col():  # type: ignore[union-attr]
         panel.set_ylabel("latitude (degrees north)" if has_place else "line")

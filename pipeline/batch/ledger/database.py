@@ -106,6 +106,11 @@ class Database:
         folder = path.absolute().parent
         if not folder.is_dir():
             raise LedgerError(f"{path}: the folder {path.parent} does not exist. Create it first.")
+        if path.is_symlink():
+            raise LedgerError(
+                f"{path}: this is a link, expected a file. A ledger is not written through a link. "
+                "Remove the link, or give the file itself with --ledger."
+            )
         kind = file_system(folder)
         if is_network(kind):
             raise LedgerError(

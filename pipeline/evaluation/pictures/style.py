@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from pipeline.evaluation.bootstrap import Interval
+from pipeline.machine.printable import plain_texts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,6 +104,7 @@ def panels(figure: "Figure", rows: int, columns: int, used: int) -> list["Axes"]
 def png(figure: "Figure") -> bytes:
     """Return the figure as a PNG of 150 dpi; equal figures give equal bytes."""
     buffer = io.BytesIO()
+    plain_texts(figure)
     with own_style():
         # Otherwise the file would name the version of matplotlib.
         figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from pipeline.errors import NetworkError
 from pipeline.files.contents import sha256_of_listing
+from pipeline.files.replacing import replace_file
 from pipeline.networks.description import Network
 from pipeline.networks.ensemble import MOST_MEMBERS, Calibration, Ensemble
 from pipeline.networks.reading import load_network
@@ -75,4 +76,4 @@ def write_ensemble(path: Path, ensemble: Ensemble, members: list[Path]) -> None:
     if ensemble.calibration is not None:
         # YAML's plain data has lists, no tuples.
         content["calibration"] = json.loads(json.dumps(dataclasses.asdict(ensemble.calibration)))
-    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    replace_file(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode())

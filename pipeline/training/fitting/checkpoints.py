@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pipeline.errors import DAMAGE, ConfigError, OutputError
 from pipeline.files.archive import read_arrays
 from pipeline.files.limits import CHECKPOINT_BYTES
+from pipeline.files.replacing import replacing
 from pipeline.training.fitting.history import Epoch
 
 Arrays = list[npt.NDArray[Any]]
@@ -59,10 +60,8 @@ class Checkpoints:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for name in names:
-                partial = self.folder / f".{name}.partial"
-                with partial.open("wb") as file:
+                with replacing(self.folder / name) as partial, partial.open("wb") as file:
                     np.savez(file, allow_pickle=False, **_packed(state, self.key))
-                partial.replace(self.folder / name)
         except OSError as error:
             raise OutputError(
                 f"{self.folder}: cannot write checkpoints ({error.strerror}). Free some "

@@ -17,6 +17,7 @@ from typing import Any
 from pipeline.errors import ConfigError, OutputError
 from pipeline.files.contents import read_bytes
 from pipeline.files.limits import TEXT_BYTES
+from pipeline.files.replacing import open_to_append
 from pipeline.training.tuning.trial import Trial
 
 NAME = "trials.jsonl"
@@ -63,7 +64,7 @@ def open_journal(folder: Path, key: str) -> Iterator[Journal]:
     path = folder / NAME
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        descriptor = open_to_append(path, os.O_RDWR)
     except OSError as error:
         raise _unwritable(path, error) from error
     try:
