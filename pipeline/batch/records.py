@@ -19,6 +19,7 @@ from pipeline.batch.ledger import LedgerEntry
 from pipeline.errors import OutputError
 from pipeline.machine.refusal import said_of
 from pipeline.product.delivery import check_folder
+from pipeline.stopping import half_written
 
 FAILURE_COLUMNS = ("scene", "kind", "reason", "attempts", "finished")
 
@@ -65,8 +66,9 @@ def _replace(path: Path, text: str) -> None:
     """Write a file completely, or leave it unchanged."""
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
-        partial.write_text(text, encoding="utf-8", errors="surrogateescape")
-        partial.replace(path)
+        with half_written(partial):
+            partial.write_text(text, encoding="utf-8", errors="surrogateescape")
+            partial.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):
             partial.unlink()

@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -68,6 +69,15 @@ def start_logging(level: str, as_json: bool = False) -> None:
     handler.setFormatter(_JsonLines() if as_json else _Lines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("pipeline").setLevel(level.upper())
+
+
+def say_at_once(text: str) -> None:
+    """Write a warning past ``sys.stderr``, which the program may be writing to just now."""
+    record = logging.makeLogRecord(
+        {"name": "pipeline", "levelno": logging.WARNING, "levelname": "WARNING", "msg": text}
+    )
+    for handler in logging.getLogger().handlers:
+        os.write(2, (handler.format(record) + "\n").encode())
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from pipeline.evaluation.card import ModelCard, render_card
 from pipeline.evaluation.pictures import History
 from pipeline.evaluation.report import Evaluation
 from pipeline.evaluation.tables import to_csv, to_json
+from pipeline.stopping import half_written
 
 
 def write_evaluation(
@@ -60,8 +61,9 @@ def replace_file(path: Path, content: bytes) -> Path:
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(path)
+        with half_written(partial):
+            partial.write_bytes(content)
+            partial.replace(path)
     except OSError as error:
         raise OutputError(
             f"{path} cannot be written ({error.strerror or error}). Check that the folder is "

@@ -20,6 +20,7 @@ from pipeline.errors import ConfigError, OutputError, ProductExistsError, WriteE
 from pipeline.files.access import address_of
 from pipeline.machine.refusal import said_of
 from pipeline.machine.resources import in_words
+from pipeline.stopping import half_written
 
 STORE_ENDINGS = (".zarr",)
 # Endings of files, which are no names for a folder of products.
@@ -149,7 +150,7 @@ def check_writable(folder: Path, spare: int) -> None:
     # One name for all calls, so that a file that could not be removed is removed by the next call.
     probe = folder / ".ocpipe-probe"
     try:
-        with probe.open("wb") as file:
+        with half_written(probe), probe.open("wb") as file:
             file.write(b"\0" * 4096)
             file.flush()
             os.fsync(file.fileno())

@@ -15,6 +15,7 @@ from typing import Any
 
 from pipeline.errors import ConfigError, OutputError
 from pipeline.facts.quantities import Quantity
+from pipeline.stopping import half_written
 from pipeline.tables.arrow import pyarrow_for
 from pipeline.tables.table import Column
 
@@ -47,8 +48,9 @@ def write_samples(path: Path, table: SampleTable) -> None:
     write = writer_for(path)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        write(partial, table)
-        partial.replace(path)
+        with half_written(partial):
+            write(partial, table)
+            partial.replace(path)
     except OSError as error:
         raise OutputError(
             f"{path} cannot be written ({error.strerror or error}). Check that the folder exists, "

@@ -15,6 +15,7 @@ from pipeline.networks.ensemble import MOST_MEMBERS, Calibration, Ensemble
 from pipeline.networks.reading import load_network
 from pipeline.networks.reading.described_yaml import names_members
 from pipeline.networks.reading.schema import NamedDescription, named_files, read_description
+from pipeline.stopping import half_written
 
 
 class EnsembleDescription(NamedDescription):
@@ -75,4 +76,8 @@ def write_ensemble(path: Path, ensemble: Ensemble, members: list[Path]) -> None:
     if ensemble.calibration is not None:
         # YAML's plain data has lists, no tuples.
         content["calibration"] = json.loads(json.dumps(dataclasses.asdict(ensemble.calibration)))
-    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    partial = path.with_name(f".{path.name}.partial")
+    with half_written(partial):
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import DAMAGE, ConfigError, OutputError
+from pipeline.stopping import half_written
 from pipeline.training.fitting.history import Epoch
 
 Arrays = list[npt.NDArray[Any]]
@@ -56,9 +57,10 @@ class Checkpoints:
             self.folder.mkdir(parents=True, exist_ok=True)
             for name in names:
                 partial = self.folder / f".{name}.partial"
-                with partial.open("wb") as file:
-                    np.savez(file, allow_pickle=False, **_packed(state, self.key))
-                partial.replace(self.folder / name)
+                with half_written(partial):
+                    with partial.open("wb") as file:
+                        np.savez(file, allow_pickle=False, **_packed(state, self.key))
+                    partial.replace(self.folder / name)
         except OSError as error:
             raise OutputError(
                 f"{self.folder}: cannot write checkpoints ({error.strerror}). Free some "
