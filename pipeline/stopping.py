@@ -41,10 +41,13 @@ class _Command:
     is_over = False
     """Whether the work is over, so that a signal no longer changes the exit code."""
 
+    stderr = 2
+    """File descriptor for messages; 2 itself leads elsewhere while some libraries are imported."""
+
     @staticmethod
     def say(text: str) -> None:
         """Write a message; logging replaces this function."""
-        os.write(2, f"ocpipe: {text}\n".encode())
+        _plainly(text)
 
 
 _command = _Command()
@@ -70,7 +73,7 @@ def listen(code: int | None = None) -> None:
     Args:
         code: exit code after a signal; by default 128 + the number of the signal.
     """
-    _command.is_listened_to, _command.code = True, code
+    _command.is_listened_to, _command.code, _command.stderr = True, code, os.dup(2)
     for number in SIGNALS:
         # A shell lets its background jobs ignore Ctrl-C.
         if number == signal.SIGTERM or signal.getsignal(number) != signal.SIG_IGN:
@@ -143,8 +146,8 @@ def _end(number: int, say: "Callable[[str], None]") -> "NoReturn":
         except OSError:
             continue
     try:
-        if os.isatty(2):
-            os.write(2, b"\r\x1b[2K\x1b[?25h")  # a progress bar hides the cursor
+        if os.isatty(_command.stderr):
+            os.write(_command.stderr, b"\r\x1b[2K\x1b[?25h")  # a progress bar hides the cursor
         if not _command.is_over:
             left = "no half-written file is left" if _command.ask is None else "call again"
             say(f"stopped by {signal.Signals(number).name}; {left}")
@@ -155,7 +158,12 @@ def _end(number: int, say: "Callable[[str], None]") -> "NoReturn":
 
 
 def _plainly(text: str) -> None:
-    os.write(2, f"ocpipe: {text}\n".encode())
+    tell(f"ocpipe: {text}")
+
+
+def tell(line: str) -> None:
+    """Write a line past ``sys.stderr``, which the program may be writing to just now."""
+    os.write(_command.stderr, f"{line}\n".encode(errors="replace"))
 
 
 def _deaf() -> None:

@@ -4,11 +4,12 @@ import contextlib
 import datetime
 import json
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO
+
+from pipeline import stopping
 
 log = logging.getLogger(__name__)
 
@@ -72,12 +73,12 @@ def start_logging(level: str, as_json: bool = False) -> None:
 
 
 def say_at_once(text: str) -> None:
-    """Write a warning past ``sys.stderr``, which the program may be writing to just now."""
+    """Write a warning just before the program is ended."""
     record = logging.makeLogRecord(
         {"name": "pipeline", "levelno": logging.WARNING, "levelname": "WARNING", "msg": text}
     )
     for handler in logging.getLogger().handlers:
-        os.write(2, (handler.format(record) + "\n").encode())
+        stopping.tell(handler.format(record))
 
 
 @contextlib.contextmanager
