@@ -21,7 +21,12 @@ from pipeline.batch.ledger.entries import (
 )
 from pipeline.batch.ledger.queueing import enter_queue
 
-_ENTRY = "path, state, why, kind, reason, attempts, product, suspect, finished"
+# Longest text of an entry that is read (characters): a person reads it.
+_SHOWN = 4000
+_ENTRY = (
+    f"path, state, substr(why, 1, {_SHOWN}), kind, substr(reason, 1, {_SHOWN}), attempts, product, "
+    f"substr(suspect, 1, {_SHOWN}), finished"
+)
 _HOLDER = (
     "id, token, process, host, pid, output, slots, threads, started, beat, elapsed, done, failed, "
     "state"
@@ -176,6 +181,11 @@ class Ledger(Database):
         where = "WHERE state = 'running'" if running else ""
         rows = self.execute(f"SELECT {_HOLDER} FROM holder {where} ORDER BY id").fetchall()
         return [Holder(*row) for row in rows]
+
+    def last_holder(self) -> Holder | None:
+        """Return the holder that was entered last."""
+        row = self.execute(f"SELECT {_HOLDER} FROM holder ORDER BY id DESC LIMIT 1").fetchone()
+        return None if row is None else Holder(*row)
 
     def chosen(self) -> list[LedgerEntry]:
         """Return the chosen scenes."""
