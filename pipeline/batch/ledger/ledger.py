@@ -20,12 +20,11 @@ from pipeline.batch.ledger.entries import (
     SceneQueue,
 )
 from pipeline.batch.ledger.queueing import enter_queue
+from pipeline.files.longest import LONGEST_MESSAGE, cut_message
 
-# Longest text of an entry that is read (characters): a person reads it.
-_SHOWN = 4000
 _ENTRY = (
-    f"path, state, substr(why, 1, {_SHOWN}), kind, substr(reason, 1, {_SHOWN}), attempts, product, "
-    f"substr(suspect, 1, {_SHOWN}), finished"
+    f"path, state, substr(why, 1, {LONGEST_MESSAGE}), kind, substr(reason, 1, {LONGEST_MESSAGE}), "
+    f"attempts, product, substr(suspect, 1, {LONGEST_MESSAGE}), finished"
 )
 _HOLDER = (
     "id, token, process, host, pid, output, slots, threads, started, beat, elapsed, done, failed, "
@@ -103,7 +102,8 @@ class Ledger(Database):
         """
         state = _state_after(outcome, lease.attempt < max_attempts)
         kind = None if outcome.kind in kinds.SUCCESS else outcome.kind
-        reason = outcome.reason if kind else outcome.reason or None
+        reason = cut_message(outcome.reason) if kind else cut_message(outcome.reason) or None
+        suspect = None if suspect is None else cut_message(suspect)
         changes: dict[str, Any] = {"state": state, "holder": None, "finished": stamp()}
         changes |= {"kind": kind, "reason": reason}
         if state == "pending":
