@@ -25,6 +25,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 INTERRUPTED = 75
 # Longest time between a signal and the end: of a command, and of work that ends by itself (s).
 PATIENCE, LONG_PATIENCE = 3.0, 20.0
+# Longest time that the interpreter may take to end (s).
+LINGER = 10.0
 
 
 class _Command:
@@ -106,8 +108,14 @@ def ask_first(ask: "Callable[[], None]") -> None:
 
 def over(code: object) -> None:
     """The work is over with this argument of ``sys.exit``; signals no longer change the code."""
+    import threading
+
     _command.code = code if isinstance(code, int) else int(code is not None)
     _command.is_over = True
+    # Threads that wait for a machine that does not answer would keep the process for ever.
+    timer = threading.Timer(LINGER, os._exit, (_command.code,))
+    timer.daemon = True
+    timer.start()
 
 
 def _on_signal(number: int, _: "FrameType | None") -> None:
