@@ -50,8 +50,8 @@ class Cluster:
     def __init__(self, folder: Path, workers: int) -> None:
         self._folder, self._processes = folder, []
         file = folder / "scheduler.json"
-        self.scheduler = self._begin("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
-                    "--scheduler-file", file)  # fmt: skip
+        address = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+        self.scheduler = self._begin("scheduler", *address, "--scheduler-file", file)
         address = wait_for(lambda: file.exists() and json.loads(file.read_text())["address"])
         self.counter = Counting(address)
         self.workers = [self._worker() for _ in range(workers)]
