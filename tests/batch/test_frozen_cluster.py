@@ -37,7 +37,11 @@ SOON = 20.0
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """One scheduler and one worker for all tests."""
+    from distributed import Client
+
     made = Cluster(tmp_path_factory.mktemp("cluster"), 1)
+    with Client(made.counter.address) as client:
+        client.wait_for_workers(1)
     yield made
     made.close()
 

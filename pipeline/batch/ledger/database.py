@@ -7,6 +7,7 @@ import contextlib
 import errno
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -76,7 +77,7 @@ class Database:
                 "machine with --ledger; or give each machine a part of the scenes (--shard i/n) "
                 "and its own ledger; or let one machine distribute the scenes (--executor dask)."
             )
-        _refuse_foreign_journal(path)
+        _refuse_what_is_no_ledger(path)
         with naming_errors(path):
             connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
             ledger = cls(path, connection, products)
@@ -95,7 +96,7 @@ class Database:
         """Open an existing ledger read-only."""
         if not path.is_file():
             raise LedgerError(f"{path}: no such ledger. Give the path of a ledger, or its folder.")
-        _refuse_foreign_journal(path)
+        _refuse_what_is_no_ledger(path)
         with naming_errors(path):
             # Without this, SQLite leaves files of its own there even if nobody writes.
             still = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
@@ -253,9 +254,18 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
 _NAMES_ANOTHER = bytes.fromhex("d9d505f920a163d7")
 
 
-def _refuse_foreign_journal(path: Path) -> None:
+def _refuse_what_is_no_ledger(path: Path) -> None:
+    """Refuse a named pipe or a folder, for which SQLite would wait, and a foreign journal."""
+    for ending in ("", "-wal", "-shm", "-journal"):
+        beside = path.with_name(f"{path.name}{ending}")
+        with contextlib.suppress(OSError):
+            if not stat.S_ISREG(beside.stat().st_mode):
+                raise LedgerError(
+                    f"{beside}: this is not a regular file, so it cannot be a ledger or belong to "
+                    "one. Give another path with --ledger, or move it away."
+                )
     journal = path.with_name(f"{path.name}-journal")
-    if not journal.is_file():
+    if not journal.exists():
         return
     with contextlib.suppress(OSError), journal.open("rb") as file:
         file.seek(-min(len(_NAMES_ANOTHER), journal.stat().st_size), os.SEEK_END)
