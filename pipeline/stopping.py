@@ -40,6 +40,8 @@ class _Command:
     ask: "Callable[[], None] | None" = None
     """Asks the work to end by itself after the first signal."""
     patience = PATIENCE
+    is_abrupt = False
+    """Whether the interpreter must not call what libraries want to be called at its end."""
     is_over = False
     """Whether the work is over, so that a signal no longer changes the exit code."""
 
@@ -90,7 +92,7 @@ def watch(say: "Callable[[str], None]") -> None:
         return
     import threading
 
-    _command.say = say  # type: ignore[method-assign]
+    _command.say = say  # type: ignore[assignment,method-assign]
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
@@ -106,12 +108,20 @@ def ask_first(ask: "Callable[[], None]") -> None:
         signal.signal(number, _on_signal)
 
 
+def abruptly() -> None:
+    """End the process abruptly when the work is over, because a library would hang at its end."""
+    _command.is_abrupt = _command.is_listened_to
+
+
 def over(code: object) -> None:
     """The work is over with this argument of ``sys.exit``; signals no longer change the code."""
     import threading
 
     _command.code = code if isinstance(code, int) else int(code is not None)
     _command.is_over = True
+    if _command.is_abrupt:
+        sys.stdout.flush()
+        os._exit(_command.code)
     # Threads that wait for a machine that does not answer would keep the process for ever.
     timer = threading.Timer(LINGER, os._exit, (_command.code,))
     timer.daemon = True

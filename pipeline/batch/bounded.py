@@ -19,22 +19,22 @@ def bounded(call: Callable[[], Answer], seconds: float) -> Answer:
     Raises:
         UnansweredError: the call has not returned after ``seconds``.
     """
-    answers: queue.SimpleQueue[Callable[[], Answer]] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[tuple[list[Answer], BaseException | None]] = queue.SimpleQueue()
 
     def work() -> None:
         try:
-            value = call()
+            answers.put(([call()], None))
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
-            answers.put(_raising(error))
-        else:
-            answers.put(lambda: value)
+            answers.put(([], error))
 
     threading.Thread(target=work, name="bounded call", daemon=True).start()
     try:
-        answer = answers.get(timeout=seconds)
+        found, error = answers.get(timeout=seconds)
     except queue.Empty:
         raise UnansweredError(f"no answer after {seconds:g} s") from None
-    return answer()
+    if error is not None:
+        raise error
+    return found[0]
 
 
 def in_background(call: Callable[[], object]) -> None:
@@ -45,10 +45,3 @@ def in_background(call: Callable[[], object]) -> None:
             call()
 
     threading.Thread(target=work, name="background call", daemon=True).start()
-
-
-def _raising(error: BaseException) -> Callable[[], Answer]:
-    def fail() -> Answer:
-        raise error
-
-    return fail

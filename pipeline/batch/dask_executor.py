@@ -1,6 +1,7 @@
 """The executor that does the jobs of a batch on a Dask cluster."""
 
 import contextlib
+import functools
 import logging
 import multiprocessing
 import os
@@ -10,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from pipeline import stopping
 from pipeline.batch import kinds
 from pipeline.batch.bounded import UnansweredError, bounded, in_background
 from pipeline.batch.executors import EventQueue, JobEvent
@@ -144,8 +146,9 @@ class DaskExecutor(EventQueue):
             bounded(self._client.close, ANSWER)
             bounded(self._end, CONNECTION)
         except Exception:  # noqa: BLE001 - a cluster that is gone, or hangs
-            in_background(self._client.close)
-            in_background(self._end)
+            # What is left would complain that the workers are killed, and wait for them at the end.
+            logging.getLogger("distributed").setLevel(logging.CRITICAL)
+            stopping.abruptly()
         # Only those of a cluster of this process; one that is frozen ends in no other way.
         for worker in multiprocessing.active_children():
             worker.kill()
@@ -165,7 +168,7 @@ class DaskExecutor(EventQueue):
         for running in list(self._running.values()):
             if now > running.deadline:
                 job = self._running.pop(running.job.lease).job
-                in_background(lambda given_up=running: self._end_jobs([given_up]))
+                in_background(functools.partial(self._end_jobs, [running]))
                 return JobEvent(
                     job,
                     JobOutcome(

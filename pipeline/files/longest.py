@@ -40,8 +40,6 @@ def cut_attribute(value: Any, longest: int = LONGEST_ATTRIBUTE) -> Any:
         return cut(value, longest)
     if isinstance(value, bytes):
         return value if len(value) <= longest else cut(value.decode(errors="replace"), longest)
-    if isinstance(value, np.generic) and value.dtype.kind in "SU":
-        return value if len(value) <= longest else cut_attribute(value.item(), longest)
     if isinstance(value, np.ndarray | list | tuple):
         return value if _length(value) <= longest else _start_of(value, longest)
     return value
@@ -62,7 +60,7 @@ def _length(value: Any) -> int:
     if isinstance(value, str | bytes):
         return len(value)
     if isinstance(value, np.ndarray) and value.dtype.kind in "SU":
-        return value.size * max(value.dtype.itemsize, 1)
+        return int(value.size * max(value.dtype.itemsize, 1))
     if isinstance(value, np.ndarray) and value.dtype.kind != "O":
         return value.size
     if isinstance(value, np.ndarray | list | tuple):

@@ -89,8 +89,9 @@ def open_undecoded(
         closers.callback(opened._close or (lambda: None))  # noqa: SLF001 - replaced below
         opened.set_close(closers.pop_all().close)
     opened.encoding["chunk_cache"] = cache = ChunkCache()
-    for each in (opened, *opened.variables.values()):
-        each.attrs = cut_attributes(each.attrs)
+    opened.attrs = cut_attributes(opened.attrs)
+    for variable in opened.variables.values():
+        variable.attrs = cut_attributes(variable.attrs)
     of_file = _stated_once(file, group, opened.attrs, stated_once)
     for name, variable in opened.variables.items():
         place = f"{group}/{name}" if group else str(name)

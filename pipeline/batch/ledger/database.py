@@ -188,7 +188,7 @@ class Database:
         """Return whether the file has any content."""
         (layout,) = self.execute("PRAGMA user_version").fetchone()
         (tables,) = self.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        return layout != 0 or tables != 0
+        return bool(layout != 0 or tables != 0)
 
     def _check(self) -> None:
         """Refuse a damaged ledger; make missing indices, and free scenes that nobody works on."""
