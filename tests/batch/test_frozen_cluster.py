@@ -1,6 +1,7 @@
 """A scheduler or a worker that is stopped (SIGSTOP) keeps its connections, and says nothing."""
 
 import contextlib
+import functools
 import os
 import signal
 import threading
@@ -118,17 +119,23 @@ def test_a_second_signal_ends_at_once(cluster, folder):
 
 
 class Listener:
-    """Hears nothing."""
+    """Hears only that a scene was begun."""
+
+    def __init__(self, then=lambda: None):
+        self._then = then
+
+    def scene_begun(self, *_):
+        self._then()
 
     def __getattr__(self, name):
         return lambda *_: None
 
 
-def in_this_process(folder, cluster, **batch):
+def in_this_process(folder, cluster, then=lambda: None, **batch):
     config = load_config(write_config(folder, batch=batch)).executing(output=folder / "out")
     config = config.batching(executor="dask", scheduler=cluster.counter.address)
     request = BatchRequest(config, (str(folder / "in" / "S000.nc"),))
-    return run_batch(request, Listener(), threading.Event())
+    return run_batch(request, Listener(then), threading.Event())
 
 
 def test_a_frozen_worker_does_not_keep_a_scene_for_ever(cluster, folder, monkeypatch):
@@ -146,14 +153,11 @@ def test_a_silent_scheduler_ends_the_batch(cluster, folder, monkeypatch):
     """With the reason; no scene has failed."""
     monkeypatch.setattr(DaskExecutor, "SILENCE", 2.0)
     monkeypatch.setattr(Census, "LOOK_EVERY", 0.2)
-    freezing = threading.Timer(1.0, cluster.scheduler.send_signal, (signal.SIGSTOP,))
-    worker = cluster.workers[0]
-    with frozen(worker):  # so that the scene is not done before
-        freezing.start()
+    with frozen(cluster.workers[0]):  # so that the scene is not done before
         try:
-            summary = in_this_process(folder, cluster)
+            freeze = functools.partial(cluster.scheduler.send_signal, signal.SIGSTOP)
+            summary = in_this_process(folder, cluster, freeze)
         finally:
-            freezing.join()
             cluster.scheduler.send_signal(signal.SIGCONT)
     assert "the Dask scheduler has not answered for" in summary.problem
     assert states(folder / "out") == {"pending": 1}
