@@ -1,6 +1,7 @@
 """A Dask cluster of separate processes on this machine."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -33,8 +34,9 @@ class Counting:
         await server.serve_forever()
 
     async def _connect(self, reader, writer) -> None:
-        there, back = await asyncio.open_connection(self._host, self._port)
-        await asyncio.gather(self._pass(reader, back), self._pass(there, writer))
+        with contextlib.suppress(OSError):  # the scheduler has ended
+            there, back = await asyncio.open_connection(self._host, self._port)
+            await asyncio.gather(self._pass(reader, back), self._pass(there, writer))
 
     async def _pass(self, reader, writer) -> None:
         while data := await reader.read(65536):
