@@ -11,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE :=
 DEMO_SCENE := sample_data/scenes/AQUA_MODIS.20240615T183500.L2.OC.nc
 DEMO_PRODUCT := demo/AQUA_MODIS.20240615T183500.L2.OC.demo.nc
 
-.PHONY: help install demo bench quick test test-slurm fuzz machine-faults same-bytes check lint types imports wheel-smoke lock sample-data clean
+.PHONY: help install demo bench quick test test-slurm fuzz machine-faults moments same-bytes check lint types imports wheel-smoke lock sample-data clean
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
@@ -50,6 +50,9 @@ fuzz: install  ## damaged and hostile files of every format, and 200 of each tha
 machine-faults: install  ## a batch with every operation on the system failing once, with every error; hours (needs cc)
 	cd tests && PYTHONPATH=batch ../$(BIN)/python -m machine_faults
 	cd tests && PYTHONPATH=batch ../$(BIN)/python -m machine_faults --cold --kinds pft
+
+moments: install  ## SIGTERM and Ctrl-C at 50 moments of four commands, about ten minutes
+	cd tests && PYTHONPATH=.:batch ../$(BIN)/python -m moments --count 50
 
 same-bytes: install  ## 300 fresh processes compress the same chunks, and their bytes are compared
 	$(BIN)/python tests/same_bytes.py --processes 300

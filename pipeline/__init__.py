@@ -11,11 +11,15 @@ Each name is imported when it is first used::
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
 from pipeline.version import __version__
 
+# As in the module typing, whose import takes longer than all of a command's start before signals
+# are listened to.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from pipeline.networks import load_network, load_retrieval
     from pipeline.process import process_scene
     from pipeline.readers import open_scene
@@ -30,7 +34,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline import errors
 from pipeline.batch import kinds
 from pipeline.batch.job import MORE_MEMORY, Job, JobOutcome, Progress
+from pipeline.files.longest import cut_message
 
 if TYPE_CHECKING:
     from pipeline.config import RunConfig
@@ -45,6 +46,8 @@ PROGRESS_EVERY = 0.2
 
 # Memory for the stack of a thread, as Linux usually sets it (bytes).
 STACK = 8 * 2**20
+# Most messages of a scene that are handed on.
+MOST_MESSAGES = 1000
 
 _KINDS: dict[type[errors.PipelineError], str] = {
     errors.ConfigError: kinds.CONFIGURATION,
@@ -140,7 +143,13 @@ def do(job: Job, reply: Reply) -> JobOutcome:
         outcome = _attempt(job, reply)
     seconds = time.perf_counter() - begun
     record = {**outcome.record, "peak_memory_bytes": _status("VmHWM")} if outcome.record else {}
-    return replace(outcome, seconds=seconds, messages=tuple(messages), record=record)
+    return replace(
+        outcome,
+        reason=cut_message(outcome.reason),
+        seconds=seconds,
+        messages=tuple(messages),
+        record=record,
+    )
 
 
 def _attempt(job: Job, reply: Reply) -> JobOutcome:
@@ -280,7 +289,8 @@ def _messages() -> Iterator[list[tuple[str, str]]]:
 
     class Keeper(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            kept.append((record.levelname.lower(), self.format(record)))
+            if len(kept) < MOST_MESSAGES:
+                kept.append((record.levelname.lower(), cut_message(self.format(record))))
 
     log, handler = logging.getLogger("pipeline"), Keeper(logging.INFO)
     log.setLevel(logging.INFO)

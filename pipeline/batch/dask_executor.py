@@ -1,85 +1,200 @@
 """The executor that does the jobs of a batch on a Dask cluster."""
 
 import contextlib
+import functools
 import logging
+import multiprocessing
 import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from pipeline import stopping
 from pipeline.batch import kinds
+from pipeline.batch.bounded import UnansweredError, bounded, in_background
 from pipeline.batch.executors import EventQueue, JobEvent
 from pipeline.batch.job import Job, JobOutcome
 from pipeline.batch.slots import LEAST_SCENE, Slots
-from pipeline.batch.supervisor import Supervisor
+from pipeline.batch.supervisor import START, Supervisor
 from pipeline.config.batch import Batch, DaskCluster
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from distributed import Client
 
+log = logging.getLogger(__name__)
+
+
+# Longest wait for an answer: to a request, to a request for a result, to a connection (seconds).
+ANSWER, RESULT, CONNECTION = 3.0, 60.0, 30.0
+
+
+class Census(threading.Thread):
+    """Asks a cluster for its size; the batch itself never waits for a scheduler that is silent."""
+
+    # Time between two questions (seconds).
+    LOOK_EVERY = 2.0
+
+    def __init__(self, client: "Client") -> None:
+        super().__init__(name="census", daemon=True)
+        self._client = client
+        self.size = 0
+        self._answered = time.monotonic()
+        with contextlib.suppress(Exception):
+            bounded(self._ask, ANSWER)
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the scheduler last answered."""
+        return time.monotonic() - self._answered
+
+    def run(self) -> None:
+        """Ask until the process ends."""
+        while True:
+            time.sleep(self.LOOK_EVERY)
+            with contextlib.suppress(Exception):  # the scheduler may come back
+                self._ask()
+
+    def _ask(self) -> None:
+        self.size = sum(self._client.nthreads().values())
+        self._answered = time.monotonic()
+
+
+@dataclass
+class _Running:
+    """A job that the cluster has, and when the batch gives it up (monotonic clock)."""
+
+    job: Job
+    deadline: float
+    future: Any = None
+
 
 class DaskExecutor(EventQueue):
-    """Does one job on each thread of a Dask cluster's workers; a supervisor watches each job."""
+    """Does one job on each thread of a Dask cluster's workers; a supervisor watches each job.
 
-    # Time between two questions for the size of the cluster (seconds).
-    LOOK_EVERY = 2.0
+    A scheduler or a worker that hangs keeps its connections, so Dask waits for it. Every call to
+    the cluster is therefore bounded in time, and each job has a deadline in this process, too.
+    """
+
+    # A worker may need this long beyond the time limit of a scene, to start its child (seconds).
+    GRACE = START + 15.0
+    # A scheduler that is silent for so long ends the batch (seconds).
+    SILENCE = 60.0
 
     def __init__(self, client: "Client", end: Callable[[], None]) -> None:
         super().__init__()
         self._client = client
         self._end = end
-        self._futures: dict[str, Any] = {}
-        self._size, self._looked = 0, float("-inf")
+        self._running: dict[str, _Running] = {}
+        self._census = Census(client)
+        self._census.start()
 
     @property
     def slots(self) -> int:
-        """Total number of threads of the workers that the cluster has now."""
-        if time.monotonic() - self._looked > self.LOOK_EVERY:
-            self._size = sum(self._client.nthreads().values())
-            self._looked = time.monotonic()
-        return self._size
+        """Total number of threads of the workers that the cluster had when it last answered."""
+        return self._census.size
+
+    @property
+    def problem(self) -> str:
+        """Why the cluster cannot be used; empty if it can."""
+        if self._census.silence < self.SILENCE:
+            return ""
+        return (
+            f"the Dask scheduler has not answered for {self._census.silence:.0f} s. See its log, "
+            "start it again if it hangs, and call again to continue"
+        )
 
     def submit(self, job: Job) -> None:
         """Start a job."""
+        deadline = time.monotonic() + job.timeout_s + self.GRACE
+        running = self._running[job.lease] = _Running(job, deadline)
         key = f"{os.path.basename(job.path)}-{job.lease}"
-        future = self._client.submit(supervised, asdict(job), key=key, pure=False)
-        self._futures[job.lease] = future
-        future.add_done_callback(
-            lambda done: self._events.put(JobEvent(job, _outcome_of(done, job)))
-        )
+        try:
+            running.future = bounded(
+                lambda: self._client.submit(supervised, asdict(job), key=key, pure=False), ANSWER
+            )
+        except Exception as error:  # noqa: BLE001 - Dask has no common class
+            self._events.put(JobEvent(job, _lost(job, error)))
+            return
+        running.future.add_done_callback(lambda done: in_background(lambda: self._take(done, job)))
 
     def event(self, timeout: float) -> JobEvent | None:
         """Wait up to ``timeout`` seconds for the next event; return None if no event comes."""
         event = super().event(timeout)
-        if event is not None:
-            self._futures.pop(event.job.lease, None)
-        return event
+        if event is None:
+            return self._overdue()
+        # A job that was given up may still end.
+        return event if self._running.pop(event.job.lease, None) is not None else None
 
     def stop(self) -> None:
         """Kill the child processes of all running jobs on the workers, then cancel these jobs."""
-        leases = list(self._futures)
-        with contextlib.suppress(Exception):  # a cluster that is gone has no children left
-            self._client.run(stop_supervised, leases)
-            self._client.cancel(list(self._futures.values()), force=True)
+        running = list(self._running.values())
+        try:
+            bounded(lambda: self._end_jobs(running), ANSWER)
+        except UnansweredError:
+            for each in running:
+                self._events.put(JobEvent(each.job, JobOutcome(kinds.STOPPED)))
+        except Exception:  # noqa: BLE001 - a cluster that is gone has no children left
+            log.debug("the cluster is gone")
 
     def close(self) -> None:
         """Disconnect from the cluster; if this process started the cluster, end it."""
-        with contextlib.suppress(Exception):
-            self._client.run(close_idle)
-        with contextlib.suppress(Exception):
-            self._client.close()
-        self._end()
+        try:
+            bounded(lambda: self._client.run(close_idle), ANSWER)
+            bounded(self._client.close, ANSWER)
+            bounded(self._end, CONNECTION)
+        except Exception:  # noqa: BLE001 - a cluster that is gone, or hangs
+            # What is left would complain that the workers are killed, and wait for them at the end.
+            logging.getLogger("distributed").setLevel(logging.CRITICAL)
+            stopping.abruptly()
+        # Only those of a cluster of this process; one that is frozen ends in no other way.
+        for worker in multiprocessing.active_children():
+            worker.kill()
+
+    def _take(self, future: Any, job: Job) -> None:
+        self._events.put(JobEvent(job, _outcome_of(future, job)))
+
+    def _end_jobs(self, running: list[_Running]) -> None:
+        leases = [each.job.lease for each in running]
+        futures = [each.future for each in running if each.future is not None]
+        self._client.run(stop_supervised, leases)
+        self._client.cancel(futures, force=True)
+
+    def _overdue(self) -> JobEvent | None:
+        """Give up a job whose worker should have said long ago how the job ended."""
+        now = time.monotonic()
+        for running in list(self._running.values()):
+            if now > running.deadline:
+                job = self._running.pop(running.job.lease).job
+                in_background(functools.partial(self._end_jobs, [running]))
+                return JobEvent(
+                    job,
+                    JobOutcome(
+                        kinds.LOST,
+                        f"{os.path.basename(job.path)}: no Dask worker has said how it ended, "
+                        f"{job.timeout_s + self.GRACE:.0f} s after it was submitted. The worker "
+                        "or the scheduler hangs. See their logs.",
+                    ),
+                )
+        return None
 
 
 def _outcome_of(future: Any, job: Job) -> JobOutcome:
-    if future.status == "finished":
-        return JobOutcome.of(future.result())
-    if future.status == "cancelled":
-        return JobOutcome(kinds.STOPPED)
-    error = future.exception()
+    """Return the outcome of a job that has ended; the worker that keeps the outcome may be lost."""
+    try:
+        if future.status == "finished":
+            return JobOutcome.of(future.result(timeout=RESULT))
+        if future.status == "cancelled":
+            return JobOutcome(kinds.STOPPED)
+        error = future.exception(timeout=RESULT)
+    except Exception as failure:  # noqa: BLE001 - Dask has no common class
+        error = failure
+    return _lost(job, error)
+
+
+def _lost(job: Job, error: BaseException) -> JobOutcome:
     return JobOutcome(
         kinds.LOST,
         f"{os.path.basename(job.path)}: the Dask workers that had this scene were lost "
@@ -147,10 +262,12 @@ def connect(batch: Batch, slots: Slots) -> DaskExecutor:
     from distributed import Client, LocalCluster
 
     logging.getLogger("distributed").setLevel(logging.WARNING)  # it reports every connection
-    if batch.scheduler:
+    address = batch.scheduler
+    if address:
         try:
-            return DaskExecutor(Client(batch.scheduler, timeout=10, name="ocpipe"), lambda: None)
-        except (OSError, ValueError) as error:
+            client = bounded(lambda: Client(address, timeout=10, name="ocpipe"), CONNECTION)
+            return DaskExecutor(client, lambda: None)
+        except (OSError, ValueError, UnansweredError) as error:
             raise ConfigError(
                 f"no Dask scheduler answers at {batch.scheduler} ({error}). Start a scheduler, "
                 "or correct --scheduler."

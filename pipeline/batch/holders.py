@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 # Time between two heartbeats, and the time without one after which a holder is dead (seconds).
 BEAT = 2.0
 PATIENCE = 60.0
+# Longest time to search an output folder for temporary files (seconds).
+CLEARING = 60.0
 
 
 class Heart(threading.Thread):
@@ -38,7 +40,7 @@ class Heart(threading.Thread):
     def run(self) -> None:
         """Write heartbeats until the runner ends, or until the ledger fails."""
         try:
-            with Ledger.open(self._path) as ledger:
+            with Ledger.open(self._path, is_known=True) as ledger:
                 while not self._ended.wait(BEAT):
                     ledger.check_presence()
                     ledger.beat(self._holder, self.elapsed)
@@ -82,20 +84,34 @@ class Watch:
 
 def bury_the_dead(ledger: Ledger, watch: Watch, me: Holder | None = None) -> None:
     """Set the scenes of dead holders back to pending, and remove the holders' temporary files."""
+    dead: dict[str, list[Holder]] = {}
     for holder in ledger.holders(running=True):
         if (me is None or holder.id != me.id) and watch.is_dead(holder):
             log.warning(
                 "process %d on %s, started %s, died; its unfinished scenes are pending again",
                 holder.pid, holder.host, holder.started,
             )  # fmt: skip
-            clear_partials(Path(holder.output), holder.token)
+            dead.setdefault(holder.output, []).append(holder)
+    for output, holders in dead.items():
+        clear_partials(Path(output), *(holder.token for holder in holders))
+        for holder in holders:
             ledger.leave(holder, "lost", holder.elapsed)
 
 
-def clear_partials(output: Path, token: str) -> None:
-    """Remove a holder's temporary files from the output folder and all its subfolders."""
+def clear_partials(output: Path, *tokens: str) -> None:
+    """Remove holders' temporary files from the output folder and all its subfolders.
+
+    A folder that cannot be searched in some time keeps them: the ledger says which folder it is,
+    and a damaged one may say ``/``.
+    """
+    deadline = time.monotonic() + CLEARING
     for here, _, files in os.walk(output):
+        if time.monotonic() > deadline:
+            log.warning("%s: too large to remove all temporary files of dead processes", output)
+            return
         for name in files:
-            if name.startswith(".") and f".{token}_" in name and name.endswith(".partial"):
+            if not (name.startswith(".") and name.endswith(".partial")):
+                continue
+            if any(f".{token}_" in name for token in tokens):
                 with contextlib.suppress(OSError):
                     os.unlink(os.path.join(here, name))

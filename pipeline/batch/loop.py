@@ -204,6 +204,8 @@ class Loop:
         if time.monotonic() - self._last_look < LOOK_AROUND:
             return
         self._last_look = time.monotonic()
+        if isinstance(self._executor, DaskExecutor) and self._executor.problem:
+            self._summary.problem = self._executor.problem
         if self._heart.problem is not None:
             raise self._heart.problem
         self._ledger.check_presence()

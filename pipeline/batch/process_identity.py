@@ -16,12 +16,15 @@ def mine() -> str:
 
 def is_dead(identity: str) -> bool | None:
     """Return whether a process has ended, or None if this process cannot find out."""
-    boot, namespace, pid, start = identity.split("/")
+    parts = identity.split("/")
+    if len(parts) != 4:
+        return True  # no process has this identity
+    boot, namespace, pid, start = parts
     if boot != _boot():
         return True  # the machine was restarted
     if namespace != _namespace():
         return None  # it may run in another container
-    return _start(int(pid)) != start
+    return _start(pid) != start
 
 
 def _boot() -> str:
@@ -38,8 +41,10 @@ def _namespace() -> str:
         return "unknown"
 
 
-def _start(pid: int) -> str:
+def _start(pid: int | str) -> str:
     """Return the start time of a process, or the word ``gone`` if the process has ended."""
+    if not str(pid).isdecimal():
+        return "gone"
     try:
         # The name, in brackets, may contain any character.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -82,13 +82,12 @@ def read_status(path: Path) -> list[LedgerStatus]:
 
 def _status_of(path: Path) -> LedgerStatus:
     with Ledger.read(path) as ledger:
-        holders = ledger.holders()
-        working = [h for h in holders if h.state == "running"]
+        working = ledger.holders(running=True)
         return LedgerStatus(
             ledger=path,
             runs={run: ledger.counts(run) for run in ledger.runs()},
             workers=[h for h in working if process_identity.is_dead(h.process) is not True],
-            last=holders[-1] if holders else None,
+            last=ledger.last_holder(),
             failures=ledger.failures(last=LAST),
         )
 

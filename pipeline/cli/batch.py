@@ -1,7 +1,6 @@
 """The commands ``ocpipe batch``, which processes many scenes, and ``ocpipe status``."""
 
 import logging
-import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline import stopping
 from pipeline.cli.options import (
     PATH,
     POSITIVE,
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from pipeline.batch.request import BatchRequest
 
 log = logging.getLogger("pipeline")
-
-# EX_TEMPFAIL of <sysexits.h>: calling again continues the batch.
-INTERRUPTED = 75
 
 
 class _Shard(Numbers):
@@ -132,9 +129,6 @@ def batch(
     again to continue.
     """
     start(log_level, log_json)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     with importing():
         from pipeline.batch.runner import plan_batch, run_batch
         from pipeline.cli.batch_display import display
@@ -143,6 +137,8 @@ def batch(
         if dry_run:
             _print_plan(plan_batch(request))
             return
+        stop = threading.Event()
+        stopping.ask_first(stop.set)
         with display() as listener:
             summary = run_batch(request, listener, stop)
     _report(summary)
@@ -200,7 +196,7 @@ def _exit_code(summary: "BatchSummary", new_failures_only: bool) -> int:
     if summary.problem:
         return REFUSED if summary.is_refused else 1
     if summary.interrupted:
-        return INTERRUPTED
+        return stopping.INTERRUPTED
     return 1 if (summary.failed if new_failures_only else summary.counts.failed) else 0
 
 

@@ -1,7 +1,6 @@
 """The command ``ocpipe run``, which processes scenes one after the other."""
 
 import logging
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ import click
 
 from pipeline.cli.options import PATH, POSITIVE, configured, log_level_option, option, run_options
 from pipeline.cli.refusals import exit_if_refused
-from pipeline.cli.session import failure, importing, start, stopped, unless_stopped, wrong_use
+from pipeline.cli.session import failure, importing, start, wrong_use
 from pipeline.errors import ConfigError, PipelineError
 
 if TYPE_CHECKING:
@@ -59,8 +58,6 @@ def run(
     except ConfigError as error:  # also one that shows only once a scene is open
         exit_if_refused(error)
         wrong_use(error)
-    except KeyboardInterrupt:
-        stopped(signal.SIGINT)
     if len(scenes) > 1:
         log.info("%d of %d scenes done", len(scenes) - len(failed), len(scenes))
     sys.exit(1 if failed else 0)
@@ -77,7 +74,7 @@ def _run_one(scene: Path, settings: "RunConfig", dry_run: bool) -> bool:
             show(*plan_lines(plan_scene(scene, settings)))
             return True
         with block_progress(scene.name) as progress:
-            product = process_scene(scene, settings, unless_stopped(progress))
+            product = process_scene(scene, settings, progress)
         show(product)
     except ConfigError:
         raise

@@ -4,13 +4,13 @@ import atexit
 import contextlib
 import gc
 import logging
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from pipeline import stopping
 from pipeline.cli.refusals import exit_if_refused
 from pipeline.errors import ConfigError, NetworkError, PipelineError
 
@@ -36,40 +36,13 @@ def importing() -> Iterator[None]:
 
 
 def start(level: str, log_json: bool = False) -> None:
-    """Start logging at a level, and end cleanly on SIGTERM."""
-    from pipeline.cli.terminal import start_logging
+    """Start logging at a level; also stop if a signal arrives during a long call of a library."""
+    from pipeline.cli.terminal import say_at_once, start_logging
     from pipeline.machine.resources import use_one_thread_each
 
     use_one_thread_each()
     start_logging(level, log_json)
-    # So that a SIGTERM of a scheduler leaves no half-written file either.
-    signal.signal(signal.SIGTERM, lambda number, _: stopped(number))
-
-
-_signals: list[int] = []
-
-
-def stopped(number: int) -> NoReturn:
-    """End the program with the exit code 128 + ``number`` of the signal; ignore later signals."""
-    _signals.append(number)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    log.warning("stopped by %s; no half-written product is left", signal.Signals(number).name)
-    sys.exit(128 + number)
-
-
-def unless_stopped(progress: Callable[[int, int], None]) -> Callable[[int, int], None]:
-    """Return a function that calls ``progress``, but ends the program if a signal was lost.
-
-    A signal is lost if it arrives inside a finalizer, because Python drops exceptions there.
-    """
-
-    def checked(done: int, total: int) -> None:
-        if _signals:
-            sys.exit(128 + _signals[0])
-        progress(done, total)
-
-    return checked
+    stopping.watch(say_at_once)
 
 
 def failure(error: PipelineError) -> None:
@@ -99,12 +72,9 @@ def wrong_use(error: PipelineError) -> NoReturn:
 
 @contextlib.contextmanager
 def guarded() -> Iterator[None]:
-    """End a training command without a traceback after an error or Ctrl-C."""
-    try:
-        with exit_on_error(ConfigError, NetworkError):
-            yield
-    except KeyboardInterrupt:
-        stopped(signal.SIGINT)
+    """End a training command without a traceback after an error."""
+    with exit_on_error(ConfigError, NetworkError):
+        yield
 
 
 @contextlib.contextmanager

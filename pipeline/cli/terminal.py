@@ -22,6 +22,8 @@ from pipeline.machine.printable import printable, printable_lines
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+from pipeline import stopping
+
 log = logging.getLogger(__name__)
 
 # Shortest time between two lines of progress (seconds).
@@ -130,6 +132,15 @@ def _log_failure(
         return
     text = "unexpected failure; please report it with this traceback"
     log.error("%s", text, exc_info=(kind, error, trace))
+
+
+def say_at_once(text: str) -> None:
+    """Write a warning just before the program is ended."""
+    record = logging.makeLogRecord(
+        {"name": "pipeline", "levelno": logging.WARNING, "levelname": "WARNING", "msg": text}
+    )
+    for handler in logging.getLogger().handlers:
+        stopping.tell(handler.format(record))
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.errors import OutputError
+from pipeline.stopping import half_written
 
 PARTIAL_SUFFIX = ".partial"
 # Bytes of a name that a temporary name repeats; file systems allow 255 for the whole name.
@@ -24,20 +25,21 @@ MOST_OF_NAME = 150
 def replacing(target: Path) -> Iterator[Path]:
     """Give the path of an empty new file; rename it to ``target`` at the end.
 
-    After a failure, the new file is removed, and ``target`` stays as it was.
+    After a failure or a signal, the new file is removed, and ``target`` stays as it was.
 
     Raises:
         OSError: the file cannot be created, written or renamed.
     """
     head = start_of_hidden(target.name)
     partial = target.with_name(f"{head}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
-    create_new(partial)
-    try:
-        yield partial
-        partial.replace(target)
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+    with half_written(partial):
+        create_new(partial)
+        try:
+            yield partial
+            partial.replace(target)
+        finally:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
 
 
 def start_of_hidden(name: str) -> str:

@@ -20,6 +20,7 @@ from pipeline.errors import ConfigError, OutputError, ProductExistsError, SceneE
 from pipeline.files.access import address_of
 from pipeline.machine.refusal import said_of
 from pipeline.machine.resources import in_words
+from pipeline.stopping import half_written
 
 STORE_ENDINGS = (".zarr",)
 # Endings of files, which are no names for a folder of products.
@@ -168,7 +169,7 @@ def check_writable(folder: Path, spare: int) -> None:
     try:
         if probe.is_symlink():
             probe.unlink()
-        with open(probe, "wb", opener=_no_link) as file:
+        with half_written(probe), open(probe, "wb", opener=_no_link) as file:
             file.write(b"\0" * 4096)
             file.flush()
             os.fsync(file.fileno())

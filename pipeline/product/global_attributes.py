@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.files.longest import cut
 from pipeline.product.provenance import SOFTWARE, Provenance
 from pipeline.run.plan import Plan
 from pipeline.version import __version__
@@ -44,8 +45,8 @@ def global_attributes(provenance: Provenance, tally: Tally) -> dict[str, Any]:
         "how far to trust it.",
         "keywords": _keywords(plan),
         "comment": _comment(plan),
-        "references": "; ".join(_distinct(plan, "citation")),
-        "license": "; ".join(_distinct(plan, "licence")),
+        "references": cut("; ".join(_distinct(plan, "citation"))),
+        "license": cut("; ".join(_distinct(plan, "licence"))),
         "product_version": __version__,
         "product_name": f"{Path(name).stem}.{config.name}.nc",
         "id": str(uuid.uuid5(_NAMESPACE, key)),
@@ -79,7 +80,7 @@ def _comment(plan: Plan) -> str:
 def _keywords(plan: Plan) -> str:
     long_names = {v.long_name for step in plan.steps for v in step.retrieval.outputs}
     kinds = dict.fromkeys(step.retrieval.kind for step in plan.steps)
-    return ", ".join(["ocean colour", *kinds, *sorted(long_names - {""})])
+    return cut(", ".join(["ocean colour", *kinds, *sorted(long_names - {""})]))
 
 
 def _distinct(plan: Plan, field: str) -> list[str]:

@@ -11,6 +11,7 @@ import netCDF4
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.files.longest import cut
 from pipeline.masks import describe_rule
 from pipeline.networks import Variable
 from pipeline.networks.after import SCOPE, SCOPE_LIMIT
@@ -107,15 +108,15 @@ def _network(step: RetrievalStep) -> Group:
             "sha256": network.sha256,
             "fingerprint": network.fingerprint,
             "name": network.name,
-            "title": network.title,
+            "title": cut(network.title),
             "sensors": ",".join(network.sensors),
             "kind": network.kind,
             **network.record,
             "inputs": _json(matched),
             "outputs": _json([_described(variable) for variable in network.outputs]),
             "classes": ",".join(network.classes),
-            "citation": network.citation,
-            "licence": network.licence,
+            "citation": cut(network.citation),
+            "licence": cut(network.licence),
             "variables": ",".join(step.variables),
             "uncertainties": ",".join(step.uncertainties),
             "engine": step.engine,

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from pipeline.facts.quantities import quantities
+from pipeline.files.longest import cut
 from pipeline.networks import Ensemble, Variable
 from pipeline.run.plan import Plan
 from pipeline.run.step import RetrievalStep
@@ -115,7 +116,7 @@ def _output_attributes(variable: Variable, step: RetrievalStep, uncertainty: str
 
 
 def _long_name(variable: Variable) -> str:
-    name = variable.long_name or variable.quantity
+    name = cut(variable.long_name or variable.quantity)
     return name if variable.wavelength_nm is None else f"{name} at {variable.wavelength_nm:g} nm"
 
 

@@ -4,12 +4,14 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.files.longest import cut, cut_attribute
 from pipeline.times.formats import parse_stated
 from pipeline.times.text import parse_time
 
 
 def as_text(value: Any, separator: str = ", ") -> str:
     """Return an attribute as text; it may be stored as text, bytes or an array of either."""
+    value = cut_attribute(value)
     items = [value] if isinstance(value, str | bytes) else np.ravel(value).tolist()
     texts = (
         item.decode(errors="replace") if isinstance(item, bytes) else str(item) for item in items
@@ -19,7 +21,7 @@ def as_text(value: Any, separator: str = ", ") -> str:
 
 def shown(value: Any) -> str:
     """Return an attribute as a message shows it: text in quotes, numbers without their type."""
-    return repr(value.tolist() if isinstance(value, np.ndarray | np.generic) else value)
+    return cut(repr(value.tolist() if isinstance(value, np.ndarray | np.generic) else value), 300)
 
 
 def iso_time(text: str, form: str | None = None) -> str:

@@ -20,6 +20,7 @@ from pydantic import Field, model_validator
 from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
 from pipeline.facts.quantities import quantities
+from pipeline.files.longest import cut, cut_attributes
 from pipeline.files.raster import nothing_beside, open_lazy_raster, open_raster
 from pipeline.readers.chunk_cache import ChunkCache
 from pipeline.readers.container import is_tiff
@@ -93,7 +94,7 @@ class GeoTiff:
             converted = {} if stored_as is None else {"converted_from": stored_as}
             bands = spectrum(self._options.quantity, self._wavelengths(facts), layers, **converted)
             attributes = {
-                "title": str(opened.attrs.get("TIFFTAG_IMAGEDESCRIPTION", path.name)),
+                "title": cut(str(opened.attrs.get("TIFFTAG_IMAGEDESCRIPTION", path.name))),
                 "sensor": self._options.sensor,
                 "brdf_correction": "unknown",
             }
@@ -283,4 +284,4 @@ def _reference(opened: xr.DataArray) -> dict[str, xr.DataArray]:
                 "units": "m" if units in {"metre", "meter"} else units,
                 "axis": dim.upper(),
             }
-    return axes | {SPATIAL_REF: xr.DataArray(np.int32(0), attrs=attributes)}
+    return axes | {SPATIAL_REF: xr.DataArray(np.int32(0), attrs=cut_attributes(attributes))}

@@ -12,6 +12,7 @@ import xarray as xr
 
 from pipeline.errors import SceneError
 from pipeline.files.hdf5 import open_hdf5
+from pipeline.files.longest import cut_attributes
 from pipeline.files.netcdf import open_in_xarray
 from pipeline.readers.cf_attributes import OF_FILE
 from pipeline.readers.chunk_cache import ChunkCache
@@ -49,7 +50,7 @@ def assembled(
     ``unread``: name of each variable that cannot be read because of its attributes -> reason.
     ``masks``: name of the list in ``configs/masks`` that is recommended for the format.
     """
-    scene = xr.Dataset(layers, coords, attributes).set_coords(list(GEOLOCATION))
+    scene = xr.Dataset(layers, coords, cut_attributes(attributes)).set_coords(list(GEOLOCATION))
     scene.encoding["chunk_caches"] = [
         file.encoding["chunk_cache"] for file in opened if "chunk_cache" in file.encoding
     ]
@@ -92,6 +93,9 @@ def open_undecoded(
         closers.callback(opened._close or (lambda: None))  # noqa: SLF001 - replaced below
         opened.set_close(closers.pop_all().close)
     opened.encoding["chunk_cache"] = cache = ChunkCache()
+    opened.attrs = cut_attributes(opened.attrs)
+    for variable in opened.variables.values():
+        variable.attrs = cut_attributes(variable.attrs)
     of_file = _stated_once(file, group, opened.attrs, stated_once)
     for name, variable in opened.variables.items():
         place = f"{group}/{name}" if group else str(name)
@@ -109,7 +113,7 @@ def _stated_once(
     """
     owners: list[Mapping[Any, Any]] = [attributes]
     if file is not None and group is not None:
-        owners.insert(0, file.attrs)
+        owners.insert(0, file.attrs)  # only those of the names are read
     found: dict[str, Any] = {}
     for owner in owners:
         found |= {name: owner[name] for name in names if name in owner}

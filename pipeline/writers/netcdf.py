@@ -35,6 +35,7 @@ from pipeline.machine.refusal import (
 from pipeline.machine.resources import in_words
 from pipeline.scene.grid import BlockGrid
 from pipeline.scene.quality import NO_CLASS, FlagTable
+from pipeline.stopping import half_written
 from pipeline.writers.chunks import FILL, ChunkEncoder, EncodedChunk
 from pipeline.writers.group import Group
 from pipeline.writers.partial import partial_path
@@ -167,15 +168,16 @@ def _flag_tables(products: xr.Dataset) -> dict[str, FlagTable]:
 def _complete_or_absent(target: Path, lease: str) -> Iterator[Path]:
     """Give a temporary path in the same folder; rename it at the end, or remove it on failure."""
     partial = partial_path(target, lease)
-    try:
-        yield partial
-        with _write_errors(target):
-            _to_disk(partial)
-            partial.replace(target)
-            _to_disk(target.parent)
-    finally:
-        with contextlib.suppress(OSError):  # a read-only or missing folder cannot hold the file
-            partial.unlink(missing_ok=True)
+    with half_written(partial):
+        try:
+            yield partial
+            with _write_errors(target):
+                _to_disk(partial)
+                partial.replace(target)
+                _to_disk(target.parent)
+        finally:
+            with contextlib.suppress(OSError):  # a read-only or missing folder cannot hold the file
+                partial.unlink(missing_ok=True)
 
 
 def _to_disk(path: Path) -> None:

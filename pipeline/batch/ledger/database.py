@@ -7,12 +7,21 @@ import contextlib
 import errno
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from pipeline.batch.filesystem import file_system, is_network
+from pipeline.batch.ledger.schema import (
+    LAYOUT,
+    LONGEST,
+    SCHEMA,
+    check_content,
+    check_definitions,
+    damaged,
+)
 from pipeline.errors import LedgerError, MachineError
 from pipeline.files.database import open_database
 from pipeline.machine.refusal import (
@@ -24,65 +33,15 @@ from pipeline.machine.refusal import (
     said,
 )
 
-# Version of the layout of the file.
-LAYOUT = 1
 LEDGER_STEM, LEDGER_SUFFIX = "ocpipe-ledger", ".sqlite"
 # Longest wait for other processes that write (seconds).
 PATIENCE = 30.0
 
-_SCHEMA = """
-CREATE TABLE holder (
-    id INTEGER PRIMARY KEY,
-    token TEXT NOT NULL UNIQUE,        -- in the names of temporary files
-    process TEXT NOT NULL,             -- which process it is, see process_identity
-    host TEXT NOT NULL,
-    pid INTEGER NOT NULL,
-    output TEXT NOT NULL,              -- where its temporary files are
-    slots INTEGER NOT NULL,
-    threads INTEGER NOT NULL,          -- of each slot
-    started TEXT NOT NULL,             -- for people
-    beat INTEGER NOT NULL DEFAULT 0,
-    elapsed REAL NOT NULL DEFAULT 0,   -- seconds, by its own monotonic clock
-    done INTEGER NOT NULL DEFAULT 0,
-    failed INTEGER NOT NULL DEFAULT 0,
-    state TEXT NOT NULL DEFAULT 'running'
-        CHECK (state IN ('running', 'ended', 'interrupted', 'lost'))
-);
-CREATE TABLE networks (                -- with which scenes were done
-    id INTEGER PRIMARY KEY,
-    sensor TEXT NOT NULL,
-    fingerprints TEXT NOT NULL,        -- JSON, by the names in the configuration
-    UNIQUE (sensor, fingerprints)
-);
-CREATE TABLE scene (
-    id INTEGER PRIMARY KEY,
-    run TEXT NOT NULL,                 -- name of the configuration
-    path TEXT NOT NULL,
-    size INTEGER,                      -- of the input, when it was queued
-    mtime_ns INTEGER,
-    recipe TEXT NOT NULL,              -- hash of configuration and version
-    state TEXT NOT NULL CHECK (state IN ('pending', 'running', 'done', 'skipped', 'failed')),
-    why TEXT NOT NULL,                 -- it is pending
-    first_seen INTEGER NOT NULL,       -- seconds since 1970: the date of the product
-    attempts INTEGER NOT NULL DEFAULT 0,
-    holder INTEGER REFERENCES holder,
-    kind TEXT,                         -- of the last failure
-    reason TEXT,
-    product TEXT,                      -- path from the folder of products, where it is known
-    ours INTEGER NOT NULL DEFAULT 0,   -- whether what is there was made for this ledger
-    sha256 TEXT,                       -- of the input, when it was done
-    networks INTEGER REFERENCES networks,
-    suspect TEXT,
-    seconds REAL,
-    pixels INTEGER,
-    finished TEXT,                     -- for people
-    UNIQUE (run, path)
-);
-CREATE UNIQUE INDEX scene_product ON scene (product) WHERE product IS NOT NULL;
-CREATE INDEX scene_pending ON scene (attempts, id) WHERE state = 'pending';
-CREATE INDEX scene_running ON scene (holder) WHERE state = 'running';
-CREATE INDEX scene_state ON scene (run, state);
-"""
+
+_IS_ORPHAN = (
+    "state = 'running' AND NOT EXISTS (SELECT 1 FROM holder WHERE holder.id = scene.holder AND "
+    "holder.state = 'running')"
+)
 
 
 def ledger_path(output: Path, shard: tuple[int, int] | None = None) -> Path:
@@ -99,10 +58,15 @@ class Database:
         self._db = connection
         self._products = products
         self._identity = _identity(path)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
+        connection.text_factory = lambda data: data.decode(errors="backslashreplace")
 
     @classmethod
-    def open(cls, path: Path, products: Path = Path()) -> Self:
-        """Open or create the ledger of an output folder; refuse a network file system."""
+    def open(cls, path: Path, products: Path = Path(), is_known: bool = False) -> Self:
+        """Open or create the ledger of an output folder; refuse a network file system.
+
+        ``is_known`` says that this process has checked the content before.
+        """
         folder = path.absolute().parent
         if not folder.is_dir():
             raise LedgerError(f"{path}: the folder {path.parent} does not exist. Create it first.")
@@ -119,9 +83,18 @@ class Database:
                 "machine with --ledger; or give each machine a part of the scenes (--shard i/n) "
                 "and its own ledger; or let one machine distribute the scenes (--executor dask)."
             )
+        _refuse_what_is_no_ledger(path)
         with naming_errors(path):
-            ledger = cls(path, _connected(path), products)
-            ledger._lay_out()
+            connection = open_database(path, LedgerError, patience=PATIENCE)
+            ledger = cls(path, connection, products)
+            with ledger._closing_on_failure():
+                if ledger._is_laid_out():
+                    ledger._check_layout()
+                    check_definitions(connection, path)
+                _prepare_to_write(connection)
+                ledger._lay_out()
+                if not is_known:
+                    ledger._check()
             return ledger
 
     @classmethod
@@ -129,6 +102,7 @@ class Database:
         """Open an existing ledger read-only."""
         if not path.is_file():
             raise LedgerError(f"{path}: no such ledger. Give the path of a ledger, or its folder.")
+        _refuse_what_is_no_ledger(path)
         with naming_errors(path):
             # Without this, SQLite leaves files of its own there even if nobody writes.
             still = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
@@ -136,7 +110,10 @@ class Database:
                 path, LedgerError, patience=PATIENCE, options=f"mode=ro{still}"
             )
             ledger = cls(path, connection, path.parent)
-            ledger._check_layout()
+            with ledger._closing_on_failure():
+                ledger._check_layout()
+                check_definitions(connection, path)
+                check_content(connection, path)
             return ledger
 
     @classmethod
@@ -206,16 +183,46 @@ class Database:
         return os.path.exists(self.located(product))
 
     def _lay_out(self) -> None:
-        (layout,) = self.execute("PRAGMA user_version").fetchone()
-        if layout == 0:
+        if not self._is_laid_out():
             with self.writing():
-                (layout,) = self.execute("PRAGMA user_version").fetchone()
-                (tables,) = self.execute("SELECT count(*) FROM sqlite_master").fetchone()
-                if layout == 0 and tables == 0:
-                    for statement in _SCHEMA.split(";\n"):
+                if not self._is_laid_out():
+                    for statement in SCHEMA.split(";\n"):
                         self.execute(statement)
                     self.execute(f"PRAGMA user_version = {LAYOUT}")
         self._check_layout()
+
+    def _is_laid_out(self) -> bool:
+        """Return whether the file has any content."""
+        (layout,) = self.execute("PRAGMA user_version").fetchone()
+        (tables,) = self.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        return bool(layout != 0 or tables != 0)
+
+    def _check(self) -> None:
+        """Refuse a damaged ledger; make missing indices, and free scenes that nobody works on."""
+        missing = check_definitions(self._db, self.path)
+        check_content(self._db, self.path)
+        orphans = f"SELECT 1 FROM scene WHERE {_IS_ORPHAN} LIMIT 1"
+        if not missing and self._db.execute(orphans).fetchone() is None:
+            return
+        with self.writing():
+            for statement in missing:
+                try:
+                    self._db.execute(statement)
+                except sqlite3.IntegrityError as error:
+                    raise damaged(self.path, f"two rows have the same product ({error})") from error
+            # Otherwise, a batch would wait for ever until somebody finishes them.
+            self._db.execute(
+                "UPDATE scene SET state = 'pending', attempts = max(attempts - 1, 0), "
+                f"why = 'nobody works on this scene' WHERE {_IS_ORPHAN}"
+            )
+
+    @contextlib.contextmanager
+    def _closing_on_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
 
     def _check_layout(self) -> None:
         (layout,) = self.execute("PRAGMA user_version").fetchone()
@@ -226,15 +233,13 @@ class Database:
             )
 
 
-def _connected(path: Path) -> sqlite3.Connection:
-    connection = open_database(path, LedgerError, patience=PATIENCE)
+def _prepare_to_write(connection: sqlite3.Connection) -> None:
     _use_write_ahead_log(connection)
     # A crash of the machine may lose the last entries, but never their order. The scene of a lost
     # entry is processed again.
     connection.execute("PRAGMA synchronous = NORMAL")
     # Otherwise, a full or read-only folder for temporary files would end the batch.
     connection.execute("PRAGMA temp_store = MEMORY")
-    return connection
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
@@ -250,6 +255,29 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
+
+
+# The end of a journal that names another journal, which SQLite would read and then remove.
+_NAMES_ANOTHER = bytes.fromhex("d9d505f920a163d7")
+
+
+def _refuse_what_is_no_ledger(path: Path) -> None:
+    """Refuse a named pipe or a folder, for which SQLite would wait, and a foreign journal."""
+    for ending in ("", "-wal", "-shm", "-journal"):
+        beside = path.with_name(f"{path.name}{ending}")
+        with contextlib.suppress(OSError):
+            if not stat.S_ISREG(beside.stat().st_mode):
+                raise LedgerError(
+                    f"{beside}: this is not a regular file, so it cannot be a ledger or belong to "
+                    "one. Give another path with --ledger, or move it away."
+                )
+    journal = path.with_name(f"{path.name}-journal")
+    if not journal.exists():
+        return
+    with contextlib.suppress(OSError), journal.open("rb") as file:
+        file.seek(-min(len(_NAMES_ANOTHER), journal.stat().st_size), os.SEEK_END)
+        if file.read() == _NAMES_ANOTHER:
+            raise damaged(path, f"{journal.name} was not made by ocpipe")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -273,7 +301,7 @@ def naming_errors(path: Path) -> Iterator[None]:
             raise refused from error
         why = f"{error}; {said(number)}" if number else str(error)
         raise LedgerError(
-            f"{path}: the ledger cannot be used ({why}). {_what_to_do(error, number)}"
+            f"{path}: the ledger cannot be used ({why[:300]}). {_what_to_do(error, number)}"
         ) from error
 
 

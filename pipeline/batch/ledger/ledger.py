@@ -20,8 +20,12 @@ from pipeline.batch.ledger.entries import (
     SceneQueue,
 )
 from pipeline.batch.ledger.queueing import enter_queue
+from pipeline.files.longest import LONGEST_MESSAGE, cut_message
 
-_ENTRY = "path, state, why, kind, reason, attempts, product, suspect, finished"
+_ENTRY = (
+    f"path, state, substr(why, 1, {LONGEST_MESSAGE}), kind, substr(reason, 1, {LONGEST_MESSAGE}), "
+    f"attempts, product, substr(suspect, 1, {LONGEST_MESSAGE}), finished"
+)
 _HOLDER = (
     "id, token, process, host, pid, output, slots, threads, started, beat, elapsed, done, failed, "
     "state"
@@ -98,7 +102,8 @@ class Ledger(Database):
         """
         state = _state_after(outcome, lease.attempt < max_attempts)
         kind = None if outcome.kind in kinds.SUCCESS else outcome.kind
-        reason = outcome.reason if kind else outcome.reason or None
+        reason = cut_message(outcome.reason) if kind else cut_message(outcome.reason) or None
+        suspect = None if suspect is None else cut_message(suspect)
         changes: dict[str, Any] = {"state": state, "holder": None, "finished": stamp()}
         changes |= {"kind": kind, "reason": reason}
         if state == "pending":
@@ -176,6 +181,11 @@ class Ledger(Database):
         where = "WHERE state = 'running'" if running else ""
         rows = self.execute(f"SELECT {_HOLDER} FROM holder {where} ORDER BY id").fetchall()
         return [Holder(*row) for row in rows]
+
+    def last_holder(self) -> Holder | None:
+        """Return the holder that was entered last."""
+        row = self.execute(f"SELECT {_HOLDER} FROM holder ORDER BY id DESC LIMIT 1").fetchone()
+        return None if row is None else Holder(*row)
 
     def chosen(self) -> list[LedgerEntry]:
         """Return the chosen scenes."""

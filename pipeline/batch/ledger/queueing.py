@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.batch import kinds
 from pipeline.batch.ledger.database import Database, stamp
 from pipeline.batch.ledger.entries import Refusal, SceneQueue
+from pipeline.batch.ledger.schema import damaged
 from pipeline.files.access import why_absent
 
 _IS_CHOSEN = "scene.id IN (SELECT id FROM chosen) AND scene.state != 'running'"
@@ -161,10 +162,21 @@ def _stale_networks(database: Database, queue: SceneQueue) -> Iterable[tuple[int
         (queue.run,),
     ).fetchall()
     for number, sensor, fingerprints in used:
-        recorded, now = json.loads(fingerprints), queue.networks_now(sensor)
+        recorded, now = _recorded(database, fingerprints), queue.networks_now(sensor)
         left_out = queue.if_possible - set(recorded)
         if recorded != {name: now[name] for name in now if name not in left_out}:
             yield (number,)
+
+
+def _recorded(database: Database, fingerprints: str) -> dict[str, Any]:
+    """Return the fingerprints that a ledger recorded as text."""
+    try:
+        recorded = json.loads(fingerprints)
+    except (ValueError, RecursionError):
+        recorded = None
+    if not isinstance(recorded, dict):
+        raise damaged(database.path, "its table networks has fingerprints that are not JSON")
+    return recorded
 
 
 def _gone_products(database: Database) -> Iterable[tuple[int]]:

@@ -9,6 +9,7 @@ from pipeline.networks.description import Network
 from pipeline.networks.saving.keras_file import save_keras
 from pipeline.networks.saving.ocsmart_h5 import beyond_ocsmart, save_ocsmart
 from pipeline.networks.saving.onnx_file import save_onnx
+from pipeline.stopping import half_written
 
 __all__ = ["SAVERS", "beyond_ocsmart", "check_savable", "save_network"]
 
@@ -60,10 +61,11 @@ def save_network(path: Path, network: Network) -> list[Path]:
     partial = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
     made: list[Path] = []
     try:
-        made = SAVERS[path.suffix](partial, network, path.name)
-        targets = [path.with_suffix(file.suffix) for file in made]
-        for file, target in zip(made, targets, strict=True):
-            file.replace(target)
+        with half_written(partial, partial.with_suffix(".yaml")):
+            made = SAVERS[path.suffix](partial, network, path.name)
+            targets = [path.with_suffix(file.suffix) for file in made]
+            for file, target in zip(made, targets, strict=True):
+                file.replace(target)
     except OSError as error:
         raise OutputError(
             f"{path}: the network cannot be written ({error.strerror or error}). Check that the "

@@ -1,0 +1,17 @@
+"""The console script ``ocpipe``: listens to signals, then imports everything else."""
+
+import sys
+
+from pipeline import stopping
+
+
+def main() -> None:
+    """Run a command; from the first line on, a signal ends it with the documented exit code."""
+    stopping.listen(stopping.INTERRUPTED if sys.argv[1:2] == ["batch"] else None)
+    try:
+        from pipeline.cli import main as command
+
+        command()
+    except SystemExit as end:
+        stopping.over(end.code)
+        raise
