@@ -30,6 +30,10 @@ class UnavailableError(SceneError):
     """A file cannot be read now, but perhaps later: it is locked, or its disk fails."""
 
 
+class ChangedError(SceneError):
+    """A file was replaced or changed while it was read; what was read is discarded."""
+
+
 class UnknownFormatError(SceneError):
     """No reader recognises the content of a file."""
 

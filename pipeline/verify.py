@@ -21,6 +21,7 @@ from pipeline.algorithms import find_retrieval, is_algorithm
 from pipeline.config import RunConfig
 from pipeline.errors import DAMAGE, NetworkError, PipelineError, SceneError
 from pipeline.files.contents import sha256_of
+from pipeline.files.identity import HeldSource, holding
 from pipeline.networks import load_retrieval
 from pipeline.networks.engines import example_inputs
 from pipeline.networks.reading.library import network_folders
@@ -112,10 +113,15 @@ def verify_product(
         if source is None or network_paths is None:
             return
         try:
-            with open_scene(source, config.science.reader) as opened:
+            with (
+                holding(source) as held,
+                open_scene(source, config.science.reader) as opened,
+            ):
+                held.check()
                 scene, plan = locate_and_plan(opened, source.name, config, network_paths)
-                yield from _attributes(product, source, scene, plan, tally)
+                yield from _attributes(product, source, held, scene, plan, tally)
                 yield from _pixels(product, scene, plan, sample, seed)
+                held.check()
         except PipelineError as error:
             yield Finding("run", False, f"cannot repeat the run: {error}")
 
@@ -269,11 +275,16 @@ def _algorithm(name: str, file: str, sensor: str, recorded: Group) -> Finding:
 
 
 def _attributes(
-    product: ProductFile, source: Path, scene: xr.Dataset, plan: Plan, tally: Tally
+    product: ProductFile,
+    source: Path,
+    held: HeldSource,
+    scene: xr.Dataset,
+    plan: Plan,
+    tally: Tally,
 ) -> Iterator[Finding]:
     """Compare every attribute of the file and its variables with what this version writes."""
     created = datetime.datetime.fromisoformat(str(product.attributes["date_created"]))
-    provenance = Provenance.of(source, scene.attrs, plan, created)
+    provenance = Provenance.of(source, held, scene.attrs, plan, created)
     expected = product_template(scene, plan)
     differing = [*_differences(product.root, record_of(provenance, tally), "")]
     for name, variable in {**expected.data_vars, **expected.coords}.items():
