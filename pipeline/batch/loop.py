@@ -234,7 +234,9 @@ class Loop:
         Both are seen by this process, because another machine may see other numbers.
         """
         then, now = self._stamps.pop(lease.scene), stamp_of(lease.path)
-        return Reading(then and then.size, then and then.mtime_ns, then != now)
+        if then is None:
+            return Reading(None, None, now is not None)
+        return Reading(then.size, then.mtime_ns, then != now)
 
     def _settle(self, lease: Lease, outcome: JobOutcome) -> None:
         self._may_leave_files |= outcome.kind not in kinds.SUCCESS

@@ -91,7 +91,9 @@ def shard_of(path: str, count: int) -> int:
 
 def _found(path: str) -> FoundScene:
     stamp = stamp_of(path)
-    return FoundScene(path, stamp and stamp.size, stamp and stamp.mtime_ns)
+    if stamp is None:
+        return FoundScene(path, None, None)
+    return FoundScene(path, stamp.size, stamp.mtime_ns)
 
 
 @dataclass(frozen=True)
