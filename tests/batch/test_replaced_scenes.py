@@ -84,7 +84,7 @@ def test_a_single_run_ends_with_an_error_in_words(bench, tmp_path):
     trial = Trial(bench, tmp_path / "trial", bench.first)
     settings = pipeline.config.load_config(bench.config).executing(output=trial.output)
     with (
-        pytest.raises(ChangedError, match="S000.nc was replaced or changed while it was read"),
+        pytest.raises(ChangedError, match=r"S000\.nc was replaced or changed while it was read"),
         at(("pipeline.process", "open_scene", "after"), lambda: trial.replace("rename")),
     ):
         pipeline.process_scene(trial.scene, settings)
