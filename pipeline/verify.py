@@ -22,6 +22,7 @@ from pipeline.config import RunConfig
 from pipeline.errors import DAMAGE, NetworkError, PipelineError, SceneError
 from pipeline.files.contents import sha256_of
 from pipeline.files.identity import HeldSource, holding
+from pipeline.files.names import as_text
 from pipeline.networks import load_retrieval
 from pipeline.networks.engines import example_inputs
 from pipeline.networks.reading.library import network_folders
@@ -187,7 +188,7 @@ def _input(product: ProductFile, scenes: Sequence[Path]) -> Generator[Finding, N
         yield Finding("input", False, "the product records no name of a file for its input")
         return None
     places = [*scenes, product.path.parent, Path()]
-    candidates = [c for place in places for c in (place, place / name) if c.name == name]
+    candidates = [c for place in places for c in (place, place / name) if as_text(c.name) == name]
     # A named pipe or a device exists too, but reading it may never end.
     existing = [c for c in dict.fromkeys(candidates) if c.is_file() or c.is_dir()]
     hashes = {candidate: sha256_of(candidate) for candidate in existing}

@@ -7,6 +7,7 @@ error.
 
 import glob
 import hashlib
+import io
 import logging
 import os
 import re
@@ -113,6 +114,8 @@ class _Search:
                 "shell is not set; correct the call."
             )
         if item == STDIN:
+            if isinstance(sys.stdin, io.TextIOWrapper):  # names of files need not be UTF-8
+                sys.stdin.reconfigure(errors="surrogateescape")
             yield from self._listed(sys.stdin, "standard input")
         elif item.startswith("@"):
             try:

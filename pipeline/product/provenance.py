@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline.config import hash_of
 from pipeline.files.identity import HeldSource
+from pipeline.files.names import as_text
 from pipeline.networks.after import Gains
 from pipeline.networks.engines import resolve_engine
 from pipeline.run.plan import Plan
@@ -47,8 +48,8 @@ class Provenance:
 
     @property
     def scene_name(self) -> str:
-        """Base name of the scene file."""
-        return self.scene.name
+        """Base name of the scene file, as text that a product can store."""
+        return as_text(self.scene.name)
 
     @property
     def key(self) -> str:

@@ -8,9 +8,9 @@ from typing import Literal
 from pipeline.errors import ConfigError
 from pipeline.facts.foreign_formats import foreign_format
 from pipeline.files.access import address_of, why_absent
-from pipeline.files.identity import unchanged
 from pipeline.files.arrow import FEATHER, OLD_FEATHER, PARQUET
 from pipeline.files.compressed import GZIP
+from pipeline.files.identity import unchanged
 from pipeline.files.regular import first_bytes, memory_in_words
 from pipeline.tables.aeronet import header_line, read_aeronet
 from pipeline.tables.arrow import read_arrow

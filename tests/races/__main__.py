@@ -79,8 +79,9 @@ def _keep_replacing(trial: Trial, seed: int, queue: "multiprocessing.Queue[int]"
     others = (trial.bench.second, trial.bench.first)
     for number in range(1000):
         time.sleep(drawn.random() * pause)
-        # In place only once, so that what is left is one of the two scenes.
-        replace(trial.scene, others[number % 2], "rename")
+        # By renaming, so that what is left is one of the scenes. Each has a time of its own, for a
+        # scene may also be replaced after the ledger has entered it as done.
+        replace(trial.scene, others[number % 2], "rename", 10**18 + number + 1)
         queue.put(1)
 
 
