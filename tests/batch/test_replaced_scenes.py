@@ -10,6 +10,7 @@ from races import MOMENTS, WAYS, Bench, Trial, at, settled
 
 import pipeline
 from pipeline.batch.ledger.ledger import MOST_CHANGES
+from pipeline.config import load_config
 from pipeline.errors import ChangedError
 
 READ = ("pipeline.process", "compute_block", "before")
@@ -82,7 +83,7 @@ def test_a_scene_that_only_looked_damaged_is_pending(bench, tmp_path):
 def test_a_single_run_ends_with_an_error_in_words(bench, tmp_path):
     """No product is left, and the next run is right."""
     trial = Trial(bench, tmp_path / "trial", bench.first)
-    settings = pipeline.config.load_config(bench.config).executing(output=trial.output)
+    settings = load_config(bench.config).executing(output=trial.output)
     with (
         pytest.raises(ChangedError, match=r"S000\.nc was replaced or changed while it was read"),
         at(("pipeline.process", "open_scene", "after"), lambda: trial.replace("rename")),
