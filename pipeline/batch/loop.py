@@ -29,6 +29,10 @@ log = logging.getLogger(__name__)
 # Longest wait for an event, and time between two looks at other processes (seconds).
 LOOK = 0.2
 LOOK_AROUND = 2.0
+# Outcomes that a change of the scene's file does not explain.
+_NOT_OF_THE_FILE = (
+    kinds.STOPPED, kinds.OUTPUT, kinds.MACHINE, kinds.CHANGED, kinds.SKIPPED,
+)  # fmt: skip
 # Time for running jobs to end once the batch gives them up (seconds).
 GIVE_UP = 8.0
 
@@ -312,7 +316,7 @@ def _blamed_on_change(outcome: JobOutcome, lease: Lease) -> JobOutcome:
 
     A file that is written while it is read looks damaged, or crashes a library.
     """
-    if outcome.kind in (kinds.STOPPED, kinds.OUTPUT, kinds.CHANGED, kinds.SKIPPED):
+    if outcome.kind in _NOT_OF_THE_FILE:
         return outcome
     text = "The file was replaced or changed while it was read."
     if outcome.kind in kinds.SUCCESS:

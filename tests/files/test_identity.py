@@ -1,5 +1,6 @@
 """Files that are held open while they are read and hashed."""
 
+import gc
 import os
 import time
 from pathlib import Path
@@ -118,6 +119,7 @@ def test_what_cannot_be_held_is_said_when_it_is_checked(tmp_path, folder, monkey
     """A pipe does not hang, a folder of many files takes no descriptors, and none is left open."""
     os.mkfifo(tmp_path / "pipe")
     monkeypatch.setattr(identity, "MOST_HELD", 2)
+    gc.collect()
     before = len(list(Path("/proc/self/fd").iterdir()))
     for path, found in (
         (tmp_path / "pipe", "neither a file nor a folder"),
@@ -126,7 +128,7 @@ def test_what_cannot_be_held_is_said_when_it_is_checked(tmp_path, folder, monkey
     ):
         with holding(path) as held, pytest.raises(ChangedError, match=found):
             held.check()
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 
 def test_a_failure_while_a_file_changes_is_blamed_on_the_change(folder):
