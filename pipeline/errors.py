@@ -4,6 +4,7 @@ Every message says what was found, what was expected and what to do. The command
 without a traceback.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 # The HDF5 libraries raise these for damaged files; which one depends on the place of the damage.
@@ -28,6 +29,10 @@ class SceneError(PipelineError):
 
 class UnavailableError(SceneError):
     """A file cannot be read now, but perhaps later: it is locked, or its disk fails."""
+
+
+class ChangedError(SceneError):
+    """A file was replaced or changed while it was read; what was read is discarded."""
 
 
 class UnknownFormatError(SceneError):
@@ -60,4 +65,5 @@ class LedgerError(PipelineError):
 
 def repeated(names: Sequence[str]) -> str:
     """Return the names that occur more than once, as one text with commas."""
-    return ", ".join(sorted({name for name in names if names.count(name) > 1}))
+    counted = Counter(names)
+    return ", ".join(sorted({name for name in names if counted[name] > 1}))

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import logging
 import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import numpy.typing as npt
 import xarray as xr
 
 from pipeline.config import RunConfig, load_config
-from pipeline.errors import PipelineError, SceneError
+from pipeline.errors import PipelineError, ProductExistsError, SceneError
+from pipeline.files.identity import HeldSource, holding
 from pipeline.machine.in_order import in_order
 from pipeline.networks.engines import get_engine
 from pipeline.product.delivery import Delivery, creation_time
@@ -77,21 +78,43 @@ def deliver_scene(
     created = creation_time(delivery.first_seen)  # refuses a wrong date before any scene is opened
     delivery.check(source)
     with contextlib.ExitStack() as opened:
+        held = opened.enter_context(_held(source))
         with watch.part("open"):
             whole = opened.enter_context(open_scene(source, config.science.reader))
+            held.check()
         target = delivery.target(source, whole.attrs)
         with watch.part("plan"):
             scene, plan = locate_and_plan(whole, source.name, config)
             delivery.prepare(target, plan.product_bytes // 2)
             _build_engines(plan)
         with watch.part("hash"):
-            provenance = Provenance.of(source, scene.attrs, plan, created)
+            provenance = Provenance.of(source, held, scene.attrs, plan, created)
         with watch.part("process"):
             tally, inputs = _write(scene, provenance, target, delivery.lease, progress)
         _log_counts(scene, plan, tally)
     for text in inputs.undecided.warnings(plan.rules):
         log.warning("%s: %s", plan.scene_name, text)
     return SceneReport(target, plan, provenance.scene_sha256, tally, inputs, watch.seconds)
+
+
+@contextlib.contextmanager
+def _held(source: Path) -> Iterator[HeldSource]:
+    """Hold a scene open; if it changed, this is the cause of whatever fails in the ``with`` block.
+
+    A file that is read while it is written looks damaged, but may be whole a moment later.
+    """
+    with holding(source) as held:
+        try:
+            yield held
+        except ProductExistsError:
+            raise
+        except Exception as error:
+            if held.has_changed:
+                raise held.changed() from error
+            if isinstance(error, OSError):
+                failure = failed_to_read(error)
+                raise type(failure)(f"{source.name}: {failure}") from error
+            raise
 
 
 def _write(

@@ -21,6 +21,8 @@ from pipeline.algorithms import find_retrieval, is_algorithm
 from pipeline.config import RunConfig
 from pipeline.errors import DAMAGE, NetworkError, PipelineError, SceneError
 from pipeline.files.contents import sha256_of
+from pipeline.files.identity import HeldSource, holding
+from pipeline.files.names import as_text
 from pipeline.networks import load_retrieval
 from pipeline.networks.engines import example_inputs
 from pipeline.networks.reading.library import network_folders
@@ -112,10 +114,15 @@ def verify_product(
         if source is None or network_paths is None:
             return
         try:
-            with open_scene(source, config.science.reader) as opened:
+            with (
+                holding(source) as held,
+                open_scene(source, config.science.reader) as opened,
+            ):
+                held.check()
                 scene, plan = locate_and_plan(opened, source.name, config, network_paths)
-                yield from _attributes(product, source, scene, plan, tally)
+                yield from _attributes(product, source, held, scene, plan, tally)
                 yield from _pixels(product, scene, plan, sample, seed)
+                held.check()
         except PipelineError as error:
             yield Finding("run", False, f"cannot repeat the run: {error}")
 
@@ -181,7 +188,7 @@ def _input(product: ProductFile, scenes: Sequence[Path]) -> Generator[Finding, N
         yield Finding("input", False, "the product records no name of a file for its input")
         return None
     places = [*scenes, product.path.parent, Path()]
-    candidates = [c for place in places for c in (place, place / name) if c.name == name]
+    candidates = [c for place in places for c in (place, place / name) if as_text(c.name) == name]
     # A named pipe or a device exists too, but reading it may never end.
     existing = [c for c in dict.fromkeys(candidates) if c.is_file() or c.is_dir()]
     hashes = {candidate: sha256_of(candidate) for candidate in existing}
@@ -269,11 +276,16 @@ def _algorithm(name: str, file: str, sensor: str, recorded: Group) -> Finding:
 
 
 def _attributes(
-    product: ProductFile, source: Path, scene: xr.Dataset, plan: Plan, tally: Tally
+    product: ProductFile,
+    source: Path,
+    held: HeldSource,
+    scene: xr.Dataset,
+    plan: Plan,
+    tally: Tally,
 ) -> Iterator[Finding]:
     """Compare every attribute of the file and its variables with what this version writes."""
     created = datetime.datetime.fromisoformat(str(product.attributes["date_created"]))
-    provenance = Provenance.of(source, scene.attrs, plan, created)
+    provenance = Provenance.of(source, held, scene.attrs, plan, created)
     expected = product_template(scene, plan)
     differing = [*_differences(product.root, record_of(provenance, tally), "")]
     for name, variable in {**expected.data_vars, **expected.coords}.items():

@@ -385,7 +385,7 @@ def test_a_scene_that_changes_under_the_run_gives_no_product(tmp_path, monkeypat
     def touch(done, total):
         os.utime(scene, ns=(1, 1))
 
-    with pytest.raises(SceneError, match="changed while it was processed"):
+    with pytest.raises(SceneError, match="changed while it was read"):
         pipeline.process_scene(scene, settings, touch)
     assert list((tmp_path / "out").iterdir()) == []
 

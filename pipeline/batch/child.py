@@ -56,6 +56,7 @@ _KINDS: dict[type[errors.PipelineError], str] = {
     errors.WriteError: kinds.WRITE,
     errors.ProductExistsError: kinds.SKIPPED,
     errors.UnavailableError: kinds.UNAVAILABLE,
+    errors.ChangedError: kinds.CHANGED,
 }
 
 
@@ -213,12 +214,11 @@ def _failed(job: Job, error: Exception) -> JobOutcome:
 
 def _done(job: Job, reply: Reply) -> JobOutcome:
     from pipeline.config import load_config
-    from pipeline.files.contents import sha256_of
     from pipeline.process import deliver_scene
 
     source, config = Path(job.path), load_config(job.config)
     is_made = job.known_sha256 and job.owned and Path(job.owned).exists()
-    if is_made and sha256_of(source) == job.known_sha256:
+    if is_made and _sha256_now(source) == job.known_sha256:
         return JobOutcome(kinds.UNCHANGED, product=job.owned, sha256=job.known_sha256)
     config = config.executing(memory_limit=job.memory_limit)
     report = deliver_scene(source, config, _delivery(job, config, reply), _progress(reply))
@@ -230,6 +230,17 @@ def _done(job: Job, reply: Reply) -> JobOutcome:
         networks=report.networks,
         record={"path": job.path, **report.record()},
     )
+
+
+def _sha256_now(source: Path) -> str | None:
+    """Return the hash of a scene that has not changed while it was hashed, otherwise None."""
+    from pipeline.files.identity import holding
+
+    with contextlib.suppress(OSError, errors.ChangedError), holding(source) as held:
+        digest = held.sha256()
+        held.check()
+        return digest
+    return None
 
 
 def _delivery(job: Job, config: "RunConfig", reply: Reply) -> "Delivery":

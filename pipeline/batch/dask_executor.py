@@ -20,6 +20,7 @@ from pipeline.batch.slots import LEAST_SCENE, Slots
 from pipeline.batch.supervisor import START, Supervisor
 from pipeline.config.batch import Batch, DaskCluster
 from pipeline.errors import ConfigError
+from pipeline.files.names import as_text
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -110,7 +111,7 @@ class DaskExecutor(EventQueue):
         """Start a job."""
         deadline = time.monotonic() + job.timeout_s + self.GRACE
         running = self._running[job.lease] = _Running(job, deadline)
-        key = f"{os.path.basename(job.path)}-{job.lease}"
+        key = f"{as_text(os.path.basename(job.path))}-{job.lease}"
         try:
             running.future = bounded(
                 lambda: self._client.submit(supervised, asdict(job), key=key, pure=False), ANSWER

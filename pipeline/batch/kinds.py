@@ -14,6 +14,9 @@ MEMORY, TIMEOUT, CRASH, LOST = "memory", "timeout", "crash", "lost"
 TRANSIENT = frozenset((MEMORY, TIMEOUT, CRASH, LOST))
 MENDED_OUTSIDE = frozenset((MISSING, NAME, WRITE, NETWORK, CONFIGURATION, UNAVAILABLE, LOST))
 
+# The scene was replaced or changed while it was read. It is pending again, and no attempt counts.
+CHANGED = "changed"
+
 # The output folder cannot be used. This is not a failure of the scene, and it ends the batch.
 OUTPUT = "output"
 

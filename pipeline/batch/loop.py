@@ -13,12 +13,13 @@ from pipeline.batch.dask_executor import DaskExecutor
 from pipeline.batch.executors import Executor, JobEvent
 from pipeline.batch.holders import Heart, Watch, bury_the_dead, clear_partials
 from pipeline.batch.job import Job, JobOutcome
-from pipeline.batch.ledger import Lease, Ledger, SceneCounts
+from pipeline.batch.ledger import Lease, Ledger, Reading, SceneCounts
 from pipeline.batch.quality_control import suspicions
 from pipeline.batch.request import BatchRequest
 from pipeline.batch.slots import Slots
 from pipeline.config import RunConfig
 from pipeline.errors import ConfigError, LedgerError, MachineError, OutputError
+from pipeline.files.identity import SourceStamp, stamp_of
 from pipeline.machine.refusal import refusal
 from pipeline.networks.reading.library import network_folders
 from pipeline.product.delivery import creation_time
@@ -28,6 +29,10 @@ log = logging.getLogger(__name__)
 # Longest wait for an event, and time between two looks at other processes (seconds).
 LOOK = 0.2
 LOOK_AROUND = 2.0
+# Outcomes that a change of the scene's file does not explain.
+_NOT_OF_THE_FILE = (
+    kinds.STOPPED, kinds.OUTPUT, kinds.MACHINE, kinds.CHANGED, kinds.SKIPPED,
+)  # fmt: skip
 # Time for running jobs to end once the batch gives them up (seconds).
 GIVE_UP = 8.0
 
@@ -61,6 +66,8 @@ class BatchSummary:
     """Number of scenes processed in this call."""
     failed: int = 0
     skipped: int = 0
+    changed: int = 0
+    """Number of scenes that stay pending, because they changed while they were read."""
     interrupted: bool = False
     problem: str = ""
     """Reason why the call ended early; empty if the call was completed or ended by a signal."""
@@ -84,7 +91,8 @@ class BatchSummary:
     @property
     def did_something(self) -> bool:
         """Whether the call did anything that the records must mention."""
-        return bool(self.done or self.failed or self.skipped or self.problem or self.interrupted)
+        happened = self.done or self.failed or self.skipped or self.changed
+        return bool(happened or self.problem or self.interrupted)
 
 
 class Loop:
@@ -105,6 +113,8 @@ class Loop:
         self._config = job_config(request.config, slots.threads)
         self._is_dask = isinstance(executor, DaskExecutor)
         self._leases: dict[str, Lease] = {}
+        self._stamps: dict[int, SourceStamp | None] = {}
+        """The state of each running scene's file when its job was submitted."""
         self._claimed = 0
         self._may_leave_files = False
         self._watch = Watch()
@@ -157,6 +167,7 @@ class Loop:
                 self._handle(event)
             self._look_around()
         self._summary.interrupted = self._stop.is_set()
+        self._summary.changed = self._ledger.left_changed()
 
     def _claim(self) -> None:
         """Claim a scene for each free slot."""
@@ -170,6 +181,7 @@ class Loop:
             self._claimed += 1
             job = self._job(lease)
             self._leases[job.lease] = lease
+            self._stamps[lease.scene] = stamp_of(lease.path)
             self._listener.scene_begun(lease.path, lease.attempt)
             self._executor.submit(job)
 
@@ -220,8 +232,20 @@ class Loop:
         if event.outcome is not None:
             self._settle(lease, event.outcome)
 
+    def _reading(self, lease: Lease) -> Reading:
+        """Compare the scene's file with its state when the job was submitted.
+
+        Both are seen by this process, because another machine may see other numbers.
+        """
+        then, now = self._stamps.pop(lease.scene), stamp_of(lease.path)
+        if then is None:
+            return Reading(None, None, now is not None)
+        return Reading(then.size, then.mtime_ns, then != now)
+
     def _settle(self, lease: Lease, outcome: JobOutcome) -> None:
         self._may_leave_files |= outcome.kind not in kinds.SUCCESS
+        read = self._reading(lease)
+        outcome = _blamed_on_change(outcome, lease) if read.has_changed else outcome
         if outcome.kind == kinds.STOPPED or self._is_about_all(outcome):
             self._ledger.release(self._holder, lease)
             return
@@ -236,7 +260,7 @@ class Loop:
             suspect = "; ".join(suspicions(outcome.record, self._request.config.qc)) or None
             self._record(outcome, suspect)
         attempts = self._request.config.batch.max_attempts
-        state = self._ledger.settle(self._holder, lease, outcome, attempts, suspect)
+        state = self._ledger.settle(self._holder, lease, outcome, attempts, suspect, read)
         if state is None:
             log.warning("%s: another process took over this scene", lease.path)
             return
@@ -285,6 +309,20 @@ class Loop:
                         self._settle(lease, event.outcome)
                     else:
                         self._ledger.release(self._holder, lease)
+
+
+def _blamed_on_change(outcome: JobOutcome, lease: Lease) -> JobOutcome:
+    """Return the outcome of a scene whose file was replaced or changed during the job.
+
+    A file that is written while it is read looks damaged, or crashes a library.
+    """
+    if outcome.kind in _NOT_OF_THE_FILE:
+        return outcome
+    text = "The file was replaced or changed while it was read."
+    if outcome.kind in kinds.SUCCESS:
+        name = os.path.basename(lease.path)
+        return replace(outcome, reason=f"{name}: the product is that of earlier bytes. {text}")
+    return replace(outcome, kind=kinds.CHANGED, reason=f"{outcome.reason} {text}")
 
 
 def job_config(config: RunConfig, threads: int) -> dict[str, Any]:

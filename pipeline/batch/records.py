@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.batch.ledger import LedgerEntry
 from pipeline.errors import OutputError
+from pipeline.files.names import as_text, as_texts
 from pipeline.files.replacing import open_to_append, replacing
 from pipeline.machine.refusal import said_of
 from pipeline.product.delivery import check_folder
@@ -24,7 +25,7 @@ FAILURE_COLUMNS = ("scene", "kind", "reason", "attempts", "finished")
 
 def append_line(path: Path, record: Mapping[str, Any]) -> None:
     """Append a line of JSON in one write, because other processes may append to the same file."""
-    line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+    line = json.dumps(as_texts(record), separators=(",", ":")).encode() + b"\n"
     try:
         number = open_to_append(path)
         try:
@@ -48,19 +49,20 @@ def _append(number: int, line: bytes) -> None:
 def write_failures(path: Path, failures: Iterable[LedgerEntry]) -> None:
     """Write a table of all failed scenes, with a header."""
     rows = ((e.path, e.kind, e.reason, e.attempts, e.finished) for e in failures)
-    _replace(path, "".join(f"{csv_line(row)}\n" for row in (FAILURE_COLUMNS, *rows)))
+    text = "".join(f"{csv_line(row)}\n" for row in (FAILURE_COLUMNS, *rows))
+    _replace(path, as_text(text))
 
 
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
     """Write the summary of a batch as JSON."""
-    _replace(path, json.dumps(summary, indent=2) + "\n")
+    _replace(path, json.dumps(as_texts(summary), indent=2) + "\n")
 
 
 def _replace(path: Path, text: str) -> None:
     """Write a file completely, or leave it unchanged."""
     try:
         with replacing(path) as partial:
-            partial.write_text(text, encoding="utf-8", errors="surrogateescape")
+            partial.write_text(text, encoding="utf-8")
     except OSError as error:
         raise _unwritable(path, error) from error
 

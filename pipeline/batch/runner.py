@@ -231,6 +231,7 @@ def _write_records(request: BatchRequest, ledger: Ledger, summary: BatchSummary)
                     "done": summary.done,
                     "failed": summary.failed,
                     "skipped": summary.skipped,
+                    "changed": summary.changed,
                     "seconds": round(summary.seconds, 1),
                     "scenes_per_minute": round(summary.done / minutes, 2) if minutes else 0.0,
                     "interrupted": summary.interrupted,

@@ -7,10 +7,10 @@ error.
 
 import glob
 import hashlib
+import io
 import logging
 import os
 import re
-import stat
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -19,7 +19,8 @@ from pathlib import Path
 from pipeline.batch.passed_over import STORES, PassedOver, is_packed
 from pipeline.errors import ConfigError
 from pipeline.files.access import address_of, why_absent
-from pipeline.files.contents import identity_of, read_text
+from pipeline.files.contents import read_text
+from pipeline.files.identity import stamp_of
 from pipeline.machine.refusal import refused_by_machine
 
 # In a folder, a file with one of these endings counts as a scene; if its format is unknown, it
@@ -90,13 +91,10 @@ def shard_of(path: str, count: int) -> int:
 
 
 def _found(path: str) -> FoundScene:
-    try:
-        found = os.stat(path)
-        if stat.S_ISDIR(found.st_mode):
-            return FoundScene(path, *identity_of(Path(path)))
-    except OSError:
+    stamp = stamp_of(path)
+    if stamp is None:
         return FoundScene(path, None, None)
-    return FoundScene(path, found.st_size, found.st_mtime_ns)
+    return FoundScene(path, stamp.size, stamp.mtime_ns)
 
 
 @dataclass(frozen=True)
@@ -116,6 +114,8 @@ class _Search:
                 "shell is not set; correct the call."
             )
         if item == STDIN:
+            if isinstance(sys.stdin, io.TextIOWrapper):  # names of files need not be UTF-8
+                sys.stdin.reconfigure(errors="surrogateescape")
             yield from self._listed(sys.stdin, "standard input")
         elif item.startswith("@"):
             try:

@@ -16,6 +16,7 @@ from pipeline.batch.ledger import (
     SceneCounts,
 )
 from pipeline.errors import LedgerError
+from pipeline.files.names import as_texts
 
 # Number of the last failures to show.
 LAST = 5
@@ -132,7 +133,7 @@ def as_json(found: Sequence[LedgerStatus]) -> str:
             for status in found
         ],
     }
-    return json.dumps(data, indent=2)
+    return json.dumps(as_texts(data), indent=2)
 
 
 def _counted(counts: SceneCounts) -> str:

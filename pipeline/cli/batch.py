@@ -182,6 +182,9 @@ def _report(summary: "BatchSummary") -> None:
         log.error("the batch ends early: %s", summary.problem)
     if summary.interrupted:
         log.warning("interrupted; %d scenes are left, call again to continue", counts.pending)
+    if summary.changed:
+        text = "%d scenes changed while they were read and stay pending; call again"
+        log.warning(text, summary.changed)
     earlier = counts.failed - summary.failed
     log.info(
         "%d done, %d skipped, %d failed in %.0f s; in total %d of %d done%s%s",

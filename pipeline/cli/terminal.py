@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 from pipeline import stopping
+from pipeline.files.names import as_texts
 
 log = logging.getLogger(__name__)
 
@@ -102,15 +103,13 @@ class _JsonLines(logging.Formatter):
         if record.exc_info:
             message += "\n" + self.formatException(record.exc_info)
         facts = {key: value for key, value in vars(record).items() if key not in self._USUAL}
-        return json.dumps(
-            {
-                "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-                "level": record.levelname.lower(),
-                "message": message,
-                **facts,
-            },
-            default=str,
-        )
+        line = {
+            "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "message": message,
+            **facts,
+        }
+        return json.dumps(as_texts(line), default=str)
 
 
 def start_logging(level: str, as_json: bool = False) -> None:

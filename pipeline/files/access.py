@@ -27,6 +27,10 @@ _FORBIDDEN = (
 _TOO_MANY = (
     "too many files are open. Raise the limit (ulimit -n), or process fewer scenes at a time"
 )
+_NOT_UTF8 = (
+    "its name, or that of a folder, is not UTF-8, and the library for this format opens no such "
+    "file. Rename it"
+)
 _REASONS = {
     errno.EAGAIN: _LOCKED,
     errno.EBUSY: _LOCKED,
@@ -61,6 +65,8 @@ def why_unreadable(error: BaseException) -> str | None:
     Return None if the file may be damaged. The text has no full stop at its end.
     """
     text = str(error)
+    if isinstance(error, UnicodeEncodeError):
+        return _NOT_UTF8
     if _BEING_WRITTEN in text:
         return _LEFT_OPEN
     number = _number_of(error, text)

@@ -1,4 +1,4 @@
-"""Reads files: their hashes, their sizes and times, and the plain data of YAML files."""
+"""Reads files: their hashes, their text, and the plain data of YAML files."""
 
 import codecs
 import contextlib
@@ -50,12 +50,6 @@ def sha256_of_listing(files: Mapping[str, Path], error: type[PipelineError] = Pi
     """
     lines = (f"{sha256_of(path, error)}  {name}\n" for name, path in files.items())
     return sha256_of_text("".join(lines))
-
-
-def identity_of(source: Path) -> tuple[int, int]:
-    """Return the total size (bytes) and the time of the latest change (ns) of a file or folder."""
-    found = [path.stat() for path in (_files(source) if source.is_dir() else [source])]
-    return sum(s.st_size for s in found), max((s.st_mtime_ns for s in found), default=0)
 
 
 def _files(folder: Path) -> list[Path]:

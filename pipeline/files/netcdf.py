@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.files.hdf5 import SIGNATURE, check_hdf5
+from pipeline.files.names import openable
 from pipeline.files.regular import first_bytes, memory_in_words
 
 CLASSIC = b"CDF"
@@ -43,8 +44,8 @@ def open_netcdf(path: Path, error: type[PipelineError]) -> Any:
     import netCDF4
 
     check_netcdf(path, error)
-    with memory_in_words(path.name, error):
-        return netCDF4.Dataset(path.absolute())
+    with memory_in_words(path.name, error), openable(path.absolute()) as its_path:
+        return netCDF4.Dataset(its_path)
 
 
 def open_in_xarray(path: Path, error: type[PipelineError], **options: Any) -> Any:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import hash_of
-from pipeline.errors import SceneError
-from pipeline.files.contents import identity_of, sha256_of
+from pipeline.files.identity import HeldSource
+from pipeline.files.names import as_text
 from pipeline.networks.after import Gains
 from pipeline.networks.engines import resolve_engine
 from pipeline.run.plan import Plan
@@ -27,8 +27,8 @@ class Provenance:
     """The scene, the plan and the date of a product."""
 
     scene: Path
-    scene_identity: tuple[int, int]
-    """Size (bytes) and time of last change (ns) of the scene file when it was hashed."""
+    held: HeldSource
+    """The files of the scene, held open since before they were read."""
     scene_sha256: str
     scene_attributes: Mapping[str, Any]
     plan: Plan
@@ -36,15 +36,20 @@ class Provenance:
 
     @classmethod
     def of(
-        cls, source: Path, scene: Mapping[str, Any], plan: Plan, created: datetime.datetime
+        cls,
+        source: Path,
+        held: HeldSource,
+        scene: Mapping[str, Any],
+        plan: Plan,
+        created: datetime.datetime,
     ) -> "Provenance":
         """Hash the scene file of a run; ``scene`` holds the attributes of the opened scene."""
-        return cls(source, identity_of(source), sha256_of(source), dict(scene), plan, created)
+        return cls(source, held, held.sha256(), dict(scene), plan, created)
 
     @property
     def scene_name(self) -> str:
-        """Base name of the scene file."""
-        return self.scene.name
+        """Base name of the scene file, as text that a product can store."""
+        return as_text(self.scene.name)
 
     @property
     def key(self) -> str:
@@ -73,14 +78,6 @@ class Provenance:
         record["science"]["engine"] = engines.pop() if len(engines) == 1 else wanted
         record["science"]["sensor"] = self.plan.sensor
         return record
-
-    def check_scene_unchanged(self) -> None:
-        """Raise SceneError if the size or the modification time of the scene file has changed."""
-        if identity_of(self.scene) != self.scene_identity:
-            raise SceneError(
-                f"{self.scene_name}: the file changed while it was processed. When the file is "
-                "complete, process it again."
-            )
 
 
 def text_of_gains(gains: Gains | None) -> str:

@@ -32,9 +32,9 @@ def record_of(provenance: Provenance, tally: Tally) -> Group:
     """Return the global attributes and the group ``processing_control`` of a finished product.
 
     Raises:
-        SceneError: the scene file changed since it was hashed.
+        ChangedError: the scene file was replaced or changed since it was opened.
     """
-    provenance.check_scene_unchanged()
+    provenance.held.check()
     return Group(
         attributes=global_attributes(provenance, tally),
         groups={"processing_control": _processing_control(provenance, tally)},

@@ -17,6 +17,8 @@ from pipeline.readers.damage import rewritten
 
 log = logging.getLogger(__name__)
 
+# A flag variable has at most 64 bits; with flag_values, some bits together may have several names.
+MOST_FLAGS = 1_000
 FLAGS_AS_NUMBERS = (
     "Each bit of a flag variable has a meaning, and numbers with decimals may have lost bits. A "
     "subset keeps the integers if it is made without decoding (xarray: mask_and_scale=False)."
@@ -45,6 +47,10 @@ def description_of_bits(
     meanings, names = attributes["flag_meanings"], _names(attributes["flag_meanings"])
     if not names or not all(flag.isprintable() for flag in names):
         raise rewritten(f"flag_meanings of {name} are {shown(meanings)}, expected names")
+    if len(names) > MOST_FLAGS:
+        raise rewritten(
+            f"flag_meanings of {name} has {len(names):,} names, expected at most {MOST_FLAGS:,}"
+        )
     if len(names) != masks.size:
         raise rewritten(
             f"flag_meanings of {name} has {len(names)} names, but flag_masks has {masks.size} masks"

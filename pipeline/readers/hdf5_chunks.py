@@ -9,6 +9,7 @@ best-maintained package that contains it.
 """
 
 import math
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -18,8 +19,12 @@ import numpy.typing as npt
 from h5py import h5t, h5z
 from h5py._objects import phil
 
+from pipeline.errors import SceneError
+
 Array = npt.NDArray[Any]
 
+# Real variables have some thousands of chunks. Each takes some 20 microseconds and 200 bytes.
+MOST_CHUNKS = 1_000_000
 _KNOWN = (h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE)
 
 
@@ -32,6 +37,7 @@ class Hdf5Chunks:
         self.shape = tuple(dataset.shape)
         self.dtype = np.dtype(dataset.dtype)
         self.chunk = tuple(dataset.chunks)
+        self._sizes: dict[tuple[int, ...], int] | None = None
         with phil:
             properties = dataset.id.get_create_plist()
             self._filters = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
@@ -78,15 +84,42 @@ class Hdf5Chunks:
         ends = (start + size for start, size in zip(offsets, self.chunk, strict=True))
         is_edge = any(end > size for end, size in zip(ends, self.shape, strict=True))
         with phil:
-            info = self._dataset.id.get_chunk_info_by_coord(offsets)
-            if info.byte_offset is None or (
-                is_edge and self._filters and info.size == self._nbytes
-            ):
+            size = self._stored_sizes().get(offsets)
+            if size is None or (is_edge and self._filters and size == self._nbytes):
                 return None
-            if not self._filters and info.size != self._nbytes:
+            if not self._filters and size != self._nbytes:
                 # The HDF5 library would write that many bytes into the memory of one chunk.
-                raise self._of_wrong_size(offsets, info.size)
+                raise self._of_wrong_size(offsets, size)
             return read_direct_chunk(self._dataset, offsets)
+
+    def _stored_sizes(self) -> dict[tuple[int, ...], int]:
+        """Return the stored bytes of each written chunk by its place; the caller holds the lock.
+
+        To look up one place, the HDF5 library walks through all chunks. So one walk finds the
+        sizes of all.
+        """
+        if self._sizes is None:
+            self._check_count()
+            sizes: dict[tuple[int, ...], int] = {}
+
+            def note(info: Any) -> None:
+                if info.byte_offset is not None:
+                    sizes[info.chunk_offset] = info.size
+
+            self._dataset.id.chunk_iter(note)
+            self._sizes = sizes
+        return self._sizes
+
+    def _check_count(self) -> None:
+        count = math.prod(
+            -(-size // step) for size, step in zip(self.shape, self.chunk, strict=True)
+        )
+        if count > MOST_CHUNKS:
+            raise SceneError(
+                f"{Path(self._dataset.file.filename).name}: {self.name} is stored in {count:,} "
+                f"chunks of shape {self.chunk}, expected at most {MOST_CHUNKS:,}. Store it in "
+                "larger chunks: nccopy -c, or h5repack -l CHUNK=."
+            )
 
     def _of_wrong_size(self, offsets: tuple[int, ...], size: int) -> OSError:
         return OSError(

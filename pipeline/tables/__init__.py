@@ -10,6 +10,7 @@ from pipeline.facts.foreign_formats import foreign_format
 from pipeline.files.access import address_of, why_absent
 from pipeline.files.arrow import FEATHER, OLD_FEATHER, PARQUET
 from pipeline.files.compressed import GZIP
+from pipeline.files.identity import unchanged
 from pipeline.files.regular import first_bytes, memory_in_words
 from pipeline.tables.aeronet import header_line, read_aeronet
 from pipeline.tables.arrow import read_arrow
@@ -60,7 +61,12 @@ def read_table(
         if address_of(path) is not None:
             raise table_error(str(path), str(why_absent(path)))
         raise table_error(str(path), f"{found}, expected a table. Correct the path")
-    with _naming(path.name), memory_in_words(path.name, ConfigError):
+    # The table names the hash of its file, which must be that of the rows.
+    with (
+        _naming(path.name),
+        memory_in_words(path.name, ConfigError),
+        unchanged([path], ConfigError),
+    ):
         table = _read(path, file_format, missing, delimiter, sample_dimension)
     if not len(table):
         raise table_error(table.name, "has a header but no rows, expected at least one row")

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -51,19 +52,18 @@ def header_of(name: str, titles: Sequence[str]) -> Header:
     _refuse_values(name, titles)
     split = [split_units(title) for title in titles]
     short = [own for own, _ in split]
-    names = [
-        title if short.count(own) > 1 else own for title, own in zip(titles, short, strict=True)
-    ]
+    owners = Counter(short)
+    names = [title if owners[own] > 1 else own for title, own in zip(titles, short, strict=True)]
+    bearers = Counter(names)
     # A title without brackets is not the name if others with the same name have brackets.
     unique = [
-        f"{own} (column {place})" if names.count(name) > 1 or short.count(name) > 1 else name
+        f"{own} (column {place})" if bearers[name] > 1 or owners[name] > 1 else name
         for place, (name, own) in enumerate(zip(names, short, strict=True), start=1)
     ]
-    repeated = {
-        own: tuple(u for u, other in zip(unique, short, strict=True) if other == own)
-        for own in dict.fromkeys(short)
-        if short.count(own) > 1
-    }
+    ours: dict[str, list[str]] = {}
+    for own, name_of_one in zip(short, unique, strict=True):
+        ours.setdefault(own, []).append(name_of_one)
+    repeated = {own: tuple(several) for own, several in ours.items() if len(several) > 1}
     units = {own: units for own, (_, units) in zip(unique, split, strict=True) if units}
     return Header(tuple(unique), units, repeated)
 

@@ -23,6 +23,7 @@ import xarray as xr
 from h5py._objects import phil
 
 from pipeline.errors import OutputError, WriteError
+from pipeline.files.names import openable
 from pipeline.files.replacing import create_new
 from pipeline.machine.refusal import (
     forget_last_number,
@@ -191,8 +192,13 @@ def _to_disk(path: Path) -> None:
 @contextlib.contextmanager
 def _opened(path: Path, library: Callable[..., Any], mode: str) -> Iterator[Any]:
     """Open a file with a class of netCDF4 or h5py; close it even if writing fails."""
-    with _write_errors(path):
-        file = library(path, mode)
+    with contextlib.ExitStack() as stack:
+        with _write_errors(path):
+            file = library(stack.enter_context(openable(path)), mode)
+        yield from _closing(file, path)
+
+
+def _closing(file: Any, path: Path) -> Iterator[Any]:
     try:
         yield file
     except BaseException:
@@ -239,6 +245,9 @@ def _what_to_do(folder: Path, number: int) -> tuple[type[WriteError], str]:
         free = shutil.disk_usage(folder).free
     except OSError:
         return OutputError, "The folder cannot be reached. Choose another output folder."
+    if number == errno.ENAMETOOLONG:
+        advice = "Choose a shorter name for the product (execution.product), or for the scene."
+        return WriteError, advice
     if free < LITTLE_SPACE or number in _NO_SPACE:
         advice = (
             f"{in_words(free)} are free (a quota may leave less). Free some disk space, or choose "

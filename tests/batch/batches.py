@@ -153,7 +153,7 @@ def scenes_by_name(output: Path) -> dict[str, sqlite3.Row]:
     """The rows of all scenes, by file name."""
     with rows(output) as connection:
         found = connection.execute("SELECT * FROM scene").fetchall()
-    return {Path(row["path"]).name: row for row in found}
+    return {Path(os.fsdecode(row["path"])).name: row for row in found}
 
 
 def states(output: Path) -> Counter[str]:

@@ -8,7 +8,14 @@ processes are never compared.
 """
 
 from pipeline.batch.ledger.database import LEDGER_STEM, LEDGER_SUFFIX, ledger_path
-from pipeline.batch.ledger.entries import Holder, Lease, LedgerEntry, SceneCounts, SceneQueue
+from pipeline.batch.ledger.entries import (
+    Holder,
+    Lease,
+    LedgerEntry,
+    Reading,
+    SceneCounts,
+    SceneQueue,
+)
 from pipeline.batch.ledger.ledger import Ledger
 
 __all__ = [
@@ -18,6 +25,7 @@ __all__ = [
     "Lease",
     "Ledger",
     "LedgerEntry",
+    "Reading",
     "SceneCounts",
     "SceneQueue",
     "ledger_path",

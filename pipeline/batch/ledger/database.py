@@ -24,6 +24,7 @@ from pipeline.batch.ledger.schema import (
 )
 from pipeline.errors import LedgerError, MachineError
 from pipeline.files.database import open_database
+from pipeline.files.names import is_text
 from pipeline.machine.refusal import (
     forget_last_number,
     hidden_number,
@@ -56,6 +57,7 @@ class Database:
     def __init__(self, path: Path, connection: sqlite3.Connection, products: Path) -> None:
         self.path = path
         self._db = connection
+        self._db.row_factory = _as_python
         self._products = products
         self._identity = _identity(path)
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
@@ -148,7 +150,7 @@ class Database:
     ) -> sqlite3.Cursor:
         """Execute one statement."""
         with naming_errors(self.path):
-            return self._db.execute(statement, given)
+            return self._db.execute(statement, _storable(given))
 
     def table(self, name: str, columns: str, rows: Iterable[Sequence[Any]]) -> None:
         """Make or replace a temporary table of this connection."""
@@ -156,7 +158,7 @@ class Database:
             self._db.execute(f"DROP TABLE IF EXISTS temp.{name}")
             self._db.execute(f"CREATE TEMP TABLE {name} ({columns})")
             marks = ", ".join("?" * (columns.count(",") + 1))
-            self._db.executemany(f"INSERT INTO temp.{name} VALUES ({marks})", rows)
+            self._db.executemany(f"INSERT INTO temp.{name} VALUES ({marks})", map(_storable, rows))
 
     @contextlib.contextmanager
     def writing(self, keep: bool = True) -> Iterator[None]:
@@ -278,6 +280,21 @@ def _refuse_what_is_no_ledger(path: Path) -> None:
         file.seek(-min(len(_NAMES_ANOTHER), journal.stat().st_size), os.SEEK_END)
         if file.read() == _NAMES_ANOTHER:
             raise damaged(path, f"{journal.name} was not made by ocpipe")
+
+
+def _storable(given: Any) -> Any:
+    """Return the values of a statement, with names that are not UTF-8 as bytes.
+
+    SQLite stores such a name unchanged, and compares it with other names.
+    """
+    if isinstance(given, Mapping):
+        return dict(zip(given, _storable(tuple(given.values())), strict=True))
+    return [os.fsencode(v) if isinstance(v, str) and not is_text(v) else v for v in given]
+
+
+def _as_python(_: sqlite3.Cursor, row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the columns of a row, with names that are stored as bytes as text again."""
+    return tuple(os.fsdecode(value) if isinstance(value, bytes) else value for value in row)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -22,6 +22,17 @@ class Lease:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """The state of a scene's file while a job read it."""
+
+    size: int | None
+    """Bytes when the job was submitted; None if the file was missing."""
+    mtime_ns: int | None
+    has_changed: bool
+    """Whether the file was replaced or changed since then."""
+
+
+@dataclass(frozen=True)
 class SceneQueue:
     """The scenes of one call, and the facts that decide whether these scenes are up to date."""
 

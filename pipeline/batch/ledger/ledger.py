@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from pipeline.batch.ledger.entries import (
     Holder,
     Lease,
     LedgerEntry,
+    Reading,
     Refusal,
     SceneCounts,
     SceneQueue,
@@ -30,6 +32,11 @@ _HOLDER = (
     "id, token, process, host, pid, output, slots, threads, started, beat, elapsed, done, failed, "
     "state"
 )
+# Why a scene is pending that was done with other bytes than it has now.
+CHANGED = "the input changed while it was read"
+# So often may a scene change while one call reads it. Then it waits for the next call, because a
+# scene that is being written for a long time must not keep a call busy.
+MOST_CHANGES = 3
 _IS_CHOSEN = "id IN (SELECT id FROM chosen)"
 
 
@@ -68,16 +75,13 @@ class Ledger(Database):
         return holder
 
     def claim(self, holder: Holder) -> Lease | None:
-        """Reserve a pending scene for this holder; scenes with the fewest attempts come first."""
+        """Reserve a pending scene for this holder; scenes with the fewest attempts come first.
+
+        Scenes that changed while this call read them come last.
+        """
         with self.writing():
-            row = self.execute(
-                "UPDATE scene SET state = 'running', holder = ?, attempts = attempts + 1 WHERE id "
-                # EXISTS and not IN, because for IN SQLite reads all chosen scenes.
-                "= (SELECT id FROM scene WHERE state = 'pending' AND EXISTS (SELECT 1 FROM chosen "
-                "WHERE chosen.id = scene.id) ORDER BY attempts, id LIMIT 1) "
-                "RETURNING id, path, attempts, first_seen, sha256, product, ours",
-                (holder.id,),
-            ).fetchone()
+            rows = (self._reserved(holder, changes) for changes in range(MOST_CHANGES))
+            row = next((row for row in rows if row is not None), None)
             if row is None:
                 return None
             scene, path, attempt, first_seen, sha256, product, ours = row
@@ -88,6 +92,17 @@ class Ledger(Database):
         owned = self.located(product) if product is not None and ours else None
         return Lease(scene, path, attempt, first_seen, sha256, owned)
 
+    def _reserved(self, holder: Holder, changes: int) -> Any:
+        """Reserve a pending scene that changed so often in this call; return its columns."""
+        return self.execute(
+            "UPDATE scene SET state = 'running', holder = ?, attempts = attempts + 1 WHERE id "
+            # EXISTS and not IN, because for IN SQLite reads all chosen scenes.
+            "= (SELECT id FROM scene WHERE state = 'pending' AND EXISTS (SELECT 1 FROM chosen "
+            "WHERE chosen.id = scene.id AND changes = ?) ORDER BY attempts, id LIMIT 1) "
+            "RETURNING id, path, attempts, first_seen, sha256, product, ours",
+            (holder.id, changes),
+        ).fetchone()
+
     def settle(
         self,
         holder: Holder,
@@ -95,12 +110,17 @@ class Ledger(Database):
         outcome: JobOutcome,
         max_attempts: int,
         suspect: str | None,
+        read: Reading | None = None,
     ) -> str | None:
         """Enter the outcome of a scene, and return the new state of the scene.
 
-        The new state is None if another holder has taken over the scene.
+        The new state is None if another holder has taken over the scene. ``read`` is the state of
+        the input that was read; None leaves the state that was queued.
         """
         state = _state_after(outcome, lease.attempt < max_attempts)
+        has_changed = outcome.kind == kinds.CHANGED or (read is not None and read.has_changed)
+        is_done = state == "done" and outcome.kind != kinds.UNCHANGED
+        state = "pending" if has_changed else state
         kind = None if outcome.kind in kinds.SUCCESS else outcome.kind
         reason = cut_message(outcome.reason) if kind else cut_message(outcome.reason) or None
         suspect = None if suspect is None else cut_message(suspect)
@@ -108,8 +128,21 @@ class Ledger(Database):
         changes |= {"kind": kind, "reason": reason}
         if state == "pending":
             changes |= {"why": "tried again"}
+        if read is not None:
+            # The hash and the product are those of this state, which need not be the queued one.
+            changes |= {"size": read.size, "mtime_ns": read.mtime_ns}
+        if has_changed:
+            changes |= {
+                "why": CHANGED,
+                "kind": None,
+                "reason": None,
+                "first_seen": int(time.time()),
+            }
+            changes |= {"attempts": lease.attempt - 1}
         with self.writing():
-            if state == "done" and outcome.kind != kinds.UNCHANGED:
+            if has_changed:
+                self.execute("UPDATE chosen SET changes = changes + 1 WHERE id = ?", (lease.scene,))
+            if is_done:
                 changes |= {
                     "sha256": outcome.sha256,
                     "networks": self._networks(outcome),
@@ -142,7 +175,8 @@ class Ledger(Database):
         with self.writing():
             found = self.execute(
                 "UPDATE scene SET state = 'pending', attempts = 0, sha256 = NULL, why = 'another "
-                "scene replaced its product' WHERE product = ? AND id != ? AND state = 'done'",
+                "scene replaced its product' WHERE product = ? AND id != ? "
+                "AND state IN ('done', 'pending')",
                 (self.stored(product), lease.scene),
             )
             if found.rowcount:
@@ -218,6 +252,15 @@ class Ledger(Database):
     def counts_of_chosen(self) -> SceneCounts:
         """Count the chosen scenes in each state."""
         return self._counted(_IS_CHOSEN)
+
+    def left_changed(self) -> int:
+        """Return the number of pending scenes that changed while this call read them."""
+        found = self.execute(
+            "SELECT count(*) FROM scene s JOIN chosen c ON c.id = s.id WHERE s.state = 'pending' "
+            "AND c.changes > 0"
+        )
+        (count,) = found.fetchone()
+        return int(count)
 
     def held_by_others(self, holder: Holder) -> int:
         """Return the number of chosen scenes that other processes work on."""

@@ -58,9 +58,10 @@ def _enter_new(database: Database, queue: SceneQueue) -> None:
 
 
 def _choose(database: Database, queue: SceneQueue) -> None:
-    database.table("chosen", "id INTEGER PRIMARY KEY", ())
+    # How often a scene changed while this call read it: see MOST_CHANGES in ledger.py.
+    database.table("chosen", "id INTEGER PRIMARY KEY, changes INTEGER NOT NULL DEFAULT 0", ())
     database.execute(
-        "INSERT INTO chosen SELECT s.id FROM scene s JOIN found f ON f.path = s.path "
+        "INSERT INTO chosen (id) SELECT s.id FROM scene s JOIN found f ON f.path = s.path "
         "WHERE s.run = ?",
         (queue.run,),
     )

@@ -8,6 +8,7 @@ from pipeline.errors import DAMAGE, NetworkError
 from pipeline.facts.foreign_formats import foreign_format
 from pipeline.files.access import why_absent, why_unreadable
 from pipeline.files.contents import sha256_of
+from pipeline.files.identity import unchanged
 from pipeline.files.regular import memory_in_words
 from pipeline.networks.checks import check_golden, check_network
 from pipeline.networks.description import Layer, Network
@@ -42,7 +43,8 @@ def _ocsmart(path: Path) -> Network:
     beside = None if describes_itself(path) else description_of(path)
     if beside is not None:
         return read_described(beside, path)
-    return read_ocsmart(path, sha256_of(path, NetworkError))
+    with unchanged([path], NetworkError):
+        return read_ocsmart(path, sha256_of(path, NetworkError))
 
 
 def _keras(path: Path) -> Network:

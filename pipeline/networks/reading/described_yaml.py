@@ -4,6 +4,7 @@ The weights are a Keras file, a file in OC-SMART's layout, or CSV tables. These 
 folder of the YAML or below it.
 """
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +17,7 @@ from pipeline.errors import NetworkError
 from pipeline.facts.quantities import quantities
 from pipeline.facts.shipped import shipped_configs
 from pipeline.files.contents import read_yaml, sha256_of_listing
+from pipeline.files.identity import unchanged
 from pipeline.networks.description import Layer, Network
 from pipeline.networks.reading.csv_table import read_matrix, read_vector
 from pipeline.networks.reading.keras_file import is_keras, keras_layers
@@ -181,17 +183,20 @@ def read_described(path: Path, weights: Path | None = None) -> Network:
     Raises:
         NetworkError: the YAML is wrong, a named file is missing, or the files do not fit together.
     """
-    described = read_description(FileDescription, path)
-    folder = path.parent if weights is None else weights.parent
-    files = named_files(described.files, folder, path)
-    try:
-        return described.assemble(
-            _parts(described, files),
-            path.name if weights is None else weights.name,
-            sha256_of_listing({path.name: path, **files}, NetworkError),
-        )
-    except NetworkError as error:
-        raise NetworkError(f"{path.name}: {error}") from None
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(unchanged([path], NetworkError))
+        described = read_description(FileDescription, path)
+        folder = path.parent if weights is None else weights.parent
+        files = named_files(described.files, folder, path)
+        stack.enter_context(unchanged(files.values(), NetworkError))
+        try:
+            return described.assemble(
+                _parts(described, files),
+                path.name if weights is None else weights.name,
+                sha256_of_listing({path.name: path, **files}, NetworkError),
+            )
+        except NetworkError as error:
+            raise NetworkError(f"{path.name}: {error}") from None
 
 
 def _parts(described: FileDescription, files: dict[str, Path]) -> Parts:

@@ -1,5 +1,6 @@
 """A YAML file that describes an ensemble and names the files of its networks."""
 
+import contextlib
 import dataclasses
 import json
 from pathlib import Path
@@ -10,6 +11,7 @@ from pydantic import Field
 
 from pipeline.errors import NetworkError
 from pipeline.files.contents import sha256_of_listing
+from pipeline.files.identity import unchanged
 from pipeline.files.replacing import replace_file
 from pipeline.networks.description import Network
 from pipeline.networks.ensemble import MOST_MEMBERS, Calibration, Ensemble
@@ -37,8 +39,15 @@ def load_retrieval(path: str | Path) -> Network | Ensemble:
 
 def read_ensemble(path: Path) -> Ensemble:
     """Read the ensemble that a YAML file describes; raise the errors of :func:`load_retrieval`."""
-    described = read_description(EnsembleDescription, path)
-    files = named_files(described.members, path.parent, path)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(unchanged([path], NetworkError))
+        described = read_description(EnsembleDescription, path)
+        files = named_files(described.members, path.parent, path)
+        stack.enter_context(unchanged(files.values(), NetworkError))
+        return _of_files(described, path, files)
+
+
+def _of_files(described: EnsembleDescription, path: Path, files: dict[str, Path]) -> Ensemble:
     if len(files) < len(described.members):
         raise NetworkError(
             f"{path.name}: the list of members contains a network twice. List each network once."

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -293,14 +294,14 @@ def _valid(table: Table, variable: SampleVariable, numbers: Array, findings: Fin
 
 
 def _refuse_twice(table: Table, variables: Sequence[SampleVariable], findings: Findings) -> None:
-    names = [variable.name for variable in variables]
-    columns = [variable.column for variable in variables]
+    names = Counter(variable.name for variable in variables)
+    columns = Counter(variable.column for variable in variables)
     for variable in variables:
-        if names.count(variable.name) > 1:
+        if names[variable.name] > 1:
             findings.complain(
                 f"{variable.name} is given twice (wavelengths are rounded to 1 nm). Give it once"
             )
-        elif columns.count(variable.column) > 1:
+        elif columns[variable.column] > 1:
             sharing = [v.name for v in variables if v.column == variable.column]
             findings.complain(
                 f"{table.name}: column {variable.column!r} is the nearest to "

@@ -1,0 +1,217 @@
+"""Holds files open while they are read, so that a recorded hash is that of the bytes read.
+
+A path may name another file a moment later, and a file may be written while it is read. So the
+identity of a file is taken from an open descriptor before its content is read, the hash is computed
+through this descriptor, and afterwards the descriptor and the path must still have this identity.
+The identity includes the time of the last change of status (ctime), which no program can set back.
+"""
+
+import contextlib
+import hashlib
+import itertools
+import os
+import stat
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from pipeline.errors import ChangedError, PipelineError
+from pipeline.files.access import why_unreadable
+
+# Files of a folder that are held open; the folder of a Sentinel-3 product has about 40 files.
+MOST_HELD = 400
+# The clock that stamps files advances in steps of at most this length (ns). Two changes in the same
+# step have the same time.
+CLOCK_STEP = 20_000_000
+# Without O_NONBLOCK, opening a named pipe waits for a writer.
+_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class FileIdentity:
+    """The file that a path or a descriptor stands for, and the state of its content."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> Self:
+        """Return the identity in the result of ``os.stat`` or ``os.fstat``."""
+        times = found.st_mtime_ns, found.st_ctime_ns
+        return cls(found.st_dev, found.st_ino, found.st_size, *times)
+
+
+@dataclass(frozen=True)
+class SourceStamp:
+    """What tells two states of a file or folder apart, for comparisons on one machine."""
+
+    size: int
+    """Bytes of all files."""
+    mtime_ns: int
+    """Latest time at which the content of a file changed."""
+    identities: tuple[tuple[str, FileIdentity], ...]
+    """The identity of each file by its name in the folder; a single file has no name."""
+
+
+def stamp_of(source: str | Path) -> SourceStamp | None:
+    """Return the stamp of a file, or of all files in a folder; None if it cannot be looked at."""
+    try:
+        found = [(name, FileIdentity.of(os.stat(path))) for name, path in _files(Path(source))]  # noqa: PTH116
+    except OSError:
+        return None
+    latest = max((identity.mtime_ns for _, identity in found), default=0)
+    return SourceStamp(sum(identity.size for _, identity in found), latest, tuple(found))
+
+
+@dataclass(frozen=True)
+class _HeldFile:
+    path: Path
+    descriptor: int
+    identity: FileIdentity
+
+    @property
+    def has_changed(self) -> bool:
+        try:
+            now = os.fstat(self.descriptor), os.stat(self.path)  # noqa: PTH116 - both alike
+        except OSError:
+            return True
+        return any(FileIdentity.of(found) != self.identity for found in now)
+
+    def sha256(self) -> str:
+        """Hash the bytes of the open file, whatever its path names now."""
+        digest, place = hashlib.sha256(), 0
+        while block := os.pread(self.descriptor, _BLOCK, place):
+            digest.update(block)
+            place += len(block)
+        return digest.hexdigest()
+
+
+class HeldSource:
+    """A file, or the files of a folder, that are held open while they are read."""
+
+    def __init__(
+        self, source: Path, files: Mapping[str, _HeldFile], failure: OSError | None = None
+    ) -> None:
+        self._source = source
+        self._files = files
+        self._failure = failure
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether a file was written, replaced, added or removed since it is held."""
+        if any(file.has_changed for file in self._files.values()):
+            return True
+        return "" not in self._files and [n for n, _ in _files(self._source)] != [*self._files]
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of the file's bytes, or of the names and bytes of the folder's files.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        if "" in self._files:
+            return self._files[""].sha256()
+        lines = (f"{name}\0{file.sha256()}\n" for name, file in self._files.items())
+        return hashlib.sha256(b"".join(map(os.fsencode, lines))).hexdigest()
+
+    def check(self, error: type[PipelineError] = ChangedError) -> None:
+        """Raise ``error`` if the source is no longer what it was, or could not be held.
+
+        A library may have opened the path at any time since then. If this check passes, the library
+        has opened the file that is held.
+        """
+        name = self._source.name
+        if self._failure is not None:
+            reason = why_unreadable(self._failure) or str(self._failure)
+            raise error(f"{name}: cannot be read now: {reason}.") from self._failure
+        if self.has_changed:
+            raise self.changed(error)
+
+    def changed(self, error: type[PipelineError] = ChangedError) -> PipelineError:
+        """Return the error for a source that has changed."""
+        return error(
+            f"{self._source.name} was replaced or changed while it was read. What was read is "
+            "discarded. When the file is complete, call again."
+        )
+
+
+@contextlib.contextmanager
+def holding(source: Path) -> Iterator[HeldSource]:
+    """Hold the files of a source open; errors of opening are kept until ``check`` is called.
+
+    A reader has better words for a file that is missing or cannot be opened.
+    """
+    files: dict[str, _HeldFile] = {}
+    failure: OSError | None = None
+    with contextlib.ExitStack() as closing:
+        try:
+            files = _held(_files(source, MOST_HELD), closing)
+        except OSError as error:
+            failure = error
+        yield HeldSource(source, files, failure)
+
+
+@contextlib.contextmanager
+def unchanged(paths: Iterable[Path], error: type[PipelineError]) -> Iterator[None]:
+    """Raise ``error`` at the end of a ``with`` block if a file changed within this block.
+
+    A change is then also the cause of whatever failed in the block.
+    """
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(holding(path)) for path in paths]
+        try:
+            yield
+        except Exception as failure:
+            for each in held:
+                if each.has_changed:
+                    raise each.changed(error) from failure
+            raise
+        for each in held:
+            each.check(error)
+
+
+def _files(source: Path, most: int | None = None) -> list[tuple[str, Path]]:
+    """Return the name and path of each file of a folder, in the order of paths.
+
+    Raises:
+        OSError: a folder has more than ``most`` files.
+    """
+    if not source.is_dir():
+        return [("", source)]
+    inside = (path for path in source.rglob("*") if path.is_file())
+    found = sorted(itertools.islice(inside, None if most is None else most + 1))
+    if most is not None and len(found) > most:
+        raise OSError(f"the folder has more than {most} files, which is no folder of one scene")
+    return [(path.relative_to(source).as_posix(), path) for path in found]
+
+
+def _held(files: Iterable[tuple[str, Path]], closing: contextlib.ExitStack) -> dict[str, _HeldFile]:
+    opened: dict[str, tuple[Path, int]] = {}
+    for name, path in files:
+        descriptor = os.open(path, _FLAGS)
+        closing.callback(os.close, descriptor)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError("neither a file nor a folder")
+        opened[name] = path, descriptor
+    _wait_for_the_clock(descriptor for _, descriptor in opened.values())
+    return {
+        name: _HeldFile(path, descriptor, FileIdentity.of(os.fstat(descriptor)))
+        for name, (path, descriptor) in opened.items()
+    }
+
+
+def _wait_for_the_clock(descriptors: Iterable[int]) -> None:
+    """Wait until a further change of these files gives them another time.
+
+    Only files that changed within the last step of the clock make this function wait.
+    """
+    latest = max((os.fstat(number).st_ctime_ns for number in descriptors), default=0)
+    age = time.time_ns() - latest
+    if 0 <= age < CLOCK_STEP:
+        time.sleep((CLOCK_STEP - age) / 1e9)
