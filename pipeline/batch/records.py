@@ -49,8 +49,8 @@ def _append(number: int, line: bytes) -> None:
 def write_failures(path: Path, failures: Iterable[LedgerEntry]) -> None:
     """Write a table of all failed scenes, with a header."""
     rows = ((e.path, e.kind, e.reason, e.attempts, e.finished) for e in failures)
-    text = "".join(f"{csv_line(row)}\n" for row in (FAILURE_COLUMNS, *rows))
-    _replace(path, as_text(text))
+    table = "".join(f"{csv_line(row)}\n" for row in (FAILURE_COLUMNS, *rows))
+    _replace(path, as_text(table))
 
 
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:

@@ -130,7 +130,7 @@ def _check_values(text: str, name: str, error: type[PipelineError]) -> None:
     if len(text) < most or not hasattr(yaml, "CLoader"):
         return
     with contextlib.suppress(yaml.YAMLError):  # PyYAML explains it better
-        for event in yaml.parse(text, Loader=yaml.CLoader):  # type: ignore[no-untyped-call]
+        for event in yaml.parse(text, Loader=yaml.CLoader):
             count += isinstance(event, yaml.NodeEvent)
             if count > most:
                 YAML_VALUES.check(count, name, error)

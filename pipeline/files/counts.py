@@ -5,12 +5,10 @@ attributes, they search all attributes of a variable for each of them. So the ti
 grows with the square of n.
 """
 
-from pathlib import Path
-
 import h5py
 from h5py import h5o
 
-from pipeline.errors import SceneError
+from pipeline.errors import PipelineError
 
 # Hyperspectral files with one variable per band have several hundred.
 MOST_OBJECTS = 5_000
@@ -18,25 +16,24 @@ MOST_OBJECTS = 5_000
 MOST_ATTRIBUTES = 5_000
 
 
-def check_counts(file: h5py.File) -> None:
+def check_counts(file: h5py.File, name: str, error: type[PipelineError]) -> None:
     """Refuse a file with more groups and variables, or more attributes, than any real scene.
 
-    Raises:
-        SceneError: the message states the number and the limit.
+    The exception has the class ``error``; the message names ``name``, the number and the limit.
     """
     found, count = _too_many(b"/", h5o.get_info(file.id)), 0
 
-    def look(name: bytes, info: h5o.ObjInfo) -> str | None:
+    def look(path: bytes, info: h5o.ObjInfo) -> str | None:
         nonlocal count
         count += 1
         if count > MOST_OBJECTS:
             return f"the file has more than {MOST_OBJECTS:,} groups and variables. Remove some"
-        return _too_many(name, info)
+        return _too_many(path, info)
 
     found = found or h5o.visit(file.id, look, info=True)
     if found is not None:
-        raise SceneError(
-            f"{Path(file.filename).name}: {found}. If the file is right, write the parts that a "
+        raise error(
+            f"{name}: {found}. If the file is right, write the parts that a "
             "run needs to another file (ncks -v)."
         )
 

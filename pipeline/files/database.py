@@ -1,14 +1,17 @@
 """Opens SQLite files that are regular, and lets their content lead to no other file."""
 
 import contextlib
+import os
 import sqlite3
 from pathlib import Path
 
 from pipeline.errors import PipelineError
-from pipeline.files.regular import check_kind
+from pipeline.files.regular import check_kind, open_regular
 
 # SQLite opens these beside a database.
 _BESIDE = ("", "-wal", "-shm", "-journal")
+# The last bytes of a journal that names another journal, which SQLite would read and then remove.
+_NAMES_ANOTHER = bytes.fromhex("d9d505f920a163d7")
 
 
 def open_database(
@@ -41,3 +44,13 @@ def open_database(
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     connection.execute("PRAGMA trusted_schema = OFF")
     return connection
+
+
+def names_another_journal(path: Path) -> bool:
+    """Return whether the journal beside a database leads SQLite to another file."""
+    journal = path.with_name(f"{path.name}-journal")
+    with contextlib.suppress(OSError), open_regular(journal, PipelineError) as file:
+        size = os.fstat(file.fileno()).st_size
+        file.seek(max(0, size - len(_NAMES_ANOTHER)))
+        return file.read() == _NAMES_ANOTHER
+    return False

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import PipelineError
+from pipeline.files.counts import check_counts
 from pipeline.files.enclosed import check_enclosed
 from pipeline.files.limits import Limit
 from pipeline.files.regular import FileIdentity, check_regular, memory_in_words, open_regular
@@ -107,6 +108,7 @@ def _check_once(file: h5py.File, name: str, error: type[PipelineError]) -> None:
             _known.move_to_end(identity)
             return
     check_enclosed(file, name, error)
+    check_counts(file, name, error)
     if time.time_ns() - identity.ctime_ns > _SETTLED_NS:
         with _lock:
             _known[identity] = None

@@ -15,10 +15,10 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from pipeline.errors import ChangedError, PipelineError
 from pipeline.files.access import why_unreadable
+from pipeline.files.regular import FileIdentity
 
 # Files of a folder that are held open; the folder of a Sentinel-3 product has about 40 files.
 MOST_HELD = 400
@@ -28,23 +28,6 @@ CLOCK_STEP = 20_000_000
 # Without O_NONBLOCK, opening a named pipe waits for a writer.
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _BLOCK = 1 << 20
-
-
-@dataclass(frozen=True)
-class FileIdentity:
-    """The file that a path or a descriptor stands for, and the state of its content."""
-
-    device: int
-    inode: int
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-
-    @classmethod
-    def of(cls, found: os.stat_result) -> Self:
-        """Return the identity in the result of ``os.stat`` or ``os.fstat``."""
-        times = found.st_mtime_ns, found.st_ctime_ns
-        return cls(found.st_dev, found.st_ino, found.st_size, *times)
 
 
 @dataclass(frozen=True)

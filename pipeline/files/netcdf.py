@@ -44,8 +44,8 @@ def open_netcdf(path: Path, error: type[PipelineError]) -> Any:
     import netCDF4
 
     check_netcdf(path, error)
-    with memory_in_words(path.name, error), openable(path.absolute()) as its_path:
-        return netCDF4.Dataset(its_path)
+    with memory_in_words(path.name, error), openable(path.absolute()) as name:
+        return netCDF4.Dataset(name)
 
 
 def open_in_xarray(path: Path, error: type[PipelineError], **options: Any) -> Any:

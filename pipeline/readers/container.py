@@ -6,7 +6,6 @@ from pathlib import Path
 
 from pipeline.errors import DAMAGE, SceneError
 from pipeline.files.access import why_unreadable
-from pipeline.files.counts import check_counts
 from pipeline.files.hdf5 import SIGNATURE as HDF5_SIGNATURE
 from pipeline.files.hdf5 import open_hdf5
 from pipeline.files.regular import first_bytes
@@ -81,7 +80,6 @@ def _first_bytes(path: Path) -> bytes:
 def _describe_hdf5(path: Path) -> str:
     try:
         with open_hdf5(path, SceneError) as file:
-            check_counts(file)
             members = ", ".join(sorted(file)[:8]) or "nothing"
     except DAMAGE as error:
         if why_unreadable(error) is not None:

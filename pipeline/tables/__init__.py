@@ -63,9 +63,9 @@ def read_table(
         raise table_error(str(path), f"{found}, expected a table. Correct the path")
     # The table names the hash of its file, which must be that of the rows.
     with (
+        unchanged([path], ConfigError),
         _naming(path.name),
         memory_in_words(path.name, ConfigError),
-        unchanged([path], ConfigError),
     ):
         table = _read(path, file_format, missing, delimiter, sample_dimension)
     if not len(table):

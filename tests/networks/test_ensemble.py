@@ -171,7 +171,7 @@ def test_inspect_tells_what_it_is(tmp_path):
         ({"calibration": {"factor": [1], "floor": [1]}}, "expected 2"),
         (
             {"calibration": {"factor": [1, -1], "floor": [1, 1]}},
-            "has -1, expected finite numbers of 0 or more",
+            "contains -1, expected only finite numbers of 0 or more",
         ),
         ({"name": None}, "name: Field required"),
         ({"averaged": "yes"}, "averaged"),

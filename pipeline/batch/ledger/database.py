@@ -23,7 +23,7 @@ from pipeline.batch.ledger.schema import (
     damaged,
 )
 from pipeline.errors import LedgerError, MachineError
-from pipeline.files.database import open_database
+from pipeline.files.database import names_another_journal, open_database
 from pipeline.files.names import is_text
 from pipeline.machine.refusal import (
     forget_last_number,
@@ -259,10 +259,6 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
-# The end of a journal that names another journal, which SQLite would read and then remove.
-_NAMES_ANOTHER = bytes.fromhex("d9d505f920a163d7")
-
-
 def _refuse_what_is_no_ledger(path: Path) -> None:
     """Refuse a named pipe or a folder, for which SQLite would wait, and a foreign journal."""
     for ending in ("", "-wal", "-shm", "-journal"):
@@ -273,13 +269,8 @@ def _refuse_what_is_no_ledger(path: Path) -> None:
                     f"{beside}: this is not a regular file, so it cannot be a ledger or belong to "
                     "one. Give another path with --ledger, or move it away."
                 )
-    journal = path.with_name(f"{path.name}-journal")
-    if not journal.exists():
-        return
-    with contextlib.suppress(OSError), journal.open("rb") as file:
-        file.seek(-min(len(_NAMES_ANOTHER), journal.stat().st_size), os.SEEK_END)
-        if file.read() == _NAMES_ANOTHER:
-            raise damaged(path, f"{journal.name} was not made by ocpipe")
+    if names_another_journal(path):
+        raise damaged(path, f"{path.name}-journal was not made by ocpipe")
 
 
 def _storable(given: Any) -> Any:
