@@ -67,6 +67,11 @@ def test_many_long_values_share_a_length():
     assert all(value.endswith(MARK) for value in found.values())
 
 
+def in_folder(folder):
+    """A configuration whose products lie beside the scene."""
+    return load_config(write_config(folder, execution={"output": str(folder)}))
+
+
 @pytest.fixture
 def shorter(monkeypatch):
     """A limit that small files exceed."""
@@ -81,7 +86,7 @@ def test_a_product_says_what_is_left_out(tmp_path, shorter, name):
     scene = write_scene(tmp_path / "scene.nc")
     with h5py.File(scene, "r+") as file:
         file.attrs[name] = "z" * 5000
-    product = process_scene(scene, load_config(write_config(tmp_path)))
+    product = process_scene(scene, in_folder(tmp_path))
     with netCDF4.Dataset(product) as file:
         copied = file["processing_control/inputs/scene"].getncattr(f"source_{name}")
         everywhere = [copied] + ([file.history] if name == "history" else [])
@@ -99,7 +104,7 @@ def test_a_long_attribute_of_a_variable_is_cut(tmp_path, shorter):
         flags = file["geophysical_data/l2_flags"].attrs
         flags["flag_meanings"] = "x" * 5000 + " " + str(flags["flag_meanings"])
     with pytest.raises(Exception, match="flag_m") as caught:
-        process_scene(scene, load_config(write_config(tmp_path)))
+        process_scene(scene, in_folder(tmp_path))
     assert len(str(caught.value)) < 1000
 
 
