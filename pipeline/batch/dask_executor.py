@@ -174,9 +174,9 @@ class DaskExecutor(EventQueue):
                     job,
                     JobOutcome(
                         kinds.LOST,
-                        f"{os.path.basename(job.path)}: no Dask worker has said how it ended, "
-                        f"{job.timeout_s + self.GRACE:.0f} s after it was submitted. The worker "
-                        "or the scheduler hangs. See their logs.",
+                        f"{as_text(os.path.basename(job.path))}: no Dask worker has said how it "
+                        f"ended, {job.timeout_s + self.GRACE:.0f} s after it was submitted. The "
+                        "worker or the scheduler hangs. See their logs.",
                     ),
                 )
         return None
@@ -198,7 +198,7 @@ def _outcome_of(future: Any, job: Job) -> JobOutcome:
 def _lost(job: Job, error: BaseException) -> JobOutcome:
     return JobOutcome(
         kinds.LOST,
-        f"{os.path.basename(job.path)}: the Dask workers that had this scene were lost "
+        f"{as_text(os.path.basename(job.path))}: the Dask workers that had this scene were lost "
         f"({type(error).__name__}: {error}). See their logs.",
     )
 

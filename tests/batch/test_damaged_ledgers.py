@@ -158,7 +158,7 @@ DAMAGED = {
     "a path of 100 kB": set_scene("path", "'/' || hex(zeroblob(50000))"),
     "a configuration that is not UTF-8": set_scene("run", "CAST(x'ff41' AS TEXT)"),
     "text of 50 MB": set_scene("reason", "hex(zeroblob(25000000))"),
-    "bytes as a reason": set_scene("reason", "x'00ff'"),
+    "bytes as a hash": set_scene("sha256", "x'00ff'"),
     "a failure without a reason": sql("UPDATE scene SET reason = NULL WHERE state = 'failed'"),
     "a failure without a kind": sql("UPDATE scene SET kind = NULL WHERE state = 'failed'"),
     "negative attempts": set_scene("attempts", "-5"),
@@ -310,9 +310,10 @@ def test_a_large_ledger_takes_little_memory(ledger):
     assert done.stdout == "21\n", done.stderr
 
 
-def test_text_that_is_not_utf8_is_shown(ledger):
-    """A reason of a failure, escaped."""
-    sql("UPDATE scene SET reason = CAST(x'ff41' AS TEXT) WHERE state = 'failed'")(ledger)
+@pytest.mark.parametrize("stored", ["CAST(x'ff41' AS TEXT)", "x'ff41'"])
+def test_text_that_is_not_utf8_is_shown(ledger, stored):
+    """A reason of a failure, escaped; it may quote the name of a file."""
+    sql(f"UPDATE scene SET reason = {stored} WHERE state = 'failed'")(ledger)
     ended = run("status", ledger)
     assert ended.code == 0, ended.stderr
     assert "\\xffA" in ended.stdout

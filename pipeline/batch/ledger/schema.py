@@ -83,6 +83,11 @@ def _text(name: str, longest: int = LONGEST) -> str:
     return f"typeof({name}) = 'text' AND length({name}) <= {longest}"
 
 
+def _words(name: str) -> str:
+    """Return a condition for a message, which may quote a name that is stored as bytes."""
+    return f"typeof({name}) IN ('text', 'blob') AND length({name}) <= {LONGEST}"
+
+
 def _path(name: str, start: str) -> str:
     """Return a condition for a path; names that are not UTF-8 may be stored as bytes."""
     stored = f"CAST({name} AS BLOB)"
@@ -127,17 +132,17 @@ _VALUES = {
         "mtime_ns": _number("mtime_ns", -_MOST, _MOST),
         "recipe": _text("recipe", 1000),
         "state": "state IN ('pending', 'running', 'done', 'skipped', 'failed')",
-        "why": _text("why"),
+        "why": _words("why"),
         "first_seen": _number("first_seen", 0, _LAST_SECOND),
         "attempts": _number("attempts", 0, 1_000_000_000),
         "holder": "typeof(holder) = 'integer'",
         "kind": _text("kind", 1000),
-        "reason": _text("reason"),
+        "reason": _words("reason"),
         "product": _path("product", ""),
         "ours": _number("ours", 0, 1),
         "sha256": _text("sha256", 1000),
         "networks": "typeof(networks) = 'integer'",
-        "suspect": _text("suspect"),
+        "suspect": _words("suspect"),
         "seconds": _number("seconds", 0, 1e12, _REAL),
         "pixels": _number("pixels", 0, _MOST),
         "finished": _text("finished", 1000),
