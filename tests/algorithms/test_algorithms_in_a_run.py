@@ -106,7 +106,7 @@ def test_verify_names_an_algorithm_with_other_coefficients(sample_scene, tmp_pat
         file["processing_control/networks/chl"].fingerprint = "0" * 64
     found = {f.what: f for f in verify_product(path, scenes=[sample_scene])}
     assert not found["algorithm"].passed
-    assert "other bands or coefficients" in found["algorithm"].text
+    assert "does not have the bands and coefficients" in found["algorithm"].text
     assert "pixels" not in found
 
 
