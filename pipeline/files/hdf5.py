@@ -65,6 +65,16 @@ def open_hdf5(path: Path, error: type[PipelineError]) -> h5py.File:
         return file
 
 
+def names_at_root(path: Path, error: type[PipelineError]) -> tuple[set[str], set[str]]:
+    """Return the names in the root group, and those of its attributes; no link is followed.
+
+    So a format is recognised, even that of a file whose parts are damaged.
+    """
+    check_regular(path, error)
+    with memory_in_words(path.name, error), h5py.File(path, "r") as file:
+        return set(file), set(file.attrs)
+
+
 def open_hdf5_in_memory(content: bytes, name: str, error: type[PipelineError]) -> h5py.File:
     """Open the bytes of an HDF5 file, a member of an archive, after the check for enclosure."""
     with contextlib.ExitStack() as on_failure, memory_in_words(name, error):
