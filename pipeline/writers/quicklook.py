@@ -89,7 +89,9 @@ def draw_quicklook(product: Path, picture: Path, variables: tuple[str, ...] = ()
 
 
 def _names_to_draw(product: str, data: xr.Dataset, variables: tuple[str, ...]) -> tuple[str, ...]:
-    if "quality_flags" not in data:
+    described = ("flag_masks", "flag_meanings")
+    flags = data.get("quality_flags")
+    if flags is None or any(name not in flags.attrs for name in described):
         raise SceneError(f"{product} is not a product of ocpipe. Make a product with ocpipe run.")
     drawable = _drawable(data)
     unknown = [name for name in variables if name not in drawable]
