@@ -47,6 +47,7 @@ fuzz: install  ## damaged and hostile files of every format, and 200 of each tha
 	cd tests && ../$(BIN)/python -m fuzz.meaning --count 200
 	cd tests && ../$(BIN)/python -m table_mutations --count 200
 	cd tests && PYTHONPATH=batch ../$(BIN)/python -m races --count 200
+	cd tests && ../$(BIN)/python -m hostile --count 500
 
 machine-faults: install  ## a batch with every operation on the system failing once, with every error; hours (needs cc)
 	cd tests && PYTHONPATH=batch ../$(BIN)/python -m machine_faults

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from pipeline.errors import PipelineError
 from pipeline.files.counts import check_counts
 from pipeline.files.enclosed import check_enclosed
+from pipeline.files.heaps import MOST_BYTES, endless_heap
 from pipeline.files.limits import Limit
 from pipeline.files.regular import FileIdentity, check_regular, memory_in_words, open_regular
 
@@ -65,10 +66,21 @@ def open_hdf5(path: Path, error: type[PipelineError]) -> h5py.File:
         return file
 
 
+def names_at_root(path: Path, error: type[PipelineError]) -> tuple[set[str], set[str]]:
+    """Return the names in the root group, and those of its attributes; no link is followed.
+
+    So a format is recognised, even that of a file whose parts are damaged.
+    """
+    check_regular(path, error)
+    with memory_in_words(path.name, error), h5py.File(path, "r") as file:
+        return set(file), set(file.attrs)
+
+
 def open_hdf5_in_memory(content: bytes, name: str, error: type[PipelineError]) -> h5py.File:
     """Open the bytes of an HDF5 file, a member of an archive, after the check for enclosure."""
     with contextlib.ExitStack() as on_failure, memory_in_words(name, error):
         file = on_failure.enter_context(h5py.File(io.BytesIO(content), "r"))
+        _check_heaps(content[:MOST_BYTES], name, error)
         check_enclosed(file, name, error)
         on_failure.pop_all()
         return file
@@ -107,6 +119,7 @@ def _check_once(file: h5py.File, name: str, error: type[PipelineError]) -> None:
         if identity in _known:
             _known.move_to_end(identity)
             return
+    _check_heaps(os.pread(file.id.get_vfd_handle(), MOST_BYTES, 0), name, error)
     check_enclosed(file, name, error)
     check_counts(file, name, error)
     if time.time_ns() - identity.ctime_ns > _SETTLED_NS:
@@ -114,3 +127,12 @@ def _check_once(file: h5py.File, name: str, error: type[PipelineError]) -> None:
             _known[identity] = None
             while len(_known) > _MOST_KNOWN:
                 _known.popitem(last=False)
+
+
+def _check_heaps(content: bytes, name: str, error: type[PipelineError]) -> None:
+    place = endless_heap(content)
+    if place is not None:
+        raise error(
+            f"{name}: the list of texts at byte {place:,} (a global heap of HDF5) has no end. The "
+            "file is damaged; fetch it again."
+        )

@@ -35,7 +35,7 @@ def is_product(path: Path) -> bool:
             control = file.get("processing_control")
             is_group = isinstance(control, h5py.Group)
             return is_group and _text(control.attrs.get("software_name")) == SOFTWARE
-    except OSError as error:
+    except DAMAGE as error:
         if why_unreadable(error) is not None:
             raise _unreadable(path.name, error) from error
         return False  # a truncated file, for which the reader has a better message

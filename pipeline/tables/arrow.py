@@ -29,7 +29,7 @@ def read_arrow(path: Path, missing: Sequence[float] = ()) -> Table:
     units = dict(header.units)
     left_out = []
     for name, field, values in zip(header.names, arrow.schema, arrow.columns, strict=True):
-        column = _column(values)
+        column = _readable(path.name, name, values)
         if column is None:
             left_out.append(f"column {name} of {field.type} is left out")
             continue
@@ -85,6 +85,18 @@ def _open(path: Path) -> Any:
         return read_arrow_table(path, ConfigError)
     except (arrow.ArrowException, OSError, ValueError) as error:
         raise table_error(path.name, f"cannot be read ({error}). Fetch or write it again") from None
+
+
+def _readable(file: str, name: str, values: Any) -> Column | None:
+    """Return a column; pyarrow does not check the values of a file before they are used."""
+    import pyarrow as pa
+
+    try:
+        return _column(values)
+    except (pa.ArrowException, ValueError, OverflowError) as error:
+        raise table_error(
+            file, f"column {name!r} cannot be read ({error}). Fetch or write it again"
+        ) from None
 
 
 def _column(values: Any) -> Column | None:

@@ -12,6 +12,7 @@ import xarray as xr
 
 from pipeline.errors import DAMAGE, SceneError, UnavailableError, WriteError
 from pipeline.files.access import why_absent, why_unreadable
+from pipeline.files.hdf5 import has_hdf5_signature
 from pipeline.files.netcdf import open_in_xarray
 from pipeline.files.replacing import replacing
 from pipeline.machine.printable import plain_texts, printable
@@ -64,6 +65,8 @@ def draw_quicklook(product: Path, picture: Path, variables: tuple[str, ...] = ()
         raise WriteError(f"{picture.name}: pictures are written as PNG. Use the suffix .png.")
     if not product.is_file():
         raise SceneError(f"{product}: {why_absent(product) or 'a folder, expected a product'}.")
+    if not has_hdf5_signature(product, SceneError):
+        raise SceneError(f"{product.name}: not a product of ocpipe. Give a product of ocpipe run.")
     try:
         with open_in_xarray(product, SceneError, engine="h5netcdf") as data:
             names = _names_to_draw(product.name, data, variables)
@@ -86,7 +89,9 @@ def draw_quicklook(product: Path, picture: Path, variables: tuple[str, ...] = ()
 
 
 def _names_to_draw(product: str, data: xr.Dataset, variables: tuple[str, ...]) -> tuple[str, ...]:
-    if "quality_flags" not in data:
+    described = ("flag_masks", "flag_meanings")
+    flags = data.get("quality_flags")
+    if flags is None or any(name not in flags.attrs for name in described):
         raise SceneError(f"{product} is not a product of ocpipe. Make a product with ocpipe run.")
     drawable = _drawable(data)
     unknown = [name for name in variables if name not in drawable]

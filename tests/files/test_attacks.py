@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import netCDF4
 import numpy as np
 import pytest
 import yaml
+from hostile.bases import product
 from hostile.bounded import Bounded
 from small_network import write_network
 
@@ -244,6 +246,65 @@ def test_a_description_is_a_bomb(bounded, tmp_path):
         path.write_text(text + "\nmembers: [a.h5, b.h5]\n")
         refused(bounded, "inspect", path)
         refused(bounded, "check-config", path)
+
+
+# Products
+
+
+@pytest.fixture(scope="module")
+def whole_product(tmp_path_factory):
+    """A product, beside its scene and its network."""
+    return product(tmp_path_factory.mktemp("product"))
+
+
+def group_elsewhere(path, folder):
+    shutil.copy(path, folder / "elsewhere.nc")
+    with h5py.File(path, "a") as file:
+        del file["processing_control/checksums"]
+        place = "/processing_control/checksums"
+        file[place] = h5py.ExternalLink(str(folder / "elsewhere.nc"), place)
+
+
+def control_elsewhere(path, folder):
+    shutil.copy(path, folder / "elsewhere.nc")
+    with h5py.File(path, "a") as file:
+        del file["processing_control"]
+        place = "/processing_control"
+        file[place] = h5py.ExternalLink(str(folder / "elsewhere.nc"), place)
+
+
+def numbers_elsewhere(path, folder):
+    canary(folder)
+    with h5py.File(path, "a") as file:
+        shape, dtype = file["quality_flags"].shape, file["quality_flags"].dtype
+        del file["quality_flags"]
+        external = [(str(folder / "outside.raw"), 0, h5py.h5f.UNLIMITED)]
+        file.create_dataset("quality_flags", shape, dtype, external=external)
+
+
+def record_of_any_length(path, _):
+    with h5py.File(path, "a") as file:
+        file.create_dataset("processing_control/more", (2**33,), "f8", chunks=(2**20,))
+
+
+@pytest.mark.parametrize(
+    "attack", [group_elsewhere, control_elsewhere, numbers_elsewhere, record_of_any_length]
+)
+@pytest.mark.parametrize("command", ["verify", "inspect"])
+def test_a_product_leads_to_no_other_file(bounded, whole_product, tmp_path, attack, command):
+    """It is checked before it is opened: verify said verified of groups in other files."""
+    shutil.copytree(whole_product.parent, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / whole_product.name
+    attack(path, tmp_path)
+    found = refused(bounded, command, path)
+    assert ": verified" not in found
+
+
+def test_a_whole_product_is_verified(bounded, whole_product):
+    """So that the attacks are refused for what they are."""
+    ending = bounded.run("verify", whole_product, "--networks", whole_product.parent)
+    assert ending.code == 0, ending.output
+    assert ": verified" in ending.output
 
 
 # Tables

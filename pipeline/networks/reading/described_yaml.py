@@ -29,6 +29,7 @@ from pipeline.networks.reading.schema import (
     NetworkDescription,
     Parts,
     Range,
+    is_inside,
     known_in,
     named_files,
     read_description,
@@ -166,6 +167,11 @@ def description_of(weights: Path) -> Path | None:
     for folder in (weights.parent, shipped_configs() / "networks"):
         candidate = folder / f"{weights.stem}.yaml"
         if candidate.is_file():
+            if not is_inside(candidate, folder):
+                raise NetworkError(
+                    f"{weights.name}: its description {candidate.name} is a link that leads out of "
+                    "the folder, expected a file in the folder. Copy the file there."
+                )
             data = read_yaml(candidate, NetworkError)
             if isinstance(data, dict) and data.get("weights") == weights.name:
                 return candidate

@@ -18,6 +18,7 @@ from pipeline.errors import DAMAGE, NetworkError
 from pipeline.files.archive import open_archive, read_member
 from pipeline.files.hdf5 import (
     has_hdf5_signature,
+    names_at_root,
     open_hdf5,
     open_hdf5_in_memory,
     read_numbers,
@@ -37,9 +38,9 @@ def is_keras(path: Path) -> bool:
     """Return whether a file is a Keras model (HDF5 or zip); the file may be broken."""
     try:
         if has_hdf5_signature(path, NetworkError):
-            with open_hdf5(path, NetworkError) as file:
-                parts = ("model_config", "layer_names", "keras_version")
-                return "model_weights" in file or any(part in file.attrs for part in parts)
+            members, attributes = names_at_root(path, NetworkError)
+            parts = {"model_config", "layer_names", "keras_version"}
+            return "model_weights" in members or bool(parts & attributes)
         with open_archive(path, NetworkError) as archive:
             return path.suffix.lower() == ".keras" or CONFIG in archive.namelist()
     except (*DAMAGE, zipfile.BadZipFile):

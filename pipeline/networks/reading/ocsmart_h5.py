@@ -20,7 +20,7 @@ from pipeline.facts.quantities import quantities
 from pipeline.facts.sensors import Sensor, find_sensor
 from pipeline.facts.shipped import read_shipped, shipped_configs
 from pipeline.files.access import why_unreadable
-from pipeline.files.hdf5 import has_hdf5_signature, open_hdf5, read_numbers
+from pipeline.files.hdf5 import has_hdf5_signature, names_at_root, open_hdf5, read_numbers
 from pipeline.files.limits import DESCRIPTION_BYTES, NETWORK_NUMBERS
 from pipeline.files.regular import memory_in_words
 from pipeline.networks.description import Layer, Network
@@ -41,8 +41,8 @@ def is_ocsmart(path: Path) -> bool:
     try:
         if not has_hdf5_signature(path, NetworkError):
             return False
-        with open_hdf5(path, NetworkError) as file:
-            return sum(part in file for part in PARTS) >= 2
+        members, _ = names_at_root(path, NetworkError)
+        return len(members & set(PARTS)) >= 2
     except DAMAGE as error:
         reason = why_unreadable(error)
         raise NetworkError(
@@ -111,7 +111,8 @@ def stored_weights(path: Path) -> StoredWeights:
 
 
 def _checked_text(text: str | bytes | None, name: str) -> str | bytes | None:
-    DESCRIPTION_BYTES.check(len(text or ""), f"{name}: attribute {ATTRIBUTE}", NetworkError)
+    if isinstance(text, str | bytes):
+        DESCRIPTION_BYTES.check(len(text), f"{name}: attribute {ATTRIBUTE}", NetworkError)
     return text
 
 

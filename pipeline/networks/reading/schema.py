@@ -248,12 +248,23 @@ def named_files(names: Iterable[str], folder: Path, yaml: Path) -> dict[str, Pat
     """
     files = {name: folder / name for name in names}
     for name, file in files.items():
-        inside = file.resolve().is_relative_to(folder.resolve())
+        try:
+            inside, exists = is_inside(file, folder), file.is_file()
+        except (OSError, ValueError) as error:  # too long, or with a null byte
+            raise NetworkError(
+                f"{yaml.name}: {name[:60]!r} cannot be the name of a file ({error.args[-1]}). "
+                "Correct it."
+            ) from None
         if PurePath(name).is_absolute() or ".." in PurePath(name).parts or not inside:
             raise NetworkError(
                 f"{yaml.name}: {name!r} leads out of the folder of {yaml.name}, expected a "
                 "file in this folder or below it. Copy the file there."
             )
-        if not file.is_file():
+        if not exists:
             raise NetworkError(f"{yaml.name}: {name} is not in '{folder}'. Copy it there.")
     return files
+
+
+def is_inside(file: Path, folder: Path) -> bool:
+    """Return whether a file is in a folder or below it, also if links are followed."""
+    return file.resolve().is_relative_to(folder.resolve())
