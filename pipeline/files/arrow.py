@@ -1,7 +1,6 @@
 """Reads Parquet and Feather with pyarrow, after their declared sizes were checked."""
 
 import importlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +32,10 @@ def read_arrow_table(path: Path, error: type[PipelineError]) -> Any:
         error: the class of error to raise.
 
     Raises:
-        PipelineError: the file is not regular or larger than the limits, or its columns are in
-            other files. This exception has the class ``error``.
-        OSError: the file cannot be read; pyarrow raises ArrowException and ValueError, too.
+        PipelineError: the file is not regular or larger than the limits. This exception has the
+            class ``error``.
+        OSError: the file cannot be read; pyarrow raises ArrowException, ValueError and
+            KeyError, too.
     """
     arrow = pyarrow_with_formats()
     with open_regular(path, error) as file, memory_in_words(path.name, error):
@@ -58,27 +58,19 @@ def _parquet(arrow: Any, file: Any, name: str, error: type[PipelineError]) -> An
     metadata = arrow.parquet.ParquetFile(file, **limits).metadata
     TABLE_COLUMNS.check(metadata.num_columns, name, error)
     _check_size(metadata.num_rows, metadata.num_columns, name, error)
-    stored = list(_stored_columns(metadata))
-    elsewhere = next((column.file_path for column in stored if column.file_path), None)
-    if elsewhere:
-        raise error(
-            f"{name}: columns are in another file. Numbers in other files are not read, because "
-            "a record names the hash of one file. Write the table to one file."
-        )
-    TABLE_BYTES.check(sum(column.total_uncompressed_size for column in stored), name, error)
-    texts = {c.path_in_schema for c in stored if c.physical_type == "BYTE_ARRAY"}
+    # The metadata of a column are not looked at: if they are damaged, pyarrow ends the process. It
+    # ignores the name of another file that they may state, so columns elsewhere are an error.
+    groups = range(metadata.num_row_groups)
+    stated = sum(metadata.row_group(number).total_byte_size for number in groups)
+    TABLE_BYTES.check(stated, name, error)
+    columns = [metadata.schema.column(number) for number in range(metadata.num_columns)]
+    texts = {column.path for column in columns if column.physical_type == "BYTE_ARRAY"}
     file.seek(0)
     # A text of a dictionary is kept once, not once for each row.
     with arrow.parquet.ParquetFile(
         file, metadata=metadata, read_dictionary=sorted(texts), **limits
     ) as opened:
         return opened.read()
-
-
-def _stored_columns(metadata: Any) -> Iterator[Any]:
-    for number in range(metadata.num_row_groups):
-        group = metadata.row_group(number)
-        yield from (group.column(column) for column in range(group.num_columns))
 
 
 def _feather(arrow: Any, file: Any, name: str, error: type[PipelineError]) -> tuple[list[Any], Any]:

@@ -83,7 +83,7 @@ def _open(path: Path) -> Any:
     arrow = pyarrow_for(path)
     try:
         return read_arrow_table(path, ConfigError)
-    except (arrow.ArrowException, OSError, ValueError) as error:
+    except (arrow.ArrowException, OSError, ValueError, KeyError) as error:
         raise table_error(path.name, f"cannot be read ({error}). Fetch or write it again") from None
 
 

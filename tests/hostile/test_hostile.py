@@ -13,6 +13,9 @@ FOUND = {
     "network_h5 zero_run 55": "the HDF5 library looped for ever in a heap of zeros",
     "ensemble text_repeated 29": "a name that is too long for the system: a traceback",
     "product huge_storage_chunk 48": "flags without meanings: a traceback",
+    "table_parquet flip_bit 1264": "pyarrow ended the process over the metadata of a column",
+    "table_parquet set_words 1321": "names of the schema and of the columns differ: a traceback",
+    "ledger set_words 1130": "a statement that is not UTF-8: a traceback",
     "table_parquet flip_start 31": "text that is not UTF-8: a traceback",
 }
 

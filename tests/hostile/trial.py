@@ -1,6 +1,7 @@
 """Makes one hostile file, reads it by a command, and says what is wrong about how that ended."""
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +20,10 @@ from hostile.mutations import FIFO, MUTATIONS
 KINDS = tuple(MUTATIONS)
 assert set(KINDS) == set(BASES)
 # Numbers of a canary, as a message or a table would show them.
-CANARY = tuple(str(number) for number in NUMBERS.values())
+CANARY = tuple(
+    re.compile(rf"(?<![0-9a-f.]){re.escape(str(number))}(?![0-9a-f])")
+    for number in NUMBERS.values()
+)
 GOOD_CODES = (0, 1, 2)
 
 
@@ -122,5 +126,6 @@ def _wrong(endings: tuple[tuple[str, Ending], ...], opened: set[Path | str]) -> 
         yield from (f"{command} {fault}" for fault in ending.faults)
         if ending.code not in GOOD_CODES and ending.code >= 0:
             yield f"{command} ended with {ending.code}"
-        yield from (f"{command} shows {n} of a canary" for n in CANARY if n in ending.output)
+        shown = (found[0] for each in CANARY if (found := each.search(ending.output)))
+        yield from (f"{command} shows {number} of a canary" for number in shown)
     yield from (f"{path} was opened" for path in opened)
