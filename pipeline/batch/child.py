@@ -160,11 +160,19 @@ def _attempt(job: Job, reply: Reply) -> JobOutcome:
     forget_last_number()
     try:
         return _done(job, reply)
-    except MemoryError as error:
-        detail = f" ({error})" if str(error) else ""
-        return JobOutcome(kinds.MEMORY, f"{name}: not enough memory{detail}. {MORE_MEMORY}")
     except Exception as error:  # noqa: BLE001 - each kind has its outcome
+        lack = _lack_of_memory(error)
+        if lack is not None:
+            detail = f" ({lack})" if str(lack) else ""
+            return JobOutcome(kinds.MEMORY, f"{name}: not enough memory{detail}. {MORE_MEMORY}")
         return _refused(job, error) or _failed(job, error)
+
+
+def _lack_of_memory(error: BaseException | None) -> MemoryError | None:
+    """Return the lack of memory that caused an error, perhaps as an error of the file."""
+    while error is not None and not isinstance(error, MemoryError):
+        error = error.__cause__
+    return error
 
 
 def _refused(job: Job, error: Exception) -> JobOutcome | None:

@@ -88,6 +88,8 @@ class HeldSource:
     @property
     def has_changed(self) -> bool:
         """Whether a file was written, replaced, added or removed since it is held."""
+        if self._failure is not None:
+            return False
         if any(file.has_changed for file in self._files.values()):
             return True
         return "" not in self._files and [n for n, _ in _files(self._source)] != [*self._files]

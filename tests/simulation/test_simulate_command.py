@@ -122,7 +122,7 @@ def test_noise_and_outputs(tmp_path):
         (["--bands", "412;443"], "expected wavelengths in nm"),
         (["--bands", "300"], "at 300 nm"),
         (["--sensor", "SGLI", "--noise", "loud"], "expected on, none, or a number"),
-        (["--sensor", "SGLI", "--noise", "99"], "expected 0 to 10"),
+        (["--sensor", "SGLI", "--noise", "99"], "usual noise, from 0 to 10"),
         (["--sensor", "SGLI", "--outputs", "kd"], "unknown outputs kd"),
     ],
 )

@@ -147,7 +147,7 @@ def test_hyperspectral_to_the_infrared():
         ({"wavelength_nm": (443.0, 443.2)}, "share the names Rrs_443"),
         ({"wavelength_nm": (300.0,)}, "at 300 nm"),
         ({"outputs": ("aph", "kd")}, f"unknown outputs kd; known are {', '.join(OUTPUTS)}"),
-        ({"noise": -1.0}, "noise -1, expected 0 to 10"),
+        ({"noise": -1.0}, "noise -1, expected a factor on the usual noise, from 0 to 10"),
         ({"noise": float("nan")}, "noise nan"),
         ({"count": 0}, "0 samples"),
         ({"seed": -1}, "seed -1"),
