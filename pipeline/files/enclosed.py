@@ -1,4 +1,4 @@
-"""Check that an HDF5 file refers to no other file, and that no group contains itself.
+"""Check that an HDF5 file refers to no other file, contains no circle and no huge chunk.
 
 An HDF5 file can refer to other files by links, external storage or virtual variables. The numbers
 of other files then look like numbers of this file. A product records the hash of one file, so no
@@ -6,12 +6,14 @@ other file may be read for it. If a group contained itself, a walk through the g
 would never end. A recursion that fails inside h5py never releases h5py's lock.
 """
 
+import math
 from dataclasses import dataclass, field
 
 import h5py
 from h5py import h5d, h5l, h5o
 
 from pipeline.errors import PipelineError
+from pipeline.files.limits import CHUNK_BYTES
 
 # Most groups within groups; readers use at most three.
 DEEPEST = 32
@@ -78,11 +80,16 @@ class _Walk:
             return _second_name(name) if found.addr in self.again else None
         if found.type != h5o.TYPE_DATASET:
             return None
-        stored = h5d.open(self.file.id, name).get_create_plist()
+        dataset = h5d.open(self.file.id, name)
+        stored = dataset.get_create_plist()
         if stored.get_layout() == h5d.VIRTUAL:
             return _leads_out(name, "is a virtual variable, composed of other variables")
         if stored.get_external_count():
             return _leads_out(name, f"is stored in {_shown(stored.get_external(0)[0])}")
+        if stored.get_layout() == h5d.CHUNKED:
+            # The libraries allocate a whole chunk; without memory for it, some end the process.
+            nbytes = math.prod(stored.get_chunk()) * dataset.get_type().get_size()
+            return CHUNK_BYTES.complaint(nbytes, f"a storage chunk of {_shown(name)}")
         return None
 
 

@@ -38,22 +38,27 @@ class Limit:
         """
         return _stated().get(self.variable, self.default)
 
-    def check(self, found: int, what: str, error: type[PipelineError], advice: str = "") -> None:
+    def check(self, found: int, what: str, error: type[PipelineError]) -> None:
         """Raise ``error`` if a number is above the limit.
 
         Args:
             found: the number.
             what: the file, or the part of a file, that has this number.
             error: the class of error to raise.
-            advice: what else may help; one sentence.
         """
+        complaint = self.complaint(found, what)
+        if complaint is not None:
+            raise error(complaint)
+
+    def complaint(self, found: int, what: str) -> str | None:
+        """Return the message of :meth:`check`, or None if the number is within the limit."""
         most = self.most
-        if found > most:
-            raise error(
-                f"{what} has {found:,} {self.counted}, expected at most {most:,}. "
-                f"{advice or 'Check the file'.removesuffix('.')}. If the file is right, set the "
-                f"environment variable {self.variable} to a larger number."
-            )
+        if found <= most:
+            return None
+        return (
+            f"{what} has {found:,} {self.counted}, expected at most {most:,}. Check the file. If "
+            f"the file is right, set the environment variable {self.variable} to a larger number."
+        )
 
 
 YAML_BYTES = Limit("YAML_BYTES", 2 * 2**20, "bytes", "a megabyte takes three seconds to scan")

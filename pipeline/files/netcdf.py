@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PipelineError
-from pipeline.files.hdf5 import SIGNATURE, check_hdf5
+from pipeline.files.dimensions import lost_dimension
+from pipeline.files.hdf5 import SIGNATURE, check_hdf5, open_hdf5
 from pipeline.files.names import openable
 from pipeline.files.regular import first_bytes, memory_in_words
 
@@ -44,8 +45,21 @@ def open_netcdf(path: Path, error: type[PipelineError]) -> Any:
     import netCDF4
 
     check_netcdf(path, error)
+    _check_dimensions(path, error)
     with memory_in_words(path.name, error), openable(path.absolute()) as name:
         return netCDF4.Dataset(name)
+
+
+def _check_dimensions(path: Path, error: type[PipelineError]) -> None:
+    if first_bytes(path, len(SIGNATURE), error) != SIGNATURE:
+        return
+    with open_hdf5(path, error) as file, memory_in_words(path.name, error):
+        lost = lost_dimension(file)
+    if lost is not None:
+        raise error(
+            f"{path.name}: {lost} has a dimension that the file lacks. The file is damaged; fetch "
+            "or make it again."
+        )
 
 
 def open_in_xarray(path: Path, error: type[PipelineError], **options: Any) -> Any:

@@ -15,6 +15,8 @@ FOUND = {
     "product huge_storage_chunk 48": "flags without meanings: a traceback",
     "table_parquet flip_bit 1264": "pyarrow ended the process over the metadata of a column",
     "table_parquet set_words 1321": "names of the schema and of the columns differ: a traceback",
+    "table_netcdf huge_storage_chunk 1175": "the netCDF library crashed over a chunk of 1 GB",
+    "table_netcdf huge_storage_chunk 1224": "the netCDF library crashed over a lost dimension",
     "ledger set_words 1130": "a statement that is not UTF-8: a traceback",
     "table_parquet flip_start 31": "text that is not UTF-8: a traceback",
 }
