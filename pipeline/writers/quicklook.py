@@ -14,6 +14,7 @@ from pipeline.errors import DAMAGE, SceneError, UnavailableError, WriteError
 from pipeline.files.access import why_absent, why_unreadable
 from pipeline.files.hdf5 import has_hdf5_signature
 from pipeline.files.netcdf import open_in_xarray
+from pipeline.files.regular import memory_in_words
 from pipeline.files.replacing import replacing
 from pipeline.machine.printable import plain_texts, printable
 from pipeline.scene.scene import GEOLOCATION
@@ -68,8 +69,12 @@ def draw_quicklook(product: Path, picture: Path, variables: tuple[str, ...] = ()
     if not has_hdf5_signature(product, SceneError):
         raise SceneError(f"{product.name}: not a product of ocpipe. Give a product of ocpipe run.")
     try:
-        with open_in_xarray(product, SceneError, engine="h5netcdf") as data:
+        with (
+            memory_in_words(product.name, SceneError),
+            open_in_xarray(product, SceneError, engine="h5netcdf") as data,
+        ):
             names = _names_to_draw(product.name, data, variables)
+            _check_dims(product.name, data, [*names, "quality_flags", *GEOLOCATION])
             loaded = _thinned(data)[[*names, "quality_flags", *GEOLOCATION]].load()
     except DAMAGE as error:
         reason = why_unreadable(error)
@@ -122,6 +127,16 @@ def _default_variables(data: xr.Dataset, drawable: list[str]) -> tuple[str, ...]
 
 def _distance(variable: xr.DataArray) -> float:
     return abs(float(variable.attrs.get("radiation_wavelength", math.inf)) - REFERENCE_NM)
+
+
+def _check_dims(product: str, data: xr.Dataset, names: list[str]) -> None:
+    """Refuse variables that are not on lines and pixels; they may claim any size."""
+    wrong = [name for name in names if name in data and data[name].dims != ("y", "x")]
+    if wrong:
+        raise SceneError(
+            f"{product}: {', '.join(wrong)} is not on the lines and pixels of the product. It is "
+            "damaged; make the product again."
+        )
 
 
 def _thinned(data: xr.Dataset) -> xr.Dataset:
