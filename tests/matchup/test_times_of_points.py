@@ -118,7 +118,7 @@ def test_a_point_finds_its_scene(tmp_path, name):
         ("lat,lon,date,hour", f"{PLACE},soon,3", "found 'soon/3'"),
         ("lat,lon,year,sdy,hour", f"{PLACE},2011,366,3", "found '2011/366/3'"),
         ("lat,lon,year,month,day,hour", f"{PLACE},11,9,10,3", "found '11/9/10/3'"),
-        ("lat,lon,year,month,day,time", f"{PLACE},2011,9,10,1900", "In points.units, .* .time: hhmm"),
+        ("lat,lon,year,month,day,time", f"{PLACE},2011,9,10,1900", "points.units, .* .time: hhmm"),
         ("lat,lon,date,time", f"{PLACE},2011-09,19:00", "found '2011-09 19:00'"),
         ("lat,lon,date,hour", f"{PLACE},2011,19", "found '2011/19'"),
     ],
