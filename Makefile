@@ -34,7 +34,7 @@ demo: install  ## a sample scene through the demonstration network, and a pictur
 	$(BIN)/ocpipe quicklook $(DEMO_PRODUCT)
 
 quick: install  ## the tests that a change usually breaks, in a minute
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m quick $$(grep -rl mark.quick tests --include 'test_*.py')
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m "quick and not tensorflow" $$(grep -rl mark.quick tests --include 'test_*.py')
 
 test: install  ## all tests, and which 30 were slowest
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --durations 30

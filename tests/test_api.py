@@ -14,11 +14,10 @@ from pipeline.networks import Ensemble
 from pipeline.process import plan_scene
 from pipeline.product.reading import ProductFile
 
-pytestmark = pytest.mark.quick
-
 PUBLIC = {"__version__", "load_network", "load_retrieval", "open_scene", "process_scene"}
 
 
+@pytest.mark.quick
 def test_the_package_shows_its_api_and_nothing_else():
     """Also after rooms were imported, which Python makes attributes of the package."""
     import pipeline.networks.reading
@@ -29,6 +28,7 @@ def test_the_package_shows_its_api_and_nothing_else():
         assert callable(getattr(pipeline, name))
 
 
+@pytest.mark.quick
 def test_a_name_that_does_not_exist_is_an_attribute_error():
     """As of any module."""
     with pytest.raises(AttributeError, match="'pipeline' has no attribute 'open_sceen'"):
@@ -74,6 +74,7 @@ def retrievals(folder):
     ]
 
 
+@pytest.mark.quick
 def test_a_retrieval_fits_on_a_screen(tmp_path):
     """Name, bands and source within 24 lines of 100 characters, and as a table in a notebook."""
     for retrieval in retrievals(tmp_path):
@@ -87,6 +88,7 @@ def test_a_retrieval_fits_on_a_screen(tmp_path):
     assert "172 bands, 400 to 571 nm" in repr(retrievals(tmp_path)[1])
 
 
+@pytest.mark.quick
 def test_a_plan_and_a_product_fit_on_a_screen(tmp_path, sample_scene, sample_networks):
     """Scene, networks and what is made of them; nothing of arrays or whole configurations."""
     science = {"networks": [{"name": "iops", "file": "demo_iops.h5"}]}
@@ -104,6 +106,7 @@ def test_a_plan_and_a_product_fit_on_a_screen(tmp_path, sample_scene, sample_net
             assert sample_scene.stem in shown._repr_html_()
 
 
+@pytest.mark.quick
 def test_what_a_file_says_cannot_write_into_a_notebook(tmp_path):
     """Text of a network file is escaped."""
     path = write_network(tmp_path / "x.h5", sensors=("<script>alert(1)</script>",))
@@ -112,6 +115,7 @@ def test_what_a_file_says_cannot_write_into_a_notebook(tmp_path):
     assert "&lt;script&gt;" in shown
 
 
+@pytest.mark.quick
 def test_networks_travel_between_processes(tmp_path):
     """A pickled network gives the same numbers."""
     network = pipeline.load_network(write_network(tmp_path / "n.h5"))

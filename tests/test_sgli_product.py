@@ -106,7 +106,14 @@ def expected(written, ocsmart) -> Expected:
     return Expected(written, rrs, quality, flags, values)
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+@pytest.fixture(
+    scope="module",
+    params=[
+        "numpy",
+        "onnxruntime",
+        pytest.param("tensorflow", marks=pytest.mark.tensorflow),
+    ],
+)
 def product(request, written, ocsmart, tmp_path_factory):
     """The open product of one engine."""
     config = {

@@ -125,7 +125,6 @@ def modules() -> list[Path]:
     return sorted(p for p in PACKAGE.rglob("*.py") if p.relative_to(PACKAGE).parts[0] != "files")
 
 
-@pytest.mark.quick
 def test_nobody_opens_a_file_around_the_room():
     """Except what ALLOWED names; an entry that is no longer needed would hide the next one."""
     found: dict[str, set[str]] = {}

@@ -43,13 +43,9 @@ def expected(folder: Path, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return 10 ** np.mean(made, axis=0), np.std(made, axis=0, ddof=1)
 
 
-# TensorFlow takes seconds to start; among the quick tests, test_sgli_product.py starts it once.
+@pytest.mark.quick
 @pytest.mark.parametrize(
-    "engine",
-    [
-        *(pytest.param(name, marks=pytest.mark.quick) for name in ("numpy", "onnxruntime")),
-        "tensorflow",
-    ],
+    "engine", ["numpy", "onnxruntime", pytest.param("tensorflow", marks=pytest.mark.tensorflow)]
 )
 def test_mean_and_calibrated_spread(engine, tmp_path):
     write_members(tmp_path)

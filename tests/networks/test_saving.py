@@ -50,6 +50,7 @@ def test_ocsmart_files_come_back_bit_by_bit(ocsmart, tmp_path, name):
 
 
 @pytest.mark.quick
+@pytest.mark.tensorflow
 def test_all_formats_give_the_same_numbers(network, tmp_path):
     """Judged by an independent forward pass on the original's weights."""
     x = inputs_of(network)

@@ -85,6 +85,7 @@ def weights(trained) -> bytes:
 
 
 @pytest.mark.quick
+@pytest.mark.tensorflow
 def test_it_learns(tmp_path):
     """What it has not seen is right to a few per cent, in physical units."""
     trained = train(recipe(tmp_path, fit__epochs=80), Told())
@@ -215,7 +216,6 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path):
     assert [e.loss for e in again.fitted.history] == [e.loss for e in whole.fitted.history]
 
 
-@pytest.mark.quick
 def test_checkpoints_of_other_work_are_refused(tmp_path):
     """Another architecture or other samples; but it may go on for more epochs."""
     kept = tmp_path / "checkpoints"
