@@ -19,6 +19,9 @@ from obpg_miniature import CLDICE, counts_of, write_obpg_l2
 from small_network import BANDS, write_network
 from warm_commands import OCPIPE, Command, scenes
 
+from pipeline.batch.loop import job_config
+from pipeline.config import load_config
+
 EPOCH = "1700000000"
 # Seconds until a test gives up waiting: what hangs is found, what is slow is not blamed.
 PATIENCE = 500
@@ -60,6 +63,19 @@ def write_config(folder: Path, name: str = "test", **parts: Any) -> Path:
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(data))
     return path
+
+
+def folder_of_a_child(folder: Path) -> Path:
+    """A good scene and an output folder, for a child process that a test starts itself."""
+    write_scene(folder / "good.nc", (200, 150))
+    (folder / "out").mkdir()
+    return folder
+
+
+def config_of_a_child(folder: Path) -> dict[str, Any]:
+    """The configuration of a job in this folder, as the loop of a batch gives it to a child."""
+    settings = load_config(write_config(folder)).executing(output=folder / "out")
+    return job_config(settings, 1)
 
 
 @dataclass(frozen=True)

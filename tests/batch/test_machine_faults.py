@@ -18,9 +18,11 @@ import pytest
 from batches import (
     PATIENCE,
     children,
+    config_of_a_child,
     copies,
     end,
     environment,
+    folder_of_a_child,
     leavings,
     run,
     scenes_by_name,
@@ -28,7 +30,6 @@ from batches import (
     states,
     wait_for,
     write_config,
-    write_scene,
 )
 from faults import KNOWS_FAULTS, Gate
 from machine_faults.batch_case import batch_case
@@ -39,9 +40,7 @@ from pipeline.batch import executors, holders, supervisor
 from pipeline.batch.child import do
 from pipeline.batch.job import Job
 from pipeline.batch.kinds import DONE, MACHINE, TIMEOUT, UNAVAILABLE
-from pipeline.batch.loop import job_config
 from pipeline.batch.records import append_line
-from pipeline.config import load_config
 from pipeline.errors import MachineError, OutputError
 from pipeline.machine.refusal import refusal
 
@@ -51,16 +50,12 @@ REFUSED, INTERRUPTED = 71, 75
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A good scene, a configuration, and an output folder."""
-    made = tmp_path_factory.mktemp("refused")
-    write_scene(made / "good.nc", (200, 150))
-    (made / "out").mkdir()
-    return made
+    return folder_of_a_child(tmp_path_factory.mktemp("refused"))
 
 
 @pytest.fixture(scope="module")
 def config(folder):
-    settings = load_config(write_config(folder)).executing(output=folder / "out")
-    return job_config(settings, 1)
+    return config_of_a_child(folder)
 
 
 def job(path, config, **how):

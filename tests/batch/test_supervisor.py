@@ -11,29 +11,32 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from batches import PATIENCE, children, leavings, products, wait_for, write_config, write_scene
+from batches import (
+    PATIENCE,
+    children,
+    config_of_a_child,
+    folder_of_a_child,
+    leavings,
+    products,
+    wait_for,
+    write_scene,
+)
 from faults import FAULTY, write_fault
 
 from pipeline.batch.job import Job
 from pipeline.batch.kinds import CRASH, DEFECT, DONE, MEMORY, STOPPED, TIMEOUT, UNCHANGED
-from pipeline.batch.loop import job_config
 from pipeline.batch.supervisor import Supervisor
-from pipeline.config import load_config
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A good scene, a configuration, and an output folder."""
-    made = tmp_path_factory.mktemp("supervised")
-    write_scene(made / "good.nc", (200, 150))
-    (made / "out").mkdir()
-    return made
+    return folder_of_a_child(tmp_path_factory.mktemp("supervised"))
 
 
 @pytest.fixture(scope="module")
 def config(folder):
-    settings = load_config(write_config(folder)).executing(output=folder / "out")
-    return job_config(settings, 1)
+    return config_of_a_child(folder)
 
 
 @pytest.fixture
