@@ -287,12 +287,13 @@ def _announced(target: Path, job: Job, template: "NameTemplate", reply: Reply) -
     If the product name depends only on the scene's path, the ledger has already checked the name.
     """
     from pipeline.files.contents import sha256_of
+    from pipeline.files.names import as_text
     from pipeline.product.reading import scene_of
 
     source = Path(job.path)
     if template.needs_scene and str(target) != job.owned:
         there = scene_of(target)
-        if there is not None and there != (source.name, sha256_of(source)):
+        if there is not None and there != (as_text(source.name), sha256_of(source)):
             raise errors.WriteError(
                 f"{source.name}: the product would be {target}, but that file is the product of "
                 f"{there[0]} (sha256 {there[1][:12]}...). Choose a product name that differs "

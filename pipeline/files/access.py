@@ -42,7 +42,7 @@ _REASONS = {
     errno.ENOENT: "it was removed or renamed during the call. Check the path",
 }
 # The disk or the network failed; the file itself may be whole.
-_FAILURES = (
+DISK_FAILURES = (
     errno.EIO,
     errno.ESTALE,
     errno.ETIMEDOUT,
@@ -69,21 +69,21 @@ def why_unreadable(error: BaseException) -> str | None:
         return _NOT_UTF8
     if _BEING_WRITTEN in text:
         return _LEFT_OPEN
-    number = _number_of(error, text)
+    number = number_of(error)
     if number in _REASONS:
         return _REASONS[number]
-    if number in _FAILURES:
+    if number in DISK_FAILURES:
         return (
             f"its disk or network failed ({os.strerror(number)}). Check the disk, then call again"
         )
     return None
 
 
-def _number_of(error: BaseException, text: str) -> int:
-    """Return the number of the operating system's error; HDF5 may give it in the text only."""
+def number_of(error: BaseException) -> int:
+    """Return the number of the system's error, or 0; HDF5 may give it in its text only."""
     if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
         return error.errno
-    match = re.search(r"errno = (\d+)", text)
+    match = re.search(r"errno = (\d+)", str(error))
     return int(match.group(1)) if match else 0
 
 
@@ -119,7 +119,7 @@ def why_absent(path: str | Path) -> str | None:
             f"this is an address ({scheme}), and ocpipe reads files on this machine only. Fetch "
             "the file first, for example with curl, wget or aws s3 cp, and give its path"
         )
-    if isinstance(error, OSError) and error.errno in _FAILURES:
+    if isinstance(error, OSError) and error.errno in DISK_FAILURES:
         return why_unreadable(error)
     if Path(path).is_symlink():
         return (

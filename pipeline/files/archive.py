@@ -19,6 +19,8 @@ from pipeline.files.regular import memory_in_words, open_regular
 SIGNATURE = b"PK\x03\x04"
 # The record at the end of an archive: its signature, its length, and the comment that may follow.
 _END, _END_LENGTH, _LONGEST_COMMENT = b"PK\x05\x06", 22, 65535
+# The methods of Keras and NumPy. zipfile bounds what others inflate to only afterwards.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # An entry in the list of members takes 46 bytes and its names.
 _LIST_BYTES_PER_MEMBER = 512
 
@@ -50,6 +52,11 @@ def read_member(
     """Return one member; refuse a member that is too large, whatever its header states."""
     info = archive.getinfo(name)
     limit.check(info.file_size, name, error)
+    if info.compress_type not in _METHODS:
+        raise error(
+            f"{name}: compressed by method {info.compress_type} of zip, expected deflate or none. "
+            "Write the file again with the program that made it."
+        )
     with archive.open(info) as member, memory_in_words(name, error):
         content = member.read(limit.most + 1)
     limit.check(len(content), name, error)
@@ -80,7 +87,10 @@ def _list_bytes(file: BinaryIO) -> int:
     file.seek(max(0, size - _END_LENGTH - _LONGEST_COMMENT))
     end = file.read()
     file.seek(0)
-    start = end.rfind(_END)
+    # The end has no comment as a rule; a search alone could be led astray by the end's own content.
+    start = len(end) - _END_LENGTH
+    if not (end.startswith(_END, max(start, 0)) and end.endswith(b"\0\0")):
+        start = end.rfind(_END)
     if start < 0 or len(end) < start + _END_LENGTH:
         return 0
     (stated,) = struct.unpack_from("<I", end, start + 12)

@@ -1,13 +1,14 @@
 """Inflates compressed text within limits, by what comes out and not by what a header states."""
 
 import gzip
+import io
 import zlib
 from pathlib import Path
 
 from pipeline.errors import PipelineError
 from pipeline.files.contents import read_bytes
 from pipeline.files.limits import INFLATION, Limit
-from pipeline.files.regular import memory_in_words, open_regular
+from pipeline.files.regular import memory_in_words
 
 GZIP = b"\x1f\x8b"
 # Up to this size (bytes), a file may inflate by any factor; nothing can happen then.
@@ -34,9 +35,8 @@ def read_inflated(path: Path, limit: Limit, error: type[PipelineError]) -> bytes
     most = min(limit.most, by_factor)
     try:
         with (
-            open_regular(path, error) as file,
             memory_in_words(path.name, error),
-            gzip.GzipFile(fileobj=file) as inflating,
+            gzip.GzipFile(fileobj=io.BytesIO(stored)) as inflating,
         ):
             content = inflating.read(most + 1)
     except (OSError, EOFError, ValueError, zlib.error) as failure:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from pipeline.errors import DAMAGE, ConfigError, PipelineError
+from pipeline.files.identity import files_of, sha256_of_folder
 from pipeline.files.limits import TEXT_BYTES, YAML_BYTES, YAML_VALUES, Limit
 from pipeline.files.regular import memory_in_words, open_regular
 
@@ -29,11 +30,7 @@ def sha256_of(source: Path, error: type[PipelineError] = PipelineError) -> str:
     if not source.is_dir():
         with open_regular(source, error) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    lines = (
-        f"{path.relative_to(source).as_posix()}\0{sha256_of(path, error)}"
-        for path in _files(source)
-    )
-    return sha256_of_text("".join(f"{line}\n" for line in lines))
+    return sha256_of_folder((name, sha256_of(path, error)) for name, path in files_of(source))
 
 
 def sha256_of_text(text: str) -> str:
@@ -50,10 +47,6 @@ def sha256_of_listing(files: Mapping[str, Path], error: type[PipelineError] = Pi
     """
     lines = (f"{sha256_of(path, error)}  {name}\n" for name, path in files.items())
     return sha256_of_text("".join(lines))
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def read_bytes(path: Path, limit: Limit, error: type[PipelineError]) -> bytes:

@@ -5,6 +5,8 @@ The netCDF library (4.9) ends the process when such a variable is read.
 
 import h5py
 
+# Dimensions of one axis; the netCDF library writes one.
+_MOST_SCALES = 10
 _SCALES, _CLASS = "DIMENSION_LIST", b"DIMENSION_SCALE"
 
 
@@ -25,7 +27,10 @@ def _has_dimensions(file: h5py.File, variable: h5py.Dataset) -> bool:
     if stated.shape != (variable.ndim,):
         return False
     references = variable.attrs[_SCALES]
-    return all(_is_dimension(file, each) for axis in references for each in axis)
+    return all(
+        len(axis) <= _MOST_SCALES and all(_is_dimension(file, each) for each in axis)
+        for axis in references
+    )
 
 
 def _is_dimension(file: h5py.File, reference: h5py.Reference) -> bool:

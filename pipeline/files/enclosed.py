@@ -13,6 +13,7 @@ import h5py
 from h5py import h5d, h5l, h5o
 
 from pipeline.errors import PipelineError
+from pipeline.files.counts import MOST_OBJECTS
 from pipeline.files.limits import CHUNK_BYTES
 
 # Most groups within groups; readers use at most three.
@@ -43,9 +44,14 @@ class _Walk:
     """Addresses of the objects that have several names."""
     soft: list[bytes] = field(default_factory=list)
     """Names of soft links, whose targets may be missing."""
+    links: int = 0
+    """Number of links so far."""
 
     def of_link(self, name: bytes, link: h5l.LinkInfo) -> str | None:
         """Check a link. Keep the name of a soft link, and the target address of a hard link."""
+        self.links += 1
+        if self.links > MOST_OBJECTS:
+            return f"the file has more than {MOST_OBJECTS:,} names of objects. Remove some"
         if link.type == h5l.TYPE_SOFT:
             self.soft.append(name)
         elif link.type == h5l.TYPE_HARD:

@@ -80,8 +80,7 @@ def open_hdf5_in_memory(content: bytes, name: str, error: type[PipelineError]) -
     """Open the bytes of an HDF5 file, a member of an archive, after the check for enclosure."""
     with contextlib.ExitStack() as on_failure, memory_in_words(name, error):
         file = on_failure.enter_context(h5py.File(io.BytesIO(content), "r"))
-        _check_heaps(content[:MOST_BYTES], name, error)
-        check_enclosed(file, name, error)
+        _check(content[:MOST_BYTES], file, name, error)
         on_failure.pop_all()
         return file
 
@@ -119,14 +118,19 @@ def _check_once(file: h5py.File, name: str, error: type[PipelineError]) -> None:
         if identity in _known:
             _known.move_to_end(identity)
             return
-    _check_heaps(os.pread(file.id.get_vfd_handle(), MOST_BYTES, 0), name, error)
-    check_enclosed(file, name, error)
-    check_counts(file, name, error)
+    _check(os.pread(file.id.get_vfd_handle(), MOST_BYTES, 0), file, name, error)
     if time.time_ns() - identity.ctime_ns > _SETTLED_NS:
         with _lock:
             _known[identity] = None
             while len(_known) > _MOST_KNOWN:
                 _known.popitem(last=False)
+
+
+def _check(content: bytes, file: h5py.File, name: str, error: type[PipelineError]) -> None:
+    """Check an open file; ``content`` is its first bytes."""
+    _check_heaps(content, name, error)
+    check_enclosed(file, name, error)
+    check_counts(file, name, error)
 
 
 def _check_heaps(content: bytes, name: str, error: type[PipelineError]) -> None:

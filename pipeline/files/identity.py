@@ -45,7 +45,7 @@ class SourceStamp:
 def stamp_of(source: str | Path) -> SourceStamp | None:
     """Return the stamp of a file, or of all files in a folder; None if it cannot be looked at."""
     try:
-        found = [(name, FileIdentity.of(os.stat(path))) for name, path in _files(Path(source))]  # noqa: PTH116
+        found = [(name, FileIdentity.of(os.stat(path))) for name, path in files_of(Path(source))]  # noqa: PTH116
     except OSError:
         return None
     latest = max((identity.mtime_ns for _, identity in found), default=0)
@@ -92,7 +92,7 @@ class HeldSource:
             return False
         if any(file.has_changed for file in self._files.values()):
             return True
-        return "" not in self._files and [n for n, _ in _files(self._source)] != [*self._files]
+        return "" not in self._files and [n for n, _ in files_of(self._source)] != [*self._files]
 
     def sha256(self) -> str:
         """Return the SHA-256 of the file's bytes, or of the names and bytes of the folder's files.
@@ -102,8 +102,7 @@ class HeldSource:
         """
         if "" in self._files:
             return self._files[""].sha256()
-        lines = (f"{name}\0{file.sha256()}\n" for name, file in self._files.items())
-        return hashlib.sha256(b"".join(map(os.fsencode, lines))).hexdigest()
+        return sha256_of_folder((name, file.sha256()) for name, file in self._files.items())
 
     def check(self, error: type[PipelineError] = ChangedError) -> None:
         """Raise ``error`` if the source is no longer what it was, or could not be held.
@@ -136,7 +135,7 @@ def holding(source: Path) -> Iterator[HeldSource]:
     failure: OSError | None = None
     with contextlib.ExitStack() as closing:
         try:
-            files = _held(_files(source, MOST_HELD), closing)
+            files = _held(files_of(source, MOST_HELD), closing)
         except OSError as error:
             failure = error
         yield HeldSource(source, files, failure)
@@ -161,7 +160,13 @@ def unchanged(paths: Iterable[Path], error: type[PipelineError]) -> Iterator[Non
             each.check(error)
 
 
-def _files(source: Path, most: int | None = None) -> list[tuple[str, Path]]:
+def sha256_of_folder(hashes: Iterable[tuple[str, str]]) -> str:
+    """Return the SHA-256 of the names and hashes of a folder's files, in this order."""
+    lines = (f"{name}\0{digest}\n" for name, digest in hashes)
+    return hashlib.sha256(b"".join(map(os.fsencode, lines))).hexdigest()
+
+
+def files_of(source: Path, most: int | None = None) -> list[tuple[str, Path]]:
     """Return the name and path of each file of a folder, in the order of paths.
 
     Raises:

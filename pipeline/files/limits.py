@@ -106,6 +106,12 @@ CELL_CHARACTERS = Limit(
 PRODUCT_NUMBERS = Limit(
     "PRODUCT_NUMBERS", 10_000_000, "numbers", "the record of a product has a few hundred numbers"
 )
+COORDINATE_BYTES = Limit(
+    "COORDINATE_BYTES",
+    128 * 2**20,
+    "bytes",
+    "an axis with 10 million numbers has 80 megabytes; xarray reads it when it opens the file",
+)
 CHUNK_BYTES = Limit(
     "CHUNK_BYTES",
     512 * 2**20,
@@ -137,6 +143,7 @@ LIMITS = (
     TABLE_CELLS,
     CELL_CHARACTERS,
     PRODUCT_NUMBERS,
+    COORDINATE_BYTES,
     CHUNK_BYTES,
     CHECKPOINT_BYTES,
     MEMBERS,

@@ -3,9 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import h5py
+
 from pipeline.errors import PipelineError
 from pipeline.files.dimensions import lost_dimension
-from pipeline.files.hdf5 import SIGNATURE, check_hdf5, open_hdf5
+from pipeline.files.hdf5 import SIGNATURE, check_hdf5, has_hdf5_signature, open_hdf5
+from pipeline.files.limits import COORDINATE_BYTES
 from pipeline.files.names import openable
 from pipeline.files.regular import first_bytes, memory_in_words
 
@@ -73,5 +76,23 @@ def open_in_xarray(path: Path, error: type[PipelineError], **options: Any) -> An
     import xarray as xr
 
     check_netcdf(path, error)
+    _check_coordinates(path, options.get("group"), error)
     with memory_in_words(path.name, error):
-        return xr.open_dataset(path, **options)
+        # xarray takes a relative path that begins with ~ for a path in the home folder.
+        return xr.open_dataset(path.absolute(), **options)
+
+
+def _check_coordinates(path: Path, group: str | None, error: type[PipelineError]) -> None:
+    """Refuse large 1-D variables: xarray reads the whole array of a coordinate when it opens."""
+    if has_hdf5_signature(path, error):
+        with open_hdf5(path, error) as file:
+            within = file.get(group or "/")
+            members = within.values() if isinstance(within, h5py.Group) else ()
+            arrays = [m for m in members if isinstance(m, h5py.Dataset) and m.ndim == 1]
+            sizes = {str(array.name): array.size * array.dtype.itemsize for array in arrays}
+    else:
+        with open_netcdf(path, error) as file:
+            arrays = [v for v in file.variables.values() if v.ndim == 1]
+            sizes = {array.name: array.size * array.dtype.itemsize for array in arrays}
+    for name, size in sizes.items():
+        COORDINATE_BYTES.check(size, f"{path.name}: the variable {name}", error)

@@ -32,7 +32,8 @@ def open_raster(path: Path, error: type[PipelineError]) -> Any:
 
     check_regular(path, error)
     with memory_in_words(path.name, error):
-        return rasterio.open(path, **_ONLY_THE_FILE)
+        # GDAL takes a relative name such as GTIFF_DIR:1:other.tif for an instruction.
+        return rasterio.open(path.absolute(), **_ONLY_THE_FILE)
 
 
 def open_lazy_raster(path: Path, error: type[PipelineError]) -> Any:
@@ -41,4 +42,5 @@ def open_lazy_raster(path: Path, error: type[PipelineError]) -> Any:
 
     check_regular(path, error)
     with memory_in_words(path.name, error):
-        return rioxarray.open_rasterio(path, cache=False, mask_and_scale=False, **_ONLY_THE_FILE)
+        options = {"cache": False, "mask_and_scale": False, **_ONLY_THE_FILE}
+        return rioxarray.open_rasterio(path.absolute(), **options)

@@ -7,12 +7,12 @@ import ctypes
 import errno
 import functools
 import os
-import re
 import tempfile
 from collections.abc import Iterator
 from typing import Any
 
 from pipeline.errors import MachineError, OutputError
+from pipeline.files.access import DISK_FAILURES, number_of
 
 _FILES = {
     errno.EMFILE: (
@@ -29,8 +29,6 @@ _PROCESSES = (
     "of processes (ulimit -u) and of memory, also those of the job or container"
 )
 _SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-# Errors of a disk or network. If a scene meets one, its file alone may be the cause.
-_BROKEN = (errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ENODEV, errno.ETIMEDOUT, errno.EHOSTDOWN)
 AGAIN = ", then call again."
 
 
@@ -63,7 +61,7 @@ def broken_disk(error: BaseException) -> MachineError | None:
     """Return the error for a disk that failed below ``error``, which no scene caused."""
     for each in _chain(error):
         number = number_of(each)
-        if number in _BROKEN:
+        if number in DISK_FAILURES:
             return _refused_disk(number, getattr(each, "filename", None))
     return None
 
@@ -71,14 +69,14 @@ def broken_disk(error: BaseException) -> MachineError | None:
 def hidden_number() -> int:
     """Return ``last_number`` if it is about files, space or a disk; otherwise 0."""
     number = last_number()
-    return number if number in (*_FILES, *_SPACE, *_BROKEN) else 0
+    return number if number in (*_FILES, *_SPACE, *DISK_FAILURES) else 0
 
 
 def hidden_refusal(number: int) -> MachineError | None:
     """Return the error for a ``last_number`` that a library did not report."""
     if number in _FILES:
         return refused_files(number)
-    return _refused_disk(number) if number in _BROKEN else None
+    return _refused_disk(number) if number in DISK_FAILURES else None
 
 
 def _refused_disk(number: int, path: Any = None) -> MachineError:
@@ -116,7 +114,7 @@ def is_about_files(number: int) -> bool:
 
 def is_about_disk(number: int) -> bool:
     """Return whether an error number says that a disk or network failed."""
-    return number in _BROKEN
+    return number in DISK_FAILURES
 
 
 def said(number: int) -> str:
@@ -127,14 +125,6 @@ def said(number: int) -> str:
 def said_of(error: OSError) -> str:
     """Return the system's error as text; the error's own text if it has no number."""
     return said(error.errno) if error.errno else str(error)
-
-
-def number_of(error: BaseException) -> int:
-    """Return the number of the system's error, or 0; HDF5 may give it in its text only."""
-    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
-        return error.errno
-    match = re.search(r"errno = (\d+)", str(error))
-    return int(match.group(1)) if match else 0
 
 
 def forget_last_number() -> None:

@@ -16,7 +16,7 @@ from pipeline.files.longest import cut_attributes
 from pipeline.files.netcdf import open_in_xarray
 from pipeline.readers.cf_attributes import OF_FILE
 from pipeline.readers.chunk_cache import ChunkCache
-from pipeline.readers.damage import MOST_LINES, damaged, left_out
+from pipeline.readers.damage import left_out
 from pipeline.readers.hdf5_chunks import Hdf5Chunks
 from pipeline.readers.stored import ChunkedArray, InOnePiece, Stored
 from pipeline.scene.scene import GEOLOCATION, RECOMMENDED_MASKS, UNREAD
@@ -121,19 +121,10 @@ def _stated_once(
 
 
 def _check_group(file: h5py.File | None, name: str | None) -> None:
-    """Refuse a missing group, and a 1-D variable with too many numbers.
-
-    xarray reads the whole array of such a variable if it is a coordinate. ``file``
-    is None for classic netCDF, which has no groups.
-    """
+    """Refuse a missing group; ``file`` is None for classic netCDF, which has no groups."""
     group = file if name is None or file is None else file.get(name)
     if name is not None and not isinstance(group, h5py.Group):
         raise left_out(f"the file has no group {name}")
-    for member in group.values() if group is not None else ():
-        if isinstance(member, h5py.Dataset) and member.ndim == 1 and member.shape[0] > MOST_LINES:
-            raise damaged(
-                f"{member.name} has {member.shape[0]} numbers, expected at most {MOST_LINES}"
-            )
 
 
 def at_index(variable: xr.Variable, dim: str, index: int) -> xr.Variable:

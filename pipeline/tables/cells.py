@@ -85,6 +85,7 @@ def split_rows(
     """
     TABLE_COLUMNS.check(width, name, ConfigError)
     TABLE_CELLS.check(width * len(lines), name, ConfigError)
+    most = CELL_CHARACTERS.most
     rows: list[NumberedRow] = []
     wrong: list[tuple[int, int]] = []
     for number, line in lines:
@@ -94,7 +95,7 @@ def split_rows(
         if len(cells) != width and not (may_have_more and len(cells) > width):
             wrong.append((number, len(cells)))  # not kept: a line may have any number of cells
             continue
-        _check_lengths(cells, line, f"{name}: a cell in line {number}")
+        _check_lengths(cells, line, f"{name}: a cell in line {number}", most)
         rows.append((number, cells[:width]))
     if wrong:
         counts = ", ".join(str(count) for _, count in wrong[:3])
@@ -108,8 +109,8 @@ def split_rows(
     return rows
 
 
-def _check_lengths(cells: Sequence[str], line: str, where: str) -> None:
-    if len(line) > CELL_CHARACTERS.default:
+def _check_lengths(cells: Sequence[str], line: str, where: str, most: int) -> None:
+    if len(line) > most:
         CELL_CHARACTERS.check(max(map(len, cells), default=0), where, ConfigError)
 
 

@@ -23,13 +23,13 @@ import xarray as xr
 from h5py._objects import phil
 
 from pipeline.errors import OutputError, WriteError
+from pipeline.files.access import number_of
 from pipeline.files.names import openable
 from pipeline.files.replacing import create_new
 from pipeline.machine.refusal import (
     forget_last_number,
     hidden_number,
     is_about_files,
-    number_of,
     refused_files,
     said,
 )
