@@ -328,13 +328,13 @@ def copy(made_once, tmp_path):
 @pytest.fixture
 def opened(monkeypatch):
     """The files that verify hashes or reads as networks."""
-    from pipeline import verify
+    from pipeline.verify import sources
 
     seen = []
     for name in ("sha256_of", "load_retrieval"):
-        original = getattr(verify, name)
+        original = getattr(sources, name)
         monkeypatch.setattr(
-            verify, name, lambda path, original=original: seen.append(path) or original(path)
+            sources, name, lambda path, original=original: seen.append(path) or original(path)
         )
     return seen
 

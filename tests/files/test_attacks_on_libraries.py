@@ -61,7 +61,7 @@ def test_the_name_of_a_raster_is_no_instruction(tmp_path, monkeypatch, name):
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA], ids=["bzip2", "lzma"])
 def test_an_archive_inflates_before_its_size_is_known(bounded, tmp_path, method):
-    """Only deflate is bounded by zipfile while it inflates: 900 bytes took 1.2 GB, whatever was stated."""
+    """Of all methods, zipfile bounds only deflate as it inflates: 900 bytes took 1.2 GB."""
     path = tmp_path / "net.keras"
     with zipfile.ZipFile(path, "w", method) as archive:
         archive.writestr("config.json", b" " * 1_000_000)
