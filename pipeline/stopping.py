@@ -10,6 +10,7 @@ This module is imported before all others, so it imports almost nothing.
 
 import atexit
 import os
+import select
 import signal
 import sys
 
@@ -77,13 +78,21 @@ def listen(code: int | None = None) -> None:
     Args:
         code: exit code after a signal; by default 128 + the number of the signal.
     """
-    _command.is_listened_to, _command.code, _command.stderr = True, code, os.dup(2)
+    _command.is_listened_to, _command.code, _command.stderr = True, code, _stderr()
     for number in SIGNALS:
         # A shell lets its background jobs ignore Ctrl-C.
         if number == signal.SIGTERM or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _on_signal)
     # Registered first, so called last: from there on, Python would restore the default handlers.
     atexit.register(_deaf)
+
+
+def _stderr() -> int:
+    """Return a descriptor of its own for messages; if there is no stderr, they go nowhere."""
+    try:
+        return os.dup(2)
+    except OSError:
+        return os.open(os.devnull, os.O_WRONLY)
 
 
 def watch(say: "Callable[[str], None]") -> None:
@@ -104,8 +113,6 @@ def ask_first(ask: "Callable[[], None]") -> None:
     if not _command.is_listened_to:
         return
     _command.ask, _command.patience = ask, LONG_PATIENCE
-    for number in SIGNALS:
-        signal.signal(number, _on_signal)
 
 
 def abruptly() -> None:
@@ -115,17 +122,21 @@ def abruptly() -> None:
 
 def over(code: object) -> None:
     """The work is over with this argument of ``sys.exit``; signals no longer change the code."""
+    import contextlib
     import threading
 
     _command.code = code if isinstance(code, int) else int(code is not None)
     _command.is_over = True
     if _command.is_abrupt:
-        sys.stdout.flush()
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody reads it
+            sys.stdout.flush()
         os._exit(_command.code)
     # Threads that wait for a machine that does not answer would keep the process for ever.
     timer = threading.Timer(LINGER, os._exit, (_command.code,))
     timer.daemon = True
-    timer.start()
+    # The system may refuse a thread, and this may be why the work is over.
+    with contextlib.suppress(RuntimeError):
+        timer.start()
 
 
 def _on_signal(number: int, _: "FrameType | None") -> None:
@@ -138,8 +149,6 @@ def _on_signal(number: int, _: "FrameType | None") -> None:
 
 def _watch(reading: int) -> None:
     """Read the numbers of signals, which arrive here even if the main thread is in a library."""
-    import select
-
     poll = select.poll()
     poll.register(reading, select.POLLIN)
     heard: list[int] = []
@@ -164,12 +173,13 @@ def _end(number: int, say: "Callable[[str], None]") -> "NoReturn":
         except OSError:
             continue
     try:
-        if os.isatty(_command.stderr):
+        if os.isatty(_command.stderr) and _takes_text(_command.stderr):
             os.write(_command.stderr, b"\r\x1b[2K\x1b[?25h")  # a progress bar hides the cursor
         if not _command.is_over:
             left = "no half-written file is left" if _command.ask is None else "call again"
             say(f"stopped by {signal.Signals(number).name}; {left}")
-        sys.stdout.flush()
+        if _takes_text(sys.stdout.fileno()):
+            sys.stdout.flush()
     except BaseException:  # noqa: BLE001, S110 - the end must not depend on a terminal
         pass
     os._exit(code)
@@ -180,8 +190,19 @@ def _plainly(text: str) -> None:
 
 
 def tell(line: str) -> None:
-    """Write a line past ``sys.stderr``, which the program may be writing to just now."""
-    os.write(_command.stderr, f"{line}\n".encode(errors="replace"))
+    """Write a line past ``sys.stderr``, which the program may be writing to just now.
+
+    Nothing is written if nobody takes it: a full pipe, or a terminal that is stopped.
+    """
+    if _takes_text(_command.stderr):
+        os.write(_command.stderr, f"{line}\n".encode(errors="replace"))
+
+
+def _takes_text(descriptor: int) -> bool:
+    """Return whether a short text can be written now, or in a moment, without waiting."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(200))
 
 
 def _deaf() -> None:

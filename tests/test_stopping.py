@@ -208,5 +208,58 @@ print(*sorted(set(sys.modules) - before))
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
     own = {"pipeline", "pipeline.command", "pipeline.stopping", "pipeline.version"}
     few = {"atexit", "importlib", "importlib._bootstrap", "importlib._bootstrap_external",
-           "warnings", "_warnings", "signal"}  # fmt: skip
+           "warnings", "_warnings", "signal", "select"}  # fmt: skip
     assert set(done.stdout.split()) - few == own
+
+
+def test_the_end_does_not_wait_for_a_terminal(tmp_path):
+    """A pipe that nobody empties is full; two signals end the program all the same."""
+    program = Program("""
+        import os, time
+        os.set_blocking(2, False)
+        try:
+            while True: os.write(2, b"x" * 4096)
+        except BlockingIOError:
+            os.set_blocking(2, True)
+        ready()
+        time.sleep(600)
+        """)
+    program.send(signal.SIGTERM)
+    time.sleep(0.2)
+    program.send(signal.SIGTERM)
+    assert program.process.wait(60) == 128 + signal.SIGTERM
+
+
+def test_a_program_without_stderr(tmp_path):
+    """Some programs are started so; messages then go nowhere."""
+    text = "import os; os.close(2); from pipeline import stopping; stopping.listen(); print('ok')"
+    done = subprocess.run([sys.executable, "-c", text], stdout=subprocess.PIPE, check=True)
+    assert done.stdout == b"ok\n"
+
+
+def test_the_code_stays_where_no_thread_can_be_started():
+    """The machine refuses threads, which the command has found before and says by its code."""
+    program = Program("""
+        import threading
+        def refuse(self):
+            raise RuntimeError("can't start new thread")
+        threading.Thread.start = refuse
+        stopping.over(71)
+        ready()
+        sys.exit(71)
+        """)
+    assert program.end()[0] == 71
+
+
+def test_ctrl_c_that_a_shell_ignores_stays_ignored():
+    """A job in the background of a script does not hear the Ctrl-C of the foreground."""
+    text = """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+from pipeline import stopping
+stopping.listen(75)
+stopping.ask_first(lambda: None)
+print(signal.getsignal(signal.SIGINT).name, callable(signal.getsignal(signal.SIGTERM)))
+"""
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    assert done.stdout == "SIG_IGN True\n"

@@ -1,5 +1,6 @@
 """``ocpipe verify``: products of every format pass; whatever was changed is found and named."""
 
+import errno
 import json
 import os
 import shutil
@@ -52,7 +53,7 @@ def made(case, folder, **science):
 
 def findings(product, **options):
     """What verify says, by subject; the product's folder holds its networks."""
-    found = verify_product(product, network_dirs=[product.parent], **options)
+    found = verify_product(product, **{"network_dirs": [product.parent], **options})
     return {finding.what: finding for finding in found}
 
 
@@ -456,3 +457,35 @@ def test_a_record_that_does_not_fit_is_an_error_without_its_text(copy, variable,
     except SceneError as error:
         texts = [str(error)]
     assert all(CANARY not in text for text in texts)
+
+
+@pytest.mark.parametrize("where", ["the scene's bytes", "the scene's pixels"])
+def test_a_scene_that_cannot_be_read_is_not_the_fault_of_the_product(copy, monkeypatch, where):
+    """Its permissions or its disk are the reason, and the finding says so."""
+    from pipeline.verify import sources
+
+    path, scene = copy
+    refused = PermissionError(errno.EACCES, "Permission denied", str(scene))
+
+    def refuse(*_):
+        raise refused
+
+    if where == "the scene's bytes":
+        monkeypatch.setattr(sources, "sha256_of", refuse)
+    else:
+        monkeypatch.setattr("pipeline.verify.check_pixels", refuse)
+    found = findings(path, scenes=[scene])["input" if "bytes" in where else "run"]
+    assert not found.passed
+    assert "you have no permission to read it" in found.text
+    assert "product" not in found.text
+
+
+def test_a_broken_network_before_the_right_one(copy, tmp_path):
+    """The one with the recorded hash is used, wherever it lies."""
+    path, scene = copy
+    (name,) = (p.name for p in path.parent.glob("*.h5"))
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / name).write_bytes(b"no network")
+    found = findings(path, scenes=[scene], network_dirs=[tmp_path / "first", path.parent])
+    assert found["network"].passed
+    assert found["pixels"].passed

@@ -313,6 +313,7 @@ def _messages() -> Iterator[list[tuple[str, str]]]:
                 kept.append((record.levelname.lower(), cut_message(self.format(record))))
 
     log, handler = logging.getLogger("pipeline"), Keeper(logging.INFO)
+    level = log.level
     log.setLevel(logging.INFO)
     log.addHandler(handler)
     log.propagate = False
@@ -321,6 +322,7 @@ def _messages() -> Iterator[list[tuple[str, str]]]:
     finally:
         log.removeHandler(handler)
         log.propagate = True
+        log.setLevel(level)
 
 
 def _status(name: str) -> int:

@@ -3,12 +3,14 @@
 import contextlib
 import functools
 import logging
+import math
 import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
 from pipeline import stopping
@@ -30,18 +32,28 @@ log = logging.getLogger(__name__)
 
 # Longest wait for an answer: to a request, to a request for a result, to a connection (seconds).
 ANSWER, RESULT, CONNECTION = 3.0, 60.0, 30.0
+# The topic under which workers say which job they begin.
+BEGUN = "ocpipe-begun"
+# How distributed names the processes of a local cluster's workers.
+WORKER_NAME = "Dask Worker"
 
 
 class Census(threading.Thread):
-    """Asks a cluster for its size; the batch itself never waits for a scheduler that is silent."""
+    """Asks a cluster for its size, and which jobs its workers should be doing.
+
+    The batch itself never waits for a scheduler that is silent.
+    """
 
     # Time between two questions (seconds).
     LOOK_EVERY = 2.0
 
-    def __init__(self, client: "Client") -> None:
+    def __init__(self, client: "Client", expect: Callable[[Collection[Any], int], None]) -> None:
+        """Make it; ``expect`` receives the keys that a worker has, and its number of threads."""
         super().__init__(name="census", daemon=True)
         self._client = client
+        self._expect = expect
         self.size = 0
+        self._ended = threading.Event()
         self._answered = time.monotonic()
         with contextlib.suppress(Exception):
             bounded(self._ask, ANSWER)
@@ -52,31 +64,48 @@ class Census(threading.Thread):
         return time.monotonic() - self._answered
 
     def run(self) -> None:
-        """Ask until the process ends."""
-        while True:
-            time.sleep(self.LOOK_EVERY)
+        """Ask until ``end`` is called."""
+        while not self._ended.wait(self.LOOK_EVERY):
             with contextlib.suppress(Exception):  # the scheduler may come back
                 self._ask()
 
+    def end(self) -> None:
+        """Ask no more."""
+        self._ended.set()
+
     def _ask(self) -> None:
-        self.size = sum(self._client.nthreads().values())
+        threads = self._client.nthreads()
+        self.size = sum(threads.values())
+        assigned = self._client.processing()
         self._answered = time.monotonic()
+        for worker, keys in assigned.items():
+            self._expect(keys, threads.get(worker, 0))
 
 
 @dataclass
 class _Running:
-    """A job that the cluster has, and when the batch gives it up (monotonic clock)."""
+    """A job that the cluster has, and when the batch gives it up (monotonic clock).
+
+    The cluster may keep a job in its queue for hours, until another worker is there.
+    """
 
     job: Job
-    deadline: float
+    key: str
+    deadline: float = math.inf
     future: Any = None
+
+    def begin(self, grace: float) -> None:
+        """Set the deadline, if this is the first sign that a worker does the job."""
+        if self.deadline == math.inf:
+            self.deadline = time.monotonic() + self.job.timeout_s + grace
 
 
 class DaskExecutor(EventQueue):
     """Does one job on each thread of a Dask cluster's workers; a supervisor watches each job.
 
     A scheduler or a worker that hangs keeps its connections, so Dask waits for it. Every call to
-    the cluster is therefore bounded in time, and each job has a deadline in this process, too.
+    the cluster is therefore bounded in time, and each job that a worker should be doing has a
+    deadline in this process, too.
     """
 
     # A worker may need this long beyond the time limit of a scene, to start its child (seconds).
@@ -84,12 +113,29 @@ class DaskExecutor(EventQueue):
     # A scheduler that is silent for so long ends the batch (seconds).
     SILENCE = 60.0
 
-    def __init__(self, client: "Client", end: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        client: "Client",
+        end: Callable[[], object],
+        children: Callable[[], Sequence[BaseProcess]] = tuple,
+    ) -> None:
+        """Make it.
+
+        Args:
+            client: the connection to the cluster.
+            end: ends the cluster, if this process started it.
+            children: returns the processes that this process started for the cluster.
+        """
         super().__init__()
         self._client = client
         self._end = end
+        self._children = children
         self._running: dict[str, _Running] = {}
-        self._census = Census(client)
+        self._given_up: set[str] = set()
+        """Keys of jobs that are overdue; a worker that is frozen keeps them."""
+        with contextlib.suppress(Exception):
+            bounded(lambda: client.subscribe_topic(BEGUN, self._note_begun), ANSWER)
+        self._census = Census(client, self._expect)
         self._census.start()
 
     @property
@@ -109,9 +155,8 @@ class DaskExecutor(EventQueue):
 
     def submit(self, job: Job) -> None:
         """Start a job."""
-        deadline = time.monotonic() + job.timeout_s + self.GRACE
-        running = self._running[job.lease] = _Running(job, deadline)
         key = f"{as_text(os.path.basename(job.path))}-{job.lease}"
+        running = self._running[job.lease] = _Running(job, key)
         try:
             running.future = bounded(
                 lambda: self._client.submit(supervised, asdict(job), key=key, pure=False), ANSWER
@@ -142,17 +187,22 @@ class DaskExecutor(EventQueue):
 
     def close(self) -> None:
         """Disconnect from the cluster; if this process started the cluster, end it."""
-        try:
-            bounded(lambda: self._client.run(close_idle), ANSWER)
-            bounded(self._client.close, ANSWER)
-            bounded(self._end, CONNECTION)
-        except Exception:  # noqa: BLE001 - a cluster that is gone, or hangs
-            # What is left would complain that the workers are killed, and wait for them at the end.
-            logging.getLogger("distributed").setLevel(logging.CRITICAL)
-            stopping.abruptly()
-        # Only those of a cluster of this process; one that is frozen ends in no other way.
-        for worker in multiprocessing.active_children():
-            worker.kill()
+        self._census.end()
+        children = self._children()
+        steps: tuple[tuple[Callable[[], object], float], ...] = (
+            (lambda: self._client.run(close_idle), ANSWER),
+            (self._client.close, ANSWER),
+            (self._end, CONNECTION),
+        )
+        for step, seconds in steps:  # each of them, also after one that failed
+            try:
+                bounded(step, seconds)
+            except Exception:  # noqa: BLE001 - a cluster that is gone, or hangs
+                # What is left would complain that the workers are killed, and wait for them.
+                logging.getLogger("distributed").setLevel(logging.CRITICAL)
+                stopping.abruptly()
+        for child in children:  # one that is frozen ends in no other way
+            child.kill()
 
     def _take(self, future: Any, job: Job) -> None:
         self._events.put(JobEvent(job, _outcome_of(future, job)))
@@ -160,8 +210,27 @@ class DaskExecutor(EventQueue):
     def _end_jobs(self, running: list[_Running]) -> None:
         leases = [each.job.lease for each in running]
         futures = [each.future for each in running if each.future is not None]
-        self._client.run(stop_supervised, leases)
-        self._client.cancel(futures, force=True)
+        try:
+            self._client.run(stop_supervised, leases)
+        finally:
+            self._client.cancel(futures, force=True)
+
+    def _note_begun(self, event: tuple[float, Any]) -> None:
+        """Note that a worker has said that it begins a job; Dask calls this."""
+        running = self._running.get(str(event[1]))
+        if running is not None:
+            running.begin(self.GRACE)
+
+    def _expect(self, keys: Collection[Any], threads: int) -> None:
+        """Note that a worker should be doing its jobs, also if it is frozen and says nothing.
+
+        If a worker has more jobs than threads, some wait there for others.
+        """
+        if len([key for key in keys if key not in self._given_up]) > threads:
+            return
+        for running in list(self._running.values()):
+            if running.key in keys:
+                running.begin(self.GRACE)
 
     def _overdue(self) -> JobEvent | None:
         """Give up a job whose worker should have said long ago how the job ended."""
@@ -169,13 +238,14 @@ class DaskExecutor(EventQueue):
         for running in list(self._running.values()):
             if now > running.deadline:
                 job = self._running.pop(running.job.lease).job
+                self._given_up.add(running.key)
                 in_background(functools.partial(self._end_jobs, [running]))
                 return JobEvent(
                     job,
                     JobOutcome(
                         kinds.LOST,
                         f"{as_text(os.path.basename(job.path))}: no Dask worker has said how it "
-                        f"ended, {job.timeout_s + self.GRACE:.0f} s after it was submitted. The "
+                        f"ended, {job.timeout_s + self.GRACE:.0f} s after a worker took it. The "
                         "worker or the scheduler hangs. See their logs.",
                     ),
                 )
@@ -210,7 +280,10 @@ _lock = threading.Lock()
 
 def supervised(data: Mapping[str, Any]) -> dict[str, Any]:
     """Do a job in a child process of a Dask worker; the next job uses the same child process."""
+    from distributed import get_worker
+
     job = Job(**data)
+    get_worker().log_event(BEGUN, job.lease)
     with _lock:
         supervisor = _working[job.lease] = _idle.pop() if _idle else Supervisor()
     try:
@@ -240,8 +313,12 @@ def close_idle() -> None:
     """End the idle child processes on the Dask worker that calls this function."""
     with _lock:
         ending, _idle[:] = list(_idle), []
-    for supervisor in ending:
-        supervisor.close()
+    # One that hangs is waited for.
+    closing = [threading.Thread(target=supervisor.close) for supervisor in ending]
+    for thread in closing:
+        thread.start()
+    for thread in closing:
+        thread.join()
 
 
 def _share_of_worker(program_bytes: int) -> int | None:
@@ -273,20 +350,28 @@ def connect(batch: Batch, slots: Slots) -> DaskExecutor:
                 f"no Dask scheduler answers at {batch.scheduler} ({error}). Start a scheduler, "
                 "or correct --scheduler."
             ) from error
-    cluster: Any
     if batch.cluster:
-        cluster = _job_cluster(batch.cluster)
-    else:
-        cluster = LocalCluster(
-            n_workers=slots.count,
-            threads_per_worker=1,
-            memory_limit=slots.program_bytes + slots.memory_limit,
-            processes=True,
-            dashboard_address=":0",
-            scheduler_kwargs={"dashboard": False},
-            silence_logs=logging.WARNING,
-        )
-    return DaskExecutor(Client(cluster), cluster.close)
+        jobs = _job_cluster(batch.cluster)
+        return DaskExecutor(Client(jobs), jobs.close)
+    others = {child.pid for child in multiprocessing.active_children()}
+
+    def children() -> list[BaseProcess]:
+        return [
+            child
+            for child in multiprocessing.active_children()
+            if child.pid not in others and child.name.startswith(WORKER_NAME)
+        ]
+
+    cluster = LocalCluster(
+        n_workers=slots.count,
+        threads_per_worker=1,
+        memory_limit=slots.program_bytes + slots.memory_limit,
+        processes=True,
+        dashboard_address=":0",
+        scheduler_kwargs={"dashboard": False},
+        silence_logs=logging.WARNING,
+    )
+    return DaskExecutor(Client(cluster), cluster.close, children)
 
 
 def _job_cluster(chosen: DaskCluster) -> Any:

@@ -52,9 +52,11 @@ class InlineExecutor:
 
     slots = 1
 
-    def __init__(self) -> None:
+    def __init__(self, stopping: threading.Event) -> None:
+        """Make it; when ``stopping`` is set, a job ends at its next block."""
         self._waiting: list[Job] = []
-        self._stopping = False
+        self._stopping = stopping
+        self._is_over = False
 
     def submit(self, job: Job) -> None:
         """Keep a job for the next call of ``event``."""
@@ -68,17 +70,17 @@ class InlineExecutor:
             return None
         job = self._waiting.pop()
         with contextlib.suppress(_Interrupted):
-            if not self._stopping:
+            if not (self._stopping.is_set() or self._is_over):
                 return JobEvent(job, do(job, self._reply))
         return JobEvent(job, JobOutcome(kinds.STOPPED))
 
     def _reply(self, _message: Mapping[str, Any]) -> None:
-        if self._stopping:
+        if self._stopping.is_set():
             raise _Interrupted
 
     def stop(self) -> None:
-        """End the job at its next block."""
-        self._stopping = True
+        """Do no more jobs."""
+        self._is_over = True
 
     def close(self) -> None:
         """Do nothing, because this executor started no processes."""

@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 # Time between two heartbeats, and the time without one after which a holder is dead (seconds).
 BEAT = 2.0
 PATIENCE = 60.0
-# Longest time to search an output folder for temporary files (seconds).
-CLEARING = 60.0
+# Longest time to search an output folder for temporary files, also after a signal (seconds).
+CLEARING, CLEARING_IN_HASTE = 60.0, 5.0
 
 
 class Heart(threading.Thread):
@@ -98,13 +98,13 @@ def bury_the_dead(ledger: Ledger, watch: Watch, me: Holder | None = None) -> Non
             ledger.leave(holder, "lost", holder.elapsed)
 
 
-def clear_partials(output: Path, *tokens: str) -> None:
+def clear_partials(output: Path, *tokens: str, seconds: float = CLEARING) -> None:
     """Remove holders' temporary files from the output folder and all its subfolders.
 
     A folder that cannot be searched in some time keeps them: the ledger says which folder it is,
     and a damaged one may say ``/``.
     """
-    deadline = time.monotonic() + CLEARING
+    deadline = time.monotonic() + seconds
     for here, _, files in os.walk(output):
         if time.monotonic() > deadline:
             log.warning("%s: too large to remove all temporary files of dead processes", output)

@@ -11,7 +11,14 @@ from typing import Any, Protocol
 from pipeline.batch import kinds, records
 from pipeline.batch.dask_executor import DaskExecutor
 from pipeline.batch.executors import Executor, JobEvent
-from pipeline.batch.holders import Heart, Watch, bury_the_dead, clear_partials
+from pipeline.batch.holders import (
+    CLEARING,
+    CLEARING_IN_HASTE,
+    Heart,
+    Watch,
+    bury_the_dead,
+    clear_partials,
+)
 from pipeline.batch.job import Job, JobOutcome
 from pipeline.batch.ledger import Lease, Ledger, Reading, SceneCounts
 from pipeline.batch.quality_control import suspicions
@@ -140,10 +147,15 @@ class Loop:
             # A lost worker left its files, and its scene was done elsewhere; or a process was
             # killed, or the machine did not let it remove its files.
             if self._is_dask or self._may_leave_files:
-                clear_partials(output, self._holder.token)
+                clear_partials(output, self._holder.token, seconds=self._clearing)
             if output.is_dir():  # else the next call clears what is left in it
                 self._leave(state)
         return self._summary
+
+    @property
+    def _clearing(self) -> float:
+        """Seconds to search for temporary files; after a signal, the process must end soon."""
+        return CLEARING_IN_HASTE if self._stop.is_set() else CLEARING
 
     def _leave(self, state: str) -> None:
         """Leave the ledger, if necessary at the second attempt: no scene may stay "running"."""
@@ -217,7 +229,7 @@ class Loop:
             return
         self._last_look = time.monotonic()
         if isinstance(self._executor, DaskExecutor) and self._executor.problem:
-            self._summary.problem = self._executor.problem
+            self._summary.problem = self._summary.problem or self._executor.problem
         if self._heart.problem is not None:
             raise self._heart.problem
         self._ledger.check_presence()
@@ -258,7 +270,8 @@ class Loop:
         suspect = None
         if outcome.kind == kinds.DONE:
             suspect = "; ".join(suspicions(outcome.record, self._request.config.qc)) or None
-            self._record(outcome, suspect)
+            if not read.has_changed:
+                self._record(outcome, suspect)
         attempts = self._request.config.batch.max_attempts
         state = self._ledger.settle(self._holder, lease, outcome, attempts, suspect, read)
         if state is None:
@@ -272,7 +285,8 @@ class Loop:
         if outcome.kind == kinds.CONFIGURATION and self._summary.done == 0:
             raise ConfigError(outcome.reason.removeprefix("ConfigError: "))
         if outcome.kind == kinds.OUTPUT:
-            self._summary.problem = outcome.reason.removeprefix("OutputError: ")
+            text = outcome.reason.removeprefix("OutputError: ")
+            self._summary.problem = self._summary.problem or text
         if outcome.kind == kinds.MACHINE:
             self._summary.refuse(outcome.reason)
         return outcome.kind in (kinds.OUTPUT, kinds.MACHINE)
@@ -285,6 +299,8 @@ class Loop:
             self._summary.end_early(error)
 
     def _count(self, state: str, outcome: JobOutcome) -> None:
+        if state == "pending":  # its file changed, or it gets another attempt
+            return
         if state == "failed":
             self._summary.failed += 1
         elif state == "skipped" or outcome.kind == kinds.UNCHANGED:

@@ -46,8 +46,9 @@ def _start(pid: int | str) -> str:
     if not str(pid).isdecimal():
         return "gone"
     try:
-        # The name, in brackets, may contain any character.
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        # The name, in brackets, may contain any byte.
+        said = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
         return "gone"
+    fields = said.rpartition(")")[2].split()
     return "gone" if fields[0] in ("Z", "X") else fields[19]

@@ -16,9 +16,9 @@ from pipeline.batch.ledger import LedgerEntry
 from pipeline.errors import OutputError
 from pipeline.files.names import as_text, as_texts
 from pipeline.files.replacing import open_to_append, replacing
+from pipeline.files.spreadsheet import csv_line
 from pipeline.machine.refusal import said_of
 from pipeline.product.delivery import check_folder
-from pipeline.tables.spreadsheet import csv_line
 
 FAILURE_COLUMNS = ("scene", "kind", "reason", "attempts", "finished")
 

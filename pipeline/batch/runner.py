@@ -45,8 +45,11 @@ def plan_batch(request: BatchRequest) -> list[LedgerEntry]:
     """Return all scenes that a call selects, also those that a run would not process again."""
     check_is_folder(request.output)
     path = request.ledger_path
-    open_one = Ledger.open if path.exists() else Ledger.instead_of
-    with open_one(path, request.output) as ledger:
+    with (
+        Ledger.open(path, request.output, may_repair=False)
+        if path.exists()
+        else Ledger.instead_of(path, request.output)
+    ) as ledger:
         found = _found(request, request.inputs or request.config.batch.inputs)
         return ledger.dry_run(_queue(request, ledger, found))
 
@@ -171,7 +174,7 @@ def _executor(
     executor: Executor
     if batch.executor == "inline":
         slots = choose_slots(cores, memory, engine, None, 1, execution.threads)
-        executor = InlineExecutor()
+        executor = InlineExecutor(stop)
     elif batch.executor == "dask":
         slots = choose_slots(cores, memory, engine, None, workers, execution.threads or 1)
         executor = connect(batch, slots)

@@ -61,7 +61,11 @@ class Supervisor:
         The time limit begins when the child process is ready, which takes START seconds at most.
         """
         begun = time.monotonic()
-        outcome, target = self._run(job, progress)
+        try:
+            outcome, target = self._run(job, progress)
+        except BaseException:
+            self._end_child()  # its answer would be taken for that about the next scene
+            raise
         if outcome.kind in _UNTRUSTED:
             self._end_child()
             if target is not None:

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from pipeline.cli.options import PATH, log_level_option, option
-from pipeline.cli.session import failure, importing, start, wrong_use
+from pipeline.cli.session import exit_on_error, failure, importing, start
 from pipeline.cli.terminal import show
-from pipeline.errors import ConfigError, PipelineError
+from pipeline.errors import ConfigError
 
 log = logging.getLogger("pipeline")
 BRDF = click.Choice(("none", "f/Q", "unknown"))
@@ -82,7 +82,7 @@ def matchup(
         from pipeline.matchup.summary import summary_lines, warnings_of
         from pipeline.tables.writing import write_samples, writer_for
 
-    try:
+    with exit_on_error(ConfigError):
         settings = load_matchup_config(config, _changes(**options))
         rejected = rejected or output.with_name(f"{output.stem}_rejected{output.suffix}")
         for path in (output, rejected):
@@ -95,11 +95,6 @@ def matchup(
         found = find_matchups(points, paths, settings, failure)
         write_samples(output, matchup_table(found, points, settings))
         write_samples(rejected, rejection_table(found, points, settings))
-    except ConfigError as error:
-        wrong_use(error)
-    except PipelineError as error:
-        failure(error)
-        sys.exit(1)
     for warning in (*points.table.told, *warnings_of(found, settings)):
         log.warning("%s", warning)
     show(*summary_lines(found, points, settings), output, rejected)

@@ -56,7 +56,7 @@ def tune(
     with guarded():
         recipe = load_recipe(config, TrainingConfig).reading(samples)
         if restart:
-            (output / NAME).unlink(missing_ok=True)
+            forget(output / NAME)
             forget(output / CHECKPOINTS)
         tuned = search(recipe, output, _progress(output))
         write_tuned(output, tuned)

@@ -30,7 +30,7 @@ class Batch(Strict):
     """Scenes, folders, patterns and @lists to process if the command line names no scenes."""
     executor: Literal["processes", "inline", "dask"] = "processes"
     """Where scenes are processed: in local processes, in this process, or on a Dask cluster."""
-    workers: int | None = Field(default=None, ge=1)
+    workers: int | None = Field(default=None, ge=1, le=10_000)
     """Number of scenes at the same time; by default as many as cores and memory allow."""
     scheduler: str | None = None
     """Address (tcp://host:port) of a Dask scheduler; by default a local cluster is started."""

@@ -28,7 +28,7 @@ class Execution(Strict):
     """Folders in which networks are looked up, before the folders of OCPIPE_NETWORKS."""
     product: str = "{stem}.{name}.nc"
     """Path of a product below the output folder, as a :class:`NameTemplate`."""
-    threads: int | None = Field(default=None, ge=1)
+    threads: int | None = Field(default=None, ge=1, le=10_000)
     """Largest number of blocks of a scene that are computed at the same time; by default one per
     core. Scenes that run at the same time share the cores."""
     memory_limit: Annotated[ByteSize, Field(gt=0)] | None = None

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from pipeline.files.spreadsheet import csv_line
 from pipeline.machine.printable import printable
-from pipeline.tables.spreadsheet import csv_line
 
 T = TypeVar("T")
 U = TypeVar("U")

@@ -7,14 +7,15 @@ import struct
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, BinaryIO
 
 from pipeline.errors import PipelineError
 from pipeline.files.limits import MEMBERS, Limit
 from pipeline.files.regular import memory_in_words, open_regular
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 SIGNATURE = b"PK\x03\x04"
 # The record at the end of an archive: its signature, its length, and the comment that may follow.
@@ -65,11 +66,13 @@ def read_member(
 
 def read_arrays(
     path: Path, limit: Limit, error: type[PipelineError]
-) -> dict[str, npt.NDArray[np.generic]]:
+) -> "dict[str, npt.NDArray[np.generic]]":
     """Return the arrays of a file that ``numpy.savez`` wrote; never open a pickle.
 
     The errors are those of :func:`open_archive`; numpy raises other exceptions of DAMAGE, too.
     """
+    import numpy as np
+
     with open_archive(path, error) as archive:
         limit.check(sum(info.file_size for info in archive.filelist), path.name, error)
         members = {info.filename: info for info in archive.filelist}

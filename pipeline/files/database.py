@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.errors import PipelineError
@@ -30,8 +31,7 @@ def open_database(
         PipelineError: a file is not regular. This exception has the class ``error``.
         sqlite3.Error: SQLite cannot open the file.
     """
-    for ending in _BESIDE:
-        beside = path.with_name(f"{path.name}{ending}")
+    for beside in files_of_database(path):
         # The file must not be opened to look at it: closing it again would free all locks that
         # other connections of this process hold.
         with contextlib.suppress(FileNotFoundError):
@@ -44,6 +44,11 @@ def open_database(
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     connection.execute("PRAGMA trusted_schema = OFF")
     return connection
+
+
+def files_of_database(path: Path) -> Iterator[Path]:
+    """Yield the path of a database, and those of the files that SQLite keeps beside it."""
+    yield from (path.with_name(f"{path.name}{ending}") for ending in _BESIDE)
 
 
 def names_another_journal(path: Path) -> bool:

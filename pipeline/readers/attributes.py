@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.files.longest import cut, cut_attribute
+from pipeline.files.long_attributes import cut_attribute
+from pipeline.files.longest import cut
 from pipeline.times.formats import parse_stated
 from pipeline.times.text import parse_time
 

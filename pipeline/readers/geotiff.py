@@ -20,7 +20,8 @@ from pydantic import Field, model_validator
 from pipeline.config import ReaderOptions
 from pipeline.errors import SceneError
 from pipeline.facts.quantities import quantities
-from pipeline.files.longest import cut, cut_attributes
+from pipeline.files.long_attributes import cut_attributes
+from pipeline.files.longest import cut
 from pipeline.files.raster import nothing_beside, open_lazy_raster, open_raster
 from pipeline.readers.chunk_cache import ChunkCache
 from pipeline.readers.container import is_tiff

@@ -12,7 +12,7 @@ import xarray as xr
 
 from pipeline.errors import SceneError
 from pipeline.files.hdf5 import open_hdf5
-from pipeline.files.longest import cut_attributes
+from pipeline.files.long_attributes import cut_attributes
 from pipeline.files.netcdf import open_in_xarray
 from pipeline.readers.cf_attributes import OF_FILE
 from pipeline.readers.chunk_cache import ChunkCache

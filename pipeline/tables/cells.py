@@ -15,7 +15,7 @@ from pipeline.files.limits import (
     TABLE_COLUMNS,
     TABLE_ROWS,
 )
-from pipeline.tables.spreadsheet import as_it_was
+from pipeline.files.spreadsheet import as_it_was
 from pipeline.tables.table import Column, is_number, key_of, places, table_error
 
 # Spreadsheets, R, pandas and databases write these for a missing value.

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import netCDF4
 import numpy as np
 import numpy.typing as npt
 
@@ -193,6 +192,8 @@ def _decoded(variable: Any) -> Column:
     if variable.dtype == str:
         return text_column([str(text) for text in raw])
     if variable.dtype.kind == "S":
+        import netCDF4
+
         texts = netCDF4.chartostring(raw) if raw.dtype == "S1" and raw.ndim == 2 else raw
         return np.char.strip(np.asarray(texts).astype(np.str_))
     attributes = _attributes(variable)
@@ -208,8 +209,8 @@ def _values(variable: Any) -> Any:
     TABLE_CELLS.check(variable.size, where, ConfigError)
     if variable.dtype is str:
         return _strings(variable, where)
-    if isinstance(variable.datatype, netCDF4.VLType):
-        raise ValueError("its values are lists, expected numbers or texts")  # noqa: TRY004
+    if type(variable.datatype).__name__ == "VLType":
+        raise ValueError("its values are lists, expected numbers or texts")
     chunk = variable.chunking()
     if isinstance(chunk, list):
         TABLE_CELLS.check(math.prod(chunk), f"a storage chunk of {where}", ConfigError)

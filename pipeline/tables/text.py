@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.errors import ConfigError
 from pipeline.files.contents import sha256_of
+from pipeline.files.spreadsheet import comment_as_it_was
 from pipeline.tables.cells import (
     NumberedLine,
     delimiter_of,
@@ -18,7 +19,6 @@ from pipeline.tables.cells import (
 )
 from pipeline.tables.comments import licence_in, missing_in, units_in
 from pipeline.tables.names import header_of
-from pipeline.tables.spreadsheet import comment_as_it_was
 from pipeline.tables.table import Table, is_number, places, table_error
 from pipeline.tables.units import SAYS_NOTHING
 from pipeline.tables.units_row import split_units_row

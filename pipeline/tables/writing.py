@@ -14,8 +14,8 @@ from typing import Any
 from pipeline.errors import ConfigError, OutputError
 from pipeline.facts.quantities import Quantity
 from pipeline.files.replacing import replacing
+from pipeline.files.spreadsheet import comment_line, csv_line
 from pipeline.tables.arrow import pyarrow_for
-from pipeline.tables.spreadsheet import comment_line, csv_line
 from pipeline.tables.table import Column
 
 CSV_ROWS = 5_000

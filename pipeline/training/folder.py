@@ -7,7 +7,9 @@ from typing import Any
 
 import yaml
 
+from pipeline.errors import OutputError
 from pipeline.files.replacing import replace_file
+from pipeline.machine.refusal import said_of
 
 
 def write_folder(folder: Path, contents: Mapping[str, str | bytes]) -> None:
@@ -21,11 +23,21 @@ def write_folder(folder: Path, contents: Mapping[str, str | bytes]) -> None:
 
 
 def forget(folder: Path) -> None:
-    """Remove the folder of an earlier call; if it is a link, remove only the link."""
-    if folder.is_symlink():
-        folder.unlink()
-    elif folder.is_dir():
-        shutil.rmtree(folder)
+    """Remove the folder or file of an earlier call; if it is a link, remove only the link.
+
+    Raises:
+        OutputError: it cannot be removed.
+    """
+    try:
+        if folder.is_dir() and not folder.is_symlink():
+            shutil.rmtree(folder)
+        else:
+            folder.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot be removed ({said_of(error)}). Remove it, or choose another output "
+            "folder."
+        ) from error
 
 
 def yaml_text(data: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from pipeline.process import locate_and_plan
 from pipeline.product.reading import ProductFile
 from pipeline.product.recorded import chunk_of, recorded_configuration, shown
 from pipeline.readers import open_scene
+from pipeline.readers.damage import failed_to_read
 from pipeline.verify.attributes import check_attributes
 from pipeline.verify.checksums import check_checksums, count_values
 from pipeline.verify.finding import Finding
@@ -76,6 +77,9 @@ def verify_product(
                 held.check()
         except PipelineError as error:
             yield Finding("run", False, f"cannot repeat the run: {error}")
+        except OSError as error:  # errors of the product have their own class
+            text = f"{source.name}: {failed_to_read(error)}"
+            yield Finding("run", False, f"cannot repeat the run: {text}")
 
 
 @contextlib.contextmanager

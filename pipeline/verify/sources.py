@@ -7,6 +7,7 @@ from typing import Any
 from pipeline.algorithms import find_retrieval, is_algorithm
 from pipeline.config import RunConfig
 from pipeline.errors import NetworkError, PipelineError
+from pipeline.files.access import why_unreadable
 from pipeline.files.contents import sha256_of
 from pipeline.files.names import as_text
 from pipeline.networks import load_retrieval
@@ -29,10 +30,18 @@ def find_input(
     candidates = [c for place in places for c in (place, place / name) if as_text(c.name) == name]
     # A named pipe or a device exists too, but reading it may never end.
     existing = [c for c in dict.fromkeys(candidates) if c.is_file() or c.is_dir()]
-    hashes = {candidate: sha256_of(candidate) for candidate in existing}
+    hashes, unreadable = dict[Path, str](), dict[Path, str]()
+    for candidate in existing:
+        try:
+            hashes[candidate] = sha256_of(candidate)
+        except (OSError, PipelineError) as error:
+            unreadable[candidate] = why_unreadable(error) or str(error)
     source = next((c for c, found in hashes.items() if found == expected), None)
     problem = ""
-    if not existing:
+    if source is None and unreadable:
+        path, reason = next(iter(unreadable.items()))
+        problem = f"'{path}' cannot be read: {reason}"
+    elif not existing:
         problem = f"{name} not found in {_quoted(places)}. Give its path with --scene."
     elif source is None:
         problem = (
@@ -82,7 +91,7 @@ def _network(
             continue
         hashes.append(network.sha256)
         if network.sha256 == expected:
-            right = path
+            right, problem = path, ""
             if network.fingerprint != recorded["fingerprint"]:
                 problem = f"the description in {file} differs from the description in the product"
             break

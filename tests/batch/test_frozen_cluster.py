@@ -2,10 +2,12 @@
 
 import contextlib
 import functools
+import multiprocessing
 import os
 import signal
 import threading
 import time
+from concurrent.futures import Future
 
 import pytest
 from batches import (
@@ -143,7 +145,7 @@ def test_a_frozen_worker_does_not_keep_a_scene_for_ever(cluster, folder, monkeyp
         summary = in_this_process(folder, cluster, max_attempts=2)
     assert (summary.failed, summary.problem) == (1, "")
     ended = run("status", folder / "out")
-    assert "no Dask worker has said how it ended, 2 s after it was submitted" in ended.stdout
+    assert "no Dask worker has said how it ended, 2 s after a worker took it" in ended.stdout
     assert "lost " in ended.stdout
 
 
@@ -240,3 +242,59 @@ def test_a_result_that_cannot_be_fetched_is_lost():
             raise TimeoutError(f"{timeout}")
 
     assert _outcome_of(Lost(), Job("/in/S0.nc", {}, "a_1_1", 0)).kind == "lost"
+
+
+class Failing(Hanging):
+    """A client of which every call fails."""
+
+    def __getattr__(self, name):
+        def fail(*_, **__):
+            raise OSError(f"{name}: a worker is gone")
+
+        return fail if name != "subscribe_topic" else lambda *_: None
+
+
+def test_the_cluster_is_ended_although_a_worker_is_gone():
+    """Its jobs in the queue of a scheduler would wait there for hours."""
+    ended = []
+    executor = DaskExecutor(Failing(), lambda: ended.append(1))
+    executor.close()
+    assert ended == [1]
+    executor._census.join(10)
+    assert not executor._census.is_alive()
+
+
+def test_processes_of_the_caller_are_left_alone():
+    """Only those that were started for the cluster end with it."""
+    others = [multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+              for _ in range(2)]  # fmt: skip
+    for each in others:
+        each.start()
+    try:
+        DaskExecutor(Failing(), lambda: None, lambda: others[:1]).close()
+        others[0].join(10)
+        assert [each.is_alive() for each in others] == [False, True]
+    finally:
+        for each in others:
+            each.kill()
+
+
+def test_time_in_the_queue_of_a_cluster_is_not_that_of_a_scene(monkeypatch):
+    """Workers may end, and come back after hours; from then on the time limit holds."""
+    monkeypatch.setattr(DaskExecutor, "GRACE", 0.0)
+
+    class Queueing(Failing):
+        def submit(self, *_, **__):
+            return Future()
+
+    executor = DaskExecutor(Queueing(), lambda: None)
+    job = Job("/in/S0.nc", {}, "a_1_1", 0, timeout_s=0.05)
+    executor.submit(job)
+    time.sleep(0.1)
+    assert executor.event(0.01) is None
+    executor._expect(["another job"], 1)
+    executor._expect(["another job", f"S0.nc-{job.lease}"], 1)
+    assert executor.event(0.1) is None
+    executor._expect([f"S0.nc-{job.lease}"], 1)
+    time.sleep(0.1)
+    assert executor.event(0.01).outcome.kind == "lost"

@@ -416,3 +416,49 @@ def test_a_missing_ledger_or_folder(tmp_path):
     with pytest.raises(LedgerError, match=r"does not exist\. Create it first"):
         Ledger.open(tmp_path / "no" / "ledger.sqlite")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("first", ["claim", "beat"])
+def test_a_batch_that_was_stopped_for_long_is_not_lost(batch, first):
+    """Others took it for dead and have its scenes; what it claims from now on is its own."""
+    batch.enqueue()
+    me = batch.enter()
+    batch.ledger.claim(me)
+    batch.ledger.leave(me, "lost", 1.0)
+    if first == "beat":
+        batch.ledger.beat(me, 2.0)
+    lease = batch.ledger.claim(me)
+    assert [holder.token for holder in batch.ledger.holders(running=True)] == [me.token]
+    with Ledger.open(batch.ledger.path, batch.folder) as other:
+        assert other.counts() == SceneCounts(pending=2, running=1)
+    assert batch.ledger.settle(me, lease, JobOutcome(SCENE, "damaged"), 2, None) == "failed"
+
+
+def test_a_holder_that_left_stays_away(batch):
+    """A heartbeat that comes late does not bring it back."""
+    me = batch.enter()
+    batch.ledger.leave(me, "ended", 1.0)
+    batch.ledger.beat(me, 2.0)
+    assert batch.ledger.holders(running=True) == []
+
+
+@pytest.mark.parametrize("year", [1600, 2200, 2600])
+def test_a_file_of_an_unlikely_time(batch, year):
+    """No time that a file can have makes a ledger unusable; the next call knows it again."""
+    batch.found = {"/in/S0.nc": (100, (year - 1970) * 31_556_952 * 10**9)}
+    assert batch.enqueue() == SceneCounts(pending=1)
+    batch.do_all()
+    batch.ledger.close()
+    batch.ledger = Ledger.open(batch.ledger.path, batch.folder)
+    assert batch.enqueue() == SceneCounts(done=1)
+
+
+def test_a_ledger_that_is_only_looked_at_is_not_repaired(batch):
+    """A scene may seem to be nobody's for a moment; a dry run takes it from nobody."""
+    batch.enqueue()
+    me = batch.enter()
+    batch.ledger.claim(me)
+    batch.ledger.execute("UPDATE holder SET state = 'lost'")
+    with Ledger.open(batch.ledger.path, batch.folder, may_repair=False) as other:
+        other.dry_run(batch.queue())
+    assert batch.ledger.counts() == SceneCounts(pending=2, running=1)

@@ -5,7 +5,7 @@ import os
 import shutil
 
 import pytest
-from batches import scenes_by_name
+from batches import quality_lines, scenes_by_name
 from races import MOMENTS, WAYS, Bench, Trial, at, settled
 
 import pipeline
@@ -55,6 +55,7 @@ def test_a_scene_that_changes_waits_until_the_others_are_done(bench, tmp_path):
     with at(READ, lambda: trial.replace("rename")), at(moment, lambda *_: order.append(1), 10):
         summary = trial.batch()
     assert (summary.done, summary.changed, len(order)) == (3, 0, 4)
+    assert len(quality_lines(trial.output)) == 3
     assert trial.is_right()
 
 

@@ -1,7 +1,9 @@
 """Whatever a scene does to its process costs this scene only, within its time and memory."""
 
 import json
+import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +25,7 @@ from batches import (
 )
 from faults import FAULTY, write_fault
 
+from pipeline.batch.executors import InlineExecutor
 from pipeline.batch.job import Job
 from pipeline.batch.kinds import CRASH, DEFECT, DONE, MEMORY, STOPPED, TIMEOUT, UNCHANGED
 from pipeline.batch.supervisor import Supervisor
@@ -191,3 +194,50 @@ def _lives(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
+
+
+def test_a_child_that_was_left_in_the_middle_answers_nobody(supervisor, folder, config):
+    """Its answer would be taken for that about the next scene."""
+
+    def fail(_done, _all):
+        raise MemoryError("in the parent")
+
+    with pytest.raises(MemoryError):
+        supervisor.run(job(folder / "good.nc", config, lease="abc_1_1"), fail)
+    shutil.copyfile(folder / "good.nc", folder / "other.nc")
+    outcome = supervisor.run(job(folder / "other.nc", config, lease="abc_2_1"))
+    assert outcome.kind == DONE
+    assert "other" in Path(outcome.product).name
+
+
+def test_a_signal_ends_a_job_of_this_process_at_its_next_block(folder, config):
+    """The inline executor, too, is stopped within a scene."""
+    stopping = threading.Event()
+    executor = InlineExecutor(stopping)
+    executor.submit(job(folder / "good.nc", config))
+    calls = []
+
+    def reply(_):
+        calls.append(1)
+        stopping.set()
+        executor._reply({})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.batch.child.do", lambda _job, _reply: reply({}))
+        assert executor.event(0.1).outcome.kind == STOPPED
+    assert calls == [1]
+
+
+def test_messages_of_a_scene_leave_the_logger_as_it_was():
+    """A batch in this process goes on with its own level."""
+    from pipeline.batch.child import _messages
+
+    logger = logging.getLogger("pipeline")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with _messages():
+            assert logger.level == logging.INFO
+        assert logger.level == logging.ERROR
+    finally:
+        logger.setLevel(before)

@@ -1,6 +1,7 @@
 """``ocpipe matchup``: tables that train and judge, what it says, and how it fails."""
 
 import datetime
+import errno
 import shutil
 
 import netCDF4
@@ -13,6 +14,7 @@ from obpg_miniature import CLDICE, counts_of, write_obpg_l2
 from pipeline.cli import main
 from pipeline.config.matchup import load_matchup_config
 from pipeline.config.training import TrainingConfig
+from pipeline.machine.refusal import refused_files
 from pipeline.matchup.criteria import least_valid
 from pipeline.matchup.scene_coverage import SceneCoverage
 from pipeline.tables import read_table
@@ -307,3 +309,31 @@ def test_a_map_with_eumetsats_protocol_but_no_flags(tmp_path):
     expected = written.rrs[443][7:12, 9:14]
     kept = np.abs(expected - expected.mean()) <= 1.5 * expected.std(ddof=1)
     np.testing.assert_allclose(read.numbers("Rrs_443"), [expected[kept].mean()], rtol=1e-6)
+
+
+@pytest.mark.parametrize("where", ["pipeline.batch.sources.find_scenes", "pipeline.matchup.points"])
+def test_what_the_machine_refuses_has_a_code_of_its_own(tmp_path, places, monkeypatch, where):
+    """Too few open files are no fault of the call or of a scene."""
+
+    def refuse(*_, **__):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    if where.endswith("points"):
+        monkeypatch.setattr("pipeline.matchup.points.read_points", refuse)
+    else:
+        monkeypatch.setattr(where, refuse)
+    done = call("matchup", table(tmp_path, places), scene(tmp_path), "-o", tmp_path / "m.csv")
+    assert done.exit_code == 71, done.output
+    assert "too many open files" in done.output
+    assert not (tmp_path / "m.csv").exists()
+
+
+def test_a_refusal_that_a_function_puts_into_words(tmp_path, places, monkeypatch):
+    """Not only one that comes as an error of the system."""
+
+    def refuse(*_, **__):
+        raise refused_files(errno.EMFILE)
+
+    monkeypatch.setattr("pipeline.matchup.find.find_matchups", refuse)
+    done = call("matchup", table(tmp_path, places), scene(tmp_path), "-o", tmp_path / "m.csv")
+    assert done.exit_code == 71, done.output

@@ -11,15 +11,9 @@ from batches import write_config, write_scene
 
 from pipeline.batch.job import Job
 from pipeline.config import load_config
-from pipeline.files import longest
-from pipeline.files.longest import (
-    LONGEST_ATTRIBUTE,
-    LONGEST_OF_ALL,
-    cut,
-    cut_attribute,
-    cut_attributes,
-    cut_message,
-)
+from pipeline.files import long_attributes
+from pipeline.files.long_attributes import LONGEST_OF_ALL, cut_attribute, cut_attributes
+from pipeline.files.longest import LONGEST_ATTRIBUTE, cut, cut_message
 from pipeline.process import process_scene
 from pipeline.verify import verify_product
 
@@ -75,7 +69,7 @@ def in_folder(folder):
 @pytest.fixture
 def shorter(monkeypatch):
     """A limit that small files exceed."""
-    monkeypatch.setattr(longest, "LONGEST_ATTRIBUTE", 1000)
+    monkeypatch.setattr(long_attributes, "LONGEST_ATTRIBUTE", 1000)
     monkeypatch.setattr(cut, "__defaults__", (1000,))
     monkeypatch.setattr(cut_attribute, "__defaults__", (1000,))
 

@@ -17,13 +17,14 @@ from pipeline.batch.filesystem import file_system, is_network
 from pipeline.batch.ledger.schema import (
     LAYOUT,
     LONGEST,
+    MOST_NUMBER,
     SCHEMA,
     check_content,
     check_definitions,
     damaged,
 )
 from pipeline.errors import LedgerError, MachineError
-from pipeline.files.database import names_another_journal, open_database
+from pipeline.files.database import files_of_database, names_another_journal, open_database
 from pipeline.files.names import is_text
 from pipeline.machine.refusal import (
     forget_last_number,
@@ -64,10 +65,20 @@ class Database:
         connection.text_factory = lambda data: data.decode(errors="backslashreplace")
 
     @classmethod
-    def open(cls, path: Path, products: Path = Path(), is_known: bool = False) -> Self:
+    def open(
+        cls,
+        path: Path,
+        products: Path = Path(),
+        is_known: bool = False,
+        may_repair: bool = True,
+    ) -> Self:
         """Open or create the ledger of an output folder; refuse a network file system.
 
-        ``is_known`` says that this process has checked the content before.
+        Args:
+            path: the ledger.
+            products: the output folder.
+            is_known: whether this process has checked the content before.
+            may_repair: whether missing indices are made, and scenes that nobody works on are freed.
         """
         folder = path.absolute().parent
         if not folder.is_dir():
@@ -96,7 +107,7 @@ class Database:
                 _prepare_to_write(connection)
                 ledger._lay_out()
                 if not is_known:
-                    ledger._check()
+                    ledger._check(may_repair)
             return ledger
 
     @classmethod
@@ -199,12 +210,13 @@ class Database:
         (tables,) = self.execute("SELECT count(*) FROM sqlite_master").fetchone()
         return bool(layout != 0 or tables != 0)
 
-    def _check(self) -> None:
+    def _check(self, may_repair: bool) -> None:
         """Refuse a damaged ledger; make missing indices, and free scenes that nobody works on."""
         missing = check_definitions(self._db, self.path)
         check_content(self._db, self.path)
         orphans = f"SELECT 1 FROM scene WHERE {_IS_ORPHAN} LIMIT 1"
-        if not missing and self._db.execute(orphans).fetchone() is None:
+        is_whole = not missing and self._db.execute(orphans).fetchone() is None
+        if is_whole or not may_repair:
             return
         with self.writing():
             for statement in missing:
@@ -260,9 +272,8 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
 
 
 def _refuse_what_is_no_ledger(path: Path) -> None:
-    """Refuse a named pipe or a folder, for which SQLite would wait, and a foreign journal."""
-    for ending in ("", "-wal", "-shm", "-journal"):
-        beside = path.with_name(f"{path.name}{ending}")
+    """Refuse what is not regular, for which SQLite would wait, and a foreign journal."""
+    for beside in files_of_database(path):
         with contextlib.suppress(OSError):
             if not stat.S_ISREG(beside.stat().st_mode):
                 raise LedgerError(
@@ -274,13 +285,22 @@ def _refuse_what_is_no_ledger(path: Path) -> None:
 
 
 def _storable(given: Any) -> Any:
-    """Return the values of a statement, with names that are not UTF-8 as bytes.
+    """Return the values of a statement as SQLite can store them.
 
-    SQLite stores such a name unchanged, and compares it with other names.
+    A name that is not UTF-8 becomes bytes, which SQLite stores unchanged and compares with others.
+    Numbers are limited to what SQLite can store.
     """
     if isinstance(given, Mapping):
         return dict(zip(given, _storable(tuple(given.values())), strict=True))
-    return [os.fsencode(v) if isinstance(v, str) and not is_text(v) else v for v in given]
+    return [_storable_value(value) for value in given]
+
+
+def _storable_value(value: Any) -> Any:
+    if isinstance(value, str) and not is_text(value):
+        return os.fsencode(value)
+    if isinstance(value, int):  # a file may say that it was changed in the year 2600
+        return min(max(value, -MOST_NUMBER), MOST_NUMBER)
+    return value
 
 
 def _as_python(_: sqlite3.Cursor, row: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -302,8 +322,6 @@ def naming_errors(path: Path) -> Iterator[None]:
     forget_last_number()
     try:
         yield
-    except UnicodeDecodeError as error:
-        raise damaged(path, f"a text in it is not UTF-8 ({error.reason})") from error
     except sqlite3.Error as error:
         number = hidden_number()
         refused = refused_files(number) if is_about_files(number) else _refused_files(path)

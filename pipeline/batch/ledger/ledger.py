@@ -80,6 +80,7 @@ class Ledger(Database):
         Scenes that changed while this call read them come last.
         """
         with self.writing():
+            self._revive(holder)
             rows = (self._reserved(holder, changes) for changes in range(MOST_CHANGES))
             row = next((row for row in rows if row is not None), None)
             if row is None:
@@ -190,9 +191,19 @@ class Ledger(Database):
     def beat(self, holder: Holder, elapsed: float) -> None:
         """Count one heartbeat, and enter the seconds since the holder started."""
         with self.writing():
+            self._revive(holder)
             self.execute(
                 "UPDATE holder SET beat = beat + 1, elapsed = ? WHERE id = ?", (elapsed, holder.id)
             )
+
+    def _revive(self, holder: Holder) -> None:
+        """Call a holder running again that was stopped for so long that others called it lost.
+
+        A scene that it claims would otherwise seem to be one that nobody works on.
+        """
+        self.execute(
+            "UPDATE holder SET state = 'running' WHERE id = ? AND state = 'lost'", (holder.id,)
+        )
 
     def leave(self, holder: Holder, state: str, elapsed: float) -> None:
         """End a holder with the state ``ended``, ``interrupted`` or ``lost``.

@@ -102,6 +102,8 @@ def _number(name: str, low: float, high: float, kind: str = "'integer'") -> str:
 
 
 _ABSOLUTE = " AND substr({}, 1, 1) = x'2f'"
+# The largest number that SQLite stores, and the smallest with another sign.
+MOST_NUMBER = 2**63 - 1
 _MOST = 2**62
 _LAST_SECOND = 253_402_300_799  # of the year 9999
 _REAL = "'real', 'integer'"
@@ -129,7 +131,7 @@ _VALUES = {
         "run": "run GLOB '[A-Za-z]*' AND run NOT GLOB '*[^A-Za-z0-9_]*' AND length(run) <= 1000",
         "path": _path("path", _ABSOLUTE),
         "size": _number("size", 0, _MOST),
-        "mtime_ns": _number("mtime_ns", -_MOST, _MOST),
+        "mtime_ns": _number("mtime_ns", -MOST_NUMBER, MOST_NUMBER),
         "recipe": _text("recipe", 1000),
         "state": "state IN ('pending', 'running', 'done', 'skipped', 'failed')",
         "why": _words("why"),

@@ -16,15 +16,15 @@ from pipeline.batch.ledger import LedgerEntry
 from pipeline.batch.records import write_failures
 from pipeline.evaluation.columns import csv_text, keyed
 from pipeline.facts.quantities import Quantity
-from pipeline.tables import read_table
-from pipeline.tables.cells import split_cells
-from pipeline.tables.spreadsheet import (
+from pipeline.files.spreadsheet import (
     as_it_was,
     as_text,
     comment_as_it_was,
     comment_line,
     csv_line,
 )
+from pipeline.tables import read_table
+from pipeline.tables.cells import split_cells
 from pipeline.tables.writing import SampleTable, write_samples
 
 SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20"
@@ -155,4 +155,4 @@ def test_one_module_writes_csv():
         )
         or (isinstance(node, ast.Attribute) and node.attr == "to_csv")
     }
-    assert found == {"tables/spreadsheet.py"}
+    assert found == {"files/spreadsheet.py"}
