@@ -6,9 +6,11 @@ grows with the square of n.
 """
 
 import h5py
+import numpy as np
 from h5py import h5o
 
 from pipeline.errors import PipelineError
+from pipeline.files.limits import ATTRIBUTE_BYTES
 
 # Hyperspectral files with one variable per band have several hundred.
 MOST_OBJECTS = 5_000
@@ -16,16 +18,22 @@ MOST_OBJECTS = 5_000
 MOST_ATTRIBUTES = 5_000
 
 
-def check_counts(file: h5py.File, name: str, error: type[PipelineError]) -> None:
+def check_counts(
+    file: h5py.File, name: str, error: type[PipelineError], longest_text: int = 0
+) -> None:
     """Refuse a file with more groups and variables, or more attributes, than any real scene.
 
-    The exception has the class ``error``; the message names ``name``, the number and the limit.
+    Attributes may share a text, which is then read for each of them. ``longest_text`` is the most
+    bytes that a text can have. The exception has the class ``error``; the message names ``name``,
+    the number and the limit.
     """
-    found, count = _too_many(b"/", h5o.get_info(file.id)), 0
+    root = h5o.get_info(file.id)
+    found, count, attributes = _too_many(b"/", root), 0, root.num_attrs
 
     def look(path: bytes, info: h5o.ObjInfo) -> str | None:
-        nonlocal count
+        nonlocal count, attributes
         count += 1
+        attributes += info.num_attrs
         if count > MOST_OBJECTS:
             return f"the file has more than {MOST_OBJECTS:,} groups and variables. Remove some"
         return _too_many(path, info)
@@ -36,6 +44,23 @@ def check_counts(file: h5py.File, name: str, error: type[PipelineError]) -> None
             f"{name}: {found}. If the file is right, write the parts that a "
             "run needs to another file (ncks -v)."
         )
+    if attributes * longest_text > ATTRIBUTE_BYTES.most:
+        _check_attributes(file, name, error)
+
+
+def _check_attributes(file: h5py.File, name: str, error: type[PipelineError]) -> None:
+    """Add up the texts of all attributes; each is read and dropped again."""
+    objects = [file]
+    file.visititems(lambda _, found: objects.append(found))
+    read = 0
+    for found in objects:
+        for attribute in found.attrs:
+            if h5py.check_string_dtype(found.attrs.get_id(attribute).dtype) is None:
+                continue
+            value = found.attrs[attribute]
+            texts = value.flat if isinstance(value, np.ndarray) else [value]
+            read += sum(len(text) for text in texts if isinstance(text, str | bytes))
+            ATTRIBUTE_BYTES.check(read, name, error)
 
 
 def _too_many(name: bytes, info: h5o.ObjInfo) -> str | None:

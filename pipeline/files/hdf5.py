@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pipeline.errors import PipelineError
 from pipeline.files.counts import check_counts
 from pipeline.files.enclosed import check_enclosed
-from pipeline.files.heaps import MOST_BYTES, endless_heap
+from pipeline.files.heaps import MOST_BYTES, endless_heap, largest_heap
 from pipeline.files.limits import Limit
 from pipeline.files.regular import FileIdentity, check_regular, memory_in_words, open_regular
 
@@ -130,7 +130,7 @@ def _check(content: bytes, file: h5py.File, name: str, error: type[PipelineError
     """Check an open file; ``content`` is its first bytes."""
     _check_heaps(content, name, error)
     check_enclosed(file, name, error)
-    check_counts(file, name, error)
+    check_counts(file, name, error, largest_heap(content))
 
 
 def _check_heaps(content: bytes, name: str, error: type[PipelineError]) -> None:

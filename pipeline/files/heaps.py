@@ -29,6 +29,17 @@ def endless_heap(content: bytes) -> int | None:
     return None
 
 
+def largest_heap(content: bytes) -> int:
+    """Return the stated size (bytes) of the largest global heap; no text in it is longer."""
+    coded = _LENGTHS.get(_size_of_lengths(content))
+    largest, start = 0, content.find(_HEAP) if coded is not None else -1
+    while start >= 0 and coded is not None:
+        if start + _HEADER <= len(content):
+            largest = max(largest, struct.unpack_from(coded, content, start + 8)[0])
+        start = content.find(_HEAP, start + 1)
+    return largest
+
+
 def _size_of_lengths(content: bytes) -> int:
     """Return the number of bytes in which the file states sizes, from its superblock."""
     start = content.find(_HDF5)

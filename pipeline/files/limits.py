@@ -112,6 +112,12 @@ COORDINATE_BYTES = Limit(
     "bytes",
     "an axis with 10 million numbers has 80 megabytes; xarray reads it when it opens the file",
 )
+ATTRIBUTE_BYTES = Limit(
+    "ATTRIBUTE_BYTES",
+    128 * 2**20,
+    "bytes of attributes",
+    "texts of attributes in real files have a few megabytes; they are read at opening",
+)
 CHUNK_BYTES = Limit(
     "CHUNK_BYTES",
     512 * 2**20,
@@ -144,6 +150,7 @@ LIMITS = (
     CELL_CHARACTERS,
     PRODUCT_NUMBERS,
     COORDINATE_BYTES,
+    ATTRIBUTE_BYTES,
     CHUNK_BYTES,
     CHECKPOINT_BYTES,
     MEMBERS,

@@ -1,6 +1,8 @@
 """Files and names with which a library would do more than it is asked for."""
 
 import os
+import re
+import struct
 import zipfile
 from pathlib import Path
 
@@ -102,6 +104,29 @@ def test_an_axis_refers_to_dimensions_without_end(tmp_path):
         file["v"].attrs.create("DIMENSION_LIST", references, dtype=kind)
     with pytest.raises(SceneError, match="dimension that the file lacks"):
         open_netcdf(path, SceneError)
+
+
+def test_many_attributes_share_one_text(tmp_path):
+    """A small file asks for one gigabyte of texts when it is opened."""
+    path, long, short, number = tmp_path / "f.h5", 2_000_003, 1_237, 100
+    with h5py.File(path, "w") as file:
+        file.attrs["first"] = "x" * long
+        for each in range(number):
+            file.attrs[f"a{each}"] = "y" * short
+    content = path.read_bytes()
+    (shared,) = re.findall(
+        re.escape(struct.pack("<I", long)) + rb".{5}\x00{3}.{2}\x00\x00", content, re.DOTALL
+    )
+    patched, count = re.subn(
+        re.escape(struct.pack("<I", short)) + rb".{5}\x00{3}.{2}\x00\x00",
+        lambda _: shared,
+        content,
+        flags=re.DOTALL,
+    )
+    assert count == number
+    path.write_bytes(patched)
+    with pytest.raises(SceneError, match="bytes of attributes"), open_hdf5(path, SceneError):
+        pass
 
 
 def test_soft_links_are_counted(tmp_path):
