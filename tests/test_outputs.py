@@ -224,8 +224,8 @@ OWN_NAMES = {
 
 def _writes(node: ast.AST) -> bool:
     match node:
-        case ast.Call(func=ast.Attribute(value=ast.Name(id="os"), attr="open")):
-            return any(
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="os"), attr="open"), args=[path, *_]):
+            return ast.unparse(path) != "os.devnull" and any(
                 isinstance(n, ast.Attribute) and n.attr in ("O_CREAT", "O_WRONLY", "O_RDWR")
                 for n in ast.walk(node)
             )

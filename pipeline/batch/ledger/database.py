@@ -322,6 +322,8 @@ def naming_errors(path: Path) -> Iterator[None]:
     forget_last_number()
     try:
         yield
+    except UnicodeDecodeError as error:  # SQLite's own message quotes a damaged statement
+        raise damaged(path, f"a text in it is not UTF-8 ({error.reason})") from error
     except sqlite3.Error as error:
         number = hidden_number()
         refused = refused_files(number) if is_about_files(number) else _refused_files(path)
