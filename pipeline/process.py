@@ -28,8 +28,9 @@ from pipeline.product.template import (
     product_template,
     with_attributes,
 )
-from pipeline.readers import chunk_caches, open_scene
+from pipeline.readers import open_scene
 from pipeline.readers.damage import failed_to_read
+from pipeline.readers.travelling import chunk_caches
 from pipeline.run.block import process_block
 from pipeline.run.plan import Plan, locate, make_plan
 from pipeline.writers.chunks import ChunkEncoder, EncodedChunk, encode_all

@@ -1,5 +1,7 @@
 """Opens netCDF files of both kinds, netCDF-4 (which is HDF5) and classic, after the checks."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from pipeline.files.dimensions import lost_dimension
 from pipeline.files.hdf5 import SIGNATURE, check_hdf5, has_hdf5_signature, open_hdf5
 from pipeline.files.limits import COORDINATE_BYTES
 from pipeline.files.names import openable
+from pipeline.files.netcdf_lock import NETCDF_LOCK
 from pipeline.files.regular import first_bytes, memory_in_words
 
 CLASSIC = b"CDF"
@@ -31,10 +34,21 @@ def check_netcdf(path: Path, error: type[PipelineError]) -> None:
         )
 
 
-def open_netcdf(path: Path, error: type[PipelineError]) -> Any:
+@contextlib.contextmanager
+def open_netcdf(path: Path, error: type[PipelineError]) -> Iterator[Any]:
+    """Open a netCDF file for a ``with`` block, during which no other thread uses the library.
+
+    The errors are those of :func:`netcdf_file`.
+    """
+    with NETCDF_LOCK, contextlib.closing(netcdf_file(path, error)) as file:
+        yield file
+
+
+def netcdf_file(path: Path, error: type[PipelineError]) -> Any:
     """Open a netCDF file that leads to no other file, with the netCDF library.
 
-    The caller closes the file, and checks the declared size of a variable before reading it.
+    The caller holds NETCDF_LOCK whenever it uses the file, closes it, and checks the declared size
+    of a variable before reading it.
 
     Args:
         path: the file.
@@ -79,7 +93,8 @@ def open_in_xarray(path: Path, error: type[PipelineError], **options: Any) -> An
     _check_coordinates(path, options.get("group"), error)
     with memory_in_words(path.name, error):
         # xarray takes a relative path that begins with ~ for a path in the home folder.
-        return xr.open_dataset(path.absolute(), **options)
+        # The lock is xarray's, but a thread that holds it already may take it again.
+        return xr.open_dataset(path.absolute(), lock=NETCDF_LOCK, **options)
 
 
 def _check_coordinates(path: Path, group: str | None, error: type[PipelineError]) -> None:

@@ -16,7 +16,8 @@ from pipeline.errors import DAMAGE, SceneError, UnavailableError
 from pipeline.files.access import why_absent, why_unreadable
 from pipeline.files.hdf5 import has_hdf5_signature, open_hdf5
 from pipeline.files.limits import CHUNK_BYTES, PRODUCT_NUMBERS
-from pipeline.files.netcdf import open_netcdf
+from pipeline.files.netcdf import netcdf_file
+from pipeline.files.netcdf_lock import NETCDF_LOCK
 from pipeline.files.regular import memory_in_words
 from pipeline.machine.screen import Shown
 from pipeline.product.provenance import SOFTWARE
@@ -80,14 +81,16 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
                 f"{path.name} is not a product of {SOFTWARE}. Give a file that ocpipe run wrote."
             )
         with contextlib.ExitStack() as closing:
-            self._open(closing)
+            with NETCDF_LOCK:
+                self._open(closing)
             self._closing = closing.pop_all()
 
     def _open(self, closing: contextlib.ExitStack) -> None:
         """Open the file and read its record; ``closing`` closes it after an error."""
         path = self.path
         try:
-            self._file = closing.enter_context(open_netcdf(path, SceneError))
+            self._file = netcdf_file(path, SceneError)
+            closing.callback(self._close)
             self._file.set_auto_maskandscale(False)
             with memory_in_words(path.name, SceneError):
                 self.root = _group(self._file, Budget(path.name))
@@ -140,6 +143,10 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
     def __exit__(self, *_: object) -> None:
         self._closing.close()
 
+    def _close(self) -> None:
+        with NETCDF_LOCK:
+            self._file.close()
+
     def _heading(self) -> str:
         return f"{self.path.name}: {self.shape[0]} lines x {self.shape[1]} pixels"
 
@@ -182,29 +189,33 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
     @property
     def shape(self) -> tuple[int, int]:
         """Number of lines, and number of pixels in a line."""
-        return self._file.dimensions["y"].size, self._file.dimensions["x"].size
+        with NETCDF_LOCK:
+            return self._file.dimensions["y"].size, self._file.dimensions["x"].size
 
     @property
     def variables(self) -> list[str]:
         """Names of the 2-D variables, in the order of the file."""
-        return [n for n, v in self._file.variables.items() if v.dimensions == ("y", "x")]
+        with NETCDF_LOCK:
+            return [n for n, v in self._file.variables.items() if v.dimensions == ("y", "x")]
 
     @property
     def axes(self) -> list[str]:
         """Names of all other variables: the coordinates and the reference system of a map."""
-        return [n for n, v in self._file.variables.items() if v.dimensions != ("y", "x")]
+        with NETCDF_LOCK:
+            return [n for n, v in self._file.variables.items() if v.dimensions != ("y", "x")]
 
     def attributes_of(self, name: str) -> dict[str, Any]:
         """Return the attributes of a variable."""
-        return _attributes(self._file.variables[name])
+        with NETCDF_LOCK:
+            return _attributes(self._file.variables[name])
 
     def stored(self, name: str, region: Any = ...) -> npt.NDArray[Any]:
         """Return the stored numbers, including fill values; raise SceneError for damaged data."""
-        variable = self._file.variables[name]
         where = f"{self.path.name}: {name}"
-        _check_chunk(variable, where)
         try:
-            with memory_in_words(where, SceneError):
+            with NETCDF_LOCK, memory_in_words(where, SceneError):
+                variable = self._file.variables[name]
+                _check_chunk(variable, where)
                 return np.asarray(variable[region])
         except DAMAGE as error:
             raise SceneError(

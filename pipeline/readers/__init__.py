@@ -16,7 +16,6 @@ from pipeline.errors import DAMAGE, ConfigError, SceneError, UnavailableError, U
 from pipeline.facts.foreign_formats import foreign_format
 from pipeline.files.access import why_absent
 from pipeline.readers.cf_netcdf import CfNetcdf
-from pipeline.readers.chunk_cache import ChunkCache
 from pipeline.readers.container import describe_content, hdf5_members
 from pipeline.readers.damage import check_size, failed_to_read, showing_hidden_failures
 from pipeline.readers.geotiff import GeoTiff
@@ -24,6 +23,7 @@ from pipeline.readers.obpg_l2 import ObpgL2
 from pipeline.readers.olci_wfr import OlciWfr
 from pipeline.readers.sgli_l2 import SgliL2
 from pipeline.readers.time_coverage import coverage_of_attributes
+from pipeline.readers.travelling import SceneFile, travelling
 from pipeline.scene.lazy import lazy_array_of
 from pipeline.scene.scene import UNREAD, check_scene, spectral_quantities
 
@@ -108,6 +108,8 @@ def open_scene(
     with _errors_naming(path, choice.format):
         name, opener = _recognised(path, choice.format, chosen)
     with _errors_naming(path, name):
+        again = ReaderChoice(format=name, options=choice.options)
+        file = SceneFile.of(path, again.model_dump_json())
         scene = opener.open(path)
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(scene.close)
@@ -115,7 +117,7 @@ def open_scene(
             scene.attrs.update(coverage_of_attributes(scene.attrs))
             check_scene(scene)
             check_size(scene.sizes["y"], scene.sizes["x"])
-            in_chunks = _in_dask_chunks(scene, chunks)
+            in_chunks = _in_dask_chunks(travelling(scene, file), chunks)
             on_failure.pop_all()
         _warn_of_unread(path, scene)
         return in_chunks
@@ -166,11 +168,6 @@ def _warn_of_unread(path: Path, scene: xr.Dataset) -> None:
                 "other variables are read."
             ),
         )
-
-
-def chunk_caches(scene: xr.Dataset) -> list[ChunkCache]:
-    """Return the caches that keep the storage chunks of an opened scene."""
-    return list(scene.encoding.get("chunk_caches", ()))
 
 
 def _in_dask_chunks(scene: xr.Dataset, chunks: Mapping[str, int] | None) -> xr.Dataset:

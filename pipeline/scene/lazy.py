@@ -152,8 +152,9 @@ class _Indexable(BackendArray):
         """Return this object itself: it never changes, and an open file cannot be copied."""
         return self
 
-    def __dask_tokenize__(self) -> tuple[str, int]:
-        return type(self).__name__, id(self.array)
+    def __dask_tokenize__(self) -> tuple[str, Any]:
+        token = getattr(self.array, "__dask_tokenize__", lambda: id(self.array))
+        return type(self).__name__, token()
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(

@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline.errors import ConfigError, OutputError
 from pipeline.facts.quantities import Quantity
+from pipeline.files.netcdf_lock import NETCDF_LOCK
 from pipeline.files.replacing import replacing
 from pipeline.files.spreadsheet import comment_line, csv_line
 from pipeline.tables.arrow import pyarrow_for
@@ -76,7 +77,7 @@ def write_netcdf(path: Path, table: SampleTable) -> None:
     """Write one variable per column along the dimension ``sample``."""
     import netCDF4
 
-    with netCDF4.Dataset(path, "w", format="NETCDF4") as file:
+    with NETCDF_LOCK, netCDF4.Dataset(path, "w", format="NETCDF4") as file:
         file.createDimension("sample", len(table))
         file.setncatts({"Conventions": "CF-1.11", **table.attributes})
         for name, values in table.columns.items():

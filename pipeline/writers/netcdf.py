@@ -25,6 +25,7 @@ from h5py._objects import phil
 from pipeline.errors import OutputError, WriteError
 from pipeline.files.access import number_of
 from pipeline.files.names import openable
+from pipeline.files.netcdf_lock import NETCDF_LOCK
 from pipeline.files.replacing import create_new
 from pipeline.machine.refusal import (
     forget_last_number,
@@ -125,7 +126,7 @@ def write_product(
     with _complete_or_absent(target, lease) as partial:
         with _write_errors(target):
             create_new(partial)  # its error is clearer than that of the netCDF library
-        with _opened(partial, netCDF4.Dataset, "w") as file, _write_errors(target):
+        with NETCDF_LOCK, _opened(partial, netCDF4.Dataset, "w") as file, _write_errors(target):
             _define(file, products, layout)
         with _opened(partial, h5py.File, "r+") as datasets:
             report(0, grid.count)
@@ -138,7 +139,7 @@ def write_product(
                     tally.merge(name, chunk.counts)
                 report(number + 1, grid.count)
         root = describe(tally)
-        with _opened(partial, netCDF4.Dataset, "a") as file, _write_errors(target):
+        with NETCDF_LOCK, _opened(partial, netCDF4.Dataset, "a") as file, _write_errors(target):
             file.set_fill_off()
             _write_group(file, root)
     return tally

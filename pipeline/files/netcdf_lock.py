@@ -1,0 +1,73 @@
+"""The lock around the netCDF library, which crashes if two threads are in it at the same time.
+
+It is the lock that xarray takes, so that files which a user reads by xarray are covered as well. It
+is held from opening a file to closing it. A process is forked only while nobody holds the lock,
+because the forked process would inherit a library in the middle of its work.
+"""
+
+import os
+import sys
+import threading
+from types import TracebackType
+from typing import Any
+
+
+class _NetcdfLock:
+    """The locks of xarray's netCDF4 backend; a thread that holds them may take them again."""
+
+    def __init__(self) -> None:
+        self._outer = threading.RLock()
+        self._depth = 0
+        self._inner: tuple[Any, ...] = ()
+
+    def acquire(self, blocking: bool = True) -> bool:
+        """Take the lock; without ``blocking``, return False if another thread holds it."""
+        if not self._outer.acquire(blocking=blocking):
+            return False
+        if self._depth == 0:
+            self._inner = _of_xarray()
+            for lock in self._inner:
+                lock.acquire()
+        self._depth += 1
+        return True
+
+    def release(self) -> None:
+        """Give back what ``acquire`` took."""
+        self._depth -= 1
+        if self._depth == 0:
+            for lock in reversed(self._inner):
+                lock.release()
+        self._outer.release()
+
+    def __enter__(self) -> "_NetcdfLock":
+        self.acquire()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    def __reduce__(self) -> str:
+        return "NETCDF_LOCK"  # each process has its own
+
+    def locked(self) -> bool:
+        """Whether any thread holds the lock."""
+        return self._depth > 0
+
+
+def _of_xarray() -> tuple[Any, ...]:
+    """Return xarray's locks; none where nobody has imported xarray, which takes long."""
+    locks = sys.modules.get("xarray.backends.locks")
+    return (locks.NETCDFC_LOCK, locks.HDF5_LOCK) if locks is not None else ()
+
+
+NETCDF_LOCK = _NetcdfLock()
+os.register_at_fork(
+    before=NETCDF_LOCK.acquire,
+    after_in_parent=NETCDF_LOCK.release,
+    after_in_child=NETCDF_LOCK.release,
+)
