@@ -20,13 +20,33 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from pipeline.application import apply
+    from pipeline.config import load_config
+    from pipeline.lazy_product import map_scene
     from pipeline.networks import load_network, load_retrieval
-    from pipeline.process import process_scene
+    from pipeline.process import plan_scene, process_scene
     from pipeline.readers import open_scene
+    from pipeline.run.plan import make_plan
 
-__all__ = ["__version__", "load_network", "load_retrieval", "open_scene", "process_scene"]
+__all__ = [
+    "__version__",
+    "apply",
+    "load_config",
+    "load_network",
+    "load_retrieval",
+    "make_plan",
+    "map_scene",
+    "open_scene",
+    "plan_scene",
+    "process_scene",
+]
 
 _HOMES = {
+    "apply": "pipeline.application",
+    "map_scene": "pipeline.lazy_product",
+    "load_config": "pipeline.config",
+    "make_plan": "pipeline.run.plan",
+    "plan_scene": "pipeline.process",
     "open_scene": "pipeline.readers",
     "process_scene": "pipeline.process",
     "load_network": "pipeline.networks",

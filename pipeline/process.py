@@ -16,6 +16,8 @@ from pipeline.config import RunConfig, load_config
 from pipeline.errors import PipelineError, ProductExistsError, SceneError
 from pipeline.files.identity import HeldSource, holding
 from pipeline.machine.in_order import in_order
+from pipeline.machine.one_thread import one_thread_per_block
+from pipeline.networks import Retrieval
 from pipeline.networks.engines import get_engine
 from pipeline.product.delivery import Delivery, creation_time
 from pipeline.product.emptiness import why_empty
@@ -23,10 +25,8 @@ from pipeline.product.provenance import Provenance
 from pipeline.product.record import record_of
 from pipeline.product.report import InputTally, SceneReport, Stopwatch
 from pipeline.product.template import (
-    computed_types,
     passed_variables,
     product_template,
-    with_attributes,
 )
 from pipeline.readers import open_scene
 from pipeline.readers.damage import failed_to_read
@@ -90,7 +90,7 @@ def deliver_scene(
             _build_engines(plan)
         with watch.part("hash"):
             provenance = Provenance.of(source, held, scene.attrs, plan, created)
-        with watch.part("process"):
+        with watch.part("process"), one_thread_per_block():
             tally, inputs = _write(scene, provenance, target, delivery.lease, progress)
         _log_counts(scene, plan, tally)
     for text in inputs.undecided.warnings(plan.rules):
@@ -154,16 +154,16 @@ def locate_and_plan(
     opened: xr.Dataset,
     name: str,
     config: RunConfig,
-    network_paths: Mapping[str, Path] | None = None,
+    networks: Mapping[str, Path | Retrieval] | None = None,
 ) -> tuple[xr.Dataset, Plan]:
     """Find the window in the whole scene and plan the run.
 
-    ``network_paths`` maps the name of a network in the configuration to the path of its file. All
-    other networks are searched for as the configuration says.
+    ``networks`` maps the name of a network in the configuration to its file, or to the network
+    itself. All other networks are searched for as the configuration says.
     """
     try:
         scene, extent = locate(opened, config)
-        return scene, make_plan(scene, name, config, extent, network_paths)
+        return scene, make_plan(scene, name, config, extent, networks)
     except PipelineError as error:
         raise type(error)(f"{name}: {error}") from error
 
@@ -224,28 +224,6 @@ def compute_block(
             whole = made.setdefault(str(name), np.empty(shape, values.dtype))
             whole[part] = values
     return made, counted
-
-
-def map_scene(scene: xr.Dataset, plan: Plan) -> xr.Dataset:
-    """Return the product as Dask arrays in the plan's blocks, without writing a file.
-
-    The scene should have Dask arrays (``open_scene(path, chunks={})``). Each block is
-    computed by one call of ``process_block``; geolocation and scene flags are copied.
-    ``process_scene`` does not use Dask, because Dask neither limits the memory nor keeps the order
-    of the blocks.
-    """
-    selected = plan.select(scene)
-    lines, pixels = plan.chunk
-    spectral = {str(dim): -1 for dim in selected.dims if dim not in ("y", "x")}
-    selected = selected.chunk({"y": lines, "x": pixels, **spectral})
-    layer = selected["latitude"]
-    template = xr.Dataset(
-        {n: xr.zeros_like(layer, dtype=d).drop_attrs() for n, d in computed_types(plan).items()}
-    )
-    products = xr.map_blocks(process_block, selected, kwargs={"plan": plan}, template=template)
-    passed = {name: selected[layer] for name, layer in passed_variables(selected, plan).items()}
-    described = with_attributes(products.assign(passed), selected, plan)
-    return described.assign_coords(plan.axes(scene))
 
 
 def _build_engines(plan: Plan) -> None:

@@ -230,7 +230,7 @@ def test_opening_and_planning_computes_nothing(tmp_path, coordinate_scene):
     with dask.config.set(scheduler=refuse), open_scene(coordinate_scene) as scene:
         plan = make_plan(scene, "scene", settings)
         assert plan.grid.count == 1
-        products = pipeline.process.map_scene(scene, plan)
+        products = pipeline.map_scene(scene, plan)
         with pytest.raises(AssertionError, match="computed"):
             products.compute()
 
@@ -301,7 +301,7 @@ def test_products_are_lazy_and_described_in_python(tmp_path, coordinate_scene):
     """map_scene gives an xarray.Dataset to work on without writing a file."""
     settings = pipeline.config.load_config(config(tmp_path, write_network(tmp_path / "n.h5")))
     with open_scene(coordinate_scene) as scene:
-        products = pipeline.process.map_scene(scene, make_plan(scene, "scene", settings))
+        products = pipeline.map_scene(scene, make_plan(scene, "scene", settings))
         assert isinstance(products.aph_443.data, da.Array)
         assert isinstance(products, xr.Dataset)
         assert products.aph_443.attrs["units"] == "m-1"

@@ -39,9 +39,8 @@ class _NetcdfLock:
                 lock.release()
         self._outer.release()
 
-    def __enter__(self) -> "_NetcdfLock":
+    def __enter__(self) -> None:
         self.acquire()
-        return self
 
     def __exit__(
         self,

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from pipeline.masks.rule import MaskRule, Verdict
-from pipeline.scene.lazy import Generated, StoredChunks, lazy
+from pipeline.scene.lazy import Region, StoredChunks, lazy
 from pipeline.scene.scene import Band, storage_of
 from pipeline.scene.selection import select_layers
 
 Bool = npt.NDArray[np.bool_]
-
+DIMS = ("y", "x")
 
 # Bits of the layer with a grown mask.
 EXCLUDED = np.uint8(1)
@@ -63,20 +64,19 @@ class Dilated:
         """
         layers = select_layers(scene, self.rule.needs, with_states=self.rule.needs)
         shape = (scene.sizes["y"], scene.sizes["x"])
+        return lazy(_Grown(self, layers, shape, tuple(storage_of(scene, self.rule.needs))), DIMS)
 
-        def bits(lines: slice, pixels: slice) -> npt.NDArray[np.uint8]:
-            around = [self._around(p, n) for p, n in zip((lines, pixels), shape, strict=True)]
-            block = layers.isel(y=around[0], x=around[1]).load()
-            mask = self._bits(self.rule.judge(block))
-            inside = [
-                slice(part.start - wider.start, part.stop - wider.start)
-                for part, wider in zip((lines, pixels), around, strict=True)
-            ]
-            return mask[inside[0], inside[1]]
-
-        chunks = tuple(storage_of(scene, self.rule.needs))
-        mask = _Grown(bits, shape, np.dtype(np.uint8), chunks)
-        return lazy(mask, ("y", "x"))
+    def bits(self, layers: xr.Dataset, lines: slice, pixels: slice) -> npt.NDArray[np.uint8]:
+        """Return the bits of a region, computed from the layers of a larger area."""
+        parts = (lines, layers.sizes["y"]), (pixels, layers.sizes["x"])
+        around = [self._around(part, size) for part, size in parts]
+        block = layers.isel(y=around[0], x=around[1]).load()
+        mask = self._bits(self.rule.judge(block))
+        inside = [
+            slice(part.start - wider.start, part.stop - wider.start)
+            for part, wider in zip((lines, pixels), around, strict=True)
+        ]
+        return mask[inside[0], inside[1]]
 
     def _bits(self, verdict: Verdict) -> npt.NDArray[np.uint8]:
         unknown = verdict.undecided
@@ -90,10 +90,27 @@ class Dilated:
 
 
 @dataclass(frozen=True, eq=False)
-class _Grown(Generated):
+class _Grown:
     """A grown mask, computed from layers that are stored in chunks."""
 
+    rule: Dilated
+    layers: xr.Dataset
+    shape: tuple[int, int]
     chunks: tuple[StoredChunks, ...]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the bits."""
+        return np.dtype(np.uint8)
+
+    def read(self, region: Region) -> npt.NDArray[np.uint8]:
+        """Compute the mask of a region."""
+        lines, pixels = (
+            slice(*index.indices(size))  # a layer without bands is read by slices only
+            for index, size in zip(region, self.shape, strict=True)
+            if isinstance(index, slice)
+        )
+        return self.rule.bits(self.layers, lines, pixels)
 
     def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:  # noqa: ARG002
         """Return the stored chunks from which the mask is computed."""

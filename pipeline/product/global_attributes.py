@@ -23,8 +23,8 @@ _CARRIED = (
 )  # fmt: skip
 
 
-def global_attributes(provenance: Provenance, tally: Tally) -> dict[str, Any]:
-    """Return the global attributes of a product whose pixels have been counted."""
+def global_attributes(provenance: Provenance, tally: Tally | None) -> dict[str, Any]:
+    """Return the global attributes of a product; without counts, it has no geospatial bounds."""
     plan, scene, key = provenance.plan, provenance.scene_attributes, provenance.key
     name, config = provenance.scene_name, provenance.plan.config
     date = provenance.created.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -52,7 +52,7 @@ def global_attributes(provenance: Provenance, tally: Tally) -> dict[str, Any]:
         "id": str(uuid.uuid5(_NAMESPACE, key)),
         "naming_authority": SOFTWARE,
         "history": history,
-        "source": f"{name} (sha256 {provenance.scene_sha256})",
+        "source": f"{name} (sha256 {provenance.scene_sha256 or 'not computed'})",
         "processing_level": _level(scene),
         "processing_version": __version__,
         "cdm_data_type": "Grid" if plan.is_map else "Swath",
@@ -61,7 +61,7 @@ def global_attributes(provenance: Provenance, tally: Tally) -> dict[str, Any]:
         **carried,
         "brdf_correction": scene["brdf_correction"],
         **config.science.metadata,
-        **_bounds(tally),
+        **(_bounds(tally) if tally is not None else {}),
     }
 
 

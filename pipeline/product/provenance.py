@@ -27,9 +27,10 @@ class Provenance:
     """The scene, the plan and the date of a product."""
 
     scene: Path
-    held: HeldSource
-    """The files of the scene, held open since before they were read."""
+    held: HeldSource | None
+    """The files of the scene, held open since before they were read; None if nothing is written."""
     scene_sha256: str
+    """SHA-256 of the scene file; empty if it is not known."""
     scene_attributes: Mapping[str, Any]
     plan: Plan
     created: datetime.datetime

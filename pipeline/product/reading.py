@@ -240,8 +240,13 @@ class Budget:
         self._name, self._read = name, 0
 
     def take(self, variable: Any) -> None:
-        """Raise SceneError before a variable is read that would exceed the limit."""
+        """Raise SceneError before a variable is read that exceeds the limit, or is no number."""
         where = f"{self._name}: {variable.name}"
+        if getattr(variable.dtype, "kind", "no") not in "iuf":
+            raise SceneError(
+                f"{where} has the type {variable.dtype}, expected numbers. The product is damaged; "
+                "make it again."
+            )
         self._read += max(1, variable.size)
         PRODUCT_NUMBERS.check(self._read, where, SceneError)
         _check_chunk(variable, where)

@@ -34,7 +34,8 @@ def record_of(provenance: Provenance, tally: Tally) -> Group:
     Raises:
         ChangedError: the scene file was replaced or changed since it was opened.
     """
-    provenance.held.check()
+    if provenance.held is not None:
+        provenance.held.check()
     return Group(
         attributes=global_attributes(provenance, tally),
         groups={"processing_control": _processing_control(provenance, tally)},

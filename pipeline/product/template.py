@@ -13,7 +13,7 @@ from pipeline.scene.scene import GEOLOCATION, SOURCE_FLAGS, source_flags_name
 
 def passed_variables(selected: xr.Dataset, plan: Plan) -> dict[str, str]:
     """Return the copied variables: name in the product -> name in the scene."""
-    passed = {name: name for name in GEOLOCATION}
+    passed = {name: name for name in GEOLOCATION if name in selected}
     if plan.carries_source_flags:
         passed[source_flags_name(selected)] = SOURCE_FLAGS
     return passed

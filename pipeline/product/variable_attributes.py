@@ -21,7 +21,7 @@ QUALITY_INFORMATION = {"coverage_content_type": "qualityInformation"}
 def describe_variables(products: xr.Dataset, plan: Plan) -> xr.Dataset:
     """Put the variables in the order of the file and add their attributes."""
     ordered: dict[str, xr.DataArray] = {}
-    for name in GEOLOCATION:
+    for name in (name for name in GEOLOCATION if name in products):
         attributes = quantities()[name].attributes() | {"coverage_content_type": "coordinate"}
         ordered[name] = products[name].assign_attrs(attributes)
     for step in plan.steps:

@@ -24,7 +24,7 @@ from pipeline.readers.olci_wfr import OlciWfr
 from pipeline.readers.sgli_l2 import SgliL2
 from pipeline.readers.time_coverage import coverage_of_attributes
 from pipeline.readers.travelling import SceneFile, travelling
-from pipeline.scene.lazy import lazy_array_of
+from pipeline.scene.lazy import in_dask, lazy_array_of
 from pipeline.scene.scene import UNREAD, check_scene, spectral_quantities
 
 log = logging.getLogger(__name__)
@@ -184,7 +184,7 @@ def _in_dask_chunks(scene: xr.Dataset, chunks: Mapping[str, int] | None) -> xr.D
     sizes = {
         dim: size * -(-scene.sizes[dim] // (size * MOST_CHUNKS)) for dim, size in sizes.items()
     }
-    return scene.chunk(sizes | dict(chunks))
+    return in_dask(scene, sizes | dict(chunks))
 
 
 def check_reader(choice: ReaderChoice) -> Reader | None:

@@ -101,6 +101,8 @@ def pixel_quality(block: xr.Dataset, plan: "Plan") -> tuple[npt.NDArray[np.uint3
 
 
 def _geolocation_invalid(block: xr.Dataset) -> npt.NDArray[np.bool_]:
+    if "latitude" not in block:  # spectra that somebody has computed are nowhere
+        return np.zeros((block.sizes["y"], block.sizes["x"]), dtype=bool)
     # The comparison is negated so that NaN is invalid too.
     latitude, longitude = block["latitude"].values, block["longitude"].values
     return np.asarray(~((np.abs(latitude) <= 90) & (np.abs(longitude) <= 180)))

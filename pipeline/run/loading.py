@@ -9,7 +9,7 @@ import xarray as xr
 from pipeline.algorithms import find_retrieval
 from pipeline.config import NetworkChoice, RunConfig
 from pipeline.errors import NetworkError, SceneError
-from pipeline.networks import load_retrieval
+from pipeline.networks import Retrieval, load_retrieval
 from pipeline.networks.reading.library import check_folders, network_folders
 from pipeline.run.chain import LoadedRetrieval, make_chain
 
@@ -21,9 +21,11 @@ def load_retrievals(
     scene_name: str,
     sensor: str,
     config: RunConfig,
-    paths: Mapping[str, Path],
+    given: Mapping[str, Path | Retrieval],
 ) -> list[LoadedRetrieval]:
     """Load the networks; a network with ``if_possible`` is left out if it does not fit the scene.
+
+    ``given``: name of a network -> its file, or the network itself.
 
     Raises:
         NetworkError: no network is left.
@@ -32,7 +34,7 @@ def load_retrievals(
     reasons: dict[str, str] = {}
     for choice in config.science.networks:
         try:
-            one = _load(choice, sensor, config, paths.get(choice.name))
+            one = _load(choice, sensor, config, given.get(choice.name))
             if choice.if_possible:
                 make_chain([*loaded, one], scene, sensor, config.science)
             loaded.append(one)
@@ -48,14 +50,16 @@ def load_retrievals(
 
 
 def _load(
-    choice: NetworkChoice, sensor: str, config: RunConfig, path: Path | None
+    choice: NetworkChoice, sensor: str, config: RunConfig, given: Path | Retrieval | None
 ) -> LoadedRetrieval:
-    if path is None:
+    if isinstance(given, Retrieval):
+        path, network = Path(given.file_name), given
+    elif given is None:
         check_folders(config.execution.network_dirs)
         folders = network_folders(config.execution.network_dirs)
         path, network = find_retrieval(choice.file, sensor, folders)
     else:
-        network = load_retrieval(path)
+        path, network = given, load_retrieval(given)
     if sensor not in network.sensors and not choice.allow_other_sensor:
         raise NetworkError(
             f"network {network.file_name} was trained for {', '.join(network.sensors)}, but the "

@@ -17,6 +17,7 @@ from pipeline.machine.screen import Shown
 from pipeline.masks import Dilated, MaskRule, make_rules
 from pipeline.masks.expression import parse_condition
 from pipeline.masks.recommended import with_recommended
+from pipeline.networks import Retrieval
 from pipeline.readers import check_reader
 from pipeline.run.chain import make_chain
 from pipeline.run.loading import load_retrievals
@@ -194,7 +195,7 @@ def make_plan(
     scene_name: str,
     config: RunConfig,
     extent: Extent | None = None,
-    network_paths: Mapping[str, Path] | None = None,
+    networks: Mapping[str, Path | Retrieval] | None = None,
 ) -> Plan:
     """Match networks and masks to a scene. Network files are read; pixels are not read.
 
@@ -203,14 +204,15 @@ def make_plan(
         scene_name: base name of the scene.
         config: the configuration.
         extent: the part to process; the whole scene by default.
-        network_paths: name of a network -> file to use instead of the configured file.
+        networks: name of a network -> file, or network in memory, to use instead of the configured
+            file.
 
     Raises:
         NetworkError: a network is missing, damaged, or made for another sensor.
         SceneError: a band, a variable or a flag is not in the scene.
         ConfigError: an expression is not allowed, or two networks make the same variable.
     """
-    science, extent, paths = config.science, extent or Extent.whole(scene), network_paths or {}
+    science, extent, paths = config.science, extent or Extent.whole(scene), networks or {}
     sensor = find_sensor(science.sensor).name if science.sensor else scene.attrs["sensor"]
     lines, pixels = extent.shape
     if lines == 0 or pixels == 0:
@@ -228,7 +230,8 @@ def make_plan(
     chunk = science.output.chunk or default_chunk(sum(len(step.written) for step in steps))
     rules = make_rules(masks, scene, inputs, science.bands.tolerance_nm)
     with_flags = SOURCE_FLAGS in scene and science.output.source_flags
-    layers = _layers(inputs, rules, with_flags, uncertainty)
+    places = [name for name in GEOLOCATION if name in scene]
+    layers = _layers(inputs, rules, uncertainty, [*places, *[SOURCE_FLAGS] * with_flags])
     plan = Plan(
         scene_name=scene_name,
         sensor=sensor,
@@ -251,15 +254,14 @@ def make_plan(
 def _layers(
     inputs: Sequence[Band],
     rules: Sequence[MaskRule],
-    with_flags: bool,
     uncertainty: InputUncertainty | None,
+    copied: Sequence[str],
 ) -> tuple[Band, ...]:
-    """Return each layer once: inputs of networks and masks, then geolocation, then scene flags."""
+    """Return each layer once: inputs of networks and masks, then what is copied."""
     needed = [band for rule in rules for band in rule.needs]
     if uncertainty is not None:
         needed += uncertainty.needs
-    flags = (Band(SOURCE_FLAGS),) * with_flags
-    return tuple(dict.fromkeys((*inputs, *needed, *map(Band, GEOLOCATION), *flags)))
+    return tuple(dict.fromkeys((*inputs, *needed, *map(Band, copied))))
 
 
 def _storage(

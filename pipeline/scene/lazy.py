@@ -100,6 +100,23 @@ class Generated:
         return iter(())
 
 
+@dataclass(frozen=True)
+class Constant:
+    """An array with the same value everywhere."""
+
+    value: Any
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def read(self, region: Region) -> npt.NDArray[Any]:
+        """Return the value, as often as the region has elements."""
+        return np.full(region_shape(region, self.shape), self.value, self.dtype)
+
+    def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:  # noqa: ARG002
+        """Yield nothing: no file stores these values."""
+        return iter(())
+
+
 def in_memory(values: npt.NDArray[Any]) -> Generated:
     """Wrap values that are in memory already."""
     return Generated(lambda *region: values[region], values.shape, values.dtype)
@@ -207,6 +224,31 @@ def lazy_array_of(variable: xr.Variable | xr.DataArray) -> LazyArray | None:
     """Return the lazy array in a variable that ``lazy`` made; None for other variables."""
     indexable = variable.encoding.get("lazy_array")
     return indexable.array if isinstance(indexable, _Indexable) else None
+
+
+def in_dask(scene: xr.Dataset, sizes: Mapping[str, int]) -> xr.Dataset:
+    """Return a scene whose lazy arrays are Dask arrays with chunks of these sizes."""
+    chunked = scene.chunk(sizes)
+    for variable in chunked.variables.values():
+        if "lazy_array" in variable.encoding:
+            variable.encoding["dask_name"] = getattr(variable.data, "name", None)
+    return chunked
+
+
+def undasked(scene: xr.Dataset) -> xr.Dataset:
+    """Return a scene with lazy arrays instead of the Dask arrays that ``in_dask`` made.
+
+    Dask arrays that were computed from these, or cut out of them, stay.
+    """
+    found = {}
+    for name, variable in scene.variables.items():
+        made = variable.encoding.get("dask_name")
+        if made is not None and variable.chunks and getattr(variable.data, "name", None) == made:
+            array = variable.encoding["lazy_array"].array
+            found[name] = lazy(array, [str(dim) for dim in variable.dims], variable.attrs).variable
+    back = scene.assign(found)
+    back.encoding = scene.encoding
+    return back
 
 
 def strips(dataset: xr.Dataset, numbers: int = 4_000_000) -> Iterator[tuple[slice, xr.Dataset]]:

@@ -18,7 +18,7 @@ import xarray as xr
 
 from pipeline.errors import SceneError
 from pipeline.facts.quantities import band_name, quantities
-from pipeline.scene.lazy import StoredChunks, lazy_array_of
+from pipeline.scene.lazy import Constant, StoredChunks, lazy, lazy_array_of
 
 SPECTRAL = ("Rrs", "Rrs_unc", "Lrc", "rho_s", "rho_w")
 ANGLES = ("solar_zenith", "sensor_zenith", "relative_azimuth")
@@ -257,9 +257,9 @@ def with_constants(scene: xr.Dataset, constants: Mapping[str, float]) -> xr.Data
                 f"science.constants sets {name}, but {reason}. Remove it; constants are for "
                 "network inputs that the scene lacks, such as relative_humidity."
             )
-        # A broadcast view: one number in memory, whatever the size of the scene.
-        values = np.broadcast_to(np.float32(value), (scene.sizes["y"], scene.sizes["x"]))
-        added[name] = xr.DataArray(values, dims=("y", "x"), attrs=quantities()[name].attributes())
+        shape = (scene.sizes["y"], scene.sizes["x"])
+        values = Constant(value, shape, np.dtype(np.float32))
+        added[name] = lazy(values, ("y", "x"), quantities()[name].attributes())
     return scene.assign(added)
 
 

@@ -74,7 +74,7 @@ def draw_quicklook(product: Path, picture: Path, variables: tuple[str, ...] = ()
             open_in_xarray(product, SceneError, engine="h5netcdf") as data,
         ):
             names = _names_to_draw(product.name, data, variables)
-            _check_dims(product.name, data, [*names, "quality_flags", *GEOLOCATION])
+            _check_variables(product.name, data, names)
             loaded = _thinned(data)[[*names, "quality_flags", *GEOLOCATION]].load()
     except DAMAGE as error:
         reason = why_unreadable(error)
@@ -84,7 +84,7 @@ def draw_quicklook(product: Path, picture: Path, variables: tuple[str, ...] = ()
             f"{product.name}: cannot be read ({error}). Give a product of ocpipe run. If the "
             "file is such a product, it is damaged; make the product again."
         ) from error
-    figure = _draw(loaded, names)
+    figure = _draw(_on_the_globe(loaded), names)
     try:
         with replacing(picture) as partial:
             figure.savefig(partial, format="png", dpi=130, metadata={"Software": None})
@@ -129,14 +129,25 @@ def _distance(variable: xr.DataArray) -> float:
     return abs(float(variable.attrs.get("radiation_wavelength", math.inf)) - REFERENCE_NM)
 
 
-def _check_dims(product: str, data: xr.Dataset, names: list[str]) -> None:
-    """Refuse variables that are not on lines and pixels; they may claim any size."""
-    wrong = [name for name in names if name in data and data[name].dims != ("y", "x")]
-    if wrong:
-        raise SceneError(
-            f"{product}: {', '.join(wrong)} is not on the lines and pixels of the product. It is "
-            "damaged; make the product again."
-        )
+def _check_variables(product: str, data: xr.Dataset, names: tuple[str, ...]) -> None:
+    """Refuse variables that are no numbers, or not on lines and pixels (of any size)."""
+    kinds = dict.fromkeys(names, "iuf") | {"quality_flags": "iu", **dict.fromkeys(GEOLOCATION, "f")}
+    for name, expected in kinds.items():
+        if name not in data:
+            continue
+        if data[name].dims != ("y", "x"):
+            found = "is not on the lines and pixels of the product"
+        elif data[name].dtype.kind not in expected:
+            found = f"has the type {data[name].dtype}"
+        else:
+            continue
+        raise SceneError(f"{product}: {name} {found}. It is damaged; make the product again.")
+
+
+def _on_the_globe(data: xr.Dataset) -> xr.Dataset:
+    """Return the product with places that are on the globe, or missing."""
+    limits = zip(GEOLOCATION, (90, 360), strict=True)
+    return data.assign({name: data[name].where(abs(data[name]) <= most) for name, most in limits})
 
 
 def _thinned(data: xr.Dataset) -> xr.Dataset:

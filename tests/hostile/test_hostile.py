@@ -17,6 +17,10 @@ FOUND = {
     "table_parquet set_words 1321": "names of the schema and of the columns differ: a traceback",
     "table_netcdf huge_storage_chunk 1175": "the netCDF library crashed over a chunk of 1 GB",
     "table_netcdf huge_storage_chunk 1224": "the netCDF library crashed over a lost dimension",
+    "product sane_packing 1208": "flags that are scaled: a traceback",
+    "product retype 1394": "a complex share: a traceback",
+    "product retype 1443": "a compound longitude: a traceback",
+    "product odd_values 1495": "latitudes beyond all numbers: a traceback",
     "ledger set_words 1130": "a statement that is not UTF-8: a traceback",
     "table_parquet flip_start 31": "text that is not UTF-8: a traceback",
 }

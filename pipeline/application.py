@@ -1,0 +1,177 @@
+"""``apply``: networks on a scene or on any xarray object, with a lazy Dataset as the result."""
+
+import functools
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from pipeline.config import RunConfig, load_config
+from pipeline.errors import ConfigError
+from pipeline.files.identity import holding
+from pipeline.lazy_product import is_spectral, map_scene, of_arrays
+from pipeline.networks import Retrieval
+from pipeline.process import AnyConfig, locate_and_plan
+from pipeline.product.delivery import creation_time
+from pipeline.product.global_attributes import global_attributes
+from pipeline.product.provenance import Provenance
+from pipeline.product.template import with_attributes
+from pipeline.readers import open_scene
+from pipeline.readers.datasets import scene_of
+from pipeline.readers.travelling import SceneFile, file_of
+from pipeline.run.plan import Plan, check_config
+from pipeline.scene.scene import REQUIRED_ATTRIBUTES
+
+Data = str | Path | xr.Dataset | xr.DataArray
+
+
+def apply(data: Data, config: AnyConfig | Retrieval, *, identify: bool = True) -> xr.Dataset:
+    """Apply the networks of a configuration, or one network, and return a lazy Dataset.
+
+    Nothing is computed before values of the result are needed. Blocks are computed by Dask: by
+    threads, by processes, or on a cluster.
+
+    Args:
+        data: a scene, as a path or from ``open_scene``; or a Dataset or DataArray that names its
+            bands. The bands are a dimension with a coordinate of wavelengths (nm), or variables
+            with names such as ``Rrs_443``, or variables with an attribute ``wavelength`` or
+            ``radiation_wavelength``. All further dimensions are kept: (y, x), (time, y, x),
+            (sample,) ...
+        config: a configuration (an object, a mapping, a file, or the name of a shipped
+            configuration), or a network from ``load_network``.
+        identify: read the whole file of a scene to compute its SHA-256, which is then in the
+            attributes ``source``, ``id`` and ``history`` as in a product. Without it, these
+            attributes have no hash.
+
+    Returns:
+        For a scene, the variables and attributes of the product that ``process_scene`` writes,
+        without the counts of pixels and the bounds that result from them. For other data,
+        these variables on the dimensions of the data.
+
+    Raises:
+        ConfigError: the configuration is wrong.
+        SceneError: the data lack inputs of the networks, or have wrong units.
+        NetworkError: a network is missing, broken, or made for another sensor.
+    """
+    run, given = _run_of(config)
+    if isinstance(data, str | Path):
+        data = open_scene(data, run.science.reader)
+    if isinstance(data, xr.Dataset) and all(name in data.attrs for name in REQUIRED_ATTRIBUTES):
+        return _of_scene(data, run, given, identify)
+    return _of_data(data, run, given)
+
+
+def _run_of(config: AnyConfig | Retrieval) -> tuple[RunConfig, Mapping[str, Retrieval]]:
+    """Return the configuration, and the networks that are in memory by name."""
+    if not isinstance(config, Retrieval):
+        run = load_config(config)
+        check_config(run)
+        return run, {}
+    name = "".join(sign if sign.isalnum() else "_" for sign in config.name).strip("_") or "network"
+    settings = {
+        "name": name,
+        "science": {
+            "networks": [{"name": name, "file": config.file_name or config.name}],
+        },
+    }
+    return load_config(settings), {name: config}
+
+
+def _of_scene(
+    scene: xr.Dataset, run: RunConfig, given: Mapping[str, Retrieval], identify: bool
+) -> xr.Dataset:
+    file = file_of(scene)
+    name = Path(file.path).name if file is not None else "a scene in memory"
+    located, plan = locate_and_plan(scene, name, run, given)
+    products = map_scene(located, plan)
+    sha256 = _sha256(file) if identify and file is not None else ""
+    provenance = Provenance(Path(name), None, sha256, located.attrs, plan, creation_time())
+    return products.assign_attrs(global_attributes(provenance, None))
+
+
+@functools.lru_cache(maxsize=64)
+def _sha256(file: SceneFile) -> str:
+    """Hash the file of a scene, if it is still the file that was opened."""
+    path = Path(file.path)
+    with holding(path) as held:
+        held.check()
+        if SceneFile.of(path, file.reader) != file:
+            raise held.changed()
+        found = held.sha256()
+        held.check()
+    return found
+
+
+def _of_data(
+    data: xr.Dataset | xr.DataArray, run: RunConfig, given: Mapping[str, Retrieval]
+) -> xr.Dataset:
+    """Apply networks to data of any dimensions; a pixel is computed for itself."""
+    if run.science.masks.dilate:
+        raise ConfigError(
+            "masks.dilate needs lines and pixels of a scene, but the data are no scene from "
+            "open_scene. Set masks.dilate to {}."
+        )
+    wanted = (variable.quantity for network in given.values() for variable in network.inputs)
+    scene = scene_of(data, run.science.sensor or _sensor(data, given), wanted)
+    first = next(iter(scene.data_vars.values()))
+    dims = [dim for dim in first.dims if not is_spectral(dim)]
+    located, plan = locate_and_plan(_one_pixel(scene, dims), "the data", run, given)
+    selected = _in_chunks(_as_planned(scene, plan, located, dims), dims)
+    arrays = of_arrays(selected, plan)
+    products = xr.Dataset({name: (dims, array) for name, array in arrays.items()})
+    described = with_attributes(products, selected, plan)
+    coords = {
+        name: each
+        for name, each in data.coords.items()
+        if set(each.dims) <= set(dims) and name not in described
+    }
+    return described.assign_coords(coords)
+
+
+def _sensor(data: xr.Dataset | xr.DataArray, given: Mapping[str, Retrieval]) -> str:
+    """Return the sensor that the data state; data that state none are taken for the network's."""
+    stated = str(data.attrs.get("sensor", "") or "")
+    return stated or next((network.sensors[0] for network in given.values()), "")
+
+
+def _one_pixel(scene: xr.Dataset, dims: list[Hashable]) -> xr.Dataset:
+    """Return a scene of one pixel for the plan, which reads no pixel."""
+    layers = {
+        name: (
+            [*(dim for dim in layer.dims if is_spectral(dim)), "y", "x"],
+            np.zeros(
+                [n for dim, n in layer.sizes.items() if dim not in dims] + [1, 1], layer.dtype
+            ),
+            layer.attrs,
+        )
+        for name, layer in scene.data_vars.items()
+    }
+    return xr.Dataset(layers, scene.coords, scene.attrs)
+
+
+def _as_planned(
+    scene: xr.Dataset, plan: Plan, located: xr.Dataset, dims: list[Hashable]
+) -> xr.Dataset:
+    """Return the layers of the plan on the dimensions of the data."""
+    planned = plan.select(located)
+    sizes = {dim: scene.sizes[dim] for dim in dims}
+    layers = {}
+    for name, layer in planned.data_vars.items():
+        spectral = {dim: planned[dim] for dim in layer.dims if is_spectral(dim)}
+        if name in scene:
+            layers[name] = scene[name].sel(spectral)
+        else:  # a constant of the configuration
+            values = np.broadcast_to(layer.values.reshape(()), tuple(sizes.values()))
+            layers[name] = xr.DataArray(values, dims=dims, attrs=layer.attrs)
+    return xr.Dataset(layers)
+
+
+def _in_chunks(selected: xr.Dataset, dims: list[Hashable]) -> xr.Dataset:
+    """Return Dask arrays with the same chunks along the dimensions of the data."""
+    spectral = {dim: -1 for dim in selected.dims if is_spectral(dim)}
+    whole = {name: layer for name, layer in selected.data_vars.items() if not layer.chunks}
+    in_dask = selected.assign({name: layer.chunk("auto") for name, layer in whole.items()})
+    chunked = in_dask.unify_chunks() if len(whole) < len(selected.data_vars) else in_dask
+    first = next(iter(chunked.data_vars.values()))
+    return chunked.chunk({dim: first.chunksizes[dim] for dim in dims} | spectral)

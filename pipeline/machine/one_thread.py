@@ -1,0 +1,62 @@
+"""One thread per block: while blocks are computed, BLAS libraries may use one thread only.
+
+Each block has a thread of its own. If every one of these threads asked BLAS for as many threads as
+there are cores, all would wait for each other. The limit is one of the whole process, so it ends
+when the last of the runs that overlap ends.
+"""
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import threadpoolctl
+
+
+class _Limit:
+    """The limit of the process, with the number of runs that need it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.runs = 0
+        self.libraries: Any = None
+        self.limited: Any = None
+
+    def begin(self) -> None:
+        with self.lock:
+            self.runs += 1
+            if self.runs == 1:
+                if self.libraries is None:  # found once: that takes some milliseconds
+                    self.libraries = threadpoolctl.ThreadpoolController()
+                self.limited = self.libraries.limit(limits=1, user_api="blas")
+
+    def end(self) -> None:
+        with self.lock:
+            self.runs -= 1
+            if self.runs == 0:
+                self.limited.restore_original_limits()
+                self.limited = None
+
+
+_limit = _Limit()
+
+
+@contextlib.contextmanager
+def one_thread_per_block() -> Iterator[None]:
+    """Limit BLAS to one thread for a ``with`` block; blocks of several threads may overlap."""
+    limit = _limit
+    limit.begin()
+    try:
+        yield
+    finally:
+        limit.end()
+
+
+def _after_fork() -> None:
+    """Begin anew: the threads that had runs do not exist in the new process."""
+    global _limit  # noqa: PLW0603 - one limit for each process
+    _limit = _Limit()
+
+
+os.register_at_fork(after_in_child=_after_fork)

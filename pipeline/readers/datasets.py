@@ -1,0 +1,190 @@
+"""xarray objects in memory as scenes: bands are found by coordinates, names or attributes."""
+
+import math
+import re
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from pipeline.errors import SceneError
+from pipeline.facts.quantities import quantities
+from pipeline.readers.attributes import as_text
+from pipeline.readers.cf_attributes import numbers_in
+from pipeline.readers.units import has_units, in_words, wavelengths_nm
+from pipeline.scene.scene import GEOLOCATION, SPECTRAL, wavelength_dim
+from pipeline.tables.units import factor_between, says_units
+
+# Names of coordinates that hold wavelengths although no attribute says so.
+_WAVELENGTHS = frozenset(("wavelength", "wavelengths", "wavelength_nm", "wl", "lambda", "lam"))
+_STANDARD_NAMES = frozenset(("radiation_wavelength", "sensor_band_central_radiation_wavelength"))
+# Attributes of a variable with its wavelength; CF has none, SNAP and satpy have these.
+_ATTRIBUTES = ("radiation_wavelength", "wavelength")
+_SHORT_NAMES = {"lat": "latitude", "lon": "longitude"}
+_LONGEST = 12
+
+
+def scene_of(data: xr.Dataset | xr.DataArray, sensor: str, wanted: Iterable[str]) -> xr.Dataset:
+    """Return data as a scene whose variables keep all dimensions of the data.
+
+    Args:
+        data: bands, and whatever else the networks need, on any dimensions.
+        sensor: name of the sensor; empty if unknown.
+        wanted: names of the spectral quantities that the networks take. Unnamed bands in the units
+            of the only one of these are taken for this quantity.
+
+    Raises:
+        SceneError: no band is found, or a variable has wrong units.
+    """
+    dataset = _as_dataset(data, [*dict.fromkeys(wanted)])
+    layers: dict[str, xr.DataArray] = {}
+    bands: dict[str, dict[float, xr.DataArray]] = {}
+    for name, variable in _variables(dataset):
+        dim = _spectral_dim(variable)
+        quantity = _quantity(name, variable)
+        if dim is not None and quantity in SPECTRAL:
+            _check_units(name, variable, quantity)
+            bands.setdefault(quantity, {}).update(_split(variable, dim))
+        elif quantity in SPECTRAL:
+            _check_units(name, variable, quantity)
+            bands.setdefault(quantity, {})[_wavelength(name, variable)] = variable
+        elif quantity in quantities():
+            _check_units(name, variable, quantity)
+            layers[quantity] = _described(variable, quantity)
+    if not bands:
+        found = ", ".join(str(name) for name in [*dataset.data_vars][:_LONGEST]) or "none"
+        raise SceneError(
+            f"the data have no bands of {', '.join(SPECTRAL)}; their variables are {found}. Name a "
+            "variable by its quantity and give it a coordinate 'wavelength' in nm, or name "
+            "variables like Rrs_443."
+        )
+    for quantity, found_bands in bands.items():
+        layers[quantity] = _stacked(quantity, found_bands)
+    broadcast = xr.broadcast(*layers.values(), exclude=[wavelength_dim(q) for q in SPECTRAL])
+    dims = _pixel_dims(dataset, layers)
+    ordered = {
+        name: layer.transpose(..., *dims).drop_vars([d for d in layer.coords if d in dims])
+        for name, layer in zip(layers, broadcast, strict=True)
+    }
+    plain = {
+        name: layer.drop_vars([c for c in layer.coords if c != wavelength_dim(name)])
+        for name, layer in ordered.items()
+    }
+    attributes = {"reader": "xarray", "brdf_correction": "unknown", **data.attrs, "sensor": sensor}
+    return xr.Dataset(plain, attrs=attributes)
+
+
+def _as_dataset(data: xr.Dataset | xr.DataArray, wanted: list[str]) -> xr.Dataset:
+    if isinstance(data, xr.Dataset):
+        return data
+    name = data.name if data.name is not None else _quantity("", data)
+    if not name and len(wanted) == 1:
+        name = wanted[0]
+    return data.to_dataset(name=name or "data")
+
+
+def _variables(dataset: xr.Dataset) -> Iterator[tuple[str, xr.DataArray]]:
+    """Yield all variables but the coordinates of dimensions that are no places."""
+    for name in dataset.variables:
+        is_place = _SHORT_NAMES.get(str(name), name) in GEOLOCATION
+        if name not in dataset.dims or is_place:
+            yield str(name), dataset[name]
+
+
+def _quantity(name: str, variable: xr.DataArray) -> str:
+    """Return the quantity of a variable, by its name or its CF standard name; "" if unknown."""
+    first = re.sub(r"_?\d.*$", "", name)
+    for each in (name, _SHORT_NAMES.get(name, ""), first):
+        if each in quantities():
+            return each
+    stated = as_text(variable.attrs.get("standard_name", ""))
+    known = (q.name for q in quantities().values() if stated and q.standard_name == stated)
+    return next(known, "")
+
+
+def _spectral_dim(variable: xr.DataArray) -> Hashable | None:
+    """Return the dimension whose coordinate holds wavelengths; None if there is none."""
+    for dim in variable.dims:
+        if dim not in variable.coords:
+            continue
+        attributes = variable[dim].attrs
+        is_named = str(dim).lower() in _WAVELENGTHS or dim in map(wavelength_dim, SPECTRAL)
+        if is_named or attributes.get("standard_name") in _STANDARD_NAMES:
+            return dim
+    return None
+
+
+def _split(variable: xr.DataArray, dim: Hashable) -> dict[float, xr.DataArray]:
+    """Return the bands of a variable by wavelength (nm)."""
+    axis = variable[dim]
+    centres = wavelengths_nm(str(dim), axis.values, axis.attrs)
+    return {nm: variable.isel({dim: place}) for place, nm in enumerate(centres)}
+
+
+def _wavelength(name: str, variable: xr.DataArray) -> float:
+    """Return the wavelength (nm) of a band, from an attribute or else from its name."""
+    for attribute in _ATTRIBUTES:
+        numbers = numbers_in(variable.attrs.get(attribute))
+        if numbers is not None and numbers.size in (1, 3):  # satpy: least, central, greatest
+            return float(numbers[numbers.size // 2]) * _per_nm(variable.attrs, attribute)
+    match = re.search(r"_(\d{3,4}(?:\.\d+)?)(?:_?nm)?$", name)
+    if match is None:
+        raise SceneError(
+            f"the wavelength of {name} is unknown. Name the variable like Rrs_443, give it the "
+            "attribute 'radiation_wavelength' (nm), or a dimension with the coordinate "
+            "'wavelength' (nm)."
+        )
+    return float(match.group(1))
+
+
+def _per_nm(attributes: Mapping[str, Any], attribute: str) -> float:
+    """Return the factor from the units of a wavelength to nm."""
+    value = attributes[attribute]
+    unit = getattr(value, "unit", None) or attributes.get(f"{attribute}_unit", "nm")
+    factor = factor_between(as_text(unit), "nm") if says_units(as_text(unit)) else 1.0
+    if factor is None:
+        raise SceneError(
+            f"{attribute} is in {as_text(unit)!r}, expected nm. Correct the attribute."
+        )
+    return factor
+
+
+def _check_units(name: str, variable: xr.DataArray, quantity: str) -> None:
+    """Refuse a variable whose units are not those of its quantity; bands need units."""
+    expected, stated = quantities()[quantity].units, variable.attrs.get("units")
+    if quantity in SPECTRAL:
+        is_right = stated is not None and factor_between(as_text(stated), expected) == 1.0
+    else:
+        is_right = has_units(stated, expected)
+    if not is_right:
+        raise SceneError(
+            f"{name} has {in_words(stated)}, expected {expected!r} for {quantity}. If its values "
+            f"are in {expected}, set its attribute units to {expected!r}. Otherwise, convert them."
+        )
+
+
+def _stacked(quantity: str, bands: Mapping[float, xr.DataArray]) -> xr.DataArray:
+    """Return the bands along the quantity's spectral dimension, in the order of wavelength."""
+    dim = wavelength_dim(quantity)
+    order = sorted(bands)
+    if not all(0 < nm < math.inf for nm in order):
+        raise SceneError(f"the wavelengths of {quantity} are {order}, expected numbers above 0.")
+    kept = [bands[nm].drop_vars([c for c in bands[nm].coords if c not in bands[nm].dims])
+            for nm in order]  # fmt: skip
+    cube = xr.concat(kept, dim=xr.Variable(dim, np.asarray(order), {"units": "nm"}), join="exact")
+    return _described(cube, quantity)
+
+
+def _described(variable: xr.DataArray, quantity: str) -> xr.DataArray:
+    made = variable.astype(np.float32)
+    made.attrs = quantities()[quantity].attributes()
+    return made
+
+
+def _pixel_dims(dataset: xr.Dataset, layers: Mapping[str, xr.DataArray]) -> list[Hashable]:
+    """Return the dimensions of pixels in the order of the data."""
+    spectral = {wavelength_dim(quantity) for quantity in SPECTRAL}
+    used = {dim for layer in layers.values() for dim in layer.dims} - spectral
+    ordered = [dim for variable in dataset.variables.values() for dim in variable.dims]
+    return [dim for dim in dict.fromkeys(ordered) if dim in used]
