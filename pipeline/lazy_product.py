@@ -225,9 +225,7 @@ def _arrays(
     needs = {name: {each.name for each in inputs}}
     for variable in types:
         own = f"{name}-{variable}"
-        layers[own] = {
-            (own, *block[1:]): (operator.getitem, block, variable) for block in blocks
-        }
+        layers[own] = {(own, *block[1:]): (operator.getitem, block, variable) for block in blocks}
         needs[own] = {name}
     for each in inputs:
         layers |= each.dask.layers

@@ -119,7 +119,7 @@ def test_what_a_file_says_cannot_write_into_a_notebook(tmp_path):
 def test_networks_travel_between_processes(tmp_path):
     """A pickled network gives the same numbers."""
     network = pipeline.load_network(write_network(tmp_path / "n.h5"))
-    again = pickle.loads(pickle.dumps(network))  # noqa: S301 - our own bytes
+    again = pickle.loads(pickle.dumps(network))
     x = [[0.004, 0.005, 0.003]]
     assert network.fingerprint == again.fingerprint
     assert (network.predict(x, "numpy") == again.predict(x, "numpy")).all()

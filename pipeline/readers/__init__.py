@@ -23,7 +23,7 @@ from pipeline.readers.obpg_l2 import ObpgL2
 from pipeline.readers.olci_wfr import OlciWfr
 from pipeline.readers.sgli_l2 import SgliL2
 from pipeline.readers.time_coverage import coverage_of_attributes
-from pipeline.readers.travelling import SceneFile, travelling
+from pipeline.readers.travelling import SceneFile, to_travel
 from pipeline.scene.lazy import in_dask, lazy_array_of
 from pipeline.scene.scene import UNREAD, check_scene, spectral_quantities
 
@@ -117,7 +117,7 @@ def open_scene(
             scene.attrs.update(coverage_of_attributes(scene.attrs))
             check_scene(scene)
             check_size(scene.sizes["y"], scene.sizes["x"])
-            in_chunks = _in_dask_chunks(travelling(scene, file), chunks)
+            in_chunks = _in_dask_chunks(to_travel(scene, file), chunks)
             on_failure.pop_all()
         _warn_of_unread(path, scene)
         return in_chunks

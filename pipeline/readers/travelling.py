@@ -153,7 +153,7 @@ class FromFile:
         return "ocpipe", file.path, file.size, file.mtime_ns, file.reader, self.name
 
 
-def travelling(scene: xr.Dataset, file: SceneFile) -> xr.Dataset:
+def to_travel(scene: xr.Dataset, file: SceneFile) -> xr.Dataset:
     """Return a scene whose lazy layers can be pickled; closing it closes the files of ``scene``."""
     opened = OpenedScene(file, scene)
     made = {
