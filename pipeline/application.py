@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Hashable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -174,4 +175,5 @@ def _in_chunks(selected: xr.Dataset, dims: list[Hashable]) -> xr.Dataset:
     in_dask = selected.assign({name: layer.chunk("auto") for name, layer in whole.items()})
     chunked = in_dask.unify_chunks() if len(whole) < len(selected.data_vars) else in_dask
     first = next(iter(chunked.data_vars.values()))
-    return chunked.chunk({dim: first.chunksizes[dim] for dim in dims} | spectral)
+    sizes: dict[Hashable, Any] = {dim: first.chunksizes[dim] for dim in dims}
+    return chunked.chunk(sizes | spectral)

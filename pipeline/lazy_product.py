@@ -9,6 +9,7 @@ builds an engine once, and engines are never pickled.
 
 import itertools
 import operator
+import pickle
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -145,7 +146,9 @@ def _of_files(selected: xr.Dataset, plan: Plan) -> dict[str, Array]:
         tuple(min(size, end - start) for start in range(0, end, size))
         for size, end in zip(grid.chunk, grid.shape, strict=True)
     )
-    name = f"ocpipe-{tokenize(selected, _token(plan))}"
+    # Not Dask's token of the Dataset, for which xarray would read all values.
+    layers = {name: pickle.dumps(variable) for name, variable in selected.variables.items()}
+    name = f"ocpipe-{tokenize(layers, _token(plan))}"
     places = itertools.product(range(grid.rows), range(grid.columns))
     arguments = ((place, (number,)) for number, place in enumerate(places))
     work = BlockWork(plan, selected)

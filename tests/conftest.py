@@ -1,6 +1,7 @@
 """What several tests share: where the real files are, and small scenes to work on."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -12,6 +13,10 @@ hypothesis.settings.register_profile(
     "busy machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("busy machine")
+
+# A shell lets its background jobs ignore Ctrl-C, and the commands of the tests would do so, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 MODIS_SCENE = "scenes/AQUA_MODIS.20110910T190602.L2.OC.nc"

@@ -1,8 +1,7 @@
 """xarray objects in memory as scenes: bands are found by coordinates, names or attributes."""
 
-import math
 import re
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,16 +38,12 @@ def scene_of(data: xr.Dataset | xr.DataArray, sensor: str, wanted: Iterable[str]
     """
     dataset = _as_dataset(data, [*dict.fromkeys(wanted)])
     layers: dict[str, xr.DataArray] = {}
-    bands: dict[str, dict[float, xr.DataArray]] = {}
+    bands: dict[str, list[xr.DataArray]] = {}
     for name, variable in _variables(dataset):
-        dim = _spectral_dim(variable)
         quantity = _quantity(name, variable)
-        if dim is not None and quantity in SPECTRAL:
+        if quantity in SPECTRAL:
             _check_units(name, variable, quantity)
-            bands.setdefault(quantity, {}).update(_split(variable, dim))
-        elif quantity in SPECTRAL:
-            _check_units(name, variable, quantity)
-            bands.setdefault(quantity, {})[_wavelength(name, variable)] = variable
+            bands.setdefault(quantity, []).append(_cube(name, variable, quantity))
         elif quantity in quantities():
             _check_units(name, variable, quantity)
             layers[quantity] = _described(variable, quantity)
@@ -109,17 +104,23 @@ def _spectral_dim(variable: xr.DataArray) -> Hashable | None:
         if dim not in variable.coords:
             continue
         attributes = variable[dim].attrs
-        is_named = str(dim).lower() in _WAVELENGTHS or dim in map(wavelength_dim, SPECTRAL)
+        is_named = str(dim).lower() in _WAVELENGTHS or dim in [*map(wavelength_dim, SPECTRAL)]
         if is_named or attributes.get("standard_name") in _STANDARD_NAMES:
             return dim
     return None
 
 
-def _split(variable: xr.DataArray, dim: Hashable) -> dict[float, xr.DataArray]:
-    """Return the bands of a variable by wavelength (nm)."""
-    axis = variable[dim]
-    centres = wavelengths_nm(str(dim), axis.values, axis.attrs)
-    return {nm: variable.isel({dim: place}) for place, nm in enumerate(centres)}
+def _cube(name: str, variable: xr.DataArray, quantity: str) -> xr.DataArray:
+    """Return a variable with the quantity's spectral dimension, also if it is a single band."""
+    spectral, dim = wavelength_dim(quantity), _spectral_dim(variable)
+    if dim is None:
+        cube, centres = variable.expand_dims(spectral), [_wavelength(name, variable)]
+    else:
+        axis = variable[dim]
+        centres = wavelengths_nm(str(dim), axis.values, axis.attrs)
+        cube = variable if dim == spectral else variable.rename({dim: spectral})
+    others = [each for each in cube.coords if each not in cube.dims or each == spectral]
+    return cube.drop_vars(others).assign_coords({spectral: (spectral, centres, {"units": "nm"})})
 
 
 def _wavelength(name: str, variable: xr.DataArray) -> float:
@@ -164,20 +165,25 @@ def _check_units(name: str, variable: xr.DataArray, quantity: str) -> None:
         )
 
 
-def _stacked(quantity: str, bands: Mapping[float, xr.DataArray]) -> xr.DataArray:
-    """Return the bands along the quantity's spectral dimension, in the order of wavelength."""
+def _stacked(quantity: str, cubes: Sequence[xr.DataArray]) -> xr.DataArray:
+    """Return the bands of a quantity in the order of wavelength."""
     dim = wavelength_dim(quantity)
-    order = sorted(bands)
-    if not all(0 < nm < math.inf for nm in order):
-        raise SceneError(f"the wavelengths of {quantity} are {order}, expected numbers above 0.")
-    kept = [bands[nm].drop_vars([c for c in bands[nm].coords if c not in bands[nm].dims])
-            for nm in order]  # fmt: skip
-    cube = xr.concat(kept, dim=xr.Variable(dim, np.asarray(order), {"units": "nm"}), join="exact")
-    return _described(cube, quantity)
+    cube = cubes[0] if len(cubes) == 1 else xr.concat(cubes, dim, join="exact")
+    centres = np.asarray(cube[dim].values)
+    if np.unique(centres).size < centres.size:
+        listed = ", ".join(f"{nm:g}" for nm in centres)
+        raise SceneError(
+            f"two bands of {quantity} have the same wavelength; the wavelengths are {listed} nm. "
+            "Remove one of the two."
+        )
+    order = np.argsort(centres)
+    is_ordered = bool((order == np.arange(order.size)).all())
+    return _described(cube if is_ordered else cube.isel({dim: order}), quantity)
 
 
 def _described(variable: xr.DataArray, quantity: str) -> xr.DataArray:
-    made = variable.astype(np.float32)
+    made = variable if variable.dtype == np.float32 else variable.astype(np.float32)
+    made = made.copy(deep=False)
     made.attrs = quantities()[quantity].attributes()
     return made
 
