@@ -381,3 +381,44 @@ def test_a_large_graph_is_made_at_once(network):
     tasks = [key for key in dict(result.__dask_graph__()) if "ocpipe" in str(key)]
     blocks = 400
     assert len(tasks) == blocks * (1 + len(result.data_vars)) + 1
+
+
+# --- a network on a labelled array ------------------------------------------
+
+
+def test_predict_gives_back_what_it_got(network, cube):
+    """The other dimensions and coordinates, and the outputs with their names."""
+    result = network.predict(cube, "numpy")
+    assert result.dims == ("time", "y", "x", "output")
+    assert result.output.values.tolist() == [output.name for output in network.outputs]
+    assert result.time.values.tolist() == [0, 1, 2, 3]
+    np.testing.assert_array_equal(result.values, expected_of(network, cube))
+
+
+def test_predict_gives_a_spectrum(tmp_path, cube):
+    path = write_network(tmp_path / "n.h5", bands=(412, 443, 490), outputs=("aph",))
+    network = pipeline.load_network(path)
+    result = network.predict(cube.isel(wavelength=[2, 0, 1]).transpose("wavelength", ...), "numpy")
+    assert result.dims == ("time", "y", "x", "wavelength")
+    assert result.wavelength.values.tolist() == [443]
+    assert result.attrs["units"] == "m-1"
+    np.testing.assert_array_equal(result.values, expected_of(network, cube))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        (lambda cube: cube.isel(wavelength=[0, 1]), "no band within 3 nm of 490 nm"),
+        (lambda cube: cube.rename(wavelength="band"), "expected one called wavelength"),
+        (lambda cube: cube.drop_vars("wavelength"), "expected one called wavelength"),
+        (
+            lambda cube: cube.assign_coords(
+                wavelength=("wavelength", [0.4, 0.5, 0.6], {"units": "um"})
+            ),
+            "in 'um', expected nm",
+        ),
+    ],
+)
+def test_predict_refuses_arrays_without_the_bands(network, cube, wrong, text):
+    with pytest.raises(NetworkError, match=text):
+        network.predict(wrong(cube))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from pipeline.errors import NetworkError
 from pipeline.machine.screen import Shown
+from pipeline.networks.labelled import is_labelled, predict_labelled
 from pipeline.networks.variable import Array, Variable, in_short
 
 
@@ -98,23 +99,27 @@ class Retrieval(Shown):
     def reference(self, x: npt.ArrayLike) -> Array:
         """Compute reference outputs (n, outputs) from inputs (n, inputs), in float64."""
 
-    def predict(self, x: npt.ArrayLike, engine: str = "auto") -> npt.NDArray[Any]:
+    def predict(self, x: Any, engine: str = "auto") -> Any:
         """Return the outputs in physical units.
 
         Args:
             x: inputs in physical units with shape (n, inputs), in the order of ``self.inputs``;
-                angles in degrees.
+                angles in degrees. Or a DataArray of any shape with a dimension ``wavelength`` (nm),
+                from which the bands of the inputs are taken.
             engine: ``auto`` (``tensorflow`` if a GPU is visible, otherwise ``onnxruntime``),
                 ``onnxruntime`` (float32, CPU), ``tensorflow`` (float32, CPU or GPU) or ``numpy``
                 (float64, the reference). An algorithm always computes in float64.
 
         Returns:
-            Array with shape (n, outputs).
+            Array with shape (n, outputs); for a DataArray, a DataArray with the outputs along its
+            dimension of wavelengths, or along a dimension ``output``.
 
         Raises:
             NetworkError: the shape of ``x`` does not fit, or the engine computes wrong numbers.
             ConfigError: no engine has this name.
         """
+        if is_labelled(x):
+            return predict_labelled(self, x, _engine_makers[0](self, engine).predict)
         rows = np.asarray(x)
         if rows.ndim != 2 or rows.shape[1] != len(self.inputs):
             names = ", ".join(variable.name for variable in self.inputs)

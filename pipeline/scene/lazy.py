@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+# xarray imports it when it first looks at an array. If two threads do that at the same time, one
+# of them sees half of the module.
+import dask.base  # noqa: F401
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
