@@ -29,14 +29,24 @@ class _Limit:
             if self.runs == 1:
                 if self.libraries is None:  # found once: that takes some milliseconds
                     self.libraries = threadpoolctl.ThreadpoolController()
+                _let_this_thread_decide()
                 self.limited = self.libraries.limit(limits=1, user_api="blas")
 
     def end(self) -> None:
         with self.lock:
             self.runs -= 1
             if self.runs == 0:
+                _let_this_thread_decide()
                 self.limited.restore_original_limits()
                 self.limited = None
+
+
+def _let_this_thread_decide() -> None:
+    """Undo that, from version 3.8 on, only the thread that was first may set OpenBLAS's threads."""
+    controller = getattr(threadpoolctl, "OpenBLASController", None)
+    clear = getattr(controller, "clear_controlling_thread", None)
+    if clear is not None:
+        clear(force=True)
 
 
 _limit = _Limit()
