@@ -22,6 +22,7 @@ from pipeline.readers import open_scene
 from pipeline.readers.datasets import scene_of
 from pipeline.readers.travelling import SceneFile, file_of
 from pipeline.run.plan import Plan, check_config
+from pipeline.scene.lazy import is_as_opened, undasked
 from pipeline.scene.scene import REQUIRED_ATTRIBUTES
 
 Data = str | Path | xr.Dataset | xr.DataArray
@@ -42,8 +43,8 @@ def apply(data: Data, config: AnyConfig | Retrieval, *, identify: bool = True) -
         config: a configuration (an object, a mapping, a file, or the name of a shipped
             configuration), or a network from ``load_network``.
         identify: read the whole file of a scene to compute its SHA-256, which is then in the
-            attributes ``source``, ``id`` and ``history`` as in a product. Without it, these
-            attributes have no hash.
+            attributes ``source``, ``id`` and ``history`` as in a product. Without it, or if the
+            scene was changed or cut after it was opened, there is no ``id`` and no hash.
 
     Returns:
         For a scene, the variables and attributes of the product that ``process_scene`` writes,
@@ -86,9 +87,19 @@ def _of_scene(
     name = Path(file.path).name if file is not None else "a scene in memory"
     located, plan = locate_and_plan(scene, name, run, given)
     products = map_scene(located, plan)
-    sha256 = _sha256(file) if identify and file is not None else ""
+    is_known = file is not None and _is_of_file(located, plan)
+    sha256 = _sha256(file) if identify and file is not None and is_known else ""
+    if not is_known:
+        name = f"{name}, changed before the networks were applied" if file is not None else name
     provenance = Provenance(Path(name), None, sha256, located.attrs, plan, creation_time())
     return products.assign_attrs(global_attributes(provenance, None))
+
+
+def _is_of_file(scene: xr.Dataset, plan: Plan) -> bool:
+    """Whether all layers of a plan are still those of the file."""
+    lazy = undasked(scene)
+    names = {layer.quantity for layer in plan.layers} & {str(name) for name in lazy.variables}
+    return all(is_as_opened(lazy[name]) for name in names)
 
 
 @functools.lru_cache(maxsize=64)

@@ -186,6 +186,19 @@ def test_a_changed_variable_is_used(scene_and_settings):
             scene["Rrs"] = (scene.Rrs * np.float32(1.5)).assign_attrs(attributes)
             changed = pipeline.apply(scene, settings)
             assert not np.array_equal(plain.aph_443, changed.aph_443, equal_nan=True)
+            assert "id" in plain.attrs
+            assert "id" not in changed.attrs
+            assert changed.attrs["source"].endswith("changed before the networks were applied")
+
+
+def test_a_part_of_a_scene_is_not_called_the_scene(scene_and_settings):
+    path, settings = scene_and_settings
+    for chunks in (None, {}):
+        with pipeline.open_scene(path, chunks=chunks) as scene:
+            whole = pipeline.apply(scene, settings)
+            part = pipeline.apply(scene.isel(y=slice(3, 9), x=slice(None, None, -1)), settings)
+            assert "id" not in part.attrs
+            np.testing.assert_array_equal(part.aph_443, whole.aph_443[3:9, ::-1])
 
 
 def test_masks_cannot_grow_around_computed_pixels(scene_and_settings):

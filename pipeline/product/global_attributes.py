@@ -25,13 +25,15 @@ _CARRIED = (
 
 def global_attributes(provenance: Provenance, tally: Tally | None) -> dict[str, Any]:
     """Return the global attributes of a product; without counts, it has no geospatial bounds."""
-    plan, scene, key = provenance.plan, provenance.scene_attributes, provenance.key
+    plan, scene = provenance.plan, provenance.scene_attributes
+    # Nothing is known by a key that does not know its input.
+    key = provenance.key if provenance.scene_sha256 else ""
     name, config = provenance.scene_name, provenance.plan.config
     date = provenance.created.strftime("%Y-%m-%dT%H:%M:%SZ")
     networks = ", ".join(step.retrieval.file_name for step in plan.steps)
     history = (
         f"{date} {SOFTWARE} {__version__}: {name} through {networks}, configuration "
-        f"{config.name}, key {key}"
+        f"{config.name}{f', key {key}' if key else ''}"
     )
     if "history" in scene:
         history += f"\n{scene['history']}"
@@ -49,10 +51,10 @@ def global_attributes(provenance: Provenance, tally: Tally | None) -> dict[str, 
         "license": cut("; ".join(_distinct(plan, "licence"))),
         "product_version": __version__,
         "product_name": f"{Path(name).stem}.{config.name}.nc",
-        "id": str(uuid.uuid5(_NAMESPACE, key)),
+        **({"id": str(uuid.uuid5(_NAMESPACE, key))} if key else {}),
         "naming_authority": SOFTWARE,
         "history": history,
-        "source": f"{name} (sha256 {provenance.scene_sha256 or 'not computed'})",
+        "source": f"{name} (sha256 {provenance.scene_sha256})" if key else name,
         "processing_level": _level(scene),
         "processing_version": __version__,
         "cdm_data_type": "Grid" if plan.is_map else "Swath",

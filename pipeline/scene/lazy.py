@@ -254,6 +254,17 @@ def undasked(scene: xr.Dataset) -> xr.Dataset:
     return back
 
 
+def is_as_opened(variable: xr.Variable | xr.DataArray) -> bool:
+    """Whether a variable is a whole lazy array that nobody has changed or cut."""
+    inner = variable.variable if isinstance(variable, xr.DataArray) else variable
+    data = inner._data  # noqa: SLF001 - looking at the values would read them
+    return (
+        isinstance(data, indexing.LazilyIndexedArray)
+        and isinstance(data.array, _Indexable)
+        and all(key == slice(None) for key in data.key.tuple)
+    )
+
+
 def strips(dataset: xr.Dataset, numbers: int = 4_000_000) -> Iterator[tuple[slice, xr.Dataset]]:
     """Load lazy variables on (..., y, x) and yield them, some lines at a time.
 
