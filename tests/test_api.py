@@ -14,7 +14,10 @@ from pipeline.networks import Ensemble
 from pipeline.process import plan_scene
 from pipeline.product.reading import ProductFile
 
-PUBLIC = {"__version__", "load_network", "load_retrieval", "open_scene", "process_scene"}
+PUBLIC = {
+    *("__version__", "apply", "load_config", "load_network", "load_retrieval", "make_plan"),
+    *("map_scene", "open_scene", "plan_scene", "process_scene"),
+}
 
 
 @pytest.mark.quick
