@@ -253,7 +253,7 @@ class DaskExecutor(EventQueue):
 
 
 def _outcome_of(future: Any, job: Job) -> JobOutcome:
-    """Return the outcome of a job that has ended; the worker that keeps the outcome may be lost."""
+    """Return the outcome of a job that has ended; if its worker was lost since, the job failed."""
     try:
         if future.status == "finished":
             return JobOutcome.of(future.result(timeout=RESULT))

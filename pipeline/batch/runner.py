@@ -68,7 +68,8 @@ def run_batch(
         ConfigError: the call or the configuration is wrong.
         LedgerError: the ledger cannot be used.
         OutputError: the output folder cannot be used.
-        MachineError: the machine refuses open files, processes, threads or space.
+        MachineError: no more files can be opened, no more processes or threads started, or space is
+            used up.
     """
     begun = time.monotonic()
     check_is_folder(request.output)

@@ -10,7 +10,7 @@ from pipeline.cli.terminal import printable_errors
 
 log = logging.getLogger("pipeline")
 
-# EX_OSERR of <sysexits.h>: the machine refuses open files, processes, threads or space.
+# EX_OSERR of <sysexits.h>: the system allows no more open files, processes or threads, or no space.
 REFUSED = 71
 
 

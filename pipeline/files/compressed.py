@@ -1,4 +1,4 @@
-"""Inflates compressed text within limits, by what comes out and not by what a header states."""
+"""Decompresses text up to a limit, whatever size the header of the file states."""
 
 import gzip
 import io

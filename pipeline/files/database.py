@@ -18,7 +18,7 @@ _NAMES_ANOTHER = bytes.fromhex("d9d505f920a163d7")
 def open_database(
     path: Path, error: type[PipelineError], *, patience: float, options: str | None = None
 ) -> sqlite3.Connection:
-    """Open a database file without transactions of Python; the file is made if it is missing.
+    """Open a database file, or create it; Python begins no transactions by itself.
 
     Args:
         path: the file.

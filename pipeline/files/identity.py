@@ -197,7 +197,7 @@ def _held(files: Iterable[tuple[str, Path]], closing: contextlib.ExitStack) -> d
 
 
 def _wait_for_the_clock(descriptors: Iterable[int]) -> None:
-    """Wait until a further change of these files gives them another time.
+    """Wait until the clock has advanced, so that a later change gives the files a later time.
 
     Only files that changed within the last step of the clock make this function wait.
     """

@@ -67,7 +67,8 @@ class Network(Retrieval):
     def fingerprint(self) -> str:
         """SHA-256 of variables, ranges and layers, which together determine the network's results.
 
-        The sha256 of a file can leave out the variables: OC-SMART's files do not describe them.
+        It is not the sha256 of the file, because a file may not describe the variables: OC-SMART's
+        files do not.
         """
         digest = hashlib.sha256(repr((self.inputs, self.outputs, self.after)).encode())
         for layer in self.layers:

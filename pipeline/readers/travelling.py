@@ -216,7 +216,7 @@ class _Files:
                 unused.close()
 
     def _left(self, entry: _Entry) -> list[OpenedScene]:
-        """Return files that nobody uses, and that are too many to keep."""
+        """Note that one user has left, and return the unused files that should be closed."""
         with self._lock:
             entry.users -= 1
             unused = [file for file, each in self._entries.items() if each.users == 0]

@@ -204,8 +204,8 @@ def make_plan(
         scene_name: base name of the scene.
         config: the configuration.
         extent: the part to process; the whole scene by default.
-        networks: name of a network -> file, or network in memory, to use instead of the configured
-            file.
+        networks: networks that replace those in the configuration, by name. A replacement is the
+            path of a file, or a network in memory.
 
     Raises:
         NetworkError: a network is missing, damaged, or made for another sensor.

@@ -95,7 +95,7 @@ class Learner:
         """Freeze the first layers; a stage sets their number. All later layers learn.
 
         Raises:
-            ConfigError: no layer is left to learn, or the first layer cannot be frozen.
+            ConfigError: no trainable layer is left, or the first layer cannot be frozen.
         """
         dense = dense_layers(self.model)
         frozen = {"none": 0, "base": self.kept_layers}.get(str(stage.freeze), stage.freeze)

@@ -60,7 +60,7 @@ def _names(axes: "Axes", result: Classification) -> None:
 
 
 def _texts(axes: "Axes", counts: "np.ndarray", shares: "np.ndarray") -> None:
-    """Write counts into the cells, and shares if there is room; dark cells get light text."""
+    """Write counts and, if there is room, percentages into the cells; dark cells get light text."""
     size = len(counts)
     if size > MOST_WITH_COUNTS:
         return
