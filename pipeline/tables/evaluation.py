@@ -2,7 +2,8 @@
 
 Everything that is not on the allow-list is refused; nothing in an expression is executed as Python
 code. Expressions over columns of tables follow the grammar :data:`COLUMNS`. Expressions over pixels
-of scenes follow the grammar :data:`PIXELS`. It allows no texts, and fewer operators than :data:`COLUMNS`.
+of scenes follow the grammar :data:`PIXELS`, which allows no texts and fewer operators than
+:data:`COLUMNS`.
 """
 
 import ast
