@@ -53,7 +53,7 @@ class InlineExecutor:
     slots = 1
 
     def __init__(self, stopping: threading.Event) -> None:
-        """Make it; when ``stopping`` is set, a job ends at its next block."""
+        """Make an executor; when ``stopping`` is set, a job ends after the block it is at."""
         self._waiting: list[Job] = []
         self._stopping = stopping
         self._is_over = False

@@ -101,7 +101,7 @@ def class_intervals(
     *,
     seed: int = 0,
 ) -> ClassIntervals:
-    """Return the metrics of a classification with intervals.
+    """Return the metrics of a classification, each with its confidence interval.
 
     ``observed`` and ``modelled`` are class numbers from 0, with shape (n,); ``count`` is the
     number of classes. The bootstrap draws groups, or rows if there are no groups.

@@ -1,4 +1,7 @@
-"""Opens HDF5 files (netCDF-4 files, too) after the checks: regular, and enclosed."""
+"""Opens HDF5 files, netCDF-4 files among them, after two checks.
+
+The path must name a regular file, and everything that the file refers to must lie in the file.
+"""
 
 import contextlib
 import io

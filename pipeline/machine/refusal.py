@@ -67,7 +67,7 @@ def broken_disk(error: BaseException) -> MachineError | None:
 
 
 def hidden_number() -> int:
-    """Return the last error number if open files, space or a disk caused the error; otherwise 0."""
+    """Return the last error number if it means too many files, no space or a disk fault; or 0."""
     number = last_number()
     return number if number in (*_FILES, *_SPACE, *DISK_FAILURES) else 0
 

@@ -136,7 +136,10 @@ class Ensemble(Retrieval):
         }
 
     def reference(self, x: npt.ArrayLike) -> Array:
-        """Return mean outputs (n, outputs) of inputs (n, inputs) in float64, physical units."""
+        """Return the mean outputs in float64, shape (n, outputs), for inputs of shape (n, inputs).
+
+        Inputs and outputs are in physical units.
+        """
         return self.joined(member.reference(x) for member in self.members)[0]
 
     def predict_with_uncertainty(

@@ -31,7 +31,10 @@ class FileVariables:
     """Ending that a collocation added to all names; the names in this object lack the ending."""
 
     def missing(self, name: str) -> tuple[float, ...]:
-        """Return the numbers that mark missing values: 0 in floats of a collocation, else none."""
+        """Return the numbers that mark missing values.
+
+        In a collocated file, that is 0 in variables of floating type; elsewhere there are none.
+        """
         return (0.0,) if self.suffix and self.on_scene[name].dtype.kind == "f" else ()
 
     @classmethod

@@ -104,7 +104,7 @@ def _text(chosen: str) -> str:
 def times_of(groups: Groups, latitude: str) -> FileTimes:
     """Find the times of a file, and the dimension along which the file has several times.
 
-    ``latitude``: name of a variable on lines and pixels; its dimensions are never times.
+    ``latitude``: name of a variable on lines and pixels; its dimensions are never taken for times.
     """
     place = groups.get(None, {}).get(latitude)
     on_scene = place.dims if place is not None and place.ndim <= 2 else ()

@@ -232,7 +232,7 @@ def damaged(path: Path, what: str) -> LedgerError:
 
 @functools.cache
 def _expected() -> dict[str, tuple[str, str, str]]:
-    """Return the type, the plain definition and the statement of each table and index by name."""
+    """Return a mapping: name of each table or index -> type, plain definition, SQL statement."""
     with contextlib.closing(sqlite3.connect(":memory:")) as made:
         made.executescript(SCHEMA)
         query = "SELECT name, type, sql FROM sqlite_master WHERE sql IS NOT NULL"

@@ -20,7 +20,10 @@ class NumpyEngine:
         self._network = network
 
     def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """Return outputs (n, outputs), float64, of inputs (n, inputs) in physical units."""
+        """Return outputs in float64, shape (n, outputs), for inputs of shape (n, inputs).
+
+        Inputs and outputs are in physical units.
+        """
         out = np.empty((len(self._network.outputs), len(x)), dtype=np.float64)
         for start in range(0, len(x), ROWS):
             out[:, start : start + ROWS] = self._network.reference(x[start : start + ROWS]).T
