@@ -5,13 +5,16 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import xarray as xr
 
 from pipeline.config import RunConfig, load_config
+from pipeline.config.science import Window
 from pipeline.errors import ConfigError
 from pipeline.files.identity import holding
 from pipeline.lazy_product import is_spectral, map_scene, of_arrays
+from pipeline.masks import Dilated
 from pipeline.networks import Retrieval
 from pipeline.process import AnyConfig, locate_and_plan
 from pipeline.product.delivery import creation_time
@@ -20,10 +23,10 @@ from pipeline.product.provenance import Provenance
 from pipeline.product.template import with_attributes
 from pipeline.readers import open_scene
 from pipeline.readers.datasets import scene_of
-from pipeline.readers.travelling import SceneFile, file_of
+from pipeline.readers.travelling import SceneFile, file_of, is_of_file
 from pipeline.run.plan import Plan, check_config
-from pipeline.scene.lazy import is_as_opened, undasked
-from pipeline.scene.scene import REQUIRED_ATTRIBUTES
+from pipeline.scene.lazy import undasked
+from pipeline.scene.scene import GEOLOCATION, REQUIRED_ATTRIBUTES, SPECTRAL
 
 Data = str | Path | xr.Dataset | xr.DataArray
 
@@ -59,9 +62,37 @@ def apply(data: Data, config: AnyConfig | Retrieval, *, identify: bool = True) -
     run, given = _run_of(config)
     if isinstance(data, str | Path):
         data = open_scene(data, run.science.reader)
-    if isinstance(data, xr.Dataset) and all(name in data.attrs for name in REQUIRED_ATTRIBUTES):
-        return _of_scene(data, run, given, identify)
+    if not isinstance(data, xr.Dataset | xr.DataArray):
+        raise ConfigError(
+            f"networks are applied to a path, a Dataset or a DataArray, but found "
+            f"{type(data).__name__}. Give one of these."
+        )
+    if isinstance(data, xr.Dataset) and _is_scene(data):
+        return _of_scene(_in_usual_order(data), run, given, identify)
     return _of_data(data, run, given)
+
+
+def _is_scene(data: xr.Dataset) -> bool:
+    """Whether a Dataset is a scene on lines and pixels; it may have been cut."""
+    layers = [data[name] for name in (*SPECTRAL, *GEOLOCATION) if name in data.variables]
+    return all(name in data.attrs for name in REQUIRED_ATTRIBUTES) and all(
+        {"y", "x"} <= set(layer.dims) and layer.ndim == 2 + sum(map(is_spectral, layer.dims))
+        for layer in layers
+    )
+
+
+def _in_usual_order(scene: xr.Dataset) -> xr.Dataset:
+    """Return a scene whose layers have the dimensions (bands, y, x), in this order."""
+    moved = {
+        name: variable.transpose(..., "y", "x")
+        for name, variable in scene.variables.items()
+        if {"y", "x"} <= set(variable.dims) and variable.dims[-2:] != ("y", "x")
+    }
+    if not moved:
+        return scene
+    ordered = scene.assign(moved)
+    ordered.encoding = scene.encoding
+    return ordered
 
 
 def _run_of(config: AnyConfig | Retrieval) -> tuple[RunConfig, Mapping[str, Retrieval]]:
@@ -87,19 +118,19 @@ def _of_scene(
     name = Path(file.path).name if file is not None else "a scene in memory"
     located, plan = locate_and_plan(scene, name, run, given)
     products = map_scene(located, plan)
-    is_known = file is not None and _is_of_file(located, plan)
+    is_known = file is not None and is_of_file(undasked(located), _names(located, plan))
     sha256 = _sha256(file) if identify and file is not None and is_known else ""
     if not is_known:
-        name = f"{name}, changed before the networks were applied" if file is not None else name
+        name = f"{name}, not as it was opened" if file is not None else name
     provenance = Provenance(Path(name), None, sha256, located.attrs, plan, creation_time())
     return products.assign_attrs(global_attributes(provenance, None))
 
 
-def _is_of_file(scene: xr.Dataset, plan: Plan) -> bool:
-    """Whether all layers of a plan are still those of the file."""
-    lazy = undasked(scene)
-    names = {layer.quantity for layer in plan.layers} & {str(name) for name in lazy.variables}
-    return all(is_as_opened(lazy[name]) for name in names)
+def _names(scene: xr.Dataset, plan: Plan) -> set[str]:
+    """Return the variables of a scene that a plan reads; a grown mask is none of them."""
+    rules = [rule.rule if isinstance(rule, Dilated) else rule for rule in plan.rules]
+    layers = [*plan.layers, *(band for rule in rules for band in rule.needs)]
+    return {layer.quantity for layer in layers if layer.quantity in scene.variables}
 
 
 @functools.lru_cache(maxsize=64)
@@ -124,6 +155,11 @@ def _of_data(
             "masks.dilate needs lines and pixels of a scene, but the data are no scene from "
             "open_scene. Set masks.dilate to {}."
         )
+    if run.science.window != Window():
+        raise ConfigError(
+            "science.window needs lines and pixels of a scene, but the data are no scene from "
+            "open_scene. Remove it, and cut the data with isel or sel."
+        )
     wanted = (variable.quantity for network in given.values() for variable in network.inputs)
     scene = scene_of(data, run.science.sensor or _sensor(data, given), wanted)
     first = next(iter(scene.data_vars.values()))
@@ -131,6 +167,12 @@ def _of_data(
     located, plan = locate_and_plan(_one_pixel(scene, dims), "the data", run, given)
     selected = _in_chunks(_as_planned(scene, plan, located, dims), dims)
     arrays = of_arrays(selected, plan)
+    clash = sorted(str(dim) for dim in dims if dim in arrays)
+    if clash:
+        raise ConfigError(
+            f"the data have a dimension {clash[0]}, which is also a variable of the product. "
+            "Rename the dimension."
+        )
     products = xr.Dataset({name: (dims, array) for name, array in arrays.items()})
     described = with_attributes(products, selected, plan)
     coords = {
@@ -143,8 +185,11 @@ def _of_data(
 
 def _sensor(data: xr.Dataset | xr.DataArray, given: Mapping[str, Retrieval]) -> str:
     """Return the sensor that the data state; data that state none are taken for the network's."""
-    stated = str(data.attrs.get("sensor", "") or "")
-    return stated or next((network.sensors[0] for network in given.values()), "")
+    stated: Any = data.attrs.get("sensor")
+    if isinstance(stated, set | frozenset | list | tuple | np.ndarray):  # satpy states a set
+        stated = next(iter(stated), "") if len(stated) == 1 else ""
+    text = str(stated or "")
+    return text or next((network.sensors[0] for network in given.values()), "")
 
 
 def _one_pixel(scene: xr.Dataset, dims: list[Hashable]) -> xr.Dataset:
@@ -174,8 +219,9 @@ def _as_planned(
         if name in scene:
             layers[name] = scene[name].sel(spectral)
         else:  # a constant of the configuration
-            values = np.broadcast_to(layer.values.reshape(()), tuple(sizes.values()))
-            layers[name] = xr.DataArray(values, dims=dims, attrs=layer.attrs)
+            value = layer.values.reshape(())
+            filled = da.full(tuple(sizes.values()), value, dtype=layer.dtype)
+            layers[name] = xr.DataArray(filled, dims=dims, attrs=layer.attrs)
     return xr.Dataset(layers)
 
 

@@ -164,7 +164,7 @@ def of_arrays(selected: xr.Dataset, plan: Plan) -> dict[str, Array]:
     inputs = [selected[name] for name in _input_names(selected)]
     dims = [dim for dim in inputs[0].dims if not is_spectral(dim)]
     chunks = tuple(inputs[0].chunksizes[dim] for dim in dims)
-    name = f"ocpipe-{tokenize([each.data.name for each in inputs], _token(plan))}"
+    name = f"ocpipe-{tokenize([(each.name, each.data.name) for each in inputs], _token(plan))}"
     arguments = (
         (place, [(each.data.name, *(0,) * (each.ndim - len(dims)), *place) for each in inputs])
         for place in itertools.product(*(range(len(sizes)) for sizes in chunks))

@@ -1,6 +1,7 @@
 """``apply``: the product as a lazy Dataset, and networks on any xarray object."""
 
 import dataclasses
+import types
 from collections import Counter
 from pathlib import Path
 
@@ -188,7 +189,7 @@ def test_a_changed_variable_is_used(scene_and_settings):
             assert not np.array_equal(plain.aph_443, changed.aph_443, equal_nan=True)
             assert "id" in plain.attrs
             assert "id" not in changed.attrs
-            assert changed.attrs["source"].endswith("changed before the networks were applied")
+            assert changed.attrs["source"].endswith("not as it was opened")
 
 
 def test_a_part_of_a_scene_is_not_called_the_scene(scene_and_settings):
@@ -435,3 +436,173 @@ def test_predict_gives_a_spectrum(tmp_path, cube):
 def test_predict_refuses_arrays_without_the_bands(network, cube, wrong, text):
     with pytest.raises(NetworkError, match=text):
         network.predict(wrong(cube))
+
+
+# --- what a reviewer tried --------------------------------------------------
+
+
+def with_places(cube, lat=(("y", "x"), (6, 5), 5.0), lon=(("y", "x"), (6, 5), 6.0)):
+    places = {"lat": (lat[0], np.full(*lat[1:])), "lon": (lon[0], np.full(*lon[1:]))}
+    return cube.assign_coords(places)
+
+
+def test_a_transposed_scene(scene_and_settings):
+    """The order of dimensions is no matter."""
+    path, settings = scene_and_settings
+    for chunks in (None, {}):
+        with pipeline.open_scene(path, chunks=chunks) as scene:
+            square = scene.isel(x=slice(0, 21))
+            turned = pipeline.apply(square.transpose(..., "x", "y"), settings).compute()
+            plain = pipeline.apply(square, settings).compute()
+            xr.testing.assert_equal(turned.transpose("y", "x"), plain)
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        lambda scene: scene.isel(y=3),
+        lambda scene: scene.isel(y=3, x=7),
+        lambda scene: scene.stack(sample=("y", "x")).reset_index("sample"),
+        lambda scene: scene.rename(y="rows", x="columns"),
+        lambda scene: xr.concat([scene, scene], "time"),
+    ],
+)
+def test_scenes_that_are_no_scenes_any_more(scene_and_settings, cut):
+    """Are data like any other."""
+    path, settings = scene_and_settings
+    with pipeline.open_scene(path, chunks={}) as scene:
+        whole = pipeline.apply(scene, settings)
+        part = pipeline.apply(cut(scene).assign_attrs(sensor=scene.attrs["sensor"]), settings)
+        expected = cut(whole.drop_vars(whole.coords)[["aph_443"]]).aph_443
+        np.testing.assert_array_equal(np.squeeze(part.aph_443), np.squeeze(expected))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda scene: scene.assign(latitude=scene.longitude.assign_attrs(scene.latitude.attrs)),
+        lambda scene: scene.assign_coords(
+            Rrs_wavelength=scene.Rrs_wavelength + np.float64(1)
+        ),
+    ],
+)  # fmt: skip
+def test_a_scene_with_other_layers_is_not_called_the_scene(scene_and_settings, changed):
+    path, settings = scene_and_settings
+    with pipeline.open_scene(path) as scene:
+        assert "id" not in pipeline.apply(changed(scene), settings).attrs
+
+
+def test_variables_with_other_dimensions_are_left_alone(network, cube):
+    """Tie points, and spectra that the network does not take."""
+    data = cube.to_dataset().assign(
+        latitude=(("ty", "tx"), np.zeros((3, 3))),
+        longitude=(("ty", "tx"), np.zeros((3, 3))),
+        aph=cube.assign_attrs(units="m-1"),
+        Rrs_443_flags=(("y", "x"), np.zeros((6, 5), int)),
+        solar_zenith=("y", [*"abcdef"]),
+    )
+    result = pipeline.apply(data, network)
+    assert dict(result.sizes) == {"time": 4, "y": 6, "x": 5}
+    assert_values(result, network, expected_of(network, cube), ("time", "y", "x"))
+
+
+def test_dimensions_called_latitude_and_longitude(network, cube):
+    data = cube.rename(y="latitude", x="longitude").assign_coords(
+        longitude=np.arange(5.0), latitude=np.arange(6.0)
+    )
+    result = pipeline.apply(data, network)
+    assert_values(result, network, expected_of(network, cube), ("time", "latitude", "longitude"))
+    assert result.latitude.values.tolist() == [*range(6)]
+
+
+def test_longitudes_and_impossible_places_as_in_files(network, cube):
+    data = with_places(cube, lon=(("y", "x"), (6, 5), 200.0))
+    data.lat[0, 0] = -999.3
+    result = pipeline.apply(data, network).compute()
+    assert np.unique(result.longitude).tolist() == [-160.0]
+    invalid = (result.quality_flags.values & 8) != 0
+    assert invalid.sum() == 4
+    assert invalid[:, 0, 0].all()
+
+
+def test_one_place_alone_is_none(network, cube):
+    data = with_places(cube).drop_vars("lon")
+    assert "lat" not in pipeline.apply(data, network).compute().data_vars
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda cube: (cube * 1e4).astype("i2").assign_attrs(units="sr-1", scale_factor=1e-4),
+        lambda cube: cube.assign_attrs(_FillValue=-32767.0),
+        lambda cube: cube.astype(complex),
+        lambda cube: cube.astype(str),
+    ],
+)
+def test_numbers_that_are_not_decoded_are_refused(network, cube, wrong):
+    with pytest.raises(SceneError, match="expected decoded numbers"):
+        pipeline.apply(wrong(cube), network)
+
+
+def test_two_variables_of_a_quantity_are_refused(network, cube):
+    data = cube.to_dataset()
+    data["solar_zenith_angle"] = data["sza"] = (
+        ("y", "x"), np.ones((6, 5)), {"standard_name": "solar_zenith_angle"}
+    )  # fmt: skip
+    with pytest.raises(SceneError, match="are both solar_zenith"):
+        pipeline.apply(data, network)
+
+
+def test_a_window_needs_a_scene(network, cube, tmp_path):
+    settings = run_settings(tmp_path, tmp_path / "own.h5", window={"lines": [0, 2]})
+    with pytest.raises(ConfigError, match="cut the data"):
+        pipeline.apply(cube, settings)
+
+
+@pytest.mark.parametrize("data", [None, np.zeros((4, 3)), 3])
+def test_what_is_no_data_is_refused(network, data):
+    with pytest.raises(ConfigError, match="applied to"):
+        pipeline.apply(data, network)
+
+
+def test_places_along_lines_stay_small(network, cube):
+    """They are not repeated before the graph is computed."""
+    values = da.full((3, 5, 1000, 1000), 0.01, chunks=(3, 1, 500, 500), dtype="f4")
+    axis = {"wavelength": [*BANDS_NM], "lat": ("a", np.zeros(1000)), "lon": ("b", np.zeros(1000))}
+    data = xr.DataArray(values, axis, ("wavelength", "t", "a", "b"), "Rrs", {"units": "sr-1"})
+    result = pipeline.apply(data, network)
+    assert len(cloudpickle.dumps(dict(result.__dask_graph__()))) < 200_000
+    assert result.latitude.dims == ("t", "a", "b")
+
+
+def test_lazy_data_without_dask_are_not_read(network, cube, tmp_path):
+    cube.astype("f8").to_dataset().to_netcdf(tmp_path / "l3.nc")
+    with xr.open_dataset(tmp_path / "l3.nc", engine="h5netcdf") as data:
+        result = pipeline.apply(data, network)
+        assert not data.Rrs.variable._in_memory
+        assert_values(result, network, expected_of(network, cube), ("time", "y", "x"))
+
+
+def test_bands_as_satpy_names_them(network, cube):
+    """A wavelength with its range in micrometres, and a set of sensors."""
+    data = bands_by_name(cube)
+    for number, (name, nm) in enumerate(zip([*data], BANDS_NM, strict=True)):
+        micro = types.SimpleNamespace(central=nm / 1000, unit="µm")
+        attributes = {"wavelength": micro, "standard_name": STANDARD}
+        data[f"M{number}"] = data[name].assign_attrs(attributes)
+        data = data.drop_vars(name)
+    result = pipeline.apply(data.assign_attrs(sensor={network.sensors[0]}), network)
+    assert_values(result, network, expected_of(network, cube), ("time", "y", "x"))
+
+
+def test_dimensions_keep_the_order_of_the_bands(network, cube):
+    data = xr.Dataset({"lon": ("x", np.zeros(5)), "lat": ("y", np.zeros(6))}).merge(
+        cube.to_dataset()
+    )
+    assert pipeline.apply(data, network).aph_443.dims == ("time", "y", "x")
+
+
+def test_predict_without_pixels_and_with_a_dataset(network, cube):
+    assert network.predict(cube.isel(y=slice(0, 0)), "numpy").shape == (4, 0, 5, 2)
+    with pytest.raises(NetworkError, match="Give a Dataset to"):
+        network.predict(cube.to_dataset())

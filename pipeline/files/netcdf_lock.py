@@ -18,25 +18,30 @@ class _NetcdfLock:
     def __init__(self) -> None:
         self._outer = threading.RLock()
         self._depth = 0
-        self._inner: tuple[Any, ...] = ()
+        self._inner: Any = None
 
     def acquire(self, blocking: bool = True) -> bool:
         """Take the lock; without ``blocking``, return False if another thread holds it."""
         if not self._outer.acquire(blocking=blocking):
             return False
-        if self._depth == 0:
-            self._inner = _of_xarray()
-            for lock in self._inner:
-                lock.acquire()
-        self._depth += 1
+        try:
+            if self._depth == 0:
+                inner = _of_xarray()
+                if inner is not None and not inner.acquire(blocking):
+                    self._outer.release()
+                    return False
+                self._inner = inner
+            self._depth += 1
+        except BaseException:
+            self._outer.release()
+            raise
         return True
 
     def release(self) -> None:
         """Give back what ``acquire`` took."""
         self._depth -= 1
-        if self._depth == 0:
-            for lock in reversed(self._inner):
-                lock.release()
+        if self._depth == 0 and self._inner is not None:
+            self._inner.release()
         self._outer.release()
 
     def __enter__(self) -> None:
@@ -58,10 +63,14 @@ class _NetcdfLock:
         return self._depth > 0
 
 
-def _of_xarray() -> tuple[Any, ...]:
-    """Return xarray's locks; none where nobody has imported xarray, which takes long."""
-    locks = sys.modules.get("xarray.backends.locks")
-    return (locks.NETCDFC_LOCK, locks.HDF5_LOCK) if locks is not None else ()
+def _of_xarray() -> Any:
+    """Return xarray's lock; None where nobody has imported xarray, which takes long.
+
+    It consists of two locks. Their order differs from process to process, and whoever took them in
+    another order than xarray would wait for ever.
+    """
+    module = sys.modules.get("xarray.backends.netCDF4_")
+    return getattr(module, "NETCDF4_PYTHON_LOCK", None)
 
 
 NETCDF_LOCK = _NetcdfLock()

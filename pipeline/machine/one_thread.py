@@ -25,12 +25,12 @@ class _Limit:
 
     def begin(self) -> None:
         with self.lock:
-            self.runs += 1
-            if self.runs == 1:
+            if self.runs == 0:
                 if self.libraries is None:  # found once: that takes some milliseconds
                     self.libraries = threadpoolctl.ThreadpoolController()
                 _let_this_thread_decide()
                 self.limited = self.libraries.limit(limits=1, user_api="blas")
+            self.runs += 1
 
     def end(self) -> None:
         with self.lock:
@@ -66,7 +66,11 @@ def one_thread_per_block() -> Iterator[None]:
 def _after_fork() -> None:
     """Begin anew: the threads that had runs do not exist in the new process."""
     global _limit  # noqa: PLW0603 - one limit for each process
+    limited = _limit.limited
     _limit = _Limit()
+    if limited is not None:
+        _let_this_thread_decide()
+        limited.restore_original_limits()
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -14,6 +14,7 @@ from pipeline.networks.variable import Variable
 
 # Largest distance (nm) between a band of the array and a band of the network, as in a run.
 TOLERANCE_NM = 3.0
+_NANOMETRES = ("nm", "nanometer", "nanometers", "nanometre", "nanometres")
 
 
 class Described(Protocol):
@@ -37,7 +38,7 @@ class Described(Protocol):
 
 def is_labelled(x: Any) -> bool:
     """Whether an object is a DataArray."""
-    return hasattr(x, "dims") and hasattr(x, "coords") and hasattr(x, "isel")
+    return all(hasattr(x, each) for each in ("dims", "coords", "isel"))
 
 
 def predict_labelled(
@@ -55,7 +56,9 @@ def predict_labelled(
     dim = _spectral_dim(network, x)
     spectra = x.isel({dim: _bands(network, x[dim])}).transpose(..., dim)
     rows = np.asarray(spectra.values)
-    values = predict(rows.reshape(-1, rows.shape[-1])).reshape(*rows.shape[:-1], -1)
+    values = predict(rows.reshape(-1, rows.shape[-1])).reshape(
+        *rows.shape[:-1], len(network.outputs)
+    )
     outputs, rest = network.outputs, spectra.isel({dim: 0}, drop=True)
     is_spectrum = (
         len({output.quantity for output in outputs}) == 1
@@ -75,6 +78,18 @@ def predict_labelled(
 
 
 def _spectral_dim(network: Described, x: Any) -> Any:
+    if not hasattr(x, "to_dataset"):
+        raise NetworkError(
+            f"{network.name}: x is a {type(x).__name__}, expected an array or a DataArray. Give a "
+            "Dataset to ocpipe.apply."
+        )
+    stated = str(x.attrs.get("units", ""))
+    expected = {variable.units for variable in network.inputs}
+    if stated.strip().startswith(("%", "percent")) and stated not in expected:
+        raise NetworkError(
+            f"{network.name}: x is in {stated!r}, expected {', '.join(sorted(expected))}. "
+            "Convert x."
+        )
     others = [variable.name for variable in network.inputs if variable.wavelength_nm is None]
     if others:
         raise NetworkError(
@@ -99,7 +114,7 @@ def _says_wavelength(dim: Any, attributes: Any) -> bool:
 def _bands(network: Described, axis: Any) -> list[int]:
     """Return the position of each input's band along the axis of wavelengths."""
     centres = np.asarray(axis.values, dtype=np.float64)
-    if str(axis.attrs.get("units", "nm")) not in ("nm", "nanometer", "nanometers", "nanometre"):
+    if str(axis.attrs.get("units", "nm")) not in _NANOMETRES:
         raise NetworkError(
             f"{network.name}: the wavelengths of x are in {axis.attrs['units']!r}, expected nm. "
             "Convert them."
@@ -114,4 +129,9 @@ def _bands(network: Described, axis: Any) -> list[int]:
                 f"{variable.wavelength_nm:g} nm; its bands are {listed} nm. Add the band."
             )
         places.append(int(distance.argmin()))
+    if len(set(places)) < len(places):
+        raise NetworkError(
+            f"{network.name}: one band of x is the nearest for two inputs, so a band is missing. "
+            "Add the band."
+        )
     return places

@@ -1,5 +1,6 @@
 """xarray objects in memory as scenes: bands are found by coordinates, names or attributes."""
 
+import logging
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from pipeline.errors import SceneError
 from pipeline.facts.quantities import quantities
 from pipeline.readers.attributes import as_text
 from pipeline.readers.cf_attributes import numbers_in
+from pipeline.readers.layers import to_180
 from pipeline.readers.units import has_units, in_words, wavelengths_nm
 from pipeline.scene.scene import GEOLOCATION, SPECTRAL, wavelength_dim
 from pipeline.tables.units import factor_between, says_units
@@ -21,7 +23,11 @@ _STANDARD_NAMES = frozenset(("radiation_wavelength", "sensor_band_central_radiat
 # Attributes of a variable with its wavelength; CF has none, SNAP and satpy have these.
 _ATTRIBUTES = ("radiation_wavelength", "wavelength")
 _SHORT_NAMES = {"lat": "latitude", "lon": "longitude"}
+# Attributes of numbers that are not decoded.
+_PACKING = ("scale_factor", "add_offset", "_FillValue", "missing_value")
 _LONGEST = 12
+
+log = logging.getLogger(__name__)
 
 
 def scene_of(data: xr.Dataset | xr.DataArray, sensor: str, wanted: Iterable[str]) -> xr.Dataset:
@@ -37,16 +43,21 @@ def scene_of(data: xr.Dataset | xr.DataArray, sensor: str, wanted: Iterable[str]
         SceneError: no band is found, or a variable has wrong units.
     """
     dataset = _as_dataset(data, [*dict.fromkeys(wanted)])
-    layers: dict[str, xr.DataArray] = {}
+    others: dict[str, tuple[str, xr.DataArray]] = {}
     bands: dict[str, list[xr.DataArray]] = {}
     for name, variable in _variables(dataset):
         quantity = _quantity(name, variable)
         if quantity in SPECTRAL:
             _check_units(name, variable, quantity)
-            bands.setdefault(quantity, []).append(_cube(name, variable, quantity))
-        elif quantity in quantities():
-            _check_units(name, variable, quantity)
-            layers[quantity] = _described(variable, quantity)
+            _check_decoded(name, variable, quantity)
+            bands.setdefault(quantity, []).append(_cube(name, _lazily(variable), quantity))
+        elif quantity in quantities() and _is_usable(name, variable, quantity):
+            if quantity in others and name != quantity != others[quantity][0]:
+                raise SceneError(
+                    f"{others[quantity][0]} and {name} are both {quantity}. Remove one of the two."
+                )
+            if quantity not in others or name == quantity:
+                others[quantity] = name, variable
     if not bands:
         found = ", ".join(str(name) for name in [*dataset.data_vars][:_LONGEST]) or "none"
         raise SceneError(
@@ -54,20 +65,65 @@ def scene_of(data: xr.Dataset | xr.DataArray, sensor: str, wanted: Iterable[str]
             "variable by its quantity and give it a coordinate 'wavelength' in nm, or name "
             "variables like Rrs_443."
         )
-    for quantity, found_bands in bands.items():
-        layers[quantity] = _stacked(quantity, found_bands)
+    cubes = {quantity: _stacked(quantity, found) for quantity, found in bands.items()}
+    dims = _pixel_dims(cubes)
+    layers = cubes | _on_pixels(others, dims)
     broadcast = xr.broadcast(*layers.values(), exclude=[wavelength_dim(q) for q in SPECTRAL])
-    dims = _pixel_dims(dataset, layers)
-    ordered = {
-        name: layer.transpose(..., *dims).drop_vars([d for d in layer.coords if d in dims])
-        for name, layer in zip(layers, broadcast, strict=True)
-    }
     plain = {
-        name: layer.drop_vars([c for c in layer.coords if c != wavelength_dim(name)])
-        for name, layer in ordered.items()
+        name: layer.transpose(..., *dims).drop_vars(
+            [each for each in layer.coords if each != wavelength_dim(name)]
+        )
+        for name, layer in zip(layers, broadcast, strict=True)
     }
     attributes = {"reader": "xarray", "brdf_correction": "unknown", **data.attrs, "sensor": sensor}
     return xr.Dataset(plain, attrs=attributes)
+
+
+def _on_pixels(
+    found: Mapping[str, tuple[str, xr.DataArray]], dims: Sequence[Hashable]
+) -> dict[str, xr.DataArray]:
+    """Return what has no other dimensions than the bands; places only if both are there.
+
+    Data on tie points, for example, have dimensions of their own. A dimension that is called
+    latitude keeps its coordinate, so it needs no variable of this name.
+    """
+    layers = {
+        quantity: _described(_lazily(variable.reset_coords(drop=True)), quantity)
+        for quantity, (_, variable) in found.items()
+        if set(variable.dims) <= set(dims)
+    }
+    if not set(GEOLOCATION) <= set(layers) or set(GEOLOCATION) & set(dims):
+        layers = {name: layer for name, layer in layers.items() if name not in GEOLOCATION}
+    return layers
+
+
+def _lazily(variable: xr.DataArray) -> xr.DataArray:
+    """Return a Dask array instead of values that are not in memory, or that would be repeated."""
+    is_small = variable.variable._in_memory  # noqa: SLF001 - looking at values would read them
+    return variable if variable.chunks or (is_small and variable.ndim > 1) else variable.chunk()
+
+
+def _is_usable(name: str, variable: xr.DataArray, quantity: str) -> bool:
+    """Whether a variable that is no band can be used; if not, a warning says why it is left out."""
+    try:
+        _check_units(name, variable, quantity)
+        _check_decoded(name, variable, quantity)
+    except SceneError as error:
+        log.warning("%s is left out: %s", name, error)
+        return False
+    return True
+
+
+def _check_decoded(name: str, variable: xr.DataArray, quantity: str) -> None:
+    """Refuse stored numbers that are not decoded, and what is no number."""
+    packed = [key for key in _PACKING if key in variable.attrs]
+    is_number = variable.dtype.kind in ("f" if quantity in SPECTRAL else "fiu")
+    if packed or not is_number:
+        found = f"the attribute {packed[0]}" if packed else f"the type {variable.dtype}"
+        raise SceneError(
+            f"{name} has {found}, expected decoded numbers of floating type. Decode the data "
+            "(xr.decode_cf), or convert them."
+        )
 
 
 def _as_dataset(data: xr.Dataset | xr.DataArray, wanted: list[str]) -> xr.Dataset:
@@ -81,7 +137,7 @@ def _as_dataset(data: xr.Dataset | xr.DataArray, wanted: list[str]) -> xr.Datase
 
 def _variables(dataset: xr.Dataset) -> Iterator[tuple[str, xr.DataArray]]:
     """Yield all variables but the coordinates of dimensions that are no places."""
-    for name in dataset.variables:
+    for name in [*dataset.variables]:
         is_place = _SHORT_NAMES.get(str(name), name) in GEOLOCATION
         if name not in dataset.dims or is_place:
             yield str(name), dataset[name]
@@ -89,8 +145,8 @@ def _variables(dataset: xr.Dataset) -> Iterator[tuple[str, xr.DataArray]]:
 
 def _quantity(name: str, variable: xr.DataArray) -> str:
     """Return the quantity of a variable, by its name or its CF standard name; "" if unknown."""
-    first = re.sub(r"_?\d.*$", "", name)
-    for each in (name, _SHORT_NAMES.get(name, ""), first):
+    band = re.fullmatch(rf"({'|'.join(SPECTRAL)})_?\d+(\.\d+)?(_?nm)?", name)
+    for each in (name, _SHORT_NAMES.get(name, ""), band.group(1) if band else ""):
         if each in quantities():
             return each
     stated = as_text(variable.attrs.get("standard_name", ""))
@@ -114,7 +170,8 @@ def _cube(name: str, variable: xr.DataArray, quantity: str) -> xr.DataArray:
     """Return a variable with the quantity's spectral dimension, also if it is a single band."""
     spectral, dim = wavelength_dim(quantity), _spectral_dim(variable)
     if dim is None:
-        cube, centres = variable.expand_dims(spectral), [_wavelength(name, variable)]
+        centres = [_wavelength(name, variable)]
+        cube = variable.reset_coords(drop=True).expand_dims(spectral)
     else:
         axis = variable[dim]
         centres = wavelengths_nm(str(dim), axis.values, axis.attrs)
@@ -126,9 +183,10 @@ def _cube(name: str, variable: xr.DataArray, quantity: str) -> xr.DataArray:
 def _wavelength(name: str, variable: xr.DataArray) -> float:
     """Return the wavelength (nm) of a band, from an attribute or else from its name."""
     for attribute in _ATTRIBUTES:
-        numbers = numbers_in(variable.attrs.get(attribute))
-        if numbers is not None and numbers.size in (1, 3):  # satpy: least, central, greatest
-            return float(numbers[numbers.size // 2]) * _per_nm(variable.attrs, attribute)
+        value = variable.attrs.get(attribute)
+        numbers = numbers_in(getattr(value, "central", value))  # satpy has three numbers
+        if numbers is not None and numbers.size == 1:
+            return float(numbers[0]) * _per_nm(variable.attrs, attribute)
     match = re.search(r"_(\d{3,4}(?:\.\d+)?)(?:_?nm)?$", name)
     if match is None:
         raise SceneError(
@@ -182,15 +240,19 @@ def _stacked(quantity: str, cubes: Sequence[xr.DataArray]) -> xr.DataArray:
 
 
 def _described(variable: xr.DataArray, quantity: str) -> xr.DataArray:
+    """Return float32 with the quantity's attributes; values that it cannot have are missing."""
     made = variable if variable.dtype == np.float32 else variable.astype(np.float32)
+    known = quantities()[quantity]
+    functions = [known.possible_only] if known.possible is not None else []
+    for function in (*functions, *([to_180] if quantity == "longitude" else [])):
+        made = xr.apply_ufunc(function, made, dask="parallelized", output_dtypes=[np.float32])
     made = made.copy(deep=False)
-    made.attrs = quantities()[quantity].attributes()
+    made.attrs = known.attributes()
     return made
 
 
-def _pixel_dims(dataset: xr.Dataset, layers: Mapping[str, xr.DataArray]) -> list[Hashable]:
-    """Return the dimensions of pixels in the order of the data."""
+def _pixel_dims(cubes: Mapping[str, xr.DataArray]) -> list[Hashable]:
+    """Return the dimensions of pixels in the order of the bands."""
     spectral = {wavelength_dim(quantity) for quantity in SPECTRAL}
-    used = {dim for layer in layers.values() for dim in layer.dims} - spectral
-    ordered = [dim for variable in dataset.variables.values() for dim in variable.dims]
-    return [dim for dim in dict.fromkeys(ordered) if dim in used]
+    ordered = dict.fromkeys(dim for cube in cubes.values() for dim in cube.dims)
+    return [dim for dim in ordered if dim not in spectral]

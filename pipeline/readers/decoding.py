@@ -60,7 +60,8 @@ class Decoder:
             dtype: type of the stored numbers.
             called: name of an attribute in CF -> its name in the file, for messages.
             of_file: fill values that the file states once for all variables.
-            in_counts: True if all limits apply to stored (packed) numbers, even limits of floating type.
+            in_counts: True if all limits apply to stored (packed) numbers, even limits of floating
+                type.
 
         Raises:
             SceneError: the variable or an attribute does not hold the expected numbers.

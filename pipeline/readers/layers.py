@@ -198,7 +198,7 @@ def plane(name: str, values: LazyArray, attributes: Mapping[str, Any]) -> xr.Dat
     known = quantities().get(name)
     values = possible(name, values)
     if name == "longitude":
-        values = Computed(_to_180, (values,), np.dtype(np.float32))
+        values = Computed(to_180, (values,), np.dtype(np.float32))
     described = known.attributes() if known else descriptive(attributes)
     return lazy(values, ("y", "x"), described)
 
@@ -215,7 +215,8 @@ def possible(name: str, values: LazyArray) -> LazyArray:
     return Computed(known.possible_only, (values,), np.dtype(np.float32))
 
 
-def _to_180(longitude: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def to_180(longitude: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return longitudes in [-180, 180]; those from 180 to 360 are converted."""
     if longitude.size and longitude.min() >= -180 and longitude.max() <= 180:
         return longitude
     return np.where((longitude > 180) & (longitude <= 360), longitude - np.float32(360), longitude)

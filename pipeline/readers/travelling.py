@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,15 @@ import xarray as xr
 from pipeline.errors import ChangedError
 from pipeline.files.identity import files_of
 from pipeline.readers.chunk_cache import ChunkCache
-from pipeline.scene.lazy import LazyArray, Region, StoredChunks, lazy, lazy_array_of
+from pipeline.scene.lazy import (
+    Constant,
+    LazyArray,
+    Region,
+    StoredChunks,
+    is_as_opened,
+    lazy,
+    lazy_array_of,
+)
 
 # Files that a process keeps open although nobody reads them at the moment.
 MOST_OPEN = 8
@@ -46,16 +54,21 @@ class SceneFile:
     """Latest time at which the content of a file changed."""
     reader: str
     """Format and options of the reader, as JSON."""
+    files: tuple[str, ...]
+    """Names of the files in a folder; a single file has the name ""."""
 
     @classmethod
     def of(cls, path: Path, reader: str) -> "SceneFile":
         """Look at a file."""
-        size, changed = _state([each for _, each in files_of(path)])
-        return cls(os.path.abspath(path), size, changed, reader)  # noqa: PTH100 - keeps links
+        found = files_of(path)
+        size, changed = _state([each for _, each in found])
+        names = tuple(name for name, _ in found)
+        return cls(os.path.abspath(path), size, changed, reader, names)  # noqa: PTH100 - keeps links
 
-    def check(self, files: Sequence[Path]) -> None:
+    def check(self) -> None:
         """Raise ChangedError if the files are no longer in this state."""
         try:
+            files = [os.path.join(self.path, name) if name else self.path for name in self.files]  # noqa: PTH118
             is_same = _state(files) == (self.size, self.mtime_ns)
         except OSError:
             is_same = False
@@ -67,7 +80,7 @@ class SceneFile:
             )
 
 
-def _state(files: Sequence[Path]) -> tuple[int, int]:
+def _state(files: Sequence[str | Path]) -> tuple[int, int]:
     found = [os.stat(path) for path in files]  # noqa: PTH116 - read for every block
     return sum(each.st_size for each in found), max(each.st_mtime_ns for each in found)
 
@@ -81,7 +94,9 @@ class OpenedScene:
         self.caches: list[ChunkCache] = list(scene.encoding.get("chunk_caches", ()))
         self._close = scene.close
         self._process = os.getpid()
-        self._files = [path for _, path in files_of(Path(file.path))]
+        self.centres = {
+            str(dim): axis.values for dim, axis in scene.coords.items() if axis.dims == (dim,)
+        }
         self._checked = 0.0
 
     @property
@@ -93,16 +108,17 @@ class OpenedScene:
         """Read a region of a layer, and check that the file is still the same."""
         values = self.layers[name].read(region)
         now = time.monotonic()
-        if len(self._files) == 1 or now - self._checked > _PATIENCE:
-            self.file.check(self._files)
+        if len(self.file.files) == 1 or now - self._checked > _PATIENCE:
+            self.file.check()
             self._checked = now
         return values
 
     def close(self) -> None:
         """Close the files; layers that are read later open them again."""
-        if self.is_usable:
-            self._close()
+        is_mine = self.is_usable
         self.layers = {}
+        if is_mine:
+            self._close()
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return _elsewhere, (self.file,)
@@ -177,6 +193,32 @@ def file_of(scene: xr.Dataset) -> SceneFile | None:
     return opened.file if isinstance(opened, OpenedScene) else None
 
 
+def is_of_file(scene: xr.Dataset, names: Iterable[str]) -> bool:
+    """Whether these variables are whole layers of the scene's file, at their own wavelengths."""
+    opened = scene.encoding.get(_OPENED)
+    if not isinstance(opened, OpenedScene):
+        return False
+    for name in names:
+        layer = lazy_array_of(scene[name])
+        if isinstance(layer, Constant):
+            continue
+        if not isinstance(layer, FromFile) or not is_as_opened(scene[name]):
+            return False
+        if (layer.file, layer.name) != (opened.file, name):
+            return False
+    if not opened.is_usable:
+        with _files.using(opened.file) as again:
+            return _has_centres(scene, again.centres)
+    return _has_centres(scene, opened.centres)
+
+
+def _has_centres(scene: xr.Dataset, centres: Mapping[str, npt.NDArray[Any]]) -> bool:
+    return all(
+        dim in scene.coords and np.array_equal(scene[dim].values, values)
+        for dim, values in centres.items()
+    )
+
+
 def chunk_caches(scene: xr.Dataset) -> list[ChunkCache]:
     """Return the caches that keep the storage chunks of an opened scene."""
     opened = scene.encoding.get(_OPENED)
@@ -235,8 +277,7 @@ def _open(file: SceneFile) -> OpenedScene:
     scene = open_scene(file.path, choice)
     opened: OpenedScene = scene.encoding[_OPENED]
     try:
-        if opened.file != file:
-            file.check([path for _, path in files_of(Path(file.path))])
+        file.check()
     except BaseException:
         opened.close()
         raise

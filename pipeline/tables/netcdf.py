@@ -113,8 +113,8 @@ def _variables(group: Any) -> Iterator[tuple[str, Any]]:
 def _named(paths: Sequence[tuple[str, Any]]) -> tuple[dict[str, Any], dict[str, tuple[str, ...]]]:
     """Return variables by name, and each name that variables of several groups share.
 
-    Variables with a shared name get the name of their group in front. For example, one group may hold Rrs
-    as it was measured in situ, and another group may hold Rrs as a satellite saw it.
+    Variables with a shared name get the name of their group in front. For example, one group may
+    hold Rrs as it was measured in situ, and another group may hold Rrs as a satellite saw it.
     """
     groups: dict[str, list[str]] = {}
     for path, _ in paths:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cloudpickle
 import joblib
+import netCDF4
 import numpy as np
 import psutil
 import pytest
@@ -18,6 +19,7 @@ import xarray as xr
 from miniatures.cases import CASES
 
 from pipeline.errors import ChangedError, SceneError
+from pipeline.files.netcdf import open_netcdf
 from pipeline.files.netcdf_lock import NETCDF_LOCK
 from pipeline.readers import open_scene, travelling
 from pipeline.readers.travelling import MOST_OPEN
@@ -141,6 +143,40 @@ def test_a_fork_waits_for_the_netcdf_library():
     assert may_end.is_set()
     assert os.waitpid(child, 0)[1] == 0
     thread.join()
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_the_lock_takes_the_locks_of_xarray_in_its_order(tmp_path, monkeypatch, is_reversed):
+    """Their order depends on where they are in memory. In another order, both would wait."""
+    from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
+
+    order = NETCDF4_PYTHON_LOCK.locks[::-1] if is_reversed else NETCDF4_PYTHON_LOCK.locks
+    monkeypatch.setattr(NETCDF4_PYTHON_LOCK, "locks", order)
+    path = tmp_path / "f.nc"
+    with netCDF4.Dataset(path, "w", format="NETCDF3_CLASSIC") as file:
+        file.createDimension("y", 3)
+        file.createVariable("a", "f8", ("y",))[:] = 1
+
+    def by_xarray():
+        for _ in range(100):
+            with xr.open_dataset(path, engine="netcdf4") as data:
+                data.a.load()
+
+    def by_ocpipe():
+        for _ in range(100):
+            with open_netcdf(path, SceneError) as file:
+                assert file["a"][0] == 1
+
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        for future in [threads.submit(by_xarray), threads.submit(by_ocpipe)]:
+            future.result(timeout=60)
+
+
+def test_a_file_that_is_added_to_a_folder_is_no_change(tmp_path):
+    path = CASES["olci_wfr"].written(tmp_path).path
+    sent = pickle.dumps(open_scene(path))
+    (path / "quicklook.png").write_bytes(b"x")
+    pickle.loads(sent).load()
 
 
 def change_in_place(path: Path) -> None:
