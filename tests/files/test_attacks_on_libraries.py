@@ -102,8 +102,11 @@ def test_an_axis_refers_to_dimensions_without_end(tmp_path):
         references[0] = np.array([file["y"].ref] * 5_000, dtype=h5py.ref_dtype)
         del file["v"].attrs["DIMENSION_LIST"]
         file["v"].attrs.create("DIMENSION_LIST", references, dtype=kind)
-    with pytest.raises(SceneError, match="dimension that the file lacks"):
-        open_netcdf(path, SceneError)
+    with (
+        pytest.raises(SceneError, match="dimension that the file lacks"),
+        open_netcdf(path, SceneError),
+    ):
+        pass
 
 
 def test_many_attributes_share_one_text(tmp_path):
