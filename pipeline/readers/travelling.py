@@ -106,7 +106,11 @@ class OpenedScene:
 
     def read(self, name: str, region: Region) -> npt.NDArray[Any]:
         """Read a region of a layer, and check that the file is still the same."""
-        values = self.layers[name].read(region)
+        try:
+            values = self.layers[name].read(region)
+        except OSError:
+            self.file.check()  # a file that was cut short meanwhile looks damaged
+            raise
         now = time.monotonic()
         if len(self.file.files) == 1 or now - self._checked > _PATIENCE:
             self.file.check()

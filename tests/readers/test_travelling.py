@@ -193,7 +193,11 @@ def replace(path: Path) -> None:
     other.replace(path)
 
 
-@pytest.mark.parametrize("change", [change_in_place, replace, Path.unlink])
+def cut_short(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+@pytest.mark.parametrize("change", [change_in_place, cut_short, replace, Path.unlink])
 @pytest.mark.parametrize("scheduler", ["sync", "threads", "processes"])
 def test_a_changed_file_is_refused(tmp_path, change, scheduler, pool):
     """By name, wherever it is read; reading it again as it is now is somebody's decision."""
