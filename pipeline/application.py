@@ -193,7 +193,7 @@ def _sensor(data: xr.Dataset | xr.DataArray, given: Mapping[str, Retrieval]) -> 
 
 
 def _one_pixel(scene: xr.Dataset, dims: list[Hashable]) -> xr.Dataset:
-    """Return a scene of one pixel for the plan, which reads no pixel."""
+    """Return a scene of one pixel, from which the plan is made without reading values."""
     layers = {
         name: (
             [*(dim for dim in layer.dims if is_spectral(dim)), "y", "x"],

@@ -48,7 +48,7 @@ class Census(threading.Thread):
     LOOK_EVERY = 2.0
 
     def __init__(self, client: "Client", expect: Callable[[Collection[Any], int], None]) -> None:
-        """Make it; ``expect`` receives the keys that a worker has, and its number of threads."""
+        """Make an executor; it calls ``expect`` with a worker's keys and number of threads."""
         super().__init__(name="census", daemon=True)
         self._client = client
         self._expect = expect

@@ -23,7 +23,7 @@ def check_counts(
 ) -> None:
     """Refuse a file with more groups and variables, or more attributes, than any real scene.
 
-    Attributes may share a text, which is then read for each of them. ``longest_text`` is the most
+    Several attributes may refer to one stored text, which is then read once for each of them. ``longest_text`` is the most
     bytes that a text can have. The exception has the class ``error``; the message names ``name``,
     the number and the limit.
     """

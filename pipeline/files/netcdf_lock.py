@@ -64,7 +64,7 @@ class _NetcdfLock:
 
 
 def _of_xarray() -> Any:
-    """Return xarray's lock; None where nobody has imported xarray, which takes long.
+    """Return xarray's lock, or None if xarray has not been imported, which would take long.
 
     It consists of two locks. Their order differs from process to process, and whoever took them in
     another order than xarray would wait for ever.

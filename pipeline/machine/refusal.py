@@ -73,7 +73,7 @@ def hidden_number() -> int:
 
 
 def hidden_refusal(number: int) -> MachineError | None:
-    """Return the error for a ``last_number`` that a library did not report."""
+    """Return the error that belongs to an error number of which a library said nothing."""
     if number in _FILES:
         return refused_files(number)
     return _refused_disk(number) if number in DISK_FAILURES else None

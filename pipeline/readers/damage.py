@@ -67,7 +67,7 @@ def failed_to_read(error: Exception, what: str = "cannot be read") -> SceneError
 
 @contextlib.contextmanager
 def showing_hidden_failures() -> Iterator[None]:
-    """Raise an error for a failure of the system that a library did not report.
+    """Raise an error if the system refused something and a library said nothing of it.
 
     For HDF5, an attribute that the disk fails to return does not exist.
     """

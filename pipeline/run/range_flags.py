@@ -73,7 +73,7 @@ def well_inside(
 
     Args:
         variables: the inputs or the outputs of a network.
-        margin: rounding could matter if a transformed value is closer to a limit than ``margin``.
+        margin: distance from a limit within which rounding of a transformed value could matter.
             For limits above 1, ``margin`` is a share of the limit.
         widths: for each variable, the distance from a limit below which OUTPUT_AT_LIMIT is set.
     """

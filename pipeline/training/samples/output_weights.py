@@ -16,7 +16,7 @@ def output_weights(
     The weights have the shape (names,).
 
     Args:
-        key: key of the configuration, for messages: ``fit.class_weights``.
+        key: the key of the configuration that messages name, such as ``fit.class_weights``.
         choice: value of this key: None, ``balanced``, or a number for each name.
         names: names of the classes or targets.
         sums: one number for each name: the sum of the weights of its training samples.
