@@ -23,9 +23,9 @@ def check_counts(
 ) -> None:
     """Refuse a file with more groups and variables, or more attributes, than any real scene.
 
-    Several attributes may refer to one stored text, which is then read once for each of them. ``longest_text`` is the most
-    bytes that a text can have. The exception has the class ``error``; the message names ``name``,
-    the number and the limit.
+    Several attributes may refer to one stored text, which is then read once for each of them.
+    ``longest_text`` is the most bytes that a text can have. The exception has the class ``error``;
+    the message names ``name``, the number and the limit.
     """
     root = h5o.get_info(file.id)
     found, count, attributes = _too_many(b"/", root), 0, root.num_attrs

@@ -39,7 +39,7 @@ class Work:
 
 
 def choose_work(estimate: Callable[[int, int], int], threads: int, limit: int) -> Work | None:
-    """Choose the most threads that fit into a memory limit (bytes), then the most pixels at a time.
+    """Choose the most threads within a memory limit (bytes), then the most pixels at a time.
 
     The result is None if even one thread with the fewest pixels exceeds the limit.
     """
@@ -88,7 +88,7 @@ class MemoryEstimate:
     """Bytes per pixel while the pixel is computed."""
 
     def work_within(self, limit: int, threads: int) -> Work:
-        """Choose the most threads that fit into a memory limit (bytes), then the most pixels at a time.
+        """Choose the most threads within a memory limit (bytes), then the most pixels at a time.
 
         Raises:
             SceneError: even the smallest amount of work exceeds the limit.
