@@ -63,7 +63,8 @@ class Command:
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         self.wait(timeout)
-        stdout, stderr = (path.read_text() for path in self._streams)
+        # A command that was killed at once has not opened its streams.
+        stdout, stderr = (path.read_text() if path.exists() else "" for path in self._streams)
         return stdout, stderr
 
     def send_signal(self, number: int) -> None:
