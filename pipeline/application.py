@@ -12,7 +12,7 @@ import xarray as xr
 from pipeline.config import RunConfig, load_config
 from pipeline.config.science import Window
 from pipeline.errors import ConfigError
-from pipeline.files.identity import holding
+from pipeline.files.identity import SourceStamp, holding, stamp_of
 from pipeline.lazy_product import is_spectral, map_scene, of_arrays
 from pipeline.masks import Dilated
 from pipeline.networks import Retrieval
@@ -133,9 +133,17 @@ def _names(scene: xr.Dataset, plan: Plan) -> set[str]:
     return {layer.quantity for layer in layers if layer.quantity in scene.variables}
 
 
-@functools.lru_cache(maxsize=64)
 def _sha256(file: SceneFile) -> str:
-    """Hash the file of a scene, if it is still the file that was opened."""
+    """Return the hash of a scene's file."""
+    return _sha256_of(file, stamp_of(file.path))
+
+
+@functools.lru_cache(maxsize=64)
+def _sha256_of(file: SceneFile, _stamp: SourceStamp | None) -> str:
+    """Hash the file of a scene, if it is still the file that was opened.
+
+    A copy may have the size and the time of change of another file, but not its stamp.
+    """
     path = Path(file.path)
     with holding(path) as held:
         held.check()

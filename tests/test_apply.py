@@ -1,6 +1,8 @@
 """``apply``: the product as a lazy Dataset, and networks on any xarray object."""
 
 import dataclasses
+import hashlib
+import os
 import types
 from collections import Counter
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 import cloudpickle
 import dask
 import dask.array as da
+import h5py
 import netCDF4
 import numpy as np
 import pytest
@@ -122,37 +125,52 @@ def test_nothing_is_computed_before(scene_and_settings):
     assert all(isinstance(each.data, da.Array) for each in lazy.data_vars.values())
 
 
-def test_one_pixel_reads_the_chunks_of_its_block(scene_and_settings, monkeypatch):
+@pytest.fixture
+def loads(monkeypatch):
+    """How often each storage chunk was inflated, by name of the variable and offsets."""
+    counted, really = Counter(), hdf5_chunks.Hdf5Chunks.load
+
+    def load(self, offsets):
+        counted[self.name, offsets] += 1
+        return really(self, offsets)
+
+    monkeypatch.setattr(hdf5_chunks.Hdf5Chunks, "load", load)
+    return counted
+
+
+def test_graphs_are_built_without_reading(scene_and_settings, loads):
+    path, settings = scene_and_settings
+    pipeline.apply(path, settings)
+    assert not loads
+
+
+def test_one_pixel_reads_the_chunks_of_its_block(scene_and_settings, loads):
     """Blocks and storage chunks are the same here."""
     path, settings = scene_and_settings
-    lazy = pipeline.apply(path, settings, identify=False)
-    read = Counter()
-    really = hdf5_chunks.Hdf5Chunks.load
-
-    def counted(self, offsets):
-        read[self.name, offsets] += 1
-        return really(self, offsets)
-
-    monkeypatch.setattr(hdf5_chunks.Hdf5Chunks, "load", counted)
-    lazy.iop_flags.isel(y=9, x=11).compute()
-    assert {offsets for name, offsets in read if "NWLR" in name} == {(8, 10)}
-    assert set(read.values()) == {1}
+    pipeline.apply(path, settings).iop_flags.isel(y=9, x=11).compute()
+    assert {offsets for name, offsets in loads if "NWLR" in name} == {(8, 10)}
+    assert set(loads.values()) == {1}
 
 
-def test_every_chunk_is_read_once(scene_and_settings, monkeypatch):
+def test_every_chunk_is_read_once(scene_and_settings, loads):
     path, settings = scene_and_settings
-    lazy = pipeline.apply(path, settings, identify=False)
-    read = Counter()
-    really = hdf5_chunks.Hdf5Chunks.load
+    pipeline.apply(path, settings).compute(scheduler="threads")
+    assert loads
+    assert set(loads.values()) == {1}
 
-    def counted(self, offsets):
-        read[self.name, offsets] += 1
-        return really(self, offsets)
 
-    monkeypatch.setattr(hdf5_chunks.Hdf5Chunks, "load", counted)
-    lazy.compute(scheduler="threads")
-    assert read
-    assert set(read.values()) == {1}
+def test_a_hash_is_that_of_the_content(scene_and_settings):
+    """Also where another file has the size and the time of change of the one before."""
+    path, settings = scene_and_settings
+    first = pipeline.apply(path, settings).attrs["source"]
+    times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+    with h5py.File(path, "r+") as file:
+        file["Image_data/NWLR_412"][0, 0] += 1
+    os.utime(path, ns=times)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    second = pipeline.apply(path, settings).attrs["source"]
+    assert sha256 in second
+    assert sha256 not in first
 
 
 def test_the_graph_is_small(scene_and_settings):

@@ -212,7 +212,7 @@ def make_plan(
         SceneError: a band, a variable or a flag is not in the scene.
         ConfigError: an expression is not allowed, or two networks make the same variable.
     """
-    science, extent, paths = config.science, extent or Extent.whole(scene), networks or {}
+    science, extent = config.science, extent or Extent.whole(scene)
     sensor = find_sensor(science.sensor).name if science.sensor else scene.attrs["sensor"]
     lines, pixels = extent.shape
     if lines == 0 or pixels == 0:
@@ -221,7 +221,7 @@ def make_plan(
             "area holds no pixel. Make the subset with another area."
         )
     masks = with_recommended(science.masks, scene)
-    loaded = load_retrievals(scene, scene_name, sensor, config, paths)
+    loaded = load_retrievals(scene, scene_name, sensor, config, networks or {})
     config = config.bound(masks, [each.choice for each in loaded])
     inputs, steps = make_chain(loaded, scene, sensor, science)
     uncertainty = make_uncertainty(science, scene, inputs, steps)
