@@ -11,7 +11,6 @@ from pathlib import Path
 
 import cloudpickle
 import joblib
-import netCDF4
 import numpy as np
 import psutil
 import pytest
@@ -19,7 +18,6 @@ import xarray as xr
 from miniatures.cases import CASES
 
 from pipeline.errors import ChangedError, SceneError
-from pipeline.files.netcdf import open_netcdf
 from pipeline.files.netcdf_lock import NETCDF_LOCK
 from pipeline.readers import open_scene, travelling
 from pipeline.readers.travelling import MOST_OPEN
@@ -145,31 +143,40 @@ def test_a_fork_waits_for_the_netcdf_library():
     thread.join()
 
 
-@pytest.mark.parametrize("is_reversed", [False, True])
-def test_the_lock_takes_the_locks_of_xarray_in_its_order(tmp_path, monkeypatch, is_reversed):
+ONE_BY_ONE = """
+import concurrent.futures, pathlib, sys
+import netCDF4, xarray as xr
+from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK as lock
+from pipeline.errors import SceneError
+from pipeline.files.netcdf import open_netcdf
+
+path = pathlib.Path(sys.argv[1])
+lock.locks = lock.locks[:: int(sys.argv[2])]
+with netCDF4.Dataset(path, "w", format="NETCDF3_CLASSIC") as file:
+    file.createDimension("y", 3)
+    file.createVariable("a", "f8", ("y",))[:] = 1
+
+def by_xarray():
+    for _ in range(100):
+        with xr.open_dataset(path, engine="netcdf4") as data:
+            data.a.load()
+
+def by_ocpipe():
+    for _ in range(100):
+        with open_netcdf(path, SceneError) as file:
+            assert file["a"][0] == 1
+
+with concurrent.futures.ThreadPoolExecutor(2) as threads:
+    for future in [threads.submit(by_xarray), threads.submit(by_ocpipe)]:
+        future.result()
+"""
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_the_lock_takes_the_locks_of_xarray_in_its_order(tmp_path, step):
     """Their order depends on where they are in memory. In another order, both would wait."""
-    from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
-
-    order = NETCDF4_PYTHON_LOCK.locks[::-1] if is_reversed else NETCDF4_PYTHON_LOCK.locks
-    monkeypatch.setattr(NETCDF4_PYTHON_LOCK, "locks", order)
-    path = tmp_path / "f.nc"
-    with netCDF4.Dataset(path, "w", format="NETCDF3_CLASSIC") as file:
-        file.createDimension("y", 3)
-        file.createVariable("a", "f8", ("y",))[:] = 1
-
-    def by_xarray():
-        for _ in range(100):
-            with xr.open_dataset(path, engine="netcdf4") as data:
-                data.a.load()
-
-    def by_ocpipe():
-        for _ in range(100):
-            with open_netcdf(path, SceneError) as file:
-                assert file["a"][0] == 1
-
-    with concurrent.futures.ThreadPoolExecutor(2) as threads:
-        for future in [threads.submit(by_xarray), threads.submit(by_ocpipe)]:
-            future.result(timeout=60)
+    command = [sys.executable, "-c", ONE_BY_ONE, str(tmp_path / "f.nc"), str(step)]
+    subprocess.run(command, timeout=100, check=True)
 
 
 def test_a_file_that_is_added_to_a_folder_is_no_change(tmp_path):
