@@ -66,6 +66,47 @@ def test_products(client, sgli, tmp_path):
         np.testing.assert_array_equal(file.aph_443, found.aph_443)
 
 
+@pytest.fixture
+def loads(client):
+    """A function that says how often each worker inflated each storage chunk.
+
+    What is sent to the workers is inside, because they do not know the modules of the tests.
+    """
+
+    def begin(dask_worker):
+        from pipeline.readers.hdf5_chunks import Hdf5Chunks
+
+        dask_worker.loads, dask_worker.really = {}, Hdf5Chunks.load
+
+        def load(self, offsets):
+            key = str(self._dataset.file.filename), self.name, offsets
+            dask_worker.loads[key] = dask_worker.loads.get(key, 0) + 1
+            return dask_worker.really(self, offsets)
+
+        Hdf5Chunks.load = load
+
+    def end(dask_worker):
+        from pipeline.readers.hdf5_chunks import Hdf5Chunks
+
+        Hdf5Chunks.load = dask_worker.really
+
+    client.run(begin)
+    yield lambda: client.run(lambda dask_worker: dask_worker.loads)
+    client.run(end)
+
+
+@pytest.mark.parametrize("what", ["scene", "product"])
+def test_each_chunk_is_inflated_once_per_worker(client, sgli, loads, what):
+    path, settings = sgli
+    with pipeline.open_scene(path, chunks={}) as scene:
+        wanted = scene if what == "scene" else pipeline.apply(scene, settings)
+        client.compute(wanted).result(timeout=60)
+    found = loads().values()
+    assert any(found)
+    for of_worker in found:
+        assert set(of_worker.values()) <= {1}
+
+
 def test_engines_are_built_once_per_worker(client, sgli):
     """And never sent."""
     path, settings = sgli

@@ -102,10 +102,10 @@ def test_pools_of_processes(scenes, name, pool):
         with multiprocessing.get_context("fork").Pool(2) as forked:
             for found in forked.map(read_band, [scene, scene]):
                 np.testing.assert_array_equal(found, expected)
-        for found in joblib.Parallel(2, prefer="threads")(
-            joblib.delayed(read_band)(each) for each in (scene, scene)
-        ):
-            np.testing.assert_array_equal(found, expected)
+        jobs = [joblib.delayed(read_band)(scene)] * 2
+        for prefer in ("threads", "processes"):
+            for found in joblib.Parallel(2, prefer=prefer)(jobs):
+                np.testing.assert_array_equal(found, expected)
 
 
 def test_a_forked_process_reads_what_was_opened_before(scenes):
