@@ -13,7 +13,7 @@ from pipeline.config import RunConfig, load_config
 from pipeline.config.science import Window
 from pipeline.errors import ConfigError
 from pipeline.files.identity import SourceStamp, holding, stamp_of
-from pipeline.lazy_product import is_spectral, map_scene, of_arrays
+from pipeline.lazy_product import map_scene, of_arrays
 from pipeline.masks import Dilated
 from pipeline.networks import Retrieval
 from pipeline.process import AnyConfig, locate_and_plan
@@ -26,7 +26,7 @@ from pipeline.readers.datasets import scene_of
 from pipeline.readers.travelling import SceneFile, file_of, is_of_file
 from pipeline.run.plan import Plan, check_config
 from pipeline.scene.lazy import undasked
-from pipeline.scene.scene import GEOLOCATION, REQUIRED_ATTRIBUTES, SPECTRAL
+from pipeline.scene.scene import GEOLOCATION, REQUIRED_ATTRIBUTES, SPECTRAL, is_spectral
 
 Data = str | Path | xr.Dataset | xr.DataArray
 

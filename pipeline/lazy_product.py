@@ -29,14 +29,12 @@ from pipeline.product.template import computed_types, passed_variables, with_att
 from pipeline.run.block import process_block
 from pipeline.run.plan import Plan
 from pipeline.scene.lazy import undasked
-from pipeline.scene.scene import SPECTRAL, wavelength_dim
+from pipeline.scene.scene import is_spectral
 from pipeline.version import __version__
 
 Block = dict[str, npt.NDArray[Any]]
 Place = tuple[int, ...]
 """Position of a block along each dimension."""
-
-_SPECTRAL_DIMS = frozenset(map(wavelength_dim, SPECTRAL))
 
 
 def map_scene(scene: xr.Dataset, plan: Plan) -> xr.Dataset:
@@ -121,11 +119,6 @@ class BlockWork:
 def _input_names(layers: xr.Dataset) -> list[str]:
     """Return the names of the variables in the order of a task's arguments."""
     return [str(name) for name in layers.data_vars]
-
-
-def is_spectral(dim: Hashable) -> bool:
-    """Whether a dimension is the spectral one of a quantity."""
-    return dim in _SPECTRAL_DIMS
 
 
 def _as_line(array: npt.NDArray[Any], layer: xr.DataArray) -> tuple[list[str], Any, Any]:

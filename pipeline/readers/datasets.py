@@ -14,7 +14,7 @@ from pipeline.readers.attributes import as_text
 from pipeline.readers.cf_attributes import numbers_in
 from pipeline.readers.layers import to_180
 from pipeline.readers.units import has_units, in_words, wavelengths_nm
-from pipeline.scene.scene import GEOLOCATION, SPECTRAL, wavelength_dim
+from pipeline.scene.scene import GEOLOCATION, SPECTRAL, is_spectral, wavelength_dim
 from pipeline.tables.units import factor_between, says_units
 
 # Names of coordinates that hold wavelengths although no attribute says so.
@@ -160,7 +160,7 @@ def _spectral_dim(variable: xr.DataArray) -> Hashable | None:
         if dim not in variable.coords:
             continue
         attributes = variable[dim].attrs
-        is_named = str(dim).lower() in _WAVELENGTHS or dim in [*map(wavelength_dim, SPECTRAL)]
+        is_named = str(dim).lower() in _WAVELENGTHS or is_spectral(dim)
         if is_named or attributes.get("standard_name") in _STANDARD_NAMES:
             return dim
     return None
@@ -253,6 +253,5 @@ def _described(variable: xr.DataArray, quantity: str) -> xr.DataArray:
 
 def _pixel_dims(cubes: Mapping[str, xr.DataArray]) -> list[Hashable]:
     """Return the dimensions of pixels in the order of the bands."""
-    spectral = {wavelength_dim(quantity) for quantity in SPECTRAL}
     ordered = dict.fromkeys(dim for cube in cubes.values() for dim in cube.dims)
-    return [dim for dim in ordered if dim not in spectral]
+    return [dim for dim in ordered if not is_spectral(dim)]

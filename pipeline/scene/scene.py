@@ -8,7 +8,7 @@ with its ``flag_masks`` and ``flag_meanings``.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +84,14 @@ def recommended_masks(scene: xr.Dataset) -> str:
 def wavelength_dim(quantity: str) -> str:
     """Return the name of a quantity's spectral dimension."""
     return f"{quantity}_wavelength"
+
+
+_SPECTRAL_DIMS = frozenset(map(wavelength_dim, SPECTRAL))
+
+
+def is_spectral(dim: Hashable) -> bool:
+    """Whether a dimension is the spectral one of a quantity."""
+    return dim in _SPECTRAL_DIMS
 
 
 def state_name(quantity: str) -> str:
