@@ -11,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE :=
 DEMO_SCENE := sample_data/scenes/AQUA_MODIS.20240615T183500.L2.OC.nc
 DEMO_PRODUCT := demo/AQUA_MODIS.20240615T183500.L2.OC.demo.nc
 
-.PHONY: help install demo bench quick test test-slurm fuzz machine-faults moments same-bytes check lint types imports wheel-smoke lock sample-data clean
+.PHONY: help install demo bench quick test test-slurm fuzz machine-faults moments same-bytes check lint types imports wheel-smoke lock sample-data notebooks clean
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
@@ -84,6 +84,9 @@ bench: install  ## the comparisons of benchmarks/, about half an hour; writes be
 sample-data: install  ## make sample_data/ again
 	$(BIN)/python sample_data/make_network.py
 	$(BIN)/python sample_data/make_scene.py
+
+notebooks: install  ## run the notebooks of the documentation, and store what they show
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter execute --inplace docs/notebooks/*.ipynb
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -13,7 +13,7 @@ from pipeline.config import RunConfig, load_config
 from pipeline.config.science import Window
 from pipeline.errors import ConfigError
 from pipeline.files.identity import SourceStamp, holding, stamp_of
-from pipeline.lazy_product import map_scene, of_arrays
+from pipeline.lazy_product import as_opened, map_scene, of_arrays
 from pipeline.masks import Dilated
 from pipeline.networks import Retrieval
 from pipeline.process import AnyConfig, locate_and_plan
@@ -182,7 +182,7 @@ def _of_data(
             "Rename the dimension."
         )
     products = xr.Dataset({name: (dims, array) for name, array in arrays.items()})
-    described = with_attributes(products, selected, plan)
+    described = as_opened(with_attributes(products, selected, plan))
     coords = {
         name: each
         for name, each in data.coords.items()

@@ -55,7 +55,20 @@ def map_scene(scene: xr.Dataset, plan: Plan) -> xr.Dataset:
     else:
         made = _of_files(selected, plan)
     products = xr.Dataset({name: (("y", "x"), array) for name, array in made.items()})
-    return with_attributes(products, selected, plan).assign_coords(plan.axes(scene))
+    described = with_attributes(products, selected, plan)
+    return as_opened(described.assign_coords(plan.axes(scene)))
+
+
+def as_opened(products: xr.Dataset) -> xr.Dataset:
+    """Return variables as ``xarray.open_dataset`` gives those of a file: places are coordinates."""
+    named: set[str] = set()
+    opened = products.copy()
+    for variable in opened.variables.values():
+        listed = variable.attrs.pop("coordinates", None)
+        if listed is not None:
+            variable.encoding["coordinates"] = listed
+            named.update(listed.split())
+    return opened.set_coords(sorted(named & set(opened.data_vars)))
 
 
 def _readable(scene: xr.Dataset, plan: Plan) -> xr.Dataset:

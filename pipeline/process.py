@@ -17,6 +17,7 @@ from pipeline.errors import PipelineError, ProductExistsError, SceneError
 from pipeline.files.identity import HeldSource, holding
 from pipeline.machine.in_order import in_order
 from pipeline.machine.one_thread import one_thread_per_block
+from pipeline.machine.progress_bar import block_bar
 from pipeline.networks import Retrieval
 from pipeline.networks.engines import get_engine
 from pipeline.product.delivery import Delivery, creation_time
@@ -45,13 +46,16 @@ AnyConfig = str | Path | Mapping[str, Any] | RunConfig
 """A configuration as an object, a mapping, a file, or the name of a shipped configuration."""
 
 
-def process_scene(source: str | Path, config: AnyConfig, progress: Progress | None = None) -> Path:
+def process_scene(
+    source: str | Path, config: AnyConfig, progress: Progress | bool | None = None
+) -> Path:
     """Apply the networks of a configuration to a scene and write the product.
 
     Args:
         source: the scene file.
         config: an object, a mapping, a file, or the name of a shipped configuration.
-        progress: function that is called after each finished block.
+        progress: function that is called after each finished block. True shows a bar, in the cell
+            of a notebook or in a terminal.
 
     Returns:
         Path of the product; ``execution.output`` and ``execution.product`` set folder and name.
@@ -63,7 +67,10 @@ def process_scene(source: str | Path, config: AnyConfig, progress: Progress | No
         WriteError: the product cannot be written; no part of it is left behind.
     """
     path, run = _resolved(source, config)
-    return deliver_scene(path, run, Delivery.of(run), progress).product
+    with contextlib.ExitStack() as shown:
+        if progress is True:
+            progress = shown.enter_context(block_bar(path.name))
+        return deliver_scene(path, run, Delivery.of(run), progress or None).product
 
 
 def deliver_scene(

@@ -49,16 +49,31 @@ PLANE_ORIGIN_KM = (-40.0, -120.0)
 """Where the plane of the sea begins, north and east of the start of the track."""
 
 SENSOR_WAVELENGTHS = (412, 443, 469, 488, 531, 547, 555, 645, 667, 678, 748, 859, 869)
-BANDS = (412, 443, 469, 488, 531, 547, 555, 645, 667, 678, 748)
 
-# Standard deviation of the noise of one pixel and of the smooth error of the atmospheric
-# correction, sr-1. Both fall with wavelength because the correction extrapolates from the near
-# infrared to the blue. Our choice: the order of size of MODIS-Aqua validation results, but less in
-# the near infrared, where clear water itself is only 1e-5.
-NOISE = np.array([40, 30, 30, 25, 18, 15, 15, 6, 5, 5, 1.2]) * 1e-6
-CORRECTION_ERROR = np.array([250, 190, 160, 130, 80, 60, 55, 14, 11, 11, 1.8]) * 1e-6
-# What absorbing aerosol takes away, sr-1: far more in the blue, as in real coastal products.
-HAZE_LOSS = np.array([2600, 2000, 1600, 1300, 750, 550, 500, 40, 25, 25, 1.5]) * 1e-6
+
+@dataclass(frozen=True)
+class Bands:
+    """The bands of a sensor, and the size of each error in sr-1.
+
+    Noise of one pixel and the smooth error of the atmospheric correction are standard deviations.
+    Both fall with wavelength because the correction extrapolates from the near infrared to the
+    blue. Our choice: the order of size of MODIS-Aqua validation results, but less in the near
+    infrared, where clear water itself is only 1e-5. Absorbing aerosol takes away far more in the
+    blue, as in real coastal products.
+    """
+
+    nm: tuple[int, ...]
+    noise: Array
+    correction_error: Array
+    haze_loss: Array
+
+
+MODIS = Bands(
+    nm=(412, 443, 469, 488, 531, 547, 555, 645, 667, 678, 748),
+    noise=np.array([40, 30, 30, 25, 18, 15, 15, 6, 5, 5, 1.2]) * 1e-6,
+    correction_error=np.array([250, 190, 160, 130, 80, 60, 55, 14, 11, 11, 1.8]) * 1e-6,
+    haze_loss=np.array([2600, 2000, 1600, 1300, 750, 550, 500, 40, 25, 25, 1.5]) * 1e-6,
+)
 STRIPE_SPREAD = 0.004
 CLOUD_EDGE_FACTOR = -18.0
 GLINT_FACTOR = 1.5 / 0.005
@@ -89,10 +104,10 @@ def main() -> None:
     """Draw the sea, look at it, spoil it, flag it, write it."""
     rng = np.random.default_rng(SEED)
     view = look_at(make_sea(rng))
-    rrs = measure(view, rng)
+    rrs = measure(view, MODIS, rng)
     missing = view.land | view.cloud | failures(view, rng)
     rrs[missing] = np.nan
-    scene = assemble(view, rrs, missing)
+    scene = assemble(view, MODIS, rrs, missing)
     write_level2(DESTINATION, scene)
     print(f"{NAME}: {DESTINATION.stat().st_size} bytes, {LINES} lines x {PIXELS} pixels")
 
@@ -116,7 +131,7 @@ def look_at(plane: Sea) -> View:
     )
 
 
-def measure(view: View, rng: np.random.Generator) -> Array:
+def measure(view: View, bands: Bands, rng: np.random.Generator) -> Array:
     """Rrs in sr-1 as a processor would report it, with shape (line, pixel, band)."""
     sea = view.sea
     water = imaginary_water(
@@ -126,12 +141,12 @@ def measure(view: View, rng: np.random.Generator) -> Array:
         aph_factor=sea.aph_factor,
         bbp_factor=sea.bbp_factor,
     )
-    truth = forward(water, np.array(BANDS, dtype=np.float64)).rrs
-    detector = np.arange(LINES) % LINES_PER_SCAN
-    stripes = rng.normal(1.0, STRIPE_SPREAD, (LINES_PER_SCAN, 1, len(BANDS)))[detector]
-    noise = np.hypot(0.003 * truth, NOISE) * rng.standard_normal(truth.shape)
-    error = correction_error(view, rng)[..., np.newaxis] * CORRECTION_ERROR
-    haze = view.sea.haze[..., np.newaxis] * HAZE_LOSS
+    truth = forward(water, np.array(bands.nm, dtype=np.float64)).rrs
+    detector = np.arange(len(truth)) % LINES_PER_SCAN
+    stripes = rng.normal(1.0, STRIPE_SPREAD, (LINES_PER_SCAN, 1, len(bands.nm)))[detector]
+    noise = np.hypot(0.003 * truth, bands.noise) * rng.standard_normal(truth.shape)
+    error = correction_error(view, rng)[..., np.newaxis] * bands.correction_error
+    haze = view.sea.haze[..., np.newaxis] * bands.haze_loss
     return truth * stripes + error - haze + noise
 
 
@@ -165,14 +180,15 @@ def failures(view: View, rng: np.random.Generator) -> Mask:
     return failed & ~view.land & ~view.cloud
 
 
-def raise_flags(view: View, rrs: Array, missing: Mask) -> dict[str, Mask]:
+def raise_flags(view: View, bands: Bands, rrs: Array, missing: Mask) -> dict[str, Mask]:
     """The masks behind l2_flags; Rrs is NaN where there is no result."""
+    at = np.array(bands.nm)
     water = ~missing
     with np.errstate(invalid="ignore"):
-        turbid = rrs[..., BANDS.index(667)] > TURBID_RRS_667
-        dark = rrs[..., BANDS.index(555)] < LOW_RRS_555
+        turbid = rrs[..., np.abs(at - 667).argmin()] > TURBID_RRS_667
+        dark = rrs[..., np.abs(at - 555).argmin()] < LOW_RRS_555
         negative = (rrs < 0.0).any(axis=-1)
-        blue_negative = (rrs[..., : BANDS.index(531)] < 0.0).any(axis=-1)
+        blue_negative = (rrs[..., at < 531] < 0.0).any(axis=-1)
     failed = missing & ~view.land & ~view.cloud
     return {
         "ATMFAIL": failed,
@@ -193,14 +209,14 @@ def raise_flags(view: View, rrs: Array, missing: Mask) -> dict[str, Mask]:
     }
 
 
-def assemble(view: View, rrs: Array, missing: Mask) -> Level2:
+def assemble(view: View, bands: Bands, rrs: Array, missing: Mask) -> Level2:
     """Everything that goes into the file."""
-    scan = np.arange(LINES) // LINES_PER_SCAN
+    scan = np.arange(len(rrs)) // LINES_PER_SCAN
     start_msec = 1000 * (START.hour * 3600 + START.minute * 60 + START.second)
     swath = view.swath
     return Level2(
-        rrs={band: to_counts(rrs[..., i]) for i, band in enumerate(BANDS)},
-        flags=combine_flags(raise_flags(view, rrs, missing)),
+        rrs={band: to_counts(rrs[..., i]) for i, band in enumerate(bands.nm)},
+        flags=combine_flags(raise_flags(view, bands, rrs, missing)),
         angles={
             "solz": view.solar_zenith,
             "senz": swath.sensor_zenith,

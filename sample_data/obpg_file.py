@@ -23,6 +23,8 @@ RRS_OFFSET = np.float32(0.05)
 RRS_VALID = (np.int16(-30000), np.int16(25000))
 ANGLE_SCALE = np.float32(0.01)
 CHUNK = (128, 128)
+SPECTRAL = "wavelength_3d"
+SPECTRAL_CHUNK = (64, 64)
 
 FLAG_NAMES = [
     "ATMFAIL",
@@ -88,6 +90,8 @@ class Level2:
     """Attributes of the group processing_control."""
     parameters: Mapping[str, str]
     """Attributes of its subgroup input_parameters."""
+    is_hyperspectral: bool = False
+    """Whether Rrs is one variable with the wavelength last, as in files of PACE OCI."""
 
 
 def to_counts(rrs: Array) -> npt.NDArray[np.int16]:
@@ -112,6 +116,8 @@ def write_level2(path: Path, scene: Level2) -> None:
         file.createDimension("number_of_lines", lines)
         file.createDimension("pixels_per_line", pixels)
         file.createDimension("number_of_bands", len(scene.sensor_wavelengths))
+        if scene.is_hyperspectral:
+            file.createDimension(SPECTRAL, len(scene.rrs))
         file.setncatts(dict(scene.attributes))
         _write_sensor(file.createGroup("sensor_band_parameters"), scene)
         _write_lines(file.createGroup("scan_line_attributes"), scene)
@@ -125,6 +131,10 @@ def _write_sensor(group: netCDF4.Group, scene: Level2) -> None:
     variable = group.createVariable("wavelength", "i4", ("number_of_bands",))
     variable.setncatts({"long_name": "wavelengths", "units": "nm"})
     variable[:] = data
+    if scene.is_hyperspectral:
+        variable = group.createVariable("wavelength_3d", "i4", (SPECTRAL,))
+        variable.setncatts({"long_name": "wavelengths", "units": "nm"})
+        variable[:] = np.array(list(scene.rrs), dtype=np.int32)
 
 
 def _write_lines(group: netCDF4.Group, scene: Level2) -> None:
@@ -141,18 +151,13 @@ def _write_lines(group: netCDF4.Group, scene: Level2) -> None:
 
 
 def _write_geophysics(group: netCDF4.Group, scene: Level2) -> None:
-    for band, counts in scene.rrs.items():
-        attributes = {
-            "long_name": f"Remote sensing reflectance at {band} nm",
-            "scale_factor": RRS_SCALE,
-            "add_offset": RRS_OFFSET,
-            "units": "sr^-1",
-            "standard_name": "surface_ratio_of_upwelling_radiance_emerging_from_sea_water_to_"
-            "downwelling_radiative_flux_in_air",
-            "valid_min": RRS_VALID[0],
-            "valid_max": RRS_VALID[1],
-        }
-        _write_image(group, f"Rrs_{band}", counts, FILL, attributes)
+    if scene.is_hyperspectral:
+        cube = np.stack(list(scene.rrs.values()), axis=-1)
+        _write_image(group, "Rrs", cube, FILL, _reflectance("Remote sensing reflectance"))
+    else:
+        for band, counts in scene.rrs.items():
+            attributes = _reflectance(f"Remote sensing reflectance at {band} nm")
+            _write_image(group, f"Rrs_{band}", counts, FILL, attributes)
     for name, degrees in scene.angles.items():
         _write_angle(group, name, degrees)
     masks = np.left_shift(np.int32(1), np.arange(32, dtype=np.int32))
@@ -160,6 +165,19 @@ def _write_geophysics(group: netCDF4.Group, scene: Level2) -> None:
     attributes |= {"valid_max": np.int32(2147483647)}
     attributes |= {"flag_masks": masks, "flag_meanings": " ".join(FLAG_NAMES)}
     _write_image(group, "l2_flags", scene.flags, None, attributes)
+
+
+def _reflectance(long_name: str) -> dict[str, Any]:
+    return {
+        "long_name": long_name,
+        "scale_factor": RRS_SCALE,
+        "add_offset": RRS_OFFSET,
+        "units": "sr^-1",
+        "standard_name": "surface_ratio_of_upwelling_radiance_emerging_from_sea_water_to_"
+        "downwelling_radiative_flux_in_air",
+        "valid_min": RRS_VALID[0],
+        "valid_max": RRS_VALID[1],
+    }
 
 
 def _write_angle(group: netCDF4.Group, name: str, degrees: Array) -> None:
@@ -212,11 +230,11 @@ def _write_image(
     variable = group.createVariable(
         name,
         data.dtype,
-        ("number_of_lines", "pixels_per_line"),
+        ("number_of_lines", "pixels_per_line", SPECTRAL)[: data.ndim],
         zlib=True,
         complevel=6,
         shuffle=True,
-        chunksizes=CHUNK,
+        chunksizes=CHUNK if data.ndim == 2 else (*SPECTRAL_CHUNK, data.shape[-1]),
         fill_value=fill,
     )
     variable.setncatts(dict(attributes))

@@ -49,6 +49,9 @@ def assert_equal(lazy: xr.Dataset, product: Path) -> None:
             np.testing.assert_array_equal(found, values, err_msg=name)
             attributes = {n: file[name].getncattr(n) for n in file[name].ncattrs()}
             attributes.pop("_FillValue", None)
+            places = attributes.pop("coordinates", None)
+            assert lazy[name].encoding.get("coordinates") == places
+            assert set((places or "").split()) <= set(lazy.coords)
             assert attributes.keys() == lazy[name].attrs.keys(), name
             for key, value in attributes.items():
                 np.testing.assert_array_equal(lazy[name].attrs[key], value, err_msg=key)
@@ -122,7 +125,7 @@ def test_nothing_is_computed_before(scene_and_settings):
 
     with dask.config.set(scheduler=refuse):
         lazy = pipeline.apply(path, settings)
-    assert all(isinstance(each.data, da.Array) for each in lazy.data_vars.values())
+    assert all(isinstance(each.data, da.Array) for each in lazy.variables.values())
 
 
 @pytest.fixture
@@ -180,7 +183,7 @@ def test_the_graph_is_small(scene_and_settings):
         lazy = pipeline.apply(scene, settings)
     blocks = 9
     tasks = dict(lazy.__dask_graph__())
-    assert len(tasks) == blocks * (1 + len(lazy.data_vars)) + 1
+    assert len(tasks) == blocks * (1 + len(lazy.variables)) + 1
     (plan,) = (key for key in tasks if str(key).endswith("-plan"))
     network = len(cloudpickle.dumps(tasks[plan].plan.steps))
     assert len(cloudpickle.dumps(tasks)) - network < 20_000
@@ -412,7 +415,7 @@ def test_a_large_graph_is_made_at_once(network):
     assert result.quality_flags.shape == (10_000, 10_000)
     tasks = [key for key in dict(result.__dask_graph__()) if "ocpipe" in str(key)]
     blocks = 400
-    assert len(tasks) == blocks * (1 + len(result.data_vars)) + 1
+    assert len(tasks) == blocks * (1 + len(result.variables)) + 1
 
 
 # --- a network on a labelled array ------------------------------------------

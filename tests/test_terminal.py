@@ -18,11 +18,13 @@ from hypothesis import strategies as st
 
 from pipeline.cli import terminal
 from pipeline.evaluation.columns import Column, aligned, table
+from pipeline.machine import progress_bar
 from pipeline.machine.printable import printable, printable_lines
 from pipeline.machine.screen import Shown
 
 PIPELINE = Path(terminal.__file__).parent.parent
 TERMINAL = Path("cli/terminal.py")
+BARS = Path("machine/progress_bar.py")
 # Its stderr is a file that its supervisor reads.
 CHILD = Path("batch/child.py")
 LOG_LINE = "2026-01-01 00:00:00 error all scenes failed"
@@ -111,7 +113,7 @@ def _prints(node: ast.AST) -> bool:
     return False
 
 
-def test_one_module_prints():
+def test_two_modules_print():
     """Otherwise somebody would forget to make foreign text printable."""
     found = {
         path.relative_to(PIPELINE): node.lineno
@@ -122,8 +124,7 @@ def test_one_module_prints():
         for node in ast.walk(ast.parse(path.read_text()))
         if _prints(node)
     }
-    assert TERMINAL in found
-    assert {TERMINAL} == set(found) - {CHILD}, found
+    assert {TERMINAL, BARS} == set(found) - {CHILD}, found
 
 
 @pytest.mark.parametrize(
@@ -195,7 +196,7 @@ def test_bars_show_names_as_they_are(monkeypatch):
 
     from rich.console import Console
 
-    bars = terminal.bars("shown")
+    bars = progress_bar.bars("shown")
     out = io.StringIO()
     console = Console(file=out, width=120, force_terminal=True, color_system=None)
     for name in ("[bold red]a[/]", "b[/x].nc", printable(HOSTILE)):
@@ -341,3 +342,25 @@ def test_json_lines_are_ascii(folder, hostile_scene, sample_networks):
     assert records
     for record in records:
         assert_harmless(record.read_text())
+
+
+def test_a_bar_from_python_writes_only_to_terminals(monkeypatch, capsys):
+    """In a pipe there is nothing; on a terminal there is the name, made printable."""
+    monkeypatch.delitem(sys.modules, "IPython", raising=False)
+    with progress_bar.block_bar(HOSTILE) as show:
+        show(1, 2)
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with progress_bar.block_bar("a\nscene.nc") as show:
+        show(1, 2)
+    assert "a\\nscene.nc" in capsys.readouterr().err
+
+
+def test_a_bar_in_a_notebook_is_text_and_html(monkeypatch):
+    """Which hold what a file is called, never its markup."""
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **_how: shown.append(data))
+    progress_bar._NotebookBar("<b>scene</b>\x1b[1m.nc").show(1, 3)
+    assert shown[0]["text/plain"] == "<b>scene</b>\\x1b[1m.nc: 1 of 3 blocks"
+    assert "&lt;b&gt;scene&lt;/b&gt;\\x1b[1m.nc" in shown[0]["text/html"]
+    assert "<b>" not in shown[0]["text/html"]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Self
 from pipeline.batch import kinds
 from pipeline.batch.job import JobOutcome
 from pipeline.batch.ledger import SceneCounts
-from pipeline.cli.terminal import bars
 from pipeline.machine.printable import printable
+from pipeline.machine.progress_bar import bars
 
 if TYPE_CHECKING:
     from rich.progress import TaskID

@@ -1,7 +1,8 @@
-"""The only module that writes to a terminal: results on stdout, messages and progress on stderr.
+"""Writes to a terminal: results on stdout, messages on stderr.
 
 Text from files must not control the terminal, and must not look like a message of ocpipe. So this
-module makes all text printable, and no other module prints (``tests/test_terminal.py``).
+module and :mod:`pipeline.machine.progress_bar` make all text printable, and no other module prints
+(``tests/test_terminal.py``).
 """
 
 import contextlib
@@ -13,17 +14,14 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import click
 
-from pipeline.machine.printable import printable, printable_lines
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
-
 from pipeline import stopping
 from pipeline.files.names import as_texts
+from pipeline.machine.printable import printable, printable_lines
+from pipeline.machine.progress_bar import moving
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +149,7 @@ def block_progress(name: str) -> Iterator[Callable[[int, int], None]]:
     if not sys.stderr.isatty():
         yield lambda done, total: log.debug("%s: block %d of %d", name, done, total)
         return
-    with _moving(name) as move:
+    with moving(name) as move:
         yield lambda done, total: move(completed=done, total=total)
 
 
@@ -173,42 +171,5 @@ def epoch_progress(name: str) -> Iterator[Callable[[int, int, str], None]]:
 
         yield write
         return
-    with _moving(name, "how") as move:
+    with moving(name, "how") as move:
         yield lambda epoch, last, how: move(completed=epoch, total=last, how=how)
-
-
-@contextlib.contextmanager
-def _moving(name: str, *fields: str) -> Iterator[Callable[..., None]]:
-    """Yield a function that moves a progress bar; the bar disappears at the end."""
-    bar = bars(*fields)
-    shown: dict[str, Any] = dict.fromkeys(fields, "")
-    task = bar.add_task(printable(name), total=None, **shown)
-
-    def move(**changes: Any) -> None:
-        bar.start()  # only now, because imports before it write to the terminal's file itself
-        bar.update(task, **changes)
-
-    try:
-        yield move
-    finally:
-        bar.stop()
-
-
-def bars(*fields: str) -> "Progress":
-    """Return progress bars on stderr, with the texts ``fields`` in each row.
-
-    Square brackets in names are not markup. The caller makes names printable.
-    """
-    from rich import progress
-    from rich.console import Console
-
-    return progress.Progress(
-        progress.TextColumn("{task.description}", markup=False),
-        progress.BarColumn(bar_width=24),
-        progress.MofNCompleteColumn(),
-        *(progress.TextColumn(f"{{task.fields[{field}]}}", markup=False) for field in fields),
-        progress.TimeElapsedColumn(),
-        progress.TimeRemainingColumn(compact=True),
-        console=Console(stderr=True),
-        transient=True,
-    )
