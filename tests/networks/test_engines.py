@@ -1,6 +1,8 @@
 """Engines against the independent oracle, and the classic mistakes that must be caught."""
 
 import dataclasses
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import oracle
@@ -265,3 +267,28 @@ def test_a_gpu_without_memory_is_left_step_by_step(tmp_path, caplog, monkeypatch
     ]
     with pytest.raises(tf.errors.ResourceExhaustedError):
         engine._fall_back(engine._call[0], tf.errors.ResourceExhaustedError(None, None, "again"))
+
+
+@pytest.mark.tensorflow
+def test_one_thread_at_a_time_uses_a_gpu(tmp_path, monkeypatch):
+    """Also with several networks in one process, as in a worker of a cluster."""
+    from pipeline.networks.engines.tensorflow_engine import TensorflowEngine
+
+    network = load_network(write_network(tmp_path / "n.h5"))
+    x = engines.example_inputs(network, 100)
+    inside, most = [], []
+
+    def evaluate(rows):
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.02)
+        inside.pop()
+        return np.ones((len(rows), len(network.outputs)), np.float32)
+
+    both = [TensorflowEngine(network), TensorflowEngine(network)]
+    for each in both:
+        monkeypatch.setattr(each, "_on_gpu", True)
+        monkeypatch.setattr(each, "_call", (64, evaluate))
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda number: both[number % 2].predict(x), range(8)))
+    assert set(most) == {1}

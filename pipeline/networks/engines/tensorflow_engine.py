@@ -5,6 +5,7 @@ Without XLA, the last bits depend on the position of a row and on the number of 
 threads process blocks, so that the host prepares one block while the device evaluates another.
 """
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 # is so fast that only large calls keep it busy.
 ROWS = 4096
 ROWS_ON_GPU = 131072
+# All networks of a process share the device. Calls of several threads at the same time would share
+# its memory, too, and would not be faster: the device evaluates one after the other.
+_GPU_TURN = threading.Lock()
 
 
 class TensorflowEngine:
@@ -72,7 +76,9 @@ class TensorflowEngine:
             rows = np.empty((size, self._inputs), dtype=np.float32)
             rows[: len(part)] = part
             rows[len(part) :] = 1.0
-            out[start : start + size] = np.asarray(evaluate(self._tf.constant(rows)))[: len(part)]
+            with _GPU_TURN if self._on_gpu else contextlib.nullcontext():
+                result = np.asarray(evaluate(self._tf.constant(rows)))
+            out[start : start + size] = result[: len(part)]
         return out
 
     def _fall_back(self, rows: int, error: Exception) -> None:
