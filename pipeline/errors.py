@@ -19,6 +19,10 @@ class ConfigError(PipelineError):
     """The configuration or the call is wrong; no work was started."""
 
 
+class NoSceneError(ConfigError):
+    """No input of the call names a scene that exists."""
+
+
 class DivergedError(ConfigError):
     """A training diverged: its loss is no longer a finite number."""
 
@@ -29,6 +33,10 @@ class SceneError(PipelineError):
 
 class UnavailableError(SceneError):
     """A file cannot be read now, but perhaps later: it is locked, or its disk fails."""
+
+
+class DamagedError(SceneError):
+    """A file is damaged or cut short; perhaps another program is still copying it."""
 
 
 class ChangedError(SceneError):

@@ -4,7 +4,7 @@ import codecs
 import itertools
 from pathlib import Path
 
-from pipeline.errors import DAMAGE, SceneError
+from pipeline.errors import DAMAGE, DamagedError, SceneError
 from pipeline.files.access import why_unreadable
 from pipeline.files.hdf5 import SIGNATURE as HDF5_SIGNATURE
 from pipeline.files.hdf5 import open_hdf5
@@ -44,7 +44,7 @@ def describe_content(path: Path) -> str:
         raise SceneError(f"{path.name}: neither a file nor a folder. Give the path of a scene.")
     start = _first_bytes(path)
     if not start:
-        raise SceneError(f"{path.name}: the file is empty. Fetch it again.")
+        raise DamagedError(f"{path.name}: the file is empty. Fetch it again.")
     if start.startswith(HDF5_SIGNATURE):
         return _describe_hdf5(path)
     for signature, kind in _SIGNATURES.items():
@@ -84,7 +84,7 @@ def _describe_hdf5(path: Path) -> str:
     except DAMAGE as error:
         if why_unreadable(error) is not None:
             raise failed_to_read(error) from error
-        raise SceneError(
+        raise DamagedError(
             f"{path.name}: the netCDF-4 or HDF5 file cannot be opened ({error}). It was "
             "probably cut short while it was copied; fetch it again."
         ) from error

@@ -8,7 +8,7 @@ help to fetch the same file again.
 import contextlib
 from collections.abc import Iterator
 
-from pipeline.errors import DAMAGE, SceneError, UnavailableError
+from pipeline.errors import DAMAGE, DamagedError, SceneError, UnavailableError
 from pipeline.files.access import why_unreadable
 from pipeline.machine.refusal import (
     forget_last_number,
@@ -24,7 +24,7 @@ MOST_LINES, MOST_PIXELS = 10_000_000, 30_000_000_000
 
 def damaged(found: str) -> SceneError:
     """Return the error for a damaged file; ``found`` must not end with a full stop."""
-    return SceneError(f"{found}. The file is damaged or incomplete; fetch it again.")
+    return DamagedError(f"{found}. The file is damaged or incomplete; fetch it again.")
 
 
 def rewritten(found: str, otherwise: str = "") -> SceneError:
@@ -59,7 +59,7 @@ def failed_to_read(error: Exception, what: str = "cannot be read") -> SceneError
     if reason is not None:
         return UnavailableError(f"{what} now: {reason}.")
     text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
-    return SceneError(
+    return DamagedError(
         f"{what} ({text}). The file may be damaged: fetch it again. If ncdump -h can read it, it "
         "may hold something that ocpipe does not know: please report this message."
     )
