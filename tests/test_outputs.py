@@ -73,8 +73,8 @@ def state() -> FitState:
 
 REPLACED = {
     "card.html": lambda path: replace_file(path, b"new"),
-    "summary.json": lambda path: write_summary(path, {}),
-    "failures.csv": lambda path: write_failures(path, []),
+    "summary.json": lambda path: write_summary(path, "test", {}),
+    "failures.csv": lambda path: write_failures(path, {}),
     "found.csv": lambda path: write_samples(path, samples()),
     "found.nc": lambda path: write_samples(path, samples()),
     "last.npz": lambda path: Checkpoints(path.parent, "key").save(state()),

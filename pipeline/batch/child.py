@@ -209,6 +209,9 @@ def _is_full() -> bool:
 def _failed(job: Job, error: Exception) -> JobOutcome:
     """Return the outcome for an error of the scene, of its network, or of this program."""
     if isinstance(error, errors.PipelineError):
+        if _may_be_incomplete(job, error):
+            text = f"{error} The file changed a short time ago, so it may still be copied."
+            return JobOutcome(kinds.UNFINISHED, text)
         kind = _KINDS.get(
             type(error), kinds.SCENE if isinstance(error, errors.SceneError) else kinds.DEFECT
         )
@@ -218,6 +221,18 @@ def _failed(job: Job, error: Exception) -> JobOutcome:
     name = Path(job.path).name
     text = f"{name}: unexpected {type(error).__name__}: {error}. Please report it."
     return JobOutcome(kinds.DEFECT, text)
+
+
+def _may_be_incomplete(job: Job, error: errors.PipelineError) -> bool:
+    """Return whether a scene may have failed because its file is still being copied."""
+    from pipeline.batch.settling import may_be_incomplete
+
+    source = Path(job.path)
+    # A folder that is copied lacks some of its files.
+    looks_damaged = isinstance(error, errors.DamagedError) or (
+        type(error) is errors.SceneError and source.is_dir()
+    )
+    return looks_damaged and may_be_incomplete(source, job.config["batch"]["settle"])
 
 
 def _done(job: Job, reply: Reply) -> JobOutcome:

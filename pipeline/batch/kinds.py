@@ -17,6 +17,10 @@ MENDED_OUTSIDE = frozenset((MISSING, NAME, WRITE, NETWORK, CONFIGURATION, UNAVAI
 # The scene was replaced or changed while it was read. It is pending again, and no attempt counts.
 CHANGED = "changed"
 
+# The scene looks damaged, but its file changed a short time ago, so it may still be copied. It is
+# pending, no attempt counts, and the next call tries it again.
+UNFINISHED = "unfinished"
+
 # The output folder cannot be used. This is not a failure of the scene, and it ends the batch.
 OUTPUT = "output"
 

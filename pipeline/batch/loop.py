@@ -21,6 +21,7 @@ from pipeline.batch.holders import (
 )
 from pipeline.batch.job import Job, JobOutcome
 from pipeline.batch.ledger import Lease, Ledger, Reading, SceneCounts
+from pipeline.batch.ledger.database import stamp
 from pipeline.batch.quality_control import suspicions
 from pipeline.batch.request import BatchRequest
 from pipeline.batch.slots import Slots
@@ -38,7 +39,7 @@ LOOK = 0.2
 LOOK_AROUND = 2.0
 # Outcomes that a change of the scene's file does not explain.
 _NOT_OF_THE_FILE = (
-    kinds.STOPPED, kinds.OUTPUT, kinds.MACHINE, kinds.CHANGED, kinds.SKIPPED,
+    kinds.STOPPED, kinds.OUTPUT, kinds.MACHINE, kinds.CHANGED, kinds.SKIPPED, kinds.UNFINISHED,
 )  # fmt: skip
 # Time for running jobs to end once the batch gives them up (seconds).
 GIVE_UP = 8.0
@@ -74,14 +75,25 @@ class BatchSummary:
     failed: int = 0
     skipped: int = 0
     changed: int = 0
-    """Number of scenes that stay pending, because they changed while they were read."""
+    """Number of scenes that wait for the next call, because their files were changing."""
+    missing: int = 0
+    """Number of scenes among the failed ones that do not exist."""
+    nothing: list[str] = field(default_factory=list)
+    """A sentence for each folder, pattern or list that names no scene."""
     interrupted: bool = False
     problem: str = ""
     """Reason why the call ended early; empty if the call was completed or ended by a signal."""
     is_refused: bool = False
     """Whether ``problem`` says what the machine refused."""
+    is_lost: bool = False
+    """Whether ``problem`` says that the Dask cluster does not answer."""
     seconds: float = 0.0
     suspects: list[str] = field(default_factory=list)
+
+    def lose(self, problem: str) -> None:
+        """Note that the Dask cluster does not answer; an earlier reason stays."""
+        if not self.problem:
+            self.problem, self.is_lost = problem, True
 
     def end_early(self, error: OutputError) -> None:
         """Note why the call ends; an earlier reason stays."""
@@ -98,7 +110,7 @@ class BatchSummary:
     @property
     def did_something(self) -> bool:
         """Whether the call did anything that the records must mention."""
-        happened = self.done or self.failed or self.skipped or self.changed
+        happened = self.done or self.failed or self.skipped or self.changed or self.nothing
         return bool(happened or self.problem or self.interrupted)
 
 
@@ -179,7 +191,7 @@ class Loop:
                 self._handle(event)
             self._look_around()
         self._summary.interrupted = self._stop.is_set()
-        self._summary.changed = self._ledger.left_changed()
+        self._summary.changed += self._ledger.left_changed()
 
     def _claim(self) -> None:
         """Claim a scene for each free slot."""
@@ -229,7 +241,7 @@ class Loop:
             return
         self._last_look = time.monotonic()
         if isinstance(self._executor, DaskExecutor) and self._executor.problem:
-            self._summary.problem = self._summary.problem or self._executor.problem
+            self._summary.lose(self._executor.problem)
         if self._heart.problem is not None:
             raise self._heart.problem
         self._ledger.check_presence()
@@ -270,8 +282,10 @@ class Loop:
         suspect = None
         if outcome.kind == kinds.DONE:
             suspect = "; ".join(suspicions(outcome.record, self._request.config.qc)) or None
-            if not read.has_changed:
-                self._record(outcome, suspect)
+            if not read.has_changed and not self._is_recorded(outcome, suspect):
+                # The next call makes the same product again, with its quality line.
+                self._ledger.release(self._holder, lease)
+                return
         attempts = self._request.config.batch.max_attempts
         state = self._ledger.settle(self._holder, lease, outcome, attempts, suspect, read)
         if state is None:
@@ -291,12 +305,16 @@ class Loop:
             self._summary.refuse(outcome.reason)
         return outcome.kind in (kinds.OUTPUT, kinds.MACHINE)
 
-    def _record(self, outcome: JobOutcome, suspect: str | None) -> None:
+    def _is_recorded(self, outcome: JobOutcome, suspect: str | None) -> bool:
+        """Append the quality line of a scene; return False if the batch must end without it."""
+        head = {"time": stamp(), "configuration": self._request.config.name}
         try:
             path = self._request.record("quality.jsonl")
-            records.append_line(path, {**outcome.record, "suspect": suspect})
+            records.append_line(path, {**head, **outcome.record, "suspect": suspect})
         except OutputError as error:
             self._summary.end_early(error)
+            return False
+        return True
 
     def _count(self, state: str, outcome: JobOutcome) -> None:
         if state == "pending":  # its file changed, or it gets another attempt

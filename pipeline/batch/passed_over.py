@@ -1,4 +1,7 @@
-"""Reports the files that a search for scenes skips; a call that finds no scene always says why."""
+"""Reports what a search for scenes skips, and the inputs that name no scene.
+
+An empty folder may be a disk that is not mounted, so an input without a scene is always an error.
+"""
 
 import logging
 import os
@@ -6,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.errors import ConfigError
+from pipeline.errors import NoSceneError
 from pipeline.facts.foreign_formats import foreign_format
+from pipeline.machine.refusal import refused_by_machine, said_of
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +26,7 @@ _PACKED = (
 )  # fmt: skip
 # Endings that programs give to files while they fetch them.
 _UNFINISHED = (".part", ".partial", ".crdownload", ".download", ".aria2", ".filepart", ".tmp")
+_MOUNT = "If scenes should be there, mount the disk or correct the path."
 # Largest number of files that a message describes, and of other files that it names.
 _DESCRIBED, _NAMED = 3, 5
 
@@ -38,13 +43,25 @@ class PassedOver:
     _packed: list[str] = field(default_factory=list)
     """Paths of archives that must be unpacked, and of data in formats that ocpipe cannot read."""
     _nothing: list[str] = field(default_factory=list)
-    """A sentence for each input that holds files but no scene."""
-    _empty: list[str] = field(default_factory=list)
-    """A sentence for each input that holds nothing."""
+    """A sentence for each input that names no scene."""
+    _notes: list[str] = field(default_factory=list)
+    """Sentences about inputs that name scenes."""
 
     def empty_list(self, name: str) -> None:
         """Record that a list contains no paths."""
-        self._empty.append(f"{name} contains no paths.")
+        self._nothing.append(f"{name} contains no paths.")
+
+    def unreadable(self, error: OSError) -> None:
+        """Record that a folder cannot be searched.
+
+        Raises:
+            MachineError: the machine refuses to open it, so that every folder may be overlooked.
+        """
+        refused = refused_by_machine(error)
+        if refused is not None:
+            raise refused from error
+        why = f"{error.filename}: this folder cannot be searched ({said_of(error)})."
+        self._nothing.append(f"{why} Check its permissions and its disk.")
 
     def in_folder(
         self, folder: str, others: Sequence[str], unsearched: Sequence[str], *, has_scenes: bool
@@ -59,7 +76,7 @@ class PassedOver:
         """
         links = [path for path in unsearched if _leads_out_of(folder, path)]
         if links:
-            self._nothing.append(
+            (self._notes if has_scenes else self._nothing).append(
                 f"{folder} holds links to folders, which are not searched: {_listed(links)}. To "
                 "process their scenes, give these folders as inputs."
             )
@@ -72,13 +89,15 @@ class PassedOver:
         unfinished = [path for path in others if path.lower().endswith(_UNFINISHED)]
         if not others and not links:
             but = f" but hidden ones ({_listed(unsearched)})" if unsearched else ""
-            self._empty.append(f"{folder} holds no files{but}.")
+            self._nothing.append(f"{folder} holds no files{but}. {_MOUNT}")
         elif unfinished:
             self._nothing.append(
                 f"{folder} holds files that are not fetched completely ({_listed(unfinished)}). "
                 "Wait until they are complete, or fetch them again."
             )
-        elif others and not packed:
+        elif packed:
+            self._nothing.append(f"{folder} holds no scene that ocpipe can read as it is.")
+        elif others:
             self._nothing.append(
                 f"{folder} holds {_counted(others)}, and none is a scene. Scenes end in .nc, .h5, "
                 ".hdf, .tif or .SEN3; a file with another ending must be given by its own path."
@@ -89,27 +108,36 @@ class PassedOver:
         if not os.path.isdir(folder):
             self._nothing.append(f"no path matches {pattern}, and there is no folder {folder}.")
             return
-        names = [name for name in sorted(os.listdir(folder)) if not name.startswith(".")]
+        try:
+            names = [name for name in sorted(os.listdir(folder)) if not name.startswith(".")]
+        except OSError as error:
+            self.unreadable(error)
+            return
         if names:
             self._nothing.append(
                 f"no path matches {pattern}; {folder} holds {_counted(names)}. Correct the pattern."
             )
         else:
-            self._empty.append(f"{folder} holds no files.")
+            self._nothing.append(f"no path matches {pattern}; {folder} holds no files. {_MOUNT}")
 
-    def tell(self, found_scenes: bool) -> None:
+    def tell(self, found_scenes: bool) -> list[str]:
         """Report the files that were passed over.
 
+        Returns:
+            A sentence for each input that names no scene; each was logged as an error.
+
         Raises:
-            ConfigError: there are files, but no scenes.
+            NoSceneError: no input names a scene.
         """
-        sentences = [*self._nothing, *self._about_packed()]
-        if sentences and not found_scenes:
-            raise ConfigError(f"no scene was found: {' '.join(sentences)}")
-        for sentence in sentences:
+        packed = list(self._about_packed())
+        if not found_scenes:
+            sentences = " ".join((*self._nothing, *self._notes, *packed))
+            raise NoSceneError(f"no scene was found: {sentences}")
+        for sentence in self._nothing:
+            log.error("an input names no scene: %s", sentence)
+        for sentence in (*self._notes, *packed):
             log.warning("%s", sentence)
-        if not found_scenes and self._empty:
-            log.warning("no scene was found: %s", " ".join(self._empty))
+        return list(self._nothing)
 
     def _about_packed(self) -> Iterator[str]:
         for path in self._packed[:_DESCRIBED]:

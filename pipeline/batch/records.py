@@ -1,6 +1,8 @@
 """Writes the files next to the products of a batch: quality lines, failures and a summary.
 
-All functions raise an OutputError if they cannot write the file.
+Several configurations, also with ledgers of their own, may write to one folder. So each function
+replaces only what is said of the given configurations. A file whose content would stay the same is
+not written. All functions raise an OutputError if they cannot write the file.
 """
 
 import contextlib
@@ -13,14 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.batch.ledger import LedgerEntry
-from pipeline.errors import OutputError
+from pipeline.errors import OutputError, PipelineError
+from pipeline.files.contents import read_text
 from pipeline.files.names import as_text, as_texts
 from pipeline.files.replacing import open_to_append, replacing
-from pipeline.files.spreadsheet import csv_line
+from pipeline.files.spreadsheet import csv_line, csv_rows
 from pipeline.machine.refusal import said_of
 from pipeline.product.delivery import check_folder
 
-FAILURE_COLUMNS = ("scene", "kind", "reason", "attempts", "finished")
+FAILURE_COLUMNS = ("configuration", "scene", "kind", "reason", "attempts", "finished")
 
 
 def append_line(path: Path, record: Mapping[str, Any]) -> None:
@@ -46,20 +49,62 @@ def _append(number: int, line: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def write_failures(path: Path, failures: Iterable[LedgerEntry]) -> None:
-    """Write a table of all failed scenes, with a header."""
-    rows = ((e.path, e.kind, e.reason, e.attempts, e.finished) for e in failures)
-    table = "".join(f"{csv_line(row)}\n" for row in (FAILURE_COLUMNS, *rows))
+def write_failures(path: Path, failures: Mapping[str, Iterable[LedgerEntry]]) -> None:
+    """Write a table of the failed scenes of each configuration, with a header.
+
+    Rows of other configurations, which another ledger wrote, are kept.
+    """
+    kept = [row for row in _rows(path) if row[0] not in failures]
+    rows = [
+        (name, e.path, e.kind, e.reason, e.attempts, e.finished)
+        for name, entries in failures.items()
+        for e in entries
+    ]
+    table = "".join(f"{csv_line(row)}\n" for row in (FAILURE_COLUMNS, *kept, *rows))
     _replace(path, as_text(table))
 
 
-def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
-    """Write the summary of a batch as JSON."""
-    _replace(path, json.dumps(as_texts(summary), indent=2) + "\n")
+def _rows(path: Path) -> list[list[str]]:
+    """Return the rows of a table of failures; no rows if it has other columns or is damaged."""
+    head, *rows = csv_rows(_present(path)) or [[]]
+    is_ours = head == list(FAILURE_COLUMNS)
+    return [row for row in rows if is_ours and len(row) == len(FAILURE_COLUMNS)]
+
+
+def write_summary(path: Path, configuration: str, summary: Mapping[str, Any]) -> None:
+    """Write the summary of a configuration as JSON; the summaries of others are kept."""
+    summaries = {**_summaries(path), configuration: as_texts(summary)}
+    content = {"configurations": dict(sorted(summaries.items()))}
+    _replace(path, json.dumps(content, indent=2) + "\n")
+
+
+def summary_of(path: Path, configuration: str) -> dict[str, Any]:
+    """Return the summary of a configuration that was written last; empty if there is none."""
+    found = _summaries(path).get(configuration)
+    return found if isinstance(found, dict) else {}
+
+
+def _summaries(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(_present(path))
+    except (ValueError, RecursionError):
+        return {}
+    found = content.get("configurations") if isinstance(content, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _present(path: Path) -> str:
+    """Return the present text of a file; no text if the file is missing or cannot be read."""
+    try:
+        return read_text(path)
+    except (OSError, PipelineError):
+        return ""
 
 
 def _replace(path: Path, text: str) -> None:
     """Write a file completely, or leave it unchanged."""
+    if path.is_file() and not path.is_symlink() and _present(path) == text:
+        return
     try:
         with replacing(path) as partial:
             partial.write_text(text, encoding="utf-8")

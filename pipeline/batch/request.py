@@ -21,6 +21,10 @@ class BatchRequest:
     retry_failed: bool = False
     limit: int | None = None
     """Largest number of scenes that the call starts."""
+    ledger_must_exist: bool = False
+    """Whether a missing ledger is an error; otherwise the call makes it."""
+    remake_missing: bool = False
+    """Whether products are made again even if the output folder has become empty."""
 
     @property
     def output(self) -> Path:

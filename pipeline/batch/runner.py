@@ -8,21 +8,23 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 
-from pipeline.batch import process_identity, records
+from pipeline.batch import kinds, process_identity
 from pipeline.batch.dask_executor import connect
 from pipeline.batch.executors import Executor, InlineExecutor, ProcessExecutor
 from pipeline.batch.holders import Watch, bury_the_dead
 from pipeline.batch.job import Job
 from pipeline.batch.ledger import Ledger, LedgerEntry, SceneQueue
 from pipeline.batch.loop import BatchListener, BatchSummary, Loop, job_config
+from pipeline.batch.mounts import check_mounted
+from pipeline.batch.outcome_files import write_outcome_files
 from pipeline.batch.request import BatchRequest
+from pipeline.batch.settling import settled
 from pipeline.batch.slots import Slots, choose_slots
-from pipeline.batch.sources import FoundScene, find_scenes
+from pipeline.batch.sources import FoundScene, SearchResult, search
 from pipeline.config import RunConfig, hash_of
 from pipeline.config.naming import NameTemplate
-from pipeline.errors import ConfigError, OutputError, PipelineError, SceneError
+from pipeline.errors import ConfigError, PipelineError, SceneError
 from pipeline.machine.refusal import refused_by_machine
 from pipeline.machine.resources import available_cores, default_limit
 from pipeline.networks.engines import is_gpu_visible, resolve_engine
@@ -44,6 +46,7 @@ MEMORY_FOR_ALL = 2_000_000_000
 def plan_batch(request: BatchRequest) -> list[LedgerEntry]:
     """Return all scenes that a call selects, also those that a run would not process again."""
     check_is_folder(request.output)
+    check_mounted(request)
     path = request.ledger_path
     with (
         Ledger.open(path, request.output, may_repair=False)
@@ -51,7 +54,7 @@ def plan_batch(request: BatchRequest) -> list[LedgerEntry]:
         else Ledger.instead_of(path, request.output)
     ) as ledger:
         found = _found(request, request.inputs or request.config.batch.inputs)
-        return ledger.dry_run(_queue(request, ledger, found))
+        return ledger.dry_run(_queue(request, _known(request, ledger, found).scenes))
 
 
 def run_batch(
@@ -66,53 +69,69 @@ def run_batch(
 
     Raises:
         ConfigError: the call or the configuration is wrong.
+        NoSceneError: no input names a scene.
         LedgerError: the ledger cannot be used.
         OutputError: the output folder cannot be used.
         MachineError: no more files can be opened, no more processes or threads started, or space is
             used up.
     """
     begun = time.monotonic()
+    batch = request.config.batch
     check_is_folder(request.output)
-    found = _found(request, request.inputs or request.config.batch.inputs)
+    check_mounted(request)
+    found = _found(request, request.inputs or batch.inputs)
     creation_time()  # refuses a wrong SOURCE_DATE_EPOCH before anything is written
     make_folder(request.output)
-    check_writable(request.output, int(request.config.batch.min_free_space))
+    check_writable(request.output, int(batch.min_free_space))
     with Ledger.open(request.ledger_path, request.output) as ledger:
-        refused = ledger.enqueue(_queue(request, ledger, found))
+        found = _known(request, ledger, found)
+        parted = settled(found.scenes, batch.settle, stop)
+        if parted.changing:
+            text = "%d files are still changing, such as %s; the next call looks at them again"
+            log.warning(text, len(parted.changing), parted.changing[0])
+        refused = ledger.enqueue(_queue(request, parted.ready))
         for refusal in refused:
             facts = {"scene": refusal.path, "state": "failed", "kind": refusal.kind}
             log.error("%s", refusal.reason, extra=facts)
         counts = ledger.counts_of_chosen()
         bury_the_dead(ledger, Watch())
-        summary = BatchSummary(failed=len(refused))
+        summary = BatchSummary(
+            failed=len(refused),
+            missing=sum(refusal.kind == kinds.MISSING for refusal in refused),
+            nothing=found.nothing,
+            changed=len(parted.changing),
+        )
         if counts.pending or counts.running:
             with _executor(request, ledger, stop) as (executor, slots):
                 loop = Loop(request, ledger, executor, slots, listener, stop)
                 summary = loop.to_the_end(summary)
         summary.counts = ledger.counts_of_chosen()
         summary.seconds = time.monotonic() - begun
-        if summary.did_something or counts.failed:
-            _write_records(request, ledger, summary)
+        write_outcome_files(request, ledger, summary)
     return summary
 
 
-def _found(request: BatchRequest, inputs: Sequence[str]) -> list[FoundScene] | None:
+def _found(request: BatchRequest, inputs: Sequence[str]) -> SearchResult | None:
     """Return the scenes of these inputs, or None if there are no inputs."""
     if not inputs:
         return None
-    return find_scenes(inputs, request.output, request.config.name, request.shard)
+    return search(inputs, request.output, request.config.name, request.shard)
 
 
-def _queue(request: BatchRequest, ledger: Ledger, found: Sequence[FoundScene] | None) -> SceneQueue:
-    """Return a queue of the found scenes, or of the scenes in the ledger if ``found`` is None."""
-    config = request.config
-    if found is None:
-        found = _found(request, ledger.paths(config.name))
+def _known(request: BatchRequest, ledger: Ledger, found: SearchResult | None) -> SearchResult:
+    """Return what was found, or the scenes in the ledger if ``found`` is None."""
+    found = found or _found(request, ledger.paths(request.config.name))
     if found is None:
         raise ConfigError(
             "no scenes are given. Give files, folders, patterns or @list, or set batch.inputs in "
             "the configuration."
         )
+    return found
+
+
+def _queue(request: BatchRequest, found: Sequence[FoundScene]) -> SceneQueue:
+    """Return a queue of the found scenes."""
+    config = request.config
     template = NameTemplate(config.execution.product)
     of_scene = template.needs_scene
     return SceneQueue(
@@ -216,33 +235,3 @@ def _wanted(
         if found is not None:
             return found
     return None
-
-
-def _write_records(request: BatchRequest, ledger: Ledger, summary: BatchSummary) -> None:
-    """Write the table of failures and the summary."""
-    config = request.config
-    summary.suspects = [entry.path for entry in ledger.suspects(config.name)]
-    minutes = summary.seconds / 60
-    try:
-        records.write_failures(request.record("failures.csv"), ledger.failures(config.name))
-        records.write_summary(
-            request.record("summary.json"),
-            {
-                "software": f"ocpipe {__version__}",
-                "configuration": config.name,
-                "scenes": asdict(summary.counts),
-                "this_call": {
-                    "done": summary.done,
-                    "failed": summary.failed,
-                    "skipped": summary.skipped,
-                    "changed": summary.changed,
-                    "seconds": round(summary.seconds, 1),
-                    "scenes_per_minute": round(summary.done / minutes, 2) if minutes else 0.0,
-                    "interrupted": summary.interrupted,
-                    "problem": summary.problem or None,
-                },
-                "suspects": summary.suspects,
-            },
-        )
-    except OutputError as error:
-        summary.end_early(error)

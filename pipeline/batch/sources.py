@@ -1,8 +1,7 @@
 """Finds the scenes of a batch: files, folders, patterns, lists, or standard input.
 
-An empty folder is no mistake: scenes may come later. But if an input holds files and none of them
-is a scene, a message lists these files. If no other input holds scenes, the call then ends with an
-error.
+An input that names no scene is an error, whose message lists what is there instead. An empty folder
+may be a disk that is not mounted. The scenes of the other inputs are found nevertheless.
 """
 
 import glob
@@ -21,7 +20,6 @@ from pipeline.errors import ConfigError
 from pipeline.files.access import address_of, why_absent
 from pipeline.files.contents import read_text
 from pipeline.files.identity import stamp_of
-from pipeline.machine.refusal import refused_by_machine
 
 # In a folder, a file with one of these endings counts as a scene; if its format is unknown, it
 # fails with a message. A file that is given by name may have any ending.
@@ -46,6 +44,8 @@ class FoundScene:
     size: int | None
     """Size of the file in bytes, or None if the file does not exist."""
     mtime_ns: int | None
+    ctime_ns: int = 0
+    """Latest time at which the file, its name or its permissions changed."""
 
     @property
     def exists(self) -> bool:
@@ -53,10 +53,27 @@ class FoundScene:
         return self.size is not None
 
 
+@dataclass(frozen=True)
+class SearchResult:
+    """What the inputs of a call name."""
+
+    scenes: list[FoundScene]
+    """Each scene once, sorted by path; also paths at which nothing exists."""
+    nothing: list[str] = field(default_factory=list)
+    """A sentence for each folder, pattern or list that names no scene."""
+
+
 def find_scenes(
     inputs: Iterable[str], output: Path, config_name: str, shard: tuple[int, int] | None = None
 ) -> list[FoundScene]:
-    """Return all scenes, each once, sorted by path.
+    """Return the scenes that ``search`` finds; each input that names none is logged as an error."""
+    return search(inputs, output, config_name, shard).scenes
+
+
+def search(
+    inputs: Iterable[str], output: Path, config_name: str, shard: tuple[int, int] | None = None
+) -> SearchResult:
+    """Return all scenes, and what is said about inputs that name no scene.
 
     Args:
         inputs: files, folders or patterns. ``@file`` stands for a list with one file, folder or
@@ -67,18 +84,18 @@ def find_scenes(
             returned. A scene's file name alone decides which part the scene belongs to.
 
     Raises:
-        ConfigError: a list cannot be read, an input is the address of a remote file, or the inputs
-            hold files but no scene.
+        ConfigError: a list cannot be read, or an input is the address of a remote file.
+        NoSceneError: no input names a scene.
     """
-    search = _Search(output, config_name)
-    paths = {os.path.abspath(path) for item in inputs for path in search.expanded(item)}
-    search.passed_over.tell(bool(paths))
+    looking = _Search(output, config_name)
+    paths = {os.path.abspath(path) for item in inputs for path in looking.expanded(item)}
+    nothing = looking.passed_over.tell(bool(paths))
     if shard is not None:
         number, count = shard
         found, paths = paths, {path for path in paths if shard_of(path, count) == number}
         if found and not paths:
             log.info("none of the %d scenes belongs to shard %d/%d", len(found), number, count)
-    return [_found(path) for path in sorted(paths)]
+    return SearchResult([found_at(path) for path in sorted(paths)], nothing)
 
 
 def shard_of(path: str, count: int) -> int:
@@ -90,11 +107,12 @@ def shard_of(path: str, count: int) -> int:
     return int.from_bytes(digest[:8], "big") % count + 1
 
 
-def _found(path: str) -> FoundScene:
+def found_at(path: str) -> FoundScene:
+    """Look at the file or folder at a path."""
     stamp = stamp_of(path)
     if stamp is None:
         return FoundScene(path, None, None)
-    return FoundScene(path, stamp.size, stamp.mtime_ns)
+    return FoundScene(path, stamp.size, stamp.mtime_ns, stamp.ctime_ns)
 
 
 @dataclass(frozen=True)
@@ -163,7 +181,8 @@ class _Search:
         mixed = root == products or root.startswith(f"{products}/")
         own_ending = f".{self.config_name}.nc"
         count, others, unsearched = 0, [], []
-        for here, folders, files in os.walk(root, onerror=_end_if_refused):
+        unreadable: list[OSError] = []
+        for here, folders, files in os.walk(root, onerror=unreadable.append):
             kept = []
             for name in sorted(folders):
                 path = os.path.join(here, name)
@@ -186,18 +205,15 @@ class _Search:
                 elif not (mixed and name.endswith(own_ending)):
                     count += 1
                     yield os.path.join(here, name)
-        self.passed_over.in_folder(folder, others, unsearched, has_scenes=count > 0)
-
-
-def _end_if_refused(error: OSError) -> None:
-    """Raise an error for a folder that the machine cannot open, so that no scene is overlooked."""
-    refused = refused_by_machine(error)
-    if refused is not None:
-        raise refused from error
+        for error in unreadable:
+            self.passed_over.unreadable(error)
+        if count or others or unsearched or not unreadable:
+            self.passed_over.in_folder(folder, others, unsearched, has_scenes=count > 0)
 
 
 def _is_visible(name: str) -> bool:
-    return not name.startswith(".")
+    # The root of a disk has the second one, which only the administrator can read.
+    return not name.startswith(".") and name != "lost+found"
 
 
 def _is_scene_folder(path: str) -> bool:

@@ -1,9 +1,10 @@
 """The commands ``ocpipe batch``, which processes many scenes, and ``ocpipe status``."""
 
+import contextlib
 import logging
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,10 @@ from pipeline.cli.options import (
     option,
     run_options,
 )
-from pipeline.cli.refusals import REFUSED
-from pipeline.cli.session import exit_on_error, importing, start
+from pipeline.cli.refusals import REFUSED, exit_if_refused
+from pipeline.cli.session import exit_on_error, failure, importing, start
 from pipeline.cli.terminal import show
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, LedgerError, NoSceneError, OutputError, PipelineError
 
 if TYPE_CHECKING:
     from pipeline.batch.ledger import LedgerEntry
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
     from pipeline.batch.request import BatchRequest
 
 log = logging.getLogger("pipeline")
+
+# Exit codes of a batch, as in <sysexits.h>: EX_NOINPUT, EX_UNAVAILABLE and EX_CANTCREAT.
+NO_SCENE = 66
+NO_CLUSTER = 69
+NO_PLACE = 73
 
 
 class _Shard(Numbers):
@@ -50,6 +56,16 @@ class _Shard(Numbers):
     "File that records which scenes are done; it must be on a local disk.",
     "in the output folder",
     PATH,
+)
+@click.option(
+    "--ledger-must-exist",
+    is_flag=True,
+    help="Refuse to make a new ledger, because its disk may not be mounted.",
+)
+@click.option(
+    "--remake-missing",
+    is_flag=True,
+    help="Make products again even if the output folder of the ledger has become empty.",
 )
 @click.option("--dry-run", is_flag=True, help="Only list which scenes would be processed, and why.")
 @click.option("--retry-failed", is_flag=True, help="Retry scenes that failed in earlier calls.")
@@ -103,7 +119,7 @@ class _Shard(Numbers):
 @click.option(
     "--new-failures-only",
     is_flag=True,
-    help="Exit with code 1 only if a scene failed in this call.",
+    help="Do not count scenes that failed in earlier calls for the exit code.",
 )
 @click.option("--log-json", is_flag=True, help="Write messages as JSON, one object per line.")
 @log_level_option
@@ -124,25 +140,41 @@ def batch(
     network, the configuration or the version changes. A scene that fails, hangs, crashes or runs
     out of memory does not stop the others.
 
-    Exit codes: 0 nothing failed, 1 some scenes failed, 2 wrong use, 71 the machine refuses open
-    files, processes or space: mend that and call again, 75 interrupted (SIGTERM, Ctrl-C): call
-    again to continue.
+    Exit codes: 0 nothing failed, 1 some scenes failed or some inputs name no scene, 2 wrong use, 66
+    nothing exists that was asked for, 69 the Dask cluster does not answer, 71 the machine refuses
+    open files, processes or space, 73 the output folder, its disk or the ledger cannot be used, 75
+    interrupted (SIGTERM, Ctrl-C). After the cause is mended, call again to continue.
     """
     start(log_level, log_json)
     with importing():
         from pipeline.batch.runner import plan_batch, run_batch
         from pipeline.cli.batch_display import display
-    with exit_on_error(ConfigError):
+    with exit_on_error(ConfigError), _codes_of_their_own():
         request = _request(config, inputs, options)
         if dry_run:
-            _print_plan(plan_batch(request))
-            return
+            entries = plan_batch(request)
+            _print_plan(entries)
+            sys.exit(NO_SCENE if entries and all(map(_is_missing, entries)) else 0)
         stop = threading.Event()
         stopping.ask_first(stop.set)
         with display() as listener:
             summary = run_batch(request, listener, stop)
     _report(summary)
     sys.exit(_exit_code(summary, new_failures_only))
+
+
+@contextlib.contextmanager
+def _codes_of_their_own() -> Iterator[None]:
+    """End the command with the exit code that tells a scheduler what is missing."""
+    codes: dict[type[PipelineError], int] = {
+        NoSceneError: NO_SCENE, OutputError: NO_PLACE, LedgerError: NO_PLACE,
+    }  # fmt: skip
+    try:
+        yield
+    except tuple(codes) as error:
+        exit_if_refused(error)
+        failure(error)
+        sys.exit(codes[type(error)])
 
 
 def _request(config: str, inputs: tuple[str, ...], options: dict[str, Any]) -> "BatchRequest":
@@ -155,7 +187,7 @@ def _request(config: str, inputs: tuple[str, ...], options: dict[str, Any]) -> "
         **{key: options[key] for key in ("scheduler", "workers", "max_attempts", "if_exists")},
     )
     check_config(settings)
-    keys = ("ledger", "shard", "retry_failed", "limit")
+    keys = ("ledger", "shard", "retry_failed", "limit", "ledger_must_exist", "remake_missing")
     return BatchRequest(settings, inputs, **{key: options[key] for key in keys})
 
 
@@ -176,6 +208,12 @@ def _print_plan(entries: "Sequence[LedgerEntry]") -> None:
     show(f"{pending} of {len(entries)} scenes would be processed")
 
 
+def _is_missing(entry: "LedgerEntry") -> bool:
+    from pipeline.batch.kinds import MISSING
+
+    return entry.state == "failed" and entry.kind == MISSING
+
+
 def _report(summary: "BatchSummary") -> None:
     counts = summary.counts
     if summary.problem:
@@ -183,7 +221,7 @@ def _report(summary: "BatchSummary") -> None:
     if summary.interrupted:
         log.warning("interrupted; %d scenes are left, call again to continue", counts.pending)
     if summary.changed:
-        text = "%d scenes changed while they were read and stay pending; call again"
+        text = "%d scenes were still changing and are not processed yet; call again"
         log.warning(text, summary.changed)
     earlier = counts.failed - summary.failed
     log.info(
@@ -193,14 +231,19 @@ def _report(summary: "BatchSummary") -> None:
         f", {counts.suspect} suspect" if counts.suspect else "",
         f", {earlier} failed in earlier calls (--retry-failed retries them)" if earlier > 0 else "",
     )  # fmt: skip
+    if summary.nothing:
+        log.error("%d inputs name no scene; see the messages above", len(summary.nothing))
 
 
 def _exit_code(summary: "BatchSummary", new_failures_only: bool) -> int:
     if summary.problem:
-        return REFUSED if summary.is_refused else 1
+        return REFUSED if summary.is_refused else NO_CLUSTER if summary.is_lost else NO_PLACE
     if summary.interrupted:
         return stopping.INTERRUPTED
-    return 1 if (summary.failed if new_failures_only else summary.counts.failed) else 0
+    if summary.missing and summary.missing == summary.counts.total and not summary.changed:
+        return NO_SCENE
+    failed = summary.failed if new_failures_only else summary.counts.failed
+    return 1 if failed or summary.nothing else 0
 
 
 @click.command()

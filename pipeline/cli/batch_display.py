@@ -59,7 +59,9 @@ class LineDisplay:
         for level, text in outcome.messages:
             log.log(_LEVELS.get(level, logging.DEBUG), "%s", text, extra={"scene": path})
         if state == "pending":
-            log.warning("%s The scene will be tried again.", outcome.reason, extra=facts)
+            is_next = outcome.kind == kinds.UNFINISHED
+            when = "The next call tries it again." if is_next else "The scene will be tried again."
+            log.warning("%s %s", outcome.reason, when, extra=facts)
             return
         self._ended += 1
         of_all = f"{self._ended}/{max(self._counts.pending, self._ended)}"

@@ -43,6 +43,10 @@ class Batch(Strict):
     that fails because its file is faulty is tried only once."""
     if_exists: IfExists = "overwrite"
     """What to do if a file with the name of a product exists and is not in the ledger."""
+    settle: float = Field(default=3, ge=0, le=3600)
+    """A scene is processed when its file has not changed for this many seconds. A file that looks
+    damaged within ten minutes after its last change is not a failure yet. 0 takes each file as it
+    is."""
     min_free_space: ByteSize = ByteSize(100_000_000)
     """Bytes that must stay free on the disk of the products."""
 

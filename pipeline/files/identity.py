@@ -41,6 +41,11 @@ class SourceStamp:
     identities: tuple[tuple[str, FileIdentity], ...]
     """The identity of each file by its name in the folder; a single file has no name."""
 
+    @property
+    def ctime_ns(self) -> int:
+        """Latest time at which a file, its name or its permissions changed; 0 without files."""
+        return max((identity.ctime_ns for _, identity in self.identities), default=0)
+
 
 def stamp_of(source: str | Path) -> SourceStamp | None:
     """Return the stamp of a file, or of all files in a folder; None if it cannot be looked at."""

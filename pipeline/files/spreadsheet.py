@@ -64,3 +64,12 @@ def csv_line(cells: Iterable[Any]) -> str:
     # With this line end, the writer quotes cells with either of its characters.
     csv.writer(line, lineterminator="\r\n").writerow(values)
     return line.getvalue().removesuffix("\r\n")
+
+
+def csv_rows(text: str) -> list[list[str]]:
+    """Return the cells of lines that ``csv_line`` made; no rows if the text is not such a table."""
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error:
+        return []
+    return [[as_it_was(cell) for cell in row] for row in rows]

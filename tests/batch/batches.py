@@ -59,6 +59,8 @@ def write_config(folder: Path, name: str = "test", **parts: Any) -> Path:
             **parts.pop("science", {}),
         },
         **parts,
+        # The scenes of a test are written just before they are read.
+        "batch": {"settle": 0, **parts.pop("batch", {})},
     }
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(data))

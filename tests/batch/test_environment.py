@@ -84,7 +84,7 @@ def test_a_full_disk(folder, tmp_path, checked):
             (disk / "filler").write_bytes(bytes(0))
         output = disk / "out"
         left = run("batch", config, folder / "in", "-o", output, "--workers", 1, **KNOWS_FAULTS)
-        assert left.code == 1
+        assert left.code == 73
         assert "the batch ends" in left.stderr
         assert "are free" in left.stderr or "No space left" in left.stderr
         found = states(output)
@@ -112,7 +112,7 @@ def test_a_disk_that_is_filled_by_others_midway(folder, gate, tmp_path):
                 file.flush()
         gate.open()
         left = ended(process)
-        assert left.code == 1, left.stderr
+        assert left.code == 73, left.stderr
         assert any(word in left.stderr for word in ("free", "full", "No space"))
         (disk / "others").unlink()
         assert leavings(output) == []
@@ -128,14 +128,14 @@ def test_a_read_only_folder(folder, tmp_path):
         output.mkdir()
         remount(disk, "ro")
         left = run(*arguments(folder, output), **KNOWS_FAULTS)
-        assert left.code == 1
+        assert left.code == 73
         assert "Read-only file system" in left.stderr
         remount(disk, "rw")
         assert list(output.iterdir()) == []
         assert run(*arguments(folder, output, "--limit", 3), **KNOWS_FAULTS).code == 0
         remount(disk, "ro")
         left = run(*arguments(folder, output), **KNOWS_FAULTS)
-        assert left.code == 1
+        assert left.code == 73
         assert "Read-only file system" in left.stderr
         remount(disk, "rw")
         again = run(*arguments(folder, output), **KNOWS_FAULTS)
@@ -156,7 +156,7 @@ def test_a_folder_that_disappears(folder, gate, tmp_path, how):
             shutil.move(output, tmp_path / "elsewhere")
         gate.open()
         left = ended(process)
-        assert left.code == 1, left.stderr
+        assert left.code == 73, left.stderr
         assert "no longer exists" in left.stderr
         assert not output.exists()
         if how == "unmounted":

@@ -230,6 +230,39 @@ def test_a_call_sees_only_its_own_scenes(batch):
     assert batch.ledger.counts() == SceneCounts(pending=2, done=1)
 
 
+def test_a_path_that_is_not_named_any_more_is_forgotten(batch):
+    """Only if nothing ever was there; and only the paths of this configuration."""
+    batch.enqueue()
+    batch.do_all()
+    batch.found |= {"/in": (None, None), "/in/S2.nc": (None, None)}
+    batch.found["/in/S9.nc"] = (100, 1)
+    batch.enqueue()
+    batch.do_all(SCENE, "damaged")
+    assert {e.path: e.kind for e in batch.ledger.failures()} == {
+        "/in": "missing",
+        "/in/S9.nc": "scene",
+    }
+    for path in ("/in", "/in/S2.nc", "/in/S9.nc"):
+        del batch.found[path]
+    batch.enqueue()
+    assert batch.ledger.paths("test") == [f"/in/S{n}.nc" for n in (0, 1, 2, 9)]
+
+
+def test_the_number_of_a_forgotten_path_names_no_other_scene(batch):
+    """SQLite gives it to the next scene, which another call did not choose."""
+    batch.found = {"/in": (None, None)}
+    with Ledger.open(batch.folder / "ocpipe-ledger.sqlite", batch.folder) as other:
+        other.enqueue(batch.queue())
+        batch.found = {}
+        batch.enqueue()
+        batch.found = {"/in/S0.nc": (100, 1)}
+        batch.enqueue()
+        assert other.counts_of_chosen() == SceneCounts()
+        holder = other.enter(batch.folder, 1, 1)
+        assert other.claim(holder) is None
+    assert batch.ledger.claim(batch.enter()) is not None
+
+
 def test_a_dry_run_changes_nothing(batch):
     """It tells what would be pending, and why."""
     before = dump(batch.ledger.path)

@@ -1,14 +1,16 @@
 """Which scenes a call is about."""
 
+import errno
 import io
 import itertools
+import os
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from pipeline.batch.sources import find_scenes, shard_of
-from pipeline.errors import ConfigError
+from pipeline.batch.sources import find_scenes, search, shard_of
+from pipeline.errors import ConfigError, NoSceneError
 
 pytestmark = pytest.mark.quick
 
@@ -132,11 +134,53 @@ def test_a_folder_of_other_files_is_an_error(tmp_path):
         find(tmp_path, tmp_path / "in")
 
 
-def test_an_empty_folder_is_mentioned(tmp_path, caplog):
-    """Scenes may come later."""
-    (tmp_path / "empty").mkdir()
-    assert find(tmp_path, tmp_path / "empty") == []
-    assert "holds no files" in caplog.text
+def test_an_empty_folder_is_an_error(tmp_path):
+    """It may be the place of a disk that is not mounted; the root of a disk has lost+found."""
+    (tmp_path / "empty" / "lost+found").mkdir(parents=True)
+    with pytest.raises(NoSceneError, match=r"holds no files but hidden ones .*mount the disk"):
+        find(tmp_path, tmp_path / "empty")
+
+
+def test_each_input_without_a_scene_is_counted(tree, caplog):
+    """The scenes of the others are found; a folder without scenes in a list counts too."""
+    for name in ("empty", "texts"):
+        (tree / name).mkdir()
+    (tree / "texts" / "a.txt").write_text("x")
+    (tree / "list").write_text(f"{tree}/empty\n{tree}/in/no*.nc\n")
+    (tree / "none").write_text("")
+    inputs = (tree / "in", tree / "texts", f"@{tree}/list", f"@{tree}/none")
+    found = search([str(each) for each in inputs], tree / "out", "test")
+    assert len(found.scenes) == 5
+    expected = ("none is a scene", "holds no files", "no path matches", "contains no paths")
+    assert len(found.nothing) == len(expected)
+    assert all(words in said for words, said in zip(expected, found.nothing, strict=True))
+    errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(errors) == len(expected)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the administrator may read every folder")
+def test_a_folder_that_cannot_be_searched(tree):
+    """Its scenes would be passed over in silence."""
+    (tree / "in" / "deep").chmod(0)
+    try:
+        found = search([str(tree / "in")], tree / "out", "test")
+        assert "deep: this folder cannot be searched (Permission denied)" in found.nothing[0]
+        assert len(found.scenes) == 3
+    finally:
+        (tree / "in" / "deep").chmod(0o755)
+
+
+def test_a_folder_whose_disk_refuses_it(tree, monkeypatch):
+    """Whatever the reason, it is said, also for a pattern."""
+
+    def refuse(path="."):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("os.scandir", refuse)
+    monkeypatch.setattr("os.listdir", refuse)
+    for item in (tree / "in", f"{tree}/in/*.nc"):
+        with pytest.raises(NoSceneError, match="in: this folder cannot be searched"):
+            find(tree, item)
 
 
 def test_a_link_to_another_folder_is_named(tree, tmp_path, caplog):
@@ -180,21 +224,21 @@ def test_files_that_are_still_fetched(tmp_path):
         find(tmp_path, tmp_path / "in")
 
 
-def test_a_folder_of_hidden_files(tree, caplog):
+def test_a_folder_of_hidden_files(tree):
     """It does not look empty to everybody."""
     assert find(tree, tree / "in" / ".git") != []
     (tree / "only_hidden").mkdir()
     (tree / "only_hidden" / ".a.nc").write_bytes(b"1")
-    assert find(tree, tree / "only_hidden") == []
-    assert "holds no files but hidden ones (.a.nc)" in caplog.text
+    with pytest.raises(NoSceneError, match=r"holds no files but hidden ones \(.a.nc\)"):
+        find(tree, tree / "only_hidden")
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# nothing yet\n", "\ufeff\r\n"])
-def test_a_list_without_paths_is_mentioned(tree, caplog, text):
-    """A search may have found nothing yet."""
+def test_a_list_without_paths_is_an_error(tree, text):
+    """The search that made it may have gone wrong."""
     (tree / "list").write_text(text, encoding="utf-8")
-    assert find(tree, f"@{tree}/list") == []
-    assert "contains no paths" in caplog.text
+    with pytest.raises(NoSceneError, match="contains no paths"):
+        find(tree, f"@{tree}/list")
 
 
 def test_quotes_and_empty_inputs_are_refused(tree):
@@ -221,13 +265,15 @@ def test_a_pattern_that_matches_nothing_is_an_error(tree, tmp_path):
     with pytest.raises(ConfigError, match="there is no folder"):
         find(tree, f"{tree}/other/*.nc")
     (tree / "empty").mkdir()
-    assert find(tree, f"{tree}/empty/*.nc") == []
+    with pytest.raises(ConfigError, match="empty holds no files"):
+        find(tree, f"{tree}/empty/*.nc")
 
 
-def test_the_output_folder_without_scenes_is_no_error(tree):
-    """After a batch it holds products and records only."""
+def test_the_output_folder_without_scenes(tree):
+    """After a batch it holds products and records only, which are no scenes."""
     (tree / "out" / "summary.json").write_text("{}")
-    assert find(tree, tree / "out") == []
+    with pytest.raises(NoSceneError, match="out holds no files"):
+        find(tree, tree / "out")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

@@ -131,10 +131,12 @@ def test_failures_and_metrics_run_nothing(tmp_path, text):
     entry = LedgerEntry(**{
         name: {"attempts": 1}.get(name, text) for name in LedgerEntry.__dataclass_fields__
     })  # fmt: skip
-    write_failures(tmp_path / "failures.csv", [entry])
+    write_failures(tmp_path / "failures.csv", {"test": [entry]})
+    write_failures(tmp_path / "failures.csv", {"other": [entry]})  # keeps the row of the first
     written = (tmp_path / "failures.csv").read_bytes().decode()
-    rows = [*csv.reader(io.StringIO(written, newline=""))]
-    assert [as_it_was(cell) for cell in rows[1][:3]] == [text] * 3
+    _, *rows = csv.reader(io.StringIO(written, newline=""))
+    assert [row[0] for row in rows] == ["test", "other"]
+    assert [as_it_was(cell) for row in rows for cell in row[1:4]] == [text] * 6
     metrics = csv_text([keyed("model"), keyed(text), keyed("n")], [{"model": text, "n": -1}])
     for content in (written, metrics):
         comma = [c for row in csv.reader(io.StringIO(content, newline="")) for c in row]

@@ -18,7 +18,7 @@ import warm_commands
 from machine_faults.injection import ARMED, NAMES, Injector, Seen
 
 SCENES = 3
-CODES = (0, 1, 71)
+CODES = (0, 1, 71, 73)
 
 
 @dataclass
@@ -110,7 +110,7 @@ class Case:
                 yield f"{name} is running"
             if row["state"] == "failed" and row["kind"] != "unavailable":
                 yield f"{name} failed: {row['kind']} {row['reason']}"
-            if row["state"] == "failed" and left.code != 1:
+            if row["state"] == "failed" and left.code not in (1, 73):
                 yield f"{name} failed, and the exit code is {left.code}"
             if row["state"] == "pending" and row["attempts"]:
                 yield f"{name} has lost an attempt"

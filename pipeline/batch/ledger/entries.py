@@ -5,6 +5,13 @@ from dataclasses import dataclass
 
 from pipeline.batch.sources import FoundScene
 
+# A condition of SQL: this call has chosen the scene. When a scene is removed, SQLite may give its
+# number to another one, so the number alone does not name a scene.
+IS_CHOSEN = (
+    "EXISTS (SELECT 1 FROM chosen c WHERE c.id = scene.id AND c.path = scene.path "
+    "AND c.run = scene.run)"
+)
+
 
 @dataclass(frozen=True)
 class Lease:

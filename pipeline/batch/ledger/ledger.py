@@ -13,6 +13,7 @@ from pipeline.batch import kinds, process_identity
 from pipeline.batch.job import JobOutcome
 from pipeline.batch.ledger.database import Database, stamp
 from pipeline.batch.ledger.entries import (
+    IS_CHOSEN,
     Holder,
     Lease,
     LedgerEntry,
@@ -34,10 +35,10 @@ _HOLDER = (
 )
 # Why a scene is pending that was done with other bytes than it has now.
 CHANGED = "the input changed while it was read"
+UNFINISHED = "the input looks damaged and changed a short time ago"
 # So often may a scene change while one call reads it. Then it waits for the next call, because a
 # scene that is being written for a long time must not keep a call busy.
 MOST_CHANGES = 3
-_IS_CHOSEN = "id IN (SELECT id FROM chosen)"
 
 
 class Ledger(Database):
@@ -98,8 +99,9 @@ class Ledger(Database):
         return self.execute(
             "UPDATE scene SET state = 'running', holder = ?, attempts = attempts + 1 WHERE id "
             # EXISTS and not IN, because for IN SQLite reads all chosen scenes.
-            "= (SELECT id FROM scene WHERE state = 'pending' AND EXISTS (SELECT 1 FROM chosen "
-            "WHERE chosen.id = scene.id AND changes = ?) ORDER BY attempts, id LIMIT 1) "
+            f"= (SELECT id FROM scene WHERE state = 'pending' AND {IS_CHOSEN} AND "
+            "EXISTS (SELECT 1 FROM chosen WHERE chosen.id = scene.id AND changes = ?) "
+            "ORDER BY attempts, id LIMIT 1) "
             "RETURNING id, path, attempts, first_seen, sha256, product, ours",
             (holder.id, changes),
         ).fetchone()
@@ -119,7 +121,9 @@ class Ledger(Database):
         the input that was read; None leaves the state that was queued.
         """
         state = _state_after(outcome, lease.attempt < max_attempts)
+        is_unfinished = outcome.kind == kinds.UNFINISHED
         has_changed = outcome.kind == kinds.CHANGED or (read is not None and read.has_changed)
+        has_changed |= is_unfinished
         is_done = state == "done" and outcome.kind != kinds.UNCHANGED
         state = "pending" if has_changed else state
         kind = None if outcome.kind in kinds.SUCCESS else outcome.kind
@@ -134,7 +138,7 @@ class Ledger(Database):
             changes |= {"size": read.size, "mtime_ns": read.mtime_ns}
         if has_changed:
             changes |= {
-                "why": CHANGED,
+                "why": UNFINISHED if is_unfinished else CHANGED,
                 "kind": None,
                 "reason": None,
                 "first_seen": int(time.time()),
@@ -142,7 +146,11 @@ class Ledger(Database):
             changes |= {"attempts": lease.attempt - 1}
         with self.writing():
             if has_changed:
-                self.execute("UPDATE chosen SET changes = changes + 1 WHERE id = ?", (lease.scene,))
+                # This call does not try an unfinished scene again.
+                more = MOST_CHANGES if is_unfinished else 1
+                self.execute(
+                    "UPDATE chosen SET changes = changes + ? WHERE id = ?", (more, lease.scene)
+                )
             if is_done:
                 changes |= {
                     "sha256": outcome.sha256,
@@ -234,7 +242,7 @@ class Ledger(Database):
 
     def chosen(self) -> list[LedgerEntry]:
         """Return the chosen scenes."""
-        return self._entries(_IS_CHOSEN)
+        return self._entries(IS_CHOSEN)
 
     def failures(self, run: str | None = None, last: int | None = None) -> list[LedgerEntry]:
         """Return at most ``last`` failed scenes of one configuration or of all configurations."""
@@ -262,13 +270,13 @@ class Ledger(Database):
 
     def counts_of_chosen(self) -> SceneCounts:
         """Count the chosen scenes in each state."""
-        return self._counted(_IS_CHOSEN)
+        return self._counted(IS_CHOSEN)
 
     def left_changed(self) -> int:
         """Return the number of pending scenes that changed while this call read them."""
         found = self.execute(
-            "SELECT count(*) FROM scene s JOIN chosen c ON c.id = s.id WHERE s.state = 'pending' "
-            "AND c.changes > 0"
+            f"SELECT count(*) FROM scene WHERE state = 'pending' AND {IS_CHOSEN} "
+            "AND id IN (SELECT id FROM chosen WHERE changes > 0)"
         )
         (count,) = found.fetchone()
         return int(count)
@@ -276,7 +284,7 @@ class Ledger(Database):
     def held_by_others(self, holder: Holder) -> int:
         """Return the number of chosen scenes that other processes work on."""
         found = self.execute(
-            f"SELECT count(*) FROM scene WHERE state = 'running' AND holder != ? AND {_IS_CHOSEN}",
+            f"SELECT count(*) FROM scene WHERE state = 'running' AND holder != ? AND {IS_CHOSEN}",
             (holder.id,),
         )
         (count,) = found.fetchone()

@@ -10,11 +10,11 @@ from typing import Any
 
 from pipeline.batch import kinds
 from pipeline.batch.ledger.database import Database, stamp
-from pipeline.batch.ledger.entries import Refusal, SceneQueue
+from pipeline.batch.ledger.entries import IS_CHOSEN, Refusal, SceneQueue
 from pipeline.batch.ledger.schema import damaged
 from pipeline.files.access import why_absent
 
-_IS_CHOSEN = "scene.id IN (SELECT id FROM chosen) AND scene.state != 'running'"
+_IS_CHOSEN = f"{IS_CHOSEN} AND scene.state != 'running'"
 _FOUND = "FROM found f WHERE f.path = scene.path"
 
 
@@ -26,6 +26,7 @@ def enter_queue(database: Database, queue: SceneQueue) -> list[Refusal]:
     """
     _enter_found(database, queue)
     _enter_new(database, queue)
+    _forget_phantoms(database, queue)
     _choose(database, queue)
     _make_pending(database, queue)
     _name_products(database)
@@ -57,12 +58,25 @@ def _enter_new(database: Database, queue: SceneQueue) -> None:
     database.execute(f"INSERT INTO scene ({columns}) SELECT {values} {new} ORDER BY path", given)
 
 
+def _forget_phantoms(database: Database, queue: SceneQueue) -> None:
+    """Remove paths at which nothing ever was, and which this call does not name any more.
+
+    Such a path was mistyped, or it is that of a folder that was not mounted then.
+    """
+    database.execute(
+        "DELETE FROM scene WHERE run = ? AND state = 'failed' AND kind = ? AND size IS NULL "
+        "AND sha256 IS NULL AND networks IS NULL AND path NOT IN (SELECT path FROM found)",
+        (queue.run, kinds.MISSING),
+    )
+
+
 def _choose(database: Database, queue: SceneQueue) -> None:
     # How often a scene changed while this call read it: see MOST_CHANGES in ledger.py.
-    database.table("chosen", "id INTEGER PRIMARY KEY, changes INTEGER NOT NULL DEFAULT 0", ())
+    columns = "id INTEGER PRIMARY KEY, run TEXT, path TEXT, changes INTEGER NOT NULL DEFAULT 0"
+    database.table("chosen", columns, ())
     database.execute(
-        "INSERT INTO chosen (id) SELECT s.id FROM scene s JOIN found f ON f.path = s.path "
-        "WHERE s.run = ?",
+        "INSERT INTO chosen (id, run, path) SELECT s.id, s.run, s.path FROM scene s "
+        "JOIN found f ON f.path = s.path WHERE s.run = ?",
         (queue.run,),
     )
 
@@ -183,8 +197,8 @@ def _recorded(database: Database, fingerprints: str) -> dict[str, Any]:
 def _gone_products(database: Database) -> Iterable[tuple[int]]:
     """Yield the ids of scenes whose product is missing."""
     made = database.execute(
-        "SELECT s.id, s.product FROM scene s JOIN chosen c ON c.id = s.id "
-        "WHERE s.state = 'done' AND s.product IS NOT NULL"
+        f"SELECT id, product FROM scene WHERE {IS_CHOSEN} "
+        "AND state = 'done' AND product IS NOT NULL"
     ).fetchall()
     for scene, product in made:
         if not database.is_there(product):
