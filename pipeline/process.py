@@ -247,3 +247,7 @@ def _log_counts(scene: xr.Dataset, plan: Plan, tally: Tally) -> None:
         if computed == 0:
             text = "%s: no valid pixel for %s; the product has only fill values. %s"
             log.warning(text, name, step.name, why_empty(scene, plan, tally, step))
+        elif computed < (plan.config.qc.valid_fraction_min or 0) * tally.pixels:
+            text = "%s: almost no valid pixel for %s (%d of %d). %s"
+            why = why_empty(scene, plan, tally, step)
+            log.warning(text, name, step.name, computed, tally.pixels, why)

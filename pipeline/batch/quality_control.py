@@ -4,6 +4,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline.config.batch import QualityControl
+from pipeline.scene.quality import QUALITY_FLAGS
+
+# Flags of pixels that a network does not compute, besides those of masks.
+_EXCLUDING = ("no_data", "outside_valid_range", "input_missing", "input_not_positive")
+# Most flags that a message lists.
+MOST_CAUSES = 4
 
 
 def suspicions(record: Mapping[str, Any], limits: QualityControl) -> list[str]:
@@ -12,10 +18,26 @@ def suspicions(record: Mapping[str, Any], limits: QualityControl) -> list[str]:
 
 
 def _valid_fraction(record: Mapping[str, Any], limits: QualityControl) -> Iterator[str]:
-    least = limits.valid_fraction_min
+    least, pixels = limits.valid_fraction_min, record["pixels"]
     for network, share in record["valid_fraction"].items():
         if least is not None and share < least:
-            yield f"{network} computed on {share:.2%} of the pixels, less than {least:.2%}"
+            causes = ", ".join(_causes(record["flags"], network))
+            yield (
+                f"{network} computed on {round(share * pixels)} of {pixels} pixels, less than "
+                f"{least:.2%}{f' ({causes})' if causes else ''}"
+            )
+
+
+def _causes(flags: Mapping[str, Mapping[str, float]], network: str) -> Iterator[str]:
+    """Yield the flags that exclude most pixels from a network, each with its share of pixels."""
+    shares = [
+        (share, name)
+        for variable in (QUALITY_FLAGS, f"{network}_flags")
+        for name, share in flags.get(variable, {}).items()
+        if share > 0 and (name.startswith("masked_") or name in _EXCLUDING)
+    ]
+    for share, name in sorted(shares, reverse=True)[:MOST_CAUSES]:
+        yield f"{name} {share:.1%}"
 
 
 def _inputs(record: Mapping[str, Any], limits: QualityControl) -> Iterator[str]:

@@ -62,8 +62,8 @@ class Batch(Strict):
 class QualityControl(Strict):
     """Limits beyond which a finished scene is suspect."""
 
-    valid_fraction_min: Share | None = None
-    """Each network must be computed on at least this share of all pixels."""
+    valid_fraction_min: Share | None = 0.001
+    """Each network must be computed on at least this share of all pixels; null sets no limit."""
     input_out_of_range_max: Share | None = None
     """For each network input, the largest accepted share of values outside the training range."""
     flag_fraction_max: dict[str, Share] = {}

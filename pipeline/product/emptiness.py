@@ -1,4 +1,4 @@
-"""Says why a product has no valid pixel, for example because an input is missing everywhere."""
+"""Says why a product has (almost) no valid pixel, for example because an input is missing."""
 
 from collections.abc import Iterator
 

@@ -91,6 +91,21 @@ def test_a_product_with_valid_pixels_has_no_warning(tmp_path, caplog):
     assert warning(tmp_path, caplog, {BANDS[0]: band}) == ""
 
 
+@pytest.mark.parametrize(("least", "expected"), [(0.03, 1), (0.02, 0), (None, 0)])
+def test_a_product_with_almost_no_valid_pixel_has_one(tmp_path, caplog, least, expected):
+    """One pixel of 42, as the configuration says; the masks that took the others are named."""
+    flags = np.full(SHAPE, LAND)
+    flags[0, 0] = 0
+    stored = {nm: counts_of(np.full(SHAPE, 0.004)) for nm in BANDS}
+    scene = write_obpg_l2(tmp_path / "scene.nc", stored, flags=flags)
+    settings = run_settings(tmp_path, network_for(tmp_path, BANDS), masks={"flags": ["LAND"]})
+    with caplog.at_level(logging.WARNING):
+        product_of(scene, settings | {"qc": {"valid_fraction_min": least}})
+    said = [text for text in caplog.messages if "almost no valid pixel for iop (1 of 42)" in text]
+    assert len(said) == expected
+    assert all("the mask LAND excludes the pixel (97.6%)" in text for text in said)
+
+
 def test_flags_to_keep_are_named_in_words(tmp_path, caplog):
     """The mask of a product is called unless_WATER; a message says what it means."""
     text = warning(tmp_path, caplog, masks={"keep_flags": ["LAND"]})
