@@ -4,6 +4,9 @@
 # Scenes, networks and products must have the same paths on all machines.
 #
 #   CONFIG=ocsmart_iops SCENES=/data/modis NETWORKS=/data/networks OUT=/data/products ./cluster.sh
+#
+# From the second time on, add --ledger-must-exist: a call then ends with exit code 73 if the disk of
+# OUT is not mounted, and does not make the products again.
 
 set -euo pipefail
 CONFIG=${CONFIG:-ocsmart_iops}

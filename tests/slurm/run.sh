@@ -20,9 +20,10 @@ OCPIPE=$(realpath "${1:-$root/.venv/bin/ocpipe}")
 CONFIG=demo
 NETWORKS=$root/sample_data/networks
 SCENES=$work/scenes
+FIRST=1
 SOURCE_DATE_EPOCH=1700000000 # so that equal products are equal bytes
 LOCAL=
-export OCPIPE CONFIG NETWORKS SCENES SOURCE_DATE_EPOCH LOCAL
+export OCPIPE CONFIG NETWORKS SCENES SOURCE_DATE_EPOCH LOCAL FIRST
 scenes=12
 
 # --- what the checks are made of ---
@@ -119,6 +120,12 @@ array=$root/examples/slurm/array.sbatch
 
 # --- one job ---
 
+FIRST=
+submit single "$batch"
+finish
+check "batch.sbatch without a ledger ends with exit code 73" equal "$(field "$job" ExitCode)" 73:0
+check "and makes nothing" test ! -e "$work/single"
+FIRST=1
 submit single --cpus-per-task=2 "$batch"
 finish
 check "batch.sbatch ends with exit code 0" equal "$(field "$job" ExitCode)" 0:0
