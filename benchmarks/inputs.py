@@ -27,6 +27,8 @@ science:
     - {{name: aph, file: "{network}"}}
   masks:
     flags: [CLDICE]
+batch:
+  settle: 0
 """
 
 
