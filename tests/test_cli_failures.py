@@ -212,41 +212,41 @@ SCENES: dict[str, tuple[Callable[[Path, Path], object], str, tuple[str, ...]]] =
         "UnknownFormatError",
         ("no reader recognises", "a text file", KNOWN),
     ),
-    "empty": (lambda bad, _: bad.write_bytes(b""), "SceneError", ("is empty", FETCH)),
+    "empty": (lambda bad, _: bad.write_bytes(b""), "DamagedError", ("is empty", FETCH)),
     "only 7 bytes": (
         lambda bad, good: bad.write_bytes(good.read_bytes()[:7]),
         "UnknownFormatError",
         ("no reader recognises", "89 48 44 46", KNOWN),
     ),
-    "only 1 kB": (lambda bad, good: bad.write_bytes(good.read_bytes()[:1000]), "SceneError", CUT),
+    "only 1 kB": (lambda bad, good: bad.write_bytes(good.read_bytes()[:1000]), "DamagedError", CUT),
     "half": (
         lambda bad, good: bad.write_bytes(good.read_bytes()[: good.stat().st_size // 2]),
-        "SceneError",
+        "DamagedError",
         CUT,
     ),
     "without the last 10 kB": (
         lambda bad, good: bad.write_bytes(good.read_bytes()[:-10_000]),
-        "SceneError",
+        "DamagedError",
         CUT,
     ),
     "damaged pixels": (
         lambda bad, good: bad.write_bytes(damaged(good, "geophysical_data/Rrs_443", at="chunk")),
-        "SceneError",
+        "DamagedError",
         UNREADABLE,
     ),
     "damaged positions": (
         lambda bad, good: bad.write_bytes(damaged(good, "navigation_data/latitude", at="chunk")),
-        "SceneError",
+        "DamagedError",
         UNREADABLE,
     ),
     "damaged header of a band": (
         lambda bad, good: bad.write_bytes(damaged(good, "geophysical_data/Rrs_443", at="header")),
-        "SceneError",
+        "DamagedError",
         (FETCH,),
     ),
     "damaged header of the root": (
         lambda bad, good: bad.write_bytes(damaged(good, "/", at="header")),
-        "SceneError",
+        "DamagedError",
         (FETCH,),
     ),
     "another netCDF-4": (
@@ -281,7 +281,8 @@ def test_scene_of_another_format_than_named(refused, sample_scene, tmp_path, wro
     SCENES[wrong][0](tmp_path / "bad.nc", sample_scene)
     config = write_config(tmp_path, CONFIG + "  reader: {format: obpg_l2}\n")
     given = {"scene": tmp_path / "bad.nc", "config": config}
-    message = refused(SCENE_FAILED, "SceneError", ("bad.nc",), **given)
+    error = "DamagedError" if wrong in ("empty", "half") else "SceneError"
+    message = refused(SCENE_FAILED, error, ("bad.nc",), **given)
     assert len(message.splitlines()) == 1
     assert FETCH in message or "reader.format" in message
 
@@ -853,7 +854,7 @@ def test_inspect_says_what_is_wrong(ocpipe, sample_scene, networks, product, tmp
         (message,) = outcome.messages("error")
         assert_one_message(outcome, SCENE_FAILED, message.partition(":")[0], "cut.nc", FETCH)
     header.write_bytes(damaged(sample_scene, "geophysical_data/Rrs_443", at="header"))
-    assert_one_message(ocpipe("inspect", header), SCENE_FAILED, "SceneError", FETCH)
+    assert_one_message(ocpipe("inspect", header), SCENE_FAILED, "DamagedError", FETCH)
 
 
 # What is wrong -> arguments after the name of the file, the class of the error, words.
