@@ -226,13 +226,14 @@ def _failed(job: Job, error: Exception) -> JobOutcome:
 def _may_be_incomplete(job: Job, error: errors.PipelineError) -> bool:
     """Return whether a scene may have failed because its file is still being copied."""
     from pipeline.batch.settling import may_be_incomplete
+    from pipeline.config import load_config
 
     source = Path(job.path)
     # A folder that is copied lacks some of its files.
     looks_damaged = isinstance(error, errors.DamagedError) or (
         type(error) is errors.SceneError and source.is_dir()
     )
-    return looks_damaged and may_be_incomplete(source, job.config["batch"]["settle"])
+    return looks_damaged and may_be_incomplete(source, load_config(job.config).batch.settle)
 
 
 def _done(job: Job, reply: Reply) -> JobOutcome:

@@ -77,6 +77,7 @@ class Base:
                 **({"reader": reader} if self.case.reader_options else {}),
             },
             "execution": {"output": str(output), "threads": 1},
+            "batch": {"settle": 0},  # the file was damaged a moment ago, and is complete
         }
 
     def copied(self, folder: Path) -> Path:
