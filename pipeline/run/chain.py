@@ -1,5 +1,6 @@
 """Makes the steps of a run; each input comes from the scene or from an earlier step."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import xarray as xr
 from pipeline.config import NetworkChoice
 from pipeline.config.science import Science
 from pipeline.errors import NetworkError, SceneError
+from pipeline.facts.quantities import renamed, stands_for
 from pipeline.networks import Retrieval, Variable
 from pipeline.networks.after import SCOPE
 from pipeline.networks.engines import engine_for
@@ -17,6 +19,8 @@ from pipeline.run.gains import GainFinder
 from pipeline.run.step import InputSource, RetrievalStep
 from pipeline.scene.quality import FlagTable, network_flags
 from pipeline.scene.scene import SPECTRAL, Band, nearest_band, plain_variables, wavelengths
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ class _Chain:
     ) -> RetrievalStep:
         """Bind a network or an algorithm to the layers of a row (bands, then earlier outputs)."""
         choice, retrieval = self.loaded[number].choice, self.loaded[number].retrieval
+        self._warn_of_former_names(retrieval, sources)
         gains = GainFinder(choice, retrieval, self.sensor, self.science.bands.tolerance_nm)
         makers = dict.fromkeys(earlier[s.step] for s in sources if isinstance(s, _StepOutput))
         upstream = dict.fromkeys(n for maker in makers for n in (maker.flags_name, *maker.upstream))
@@ -110,12 +115,23 @@ class _Chain:
             input_gains=gains.of_inputs(takes_outputs=bool(upstream)),
         )
 
+    def _warn_of_former_names(
+        self, taker: Retrieval, sources: Sequence[Band | _StepOutput]
+    ) -> None:
+        warnings = dict.fromkeys(
+            renamed(variable.quantity, self.loaded[s.step].retrieval.outputs[s.output].quantity)
+            for variable, s in zip(taker.inputs, sources, strict=True)
+            if isinstance(s, _StepOutput)
+        )
+        for warning in filter(None, warnings):
+            log.warning("%s: %s", taker.file_name, warning)
+
     def _source(self, variable: Variable, number: int) -> Band | _StepOutput:
         """Return the source of an input of a step; source and input have the same units."""
         taker = self.loaded[number].retrieval
         for earlier in reversed(range(number)):
             maker = self.loaded[earlier].retrieval
-            makes = any(output.quantity == variable.quantity for output in maker.outputs)
+            makes = any(stands_for(variable.quantity, one.quantity) for one in maker.outputs)
             if makes and SCOPE not in maker.after and not maker.classes:
                 output = _output_of(maker, variable, self.science.bands.tolerance_nm)
                 name = self.loaded[earlier].choice.name
@@ -169,7 +185,7 @@ def _placed(
 
 def _output_of(maker: Retrieval, variable: Variable, tolerance_nm: float) -> int:
     """Return the index of the output that provides an input of a later step."""
-    same = [i for i, output in enumerate(maker.outputs) if output.quantity == variable.quantity]
+    same = [i for i, one in enumerate(maker.outputs) if stands_for(variable.quantity, one.quantity)]
     names = ", ".join(maker.outputs[i].name for i in same)
     if variable.wavelength_nm is None:
         if maker.outputs[same[0]].wavelength_nm is not None:
