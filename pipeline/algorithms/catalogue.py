@@ -64,6 +64,8 @@ def algorithm(
         path=paths[0],
         sha256=sha256_of_listing({path.name: path for path in paths}),
         formula=bound.formula,
+        limits_nm=bound.limits_nm,
+        other_bands=bound.other_bands,
     )
 
 

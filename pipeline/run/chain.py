@@ -77,6 +77,7 @@ class _Chain:
         """Return the source of each input of a step, after a check of the units."""
         retrieval = self.loaded[number].retrieval
         sources = [self._source(variable, number) for variable in retrieval.inputs]
+        self._check_distances(number, sources)
         for source in sources:
             if sources.count(source) > 1:
                 pairs = zip(retrieval.inputs, sources, strict=True)
@@ -115,6 +116,38 @@ class _Chain:
             input_gains=gains.of_inputs(takes_outputs=bool(upstream)),
         )
 
+    def _check_distances(self, number: int, sources: Sequence[Band | _StepOutput]) -> None:
+        """Refuse bands for which the coefficients of an algorithm were not fitted."""
+        choice, retrieval = self.loaded[number].choice, self.loaded[number].retrieval
+        if not retrieval.limits_nm:
+            return
+        wavelengths_nm = [self._wavelength(source) for source in sources]
+        limits = zip(retrieval.inputs, wavelengths_nm, retrieval.limits_nm, strict=True)
+        far = [
+            f"{nm:g} nm for {variable.wavelength_nm:g} nm"
+            for variable, nm, limit in limits
+            if abs(nm - (variable.wavelength_nm or nm)) > limit
+        ]
+        if not far:
+            return
+        found = (
+            f"{retrieval.file_name}: the coefficients of {', '.join(retrieval.sensors)} were not "
+            f"fitted for these bands: {', '.join(far)}."
+        )
+        words = f"{found} {retrieval.other_bands}".rstrip()
+        if not choice.allow_other_sensor:
+            raise SceneError(
+                f"{words} Choose another algorithm, or set allow_other_sensor: true for "
+                f"{choice.name} if this is good enough."
+            )
+        log.warning("%s: %s", choice.name, words)
+
+    def _wavelength(self, source: Band | _StepOutput) -> float:
+        if isinstance(source, Band):
+            return source.wavelength_nm or np.nan
+        output = self.loaded[source.step].retrieval.outputs[source.output]
+        return output.wavelength_nm or np.nan
+
     def _warn_of_former_names(
         self, taker: Retrieval, sources: Sequence[Band | _StepOutput]
     ) -> None:
@@ -137,12 +170,12 @@ class _Chain:
                 name = self.loaded[earlier].choice.name
                 _check_units(variable, taker, maker.outputs[output].units, name)
                 return _StepOutput(earlier, output)
-        band = self._band_of(variable, taker.file_name)
+        band = self._band_of(variable, taker)
         units = str(self.scene[band.quantity].attrs.get("units"))
         _check_units(variable, taker, units, "the scene")
         return band
 
-    def _band_of(self, variable: Variable, file_name: str) -> Band:
+    def _band_of(self, variable: Variable, taker: Retrieval) -> Band:
         """Return the layer of the scene that provides an input."""
         quantity, nm = variable.quantity, variable.wavelength_nm
         if (nm is not None) != (quantity in SPECTRAL):
@@ -154,7 +187,7 @@ class _Chain:
         if nm is None:
             if quantity.partition("_band_")[0] in SPECTRAL:
                 raise NetworkError(
-                    f"{file_name}: the wavelengths of the network's bands are not known. The "
+                    f"{taker.file_name}: the wavelengths of the network's bands are not known. The "
                     "dataset Wavelength is missing or too short, and no version of the sensor in "
                     "configs/sensors has as many bands. If the network is for another sensor, put "
                     "the name of that sensor into the file name. Otherwise, describe the network "
@@ -168,8 +201,14 @@ class _Chain:
                     f"science.constants: {{{quantity}: ...}}."
                 )
             return Band(quantity)
-        index = nearest_band(self.scene, quantity, nm, self.science.bands.tolerance_nm)
-        return Band(quantity, float(wavelengths(self.scene, quantity)[index]))
+        centres = wavelengths(self.scene, quantity)
+        try:
+            index = nearest_band(self.scene, quantity, nm, self.science.bands.tolerance_nm)
+        except SceneError as error:
+            if centres.size == 0 or not taker.other_bands:
+                raise
+            raise SceneError(f"{error} {taker.other_bands}") from None
+        return Band(quantity, float(centres[index]))
 
 
 def _placed(
