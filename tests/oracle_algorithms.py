@@ -74,22 +74,39 @@ def oci(blue, green, red, a, index, green_nm):
     return low * (end - low) / (end - start) + high * (low - start) / (end - start)
 
 
-def qaa_v6(above, nm=MODIS_NM, aw=MODIS_AW, bbw=MODIS_BBW):
-    """(aph, adg, bbp) at the five bands; the steps of Lee et al. 2014 in their order."""
+def qaa_v6(above, nm=MODIS_NM, aw=MODIS_AW, bbw=MODIS_BBW, between=None):
+    """(aph, adg, bbp) at the five bands; the steps of Lee et al. 2014 in their order.
+
+    With two limits of red Rrs, bbp between them is the mean of what both references give.
+    """
     violet, blue, cyan, green, red = range(5)
     below = [r / (0.52 + 1.7 * r) for r in above]
     u = [(-0.089 + math.sqrt(0.089**2 + 4 * 0.1245 * r)) / (2 * 0.1245) for r in below]
-    if above[red] < 0.0015:
+
+    def bbp_of(at, a0):
+        bbp0 = u[at] * a0 / (1 - u[at]) - bbw[at]
+        eta = 2 * (1 - 1.2 * math.exp(-0.9 * below[blue] / below[green]))
+        return [bbp0 * (nm[at] / one) ** eta for one in nm]
+
+    def bbp_by_green():
         numerator = below[blue] + below[cyan]
         chi = math.log10(numerator / (below[green] + 5 * below[red] / below[cyan] * below[red]))
-        at, a0 = green, aw[green] + 10 ** (-1.146 - 1.366 * chi - 0.469 * chi**2)
-    else:
+        return bbp_of(green, aw[green] + 10 ** (-1.146 - 1.366 * chi - 0.469 * chi**2))
+
+    def bbp_by_red():
         ratio = above[red] / (above[blue] + above[cyan])
-        at, a0 = red, aw[red] + 0.39 * ratio**1.14
-    bbp0 = u[at] * a0 / (1 - u[at]) - bbw[at]
+        return bbp_of(red, aw[red] + 0.39 * ratio**1.14)
+
+    low, high = between or (0.0015, 0.0015)
+    if above[red] < low or above[red] == low != high:
+        bbp = bbp_by_green()
+    elif above[red] >= high:
+        bbp = bbp_by_red()
+    else:
+        share = math.log10(above[red] / low) / math.log10(high / low)
+        both = zip(bbp_by_green(), bbp_by_red(), strict=True)
+        bbp = [(1 - share) * g + share * x for g, x in both]
     r = below[blue] / below[green]
-    eta = 2 * (1 - 1.2 * math.exp(-0.9 * r))
-    bbp = [bbp0 * (nm[at] / one) ** eta for one in nm]
     a = [(1 - u[i]) * (bbw[i] + bbp[i]) / u[i] if u[i] else NAN for i in range(5)]
     zeta, s = 0.74 + 0.2 / (0.8 + r), 0.015 + 0.002 / (0.6 + r)
     xi = math.exp(s * (nm[blue] - nm[violet]))

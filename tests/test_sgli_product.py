@@ -136,8 +136,9 @@ def product(request, written, ocsmart, tmp_path_factory):
 
 
 def values_of(product, network) -> np.ndarray:
-    """The network's variables with shape (bands, y, x), NaN where there is no value."""
-    stacked = np.stack([product[f"{network}_{nm}"][:] for nm in BANDS])
+    """The network's variables (bands, y, x), NaN where there is no value; apNN gives apg."""
+    quantity = "apg" if network == "ap" else network
+    stacked = np.stack([product[f"{quantity}_{nm}"][:] for nm in BANDS])
     return np.where(stacked == FILL, np.nan, stacked)
 
 

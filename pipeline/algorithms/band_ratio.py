@@ -15,7 +15,8 @@ from pipeline.algorithms.description import Array, BoundFormula
 from pipeline.errors import NetworkError
 from pipeline.networks import Variable
 
-# Largest distance from the band for which coefficients were fitted, so that 665 nm serves for 670.
+# Largest distance of a red band from its nominal wavelength, so that 665 nm serves for 670. Blue
+# and green bands have a smaller limit, because the coefficients depend on them.
 TOLERANCE_NM = 6.0
 
 
@@ -55,6 +56,10 @@ class SensorBands:
     """Red band (nm); None if the algorithm has no red band."""
     like: str = ""
     """Sensor for which the coefficients were fitted, if it is not ``sensor``; otherwise empty."""
+    within_nm: float = TOLERANCE_NM
+    """Largest distance (nm) of a blue or green band from the band for which they were fitted."""
+    other_bands: str = ""
+    """What is known of the result if the bands are farther away; a sentence, or empty."""
 
     @property
     def note(self) -> str:
@@ -67,6 +72,12 @@ class SensorBands:
         red = () if self.red_nm is None else (self.red_nm,)
         return (*self.blue_nm, self.green_nm, *red)
 
+    @property
+    def limits_nm(self) -> tuple[float, ...]:
+        """Largest distance (nm) of each of :attr:`bands_nm` from the band that is used for it."""
+        red = () if self.red_nm is None else (TOLERANCE_NM,)
+        return (*(self.within_nm for _ in (*self.blue_nm, self.green_nm)), *red)
+
 
 def bind(
     definition: Mapping[str, Any], sensor: str | None, wavelengths_nm: Sequence[float] | None
@@ -76,7 +87,13 @@ def bind(
     chosen, bands = on_bands(table, definition["name"], sensor, wavelengths_nm)
     formula = band_ratio(definition, chosen.coefficients)
     return BoundFormula(
-        formula, blue_and_green(bands), (chlorophyll(formula),), (chosen.sensor,), chosen.note
+        formula=formula,
+        inputs=blue_and_green(bands),
+        outputs=(chlorophyll(formula),),
+        sensors=(chosen.sensor,),
+        note=chosen.note,
+        limits_nm=chosen.limits_nm,
+        other_bands=chosen.other_bands,
     )
 
 
@@ -89,6 +106,8 @@ def sensor_bands(definition: Mapping[str, Any]) -> dict[str, SensorBands]:
             green_nm=float(entry["green_nm"]),
             coefficients=tuple(map(float, entry["coefficients"])),
             like=entry.get("like", ""),
+            within_nm=float(definition["bands_within_nm"]),
+            other_bands=entry.get("other_bands", ""),
         )
         for name, entry in definition["sensors"].items()
     }
@@ -148,8 +167,8 @@ def on_bands(
         entry = table[sensor]
         if wavelengths_nm is None:
             return entry, entry.bands_nm
-        wanted = [(nm, TOLERANCE_NM) for nm in entry.bands_nm]
-        return entry, choose(wavelengths_nm, wanted, f"{name} of {sensor}")
+        wanted = list(zip(entry.bands_nm, entry.limits_nm, strict=True))
+        return entry, choose(wavelengths_nm, wanted, f"{name} of {sensor}", entry.other_bands)
     given = wavelengths_nm or ()
     fitted = [entry for entry in table.values() if not entry.like]
     fitting = [entry for entry in fitted if _distance(entry, given) is not None]
@@ -167,7 +186,8 @@ def on_bands(
 
 def _distance(entry: SensorBands, wavelengths_nm: Sequence[float]) -> float | None:
     """Return the mean distance (nm) between fitted and given bands; None if a band is missing."""
-    found = [nearest(wavelengths_nm, nm, TOLERANCE_NM) for nm in entry.bands_nm]
+    wanted = zip(entry.bands_nm, entry.limits_nm, strict=True)
+    found = [nearest(wavelengths_nm, nm, limit) for nm, limit in wanted]
     if None in found or len(set(found)) < len(found):
         return None
     pairs = zip(found, entry.bands_nm, strict=True)

@@ -17,9 +17,14 @@ def nearest(wavelengths_nm: Sequence[float], target_nm: float, tolerance_nm: flo
 
 
 def choose(
-    wavelengths_nm: Sequence[float], wanted: Sequence[tuple[float, float]], who: str
+    wavelengths_nm: Sequence[float],
+    wanted: Sequence[tuple[float, float]],
+    who: str,
+    remark: str = "",
 ) -> tuple[float, ...]:
     """For each pair of a wanted wavelength and a tolerance (nm), return the nearest band.
+
+    The remark, a sentence, is a part of the error message.
 
     Raises:
         NetworkError: a wavelength has no band within its tolerance, or two wavelengths have the
@@ -32,7 +37,7 @@ def choose(
         given = ", ".join(f"{nm:g}" for nm in sorted(wavelengths_nm)) or "none"
         raise NetworkError(
             f"{who} needs {len(wanted)} different bands at {listed} nm, found bands at {given} nm. "
-            "Choose another algorithm, or data with these bands."
+            f"{remark}{' ' if remark else ''}Choose another algorithm, or data with these bands."
         )
     return tuple(chosen)
 

@@ -47,10 +47,9 @@ def algorithm(
             f"algorithm {name}: found no sensor and no bands. Give a sensor, or the wavelengths of "
             "the bands."
         )
-    paths = [_path(name)]
     definition = _definition(name)
-    if "band_ratio" in definition:
-        paths.append(_path(definition["band_ratio"]))
+    others = (definition[key] for key in ("extends", "band_ratio") if key in definition)
+    paths = [_path(name), *map(_path, others)]
     known = find_sensor(sensor).name if sensor else sensor
     bound = _bind(definition, known, wavelengths_nm)
     return Algorithm(
@@ -65,6 +64,8 @@ def algorithm(
         path=paths[0],
         sha256=sha256_of_listing({path.name: path for path in paths}),
         formula=bound.formula,
+        limits_nm=bound.limits_nm,
+        other_bands=bound.other_bands,
     )
 
 
@@ -134,4 +135,6 @@ def _path(name: str) -> Path:
 
 
 def _definition(name: str) -> dict[str, Any]:
-    return {"name": name, **read_shipped(_path(name))}
+    """Return the content of a file; what it leaves out is taken from the file that it extends."""
+    own = {"name": name, **read_shipped(_path(name))}
+    return {**_definition(own["extends"]), **own} if "extends" in own else own

@@ -104,7 +104,13 @@ def bind(
     # Noise can make red Rrs of clear water slightly negative.
     inputs = (*blue_and_green(bands[:-1]), reflectance(bands[-1], positive=False))
     return BoundFormula(
-        formula, inputs, (chlorophyll(formula.band_ratio),), (chosen.sensor,), chosen.note
+        formula=formula,
+        inputs=inputs,
+        outputs=(chlorophyll(formula.band_ratio),),
+        sensors=(chosen.sensor,),
+        note=chosen.note,
+        limits_nm=chosen.limits_nm,
+        other_bands=chosen.other_bands,
     )
 
 

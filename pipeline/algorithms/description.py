@@ -46,6 +46,10 @@ class BoundFormula:
     """Names of the sensors for which the formula can be used."""
     note: str = ""
     """Words that are added to the title."""
+    limits_nm: tuple[float, ...] = ()
+    """See :attr:`pipeline.networks.Retrieval.limits_nm`."""
+    other_bands: str = ""
+    """See :attr:`pipeline.networks.Retrieval.other_bands`."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)

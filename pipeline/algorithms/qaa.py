@@ -35,8 +35,9 @@ class QuasiAnalytical:
     """s0 and s1 in Rrs = s0 rrs / (1 - s1 rrs), where rrs is the reflectance below the surface."""
     reflectance: tuple[float, float]
     """g0 and g1 in rrs = g0 u + g1 u**2, where u = bb / (a + bb)."""
-    least_red: float
-    """If red Rrs (sr-1) is below this limit, the green band is the reference, else the red one."""
+    least_red: float | tuple[float, float]
+    """If red Rrs (sr-1) is below this limit, the green band is the reference, else the red one. If
+    there are two limits, both bands are used between them: see :meth:`weight_of_green`."""
     green_reference: tuple[float, float, float]
     """Polynomial in chi that gives log10 of the non-water absorption at the green band."""
     green_reference_red: float
@@ -70,18 +71,34 @@ class QuasiAnalytical:
 
     def _particles(self, x: Array, rrs: Array, u: Array, blue_to_green: Array) -> Array:
         """Return backscattering by particles in m-1, with shape (n, 5)."""
-        is_green = x[:, RED] < self.least_red
-        absorption = np.where(is_green, self._at_green(rrs), self._at_red(x))
-        u_reference = np.where(is_green, u[:, GREEN], u[:, RED])
-        water = np.array(self.water_backscattering)
-        at_reference = u_reference * absorption / (1.0 - u_reference) - np.where(
-            is_green, water[GREEN], water[RED]
-        )
         factor, share, rate = self.backscattering_exponent
         eta = factor * (1.0 - share * np.exp(-rate * blue_to_green))
-        nm = np.array(self.wavelengths_nm)
-        reference_nm = np.where(is_green, nm[GREEN], nm[RED])
-        ratio = reference_nm[:, np.newaxis] / nm
+        by_green = self._from_reference(GREEN, self._at_green(rrs), u, eta)
+        by_red = self._from_reference(RED, self._at_red(x), u, eta)
+        weight = self.weight_of_green(x[:, RED])[:, np.newaxis]
+        mean = weight * by_green + (1.0 - weight) * by_red
+        # At the ends, the other reference is not used, because it may have no value.
+        return np.where(weight == 1.0, by_green, np.where(weight == 0.0, by_red, mean))
+
+    def weight_of_green(self, red: Array) -> Array:
+        """Return the weight of the green band as the reference, for red Rrs (sr-1), shape (n,).
+
+        With one limit, the weight is 1 or 0. Between two limits, it decreases linearly with log10
+        of red Rrs from 1 to 0.
+        """
+        if not isinstance(self.least_red, tuple):
+            return np.where(red < self.least_red, 1.0, 0.0)
+        low, high = self.least_red
+        share = np.log(np.maximum(red, low) / low) / np.log(high / low)
+        weight: Array = 1.0 - np.clip(share, 0.0, 1.0)
+        return weight
+
+    def _from_reference(self, band: int, absorption: Array, u: Array, eta: Array) -> Array:
+        """Return backscattering by particles, with shape (n, 5), from a reference band."""
+        at_reference = (
+            u[:, band] * absorption / (1.0 - u[:, band]) - self.water_backscattering[band]
+        )
+        ratio = self.wavelengths_nm[band] / np.array(self.wavelengths_nm)
         spectrum: Array = at_reference[:, np.newaxis] * ratio ** eta[:, np.newaxis]
         return spectrum
 
@@ -134,13 +151,20 @@ def bind(
         wavelengths_nm=bands,
         water_absorption=tuple(water_absorption(np.array(bands)).tolist()),
         water_backscattering=tuple(water_backscattering(np.array(bands)).tolist()),
-        least_red=definition["least_red"],
+        least_red=_limits(definition["least_red"]),
         green_reference_red=definition["green_reference_red"],
         bands=tuple(ROLES.index(role) for role in definition["outputs_at"]),
         **{name: tuple(definition[name]) for name in _TUPLES},
     )
     inputs = tuple(reflectance(nm, positive=nm != bands[RED]) for nm in bands)
     return BoundFormula(formula, inputs, _outputs(formula), () if sensor is None else (sensor,))
+
+
+def _limits(stated: float | list[float]) -> float | tuple[float, float]:
+    if not isinstance(stated, list):
+        return stated
+    low, high = stated
+    return low, high
 
 
 _TUPLES = (

@@ -67,6 +67,17 @@ class TimeColumns(Strict):
         return {key: name for key, name in self.model_dump(exclude={"format"}).items() if name}
 
 
+class BrdfNormalisation(Strict):
+    """Normalisation of in-situ Rrs of a nadir view to a sun in the zenith."""
+
+    method: Literal["morel_2002_nadir"]
+    """f/Q of Morel et al. 2002, Appendix B."""
+    chlorophyll: Text
+    """Column of chlorophyll in mg m-3, on which f/Q depends."""
+    solar_zenith: Text | None = None
+    """Column of the sun's zenith angle in degrees; by default, place and time give the angle."""
+
+
 class PointsConfig(Strict):
     """The table of in-situ points, and the names of its columns."""
 
@@ -87,6 +98,23 @@ class PointsConfig(Strict):
     time: TimeColumns = TimeColumns()
     brdf_correction: BrdfState = "unknown"
     """The BRDF correction that was applied to the in-situ reflectances."""
+    brdf_normalisation: BrdfNormalisation | None = None
+    """How the in-situ reflectances are normalised; with null, they are used as they are."""
+
+    @model_validator(mode="after")
+    def _is_not_normalised_twice(self) -> "PointsConfig":
+        if self.brdf_normalisation is not None and self.brdf_correction != "none":
+            raise ValueError(
+                f"brdf_normalisation is for reflectances without a BRDF correction, but "
+                f"brdf_correction is {self.brdf_correction}; set brdf_correction: none if they "
+                "have none, or remove brdf_normalisation"
+            )
+        return self
+
+    @property
+    def resulting_correction(self) -> BrdfState:
+        """The BRDF correction of the in-situ reflectances in the table of match-ups."""
+        return "f/Q" if self.brdf_normalisation is not None else self.brdf_correction
 
 
 class Valid(Strict):

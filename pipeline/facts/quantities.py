@@ -20,6 +20,8 @@ class Quantity:
     standard_name: str | None = None
     possible: tuple[float, float] | None = None
     """Least and greatest value that can occur; None if any number can occur."""
+    formerly: str = ""
+    """The name of the quantity in older versions; empty if it has always had its name."""
 
     def is_possible(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         """Return True for each value that can occur, and False for other values and for NaN."""
@@ -54,6 +56,40 @@ def quantities() -> dict[str, Quantity]:
     """Return all known quantities by name."""
     table = read_shipped(shipped_configs() / "quantities.yaml")
     return {name: Quantity(name=name, **_checked(entry)) for name, entry in table.items()}
+
+
+def stands_for(name: str, quantity: str) -> bool:
+    """Return whether a name means a quantity: it is its name, or its name in older versions."""
+    return name == quantity or (name != "" and name == _formerly(quantity))
+
+
+def renamed(name: str, quantity: str) -> str:
+    """Return a warning about the former name of a quantity; empty if the name is the present one.
+
+    The former name may now be the name of another quantity.
+    """
+    if name == quantity:
+        return ""
+    now = f", and {name} is {quantities()[name].long_name}" if name in quantities() else ""
+    return (
+        f"{name} is taken for {quantity}, {quantities()[quantity].long_name}, which older versions "
+        f"called {name}. Write {quantity} instead: it is the name now{now}"
+    )
+
+
+def meaning_changed(name: str) -> str:
+    """Return a warning if the name meant another quantity in older versions; otherwise empty."""
+    before = next((known for known in quantities().values() if known.formerly == name), None)
+    if before is None or name not in quantities():
+        return ""
+    return (
+        f"{name} is {quantities()[name].long_name}; in older versions it was {before.long_name}, "
+        f"which is {before.name} now"
+    )
+
+
+def _formerly(quantity: str) -> str:
+    return quantities()[quantity].formerly if quantity in quantities() else ""
 
 
 def _checked(entry: dict[str, Any]) -> dict[str, Any]:

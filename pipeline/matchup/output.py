@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.config.matchup import MatchupConfig
 from pipeline.facts.quantities import Quantity, quantities
+from pipeline.matchup.brdf import method
 from pipeline.matchup.find import Matchups
 from pipeline.matchup.nearest import unit_vectors
 from pipeline.matchup.pairs import Pair
@@ -77,6 +78,8 @@ def _table(
         "points_sha256": points.table.sha256,
         "configuration": json.dumps(config.model_dump(mode="json"), separators=(",", ":")),
     }
+    if config.points.brdf_normalisation is not None:
+        attributes["insitu_brdf_normalisation"] = method(config.points.brdf_normalisation)
     if points.table.licence:
         attributes["license"] = " ".join(points.table.licence.split())
     meanings = {name: Quantity(name, c.units, c.long_name) for name, c in columns.items()}
@@ -107,7 +110,7 @@ def _facts(
             (scene.brdf_correction for scene in scenes), "of the scene's reflectances"
         ),
         "insitu_brdf_correction": _texts(
-            (config.points.brdf_correction for _ in rows), "of in-situ reflectances"
+            (config.points.resulting_correction for _ in rows), "of in-situ reflectances"
         ),
         "points_in_pixel": _counts((row.points_in_pixel for row in rows), "points with this pixel"),
         "window_pixels": _counts((config.window**2 for _ in rows), "pixels of the window"),

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pipeline.config.matchup import PointsConfig
 from pipeline.errors import ConfigError
 from pipeline.facts.quantities import quantities
+from pipeline.matchup.brdf import normalised
 from pipeline.matchup.point_files import point_files
 from pipeline.matchup.point_times import (
     read_times,
@@ -92,7 +93,13 @@ def read_points(said: Path | str, config: PointsConfig) -> Points:
     if unknown:
         raise table_error(origin, *(f"points.units: no column {name!r}" for name in unknown))
     parts = [_points_of(table, config) for table in tables]
-    return parts[0] if len(parts) == 1 else _joined(parts, str(said))
+    points = parts[0] if len(parts) == 1 else _joined(parts, str(said))
+    if config.brdf_normalisation is None:
+        return points
+    table = normalised(
+        points.table, config.brdf_normalisation, points.latitude, points.longitude, points.times
+    )
+    return dataclasses.replace(points, table=table)
 
 
 def _read_table(path: Path, config: PointsConfig) -> Table:

@@ -48,7 +48,7 @@ def warnings_of(found: Matchups, config: MatchupConfig) -> Iterator[str]:
             f"{name} could not be judged in {_plural(count, 'match-up')} because the scene lacks "
             "the data (see column not_applied)"
         )
-    insitu = config.points.brdf_correction
+    insitu = config.points.resulting_correction
     states = Counter(match.pair.scene.brdf_correction for match in first)
     for state, count in states.items():
         corrections = (

@@ -49,6 +49,11 @@ class Retrieval(Shown):
     """For a classifier, the classes whose probabilities are the outputs, in order."""
     class_quantity: str = ""
     """For a classifier, the name of the class map, such as ``water_type``."""
+    limits_nm: tuple[float, ...] = ()
+    """For each input, the largest distance (nm) between its wavelength and the band that is used
+    for it; empty if only the configuration limits the distance."""
+    other_bands: str = ""
+    """What is known of the outputs if a band is farther away; a sentence, or empty."""
     after: tuple[str, ...] = ()
     """Steps that may follow the retrieval; :data:`pipeline.networks.after.AFTER` has all names."""
 

@@ -1,5 +1,6 @@
 """Makes the steps of a run; each input comes from the scene or from an earlier step."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import xarray as xr
 from pipeline.config import NetworkChoice
 from pipeline.config.science import Science
 from pipeline.errors import NetworkError, SceneError
+from pipeline.facts.quantities import renamed, stands_for
 from pipeline.networks import Retrieval, Variable
 from pipeline.networks.after import SCOPE
 from pipeline.networks.engines import engine_for
@@ -17,6 +19,8 @@ from pipeline.run.gains import GainFinder
 from pipeline.run.step import InputSource, RetrievalStep
 from pipeline.scene.quality import FlagTable, network_flags
 from pipeline.scene.scene import SPECTRAL, Band, nearest_band, plain_variables, wavelengths
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class _Chain:
         """Return the source of each input of a step, after a check of the units."""
         retrieval = self.loaded[number].retrieval
         sources = [self._source(variable, number) for variable in retrieval.inputs]
+        self._check_distances(number, sources)
         for source in sources:
             if sources.count(source) > 1:
                 pairs = zip(retrieval.inputs, sources, strict=True)
@@ -93,6 +98,7 @@ class _Chain:
     ) -> RetrievalStep:
         """Bind a network or an algorithm to the layers of a row (bands, then earlier outputs)."""
         choice, retrieval = self.loaded[number].choice, self.loaded[number].retrieval
+        self._warn_of_former_names(retrieval, sources)
         gains = GainFinder(choice, retrieval, self.sensor, self.science.bands.tolerance_nm)
         makers = dict.fromkeys(earlier[s.step] for s in sources if isinstance(s, _StepOutput))
         upstream = dict.fromkeys(n for maker in makers for n in (maker.flags_name, *maker.upstream))
@@ -110,23 +116,66 @@ class _Chain:
             input_gains=gains.of_inputs(takes_outputs=bool(upstream)),
         )
 
+    def _check_distances(self, number: int, sources: Sequence[Band | _StepOutput]) -> None:
+        """Refuse bands for which the coefficients of an algorithm were not fitted."""
+        choice, retrieval = self.loaded[number].choice, self.loaded[number].retrieval
+        if not retrieval.limits_nm:
+            return
+        wavelengths_nm = [self._wavelength(source) for source in sources]
+        limits = zip(retrieval.inputs, wavelengths_nm, retrieval.limits_nm, strict=True)
+        far = [
+            f"{nm:g} nm for {variable.wavelength_nm:g} nm"
+            for variable, nm, limit in limits
+            if abs(nm - (variable.wavelength_nm or nm)) > limit
+        ]
+        if not far:
+            return
+        found = (
+            f"{retrieval.file_name}: the coefficients of {', '.join(retrieval.sensors)} were not "
+            f"fitted for these bands: {', '.join(far)}."
+        )
+        words = f"{found} {retrieval.other_bands}".rstrip()
+        if not choice.allow_other_sensor:
+            raise SceneError(
+                f"{words} Choose another algorithm, or set allow_other_sensor: true for "
+                f"{choice.name} if this is good enough."
+            )
+        log.warning("%s: %s", choice.name, words)
+
+    def _wavelength(self, source: Band | _StepOutput) -> float:
+        if isinstance(source, Band):
+            return source.wavelength_nm or np.nan
+        output = self.loaded[source.step].retrieval.outputs[source.output]
+        return output.wavelength_nm or np.nan
+
+    def _warn_of_former_names(
+        self, taker: Retrieval, sources: Sequence[Band | _StepOutput]
+    ) -> None:
+        warnings = dict.fromkeys(
+            renamed(variable.quantity, self.loaded[s.step].retrieval.outputs[s.output].quantity)
+            for variable, s in zip(taker.inputs, sources, strict=True)
+            if isinstance(s, _StepOutput)
+        )
+        for warning in filter(None, warnings):
+            log.warning("%s: %s", taker.file_name, warning)
+
     def _source(self, variable: Variable, number: int) -> Band | _StepOutput:
         """Return the source of an input of a step; source and input have the same units."""
         taker = self.loaded[number].retrieval
         for earlier in reversed(range(number)):
             maker = self.loaded[earlier].retrieval
-            makes = any(output.quantity == variable.quantity for output in maker.outputs)
+            makes = any(stands_for(variable.quantity, one.quantity) for one in maker.outputs)
             if makes and SCOPE not in maker.after and not maker.classes:
                 output = _output_of(maker, variable, self.science.bands.tolerance_nm)
                 name = self.loaded[earlier].choice.name
                 _check_units(variable, taker, maker.outputs[output].units, name)
                 return _StepOutput(earlier, output)
-        band = self._band_of(variable, taker.file_name)
+        band = self._band_of(variable, taker)
         units = str(self.scene[band.quantity].attrs.get("units"))
         _check_units(variable, taker, units, "the scene")
         return band
 
-    def _band_of(self, variable: Variable, file_name: str) -> Band:
+    def _band_of(self, variable: Variable, taker: Retrieval) -> Band:
         """Return the layer of the scene that provides an input."""
         quantity, nm = variable.quantity, variable.wavelength_nm
         if (nm is not None) != (quantity in SPECTRAL):
@@ -138,7 +187,7 @@ class _Chain:
         if nm is None:
             if quantity.partition("_band_")[0] in SPECTRAL:
                 raise NetworkError(
-                    f"{file_name}: the wavelengths of the network's bands are not known. The "
+                    f"{taker.file_name}: the wavelengths of the network's bands are not known. The "
                     "dataset Wavelength is missing or too short, and no version of the sensor in "
                     "configs/sensors has as many bands. If the network is for another sensor, put "
                     "the name of that sensor into the file name. Otherwise, describe the network "
@@ -152,8 +201,14 @@ class _Chain:
                     f"science.constants: {{{quantity}: ...}}."
                 )
             return Band(quantity)
-        index = nearest_band(self.scene, quantity, nm, self.science.bands.tolerance_nm)
-        return Band(quantity, float(wavelengths(self.scene, quantity)[index]))
+        centres = wavelengths(self.scene, quantity)
+        try:
+            index = nearest_band(self.scene, quantity, nm, self.science.bands.tolerance_nm)
+        except SceneError as error:
+            if centres.size == 0 or not taker.other_bands:
+                raise
+            raise SceneError(f"{error} {taker.other_bands}") from None
+        return Band(quantity, float(centres[index]))
 
 
 def _placed(
@@ -169,7 +224,7 @@ def _placed(
 
 def _output_of(maker: Retrieval, variable: Variable, tolerance_nm: float) -> int:
     """Return the index of the output that provides an input of a later step."""
-    same = [i for i, output in enumerate(maker.outputs) if output.quantity == variable.quantity]
+    same = [i for i, one in enumerate(maker.outputs) if stands_for(variable.quantity, one.quantity)]
     names = ", ".join(maker.outputs[i].name for i in same)
     if variable.wavelength_nm is None:
         if maker.outputs[same[0]].wavelength_nm is not None:

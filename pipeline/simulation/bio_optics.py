@@ -22,7 +22,8 @@ REFERENCES = (
     "CDOM: Morel and Maritorena 2001, Morel and Gentili 2009, Babin et al. 2003; "
     "particles: Bricaud et al. 1998, Morel and Maritorena 2001, Babin et al. 2003, "
     "Loisel et al. 2006, Neukermans et al. 2012, Doxaran et al. 2007; "
-    "reflectance: Lee et al. 2011; Raman: Lee et al. 2013; "
+    "reflectance: Lee et al. 2011 (sun 30 degrees from the zenith, nadir view); "
+    "Raman: Lee et al. 2013; "
     "fluorescence: Gilerson et al. 2007"
 )
 

@@ -1,5 +1,6 @@
 """Continue training an existing network; each stage trains all layers or the last ones."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 from pipeline.config.samples import VariableConfig
 from pipeline.config.training import FinetuneConfig
 from pipeline.errors import ConfigError
+from pipeline.facts.quantities import renamed
 from pipeline.networks.description import Layer, Network
 from pipeline.networks.ensemble import Ensemble
 from pipeline.networks.rescaling import rescaled, with_outputs
@@ -17,6 +19,8 @@ from pipeline.training.fitting import EpochListener
 from pipeline.training.fitting.model import decorrelation, model_of
 from pipeline.training.samples.preparation import PreparedSamples
 from pipeline.training.samples.variables import nearest_variable, variables_of
+
+log = logging.getLogger(__name__)
 
 
 def finetune(
@@ -174,4 +178,10 @@ def _columns(start: Network, prepared: PreparedSamples, tolerance_nm: float) -> 
                 f"{start.outputs[nearest].units} as in {start.name}. Convert it in samples.columns."
             )
         columns.append(nearest)
+    pairs = zip(samples.targets, columns, strict=True)
+    warnings = (
+        renamed(target.quantity, start.outputs[column].quantity) for target, column in pairs
+    )
+    for warning in filter(None, dict.fromkeys(warnings)):
+        log.warning("samples.targets: %s", warning)
     return columns

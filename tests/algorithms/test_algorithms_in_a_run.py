@@ -7,6 +7,7 @@ import numpy as np
 import oracle_algorithms as oracle
 import pytest
 from click.testing import CliRunner
+from obpg_miniature import counts_of, write_obpg_l2
 from small_network import write_network
 
 import pipeline
@@ -14,6 +15,7 @@ from pipeline.algorithms import ALGORITHMS, algorithm
 from pipeline.batch.runner import networks_now
 from pipeline.cli import main
 from pipeline.config import load_config
+from pipeline.errors import SceneError
 from pipeline.run.plan import check_config
 from pipeline.verify import verify_product
 
@@ -194,3 +196,39 @@ def test_every_pixel_of_a_real_scene_is_the_oracles(modis_scene, tmp_path):
     values = np.stack([found[name][computed] for name in names], axis=1)
     assert len(rows) > 15_000
     np.testing.assert_allclose(values, expected, rtol=2e-6)
+
+
+def noaa_20_scene(folder):
+    """A miniature of NOAA-20, whose bands are not those of Suomi-NPP."""
+    rrs = {411: 0.006, 445: 0.0055, 489: 0.005, 556: 0.002, 667: 0.0003}
+    counts = {nm: counts_of(np.full((4, 5), value)) for nm, value in rrs.items()}
+    path = folder / "JPSS1_VIIRS.20240101T120000.L2.OC.nc"
+    return write_obpg_l2(path, counts, platform="JPSS-1", instrument="VIIRS")
+
+
+@pytest.mark.parametrize("tolerance_nm", [3, 5])
+@pytest.mark.parametrize("name", ["ocx_2019", "oci_2019"])
+def test_noaa_20_does_not_get_the_coefficients_of_suomi_npp(tmp_path, name, tolerance_nm):
+    """Not even with a larger tolerance of bands; the error says what they would give."""
+    config = settings(tmp_path, {"name": "chl", "file": f"algorithm:{name}"})
+    config["science"]["bands"] = {"tolerance_nm": tolerance_nm}
+    with pytest.raises(SceneError, match=r"551 nm.*Suomi-NPP give 0\.90 to 0\.92 of the chl"):
+        pipeline.process_scene(noaa_20_scene(tmp_path), config)
+
+
+def test_noaa_20_gets_them_if_the_configuration_says_so(tmp_path, caplog):
+    """With a warning, and the product records the bands and the settings."""
+    config = settings(
+        tmp_path, {"name": "chl", "file": "algorithm:ocx_2019", "allow_other_sensor": True}
+    )
+    config["science"]["bands"] = {"tolerance_nm": 5}
+    with caplog.at_level("WARNING", logger="pipeline"):
+        path = pipeline.process_scene(noaa_20_scene(tmp_path), config)
+    assert "not fitted for these bands: 556 nm for 551 nm. With the bands of NOAA-20" in caplog.text
+    assert np.isfinite(stored(path)["chlor_a"]).all()
+    with netCDF4.Dataset(path) as file:
+        recorded = file["processing_control/networks/chl"]
+        sources = [one["source"] for one in json.loads(recorded.inputs)]
+        assert sources == ["Rrs_445", "Rrs_489", "Rrs_556"]
+        settings_group = file["processing_control/input_parameters"]
+        assert "allow_other_sensor" in str(settings_group.__dict__)

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.algorithms import algorithm
 from pipeline.errors import ConfigError, NetworkError
+from pipeline.simulation.bio_optics import forward, mean_water
 
 RATIOS = [
     ("ocx_v6", "SeaWiFS", oracle.OC4_V6_SEAWIFS),
@@ -108,9 +109,55 @@ def test_bands_without_a_sensor_choose_the_nearest_coefficients():
 
 def test_a_sensor_on_given_bands_keeps_its_coefficients():
     """The inputs are the given bands, the coefficients are those of the sensor."""
-    found = algorithm("ocx_2019", sensor="VIIRS", wavelengths_nm=[445, 489, 556, 667])
-    assert bands_of(found) == [445, 489, 556]
+    found = algorithm("ocx_2019", sensor="VIIRS", wavelengths_nm=[411, 444, 488, 552, 667])
+    assert bands_of(found) == [444, 488, 552]
     assert found.parameters["coefficients"] == oracle.OC3_2019_VIIRS
+
+
+NOAA_20 = [411, 445, 489, 556, 667]
+
+
+@pytest.mark.parametrize("name", ["ocx_v6", "ocx_2019", "oci_2012", "oci_2019"])
+def test_coefficients_of_suomi_npp_are_not_for_noaa_20(name):
+    """The error says what they would give; without a sensor, no other coefficients are taken."""
+    with pytest.raises(NetworkError, match=r"551 \+-3.*found bands at 411.*0\.90 to 0\.92 of the"):
+        algorithm(name, sensor="VIIRS", wavelengths_nm=NOAA_20)
+    with pytest.raises(NetworkError, match="no coefficients for bands at 411, 445, 489, 556"):
+        algorithm(name, wavelengths_nm=NOAA_20)
+
+
+def test_what_suomi_npp_would_give_on_noaa_20():
+    """The stated factor is that of modelled open ocean water."""
+    chlorophyll = np.array([0.1, 0.3, 1.0])
+    for name in ("ocx_v6", "ocx_2019"):
+        found = algorithm(name, sensor="VIIRS")
+        here, there = (
+            found.predict(forward(mean_water(chlorophyll), np.array(bands)).rrs)[:, 0]
+            for bands in ([443.0, 486.0, 551.0], [445.0, 489.0, 556.0])
+        )
+        np.testing.assert_allclose(there / here, 0.91, atol=0.025)
+
+
+@pytest.mark.parametrize(("blue", "green"), [(446.1, 547), (443, 550.1)])
+def test_no_band_ratio_takes_bands_for_which_it_was_not_fitted(blue, green):
+    """The limit is 3 nm for every sensor; a red band may be farther away."""
+    near = [445.9, 488, 549.9, 662]
+    assert bands_of(algorithm("oci_2019", sensor="MODIS-Aqua", wavelengths_nm=near)) == near
+    with pytest.raises(NetworkError, match=r"547 \+-3, 667 \+-6"):
+        algorithm("oci_2019", sensor="MODIS-Aqua", wavelengths_nm=[blue, 488, green, 667])
+
+
+def test_coefficients_of_2019_for_oli():
+    """Typed anew from O'Reilly and Werdell 2019; MSI has them by name of OLI."""
+    oli = (0.30963, -2.40052, 1.28932, 0.52802, -1.33825)
+    for sensor, bands in (("OLI", [443, 482, 561]), ("OLI2", [443, 482, 561])):
+        found = algorithm("ocx_2019", sensor=sensor)
+        assert found.parameters["coefficients"] == oli
+        assert bands_of(found) == bands
+    assert "coefficients of OLI" in algorithm("ocx_2019", sensor="S2A").title
+    rrs = [[0.004, 0.005, 0.003]]
+    expected = 10 ** np.polynomial.polynomial.polyval(np.log10(5 / 3), oli)
+    assert algorithm("ocx_2019", sensor="OLI").predict(rrs)[0, 0] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

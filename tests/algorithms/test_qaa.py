@@ -103,3 +103,52 @@ def test_nomad_is_retrieved_as_well_as_known(real_data):
     assert 10 ** error.mean() == pytest.approx(0.883, abs=0.002)
     assert 10 ** np.abs(error).mean() == pytest.approx(1.463, abs=0.002)
     assert np.sqrt((error**2).mean()) == pytest.approx(0.232, abs=0.002)
+
+
+@pytest.mark.quick
+def test_the_weighted_switch_is_the_oracles():
+    """Rows below, between and above the two limits of red Rrs, failures included."""
+    rrs = spectra(seed=2)
+    found = algorithm("qaa_v6_weighted", sensor="MODIS-Aqua").predict(rrs)
+    limits = (0.00075, 0.003)
+    expected = np.array([oracle.qaa_v6(row, between=limits) for row in rrs.tolist()])
+    expected = expected[:, :, :4].reshape(-1, 12)
+    place = np.searchsorted(limits, rrs[:, 4])
+    assert min(np.bincount(place, minlength=3)) > 100
+    np.testing.assert_array_equal(np.isfinite(found), np.isfinite(expected))
+    finite = np.isfinite(expected)
+    np.testing.assert_allclose(found[finite], expected[finite], rtol=1e-8, atol=1e-10)
+
+
+def rows_around(red, spectrum):
+    """Two rows that differ by 0.02 % at the red band only."""
+    return [[*spectrum, red * 0.9999], [*spectrum, red * 1.0001]]
+
+
+@pytest.mark.parametrize("red", [0.00075, 0.0015, 0.003])
+def test_the_weighted_switch_has_no_jump(red):
+    """At no limit of either rule; the small differences are those of the red band itself."""
+    weighted = algorithm("qaa_v6_weighted", sensor="MODIS-Aqua")
+    below, above = weighted.predict(rows_around(red, (0.002, 0.0035, 0.006, 0.0085)))
+    finite = np.isfinite(below)
+    assert finite.sum() >= 8
+    np.testing.assert_allclose(above[finite], below[finite], rtol=0.02)
+
+
+def test_qaa_v6_jumps_as_the_documentation_says():
+    """Water with 4 m-1 of adg(443): bbp by the red band is 2.4 times bbp by the green band."""
+    spectrum = (0.00022, 0.00031, 0.00053, 0.00107)
+    below, above = algorithm("qaa_v6", sensor="MODIS-Aqua").predict(rows_around(0.0015, spectrum))
+    assert above[9] / below[9] == pytest.approx(2.4, abs=0.1)
+
+
+def test_the_weighted_switch_is_recorded():
+    """Limits, version and title differ from qaa_v6, and everything else is taken from it."""
+    plain, weighted = (algorithm(name, sensor="SeaWiFS") for name in ("qaa_v6", "qaa_v6_weighted"))
+    assert plain.parameters["least_red"] == 0.0015
+    assert weighted.parameters["least_red"] == (0.00075, 0.003)
+    assert {**weighted.parameters, "least_red": 0.0015} == plain.parameters
+    assert "not part of the publication" in weighted.version
+    assert "with a weighted switch" in weighted.title
+    assert weighted.fingerprint != plain.fingerprint
+    assert weighted.sha256 != plain.sha256

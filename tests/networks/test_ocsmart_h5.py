@@ -98,7 +98,7 @@ KINDS = {
     "aphNN": ("rrs", 0, "iop", "aph"),
     "adgNN": ("rrs", 0, "iop", "adg"),
     "bbpNN": ("rrs", 0, "iop", "bbp"),
-    "apNN": ("rrs", 0, "iop", "ap"),
+    "apNN": ("rrs", 0, "iop", "apg"),
     "bpNN": ("rrs", 0, "iop", "bp"),
 }
 

@@ -225,6 +225,33 @@ def test_polymer_masks_both_modis_alike(tmp_path, sensor, l1_filename, found):
         assert "ANOMALY_RWMOD_BLUE" in rules.flags
 
 
+POLYMER_BITS = {"INCONSISTENCY", "ANOMALY_RWMOD_BLUE"}
+
+
+@pytest.mark.parametrize(
+    ("sensor", "more", "expressions"),
+    [
+        ("OLCI", set(), {}),
+        ("MERIS", set(), {}),
+        ("MSI", set(), {}),
+        ("SeaWiFS", {"INCONSISTENCY"}, {}),
+        ("MODIS", {"ANOMALY_RWMOD_BLUE"}, {}),
+        ("VIIRSN", set(), {"bright_nir": "Rnir >= 0.1", "bright_glint": "Rgli >= 0.1"}),
+        ("VIIRSJ1", set(), {"bright_nir": "Rnir >= 0.1", "bright_glint": "Rgli >= 0.1"}),
+    ],
+)
+def test_polymers_masks_depend_on_the_sensor(tmp_path, sensor, more, expressions):
+    """1023 for all; 2048 for SeaWiFS, 4096 for MODIS, and two reflectances for VIIRS."""
+    truth = image_of_coordinates(LINES, PIXELS, (443, 560), flags=("LAND",))
+    extra = {"Rnir": 0.01, "Rgli": 0.02}
+    path = polymer.write(tmp_path, truth, sensor=sensor, extra=extra).path
+    with open_scene(path) as scene:
+        rules = with_recommended(MaskRules(preset="default"), scene)
+        assert POLYMER_BITS & set(rules.flags) == more
+        assert {"LAND", "EXTERNAL_MASK"} <= set(rules.flags)
+        assert dict(rules.expressions) == expressions
+
+
 def add_acolite(path, name, values):
     with netCDF4.Dataset(path, "a") as file:
         made = file.createVariable(name, "f4", ("y", "x"))

@@ -129,8 +129,9 @@ class Product:
             )
 
     def values(self, quantity: str, bands: Sequence[int]) -> np.ndarray:
-        """With shape (pixels, bands), NaN where there is no value."""
-        stacked = np.stack([self.variables[f"{quantity}_{nm}"].ravel() for nm in bands], axis=1)
+        """With shape (pixels, bands), NaN where there is no value; what apNN gives is apg."""
+        name = "apg" if quantity == "ap" else quantity
+        stacked = np.stack([self.variables[f"{name}_{nm}"].ravel() for nm in bands], axis=1)
         return np.where(stacked == FILL, np.nan, stacked.astype(np.float64))
 
 

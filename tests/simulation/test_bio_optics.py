@@ -188,3 +188,20 @@ def test_tables_rise_with_wavelength(table):
     columns = read_columns(table)
     assert (np.diff(columns["wavelength"]) > 0).all()
     assert all(np.isfinite(values).all() for values in columns.values())
+
+
+def test_reflectance_is_that_of_lee_2011_for_sun_30_degrees_and_nadir_view():
+    """The four coefficients typed anew, for water without and with particles."""
+    found = reflectance.elastic_reflectance(
+        np.array([[0.08, 0.09], [0.9, 0.5]]),
+        np.array([0.02, 0.01]),
+        np.array([[0, 0], [0.08, 0.49]]),
+    )
+    by_hand = [
+        [(0.05881474 + 0.05062697 * 0.2) * 0.2, (0.05881474 + 0.05062697 * 0.1) * 0.1],
+        [
+            (0.05881474 + 0.05062697 * 0.02) * 0.02 + (0.03997009 + 0.1398902 * 0.08) * 0.08,
+            (0.05881474 + 0.05062697 * 0.01) * 0.01 + (0.03997009 + 0.1398902 * 0.49) * 0.49,
+        ],
+    ]
+    np.testing.assert_allclose(found, by_hand, rtol=1e-12)

@@ -30,6 +30,7 @@ def test_netcdf_of_a_sensor(tmp_path):
         assert file["Rrs_443"].long_name == "remote sensing reflectance at 443 nm"
         assert file.seed == 7
         assert "Bricaud et al. 1998" in file.references
+        assert "Lee et al. 2011 (sun 30 degrees from the zenith, nadir view)" in file.references
         assert file.source.startswith("bio-optical forward model of ocpipe ")
 
 

@@ -1,5 +1,7 @@
 """Fine-tuning: where it starts, what stays, what comes out; the real SGLI network above all."""
 
+import dataclasses
+
 import numpy as np
 import oracle
 import pytest
@@ -172,6 +174,25 @@ def test_what_cannot_be_is_said(start, samples, changes, words):
     with pytest.raises(ConfigError, match=words):
         finetune(start, recipe(samples, **changes), told)
     assert told.epochs == []
+
+
+def test_a_target_by_its_former_name(start, samples, caplog):
+    """The name ap is taken for the apg of the network, with a warning; aph has no former name."""
+    config = with_inputs_of(start, recipe(samples))
+    prepared = prepare(config.samples, config.splits)
+    outputs = tuple(dataclasses.replace(v, quantity="apg") for v in start.outputs)
+    renamed = dataclasses.replace(start, outputs=outputs)
+    targets = tuple(dataclasses.replace(v, quantity="ap") for v in prepared.samples.targets)
+    named = dataclasses.replace(
+        prepared, samples=dataclasses.replace(prepared.samples, targets=targets)
+    )
+    found = outputs_of(begin(renamed, config, named), prepared.samples.x)
+    np.testing.assert_array_equal(
+        found, outputs_of(begin(start, config, prepared), prepared.samples.x)
+    )
+    assert caplog.text.count("ap is taken for apg") == 1
+    with pytest.raises(ConfigError, match="is not an output"):
+        begin(renamed, config, prepared)
 
 
 def test_targets_that_the_network_has_not(start, samples):

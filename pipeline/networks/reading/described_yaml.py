@@ -6,6 +6,7 @@ folder of the YAML or below it.
 
 import contextlib
 import dataclasses
+import logging
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,7 +15,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.errors import NetworkError
-from pipeline.facts.quantities import quantities
+from pipeline.facts.quantities import meaning_changed, quantities
 from pipeline.facts.shipped import shipped_configs
 from pipeline.files.contents import read_yaml, sha256_of_listing
 from pipeline.files.identity import unchanged
@@ -36,6 +37,8 @@ from pipeline.networks.reading.schema import (
 )
 from pipeline.networks.transforms import TRANSFORMS
 from pipeline.networks.variable import SCALINGS, Variable
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = (".yaml", ".yml")
 Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
@@ -138,6 +141,15 @@ class FileDescription(NetworkDescription):
             return [self.weights]
         return [name for layer in self.layers or () for name in (layer.kernel, layer.bias)]
 
+    def unclear_names(self) -> list[str]:
+        """Return a warning for each name that meant something else in older versions.
+
+        A variable with a long name says itself what it is.
+        """
+        variables = (*self.inputs, *(self.outputs or ()))
+        names = dict.fromkeys(v.quantity for v in variables if not v.long_name)
+        return [warning for name in names if (warning := meaning_changed(name))]
+
 
 def is_described(path: Path) -> bool:
     """Return whether a file is YAML with the key ``schema`` and a key such as ``layers``."""
@@ -192,6 +204,8 @@ def read_described(path: Path, weights: Path | None = None) -> Network:
     with contextlib.ExitStack() as stack:
         stack.enter_context(unchanged([path], NetworkError))
         described = read_description(FileDescription, path)
+        for warning in described.unclear_names():
+            log.warning("%s: %s. State long_name to say which you mean", path.name, warning)
         folder = path.parent if weights is None else weights.parent
         files = named_files(described.files, folder, path)
         stack.enter_context(unchanged(files.values(), NetworkError))

@@ -1,16 +1,17 @@
 """Compute the reflectance above the surface, in sr-1, from absorption and backscattering.
 
-Water is deep and well mixed; sun and view angles are averaged. Reflection from the bottom
-and bidirectional effects are not modelled.
+Water is deep and well mixed. The sun is 30 degrees from the zenith, and the sensor looks straight
+down. Other angles and reflection from the bottom are not modelled.
 """
 
 import numpy as np
 
 from pipeline.facts.optical_tables import Array, interpolate, per_band
 
-# Lee, Du, Voss, Zibordi, Lubac, Arnone and Weidemann 2011, Appl. Opt. 50, 3155; numbers as in
-# bio_optics (CMLandOcean/bio_optics, Rrs_deep), for a nadir view, with the transmission through the
-# surface. Molecules scatter more to the sensor than particles do, so both have their own factors.
+# Lee, Du, Voss, Zibordi, Lubac, Arnone and Weidemann 2011, Appl. Opt. 50, 3155: the row of their
+# table for the sun at 30 degrees from the zenith and a nadir view, with the transmission through
+# the surface. Two independent programs have these numbers; one of them states the angles. Molecules
+# scatter more to the sensor than particles do, so both have their own factors.
 MOLECULES = (0.05881474, 0.05062697)
 PARTICLES = (0.03997009, 0.1398902)
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from pipeline.config.samples import VariableConfig
 from pipeline.errors import ConfigError
-from pipeline.facts.quantities import quantities
+from pipeline.facts.quantities import quantities, stands_for
 from pipeline.networks.transforms import TRANSFORMS
 from pipeline.networks.variable import SCALINGS, Array, Variable
 
@@ -61,7 +61,7 @@ def nearest_variable(
     distances = {
         place: abs((variable.wavelength_nm or 0.0) - (wanted.wavelength_nm or 0.0))
         for place, variable in enumerate(among)
-        if variable.quantity == wanted.quantity
+        if stands_for(wanted.quantity, variable.quantity)
     }
     nearest = min(distances, key=lambda place: distances[place], default=None)
     return None if nearest is None or distances[nearest] > tolerance_nm else nearest
