@@ -100,13 +100,14 @@ def _draws_with_errors(times: npt.NDArray[np.uint16], by_unit: Array, scaled: St
     weights = times.astype(np.float64)
     sums = weights @ by_unit
     steps = STEP * np.sqrt(weights @ np.square(by_unit))
-    influences = np.zeros(weights.shape)
-    for place in range(by_unit.shape[1]):
+    slopes = np.zeros_like(sums)
+    for place in range(sums.shape[1]):
         # A sum that is zero in all units of a draw has no influence, and a step of zero.
         step = np.zeros_like(sums)
         step[:, place] = steps[:, place]
         slope = (scaled(sums + step) - scaled(sums - step)) / (2 * steps[:, place])
-        influences += np.where(steps[:, place] > 0, slope, 0.0)[:, None] * by_unit[:, place]
+        slopes[:, place] = np.where(steps[:, place] > 0, slope, 0.0)
+    influences = slopes @ by_unit.T
     count = by_unit.shape[0]
     variances = (weights * np.square(influences)).sum(axis=1) * count / (count - 1)
     return np.stack([scaled(sums), np.sqrt(variances)])
