@@ -17,6 +17,7 @@ from pipeline.config import SamplesConfig
 from pipeline.config.strict import find_shipped
 from pipeline.config.training import TrainingConfig
 from pipeline.errors import ConfigError
+from pipeline.training.evaluate import data_files
 from pipeline.training.recipe import load_recipe
 from pipeline.training.samples.samples import SampleSet, load_samples
 
@@ -44,7 +45,8 @@ def test_gloria(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_allclose(samples.x[:, [1, 4]], spectra, rtol=1e-5)
     assert samples.groups is not None
     assert samples.groups.tolist() == [f"DS_{row % 8}" for row in kept]
-    assert list(samples.sources[0]["joined"]) == ["GLORIA_meta_and_lab.csv", "GLORIA_qc_flags.csv"]
+    names = ["GLORIA_Rrs.csv", "GLORIA_meta_and_lab.csv", "GLORIA_qc_flags.csv"]
+    assert [file.name for file in data_files(samples.sources)] == names
 
 
 def test_valente_without_nomad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
