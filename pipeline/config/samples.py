@@ -98,11 +98,37 @@ class ClassesConfig(Strict):
         return "samples.classes.rules" if self.column is None else f"column {self.column!r}"
 
 
+class JoinConfig(Strict):
+    """Another table with columns for the rows of a table of samples."""
+
+    path: Path
+    """Path of the other table, relative to the folder of the table of samples."""
+    key: Text
+    """Name of the column, in both tables, that says which rows belong together."""
+    prefix: str = ""
+    """Text in front of the names of the other table's columns."""
+
+
+class ApartConfig(Strict):
+    """A table of samples that must not be among the rows of another table."""
+
+    path: Path
+    """Path of the table, relative to the current folder."""
+    columns: dict[Text, Text] = {}
+    """Expressions for the columns ``latitude``, ``longitude`` and ``date`` of the table."""
+    km: float = Field(default=1.0, ge=0, le=1000)
+    """Rows that are nearer than this, and near in time, are left out."""
+    days: int = Field(default=1, ge=0, le=366)
+    """Largest difference of the dates of rows that are left out."""
+
+
 class FileConfig(Strict):
     """One table of samples; instead of this section, the configuration may give only a path."""
 
     path: Path
     """Path of the table, relative to the current folder."""
+    join: tuple[JoinConfig, ...] = ()
+    """Tables with further columns for the rows of this file."""
     columns: dict[Text, Text] = {}
     """Expressions for new columns of this file. They are computed before the expressions in
     ``samples.columns``, which are for all files."""
@@ -110,6 +136,9 @@ class FileConfig(Strict):
     """Units by column name, for this file only."""
     filter: Text | None = None
     """An expression; a row of this file is used only if the expression is true for this row."""
+    apart_from: ApartConfig | None = None
+    """Another table; rows of this file that were measured at the same place and on the same day as
+    a row of the other table are left out."""
     part: Literal["train", "validation", "test"] | None = None
     """The part that gets all rows of this file; by default, the rows are divided by ``splits``."""
 

@@ -2,9 +2,9 @@
 
 Rows of one cruise are alike, so intervals from single rows would be too narrow. Hence the bootstrap
 draws whole groups. All models get the same groups, so differences between models are paired.
+``studentised.py`` makes an interval from the draws.
 """
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -12,23 +12,28 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import ConfigError
+from pipeline.evaluation import studentised
 from pipeline.evaluation.metrics import (
+    COUNT,
     METRICS,
     NAN,
     Array,
+    Metric,
     common_rows,
     comparable,
     group_index,
     moments,
 )
+from pipeline.evaluation.scales import PLAIN, Scale
 
 MOST_UNITS = 2_000
 """The bootstrap draws units, at most this many. Usually, each group is a unit; if there are too
 many groups, each unit consists of several groups, joined at random."""
-BATCH_BYTES = 64_000_000
-"""Memory (bytes) for the draws that are made at the same time."""
 RESAMPLES = 2_000
 LEVEL = 0.95
+"""Nominal share of the intervals that hold the truth; docs/training.md has measured shares."""
+FEW_GROUPS = 50
+"""With fewer groups than this, reports warn that intervals may hold the truth less often."""
 
 Statistic = Callable[[Array], Array]
 """A function that takes sums with shape (..., model, ...), and returns one number per resample."""
@@ -36,38 +41,55 @@ Statistic = Callable[[Array], Array]
 
 @dataclass(frozen=True)
 class Interval:
-    """A number with its percentile interval from the bootstrap."""
+    """A number with its interval from the studentised bootstrap."""
 
     value: float
     low: float
     high: float
     level: float
-    """Share of the resampled values between low and high."""
+    """Nominal share of such intervals that hold the truth."""
     groups: int
     """Number of groups to draw from; with fewer than two groups, low and high are NaN."""
 
 
 @dataclass(frozen=True, eq=False)
 class Resampled:
-    """Sums over all rows, and sums over groups drawn with replacement."""
+    """Sums of units, which are groups of rows, and draws of units with replacement."""
 
-    whole: Array
-    """Sums over all rows, with shape (model, ...)."""
-    resampled: Array
-    """Sums over the groups of each draw, with shape (resample, model, ...)."""
+    by_unit: Array
+    """Sums over the rows of each unit, with shape (unit, model, ...)."""
+    times: npt.NDArray[np.uint16]
+    """How often each draw takes each unit, with shape (draw, unit)."""
+    sizes: Array
+    """Number of rows in each unit, with shape (unit,)."""
     groups: int
     """Number of groups to draw from."""
 
-    def interval(self, statistic: Statistic, level: float = LEVEL) -> Interval:
-        """Return a statistic of all rows, and its interval from the resamples."""
+    def of_models(self, *places: int) -> "Resampled":
+        """Return the same draws with some of the models."""
+        return Resampled(self.by_unit[:, places], self.times, self.sizes, self.groups)
+
+    def interval(
+        self, statistic: Statistic, level: float = LEVEL, scale: Scale = PLAIN
+    ) -> Interval:
+        """Return a statistic of all rows, and its interval.
+
+        The statistic must not change if all sums are multiplied by the same number. The interval
+        is computed on ``scale``.
+        """
+        count, *rest = self.by_unit.shape
         # Without rows, or with constant values, a statistic is NaN, and so is its interval.
         with np.errstate(divide="ignore", invalid="ignore"):
-            value, resampled = float(statistic(self.whole)), statistic(self.resampled)
-        known = resampled[np.isfinite(resampled)]
-        if known.size == 0 or self.groups < 2:
+            value = float(statistic(self.by_unit.sum(axis=0)))
+        if count < 2 or self.groups < 2 or not np.isfinite(value):
             return Interval(value, NAN, NAN, level, self.groups)
-        low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
-        return Interval(value, float(low), float(high), level, self.groups)
+
+        def of_flat(sums: Array) -> Array:
+            return statistic(sums.reshape(*sums.shape[:-1], *rest))
+
+        draws = studentised.Draws(self.by_unit.reshape(count, -1), self.times, self.sizes)
+        low, high = studentised.interval(of_flat, draws, scale, level)
+        return Interval(value, low, high, level, self.groups)
 
 
 def bootstrap_metric(
@@ -90,19 +112,21 @@ def bootstrap_metric(
         metric: a name in ``METRICS``.
         log: see :func:`pipeline.evaluation.metrics.metrics`.
         resamples: number of random samples of groups.
-        level: share of the resampled values in the interval.
+        level: nominal share of intervals that hold the truth.
         seed: equal seeds give equal intervals.
 
     Raises:
         ConfigError: the metric cannot be resampled, or the shapes differ.
     """
-    of_sums = _statistic(metric, log)
+    of_sums, scale = _statistic(metric, log)
     drawn = _resample_moments(observed, models, groups, log, resamples, seed)
 
-    def of_model(place: int) -> Statistic:
-        return lambda sums: np.asarray(of_sums(sums)[..., place])
+    def of_first(sums: Array) -> Array:
+        return np.asarray(of_sums(sums)[..., 0])
 
-    return {name: drawn.interval(of_model(i), level) for i, name in enumerate(models)}
+    return {
+        name: drawn.of_models(i).interval(of_first, level, scale) for i, name in enumerate(models)
+    }
 
 
 def bootstrap_difference(
@@ -121,7 +145,7 @@ def bootstrap_difference(
 
     Arguments and errors are the same as in :func:`bootstrap_metric`.
     """
-    of_sums = _statistic(metric, log)
+    of_sums, _ = _statistic(metric, log)
     models = {"first": first, "second": second}
     drawn = _resample_moments(observed, models, groups, log, resamples, seed)
 
@@ -132,14 +156,16 @@ def bootstrap_difference(
     return drawn.interval(difference, level)
 
 
-def _statistic(metric: str, log: bool) -> Statistic:
-    of_sums = METRICS[metric].of_sums if metric in METRICS else None
-    if of_sums is None:
+def _statistic(metric: str, log: bool) -> tuple[Statistic, Scale]:
+    """Return the function that computes a metric from sums, and the scale of its interval."""
+    chosen: Metric | None = METRICS.get(metric)
+    of_sums = None if chosen is None else chosen.of_sums
+    if chosen is None or of_sums is None:
         known = ", ".join(name for name, one in METRICS.items() if one.of_sums is not None)
         raise ConfigError(
             f"found the metric {metric!r} for bootstrap intervals, expected one of {known}."
         )
-    return lambda sums: of_sums(sums, log)
+    return lambda sums: of_sums(sums, log), chosen.scale_of_log if log else chosen.scale
 
 
 def _resample_moments(
@@ -157,7 +183,8 @@ def _resample_moments(
         _sum_by_unit(moments(o, comparable(np.asarray(model, dtype=np.float64)[rows], log)), units)
         for model in models.values()
     ]
-    return resample(np.stack(by_unit, axis=1), count, seed, resamples)
+    sums = np.stack(by_unit, axis=1)
+    return resample(sums, sums[:, 0, COUNT], count, seed, resamples)
 
 
 def units_of(
@@ -182,19 +209,18 @@ def _sum_by_unit(values: Array, units: npt.NDArray[np.intp]) -> Array:
     return np.stack(sums, axis=1)
 
 
-def resample(by_unit: Array, groups: int, seed: int, resamples: int = RESAMPLES) -> Resampled:
+def resample(
+    by_unit: Array, sizes: Array, groups: int, seed: int, resamples: int = RESAMPLES
+) -> Resampled:
     """Draw units with replacement.
 
-    ``by_unit`` holds the sums of each unit, with shape (unit, model, ...).
+    ``by_unit`` holds the sums of each unit, with shape (unit, model, ...); ``sizes`` holds the
+    number of rows in each unit, with shape (unit,).
     """
-    count, *rest = by_unit.shape
-    flat = by_unit.reshape(count, math.prod(rest))
-    sums = np.full((resamples, flat.shape[1]), np.nan)
+    count = len(by_unit)
+    times = np.zeros((resamples, count), dtype=np.uint16)
     rng = np.random.default_rng(seed)
-    batch = max(1, BATCH_BYTES // (8 * max(count, 1)))
-    for start in range(0, resamples if count > 1 else 0, batch):
-        size = min(batch, resamples - start)
-        drawn = rng.integers(count, size=(size, count)) + count * np.arange(size)[:, np.newaxis]
-        times = np.bincount(drawn.reshape(-1), minlength=size * count).reshape(size, count)
-        sums[start : start + size] = times.astype(np.float64) @ flat
-    return Resampled(by_unit.sum(axis=0), sums.reshape(resamples, *rest), groups)
+    if count > 1:
+        for draw in times:
+            draw[:] = np.bincount(rng.integers(count, size=count), minlength=count)
+    return Resampled(by_unit, times, sizes, groups)

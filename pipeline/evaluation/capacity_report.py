@@ -8,12 +8,13 @@ from typing import Any
 from pipeline.evaluation.bootstrap import Interval
 from pipeline.evaluation.capacity import GAP, RISE, CapacityStudy, SizeResult
 from pipeline.evaluation.columns import Column, aligned, csv_text, keyed, table
+from pipeline.evaluation.formatting import few_groups_warning
 from pipeline.machine.printable import printable
 
 RULES = f"""\
 weights: those of the epoch with the smallest validation loss
 held out: rows that were used neither for training nor for stopping
-intervals: 95 %, from groups drawn with replacement; differences are paired
+intervals: nominal 95 %, from a studentised bootstrap over groups; differences are paired
 underfits: the size has fewer weights than the best size, and its training loss and its held-out
 loss are larger than those of the best size (the interval of the difference is above 0)
 overfits: the validation loss ends {RISE:.0%} or more above its minimum. A size with more weights
@@ -42,7 +43,10 @@ def capacity_text(study: CapacityStudy) -> str:
         f"({best.held_out.groups:,}); {study.trainings} trainings of each size"
     )
     sizes = aligned(table(_text_columns(study), study.results))
-    return f"{sizes}\n{said}\n{how}\n\n{RULES}\n"
+    drawn = "rows" if study.grouped_by == "rows" else "groups"
+    warning = few_groups_warning([best.held_out], drawn)
+    lines = [sizes, said, how, *([warning] if warning else [])]
+    return "\n".join(lines) + f"\n\n{RULES}\n"
 
 
 def _text_columns(study: CapacityStudy) -> Sequence[Column[SizeResult]]:

@@ -25,6 +25,7 @@ from pipeline.evaluation.tables import (
     comparison_rows,
     coverage_rows,
     input_rows,
+    interval_warning,
     metric_columns,
     outside_sentence,
 )
@@ -131,6 +132,7 @@ def render_card(
         classifications=list(_classifications(evaluations)),
         class_comparison=class_model_rows(last) if last and last.classification else None,
         groups=list(_group_tables(last)) if last else [],
+        warning=interval_warning(last) if last else "",
         ranges=(outside_sentence(last), input_rows(last)) if last and last.inputs else None,
         pictures=[(one, base64.b64encode(one.png).decode("ascii")) for one in shown],
         left_out=len(pictures) - len(shown),

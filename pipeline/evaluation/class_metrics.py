@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from pipeline.evaluation.bootstrap import Interval, Resampled, Statistic, resample, units_of
 from pipeline.evaluation.metrics import Array
+from pipeline.evaluation.scales import PLAIN, SHARE, Scale
 
 ClassNumbers = npt.NDArray[np.int64]
 """Class number of each row, counted from 0, with shape (n,)."""
@@ -31,6 +32,8 @@ class ClassificationMetric:
     """Name in tables and sentences."""
     of_counts: Callable[[ClassCounts], Array]
     """Returns the metric of each confusion matrix, or NaN if the matrix counts no rows."""
+    scale: Scale = PLAIN
+    """Scale on which the confidence interval is computed."""
     has_interval_column: bool = False
     """True if the interval of the metric has its own column in tables that compare models."""
 
@@ -73,9 +76,9 @@ def _mean_recall(counts: ClassCounts) -> Array:
 
 
 _ROWS = (
-    ClassificationMetric("accuracy", "accuracy", _accuracy, has_interval_column=True),
+    ClassificationMetric("accuracy", "accuracy", _accuracy, SHARE, has_interval_column=True),
     # The mean over the observed classes: rare classes count as much as frequent ones.
-    ClassificationMetric("mean_recall", "mean recall", _mean_recall),
+    ClassificationMetric("mean_recall", "mean recall", _mean_recall, SHARE),
 )
 CLASSIFICATION_METRICS: dict[str, ClassificationMetric] = {metric.name: metric for metric in _ROWS}
 """All metrics of a classification by name, in the order of tables and files."""
@@ -109,11 +112,13 @@ def class_intervals(
     drawn = _resample_counts(observed, [modelled], count, groups, seed)
     return ClassIntervals(
         metrics={
-            name: drawn.interval(_of_first(metric.of_counts))
+            name: drawn.interval(_of_first(metric.of_counts), scale=metric.scale)
             for name, metric in CLASSIFICATION_METRICS.items()
         },
-        precision=tuple(drawn.interval(_of_first(precisions, c)) for c in range(count)),
-        recall=tuple(drawn.interval(_of_first(recalls, c)) for c in range(count)),
+        precision=tuple(
+            drawn.interval(_of_first(precisions, c), scale=SHARE) for c in range(count)
+        ),
+        recall=tuple(drawn.interval(_of_first(recalls, c), scale=SHARE) for c in range(count)),
     )
 
 
@@ -167,4 +172,5 @@ def _resample_counts(
         cell = units * cells + observed * count + modelled
         counted = np.bincount(cell, minlength=unit_count * cells)
         by_unit[:, place] = counted.reshape(unit_count, count, count)
-    return resample(by_unit, drawn_from, seed)
+    sizes = np.bincount(units, minlength=unit_count).astype(np.float64)
+    return resample(by_unit, sizes, drawn_from, seed)

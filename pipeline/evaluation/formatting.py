@@ -1,9 +1,10 @@
 """Numbers, ranges and intervals as text."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
-from pipeline.evaluation.bootstrap import Interval
+from pipeline.evaluation.bootstrap import FEW_GROUPS, Interval
 
 ALL_ROWS = "all"
 """A CSV row about all groups (or classes) has this text instead of the name of a group (class)."""
@@ -62,3 +63,17 @@ def difference_text(one: Interval | None) -> str:
 
 def _signed(value: float) -> str:
     return f"+{number(value)}" if value > 0 else number(value)
+
+
+def few_groups_warning(intervals: Iterable[Interval], drawn: str) -> str:
+    """Return a warning if intervals are from few groups, else "".
+
+    ``drawn`` says in a word what the bootstrap draws: groups or rows.
+    """
+    fewest = min((one.groups for one in intervals if math.isfinite(one.low)), default=FEW_GROUPS)
+    if fewest >= FEW_GROUPS:
+        return ""
+    return (
+        f"Warning: intervals from fewer than {FEW_GROUPS} {drawn} (here {fewest}) may hold the "
+        "truth less often than their nominal level says."
+    )

@@ -13,6 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import ConfigError
+from pipeline.evaluation.scales import (
+    FACTOR_ABOVE_ONE,
+    LOGARITHM,
+    PLAIN,
+    SQUARED_CORRELATION,
+    Scale,
+)
 
 Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.bool_]
@@ -64,6 +71,10 @@ class Metric:
     the metric has no confidence interval."""
     units: str = ""
     """Units that tables write after the number."""
+    scale: Scale = PLAIN
+    """Scale on which the confidence interval is computed."""
+    scale_of_log: Scale = PLAIN
+    """The same if logarithms are compared."""
 
 
 @dataclass(frozen=True)
@@ -248,12 +259,15 @@ _ROWS = (
         "bias",
         lambda rows: _mean(rows.difference, rows.log),
         lambda sums, log: _mean_of_sums(sums, DIFFERENCE, log),
+        scale_of_log=LOGARITHM,
     ),
     Metric(
         "mae",
         "MAE",
         lambda rows: _mean(np.abs(rows.difference), rows.log),
         lambda sums, log: _mean_of_sums(sums, ABSOLUTE, log),
+        scale=LOGARITHM,
+        scale_of_log=FACTOR_ABOVE_ONE,
     ),
     # In decades if logarithms are compared, else in units of the quantity.
     Metric(
@@ -261,9 +275,18 @@ _ROWS = (
         "RMSE",
         lambda rows: float(np.sqrt(np.square(rows.difference).mean())),
         lambda sums, _: np.sqrt(_mean_of_sums(sums, SQUARE, log=False)),
+        scale=LOGARITHM,
+        scale_of_log=LOGARITHM,
     ),
     # Square of Pearson's correlation.
-    Metric("r2", "R2", lambda rows: rows.line[0], lambda sums, _: _r2_of_sums(sums)),
+    Metric(
+        "r2",
+        "R2",
+        lambda rows: rows.line[0],
+        lambda sums, _: _r2_of_sums(sums),
+        scale=SQUARED_CORRELATION,
+        scale_of_log=SQUARED_CORRELATION,
+    ),
     # Median of 100 |m - o| / |o|, always of the values themselves, not of logarithms.
     Metric("median_percentage", "MdAPD", _median_percentage, units="%"),
     # The reduced major axis (type II) counts the errors of both sides.

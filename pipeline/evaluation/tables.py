@@ -20,6 +20,7 @@ from pipeline.evaluation.formatting import (
     ALL_ROWS,
     csv_number,
     difference_text,
+    few_groups_warning,
     interval_text,
     number,
     percent,
@@ -142,8 +143,17 @@ def to_text(evaluation: Evaluation) -> str:
         blocks += _section(sentence, class_rows(evaluation.classification))
         heading = "On the rows where all models name a class:"
         blocks += _section(heading, class_model_rows(evaluation))
+    blocks += [warning] if (warning := interval_warning(evaluation)) else []
     blocks += _section(outside_sentence(evaluation), input_rows(evaluation))
     return "\n\n".join(blocks) + "\n"
+
+
+def interval_warning(evaluation: Evaluation) -> str:
+    """Return a warning if the intervals of an evaluation are from few groups, else ""."""
+    compared = [one.interval for output in evaluation.outputs for one in output.comparison]
+    if evaluation.classification is not None:
+        compared += evaluation.classification.intervals.metrics.values()
+    return few_groups_warning(compared, "rows" if evaluation.groups is None else "groups")
 
 
 def _section(heading: str | None, content: TextTable) -> list[str]:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from pipeline.errors import ConfigError
 from pipeline.files.limits import TABLE_COLUMNS
-from pipeline.tables.table import is_number, table_error
+from pipeline.tables.table import is_number, listed, table_error
 from pipeline.times.text import Resolution, parse_time
 
 # A name, then [units], then (a comment); a table without brackets has (units).
 _TITLE = re.compile(r"(.*?\S)\s*(?:\[([^\]]*)\])?\s*(?:\(([^()]*)\))?", re.DOTALL)
-_WAVELENGTH = re.compile(r"0*(\d{3,4}(?:\.\d+)?)\s*(?:nm)?", re.IGNORECASE)
+# "412", "412nm", PANGAEA's "at 412nm", and "at 412nm, method ...".
+_WAVELENGTH = re.compile(r"(?:at\s+)?0*(\d{3,4}(?:\.\d+)?)\s*(?:nm(?:,.*)?)?", re.IGNORECASE)
 # A number in a header is the name of a column only if it may be a wavelength in nm.
 _SHORTEST_NM, _LONGEST_NM = 200, 2500
 
@@ -35,7 +36,7 @@ class Header:
 
 def told_of_repeated(name: str, ours: Sequence[str]) -> str:
     """Return a message about columns that have the same name in the file."""
-    return f"{len(ours)} columns are called {name!r}; ocpipe calls them {', '.join(ours)}"
+    return f"{len(ours)} columns are called {name!r}; ocpipe calls them {listed(ours, 8)}"
 
 
 def header_of(name: str, titles: Sequence[str]) -> Header:
@@ -71,7 +72,8 @@ def header_of(name: str, titles: Sequence[str]) -> Header:
 def split_units(title: str) -> tuple[str, str]:
     """Split ``Rrs_443 [1/sr]`` into ``Rrs_443`` and ``1/sr``; units are "" if there are none.
 
-    ``Chl a [ug/l] (HPLC)`` has the units ug/l, and ``Lwn[412nm]`` is the column ``Lwn_412``.
+    ``Chl a [ug/l] (HPLC)`` has the units ug/l. ``Lwn[412nm]`` is the column ``Lwn_412``, and
+    ``RRS [1/sr] (at 412nm)`` is ``RRS_412`` in 1/sr.
     """
     match = _TITLE.fullmatch(title)
     if match is None:

@@ -37,6 +37,8 @@ class Table:
     """Licence or allowed use that the file states."""
     repeated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """A name that several columns have in the file -> their different names in ``columns``."""
+    beside: Mapping[str, str] = field(default_factory=dict)
+    """Files with further columns of the same rows: name -> SHA-256 of the file."""
 
     @property
     def name(self) -> str:

@@ -1,8 +1,9 @@
 """Evaluate networks and published algorithms on the samples of a training configuration."""
 
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -118,9 +119,7 @@ def model_card(network: Network | Ensemble, config: Recipe, prepared: PreparedSa
     settings |= {name: value for name, value in network.training.items() if name in shown}
     return card_of_network(
         network,
-        files=tuple(
-            DataFile(str(s["name"]), str(s["sha256"]), int(s["rows"])) for s in samples.sources
-        ),
+        files=tuple(data_files(samples.sources)),
         filters=(*((config.samples.filter,) if config.samples.filter else ()), *samples.notes),
         split=f"by {config.splits.by}, seed {config.splits.seed}",
         parts=prepared.split.counts,
@@ -171,3 +170,11 @@ def _check_fit(networks: Sequence[Network | Ensemble], recipe: Recipe, inputs: i
                 f"{first.name} has {', '.join(v.name for v in first.outputs)}. Compare networks "
                 "with the same outputs."
             )
+
+
+def data_files(sources: Iterable[Mapping[str, Any]]) -> Iterator[DataFile]:
+    """Yield the files of samples, each followed by the files that are joined to it."""
+    for source in sources:
+        yield DataFile(str(source["name"]), str(source["sha256"]), int(source["rows"]))
+        for name, sha256 in source.get("joined", {}).items():
+            yield DataFile(str(name), str(sha256))

@@ -34,35 +34,49 @@ def cruises(seed=0, count=30):
     return truth, np.where(right, truth, (truth + 1) % 3), groups
 
 
-def shares_of(truth, modelled):
-    accuracy = np.mean(truth == modelled)
-    recalls = [np.mean(modelled[truth == c] == c) for c in range(3) if (truth == c).any()]
-    chosen = modelled == 1
-    return accuracy, np.mean(recalls), np.mean(truth[chosen] == 1)
+def shares_of(counts):
+    """Accuracy, mean recall, and the precision of the second class, from a confusion matrix."""
+    observed = counts.sum(axis=1)
+    recalls = np.diag(counts)[observed > 0] / observed[observed > 0]
+    return np.array(
+        [np.trace(counts) / counts.sum(), recalls.mean(), counts[1, 1] / counts[:, 1].sum()]
+    )
 
 
-def drawn_again(truth, modelled, groups, seed=1, times=1500):
-    """The plain bootstrap over groups: draw names, put their rows together, judge again."""
+def drawn_again(truth, modelled, groups, seed=1, times=300):
+    """The studentised bootstrap over groups, with the jackknife in every draw."""
     rng = np.random.default_rng(seed)
-    names = np.unique(groups)
-    rows = {name: np.flatnonzero(groups == name) for name in names}
-    found = []
+    counts = np.zeros((groups.max() + 1, 3, 3))
+    np.add.at(counts, (groups, truth, modelled), 1)
+    rows = counts.sum(axis=(1, 2))
+
+    def angle_and_error(chosen):
+        angles = [np.arcsin(np.sqrt(shares_of(part))) for part in chosen.sum(axis=0) - chosen]
+        whole = np.arcsin(np.sqrt(shares_of(chosen.sum(axis=0))))
+        share = (len(chosen) - 1) / len(chosen)
+        return whole, np.sqrt(share * np.square(np.array(angles) - whole).sum(axis=0))
+
+    value, error = angle_and_error(counts)
+    far = []
     for _ in range(times):
-        chosen = np.concatenate([rows[name] for name in rng.choice(names, names.size)])
-        found.append(shares_of(truth[chosen], modelled[chosen]))
-    return np.quantile(found, [0.025, 0.975], axis=0)
+        drawn, own = angle_and_error(counts[rng.integers(len(counts), size=len(counts))])
+        far.append((drawn - value) / own)
+    below, above = np.quantile(far, [0.025, 0.975], axis=0)
+    freedom = rows.sum() ** 2 / np.square(rows).sum() - 1
+    wider = np.interp(freedom, [20, 25, 30], [2.086, 2.060, 2.042]) / 1.960
+    return np.sin(value - wider * error * above) ** 2, np.sin(value - wider * error * below) ** 2
 
 
-def test_intervals_are_those_of_the_plain_bootstrap():
-    """Accuracy, mean recall and precisions have the intervals of a plain bootstrap."""
+def test_intervals_are_those_of_the_studentised_bootstrap():
+    """Accuracy, mean recall and precisions have the intervals of a slow studentised bootstrap."""
     truth, modelled, groups = cruises()
     found = class_intervals(truth, modelled, 3, groups)
-    expected = shares_of(truth, modelled)
     low, high = drawn_again(truth, modelled, groups)
+    expected = shares_of(np.histogram2d(truth, modelled, bins=3)[0])
     for place, one in enumerate((*found.metrics.values(), found.precision[1])):
         assert one.value == pytest.approx(expected[place])
-        assert one.low == pytest.approx(low[place], abs=0.015)
-        assert one.high == pytest.approx(high[place], abs=0.015)
+        assert one.low == pytest.approx(low[place], abs=0.02)
+        assert one.high == pytest.approx(high[place], abs=0.02)
         assert one.groups == 30
 
 
@@ -98,6 +112,25 @@ def test_one_group_has_no_interval():
     assert (accuracy.value, accuracy.groups) == (0.5, 1)
     assert np.isnan(accuracy.low)
     assert np.isnan(found.recall[2].value)
+
+
+def test_shares_of_three_groups_stay_between_0_and_1():
+    """Few groups give wide intervals, but no share beyond 0 and 1."""
+    truth = np.array([0, 1, 2] * 6)
+    modelled = np.where(np.arange(18) % 7 == 3, 0, truth)
+    found = class_intervals(truth, modelled, 3, np.repeat([1, 2, 3], 6))
+    for one in (*found.metrics.values(), *found.precision, *found.recall):
+        assert 0 <= one.low <= one.value <= one.high <= 1
+
+
+def test_few_groups_are_told():
+    """Below 50 groups, the text warns that intervals may hold the truth less often."""
+    truth, modelled, groups = cruises()
+    x = np.tile(samples(1, 1)[0], (truth.size, 1))
+    few = evaluate_classes(INPUTS, CLASSES, x, truth, np.eye(3)[modelled], groups=groups)
+    assert "fewer than 50 groups (here 30) may hold the truth less often" in to_text(few)
+    many = evaluate_classes(INPUTS, CLASSES, x, truth, np.eye(3)[modelled])
+    assert "may hold the truth less often" not in to_text(many)
 
 
 def test_each_group_is_judged():

@@ -8,6 +8,7 @@ from table_files import AERONET, COMMENTED, ERDDAP, PANGAEA, seabass
 
 from pipeline.errors import ConfigError
 from pipeline.tables import read_table, recognise
+from pipeline.tables.names import split_units
 
 
 def written(folder, text, name="table.txt", encoding="utf-8"):
@@ -28,6 +29,21 @@ def test_pangaea(tmp_path):
     assert table.labels("TSM").tolist() == ["", '"a']
     assert table.rows.tolist() == [7, 8]
     assert "Attribution 4.0" in table.licence
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("RRS [1/sr] (at 443nm)", "RRS_443"),
+        ("RRS [1/sr] (at 349.01nm)", "RRS_349.01"),
+        ("APH [1/sr] (at 412 nm, filter pad)", "APH_412"),
+        ("RRS [1/sr] (at +-6nm of OLCI-S3A band 3)", "RRS"),
+        ("RRS [1/sr] (at 10 m)", "RRS"),
+    ],
+)
+def test_pangaea_writes_wavelengths_after_at(title, name):
+    """A wavelength is part of the name; a band of a sensor and a depth are none."""
+    assert split_units(title) == (name, "1/sr")
 
 
 def test_pangaea_without_an_end_of_the_comment(tmp_path):

@@ -4,7 +4,6 @@ import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,13 @@ import numpy.typing as npt
 
 from pipeline.config import SamplesConfig
 from pipeline.config.samples import ClassesConfig, FileConfig
-from pipeline.errors import ConfigError
 from pipeline.networks.variable import Array
-from pipeline.tables import Table, read_table
+from pipeline.tables import Table
 from pipeline.tables.table import is_number, listed
 from pipeline.tables.units import factor_between
+from pipeline.training.samples.apart import rows_apart
 from pipeline.training.samples.columns import Findings, filtered, read_variables, with_new_columns
+from pipeline.training.samples.reading import read_file
 from pipeline.training.samples.row_values import RowValues, read_row_values
 from pipeline.training.samples.usable_rows import usable_rows
 from pipeline.training.samples.variables import SampleVariable
@@ -52,7 +52,8 @@ class SampleSet:
     files: Integers
     """File of each sample, as an index into ``sources``, with shape (n,)."""
     sources: tuple[Mapping[str, Any], ...]
-    """Name, sha256 and number of rows of each file; also its licence and part, if known."""
+    """Name, sha256 and number of rows of each file; also its licence, its part, and the hashes of
+    joined files, if known."""
     notes: tuple[str, ...]
     """Notes on values that were converted, left out, or changed when the file was read."""
 
@@ -110,14 +111,15 @@ def load_samples(config: SamplesConfig) -> SampleSet:
             message lists all problems.
     """
     findings = Findings()
-    read = [(file, _read(file.path, config, findings)) for file in config.files]
+    read = [(file, read_file(file, config, findings)) for file in config.files]
     tables = [(file, table) for file, table in read if table is not None]
     _check_twice([table for _, table in tables], findings)
     whole = [(file, with_new_columns(table, file, config, findings)) for file, table in tables]
     _check_units([table for _, table in whole], config, findings)
+    apart = [(file, rows_apart(table, file, config, findings)) for file, table in whole]
     parts = [
         _read_samples(file, filtered(table, file, config, findings), config, findings)
-        for file, table in whole
+        for file, table in apart
     ]
     findings.raise_complaints()
     _check_same_units(parts, findings)
@@ -128,22 +130,6 @@ def load_samples(config: SamplesConfig) -> SampleSet:
     findings.raise_complaints()
     lengths = [len(table) for _, table in tables]
     return _joined(kept, lengths, labels, classes, config, tuple(findings.notes))
-
-
-def _read(path: Path, config: SamplesConfig, findings: Findings) -> Table | None:
-    try:
-        table = read_table(
-            path,
-            config.format,
-            missing=config.missing,
-            delimiter=config.delimiter,
-            sample_dimension=config.sample_dimension,
-        )
-    except ConfigError as error:
-        findings.complain(error)
-        return None
-    findings.notes += [f"{table.name}: {text}" for text in table.told]
-    return table
 
 
 def _check_twice(tables: Sequence[Table], findings: Findings) -> None:
@@ -289,6 +275,7 @@ def _joined(
             {"name": part.table.name, "sha256": part.table.sha256, "rows": length}
             | ({"licence": part.table.licence} if part.table.licence else {})
             | ({"part": part.file.part} if part.file.part else {})
+            | ({"joined": dict(part.table.beside)} if part.table.beside else {})
             for part, length in zip(parts, lengths, strict=True)
         ),
         notes=notes,
