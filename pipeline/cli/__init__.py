@@ -10,6 +10,7 @@ from pipeline.cli.look import check, inspect, quicklook, verify
 from pipeline.cli.matchup import matchup
 from pipeline.cli.refusals import Commands
 from pipeline.cli.run import run
+from pipeline.cli.schema import schema
 from pipeline.cli.simulate import simulate
 from pipeline.cli.train import evaluate, export, finetune, train
 from pipeline.cli.tune import tune
@@ -32,5 +33,6 @@ def main() -> None:
 for command in (
     run, batch, status, inspect, verify, check, quicklook,
     matchup, simulate, train, tune, finetune, evaluate, export,
+    schema,
 ):  # fmt: skip
     main.add_command(command)
