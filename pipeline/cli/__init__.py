@@ -6,6 +6,7 @@ Heavy libraries are imported only when a command needs them.
 import click
 
 from pipeline.cli.batch import batch, status
+from pipeline.cli.init import init
 from pipeline.cli.look import check, inspect, quicklook, verify
 from pipeline.cli.matchup import matchup
 from pipeline.cli.refusals import Commands
@@ -33,6 +34,6 @@ def main() -> None:
 for command in (
     run, batch, status, inspect, verify, check, quicklook,
     matchup, simulate, train, tune, finetune, evaluate, export,
-    schema,
+    init, schema,
 ):  # fmt: skip
     main.add_command(command)
