@@ -7,6 +7,7 @@ import click
 
 from pipeline.cli.batch import batch, status
 from pipeline.cli.init import init
+from pipeline.cli.list import list_
 from pipeline.cli.look import check, inspect, quicklook, verify
 from pipeline.cli.matchup import matchup
 from pipeline.cli.refusals import Commands
@@ -34,6 +35,6 @@ def main() -> None:
 for command in (
     run, batch, status, inspect, verify, check, quicklook,
     matchup, simulate, train, tune, finetune, evaluate, export,
-    init, schema,
+    init, list_, schema,
 ):  # fmt: skip
     main.add_command(command)

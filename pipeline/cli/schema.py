@@ -1,11 +1,11 @@
 """The command ``ocpipe schema``: JSON schemas of YAML files, for editors."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from pipeline.cli.columns import in_columns
 from pipeline.cli.options import PATH, log_level_option, option
 from pipeline.cli.session import exit_on_error, importing, start
 from pipeline.cli.terminal import show
@@ -67,14 +67,3 @@ def schema(kind: str | None, output: Path | None, log_level: str, **folder: Path
             show(replace_file(output, schema_text(kind).encode()))
         else:
             show(*schema_text(kind).splitlines())
-
-
-def in_columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return rows of texts as lines with aligned columns."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
-    return [
-        "  ".join(
-            [*(f"{text:<{width}}" for text, width in zip(row, widths, strict=False)), row[-1]]
-        )
-        for row in rows
-    ]

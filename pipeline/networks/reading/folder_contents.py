@@ -40,9 +40,8 @@ def networks_in(folders: Sequence[Path]) -> Iterator[FoundNetwork]:
         try:
             files = sorted(path for path in folder.iterdir() if path.is_file())
         except OSError as error:
-            raise NetworkError(
-                f"{folder}: this folder cannot be searched ({error.strerror})."
-            ) from (error)
+            text = f"{folder}: this folder cannot be searched ({error.strerror or error})."
+            raise NetworkError(text) from error
         described = {name for file in files for name in _weights_of(file)}
         members = {name: file.name for file in files for name in _members_of(file)}
         for file in files:
