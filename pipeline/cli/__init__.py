@@ -6,6 +6,8 @@ Heavy libraries are imported only when a command needs them.
 import click
 
 from pipeline.cli.batch import batch, status
+from pipeline.cli.completion import complete, completion
+from pipeline.cli.examples import add_examples
 from pipeline.cli.init import init
 from pipeline.cli.list import list_
 from pipeline.cli.look import check, inspect, quicklook, verify
@@ -35,6 +37,8 @@ def main() -> None:
 for command in (
     run, batch, status, inspect, verify, check, quicklook,
     matchup, simulate, train, tune, finetune, evaluate, export,
-    init, list_, schema,
+    init, list_, schema, completion,
 ):  # fmt: skip
+    complete(command)
+    add_examples(command)
     main.add_command(command)
