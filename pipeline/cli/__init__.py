@@ -7,6 +7,7 @@ import click
 
 from pipeline.cli.batch import batch, status
 from pipeline.cli.completion import complete, completion
+from pipeline.cli.doctor import doctor
 from pipeline.cli.examples import add_examples
 from pipeline.cli.init import init
 from pipeline.cli.list import list_
@@ -37,7 +38,7 @@ def main() -> None:
 for command in (
     run, batch, status, inspect, verify, check, quicklook,
     matchup, simulate, train, tune, finetune, evaluate, export,
-    init, list_, schema, completion,
+    init, list_, schema, doctor, completion,
 ):  # fmt: skip
     complete(command)
     add_examples(command)

@@ -77,6 +77,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("list the kinds of files", "ocpipe schema"),
         ("save a schema for an editor", "ocpipe schema run -o run.json"),
     ),
+    "doctor": (
+        ("check the installation", "ocpipe doctor"),
+        ("check a folder too", "ocpipe doctor --networks nets --output /data/products"),
+    ),
     "completion": (
         ("complete in this shell", 'eval "$(ocpipe completion bash)"'),
         ("complete in every zsh", "ocpipe completion zsh"),
