@@ -44,6 +44,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "train": (
         ("train as a shipped recipe says", "ocpipe train sgli_iops --samples sgli.nc -o trained"),
+        ("see what would be trained", "ocpipe train my.yaml -o trained --dry-run"),
         ("train an ensemble", "ocpipe train my.yaml -o trained --members 5"),
         ("choose a size first", "ocpipe train my.yaml -o trained --study sizes=tiny,small,medium"),
     ),
