@@ -27,7 +27,7 @@ RECIPE = {
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    columns = sample_tables.columns()
+    columns = sample_tables.columns(80)
     rows = zip(*columns.values(), strict=True)
     lines = [",".join(columns), *(",".join(map(str, row)) for row in rows)]
     (tmp_path / "samples.csv").write_text("\n".join(lines) + "\n")
@@ -45,10 +45,10 @@ def test_a_dry_run_says_what_would_be_trained(folder):
     more = ["--members", "2", "--study", "sizes=tiny,small"]
     done = called(folder, ["train"], recipe, *more)
     assert done.exit_code == 0, done.output
-    assert "samples   samples.csv: 40 rows" in done.stdout
-    assert "40 usable, 4 groups; 20 train, 10 validation, 10 test" in done.stdout
+    assert "samples   samples.csv: 80 rows" in done.stdout
+    assert "80 usable, 4 groups; 40 train, 20 validation, 20 test (by random" in done.stdout
     assert "network   2-5-1 (tanh, linear), 21 weights" in done.stdout
-    assert "at most 7 epochs of 2 batches (10 rows), adam" in done.stdout
+    assert "at most 7 epochs of 4 batches (10 rows), adam" in done.stdout
     assert "ensemble  2 networks" in done.stdout
     assert "study     tiny, small" in done.stdout
     assert "chl.h5 and reports in out, which is made" in done.stdout
