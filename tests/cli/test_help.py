@@ -13,6 +13,12 @@ from pipeline.cli.examples import EXAMPLES
 CALLS = [(name, call) for name, entries in EXAMPLES.items() for _, call in entries]
 
 
+def parsed(name, words):
+    """The arguments of a command; its options for help are made once, as ocpipe makes them."""
+    parent = click.Context(main, info_name="ocpipe", **main.context_settings)
+    return main.commands[name].make_context(name, words, parent=parent)
+
+
 @pytest.mark.quick
 def test_every_command_has_examples():
     """A new command needs examples; examples of no command are wrong."""
@@ -26,7 +32,7 @@ def test_an_example_can_be_called(name, call):
     if words[0] == "eval":  # the call stands in the quotes
         words = shlex.split(words[1].removeprefix("$(").removesuffix(")"))
     assert words[:2] == ["ocpipe", name]
-    main.commands[name].make_context(name, words[2:])
+    parsed(name, words[2:])
 
 
 @pytest.mark.parametrize("name", main.commands)
@@ -54,11 +60,9 @@ def test_help_shows_the_examples_as_they_are(name):
 )
 def test_every_command_takes_v_and_q(name, options, level):
     """--log-level has priority, because it says more."""
-    command = main.commands[name]
     _, call = EXAMPLES[name][0]
     words = ["ocpipe", name, "bash"] if name == "completion" else shlex.split(call)
-    context = command.make_context(name, [*words[2:], *options])
-    assert context.params["log_level"] == level
+    assert parsed(name, [*words[2:], *options]).params["log_level"] == level
 
 
 def test_less_is_said_with_q(tmp_path):
