@@ -186,5 +186,5 @@ def test_help_names_every_option_with_its_default(ocpipe, command):
     assert done.exit_code == 0
     options = done.stdout.split("Options:")[1].split("\n  -")[1:]
     for option in options:
-        is_flag = option.startswith(("-dry-run", "h, --help"))
+        is_flag = option.startswith(("-dry-run", "h, --help", "v, --verbose", "q, --quiet"))
         assert is_flag or "[default:" in option or "[required]" in option, option

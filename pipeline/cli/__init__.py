@@ -6,10 +6,16 @@ Heavy libraries are imported only when a command needs them.
 import click
 
 from pipeline.cli.batch import batch, status
+from pipeline.cli.completion import complete, completion
+from pipeline.cli.doctor import doctor
+from pipeline.cli.examples import add_examples
+from pipeline.cli.init import init
+from pipeline.cli.list import list_
 from pipeline.cli.look import check, inspect, quicklook, verify
 from pipeline.cli.matchup import matchup
 from pipeline.cli.refusals import Commands
 from pipeline.cli.run import run
+from pipeline.cli.schema import schema
 from pipeline.cli.simulate import simulate
 from pipeline.cli.train import evaluate, export, finetune, train
 from pipeline.cli.tune import tune
@@ -32,5 +38,8 @@ def main() -> None:
 for command in (
     run, batch, status, inspect, verify, check, quicklook,
     matchup, simulate, train, tune, finetune, evaluate, export,
+    init, list_, schema, doctor, completion,
 ):  # fmt: skip
+    complete(command)
+    add_examples(command)
     main.add_command(command)

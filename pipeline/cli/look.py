@@ -1,14 +1,18 @@
 """The commands ``inspect``, ``verify``, ``check-config`` and ``quicklook``."""
 
+import logging
 import sys
 from pathlib import Path
 
 import click
 
 from pipeline.cli.options import PATH, POSITIVE, log_level_option, names, networks_option, option
+from pipeline.cli.schema import kind_option
 from pipeline.cli.session import exit_on_error, importing, start
 from pipeline.cli.terminal import show
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, NetworkError
+
+log = logging.getLogger("pipeline")
 
 
 @click.command()
@@ -87,21 +91,23 @@ def verify(
 
 @click.command("check-config")
 @click.argument("config")
+@kind_option
 @log_level_option
-def check(config: str, log_level: str) -> None:
-    """Check a configuration and print it with all defaults filled in.
+def check(config: str, kind: str | None, log_level: str) -> None:
+    """Check a YAML file of any kind, and print it with all defaults filled in.
 
-    To check bands, flags and networks too, use ocpipe run SCENE --dry-run.
+    CONFIG is a configuration of run, batch, train, finetune, tune or matchup, the description of a
+    network, or a table as in configs. To check bands, flags and networks too, use ocpipe run SCENE
+    --dry-run; to check samples, use ocpipe train --dry-run.
     """
     start(log_level)
     with importing():
-        from pipeline.config import as_yaml, load_config
-        from pipeline.run.plan import check_config
+        from pipeline.yaml_files.checking import checked
 
-    with exit_on_error(ConfigError):
-        loaded = load_config(config)
-        check_config(loaded)
-        show(*as_yaml(loaded).splitlines())
+    with exit_on_error(ConfigError, NetworkError):
+        found, text = checked(config, kind)
+        log.info("%s is a %s without mistakes", config, found.words)
+        show(*text.splitlines())
 
 
 @click.command()

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from pipeline.config import RunConfig
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_VERBOSITY = "pipeline.cli.verbosity"
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -67,12 +69,41 @@ networks_option = option(
     metavar="DIR",
     multiple=True,
 )
-log_level_option = click.option(
-    "--log-level",
-    type=click.Choice(LEVELS),
-    default="info",
-    help="Show messages of this level and above.",
-)
+
+
+def _by_verbosity(ctx: click.Context, _: click.Parameter, level: str) -> str:
+    """Return the level that -v or -q asks for, unless --log-level is given."""
+    is_given = ctx.get_parameter_source("log_level") is not ParameterSource.DEFAULT
+    return level if is_given else ctx.meta.get(_VERBOSITY, level)
+
+
+def _verbosity(ctx: click.Context, parameter: click.Parameter, count: int) -> None:
+    levels = {"verbose": ("debug",), "quiet": ("warning", "error")}[parameter.name or ""]
+    if count:
+        ctx.meta[_VERBOSITY] = levels[min(count, len(levels)) - 1]
+
+
+def log_level_option(command: Command) -> Command:
+    """Add --log-level, -v and -q; the command gets the level as ``log_level``."""
+    how: dict[str, Any] = {
+        "count": True, "is_eager": True, "expose_value": False, "show_default": False,
+        "callback": _verbosity,
+    }  # fmt: skip
+    for add in (
+        click.option("-q", "--quiet", help="Show only warnings and errors; -qq: errors.", **how),
+        click.option("-v", "--verbose", help="Show debug messages too.", **how),
+        click.option(
+            "--log-level",
+            type=click.Choice(LEVELS),
+            default="info",
+            callback=_by_verbosity,
+            help="Show messages of this level and above.",
+        ),
+    ):
+        command = add(command)
+    return command
+
+
 _RUN_OPTIONS = (
     option("-o --output", "Folder for the products.", "execution.output, else .", PATH),
     networks_option,

@@ -42,3 +42,20 @@ def choose_size(
     show(*capacity_text(studied.capacity).split("\n"))
     # One folder per size, because another study in this folder may choose another size.
     return studied.recipe, checkpoints / f"chosen_{studied.capacity.chosen}"
+
+
+def study_lines(options: tuple[str, ...]) -> list[str]:
+    """Return a line that describes the study, or no line if ``--study`` is not given.
+
+    Raises:
+        ConfigError: an option is wrong.
+    """
+    from pipeline.config.study import parse_study
+
+    if not options:
+        return []
+    sizes = parse_study(options)
+    folds = "by the number of groups" if sizes.folds is None else sizes.folds
+    how = f"folds: {folds}, seeds: {sizes.seeds}"
+    listed = ", ".join(sizes.sizes)
+    return [f"study     {listed} are compared first ({how}); the chosen one replaces the network"]

@@ -9,7 +9,7 @@ import click
 
 from pipeline.cli.options import PATH, log_level_option, networks_option, option
 from pipeline.cli.session import guarded, importing, listening, start
-from pipeline.cli.study import choose_size, study_option
+from pipeline.cli.study import choose_size, study_lines, study_option
 from pipeline.cli.terminal import show
 from pipeline.errors import NetworkError
 
@@ -41,6 +41,9 @@ members_option = click.option(
     metavar="N",
     help="Train N networks and run them as one ensemble, which also estimates uncertainties.",
 )
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Read the samples, print what would be trained, and stop."
+)
 PARTS = ("test", "validation", "train", "all")
 
 
@@ -51,6 +54,7 @@ PARTS = ("test", "validation", "train", "all")
 @study_option
 @members_option
 @restart_option
+@dry_run_option
 @log_level_option
 def train(
     config: str,
@@ -59,6 +63,7 @@ def train(
     study: tuple[str, ...],
     members: int | None,
     restart: bool,
+    dry_run: bool,
     log_level: str,
 ) -> None:
     """Train a network as CONFIG says, and save it with its evaluation and model card.
@@ -68,11 +73,16 @@ def train(
     start(log_level)
     with importing():
         from pipeline.config.training import TrainingConfig
+        from pipeline.training.plan import plan_lines
         from pipeline.training.recipe import load_recipe
+        from pipeline.training.train import plan
         from pipeline.training.train import train as fit
 
     with guarded():
         recipe = load_recipe(config, TrainingConfig).reading(samples).with_members(members)
+        if dry_run:
+            show(*plan_lines(plan(recipe), output), *study_lines(study))
+            return
         _forget(output, restart)
         recipe, checkpoints = choose_size(recipe, study, output)
         _train(recipe, output, fit, checkpoints)
@@ -86,6 +96,7 @@ def train(
 @networks_option
 @members_option
 @restart_option
+@dry_run_option
 @log_level_option
 def finetune(
     network: Path,
@@ -95,6 +106,7 @@ def finetune(
     networks: tuple[Path, ...],
     members: int | None,
     restart: bool,
+    dry_run: bool,
     log_level: str,
 ) -> None:
     """Train NETWORK further as CONFIG says: all its layers, its last layers, or a new head.
@@ -105,12 +117,16 @@ def finetune(
     with importing():
         from pipeline.config.training import FinetuneConfig
         from pipeline.training.finetune import finetune as fit
-        from pipeline.training.finetune import with_inputs_of
+        from pipeline.training.finetune import plan, with_inputs_of
+        from pipeline.training.plan import plan_lines
         from pipeline.training.recipe import load_recipe
 
     with guarded():
         recipe = load_recipe(config, FinetuneConfig).reading(samples).with_members(members)
         start_network = _single(network, networks)
+        if dry_run:
+            show(*plan_lines(plan(start_network, recipe), output))
+            return
         _forget(output, restart)
         fit_it = functools.partial(fit, start_network)
         _train(with_inputs_of(start_network, recipe), output, fit_it, output / "checkpoints")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated
 
-from pydantic import Field, SkipValidation, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, SkipValidation, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 
 from pipeline.errors import ConfigError
@@ -14,9 +14,10 @@ from pipeline.facts.shipped import read_shipped, shipped_configs
 
 # Gains are not converted: products record them as the tables have them, 1 or 1.0.
 Gain = Annotated[float, SkipValidation]
+_STRICT = ConfigDict(extra="forbid")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_STRICT)
 class OcsmartVersion:
     """The bands of one version of a sensor's OC-SMART networks, in the order of the inputs."""
 
@@ -33,7 +34,7 @@ class OcsmartVersion:
         return self.lrc_bands_nm[:count]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_STRICT)
 class OcsmartBands(OcsmartVersion):
     """The bands and gains of a sensor's OC-SMART networks; the bands belong to version 2.6.3."""
 
@@ -64,7 +65,7 @@ class OcsmartBands(OcsmartVersion):
         return next((bands for bands in versions if len(bands) == count), None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_STRICT)
 class Sensor:
     """An instrument, its platforms, and the name that networks use for it."""
 

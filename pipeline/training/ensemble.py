@@ -55,8 +55,7 @@ def train_ensemble(
     """
     split = prepared.split
     pool = split.not_test
-    splits = config.splits.model_copy(update={"folds": settings.folds})
-    folds = [pool[fold.test] for fold in make_folds(prepared.samples.take(pool), splits)]
+    folds = unseen_folds(config, settings, prepared)
     members = []
     for number in range(settings.members):
         unseen = folds[number % len(folds)]
@@ -72,6 +71,17 @@ def train_ensemble(
     configuration = config.model_dump(mode="json", exclude={"title", "citation", "licence"})
     record = source_record(prepared) | {"configuration": configuration}
     return TrainedEnsemble(replace(ensemble, training=record), tuple(members), prepared)
+
+
+def unseen_folds(config: Recipe, settings: EnsembleConfig, prepared: PreparedSamples) -> list[Rows]:
+    """Return the rows of each fold; each member is trained without one fold.
+
+    Raises:
+        ConfigError: there are too few groups or rows for the folds.
+    """
+    pool = prepared.split.not_test
+    splits = config.splits.model_copy(update={"folds": settings.folds})
+    return [pool[fold.test] for fold in make_folds(prepared.samples.take(pool), splits)]
 
 
 def held_on(ensemble: Ensemble, prepared: PreparedSamples, rows: Rows) -> Mapping[str, Any]:

@@ -17,6 +17,7 @@ from pipeline.networks.variable import Variable, scaled
 from pipeline.training.fit_network import Learner, TrainingResult, fit_network
 from pipeline.training.fitting import EpochListener
 from pipeline.training.fitting.model import decorrelation, model_of
+from pipeline.training.plan import TrainingPlan, plan_training
 from pipeline.training.samples.preparation import PreparedSamples
 from pipeline.training.samples.variables import nearest_variable, variables_of
 
@@ -45,6 +46,12 @@ def finetune(
         prepared,
         start,
     )
+
+
+def plan(start: Network, config: FinetuneConfig) -> TrainingPlan:
+    """Return the plan of ``finetune``; raise the errors that are found before training."""
+    config = with_inputs_of(start, config)
+    return plan_training(config, lambda samples: begin(start, config, samples))
 
 
 def with_inputs_of(start: Network | Ensemble, config: FinetuneConfig) -> FinetuneConfig:

@@ -15,6 +15,11 @@ from pipeline.networks.variable import SCALINGS
 
 Kind = TypeVar("Kind", bound=Recipe)
 
+TRAINABLE_ACTIVATIONS: tuple[str, ...] = tuple(
+    name for name, row in ACTIVATIONS.items() if row.derivative is not None
+)
+"""Activations of hidden layers. Softmax mixes units, so only the last layer may use it."""
+
 _WORDS: dict[type[Recipe], str] = {
     TrainingConfig: "training configuration",
     FinetuneConfig: "fine-tuning configuration",
@@ -32,8 +37,7 @@ def load_recipe(source: str | Path | Mapping[str, Any], kind: type[Kind]) -> Kin
     known = {
         "transform": tuple(TRANSFORMS),
         "scaling": tuple(SCALINGS),
-        # Softmax mixes units, so only the last layer may use it.
-        "activation": tuple(n for n, row in ACTIVATIONS.items() if row.derivative is not None),
+        "activation": TRAINABLE_ACTIVATIONS,
     }
     return validated(kind, data, origin, _WORDS[kind], known)
 

@@ -8,6 +8,7 @@ from pipeline.training.fit_network import Learner, TrainingResult, check_learner
 from pipeline.training.fitting import EpochListener
 from pipeline.training.fitting.model import decorrelation, new_model
 from pipeline.training.fitting.setup import set_up
+from pipeline.training.plan import TrainingPlan, plan_training
 from pipeline.training.samples.preparation import PreparedSamples
 
 
@@ -32,6 +33,11 @@ def train(
     return fit_network(
         config, lambda samples: _begin(config, samples), (Stage(),), listener, checkpoints, prepared
     )
+
+
+def plan(config: TrainingConfig) -> TrainingPlan:
+    """Return the plan of ``train``; raise the errors that are found before training."""
+    return plan_training(config, lambda samples: _begin(config, samples))
 
 
 def check_trainable(config: TrainingConfig, prepared: PreparedSamples) -> None:

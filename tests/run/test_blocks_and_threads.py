@@ -136,7 +136,7 @@ def test_dask_gives_the_numbers_of_the_product(scene, networks, tmp_path, engine
     with open_scene(scene, chunks=chunks) as opened:
         located, plan = pipeline.process.locate_and_plan(opened, scene.name, config)
         mapped = pipeline.map_scene(located, plan).load()
-    assert set(mapped.data_vars) == set(product)
+    assert set(mapped.variables) == set(product)
     for name, values in product.items():
         found = mapped[name].values
         if found.dtype.kind == "f":

@@ -1,0 +1,1 @@
+"""Checks an installation and its machine: libraries, resources, folders, and all engines."""
