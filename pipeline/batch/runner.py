@@ -15,7 +15,7 @@ from pipeline.batch.dask_executor import connect
 from pipeline.batch.executors import Executor, InlineExecutor, ProcessExecutor
 from pipeline.batch.holders import Watch, bury_the_dead
 from pipeline.batch.job import Job
-from pipeline.batch.ledger import Ledger, LedgerEntry, SceneQueue
+from pipeline.batch.ledger import Ledger, LedgerEntry, SceneQueue, recorded_call
 from pipeline.batch.loop import BatchListener, BatchSummary, Loop, job_config
 from pipeline.batch.request import BatchRequest
 from pipeline.batch.slots import Slots, choose_slots
@@ -77,7 +77,10 @@ def run_batch(
     creation_time()  # refuses a wrong SOURCE_DATE_EPOCH before anything is written
     make_folder(request.output)
     check_writable(request.output, int(request.config.batch.min_free_space))
-    with Ledger.open(request.ledger_path, request.output) as ledger:
+    with (
+        Ledger.open(request.ledger_path, request.output) as ledger,
+        recorded_call(ledger, request.config.name) as call,
+    ):
         refused = ledger.enqueue(_queue(request, ledger, found))
         for refusal in refused:
             facts = {"scene": refusal.path, "state": "failed", "kind": refusal.kind}
@@ -93,6 +96,7 @@ def run_batch(
         summary.seconds = time.monotonic() - begun
         if summary.did_something or counts.failed:
             _write_records(request, ledger, summary)
+        call.problem, call.interrupted = summary.problem, summary.interrupted
     return summary
 
 

@@ -5,12 +5,13 @@ Heavy libraries are imported only when a command needs them.
 
 import click
 
-from pipeline.cli.batch import batch, status
+from pipeline.cli.batch import batch
 from pipeline.cli.look import check, inspect, quicklook, verify
 from pipeline.cli.matchup import matchup
 from pipeline.cli.refusals import Commands
 from pipeline.cli.run import run
 from pipeline.cli.simulate import simulate
+from pipeline.cli.status import status
 from pipeline.cli.train import evaluate, export, finetune, train
 from pipeline.cli.tune import tune
 from pipeline.version import __version__
