@@ -118,6 +118,7 @@ def _read(ledger: Path, metrics: Path | None) -> "tuple[list[LedgerStatus], floa
 
 
 def _show(found: "list[LedgerStatus]", now: float, as_json: bool, watch: bool) -> None:
+    from pipeline.batch.ages import iso_time
     from pipeline.batch.status import as_json as json_of
     from pipeline.batch.status_text import lines
 
@@ -126,7 +127,7 @@ def _show(found: "list[LedgerStatus]", now: float, as_json: bool, watch: bool) -
         return
     if watch:
         clear()
-        show(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)))
+        show(iso_time(now))
     show(*lines(found, now))
 
 

@@ -4,6 +4,7 @@ import json
 import re
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from batches import copies, end, run, start, states, wait_for, write_config
@@ -178,6 +179,18 @@ def test_a_ledger_without_calls_goes_on(tmp_path):
     after = json.loads(run("status", out, "--json").stdout)["ledgers"][0]["configurations"]
     assert after["test"]["last_call"]["how"] == "complete"
     assert run("status", out, "--check", "--warn", "last-call=1h").code == OK
+
+
+def test_calls_that_begin_together_add_the_table_once(path):
+    """The first calls after an upgrade may be several."""
+    for _ in range(10):
+        with sqlite3.connect(path) as ledger:
+            ledger.execute("DROP TABLE call")
+        ledger.close()
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _: Ledger.open(path).close(), range(4)))
+        with Ledger.open(path, may_repair=False) as ledger, recorded_call(ledger, "test"):
+            pass
 
 
 @pytest.mark.quick
