@@ -121,17 +121,18 @@ class _Chain:
                 name = self.loaded[earlier].choice.name
                 _check_units(variable, taker, maker.outputs[output].units, name)
                 return _StepOutput(earlier, output)
-        band = self._band_of(variable, taker.file_name)
+        band = self._band_of(variable, number)
         units = str(self.scene[band.quantity].attrs.get("units"))
         _check_units(variable, taker, units, "the scene")
         return band
 
-    def _band_of(self, variable: Variable, file_name: str) -> Band:
-        """Return the layer of the scene that provides an input."""
+    def _band_of(self, variable: Variable, number: int) -> Band:
+        """Return the layer of the scene that provides an input of a step."""
         quantity, nm = variable.quantity, variable.wavelength_nm
+        step, file_name = self.loaded[number].choice.name, self.loaded[number].retrieval.file_name
         if (nm is not None) != (quantity in SPECTRAL):
             raise NetworkError(
-                f"input {variable.name} has {nm} as wavelength. Inputs "
+                f"{file_name}: input {variable.name} has {nm} as wavelength. Inputs "
                 f"{', '.join(SPECTRAL)} must have a wavelength; all other inputs must have none. "
                 "Correct the description."
             )
@@ -146,13 +147,16 @@ class _Chain:
                 )
             if quantity not in self.scene:
                 raise SceneError(
-                    f"the network needs {quantity}, but the scene only has "
+                    f"{step} ({file_name}) needs {quantity}, but the scene only has "
                     f"{', '.join(plain_variables(self.scene))}. Choose another network or product "
                     "level, or set one value for all pixels: "
                     f"science.constants: {{{quantity}: ...}}."
                 )
             return Band(quantity)
-        index = nearest_band(self.scene, quantity, nm, self.science.bands.tolerance_nm)
+        try:
+            index = nearest_band(self.scene, quantity, nm, self.science.bands.tolerance_nm)
+        except SceneError as error:
+            raise SceneError(f"{step} ({file_name}) needs {variable.name}: {error}") from error
         return Band(quantity, float(wavelengths(self.scene, quantity)[index]))
 
 
