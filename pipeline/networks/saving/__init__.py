@@ -1,5 +1,6 @@
 """Saves a network; the file's ending selects the format: OC-SMART's layout, Keras or ONNX."""
 
+import contextlib
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -74,5 +75,6 @@ def save_network(path: Path, network: Network) -> list[Path]:
         ) from error
     finally:
         for file in (partial, *made):
-            file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the error that led here says more
+                file.unlink(missing_ok=True)
     return targets
