@@ -70,11 +70,21 @@ def test_a_band_that_is_12_nm_away(refused, sgli, tmp_path):
     other = write_network(tmp_path / "far.h5", bands=(412, 443, 502), sensors=("SGLI",))
     words = (
         sgli.name,
-        "no Rrs band within 3 nm of 502 nm",
+        "iop (far.h5) needs Rrs_502: no Rrs band within 3 nm of 502 nm",
         "412, 443, 490",
         "science.bands.tolerance_nm",
     )
     refused(SCENE_FAILED, "SceneError", words, sgli, other)
+
+
+def test_a_variable_that_the_scene_lacks(refused, sgli, network):
+    """The network that wants it is named, and the way to give one value for all pixels."""
+    with h5py.File(network, "r+") as file:
+        described = json.loads(file.attrs["ocpipe_description"])
+        described["inputs"][2] = {"quantity": "wind_speed", "units": "m s-1", "transform": "none"}
+        file.attrs["ocpipe_description"] = json.dumps(described)
+    words = (sgli.name, "iop (net.h5) needs wind_speed", "science.constants: {wind_speed: ...}")
+    refused(SCENE_FAILED, "SceneError", words, sgli, network)
 
 
 def test_a_band_that_is_too_far_in_an_expression(refused, sgli, network):
@@ -116,7 +126,7 @@ def test_surface_reflectance_that_is_no_rrs(refused, tmp_path, network):
     scene = acolite_l2r.write(tmp_path, image_of_coordinates(9, 8, (443, 560, 665))).path
     spectral = [{"quantity": "rho_s", "variables": r"rhos_(\d+)", "units": "1"}]
     options = {"preset": "acolite_l2r", "mapping": {"spectral": spectral}}
-    words = (scene.name, "the scene has no Rrs", "rho_s")
+    words = (scene.name, "iop (net.h5) needs Rrs_412: the scene has no Rrs", "rho_s")
     reader = {"format": "cf_netcdf", "options": options}
     refused(SCENE_FAILED, "SceneError", words, scene, network, reader=reader, sensor="SGLI")
 

@@ -14,7 +14,7 @@ from pipeline.batch.dask_executor import connect
 from pipeline.batch.executors import Executor, InlineExecutor, ProcessExecutor
 from pipeline.batch.holders import Watch, bury_the_dead
 from pipeline.batch.job import Job
-from pipeline.batch.ledger import Ledger, LedgerEntry, SceneQueue
+from pipeline.batch.ledger import Ledger, LedgerEntry, SceneQueue, recorded_call
 from pipeline.batch.loop import BatchListener, BatchSummary, Loop, job_config
 from pipeline.batch.mounts import check_mounted
 from pipeline.batch.outcome_files import write_outcome_files
@@ -83,7 +83,10 @@ def run_batch(
     creation_time()  # refuses a wrong SOURCE_DATE_EPOCH before anything is written
     make_folder(request.output)
     check_writable(request.output, int(batch.min_free_space))
-    with Ledger.open(request.ledger_path, request.output) as ledger:
+    with (
+        Ledger.open(request.ledger_path, request.output) as ledger,
+        recorded_call(ledger, request.config.name) as call,
+    ):
         found = _known(request, ledger, found)
         parted = settled(found.scenes, batch.settle, stop)
         if parted.changing:
@@ -108,6 +111,7 @@ def run_batch(
         summary.counts = ledger.counts_of_chosen()
         summary.seconds = time.monotonic() - begun
         write_outcome_files(request, ledger, summary)
+        call.problem, call.interrupted = summary.problem, summary.interrupted
     return summary
 
 

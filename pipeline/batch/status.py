@@ -1,4 +1,4 @@
-"""Shows the progress of batches, from one ledger or from all ledgers in a folder."""
+"""Reads the progress of batches, from one ledger or from all ledgers in a folder."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.batch import process_identity
+from pipeline.batch.ages import iso_time
 from pipeline.batch.ledger import (
     LEDGER_STEM,
     LEDGER_SUFFIX,
+    Call,
     Holder,
     Ledger,
     LedgerEntry,
+    RunOverview,
     SceneCounts,
+    overviews,
 )
 from pipeline.errors import LedgerError
 from pipeline.files.names import as_texts
@@ -27,8 +31,8 @@ class LedgerStatus:
     """The state of one ledger."""
 
     ledger: Path
-    runs: dict[str, SceneCounts]
-    """For each configuration (by name), the number of scenes in each state."""
+    runs: dict[str, RunOverview]
+    """The scenes of each configuration (by name)."""
     workers: list[Holder]
     """Processes that work on scenes now."""
     last: Holder | None
@@ -45,7 +49,7 @@ class LedgerStatus:
 
 
 @dataclass(frozen=True)
-class _Progress:
+class Progress:
     """The progress of several ledgers together."""
 
     counts: SceneCounts
@@ -58,8 +62,9 @@ class _Progress:
     """Estimated remaining seconds, or None if no process is running or the rate is unknown."""
 
     @classmethod
-    def of(cls, found: Sequence[LedgerStatus]) -> "_Progress":
-        runs = [counts for status in found for counts in status.runs.values()]
+    def of(cls, found: Sequence[LedgerStatus]) -> "Progress":
+        """Return the progress of these ledgers."""
+        runs = [run.counts for status in found for run in status.runs.values()]
         names = [field.name for field in fields(SceneCounts)]
         counts = SceneCounts(**{name: sum(getattr(c, name) for c in runs) for name in names})
         working = [status for status in found if status.workers]
@@ -86,74 +91,57 @@ def _status_of(path: Path) -> LedgerStatus:
         working = ledger.holders(running=True)
         return LedgerStatus(
             ledger=path,
-            runs={run: ledger.counts(run) for run in ledger.runs()},
+            runs=overviews(ledger),
             workers=[h for h in working if process_identity.is_dead(h.process) is not True],
             last=ledger.last_holder(),
             failures=ledger.failures(last=LAST),
         )
 
 
-def lines(found: Sequence[LedgerStatus]) -> Iterator[str]:
-    """Yield lines of text that describe the progress."""
+def named_runs(found: Sequence[LedgerStatus]) -> Iterator[tuple[str, RunOverview]]:
+    """Yield each configuration with a name; with several ledgers, their names are part of it."""
     for status in found:
-        yield str(status.ledger)
-        yield from (f"  {run:<14}{_counted(counts)}" for run, counts in status.runs.items())
-        if not status.runs:
-            yield "  no scenes"
-        yield from (f"  working       {_worker(holder)}" for holder in status.workers)
-    progress = _Progress.of(found)
-    if len(found) > 1:
-        yield f"together        {_counted(progress.counts)}"
-    if progress.rate:
-        yield f"rate            {progress.rate:.1f} scenes per minute"
-    if progress.seconds_left:
-        yield f"time left       about {in_time(progress.seconds_left)}"
-    elif progress.left and not any(status.workers for status in found):
-        yield f"stopped         {progress.left} scenes are left; call ocpipe batch to continue"
-    failures = [entry for status in found for entry in status.failures]
-    if failures:
-        yield "last failures"
-        yield from (f"  {entry.kind:<13} {entry.reason}" for entry in failures[-LAST:])
+        for run, overview in status.runs.items():
+            yield run if len(found) == 1 else f"{status.ledger.stem}: {run}", overview
 
 
-def as_json(found: Sequence[LedgerStatus]) -> str:
-    """Return the progress as JSON."""
-    progress = _Progress.of(found)
+def as_json(found: Sequence[LedgerStatus], now: float, indent: int | None = 2) -> str:
+    """Return the progress as JSON; ``now`` is the time of the look (seconds since 1970)."""
+    progress = Progress.of(found)
     data: dict[str, Any] = {
+        "time": iso_time(now),
         "scenes": asdict(progress.counts),
         "scenes_per_minute": progress.rate,
         "seconds_left": progress.seconds_left,
         "ledgers": [
             {
                 "ledger": str(status.ledger),
-                "configurations": {run: asdict(counts) for run, counts in status.runs.items()},
+                "configurations": {run: _run(overview) for run, overview in status.runs.items()},
                 "workers": [asdict(holder) for holder in status.workers],
                 "last_failures": [asdict(entry) for entry in status.failures],
             }
             for status in found
         ],
     }
-    return json.dumps(as_texts(data), indent=2)
+    return json.dumps(as_texts(data), indent=indent)
 
 
-def _counted(counts: SceneCounts) -> str:
-    parts = [f"{counts.done} done", f"{counts.failed} failed", f"{counts.pending} pending"]
-    parts += [f"{counts.running} running"] if counts.running else []
-    parts += [f"{counts.skipped} skipped"] if counts.skipped else []
-    parts += [f"{counts.suspect} suspect"] if counts.suspect else []
-    return f"{counts.total} scenes: {', '.join(parts)}"
+def _run(overview: RunOverview) -> dict[str, Any]:
+    call = overview.call
+    return {
+        **asdict(overview.counts),
+        "last_success": overview.last_success,
+        "last_call": None if call is None else _call(call),
+        "last_complete_call": overview.last_complete_call,
+        "failures_by_kind": [asdict(kind) for kind in overview.failed_kinds],
+        "suspects": [asdict(suspect) for suspect in overview.suspects],
+    }
 
 
-def _worker(holder: Holder) -> str:
-    return (
-        f"process {holder.pid} on {holder.host} since {holder.started}, {holder.slots} scenes at "
-        f"a time: {holder.done} done, {holder.failed} failed"
-    )
-
-
-def in_time(seconds: float) -> str:
-    """Return a time in words such as ``40 s``, ``12 min`` or ``3 h 5 min``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+def _call(call: Call) -> dict[str, Any]:
+    return {
+        "begun": call.begun,
+        "ended": call.ended,
+        "how": call.how_in_words,
+        "problem": call.problem,
+    }

@@ -5,7 +5,7 @@ Heavy libraries are imported only when a command needs them.
 
 import click
 
-from pipeline.cli.batch import batch, status
+from pipeline.cli.batch import batch
 from pipeline.cli.completion import complete, completion
 from pipeline.cli.doctor import doctor
 from pipeline.cli.examples import add_examples
@@ -17,6 +17,7 @@ from pipeline.cli.refusals import Commands
 from pipeline.cli.run import run
 from pipeline.cli.schema import schema
 from pipeline.cli.simulate import simulate
+from pipeline.cli.status import status
 from pipeline.cli.train import evaluate, export, finetune, train
 from pipeline.cli.tune import tune
 from pipeline.version import __version__

@@ -1,11 +1,10 @@
-"""The commands ``ocpipe batch``, which processes many scenes, and ``ocpipe status``."""
+"""The command ``ocpipe batch``, which processes many scenes."""
 
 import contextlib
 import logging
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -244,17 +243,3 @@ def _exit_code(summary: "BatchSummary", new_failures_only: bool) -> int:
         return NO_SCENE
     failed = summary.failed if new_failures_only else summary.counts.failed
     return 1 if failed or summary.nothing else 0
-
-
-@click.command()
-@click.argument("ledger", metavar="[LEDGER | FOLDER]", type=PATH, default=Path())
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@log_level_option
-def status(ledger: Path, as_json: bool, log_level: str) -> None:
-    """Show the progress of batches, from one LEDGER or from all ledgers in a FOLDER."""
-    start(log_level)
-    from pipeline.batch import status as statuses
-
-    with exit_on_error():
-        found = statuses.read_status(ledger)
-    show(*(statuses.as_json(found).splitlines() if as_json else statuses.lines(found)))

@@ -36,6 +36,11 @@ def show(*lines: object) -> None:
         click.echo(_encodable(printable(str(line))))
 
 
+def clear() -> None:
+    """Clear the terminal, so that what is shown next replaces what was shown before."""
+    click.clear()
+
+
 def _encodable(text: str) -> str:
     """Return a text with escapes for characters that stdout cannot encode, for example in ASCII."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"

@@ -218,13 +218,12 @@ def _train(
             return fit(own, listener, checkpoints, prepared)
 
     if recipe.ensemble is None:
-        files = write_results(output, recipe, train_one(recipe, None, checkpoints))
+        results = write_results(output, recipe, train_one(recipe, None, checkpoints))
     else:
         prepared = prepare(recipe.samples, recipe.splits)
         trained = train_ensemble(recipe, recipe.ensemble, prepared, train_one, checkpoints)
-        files = write_results(output, recipe, trained)
-    for file in (*files, output / "card.html"):
-        show(file)
+        results = write_results(output, recipe, trained)
+    show(*results.files, output / "card.html", "", *results.lines)
 
 
 def _network(file: Path, folders: tuple[Path, ...]) -> "Network | Ensemble":

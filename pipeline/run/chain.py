@@ -170,24 +170,25 @@ class _Chain:
                 name = self.loaded[earlier].choice.name
                 _check_units(variable, taker, maker.outputs[output].units, name)
                 return _StepOutput(earlier, output)
-        band = self._band_of(variable, taker)
+        band = self._band_of(variable, number)
         units = str(self.scene[band.quantity].attrs.get("units"))
         _check_units(variable, taker, units, "the scene")
         return band
 
-    def _band_of(self, variable: Variable, taker: Retrieval) -> Band:
-        """Return the layer of the scene that provides an input."""
+    def _band_of(self, variable: Variable, number: int) -> Band:
+        """Return the layer of the scene that provides an input of a step."""
         quantity, nm = variable.quantity, variable.wavelength_nm
+        step, file_name = self.loaded[number].choice.name, self.loaded[number].retrieval.file_name
         if (nm is not None) != (quantity in SPECTRAL):
             raise NetworkError(
-                f"input {variable.name} has {nm} as wavelength. Inputs "
+                f"{file_name}: input {variable.name} has {nm} as wavelength. Inputs "
                 f"{', '.join(SPECTRAL)} must have a wavelength; all other inputs must have none. "
                 "Correct the description."
             )
         if nm is None:
             if quantity.partition("_band_")[0] in SPECTRAL:
                 raise NetworkError(
-                    f"{taker.file_name}: the wavelengths of the network's bands are not known. The "
+                    f"{file_name}: the wavelengths of the network's bands are not known. The "
                     "dataset Wavelength is missing or too short, and no version of the sensor in "
                     "configs/sensors has as many bands. If the network is for another sensor, put "
                     "the name of that sensor into the file name. Otherwise, describe the network "
@@ -195,7 +196,7 @@ class _Chain:
                 )
             if quantity not in self.scene:
                 raise SceneError(
-                    f"the network needs {quantity}, but the scene only has "
+                    f"{step} ({file_name}) needs {quantity}, but the scene only has "
                     f"{', '.join(plain_variables(self.scene))}. Choose another network or product "
                     "level, or set one value for all pixels: "
                     f"science.constants: {{{quantity}: ...}}."
@@ -205,9 +206,9 @@ class _Chain:
         try:
             index = nearest_band(self.scene, quantity, nm, self.science.bands.tolerance_nm)
         except SceneError as error:
-            if centres.size == 0 or not taker.other_bands:
-                raise
-            raise SceneError(f"{error} {taker.other_bands}") from None
+            other = self.loaded[number].retrieval.other_bands if centres.size else ""
+            text = f"{step} ({file_name}) needs {variable.name}: {error} {other}".rstrip()
+            raise SceneError(text) from error
         return Band(quantity, float(centres[index]))
 
 

@@ -1,6 +1,7 @@
 """Evaluate networks and published algorithms on the samples of a training configuration."""
 
 import importlib.metadata
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,14 @@ from pipeline.evaluation.files import write_evaluation
 from pipeline.evaluation.report import Evaluation, evaluate_arrays, evaluate_classes
 from pipeline.evaluation.tables import to_text
 from pipeline.networks import Ensemble, Network
+from pipeline.networks.variable import Array, Variable
 from pipeline.training.baselines import baseline_classes, baseline_outputs
 from pipeline.training.finetune import with_inputs_of
 from pipeline.training.recipe import find_recipe, load_recipe
 from pipeline.training.samples.preparation import PreparedSamples, prepare
-from pipeline.training.samples.variables import variables_of
+from pipeline.training.samples.variables import nearest_variable, variables_of
+
+log = logging.getLogger(__name__)
 
 LIBRARIES = ("tensorflow", "keras", "numpy")
 
@@ -35,7 +39,8 @@ def evaluate_networks(
     """Evaluate the first network; compare the other networks and published algorithms with it.
 
     Args:
-        networks: networks with the same inputs and outputs.
+        networks: networks with the same inputs. Each is compared on the outputs that it shares with
+            the first network and with the targets of the samples.
         config: training or fine-tuning configuration; its samples, splits and baselines are used.
         part: ``train``, ``validation``, ``test`` or ``all``.
         output: folder for pictures, tables and the model card, or None to write no files.
@@ -51,7 +56,7 @@ def evaluate_networks(
     network, *others = networks
     recipe = _recipe(config, network).reading(files)
     prepared = prepare(recipe.samples, recipe.splits)
-    _check_fit(networks, recipe, prepared.samples.x.shape[1])
+    _check_fit(networks, recipe, prepared)
     if part != "all" and not len(getattr(prepared.split, part)):
         raise ConfigError(
             f"the {part} part is empty. Change the key 'splits', or choose another --part."
@@ -72,8 +77,10 @@ def evaluate_part(
 ) -> Evaluation:
     """Evaluate a network on one part of the samples; compare algorithms and other networks with it.
 
-    ``part`` is ``train``, ``validation``, ``test`` or ``all``. The networks ``others`` and the
-    network before fine-tuning (``before``) must have the inputs and outputs of ``network``.
+    ``part`` is ``train``, ``validation``, ``test`` or ``all``. Outputs that are no target of the
+    samples are left out. The networks ``others`` and the network before fine-tuning (``before``)
+    must have the inputs of ``network``. An output that such a network lacks is not compared. All
+    classifiers must have the same classes.
     """
     rows = np.arange(len(prepared.samples)) if part == "all" else getattr(prepared.split, part)
     chosen, sensor = prepared.samples.take(rows), config.sensors[0]
@@ -88,20 +95,50 @@ def evaluate_part(
             network.inputs, network.classes, chosen.x, chosen.labels, modelled,
             groups=chosen.groups, baselines=classes, part=part, model=network.name,
         )  # fmt: skip
-    baselines = baseline_outputs(
-        config.baselines, sensor, network.inputs, network.outputs, chosen.x,
-        config.samples.tolerance_nm,
-    )  # fmt: skip
+    tolerance_nm, targets = config.samples.tolerance_nm, prepared.samples.targets
+    places = _places(targets, network, tolerance_nm)
+    kept = [i for i, place in enumerate(places) if place is not None]
+    columns = [place for place in places if place is not None]
+    outputs = tuple(network.outputs[column] for column in columns)
+    # An algorithm may compute a target that is no output of this network; it is left out then.
+    wanted = tuple(
+        target if place is None else network.outputs[place]
+        for target, place in zip(targets, places, strict=True)
+    )
+    baselines = {
+        name: values[:, kept]
+        for name, values in baseline_outputs(
+            config.baselines, sensor, network.inputs, wanted, chosen.x, tolerance_nm
+        ).items()
+    }
     for name, other in _named_apart(before, others, (*baselines, network.name)):
-        baselines[name] = other.reference(chosen.x)
+        baselines[name] = _outputs_like(outputs, other, chosen.x, tolerance_nm)
     deviation = None
     if isinstance(network, Ensemble):
-        deviation = np.asarray(network.predict_with_uncertainty(chosen.x, "numpy")[1])
+        stated = np.asarray(network.predict_with_uncertainty(chosen.x, "numpy")[1])
+        deviation = stated[:, columns]
     return evaluate_arrays(
-        network.inputs, network.outputs, chosen.x, chosen.y, modelled,
+        network.inputs, outputs, chosen.x, chosen.y[:, kept], modelled[:, columns],
         groups=chosen.groups, baselines=baselines, part=part, model=network.name,
         deviation=deviation,
     )  # fmt: skip
+
+
+def _places(
+    wanted: Sequence[Variable], network: Network | Ensemble, tolerance_nm: float
+) -> list[int | None]:
+    """Return the place of each wanted variable among the outputs of a network."""
+    return [nearest_variable(one, network.outputs, tolerance_nm) for one in wanted]
+
+
+def _outputs_like(
+    outputs: Sequence[Variable], other: Network | Ensemble, x: Array, tolerance_nm: float
+) -> Array:
+    """Return a network's values of these outputs (n, outputs); NaN where it lacks an output."""
+    values, lacking = other.reference(x), np.full(len(x), np.nan)
+    places = _places(outputs, other, tolerance_nm)
+    columns = [lacking if place is None else values[:, place] for place in places]
+    return np.stack(columns, axis=1)
 
 
 def model_card(network: Network | Ensemble, config: Recipe, prepared: PreparedSamples) -> ModelCard:
@@ -150,25 +187,35 @@ def _recipe(config: str, network: Network | Ensemble) -> Recipe:
     return with_inputs_of(network, recipe) if isinstance(recipe, FinetuneConfig) else recipe
 
 
-def _check_fit(networks: Sequence[Network | Ensemble], recipe: Recipe, inputs: int) -> None:
-    """Refuse networks with other inputs than the samples have.
+def _check_fit(
+    networks: Sequence[Network | Ensemble], recipe: Recipe, prepared: PreparedSamples
+) -> None:
+    """Refuse networks with other inputs than the samples have, and networks that share no output.
 
-    Networks with other outputs than the first network has are refused too.
+    A message names the outputs of a network that are not compared.
     """
     named = [(choice.quantity, nm) for choice, nm in variables_of(recipe.samples.inputs)]
-    first = networks[0]
     for network in networks:
         own = [(v.quantity, v.wavelength_nm) for v in network.inputs]
-        if own != named or len(own) != inputs:
+        if own != named or len(own) != prepared.samples.x.shape[1]:
             raise ConfigError(
                 f"{network.name} takes {', '.join(v.name for v in network.inputs)}, but the "
                 "samples have other inputs. Choose the configuration that trained the network."
             )
-        if [v.name for v in network.outputs] != [v.name for v in first.outputs]:
+    if prepared.samples.classes or any(network.classes for network in networks):
+        _check_classes(networks, prepared)
+    else:
+        _check_outputs(networks, recipe, prepared)
+
+
+def _check_classes(networks: Sequence[Network | Ensemble], prepared: PreparedSamples) -> None:
+    expected = prepared.samples.classes
+    for network in networks:
+        if network.classes != expected:
             raise ConfigError(
-                f"{network.name} has the outputs {', '.join(v.name for v in network.outputs)}, but "
-                f"{first.name} has {', '.join(v.name for v in first.outputs)}. Compare networks "
-                "with the same outputs."
+                f"{network.name} has the classes {', '.join(network.classes) or 'none'}, but the "
+                f"samples have {', '.join(expected) or 'none'}. Compare networks with the classes "
+                "of the samples."
             )
 
 
@@ -178,3 +225,37 @@ def data_files(sources: Iterable[Mapping[str, Any]]) -> Iterator[DataFile]:
         yield DataFile(str(source["name"]), str(source["sha256"]), int(source["rows"]))
         for name, sha256 in source.get("joined", {}).items():
             yield DataFile(str(name), str(sha256))
+
+
+def _check_outputs(
+    networks: Sequence[Network | Ensemble], recipe: Recipe, prepared: PreparedSamples
+) -> None:
+    first, *others = networks
+    targets, tolerance_nm = prepared.samples.targets, recipe.samples.tolerance_nm
+    shared = _shared(first, targets, tolerance_nm, "the samples have the targets")
+    for other in others:
+        _shared(other, shared, tolerance_nm, f"{first.name} has the outputs")
+
+
+def _shared(
+    network: Network | Ensemble, wanted: Sequence[Variable], tolerance_nm: float, others: str
+) -> list[Variable]:
+    """Return the outputs of a network that are wanted; refuse none at all, and other units."""
+    places = _places(wanted, network, tolerance_nm)
+    shared = [network.outputs[place] for place in places if place is not None]
+    if not shared:
+        raise ConfigError(
+            f"{network.name} has the outputs {', '.join(v.name for v in network.outputs)}, but "
+            f"{others} {', '.join(v.name for v in wanted)}. Compare networks that share an output."
+        )
+    for one, place in zip(wanted, places, strict=True):
+        if place is not None and network.outputs[place].units != one.units:
+            raise ConfigError(
+                f"{network.name} has {network.outputs[place].name} in "
+                f"{network.outputs[place].units}, expected {one.units}. Compare networks with the "
+                "same units."
+            )
+    lacking = [one.name for one, place in zip(wanted, places, strict=True) if place is None]
+    if lacking:
+        log.info("%s does not have %s: not compared", network.name, ", ".join(lacking))
+    return shared

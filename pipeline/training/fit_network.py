@@ -21,7 +21,7 @@ from pipeline.training.fitting import Checkpoints, EpochListener, FitData, FitRe
 from pipeline.training.fitting.checkpoints import FitState
 from pipeline.training.fitting.model import dense_layers, layers_of
 from pipeline.training.fitting.setup import set_up
-from pipeline.training.record import fit_record, start_record
+from pipeline.training.record import fit_record, start_record, with_origin
 from pipeline.training.samples.preparation import PreparedSamples, prepare
 
 if TYPE_CHECKING:
@@ -137,6 +137,12 @@ def fit_network(
     fitted = _fit_stages(learner, stages, config.fit, prepared, listener, kept)
     record = fit_record(config, prepared, fitted) | start_record(start, learner.decorrelation)
     network = replace(_bare_network(config, prepared, learner), training=record)
+    if start is not None:
+        network = replace(
+            network,
+            licence=with_origin(network.licence, start.licence, start.name),
+            citation=with_origin(network.citation, start.citation, start.name),
+        )
     x = prepared.golden_inputs()
     network = replace(network, golden=GoldenSpectra(x, network.reference(x)))
     return TrainingResult(network, fitted, prepared, learner.before)

@@ -44,6 +44,21 @@ def fit_record(config: Recipe, prepared: PreparedSamples, fitted: FitResult) -> 
     return record
 
 
+def with_origin(own: str, of_origin: str, origin: str) -> str:
+    """Return the licence or the citation of a network that was made from another network.
+
+    The statement of the origin stays: its terms hold for all networks that are made from it.
+
+    Args:
+        own: statement in the recipe; may be empty.
+        of_origin: statement of the start network; may be empty.
+        origin: name of the start network.
+    """
+    if not own or not of_origin or of_origin in own:
+        return own or of_origin
+    return f"{own}; of {origin}, from which this network was made: {of_origin}"
+
+
 def _number(value: float) -> float | None:
     """Return a number, or None for NaN and infinity, which JSON cannot store."""
     return float(value) if np.isfinite(value) else None

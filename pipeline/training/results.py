@@ -1,12 +1,13 @@
 """Write the results of a training or a capacity study: networks, evaluation, card, recipe."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pipeline.config import DEFAULT_MASKS
 from pipeline.config.training import Recipe
 from pipeline.errors import OutputError
 from pipeline.evaluation.capacity_report import capacity_csv, capacity_json, capacity_text
@@ -15,10 +16,12 @@ from pipeline.evaluation.files import write_evaluation
 from pipeline.evaluation.pictures import History, png
 from pipeline.evaluation.pictures.capacity import capacity_picture
 from pipeline.evaluation.report import Evaluation
+from pipeline.evaluation.summary import summary_lines
 from pipeline.evaluation.tables import as_dict
 from pipeline.networks import Ensemble, Network, load_retrieval
 from pipeline.networks.reading.ensemble_file import write_ensemble
 from pipeline.networks.saving import save_network
+from pipeline.training.ending import why_it_stopped
 from pipeline.training.ensemble import TrainedEnsemble
 from pipeline.training.evaluate import evaluate_part, model_card
 from pipeline.training.fit_network import TrainingResult
@@ -29,17 +32,29 @@ from pipeline.training.samples.splits import PARTS
 from pipeline.training.study import StudyResult
 
 MEMBERS = "members"
+HELD_OUT = "test"
+RUN_HEAD = """\
+# For ocpipe run and ocpipe batch. The preset "default" is the list of masks that is recommended for
+# the format of the scene; docs/configuration.md says how to choose other masks.
+"""
+
+
+@dataclass(frozen=True)
+class Results:
+    """The results of a training, which are now in its folder."""
+
+    files: tuple[Path, ...]
+    """The saved networks; if there is an ensemble, its file is the last."""
+    lines: tuple[str, ...]
+    """Why the training stopped, and the results on each part, for people."""
 
 
 def write_results(
     folder: Path, config: Recipe, trained: TrainingResult | TrainedEnsemble
-) -> list[Path]:
+) -> Results:
     """Save a network or an ensemble, with its evaluation on each part and its model card.
 
     Existing files with the same names are replaced.
-
-    Returns:
-        The paths of the saved networks; if there is an ensemble, its file is the last.
 
     Raises:
         OutputError: the folder cannot be written to.
@@ -60,12 +75,13 @@ def write_results(
     write_folder(folder, _histories(trained, files) | contents)
     used = files[-1] if isinstance(retrieval, Ensemble) else files[0]
     if used.suffix != ".onnx":
-        write_folder(folder, {"run.yaml": yaml_text(run_config(retrieval, used))})
+        write_folder(folder, {"run.yaml": run_yaml(retrieval, used)})
         retrieval = load_retrieval(used)  # as users load it; also checks the golden spectra
     *others, last = evaluations
     card = model_card(retrieval, config, prepared)
     write_evaluation(folder, last, card=card, history=history, other_parts=others)
-    return files
+    lines = (*_endings(config, trained), "", *summary_lines(evaluations, HELD_OUT))
+    return Results(tuple(files), lines)
 
 
 def write_study(folder: Path, studied: StudyResult) -> None:
@@ -146,12 +162,23 @@ def _learning_curves(fitted: FitResult, config: Recipe) -> History:
     )
 
 
-def run_config(network: Network | Ensemble, file: Path) -> Mapping[str, Any]:
-    """Return a configuration with which ``ocpipe run`` applies the network."""
+def _endings(config: Recipe, trained: TrainingResult | TrainedEnsemble) -> Iterator[str]:
+    """Yield why each training stopped."""
+    if isinstance(trained, TrainingResult):
+        yield from why_it_stopped(config, trained.fitted.history)
+        return
+    for member in trained.members:
+        for sentence in why_it_stopped(config, member.fitted.history):
+            yield f"{member.network.name}: {sentence}"
+
+
+def run_yaml(network: Network | Ensemble, file: Path) -> str:
+    """Return a configuration with which ``ocpipe run`` applies the network, as YAML text."""
     plain = "".join(c if c.isalnum() else "_" for c in network.name)
     name = plain if plain[0].isalpha() else f"network_{plain}"
     choice = {"name": name, "file": str(file.absolute())}
-    return {"name": name, "title": network.title, "science": {"networks": [choice]}}
+    science = {"networks": [choice], "masks": {"preset": DEFAULT_MASKS}}
+    return RUN_HEAD + yaml_text({"name": name, "title": network.title, "science": science})
 
 
 def split_csv(prepared: PreparedSamples) -> str:

@@ -202,7 +202,7 @@ def test_suspect_scenes(folder):
     summary = json.loads((folder / "out" / "summary.json").read_text())
     of_config = summary["configurations"]["test"]
     assert of_config["scenes"]["suspect"] == len(of_config["suspects"]) == 3
-    assert "3 suspect" in run("status", folder / "out").stdout
+    assert run("status", folder / "out").stdout.count("iop computed on") == 3
 
 
 def test_the_quality_line_is_what_is_in_the_product(folder):
@@ -316,7 +316,7 @@ def test_shards_and_their_status(folder):
     assert status["scenes"]["done"] == 12
     assert len(status["ledgers"]) == 3
     text = run("status", folder / "out").stdout
-    assert "together        12 scenes: 12 done" in text
+    assert re.search(r"together +12 +12 ", text)
     assert (folder / "out" / "summary-2-of-3.json").exists()
 
 
@@ -326,9 +326,8 @@ def test_status_says_what_is_left_and_what_failed(folder):
     batch(folder, "--limit", 2, code=0, inputs=[folder / "in"])
     batch(folder, "--limit", 1, inputs=[folder / "in" / "bad.nc"], code=1)
     text = run("status", folder / "out").stdout
-    assert re.search(r"test +4 scenes: 2 done, 1 failed, 1 pending", text) or re.search(
-        r"test +4 scenes: 1 done, 1 failed, 2 pending", text
-    )
+    assert re.search(r"configuration +scenes +done +failed +pending", text)
+    assert re.search(r"test +4 +(2 +1 +1|1 +1 +2)", text)
     assert "scenes are left; call ocpipe batch to continue" in text
     assert "no reader recognises" in text
 
@@ -382,7 +381,7 @@ def test_a_ledger_elsewhere(folder):
     ledger = folder / "local" / "modis.sqlite"
     batch(folder, "--ledger", ledger)
     assert not list((folder / "out").glob("*.sqlite"))
-    assert "3 done" in run("status", ledger).stdout
+    assert re.search(r"test +3 +3 ", run("status", ledger).stdout)
 
 
 def test_without_a_ledger_status_says_where_to_look(tmp_path):

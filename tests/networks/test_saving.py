@@ -190,9 +190,18 @@ def test_names_and_folders_that_cannot_be(network, tmp_path):
     """Are said in words, and nothing is left."""
     with pytest.raises(NetworkError, match=r"expected one of \.h5, \.keras, \.onnx"):
         save_network(tmp_path / "aph.pkl", network)
-    with pytest.raises(OutputError, match="Check that the folder exists"):
-        save_network(tmp_path / "nowhere" / "aph.h5", network)
     assert not list(tmp_path.iterdir())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="Check that the folder is writable"):
+        save_network(tmp_path / "file" / "aph.h5", network)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("ending", [".h5", ".keras", ".onnx"])
+def test_a_missing_folder_is_made(network, tmp_path, ending):
+    """In each format, and its parents too."""
+    files = save_network(tmp_path / "new" / "folder" / f"aph{ending}", network)
+    assert all(file.is_file() for file in files)
 
 
 def test_a_long_description_has_room(network, tmp_path):

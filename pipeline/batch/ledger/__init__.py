@@ -7,6 +7,7 @@ holder stop, or its process is gone, other holders take over its scenes. The clo
 processes are never compared.
 """
 
+from pipeline.batch.ledger.calls import Call, CallEnd, recorded_call
 from pipeline.batch.ledger.database import LEDGER_STEM, LEDGER_SUFFIX, ledger_path
 from pipeline.batch.ledger.entries import (
     Holder,
@@ -17,16 +18,24 @@ from pipeline.batch.ledger.entries import (
     SceneQueue,
 )
 from pipeline.batch.ledger.ledger import Ledger
+from pipeline.batch.ledger.overview import FailedKind, RunOverview, SuspectScene, overviews
 
 __all__ = [
     "LEDGER_STEM",
     "LEDGER_SUFFIX",
+    "Call",
+    "CallEnd",
+    "FailedKind",
     "Holder",
     "Lease",
     "Ledger",
     "LedgerEntry",
     "Reading",
+    "RunOverview",
     "SceneCounts",
     "SceneQueue",
+    "SuspectScene",
     "ledger_path",
+    "overviews",
+    "recorded_call",
 ]

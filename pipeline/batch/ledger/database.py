@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from pipeline.batch.ages import iso_time
 from pipeline.batch.filesystem import file_system, is_network
 from pipeline.batch.ledger.schema import (
     LAYOUT,
@@ -22,6 +23,7 @@ from pipeline.batch.ledger.schema import (
     check_content,
     check_definitions,
     damaged,
+    has_table,
 )
 from pipeline.errors import LedgerError, MachineError
 from pipeline.files.database import files_of_database, names_another_journal, open_database
@@ -78,7 +80,8 @@ class Database:
             path: the ledger.
             products: the output folder.
             is_known: whether this process has checked the content before.
-            may_repair: whether missing indices are made, and scenes that nobody works on are freed.
+            may_repair: whether missing indices and later tables are made, and scenes that nobody
+                works on are freed.
         """
         folder = path.absolute().parent
         if not folder.is_dir():
@@ -183,6 +186,11 @@ class Database:
             raise
         self.execute("COMMIT" if keep else "ROLLBACK")
 
+    def has_table(self, name: str) -> bool:
+        """Return whether the file has a table; one that was added later may be missing."""
+        with naming_errors(self.path):
+            return has_table(self._db, name)
+
     def stored(self, product: str) -> str:
         """Return a product's path relative to the output folder, because the folder may move."""
         return os.path.relpath(product, self._products)
@@ -211,7 +219,7 @@ class Database:
         return bool(layout != 0 or tables != 0)
 
     def _check(self, may_repair: bool) -> None:
-        """Refuse a damaged ledger; make missing indices, and free scenes that nobody works on."""
+        """Refuse a damaged ledger; make what is missing, and free scenes that nobody works on."""
         missing = check_definitions(self._db, self.path)
         check_content(self._db, self.path)
         orphans = f"SELECT 1 FROM scene WHERE {_IS_ORPHAN} LIMIT 1"
@@ -219,7 +227,8 @@ class Database:
         if is_whole or not may_repair:
             return
         with self.writing():
-            for statement in missing:
+            # Looked at again, because another process may have made it since.
+            for statement in check_definitions(self._db, self.path):
                 try:
                     self._db.execute(statement)
                 except sqlite3.IntegrityError as error:
@@ -364,4 +373,4 @@ def _what_to_do(error: sqlite3.Error, number: int) -> str:
 
 def stamp() -> str:
     """Return the present time as a text that people can read."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return iso_time(time.time())

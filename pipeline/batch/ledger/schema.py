@@ -74,7 +74,19 @@ CREATE UNIQUE INDEX scene_product ON scene (product) WHERE product IS NOT NULL;
 CREATE INDEX scene_pending ON scene (attempts, id) WHERE state = 'pending';
 CREATE INDEX scene_running ON scene (holder) WHERE state = 'running';
 CREATE INDEX scene_state ON scene (run, state);
+CREATE TABLE call (                    -- the last call of each configuration
+    id INTEGER PRIMARY KEY,
+    run TEXT NOT NULL UNIQUE,
+    process TEXT NOT NULL,             -- which process it is, see process_identity
+    begun TEXT NOT NULL,
+    ended TEXT,                        -- NULL: at work, or killed
+    how TEXT CHECK (how IN ('complete', 'interrupted', 'problem')),
+    problem TEXT,                      -- why it ended early
+    completed TEXT                     -- end of the last call that was complete
+);
 """
+# Tables that older versions did not make. Without them a ledger is whole; a batch makes them.
+ADDED_LATER = frozenset(("call",))
 
 _MOVE_AWAY = "Move the file away. A new ledger is then made, and every scene is processed again."
 
@@ -108,6 +120,8 @@ _MOST = 2**62
 _LAST_SECOND = 253_402_300_799  # of the year 9999
 _REAL = "'real', 'integer'"
 _HEX = "[0-9a-f]" * 8
+# The name of a configuration, as the configuration checks it.
+_RUN = "run GLOB '[A-Za-z]*' AND run NOT GLOB '*[^A-Za-z0-9_]*' AND length(run) <= 1000"
 # What is true of each value that is not NULL; quick_check finds a NULL where none may be.
 _VALUES = {
     "holder": {
@@ -127,8 +141,7 @@ _VALUES = {
     },
     "networks": {"sensor": _text("sensor", 1000), "fingerprints": _text("fingerprints")},
     "scene": {
-        # As the configuration checks it.
-        "run": "run GLOB '[A-Za-z]*' AND run NOT GLOB '*[^A-Za-z0-9_]*' AND length(run) <= 1000",
+        "run": _RUN,
         "path": _path("path", _ABSOLUTE),
         "size": _number("size", 0, _MOST),
         "mtime_ns": _number("mtime_ns", -MOST_NUMBER, MOST_NUMBER),
@@ -149,6 +162,15 @@ _VALUES = {
         "pixels": _number("pixels", 0, _MOST),
         "finished": _text("finished", 1000),
     },
+    "call": {
+        "run": _RUN,
+        "process": _text("process", 1000),
+        "begun": _text("begun", 1000),
+        "ended": _text("ended", 1000),
+        "how": "how IN ('complete', 'interrupted', 'problem')",
+        "problem": _words("problem"),
+        "completed": _text("completed", 1000),
+    },
 }
 # True of whole rows.
 _ROWS = {"scene": "state != 'failed' OR (kind IS NOT NULL AND reason IS NOT NULL)"}
@@ -158,7 +180,7 @@ def check_definitions(database: sqlite3.Connection, path: Path) -> list[str]:
     """Check that the file has the tables of a ledger and nothing that acts by itself.
 
     Returns:
-        The statements that make the indices that are missing.
+        The statements that make the indices and the later tables that are missing.
     """
     query = "SELECT type, name, coalesce(sql, '') FROM sqlite_master LIMIT 100"
     found = {name: (kind, _plain(sql)) for kind, name, sql in database.execute(query)}
@@ -170,7 +192,7 @@ def check_definitions(database: sqlite3.Connection, path: Path) -> list[str]:
             raise damaged(path, f"its {expected[name][0]} {name} is not that of a ledger")
     missing = [name for name in expected if name not in found]
     for name in missing:
-        if expected[name][0] == "table":
+        if expected[name][0] == "table" and name not in ADDED_LATER:
             raise damaged(path, f"its table {name} is missing")
     return [expected[name][2] for name in missing]
 
@@ -190,7 +212,8 @@ def check_content(database: sqlite3.Connection, path: Path) -> None:
         if verdict != "ok":
             raise damaged(path, " ".join(str(verdict).split())[:200])
         for table in _VALUES:
-            _check_values(database, path, table)
+            if table not in ADDED_LATER or has_table(database, table):
+                _check_values(database, path, table)
         _check_counts(database, path)
     except sqlite3.OperationalError as error:
         if "interrupt" in str(error):
@@ -198,6 +221,12 @@ def check_content(database: sqlite3.Connection, path: Path) -> None:
         raise
     finally:
         database.set_progress_handler(None, 0)
+
+
+def has_table(database: sqlite3.Connection, name: str) -> bool:
+    """Return whether the file has a table; one that was added later may be missing."""
+    query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+    return database.execute(query, (name,)).fetchone() is not None
 
 
 def _check_values(database: sqlite3.Connection, path: Path, table: str) -> None:

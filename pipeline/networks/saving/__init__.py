@@ -1,5 +1,6 @@
 """Saves a network; the file's ending selects the format: OC-SMART's layout, Keras or ONNX."""
 
+import contextlib
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -43,7 +44,7 @@ def check_savable(path: Path, network: Network, *, for_ocsmart_only: bool = True
 
 
 def save_network(path: Path, network: Network) -> list[Path]:
-    """Save a network; each file appears only when it is complete.
+    """Save a network; each file appears only when it is complete. A missing folder is created.
 
     Args:
         path: ``.h5`` (OC-SMART's layout, with a description), ``.keras`` (described by a ``.yaml``
@@ -61,6 +62,7 @@ def save_network(path: Path, network: Network) -> list[Path]:
     partial = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
     made: list[Path] = []
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with half_written(partial, partial.with_suffix(".yaml")):
             made = SAVERS[path.suffix](partial, network, path.name)
             targets = [path.with_suffix(file.suffix) for file in made]
@@ -69,9 +71,10 @@ def save_network(path: Path, network: Network) -> list[Path]:
     except OSError as error:
         raise OutputError(
             f"{path}: the network cannot be written ({error.strerror or error}). Check that the "
-            "folder exists, is writable and has room."
+            "folder is writable and has room."
         ) from error
     finally:
         for file in (partial, *made):
-            file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the error that led here says more
+                file.unlink(missing_ok=True)
     return targets

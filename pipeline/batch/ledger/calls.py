@@ -1,0 +1,111 @@
+"""Records the last call of each configuration: when it began, when it ended, and how.
+
+A call that finds nothing to do claims no scene, so only this record shows that it took place.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline.batch import process_identity
+from pipeline.batch.ledger.database import Database, stamp
+from pipeline.errors import LedgerError, MachineError, PipelineError
+from pipeline.files.longest import cut_message
+
+COMPLETE, INTERRUPTED, PROBLEM = "complete", "interrupted", "problem"
+
+
+@dataclass(frozen=True)
+class Call:
+    """The last call of a configuration; times are texts in UTC."""
+
+    process: str
+    begun: str
+    ended: str | None
+    """None if the call is at work, or if its process was killed."""
+    how: str | None
+    """``complete``, ``interrupted`` or ``problem``; None as long as it has not ended."""
+    problem: str | None
+    """Why the call ended early."""
+    completed: str | None
+    """End of the last call that was complete; this may be an earlier call."""
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether the call has not ended, and its process may still run."""
+        return self.ended is None and process_identity.is_dead(self.process) is not True
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether the process is gone, and did not write how the call ended."""
+        return self.ended is None and not self.is_at_work
+
+    @property
+    def how_in_words(self) -> str:
+        """``at work``, ``killed``, ``complete``, ``interrupted`` or ``problem``."""
+        return self.how or ("at work" if self.is_at_work else "killed")
+
+
+@dataclass
+class CallEnd:
+    """How a call ends; its owner fills this in."""
+
+    problem: str = ""
+    interrupted: bool = False
+
+    @property
+    def how(self) -> str:
+        """``complete``, ``interrupted`` or ``problem``."""
+        if self.problem:
+            return PROBLEM
+        return INTERRUPTED if self.interrupted else COMPLETE
+
+
+@contextlib.contextmanager
+def recorded_call(ledger: Database, run: str) -> Iterator[CallEnd]:
+    """Record the begin and the end of a call of a configuration."""
+    process, end = process_identity.mine(), CallEnd()
+    with ledger.writing():
+        ledger.execute(
+            "INSERT INTO call (run, process, begun) VALUES (:run, :process, :now) "
+            "ON CONFLICT (run) DO UPDATE SET process = :process, begun = :now, ended = NULL, "
+            "how = NULL, problem = NULL",
+            {"run": run, "process": process, "now": stamp()},
+        )
+    try:
+        yield end
+    except PipelineError as error:
+        end.problem = str(error)
+        # The error itself may be that the ledger cannot be written any more.
+        with contextlib.suppress(LedgerError, MachineError):
+            _enter_end(ledger, run, process, end)
+        raise
+    _enter_end(ledger, run, process, end)
+
+
+def _enter_end(ledger: Database, run: str, process: str, end: CallEnd) -> None:
+    given = {
+        "run": run,
+        "process": process,
+        "now": stamp(),
+        "how": end.how,
+        "problem": cut_message(end.problem) or None,
+    }
+    with ledger.writing():
+        # Another call may have begun since then; the record is now about that call.
+        ledger.execute(
+            "UPDATE call SET ended = :now, how = :how, problem = :problem "
+            "WHERE run = :run AND process = :process",
+            given,
+        )
+        if end.how == COMPLETE:
+            ledger.execute("UPDATE call SET completed = :now WHERE run = :run", given)
+
+
+def last_calls(ledger: Database) -> dict[str, Call]:
+    """Return the last call of each configuration; versions up to 0.2.0 recorded no calls."""
+    if not ledger.has_table("call"):
+        return {}
+    columns = "run, process, begun, ended, how, problem, completed"
+    rows = ledger.execute(f"SELECT {columns} FROM call ORDER BY run").fetchall()
+    return {run: Call(*columns) for run, *columns in rows}
