@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.batch.passed_over import STORES, PassedOver, is_packed
+from pipeline.errors import ConfigError
 from pipeline.files.identity import stamp_of
 from pipeline.files.inputs import Inputs, is_visible
 from pipeline.machine.refusal import refused_by_machine
@@ -62,15 +63,39 @@ def find_scenes(
         ConfigError: a list cannot be read, an input is the address of a remote file, or the inputs
             hold files but no scene.
     """
-    search = _Search(output, config_name)
-    paths = {os.path.abspath(path) for item in inputs for path in search.expanded(item)}
-    search.passed_over.tell(bool(paths))
+    paths = {os.path.abspath(path) for path in paths_of_scenes(inputs, output, config_name)}
     if shard is not None:
         number, count = shard
         found, paths = paths, {path for path in paths if shard_of(path, count) == number}
         if found and not paths:
             log.info("none of the %d scenes belongs to shard %d/%d", len(found), number, count)
     return [_found(path) for path in sorted(paths)]
+
+
+def paths_of_scenes(inputs: Iterable[str], output: Path, config_name: str) -> list[str]:
+    """Return the paths of all scenes, each once, in the order of the inputs.
+
+    The arguments and errors are those of ``find_scenes``.
+    """
+    search = _Search(output, config_name)
+    paths = dict.fromkeys(path for item in inputs for path in search.expanded(item))
+    search.passed_over.tell(bool(paths))
+    return list(paths)
+
+
+def find_files(inputs: Iterable[str]) -> list[str]:
+    """Return the paths of scenes, products, networks and other files, as for ``find_scenes``.
+
+    Of a folder, all files are found whose ending is one of a scene, a product or a network.
+
+    Raises:
+        ConfigError: the errors of ``find_scenes``, or nothing was found.
+    """
+    # No folder has the name of this output, so no products are skipped.
+    found = paths_of_scenes(inputs, Path(os.devnull), "")
+    if not found:
+        raise ConfigError(f"{' '.join(inputs)}: no file was found. Correct the paths.")
+    return found
 
 
 def shard_of(path: str, count: int) -> int:

@@ -48,13 +48,20 @@ class ReaderChoice(Strict):
             json.dumps(options)
         except (TypeError, ValueError):
             raise ValueError("expected plain text, numbers, lists and mappings only") from None
-        return options
+        return dict(_in_order(options))
 
     @model_validator(mode="after")
     def _options_are_of_a_format(self) -> "ReaderChoice":
         if self.options and self.format == "auto":
             raise ValueError("options need a reader; set format to the name of the reader")
         return self
+
+
+def _in_order(data: Any) -> Any:
+    """Return plain data with the keys of all mappings in the order in which they are recorded."""
+    if isinstance(data, Mapping):
+        return {key: _in_order(data[key]) for key in sorted(data, key=str)}
+    return [_in_order(each) for each in data] if isinstance(data, list | tuple) else data
 
 
 class Bands(Strict):
