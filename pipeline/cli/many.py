@@ -37,7 +37,7 @@ class Result:
 Work = Callable[[Path], Generator[str, None, Result]]
 """Yields the lines that a command shows for a file, and returns the result."""
 
-FILES = "[FILES | FOLDERS | GLOBS | @LIST | -]"
+FILES = "FILES | FOLDERS | GLOBS | @LIST | -"
 ONE_PER_CORE = "one per core"
 
 scenes_option = option(
