@@ -8,7 +8,7 @@ import click
 from pipeline.cli.batch import batch, status
 from pipeline.cli.look import check, inspect, quicklook, verify
 from pipeline.cli.matchup import matchup
-from pipeline.cli.prove import diff, rerun
+from pipeline.cli.prove import diff, mask, rerun
 from pipeline.cli.refusals import Commands
 from pipeline.cli.run import run
 from pipeline.cli.simulate import simulate
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 for command in (
-    run, batch, status, inspect, verify, rerun, diff, check, quicklook,
+    run, batch, status, inspect, verify, rerun, diff, mask, check, quicklook,
     matchup, simulate, train, tune, finetune, evaluate, export,
 ):  # fmt: skip
     main.add_command(command)

@@ -1,6 +1,7 @@
 """The commands ``rerun``, ``diff`` and ``mask``, which repeat, compare and mask products."""
 
 import json
+import logging
 import sys
 from collections.abc import Generator
 from pathlib import Path
@@ -22,6 +23,8 @@ from pipeline.cli.session import exit_on_error, importing, start
 from pipeline.cli.terminal import show
 from pipeline.errors import ConfigError
 from pipeline.files.names import as_texts
+
+log = logging.getLogger("pipeline")
 
 
 @click.command()
@@ -141,3 +144,41 @@ def diff(
         count = f"{len(found)} difference{'s' * (len(found) != 1)}" if found else "no difference"
         show(f"{count}{compared}")
     sys.exit(1 if found else 0)
+
+
+@click.command()
+@click.argument("product", type=PATH)
+@click.option(
+    "--where",
+    required=True,
+    metavar="CONDITION",
+    help="Condition over variables and flags of the product, such as 'aph_443 > 2 or "
+    "iops_input_out_of_range'.",
+)
+@click.option(
+    "--name", default="where", metavar="NAME", help="Name of the mask; its bit is masked_NAME."
+)
+@option("-o --output", "The new file.", "none; give this option or --in-place", PATH)
+@click.option("--in-place", is_flag=True, help="Replace the product.")
+@log_level_option
+def mask(
+    product: Path, where: str, name: str, output: Path | None, in_place: bool, log_level: str
+) -> None:
+    """Mask a PRODUCT again, without computing it again.
+
+    The results of the pixels where CONDITION is true, or cannot be decided, are removed. The mask
+    is added to the product's record: verify accepts the new product, and rerun repeats it.
+    """
+    start(log_level)
+    with importing():
+        from pipeline.proof import mask_product
+
+    with exit_on_error(ConfigError):
+        if (output is None) != in_place:
+            raise ConfigError("give either --output FILE or --in-place.")
+        target = output or product
+        if target.is_dir():
+            target /= product.name
+        excluded = mask_product(product, name, where, target)
+        log.info("%s: masked_%s excludes %d pixels", product.name, name, excluded)
+        show(target)

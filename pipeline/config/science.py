@@ -105,6 +105,14 @@ class Window(Strict):
         return span
 
 
+class ResultMask(Strict):
+    """A mask by an expression over the variables of the product."""
+
+    name: Name
+    where: str
+    """An expression such as ``aph_443 > 2`` or ``latitude < 30 and iops_input_out_of_range``."""
+
+
 class MaskRules(Strict):
     """Rules for excluding pixels from the computation of every network."""
 
@@ -125,6 +133,9 @@ class MaskRules(Strict):
     ] = ()
     """A pixel is excluded if an input band of the run has one of these values. In addition, each
     network checks its own inputs."""
+    results: tuple[ResultMask, ...] = ()
+    """Masks by results: after all networks were computed, values are removed where the expression
+    is true. A later mask judges only the pixels that earlier masks have left."""
     dilate: Annotated[dict[str, Annotated[int, Field(ge=1, le=100)]], SORTED] = {}
     """For each named rule (a flag, the name of an expression ...), the number of pixels by which
     the excluded area grows on every side."""

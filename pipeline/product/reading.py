@@ -209,6 +209,12 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
         with NETCDF_LOCK:
             return _attributes(self._file.variables[name])
 
+    def dtype_of(self, name: str) -> np.dtype[Any]:
+        """Return the type of the stored numbers of a variable."""
+        with NETCDF_LOCK:
+            found: np.dtype[Any] = np.dtype(self._file.variables[name].dtype)
+            return found
+
     def length_of(self, name: str) -> int:
         """Return how many numbers a variable has."""
         with NETCDF_LOCK:
