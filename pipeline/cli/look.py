@@ -25,6 +25,7 @@ from pipeline.errors import ConfigError, repeated
 
 # Width of the names in the lines that ``inspect`` prints.
 _FIRST_COLUMN = 12
+_CONFIGURED = "configured"
 
 
 @click.command()
@@ -76,6 +77,9 @@ def _as_facts(lines: list[str]) -> dict[str, list[str]]:
     facts: dict[str, list[str]] = {}
     name = ""
     for line in lines:
+        if name == _CONFIGURED:  # the rest is YAML
+            facts[name].append(line)
+            continue
         is_long = line[_FIRST_COLUMN : _FIRST_COLUMN + 1] not in ("", " ")
         first = line.split(" ", 1)[0] if is_long else line[:_FIRST_COLUMN].strip()
         name = first or name

@@ -113,10 +113,24 @@ def make_result_rules(
     return tuple(_parsed(mask, known) for mask in masks)
 
 
-def _parsed(mask: ResultMask, known: Mapping[str, Source]) -> ResultRule:
-    where = f"the mask {mask.name}"
+def parse_result_mask(mask: ResultMask) -> Expression:
+    """Parse the condition of a mask, as far as this is possible without a product.
+
+    Raises:
+        ConfigError: the syntax is wrong, or the condition uses no variable.
+    """
     try:
         expression = Expression.parse(mask.where, PIXELS)
+        if not expression.names:
+            raise ConfigError(f"{mask.where!r} uses no variable of the product")
+    except ConfigError as error:
+        raise ConfigError(f"the mask {mask.name}: {error}.") from None
+    return expression
+
+
+def _parsed(mask: ResultMask, known: Mapping[str, Source]) -> ResultRule:
+    expression = parse_result_mask(mask)
+    try:
         unknown = [name for name in expression.names if name not in known]
         if unknown:
             hint = near(unknown[0], list(known)).replace("the columns are", "the product has")
@@ -124,12 +138,10 @@ def _parsed(mask: ResultMask, known: Mapping[str, Source]) -> ResultRule:
                 f"{unknown[0]!r} is not in the product{hint} A mask by other variables of the "
                 "scene belongs to masks.expressions, and needs a new run"
             )
-        if not expression.names:
-            raise ConfigError(f"{mask.where!r} uses no variable of the product")
         sources = {name: known[name] for name in expression.names}
         # An evaluation without pixels finds what would fail in the first block.
         empty = {n: np.empty((0, 0), float if s.mask is None else bool) for n, s in sources.items()}
         expression.truth(empty)
     except ConfigError as error:
-        raise ConfigError(f"{where}: {error}.") from None
+        raise ConfigError(f"the mask {mask.name}: {error}.") from None
     return ResultRule(mask.name, expression, sources)

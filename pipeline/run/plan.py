@@ -17,7 +17,7 @@ from pipeline.machine.screen import Shown
 from pipeline.masks import Dilated, MaskRule, make_rules
 from pipeline.masks.expression import parse_condition
 from pipeline.masks.recommended import with_recommended
-from pipeline.masks.results import ResultRule, make_result_rules, sources_of
+from pipeline.masks.results import ResultRule, make_result_rules, parse_result_mask, sources_of
 from pipeline.networks import Retrieval
 from pipeline.readers import check_reader
 from pipeline.run.chain import make_chain
@@ -186,6 +186,8 @@ def check_config(config: RunConfig) -> None:
     science = config.science
     for name, text in science.masks.expressions.items():
         parse_condition(name, text)
+    for mask in science.masks.results:
+        parse_result_mask(mask)
     if science.sensor:
         find_sensor(science.sensor)
     check_reader(science.reader)

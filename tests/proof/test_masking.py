@@ -205,8 +205,8 @@ def test_a_changed_product_is_not_masked(tmp_path):
 
 def test_products_without_such_masks_record_nothing_of_them():
     """So their keys and the state of batches stay as they were."""
-    network = {"name": "net", "file": "net.h5"}
-    record = load_config({"name": "a", "science": {"networks": [network]}}).science_record()
+    chosen = {"name": "net", "file": "net.h5"}
+    record = load_config({"name": "a", "science": {"networks": [chosen]}}).science_record()
     assert "results" not in record["science"]["masks"]
 
 
