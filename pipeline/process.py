@@ -20,7 +20,7 @@ from pipeline.machine.one_thread import one_thread_per_block
 from pipeline.machine.progress_bar import block_bar
 from pipeline.networks import Retrieval
 from pipeline.networks.engines import get_engine
-from pipeline.product.delivery import Delivery, creation_time
+from pipeline.product.delivery import Delivery
 from pipeline.product.emptiness import why_empty
 from pipeline.product.provenance import Provenance
 from pipeline.product.record import record_of
@@ -74,16 +74,22 @@ def process_scene(
 
 
 def deliver_scene(
-    source: Path, config: RunConfig, delivery: Delivery, progress: Progress | None = None
+    source: Path,
+    config: RunConfig,
+    delivery: Delivery,
+    progress: Progress | None = None,
+    networks: Mapping[str, Path | Retrieval] | None = None,
 ) -> SceneReport:
     """Process a scene, deliver the product as ``delivery`` says, and report counts and times.
+
+    ``networks`` is as for ``locate_and_plan``.
 
     Raises:
         PipelineError: the errors that ``process_scene`` raises.
         ProductExistsError: a product already existed and was kept.
     """
     watch = Stopwatch()
-    created = creation_time(delivery.first_seen)  # refuses a wrong date before any scene is opened
+    created = delivery.date  # refuses a wrong date before any scene is opened
     delivery.check(source)
     with contextlib.ExitStack() as opened:
         held = opened.enter_context(_held(source))
@@ -92,7 +98,7 @@ def deliver_scene(
             held.check()
         target = delivery.target(source, whole.attrs)
         with watch.part("plan"):
-            scene, plan = locate_and_plan(whole, source.name, config)
+            scene, plan = locate_and_plan(whole, source.name, config, networks)
             delivery.prepare(target, plan.product_bytes // 2)
             _build_engines(plan)
         with watch.part("hash"):

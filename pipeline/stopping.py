@@ -120,6 +120,17 @@ def abruptly() -> None:
     _command.is_abrupt = _command.is_listened_to
 
 
+def in_fork() -> None:
+    """This process is a fork: only its parent hears of Ctrl-C, and only its parent writes of it.
+
+    The fork still ends on SIGTERM, and removes its half-written files.
+    """
+    signal.set_wakeup_fd(-1)  # the parent's thread would read what arrives here
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _command.say = lambda _: None  # type: ignore[assignment,method-assign]
+    _command.ask = None
+
+
 def over(code: object) -> None:
     """The work is over with this argument of ``sys.exit``; signals no longer change the code."""
     import contextlib

@@ -179,12 +179,16 @@ def test_two_scenes_of_one_name_are_refused(ocpipe, sample_scene, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("command", ["run", "inspect", "check-config", "quicklook"])
+@pytest.mark.parametrize(
+    "command", ["run", "inspect", "check-config", "quicklook", "verify", "rerun", "diff"]
+)
 def test_help_names_every_option_with_its_default(ocpipe, command):
     """No option without a default or 'required'."""
     done = ocpipe(command, "--help")
     assert done.exit_code == 0
     options = done.stdout.split("Options:")[1].split("\n  -")[1:]
     for option in options:
-        is_flag = option.startswith(("-dry-run", "h, --help", "v, --verbose", "q, --quiet"))
+        is_flag = option.startswith(
+            ("-dry-run", "-json", "-all", "h, --help", "v, --verbose", "q, --quiet")
+        )
         assert is_flag or "[default:" in option or "[required]" in option, option

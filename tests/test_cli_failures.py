@@ -202,11 +202,6 @@ UNREADABLE = ("cannot be read to its end", "damaged", FETCH)
 # What is wrong -> how to make it from a good scene, the class of the error, words of the message.
 SCENES: dict[str, tuple[Callable[[Path, Path], object], str, tuple[str, ...]]] = {
     "no file": (lambda _, __: None, "SceneError", ("no such file", "Check the path")),
-    "a folder": (
-        lambda bad, _: bad.mkdir(),
-        "UnknownFormatError",
-        ("no reader recognises", "a folder", KNOWN),
-    ),
     "text": (
         lambda bad, _: bad.write_text("Not the file you are looking for.\n"),
         "UnknownFormatError",
@@ -275,7 +270,13 @@ def test_scene_that_cannot_be_used(refused, sample_scene, tmp_path, wrong):
     refused(SCENE_FAILED, error, ("bad.nc", *words), scene=tmp_path / "bad.nc")
 
 
-@pytest.mark.parametrize("wrong", ["a folder", "text", "empty", "half", "another netCDF-4"])
+def test_a_folder_without_scenes(refused, tmp_path):
+    """A folder stands for the scenes in it, whatever its name is."""
+    (tmp_path / "bad.nc").mkdir()
+    refused(WRONG_USE, "ConfigError", ("bad.nc", "no scene was found"), scene=tmp_path / "bad.nc")
+
+
+@pytest.mark.parametrize("wrong", ["text", "empty", "half", "another netCDF-4"])
 def test_scene_of_another_format_than_named(refused, sample_scene, tmp_path, wrong):
     """With reader.format given, too, one line says what is wrong and what to do."""
     SCENES[wrong][0](tmp_path / "bad.nc", sample_scene)
@@ -679,7 +680,7 @@ def test_unknown_engine(refused):
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        (["run"], "Missing argument 'SCENE...'"),
+        (["run"], "Missing argument 'FILES | FOLDERS"),
         (["run", "scene.nc"], "Missing option '-c'"),
         (["run", "scene.nc", "-c", "demo", "--threads", "0"], "0 is not in the range"),
         (["run", "scene.nc", "-c", "demo", "--thread", "2"], "Did you mean '--threads'?"),

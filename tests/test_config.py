@@ -110,7 +110,7 @@ def test_defaults_are_the_documented_ones():
     assert science.bands.tolerance_nm == 3.0
     assert science.masks.model_dump() == {
         "preset": None, "flags": (), "flags_if_present": (), "keep_flags": (), "expressions": {},
-        "values": (), "dilate": {},
+        "values": (), "results": (), "dilate": {},
     }  # fmt: skip
     assert science.output.chunk is None
     assert science.engine == "auto"

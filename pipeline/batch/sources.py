@@ -4,22 +4,18 @@ An input that names no scene is an error, whose message lists what is there inst
 may be a disk that is not mounted. The scenes of the other inputs are found nevertheless.
 """
 
-import glob
 import hashlib
-import io
 import logging
 import os
 import re
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.batch.passed_over import STORES, PassedOver, is_packed
 from pipeline.errors import ConfigError
-from pipeline.files.access import address_of, why_absent
-from pipeline.files.contents import read_text
 from pipeline.files.identity import stamp_of
+from pipeline.files.inputs import Inputs, is_visible
 
 # In a folder, a file with one of these endings counts as a scene; if its format is unknown, it
 # fails with a message. A file that is given by name may have any ending.
@@ -30,9 +26,6 @@ log = logging.getLogger(__name__)
 
 # Files that a batch writes next to its products.
 _RECORDS = re.compile(r"ocpipe-ledger.*|(quality|failures|summary)[^.]*\.(jsonl|csv|json)")
-STDIN = "-"
-# A list that standard input brings may begin with this mark; Windows programs write it.
-BYTE_ORDER_MARK = "\ufeff"
 
 
 @dataclass(frozen=True)
@@ -98,6 +91,32 @@ def search(
     return SearchResult([found_at(path) for path in sorted(paths)], nothing)
 
 
+def paths_of_scenes(inputs: Iterable[str], output: Path, config_name: str) -> list[str]:
+    """Return the paths of all scenes, each once, in the order of the inputs.
+
+    The arguments and errors are those of ``find_scenes``.
+    """
+    search = _Search(output, config_name)
+    paths = dict.fromkeys(path for item in inputs for path in search.expanded(item))
+    search.passed_over.tell(bool(paths))
+    return list(paths)
+
+
+def find_files(inputs: Iterable[str]) -> list[str]:
+    """Return the paths of scenes, products, networks and other files, as for ``find_scenes``.
+
+    Of a folder, all files are found whose ending is one of a scene, a product or a network.
+
+    Raises:
+        ConfigError: the errors of ``find_scenes``, or nothing was found.
+    """
+    # No folder has the name of this output, so no products are skipped.
+    found = paths_of_scenes(inputs, Path(os.devnull), "")
+    if not found:
+        raise ConfigError(f"{' '.join(inputs)}: no file was found. Correct the paths.")
+    return found
+
+
 def shard_of(path: str, count: int) -> int:
     """Return the number of a scene's shard, from 1.
 
@@ -116,7 +135,7 @@ def found_at(path: str) -> FoundScene:
 
 
 @dataclass(frozen=True)
-class _Search:
+class _Search(Inputs):
     """Expands the inputs of a call into paths, and notes the files that are not scenes."""
 
     output: Path
@@ -124,57 +143,19 @@ class _Search:
     config_name: str
     passed_over: PassedOver = field(default_factory=PassedOver)
 
-    def expanded(self, item: str) -> Iterator[str]:
-        """Yield the paths of an input of the command line."""
-        if not item:
-            raise ConfigError(
-                "one of the inputs is an empty text, expected a path. Perhaps a variable of the "
-                "shell is not set; correct the call."
-            )
-        if item == STDIN:
-            if isinstance(sys.stdin, io.TextIOWrapper):  # names of files need not be UTF-8
-                sys.stdin.reconfigure(errors="surrogateescape")
-            yield from self._listed(sys.stdin, "standard input")
-        elif item.startswith("@"):
-            try:
-                text = read_text(Path(item[1:]))
-            except OSError as error:
-                raise ConfigError(
-                    f"{item}: cannot read the list ({error.strerror}). Correct the path after @."
-                ) from error
-            yield from self._listed(text.splitlines(), item)
-        elif address_of(item) is not None and not os.path.exists(item):
-            raise ConfigError(f"{item}: {why_absent(item)}.")
-        elif os.path.isdir(item) and not _is_scene_folder(item):
-            yield from self._in_folder(item)
-        elif os.path.exists(item) or not glob.has_magic(item):
-            yield item
-        else:
-            yield from self._matching(item)
+    def is_one(self, folder: str) -> bool:
+        """Return whether a folder is a scene."""
+        return _is_scene_folder(folder)
 
-    def _listed(self, lines: Iterable[str], name: str) -> Iterator[str]:
-        entries = [line.rstrip("\n").removeprefix(BYTE_ORDER_MARK) for line in lines]
-        entries = [each for each in entries if each.strip() and not each.lstrip().startswith("#")]
-        if not entries:
-            self.passed_over.empty_list(name)
-        for entry in entries:
-            if entry[0] == entry[-1] and entry[0] in "\"'" and not os.path.exists(entry):
-                raise ConfigError(f"{name}: found {entry}. Remove the quotes around the path.")
-            if entry == STDIN or entry.startswith("@"):
-                raise ConfigError(
-                    f"{name}: a list cannot contain another list ({entry!r}). Give both "
-                    "lists on the command line."
-                )
-            yield from self.expanded(entry)
+    def empty_list(self, name: str) -> None:
+        """Note that a list contains no paths."""
+        self.passed_over.empty_list(name)
 
-    def _matching(self, pattern: str) -> Iterator[str]:
-        found = sorted(glob.iglob(pattern, recursive=True))
-        yield from found
-        if not found:
-            plain = pattern[: re.search(r"[*?[]", pattern).start()]  # type: ignore[union-attr]
-            self.passed_over.unmatched(pattern, os.path.dirname(plain) or ".")
+    def unmatched(self, pattern: str, folder: str) -> None:
+        """Note that a pattern matches nothing, and what is there instead."""
+        self.passed_over.unmatched(pattern, folder)
 
-    def _in_folder(self, folder: str) -> Iterator[str]:
+    def in_folder(self, folder: str) -> Iterator[str]:
         """Yield scenes at any depth; skip hidden files, hidden folders and products."""
         root, products = os.path.realpath(folder), os.path.realpath(self.output)
         # If scenes are in the output folder itself, only the names tell products from scenes.
@@ -191,14 +172,14 @@ class _Search:
                     yield path
                 elif name.lower().endswith(STORES):
                     others.append(path)
-                elif not _is_visible(name) or os.path.islink(path):
+                elif not is_visible(name) or os.path.islink(path):
                     unsearched.append(path)
                 elif mixed or path != products:
                     kept.append(name)
                     others += [path] * is_packed(name)
             folders[:] = kept
-            unsearched += [os.path.join(here, name) for name in files if not _is_visible(name)]
-            for name in filter(_is_visible, files):
+            unsearched += [os.path.join(here, name) for name in files if not is_visible(name)]
+            for name in filter(is_visible, files):
                 if not name.lower().endswith(ENDINGS):
                     if not (mixed and _RECORDS.match(name)):
                         others.append(os.path.join(here, name))
@@ -209,11 +190,6 @@ class _Search:
             self.passed_over.unreadable(error)
         if count or others or unsearched or not unreadable:
             self.passed_over.in_folder(folder, others, unsearched, has_scenes=count > 0)
-
-
-def _is_visible(name: str) -> bool:
-    # The root of a disk has the second one, which only the administrator can read.
-    return not name.startswith(".") and name != "lost+found"
 
 
 def _is_scene_folder(path: str) -> bool:

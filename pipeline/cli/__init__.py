@@ -13,6 +13,7 @@ from pipeline.cli.init import init
 from pipeline.cli.list import list_
 from pipeline.cli.look import check, inspect, quicklook, verify
 from pipeline.cli.matchup import matchup
+from pipeline.cli.prove import diff, mask, rerun
 from pipeline.cli.refusals import Commands
 from pipeline.cli.run import run
 from pipeline.cli.schema import schema
@@ -37,7 +38,7 @@ def main() -> None:
 
 
 for command in (
-    run, batch, status, inspect, verify, check, quicklook,
+    run, batch, status, inspect, verify, rerun, diff, mask, check, quicklook,
     matchup, simulate, train, tune, finetune, evaluate, export,
     init, list_, schema, doctor, completion,
 ):  # fmt: skip

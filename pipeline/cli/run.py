@@ -1,16 +1,17 @@
-"""The command ``ocpipe run``, which processes scenes one after the other."""
+"""The command ``ocpipe run``, which processes scenes without a ledger."""
 
 import logging
 import sys
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.options import PATH, POSITIVE, configured, log_level_option, option, run_options
-from pipeline.cli.refusals import exit_if_refused
-from pipeline.cli.session import failure, importing, start, wrong_use
-from pipeline.errors import ConfigError, PipelineError
+from pipeline.cli.many import FILES, Result, json_option, run_on_each, workers_option
+from pipeline.cli.options import POSITIVE, configured, log_level_option, option, run_options
+from pipeline.cli.session import exit_on_error, importing, start
+from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from pipeline.config import RunConfig
@@ -19,7 +20,7 @@ log = logging.getLogger("pipeline")
 
 
 @click.command()
-@click.argument("scenes", metavar="SCENE...", nargs=-1, required=True, type=PATH)
+@click.argument("scenes", metavar=FILES, nargs=-1, required=True)
 @click.option("-c", "--config", required=True, help="Configuration (file or shipped name).")
 @run_options
 @option(
@@ -35,57 +36,81 @@ log = logging.getLogger("pipeline")
     "execution.memory_limit, else half of the free memory",
     metavar="SIZE",
 )
+@workers_option("1; several workers share cores and memory")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@json_option
 @log_level_option
 def run(
-    scenes: tuple[Path, ...], config: str, dry_run: bool, log_level: str, **options: Any
+    scenes: tuple[str, ...],
+    config: str,
+    workers: int | None,
+    dry_run: bool,
+    as_json: bool,
+    log_level: str,
+    **options: Any,
 ) -> None:
-    """Apply the networks of CONFIG to each SCENE and write one product per scene.
+    """Apply the networks of CONFIG to each scene and write one product per scene.
 
-    If a scene fails, the others are still processed, and the exit code is 1.
+    Give scenes as files, folders (searched to any depth) or patterns in quotes. @FILE is a list
+    with one file, folder or pattern per line, and - reads such a list from standard input. If a
+    scene fails, the others are still processed, and the exit code is 1.
     """
     start(log_level)
     with importing():
         import pipeline.process  # noqa: F401 - imported here so that later imports cost nothing
+        from pipeline.batch.sources import paths_of_scenes
         from pipeline.machine.resources import keep_freed_memory
         from pipeline.product.delivery import check_distinct, check_is_folder
     keep_freed_memory()
-    try:
+    with exit_on_error(ConfigError):
         settings = configured(config, **options)
         check_is_folder(settings.execution.output)
-        check_distinct(scenes, settings)
-        failed = [scene for scene in scenes if not _run_one(scene, settings, dry_run)]
-    except ConfigError as error:  # also one that shows only once a scene is open
-        exit_if_refused(error)
-        wrong_use(error)
-    if len(scenes) > 1:
-        log.info("%d of %d scenes done", len(scenes) - len(failed), len(scenes))
-    sys.exit(1 if failed else 0)
+        paths = [
+            Path(path) for path in paths_of_scenes(scenes, settings.execution.output, settings.name)
+        ]
+        if not paths:
+            raise ConfigError(f"{' '.join(scenes)}: no scene was found. Correct the paths.")
+        check_distinct(paths, settings)
+    at_once = min(workers or 1, len(paths))
+    settings = _shared_by(at_once, settings)
+
+    def work(scene: Path) -> Generator[str, None, Result]:
+        return _run_one(scene, settings, dry_run, shows_progress=at_once == 1)
+
+    # A ConfigError may show only when a scene is open.
+    results = run_on_each(paths, work, at_once, as_json, wrong_ends=True)
+    done = sum(result.passed for result in results)
+    if len(paths) > 1:
+        log.info("%d of %d scenes done", done, len(paths))
+    sys.exit(0 if done == len(paths) else 1)
 
 
-def _run_one(scene: Path, settings: "RunConfig", dry_run: bool) -> bool:
-    """Process a scene or print its plan. If this fails, report the failure and return False."""
-    from pipeline.cli.terminal import block_progress, show
+def _shared_by(workers: int, settings: "RunConfig") -> "RunConfig":
+    """Share cores and memory among several workers; what is configured is for each scene."""
+    if workers == 1:
+        return settings
+    from pipeline.machine.resources import available_cores, default_limit
+
+    execution = settings.execution
+    return settings.executing(
+        threads=execution.threads or max(1, available_cores() // workers),
+        memory_limit=execution.memory_limit or default_limit() // workers,
+    )
+
+
+def _run_one(
+    scene: Path, settings: "RunConfig", dry_run: bool, shows_progress: bool
+) -> Generator[str, None, Result]:
+    """Process a scene, and yield the path of its product; or yield the lines of its plan."""
+    from pipeline.cli.terminal import block_progress
     from pipeline.process import plan_scene, process_scene
     from pipeline.run.plan_text import plan_lines
 
-    try:
-        if dry_run:
-            show(*plan_lines(plan_scene(scene, settings)))
-            return True
-        with block_progress(scene.name) as progress:
-            product = process_scene(scene, settings, progress)
-        show(product)
-    except ConfigError:
-        raise
-    except PipelineError as error:
-        exit_if_refused(error)
-        failure(error)
-        return False
-    except (
-        Exception
-    ) as error:  # a bug in this program: show it in full and go on with the other scenes
-        exit_if_refused(error)
-        log.exception("%s: unexpected failure; please report it with this traceback", scene)
-        return False
-    return True
+    if dry_run:
+        lines = list(plan_lines(plan_scene(scene, settings)))
+        yield from lines
+        return Result(True, {"plan": lines})
+    with block_progress(scene.name) as progress:
+        product = process_scene(scene, settings, progress if shows_progress else None)
+    yield str(product)
+    return Result(True, {"product": str(product)})

@@ -99,6 +99,12 @@ class RunConfig(Strict):
         kept = [choice.model_dump() | {"if_possible": False} for choice in networks]
         return self._changed("science", {"masks": masks.model_dump(), "networks": kept})
 
+    def with_result_mask(self, name: str, where: str) -> "RunConfig":
+        """Return a copy with one more mask by results."""
+        masks = self.science.masks.model_dump()
+        masks["results"] = [*masks["results"], {"name": name, "where": where}]
+        return self._changed("science", {"masks": masks})
+
     def with_engine(self, engine: str) -> "RunConfig":
         """Change the engine."""
         return self._changed("science", {"engine": engine}, "--engine")
@@ -122,6 +128,8 @@ class RunConfig(Strict):
             network["file"] = Path(network["file"]).name
             if not network["if_possible"]:
                 del network["if_possible"]
+        if not record["masks"]["results"]:  # products without such masks stay as they were
+            del record["masks"]["results"]
         if record["masks"]["preset"] != DEFAULT_MASKS:
             record["masks"]["preset"] = None
         return {"name": self.name, "title": self.title, "science": record}

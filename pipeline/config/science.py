@@ -48,13 +48,20 @@ class ReaderChoice(Strict):
             json.dumps(options)
         except (TypeError, ValueError):
             raise ValueError("expected plain text, numbers, lists and mappings only") from None
-        return options
+        return dict(_in_order(options))
 
     @model_validator(mode="after")
     def _options_are_of_a_format(self) -> "ReaderChoice":
         if self.options and self.format == "auto":
             raise ValueError("options need a reader; set format to the name of the reader")
         return self
+
+
+def _in_order(data: Any) -> Any:
+    """Return plain data with the keys of all mappings in the order in which they are recorded."""
+    if isinstance(data, Mapping):
+        return {key: _in_order(data[key]) for key in sorted(data, key=str)}
+    return [_in_order(each) for each in data] if isinstance(data, list | tuple) else data
 
 
 class Bands(Strict):
@@ -98,6 +105,14 @@ class Window(Strict):
         return span
 
 
+class ResultMask(Strict):
+    """A mask by an expression over the variables of the product."""
+
+    name: Name
+    where: str
+    """An expression such as ``aph_443 > 2`` or ``latitude < 30 and iops_input_out_of_range``."""
+
+
 class MaskRules(Strict):
     """Rules for excluding pixels from the computation of every network."""
 
@@ -118,6 +133,9 @@ class MaskRules(Strict):
     ] = ()
     """A pixel is excluded if an input band of the run has one of these values. In addition, each
     network checks its own inputs."""
+    results: tuple[ResultMask, ...] = ()
+    """Masks by results: after all networks were computed, values are removed where the expression
+    is true. A later mask judges only the pixels that earlier masks have left."""
     dilate: Annotated[dict[str, Annotated[int, Field(ge=1, le=100)]], SORTED] = {}
     """For each named rule (a flag, the name of an expression ...), the number of pixels by which
     the excluded area grows on every side."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pipeline.errors import ConfigError, PipelineError
 
 PREFIX = "OCPIPE_MOST_"
+_PREFIX_BYTES = os.fsencode(PREFIX)
 
 
 @dataclass(frozen=True)
@@ -161,8 +162,11 @@ LIMITS = (
 
 def _stated() -> dict[str, int]:
     """Return the limits that environment variables state; refuse unknown names and no numbers."""
-    known = {limit.variable for limit in LIMITS}
-    stated = {name: text.strip() for name, text in os.environ.items() if name.startswith(PREFIX)}
+    # Thousands of numbers are compared with limits. The names are looked at as bytes, because it
+    # takes ten times as long to decode the whole environment.
+    names = [os.fsdecode(name) for name in os.environb if name.startswith(_PREFIX_BYTES)]
+    stated = {name: os.environ[name].strip() for name in names}
+    known = {limit.variable for limit in LIMITS} if stated else set()
     for name, text in stated.items():
         if name not in known:
             raise ConfigError(

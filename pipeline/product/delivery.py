@@ -50,6 +50,8 @@ class Delivery:
     """Part of the temporary name; a batch uses it to find the files of a dead process."""
     first_seen: int | None = None
     """Date of the product in seconds since 1970; if None, the present time is used."""
+    created: datetime.datetime | None = None
+    """Date of a product that is made again; with it, no other date is used."""
     announce: Callable[[Path], None] = lambda _: None
     """Called with the path of the product before writing begins; may raise an error."""
 
@@ -58,6 +60,15 @@ class Delivery:
         """Return a delivery; folder and names are from ``config``, other fields from ``how``."""
         execution = config.execution
         return cls(execution.output, NameTemplate(execution.product), config.name, **how)
+
+    @property
+    def date(self) -> datetime.datetime:
+        """The date of the product.
+
+        Raises:
+            ConfigError: SOURCE_DATE_EPOCH is needed, and is not a number of seconds.
+        """
+        return self.created or creation_time(self.first_seen)
 
     def check(self, source: Path) -> None:
         """Raise an error if the output cannot be a folder, or is inside the scene's own folder."""

@@ -51,7 +51,7 @@ def global_attributes(provenance: Provenance, tally: Tally | None) -> dict[str, 
         "license": cut("; ".join(_distinct(plan, "licence"))),
         "product_version": __version__,
         "product_name": f"{Path(name).stem}.{config.name}.nc",
-        **({"id": str(uuid.uuid5(_NAMESPACE, key))} if key else {}),
+        **({"id": id_of(key)} if key else {}),
         "naming_authority": SOFTWARE,
         "history": history,
         "source": f"{name} (sha256 {provenance.scene_sha256})" if key else name,
@@ -65,6 +65,11 @@ def global_attributes(provenance: Provenance, tally: Tally | None) -> dict[str, 
         **config.science.metadata,
         **(_bounds(tally) if tally is not None else {}),
     }
+
+
+def id_of(key: str) -> str:
+    """Return the id of a product with a key."""
+    return str(uuid.uuid5(_NAMESPACE, key))
 
 
 def _comment(plan: Plan) -> str:

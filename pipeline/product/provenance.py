@@ -56,18 +56,15 @@ class Provenance:
     def key(self) -> str:
         """Hash of everything that the numbers of the product depend on."""
         steps = self.plan.steps
-        return hash_of(
+        return key_of(
+            self.scene_sha256,
+            str(self.scene_attributes.get("mapping", "")),
+            {step.name: step.retrieval.fingerprint for step in steps},
             {
-                "input": self.scene_sha256,
-                "mapping": str(self.scene_attributes.get("mapping", "")),
-                "networks": {step.name: step.retrieval.fingerprint for step in steps},
-                "gains": {
-                    step.name: [text_of_gains(step.gains), text_of_gains(step.input_gains)]
-                    for step in steps
-                },
-                "configuration": self.configuration(),
-                "version": __version__,
-            }
+                step.name: [text_of_gains(step.gains), text_of_gains(step.input_gains)]
+                for step in steps
+            },
+            self.configuration(),
         )
 
     def configuration(self) -> dict[str, Any]:
@@ -79,6 +76,34 @@ class Provenance:
         record["science"]["engine"] = engines.pop() if len(engines) == 1 else wanted
         record["science"]["sensor"] = self.plan.sensor
         return record
+
+
+def key_of(
+    scene_sha256: str,
+    mapping: str,
+    networks: Mapping[str, str],
+    gains: Mapping[str, list[str]],
+    configuration: Mapping[str, Any],
+) -> str:
+    """Return the hash of everything that the numbers of a product depend on.
+
+    Args:
+        scene_sha256: SHA-256 of the scene file.
+        mapping: the mapping by which the file was read.
+        networks: fingerprint of each network.
+        gains: the gains of each network as text: of its outputs, and of its inputs.
+        configuration: the recorded configuration.
+    """
+    return hash_of(
+        {
+            "input": scene_sha256,
+            "mapping": mapping,
+            "networks": dict(networks),
+            "gains": dict(gains),
+            "configuration": configuration,
+            "version": __version__,
+        }
+    )
 
 
 def text_of_gains(gains: Gains | None) -> str:

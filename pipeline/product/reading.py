@@ -209,6 +209,29 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
         with NETCDF_LOCK:
             return _attributes(self._file.variables[name])
 
+    def dtype_of(self, name: str) -> np.dtype[Any]:
+        """Return the type of the stored numbers of a variable."""
+        with NETCDF_LOCK:
+            found: np.dtype[Any] = np.dtype(self._file.variables[name].dtype)
+            return found
+
+    def length_of(self, name: str) -> int:
+        """Return how many numbers a variable has."""
+        with NETCDF_LOCK:
+            return int(self._file.variables[name].size)
+
+    def storage_of(self, name: str) -> dict[str, str]:
+        """Return type, storage chunks and compression of a variable, in words."""
+        with NETCDF_LOCK:
+            variable = self._file.variables[name]
+            filters, chunk = variable.filters() or {}, variable.chunking()
+            used = {key: value for key, value in filters.items() if value}
+            return {
+                "type": str(variable.dtype),
+                "chunks": "x".join(map(str, chunk)) if isinstance(chunk, list) else "none",
+                "filters": ", ".join(f"{key} {value}" for key, value in used.items()) or "none",
+            }
+
     def stored(self, name: str, region: Any = ...) -> npt.NDArray[Any]:
         """Return the stored numbers, including fill values; raise SceneError for damaged data."""
         where = f"{self.path.name}: {name}"

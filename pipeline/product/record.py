@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from pipeline.files.longest import cut
 from pipeline.masks import describe_rule
+from pipeline.masks.results import MASKED
 from pipeline.networks import Variable
 from pipeline.networks.after import SCOPE, SCOPE_LIMIT
 from pipeline.product.global_attributes import global_attributes
@@ -49,22 +50,30 @@ def _processing_control(provenance: Provenance, tally: Tally) -> Group:
             "software_name": SOFTWARE,
             "software_version": __version__,
             "source": provenance.scene_name,
-            "mask_names": ",".join(rule.name for rule in plan.rules),
+            "mask_names": ",".join(plan.mask_names),
             "key": provenance.key,
         },
         groups={
-            "input_parameters": Group(
-                _flat(configuration) | {"configuration": _json(configuration)}
-            ),
+            "input_parameters": input_parameters(configuration),
             "inputs": Group(groups={"scene": Group(_scene(provenance))}),
-            "masks": Group({f"masked_{rule.name}": describe_rule(rule) for rule in plan.rules}),
+            "masks": Group(
+                {
+                    **{f"{MASKED}{rule.name}": describe_rule(rule) for rule in plan.rules},
+                    **{f"{MASKED}{rule.name}": rule.description for rule in plan.result_rules},
+                }
+            ),
             **_uncertainty(plan),
             "networks": Group(groups={step.name: _network(step) for step in plan.steps}),
             "software": Group(_software(plan)),
-            "flag_percentages": _flag_counts(tally),
+            "flag_percentages": flag_counts(tally),
             "checksums": Group(tally.checksums),
         },
     )
+
+
+def input_parameters(configuration: Mapping[str, Any]) -> Group:
+    """Return the group that holds a recorded configuration, key by key and as JSON."""
+    return Group(_flat(configuration) | {"configuration": _json(configuration)})
 
 
 def _scene(provenance: Provenance) -> dict[str, Any]:
@@ -166,7 +175,7 @@ def _described(variable: Variable) -> dict[str, Any]:
     }
 
 
-def _flag_counts(tally: Tally) -> Group:
+def flag_counts(tally: Tally) -> Group:
     """For each bit of each flag variable, return the number and the percentage of pixels."""
     variables: dict[str, tuple[str, npt.NDArray[Any], Mapping[str, Any]]] = {}
     for name, table in tally.flag_tables.items():

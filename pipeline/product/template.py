@@ -8,15 +8,11 @@ import xarray as xr
 from pipeline.product.variable_attributes import describe_variables
 from pipeline.run.plan import Plan
 from pipeline.scene.quality import QUALITY_FLAGS
-from pipeline.scene.scene import GEOLOCATION, SOURCE_FLAGS, source_flags_name
 
 
 def passed_variables(selected: xr.Dataset, plan: Plan) -> dict[str, str]:
     """Return the copied variables: name in the product -> name in the scene."""
-    passed = {name: name for name in GEOLOCATION if name in selected}
-    if plan.carries_source_flags:
-        passed[source_flags_name(selected)] = SOURCE_FLAGS
-    return passed
+    return {name: layer for name, layer in plan.passed.items() if layer in selected}
 
 
 def product_template(scene: xr.Dataset, plan: Plan) -> xr.Dataset:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from pipeline.run.propagation import propagate
+from pipeline.run.result_masks import mask_results
 from pipeline.run.retrieve import Retrieved, retrieve
 from pipeline.run.step import RetrievalStep
 from pipeline.scene.quality import (
@@ -68,6 +69,10 @@ def process_block(block: xr.Dataset, plan: "Plan") -> xr.Dataset:
         counts[step.flags_name] = {COMPUTED: computed, INPUTS_OUTSIDE: result.outside}
     for name, column in _uncertainties(block, plan, unmasked, rows, results):
         products[name] = _scatter(column, unmasked, quality.shape)
+    if plan.result_rules:
+        flags = [step.flags_name for step in plan.steps]
+        passed = {name: block[layer].values for name, layer in plan.passed.items()}
+        mask_results(products, passed, plan.result_rules, len(plan.rules), plan.written, flags)
     return xr.Dataset(
         {name: (("y", "x"), array, counts.get(name)) for name, array in products.items()}
     )

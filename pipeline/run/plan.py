@@ -9,7 +9,7 @@ import xarray as xr
 
 from pipeline.algorithms import is_algorithm
 from pipeline.algorithms.catalogue import PREFIX, check_name
-from pipeline.config import RunConfig
+from pipeline.config import MaskRules, RunConfig
 from pipeline.errors import ConfigError, SceneError, repeated
 from pipeline.facts.sensors import find_sensor
 from pipeline.machine.resources import default_limit
@@ -17,6 +17,7 @@ from pipeline.machine.screen import Shown
 from pipeline.masks import Dilated, MaskRule, make_rules
 from pipeline.masks.expression import parse_condition
 from pipeline.masks.recommended import with_recommended
+from pipeline.masks.results import ResultRule, make_result_rules, parse_result_mask, sources_of
 from pipeline.networks import Retrieval
 from pipeline.readers import check_reader
 from pipeline.run.chain import make_chain
@@ -38,6 +39,7 @@ from pipeline.scene.scene import (
     with_constants,
 )
 from pipeline.scene.selection import select_layers
+from pipeline.scene.source_flags import SourceFlags
 from pipeline.scene.window import Extent, find_extent
 from pipeline.writers.netcdf import default_chunk
 
@@ -64,6 +66,10 @@ class Plan(Shown):
     """Bytes per pixel of the scene's own flags; 0 if they are not copied into the product."""
     is_map: bool
     """Whether the scene has coordinates along its lines and pixels."""
+    passed: Mapping[str, str]
+    """The copied variables: name in the product -> name in the scene."""
+    result_rules: tuple[ResultRule, ...] = ()
+    """The masks by results; their bits follow those of ``rules``."""
     uncertainty: InputUncertainty | None = None
     """The uncertain inputs, or None if all inputs are taken as exact."""
 
@@ -74,7 +80,7 @@ class Plan(Shown):
         yield "sensor", self.sensor
         yield "window", "" if self.extent.is_whole else str(self.extent)
         yield "inputs", ", ".join(band.name for band in self.inputs)
-        yield "masks", ", ".join(rule.name for rule in self.rules)
+        yield "masks", ", ".join(self.mask_names)
         for step in self.steps:
             retrieval = step.retrieval
             made = f"{retrieval.name} {retrieval.shape_text}, {step.engine}"
@@ -96,7 +102,17 @@ class Plan(Shown):
     @cached_property
     def pixel_flags(self) -> FlagTable:
         """The bits of ``quality_flags``."""
-        return pixel_flags(rule.name for rule in self.rules)
+        return pixel_flags(self.mask_names)
+
+    @property
+    def mask_names(self) -> list[str]:
+        """Names of all mask rules, in the order of their bits."""
+        return [*(rule.name for rule in self.rules), *(rule.name for rule in self.result_rules)]
+
+    @property
+    def written(self) -> list[str]:
+        """Names of the product variables that hold values and uncertainties."""
+        return [name for step in self.steps for name in step.written]
 
     @property
     def carries_source_flags(self) -> bool:
@@ -170,6 +186,8 @@ def check_config(config: RunConfig) -> None:
     science = config.science
     for name, text in science.masks.expressions.items():
         parse_condition(name, text)
+    for mask in science.masks.results:
+        parse_result_mask(mask)
     if science.sensor:
         find_sensor(science.sensor)
     check_reader(science.reader)
@@ -231,6 +249,7 @@ def make_plan(
     rules = make_rules(masks, scene, inputs, science.bands.tolerance_nm)
     with_flags = SOURCE_FLAGS in scene and science.output.source_flags
     places = [name for name in GEOLOCATION if name in scene]
+    passed = _passed(scene, with_flags)
     layers = _layers(inputs, rules, uncertainty, [*places, *[SOURCE_FLAGS] * with_flags])
     plan = Plan(
         scene_name=scene_name,
@@ -245,10 +264,38 @@ def make_plan(
         storage=_storage(scene, layers, rules, extent),
         source_flags_bytes=scene[SOURCE_FLAGS].dtype.itemsize if with_flags else 0,
         is_map=SPATIAL_REF in scene.coords,
+        passed=passed,
+        result_rules=_result_rules(masks, scene, steps, rules, passed),
         uncertainty=uncertainty,
     )
     _ = plan.work  # refuses here what does not fit into memory
     return plan
+
+
+def _passed(scene: xr.Dataset, with_flags: bool) -> dict[str, str]:
+    passed = {name: name for name in GEOLOCATION if name in scene}
+    return passed | ({source_flags_name(scene): SOURCE_FLAGS} if with_flags else {})
+
+
+def _result_rules(
+    masks: MaskRules,
+    scene: xr.Dataset,
+    steps: Sequence[RetrievalStep],
+    rules: Sequence[MaskRule],
+    passed: Mapping[str, str],
+) -> tuple[ResultRule, ...]:
+    """Bind the masks by results to the variables that the product will have."""
+    if not masks.results:
+        return ()
+    flags = {QUALITY_FLAGS: pixel_flags(()), **{step.flags_name: step.flags for step in steps}}
+    for name, layer in passed.items():
+        if layer == SOURCE_FLAGS:
+            named = SourceFlags.of(scene).named
+            flags[name] = FlagTable(tuple(named), tuple(named.values()), scene[layer].dtype)
+    values = [name for name, layer in passed.items() if layer != SOURCE_FLAGS]
+    values += [name for step in steps for name in step.written]
+    known = sources_of(values, flags, [step.name for step in steps])
+    return make_result_rules(masks.results, known, [rule.name for rule in rules])
 
 
 def _layers(

@@ -20,6 +20,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         yield f"mask      {rule.name} <- {describe_rule(rule)}"
     for step in plan.steps:
         yield from _step_lines(step)
+    for result_rule in plan.result_rules:
+        yield f"mask      {result_rule.name} <- {result_rule.description}"
     if plan.uncertainty is not None:
         yield from _uncertainty_lines(plan.uncertainty)
     work, blocks = plan.work, " x ".join(str(size) for size in plan.chunk)

@@ -292,7 +292,12 @@ def fill_of(variable: xr.DataArray) -> Any:
 
 
 def _write_group(parent: Any, group: Group) -> None:
-    parent.setncatts(storable(group.attributes))
+    stored = storable(group.attributes)
+    if parent.parent is not None:
+        # The attributes of groups below the root have no order that could be read back. So their
+        # names decide it, and whoever writes the same attributes writes the same bytes.
+        stored = dict(sorted(stored.items()))
+    parent.setncatts(stored)
     for name, (dim, values, attributes) in group.variables.items():
         if dim not in parent.dimensions:
             parent.createDimension(dim, len(values))

@@ -1,0 +1,158 @@
+"""Runs a command on many files: in this process or in forks of it, with one exit code."""
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.cli.options import PATH, POSITIVE, option
+from pipeline.cli.refusals import REFUSED, exit_if_refused
+from pipeline.cli.session import failure
+from pipeline.cli.terminal import show
+from pipeline.errors import ConfigError, PipelineError
+from pipeline.files.names import as_texts
+
+if TYPE_CHECKING:
+    from pipeline.verify import Finding
+
+log = logging.getLogger("pipeline")
+
+
+@dataclass(frozen=True)
+class Result:
+    """The result of a command for one file."""
+
+    passed: bool
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What ``--json`` prints besides the file and whether it passed."""
+    is_wrong_use: bool = False
+    """Whether the call or a configuration was wrong, so that all files would fail."""
+
+
+Work = Callable[[Path], Generator[str, None, Result]]
+"""Yields the lines that a command shows for a file, and returns the result."""
+
+FILES = "FILES | FOLDERS | GLOBS | @LIST | -"
+ONE_PER_CORE = "one per core"
+
+scenes_option = option(
+    "--scene scenes",
+    "Input scene of a product, or a folder that contains this scene; repeatable.",
+    "the product's folder and the current folder",
+    PATH,
+    metavar="PATH",
+    multiple=True,
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per file, one per line."
+)
+
+
+def workers_option(otherwise: str) -> Callable[..., Any]:
+    """Return the option for the number of files that are processed at the same time."""
+    return option(
+        "--workers", "Number of files that are processed at the same time.", otherwise, POSITIVE
+    )
+
+
+def default_workers(files: int) -> int:
+    """Return the number of workers for work that uses one core per file."""
+    from pipeline.machine.resources import available_cores
+
+    return max(1, min(available_cores(), files))
+
+
+def finding_lines(
+    found: Iterable["Finding"],
+) -> Generator[str, None, tuple[bool, list[dict[str, Any]]]]:
+    """Yield a line for each finding; return whether all passed, and the findings as plain data."""
+    findings = []
+    for each in found:
+        findings.append({"what": each.what, "passed": each.passed, "text": each.text})
+        yield f"{'ok' if each.passed else 'FAILED':<7}{each.what:<12}{each.text}"
+    return all(each["passed"] for each in findings), findings
+
+
+def conclusion(results: Sequence[Result], done: str) -> int:
+    """Log how many of several files are ``done``; return the exit code."""
+    passed = sum(result.passed for result in results)
+    if len(results) > 1:
+        log.info("%d of %d products %s", passed, len(results), done)
+    return 0 if passed == len(results) else 1
+
+
+def run_on_each(
+    paths: Sequence[Path], work: Work, workers: int, as_json: bool, wrong_ends: bool = False
+) -> list[Result]:
+    """Do the work for each file, show lines and results in the order of the files.
+
+    With ``wrong_ends``, a ConfigError ends the whole call with exit code 2; otherwise it is an
+    error of the file.
+    """
+    workers = min(workers, len(paths))
+    if workers == 1:
+        return [_checked(_shown(path, work, as_json, show), wrong_ends) for path in paths]
+    return [_checked(each, wrong_ends) for each in _in_forks(paths, work, workers, as_json)]
+
+
+def _in_forks(paths: Sequence[Path], work: Work, workers: int, as_json: bool) -> Iterator[Result]:
+    """Do the work in forks; show the lines of each file when it is finished."""
+    from pipeline.machine.forks import Died, in_forks
+
+    def in_fork(number: int) -> tuple[list[str], Result]:
+        lines: list[str] = []
+        result = _shown(paths[number], work, as_json, lines.append)
+        return lines, result
+
+    for path, made in zip(paths, in_forks(in_fork, len(paths), workers), strict=True):
+        if not isinstance(made, Died):
+            lines, result = made
+        elif made.status == REFUSED:  # the fork has said why
+            sys.exit(REFUSED)
+        else:
+            log.error("%s: %s. Call again with --workers 1 to see the reason.", path, made)
+            result = Result(False, {"error": str(made)})
+            lines = [_json(path, result)] if as_json else []
+        show(*lines)
+        yield result
+
+
+def _checked(result: Result, wrong_ends: bool) -> Result:
+    if wrong_ends and result.is_wrong_use:
+        sys.exit(2)
+    return result
+
+
+def _shown(path: Path, work: Work, as_json: bool, to: Callable[[str], None]) -> Result:
+    """Do the work for one file; hand over its lines as they come, or one line of JSON."""
+    lines = work(path)
+    while True:
+        try:
+            line = next(lines)
+        except StopIteration as end:
+            result: Result = end.value
+            break
+        except Exception as error:  # a bug in this program does not stop the other files
+            exit_if_refused(error)
+            if isinstance(error, PipelineError):
+                failure(error)
+            else:
+                text = "%s: unexpected failure; please report it with this traceback"
+                log.exception(text, path)
+            is_wrong_use = isinstance(error, ConfigError)
+            result = Result(False, {"error": str(error)}, is_wrong_use)
+            break
+        if not as_json:
+            to(line)
+    if as_json:
+        to(_json(path, result))
+    return result
+
+
+def _json(path: Path, result: Result) -> str:
+    return json.dumps(as_texts({"file": str(path), "passed": result.passed, **result.facts}))

@@ -1,0 +1,7 @@
+"""Proves what a product says: makes it again from its record, compares two, masks one again."""
+
+from pipeline.proof.difference import PARTS, Difference, differences
+from pipeline.proof.masking import mask_product
+from pipeline.proof.rerun import rerun_product
+
+__all__ = ["PARTS", "Difference", "differences", "mask_product", "rerun_product"]
