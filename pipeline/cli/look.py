@@ -37,9 +37,16 @@ def inspect(file: Path, config: str | None, log_level: str) -> None:
 @option(
     "--scene scenes",
     "Input scene of the product, or a folder that contains this scene; repeatable.",
-    "the product's folder and the current folder",
+    "the product's folder, the current folder, and the path in the ledger of its batch",
     PATH,
     metavar="PATH",
+    multiple=True,
+)
+@option(
+    "--ledger ledgers",
+    "Ledger of the batch that made the product; it knows the path of the input; repeatable.",
+    "ledgers in the folders above the product",
+    PATH,
     multiple=True,
 )
 @networks_option
@@ -56,6 +63,7 @@ def inspect(file: Path, config: str | None, log_level: str) -> None:
 def verify(
     product: Path,
     scenes: tuple[Path, ...],
+    ledgers: tuple[Path, ...],
     networks: tuple[Path, ...],
     sample: int,
     everything: bool,
@@ -64,25 +72,30 @@ def verify(
 ) -> None:
     """Check PRODUCT against its own record: hashes, checksums, attributes and recomputed pixels.
 
-    The exit code is 1 if anything differs or is missing.
+    A note is a difference that is no fault, such as another version. Exit codes: 0 everything was
+    checked and is right, 1 something is wrong, 3 nothing is wrong, but the input or a network was
+    not found, so that not everything could be checked.
     """
     start(log_level)
     with importing():
-        from pipeline.verify import verify_product
+        from pipeline.batch.known_scenes import KnownScenes
+        from pipeline.verify import result_of, verify_product
 
-    passed = True
-    with exit_on_error():
+    found = []
+    with exit_on_error(), KnownScenes(ledgers) as known:
         for finding in verify_product(
             product,
             scenes=scenes,
             network_dirs=networks,
+            known=known.of(product),
             sample=None if everything else sample,
             seed=seed,
         ):
-            passed &= finding.passed
-            show(f"{'ok' if finding.passed else 'FAILED':<7}{finding.what:<12}{finding.text}")
-    show(f"{product.name}: {'verified' if passed else 'NOT verified'}")
-    sys.exit(0 if passed else 1)
+            found.append(finding)
+            show(f"{finding.word:<13}{finding.what:<12}{finding.text}")
+    result = result_of(found)
+    show(f"{product.name}: {result.text}")
+    sys.exit(result.code)
 
 
 @click.command("check-config")

@@ -17,9 +17,12 @@ from pipeline.files.names import as_text
 from pipeline.networks.after import Gains
 from pipeline.networks.engines import resolve_engine
 from pipeline.run.plan import Plan
-from pipeline.version import __version__
+from pipeline.version import NUMBERS_VERSION, __version__
+from pipeline.writers.group import Group
 
 SOFTWARE = "ocpipe"
+# The attribute with the version of the numbers.
+NUMBERS = "numbers_version"
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,10 @@ class Provenance:
     scene_attributes: Mapping[str, Any]
     plan: Plan
     created: datetime.datetime
+    version: str = __version__
+    """Version of the program that makes the product; ``verify`` sets that of the product."""
+    numbers_version: int | None = NUMBERS_VERSION
+    """Version of the numbers; None in products of versions that recorded none."""
 
     @classmethod
     def of(
@@ -43,9 +50,10 @@ class Provenance:
         scene: Mapping[str, Any],
         plan: Plan,
         created: datetime.datetime,
+        **versions: Any,
     ) -> "Provenance":
         """Hash the scene file of a run; ``scene`` holds the attributes of the opened scene."""
-        return cls(source, held, held.sha256(), dict(scene), plan, created)
+        return cls(source, held, held.sha256(), dict(scene), plan, created, **versions)
 
     @property
     def scene_name(self) -> str:
@@ -56,18 +64,16 @@ class Provenance:
     def key(self) -> str:
         """Hash of everything that the numbers of the product depend on."""
         steps = self.plan.steps
-        return hash_of(
-            {
-                "input": self.scene_sha256,
-                "mapping": str(self.scene_attributes.get("mapping", "")),
-                "networks": {step.name: step.retrieval.fingerprint for step in steps},
-                "gains": {
-                    step.name: [text_of_gains(step.gains), text_of_gains(step.input_gains)]
-                    for step in steps
-                },
-                "configuration": self.configuration(),
-                "version": __version__,
-            }
+        return _key(
+            input_sha256=self.scene_sha256,
+            mapping=str(self.scene_attributes.get("mapping", "")),
+            networks={step.name: step.retrieval.fingerprint for step in steps},
+            gains={
+                step.name: [text_of_gains(step.gains), text_of_gains(step.input_gains)]
+                for step in steps
+            },
+            configuration=self.configuration(),
+            version=self.version,
         )
 
     def configuration(self) -> dict[str, Any]:
@@ -79,6 +85,47 @@ class Provenance:
         record["science"]["engine"] = engines.pop() if len(engines) == 1 else wanted
         record["science"]["sensor"] = self.plan.sensor
         return record
+
+
+def key_of_record(control: Group) -> str:
+    """Return the key that follows from the record of a product, whatever version wrote it.
+
+    ``control`` is the group ``processing_control``.
+    """
+    scene = control.groups["inputs"].groups["scene"].attributes
+    networks = {name: group.attributes for name, group in control.groups["networks"].groups.items()}
+    return _key(
+        input_sha256=str(scene["sha256"]),
+        mapping=str(scene.get("source_mapping", "")),
+        networks={name: str(recorded["fingerprint"]) for name, recorded in networks.items()},
+        gains={
+            name: [str(recorded["gains"]), str(recorded.get("input_gains", "none"))]
+            for name, recorded in networks.items()
+        },
+        configuration=json.loads(control.groups["input_parameters"].attributes["configuration"]),
+        version=str(control.attributes["software_version"]),
+    )
+
+
+def _key(
+    *,
+    input_sha256: str,
+    mapping: str,
+    networks: Mapping[str, str],
+    gains: Mapping[str, list[str]],
+    configuration: Mapping[str, Any],
+    version: str,
+) -> str:
+    return hash_of(
+        {
+            "input": input_sha256,
+            "mapping": mapping,
+            "networks": networks,
+            "gains": gains,
+            "configuration": configuration,
+            "version": version,
+        }
+    )
 
 
 def text_of_gains(gains: Gains | None) -> str:

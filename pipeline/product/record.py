@@ -16,7 +16,7 @@ from pipeline.masks import describe_rule
 from pipeline.networks import Variable
 from pipeline.networks.after import SCOPE, SCOPE_LIMIT
 from pipeline.product.global_attributes import global_attributes
-from pipeline.product.provenance import SOFTWARE, Provenance, text_of_gains
+from pipeline.product.provenance import NUMBERS, SOFTWARE, Provenance, text_of_gains
 from pipeline.run.plan import Plan
 from pipeline.run.step import RetrievalStep
 from pipeline.scene.window import Extent
@@ -47,7 +47,8 @@ def _processing_control(provenance: Provenance, tally: Tally) -> Group:
     return Group(
         attributes={
             "software_name": SOFTWARE,
-            "software_version": __version__,
+            "software_version": provenance.version,
+            **_numbers_version(provenance.numbers_version),
             "source": provenance.scene_name,
             "mask_names": ",".join(rule.name for rule in plan.rules),
             "key": provenance.key,
@@ -65,6 +66,10 @@ def _processing_control(provenance: Provenance, tally: Tally) -> Group:
             "checksums": Group(tally.checksums),
         },
     )
+
+
+def _numbers_version(number: int | None) -> dict[str, np.int64]:
+    return {} if number is None else {NUMBERS: np.int64(number)}
 
 
 def _scene(provenance: Provenance) -> dict[str, Any]:

@@ -252,6 +252,18 @@ class Ledger(Database):
         found = self.execute("SELECT path FROM scene WHERE run = ? ORDER BY path", (run,))
         return [path for (path,) in found]
 
+    def scenes_of(self, product: str) -> list[str]:
+        """Return the paths of the scenes of a product, which is given by its full path.
+
+        A ledger that is not in the output folder knows this folder from the calls that used it.
+        """
+        outputs = self.execute("SELECT DISTINCT output FROM holder").fetchall()
+        relative = {os.path.relpath(product, output) for (output,) in outputs}
+        found = []
+        for stored in sorted({self.stored(product), *relative}):
+            found += self.execute("SELECT path FROM scene WHERE product = ?", (stored,)).fetchall()
+        return [path for (path,) in found]
+
     def runs(self) -> list[str]:
         """Return the names of the configurations."""
         return [name for (name,) in self.execute("SELECT DISTINCT run FROM scene ORDER BY run")]
