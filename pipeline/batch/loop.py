@@ -294,7 +294,8 @@ class Loop:
     def _record(self, outcome: JobOutcome, suspect: str | None) -> None:
         try:
             path = self._request.record("quality.jsonl")
-            records.append_line(path, {**outcome.record, "suspect": suspect})
+            most = int(self._request.config.batch.record_max_size)
+            records.append_line(path, {**outcome.record, "suspect": suspect}, most)
         except OutputError as error:
             self._summary.end_early(error)
 

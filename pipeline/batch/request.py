@@ -1,5 +1,6 @@
 """The request of one call of ``ocpipe batch``."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,10 @@ class BatchRequest:
     retry_failed: bool = False
     limit: int | None = None
     """Largest number of scenes that the call starts."""
+    deep: bool = False
+    """Whether the numbers of every finished product are compared with their checksums."""
+    ask: Callable[[str], bool] | None = None
+    """Asks whether outdated scenes are processed again; None if nobody can be asked."""
 
     @property
     def output(self) -> Path:

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from pipeline.batch import process_identity, records
 from pipeline.batch.dask_executor import connect
@@ -17,10 +17,12 @@ from pipeline.batch.holders import Watch, bury_the_dead
 from pipeline.batch.job import Job
 from pipeline.batch.ledger import Ledger, LedgerEntry, SceneQueue
 from pipeline.batch.loop import BatchListener, BatchSummary, Loop, job_config
+from pipeline.batch.outdated import KEEPS, changed_products, decided, tell_again, tell_kept
+from pipeline.batch.recipe import Recipe
 from pipeline.batch.request import BatchRequest
 from pipeline.batch.slots import Slots, choose_slots
 from pipeline.batch.sources import FoundScene, find_scenes
-from pipeline.config import RunConfig, hash_of
+from pipeline.config import RunConfig
 from pipeline.config.naming import NameTemplate
 from pipeline.errors import ConfigError, OutputError, PipelineError, SceneError
 from pipeline.machine.refusal import refused_by_machine
@@ -51,7 +53,15 @@ def plan_batch(request: BatchRequest) -> list[LedgerEntry]:
         else Ledger.instead_of(path, request.output)
     ) as ledger:
         found = _found(request, request.inputs or request.config.batch.inputs)
-        return ledger.dry_run(_queue(request, ledger, found))
+        queue = _queue(request, ledger, found)
+        reprocess = request.config.batch.reprocess
+        queue = replace(queue, keeps=KEEPS[reprocess])
+        if request.deep:
+            queue = _without_changed(queue, ledger, threading.Event())
+        outdated = ledger.outdated(queue)
+        kept = {why: count for why, count in outdated.items() if why in queue.keeps}
+        tell_kept(kept, reprocess, is_busy=True)
+        return ledger.dry_run(queue)
 
 
 def run_batch(
@@ -78,11 +88,18 @@ def run_batch(
     make_folder(request.output)
     check_writable(request.output, int(request.config.batch.min_free_space))
     with Ledger.open(request.ledger_path, request.output) as ledger:
-        refused = ledger.enqueue(_queue(request, ledger, found))
+        queue = _queue(request, ledger, found)
+        if request.deep:
+            queue = _without_changed(queue, ledger, stop)
+        refused = ledger.enqueue(decided(queue, request, ledger))
         for refusal in refused:
             facts = {"scene": refusal.path, "state": "failed", "kind": refusal.kind}
             log.error("%s", refusal.reason, extra=facts)
         counts = ledger.counts_of_chosen()
+        tell_again(ledger.processed_again())
+        tell_kept(
+            ledger.kept_outdated(), request.config.batch.reprocess, is_busy=counts.pending > 0
+        )
         bury_the_dead(ledger, Watch())
         summary = BatchSummary(failed=len(refused))
         if counts.pending or counts.running:
@@ -113,17 +130,23 @@ def _queue(request: BatchRequest, ledger: Ledger, found: Sequence[FoundScene] | 
             "no scenes are given. Give files, folders, patterns or @list, or set batch.inputs in "
             "the configuration."
         )
-    template = NameTemplate(config.execution.product)
+    template, recipe = NameTemplate(config.execution.product), Recipe.of(config)
     of_scene = template.needs_scene
     return SceneQueue(
         run=config.name,
-        recipe=recipe_of(config),
+        recipe=str(recipe),
         found=found,
         product_of=lambda path: None if of_scene else _product_of(path, template, config.name),
         networks_now=lambda sensor: networks_now(config, sensor),
         if_possible=frozenset(n.name for n in config.science.networks if n.if_possible),
         retry_failed=request.retry_failed,
+        change_since=recipe.change_since,
     )
+
+
+def _without_changed(queue: SceneQueue, ledger: Ledger, stop: threading.Event) -> SceneQueue:
+    """Return a queue that processes scenes again whose products were changed or are damaged."""
+    return replace(queue, damaged=changed_products(ledger, queue.run, stop))
 
 
 def _product_of(path: str, template: NameTemplate, name: str) -> str | None:
@@ -132,12 +155,6 @@ def _product_of(path: str, template: NameTemplate, name: str) -> str | None:
         return template.fill(path, name)
     except SceneError:
         return None
-
-
-def recipe_of(config: RunConfig) -> str:
-    """Return a hash of the science section, the version and the template of product names."""
-    name = config.execution.product
-    return hash_of({"science": config.science_record(), "version": __version__, "product": name})
 
 
 def networks_now(config: RunConfig, sensor: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pipeline.cli.batch import batch, status
 from pipeline.cli.look import check, inspect, quicklook, verify
 from pipeline.cli.matchup import matchup
 from pipeline.cli.refusals import Commands
+from pipeline.cli.retention import forget, prune
 from pipeline.cli.run import run
 from pipeline.cli.simulate import simulate
 from pipeline.cli.train import evaluate, export, finetune, train
@@ -30,7 +31,7 @@ def main() -> None:
 
 
 for command in (
-    run, batch, status, inspect, verify, check, quicklook,
+    run, batch, status, forget, prune, inspect, verify, check, quicklook,
     matchup, simulate, train, tune, finetune, evaluate, export,
 ):  # fmt: skip
     main.add_command(command)

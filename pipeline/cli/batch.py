@@ -21,7 +21,7 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.refusals import REFUSED
 from pipeline.cli.session import exit_on_error, importing, start
-from pipeline.cli.terminal import show
+from pipeline.cli.terminal import show, terminal_question
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -100,6 +100,19 @@ class _Shard(Numbers):
     "batch.if_exists, else overwrite",
     click.Choice(["skip", "overwrite", "error"]),
 )
+@option(
+    "--reprocess",
+    "Which finished scenes to process again after a change of configuration, networks or version: "
+    "those whose numbers may differ (changed), also those that only another version made (all), "
+    "none (new-only), or changed after a question on the terminal (ask-first).",
+    "batch.reprocess, else changed",
+    click.Choice(["changed", "all", "new-only", "ask-first"]),
+)
+@click.option(
+    "--deep",
+    is_flag=True,
+    help="Compare the numbers of every finished product with their checksums first.",
+)
 @click.option(
     "--new-failures-only",
     is_flag=True,
@@ -121,8 +134,8 @@ def batch(
     Give scenes as files, folders (searched to any depth) or patterns in quotes. @FILE is a list
     with one file, folder or pattern per line, and - reads such a list from standard input. A ledger
     next to the products records which scenes are done. A scene is processed again when its file, a
-    network, the configuration or the version changes. A scene that fails, hangs, crashes or runs
-    out of memory does not stop the others.
+    network or the configuration changes, or if a new version may compute other numbers. A scene
+    that fails, hangs, crashes or runs out of memory does not stop the others.
 
     Exit codes: 0 nothing failed, 1 some scenes failed, 2 wrong use, 71 the machine refuses open
     files, processes or space: mend that and call again, 75 interrupted (SIGTERM, Ctrl-C): call
@@ -152,11 +165,15 @@ def _request(config: str, inputs: tuple[str, ...], options: dict[str, Any]) -> "
     settings = configured(config, **options).batching(
         executor=options["executor"] or ("dask" if options["scheduler"] else None),
         timeout_s=options["timeout"],
-        **{key: options[key] for key in ("scheduler", "workers", "max_attempts", "if_exists")},
+        **{
+            key: options[key]
+            for key in ("scheduler", "workers", "max_attempts", "if_exists", "reprocess")
+        },
     )
     check_config(settings)
-    keys = ("ledger", "shard", "retry_failed", "limit")
-    return BatchRequest(settings, inputs, **{key: options[key] for key in keys})
+    keys = ("ledger", "shard", "retry_failed", "limit", "deep")
+    ask = terminal_question()
+    return BatchRequest(settings, inputs, ask=ask, **{key: options[key] for key in keys})
 
 
 def _print_plan(entries: "Sequence[LedgerEntry]") -> None:

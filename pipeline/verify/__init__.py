@@ -14,13 +14,14 @@ from pathlib import Path
 from pipeline.errors import DAMAGE, PipelineError, SceneError
 from pipeline.files.identity import holding
 from pipeline.process import locate_and_plan
+from pipeline.product.checksums import count_values
 from pipeline.product.provenance import key_of_record
 from pipeline.product.reading import ProductFile
 from pipeline.product.recorded import chunk_of, recorded_configuration
 from pipeline.readers import open_scene
 from pipeline.readers.damage import failed_to_read
 from pipeline.verify.attributes import check_attributes
-from pipeline.verify.checksums import check_checksums, count_values
+from pipeline.verify.checksums import check_checksums
 from pipeline.verify.finding import Finding, Result, result_of
 from pipeline.verify.pixels import check_pixels
 from pipeline.verify.sources import find_input, find_networks
