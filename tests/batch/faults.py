@@ -7,7 +7,8 @@ from pathlib import Path
 FAULTY = Path(__file__).parent / "faulty"
 # What a command needs to know the faulty reader.
 _PATHS = (str(FAULTY), os.environ.get("PYTHONPATH", ""))
-KNOWS_FAULTS = {"PYTHONPATH": os.pathsep.join(filter(None, _PATHS))}
+PATH_TO_FAULTS = os.pathsep.join(filter(None, _PATHS))
+KNOWS_FAULTS = {"PYTHONPATH": PATH_TO_FAULTS}
 
 
 def write_fault(path: Path, fault: str, scene: Path, **how: bool) -> Path:
