@@ -65,7 +65,7 @@ def test_the_product_of_every_format_passes(tmp_path, name):
     product, _ = made(case, tmp_path)
     found = findings(product, sample=None)
     assert [f for f in found.values() if not f.passed] == []
-    assert set(found) == {"checksums", "input", "network", "attributes", "pixels"}
+    assert set(found) == {"checksums", "record", "input", "network", "attributes", "pixels"}
     with netCDF4.Dataset(product) as file:
         assert ("spatial_ref" in file.variables) == case.is_map
 
@@ -197,7 +197,7 @@ def test_a_changed_file_in_a_folder_is_found(tmp_path):
     assert not findings(path)["input"].passed
 
 
-def test_what_cannot_be_found_is_a_failure_that_says_where_it_was_looked_for(product, tmp_path):
+def test_what_cannot_be_found_is_not_checked_and_says_where_it_was_looked_for(product, tmp_path):
     """Input and networks are looked for where one says, and beside the product."""
     path, scene = product
     elsewhere = tmp_path / "elsewhere"
@@ -205,13 +205,17 @@ def test_what_cannot_be_found_is_a_failure_that_says_where_it_was_looked_for(pro
     shutil.move(scene, elsewhere)
     alone = next(iter(findings(path).values()))
     assert alone.passed  # checksums need no input
-    assert "--scene" in findings(path)["input"].text
+    missing = findings(path)["input"]
+    assert missing.word == "not checked"
+    assert "--scene" in missing.text
+    assert f"'{path.parent}'" in missing.text
     assert findings(path, scenes=[elsewhere])["input"].passed
     assert findings(path, scenes=[elsewhere / scene.name])["pixels"].passed
     assert {f.what: f for f in verify_product(path, scenes=[elsewhere])}["network"].passed
     shutil.move(path.parent / "net.h5", elsewhere / "other.h5")
     without = {f.what: f for f in verify_product(path, scenes=[elsewhere])}
     assert "net.h5 not found" in without["network"].text
+    assert without["network"].word == "not checked"
     assert "pixels" not in without
 
 
@@ -229,6 +233,41 @@ def test_the_command_says_the_result_by_its_exit_code(product):
     assert bad.exit_code == 1
     assert "NOT verified" in bad.stdout
     assert run(main, ["verify", str(scene)]).exit_code == 1
+
+
+def test_what_is_right_but_not_checked_has_its_own_exit_code(product):
+    """3: nobody takes a product without its input for verified, nor for wrong."""
+    path, scene = product
+    scene.unlink()
+    result = CliRunner().invoke(main, ["verify", str(path), "--networks", str(path.parent)])
+    assert result.exit_code == 3
+    assert "not checked  input" in result.stdout
+    assert "nothing is wrong, but not verified without input; only checked: checksums, record" in (
+        result.stdout
+    )
+    with netCDF4.Dataset(path, "a") as file:
+        file["processing_control"].setncattr("key", "0" * 64)
+    assert CliRunner().invoke(main, ["verify", str(path)]).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("", "software_version"),
+        ("inputs/scene", "sha256"),
+        ("networks/net", "fingerprint"),
+        ("networks/net", "gains"),
+    ],
+)
+def test_a_changed_record_does_not_fit_its_key(copy, place, name):
+    """Even if neither the input nor a network is at hand."""
+    path, scene = copy
+    scene.unlink()
+    (path.parent / "net.h5").unlink()
+    record(path, place, **{name: "other"})
+    found = {f.what: f for f in verify_product(path)}
+    assert found["record"].word == "FAILED"
+    assert "was changed after the product was written" in found["record"].text
 
 
 def test_most_of_the_sample_has_values(product):

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import errors
 from pipeline.batch import kinds
-from pipeline.batch.job import MORE_MEMORY, Job, JobOutcome, Progress
+from pipeline.batch.job import MORE_MEMORY, Job, JobOutcome, Progress, why_of_another_version
 from pipeline.files.longest import cut_message
 
 if TYPE_CHECKING:
@@ -77,6 +77,10 @@ def main(requests: int, replies: int, lifeline: int) -> None:
         reply({"ready": True})
         for line in lines:
             request = json.loads(line)
+            other = why_of_another_version(request["job"])
+            if other:
+                reply({"outcome": JobOutcome(kinds.MACHINE, other).data(), "estimate": None})
+                continue
             job = Job(**request["job"])
             if request["do"] == "estimate":
                 reply({"estimate": _estimate(job)})

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from pipeline import stopping
 from pipeline.batch import kinds
 from pipeline.batch.bounded import UnansweredError, bounded, in_background
+from pipeline.batch.dask_census import ANSWER, Census
 from pipeline.batch.executors import EventQueue, JobEvent
-from pipeline.batch.job import Job, JobOutcome
+from pipeline.batch.job import Job, JobOutcome, why_of_another_version
 from pipeline.batch.slots import LEAST_SCENE, Slots
 from pipeline.batch.supervisor import START, Supervisor
 from pipeline.config.batch import Batch, DaskCluster
@@ -30,56 +31,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-# Longest wait for an answer: to a request, to a request for a result, to a connection (seconds).
-ANSWER, RESULT, CONNECTION = 3.0, 60.0, 30.0
+# Longest wait for a result, and for a connection (seconds).
+RESULT, CONNECTION = 60.0, 30.0
 # The topic under which workers say which job they begin.
 BEGUN = "ocpipe-begun"
 # How distributed names the processes of a local cluster's workers.
 WORKER_NAME = "Dask Worker"
-
-
-class Census(threading.Thread):
-    """Asks a cluster for its size, and which jobs its workers should be doing.
-
-    The batch itself never waits for a scheduler that is silent.
-    """
-
-    # Time between two questions (seconds).
-    LOOK_EVERY = 2.0
-
-    def __init__(self, client: "Client", expect: Callable[[Collection[Any], int], None]) -> None:
-        """Make an executor; it calls ``expect`` with a worker's keys and number of threads."""
-        super().__init__(name="census", daemon=True)
-        self._client = client
-        self._expect = expect
-        self.size = 0
-        self._ended = threading.Event()
-        self._answered = time.monotonic()
-        with contextlib.suppress(Exception):
-            bounded(self._ask, ANSWER)
-
-    @property
-    def silence(self) -> float:
-        """Seconds since the scheduler last answered."""
-        return time.monotonic() - self._answered
-
-    def run(self) -> None:
-        """Ask until ``end`` is called."""
-        while not self._ended.wait(self.LOOK_EVERY):
-            with contextlib.suppress(Exception):  # the scheduler may come back
-                self._ask()
-
-    def end(self) -> None:
-        """Ask no more."""
-        self._ended.set()
-
-    def _ask(self) -> None:
-        threads = self._client.nthreads()
-        self.size = sum(threads.values())
-        assigned = self._client.processing()
-        self._answered = time.monotonic()
-        for worker, keys in assigned.items():
-            self._expect(keys, threads.get(worker, 0))
 
 
 @dataclass
@@ -146,6 +103,8 @@ class DaskExecutor(EventQueue):
     @property
     def problem(self) -> str:
         """Why the cluster cannot be used; empty if it can."""
+        if self._census.all_refused:
+            return self._census.all_refused
         if self._census.silence < self.SILENCE:
             return ""
         return (
@@ -153,13 +112,21 @@ class DaskExecutor(EventQueue):
             "start it again if it hangs, and call again to continue"
         )
 
+    @property
+    def all_refused(self) -> str:
+        """Why no worker of the cluster may get scenes; empty if some may."""
+        return self._census.all_refused
+
     def submit(self, job: Job) -> None:
         """Start a job."""
         key = f"{as_text(os.path.basename(job.path))}-{job.lease}"
         running = self._running[job.lease] = _Running(job, key)
+        census = self._census
+        chosen = {"workers": census.accepted} if census.refused else {}
         try:
             running.future = bounded(
-                lambda: self._client.submit(supervised, asdict(job), key=key, pure=False), ANSWER
+                lambda: self._client.submit(supervised, asdict(job), key=key, pure=False, **chosen),
+                ANSWER,
             )
         except Exception as error:  # noqa: BLE001 - Dask has no common class
             self._events.put(JobEvent(job, _lost(job, error)))
@@ -282,6 +249,9 @@ def supervised(data: Mapping[str, Any]) -> dict[str, Any]:
     """Do a job in a child process of a Dask worker; the next job uses the same child process."""
     from distributed import get_worker
 
+    other = why_of_another_version(data)
+    if other:
+        return JobOutcome(kinds.STOPPED, other).data()  # the census refuses this worker
     job = Job(**data)
     get_worker().log_event(BEGUN, job.lease)
     with _lock:
@@ -344,12 +314,16 @@ def connect(batch: Batch, slots: Slots) -> DaskExecutor:
     if address:
         try:
             client = bounded(lambda: Client(address, timeout=10, name="ocpipe"), CONNECTION)
-            return DaskExecutor(client, lambda: None)
+            executor = DaskExecutor(client, lambda: None)
         except (OSError, ValueError, UnansweredError) as error:
             raise ConfigError(
                 f"no Dask scheduler answers at {batch.scheduler} ({error}). Start a scheduler, "
                 "or correct --scheduler."
             ) from error
+        if executor.all_refused:
+            executor.close()
+            raise ConfigError(f"{executor.all_refused}.")
+        return executor
     if batch.cluster:
         jobs = _job_cluster(batch.cluster)
         return DaskExecutor(Client(jobs), jobs.close)

@@ -3,9 +3,12 @@
 A job contains the names of files, and an outcome contains counts; no array or model is sent.
 """
 
+import platform
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
+
+from pipeline.version import __version__
 
 MORE_MEMORY = "Raise --memory-limit, or process fewer scenes at the same time (--workers)."
 
@@ -30,6 +33,8 @@ class Job:
     program_bytes: int = 350_000_000
     """Memory in bytes that the program itself takes."""
     timeout_s: float = 3600.0
+    version: str = __version__
+    """Version of the program that made the job; another version does not do it."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,18 @@ class JobOutcome:
         """Make an outcome from plain data."""
         messages = tuple((level, text) for level, text in data.get("messages", ()))
         return cls(**{**data, "messages": messages})
+
+
+def why_of_another_version(data: Mapping[str, Any]) -> str:
+    """Return why this version does not do a job, as its fields say; empty if it does the job."""
+    version = data.get("version", "0.2.0 or earlier")  # these versions did not say it
+    if version == __version__:
+        return ""
+    return (
+        f"the batch is one of version {version}, but {platform.node()} processes scenes with "
+        f"version {__version__}. The program was replaced while the batch runs, or differs between "
+        "machines. Call again, with the same version everywhere."
+    )
 
 
 Progress = Callable[[int, int], None]

@@ -310,7 +310,9 @@ class Loop:
         head = {"time": stamp(), "configuration": self._request.config.name}
         try:
             path = self._request.record("quality.jsonl")
-            records.append_line(path, {**head, **outcome.record, "suspect": suspect})
+            most = int(self._request.config.batch.record_max_size)
+            line = {**head, **outcome.record, "suspect": suspect}
+            records.append_line(path, line, most)
         except OutputError as error:
             self._summary.end_early(error)
             return False

@@ -1,5 +1,6 @@
 """The request of one call of ``ocpipe batch``."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,10 @@ class BatchRequest:
     """Whether a missing ledger is an error; otherwise the call makes it."""
     remake_missing: bool = False
     """Whether products are made again even if the output folder has become empty."""
+    deep: bool = False
+    """Whether the numbers of every finished product are compared with their checksums."""
+    ask: Callable[[str], bool] | None = None
+    """Asks whether outdated scenes are processed again; None if nobody can be asked."""
 
     @property
     def output(self) -> Path:

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from pipeline.batch import kinds, process_identity
 from pipeline.batch.dask_executor import connect
@@ -18,11 +19,13 @@ from pipeline.batch.ledger import Ledger, LedgerEntry, SceneQueue, recorded_call
 from pipeline.batch.loop import BatchListener, BatchSummary, Loop, job_config
 from pipeline.batch.mounts import check_mounted
 from pipeline.batch.outcome_files import write_outcome_files
+from pipeline.batch.outdated import KEEPS, changed_products, decided, tell_again, tell_kept
+from pipeline.batch.recipe import Recipe
 from pipeline.batch.request import BatchRequest
 from pipeline.batch.settling import settled
 from pipeline.batch.slots import Slots, choose_slots
 from pipeline.batch.sources import FoundScene, SearchResult, search
-from pipeline.config import RunConfig, hash_of
+from pipeline.config import RunConfig
 from pipeline.config.naming import NameTemplate
 from pipeline.errors import ConfigError, PipelineError, SceneError
 from pipeline.machine.refusal import refused_by_machine
@@ -35,7 +38,6 @@ from pipeline.product.delivery import (
     creation_time,
     make_folder,
 )
-from pipeline.version import __version__
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +56,15 @@ def plan_batch(request: BatchRequest) -> list[LedgerEntry]:
         else Ledger.instead_of(path, request.output)
     ) as ledger:
         found = _found(request, request.inputs or request.config.batch.inputs)
-        return ledger.dry_run(_queue(request, _known(request, ledger, found).scenes))
+        queue = _queue(request, _known(request, ledger, found).scenes)
+        reprocess = request.config.batch.reprocess
+        queue = replace(queue, keeps=KEEPS[reprocess])
+        if request.deep:
+            queue = _without_changed(queue, ledger, threading.Event())
+        outdated = ledger.outdated(queue)
+        kept = {why: count for why, count in outdated.items() if why in queue.keeps}
+        tell_kept(kept, reprocess, is_busy=True)
+        return ledger.dry_run(queue)
 
 
 def run_batch(
@@ -92,11 +102,18 @@ def run_batch(
         if parted.changing:
             text = "%d files are still changing, such as %s; the next call looks at them again"
             log.warning(text, len(parted.changing), parted.changing[0])
-        refused = ledger.enqueue(_queue(request, parted.ready))
+        queue = _queue(request, parted.ready)
+        if request.deep:
+            queue = _without_changed(queue, ledger, stop)
+        refused = ledger.enqueue(decided(queue, request, ledger))
         for refusal in refused:
             facts = {"scene": refusal.path, "state": "failed", "kind": refusal.kind}
             log.error("%s", refusal.reason, extra=facts)
         counts = ledger.counts_of_chosen()
+        tell_again(ledger.processed_again())
+        tell_kept(
+            ledger.kept_outdated(), request.config.batch.reprocess, is_busy=counts.pending > 0
+        )
         bury_the_dead(ledger, Watch())
         summary = BatchSummary(
             failed=len(refused),
@@ -136,17 +153,23 @@ def _known(request: BatchRequest, ledger: Ledger, found: SearchResult | None) ->
 def _queue(request: BatchRequest, found: Sequence[FoundScene]) -> SceneQueue:
     """Return a queue of the found scenes."""
     config = request.config
-    template = NameTemplate(config.execution.product)
+    template, recipe = NameTemplate(config.execution.product), Recipe.of(config)
     of_scene = template.needs_scene
     return SceneQueue(
         run=config.name,
-        recipe=recipe_of(config),
+        recipe=str(recipe),
         found=found,
         product_of=lambda path: None if of_scene else _product_of(path, template, config.name),
         networks_now=lambda sensor: networks_now(config, sensor),
         if_possible=frozenset(n.name for n in config.science.networks if n.if_possible),
         retry_failed=request.retry_failed,
+        change_since=recipe.change_since,
     )
+
+
+def _without_changed(queue: SceneQueue, ledger: Ledger, stop: threading.Event) -> SceneQueue:
+    """Return a queue that processes scenes again whose products were changed or are damaged."""
+    return replace(queue, damaged=changed_products(ledger, queue.run, stop))
 
 
 def _product_of(path: str, template: NameTemplate, name: str) -> str | None:
@@ -155,12 +178,6 @@ def _product_of(path: str, template: NameTemplate, name: str) -> str | None:
         return template.fill(path, name)
     except SceneError:
         return None
-
-
-def recipe_of(config: RunConfig) -> str:
-    """Return a hash of the science section, the version and the template of product names."""
-    name = config.execution.product
-    return hash_of({"science": config.science_record(), "version": __version__, "product": name})
 
 
 def networks_now(config: RunConfig, sensor: str) -> dict[str, str]:

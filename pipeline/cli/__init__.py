@@ -15,6 +15,7 @@ from pipeline.cli.look import check, inspect, quicklook, verify
 from pipeline.cli.matchup import matchup
 from pipeline.cli.prove import diff, mask, rerun
 from pipeline.cli.refusals import Commands
+from pipeline.cli.retention import forget, prune
 from pipeline.cli.run import run
 from pipeline.cli.schema import schema
 from pipeline.cli.simulate import simulate
@@ -38,7 +39,7 @@ def main() -> None:
 
 
 for command in (
-    run, batch, status, inspect, verify, rerun, diff, mask, check, quicklook,
+    run, batch, status, forget, prune, inspect, verify, rerun, diff, mask, check, quicklook,
     matchup, simulate, train, tune, finetune, evaluate, export,
     init, list_, schema, doctor, completion,
 ):  # fmt: skip

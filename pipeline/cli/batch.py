@@ -21,7 +21,7 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.refusals import REFUSED, exit_if_refused
 from pipeline.cli.session import exit_on_error, failure, importing, start
-from pipeline.cli.terminal import show
+from pipeline.cli.terminal import show, terminal_question
 from pipeline.errors import ConfigError, LedgerError, NoSceneError, OutputError, PipelineError
 
 if TYPE_CHECKING:
@@ -115,6 +115,19 @@ class _Shard(Numbers):
     "batch.if_exists, else overwrite",
     click.Choice(["skip", "overwrite", "error"]),
 )
+@option(
+    "--reprocess",
+    "Which finished scenes to process again after a change of configuration, networks or version: "
+    "those whose numbers may differ (changed), also those that only another version made (all), "
+    "none (new-only), or changed after a question on the terminal (ask-first).",
+    "batch.reprocess, else changed",
+    click.Choice(["changed", "all", "new-only", "ask-first"]),
+)
+@click.option(
+    "--deep",
+    is_flag=True,
+    help="Compare the numbers of every finished product with their checksums first.",
+)
 @click.option(
     "--new-failures-only",
     is_flag=True,
@@ -136,8 +149,8 @@ def batch(
     Give scenes as files, folders (searched to any depth) or patterns in quotes. @FILE is a list
     with one file, folder or pattern per line, and - reads such a list from standard input. A ledger
     next to the products records which scenes are done. A scene is processed again when its file, a
-    network, the configuration or the version changes. A scene that fails, hangs, crashes or runs
-    out of memory does not stop the others.
+    network or the configuration changes, or if a new version may compute other numbers. A scene
+    that fails, hangs, crashes or runs out of memory does not stop the others.
 
     Exit codes: 0 nothing failed, 1 some scenes failed or some inputs name no scene, 2 wrong use, 66
     nothing exists that was asked for, 69 the Dask cluster does not answer, 71 the machine refuses
@@ -183,11 +196,17 @@ def _request(config: str, inputs: tuple[str, ...], options: dict[str, Any]) -> "
     settings = configured(config, **options).batching(
         executor=options["executor"] or ("dask" if options["scheduler"] else None),
         timeout_s=options["timeout"],
-        **{key: options[key] for key in ("scheduler", "workers", "max_attempts", "if_exists")},
+        **{
+            key: options[key]
+            for key in ("scheduler", "workers", "max_attempts", "if_exists", "reprocess")
+        },
     )
     check_config(settings)
-    keys = ("ledger", "shard", "retry_failed", "limit", "ledger_must_exist", "remake_missing")
-    return BatchRequest(settings, inputs, **{key: options[key] for key in keys})
+    keys = (
+        "ledger", "shard", "retry_failed", "limit", "ledger_must_exist", "remake_missing", "deep",
+    )  # fmt: skip
+    ask = terminal_question()
+    return BatchRequest(settings, inputs, ask=ask, **{key: options[key] for key in keys})
 
 
 def _print_plan(entries: "Sequence[LedgerEntry]") -> None:

@@ -11,6 +11,7 @@ from pipeline.cli.many import (
     FILES,
     ONE_PER_CORE,
     Result,
+    as_facts,
     conclusion,
     default_workers,
     finding_lines,
@@ -94,6 +95,13 @@ def _as_facts(lines: list[str]) -> dict[str, list[str]]:
 @click.command()
 @click.argument("products", metavar=FILES, nargs=-1, required=True)
 @scenes_option
+@option(
+    "--ledger ledgers",
+    "Ledger of the batch that made the product; it knows the path of the input; repeatable.",
+    "ledgers in the folders above the product",
+    PATH,
+    multiple=True,
+)
 @networks_option
 @click.option(
     "--sample",
@@ -110,6 +118,7 @@ def _as_facts(lines: list[str]) -> dict[str, list[str]]:
 def verify(
     products: tuple[str, ...],
     scenes: tuple[Path, ...],
+    ledgers: tuple[Path, ...],
     networks: tuple[Path, ...],
     sample: int,
     everything: bool,
@@ -120,27 +129,33 @@ def verify(
 ) -> None:
     """Check products against their own records: hashes, checksums, attributes, recomputed pixels.
 
-    The exit code is 1 if anything differs or is missing in any of the products.
+    A note is a difference that is no fault, such as another version. Exit codes: 0 everything was
+    checked and is right, 1 something is wrong in any of the products, 3 nothing is wrong, but an
+    input or a network was not found, so that not everything could be checked.
     """
     start(log_level)
     with importing():
+        from pipeline.batch.known_scenes import KnownScenes
         from pipeline.product.search import find_products
-        from pipeline.verify import verify_product
+        from pipeline.verify import result_of, verify_product
 
     with exit_on_error(ConfigError):
         paths = find_products(products)
 
     def work(product: Path) -> Generator[str, None, Result]:
-        found = verify_product(
-            product,
-            scenes=scenes,
-            network_dirs=networks,
-            sample=None if everything else sample,
-            seed=seed,
-        )
-        passed, findings = yield from finding_lines(found)
-        yield f"{product.name}: {'verified' if passed else 'NOT verified'}"
-        return Result(passed, {"findings": findings})
+        with KnownScenes(ledgers) as known:
+            found = verify_product(
+                product,
+                scenes=scenes,
+                network_dirs=networks,
+                known=known.of(product),
+                sample=None if everything else sample,
+                seed=seed,
+            )
+            kept = yield from finding_lines(found)
+        result = result_of(kept)
+        yield f"{product.name}: {result.text}"
+        return Result(result.code == 0, {"findings": as_facts(kept)}, code=result.code)
 
     results = run_on_each(paths, work, workers or default_workers(len(paths)), as_json)
     sys.exit(conclusion(results, "verified"))

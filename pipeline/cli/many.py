@@ -32,6 +32,8 @@ class Result:
     """What ``--json`` prints besides the file and whether it passed."""
     is_wrong_use: bool = False
     """Whether the call or a configuration was wrong, so that all files would fail."""
+    code: int = 1
+    """Exit code for a file that did not pass; the smallest code is the worst."""
 
 
 Work = Callable[[Path], Generator[str, None, Result]]
@@ -67,23 +69,30 @@ def default_workers(files: int) -> int:
     return max(1, min(available_cores(), files))
 
 
-def finding_lines(
-    found: Iterable["Finding"],
-) -> Generator[str, None, tuple[bool, list[dict[str, Any]]]]:
-    """Yield a line for each finding; return whether all passed, and the findings as plain data."""
-    findings = []
+def finding_lines(found: Iterable["Finding"]) -> Generator[str, None, list["Finding"]]:
+    """Yield a line for each finding; return the findings."""
+    kept = []
     for each in found:
-        findings.append({"what": each.what, "passed": each.passed, "text": each.text})
-        yield f"{'ok' if each.passed else 'FAILED':<7}{each.what:<12}{each.text}"
-    return all(each["passed"] for each in findings), findings
+        kept.append(each)
+        yield f"{each.word:<13}{each.what:<12}{each.text}"
+    return kept
+
+
+def as_facts(found: Iterable["Finding"]) -> list[dict[str, Any]]:
+    """Return findings as plain data."""
+    return [
+        {"what": each.what, "passed": each.passed, "result": each.word, "text": each.text}
+        for each in found
+    ]
 
 
 def conclusion(results: Sequence[Result], done: str) -> int:
-    """Log how many of several files are ``done``; return the exit code."""
+    """Log how many of several files are ``done``; return the exit code of the worst."""
     passed = sum(result.passed for result in results)
     if len(results) > 1:
         log.info("%d of %d products %s", passed, len(results), done)
-    return 0 if passed == len(results) else 1
+    codes = {result.code for result in results if not result.passed}
+    return min(codes, default=0)
 
 
 def run_on_each(

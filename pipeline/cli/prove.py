@@ -11,6 +11,7 @@ import click
 from pipeline.cli.many import (
     FILES,
     Result,
+    as_facts,
     conclusion,
     finding_lines,
     json_option,
@@ -81,7 +82,9 @@ def rerun(
             threads=threads or max(1, available_cores() // at_once),
             memory_limit=str(default_limit() // at_once),
         )
-        same, findings = yield from finding_lines(found)
+        kept = yield from finding_lines(found)
+        same = all(each.passed for each in kept)
+        findings = as_facts(kept)
         yield f"{product.name}: {'repeated' if same else 'NOT repeated'}"
         return Result(same, {"findings": findings})
 

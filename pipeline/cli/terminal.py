@@ -41,6 +41,13 @@ def clear() -> None:
     click.clear()
 
 
+def terminal_question() -> Callable[[str], bool] | None:
+    """Return a function that asks a question; None if nobody sits at a terminal."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    return lambda text: click.confirm(printable(text), default=False, err=True)
+
+
 def _encodable(text: str) -> str:
     """Return a text with escapes for characters that stdout cannot encode, for example in ASCII."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"

@@ -9,6 +9,7 @@ from pydantic import ByteSize, Field, model_validator
 
 from pipeline.config.strict import Strict
 
+Reprocess = Literal["changed", "all", "new-only", "ask-first"]
 IfExists = Literal["skip", "overwrite", "error"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -47,8 +48,16 @@ class Batch(Strict):
     """A scene is processed when its file has not changed for this many seconds. A file that looks
     damaged within ten minutes after its last change is not a failure yet. 0 takes each file as it
     is."""
+    reprocess: Reprocess = "changed"
+    """Which finished scenes are processed again after a change of the configuration, of a network
+    or of the version: ``changed`` (those whose numbers may differ), ``all`` (also those of another
+    version that computes the same numbers), ``new-only`` (none), or ``ask-first`` (as ``changed``,
+    but only after a question on the terminal; without a terminal, none)."""
     min_free_space: ByteSize = ByteSize(100_000_000)
     """Bytes that must stay free on the disk of the products."""
+
+    record_max_size: Annotated[ByteSize, Field(ge=100_000)] = ByteSize(100_000_000)
+    """Largest size of ``quality.jsonl``; a larger file is put aside under a name with the time."""
 
     @model_validator(mode="after")
     def _one_cluster(self) -> "Batch":

@@ -23,8 +23,8 @@ from pipeline.files.enclosed import check_enclosed
 from pipeline.files.heaps import MOST_BYTES, endless_heap, largest_heap
 from pipeline.files.limits import Limit
 from pipeline.files.regular import FileIdentity, check_regular, memory_in_words, open_regular
+from pipeline.files.superblock import SIGNATURE
 
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # The signature may follow a block of the user, whose size is one of these numbers (and their
 # doubles; files of the programs that ocpipe knows have none).
 _USER_BLOCKS = (0, 512, 1024, 2048, 4096, 8192)

@@ -9,11 +9,12 @@ import h5py
 
 from pipeline.errors import PipelineError
 from pipeline.files.dimensions import lost_dimension
-from pipeline.files.hdf5 import SIGNATURE, check_hdf5, has_hdf5_signature, open_hdf5
+from pipeline.files.hdf5 import check_hdf5, has_hdf5_signature, open_hdf5
 from pipeline.files.limits import COORDINATE_BYTES
 from pipeline.files.names import openable
 from pipeline.files.netcdf_lock import NETCDF_LOCK
 from pipeline.files.regular import first_bytes, memory_in_words
+from pipeline.files.superblock import SIGNATURE
 
 CLASSIC = b"CDF"
 

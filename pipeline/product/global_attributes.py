@@ -8,7 +8,6 @@ from typing import Any
 from pipeline.files.longest import cut
 from pipeline.product.provenance import SOFTWARE, Provenance
 from pipeline.run.plan import Plan
-from pipeline.version import __version__
 from pipeline.writers.tally import Tally
 
 CONVENTIONS = "CF-1.11, ACDD-1.3"
@@ -32,7 +31,7 @@ def global_attributes(provenance: Provenance, tally: Tally | None) -> dict[str, 
     date = provenance.created.strftime("%Y-%m-%dT%H:%M:%SZ")
     networks = ", ".join(step.retrieval.file_name for step in plan.steps)
     history = (
-        f"{date} {SOFTWARE} {__version__}: {name} through {networks}, configuration "
+        f"{date} {SOFTWARE} {provenance.version}: {name} through {networks}, configuration "
         f"{config.name}{f', key {key}' if key else ''}"
     )
     if "history" in scene:
@@ -49,14 +48,14 @@ def global_attributes(provenance: Provenance, tally: Tally | None) -> dict[str, 
         "comment": _comment(plan),
         "references": cut("; ".join(_distinct(plan, "citation"))),
         "license": cut("; ".join(_distinct(plan, "licence"))),
-        "product_version": __version__,
+        "product_version": provenance.version,
         "product_name": f"{Path(name).stem}.{config.name}.nc",
         **({"id": id_of(key)} if key else {}),
         "naming_authority": SOFTWARE,
         "history": history,
         "source": f"{name} (sha256 {provenance.scene_sha256})" if key else name,
         "processing_level": _level(scene),
-        "processing_version": __version__,
+        "processing_version": provenance.version,
         "cdm_data_type": "Grid" if plan.is_map else "Swath",
         "standard_name_vocabulary": STANDARD_NAMES,
         "date_created": date,

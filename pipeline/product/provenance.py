@@ -17,9 +17,12 @@ from pipeline.files.names import as_text
 from pipeline.networks.after import Gains
 from pipeline.networks.engines import resolve_engine
 from pipeline.run.plan import Plan
-from pipeline.version import __version__
+from pipeline.version import NUMBERS_VERSION, __version__
+from pipeline.writers.group import Group
 
 SOFTWARE = "ocpipe"
+# The attribute with the version of the numbers.
+NUMBERS = "numbers_version"
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,10 @@ class Provenance:
     scene_attributes: Mapping[str, Any]
     plan: Plan
     created: datetime.datetime
+    version: str = __version__
+    """Version of the program that makes the product; ``verify`` sets that of the product."""
+    numbers_version: int | None = NUMBERS_VERSION
+    """Version of the numbers; None in products of versions that recorded none."""
 
     @classmethod
     def of(
@@ -43,9 +50,10 @@ class Provenance:
         scene: Mapping[str, Any],
         plan: Plan,
         created: datetime.datetime,
+        **versions: Any,
     ) -> "Provenance":
         """Hash the scene file of a run; ``scene`` holds the attributes of the opened scene."""
-        return cls(source, held, held.sha256(), dict(scene), plan, created)
+        return cls(source, held, held.sha256(), dict(scene), plan, created, **versions)
 
     @property
     def scene_name(self) -> str:
@@ -65,6 +73,7 @@ class Provenance:
                 for step in steps
             },
             self.configuration(),
+            self.version,
         )
 
     def configuration(self) -> dict[str, Any]:
@@ -78,12 +87,33 @@ class Provenance:
         return record
 
 
+def key_of_record(control: Group) -> str:
+    """Return the key that follows from the record of a product, whatever version wrote it.
+
+    ``control`` is the group ``processing_control``.
+    """
+    scene = control.groups["inputs"].groups["scene"].attributes
+    networks = {name: group.attributes for name, group in control.groups["networks"].groups.items()}
+    return key_of(
+        str(scene["sha256"]),
+        str(scene.get("source_mapping", "")),
+        {name: str(recorded["fingerprint"]) for name, recorded in networks.items()},
+        {
+            name: [str(recorded["gains"]), str(recorded.get("input_gains", "none"))]
+            for name, recorded in networks.items()
+        },
+        json.loads(control.groups["input_parameters"].attributes["configuration"]),
+        str(control.attributes["software_version"]),
+    )
+
+
 def key_of(
     scene_sha256: str,
     mapping: str,
     networks: Mapping[str, str],
     gains: Mapping[str, list[str]],
     configuration: Mapping[str, Any],
+    version: str,
 ) -> str:
     """Return the hash of everything that the numbers of a product depend on.
 
@@ -93,6 +123,7 @@ def key_of(
         networks: fingerprint of each network.
         gains: the gains of each network as text: of its outputs, and of its inputs.
         configuration: the recorded configuration.
+        version: the version of ocpipe that computed the numbers.
     """
     return hash_of(
         {
@@ -101,7 +132,7 @@ def key_of(
             "networks": dict(networks),
             "gains": dict(gains),
             "configuration": configuration,
-            "version": __version__,
+            "version": version,
         }
     )
 

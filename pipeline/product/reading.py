@@ -20,7 +20,7 @@ from pipeline.files.netcdf import netcdf_file
 from pipeline.files.netcdf_lock import NETCDF_LOCK
 from pipeline.files.regular import memory_in_words
 from pipeline.machine.screen import Shown
-from pipeline.product.provenance import SOFTWARE
+from pipeline.product.provenance import NUMBERS, SOFTWARE
 from pipeline.scene.grid import BlockGrid
 from pipeline.writers.group import Group
 
@@ -155,11 +155,18 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
         yield "scene", f"{self.scene['file']} ({self.scene['sensor']}, {self.scene['reader']})"
         for name, group in self.networks.items():
             yield name, f"{group.attributes['file']} -> {group.attributes['variables']}"
-        yield "made", f"{self.attributes['date_created']} by version {self._version}"
+        yield "made", f"{self.attributes['date_created']} by version {self.version}"
 
     @property
-    def _version(self) -> str:
+    def version(self) -> str:
+        """Version of the program that made the product."""
         return str(self.control.attributes["software_version"])
+
+    @property
+    def numbers_version(self) -> int | None:
+        """Version of the numbers; None if the record has none, or something else."""
+        recorded = self.control.attributes.get(NUMBERS)
+        return int(recorded) if isinstance(recorded, np.integer) else None
 
     @property
     def attributes(self) -> Mapping[str, Any]:

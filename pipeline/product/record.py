@@ -17,7 +17,7 @@ from pipeline.masks.results import MASKED
 from pipeline.networks import Variable
 from pipeline.networks.after import SCOPE, SCOPE_LIMIT
 from pipeline.product.global_attributes import global_attributes
-from pipeline.product.provenance import SOFTWARE, Provenance, text_of_gains
+from pipeline.product.provenance import NUMBERS, SOFTWARE, Provenance, text_of_gains
 from pipeline.run.plan import Plan
 from pipeline.run.step import RetrievalStep
 from pipeline.scene.window import Extent
@@ -48,7 +48,8 @@ def _processing_control(provenance: Provenance, tally: Tally) -> Group:
     return Group(
         attributes={
             "software_name": SOFTWARE,
-            "software_version": __version__,
+            "software_version": provenance.version,
+            **_numbers_version(provenance.numbers_version),
             "source": provenance.scene_name,
             "mask_names": ",".join(plan.mask_names),
             "key": provenance.key,
@@ -74,6 +75,10 @@ def _processing_control(provenance: Provenance, tally: Tally) -> Group:
 def input_parameters(configuration: Mapping[str, Any]) -> Group:
     """Return the group that holds a recorded configuration, key by key and as JSON."""
     return Group(_flat(configuration) | {"configuration": _json(configuration)})
+
+
+def _numbers_version(number: int | None) -> dict[str, np.int64]:
+    return {} if number is None else {NUMBERS: np.int64(number)}
 
 
 def _scene(provenance: Provenance) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import xarray as xr
 from pipeline.config import RunConfig
 from pipeline.errors import DAMAGE, SceneError
 from pipeline.masks.results import MASKED, ResultRule, make_result_rules, sources_of
+from pipeline.product.checksums import count_values, without_fill
 from pipeline.product.delivery import make_folder
 from pipeline.product.global_attributes import id_of
 from pipeline.product.provenance import key_of
@@ -25,7 +26,6 @@ from pipeline.product.recorded import chunk_of, listed, recorded_configuration, 
 from pipeline.run.result_masks import mask_results
 from pipeline.scene.quality import FIRST_MASK_BIT, QUALITY_FLAGS, FlagTable
 from pipeline.scene.scene import GEOLOCATION
-from pipeline.verify.checksums import count_values, without_fill
 from pipeline.version import __version__
 from pipeline.writers.chunks import encode_all
 from pipeline.writers.group import Group
@@ -100,6 +100,7 @@ def _key(product: ProductFile, config: RunConfig) -> str:
         {name: str(each["fingerprint"]) for name, each in networks.items()},
         {name: [str(each["gains"]), str(each["input_gains"])] for name, each in networks.items()},
         config.science_record(),
+        __version__,
     )
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pipeline.errors import DAMAGE, DamagedError, SceneError
 from pipeline.files.access import why_unreadable
-from pipeline.files.hdf5 import SIGNATURE as HDF5_SIGNATURE
 from pipeline.files.hdf5 import open_hdf5
 from pipeline.files.regular import first_bytes
+from pipeline.files.superblock import SIGNATURE as HDF5_SIGNATURE
 from pipeline.readers.damage import failed_to_read
 
 TIFF_SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")

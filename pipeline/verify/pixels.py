@@ -9,6 +9,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from pipeline.networks.engines import example_inputs
+from pipeline.product.checksums import without_fill
 from pipeline.product.reading import ProductFile
 from pipeline.product.recorded import listed, shown
 from pipeline.run.block import process_block
@@ -16,7 +17,6 @@ from pipeline.run.plan import Plan
 from pipeline.run.uncertainty import SUFFIX
 from pipeline.scene.quality import QUALITY_FLAGS
 from pipeline.scene.scene import SOURCE_FLAGS
-from pipeline.verify.checksums import without_fill
 from pipeline.verify.finding import Finding
 from pipeline.writers.chunks import as_stored
 

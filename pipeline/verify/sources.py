@@ -19,15 +19,19 @@ from pipeline.writers.group import Group
 
 
 def find_input(
-    product: ProductFile, scenes: Sequence[Path]
+    product: ProductFile, scenes: Sequence[Path], known: Sequence[Path] = ()
 ) -> Generator[Finding, None, Path | None]:
-    """Yield the finding about the input; return the path of the input if its hash is right."""
+    """Yield the finding about the input; return the path of the input if its hash is right.
+
+    ``known`` are paths that the input had, and that are tried after the others.
+    """
     name, expected = base_name(product.scene["file"]), str(product.scene["sha256"])
     if name is None:
         yield Finding("input", False, "the product records no name of a file for its input")
         return None
     places = [*scenes, product.path.parent, Path()]
     candidates = [c for place in places for c in (place, place / name) if as_text(c.name) == name]
+    candidates += [path for path in known if as_text(path.name) == name]
     # A named pipe or a device exists too, but reading it may never end.
     existing = [c for c in dict.fromkeys(candidates) if c.is_file() or c.is_dir()]
     hashes, unreadable = dict[Path, str](), dict[Path, str]()
@@ -40,10 +44,14 @@ def find_input(
     problem = ""
     if source is None and unreadable:
         path, reason = next(iter(unreadable.items()))
-        problem = f"'{path}' cannot be read: {reason}"
-    elif not existing:
-        problem = f"{name} not found in {_quoted(places)}. Give its path with --scene."
-    elif source is None:
+        yield Finding.not_checked("input", f"'{path}' cannot be read: {reason}")
+        return None
+    if not existing:
+        tried = f" and at {_quoted(known)} (from the ledger)" if known else ""
+        text = f"{name} not found in {_quoted(places)}{tried}. Give its path with --scene."
+        yield Finding.not_checked("input", text)
+        return None
+    if source is None:
         problem = (
             f"{name} is not the file the product was made from: found the sha256 "
             f"{', '.join(hashes.values())}, but the product records {shown_hash(expected)}"
@@ -96,11 +104,12 @@ def _network(
                 problem = f"the description in {file} differs from the description in the product"
             break
     if not problem and right is None:
+        if not hashes:
+            text = f"{name}: {file} not found in {_quoted(folders)}. Give its folder with "
+            return Finding.not_checked("network", f"{text}--networks."), None
         problem = (
             f"{file} is not the file the product was made with: found the sha256 "
             f"{', '.join(dict.fromkeys(hashes))}, but the product records {shown_hash(expected)}"
-            if hashes
-            else f"{file} not found in {_quoted(folders)}. Give its folder with --networks."
         )
     found = Finding.of("network", problem and f"{name}: {problem}", f"{name}: {file}, sha256 equal")
     return found, None if problem else right

@@ -58,11 +58,18 @@ class Cluster:
         self.counter = Counting(address)
         self.workers = [self._worker() for _ in range(workers)]
 
-    def _worker(self) -> subprocess.Popen[bytes]:
+    def wait_for_workers(self, count: int) -> None:
+        """Until the scheduler knows so many workers."""
+        from distributed import Client
+
+        with Client(self.counter.address) as client:
+            client.wait_for_workers(count, timeout=PATIENCE)
+
+    def _worker(self, *more: object) -> subprocess.Popen[bytes]:
         # Without a nanny, which would start a lost worker again.
         return self._begin("worker", self.counter.address, "--nthreads", "1", "--no-nanny",
                            "--no-dashboard", "--host", "127.0.0.1",
-                           "--memory-limit", "1GB")  # fmt: skip
+                           "--memory-limit", "1GB", *more)  # fmt: skip
 
     def _begin(self, *arguments: object) -> subprocess.Popen[bytes]:
         with (self._folder / f"{arguments[0]}.log").open("ab") as log:

@@ -1,11 +1,14 @@
 """Files that go wrong in the hands of the faulty reader, which is a package of its own."""
 
 import json
+import os
 from pathlib import Path
 
 FAULTY = Path(__file__).parent / "faulty"
 # What a command needs to know the faulty reader.
-KNOWS_FAULTS = {"PYTHONPATH": str(FAULTY)}
+_PATHS = (str(FAULTY), os.environ.get("PYTHONPATH", ""))
+PATH_TO_FAULTS = os.pathsep.join(filter(None, _PATHS))
+KNOWS_FAULTS = {"PYTHONPATH": PATH_TO_FAULTS}
 
 
 def write_fault(path: Path, fault: str, scene: Path, **how: bool) -> Path:

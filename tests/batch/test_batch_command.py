@@ -88,7 +88,7 @@ def test_what_a_product_is_made_with_decides(folder):
     second = products(folder / "out")
     assert all(second[name] != before[name] for name in before)
     write_config(folder, science={"masks": {"flags": ["LAND"]}})
-    assert "the configuration or the version changed" in batch(folder, "--dry-run").stdout
+    assert "the configuration changed" in batch(folder, "--dry-run").stdout
     assert "3 done" in batch(folder).stderr
     assert set(products(folder / "out")) == set(before)
 

@@ -20,7 +20,7 @@ from batches import (
     wait_for,
     write_config,
 )
-from faults import FAULTY, KNOWS_FAULTS, Gate
+from faults import KNOWS_FAULTS, PATH_TO_FAULTS, Gate
 
 SCENES = 9
 SHAPE = (400, 500)
@@ -180,7 +180,7 @@ def test_a_clock_that_jumps_back_an_hour(folder, gate, tmp_path):
     """Two calls share the work while the clock of one jumps; each scene is done once, none lost."""
     (tmp_path / "sitecustomize.py").write_text(JUMP)
     output, jumped = tmp_path / "out", tmp_path / "jumped"
-    changed = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{FAULTY}", "JUMPED": str(jumped)}
+    changed = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{PATH_TO_FAULTS}", "JUMPED": str(jumped)}
     jumping = start_cold(*arguments(folder, output, "--workers", 1), **changed)
     wait_for(gate.is_reached)  # it is at work
     jumped.touch()

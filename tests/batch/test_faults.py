@@ -19,7 +19,7 @@ from batches import (
     states,
     write_config,
 )
-from faults import FAULTY, write_fault
+from faults import PATH_TO_FAULTS, write_fault
 from obpg_miniature import counts_of, write_obpg_l2
 from small_network import BANDS
 
@@ -82,7 +82,7 @@ def test_what_goes_wrong_costs_itself_only(tmp_path, executor):
     ended = run_cold(  # which ends, though a scene in it would not
         "batch", write_config(tmp_path), tmp_path / "in", "-o", tmp_path / "out",
         "--executor", executor, "--workers", 2, "--timeout", 20, "--memory-limit", "1GB",
-        PYTHONPATH=str(FAULTY),
+        PYTHONPATH=PATH_TO_FAULTS,
     )  # fmt: skip
     assert ended.code == 1, ended.stderr
     assert set(products(tmp_path / "out")) == {f"S{n:03}.test.nc" for n in range(GOOD)}
@@ -108,10 +108,10 @@ def test_a_scene_that_goes_well_the_second_time(tmp_path):
     (tmp_path / "in").mkdir()
     write_fault(tmp_path / "in" / "once.nc", "segfault", good, once=True, late=True)
     arguments = ("batch", write_config(tmp_path), tmp_path / "in", "-o", tmp_path / "out")
-    ended = run(*arguments, PYTHONPATH=str(FAULTY))
+    ended = run(*arguments, PYTHONPATH=PATH_TO_FAULTS)
     assert ended.code == 0, ended.stderr
     assert "will be tried again" in ended.stderr
     assert scenes_by_name(tmp_path / "out")["once.nc"]["attempts"] == 2
     os.unlink(tmp_path / "in" / "once.nc.happened")  # noqa: PTH108
-    once = run(*arguments, "--max-attempts", 1, "--retry-failed", PYTHONPATH=str(FAULTY))
+    once = run(*arguments, "--max-attempts", 1, "--retry-failed", PYTHONPATH=PATH_TO_FAULTS)
     assert "0 done" in once.stderr, "done is done"

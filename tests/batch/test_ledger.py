@@ -16,6 +16,8 @@ from pipeline.batch.sources import FoundScene
 from pipeline.errors import LedgerError
 
 NETWORKS = {"aph": "f1"}
+# The first bytes of an HDF5 file, which say that it ends after 64 bytes.
+PRODUCT = b"\x89HDF\r\n\x1a\n\x02\x08\x08\0" + bytes(8) + b"\xff" * 8 + b"\x40" + bytes(35)
 
 
 class Batch:
@@ -54,7 +56,7 @@ class Batch:
         while (lease := self.ledger.claim(me)) is not None:
             product = self.product_of(lease.path)
             if kind == DONE:
-                product.write_text("product")
+                product.write_bytes(PRODUCT)
             outcome = JobOutcome(
                 kind, reason, product=str(product), sha256="abc", networks=NETWORKS,
                 record={"pixels": 5},
@@ -109,7 +111,7 @@ def test_a_change_of_one_scene_makes_it_pending(
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (lambda b: setattr(b, "recipe", "r2"), "the configuration or the version changed"),
+        (lambda b: setattr(b, "recipe", "r2"), "the configuration changed"),
         (lambda b: b.networks.update(aph="f2"), "a network changed"),
         (lambda b: b.networks.clear(), "a network changed"),
     ],

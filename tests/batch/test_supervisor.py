@@ -23,7 +23,7 @@ from batches import (
     wait_for,
     write_scene,
 )
-from faults import FAULTY, write_fault
+from faults import PATH_TO_FAULTS, write_fault
 
 from pipeline.batch.executors import InlineExecutor
 from pipeline.batch.job import Job
@@ -45,7 +45,7 @@ def config(folder):
 @pytest.fixture
 def knows_faults(monkeypatch):
     """Children of supervisors find the faulty reader."""
-    monkeypatch.setenv("PYTHONPATH", str(FAULTY))
+    monkeypatch.setenv("PYTHONPATH", PATH_TO_FAULTS)
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +180,7 @@ def test_a_child_dies_with_its_supervisor(folder, config, tmp_path):
     (folder / f"{path.name}.happened").unlink(missing_ok=True)
     process = subprocess.Popen(
         [sys.executable, str(script), json.dumps(asdict(job(path, config)))],
-        env=os.environ | {"PYTHONPATH": str(FAULTY)},
+        env=os.environ | {"PYTHONPATH": PATH_TO_FAULTS},
     )
     wait_for((folder / f"{path.name}.happened").exists)
     (child,) = children(process.pid)

@@ -90,7 +90,7 @@ def _with_its_checksum(path: Path) -> None:
     """Double the values, and make the checksum fit."""
     from pipeline.product.reading import ProductFile
     from pipeline.product.recorded import chunk_of, recorded_configuration
-    from pipeline.verify.checksums import count_values
+    from pipeline.product.checksums import count_values
 
     def double(values: Any) -> None:
         values[values > -30000] *= 2

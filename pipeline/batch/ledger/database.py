@@ -114,8 +114,8 @@ class Database:
             return ledger
 
     @classmethod
-    def read(cls, path: Path) -> Self:
-        """Open an existing ledger read-only."""
+    def read(cls, path: Path, products: Path | None = None) -> Self:
+        """Open an existing ledger read-only; by default its folder is that of the products."""
         if not path.is_file():
             raise LedgerError(f"{path}: no such ledger. Give the path of a ledger, or its folder.")
         _refuse_what_is_no_ledger(path)
@@ -125,7 +125,7 @@ class Database:
             connection = open_database(
                 path, LedgerError, patience=PATIENCE, options=f"mode=ro{still}"
             )
-            ledger = cls(path, connection, path.parent)
+            ledger = cls(path, connection, products or path.parent)
             with ledger._closing_on_failure():
                 ledger._check_layout()
                 check_definitions(connection, path)

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.batch.reasons import CONFIGURATION, VERSION
+
 if TYPE_CHECKING:  # its imports take a third of the start of ``ocpipe status``
     from pipeline.batch.sources import FoundScene
 
@@ -47,6 +49,7 @@ class SceneQueue:
 
     run: str
     recipe: str
+    """What this call makes products with; see ``recipe.py``."""
     found: "Sequence[FoundScene]"
     product_of: Callable[[str], str | None]
     """Returns a product's path, or None if the path depends on attributes in the scene file."""
@@ -55,6 +58,12 @@ class SceneQueue:
     if_possible: frozenset[str] = frozenset()
     """Names of the networks that a run leaves out if they do not fit the scene."""
     retry_failed: bool = False
+    change_since: Callable[[str], str | None] = lambda _: CONFIGURATION
+    """Returns why a scene that was done with another recipe is outdated, or None."""
+    keeps: frozenset[str] = frozenset((VERSION,))
+    """Reasons why scenes are outdated that stay done all the same."""
+    damaged: frozenset[str] = frozenset()
+    """Full paths of products that are not as they were written."""
 
 
 @dataclass(frozen=True)

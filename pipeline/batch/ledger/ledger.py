@@ -6,6 +6,7 @@ import secrets
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from pipeline.batch.ledger.entries import (
     SceneQueue,
 )
 from pipeline.batch.ledger.queueing import enter_queue
+from pipeline.batch.reasons import AGAIN, OUTDATED
 from pipeline.files.longest import LONGEST_MESSAGE, cut_message
 
 _ENTRY = (
@@ -44,6 +46,9 @@ MOST_CHANGES = 3
 class Ledger(Database):
     """An open ledger, to be used by one thread."""
 
+    _recipe = ""
+    """What the scenes of the queue are made with."""
+
     def enqueue(self, queue: SceneQueue) -> list[Refusal]:
         """Enter new scenes, set outdated scenes back to pending, and choose all given scenes.
 
@@ -52,6 +57,7 @@ class Ledger(Database):
         Returns:
             The scenes that fail without being processed, for example because they have no file.
         """
+        self._recipe = queue.recipe
         with self.writing():
             return enter_queue(self, queue)
 
@@ -63,6 +69,40 @@ class Ledger(Database):
         with self.writing(keep=False):
             enter_queue(self, queue)
             return self.chosen()
+
+    def outdated(self, queue: SceneQueue) -> dict[str, int]:
+        """Count the finished scenes that are outdated, by reason; the ledger is not changed."""
+        with self.writing(keep=False):
+            enter_queue(self, replace(queue, keeps=frozenset(OUTDATED)))
+            return self.kept_outdated()
+
+    def kept_outdated(self) -> dict[str, int]:
+        """Count the chosen scenes that stay done although they are outdated, by reason."""
+        found = self.execute(
+            "SELECT o.why, count(*) FROM outdated o JOIN scene s ON s.id = o.id "
+            "WHERE s.state = 'done' GROUP BY o.why"
+        )
+        return self._in_order(found.fetchall())
+
+    def processed_again(self) -> dict[str, int]:
+        """Count the chosen scenes that were done and are pending again, by reason."""
+        found = self.execute(
+            f"SELECT why, count(*) FROM scene WHERE state = 'pending' AND {IS_CHOSEN} GROUP BY why"
+        )
+        return self._in_order(found.fetchall())
+
+    def _in_order(self, counts: Sequence[tuple[str, int]]) -> dict[str, int]:
+        known = dict(counts)
+        return {why: known[why] for why in AGAIN if why in known}
+
+    def products(self, run: str) -> list[str]:
+        """Return the full paths of the products of all finished scenes of a configuration."""
+        found = self.execute(
+            "SELECT product FROM scene WHERE run = ? AND state = 'done' AND product IS NOT NULL "
+            "ORDER BY id",
+            (run,),
+        )
+        return [self.located(product) for (product,) in found]
 
     def enter(self, output: Path, slots: int, threads: int) -> Holder:
         """Register this process as a holder."""
@@ -157,6 +197,7 @@ class Ledger(Database):
                     "networks": self._networks(outcome),
                     "product": self.stored(outcome.product or ""),
                     "ours": 1,
+                    **({"recipe": self._recipe} if self._recipe else {}),
                     "suspect": suspect,
                     "seconds": outcome.seconds,
                     "pixels": outcome.record.get("pixels"),
@@ -258,6 +299,18 @@ class Ledger(Database):
     def paths(self, run: str) -> list[str]:
         """Return the paths of all scenes of a configuration."""
         found = self.execute("SELECT path FROM scene WHERE run = ? ORDER BY path", (run,))
+        return [path for (path,) in found]
+
+    def scenes_of(self, product: str) -> list[str]:
+        """Return the paths of the scenes of a product, which is given by its full path.
+
+        A ledger that is not in the output folder knows this folder from the calls that used it.
+        """
+        outputs = self.execute("SELECT DISTINCT output FROM holder").fetchall()
+        relative = {os.path.relpath(product, output) for (output,) in outputs}
+        found = []
+        for stored in sorted({self.stored(product), *relative}):
+            found += self.execute("SELECT path FROM scene WHERE product = ?", (stored,)).fetchall()
         return [path for (path,) in found]
 
     def runs(self) -> list[str]:

@@ -12,6 +12,8 @@ from pipeline.batch import kinds
 from pipeline.batch.ledger.database import Database, stamp
 from pipeline.batch.ledger.entries import IS_CHOSEN, Refusal, SceneQueue
 from pipeline.batch.ledger.schema import damaged
+from pipeline.batch.ledger.whole_products import products_not_whole
+from pipeline.batch.reasons import INPUT, MOVED, NETWORK, NOT_WHOLE, OUTDATED, VERSION
 from pipeline.files.access import why_absent
 
 _IS_CHOSEN = f"{IS_CHOSEN} AND scene.state != 'running'"
@@ -84,30 +86,37 @@ def _choose(database: Database, queue: SceneQueue) -> None:
 def _make_pending(database: Database, queue: SceneQueue) -> None:
     # A scene with the same inputs is processed again with the date that it had.
     now = int(time.time())
-    changed = f", sha256 = NULL, first_seen = {now}"
-    why = "the configuration or the version changed"
-    _again(database, why, "recipe != ?", (queue.recipe,), changed)
-    database.table("stale", "id INTEGER PRIMARY KEY", _stale_networks(database, queue))
-    is_stale = "state IN ('done', 'pending') AND networks IN (SELECT id FROM stale)"
-    _again(database, "a network changed", is_stale, also=changed)
-    database.table("gone", "id INTEGER PRIMARY KEY", _gone_products(database))
-    is_gone = "state = 'done' AND id IN (SELECT id FROM gone)"
-    _again(database, "the product is missing", is_gone, also=", sha256 = NULL")
+    _find_outdated(database, queue)
+    for why in OUTDATED:
+        kept = "''" if why not in queue.keeps else "'done'"
+        if why == VERSION and why in queue.keeps:
+            kept = "'done', 'pending'"  # another version may finish what a version began
+        is_outdated = f"id IN (SELECT id FROM outdated WHERE why = ?) AND state NOT IN ({kept})"
+        _again(database, why, is_outdated, (why,), f", sha256 = NULL, first_seen = {now}")
+    database.table("gone", "id INTEGER PRIMARY KEY, why TEXT", products_not_whole(database, queue))
+    for why in NOT_WHOLE:
+        is_gone = "state = 'done' AND id IN (SELECT id FROM gone WHERE why = ?)"
+        _again(database, why, is_gone, (why,), ", sha256 = NULL")
     is_moved = f"state = 'done' AND EXISTS (SELECT 1 {_FOUND} AND f.product != scene.product)"
-    _again(database, "the product now has another path", is_moved, also=", sha256 = NULL")
-    # A changed input keeps its hash: if its bytes are the same, nothing needs to be done.
+    _again(database, MOVED, is_moved, also=", sha256 = NULL")
+    # A changed input keeps its hash: if its bytes are the same, nothing needs to be done. But a
+    # scene that stayed done although it is outdated must not become up to date in this way.
+    is_same = "state = 'done' AND id NOT IN (SELECT id FROM outdated WHERE why != ?)"
     _again(
         database,
-        "the input changed",
+        INPUT,
         f"state IN ('done', 'skipped', 'failed') AND EXISTS (SELECT 1 {_FOUND} AND f.size IS NOT "
         "NULL AND (f.size IS NOT scene.size OR f.mtime_ns IS NOT scene.mtime_ns))",
-        also=f", first_seen = {now}, sha256 = CASE WHEN state = 'done' THEN sha256 END",
+        (VERSION,),
+        f", first_seen = {now}, sha256 = CASE WHEN {is_same} THEN sha256 END",
     )
     mended = ", ".join(f"'{kind}'" for kind in sorted(kinds.MENDED_OUTSIDE))
     is_retried = f"state = 'failed' AND (? OR kind IN ({mended}))"
     _again(database, "tried again", is_retried, (queue.retry_failed,))
     database.execute(
-        f"UPDATE scene SET recipe = ?, (size, mtime_ns) = (SELECT f.size, f.mtime_ns {_FOUND}) "
+        # A scene whose hash is kept may keep its product, too, which has the earlier recipe.
+        "UPDATE scene SET recipe = CASE WHEN sha256 IS NULL THEN ? ELSE recipe END, "
+        f"(size, mtime_ns) = (SELECT f.size, f.mtime_ns {_FOUND}) "
         f"WHERE {_IS_CHOSEN} AND state = 'pending'",
         (queue.recipe,),
     )
@@ -118,13 +127,37 @@ def _again(
 ) -> None:
     """Set chosen scenes back to pending if they meet a condition.
 
-    ``also`` is SQL that sets further columns of these scenes.
+    ``also`` is SQL that sets further columns of these scenes; ``given`` are the values for its
+    question marks, and then for those of the condition.
     """
     database.execute(
         "UPDATE scene SET state = 'pending', attempts = 0, kind = NULL, reason = NULL, "
         f"why = '{why}'{also} WHERE {_IS_CHOSEN} AND {condition}",
         given,
     )
+
+
+def _find_outdated(database: Database, queue: SceneQueue) -> None:
+    """Make the table ``outdated``: each chosen scene that is outdated, with the first reason."""
+    recipes = database.execute(f"SELECT DISTINCT recipe FROM scene WHERE {_IS_CHOSEN}").fetchall()
+    others = [recipe for (recipe,) in recipes if recipe != queue.recipe]
+    changes = ((recipe, queue.change_since(recipe)) for recipe in others)
+    database.table("changed", "recipe TEXT PRIMARY KEY, why TEXT", changes)
+    database.table("stale", "id INTEGER PRIMARY KEY", _stale_networks(database, queue))
+    database.table("outdated", "id INTEGER PRIMARY KEY, why TEXT NOT NULL", ())
+    of_recipe = (
+        "INSERT OR IGNORE INTO outdated SELECT scene.id, c.why FROM scene "
+        f"JOIN changed c ON c.recipe = scene.recipe WHERE {_IS_CHOSEN} AND c.why = ?"
+    )
+    for why in OUTDATED:
+        if why == NETWORK:
+            database.execute(
+                f"INSERT OR IGNORE INTO outdated SELECT id, ? FROM scene WHERE {_IS_CHOSEN} "
+                "AND state IN ('done', 'pending') AND networks IN (SELECT id FROM stale)",
+                (why,),
+            )
+        else:
+            database.execute(of_recipe, (why,))
 
 
 def _name_products(database: Database) -> None:
@@ -192,14 +225,3 @@ def _recorded(database: Database, fingerprints: str) -> dict[str, Any]:
     if not isinstance(recorded, dict):
         raise damaged(database.path, "its table networks has fingerprints that are not JSON")
     return recorded
-
-
-def _gone_products(database: Database) -> Iterable[tuple[int]]:
-    """Yield the ids of scenes whose product is missing."""
-    made = database.execute(
-        f"SELECT id, product FROM scene WHERE {IS_CHOSEN} "
-        "AND state = 'done' AND product IS NOT NULL"
-    ).fetchall()
-    for scene, product in made:
-        if not database.is_there(product):
-            yield (scene,)

@@ -52,7 +52,7 @@ CREATE TABLE scene (
     path TEXT NOT NULL,
     size INTEGER,                      -- of the input, when it was queued
     mtime_ns INTEGER,
-    recipe TEXT NOT NULL,              -- hash of configuration and version
+    recipe TEXT NOT NULL,              -- see recipe.py
     state TEXT NOT NULL CHECK (state IN ('pending', 'running', 'done', 'skipped', 'failed')),
     why TEXT NOT NULL,                 -- it is pending
     first_seen INTEGER NOT NULL,       -- seconds since 1970: the date of the product

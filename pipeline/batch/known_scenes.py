@@ -1,0 +1,53 @@
+"""The scenes of products, as the ledgers of their batches know them."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.batch.ledger import LEDGER_STEM, LEDGER_SUFFIX, Ledger
+from pipeline.errors import LedgerError
+
+log = logging.getLogger(__name__)
+
+# A product may lie in subfolders of the output folder, which holds the ledger.
+MOST_LEVELS = 8
+
+
+class KnownScenes(contextlib.AbstractContextManager["KnownScenes"]):
+    """Looks up the scenes of products in ledgers; each ledger is opened once.
+
+    ``ledgers`` are asked first, then those in the folders above a product.
+
+    Raises:
+        LedgerError: one of ``ledgers`` cannot be read.
+    """
+
+    def __init__(self, ledgers: Sequence[Path] = ()) -> None:
+        self._ledgers: dict[Path, list[Ledger]] = {}
+        self._open = contextlib.ExitStack()
+        self._given = [self._open.enter_context(Ledger.read(path)) for path in ledgers]
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def of(self, product: Path) -> list[Path]:
+        """Return the paths that the scene of a product had, as the ledgers say."""
+        where = Path(os.path.abspath(product))  # a link keeps its name
+        above = (ledger for up in where.parents[:MOST_LEVELS] for ledger in self._ledgers_in(up))
+        found = []
+        for ledger in (*self._given, *above):
+            with contextlib.suppress(LedgerError):
+                found += [Path(path) for path in ledger.scenes_of(str(where))]
+        return list(dict.fromkeys(found))
+
+    def _ledgers_in(self, folder: Path) -> list[Ledger]:
+        if folder not in self._ledgers:
+            self._ledgers[folder] = opened = []
+            for path in sorted(folder.glob(f"{LEDGER_STEM}*{LEDGER_SUFFIX}")):
+                try:
+                    opened.append(self._open.enter_context(Ledger.read(path)))
+                except LedgerError as error:
+                    log.warning("the ledger is not asked for the input: %s", error)
+        return self._ledgers[folder]
