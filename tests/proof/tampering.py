@@ -88,9 +88,9 @@ def _swap_variables(path: Path) -> None:
 
 def _with_its_checksum(path: Path) -> None:
     """Double the values, and make the checksum fit."""
+    from pipeline.product.checksums import count_values
     from pipeline.product.reading import ProductFile
     from pipeline.product.recorded import chunk_of, recorded_configuration
-    from pipeline.product.checksums import count_values
 
     def double(values: Any) -> None:
         values[values > -30000] *= 2
