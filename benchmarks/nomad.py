@@ -17,13 +17,14 @@ import numpy.typing as npt
 
 from pipeline.algorithms import algorithm
 from pipeline.config import SplitsConfig
-from pipeline.config.training import FinetuneConfig, TrainingConfig, load_recipe
+from pipeline.config.training import FinetuneConfig, TrainingConfig
 from pipeline.evaluation.metrics import common_rows, metrics
 from pipeline.networks import Network
 from pipeline.simulation.simulation import simulate_samples
 from pipeline.tables.writing import write_samples
 from pipeline.training.finetune import finetune
 from pipeline.training.fitting import Epoch
+from pipeline.training.recipe import load_recipe
 from pipeline.training.samples.preparation import PreparedSamples
 from pipeline.training.samples.samples import SampleSet, load_samples
 from pipeline.training.samples.splits import Split, make_folds

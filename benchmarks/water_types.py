@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.config import SplitsConfig
-from pipeline.config.training import TrainingConfig, load_recipe
+from pipeline.config.training import TrainingConfig
 from pipeline.evaluation.report import Evaluation, evaluate_classes
 from pipeline.evaluation.tables import to_text
 from pipeline.facts.sensors import find_sensor
@@ -22,6 +22,7 @@ from pipeline.simulation.simulation import simulate_samples
 from pipeline.tables.writing import write_samples
 from pipeline.training.baselines import baseline_classes
 from pipeline.training.fitting import Epoch
+from pipeline.training.recipe import load_recipe
 from pipeline.training.samples.preparation import PreparedSamples
 from pipeline.training.samples.samples import SampleSet, load_samples
 from pipeline.training.samples.splits import Split, make_folds
