@@ -14,7 +14,7 @@ from pipeline.product.reading import ProductFile
 from pipeline.product.recorded import listed, shown
 from pipeline.run.block import process_block
 from pipeline.run.plan import Plan
-from pipeline.run.uncertainty import SUFFIX
+from pipeline.run.uncertainty import CENTRE_SUFFIX, SUFFIX
 from pipeline.scene.quality import QUALITY_FLAGS
 from pipeline.scene.scene import SOURCE_FLAGS
 from pipeline.verify.finding import Finding
@@ -132,7 +132,7 @@ def _scales(plan: Plan) -> dict[str, float]:
                 known = high - low if np.isfinite([low, high]).all() else spread
                 scales[name] = RANGE_TOLERANCE * float(known)
                 if step.uncertainties:
-                    scales[f"{name}{SUFFIX}"] = scales[name]
+                    scales[f"{name}{SUFFIX}"] = scales[f"{name}{CENTRE_SUFFIX}"] = scales[name]
     return scales
 
 
