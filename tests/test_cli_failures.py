@@ -273,7 +273,7 @@ def test_scene_that_cannot_be_used(refused, sample_scene, tmp_path, wrong):
 def test_a_folder_without_scenes(refused, tmp_path):
     """A folder stands for the scenes in it, whatever its name is."""
     (tmp_path / "bad.nc").mkdir()
-    refused(WRONG_USE, "ConfigError", ("bad.nc", "no scene was found"), scene=tmp_path / "bad.nc")
+    refused(WRONG_USE, "NoSceneError", ("bad.nc", "no scene was found"), scene=tmp_path / "bad.nc")
 
 
 @pytest.mark.parametrize("wrong", ["text", "empty", "half", "another netCDF-4"])

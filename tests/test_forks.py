@@ -54,10 +54,11 @@ def test_forks_end_with_their_user():
             os.kill(pid, 0)
 
 
-def test_messages_of_a_fork_reach_stderr(capfd):
+def test_messages_of_a_fork_reach_stderr(capfd, monkeypatch):
     """Through the handlers of this process."""
     handler = logging.StreamHandler(sys.stderr)
     log = logging.getLogger("pipeline.test_forks")
+    monkeypatch.setattr(log, "propagate", False)  # handlers of other tests
     log.addHandler(handler)
     list(in_forks(lambda number: log.warning("message %d", number), 2, 2))
     log.removeHandler(handler)

@@ -74,7 +74,7 @@ def test_one_bad_product_gives_exit_code_1(archive, tmp_path, workers):
     assert "not a product" in facts[1]["error"]
     assert "no such file" in facts[2]["error"]
     assert [each["what"] for each in facts[0]["findings"]] == [
-        "checksums", "input", "network", "attributes", "pixels",
+        "checksums", "record", "input", "network", "attributes", "pixels",
     ]  # fmt: skip
 
 

@@ -119,6 +119,10 @@ _VALUES: dict[str, _Values] = {
 def complete(command: click.Command) -> None:
     """Let the shell complete the arguments and options of a command, by their names."""
     for parameter in command.params:
+        if isinstance(parameter, click.Argument) and parameter.nargs == -1:
+            if parameter.type is click.STRING:  # files, folders and patterns
+                parameter.type = _Completed(lambda _ctx, _text: (), True, parameter.type)
+            continue
         values = _VALUES.get(parameter.name or "")
         if values is None:
             continue

@@ -18,6 +18,24 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("show the progress of a batch", "ocpipe status products"),
         ("the same for a program", "ocpipe status products --json"),
     ),
+    "forget": (
+        ("forget a scene, so that it is processed again", "ocpipe forget products scene.nc"),
+    ),
+    "prune": (
+        ("see what would be removed", "ocpipe prune products --dry-run"),
+        ("remove what is older than a year", "ocpipe prune products --keep-days 365"),
+    ),
+    "rerun": (
+        ("make a product again, and compare the bytes", "ocpipe rerun product.nc"),
+        ("keep the new product", "ocpipe rerun product.nc --networks nets -o again"),
+    ),
+    "diff": (
+        ("compare two products", "ocpipe diff old.nc new.nc"),
+        ("allow small differences", "ocpipe diff old.nc new.nc --tolerance 1e-5"),
+    ),
+    "mask": (
+        ("mask a product again", "ocpipe mask product.nc --where 'aph_443 > 1' -o masked.nc"),
+    ),
     "inspect": (
         ("describe a scene, a table, a network or a product", "ocpipe inspect scene.nc"),
         ("describe an algorithm", "ocpipe inspect algorithm:qaa_v6"),

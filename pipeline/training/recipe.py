@@ -15,11 +15,6 @@ from pipeline.networks.variable import SCALINGS
 
 Kind = TypeVar("Kind", bound=Recipe)
 
-TRAINABLE_ACTIVATIONS: tuple[str, ...] = tuple(
-    name for name, row in ACTIVATIONS.items() if row.derivative is not None
-)
-"""Activations of hidden layers. Softmax mixes units, so only the last layer may use it."""
-
 _WORDS: dict[type[Recipe], str] = {
     TrainingConfig: "training configuration",
     FinetuneConfig: "fine-tuning configuration",
@@ -37,9 +32,17 @@ def load_recipe(source: str | Path | Mapping[str, Any], kind: type[Kind]) -> Kin
     known = {
         "transform": tuple(TRANSFORMS),
         "scaling": tuple(SCALINGS),
-        "activation": TRAINABLE_ACTIVATIONS,
+        "activation": trainable_activations(),
     }
     return validated(kind, data, origin, _WORDS[kind], known)
+
+
+def trainable_activations() -> tuple[str, ...]:
+    """Return the activations of hidden layers; softmax mixes units, so only the last may have it.
+
+    Other packages may add rows to the table at any time.
+    """
+    return tuple(name for name, row in ACTIVATIONS.items() if row.derivative is not None)
 
 
 def find_recipe(source: str | Path) -> Path:

@@ -50,7 +50,7 @@ def checked(source: str, kind: str | None = None) -> tuple[Kind, str]:
 def _found(source: str, kind: Kind | None) -> tuple[Path, Kind]:
     path = Path(source)
     is_bare = path.parent == Path() or path.parent.name in SHIPPED_FOLDERS
-    if is_bare and not os.path.exists(path):  # noqa: PTH110 - False for names that are too long
+    if is_bare and not os.path.isfile(path):  # noqa: PTH113 - False for names that are too long
         return find_shipped_file(source, kind)
     return path, kind or kind_of(read_mapping(path))
 

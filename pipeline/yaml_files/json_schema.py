@@ -31,7 +31,7 @@ from pipeline.networks.transforms import TRANSFORMS
 from pipeline.networks.variable import SCALINGS
 from pipeline.readers import READERS, added_readers
 from pipeline.scene.scene import SPECTRAL
-from pipeline.training.recipe import TRAINABLE_ACTIVATIONS
+from pipeline.training.recipe import trainable_activations
 from pipeline.yaml_files.kinds import KINDS
 
 Json = dict[str, Any]
@@ -171,8 +171,8 @@ _NAMES: dict[tuple[str, str], Callable[[], Json]] = {
     ("Execution", "product"): _product_name,
     ("VariableConfig", "transform"): lambda: _one_of(*TRANSFORMS),
     ("VariableConfig", "scaling"): lambda: _one_of(*SCALINGS),
-    ("Architecture", "activation"): lambda: _one_of(*TRAINABLE_ACTIVATIONS),
-    ("Space", "activation"): lambda: _one_of(*TRAINABLE_ACTIVATIONS),
+    ("Architecture", "activation"): lambda: _one_of(*trainable_activations()),
+    ("Space", "activation"): lambda: _one_of(*trainable_activations()),
     ("DescribedVariable", "transform"): lambda: _one_of(*TRANSFORMS),
     ("RangedVariable", "scaling"): lambda: _one_of(*SCALINGS),
     ("DescribedLayer", "activation"): lambda: _one_of(*ACTIVATIONS),
@@ -223,7 +223,7 @@ def _short_forms(cls: type, made: Json) -> list[Json]:
             made["properties"][name] = {"anyOf": [entry, entry["items"], {"type": "null"}]}
     if cls.__name__ == "Space":
         entry = made["properties"]["activation"]
-        entry["anyOf"].append(_one_of(*TRAINABLE_ACTIVATIONS))
+        entry["anyOf"].append(_one_of(*trainable_activations()))
     return []
 
 

@@ -66,7 +66,8 @@ class Kind:
         if not (isinstance(self.model, type) and issubclass(self.model, RootModel)):
             return [self.model]
         annotation = self.model.model_fields["root"].annotation
-        return [each for each in get_args(annotation) if hasattr(each, "model_fields")]
+        plain = (getattr(each, "__origin__", each) for each in get_args(annotation))
+        return [each for each in plain if hasattr(each, "model_fields")]
 
 
 def _fields(model: Any) -> dict[str, bool]:

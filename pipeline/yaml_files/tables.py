@@ -4,9 +4,10 @@ These models describe the keys for editors and for ``ocpipe check-config``. Test
 shipped table with them.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, RootModel
+from pydantic import Discriminator, Field, RootModel, Tag
 
 from pipeline.config.science import SortedDict
 from pipeline.config.strict import Positive, Strict
@@ -39,6 +40,8 @@ class KnownQuantity(Strict):
     """CF standard name, if there is one."""
     possible: Pair | None = None
     """Least and greatest value that can occur."""
+    formerly: str = ""
+    """Name of the quantity in files and configurations of older versions."""
 
 
 class Quantities(RootModel[dict[str, KnownQuantity]]):
@@ -61,6 +64,8 @@ class RatioBands(Strict):
     green_nm: Positive
     coefficients: Annotated[tuple[float, ...], Field(min_length=5, max_length=5)]
     """Coefficients of the polynomial in log10(ratio), from the constant to the fourth power."""
+    other_bands: str = ""
+    """What the coefficients would give for bands of sister sensors, in whole sentences."""
 
 
 class RatioLimits(Strict):
@@ -77,6 +82,8 @@ class BandRatio(_AlgorithmKeys):
     form: Literal["band_ratio"]
     sensors: dict[str, RatioBands]
     limits: RatioLimits
+    bands_within_nm: Positive
+    """How far (nm) a band may be from the band for which the coefficients were fitted."""
 
 
 class GreenShift(Strict):
@@ -124,10 +131,34 @@ class QuasiAnalytical(_AlgorithmKeys):
     slope: tuple[float, float, float]
 
 
-class AlgorithmTable(RootModel[BandRatio | ColorIndex | QuasiAnalytical]):
+def _form_of(table: Any) -> str:
+    """Return which model a table has: that of its form, or that of an extension."""
+    if isinstance(table, Mapping):
+        return "extension" if "extends" in table else str(table.get("form", ""))
+    return str(getattr(table, "form", "extension"))
+
+
+class Extension(Strict):
+    """An algorithm like another one, but with some keys of its own."""
+
+    extends: str
+    """Name of the other algorithm."""
+    title: str
+    version: str | int
+    least_red: Pair
+    """Rrs (sr-1) between which the green and the red reference band are weighted."""
+
+
+class AlgorithmTable(RootModel[BandRatio | ColorIndex | QuasiAnalytical | Extension]):
     """The coefficients of a published algorithm."""
 
-    root: BandRatio | ColorIndex | QuasiAnalytical = Field(discriminator="form")
+    root: Annotated[
+        Annotated[BandRatio, Tag("band_ratio")]
+        | Annotated[ColorIndex, Tag("color_index")]
+        | Annotated[QuasiAnalytical, Tag("quasi_analytical")]
+        | Annotated[Extension, Tag("extension")],
+        Discriminator(_form_of),
+    ]
 
 
 class ForeignFormat(Strict):

@@ -30,8 +30,11 @@ def batch(folder, *more, **changes):
 
 @pytest.fixture
 def old(tmp_path):
-    """The batch that version 0.2.0 left when it was killed."""
-    return unpacked_batch(tmp_path)
+    """The batch that version 0.2.0 left when it was killed; its files do not count as new."""
+    folder = unpacked_batch(tmp_path)
+    with (folder / "old.yaml").open("a") as file:
+        file.write("batch: {settle: 0}\n")
+    return folder
 
 
 def test_a_ledger_of_0_2_0_goes_on(old):
@@ -141,7 +144,7 @@ def test_an_answer_decides(old, answer, monkeypatch):
         config, (str(old / "in"),), ask=lambda text: asked.append(text) or answer
     )
     with Ledger.open(request.ledger_path, request.output) as ledger:
-        queue = _queue(request, ledger, _found(request, request.inputs))
+        queue = _queue(request, _found(request, request.inputs).scenes)
         ledger.enqueue(outdated.decided(queue, request, ledger))
         again = ledger.processed_again()
         kept = ledger.kept_outdated()

@@ -68,7 +68,7 @@ def test_a_scene_of_every_format_runs_a_network_of_its_bands(name, tmp_path):
 @pytest.mark.parametrize(
     ("scene", "networks", "expected"),
     [
-        ("AQUA_MODIS.20110910T190602.L2.OC.nc", "ocsmart", {"adg", "ap", "aph", "bbp", "bp"}),
+        ("AQUA_MODIS.20110910T190602.L2.OC.nc", "ocsmart", {"adg", "apg", "aph", "bbp", "bp"}),
         ("AQUA_MODIS.20110910T190602.L2.OC.nc", "keras", {"rho_meris"}),
         ("AQUA_MODIS.20110910T190602.L2.OC.nc", "", {"chlor_a", "qaa_v6"}),
         ("PACE_OCI_L2_AOP_V3_1_sample.nc", "", {"chlor_a", "qaa_v6"}),
