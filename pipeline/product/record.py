@@ -133,7 +133,7 @@ def _network(step: RetrievalStep) -> Group:
             "citation": cut(network.citation),
             "licence": cut(network.licence),
             "variables": ",".join(step.variables),
-            "uncertainties": ",".join(step.uncertainties),
+            "uncertainties": ",".join((*step.uncertainties, *step.centres)),
             "engine": step.engine,
             "gains": text_of_gains(step.gains),
             "input_gains": text_of_gains(step.input_gains),

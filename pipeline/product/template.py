@@ -39,7 +39,7 @@ def computed_types(plan: Plan) -> dict[str, Any]:
     """Return the data types of the variables that ``process_block`` computes."""
     dtypes: dict[str, Any] = {QUALITY_FLAGS: np.uint32}
     for step in plan.steps:
-        dtypes |= dict.fromkeys((*step.variables, *step.uncertainties), np.float32)
+        dtypes |= dict.fromkeys(step.written, np.float32)
         if step.classes is not None and step.variables:
             dtypes[step.variables[0]] = np.uint8
         dtypes[step.flags_name] = np.uint8

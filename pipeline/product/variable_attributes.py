@@ -1,5 +1,6 @@
 """The CF attributes of a product's variables."""
 
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,9 @@ def describe_variables(products: xr.Dataset, plan: Plan) -> xr.Dataset:
 def _attributes_of_outputs(step: RetrievalStep) -> list[dict[str, Any]]:
     """Return the attributes of each product variable of a step, in order."""
     if step.classes is None:
-        names = step.uncertainties or ("",) * len(step.retrieval.outputs)
+        named = zip_longest(step.uncertainties, step.centres, fillvalue="")
+        names = [" ".join(filter(None, pair)) for pair in named]
+        names = names or [""] * len(step.retrieval.outputs)
         return [
             _output_attributes(variable, step, uncertainty)
             for variable, uncertainty in zip(step.retrieval.outputs, names, strict=True)
@@ -75,7 +78,23 @@ def _attributes_of_uncertainties(step: RetrievalStep, plan: Plan) -> dict[str, d
             **QUALITY_INFORMATION,
             "comment": _made_of(step, plan),
         }
+    for name, variable in zip(step.centres, step.retrieval.outputs, strict=False):
+        attributes[name] = {
+            "long_name": f"centre of the uncertainty interval of {_long_name(variable)}",
+            "units": variable.units,
+            **_shared_attributes(step),
+            **QUALITY_INFORMATION,
+            "comment": _about_centre(variable),
+        }
     return attributes
+
+
+def _about_centre(variable: Variable) -> str:
+    """Return the comment that says how a centre and an uncertainty make an interval."""
+    if variable.spans_decades:
+        mean = "ten to the mean of log10 over the uncertain inputs"
+        return f"{mean}; 68 % interval: centre * 10^-s to centre * 10^s, with s in decades"
+    return "mean over the uncertain inputs; 68 % interval: centre - s to centre + s"
 
 
 def _made_of(step: RetrievalStep, plan: Plan) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from pipeline.run.propagation import propagate
+from pipeline.run.propagation import Propagated, propagate
 from pipeline.run.result_masks import mask_results
 from pipeline.run.retrieve import Retrieved, retrieve
 from pipeline.run.step import RetrievalStep
@@ -17,6 +17,7 @@ from pipeline.scene.quality import (
     GEOLOCATION_INVALID,
     INPUT_MISSING,
     INPUT_NOT_POSITIVE,
+    INPUT_UNCERTAIN,
     NO_CLASS,
     NO_DATA,
     OUTSIDE_VALID_RANGE,
@@ -149,21 +150,35 @@ def _uncertainties(
     pixels: Pixels,
     rows: Float32,
     results: Mapping[str, Retrieved],
-) -> Iterator[tuple[str, Float32]]:
-    """Yield name and column (pixels,) of each variable that holds an uncertainty."""
+) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    """Yield name and column (pixels,) of each variable that holds an uncertainty or its centre.
+
+    Also yields the flags again of steps that mark uncertain inputs.
+    """
     steps = [step for step in plan.steps if step.uncertainties]
     if not steps:
         return
-    from_inputs: dict[str, Float32] = {}
+    from_inputs: dict[str, Propagated] = {}
     if plan.uncertainty is not None:
         deviations = plan.uncertainty.deviations(block, pixels)
         from_inputs = propagate(plan.uncertainty, plan.steps, rows, deviations)
+        for step in steps:
+            flags = results[step.name].flags
+            is_weak = plan.uncertainty.is_weak(step, rows, deviations)
+            is_computed = (flags & (INPUT_MISSING | INPUT_NOT_POSITIVE)) == 0
+            yield step.flags_name, np.where(is_weak & is_computed, flags | INPUT_UNCERTAIN, flags)
     as_factor = plan.config.science.uncertainty.written_as == "factor"
     for step in steps:
         result = results[step.name]
-        parts = [p for p in (from_inputs.get(step.name), result.deviation) if p is not None]
+        moments = from_inputs.get(step.name)
+        given = moments.deviation if moments is not None else None
+        parts = [part for part in (given, result.deviation) if part is not None]
         for column, name in enumerate(step.uncertainties):
             total = functools.reduce(np.hypot, [part[:, column] for part in parts])
-            total = np.where(np.isfinite(result.values[:, column]), total, np.float32(np.nan))
-            is_factor = as_factor and step.retrieval.outputs[column].spans_decades
-            yield name, np.float32(10) ** total if is_factor else total
+            computed = np.isfinite(result.values[:, column])
+            total = np.where(computed, total, np.float32(np.nan))
+            spans_decades = step.retrieval.outputs[column].spans_decades
+            yield name, np.float32(10) ** total if as_factor and spans_decades else total
+            if step.centres and moments is not None and moments.mean is not None:
+                mean = np.where(computed, moments.mean[:, column], np.float32(np.nan))
+                yield step.centres[column], np.float32(10) ** mean if spans_decades else mean

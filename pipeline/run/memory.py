@@ -70,7 +70,8 @@ def working_pixel_bytes(
     if uncertainty is None:
         return values + 16 * uncertain
     # Moved rows, deviations of the inputs; moments and results of the outputs.
-    return values + 8 * row_length + 8 * len(uncertainty.inputs) + 28 * uncertain
+    centres = sum(len(step.centres) for step in steps)
+    return values + 8 * row_length + 8 * len(uncertainty.inputs) + 28 * uncertain + 8 * centres
 
 
 @dataclass(frozen=True)

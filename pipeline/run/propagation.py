@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Iterator, Sequence
 from statistics import NormalDist
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +27,19 @@ NODES = 512
 _NORMAL = NormalDist()
 
 
+class Propagated(NamedTuple):
+    """Moments of outputs, or of log10(output) if the transform is a logarithm: (n, outputs)."""
+
+    deviation: Float32
+    """Standard deviations."""
+    mean: Float32 | None
+    """Means; None if they are the values, as in a linear approximation."""
+
+
 def propagate(
     uncertainty: InputUncertainty, steps: Steps, rows: Float32, deviations: Float32
-) -> dict[str, Float32]:
-    """Return standard deviations of outputs, or of log10(output) if the transform is a logarithm.
+) -> dict[str, Propagated]:
+    """Return the moments of outputs whose inputs are uncertain.
 
     Args:
         uncertainty: the uncertain inputs and the method.
@@ -39,8 +48,8 @@ def propagate(
         deviations: standard deviations of the uncertain inputs, with shape (inputs, n).
 
     Returns:
-        An array (n, outputs) for each step whose uncertainty is written, and for each step that
-        feeds such a step.
+        Moments for each step whose uncertainty is written, and for each step that feeds such a
+        step.
     """
     method = _by_derivatives if uncertainty.method == "jacobian" else _by_sigma_points
     return method(uncertainty, _needed(uncertainty.reached(steps)), rows, deviations)
@@ -61,8 +70,8 @@ def _needed(steps: Steps) -> tuple[RetrievalStep, ...]:
 
 def _by_sigma_points(
     uncertainty: InputUncertainty, steps: Steps, rows: Float32, deviations: Float32
-) -> dict[str, Float32]:
-    """Return the spread of outputs at 2n points, which have the mean and covariance of the inputs.
+) -> dict[str, Propagated]:
+    """Return moments of outputs at 2n points, which have the mean and covariance of the inputs.
 
     Uses the spherical cubature rule of Arasaratnam and Haykin 2009 (IEEE Trans. Autom. Control 54,
     1254), rotated so that every point moves every input a little. Without rotation, a point would
@@ -79,7 +88,7 @@ def _by_sigma_points(
                 outputs = _outputs(step, moved)
                 moved[:, step.output_columns] = outputs
                 spreads[step.name].add(in_decades(step.retrieval.outputs, outputs))
-    return {name: spread.deviation for name, spread in spreads.items()}
+    return {name: spread.moments for name, spread in spreads.items()}
 
 
 def sigma_points(factor: Float64) -> Iterator[Float64]:
@@ -137,7 +146,7 @@ def _outputs(step: RetrievalStep, rows: Float32) -> Float32:
 
 
 class _Spread:
-    """Standard deviation of arrays of equal weight, updated with each array."""
+    """Mean and standard deviation of arrays of equal weight, updated with each array."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -156,9 +165,9 @@ class _Spread:
         self._squares += away
 
     @property
-    def deviation(self) -> Float32:
-        """Standard deviation of all arrays added so far."""
-        return np.asarray(np.sqrt(self._squares / np.float32(self._count)))
+    def moments(self) -> Propagated:
+        """Moments of all arrays added so far."""
+        return Propagated(np.sqrt(self._squares / np.float32(self._count)), self._mean)
 
 
 # Derivatives
@@ -166,7 +175,7 @@ class _Spread:
 
 def _by_derivatives(
     uncertainty: InputUncertainty, steps: Steps, rows: Float32, deviations: Float32
-) -> dict[str, Float32]:
+) -> dict[str, Propagated]:
     """Propagate uncertainty linearly by the chain rule, in float64; rows are taken in portions."""
     sizes = {step.name: len(step.retrieval.outputs) for step in steps}
     found = {name: np.empty((n, len(rows)), dtype=np.float32).T for name, n in sizes.items()}
@@ -178,7 +187,7 @@ def _by_derivatives(
             moves = moves[:, :, np.newaxis] * uncertainty.factor  # (n, inputs, directions)
             for name, values in _linear(uncertainty, steps, rows[part], moves):
                 found[name][part] = values
-    return found
+    return {name: Propagated(deviation, None) for name, deviation in found.items()}
 
 
 def _linear(

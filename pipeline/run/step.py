@@ -46,6 +46,9 @@ class RetrievalStep:
     """Gains on the inputs."""
     uncertainties: tuple[str, ...] = ()
     """Names of the variables that hold the outputs' uncertainties; empty if none are known."""
+    centres: tuple[str, ...] = ()
+    """Names of the variables that hold the centres of the intervals; empty if these are the
+    values."""
 
     @property
     def flags_name(self) -> str:
@@ -54,8 +57,8 @@ class RetrievalStep:
 
     @property
     def written(self) -> tuple[str, ...]:
-        """Names of the product variables that hold values and uncertainties."""
-        return (*self.variables, *self.uncertainties)
+        """Names of the product variables that hold values, uncertainties and centres."""
+        return (*self.variables, *self.uncertainties, *self.centres)
 
     @property
     def columns(self) -> list[int]:

@@ -13,15 +13,22 @@ from pipeline.config.science import Science
 from pipeline.config.uncertainty import Correlation
 from pipeline.errors import ConfigError, SceneError
 from pipeline.run.step import RetrievalStep
+from pipeline.scene.quality import INPUT_UNCERTAIN
 from pipeline.scene.scene import SPECTRAL, Band, plain_variables, spectral_quantities, wavelengths
 
 SUFFIX = "_unc"
+CENTRE_SUFFIX = "_unc_centre"
+# An input whose value is below this many standard deviations is marked.
+WEAK = 2.0
 # Largest distance between a band and its uncertainty; both wavelengths come from the same file.
 SAME_NM = 0.5
+
+SIGMA_POINTS = "sigma_points"
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.intp]
+Bool = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,17 @@ class InputUncertainty:
                 uncertain |= set(range(step.output_columns.start, step.output_columns.stop))
         return tuple(found)
 
+    def taken_by(self, step: RetrievalStep) -> list[int]:
+        """Return the numbers of the uncertain inputs that a step takes from the scene."""
+        return [number for number, each in enumerate(self.inputs) if each.column in step.columns]
+
+    def is_weak(self, step: RetrievalStep, rows: Float32, deviations: Float32) -> Bool:
+        """Return the rows (n,) where an input of a step is below ``WEAK`` standard deviations."""
+        weak = np.zeros(len(rows), dtype=bool)
+        for number in self.taken_by(step):
+            weak |= np.abs(rows[:, self.inputs[number].column]) < WEAK * deviations[number]
+        return weak
+
     @property
     def correlation(self) -> Float64:
         """Correlation of the errors of the inputs, with shape (inputs, inputs)."""
@@ -144,15 +162,32 @@ def with_uncertainties(
     """Give names of uncertainty variables to the steps that have uncertain outputs.
 
     These steps state uncertainties themselves, or have uncertain inputs. Classes, and outputs that
-    are not written, get no uncertainty variable.
+    are not written, get no uncertainty variable. Sigma points also give the centres of intervals.
     """
     reached = () if uncertainty is None else uncertainty.reached(steps)
-    return tuple(
-        dataclasses.replace(step, uncertainties=tuple(f"{n}{SUFFIX}" for n in step.variables))
-        if step in reached or step.retrieval.states_uncertainty
-        else step
-        for step in steps
+    return tuple(_with_names(step, uncertainty if step in reached else None) for step in steps)
+
+
+def _with_names(step: RetrievalStep, uncertainty: InputUncertainty | None) -> RetrievalStep:
+    """Name the variables of a step; ``uncertainty`` is None if its inputs are exact."""
+    if uncertainty is None:
+        if not step.retrieval.states_uncertainty:
+            return step
+        return dataclasses.replace(step, uncertainties=_named(step, SUFFIX))
+    centred = uncertainty.method == SIGMA_POINTS
+    flags = step.flags
+    if uncertainty.taken_by(step):
+        flags = flags.and_bit("input_uncertain", INPUT_UNCERTAIN)
+    return dataclasses.replace(
+        step,
+        uncertainties=_named(step, SUFFIX),
+        centres=_named(step, CENTRE_SUFFIX) if centred else (),
+        flags=flags,
     )
+
+
+def _named(step: RetrievalStep, suffix: str) -> tuple[str, ...]:
+    return tuple(f"{name}{suffix}" for name in step.variables)
 
 
 def _uncertainty_of(band: Band, scene: xr.Dataset) -> Band:

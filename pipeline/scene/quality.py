@@ -34,6 +34,7 @@ INPUT_OUT_OF_RANGE = 1 << 2
 OUTPUT_OUT_OF_RANGE = 1 << 3
 OUTPUT_AT_LIMIT = 1 << 4
 OUT_OF_SCOPE = 1 << 5
+INPUT_UNCERTAIN = 1 << 6
 
 # Value of a class map where no class was computed; the first class is 1.
 NO_CLASS = np.uint8(0)
@@ -59,6 +60,10 @@ class FlagTable:
             self.masks_attribute: np.array(self.masks, dtype=self.dtype),
             "flag_meanings": " ".join(self.names),
         }
+
+    def and_bit(self, name: str, mask: int) -> "FlagTable":
+        """Return the table with one more bit."""
+        return FlagTable((*self.names, name), (*self.masks, mask), self.dtype, self.exclusive)
 
     @property
     def masks_attribute(self) -> str:
