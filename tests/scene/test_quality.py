@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.scene import quality
-from pipeline.scene.quality import FlagTable, network_flags, pixel_flags
+from pipeline.scene.quality import INPUT_UNCERTAIN, FlagTable, network_flags, pixel_flags
 
 pytestmark = pytest.mark.quick
 
@@ -38,8 +38,9 @@ def test_pixel_bits_are_the_documented_ones():
 
 def test_network_bits_are_the_documented_ones():
     """The same for the flags of a network."""
-    assert as_dict(network_flags(**RANGES)) == documented("<network>_flags")
-    assert len(documented("<network>_flags")) == 6
+    table = network_flags(**RANGES).and_bit("input_uncertain", INPUT_UNCERTAIN)
+    assert as_dict(table) == documented("<network>_flags")
+    assert len(documented("<network>_flags")) == 7
 
 
 def test_mask_rules_have_bits_from_256_up():
