@@ -1,4 +1,6 @@
-"""The version of this program, and the version of its numbers; products record both."""
+"""Name and version of this program, and the version of its numbers; products record them."""
+
+SOFTWARE = "ocpipe"
 
 __version__ = "0.3.0"
 

@@ -19,7 +19,6 @@ from pipeline.networks import Network, Retrieval, load_network, load_retrieval
 from pipeline.networks.reading import is_network
 from pipeline.networks.reading.described_yaml import names_members
 from pipeline.networks.variable import Variable
-from pipeline.product.provenance import SOFTWARE
 from pipeline.product.reading import ProductFile, is_product
 from pipeline.readers import AUTO, open_scene
 from pipeline.readers.container import hdf5_members
@@ -33,6 +32,7 @@ from pipeline.scene.scene import (
     wavelengths,
 )
 from pipeline.scene.source_flags import SourceFlags
+from pipeline.version import SOFTWARE
 from pipeline.writers.group import Group
 
 

@@ -33,8 +33,11 @@ class Judgement:
     """Criteria that could not be judged because the scene lacks the data."""
 
 
-def judge(window: PixelWindow, bands: tuple[Band, ...], config: MatchupConfig) -> Judgement:
-    """Judge a window by all criteria; uniformity is judged only if enough pixels are valid."""
+def judge(window: PixelWindow, uniform: tuple[Band, ...], config: MatchupConfig) -> Judgement:
+    """Judge a window by all criteria; uniformity is judged only if enough pixels are valid.
+
+    ``uniform``: the bands that must be uniform.
+    """
     counted, valid = int(window.counted.sum()), int(window.valid.sum())
     needed = least_valid(counted, config)
     statistics = {
@@ -46,7 +49,7 @@ def judge(window: PixelWindow, bands: tuple[Band, ...], config: MatchupConfig) -
     if valid < needed:
         reasons.insert(0, Reason(TOO_FEW_VALID, valid, needed, _excluded_counts(window)))
     elif config.uniformity is not None:
-        variation, lacking = _variation(statistics, bands, config.uniformity)
+        variation, lacking = _variation(statistics, uniform, config.uniformity)
         not_applied += lacking
         if variation > config.uniformity.limit:
             reasons.insert(0, Reason(NOT_UNIFORM, variation, config.uniformity.limit))
@@ -95,11 +98,10 @@ def _zeniths(window: PixelWindow, config: MatchupConfig) -> tuple[list[Reason], 
 
 
 def _variation(
-    statistics: Mapping[str, Statistic], bands: tuple[Band, ...], uniformity: Uniformity
+    statistics: Mapping[str, Statistic], uniform: tuple[Band, ...], uniformity: Uniformity
 ) -> tuple[float, list[str]]:
     """Return the coefficient of variation, and the criteria that could not be judged."""
-    low, high = uniformity.wavelengths_nm
-    names = [band.name for band in bands if low <= (band.wavelength_nm or 0) <= high]
+    names = [band.name for band in uniform]
     also = [name for name in uniformity.also if name in statistics]
     lacking = [] if also or not uniformity.also else ["uniformity of aerosol"]
     found = [statistics[name].variation for name in (*names, *also)]

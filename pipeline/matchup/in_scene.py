@@ -28,6 +28,7 @@ from pipeline.matchup.scene_coverage import SceneCoverage
 from pipeline.matchup.window import WindowReader
 from pipeline.readers import open_scene
 from pipeline.readers.damage import failed_to_read
+from pipeline.scene.scene import PRODUCT_OF
 from pipeline.tables.table import Array
 from pipeline.times.arrays import Times
 
@@ -54,6 +55,7 @@ def match_scene(
             sensor=str(scene.attrs["sensor"]),
             brdf_correction=str(scene.attrs["brdf_correction"]),
             coverage=SceneCoverage.of(scene.attrs),
+            results=_results(scene),
         )
         # Line by line, so that each chunk is read once for all points in it.
         pairs = sorted(_pairs(scene, facts, points, config), key=lambda p: (p.line, p.pixel))
@@ -76,6 +78,17 @@ def match_scene(
         for text in undecided.warnings(reader.rules if reader is not None else ()):
             log.warning("%s: %s", path.name, text)
     return matches, rejections
+
+
+def _results(scene: xr.Dataset) -> dict[str, tuple[str, str]]:
+    """Return units and long name of each result if the scene is a product; otherwise nothing."""
+    if PRODUCT_OF not in scene.attrs:
+        return {}
+    described = {str(name): layer.attrs for name, layer in scene.data_vars.items()}
+    return {
+        name: (str(attributes.get("units", "")), str(attributes.get("long_name", name)))
+        for name, attributes in described.items()
+    }
 
 
 @contextlib.contextmanager
@@ -157,5 +170,5 @@ def _judged(
         return [Reason(BEYOND_EDGE, min(to_edges), config.window // 2)]
     unknown = {n: int((window.has_data & mask).sum()) for n, mask in window.undecided.items()}
     undecided.add(int(window.has_data.sum()), unknown)
-    judgement = judge(window, reader.bands, config)
+    judgement = judge(window, reader.uniform, config)
     return list(judgement.reasons) or Match(pair, judgement)

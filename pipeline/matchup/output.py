@@ -154,11 +154,12 @@ def _pair_columns(pairs: Sequence[Pair | None]) -> dict[str, DescribedColumn]:
 def _scene_values(rows: Sequence[MatchupRow], quantity: str) -> dict[str, DescribedColumn]:
     """Return columns for each layer: its value, its standard deviation and its number of pixels."""
     found = [row.matches[0].judgement.statistics for row in rows]
+    results = {k: v for row in rows for k, v in row.matches[0].pair.scene.results.items()}
     names = {name for statistics in found for name in statistics}
     columns: dict[str, DescribedColumn] = {}
     for name in sorted(names, key=lambda name: _in_order(name, quantity)):
         values = [statistics.get(name, NO_STATISTIC) for statistics in found]
-        units, long_name = _meaning(name, quantity)
+        units, long_name = results.get(name) or _meaning(name, quantity)
         deviation = f"standard deviation of {long_name}"
         columns[name] = _numbers((s.value for s in values), units, long_name)
         columns[f"{name}_std"] = _numbers((s.deviation for s in values), units, deviation)

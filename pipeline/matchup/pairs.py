@@ -1,6 +1,7 @@
 """Pairs of a point and a scene: those with a good window, and those that are rejected."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pipeline.matchup.criteria import Judgement
 from pipeline.matchup.reasons import Reason
@@ -15,6 +16,8 @@ class SceneFacts:
     sensor: str
     brdf_correction: str
     coverage: SceneCoverage
+    results: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Units and long name of each result, if the scene is a product."""
 
 
 @dataclass(frozen=True)

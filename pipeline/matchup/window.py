@@ -12,7 +12,14 @@ from pipeline.errors import SceneError, repeated
 from pipeline.masks import Dilated, MaskRule, make_rules
 from pipeline.masks.flags import FlagRule
 from pipeline.masks.recommended import with_recommended
-from pipeline.scene.scene import SOURCE_FLAGS, Band, plain_variables, wavelengths
+from pipeline.scene.scene import (
+    GEOLOCATION,
+    PRODUCT_OF,
+    SOURCE_FLAGS,
+    Band,
+    plain_variables,
+    wavelengths,
+)
 from pipeline.scene.selection import select_layers
 from pipeline.scene.source_flags import SourceFlags
 from pipeline.tables.table import Array
@@ -52,6 +59,8 @@ class WindowReader:
     bands: tuple[Band, ...]
     required: tuple[Band, ...]
     """Bands in which a valid pixel must have a value."""
+    uniform: tuple[Band, ...]
+    """Bands that must be uniform."""
     plain: tuple[Band, ...]
     """Other 2-D variables."""
     rules: tuple[MaskRule, ...]
@@ -68,19 +77,24 @@ class WindowReader:
             SceneError: the wavelength range contains no band, or the scene lacks a flag.
             ConfigError: a mask is not allowed.
         """
-        bands = _bands(scene, config.quantity, config.wavelengths_nm)
+        if PRODUCT_OF in scene.attrs:
+            bands = _results(scene, config.plain)
+        else:
+            bands = _bands(scene, config.quantity, config.wavelengths_nm)
         span = (0.0, 0.0) if config.uniformity is None else config.uniformity.wavelengths_nm
-        uniform = tuple(b for b in bands if span[0] <= (b.wavelength_nm or 0) <= span[1])
+        uniform = tuple(b for b in bands if span[0] <= (b.wavelength_nm or span[0]) <= span[1])
         also = () if config.uniformity is None else config.uniformity.also
         present = plain_variables(scene)
         masks = with_recommended(config.masks, scene)
         rules = make_rules(masks, scene, bands, TOLERANCE_NM)
         grown = {rule.layer: rule.grown(scene) for rule in rules if isinstance(rule, Dilated)}
-        plain = tuple(Band(n) for n in dict.fromkeys((*config.plain, *also)) if n in present)
+        others = (Band(n) for n in dict.fromkeys((*config.plain, *also)) if n in present)
+        plain = tuple(other for other in others if other not in bands)
         return cls(
             scene=scene.assign(grown),
             bands=bands,
             required=uniform or bands,
+            uniform=uniform if config.uniformity is not None else (),
             plain=plain,
             rules=rules,
             uncounted=_flags(scene, config.valid.uncounted_flags),
@@ -133,6 +147,22 @@ def _bands(scene: xr.Dataset, quantity: str, span: tuple[float, float]) -> tuple
             "smaller range of wavelengths_nm."
         )
     return bands
+
+
+def _results(product: xr.Dataset, chosen: Sequence[str]) -> tuple[Band, ...]:
+    """Return the results of a product: the chosen ones that it has, by default all.
+
+    Uncertainties and the centres of their intervals are no results of their own.
+    """
+    names = [name for name in plain_variables(product) if product[name].dtype.kind == "f"]
+    results = [n for n in names if n not in GEOLOCATION and not n.endswith(("_unc", "_unc_centre"))]
+    found = [name for name in (chosen or results) if name in names]
+    if not found:
+        raise SceneError(
+            f"the product has none of {', '.join(chosen) or 'these results'}; it has "
+            f"{', '.join(results) or 'no results'}. Correct 'plain'."
+        )
+    return tuple(map(Band, found))
 
 
 def _flags(scene: xr.Dataset, names: Sequence[str]) -> tuple[FlagRule, ...]:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.files.longest import cut
-from pipeline.product.provenance import SOFTWARE, Provenance
+from pipeline.product.provenance import Provenance
 from pipeline.run.plan import Plan
+from pipeline.version import SOFTWARE
 from pipeline.writers.tally import Tally
 
 CONVENTIONS = "CF-1.11, ACDD-1.3"

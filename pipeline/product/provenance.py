@@ -20,7 +20,6 @@ from pipeline.run.plan import Plan
 from pipeline.version import NUMBERS_VERSION, __version__
 from pipeline.writers.group import Group
 
-SOFTWARE = "ocpipe"
 # The attribute with the version of the numbers.
 NUMBERS = "numbers_version"
 

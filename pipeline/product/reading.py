@@ -20,8 +20,9 @@ from pipeline.files.netcdf import netcdf_file
 from pipeline.files.netcdf_lock import NETCDF_LOCK
 from pipeline.files.regular import memory_in_words
 from pipeline.machine.screen import Shown
-from pipeline.product.provenance import NUMBERS, SOFTWARE
+from pipeline.product.provenance import NUMBERS
 from pipeline.scene.grid import BlockGrid
+from pipeline.version import SOFTWARE
 from pipeline.writers.group import Group
 
 

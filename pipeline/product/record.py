@@ -17,11 +17,11 @@ from pipeline.masks.results import MASKED
 from pipeline.networks import Variable
 from pipeline.networks.after import SCOPE, SCOPE_LIMIT
 from pipeline.product.global_attributes import global_attributes
-from pipeline.product.provenance import NUMBERS, SOFTWARE, Provenance, text_of_gains
+from pipeline.product.provenance import NUMBERS, Provenance, text_of_gains
 from pipeline.run.plan import Plan
 from pipeline.run.step import RetrievalStep
 from pipeline.scene.window import Extent
-from pipeline.version import __version__
+from pipeline.version import SOFTWARE, __version__
 from pipeline.writers.group import Group
 from pipeline.writers.tally import Tally
 

@@ -20,6 +20,7 @@ from pipeline.readers.container import describe_content, hdf5_members
 from pipeline.readers.damage import check_size, failed_to_read, showing_hidden_failures
 from pipeline.readers.geotiff import GeoTiff
 from pipeline.readers.obpg_l2 import ObpgL2
+from pipeline.readers.ocpipe_product import OcpipeProduct
 from pipeline.readers.olci_wfr import OlciWfr
 from pipeline.readers.sgli_l2 import SgliL2
 from pipeline.readers.time_coverage import coverage_of_attributes
@@ -65,6 +66,7 @@ READERS: dict[str, ReaderType] = {
     "sgli_l2": SgliL2,
     "olci_wfr": OlciWfr,
     "geotiff": GeoTiff,
+    "ocpipe_product": OcpipeProduct,
     "cf_netcdf": CfNetcdf,
 }
 
@@ -173,12 +175,13 @@ def _warn_of_unread(path: Path, scene: xr.Dataset) -> None:
 def _in_dask_chunks(scene: xr.Dataset, chunks: Mapping[str, int] | None) -> xr.Dataset:
     """Return the scene with Dask arrays, or unchanged if no chunks are wanted.
 
-    All variables get the chunk sizes in which the first spectral quantity is stored; very thin
-    chunks are combined.
+    All variables get the chunk sizes in which the first spectral quantity is stored, or the first
+    variable of a product; very thin chunks are combined.
     """
     if chunks is None:
         return scene
-    layer = lazy_array_of(scene[spectral_quantities(scene)[0]])
+    first = next(iter((*spectral_quantities(scene), *scene.data_vars)))
+    layer = lazy_array_of(scene[first])
     stored = next(layer.storage((0,)), None) if layer is not None else None
     sizes = {"y": stored.lines, "x": stored.pixels} if stored is not None else {}
     sizes = {

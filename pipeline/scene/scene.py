@@ -36,6 +36,9 @@ RECOMMENDED_MASKS = "recommended_masks"
 # Key of a scene's encoding: expressions that say where variables of the file are valid.
 VALID_WHERE = "valid_where"
 
+# The attribute of a scene that was read from a product: the file that the product was made from.
+PRODUCT_OF = "product_of"
+
 # Attributes that every reader adds to those of the file.
 REQUIRED_ATTRIBUTES = ("reader", "sensor", "brdf_correction")
 BRDF_STATES = ("none", "f/Q", "unknown")
@@ -220,7 +223,7 @@ def _check_variables(scene: xr.Dataset) -> list[str]:
         if variable.dims != expected:
             complaints.append(f"{name} has dims {variable.dims}, expected {expected}")
         complaints.extend(_check_units(str(name), variable))
-    if not any(quantity in scene for quantity in SPECTRAL):
+    if PRODUCT_OF not in scene.attrs and not any(quantity in scene for quantity in SPECTRAL):
         complaints.append(f"no spectral quantity; expected one of {', '.join(SPECTRAL)}")
     return complaints
 

@@ -1,6 +1,5 @@
 """``ocpipe matchup``: tables that train and judge, what it says, and how it fails."""
 
-import datetime
 import errno
 import shutil
 
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
-from obpg_miniature import CLDICE, counts_of, write_obpg_l2
+from matchup_miniature import AT, BANDS, SHAPE, place, scene, table
 
 from pipeline.cli import main
 from pipeline.config.matchup import load_matchup_config
@@ -21,37 +20,9 @@ from pipeline.tables import read_table
 from pipeline.training.recipe import load_recipe
 from pipeline.training.samples.samples import load_samples
 
-SHAPE = (40, 40)
-BANDS = {412: 0.006, 443: 0.005, 490: 0.004, 555: 0.002}
-AT = datetime.datetime(2020, 1, 2, 3, 6, 35, tzinfo=datetime.UTC)  # the miniature's middle
-
 
 def call(*arguments):
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def scene(folder, name="scene.nc", **changes):
-    """Even water whose colour changes slowly from west to east; a cloud in a corner."""
-    pixel = np.mgrid[0 : SHAPE[0], 0 : SHAPE[1]][1]
-    counts = {nm: counts_of(rrs * (1 + 0.01 * pixel)) for nm, rrs in BANDS.items()}
-    clouds = np.zeros(SHAPE, int)
-    clouds[30:, 30:] = CLDICE
-    return write_obpg_l2(folder / name, counts, flags=clouds, **changes)
-
-
-def place(line, pixel):
-    return 10 + 0.01 * line, 20 + 0.01 * pixel
-
-
-def table(folder, places, header="", cells=""):
-    time = f"{AT:%Y-%m-%dT%H:%M:%SZ}"
-    lines = [
-        f"{latitude},{longitude},{time},c{number % 5},{0.1 * (number + 1):g}{cells}"
-        for number, (latitude, longitude) in enumerate(places)
-    ]
-    path = folder / "points.csv"
-    path.write_text(f"lat,lon,time,cruise,chlor_a [mg m-3]{header}\n" + "\n".join(lines) + "\n")
-    return path
 
 
 @pytest.fixture
