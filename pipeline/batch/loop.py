@@ -80,6 +80,10 @@ class BatchSummary:
     """Number of scenes among the failed ones that do not exist."""
     nothing: list[str] = field(default_factory=list)
     """A sentence for each folder, pattern or list that names no scene."""
+    processed_again: dict[str, int] = field(default_factory=dict)
+    """Number of finished scenes that this call processes again, by the reason."""
+    kept_outdated: dict[str, int] = field(default_factory=dict)
+    """Number of outdated scenes whose products stay as they are, by the reason."""
     interrupted: bool = False
     problem: str = ""
     """Reason why the call ended early; empty if the call was completed or ended by a signal."""

@@ -47,6 +47,8 @@ def _of_call(summary: BatchSummary) -> dict[str, Any]:
             "skipped": summary.skipped,
             "changed": summary.changed,
             "inputs_without_scenes": summary.nothing,
+            "processed_again": summary.processed_again,
+            "kept_outdated": summary.kept_outdated,
             "seconds": round(summary.seconds, 1),
             "scenes_per_minute": round(summary.done / minutes, 2) if minutes else 0.0,
             "interrupted": summary.interrupted,

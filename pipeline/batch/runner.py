@@ -110,16 +110,17 @@ def run_batch(
             facts = {"scene": refusal.path, "state": "failed", "kind": refusal.kind}
             log.error("%s", refusal.reason, extra=facts)
         counts = ledger.counts_of_chosen()
-        tell_again(ledger.processed_again())
-        tell_kept(
-            ledger.kept_outdated(), request.config.batch.reprocess, is_busy=counts.pending > 0
-        )
+        again, kept = ledger.processed_again(), ledger.kept_outdated()
+        tell_again(again)
+        tell_kept(kept, request.config.batch.reprocess, is_busy=counts.pending > 0)
         bury_the_dead(ledger, Watch())
         summary = BatchSummary(
             failed=len(refused),
             missing=sum(refusal.kind == kinds.MISSING for refusal in refused),
             nothing=found.nothing,
             changed=len(parted.changing),
+            processed_again=dict(again),
+            kept_outdated=dict(kept),
         )
         if counts.pending or counts.running:
             with _executor(request, ledger, stop) as (executor, slots):

@@ -26,16 +26,25 @@ from pipeline.version import __version__
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100}
 
+EXIT_CODES = """\b
+Exit codes (docs/batch.md says what a scheduler should do):
+  0        done
+  1        a scene or a file failed, or products differ
+  2        wrong use or wrong configuration
+  3        verify: something could not be checked; status --check: unknown
+  66       batch: no input names a scene
+  69       batch: the Dask cluster does not answer
+  71       the machine refuses open files, processes or temporary space
+  73       batch: the output folder, its disk or the ledger cannot be used
+  75       batch: interrupted; the next call goes on
+  128 + n  stopped by signal n
+"""
 
-@click.group(cls=Commands, context_settings=CONTEXT)
+
+@click.group(cls=Commands, context_settings=CONTEXT, epilog=EXIT_CODES)
 @click.version_option(__version__, prog_name="ocpipe")
 def main() -> None:
-    """Apply neural networks to whole ocean-colour scenes; each product records how it was made.
-
-    Exit codes: 0 done, 1 a scene failed, 2 wrong use or configuration, 71 the machine refuses open
-    files, processes or space for temporary files, 75 a batch was interrupted, 128 + n stopped by
-    signal n.
-    """
+    """Apply neural networks to whole ocean-colour scenes; each product records how it was made."""
 
 
 for command in (

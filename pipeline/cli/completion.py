@@ -21,7 +21,7 @@ from pipeline.cli.terminal import show
 SHELLS = ("bash", "zsh", "fish")
 VARIABLE = "_OCPIPE_COMPLETE"
 ENGINES = ("auto", "numpy", "onnxruntime", "tensorflow")
-READERS = ("auto", "cf_netcdf", "geotiff", "obpg_l2", "olci_wfr", "sgli_l2")
+READERS = ("auto", "cf_netcdf", "geotiff", "obpg_l2", "ocpipe_product", "olci_wfr", "sgli_l2")
 SUFFIXES = (".yaml", ".yml")
 
 # Folder with the configurations that a command takes; other commands take any of these.

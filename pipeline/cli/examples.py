@@ -68,6 +68,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "tune": (
         ("search for hyperparameters", "ocpipe tune my.yaml -o tuned"),
+        ("see what would be searched", "ocpipe tune my.yaml -o tuned --dry-run"),
         ("start over", "ocpipe tune my.yaml -o tuned --restart"),
     ),
     "finetune": (

@@ -31,9 +31,17 @@ BETWEEN_LINES = 10.0
     "-o", "--output", type=PATH, required=True, help="Folder for the trials and best.yaml."
 )
 @restart_option
+@click.option(
+    "--dry-run", is_flag=True, help="Read the samples, print what would be searched, and stop."
+)
 @log_level_option
 def tune(
-    config: str, samples: tuple[Path, ...], output: Path, restart: bool, log_level: str
+    config: str,
+    samples: tuple[Path, ...],
+    output: Path,
+    restart: bool,
+    dry_run: bool,
+    log_level: str,
 ) -> None:
     """Search for hyperparameters as the section tune of CONFIG says, and write best.yaml.
 
@@ -50,11 +58,14 @@ def tune(
         from pipeline.training.recipe import load_recipe
         from pipeline.training.tuning.journal import NAME
         from pipeline.training.tuning.report import BEST, trials_text, write_tuned
-        from pipeline.training.tuning.tune import CHECKPOINTS
+        from pipeline.training.tuning.tune import CHECKPOINTS, plan_search
         from pipeline.training.tuning.tune import tune as search
 
     with guarded():
         recipe = load_recipe(config, TrainingConfig).reading(samples)
+        if dry_run:
+            show(*plan_search(recipe).lines(output))
+            return
         if restart:
             forget(output / NAME)
             forget(output / CHECKPOINTS)

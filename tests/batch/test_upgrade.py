@@ -114,6 +114,12 @@ def test_what_a_change_does(old, change, why):
     assert kept["S4.nc"] != "done"
 
 
+def of_last_call(old):
+    """What the summary says of the last call."""
+    summary = json.loads((old / "out" / "summary.json").read_text())
+    return summary["configurations"]["old"]["last_call"]
+
+
 def test_without_a_terminal_nobody_is_asked(old):
     """New scenes are processed, outdated ones stay, and a warning says what to decide."""
     config = (old / "old.yaml").read_text()
@@ -125,8 +131,11 @@ def test_without_a_terminal_nobody_is_asked(old):
     )
     assert {name: products(old / "out")[name] for name in before} == before
     assert states(old / "out") == {"done": 5, "failed": 1}
+    assert of_last_call(old)["kept_outdated"] == {CONFIGURATION: 2}
     left = batch(old)
     assert "2 scenes are processed again: the configuration changed" in left.stderr
+    assert of_last_call(old)["processed_again"] == {CONFIGURATION: 2}
+    assert of_last_call(old)["kept_outdated"] == {}
     assert products(old / "out")["S0.old.nc"] != before["S0.old.nc"]
 
 

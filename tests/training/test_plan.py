@@ -1,4 +1,4 @@
-"""ocpipe train --dry-run and ocpipe finetune --dry-run: what would be trained."""
+"""``--dry-run`` of train, finetune and tune: what would be trained."""
 
 import pytest
 import sample_tables
@@ -98,3 +98,19 @@ def test_mistakes_are_found_before_training(folder, change, expected):
     done = called(folder, ["train"], RECIPE | change)
     assert done.exit_code == 2, done.output
     assert expected in done.output
+
+
+def test_a_dry_run_says_what_would_be_searched(folder):
+    """Method, trials, epochs and the space; nothing is written, and a wrong space is refused."""
+    space = {"units": {"min": 4, "max": 16}, "activation": ["tanh", "elu"]}
+    recipe = RECIPE | {"tune": {"method": "random", "trials": 6, "space": space}, "save": ["keras"]}
+    recipe["splits"] = RECIPE["splits"] | {"by": "random"}
+    done = called(folder, ["tune"], recipe)
+    assert done.exit_code == 0, done.output
+    assert "80 usable; 40 train, 20 validation; no trial uses the test part" in done.stdout
+    assert "search    random, 6 trials of at most 7 epochs" in done.stdout
+    assert "units         4 to 16" in done.stdout
+    assert "activation    tanh, elu" in done.stdout
+    assert {path.name for path in folder.iterdir()} == {"samples.csv", "recipe.yaml"}
+    recipe["tune"]["space"]["weight_decay"] = {"min": 1e-6, "max": 1e-3}
+    assert called(folder, ["tune"], recipe).exit_code == 2

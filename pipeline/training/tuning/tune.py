@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,37 @@ CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True)
+class SearchPlan:
+    """Everything about a search that is known before its first trial."""
+
+    config: TrainingConfig
+    """The recipe, with its section ``tune``."""
+    tuning: TuningConfig
+    parts: tuple[PreparedSamples, ...]
+    """The divisions that each trial is trained on."""
+    epochs: int
+    """Epochs of the longest training."""
+
+    def lines(self, output: Path) -> Iterator[str]:
+        """Yield the lines of text that describe the search; ``output`` is its folder."""
+        config, tuning = self.config, self.tuning
+        yield f"recipe    {config.name}: {config.title or config.name}"
+        counts = self.parts[0].split.counts
+        parts = ", ".join(f"{count} {part}" for part, count in counts.items() if count)
+        yield f"rows      {len(self.parts[0].samples)} usable; {parts}; no trial uses the test part"
+        size = "its own number of" if tuning.method == "hyperband" else tuning.trials
+        yield f"search    {tuning.method}, {size} trials of at most {self.epochs} epochs"
+        if len(self.parts) > 1:
+            yield f"          each trial is trained on {len(self.parts)} divisions"
+        for name, dimension in tuning.space.numeric.items():
+            low, high = dimension.ends
+            yield f"{name:<13} {low:g} to {high:g}"
+        if tuning.space.activation is not None:
+            yield f"{'activation':<13} {', '.join(tuning.space.activation)}"
+        yield f"output    best.yaml and a journal in {output}"
+
+
+@dataclass(frozen=True)
 class TuningResult:
     """The result of a search."""
 
@@ -44,6 +75,24 @@ class TuningResult:
         return with_values(self.recipe, self.best.values)
 
 
+def plan_search(config: TrainingConfig) -> SearchPlan:
+    """Read the samples and check the space, but train nothing.
+
+    Raises:
+        ConfigError: the recipe, the space or the samples are wrong.
+        NetworkError: a network of the space cannot be saved in a format that the recipe lists.
+    """
+    chosen = config.tune or TuningConfig()
+    config = config.model_copy(update={"tune": chosen})
+    check_space(config, chosen.space)
+    samples = load_samples(config.samples)
+    samples.log_notes()
+    parts = tuple(folds_that_stop(samples, config.splits, chosen.folds))
+    for recipe in largest(config, chosen.space):
+        check_trainable(recipe, parts[0])
+    return SearchPlan(config, chosen, parts, chosen.epochs or config.fit.epochs)
+
+
 def tune(config: TrainingConfig, folder: Path, open_listener: OpenListener) -> TuningResult:
     """Search for hyperparameters.
 
@@ -58,15 +107,8 @@ def tune(config: TrainingConfig, folder: Path, open_listener: OpenListener) -> T
         NetworkError: a network of the space cannot be saved in a format that the recipe lists.
         OutputError: the folder cannot be written to.
     """
-    chosen = config.tune or TuningConfig()
-    config = config.model_copy(update={"tune": chosen})
-    check_space(config, chosen.space)
-    samples = load_samples(config.samples)
-    samples.log_notes()
-    parts = folds_that_stop(samples, config.splits, chosen.folds)
-    for recipe in largest(config, chosen.space):
-        check_trainable(recipe, parts[0])
-    epochs = chosen.epochs or config.fit.epochs
+    plan = plan_search(config)
+    config, chosen, parts, epochs = plan.config, plan.tuning, plan.parts, plan.epochs
     tensorflow()  # set up before Keras Tuner imports it
     from pipeline.training.tuning.search import search
 
