@@ -54,7 +54,7 @@ class Cluster:
         file = folder / "scheduler.json"
         address = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard")
         self.scheduler = self._begin("scheduler", *address, "--scheduler-file", file)
-        address = wait_for(lambda: file.exists() and json.loads(file.read_text())["address"])
+        address = wait_for(lambda: _address_in(file))
         self.counter = Counting(address)
         self.workers = [self._worker() for _ in range(workers)]
 
@@ -91,3 +91,11 @@ class Cluster:
         for process in self._processes:
             process.kill()
             process.wait()
+
+
+def _address_in(file: Path) -> str:
+    """The address that the scheduler wrote; empty until it has written all of it."""
+    try:
+        return json.loads(file.read_text())["address"]
+    except (FileNotFoundError, json.JSONDecodeError):
+        return ""
