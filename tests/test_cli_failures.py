@@ -5,6 +5,7 @@ past Python is seen as well.
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -23,8 +24,11 @@ import netCDF4
 import numpy as np
 import pytest
 import warm_commands
+from click.testing import CliRunner
 from faults import KNOWS_FAULTS, Gate
 from warm_commands import OCPIPE
+
+from pipeline.cli import main
 
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (?P<level>\w+) (?P<message>.*)")
 NOISE = ("Traceback", "HDF5-DIAG", "Exception ignored", "error in file", "core dumped")
@@ -909,3 +913,28 @@ def test_quicklook_says_what_is_wrong(ocpipe, product, tmp_path, wrong):
     outcome = ocpipe("quicklook", tmp_path / "bad.nc", *options)
     assert_one_message(outcome, SCENE_FAILED, error, *words)
     assert set(names_in(tmp_path)) <= {"bad.nc"}
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ETIMEDOUT])
+@pytest.mark.parametrize("command", ["run", "batch", "check-config", "train"])
+def test_a_disk_that_fails_under_a_configuration_is_no_wrong_use(
+    tmp_path, monkeypatch, command, number
+):
+    """A scheduler would never call again; the same path without a fault is wrong use."""
+    config = tmp_path / "mine.yaml"
+    config.write_text("name: mine\n")
+    before = {
+        "run": ["run", "scene.nc", "-c", str(config), "-o", str(tmp_path)],
+        "batch": ["batch", str(config), str(tmp_path), "-o", str(tmp_path / "out")],
+        "check-config": ["check-config", str(config)],
+        "train": ["train", str(config), "-o", str(tmp_path / "out")],
+    }[command]
+    assert CliRunner().invoke(main, before).exit_code == 2
+
+    def fails(*_, **__):
+        raise OSError(number, os.strerror(number), str(config))
+
+    monkeypatch.setattr("pipeline.files.contents.read_bytes", fails)
+    done = CliRunner().invoke(main, before)
+    assert done.exit_code == 71
+    assert errno.errorcode[number] in done.output

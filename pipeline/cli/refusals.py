@@ -14,11 +14,15 @@ log = logging.getLogger("pipeline")
 REFUSED = 71
 
 
-def exit_if_refused(error: BaseException) -> None:
-    """End the program if the machine is the cause of an error."""
-    from pipeline.machine.refusal import refusal
+def exit_if_refused(error: BaseException, about_scene: bool = True) -> None:
+    """End the program if the machine is the cause of an error.
 
-    refused = refusal(error)
+    A disk that fails under a scene is an error of this scene. Elsewhere (``about_scene`` is false),
+    for example under a configuration, it is the machine's: the call was not wrong.
+    """
+    from pipeline.machine.refusal import refusal, refused_by_machine
+
+    refused = refusal(error) if about_scene else refused_by_machine(error)
     if refused is not None:
         log.error("MachineError: %s", refused)
         sys.exit(REFUSED)

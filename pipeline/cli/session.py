@@ -56,7 +56,7 @@ def exit_on_error(*wrong: type[PipelineError]) -> Iterator[None]:
     try:
         yield
     except wrong as error:
-        exit_if_refused(error)
+        exit_if_refused(error, about_scene=False)
         wrong_use(error)
     except PipelineError as error:
         exit_if_refused(error)
