@@ -127,7 +127,7 @@ def _of_scene(
 
 
 def _names(scene: xr.Dataset, plan: Plan) -> set[str]:
-    """Return the variables of a scene that a plan reads; a grown mask is none of them."""
+    """Return the variables of a scene that a plan reads, without grown masks."""
     rules = [rule.rule if isinstance(rule, Dilated) else rule for rule in plan.rules]
     layers = [*plan.layers, *(band for rule in rules for band in rule.needs)]
     return {layer.quantity for layer in layers if layer.quantity in scene.variables}
@@ -157,7 +157,7 @@ def _sha256_of(file: SceneFile, _stamp: SourceStamp | None) -> str:
 def _of_data(
     data: xr.Dataset | xr.DataArray, run: RunConfig, given: Mapping[str, Retrieval]
 ) -> xr.Dataset:
-    """Apply networks to data of any dimensions; a pixel is computed for itself."""
+    """Apply networks to data of any dimensions; each pixel is computed independently."""
     if run.science.masks.dilate:
         raise ConfigError(
             "masks.dilate needs lines and pixels of a scene, but the data are no scene from "
@@ -192,7 +192,7 @@ def _of_data(
 
 
 def _sensor(data: xr.Dataset | xr.DataArray, given: Mapping[str, Retrieval]) -> str:
-    """Return the sensor that the data state; data that state none are taken for the network's."""
+    """Return the sensor that the data state; without one, the network's sensor is assumed."""
     stated: Any = data.attrs.get("sensor")
     if isinstance(stated, set | frozenset | list | tuple | np.ndarray):  # satpy states a set
         stated = next(iter(stated), "") if len(stated) == 1 else ""

@@ -42,7 +42,7 @@ class _Command:
     """Asks the work to end by itself after the first signal."""
     patience = PATIENCE
     is_abrupt = False
-    """Whether the interpreter must not call what libraries want to be called at its end."""
+    """Whether functions that libraries registered for the end of the process are not called."""
     is_over = False
     """Whether the work is over, so that a signal no longer changes the exit code."""
 
@@ -96,7 +96,7 @@ def _stderr() -> int:
 
 
 def watch(say: "Callable[[str], None]") -> None:
-    """Start the thread that ends the program if the main thread cannot, and set how to say it."""
+    """Start the thread that ends the program if the main thread cannot, and set its ``say``."""
     if not _command.is_listened_to:
         return
     import threading
@@ -116,12 +116,12 @@ def ask_first(ask: "Callable[[], None]") -> None:
 
 
 def abruptly() -> None:
-    """End the process abruptly when the work is over, because a library would hang at its end."""
+    """End the process without cleanup when the work is over, because a library would hang in it."""
     _command.is_abrupt = _command.is_listened_to
 
 
 def in_fork() -> None:
-    """This process is a fork: only its parent hears of Ctrl-C, and only its parent writes of it.
+    """Prepare a fork of the program: only the parent reacts to Ctrl-C and reports it.
 
     The fork still ends on SIGTERM, and removes its half-written files.
     """
@@ -132,7 +132,7 @@ def in_fork() -> None:
 
 
 def over(code: object) -> None:
-    """The work is over with this argument of ``sys.exit``; signals no longer change the code."""
+    """Note that the work is over with this exit code; signals no longer change the code."""
     import contextlib
     import threading
 
@@ -201,9 +201,9 @@ def _plainly(text: str) -> None:
 
 
 def tell(line: str) -> None:
-    """Write a line past ``sys.stderr``, which the program may be writing to just now.
+    """Write a line to the descriptor; ``sys.stderr`` may be in the middle of another line.
 
-    Nothing is written if nobody takes it: a full pipe, or a terminal that is stopped.
+    Nothing is written if this would block: into a full pipe, or on a stopped terminal.
     """
     if _takes_text(_command.stderr):
         os.write(_command.stderr, f"{line}\n".encode(errors="replace"))

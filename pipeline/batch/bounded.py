@@ -1,4 +1,4 @@
-"""Calls to a cluster, which may never return: they are made in threads that are abandoned then."""
+"""Calls a cluster in threads: a call may never return, and its thread is then abandoned."""
 
 import contextlib
 import queue

@@ -20,7 +20,7 @@ ANSWER = 3.0
 
 
 class Census(threading.Thread):
-    """Asks a cluster for its size, and which jobs its workers should be doing.
+    """Asks a cluster for its size, and for the jobs that its workers hold.
 
     The batch itself never waits for a scheduler that is silent.
     """
@@ -52,7 +52,7 @@ class Census(threading.Thread):
 
     @property
     def all_refused(self) -> str:
-        """Why no worker may get scenes: all have another version. Empty if it is not so."""
+        """Why no worker may get scenes: all have another version. Empty if some may."""
         if not self.refused or self.accepted:
             return ""
         versions = ", ".join(sorted(set(self.refused.values())))

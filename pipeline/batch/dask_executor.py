@@ -41,9 +41,9 @@ WORKER_NAME = "Dask Worker"
 
 @dataclass
 class _Running:
-    """A job that the cluster has, and when the batch gives it up (monotonic clock).
+    """A job on the cluster, and the time (monotonic clock) at which the batch gives it up.
 
-    The cluster may keep a job in its queue for hours, until another worker is there.
+    The cluster may keep a job in its queue for hours, until another worker connects.
     """
 
     job: Job
@@ -89,7 +89,7 @@ class DaskExecutor(EventQueue):
         self._children = children
         self._running: dict[str, _Running] = {}
         self._given_up: set[str] = set()
-        """Keys of jobs that are overdue; a worker that is frozen keeps them."""
+        """Keys of overdue jobs, which a frozen worker may still hold."""
         with contextlib.suppress(Exception):
             bounded(lambda: client.subscribe_topic(BEGUN, self._note_begun), ANSWER)
         self._census = Census(client, self._expect)
@@ -183,7 +183,7 @@ class DaskExecutor(EventQueue):
             self._client.cancel(futures, force=True)
 
     def _note_begun(self, event: tuple[float, Any]) -> None:
-        """Note that a worker has said that it begins a job; Dask calls this."""
+        """Note that a worker has reported the begin of a job; Dask calls this method."""
         running = self._running.get(str(event[1]))
         if running is not None:
             running.begin(self.GRACE)
@@ -200,7 +200,7 @@ class DaskExecutor(EventQueue):
                 running.begin(self.GRACE)
 
     def _overdue(self) -> JobEvent | None:
-        """Give up a job whose worker should have said long ago how the job ended."""
+        """Give up a job if its worker has not reported the end of the job in time."""
         now = time.monotonic()
         for running in list(self._running.values()):
             if now > running.deadline:

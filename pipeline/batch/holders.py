@@ -101,8 +101,8 @@ def bury_the_dead(ledger: Ledger, watch: Watch, me: Holder | None = None) -> Non
 def clear_partials(output: Path, *tokens: str, seconds: float = CLEARING) -> None:
     """Remove holders' temporary files from the output folder and all its subfolders.
 
-    A folder that cannot be searched in some time keeps them: the ledger says which folder it is,
-    and a damaged one may say ``/``.
+    If the search of a folder takes too long, its files stay: the folder's path comes from the
+    ledger, and a damaged ledger may name ``/``.
     """
     deadline = time.monotonic() + seconds
     for here, _, files in os.walk(output):

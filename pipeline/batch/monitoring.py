@@ -143,7 +143,7 @@ def _value(overview: RunOverview, limit: Limit, now: float) -> float | None:
 
 
 def _whole(overview: RunOverview, measure: str) -> int:
-    """Return the number of scenes of which a share is meant: suspect scenes are finished ones."""
+    """Return the number of scenes of which a limit is a share; for suspects, finished scenes."""
     return overview.counts.done if measure == "suspect" else overview.counts.total
 
 

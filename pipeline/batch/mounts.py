@@ -12,7 +12,7 @@ from pipeline.errors import LedgerError, OutputError
 
 
 def check_mounted(request: BatchRequest) -> None:
-    """Compare the output folder and the ledger with what the ledger and the call say of them.
+    """Check that output folder and ledger are those that the call and the ledger expect.
 
     Raises:
         LedgerError: the call demands a ledger that exists, and there is none; or the ledger cannot

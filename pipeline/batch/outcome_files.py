@@ -14,7 +14,7 @@ from pipeline.version import __version__
 
 
 def write_outcome_files(request: BatchRequest, ledger: Ledger, summary: BatchSummary) -> None:
-    """Write the table of failures and the summary; if they cannot be written, note it in the last.
+    """Write the table of failures and the summary; ``summary`` notes if this fails.
 
     A call that has done nothing writes them too if they are out of date, because the disk may have
     refused them to an earlier call.

@@ -50,7 +50,8 @@ def tell_again(counts: Mapping[str, int]) -> None:
 def tell_kept(counts: Mapping[str, int], reprocess: Reprocess, is_busy: bool) -> None:
     """Log how many finished scenes are outdated and stay as they are.
 
-    A call that has nothing else to do (``is_busy`` is false) says so only if somebody must decide.
+    If the call has nothing else to do (``is_busy`` is false), it logs this only if a person must
+    decide.
     """
     same = counts.get(VERSION, 0)
     level = logging.INFO if is_busy else logging.DEBUG

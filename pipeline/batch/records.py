@@ -1,7 +1,7 @@
 """Writes the files next to the products of a batch: quality lines, failures and a summary.
 
 Several configurations, also with ledgers of their own, may write to one folder. So each function
-replaces only what is said of the given configurations. A file whose content would stay the same is
+replaces only the parts about the given configurations. A file whose content would stay the same is
 not written. All functions raise an OutputError if they cannot write the file.
 """
 

@@ -174,7 +174,7 @@ def _without_changed(queue: SceneQueue, ledger: Ledger, stop: threading.Event) -
 
 
 def _product_of(path: str, template: NameTemplate, name: str) -> str | None:
-    """Return the path of a product; None if it is no name for a file, so that the scene fails."""
+    """Return the path of a product; None if no file can have it, so that the scene fails."""
     try:
         return template.fill(path, name)
     except SceneError:

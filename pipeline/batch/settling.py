@@ -25,7 +25,7 @@ LONGEST_PAUSE = 600.0
 
 @dataclass(frozen=True)
 class Settled:
-    """The scenes of a call, parted by whether their files are ready."""
+    """The scenes of a call, divided by whether their files are ready."""
 
     ready: list[FoundScene]
     changing: list[str]
@@ -33,7 +33,7 @@ class Settled:
 
 
 def settled(found: Sequence[FoundScene], seconds: float, stop: threading.Event) -> Settled:
-    """Wait until files that changed a moment ago are ``seconds`` old; part those that change again.
+    """Wait until recently changed files are ``seconds`` old; separate those that change again.
 
     The wait takes at most ``seconds``, however many files there are. Setting ``stop`` ends it.
     """

@@ -66,7 +66,7 @@ def find_scenes(
 def search(
     inputs: Iterable[str], output: Path, config_name: str, shard: tuple[int, int] | None = None
 ) -> SearchResult:
-    """Return all scenes, and what is said about inputs that name no scene.
+    """Return all scenes, and a sentence for each input that names no scene.
 
     Args:
         inputs: files, folders or patterns. ``@file`` stands for a list with one file, folder or

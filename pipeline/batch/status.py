@@ -106,7 +106,7 @@ def named_runs(found: Sequence[LedgerStatus]) -> Iterator[tuple[str, RunOverview
 
 
 def as_json(found: Sequence[LedgerStatus], now: float, indent: int | None = 2) -> str:
-    """Return the progress as JSON; ``now`` is the time of the look (seconds since 1970)."""
+    """Return the progress as JSON; ``now`` is the present time (seconds since 1970)."""
     progress = Progress.of(found)
     data: dict[str, Any] = {
         "time": iso_time(now),

@@ -141,7 +141,7 @@ class Supervisor:
         return JobOutcome(kinds.CRASH, f"{Path(job.path).name}: {self._death()}")
 
     def _started(self, is_stopped: Callable[[], bool]) -> "_Child":
-        """Return a child that is ready; a child that never gets ready is no scene's fault."""
+        """Return a child that is ready; if none gets ready, this is not the fault of a scene."""
         if self._child is None or not self._child.is_alive:
             self._end_child()
             try:

@@ -78,7 +78,7 @@ def inspect(
 
 
 def _as_facts(lines: list[str]) -> dict[str, list[str]]:
-    """Return the values of each name in the first column; a line without a name continues."""
+    """Return the values of each name in the first column; lines without a name add to it."""
     facts: dict[str, list[str]] = {}
     name = ""
     for line in lines:

@@ -31,7 +31,7 @@ def exit_if_refused(error: BaseException, about_scene: bool = True) -> None:
 class Commands(click.Group):
     """A group of commands that say in words what the machine refuses, even during imports.
 
-    Wrong arguments are quoted in a form that a terminal only shows.
+    Wrong arguments are quoted with escapes, so that they cannot control the terminal.
     """
 
     def make_context(self, *args: Any, **how: Any) -> click.Context:

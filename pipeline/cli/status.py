@@ -105,7 +105,7 @@ def status(
 
 
 def _read(ledger: Path, metrics: Path | None) -> "tuple[list[LedgerStatus], float]":
-    """Read the ledgers, write the metrics, and return the ledgers and the time of the look."""
+    """Read the ledgers, write the metrics, and return the ledgers and the time of reading."""
     from pipeline.batch.status import read_status
 
     found, now = read_status(ledger), time.time()

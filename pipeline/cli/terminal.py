@@ -135,7 +135,7 @@ def start_logging(level: str, as_json: bool = False) -> None:
 def _log_failure(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """Show a mistake of this program through the log, because a traceback may quote a file."""
+    """Log an error of this program; the log makes printable what a traceback quotes."""
     if issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
         return

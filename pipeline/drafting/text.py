@@ -123,7 +123,7 @@ def _network(fitting: Fitting, name: str, candidate: Candidate) -> Iterator[str]
 
 
 def _unused(fitting: Fitting) -> dict[str, str]:
-    """Return the networks of the folders that do not fit, and the reasons; algorithms are many."""
+    """Return the networks of the folders that do not fit, with reasons; algorithms are left out."""
     return {file: why for file, why in fitting.reasons.items() if not is_algorithm(file)}
 
 

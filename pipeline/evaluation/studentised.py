@@ -1,12 +1,13 @@
 """Intervals from a studentised bootstrap over groups.
 
-Percentiles of a bootstrap over groups are too narrow: few groups vary less when they are drawn
-from themselves than when other groups are measured. So each draw is divided by its own standard
-error (bootstrap-t: Davison and Hinkley 1997, Bootstrap Methods and their Application, section 5.2).
-The standard error of the whole comes from the jackknife over groups, which is rather too large than
-too small. If a few groups have most of the rows, the data tell as little as few groups. Hence the
-interval is wider by the ratio of Student's to the normal quantile, for the number of equally large
-groups that would tell as much (Kish 1965).
+Percentiles of a bootstrap over groups are too narrow: few groups vary less when they are drawn from
+themselves than when other groups are measured. So each draw is divided by its own standard error
+(bootstrap-t: Davison and Hinkley 1997, Bootstrap Methods and their Application, section 5.2). The
+standard error of the whole comes from the jackknife over groups, which may be too large but is
+seldom too small. If a few groups have most of the rows, the data hold only as much information as
+few groups. Hence the interval is multiplied by the ratio of Student's quantile to the normal one.
+The degrees of freedom follow from the number of equally large groups with as much information (Kish
+1965).
 
 ``benchmarks/interval_coverage.py`` measures how often these intervals hold the truth.
 """
@@ -27,7 +28,8 @@ STEP = 1e-4
 """Step of the numerical derivative, as a share of the spread of a sum."""
 LEAST_ERROR = 0.25
 """A draw of groups that happen to be alike has a standard error near zero, and would count as
-infinitely far from the whole. Its standard error is at least this share of the whole's."""
+infinitely far from the whole. So the standard error of a draw is at least this share of that of the
+whole."""
 BATCH_BYTES = 64_000_000
 """Memory (bytes) for the draws that are computed at the same time."""
 _ANGLES = 20_001
@@ -46,7 +48,7 @@ class Draws:
 
     @property
     def equal_units(self) -> float:
-        """Number of equally large units that tell as much as these."""
+        """Number of equally large units with as much information as these."""
         return float(self.sizes.sum() ** 2 / np.square(self.sizes).sum())
 
 

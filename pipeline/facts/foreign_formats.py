@@ -18,7 +18,7 @@ MOST_MEMBERS = 1000
 
 
 class _NotReadError(PipelineError):
-    """The file cannot be looked at; whoever reads it says why."""
+    """The file cannot be examined; the reader of the file reports the reason."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def read_inflated(path: Path, limit: Limit, error: type[PipelineError]) -> bytes
         error: the class of error to raise.
 
     Raises:
-        PipelineError: the file is not regular, too large, damaged, or inflates as no table does.
+        PipelineError: the file is not regular, too large or damaged, or inflates too much.
             This exception has the class ``error``.
         OSError: the file cannot be read.
     """

@@ -1,8 +1,8 @@
 """Counts what an HDF5 file declares, before a library looks at each part of it.
 
-Libraries take some milliseconds for each variable. In the older of the two ways to store
-attributes, they search all attributes of a variable for each of them. So the time for n attributes
-grows with the square of n.
+Libraries take some milliseconds for each variable. In the older of HDF5's two ways to store
+attributes, they search all attributes of a variable once for each attribute. So the time for n
+attributes grows with the square of n.
 """
 
 import h5py
@@ -49,7 +49,7 @@ def check_counts(
 
 
 def _check_attributes(file: h5py.File, name: str, error: type[PipelineError]) -> None:
-    """Add up the texts of all attributes; each is read and dropped again."""
+    """Add up the lengths of the texts of all attributes; only one text is in memory at a time."""
     objects = [file]
     file.visititems(lambda _, found: objects.append(found))
     read = 0

@@ -11,7 +11,7 @@ _SCALES, _CLASS = "DIMENSION_LIST", b"DIMENSION_SCALE"
 
 
 def lost_dimension(file: h5py.File) -> str | None:
-    """Return the name of a variable that refers to a dimension which is none; None without one."""
+    """Return the name of a variable with a reference to no dimension; None if all are right."""
 
     def of_object(name: str, found: h5py.Group | h5py.Dataset) -> str | None:
         is_variable = isinstance(found, h5py.Dataset) and _SCALES in found.attrs

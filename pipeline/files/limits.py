@@ -161,7 +161,7 @@ LIMITS = (
 
 
 def _stated() -> dict[str, int]:
-    """Return the limits that environment variables state; refuse unknown names and no numbers."""
+    """Return the limits in environment variables; refuse unknown names, and texts as values."""
     # Thousands of numbers are compared with limits. The names are looked at as bytes, because it
     # takes ten times as long to decode the whole environment.
     names = [os.fsdecode(name) for name in os.environb if name.startswith(_PREFIX_BYTES)]

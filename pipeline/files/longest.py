@@ -20,5 +20,5 @@ def cut(text: str, longest: int = LONGEST_ATTRIBUTE) -> str:
 
 
 def cut_message(text: str) -> str:
-    """Return a message with at most as many characters as a person reads, and a mark."""
+    """Return a message, cut to a length that a person reads; a mark shows the cut."""
     return cut(text, LONGEST_MESSAGE)

@@ -19,10 +19,10 @@ _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+|inf|infinity|nan)(?:[eE][+-]?\d+)?"
 
 
 def _places(separators: str, start: str, signs: str) -> re.Pattern[str]:
-    """Match the places where a cell begins with a sign, and is more than a number.
+    """Match the places where a cell begins with a sign and is not a number.
 
-    Whether a place matches depends only on the text after its apostrophes, so it still matches when
-    it has one more. A cell ends at the separator that it begins with.
+    Only the text after the apostrophes decides, so the place still matches when an apostrophe is
+    added. A cell ends at the separator that it begins with.
     """
     after = "|".join(
         rf"(?<={mark})(?![\s'\"]*{_NUMBER}[\s\")\]}}]*(?:{mark}|$))" for mark in separators

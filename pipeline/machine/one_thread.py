@@ -1,8 +1,8 @@
 """One thread per block: while blocks are computed, BLAS libraries may use one thread only.
 
 Each block has a thread of its own. If every one of these threads asked BLAS for as many threads as
-there are cores, all would wait for each other. The limit is one of the whole process, so it ends
-when the last of the runs that overlap ends.
+there are cores, all would wait for each other. The limit applies to the whole process, so it ends
+with the last of several overlapping runs.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ class _Limit:
 
 
 def _let_this_thread_decide() -> None:
-    """Undo that, from version 3.8 on, only the thread that was first may set OpenBLAS's threads."""
+    """Lift a rule of threadpoolctl 3.8: only the first thread may set the threads of OpenBLAS."""
     controller = getattr(threadpoolctl, "OpenBLASController", None)
     clear = getattr(controller, "clear_controlling_thread", None)
     if clear is not None:
@@ -64,7 +64,7 @@ def one_thread_per_block() -> Iterator[None]:
 
 
 def _after_fork() -> None:
-    """Begin anew: the threads that had runs do not exist in the new process."""
+    """Reset the count after a fork, because the threads with runs are not in the new process."""
     global _limit  # noqa: PLW0603 - one limit for each process
     limited = _limit.limited
     _limit = _Limit()

@@ -39,7 +39,7 @@ def printable_lines(text: str) -> str:
 
 
 def plain_texts(figure: "Figure") -> None:
-    """Let a figure show its texts as they are: a dollar sign in a name begins no formula."""
+    """Let a figure show its texts as they are; a dollar sign in a name does not begin a formula."""
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):

@@ -58,7 +58,7 @@ def refused_by_machine(error: BaseException) -> MachineError | None:
 
 
 def broken_disk(error: BaseException) -> MachineError | None:
-    """Return the error for a disk that failed below ``error``, which no scene caused."""
+    """Return the error for a failed disk, if this caused ``error``; no scene is to blame."""
     for each in _chain(error):
         number = number_of(each)
         if number in DISK_FAILURES:
@@ -73,7 +73,7 @@ def hidden_number() -> int:
 
 
 def hidden_refusal(number: int) -> MachineError | None:
-    """Return the error that belongs to an error number of which a library said nothing."""
+    """Return the error for an error number that a library did not report."""
     if number in _FILES:
         return refused_files(number)
     return _refused_disk(number) if number in DISK_FAILURES else None

@@ -246,9 +246,9 @@ class Ledger(Database):
             )
 
     def _revive(self, holder: Holder) -> None:
-        """Call a holder running again that was stopped for so long that others called it lost.
+        """Mark a holder as running again; after a long stop, others had marked it as lost.
 
-        A scene that it claims would otherwise seem to be one that nobody works on.
+        Otherwise, the scenes that it claims would seem to have no holder.
         """
         self.execute(
             "UPDATE holder SET state = 'running' WHERE id = ? AND state = 'lost'", (holder.id,)

@@ -40,7 +40,7 @@ def entries(ledger: Ledger, run: str | None = None) -> list[Kept]:
 def remove(ledger: Ledger, removed: Iterable[Kept], holders_until: str | None = None) -> None:
     """Remove entries, and calls that started before a time; all or nothing.
 
-    An entry that has changed since it was read stays, and so does that of the last call.
+    An entry that has changed since it was read stays. The entry of the last call stays, too.
 
     Raises:
         LedgerError: a batch works with this ledger, and would miss the entries.

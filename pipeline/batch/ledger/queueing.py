@@ -61,9 +61,9 @@ def _enter_new(database: Database, queue: SceneQueue) -> None:
 
 
 def _forget_phantoms(database: Database, queue: SceneQueue) -> None:
-    """Remove paths at which nothing ever was, and which this call does not name any more.
+    """Remove paths at which no file ever existed and which this call no longer names.
 
-    Such a path was mistyped, or it is that of a folder that was not mounted then.
+    Such a path was mistyped, or its disk was not mounted at that time.
     """
     database.execute(
         "DELETE FROM scene WHERE run = ? AND state = 'failed' AND kind = ? AND size IS NULL "
