@@ -59,7 +59,7 @@ def quantities() -> dict[str, Quantity]:
 
 
 def stands_for(name: str, quantity: str) -> bool:
-    """Return whether a name means a quantity: it is its name, or its name in older versions."""
+    """Return whether a name is the name of a quantity, or its name in older versions."""
     return name == quantity or (name != "" and name == _formerly(quantity))
 
 

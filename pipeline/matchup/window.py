@@ -152,7 +152,7 @@ def _bands(scene: xr.Dataset, quantity: str, span: tuple[float, float]) -> tuple
 def _results(product: xr.Dataset, chosen: Sequence[str]) -> tuple[Band, ...]:
     """Return the results of a product: the chosen ones that it has, by default all.
 
-    Uncertainties and the centres of their intervals are no results of their own.
+    Uncertainties and the centres of their intervals do not count as results.
     """
     names = [name for name in plain_variables(product) if product[name].dtype.kind == "f"]
     results = [n for n in names if n not in GEOLOCATION and not n.endswith(("_unc", "_unc_centre"))]

@@ -2,7 +2,7 @@
 
 Anybody can write a file that looks like a product. So a name in the record is only a name, never a
 path; a configuration is used only if ocpipe could have recorded it; and messages quote the record
-only where its text is what it should be.
+only where its text has the expected form.
 """
 
 import re

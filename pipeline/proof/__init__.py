@@ -1,4 +1,6 @@
-"""Proves what a product says: makes it again from its record, compares two, masks one again."""
+"""Proves what products say: makes them again from their records, compares them, masks them
+again.
+"""
 
 from pipeline.proof.difference import PARTS, Difference, differences
 from pipeline.proof.masking import mask_product

@@ -67,9 +67,9 @@ def failed_to_read(error: Exception, what: str = "cannot be read") -> SceneError
 
 @contextlib.contextmanager
 def showing_hidden_failures() -> Iterator[None]:
-    """Raise an error if the system refused something and a library said nothing of it.
+    """Raise an error if the system refused something that a library did not report.
 
-    For HDF5, an attribute that the disk fails to return does not exist.
+    If the disk fails under an attribute, HDF5 says that the attribute does not exist.
     """
     forget_last_number()
     try:

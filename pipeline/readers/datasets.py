@@ -36,8 +36,8 @@ def scene_of(data: xr.Dataset | xr.DataArray, sensor: str, wanted: Iterable[str]
     Args:
         data: bands, and whatever else the networks need, on any dimensions.
         sensor: name of the sensor; empty if unknown.
-        wanted: names of the spectral quantities that the networks take. Unnamed bands in the units
-            of the only one of these are taken for this quantity.
+        wanted: names of the spectral quantities that the networks take. If there is only one, bands
+            that name no quantity but have its units are taken for it.
 
     Raises:
         SceneError: no band is found, or a variable has wrong units.
@@ -82,7 +82,7 @@ def scene_of(data: xr.Dataset | xr.DataArray, sensor: str, wanted: Iterable[str]
 def _on_pixels(
     found: Mapping[str, tuple[str, xr.DataArray]], dims: Sequence[Hashable]
 ) -> dict[str, xr.DataArray]:
-    """Return what has no other dimensions than the bands; places only if both are there.
+    """Return variables without other dimensions than the bands; no latitude without longitude.
 
     Data on tie points, for example, have dimensions of their own. A dimension that is called
     latitude keeps its coordinate, so it needs no variable of this name.
@@ -115,7 +115,7 @@ def _is_usable(name: str, variable: xr.DataArray, quantity: str) -> bool:
 
 
 def _check_decoded(name: str, variable: xr.DataArray, quantity: str) -> None:
-    """Refuse stored numbers that are not decoded, and what is no number."""
+    """Refuse stored numbers that are not decoded, and values that are not numbers."""
     packed = [key for key in _PACKING if key in variable.attrs]
     is_number = variable.dtype.kind in ("f" if quantity in SPECTRAL else "fiu")
     if packed or not is_number:
@@ -136,7 +136,7 @@ def _as_dataset(data: xr.Dataset | xr.DataArray, wanted: list[str]) -> xr.Datase
 
 
 def _variables(dataset: xr.Dataset) -> Iterator[tuple[str, xr.DataArray]]:
-    """Yield all variables but the coordinates of dimensions that are no places."""
+    """Yield all variables, except coordinates of dimensions other than latitude and longitude."""
     for name in [*dataset.variables]:
         is_place = _SHORT_NAMES.get(str(name), name) in GEOLOCATION
         if name not in dataset.dims or is_place:

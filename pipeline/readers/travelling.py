@@ -86,7 +86,7 @@ def _state(files: Sequence[str | Path]) -> tuple[int, int]:
 
 
 class OpenedScene:
-    """The open files of a scene in this process; pickled, it is an empty one without files."""
+    """The open files of a scene in this process; a pickled copy has no files."""
 
     def __init__(self, file: SceneFile, scene: xr.Dataset) -> None:
         self.file = file

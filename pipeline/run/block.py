@@ -153,7 +153,7 @@ def _uncertainties(
 ) -> Iterator[tuple[str, npt.NDArray[Any]]]:
     """Yield name and column (pixels,) of each variable that holds an uncertainty or its centre.
 
-    Also yields the flags again of steps that mark uncertain inputs.
+    For steps that mark uncertain inputs, it yields the flags again, with these marks.
     """
     steps = [step for step in plan.steps if step.uncertainties]
     if not steps:

@@ -215,7 +215,7 @@ class _Chain:
 def _placed(
     source: Band | _StepOutput, inputs: tuple[Band, ...], earlier: Sequence[RetrievalStep]
 ) -> InputSource:
-    """Return a source, whose position is that among the layers of a row."""
+    """Return a source with its position among the layers of a row."""
     if isinstance(source, Band):
         return InputSource(inputs.index(source), source.name)
     maker = earlier[source.step]

@@ -91,7 +91,7 @@ def verify_product(
 
 @contextlib.contextmanager
 def _errors_of_record(path: Path) -> Iterator[None]:
-    """Turn failures with a changed record into an error; its text is that of the file."""
+    """Turn failures with a changed record into an error of this product."""
     try:
         yield
     except DAMAGE as error:

@@ -30,7 +30,9 @@ def version_note(product: ProductFile) -> Iterator[Finding]:
 
 
 def with_other_numbers(product: ProductFile, finding: Finding) -> Finding:
-    """Return a finding about pixels; values of other numbers cannot be judged by this version."""
+    """Return a finding about pixels; this version cannot judge values of another numbers
+    version.
+    """
     if finding.passed or _numbers_of(product) == NUMBERS_VERSION:
         return finding
     advice = f"Verify with version {shown(product.version)}."

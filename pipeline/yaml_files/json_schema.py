@@ -71,7 +71,7 @@ def _generated(model: Any) -> Json:
 
 
 class _Generator(GenerateJsonSchema):
-    """Adds to the schema of a model what validators of the model know."""
+    """Adds the rules of a model's validators to the schema of the model."""
 
     def model_schema(self, schema: Any) -> Json:
         """Return the schema of a model."""

@@ -65,7 +65,7 @@ class RatioBands(Strict):
     coefficients: Annotated[tuple[float, ...], Field(min_length=5, max_length=5)]
     """Coefficients of the polynomial in log10(ratio), from the constant to the fourth power."""
     other_bands: str = ""
-    """What the coefficients would give for bands of sister sensors, in whole sentences."""
+    """How good the coefficients are at the bands of sister sensors, in whole sentences."""
 
 
 class RatioLimits(Strict):

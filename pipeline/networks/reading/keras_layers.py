@@ -123,7 +123,7 @@ class _Chain:
         return kernel, bias
 
     def _check_size(self, inputs: int, units: int) -> None:
-        """Refuse a kernel before it is made: few stored numbers can become very many."""
+        """Refuse a large kernel before it is made: few stored numbers can become very many."""
         what = "the model, with linear layers merged,"
         NETWORK_NUMBERS.check(self._made + inputs * units, what, NetworkError)
 
