@@ -1,6 +1,4 @@
-"""Proves what products say: makes them again from their records, compares them, masks them
-again.
-"""
+"""Proves what products say: makes them again from their records, compares and masks them."""
 
 from pipeline.proof.difference import PARTS, Difference, differences
 from pipeline.proof.masking import mask_product

@@ -30,9 +30,7 @@ def version_note(product: ProductFile) -> Iterator[Finding]:
 
 
 def with_other_numbers(product: ProductFile, finding: Finding) -> Finding:
-    """Return a finding about pixels; this version cannot judge values of another numbers
-    version.
-    """
+    """Return a finding about pixels; other numbers cannot be judged by this version."""
     if finding.passed or _numbers_of(product) == NUMBERS_VERSION:
         return finding
     advice = f"Verify with version {shown(product.version)}."
