@@ -4,6 +4,7 @@ Several processes may run batches with one ledger. A process with a free slot cl
 """
 
 import contextlib
+import functools
 import logging
 import threading
 import time
@@ -161,7 +162,7 @@ def _queue(request: BatchRequest, found: Sequence[FoundScene]) -> SceneQueue:
         recipe=str(recipe),
         found=found,
         product_of=lambda path: None if of_scene else _product_of(path, template, config.name),
-        networks_now=lambda sensor: networks_now(config, sensor),
+        networks_now=functools.cache(lambda sensor: networks_now(config, sensor)),
         if_possible=frozenset(n.name for n in config.science.networks if n.if_possible),
         retry_failed=request.retry_failed,
         change_since=recipe.change_since,
@@ -181,20 +182,27 @@ def _product_of(path: str, template: NameTemplate, name: str) -> str | None:
         return None
 
 
-def networks_now(config: RunConfig, sensor: str) -> dict[str, str]:
-    """Return the fingerprint of each network that a run would now use for this sensor."""
+def networks_now(config: RunConfig, sensor: str) -> dict[str, str | None]:
+    """Return the fingerprint of each network that a run would now use for this sensor.
+
+    The fingerprint of a network that cannot be loaded is None. It may be missing or damaged for a
+    moment, for example while another program copies it, so no finished scene depends on it.
+    """
     from pipeline.algorithms import find_retrieval
 
     folders = network_folders(config.execution.network_dirs)
-    found = {}
+    found: dict[str, str | None] = {}
     for choice in config.science.networks:
         try:
             found[choice.name] = find_retrieval(choice.file, sensor, folders)[1].fingerprint
         except PipelineError as error:
             refused = refused_by_machine(error)
-            if refused is not None:  # else every scene that is done would be done again
+            if refused is not None:
                 raise refused from error
-            found[choice.name] = f"not found: {error}"  # the scene will fail with this message
+            found[choice.name] = None
+            if not choice.if_possible:
+                text = "network %s: %s Finished scenes that were made with it stay as they are."
+                log.error(text, choice.name, error)  # noqa: TRY400 - a mistake of the user
     return found
 
 

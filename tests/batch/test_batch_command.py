@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import h5py
 import netCDF4
+import numpy as np
 import pytest
 from batches import (
     copies,
@@ -91,6 +93,32 @@ def test_what_a_product_is_made_with_decides(folder):
     assert "the configuration changed" in batch(folder, "--dry-run").stdout
     assert "3 done" in batch(folder).stderr
     assert set(products(folder / "out")) == set(before)
+
+
+@pytest.mark.parametrize("fault", ["missing", "half copied", "changed by hand"])
+def test_a_network_that_cannot_be_loaded_now_redoes_nothing(folder, fault):
+    """An error line names it; new scenes fail and are tried again when it is back."""
+    batch(folder)
+    before = products(folder / "out")
+    network = (folder / "net.h5").read_bytes()
+    if fault == "missing":
+        (folder / "net.h5").unlink()
+    elif fault == "half copied":
+        (folder / "net.h5").write_bytes(network[: len(network) // 2])
+    else:
+        with h5py.File(folder / "net.h5", "r+") as file:
+            file["Weights/Layer1"][...] = np.nan
+    said = batch(folder).stderr
+    assert " error network iop: " in said
+    assert "Finished scenes that were made with it stay as they are." in said
+    assert states(folder / "out") == {"done": 3}
+    assert "0 of 3 scenes would be processed" in batch(folder, "--dry-run").stdout
+    shutil.copy(folder / "in" / "S000.nc", folder / "in" / "S009.nc")
+    batch(folder, code=1)
+    assert states(folder / "out") == {"done": 3, "failed": 1}
+    (folder / "net.h5").write_bytes(network)
+    assert "1 done, 0 skipped, 0 failed" in batch(folder).stderr
+    assert {name: products(folder / "out")[name] for name in before} == before
 
 
 def test_a_product_that_is_made_again_is_the_same_file(folder):

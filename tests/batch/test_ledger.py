@@ -127,6 +127,16 @@ def test_a_change_of_what_all_are_made_with_makes_all_pending(batch, change, why
     assert batch.ledger.claim(me).known_sha256 is None
 
 
+def test_a_network_that_is_unknown_now_makes_nothing_pending(batch):
+    """Beside another one that did change, which does."""
+    batch.enqueue()
+    batch.do_all()
+    batch.networks.update(aph=None)
+    assert batch.enqueue() == SceneCounts(done=3)
+    batch.networks.update(chl="f1")
+    assert batch.enqueue() == SceneCounts(pending=3)
+
+
 def test_a_touched_input_and_another_network_at_once(batch):
     """In one call or in two: the product has to change, whatever the bytes of the input."""
     batch.enqueue()

@@ -53,8 +53,9 @@ class SceneQueue:
     found: "Sequence[FoundScene]"
     product_of: Callable[[str], str | None]
     """Returns a product's path, or None if the path depends on attributes in the scene file."""
-    networks_now: Callable[[str], Mapping[str, str]]
-    """Returns the present fingerprints of the networks for a sensor, by network name."""
+    networks_now: Callable[[str], Mapping[str, str | None]]
+    """Returns the present fingerprints of the networks for a sensor, by network name. None stands
+    for a network that cannot be loaded now; nothing is outdated because of it."""
     if_possible: frozenset[str] = frozenset()
     """Names of the networks that a run leaves out if they do not fit the scene."""
     retry_failed: bool = False

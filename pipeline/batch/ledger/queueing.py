@@ -212,7 +212,10 @@ def _stale_networks(database: Database, queue: SceneQueue) -> Iterable[tuple[int
     for number, sensor, fingerprints in used:
         recorded, now = _recorded(database, fingerprints), queue.networks_now(sensor)
         left_out = queue.if_possible - set(recorded)
-        if recorded != {name: now[name] for name in now if name not in left_out}:
+        unknown = {name for name in recorded if name in now and now[name] is None}
+        expected = {name: now[name] for name in now if name not in left_out}
+        expected |= {name: recorded[name] for name in unknown}
+        if recorded != expected:
             yield (number,)
 
 
