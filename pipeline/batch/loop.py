@@ -29,6 +29,7 @@ from pipeline.config import RunConfig
 from pipeline.errors import ConfigError, LedgerError, MachineError, OutputError
 from pipeline.files.identity import SourceStamp, stamp_of
 from pipeline.machine.refusal import refusal
+from pipeline.machine.words import counted
 from pipeline.networks.reading.library import network_folders
 from pipeline.product.delivery import creation_time
 
@@ -233,7 +234,7 @@ class Loop:
             return False
         elsewhere = self._ledger.held_by_others(self._holder)
         if elsewhere:  # they become pending if their process dies
-            self._listener.waiting(f"another process works on {elsewhere} scenes")
+            self._listener.waiting(f"another process works on {counted(elsewhere, 'scene')}")
             return True
         without_workers = self._executor.slots == 0 and self._ledger.counts_of_chosen().pending > 0
         if without_workers:

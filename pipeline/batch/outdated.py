@@ -13,6 +13,7 @@ from pipeline.batch.request import BatchRequest
 from pipeline.config.batch import Reprocess
 from pipeline.errors import UnavailableError
 from pipeline.files.names import as_text
+from pipeline.machine.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,9 @@ def tell_again(counts: Mapping[str, int]) -> None:
     """Log how many scenes are processed again, and why."""
     if counts:
         total = sum(counts.values())
-        log.info("%s processed again: %s", _scenes(total, "is", "are"), _reasons(counts))
+        log.info(
+            "%s processed again: %s", counted(total, "scene is", "scenes are"), _reasons(counts)
+        )
 
 
 def tell_kept(counts: Mapping[str, int], reprocess: Reprocess, is_busy: bool) -> None:
@@ -56,18 +59,18 @@ def tell_kept(counts: Mapping[str, int], reprocess: Reprocess, is_busy: bool) ->
     same = counts.get(VERSION, 0)
     level = logging.INFO if is_busy else logging.DEBUG
     if same:
-        what = _scenes(same, "was", "were")
+        what = counted(same, "scene was", "scenes were")
         text = "%s made by another version that computes the same numbers; the products stay"
         log.log(level, text, what)
     others = _beyond(KEEPS["changed"], counts)
+    what = counted(sum(others.values()), "scene is", "scenes are")
     if others and reprocess == "ask-first":
         log.warning(
             "%s outdated (%s) and nobody could be asked; the products stay. Call again with "
             "--reprocess changed to process these scenes again, or --reprocess new-only to keep "
-            "the products.", _scenes(sum(others.values()), "is", "are"), _reasons(others),
+            "the products.", what, _reasons(others),
         )  # fmt: skip
     elif others:
-        what = _scenes(sum(others.values()), "is", "are")
         log.log(level, "%s outdated (%s); the products stay", what, _reasons(others))
 
 
@@ -95,7 +98,7 @@ def _beyond(kept: frozenset[str], counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def _question(outdated: Mapping[str, int]) -> str:
-    what = _scenes(sum(outdated.values()), "is", "are")
+    what = counted(sum(outdated.values()), "scene is", "scenes are")
     return f"{what} outdated ({_reasons(outdated)}). Process again, and replace the products?"
 
 
@@ -103,7 +106,3 @@ def _reasons(counts: Mapping[str, int]) -> str:
     if len(counts) == 1:
         return next(iter(counts))
     return ", ".join(f"{why}: {count}" for why, count in counts.items())
-
-
-def _scenes(count: int, one: str, many: str) -> str:
-    return f"1 scene {one}" if count == 1 else f"{count} scenes {many}"

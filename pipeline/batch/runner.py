@@ -31,6 +31,7 @@ from pipeline.config.naming import NameTemplate
 from pipeline.errors import ConfigError, PipelineError, SceneError
 from pipeline.machine.refusal import refused_by_machine
 from pipeline.machine.resources import available_cores, default_limit
+from pipeline.machine.words import counted
 from pipeline.networks.engines import is_gpu_visible, resolve_engine
 from pipeline.networks.reading.library import network_folders
 from pipeline.product.delivery import (
@@ -101,8 +102,9 @@ def run_batch(
         found = _known(request, ledger, found)
         parted = settled(found.scenes, batch.settle, stop)
         if parted.changing:
-            text = "%d files are still changing, such as %s; the next call looks at them again"
-            log.warning(text, len(parted.changing), parted.changing[0])
+            text = "%s still changing, such as %s; the next call looks at them again"
+            count = counted(len(parted.changing), "file is", "files are")
+            log.warning(text, count, parted.changing[0])
         queue = _queue(request, parted.ready)
         if request.deep:
             queue = _without_changed(queue, ledger, stop)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pipeline.batch.sources import FoundScene, found_at
 from pipeline.files.identity import stamp_of
+from pipeline.machine.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ def settled(found: Sequence[FoundScene], seconds: float, stop: threading.Event) 
         return Settled(list(found), [])
     # A negative age is that of a disk whose clock is ahead.
     wait = seconds - max(min(ages[scene] for scene in young), 0.0)
-    log.info("waiting %.1f s: %d files changed a moment ago", wait, len(young))
+    log.info("waiting %.1f s: %s changed a moment ago", wait, counted(len(young), "file"))
     stop.wait(wait)
     changing = {scene.path for scene in young if found_at(scene.path) != scene}
     return Settled([s for s in found if s.path not in changing], sorted(changing))

@@ -6,6 +6,7 @@ from pipeline.batch.ages import ago, in_time
 from pipeline.batch.ledger import FailedKind, Holder, RunOverview, SceneCounts
 from pipeline.batch.status import LAST, LedgerStatus, Progress, named_runs
 from pipeline.evaluation.columns import Column, TextTable, aligned, table
+from pipeline.machine.words import counted
 
 _Named = tuple[str, RunOverview]
 _NamedCounts = tuple[str, SceneCounts]
@@ -72,7 +73,8 @@ def _work(found: Sequence[LedgerStatus], progress: Progress) -> Iterator[str]:
     if progress.seconds_left:
         yield f"time left     about {in_time(progress.seconds_left)}"
     elif progress.left and not any(status.workers for status in found):
-        yield f"stopped       {progress.left} scenes are left; call ocpipe batch to continue"
+        left = counted(progress.left, "scene is", "scenes are")
+        yield f"stopped       {left} left; call ocpipe batch to continue"
 
 
 def _failures(found: Sequence[LedgerStatus], runs: Sequence[_Named], now: float) -> Iterator[str]:

@@ -23,6 +23,7 @@ from pipeline.cli.refusals import REFUSED, exit_if_refused
 from pipeline.cli.session import exit_on_error, failure, importing, start
 from pipeline.cli.terminal import show, terminal_question
 from pipeline.errors import ConfigError, LedgerError, NoSceneError, OutputError, PipelineError
+from pipeline.machine.words import counted
 
 if TYPE_CHECKING:
     from pipeline.batch.ledger import LedgerEntry
@@ -237,10 +238,11 @@ def _report(summary: "BatchSummary") -> None:
     if summary.problem:
         log.error("the batch ends early: %s", summary.problem)
     if summary.interrupted:
-        log.warning("interrupted; %d scenes are left, call again to continue", counts.pending)
+        text = "interrupted; %s left, call again to continue"
+        log.warning(text, counted(counts.pending, "scene is", "scenes are"))
     if summary.changed:
-        text = "%d scenes were still changing and are not processed yet; call again"
-        log.warning(text, summary.changed)
+        changing = counted(summary.changed, "scene was", "scenes were")
+        log.warning("%s still changing and not processed yet; call again", changing)
     earlier = counts.failed - summary.failed
     log.info(
         "%d done, %d skipped, %d failed in %.0f s; in total %d of %d done%s%s",

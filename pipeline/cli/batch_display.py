@@ -11,6 +11,7 @@ from pipeline.batch.job import JobOutcome
 from pipeline.batch.ledger import SceneCounts
 from pipeline.machine.printable import printable
 from pipeline.machine.progress_bar import bars
+from pipeline.machine.words import counted
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -40,8 +41,8 @@ class LineDisplay:
         """Show the number of scenes, and the resources that the scenes get."""
         self._counts = counts
         log.info(
-            "%d scenes to process (%d done before, %d failed before); %s",
-            counts.pending, counts.done + counts.skipped, counts.failed, slots,
+            "%s to process (%d done before, %d failed before); %s",
+            counted(counts.pending, "scene"), counts.done + counts.skipped, counts.failed, slots,
         )  # fmt: skip
 
     def scene_begun(self, path: str, attempt: int) -> None:

@@ -10,6 +10,7 @@ from pipeline.cli.options import PATH, log_level_option, option
 from pipeline.cli.session import exit_on_error, start
 from pipeline.cli.terminal import show
 from pipeline.errors import ConfigError
+from pipeline.machine.words import counted
 
 if TYPE_CHECKING:
     from pipeline.batch.ledger.pruning import Kept
@@ -56,7 +57,7 @@ def forget(
         which = Forgotten(scenes, config, state, kind)
         found = forget_scenes(place, which, dry_run)
     show(*(f"{entry.path}  ({_state(entry)})" for entry in found))
-    show(f"{len(found)} scenes {'would be forgotten' if dry_run else 'forgotten'}")
+    show(f"{counted(len(found), 'scene')} {'would be forgotten' if dry_run else 'forgotten'}")
 
 
 @click.command()
@@ -114,9 +115,9 @@ def prune(
     show(*(f"record   {path}" for path in found.records))
     for folder, count in found.unsure.items():
         log.warning(
-            "%d scenes are missing below %s, which is empty or has no other scene. Perhaps a disk "
+            "%s missing below %s, which is empty or has no other scene. Perhaps a disk "
             "is not mounted, so they stay. If they were removed: --removed-below %s",
-            count, folder, folder,
+            counted(count, "scene is", "scenes are"), folder, folder,
         )  # fmt: skip
     counts = (
         f"{len(found.entries)} entries, {len(found.products)} products and "

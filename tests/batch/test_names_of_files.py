@@ -87,7 +87,7 @@ def test_the_ledger_knows_the_name(folder):
     assert scenes_by_name(folder / "out")[scene.name]["state"] == "done"
     os.utime(scene, ns=(1, 1))
     ended = run("batch", folder / "test.yaml", folder / "in", "-o", folder / "out")
-    assert f"1 scenes to process ({len(NAMES) - 1} done before" in ended.stderr
+    assert f"1 scene to process ({len(NAMES) - 1} done before" in ended.stderr
     assert "the input has the same bytes as before; the product was kept" in ended.stderr
 
 

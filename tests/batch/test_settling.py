@@ -135,7 +135,7 @@ def test_a_scene_that_is_cut_short_is_not_yet_a_failure(folder, share):
         said = batch(folder)
         assert not re.search(r"^\S+ \S+ error ", said, re.MULTILINE), said
         assert "may still be copied. The next call tries it again." in said
-        assert "1 scenes were still changing" in said
+        assert "1 scene was still changing" in said
         row = scenes_by_name(folder / "out")["late.nc"]
         assert (row["state"], row["attempts"], row["kind"]) == ("pending", 0, None)
     late.write_bytes(content)
