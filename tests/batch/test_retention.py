@@ -11,6 +11,7 @@ from old_products import unpacked_batch
 
 from pipeline.batch import records, removed_inputs
 from pipeline.batch.ledger import Ledger
+from pipeline.machine.words import counted
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_forget_removes_these_entries_and_no_product(idle, monkeypatch, which, g
     dry = run("forget", "out", *which, "--dry-run")
     assert dry.code == 0, dry.stderr
     assert dry.stdout.count(".nc  (") == len(gone)
-    assert f"{len(gone)} scenes would be forgotten" in dry.stdout
+    assert f"{counted(len(gone), 'scene')} would be forgotten" in dry.stdout
     assert names(idle) == before
     assert run("forget", "out", *which).code == 0
     assert names(idle) == [name for name in before if name not in gone]
