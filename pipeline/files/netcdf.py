@@ -1,7 +1,7 @@
 """Opens netCDF files of both kinds, netCDF-4 (which is HDF5) and classic, after the checks."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,38 @@ def open_in_xarray(path: Path, error: type[PipelineError], **options: Any) -> An
         # xarray takes a relative path that begins with ~ for a path in the home folder.
         # The lock is xarray's, but a thread that holds it already may take it again.
         return xr.open_dataset(path.absolute(), lock=NETCDF_LOCK, **options)
+
+
+def open_groups_in_xarray(
+    path: Path, groups: Sequence[str | None], error: type[PipelineError], **options: Any
+) -> list[Any]:
+    """Open groups of a netCDF-4 file as lazy Datasets of xarray; the file itself is opened once.
+
+    h5netcdf looks at all groups of a file whenever it opens it.
+
+    Args:
+        path: the file.
+        groups: names of the groups; None stands for the root group.
+        error: the class of error to raise; the errors are those of :func:`open_netcdf`.
+        options: for ``xr.open_dataset``.
+    """
+    import xarray as xr
+    from xarray.backends import H5NetCDFStore
+
+    check_netcdf(path, error)
+    for group in groups:
+        _check_coordinates(path, group, error)
+    with memory_in_words(path.name, error):
+        store = H5NetCDFStore.open(str(path.absolute()), lock=NETCDF_LOCK, phony_dims="sort")
+        opened: list[Any] = []
+        try:
+            for group in groups:
+                of_group = store if group is None else store.get_child_store(group)
+                opened.append(xr.open_dataset(of_group, **options))
+        except BaseException:
+            store.close()
+            raise
+        return opened
 
 
 def _check_coordinates(path: Path, group: str | None, error: type[PipelineError]) -> None:

@@ -41,7 +41,7 @@ from pipeline.readers.netcdf_layout import FileVariables, listed, without_single
 from pipeline.readers.netcdf_map import map_reference
 from pipeline.readers.netcdf_sensor import sensor_of
 from pipeline.readers.netcdf_times import times_of
-from pipeline.readers.opening import assembled, chunked, open_undecoded, opening
+from pipeline.readers.opening import assembled, chunked, open_groups_undecoded, opening
 from pipeline.readers.recognition import fitting_presets
 from pipeline.readers.stored import Stored
 from pipeline.readers.tie_points import TiePoints
@@ -84,8 +84,7 @@ class CfNetcdf:
         engine = "h5netcdf" if is_hdf5(path) else "netcdf4"
         with opening() as opened:
             groups: tuple[str | None, ...] = (None, *mapping.groups)
-            for group in groups:
-                opened.append(open_undecoded(path, group, engine))
+            opened.extend(open_groups_undecoded(path, groups, engine))
             variables = {
                 group: {str(name): variable for name, variable in dataset.variables.items()}
                 for group, dataset in zip(groups, opened, strict=True)

@@ -33,7 +33,7 @@ from pipeline.readers.layers import (
     source_flags,
     spectrum,
 )
-from pipeline.readers.opening import assembled, chunked, open_undecoded, opening
+from pipeline.readers.opening import assembled, chunked, open_groups_undecoded, opening
 from pipeline.readers.stored import Stored
 from pipeline.readers.tie_points import TiePoints
 from pipeline.readers.units import UnitOptions, wavelengths_nm
@@ -93,8 +93,8 @@ class ObpgL2:
     def open(self, path: Path) -> xr.Dataset:
         """Open the scene lazily."""
         with opening() as opened:
-            for group in (None, "geophysical_data", "navigation_data"):
-                opened.append(open_undecoded(path, group))
+            groups = (None, "geophysical_data", "navigation_data")
+            opened.extend(open_groups_undecoded(path, groups))
             root, geophysical, navigation = opened
             unread: LeftOut = {}
             data = _chunked(geophysical)

@@ -13,7 +13,7 @@ import xarray as xr
 from pipeline.errors import SceneError
 from pipeline.files.hdf5 import open_hdf5
 from pipeline.files.long_attributes import cut_attributes
-from pipeline.files.netcdf import open_in_xarray
+from pipeline.files.netcdf import open_groups_in_xarray, open_in_xarray
 from pipeline.readers.cf_attributes import OF_FILE
 from pipeline.readers.chunk_cache import ChunkCache
 from pipeline.readers.damage import left_out
@@ -73,25 +73,44 @@ def open_undecoded(
 
     ``stated_once``: names of attributes that a group or file may state for all its variables.
     """
-    is_hdf5 = engine == "h5netcdf"
-    options: dict[str, Any] = {"phony_dims": "sort"} if is_hdf5 else {}
-    with contextlib.ExitStack() as closers:
-        file = closers.enter_context(open_hdf5(path, SceneError)) if is_hdf5 else None
-        _check_group(file, group)
-        with warnings.catch_warnings():
-            # A variable with the same dimension twice, such as a covariance, is no layer.
-            warnings.filterwarnings("ignore", "Duplicate dimension names", UserWarning)
-            opened: xr.Dataset = open_in_xarray(
-                path,
-                SceneError,
-                group=group,
-                engine=engine,
-                cache=False,
-                decode_cf=False,  # decoding is ours, see readers/decoding.py
-                **options,
-            )
-        closers.callback(opened._close or (lambda: None))  # noqa: SLF001 - replaced below
-        opened.set_close(closers.pop_all().close)
+    (opened,) = open_groups_undecoded(path, (group,), engine, stated_once)
+    return opened
+
+
+def open_groups_undecoded(
+    path: Path,
+    groups: Sequence[str | None],
+    engine: str = "h5netcdf",
+    stated_once: Collection[str] = OF_FILE,
+) -> list[xr.Dataset]:
+    """Open several groups of a file as :func:`open_undecoded` does; the file is opened once."""
+    how: dict[str, Any] = {"cache": False, "decode_cf": False}  # see readers/decoding.py
+    file: h5py.File | None = None
+    with contextlib.ExitStack() as closers, warnings.catch_warnings():
+        # A variable with the same dimension twice, such as a covariance, is no layer.
+        warnings.filterwarnings("ignore", "Duplicate dimension names", UserWarning)
+        if engine == "h5netcdf":
+            file = closers.enter_context(open_hdf5(path, SceneError))
+            for group in groups:
+                _check_group(file, group)
+            opened = open_groups_in_xarray(path, groups, SceneError, **how)
+        else:
+            for group in groups:
+                _check_group(None, group)
+            opened = [open_in_xarray(path, SceneError, engine=engine, **how)]
+        for dataset in opened:
+            closers.callback(dataset._close or (lambda: None))  # noqa: SLF001 - replaced below
+        close = closers.pop_all().close
+    for group, dataset in zip(groups, opened, strict=True):
+        dataset.set_close(close)
+        _describe_pieces(dataset, file, group, stated_once)
+    return opened
+
+
+def _describe_pieces(
+    opened: xr.Dataset, file: h5py.File | None, group: str | None, stated_once: Collection[str]
+) -> None:
+    """Note in each variable where its storage chunks are, and what the file states for all."""
     opened.encoding["chunk_cache"] = cache = ChunkCache()
     opened.attrs = cut_attributes(opened.attrs)
     for variable in opened.variables.values():
@@ -101,7 +120,6 @@ def open_undecoded(
         place = f"{group}/{name}" if group else str(name)
         variable.encoding["pieces"] = (file, place, cache)
         variable.encoding["of_file"] = of_file
-    return opened
 
 
 def _stated_once(

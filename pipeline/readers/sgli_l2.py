@@ -37,7 +37,7 @@ from pipeline.readers.layers import (
     source_flags,
     spectrum,
 )
-from pipeline.readers.opening import assembled, chunked, open_undecoded, opening
+from pipeline.readers.opening import assembled, chunked, open_groups_undecoded, opening
 from pipeline.readers.stored import Stored
 from pipeline.readers.tie_points import TiePoints, geometry_planes
 from pipeline.readers.units import UnitOptions
@@ -109,8 +109,8 @@ class SgliL2:
     def open(self, path: Path) -> xr.Dataset:
         """Open the scene lazily."""
         with opening() as opened:
-            for group in ("Image_data", "Geometry_data"):
-                opened.append(open_undecoded(path, group, stated_once=COUNTS.values()))
+            groups = ("Image_data", "Geometry_data")
+            opened.extend(open_groups_undecoded(path, groups, stated_once=COUNTS.values()))
             image, geometry = opened
             shape = _shape(image)
             stored = {

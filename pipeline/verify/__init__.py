@@ -69,8 +69,8 @@ def verify_product(
         yield from check_checksums(product, tally)
         yield from _record(product)
         source = yield from find_input(product, scenes, known)
-        network_paths = yield from find_networks(product, config, network_dirs, source)
-        if source is None or network_paths is None:
+        networks = yield from find_networks(product, config, network_dirs, source)
+        if source is None or networks is None:
             return
         try:
             with (
@@ -78,7 +78,7 @@ def verify_product(
                 open_scene(source, config.science.reader) as opened,
             ):
                 held.check()
-                scene, plan = locate_and_plan(opened, source.name, config, network_paths)
+                scene, plan = locate_and_plan(opened, source.name, config, networks)
                 yield from check_attributes(product, source, held, scene, plan, tally)
                 for finding in check_pixels(product, scene, plan, sample, seed):
                     yield with_other_numbers(product, finding)

@@ -10,7 +10,7 @@ from pipeline.errors import NetworkError, PipelineError
 from pipeline.files.access import why_unreadable
 from pipeline.files.contents import sha256_of
 from pipeline.files.names import as_text
-from pipeline.networks import load_retrieval
+from pipeline.networks import Retrieval, load_retrieval
 from pipeline.networks.reading.library import network_folders
 from pipeline.product.reading import ProductFile
 from pipeline.product.recorded import base_name, shown_hash
@@ -62,32 +62,33 @@ def find_input(
 
 def find_networks(
     product: ProductFile, config: RunConfig, network_dirs: Sequence[Path], source: Path | None
-) -> Generator[Finding, None, dict[str, Path] | None]:
-    """Yield findings about networks; return their paths if these networks made the product."""
+) -> Generator[Finding, None, dict[str, Retrieval] | None]:
+    """Yield findings about networks; return the networks if they made the product."""
     files = {choice.name: choice.file for choice in config.science.networks}
     beside = [product.path.parent, *([source.parent] if source else []), Path()]
     folders = [*network_folders(tuple(network_dirs)), *beside]
-    paths: dict[str, Path] = {}
+    found: dict[str, Retrieval] = {}
     complete = True
     for name, group in product.networks.items():
         if is_algorithm(files[name]):
             finding = _algorithm(name, files[name], config.science.sensor or "", group)
         else:
-            finding, path = _network(name, group.attributes, folders)
-            paths |= {name: path} if path is not None else {}
+            finding, network = _network(name, group.attributes, folders)
+            found |= {name: network} if network is not None else {}
         complete &= finding.passed
         yield finding
-    return paths if complete else None
+    return found if complete else None
 
 
 def _network(
     name: str, recorded: Mapping[str, Any], folders: Sequence[Path]
-) -> tuple[Finding, Path | None]:
-    """Search for a network file; return its path if the product was made with this file."""
+) -> tuple[Finding, Retrieval | None]:
+    """Search for a network file; return the network if the product was made with this file."""
     file, expected = base_name(recorded["file"]), str(recorded["sha256"])
     if file is None:
         return Finding("network", False, f"{name}: the product records no name of a file"), None
-    hashes, right, problem = list[str](), None, ""
+    hashes, problem = list[str](), ""
+    right: Retrieval | None = None
     for path in dict.fromkeys(folder / file for folder in folders):
         if not path.is_file():
             continue
@@ -99,7 +100,7 @@ def _network(
             continue
         hashes.append(network.sha256)
         if network.sha256 == expected:
-            right, problem = path, ""
+            right, problem = network, ""
             if network.fingerprint != recorded["fingerprint"]:
                 problem = f"the description in {file} differs from the description in the product"
             break
