@@ -28,8 +28,10 @@ def case(request):
 
 @pytest.mark.quick
 def test_every_reader_is_tested():
-    """The table of miniatures keeps up with the table of readers; products have tests of their own,
-    because they hold results instead of bands."""
+    """The table of miniatures keeps up with the table of readers.
+
+    Products have tests of their own, because they hold results instead of bands.
+    """
     assert {case.reader for case in CASES.values()} == set(READERS) - {"ocpipe_product"}
 
 
