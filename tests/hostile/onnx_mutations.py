@@ -88,9 +88,10 @@ def _attribute(model: Any, draw: Random, _: Outside) -> str:
     import onnx
 
     node = draw.choice(model.graph.node)
+    whole = onnx.GraphProto.FromString(model.graph.SerializeToString())
     way = draw.choice(("graph", "numbers", "type", "reference", "training"))
     if way == "graph":
-        node.attribute.add(name="then_branch", type=5).g.CopyFrom(model.graph)
+        node.attribute.add(name="then_branch", type=5).g.CopyFrom(whole)
     elif way == "numbers":
         name = draw.choice(("axis", "axes", "alpha", "perm", "to", "scale", "targets"))
         value = draw.choice((2**62, -(2**62), [2**40] * 3, [0.5] * 70000, float("nan"), "x" * 9999))
@@ -98,7 +99,7 @@ def _attribute(model: Any, draw: Random, _: Outside) -> str:
     elif way == "reference":
         node.attribute.add(name="alpha", ref_attr_name="beta", type=1)
     elif way == "training":
-        model.training_info.add().algorithm.CopyFrom(model.graph)
+        model.training_info.add().algorithm.CopyFrom(whole)
     else:
         for attribute in node.attribute:
             attribute.ClearField("f")
