@@ -22,6 +22,7 @@ FOUND = {
     "product retype 1443": "a compound longitude: a traceback",
     "product odd_values 1495": "latitudes beyond all numbers: a traceback",
     "ledger set_words 1130": "a statement that is not UTF-8: a traceback",
+    "network_onnx onnx_numbers 1049": "an infinite number in place of a size: a traceback",
     "table_parquet flip_start 31": "text that is not UTF-8: a traceback",
 }
 

@@ -5,7 +5,9 @@ It needs torch, onnx, onnxscript, scikit-learn, skl2onnx, tensorflow, tf2onnx an
 framework itself computes from them, in float64 where the framework can.
 """
 
+import contextlib
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -255,9 +257,23 @@ def _exported(model: Any, rows: Any = X) -> bytes:
         return path.read_bytes()
 
 
+def documented() -> None:
+    """The programs of docs/networks_from.md whose frameworks the tests do not have."""
+    text = (HERE.parents[2] / "docs" / "networks_from.md").read_text(encoding="utf-8")
+    for section in ("PyTorch", "scikit-learn", "TensorFlow by tf2onnx"):
+        body = text.split(f"\n## {section}\n")[1].split("\n## ")[0]
+        names: dict[str, Any] = {}
+        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+            for program in re.findall(r"```python\n(.*?)```", body, re.DOTALL):
+                exec(program, names)  # noqa: S102 - the document is ours
+            for file in Path(folder).iterdir():
+                slug = section.lower().replace(" ", "_").replace("-", "_")
+                (HERE / f"docs_{slug}_{file.name}").write_bytes(file.read_bytes())
+
+
 MAKERS: tuple[Callable[[], None], ...] = (
     torch_mlp, torch_old_exporter, torch_all_activations, torch_physical, torch_classifier,
-    sklearn_models, keras_models,
+    sklearn_models, keras_models, documented,
 )  # fmt: skip
 
 if __name__ == "__main__":

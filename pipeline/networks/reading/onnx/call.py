@@ -96,7 +96,7 @@ class Call:
         value = self.optional(place)
         if value is None:
             return self.node.integers(name)
-        return [int(number) for number in value.reshape(-1)]
+        return as_whole(value)
 
 
 Operator = Callable[[Call], Value | tuple[Value, ...]]
@@ -129,6 +129,13 @@ def as_matrix(signal: Signal) -> Signal:
 def as_float64(constant: Numbers) -> Array:
     """Return a constant as float64."""
     return np.asarray(constant, np.float64)
+
+
+def as_whole(constant: Numbers) -> list[int]:
+    """Return a constant as whole numbers."""
+    if constant.dtype.kind != "i":
+        raise NetworkError("has floats where whole numbers are expected.")
+    return [int(number) for number in constant.reshape(-1)]
 
 
 def check_columns(axis: int) -> None:

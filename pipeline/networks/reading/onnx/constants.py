@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import NetworkError
+from pipeline.networks.reading.onnx.call import as_whole
 from pipeline.networks.reading.onnx.model import STANDARD, Node, Numbers, tensor
 from pipeline.networks.reading.onnx.signal import Made
 
@@ -90,7 +91,7 @@ def _reshaped(node: Node, values: list[Numbers]) -> Numbers:
         return np.transpose(first, node.integers("perm"))
     if node.operator == "Concat":
         return np.concatenate(values, axis=node.integer("axis", 0))
-    given = [int(n) for n in values[1].reshape(-1)] if len(values) > 1 else None
+    given = as_whole(values[1]) if len(values) > 1 else None
     if node.operator == "Reshape":
         sizes = given or node.integers("shape") or []
         return first.reshape([first.shape[i] if n == 0 else n for i, n in enumerate(sizes)])

@@ -34,9 +34,8 @@ class InputEnds:
     transforms: tuple[str, ...]
     stages: tuple[Stage, ...]
     """The stage that the transforms stand for; empty if there is none."""
-    _places: Array
-    """The input of each value of the stage."""
     _slopes: Array
+    """What each transformed input (rows) contributes to each value of the stage (columns)."""
     _shifts: Array
 
     def folded(self, kernel: Array, bias: Array) -> tuple[Array, Array]:
@@ -48,9 +47,7 @@ class InputEnds:
         """
         if not self.stages:
             return kernel, bias
-        made = np.zeros((len(self.transforms), kernel.shape[1]))
-        np.add.at(made, self._places.astype(int), self._slopes[:, np.newaxis] * kernel)
-        return made, bias + self._shifts @ kernel
+        return self._slopes @ kernel, bias + self._shifts @ kernel
 
 
 def input_ends(inputs: int, stages: list[Stage]) -> InputEnds:
@@ -59,42 +56,38 @@ def input_ends(inputs: int, stages: list[Stage]) -> InputEnds:
     Raises:
         NetworkError: a function takes several inputs, or an input has two transforms.
     """
-    none = np.empty(0)
-    if (
-        not stages
-        or not set(stages[0].functions) <= _OF_INPUTS.keys()
-        or set(stages[0].functions) == {LINEAR}
-    ):
-        return InputEnds(("none",) * inputs, (), none, none, none)
+    functions = set(stages[0].functions) if stages else set()
+    if not functions <= _OF_INPUTS.keys() or functions <= {LINEAR}:
+        return InputEnds(("none",) * inputs, (), np.empty(0), np.empty(0))
     stage = stages[0]
     kernel = np.eye(inputs) if stage.kernel is None else stage.kernel
     found: dict[int, str] = {}
-    places, slopes, shifts = [], [], []
+    slopes, shifts = np.zeros((inputs, stage.width)), np.zeros(stage.width)
     for column, function in enumerate(stage.functions):
         (used,) = np.nonzero(kernel[:, column])
+        for place in used:
+            if found.setdefault(int(place), function) != function:
+                raise NetworkError(
+                    f"the graph takes input {place + 1} in two ways, {found[int(place)]} and "
+                    f"{function}, expected one. {_ADVICE}"
+                )
+        if function == LINEAR:
+            slopes[:, column], shifts[column] = kernel[:, column], stage.bias[column]
+            continue
         if used.size != 1:
             raise NetworkError(
                 f"the graph takes {function} of {used.size} inputs together, expected of one input "
                 f"at a time. {_ADVICE}"
             )
-        place = int(used[0])
-        if found.setdefault(place, function) != function:
-            raise NetworkError(
-                f"the graph takes input {place + 1} in two ways, {found[place]} and {function}, "
-                f"expected one. {_ADVICE}"
-            )
-        slope, shift = _folded_into_layer(function, kernel[place, column], stage.bias[column])
-        places.append(place)
-        slopes.append(slope)
-        shifts.append(shift)
+        slopes[used[0], column], shifts[column] = _folded_into_layer(
+            function, kernel[used[0], column], stage.bias[column]
+        )
     transforms = tuple(_OF_INPUTS[found.get(place, LINEAR)] for place in range(inputs))
-    return InputEnds(transforms, (stage,), np.array(places), np.array(slopes), np.array(shifts))
+    return InputEnds(transforms, (stage,), slopes, shifts)
 
 
 def _folded_into_layer(function: str, factor: float, offset: float) -> tuple[float, float]:
     """Return slope and shift with ``f(factor * x + offset) = slope * transform(x) + shift``."""
-    if function == LINEAR:
-        return factor, offset
     if offset == 0:
         if function == "log" and factor > 0:
             return 1.0, math.log(factor)

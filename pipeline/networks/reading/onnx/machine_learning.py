@@ -11,6 +11,7 @@ from pipeline.networks.reading.onnx.call import (
     Value,
     as_matrix,
     as_row,
+    as_whole,
     check_columns,
 )
 from pipeline.networks.reading.onnx.model import Node
@@ -105,7 +106,7 @@ def _feature(call: Call) -> Value:
     names, label = (*call.values, None, None)[:2]
     if not isinstance(label, Label) or isinstance(names, Signal | Label | Above | None):
         raise NetworkError("takes features of something else than the classes.")
-    found = names if isinstance(names, list) else [str(int(n)) for n in names.reshape(-1)]
+    found = names if isinstance(names, list) else [str(n) for n in as_whole(names)]
     call.found.class_names = call.found.class_names or found
     return label
 

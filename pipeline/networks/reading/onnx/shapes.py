@@ -9,6 +9,7 @@ from pipeline.networks.reading.onnx.call import (
     Operator,
     Value,
     as_matrix,
+    as_whole,
     check_columns,
 )
 from pipeline.networks.reading.onnx.signal import Signal, joined
@@ -97,7 +98,7 @@ def _gather(call: Call) -> Signal:
     check_columns(call.node.integer("axis", 0))
     if places.ndim > 1:
         raise NetworkError("chooses columns into a tensor of more axes.")
-    made = _chosen(signal, [int(place) for place in places.reshape(-1)])
+    made = _chosen(signal, as_whole(places))
     return made.with_rank(places.ndim + 1)
 
 

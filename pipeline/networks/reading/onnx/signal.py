@@ -146,30 +146,32 @@ def joined(signals: Sequence[Signal]) -> Signal:
     they share; a signal that has fewer stages is passed on unchanged.
 
     Raises:
-        NetworkError: one of them is a part of a softmax and the others are not of the same stage.
+        NetworkError: a softmax is joined with something else.
     """
     made = signals[0].made
     made.check(1, sum(signal.width for signal in signals))
-    shared = _last_shared(signals)
-    paths = [signal.stage.back_to(shared) for signal in signals]
-    stage, places = shared, {shared: slice(0, shared.width)}
-    for level in range(max(map(len, paths))):
-        entries = [([shared, *path])[: level + 2][-1] for path in paths]
-        stage, places = _side_by_side(stage, places, list(dict.fromkeys(entries)), made)
-    blocks = [_in_rows(stage.width, places[signal.stage], signal) for signal in signals]
-    bias = np.concatenate([signal.bias for signal in signals])
+    deepest = max(signal.stage.depth for signal in signals)
+    padded = [_at_depth(signal, deepest) for signal in signals]
+    stage = shared = _last_shared(padded)
+    paths = [signal.stage.back_to(shared) for signal in padded]
+    places = {shared: slice(0, shared.width)}
+    for stages in zip(*paths, strict=True):
+        stage, places = _side_by_side(stage, places, list(dict.fromkeys(stages)), made)
+    blocks = [_in_rows(stage.width, places[signal.stage], signal) for signal in padded]
+    bias = np.concatenate([signal.bias for signal in padded])
     return Signal(stage, np.concatenate(blocks, axis=1), bias, made)
+
+
+def _at_depth(signal: Signal, depth: int) -> Signal:
+    while signal.stage.depth < depth:
+        signal = signal.function(LINEAR)
+    return signal
 
 
 def _last_shared(signals: Sequence[Signal]) -> Stage:
     stages = {signal.stage for signal in signals}
-    while len(stages) > 1:
-        deepest = max(stage.depth for stage in stages)
-        # All stages begin with the inputs, so one that is alone at depth 0 is the last one left.
-        stages = {
-            stage.previous if stage.depth == deepest and stage.previous else stage
-            for stage in stages
-        }
+    while len(stages) > 1:  # all of one depth, and all begin with the inputs
+        stages = {stage.previous for stage in stages if stage.previous is not None}
     return stages.pop()
 
 
@@ -183,14 +185,9 @@ def _side_by_side(
     functions: list[str] = []
     found: dict[Stage, slice] = {}
     for entry in entries:
-        columns = slice(len(functions), len(functions) + entry.width)
-        found[entry] = columns
-        if entry in places:  # its values are there already
-            kernel[places[entry], columns] = np.eye(entry.width)
-            functions += [LINEAR] * entry.width
-            continue
         if SOFTMAX in entry.functions and len(entries) > 1:
             raise NetworkError("joins a softmax with something else, so the network is no chain.")
+        found[entry] = columns = slice(len(functions), len(functions) + entry.width)
         rows = next(rows for stage, rows in places.items() if stage is entry.previous)
         kernel[rows, columns] = np.eye(entry.width) if entry.kernel is None else entry.kernel
         bias[columns] = entry.bias
