@@ -116,8 +116,8 @@ def network_onnx(folder: Path) -> Path:
     more = [
         onnx.numpy_helper.from_array(np.array(values, kind), name)
         for name, values, kind in (
-            ("m", [0.01] * 3, "f8"), ("s", 0.02, "f4"), ("v", NUMBERS[:2, :2], "f4"),
-            ("z", [0.1, 0.2], "f2"), ("shape", [-1, 2], "i8"),
+            ("m", [0.01] * 3, "f4"), ("s", 0.02, "f4"), ("v", NUMBERS[:2, :2], "f4"),
+            ("z", [0.1, 0.2], "f4"), ("shape", [-1, 2], "i8"),
         )
     ]  # fmt: skip
     nodes = [
@@ -127,7 +127,9 @@ def network_onnx(folder: Path) -> Path:
         helper.make_node("MatMul", ["x2", "w"], ["x3"]),
         helper.make_node("LeakyRelu", ["x3"], ["x4"], alpha=0.1),
         helper.make_node("Gemm", ["x4", "v", "z"], ["x5"], transB=1),
-        helper.make_node("Scaler", ["x5"], ["x6"], domain="ai.onnx.ml", scale=[1.0, 2.0]),
+        helper.make_node(
+            "Scaler", ["x5"], ["x6"], domain="ai.onnx.ml", offset=[0.0, 0.1], scale=[1.0, 2.0]
+        ),
         helper.make_node("Reshape", ["x6", "shape"], ["y"]),
     ]
     graph = helper.make_graph(nodes, "g", inputs, [output], [kernel, *more])

@@ -5,11 +5,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from onnx_networks import network_of
 
 from pipeline.errors import NetworkError
-from pipeline.networks.description import Network
 from pipeline.networks.reading.onnx.network import read_onnx_graph
-from pipeline.networks.variable import Variable
 
 DRAW = np.random.default_rng(7)
 X = DRAW.uniform(0.1, 0.9, (7, 3))
@@ -39,20 +38,6 @@ def read(tmp_path, model):
     path = tmp_path / "net.onnx"
     path.write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
     return read_onnx_graph(path)
-
-
-def network_of(graph):
-    def ends(transforms, name):
-        return tuple(
-            Variable(f"{name}{n}", None, "1", each, -np.inf, np.inf, scaling_name="none")
-            for n, each in enumerate(transforms)
-        )
-
-    return Network(
-        name="n", title="", inputs=ends(graph.input_transforms, "x"), layers=graph.layers,
-        outputs=ends(graph.output_transforms, "y"), sensors=(), citation="", licence="",
-        file_name="n", sha256="",
-    )  # fmt: skip
 
 
 SCALARS = {"a": [None, 1], "b": ["n", 1], "c": [1, 1]}
@@ -191,7 +176,8 @@ REFUSED = {
     "residual": ([node("Tanh", "x", "t"), node("Add", "x t", "u"), node("Relu", "u")], {},
                  "between its layers"),
     "gate": ([node("Sigmoid", "x", "t"), node("Mul", "x t")], {}, "Mul.*expected a constant"),
-    "pixels": ([node("Transpose", "x", perm=[1, 0])], {}, "Transpose"),
+    "pixels": ([node("Transpose", "x", perm=[1, 0])], {}, "Transpose takes values of pixels"),
+    "more inputs": ([node("Tanh", "x x")], {}, "takes 2 tensors, expected at most 1"),
     "joins pixels": ([node("Concat", "x x", axis=0)], {}, "axis 0"),
     "reshape": ([node("Reshape", "x to", "a"), node("Relu", "a")], {"to": np.array([-1, 1])},
                 "changes the shape"),

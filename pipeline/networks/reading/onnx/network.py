@@ -77,6 +77,7 @@ def _content(path: Path) -> bytes:
 
 def _network(model: Model) -> OnnxNetwork:
     _check_operators(model.nodes)
+    _check_order(model)
     widths = [_width(port) for port in model.inputs]
     if not widths:
         raise NetworkError("the graph has no input. Export the network again.")
@@ -116,6 +117,22 @@ def _check_operators(nodes: tuple[Node, ...]) -> None:
         )
 
 
+def _check_order(model: Model) -> None:
+    """Refuse a circle: each operator must take what inputs, constants or earlier operators give."""
+    known = {"", *model.constants, *(port.name for port in model.inputs)}
+    for node in model.nodes:
+        missing = [name for name in node.inputs if name not in known]
+        if missing:
+            raise NetworkError(
+                f"operator {node.title} takes {missing[0][:60]!r}, which no operator before it "
+                "makes: the graph has a circle, or is incomplete. Export the network again."
+            )
+        for name in filter(None, node.outputs):
+            if name in known:
+                raise NetworkError(f"two operators make {name[:60]!r}. The file is damaged.")
+            known.add(name)
+
+
 def _width(port: Port) -> int:
     """Return the number of columns of an input."""
     shape = port.shape
@@ -147,15 +164,12 @@ def _values(model: Model, widths: list[int], found: Followed) -> dict[str, Value
             continue
         try:
             with np.errstate(all="ignore"):
-                taken = [_value(values, name) for name in node.inputs]
+                taken = [values[name] if name else None for name in node.inputs]
                 made = followed(Call(node, taken, found, not last.isdisjoint(node.outputs)))
         except NetworkError as error:
             of = f" ({node.name[:60]})" if node.name else ""
             raise NetworkError(f"operator {node.title}{of} {error} {WAYS_OUT}") from None
-        for name, value in zip(node.outputs, made, strict=False):
-            if name in values:
-                raise NetworkError(f"two operators make {name[:60]!r}. The file is damaged.")
-            values[name] = value
+        values |= dict(zip(node.outputs, made, strict=False))
     return values
 
 
@@ -170,17 +184,6 @@ def _needed(model: Model) -> set[str]:
         needed |= new
         waiting += new
     return needed - {""}
-
-
-def _value(values: dict[str, Value], name: str) -> Value | None:
-    if not name:
-        return None
-    if name not in values:
-        raise NetworkError(
-            f"takes {name[:60]!r}, which no operator before it makes: the graph has a circle, or "
-            "is incomplete."
-        )
-    return values[name]
 
 
 def _outputs(model: Model, values: dict[str, Value]) -> tuple[list[str], list[Signal]]:
