@@ -197,7 +197,7 @@ def _sensor(data: xr.Dataset | xr.DataArray, given: Mapping[str, Retrieval]) -> 
     if isinstance(stated, set | frozenset | list | tuple | np.ndarray):  # satpy states a set
         stated = next(iter(stated), "") if len(stated) == 1 else ""
     text = str(stated or "")
-    return text or next((network.sensors[0] for network in given.values()), "")
+    return text or next((each.sensors[0] for each in given.values() if each.sensors), "")
 
 
 def _one_pixel(scene: xr.Dataset, dims: list[Hashable]) -> xr.Dataset:

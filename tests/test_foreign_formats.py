@@ -81,7 +81,6 @@ FOREIGN = {
     "around": (lambda p: folder_with(p, SEN3), "around a Sentinel-3", SEN3),
     "a.N1": (lambda p: p.write_text('PRODUCT="MER_FRS_1P"'), "Envisat", "C2RCC"),
     "a.cdl": (lambda p: p.write_text("netcdf a {\ndimensions:"), "CDL", "ncgen"),
-    "a.onnx": (lambda p: p.write_bytes(b"\x08\x08\x12\x07pytorch\x1a\x05"), "ONNX", "Keras"),
     "a.pkl": (lambda p: p.write_bytes(pickle.dumps({"w": np.ones(3)})), "a pickle", "never opens"),
     "old": (lambda p: p.write_bytes(pickle.dumps([1], 2)), "a pickle", "never opens"),
     "a.net": (lambda p: p.write_text("# rw\nthe net has 17 inputs:\n"), "C2RCC (.net)", "SNAP"),
@@ -108,7 +107,7 @@ def test_what_a_file_is_and_the_way_out(tmp_path, name):
         assert "damaged" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["a.onnx", "a.pkl", "a.net", "a.pt", "a.xlsx"])
+@pytest.mark.parametrize("name", ["a.pkl", "a.net", "a.pt", "a.xlsx"])
 def test_a_network_of_another_format(tmp_path, name):
     """The message is about this file, and does not only list what ocpipe reads."""
     make, what, way_out = FOREIGN[name]

@@ -107,7 +107,8 @@ def _head(kind: str, retrieval: Retrieval, activations: str) -> Iterator[str]:
     yield f"{kind:<12} {retrieval.name}: {retrieval.title}"
     yield f"file         {retrieval.file_name}"
     yield f"sha256       {retrieval.sha256}"
-    yield f"sensors      {', '.join(retrieval.sensors)}"
+    named = ", ".join(retrieval.sensors) or "none named; set allow_other_sensor: true to run it"
+    yield f"sensors      {named}"
     yield f"layers       {retrieval.shape_text} ({activations})"
 
 

@@ -75,9 +75,10 @@ class GainFinder:
         """Return the scene's sensor if the network supports it, else the network's only sensor."""
         if self.sensor in self.network.sensors:
             return self.sensor
-        if len(self.network.sensors) > 1:
+        if len(self.network.sensors) != 1:
             raise ConfigError(
-                f"{self.network.file_name} supports {', '.join(self.network.sensors)}, but the "
+                f"{self.network.file_name} supports "
+                f"{', '.join(self.network.sensors) or 'no sensor that it names'}, but the "
                 f"scene is from {self.sensor or 'an unknown sensor'}, so it is not clear which "
                 "sensor's gains apply. Set gains: none."
             )

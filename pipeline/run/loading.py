@@ -62,7 +62,8 @@ def _load(
         path, network = given, load_retrieval(given)
     if sensor not in network.sensors and not choice.allow_other_sensor:
         raise NetworkError(
-            f"network {network.file_name} was trained for {', '.join(network.sensors)}, but the "
+            f"network {network.file_name} was trained for "
+            f"{', '.join(network.sensors) or 'a sensor that its file does not name'}, but the "
             f"scene is from {sensor or 'an unknown sensor'}. Choose a network for this sensor, set "
             "science.sensor if the scene is mislabelled, or set allow_other_sensor: true for this "
             "network."

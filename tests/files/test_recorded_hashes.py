@@ -13,12 +13,18 @@ from small_network import write_network
 from table_files import AERONET, PANGAEA
 
 from pipeline.errors import ConfigError, NetworkError
-from pipeline.networks import load_retrieval
+from pipeline.networks import load_network, load_retrieval
+from pipeline.networks.saving import save_network
 from pipeline.tables import read_table
 
 
 def ocsmart(folder, seed):
     return write_network(folder / "net.h5", seed=seed)
+
+
+def onnx_network(folder, seed):
+    save_network(folder / "net.onnx", load_network(ocsmart(folder, seed)))
+    return folder / "net.onnx"
 
 
 def ensemble(folder, seed):
@@ -59,6 +65,7 @@ NETWORKS = {
         "net.yaml",
         ("pipeline.networks.reading.described_yaml", "read_description"),
     ),
+    "an ONNX file": (onnx_network, "net.onnx", ("pipeline.networks.reading", "read_onnx_graph")),
     "a member": (ensemble, "0.h5", ("pipeline.networks.reading.ensemble_file", "load_network")),
     "the list of members": (
         ensemble,

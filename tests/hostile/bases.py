@@ -104,17 +104,38 @@ def network_text(folder: Path) -> Path:
 
 
 def network_onnx(folder: Path) -> Path:
-    """A format that ocpipe writes and never reads."""
+    """A chain of operators of all kinds, and its description."""
     import onnx
     from onnx import TensorProto, helper
 
     path = folder / "network.onnx"
-    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [None, 3]) for n in ("x", "y")]
-    weights = helper.make_tensor("w", TensorProto.FLOAT, [3, 3], np.eye(3).ravel())
-    node = helper.make_node("MatMul", ["x", "w"], ["y"])
-    graph = helper.make_graph([node], "g", ends[:1], ends[1:], [weights])
-    onnx.save(helper.make_model(graph), path)
-    return path
+    bands = ("a", "b", "c")
+    inputs = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [None, 1]) for n in bands]
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 2])
+    kernel = helper.make_tensor("w", TensorProto.FLOAT, [3, 2], NUMBERS[:3, :2].ravel())
+    more = [
+        onnx.numpy_helper.from_array(np.array(values, kind), name)
+        for name, values, kind in (
+            ("m", [0.01] * 3, "f4"), ("s", 0.02, "f4"), ("v", NUMBERS[:2, :2], "f4"),
+            ("z", [0.1, 0.2], "f4"), ("shape", [-1, 2], "i8"),
+        )
+    ]  # fmt: skip
+    nodes = [
+        helper.make_node("Concat", bands, ["x"], axis=1),
+        helper.make_node("Sub", ["x", "m"], ["x1"]),
+        helper.make_node("Div", ["x1", "s"], ["x2"]),
+        helper.make_node("MatMul", ["x2", "w"], ["x3"]),
+        helper.make_node("LeakyRelu", ["x3"], ["x4"], alpha=0.1),
+        helper.make_node("Gemm", ["x4", "v", "z"], ["x5"], transB=1),
+        helper.make_node(
+            "Scaler", ["x5"], ["x6"], domain="ai.onnx.ml", offset=[0.0, 0.1], scale=[1.0, 2.0]
+        ),
+        helper.make_node("Reshape", ["x6", "shape"], ["y"]),
+    ]
+    graph = helper.make_graph(nodes, "g", inputs, [output], [kernel, *more])
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    return _described(path)
 
 
 def ensemble(folder: Path) -> Path:

@@ -13,6 +13,8 @@ import numpy as np
 from fuzz.mutations import _BYTES, _HDF5, Mutation, classic
 from fuzz.outside import Outside
 
+from hostile.onnx_mutations import ONNX_MUTATIONS
+
 FIFO = "canary.fifo"
 ENDLESS = """DROP TABLE holder; CREATE VIEW holder AS WITH RECURSIVE c(x) AS
     (SELECT 1 UNION ALL SELECT x+1 FROM c) SELECT x AS id FROM c"""
@@ -286,6 +288,7 @@ _OF_SCENES = ("huge_scene", "wavelengths", "dimensions", "flags")
 _OF_HDF5 = {name: each for name, each in _HDF5.items() if name not in _OF_SCENES}
 _WHOLE_HDF5 = _BYTES | _BOTH | _OF_HDF5 | _OWN_HDF5
 _TEXT = _BYTES | _BOTH | _named(text_value, text_repeated)
+_ONNX = _named(*ONNX_MUTATIONS)
 _CLASSIC = _named(classic.classic_header, classic.classic_dimension)
 
 MUTATIONS: dict[str, dict[str, Mutation]] = {
@@ -294,7 +297,7 @@ MUTATIONS: dict[str, dict[str, Mutation]] = {
     "network_keras": _BYTES | _BOTH | _named(zip_members, zip_config)
     | {f"weights_{n}": of_weights(m) for n, m in (_OF_HDF5 | _OWN_HDF5).items()},
     "network_text": _TEXT,
-    "network_onnx": _BYTES | _BOTH,
+    "network_onnx": _BYTES | _BOTH | _ONNX,
     "ensemble": _TEXT,
     "product": _WHOLE_HDF5,
     "table_csv": _TEXT,

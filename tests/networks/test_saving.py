@@ -5,15 +5,17 @@ import json
 
 import h5py
 import numpy as np
+import onnx
 import onnxruntime
 import oracle
 import pytest
 
 from pipeline.errors import NetworkError, OutputError
 from pipeline.networks import load_network
-from pipeline.networks.description import GoldenSpectra, Layer
+from pipeline.networks.description import GoldenSpectra, Layer, Network
 from pipeline.networks.rescaling import rescaled, scaled_as, with_outputs
 from pipeline.networks.saving import beyond_ocsmart, check_savable, save_network
+from pipeline.networks.variable import Variable
 
 ALL = sorted(
     f"SGLI_{kind}NN.h5" for kind in ("aph", "adg", "bbp", "ap", "bp", "Lrc_aa", "Lrc_rrs")
@@ -68,6 +70,10 @@ def test_all_formats_give_the_same_numbers(network, tmp_path):
     np.testing.assert_allclose(found, expected, rtol=1e-4)
     described = session.get_modelmeta().custom_metadata_map["ocpipe_description"]
     assert json.loads(described)["name"] == "SGLI_aphNN"
+    again = load_network(tmp_path / "aph.onnx")
+    np.testing.assert_allclose(again.reference(x), expected, rtol=1e-4)  # its weights are float32
+    assert (again.inputs, again.outputs) == (network.inputs, network.outputs)
+    assert again.shape_text == network.shape_text
 
 
 def test_keras_loads_what_was_saved_for_it(network, tmp_path):
@@ -107,6 +113,12 @@ def test_what_a_file_says_of_itself_is_kept(network, tmp_path):
         )  # fmt: skip
         np.testing.assert_array_equal(saved.golden.outputs, told.golden.outputs)
     assert load_network(tmp_path / "told.keras").inputs == inputs
+    save_network(tmp_path / "told.onnx", told)
+    saved = load_network(tmp_path / "told.onnx")
+    assert saved.inputs == inputs
+    assert (saved.training, saved.licence) == (told.training, "CC0-1.0")
+    # What the file's own float32 weights give, which loading has just recomputed.
+    np.testing.assert_allclose(saved.golden.outputs, told.golden.outputs, rtol=1e-4)
     # OC-SMART knows one scaling: onto [-1, 1]; the first layer took up the difference.
     assert {v.scaling_name for v in load_network(tmp_path / "told.h5").inputs} == {"minmax"}
 
@@ -130,6 +142,71 @@ def test_classes_are_saved(network, tmp_path):
         saved = load_network(tmp_path / name)
         assert saved.classes == names
         np.testing.assert_allclose(saved.reference(x), classes.reference(x), rtol=1e-12)
+    save_network(tmp_path / "classes.onnx", classes)
+    saved = load_network(tmp_path / "classes.onnx")
+    assert (saved.classes, saved.class_quantity) == (names, "water_type")
+    np.testing.assert_allclose(saved.reference(x), classes.reference(x), rtol=1e-4)
+
+
+@pytest.mark.quick
+def test_onnx_keeps_every_transform_and_scaling(tmp_path):
+    """Of inputs and of outputs, also behind an activation that is not linear."""
+    kinds = [
+        ("none", "none", None), ("log10", "minmax", None), ("ln", "zscore", (-4.0, 0.7)),
+        ("sqrt", "minmax_01", None), ("cos_degrees", "minmax", None),
+    ]  # fmt: skip
+    ends = {"none": (0.1, 0.9), "log10": (-3.0, -1.0), "ln": (-6.0, -2.0), "sqrt": (0.1, 0.6),
+            "cos_degrees": (0.2, 0.95)}  # fmt: skip
+    variables = tuple(
+        Variable(f"q{n}", None, "1", name, *ends[name], scaling_name=scaling,
+                 scaling_parameters=parameters)
+        for n, (name, scaling, parameters) in enumerate(kinds)
+    )  # fmt: skip
+    drawn = np.random.default_rng(4)
+    layers = tuple(
+        Layer(drawn.normal(0, 0.4, (5, 5)), drawn.normal(0, 0.1, 5), activation)
+        for activation in ("leaky_relu(0.1)", "sigmoid")
+    )
+    network = Network(
+        name="every", title="", inputs=variables, outputs=variables, layers=layers,
+        sensors=("MODIS-Aqua",), citation="", licence="", file_name="", sha256="",
+    )  # fmt: skip
+    x = inputs_of(network, 50)
+    save_network(tmp_path / "every.onnx", network)
+    saved = load_network(tmp_path / "every.onnx")
+    assert (saved.inputs, saved.outputs) == (network.inputs, network.outputs)
+    np.testing.assert_allclose(saved.reference(x), network.reference(x), rtol=2e-6)
+    # Files of older versions hold no ranges: the same numbers, with other scalings.
+    model = onnx.load(tmp_path / "every.onnx")
+    described = json.loads(model.metadata_props[0].value)
+    for entry in (*described["inputs"], *described["outputs"]):
+        entry.pop("norm", None)
+    model.metadata_props[0].value = json.dumps(described)
+    onnx.save(model, tmp_path / "older.onnx")
+    older = load_network(tmp_path / "older.onnx")
+    assert {v.scaling_name for v in older.inputs} == {"none", "zscore"}
+    np.testing.assert_allclose(older.reference(x), saved.reference(x), rtol=1e-12)
+
+
+def test_a_changed_description_of_onnx_is_refused(network, tmp_path):
+    """It must fit the graph."""
+    save_network(tmp_path / "aph.onnx", network)
+    model = onnx.load(tmp_path / "aph.onnx")
+    whole = model.metadata_props[0].value
+    described = json.loads(whole)
+    for text, words in (
+        (
+            json.dumps(described | {"inputs": described["inputs"][:2]}),
+            "2 inputs and 7 outputs, but",
+        ),
+        (whole.replace('"log10"', '"sqrt"'), "states the transform sqrt"),
+        (whole.replace('"schema": 1', '"schema": 2'), "is not a valid description"),
+        ("[", "is not a valid description"),
+    ):
+        model.metadata_props[0].value = text
+        onnx.save(model, tmp_path / "changed.onnx")
+        with pytest.raises(NetworkError, match=words):
+            load_network(tmp_path / "changed.onnx")
 
 
 def test_equal_networks_are_equal_bytes(network, tmp_path):

@@ -21,6 +21,13 @@ from pipeline.networks.reading.described_yaml import (
 )
 from pipeline.networks.reading.keras_file import is_keras, keras_layers
 from pipeline.networks.reading.ocsmart_h5 import describes_itself, is_ocsmart, read_ocsmart
+from pipeline.networks.reading.onnx.network import read_onnx_graph
+from pipeline.networks.reading.onnx_file import (
+    described_by_attribute,
+    described_by_names,
+    is_onnx,
+)
+from pipeline.networks.reading.self_description import ATTRIBUTE
 
 
 @dataclass(frozen=True)
@@ -54,12 +61,28 @@ def _keras(path: Path) -> Network:
     return read_described(described, path)
 
 
+def _onnx(path: Path) -> Network:
+    """Read an ONNX file; its attribute describes it, a YAML, or the names of its variables."""
+    with unchanged([path], NetworkError):
+        graph = read_onnx_graph(path)
+        if ATTRIBUTE in graph.metadata:
+            return described_by_attribute(graph, path)
+        described = description_of(path)
+        named = described_by_names(graph, path) if described is None else None
+    if named is not None:
+        return named
+    if described is None:
+        raise NetworkError(_undescribed(path, graph.layers, "an ONNX model", graph.class_names))
+    return read_described(described, path)
+
+
 # The first format that recognises a file reads it.
 FORMATS: dict[str, Format] = {
     "ocsmart_h5": Format(
         is_ocsmart, _ocsmart, "HDF5 with Layers, Norm_in, Norm_out, Weights/LayerK and Bias/LayerK"
     ),
     "keras": Format(is_keras, _keras, "a model that model.save wrote"),
+    "onnx": Format(is_onnx, _onnx, "a chain of dense layers that a framework exported"),
     "yaml": Format(is_described, read_described, "a description of a weight file or of CSV tables"),
 }
 
@@ -125,15 +148,25 @@ def is_network(path: Path) -> bool:
     return any(known.recognises(path) for known in FORMATS.values())
 
 
-def _undescribed(path: Path, layers: tuple[Layer, ...]) -> str:
-    """Return the message for a Keras model that nothing describes; it includes a draft YAML."""
+def _undescribed(
+    path: Path,
+    layers: tuple[Layer, ...],
+    what: str = "a Keras model",
+    classes: tuple[str, ...] = (),
+) -> str:
+    """Return the message for a model that nothing describes; it includes a draft YAML."""
     sizes = [layers[0].kernel.shape[0], *(layer.bias.size for layer in layers)] if layers else [0]
     activations = ", ".join(layer.activation for layer in layers)
     other = path.with_suffix(".yaml")
     unused = f" ({other.name} exists, but it does not describe {path.name})"
     variable = "wavelength_nm: 443, units: sr-1, transform: none, scaling: none}"
+    if layers and layers[-1].activation == "softmax":
+        names = classes or tuple(f"class_{number}" for number in range(1, sizes[-1] + 1))
+        ends = f"classes: {{quantity: water_type, names: [{', '.join(names)}]}}"
+    else:
+        ends = f"outputs:\n  - {{quantity: aph, {variable.replace('sr-1', 'm-1')}"
     return (
-        f"{path.name}: a Keras model {'-'.join(map(str, sizes))} ({activations}), but no file says "
+        f"{path.name}: {what} {'-'.join(map(str, sizes))} ({activations}), but no file says "
         f"what its {sizes[0]} inputs and {sizes[-1]} outputs are. Write {path.stem}.yaml beside it"
         f"{unused if other.is_file() else ''} (docs/networks.md):\n"
         "schema: 1\n"
@@ -142,6 +175,5 @@ def _undescribed(path: Path, layers: tuple[Layer, ...]) -> str:
         "sensors: [MODIS-Aqua]\n"
         "inputs:     # all of them, in order\n"
         f"  - {{quantity: Rrs, {variable}\n"
-        "outputs:\n"
-        f"  - {{quantity: aph, {variable.replace('sr-1', 'm-1')}"
+        f"{ends}"
     )

@@ -1,21 +1,20 @@
 """A YAML file that describes a network and names the files of its weights.
 
-The weights are a Keras file, a file in OC-SMART's layout, or CSV tables. These files are in the
-folder of the YAML or below it.
+The weights are a Keras or ONNX file, a file in OC-SMART's layout, or CSV tables. These files are
+in the folder of the YAML or below it.
 """
 
 import contextlib
-import dataclasses
 import logging
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.errors import NetworkError
-from pipeline.facts.quantities import meaning_changed, quantities
+from pipeline.facts.quantities import meaning_changed
 from pipeline.facts.shipped import shipped_configs
 from pipeline.files.contents import read_yaml, sha256_of_listing
 from pipeline.files.identity import unchanged
@@ -23,87 +22,21 @@ from pipeline.networks.description import Layer, Network
 from pipeline.networks.reading.csv_table import read_matrix, read_vector
 from pipeline.networks.reading.keras_file import is_keras, keras_layers
 from pipeline.networks.reading.ocsmart_h5 import is_ocsmart, stored_weights
+from pipeline.networks.reading.onnx.network import read_onnx_graph
+from pipeline.networks.reading.onnx_file import is_onnx, onnx_parts
+from pipeline.networks.reading.ranged import RangedVariable
 from pipeline.networks.reading.schema import (
-    UNKNOWN_RANGE,
     Described,
-    DescribedVariable,
     NetworkDescription,
     Parts,
-    Range,
     is_inside,
-    known_in,
     named_files,
     read_description,
 )
-from pipeline.networks.transforms import TRANSFORMS
-from pipeline.networks.variable import SCALINGS, Variable
 
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".yaml", ".yml")
-Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
-
-
-class RangedVariable(DescribedVariable):
-    """An input or output; its training range, if known, is given in one of two ways."""
-
-    # No default: a wrong scaling gives plausible numbers.
-    scaling: Annotated[str, known_in(SCALINGS)]
-    range: Pair | None = None
-    """Minimum and maximum in physical units."""
-    norm: Pair | None = None
-    """Minimum and maximum of the transformed quantity."""
-
-    @model_validator(mode="after")
-    def _one_range(self) -> "RangedVariable":
-        if self.range is not None and self.norm is not None:
-            raise PydanticCustomError(
-                "exclusive", "give range (physical units) or norm (transformed), not both"
-            )
-        low, high = self.training_range()
-        if not low < high:
-            raise PydanticCustomError("order", "expected [minimum, maximum] with minimum < maximum")
-        return self
-
-    def variable(self, norm: Range) -> Variable:
-        """Return the variable; missing long and standard names come from the table of quantities.
-
-        The table is used only if it states the same units as the description.
-
-        Args:
-            norm: the training range of the transformed quantity.
-        """
-        made, known = super().variable(norm), quantities().get(self.quantity)
-        if known is None or known.units != self.units:
-            return made
-        return dataclasses.replace(
-            made,
-            long_name=self.long_name or known.long_name,
-            standard_name=self.standard_name or known.standard_name,
-        )
-
-    def training_range(self) -> Range:
-        """Return the training range of the transformed quantity; an unknown range is infinite."""
-        if self.norm is not None:
-            return self.norm[0], self.norm[1]
-        if self.range is None:
-            return UNKNOWN_RANGE
-        return _transformed_range(self.transform, self.range)
-
-
-def _transformed_range(transform_name: str, physical: list[float]) -> Range:
-    transform = TRANSFORMS[transform_name]
-    with np.errstate(all="ignore"):
-        ends = transform.forward(np.array(physical))
-        back = transform.inverse(ends)
-    if not (np.isfinite(ends).all() and np.allclose(back, physical, rtol=1e-6, atol=1e-6)):
-        raise PydanticCustomError(
-            "range",
-            "transform {transform} cannot take range [{low}, {high}]; give norm instead",
-            {"low": physical[0], "high": physical[1], "transform": transform_name},
-        )
-    low, high = ends if transform.increasing else ends[::-1]
-    return float(low), float(high)
 
 
 class DescribedLayer(Described):
@@ -225,13 +158,18 @@ def _parts(described: FileDescription, files: dict[str, Path]) -> Parts:
     weights = files[described.weights]
     if is_ocsmart(weights):
         return _ocsmart_parts(described, weights)
-    if not is_keras(weights):
+    if not (is_keras(weights) or is_onnx(weights)):
         raise NetworkError(
-            f"{weights.name} is neither a Keras file (.h5, .keras) nor in OC-SMART's layout. Save "
-            "the model with model.save, or write its kernels and biases as CSV tables."
+            f"{weights.name} is neither a Keras file (.h5, .keras) nor an ONNX file nor in "
+            "OC-SMART's layout. Save the model with model.save, export it as ONNX, or write its "
+            "kernels and biases as CSV tables."
         )
     if described.activations is not None:
         raise NetworkError(f"{weights.name} states the activations. Remove the key 'activations'.")
+    if is_onnx(weights):
+        classes = () if described.classes is None else described.classes.names
+        graph = read_onnx_graph(weights)
+        return onnx_parts(graph, described.inputs, described.outputs or (), classes)
     return _with_own_ranges(described, keras_layers(weights))
 
 

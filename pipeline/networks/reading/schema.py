@@ -3,6 +3,7 @@
 Each kind of description adds its own keys for weights and ranges (docs/networks.md).
 """
 
+import dataclasses
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -56,6 +57,10 @@ class Parts:
     """The training range of each transformed input."""
     output_norms: list[Range]
     """The training range of each transformed output; unused for classes."""
+    input_transforms: tuple[str, ...] = ()
+    """The transform of each input, if the file itself has transforms."""
+    output_transforms: tuple[str, ...] = ()
+    """The transform of each output, if the file itself has transforms; unused for classes."""
 
 
 class Described(BaseModel):
@@ -130,7 +135,8 @@ class NamedDescription(Described):
 class NetworkDescription(NamedDescription):
     """The keys of every description of a network."""
 
-    sensors: list[str] = Field(min_length=1)
+    sensors: list[str]
+    """The sensors that the network was trained for; without any, each run must allow its sensor."""
     inputs: tuple[DescribedVariable, ...]
     classes: DescribedClasses | None = None
     outputs: tuple[DescribedVariable, ...] | None = Field(default=None, validate_default=True)
@@ -165,10 +171,10 @@ class NetworkDescription(NamedDescription):
         return Network(
             name=self.name,
             title=self.title,
-            inputs=_variables(self.inputs, parts.input_norms),
+            inputs=_variables(self.inputs, parts.input_norms, parts.input_transforms),
             outputs=class_outputs(classes.names)
             if classes is not None
-            else _variables(self.outputs or (), parts.output_norms),
+            else _variables(self.outputs or (), parts.output_norms, parts.output_transforms),
             layers=parts.layers,
             sensors=tuple(self.sensors),
             citation=self.citation,
@@ -197,9 +203,13 @@ class NetworkDescription(NamedDescription):
 
 
 def _variables(
-    described: tuple[DescribedVariable, ...], norms: list[Range]
+    described: tuple[DescribedVariable, ...], norms: list[Range], transforms: tuple[str, ...]
 ) -> tuple[Variable, ...]:
-    return tuple(v.variable(norm) for v, norm in zip(described, norms, strict=True))
+    names = transforms or tuple(variable.transform for variable in described)
+    return tuple(
+        dataclasses.replace(variable.variable(norm), transform_name=name)
+        for variable, norm, name in zip(described, norms, names, strict=True)
+    )
 
 
 def _table(rows: list[list[float]]) -> Array:

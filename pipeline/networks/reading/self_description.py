@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from pipeline.networks.description import Network
 from pipeline.networks.reading.schema import NetworkDescription
 from pipeline.networks.variable import Variable
@@ -41,6 +43,20 @@ def self_description(network: Network) -> dict[str, Any]:
             "inputs": network.golden.inputs.tolist(),
             "outputs": network.golden.outputs.tolist(),
         }
+    return described
+
+
+def ranged_description(network: Network) -> dict[str, Any]:
+    """Return the description with training ranges, for files that do not hold them elsewhere."""
+    described = self_description(network)
+    for key, variables in (("inputs", network.inputs), ("outputs", network.outputs)):
+        if key not in described:  # a classifier describes classes, not outputs
+            continue
+        for entry, variable in zip(described[key], variables, strict=True):
+            entry["scaling"] = variable.scaling_name
+            ends = [variable.minimum, variable.maximum]
+            if np.isfinite(ends).all():
+                entry["norm"] = ends
     return described
 
 
