@@ -18,6 +18,10 @@ from pipeline.machine.resources import available_cores
 
 _WORDS = "run configuration"
 
+# Keys of a network that a version after 0.2.0 added. With its default, a key is not recorded, so
+# that products which do not use it stay as they were.
+LATER_IN_NETWORKS = ("prefix", "rename", "inputs_from", "if_possible")
+
 
 class Execution(Strict):
     """The settings that say how and where the work is done."""
@@ -126,13 +130,19 @@ class RunConfig(Strict):
         record: dict[str, Any] = self.science.model_dump(mode="json")
         for network in record["networks"]:
             network["file"] = Path(network["file"]).name
-            if not network["if_possible"]:
-                del network["if_possible"]
+            _without_defaults(network, NetworkChoice, LATER_IN_NETWORKS)
         if not record["masks"]["results"]:  # products without such masks stay as they were
             del record["masks"]["results"]
         if record["masks"]["preset"] != DEFAULT_MASKS:
             record["masks"]["preset"] = None
         return {"name": self.name, "title": self.title, "science": record}
+
+
+def _without_defaults(record: dict[str, Any], model: type[Strict], names: Sequence[str]) -> None:
+    """Remove keys that have their defaults."""
+    for name in names:
+        if record[name] == model.model_fields[name].get_default(call_default_factory=True):
+            del record[name]
 
 
 def _given(changes: Mapping[str, Any]) -> dict[str, Any]:

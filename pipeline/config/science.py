@@ -189,6 +189,14 @@ class NetworkChoice(Strict):
     """Vicarious gains for the Rrs that the network takes from the scene."""
     write: bool = True
     """Whether the network's values are written to the product; its flags are always written."""
+    prefix: Annotated[str, Field(pattern=r"^([A-Za-z]\w*)?$")] = ""
+    """Text in front of the names of the network's variables in the product."""
+    rename: Annotated[dict[str, Name], SORTED] = {}
+    """Name of a variable of the network -> its name in the product; ``prefix`` is not added."""
+    inputs_from: Literal["networks", "scene"] = "networks"
+    """With ``networks``, each input comes from the nearest earlier network that computes it (for a
+    spectral quantity: at this band), else from the scene. With ``scene``, all inputs come from the
+    scene."""
     if_possible: bool = False
     """True to leave the network out, with a warning, if it does not support the scene's sensor or
     if the scene lacks one of its inputs."""

@@ -10,7 +10,7 @@ import xarray as xr
 
 from pipeline.config import NetworkChoice
 from pipeline.config.science import Science
-from pipeline.errors import NetworkError, SceneError
+from pipeline.errors import ConfigError, NetworkError, SceneError
 from pipeline.facts.quantities import renamed, stands_for
 from pipeline.networks import Retrieval, Variable
 from pipeline.networks.after import SCOPE
@@ -46,13 +46,15 @@ def make_chain(
 ) -> tuple[tuple[Band, ...], tuple[RetrievalStep, ...]]:
     """Bind the steps to the scene; return the bands that they need (each once), and the steps.
 
-    An input comes from the nearest earlier step that computes its quantity, or else from the scene.
-    A network that reconstructs its own inputs (a scope check) feeds no other step.
+    An input comes from the nearest earlier step that computes it, or else from the scene; each band
+    of a spectral quantity is an input of its own. With ``inputs_from: scene``, all inputs of a
+    network come from the scene. A network that reconstructs its own inputs (a scope check) feeds no
+    other step.
 
     Raises:
         SceneError: a band or a variable is not in the scene.
         NetworkError: an input and its source have different units, or a description is wrong.
-        ConfigError: the requested gains do not exist.
+        ConfigError: the requested gains do not exist, or a renamed variable does not.
     """
     chain = _Chain(tuple(loaded), scene, sensor, science)
     found = [chain.sources_of(number) for number in range(len(loaded))]
@@ -110,7 +112,7 @@ class _Chain:
             sources=tuple(_placed(source, inputs, earlier) for source in sources),
             first_output=earlier[-1].output_columns.stop if earlier else len(inputs),
             upstream=tuple(upstream),
-            variables=_variables(retrieval) if choice.write else (),
+            variables=_variables(choice, retrieval) if choice.write else (),
             flags=_flags(retrieval),
             gains=gains.of_outputs(),
             input_gains=gains.of_inputs(takes_outputs=bool(upstream)),
@@ -161,19 +163,41 @@ class _Chain:
 
     def _source(self, variable: Variable, number: int) -> Band | _StepOutput:
         """Return the source of an input of a step; source and input have the same units."""
-        taker = self.loaded[number].retrieval
-        for earlier in reversed(range(number)):
+        taker, tolerance_nm = self.loaded[number].retrieval, self.science.bands.tolerance_nm
+        makers = self._makers_of(variable, number)
+        for earlier in makers:
             maker = self.loaded[earlier].retrieval
-            makes = any(stands_for(variable.quantity, one.quantity) for one in maker.outputs)
-            if makes and SCOPE not in maker.after and not maker.classes:
-                output = _output_of(maker, variable, self.science.bands.tolerance_nm)
+            output = _output_of(maker, variable, tolerance_nm)
+            if output is not None:
                 name = self.loaded[earlier].choice.name
                 _check_units(variable, taker, maker.outputs[output].units, name)
                 return _StepOutput(earlier, output)
-        band = self._band_of(variable, number)
+        try:
+            band = self._band_of(variable, number)
+        except SceneError as error:
+            if not makers:
+                raise
+            maker = self.loaded[makers[0]].retrieval
+            names = ", ".join(maker.outputs[index].name for index in _same(maker, variable))
+            raise NetworkError(
+                f"no {variable.quantity} within {tolerance_nm:g} nm of {variable.wavelength_nm:g} "
+                f"nm, neither in the scene nor among the outputs of {maker.file_name}: {names}. "
+                "Choose networks of the same sensor."
+            ) from error
         units = str(self.scene[band.quantity].attrs.get("units"))
         _check_units(variable, taker, units, "the scene")
         return band
+
+    def _makers_of(self, variable: Variable, number: int) -> list[int]:
+        """Return the earlier steps, the nearest first, that compute the quantity of an input."""
+        if self.loaded[number].choice.inputs_from == "scene":
+            return []
+        makers = []
+        for earlier in reversed(range(number)):
+            maker = self.loaded[earlier].retrieval
+            if _same(maker, variable) and SCOPE not in maker.after and not maker.classes:
+                makers.append(earlier)
+        return makers
 
     def _band_of(self, variable: Variable, number: int) -> Band:
         """Return the layer of the scene that provides an input of a step."""
@@ -223,26 +247,30 @@ def _placed(
     return InputSource(maker.first_output + source.output, name)
 
 
-def _output_of(maker: Retrieval, variable: Variable, tolerance_nm: float) -> int:
-    """Return the index of the output that provides an input of a later step."""
-    same = [i for i, one in enumerate(maker.outputs) if stands_for(variable.quantity, one.quantity)]
-    names = ", ".join(maker.outputs[i].name for i in same)
+def _same(maker: Retrieval, variable: Variable) -> list[int]:
+    """Return the indices of the outputs that have the quantity of an input of a later step."""
+    outputs = enumerate(maker.outputs)
+    return [i for i, one in outputs if stands_for(variable.quantity, one.quantity)]
+
+
+def _output_of(maker: Retrieval, variable: Variable, tolerance_nm: float) -> int | None:
+    """Return the index of the output that provides an input of a later step.
+
+    It is None if the maker computes the quantity at other bands only.
+    """
+    same = _same(maker, variable)
     if variable.wavelength_nm is None:
         if maker.outputs[same[0]].wavelength_nm is not None:
             raise NetworkError(
                 f"input {variable.name} is described without a wavelength, but {maker.file_name} "
-                f"computes {names}. Add the wavelength to the description."
+                f"computes {', '.join(maker.outputs[i].name for i in same)}. Add the wavelength to "
+                "the description."
             )
         return same[0]
     centres = [maker.outputs[i].wavelength_nm or np.inf for i in same]
     distances = [abs(centre - variable.wavelength_nm) for centre in centres]
     best = int(np.argmin(distances))
-    if distances[best] > tolerance_nm:
-        raise NetworkError(
-            f"no {variable.quantity} within {tolerance_nm:g} nm of {variable.wavelength_nm:g} nm "
-            f"among the outputs of {maker.file_name}: {names}. Choose networks of the same sensor."
-        )
-    return same[best]
+    return same[best] if distances[best] <= tolerance_nm else None
 
 
 def _check_units(variable: Variable, taker: Retrieval, units: str, origin: str) -> None:
@@ -267,8 +295,14 @@ def _flags(retrieval: Retrieval) -> FlagTable:
     )
 
 
-def _variables(retrieval: Retrieval) -> tuple[str, ...]:
-    """Return the names of the product variables of a step."""
+def _variables(choice: NetworkChoice, retrieval: Retrieval) -> tuple[str, ...]:
+    """Return the names of the product variables of a step, with ``prefix`` and ``rename``."""
+    names = [variable.name for variable in retrieval.outputs]
     if retrieval.classes:
-        return retrieval.class_quantity, f"{retrieval.class_quantity}_probability"
-    return tuple(variable.name for variable in retrieval.outputs)
+        names = [retrieval.class_quantity, f"{retrieval.class_quantity}_probability"]
+    if unknown := [name for name in choice.rename if name not in names]:
+        raise ConfigError(
+            f"network {choice.name}: rename: {retrieval.file_name} has no variable "
+            f"{', '.join(unknown)}; it has {', '.join(names)}."
+        )
+    return tuple(choice.rename.get(name, f"{choice.prefix}{name}") for name in names)

@@ -330,7 +330,7 @@ def _refuse_clashing_variables(steps: Sequence[RetrievalStep], scene: xr.Dataset
     twice = repeated(names)
     if twice:
         raise ConfigError(
-            f"two variables of the product would have the same name ({twice}). Rename "
-            "the network, set write: false for one of them, or run networks with the same outputs "
-            "in separate configurations."
+            f"two variables of the product would have the same name ({twice}). Give one of the "
+            "networks another name, a prefix, or other names for its variables (rename), or set "
+            "write: false for it."
         )
