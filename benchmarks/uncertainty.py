@@ -16,8 +16,8 @@ from pipeline.networks import Ensemble, Network, load_network
 from pipeline.networks.jacobian import jacobian
 from pipeline.networks.reading.ensemble_file import write_ensemble
 from pipeline.networks.saving import save_network
+from pipeline.networks.sigma_points import moved_value, sigma_points
 from pipeline.readers import open_scene
-from pipeline.run.propagation import moved_value, sigma_points
 from pipeline.scene.scene import wavelengths
 
 Float64 = npt.NDArray[np.float64]

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pipeline.config.samples import ClassName, SamplesConfig, SplitsConfig, Text
 from pipeline.config.strict import NotNegative, Positive, Strict, complaints_of, names_from_tables
 from pipeline.config.tuning import TuningConfig
+from pipeline.config.uncertainty import SampleUncertainty
 from pipeline.errors import ConfigError
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -194,6 +195,10 @@ class EnsembleConfig(Strict):
     """Number of parts into which the training and validation samples are divided, by group if the
     split is by group. Each member is trained without one part; this part is used for early
     stopping and for calibrating the uncertainty."""
+    input_uncertainty: SampleUncertainty | None = None
+    """Uncertainty of the inputs of the samples. With it, the errors of the ensemble are calibrated
+    a second time without the share that the inputs cause, for runs that add the uncertainty of
+    their own inputs."""
 
     @model_validator(mode="after")
     def _every_row_is_unseen(self) -> "EnsembleConfig":
@@ -269,9 +274,10 @@ class Recipe(Strict):
         """
         if members is None:
             return self
-        folds = (self.ensemble or EnsembleConfig()).folds
+        given = self.ensemble or EnsembleConfig()
+        counts = {"members": members, "folds": max(min(given.folds, members), 2)}
         try:
-            settings = EnsembleConfig(members=members, folds=max(min(folds, members), 2))
+            settings = EnsembleConfig.model_validate(given.model_dump() | counts)
         except ValidationError as error:
             complaints = "; ".join(complaints_of(error, EnsembleConfig))
             raise ConfigError(f"an ensemble of {members} networks: {complaints}") from None

@@ -1,5 +1,6 @@
 """The uncertainty of a scene's values, and how it is propagated through the networks."""
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -58,6 +59,19 @@ class Correlation(Strict):
                 raise ValueError("expected a symmetric matrix with 1 on the diagonal")
         return self
 
+    def between(self, first_nm: float, second_nm: float) -> float:
+        """Return the correlation of the errors at two wavelengths."""
+        if self.equal is not None:
+            return self.equal
+        if self.length_nm is not None:
+            return math.exp(-abs(first_nm - second_nm) / self.length_nm)
+        known = self.wavelengths_nm
+        row, column = (
+            min(range(len(known)), key=lambda place: abs(known[place] - nm))
+            for nm in (first_nm, second_nm)
+        )
+        return (self.matrix or ())[row][column]
+
 
 class Uncertainty(Strict):
     """Where the uncertainty of products comes from, and in which form it is written."""
@@ -72,3 +86,18 @@ class Uncertainty(Strict):
     written_as: Literal["log10", "factor"] = "log10"
     """Form of the uncertainty of outputs that span several powers of ten. log10: the standard
     deviation s of the output's decimal logarithm. factor: 10^s."""
+
+
+class SampleUncertainty(Strict):
+    """The uncertainty of the inputs of samples."""
+
+    inputs: Annotated[dict[str, QuantityUncertainty], SORTED] = Field(min_length=1)
+    """Uncertainty of input quantities such as Rrs; other quantities are taken as exact."""
+    correlation: Correlation | None = None
+    """Correlation of errors between bands; by default the errors of bands are independent."""
+
+    @model_validator(mode="after")
+    def _is_in_numbers(self) -> "SampleUncertainty":
+        if any(given.from_scene for given in self.inputs.values()):
+            raise ValueError("samples have no scene; set relative or constant, not from_scene")
+        return self

@@ -39,6 +39,25 @@ class Calibration:
     """Smallest standard deviation of each output."""
     record: Mapping[str, Any] = field(default_factory=dict)
     """For unseen rows and for test rows, the share with a measurement inside its interval."""
+    without_inputs: "Calibration | None" = None
+    """Calibration of the errors without the share that is caused by the uncertainty of the inputs;
+    used where the uncertainty of the inputs is added. None if this share is not known."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the calibration as plain data, without what it does not have."""
+        found: dict[str, Any] = {
+            "factor": self.factor,
+            "floor": self.floor,
+            "record": dict(self.record),
+        }
+        if self.without_inputs is not None:
+            found["without_inputs"] = self.without_inputs.as_dict()
+        return found
+
+    @property
+    def parts(self) -> tuple["Calibration", ...]:
+        """This calibration and the one without the share of the inputs, if there is one."""
+        return (self,) if self.without_inputs is None else (self, self.without_inputs)
 
     def __call__(self, spread: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return standard deviations (n, outputs), in the precision of the spread."""
@@ -56,6 +75,9 @@ class Ensemble(Retrieval):
     members: tuple[Network, ...]
     calibration: Calibration | None
     training: dict[str, Any] = field(default_factory=dict)
+    inputs_apart: bool = False
+    """True if a run adds the uncertainty of the inputs to the standard deviations. They are then
+    without the share of the inputs, if the calibration knows it."""
 
     kind: ClassVar[str] = "network ensemble"
 
@@ -107,12 +129,20 @@ class Ensemble(Retrieval):
         """True for all ensembles except classifiers, which have no standard deviations."""
         return not self.classes
 
+    @property
+    def calibration_used(self) -> Calibration | None:
+        """The calibration of the standard deviations, with or without the share of the inputs."""
+        if self.calibration is None or not self.inputs_apart:
+            return self.calibration
+        return self.calibration.without_inputs or self.calibration
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of everything that the ensemble's outputs depend on."""
         parts: list[Any] = [member.fingerprint for member in self.members]
         if self.calibration is not None:
-            parts += [self.calibration.factor, self.calibration.floor]
+            for each in self.calibration.parts:
+                parts += [each.factor, each.floor]
         return sha256_of_text(repr(parts))
 
     @property
@@ -127,7 +157,7 @@ class Ensemble(Retrieval):
         activations = dict.fromkeys(member.record["activations"] for member in self.members)
         calibration = "none"
         if self.calibration is not None:
-            calibration = json.dumps(dataclasses.asdict(self.calibration), sort_keys=True)
+            calibration = json.dumps(self.calibration.as_dict(), sort_keys=True)
         return {
             "layers": self.shape_text,
             "activations": "; ".join(activations),
@@ -171,7 +201,8 @@ class Ensemble(Retrieval):
                 mean += away / number
                 squares += away * (value - mean)
             spread = np.sqrt(squares / (len(self.members) - 1))
-            calibrated = spread if self.calibration is None else self.calibration(spread)
+            calibration = self.calibration_used
+            calibrated = spread if calibration is None else calibration(spread)
             return out_of_decades(outputs, mean), calibrated
 
 
@@ -211,17 +242,18 @@ def _listed(found: tuple[Any, ...]) -> str:
 
 
 def _check_calibration(calibration: Calibration, outputs: int, where: str) -> None:
-    numbers = (*calibration.factor, *calibration.floor)
-    if not len(calibration.factor) == len(calibration.floor) == outputs:
-        raise NetworkError(
-            f"{where}: calibration has {len(calibration.factor)} factors and "
-            f"{len(calibration.floor)} floors, expected {outputs} of each, one for every output."
-        )
-    if not all(np.isfinite(number) and number >= 0 for number in numbers):
-        raise NetworkError(
-            f"{where}: calibration contains {min(numbers):g}, expected only finite numbers of "
-            "0 or more."
-        )
+    for part in calibration.parts:
+        if not len(part.factor) == len(part.floor) == outputs:
+            raise NetworkError(
+                f"{where}: calibration has {len(part.factor)} factors and {len(part.floor)} "
+                f"floors, expected {outputs} of each, one for every output."
+            )
+        numbers = (*part.factor, *part.floor)
+        if not all(np.isfinite(number) and number >= 0 for number in numbers):
+            raise NetworkError(
+                f"{where}: calibration contains {min(numbers):g}, expected only finite numbers of "
+                "0 or more."
+            )
 
 
 def _widest(variables: list[tuple[Variable, ...]]) -> tuple[Variable, ...]:

@@ -107,6 +107,8 @@ def _made_of(step: RetrievalStep, plan: Plan) -> str:
     if isinstance(step.retrieval, Ensemble):
         count, known = len(step.retrieval.members), step.retrieval.calibration is not None
         calibrated = "calibrated on what they did not see" if known else "not calibrated"
+        if step.retrieval.calibration_used is not step.retrieval.calibration:
+            calibrated += ", without the share of uncertain inputs"
         parts.append(f"spread of {count} networks, {calibrated}")
     return f"covers: {'; '.join(parts)} (processing_control)"
 

@@ -1,9 +1,7 @@
 """Propagates the uncertainty of inputs through all steps of a run, pixel by pixel."""
 
-import functools
 from collections.abc import Iterator, Sequence
-from statistics import NormalDist
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +9,7 @@ import numpy.typing as npt
 from pipeline.networks.after import gained
 from pipeline.networks.engines import get_engine
 from pipeline.networks.jacobian import jacobian
+from pipeline.networks.sigma_points import RunningMoments, moved_value, sigma_points
 from pipeline.networks.transforms import LN10
 from pipeline.networks.variable import in_decades
 from pipeline.run.step import RetrievalStep, take_columns
@@ -22,9 +21,6 @@ Steps = Sequence[RetrievalStep]
 
 # How many derivatives are in memory at a time.
 DERIVATIVES_AT_ONCE = 1_000_000
-# Quantiles are interpolated between this many nodes, to 2e-5 of a standard deviation.
-NODES = 512
-_NORMAL = NormalDist()
 
 
 class Propagated(NamedTuple):
@@ -77,7 +73,7 @@ def _by_sigma_points(
     1254), rotated so that every point moves every input a little. Without rotation, a point would
     move one input by sqrt(n) standard deviations, so that Rrs would often be negative.
     """
-    spreads = {step.name: _Spread() for step in steps}
+    spreads = {step.name: RunningMoments() for step in steps}
     moved = np.array(rows, order="K")
     with np.errstate(all="ignore"):
         for point in sigma_points(uncertainty.factor):
@@ -88,86 +84,13 @@ def _by_sigma_points(
                 outputs = _outputs(step, moved)
                 moved[:, step.output_columns] = outputs
                 spreads[step.name].add(in_decades(step.retrieval.outputs, outputs))
-    return {name: spread.moments for name, spread in spreads.items()}
-
-
-def sigma_points(factor: Float64) -> Iterator[Float64]:
-    """Yield 2n points (n,) of equal weight, with mean zero and covariance ``factor @ factor.T``.
-
-    Their directions are rows of the orthogonal matrix of the discrete Hartley transform.
-    """
-    size = len(factor)
-    angles = 2 * np.pi * np.outer(np.arange(size), np.arange(size)) / size
-    for direction in np.cos(angles) + np.sin(angles):  # of length sqrt(n)
-        moved = factor @ direction
-        yield moved
-        yield -moved
-
-
-def moved_value(value: Float32, deviation: Float32, z: float, is_positive: bool) -> Float32:
-    """Return values moved by z standard deviations.
-
-    A moved value is a quantile of a normal distribution. For positive quantities, the distribution
-    is cut off at zero, so that no moved value is below zero.
-    """
-    if not is_positive:
-        return value + np.float32(z) * deviation
-    ratios, quantiles = _truncated_quantiles(z)
-    away = np.interp(value / deviation, ratios, quantiles).astype(np.float32)
-    return np.asarray(value + deviation * away)
-
-
-@functools.lru_cache(maxsize=4096)
-def _truncated_quantiles(z: float) -> tuple[Float64, Float64]:
-    """Tabulate the quantile z of normal distributions that are cut off at zero.
-
-    Returns:
-        Means of the distributions, and for each mean the distance of the quantile from the mean.
-        Both are in standard deviations.
-    """
-    ratios = np.linspace(0.0, 6.0 + abs(z), NODES)
-    below = _NORMAL.cdf(z)
-    quantiles = []
-    for ratio in ratios:
-        cut = _NORMAL.cdf(-ratio)
-        share = cut + below * (1 - cut)
-        # Computed from the nearer end of the distribution, which keeps more digits.
-        if share < 0.5:
-            quantiles.append(_NORMAL.inv_cdf(share))
-        else:
-            quantiles.append(-_NORMAL.inv_cdf(_NORMAL.cdf(-z) * _NORMAL.cdf(ratio)))
-    return ratios, np.array(quantiles)
+    return {name: Propagated(*spread.moments) for name, spread in spreads.items()}
 
 
 def _outputs(step: RetrievalStep, rows: Float32) -> Float32:
     x = gained(take_columns(rows, step.columns), step.input_gains)
     outputs = get_engine(step.retrieval, step.engine).predict(x)
     return np.asarray(gained(outputs, step.gains).astype(np.float32, copy=False))
-
-
-class _Spread:
-    """Mean and standard deviation of arrays of equal weight, updated with each array."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._mean: Any = None
-        self._squares: Any = None
-
-    def add(self, values: Float32) -> None:
-        """Add one array."""
-        self._count += 1
-        if self._mean is None:
-            self._mean, self._squares = values, np.zeros_like(values)
-            return
-        away = values - self._mean
-        self._mean += away / np.float32(self._count)
-        away *= values - self._mean
-        self._squares += away
-
-    @property
-    def moments(self) -> Propagated:
-        """Moments of all arrays added so far."""
-        return Propagated(np.sqrt(self._squares / np.float32(self._count)), self._mean)
 
 
 # Derivatives

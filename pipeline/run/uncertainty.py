@@ -12,6 +12,8 @@ import xarray as xr
 from pipeline.config.science import Science
 from pipeline.config.uncertainty import Correlation
 from pipeline.errors import ConfigError, SceneError
+from pipeline.networks import Ensemble, Retrieval
+from pipeline.networks.sigma_points import correlation_factor
 from pipeline.run.step import RetrievalStep
 from pipeline.scene.quality import INPUT_UNCERTAIN
 from pipeline.scene.scene import SPECTRAL, Band, plain_variables, spectral_quantities, wavelengths
@@ -180,10 +182,21 @@ def _with_names(step: RetrievalStep, uncertainty: InputUncertainty | None) -> Re
         flags = flags.and_bit("input_uncertain", INPUT_UNCERTAIN)
     return dataclasses.replace(
         step,
+        retrieval=_with_inputs_apart(step.retrieval),
         uncertainties=_named(step, SUFFIX),
         centres=_named(step, CENTRE_SUFFIX) if centred else (),
         flags=flags,
     )
+
+
+def _with_inputs_apart(retrieval: Retrieval) -> Retrieval:
+    """Return an ensemble whose deviations leave out the errors of its inputs, if it can do so.
+
+    Otherwise the errors of the inputs would count twice.
+    """
+    if not isinstance(retrieval, Ensemble):
+        return retrieval
+    return dataclasses.replace(retrieval, inputs_apart=True)
 
 
 def _named(step: RetrievalStep, suffix: str) -> tuple[str, ...]:
@@ -214,27 +227,12 @@ def _uncertainty_of(band: Band, scene: xr.Dataset) -> Band:
 
 def _factor(bands: Sequence[Band], correlation: Correlation | None) -> Float64:
     """Return the Cholesky factor of the correlation between bands of the same quantity."""
-    matrix = np.eye(len(bands))
-    for i, first in enumerate(bands):
-        for j, second in enumerate(bands[:i]):
-            if first.quantity == second.quantity and correlation is not None:
-                matrix[i, j] = matrix[j, i] = _correlated(first, second, correlation)
+    correlated = None if correlation is None else correlation.between
     try:
-        return np.asarray(np.linalg.cholesky(matrix))
+        return correlation_factor([(b.quantity, b.wavelength_nm) for b in bands], correlated)
     except np.linalg.LinAlgError:
         raise ConfigError(
             "science.uncertainty.correlation: the correlations of "
             f"{', '.join(band.name for band in bands)} contradict each other (the matrix is not "
             "positive definite). Lower them."
         ) from None
-
-
-def _correlated(first: Band, second: Band, correlation: Correlation) -> float:
-    if correlation.equal is not None:
-        return correlation.equal
-    centres = [band.wavelength_nm or 0.0 for band in (first, second)]
-    if correlation.length_nm is not None:
-        return float(np.exp(-abs(centres[0] - centres[1]) / correlation.length_nm))
-    known = np.array(correlation.wavelengths_nm)
-    row, column = (int(np.argmin(np.abs(known - nm))) for nm in centres)
-    return float(np.array(correlation.matrix)[row, column])

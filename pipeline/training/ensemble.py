@@ -14,11 +14,15 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pipeline.config.training import EnsembleConfig, Recipe
+from pipeline.config.uncertainty import SampleUncertainty
 from pipeline.evaluation.coverage import coverage
 from pipeline.networks import Ensemble
+from pipeline.networks.ensemble import Calibration
+from pipeline.networks.sigma_points import deviation_from_inputs
 from pipeline.networks.variable import Array, in_decades
 from pipeline.training.calibration import UnseenRows, calibrate
 from pipeline.training.fit_network import TrainingResult
+from pipeline.training.input_errors import check_input_errors, input_errors
 from pipeline.training.record import source_record
 from pipeline.training.samples.preparation import PreparedSamples, Rows
 from pipeline.training.samples.splits import Split, make_folds
@@ -56,6 +60,8 @@ def train_ensemble(
     split = prepared.split
     pool = split.not_test
     folds = unseen_folds(config, settings, prepared)
+    if settings.input_uncertainty is not None:
+        check_input_errors(prepared.samples.inputs, settings.input_uncertainty)
     members = []
     for number in range(settings.members):
         unseen = folds[number % len(folds)]
@@ -67,7 +73,8 @@ def train_ensemble(
     networks = tuple(member.network for member in members)
     ensemble = Ensemble.of(networks, name=config.name, title=config.title)
     if not ensemble.classes:
-        ensemble = _calibrated(ensemble, prepared, pool, folds)
+        stated = settings.input_uncertainty
+        ensemble = _calibrated(ensemble, prepared, pool, folds, stated)
     configuration = config.model_dump(mode="json", exclude={"title", "citation", "licence"})
     record = source_record(prepared) | {"configuration": configuration}
     return TrainedEnsemble(replace(ensemble, training=record), tuple(members), prepared)
@@ -100,9 +107,16 @@ def _member_recipe(config: Kind, number: int) -> Kind:
 
 
 def _calibrated(
-    ensemble: Ensemble, prepared: PreparedSamples, pool: Rows, folds: Sequence[Rows]
+    ensemble: Ensemble,
+    prepared: PreparedSamples,
+    pool: Rows,
+    folds: Sequence[Rows],
+    stated: SampleUncertainty | None,
 ) -> Ensemble:
-    """Return the ensemble with its calibration and a record of its coverage."""
+    """Return the ensemble with its calibration and a record of its coverage.
+
+    ``stated`` is the uncertainty of the inputs of the samples, if it is known.
+    """
     unseen = _unseen(ensemble, prepared, pool, folds)
     calibration = calibrate(ensemble.outputs, unseen)
     ensemble = replace(ensemble, calibration=calibration)
@@ -110,7 +124,25 @@ def _calibrated(
     record = {"unseen": _held(ensemble, unseen.observed, unseen.modelled, deviation)}
     if len(prepared.split.test):
         record["test"] = held_on(ensemble, prepared, prepared.split.test)
-    return replace(ensemble, calibration=replace(calibration, record=record))
+    without_inputs = None
+    if stated is not None:
+        without_inputs = _without_inputs(ensemble, prepared.samples.x[pool], unseen, stated)
+    calibration = replace(calibration, record=record, without_inputs=without_inputs)
+    return replace(ensemble, calibration=calibration)
+
+
+def _without_inputs(
+    ensemble: Ensemble, x: Array, unseen: UnseenRows, stated: SampleUncertainty
+) -> Calibration:
+    """Calibrate the errors without the share that the stated uncertainty of the inputs causes."""
+    from_inputs = deviation_from_inputs(ensemble, x, *input_errors(ensemble, x, stated))
+    calibration = calibrate(ensemble.outputs, replace(unseen, from_inputs=from_inputs))
+    deviation = np.hypot(calibration(unseen.spread), from_inputs)
+    record = {
+        "input_uncertainty": stated.model_dump(mode="json", exclude_defaults=True),
+        "unseen": _held(ensemble, unseen.observed, unseen.modelled, deviation),
+    }
+    return replace(calibration, record=record)
 
 
 def _unseen(

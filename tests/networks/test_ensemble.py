@@ -113,6 +113,37 @@ def test_a_run_takes_it_as_one_network(sample_scene, tmp_path):
     assert all(finding.passed for finding in findings), findings
 
 
+@pytest.mark.parametrize("written", [True, False])
+def test_uncertain_inputs_count_once(written, sample_scene, tmp_path):
+    """Beside uncertain inputs, the calibration without their share is used, if there is one."""
+    write_members(tmp_path)
+    whole = {"factor": [0, 0], "floor": [0.4, 0.4]}
+    apart = {"without_inputs": {"factor": [0, 0], "floor": [0.3, 0.3]}} if written else {}
+    path = write_yaml(tmp_path, calibration=whole | apart)
+    found = {}
+    for name, inputs in (("exact", {}), ("uncertain", {"Rrs": {"relative": 1e-6}})):
+        run = {
+            "name": "test",
+            "science": {
+                "networks": [{"name": "iop", "file": str(path)}],
+                "engine": "numpy",
+                "uncertainty": {"inputs": inputs},
+            },
+            "execution": {"output": str(tmp_path / name)},
+        }
+        product = pipeline.process_scene(sample_scene, run)
+        with netCDF4.Dataset(product) as file:
+            found[name] = np.ma.median(file["aph_443_unc"][...])
+            comment = file["aph_443_unc"].comment
+            record = json.loads(file["processing_control/networks/iop"].calibration)
+        assert ("without the share" in comment) == (written and name == "uncertain")
+        assert ("without_inputs" in record) == written
+        findings = list(verify_product(product, scenes=[sample_scene], network_dirs=[tmp_path]))
+        assert all(finding.passed for finding in findings), findings
+    assert found["exact"] == pytest.approx(0.4, rel=1e-5)
+    assert found["uncertain"] == pytest.approx(0.3 if written else 0.4, rel=1e-3)
+
+
 def test_probabilities_of_classes_are_averaged(sample_scene, tmp_path):
     """The class map is of the mean probabilities; there is no uncertainty beside them."""
     members = write_members(tmp_path, output_transform="none", outputs=("clear", "turbid"),

@@ -15,8 +15,9 @@ from pipeline.errors import ConfigError, SceneError
 from pipeline.networks import load_network
 from pipeline.networks.engines import example_inputs
 from pipeline.networks.jacobian import jacobian
+from pipeline.networks.sigma_points import moved_value, sigma_points
 from pipeline.process import plan_scene
-from pipeline.run.propagation import moved_value, propagate, sigma_points
+from pipeline.run.propagation import propagate
 from pipeline.run.uncertainty import InputUncertainty
 from pipeline.simulation.simulation import simulate_samples
 

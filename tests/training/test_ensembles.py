@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import netCDF4
@@ -16,6 +17,8 @@ from pipeline.config.training import EnsembleConfig, TrainingConfig
 from pipeline.errors import ConfigError
 from pipeline.evaluation.coverage import coverage
 from pipeline.networks import Variable, load_retrieval
+from pipeline.networks.reading.ensemble_file import write_ensemble
+from pipeline.networks.saving import save_network
 from pipeline.training.calibration import UnseenRows, calibrate
 from pipeline.training.ensemble import train_ensemble
 from pipeline.training.recipe import load_recipe
@@ -123,6 +126,81 @@ def test_calibration_finds_what_was_planted(factor, floor):
     held = coverage(np.zeros(len(errors)), errors[:, 0], found(spread)[:, 0], log=False)
     assert held.held_68 == pytest.approx(0.6827, abs=0.01)
     assert held.held_95 == pytest.approx(0.95, abs=0.01)
+
+
+@pytest.mark.parametrize(("factor", "floor"), [(2.5, 0.05), (1.0, 0.1), (0.0, 0.0)])
+def test_the_share_of_the_inputs_is_left_out(factor, floor):
+    """Errors of the network and of its inputs, added: only the former are what is found."""
+    drawn = np.random.default_rng(9)
+    spread = 0.05 * 10 ** drawn.normal(0, 0.3, (20_000, 1))
+    from_inputs = 0.1 * 10 ** drawn.normal(0, 0.3, spread.shape)
+    deviation = np.hypot(factor * spread, floor)
+    errors = np.hypot(deviation, from_inputs) * drawn.standard_normal(spread.shape)
+    output = Variable("aph", 443.0, "m-1", "log10", -3.0, 1.0)
+    unseen = UnseenRows(np.zeros_like(errors), errors, spread, from_inputs)
+    found = calibrate((output,), unseen)(spread)
+    assert np.percentile(np.abs(found - deviation), 95) < 0.02
+    total = np.hypot(found, from_inputs)
+    held = coverage(np.zeros(len(errors)), errors[:, 0], total[:, 0], log=False)
+    assert held.held_68 == pytest.approx(0.6827, abs=0.02)
+    assert held.held_95 == pytest.approx(0.95, abs=0.01)
+
+
+def test_a_recipe_states_the_uncertainty_of_its_inputs(tmp_path):
+    """Noise of 10 % in both bands of a power law: their share, 0.068 decades, is left out."""
+    table = tmp_path / "samples.csv"
+    drawn = np.random.default_rng(4)
+    blue, green = 10 ** drawn.uniform(-3, -1.7, (2, 600))
+    aph = 0.05 * (blue / green) ** -1.1 * 10 ** (0.03 * drawn.standard_normal(600))
+    blue, green = [blue, green] * (1 + 0.1 * drawn.standard_normal((2, 600)))
+    np.savetxt(table, np.stack([blue, green, aph], axis=1), delimiter=",", comments="",
+               header="Rrs_443,Rrs_547,aph_443")  # fmt: skip
+    stated = {"inputs": {"Rrs": {"relative": 0.1}}, "correlation": {"length_nm": 1}}
+    keys = settings(tmp_path, splits={"by": "random", "test": 0})
+    keys["samples"].pop("group")
+    keys["ensemble"] = {"members": 3, "folds": 3, "input_uncertainty": stated}
+    recipe = load_recipe(keys, TrainingConfig)
+    prepared = prepare(recipe.samples, recipe.splits)
+    ensemble = train_ensemble(
+        recipe, recipe.ensemble, prepared, lambda own, part, _: train(own, Silent(), None, part)
+    ).network
+    calibration = ensemble.calibration
+    apart = calibration.without_inputs
+    assert apart.record["input_uncertainty"]["inputs"] == {"Rrs": {"relative": 0.1}}
+    assert 0.6 < apart.record["unseen"]["aph_443"]["held_68"] < 0.76
+    assert apart.floor[0] < calibration.floor[0]
+    whole = ensemble.predict_with_uncertainty(prepared.samples.x, "numpy")[1]
+    alone = replace(ensemble, inputs_apart=True)
+    rest = alone.predict_with_uncertainty(prepared.samples.x, "numpy")[1]
+    assert np.median(rest) < 0.8 * np.median(whole)
+    assert alone.fingerprint == ensemble.fingerprint
+    path = tmp_path / "net.yaml"
+    files = [save_network(tmp_path / f"{m.name}.h5", m)[0] for m in ensemble.members]
+    write_ensemble(path, ensemble, files)
+    read = load_retrieval(path).calibration.as_dict()
+    assert json.dumps(read) == json.dumps(calibration.as_dict())
+    changed = recipe.with_members(4).ensemble
+    assert (changed.members, changed.input_uncertainty) == (4, recipe.ensemble.input_uncertainty)
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ({"inputs": {"Rrs": {"from_scene": True}}}, "samples have no scene"),
+        ({"inputs": {}}, "input_uncertainty"),
+        ({"inputs": {"rhos": {"relative": 0.1}}}, "contains rhos, but the inputs of the samples"),
+    ],
+)
+def test_stated_inputs_that_are_refused(stated, said, tmp_path):
+    keys = {"members": 2, "folds": 2, "input_uncertainty": stated}
+
+    def trained_with():
+        recipe = load_recipe(settings(tmp_path, ensemble=keys), TrainingConfig)
+        prepared = prepare(recipe.samples, recipe.splits)
+        train_ensemble(recipe, recipe.ensemble, prepared, lambda *_: None)
+
+    with pytest.raises(ConfigError, match=said):
+        trained_with()
 
 
 def test_coverage_counts():

@@ -1,7 +1,6 @@
 """A YAML file that describes an ensemble and names the files of its networks."""
 
 import contextlib
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -84,5 +83,5 @@ def write_ensemble(path: Path, ensemble: Ensemble, members: list[Path]) -> None:
     }
     if ensemble.calibration is not None:
         # YAML's plain data has lists, no tuples.
-        content["calibration"] = json.loads(json.dumps(dataclasses.asdict(ensemble.calibration)))
+        content["calibration"] = json.loads(json.dumps(ensemble.calibration.as_dict()))
     replace_file(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode())
