@@ -187,6 +187,24 @@ class Finetuning(Strict):
         return self
 
 
+class ErrorNetworks(Strict):
+    """Networks that learn the size of the ensemble's errors from the same inputs.
+
+    For each fold of the samples, one network learns log10 of the absolute errors on all other
+    folds, made by members that did not learn from these rows.
+    """
+
+    hidden: tuple[Units, ...] = ()
+    """Number of units of each hidden layer. Without hidden layers, log10 of the error is a linear
+    function of the scaled inputs."""
+    l2: NotNegative = 0.01
+    """This factor times the sum of all squared kernel weights is added to the loss."""
+    epochs: int = Field(default=300, ge=1)
+    learning_rate: Positive = 0.01
+    batch_size: int = Field(default=256, ge=1)
+    early_stopping: EarlyStopping | None = EarlyStopping()
+
+
 class EnsembleConfig(Strict):
     """Several networks of one recipe, which together estimate values and their uncertainty."""
 
@@ -195,6 +213,9 @@ class EnsembleConfig(Strict):
     """Number of parts into which the training and validation samples are divided, by group if the
     split is by group. Each member is trained without one part; this part is used for early
     stopping and for calibrating the uncertainty."""
+    error_networks: ErrorNetworks | None = None
+    """Error networks, so that the stated uncertainty is larger where the errors are larger. {} for
+    the defaults; without this key, only the spread of the members differs from row to row."""
     input_uncertainty: SampleUncertainty | None = None
     """Uncertainty of the inputs of the samples. With it, the errors of the ensemble are calibrated
     a second time without the share that the inputs cause, for runs that add the uncertainty of
@@ -249,6 +270,11 @@ class Recipe(Strict):
     @model_validator(mode="after")
     def _belong_to_classes(self) -> Self:
         if self.samples.classes is not None:
+            given = self.ensemble
+            if given is not None and (given.error_networks or given.input_uncertainty):
+                raise ValueError(
+                    "ensemble.error_networks and ensemble.input_uncertainty are only for targets"
+                )
             if self.baselines:
                 raise ValueError(
                     "baselines are only for targets; with classes, use class_baselines"

@@ -97,6 +97,8 @@ def _ensemble(ensemble: Retrieval) -> Iterator[str]:
     yield from _head("ensemble", ensemble, record["activations"])
     for member in record["members"].split(","):
         yield f"member       {member}"
+    for network in filter(None, record.get("error_networks", "").split(",")):
+        yield f"errors       {network}"
     yield f"calibration  {record['calibration']}"
     yield from _variables("inputs", ensemble.inputs)
     yield from _variables("outputs", ensemble.outputs)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import NetworkError
+from pipeline.facts.quantities import band_name
 from pipeline.files.contents import sha256_of_text
 from pipeline.networks.description import Network
 from pipeline.networks.retrieval import Retrieval
@@ -29,14 +30,15 @@ class Calibration:
     """Calibration that turns the spread of the members into a standard deviation.
 
     The spread misses errors that all members share. The standard deviation of an output
-    (or of its log10) is therefore ``sqrt((factor * spread)**2 + floor**2)``. Factor and floor are
-    fitted to measurements that the members did not see.
+    (or of its log10) is therefore ``sqrt((factor * spread)**2 + (floor * typical)**2)``. The
+    typical error comes from error networks; without them, it is 1. Factor and floor are fitted to
+    measurements that the members did not see.
     """
 
     factor: tuple[float, ...]
     """For each output, the factor by which the spread is multiplied."""
     floor: tuple[float, ...]
-    """Smallest standard deviation of each output."""
+    """Smallest standard deviation of each output; with error networks, a factor of their error."""
     record: Mapping[str, Any] = field(default_factory=dict)
     """For unseen rows and for test rows, the share with a measurement inside its interval."""
     without_inputs: "Calibration | None" = None
@@ -59,10 +61,17 @@ class Calibration:
         """This calibration and the one without the share of the inputs, if there is one."""
         return (self,) if self.without_inputs is None else (self, self.without_inputs)
 
-    def __call__(self, spread: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return standard deviations (n, outputs), in the precision of the spread."""
+    def __call__(
+        self, spread: npt.NDArray[Any], typical: npt.NDArray[Any] | None = None
+    ) -> npt.NDArray[Any]:
+        """Return standard deviations (n, outputs), in the precision of the spread.
+
+        Args:
+            spread: standard deviation over the members, with shape (n, outputs).
+            typical: typical errors by the error networks, with the same shape, if there are any.
+        """
         factor, floor = (np.asarray(each, spread.dtype) for each in (self.factor, self.floor))
-        return np.asarray(np.hypot(factor * spread, floor))
+        return np.asarray(np.hypot(factor * spread, floor if typical is None else floor * typical))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -75,6 +84,8 @@ class Ensemble(Retrieval):
     members: tuple[Network, ...]
     calibration: Calibration | None
     training: dict[str, Any] = field(default_factory=dict)
+    error_networks: tuple[Network, ...] = ()
+    """Networks that estimate the size of the error of each output; see :func:`error_variable`."""
     inputs_apart: bool = False
     """True if a run adds the uncertainty of the inputs to the standard deviations. They are then
     without the share of the inputs, if the calibration knows it."""
@@ -94,11 +105,12 @@ class Ensemble(Retrieval):
         file_name: str = "",
         sha256: str = "",
         training: dict[str, Any] | None = None,
+        error_networks: tuple[Network, ...] = (),
     ) -> "Ensemble":
         """Return an ensemble; a missing citation or licence is taken from the members.
 
         Raises:
-            NetworkError: the members or the calibration do not fit together.
+            NetworkError: members, error networks or the calibration do not fit together.
         """
         where = file_name or name
         _check_alike(members, where)
@@ -106,6 +118,7 @@ class Ensemble(Retrieval):
         outputs = _widest([member.outputs for member in members])
         if calibration is not None:
             _check_calibration(calibration, len(outputs), where)
+        _check_error_networks(error_networks, first, where)
         return cls(
             name=name,
             title=title or name,
@@ -122,6 +135,7 @@ class Ensemble(Retrieval):
             file_name=where,
             sha256=sha256,
             training=training or {},
+            error_networks=error_networks,
         )
 
     @property
@@ -143,6 +157,7 @@ class Ensemble(Retrieval):
         if self.calibration is not None:
             for each in self.calibration.parts:
                 parts += [each.factor, each.floor]
+        parts += [network.fingerprint for network in self.error_networks]
         return sha256_of_text(repr(parts))
 
     @property
@@ -158,12 +173,15 @@ class Ensemble(Retrieval):
         calibration = "none"
         if self.calibration is not None:
             calibration = json.dumps(self.calibration.as_dict(), sort_keys=True)
-        return {
+        record = {
             "layers": self.shape_text,
             "activations": "; ".join(activations),
-            "members": ",".join(f"{m.file_name} (sha256 {m.sha256})" for m in self.members),
+            "members": _files_of(self.members),
             "calibration": calibration,
         }
+        if self.error_networks:
+            record["error_networks"] = _files_of(self.error_networks)
+        return record
 
     def reference(self, x: npt.ArrayLike) -> Array:
         """Return the mean outputs in float64, shape (n, outputs), for inputs of shape (n, inputs).
@@ -180,9 +198,15 @@ class Ensemble(Retrieval):
         The method has the same arguments as :meth:`predict`. If the transform of an output is a
         logarithm, the standard deviation of log10(output) is returned.
         """
-        return self.joined(member.predict(x, engine) for member in self.members)
+        made, errors = (
+            (network.predict(x, engine) for network in networks)
+            for networks in (self.members, self.error_networks)
+        )
+        return self.joined(made, errors)
 
-    def joined(self, made: Iterable[npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    def joined(
+        self, made: Iterable[npt.NDArray[Any]], errors: Iterable[npt.NDArray[Any]] = ()
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Return the mean of the members' outputs, and the standard deviations of the outputs.
 
         Standard deviations are calibrated if the ensemble has a calibration. If the transform of an
@@ -190,6 +214,7 @@ class Ensemble(Retrieval):
 
         Args:
             made: outputs (n, outputs) of each member in physical units, one member after the other.
+            errors: outputs (n, outputs) of each error network, if standard deviations are needed.
         """
         outputs, results = self.outputs, iter(made)
         with np.errstate(all="ignore"):
@@ -201,9 +226,63 @@ class Ensemble(Retrieval):
                 mean += away / number
                 squares += away * (value - mean)
             spread = np.sqrt(squares / (len(self.members) - 1))
-            calibration = self.calibration_used
-            calibrated = spread if calibration is None else calibration(spread)
-            return out_of_decades(outputs, mean), calibrated
+            typical, calibration = _geometric_mean(errors), self.calibration_used
+            if calibration is not None:
+                deviation = calibration(spread, typical)
+            else:
+                deviation = spread if typical is None else np.hypot(spread, typical)
+            return out_of_decades(outputs, mean), deviation
+
+
+def error_variable(output: Variable) -> dict[str, Any]:
+    """Return what describes the output of an error network: the typical error of an output.
+
+    If the transform of the output is a logarithm, it is the typical error of log10(output).
+    """
+    of_what = f"log10({output.name})" if output.spans_decades else output.name
+    return {
+        "quantity": f"{output.quantity}_error",
+        "wavelength_nm": output.wavelength_nm,
+        "units": "1" if output.spans_decades else output.units,
+        "transform_name": "log10",
+        "long_name": f"typical error of {of_what}",
+    }
+
+
+def _geometric_mean(errors: Iterable[npt.NDArray[Any]]) -> npt.NDArray[Any] | None:
+    logs = [np.log10(each) for each in errors]
+    return np.power(logs[0].dtype.type(10), np.mean(logs, axis=0)) if logs else None
+
+
+def _files_of(networks: Iterable[Network]) -> str:
+    return ",".join(f"{one.file_name} (sha256 {one.sha256})" for one in networks)
+
+
+def _check_error_networks(networks: tuple[Network, ...], member: Network, where: str) -> None:
+    if networks and member.classes:
+        raise NetworkError(f"{where}: classes have no error networks. Remove error_networks.")
+    if len(networks) > MOST_MEMBERS:
+        raise NetworkError(
+            f"{where}: {len(networks)} error networks, expected at most {MOST_MEMBERS}."
+        )
+    errors = [error_variable(output) for output in member.outputs]
+    expected = {
+        "inputs": [f"{v.name} ({v.units})" for v in member.inputs],
+        "outputs": [
+            f"{band_name(e['quantity'], e['wavelength_nm'])} ({e['units']}, log10)" for e in errors
+        ],
+    }
+    for network in networks:
+        found = {
+            "inputs": [f"{v.name} ({v.units})" for v in network.inputs],
+            "outputs": [f"{v.name} ({v.units}, {v.transform_name})" for v in network.outputs],
+        }
+        for what, names in expected.items():
+            if found[what] != names:
+                raise NetworkError(
+                    f"{where}: {what} of the error network {network.file_name} are "
+                    f"{', '.join(found[what])}, expected {', '.join(names)}."
+                )
 
 
 def _check_alike(members: tuple[Network, ...], where: str) -> None:

@@ -109,7 +109,9 @@ def _made_of(step: RetrievalStep, plan: Plan) -> str:
         calibrated = "calibrated on what they did not see" if known else "not calibrated"
         if step.retrieval.calibration_used is not step.retrieval.calibration:
             calibrated += ", without the share of uncertain inputs"
-        parts.append(f"spread of {count} networks, {calibrated}")
+        errors = len(step.retrieval.error_networks)
+        estimated = f" and errors estimated by {errors} networks" if errors else ""
+        parts.append(f"spread of {count} networks{estimated}, {calibrated}")
     return f"covers: {'; '.join(parts)} (processing_control)"
 
 

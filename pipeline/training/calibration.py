@@ -1,5 +1,6 @@
 """Calibrate an ensemble, so that its standard deviation agrees with the errors of its networks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,9 @@ class UnseenRows:
     """Mean of the networks that did not learn from the row, with shape (n, outputs)."""
     spread: Array
     """Standard deviation over all networks, with shape (n, outputs)."""
+    typical: Array | None = None
+    """Typical error by error networks that did not learn from the row, with shape (n, outputs);
+    None without error networks. The floor is then a factor of it."""
     from_inputs: Array | None = None
     """Standard deviation that the uncertainty of the inputs causes, with shape (n, outputs); None
     if it is not known, or if it is to be part of the calibrated deviation."""
@@ -56,51 +60,57 @@ def calibrate(outputs: tuple[Variable, ...], unseen: UnseenRows) -> Calibration:
     for column, variable in enumerate(outputs):
         error = unseen.modelled[:, column] - unseen.observed[:, column]
         spread = unseen.spread[:, column]
-        known = np.isfinite(error) & np.isfinite(spread)
+        typical = np.ones_like(error) if unseen.typical is None else unseen.typical[:, column]
+        known = np.isfinite(error) & np.isfinite(spread) & np.isfinite(typical)
+        from_inputs = None
+        if unseen.from_inputs is not None:
+            known &= np.isfinite(unseen.from_inputs[:, column])
+            from_inputs = unseen.from_inputs[known, column]
         if known.sum() < FEWEST:
             raise ConfigError(
                 f"{variable.name}: found {known.sum()} rows to calibrate the ensemble, expected "
                 f"{FEWEST} or more. Give more samples, or train a single network."
             )
-        if unseen.from_inputs is None:
-            pairs.append(_factor_and_floor(error[known], spread[known]))
-            continue
-        from_inputs = unseen.from_inputs[:, column]
-        known &= np.isfinite(from_inputs)
-        pairs.append(_beside_inputs(error[known], spread[known], from_inputs[known]))
+        pairs.append(_factor_and_floor(error[known], spread[known], typical[known], from_inputs))
     factor, floor = zip(*pairs, strict=True)
     return Calibration(factor, floor)
 
 
-def _factor_and_floor(error: Array, spread: Array) -> tuple[float, float]:
+def _factor_and_floor(
+    error: Array, spread: Array, typical: Array, from_inputs: Array | None
+) -> tuple[float, float]:
     middle = float(np.median(spread)) or float(np.std(error))
-    shapes = [np.hypot(spread, floor * middle) for floor in FLOORS]
-    best = int(np.argmin([_surprise(error, shape) for shape in shapes]))
-    ratio = np.abs(error) / shapes[best]
-    sizes = [np.quantile(ratio, share) / times for share, times in DEVIATIONS.items()]
-    size = float(np.sqrt(np.prod(sizes)))
-    return size, size * FLOORS[best] * middle
+    floors = [floor * middle / float(np.median(typical)) for floor in FLOORS]
+    shapes = [np.hypot(spread, floor * typical) for floor in floors]
+    if from_inputs is None:
+        best = int(np.argmin([_surprise(error, shape) for shape in shapes]))
+        ratio = np.abs(error) / shapes[best]
+        sizes = [np.quantile(ratio, share) / times for share, times in DEVIATIONS.items()]
+        size = float(np.sqrt(np.prod(sizes)))
+        return size, size * floors[best]
+    best = _likeliest_beside(error, shapes, from_inputs)
+    # An error is within t deviations if (error / t)^2 - from_inputs^2 <= (size * shape)^2.
+    own = [np.square(error / times) - np.square(from_inputs) for times in DEVIATIONS.values()]
+    squares = [
+        np.quantile(square / np.square(shapes[best]), share)
+        for square, share in zip(own, DEVIATIONS, strict=True)
+    ]
+    size = float(np.mean(np.sqrt(np.maximum(squares, 0.0))))
+    return size, size * floors[best]
 
 
-def _beside_inputs(error: Array, spread: Array, from_inputs: Array) -> tuple[float, float]:
-    middle = float(np.median(spread)) or float(np.std(error))
+def _likeliest_beside(error: Array, shapes: Sequence[Array], from_inputs: Array) -> int:
+    """Return the most likely shape of the deviations that are added to those from the inputs."""
     some = slice(None, None, max(len(error) // MOST_TO_CHOOSE, 1))
     sizes = np.sqrt(np.mean(np.square(error))) * SIZES
     best, least = 0, np.inf
-    for number, floor in enumerate(FLOORS):
-        shape = np.hypot(spread, floor * middle)[some]
+    for number, whole in enumerate(shapes):
+        shape = whole[some]
         for size in sizes / np.sqrt(np.mean(np.square(shape))):
             surprise = _surprise_of(error[some], np.hypot(size * shape, from_inputs[some]))
             if surprise < least:
                 best, least = number, surprise
-    shape = np.hypot(spread, FLOORS[best] * middle)
-    # An error is within t deviations if (error / t)^2 - from_inputs^2 <= (size * shape)^2.
-    squares = [
-        np.quantile((np.square(error / times) - np.square(from_inputs)) / np.square(shape), share)
-        for share, times in DEVIATIONS.items()
-    ]
-    size = float(np.mean(np.sqrt(np.maximum(squares, 0.0))))
-    return size, size * FLOORS[best] * middle
+    return best
 
 
 def _surprise_of(error: Array, deviation: Array) -> float:

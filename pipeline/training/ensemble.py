@@ -21,11 +21,13 @@ from pipeline.networks.ensemble import Calibration
 from pipeline.networks.sigma_points import deviation_from_inputs
 from pipeline.networks.variable import Array, in_decades
 from pipeline.training.calibration import UnseenRows, calibrate
+from pipeline.training.error_networks import learn_errors
 from pipeline.training.fit_network import TrainingResult
+from pipeline.training.folds import unseen_folds
 from pipeline.training.input_errors import check_input_errors, input_errors
 from pipeline.training.record import source_record
 from pipeline.training.samples.preparation import PreparedSamples, Rows
-from pipeline.training.samples.splits import Split, make_folds
+from pipeline.training.samples.splits import Split
 
 Kind = TypeVar("Kind", bound=Recipe)
 TrainMember = Callable[[Kind, PreparedSamples, Path | None], TrainingResult]
@@ -64,31 +66,23 @@ def train_ensemble(
         check_input_errors(prepared.samples.inputs, settings.input_uncertainty)
     members = []
     for number in range(settings.members):
-        unseen = folds[number % len(folds)]
-        part = PreparedSamples(
-            prepared.samples, Split(np.setdiff1d(pool, unseen), unseen, split.test)
-        )
+        fold = folds[number % len(folds)]
+        part = PreparedSamples(prepared.samples, Split(np.setdiff1d(pool, fold), fold, split.test))
         folder = None if checkpoints is None else checkpoints / f"{number + 1:02d}"
         members.append(train_member(_member_recipe(config, number), part, folder))
     networks = tuple(member.network for member in members)
     ensemble = Ensemble.of(networks, name=config.name, title=config.title)
     if not ensemble.classes:
         stated = settings.input_uncertainty
-        ensemble = _calibrated(ensemble, prepared, pool, folds, stated)
+        unseen = _unseen(ensemble, prepared, pool, folds)
+        if settings.error_networks is not None:
+            places = [np.searchsorted(pool, fold) for fold in folds]
+            learned = learn_errors(config, settings.error_networks, prepared, pool, places, unseen)
+            ensemble, unseen = replace(ensemble, error_networks=learned.networks), learned.unseen
+        ensemble = _calibrated(ensemble, prepared, pool, unseen, stated)
     configuration = config.model_dump(mode="json", exclude={"title", "citation", "licence"})
     record = source_record(prepared) | {"configuration": configuration}
     return TrainedEnsemble(replace(ensemble, training=record), tuple(members), prepared)
-
-
-def unseen_folds(config: Recipe, settings: EnsembleConfig, prepared: PreparedSamples) -> list[Rows]:
-    """Return the rows of each fold; each member is trained without one fold.
-
-    Raises:
-        ConfigError: there are too few groups or rows for the folds.
-    """
-    pool = prepared.split.not_test
-    splits = config.splits.model_copy(update={"folds": settings.folds})
-    return [pool[fold.test] for fold in make_folds(prepared.samples.take(pool), splits)]
 
 
 def held_on(ensemble: Ensemble, prepared: PreparedSamples, rows: Rows) -> Mapping[str, Any]:
@@ -110,17 +104,16 @@ def _calibrated(
     ensemble: Ensemble,
     prepared: PreparedSamples,
     pool: Rows,
-    folds: Sequence[Rows],
+    unseen: UnseenRows,
     stated: SampleUncertainty | None,
 ) -> Ensemble:
     """Return the ensemble with its calibration and a record of its coverage.
 
     ``stated`` is the uncertainty of the inputs of the samples, if it is known.
     """
-    unseen = _unseen(ensemble, prepared, pool, folds)
     calibration = calibrate(ensemble.outputs, unseen)
     ensemble = replace(ensemble, calibration=calibration)
-    deviation = calibration(unseen.spread)
+    deviation = calibration(unseen.spread, unseen.typical)
     record = {"unseen": _held(ensemble, unseen.observed, unseen.modelled, deviation)}
     if len(prepared.split.test):
         record["test"] = held_on(ensemble, prepared, prepared.split.test)
@@ -137,7 +130,7 @@ def _without_inputs(
     """Calibrate the errors without the share that the stated uncertainty of the inputs causes."""
     from_inputs = deviation_from_inputs(ensemble, x, *input_errors(ensemble, x, stated))
     calibration = calibrate(ensemble.outputs, replace(unseen, from_inputs=from_inputs))
-    deviation = np.hypot(calibration(unseen.spread), from_inputs)
+    deviation = np.hypot(calibration(unseen.spread, unseen.typical), from_inputs)
     record = {
         "input_uncertainty": stated.model_dump(mode="json", exclude_defaults=True),
         "unseen": _held(ensemble, unseen.observed, unseen.modelled, deviation),

@@ -10,9 +10,9 @@ import numpy as np
 from pipeline.config.training import FinetuneConfig, Recipe, Stage
 from pipeline.networks.variable import in_short
 from pipeline.training.baselines import baseline_outputs
-from pipeline.training.ensemble import unseen_folds
 from pipeline.training.fit_network import Learner, check_learner, stage_fit
 from pipeline.training.fitting.setup import set_up
+from pipeline.training.folds import unseen_folds
 from pipeline.training.samples.preparation import PreparedSamples, prepare
 
 

@@ -32,6 +32,7 @@ from pipeline.training.samples.splits import PARTS
 from pipeline.training.study import StudyResult
 
 MEMBERS = "members"
+ERRORS = "errors"
 HELD_OUT = "test"
 RUN_HEAD = """\
 # For ocpipe run and ocpipe batch. The preset "default" is the list of masks that is recommended for
@@ -114,9 +115,13 @@ def _save_networks(folder: Path, config: Recipe, retrieval: Network | Ensemble) 
                 save_network(folder / MEMBERS / f"{member.name}.{config.save[0]}", member)[0]
                 for member in retrieval.members
             ]
+            errors = [
+                save_network(folder / ERRORS / f"{network.name}.{config.save[0]}", network)[0]
+                for network in retrieval.error_networks
+            ]
             path = folder / f"{config.name}.yaml"
-            write_ensemble(path, retrieval, files)
-            files.append(path)
+            write_ensemble(path, retrieval, files, errors)
+            files += [*errors, path]
     except OSError as error:
         raise OutputError(
             f"{folder} cannot be written to ({error.strerror or error}). Free some disk "

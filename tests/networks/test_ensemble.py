@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import h5py
 import netCDF4
 import numpy as np
 import oracle
@@ -113,6 +114,75 @@ def test_a_run_takes_it_as_one_network(sample_scene, tmp_path):
     assert all(finding.passed for finding in findings), findings
 
 
+def write_error_networks(folder: Path, count: int = 2, **network) -> list[str]:
+    """Networks of the typical errors of log10 of both outputs, at tens of percents."""
+    (folder / "errors").mkdir(exist_ok=True)
+    first = load_network(folder / "members" / "0.h5")
+    names = []
+    for number in range(count):
+        path = folder / "errors" / f"{number}.h5"
+        write_network(path, seed=50 + number, norm_out=np.tile([-1.5, -0.5], (2, 1)), **network)
+        with h5py.File(path, "r+") as file:
+            described = json.loads(file.attrs["ocpipe_description"])
+            for output, described_output in zip(first.outputs, described["outputs"], strict=True):
+                described_output |= {"quantity": f"{output.quantity}_error", "units": "1"}
+            file.attrs["ocpipe_description"] = json.dumps(described)
+        names.append(f"errors/{number}.h5")
+    return names
+
+
+@pytest.mark.parametrize(
+    "engine", ["numpy", "onnxruntime", pytest.param("tensorflow", marks=pytest.mark.tensorflow)]
+)
+def test_error_networks_differ_from_row_to_row(engine, tmp_path):
+    """Stated: root of (factor x spread)^2 + (floor x geometric mean of the error networks)^2."""
+    write_members(tmp_path)
+    errors = write_error_networks(tmp_path)
+    calibration = {"factor": list(FACTOR), "floor": list(FLOOR)}
+    path = write_yaml(tmp_path, calibration=calibration, error_networks=errors)
+    ensemble = load_retrieval(path)
+    x = example_inputs(ensemble, 300)
+    mean, spread = expected(tmp_path, x)
+    logs = [np.log10(oracle.forward(tmp_path / name, x)) for name in errors]
+    typical = 10 ** np.mean(logs, axis=0)
+    assert np.ptp(typical[:, 0]) > 0.01
+    found, deviation = predict_with_uncertainty(ensemble, engine, x)
+    np.testing.assert_allclose(found, mean, rtol=1e-4)
+    total = np.sqrt((FACTOR * spread) ** 2 + (FLOOR * typical) ** 2)
+    np.testing.assert_allclose(deviation, total, rtol=1e-3)
+    without = load_retrieval(write_yaml(tmp_path, calibration=calibration))
+    assert without.fingerprint != ensemble.fingerprint
+    np.testing.assert_array_equal(ensemble.reference(x), without.reference(x))
+    said = "\n".join(inspect_file(write_yaml(tmp_path, error_networks=errors)))
+    assert said.count("errors       ") == 2
+
+
+def test_a_run_uses_and_records_error_networks(sample_scene, tmp_path):
+    write_members(tmp_path)
+    errors = write_error_networks(tmp_path)
+    path = write_yaml(tmp_path, error_networks=errors)
+    run = {
+        "name": "test",
+        "science": {"networks": [{"name": "iop", "file": str(path)}], "engine": "numpy"},
+        "execution": {"output": str(tmp_path / "out")},
+    }
+    product = pipeline.process_scene(sample_scene, run)
+    with netCDF4.Dataset(product) as file:
+        assert "errors estimated by 2 networks" in file["aph_443_unc"].comment
+        assert file["processing_control/networks/iop"].error_networks.count("sha256") == 2
+        assert np.ma.ptp(file["aph_443_unc"][...]) > 0.01
+    findings = list(verify_product(product, scenes=[sample_scene], network_dirs=[tmp_path]))
+    assert all(finding.passed for finding in findings), findings
+
+
+def test_error_networks_of_other_outputs_are_refused(tmp_path):
+    write_members(tmp_path)
+    write_error_networks(tmp_path)
+    write_network(tmp_path / "errors" / "0.h5")
+    with pytest.raises(NetworkError, match="outputs of the error network"):
+        load_retrieval(write_yaml(tmp_path, error_networks=["errors/0.h5"]))
+
+
 @pytest.mark.parametrize("written", [True, False])
 def test_uncertain_inputs_count_once(written, sample_scene, tmp_path):
     """Beside uncertain inputs, the calibration without their share is used, if there is one."""
@@ -148,8 +218,6 @@ def test_probabilities_of_classes_are_averaged(sample_scene, tmp_path):
     """The class map is of the mean probabilities; there is no uncertainty beside them."""
     members = write_members(tmp_path, output_transform="none", outputs=("clear", "turbid"),
                             norm_out=np.tile([0.0, 1.0], (2, 1)))  # fmt: skip
-    import h5py
-
     for member in members:
         with h5py.File(member, "r+") as file:
             described = json.loads(file.attrs["ocpipe_description"])

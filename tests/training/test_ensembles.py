@@ -22,6 +22,7 @@ from pipeline.networks.saving import save_network
 from pipeline.training.calibration import UnseenRows, calibrate
 from pipeline.training.ensemble import train_ensemble
 from pipeline.training.recipe import load_recipe
+from pipeline.training.results import write_results
 from pipeline.training.samples.preparation import PreparedSamples, prepare
 from pipeline.training.samples.samples import load_samples
 from pipeline.training.samples.splits import Split, make_folds
@@ -137,7 +138,7 @@ def test_the_share_of_the_inputs_is_left_out(factor, floor):
     deviation = np.hypot(factor * spread, floor)
     errors = np.hypot(deviation, from_inputs) * drawn.standard_normal(spread.shape)
     output = Variable("aph", 443.0, "m-1", "log10", -3.0, 1.0)
-    unseen = UnseenRows(np.zeros_like(errors), errors, spread, from_inputs)
+    unseen = UnseenRows(np.zeros_like(errors), errors, spread, from_inputs=from_inputs)
     found = calibrate((output,), unseen)(spread)
     assert np.percentile(np.abs(found - deviation), 95) < 0.02
     total = np.hypot(found, from_inputs)
@@ -181,6 +182,47 @@ def test_a_recipe_states_the_uncertainty_of_its_inputs(tmp_path):
     assert json.dumps(read) == json.dumps(calibration.as_dict())
     changed = recipe.with_members(4).ensemble
     assert (changed.members, changed.input_uncertainty) == (4, recipe.ensemble.input_uncertainty)
+
+
+def test_error_networks_find_where_errors_are_larger(tmp_path):
+    """Errors are four times as large where green is bright; the mean stays the same."""
+    table = tmp_path / "samples.csv"
+    drawn = np.random.default_rng(4)
+    blue, green = 10 ** drawn.uniform(-3, -1.7, (2, 900))
+    size = np.where(green > 10**-2.35, 0.2, 0.05)
+    aph = 0.05 * (blue / green) ** -1.1 * 10 ** (size * drawn.standard_normal(900))
+    np.savetxt(table, np.stack([blue, green, aph], axis=1), delimiter=",", comments="",
+               header="Rrs_443,Rrs_547,aph_443")  # fmt: skip
+    keys = settings(tmp_path, splits={"by": "random", "test": 0})
+    keys["samples"].pop("group")
+    keys["ensemble"] = {"members": 3, "folds": 3, "error_networks": {"hidden": [4]}}
+    recipe = load_recipe(keys, TrainingConfig)
+    prepared = prepare(recipe.samples, recipe.splits)
+
+    def fit(own, part, _):
+        return train(own, Silent(), None, part)
+
+    made = train_ensemble(recipe, recipe.ensemble, prepared, fit)
+    ensemble = made.network
+    assert [n.name for n in ensemble.error_networks] == [f"net_error_0{k}" for k in (1, 2, 3)]
+    x, y = prepared.samples.x, prepared.samples.y
+    modelled, stated = ensemble.predict_with_uncertainty(x, "numpy")
+    bright = x[:, 1] > 10**-2.2
+    dark = x[:, 1] < 10**-2.5
+    assert np.median(stated[bright]) == pytest.approx(0.2, rel=0.25)
+    assert np.median(stated[dark]) == pytest.approx(0.05, rel=0.4)
+    for part in (bright, dark):
+        held = coverage(y[part, 0], modelled[part, 0], stated[part, 0], log=True)
+        assert 0.58 < held.held_68 < 0.8
+    evaluated = write_results(tmp_path / "out", recipe, made)
+    assert [file.name for file in evaluated.files[3:]] == [
+        "net_error_01.h5", "net_error_02.h5", "net_error_03.h5", "net.yaml"
+    ]  # fmt: skip
+    read = load_retrieval(evaluated.files[-1])
+    np.testing.assert_allclose(read.predict_with_uncertainty(x, "numpy")[1], stated, rtol=1e-9)
+    np.testing.assert_array_equal(
+        modelled, replace(ensemble, error_networks=()).predict(x, "numpy")
+    )
 
 
 @pytest.mark.parametrize(

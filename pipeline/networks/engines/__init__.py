@@ -64,7 +64,11 @@ def get_engine(network: Retrieval, name: str = "auto") -> Engine:
         NetworkError: the engine's numbers differ from the float64 reference.
     """
     if isinstance(network, Ensemble):
-        return EnsembleEngine(network, [get_engine(member, name) for member in network.members])
+        engines, errors = (
+            [get_engine(one, name) for one in networks]
+            for networks in (network.members, network.error_networks)
+        )
+        return EnsembleEngine(network, engines, errors)
     if not isinstance(network, Network):
         return NumpyEngine(network)
     name = resolve_engine(name)

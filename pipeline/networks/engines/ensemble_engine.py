@@ -13,22 +13,30 @@ ROWS = 131072
 
 
 class EnsembleEngine:
-    """Runs every member of an ensemble on the same rows."""
+    """Runs every member and error network of an ensemble on the same rows."""
 
-    def __init__(self, ensemble: Ensemble, engines: list[Engine]) -> None:
+    def __init__(self, ensemble: Ensemble, engines: list[Engine], errors: list[Engine]) -> None:
         self.name = engines[0].name
-        self._ensemble, self._engines = ensemble, engines
+        self._ensemble, self._engines, self._errors = ensemble, engines, errors
 
     def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return mean outputs (n, outputs) of inputs (n, inputs), both in physical units."""
-        return self.predict_with_uncertainty(x)[0]
+        return self._joined(x, [])[0]
 
     def predict_with_uncertainty(
         self, x: npt.NDArray[Any]
     ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Return mean outputs and their standard deviations, see :meth:`Ensemble.joined`."""
+        return self._joined(x, self._errors)
+
+    def _joined(
+        self, x: npt.NDArray[Any], errors: list[Engine]
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         parts = [
-            self._ensemble.joined(engine.predict(rows) for engine in self._engines)
+            self._ensemble.joined(
+                (engine.predict(rows) for engine in self._engines),
+                (engine.predict(rows) for engine in errors),
+            )
             for rows in np.split(x, list(range(ROWS, len(x), ROWS)))
         ]
         if len(parts) == 1:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,14 @@ class EnsembleDescription(NamedDescription):
     """The keys of a YAML file that describes an ensemble."""
 
     members: tuple[str, ...] = Field(min_length=2, max_length=MOST_MEMBERS)
+    error_networks: tuple[str, ...] = Field(default=(), max_length=MOST_MEMBERS)
+    """Files of networks that estimate the size of the errors."""
     calibration: Calibration | None = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files of all networks."""
+        return (*self.members, *self.error_networks)
 
 
 def load_retrieval(path: str | Path) -> Network | Ensemble:
@@ -41,18 +49,22 @@ def read_ensemble(path: Path) -> Ensemble:
     with contextlib.ExitStack() as stack:
         stack.enter_context(unchanged([path], NetworkError))
         described = read_description(EnsembleDescription, path)
-        files = named_files(described.members, path.parent, path)
+        files = named_files(described.files, path.parent, path)
         stack.enter_context(unchanged(files.values(), NetworkError))
         return _of_files(described, path, files)
 
 
 def _of_files(described: EnsembleDescription, path: Path, files: dict[str, Path]) -> Ensemble:
-    if len(files) < len(described.members):
+    if len(files) < len(described.files):
         raise NetworkError(
             f"{path.name}: the list of members contains a network twice. List each network once."
         )
+    members, error_networks = (
+        tuple(load_network(files[name]) for name in names)
+        for names in (described.members, described.error_networks)
+    )
     return Ensemble.of(
-        tuple(load_network(file) for file in files.values()),
+        members,
         name=described.name,
         title=described.title,
         calibration=described.calibration,
@@ -61,16 +73,20 @@ def _of_files(described: EnsembleDescription, path: Path, files: dict[str, Path]
         file_name=path.name,
         sha256=sha256_of_listing({path.name: path, **files}, NetworkError),
         training=described.training,
+        error_networks=error_networks,
     )
 
 
-def write_ensemble(path: Path, ensemble: Ensemble, members: list[Path]) -> None:
+def write_ensemble(
+    path: Path, ensemble: Ensemble, members: list[Path], error_networks: Sequence[Path] = ()
+) -> None:
     """Write the YAML file of an ensemble whose networks are already saved.
 
     Args:
         path: the YAML to write.
         ensemble: the ensemble.
         members: the network files in order; each is in the folder of the YAML or below it.
+        error_networks: the files of the error networks.
     """
     content: dict[str, Any] = {
         "schema": 1,
@@ -81,6 +97,10 @@ def write_ensemble(path: Path, ensemble: Ensemble, members: list[Path]) -> None:
         "licence": ensemble.licence,
         "training": ensemble.training,
     }
+    if error_networks:
+        content["error_networks"] = [
+            file.relative_to(path.parent).as_posix() for file in error_networks
+        ]
     if ensemble.calibration is not None:
         # YAML's plain data has lists, no tuples.
         content["calibration"] = json.loads(json.dumps(ensemble.calibration.as_dict()))

@@ -66,6 +66,6 @@ def _weights_of(file: Path) -> list[str]:
 
 def _members_of(file: Path) -> tuple[str, ...]:
     try:
-        return read_description(EnsembleDescription, file).members if names_members(file) else ()
+        return read_description(EnsembleDescription, file).files if names_members(file) else ()
     except NetworkError:
         return ()
