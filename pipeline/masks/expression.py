@@ -12,10 +12,8 @@ from pipeline.masks.rule import Request, Verdict
 from pipeline.scene.scene import (
     Band,
     band_names,
-    nearest_band,
-    parse_band,
+    find_layer,
     plain_variables,
-    wavelengths,
     why_unread,
 )
 from pipeline.tables.evaluation import PIXELS
@@ -87,13 +85,9 @@ def parse_condition(name: str, text: str) -> Expression:
 
 
 def _find(name: str, scene: xr.Dataset, tolerance_nm: float, where: str) -> Band:
-    if name in plain_variables(scene):
-        return Band(name)
-    parsed = parse_band(name)
-    if parsed is not None and parsed[0] in scene:
-        quantity, wavelength = parsed
-        index = nearest_band(scene, quantity, wavelength, tolerance_nm)
-        return Band(quantity, float(wavelengths(scene, quantity)[index]))
+    layer = find_layer(scene, name, tolerance_nm)
+    if layer is not None:
+        return layer
     known = [*band_names(scene), *plain_variables(scene)]
     close = difflib.get_close_matches(name.lower(), [other.lower() for other in known], n=1)
     hint = next((f" Did you mean {other}?" for other in known if other.lower() in close), "")

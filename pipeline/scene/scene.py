@@ -140,6 +140,22 @@ def parse_band(name: str) -> tuple[str, float] | None:
     return match.group(1), float(match.group(2))
 
 
+def find_layer(scene: xr.Dataset, name: str, tolerance_nm: float) -> "Band | None":
+    """Return the layer with a name such as ``solar_zenith`` or ``Rrs_443``; None if there is none.
+
+    Raises:
+        SceneError: the scene has the quantity, but no band within the tolerance.
+    """
+    if name in plain_variables(scene):
+        return Band(name)
+    parsed = parse_band(name)
+    if parsed is None or parsed[0] not in scene:
+        return None
+    quantity, wavelength = parsed
+    index = nearest_band(scene, quantity, wavelength, tolerance_nm)
+    return Band(quantity, float(wavelengths(scene, quantity)[index]))
+
+
 def nearest_band(
     scene: xr.Dataset, quantity: str, wavelength_nm: float, tolerance_nm: float
 ) -> int:
