@@ -248,7 +248,7 @@ def _build_engines(plan: Plan) -> None:
 def _log_counts(scene: xr.Dataset, plan: Plan, tally: Tally) -> None:
     name = plan.scene_name
     for step in (step for step in plan.steps if step.variables):
-        computed = tally.valid_count(step.variables[-1])
+        computed = tally.valid_count(step.numbers[-1])
         log.info("%s: %s computed on %d of %d pixels", name, step.name, computed, tally.pixels)
         if computed == 0:
             text = "%s: no valid pixel for %s; the product has only fill values. %s"

@@ -340,6 +340,8 @@ def test_the_reference_decides_bits_that_rounding_could(tmp_path, monkeypatch):
             upstream=(),
             gains=None,
             input_gains=None,
+            flags_column=None,
+            is_combined=False,
         )
         return retrieve(step, x)[1]
 

@@ -21,6 +21,8 @@ _WORDS = "run configuration"
 # Keys of a network that a version after 0.2.0 added. With its default, a key is not recorded, so
 # that products which do not use it stay as they were.
 LATER_IN_NETWORKS = ("prefix", "rename", "inputs_from", "if_possible")
+# The same for keys of the section science.
+LATER_IN_SCIENCE = ("derived", "choose", "blend")
 
 
 class Execution(Strict):
@@ -131,6 +133,7 @@ class RunConfig(Strict):
         for network in record["networks"]:
             network["file"] = Path(network["file"]).name
             _without_defaults(network, NetworkChoice, LATER_IN_NETWORKS)
+        _without_defaults(record, Science, LATER_IN_SCIENCE)
         if not record["masks"]["results"]:  # products without such masks stay as they were
             del record["masks"]["results"]
         if record["masks"]["preset"] != DEFAULT_MASKS:

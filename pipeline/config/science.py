@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.strict import SORTED, Strict
+from pipeline.config.together import Blend, Choice, Derived
 from pipeline.config.uncertainty import Uncertainty
 from pipeline.errors import repeated
 from pipeline.facts.shipped import read_shipped, shipped_configs
@@ -237,6 +238,12 @@ class Science(Strict):
     bands: Bands = Bands()
     masks: MaskRules = MaskRules()
     networks: tuple[NetworkChoice, ...] = Field(min_length=1)
+    derived: Annotated[dict[Name, Derived], SORTED] = {}
+    """Products that expressions compute from outputs, bands and variables."""
+    choose: Annotated[dict[Name, Choice], SORTED] = {}
+    """Products that take the first network whose condition holds."""
+    blend: Annotated[dict[Name, Blend], SORTED] = {}
+    """Products that are weighted means of networks."""
     uncertainty: Uncertainty = Uncertainty()
     engine: Literal["auto", "numpy", "onnxruntime", "tensorflow"] = "auto"
     output: Output = Output()
@@ -257,3 +264,15 @@ class Science(Strict):
         if twice := repeated([network.name for network in networks]):
             raise ValueError(f"two networks have the name {twice}; rename one")
         return networks
+
+    @property
+    def combinations(self) -> dict[str, Derived | Choice | Blend]:
+        """All products that are computed from other products, by name."""
+        return {**self.derived, **self.choose, **self.blend}
+
+    @model_validator(mode="after")
+    def _names_of_products_are_unique(self) -> "Science":
+        names = [network.name for network in self.networks]
+        if twice := repeated([*names, *self.derived, *self.choose, *self.blend]):
+            raise ValueError(f"networks, derived, choose and blend: {twice} is there twice")
+        return self

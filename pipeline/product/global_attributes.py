@@ -30,7 +30,7 @@ def global_attributes(provenance: Provenance, tally: Tally | None) -> dict[str, 
     key = provenance.key if provenance.scene_sha256 else ""
     name, config = provenance.scene_name, provenance.plan.config
     date = provenance.created.strftime("%Y-%m-%dT%H:%M:%SZ")
-    networks = ", ".join(step.retrieval.file_name for step in plan.steps)
+    networks = ", ".join(step.retrieval.file_name for step in plan.networks)
     history = (
         f"{date} {SOFTWARE} {provenance.version}: {name} through {networks}, configuration "
         f"{config.name}{f', key {key}' if key else ''}"
@@ -75,8 +75,8 @@ def id_of(key: str) -> str:
 def _comment(plan: Plan) -> str:
     kept = "A value outside the training range of its network is kept and flagged. "
     failed = "What a published algorithm cannot find is missing and flagged. "
-    any_fails = any(step.retrieval.may_fail for step in plan.steps)
-    every_fails = all(step.retrieval.may_fail for step in plan.steps)
+    any_fails = any(step.retrieval.may_fail for step in plan.networks)
+    every_fails = all(step.retrieval.may_fail for step in plan.networks)
     what = "algorithms" if every_fails else "networks"
     return (
         f"{'' if every_fails else kept}{failed if any_fails else ''}The {what}' licences and "
@@ -92,7 +92,7 @@ def _keywords(plan: Plan) -> str:
 
 def _distinct(plan: Plan, field: str) -> list[str]:
     """Return the texts of all networks in the field ``field``, each text once, in run order."""
-    said = [getattr(step.retrieval, field) or "not given" for step in plan.steps]
+    said = [getattr(step.retrieval, field) or "not given" for step in plan.networks]
     return list(dict.fromkeys(said))
 
 

@@ -62,7 +62,7 @@ class Provenance:
     @property
     def key(self) -> str:
         """Hash of everything that the numbers of the product depend on."""
-        steps = self.plan.steps
+        steps = self.plan.networks  # combined products are in the configuration
         return key_of(
             self.scene_sha256,
             str(self.scene_attributes.get("mapping", "")),
@@ -78,7 +78,7 @@ class Provenance:
     def configuration(self) -> dict[str, Any]:
         """Return the science part of the configuration, with engine and sensor filled in."""
         record = self.plan.config.science_record()
-        engines = {step.engine for step in self.plan.steps}
+        engines = {step.engine for step in self.plan.networks}
         wanted = resolve_engine(self.plan.config.science.engine)
         # In a run with networks and algorithms, the algorithms have an engine of their own.
         record["science"]["engine"] = engines.pop() if len(engines) == 1 else wanted

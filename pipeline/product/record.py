@@ -64,7 +64,8 @@ def _processing_control(provenance: Provenance, tally: Tally) -> Group:
                 }
             ),
             **_uncertainty(plan),
-            "networks": Group(groups={step.name: _network(step) for step in plan.steps}),
+            "networks": Group(groups={step.name: _network(step) for step in plan.networks}),
+            **_combined(plan),
             "software": Group(_software(plan)),
             "flag_percentages": flag_counts(tally),
             "checksums": Group(tally.checksums),
@@ -111,12 +112,34 @@ def _uncertainty(plan: Plan) -> dict[str, Group]:
     }
 
 
+def _combined(plan: Plan) -> dict[str, Group]:
+    """Describe derived, chosen and blended products; the result is empty if there are none."""
+    steps = [step for step in plan.steps if step.is_combined]
+    described = {
+        step.name: Group(
+            {
+                "kind": step.retrieval.kind,
+                **step.retrieval.record,
+                "inputs": _json(_matched(step)),
+                "outputs": _json([_described(variable) for variable in step.retrieval.outputs]),
+                "variables": ",".join(step.variables),
+                "uncertainties": ",".join((*step.uncertainties, *step.centres)),
+            }
+        )
+        for step in steps
+    }
+    return {"combined": Group(groups=described)} if described else {}
+
+
+def _matched(step: RetrievalStep) -> list[dict[str, Any]]:
+    return [
+        _described(variable) | {"source": source.name}
+        for variable, source in zip(step.retrieval.inputs, step.sources, strict=True)
+    ]
+
+
 def _network(step: RetrievalStep) -> Group:
     network = step.retrieval
-    matched = [
-        _described(variable) | {"source": source.name}
-        for variable, source in zip(network.inputs, step.sources, strict=True)
-    ]
     return Group(
         {
             "file": network.file_name,
@@ -127,7 +150,7 @@ def _network(step: RetrievalStep) -> Group:
             "sensors": ",".join(network.sensors),
             "kind": network.kind,
             **network.record,
-            "inputs": _json(matched),
+            "inputs": _json(_matched(step)),
             "outputs": _json([_described(variable) for variable in network.outputs]),
             "classes": ",".join(network.classes),
             "citation": cut(network.citation),
@@ -145,7 +168,7 @@ def _network(step: RetrievalStep) -> Group:
 
 
 def _software(plan: Plan) -> dict[str, str]:
-    engines = {step.engine for step in plan.steps}
+    engines = {step.engine for step in plan.networks}
     of_engines = (lib for e in sorted(engines) for lib in _ENGINE_LIBRARIES.get(e, ()))
     versions = {name: _version(name) for name in (*_LIBRARIES, *of_engines)}
     native = {

@@ -79,7 +79,7 @@ class SceneReport:
     @property
     def networks(self) -> dict[str, str]:
         """Fingerprint of each network, by the network's name in the configuration."""
-        return {step.name: step.retrieval.fingerprint for step in self.plan.steps}
+        return {step.name: step.retrieval.fingerprint for step in self.plan.networks}
 
     def record(self) -> dict[str, Any]:
         """Return the report as plain data; shares are numbers between 0 and 1."""
@@ -92,7 +92,7 @@ class SceneReport:
             "pixels": pixels,
             "valid_fraction": {name: count / pixels for name, count in computed.items()},
             "flags": self._flags(),
-            "inputs_out_of_range": {step.name: self._outside(step) for step in self.plan.steps},
+            "inputs_out_of_range": {step.name: self._outside(step) for step in self.plan.networks},
             "products": {n: self._statistics(n) for n in self.tally.moments if n in written},
             "seconds": {name: round(spent, 4) for name, spent in self.seconds.items()},
         }

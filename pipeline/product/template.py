@@ -40,7 +40,7 @@ def computed_types(plan: Plan) -> dict[str, Any]:
     dtypes: dict[str, Any] = {QUALITY_FLAGS: np.uint32}
     for step in plan.steps:
         dtypes |= dict.fromkeys(step.written, np.float32)
-        if step.classes is not None and step.variables:
-            dtypes[step.variables[0]] = np.uint8
+        if step.category is not None:
+            dtypes[step.category[0]] = np.uint8
         dtypes[step.flags_name] = np.uint8
     return dtypes

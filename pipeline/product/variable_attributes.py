@@ -16,6 +16,7 @@ from pipeline.scene.scene import GEOLOCATION, SOURCE_FLAGS, SPATIAL_REF
 from pipeline.scene.source_flags import SourceFlags
 
 COORDINATES = "longitude latitude"
+_THEMATIC = {"coverage_content_type": "thematicClassification"}
 QUALITY_INFORMATION = {"coverage_content_type": "qualityInformation"}
 
 
@@ -30,7 +31,8 @@ def describe_variables(products: xr.Dataset, plan: Plan) -> xr.Dataset:
             ordered[name] = products[name].assign_attrs(attributes)
         for name, attributes in _attributes_of_uncertainties(step, plan).items():
             ordered[name] = products[name].assign_attrs(attributes)
-        long_name = f"flags of network {step.name}, set where no mask rule applies"
+        what = "product" if step.is_combined else "network"
+        long_name = f"flags of {what} {step.name}, set where no mask rule applies"
         flags = _flags(long_name, step.flags)
         ordered[step.flags_name] = products[step.flags_name].assign_attrs(flags)
     long_name = "flags of the pixel; no network is applied where a bit named masked_ is set"
@@ -47,19 +49,28 @@ def describe_variables(products: xr.Dataset, plan: Plan) -> xr.Dataset:
 
 def _attributes_of_outputs(step: RetrievalStep) -> list[dict[str, Any]]:
     """Return the attributes of each product variable of a step, in order."""
-    if step.classes is None:
+    if not step.retrieval.classes:
+        numbers = step.retrieval.outputs[: len(step.numbers)]
         named = zip_longest(step.uncertainties, step.centres, fillvalue="")
         names = [" ".join(filter(None, pair)) for pair in named]
-        names = names or [""] * len(step.retrieval.outputs)
-        return [
+        names = names or [""] * len(numbers)
+        attributes = [
             _output_attributes(variable, step, uncertainty)
-            for variable, uncertainty in zip(step.retrieval.outputs, names, strict=True)
+            for variable, uncertainty in zip(numbers, names, strict=True)
         ]
-    quantity, table = step.retrieval.class_quantity, step.classes
-    shared = _shared_attributes(step) | {"coverage_content_type": "thematicClassification"}
-    likeliest = {"long_name": f"most probable class: {quantity}", **table.attributes(), **shared}
+        others = step.retrieval.outputs[len(numbers) :]
+        return attributes + [_category(variable.long_name, step) for variable in others]
+    quantity = step.retrieval.class_quantity
+    likeliest = _category(f"most probable class: {quantity}", step)
+    shared = _shared_attributes(step) | _THEMATIC
     probability = {"long_name": f"probability of the class in {quantity}", "units": "1", **shared}
     return [likeliest, probability]
+
+
+def _category(long_name: str, step: RetrievalStep) -> dict[str, Any]:
+    """Describe the variable of a step that is no number but a category."""
+    values = step.category[1].attributes() if step.category is not None else {}
+    return {"long_name": long_name, **values, **_shared_attributes(step), **_THEMATIC}
 
 
 def _attributes_of_uncertainties(step: RetrievalStep, plan: Plan) -> dict[str, dict[str, Any]]:
@@ -119,10 +130,15 @@ def _shared_attributes(step: RetrievalStep, own: str = "") -> dict[str, Any]:
     ancillary = (own, step.flags_name, *step.upstream, QUALITY_FLAGS)
     return {
         "coverage_content_type": "physicalMeasurement",
-        "source": f"{step.retrieval.kind} {step.retrieval.file_name}",
+        "source": _source(step),
         "ancillary_variables": " ".join(filter(None, ancillary)),
         "coordinates": COORDINATES,
     }
+
+
+def _source(step: RetrievalStep) -> str:
+    made_by = step.retrieval.shape_text if step.is_combined else step.retrieval.file_name
+    return f"{step.retrieval.kind} {made_by}"
 
 
 def _output_attributes(variable: Variable, step: RetrievalStep, uncertainty: str) -> dict[str, Any]:

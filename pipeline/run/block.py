@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from pipeline.combined import Chosen
 from pipeline.run.propagation import Propagated, propagate
 from pipeline.run.result_masks import mask_results
-from pipeline.run.retrieve import Retrieved, retrieve
+from pipeline.run.retrieve import Retrieved, handed_on, retrieve
 from pipeline.run.step import RetrievalStep
 from pipeline.scene.quality import (
     FIRST_MASK_BIT,
@@ -56,11 +57,13 @@ def process_block(block: xr.Dataset, plan: "Plan") -> xr.Dataset:
     quality, judged = pixel_quality(block, plan)
     unmasked = np.flatnonzero(quality < (1 << FIRST_MASK_BIT))
     rows = _gather(block, plan, unmasked)
+    if plan.keeps_flags:  # only bits that leave the pixel unmasked are set here
+        rows[:, len(plan.inputs)] = quality.reshape(-1)[unmasked]
     products: dict[str, npt.NDArray[Any]] = {QUALITY_FLAGS: quality}
     counts: dict[str, dict[str, Any]] = {QUALITY_FLAGS: judged}
     results: dict[str, Retrieved] = {}
     for step in plan.steps:
-        results[step.name] = result = retrieve(step, rows, plan.steps)
+        results[step.name] = result = retrieve(step, rows, plan.steps, results)
         if step.variables:
             columns = _product_columns(step, result.values)
             for name, column in zip(step.variables, columns, strict=True):
@@ -135,7 +138,9 @@ def _scatter(values: npt.NDArray[Any], pixels: Pixels, shape: tuple[int, ...]) -
 
 def _product_columns(step: RetrievalStep, values: Float32) -> list[npt.NDArray[Any]]:
     """Return the column (n,) of each product variable, computed from outputs (n, outputs)."""
-    if step.classes is None:
+    if isinstance(step.retrieval, Chosen):
+        return [values[:, 0], np.nan_to_num(values[:, 1]).astype(np.uint8)]
+    if not step.retrieval.classes:
         return list(values.T)
     computed = np.isfinite(values).all(axis=1)
     best = np.zeros(len(values), dtype=np.intp)
@@ -162,11 +167,15 @@ def _uncertainties(
     if plan.uncertainty is not None:
         deviations = plan.uncertainty.deviations(block, pixels)
         from_inputs = propagate(plan.uncertainty, plan.steps, rows, deviations)
-        for step in steps:
+        weak: dict[str, npt.NDArray[np.bool_]] = {}
+        for step in plan.uncertainty.reached(plan.steps):
             flags = results[step.name].flags
             is_weak = plan.uncertainty.is_weak(step, rows, deviations)
+            for maker, inherits in handed_on(step, rows, plan.steps).items():
+                is_weak |= inherits & weak.get(maker, False)
             is_computed = (flags & (INPUT_MISSING | INPUT_NOT_POSITIVE)) == 0
-            yield step.flags_name, np.where(is_weak & is_computed, flags | INPUT_UNCERTAIN, flags)
+            weak[step.name] = is_weak & is_computed
+            yield step.flags_name, np.where(weak[step.name], flags | INPUT_UNCERTAIN, flags)
     as_factor = plan.config.science.uncertainty.written_as == "factor"
     for step in steps:
         result = results[step.name]

@@ -42,9 +42,15 @@ class _StepOutput:
 
 
 def make_chain(
-    loaded: Sequence[LoadedRetrieval], scene: xr.Dataset, sensor: str, science: Science
+    loaded: Sequence[LoadedRetrieval],
+    scene: xr.Dataset,
+    sensor: str,
+    science: Science,
+    also: Sequence[Band] = (),
 ) -> tuple[tuple[Band, ...], tuple[RetrievalStep, ...]]:
-    """Bind the steps to the scene; return the bands that they need (each once), and the steps.
+    """Bind the steps to the scene; return the bands that are needed (each once), and the steps.
+
+    ``also`` are bands that other products need.
 
     An input comes from the nearest earlier step that computes it, or else from the scene; each band
     of a spectral quantity is an input of its own. With ``inputs_from: scene``, all inputs of a
@@ -59,7 +65,7 @@ def make_chain(
     chain = _Chain(tuple(loaded), scene, sensor, science)
     found = [chain.sources_of(number) for number in range(len(loaded))]
     bands = [source for sources in found for source in sources if isinstance(source, Band)]
-    inputs = tuple(dict.fromkeys(bands))
+    inputs = tuple(dict.fromkeys([*bands, *also]))
     steps: list[RetrievalStep] = []
     for number, sources in enumerate(found):
         steps.append(chain.bind(number, sources, inputs, steps))
@@ -101,6 +107,8 @@ class _Chain:
         """Bind a network or an algorithm to the layers of a row (bands, then earlier outputs)."""
         choice, retrieval = self.loaded[number].choice, self.loaded[number].retrieval
         self._warn_of_former_names(retrieval, sources)
+        combines = bool(self.science.combinations)
+        names = variable_names(choice, retrieval)
         gains = GainFinder(choice, retrieval, self.sensor, self.science.bands.tolerance_nm)
         makers = dict.fromkeys(earlier[s.step] for s in sources if isinstance(s, _StepOutput))
         upstream = dict.fromkeys(n for maker in makers for n in (maker.flags_name, *maker.upstream))
@@ -110,10 +118,13 @@ class _Chain:
             retrieval=retrieval,
             engine=engine_for(retrieval, self.science.engine),
             sources=tuple(_placed(source, inputs, earlier) for source in sources),
-            first_output=earlier[-1].output_columns.stop if earlier else len(inputs),
+            # The flags of the pixel stand between the bands and the outputs.
+            first_output=earlier[-1].end if earlier else len(inputs) + combines,
             upstream=tuple(upstream),
-            variables=_variables(choice, retrieval) if choice.write else (),
+            named=names,
+            variables=names if choice.write else (),
             flags=_flags(retrieval),
+            keeps_flags=combines,
             gains=gains.of_outputs(),
             input_gains=gains.of_inputs(takes_outputs=bool(upstream)),
         )
@@ -295,7 +306,7 @@ def _flags(retrieval: Retrieval) -> FlagTable:
     )
 
 
-def _variables(choice: NetworkChoice, retrieval: Retrieval) -> tuple[str, ...]:
+def variable_names(choice: NetworkChoice, retrieval: Retrieval) -> tuple[str, ...]:
     """Return the names of the product variables of a step, with ``prefix`` and ``rename``."""
     names = [variable.name for variable in retrieval.outputs]
     if retrieval.classes:

@@ -10,6 +10,7 @@ import xarray as xr
 from pipeline.algorithms import is_algorithm
 from pipeline.algorithms.catalogue import PREFIX, check_name
 from pipeline.config import MaskRules, RunConfig
+from pipeline.config.science import Science
 from pipeline.errors import ConfigError, SceneError, repeated
 from pipeline.facts.sensors import find_sensor
 from pipeline.machine.resources import default_limit
@@ -20,7 +21,8 @@ from pipeline.masks.recommended import with_recommended
 from pipeline.masks.results import ResultRule, make_result_rules, parse_result_mask, sources_of
 from pipeline.networks import Retrieval
 from pipeline.readers import check_reader
-from pipeline.run.chain import make_chain
+from pipeline.run.chain import LoadedRetrieval, make_chain, variable_names
+from pipeline.run.combining import bands_of_combinations, check_combinations, combined_steps
 from pipeline.run.loading import load_retrievals
 from pipeline.run.memory import MemoryEstimate, Work, product_pixel_bytes, working_pixel_bytes
 from pipeline.run.step import RetrievalStep
@@ -95,9 +97,27 @@ class Plan(Shown):
 
     @property
     def layer_names(self) -> list[str]:
-        """Names of the numbers in a pixel's row: bands of the scene, then outputs of all steps."""
-        outputs = [variable.name for step in self.steps for variable in step.retrieval.outputs]
-        return [*(band.name for band in self.inputs), *outputs]
+        """Names of the numbers in a pixel's row: bands of the scene, then outputs of all steps.
+
+        If products are combined, the row also has the flags of the pixel and of each step.
+        """
+        names = [band.name for band in self.inputs]
+        if self.keeps_flags:
+            names.append(QUALITY_FLAGS)
+        for step in self.steps:
+            names += [variable.name for variable in step.retrieval.outputs]
+            names += [step.flags_name] if step.keeps_flags else []
+        return names
+
+    @property
+    def keeps_flags(self) -> bool:
+        """Whether flags are in a pixel's row, because products are combined."""
+        return any(step.keeps_flags for step in self.steps)
+
+    @property
+    def networks(self) -> list[RetrievalStep]:
+        """The steps that are networks or algorithms."""
+        return [step for step in self.steps if not step.is_combined]
 
     @cached_property
     def pixel_flags(self) -> FlagTable:
@@ -184,6 +204,7 @@ def check_config(config: RunConfig) -> None:
         ConfigError: an expression is not allowed, or a sensor, a reader or an algorithm is unknown.
     """
     science = config.science
+    check_combinations(science)
     for name, text in science.masks.expressions.items():
         parse_condition(name, text)
     for mask in science.masks.results:
@@ -241,7 +262,9 @@ def make_plan(
     masks = with_recommended(science.masks, scene)
     loaded = load_retrievals(scene, scene_name, sensor, config, networks or {})
     config = config.bound(masks, [each.choice for each in loaded])
-    inputs, steps = make_chain(loaded, scene, sensor, science)
+    also = _bands_of_combinations(science, scene, loaded)
+    inputs, steps = make_chain(loaded, scene, sensor, science, also)
+    steps = (*steps, *combined_steps(science, scene, inputs, steps))
     uncertainty = make_uncertainty(science, scene, inputs, steps)
     steps = with_uncertainties(steps, uncertainty)
     _refuse_clashing_variables(steps, scene)
@@ -270,6 +293,13 @@ def make_plan(
     )
     _ = plan.work  # refuses here what does not fit into memory
     return plan
+
+
+def _bands_of_combinations(
+    science: Science, scene: xr.Dataset, loaded: Sequence[LoadedRetrieval]
+) -> tuple[Band, ...]:
+    made = [name for each in loaded for name in variable_names(each.choice, each.retrieval)]
+    return bands_of_combinations(science, scene, made, [each.choice.name for each in loaded])
 
 
 def _passed(scene: xr.Dataset, with_flags: bool) -> dict[str, str]:

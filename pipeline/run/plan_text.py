@@ -36,6 +36,12 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 
 def _step_lines(step: RetrievalStep) -> Iterator[str]:
     retrieval = step.retrieval
+    if step.is_combined:
+        yield f"{'combined':<10}{step.name}: {retrieval.shape_text}"
+        for variable, source in zip(retrieval.inputs, step.sources, strict=True):
+            yield f"          {variable.name} <- {source.name}"
+        yield f"          -> {', '.join((*step.written, step.flags_name))}"
+        return
     kind = retrieval.kind.split()[-1]
     yield f"{kind:<10}{step.name}: {step.path} ({retrieval.shape_text}), {step.engine}"
     yield f"          sha256 {retrieval.sha256}"

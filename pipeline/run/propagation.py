@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.combined import Combination
 from pipeline.networks.after import gained
 from pipeline.networks.engines import get_engine
 from pipeline.networks.jacobian import jacobian
@@ -81,14 +82,18 @@ def _by_sigma_points(
                 value = rows[:, each.column]
                 moved[:, each.column] = moved_value(value, deviation, float(z), each.is_positive)
             for step in steps:
-                outputs = _outputs(step, moved)
+                outputs = _outputs(step, rows, moved)
                 moved[:, step.output_columns] = outputs
                 spreads[step.name].add(in_decades(step.retrieval.outputs, outputs))
     return {name: Propagated(*spread.moments) for name, spread in spreads.items()}
 
 
-def _outputs(step: RetrievalStep, rows: Float32) -> Float32:
-    x = gained(take_columns(rows, step.columns), step.input_gains)
+def _outputs(step: RetrievalStep, rows: Float32, moved: Float32) -> Float32:
+    """Return outputs of moved rows; a combined product keeps what the rows themselves decide."""
+    x = gained(take_columns(moved, step.columns), step.input_gains)
+    if isinstance(step.retrieval, Combination):
+        held = step.retrieval.held(take_columns(rows, step.columns), x)
+        return held.astype(np.float32)
     outputs = get_engine(step.retrieval, step.engine).predict(x)
     return np.asarray(gained(outputs, step.gains).astype(np.float32, copy=False))
 
@@ -122,9 +127,14 @@ def _linear(
     for step in steps:
         x = take_columns(rows, step.columns).astype(np.float64)
         factors = np.ones_like(x) if step.input_gains is None else step.input_gains.factors(x)
-        derivatives = jacobian(step.retrieval, x * factors) * factors[:, np.newaxis, :]
+        if isinstance(step.retrieval, Combination):
+            derivatives = step.retrieval.derivatives(x)
+        else:
+            derivatives = jacobian(step.retrieval, x * factors) * factors[:, np.newaxis, :]
         still = np.zeros(moves.shape[::2])
         taken = np.stack([moved.get(column, still) for column in step.columns], axis=1)
+        if step.is_combined:
+            taken = np.nan_to_num(taken)  # what is missing in one candidate concerns no other one
         by_direction = derivatives @ taken
         outputs = rows[:, step.output_columns].astype(np.float64)
         gains = 1.0 if step.gains is None else step.gains.factors(outputs)

@@ -4,17 +4,20 @@ Engines differ in the last digits of float32. Where these digits could change a 
 reference computes the row again, including all earlier steps. So every engine sets the same bits.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.combined import Combination
 from pipeline.networks import Retrieval
 from pipeline.networks.after import SCOPE, SCOPE_LIMIT, gained, scope_deviation
 from pipeline.networks.engines import SELF_CHECK_TOLERANCE, predict_with_uncertainty
 from pipeline.run import range_flags as ranges
+from pipeline.run.inheritance import effects_of, joined_flags, makers_of
 from pipeline.run.step import RetrievalStep, take_columns
 from pipeline.scene.quality import INPUT_MISSING, INPUT_NOT_POSITIVE, OUT_OF_SCOPE
 
@@ -48,15 +51,21 @@ class Retrieved(NamedTuple):
     output is a logarithm, they are standard deviations of log10(output)."""
 
 
-def retrieve(step: RetrievalStep, rows: Float32, steps: Sequence[RetrievalStep] = ()) -> Retrieved:
+def retrieve(
+    step: RetrievalStep,
+    rows: Float32,
+    steps: Sequence[RetrievalStep] = (),
+    results: Mapping[str, Retrieved] = MappingProxyType({}),
+) -> Retrieved:
     """Run one step on unmasked pixels, and write the outputs into the pixels' rows for later steps.
 
     Args:
         step: the step.
         rows: a row of numbers for each pixel (n, layers), see ``Plan.layer_names``.
         steps: all steps of the run, needed if this step takes outputs of other steps.
+        results: the results of earlier steps, needed if this step combines them.
     """
-    on_rows = StepOnRows(step, rows, steps)
+    on_rows = StepOnRows(step, rows, steps, results)
     flags = on_rows.input_flags()
     computed = np.flatnonzero(flags == 0)
     if computed.size == len(rows) > 0:
@@ -71,6 +80,12 @@ def retrieve(step: RetrievalStep, rows: Float32, steps: Sequence[RetrievalStep] 
                 result.deviation[computed] = some.deviation
     if rows.shape[1] >= step.output_columns.stop:
         rows[:, step.output_columns] = result.values
+    if isinstance(step.retrieval, Combination):
+        of_others = {name: each.flags for name, each in results.items()}
+        inherited = joined_flags(handed_on(step, rows, steps), of_others)
+        np.bitwise_or(result.flags, inherited, out=result.flags)
+    if step.flags_column is not None:
+        rows[:, step.flags_column] = result.flags
     return result
 
 
@@ -88,10 +103,14 @@ class StepOnRows:
     step: RetrievalStep
     rows: Float32
     steps: Sequence[RetrievalStep]
+    results: Mapping[str, Retrieved] = field(default_factory=dict)
 
     def input_flags(self) -> Flags:
         """Return flag bits (n,) of missing or non-positive inputs; such rows are not computed."""
         flags = np.zeros(len(self.rows), dtype=np.uint8)
+        retrieval = self.step.retrieval
+        if isinstance(retrieval, Combination) and retrieval.takes_missing:
+            return flags
         for column, variable in zip(self.step.columns, self.step.retrieval.inputs, strict=True):
             x = self.rows[:, column]
             flags[~np.isfinite(x)] |= INPUT_MISSING
@@ -105,6 +124,8 @@ class StepOnRows:
         """Run the step on the rows that can be computed."""
         x = gained(self._inputs(computed), self.step.input_gains)
         y, deviation = predict_with_uncertainty(self.step.retrieval, self.step.engine, x)
+        if isinstance(self.step.retrieval, Combination) and self.step.retrieval.states_uncertainty:
+            deviation = self._carried(self.step.retrieval, computed)
         if deviation is not None:
             deviation = self._gained_deviation(deviation, y).astype(np.float32, copy=False)
         flags = np.zeros(len(x), dtype=np.uint8)
@@ -118,6 +139,21 @@ class StepOnRows:
             outside += counts
             y[part] = some
         return Retrieved(y.astype(np.float32, copy=False), flags, outside, deviation)
+
+    def _carried(self, combination: Combination, computed: Rows) -> Float64:
+        """Return standard deviations (n, outputs) from those that the networks state themselves.
+
+        An output that is used in several ways counts once, with all its effects added. The errors
+        of different outputs are taken as independent.
+        """
+        squares = np.zeros((len(computed), len(combination.outputs)))
+        rows = self.rows[computed]
+        for (name, output), effect in effects_of(self.step, self.steps, rows).items():
+            stated = self.results[name].deviation
+            if stated is not None:
+                moved = effect * stated[computed, output, np.newaxis]
+                squares += np.square(np.nan_to_num(moved))
+        return np.sqrt(squares)
 
     def _inputs(self, computed: Rows) -> Float32:
         """Return the inputs (n, inputs) of some rows; each column is contiguous in memory."""
@@ -138,6 +174,9 @@ class StepOnRows:
         network = self.step.retrieval
         if network.classes or SCOPE in network.after or self.step.gains is not None:
             return np.arange(len(x))
+        if isinstance(network, Combination):
+            undecided = network.near_decision(x, 2 * SELF_CHECK_TOLERANCE)
+            return np.flatnonzero(undecided | ~np.isfinite(y).all(axis=1))
         margin = 2 * SELF_CHECK_TOLERANCE if self.step.upstream else ROUNDING
         widths = ranges.at_limit_widths(network.outputs)
         of_inputs = ranges.well_inside(network.inputs, margin)
@@ -159,10 +198,12 @@ class StepOnRows:
         if near.any():
             exact_x[near] = _exact_inputs(self.step, self.steps, self.rows[computed[near]])
             exact_y[near] = network.reference(exact_x[near])
-            if network.classes:
-                y[near] = exact_y[near]  # rounding must not choose the class
+            if network.classes or self.step.is_combined:
+                y[near] = exact_y[near]  # rounding must not choose the class or the candidate
         outside = ranges.outside_range(network.inputs, exact_x)
         flags = ranges.range_flags(network, outside, exact_y)
+        if isinstance(network, Combination) and network.takes_missing:
+            flags[np.isnan(exact_y).any(axis=1)] |= INPUT_MISSING
         if SCOPE in network.after:
             deviation = scope_deviation(exact_x[:, _scope_columns(network)], exact_y)
             flags[deviation > SCOPE_LIMIT] |= OUT_OF_SCOPE
@@ -176,6 +217,8 @@ class StepOnRows:
         near = ranges.near_limits(network.outputs, y)
         if self.step.upstream:
             near |= ranges.near_limits(network.inputs, x)
+        if isinstance(network, Combination):
+            near |= network.near_decision(x, 2 * SELF_CHECK_TOLERANCE)
         if network.classes:
             largest = np.sort(y, axis=1)[:, -2:]
             near |= largest[:, -1] - largest[:, 0] <= SELF_CHECK_TOLERANCE
@@ -195,8 +238,30 @@ def _exact_inputs(step: RetrievalStep, steps: Sequence[RetrievalStep], rows: Flo
         made = (columns >= maker.output_columns.start) & (columns < maker.output_columns.stop)
         if made.any():
             outputs = maker.retrieval.reference(_exact_inputs(maker, steps, rows))
-            x[:, made] = gained(outputs, maker.gains)[:, columns[made] - maker.first_output]
+            exact = gained(outputs, maker.gains)[:, columns[made] - maker.first_output]
+            # The formulas of a network may have a value where the network is not applied.
+            x[:, made] = np.where(np.isfinite(x[:, made]), exact, np.nan)
     return np.asarray(gained(x, step.input_gains))
+
+
+def handed_on(
+    step: RetrievalStep, rows: Float32, steps: Sequence[RetrievalStep]
+) -> dict[str, Bool]:
+    """Return, for each step that a combined product uses, the rows (n,) whose flags it inherits."""
+    combination = step.retrieval
+    if not isinstance(combination, Combination):
+        return {}
+    x = rows[:, step.columns].astype(np.float64)
+    near = combination.near_decision(x, 2 * SELF_CHECK_TOLERANCE)
+    if near.any():
+        x[near] = _exact_inputs(step, steps, rows[near])
+    inherits = combination.inherits(x)
+    found: dict[str, Bool] = {}
+    for number, (maker, _) in enumerate(makers_of(step, steps)):
+        if maker is not None:
+            before = found.get(maker.name, np.zeros(len(rows), dtype=bool))
+            found[maker.name] = before | inherits[:, number]
+    return found
 
 
 def _scope_columns(network: Retrieval) -> list[int]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.combined import Chosen, Combination
 from pipeline.networks import Retrieval
 from pipeline.networks.after import Gains
 from pipeline.scene.quality import FlagTable, class_map
@@ -37,9 +38,13 @@ class RetrievalStep:
     """Position of the first output in ``Plan.layer_names``."""
     upstream: tuple[str, ...]
     """Names of the flag variables of all steps that feed this step, the nearest step first."""
+    named: tuple[str, ...]
+    """Names of the step's variables, whether they are written or not."""
     variables: tuple[str, ...]
     """Names of the product variables; empty if the values are not written."""
     flags: FlagTable
+    keeps_flags: bool = False
+    """Whether the flags are in the row too, after the outputs."""
     gains: Gains | None = None
     """Gains on the outputs."""
     input_gains: Gains | None = None
@@ -71,9 +76,39 @@ class RetrievalStep:
         return slice(self.first_output, self.first_output + len(self.retrieval.outputs))
 
     @property
-    def classes(self) -> FlagTable | None:
-        """The classes of the class map, or None if the network is not a classifier."""
-        return class_map(self.retrieval.classes) if self.retrieval.classes else None
+    def flags_column(self) -> int | None:
+        """Position of the flags in ``Plan.layer_names``; None if the row does not hold them."""
+        return self.output_columns.stop if self.keeps_flags else None
+
+    @property
+    def end(self) -> int:
+        """Position in ``Plan.layer_names`` after everything that this step writes."""
+        return self.first_output + len(self.retrieval.outputs) + self.keeps_flags
+
+    @property
+    def is_combined(self) -> bool:
+        """Whether the step is no network or algorithm, but combines their outputs."""
+        return isinstance(self.retrieval, Combination)
+
+    @property
+    def category(self) -> tuple[str, FlagTable] | None:
+        """Name and values of the variable that is no number but a category, or None.
+
+        It is the class map of a classifier, or says which candidate a chosen product took.
+        """
+        if not self.variables:
+            return None
+        if self.retrieval.classes:
+            return self.variables[0], class_map(self.retrieval.classes)
+        if isinstance(self.retrieval, Chosen):
+            return self.variables[1], class_map(self.retrieval.candidates)
+        return None
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Names of the product variables that are numbers."""
+        category = self.category
+        return tuple(name for name in self.variables if category is None or name != category[0])
 
 
 def take_columns(rows: npt.NDArray[np.float32], columns: Sequence[int]) -> npt.NDArray[np.float32]:

@@ -25,6 +25,8 @@ WEAK = 2.0
 # Largest distance between a band and its uncertainty; both wavelengths come from the same file.
 SAME_NM = 0.5
 
+_UNCERTAIN = "input_uncertain"
+
 SIGMA_POINTS = "sigma_points"
 
 Float32 = npt.NDArray[np.float32]
@@ -167,10 +169,15 @@ def with_uncertainties(
     are not written, get no uncertainty variable. Sigma points also give the centres of intervals.
     """
     reached = () if uncertainty is None else uncertainty.reached(steps)
-    return tuple(_with_names(step, uncertainty if step in reached else None) for step in steps)
+    named: list[RetrievalStep] = []
+    for step in steps:
+        named.append(_with_names(step, uncertainty if step in reached else None, named))
+    return tuple(named)
 
 
-def _with_names(step: RetrievalStep, uncertainty: InputUncertainty | None) -> RetrievalStep:
+def _with_names(
+    step: RetrievalStep, uncertainty: InputUncertainty | None, earlier: Sequence[RetrievalStep]
+) -> RetrievalStep:
     """Name the variables of a step; ``uncertainty`` is None if its inputs are exact."""
     if uncertainty is None:
         if not step.retrieval.states_uncertainty:
@@ -178,8 +185,9 @@ def _with_names(step: RetrievalStep, uncertainty: InputUncertainty | None) -> Re
         return dataclasses.replace(step, uncertainties=_named(step, SUFFIX))
     centred = uncertainty.method == SIGMA_POINTS
     flags = step.flags
-    if uncertainty.taken_by(step):
-        flags = flags.and_bit("input_uncertain", INPUT_UNCERTAIN)
+    marked = [e for e in earlier if e.flags_name in step.upstream and _UNCERTAIN in e.flags.names]
+    if uncertainty.taken_by(step) or (step.is_combined and marked):
+        flags = flags.and_bit(_UNCERTAIN, INPUT_UNCERTAIN)
     return dataclasses.replace(
         step,
         retrieval=_with_inputs_apart(step.retrieval),
@@ -200,7 +208,7 @@ def _with_inputs_apart(retrieval: Retrieval) -> Retrieval:
 
 
 def _named(step: RetrievalStep, suffix: str) -> tuple[str, ...]:
-    return tuple(f"{name}{suffix}" for name in step.variables)
+    return tuple(f"{name}{suffix}" for name in step.numbers)
 
 
 def _uncertainty_of(band: Band, scene: xr.Dataset) -> Band:

@@ -73,19 +73,25 @@ def _judged_alike(
     at: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]],
     region: tuple[slice, slice],
 ) -> xr.Dataset:
-    """Take pixels from the recorded engine where a mask by results may depend on the engine.
+    """Take pixels from the recorded engine where their values may depend on the engine.
 
-    The last digits of a result decide on which side of a limit it lies.
+    The last digits of a result decide on which side of a limit of a mask it lies, and a derived
+    product may be the small difference of two results.
     """
-    if not plan.result_rules:
-        return computed
-    differs = product.stored(QUALITY_FLAGS, region)[at] != computed[QUALITY_FLAGS].values[0]
-    if not differs.any():
+    combined = {n for s in plan.steps if s.is_combined for n in (*s.written, s.flags_name)}
+    differs = dict.fromkeys(map(str, computed), np.zeros(len(at[0]), dtype=bool))
+    if plan.result_rules:
+        found = product.stored(QUALITY_FLAGS, region)[at]
+        differs = dict.fromkeys(differs, found != computed[QUALITY_FLAGS].values[0])
+    for name in combined:
+        found = without_fill(product.stored(name, region))[at]
+        differs[name] = differs[name] | ~_agree(found, computed[name].values[0], 0.0)
+    if not any(where.any() for where in differs.values()):
         return computed
     with_engine = process_block(row, plan)
     chosen = {
-        name: (("y", "x"), np.where(differs, with_engine[name].values, variable.values))
-        for name, variable in computed.items()
+        name: (("y", "x"), np.where(where, with_engine[name].values, computed[name].values))
+        for name, where in differs.items()
     }
     return xr.Dataset(chosen)
 
@@ -106,7 +112,7 @@ def _has_value(product: ProductFile, plan: Plan) -> npt.NDArray[np.bool_]:
     """Return a mask with shape (y, x): pixels on which at least one network has a value."""
     has_value = np.zeros(product.shape, dtype=bool)
     for step in plan.steps:
-        for name in step.variables[-1:]:
+        for name in step.numbers[-1:]:
             has_value |= np.isfinite(without_fill(product.stored(name)))
     return has_value
 
@@ -133,6 +139,8 @@ def _scales(plan: Plan) -> dict[str, float]:
         network = step.retrieval
         scales |= dict.fromkeys(step.uncertainties, DEVIATION_TOLERANCE)
         for name, variable in zip(step.variables, network.outputs, strict=False):
+            if step.is_combined:
+                continue
             if variable.transform.ln_per_unit is None and not network.classes:
                 low, high = variable.physical_range
                 example = network.reference(example_inputs(network, 256))

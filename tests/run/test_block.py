@@ -67,6 +67,8 @@ def step_of(network, columns, first, engine="numpy", upstream=(), gains=None, in
         upstream=upstream,
         gains=gains,
         input_gains=input_gains,
+        flags_column=None,
+        is_combined=False,
     )
 
 
