@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -26,16 +27,25 @@ def write_hyperspectral(
     return _write(path, wavelengths, made, (128, 128), sensor)
 
 
+def write_single(path: Path, seed: int, classes: Sequence[str] = ()) -> Path:
+    """A network for aph at 443 nm, 7-100-75-50-25-1; or for classes, 7-50-25 and the classes."""
+    bands = (380, 412, 443, 490, 530, 565, 672)
+    hidden = (50, 25) if classes else (100, 75, 50, 25)
+    return _write(path, bands, (443,), hidden, "SGLI", seed, classes)
+
+
 def _write(
     path: Path,
     inputs: Sequence[float],
     outputs: Sequence[float],
     hidden: Sequence[int],
     sensor: str,
+    seed: int = 0,
+    classes: Sequence[str] = (),
 ) -> Path:
-    drawn = np.random.default_rng(0)
-    sizes = [len(inputs), *hidden, len(outputs)]
-    description = {
+    drawn = np.random.default_rng(seed)
+    sizes = [len(inputs), *hidden, len(classes or outputs)]
+    description: dict[str, Any] = {
         "schema": 1,
         "name": "bench",
         "sensors": [sensor],
@@ -49,6 +59,10 @@ def _write(
         ],
         "activations": [*["tanh"] * len(hidden), "linear"],
     }
+    if classes:
+        del description["outputs"]
+        description["classes"] = {"quantity": "water_type", "names": list(classes)}
+        description["activations"][-1] = "softmax"
     with h5py.File(path, "w") as file:
         file["Layers"] = np.array(sizes, dtype=np.int16)
         file["Norm_in"] = np.tile([-5.0, -1.0], (sizes[0], 1))

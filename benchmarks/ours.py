@@ -41,7 +41,7 @@ def main() -> None:
     for step in plan.steps:
         get_engine(step.retrieval, step.engine)
     np.broadcast_to(xr.DataArray([0.0]), (1,))  # with the first array xarray imports Dask
-    base, start = resident(), time.perf_counter()
+    base, start, processor = resident(), time.perf_counter(), time.process_time()
     process_scene(scene, settings)
     peak = resident("VmHWM")
     work = plan.work
@@ -49,6 +49,7 @@ def main() -> None:
         "base": base,
         "peak": peak,
         "seconds": time.perf_counter() - start,
+        "processor": time.process_time() - processor,
         "threads": work.threads,
         "pixels_at_once": work.pixels_at_once,
         "estimate": work.peak_bytes,

@@ -1,8 +1,8 @@
 """Run the comparisons and write ``benchmarks/RESULTS.md``.
 
 ``make bench`` runs all of them, about 40 minutes on 2 cores. ``python benchmarks/run.py files``
-measures some again (start, end_to_end, network, files, memory, batch, uncertainty) and replaces
-their tables.
+measures some again (start, end_to_end, network, files, memory, batch, uncertainty, combined) and
+replaces their tables.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 import batch
+import combined
 import end_to_end
 import files
 import inputs
@@ -49,6 +50,7 @@ def main() -> None:
             make() for make in (batch.scenes_at_once, batch.tiny_scenes, batch.ledgers)
         ),
         "uncertainty": lambda: (make() for make in (uncertainty.against_draws, uncertainty.cost)),
+        "combined": lambda: (make() for make in (combined.blend,)),
         "start": lambda: (make() for make in (end_to_end.start_up,)),
     }
     unknown = set(options.parts) - set(parts)
