@@ -20,8 +20,8 @@ _WORST_FIRST = (CRITICAL, WARNING, UNKNOWN, OK)
 AGES = ("last-call", "last-complete-call", "last-success")
 COUNTS = ("failed", "suspect", "pending")
 FORMS = (
-    f"an age such as last-call=30min ({', '.join(AGES)}; s, min, h or d), or a share or number "
-    f"such as failed=5% or failed=10 ({', '.join(COUNTS)})"
+    f"an age, such as last-call=30min (names: {', '.join(AGES)}; units: s, min, h, d); or a limit "
+    f"on scenes, such as failed=5% or failed=10 (names: {', '.join(COUNTS)})"
 )
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
 _LIMIT = re.compile(r"([a-z-]+)=([0-9]+(?:\.[0-9]+)?) ?(s|min|h|d|%|)")

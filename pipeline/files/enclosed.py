@@ -23,7 +23,8 @@ DEEPEST = 32
 def check_enclosed(file: h5py.File, name: str, error: type[PipelineError]) -> None:
     """Refuse a file that refers to other files or whose groups form a circle.
 
-    No numbers of the file are read. The exception has the class ``error`` and names ``name``.
+    No numbers of the file are read. The exception is of class ``error``; its message contains
+    ``name``.
     """
     walk = _Walk(file, {h5o.get_info(file.id).addr})
     found = file.id.links.visit(walk.of_link, info=True)

@@ -1,7 +1,7 @@
 """The largest sizes of what is read; each has a reason, and an environment variable that raises it.
 
-A small file can claim or unfold to any size. So every size is compared with a limit before memory
-is allocated for it. docs/limits.md lists the limits for users.
+A small file can state any size, or expand to any size. So every size is compared with a limit
+before memory is allocated for it. docs/limits.md lists the limits for users.
 """
 
 import os

@@ -175,8 +175,8 @@ def _warn_of_unread(path: Path, scene: xr.Dataset) -> None:
 def _in_dask_chunks(scene: xr.Dataset, chunks: Mapping[str, int] | None) -> xr.Dataset:
     """Return the scene with Dask arrays, or unchanged if no chunks are wanted.
 
-    All variables get the chunk sizes in which the first spectral quantity is stored, or the first
-    variable of a product; very thin chunks are combined.
+    All variables get the chunk sizes of the first spectral quantity. In a product, they get those
+    of the first variable. Very thin chunks are combined.
     """
     if chunks is None:
         return scene

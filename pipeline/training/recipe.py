@@ -38,8 +38,9 @@ def load_recipe(source: str | Path | Mapping[str, Any], kind: type[Kind]) -> Kin
 
 
 def trainable_activations() -> tuple[str, ...]:
-    """Return the activations of hidden layers; softmax mixes units, so only the last may have it.
+    """Return the activations that hidden layers may have.
 
+    Softmax is not one of them: it mixes the units of a layer, so only the last layer may use it.
     Other packages may add rows to the table at any time.
     """
     return tuple(name for name, row in ACTIVATIONS.items() if row.derivative is not None)

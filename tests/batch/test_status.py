@@ -240,7 +240,7 @@ def test_a_wrong_limit_is_unknown_and_not_critical(path, text):
     """The exit code 2 of a wrong call would be an alarm."""
     ended = run("status", path, "--check", "--warn", text)
     assert ended.code == UNKNOWN
-    assert "expected an age such as" in ended.stderr
+    assert "expected an age, such as" in ended.stderr
 
 
 def test_a_check_without_a_ledger_is_unknown(tmp_path):

@@ -1,7 +1,8 @@
 """The tables of a ledger, and checks that a file has them and nothing else.
 
-Somebody may give a file that another program made, damaged or changed. A view in place of a table,
-a trigger or a number out of its range would otherwise end in an endless loop or a traceback.
+Somebody may give a file that another program made, damaged or changed. Without these checks, such a
+file could cause an endless loop or a traceback: for example, if it has a trigger, a number out of
+range, or a view where a table should be.
 """
 
 import contextlib
