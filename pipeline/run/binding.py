@@ -270,7 +270,8 @@ def _kind(variable: Variable) -> str:
 
 
 def _hint(name: str, known: Sequence[str]) -> str:
-    return near(name, list(known)).replace("the columns are", "known are") + "."
+    hint = near(name, list(known)).replace("the columns are", "known are")
+    return hint if hint.endswith("?") else f"{hint}."
 
 
 def parsed(name: str, text: str) -> Expression:
