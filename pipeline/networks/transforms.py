@@ -48,6 +48,13 @@ COS_DEGREES = GraphFunction(
     lambda op, x: op("Cos", op("Mul", x, math.pi / 180)),
     lambda op, y: op("Mul", op("Acos", op("Min", op("Max", y, -1.0), 1.0)), 180 / math.pi),
 )
+# Of a relative azimuth (sensor - 180 - sun): the difference of the two azimuths, 0 to 180 degrees.
+AZIMUTH_DIFFERENCE = GraphFunction(
+    lambda ops, x: ops.abs(ops.abs(x) - 180.0),
+    lambda _, y: 180.0 - y,
+    lambda op, x: op("Abs", op("Sub", op("Abs", x), 180.0)),
+    lambda op, y: op("Neg", op("Sub", y, 180.0)),
+)
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,13 @@ TRANSFORMS: dict[str, Transform] = {
         lambda y: np.degrees(np.arccos(np.clip(y, -1, 1))),
         lambda x: -np.radians(1.0) * np.sin(np.radians(x)),
         COS_DEGREES,
+        increasing=False,
+    ),
+    "azimuth_difference": Transform(
+        lambda x: np.abs(np.abs(x) - 180.0),
+        lambda y: 180.0 - y,
+        lambda x: np.sign(np.abs(x) - 180.0) * np.sign(x),
+        AZIMUTH_DIFFERENCE,
         increasing=False,
     ),
 }

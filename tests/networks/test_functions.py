@@ -33,6 +33,7 @@ FORWARD = {
     "ln": math.log,
     "sqrt": math.sqrt,
     "cos_degrees": lambda x: math.cos(x * math.pi / 180),
+    "azimuth_difference": lambda x: math.degrees(math.acos(-math.cos(math.radians(x)))),
 }
 INVERSE = {
     "none": lambda y: y,
@@ -40,6 +41,7 @@ INVERSE = {
     "ln": math.exp,
     "sqrt": lambda y: y * y,
     "cos_degrees": lambda y: math.acos(max(-1, min(1, y))) * 180 / math.pi,
+    "azimuth_difference": lambda y: 180 - y,
 }
 
 
@@ -58,6 +60,7 @@ STATISTICS = {
     "ln": Statistics(-6.0, -2.0, -4.0, 1.0),
     "sqrt": Statistics(0.1, 0.8, 0.5, 0.15),
     "cos_degrees": Statistics(0.3, 0.9, 0.6, 0.1),
+    "azimuth_difference": Statistics(20.0, 150.0, 90.0, 30.0),
 }
 SCALED = {
     "minmax": lambda z, of: 2 * (z - of.low) / (of.high - of.low) - 1,
@@ -274,7 +277,10 @@ def broken(**changes):
         ({"scaling_name": "zscore", "scaling_parameters": (np.nan, 1.0)}, "nan and 1"),
         ({"scaling_parameters": (0.0, 1.0)}, "Set scaling to zscore"),
         ({"scaling_name": "robust"}, "expected one of minmax, minmax_01, zscore, none"),
-        ({"transform_name": "log2"}, "expected one of none, log10, ln, sqrt, cos_degrees"),
+        (
+            {"transform_name": "log2"},
+            "expected one of none, log10, ln, sqrt, cos_degrees, azimuth_difference",
+        ),
         ({"transform_name": "sqrt", "minimum": -0.1}, "after the transform sqrt, expected 0"),
     ],
 )

@@ -100,7 +100,7 @@ def test_a_training_configuration_may_name_the_rows() -> None:
     assert made.network.activation == "square"
     with pytest.raises(ConfigError) as caught:
         recipe("cubes", "softmax")
-    transforms = "none, log10, ln, sqrt, cos_degrees, cube"
+    transforms = "none, log10, ln, sqrt, cos_degrees, azimuth_difference, cube"
     activations = "linear, tanh, sigmoid, relu, leaky_relu, elu, softplus, square"
     assert str(caught.value).splitlines() == [
         "configuration is not a valid training configuration:",

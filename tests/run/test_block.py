@@ -30,6 +30,7 @@ LIMITS = {
     "ln": [(-9.2, -3.1), (0.0, 4.6), (-0.03, 0.03), (-INF, -2.0), (-7.0, INF), (-INF, INF)],
     "sqrt": [(0.0, 1.0), (0.03, 0.3), (2.0, 9.0), (-INF, 0.5), (0.1, INF), (-INF, INF)],
     "cos_degrees": [(-1.0, 1.0), (0.2588, 1.0), (-0.5, 0.5), (0.17, 0.9999), (-INF, INF)],
+    "azimuth_difference": [(0.0, 180.0), (12.5, 170.0), (-INF, 90.0), (-INF, INF)],
 }
 CASES = [(name, *ends) for name, pairs in LIMITS.items() for ends in pairs]
 ODD = (0.0, -0.0, 1e-45, 1e-38, 1e-7, -1e-7, 1.0, -1.0, 90.0, 180.0, -30.0, 359.0, 3.4e38, -3.4e38,
@@ -152,7 +153,8 @@ def test_inputs_at_their_limits(transform, minimum, maximum, engine, monkeypatch
     step = step_of(network, [0, 1], 2, engine)
     rows = rows_of([beside(inputs[0]), np.full(len(beside(inputs[0])), 0.5)], 3)
     ((_, flags, _),) = assert_same_by_a_full_look([step], rows, monkeypatch)
-    is_everything = transform == "cos_degrees" and (minimum, maximum) == (-1.0, 1.0)
+    all_values = {"cos_degrees": (-1.0, 1.0)}
+    is_everything = all_values.get(transform) == (minimum, maximum)
     if np.isfinite((minimum, maximum)).any() and not is_everything:
         assert (flags & INPUT_OUT_OF_RANGE).any()
 

@@ -12,6 +12,7 @@ from pipeline.files.identity import unchanged
 from pipeline.files.regular import memory_in_words
 from pipeline.networks.checks import check_golden, check_network
 from pipeline.networks.description import Layer, Network
+from pipeline.networks.reading.c2rcc_net import is_c2rcc, read_c2rcc
 from pipeline.networks.reading.described_yaml import (
     SUFFIXES,
     description_of,
@@ -83,6 +84,7 @@ FORMATS: dict[str, Format] = {
     ),
     "keras": Format(is_keras, _keras, "a model that model.save wrote"),
     "onnx": Format(is_onnx, _onnx, "a chain of dense layers that a framework exported"),
+    "c2rcc": Format(is_c2rcc, read_c2rcc, "a text network (.net) of C2RCC"),
     "yaml": Format(is_described, read_described, "a description of a weight file or of CSV tables"),
 }
 
