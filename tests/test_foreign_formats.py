@@ -83,7 +83,6 @@ FOREIGN = {
     "a.cdl": (lambda p: p.write_text("netcdf a {\ndimensions:"), "CDL", "ncgen"),
     "a.pkl": (lambda p: p.write_bytes(pickle.dumps({"w": np.ones(3)})), "a pickle", "never opens"),
     "old": (lambda p: p.write_bytes(pickle.dumps([1], 2)), "a pickle", "never opens"),
-    "a.net": (lambda p: p.write_text("# rw\nthe net has 17 inputs:\n"), "C2RCC (.net)", "SNAP"),
     "a.pt": (lambda p: zipped(p, "a/data.pkl"), "PyTorch", "docs/networks.md"),
     "a.xlsx": (lambda p: zipped(p, "xl/workbook.xml"), "Excel", "CSV"),
     "a.mat": (lambda p: p.write_text("MATLAB 5.0 MAT-file"), "MATLAB", "writetable"),
@@ -107,7 +106,7 @@ def test_what_a_file_is_and_the_way_out(tmp_path, name):
         assert "damaged" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["a.pkl", "a.net", "a.pt", "a.xlsx"])
+@pytest.mark.parametrize("name", ["a.pkl", "a.pt", "a.xlsx"])
 def test_a_network_of_another_format(tmp_path, name):
     """The message is about this file, and does not only list what ocpipe reads."""
     make, what, way_out = FOREIGN[name]
