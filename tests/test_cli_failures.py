@@ -304,9 +304,9 @@ def product(ocpipe, sample_scene, sample_networks, tmp_path_factory) -> Path:
 
 
 def test_product_given_as_a_scene(refused, product):
-    """A product of this program is not taken for a scene."""
-    words = ("no reader recognises", product.name, KNOWN)
-    refused(SCENE_FAILED, "UnknownFormatError", words, scene=product)
+    """A product opens as a scene, but it has no reflectances for the networks."""
+    words = (product.name, "iops (demo_iops.h5) needs Rrs_412: the scene has no Rrs")
+    refused(SCENE_FAILED, "SceneError", words, scene=product)
 
 
 def test_one_broken_scene_costs_the_others_nothing(ocpipe, sample_scene, sample_networks, tmp_path):
@@ -385,7 +385,10 @@ NETWORK_EDITS: dict[str, tuple[Callable[[h5py.File], None], tuple[str, ...]]] = 
         described(sensors=["SGLI", "VIIRS"]),
         ("trained for SGLI, VIIRS", "scene is from MODIS-Aqua", "Choose a network for this sensor"),
     ),
-    "of no sensor": (described(sensors=[]), ("ocpipe_description", "sensors")),
+    "of no sensor": (
+        described(sensors=[]),
+        ("a sensor that its file does not name", "allow_other_sensor: true"),
+    ),
     "a bias is missing": (without("Bias/Layer2"), ("dataset Bias/Layer2 is missing", FETCH)),
     "a kernel is missing": (without("Weights/Layer3"), ("Weights/Layer3 is missing", FETCH)),
     "a range is missing": (without("Norm_in"), ("dataset Norm_in is missing", FETCH)),
@@ -619,7 +622,7 @@ CONFIGS_SEEN_WITH_A_SCENE = {
     ),
     "two networks with the same outputs": (
         CONFIG.replace("]", ", {name: again, file: demo_iops.h5}]"),
-        ("adg_443, aph_443, bbp_547", "separate configurations"),
+        ("adg_443, aph_443, bbp_547", "a prefix"),
     ),
     "flags of a network that are flags of the scene": (
         CONFIG.replace("name: iops", "name: l2"),
