@@ -14,8 +14,8 @@ import importlib
 
 from pipeline.version import __version__
 
-# As in the module typing, whose import takes longer than all of a command's start before signals
-# are listened to.
+# The module typing has this constant too, but importing it would more than double the time
+# until a command listens to signals.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any

@@ -160,12 +160,12 @@ def _of_data(
     """Apply networks to data of any dimensions; each pixel is computed independently."""
     if run.science.masks.dilate:
         raise ConfigError(
-            "masks.dilate needs lines and pixels of a scene, but the data are no scene from "
+            "masks.dilate needs lines and pixels of a scene, but the data are not a scene from "
             "open_scene. Set masks.dilate to {}."
         )
     if run.science.window != Window():
         raise ConfigError(
-            "science.window needs lines and pixels of a scene, but the data are no scene from "
+            "science.window needs lines and pixels of a scene, but the data are not a scene from "
             "open_scene. Remove it, and cut the data with isel or sel."
         )
     wanted = (variable.quantity for network in given.values() for variable in network.inputs)

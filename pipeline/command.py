@@ -6,7 +6,7 @@ from pipeline import stopping
 
 
 def main() -> None:
-    """Run a command; from the first line on, a signal ends it with the documented exit code."""
+    """Run a command; a signal at any time ends it with the documented exit code."""
     stopping.listen(stopping.INTERRUPTED if sys.argv[1:2] == ["batch"] else None)
     try:
         from pipeline.cli import main as command

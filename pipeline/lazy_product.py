@@ -152,7 +152,7 @@ def _of_files(selected: xr.Dataset, plan: Plan) -> dict[str, Array]:
         tuple(min(size, end - start) for start in range(0, end, size))
         for size, end in zip(grid.chunk, grid.shape, strict=True)
     )
-    # Not Dask's token of the Dataset, for which xarray would read all values.
+    # Dask's own token of the Dataset is not used: to make it, xarray would read all values.
     layers = {name: pickle.dumps(variable) for name, variable in selected.variables.items()}
     name = f"ocpipe-{tokenize(layers, _token(plan))}"
     places = itertools.product(range(grid.rows), range(grid.columns))
@@ -164,8 +164,8 @@ def _of_files(selected: xr.Dataset, plan: Plan) -> dict[str, Array]:
 def of_arrays(selected: xr.Dataset, plan: Plan) -> dict[str, Array]:
     """Return the arrays of a product whose inputs are Dask arrays.
 
-    All variables have the same dimensions and chunks, after the spectral dimension if they have
-    one; that has one chunk.
+    All variables have the same dimensions and chunks. A spectral dimension comes first, as one
+    chunk.
     """
     inputs = [selected[name] for name in _input_names(selected)]
     dims = [dim for dim in inputs[0].dims if not is_spectral(dim)]
@@ -181,7 +181,7 @@ def of_arrays(selected: xr.Dataset, plan: Plan) -> dict[str, Array]:
 
 
 def _without_values(selected: xr.Dataset) -> xr.Dataset:
-    """Return the variables with their attributes and spectral coordinates, but without a pixel."""
+    """Return the variables with their attributes and spectral coordinates, but without pixels."""
     empty = {
         name: (
             variable.dims,
@@ -201,7 +201,7 @@ def _types(selected: xr.Dataset, plan: Plan) -> dict[str, np.dtype[Any]]:
 
 
 def _token(plan: Plan) -> tuple[Any, ...]:
-    """Return what the numbers of a product depend on besides the input."""
+    """Return a text for all that the numbers of a product depend on, except the input."""
     steps = [(step.name, step.retrieval.fingerprint, step.engine) for step in plan.steps]
     return __version__, plan.config.model_dump_json(), plan.sensor, str(plan.extent), steps
 

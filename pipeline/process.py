@@ -113,7 +113,7 @@ def deliver_scene(
 
 @contextlib.contextmanager
 def _held(source: Path) -> Iterator[HeldSource]:
-    """Hold a scene open; if it changed, this is the cause of whatever fails in the ``with`` block.
+    """Hold a scene open; if its file changed, an error in the ``with`` block names this cause.
 
     A file that is read while it is written looks damaged, but may be whole a moment later.
     """
@@ -199,7 +199,7 @@ def _blocks(
     for chunks, counted in in_order(work, grid.count, plan.work.threads):
         inputs.merge(counted)
         yield chunks
-    # The product is not complete yet, so that nothing is left of it.
+    # This comes before the product is complete, so an error here leaves no product behind.
     try:
         inputs.undecided.refuse_useless(plan.rules)
     except SceneError as error:

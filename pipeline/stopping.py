@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # EX_TEMPFAIL of <sysexits.h>: calling the command again continues the work.
 INTERRUPTED = 75
-# Longest time between a signal and the end: of a command, and of work that ends by itself (s).
+# Longest time (s) between a signal and the end of a command; the second number is for work that
+# ends by itself.
 PATIENCE, LONG_PATIENCE = 3.0, 20.0
 # Longest time that the interpreter may take to end (s).
 LINGER = 10.0
@@ -42,12 +43,14 @@ class _Command:
     """Asks the work to end by itself after the first signal."""
     patience = PATIENCE
     is_abrupt = False
-    """Whether functions that libraries registered for the end of the process are not called."""
+    """Whether the process ends without calling the functions that libraries registered for its end.
+    """
     is_over = False
     """Whether the work is over, so that a signal no longer changes the exit code."""
 
     stderr = 2
-    """File descriptor for messages; 2 itself leads elsewhere while some libraries are imported."""
+    """File descriptor for messages; descriptor 2 is redirected while some libraries are imported.
+    """
 
     @staticmethod
     def say(text: str) -> None:
@@ -83,12 +86,12 @@ def listen(code: int | None = None) -> None:
         # A shell lets its background jobs ignore Ctrl-C.
         if number == signal.SIGTERM or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _on_signal)
-    # Registered first, so called last: from there on, Python would restore the default handlers.
+    # Python calls the first registered function last, just before it restores the default handlers.
     atexit.register(_deaf)
 
 
 def _stderr() -> int:
-    """Return a descriptor of its own for messages; if there is no stderr, they go nowhere."""
+    """Return a new descriptor for messages; if there is no stderr, the messages are discarded."""
     try:
         return os.dup(2)
     except OSError:

@@ -59,7 +59,7 @@ class SensorBands:
     within_nm: float = TOLERANCE_NM
     """Largest distance (nm) of a blue or green band from the band for which they were fitted."""
     other_bands: str = ""
-    """What is known of the result if the bands are farther away; a sentence, or empty."""
+    """A sentence about the result if the bands are farther away; may be empty."""
 
     @property
     def note(self) -> str:

@@ -135,6 +135,6 @@ def _path(name: str) -> Path:
 
 
 def _definition(name: str) -> dict[str, Any]:
-    """Return the content of a file; what it leaves out is taken from the file that it extends."""
+    """Return the content of a file; missing keys come from the file that it extends."""
     own = {"name": name, **read_shipped(_path(name))}
     return {**_definition(own["extends"]), **own} if "extends" in own else own

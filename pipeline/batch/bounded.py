@@ -1,4 +1,4 @@
-"""Calls a cluster in threads: a call may never return, and its thread is then abandoned."""
+"""Calls a cluster in threads; if a call does not return in time, its thread is abandoned."""
 
 import contextlib
 import queue

@@ -38,7 +38,7 @@ Reply = Callable[[Mapping[str, Any]], None]
 # Ctrl-C in a terminal and SIGTERM of a scheduler reach all processes; only the supervisor reacts.
 HANDED_TO_ALL = (signal.SIGINT, signal.SIGTERM)
 
-# Exit code of a child to which the machine refused something outside a scene (EX_OSERR).
+# Exit code of a child if the machine refuses it something while no scene is processed (EX_OSERR).
 REFUSED = 71
 
 # Shortest time between two reports of progress (seconds).
@@ -46,7 +46,7 @@ PROGRESS_EVERY = 0.2
 
 # Memory for the stack of a thread, as Linux usually sets it (bytes).
 STACK = 8 * 2**20
-# Most messages of a scene that are handed on.
+# Largest number of messages per scene that are passed to the supervisor.
 MOST_MESSAGES = 1000
 
 _KINDS: dict[type[errors.PipelineError], str] = {
@@ -133,7 +133,7 @@ def _estimate(job: Job) -> int | None:
 
     config = load_config(job.config).executing(threads=1, memory_limit=1 << 50)
     try:
-        with _messages():  # they are shown when the scene is processed
+        with _messages():  # shown later, when the scene is processed
             return plan_scene(Path(job.path), config).work.peak_bytes
     except Exception:  # noqa: BLE001 - the error is reported when the scene is processed
         return None
@@ -143,7 +143,7 @@ def do(job: Job, reply: Reply) -> JobOutcome:
     """Process a scene and return the outcome, also after an exception."""
     begun = time.perf_counter()
     with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # so that each scene has a peak of its own
+        Path("/proc/self/clear_refs").write_text("5")  # starts a new peak for this scene
     with _messages() as messages:
         outcome = _attempt(job, reply)
     seconds = time.perf_counter() - begun
@@ -173,14 +173,14 @@ def _attempt(job: Job, reply: Reply) -> JobOutcome:
 
 
 def _lack_of_memory(error: BaseException | None) -> MemoryError | None:
-    """Return the lack of memory that caused an error, perhaps as an error of the file."""
+    """Return the MemoryError that caused an error; None if memory was not the cause."""
     while error is not None and not isinstance(error, MemoryError):
         error = error.__cause__
     return error
 
 
 def _refused(job: Job, error: Exception) -> JobOutcome | None:
-    """Return the outcome if the machine is the cause, or the disk of a file; otherwise None."""
+    """Return the outcome if the machine or a disk caused the error; otherwise None."""
     from pipeline.files.access import why_unreadable
     from pipeline.machine.refusal import broken_disk, hidden_refusal, last_number, refusal
 
@@ -233,7 +233,7 @@ def _may_be_incomplete(job: Job, error: errors.PipelineError) -> bool:
     from pipeline.config import load_config
 
     source = Path(job.path)
-    # A folder that is copied lacks some of its files.
+    # A folder lacks some of its files while it is copied.
     looks_damaged = isinstance(error, errors.DamagedError) or (
         type(error) is errors.SceneError and source.is_dir()
     )
@@ -261,7 +261,7 @@ def _done(job: Job, reply: Reply) -> JobOutcome:
 
 
 def _sha256_now(source: Path) -> str | None:
-    """Return the hash of a scene that has not changed while it was hashed, otherwise None."""
+    """Return the hash of a scene, or None if the scene changed while it was hashed."""
     from pipeline.files.identity import holding
 
     with contextlib.suppress(OSError, errors.ChangedError), holding(source) as held:

@@ -68,7 +68,7 @@ class Census(threading.Thread):
                 self._ask()
 
     def end(self) -> None:
-        """Ask no more."""
+        """Stop asking."""
         self._ended.set()
 
     def _ask(self) -> None:

@@ -76,7 +76,7 @@ class DaskExecutor(EventQueue):
         end: Callable[[], object],
         children: Callable[[], Sequence[BaseProcess]] = tuple,
     ) -> None:
-        """Make it.
+        """Make an executor.
 
         Args:
             client: the connection to the cluster.
@@ -161,14 +161,14 @@ class DaskExecutor(EventQueue):
             (self._client.close, ANSWER),
             (self._end, CONNECTION),
         )
-        for step, seconds in steps:  # each of them, also after one that failed
+        for step, seconds in steps:  # the next step follows also after a failure
             try:
                 bounded(step, seconds)
             except Exception:  # noqa: BLE001 - a cluster that is gone, or hangs
-                # What is left would complain that the workers are killed, and wait for them.
+                # Dask's remaining threads would log errors about killed workers, and wait for them.
                 logging.getLogger("distributed").setLevel(logging.CRITICAL)
                 stopping.abruptly()
-        for child in children:  # one that is frozen ends in no other way
+        for child in children:  # a frozen process ends in no other way
             child.kill()
 
     def _take(self, future: Any, job: Job) -> None:
@@ -183,15 +183,15 @@ class DaskExecutor(EventQueue):
             self._client.cancel(futures, force=True)
 
     def _note_begun(self, event: tuple[float, Any]) -> None:
-        """Note that a worker has reported the begin of a job; Dask calls this method."""
+        """Note that a worker has reported the start of a job; Dask calls this method."""
         running = self._running.get(str(event[1]))
         if running is not None:
             running.begin(self.GRACE)
 
     def _expect(self, keys: Collection[Any], threads: int) -> None:
-        """Note that a worker should be doing its jobs, also if it is frozen and says nothing.
+        """Note that a worker should be doing its jobs now, even if it sends no report.
 
-        If a worker has more jobs than threads, some wait there for others.
+        If a worker has more jobs than threads, some of its jobs must wait, so nothing is noted.
         """
         if len([key for key in keys if key not in self._given_up]) > threads:
             return
@@ -220,7 +220,7 @@ class DaskExecutor(EventQueue):
 
 
 def _outcome_of(future: Any, job: Job) -> JobOutcome:
-    """Return the outcome of a job that has ended; if its worker was lost since, the job failed."""
+    """Return the outcome of a job that has ended; if its result is lost, the job has failed."""
     try:
         if future.status == "finished":
             return JobOutcome.of(future.result(timeout=RESULT))
@@ -283,7 +283,7 @@ def close_idle() -> None:
     """End the idle child processes on the Dask worker that calls this function."""
     with _lock:
         ending, _idle[:] = list(_idle), []
-    # One that hangs is waited for.
+    # Each waits in its own thread, because a process that hangs takes long to end.
     closing = [threading.Thread(target=supervisor.close) for supervisor in ending]
     for thread in closing:
         thread.start()
@@ -309,7 +309,7 @@ def connect(batch: Batch, slots: Slots) -> DaskExecutor:
     """Connect to the configured Dask cluster, or start a local one with a worker for each slot."""
     from distributed import Client, LocalCluster
 
-    logging.getLogger("distributed").setLevel(logging.WARNING)  # it reports every connection
+    logging.getLogger("distributed").setLevel(logging.WARNING)  # it would log every connection
     address = batch.scheduler
     if address:
         try:

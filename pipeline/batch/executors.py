@@ -53,7 +53,7 @@ class InlineExecutor:
     slots = 1
 
     def __init__(self, stopping: threading.Event) -> None:
-        """Make an executor; when ``stopping`` is set, a job ends after the block it is at."""
+        """Make an executor; when ``stopping`` is set, a job ends after its present block."""
         self._waiting: list[Job] = []
         self._stopping = stopping
         self._is_over = False
@@ -79,7 +79,7 @@ class InlineExecutor:
             raise _Interrupted
 
     def stop(self) -> None:
-        """Do no more jobs."""
+        """Start no more jobs."""
         self._is_over = True
 
     def close(self) -> None:

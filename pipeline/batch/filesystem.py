@@ -13,7 +13,7 @@ NETWORK_TYPES = frozenset(
         "smb3", "smbfs", "stornext", "virtiofs", "vxfs", "wekafs",
     )
 )  # fmt: skip
-# File systems in user space have a type of fuse., followed by one of these.
+# File systems in user space have a type such as fuse.sshfs: "fuse." and one of these names.
 FUSE_NETWORK = (
     "beegfs", "ceph", "cvmfs", "davfs", "gcsfuse", "glusterfs", "goofys", "juicefs", "mount-s3",
     "rclone", "s3fs", "smbnetfs", "sshfs", "weka",

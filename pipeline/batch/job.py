@@ -34,7 +34,7 @@ class Job:
     """Memory in bytes that the program itself takes."""
     timeout_s: float = 3600.0
     version: str = __version__
-    """Version of the program that made the job; another version does not do it."""
+    """Version of the program that made the job; other versions refuse the job."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,13 @@ class JobOutcome:
 
 def why_of_another_version(data: Mapping[str, Any]) -> str:
     """Return why this version refuses a job with these fields; empty if it accepts the job."""
-    version = data.get("version", "0.2.0 or earlier")  # these versions did not say it
+    version = data.get("version", "0.2.0 or earlier")  # these versions did not state it
     if version == __version__:
         return ""
     return (
         f"the batch is one of version {version}, but {platform.node()} processes scenes with "
-        f"version {__version__}. The program was replaced while the batch runs, or differs between "
-        "machines. Call again, with the same version everywhere."
+        f"version {__version__}. Either the program was replaced while the batch runs, or the "
+        "machines have different versions. Install the same version everywhere, then call again."
     )
 
 

@@ -6,7 +6,7 @@ SUCCESS = frozenset((DONE, UNCHANGED, SKIPPED))
 
 # The scene itself is wrong, so another attempt ends the same way.
 SCENE, DEFECT = "scene", "defect"
-# Somebody may repair the cause between two calls, so the next call tries again.
+# Somebody may repair the cause between two calls, so the next call tries the scene again.
 MISSING, NAME, WRITE, NETWORK = "missing", "name", "write", "network"
 CONFIGURATION, UNAVAILABLE = "configuration", "unavailable"
 # The cause may be temporary, so the same call tries again, up to the limit of attempts.

@@ -1,4 +1,4 @@
-"""The scenes of products, as the ledgers of their batches know them."""
+"""Finds the scenes of products in the ledgers of their batches."""
 
 import contextlib
 import logging
@@ -33,8 +33,8 @@ class KnownScenes(contextlib.AbstractContextManager["KnownScenes"]):
         self._open.close()
 
     def of(self, product: Path) -> list[Path]:
-        """Return the paths that the scene of a product had, as the ledgers say."""
-        where = Path(os.path.abspath(product))  # a link keeps its name
+        """Return the recorded paths of a product's scene."""
+        where = Path(os.path.abspath(product))  # links are not resolved
         above = (ledger for up in where.parents[:MOST_LEVELS] for ledger in self._ledgers_in(up))
         found = []
         for ledger in (*self._given, *above):
@@ -49,5 +49,5 @@ class KnownScenes(contextlib.AbstractContextManager["KnownScenes"]):
                 try:
                     opened.append(self._open.enter_context(Ledger.read(path)))
                 except LedgerError as error:
-                    log.warning("the ledger is not asked for the input: %s", error)
+                    log.warning("the path of the input is not looked up in a ledger: %s", error)
         return self._ledgers[folder]

@@ -35,10 +35,10 @@ from pipeline.product.delivery import creation_time
 
 log = logging.getLogger(__name__)
 
-# Longest wait for an event, and time between two looks at other processes (seconds).
+# Longest wait for an event, and time between two checks of other processes (seconds).
 LOOK = 0.2
 LOOK_AROUND = 2.0
-# Outcomes that a change of the scene's file does not explain.
+# Outcomes whose cause cannot be a change of the scene's file.
 _NOT_OF_THE_FILE = (
     kinds.STOPPED, kinds.OUTPUT, kinds.MACHINE, kinds.CHANGED, kinds.SKIPPED, kinds.UNFINISHED,
 )  # fmt: skip
@@ -161,11 +161,11 @@ class Loop:
         finally:
             heart.end()
             self._give_up()
-            # A lost worker left its files, and its scene was done elsewhere; or a process was
-            # killed, or the machine did not let it remove its files.
+            # Temporary files may be left: by a lost worker, by a killed process, or by a process
+            # that could not remove them.
             if self._is_dask or self._may_leave_files:
                 clear_partials(output, self._holder.token, seconds=self._clearing)
-            if output.is_dir():  # else the next call clears what is left in it
+            if output.is_dir():  # else the next call removes the temporary files
                 self._leave(state)
         return self._summary
 
@@ -219,7 +219,7 @@ class Loop:
             path=lease.path,
             config=self._config,
             lease=f"{self._holder.token}_{lease.scene}_{lease.attempt}",
-            # Decided here, because workers may have another SOURCE_DATE_EPOCH.
+            # The date is chosen here, because workers may have another SOURCE_DATE_EPOCH.
             first_seen=int(creation_time(lease.first_seen).timestamp()),
             owned=lease.owned,
             known_sha256=lease.known_sha256,
@@ -233,7 +233,7 @@ class Loop:
         if self._request.limit is not None and self._claimed >= self._request.limit:
             return False
         elsewhere = self._ledger.held_by_others(self._holder)
-        if elsewhere:  # they become pending if their process dies
+        if elsewhere:  # these scenes become pending if the process dies
             self._listener.waiting(f"another process works on {counted(elsewhere, 'scene')}")
             return True
         without_workers = self._executor.slots == 0 and self._ledger.counts_of_chosen().pending > 0
@@ -264,7 +264,7 @@ class Loop:
     def _reading(self, lease: Lease) -> Reading:
         """Compare the scene's file with its state when the job was submitted.
 
-        Both are seen by this process, because another machine may see other numbers.
+        This process looks both times, because another machine may see other sizes and times.
         """
         then, now = self._stamps.pop(lease.scene), stamp_of(lease.path)
         if then is None:
@@ -362,7 +362,8 @@ def _blamed_on_change(outcome: JobOutcome, lease: Lease) -> JobOutcome:
     text = "The file was replaced or changed while it was read."
     if outcome.kind in kinds.SUCCESS:
         name = os.path.basename(lease.path)
-        return replace(outcome, reason=f"{name}: the product is that of earlier bytes. {text}")
+        reason = f"{name}: the product was made from the earlier content of the file. {text}"
+        return replace(outcome, reason=reason)
     return replace(outcome, kind=kinds.CHANGED, reason=f"{outcome.reason} {text}")
 
 

@@ -29,7 +29,7 @@ _LIMIT = re.compile(r"([a-z-]+)=([0-9]+(?:\.[0-9]+)?) ?(s|min|h|d|%|)")
 
 @dataclass(frozen=True)
 class Limit:
-    """The largest value of a measure that is still in order."""
+    """The largest value of a measure that is still acceptable."""
 
     measure: str
     value: float
@@ -56,13 +56,13 @@ class Limit:
 
 
 class Finding(NamedTuple):
-    """A verdict, and why."""
+    """A verdict and its reason."""
 
     verdict: int
     text: str
 
 
-# Without limits of the user: every failed scene is worth a look.
+# Without limits from the user, each failed scene gives a warning.
 DEFAULT_WARNINGS = (Limit("failed", 0, ""),)
 
 
@@ -143,7 +143,7 @@ def _value(overview: RunOverview, limit: Limit, now: float) -> float | None:
 
 
 def _whole(overview: RunOverview, measure: str) -> int:
-    """Return the number of scenes of which a limit is a share; for suspects, finished scenes."""
+    """Return the number that stands for 100 %: all scenes, or for suspects the finished scenes."""
     return overview.counts.done if measure == "suspect" else overview.counts.total
 
 

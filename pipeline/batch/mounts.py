@@ -1,6 +1,6 @@
 """Refuses to make an archive again because the disk of its products or its ledger is not mounted.
 
-Below the place of a disk that is not mounted, there is no folder, or an empty one.
+If a disk is not mounted, its folder is missing or empty.
 """
 
 import os
@@ -42,11 +42,11 @@ def check_mounted(request: BatchRequest) -> None:
 
 
 def _has_content(folder: Path) -> bool:
-    """Return whether a folder has any visible entry that users make."""
+    """Return whether a folder has a visible file or folder that a user made."""
     try:
         names = os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except OSError:  # the check of the folder names the cause
+    except OSError:  # a later check of the folder reports the cause
         return True
     return any(not name.startswith(".") and name != "lost+found" for name in names)

@@ -9,7 +9,7 @@ from pipeline.batch.status import LedgerStatus
 from pipeline.machine.printable import printable
 
 _STATES = ("pending", "running", "done", "skipped", "failed")
-# Name of each time, what it is, and its text in an overview.
+# For each time: its name, its meaning, and a function that takes its text from an overview.
 _TIMES: tuple[tuple[str, str, Callable[[RunOverview], str | None]], ...] = (
     ("success", "Time at which a scene was done last", lambda run: run.last_success),
     ("call", "Time at which the last call began", lambda run: run.last_call),

@@ -1,4 +1,4 @@
-"""Says in the files next to the products how a call of a batch ended."""
+"""Writes how a call of a batch ended into the files next to the products."""
 
 from dataclasses import asdict
 from typing import Any
@@ -16,8 +16,8 @@ from pipeline.version import __version__
 def write_outcome_files(request: BatchRequest, ledger: Ledger, summary: BatchSummary) -> None:
     """Write the table of failures and the summary; ``summary`` notes if this fails.
 
-    A call that has done nothing writes them too if they are out of date, because the disk may have
-    refused them to an earlier call.
+    A call that has done nothing also writes these files if they are out of date, because an
+    earlier call may have failed to write them.
     """
     name = request.config.name
     summary.suspects = [entry.path for entry in ledger.suspects(name)]

@@ -18,7 +18,7 @@ from pipeline.machine.words import counted
 log = logging.getLogger(__name__)
 
 _ALL = frozenset((CONFIGURATION, NUMBERS, NETWORK, VERSION))
-# The setting batch.reprocess -> reasons why scenes are outdated that stay done all the same.
+# The setting batch.reprocess -> outdated scenes with one of these reasons stay done.
 KEEPS: Mapping[Reprocess, frozenset[str]] = {
     "changed": frozenset((VERSION,)),
     "ask-first": frozenset((VERSION,)),

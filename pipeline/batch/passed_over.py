@@ -15,9 +15,9 @@ from pipeline.machine.refusal import refused_by_machine, said_of
 
 log = logging.getLogger(__name__)
 
-# Endings of folders that hold one array in many files; a search would not end soon.
+# Endings of folders that hold one array in many files; a search in them would take long.
 STORES = (".zarr",)
-# Endings of folders that may hold scenes beside what ocpipe does not read.
+# Endings of folders that may hold scenes beside files that ocpipe does not read.
 _AROUND = (".safe",)
 # Endings of files and folders that may hold a scene, but that ocpipe does not read.
 _PACKED = (
@@ -104,7 +104,7 @@ class PassedOver:
             )
 
     def unmatched(self, pattern: str, folder: str) -> None:
-        """Record that a pattern matches nothing; also record which files are in ``folder``."""
+        """Record that a pattern matches nothing, and which files are in ``folder``."""
         if not os.path.isdir(folder):
             self._nothing.append(f"no path matches {pattern}, and there is no folder {folder}.")
             return

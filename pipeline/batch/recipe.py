@@ -1,4 +1,4 @@
-"""What a product was made with, apart from its input and networks: the text in the ledger.
+"""The recipe of a product, a text in the ledger: configuration and versions.
 
 A recipe names the configuration (by a hash), the version of the numbers and the version of the
 program. A finished scene with another configuration, or with a version whose numbers may differ, is
@@ -14,7 +14,7 @@ from pipeline.batch.reasons import CONFIGURATION, NUMBERS, VERSION
 from pipeline.config import RunConfig, hash_of
 from pipeline.version import NUMBERS_VERSION, __version__
 
-# A version without a version of its numbers: its recipe is the hash of all three together.
+# Versions that had no version of the numbers recorded one hash of all three parts.
 FIRST_VERSION, FIRST_NUMBERS = "0.2.0", 1
 
 # Keys of the section science that a version after 0.2.0 added, each with the value that changes
@@ -27,12 +27,12 @@ _RECIPE = re.compile(r"configuration=([0-9a-f]{64}) numbers=(\d{1,9}) version=(\
 
 @dataclass(frozen=True)
 class Recipe:
-    """What products are made with, apart from their inputs and networks."""
+    """The configuration and the versions with which products are made."""
 
     configuration: str
     """SHA-256 of the section science and of the template of product names."""
     as_first: str
-    """What the first version recorded for this configuration."""
+    """The recipe that the first version recorded for this configuration."""
     numbers: int = NUMBERS_VERSION
     version: str = __version__
 
@@ -66,7 +66,7 @@ class Recipe:
 
 
 def _leave_out(record: Any, path: Sequence[str], default: Any) -> None:
-    """Remove a key from plain data if it has its default."""
+    """Remove a key from plain data if its value is the default."""
     first, *rest = path
     if first == "*":
         for each in record:

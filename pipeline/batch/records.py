@@ -26,7 +26,7 @@ from pipeline.machine.refusal import said_of
 from pipeline.product.delivery import check_folder
 
 FAILURE_COLUMNS = ("configuration", "scene", "kind", "reason", "attempts", "finished")
-# How the name of a record ends that was put aside.
+# End of the name of a record that was put aside.
 _ROTATED = re.compile(r"-\d{8}T\d{6}Z(_\d+)?$")
 _ENDS = ("", *(f"_{number}" for number in range(1, 1000)))
 
@@ -50,7 +50,7 @@ def rotated_records(folder: Path) -> list[Path]:
 
 
 def _appended(path: Path, line: bytes, most_bytes: int | None) -> bool:
-    """Append a line; return False if the file was put aside, so that a new one is needed."""
+    """Append a line; return False if the file was put aside and a new file is needed."""
     number = open_to_append(path)
     try:
         with contextlib.suppress(OSError):  # some network disks cannot lock
@@ -60,7 +60,7 @@ def _appended(path: Path, line: bytes, most_bytes: int | None) -> bool:
             is_current = os.path.samestat(found, path.stat())
         except FileNotFoundError:
             is_current = False
-        if not is_current:  # another process has just put it aside
+        if not is_current:  # another process has just put the file aside
             return False
         if most_bytes is not None and 0 < found.st_size > most_bytes - len(line):
             path.rename(_free_name(path))
@@ -72,14 +72,14 @@ def _appended(path: Path, line: bytes, most_bytes: int | None) -> bool:
 
 
 def _free_name(path: Path) -> Path:
-    """Return a name with the time that no file has, under which a record is put aside."""
+    """Return an unused name with the present time, under which a record is put aside."""
     now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     names = (path.with_stem(f"{path.stem}-{now}{end}") for end in _ENDS)
     return next(name for name in names if not name.exists())
 
 
 def _append(number: int, line: bytes) -> None:
-    """Append a line completely, or nothing of it: a full disk may take a part."""
+    """Append a whole line or nothing, although a full disk may take only a part of the line."""
     end = os.fstat(number).st_size
     if os.write(number, line) < len(line):
         os.ftruncate(number, end)
@@ -116,7 +116,7 @@ def write_summary(path: Path, configuration: str, summary: Mapping[str, Any]) ->
 
 
 def summary_of(path: Path, configuration: str) -> dict[str, Any]:
-    """Return the summary of a configuration that was written last; empty if there is none."""
+    """Return the last written summary of a configuration; empty if there is none."""
     found = _summaries(path).get(configuration)
     return found if isinstance(found, dict) else {}
 

@@ -1,4 +1,4 @@
-"""Tells scenes that were removed from scenes whose disk is only not mounted now."""
+"""Distinguishes removed scenes from scenes whose disk is not mounted now."""
 
 import os
 from collections import defaultdict
@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Inputs:
-    """Which of many scenes exist, were removed, or may only be out of reach."""
+    """The missing ones among many scenes: removed, or perhaps on a disk that is not mounted."""
 
     removed: set[str] = field(default_factory=set)
     """Paths of scenes that do not exist, although their folder or its neighbours do."""
     unsure: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    """Folder -> number of scenes below it that do not exist; perhaps it is not mounted."""
+    """Folder -> number of missing scenes below it; perhaps its disk is not mounted."""
 
 
 def look_at(paths: Iterable[str], removed_below: Sequence[str] = ()) -> Inputs:
     """Look for the files of scenes; each folder is listed once.
 
-    A scene was removed if its folder still holds other files. If the folder is gone, too, the
-    scene was removed if another scene exists below the next folder above, on the same disk. An
-    empty folder may be the mount point of a disk that is not mounted.
+    A scene was removed if its folder still holds other files. If the folder is missing, too, the
+    scene counts as removed if another scene exists below the nearest existing parent folder, on the
+    same disk. An empty folder may be the mount point of a disk that is not mounted.
 
     Args:
         paths: absolute paths of scenes.

@@ -29,7 +29,7 @@ class BatchRequest:
     deep: bool = False
     """Whether the numbers of every finished product are compared with their checksums."""
     ask: Callable[[str], bool] | None = None
-    """Asks whether outdated scenes are processed again; None if nobody can be asked."""
+    """Function that asks whether to process outdated scenes again; None if nobody can be asked."""
 
     @property
     def output(self) -> Path:

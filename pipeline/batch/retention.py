@@ -1,4 +1,4 @@
-"""Forgets scenes of a ledger, and prunes what belongs to scenes that were removed."""
+"""Removes scenes from a ledger, and removes entries and products of scenes without a file."""
 
 import contextlib
 import datetime
@@ -30,7 +30,7 @@ class Forgotten:
     """Only failures of this kind."""
 
     def matches(self, entry: Kept) -> bool:
-        """Return whether an entry is one of these."""
+        """Return whether an entry meets these conditions."""
         if self.state not in (None, entry.state):
             return False
         if self.kind is not None and (entry.state != "failed" or entry.kind != self.kind):
@@ -40,7 +40,7 @@ class Forgotten:
 
 @dataclass
 class Pruned:
-    """What ``prune`` removes, and what it leaves because it is not sure."""
+    """What ``prune`` removes, and what it keeps because it is not sure."""
 
     entries: list[Kept] = field(default_factory=list)
     """Entries of scenes that were never done and whose file was removed."""
@@ -49,7 +49,7 @@ class Pruned:
     records: list[Path] = field(default_factory=list)
     """Old quality lines."""
     unsure: dict[str, int] = field(default_factory=dict)
-    """Folder -> number of missing scenes below it; perhaps it is not mounted."""
+    """Folder -> number of missing scenes below it; perhaps its disk is not mounted."""
 
 
 def ledgers_in(place: Path) -> list[Path]:
@@ -177,7 +177,7 @@ def _old_records(folder: Path, keep_days: float | None) -> list[Path]:
 
 
 def _existing_products(products: Sequence[Kept]) -> Iterator[Path]:
-    """Yield products that are regular files; a link is not what a batch wrote."""
+    """Yield products that are regular files, because a batch writes no links."""
     for entry in products:
         with contextlib.suppress(OSError):
             if entry.product and stat.S_ISREG(os.lstat(entry.product).st_mode):
@@ -190,6 +190,6 @@ def _remove_files(paths: Sequence[Path]) -> None:
             path.unlink(missing_ok=True)
         except OSError as error:
             raise OutputError(
-                f"{path}: cannot be removed ({error.strerror or error}). The ledger has forgotten "
-                "it, so remove the file by hand."
+                f"{path}: cannot be removed ({error.strerror or error}). The ledger no longer has "
+                "its entry, so remove the file by hand."
             ) from error

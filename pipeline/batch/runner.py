@@ -84,8 +84,8 @@ def run_batch(
         NoSceneError: no input names a scene.
         LedgerError: the ledger cannot be used.
         OutputError: the output folder cannot be used.
-        MachineError: no more files can be opened, no more processes or threads started, or space is
-            used up.
+        MachineError: the system allows no more open files, processes or threads, or has no space
+            left.
     """
     begun = time.monotonic()
     batch = request.config.batch
@@ -144,7 +144,7 @@ def _found(request: BatchRequest, inputs: Sequence[str]) -> SearchResult | None:
 
 
 def _known(request: BatchRequest, ledger: Ledger, found: SearchResult | None) -> SearchResult:
-    """Return what was found, or the scenes in the ledger if ``found`` is None."""
+    """Return the found scenes, or the scenes in the ledger if ``found`` is None."""
     found = found or _found(request, ledger.paths(request.config.name))
     if found is None:
         raise ConfigError(
@@ -222,7 +222,7 @@ def _executor(
     engine = resolve_engine(request.config.science.engine)
     workers = batch.workers
     if engine == "tensorflow" and is_gpu_visible():
-        workers = workers or 1  # a GPU has one owner
+        workers = workers or 1  # only one process uses a GPU
     executor: Executor
     if batch.executor == "inline":
         slots = choose_slots(cores, memory, engine, None, 1, execution.threads)

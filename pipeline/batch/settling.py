@@ -42,7 +42,7 @@ def settled(found: Sequence[FoundScene], seconds: float, stop: threading.Event) 
     young = [scene for scene, age in ages.items() if age < seconds]
     if not young:
         return Settled(list(found), [])
-    # A negative age is that of a disk whose clock is ahead.
+    # An age is negative if the clock of the disk is ahead.
     wait = seconds - max(min(ages[scene] for scene in young), 0.0)
     log.info("waiting %.1f s: %s changed a moment ago", wait, counted(len(young), "file"))
     stop.wait(wait)
@@ -51,7 +51,7 @@ def settled(found: Sequence[FoundScene], seconds: float, stop: threading.Event) 
 
 
 def may_be_incomplete(source: Path, settle: float) -> bool:
-    """Return whether a file that looks damaged may still be copied; ``settle`` 0 means never."""
+    """Return whether a damaged file may be a copy in progress; if ``settle`` is 0, it never is."""
     stamp = stamp_of(source)
     return settle > 0 and stamp is not None and _age(stamp.ctime_ns) < LONGEST_PAUSE
 

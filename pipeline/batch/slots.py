@@ -9,7 +9,7 @@ PROGRAM = {"tensorflow": 1_000_000_000}
 PROGRAM_OTHERWISE = 350_000_000
 # Assumed memory of a scene without an estimate (bytes, without the program).
 USUAL_SCENE = 250_000_000
-# Less than this is not enough for a scene of usual size (bytes, without the program).
+# Least memory for a scene of usual size (bytes, without the program).
 LEAST_SCENE = 120_000_000
 
 

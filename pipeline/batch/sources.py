@@ -1,7 +1,7 @@
 """Finds the scenes of a batch: files, folders, patterns, lists, or standard input.
 
-An input that names no scene is an error, whose message lists what is there instead. An empty folder
-may be a disk that is not mounted. The scenes of the other inputs are found nevertheless.
+An input that names no scene is an error, whose message lists the files that exist instead. An empty
+folder may be a disk that is not mounted. The scenes of the other inputs are still found.
 """
 
 import hashlib
@@ -48,10 +48,10 @@ class FoundScene:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What the inputs of a call name."""
+    """The scenes that the inputs of a call name."""
 
     scenes: list[FoundScene]
-    """Each scene once, sorted by path; also paths at which nothing exists."""
+    """Each scene once, sorted by path; paths without a file are included."""
     nothing: list[str] = field(default_factory=list)
     """A sentence for each folder, pattern or list that names no scene."""
 
@@ -105,12 +105,12 @@ def paths_of_scenes(inputs: Iterable[str], output: Path, config_name: str) -> li
 def find_files(inputs: Iterable[str]) -> list[str]:
     """Return the paths of scenes, products, networks and other files, as for ``find_scenes``.
 
-    Of a folder, all files are found whose ending is one of a scene, a product or a network.
+    In a folder, the files with the ending of a scene, a product or a network are found.
 
     Raises:
         ConfigError: the errors of ``find_scenes``, or nothing was found.
     """
-    # No folder has the name of this output, so no products are skipped.
+    # No folder can have this name, so no products are skipped.
     found = paths_of_scenes(inputs, Path(os.devnull), "")
     if not found:
         raise ConfigError(f"{' '.join(inputs)}: no file was found. Correct the paths.")
@@ -152,7 +152,7 @@ class _Search(Inputs):
         self.passed_over.empty_list(name)
 
     def unmatched(self, pattern: str, folder: str) -> None:
-        """Note that a pattern matches nothing, and what is there instead."""
+        """Note that a pattern matches nothing, and which files exist instead."""
         self.passed_over.unmatched(pattern, folder)
 
     def in_folder(self, folder: str) -> Iterator[str]:

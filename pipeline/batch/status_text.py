@@ -78,7 +78,7 @@ def _work(found: Sequence[LedgerStatus], progress: Progress) -> Iterator[str]:
 
 
 def _failures(found: Sequence[LedgerStatus], runs: Sequence[_Named], now: float) -> Iterator[str]:
-    """Yield the failures by kind, and the reasons of the last ones."""
+    """Yield the failures by kind, and the reasons of the last failures."""
     rows = [(name, kind) for name, overview in runs for kind in overview.failed_kinds]
     columns: Sequence[Column[tuple[str, FailedKind]]] = (
         Column("configuration", lambda row: row[0]),

@@ -27,11 +27,11 @@ from pipeline.machine.refusal import refused_start
 from pipeline.machine.resources import ONE_THREAD, in_words
 from pipeline.writers.partial import partials_of
 
-# Time between two looks at the memory of the child (seconds).
+# Time between two checks of the child's memory (seconds).
 POLL = 0.1
 # A scene may take this multiple of its share of memory, plus this many bytes.
 BEYOND, SLACK = 1.25, 200_000_000
-# A child that is not ready after this time never will be (seconds).
+# Longest time until a child is ready (seconds).
 START = 120.0
 # After these outcomes, the state of a child can no longer be trusted.
 _UNTRUSTED = frozenset(
@@ -64,7 +64,7 @@ class Supervisor:
         try:
             outcome, target = self._run(job, progress)
         except BaseException:
-            self._end_child()  # its answer would be taken for that about the next scene
+            self._end_child()  # its answer would count for the next scene
             raise
         if outcome.kind in _UNTRUSTED:
             self._end_child()
@@ -85,7 +85,7 @@ class Supervisor:
             child.send({"do": "estimate", "job": asdict(job)}, deadline)
             message = child.awaited(deadline, is_stopped)
         except (_DiedError, _StoppedError, MachineError):
-            message = None  # the first scene says why
+            message = None  # the first scene reports the cause
         if message is None:
             self._end_child()
             return None
@@ -244,7 +244,7 @@ class _Child:
         ready.register(self._to_child, select.POLLOUT)
         while left:
             if not ready.poll(max(deadline - time.monotonic(), 0.0) * 1000):
-                return  # the next look at the clock ends the scene
+                return  # the next check of the time ends the scene
             try:
                 left = left[os.write(self._to_child, left) :]
             except BlockingIOError:
@@ -311,7 +311,7 @@ class _Child:
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     def forget_words(self) -> None:
-        """Free the memory of what libraries wrote during earlier scenes."""
+        """Discard the messages that libraries wrote during earlier scenes, to free memory."""
         with contextlib.suppress(OSError):
             self._stderr.truncate(0)
 
@@ -328,7 +328,7 @@ class _Child:
 
 def _file_in_memory() -> IO[bytes]:
     number = os.memfd_create("stderr")
-    fcntl.fcntl(number, fcntl.F_SETFL, os.O_APPEND)  # so that it may be cut between two writes
+    fcntl.fcntl(number, fcntl.F_SETFL, os.O_APPEND)  # so that truncating between two writes works
     return os.fdopen(number, "r+b", buffering=0)
 
 

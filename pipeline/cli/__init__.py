@@ -31,12 +31,12 @@ Exit codes (docs/batch.md says what a scheduler should do):
   0        done
   1        a scene or a file failed, or products differ
   2        wrong use or wrong configuration
-  3        verify: something could not be checked; status --check: unknown
+  3        verify: some checks were not possible; status --check: unknown
   66       batch: no input names a scene
   69       batch: the Dask cluster does not answer
   71       the machine refuses open files, processes or temporary space
   73       batch: the output folder, its disk or the ledger cannot be used
-  75       batch: interrupted; the next call goes on
+  75       batch: interrupted; the next call continues
   128 + n  stopped by signal n
 """
 

@@ -119,8 +119,9 @@ class _Shard(Numbers):
 @option(
     "--reprocess",
     "Which finished scenes to process again after a change of configuration, networks or version: "
-    "those whose numbers may differ (changed), also those that only another version made (all), "
-    "none (new-only), or changed after a question on the terminal (ask-first).",
+    "scenes whose numbers may differ (changed); also scenes of another version with the same "
+    "numbers (all); none (new-only); or as with changed, after a question on the terminal "
+    "(ask-first).",
     "batch.reprocess, else changed",
     click.Choice(["changed", "all", "new-only", "ask-first"]),
 )
@@ -154,9 +155,9 @@ def batch(
     that fails, hangs, crashes or runs out of memory does not stop the others.
 
     Exit codes: 0 nothing failed, 1 some scenes failed or some inputs name no scene, 2 wrong use, 66
-    nothing exists that was asked for, 69 the Dask cluster does not answer, 71 the machine refuses
-    open files, processes or space, 73 the output folder, its disk or the ledger cannot be used, 75
-    interrupted (SIGTERM, Ctrl-C). After the cause is mended, call again to continue.
+    no input names a scene, 69 the Dask cluster does not answer, 71 the machine refuses open files,
+    processes or space, 73 the output folder, its disk or the ledger cannot be used, 75 interrupted
+    (SIGTERM, Ctrl-C). Remove the cause, then call again to continue.
     """
     start(log_level, log_json)
     with importing():
@@ -178,7 +179,7 @@ def batch(
 
 @contextlib.contextmanager
 def _codes_of_their_own() -> Iterator[None]:
-    """End the command with the exit code that tells a scheduler what is missing."""
+    """End the command with the exit code that tells a scheduler the cause."""
     codes: dict[type[PipelineError], int] = {
         NoSceneError: NO_SCENE, OutputError: NO_PLACE, LedgerError: NO_PLACE,
     }  # fmt: skip

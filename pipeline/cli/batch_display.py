@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Levels of messages from a worker. A worker's info messages are too many for a batch.
+# Levels of messages from a worker. Info messages are not shown: a batch has too many of them.
 _LEVELS = {"warning": logging.WARNING, "error": logging.ERROR, "critical": logging.ERROR}
 
 

@@ -1,4 +1,4 @@
-"""Completes arguments in the shell, and prints the script that makes the shell ask.
+"""Completes arguments in the shell, and prints the script for the shell.
 
 The shell starts ocpipe at each press of the tabulator key, so nothing large is imported here: names
 come from the files in ``configs``.
@@ -24,7 +24,7 @@ ENGINES = ("auto", "numpy", "onnxruntime", "tensorflow")
 READERS = ("auto", "cf_netcdf", "geotiff", "obpg_l2", "ocpipe_product", "olci_wfr", "sgli_l2")
 SUFFIXES = (".yaml", ".yml")
 
-# Folder with the configurations that a command takes; other commands take any of these.
+# For each command, the folder with its configurations; other commands take those of all folders.
 _FOLDERS = {
     "run": "runs",
     "batch": "runs",
@@ -35,16 +35,16 @@ _FOLDERS = {
     "finetune": "training",
     "matchup": "matchup",
 }
-# A name that needs no quotes in a shell.
+# Pattern of a name that needs no quotes in a shell.
 _HARMLESS = re.compile(r"[\w./:+@=,-]+", re.ASCII)
 
 
 _Values = Callable[[click.Context, str], Iterable[str]]
-"""Lists the values of an argument, from the context and the text so far."""
+"""Returns the possible values of an argument, from the context and the typed text."""
 
 
 class _Completed(click.ParamType):  # type: ignore[type-arg]  # generic in its stubs only
-    """A type of option whose values a function lists for the shell."""
+    """A type of option; a function lists its values for the shell."""
 
     def __init__(self, values: _Values, may_be_file: bool, inner: "click.ParamType[Any]") -> None:
         self.name = inner.name
@@ -60,7 +60,7 @@ class _Completed(click.ParamType):  # type: ignore[type-arg]  # generic in its s
         param: click.Parameter,  # noqa: ARG002 - as the base class
         incomplete: str,
     ) -> list[CompletionItem]:
-        """Return the values that begin as the text does; a path is left to the shell."""
+        """Return the values that begin with the text; the shell itself completes paths."""
         if incomplete.startswith((os.curdir, "~")) or os.sep in incomplete:
             return [CompletionItem(incomplete, type="file")]
         values = [value for value in self._values(ctx, incomplete) if value.startswith(incomplete)]
@@ -85,7 +85,7 @@ def _configs(ctx: click.Context, _: str) -> Iterator[str]:
 
 
 def _products(ctx: click.Context, incomplete: str) -> list[str]:
-    """Return the names of the configuration's networks, after those that are given already."""
+    """Return the typed names, each time with one more network of the configuration."""
     given, comma, _ = incomplete.rpartition(",")
     taken = given.split(",")
     names = [name for name in _network_names(ctx.params.get("config")) if name not in taken]
@@ -103,7 +103,7 @@ def _network_names(config: str | None) -> list[str]:
         return []
 
 
-# What an argument or option with this name may be.
+# For each name of an argument or option, the function that lists its values.
 _VALUES: dict[str, _Values] = {
     "config": _configs,
     "engine": lambda *_: ENGINES,

@@ -38,9 +38,9 @@ def doctor(
 ) -> None:
     """Check the installation and the machine.
 
-    Shown are versions, cores, memory, GPU, folders with networks, and the speed of the disk. Each
-    engine processes a small scene in a process of its own, and the product is verified. The exit
-    code is 1 if a check fails; warnings do not count.
+    The command shows versions, cores, memory, GPU, folders with networks, and the speed of the
+    disk. Each engine processes a small scene in a separate process, and the product is verified.
+    The exit code is 1 if a check fails; warnings do not count.
     """
     start(log_level)
     with importing():

@@ -2,7 +2,7 @@
 
 import click
 
-# Command -> pairs of what is done, and the line that does it.
+# Command -> pairs: what an example does, and the command line.
 EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "run": (
         ("see what a run would do", "ocpipe run scene.nc -c demo --networks nets --dry-run"),

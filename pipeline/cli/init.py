@@ -55,7 +55,7 @@ def init(
     """Draft a configuration for scenes like SCENE, with comments; it passes run --dry-run.
 
     The draft has the masks that are recommended for the format, and networks or published
-    algorithms that fit the sensor and the bands. It is a start: read it, and change it.
+    algorithms that fit the sensor and the bands. Read the draft, and change it where necessary.
     """
     start(log_level)
     with importing():

@@ -1,4 +1,4 @@
-"""The command ``ocpipe list``: what there is, by topic."""
+"""The command ``ocpipe list``: lists sensors, formats, networks and more, by topic."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ NAMES = (
 @click.option("--json", "as_json", is_flag=True, help="Print JSON with all facts.")
 @log_level_option
 def list_(topic: str | None, networks: tuple[Path, ...], as_json: bool, log_level: str) -> None:
-    """List what there is: sensors, formats, masks, configurations, algorithms or networks.
+    """List the known sensors, formats, masks, configurations, algorithms or networks.
 
     Without a topic, the topics are listed. Networks are listed if they are in a folder of
     --networks or OCPIPE_NETWORKS.

@@ -52,7 +52,7 @@ def inspect(
 ) -> None:
     """Describe each FILE: a scene, a table, a network, a product of ocpipe, or algorithm:NAME.
 
-    Of a folder, all scenes, products and networks are described.
+    If FILE is a folder, all its scenes, products and networks are described.
     """
     start(log_level)
     with importing():
@@ -78,7 +78,7 @@ def inspect(
 
 
 def _as_facts(lines: list[str]) -> dict[str, list[str]]:
-    """Return the values of each name in the first column; lines without a name add to it."""
+    """Return the values by the names in the first column; other lines add to the last name."""
     facts: dict[str, list[str]] = {}
     name = ""
     for line in lines:
@@ -129,9 +129,9 @@ def verify(
 ) -> None:
     """Check products against their own records: hashes, checksums, attributes, recomputed pixels.
 
-    A note is a difference that is no fault, such as another version. Exit codes: 0 everything was
-    checked and is right, 1 something is wrong in any of the products, 3 nothing is wrong, but an
-    input or a network was not found, so that not everything could be checked.
+    A note is a difference that is not a fault, such as another version. Exit codes: 0 everything
+    was checked and is right, 1 something is wrong in any of the products, 3 nothing is wrong, but
+    an input or a network was not found, so some checks were not possible.
     """
     start(log_level)
     with importing():

@@ -1,4 +1,4 @@
-"""Runs a command on many files: in this process or in forks of it, with one exit code."""
+"""Runs a command on many files, in this process or in forks of it; returns one exit code."""
 
 import json
 import logging
@@ -31,7 +31,7 @@ class Result:
     facts: dict[str, Any] = field(default_factory=dict)
     """What ``--json`` prints besides the file and whether it passed."""
     is_wrong_use: bool = False
-    """Whether the call or a configuration was wrong, so that all files would fail."""
+    """Whether the call or a configuration was wrong; then all files would fail."""
     code: int = 1
     """Exit code for a file that did not pass; the smallest code is the worst."""
 
@@ -121,7 +121,7 @@ def _in_forks(paths: Sequence[Path], work: Work, workers: int, as_json: bool) ->
     for path, made in zip(paths, in_forks(in_fork, len(paths), workers), strict=True):
         if not isinstance(made, Died):
             lines, result = made
-        elif made.status == REFUSED:  # the fork has said why
+        elif made.status == REFUSED:  # the fork has shown the error
             sys.exit(REFUSED)
         else:
             log.error("%s: %s. Call again with --workers 1 to see the reason.", path, made)
@@ -138,7 +138,7 @@ def _checked(result: Result, wrong_ends: bool) -> Result:
 
 
 def _shown(path: Path, work: Work, as_json: bool, to: Callable[[str], None]) -> Result:
-    """Do the work for one file; hand over its lines as they come, or one line of JSON."""
+    """Do the work for one file; pass on each line at once, or pass on one line of JSON."""
     lines = work(path)
     while True:
         try:

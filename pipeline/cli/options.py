@@ -1,4 +1,4 @@
-"""The options that several commands share, and the settings that these options change."""
+"""The options that several commands share, and functions that change settings by these options."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ LEVELS = ("debug", "info", "warning", "error")
 
 
 class _PathOnDisk(click.Path):
-    """The type of a path. An empty path is refused; it would mean the present folder."""
+    """The type of a path. An empty path is refused, because it would mean the current folder."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return the path."""

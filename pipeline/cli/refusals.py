@@ -1,4 +1,4 @@
-"""Ends a command whose cause is the machine: no traceback, and an exit code of its own."""
+"""Ends a command without a traceback, with a special exit code, if the machine caused the error."""
 
 import logging
 import sys
@@ -10,7 +10,7 @@ from pipeline.cli.terminal import printable_errors
 
 log = logging.getLogger("pipeline")
 
-# EX_OSERR of <sysexits.h>: the system allows no more open files, processes or threads, or no space.
+# EX_OSERR of <sysexits.h>: the system has no more open files, processes, threads or space.
 REFUSED = 71
 
 
@@ -18,7 +18,7 @@ def exit_if_refused(error: BaseException, about_scene: bool = True) -> None:
     """End the program if the machine is the cause of an error.
 
     A disk that fails under a scene is an error of this scene. Elsewhere (``about_scene`` is false),
-    for example under a configuration, it is the machine's: the call was not wrong.
+    for example below a configuration, the machine is to blame.
     """
     from pipeline.machine.refusal import refusal, refused_by_machine
 
@@ -29,13 +29,13 @@ def exit_if_refused(error: BaseException, about_scene: bool = True) -> None:
 
 
 class Commands(click.Group):
-    """A group of commands that say in words what the machine refuses, even during imports.
+    """A group of commands; each reports what the machine refuses, even during imports.
 
     Wrong arguments are quoted with escapes, so that they cannot control the terminal.
     """
 
     def make_context(self, *args: Any, **how: Any) -> click.Context:
-        """Parse the arguments in front of the name of the command."""
+        """Parse the arguments before the name of the command."""
         with printable_errors():
             return super().make_context(*args, **how)
 

@@ -51,7 +51,7 @@ def forget(
     with exit_on_error(ConfigError):
         if not (scenes or config or state or kind or everything):
             raise ConfigError(
-                "nothing says which scenes to forget. Give scenes, folders or patterns, or "
+                "no scenes to forget were given. Give scenes, folders or patterns, or "
                 "--config, --state, --kind or --all."
             )
         which = Forgotten(scenes, config, state, kind)
@@ -65,9 +65,9 @@ def forget(
 @click.option("--products", is_flag=True, help="Also remove products whose input was removed.")
 @option(
     "--keep-days",
-    "Keep what ended in the last DAYS days. Remove older quality lines that were put aside, and "
-    "the entries of older calls.",
-    "entries of removed scenes go at once, all records stay",
+    "Keep entries that ended in the last DAYS days. Remove older quality lines that were put "
+    "aside, and the entries of older calls.",
+    "remove entries of removed scenes at once; keep all records",
     click.FloatRange(min=0),
     metavar="DAYS",
 )

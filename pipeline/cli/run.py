@@ -77,7 +77,7 @@ def run(
     def work(scene: Path) -> Generator[str, None, Result]:
         return _run_one(scene, settings, dry_run, shows_progress=at_once == 1)
 
-    # A ConfigError may show only when a scene is open.
+    # Some ConfigErrors are found only when a scene is open.
     results = run_on_each(paths, work, at_once, as_json, wrong_ends=True)
     done = sum(result.passed for result in results)
     if len(paths) > 1:
@@ -86,7 +86,7 @@ def run(
 
 
 def _shared_by(workers: int, settings: "RunConfig") -> "RunConfig":
-    """Share cores and memory among several workers; what is configured is for each scene."""
+    """Share cores and memory among several workers; configured values count for each scene."""
     if workers == 1:
         return settings
     from pipeline.machine.resources import available_cores, default_limit

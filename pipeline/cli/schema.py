@@ -13,7 +13,7 @@ from pipeline.errors import ConfigError
 
 
 class KindOfFile(click.ParamType):  # type: ignore[type-arg]  # generic in its stubs only
-    """The name of a kind of YAML file; the table of kinds is imported only when one is given."""
+    """The name of a kind of YAML file; the table of kinds is imported only if a name is given."""
 
     name = "kind"
 
@@ -30,7 +30,7 @@ KIND = KindOfFile()
 kind_option = option(
     "--kind",
     "What the file is: run, training, finetune, matchup, network ... (ocpipe schema lists all).",
-    "as its keys tell",
+    "recognised by its keys",
     KIND,
     metavar="KIND",
 )

@@ -36,7 +36,7 @@ def importing() -> Iterator[None]:
 
 
 def start(level: str, log_json: bool = False) -> None:
-    """Start logging at a level; also stop if a signal arrives during a long call of a library."""
+    """Start logging; from now on, a signal ends the program even during a long library call."""
     from pipeline.cli.terminal import say_at_once, start_logging
     from pipeline.machine.resources import use_one_thread_each
 

@@ -37,12 +37,12 @@ def show(*lines: object) -> None:
 
 
 def clear() -> None:
-    """Clear the terminal, so that what is shown next replaces what was shown before."""
+    """Clear the terminal, so that the next lines replace the lines before."""
     click.clear()
 
 
 def terminal_question() -> Callable[[str], bool] | None:
-    """Return a function that asks a question; None if nobody sits at a terminal."""
+    """Return a function that asks a question; None if there is no terminal."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
     return lambda text: click.confirm(printable(text), default=False, err=True)
@@ -56,11 +56,11 @@ def _encodable(text: str) -> str:
 
 @contextlib.contextmanager
 def printable_errors() -> Iterator[None]:
-    """Make the errors of click printable; they quote arguments, which may be names of files."""
+    """Make the errors of click printable, because they quote arguments such as names of files."""
     try:
         yield
     except click.ClickException as error:
-        vars(error)["message"] = printable_lines(error.message)  # click declares it Final
+        vars(error)["message"] = printable_lines(error.message)  # Final in click
         raise
 
 
@@ -135,7 +135,7 @@ def start_logging(level: str, as_json: bool = False) -> None:
 def _log_failure(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """Log an error of this program; the log makes printable what a traceback quotes."""
+    """Log an error of this program; the log makes the quoted lines of the traceback printable."""
     if issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
         return

@@ -50,7 +50,7 @@ def tune(
     """
     start(log_level)
     if log_level == "info":
-        # Otherwise there would be a line for each trial that continues another one.
+        # Otherwise each trial that continues another trial would write a line.
         logging.getLogger("pipeline.training.fit_network").setLevel(logging.WARNING)
     with importing():
         from pipeline.config.training import TrainingConfig

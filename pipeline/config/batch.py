@@ -50,8 +50,8 @@ class Batch(Strict):
     is."""
     reprocess: Reprocess = "changed"
     """Which finished scenes are processed again after a change of the configuration, of a network
-    or of the version: ``changed`` (those whose numbers may differ), ``all`` (also those of another
-    version that computes the same numbers), ``new-only`` (none), or ``ask-first`` (as ``changed``,
+    or of the version: ``changed`` (scenes whose numbers may differ), ``all`` (also scenes of
+    another version with the same numbers), ``new-only`` (none), or ``ask-first`` (as ``changed``,
     but only after a question on the terminal; without a terminal, none)."""
     min_free_space: ByteSize = ByteSize(100_000_000)
     """Bytes that must stay free on the disk of the products."""

@@ -73,7 +73,7 @@ class NameTemplate:
 
         Raises:
             SceneError: the scene lacks an attribute for a field of the template, or the path could
-                lead out of the output folder or is no name for a file.
+                lead out of the output folder or is not a valid name of a file.
         """
         # Texts are faster than paths: a batch names hundreds of thousands of products.
         folder, name = os.path.split(os.path.abspath(source))
@@ -104,7 +104,7 @@ class NameTemplate:
 
 
 def _problem(path: str) -> str | None:
-    """Return why a path is no path of a file below the output folder; None if it is."""
+    """Return why a path cannot be the path of a file below the output folder; None if it can."""
     for part in path.split("/"):
         if part in ("", ".", ".."):
             return f"a part of the path is {part!r}"

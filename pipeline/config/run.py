@@ -18,10 +18,10 @@ from pipeline.machine.resources import available_cores
 
 _WORDS = "run configuration"
 
-# Keys of a network that a version after 0.2.0 added. With its default, a key is not recorded, so
-# that products which do not use it stay as they were.
+# Keys of a network that were added after version 0.2.0. A key with its default is not recorded, so
+# that products without this option stay the same.
 LATER_IN_NETWORKS = ("prefix", "rename", "inputs_from", "if_possible")
-# The same for keys of the section science.
+# Keys of the section science that were added after version 0.2.0.
 LATER_IN_SCIENCE = ("derived", "choose", "blend")
 
 
@@ -134,7 +134,7 @@ class RunConfig(Strict):
             network["file"] = Path(network["file"]).name
             _without_defaults(network, NetworkChoice, LATER_IN_NETWORKS)
         _without_defaults(record, Science, LATER_IN_SCIENCE)
-        if not record["masks"]["results"]:  # products without such masks stay as they were
+        if not record["masks"]["results"]:  # products without such masks stay the same
             del record["masks"]["results"]
         if record["masks"]["preset"] != DEFAULT_MASKS:
             record["masks"]["preset"] = None

@@ -136,7 +136,7 @@ class MaskRules(Strict):
     network checks its own inputs."""
     results: tuple[ResultMask, ...] = ()
     """Masks by results: after all networks were computed, values are removed where the expression
-    is true. A later mask judges only the pixels that earlier masks have left."""
+    is true. A later mask is applied only to pixels that no earlier mask has removed."""
     dilate: Annotated[dict[str, Annotated[int, Field(ge=1, le=100)]], SORTED] = {}
     """For each named rule (a flag, the name of an expression ...), the number of pixels by which
     the excluded area grows on every side."""
@@ -195,9 +195,9 @@ class NetworkChoice(Strict):
     rename: Annotated[dict[str, Name], SORTED] = {}
     """Name of a variable of the network -> its name in the product; ``prefix`` is not added."""
     inputs_from: Literal["networks", "scene"] = "networks"
-    """With ``networks``, each input comes from the nearest earlier network that computes it (for a
-    spectral quantity: at this band), else from the scene. With ``scene``, all inputs come from the
-    scene."""
+    """With ``networks``, each input comes from the last earlier network that computes it (for a
+    spectral quantity: at this band). If there is no such network, the input comes from the scene.
+    With ``scene``, all inputs come from the scene."""
     if_possible: bool = False
     """True to leave the network out, with a warning, if it does not support the scene's sensor or
     if the scene lacks one of its inputs."""
@@ -241,7 +241,7 @@ class Science(Strict):
     derived: Annotated[dict[Name, Derived], SORTED] = {}
     """Products that expressions compute from outputs, bands and variables."""
     choose: Annotated[dict[Name, Choice], SORTED] = {}
-    """Products that take the first network whose condition holds."""
+    """Products that take their values from the first network whose condition is true."""
     blend: Annotated[dict[Name, Blend], SORTED] = {}
     """Products that are weighted means of networks."""
     uncertainty: Uncertainty = Uncertainty()
@@ -274,5 +274,7 @@ class Science(Strict):
     def _names_of_products_are_unique(self) -> "Science":
         names = [network.name for network in self.networks]
         if twice := repeated([*names, *self.derived, *self.choose, *self.blend]):
-            raise ValueError(f"networks, derived, choose and blend: {twice} is there twice")
+            raise ValueError(
+                f"networks, derived, choose and blend: the name {twice} appears twice; rename one"
+            )
         return self

@@ -22,7 +22,7 @@ from pipeline.files.contents import read_yaml
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-# The order of keys in a file must decide no bit and no byte of a product.
+# Entries are sorted, so that the order of keys in a file never changes a product.
 SORTED = AfterValidator(lambda entries: dict(sorted(entries.items())))
 
 

@@ -22,22 +22,22 @@ class Derived(Strict):
 
 
 class Choice(Strict):
-    """A product that takes the first of several networks whose condition holds."""
+    """A product that takes its value from the first network whose condition is true."""
 
-    # A field cannot be called from; files and records write it so.
+    # The key is "from" in files and records, which is not allowed as the name of a field.
     model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
 
     candidates: tuple[Name, ...] = Field(alias="from", min_length=1)
     """Names of networks, or of other products; the first has priority."""
     where: Annotated[dict[Name, Text], SORTED] = {}
-    """For a candidate, the condition under which it is taken; without one, it is always taken."""
+    """The condition for each candidate; a candidate without a condition is always taken."""
 
     @model_validator(mode="after")
     def _conditions_are_of_candidates(self) -> "Choice":
         unknown = sorted(set(self.where) - set(self.candidates))
         if unknown:
             raise ValueError(
-                f"where has a condition for {', '.join(unknown)}, expected some of "
+                f"the key 'where' has a condition for {', '.join(unknown)}, expected some of "
                 f"{', '.join(self.candidates)}"
             )
         return self
@@ -64,8 +64,9 @@ class Blend(Strict):
     """
 
     by: Name | BetweenLimits
-    """The classes of a network, whose probabilities are the weights (Jackson et al. 2017); or an
-    index with two limits, for two networks called ``below`` and ``above``."""
+    """Name of a classifier, whose class probabilities are the weights (Jackson et al. 2017); or an
+    index with two limits, which gives the weights of two networks called ``below`` and ``above``.
+    """
     of: Annotated[dict[Name, Name], SORTED] = Field(min_length=2)
     """Name of each class -> the network for this class, or another product."""
 

@@ -190,8 +190,8 @@ class Finetuning(Strict):
 class ErrorNetworks(Strict):
     """Networks that learn the size of the ensemble's errors from the same inputs.
 
-    For each fold of the samples, one network learns log10 of the absolute errors on all other
-    folds, made by members that did not learn from these rows.
+    There is one such network for each fold. It learns log10 of the absolute errors in all other
+    folds. The error of a row comes from members that did not learn from this row.
     """
 
     hidden: tuple[Units, ...] = ()
@@ -214,19 +214,21 @@ class EnsembleConfig(Strict):
     split is by group. Each member is trained without one part; this part is used for early
     stopping and for calibrating the uncertainty."""
     error_networks: ErrorNetworks | None = None
-    """Error networks, so that the stated uncertainty is larger where the errors are larger. {} for
-    the defaults; without this key, only the spread of the members differs from row to row."""
+    """Error networks, which make the stated uncertainty larger where the errors are larger. {}
+    stands for the defaults. Without this key, only the spread of the members differs from row to
+    row."""
     input_uncertainty: SampleUncertainty | None = None
-    """Uncertainty of the inputs of the samples. With it, the errors of the ensemble are calibrated
-    a second time without the share that the inputs cause, for runs that add the uncertainty of
-    their own inputs."""
+    """Uncertainty of the inputs of the samples. If it is given, the ensemble's uncertainty is
+    calibrated a second time, without the share that comes from the inputs. A run uses this second
+    calibration if it adds the uncertainty of its own inputs."""
 
     @model_validator(mode="after")
     def _every_row_is_unseen(self) -> "EnsembleConfig":
         if self.members < self.folds:
             raise ValueError(
                 f"found {self.members} members and {self.folds} folds, expected at least as many "
-                "members as folds, because every row needs a member that did not learn from it"
+                "members as folds, because each row needs a member that was trained without this "
+                "row"
             )
         return self
 

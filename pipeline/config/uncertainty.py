@@ -99,5 +99,7 @@ class SampleUncertainty(Strict):
     @model_validator(mode="after")
     def _is_in_numbers(self) -> "SampleUncertainty":
         if any(given.from_scene for given in self.inputs.values()):
-            raise ValueError("samples have no scene; set relative or constant, not from_scene")
+            raise ValueError(
+                "samples do not come with a scene; set relative or constant, not from_scene"
+            )
         return self

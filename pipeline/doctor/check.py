@@ -8,9 +8,9 @@ Status = Literal["ok", "warning", "failed"]
 
 @dataclass(frozen=True)
 class Check:
-    """What was looked at, and what was found."""
+    """The subject of a check, and its result."""
 
     what: str
     status: Status
     text: str
-    """What was found; after a warning or a failure also what to do."""
+    """The result in words; after a warning or a failure also what to do."""

@@ -1,4 +1,4 @@
-"""Checks each engine with a run from a scene to a product, in a process of its own."""
+"""Checks each engine: a separate process makes a product from a small scene."""
 
 import signal
 import subprocess
@@ -13,13 +13,13 @@ from pipeline.doctor.small_scene import CONFIG, SCENE, write_trial
 from pipeline.errors import PipelineError
 from pipeline.verify import verify_product
 
-# A process of its own survives a library that crashes, for example on a processor without AVX.
+# A library may crash, for example on a processor without AVX; this ends only a separate process.
 _OCPIPE = "from pipeline.command import main; main()"
 LONGEST_S = 300
 
 
 def check_engines(engines: Sequence[str]) -> Iterator[Check]:
-    """Yield for each engine whether its product passes all checks of ``ocpipe verify``."""
+    """Yield a check for each engine: does its product pass all checks of ``ocpipe verify``?"""
     try:
         with tempfile.TemporaryDirectory(prefix="ocpipe-doctor-") as name:
             folder = Path(name)

@@ -14,7 +14,7 @@ from pipeline.machine.resources import (
 )
 from pipeline.networks.engines import is_gpu_visible
 
-# An installation of CUDA that does not fit may wait for ever.
+# A CUDA installation that does not fit the GPU may hang.
 LONGEST_S = 120
 _COUNT_GPUS = (
     "import sys; from pipeline.networks.engines.tensorflow_setup import tensorflow; "

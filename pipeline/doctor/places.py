@@ -23,7 +23,7 @@ _SET = f"Give it with --networks, or correct {ENVIRONMENT_VARIABLE}."
 
 
 def check_network_folders(first: Sequence[Path]) -> Iterator[Check]:
-    """Yield what is in each folder with networks."""
+    """Yield a check of each folder with networks."""
     folders = network_folders(tuple(first))
     if not folders:
         text = f"no folder; set {ENVIRONMENT_VARIABLE}, or give --networks to each command"
@@ -49,7 +49,7 @@ def _network_folder(folder: Path) -> Check:
 
 
 def check_output(folder: Path) -> Iterator[Check]:
-    """Yield whether products and a ledger can be in a folder, and how fast its disk is."""
+    """Yield checks of a folder for products: its space, file system, and speed of its disk."""
     if not folder.is_dir():
         yield Check("output", "warning", f"{folder}: no such folder yet; a run makes it.")
         return
@@ -64,7 +64,7 @@ def check_output(folder: Path) -> Iterator[Check]:
 
 
 def _speed(folder: Path, free: int) -> Check:
-    """Write and read a file that has no name, so that nothing is left behind."""
+    """Write and read a file without a name, so that no file is left behind."""
     if free < 2 * MEASURED:
         return Check("disk", "failed", f"{folder}: the disk is full. Free space on it.")
     try:
@@ -75,7 +75,7 @@ def _speed(folder: Path, free: int) -> Check:
                 file.write(part)
             os.fsync(file.fileno())
             written = time.perf_counter()
-            with contextlib.suppress(OSError, AttributeError):  # read from the disk, not memory
+            with contextlib.suppress(OSError, AttributeError):  # read the disk, not memory
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             file.seek(0)
             begin = time.perf_counter()
@@ -90,7 +90,7 @@ def _speed(folder: Path, free: int) -> Check:
 
 
 def check_temporary() -> Check:
-    """Return whether the folder for temporary files can be used."""
+    """Check whether the folder for temporary files can be used."""
     try:
         with tempfile.TemporaryFile() as file:
             file.write(b"\0" * 4096)

@@ -26,7 +26,7 @@ def check_versions() -> Iterator[Check]:
             missing.append(library)
     yield Check("libraries", "ok", ", ".join(f"{name} {found[name]}" for name in found))
     if missing:
-        advice = "Install ocpipe again, in an environment of its own."
+        advice = "Install ocpipe again, in a new environment."
         yield Check("libraries", "failed", f"{', '.join(missing)} not found. {advice}")
     if "netcdf4" in map(str.lower, found):
         import netCDF4

@@ -35,7 +35,7 @@ class Wanted:
 
     scene: Path
     networks: tuple[str, ...] = ()
-    """Network files, or texts such as ``algorithm:qaa_v6``; empty for whatever fits."""
+    """Network files, or texts such as ``algorithm:qaa_v6``; if empty, all that fit are used."""
     network_dirs: tuple[Path, ...] = ()
     """Folders with networks, searched before those of OCPIPE_NETWORKS."""
     reader: ReaderChoice = field(default_factory=ReaderChoice)
@@ -71,7 +71,7 @@ def draft_config(wanted: Wanted) -> str:
 
 
 def _science(wanted: Wanted, scene: xr.Dataset) -> tuple[dict[str, Any], MaskFacts]:
-    """Return the section ``science`` without networks, and what is known about masks."""
+    """Return the section ``science`` without networks, and the facts about masks."""
     science: dict[str, Any] = {}
     if wanted.reader.format != "auto":
         science["reader"] = wanted.reader.model_dump(mode="json", exclude_defaults=True)

@@ -17,8 +17,8 @@ from pipeline.networks.reading.folder_contents import networks_in
 from pipeline.process import locate_and_plan
 from pipeline.run.plan import Plan
 
-# The algorithms that are offered, the newest coefficients first. Each gives other quantities than
-# those before it, or is for other sensors.
+# The algorithms that are tried, in this order; newer coefficients come first. An algorithm gives
+# other quantities than those before it, or is for other sensors.
 _ORDER = ("oci_2019", "ocx_2019", "oci_2012", "ocx_v6", "qaa_v6")
 
 
@@ -35,7 +35,7 @@ class Candidate:
 
 @dataclass
 class Fitting:
-    """What fits a scene so far, and why the rest does not."""
+    """The networks that fit a scene, and the reasons why others do not fit."""
 
     scene: xr.Dataset
     scene_name: str
@@ -52,9 +52,10 @@ class Fitting:
     plan: Plan | None = None
 
     def add_all(self, candidates: Iterable[Candidate]) -> None:
-        """Add the candidates that fit, in an order in which each finds its inputs.
+        """Add the candidates that fit, in an order that gives each candidate its inputs.
 
-        A network may take the outputs of another one, so the rest is tried again after a success.
+        A network may need outputs of another one, so after a success all rejected ones are tried
+        again.
         """
         waiting = list(candidates)
         while waiting:
@@ -151,7 +152,7 @@ def networks_for(sensor: str, folders: Sequence[Path]) -> Iterator[Candidate]:
             continue
         file = _without_placeholder(found.path.name)
         start = f"{sensor}_"
-        if file.startswith(start):  # so that the configuration is good for other sensors too
+        if file.startswith(start):  # so that the configuration can be used for other sensors too
             file = "{sensor}_" + file.removeprefix(start)
         yield Candidate(file, retrieval, found.path.parent)
 

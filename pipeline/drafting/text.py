@@ -28,7 +28,7 @@ _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./:-]*")
 
 @dataclass(frozen=True)
 class MaskFacts:
-    """What is known about masks for a scene."""
+    """Facts about the masks for a scene."""
 
     preset: str = ""
     """Name of the list that is recommended for the format; empty if there is none."""
@@ -42,7 +42,7 @@ class MaskFacts:
 
 @dataclass(frozen=True)
 class DraftText:
-    """Everything that the text says."""
+    """All data for the text."""
 
     fitting: Fitting
     masks: MaskFacts
@@ -146,7 +146,7 @@ def _masks(draft: DraftText) -> Iterator[str]:
         yield "  # masks:"
         yield f"    # flags: [{others[0]}]"
     else:
-        yield "  # This scene has no flags, so nothing is masked but missing values."
+        yield "  # This scene has no flags, so only missing values are masked."
         yield "  # masks:"
     if angles:
         yield "    # expressions: {low_sun: solar_zenith > 70}"

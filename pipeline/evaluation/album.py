@@ -12,7 +12,8 @@ from pipeline.evaluation.pictures import History, png
 from pipeline.evaluation.report import Evaluation, EvaluationArrays, OutputResult
 
 MOST_CURVES = 3
-"""Largest number of outputs in the picture of uncertainty; more curves could not be told apart."""
+"""Largest number of outputs in the picture of uncertainty; readers could not distinguish more
+curves."""
 PANELS = 20
 """Largest number of outputs in one picture; further outputs are in the next picture."""
 
@@ -59,7 +60,8 @@ def _classes(evaluation: Evaluation) -> Iterator[Picture]:
     drawn_from = "groups" if result.by_group else "rows"
     caption = (
         f"Recall and precision of each class, {evaluation.part} part, and models on the rows where "
-        f"all name a class; bars are intervals of a bootstrap over {drawn_from}. See the table for "
+        f"all models name a class; bars are intervals of a bootstrap over {drawn_from}. See the "
+        "table for "
         "the differences between models: they share their rows."
     )
     figure = pictures.class_shares(result, evaluation.class_comparison)
@@ -99,7 +101,7 @@ def _comparisons(evaluation: Evaluation) -> Iterator[Picture]:
         title = f"Models on common rows, {evaluation.part} part"
         figure = pictures.comparison(compared[page], title)
         caption = (
-            "Mean absolute error of each model on the rows where all give a value; bars are "
+            "Mean absolute error of each model on the rows where all models give a value; bars are "
             "intervals of the bootstrap. See the table for the differences between models: they "
             "share their rows, so a difference may be real although the bars overlap."
         )

@@ -1,8 +1,8 @@
 """Bootstrap intervals of metrics and of differences between models.
 
-Rows of one cruise are alike, so intervals from single rows would be too narrow. Hence the bootstrap
-draws whole groups. All models get the same groups, so differences between models are paired.
-``studentised.py`` makes an interval from the draws.
+Rows of one cruise are alike, so intervals from single rows would be too narrow. Therefore, the
+bootstrap draws whole groups. All models get the same groups, so differences between models are
+paired. ``studentised.py`` makes an interval from the draws.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -197,7 +197,8 @@ def units_of(
         _, index = np.unique(group_index(groups, rows.size)[1][rows], return_inverse=True)
     count = int(index.max()) + 1 if index.size else 0
     if count > MOST_UNITS:
-        # Random pools of independent groups keep the spread: their sums vary as the groups do.
+        # Random pools of independent groups vary as much as the groups, so the intervals stay
+        # right.
         index = (np.random.default_rng(seed).permutation(count) % MOST_UNITS)[index]
     return index.astype(np.intp), count
 

@@ -30,7 +30,7 @@ def capacity_text(study: CapacityStudy) -> str:
     chosen, best = study.result(study.chosen), study.result(study.best)
     said = f"chosen: {chosen.name} ({_hidden(chosen)}, {chosen.weights:,} weights)"
     if chosen is best:
-        said += ", which has the least held-out loss"
+        said += ", which has the lowest held-out loss"
         if study.results[0] is not best:
             said += "; smaller sizes are worse by more than one standard error"
         if study.results[-1] is best:

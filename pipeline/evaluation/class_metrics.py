@@ -24,7 +24,7 @@ NO_CLASS = -1
 
 @dataclass(frozen=True)
 class ClassificationMetric:
-    """A number that measures how well classes are told apart."""
+    """A number that measures how well classes are distinguished."""
 
     name: str
     """Key in JSON files, and head of the column in CSV files."""

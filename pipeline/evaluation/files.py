@@ -44,6 +44,6 @@ def write_evaluation(
         **{f"{one.name}.png": one.png for one in pictures},
     }
     if card is not None:
-        # The card comes last, so that the files it mentions exist before it.
+        # The card is written last, because it mentions the other files.
         contents["card.html"] = render_card(card, parts, pictures).encode()
     return tuple(replace_file(folder / name, content) for name, content in contents.items())

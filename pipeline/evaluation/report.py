@@ -221,7 +221,7 @@ def _output(
     o, m = arrays.column(column)
     by_group = {} if arrays.groups is None else metrics_by_group(o, m, arrays.groups, log)
     others = {name: values[:, column] for name, values in arrays.baselines.items()}
-    # A baseline that does not give this output would leave no row in common.
+    # With a baseline that lacks this output, the models would have no common rows.
     others = {name: values for name, values in others.items() if usable(values, log).any()}
     comparison = _compare(o, {model: m, **others}, arrays.groups, log, seed) if others else ()
     stated = None
@@ -239,7 +239,7 @@ def _compare(
 ) -> tuple[ModelComparison, ...]:
     common = common_rows(observed, *models.values(), log=log)
     intervals = bootstrap_metric(observed, models, groups, metric=METRIC, log=log, seed=seed)
-    # These are the common rows of all models, not of each pair, so that differences add up.
+    # All models use the same common rows, not those of each pair, so that differences add up.
     on_common = np.where(common, observed, np.nan)
     first = next(iter(models))
     return tuple(

@@ -1,12 +1,12 @@
 """Intervals from a studentised bootstrap over groups.
 
-Percentiles of a bootstrap over groups are too narrow: few groups vary less when they are drawn from
-themselves than when other groups are measured. So each draw is divided by its own standard error
-(bootstrap-t: Davison and Hinkley 1997, Bootstrap Methods and their Application, section 5.2). The
-standard error of the whole comes from the jackknife over groups, which may be too large but is
-seldom too small. If a few groups have most of the rows, the data hold only as much information as
-few groups. Hence the interval is multiplied by the ratio of Student's quantile to the normal one.
-The degrees of freedom follow from the number of equally large groups with as much information (Kish
+Percentiles of a bootstrap over groups are too narrow: draws of the same few groups vary less than
+new measurements of other groups. So each draw is divided by its own standard error (bootstrap-t:
+Davison and Hinkley 1997, Bootstrap Methods and their Application, section 5.2). The standard error
+of the whole comes from the jackknife over groups, which may be too large but is seldom too small.
+If a few groups have most of the rows, the data hold only as much information as few groups.
+Therefore, the interval is multiplied by the ratio of Student's quantile to the normal one. The
+degrees of freedom follow from the number of equally large groups with as much information (Kish
 1965).
 
 ``benchmarks/interval_coverage.py`` measures how often these intervals hold the truth.
@@ -27,9 +27,9 @@ Statistic = Callable[[Array], Array]
 STEP = 1e-4
 """Step of the numerical derivative, as a share of the spread of a sum."""
 LEAST_ERROR = 0.25
-"""A draw of groups that happen to be alike has a standard error near zero, and would count as
-infinitely far from the whole. So the standard error of a draw is at least this share of that of the
-whole."""
+"""Smallest standard error of a draw, as a share of the standard error of the whole. If the groups
+of a draw happen to be alike, its standard error is near zero, and it would count as infinitely far
+from the whole."""
 BATCH_BYTES = 64_000_000
 """Memory (bytes) for the draws that are computed at the same time."""
 _ANGLES = 20_001
@@ -79,7 +79,7 @@ def interval(statistic: Statistic, draws: Draws, scale: Scale, level: float) -> 
         return math.nan, math.nan
     below, above = np.quantile(far, [(1 - level) / 2, (1 + level) / 2])
     wider = wider_for_few(draws.equal_units, level)
-    # Draws that lie above the whole say how far the whole may lie above the truth.
+    # The distance of draws above the whole shows how far the whole may be above the truth.
     ends = value - wider * error * np.array([above, below])
     with np.errstate(over="ignore"):
         low, high = scale.back(ends)
@@ -104,7 +104,7 @@ def _draws_with_errors(times: npt.NDArray[np.uint16], by_unit: Array, scaled: St
     steps = STEP * np.sqrt(weights @ np.square(by_unit))
     slopes = np.zeros_like(sums)
     for place in range(sums.shape[1]):
-        # A sum that is zero in all units of a draw has no influence, and a step of zero.
+        # A sum that is zero in all units of a draw has no influence; its step would be zero.
         step = np.zeros_like(sums)
         step[:, place] = steps[:, place]
         slope = (scaled(sums + step) - scaled(sums - step)) / (2 * steps[:, place])
@@ -118,7 +118,7 @@ def _draws_with_errors(times: npt.NDArray[np.uint16], by_unit: Array, scaled: St
 def _jackknife_error(scaled: Statistic, by_unit: Array, value: Array) -> float:
     """Return the standard error of the whole: leave out one unit after the other."""
     left_out = scaled(by_unit.sum(axis=0) - by_unit)
-    # Without the only unit that has a class, the class has no metric.
+    # If only one unit has a class, the class has no metric without this unit.
     left_out = left_out[np.isfinite(left_out)]
     if left_out.size < 2:
         return math.nan

@@ -18,7 +18,7 @@ MOST_MEMBERS = 1000
 
 
 class _NotReadError(PipelineError):
-    """The file cannot be examined; the reader of the file reports the reason."""
+    """Raised in this module if a file cannot be examined; the reader reports the cause later."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from pipeline.errors import ConfigError
 from pipeline.facts.shipped import read_shipped, shipped_configs
 
-# Gains are not converted: products record them as the tables have them, 1 or 1.0.
+# Gains are not converted, because products record them as they are in the tables: 1 or 1.0.
 Gain = Annotated[float, SkipValidation]
 _STRICT = ConfigDict(extra="forbid")
 

@@ -1,1 +1,1 @@
-"""Checks files before they are read, reads text and hashes, and finds why a file is unreadable."""
+"""Checks and reads files, computes hashes, and finds why a file is unreadable."""

@@ -5,14 +5,14 @@ import os
 import re
 from pathlib import Path
 
-# ``Path("s3://bucket/key")`` has one slash after the colon. A known scheme is enough then; with two
-# slashes, any scheme is that of an address.
+# ``Path("s3://bucket/key")`` has one slash after the colon. Then only a known scheme makes it an
+# address; with two slashes, any scheme does.
 _ADDRESS = re.compile(r"(?:.*/)?(?P<scheme>[a-z][a-z0-9+.-]+):(?P<slashes>/+)[^/]", re.IGNORECASE)
 _SCHEMES = (
     "s3", "s3a", "s3n", "gs", "gcs", "az", "abfs", "abfss", "wasbs", "http", "https", "ftp", "ftps",
     "sftp", "scp", "ssh", "file", "swift", "hdfs", "dav", "davs", "webdav", "dap", "dap2", "dap4",
 )  # fmt: skip
-# GDAL's names for remote files and for files in archives.
+# Prefixes that GDAL uses for remote files and for files in archives.
 _VSI = re.compile(r"/vsi(?P<scheme>\w+)/")
 
 _LOCKED = (
@@ -28,8 +28,8 @@ _TOO_MANY = (
     "too many files are open. Raise the limit (ulimit -n), or process fewer scenes at a time"
 )
 _NOT_UTF8 = (
-    "its name, or that of a folder, is not UTF-8, and the library for this format opens no such "
-    "file. Rename it"
+    "its name, or that of a folder, is not UTF-8, and the library for this format cannot open "
+    "such a file. Rename it"
 )
 _REASONS = {
     errno.EAGAIN: _LOCKED,
@@ -50,7 +50,7 @@ DISK_FAILURES = (
     errno.EHOSTDOWN,
     errno.ENODEV,
 )
-# HDF5's mark in a file whose writer is still at work, or ended without closing the file.
+# HDF5 writes this message if the writer of a file is still at work, or did not close the file.
 _BEING_WRITTEN = "file is already open for"
 _LEFT_OPEN = (
     "another process is writing it, or a process ended before it closed the file. Wait until no "
@@ -80,7 +80,7 @@ def why_unreadable(error: BaseException) -> str | None:
 
 
 def number_of(error: BaseException) -> int:
-    """Return the number of the system's error, or 0; HDF5 may give it in its text only."""
+    """Return the number of the system's error, or 0; HDF5 may have it only in its text."""
     if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
         return error.errno
     match = re.search(r"errno = (\d+)", str(error))
@@ -123,8 +123,8 @@ def why_absent(path: str | Path) -> str | None:
         return why_unreadable(error)
     if Path(path).is_symlink():
         return (
-            f"this is a link to {Path(path).readlink()}, but leads to no file. Correct the link, "
-            "or mount the disk to which it points"
+            f"this is a link to {Path(path).readlink()}, but no file exists there. "
+            "Correct the link, or mount the disk to which it points"
         )
     bare = str(path).strip(" \t\r\n\"'")
     if bare != str(path) and Path(bare).exists():

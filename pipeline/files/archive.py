@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 SIGNATURE = b"PK\x03\x04"
 # The record at the end of an archive: its signature, its length, and the comment that may follow.
 _END, _END_LENGTH, _LONGEST_COMMENT = b"PK\x05\x06", 22, 65535
-# The methods of Keras and NumPy. zipfile bounds what others inflate to only afterwards.
+# The compression methods of Keras and NumPy. For other methods, zipfile cannot limit the size in
+# advance.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # An entry in the list of members takes 46 bytes and its names.
 _LIST_BYTES_PER_MEMBER = 512
@@ -90,7 +91,8 @@ def _list_bytes(file: BinaryIO) -> int:
     file.seek(max(0, size - _END_LENGTH - _LONGEST_COMMENT))
     end = file.read()
     file.seek(0)
-    # The end has no comment as a rule; a search alone could be led astray by the end's own content.
+    # The record usually has no comment, so its place is tried first; a search could find its
+    # signature elsewhere.
     start = len(end) - _END_LENGTH
     if not (end.startswith(_END, max(start, 0)) and end.endswith(b"\0\0")):
         start = end.rfind(_END)

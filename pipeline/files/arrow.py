@@ -9,7 +9,7 @@ from pipeline.files.limits import TABLE_BYTES, TABLE_CELLS, TABLE_COLUMNS, TABLE
 from pipeline.files.regular import memory_in_words, open_regular
 
 PARQUET, FEATHER, OLD_FEATHER = b"PAR1", b"ARROW1", b"FEA1"
-# Most bytes of a text, and most entries of a list, in the metadata of a Parquet file.
+# Largest number of bytes of a text, and of entries of a list, in the metadata of a Parquet file.
 _LONGEST_TEXT, _LONGEST_LIST = 16 * 2**20, 1_000_000
 
 
@@ -58,15 +58,15 @@ def _parquet(arrow: Any, file: Any, name: str, error: type[PipelineError]) -> An
     metadata = arrow.parquet.ParquetFile(file, **limits).metadata
     TABLE_COLUMNS.check(metadata.num_columns, name, error)
     _check_size(metadata.num_rows, metadata.num_columns, name, error)
-    # The metadata of a column are not looked at: if they are damaged, pyarrow ends the process. It
-    # ignores the name of another file that they may state, so columns elsewhere are an error.
+    # The metadata of a column are not read, because damaged ones make pyarrow end the process. They
+    # may name another file; pyarrow ignores this name, so such columns end in an error.
     groups = range(metadata.num_row_groups)
     stated = sum(metadata.row_group(number).total_byte_size for number in groups)
     TABLE_BYTES.check(stated, name, error)
     columns = [metadata.schema.column(number) for number in range(metadata.num_columns)]
     texts = {column.path for column in columns if column.physical_type == "BYTE_ARRAY"}
     file.seek(0)
-    # A text of a dictionary is kept once, not once for each row.
+    # With a dictionary, a repeated text is kept in memory only once.
     with arrow.parquet.ParquetFile(
         file, metadata=metadata, read_dictionary=sorted(texts), **limits
     ) as opened:
@@ -74,7 +74,7 @@ def _parquet(arrow: Any, file: Any, name: str, error: type[PipelineError]) -> An
 
 
 def _feather(arrow: Any, file: Any, name: str, error: type[PipelineError]) -> tuple[list[Any], Any]:
-    """Return the batches of a file and their schema; a batch claims nothing that it lacks."""
+    """Return the batches of a file and their schema; a batch cannot state more data than it has."""
     with arrow.ipc.open_file(file) as opened:
         schema = opened.schema
         TABLE_COLUMNS.check(len(schema), name, error)

@@ -11,7 +11,7 @@ from pipeline.files.limits import INFLATION, Limit
 from pipeline.files.regular import memory_in_words
 
 GZIP = b"\x1f\x8b"
-# Up to this size (bytes), a file may inflate by any factor; nothing can happen then.
+# Up to this size (bytes), a file may inflate by any factor, because it does no harm.
 HARMLESS = 16 * 2**20
 
 
@@ -20,7 +20,7 @@ def read_inflated(path: Path, limit: Limit, error: type[PipelineError]) -> bytes
 
     Args:
         path: the file.
-        limit: the most bytes, inflated.
+        limit: largest number of bytes after decompression.
         error: the class of error to raise.
 
     Raises:

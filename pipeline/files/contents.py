@@ -16,7 +16,7 @@ from pipeline.files.identity import files_of, sha256_of_folder
 from pipeline.files.limits import TEXT_BYTES, YAML_BYTES, YAML_VALUES, Limit
 from pipeline.files.regular import memory_in_words, open_regular
 
-# Longer numbers are no numbers that anybody writes; PyYAML needs hours for some of them.
+# Nobody writes longer numbers, and PyYAML needs hours for some of them.
 LONGEST_NUMBER = 100
 
 
@@ -43,7 +43,7 @@ def sha256_of_listing(files: Mapping[str, Path], error: type[PipelineError] = Pi
 
     Args:
         files: the files by name, in the order of the lines.
-        error: the class of error to raise if one of them is no regular file.
+        error: the class of error to raise if one of them is not a regular file.
     """
     lines = (f"{sha256_of(path, error)}  {name}\n" for name, path in files.items())
     return sha256_of_text("".join(lines))
@@ -54,16 +54,16 @@ def read_bytes(path: Path, limit: Limit, error: type[PipelineError]) -> bytes:
 
     Args:
         path: the file.
-        limit: the most bytes that are read.
+        limit: largest number of bytes that are read.
         error: the class of error to raise.
 
     Raises:
-        PipelineError: the file is no regular file, or is too large. This exception has the class
+        PipelineError: the file is not a regular file, or is too large. This exception has the class
             ``error``.
         OSError: the file cannot be read.
     """
     with open_regular(path, error) as file, memory_in_words(path.name, error):
-        # The size of a file may grow while it is read, and files in /proc have none.
+        # A file may grow while it is read, and files in /proc have no size.
         content = file.read(limit.most + 1)
         limit.check(max(len(content), _size(file, len(content))), path.name, error)
         return content
@@ -111,7 +111,7 @@ def read_yaml(path: Path, error: type[PipelineError]) -> Any:
     except (yaml.YAMLError, ValueError, RecursionError) as mistake:
         found = " ".join(str(mistake).split())
         raise error(f"{path.name} is not valid YAML: {found}. Correct the file.") from None
-    # PyYAML raises the others for a tag whose text does not fit, such as !!bool 17.
+    # PyYAML raises the other errors for a tag whose text does not fit, such as !!bool 17.
     except (ArithmeticError, *DAMAGE) as mistake:
         found = f"a value does not fit its tag ({type(mistake).__name__}: {mistake})"
         raise error(f"{path.name} is not valid YAML: {found}. Correct the file.") from None
@@ -122,7 +122,7 @@ def _check_values(text: str, name: str, error: type[PipelineError]) -> None:
     most, count = YAML_VALUES.most, 0
     if len(text) < most or not hasattr(yaml, "CLoader"):
         return
-    with contextlib.suppress(yaml.YAMLError):  # PyYAML explains it better
+    with contextlib.suppress(yaml.YAMLError):  # PyYAML explains the mistake better
         for event in yaml.parse(text, Loader=yaml.CLoader):
             count += isinstance(event, yaml.NodeEvent)
             if count > most:
@@ -172,7 +172,7 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 def _short(node: yaml.ScalarNode) -> yaml.ScalarNode:
-    """Refuse a number that is far too long; 1:1:1 ... are digits of a number with base 60."""
+    """Refuse a number that is far too long; YAML reads 1:1:1 ... as a number with base 60."""
     if len(node.value) > LONGEST_NUMBER:
         line = node.start_mark.line + 1
         raise yaml.YAMLError(f"the number in line {line} has {len(node.value):,} characters")

@@ -1,4 +1,4 @@
-"""Counts what an HDF5 file declares, before a library looks at each part of it.
+"""Counts the parts that an HDF5 file declares, before a library reads each part.
 
 Libraries take some milliseconds for each variable. In the older of HDF5's two ways to store
 attributes, they search all attributes of a variable once for each attribute. So the time for n
@@ -12,9 +12,9 @@ from h5py import h5o
 from pipeline.errors import PipelineError
 from pipeline.files.limits import ATTRIBUTE_BYTES
 
-# Hyperspectral files with one variable per band have several hundred.
+# Hyperspectral files with one variable per band have several hundred objects.
 MOST_OBJECTS = 5_000
-# The largest number that was seen in a real file is about 300.
+# The largest number of attributes that was seen in a real file is about 300.
 MOST_ATTRIBUTES = 5_000
 
 
@@ -24,8 +24,8 @@ def check_counts(
     """Refuse a file with more groups and variables, or more attributes, than any real scene.
 
     Several attributes may refer to one stored text, which is then read once for each of them.
-    ``longest_text`` is the most bytes that a text can have. The exception has the class ``error``;
-    the message names ``name``, the number and the limit.
+    ``longest_text`` is the largest number of bytes that a text can have. The exception has the
+    class ``error``; the message names ``name``, the number and the limit.
     """
     root = h5o.get_info(file.id)
     found, count, attributes = _too_many(b"/", root), 0, root.num_attrs

@@ -1,4 +1,4 @@
-"""Opens SQLite files that are regular, and lets their content lead to no other file."""
+"""Opens regular SQLite files, in such a way that their content cannot open other files."""
 
 import contextlib
 import os
@@ -9,9 +9,9 @@ from pathlib import Path
 from pipeline.errors import PipelineError
 from pipeline.files.regular import check_kind, open_regular
 
-# SQLite opens these beside a database.
+# SQLite opens files with these endings beside a database.
 _BESIDE = ("", "-wal", "-shm", "-journal")
-# The last bytes of a journal that names another journal, which SQLite would read and then remove.
+# A journal that ends with these bytes names another journal, which SQLite would read and remove.
 _NAMES_ANOTHER = bytes.fromhex("d9d505f920a163d7")
 
 
@@ -32,15 +32,15 @@ def open_database(
         sqlite3.Error: SQLite cannot open the file.
     """
     for beside in files_of_database(path):
-        # The file must not be opened to look at it: closing it again would free all locks that
-        # other connections of this process hold.
+        # This check must not open the file, because closing it would release all locks that other
+        # connections of this process hold.
         with contextlib.suppress(FileNotFoundError):
             check_kind(beside, beside.stat(), error)
     address = str(path) if options is None else f"{path.absolute().as_uri()}?{options}"
     connection = sqlite3.connect(
         address, uri=options is not None, timeout=patience, isolation_level=None
     )
-    # Statements that a damaged file brings along must not open other files or call functions.
+    # Statements that are stored in a damaged file must not open other files or call functions.
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     connection.execute("PRAGMA trusted_schema = OFF")
     return connection
@@ -52,7 +52,7 @@ def files_of_database(path: Path) -> Iterator[Path]:
 
 
 def names_another_journal(path: Path) -> bool:
-    """Return whether the journal beside a database leads SQLite to another file."""
+    """Return whether the journal beside a database makes SQLite open another file."""
     journal = path.with_name(f"{path.name}-journal")
     with contextlib.suppress(OSError), open_regular(journal, PipelineError) as file:
         size = os.fstat(file.fileno()).st_size

@@ -5,13 +5,13 @@ The netCDF library (4.9) ends the process when such a variable is read.
 
 import h5py
 
-# Dimensions of one axis; the netCDF library writes one.
+# Largest number of dimensions of one axis; the netCDF library writes one.
 _MOST_SCALES = 10
 _SCALES, _CLASS = "DIMENSION_LIST", b"DIMENSION_SCALE"
 
 
 def lost_dimension(file: h5py.File) -> str | None:
-    """Return the name of a variable with a reference to no dimension; None if all are right."""
+    """Return the name of a variable with a lost dimension; None if all references are right."""
 
     def of_object(name: str, found: h5py.Group | h5py.Dataset) -> str | None:
         is_variable = isinstance(found, h5py.Dataset) and _SCALES in found.attrs
@@ -22,7 +22,7 @@ def lost_dimension(file: h5py.File) -> str | None:
 
 
 def _has_dimensions(file: h5py.File, variable: h5py.Dataset) -> bool:
-    """Return whether each axis refers to dimensions only, or to nothing."""
+    """Return whether each reference of each axis is a dimension; an axis may have no references."""
     stated = variable.attrs.get_id(_SCALES)
     if stated.shape != (variable.ndim,):
         return False

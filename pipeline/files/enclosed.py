@@ -16,7 +16,7 @@ from pipeline.errors import PipelineError
 from pipeline.files.counts import MOST_OBJECTS
 from pipeline.files.limits import CHUNK_BYTES
 
-# Most groups within groups; readers use at most three.
+# Largest depth of groups within groups; readers use at most three.
 DEEPEST = 32
 
 
@@ -36,7 +36,7 @@ def check_enclosed(file: h5py.File, name: str, error: type[PipelineError]) -> No
 
 @dataclass
 class _Walk:
-    """A walk through the links and objects of a file; each step returns a complaint or None."""
+    """Visits the links and objects of a file; each step returns a complaint or None."""
 
     file: h5py.File
     addresses: set[int]
@@ -78,7 +78,7 @@ class _Walk:
         return _second_name(name) if is_group else None
 
     def of_root(self) -> str | None:
-        """Check the root group, to which no link should point."""
+        """Check the root group; no link should point to it."""
         return _second_name(b"/") if h5o.get_info(self.file.id).addr in self.again else None
 
     def of_object(self, name: bytes, found: h5o.ObjInfo) -> str | None:
@@ -94,7 +94,8 @@ class _Walk:
         if stored.get_external_count():
             return _leads_out(name, f"is stored in {_shown(stored.get_external(0)[0])}")
         if stored.get_layout() == h5d.CHUNKED:
-            # The libraries allocate a whole chunk; without memory for it, some end the process.
+            # The libraries allocate a whole chunk; if memory is too small for it, some end the
+            # process.
             nbytes = math.prod(stored.get_chunk()) * dataset.get_type().get_size()
             return CHUNK_BYTES.complaint(nbytes, f"a storage chunk of {_shown(name)}")
         return None

@@ -25,11 +25,11 @@ from pipeline.files.limits import Limit
 from pipeline.files.regular import FileIdentity, check_regular, memory_in_words, open_regular
 from pipeline.files.superblock import SIGNATURE
 
-# The signature may follow a block of the user, whose size is one of these numbers (and their
-# doubles; files of the programs that ocpipe knows have none).
+# The signature may follow a user block. Its size is one of these numbers, or larger, but the
+# programs that ocpipe knows write no user block.
 _USER_BLOCKS = (0, 512, 1024, 2048, 4096, 8192)
 
-# A run opens the file of a scene several times; it need not be walked through each time. A time of
+# A run opens the file of a scene several times; the check need not be repeated each time. A time of
 # change that is younger than this (ns) proves nothing: a later change may get the same time.
 _SETTLED_NS = 2_000_000_000
 _MOST_KNOWN = 256
@@ -72,7 +72,7 @@ def open_hdf5(path: Path, error: type[PipelineError]) -> h5py.File:
 def names_at_root(path: Path, error: type[PipelineError]) -> tuple[set[str], set[str]]:
     """Return the names in the root group, and those of its attributes; no link is followed.
 
-    So a format is recognised, even that of a file whose parts are damaged.
+    These names are enough to recognise the format, even if other parts of the file are damaged.
     """
     check_regular(path, error)
     with memory_in_words(path.name, error), h5py.File(path, "r") as file:
@@ -80,7 +80,7 @@ def names_at_root(path: Path, error: type[PipelineError]) -> tuple[set[str], set
 
 
 def open_hdf5_in_memory(content: bytes, name: str, error: type[PipelineError]) -> h5py.File:
-    """Open the bytes of an HDF5 file, a member of an archive, after the check for enclosure."""
+    """Open the bytes of an HDF5 file, such as a member of an archive, after the same checks."""
     with contextlib.ExitStack() as on_failure, memory_in_words(name, error):
         file = on_failure.enter_context(h5py.File(io.BytesIO(content), "r"))
         _check(content[:MOST_BYTES], file, name, error)
@@ -94,7 +94,7 @@ def check_hdf5(path: Path, error: type[PipelineError]) -> None:
 
 
 def identity_of_open(file: h5py.File) -> FileIdentity:
-    """Return the identity of the file that is really open, whatever its path names now."""
+    """Return the identity of the open file, even if its path now leads to another file."""
     return FileIdentity.of(os.fstat(file.id.get_vfd_handle()))
 
 
@@ -106,7 +106,7 @@ def read_numbers(
     Args:
         dataset: a dataset of a file from :func:`open_hdf5`.
         what: the words for the dataset in messages.
-        limit: the most numbers; a single storage chunk may not hold more either.
+        limit: largest number of values; it also applies to a single storage chunk.
         error: the class of error to raise.
     """
     limit.check(dataset.size or 0, what, error)

@@ -1,4 +1,4 @@
-"""Finds global heaps of HDF5 files in which the HDF5 library would never come to an end.
+"""Finds global heaps of HDF5 files in which the HDF5 library would loop for ever.
 
 Texts of variable length are in global heaps, which are lists of objects. The library (1.14) goes
 from an object to the next by the stored size, without a check that it moves forward. If these bytes
@@ -15,7 +15,7 @@ _LENGTHS = {8: "<Q", 4: "<I"}
 
 
 def endless_heap(content: bytes) -> int | None:
-    """Return the place of a global heap that has no end; None if there is none.
+    """Return the place of a global heap without an end; None if all heaps are right.
 
     Args:
         content: the bytes of a file, or those at its start.

@@ -20,7 +20,7 @@ from pipeline.errors import ChangedError, PipelineError
 from pipeline.files.access import why_unreadable
 from pipeline.files.regular import FileIdentity
 
-# Files of a folder that are held open; the folder of a Sentinel-3 product has about 40 files.
+# Largest number of files of a folder that are held open; a Sentinel-3 product has about 40 files.
 MOST_HELD = 400
 # The clock that stamps files advances in steps of at most this length (ns). Two changes in the same
 # step have the same time.
@@ -32,7 +32,7 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class SourceStamp:
-    """What tells two states of a file or folder apart, for comparisons on one machine."""
+    """Identifies a state of a file or folder, for comparisons on one machine."""
 
     size: int
     """Bytes of all files."""
@@ -48,7 +48,7 @@ class SourceStamp:
 
 
 def stamp_of(source: str | Path) -> SourceStamp | None:
-    """Return the stamp of a file, or of all files in a folder; None if it cannot be looked at."""
+    """Return the stamp of a file, or of all files in a folder; None if it is not known."""
     try:
         found = [(name, FileIdentity.of(os.stat(path))) for name, path in files_of(Path(source))]  # noqa: PTH116
     except OSError:
@@ -72,7 +72,7 @@ class _HeldFile:
         return any(FileIdentity.of(found) != self.identity for found in now)
 
     def sha256(self) -> str:
-        """Hash the bytes of the open file, whatever its path names now."""
+        """Hash the bytes of the open file, even if its path now leads to another file."""
         digest, place = hashlib.sha256(), 0
         while block := os.pread(self.descriptor, _BLOCK, place):
             digest.update(block)
@@ -110,7 +110,7 @@ class HeldSource:
         return sha256_of_folder((name, file.sha256()) for name, file in self._files.items())
 
     def check(self, error: type[PipelineError] = ChangedError) -> None:
-        """Raise ``error`` if the source is no longer what it was, or could not be held.
+        """Raise ``error`` if the source has changed, or could not be held open.
 
         A library may have opened the path at any time since then. If this check passes, the library
         has opened the file that is held.
@@ -134,7 +134,7 @@ class HeldSource:
 def holding(source: Path) -> Iterator[HeldSource]:
     """Hold the files of a source open; errors of opening are kept until ``check`` is called.
 
-    A reader has better words for a file that is missing or cannot be opened.
+    A reader reports more clearly that a file is missing or cannot be opened.
     """
     files: dict[str, _HeldFile] = {}
     failure: OSError | None = None
@@ -150,7 +150,7 @@ def holding(source: Path) -> Iterator[HeldSource]:
 def unchanged(paths: Iterable[Path], error: type[PipelineError]) -> Iterator[None]:
     """Raise ``error`` at the end of a ``with`` block if a file changed within this block.
 
-    A change is then also the cause of whatever failed in the block.
+    If the block itself failed, the change counts as the cause.
     """
     with contextlib.ExitStack() as stack:
         held = [stack.enter_context(holding(path)) for path in paths]
@@ -182,7 +182,7 @@ def files_of(source: Path, most: int | None = None) -> list[tuple[str, Path]]:
     inside = (path for path in source.rglob("*") if path.is_file())
     found = sorted(itertools.islice(inside, None if most is None else most + 1))
     if most is not None and len(found) > most:
-        raise OSError(f"the folder has more than {most} files, which is no folder of one scene")
+        raise OSError(f"the folder has more than {most} files, which is too many for one scene")
     return [(path.relative_to(source).as_posix(), path) for path in found]
 
 

@@ -27,7 +27,7 @@ class Limit:
 
     @property
     def variable(self) -> str:
-        """Name of the environment variable that replaces the default."""
+        """Name of the environment variable that overrides the default."""
         return f"{PREFIX}{self.name}"
 
     @property
@@ -161,16 +161,16 @@ LIMITS = (
 
 
 def _stated() -> dict[str, int]:
-    """Return the limits in environment variables; refuse unknown names, and texts as values."""
-    # Thousands of numbers are compared with limits. The names are looked at as bytes, because it
-    # takes ten times as long to decode the whole environment.
+    """Return the limits in environment variables; refuse unknown names and wrong values."""
+    # Thousands of numbers are compared with limits. The names are compared as bytes, because
+    # decoding the whole environment takes ten times as long.
     names = [os.fsdecode(name) for name in os.environb if name.startswith(_PREFIX_BYTES)]
     stated = {name: os.environ[name].strip() for name in names}
     known = {limit.variable for limit in LIMITS} if stated else set()
     for name, text in stated.items():
         if name not in known:
             raise ConfigError(
-                f"the environment variable {name} is no limit of ocpipe. The limits are "
+                f"the environment variable {name} is not a limit of ocpipe. The limits are "
                 f"{', '.join(sorted(known))}. Correct its name, or unset it."
             )
         if not re.fullmatch("[0-9]{1,18}", text) or int(text) == 0:

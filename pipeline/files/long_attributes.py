@@ -1,4 +1,4 @@
-"""Cuts attributes that are longer than anything a real file says.
+"""Cuts attributes that are longer than any attribute of a real file.
 
 Attributes of a scene are kept while it is processed, copied into its product several times, and
 quoted in messages. So each is cut once, where it is read.
@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.files.longest import LONGEST_ATTRIBUTE, MARK, cut
 
-# All attributes of a scene together (characters, or numbers in arrays).
+# Largest size of all attributes of a scene together (characters, or numbers in arrays).
 LONGEST_OF_ALL = 16 * 2**20
 
 

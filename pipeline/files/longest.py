@@ -1,8 +1,8 @@
-"""Cuts texts that are longer than anything a real file or a person says."""
+"""Cuts texts that are longer than any real attribute or message."""
 
 # Longest attribute (characters, or numbers in an array).
 LONGEST_ATTRIBUTE = 2**20
-# Room for the mark of what is left out.
+# Room for the mark that says how much is left out.
 MARK = 50
 # Longest message of a scene in ledgers, logs and tables (characters).
 LONGEST_MESSAGE = 4000

@@ -1,7 +1,7 @@
-"""The lock around the netCDF library, which crashes if two threads are in it at the same time.
+"""The lock for the netCDF library, which crashes if two threads use it at the same time.
 
-It is the lock that xarray takes, so that files which a user reads by xarray are covered as well. It
-is held from opening a file to closing it. A process is forked only while nobody holds the lock,
+xarray uses the same lock, so files that a user reads with xarray are protected, too. The lock is
+held from opening a file to closing it. A process is forked only while nobody holds the lock,
 because the forked process would inherit a library in the middle of its work.
 """
 
@@ -38,7 +38,7 @@ class _NetcdfLock:
         return True
 
     def release(self) -> None:
-        """Give back what ``acquire`` took."""
+        """Release the lock once."""
         self._depth -= 1
         if self._depth == 0 and self._inner is not None:
             self._inner.release()
@@ -56,7 +56,7 @@ class _NetcdfLock:
         self.release()
 
     def __reduce__(self) -> str:
-        return "NETCDF_LOCK"  # each process has its own
+        return "NETCDF_LOCK"  # each process has its own lock
 
     def locked(self) -> bool:
         """Whether any thread holds the lock."""
@@ -64,10 +64,10 @@ class _NetcdfLock:
 
 
 def _of_xarray() -> Any:
-    """Return xarray's lock, or None if xarray has not been imported, which would take long.
+    """Return xarray's lock, or None if xarray has not been imported (the import would take long).
 
-    It consists of two locks. Their order differs from process to process, and whoever took them in
-    another order than xarray would wait for ever.
+    It consists of two locks. Their order differs from process to process. A thread that takes them
+    in another order than xarray could wait for ever.
     """
     module = sys.modules.get("xarray.backends.netCDF4_")
     return getattr(module, "NETCDF4_PYTHON_LOCK", None)

@@ -1,4 +1,4 @@
-"""Opens GeoTIFF files with GDAL, which then reads nothing but the file itself."""
+"""Opens GeoTIFF files with GDAL, in such a way that GDAL reads only the file itself."""
 
 from pathlib import Path
 from typing import Any

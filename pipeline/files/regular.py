@@ -27,7 +27,7 @@ _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 @dataclass(frozen=True)
 class FileIdentity:
-    """What tells a file, and a state of its content, from all others on this machine."""
+    """Identifies a file, and a state of its content, on this machine."""
 
     device: int
     inode: int
@@ -50,7 +50,7 @@ def open_regular(path: str | Path, error: type[PipelineError]) -> io.BufferedRea
         error: the class of error to raise.
 
     Raises:
-        PipelineError: the path is something else than a regular file. This exception has the class
+        PipelineError: the path is not a regular file. This exception has the class
             ``error``.
         OSError: the file cannot be opened.
     """

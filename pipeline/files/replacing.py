@@ -17,7 +17,8 @@ from pipeline.errors import OutputError
 from pipeline.stopping import half_written
 
 PARTIAL_SUFFIX = ".partial"
-# Bytes of a name that a temporary name repeats; file systems allow 255 for the whole name.
+# A temporary name starts with at most this number of bytes of the name; file systems allow 255
+# bytes for a whole name.
 MOST_OF_NAME = 150
 
 
@@ -43,7 +44,7 @@ def replacing(target: Path) -> Iterator[Path]:
 
 
 def start_of_hidden(name: str) -> str:
-    """Return the start of a hidden name for a file; it leaves room for more (in bytes)."""
+    """Return the start of a hidden name for a file; more bytes can be added to it."""
     if len(os.fsencode(name)) > MOST_OF_NAME:
         name = os.fsencode(name)[:MOST_OF_NAME].decode(errors="ignore")
     return f".{name}"
@@ -82,7 +83,7 @@ def open_to_append(path: Path, access: int = os.O_WRONLY) -> int:
     Raises:
         OSError: the file cannot be opened, or is a link or no regular file.
     """
-    # Without O_NONBLOCK, opening a named pipe would wait for its reader.
+    # Without O_NONBLOCK, opening a named pipe would wait for a reader of the pipe.
     flags = access | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags, 0o666)

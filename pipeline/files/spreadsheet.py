@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-# The second four are the wide forms on Asian keyboards, which spreadsheets understand as well.
+# The last four signs are the wide forms on Asian keyboards, which spreadsheets also accept.
 _SIGNS = r"=+\-@\uff1d\uff0b\uff0d\uff20"
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+|inf|infinity|nan)(?:[eE][+-]?\d+)?"
 
@@ -21,8 +21,8 @@ _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+|inf|infinity|nan)(?:[eE][+-]?\d+)?"
 def _places(separators: str, start: str, signs: str) -> re.Pattern[str]:
     """Match the places where a cell begins with a sign and is not a number.
 
-    Only the text after the apostrophes decides, so the place still matches when an apostrophe is
-    added. A cell ends at the separator that it begins with.
+    Apostrophes at the start are ignored, so a place still matches after an apostrophe was added. A
+    cell ends at the same separator at which it begins.
     """
     after = "|".join(
         rf"(?<={mark})(?![\s'\"]*{_NUMBER}[\s\")\]}}]*(?:{mark}|$))" for mark in separators
@@ -61,7 +61,7 @@ def csv_line(cells: Iterable[Any]) -> str:
     """Return values as a line of CSV without a line end; text is protected, numbers stay."""
     line = io.StringIO()
     values = [as_text(cell) if isinstance(cell, str) else cell for cell in cells]
-    # With this line end, the writer quotes cells with either of its characters.
+    # With this line end, the writer quotes cells that contain either of its two characters.
     csv.writer(line, lineterminator="\r\n").writerow(values)
     return line.getvalue().removesuffix("\r\n")
 

@@ -6,16 +6,17 @@ from pipeline.errors import SceneError
 from pipeline.files.regular import open_regular
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-# Version of the superblock -> the byte with the size of offsets, the byte where offsets begin, and
-# how many of them stand before the address where the file ends (HDF5 File Format Specification).
+# Version of the superblock -> the byte with the size of an offset, the byte where the offsets
+# begin, and the number of offsets before the address of the file's end (HDF5 File Format
+# Specification).
 _PLACES = {0: (13, 24, 2), 1: (13, 28, 2), 2: (9, 12, 2), 3: (9, 12, 2)}
 _LONGEST = 64
 
 
 def is_cut_short(path: str) -> bool:
-    """Return whether a file is shorter than an HDF5 file of its kind, or no HDF5 file at all.
+    """Return whether a file is shorter than its superblock states, or is not an HDF5 file.
 
-    A block of the user before the signature is not expected.
+    A user block before the signature is not expected.
 
     Raises:
         OSError: the file is missing or cannot be read.
@@ -30,7 +31,7 @@ def is_cut_short(path: str) -> bool:
 
 
 def _end(start: bytes) -> int | None:
-    """Return the size of the file that its first bytes state; None if they are something else."""
+    """Return the size of the file that its first bytes state; None if they are not a superblock."""
     if not start.startswith(SIGNATURE) or len(start) < _LONGEST:
         return None
     places = _PLACES.get(start[len(SIGNATURE)])

@@ -67,7 +67,7 @@ def _scene_or_table(path: Path, reader: ReaderChoice) -> Iterator[str]:
     try:
         yield from _scene(path, reader)
     except UnknownFormatError:
-        # Some formats that are known to be no table have parts that look like one.
+        # Some files of other known formats have parts that look like a table.
         is_foreign = foreign_format(path, hdf5_members(path)) is not None
         lines = None if is_foreign else netcdf_table_lines(path)
         if lines is None:

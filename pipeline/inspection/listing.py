@@ -1,4 +1,4 @@
-"""Lists what there is: sensors, formats, masks, configurations, algorithms and networks."""
+"""Lists the known sensors, formats, masks, configurations, algorithms and networks."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Topic:
-    """Something that can be listed."""
+    """A topic that can be listed."""
 
     words: str
-    """What the entries are, and where their names are used."""
+    """The kind of the entries, and where their names are used."""
     shown: tuple[str, ...]
     """The facts that are shown in a table; JSON has all facts."""
     rows: Callable[[Sequence[Path]], Iterator[Row]]
@@ -139,7 +139,7 @@ TOPICS: Mapping[str, Topic] = {
         "sensors, for science.sensor and simulate", ("platforms", "rrs_bands_nm"), _sensors
     ),
     "formats": Topic(
-        "formats of scenes, for science.reader.format; those with a preset are of cf_netcdf",
+        "formats of scenes, for science.reader.format; formats with a preset belong to cf_netcdf",
         ("title", "options"),
         _formats,
     ),
@@ -164,4 +164,4 @@ TOPICS: Mapping[str, Topic] = {
         _networks,
     ),
 }  # fmt: skip
-"""Everything that can be listed."""
+"""All topics that can be listed."""

@@ -10,7 +10,7 @@ from pipeline.errors import ConfigError, PipelineError
 from pipeline.matchup.points import Points, read_points
 from pipeline.tables import Table, read_table, recognise
 
-# A file with one of these endings is meant as a table, even if it cannot be read as one.
+# A file with one of these endings counts as a table, even if it cannot be read.
 ENDINGS = (".csv", ".tsv", ".tab", ".sb", ".parquet", ".feather")
 # Descriptions of networks and configurations are text too.
 OTHER_TEXT = (".yaml", ".yml", ".json", ".xml", ".toml", ".py", ".md")

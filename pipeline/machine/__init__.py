@@ -1,1 +1,1 @@
-"""The computer itself: runs threads, finds cores and free memory, and shows results on screen."""
+"""The computer: runs threads and forks, finds cores and memory, shows results on screen."""

@@ -1,8 +1,8 @@
 """Runs work in several forks of this process and returns the results in order.
 
-Python's lock lets threads share one core wherever they run Python. A fork costs almost nothing,
-because all libraries are imported already. A fork that crashes loses only the piece of work that it
-was doing.
+Because of Python's lock, only one thread at a time can run Python code. A fork costs almost
+nothing, because all libraries are imported already. A fork that crashes loses only the piece of
+work that it was doing.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ _LENGTH = struct.Struct("<q")
 
 @dataclass(frozen=True)
 class Died:
-    """What is returned for a piece of work whose process ended before it had a result."""
+    """Stands for the result of a piece of work whose process ended without a result."""
 
     status: int
     """Exit code of the process, or the negative number of the signal that ended it."""
@@ -39,9 +39,9 @@ class Died:
 def in_forks(work: Callable[[int], T], count: int, workers: int) -> Iterator[T | Died]:
     """Yield the results of ``work(0)``, ``work(1)`` and so on, in this order.
 
-    Every worker does each ``workers``-th piece of work. A worker waits when the results that nobody
-    has taken yet fill a pipe. Results are pickled. ``work`` must not raise errors. Only programs
-    whose other threads hold no locks may call this function.
+    Every worker does each ``workers``-th piece of work. A worker waits if its pipe is full of
+    results that were not taken yet. Results are pickled. ``work`` must not raise errors. Only
+    programs whose other threads hold no locks may call this function.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -51,7 +51,7 @@ def in_forks(work: Callable[[int], T], count: int, workers: int) -> Iterator[T |
         for number in range(count):
             yield pool[number % workers].next_result()
     finally:
-        os.close(alive_here)  # the forks end if they have not ended yet
+        os.close(alive_here)  # forks that are still running end now
         os.close(alive)
         for worker in pool:
             worker.close()
@@ -65,13 +65,14 @@ class _Worker(Generic[T]):
     left: range
     """Pieces of work whose results have not been taken yet."""
     alive: int
-    """The forks read from this end of a pipe: it ends when the process that made them ends."""
+    """The forks read from this end of a pipe; a read returns when their parent process has ended.
+    """
     alive_here: int
     _pid: int = field(default=0, init=False)
     _results: BinaryIO | None = field(default=None, init=False)
 
     def next_result(self) -> T | Died:
-        """Return the next result; it comes from a new fork if there is none."""
+        """Return the next result; start a new fork if none is running."""
         if self._results is None:
             self._start()
         self.left = self.left[1:]
@@ -79,7 +80,7 @@ class _Worker(Generic[T]):
         head = results.read(_LENGTH.size) if results is not None else b""
         if results is not None and len(head) == _LENGTH.size:
             body = results.read(_LENGTH.unpack(head)[0])
-            with contextlib.suppress(EOFError, pickle.UnpicklingError):  # cut by a crash
+            with contextlib.suppress(EOFError, pickle.UnpicklingError):  # cut short
                 made: T = pickle.loads(body)  # noqa: S301 - a fork of this process wrote it
                 return made
         return Died(self.close())
@@ -120,7 +121,7 @@ class _Worker(Generic[T]):
             os._exit(code)
 
     def _end_with_parent(self) -> None:
-        os.read(self.alive, 1)  # returns when no process has the other end any more
+        os.read(self.alive, 1)  # returns when the other end is closed everywhere
         os.kill(os.getpid(), signal.SIGTERM)
         threading.Event().wait(stopping.PATIENCE)
         os._exit(128 + signal.SIGTERM)

@@ -26,7 +26,7 @@ class _Limit:
     def begin(self) -> None:
         with self.lock:
             if self.runs == 0:
-                if self.libraries is None:  # found once: that takes some milliseconds
+                if self.libraries is None:  # found only once, because this takes some milliseconds
                     self.libraries = threadpoolctl.ThreadpoolController()
                 _let_this_thread_decide()
                 self.limited = self.libraries.limit(limits=1, user_api="blas")
@@ -42,7 +42,7 @@ class _Limit:
 
 
 def _let_this_thread_decide() -> None:
-    """Lift a rule of threadpoolctl 3.8: only the first thread may set the threads of OpenBLAS."""
+    """Let any thread limit OpenBLAS; threadpoolctl 3.8 lets only the first thread do it."""
     controller = getattr(threadpoolctl, "OpenBLASController", None)
     clear = getattr(controller, "clear_controlling_thread", None)
     if clear is not None:

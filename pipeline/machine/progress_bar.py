@@ -36,7 +36,7 @@ def moving(name: str, *fields: str) -> Iterator[Callable[..., None]]:
     task = bar.add_task(printable(name), total=None, **shown)
 
     def move(**changes: Any) -> None:
-        bar.start()  # only now, because imports before it write to the terminal's file itself
+        bar.start()  # only now, because earlier imports may write to the terminal directly
         bar.update(task, **changes)
 
     try:
@@ -66,14 +66,14 @@ def bars(*fields: str) -> "Progress":
 
 
 def _in_notebook() -> bool:
-    """Whether the code runs in a kernel; IPython at a prompt of a terminal has none."""
+    """Whether the code runs in a notebook's kernel; IPython in a terminal has no kernel."""
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     return getattr(shell, "kernel", None) is not None
 
 
 class _NotebookBar:
-    """One line below a cell, which needs no widgets."""
+    """A progress bar below a cell of a notebook; it needs no widgets."""
 
     def __init__(self, name: str) -> None:
         self._name = printable(name)

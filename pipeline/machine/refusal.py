@@ -33,10 +33,10 @@ AGAIN = ", then call again."
 
 
 def refusal(error: BaseException) -> MachineError | None:
-    """Return the error that says what the machine refused; None if ``error`` has another cause.
+    """Return an error that names what the machine refused; None if ``error`` has another cause.
 
-    The causes of an error are searched too. An output folder that is full or read-only has an
-    error of its own (OutputError), so only open files and threads count below such an error.
+    The chain of causes is searched, too. A full or read-only output folder has its own error
+    (OutputError); below such an error, only open files and threads count.
     """
     if isinstance(error, MachineError):
         return error
@@ -53,12 +53,12 @@ def refusal(error: BaseException) -> MachineError | None:
 
 
 def refused_by_machine(error: BaseException) -> MachineError | None:
-    """Return what the machine refused outside a scene, where a broken disk is its fault too."""
+    """Return the refusal outside a scene; there, a broken disk is the machine's fault, too."""
     return refusal(error) or broken_disk(error)
 
 
 def broken_disk(error: BaseException) -> MachineError | None:
-    """Return the error for a failed disk, if this caused ``error``; no scene is to blame."""
+    """Return the error for a failed disk, if this caused ``error``; the scene is not the cause."""
     for each in _chain(error):
         number = number_of(each)
         if number in DISK_FAILURES:
@@ -97,12 +97,12 @@ def refused_process(number: int) -> MachineError:
 
 
 def refused_start(error: OSError) -> MachineError:
-    """Return the error for a child process, its pipes or its memory that cannot be made."""
+    """Return the error if a child process, its pipes or its memory cannot be made."""
     if error.errno in (errno.EAGAIN, errno.ENOMEM):
         return refused_process(error.errno)
     found = refusal(error)
     return found or MachineError(
-        f"a process for the scenes cannot be started ({said(error.errno or 0)}). Mend the cause"
+        f"a process for the scenes cannot be started ({said(error.errno or 0)}). Remove the cause"
         f"{AGAIN}"
     )
 
@@ -171,11 +171,11 @@ def _temporary() -> str:
     try:
         return tempfile.gettempdir()
     except OSError:
-        return "no folder for them can be used"
+        return "no usable folder was found"
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and its causes, also those that are not shown."""
+    """Yield an error and its causes, also the causes that a traceback does not show."""
     seen: set[int] = set()
     each: BaseException | None = error
     while each is not None and id(each) not in seen:

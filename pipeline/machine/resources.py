@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # Linear-algebra libraries read their number of threads from these variables. Blocks and scenes run
-# in parallel here, so threads of a library would only wait for each other (and took a second core),
-# and their number would change the last bits of float64.
+# in parallel here, so threads of a library would only wait for each other, and would use further
+# cores. Their number would also change the last bits of float64.
 ONE_THREAD = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",

@@ -26,7 +26,7 @@ class Shown:
         for label, text in self._rows():
             start = f"  {printable(label):<{LABEL}}"
             one_line = printable(" ".join(text.split()))
-            width = max(WIDTH - len(start), LABEL)  # a label from a file may be long
+            width = max(WIDTH - len(start), LABEL)  # a label that comes from a file may be long
             wrapped = textwrap.wrap(one_line, width, max_lines=3, placeholder=" ...")
             for number, part in enumerate(wrapped):
                 lines.append((start if number == 0 else " " * len(start)) + part)

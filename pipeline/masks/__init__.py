@@ -16,7 +16,8 @@ from pipeline.scene.scene import Band
 
 __all__ = ["RULES", "Dilated", "MaskRule", "Request", "Verdict", "describe_rule", "make_rules"]
 
-# Each entry yields the rules of one class that a configuration requests. Bits are in this order.
+# Each function yields the rules of one class from a configuration. The bits of the rules have this
+# order.
 RULES: dict[str, Callable[[Request], Iterator[MaskRule]]] = {
     "flags": FlagRule.requested,
     "expressions": ExpressionRule.requested,

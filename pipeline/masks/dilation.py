@@ -16,7 +16,7 @@ from pipeline.scene.selection import select_layers
 Bool = npt.NDArray[np.bool_]
 DIMS = ("y", "x")
 
-# Bits of the layer with a grown mask.
+# Bits in the layer of a grown mask.
 EXCLUDED = np.uint8(1)
 UNDECIDED = np.uint8(2)
 
@@ -106,7 +106,7 @@ class _Grown:
     def read(self, region: Region) -> npt.NDArray[np.uint8]:
         """Compute the mask of a region."""
         lines, pixels = (
-            slice(*index.indices(size))  # a layer without bands is read by slices only
+            slice(*index.indices(size))  # a layer without bands can only be read by slices
             for index, size in zip(region, self.shape, strict=True)
             if isinstance(index, slice)
         )

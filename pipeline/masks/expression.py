@@ -77,7 +77,7 @@ def parse_condition(name: str, text: str) -> Expression:
     """
     try:
         expression = Expression.parse(text, PIXELS)
-        # An evaluation without pixels finds what would fail in the first block.
+        # An evaluation without pixels finds errors before the first block is computed.
         expression.condition({each: np.empty((0, 0)) for each in expression.names})
     except ConfigError as error:
         raise ConfigError(f"masks.expressions.{name}: {error}.") from None

@@ -1,4 +1,4 @@
-"""Masks by results: expressions over the variables of a product, judged after all networks.
+"""Masks by results: expressions over the variables of a product, applied after all networks.
 
 The expressions use only what is stored in the product. So a product can be masked again without
 being computed again, and has the same bytes as if it had been computed with the mask.
@@ -63,7 +63,7 @@ class ResultRule:
 def sources_of(
     values: Iterable[str], flags: Mapping[str, FlagTable], networks: Iterable[str]
 ) -> dict[str, Source]:
-    """Return everything that an expression may name.
+    """Return all sources of names that an expression may use.
 
     The flags of a network are called ``<network>_<flag>``; all other flags have their own names,
     and a variable comes before a flag of the same name.
@@ -91,7 +91,7 @@ def make_result_rules(
 
     Args:
         masks: the masks by results, in the order in which they are applied.
-        known: what an expression may name.
+        known: the sources of names that an expression may use.
         others: names of the rules about the scene.
 
     Raises:
@@ -139,7 +139,7 @@ def _parsed(mask: ResultMask, known: Mapping[str, Source]) -> ResultRule:
                 "scene belongs to masks.expressions, and needs a new run"
             )
         sources = {name: known[name] for name in expression.names}
-        # An evaluation without pixels finds what would fail in the first block.
+        # An evaluation without pixels finds errors before the first block is computed.
         empty = {n: np.empty((0, 0), float if s.mask is None else bool) for n, s in sources.items()}
         expression.truth(empty)
     except ConfigError as error:

@@ -1,7 +1,7 @@
 """Mask rules: the interface, the verdict of a rule, and the request from which rules are made.
 
 All rules treat missing values alike: where a rule cannot be decided, the pixel is excluded. A rule
-that is about missing values (``missing``, ``isnan``) is always decided.
+about missing values (``missing``, ``isnan``) can always be decided.
 """
 
 from dataclasses import dataclass

@@ -22,7 +22,7 @@ VALUE_RULES: dict[str, Condition] = {
     "saturated": lambda _, states: (states & STATE_SATURATED) != 0,
     "outside_valid_range": lambda _, states: (states & STATE_OUTSIDE_VALID_RANGE) != 0,
 }
-# These rules are decided for missing values as well. The others ask for a number: they are
+# These rules are decided for missing values as well. The other rules need a number: they are
 # undecided where a band is missing and no other band meets the condition.
 ALWAYS_DECIDED = frozenset(("missing", "outside_valid_range"))
 

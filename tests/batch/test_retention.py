@@ -63,7 +63,7 @@ def test_forget_removes_these_entries_and_no_product(idle, monkeypatch, which, g
 @pytest.mark.parametrize(
     ("which", "text"),
     [
-        ([], "nothing says which scenes to forget"),
+        ([], "no scenes to forget were given"),
         (["S1.nc", "S9.nc"], "no scene in the ledger matches 'S9.nc'"),
     ],
 )

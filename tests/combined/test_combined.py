@@ -417,7 +417,7 @@ REFUSED = {
     ),
     "a name twice": (
         {"derived": {"one": {"expression": "two", "units": "1"}}},
-        "one is there twice",
+        "the name one appears twice",
     ),
     "a name of two things": (
         {

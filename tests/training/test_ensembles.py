@@ -228,7 +228,7 @@ def test_error_networks_find_where_errors_are_larger(tmp_path):
 @pytest.mark.parametrize(
     ("stated", "said"),
     [
-        ({"inputs": {"Rrs": {"from_scene": True}}}, "samples have no scene"),
+        ({"inputs": {"Rrs": {"from_scene": True}}}, "samples do not come with a scene"),
         ({"inputs": {}}, "input_uncertainty"),
         ({"inputs": {"rhos": {"relative": 0.1}}}, "contains rhos, but the inputs of the samples"),
     ],

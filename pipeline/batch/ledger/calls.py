@@ -48,7 +48,7 @@ class Call:
 
 @dataclass
 class CallEnd:
-    """How a call ends; its owner fills this in."""
+    """How a call ends; whoever records the call sets the fields."""
 
     problem: str = ""
     interrupted: bool = False
@@ -63,7 +63,7 @@ class CallEnd:
 
 @contextlib.contextmanager
 def recorded_call(ledger: Database, run: str) -> Iterator[CallEnd]:
-    """Record the begin and the end of a call of a configuration."""
+    """Record the start and the end of a call of a configuration."""
     process, end = process_identity.mine(), CallEnd()
     with ledger.writing():
         ledger.execute(
@@ -76,7 +76,7 @@ def recorded_call(ledger: Database, run: str) -> Iterator[CallEnd]:
         yield end
     except PipelineError as error:
         end.problem = str(error)
-        # The error itself may be that the ledger cannot be written any more.
+        # If the ledger can no longer be written, this fails too.
         with contextlib.suppress(LedgerError, MachineError):
             _enter_end(ledger, run, process, end)
         raise
@@ -92,7 +92,7 @@ def _enter_end(ledger: Database, run: str, process: str, end: CallEnd) -> None:
         "problem": cut_message(end.problem) or None,
     }
     with ledger.writing():
-        # Another call may have begun since then; the record is now about that call.
+        # If another call has begun since then, the record belongs to that call and stays.
         ledger.execute(
             "UPDATE call SET ended = :now, how = :how, problem = :problem "
             "WHERE run = :run AND process = :process",

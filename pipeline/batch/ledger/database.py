@@ -120,7 +120,8 @@ class Database:
             raise LedgerError(f"{path}: no such ledger. Give the path of a ledger, or its folder.")
         _refuse_what_is_no_ledger(path)
         with naming_errors(path):
-            # Without this, SQLite leaves files of its own there even if nobody writes.
+            # Without immutable=1, SQLite would leave files beside the ledger, even if nobody
+            # writes.
             still = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
             connection = open_database(
                 path, LedgerError, patience=PATIENCE, options=f"mode=ro{still}"
@@ -227,13 +228,13 @@ class Database:
         if is_whole or not may_repair:
             return
         with self.writing():
-            # Looked at again, because another process may have made it since.
+            # The check is repeated, because another process may have made the missing parts by now.
             for statement in check_definitions(self._db, self.path):
                 try:
                     self._db.execute(statement)
                 except sqlite3.IntegrityError as error:
                     raise damaged(self.path, f"two rows have the same product ({error})") from error
-            # Otherwise, a batch would wait for ever until somebody finishes them.
+            # Otherwise, a batch would wait for ever for the end of these scenes.
             self._db.execute(
                 "UPDATE scene SET state = 'pending', attempts = max(attempts - 1, 0), "
                 f"why = 'nobody works on this scene' WHERE {_IS_ORPHAN}"
@@ -281,7 +282,7 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
 
 
 def _refuse_what_is_no_ledger(path: Path) -> None:
-    """Refuse what is not regular, for which SQLite would wait, and a foreign journal."""
+    """Refuse files that are not regular (SQLite might wait for ever), and a foreign journal."""
     for beside in files_of_database(path):
         with contextlib.suppress(OSError):
             if not stat.S_ISREG(beside.stat().st_mode):
@@ -307,13 +308,13 @@ def _storable(given: Any) -> Any:
 def _storable_value(value: Any) -> Any:
     if isinstance(value, str) and not is_text(value):
         return os.fsencode(value)
-    if isinstance(value, int):  # a file may say that it was changed in the year 2600
+    if isinstance(value, int):  # the time of change of a file may be in the year 2600
         return min(max(value, -MOST_NUMBER), MOST_NUMBER)
     return value
 
 
 def _as_python(_: sqlite3.Cursor, row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the columns of a row, with names that are stored as bytes as text again."""
+    """Return the columns of a row; names that are stored as bytes become text again."""
     return tuple(os.fsdecode(value) if isinstance(value, bytes) else value for value in row)
 
 
@@ -345,7 +346,7 @@ def naming_errors(path: Path) -> Iterator[None]:
 
 
 def _refused_files(path: Path) -> MachineError | None:
-    """Return the error if no more files can be opened; SQLite does not say so."""
+    """Return an error if no more files can be opened, because SQLite does not report this cause."""
     try:
         os.close(os.open(path.absolute().parent, os.O_RDONLY))
     except OSError as error:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.batch.reasons import CONFIGURATION, VERSION
 
-if TYPE_CHECKING:  # its imports take a third of the start of ``ocpipe status``
+if TYPE_CHECKING:  # importing it would take a third of the start of ``ocpipe status``
     from pipeline.batch.sources import FoundScene
 
 # A condition of SQL: this call has chosen the scene. When a scene is removed, SQLite may give its
@@ -55,16 +55,16 @@ class SceneQueue:
     """Returns a product's path, or None if the path depends on attributes in the scene file."""
     networks_now: Callable[[str], Mapping[str, str | None]]
     """Returns the present fingerprints of the networks for a sensor, by network name. None stands
-    for a network that cannot be loaded now; nothing is outdated because of it."""
+    for a network that cannot be loaded now; such a network makes no scene outdated."""
     if_possible: frozenset[str] = frozenset()
     """Names of the networks that a run leaves out if they do not fit the scene."""
     retry_failed: bool = False
     change_since: Callable[[str], str | None] = lambda _: CONFIGURATION
     """Returns why a scene that was done with another recipe is outdated, or None."""
     keeps: frozenset[str] = frozenset((VERSION,))
-    """Reasons why scenes are outdated that stay done all the same."""
+    """Outdated scenes with one of these reasons stay done."""
     damaged: frozenset[str] = frozenset()
-    """Full paths of products that are not as they were written."""
+    """Full paths of products that were damaged or changed after they were written."""
 
 
 @dataclass(frozen=True)

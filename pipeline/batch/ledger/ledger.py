@@ -35,11 +35,11 @@ _HOLDER = (
     "id, token, process, host, pid, output, slots, threads, started, beat, elapsed, done, failed, "
     "state"
 )
-# Why a scene is pending that was done with other bytes than it has now.
+# Reasons why a scene is pending whose file has changed since a job read it.
 CHANGED = "the input changed while it was read"
 UNFINISHED = "the input looks damaged and changed a short time ago"
-# So often may a scene change while one call reads it. Then it waits for the next call, because a
-# scene that is being written for a long time must not keep a call busy.
+# A call reads a changing scene at most this number of times. Then the scene waits for the next
+# call, because a file that is written for a long time must not keep a call busy.
 MOST_CHANGES = 3
 
 
@@ -128,17 +128,17 @@ class Ledger(Database):
                 return None
             scene, path, attempt, first_seen, sha256, product, ours = row
             if product is not None and not ours and not self.is_there(product):
-                # A file that appears there from now on was made for this ledger.
+                # There is no product yet, so a later file at this path was made for this ledger.
                 self.execute("UPDATE scene SET ours = 1 WHERE id = ?", (scene,))
                 ours = 1
         owned = self.located(product) if product is not None and ours else None
         return Lease(scene, path, attempt, first_seen, sha256, owned)
 
     def _reserved(self, holder: Holder, changes: int) -> Any:
-        """Reserve a pending scene that changed so often in this call; return its columns."""
+        """Reserve a pending scene with this number of changes in this call; return its columns."""
         return self.execute(
             "UPDATE scene SET state = 'running', holder = ?, attempts = attempts + 1 WHERE id "
-            # EXISTS and not IN, because for IN SQLite reads all chosen scenes.
+            # With IN instead of EXISTS, SQLite would read all chosen scenes.
             f"= (SELECT id FROM scene WHERE state = 'pending' AND {IS_CHOSEN} AND "
             "EXISTS (SELECT 1 FROM chosen WHERE chosen.id = scene.id AND changes = ?) "
             "ORDER BY attempts, id LIMIT 1) "
@@ -174,7 +174,7 @@ class Ledger(Database):
         if state == "pending":
             changes |= {"why": "tried again"}
         if read is not None:
-            # The hash and the product are those of this state, which need not be the queued one.
+            # The hash and the product belong to this state, which may differ from the queued state.
             changes |= {"size": read.size, "mtime_ns": read.mtime_ns}
         if has_changed:
             changes |= {
@@ -246,7 +246,7 @@ class Ledger(Database):
             )
 
     def _revive(self, holder: Holder) -> None:
-        """Mark a holder as running again; after a long stop, others had marked it as lost.
+        """Mark a holder as running again, if others marked it as lost during a long stop.
 
         Otherwise, the scenes that it claims would seem to have no holder.
         """

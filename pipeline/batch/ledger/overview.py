@@ -50,7 +50,7 @@ class RunOverview:
 
     @property
     def last_call(self) -> str | None:
-        """Begin of the last call."""
+        """Start of the last call."""
         return None if self.call is None else self.call.begun
 
     @property
@@ -81,7 +81,7 @@ def overviews(ledger: Database) -> dict[str, RunOverview]:
         of_run.counts[state] = count
         if state == "done":
             of_run.counts["suspect"], of_run.last_success = suspect, finished
-    # In SQLite, the other columns of max() are those of the row with the maximum.
+    # Beside max(), SQLite returns the other columns of the row that has the maximum.
     for run, *columns in ledger.execute(
         f"SELECT run, kind, count(*), max(finished), substr(reason, 1, {LONGEST_MESSAGE}) "
         "FROM scene WHERE state = 'failed' GROUP BY run, kind ORDER BY count(*) DESC, kind"

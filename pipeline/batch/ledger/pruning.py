@@ -25,7 +25,7 @@ class Kept:
 
 
 def entries(ledger: Ledger, run: str | None = None) -> list[Kept]:
-    """Return the entries of one configuration or of all, except those that are in work."""
+    """Return the entries of one or all configurations, without the scenes that are running."""
     rows = ledger.execute(
         "SELECT id, run, path, state, kind, CASE WHEN ours THEN product END, finished FROM scene "
         "WHERE state != 'running' AND run = coalesce(?, run) ORDER BY path, run",

@@ -56,7 +56,7 @@ def _enter_new(database: Database, queue: SceneQueue) -> None:
         "AND size IS NOT NULL ORDER BY path",
         given,
     )
-    # Any other new scene does not exist, or its product would be that of another scene.
+    # The other new scenes have no file, or their product would be that of another scene.
     database.execute(f"INSERT INTO scene ({columns}) SELECT {values} {new} ORDER BY path", given)
 
 
@@ -84,13 +84,13 @@ def _choose(database: Database, queue: SceneQueue) -> None:
 
 
 def _make_pending(database: Database, queue: SceneQueue) -> None:
-    # A scene with the same inputs is processed again with the date that it had.
+    # A scene that is processed again with the same inputs keeps its date.
     now = int(time.time())
     _find_outdated(database, queue)
     for why in OUTDATED:
         kept = "''" if why not in queue.keeps else "'done'"
         if why == VERSION and why in queue.keeps:
-            kept = "'done', 'pending'"  # another version may finish what a version began
+            kept = "'done', 'pending'"  # pending scenes of an earlier version stay as they are
         is_outdated = f"id IN (SELECT id FROM outdated WHERE why = ?) AND state NOT IN ({kept})"
         _again(database, why, is_outdated, (why,), f", sha256 = NULL, first_seen = {now}")
     database.table("gone", "id INTEGER PRIMARY KEY, why TEXT", products_not_whole(database, queue))
@@ -99,8 +99,8 @@ def _make_pending(database: Database, queue: SceneQueue) -> None:
         _again(database, why, is_gone, (why,), ", sha256 = NULL")
     is_moved = f"state = 'done' AND EXISTS (SELECT 1 {_FOUND} AND f.product != scene.product)"
     _again(database, MOVED, is_moved, also=", sha256 = NULL")
-    # A changed input keeps its hash: if its bytes are the same, nothing needs to be done. But a
-    # scene that stayed done although it is outdated must not become up to date in this way.
+    # A changed input keeps its hash: if its bytes are the same, nothing needs to be done. But an
+    # outdated scene that stays done must not count as up to date for this reason.
     is_same = "state = 'done' AND id NOT IN (SELECT id FROM outdated WHERE why != ?)"
     _again(
         database,
@@ -114,7 +114,7 @@ def _make_pending(database: Database, queue: SceneQueue) -> None:
     is_retried = f"state = 'failed' AND (? OR kind IN ({mended}))"
     _again(database, "tried again", is_retried, (queue.retry_failed,))
     database.execute(
-        # A scene whose hash is kept may keep its product, too, which has the earlier recipe.
+        # If the hash is kept, the product may be kept, too; it was made with the earlier recipe.
         "UPDATE scene SET recipe = CASE WHEN sha256 IS NULL THEN ? ELSE recipe END, "
         f"(size, mtime_ns) = (SELECT f.size, f.mtime_ns {_FOUND}) "
         f"WHERE {_IS_CHOSEN} AND state = 'pending'",

@@ -16,7 +16,7 @@ from pipeline.errors import LedgerError
 
 # Version of the layout of the file.
 LAYOUT = 1
-# Longest text or row (bytes); the longest that ocpipe writes are a few kB.
+# Longest text or row (bytes); ocpipe itself writes at most a few kB.
 LONGEST = 4 * 2**20
 LONGEST_PATH = 16_384
 # Longest time to read a file to its end (seconds), and how often to look (steps of SQLite).
@@ -115,7 +115,7 @@ def _number(name: str, low: float, high: float, kind: str = "'integer'") -> str:
 
 
 _ABSOLUTE = " AND substr({}, 1, 1) = x'2f'"
-# The largest number that SQLite stores, and the smallest with another sign.
+# The largest number that SQLite stores; the smallest is -MOST_NUMBER - 1.
 MOST_NUMBER = 2**63 - 1
 _MOST = 2**62
 _LAST_SECOND = 253_402_300_799  # of the year 9999
@@ -123,7 +123,7 @@ _REAL = "'real', 'integer'"
 _HEX = "[0-9a-f]" * 8
 # The name of a configuration, as the configuration checks it.
 _RUN = "run GLOB '[A-Za-z]*' AND run NOT GLOB '*[^A-Za-z0-9_]*' AND length(run) <= 1000"
-# What is true of each value that is not NULL; quick_check finds a NULL where none may be.
+# Conditions for each value that is not NULL; quick_check finds forbidden NULLs.
 _VALUES = {
     "holder": {
         "token": f"typeof(token) = 'text' AND token GLOB '{_HEX}'",
@@ -173,7 +173,7 @@ _VALUES = {
         "completed": _text("completed", 1000),
     },
 }
-# True of whole rows.
+# Conditions for whole rows.
 _ROWS = {"scene": "state != 'failed' OR (kind IS NOT NULL AND reason IS NOT NULL)"}
 
 
@@ -188,7 +188,7 @@ def check_definitions(database: sqlite3.Connection, path: Path) -> list[str]:
     expected = _expected()
     for name, (kind, sql) in found.items():
         if name not in expected and not _is_internal(kind, name):
-            raise damaged(path, f"it has the {kind} {name[:100]!r}, which no ledger has")
+            raise damaged(path, f"it has the {kind} {name[:100]!r}, which is not part of a ledger")
         if name in expected and (kind, sql) != expected[name][:2]:
             raise damaged(path, f"its {expected[name][0]} {name} is not that of a ledger")
     missing = [name for name in expected if name not in found]
@@ -275,7 +275,7 @@ def _plain(sql: str) -> str:
 
 
 def _is_internal(kind: str, name: str) -> bool:
-    """Return whether SQLite made this by itself: for UNIQUE, or for ANALYZE."""
+    """Return whether SQLite itself made this table or index, for UNIQUE or for ANALYZE."""
     return (kind == "index" and name.startswith("sqlite_autoindex_")) or (
         kind == "table" and name in ("sqlite_stat1", "sqlite_stat4")
     )

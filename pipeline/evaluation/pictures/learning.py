@@ -34,7 +34,7 @@ class History:
 
 @style.own_style()
 def learning_curves(history: History) -> "Figure":
-    """Draw training and validation loss by epoch, and below them the learning rate."""
+    """Draw training and validation loss by epoch (top), and the learning rate (bottom)."""
     rates = np.array(history.learning_rate, dtype=np.float64)
     figure = style.new_figure(6.4, 4.3 if rates.size else 3.5, "Learning curves")
     if rates.size:
