@@ -14,14 +14,14 @@ from pipeline.product.search import find_products
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
-    """Three products in folders beside their input, and files that are no products."""
+    """Three products in folders beside their input, and files that never were products."""
     folder = tmp_path_factory.mktemp("archive")
     product, _ = made(CASES["pace_oci"], folder)
     for name in ("2024/a.nc", "2024/05/b.nc", "2024/.hidden.nc", ".git/c.nc"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(product, folder / name)
     (folder / "2024" / "readme.txt").write_text("no product")
-    (folder / "2024" / "empty.nc").write_bytes(b"")
+    (folder / "2024" / "classic.nc").write_bytes(b"CDF\x01" + bytes(28))
     return folder, product
 
 
@@ -42,10 +42,30 @@ def verified(done):
 
 @pytest.mark.quick
 def test_a_folder_stands_for_the_products_in_it(archive):
-    """At any depth, but not hidden ones; scenes, empty files and texts are passed over."""
+    """At any depth, but not hidden ones; scenes, classic netCDF files and texts are left out."""
     folder, product = archive
     found = [path.relative_to(folder).as_posix() for path in find_products([str(folder)])]
     assert found == [product.name, "2024/a.nc", "2024/05/b.nc"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda data: data[:0], "damaged.nc: this file is empty"),
+        (lambda data: data[: len(data) // 2], "damaged.nc: this file is cut short or damaged"),
+        (lambda data: bytes(len(data)), "damaged.nc: this file is cut short or damaged"),
+    ],
+    ids=["empty", "cut short", "zeros"],
+)
+def test_a_damaged_product_is_not_left_out(archive, tmp_path, damage, words):
+    """It does not look like a product any more, but an archive with it is not verified."""
+    _, product = archive
+    shutil.copy(product, tmp_path / "whole.nc")
+    (tmp_path / "damaged.nc").write_bytes(damage(product.read_bytes()))
+    done = verify(archive, tmp_path, "--workers", 1)
+    assert done.exit_code == 1
+    assert words in done.stderr
+    assert "1 of 2 products verified" in done.stderr
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -71,7 +91,7 @@ def test_one_bad_product_gives_exit_code_1(archive, tmp_path, workers):
     assert done.exit_code == 1
     assert [each["passed"] for each in facts] == [True, False, False, True]
     assert [each["file"] for each in facts] == [str(path) for path in files]
-    assert "not a product" in facts[1]["error"]
+    assert "this file is empty" in facts[1]["error"]
     assert "no such file" in facts[2]["error"]
     assert [each["what"] for each in facts[0]["findings"]] == [
         "checksums", "record", "input", "network", "attributes", "pixels",

@@ -12,18 +12,22 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.errors import DAMAGE, SceneError, UnavailableError
+from pipeline.config.naming import SUFFIX
+from pipeline.errors import DAMAGE, DamagedError, SceneError, UnavailableError
 from pipeline.files.access import why_absent, why_unreadable
 from pipeline.files.hdf5 import has_hdf5_signature, open_hdf5
 from pipeline.files.limits import CHUNK_BYTES, PRODUCT_NUMBERS
 from pipeline.files.netcdf import netcdf_file
 from pipeline.files.netcdf_lock import NETCDF_LOCK
-from pipeline.files.regular import memory_in_words
+from pipeline.files.regular import memory_in_words, open_regular
 from pipeline.machine.screen import Shown
 from pipeline.product.provenance import NUMBERS
 from pipeline.scene.grid import BlockGrid
 from pipeline.version import SOFTWARE
 from pipeline.writers.group import Group
+
+# The first bytes of netCDF files that are not HDF5.
+_CLASSIC = b"CDF"
 
 
 def is_product(path: Path) -> bool:
@@ -41,6 +45,28 @@ def is_product(path: Path) -> bool:
         if why_unreadable(error) is not None:
             raise _unreadable(path.name, error) from error
         return False  # a truncated file, for which the reader has a better message
+
+
+def is_damaged_netcdf(path: Path) -> bool:
+    """Return whether a file that is called netCDF is empty, cut short or not readable as netCDF.
+
+    Such a file may have been a product. A file of the classic netCDF format never was one.
+
+    Raises:
+        SceneError: the file cannot be opened now, or it leads to other files.
+    """
+    with open_regular(path, SceneError) as file:
+        if file.read(len(_CLASSIC)) == _CLASSIC:
+            return False
+    try:
+        if not has_hdf5_signature(path, SceneError):
+            return True
+        open_hdf5(path, SceneError).close()
+    except DAMAGE as error:
+        if why_unreadable(error) is not None:
+            raise _unreadable(path.name, error) from error
+        return True
+    return False
 
 
 def scene_of(path: Path) -> tuple[str, str] | None:
@@ -78,6 +104,13 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
         if not path.is_file():
             raise SceneError(f"{path}: {why_absent(path) or 'a folder, expected a product'}.")
         if not is_product(path):
+            if path.suffix == SUFFIX and is_damaged_netcdf(path):
+                size = path.stat().st_size
+                what = f"cut short or damaged ({size:,} bytes)" if size else "empty"
+                raise DamagedError(
+                    f"{path.name}: this file is {what}. If it was a product, make it again: "
+                    "ocpipe batch does this by itself."
+                )
             raise SceneError(
                 f"{path.name} is not a product of {SOFTWARE}. Give a file that ocpipe run wrote."
             )

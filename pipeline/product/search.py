@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.config.naming import SUFFIX
 from pipeline.errors import ConfigError, SceneError
 from pipeline.files.inputs import Inputs, is_visible
-from pipeline.product.reading import is_product
+from pipeline.product.reading import is_damaged_netcdf, is_product
 
 log = logging.getLogger(__name__)
 
@@ -18,8 +18,8 @@ def find_products(inputs: Iterable[str]) -> list[Path]:
 
     Args:
         inputs: files, folders, patterns, ``@list`` or ``-``. A folder stands for all products in
-            it, at any depth; hidden files and folders are not searched. A file that is given by
-            name or by a pattern need not be a product.
+            it, and for netCDF files that are damaged, at any depth; hidden files and folders are
+            not searched. A file that is given by name or by a pattern need not be a product.
 
     Raises:
         ConfigError: the inputs name no file, or a list cannot be read.
@@ -62,8 +62,12 @@ class _Products(Inputs):
 
 
 def _may_be_product(path: Path) -> bool:
-    """Return whether a file is a product, or cannot be read now; then the command says why."""
+    """Return whether a file is a product, or cannot be read; then the command says why.
+
+    A product that was cut to nothing does not look like a product any more. If it was left out, an
+    archive with such products would count as verified.
+    """
     try:
-        return is_product(path)
+        return is_product(path) or is_damaged_netcdf(path)
     except (OSError, SceneError):
         return True

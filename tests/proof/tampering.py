@@ -317,8 +317,8 @@ KINDS: dict[str, tuple[Callable[[Path], None], str | None, str | None, str | Non
         'processing_control/software: numpy: "1.0" in A',
         "processing_control/software: numpy",
     ),
-    "half of the file": (_cut, "not a product", "not a product", "not a product"),
-    "an empty file": (_emptied, "not a product", "not a product", "not a product"),
+    "half of the file": (_cut, "cut short", "cut short", "cut short"),
+    "an empty file": (_emptied, "file is empty", "file is empty", "file is empty"),
     "a byte behind the end": (
         _one_byte_behind,
         None,
