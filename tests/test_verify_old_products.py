@@ -125,3 +125,14 @@ def test_the_path_of_the_input_comes_from_the_ledger(tmp_path):
     result = CliRunner().invoke(main, [*command, "--ledger", str(ledger)])
     assert result.exit_code == 3
     assert f"and at '{batch}/in/S0.nc' (from the ledger)" in result.stdout
+
+
+def test_rerun_takes_the_path_of_the_input_from_the_ledger(tmp_path):
+    """As verify does; --ledger gives a ledger that is elsewhere."""
+    batch = unpacked_batch(tmp_path)
+    command = ["rerun", str(batch / "out/S0.old.nc"), "--networks", str(batch)]
+    assert "input       S0.nc, sha256 equal" in CliRunner().invoke(main, command).stdout
+    ledger = (batch / "out/ocpipe-ledger.sqlite").rename(tmp_path / "elsewhere.sqlite")
+    assert "S0.nc not found" in CliRunner().invoke(main, command).stdout
+    result = CliRunner().invoke(main, [*command, "--ledger", str(ledger)])
+    assert "input       S0.nc, sha256 equal" in result.stdout

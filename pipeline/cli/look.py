@@ -16,6 +16,7 @@ from pipeline.cli.many import (
     default_workers,
     finding_lines,
     json_option,
+    ledgers_option,
     run_on_each,
     scenes_option,
     workers_option,
@@ -95,13 +96,7 @@ def _as_facts(lines: list[str]) -> dict[str, list[str]]:
 @click.command()
 @click.argument("products", metavar=FILES, nargs=-1, required=True)
 @scenes_option
-@option(
-    "--ledger ledgers",
-    "Ledger of the batch that made the product; it knows the path of the input; repeatable.",
-    "ledgers in the folders above the product",
-    PATH,
-    multiple=True,
-)
+@ledgers_option
 @networks_option
 @click.option(
     "--sample",

@@ -50,6 +50,13 @@ scenes_option = option(
     metavar="PATH",
     multiple=True,
 )
+ledgers_option = option(
+    "--ledger ledgers",
+    "Ledger of the batch that made the product; it knows the path of the input; repeatable.",
+    "ledgers in the folders above the product",
+    PATH,
+    multiple=True,
+)
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object per file, one per line."
 )

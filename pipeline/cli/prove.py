@@ -15,6 +15,7 @@ from pipeline.cli.many import (
     conclusion,
     finding_lines,
     json_option,
+    ledgers_option,
     run_on_each,
     scenes_option,
     workers_option,
@@ -31,6 +32,7 @@ log = logging.getLogger("pipeline")
 @click.command()
 @click.argument("products", metavar=FILES, nargs=-1, required=True)
 @scenes_option
+@ledgers_option
 @networks_option
 @option(
     "-o --output",
@@ -50,6 +52,7 @@ log = logging.getLogger("pipeline")
 def rerun(
     products: tuple[str, ...],
     scenes: tuple[Path, ...],
+    ledgers: tuple[Path, ...],
     networks: tuple[Path, ...],
     output: Path | None,
     workers: int | None,
@@ -65,6 +68,7 @@ def rerun(
     """
     start(log_level)
     with importing():
+        from pipeline.batch.known_scenes import KnownScenes
         from pipeline.machine.resources import available_cores, default_limit
         from pipeline.product.search import find_products
         from pipeline.proof import rerun_product
@@ -74,15 +78,17 @@ def rerun(
     at_once = min(workers or 1, len(paths))
 
     def work(product: Path) -> Generator[str, None, Result]:
-        found = rerun_product(
-            product,
-            scenes=scenes,
-            network_dirs=networks,
-            output=output,
-            threads=threads or max(1, available_cores() // at_once),
-            memory_limit=str(default_limit() // at_once),
-        )
-        kept = yield from finding_lines(found)
+        with KnownScenes(ledgers) as known:
+            found = rerun_product(
+                product,
+                scenes=scenes,
+                network_dirs=networks,
+                known=known.of(product),
+                output=output,
+                threads=threads or max(1, available_cores() // at_once),
+                memory_limit=str(default_limit() // at_once),
+            )
+            kept = yield from finding_lines(found)
         same = all(each.passed for each in kept)
         findings = as_facts(kept)
         yield f"{product.name}: {'repeated' if same else 'NOT repeated'}"

@@ -32,6 +32,7 @@ def rerun_product(
     *,
     scenes: Sequence[Path] = (),
     network_dirs: Sequence[Path] = (),
+    known: Sequence[Path] = (),
     output: Path | None = None,
     threads: int | None = None,
     memory_limit: str | None = None,
@@ -45,6 +46,7 @@ def rerun_product(
         scenes: the input scene, or folders to search for it; the product's folder and the current
             folder are searched as well.
         network_dirs: folders to search for networks, before the folders in OCPIPE_NETWORKS.
+        known: further paths of the input scene, for example those that a ledger has.
         output: folder that keeps the new file, under the name of the product; by default, the new
             file is removed.
         threads: number of blocks that are computed at the same time.
@@ -66,7 +68,7 @@ def rerun_product(
         except SceneError as error:
             yield Finding("run", False, f"cannot repeat the run: {error}")
             return
-        source = yield from find_input(product, scenes)
+        source = yield from find_input(product, scenes, known)
         networks = yield from find_networks(product, config, network_dirs, source)
         created = datetime.datetime.fromisoformat(str(product.attributes["date_created"]))
     if source is None or networks is None:
