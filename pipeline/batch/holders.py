@@ -1,4 +1,4 @@
-"""Writes the heartbeats of processes that work on scenes, and cleans up after dead processes."""
+"""Writes the heartbeats of processes that work on scenes, and looks at the other processes."""
 
 import contextlib
 import errno
@@ -10,7 +10,9 @@ from pathlib import Path
 
 from pipeline.batch import process_identity
 from pipeline.batch.ledger import Holder, Ledger
-from pipeline.errors import PipelineError
+from pipeline.batch.reasons import CONFIGURATION
+from pipeline.batch.recipe import Recipe
+from pipeline.errors import ConfigError, PipelineError
 from pipeline.machine.refusal import refused_process
 
 log = logging.getLogger(__name__)
@@ -97,6 +99,25 @@ def bury_the_dead(ledger: Ledger, watch: Watch, me: Holder | None = None) -> Non
         clear_partials(Path(output), *(holder.token for holder in holders))
         for holder in holders:
             ledger.leave(holder, "lost", holder.elapsed)
+
+
+def refuse_another_configuration(ledger: Ledger, run: str, recipe: Recipe) -> None:
+    """Refuse a call while a process of this machine works with another configuration of its name.
+
+    Each of the two would take the products of the other for outdated, and replace them.
+
+    Raises:
+        ConfigError: there is such a process.
+    """
+    for holder, other in ledger.recipes_at_work(run):
+        is_alive = process_identity.is_dead(holder.process) is False
+        if is_alive and recipe.change_since(other) == CONFIGURATION:
+            raise ConfigError(
+                f"process {holder.pid} on {holder.host} works on this ledger with another "
+                f"configuration that has the same name, {run}. Each would replace the products of "
+                "the other. Give this configuration another name, or call again when that process "
+                "has ended."
+            )
 
 
 def clear_partials(output: Path, *tokens: str, seconds: float = CLEARING) -> None:

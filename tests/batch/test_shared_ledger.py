@@ -70,6 +70,23 @@ def test_two_calls_do_each_scene_once(folder):
     assert leavings(folder / "out") == []
 
 
+def test_another_configuration_of_the_same_name_is_refused(folder):
+    """While the first one is at work; otherwise each would replace the products of the other."""
+    gate = gate_after(folder, 1)
+    first = call(folder)
+    wait_for(gate.is_reached)
+    (folder / "other").mkdir()
+    other = write_config(folder / "other", science={"masks": {"flags": ["LAND"]}})
+    again = ("batch", other, folder / "in", "-o", folder / "out", "--workers", 1)
+    refused = run(*again, **KNOWS_FAULTS)
+    assert refused.code == 2
+    assert "with another configuration that has the same name, test" in refused.stderr
+    gate.open()
+    assert ended(first).code == 0
+    left = run(*again, "--limit", 1, **KNOWS_FAULTS)
+    assert f"{SCENES + 1} scenes must be processed again" in left.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_one_dies_and_the_other_finishes_its_scenes(folder, number):
     """Killed it is noticed at once; a stopped one is alive, and its scenes are waited for."""

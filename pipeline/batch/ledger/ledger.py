@@ -276,6 +276,14 @@ class Ledger(Database):
         rows = self.execute(f"SELECT {_HOLDER} FROM holder {where} ORDER BY id").fetchall()
         return [Holder(*row) for row in rows]
 
+    def recipes_at_work(self, run: str) -> list[tuple[Holder, str]]:
+        """Return the recipes of the running scenes of a configuration, with their holders."""
+        found = self.execute(
+            "SELECT DISTINCT holder, recipe FROM scene WHERE state = 'running' AND run = ?", (run,)
+        ).fetchall()
+        holders = {holder.id: holder for holder in self.holders(running=True)}
+        return [(holders[number], recipe) for number, recipe in found if number in holders]
+
     def last_holder(self) -> Holder | None:
         """Return the holder that was entered last."""
         row = self.execute(f"SELECT {_HOLDER} FROM holder ORDER BY id DESC LIMIT 1").fetchone()
