@@ -42,12 +42,10 @@ def decided(queue: SceneQueue, request: BatchRequest, ledger: Ledger) -> SceneQu
 
 
 def tell_again(counts: Mapping[str, int]) -> None:
-    """Log how many scenes are processed again, and why."""
+    """Log how many scenes must be processed again, and why."""
     if counts:
         total = sum(counts.values())
-        log.info(
-            "%s processed again: %s", counted(total, "scene is", "scenes are"), _reasons(counts)
-        )
+        log.info("%s must be processed again: %s", counted(total, "scene"), _reasons(counts))
 
 
 def tell_kept(counts: Mapping[str, int], reprocess: Reprocess, is_busy: bool) -> None:

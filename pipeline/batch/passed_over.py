@@ -1,6 +1,7 @@
 """Reports what a search for scenes skips, and the inputs that name no scene.
 
-An empty folder may be a disk that is not mounted, so an input without a scene is always an error.
+An empty folder may be a disk that is not mounted, so an input without a scene is an error, unless
+the call says that inputs may be empty.
 """
 
 import logging
@@ -40,16 +41,20 @@ def is_packed(name: str) -> bool:
 class PassedOver:
     """What the inputs of a call hold besides scenes."""
 
+    may_be_empty: bool = False
+    """Whether an input that can be searched need not hold a scene."""
     _packed: list[str] = field(default_factory=list)
     """Paths of archives that must be unpacked, and of data in formats that ocpipe cannot read."""
     _nothing: list[str] = field(default_factory=list)
     """A sentence for each input that names no scene."""
+    _empty: list[str] = field(default_factory=list)
+    """A sentence for each input that holds no scene and need not hold one."""
     _notes: list[str] = field(default_factory=list)
     """Sentences about inputs that name scenes."""
 
     def empty_list(self, name: str) -> None:
         """Record that a list contains no paths."""
-        self._nothing.append(f"{name} contains no paths.")
+        self._without_scene(f"{name} contains no paths.")
 
     def unreadable(self, error: OSError) -> None:
         """Record that a folder cannot be searched.
@@ -89,16 +94,16 @@ class PassedOver:
         unfinished = [path for path in others if path.lower().endswith(_UNFINISHED)]
         if not others and not links:
             but = f" but hidden ones ({_listed(unsearched)})" if unsearched else ""
-            self._nothing.append(f"{folder} holds no files{but}. {_MOUNT}")
+            self._without_scene(f"{folder} holds no files{but}. {_MOUNT}")
         elif unfinished:
-            self._nothing.append(
+            self._without_scene(
                 f"{folder} holds files that are not fetched completely ({_listed(unfinished)}). "
                 "Wait until they are complete, or fetch them again."
             )
         elif packed:
             self._nothing.append(f"{folder} holds no scene that ocpipe can read as it is.")
         elif others:
-            self._nothing.append(
+            self._without_scene(
                 f"{folder} holds {_counted(others)}, and none is a scene. Scenes end in .nc, .h5, "
                 ".hdf, .tif or .SEN3; a file with another ending must be given by its own path."
             )
@@ -114,11 +119,11 @@ class PassedOver:
             self.unreadable(error)
             return
         if names:
-            self._nothing.append(
+            self._without_scene(
                 f"no path matches {pattern}; {folder} holds {_counted(names)}. Correct the pattern."
             )
         else:
-            self._nothing.append(f"no path matches {pattern}; {folder} holds no files. {_MOUNT}")
+            self._without_scene(f"no path matches {pattern}; {folder} holds no files. {_MOUNT}")
 
     def tell(self, found_scenes: bool) -> list[str]:
         """Report the files that were passed over.
@@ -130,7 +135,9 @@ class PassedOver:
             NoSceneError: no input names a scene.
         """
         packed = list(self._about_packed())
-        if not found_scenes:
+        for sentence in self._empty:
+            log.info("nothing to process: %s", sentence)
+        if not found_scenes and (self._nothing or not self._empty):
             sentences = " ".join((*self._nothing, *self._notes, *packed))
             raise NoSceneError(f"no scene was found: {sentences}")
         for sentence in self._nothing:
@@ -138,6 +145,9 @@ class PassedOver:
         for sentence in (*self._notes, *packed):
             log.warning("%s", sentence)
         return list(self._nothing)
+
+    def _without_scene(self, sentence: str) -> None:
+        (self._empty if self.may_be_empty else self._nothing).append(sentence)
 
     def _about_packed(self) -> Iterator[str]:
         for path in self._packed[:_DESCRIBED]:

@@ -14,9 +14,16 @@ from dataclasses import replace
 from pipeline.batch import kinds, process_identity
 from pipeline.batch.dask_executor import connect
 from pipeline.batch.executors import Executor, InlineExecutor, ProcessExecutor
-from pipeline.batch.holders import Watch, bury_the_dead
+from pipeline.batch.holders import Watch, bury_the_dead, refuse_another_configuration
 from pipeline.batch.job import Job
-from pipeline.batch.ledger import Ledger, LedgerEntry, SceneQueue, recorded_call
+from pipeline.batch.ledger import (
+    CallEnd,
+    Ledger,
+    LedgerEntry,
+    SceneQueue,
+    recorded_call,
+    recorded_early_end,
+)
 from pipeline.batch.loop import BatchListener, BatchSummary, Loop, job_config
 from pipeline.batch.mounts import check_mounted
 from pipeline.batch.outcome_files import write_outcome_files
@@ -88,21 +95,19 @@ def run_batch(
             left.
     """
     begun = time.monotonic()
-    batch = request.config.batch
-    check_is_folder(request.output)
-    check_mounted(request)
-    found = _found(request, request.inputs or batch.inputs)
-    creation_time()  # refuses a wrong SOURCE_DATE_EPOCH before anything is written
-    make_folder(request.output)
-    check_writable(request.output, int(batch.min_free_space))
-    with (
-        Ledger.open(request.ledger_path, request.output) as ledger,
-        recorded_call(ledger, request.config.name) as call,
-    ):
+    batch, name = request.config.batch, request.config.name
+    with recorded_early_end(request.ledger_path, request.output, name):
+        check_is_folder(request.output)
+        check_mounted(request)
+        found = _found(request, request.inputs or batch.inputs)
+        creation_time()  # refuses a wrong SOURCE_DATE_EPOCH before anything is written
+        make_folder(request.output)
+        check_writable(request.output, int(batch.min_free_space))
+    with _opened(request) as (ledger, call):
         found = _known(request, ledger, found)
         parted = settled(found.scenes, batch.settle, stop)
         if parted.changing:
-            text = "%s still changing, such as %s; the next call looks at them again"
+            text = "%s still changing, such as %s; the next call looks again"
             count = counted(len(parted.changing), "file is", "files are")
             log.warning(text, count, parted.changing[0])
         queue = _queue(request, parted.ready)
@@ -136,11 +141,22 @@ def run_batch(
     return summary
 
 
+@contextlib.contextmanager
+def _opened(request: BatchRequest) -> Iterator[tuple[Ledger, CallEnd]]:
+    """Yield the ledger and the record of this call."""
+    name = request.config.name
+    with Ledger.open(request.ledger_path, request.output) as ledger:
+        refuse_another_configuration(ledger, name, Recipe.of(request.config))
+        with recorded_call(ledger, name) as call:
+            yield ledger, call
+
+
 def _found(request: BatchRequest, inputs: Sequence[str]) -> SearchResult | None:
     """Return the scenes of these inputs, or None if there are no inputs."""
     if not inputs:
         return None
-    return search(inputs, request.output, request.config.name, request.shard)
+    config = request.config.name
+    return search(inputs, request.output, config, request.shard, request.may_be_empty)
 
 
 def _known(request: BatchRequest, ledger: Ledger, found: SearchResult | None) -> SearchResult:

@@ -64,7 +64,11 @@ def find_scenes(
 
 
 def search(
-    inputs: Iterable[str], output: Path, config_name: str, shard: tuple[int, int] | None = None
+    inputs: Iterable[str],
+    output: Path,
+    config_name: str,
+    shard: tuple[int, int] | None = None,
+    may_be_empty: bool = False,
 ) -> SearchResult:
     """Return all scenes, and a sentence for each input that names no scene.
 
@@ -75,12 +79,14 @@ def search(
         config_name: name of the configuration; it identifies products in the output folder.
         shard: two numbers; (2, 8) means that only the second of eight parts of the scenes is
             returned. A scene's file name alone decides which part the scene belongs to.
+        may_be_empty: whether inputs without scenes are in order, except those that cannot be
+            searched.
 
     Raises:
         ConfigError: a list cannot be read, or an input is the address of a remote file.
         NoSceneError: no input names a scene.
     """
-    looking = _Search(output, config_name)
+    looking = _Search(output, config_name, PassedOver(may_be_empty))
     paths = {os.path.abspath(path) for item in inputs for path in looking.expanded(item)}
     nothing = looking.passed_over.tell(bool(paths))
     if shard is not None:

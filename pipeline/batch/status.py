@@ -81,7 +81,7 @@ def read_status(path: Path) -> list[LedgerStatus]:
     if not found:
         raise LedgerError(
             f"{path}: this folder has no ledger ({LEDGER_STEM}*{LEDGER_SUFFIX}). Give the output "
-            "folder of a batch, or its ledger."
+            "folder of a batch, or its ledger. If its disk is not mounted, mount it."
         )
     return [_status_of(ledger) for ledger in found]
 

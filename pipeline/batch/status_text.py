@@ -74,7 +74,10 @@ def _work(found: Sequence[LedgerStatus], progress: Progress) -> Iterator[str]:
         yield f"time left     about {in_time(progress.seconds_left)}"
     elif progress.left and not any(status.workers for status in found):
         left = counted(progress.left, "scene is", "scenes are")
-        yield f"stopped       {left} left; call ocpipe batch to continue"
+        yield (
+            f"stopped       {left} left; call ocpipe batch to continue, or ocpipe prune if their "
+            "files were removed"
+        )
 
 
 def _failures(found: Sequence[LedgerStatus], runs: Sequence[_Named], now: float) -> Iterator[str]:
@@ -107,6 +110,6 @@ def _suspects(runs: Sequence[_Named]) -> Iterator[str]:
 
 def _worker(holder: Holder) -> str:
     return (
-        f"process {holder.pid} on {holder.host} since {holder.started}, {holder.slots} scenes at "
-        f"a time: {holder.done} done, {holder.failed} failed"
+        f"process {holder.pid} on {holder.host} since {holder.started}, "
+        f"{counted(holder.slots, 'scene')} at a time: {holder.done} done, {holder.failed} failed"
     )

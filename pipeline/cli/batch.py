@@ -67,6 +67,12 @@ class _Shard(Numbers):
     is_flag=True,
     help="Make products again even if the output folder of the ledger has become empty.",
 )
+@click.option(
+    "--may-be-empty",
+    is_flag=True,
+    help="Accept folders, patterns and lists that hold no scenes. A disk of scenes that is not "
+    "mounted is then no error.",
+)
 @click.option("--dry-run", is_flag=True, help="Only list which scenes would be processed, and why.")
 @click.option("--retry-failed", is_flag=True, help="Retry scenes that failed in earlier calls.")
 @option(
@@ -205,7 +211,8 @@ def _request(config: str, inputs: tuple[str, ...], options: dict[str, Any]) -> "
     )
     check_config(settings)
     keys = (
-        "ledger", "shard", "retry_failed", "limit", "ledger_must_exist", "remake_missing", "deep",
+        "ledger", "shard", "retry_failed", "limit", "ledger_must_exist", "remake_missing",
+        "may_be_empty", "deep",
     )  # fmt: skip
     ask = terminal_question()
     return BatchRequest(settings, inputs, ask=ask, **{key: options[key] for key in keys})

@@ -156,7 +156,7 @@ def check_folder(folder: Path) -> None:
         )
 
 
-def check_space(folder: Path, nbytes: int) -> None:
+def check_space(folder: Path, nbytes: int, why: str = "are needed") -> None:
     """Raise OutputError if fewer than ``nbytes`` bytes are free or the folder cannot be reached."""
     try:
         free = shutil.disk_usage(folder).free
@@ -167,14 +167,14 @@ def check_space(folder: Path, nbytes: int) -> None:
         ) from error
     if free < nbytes:
         raise OutputError(
-            f"{folder}: only {in_words(free)} are free, but about {in_words(nbytes)} are needed. "
+            f"{folder}: only {in_words(free)} are free, but about {in_words(nbytes)} {why}. "
             "Free some space, or choose another output folder."
         )
 
 
 def check_writable(folder: Path, spare: int) -> None:
     """Raise OutputError if files cannot be created or fewer than ``spare`` bytes are free."""
-    check_space(folder, spare)
+    check_space(folder, spare, "must stay free (batch.min_free_space)")
     # One name for all calls, so that a file that could not be removed is removed by the next call.
     probe = folder / ".ocpipe-probe"
     try:
@@ -186,7 +186,8 @@ def check_writable(folder: Path, spare: int) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise OutputError(
-            f"{folder}: cannot create files there ({said_of(error)}). Choose another output folder."
+            f"{folder}: cannot create files there ({said_of(error)}). Make the folder and its disk "
+            "writable, or choose another output folder."
         ) from error
     finally:
         with contextlib.suppress(OSError):

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from batches import copies, run, scenes_by_name, states, write_config, write_scene
+from batches import copies, rows, run, scenes_by_name, states, write_config, write_scene
 
 
 @pytest.fixture
@@ -94,3 +94,36 @@ def test_a_dry_run_has_the_same_code(folder):
     batch(folder, "empty", code=66, options=["--dry-run"])
     batch(folder, "no.nc", code=66, options=["--dry-run"])
     batch(folder, "in", "no.nc", options=["--dry-run"])
+
+
+def last_call(folder):
+    with rows(folder / "out") as ledger:
+        return dict(ledger.execute("SELECT how, problem FROM call").fetchone())
+
+
+def test_the_ledger_records_a_call_that_found_no_scenes(folder):
+    """So monitoring shows it, and not the good end of the call before it."""
+    batch(folder, "in")
+    assert last_call(folder) == {"how": "complete", "problem": None}
+    batch(folder, "empty", code=66)
+    assert last_call(folder)["how"] == "problem"
+    assert "empty holds no files" in last_call(folder)["problem"]
+    batch(folder, "in")
+    assert last_call(folder) == {"how": "complete", "problem": None}
+
+
+@pytest.mark.parametrize("item", ["empty", "texts", "in/no*.nc", "@list"])
+def test_inputs_that_may_be_empty(folder, monkeypatch, item):
+    """Such a call is complete, and it makes the ledger for later calls."""
+    monkeypatch.chdir(folder)
+    options = ("--may-be-empty",)
+    assert "nothing to process: " in batch(folder, item, options=options)
+    assert last_call(folder) == {"how": "complete", "problem": None}
+    assert "2 done" in batch(folder, "in", item, options=(*options, "--ledger-must-exist"))
+
+
+@pytest.mark.parametrize("item", ["no.nc", "no/*.nc"])
+def test_an_input_at_a_wrong_place_is_no_empty_one(folder, item):
+    """A mistyped path stays an error."""
+    batch(folder, item, code=66, options=("--may-be-empty",))
+    batch(folder, "in", item, code=1, options=("--may-be-empty",))

@@ -5,6 +5,8 @@ import shutil
 import pytest
 from batches import copies, products, run, write_config
 
+from pipeline.batch.status import read_status
+
 
 @pytest.fixture
 def folder(tmp_path):
@@ -17,7 +19,7 @@ def folder(tmp_path):
 
 
 def batch(folder, *options, code=0, output="out"):
-    ledger = ("--ledger", folder / "local" / "test.sqlite")
+    ledger = ("--ledger", folder / "local" / "ocpipe-ledger.sqlite")
     ended = run(
         "batch", folder / "test.yaml", folder / "in", "-o", folder / output, "--workers", 1,
         *ledger, *options,
@@ -46,6 +48,8 @@ def test_the_archive_is_not_made_again(folder, how):
         assert "--remake-missing" in said
     assert (folder / "out").exists() is (how != "no folder")
     assert list(folder.glob("out/*")) == before
+    (found,) = read_status(folder / "local")
+    assert "but this output folder" in found.runs["test"].call.problem
     shutil.rmtree(folder / "out", ignore_errors=True)
     shutil.move(folder / "elsewhere", folder / "out")
     assert "0 done, 0 skipped, 0 failed" in batch(folder)

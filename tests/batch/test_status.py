@@ -11,7 +11,7 @@ from batches import copies, end, run, start, states, wait_for, write_config
 
 from pipeline.batch import process_identity
 from pipeline.batch.ages import ago, in_time
-from pipeline.batch.ledger import Ledger, calls, recorded_call
+from pipeline.batch.ledger import Ledger, calls, recorded_call, recorded_early_end
 from pipeline.batch.monitoring import CRITICAL, OK, UNKNOWN, WARNING, Limit, judge
 from pipeline.batch.openmetrics import openmetrics
 from pipeline.batch.status import as_json, read_status
@@ -93,6 +93,18 @@ def test_a_call_that_ends_early_says_why(path):
             assert of_run(path)["last_call"]["how"] == "at work"
         assert call.how == "complete"
     assert of_run(path)["last_call"]["problem"] is None
+
+
+def test_an_early_end_leaves_the_record_of_a_call_at_work(path, tmp_path):
+    """And it makes no ledger."""
+    with Ledger.open(path) as ledger, recorded_call(ledger, "test"):
+        with pytest.raises(OutputError), recorded_early_end(path, path.parent, "test"):
+            raise OutputError("the disk is full")
+        assert of_run(path)["last_call"]["how"] == "at work"
+    missing = tmp_path / "no" / "ledger.sqlite"
+    with pytest.raises(OutputError), recorded_early_end(missing, missing.parent, "test"):
+        raise OutputError("the disk is full")
+    assert not missing.parent.exists()
 
 
 def test_a_killed_call_is_named(path, monkeypatch):

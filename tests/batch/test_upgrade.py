@@ -133,7 +133,7 @@ def test_without_a_terminal_nobody_is_asked(old):
     assert states(old / "out") == {"done": 5, "failed": 1}
     assert of_last_call(old)["kept_outdated"] == {CONFIGURATION: 2}
     left = batch(old)
-    assert "2 scenes are processed again: the configuration changed" in left.stderr
+    assert "2 scenes must be processed again: the configuration changed" in left.stderr
     assert of_last_call(old)["processed_again"] == {CONFIGURATION: 2}
     assert of_last_call(old)["kept_outdated"] == {}
     assert products(old / "out")["S0.old.nc"] != before["S0.old.nc"]

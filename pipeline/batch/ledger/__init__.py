@@ -7,7 +7,7 @@ holder stop, or its process is gone, other holders take over its scenes. The clo
 processes are never compared.
 """
 
-from pipeline.batch.ledger.calls import Call, CallEnd, recorded_call
+from pipeline.batch.ledger.calls import Call, CallEnd, recorded_call, recorded_early_end
 from pipeline.batch.ledger.database import LEDGER_STEM, LEDGER_SUFFIX, ledger_path
 from pipeline.batch.ledger.entries import (
     Holder,
@@ -38,4 +38,5 @@ __all__ = [
     "ledger_path",
     "overviews",
     "recorded_call",
+    "recorded_early_end",
 ]

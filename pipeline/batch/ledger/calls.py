@@ -1,15 +1,24 @@
 """Records the last call of each configuration: when it began, when it ended, and how.
 
-A call that finds nothing to do claims no scene, so only this record shows that it took place.
+A call that finds nothing to do claims no scene, so only this record shows that it took place. A
+call that finds no scenes, or no place for products, is recorded too: otherwise, monitoring would
+show the end of the call before it.
 """
 
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline.batch import process_identity
 from pipeline.batch.ledger.database import Database, stamp
-from pipeline.errors import LedgerError, MachineError, PipelineError
+from pipeline.errors import (
+    LedgerError,
+    MachineError,
+    NoSceneError,
+    OutputError,
+    PipelineError,
+)
 from pipeline.files.longest import cut_message
 
 COMPLETE, INTERRUPTED, PROBLEM = "complete", "interrupted", "problem"
@@ -65,13 +74,7 @@ class CallEnd:
 def recorded_call(ledger: Database, run: str) -> Iterator[CallEnd]:
     """Record the start and the end of a call of a configuration."""
     process, end = process_identity.mine(), CallEnd()
-    with ledger.writing():
-        ledger.execute(
-            "INSERT INTO call (run, process, begun) VALUES (:run, :process, :now) "
-            "ON CONFLICT (run) DO UPDATE SET process = :process, begun = :now, ended = NULL, "
-            "how = NULL, problem = NULL",
-            {"run": run, "process": process, "now": stamp()},
-        )
+    _enter_begin(ledger, run, process)
     try:
         yield end
     except PipelineError as error:
@@ -81,6 +84,40 @@ def recorded_call(ledger: Database, run: str) -> Iterator[CallEnd]:
             _enter_end(ledger, run, process, end)
         raise
     _enter_end(ledger, run, process, end)
+
+
+@contextlib.contextmanager
+def recorded_early_end(path: Path, products: Path, run: str) -> Iterator[None]:
+    """Record a call that ends in a ``with`` block, before it opens its ledger at ``path``.
+
+    No ledger is made, and the record of another call that is at work stays.
+    """
+    try:
+        yield
+    except (NoSceneError, OutputError, MachineError) as error:
+        # The cause may concern the ledger, too; then nothing can be recorded.
+        with contextlib.suppress(LedgerError, MachineError):
+            if path.is_file():
+                with Database.open(path, products) as ledger:
+                    _enter_early_end(ledger, run, str(error))
+        raise
+
+
+def _enter_early_end(ledger: Database, run: str, problem: str) -> None:
+    call, process = last_calls(ledger).get(run), process_identity.mine()
+    if call is None or not call.is_at_work:
+        _enter_begin(ledger, run, process)
+        _enter_end(ledger, run, process, CallEnd(problem))
+
+
+def _enter_begin(ledger: Database, run: str, process: str) -> None:
+    with ledger.writing():
+        ledger.execute(
+            "INSERT INTO call (run, process, begun) VALUES (:run, :process, :now) "
+            "ON CONFLICT (run) DO UPDATE SET process = :process, begun = :now, ended = NULL, "
+            "how = NULL, problem = NULL",
+            {"run": run, "process": process, "now": stamp()},
+        )
 
 
 def _enter_end(ledger: Database, run: str, process: str, end: CallEnd) -> None:
