@@ -274,7 +274,11 @@ class Loop:
     def _settle(self, lease: Lease, outcome: JobOutcome) -> None:
         self._may_leave_files |= outcome.kind not in kinds.SUCCESS
         read = self._reading(lease)
-        outcome = _blamed_on_change(outcome, lease) if read.has_changed else outcome
+        if read.has_changed:
+            outcome = _blamed_on_change(outcome, lease)
+        elif outcome.kind == kinds.SCENE and stamp_of(lease.path) is None:
+            # The disk was perhaps unmounted after the search, so the next call tries it again.
+            outcome = replace(outcome, kind=kinds.MISSING)
         if outcome.kind == kinds.STOPPED or self._is_about_all(outcome):
             self._ledger.release(self._holder, lease)
             return

@@ -3,7 +3,18 @@
 import shutil
 
 import pytest
-from batches import copies, products, run, write_config
+from batches import (
+    copies,
+    ended,
+    products,
+    run,
+    scenes_by_name,
+    start,
+    states,
+    wait_for,
+    write_config,
+)
+from faults import KNOWS_FAULTS, Gate
 
 from pipeline.batch.status import read_status
 
@@ -86,3 +97,26 @@ def test_a_ledger_that_must_exist(folder):
     ended = run(*arguments, "--ledger-must-exist")
     assert ended.code == 0, ended.stderr
     assert len(products(folder / "new")) == 2
+
+
+def test_a_disk_of_scenes_that_goes_during_a_batch(tmp_path):
+    """Its scenes are missing and not wrong, so the next call tries them again by itself."""
+    scenes = tmp_path / "in"
+    copies(scenes, 4, (200, 150))
+    gate = Gate(scenes / "S001g.nc", scenes / "S000.nc")
+    gate.close()
+    arguments = ("batch", write_config(tmp_path), scenes, "-o", tmp_path / "out", "--workers", 1)
+    first = start(*arguments, **KNOWS_FAULTS)
+    wait_for(gate.is_reached)
+    scenes.rename(tmp_path / "unmounted")
+    scenes.mkdir()
+    gate.open()
+    assert ended(first).code == 1
+    assert states(tmp_path / "out") == {"done": 2, "failed": 3}
+    failed = [row for row in scenes_by_name(tmp_path / "out").values() if row["state"] == "failed"]
+    assert {row["kind"] for row in failed} == {"missing"}
+    shutil.rmtree(scenes)
+    (tmp_path / "unmounted").rename(scenes)
+    gate.open()
+    again = run(*arguments, "--new-failures-only", **KNOWS_FAULTS)
+    assert (again.code, "3 done" in again.stderr) == (0, True), again.stderr
