@@ -585,7 +585,7 @@ def test_one_mistake_in_a_network_gives_one_complaint(refused, tmp_path):
 @pytest.mark.parametrize("name", ["dmo", "folder/demo.yaml", "."])
 def test_unknown_configuration(refused, name):
     """A name that is neither a file nor shipped: the shipped ones are listed."""
-    words = (f"{name}: no such run configuration", "demo, ocsmart_chain, ocsmart_iops")
+    words = (f"{name}: no such run configuration", "c2rcc_water, demo, ocsmart_chain, ocsmart_iops")
     refused(WRONG_USE, "ConfigError", words, config=name)
 
 

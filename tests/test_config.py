@@ -310,7 +310,7 @@ def test_a_file_beats_a_shipped_configuration_of_its_name(tmp_path, monkeypatch)
 def test_what_cannot_be_found_lists_the_shipped_ones(source, tmp_path, monkeypatch):
     """A path that is wrong never means a shipped configuration by accident."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigError, match="demo, ocsmart_chain, ocsmart_iops"):
+    with pytest.raises(ConfigError, match="c2rcc_water, demo, ocsmart_chain, ocsmart_iops"):
         find_shipped(source, "runs", "run configuration")
 
 

@@ -8,7 +8,7 @@ which may be 1-D (a map) or 2-D (a swath); dimensions of size one are dropped.
 import json
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from pipeline.readers.layers import (
     decoder_of,
     leaving_out,
     plane,
+    possible,
     source_flags,
 )
 from pipeline.readers.mapping import (
@@ -44,11 +45,11 @@ from pipeline.readers.netcdf_times import times_of
 from pipeline.readers.opening import assembled, chunked, open_groups_undecoded, opening
 from pipeline.readers.recognition import fitting_presets
 from pipeline.readers.stored import Stored
-from pipeline.readers.tie_points import TiePoints
+from pipeline.readers.tie_points import TiePoints, relative_azimuth
 from pipeline.readers.time_coverage import with_time_variable
-from pipeline.readers.units import UnitOptions
+from pipeline.readers.units import AZIMUTHS, UnitOptions
 from pipeline.readers.valid_pixels import ValidPixels
-from pipeline.scene.lazy import Generated, LazyArray
+from pipeline.scene.lazy import Generated, LazyArray, lazy_array_of
 from pipeline.scene.scene import (
     GEOLOCATION,
     SOURCE_FLAGS,
@@ -161,7 +162,8 @@ def _plain_variables(
 ) -> dict[str, xr.DataArray]:
     """Return all 2-D variables, mapped or not; variables on tie points are interpolated."""
     scene_names = _scene_names(file, mapping, options)
-    left_out = {mapped.variable for mapped in mapping.plain_variables.values()} - set(scene_names)
+    mapped = mapping.plain_variables(file.all).values()
+    left_out = {each.variable for each in mapped} - set(scene_names)
     plain = {}
     for name, variable in file.on_scene.items():
         scene_name = scene_names.get(name, name)
@@ -180,7 +182,16 @@ def _plain_variables(
         if scene_name not in plain and ties is not None and "subsampling_x" in ties.attrs:
             values = _from_tie_points(scene_name, ties, file)
             plain[scene_name] = plane(scene_name, values, ties.attrs)
-    return plain
+    return {**_relative_azimuth(plain), **plain}
+
+
+def _relative_azimuth(plain: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
+    """Return ``relative_azimuth`` if the file has the azimuths of sensor and sun."""
+    found = [lazy_array_of(plain[name]) for name in AZIMUTHS if name in plain]
+    azimuths = [possible("relative_azimuth", values) for values in found if values is not None]
+    if len(azimuths) < len(AZIMUTHS):
+        return {}
+    return {"relative_azimuth": plane("relative_azimuth", relative_azimuth(*azimuths), {})}
 
 
 def _scene_names(
@@ -192,7 +203,7 @@ def _scene_names(
     contains the variable, it is left out with a warning.
     """
     names = {}
-    for scene_name, mapped in mapping.plain_variables.items():
+    for scene_name, mapped in mapping.plain_variables(file.all).items():
         name = mapped.variable
         in_file = file.all[name].attrs.get("units") if name in file.all else None
         stated = in_file if mapped.units is None else mapped.units

@@ -7,7 +7,7 @@ some keys of a preset.
 import functools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -157,8 +157,9 @@ class FileMapping(Strict):
     latitude: str = "latitude"
     longitude: str = "longitude"
     spectral: tuple[SpectralVariables, ...] = Field(min_length=1)
-    plain: dict[str, str | PlainVariable] = Field(default_factory=dict)
-    """Name in the scene -> variable, for angles and other inputs of networks or expressions."""
+    plain: dict[str, str | tuple[str, ...] | PlainVariable] = Field(default_factory=dict)
+    """Name in the scene -> variable, for angles and other inputs of networks or expressions. Of
+    several names, the first that the file has is used."""
     flags: FlagVariable | None = None
     masks: str | None = None
     """Name of the list in ``configs/masks`` that is recommended for the format."""
@@ -178,13 +179,9 @@ class FileMapping(Strict):
     time_coverage_end: tuple[TimeAttribute, ...] = ()
     brdf_correction: Literal["none", "f/Q", "unknown"] = "unknown"
 
-    @property
-    def plain_variables(self) -> dict[str, PlainVariable]:
-        """Name in the scene -> variable, with the units that the mapping states."""
-        return {
-            name: found if isinstance(found, PlainVariable) else PlainVariable(variable=found)
-            for name, found in self.plain.items()
-        }
+    def plain_variables(self, in_file: Container[str]) -> dict[str, PlainVariable]:
+        """Return name in the scene -> variable, with the units that the mapping states."""
+        return {name: _first_of(found, in_file) for name, found in self.plain.items()}
 
     @field_validator("sensor", "time_coverage_start", "time_coverage_end", mode="before")
     @classmethod
@@ -199,6 +196,15 @@ class FileMapping(Strict):
                     f"masks: unknown list {name!r}; known are {', '.join(mask_presets())}"
                 )
         return self
+
+
+def _first_of(
+    variable: str | tuple[str, ...] | PlainVariable, in_file: Container[str]
+) -> PlainVariable:
+    if isinstance(variable, PlainVariable):
+        return variable
+    names = (variable,) if isinstance(variable, str) else variable
+    return PlainVariable(variable=next((name for name in names if name in in_file), names[0]))
 
 
 class NetcdfOptions(UnitOptions):

@@ -115,15 +115,18 @@ def geometry_planes(layers: Mapping[str, LazyArray]) -> dict[str, xr.DataArray]:
 
     ``layers`` holds the values by their names in the scene.
 
-    The azimuths of sensor and sun become ``relative_azimuth``: sensor - 180 - sun, in [-180, 180).
+    The azimuths of sensor and sun become ``relative_azimuth``.
     """
     planes = dict(layers)
     sensor, sun = (planes.pop(name, None) for name in ("sensor_azimuth", "solar_azimuth"))
     if sensor is not None and sun is not None:
-        planes["relative_azimuth"] = Computed(
-            lambda view, light: (view - light) % 360 - 180, (sensor, sun), sensor.dtype
-        )
+        planes["relative_azimuth"] = relative_azimuth(sensor, sun)
     return {name: plane(name, values, {}) for name, values in planes.items()}
+
+
+def relative_azimuth(sensor: LazyArray, sun: LazyArray) -> LazyArray:
+    """Return sensor - 180 - sun, in [-180, 180), of two azimuths in degrees."""
+    return Computed(lambda view, light: (view - light) % 360 - 180, (sensor, sun), sensor.dtype)
 
 
 class _Once:

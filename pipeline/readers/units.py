@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 # Variables without units: by CF they are dimensionless, and angles are always in degrees.
 NEEDS_NO_UNITS = frozenset(("1", "degree", "degrees_north", "degrees_east", "percent"))
-# On tie points; the scene has their difference.
+# The scene has their difference.
 AZIMUTHS = ("sensor_azimuth", "solar_azimuth")
 _LONGEST = 60
 

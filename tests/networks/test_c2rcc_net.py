@@ -9,7 +9,7 @@ import pytest
 from c2rcc_nets import IOPS, OLCI, forward, names_of, write_net
 
 import pipeline
-from pipeline import load_network
+from pipeline import load_config, load_network
 from pipeline.errors import NetworkError
 
 ENGINES = {"numpy": 1e-6, "onnxruntime": 1e-4, "tensorflow": 1e-4}
@@ -67,42 +67,24 @@ def test_a_second_network_takes_the_outputs_of_the_first(tmp_path, net):
 
 @pytest.mark.real_data
 def test_a_real_c2rcc_scene(real_data, tmp_path):
-    """Two networks in a chain, with chlorophyll and suspended matter as SNAP computes them.
+    """The shipped configuration: two networks in a chain, chlorophyll and suspended matter.
 
-    Every pixel with values equals the pass over the Rrs of the scene. The reader gives no azimuth
-    for this file, so one is stated.
+    Every pixel with values equals the pass over the Rrs and the angles of the scene.
     """
     path = real_data / "scenes" / "S3_OLCI_C2RCC_SNS_2017105095839.nc"
-    net = write_net(tmp_path / "rw_iop.net", names_of())
-    write_net(tmp_path / "iop_unciop.net", list(IOPS), [f"unc_{n}" for n in IOPS], seed=3)
-    names = {"iop": "rw_iop.net", "unc": "iop_unciop.net"}
-    formulas = {
-        "chl": ("21 * apig ** 1.04", "mg m-3"),
-        "tsm": ("1.06 * bpart ** 0.942 + 1.06 * bwit ** 0.942", "g m-3"),
-    }
-    science = {
-        "constants": {
-            "relative_azimuth": -51.0,
-            "sea_surface_temperature": 15.0,
-            "sea_surface_salinity": 35.0,
-        },
-        "networks": [
-            {"name": name, "file": file, "allow_other_sensor": True} for name, file in names.items()
-        ],
-        "derived": {
-            name: {"expression": text, "units": units} for name, (text, units) in formulas.items()
-        },
-    }
-    execution = {"output": str(tmp_path / "out"), "network_dirs": [str(tmp_path)]}
-    config = {"name": "water", "science": science, "execution": execution}
+    net = write_net(tmp_path / "OLCI_rw_iop.net", names_of())
+    uncertainties = [f"unc_{n}" for n in IOPS]
+    write_net(tmp_path / "OLCI_iop_unciop.net", list(IOPS), uncertainties, seed=3)
+    config = load_config("c2rcc_water").executing(output=tmp_path / "out", network_dirs=(tmp_path,))
     product = pipeline.process_scene(path, config)
     scene = pipeline.open_scene(path)
     with netCDF4.Dataset(product) as file:
         found = {n: np.ma.filled(file[n][...], np.nan) for n in ("apig", "bpart", "chl", "tsm")}
     bands = scene["Rrs"].sel(Rrs_wavelength=list(OLCI), method="nearest").transpose("y", "x", ...)
-    given = [scene[name].values.ravel() for name in ("solar_zenith", "sensor_zenith")]
+    angles = ("solar_zenith", "sensor_zenith", "relative_azimuth")
+    given = [scene[name].values.ravel() for name in angles]
     count = given[0].size
-    stated = [np.full(count, value) for value in (-51.0, 15.0, 35.0)]
+    stated = [np.full(count, value) for value in (15.0, 35.0)]
     x = np.column_stack([*given, *stated, bands.values.reshape(count, -1)]).astype(float)
     with np.errstate(all="ignore"):
         iops = np.exp(forward(net, in_units_of_the_file(x)))
@@ -113,6 +95,20 @@ def test_a_real_c2rcc_scene(real_data, tmp_path):
     chl, tsm = 21 * iops[:, 0] ** 1.04, 1.06 * iops[:, 3] ** 0.942 + 1.06 * iops[:, 4] ** 0.942
     np.testing.assert_allclose(found["chl"].ravel()[valid], chl[valid], rtol=2e-4)
     np.testing.assert_allclose(found["tsm"].ravel()[valid], tsm[valid], rtol=2e-4)
+
+
+@pytest.mark.real_data
+def test_azimuths_of_a_real_c2rcc_scene(real_data):
+    """SNAP's tie points are 64 pixels apart; the first one is 58 pixels before the scene."""
+    path = real_data / "scenes" / "S3_OLCI_C2RCC_SNS_2017105095839.nc"
+    with netCDF4.Dataset(path) as file:
+        difference = file["OAA"][:].astype(float) - file["SAA"][:]
+    at = np.arange(100)[np.newaxis] + 58.0
+    cell, weight = (at // 64).astype(int), at % 64 / 64
+    lines = np.arange(86)[:, np.newaxis]
+    expected = (1 - weight) * difference[lines, cell] + weight * difference[lines, cell + 1] + 180
+    with pipeline.open_scene(path) as scene:
+        np.testing.assert_allclose(scene.relative_azimuth, expected, atol=2e-4)
 
 
 def changed(path, old, new):

@@ -81,6 +81,30 @@ def test_c2rcc_of_every_sensor(tmp_path, product_type, kind):
         assert (rules.keep_flags, rules.flags) == (("Valid_PE",), ("Rtosa_OOS",))
 
 
+ANGLES_OF = {
+    "C2RCC_S2-MSI": ("sun_zenith", "sun_azimuth", "view_zenith_mean", "view_azimuth_mean"),
+    "C2RCC_MERIS": ("sun_zenith", "sun_azimuth", "view_zenith", "view_azimuth"),
+    "C2RCC_VIIRS": ("solz", "sola", "senz", "sena"),
+}
+
+
+@pytest.mark.parametrize("azimuths", [(10.0, 350.0, 160.0), (200.0, 20.0, 0.0), (5.0, 95.0, -90.0)])
+@pytest.mark.parametrize("product_type", ANGLES_OF)
+def test_angles_of_c2rcc(tmp_path, product_type, azimuths):
+    """Under the names of each source product; the azimuth is sensor - 180 - sun."""
+    sun, sensor, expected = azimuths
+    path = write_c2rcc(tmp_path / "s.nc", product_type, C2RCC[product_type][0])
+    with netCDF4.Dataset(path, "a") as file:
+        for name, value in zip(ANGLES_OF[product_type], (40.0, sun, 12.0, sensor), strict=True):
+            angle = file.createVariable(name, "f4", ("y", "x"))
+            angle.units, angle[:] = "degree", value
+            angle[0, 0] = -999.0
+    with open_scene(path) as scene:
+        found = [scene[n].values for n in ("solar_zenith", "sensor_zenith", "relative_azimuth")]
+        assert [float(angle[-1, -1]) for angle in found] == pytest.approx([40.0, 12.0, expected])
+        assert all(np.isnan(angle[0, 0]) for angle in found)
+
+
 def test_c2rcc_prefers_rrs_to_rhow(tmp_path):
     """A file with both is read once."""
     path = write_c2rcc(tmp_path / "s.nc", "C2RCC_S2-MSI", MSI)
