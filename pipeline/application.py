@@ -25,6 +25,7 @@ from pipeline.readers import open_scene
 from pipeline.readers.datasets import scene_of
 from pipeline.readers.travelling import SceneFile, file_of, is_of_file
 from pipeline.run.plan import Plan, check_config
+from pipeline.scene.adjustment import with_adjustments
 from pipeline.scene.lazy import undasked
 from pipeline.scene.scene import GEOLOCATION, REQUIRED_ATTRIBUTES, SPECTRAL, is_spectral
 
@@ -118,7 +119,10 @@ def _of_scene(
     name = Path(file.path).name if file is not None else "a scene in memory"
     located, plan = locate_and_plan(scene, name, run, given)
     products = map_scene(located, plan)
-    is_known = file is not None and is_of_file(undasked(located), _names(located, plan))
+    names = _names(located, plan)
+    # The configuration says how bands are adjusted, so what counts is the scene before that.
+    before = located.assign({name: scene[name] for name in names if name in scene})
+    is_known = file is not None and is_of_file(undasked(before), names)
     sha256 = _sha256(file) if identify and file is not None and is_known else ""
     if not is_known:
         name = f"{name}, not as it was opened" if file is not None else name
@@ -169,7 +173,11 @@ def _of_data(
             "open_scene. Remove it, and cut the data with isel or sel."
         )
     wanted = (variable.quantity for network in given.values() for variable in network.inputs)
-    scene = scene_of(data, run.science.sensor or _sensor(data, given), wanted)
+    scene = with_adjustments(
+        scene_of(data, run.science.sensor or _sensor(data, given), wanted),
+        run.science.adjust,
+        run.science.bands.tolerance_nm,
+    )
     first = next(iter(scene.data_vars.values()))
     dims = [dim for dim in first.dims if not is_spectral(dim)]
     located, plan = locate_and_plan(_one_pixel(scene, dims), "the data", run, given)

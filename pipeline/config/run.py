@@ -22,7 +22,7 @@ _WORDS = "run configuration"
 # that products without this option stay the same.
 LATER_IN_NETWORKS = ("prefix", "rename", "inputs_from", "if_possible")
 # Keys of the section science that were added after version 0.2.0.
-LATER_IN_SCIENCE = ("derived", "choose", "blend")
+LATER_IN_SCIENCE = ("adjust", "derived", "choose", "blend")
 
 
 class Execution(Strict):

@@ -15,6 +15,7 @@ from pipeline.errors import repeated
 from pipeline.facts.shipped import read_shipped, shipped_configs
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+BandName = Annotated[str, Field(pattern=r"^[A-Za-z_]+_[0-9]+(\.[0-9]+)?$")]
 SortedDict = Annotated[dict[Name, str], SORTED]
 
 # Global attributes that every product states itself. The configuration adds others (license,
@@ -69,6 +70,14 @@ class Bands(Strict):
     """How bands of the scene are matched to inputs of networks."""
 
     tolerance_nm: float = Field(default=3.0, ge=0, le=50)
+
+
+class Adjustment(Strict):
+    """Adjusted value of a band = gain * value + offset."""
+
+    gain: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    offset: float = Field(default=0.0, allow_inf_nan=False)
+    """In the units of the band."""
 
 
 class Window(Strict):
@@ -235,6 +244,8 @@ class Science(Strict):
     window: Window = Window()
     constants: Annotated[dict[Name, Annotated[float, Field(allow_inf_nan=False)]], SORTED] = {}
     """Constant values for quantities that the scene does not have."""
+    adjust: Annotated[dict[BandName, Adjustment], SORTED] = {}
+    """Gain and offset for bands of the scene, before anything else uses the bands."""
     bands: Bands = Bands()
     masks: MaskRules = MaskRules()
     networks: tuple[NetworkChoice, ...] = Field(min_length=1)

@@ -27,6 +27,7 @@ from pipeline.run.loading import load_retrievals
 from pipeline.run.memory import MemoryEstimate, Work, product_pixel_bytes, working_pixel_bytes
 from pipeline.run.step import RetrievalStep
 from pipeline.run.uncertainty import InputUncertainty, make_uncertainty, with_uncertainties
+from pipeline.scene.adjustment import with_adjustments
 from pipeline.scene.grid import BlockGrid
 from pipeline.scene.lazy import StoredChunks
 from pipeline.scene.quality import QUALITY_FLAGS, FlagTable, pixel_flags
@@ -218,15 +219,18 @@ def check_config(config: RunConfig) -> None:
 
 
 def locate(scene: xr.Dataset, config: RunConfig) -> tuple[xr.Dataset, Extent]:
-    """Return the scene with the configured constants, and the extent of its window.
+    """Return the scene with the configured constants and adjustments, and the extent of its window.
 
     For a bounding box, geolocation is read; the extent of a small window includes the values.
 
     Raises:
-        SceneError: the window has no pixels, or a constant is unknown or already in the scene.
+        SceneError: the window has no pixels, a constant is unknown or already in the scene, or the
+            scene lacks a band that is to be adjusted.
     """
-    scene = with_constants(scene, config.science.constants)
-    return scene, find_extent(scene, config.science.window)
+    science = config.science
+    scene = with_constants(scene, science.constants)
+    scene = with_adjustments(scene, science.adjust, science.bands.tolerance_nm)
+    return scene, find_extent(scene, science.window)
 
 
 def make_plan(
@@ -239,7 +243,7 @@ def make_plan(
     """Match networks and masks to a scene. Network files are read; pixels are not read.
 
     Args:
-        scene: the scene with constants, as ``locate`` returns it.
+        scene: the scene with constants and adjustments, as ``locate`` returns it.
         scene_name: base name of the scene.
         config: the configuration.
         extent: the part to process; the whole scene by default.

@@ -16,6 +16,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     if not plan.extent.is_whole:
         yield f"window    {plan.extent}"
     yield f"inputs    {', '.join(band.name for band in plan.inputs)}"
+    for name, linear in plan.config.science.adjust.items():
+        yield f"adjusted  {name} = {linear.gain:g} * {name} {linear.offset:+g}"
     for rule in plan.rules:
         yield f"mask      {rule.name} <- {describe_rule(rule)}"
     for step in plan.steps:
