@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.algorithms import band_ratio, color_index, qaa
+from pipeline.algorithms import band_ratio, band_shift, color_index, qaa
 from pipeline.algorithms.description import Algorithm, BoundFormula
 from pipeline.errors import ConfigError, NetworkError
 from pipeline.facts.sensors import find_sensor, sensors
@@ -24,9 +24,16 @@ def _folder() -> Path:
 ALGORITHMS: tuple[str, ...] = tuple(sorted(file.stem for file in _folder().glob("*.yaml")))
 """Names of all algorithms in ``configs/algorithms``."""
 
+# Keys of an algorithm's file that name another algorithm.
+_OTHERS = ("extends", "band_ratio", "inversion")
+
 
 def algorithm(
-    name: str, *, sensor: str | None = None, wavelengths_nm: Sequence[float] | None = None
+    name: str,
+    *,
+    sensor: str | None = None,
+    wavelengths_nm: Sequence[float] | None = None,
+    to_nm: Sequence[float] = (),
 ) -> Algorithm:
     """Return a published algorithm for the bands of a sensor, or for given bands.
 
@@ -36,22 +43,24 @@ def algorithm(
             coefficients of the sensor whose bands are nearest to ``wavelengths_nm``.
         wavelengths_nm: the available bands; by default, the bands of the sensor. The bands that the
             algorithm uses become its ``inputs``.
+        to_nm: for an algorithm that shifts bands, the wavelengths (nm) of its outputs; by default,
+            those of its file.
 
     Raises:
-        ConfigError: the algorithm does not exist, or neither sensor nor bands are given.
+        ConfigError: the algorithm does not exist, neither sensor nor bands are given, or ``to_nm``
+            is given for an algorithm that does not shift bands.
         NetworkError: the algorithm has no coefficients for the sensor, or a band is missing.
     """
-    check_name(name)
+    check_name(name, to_nm)
     if sensor is None and wavelengths_nm is None:
         raise ConfigError(
             f"algorithm {name}: found no sensor and no bands. Give a sensor, or the wavelengths of "
             "the bands."
         )
     definition = _definition(name)
-    others = (definition[key] for key in ("extends", "band_ratio") if key in definition)
-    paths = [_path(name), *map(_path, others)]
+    paths = [_path(name), *(_path(definition[key]) for key in _OTHERS if key in definition)]
     known = find_sensor(sensor).name if sensor else sensor
-    bound = _bind(definition, known, wavelengths_nm)
+    bound = _bind(definition, known, wavelengths_nm, to_nm)
     return Algorithm(
         name=name,
         file_name=name,
@@ -82,10 +91,14 @@ def on_every_sensor(name: str) -> dict[str, Algorithm]:
     return found
 
 
-def check_name(name: str) -> None:
-    """Raise a ConfigError if no algorithm has this name."""
+def check_name(name: str, to_nm: Sequence[float] = ()) -> None:
+    """Raise a ConfigError if no algorithm has this name, or if it does not take ``to_nm``."""
     if name not in ALGORITHMS:
         raise ConfigError(f"found the algorithm {name!r}, expected one of {', '.join(ALGORITHMS)}.")
+    if to_nm and _definition(name)["form"] != "band_shift":
+        raise ConfigError(
+            f"found to_nm for the algorithm {name}, which does not shift bands. Remove to_nm."
+        )
 
 
 def is_algorithm(file: str) -> bool:
@@ -93,27 +106,35 @@ def is_algorithm(file: str) -> bool:
     return file.startswith(PREFIX)
 
 
-def find_retrieval(file: str, sensor: str, folders: tuple[Path, ...]) -> tuple[Path, Retrieval]:
+def find_retrieval(
+    file: str, sensor: str, folders: tuple[Path, ...], to_nm: Sequence[float] = ()
+) -> tuple[Path, Retrieval]:
     """Return the file of a configured algorithm or network, and the algorithm or network itself.
 
     Args:
         file: value of the key ``file``: a network file, or a text such as ``algorithm:qaa_v6``.
         sensor: name of the scene's sensor.
         folders: folders with network files.
+        to_nm: see :func:`algorithm`.
 
     Raises:
-        ConfigError: the algorithm does not exist.
+        ConfigError: the algorithm does not exist, or ``to_nm`` is given for another retrieval.
         NetworkError: the algorithm does not support this sensor, or the network does not exist.
     """
     if is_algorithm(file):
-        found = algorithm(file.removeprefix(PREFIX), sensor=sensor)
+        found = algorithm(file.removeprefix(PREFIX), sensor=sensor, to_nm=to_nm)
         return found.path, found
+    if to_nm:
+        raise ConfigError(f"found to_nm for {file}, which is not an algorithm. Remove to_nm.")
     path = find_network(file, sensor, folders)
     return path, load_retrieval(path)
 
 
 def _bind(
-    definition: dict[str, Any], sensor: str | None, wavelengths_nm: Sequence[float] | None
+    definition: dict[str, Any],
+    sensor: str | None,
+    wavelengths_nm: Sequence[float] | None,
+    to_nm: Sequence[float],
 ) -> BoundFormula:
     match definition["form"]:
         case "band_ratio":
@@ -123,10 +144,13 @@ def _bind(
             return color_index.bind(definition, ratio, sensor, wavelengths_nm)
         case "quasi_analytical":
             return qaa.bind(definition, sensor, wavelengths_nm)
+        case "band_shift":
+            inversion = _definition(definition["inversion"])
+            return band_shift.bind(definition, inversion, sensor, wavelengths_nm, to_nm)
     raise ConfigError(
         f"{definition['name']}: found the form {definition['form']!r}, expected band_ratio, "
-        "color_index or quasi_analytical. Correct the key 'form' in the file of the algorithm in "
-        "configs/algorithms."
+        "band_shift, color_index or quasi_analytical. Correct the key 'form' in the file of the "
+        "algorithm in configs/algorithms."
     )
 
 

@@ -58,7 +58,7 @@ class QuasiAnalytical:
 
         The argument is Rrs with shape (n, 5).
         """
-        rrs = x / (self.surface[0] + self.surface[1] * x)
+        rrs = self.below_surface(x)
         g0, g1 = self.reflectance
         u: Array = (-g0 + np.sqrt(g0**2 + 4.0 * g1 * rrs)) / (2.0 * g1)
         blue_to_green = rrs[:, BLUE] / rrs[:, GREEN]
@@ -69,10 +69,30 @@ class QuasiAnalytical:
         chosen = list(self.bands)
         return np.hstack([aph[:, chosen], adg[:, chosen], bbp[:, chosen]])
 
+    def below_surface(self, x: Array) -> Array:
+        """Return reflectance below the surface (sr-1) from Rrs."""
+        below: Array = x / (self.surface[0] + self.surface[1] * x)
+        return below
+
+    def above_surface(self, u: Array) -> Array:
+        """Return Rrs (sr-1) from u = bb / (a + bb)."""
+        below = (self.reflectance[0] + self.reflectance[1] * u) * u
+        above: Array = self.surface[0] * below / (1.0 - self.surface[1] * below)
+        return above
+
+    def exponent_of_backscattering(self, blue_to_green: Array) -> Array:
+        """Return the exponent eta: backscattering by particles follows wavelength ** -eta."""
+        factor, share, rate = self.backscattering_exponent
+        eta: Array = factor * (1.0 - share * np.exp(-rate * blue_to_green))
+        return eta
+
+    def slope_of_absorption(self, blue_to_green: Array) -> Array:
+        """Return the slope (nm-1) of absorption by dissolved and detrital matter."""
+        return _hyperbola(self.slope, blue_to_green)
+
     def _particles(self, x: Array, rrs: Array, u: Array, blue_to_green: Array) -> Array:
         """Return backscattering by particles in m-1, with shape (n, 5)."""
-        factor, share, rate = self.backscattering_exponent
-        eta = factor * (1.0 - share * np.exp(-rate * blue_to_green))
+        eta = self.exponent_of_backscattering(blue_to_green)
         by_green = self._from_reference(GREEN, self._at_green(rrs), u, eta)
         by_red = self._from_reference(RED, self._at_red(x), u, eta)
         weight = self.weight_of_green(x[:, RED])[:, np.newaxis]
@@ -121,7 +141,7 @@ class QuasiAnalytical:
         """Return absorption by dissolved and detrital matter in m-1, with shape (n, 5)."""
         nm, water = np.array(self.wavelengths_nm), np.array(self.water_absorption)
         zeta = _hyperbola(self.phytoplankton_ratio, blue_to_green)
-        slope = _hyperbola(self.slope, blue_to_green)
+        slope = self.slope_of_absorption(blue_to_green)
         xi = np.exp(slope * (nm[BLUE] - nm[VIOLET]))
         beside_water = a - water
         at_blue = (beside_water[:, VIOLET] - zeta * beside_water[:, BLUE]) / (xi - zeta)
@@ -144,7 +164,7 @@ def bind(
     """
     wanted = [tuple(map(float, definition["bands"][role])) for role in ROLES]
     if wavelengths_nm is None:
-        wavelengths_nm = _bands_of(sensor, definition["name"])
+        wavelengths_nm = bands_of(sensor, definition["name"])
     who = definition["name"] if sensor is None else f"{definition['name']} on {sensor}"
     bands = choose(wavelengths_nm, [(target, near) for target, near in wanted], who)
     formula = QuasiAnalytical(
@@ -183,7 +203,7 @@ def _outputs(formula: QuasiAnalytical) -> tuple[Variable, ...]:
     return tuple(retrieved(name, nm) for name in ("aph", "adg", "bbp") for nm in wavelengths)
 
 
-def _bands_of(sensor: str | None, name: str) -> tuple[float, ...]:
+def bands_of(sensor: str | None, name: str) -> tuple[float, ...]:
     """Return the wavelengths (nm) of the Rrs bands in the sensor's table."""
     if sensor not in sensors():
         raise NetworkError(

@@ -212,7 +212,8 @@ def networks_now(config: RunConfig, sensor: str) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for choice in config.science.networks:
         try:
-            found[choice.name] = find_retrieval(choice.file, sensor, folders)[1].fingerprint
+            _, retrieval = find_retrieval(choice.file, sensor, folders, choice.to_nm)
+            found[choice.name] = retrieval.fingerprint
         except PipelineError as error:
             refused = refused_by_machine(error)
             if refused is not None:

@@ -20,7 +20,7 @@ _WORDS = "run configuration"
 
 # Keys of a network that were added after version 0.2.0. A key with its default is not recorded, so
 # that products without this option stay the same.
-LATER_IN_NETWORKS = ("prefix", "rename", "inputs_from", "if_possible")
+LATER_IN_NETWORKS = ("prefix", "rename", "inputs_from", "to_nm", "if_possible")
 # Keys of the section science that were added after version 0.2.0.
 LATER_IN_SCIENCE = ("adjust", "derived", "choose", "blend")
 
@@ -144,7 +144,8 @@ class RunConfig(Strict):
 def _without_defaults(record: dict[str, Any], model: type[Strict], names: Sequence[str]) -> None:
     """Remove keys that have their defaults."""
     for name in names:
-        if record[name] == model.model_fields[name].get_default(call_default_factory=True):
+        default = model.model_fields[name].get_default(call_default_factory=True)
+        if record[name] == (list(default) if isinstance(default, tuple) else default):
             del record[name]
 
 

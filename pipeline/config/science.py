@@ -207,6 +207,8 @@ class NetworkChoice(Strict):
     """With ``networks``, each input comes from the last earlier network that computes it (for a
     spectral quantity: at this band). If there is no such network, the input comes from the scene.
     With ``scene``, all inputs come from the scene."""
+    to_nm: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = ()
+    """For an algorithm that shifts bands, the wavelengths (nm) of its outputs."""
     if_possible: bool = False
     """True to leave the network out, with a warning, if it does not support the scene's sensor or
     if the scene lacks one of its inputs."""

@@ -157,10 +157,17 @@ def networks_for(sensor: str, folders: Sequence[Path]) -> Iterator[Candidate]:
         yield Candidate(file, retrieval, found.path.parent)
 
 
+def _shifts_bands(retrieval: Retrieval) -> bool:
+    """Whether the outputs are the inputs at other wavelengths, which is no result by itself."""
+    return {v.quantity for v in retrieval.outputs} <= {v.quantity for v in retrieval.inputs}
+
+
 def algorithms_for(sensor: str) -> Iterator[Candidate]:
     """Yield the published algorithms that have coefficients for a sensor."""
     for name in (*_ORDER, *(each for each in ALGORITHMS if each not in _ORDER)):
         try:
-            yield Candidate(f"{PREFIX}{name}", find_retrieval(f"{PREFIX}{name}", sensor, ())[1])
+            found = find_retrieval(f"{PREFIX}{name}", sensor, ())[1]
+            if not _shifts_bands(found):
+                yield Candidate(f"{PREFIX}{name}", found)
         except (ConfigError, PipelineError):
             continue

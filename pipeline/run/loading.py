@@ -57,7 +57,7 @@ def _load(
     elif given is None:
         check_folders(config.execution.network_dirs)
         folders = network_folders(config.execution.network_dirs)
-        path, network = find_retrieval(choice.file, sensor, folders)
+        path, network = find_retrieval(choice.file, sensor, folders, choice.to_nm)
     else:
         path, network = given, load_retrieval(given)
     if sensor not in network.sensors and not choice.allow_other_sensor:

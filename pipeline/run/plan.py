@@ -215,7 +215,7 @@ def check_config(config: RunConfig) -> None:
     check_reader(science.reader)
     for choice in science.networks:
         if is_algorithm(choice.file):
-            check_name(choice.file.removeprefix(PREFIX))
+            check_name(choice.file.removeprefix(PREFIX), choice.to_nm)
 
 
 def locate(scene: xr.Dataset, config: RunConfig) -> tuple[xr.Dataset, Extent]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.algorithms import find_retrieval, is_algorithm
-from pipeline.config import RunConfig
+from pipeline.config import NetworkChoice, RunConfig
 from pipeline.errors import NetworkError, PipelineError
 from pipeline.files.access import why_unreadable
 from pipeline.files.contents import sha256_of
@@ -64,14 +64,14 @@ def find_networks(
     product: ProductFile, config: RunConfig, network_dirs: Sequence[Path], source: Path | None
 ) -> Generator[Finding, None, dict[str, Retrieval] | None]:
     """Yield findings about networks; return the networks if they made the product."""
-    files = {choice.name: choice.file for choice in config.science.networks}
+    choices = {choice.name: choice for choice in config.science.networks}
     beside = [product.path.parent, *([source.parent] if source else []), Path()]
     folders = [*network_folders(tuple(network_dirs)), *beside]
     found: dict[str, Retrieval] = {}
     complete = True
     for name, group in product.networks.items():
-        if is_algorithm(files[name]):
-            finding = _algorithm(name, files[name], config.science.sensor or "", group)
+        if is_algorithm(choices[name].file):
+            finding = _algorithm(choices[name], config.science.sensor or "", group)
         else:
             finding, network = _network(name, group.attributes, folders)
             found |= {name: network} if network is not None else {}
@@ -116,13 +116,13 @@ def _network(
     return found, None if problem else right
 
 
-def _algorithm(name: str, file: str, sensor: str, recorded: Group) -> Finding:
+def _algorithm(choice: NetworkChoice, sensor: str, recorded: Group) -> Finding:
     """Compare the bands and coefficients of a published algorithm with the recorded values."""
     try:
-        _, found = find_retrieval(file, sensor, ())
+        _, found = find_retrieval(choice.file, sensor, (), choice.to_nm)
     except PipelineError as error:
-        return Finding("algorithm", False, f"{name}: {error}")
-    text, problem = f"{name}: {found.file_name}", ""
+        return Finding("algorithm", False, f"{choice.name}: {error}")
+    text, problem = f"{choice.name}: {found.file_name}", ""
     if found.fingerprint != recorded.attributes["fingerprint"]:
         problem = f"{text} does not have the bands and coefficients that are in the product"
     return Finding.of("algorithm", problem, f"{text}, coefficients equal")

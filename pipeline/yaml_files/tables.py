@@ -131,6 +131,22 @@ class QuasiAnalytical(_AlgorithmKeys):
     slope: tuple[float, float, float]
 
 
+class BandShift(_AlgorithmKeys):
+    """Rrs at other wavelengths than those of the bands."""
+
+    form: Literal["band_shift"]
+    inversion: str
+    """Name of the algorithm that gives absorption and backscattering."""
+    least_red: float
+    to_nm: Wavelengths
+    """Wavelengths (nm) of the outputs, unless a run gives its own."""
+    alone_nm: Positive
+    """A band within this distance (nm) is used alone."""
+    limit_nm: Positive
+    """How far (nm) the bands on both sides may be."""
+    range_nm: Pair
+
+
 def _form_of(table: Any) -> str:
     """Return which model a table has: that of its form, or that of an extension."""
     if isinstance(table, Mapping):
@@ -149,11 +165,12 @@ class Extension(Strict):
     """Rrs (sr-1) between which the green and the red reference band are weighted."""
 
 
-class AlgorithmTable(RootModel[BandRatio | ColorIndex | QuasiAnalytical | Extension]):
+class AlgorithmTable(RootModel[BandRatio | BandShift | ColorIndex | QuasiAnalytical | Extension]):
     """The coefficients of a published algorithm."""
 
     root: Annotated[
         Annotated[BandRatio, Tag("band_ratio")]
+        | Annotated[BandShift, Tag("band_shift")]
         | Annotated[ColorIndex, Tag("color_index")]
         | Annotated[QuasiAnalytical, Tag("quasi_analytical")]
         | Annotated[Extension, Tag("extension")],
