@@ -12,13 +12,13 @@ import numpy.typing as npt
 from pipeline.combined.combination import Bool, BoundExpression, Combination, Floats
 from pipeline.networks.variable import Array
 
-# A candidate with less weight does not count: its flags are not inherited, and it may be missing.
+# A candidate with less weight is ignored: its flags are not inherited, and it may be missing.
 LEAST_WEIGHT = 1e-3
 
 
 @dataclass(frozen=True)
 class IndexWeights:
-    """Weights of two candidates, below and above: linear in an index between two limits."""
+    """Weights of the candidates below and above, from an index between two limits."""
 
     index: BoundExpression
     limits: tuple[float, float]
@@ -35,7 +35,7 @@ class ClassWeights:
     """Weights that are the probabilities of the classes of a network."""
 
     columns: slice
-    """The inputs that hold the probabilities, in the order of the candidates."""
+    """The positions of the probabilities in the inputs, in the order of the candidates."""
 
     def weights(self, x: Floats) -> Array:
         """Return the weights (n, candidates)."""
@@ -46,8 +46,9 @@ class ClassWeights:
 class Blended(Combination):
     """The weighted mean of candidates, which are the first inputs.
 
-    If the quantity spans powers of ten, it is ten to the mean of log10. A missing candidate with
-    less than ``LEAST_WEIGHT`` is left out; with more, there is no value.
+    If the quantity spans powers of ten, the mean of log10 is used. A missing candidate with a
+    weight below ``LEAST_WEIGHT`` is left out. If a candidate with more weight is missing, there is
+    no value.
     """
 
     candidates: tuple[str, ...]
@@ -57,16 +58,16 @@ class Blended(Combination):
     takes_missing: ClassVar[bool] = True
 
     def inherits(self, x: Floats) -> Bool:
-        """Return (n, inputs): True for what the weights depend on, and for candidates that count.
+        """Return (n, inputs): True for inputs of the weights, and for candidates that are used.
 
-        These have at least ``LEAST_WEIGHT``.
+        A candidate is used if its weight is at least ``LEAST_WEIGHT``.
         """
         found = np.ones(x.shape, dtype=bool)
         found[:, : len(self.candidates)] = self.by.weights(x) >= LEAST_WEIGHT
         return found
 
     def near_decision(self, x: Floats, margin: float) -> Bool:
-        """Return the rows where a change of weights decides whether a candidate counts."""
+        """Return the rows where a change of weights decides whether a candidate is used."""
         away = np.abs(self.by.weights(x) - LEAST_WEIGHT)
         return np.asarray((away <= margin * LEAST_WEIGHT).any(axis=1))
 
@@ -76,7 +77,10 @@ class Blended(Combination):
         return self.held(rows, rows)
 
     def held(self, x: Floats, moved: Floats) -> Array:
-        """Return the mean of moved values; an index moves too, probabilities of classes do not."""
+        """Return the mean of changed values.
+
+        An index changes too; probabilities of classes do not change.
+        """
         weights = self.by.weights(x if isinstance(self.by, ClassWeights) else moved)
         values = np.asarray(moved[:, : len(self.candidates)], dtype=np.float64)
         decades = self.outputs[0].spans_decades

@@ -1,4 +1,4 @@
-"""A product that takes the first of several candidates whose condition holds."""
+"""A product that takes the first of several candidates whose condition is true."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from pipeline.networks.variable import Array
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Chosen(Combination):
-    """A product that takes, in each pixel, the first candidate whose condition holds.
+    """A product that takes, in each pixel, the first candidate whose condition is true.
 
     The first inputs are the candidates; then come the columns that the conditions use. The outputs
     are the value, and the number of the candidate (0 if there is none).
@@ -21,14 +21,14 @@ class Chosen(Combination):
 
     candidates: tuple[str, ...]
     conditions: Sequence[BoundExpression | None]
-    """For each candidate its condition; None if it is always taken."""
+    """The condition of each candidate; None for a candidate without a condition."""
 
     kind: ClassVar[str] = "chosen product"
     takes_missing: ClassVar[bool] = True
 
     @property
     def value_outputs(self) -> int:
-        """The second output is no number, but says which candidate was taken."""
+        """Only the first output is a physical value; the second says which candidate was taken."""
         return 1
 
     def numbers(self, x: Floats) -> npt.NDArray[np.intp]:
@@ -46,9 +46,9 @@ class Chosen(Combination):
         return np.asarray(self.numbers(x)[:, np.newaxis] == np.arange(1, x.shape[1] + 1))
 
     def near_decision(self, x: Floats, margin: float) -> Bool:
-        """Return the rows where a change of one input, or of all inputs, takes another candidate.
+        """Return the rows where another candidate is taken if one input or all inputs change.
 
-        Flags, of which no value changes, are among the inputs and stay as they are.
+        Inputs that are flags do not change.
         """
         numbers = [n for c in self.conditions if c for n in c.names.values() if n.mask is None]
         columns = sorted({named.column for named in numbers})
@@ -66,7 +66,7 @@ class Chosen(Combination):
         return self.held(rows, rows)
 
     def held(self, x: Floats, moved: Floats) -> Array:
-        """Return the moved values of the candidates that ``x`` chooses."""
+        """Return the changed values of the candidates that ``x`` chooses."""
         taken = self.numbers(x)
         values = moved[np.arange(len(x)), np.maximum(taken - 1, 0)]
         return np.stack([np.where(taken > 0, values, np.nan), taken], axis=1)

@@ -16,7 +16,7 @@ from pipeline.networks.transforms import LN10
 from pipeline.networks.variable import Array
 from pipeline.tables.expressions import Expression
 
-# Step of a derivative, as a share of the value and (for a value of zero) in its units.
+# Step of a derivative: a share of the value or, if the value is zero, a number in its units.
 STEP, SMALLEST_STEP = 1e-4, 1e-9
 
 Bool = npt.NDArray[np.bool_]
@@ -25,7 +25,7 @@ Floats = npt.NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Named:
-    """A name in an expression: a column of the inputs, or bits in a column of flags."""
+    """What a name in an expression means: a column of the inputs, or bits in a column of flags."""
 
     column: int
     mask: int | None = None
@@ -40,7 +40,7 @@ class Named:
 
 @dataclass(frozen=True)
 class BoundExpression:
-    """An expression with the columns of its names."""
+    """An expression, and the columns that its names mean."""
 
     expression: Expression
     names: Mapping[str, Named]
@@ -57,7 +57,7 @@ class BoundExpression:
         return np.asarray(np.broadcast_to(value, len(x)), dtype=np.float64)
 
     def condition(self, x: Floats) -> Bool:
-        """Return the rows (n,) where the condition holds; where a value is missing, it does not."""
+        """Return the rows (n,) where the condition is true; if a value is missing, it is not."""
         return self.expression.condition(self._arrays(x))
 
     def _arrays(self, x: Floats) -> dict[str, npt.NDArray[np.generic]]:
@@ -69,7 +69,7 @@ class Combination(Retrieval):
     """A product that is computed from other products; always in float64."""
 
     text: str
-    """How it is computed, in words of the configuration."""
+    """How the product is computed, in the terms of the configuration."""
     carries_uncertainty: bool = False
     """True if a network that it uses states uncertainties itself."""
 
@@ -89,7 +89,7 @@ class Combination(Retrieval):
 
     @property
     def record(self) -> Mapping[str, str]:
-        """What a product records about the computation."""
+        """The facts about the computation that a product records."""
         return {"computed_as": self.text}
 
     @cached_property
@@ -99,7 +99,7 @@ class Combination(Retrieval):
 
     @property
     def value_outputs(self) -> int:
-        """Number of outputs that are numbers; others say which candidate was taken."""
+        """Number of outputs that are physical values; another output names the candidate."""
         return len(self.outputs)
 
     def inherits(self, x: Floats) -> Bool:
@@ -107,7 +107,7 @@ class Combination(Retrieval):
         return np.ones(x.shape, dtype=bool)
 
     def near_decision(self, x: Floats, _margin: float) -> Bool:
-        """Return the rows (n,) where a small change of the inputs decides something.
+        """Return the rows (n,) where a small change of the inputs changes a decision.
 
         The second argument is the relative size of the change.
         """
@@ -115,7 +115,7 @@ class Combination(Retrieval):
 
     @abstractmethod
     def held(self, x: Floats, moved: Floats) -> Array:
-        """Return outputs (n, outputs) of moved inputs; what the inputs ``x`` decide is held."""
+        """Return outputs (n, outputs) of changed inputs; decisions are still made from ``x``."""
 
     def derivatives(self, x: Array) -> Array:
         """Return derivatives with respect to the inputs, as :func:`pipeline.networks.jacobian`.

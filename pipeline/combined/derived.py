@@ -26,5 +26,5 @@ class Derivation(Combination):
         return np.where(np.isfinite(values), values, np.nan)[:, np.newaxis]
 
     def held(self, _x: Floats, moved: Floats) -> Array:
-        """Return the values of moved inputs."""
+        """Return the values of changed inputs."""
         return self.reference(moved)

@@ -1,4 +1,4 @@
-"""Binds one derived, chosen or blended product to what it names."""
+"""Binds one derived, chosen or blended product to the variables that it names."""
 
 import dataclasses
 import re
@@ -23,14 +23,14 @@ from pipeline.tables.expressions import Expression, near
 
 Settings = Derived | Choice | Blend
 
-# The name of the variable that says which candidate a chosen product took ends so.
+# Ending of the name of the variable that says which candidate a chosen product took.
 SOURCE = "_from"
 
 _FLAG_OF = re.compile(r"\b([A-Za-z_]\w*)\.([A-Za-z_]\w*)")
 
 
 class Binding:
-    """Binds one combined product; collects its inputs on the way."""
+    """Binds one combined product, and collects the inputs of the product."""
 
     def __init__(self, name: str, settings: Settings, known: Known) -> None:
         self._name = name
@@ -150,7 +150,7 @@ class Binding:
         return step
 
     def _take_candidates(self, candidates: Sequence[str]) -> Variable:
-        """Add the candidates to the inputs; return how the result is described."""
+        """Add the candidates to the inputs; return the description of the result."""
         found = [self._output(name) for name in candidates]
         for name, output in zip(candidates, found, strict=True):
             self._take_output(name, output)
@@ -187,11 +187,12 @@ class Binding:
         )
 
     def _bound(self, text: str, *, is_condition: bool) -> BoundExpression:
-        """Parse an expression, and add what it names to the inputs."""
+        """Parse an expression, and add the variables that it names to the inputs."""
         expression = parsed(self._name, text)
         names = {name: self._named(name, text) for name in expression.names}
         bound = BoundExpression(expression, names)
-        # An evaluation without pixels finds what would fail in the first block.
+        #         # An evaluation without pixels finds errors that would otherwise occur in the
+        # first block.
         empty = np.empty((0, len(self._sources)))
         try:
             _ = bound.condition(empty) if is_condition else bound.number(empty)
@@ -240,7 +241,7 @@ class Binding:
         return self._take(source, step.flags_name, "1", step)
 
     def _take(self, source: InputSource, name: str, units: str, maker: RetrievalStep | None) -> int:
-        """Add an input, and return its position; an expression may name one input several times."""
+        """Add an input, unless an expression has already named it; return its position."""
         self._sources.append(source)
         self._variables.append(_unlimited(name, units))
         self._makers.append(maker)

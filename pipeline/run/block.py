@@ -48,9 +48,9 @@ def process_block(block: xr.Dataset, plan: "Plan") -> xr.Dataset:
     Returns:
         Variables on (y, x): ``quality_flags``, and the values, uncertainties (if any) and flags of
         each step. Values are float32 (NaN where nothing was computed) or a class map. The
-        attributes of a step's flags hold two counts. ``COMPUTED`` is the number of computed pixels.
+        attributes of a step's flags are two counts. ``COMPUTED`` is the number of computed pixels.
         ``INPUTS_OUTSIDE`` is, for each input, the number of these pixels on which the input is out
-        of range. The attributes of ``quality_flags`` hold two counts. ``WITH_DATA`` is the number
+        of range. The attributes of ``quality_flags`` are two counts. ``WITH_DATA`` is the number
         of pixels with all inputs. ``UNDECIDED`` is, for each mask rule, the number of these pixels
         on which the rule cannot be decided.
     """
@@ -110,7 +110,7 @@ def pixel_quality(block: xr.Dataset, plan: "Plan") -> tuple[npt.NDArray[np.uint3
 
 
 def _geolocation_invalid(block: xr.Dataset) -> npt.NDArray[np.bool_]:
-    if "latitude" not in block:  # spectra that somebody has computed are nowhere
+    if "latitude" not in block:  # computed spectra have no position
         return np.zeros((block.sizes["y"], block.sizes["x"]), dtype=bool)
     # The comparison is negated so that NaN is invalid too.
     latitude, longitude = block["latitude"].values, block["longitude"].values
@@ -118,7 +118,7 @@ def _geolocation_invalid(block: xr.Dataset) -> npt.NDArray[np.bool_]:
 
 
 def _gather(block: xr.Dataset, plan: "Plan", pixels: Pixels) -> Float32:
-    """Return rows (pixels, layers); a row holds a pixel's bands, then space for all outputs.
+    """Return rows (pixels, layers); a row has a pixel's bands, then space for all outputs.
 
     The values of a layer are contiguous in memory, because the steps work layer by layer.
     """
@@ -156,9 +156,9 @@ def _uncertainties(
     rows: Float32,
     results: Mapping[str, Retrieved],
 ) -> Iterator[tuple[str, npt.NDArray[Any]]]:
-    """Yield name and column (pixels,) of each variable that holds an uncertainty or its centre.
+    """Yield name and column (pixels,) of each variable with an uncertainty or its centre.
 
-    For steps that mark uncertain inputs, it yields the flags again, with these marks.
+    If a step marks uncertain inputs, its flags are yielded again, with these marks.
     """
     steps = [step for step in plan.steps if step.uncertainties]
     if not steps:

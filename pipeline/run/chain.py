@@ -52,15 +52,15 @@ def make_chain(
 
     ``also`` are bands that other products need.
 
-    An input comes from the nearest earlier step that computes it, or else from the scene; each band
-    of a spectral quantity is an input of its own. With ``inputs_from: scene``, all inputs of a
-    network come from the scene. A network that reconstructs its own inputs (a scope check) feeds no
-    other step.
+    An input comes from the nearest earlier step that computes this input. If there is no such step,
+    it comes from the scene. Each band of a spectral quantity is a separate input. With
+    ``inputs_from: scene``, all inputs of a network come from the scene. The outputs of a network
+    that reconstructs its own inputs (a scope check) are not used by other steps.
 
     Raises:
         SceneError: a band or a variable is not in the scene.
         NetworkError: an input and its source have different units, or a description is wrong.
-        ConfigError: the requested gains do not exist, or a renamed variable does not.
+        ConfigError: the requested gains do not exist, or a variable to rename does not exist.
     """
     chain = _Chain(tuple(loaded), scene, sensor, science)
     found = [chain.sources_of(number) for number in range(len(loaded))]
@@ -118,7 +118,7 @@ class _Chain:
             retrieval=retrieval,
             engine=engine_for(retrieval, self.science.engine),
             sources=tuple(_placed(source, inputs, earlier) for source in sources),
-            # The flags of the pixel stand between the bands and the outputs.
+            #             # In a row, the flags of the pixel are between the bands and the outputs.
             first_output=earlier[-1].end if earlier else len(inputs) + combines,
             upstream=tuple(upstream),
             named=names,
@@ -267,7 +267,7 @@ def _same(maker: Retrieval, variable: Variable) -> list[int]:
 def _output_of(maker: Retrieval, variable: Variable, tolerance_nm: float) -> int | None:
     """Return the index of the output that provides an input of a later step.
 
-    It is None if the maker computes the quantity at other bands only.
+    It is None if the maker computes the quantity only at other bands.
     """
     same = _same(maker, variable)
     if variable.wavelength_nm is None:

@@ -16,10 +16,10 @@ from pipeline.tables.expressions import Expression
 
 
 def check_combinations(science: Science) -> None:
-    """Check everything that needs no scene.
+    """Check everything that can be checked without a scene.
 
     Raises:
-        ConfigError: an expression is wrong, or products use each other in a circle.
+        ConfigError: an expression is wrong, or a product depends on itself.
     """
     for name, settings in science.combinations.items():
         for expression in _expressions(name, settings):
@@ -51,7 +51,7 @@ def bands_of_combinations(
 def combined_steps(
     science: Science, scene: xr.Dataset, inputs: Sequence[Band], networks: Sequence[RetrievalStep]
 ) -> tuple[RetrievalStep, ...]:
-    """Return a step for each combined product; a product comes after those that it uses.
+    """Return a step for each combined product; a product comes after the products that it uses.
 
     Args:
         science: the configuration.
@@ -60,7 +60,7 @@ def combined_steps(
         networks: the steps of networks and algorithms.
 
     Raises:
-        ConfigError: a name is unknown, or what is combined has different units.
+        ConfigError: a name is unknown, or the combined variables have different units.
     """
     check_combinations(science)
     steps = list(networks)
@@ -71,7 +71,7 @@ def combined_steps(
 
 
 def _expressions(name: str, settings: Settings) -> Iterator[Expression]:
-    """Yield the expressions of a product, with names such as ``nn14.saturated`` as they stand."""
+    """Yield the expressions of a product; names such as ``nn14.saturated`` are not changed."""
     match settings:
         case Derived(expression=text):
             yield parsed(name, text)
@@ -94,7 +94,7 @@ def _used(name: str, settings: Settings) -> list[str]:
 
 
 def _in_order(science: Science) -> list[str]:
-    """Return the names of all combined products; a product comes after those that it uses."""
+    """Return the names of all combined products; each comes after the products that it uses."""
     combined = science.combinations
     graph = {
         name: sorted({each for each in _used(name, settings) if each in combined})

@@ -1,4 +1,4 @@
-"""What a combined product takes over from the steps that it uses: flags, and stated uncertainty."""
+"""Gives a combined product the flags and the stated uncertainties of the steps that it uses."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -31,11 +31,13 @@ def makers_of(
 def effects_of(
     step: RetrievalStep, steps: Sequence[RetrievalStep], rows: Float32
 ) -> dict[tuple[str, int], Float64]:
-    """Return how outputs of networks change a combined product, through all products between.
+    """Return the derivatives of a combined product with respect to outputs of networks.
+
+    The product may use the outputs directly, or through other combined products.
 
     Returns:
-        For each output (name of the network, number): derivatives with shape (n, outputs). The
-        output and the product are in decades if they span powers of ten.
+        For each output (name of the network, number of the output), derivatives with shape (n,
+        outputs). If the output or the product spans powers of ten, its log10 is used.
     """
     combination = step.retrieval
     if not isinstance(combination, Combination):

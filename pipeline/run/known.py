@@ -1,4 +1,4 @@
-"""What a combined product may name: outputs and flags of the steps before it, and the scene."""
+"""The names that a combined product may use: those of earlier steps and of the scene."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Output:
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """What a combined product may name: the scene, and the steps before it."""
+    """The scene and the earlier steps, whose names a combined product may use."""
 
     science: Science
     scene: xr.Dataset
@@ -32,7 +32,7 @@ class Known:
     steps: tuple[RetrievalStep, ...]
 
     def outputs(self) -> dict[str, Output]:
-        """Return the outputs of all steps: by their names, and by the network if it has one."""
+        """Return the outputs of all steps by name; a network with one output gives its name too."""
         found: dict[str, Output] = {}
         for step in self.steps:
             if step.retrieval.classes:
@@ -44,9 +44,9 @@ class Known:
         return found
 
     def flags(self) -> dict[str, list[tuple[RetrievalStep | None, int]]]:
-        """Return the bits that each name stands for: ``<network>_<flag>``, and flags of the pixel.
+        """Return the bits that each name means: ``<network>_<flag>``, and flags of the pixel.
 
-        A name stands for several bits if names of networks and flags meet.
+        Two pairs of network and flag may have the same name. Then the name means several bits.
         """
         found: dict[str, list[tuple[RetrievalStep | None, int]]] = {}
         pixel = pixel_flags(())

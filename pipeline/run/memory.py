@@ -20,8 +20,8 @@ from pipeline.scene.lazy import StoredChunks
 # Tried in this order: more threads first, then more pixels, which cost less per pixel.
 PIXELS_AT_ONCE = (262144, 131072, 65536, 32768, 16384, 8192, 4096)
 
-# Bytes that a thread needs whatever the number of pixels: a chunk that is being compressed, rows in
-# double precision, the network's own memory.
+# Bytes that a thread needs for any number of pixels: for a chunk that is being compressed, for
+# rows # in double precision, and for the network itself.
 WORKSPACE = 24_000_000
 # Bytes of the run as a whole: open files, memory that was freed but not returned.
 OVERHEAD = 40_000_000
@@ -29,7 +29,7 @@ OVERHEAD = 40_000_000
 
 @dataclass(frozen=True)
 class Work:
-    """How many threads and pixels a run uses at the same time."""
+    """The number of threads and of pixels that a run uses at the same time."""
 
     threads: int
     pixels_at_once: int

@@ -74,7 +74,7 @@ class Plan(Shown):
     result_rules: tuple[ResultRule, ...] = ()
     """The masks by results; their bits follow those of ``rules``."""
     uncertainty: InputUncertainty | None = None
-    """The uncertain inputs, or None if all inputs are taken as exact."""
+    """The uncertain inputs, or None if no input is uncertain."""
 
     def _heading(self) -> str:
         return f"{self.scene_name}: {self.shape[0]} lines x {self.shape[1]} pixels"
@@ -112,7 +112,7 @@ class Plan(Shown):
 
     @property
     def keeps_flags(self) -> bool:
-        """Whether flags are in a pixel's row, because products are combined."""
+        """Whether a pixel's row has flags, because the run has combined products."""
         return any(step.keeps_flags for step in self.steps)
 
     @property
@@ -295,7 +295,7 @@ def make_plan(
         result_rules=_result_rules(masks, scene, steps, rules, passed),
         uncertainty=uncertainty,
     )
-    _ = plan.work  # refuses here what does not fit into memory
+    _ = plan.work  # raises an error if the run does not fit into memory
     return plan
 
 
@@ -338,7 +338,7 @@ def _layers(
     uncertainty: InputUncertainty | None,
     copied: Sequence[str],
 ) -> tuple[Band, ...]:
-    """Return each layer once: inputs of networks and masks, then what is copied."""
+    """Return each layer once: inputs of networks and masks, then layers that are copied."""
     needed = [band for rule in rules for band in rule.needs]
     if uncertainty is not None:
         needed += uncertainty.needs

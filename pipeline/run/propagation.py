@@ -89,7 +89,7 @@ def _by_sigma_points(
 
 
 def _outputs(step: RetrievalStep, rows: Float32, moved: Float32) -> Float32:
-    """Return outputs of moved rows; a combined product keeps what the rows themselves decide."""
+    """Return outputs of changed rows; combined products still decide by the unchanged rows."""
     x = gained(take_columns(moved, step.columns), step.input_gains)
     if isinstance(step.retrieval, Combination):
         held = step.retrieval.held(take_columns(rows, step.columns), x)
@@ -122,7 +122,8 @@ def _linear(
     uncertainty: InputUncertainty, steps: Steps, rows: Float32, moves: Float64
 ) -> Iterator[tuple[str, Float64]]:
     """Yield the name and the standard deviations (n, outputs) of each step."""
-    # How each layer moves along each direction of the input errors; missing layers do not move.
+    #     # How each layer changes along each direction of the input errors. Missing layers do not
+    # change.
     moved = {each.column: moves[:, number] for number, each in enumerate(uncertainty.inputs)}
     for step in steps:
         x = take_columns(rows, step.columns).astype(np.float64)
@@ -134,7 +135,7 @@ def _linear(
         still = np.zeros(moves.shape[::2])
         taken = np.stack([moved.get(column, still) for column in step.columns], axis=1)
         if step.is_combined:
-            taken = np.nan_to_num(taken)  # what is missing in one candidate concerns no other one
+            taken = np.nan_to_num(taken)  # a missing candidate must not change the others
         by_direction = derivatives @ taken
         outputs = rows[:, step.output_columns].astype(np.float64)
         gains = 1.0 if step.gains is None else step.gains.factors(outputs)

@@ -143,8 +143,8 @@ class StepOnRows:
     def _carried(self, combination: Combination, computed: Rows) -> Float64:
         """Return standard deviations (n, outputs) from those that the networks state themselves.
 
-        An output that is used in several ways counts once, with all its effects added. The errors
-        of different outputs are taken as independent.
+        If a formula uses an output several times, all effects of its error are added before they
+        are squared. The errors of different outputs are treated as independent.
         """
         squares = np.zeros((len(computed), len(combination.outputs)))
         rows = self.rows[computed]

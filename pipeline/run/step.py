@@ -50,19 +50,19 @@ class RetrievalStep:
     input_gains: Gains | None = None
     """Gains on the inputs."""
     uncertainties: tuple[str, ...] = ()
-    """Names of the variables that hold the outputs' uncertainties; empty if none are known."""
+    """Names of the variables with the outputs' uncertainties; empty if none are known."""
     centres: tuple[str, ...] = ()
-    """Names of the variables that hold the centres of the intervals; empty if these are the
-    values."""
+    """Names of the variables with the centres of the intervals. Empty if the values are the
+    centres."""
 
     @property
     def flags_name(self) -> str:
-        """Name of the product variable that holds the flags of this step."""
+        """Name of the product variable with the flags of this step."""
         return f"{self.name}_flags"
 
     @property
     def written(self) -> tuple[str, ...]:
-        """Names of the product variables that hold values, uncertainties and centres."""
+        """Names of the product variables with values, uncertainties and centres."""
         return (*self.variables, *self.uncertainties, *self.centres)
 
     @property
@@ -77,7 +77,7 @@ class RetrievalStep:
 
     @property
     def flags_column(self) -> int | None:
-        """Position of the flags in ``Plan.layer_names``; None if the row does not hold them."""
+        """Position of the flags in ``Plan.layer_names``; None if the row has no flags."""
         return self.output_columns.stop if self.keeps_flags else None
 
     @property
@@ -87,14 +87,14 @@ class RetrievalStep:
 
     @property
     def is_combined(self) -> bool:
-        """Whether the step is no network or algorithm, but combines their outputs."""
+        """Whether the step combines outputs of networks and algorithms."""
         return isinstance(self.retrieval, Combination)
 
     @property
     def category(self) -> tuple[str, FlagTable] | None:
-        """Name and values of the variable that is no number but a category, or None.
+        """Name and values of the variable whose values are categories, or None.
 
-        It is the class map of a classifier, or says which candidate a chosen product took.
+        The variable is the class map of a classifier, or says which candidate was taken.
         """
         if not self.variables:
             return None

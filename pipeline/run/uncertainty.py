@@ -43,7 +43,7 @@ class UncertainInput:
     """Position in ``Plan.layer_names``."""
     band: Band
     from_scene: Band | None
-    """The layer of the scene that holds the standard deviation."""
+    """The layer of the scene with the standard deviation."""
     relative: float
     """Standard deviation as a share of the value."""
     constant: float
@@ -85,7 +85,7 @@ class InputUncertainty:
 
     @property
     def needs(self) -> tuple[Band, ...]:
-        """Layers of the scene that hold standard deviations."""
+        """Layers of the scene with standard deviations."""
         return tuple(each.from_scene for each in self.inputs if each.from_scene is not None)
 
     def deviations(self, block: xr.Dataset, pixels: Pixels) -> Float32:
@@ -198,9 +198,10 @@ def _with_names(
 
 
 def _with_inputs_apart(retrieval: Retrieval) -> Retrieval:
-    """Return an ensemble whose deviations leave out the errors of its inputs, if it can do so.
+    """Return the ensemble with the calibration that does not include the errors of its inputs.
 
-    Otherwise the errors of the inputs would count twice.
+    With the usual calibration, the errors of the inputs would be included twice. An ensemble
+    without such a calibration is returned unchanged.
     """
     if not isinstance(retrieval, Ensemble):
         return retrieval
@@ -212,7 +213,7 @@ def _named(step: RetrievalStep, suffix: str) -> tuple[str, ...]:
 
 
 def _uncertainty_of(band: Band, scene: xr.Dataset) -> Band:
-    """Return the layer of the scene that holds the standard deviation of another layer."""
+    """Return the layer of the scene with the standard deviation of another layer."""
     name = f"{band.quantity}{SUFFIX}"
     if band.wavelength_nm is None:
         if name in scene and scene[name].dims == ("y", "x"):

@@ -1,7 +1,7 @@
-"""Reads networks in ONNX files: what the graph computes, and what describes its variables.
+"""Reads networks in ONNX files: the computation of the graph, and the description of variables.
 
-The description is the attribute that ``ocpipe export`` writes, a YAML, or the names of inputs and
-outputs, such as ``Rrs_443`` and ``chlor_a``.
+The description is the attribute that ``ocpipe export`` writes, or a YAML. Without these, the names
+of the inputs and outputs are used, such as ``Rrs_443`` and ``chlor_a``.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ from pipeline.networks.rescaling import rescaled, scaled_as, with_output_scaling
 from pipeline.networks.variable import SCALINGS, Variable
 
 SUFFIX = ".onnx"
-# The version of the format, then the name of the program that wrote it, or the graph.
+# First the version of the format, then the graph or the name of the program that wrote the file.
 _START = re.compile(rb"\x08[\x01-\x1f](?:\x12.[A-Za-z][\w.-]+|[\x1a\x22\x32\x3a\x42])", re.DOTALL)
 _BAND = re.compile(r"(?P<quantity>[A-Za-z]\w*)_(?P<nm>\d+(?:\.\d+)?)")
 _LN10 = float(np.log(10.0))
@@ -53,14 +53,14 @@ class OnnxDescription(NetworkDescription):
     inputs: tuple[RangedVariable, ...]
     outputs: tuple[RangedVariable, ...] | None = Field(default=None, validate_default=True)
     activations: tuple[str, ...] = ()
-    """Not used: the graph has them."""
+    """Not used, because the graph contains the activations."""
 
 
 def described_by_attribute(graph: OnnxNetwork, path: Path) -> Network:
-    """Return the network of a file that ``ocpipe export`` wrote, with the scalings it had then.
+    """Return the network of a file that ``ocpipe export`` wrote, with its original scalings.
 
     Raises:
-        NetworkError: the attribute is no description, or does not fit the graph.
+        NetworkError: the attribute is not a description, or does not fit the graph.
     """
     try:
         return _as_exported(graph, path.name, sha256_of(path, NetworkError))
@@ -69,7 +69,7 @@ def described_by_attribute(graph: OnnxNetwork, path: Path) -> Network:
 
 
 def described_by_names(graph: OnnxNetwork, path: Path) -> Network | None:
-    """Return the network if the names of all inputs and outputs say what they are, else None.
+    """Return the network if the names of its inputs and outputs describe it, otherwise None.
 
     Such a network names no sensor, so a configuration must allow the sensor of the scene.
     """
@@ -92,7 +92,7 @@ def described_by_names(graph: OnnxNetwork, path: Path) -> Network | None:
 
 
 def _named(names: tuple[str, ...], transforms: tuple[str, ...]) -> tuple[Variable, ...]:
-    """Return the variables that are named by a quantity and a wavelength; none if one is not."""
+    """Return the variables named by quantity and wavelength; none if one has another name."""
     found = []
     for name, transform in zip(names, transforms, strict=False):
         band = _BAND.fullmatch(name)
@@ -124,8 +124,8 @@ def onnx_parts(
 ) -> Parts:
     """Return the layers of a graph, and the training ranges of a YAML.
 
-    A transform that the graph computes itself becomes the transform of the variable, so that ocpipe
-    knows, for example, that an input must be positive.
+    If the graph computes a transform, it becomes the transform of the variable. So ocpipe knows,
+    for example, that an input must be positive.
 
     Raises:
         NetworkError: the graph does not fit the description.
@@ -213,7 +213,7 @@ def _as_exported(graph: OnnxNetwork, file_name: str, sha256: str) -> Network:
 
 
 def _readable(variable: RangedVariable) -> RangedVariable:
-    """Leave out a scaling whose training range is missing: older versions did not write it."""
+    """Leave out a scaling without a training range, which older versions did not write."""
     lost = SCALINGS[variable.scaling].needs_range and variable.training_range() == UNKNOWN_RANGE
     return variable.model_copy(update={"scaling": "none"}) if lost else variable
 
@@ -229,7 +229,7 @@ def _check_transforms(variables: tuple[Variable, ...], transforms: tuple[str, ..
 
 
 def _in_stated_logarithms(network: Network) -> tuple[Layer, ...]:
-    """Return the layers of a graph, which takes natural logarithms, for the stated transforms."""
+    """Return the layers for the stated transforms; the graph itself takes natural logarithms."""
     factors = [
         np.array([_LN10 if variable.transform_name == "log10" else 1.0 for variable in variables])
         for variables in (network.inputs, network.outputs)

@@ -31,7 +31,7 @@ Value = Signal | Numbers | list[str] | Label | Above
 
 @dataclass
 class Followed:
-    """What was found while the operators were followed, beside the tensors."""
+    """Facts that were found while the operators were read, in addition to the tensors."""
 
     class_names: list[str] = field(default_factory=list)
     """The names of the classes, in the order of their probabilities; empty if none are stored."""
@@ -62,11 +62,11 @@ class Call:
         """Return an input that depends on the pixel."""
         value = self.values[place] if place < len(self.values) else None
         if not isinstance(value, Signal):
-            raise NetworkError(f"input {place + 1} does not depend on the pixel, expected that.")
+            raise NetworkError(f"input {place + 1} is a constant, expected values of a pixel.")
         return value
 
     def optional(self, place: int) -> Numbers | None:
-        """Return an input that is a constant; None if it is left out."""
+        """Return an input that is a constant; None if the input is left out."""
         value = self.values[place] if place < len(self.values) else None
         if value is not None and not isinstance(value, np.ndarray):
             raise NetworkError(
@@ -76,7 +76,7 @@ class Call:
         return value
 
     def constant(self, place: int) -> Numbers:
-        """Return an input that is a constant and must be there."""
+        """Return an input that must be a constant and must exist."""
         value = self.optional(place)
         if value is None:
             raise NetworkError(f"input {place + 1} is missing.")
@@ -92,7 +92,7 @@ class Call:
         return float(value.item())
 
     def whole_numbers(self, name: str, place: int) -> list[int] | None:
-        """Return whole numbers that older versions have as an attribute, later ones as an input."""
+        """Return whole numbers: an attribute in older versions, an input in later ones."""
         value = self.optional(place)
         if value is None:
             return self.node.integers(name)
@@ -134,11 +134,11 @@ def as_float64(constant: Numbers) -> Array:
 def as_whole(constant: Numbers) -> list[int]:
     """Return a constant as whole numbers."""
     if constant.dtype.kind != "i":
-        raise NetworkError("has floats where whole numbers are expected.")
+        raise NetworkError("has decimal numbers, expected whole numbers.")
     return [int(number) for number in constant.reshape(-1)]
 
 
 def check_columns(axis: int) -> None:
-    """Refuse all axes but the last: the arrays have shape (pixels, columns)."""
+    """Refuse every axis except the last one; the arrays have the shape (pixels, columns)."""
     if axis not in (1, -1):
         raise NetworkError(f"works along axis {axis}, expected 1, the columns of a pixel.")

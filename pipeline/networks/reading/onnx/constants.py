@@ -33,13 +33,13 @@ def constant_value(node: Node, values: list[Numbers], made: Made) -> Numbers:
     Args:
         node: the operator.
         values: its inputs.
-        made: counts the numbers of the output before they are made.
+        made: checks the size of the output before the output is made.
 
     Raises:
         NetworkError: the operator is not read, its inputs do not fit, or its output is too large.
     """
     if node.domain != STANDARD or node.operator not in CONSTANT_OPERATORS:
-        raise NetworkError("works on constants only, which is read for simple operators alone.")
+        raise NetworkError("works only on constants; ocpipe reads this only for simple operators.")
     if node.operator == "Constant":
         stored = _stored(node)
         made.count(stored.size)

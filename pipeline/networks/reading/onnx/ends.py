@@ -14,7 +14,7 @@ from pipeline.networks.reading.onnx.signal import LINEAR, Stage
 from pipeline.networks.variable import Array
 
 _OF_INPUTS = {LINEAR: "none", "log": "ln", "sqrt": "sqrt", "cos": "cos_degrees"}
-# Inner functions last; a graph must limit a cosine before it takes the angle.
+# The inner function is the last one. A graph must limit a cosine before it takes the angle.
 _OF_OUTPUTS = {
     (): "none",
     ("exp",): "ln",
@@ -29,11 +29,11 @@ _ADVICE = "Export the network without it, and state the transform in a YAML (doc
 
 @dataclass(frozen=True)
 class InputEnds:
-    """The transforms of the inputs, and what the first layer must take over from them."""
+    """The transforms of the inputs, and the factors and offsets for the first layer."""
 
     transforms: tuple[str, ...]
     stages: tuple[Stage, ...]
-    """The stage that the transforms stand for; empty if there is none."""
+    """The stage that the transforms replace; empty if there is none."""
     _slopes: Array
     """What each transformed input (rows) contributes to each value of the stage (columns)."""
     _shifts: Array
@@ -51,7 +51,7 @@ class InputEnds:
 
 
 def input_ends(inputs: int, stages: list[Stage]) -> InputEnds:
-    """Return the transforms of the inputs, which are the first stage or none.
+    """Return the transforms of the inputs. They are in the first stage, or there are none.
 
     Raises:
         NetworkError: a function takes several inputs, or an input has two transforms.
@@ -68,15 +68,15 @@ def input_ends(inputs: int, stages: list[Stage]) -> InputEnds:
         for place in used:
             if found.setdefault(int(place), function) != function:
                 raise NetworkError(
-                    f"the graph takes input {place + 1} in two ways, {found[int(place)]} and "
-                    f"{function}, expected one. {_ADVICE}"
+                    f"the graph applies two functions to input {place + 1}, "
+                    f"{found[int(place)]} and {function}, expected one. {_ADVICE}"
                 )
         if function == LINEAR:
             slopes[:, column], shifts[column] = kernel[:, column], stage.bias[column]
             continue
         if used.size != 1:
             raise NetworkError(
-                f"the graph takes {function} of {used.size} inputs together, expected of one input "
+                f"the graph applies {function} to a sum of {used.size} inputs, expected one input "
                 f"at a time. {_ADVICE}"
             )
         slopes[used[0], column], shifts[column] = _folded_into_layer(
@@ -114,12 +114,12 @@ def output_ends(stages: list[Stage], kernel: Array, bias: Array) -> OutputEnds:
     """Return the transforms of the outputs.
 
     Args:
-        stages: the last stages, which are no layers; none of them if the outputs are linear.
+        stages: the last stages, which are not layers; an empty list if the outputs are linear.
         kernel: weights (values of the last stage, outputs) of the outputs.
         bias: their offsets.
 
     Raises:
-        NetworkError: what follows the last layer is no transform of single outputs.
+        NetworkError: the operators after the last layer are not a transform of single outputs.
     """
     if not stages:
         return OutputEnds(("none",) * bias.size, kernel, bias)

@@ -13,7 +13,7 @@ from pipeline.networks.reading.onnx.call import (
 )
 from pipeline.networks.reading.onnx.signal import SOFTMAX, Signal
 
-# PyTorch takes softplus(x) for x above this number; they differ by less than 2e-9.
+# Above this number, PyTorch takes x instead of softplus(x); the two differ by less than 2e-9.
 SOFTPLUS_THRESHOLD = 20.0
 _POWERS = {2.0: "square", 0.5: "sqrt"}
 
@@ -92,7 +92,7 @@ def _greater(call: Call) -> Above:
 
 
 def _where(call: Call) -> Signal:
-    """Read PyTorch's softplus: the value itself where it is large, else softplus of it."""
+    """Read PyTorch's softplus: a large value is not changed, any other value gets softplus."""
     condition, value, otherwise = (*call.values, None, None, None)[:3]
     if (
         isinstance(condition, Above)
@@ -105,7 +105,7 @@ def _where(call: Call) -> Signal:
         and set(otherwise.stage.functions) == {"softplus"}
     ):
         return otherwise
-    raise NetworkError("chooses between values, and this is not the softplus of PyTorch.")
+    raise NetworkError("chooses between values, but not as in the softplus of PyTorch.")
 
 
 # A function that may follow or precede the layers, see ends.py.

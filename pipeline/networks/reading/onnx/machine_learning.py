@@ -1,4 +1,4 @@
-"""Operators of scikit-learn's models: scalers, linear models, and what classifiers end with."""
+"""Operators of scikit-learn's models: scalers, linear models, and the ends of classifiers."""
 
 import numpy as np
 
@@ -77,7 +77,7 @@ def _are_opposite(signal: Signal) -> bool:
 def _normalizer(call: Call) -> Signal:
     signal = call.signal()
     if not is_probability(signal) or call.node.text("norm") != "L1":
-        raise NetworkError("normalises something else than the probabilities of a softmax.")
+        raise NetworkError("normalises other values than the probabilities of a softmax.")
     return signal
 
 
@@ -105,7 +105,7 @@ def _class_of_pixel(call: Call) -> Label:
 def _feature(call: Call) -> Value:
     names, label = (*call.values, None, None)[:2]
     if not isinstance(label, Label) or isinstance(names, Signal | Label | Above | None):
-        raise NetworkError("takes features of something else than the classes.")
+        raise NetworkError("takes features, but not of the classes.")
     found = names if isinstance(names, list) else [str(n) for n in as_whole(names)]
     call.found.class_names = call.found.class_names or found
     return label

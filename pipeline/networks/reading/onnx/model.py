@@ -49,7 +49,7 @@ class Node:
         return self.attributes[name].integer(3) if name in self.attributes else default
 
     def integers(self, name: str) -> list[int] | None:
-        """Return an attribute that is a list of whole numbers; None if it is not there."""
+        """Return an attribute that is a list of whole numbers; None if it is missing."""
         return self.attributes[name].integers(8) if name in self.attributes else None
 
     def number(self, name: str, default: float) -> float:
@@ -57,7 +57,7 @@ class Node:
         return self.attributes[name].number(2, 0.0) if name in self.attributes else default
 
     def numbers(self, name: str) -> npt.NDArray[np.float64]:
-        """Return an attribute that is a list of float32 numbers; empty if it is not there."""
+        """Return an attribute that is a list of float32 numbers; empty if it is missing."""
         if name not in self.attributes:
             return np.empty(0)
         return self.attributes[name].numbers(7, "<f4").astype(np.float64)
@@ -82,7 +82,7 @@ class Port:
 
 @dataclass(frozen=True)
 class Model:
-    """A model as it is stored; nothing about its computation is checked yet."""
+    """A model as it is stored; its computation has not been checked yet."""
 
     nodes: tuple[Node, ...]
     constants: "dict[str, Numbers | list[str]]"
@@ -96,7 +96,7 @@ def parsed(content: bytes) -> Model:
     """Return the model in the bytes of a file.
 
     Raises:
-        NetworkError: the bytes are no model, or the model has parts that are refused.
+        NetworkError: the bytes are not a model, or the model has parts that are refused.
     """
     model = Message.of(content)
     if not model.has(7):
@@ -126,7 +126,8 @@ def tensor(stored: Message, name: str) -> "Numbers | list[str]":
     """Return the numbers (or texts) of a stored tensor.
 
     Raises:
-        NetworkError: the numbers are in another file, of another type, or too many or too few.
+        NetworkError: the numbers are in another file, have another type, or are too many or too
+        few.
     """
     if stored.has(13) or stored.integer(14) == _EXTERNAL:
         raise NetworkError(

@@ -54,7 +54,7 @@ def read_onnx_graph(path: Path) -> OnnxNetwork:
     """Read the network in a file; every number is float64.
 
     Raises:
-        NetworkError: the file is damaged or too large, leads out of itself, or is no chain of
+        NetworkError: the file is damaged or too large, refers to another file, or is not a chain of
             layers; the message names the operator.
     """
     try:
@@ -119,7 +119,7 @@ def _check_operators(nodes: tuple[Node, ...]) -> None:
 
 
 def _check_order(model: Model) -> None:
-    """Refuse a circle: each operator must take what inputs, constants or earlier operators give."""
+    """Refuse a circle: an operator may use only inputs, constants and earlier outputs."""
     known = {"", *model.constants, *(port.name for port in model.inputs)}
     for node in model.nodes:
         missing = [name for name in node.inputs if name not in known]
@@ -154,7 +154,7 @@ def _shape_text(shape: tuple[int | None, ...] | None) -> str:
 
 
 def _values(model: Model, widths: list[int], found: Followed) -> dict[str, Value]:
-    """Follow the operators that the outputs need, in the order of the file."""
+    """Read the operators that the outputs need, in the order of the file."""
     values: dict[str, Value] = dict(model.constants)
     for port, signal in zip(model.inputs, first_signals(widths, found.made), strict=True):
         values[port.name] = signal.with_rank(len(port.shape or ()))
@@ -175,7 +175,7 @@ def _values(model: Model, widths: list[int], found: Followed) -> dict[str, Value
 
 
 def _needed(model: Model) -> set[str]:
-    """Return the names of all tensors that the outputs are made of."""
+    """Return the names of all tensors on which the outputs depend."""
     makers = {name: node for node in model.nodes for name in node.outputs if name}
     needed = {port.name for port in model.outputs}
     waiting = list(needed)
@@ -188,7 +188,7 @@ def _needed(model: Model) -> set[str]:
 
 
 def _outputs(model: Model, values: dict[str, Value]) -> tuple[list[str], list[Signal]]:
-    """Return the outputs of the network; the class itself is left out beside probabilities."""
+    """Return the outputs of the network; if there are probabilities, the class is left out."""
     found: dict[str, Signal] = {}
     labels: list[Label] = []
     for port in model.outputs:

@@ -1,4 +1,4 @@
-"""The operators that are read: each gives the tensors that it makes of the tensors that it takes.
+"""The operators that ocpipe reads. Each has a function from its input tensors to its outputs.
 
 A tensor that depends on the pixel is a :class:`Signal`; constants are arrays. Anything that would
 make the network more than a chain of layers on single pixels is refused.
@@ -25,7 +25,7 @@ OPERATORS: dict[tuple[str, str], Operator] = {
     **{(MACHINE_LEARNING, name): made for name, made in MODELS.items()},
 }
 """By domain and name."""
-# The most inputs of an operator, where that is not one; without a limit for Sum and Concat.
+# The largest number of inputs of an operator, if it is not 1. Sum and Concat have no limit.
 _MOST_INPUTS = {
     **dict.fromkeys(("Sum", "Concat"), 8192),
     **dict.fromkeys(("Add", "Sub", "Mul", "Div", "MatMul", "Pow", "Max", "Min", "Greater"), 2),
@@ -35,7 +35,7 @@ _MOST_INPUTS = {
     "ArrayFeatureExtractor": 2,
 }
 KNOWN = OPERATORS.keys() | {(STANDARD, name) for name in CONSTANT_OPERATORS}
-"""Operators on constants, too."""
+"""Operators that also work on constants."""
 
 
 def followed(call: Call) -> tuple[Value, ...]:
@@ -52,6 +52,6 @@ def followed(call: Call) -> tuple[Value, ...]:
         return (constant_value(call.node, constants, call.found.made),)
     operator = OPERATORS.get((call.node.domain, call.node.operator))
     if operator is None:
-        raise NetworkError("takes values of pixels, and is read for constants only.")
+        raise NetworkError("takes values of pixels; ocpipe reads it only for constants.")
     made = operator(call)
     return made if isinstance(made, tuple) else (made,)

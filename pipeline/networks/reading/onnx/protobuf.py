@@ -1,7 +1,7 @@
-"""Splits the bytes of a protobuf message into its fields; knows no message of its own.
+"""Splits the bytes of a protobuf message into its fields; does not know what they mean.
 
-A message is only read as deep as it is asked for, and every field is counted: a megabyte can hold
-half a million empty fields.
+Only the requested fields of a message are read. All fields are counted, because a megabyte can
+contain half a million empty fields.
 """
 
 import struct
@@ -53,7 +53,7 @@ class Message:
         """Split the bytes of a message.
 
         Raises:
-            NetworkError: the bytes are no message, or the file has too many fields.
+            NetworkError: the bytes are not a message, or the file has too many fields.
         """
         budget = Budget() if budget is None else budget
         fields: dict[int, list[int | memoryview]] = {}
@@ -72,7 +72,7 @@ class Message:
             yield Message.of(value, self._budget)
 
     def message(self, number: int) -> "Message":
-        """Return the message of a field; an empty message if it is not there."""
+        """Return the message of a field; an empty message if the field is missing."""
         return Message.of(self.content(number), self._budget)
 
     def texts(self, number: int) -> list[str]:
@@ -80,11 +80,11 @@ class Message:
         return [_text(value) for value in self._all_bytes(number)]
 
     def text(self, number: int) -> str:
-        """Return the text of a field; an empty text if it is not there."""
+        """Return the text of a field; an empty text if the field is missing."""
         return _text(self.content(number))
 
     def content(self, number: int) -> memoryview:
-        """Return the bytes of a field; no bytes if it is not there."""
+        """Return the bytes of a field; no bytes if the field is missing."""
         found = self._single(number)
         if isinstance(found, int):
             raise damaged(f"field {number} is a number")
@@ -130,7 +130,7 @@ class Message:
 
     def _single(self, number: int) -> "int | memoryview | None":
         values = self._fields.get(number, ())
-        if len(values) > 1:  # other programs would merge them or take the last
+        if len(values) > 1:  # other programs would merge them or use the last one
             raise damaged(f"field {number} is there {len(values)} times, expected once")
         return values[0] if values else None
 
@@ -143,7 +143,7 @@ class Message:
 
 
 def damaged(what: str) -> NetworkError:
-    """Return the error for bytes that are no ONNX model."""
+    """Return the error for bytes that are not an ONNX model."""
     return NetworkError(
         f"not a model as ONNX stores it ({what}). The file is damaged or incomplete; export or "
         "fetch it again."
@@ -172,7 +172,7 @@ def _fields(content: memoryview) -> Iterator[tuple[int, int | memoryview]]:
 
 
 def _varint(content: memoryview, place: int) -> tuple[int, int]:
-    """Return a number of 64 bits and the place after it."""
+    """Return a number of 64 bits, and the position after the number."""
     value = 0
     for count, byte in enumerate(content[place : place + _MOST_VARINT_BYTES]):
         value |= (byte & 0x7F) << (7 * count)

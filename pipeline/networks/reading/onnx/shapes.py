@@ -1,4 +1,4 @@
-"""Operators that leave the values of a pixel as they are, or choose or join some of them."""
+"""Operators that do not change the values of a pixel, and operators that choose or join values."""
 
 import numpy as np
 
@@ -41,7 +41,8 @@ def _reshape(call: Call) -> Value:
         return value
     signal, shape = call.signal(), call.whole_numbers("shape", 1)
     if call.is_last and shape in ([-1, 1], [-1]):
-        # skl2onnx writes the values of a pixel below each other; they stay the values of a pixel.
+        #         # skl2onnx writes the values of a pixel into one column; the pixel still has the
+        # same values.
         return signal
     pixels = (-1, 0, 1, call.found.batch)
     if shape is not None and len(shape) == 1 and signal.width == 1 and shape[0] in pixels:
@@ -97,14 +98,14 @@ def _gather(call: Call) -> Signal:
     signal, places = as_matrix(call.signal()), call.constant(1)
     check_columns(call.node.integer("axis", 0))
     if places.ndim > 1:
-        raise NetworkError("chooses columns into a tensor of more axes.")
+        raise NetworkError("chooses columns and makes a tensor with more axes.")
     made = _chosen(signal, as_whole(places))
     return made.with_rank(places.ndim + 1)
 
 
 def _chosen(signal: Signal, places: "range | list[int]") -> Signal:
     if not places or not all(-signal.width <= place < signal.width for place in places):
-        raise NetworkError(f"chooses columns that are not there; there are {signal.width}.")
+        raise NetworkError(f"chooses columns that do not exist; the tensor has {signal.width}.")
     return signal.columns(list(places))
 
 

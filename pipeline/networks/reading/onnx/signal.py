@@ -1,8 +1,8 @@
-"""What a tensor of the graph holds, as a function of the inputs: linear steps and functions.
+"""Describes a tensor of the graph as a function of the inputs: linear steps and functions.
 
 A tensor (pixels, columns) is linear in the values of a stage. The values of a stage are functions
 (an activation, a logarithm ...) of columns that are linear in the values of the stage before. The
-first stage are the inputs of the graph. So a chain of layers is a list of stages.
+first stage consists of the inputs of the graph. So a chain of layers is a list of stages.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from pipeline.files.limits import NETWORK_NUMBERS
 from pipeline.networks.variable import Array
 
 LINEAR = "linear"
-# Far wider than a network of single pixels is.
+# A network for single pixels never has so many columns.
 MOST_WIDTH = 8192
-# A function of all columns of its stage together.
+# This function uses all columns of its stage together.
 SOFTMAX = "softmax"
 
 
@@ -28,7 +28,7 @@ class Made:
         self._count = 0
 
     def check(self, inputs: int, units: int) -> None:
-        """Refuse a kernel before it is made: few stored numbers can become very many."""
+        """Refuse a kernel before it is made: a few stored numbers can describe a very large one."""
         if not 1 <= units <= MOST_WIDTH:
             raise NetworkError(f"has {units:,} columns, expected 1 to {MOST_WIDTH:,}.")
         self.count(inputs * units)
@@ -128,7 +128,7 @@ class Signal:
 
 
 def first_signals(widths: Sequence[int], made: Made) -> list[Signal]:
-    """Return the signals of the inputs; each takes its own columns of the first stage."""
+    """Return the signals of the inputs; each input has separate columns in the first stage."""
     total = sum(widths)
     made.check(1, total)
     stage = Stage(None, None, np.zeros(total), (LINEAR,) * total)
@@ -140,10 +140,10 @@ def first_signals(widths: Sequence[int], made: Made) -> list[Signal]:
 
 
 def joined(signals: Sequence[Signal]) -> Signal:
-    """Return the columns of several signals beside each other.
+    """Return one signal with the columns of several signals.
 
-    Signals of different stages are put onto one stage beside each other, from the last stage that
-    they share; a signal that has fewer stages is passed on unchanged.
+    If the signals have different stages, these stages are joined, beginning after the last stage
+    that the signals share. A signal with fewer stages passes through the others unchanged.
 
     Raises:
         NetworkError: a softmax is joined with something else.
@@ -178,7 +178,7 @@ def _last_shared(signals: Sequence[Signal]) -> Stage:
 def _side_by_side(
     before: Stage, places: dict[Stage, slice], entries: list[Stage], made: Made
 ) -> tuple[Stage, dict[Stage, slice]]:
-    """Return one stage that holds the values of all entries, and where each of them is."""
+    """Return one stage with the values of all entries, and the position of each entry."""
     width = sum(entry.width for entry in entries)
     made.check(before.width, width)
     kernel, bias = np.zeros((before.width, width)), np.zeros(width)
@@ -186,7 +186,7 @@ def _side_by_side(
     found: dict[Stage, slice] = {}
     for entry in entries:
         if SOFTMAX in entry.functions and len(entries) > 1:
-            raise NetworkError("joins a softmax with something else, so the network is no chain.")
+            raise NetworkError("joins a softmax with other values, so the network is not a chain.")
         found[entry] = columns = slice(len(functions), len(functions) + entry.width)
         rows = next(rows for stage, rows in places.items() if stage is entry.previous)
         kernel[rows, columns] = np.eye(entry.width) if entry.kernel is None else entry.kernel
