@@ -3,7 +3,7 @@
     python -m pipeline.batch.child REQUESTS REPLIES LIFELINE
 
 The arguments are file descriptors. Each request and each reply is one line of JSON. The supervisor
-holds the other end of the lifeline and never writes to it. When the supervisor dies for any reason,
+has the other end of the lifeline and never writes to it. When the supervisor dies for any reason,
 the kernel kills this process, even if this process hangs inside a library.
 """
 
@@ -38,7 +38,7 @@ Reply = Callable[[Mapping[str, Any]], None]
 # Ctrl-C in a terminal and SIGTERM of a scheduler reach all processes; only the supervisor reacts.
 HANDED_TO_ALL = (signal.SIGINT, signal.SIGTERM)
 
-# Exit code of a child if the machine refuses it something while no scene is processed (EX_OSERR).
+# Exit code of a child if the machine refuses a resource while no scene is processed (EX_OSERR).
 REFUSED = 71
 
 # Shortest time between two reports of progress (seconds).

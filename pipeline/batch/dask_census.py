@@ -20,9 +20,9 @@ ANSWER = 3.0
 
 
 class Census(threading.Thread):
-    """Asks a cluster for its size, and for the jobs that its workers hold.
+    """Asks a cluster for its size, and for the jobs that its workers have.
 
-    The batch itself never waits for a scheduler that is silent.
+    The batch itself never waits for a scheduler that does not answer.
     """
 
     # Time between two questions (seconds).
@@ -83,12 +83,12 @@ class Census(threading.Thread):
             self._expect(keys, threads.get(worker, 0))
 
     def _refuse_other_versions(self, workers: Collection[str]) -> None:
-        """Ask new workers for their version; one that does not answer is asked again later."""
+        """Ask new workers for their version; a worker that does not answer is asked again later."""
         if not workers:
             return
 
         def version() -> str:
-            # Sent as code, because another version may lack a function that a name stands for.
+            # The function is sent as code, because another version may not have it.
             from pipeline.version import __version__
 
             return __version__

@@ -41,7 +41,7 @@ WORKER_NAME = "Dask Worker"
 
 @dataclass
 class _Running:
-    """A job on the cluster, and the time (monotonic clock) at which the batch gives it up.
+    """A job on the cluster, and the time (monotonic clock) at which the batch abandons the job.
 
     The cluster may keep a job in its queue for hours, until another worker connects.
     """
@@ -60,14 +60,14 @@ class _Running:
 class DaskExecutor(EventQueue):
     """Does one job on each thread of a Dask cluster's workers; a supervisor watches each job.
 
-    A scheduler or a worker that hangs keeps its connections, so Dask waits for it. Every call to
-    the cluster is therefore bounded in time, and each job that a worker should be doing has a
-    deadline in this process, too.
+    A scheduler or a worker that hangs keeps its connections, so Dask waits for it. Therefore every
+    call to the cluster has a time limit, and each job that a worker should be doing has a deadline
+    in this process, too.
     """
 
     # A worker may need this long beyond the time limit of a scene, to start its child (seconds).
     GRACE = START + 15.0
-    # A scheduler that is silent for so long ends the batch (seconds).
+    # If the scheduler does not answer for this time, the batch ends (seconds).
     SILENCE = 60.0
 
     def __init__(
@@ -89,7 +89,7 @@ class DaskExecutor(EventQueue):
         self._children = children
         self._running: dict[str, _Running] = {}
         self._given_up: set[str] = set()
-        """Keys of overdue jobs, which a frozen worker may still hold."""
+        """Keys of overdue jobs, which a frozen worker may still have."""
         with contextlib.suppress(Exception):
             bounded(lambda: client.subscribe_topic(BEGUN, self._note_begun), ANSWER)
         self._census = Census(client, self._expect)
@@ -200,7 +200,7 @@ class DaskExecutor(EventQueue):
                 running.begin(self.GRACE)
 
     def _overdue(self) -> JobEvent | None:
-        """Give up a job if its worker has not reported the end of the job in time."""
+        """Abandon a job if its worker has not reported the end of the job in time."""
         now = time.monotonic()
         for running in list(self._running.values()):
             if now > running.deadline:

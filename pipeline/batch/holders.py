@@ -17,8 +17,8 @@ from pipeline.machine.refusal import refused_process
 
 log = logging.getLogger(__name__)
 
-# Time between two heartbeats, and time without a heartbeat after which a holder counts as dead
-# (seconds).
+# Time between two heartbeats, and time without a heartbeat after which a holder is treated as dead
+# # (seconds).
 BEAT = 2.0
 PATIENCE = 60.0
 # Longest time to search an output folder for temporary files, also after a signal (seconds).
@@ -102,9 +102,9 @@ def bury_the_dead(ledger: Ledger, watch: Watch, me: Holder | None = None) -> Non
 
 
 def refuse_another_configuration(ledger: Ledger, run: str, recipe: Recipe) -> None:
-    """Refuse a call while a process of this machine works with another configuration of its name.
+    """Refuse a call while a process here works with another configuration of the same name.
 
-    Each of the two would take the products of the other for outdated, and replace them.
+    Each of the two processes would treat the products of the other as outdated, and replace them.
 
     Raises:
         ConfigError: there is such a process.

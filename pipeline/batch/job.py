@@ -69,7 +69,7 @@ class JobOutcome:
 
 def why_of_another_version(data: Mapping[str, Any]) -> str:
     """Return why this version refuses a job with these fields; empty if it accepts the job."""
-    version = data.get("version", "0.2.0 or earlier")  # these versions did not state it
+    version = data.get("version", "0.2.0 or earlier")  # these versions did not state their number
     if version == __version__:
         return ""
     return (

@@ -14,11 +14,12 @@ MEMORY, TIMEOUT, CRASH, LOST = "memory", "timeout", "crash", "lost"
 TRANSIENT = frozenset((MEMORY, TIMEOUT, CRASH, LOST))
 MENDED_OUTSIDE = frozenset((MISSING, NAME, WRITE, NETWORK, CONFIGURATION, UNAVAILABLE, LOST))
 
-# The scene was replaced or changed while it was read. It is pending again, and no attempt counts.
+# The scene was replaced or changed while it was read. It is pending again, and this is not a failed
+# # attempt.
 CHANGED = "changed"
 
-# The scene looks damaged, but its file changed a short time ago, so it may still be copied. It is
-# pending, no attempt counts, and the next call tries it again.
+# The scene looks damaged, but its file changed a short time ago, so it may still be copied. The #
+# scene is pending, this is not a failed attempt, and the next call tries the scene again.
 UNFINISHED = "unfinished"
 
 # The output folder cannot be used. This is not a failure of the scene, and it ends the batch.
@@ -28,5 +29,5 @@ OUTPUT = "output"
 # failure of the scene either, and it ends the batch.
 MACHINE = "machine"
 
-# The batch ends, so the job was given up. It does not count as an attempt.
+# The batch ends, so the job was abandoned. This is not a failed attempt.
 STOPPED = "stopped"

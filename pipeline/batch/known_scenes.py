@@ -11,14 +11,14 @@ from pipeline.errors import LedgerError
 
 log = logging.getLogger(__name__)
 
-# A product may lie in subfolders of the output folder, which holds the ledger.
+# The ledger is in the output folder; a product may be in a subfolder of it.
 MOST_LEVELS = 8
 
 
 class KnownScenes(contextlib.AbstractContextManager["KnownScenes"]):
     """Looks up the scenes of products in ledgers; each ledger is opened once.
 
-    ``ledgers`` are asked first, then those in the folders above a product.
+    ``ledgers`` are searched first, then the ledgers in the folders above a product.
 
     Raises:
         LedgerError: one of ``ledgers`` cannot be read.

@@ -42,7 +42,7 @@ LOOK_AROUND = 2.0
 _NOT_OF_THE_FILE = (
     kinds.STOPPED, kinds.OUTPUT, kinds.MACHINE, kinds.CHANGED, kinds.SKIPPED, kinds.UNFINISHED,
 )  # fmt: skip
-# Time for running jobs to end once the batch gives them up (seconds).
+# Time for running jobs to end after the batch has abandoned them (seconds).
 GIVE_UP = 8.0
 
 
@@ -120,7 +120,7 @@ class BatchSummary:
 
 
 class Loop:
-    """Processes the scenes of one call, from the first claim to the last outcome."""
+    """Processes the scenes of one call, from the first reserved scene to the last outcome."""
 
     def __init__(
         self,
@@ -199,7 +199,7 @@ class Loop:
         self._summary.changed += self._ledger.left_changed()
 
     def _claim(self) -> None:
-        """Claim a scene for each free slot."""
+        """Reserve a scene for each free slot."""
         limit = self._request.limit
         while len(self._leases) < self._executor.slots and not self._stop.is_set():
             if limit is not None and self._claimed >= limit:
@@ -264,7 +264,7 @@ class Loop:
     def _reading(self, lease: Lease) -> Reading:
         """Compare the scene's file with its state when the job was submitted.
 
-        This process looks both times, because another machine may see other sizes and times.
+        This process reads both states, because another machine may see other sizes and times.
         """
         then, now = self._stamps.pop(lease.scene), stamp_of(lease.path)
         if then is None:

@@ -14,7 +14,7 @@ from pipeline.batch.status import LedgerStatus, named_runs
 
 OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
 WORDS = {OK: "OK", WARNING: "WARNING", CRITICAL: "CRITICAL", UNKNOWN: "UNKNOWN"}
-# The verdict of several findings is the worst one.
+# If there are several findings, the worst one is the verdict.
 _WORST_FIRST = (CRITICAL, WARNING, UNKNOWN, OK)
 
 AGES = ("last-call", "last-complete-call", "last-success")
@@ -78,7 +78,7 @@ def judge(
     warning, whatever the limits are.
 
     Args:
-        found: the ledgers; each configuration is judged by itself.
+        found: the ledgers; each configuration is checked separately.
         warnings: limits beyond which the verdict is WARNING.
         criticals: limits beyond which the verdict is CRITICAL.
         now: present time in seconds since 1970.

@@ -12,7 +12,7 @@ from pipeline.errors import LedgerError, OutputError
 
 
 def check_mounted(request: BatchRequest) -> None:
-    """Check that output folder and ledger are those that the call and the ledger expect.
+    """Check that the ledger exists if it must, and that the output folder has its products.
 
     Raises:
         LedgerError: the call demands a ledger that exists, and there is none; or the ledger cannot

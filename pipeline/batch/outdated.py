@@ -28,9 +28,9 @@ KEEPS: Mapping[Reprocess, frozenset[str]] = {
 
 
 def decided(queue: SceneQueue, request: BatchRequest, ledger: Ledger) -> SceneQueue:
-    """Return a queue that keeps the outdated scenes that the configuration says to keep.
+    """Return a queue in which some outdated scenes stay done, as the configuration says.
 
-    If it says to ask, and somebody can be asked, this function asks.
+    If the configuration says to ask, and there is a terminal, this function asks.
     """
     reprocess = request.config.batch.reprocess
     keeps = KEEPS[reprocess]

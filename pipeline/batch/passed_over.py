@@ -16,11 +16,11 @@ from pipeline.machine.refusal import refused_by_machine, said_of
 
 log = logging.getLogger(__name__)
 
-# Endings of folders that hold one array in many files; a search in them would take long.
+# Endings of folders with one array in many files; a search in them would take a long time.
 STORES = (".zarr",)
-# Endings of folders that may hold scenes beside files that ocpipe does not read.
+# Endings of folders that may have scenes and also files that ocpipe does not read.
 _AROUND = (".safe",)
-# Endings of files and folders that may hold a scene, but that ocpipe does not read.
+# Endings of files and folders that may contain a scene in a format that ocpipe does not read.
 _PACKED = (
     ".zip", ".tar", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz", ".z", ".zst", ".7z", ".rar",
     ".dim", ".n1", *STORES, *_AROUND,
@@ -39,16 +39,16 @@ def is_packed(name: str) -> bool:
 
 @dataclass
 class PassedOver:
-    """What the inputs of a call hold besides scenes."""
+    """The contents of a call's inputs that are not scenes."""
 
     may_be_empty: bool = False
-    """Whether an input that can be searched need not hold a scene."""
+    """Whether an input may be without scenes if it can be searched."""
     _packed: list[str] = field(default_factory=list)
     """Paths of archives that must be unpacked, and of data in formats that ocpipe cannot read."""
     _nothing: list[str] = field(default_factory=list)
     """A sentence for each input that names no scene."""
     _empty: list[str] = field(default_factory=list)
-    """A sentence for each input that holds no scene and need not hold one."""
+    """A sentence for each input that has no scene and may be without scenes."""
     _notes: list[str] = field(default_factory=list)
     """Sentences about inputs that name scenes."""
 
@@ -71,13 +71,13 @@ class PassedOver:
     def in_folder(
         self, folder: str, others: Sequence[str], unsearched: Sequence[str], *, has_scenes: bool
     ) -> None:
-        """Record what a folder holds besides scenes.
+        """Record the contents of a folder that are not scenes.
 
         Args:
             folder: the folder, for messages.
             others: paths of files and folders that are not scenes.
             unsearched: paths of hidden files, hidden folders and links to folders.
-            has_scenes: whether the folder holds scenes too.
+            has_scenes: whether the folder has scenes too.
         """
         links = [path for path in unsearched if _leads_out_of(folder, path)]
         if links:
@@ -126,7 +126,7 @@ class PassedOver:
             self._without_scene(f"no path matches {pattern}; {folder} holds no files. {_MOUNT}")
 
     def tell(self, found_scenes: bool) -> list[str]:
-        """Report the files that were passed over.
+        """Report the files that are not scenes.
 
         Returns:
             A sentence for each input that names no scene; each was logged as an error.

@@ -23,7 +23,7 @@ def is_dead(identity: str) -> bool | None:
     if boot != _boot():
         return True  # the machine was restarted
     if namespace != _namespace():
-        return None  # it may run in another container
+        return None  # the process may run in another container
     return _start(pid) != start
 
 

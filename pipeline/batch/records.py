@@ -1,8 +1,8 @@
 """Writes the files next to the products of a batch: quality lines, failures and a summary.
 
-Several configurations, also with ledgers of their own, may write to one folder. So each function
-replaces only the parts about the given configurations. A file whose content would stay the same is
-not written. All functions raise an OutputError if they cannot write the file.
+Several configurations may write to one folder, with one ledger or with several. So each function
+replaces only the parts about the given configurations. A file is not written if its content would
+stay the same. All functions raise an OutputError if they cannot write the file.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from pipeline.machine.refusal import said_of
 from pipeline.product.delivery import check_folder
 
 FAILURE_COLUMNS = ("configuration", "scene", "kind", "reason", "attempts", "finished")
-# End of the name of a record that was put aside.
+# Ending of the name of a record that was renamed because it was too large.
 _ROTATED = re.compile(r"-\d{8}T\d{6}Z(_\d+)?$")
 _ENDS = ("", *(f"_{number}" for number in range(1, 1000)))
 
@@ -34,7 +34,8 @@ _ENDS = ("", *(f"_{number}" for number in range(1, 1000)))
 def append_line(path: Path, record: Mapping[str, Any], most_bytes: int | None = None) -> None:
     """Append a line of JSON in one write, because other processes may append to the same file.
 
-    A file that would get larger than ``most_bytes`` is put aside, under a name with the time.
+    If the file would get larger than ``most_bytes``, it is renamed and a new file begins. The new
+    name contains the time.
     """
     line = json.dumps(as_texts(record), separators=(",", ":")).encode() + b"\n"
     try:
@@ -45,12 +46,12 @@ def append_line(path: Path, record: Mapping[str, Any], most_bytes: int | None = 
 
 
 def rotated_records(folder: Path) -> list[Path]:
-    """Return the files with quality lines that were put aside, oldest first."""
+    """Return the renamed files with quality lines, oldest first."""
     return sorted(path for path in folder.glob("*.jsonl") if _ROTATED.search(path.stem))
 
 
 def _appended(path: Path, line: bytes, most_bytes: int | None) -> bool:
-    """Append a line; return False if the file was put aside and a new file is needed."""
+    """Append a line; return False if the file was renamed and a new file is needed."""
     number = open_to_append(path)
     try:
         with contextlib.suppress(OSError):  # some network disks cannot lock
@@ -60,7 +61,7 @@ def _appended(path: Path, line: bytes, most_bytes: int | None) -> bool:
             is_current = os.path.samestat(found, path.stat())
         except FileNotFoundError:
             is_current = False
-        if not is_current:  # another process has just put the file aside
+        if not is_current:  # another process has just renamed the file
             return False
         if most_bytes is not None and 0 < found.st_size > most_bytes - len(line):
             path.rename(_free_name(path))
@@ -72,14 +73,14 @@ def _appended(path: Path, line: bytes, most_bytes: int | None) -> bool:
 
 
 def _free_name(path: Path) -> Path:
-    """Return an unused name with the present time, under which a record is put aside."""
+    """Return an unused name with the present time, for a record that is too large."""
     now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     names = (path.with_stem(f"{path.stem}-{now}{end}") for end in _ENDS)
     return next(name for name in names if not name.exists())
 
 
 def _append(number: int, line: bytes) -> None:
-    """Append a whole line or nothing, although a full disk may take only a part of the line."""
+    """Append a whole line or nothing, although a full disk may accept only a part of the line."""
     end = os.fstat(number).st_size
     if os.write(number, line) < len(line):
         os.ftruncate(number, end)

@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Inputs:
-    """The missing ones among many scenes: removed, or perhaps on a disk that is not mounted."""
+    """Missing scenes: scenes that were removed, and scenes whose disk may not be mounted."""
 
     removed: set[str] = field(default_factory=set)
-    """Paths of scenes that do not exist, although their folder or its neighbours do."""
+    """Paths of scenes that were removed: their folder or other folders on the disk exist."""
     unsure: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    """Folder -> number of missing scenes below it; perhaps its disk is not mounted."""
+    """Folder -> number of missing scenes below it; the disk of the folder may not be mounted."""
 
 
 def look_at(paths: Iterable[str], removed_below: Sequence[str] = ()) -> Inputs:
     """Look for the files of scenes; each folder is listed once.
 
-    A scene was removed if its folder still holds other files. If the folder is missing, too, the
-    scene counts as removed if another scene exists below the nearest existing parent folder, on the
-    same disk. An empty folder may be the mount point of a disk that is not mounted.
+    A scene was removed if its folder still has other files. If the folder is missing, too, the
+    scene was removed if another scene exists below the nearest existing parent folder, on the same
+    disk. An empty folder may be the mount point of a disk that is not mounted.
 
     Args:
         paths: absolute paths of scenes.

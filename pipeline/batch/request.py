@@ -27,7 +27,7 @@ class BatchRequest:
     remake_missing: bool = False
     """Whether products are made again even if the output folder has become empty."""
     may_be_empty: bool = False
-    """Whether folders, patterns and lists without scenes are in order."""
+    """Whether folders, patterns and lists without scenes are allowed."""
     deep: bool = False
     """Whether the numbers of every finished product are compared with their checksums."""
     ask: Callable[[str], bool] | None = None

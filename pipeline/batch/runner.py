@@ -1,6 +1,6 @@
 """Runs a batch: fills the ledger, processes the pending scenes, and writes the records.
 
-Several processes may run batches with one ledger. A process with a free slot claims a scene.
+Several processes may run batches with one ledger. A process with a free slot reserves a scene.
 """
 
 import contextlib
@@ -55,7 +55,7 @@ MEMORY_FOR_ALL = 2_000_000_000
 
 
 def plan_batch(request: BatchRequest) -> list[LedgerEntry]:
-    """Return all scenes that a call selects, also those that a run would not process again."""
+    """Return all scenes that a call selects, even if a run would not process them again."""
     check_is_folder(request.output)
     check_mounted(request)
     path = request.ledger_path
@@ -188,7 +188,7 @@ def _queue(request: BatchRequest, found: Sequence[FoundScene]) -> SceneQueue:
 
 
 def _without_changed(queue: SceneQueue, ledger: Ledger, stop: threading.Event) -> SceneQueue:
-    """Return a queue that processes scenes again whose products were changed or are damaged."""
+    """Return a queue that also processes scenes whose products were changed or are damaged."""
     return replace(queue, damaged=changed_products(ledger, queue.run, stop))
 
 

@@ -1,7 +1,7 @@
 """Keeps a batch from reading files that another program is still copying.
 
 A file is ready when it has not changed for some seconds. The time of the last change of status
-(ctime) counts, because programs that copy files set the time of modification back. A copy may
+(ctime) is used, because programs that copy files set the modification time back. A copy may
 pause for longer, and a network disk may show an old size. So a file that looks damaged a short time
 after its last change is not a failure yet.
 """
@@ -19,8 +19,8 @@ from pipeline.machine.words import counted
 
 log = logging.getLogger(__name__)
 
-# Longest pause of a copy (seconds). For this time after its last change, a file that looks damaged
-# may still be incomplete.
+# Longest pause of a copy (seconds). A file that looks damaged may still be incomplete until this #
+# time has passed since its last change.
 LONGEST_PAUSE = 600.0
 
 

@@ -17,8 +17,8 @@ from pipeline.errors import ConfigError
 from pipeline.files.identity import stamp_of
 from pipeline.files.inputs import Inputs, is_visible
 
-# In a folder, a file with one of these endings counts as a scene; if its format is unknown, it
-# fails with a message. A file that is given by name may have any ending.
+# In a folder, a file with one of these endings is treated as a scene. If its format is unknown, the
+# # scene fails with a message. A file that is given by name may have any ending.
 ENDINGS = (".nc", ".nc4", ".h5", ".hdf5", ".he5", ".hdf", ".tif", ".tiff")
 # Endings of folders that are scenes themselves.
 SCENE_FOLDERS = (".sen3",)
@@ -79,8 +79,8 @@ def search(
         config_name: name of the configuration; it identifies products in the output folder.
         shard: two numbers; (2, 8) means that only the second of eight parts of the scenes is
             returned. A scene's file name alone decides which part the scene belongs to.
-        may_be_empty: whether inputs without scenes are in order, except those that cannot be
-            searched.
+        may_be_empty: whether inputs without scenes are allowed, except inputs that cannot be
+        searched.
 
     Raises:
         ConfigError: a list cannot be read, or an input is the address of a remote file.
@@ -164,7 +164,8 @@ class _Search(Inputs):
     def in_folder(self, folder: str) -> Iterator[str]:
         """Yield scenes at any depth; skip hidden files, hidden folders and products."""
         root, products = os.path.realpath(folder), os.path.realpath(self.output)
-        # If scenes are in the output folder itself, only the names tell products from scenes.
+        # If scenes are in the output folder itself, only the names distinguish products from
+        # scenes.
         mixed = root == products or root.startswith(f"{products}/")
         own_ending = f".{self.config_name}.nc"
         count, others, unsearched = 0, [], []

@@ -54,8 +54,8 @@ class Progress:
 
     counts: SceneCounts
     rate: float | None
-    """Scenes per minute of all running processes. If no process is running, each ledger
-    counts with the rate of the process that started last; these rates are added."""
+    """Scenes per minute of all running processes. If no process is running, it is the sum over the
+    ledgers of the rate of the process that started last."""
     left: int
     """Number of scenes that are pending or running."""
     seconds_left: float | None

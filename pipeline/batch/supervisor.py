@@ -45,7 +45,7 @@ class _DiedError(Exception):
 
 
 class _StoppedError(Exception):
-    """The batch ends, so nobody waits for the child."""
+    """The batch ends, so the child is not needed any more."""
 
 
 class Supervisor:
@@ -64,7 +64,7 @@ class Supervisor:
         try:
             outcome, target = self._run(job, progress)
         except BaseException:
-            self._end_child()  # its answer would count for the next scene
+            self._end_child()  # its reply would be taken as the reply for the next scene
             raise
         if outcome.kind in _UNTRUSTED:
             self._end_child()
@@ -238,7 +238,7 @@ class _Child:
         return self._process.poll() is None
 
     def send(self, message: Mapping[str, Any], deadline: float) -> None:
-        """Send a request; a child that does not read it by the deadline counts as dead."""
+        """Send a request; a child that does not read it by the deadline is treated as dead."""
         left = memoryview(json.dumps(message).encode() + b"\n")
         ready = select.poll()
         ready.register(self._to_child, select.POLLOUT)
@@ -328,7 +328,7 @@ class _Child:
 
 def _file_in_memory() -> IO[bytes]:
     number = os.memfd_create("stderr")
-    fcntl.fcntl(number, fcntl.F_SETFL, os.O_APPEND)  # so that truncating between two writes works
+    fcntl.fcntl(number, fcntl.F_SETFL, os.O_APPEND)  # so that the file can be cut between writes
     return os.fdopen(number, "r+b", buffering=0)
 
 

@@ -1,4 +1,4 @@
-"""The command ``ocpipe``, which only parses its arguments and calls the library.
+"""The command ``ocpipe``. It parses its arguments and calls the library.
 
 Heavy libraries are imported only when a command needs them.
 """

@@ -60,7 +60,7 @@ class _Shard(Numbers):
 @click.option(
     "--ledger-must-exist",
     is_flag=True,
-    help="Refuse to make a new ledger, because its disk may not be mounted.",
+    help="Do not make a new ledger: if it is missing, its disk may not be mounted.",
 )
 @click.option(
     "--remake-missing",
@@ -70,7 +70,7 @@ class _Shard(Numbers):
 @click.option(
     "--may-be-empty",
     is_flag=True,
-    help="Accept folders, patterns and lists that hold no scenes. A disk of scenes that is not "
+    help="Accept folders, patterns and lists without scenes. A disk of scenes that is not "
     "mounted is then no error.",
 )
 @click.option("--dry-run", is_flag=True, help="Only list which scenes would be processed, and why.")
@@ -108,7 +108,7 @@ class _Shard(Numbers):
     "batch.scheduler",
     metavar="tcp://HOST:PORT",
 )
-@option("--workers", "Number of scenes at a time.", "as cores and memory allow", POSITIVE)
+@option("--workers", "Number of scenes at the same time.", "as cores and memory allow", POSITIVE)
 @option("--threads", "Number of threads per scene.", "as cores and memory allow", POSITIVE)
 @option(
     "--memory-limit",
@@ -139,7 +139,7 @@ class _Shard(Numbers):
 @click.option(
     "--new-failures-only",
     is_flag=True,
-    help="Do not count scenes that failed in earlier calls for the exit code.",
+    help="Ignore scenes that failed in earlier calls when the exit code is chosen.",
 )
 @click.option("--log-json", is_flag=True, help="Write messages as JSON, one object per line.")
 @log_level_option

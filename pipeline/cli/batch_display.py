@@ -55,7 +55,7 @@ class LineDisplay:
         log.debug("%s: block %d of %d", _name(path), done, total, extra={"scene": path})
 
     def scene_ended(self, path: str, state: str, outcome: JobOutcome, suspect: str | None) -> None:
-        """Show the state of a scene at its end: done, failed, skipped, or pending again."""
+        """Show the state of a scene after its job: done, failed, skipped, or pending again."""
         facts = {"scene": path, "state": state, "seconds": round(outcome.seconds, 3)}
         for level, text in outcome.messages:
             log.log(_LEVELS.get(level, logging.DEBUG), "%s", text, extra={"scene": path})

@@ -18,7 +18,7 @@ def in_columns(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def as_cell(value: Any, most: int = MOST_SHOWN) -> str:
-    """Return plain data as a short text; of a long list, the first entries and their number."""
+    """Return plain data as a short text: for a long list, the first entries and their number."""
     if value is None:
         return ""
     if isinstance(value, Mapping):

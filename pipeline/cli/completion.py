@@ -1,7 +1,7 @@
 """Completes arguments in the shell, and prints the script for the shell.
 
-The shell starts ocpipe at each press of the tabulator key, so nothing large is imported here: names
-come from the files in ``configs``.
+The shell starts ocpipe each time the user presses the Tab key, so nothing large is imported here.
+Names come from the files in ``configs``.
 """
 
 import os
@@ -24,7 +24,7 @@ ENGINES = ("auto", "numpy", "onnxruntime", "tensorflow")
 READERS = ("auto", "cf_netcdf", "geotiff", "obpg_l2", "ocpipe_product", "olci_wfr", "sgli_l2")
 SUFFIXES = (".yaml", ".yml")
 
-# For each command, the folder with its configurations; other commands take those of all folders.
+# For each command, the folder with its configurations. Other commands use all folders.
 _FOLDERS = {
     "run": "runs",
     "batch": "runs",

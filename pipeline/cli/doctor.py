@@ -22,7 +22,7 @@ _WIDTH = 22
 @option("-o --output", "Folder for products, whose disk is measured.", "the current folder", PATH)
 @option(
     "--engine engines",
-    "Engine to try; repeatable.",
+    "Engine to check; repeatable.",
     "all",
     click.Choice(ENGINES),
     multiple=True,
@@ -40,7 +40,7 @@ def doctor(
 
     The command shows versions, cores, memory, GPU, folders with networks, and the speed of the
     disk. Each engine processes a small scene in a separate process, and the product is verified.
-    The exit code is 1 if a check fails; warnings do not count.
+    The exit code is 1 if a check fails; warnings do not change it.
     """
     start(log_level)
     with importing():

@@ -16,14 +16,14 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "status": (
         ("show the progress of a batch", "ocpipe status products"),
-        ("the same for a program", "ocpipe status products --json"),
+        ("show the progress as JSON", "ocpipe status products --json"),
     ),
     "forget": (
         ("forget a scene, so that it is processed again", "ocpipe forget products scene.nc"),
     ),
     "prune": (
         ("see what would be removed", "ocpipe prune products --dry-run"),
-        ("remove what is older than a year", "ocpipe prune products --keep-days 365"),
+        ("remove entries older than a year", "ocpipe prune products --keep-days 365"),
     ),
     "rerun": (
         ("make a product again, and compare the bytes", "ocpipe rerun product.nc"),
@@ -46,7 +46,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "check-config": (
         ("check a file, and see all defaults", "ocpipe check-config my.yaml"),
-        ("say what the file is", "ocpipe check-config draft.yaml --kind finetune"),
+        ("state the kind of the file", "ocpipe check-config draft.yaml --kind finetune"),
     ),
     "quicklook": (
         ("draw a picture", "ocpipe quicklook product.nc"),

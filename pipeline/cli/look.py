@@ -222,7 +222,7 @@ def quicklook(
 
 
 def _pictures(products: list[Path], output: Path | None) -> dict[Path, Path]:
-    """Return the file of each product's picture; no two products have the same."""
+    """Return the file of each product's picture; all files are different."""
     if output is None:
         made = {product: product.with_suffix(".png") for product in products}
     elif len(products) == 1 and not output.is_dir():

@@ -29,11 +29,11 @@ class Result:
 
     passed: bool
     facts: dict[str, Any] = field(default_factory=dict)
-    """What ``--json`` prints besides the file and whether it passed."""
+    """Facts that ``--json`` prints in addition to the file and whether the file passed."""
     is_wrong_use: bool = False
-    """Whether the call or a configuration was wrong; then all files would fail."""
+    """Whether the call or a configuration was wrong, so that every file would fail."""
     code: int = 1
-    """Exit code for a file that did not pass; the smallest code is the worst."""
+    """Exit code for a file that did not pass; a smaller code is worse."""
 
 
 Work = Callable[[Path], Generator[str, None, Result]]
@@ -94,7 +94,7 @@ def as_facts(found: Iterable["Finding"]) -> list[dict[str, Any]]:
 
 
 def conclusion(results: Sequence[Result], done: str) -> int:
-    """Log how many of several files are ``done``; return the exit code of the worst."""
+    """Log how many of several files are ``done``; return the worst exit code."""
     passed = sum(result.passed for result in results)
     if len(results) > 1:
         log.info("%d of %d products %s", passed, len(results), done)

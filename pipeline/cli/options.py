@@ -72,7 +72,7 @@ networks_option = option(
 
 
 def _by_verbosity(ctx: click.Context, _: click.Parameter, level: str) -> str:
-    """Return the level that -v or -q asks for, unless --log-level is given."""
+    """Return the level for -v or -q, unless --log-level is given."""
     is_given = ctx.get_parameter_source("log_level") is not ParameterSource.DEFAULT
     return level if is_given else ctx.meta.get(_VERBOSITY, level)
 

@@ -62,9 +62,9 @@ def rerun(
 ) -> None:
     """Make products again, each from its own record, and compare the bytes.
 
-    Input, networks, configuration and date are those that the product records. The exit code is 0
-    if every product was repeated byte by byte, and 1 if not; then the first differences are shown.
-    In these lines, A is the product and B is the product made again.
+    The record of a product names the input, the networks, the configuration and the date. The exit
+    code is 0 if every product was repeated byte by byte, otherwise 1. If the bytes differ, the
+    first differences are shown. In these lines, A is the product and B is the product made again.
     """
     start(log_level)
     with importing():
@@ -105,7 +105,7 @@ def rerun(
     type=click.FloatRange(min=0),
     default=0.0,
     metavar="X",
-    help="Largest relative difference of values that counts as equal, such as 1e-3.",
+    help="Largest relative difference of values that are treated as equal, such as 1e-3.",
 )
 @option(
     "--only",
@@ -121,7 +121,7 @@ def diff(
     """Compare the products A and B: layout, values, flags, attributes and provenance.
 
     Each line is one difference. The exit code is 0 if the compared parts are equal, and 1 if not.
-    A value that is missing in one product only always differs, whatever the tolerance is.
+    If a value is missing in only one product, this is a difference for every tolerance.
     """
     start(log_level)
     with importing():

@@ -17,8 +17,9 @@ REFUSED = 71
 def exit_if_refused(error: BaseException, about_scene: bool = True) -> None:
     """End the program if the machine is the cause of an error.
 
-    A disk that fails under a scene is an error of this scene. Elsewhere (``about_scene`` is false),
-    for example below a configuration, the machine is to blame.
+    If a disk fails while a scene is read, this is an error of the scene. If it fails elsewhere
+    (``about_scene`` is false), for example while a configuration is read, this is an error of the
+    machine.
     """
     from pipeline.machine.refusal import refusal, refused_by_machine
 
@@ -29,7 +30,7 @@ def exit_if_refused(error: BaseException, about_scene: bool = True) -> None:
 
 
 class Commands(click.Group):
-    """A group of commands; each reports what the machine refuses, even during imports.
+    """A group of commands; each reports errors that the machine causes, even during imports.
 
     Wrong arguments are quoted with escapes, so that they cannot control the terminal.
     """

@@ -1,4 +1,4 @@
-"""The commands ``ocpipe forget`` and ``ocpipe prune``, which remove what is no longer needed."""
+"""The commands ``ocpipe forget`` and ``ocpipe prune``, which remove scenes from ledgers."""
 
 import logging
 from pathlib import Path
@@ -94,9 +94,9 @@ def prune(
 ) -> None:
     """Remove entries of removed scenes from a LEDGER, or from all ledgers in a FOLDER.
 
-    A finished scene keeps its entry and its product, unless --products is given. A scene counts as
-    removed only if its folder holds other files, or if other scenes exist on the same disk. An
-    empty or missing folder may be a disk that is not mounted, so its scenes stay.
+    A finished scene keeps its entry and its product, unless --products is given. A scene is treated
+    as removed only if its folder has other files, or if other scenes exist on the same disk. If a
+    folder is empty or missing, its disk may not be mounted, so its scenes stay.
     """
     start(log_level)
     from pipeline.batch.retention import prune as prune_ledgers

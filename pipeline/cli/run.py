@@ -86,7 +86,7 @@ def run(
 
 
 def _shared_by(workers: int, settings: "RunConfig") -> "RunConfig":
-    """Share cores and memory among several workers; configured values count for each scene."""
+    """Share cores and memory among several workers; configured values apply to each scene."""
     if workers == 1:
         return settings
     from pipeline.machine.resources import available_cores, default_limit

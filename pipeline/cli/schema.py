@@ -29,7 +29,7 @@ class KindOfFile(click.ParamType):  # type: ignore[type-arg]  # generic in its s
 KIND = KindOfFile()
 kind_option = option(
     "--kind",
-    "What the file is: run, training, finetune, matchup, network ... (ocpipe schema lists all).",
+    "Kind of the file: run, training, finetune, matchup, network ... (ocpipe schema lists all).",
     "recognised by its keys",
     KIND,
     metavar="KIND",
@@ -59,7 +59,9 @@ def schema(kind: str | None, output: Path | None, log_level: str, **folder: Path
                 show(replace_file(folder["all"] / f"{name}.json", schema_text(name).encode()))
         elif kind is None:
             if output is not None:
-                raise ConfigError("--output: found no KIND whose schema is to be written. Give it.")
+                raise ConfigError(
+                    "--output: expected a KIND, found none. State the kind of the schema."
+                )
             rows = [("kind", "the file is a", "used by", "schema")]
             rows += [(k.name, k.words, k.used_by, str(schema_path(k.name))) for k in KINDS.values()]
             show(*in_columns(rows))

@@ -25,8 +25,8 @@ log = logging.getLogger("pipeline")
 def importing() -> Iterator[None]:
     """Turn the garbage collector off while a command imports its libraries.
 
-    Otherwise, the collector searches all objects many times. The search takes a third of a
-    second and finds nothing, because these objects are needed until the end.
+    Otherwise, the collector searches all objects many times. These searches take a third of a
+    second and find nothing, because the objects are needed until the end.
     """
     gc.disable()
     yield

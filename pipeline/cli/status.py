@@ -52,7 +52,7 @@ def _limit_option(flag: str, verdict: str, otherwise: str) -> Callable[[Command]
 @click.option("--watch", is_flag=True, help="Show the progress again and again, until Ctrl-C.")
 @option(
     "--every",
-    "Time between two looks of --watch.",
+    "Time between two displays of --watch.",
     "5",
     click.FloatRange(min=0.1),
     metavar="SECONDS",

@@ -104,7 +104,7 @@ class _CurrentStderr(logging.StreamHandler[TextIO]):
 class _JsonLines(logging.Formatter):
     """Writes each message as a JSON object with time (UTC), level, text and facts."""
 
-    # Attributes of every record; any other was given with the message.
+    # Attributes that every record has. All other attributes were given with the message.
     _USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "taskName"}
 
     def format(self, record: logging.LogRecord) -> str:

@@ -45,9 +45,9 @@ class Batch(Strict):
     if_exists: IfExists = "overwrite"
     """What to do if a file with the name of a product exists and is not in the ledger."""
     settle: float = Field(default=3, ge=0, le=3600)
-    """A scene is processed when its file has not changed for this many seconds. A file that looks
-    damaged within ten minutes after its last change is not a failure yet. 0 takes each file as it
-    is."""
+    """A scene is processed when its file has not changed for this number of seconds. If a file
+    looks damaged within ten minutes after its last change, this is not a failure yet. With 0, a
+    file is read at once."""
     reprocess: Reprocess = "changed"
     """Which finished scenes are processed again after a change of the configuration, of a network
     or of the version: ``changed`` (scenes whose numbers may differ), ``all`` (also scenes of
@@ -57,7 +57,7 @@ class Batch(Strict):
     """Bytes that must stay free on the disk of the products."""
 
     record_max_size: Annotated[ByteSize, Field(ge=100_000)] = ByteSize(100_000_000)
-    """Largest size of ``quality.jsonl``; a larger file is put aside under a name with the time."""
+    """Largest size of ``quality.jsonl``. A larger file gets a new name that contains the time."""
 
     @model_validator(mode="after")
     def _one_cluster(self) -> "Batch":
@@ -69,7 +69,7 @@ class Batch(Strict):
 
 
 class QualityControl(Strict):
-    """Limits beyond which a finished scene is suspect."""
+    """A finished scene is suspect if it is outside one of these limits."""
 
     valid_fraction_min: Share | None = 0.001
     """Each network must be computed on at least this share of all pixels; null sets no limit."""

@@ -25,7 +25,7 @@ class TimeColumns(Strict):
     date: Text | None = None
     """Column that contains the date as yyyymmdd or in ISO 8601, without the time of day."""
     time: Text | None = None
-    """Column that contains the time of day as hh:mm or hh:mm:ss, maybe with a time zone."""
+    """Column that contains the time of day as hh:mm or hh:mm:ss; a time zone may follow."""
     year: Text | None = None
     month: Text | None = None
     day: Text | None = None
@@ -63,7 +63,7 @@ class TimeColumns(Strict):
 
     @property
     def columns(self) -> dict[str, str]:
-        """The configured columns by key."""
+        """The configured columns, by key."""
         return {key: name for key, name in self.model_dump(exclude={"format"}).items() if name}
 
 

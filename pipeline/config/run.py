@@ -125,7 +125,8 @@ class RunConfig(Strict):
     def science_record(self) -> dict[str, Any]:
         """Return the science section as a product records it, with file names instead of paths.
 
-        The lists of masks already hold the flags of the preset, so the preset is left out. Only a
+        The lists of masks already contain the flags of the preset, so the preset is left out. Only
+        a
         configuration that is not yet bound to a scene can have the preset ``default`` or a network
         with ``if_possible``.
         """

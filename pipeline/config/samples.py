@@ -34,7 +34,7 @@ class VariableConfig(Strict):
     wavelengths_nm: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = Field(
         default=None, min_length=1
     )
-    """Each wavelength is a variable of its own; without wavelengths there is only one variable."""
+    """Each wavelength is a separate variable; without wavelengths there is only one variable."""
     column: Text | None = None
     """Name of the column. If there are several wavelengths, give the part of the column's name
     before the wavelength. The default is ``quantity``."""

@@ -28,9 +28,9 @@ class Choice(Strict):
     model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
 
     candidates: tuple[Name, ...] = Field(alias="from", min_length=1)
-    """Names of networks, or of other products; the first has priority."""
+    """Names of networks or of other products; earlier names have priority."""
     where: Annotated[dict[Name, Text], SORTED] = {}
-    """The condition for each candidate; a candidate without a condition is always taken."""
+    """The condition for each candidate. A candidate without a condition needs only a value."""
 
     @model_validator(mode="after")
     def _conditions_are_of_candidates(self) -> "Choice":
@@ -44,7 +44,7 @@ class Choice(Strict):
 
 
 class BetweenLimits(Strict):
-    """Weights from an index: 0 up to the first limit, 1 from the second one, linear in between."""
+    """Weights from an index: 0 below the first limit, 1 above the second one, linear in between."""
 
     index: Text
     """An expression such as ``oci`` or ``Rrs_667 / Rrs_547``."""
@@ -68,7 +68,7 @@ class Blend(Strict):
     index with two limits, which gives the weights of two networks called ``below`` and ``above``.
     """
     of: Annotated[dict[Name, Name], SORTED] = Field(min_length=2)
-    """Name of each class -> the network for this class, or another product."""
+    """Name of each class -> the network or product for this class."""
 
     @model_validator(mode="after")
     def _are_below_and_above(self) -> "Blend":

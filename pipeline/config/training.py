@@ -106,7 +106,7 @@ class EarlyStopping(Strict):
     patience: int = Field(default=20, ge=1)
     """The training stops after this number of epochs without a better validation loss."""
     min_delta: NotNegative = 0.0
-    """Smallest decrease of the validation loss that counts as better."""
+    """A validation loss is better only if it is lower by at least this number."""
 
 
 class Fit(Strict):
@@ -122,7 +122,7 @@ class Fit(Strict):
     shares as in the weighted samples."""
     target_weights: Literal["none", "balanced"] | dict[Text, Positive] = "none"
     """For each target, by name (``aph_443``), a factor for its weight in the loss. balanced: all
-    targets count the same, even if some targets are missing in many training samples."""
+    targets have the same total weight, even if some are missing in many training samples."""
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     epochs: int = Field(default=200, ge=1)
@@ -215,12 +215,12 @@ class EnsembleConfig(Strict):
     stopping and for calibrating the uncertainty."""
     error_networks: ErrorNetworks | None = None
     """Error networks, which make the stated uncertainty larger where the errors are larger. {}
-    stands for the defaults. Without this key, only the spread of the members differs from row to
-    row."""
+    stands for the default settings. Without this key, there are no error networks; the uncertainty
+    then differs from row to row only because the spread of the members differs."""
     input_uncertainty: SampleUncertainty | None = None
     """Uncertainty of the inputs of the samples. If it is given, the ensemble's uncertainty is
-    calibrated a second time, without the share that comes from the inputs. A run uses this second
-    calibration if it adds the uncertainty of its own inputs."""
+    calibrated a second time, without the share that comes from the inputs. A run with uncertain
+    inputs uses this second calibration, because it adds the uncertainty of the scene's inputs."""
 
     @model_validator(mode="after")
     def _every_row_is_unseen(self) -> "EnsembleConfig":

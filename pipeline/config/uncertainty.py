@@ -77,7 +77,7 @@ class Uncertainty(Strict):
     """Where the uncertainty of products comes from, and in which form it is written."""
 
     inputs: Annotated[dict[str, QuantityUncertainty], SORTED] = {}
-    """Uncertainty of quantities of the scene such as Rrs; other quantities are taken as exact."""
+    """Uncertainty of quantities of the scene, such as Rrs; others have no uncertainty."""
     correlation: Correlation | None = None
     """Correlation of errors between bands; by default the errors of bands are independent."""
     method: Literal["sigma_points", "jacobian"] = "sigma_points"
@@ -92,7 +92,7 @@ class SampleUncertainty(Strict):
     """The uncertainty of the inputs of samples."""
 
     inputs: Annotated[dict[str, QuantityUncertainty], SORTED] = Field(min_length=1)
-    """Uncertainty of input quantities such as Rrs; other quantities are taken as exact."""
+    """Uncertainty of input quantities, such as Rrs; other quantities have no uncertainty."""
     correlation: Correlation | None = None
     """Correlation of errors between bands; by default the errors of bands are independent."""
 

@@ -61,7 +61,7 @@ def baseline_classes(
     classes: Sequence[str],
     x: Array,
 ) -> dict[str, npt.NDArray[np.int64]]:
-    """Return the class of each row (n,) for each baseline; the class is -1 where no rule holds.
+    """Return the class of each row (n,) for each baseline; the class is -1 where no rule is true.
 
     ``classes`` are class names in the order of their numbers. The other arguments are as in
     :func:`baseline_outputs`.

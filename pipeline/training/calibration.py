@@ -14,7 +14,7 @@ from pipeline.networks.variable import Array, Variable
 FEWEST = 20
 # Floors to try, in units of the median spread. With the largest floor, the spread hardly matters.
 FLOORS = (0.0, *np.logspace(-1.5, 2.0, 60).tolist())
-# Sizes to try beside the uncertainty of inputs, in units of the errors.
+# Sizes to try in addition to the uncertainty of inputs, in units of the errors.
 SIZES = np.linspace(0.02, 1.4, 40)
 # The ratio of floor to factor is chosen with about this many rows.
 MOST_TO_CHOOSE = 5000
@@ -34,8 +34,8 @@ class UnseenRows:
     spread: Array
     """Standard deviation over all networks, with shape (n, outputs)."""
     typical: Array | None = None
-    """Typical error by error networks that did not learn from the row, with shape (n, outputs);
-    None without error networks. The floor is then a factor of it."""
+    """Typical error according to error networks that did not learn from the row, with shape (n,
+    outputs). The floor is then a factor of the typical error. None without error networks."""
     from_inputs: Array | None = None
     """Standard deviation that the uncertainty of the inputs causes, with shape (n, outputs); None
     if it is not known, or if it is to be part of the calibrated deviation."""
@@ -49,9 +49,9 @@ def calibrate(outputs: tuple[Variable, ...], unseen: UnseenRows) -> Calibration:
     the first, 68.27 % of errors are within 1 deviation; with the second, 95 % are within 1.96
     deviations.
 
-    If ``unseen.from_inputs`` is given, it is no part of the calibrated deviation: the errors agree
-    with the root of the sum of both squares. Then the deviation is scaled by the mean of the two
-    factors, because one of them may be zero.
+    If ``unseen.from_inputs`` is given, it is not part of the calibrated deviation: the square root
+    of the sum of both squares agrees with the errors. Then the deviation is scaled by the mean of
+    the two factors, because one factor may be zero.
 
     Raises:
         ConfigError: an output has too few rows.

@@ -21,13 +21,13 @@ from pipeline.training.samples.splits import Split
 from pipeline.training.samples.variables import SampleVariable
 from pipeline.training.train import train
 
-# Smaller errors count as this share of the median error; their logarithms say nothing.
+# Smaller errors are replaced by this share of the median error: their logarithms have no meaning.
 SMALLEST = 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class LearnedErrors:
-    """Error networks, and the rows with what the networks say about those they did not see."""
+    """Error networks, and the rows with the errors that the networks estimate for unseen rows."""
 
     networks: tuple[Network, ...]
     unseen: UnseenRows

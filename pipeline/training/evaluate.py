@@ -79,7 +79,8 @@ def evaluate_part(
 
     ``part`` is ``train``, ``validation``, ``test`` or ``all``. Outputs that are no target of the
     samples are left out. The networks ``others`` and the network before fine-tuning (``before``)
-    must have the inputs of ``network``. An output that such a network lacks is not compared. All
+    must have the inputs of ``network``. If such a network lacks an output, this output is not
+    compared. All
     classifiers must have the same classes.
     """
     rows = np.arange(len(prepared.samples)) if part == "all" else getattr(prepared.split, part)
@@ -134,7 +135,7 @@ def _places(
 def _outputs_like(
     outputs: Sequence[Variable], other: Network | Ensemble, x: Array, tolerance_nm: float
 ) -> Array:
-    """Return a network's values of these outputs (n, outputs); NaN where it lacks an output."""
+    """Return a network's values of these outputs (n, outputs); NaN for outputs that it lacks."""
     values, lacking = other.reference(x), np.full(len(x), np.nan)
     places = _places(outputs, other, tolerance_nm)
     columns = [lacking if place is None else values[:, place] for place in places]
@@ -240,7 +241,7 @@ def _check_outputs(
 def _shared(
     network: Network | Ensemble, wanted: Sequence[Variable], tolerance_nm: float, others: str
 ) -> list[Variable]:
-    """Return the outputs of a network that are wanted; refuse none at all, and other units."""
+    """Return the wanted outputs of a network; refuse a network without any, and other units."""
     places = _places(wanted, network, tolerance_nm)
     shared = [network.outputs[place] for place in places if place is not None]
     if not shared:

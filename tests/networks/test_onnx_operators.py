@@ -197,7 +197,7 @@ REFUSED = {
                           node("Concat", "s t", axis=1)], {}, "joins a softmax"),
     "label alone": ([node("ArgMax", "x", axis=1)], {}, "no softmax makes probabilities"),
     "where": ([node("Greater", "x k", "c"), node("Where", "c x k")], {"k": np.array(0.5)},
-              "not the softplus"),
+              "not as in the softplus"),
     "constant output": ([node("Identity", "k")], {"k": np.zeros(2)}, "does not depend"),
     "wide": ([node("Gather", "x i", "a", axis=1), node("Add", "a k")],
              {"i": np.array([0]), "k": BIG}, "9,000 columns"),

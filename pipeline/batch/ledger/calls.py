@@ -1,8 +1,8 @@
 """Records the last call of each configuration: when it began, when it ended, and how.
 
-A call that finds nothing to do claims no scene, so only this record shows that it took place. A
-call that finds no scenes, or no place for products, is recorded too: otherwise, monitoring would
-show the end of the call before it.
+If a call finds nothing to do, it reserves no scene, so only this record shows that there was a
+call. A call that finds no scenes, or cannot use the output folder, is recorded too. Otherwise,
+monitoring would show the end of the earlier call.
 """
 
 import contextlib
@@ -31,13 +31,13 @@ class Call:
     process: str
     begun: str
     ended: str | None
-    """None if the call is at work, or if its process was killed."""
+    """None if the call is still running, or if its process was killed."""
     how: str | None
     """``complete``, ``interrupted`` or ``problem``; None as long as it has not ended."""
     problem: str | None
     """Why the call ended early."""
     completed: str | None
-    """End of the last call that was complete; this may be an earlier call."""
+    """End of the last complete call, which may be an earlier call."""
 
     @property
     def is_at_work(self) -> bool:
@@ -57,7 +57,7 @@ class Call:
 
 @dataclass
 class CallEnd:
-    """How a call ends; whoever records the call sets the fields."""
+    """How a call ends; the code that records the call sets the fields."""
 
     problem: str = ""
     interrupted: bool = False
@@ -90,12 +90,12 @@ def recorded_call(ledger: Database, run: str) -> Iterator[CallEnd]:
 def recorded_early_end(path: Path, products: Path, run: str) -> Iterator[None]:
     """Record a call that ends in a ``with`` block, before it opens its ledger at ``path``.
 
-    No ledger is made, and the record of another call that is at work stays.
+    No ledger is made. If another call is running, its record stays.
     """
     try:
         yield
     except (NoSceneError, OutputError, MachineError) as error:
-        # The cause may concern the ledger, too; then nothing can be recorded.
+        # If the ledger itself is the cause, nothing can be recorded.
         with contextlib.suppress(LedgerError, MachineError):
             if path.is_file():
                 with Database.open(path, products) as ledger:

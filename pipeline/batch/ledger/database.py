@@ -80,8 +80,8 @@ class Database:
             path: the ledger.
             products: the output folder.
             is_known: whether this process has checked the content before.
-            may_repair: whether missing indices and later tables are made, and scenes that nobody
-                works on are freed.
+            may_repair: whether missing indices and later tables are made, and whether scenes that
+            no process works on become pending.
         """
         folder = path.absolute().parent
         if not folder.is_dir():
@@ -188,7 +188,7 @@ class Database:
         self.execute("COMMIT" if keep else "ROLLBACK")
 
     def has_table(self, name: str) -> bool:
-        """Return whether the file has a table; one that was added later may be missing."""
+        """Return whether the file has a table; a table that was added later may be missing."""
         with naming_errors(self.path):
             return has_table(self._db, name)
 
@@ -220,7 +220,7 @@ class Database:
         return bool(layout != 0 or tables != 0)
 
     def _check(self, may_repair: bool) -> None:
-        """Refuse a damaged ledger; make what is missing, and free scenes that nobody works on."""
+        """Refuse a damaged ledger; make missing parts; set scenes without a process to pending."""
         missing = check_definitions(self._db, self.path)
         check_content(self._db, self.path)
         orphans = f"SELECT 1 FROM scene WHERE {_IS_ORPHAN} LIMIT 1"

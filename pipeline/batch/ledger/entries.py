@@ -9,8 +9,8 @@ from pipeline.batch.reasons import CONFIGURATION, VERSION
 if TYPE_CHECKING:  # importing it would take a third of the start of ``ocpipe status``
     from pipeline.batch.sources import FoundScene
 
-# A condition of SQL: this call has chosen the scene. When a scene is removed, SQLite may give its
-# number to another one, so the number alone does not name a scene.
+# A condition of SQL: this call has chosen the scene. When a scene is removed, SQLite may give its #
+# number to another scene, so the number alone does not identify a scene.
 IS_CHOSEN = (
     "EXISTS (SELECT 1 FROM chosen c WHERE c.id = scene.id AND c.path = scene.path "
     "AND c.run = scene.run)"
@@ -49,7 +49,7 @@ class SceneQueue:
 
     run: str
     recipe: str
-    """What this call makes products with; see ``recipe.py``."""
+    """The configuration and versions with which this call makes products; see ``recipe.py``."""
     found: "Sequence[FoundScene]"
     product_of: Callable[[str], str | None]
     """Returns a product's path, or None if the path depends on attributes in the scene file."""

@@ -47,7 +47,7 @@ class Ledger(Database):
     """An open ledger, to be used by one thread."""
 
     _recipe = ""
-    """What the scenes of the queue are made with."""
+    """The recipe of the scenes in the queue; see ``recipe.py``."""
 
     def enqueue(self, queue: SceneQueue) -> list[Refusal]:
         """Enter new scenes, set outdated scenes back to pending, and choose all given scenes.
@@ -135,7 +135,7 @@ class Ledger(Database):
         return Lease(scene, path, attempt, first_seen, sha256, owned)
 
     def _reserved(self, holder: Holder, changes: int) -> Any:
-        """Reserve a pending scene with this number of changes in this call; return its columns."""
+        """Reserve a pending scene that has changed so often in this call; return its columns."""
         return self.execute(
             "UPDATE scene SET state = 'running', holder = ?, attempts = attempts + 1 WHERE id "
             # With IN instead of EXISTS, SQLite would read all chosen scenes.
@@ -257,7 +257,8 @@ class Ledger(Database):
     def leave(self, holder: Holder, state: str, elapsed: float) -> None:
         """End a holder with the state ``ended``, ``interrupted`` or ``lost``.
 
-        The running scenes of the holder become pending again; their present attempts do not count.
+        The running scenes of the holder become pending again; their present attempts are not
+        counted.
         """
         with self.writing():
             self.execute(
@@ -312,7 +313,7 @@ class Ledger(Database):
     def scenes_of(self, product: str) -> list[str]:
         """Return the paths of the scenes of a product, which is given by its full path.
 
-        A ledger that is not in the output folder knows this folder from the calls that used it.
+        If a ledger is not in the output folder, its entries about calls name this folder.
         """
         outputs = self.execute("SELECT DISTINCT output FROM holder").fetchall()
         relative = {os.path.relpath(product, output) for (output,) in outputs}

@@ -44,7 +44,7 @@ class RunOverview:
     failed_kinds: tuple[FailedKind, ...] = ()
     """The most frequent kind first."""
     suspects: tuple[SuspectScene, ...] = ()
-    """At most ``MOST_SUSPECTS``; the one that was finished last comes last."""
+    """At most ``MOST_SUSPECTS`` scenes, in the order in which they were finished."""
     call: Call | None = None
     """The last call; None if no call was recorded."""
 

@@ -10,7 +10,7 @@ from pipeline.errors import LedgerError
 
 @dataclass(frozen=True)
 class Kept:
-    """The entry of a scene that nobody works on."""
+    """The entry of a scene that no process works on."""
 
     id: int
     run: str
@@ -38,7 +38,7 @@ def entries(ledger: Ledger, run: str | None = None) -> list[Kept]:
 
 
 def remove(ledger: Ledger, removed: Iterable[Kept], holders_until: str | None = None) -> None:
-    """Remove entries, and calls that started before a time; all or nothing.
+    """Remove entries, and calls that started before a time. If one cannot be removed, none is.
 
     An entry that has changed since it was read stays. The entry of the last call stays, too.
 

@@ -56,7 +56,7 @@ def _enter_new(database: Database, queue: SceneQueue) -> None:
         "AND size IS NOT NULL ORDER BY path",
         given,
     )
-    # The other new scenes have no file, or their product would be that of another scene.
+    # The other new scenes have no file, or would have the same product as another scene.
     database.execute(f"INSERT INTO scene ({columns}) SELECT {values} {new} ORDER BY path", given)
 
 
@@ -73,7 +73,8 @@ def _forget_phantoms(database: Database, queue: SceneQueue) -> None:
 
 
 def _choose(database: Database, queue: SceneQueue) -> None:
-    # How often a scene changed while this call read it: see MOST_CHANGES in ledger.py.
+    # The column changes counts how often a scene changed while this call read it: see MOST_CHANGES
+    # in # ledger.py.
     columns = "id INTEGER PRIMARY KEY, run TEXT, path TEXT, changes INTEGER NOT NULL DEFAULT 0"
     database.table("chosen", columns, ())
     database.execute(
@@ -99,8 +100,8 @@ def _make_pending(database: Database, queue: SceneQueue) -> None:
         _again(database, why, is_gone, (why,), ", sha256 = NULL")
     is_moved = f"state = 'done' AND EXISTS (SELECT 1 {_FOUND} AND f.product != scene.product)"
     _again(database, MOVED, is_moved, also=", sha256 = NULL")
-    # A changed input keeps its hash: if its bytes are the same, nothing needs to be done. But an
-    # outdated scene that stays done must not count as up to date for this reason.
+    # A changed input keeps its hash: if its bytes are the same, nothing needs to be done. But this
+    # must # not make an outdated scene that stays done look up to date.
     is_same = "state = 'done' AND id NOT IN (SELECT id FROM outdated WHERE why != ?)"
     _again(
         database,

@@ -1,8 +1,8 @@
-"""The tables of a ledger, and checks that a file has them and nothing else.
+"""The tables of a ledger, and checks that a file has these tables and nothing else.
 
-Somebody may give a file that another program made, damaged or changed. Without these checks, such a
-file could cause an endless loop or a traceback: for example, if it has a trigger, a number out of
-range, or a view where a table should be.
+A user may give a file that another program made, damaged or changed. Without these checks, such a
+file could cause an endless loop or a traceback. Examples are a file with a trigger, with a number
+out of range, or with a view instead of a table.
 """
 
 import contextlib
@@ -86,7 +86,7 @@ CREATE TABLE call (                    -- the last call of each configuration
     completed TEXT                     -- end of the last call that was complete
 );
 """
-# Tables that older versions did not make. Without them a ledger is whole; a batch makes them.
+# Tables that older versions did not make. A ledger without them is not damaged; a batch makes them.
 ADDED_LATER = frozenset(("call",))
 
 _MOVE_AWAY = "Move the file away. A new ledger is then made, and every scene is processed again."
@@ -178,7 +178,7 @@ _ROWS = {"scene": "state != 'failed' OR (kind IS NOT NULL AND reason IS NOT NULL
 
 
 def check_definitions(database: sqlite3.Connection, path: Path) -> list[str]:
-    """Check that the file has the tables of a ledger and nothing that acts by itself.
+    """Check that the file has the tables of a ledger, and no triggers or views.
 
     Returns:
         The statements that make the indices and the later tables that are missing.

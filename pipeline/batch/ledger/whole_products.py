@@ -25,7 +25,7 @@ def products_not_whole(database: Database, queue: SceneQueue) -> Iterable[tuple[
 def why_not_whole(path: str) -> str | None:
     """Return why a product cannot be whole, or None; only its first bytes are read.
 
-    A product that cannot be read now counts as whole, because nothing is known about it.
+    If a product cannot be read now, the result is None, because its state is not known.
     """
     try:
         return CUT if is_cut_short(path) else None

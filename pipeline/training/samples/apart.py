@@ -1,7 +1,7 @@
-"""Leave out the rows of a table that another table has too, by place and date.
+"""Leave out the rows of a table that are also in another table, by place and date.
 
-Compilations contain each other: Valente et al. 2022 have the rows of NOMAD. A network that learned
-from such rows must not be judged with NOMAD.
+A compilation may contain another compilation: Valente et al. 2022 have the rows of NOMAD. A network
+that learned from such rows must not be judged with NOMAD.
 """
 
 import dataclasses
@@ -57,7 +57,7 @@ def rows_apart(table: Table, file: FileConfig, config: SamplesConfig, findings: 
 
 
 def _other_table(said: ApartConfig, config: SamplesConfig, findings: Findings) -> Table:
-    # The other table may have another format, and has its own marks of missing values.
+    # The other table may have another format and other marks for missing values.
     table = read_table(said.path)
     alone = FileConfig(path=said.path, columns=said.columns)
     plain = config.model_copy(update={"columns": {}, "units": {}})

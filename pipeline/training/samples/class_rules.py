@@ -1,4 +1,4 @@
-"""Assign classes by rules over columns; each row has the class of the first rule that holds."""
+"""Assign classes by rules over columns; the first rule that is true gives the class."""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,14 +25,14 @@ def classes_by_rules(
 ) -> Texts:
     """Return the class of each row, or ""; a note says how many rows have no class.
 
-    A comparison with a missing value is false, so a row with a missing value would fall through to
-    later rules. Therefore, if a rule uses a missing value and no earlier rule holds, the row has no
-    class.
+    A comparison with a missing value is false, so a row with a missing value would get the class of
+    a later rule. Therefore, if a rule uses a missing value and no earlier rule is true, the row has
+    no class.
 
     Args:
         table: table whose columns the rules use.
         rules: expression of each class, in the order of evaluation.
-        otherwise: class of rows for which no rule holds.
+        otherwise: class of rows for which no rule is true.
         findings: receives errors and notes.
         key: key of the rules in the configuration, for messages.
         not_missing: numbers that are values although they look like missing values (-999); None if
@@ -68,7 +68,7 @@ def classes_by_rules(
 
 
 def _truth(table: Table, rule: str, not_missing: Sequence[float] | None) -> tuple[Rows, Rows]:
-    """Return two masks with shape (rows,): rows where a rule holds, and rows that lack a value.
+    """Return two masks (rows,): where a rule is true, and where it lacks a value.
 
     Raises:
         ConfigError: the rule is wrong, or a column has numbers such as -999 that may be missing

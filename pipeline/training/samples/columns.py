@@ -81,7 +81,7 @@ def _with_columns(
             columns[name] = _column(expression.value(columns), len(table))
         except ConfigError as error:
             findings.complain(f"{table.name}: {key}.{name}: {error}")
-            # With this column, other columns that use it cause no further errors.
+            # With this column, other columns that use this column cause no further errors.
             columns[name] = np.full(len(table), np.nan)
         units.pop(name, None)
     return dataclasses.replace(table, columns=columns, units=units)

@@ -1,4 +1,4 @@
-"""Compute weights with which rare classes or targets count as much as others."""
+"""Compute weights that give rare classes or targets the same total weight as others."""
 
 from collections.abc import Mapping, Sequence
 

@@ -94,7 +94,7 @@ def _classes(table: Table, config: SamplesConfig, findings: Findings) -> Texts |
     column = existing(table, "classes.column", said.column, findings)
     if column is None:
         return None
-    # 99 may be a class, but -999 is none.
+    # 99 may be a class, but -999 is not.
     negative = np.array([text.startswith("-") for text in table.labels(column)], dtype=np.bool_)
     if problem := undeclared_missing(table, column, known, "samples", negative):
         findings.complain(f"{table.name}: class {problem}")

@@ -100,7 +100,7 @@ def tune(config: TrainingConfig, folder: Path, open_listener: OpenListener) -> T
     several. No trial uses the test part of the recipe. A trial that continues another trial starts
     from the checkpoint of that trial. All trials follow the same schedule of the learning rate.
 
-    ``folder`` holds the journal and the checkpoints from which a stopped search resumes.
+    ``folder`` has the journal and the checkpoints from which a stopped search resumes.
 
     Raises:
         ConfigError: the recipe, the space or the samples are wrong, or every training diverged.
