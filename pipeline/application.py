@@ -39,16 +39,16 @@ def apply(data: Data, config: AnyConfig | Retrieval, *, identify: bool = True) -
     threads, by processes, or on a cluster.
 
     Args:
-        data: a scene, as a path or from ``open_scene``; or a Dataset or DataArray that names its
-            bands. The bands are a dimension with a coordinate of wavelengths (nm), or variables
+        data: a scene, as a path or from ``open_scene``; or a Dataset or DataArray with named bands.
+        The bands are a dimension with a coordinate of wavelengths (nm), or variables
             with names such as ``Rrs_443``, or variables with an attribute ``wavelength`` or
             ``radiation_wavelength``. All further dimensions are kept: (y, x), (time, y, x),
             (sample,) ...
         config: a configuration (an object, a mapping, a file, or the name of a shipped
             configuration), or a network from ``load_network``.
         identify: read the whole file of a scene to compute its SHA-256, which is then in the
-            attributes ``source``, ``id`` and ``history`` as in a product. Without it, or if the
-            scene was changed or cut after it was opened, there is no ``id`` and no hash.
+        attributes ``source``, ``id`` and ``history`` as in a product. If this is false, or if the
+        scene was changed or cut after it was opened, there is no ``id`` and no hash.
 
     Returns:
         For a scene, the variables and attributes of the product that ``process_scene`` writes,
@@ -74,7 +74,7 @@ def apply(data: Data, config: AnyConfig | Retrieval, *, identify: bool = True) -
 
 
 def _is_scene(data: xr.Dataset) -> bool:
-    """Whether a Dataset is a scene on lines and pixels; it may have been cut."""
+    """Whether a Dataset is a scene on lines and pixels, or a part of such a scene."""
     layers = [data[name] for name in (*SPECTRAL, *GEOLOCATION) if name in data.variables]
     return all(name in data.attrs for name in REQUIRED_ATTRIBUTES) and all(
         {"y", "x"} <= set(layer.dims) and layer.ndim == 2 + sum(map(is_spectral, layer.dims))
@@ -146,7 +146,7 @@ def _sha256(file: SceneFile) -> str:
 def _sha256_of(file: SceneFile, _stamp: SourceStamp | None) -> str:
     """Hash the file of a scene, if it is still the file that was opened.
 
-    A copy may have the size and the time of change of another file, but not its stamp.
+    A copy may have the size and the modification time of another file, but not its stamp.
     """
     path = Path(file.path)
     with holding(path) as held:

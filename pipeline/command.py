@@ -1,4 +1,4 @@
-"""The console script ``ocpipe``: listens to signals, then imports everything else."""
+"""The console script ``ocpipe``: first handles signals, then imports everything else."""
 
 import sys
 

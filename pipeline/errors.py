@@ -7,7 +7,7 @@ without a traceback.
 from collections import Counter
 from collections.abc import Sequence
 
-# The HDF5 libraries raise these for damaged files; which one depends on the place of the damage.
+# The HDF5 libraries raise one of these for a damaged file; it depends on the kind of damage.
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, AttributeError, TypeError, IndexError)
 
 
@@ -40,7 +40,7 @@ class DamagedError(SceneError):
 
 
 class ChangedError(SceneError):
-    """A file was replaced or changed while it was read; what was read is discarded."""
+    """A file was replaced or changed while it was read; the values that were read are discarded."""
 
 
 class UnknownFormatError(SceneError):
@@ -64,7 +64,7 @@ class ProductExistsError(PipelineError):
 
 
 class MachineError(PipelineError):
-    """The machine refuses what every scene needs: open files, processes, threads or space."""
+    """The machine has no more open files, processes, threads or space, which all scenes need."""
 
 
 class LedgerError(PipelineError):

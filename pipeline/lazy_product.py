@@ -1,7 +1,7 @@
 """Products as lazy Datasets of Dask arrays, for notebooks and clusters.
 
-A block of the product is one task, and each variable of a block is one more task, which takes the
-variable out of the block's result. Layers of a file are read by the worker that computes the block,
+Each block of the product is computed by one task. Another task for each variable takes the variable
+from the result of the block. Layers of a file are read by the worker that computes the block,
 so no input pixel is sent anywhere. Arrays that are not in a file are inputs of the block's task.
 The plan, with its networks, is one node of the graph, so it is sent to a worker once. Each process
 builds an engine once, and engines are never pickled.
@@ -60,7 +60,7 @@ def map_scene(scene: xr.Dataset, plan: Plan) -> xr.Dataset:
 
 
 def as_opened(products: xr.Dataset) -> xr.Dataset:
-    """Return variables as ``xarray.open_dataset`` gives those of a file: places are coordinates."""
+    """Return variables as ``xarray.open_dataset`` does: latitude and longitude are coordinates."""
     named: set[str] = set()
     opened = products.copy()
     for variable in opened.variables.values():
@@ -87,7 +87,7 @@ def _readable(scene: xr.Dataset, plan: Plan) -> xr.Dataset:
 
 @dataclass(frozen=True, eq=False)
 class BlockWork:
-    """What all blocks share: the plan, and the layers that the tasks read themselves."""
+    """The data that all blocks share: the plan, and the layers that the tasks read themselves."""
 
     plan: Plan
     layers: xr.Dataset
@@ -101,7 +101,7 @@ class BlockWork:
     def from_arrays(self, *arrays: npt.NDArray[Any]) -> Block:
         """Compute a block of arrays; each has the dimensions of its variable in ``layers``.
 
-        A pixel knows nothing of its neighbours, so a block of any shape is computed as one line.
+        A pixel does not depend on its neighbours, so a block of any shape is computed as one line.
         """
         names = _input_names(self.layers)
         flat = {
@@ -201,7 +201,7 @@ def _types(selected: xr.Dataset, plan: Plan) -> dict[str, np.dtype[Any]]:
 
 
 def _token(plan: Plan) -> tuple[Any, ...]:
-    """Return a text for all that the numbers of a product depend on, except the input."""
+    """Return a text for everything that the numbers depend on, except the input."""
     steps = [(step.name, step.retrieval.fingerprint, step.engine) for step in plan.steps]
     return __version__, plan.config.model_dump_json(), plan.sensor, str(plan.extent), steps
 

@@ -113,9 +113,9 @@ def deliver_scene(
 
 @contextlib.contextmanager
 def _held(source: Path) -> Iterator[HeldSource]:
-    """Hold a scene open; if its file changed, an error in the ``with`` block names this cause.
+    """Keep a scene open; if its file changed, an error in the ``with`` block names this cause.
 
-    A file that is read while it is written looks damaged, but may be whole a moment later.
+    A file that is read while it is written looks damaged, but may be complete a moment later.
     """
     with holding(source) as held:
         try:
@@ -142,7 +142,7 @@ def _write(
         with contextlib.closing(_blocks(scene, plan, encoders, inputs)) as blocks:
             tally = write_product(products, target, layout, blocks, describe, progress, lease)
     except OSError as error:
-        # Failures of the writer have their own class, so this one comes from the scene.
+        # Errors of the writer have another class, so this error comes from the scene.
         failure = failed_to_read(error, "cannot be read to its end")
         raise type(failure)(f"{provenance.scene_name}: {failure}") from error
     return tally, inputs

@@ -1,7 +1,8 @@
-"""Ends the program on SIGTERM or Ctrl-C with the documented exit code, whatever it is doing.
+"""Ends the program on SIGTERM or Ctrl-C at any moment, with the documented exit code.
 
 A handler that raises an exception is not enough: finalizers, callbacks of compiled libraries and
-``except:`` clauses swallow it, and a long call of a library delays it. So the handler itself
+``except:`` clauses swallow the exception, and a long call of a library delays it. So the handler
+itself
 removes the files that are half written, and ends the process. A thread does the same if the main
 thread does not return to Python in time. Only commands listen to signals, the library never does.
 
@@ -142,7 +143,7 @@ def over(code: object) -> None:
     _command.code = code if isinstance(code, int) else int(code is not None)
     _command.is_over = True
     if _command.is_abrupt:
-        with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody reads it
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # no program reads it
             sys.stdout.flush()
         os._exit(_command.code)
     # Threads that wait for a machine that does not answer would keep the process for ever.
@@ -172,7 +173,8 @@ def _watch(reading: int) -> None:
             _end(heard[0], _plainly)
         heard += [number for number in os.read(reading, 64) if number in SIGNALS]
         if len(heard) > 1:
-            # The main thread ends at once, too, and says so; it may be in a library.
+            # The main thread also ends the program at once, with a message, unless it is in a
+            # library.
             poll.poll(200)
             _end(heard[-1], _plainly)
 

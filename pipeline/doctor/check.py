@@ -13,4 +13,4 @@ class Check:
     what: str
     status: Status
     text: str
-    """The result in words; after a warning or a failure also what to do."""
+    """The result in words; after a warning or a failure, it also says what to do."""

@@ -19,7 +19,7 @@ LONGEST_S = 300
 
 
 def check_engines(engines: Sequence[str]) -> Iterator[Check]:
-    """Yield a check for each engine: does its product pass all checks of ``ocpipe verify``?"""
+    """Yield a check for each engine: whether its product passes all checks of ``ocpipe verify``."""
     try:
         with tempfile.TemporaryDirectory(prefix="ocpipe-doctor-") as name:
             folder = Path(name)

@@ -15,7 +15,7 @@ def examine(output: Path, network_dirs: Sequence[Path], engines: Sequence[str]) 
 
     Args:
         output: the folder for products.
-        network_dirs: folders with networks, besides those of OCPIPE_NETWORKS.
+        network_dirs: folders with networks, in addition to those of OCPIPE_NETWORKS.
         engines: the engines that each process a small scene.
     """
     yield from check_versions()

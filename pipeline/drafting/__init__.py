@@ -1,1 +1,1 @@
-"""Drafts a run configuration for a scene: networks that fit, masks of the format, and comments."""
+"""Drafts a run configuration for a scene, with networks that fit, masks and comments."""

@@ -35,7 +35,7 @@ class Wanted:
 
     scene: Path
     networks: tuple[str, ...] = ()
-    """Network files, or texts such as ``algorithm:qaa_v6``; if empty, all that fit are used."""
+    """Network files, or texts such as ``algorithm:qaa_v6``; if empty, all fitting ones are used."""
     network_dirs: tuple[Path, ...] = ()
     """Folders with networks, searched before those of OCPIPE_NETWORKS."""
     reader: ReaderChoice = field(default_factory=ReaderChoice)
@@ -50,8 +50,8 @@ class Wanted:
 def draft_config(wanted: Wanted) -> str:
     """Return a run configuration for scenes like the given one, as YAML with comments.
 
-    Without networks, the networks for the sensor in the network folders are used; without such
-    networks, the published algorithms that fit.
+    Without ``networks``, the networks for the sensor in the network folders are used. If there are
+    none, the published algorithms that fit are used.
 
     Raises:
         SceneError: the scene cannot be read.
@@ -96,7 +96,7 @@ def _mask_facts(scene: xr.Dataset) -> MaskFacts:
 
 
 def _choose(fitting: Fitting, wanted: Wanted) -> None:
-    """Add the networks that the user named, or else the networks or algorithms that fit."""
+    """Add the networks that the user named; without these, networks or algorithms that fit."""
     folders = network_folders(wanted.network_dirs)
     if wanted.networks:
         candidates = given_networks(wanted.networks, fitting.sensor, folders)

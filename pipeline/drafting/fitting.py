@@ -17,8 +17,8 @@ from pipeline.networks.reading.folder_contents import networks_in
 from pipeline.process import locate_and_plan
 from pipeline.run.plan import Plan
 
-# The algorithms that are tried, in this order; newer coefficients come first. An algorithm gives
-# other quantities than those before it, or is for other sensors.
+# The algorithms that are tried, in this order; newer coefficients come first. Each algorithm is for
+# # other quantities or other sensors than the algorithms before it.
 _ORDER = ("oci_2019", "ocx_2019", "oci_2012", "ocx_v6", "qaa_v6")
 
 
@@ -44,7 +44,7 @@ class Fitting:
     name: str
     """Name of the configuration."""
     other_sensor: bool = False
-    """Whether networks for other sensors are allowed; they always are if the sensor is unknown."""
+    """Whether networks for other sensors are allowed; always true if the sensor is unknown."""
     chosen: dict[str, Candidate] = field(default_factory=dict)
     """The networks by their names in the configuration."""
     reasons: dict[str, str] = field(default_factory=dict)
@@ -54,8 +54,8 @@ class Fitting:
     def add_all(self, candidates: Iterable[Candidate]) -> None:
         """Add the candidates that fit, in an order that gives each candidate its inputs.
 
-        A network may need outputs of another one, so after a success all rejected ones are tried
-        again.
+        A network may need outputs of another network. So after each network that fits, all rejected
+        networks are tried again.
         """
         waiting = list(candidates)
         while waiting:
@@ -98,7 +98,7 @@ class Fitting:
 
     @property
     def sensor(self) -> str:
-        """The sensor of the scene, or the one that replaces it; empty if it is not known."""
+        """The sensor of the scene, or the sensor that replaces it; empty if not known."""
         return str(self.science.get("sensor") or self.scene.attrs["sensor"])
 
     def _free_name(self, candidate: Candidate) -> str:

@@ -5,8 +5,8 @@ import os
 import re
 from pathlib import Path
 
-# ``Path("s3://bucket/key")`` has one slash after the colon. Then only a known scheme makes it an
-# address; with two slashes, any scheme does.
+# ``Path("s3://bucket/key")`` has one slash after the colon. With one slash, only a known scheme
+# makes # it an address. With two slashes, any scheme makes it an address.
 _ADDRESS = re.compile(r"(?:.*/)?(?P<scheme>[a-z][a-z0-9+.-]+):(?P<slashes>/+)[^/]", re.IGNORECASE)
 _SCHEMES = (
     "s3", "s3a", "s3n", "gs", "gcs", "az", "abfs", "abfss", "wasbs", "http", "https", "ftp", "ftps",
@@ -41,7 +41,7 @@ _REASONS = {
     errno.ENFILE: _TOO_MANY,
     errno.ENOENT: "it was removed or renamed during the call. Check the path",
 }
-# The disk or the network failed; the file itself may be whole.
+# The disk or the network failed; the file itself may be undamaged.
 DISK_FAILURES = (
     errno.EIO,
     errno.ESTALE,

@@ -1,4 +1,4 @@
-"""Decompresses text up to a limit, whatever size the header of the file states."""
+"""Decompresses text up to a limit; the size in the header of the file is not trusted."""
 
 import gzip
 import io
@@ -11,7 +11,7 @@ from pipeline.files.limits import INFLATION, Limit
 from pipeline.files.regular import memory_in_words
 
 GZIP = b"\x1f\x8b"
-# Up to this size (bytes), a file may inflate by any factor, because it does no harm.
+# Up to this size (bytes), any factor of compression is allowed, because it does no harm.
 HARMLESS = 16 * 2**20
 
 

@@ -16,7 +16,7 @@ from pipeline.files.identity import files_of, sha256_of_folder
 from pipeline.files.limits import TEXT_BYTES, YAML_BYTES, YAML_VALUES, Limit
 from pipeline.files.regular import memory_in_words, open_regular
 
-# Nobody writes longer numbers, and PyYAML needs hours for some of them.
+# Longer numbers are not used in practice, and PyYAML needs hours for some of them.
 LONGEST_NUMBER = 100
 
 

@@ -1,6 +1,6 @@
 """Opens HDF5 files, netCDF-4 files among them, after two checks.
 
-The path must name a regular file, and everything that the file refers to must lie in the file.
+The path must name a regular file, and the file must not refer to other files.
 """
 
 import contextlib
@@ -29,8 +29,9 @@ from pipeline.files.superblock import SIGNATURE
 # programs that ocpipe knows write no user block.
 _USER_BLOCKS = (0, 512, 1024, 2048, 4096, 8192)
 
-# A run opens the file of a scene several times; the check need not be repeated each time. A time of
-# change that is younger than this (ns) proves nothing: a later change may get the same time.
+# A run opens the file of a scene several times; the check need not be repeated each time. If the
+# last change is more recent than this (ns), the time of # change proves nothing, because a later
+# change may get the same time.
 _SETTLED_NS = 2_000_000_000
 _MOST_KNOWN = 256
 _known: OrderedDict[FileIdentity, None] = OrderedDict()

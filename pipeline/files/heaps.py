@@ -1,8 +1,9 @@
 """Finds global heaps of HDF5 files in which the HDF5 library would loop for ever.
 
-Texts of variable length are in global heaps, which are lists of objects. The library (1.14) goes
-from an object to the next by the stored size, without a check that it moves forward. If these bytes
-were lost, for example overwritten by zeros, it loops for ever inside one call, and holds its lock.
+Texts of variable length are in global heaps, which are lists of objects. The library (1.14) uses
+the stored size of an object to find the next object, and does not check that it moves forward. If
+the size was lost, for example overwritten by zeros, the library loops forever inside one call and
+does not release its lock.
 """
 
 import struct
@@ -15,7 +16,7 @@ _LENGTHS = {8: "<Q", 4: "<I"}
 
 
 def endless_heap(content: bytes) -> int | None:
-    """Return the place of a global heap without an end; None if all heaps are right.
+    """Return the position of a global heap without an end; None if all heaps are right.
 
     Args:
         content: the bytes of a file, or those at its start.

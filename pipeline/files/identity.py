@@ -1,4 +1,4 @@
-"""Holds files open while they are read, so that a recorded hash is that of the bytes read.
+"""Keeps files open while they are read, so that a recorded hash is the hash of the bytes read.
 
 A path may name another file a moment later, and a file may be written while it is read. So the
 identity of a file is taken from an open descriptor before its content is read, the hash is computed
@@ -20,7 +20,7 @@ from pipeline.errors import ChangedError, PipelineError
 from pipeline.files.access import why_unreadable
 from pipeline.files.regular import FileIdentity
 
-# Largest number of files of a folder that are held open; a Sentinel-3 product has about 40 files.
+# Largest number of files of a folder that are kept open; a Sentinel-3 product has about 40 files.
 MOST_HELD = 400
 # The clock that stamps files advances in steps of at most this length (ns). Two changes in the same
 # step have the same time.
@@ -81,7 +81,7 @@ class _HeldFile:
 
 
 class HeldSource:
-    """A file, or the files of a folder, that are held open while they are read."""
+    """A file, or the files of a folder, that are kept open while they are read."""
 
     def __init__(
         self, source: Path, files: Mapping[str, _HeldFile], failure: OSError | None = None
@@ -92,7 +92,7 @@ class HeldSource:
 
     @property
     def has_changed(self) -> bool:
-        """Whether a file was written, replaced, added or removed since it is held."""
+        """Whether a file was written, replaced, added or removed after the files were opened."""
         if self._failure is not None:
             return False
         if any(file.has_changed for file in self._files.values()):
@@ -110,10 +110,10 @@ class HeldSource:
         return sha256_of_folder((name, file.sha256()) for name, file in self._files.items())
 
     def check(self, error: type[PipelineError] = ChangedError) -> None:
-        """Raise ``error`` if the source has changed, or could not be held open.
+        """Raise ``error`` if the source has changed, or could not be opened.
 
         A library may have opened the path at any time since then. If this check passes, the library
-        has opened the file that is held.
+        has opened the same file.
         """
         name = self._source.name
         if self._failure is not None:
@@ -132,7 +132,7 @@ class HeldSource:
 
 @contextlib.contextmanager
 def holding(source: Path) -> Iterator[HeldSource]:
-    """Hold the files of a source open; errors of opening are kept until ``check`` is called.
+    """Keep the files of a source open; an error of opening is raised only by ``check``.
 
     A reader reports more clearly that a file is missing or cannot be opened.
     """
@@ -150,7 +150,7 @@ def holding(source: Path) -> Iterator[HeldSource]:
 def unchanged(paths: Iterable[Path], error: type[PipelineError]) -> Iterator[None]:
     """Raise ``error`` at the end of a ``with`` block if a file changed within this block.
 
-    If the block itself failed, the change counts as the cause.
+    If the block itself failed, the change is reported as the cause.
     """
     with contextlib.ExitStack() as stack:
         held = [stack.enter_context(holding(path)) for path in paths]

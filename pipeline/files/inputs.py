@@ -14,16 +14,16 @@ from pipeline.files.access import address_of, why_absent
 from pipeline.files.contents import read_text
 
 STDIN = "-"
-# A list that standard input brings may begin with this mark; Windows programs write it.
+# A list on standard input may begin with this mark, which Windows programs write.
 BYTE_ORDER_MARK = "\ufeff"
 
 
 class Inputs(abc.ABC):
-    """Expands inputs; a subclass says what a folder holds, and notes inputs that name nothing."""
+    """Expands inputs; a subclass searches folders, and records inputs that name nothing."""
 
     @abc.abstractmethod
     def in_folder(self, folder: str) -> Iterator[str]:
-        """Yield the paths that a folder stands for."""
+        """Yield the paths in a folder that are inputs."""
 
     @abc.abstractmethod
     def is_one(self, folder: str) -> bool:
@@ -97,5 +97,5 @@ class Inputs(abc.ABC):
 
 def is_visible(name: str) -> bool:
     """Return whether the name of a file or folder is not hidden."""
-    # The root of a disk has the second one, which only the administrator can read.
+    # The root of a disk has the second folder, which only the administrator can read.
     return not name.startswith(".") and name != "lost+found"

@@ -1,4 +1,4 @@
-"""The largest sizes of what is read; each has a reason, and an environment variable that raises it.
+"""Limits of what is read. Each has a reason, and an environment variable that raises the limit.
 
 A small file can state any size, or expand to any size. So every size is compared with a limit
 before memory is allocated for it. docs/limits.md lists the limits for users.
@@ -23,7 +23,7 @@ class Limit:
     counted: str
     """What is counted, as a message says it after the number: ``bytes of text``."""
     reason: str
-    """Why the default is enough, and what it protects from; docs/limits.md has the same words."""
+    """Why the default is enough, or what the limit prevents; docs/limits.md has the same words."""
 
     @property
     def variable(self) -> str:
@@ -76,16 +76,17 @@ NETWORK_NUMBERS = Limit(
     "NETWORK_NUMBERS",
     20_000_000,
     "numbers",
-    "OC-SMART's largest network has 0.1 million; each number is copied several times",
+    "OC-SMART's largest network has 0.1 million numbers; each number is copied several times",
 )
 NETWORK_TEXT_BYTES = Limit(
     "NETWORK_TEXT_BYTES",
     32 * 2**20,
     "bytes of text",
-    "three million weights as CSV; a number of text takes 60 bytes while it is read",
+    "enough for three million weights as CSV; a number in a text takes 60 bytes of memory while it "
+    "is read",
 )
 DESCRIPTION_BYTES = Limit(
-    "DESCRIPTION_BYTES", 16 * 2**20, "bytes", "a description holds no weights"
+    "DESCRIPTION_BYTES", 16 * 2**20, "bytes", "a description contains no weights"
 )
 TABLE_BYTES = Limit(
     "TABLE_BYTES",
@@ -101,8 +102,8 @@ TABLE_CELLS = Limit(
     "TABLE_CELLS", 20_000_000, "cells", "a cell of text takes 60 bytes while it is read"
 )
 CELL_CHARACTERS = Limit(
-    "CELL_CHARACTERS", 32_767, "characters", "as in spreadsheets; every row of a column of text "
-    "takes as much memory as the longest",
+    "CELL_CHARACTERS", 32_767, "characters", "the same limit as in spreadsheets; in a column of text, "
+    "every cell takes as much memory as the longest cell",
 )  # fmt: skip
 PRODUCT_NUMBERS = Limit(
     "PRODUCT_NUMBERS", 10_000_000, "numbers", "the record of a product has a few hundred numbers"
@@ -128,12 +129,15 @@ CHUNK_BYTES = Limit(
 CHECKPOINT_BYTES = Limit(
     "CHECKPOINT_BYTES", 2 * 2**30, "bytes", "weights, optimizer and best weights of a training"
 )
-MEMBERS = Limit("MEMBERS", 10_000, "members", "an archive that is read has a handful of members")
+MEMBERS = Limit(
+    "MEMBERS", 10_000, "members", "the archives that ocpipe reads have only a few members"
+)
 INFLATION = Limit(
     "INFLATION",
     200,
     "times its stored size",
-    "tables shrink to a fifth or a twentieth; only repeated bytes shrink to a thousandth",
+    "compressed tables have a fifth to a twentieth of their size; only repeated bytes shrink to a "
+    "thousandth",
 )
 
 LIMITS = (

@@ -2,7 +2,7 @@
 
 # Longest attribute (characters, or numbers in an array).
 LONGEST_ATTRIBUTE = 2**20
-# Room for the mark that says how much is left out.
+# Space for the mark that states how much is left out.
 MARK = 50
 # Longest message of a scene in ledgers, logs and tables (characters).
 LONGEST_MESSAGE = 4000

@@ -48,8 +48,8 @@ def open_netcdf(path: Path, error: type[PipelineError]) -> Iterator[Any]:
 def netcdf_file(path: Path, error: type[PipelineError]) -> Any:
     """Open a netCDF file that leads to no other file, with the netCDF library.
 
-    The caller holds NETCDF_LOCK whenever it uses the file, closes it, and checks the declared size
-    of a variable before reading it.
+    The caller must have NETCDF_LOCK whenever it uses the file, must close the file, and must check
+    the declared size of a variable before it reads the variable.
 
     Args:
         path: the file.

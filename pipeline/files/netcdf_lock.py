@@ -1,8 +1,9 @@
 """The lock for the netCDF library, which crashes if two threads use it at the same time.
 
-xarray uses the same lock, so files that a user reads with xarray are protected, too. The lock is
-held from opening a file to closing it. A process is forked only while nobody holds the lock,
-because the forked process would inherit a library in the middle of its work.
+xarray uses the same lock, so files that a user reads with xarray are protected, too. A thread has
+the lock from the time when it opens a file until it closes the file. A process is forked only while
+no thread has the lock, because the forked process would inherit a library in the middle of its
+work.
 """
 
 import os
@@ -13,7 +14,7 @@ from typing import Any
 
 
 class _NetcdfLock:
-    """The locks of xarray's netCDF4 backend; a thread that holds them may take them again."""
+    """The locks of xarray's netCDF4 backend; a thread that has them may take them again."""
 
     def __init__(self) -> None:
         self._outer = threading.RLock()
@@ -59,7 +60,7 @@ class _NetcdfLock:
         return "NETCDF_LOCK"  # each process has its own lock
 
     def locked(self) -> bool:
-        """Whether any thread holds the lock."""
+        """Whether any thread has the lock."""
         return self._depth > 0
 
 

@@ -13,8 +13,8 @@ _ONLY_THE_FILE: dict[str, Any] = {"driver": "GTiff", "GEOREF_SOURCES": "INTERNAL
 def nothing_beside() -> Any:
     """Return a context in which GDAL ignores all files other than the one that it reads.
 
-    Otherwise GDAL takes scale, place and overviews from ``.aux.xml``, ``.tfw``, ``.ovr`` and other
-    files, whose hashes a product does not record.
+    Otherwise GDAL takes scale, position and overviews from ``.aux.xml``, ``.tfw``, ``.ovr`` and
+    other files, whose hashes a product does not record.
     """
     import rasterio
 
@@ -26,7 +26,7 @@ def open_raster(path: Path, error: type[PipelineError]) -> Any:
 
     Args:
         path: the file.
-        error: the class of error to raise if the path is no regular file.
+        error: the class of error to raise if the path is not a regular file.
     """
     import rasterio
 

@@ -1,8 +1,8 @@
 """Writes files so that they appear when they are complete, and never through a link.
 
-Somebody may put a link into the place of an output, or into the place of its temporary name. The
-content would then replace another file. So a file is written under a new name in the same folder,
-which must not exist before, and then renamed: a rename replaces a link and does not follow it.
+There may be a link at the path of an output, or at its temporary path. The content would then
+replace another file. So a file is written under a new name in the same folder. No file with this
+name may exist before. Then the file is renamed: a rename replaces a link and does not follow it.
 """
 
 import contextlib

@@ -1,8 +1,8 @@
 """Keeps spreadsheet programs from running text of CSV files as formulas.
 
-A spreadsheet runs a cell that begins with ``=``, ``+``, ``-`` or ``@``, also after blanks or tabs,
-and it may split a row at semicolons or tabs instead of commas. So an apostrophe is written in front
-of such text, which spreadsheets then show as text. Numbers, also negative ones, stay as they are.
+A spreadsheet runs a cell that begins with ``=``, ``+``, ``-`` or ``@``, even after blanks or tabs.
+It may split a row at semicolons or tabs instead of commas. So an apostrophe is written in front of
+such text, and spreadsheets then show the text. Numbers are not changed, even if they are negative.
 ocpipe removes the apostrophe when it reads a table, so the text is the same again. The rule is
 described for users in docs/matchups.md.
 """

@@ -10,11 +10,11 @@ from pipeline.errors import ConfigError, PipelineError
 from pipeline.matchup.points import Points, read_points
 from pipeline.tables import Table, read_table, recognise
 
-# A file with one of these endings counts as a table, even if it cannot be read.
+# A file with one of these endings is treated as a table, even if it cannot be read.
 ENDINGS = (".csv", ".tsv", ".tab", ".sb", ".parquet", ".feather")
 # Descriptions of networks and configurations are text too.
 OTHER_TEXT = (".yaml", ".yml", ".json", ".xml", ".toml", ".py", ".md")
-# Formats that hold scenes more often than tables.
+# Formats that are used more often for scenes than for tables.
 ALSO_SCENES = ("netcdf",)
 
 

@@ -70,7 +70,7 @@ class ExpressionRule:
 
 
 def parse_condition(name: str, text: str) -> Expression:
-    """Parse an expression; it must be a condition and use only what is allowed.
+    """Parse an expression; it must be a condition and use only allowed operators and functions.
 
     Raises:
         ConfigError: the text has a syntax error, or uses something that is not allowed.

@@ -1,6 +1,6 @@
 """Masks by results: expressions over the variables of a product, applied after all networks.
 
-The expressions use only what is stored in the product. So a product can be masked again without
+The expressions use only values that the product stores. So a product can be masked again without
 being computed again, and has the same bytes as if it had been computed with the mask.
 """
 
@@ -23,7 +23,7 @@ Arrays = Mapping[str, npt.NDArray[np.generic]]
 
 @dataclass(frozen=True)
 class Source:
-    """Where a name in an expression comes from."""
+    """The variable or flag that a name in an expression means."""
 
     variable: str
     mask: int | None = None
@@ -69,7 +69,7 @@ def sources_of(
     and a variable comes before a flag of the same name.
 
     Args:
-        values: names of the variables that hold numbers.
+        values: names of the variables with numbers.
         flags: the bits of each flag variable, by its name.
         networks: names of the networks.
     """

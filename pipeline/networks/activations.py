@@ -32,7 +32,7 @@ class Activation:
     default: float | None = None
     """The default of the parameter, as in Keras; None if the activation has no parameter."""
     keras: Function | None = None
-    """Function ``keras(module, parameter) -> activation``, or None if Keras knows the name."""
+    """Function ``keras(module, parameter) -> activation``; None if Keras has the same name."""
     keras_layers: Mapping[str, Callable[[Mapping[str, Any]], Any]] = field(default_factory=dict)
     """Classes of Keras layers that compute this activation. For each class, a function reads the
     parameter from the configuration of the layer."""

@@ -32,7 +32,7 @@ class Gains:
     open_ocean: tuple[float, ...]
     coastal: tuple[float, ...]
     ratio: float
-    """Smallest ratio (largest / smallest Rrs) at which a spectrum counts as open ocean."""
+    """Smallest ratio (largest / smallest Rrs) of a spectrum of the open ocean."""
     first_bands: int
     """Open ocean has its largest Rrs in the first bands; this is the number of these bands."""
 

@@ -134,7 +134,7 @@ def _check_parameters(where: str, variable: Variable) -> None:
 
 
 def check_class_names(where: str, quantity: str, classes: Sequence[str]) -> None:
-    """Refuse an invalid or repeated class name; refuse more classes than a class map can hold.
+    """Refuse an invalid or repeated class name, and more classes than a class map can have.
 
     Args:
         where: the file or configuration to name in the message.
@@ -156,7 +156,7 @@ def check_class_names(where: str, quantity: str, classes: Sequence[str]) -> None
     if len(classes) > MOST_CLASSES:
         raise NetworkError(
             f"{where}: {len(classes)} classes, expected at most {MOST_CLASSES}, because a "
-            "class map cannot hold more. Merge classes."
+            "class map cannot have more. Merge classes."
         )
 
 

@@ -1,6 +1,6 @@
 """The description of a network, which is the same for every file format.
 
-A description is checked and cannot be changed; its numbers are float64.
+A description is checked when it is made, and cannot be changed. Its numbers are float64.
 
 Inputs and outputs are in physical units. A network transforms each input (log10, cosine of degrees
 ...). It scales the result linearly, e.g. to [-1, 1]. It runs dense layers. Then it scales the

@@ -38,15 +38,16 @@ class Calibration:
     factor: tuple[float, ...]
     """For each output, the factor by which the spread is multiplied."""
     floor: tuple[float, ...]
-    """Smallest standard deviation of each output; with error networks, a factor of their error."""
+    """Smallest standard deviation of each output. With error networks, it is a factor of the
+    typical error instead."""
     record: Mapping[str, Any] = field(default_factory=dict)
     """For unseen rows and for test rows, the share with a measurement inside its interval."""
     without_inputs: "Calibration | None" = None
-    """Calibration of the errors without the share that is caused by the uncertainty of the inputs;
-    used where the uncertainty of the inputs is added. None if this share is not known."""
+    """Calibration of the errors without the share that the uncertainty of the inputs causes. It is
+    used if the uncertainty of the inputs is added. None if this share is not known."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the calibration as plain data, without what it does not have."""
+        """Return the calibration as plain data; missing parts are left out."""
         found: dict[str, Any] = {
             "factor": self.factor,
             "floor": self.floor,
@@ -87,8 +88,8 @@ class Ensemble(Retrieval):
     error_networks: tuple[Network, ...] = ()
     """Networks that estimate the size of the error of each output; see :func:`error_variable`."""
     inputs_apart: bool = False
-    """True if a run adds the uncertainty of the inputs to the standard deviations. They are then
-    without the share of the inputs, if the calibration knows it."""
+    """True if a run adds the uncertainty of the inputs to the standard deviations. Then the
+    standard deviations do not include the share of the inputs, if this share is known."""
 
     kind: ClassVar[str] = "network ensemble"
 
@@ -235,7 +236,7 @@ class Ensemble(Retrieval):
 
 
 def error_variable(output: Variable) -> dict[str, Any]:
-    """Return what describes the output of an error network: the typical error of an output.
+    """Return the description of an output of an error network: the typical error of an output.
 
     If the transform of the output is a logarithm, it is the typical error of log10(output).
     """

@@ -18,7 +18,7 @@ _NANOMETRES = ("nm", "nanometer", "nanometers", "nanometre", "nanometres")
 
 
 class Described(Protocol):
-    """What is used of a network."""
+    """The properties of a network that this module uses."""
 
     @property
     def name(self) -> str:

@@ -53,7 +53,7 @@ class Retrieval(Shown):
     """For each input, the largest distance (nm) between its wavelength and the band that is used
     for it; empty if only the configuration limits the distance."""
     other_bands: str = ""
-    """What is known of the outputs if a band is farther away; a sentence, or empty."""
+    """A sentence about the outputs if a band is farther away; may be empty."""
     after: tuple[str, ...] = ()
     """Steps that may follow the retrieval; :data:`pipeline.networks.after.AFTER` has all names."""
 
@@ -80,7 +80,7 @@ class Retrieval(Shown):
     @property
     @abstractmethod
     def record(self) -> Mapping[str, str]:
-        """What a product records about the computation."""
+        """The facts about the computation that a product records."""
 
     def _heading(self) -> str:
         """Return name, kind and size."""

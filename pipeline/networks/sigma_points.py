@@ -1,4 +1,4 @@
-"""Sigma points: a few sets of inputs that stand for all inputs within their uncertainty.
+"""Sigma points: a few sets of inputs that represent all inputs within their uncertainty.
 
 Outputs at these points have the mean and the standard deviation of the outputs of uncertain inputs.
 """
@@ -81,10 +81,10 @@ def sigma_points(factor: Array) -> Iterator[Array]:
 
 
 def moved_value(value: Floats, deviation: Floats, z: float, is_positive: bool) -> Floats:
-    """Return values moved by z standard deviations.
+    """Return values that are changed by z standard deviations.
 
-    A moved value is a quantile of a normal distribution. For positive quantities, the distribution
-    is cut off at zero, so that no moved value is below zero.
+    A changed value is a quantile of a normal distribution. For positive quantities, the
+    distribution is cut off at zero, so that no changed value is below zero.
     """
     if not is_positive:
         return value + np.float32(z) * deviation

@@ -48,7 +48,8 @@ COS_DEGREES = GraphFunction(
     lambda op, x: op("Cos", op("Mul", x, math.pi / 180)),
     lambda op, y: op("Mul", op("Acos", op("Min", op("Max", y, -1.0), 1.0)), 180 / math.pi),
 )
-# Of a relative azimuth (sensor - 180 - sun): the difference of the two azimuths, 0 to 180 degrees.
+# Converts a relative azimuth (sensor - 180 - sun) to the difference of the azimuths, 0 to 180
+# degrees.
 AZIMUTH_DIFFERENCE = GraphFunction(
     lambda ops, x: ops.abs(ops.abs(x) - 180.0),
     lambda _, y: 180.0 - y,

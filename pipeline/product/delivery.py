@@ -1,4 +1,4 @@
-"""Where a product is written, whether it may be written there, and its temporary name.
+"""Decides where a product is written and whether it may be written there, and its temporary name.
 
 The date is the only part of a delivery that is recorded in the product.
 """
@@ -23,7 +23,7 @@ from pipeline.machine.resources import in_words
 from pipeline.stopping import half_written
 
 STORE_ENDINGS = (".zarr",)
-# Endings of files, which are no names for a folder of products.
+# Endings of files. A folder of products must not have such an ending.
 FILE_ENDINGS = (
     *STORE_ENDINGS, ".nc", ".nc4", ".cdf", ".h5", ".hdf", ".hdf5", ".he5", ".tif", ".tiff", ".cog",
     ".png", ".jpg", ".csv", ".txt", ".parquet", ".zip", ".tar", ".gz", ".yaml", ".yml", ".json",
@@ -81,7 +81,7 @@ class Delivery:
             )
 
     def target(self, source: Path, scene: Mapping[str, Any]) -> Path:
-        """Return the path of a product; ``scene`` holds the attributes of the scene file.
+        """Return the path of a product; ``scene`` has the attributes of the scene file.
 
         Raises:
             SceneError: the scene lacks an attribute that is part of the product's name.
@@ -113,7 +113,7 @@ class Delivery:
 
 
 def check_within(folder: Path, target: Path) -> None:
-    """Raise WriteError if a subfolder on the way to ``target`` is a link that leads out."""
+    """Raise WriteError if a subfolder in the path of ``target`` is a link that leads out."""
     if target.parent == folder:
         return
     try:
@@ -175,7 +175,7 @@ def check_space(folder: Path, nbytes: int, why: str = "are needed") -> None:
 def check_writable(folder: Path, spare: int) -> None:
     """Raise OutputError if files cannot be created or fewer than ``spare`` bytes are free."""
     check_space(folder, spare, "must stay free (batch.min_free_space)")
-    # One name for all calls, so that a file that could not be removed is removed by the next call.
+    # All calls use the same name. So if a file could not be removed, the next call removes it.
     probe = folder / ".ocpipe-probe"
     try:
         if probe.is_symlink():

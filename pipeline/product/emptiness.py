@@ -12,7 +12,7 @@ from pipeline.scene.quality import QUALITY_FLAGS
 from pipeline.scene.scene import VALID_WHERE, Band, state_name
 from pipeline.writers.tally import Tally
 
-# Most conditions that a message lists if no single one explains all pixels.
+# Largest number of conditions that a message lists if no single condition explains all pixels.
 LISTED = 4
 # Condition of a pixel, or of a step's inputs -> words; masks have words of their own.
 _WORDS = {
@@ -80,7 +80,7 @@ def present_pixels(scene: xr.Dataset, plan: Plan) -> dict[Band, int]:
     names = {name for name in (*(b.quantity for b in present), *states) if name in selected}
     for _, part in strips(selected[sorted(names)]):
         for band in present:
-            # A value outside its valid range is not missing, and has a flag of its own.
+            # A value outside its valid range is not missing; it has a separate flag.
             present[band] += int(np.count_nonzero(_is_present(band, part)))
     return present
 

@@ -26,7 +26,7 @@ _CARRIED = (
 def global_attributes(provenance: Provenance, tally: Tally | None) -> dict[str, Any]:
     """Return the global attributes of a product; without counts, it has no geospatial bounds."""
     plan, scene = provenance.plan, provenance.scene_attributes
-    # Nothing is known by a key that does not know its input.
+    # Without the hash of the input, the key does not identify the product.
     key = provenance.key if provenance.scene_sha256 else ""
     name, config = provenance.scene_name, provenance.plan.config
     date = provenance.created.strftime("%Y-%m-%dT%H:%M:%SZ")

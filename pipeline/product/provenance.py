@@ -30,14 +30,14 @@ class Provenance:
 
     scene: Path
     held: HeldSource | None
-    """The files of the scene, held open since before they were read; None if nothing is written."""
+    """The files of the scene, opened before they were read; None if nothing is written."""
     scene_sha256: str
     """SHA-256 of the scene file; empty if it is not known."""
     scene_attributes: Mapping[str, Any]
     plan: Plan
     created: datetime.datetime
     version: str = __version__
-    """Version of the program that makes the product; ``verify`` sets that of the product."""
+    """Version of the program that made the product; ``verify`` sets the recorded version."""
     numbers_version: int | None = NUMBERS_VERSION
     """Version of the numbers; None in products of versions that recorded none."""
 
@@ -51,7 +51,7 @@ class Provenance:
         created: datetime.datetime,
         **versions: Any,
     ) -> "Provenance":
-        """Hash the scene file of a run; ``scene`` holds the attributes of the opened scene."""
+        """Hash the scene file of a run; ``scene`` has the attributes of the opened scene."""
         return cls(source, held, held.sha256(), dict(scene), plan, created, **versions)
 
     @property
@@ -80,14 +80,14 @@ class Provenance:
         record = self.plan.config.science_record()
         engines = {step.engine for step in self.plan.networks}
         wanted = resolve_engine(self.plan.config.science.engine)
-        # In a run with networks and algorithms, the algorithms have an engine of their own.
+        # In a run with networks and algorithms, the algorithms have another engine.
         record["science"]["engine"] = engines.pop() if len(engines) == 1 else wanted
         record["science"]["sensor"] = self.plan.sensor
         return record
 
 
 def key_of_record(control: Group) -> str:
-    """Return the key that follows from the record of a product, whatever version wrote it.
+    """Return the key that follows from the record of a product of any version.
 
     ``control`` is the group ``processing_control``.
     """

@@ -50,7 +50,7 @@ def is_product(path: Path) -> bool:
 def is_damaged_netcdf(path: Path) -> bool:
     """Return whether a file that is called netCDF is empty, cut short or not readable as netCDF.
 
-    Such a file may have been a product. A file of the classic netCDF format never was one.
+    Such a file may have been a product. A file of the classic netCDF format was never a product.
 
     Raises:
         SceneError: the file cannot be opened now, or it leads to other files.
@@ -198,7 +198,7 @@ class ProductFile(Shown, contextlib.AbstractContextManager["ProductFile"]):
 
     @property
     def numbers_version(self) -> int | None:
-        """Version of the numbers; None if the record has none, or something else."""
+        """Version of the numbers; None if the record has no valid version."""
         recorded = self.control.attributes.get(NUMBERS)
         return int(recorded) if isinstance(recorded, np.integer) else None
 
@@ -298,13 +298,13 @@ def _attributes(stored: Any) -> dict[str, Any]:
 
 
 class Budget:
-    """Counts the numbers of a record, whose variables may claim any size."""
+    """Counts the numbers of a record, because the file may state any size for a variable."""
 
     def __init__(self, name: str) -> None:
         self._name, self._read = name, 0
 
     def take(self, variable: Any) -> None:
-        """Raise SceneError before a variable is read that exceeds the limit, or is no number."""
+        """Before a variable is read, raise SceneError if it is too large or has no numbers."""
         where = f"{self._name}: {variable.name}"
         if getattr(variable.dtype, "kind", "no") not in "iuf":
             raise SceneError(

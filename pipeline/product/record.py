@@ -74,7 +74,7 @@ def _processing_control(provenance: Provenance, tally: Tally) -> Group:
 
 
 def input_parameters(configuration: Mapping[str, Any]) -> Group:
-    """Return the group that holds a recorded configuration, key by key and as JSON."""
+    """Return the group with a recorded configuration, key by key and as JSON."""
     return Group(_flat(configuration) | {"configuration": _json(configuration)})
 
 
@@ -185,7 +185,7 @@ def _version(library: str) -> str:
 
 
 def _extent(extent: Extent) -> dict[str, np.int64]:
-    """Describe where the product lies in the scene; lines and pixels are counted from 0."""
+    """Describe the position of the product in the scene; lines and pixels are counted from 0."""
     names = ("scene_lines", "scene_pixels", "first_line", "first_pixel", "lines", "pixels")
     places = (*extent.scene_shape, extent.first_line, extent.first_pixel, *extent.shape)
     return {name: np.int64(place) for name, place in zip(names, places, strict=True)}

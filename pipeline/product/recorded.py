@@ -1,4 +1,4 @@
-"""What a product's record says, checked before anything is done with it.
+"""Checks the record of a product before it is used.
 
 Anybody can write a file that looks like a product. So a name in the record is only a name, never a
 path; a configuration is used only if ocpipe could have recorded it; and messages quote the record
@@ -14,8 +14,8 @@ from pipeline.config import RunConfig, load_config
 from pipeline.errors import ConfigError, SceneError
 from pipeline.product.reading import ProductFile
 
-# A block of a product is read at once, and one after the other. These limits are far above the
-# default chunks (512 x 512 pixels or fewer, some hundred blocks).
+# The blocks of a product are read one after the other, each as a whole. These limits are far above
+# # the default chunks (512 x 512 pixels or fewer, some hundred blocks).
 MOST_PIXELS_OF_BLOCK = 2**25
 MOST_BLOCKS = 250_000
 
@@ -25,19 +25,19 @@ _PLAIN = re.compile(r"[\w.:/@+() -]{1,120}")
 
 
 def base_name(recorded: Any) -> str | None:
-    """Return a recorded file name, or None if it is no name of a file (but a path, for example)."""
+    """Return a recorded file name, or None if it is not a name of a file (for example, a path)."""
     name = str(recorded)
     is_name = name == Path(name).name and name not in ("", ".", "..") and "\0" not in name
     return name if is_name and len(name) <= _LONGEST_NAME else None
 
 
 def shown_hash(recorded: Any) -> str:
-    """Return a recorded SHA-256 for a message, or words if the record has something else."""
+    """Return a recorded SHA-256 for a message, or words if the record has another text."""
     return str(recorded) if _SHA256.fullmatch(str(recorded)) else "something that is no SHA-256"
 
 
 def shown(name: Any) -> str:
-    """Return a name from a file for a message, or words if it is no plain name."""
+    """Return a name from a file for a message, or words if it is not a plain name."""
     return str(name) if _PLAIN.fullmatch(str(name)) else "(a name that is not shown)"
 
 

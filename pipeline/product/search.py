@@ -1,4 +1,4 @@
-"""Finds the products that the inputs of a command stand for."""
+"""Finds the products that the inputs of a command name."""
 
 import logging
 import os
@@ -62,10 +62,10 @@ class _Products(Inputs):
 
 
 def _may_be_product(path: Path) -> bool:
-    """Return whether a file is a product, or cannot be read; then the command says why.
+    """Return whether a file is a product, or cannot be read so that the command must say why.
 
-    A product that was cut to nothing does not look like a product any more. If it was left out, an
-    archive with such products would count as verified.
+    An empty file does not look like a product any more. If it was left out, an archive with such
+    files would be reported as verified.
     """
     try:
         return is_product(path) or is_damaged_netcdf(path)

@@ -68,7 +68,7 @@ def _attributes_of_outputs(step: RetrievalStep) -> list[dict[str, Any]]:
 
 
 def _category(long_name: str, step: RetrievalStep) -> dict[str, Any]:
-    """Describe the variable of a step that is no number but a category."""
+    """Describe the variable of a step whose values are categories."""
     values = step.category[1].attributes() if step.category is not None else {}
     return {"long_name": long_name, **values, **_shared_attributes(step), **_THEMATIC}
 

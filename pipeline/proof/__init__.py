@@ -1,4 +1,4 @@
-"""Proves what products say: makes them again from their records, compares and masks them."""
+"""Makes products again from their records, compares products, and masks products again."""
 
 from pipeline.proof.difference import PARTS, Difference, differences
 from pipeline.proof.masking import mask_product

@@ -38,8 +38,8 @@ def differences(
     Args:
         first: the product A.
         second: the product B.
-        tolerance: largest relative difference of values that counts as equal; a value that is
-            missing in one of the products always differs.
+        tolerance: largest relative difference of values that are treated as equal. A value that is
+        missing in only one of the products is always a difference.
         parts: the parts to compare.
 
     Raises:
@@ -60,7 +60,7 @@ def differences(
 
 @contextlib.contextmanager
 def _errors_of(a: ProductFile, b: ProductFile) -> Iterator[None]:
-    """Turn failures with a changed record into an error."""
+    """Turn exceptions that a changed record causes into an error."""
     try:
         yield
     except DAMAGE as error:

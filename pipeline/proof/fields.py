@@ -41,7 +41,7 @@ def _compared_variables(a: Group, b: Group, place: str) -> Found:
 
 
 def compared_fields(a: Mapping[str, Any], b: Mapping[str, Any], place: str = "") -> Found:
-    """Yield the differences between attributes; those that hold JSON are compared key by key."""
+    """Yield the differences between attributes; JSON in attributes is compared key by key."""
     for name in dict.fromkeys((*a, *b)):
         where = f"{place}: {name}" if place else name
         if name not in a or name not in b:

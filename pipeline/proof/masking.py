@@ -1,7 +1,7 @@
-"""Masks a product again, without its scene or its networks, and without computing it again.
+"""Masks a product again. This needs neither the scene nor the networks, and computes nothing again.
 
-The new product has the same bytes as one that is computed with the mask. So it can be verified and
-repeated like every product.
+The new product has the same bytes as a product that is computed with the mask. So it can be
+verified and repeated like every product.
 """
 
 from collections.abc import Iterator, Mapping

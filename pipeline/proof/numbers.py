@@ -53,7 +53,8 @@ class _Values:
         if not differs.any():
             return
         ranked = np.where(only_a | only_b, np.inf, relative)
-        # A missing value says most, but only of the other values is there a size of the difference.
+        # A value that is missing in one product is shown first. Only other values have a size of
+        # difference.
         largest = float(relative.max())
         if not self.where or largest > self.largest:
             at = np.unravel_index(int((relative if largest > 0 else ranked).argmax()), a.shape)
@@ -119,7 +120,7 @@ def compared_flags(a: ProductFile, b: ProductFile, name: str) -> Found:
 
 
 def _unsigned(flags: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
-    """Return flags as numbers that hold every bit, whatever the sign of the stored type."""
+    """Return flags as unsigned numbers, so that every bit is kept."""
     return flags.view(f"u{flags.dtype.itemsize}").astype(np.uint64)
 
 

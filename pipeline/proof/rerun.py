@@ -22,7 +22,7 @@ from pipeline.verify.finding import Finding
 from pipeline.verify.sources import find_input, find_networks
 from pipeline.version import __version__
 
-# Differences that are listed for a product that could not be repeated.
+# Number of differences that are listed if the bytes differ.
 LISTED = 5
 _BLOCK = 1 << 20
 
@@ -39,7 +39,7 @@ def rerun_product(
 ) -> Iterator[Finding]:
     """Make a product again, and yield one finding at a time; the last one compares the files.
 
-    Input, networks, configuration and date are those in the record of the product.
+    The record of the product states the input, the networks, the configuration and the date.
 
     Args:
         path: the product.
@@ -148,7 +148,7 @@ def _compared(path: Path, again: Path) -> Iterator[Finding]:
 def first_different_byte(first: Path, second: Path) -> int | None:
     """Return the position of the first byte that differs, from 0; None if all bytes are equal.
 
-    Where one of the files ends, its bytes differ from those of the longer file.
+    If one file is longer, the files differ at the end of the shorter file.
     """
     place = 0
     with open_regular(first, SceneError) as a, open_regular(second, SceneError) as b:

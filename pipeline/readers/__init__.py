@@ -60,7 +60,7 @@ class ReaderType(Protocol):
         ...
 
 
-# Readers are asked in this order whether they recognise a file.
+# The order in which the readers check whether they recognise a file.
 READERS: dict[str, ReaderType] = {
     "obpg_l2": ObpgL2,
     "sgli_l2": SgliL2,
@@ -75,10 +75,11 @@ ENTRY_POINTS = "ocpipe.readers"
 
 AUTO = ReaderChoice()
 
-# Most characters of an error message, which may quote a file.
+# Largest number of characters of an error message, which may quote a file.
 LONGEST_MESSAGE = 1000
 
-# Most Dask chunks along a dimension: one task per storage chunk is best until there are too many.
+# Largest number of Dask chunks along a dimension. Up to this number, one task per storage chunk is
+# # best.
 MOST_CHUNKS = 256
 
 

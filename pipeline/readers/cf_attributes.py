@@ -1,4 +1,4 @@
-"""Interprets what the CF attributes of a variable say about the stored numbers.
+"""Interprets the CF attributes of a variable that describe the stored numbers.
 
 Some files state numbers as text, or limits in physical units, or one fill value for all variables.
 ``docs/readers.md`` explains how ocpipe reads such files.
@@ -30,7 +30,8 @@ _NUMBER = re.compile(
     r"|\d+e[+-]?\d+|nan|inf))(?P<suffix>[fdsbl]?)",
     re.IGNORECASE,
 )
-# Attributes are rounded, so a limit or fill value in units may miss its count by this share of one.
+# Attributes are rounded. So a limit or fill value in units may differ from its stored number by
+# this # share of 1.
 _ROUNDING = 0.01
 
 Kind = Literal["i", "u"]
@@ -44,7 +45,7 @@ def texts_for_numbers(attributes: Mapping[str, Any]) -> dict[str, str]:
 
 
 def numbers_in(value: Any) -> npt.NDArray[Any] | None:
-    """Return the numbers of an attribute, 1-D; None if it holds anything else.
+    """Return the numbers of an attribute, 1-D; None if it has other values.
 
     Numbers may be stored as text: ``0.01`` or ``0, 100``. A text without a decimal point is a whole
     number, as in CDL.
@@ -67,7 +68,7 @@ def numbers_in(value: Any) -> npt.NDArray[Any] | None:
 
 
 def number_in(value: Any) -> float | None:
-    """Return the one finite number of an attribute; None if it holds anything else."""
+    """Return the one finite number of an attribute; None if it has other values."""
     found = numbers_in(value)
     is_one = found is not None and found.size == 1 and bool(np.isfinite(found[0]))
     return float(found[0]) if found is not None and is_one else None

@@ -231,7 +231,7 @@ def _has_known_units(scene_name: str, stated: Any) -> bool:
     if known is None:
         return True
     text = "" if stated is None else as_text(stated)
-    # The file's own products have the names of outputs; only angles and humidity are inputs.
+    # The products in the file have the names of outputs; only angles and humidity are inputs.
     return known.units in ("degree", "percent") and factor_between(text, known.units) == 1.0
 
 

@@ -61,7 +61,7 @@ def _text_of(start: bytes) -> str | None:
     if b"\x00" in start:
         return None
     try:
-        # The last character may be cut in two; only what precedes it counts.
+        # The last character may be cut in two; only the characters before it are used.
         text = codecs.getincrementaldecoder("utf-8-sig")().decode(start)
     except UnicodeDecodeError:
         return None

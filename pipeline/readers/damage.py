@@ -61,7 +61,7 @@ def failed_to_read(error: Exception, what: str = "cannot be read") -> SceneError
     text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
     return DamagedError(
         f"{what} ({text}). The file may be damaged: fetch it again. If ncdump -h can read it, it "
-        "may hold something that ocpipe does not know: please report this message."
+        "may have parts that ocpipe does not know: please report this message."
     )
 
 
@@ -69,7 +69,7 @@ def failed_to_read(error: Exception, what: str = "cannot be read") -> SceneError
 def showing_hidden_failures() -> Iterator[None]:
     """Raise an error if the system refused something that a library did not report.
 
-    If the disk fails under an attribute, HDF5 says that the attribute does not exist.
+    If the disk fails while an attribute is read, HDF5 says that the attribute does not exist.
     """
     forget_last_number()
     try:
@@ -92,6 +92,6 @@ def _raise_hidden_failure(error: Exception | None) -> None:
 
 
 def check_size(lines: int, pixels: int) -> None:
-    """Refuse a scene that claims to be larger than the globe."""
+    """Refuse a scene whose stated size is larger than the globe."""
     if max(lines, pixels) > MOST_LINES or lines * pixels > MOST_PIXELS:
         raise damaged(f"the scene has {lines} lines x {pixels} pixels, more than a scene can have")

@@ -17,7 +17,7 @@ from pipeline.readers.units import has_units, in_words, wavelengths_nm
 from pipeline.scene.scene import GEOLOCATION, SPECTRAL, is_spectral, wavelength_dim
 from pipeline.tables.units import factor_between, says_units
 
-# Names of coordinates that hold wavelengths although no attribute says so.
+# Names of coordinates whose values are wavelengths, even if no attribute says so.
 _WAVELENGTHS = frozenset(("wavelength", "wavelengths", "wavelength_nm", "wl", "lambda", "lam"))
 _STANDARD_NAMES = frozenset(("radiation_wavelength", "sensor_band_central_radiation_wavelength"))
 # Attributes of a variable with its wavelength; CF has none, SNAP and satpy have these.
@@ -34,10 +34,10 @@ def scene_of(data: xr.Dataset | xr.DataArray, sensor: str, wanted: Iterable[str]
     """Return data as a scene whose variables keep all dimensions of the data.
 
     Args:
-        data: bands, and whatever else the networks need, on any dimensions.
+        data: bands, and all other variables that the networks need, on any dimensions.
         sensor: name of the sensor; empty if unknown.
-        wanted: names of the spectral quantities that the networks take. If there is only one, bands
-            that name no quantity but have its units are taken for it.
+        wanted: names of the spectral quantities that the networks take. If there is only one, it is
+        assumed for bands that name no quantity but have its units.
 
     Raises:
         SceneError: no band is found, or a variable has wrong units.
@@ -82,10 +82,10 @@ def scene_of(data: xr.Dataset | xr.DataArray, sensor: str, wanted: Iterable[str]
 def _on_pixels(
     found: Mapping[str, tuple[str, xr.DataArray]], dims: Sequence[Hashable]
 ) -> dict[str, xr.DataArray]:
-    """Return variables without other dimensions than the bands; no latitude without longitude.
+    """Return the variables on the dimensions of the bands; no latitude without longitude.
 
-    Data on tie points, for example, have dimensions of their own. A dimension that is called
-    latitude keeps its coordinate, so it needs no variable of this name.
+    Other variables are left out: data on tie points, for example, have other dimensions. A
+    dimension called latitude keeps its coordinate, so it needs no variable of this name.
     """
     layers = {
         quantity: _described(_lazily(variable.reset_coords(drop=True)), quantity)
@@ -104,7 +104,7 @@ def _lazily(variable: xr.DataArray) -> xr.DataArray:
 
 
 def _is_usable(name: str, variable: xr.DataArray, quantity: str) -> bool:
-    """Whether a variable that is no band can be used; if not, a warning says why it is left out."""
+    """Whether a variable that is not a band can be used; if not, a warning states the reason."""
     try:
         _check_units(name, variable, quantity)
         _check_decoded(name, variable, quantity)
@@ -155,7 +155,7 @@ def _quantity(name: str, variable: xr.DataArray) -> str:
 
 
 def _spectral_dim(variable: xr.DataArray) -> Hashable | None:
-    """Return the dimension whose coordinate holds wavelengths; None if there is none."""
+    """Return the dimension whose coordinate has wavelengths; None if there is none."""
     for dim in variable.dims:
         if dim not in variable.coords:
             continue
@@ -167,7 +167,7 @@ def _spectral_dim(variable: xr.DataArray) -> Hashable | None:
 
 
 def _cube(name: str, variable: xr.DataArray, quantity: str) -> xr.DataArray:
-    """Return a variable with the quantity's spectral dimension, also if it is a single band."""
+    """Return a variable with the quantity's spectral dimension, even if it has a single band."""
     spectral, dim = wavelength_dim(quantity), _spectral_dim(variable)
     if dim is None:
         centres = [_wavelength(name, variable)]

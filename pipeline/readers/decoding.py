@@ -37,7 +37,7 @@ class Decoder:
     """``u`` to read signed integers as unsigned, ``i`` for the reverse, None to keep the sign."""
     packed_integer: bool = False
     saturated: float | None = None
-    """Smallest stored number that counts as saturated; saturated values are kept."""
+    """Smallest stored number that means saturated; saturated values are kept."""
     factor: float = 1.0
     """Factor that converts the file's quantity to the scene's quantity, e.g. 1 / pi to get Rrs."""
     states_fill: bool = False
@@ -64,7 +64,7 @@ class Decoder:
                 type.
 
         Raises:
-            SceneError: the variable or an attribute does not hold the expected numbers.
+            SceneError: the variable or an attribute does not have the expected numbers.
         """
         if dtype.kind not in "iuf":
             raise rewritten(f"values are stored as {dtype}, expected numbers")

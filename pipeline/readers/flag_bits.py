@@ -32,7 +32,7 @@ def description_of_bits(
 ) -> dict[str, Any]:
     """Return ``flag_masks`` as integers, and ``flag_meanings`` as text with blanks between names.
 
-    If there are ``flag_values``, several bits together may hold one number. A name may then mean
+    If there are ``flag_values``, several bits together may store one number. A name may then mean
     one value of this number. Such names are left out, because they are not flags.
 
     Args:

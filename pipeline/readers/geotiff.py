@@ -1,6 +1,6 @@
 """Multiband GeoTIFF: one band per wavelength, on a map.
 
-The file says little about itself, so options may state quantity, units, wavelengths and scale.
+The file contains few descriptions, so options may state quantity, units, wavelengths and scale.
 Without options, wavelengths come from band descriptions (``Rrs_443``, ``443 nm``) or ``wavelength``
 tags. The product keeps the reference system and the coordinates of the map.
 """
@@ -164,7 +164,7 @@ class _RasterFacts:
     block: tuple[int, int]
     """Size of a tile or strip, in lines and pixels."""
     bands_together: bool
-    """Whether a tile holds all bands."""
+    """Whether a tile contains all bands."""
     scales: tuple[float, ...]
     offsets: tuple[float, ...]
     nodata: float | None
@@ -175,7 +175,7 @@ class _RasterFacts:
 
     @classmethod
     def of(cls, path: Path) -> "_RasterFacts":
-        """Read the metadata; refuse a file that holds several rasters."""
+        """Read the metadata; refuse a file with several rasters."""
         import rasterio
 
         with open_raster(path, SceneError) as file:
@@ -213,7 +213,7 @@ class _Raster(InOnePiece):
 def _stored(facts: _RasterFacts, opened: xr.DataArray) -> list[Stored]:
     """Return the bands (y, x); whole tiles or strips are read, several at once if they are small.
 
-    All bands are read together if a tile holds all of them, otherwise one by one.
+    If a tile contains all bands, they are read together, otherwise one by one.
     """
     together = opened.sizes["band"] if facts.bands_together else 1
     lines, pixels = (

@@ -1,4 +1,4 @@
-"""The mask of valid pixels that a GeoTIFF may have besides its bands."""
+"""The mask of valid pixels that a GeoTIFF may have in addition to its bands."""
 
 import threading
 from collections.abc import Iterator, Sequence

@@ -1,6 +1,6 @@
 """Storage chunks of HDF5 files, decompressed outside the lock of the HDF5 library.
 
-HDF5 does everything under one lock, including decompression, so a second thread gains nothing. This
+HDF5 does everything under one lock, including decompression, so a second thread saves no time. This
 module fetches only the compressed bytes under that lock. It also takes h5py's lock, which h5py
 below 3.16 does not take when it fetches these bytes. The calling thread inflates and unshuffles the
 bytes. Chunks with any other filter are read by the HDF5 library. libdeflate inflates zlib streams
@@ -41,9 +41,9 @@ class Hdf5Chunks:
         with phil:
             properties = dataset.id.get_create_plist()
             self._filters = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
-            # HDF5 converts numbers of reduced precision, and those of a layout that NumPy lacks.
+            # HDF5 converts numbers of reduced precision, and numbers in a layout that NumPy lacks.
             is_plain = dataset.id.get_type().equal(h5t.py_create(self.dtype))
-        # Each filter once: after two deflations the length in between is unknown.
+        # Each filter may occur once: after two deflations, the length in between is unknown.
         known = all(self._filters.count(code) == 1 and code in _KNOWN for code in self._filters)
         self._is_direct = self.dtype.kind in "iuf" and is_plain and known
 
@@ -93,10 +93,10 @@ class Hdf5Chunks:
             return read_direct_chunk(self._dataset, offsets)
 
     def _stored_sizes(self) -> dict[tuple[int, ...], int]:
-        """Return the stored bytes of each written chunk by its place; the caller holds the lock.
+        """Return the stored bytes of each written chunk by its position; the caller has the lock.
 
-        To look up one place, the HDF5 library walks through all chunks. So one walk finds the
-        sizes of all.
+        To find one chunk, the HDF5 library visits all chunks. So one visit of all chunks finds all
+        their sizes.
         """
         if self._sizes is None:
             self._check_count()
@@ -154,7 +154,7 @@ def inside(
 
 
 def read_direct_chunk(dataset: h5py.Dataset, offsets: tuple[int, ...]) -> tuple[int, bytes]:
-    """Return the filter mask and the stored bytes of a chunk; the caller holds h5py's lock."""
+    """Return the filter mask and the stored bytes of a chunk; the caller has h5py's lock."""
     mask, stored = dataset.id.read_direct_chunk(offsets)
     return int(mask), stored
 

@@ -67,7 +67,7 @@ class WhereValid:
         return self.values.dtype
 
     def read(self, region: Region) -> npt.NDArray[Any]:
-        """Read the values of a region, and drop those that are not valid."""
+        """Read the values of a region; values that are not valid become NaN."""
         values, valid = self.values.read(region), self.valid.read(region[-2:])
         return values if valid.all() else np.where(valid, values, self.dtype.type(np.nan))
 
@@ -216,7 +216,7 @@ def possible(name: str, values: LazyArray) -> LazyArray:
 
 
 def to_180(longitude: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return longitudes in [-180, 180]; those from 180 to 360 are converted."""
+    """Return longitudes in [-180, 180]; longitudes from 180 to 360 are converted."""
     if longitude.size and longitude.min() >= -180 and longitude.max() <= 180:
         return longitude
     return np.where((longitude > 180) & (longitude <= 360), longitude - np.float32(360), longitude)

@@ -35,7 +35,8 @@ def _is_spectral(name: str) -> str:
 
 Spectral = Annotated[str, AfterValidator(_is_spectral)]
 
-# What SNAP's collocation adds to the names of variables: _M and _S, with several sources _S0, _S1.
+# Endings that SNAP's collocation adds to the names of variables: _M and _S, or _S0, _S1 and so on
+# if # there are several sources.
 COLLOCATED = re.compile(r".+(_(?:M|S\d*|master|slave\d*))")
 
 # (quantity in the file, in the scene) -> factor. Rrs = rho_w / pi, as downwelling irradiance
@@ -79,9 +80,9 @@ class SpectralVariables(Strict):
     units_if_none: str | None = None
     """Units of the variables if the file states no units, or states the units ``1``."""
     wavelength_attribute: str | None = None
-    """Name of the attribute that holds the wavelength (nm) of each variable."""
+    """Name of the attribute with the wavelength (nm) of each variable."""
     wavelength_variable: str | None = None
-    """Name of the variable that holds the wavelengths (nm) of a 3-D variable."""
+    """Name of the variable with the wavelengths (nm) of a 3-D variable."""
     wavelengths: dict[str, Wavelengths] = Field(default_factory=dict)
     """Wavelength (nm) by variable name, or a list for a 3-D variable; overrides the file."""
     fallback: bool = False
@@ -104,7 +105,7 @@ class PlainVariable(Strict):
 
 
 class FlagVariable(Strict):
-    """The variable that holds the file's flags."""
+    """The variable with the file's flags."""
 
     variable: str
     masks: dict[str, Annotated[int, Field(gt=0)]] = Field(default_factory=dict)
@@ -125,7 +126,7 @@ class Recognition(Strict):
 
 
 class TimeAttribute(Strict):
-    """A global attribute that holds a time."""
+    """A global attribute with a time."""
 
     attribute: str
     format: Annotated[str, AfterValidator(check_format)] | None = None
@@ -158,8 +159,8 @@ class FileMapping(Strict):
     longitude: str = "longitude"
     spectral: tuple[SpectralVariables, ...] = Field(min_length=1)
     plain: dict[str, str | tuple[str, ...] | PlainVariable] = Field(default_factory=dict)
-    """Name in the scene -> variable, for angles and other inputs of networks or expressions. Of
-    several names, the first that the file has is used."""
+    """Name in the scene -> variable, for angles and other inputs of networks or expressions. If
+    there are several names, the first one that the file has is used."""
     flags: FlagVariable | None = None
     masks: str | None = None
     """Name of the list in ``configs/masks`` that is recommended for the format."""

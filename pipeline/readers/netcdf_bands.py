@@ -123,7 +123,7 @@ def _units_in_file(stated: Any, if_none: str | None) -> Any:
 def _check_units(name: str, stated: Any, stored_as: str) -> None:
     """Refuse a variable whose units differ from the units of its quantity.
 
-    Missing units are refused, too: without units, the file may hold any reflectance.
+    Missing units are refused, too: without units, the values may be any reflectance.
     """
     expected = quantities()[stored_as].units
     if stated is not None and factor_between(as_text(stated), expected) == 1.0:
@@ -138,7 +138,7 @@ def _check_units(name: str, stated: Any, stored_as: str) -> None:
 
 
 def _in_name(text: str, entry: SpectralVariables) -> str | None:
-    """Return the wavelength in a variable's name, or None if the name holds a band number."""
+    """Return the wavelength in a variable's name, or None if the name has a band number."""
     is_number = entry.wavelength_attribute is not None and not re.fullmatch(r"\d{3,4}", text)
     return None if is_number else text
 
@@ -193,7 +193,7 @@ def _stated(name: str, bands: int, wavelengths: float | tuple[float, ...]) -> li
 
 
 def _only_wavelength(file: FileVariables, entry: SpectralVariables) -> float | None:
-    """Return the wavelength (nm) if the file holds one band of a 3-D variable, otherwise None."""
+    """Return the wavelength (nm) if the file has one band of a 3-D variable, otherwise None."""
     variable = file.all.get(entry.wavelength_variable or "")
     if variable is None or variable.size != 1:
         return None

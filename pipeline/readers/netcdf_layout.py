@@ -24,7 +24,7 @@ class FileVariables:
     on_scene: Mapping[str, Stored]
     """Variables on lines and pixels, as (y, x) or (bands, y, x)."""
     all: Mapping[str, xr.Variable]
-    """All variables, whatever their dimensions are."""
+    """All variables, on any dimensions."""
     shape: tuple[int, int]
     """Lines and pixels."""
     suffix: str = ""
@@ -33,7 +33,8 @@ class FileVariables:
     def missing(self, name: str) -> tuple[float, ...]:
         """Return the numbers that mark missing values.
 
-        In a collocated file, that is 0 in variables of floating type; elsewhere there are none.
+        In a collocated file, this is 0 in variables of floating type. Elsewhere there are no such
+        numbers.
         """
         return (0.0,) if self.suffix and self.on_scene[name].dtype.kind == "f" else ()
 
@@ -130,7 +131,7 @@ def without_single(variable: xr.Variable) -> xr.Variable:
 def _placed(variable: xr.Variable, y: str, x: str, shape: tuple[int, int]) -> Stored | None:
     """Return a variable as (y, x) or (bands, y, x); None if it has other dimensions."""
     if y not in variable.dims or x not in variable.dims:
-        # Plain HDF5 has no names of dimensions, so there the shape decides.
+        # Plain HDF5 has no names of dimensions, so the shape is used instead.
         is_plain = variable.shape == shape and str(variable.dims[0]).startswith("phony_dim")
         return chunked(variable) if is_plain else None
     bands = [str(dim) for dim, size in variable.sizes.items() if dim not in (y, x) and size != 1]

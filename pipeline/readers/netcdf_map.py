@@ -37,7 +37,7 @@ def map_reference(file: FileVariables) -> dict[str, xr.DataArray]:
 def _geographic_axes(file: FileVariables) -> dict[str, xr.DataArray]:
     """Return the axes of a map; nothing if a latitude or longitude on the axes is missing.
 
-    Without axes, the scene is described by the latitude and longitude of every pixel.
+    Without axes, the latitude and longitude of every pixel describe the scene.
     """
     latitude, longitude = (
         axis_values(without_single(variable)) for variable in (file.latitude, file.longitude)

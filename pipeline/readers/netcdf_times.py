@@ -86,7 +86,7 @@ class FileTimes:
         else:
             found = self._that_begin(_text(chosen))
             parsed = parse_time(chosen)
-            if not found and parsed is not None:  # it is written in another way than in the list
+            if not found and parsed is not None:  # the same time may be written in another way
                 found = self._that_begin(_text(parsed.iso).removesuffix(".000"))
         if len(found) != 1:
             what = "has no time" if not found else "has several times that begin with"
@@ -147,7 +147,8 @@ def _single(groups: Groups) -> FileTimes:
 def _is_time(name: str, variable: xr.Variable, *, is_named: bool) -> bool:
     """True for a CF time coordinate, but not for the times of a scene's lines.
 
-    With ``is_named``, a variable whose name or standard name is ``time`` also counts.
+    With ``is_named``, the result is also true for a variable whose name or standard name is
+    ``time``.
     """
     is_axis = variable.dims == (name,) or as_text(variable.attrs.get("axis", "")) == "T"
     said = (name.lower(), as_text(variable.attrs.get("standard_name", "")))

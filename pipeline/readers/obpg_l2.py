@@ -1,9 +1,9 @@
 """NASA OBPG Level-2 (l2gen): MODIS, VIIRS, SeaWiFS, PACE OCI, OLCI, HICO and others.
 
 The file is netCDF-4 with dimensions ``number_of_lines`` and ``pixels_per_line``. The group
-``geophysical_data`` holds ``l2_flags`` and 2-D bands (``Rrs_412`` ...), or a 3-D ``Rrs`` whose last
-dimension has the wavelengths of ``sensor_band_parameters/wavelength_3d``. The group
-``navigation_data`` holds ``latitude`` and ``longitude``.
+``geophysical_data`` contains ``l2_flags`` and 2-D bands (``Rrs_412`` ...), or a 3-D ``Rrs`` whose
+last dimension has the wavelengths of ``sensor_band_parameters/wavelength_3d``. The group
+``navigation_data`` contains ``latitude`` and ``longitude``.
 """
 
 import re
@@ -43,9 +43,9 @@ LINES, PIXELS, BANDS = "number_of_lines", "pixels_per_line", "wavelength_3d"
 # Dimension of navigation in older files: control points, at every pixel or at fewer.
 CONTROL_POINTS = "pixel_control_points"
 FLAGS = "l2_flags"
-# How the netCDF library marks a dimension that has no variable.
+# The netCDF library marks a dimension that has no variable with this text.
 DIMENSION_ONLY = "This is a netCDF dimension but not a netCDF variable"
-# The groups that may hold wavelength_3d: l2gen's, and those that programs for subsets choose.
+# The groups that may contain wavelength_3d: the group of l2gen, and groups of programs for subsets.
 WAVELENGTH_GROUPS = ("sensor_band_parameters", "geophysical_data", "")
 # The masks that are recommended for this format.
 MASKS = "nasa_l3"
@@ -68,7 +68,7 @@ FQ_CORRECTION = 4
 
 
 class ObpgOptions(UnitOptions):
-    """Options for facts that a NASA file, or a subset of it, lacks or states wrongly."""
+    """Options for facts that are missing or wrong in a NASA file or in a subset of it."""
 
     of_format = "obpg_l2"
     wavelengths: tuple[Annotated[float, Field(gt=0)], ...] = ()
@@ -137,7 +137,7 @@ def _check_bands(group: xr.Dataset, data: Mapping[str, Stored], unread: LeftOut)
 def _check_dims(
     group: xr.Dataset, data: Mapping[str, Stored], name: str, dims: tuple[str, ...]
 ) -> None:
-    """Refuse the variable if it does not hold numbers on these dimensions."""
+    """Refuse the variable if it does not have numbers on these dimensions."""
     if name not in data or data[name].dims != dims:
         raise _unexpected(group.variables[name], name, "numbers", dims)
 
@@ -215,7 +215,7 @@ def _wavelengths(path: Path, count: int, stated: tuple[float, ...]) -> list[floa
         found = [file.get(f"{group}/{BANDS}") for group in WAVELENGTH_GROUPS]
         stored = [each for each in found if isinstance(each, h5py.Dataset) and not _is_empty(each)]
         for each in stored:
-            if each.size == count:  # a damaged file may claim any size, so it is read only now
+            if each.size == count:  # read only now, because a damaged file may state any size
                 numbers = each[...]
                 if numbers.dtype.kind not in "iuf" or (numbers > 0).any():
                     return wavelengths_nm(BANDS, numbers, dict(each.attrs))

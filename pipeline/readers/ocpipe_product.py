@@ -1,8 +1,8 @@
-"""Products of this program, opened as scenes: their variables, their flags, and where they are.
+"""Products of this program, opened as scenes: their variables, flags and positions.
 
-A product usually has no spectral quantity, only what its networks computed. The scene's attributes
-are those of the product; ``id`` names the product, and ``first_line`` and ``first_pixel`` say where
-it begins in the scene that it was made from.
+A product usually has no spectral quantity, only the outputs of its networks. The scene has the
+attributes of the product: ``id`` identifies the product, and ``first_line`` and ``first_pixel``
+state where the product begins in its original scene.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ from pipeline.version import SOFTWARE
 
 CONTROL, SCENE = "processing_control", "processing_control/inputs/scene"
 DIMS = ("y", "x")
-# Facts of the record that the scene has as attributes.
+# Facts of the record that become attributes of the scene.
 PLACE = ("first_line", "first_pixel", "scene_lines", "scene_pixels")
 
 
@@ -89,7 +89,7 @@ def _attributes(ours: Mapping[Any, Any], recorded: Mapping[str, Any]) -> dict[st
 def _whole(stored: Any, name: str) -> int:
     number = number_in(stored)
     if number is None or number != round(number):
-        raise left_out(f"{name} of the record is no whole number", "Make the product again.")
+        raise left_out(f"{name} of the record is not a whole number", "Make the product again.")
     return round(number)
 
 
@@ -121,7 +121,7 @@ def _described(attributes: Mapping[Any, Any]) -> dict[Any, Any]:
 
 
 def _is_of_source(name: str, attributes: Mapping[Any, Any]) -> bool:
-    """Whether these are the flags of the scene; others have the standard name of quality flags."""
+    """Whether these are flags of the scene; flags of ocpipe have the standard name quality_flag."""
     is_flags = "flag_masks" in attributes and "flag_meanings" in attributes
     is_ours = name == QUALITY_FLAGS or attributes.get("standard_name") == "quality_flag"
     return is_flags and not is_ours

@@ -1,8 +1,8 @@
 """Sentinel-3 OLCI Level-2 water products (WFR, WRR): a ``.SEN3`` folder of netCDF files.
 
-``OaNN_reflectance.nc`` holds the water-leaving reflectance rho_w, which becomes Rrs = rho_w / pi.
-``geo_coordinates.nc`` holds latitude and longitude at every pixel. ``tie_geometries.nc`` holds
-angles on tie points. ``wqsf.nc`` holds the flags WQSF. The bits of the flags differ between
+``OaNN_reflectance.nc`` has the water-leaving reflectance rho_w, which becomes Rrs = rho_w / pi.
+``geo_coordinates.nc`` has latitude and longitude at every pixel. ``tie_geometries.nc`` has angles
+on tie points. ``wqsf.nc`` has the flags WQSF. The bits of the flags differ between
 processing baselines, so the flags are decoded with the file's own masks.
 """
 
@@ -44,7 +44,7 @@ DIMS = ("rows", "columns")
 # Suffix of the variables of a band's file -> quantity of the scene.
 SPECTRAL = {"reflectance": "Rrs", "reflectance_err": "Rrs_unc", "reflectance_unc": "Rrs_unc"}
 # Other files of the folder, whose 2-D variables an expression may name. CHL_NN, TSM_NN and
-# ADG443_NN are log10 of the quantity, and the scene keeps them so.
+# ADG443_NN are log10 of the quantity; the scene keeps log10.
 RETRIEVALS = (
     "chl_nn.nc",
     "chl_oc4me.nc",
@@ -111,7 +111,7 @@ class _Folder:
     options: UnitOptions
 
     def file(self, name: str) -> xr.Dataset:
-        """Open a file of the folder; refuse one that is missing or is not netCDF-4."""
+        """Open a file of the folder; refuse it if it is missing or is not netCDF-4."""
         path = self.path / name
         if not path.is_file() or not is_hdf5(path):
             what = "is not a netCDF-4 file" if path.is_file() else "is missing in the folder"

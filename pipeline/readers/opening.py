@@ -87,7 +87,7 @@ def open_groups_undecoded(
     how: dict[str, Any] = {"cache": False, "decode_cf": False}  # see readers/decoding.py
     file: h5py.File | None = None
     with contextlib.ExitStack() as closers, warnings.catch_warnings():
-        # A variable with the same dimension twice, such as a covariance, is no layer.
+        # A variable with the same dimension twice, such as a covariance, is not a layer.
         warnings.filterwarnings("ignore", "Duplicate dimension names", UserWarning)
         if engine == "h5netcdf":
             file = closers.enter_context(open_hdf5(path, SceneError))
@@ -110,7 +110,7 @@ def open_groups_undecoded(
 def _describe_pieces(
     opened: xr.Dataset, file: h5py.File | None, group: str | None, stated_once: Collection[str]
 ) -> None:
-    """Note in each variable where its storage chunks are, and what the file states for all."""
+    """Add to each variable its storage chunks and the attributes that the file states for all."""
     opened.encoding["chunk_cache"] = cache = ChunkCache()
     opened.attrs = cut_attributes(opened.attrs)
     for variable in opened.variables.values():
@@ -131,7 +131,7 @@ def _stated_once(
     """
     owners: list[Mapping[Any, Any]] = [attributes]
     if file is not None and group is not None:
-        owners.insert(0, file.attrs)  # only those of the names are read
+        owners.insert(0, file.attrs)  # only attributes with these names are read
     found: dict[str, Any] = {}
     for owner in owners:
         found |= {name: owner[name] for name in names if name in owner}

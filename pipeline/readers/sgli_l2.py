@@ -1,6 +1,6 @@
 """GCOM-C/SGLI Level-2 water-leaving radiance (NWLR), HDF5, at 250 m and 1 km.
 
-``Image_data/NWLR_380`` ... hold counts with two linear scales: ``Slope`` and ``Offset`` give
+``Image_data/NWLR_380`` and so on have counts with two linear scales: ``Slope`` and ``Offset`` give
 radiance, and ``Rrs_slope`` and ``Rrs_offset`` give remote sensing reflectance. The reader returns
 the reflectance. Geolocation and angles are on tie points in ``Geometry_data``.
 """
@@ -65,7 +65,8 @@ COUNTS = {
     "valid_max": "Maximum_valid_DN",
 }
 REQUIRED_GEOMETRY = ("Latitude", "Longitude")
-# Most tie points beyond the last line or pixel; more of them mean that the interval is wrong.
+# Largest number of tie points beyond the last line or pixel; if there are more, the interval is #
+# wrong.
 MOST_TIES_BEYOND = 2
 
 
@@ -206,7 +207,7 @@ def _bands(stored: Mapping[str, Stored], options: UnitOptions) -> dict[str, xr.D
         if re.fullmatch(r"NWLR_\d+", name):
             nominal = float(name.removeprefix("NWLR_"))
             centres.append(channels.get(name, nominal))
-            # Without Rrs_unit, the names Rrs_slope and Rrs_offset say which quantity it is.
+            # Without Rrs_unit, the names Rrs_slope and Rrs_offset show the quantity.
             units = variable.attrs.get("Rrs_unit", quantities()["Rrs"].units)
             options.check("Rrs", name, units, group="NWLR")
             layers.append(decoded(variable, _rrs_decoder(name, variable)))

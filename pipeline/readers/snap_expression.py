@@ -28,7 +28,7 @@ _WORDS = ("and", "or", "not")
 _FUNCTIONS = {name: name for name in ("abs", "sqrt", "log10", "exp", "min", "max")}
 _FUNCTIONS |= {"nan": "isnan"}
 _NAN = "NaN"
-# Masks may be defined by other masks; deeper than this, they are defined by themselves.
+# Masks may be defined by other masks. If the depth is larger than this, there is a circle.
 DEEPEST = 10
 
 

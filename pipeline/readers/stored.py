@@ -155,7 +155,7 @@ class Stored:
         )
 
     def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:
-        """Yield the storage chunks that hold these bands, for estimates of memory."""
+        """Yield the storage chunks with these bands, for estimates of memory."""
         lines, pixels = (self.chunks.chunk[axis] for axis in self.axes[-2:])
         if self.ndim == 3:
             places = sorted({band // self.chunks.chunk[self.axes[0]] for band in bands})

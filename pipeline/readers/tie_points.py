@@ -103,9 +103,9 @@ class TiePoints:
             (below, beside, v * u),
         ):
             away = corners[np.ix_(rows, columns)] - nearest
-            # Neighbours are less than half a turn apart, whichever way their numbers wrap.
+            # Neighbours differ by less than half a turn, even if their numbers wrap at 360.
             away = _wrapped(away) if wraps else away
-            # A missing tie point counts only if it has weight.
+            # A missing tie point is ignored if its weight is zero.
             values += np.where(weight == 0, 0.0, weight * away)
         return (_wrapped(values) if wraps else values).astype(np.float32)
 
@@ -113,7 +113,7 @@ class TiePoints:
 def geometry_planes(layers: Mapping[str, LazyArray]) -> dict[str, xr.DataArray]:
     """Return geolocation and angles as variables of the scene.
 
-    ``layers`` holds the values by their names in the scene.
+    ``layers`` has the values by their names in the scene.
 
     The azimuths of sensor and sun become ``relative_azimuth``.
     """

@@ -1,4 +1,4 @@
-"""When a scene was taken: from the attributes of a file, or from its time variable."""
+"""Finds when a scene was taken, from the attributes of a file or from its time variable."""
 
 import datetime
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from pipeline.times.serial import since_reference, utc_of
 from pipeline.times.text import Instant, Resolution, parse_time
 
 START, END = "time_coverage_start", "time_coverage_end"
-# ACDD; the resolution is the period of a composite if the file holds one time.
+# Attributes of ACDD. If the file has one time, the resolution is the period of a composite.
 _DURATIONS = ("time_coverage_duration", "time_coverage_resolution")
 _DAY, _SECOND = datetime.timedelta(days=1), datetime.timedelta(seconds=1)
 

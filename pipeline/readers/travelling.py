@@ -1,9 +1,9 @@
 """Layers of a scene that travel: another process opens the file again when it reads them.
 
 An open file cannot be pickled. So a layer is pickled as the path of its file, the file's size and
-time of change, the reader and the layer's name. A process opens each file once, when the first of
-its layers is read, and keeps the most recently used files open. A file that is not the same any
-more is refused. After a fork, the new process shares no open file with the old one.
+modification time, the reader and the layer's name. A process opens each file once, when the first
+of its layers is read, and keeps the most recently used files open. A file that has changed is
+refused. After a fork, the new process shares no open file with the old process.
 """
 
 import contextlib
@@ -33,9 +33,10 @@ from pipeline.scene.lazy import (
     lazy_array_of,
 )
 
-# Files that a process keeps open although nobody reads them at the moment.
+# Number of files that a process keeps open although no thread reads them now.
 MOST_OPEN = 8
-# Files of a folder are looked at again after this time (s); a single file is after each read.
+# The files of a folder are checked again after this time (s); a single file is checked after each #
+# read.
 _PATIENCE = 0.05
 
 # Key of a scene's encoding.
@@ -289,7 +290,8 @@ def _open(file: SceneFile) -> OpenedScene:
 
 
 _files = _Files()
-# What a forked process inherits stays referenced, so that it closes nothing of the other process.
+# A forked process keeps its references to these files. Otherwise it would close them for the other
+# # process, too.
 _inherited: list[Any] = []
 
 

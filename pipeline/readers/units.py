@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 # Variables without units: by CF they are dimensionless, and angles are always in degrees.
 NEEDS_NO_UNITS = frozenset(("1", "degree", "degrees_north", "degrees_east", "percent"))
-# The scene has their difference.
+# The scene has the difference of these two azimuths.
 AZIMUTHS = ("sensor_azimuth", "solar_azimuth")
 _LONGEST = 60
 
@@ -49,7 +49,7 @@ class UnitOptions(ReaderOptions):
         """Refuse a variable whose units are not the expected ones.
 
         Args:
-            quantity: the quantity that the variable holds; it determines the expected units.
+            quantity: the quantity of the variable; it determines the expected units.
             name: name of the variable.
             found: its units in the file; None if there are none.
             group: the part of the name that all bands share; options may use it as a key.
@@ -81,7 +81,7 @@ class UnitOptions(ReaderOptions):
 
 
 def has_units(stated: Any, expected: str) -> bool:
-    """Whether stated units are the expected ones; angles and fractions need none."""
+    """Whether stated units are the expected units; angles and fractions need no units."""
     text = "" if stated is None else as_text(stated).strip()
     if not says_units(text):
         return expected in NEEDS_NO_UNITS

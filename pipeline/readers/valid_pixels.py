@@ -1,7 +1,7 @@
 """The pixels on which a variable is valid, according to its attribute ``valid_pixel_expression``.
 
-ESA SNAP writes this attribute for most variables of its processors. On pixels that are not
-valid, values count as missing, although files store numbers there (C2RCC stores reflectance 0).
+ESA SNAP writes this attribute for most variables of its processors. On pixels that are not valid,
+values are missing, although files store numbers there (C2RCC stores reflectance 0).
 """
 
 import threading
@@ -120,7 +120,7 @@ class ValidPixels:
             raise ConfigError("it uses no variable of the file")
         nothing = (slice(0, 0), slice(0, 0))
         valid = Valid(parsed.expression, operands, self.file.shape)
-        valid.read(nothing)  # finds what would fail in the first block
+        valid.read(nothing)  # finds errors that would otherwise occur in the first block
         return valid
 
     def _masks(self, group: str) -> dict[str, str]:

@@ -25,7 +25,7 @@ Region = tuple[Index, ...]
 
 @dataclass(frozen=True)
 class StoredChunks:
-    """The size of the storage chunks that hold a layer, for estimates of memory."""
+    """The size of the storage chunks of a layer, for estimates of memory."""
 
     name: str
     """Name of the array of chunks; layers with the same name are read from the same chunks."""
@@ -53,7 +53,7 @@ class LazyArray(Protocol):
         ...
 
     def storage(self, bands: Sequence[int]) -> Iterator[StoredChunks]:
-        """Yield the storage chunks of some bands; a layer without bands counts as band 0."""
+        """Yield the storage chunks of some bands; a layer without bands is band 0."""
         ...
 
 
@@ -241,7 +241,7 @@ def in_dask(scene: xr.Dataset, sizes: Mapping[str, int]) -> xr.Dataset:
 def undasked(scene: xr.Dataset) -> xr.Dataset:
     """Return a scene with lazy arrays instead of the Dask arrays that ``in_dask`` made.
 
-    Dask arrays that were computed from these, or cut out of them, stay.
+    Dask arrays that were computed from these, or cut out of them, are not replaced.
     """
     found = {}
     for name, variable in scene.variables.items():
@@ -255,7 +255,7 @@ def undasked(scene: xr.Dataset) -> xr.Dataset:
 
 
 def is_as_opened(variable: xr.Variable | xr.DataArray) -> bool:
-    """Whether a variable is a whole lazy array that nobody has changed or cut."""
+    """Whether a variable is a whole lazy array that was not changed or cut."""
     inner = variable.variable if isinstance(variable, xr.DataArray) else variable
     data = inner._data  # noqa: SLF001 - looking at the values would read them
     return (

@@ -39,14 +39,14 @@ INPUT_UNCERTAIN = 1 << 6
 # Value of a class map where no class was computed; the first class is 1.
 NO_CLASS = np.uint8(0)
 
-# An output this close to a limit of its training range, in ln units, means "this value or beyond"
-# (the width that C2RCC uses).
+# If an output is nearer than this to a limit of its training range (in ln units), the true value
+# may # lie beyond the limit. C2RCC uses the same distance.
 AT_LIMIT_LN = 0.02
 
 
 @dataclass(frozen=True)
 class FlagTable:
-    """The bits of one flag variable: names, masks and the integer type that holds them."""
+    """The bits of one flag variable: names, masks and the integer type."""
 
     names: tuple[str, ...]
     masks: tuple[int, ...]
@@ -67,7 +67,7 @@ class FlagTable:
 
     @property
     def masks_attribute(self) -> str:
-        """Name (in CF) of the attribute that holds the masks."""
+        """Name (in CF) of the attribute with the masks."""
         return "flag_values" if self.exclusive else "flag_masks"
 
     @classmethod

@@ -1,10 +1,10 @@
 """A scene: one ``xr.Dataset`` with the same names and units for every file format.
 
-Dimensions are ``(y, x)``. A spectral quantity has a further dimension, whose coordinate holds the
+Dimensions are ``(y, x)``. A spectral quantity has a further dimension, whose coordinate has the
 band centres in nm: ``Rrs`` has ``(Rrs_wavelength, y, x)``. NaN marks a missing value. Every
-latitude and longitude is on the globe, or NaN. ``<quantity>_state`` (uint8) holds the ``STATE_*``
-bits of :mod:`pipeline.scene.quality` for each value. ``source_flags`` holds the file's own flags
-with its ``flag_masks`` and ``flag_meanings``.
+latitude and longitude is on the globe, or NaN. ``<quantity>_state`` (uint8) has the ``STATE_*``
+bits of :mod:`pipeline.scene.quality` for each value. ``source_flags`` has the flags of the file
+with their ``flag_masks`` and ``flag_meanings``.
 """
 
 import re

@@ -2,8 +2,8 @@
 
 Input and networks are checked by SHA-256, and stored numbers by checksums. Attributes are compared
 with the attributes that this version would write. The float64 reference recomputes a sample of
-pixels. A product of another version is judged by its numbers, its input and its networks; what only
-differs because of the version is a note.
+pixels. A product of another version is checked by its numbers, its input and its networks. A
+difference that only the version causes is a note.
 """
 
 import contextlib
@@ -91,7 +91,7 @@ def verify_product(
 
 @contextlib.contextmanager
 def _errors_of_record(path: Path) -> Iterator[None]:
-    """Turn failures with a changed record into an error of this product."""
+    """Turn exceptions that a changed record causes into an error of this product."""
     try:
         yield
     except DAMAGE as error:

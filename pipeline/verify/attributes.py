@@ -23,7 +23,7 @@ from pipeline.writers.tally import Tally
 
 # Groups of the record that depend on the machine or on the versions of libraries.
 _NOT_COMPARED = ("software",)
-# Attributes that give stored numbers their meaning. They are judged for products of each version.
+# Attributes that give stored numbers their meaning. They are checked in products of every version.
 _OF_NUMBERS = frozenset(
     ("units", "flag_masks", "flag_meanings", "flag_values", "_FillValue", "scale_factor",
      "add_offset", "valid_min", "valid_max", "grid_mapping")
@@ -40,7 +40,7 @@ def check_attributes(
 ) -> Iterator[Finding]:
     """Compare every attribute of the file and its variables with what this version writes.
 
-    Words that another version wrote may differ; this is a note.
+    If only texts differ because of another version, this is a note.
     """
     created = datetime.datetime.fromisoformat(str(product.attributes["date_created"]))
     versions = {}

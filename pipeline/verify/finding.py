@@ -26,7 +26,7 @@ class Finding:
 
     @classmethod
     def note(cls, what: str, text: str) -> "Finding":
-        """Return a finding about a difference that is no fault."""
+        """Return a finding about a difference that is not an error."""
         return cls(what, True, text, NOTE)
 
     @classmethod

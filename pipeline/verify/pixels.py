@@ -20,7 +20,7 @@ from pipeline.scene.scene import SOURCE_FLAGS
 from pipeline.verify.finding import Finding
 from pipeline.writers.chunks import as_stored
 
-# Float32 engines differ from the reference by at most 3e-4, through a whole chain of networks.
+# Float32 engines differ from the reference by at most 3e-4, even after a chain of networks.
 RELATIVE_TOLERANCE = 1e-3
 # An output that may pass through zero may also differ by this share of its range.
 RANGE_TOLERANCE = 1e-5
@@ -73,10 +73,10 @@ def _judged_alike(
     at: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]],
     region: tuple[slice, slice],
 ) -> xr.Dataset:
-    """Take pixels from the recorded engine where their values may depend on the engine.
+    """Use the recorded engine for pixels whose values may depend on the engine.
 
-    The last digits of a result decide on which side of a limit of a mask it lies, and a derived
-    product may be the small difference of two results.
+    The last digits of a result may decide whether a mask by results removes it. A derived product
+    may be the small difference of two results.
     """
     combined = {n for s in plan.steps if s.is_combined for n in (*s.written, s.flags_name)}
     differs = dict.fromkeys(map(str, computed), np.zeros(len(at[0]), dtype=bool))
@@ -120,7 +120,7 @@ def _has_value(product: ProductFile, plan: Plan) -> npt.NDArray[np.bool_]:
 def _chosen(
     has_value: npt.NDArray[np.bool_], sample: int | None, seed: int
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Choose the pixels of the sample; four fifths have values if there are enough such pixels."""
+    """Choose the pixels of the sample; four fifths have values, if enough pixels have values."""
     places = np.arange(has_value.size)
     if sample is not None and sample < has_value.size:
         drawn = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""How a product of another version is judged: what only differs by version is a note."""
+"""Checks a product of another version: a difference that only the version causes is a note."""
 
 from collections.abc import Iterator
 

@@ -1,1 +1,1 @@
-"""The kinds of YAML files: the model of each kind, its JSON schema, and how a file is checked."""
+"""The kinds of YAML files: their models, their JSON schemas, and the check of a file."""

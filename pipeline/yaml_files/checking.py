@@ -74,7 +74,7 @@ def _recipe(kind: type[Recipe]) -> Callable[[Path], Recipe]:
 
 
 def _checks_of(recipe: Recipe) -> Iterable[tuple[str, Callable[[], object]]]:
-    """Return what the model does not check: names of sensors and algorithms, and expressions."""
+    """Check names of sensors and algorithms, and expressions, which the model does not check."""
     for sensor in recipe.sensors:
         yield "sensors", lambda sensor=sensor: find_sensor(sensor)  # type: ignore[misc]
     rules = recipe.class_baselines

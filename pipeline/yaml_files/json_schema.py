@@ -1,7 +1,7 @@
-"""JSON schemas of YAML files, for editors that check and complete while one writes.
+"""JSON schemas of YAML files, for editors that check and complete what a user types.
 
-A schema says what the model says: keys, types, limits and descriptions. The names that the models
-look up in tables (masks, sensors, algorithms ...) are filled in here.
+A schema has the keys, types, limits and descriptions of the model. The models look some names up in
+tables (masks, sensors, algorithms ...). This module adds these names to the schema.
 """
 
 import ast
@@ -185,7 +185,7 @@ _NAMES: dict[tuple[str, str], Callable[[], Json]] = {
     ("SpectralVariables", "stored_as"): lambda: _one_of(*SPECTRAL),
 }
 
-# Class -> what its validators demand of several keys.
+# Class -> the rules of its validators about several keys.
 _RULES: dict[str, Json] = {
     "Science": {"properties": {"metadata": {"propertyNames": {"not": {"enum": sorted(FACTS)}}}}},
     "SamplesConfig": {"oneOf": [{"required": ["targets"]}, {"required": ["classes"]}]},
@@ -195,7 +195,7 @@ _RULES: dict[str, Json] = {
     "MatchupConfig": {"properties": {"window": {"not": {"multipleOf": 2}}}},
 }
 _NUMBER: Json = {"type": "number"}
-# Keys of a mapping that may also be the mapping alone.
+# Keys of a mapping whose value may also stand alone, in place of the mapping.
 _ONE_OR_SEVERAL = ("sensor", "time_coverage_start", "time_coverage_end")
 
 

@@ -137,9 +137,10 @@ def kind_of(data: Mapping[str, Any]) -> Kind:
 
 
 def _fit(kind: Kind, found: frozenset[str]) -> int:
-    """Return how well keys fit a kind: known keys count for it, unknown and missing ones against.
+    """Return a number that says how well keys fit a kind; known keys raise it.
 
-    A missing key counts less than an unknown one, because a draft is often incomplete.
+    Unknown and missing keys lower the number. A missing key lowers it less than an unknown key,
+    because a draft is often incomplete.
     """
     known, missing = len(found & kind.keys), len(kind.required - found)
     return 2 * known - 2 * (len(found) - known) - missing

@@ -83,7 +83,7 @@ class BandRatio(_AlgorithmKeys):
     sensors: dict[str, RatioBands]
     limits: RatioLimits
     bands_within_nm: Positive
-    """How far (nm) a band may be from the band for which the coefficients were fitted."""
+    """Largest distance (nm) of a band from the band for which the coefficients were fitted."""
 
 
 class GreenShift(Strict):
@@ -118,7 +118,7 @@ class QuasiAnalytical(_AlgorithmKeys):
 
     form: Literal["quasi_analytical"]
     bands: dict[Literal["violet", "blue", "cyan", "green", "red"], Pair]
-    """For each band its wavelength (nm), and how far (nm) a band may be from it."""
+    """For each band, its wavelength (nm), and the largest distance (nm) of a band from it."""
     outputs_at: tuple[Literal["violet", "blue", "cyan", "green", "red"], ...]
     surface: Pair
     reflectance: Pair
@@ -155,7 +155,7 @@ def _form_of(table: Any) -> str:
 
 
 class Extension(Strict):
-    """An algorithm like another one, but with some keys of its own."""
+    """An algorithm like another algorithm, but with some other keys."""
 
     extends: str
     """Name of the other algorithm."""

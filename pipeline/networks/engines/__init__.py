@@ -21,8 +21,8 @@ from pipeline.networks.ensemble import Ensemble
 from pipeline.networks.retrieval import Engine, Retrieval, use_engines
 from pipeline.networks.variable import Variable, untransformed
 
-# A device or library that computes wrong numbers is far off (TF32 on a GPU: 2-3 %), while the
-# rounding of float32 stays below 1e-4.
+# If a device or library computes wrong numbers, the errors are large (TF32 on a GPU: 2-3 %). The #
+# rounding of float32 causes less than 1e-4.
 SELF_CHECK_TOLERANCE = 1e-3
 SELF_CHECK_ROWS = 64
 
@@ -72,7 +72,7 @@ def get_engine(network: Retrieval, name: str = "auto") -> Engine:
     if not isinstance(network, Network):
         return NumpyEngine(network)
     name = resolve_engine(name)
-    key = (network.fingerprint, name)  # stays the same if a scene loads the network again
+    key = (network.fingerprint, name)  # the same key if another scene loads the network again
     with _building:
         if key not in _built:
             engine = ENGINES[name](network)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from pipeline.networks.ensemble import Ensemble
 from pipeline.networks.retrieval import Engine
 
-# Rows at a time: the outputs of one member are freed before the next one runs.
+# Number of rows at a time: the outputs of one member are freed before the next member runs.
 ROWS = 131072
 
 

@@ -63,7 +63,7 @@ def _keras(path: Path) -> Network:
 
 
 def _onnx(path: Path) -> Network:
-    """Read an ONNX file; its attribute describes it, a YAML, or the names of its variables."""
+    """Read an ONNX file; an attribute, a YAML, or the names of its variables describe it."""
     with unchanged([path], NetworkError):
         graph = read_onnx_graph(path)
         if ATTRIBUTE in graph.metadata:

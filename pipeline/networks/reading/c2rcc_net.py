@@ -1,4 +1,4 @@
-"""Reads C2RCC's text networks (``.net``), which describe themselves.
+"""Reads C2RCC's text networks (``.net``), which contain their description.
 
 Such a file lists the inputs and outputs with their ranges, then the sizes of the layers
 (``#planes=5 17 97 77 77 2``), then blocks ``bias K n`` and ``wgt K inputs units`` with one number a
@@ -47,7 +47,7 @@ _PER_METRE = ("apig", "adet", "agelb", "bpart", "bwit", "kdmin", "kd489")
 
 
 def is_c2rcc(path: Path) -> bool:
-    """Return whether a file begins as C2RCC's networks do."""
+    """Return whether a file begins like C2RCC's networks."""
     if path.suffix.lower() != SUFFIX:
         return False
     try:
@@ -59,11 +59,11 @@ def is_c2rcc(path: Path) -> bool:
 def read_c2rcc(path: Path) -> Network:
     """Read a network; it names no sensor, so a run must allow the sensor of its scene.
 
-    Water-leaving reflectance (``log_rw_443``) becomes Rrs = rho_w / pi, with a range that is moved
-    by ln(pi).
+    Water-leaving reflectance (``log_rw_443``) becomes Rrs = rho_w / pi, and its range is shifted by
+    ln(pi).
 
     Raises:
-        NetworkError: a part is missing or twice, or a number is not finite.
+        NetworkError: a part is missing or occurs twice, or a number is not finite.
     """
     with unchanged([path], NetworkError):
         text = read_bytes(path, NETWORK_TEXT_BYTES, NetworkError).decode("latin-1")
@@ -182,7 +182,7 @@ class _Lines:
             shape = tuple(int(size) for size in match.groups()[1:])
             name = f"{line.split()[0]} {int(match[1])}"
             if name in seen:
-                raise self._error(f"the block '{name}' is there twice")
+                raise self._error(f"the block '{name}' occurs twice")
             seen.add(name)
             stop = at + 1 + math.prod(shape)
             if stop > len(self._lines):

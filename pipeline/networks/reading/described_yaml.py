@@ -77,7 +77,7 @@ class FileDescription(NetworkDescription):
     def unclear_names(self) -> list[str]:
         """Return a warning for each name that meant something else in older versions.
 
-        A variable with a long name says itself what it is.
+        If a variable has a long name, its meaning is clear.
         """
         variables = (*self.inputs, *(self.outputs or ()))
         names = dict.fromkeys(v.quantity for v in variables if not v.long_name)

@@ -102,6 +102,6 @@ def write_ensemble(
             file.relative_to(path.parent).as_posix() for file in error_networks
         ]
     if ensemble.calibration is not None:
-        # YAML's plain data has lists, no tuples.
+        # Plain data in YAML has lists, but no tuples.
         content["calibration"] = json.loads(json.dumps(ensemble.calibration.as_dict()))
     replace_file(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode())

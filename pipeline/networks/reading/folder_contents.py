@@ -25,13 +25,13 @@ class FoundNetwork:
     problem: str = ""
     """Why the file cannot be read."""
     ensemble: str = ""
-    """Name of the ensemble file that the network is a member of; empty if it is in none."""
+    """Name of the ensemble file that has the network as a member; empty if there is none."""
 
 
 def networks_in(folders: Sequence[Path]) -> Iterator[FoundNetwork]:
-    """Yield the networks of each folder, in the order of their names; folders below are left out.
+    """Yield the networks of each folder, in the order of their names, but not of subfolders.
 
-    A weight file that a YAML beside it describes is left out; the YAML stands for it.
+    If a YAML in the folder describes a weight file, only the YAML is yielded.
 
     Raises:
         NetworkError: a folder cannot be searched.

@@ -11,7 +11,7 @@ from pipeline.errors import NetworkError
 
 Config = dict[str, Any]
 
-# Far more than a network of single pixels has.
+# A network for single pixels never has so many layers.
 MOST_LAYERS = 1000
 # Reduced precision changes the last digits only; anything else (int8) changes what is computed.
 FLOATS = ("float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16")

@@ -25,7 +25,7 @@ from pipeline.networks.variable import Array
 
 WeightsOf = Callable[[KerasLayer], list[Array]]
 
-# Far wider than a network of single pixels is.
+# A network for single pixels never has so many units in a layer.
 MOST_WIDTH = 8192
 WITHOUT_EFFECT = (
     "Dropout", "GaussianNoise", "GaussianDropout", "AlphaDropout", "ActivityRegularization",
@@ -106,7 +106,8 @@ class _Chain:
                 "the model does not say how many values it takes. Give it an Input layer and save "
                 "it again."
             )
-        # Until the first dense step, the kernel is a diagonal, of which only the numbers are kept.
+        # Until the first dense step, the kernel is diagonal; only the numbers on the diagonal are
+        # kept.
         diagonal, kernel, bias = np.ones(width), None, np.zeros(width)
         for step, shift in self._waiting:
             if step.ndim < 2:
@@ -123,7 +124,7 @@ class _Chain:
         return kernel, bias
 
     def _check_size(self, inputs: int, units: int) -> None:
-        """Refuse a large kernel before it is made: few stored numbers can become very many."""
+        """Refuse a large kernel before it is made: a few stored numbers can describe one."""
         what = "the model, with linear layers merged,"
         NETWORK_NUMBERS.check(self._made + inputs * units, what, NetworkError)
 
@@ -239,7 +240,7 @@ def _arrays(layer: KerasLayer, weights_of: WeightsOf, expected: int) -> list[Arr
 
 
 def _check_axis(axis: Any) -> None:
-    """Refuse all axes but the last: the arrays have shape (pixels, values)."""
+    """Refuse every axis except the last one; the arrays have the shape (pixels, values)."""
     listed = axis if isinstance(axis, list) else [axis]
     if listed not in ([-1], [1]):
         raise NetworkError(f"works along axis {axis}, expected the last. {WAYS_OUT}")

@@ -193,7 +193,7 @@ class _Stored:
         return f"[{shown}{', ...' if len(self.sizes) > MOST_SHOWN else ''}]"
 
     def _dataset(self, name: str) -> h5py.Dataset:
-        """Return a dataset of numbers, which are not read yet: it may claim any size."""
+        """Return a dataset of numbers without reading them, because it may state any size."""
         dataset = self._file.get(name)
         if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
             raise NetworkError(

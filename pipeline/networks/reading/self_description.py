@@ -12,7 +12,7 @@ ATTRIBUTE = "ocpipe_description"
 
 
 class SelfDescription(NetworkDescription):
-    """The keys of the attribute. Norm_in and Norm_out, not the attribute, hold training ranges."""
+    """The keys of the attribute. The training ranges are not here, but in Norm_in and Norm_out."""
 
     activations: list[str]
 
@@ -47,7 +47,7 @@ def self_description(network: Network) -> dict[str, Any]:
 
 
 def ranged_description(network: Network) -> dict[str, Any]:
-    """Return the description with training ranges, for files that do not hold them elsewhere."""
+    """Return the description with training ranges, for files that have them nowhere else."""
     described = self_description(network)
     for key, variables in (("inputs", network.inputs), ("outputs", network.outputs)):
         if key not in described:  # a classifier describes classes, not outputs

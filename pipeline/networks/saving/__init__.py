@@ -14,8 +14,8 @@ from pipeline.stopping import half_written
 
 __all__ = ["SAVERS", "beyond_ocsmart", "check_savable", "save_network"]
 
-# Each writes a network to a temporary path and returns the files made; the third argument is the
-# final file name.
+# Each function writes a network to a temporary path and returns the files that it made. The third #
+# argument is the final file name.
 SAVERS: dict[str, Callable[[Path, Network, str], list[Path]]] = {
     ".h5": save_ocsmart,
     ".keras": save_keras,
@@ -75,6 +75,6 @@ def save_network(path: Path, network: Network) -> list[Path]:
         ) from error
     finally:
         for file in (partial, *made):
-            with contextlib.suppress(OSError):  # the error that led here says more
+            with contextlib.suppress(OSError):  # the first error is more important
                 file.unlink(missing_ok=True)
     return targets
