@@ -40,15 +40,15 @@ def apply(data: Data, config: AnyConfig | Retrieval, *, identify: bool = True) -
 
     Args:
         data: a scene, as a path or from ``open_scene``; or a Dataset or DataArray with named bands.
-        The bands are a dimension with a coordinate of wavelengths (nm), or variables
+            The bands are a dimension with a coordinate of wavelengths (nm), or variables
             with names such as ``Rrs_443``, or variables with an attribute ``wavelength`` or
             ``radiation_wavelength``. All further dimensions are kept: (y, x), (time, y, x),
             (sample,) ...
         config: a configuration (an object, a mapping, a file, or the name of a shipped
             configuration), or a network from ``load_network``.
         identify: read the whole file of a scene to compute its SHA-256, which is then in the
-        attributes ``source``, ``id`` and ``history`` as in a product. If this is false, or if the
-        scene was changed or cut after it was opened, there is no ``id`` and no hash.
+            attributes ``source``, ``id`` and ``history`` as in a product. If this is false, or if the
+            scene was changed or cut after it was opened, there is no ``id`` and no hash.
 
     Returns:
         For a scene, the variables and attributes of the product that ``process_scene`` writes,

@@ -80,7 +80,7 @@ def search(
         shard: two numbers; (2, 8) means that only the second of eight parts of the scenes is
             returned. A scene's file name alone decides which part the scene belongs to.
         may_be_empty: whether inputs without scenes are allowed, except inputs that cannot be
-        searched.
+            searched.
 
     Raises:
         ConfigError: a list cannot be read, or an input is the address of a remote file.

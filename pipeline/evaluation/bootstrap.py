@@ -31,9 +31,9 @@ MOST_UNITS = 2_000
 many groups, each unit consists of several groups, joined at random."""
 RESAMPLES = 2_000
 LEVEL = 0.95
-"""Nominal share of the intervals that hold the truth; docs/training.md has measured shares."""
+"""Nominal share of intervals with the true value; docs/training.md has measured shares."""
 FEW_GROUPS = 50
-"""With fewer groups than this, reports warn that intervals may hold the truth less often."""
+"""With fewer groups, reports warn that intervals may contain the true value less often."""
 
 Statistic = Callable[[Array], Array]
 """A function that takes sums with shape (..., model, ...), and returns one number per resample."""
@@ -47,7 +47,7 @@ class Interval:
     low: float
     high: float
     level: float
-    """Nominal share of such intervals that hold the truth."""
+    """Nominal share of such intervals that contain the true value."""
     groups: int
     """Number of groups to draw from; with fewer than two groups, low and high are NaN."""
 
@@ -112,7 +112,7 @@ def bootstrap_metric(
         metric: a name in ``METRICS``.
         log: see :func:`pipeline.evaluation.metrics.metrics`.
         resamples: number of random samples of groups.
-        level: nominal share of intervals that hold the truth.
+        level: nominal share of intervals that contain the true value.
         seed: equal seeds give equal intervals.
 
     Raises:
@@ -197,8 +197,8 @@ def units_of(
         _, index = np.unique(group_index(groups, rows.size)[1][rows], return_inverse=True)
     count = int(index.max()) + 1 if index.size else 0
     if count > MOST_UNITS:
-        # Random pools of independent groups vary as much as the groups, so the intervals stay
-        # right.
+        # Random pools of independent groups vary as much as the groups, so the intervals are still
+        # # right.
         index = (np.random.default_rng(seed).permutation(count) % MOST_UNITS)[index]
     return index.astype(np.intp), count
 
@@ -215,8 +215,8 @@ def resample(
 ) -> Resampled:
     """Draw units with replacement.
 
-    ``by_unit`` holds the sums of each unit, with shape (unit, model, ...); ``sizes`` holds the
-    number of rows in each unit, with shape (unit,).
+    ``by_unit`` has the sums of each unit, with shape (unit, model, ...); ``sizes`` has the number
+    of rows in each unit, with shape (unit,).
     """
     count = len(by_unit)
     times = np.zeros((resamples, count), dtype=np.uint16)

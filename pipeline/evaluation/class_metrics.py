@@ -77,7 +77,7 @@ def _mean_recall(counts: ClassCounts) -> Array:
 
 _ROWS = (
     ClassificationMetric("accuracy", "accuracy", _accuracy, SHARE, has_interval_column=True),
-    # The mean over the observed classes: rare classes count as much as frequent ones.
+    # The mean over the observed classes: rare and frequent classes have the same weight.
     ClassificationMetric("mean_recall", "mean recall", _mean_recall, SHARE),
 )
 CLASSIFICATION_METRICS: dict[str, ClassificationMetric] = {metric.name: metric for metric in _ROWS}

@@ -13,7 +13,7 @@ DASH = "-"
 
 
 def range_text(low: float, high: float) -> str:
-    """Return a range as ``0.001 to 0.03``; an infinite limit counts as unknown."""
+    """Return a range as ``0.001 to 0.03``; an infinite limit means that it is unknown."""
     if math.isfinite(low) and math.isfinite(high):
         return f"{number(low)} to {number(high)}"
     if math.isfinite(low):
@@ -68,12 +68,12 @@ def _signed(value: float) -> str:
 def few_groups_warning(intervals: Iterable[Interval], drawn: str) -> str:
     """Return a warning if intervals are from few groups, else "".
 
-    ``drawn`` says in a word what the bootstrap draws: groups or rows.
+    ``drawn`` is the word for the units that the bootstrap draws: groups or rows.
     """
     fewest = min((one.groups for one in intervals if math.isfinite(one.low)), default=FEW_GROUPS)
     if fewest >= FEW_GROUPS:
         return ""
     return (
-        f"Warning: intervals from fewer than {FEW_GROUPS} {drawn} (here {fewest}) may hold the "
-        "truth less often than their nominal level says."
+        f"Warning: intervals from fewer than {FEW_GROUPS} {drawn} (here {fewest}) may contain the "
+        "true value less often than their nominal level says."
     )

@@ -253,7 +253,7 @@ def _median_percentage(rows: ComparedRows) -> float:
 
 
 _ROWS = (
-    # For logarithms, a factor (1 at best); else a difference in units (0 at best).
+    # For logarithms, a factor (1 at best); otherwise a difference in units (0 at best).
     Metric(
         "bias",
         "bias",
@@ -289,7 +289,7 @@ _ROWS = (
     ),
     # Median of 100 |m - o| / |o|, always of the values themselves, not of logarithms.
     Metric("median_percentage", "MdAPD", _median_percentage, units="%"),
-    # The reduced major axis (type II) counts the errors of both sides.
+    # The reduced major axis (type II) takes the errors of both variables into account.
     Metric("slope", "slope", lambda rows: rows.line[1]),
     Metric("intercept", "intercept", lambda rows: rows.line[2]),
 )

@@ -49,15 +49,15 @@ def input_ranges(
 def outside_range(variable: Variable, values: Array) -> npt.NDArray[np.bool_] | None:
     """Return whether each value is outside the training range, or None if the range is unknown.
 
-    Missing values do not count as outside. A value that cannot be transformed (such as zero, which
-    has no logarithm) counts as outside.
+    Missing values are not outside. A value that cannot be transformed (such as zero, which has no
+    logarithm) is outside.
     """
     if np.isinf(variable.minimum) and np.isinf(variable.maximum):
         return None
     with np.errstate(divide="ignore", invalid="ignore"):
         transformed = variable.transform.forward(values)
     within = (transformed >= variable.minimum) & (transformed <= variable.maximum)
-    # An unknown limit of a range is infinite, and so is the logarithm of zero.
+    # An unknown limit of a range is infinite. The logarithm of zero is infinite, too.
     outside: npt.NDArray[np.bool_] = np.isfinite(values) & ~(within & np.isfinite(transformed))
     return outside
 

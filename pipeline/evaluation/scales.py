@@ -1,7 +1,7 @@
 """Scales on which metrics are nearly symmetric; this makes their intervals more reliable.
 
 The interval of a metric is computed on its scale and converted back. So the interval of a mean
-absolute error is never below zero, and that of a share is never outside 0 to 1.
+absolute error is never below zero, and the interval of a share is never outside 0 to 1.
 """
 
 from collections.abc import Callable

@@ -1,15 +1,16 @@
 """Intervals from a studentised bootstrap over groups.
 
 Percentiles of a bootstrap over groups are too narrow: draws of the same few groups vary less than
-new measurements of other groups. So each draw is divided by its own standard error (bootstrap-t:
-Davison and Hinkley 1997, Bootstrap Methods and their Application, section 5.2). The standard error
-of the whole comes from the jackknife over groups, which may be too large but is seldom too small.
-If a few groups have most of the rows, the data hold only as much information as few groups.
+new measurements of other groups. So each draw is divided by the standard error of this draw
+(bootstrap-t: Davison and Hinkley 1997, Bootstrap Methods and their Application, section 5.2). The
+standard error of all data comes from the jackknife over groups. This standard error may be too
+large but is seldom too small.
+If a few groups have most of the rows, the data contain only as much information as a few groups.
 Therefore, the interval is multiplied by the ratio of Student's quantile to the normal one. The
 degrees of freedom follow from the number of equally large groups with as much information (Kish
 1965).
 
-``benchmarks/interval_coverage.py`` measures how often these intervals hold the truth.
+``benchmarks/interval_coverage.py`` measures how often these intervals contain the true value.
 """
 
 import math
@@ -59,7 +60,7 @@ def interval(statistic: Statistic, draws: Draws, scale: Scale, level: float) -> 
         statistic: must not change if all sums are multiplied by a number, such as a mean.
         draws: two units or more, and sums of draws.
         scale: the scale on which the interval is computed.
-        level: nominal share of intervals that hold the truth.
+        level: nominal share of intervals that contain the true value.
     """
 
     def scaled(sums: Array) -> Array:
@@ -79,7 +80,7 @@ def interval(statistic: Statistic, draws: Draws, scale: Scale, level: float) -> 
         return math.nan, math.nan
     below, above = np.quantile(far, [(1 - level) / 2, (1 + level) / 2])
     wider = wider_for_few(draws.equal_units, level)
-    # The distance of draws above the whole shows how far the whole may be above the truth.
+    # The distance of draws above the whole shows how far the whole may be above the true value.
     ends = value - wider * error * np.array([above, below])
     with np.errstate(over="ignore"):
         low, high = scale.back(ends)

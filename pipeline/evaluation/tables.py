@@ -35,7 +35,7 @@ CSV_HEAD = ("part", "output", "units", "model", "rows", "group")
 
 
 def to_json(evaluations: Sequence[Evaluation]) -> str:
-    """Return JSON: a key is the name of a part, and the value holds all numbers of this part.
+    """Return JSON: a key is the name of a part, and its value has all numbers of this part.
 
     NaN becomes null.
     """

@@ -38,7 +38,7 @@ class Quantity:
         if self.possible is None or values.size == 0:
             return values
         low, high = self.possible
-        # If a value is NaN, these comparisons are false, and each value is checked below.
+        # If any value is NaN, these comparisons are false. Then each value is checked below.
         if low <= values.min() and values.max() <= high:
             return values
         return np.where(self.is_possible(values), values, values.dtype.type(np.nan))

@@ -102,8 +102,9 @@ TABLE_CELLS = Limit(
     "TABLE_CELLS", 20_000_000, "cells", "a cell of text takes 60 bytes while it is read"
 )
 CELL_CHARACTERS = Limit(
-    "CELL_CHARACTERS", 32_767, "characters", "the same limit as in spreadsheets; in a column of text, "
-    "every cell takes as much memory as the longest cell",
+    "CELL_CHARACTERS", 32_767, "characters",
+    "the same limit as in spreadsheets; in a column of text, every cell takes as much memory as "
+    "the longest cell",
 )  # fmt: skip
 PRODUCT_NUMBERS = Limit(
     "PRODUCT_NUMBERS", 10_000_000, "numbers", "the record of a product has a few hundred numbers"

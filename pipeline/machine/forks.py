@@ -25,7 +25,7 @@ _LENGTH = struct.Struct("<q")
 
 @dataclass(frozen=True)
 class Died:
-    """Stands for the result of a piece of work whose process ended without a result."""
+    """Replaces the result of a piece of work whose process ended without a result."""
 
     status: int
     """Exit code of the process, or the negative number of the signal that ended it."""

@@ -1,4 +1,4 @@
-"""Runs work in several threads and returns the results in order; few results wait at a time.
+"""Runs work in several threads and returns the results in order; only a few results wait.
 
 Because of the order, chunks always lie at the same places in a product, and two runs write the
 same bytes. The number of waiting results is limited, to save memory. Dask's schedulers have no such

@@ -1,6 +1,6 @@
 """One thread per block: while blocks are computed, BLAS libraries may use one thread only.
 
-Each block has a thread of its own. If every one of these threads asked BLAS for as many threads as
+Each block is computed in a separate thread. If each of these threads used as many BLAS threads as
 there are cores, all would wait for each other. The limit applies to the whole process, so it ends
 with the last of several overlapping runs.
 """

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # Control characters, invisible signs of format and direction, halves of surrogate pairs, and
 # separators of lines and paragraphs.
 _NOT_SHOWN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
-# The formulas of ocpipe's own axes.
+# The formulas that ocpipe writes at axes.
 _POWER_OF_TEN = re.compile(r"\$[^$]{0,12}10\^\{-?\d+\}\$")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -33,7 +33,7 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """Return a text of several lines, with each line made printable; the line breaks remain.
 
-    This is only for text whose line breaks are ocpipe's own.
+    This is only for text whose line breaks were written by ocpipe.
     """
     return "\n".join(printable(line) for line in text.split("\n"))
 

@@ -35,8 +35,8 @@ AGAIN = ", then call again."
 def refusal(error: BaseException) -> MachineError | None:
     """Return an error that names what the machine refused; None if ``error`` has another cause.
 
-    The chain of causes is searched, too. A full or read-only output folder has its own error
-    (OutputError); below such an error, only open files and threads count.
+    The chain of causes is searched, too. A full or read-only output folder gives another error
+    (OutputError). In the causes of such an error, only open files and threads are looked for.
     """
     if isinstance(error, MachineError):
         return error
@@ -53,7 +53,7 @@ def refusal(error: BaseException) -> MachineError | None:
 
 
 def refused_by_machine(error: BaseException) -> MachineError | None:
-    """Return the refusal outside a scene; there, a broken disk is the machine's fault, too."""
+    """Return the refusal outside a scene, where a broken disk is also an error of the machine."""
     return refusal(error) or broken_disk(error)
 
 
@@ -175,7 +175,7 @@ def _temporary() -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and its causes, also the causes that a traceback does not show."""
+    """Yield an error and its causes, including causes that a traceback does not show."""
     seen: set[int] = set()
     each: BaseException | None = error
     while each is not None and id(each) not in seen:

@@ -23,19 +23,19 @@ MEASURED = "_measured"
 """Ending of the columns with the reflectances as they were measured."""
 ZENITH = "insitu_solar_zenith"
 
-# Chlorophyll (mg m-3) and sun of the table. Beyond its ends, chlorophyll is set to the ends.
+# Chlorophyll (mg m-3) and sun of the table. Chlorophyll beyond the table is set to its ends.
 CHLOROPHYLL = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 LARGEST_ZENITH = 75.0
 _REFLECTANCE = re.compile(r"Rrs_?(\d+(?:\.\d+)?)")
 
 
 def nadir_factor(wavelength_nm: float, zenith: Array, chlorophyll: Array) -> Array:
-    """Return the factor that takes Rrs of a nadir view to a sun in the zenith, with shape (n,).
+    """Return the factor that normalises Rrs of a nadir view to a sun in the zenith (n,).
 
-    The factor is f/Q at 0 degrees over f/Q at ``zenith``. It is interpolated linearly in wavelength
-    and in log10 of chlorophyll, and constant beyond the ends of the table (412.5 to 660 nm, 0.03 to
-    10 mg m-3). It is NaN if the sun is lower than 75 degrees from the zenith, if an argument is
-    unknown, or if chlorophyll is not positive.
+    The factor is f/Q at 0 degrees divided by f/Q at ``zenith``. It is interpolated linearly in
+    wavelength and in log10 of chlorophyll. Beyond the ends of the table (412.5 to 660 nm, 0.03 to
+    10 mg m-3), it is constant. It is NaN if the sun is more than 75 degrees from the zenith, if an
+    argument is unknown, or if chlorophyll is not positive.
 
     Args:
         wavelength_nm: the band.
@@ -63,8 +63,9 @@ def normalised(
 ) -> Table:
     """Return a table with normalised reflectances.
 
-    Columns such as ``Rrs_443`` hold the normalised values, and ``Rrs_443_measured`` the measured
-    values. A value that cannot be normalised is missing. The zenith angles are a further column.
+    Columns such as ``Rrs_443`` have the normalised values. Columns such as ``Rrs_443_measured``
+    have the measured values. A value that cannot be normalised is missing. Another column has the
+    zenith angles.
 
     Raises:
         ConfigError: a column is missing, or has other units than it must have.

@@ -68,7 +68,7 @@ def least_valid(counted: int, config: MatchupConfig) -> int:
 def _excluded_counts(window: PixelWindow) -> str:
     """Return how many pixels each mask excludes, such as ``LAND 14, CLDICE 6, no value 2``.
 
-    Pixels on which a mask cannot be decided are counted apart: ``low_sun undecided 25``.
+    Pixels on which a mask cannot be decided are counted separately: ``low_sun undecided 25``.
     """
     counts = {}
     for name, mask in window.excluded.items():

@@ -37,12 +37,13 @@ WAYS = (
     ("year", "day_of_year", "hour"),
     ("instant",),
 )
-# A column "time" is also an instant, so these ways count only if it holds times of day.
+# A column "time" may contain instants. These ways are used only if it contains times of day.
 WAYS_OF_DAY = (("year", "month", "day", "time"), ("year", "day_of_year", "time"))
 OPTIONAL = ("minute", "second")
 _PARTS_OF_DATE = ("year", "month", "day", "day_of_year")
 _EXPECTED_PARTS = "a date such as 2011-09-10 and a time of day such as 19:00:30"
-# No point that a scene can match is older. 0011 is a year with two digits, 1897 a missing value.
+# Points that a scene can match are not older. The year 0011 comes from a year with two digits, and
+# # 1897 comes from a missing value.
 _FIRST = np.datetime64("1950-01-01", "us")
 # Spreadsheets write a time of day with one of these dates.
 _END_OF_DAY_ZERO = np.datetime64("1904-01-02", "us")
@@ -92,7 +93,7 @@ def _has_instants(table: Table, column: str) -> bool:
 
 
 def usual_column(table: Table, names: Iterable[str]) -> str | None:
-    """Return the first of these columns that the table has; ``LAT`` counts as ``lat``."""
+    """Return the first of these columns that the table has; ``LAT`` is the same as ``lat``."""
     by_lower = {name.lower(): name for name in reversed(list(table.columns))}
     return next((by_lower[name] for name in names if name in by_lower), None)
 
@@ -188,7 +189,7 @@ def _with_zeros(dates: Texts, clocks: Texts, form: str) -> list[str]:
 
 
 def _no_time(table: Table, columns: Mapping[str, str], texts: Texts, form: str | None) -> str:
-    """Say why no point has a time, and what helps."""
+    """Say why no point has a time, and what to do."""
     named = " and ".join(repr(name) for name in columns.values())
     where = f"column {named}" if len(columns) == 1 else f"columns {named}"
     found = [str(text) for text in texts if text.strip(" ?/")]

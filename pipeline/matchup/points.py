@@ -1,4 +1,4 @@
-"""In-situ points of a table: where and when they were measured."""
+"""In-situ points of a table: their positions and times."""
 
 import dataclasses
 import re
@@ -149,7 +149,7 @@ def _points_of(table: Table, config: PointsConfig) -> Points:
 
 
 def _joined(parts: Sequence[Points], origin: str) -> Points:
-    """Join the points of several files, each of which may write places and times in its own way."""
+    """Join the points of several files; the files may write positions and times in other ways."""
     tables = [dataclasses.replace(part.table, columns=part.carried) for part in parts]
     kept = [
         dataclasses.replace(t, units={n: u for n, u in t.units.items() if n in t.columns})

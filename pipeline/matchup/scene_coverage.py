@@ -57,7 +57,7 @@ class SceneCoverage:
 
     @property
     def middle(self) -> np.datetime64 | None:
-        """Middle of the time coverage, which is taken as the time of the scene."""
+        """Middle of the time coverage, which is used as the time of the scene."""
         if self.start is None or self.end is None:
             return None
         return self.start + (self.end - self.start) // 2
@@ -74,7 +74,7 @@ class SceneCoverage:
     ) -> npt.NDArray[np.bool_]:
         """Return True for each place that may be in the scene or within a margin of it.
 
-        True for all places if the bounds are unknown. Near a pole, all longitudes count as near.
+        True for all places if the bounds are unknown. Near a pole, all longitudes are near.
         """
         if self.bounds is None:
             return np.ones(latitude.shape, dtype=bool)

@@ -39,7 +39,7 @@ def differences(
         first: the product A.
         second: the product B.
         tolerance: largest relative difference of values that are treated as equal. A value that is
-        missing in only one of the products is always a difference.
+            missing in only one of the products is always a difference.
         parts: the parts to compare.
 
     Raises:

@@ -37,7 +37,7 @@ def scene_of(data: xr.Dataset | xr.DataArray, sensor: str, wanted: Iterable[str]
         data: bands, and all other variables that the networks need, on any dimensions.
         sensor: name of the sensor; empty if unknown.
         wanted: names of the spectral quantities that the networks take. If there is only one, it is
-        assumed for bands that name no quantity but have its units.
+            assumed for bands that name no quantity but have its units.
 
     Raises:
         SceneError: no band is found, or a variable has wrong units.

@@ -61,7 +61,7 @@ def read_table(
         if address_of(path) is not None:
             raise table_error(str(path), str(why_absent(path)))
         raise table_error(str(path), f"{found}, expected a table. Correct the path")
-    # The table names the hash of its file, which must be that of the rows.
+    # The table records the hash of its file, which must be the hash of the bytes of the rows.
     with (
         unchanged([path], ConfigError),
         _naming(path.name),

@@ -1,6 +1,6 @@
 """Adds the columns of another table to a table; a key column says which rows belong together.
 
-Archives often have one file of spectra and another of laboratory measurements, as GLORIA has.
+Archives such as GLORIA often have one file of spectra and another of laboratory measurements.
 """
 
 import dataclasses
@@ -13,7 +13,8 @@ from pipeline.tables.table import Column, Rows, Table, Texts, listed, table_erro
 def with_columns_of(table: Table, other: Table, key: str, prefix: str = "") -> Table:
     """Return the rows of a table with the columns of another table.
 
-    A row whose key the other table lacks has missing values in these columns. If both tables have a
+    If the other table lacks the key of a row, the row has missing values in these columns. If both
+    tables have a
     column of the same name, the column of the first table is kept.
 
     Args:

@@ -67,7 +67,7 @@ class Grammar:
     arithmetic: Mapping[type[ast.operator], Function]
     functions: Mapping[str, np.ufunc]
     of_columns: bool = False
-    """True for columns: text, ``in`` and ``& | ~`` are allowed, and conditions count as 0 or 1.
+    """True for columns: text, ``in`` and ``& | ~`` are allowed, and conditions are 0 or 1.
 
     In such an expression, a comparison with NaN is false, except for ``!=``. In an expression over
     pixels, such a comparison is undecided (:class:`Truth`).

@@ -23,7 +23,7 @@ from pipeline.tables.evaluation import (
 from pipeline.tables.table import Column, listed
 from pipeline.tables.truth import Truth
 
-# Far more than a person writes; deeper nesting would exhaust the interpreter's stack.
+# Far more than a person would write. Deeper nesting would exhaust the interpreter's stack.
 MOST_CHARACTERS = 10_000
 DEEPEST = 320
 NEAR = 5

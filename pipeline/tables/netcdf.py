@@ -20,7 +20,7 @@ from pipeline.tables.table import Array, Column, Table, key_of, listed, table_er
 from pipeline.tables.units import nanometres_per
 from pipeline.times.serial import since_reference, utc_of, utc_of_all
 
-# So many texts of a variable are read at once.
+# Number of texts of a variable that are read at once.
 STRINGS_AT_ONCE = 64
 # A file may state these once for all its variables.
 _FOR_ALL = ("_FillValue", "missing_value")
@@ -114,7 +114,7 @@ def _named(paths: Sequence[tuple[str, Any]]) -> tuple[dict[str, Any], dict[str, 
     """Return variables by name, and each name that variables of several groups share.
 
     Variables with a shared name get the name of their group in front. For example, one group may
-    hold Rrs as it was measured in situ, and another group may hold Rrs as a satellite saw it.
+    contain Rrs measured in situ, and another group Rrs measured by a satellite.
     """
     groups: dict[str, list[str]] = {}
     for path, _ in paths:
@@ -149,8 +149,8 @@ def _sample_dimension(name: str, variables: Mapping[str, Any], bands: set[str]) 
         raise table_error(
             name,
             f"{len(found)} dimensions may be the rows ({', '.join(sorted(found))}), expected "
-            f"one. Name the right one in {key_of('sample_dimension')}. A dimension counts as "
-            "wavelengths if a variable of the same name holds wavelengths in nm",
+            f"one. Name the right one in {key_of('sample_dimension')}. A dimension is one of "
+            "wavelengths if a variable of the same name has wavelengths in nm",
         )
     return str(found.pop())
 
@@ -203,7 +203,7 @@ def _decoded(variable: Any) -> Column:
 
 
 def _values(variable: Any) -> Any:
-    """Return all values, if the variable claims no more than a table may have."""
+    """Return all values, if the stated size of the variable is within the limits of a table."""
     where = f"variable {variable.name}"
     TABLE_ROWS.check(max(variable.shape, default=0), where, ConfigError)
     TABLE_CELLS.check(variable.size, where, ConfigError)

@@ -65,7 +65,7 @@ def _fills(raw: npt.NDArray[Any], attributes: Attributes) -> npt.NDArray[Any]:
 
 
 def _as_stored(number: Any, raw: npt.NDArray[Any], attributes: Attributes) -> Any:
-    """Return a number in the type of the stored numbers; unchanged if the type cannot hold it."""
+    """Return a number in the type of the stored numbers; unchanged if it does not fit."""
     if number is None:
         return None
     if raw.dtype.kind == "f":

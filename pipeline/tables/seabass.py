@@ -31,7 +31,7 @@ _DELIMITERS = {"comma": ",", "tab": "\t", "space": None}
 # "lw     ~ spectral water-leaving radiance (uW cm-2 nm-1 sr-1)" in NOMAD's comments.
 _DESCRIBED = re.compile(r"!\s*(\w+)\s+~ .*\(([^()]+)\)\s*")
 _BAND = re.compile(r"([A-Za-z_]+?)_?\d+(?:\.\d+)?")
-# Header entries that hold for all rows, used if no column has the same name.
+# Header entries that apply to all rows. They are used if no column has the same name.
 _CONSTANT_TEXTS = ("cruise", "experiment", "station")
 _CONSTANT_NUMBERS = {
     "lat": ("north_latitude", "south_latitude"),
@@ -40,7 +40,8 @@ _CONSTANT_NUMBERS = {
 # Columns that state the day or the time of day; then the header's times are not used.
 _TIME_COLUMNS = frozenset(("time", "hour", "datetime", "date_time"))
 _DAY_COLUMNS = frozenset(("date", "year", "datetime", "date_time"))
-# The middle of the header's times is the time of all rows only if they are so near to each other.
+# The middle of the header's times is the time of all rows only if the header's start and end are at
+# # most this far apart.
 _LONGEST = datetime.timedelta(hours=1)
 
 

@@ -29,7 +29,7 @@ def undeclared_missing(
     section: str,
     used: npt.NDArray[np.bool_] | None = None,
 ) -> str | None:
-    """Return a complaint if a column holds a missing value that nobody declared, else None.
+    """Return a complaint if a column has an undeclared missing value, otherwise None.
 
     Args:
         table: the table.
@@ -87,7 +87,7 @@ def _stands_alone(edge: float, present: Array) -> bool:
     is_certain = _is_certain(edge)
     if not is_certain and np.count_nonzero(present == edge) < 2:
         return False
-    # A file may have several of them, such as -999 and -888: none is a value beside the others.
+    # A file may have several such numbers, for example -999 and -888; none of them is a real value.
     distinct = np.unique(present[present != edge])
     others = np.array([v for v in distinct if not (_is_certain(v) and _looks_missing(v))])
     if not others.size:

@@ -49,14 +49,14 @@ class Table:
         return len(self.rows)
 
     def is_text(self, column: str) -> bool:
-        """Tell whether a column holds text."""
+        """Return whether a column contains text."""
         return self.columns[column].dtype.kind == "U"
 
     def numbers(self, column: str) -> Array:
         """Return a column of numbers.
 
         Raises:
-            ConfigError: the column holds text; the message shows the first cells with text.
+            ConfigError: the column contains text; the message shows the first cells with text.
         """
         values: Array = self.columns[column]
         if not self.is_text(column):

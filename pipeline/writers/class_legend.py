@@ -15,7 +15,7 @@ MOST_ACROSS = 3
 
 
 def is_class_map(variable: xr.DataArray) -> bool:
-    """Whether a variable holds classes instead of amounts."""
+    """Whether the values of a variable are classes instead of amounts."""
     return "flag_values" in variable.attrs
 
 

@@ -1,4 +1,4 @@
-"""The product as netCDF-4 with chunked, compressed 2-D variables; a file is complete or absent.
+"""Writes a product as netCDF-4 with compressed chunks; a file appears only when complete.
 
 The netCDF library creates the file with its dimensions, variables and attributes. Then h5py stores
 the chunks, which are compressed already, in the order of the blocks. Attributes that depend on
@@ -52,8 +52,8 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _UNUSABLE = (errno.EROFS, errno.EIO, errno.ENODEV, errno.ESTALE, errno.ENOTCONN)
 
 # Lines and pixels of a chunk. Chunks are wide rather than high: storage chunks of a scene may be as
-# wide as the scene, and then memory holds as many whole lines as a block has. With many variables,
-# chunks are smaller, so that a block of all variables fits into memory.
+# # wide as the scene, and then all whole lines of a block are in memory. With many variables,
+# chunks # are smaller, so that a block of all variables fits into memory.
 CHUNK, CHUNK_OF_MANY = (256, 1024), (256, 256)
 MANY = 30
 
@@ -233,7 +233,7 @@ def _write_errors(path: Path) -> Iterator[None]:
 def _number_behind(error: Exception) -> int:
     """Return the number of the system's error, or 0.
 
-    The netCDF library gives no number, or says "Permission denied" whatever the reason was.
+    The netCDF library gives no number, or says "Permission denied" for every reason.
     """
     return hidden_number() or number_of(error)
 
@@ -294,8 +294,8 @@ def fill_of(variable: xr.DataArray) -> Any:
 def _write_group(parent: Any, group: Group) -> None:
     stored = storable(group.attributes)
     if parent.parent is not None:
-        # The attributes of groups below the root have no order that could be read back. So their
-        # names decide it, and whoever writes the same attributes writes the same bytes.
+        # The order of attributes of groups below the root cannot be read from a file. So they are #
+        # written in the order of their names, and the same attributes always give the same bytes.
         stored = dict(sorted(stored.items()))
     parent.setncatts(stored)
     for name, (dim, values, attributes) in group.variables.items():

@@ -42,7 +42,7 @@ class Background:
     """A mask bit gives this reason if the name of the bit contains one of these texts."""
 
 
-# Later ones cover earlier ones. They differ in grey as well: land is darker than any water.
+# Later backgrounds cover earlier ones. They also differ in grey: land is darker than any water.
 NOT_COMPUTED = Background("not computed", "#f1ece4")
 OTHER_MASK = Background("masked by another rule", "#d3b8c6")
 CLOUD = Background("cloud or ice", "#b5bdc4", ("CLD", "CLOUD"))
@@ -130,7 +130,7 @@ def _distance(variable: xr.DataArray) -> float:
 
 
 def _check_variables(product: str, data: xr.Dataset, names: tuple[str, ...]) -> None:
-    """Refuse variables that are no numbers, or not on lines and pixels (of any size)."""
+    """Refuse variables that are not numbers, or are not on lines and pixels (of any size)."""
     kinds = dict.fromkeys(names, "iuf") | {"quality_flags": "iu", **dict.fromkeys(GEOLOCATION, "f")}
     for name, expected in kinds.items():
         if name not in data:
@@ -145,7 +145,7 @@ def _check_variables(product: str, data: xr.Dataset, names: tuple[str, ...]) -> 
 
 
 def _on_the_globe(data: xr.Dataset) -> xr.Dataset:
-    """Return the product with places that are on the globe, or missing."""
+    """Return the product; positions that are not on the globe are missing."""
     limits = zip(GEOLOCATION, (90, 360), strict=True)
     return data.assign({name: data[name].where(abs(data[name]) <= most) for name, most in limits})
 

@@ -116,7 +116,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
 
 
 def test_twelve_cruises_hold_the_root_mean_square_error():
-    """Nominal 95 % intervals from 12 groups hold the truth in 90-99 % of 300 trials."""
+    """Nominal 95 % intervals from 12 groups contain the true value in 90-99 % of 300 trials."""
     rng = np.random.default_rng(3)
     true = math.hypot(0.146, 0.082)
     held = 0

@@ -124,13 +124,13 @@ def test_shares_of_three_groups_stay_between_0_and_1():
 
 
 def test_few_groups_are_told():
-    """Below 50 groups, the text warns that intervals may hold the truth less often."""
+    """Below 50 groups, the text warns that intervals may contain the true value less often."""
     truth, modelled, groups = cruises()
     x = np.tile(samples(1, 1)[0], (truth.size, 1))
     few = evaluate_classes(INPUTS, CLASSES, x, truth, np.eye(3)[modelled], groups=groups)
-    assert "fewer than 50 groups (here 30) may hold the truth less often" in to_text(few)
+    assert "fewer than 50 groups (here 30) may contain the true value less often" in to_text(few)
     many = evaluate_classes(INPUTS, CLASSES, x, truth, np.eye(3)[modelled])
-    assert "may hold the truth less often" not in to_text(many)
+    assert "may contain the true value less often" not in to_text(many)
 
 
 def test_each_group_is_judged():

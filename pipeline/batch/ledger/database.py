@@ -81,7 +81,7 @@ class Database:
             products: the output folder.
             is_known: whether this process has checked the content before.
             may_repair: whether missing indices and later tables are made, and whether scenes that
-            no process works on become pending.
+                no process works on become pending.
         """
         folder = path.absolute().parent
         if not folder.is_dir():

@@ -24,7 +24,7 @@ FEWEST_IN_A_BIN = 8
 def coverage_picture(results: Mapping[str, tuple[Array, Array]]) -> "Figure":
     """Draw two panels: how many rows lie in the stated intervals, and error against uncertainty.
 
-    For each output, ``results`` holds two arrays: the absolute errors divided by the stated
+    For each output, ``results`` has two arrays: the absolute errors divided by the stated
     standard deviations, and these standard deviations.
     """
     figure = style.new_figure(7.2, 3.5, "Stated and actual uncertainty")

@@ -76,7 +76,7 @@ def _dots(observed: Array, modelled: Array, groups: Iterable[object], log: bool)
     shown = [name for name in order if found[name].n >= FEWEST_ROWS][:MOST_GROUPS]
     rest = [name for name in order if name not in set(shown)]
     if not shown:
-        # If all groups are small, single groups tell more than one pool of all groups.
+        # If all groups are small, they are drawn alone: one pool of all groups would show less.
         shown, rest = order[:MOST_GROUPS], order[MOST_GROUPS:]
     if len(rest) == 1:
         shown, rest = shown + rest, []

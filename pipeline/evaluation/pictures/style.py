@@ -69,7 +69,7 @@ _POWER = re.compile(r"(?<=[A-Za-z])-?\d+\b")
 
 @contextmanager
 def own_style() -> Iterator[None]:
-    """Draw in the style of these pictures, whatever the user's matplotlibrc says."""
+    """Draw in the style of these pictures; settings in the user's matplotlibrc are ignored."""
     import matplotlib as mpl
 
     with mpl.rc_context():

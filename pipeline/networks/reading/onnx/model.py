@@ -127,7 +127,7 @@ def tensor(stored: Message, name: str) -> "Numbers | list[str]":
 
     Raises:
         NetworkError: the numbers are in another file, have another type, or are too many or too
-        few.
+            few.
     """
     if stored.has(13) or stored.integer(14) == _EXTERNAL:
         raise NetworkError(
