@@ -47,8 +47,8 @@ def apply(data: Data, config: AnyConfig | Retrieval, *, identify: bool = True) -
         config: a configuration (an object, a mapping, a file, or the name of a shipped
             configuration), or a network from ``load_network``.
         identify: read the whole file of a scene to compute its SHA-256, which is then in the
-            attributes ``source``, ``id`` and ``history`` as in a product. If this is false, or if the
-            scene was changed or cut after it was opened, there is no ``id`` and no hash.
+            attributes ``source``, ``id`` and ``history`` as in a product. If this is false, or if
+            the scene was changed or cut after it was opened, there is no ``id`` and no hash.
 
     Returns:
         For a scene, the variables and attributes of the product that ``process_scene`` writes,

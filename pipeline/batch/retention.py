@@ -109,7 +109,8 @@ def prune(
         place: a ledger, or a folder with ledgers.
         with_products: whether products of removed scenes are removed, with their entries.
         keep_days: entries that ended within this number of days stay. Older renamed files of
-            quality lines, and the entries of older calls, are removed. With None, all of these stay.
+            quality lines, and the entries of older calls, are removed. With None, all of these
+            stay.
         removed_below: folders whose missing scenes were certainly removed.
         output: folder of the products; by default the folder of the ledger, or the folder of its
             last call if the ledger lies elsewhere.
