@@ -29,37 +29,37 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/python -m compileall -q pipeline
 	@touch $(INSTALLED)
 
-demo: install  ## a sample scene through the demonstration network, and a picture of the product
+demo: install  ## process a sample scene with the demonstration network, and draw the product
 	$(BIN)/ocpipe run $(DEMO_SCENE) -c demo --networks sample_data/networks -o demo
 	$(BIN)/ocpipe quicklook $(DEMO_PRODUCT)
 
-quick: install  ## the tests that a change usually breaks, in a minute
+quick: install  ## the tests that fail most often after a change; takes a minute
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m "quick and not tensorflow" $$(grep -rl mark.quick tests --include 'test_*.py')
 
-test: install  ## all tests, and which 30 were slowest
+test: install  ## all tests; lists the 30 slowest
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --durations 30
 
-test-slurm: install  ## the job files of examples/ on a Slurm of one node, installed where absent
+test-slurm: install  ## run the job files of examples/ on a Slurm of one node; installs Slurm if it is missing
 	tests/slurm/run.sh $(BIN)/ocpipe
 
-fuzz: install  ## damaged and hostile files of every format, and 200 of each that mean something else; also tables
+fuzz: install  ## read damaged and harmful files of every format, 200 files of each format with changed meaning, and tables
 	cd tests && ../$(BIN)/python -m fuzz --count 250
 	cd tests && ../$(BIN)/python -m fuzz.meaning --count 200
 	cd tests && ../$(BIN)/python -m table_mutations --count 200
 	cd tests && PYTHONPATH=batch ../$(BIN)/python -m races --count 200
 	cd tests && ../$(BIN)/python -m hostile --count 500
 
-machine-faults: install  ## a batch with every operation on the system failing once, with every error; hours (needs cc)
+machine-faults: install  ## run a batch in which each system call fails once, with each error; takes hours (needs cc)
 	cd tests && PYTHONPATH=batch ../$(BIN)/python -m machine_faults
 	cd tests && PYTHONPATH=batch ../$(BIN)/python -m machine_faults --cold --kinds pft
 
-moments: install  ## SIGTERM and Ctrl-C at 50 moments of four commands, about ten minutes
+moments: install  ## send SIGTERM and Ctrl-C at 50 moments of four commands; takes about ten minutes
 	cd tests && PYTHONPATH=.:batch ../$(BIN)/python -m moments --count 50
 
-same-bytes: install  ## 300 fresh processes compress the same chunks, and their bytes are compared
+same-bytes: install  ## compress the same chunks in 300 new processes, and compare the bytes
 	$(BIN)/python tests/same_bytes.py --processes 300
 
-check: lint types imports test wheel-smoke  ## everything a change must pass
+check: lint types imports test wheel-smoke  ## all checks that a change must pass
 
 lint: install  ## ruff
 	$(BIN)/ruff check
@@ -68,25 +68,25 @@ lint: install  ## ruff
 types: install  ## mypy, strict
 	$(BIN)/mypy
 
-imports: install  ## the layers of docs/design.md
+imports: install  ## check the layers of docs/design.md
 	$(BIN)/lint-imports
 
-wheel-smoke: install  ## the built wheel in an empty environment
+wheel-smoke: install  ## test the built wheel in an empty environment
 	PYTHON=$(PYTHON) sh tests/wheel_smoke.sh $(BIN)
 
-lock: install  ## resolve requirements.lock anew
+lock: install  ## make requirements.lock again
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-emit-index-url --upgrade -o requirements.lock
 
-bench: install  ## the comparisons of benchmarks/, about half an hour; writes benchmarks/RESULTS.md
+bench: install  ## run the comparisons of benchmarks/; takes half an hour, writes benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/run.py
 
 sample-data: install  ## make sample_data/ again
 	$(BIN)/python sample_data/make_network.py
 	$(BIN)/python sample_data/make_scene.py
 
-notebooks: install  ## run the notebooks of the documentation, and store what they show
+notebooks: install  ## run the notebooks of the documentation, and store their output
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter execute --inplace docs/notebooks/*.ipynb
 
-clean:  ## remove what the targets made
+clean:  ## remove the files that the targets made
 	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -20,7 +20,7 @@ PORT=${PORT:-8786}
 
 trap 'kill $(jobs -p) 2> /dev/null || true' EXIT
 dask scheduler --host "$HOST" --port "$PORT" --no-dashboard &
-# One thread per scene; each scene runs in a process of its own next to its worker.
+# One thread per scene; each scene runs in a separate process beside its worker.
 dask worker "tcp://$HOST:$PORT" --host "$HOST" --nworkers "$WORKERS" --nthreads 1 \
     --memory-limit "$MEMORY" --no-dashboard &
 
