@@ -182,7 +182,7 @@ def _watch(reading: int) -> None:
 def _end(number: int, say: "Callable[[str], None]") -> "NoReturn":
     """Remove half-written files and end this process now."""
     code = 128 + number if _command.code is None else _command.code
-    # This takes no lock: the thread that holds it might be waiting for this one.
+    # This takes no lock: the thread that has the lock might be waiting for this one.
     for path in tuple(_half_written):
         try:
             os.unlink(path)  # noqa: PTH108 - pathlib is not imported yet

@@ -104,7 +104,7 @@ def test_one_bad_product_gives_exit_code_1(archive, tmp_path, workers):
     [
         (["FOLDER/nothing*.nc"], "no path matches"),
         (["FOLDER/other/*.nc"], "there is no folder"),
-        (["FOLDER/empty"], "holds no product of ocpipe"),
+        (["FOLDER/empty"], "has no product of ocpipe"),
         (["@FOLDER/list"], "contains no paths"),
         (["@FOLDER/none"], "cannot read the list"),
         ([""], "a variable of the shell"),

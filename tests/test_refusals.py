@@ -227,7 +227,7 @@ def test_the_radiance_of_sgli_without_a_scale_of_rrs(refused, sgli, network):
     """Radiance is not taken for reflectance."""
     with h5py.File(sgli, "a") as file:
         del file["Image_data/NWLR_443"].attrs["Rrs_slope"]
-    words = (sgli.name, "NWLR_443", "Rrs_slope", "radiance only")
+    words = (sgli.name, "NWLR_443", "Rrs_slope", "only radiance")
     refused(SCENE_FAILED, "SceneError", words, sgli, network)
 
 

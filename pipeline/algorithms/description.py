@@ -54,7 +54,7 @@ class BoundFormula:
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Algorithm(Retrieval):
-    """A published algorithm; it is computed in float64, whatever engine is chosen.
+    """A published algorithm; it is computed in float64 with every engine.
 
     Inputs whose transform is log10 must be positive. ``file_name`` is the name of the algorithm,
     and ``sha256`` covers all files that contain coefficients of the algorithm.

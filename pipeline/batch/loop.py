@@ -1,4 +1,4 @@
-"""The main loop of a batch, which claims scenes, submits them and records their outcomes."""
+"""The main loop of a batch, which reserves scenes, submits them and records their outcomes."""
 
 import contextlib
 import logging

@@ -74,8 +74,8 @@ def judge(
 ) -> tuple[int, str]:
     """Return the exit code and one line of text with performance data.
 
-    A call that ended early because of a problem is critical, and a call that was killed is a
-    warning, whatever the limits are.
+    For all limits, a call that ended early because of a problem is critical, and a call that was
+    killed is a warning.
 
     Args:
         found: the ledgers; each configuration is checked separately.

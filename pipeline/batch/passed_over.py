@@ -82,7 +82,7 @@ class PassedOver:
         links = [path for path in unsearched if _leads_out_of(folder, path)]
         if links:
             (self._notes if has_scenes else self._nothing).append(
-                f"{folder} holds links to folders, which are not searched: {_listed(links)}. To "
+                f"{folder} has links to folders, which are not searched: {_listed(links)}. To "
                 "process their scenes, give these folders as inputs."
             )
         packed = [path for path in others if is_packed(path) and not _is_unpacked(path)]
@@ -94,17 +94,17 @@ class PassedOver:
         unfinished = [path for path in others if path.lower().endswith(_UNFINISHED)]
         if not others and not links:
             but = f" but hidden ones ({_listed(unsearched)})" if unsearched else ""
-            self._without_scene(f"{folder} holds no files{but}. {_MOUNT}")
+            self._without_scene(f"{folder} has no files{but}. {_MOUNT}")
         elif unfinished:
             self._without_scene(
-                f"{folder} holds files that are not fetched completely ({_listed(unfinished)}). "
+                f"{folder} has files that are not fetched completely ({_listed(unfinished)}). "
                 "Wait until they are complete, or fetch them again."
             )
         elif packed:
-            self._nothing.append(f"{folder} holds no scene that ocpipe can read as it is.")
+            self._nothing.append(f"{folder} has no scene that ocpipe can read as it is.")
         elif others:
             self._without_scene(
-                f"{folder} holds {_counted(others)}, and none is a scene. Scenes end in .nc, .h5, "
+                f"{folder} has {_counted(others)}, and none is a scene. Scenes end in .nc, .h5, "
                 ".hdf, .tif or .SEN3; a file with another ending must be given by its own path."
             )
 
@@ -120,10 +120,10 @@ class PassedOver:
             return
         if names:
             self._without_scene(
-                f"no path matches {pattern}; {folder} holds {_counted(names)}. Correct the pattern."
+                f"no path matches {pattern}; {folder} has {_counted(names)}. Correct the pattern."
             )
         else:
-            self._without_scene(f"no path matches {pattern}; {folder} holds no files. {_MOUNT}")
+            self._without_scene(f"no path matches {pattern}; {folder} has no files. {_MOUNT}")
 
     def tell(self, found_scenes: bool) -> list[str]:
         """Report the files that are not scenes.

@@ -170,7 +170,7 @@ class MaskRules(Strict):
         return merged
 
 
-# The preset that stands for the list that is recommended for the format of a scene.
+# Name of the preset that means the list that is recommended for the format of a scene.
 DEFAULT_MASKS = "default"
 
 

@@ -29,8 +29,8 @@ STEP = 1e-4
 """Step of the numerical derivative, as a share of the spread of a sum."""
 LEAST_ERROR = 0.25
 """Smallest standard error of a draw, as a share of the standard error of the whole. If the groups
-of a draw happen to be alike, its standard error is near zero, and it would count as infinitely far
-from the whole."""
+of a draw happen to be alike, its standard error is near zero. Then its distance from the whole,
+divided by this error, would be nearly infinite."""
 BATCH_BYTES = 64_000_000
 """Memory (bytes) for the draws that are computed at the same time."""
 _ANGLES = 20_001

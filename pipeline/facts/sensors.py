@@ -43,7 +43,7 @@ class OcsmartBands(OcsmartVersion):
     gain_coastal: tuple[Gain, ...] = Field(default=(), validate_default=True)
     """Gains in coastal water for each band of ``lrc_bands_nm``; by default, each gain is 1."""
     open_ocean_ratio: float = 70.0
-    """Smallest ratio (largest / smallest Rrs below 700 nm) at which water counts as open ocean."""
+    """Smallest ratio (largest / smallest Rrs below 700 nm) of open-ocean water."""
     open_ocean_bands: int = 1
     """Number of bands at the blue end; in open ocean, the largest Rrs is in one of these bands."""
     older: tuple[OcsmartVersion, ...] = ()

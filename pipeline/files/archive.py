@@ -51,7 +51,7 @@ def open_archive(path: Path, error: type[PipelineError]) -> Iterator[zipfile.Zip
 def read_member(
     archive: zipfile.ZipFile, name: str, limit: Limit, error: type[PipelineError]
 ) -> bytes:
-    """Return one member; refuse a member that is too large, whatever its header states."""
+    """Return one member; refuse it if it is too large, even if its header states a small size."""
     info = archive.getinfo(name)
     limit.check(info.file_size, name, error)
     if info.compress_type not in _METHODS:

@@ -94,7 +94,7 @@ def open_in_xarray(path: Path, error: type[PipelineError], **options: Any) -> An
     _check_coordinates(path, options.get("group"), error)
     with memory_in_words(path.name, error):
         # xarray takes a relative path that begins with ~ for a path in the home folder.
-        # The lock is xarray's own lock; a thread that holds it may take it again.
+        # The lock is xarray's own lock; a thread that has it may take it again.
         return xr.open_dataset(path.absolute(), lock=NETCDF_LOCK, **options)
 
 

@@ -22,7 +22,7 @@ class _NetcdfLock:
         self._inner: Any = None
 
     def acquire(self, blocking: bool = True) -> bool:
-        """Take the lock; without ``blocking``, return False if another thread holds it."""
+        """Take the lock; without ``blocking``, return False if another thread has it."""
         if not self._outer.acquire(blocking=blocking):
             return False
         try:

@@ -62,7 +62,7 @@ def rejection_table(found: Matchups, points: Points, config: MatchupConfig) -> S
         **_pair_columns([rejection.pair for rejection, _ in listed]),
         "reason": _texts((reason.name for reason in reasons), "why it was not used"),
         "found": _numbers((reason.found for reason in reasons), "", "number that decided"),
-        "limit": _numbers((reason.limit for reason in reasons), "", "what it had to keep"),
+        "limit": _numbers((reason.limit for reason in reasons), "", "limit for the number found"),
         "detail": _texts((reason.detail for reason in reasons), "more about the reason"),
     }
     return _table(columns, "pairs of point and scene that gave no match-up", points, config)
@@ -114,14 +114,16 @@ def _facts(
         ),
         "points_in_pixel": _counts((row.points_in_pixel for row in rows), "points with this pixel"),
         "window_pixels": _counts((config.window**2 for _ in rows), "pixels of the window"),
-        "counted_pixels": _counts((j.counted for j in judged), "those that are no land"),
+        "counted_pixels": _counts((j.counted for j in judged), "pixels that are not land"),
         "valid_pixels": _counts((j.valid for j in judged), "valid pixels of the window"),
         "variation": _numbers(
             (j.variation for j in judged),
             *("1", "coefficient of variation by which the window was judged"),
         ),
         **angles,
-        "not_applied": _texts(not_applied, "criteria for which the scene has nothing"),
+        "not_applied": _texts(
+            not_applied, "criteria that were not applied, because the scene lacks the data"
+        ),
     }
 
 

@@ -113,7 +113,7 @@ def read_times(
         otherwise, usual formats are tried.
 
     Raises:
-        ConfigError: no point has a time, or a column with a part of the date holds text.
+        ConfigError: no point has a time, or a column with a part of the date has text.
     """
     _refuse_other_zones(table, columns.values())
     if "instant" in columns or form is not None:

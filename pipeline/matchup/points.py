@@ -85,7 +85,7 @@ def read_points(said: Path | str, config: PointsConfig) -> Points:
         config: the names and formats of columns.
 
     Raises:
-        ConfigError: the file cannot be read, or a column is missing or holds text, not numbers.
+        ConfigError: the file cannot be read, or a column is missing or has text instead of numbers.
     """
     tables = [_read_table(path, config) for path in point_files(said)]
     origin = tables[0].name if len(tables) == 1 else str(said)

@@ -195,7 +195,7 @@ def check_writable(folder: Path, spare: int) -> None:
 
 
 def _no_link(path: str, flags: int) -> int:
-    """Open a file; raise an OSError if it is a link, or a named pipe that nobody reads."""
+    """Open a file; raise an OSError if it is a link, or a named pipe without a reader."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
 
 

@@ -14,7 +14,7 @@ from pipeline.writers.tally import Tally
 
 # Largest number of conditions that a message lists if no single condition explains all pixels.
 LISTED = 4
-# Condition of a pixel, or of a step's inputs -> words; masks have words of their own.
+# Condition of a pixel, or of a step's inputs -> words; the words of masks are made below.
 _WORDS = {
     "outside_valid_range": "an input is outside its valid range",
     "geolocation_invalid": "latitude or longitude is missing or off the globe",

@@ -33,7 +33,7 @@ def base_name(recorded: Any) -> str | None:
 
 def shown_hash(recorded: Any) -> str:
     """Return a recorded SHA-256 for a message, or words if the record has another text."""
-    return str(recorded) if _SHA256.fullmatch(str(recorded)) else "something that is no SHA-256"
+    return str(recorded) if _SHA256.fullmatch(str(recorded)) else "a text that is not a SHA-256"
 
 
 def shown(name: Any) -> str:

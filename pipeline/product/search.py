@@ -58,7 +58,7 @@ class _Products(Inputs):
                     count += 1
                     yield str(path)
         if not count:
-            self.nothing.append(f"{folder} holds no product of ocpipe.")
+            self.nothing.append(f"{folder} has no product of ocpipe.")
 
 
 def _may_be_product(path: Path) -> bool:

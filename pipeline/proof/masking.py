@@ -115,9 +115,9 @@ class _Masked:
     first: int
     """Number of masks that the product has already."""
     values: list[str]
-    """Names of the variables that hold results."""
+    """Names of the variables with results."""
     flags: list[str]
-    """Names of the variables that hold flags of networks."""
+    """Names of the variables with flags of networks."""
 
     @classmethod
     def of(cls, product: ProductFile, config: RunConfig, name: str, where: str) -> "_Masked":

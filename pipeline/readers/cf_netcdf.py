@@ -1,4 +1,4 @@
-"""Reader of any netCDF (or plain HDF5) file, with a mapping that says what its variables are.
+"""Reads any netCDF (or plain HDF5) file, with a mapping that describes its variables.
 
 ``configs/formats/netcdf`` contains mappings for ACOLITE, SNAP/C2RCC and POLYMER, and for
 Level-3 maps of PACE and OC-CCI. Lines and pixels are the dimensions of latitude and longitude,

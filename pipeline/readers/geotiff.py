@@ -127,7 +127,7 @@ class GeoTiff:
         is_unscaled = options.scale is None and (facts.scales[band], facts.offsets[band]) == (1, 0)
         if dtype.kind in "iu" and is_unscaled:
             raise SceneError(
-                f"band {band + 1} holds integers ({dtype}) without a scale factor, expected "
+                f"band {band + 1} has integers ({dtype}) without a scale factor, expected "
                 "fractions. State the scale factor, e.g. as reader: {format: geotiff, options: "
                 "{scale: 0.0001}}."
             )
@@ -182,7 +182,7 @@ class _RasterFacts:
             check_size(*file.shape)
             if file.subdatasets:
                 raise SceneError(
-                    f"the file holds {len(file.subdatasets)} rasters, expected one. Extract one "
+                    f"the file has {len(file.subdatasets)} rasters, expected one. Extract one "
                     "(gdal_translate GTIFF_DIR:1:FILE)."
                 )
             tags = [file.tags(index).get("wavelength") for index in file.indexes]

@@ -229,7 +229,7 @@ def _wavelengths(path: Path, count: int, stated: tuple[float, ...]) -> list[floa
 
 
 def _is_empty(dataset: h5py.Dataset) -> bool:
-    """Whether a dataset only stands for a netCDF dimension; if so, its numbers have no meaning."""
+    """Whether a dataset is only a netCDF dimension; if so, its numbers have no meaning."""
     return as_text(dataset.attrs.get("NAME", "")).startswith(DIMENSION_ONLY)
 
 

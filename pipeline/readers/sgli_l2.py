@@ -223,11 +223,11 @@ def _rrs_decoder(name: str, variable: Stored) -> Decoder:
     attributes = variable.attrs
     if "Rrs_slope" not in attributes or "Rrs_offset" not in attributes:
         raise SceneError(
-            f"{name} has no Rrs_slope and Rrs_offset: the file holds radiance only. Give a file of "
+            f"{name} has no Rrs_slope and Rrs_offset: the file has only radiance. Give a file of "
             "a product version that has these attributes."
         )
     decoder = _decoder(name, variable, "Rrs_slope", "Rrs_offset")
-    # The file stores reflectance above the largest count as that count.
+    # If reflectance is above the largest count, the file stores the largest count.
     return replace(decoder, saturated=decoder.valid_max)
 
 

@@ -116,7 +116,7 @@ def wavelengths_nm(name: str, stored: Any, attributes: Mapping[str, Any]) -> lis
     if not centres or not all(0 < nm < float("inf") for nm in centres):
         shown = ", ".join(f"{nm:g}" for nm in centres if not 0 < nm < float("inf"))
         raise SceneError(
-            f"{name} holds {shown or 'no numbers'}, expected wavelengths in nm. Use the original "
+            f"{name} has {shown or 'no numbers'}, expected wavelengths in nm. Use the original "
             "file, or the same product in another format."
         )
     return centres

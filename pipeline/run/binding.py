@@ -138,8 +138,8 @@ class Binding:
         step = self._known.classifier(name)
         if step is None:
             raise ConfigError(
-                f"blend: {self._name}: by: {name} is no network with classes. For weights from an "
-                "index, write by: {index: EXPRESSION, limits: [LOW, HIGH]}."
+                f"blend: {self._name}: by: {name} is not a network with classes. For weights from "
+                "an index, write by: {index: EXPRESSION, limits: [LOW, HIGH]}."
             )
         known = step.retrieval.classes
         if set(classes) != set(known):
@@ -183,7 +183,8 @@ class Binding:
                 f"{', '.join(several[0].named)}."
             )
         raise ConfigError(
-            f"{self._name}: {name!r} is no output of a network{_hint(name, list(self._outputs))}"
+            f"{self._name}: {name!r} is not an output of a network"
+            f"{_hint(name, list(self._outputs))}"
         )
 
     def _bound(self, text: str, *, is_condition: bool) -> BoundExpression:
@@ -204,7 +205,7 @@ class Binding:
         flags = self._known.flags()
         if len(flags.get(name, ())) + (name in self._outputs) > 1:
             raise ConfigError(
-                f"{self._name}: {text!r}: {name!r} stands for several things. Give one of the "
+                f"{self._name}: {text!r}: {name!r} has several meanings. Give one of the "
                 "networks or variables another name."
             )
         if name in self._outputs:

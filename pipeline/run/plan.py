@@ -132,7 +132,7 @@ class Plan(Shown):
 
     @property
     def written(self) -> list[str]:
-        """Names of the product variables that hold values and uncertainties."""
+        """Names of the product variables with values and uncertainties."""
         return [name for step in self.steps for name in step.written]
 
     @property
@@ -261,7 +261,7 @@ def make_plan(
     if lines == 0 or pixels == 0:
         raise SceneError(
             f"the scene is empty: {lines} lines x {pixels} pixels. If the file is a subset, its "
-            "area holds no pixel. Make the subset with another area."
+            "area has no pixel. Make the subset with another area."
         )
     masks = with_recommended(science.masks, scene)
     loaded = load_retrievals(scene, scene_name, sensor, config, networks or {})

@@ -29,8 +29,8 @@ def mask_results(
         passed: geolocation and flags of the scene, which expressions may use too.
         rules: the rules, in the order of their bits.
         first: number of mask rules before them.
-        values: names of the variables that hold results.
-        flags: names of the variables that hold flags of the steps.
+        values: names of the variables with results.
+        flags: names of the variables with flags of the steps.
     """
     quality = products[QUALITY_FLAGS]
     for number, rule in enumerate(rules, start=first):

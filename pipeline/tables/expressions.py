@@ -87,7 +87,7 @@ class Expression:
                 return Evaluation(arrays, self.grammar).value(self.tree)
         except (ConfigError, TypeError, ValueError, RecursionError) as error:
             texts = [name for name in self.names if kind_of(arrays.get(name, 0)) == TEXT]
-            hint = f"; {listed(texts)} holds text" if texts else ""
+            hint = f"; {listed(texts)} has text" if texts else ""
             raise ConfigError(f"{self.text!r} cannot be calculated: {error}{hint}") from None
 
     def condition(self, arrays: Arrays) -> npt.NDArray[np.bool_]:

@@ -62,7 +62,7 @@ class Table:
         if not self.is_text(column):
             return values
         wrong = [row for row, cell in enumerate(values) if cell and not is_number(str(cell))]
-        if not wrong and (values != "").any():  # Arrow tables may hold numbers as text
+        if not wrong and (values != "").any():  # Arrow tables may store numbers as text
             return np.array([float(cell or "nan") for cell in values])
         shown = ", ".join(repr(str(values[row])) for row in wrong[:NAMED_ROWS])
         raise table_error(

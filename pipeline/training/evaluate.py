@@ -77,7 +77,7 @@ def evaluate_part(
 ) -> Evaluation:
     """Evaluate a network on one part of the samples; compare algorithms and other networks with it.
 
-    ``part`` is ``train``, ``validation``, ``test`` or ``all``. Outputs that are no target of the
+    ``part`` is ``train``, ``validation``, ``test`` or ``all``. Outputs that are not targets of the
     samples are left out. The networks ``others`` and the network before fine-tuning (``before``)
     must have the inputs of ``network``. If such a network lacks an output, this output is not
     compared. All
@@ -101,7 +101,7 @@ def evaluate_part(
     kept = [i for i, place in enumerate(places) if place is not None]
     columns = [place for place in places if place is not None]
     outputs = tuple(network.outputs[column] for column in columns)
-    # An algorithm may compute a target that is no output of this network; it is left out then.
+    # An algorithm may compute a target that is not an output of this network. It is then left out.
     wanted = tuple(
         target if place is None else network.outputs[place]
         for target, place in zip(targets, places, strict=True)

@@ -47,7 +47,7 @@ def fit_record(config: Recipe, prepared: PreparedSamples, fitted: FitResult) -> 
 def with_origin(own: str, of_origin: str, origin: str) -> str:
     """Return the licence or the citation of a network that was made from another network.
 
-    The statement of the origin stays: its terms hold for all networks that are made from it.
+    The statement of the origin stays, because its terms apply to all networks made from it.
 
     Args:
         own: statement in the recipe; may be empty.

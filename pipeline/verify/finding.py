@@ -17,7 +17,8 @@ class Finding:
     """False if something is wrong, or if it could not be checked."""
     text: str
     kind: Literal["", "note", "not checked"] = ""
-    """A note states a difference that is no fault. What is not checked did not pass either."""
+    """``note``: a difference that is not an error. ``not checked``: the check was not possible, so
+    ``passed`` is False."""
 
     @classmethod
     def of(cls, what: str, problem: str, good: str) -> "Finding":

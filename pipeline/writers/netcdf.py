@@ -178,7 +178,9 @@ def _complete_or_absent(target: Path, lease: str) -> Iterator[Path]:
                 partial.replace(target)
                 _to_disk(target.parent)
         finally:
-            with contextlib.suppress(OSError):  # a read-only or missing folder cannot hold the file
+            with contextlib.suppress(
+                OSError
+            ):  # a read-only or missing folder does not have the file
                 partial.unlink(missing_ok=True)
 
 
@@ -309,7 +311,7 @@ def _write_group(parent: Any, group: Group) -> None:
 
 
 def storable(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert attributes of a scene, which may have any type, to types that netCDF can hold."""
+    """Convert attributes of a scene, which may have any type, to types of netCDF."""
     stored = {_storable_name(name): _storable_value(v) for name, v in attributes.items()}
     return {name: value for name, value in stored.items() if value is not None}
 

@@ -56,7 +56,7 @@ def test_the_summary_names_inputs_without_scenes(folder):
     summary = json.loads((folder / "out" / "summary.json").read_text())
     named = summary["configurations"]["test"]["last_call"]["inputs_without_scenes"]
     assert len(named) == 2
-    assert "empty holds no files" in named[0]
+    assert "empty has no files" in named[0]
 
 
 def test_two_scenes_of_one_product_name_fail_in_each_call(folder):
@@ -107,7 +107,7 @@ def test_the_ledger_records_a_call_that_found_no_scenes(folder):
     assert last_call(folder) == {"how": "complete", "problem": None}
     batch(folder, "empty", code=66)
     assert last_call(folder)["how"] == "problem"
-    assert "empty holds no files" in last_call(folder)["problem"]
+    assert "empty has no files" in last_call(folder)["problem"]
     batch(folder, "in")
     assert last_call(folder) == {"how": "complete", "problem": None}
 

@@ -130,14 +130,14 @@ def test_a_folder_of_other_files_is_an_error(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "empty").mkdir()
     (tmp_path / "in" / "readme.txt").write_text("x")
-    with pytest.raises(ConfigError, match=r"holds 1 file \(readme.txt\), and none is a scene"):
+    with pytest.raises(ConfigError, match=r"has 1 file \(readme.txt\), and none is a scene"):
         find(tmp_path, tmp_path / "in")
 
 
 def test_an_empty_folder_is_an_error(tmp_path):
     """It may be the place of a disk that is not mounted; the root of a disk has lost+found."""
     (tmp_path / "empty" / "lost+found").mkdir(parents=True)
-    with pytest.raises(NoSceneError, match=r"holds no files but hidden ones .*mount the disk"):
+    with pytest.raises(NoSceneError, match=r"has no files but hidden ones .*mount the disk"):
         find(tmp_path, tmp_path / "empty")
 
 
@@ -151,7 +151,7 @@ def test_each_input_without_a_scene_is_counted(tree, caplog):
     inputs = (tree / "in", tree / "texts", f"@{tree}/list", f"@{tree}/none")
     found = search([str(each) for each in inputs], tree / "out", "test")
     assert len(found.scenes) == 5
-    expected = ("none is a scene", "holds no files", "no path matches", "contains no paths")
+    expected = ("none is a scene", "has no files", "no path matches", "contains no paths")
     assert len(found.nothing) == len(expected)
     assert all(words in said for words, said in zip(expected, found.nothing, strict=True))
     errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
@@ -229,7 +229,7 @@ def test_a_folder_of_hidden_files(tree):
     assert find(tree, tree / "in" / ".git") != []
     (tree / "only_hidden").mkdir()
     (tree / "only_hidden" / ".a.nc").write_bytes(b"1")
-    with pytest.raises(NoSceneError, match=r"holds no files but hidden ones \(.a.nc\)"):
+    with pytest.raises(NoSceneError, match=r"has no files but hidden ones \(.a.nc\)"):
         find(tree, tree / "only_hidden")
 
 
@@ -260,19 +260,19 @@ def test_a_shard_without_scenes_says_so(tree, caplog):
 
 def test_a_pattern_that_matches_nothing_is_an_error(tree, tmp_path):
     """The message says what is there instead, or that the folder does not exist."""
-    with pytest.raises(ConfigError, match=r"no path matches .*no\*\.nc; .* holds"):
+    with pytest.raises(ConfigError, match=r"no path matches .*no\*\.nc; .* has"):
         find(tree, f"{tree}/in/no*.nc")
     with pytest.raises(ConfigError, match="there is no folder"):
         find(tree, f"{tree}/other/*.nc")
     (tree / "empty").mkdir()
-    with pytest.raises(ConfigError, match="empty holds no files"):
+    with pytest.raises(ConfigError, match="empty has no files"):
         find(tree, f"{tree}/empty/*.nc")
 
 
 def test_the_output_folder_without_scenes(tree):
     """After a batch it holds products and records only, which are no scenes."""
     (tree / "out" / "summary.json").write_text("{}")
-    with pytest.raises(NoSceneError, match="out holds no files"):
+    with pytest.raises(NoSceneError, match="out has no files"):
         find(tree, tree / "out")
 
 

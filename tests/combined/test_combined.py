@@ -391,7 +391,7 @@ REFUSED = {
     ),
     "no classifier": (
         {"blend": {"p": {"by": "one", "of": {"a": "one", "b": "two"}}}},
-        "is no network with classes",
+        "is not a network with classes",
     ),
     "other classes": (
         {"blend": {"p": {"by": "water_type", "of": {"clear": "one", "b": "two"}}}},
@@ -426,7 +426,7 @@ REFUSED = {
                 "p": {"expression": "one_input_missing + one", "units": "1"},
             }
         },
-        "stands for several things",
+        "has several meanings",
     ),
     "a variable twice": (
         {"derived": {"one_aph_443": {"expression": "two", "units": "1"}}},

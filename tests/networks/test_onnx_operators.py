@@ -169,7 +169,7 @@ BIG = np.zeros((1, 9000))
 REFUSED = {
     "custom domain": ([node("Gelu", "x", domain="com.microsoft")], {}, "com.microsoft.Gelu"),
     "convolution": ([node("Conv", "x w")], {"w": W}, "operators Conv"),
-    "subgraph": ([node("Tanh", "x", body=then_graph())], {}, "a graph of its own"),
+    "subgraph": ([node("Tanh", "x", body=then_graph())], {}, "is another graph"),
     "circle": ([node("Add", "x z", "w"), node("Add", "w w", "z"), node("Tanh", "z")], {}, "circle"),
     "order": ([node("Tanh", "z", "y"), node("Relu", "x", "z")], {}, "no operator before it"),
     "twice": ([node("Tanh", "x", "y"), node("Relu", "x", "y")], {}, "two operators make"),
@@ -252,7 +252,7 @@ def test_more_parts_of_a_model_that_are_refused(tmp_path):
 
     for made, words in (
         (changed(external), "are in another file"),
-        (changed(lambda copy: copy.functions.add(name="Tanh")), "functions of its own"),
+        (changed(lambda copy: copy.functions.add(name="Tanh")), "defines other functions"),
         (changed(lambda copy: copy.graph.sparse_initializer.add()), "sparse"),
         (changed(huge), "has 2,199,023,255,552 numbers"),
         (changed(few), r"has 6 numbers, its shape \[3, 3\] 9"),

@@ -45,7 +45,7 @@ def test_rows_of_no_rule_are_dropped_and_counted(tmp_path: Path) -> None:
     rules = {"low": "chlor_a < 1", "high": "chlor_a > 2"}
     samples = load(tmp_path, columns(), classes={"rules": rules}, missing_targets="drop")
     assert len(samples) == 9 + 20
-    assert any("no rule of samples.classes holds for 11 rows" in told for told in samples.notes)
+    assert any("no rule of samples.classes is true for 11 rows" in told for told in samples.notes)
     with pytest.raises(ConfigError, match=r"11 of 40 rows have no class.*missing_targets: drop"):
         load(tmp_path, columns(), classes={"rules": rules})
 

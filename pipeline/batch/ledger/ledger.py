@@ -1,4 +1,4 @@
-"""The ledger of a batch; its methods enter, claim, finish and look up scenes."""
+"""The ledger of a batch; its methods enter, reserve, finish and look up scenes."""
 
 import json
 import os

@@ -87,7 +87,7 @@ class Checkpoints:
             ) from error
         if key != self.key:
             raise ConfigError(
-                f"{self.folder} holds checkpoints of another configuration or of other samples. "
+                f"{self.folder} has checkpoints of another configuration or of other samples. "
                 "Choose another output folder, or start over with --restart."
             )
         return state

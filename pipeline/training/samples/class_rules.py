@@ -61,8 +61,8 @@ def classes_by_rules(
         classes[left] = otherwise
     elif left.any():
         findings.notes.append(
-            f"{table.name}: no rule of {key} holds for {np.count_nonzero(left)} rows; they have no "
-            "class"
+            f"{table.name}: no rule of {key} is true for {np.count_nonzero(left)} rows; they have "
+            "no class"
         )
     return classes
 

@@ -288,7 +288,7 @@ def _valid(table: Table, variable: SampleVariable, numbers: Array, findings: Fin
         bound = "0 or less" if variable.transform.needs_positive else "below 0"
         findings.notes.append(
             f"{table.name}: {outside.sum()} values of {variable.name} are {bound}, for which "
-            f"{variable.transform_name} is not defined; they count as missing"
+            f"{variable.transform_name} is not defined; they are treated as missing"
         )
     return np.where(outside | ~np.isfinite(numbers), np.nan, numbers)
 

@@ -106,7 +106,7 @@ def _trials(path: Path, lines: list[bytes], key: str) -> list[Trial]:
         ) from error
     if found != key:
         raise ConfigError(
-            f"{path} holds trials of another configuration or of other samples. Choose another "
+            f"{path} has trials of another configuration or of other samples. Choose another "
             "output folder, or start over with --restart."
         )
     return trials

@@ -70,8 +70,8 @@ class Call:
         value = self.values[place] if place < len(self.values) else None
         if value is not None and not isinstance(value, np.ndarray):
             raise NetworkError(
-                f"input {place + 1} depends on the pixel, expected a constant. The network is no "
-                "chain of layers."
+                f"input {place + 1} depends on the pixel, expected a constant. The network is not "
+                "a chain of layers."
             )
         return value
 

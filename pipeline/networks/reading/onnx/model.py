@@ -103,7 +103,7 @@ def parsed(content: bytes) -> Model:
         raise damaged("it has no graph")
     if model.has(25):
         raise NetworkError(
-            "the model defines functions of its own, and ocpipe reads only operators of ONNX. "
+            "the model defines other functions, and ocpipe reads only operators of ONNX. "
             "Export it with its functions inlined (onnx.inliner.inline_local_functions)."
         )
     _check_versions(model)
@@ -210,7 +210,7 @@ def _nodes(graph: Message) -> tuple[Node, ...]:
 def _check_attribute(node: Node, name: str, attribute: Message) -> None:
     if attribute.has(6) or attribute.has(11):
         raise NetworkError(
-            f"operator {node.title}: the attribute {name[:40]!r} is a graph of its own (a loop or "
+            f"operator {node.title}: the attribute {name[:40]!r} is another graph (a loop or "
             "a branch), and ocpipe reads only one chain of operators. Rebuild the network "
             "without it."
         )

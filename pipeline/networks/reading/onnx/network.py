@@ -39,10 +39,10 @@ class OnnxNetwork:
     layers: tuple[Layer, ...]
     output_transforms: tuple[str, ...]
     input_names: tuple[str, ...]
-    """The names of the network's inputs, such as ``Rrs_443``. Empty if one input of the graph holds
+    """The names of the network's inputs, such as ``Rrs_443``. Empty if one input of the graph has
     several values."""
     output_names: tuple[str, ...]
-    """The names of the network's outputs. Empty if one output of the graph holds several values."""
+    """The names of the network's outputs. Empty if one output of the graph has several values."""
     inputs_text: str
     """The inputs of the graph in words, with their sizes."""
     class_names: tuple[str, ...] = ()

@@ -94,7 +94,7 @@ class Message:
         """Return the signed whole number of a field."""
         found = self._single(number)
         if isinstance(found, memoryview):
-            raise damaged(f"field {number} is no whole number")
+            raise damaged(f"field {number} is not a whole number")
         return default if found is None else _signed(found)
 
     def integers(self, number: int) -> list[int]:
@@ -118,7 +118,7 @@ class Message:
         if found is None:
             return default
         if isinstance(found, int) or len(found) != struct.calcsize("<f"):
-            raise damaged(f"field {number} is no float32")
+            raise damaged(f"field {number} is not a float32")
         return float(struct.unpack("<f", found)[0])
 
     def numbers(self, number: int, kind: str) -> npt.NDArray[np.generic]:
@@ -166,7 +166,9 @@ def _fields(content: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         else:
             raise damaged(f"wire type {wire}")
         if length > len(content) - place:
-            raise damaged(f"a field claims {length:,} bytes, {len(content) - place:,} are left")
+            raise damaged(
+                f"a field states {length:,} bytes, but only {len(content) - place:,} are left"
+            )
         yield number, content[place : place + length]
         place += length
 
