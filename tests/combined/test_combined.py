@@ -380,7 +380,7 @@ REFUSED = {
         "in a circle",
     ),
     "itself": ({"derived": {"p": {"expression": "p + 1", "units": "1"}}}, "in a circle"),
-    "unknown candidate": ({"choose": {"p": {"from": ["one", "four"]}}}, "'four' is no output"),
+    "unknown candidate": ({"choose": {"p": {"from": ["one", "four"]}}}, "'four' is not an output"),
     "no condition": (
         {"choose": {"p": {"from": ["one"], "where": {"one": "one + 1"}}}},
         "not a condition",
