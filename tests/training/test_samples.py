@@ -270,7 +270,7 @@ def bad_cell(column: str, value: Any) -> dict[str, list[Any]]:
         (columns(), {"filter": "chlor_a + 1"}, "is not a condition"),
         (columns(), {"filter": "chl_a > 1"}, "no column 'chl_a'; did you mean chlor_a"),
         (columns(), {"filter": "chlor_a >"}, "is not an expression"),
-        (columns(), {"filter": "cruise > 1"}, "cruise holds text"),
+        (columns(), {"filter": "cruise > 1"}, "cruise has text"),
         (columns(), {"columns": {"a": "chlor_a.to_csv('x')"}}, "chlor_a.to_csv.'x'. is not allow"),
         (columns(), {"columns": {"a": "@config"}}, "is not an expression"),
         (columns(), {"columns": {"a": "chlor_a.__class__"}}, "chlor_a.__class__ is not allowed"),
