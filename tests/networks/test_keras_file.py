@@ -580,7 +580,7 @@ def test_weights_without_a_model_are_refused(tmp_path):
     plain().save(path)
     with h5py.File(path, "a") as file:
         del file.attrs["model_config"]
-    assert "model.save; model.save_weights leaves out the model" in refused(path)
+    assert "the file has weights but no model" in refused(path)
 
 
 def test_a_model_nobody_describes_says_what_to_write(saved):

@@ -8,6 +8,7 @@ from pipeline.errors import DAMAGE, NetworkError
 from pipeline.facts.foreign_formats import foreign_format
 from pipeline.files.access import why_absent, why_unreadable
 from pipeline.files.contents import sha256_of
+from pipeline.files.hdf5 import has_hdf5_signature
 from pipeline.files.identity import unchanged
 from pipeline.files.regular import memory_in_words
 from pipeline.networks.checks import check_golden, check_network
@@ -20,7 +21,8 @@ from pipeline.networks.reading.described_yaml import (
     names_members,
     read_described,
 )
-from pipeline.networks.reading.keras_file import is_keras, keras_layers
+from pipeline.networks.reading.keras_file import is_keras, is_weights_only, keras_layers
+from pipeline.networks.reading.named_arrays import is_npz, open_named_arrays
 from pipeline.networks.reading.ocsmart_h5 import describes_itself, is_ocsmart, read_ocsmart
 from pipeline.networks.reading.onnx.network import read_onnx_graph
 from pipeline.networks.reading.onnx_file import (
@@ -28,6 +30,7 @@ from pipeline.networks.reading.onnx_file import (
     described_by_names,
     is_onnx,
 )
+from pipeline.networks.reading.safetensors_file import is_safetensors
 from pipeline.networks.reading.self_description import ATTRIBUTE
 
 
@@ -77,14 +80,60 @@ def _onnx(path: Path) -> Network:
     return read_described(described, path)
 
 
+def _weights_only(path: Path) -> Network:
+    """Read a file of Keras that has no model; a YAML with activations describes it."""
+    described = description_of(path)
+    if described is None:
+        raise NetworkError(
+            f"{path.name} has weights of Keras but no model. Save the whole model with model.save, "
+            f"or write {path.stem}.yaml beside it, with weights: {path.name} and the activation of "
+            "each layer under the key 'activations' (docs/networks_from.md)."
+        )
+    return read_described(described, path)
+
+
+def _is_arrays(path: Path) -> bool:
+    if is_safetensors(path) or is_npz(path):
+        return True
+    # Scenes are HDF5, too; only a YAML says that the arrays belong to a network.
+    return path.suffix.lower() not in SUFFIXES and (
+        _is_hdf5(path) and description_of(path) is not None
+    )
+
+
+def _is_hdf5(path: Path) -> bool:
+    try:
+        return has_hdf5_signature(path, NetworkError)
+    except (OSError, NetworkError):
+        return False
+
+
+def _arrays(path: Path) -> Network:
+    """Read a file of arrays with names; a YAML says which arrays are the layers."""
+    described = description_of(path)
+    if described is not None:
+        return read_described(described, path)
+    with open_named_arrays(path) as arrays:
+        listed = arrays.listed()
+    raise NetworkError(
+        f"{path.name} has arrays, but no file says which of them are the layers of a network: "
+        f"{listed}. Write {path.stem}.yaml beside it, with weights: {path.name} and the names of "
+        "kernel and bias of each layer under the key 'layers' (docs/networks_from.md)."
+    )
+
+
 # The first format that recognises a file reads it.
 FORMATS: dict[str, Format] = {
     "ocsmart_h5": Format(
         is_ocsmart, _ocsmart, "HDF5 with Layers, Norm_in, Norm_out, Weights/LayerK and Bias/LayerK"
     ),
+    "keras_weights": Format(
+        is_weights_only, _weights_only, "weights that save_weights of Keras wrote"
+    ),
     "keras": Format(is_keras, _keras, "a model that model.save wrote"),
     "onnx": Format(is_onnx, _onnx, "a chain of dense layers that a framework exported"),
     "c2rcc": Format(is_c2rcc, read_c2rcc, "a text network (.net) of C2RCC"),
+    "arrays": Format(_is_arrays, _arrays, "arrays with names in safetensors, npz or HDF5"),
     "yaml": Format(is_described, read_described, "a description of a weight file or of CSV tables"),
 }
 

@@ -1,11 +1,12 @@
 """A YAML file that describes a network and names the files of its weights.
 
-The weights are a Keras or ONNX file, a file in OC-SMART's layout, or CSV tables. These files are
-in the folder of the YAML or below it.
+The weights are a Keras or ONNX file, a file in OC-SMART's layout, a file of arrays with names, or
+CSV tables. These files are in the folder of the YAML or below it.
 """
 
 import contextlib
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +21,13 @@ from pipeline.files.contents import read_yaml, sha256_of_listing
 from pipeline.files.identity import unchanged
 from pipeline.networks.description import Layer, Network
 from pipeline.networks.reading.csv_table import read_matrix, read_vector
-from pipeline.networks.reading.keras_file import is_keras, keras_layers
+from pipeline.networks.reading.keras_file import (
+    is_keras,
+    is_weights_only,
+    keras_layers,
+    keras_weights,
+)
+from pipeline.networks.reading.named_arrays import has_named_arrays, open_named_arrays
 from pipeline.networks.reading.ocsmart_h5 import is_ocsmart, stored_weights
 from pipeline.networks.reading.onnx.network import read_onnx_graph
 from pipeline.networks.reading.onnx_file import is_onnx, onnx_parts
@@ -33,6 +40,7 @@ from pipeline.networks.reading.schema import (
     named_files,
     read_description,
 )
+from pipeline.networks.variable import Array
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +48,11 @@ SUFFIXES = (".yaml", ".yml")
 
 
 class DescribedLayer(Described):
-    """One layer as two CSV tables."""
+    """One layer as two CSV tables, or as two arrays of the file ``weights``."""
 
     kernel: str
-    bias: str
+    bias: str | None = None
+    """None for a layer without a bias."""
     activation: str
 
 
@@ -59,10 +68,10 @@ class FileDescription(NetworkDescription):
 
     @model_validator(mode="after")
     def _weights_or_layers(self) -> "FileDescription":
-        if (self.weights is None) == (self.layers is None):
-            raise PydanticCustomError("exclusive", "give either weights or layers")
+        if self.weights is None and self.layers is None:
+            raise PydanticCustomError("missing", "give weights or layers, or both")
         if self.layers is None and "kernel_layout" in self.model_fields_set:
-            raise PydanticCustomError("exclusive", "kernel_layout is only for layers in CSV tables")
+            raise PydanticCustomError("exclusive", "kernel_layout is only for layers of the YAML")
         if self.layers is not None and self.activations is not None:
             raise PydanticCustomError("exclusive", "put the activations into the layers")
         return self
@@ -72,7 +81,8 @@ class FileDescription(NetworkDescription):
         """The names of all weight files, in the order of the YAML."""
         if self.weights is not None:
             return [self.weights]
-        return [name for layer in self.layers or () for name in (layer.kernel, layer.bias)]
+        named = [name for layer in self.layers or () for name in (layer.kernel, layer.bias)]
+        return [name for name in named if name is not None]
 
     def unclear_names(self) -> list[str]:
         """Return a warning for each name that meant something else in older versions.
@@ -154,15 +164,22 @@ def read_described(path: Path, weights: Path | None = None) -> Network:
 
 def _parts(described: FileDescription, files: dict[str, Path]) -> Parts:
     if described.weights is None:
-        return _with_own_ranges(described, _csv_layers(described, files))
+        tables = _layers(
+            described, lambda name: read_matrix(files[name]), lambda name: read_vector(files[name])
+        )
+        return _with_own_ranges(described, tables)
     weights = files[described.weights]
+    if described.layers is not None:
+        return _with_own_ranges(described, _named_layers(described, weights))
+    if is_weights_only(weights):
+        return _with_own_ranges(described, keras_weights(weights, described.activations or []))
     if is_ocsmart(weights):
         return _ocsmart_parts(described, weights)
     if not (is_keras(weights) or is_onnx(weights)):
         raise NetworkError(
             f"{weights.name} is neither a Keras file (.h5, .keras) nor an ONNX file nor in "
-            "OC-SMART's layout. Save the model with model.save, export it as ONNX, or write its "
-            "kernels and biases as CSV tables."
+            "OC-SMART's layout. Save the model with model.save, or export it as ONNX. If the file "
+            "has the kernels and biases as arrays, name them under the key 'layers'."
         )
     if described.activations is not None:
         raise NetworkError(f"{weights.name} states the activations. Remove the key 'activations'.")
@@ -171,6 +188,16 @@ def _parts(described: FileDescription, files: dict[str, Path]) -> Parts:
         graph = read_onnx_graph(weights)
         return onnx_parts(graph, described.inputs, described.outputs or (), classes)
     return _with_own_ranges(described, keras_layers(weights))
+
+
+def _named_layers(described: FileDescription, weights: Path) -> tuple[Layer, ...]:
+    if not has_named_arrays(weights):
+        raise NetworkError(
+            f"{weights.name} has no arrays with names, expected safetensors, npz or HDF5. Remove "
+            "the key 'layers', or save the weights in one of these formats."
+        )
+    with open_named_arrays(weights) as arrays:
+        return _layers(described, arrays.matrix, arrays.vector)
 
 
 def _with_own_ranges(described: FileDescription, layers: tuple[Layer, ...]) -> Parts:
@@ -197,11 +224,16 @@ def _ocsmart_parts(described: FileDescription, path: Path) -> Parts:
     return stored.parts(described, described.activations or [])
 
 
-def _csv_layers(described: FileDescription, files: dict[str, Path]) -> tuple[Layer, ...]:
+def _layers(
+    described: FileDescription, matrix: Callable[[str], Array], vector: Callable[[str], Array]
+) -> tuple[Layer, ...]:
+    """Return the layers; the functions return the matrix or vector with a name."""
     layers: list[Layer] = []
     width, transposed = len(described.inputs), described.kernel_layout == "units_inputs"
     for layer in described.layers or ():
-        table, bias = read_matrix(files[layer.kernel]), read_vector(files[layer.bias])
+        table = matrix(layer.kernel)
+        units = table.shape[0 if transposed else 1]
+        bias = np.zeros(units) if layer.bias is None else vector(layer.bias)
         expected = (bias.size, width) if transposed else (width, bias.size)
         if table.shape != expected:
             raise NetworkError(_misfit(layer, table.shape, expected, described.kernel_layout))
@@ -215,12 +247,13 @@ def _misfit(
     layer: DescribedLayer, found: tuple[int, ...], expected: tuple[int, ...], layout: str
 ) -> str:
     inputs, units = expected if layout == "inputs_units" else expected[::-1]
+    of_bias = f", {layer.bias} has {units} numbers" if layer.bias is not None else ""
     hint = ""
     if found == expected[::-1]:
         other = "units_inputs" if layout == "inputs_units" else "inputs_units"
         hint = f" The table is transposed: set kernel_layout: {other}."
     return (
         f"{layer.kernel} has {found[0]} rows and {found[1]} columns, expected {expected[0]} and "
-        f"{expected[1]}: the layer takes {inputs} inputs, {layer.bias} has {units} numbers, and "
-        f"kernel_layout is {layout}.{hint}"
+        f"{expected[1]}: the layer takes {inputs} inputs{of_bias}, and kernel_layout is {layout}."
+        f"{hint}"
     )

@@ -75,7 +75,7 @@ def class_text(entry: Config) -> str:
 def is_of_keras(entry: Config) -> bool:
     """Return whether the class of a stored object is one of Keras' own classes."""
     module, registered = entry.get("module"), entry.get("registered_name")
-    is_module = module is None or module == "keras" or str(module).startswith("keras.")
+    is_module = module is None or str(module).split(".")[0] in ("keras", "tf_keras")
     return is_module and registered in (None, entry.get("class_name"))
 
 

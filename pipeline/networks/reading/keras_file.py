@@ -8,10 +8,10 @@ import json
 import re
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from pipeline.errors import DAMAGE, NetworkError
@@ -21,16 +21,18 @@ from pipeline.files.hdf5 import (
     names_at_root,
     open_hdf5,
     open_hdf5_in_memory,
-    read_numbers,
 )
-from pipeline.files.limits import DESCRIPTION_BYTES, NETWORK_BYTES, NETWORK_NUMBERS
+from pipeline.files.limits import DESCRIPTION_BYTES, NETWORK_BYTES
 from pipeline.files.regular import memory_in_words
 from pipeline.networks.description import Layer
+from pipeline.networks.reading.hdf5_arrays import Hdf5Arrays
 from pipeline.networks.reading.keras_config import Config, KerasLayer
 from pipeline.networks.reading.keras_layers import WeightsOf, dense_layers
 from pipeline.networks.variable import Array
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+# The group of the layers in the files of Keras 3; the second name is older.
+_ROOTS = ("layers", "_layer_checkpoint_dependencies")
 MEMBERS = {CONFIG: DESCRIPTION_BYTES, METADATA: DESCRIPTION_BYTES, WEIGHTS: NETWORK_BYTES}
 
 
@@ -74,13 +76,91 @@ def _read_h5(path: Path) -> tuple[Layer, ...]:
         if text is None:
             raise NetworkError(
                 "the file has weights but no model (no attribute model_config). Save the whole "
-                "model with model.save; model.save_weights leaves out the model."
+                "model with model.save, or give the key 'activations' in the YAML."
             )
-        stored = _Stored(file)
+        stored = Hdf5Arrays(file)
         return dense_layers(_json(text, "attribute model_config"), _by_name(stored))
 
 
-def _by_name(stored: "_Stored") -> WeightsOf:
+def is_weights_only(path: Path) -> bool:
+    """Return whether ``save_weights`` wrote a file, so that it has weights but no model."""
+    try:
+        if not has_hdf5_signature(path, NetworkError):
+            return False
+        members, attributes = names_at_root(path, NetworkError)
+    except DAMAGE:
+        return False
+    if "model_config" in attributes or "model_weights" in members:
+        return False
+    return "layer_names" in attributes or bool(members & set(_ROOTS))
+
+
+def keras_weights(path: Path, activations: Sequence[str]) -> tuple[Layer, ...]:
+    """Read the dense layers of a file that ``save_weights`` wrote.
+
+    Args:
+        path: the file.
+        activations: the activation of each layer that has weights, in order.
+
+    Raises:
+        NetworkError: the file is damaged, has other layers, or has another number of layers.
+    """
+    with memory_in_words(path.name, NetworkError), open_hdf5(path, NetworkError) as file:
+        stored = Hdf5Arrays(file)
+        if "layer_names" in file.attrs:
+            arrays = _of_keras_2(stored, file.attrs["layer_names"])
+        else:
+            arrays = _of_keras_3(stored)
+    if len(arrays) != len(activations):
+        raise NetworkError(
+            f"{path.name} has {len(arrays)} layers with weights ({', '.join(arrays) or 'none'}), "
+            f"but the YAML has {len(activations)} activations. Give one activation for each."
+        )
+    layers = []
+    for (name, weights), activation in zip(arrays.items(), activations, strict=True):
+        kernel, bias = (*weights, np.zeros(0))[:2]
+        bias = bias if len(weights) == 2 else np.zeros(kernel.shape[-1])
+        if not 1 <= len(weights) <= 2 or kernel.ndim != 2 or bias.shape != kernel.shape[1:]:
+            shapes = ", ".join(str(each.shape) for each in weights)
+            raise NetworkError(
+                f"{path.name}: layer {name!r} has weights with the shapes {shapes}, expected a "
+                "kernel (inputs, units) and a bias (units,) of a layer Dense. Save the whole model "
+                "with model.save."
+            )
+        layers.append(Layer(kernel, bias, activation))
+    return tuple(layers)
+
+
+def _of_keras_2(stored: Hdf5Arrays, names: Any) -> dict[str, list[Array]]:
+    """Return the weights of each layer that has weights; the file states the order."""
+    found = {}
+    for layer in map(_text, names):
+        weights = stored.group(layer).attrs.get("weight_names", ())
+        if len(weights):
+            found[layer] = [stored.array(f"{layer}/{_text(name)}") for name in weights]
+    return found
+
+
+def _of_keras_3(stored: Hdf5Arrays) -> dict[str, list[Array]]:
+    """Return the weights of each layer; Keras counts the layers of each class in order."""
+    root = next(name for name in _ROOTS if stored.has(name))
+    found: dict[int, tuple[str, list[Array]]] = {}
+    for layer in stored.group(root):
+        numbers = sorted(stored.group(f"{root}/{layer}/vars"), key=int)
+        if not numbers:
+            continue
+        match = re.fullmatch(r"dense(?:_(\d{1,4}))?", layer)
+        if match is None:
+            raise NetworkError(
+                f"layer {layer!r} has weights. From a file without a model, ocpipe reads only "
+                "layers Dense. Save the whole model with model.save."
+            )
+        weights = [stored.array(f"{root}/{layer}/vars/{number}") for number in numbers]
+        found[int(match[1] or 0)] = layer, weights
+    return dict(found[place] for place in sorted(found))
+
+
+def _by_name(stored: Hdf5Arrays) -> WeightsOf:
     def weights_of(layer: KerasLayer) -> list[Array]:
         where = f"model_weights/{layer.name}"
         names = stored.group(where).attrs.get("weight_names", ())
@@ -95,7 +175,7 @@ def _read_zip(path: Path) -> tuple[Layer, ...]:
         config = _json(_member(archive, CONFIG), CONFIG)
         weights = _member(archive, WEIGHTS)
     with open_hdf5_in_memory(weights, WEIGHTS, NetworkError) as file:
-        return dense_layers(config, _by_order(_Stored(file)))
+        return dense_layers(config, _by_order(Hdf5Arrays(file)))
 
 
 def _check_members(archive: zipfile.ZipFile) -> None:
@@ -119,12 +199,12 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     return read_member(archive, name, MEMBERS[name], NetworkError)
 
 
-def _by_order(stored: "_Stored") -> WeightsOf:
+def _by_order(stored: Hdf5Arrays) -> WeightsOf:
     """Find a layer's weights by its class and its place among the layers of this class.
 
     The path in the file depends on the version of Keras.
     """
-    root = "layers" if stored.has("layers") else "_layer_checkpoint_dependencies"
+    root = next((name for name in _ROOTS if stored.has(name)), _ROOTS[-1])
 
     def weights_of(layer: KerasLayer) -> list[Array]:
         counted = f"_{layer.index}" if layer.index else ""
@@ -140,61 +220,6 @@ def _by_order(stored: "_Stored") -> WeightsOf:
         return [stored.array(f"{where}/{number}") for number in range(len(group))]
 
     return weights_of
-
-
-class _Stored:
-    """Finds weights in an open file by path; refuses links, which may lead out of the file."""
-
-    def __init__(self, file: h5py.File) -> None:
-        self._file = file
-        self._read = 0
-
-    def has(self, name: str) -> bool:
-        return name in self._file
-
-    def group(self, path: str) -> Any:
-        found = self._walk(path)
-        if not isinstance(found, h5py.Group):
-            raise _missing(path)
-        return found
-
-    def array(self, path: str) -> Array:
-        """Return one float64 array; refuse too many numbers and numbers that are not finite."""
-        dataset = self._walk(path)
-        if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
-            raise _missing(path)
-        if dataset.dtype.kind not in "iuf":
-            raise NetworkError(
-                f"weights {path} have type {dataset.dtype}, expected integers or floats. Save the "
-                "model again."
-            )
-        self._read += dataset.size
-        what = f"the model up to weights {path}"
-        NETWORK_NUMBERS.check(self._read, what, NetworkError)
-        array = read_numbers(dataset, f"weights {path}", NETWORK_NUMBERS, NetworkError)
-        array = array.astype(np.float64)
-        if not np.isfinite(array).all():
-            raise NetworkError(
-                f"weights {path} have values that are not finite. Train the network again."
-            )
-        return array
-
-    def _walk(self, path: str) -> Any:
-        node: Any = self._file
-        for part in filter(None, path.split("/")):
-            if not isinstance(node, h5py.Group) or part not in node:
-                return None
-            if not isinstance(node.get(part, getlink=True), h5py.HardLink):
-                raise NetworkError(
-                    f"weights {path} are a link, expected numbers stored in the file itself. Save "
-                    "the model again."
-                )
-            node = node[part]
-        return node
-
-
-def _missing(path: str) -> NetworkError:
-    return NetworkError(f"weights {path} are missing. The file is incomplete; fetch it again.")
 
 
 def _json(text: Any, what: str) -> Config:
