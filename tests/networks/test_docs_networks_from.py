@@ -1,7 +1,8 @@
 """The sections of docs/networks_from.md, followed as they stand.
 
 A section's Python is run where its framework is installed; elsewhere, the files that it made once
-(``docs_SECTION_FILE`` in ``onnx_files``, see make.py) are put in its place.
+(``docs_SECTION_FILE`` in ``onnx_files`` and ``array_files``, see make.py and make_docs.py) are put
+in its place.
 """
 
 import importlib.util
@@ -15,11 +16,11 @@ from click.testing import CliRunner
 from pipeline.cli import main
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "networks_from.md"
-MADE = Path(__file__).resolve().parent / "onnx_files"
+MADE = [Path(__file__).resolve().parent / name for name in ("onnx_files", "array_files")]
 SECTIONS = dict(
     part.split("\n", 1) for part in DOCUMENT.read_text(encoding="utf-8").split("\n## ")[1:]
 )
-SLOW = ("Keras 3", "TensorFlow by tf2onnx")
+SLOW = ("Keras 3", "Keras weights", "TensorFlow by tf2onnx")
 
 
 def blocks_of(section):
@@ -55,8 +56,10 @@ def test_a_section_can_be_followed(section, tmp_path, monkeypatch):
     """Its programs run, its YAMLs fit what they made, and the commands print what is shown."""
     monkeypatch.chdir(tmp_path)
     blocks = blocks_of(section)
-    can_run = is_installed("".join(text for kind, text in blocks if kind == "python"))
-    for file in MADE.glob(f"docs_{slug(section)}_*"):
+    programs = "".join(text for kind, text in blocks if kind == "python")
+    can_run = bool(programs) and is_installed(programs)
+    made = [file for folder in MADE for file in folder.glob(f"docs_{slug(section)}_*")]
+    for file in made:
         if not can_run:
             shutil.copy(file, tmp_path / file.name.removeprefix(f"docs_{slug(section)}_"))
     names = {}
