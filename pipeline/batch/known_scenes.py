@@ -49,5 +49,5 @@ class KnownScenes(contextlib.AbstractContextManager["KnownScenes"]):
                 try:
                     opened.append(self._open.enter_context(Ledger.read(path)))
                 except LedgerError as error:
-                    log.warning("the path of the input is not looked up in a ledger: %s", error)
+                    log.warning("this ledger was not searched for the path of the input: %s", error)
         return self._ledgers[folder]

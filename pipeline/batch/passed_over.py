@@ -60,7 +60,8 @@ class PassedOver:
         """Record that a folder cannot be searched.
 
         Raises:
-            MachineError: the machine refuses to open it, so that every folder may be overlooked.
+            MachineError: the reason is the machine (for example, too many open files), so other
+                folders may be missed, too.
         """
         refused = refused_by_machine(error)
         if refused is not None:

@@ -85,7 +85,7 @@ def status(
     last-success, give an age (30s, 20min, 2h, 1d). For failed, suspect and pending, give a share
     (5%) or a number of scenes (10).
 
-    Exit codes: 0 shown, 1 the ledger cannot be read, 2 wrong use. With --check: 0 OK, 1 WARNING,
+    Exit codes: 0 success, 1 the ledger cannot be read, 2 wrong use. With --check: 0 OK, 1 WARNING,
     2 CRITICAL, 3 UNKNOWN.
     """
     start(log_level)

@@ -175,7 +175,10 @@ def _short(node: yaml.ScalarNode) -> yaml.ScalarNode:
     """Refuse a number that is far too long; YAML reads 1:1:1 ... as a number with base 60."""
     if len(node.value) > LONGEST_NUMBER:
         line = node.start_mark.line + 1
-        raise yaml.YAMLError(f"the number in line {line} has {len(node.value):,} characters")
+        raise yaml.YAMLError(
+            f"the number in line {line} has {len(node.value):,} characters, expected at most "
+            f"{LONGEST_NUMBER}"
+        )
     return node
 
 

@@ -37,7 +37,7 @@ def cut_attributes(attributes: Mapping[Any, Any]) -> dict[Any, Any]:
 
 
 def _length(value: Any) -> int:
-    """Return the number of characters of texts, or the number of other values."""
+    """Return the length of an attribute: of text its characters, otherwise the number of values."""
     if isinstance(value, str | bytes):
         return len(value)
     if isinstance(value, np.ndarray) and value.dtype.kind in "SU":

@@ -70,7 +70,8 @@ def _described(path: Path, file_format: str, table: Table) -> Iterator[str]:
 def _content(table: Table, name: str) -> tuple[str, str]:
     """Return two texts about a column: the number of its values, and a summary of them.
 
-    The summary is the range of numbers, or the number of different texts and the first of them.
+    The summary of numbers is their range. The summary of texts is the number of different texts,
+    and the first text.
     """
     values = table.columns[name]
     if table.is_text(name):

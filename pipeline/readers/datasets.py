@@ -84,8 +84,8 @@ def _on_pixels(
 ) -> dict[str, xr.DataArray]:
     """Return the variables on the dimensions of the bands; no latitude without longitude.
 
-    Other variables are left out: data on tie points, for example, have other dimensions. A
-    dimension called latitude keeps its coordinate, so it needs no variable of this name.
+    Other variables are left out: data on tie points, for example, have other dimensions. If a
+    dimension is called latitude, its coordinate is used, so no variable latitude is needed.
     """
     layers = {
         quantity: _described(_lazily(variable.reset_coords(drop=True)), quantity)

@@ -257,12 +257,7 @@ def make_plan(
     """
     science, extent = config.science, extent or Extent.whole(scene)
     sensor = find_sensor(science.sensor).name if science.sensor else scene.attrs["sensor"]
-    lines, pixels = extent.shape
-    if lines == 0 or pixels == 0:
-        raise SceneError(
-            f"the scene is empty: {lines} lines x {pixels} pixels. If the file is a subset, its "
-            "area has no pixel. Make the subset with another area."
-        )
+    _refuse_empty(extent)
     masks = with_recommended(science.masks, scene)
     loaded = load_retrievals(scene, scene_name, sensor, config, networks or {})
     config = config.bound(masks, [each.choice for each in loaded])
@@ -283,7 +278,7 @@ def make_plan(
         sensor=sensor,
         config=config.with_chunk(chunk),  # recorded, so that a new default changes no old product
         extent=extent,
-        chunk=(min(chunk[0], lines), min(chunk[1], pixels)),
+        chunk=(min(chunk[0], extent.shape[0]), min(chunk[1], extent.shape[1])),
         inputs=inputs,
         rules=rules,
         steps=steps,
@@ -297,6 +292,15 @@ def make_plan(
     )
     _ = plan.work  # raises an error if the run does not fit into memory
     return plan
+
+
+def _refuse_empty(extent: Extent) -> None:
+    lines, pixels = extent.shape
+    if lines == 0 or pixels == 0:
+        raise SceneError(
+            f"the scene is empty: {lines} lines x {pixels} pixels. If the file is a subset, its "
+            "area has no pixel. Make the subset with another area."
+        )
 
 
 def _bands_of_combinations(

@@ -142,7 +142,10 @@ def pretty_units(units: str) -> str:
 
 
 def with_units(text: str, units: str) -> str:
-    """Return ``observed (m⁻¹)``; dimensionless quantities have the units 1."""
+    """Return a label with its units, such as ``observed (m⁻¹)``; without units, only the label.
+
+    The label of a dimensionless quantity is ``observed (1)``.
+    """
     return f"{text} ({pretty_units(units)})" if units else text
 
 

@@ -250,8 +250,8 @@ def _units(table: Table, column: str, choice: VariableConfig) -> tuple[str, floa
         raise table_error(
             table.name,
             f"column {column!r} is in {found!r}, expected {wanted!r} for {choice.quantity}. "
-            "Correct the units of the variable. If the units in the file are wrong, set the right "
-            "units of the column under samples.units",
+            "Correct the key 'units' of this input or target. If the units in the file are wrong, "
+            "set the right units of the column under samples.units",
         )
     return wanted, factor
 

@@ -16,8 +16,8 @@ def check_space(recipe: TrainingConfig, space: Space) -> None:
     kind = recipe.fit.optimizer.kind
     if space.weight_decay is not None and kind != "adamw":
         raise ConfigError(
-            f"tune.space.weight_decay: found the optimizer {kind}, expected adamw. Set "
-            "fit.optimizer.kind: adamw, or vary l2 instead of weight_decay."
+            "tune.space.weight_decay: only the optimizer adamw has a weight decay, but "
+            f"fit.optimizer.kind is {kind}. Set it to adamw, or vary l2 instead of weight_decay."
         )
     if space.layers is not None and space.activation is None:
         activations = sorted(set(recipe.network.activations))

@@ -30,8 +30,12 @@ def _sum(left: Value | None, right: Value | None) -> Signal:
 
 
 def _sum_of_signals(left: Signal, right: Signal) -> Signal:
-    if left.rank != right.rank or left.width != right.width:
-        raise NetworkError(f"adds {left.width} and {right.width} columns, expected as many.")
+    if left.rank != right.rank:
+        raise NetworkError(f"adds tensors with {left.rank} and {right.rank} axes, expected equal.")
+    if left.width != right.width:
+        raise NetworkError(
+            f"adds tensors with {left.width} and {right.width} columns, expected equal numbers."
+        )
     both, width = joined([left, right]), left.width
     return both.through(np.concatenate([np.eye(width), np.eye(width)])).with_rank(left.rank)
 

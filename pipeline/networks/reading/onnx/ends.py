@@ -96,8 +96,8 @@ def _folded_into_layer(function: str, factor: float, offset: float) -> tuple[flo
         if function == "cos" and math.isclose(factor, math.pi / 180, rel_tol=_NEAR):
             return 1.0, 0.0
     raise NetworkError(
-        f"the graph takes {function} of {factor:g} * x + {offset:g}, which no transform of ocpipe "
-        f"is. {_ADVICE}"
+        f"the graph computes {function}({factor:g} * x + {offset:g}) of an input x, and ocpipe has "
+        f"no such transform. {_ADVICE}"
     )
 
 

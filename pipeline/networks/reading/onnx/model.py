@@ -1,4 +1,4 @@
-"""The parts of an ONNX model that are needed to follow it: operators, constants, inputs, outputs.
+"""The parts of an ONNX model that say what it computes: operators, constants, inputs, outputs.
 
 The numbers of the fields are those of ``onnx.proto``. Whatever could lead out of the file, or hide
 operators from the reader, is refused here: external data, functions, subgraphs, sparse constants.

@@ -199,8 +199,8 @@ def _outputs(model: Model, values: dict[str, Value]) -> tuple[list[str], list[Si
             labels.append(value)
         else:
             raise NetworkError(
-                f"the output {port.name[:60]!r} does not depend on the pixel, or no operator makes "
-                "it. Export the network again."
+                f"the output {port.name[:60]!r} does not depend on the inputs, or no operator "
+                "makes it. Export the network again."
             )
     if not found and labels:
         if not is_probability(labels[0].of):

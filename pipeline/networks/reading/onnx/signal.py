@@ -1,8 +1,9 @@
 """Describes a tensor of the graph as a function of the inputs: linear steps and functions.
 
-A tensor (pixels, columns) is linear in the values of a stage. The values of a stage are functions
-(an activation, a logarithm ...) of columns that are linear in the values of the stage before. The
-first stage consists of the inputs of the graph. So a chain of layers is a list of stages.
+A chain of layers is described by a list of stages. The first stage consists of the inputs of the
+graph. The values of each later stage are functions (an activation, a logarithm ...) of columns, and
+each column is a linear function of the values of the stage before. A tensor has the shape
+(pixels, columns) and is a linear function of the values of one stage.
 """
 
 from collections.abc import Sequence
