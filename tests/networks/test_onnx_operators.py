@@ -189,7 +189,7 @@ REFUSED = {
     "log of a sum": ([node("MatMul", "x w", "a"), node("Log", "a", "b"), node("MatMul", "b w2")],
                      {"w": W, "w2": W.T}, "a sum of 3 inputs"),
     "log with offset": ([node("Add", "x e", "a"), node("Log", "a")], {"e": np.array(1e-6)},
-                        r"log of 1 \* x \+ 1e-06"),
+                        r"log\(1 \* x \+ 1e-06\)"),
     "two ways": ([node("Log", "x", "a"), node("Concat", "x a", axis=1)], {},
                  "two functions to input"),
     "mixed ends": ([node("Tanh", "x", "t"), node("Split", "t", "a b", axis=1),

@@ -280,7 +280,7 @@ def test_values_become_a_recipe(tmp_path):
     assert (made.fit.optimizer.learning_rate, made.fit.optimizer.weight_decay) == (0.02, 0.3)
     assert (made.fit.batch_size, made.fit.epochs) == (9, 7)
     assert with_values(config, {"layers": 1}).network.hidden == config.network.hidden[:1]
-    with pytest.raises(ConfigError, match="expected adamw"):
+    with pytest.raises(ConfigError, match="only the optimizer adamw"):
         tune(recipe(tmp_path, tune={"space": {"weight_decay": [0.1, 0.2]}}), tmp_path, quiet)
 
 
